@@ -1,0 +1,58 @@
+/** The errors Entente throws when it cannot go on. What it can report and carry on from is a Finding. */
+
+export type ErrorCode =
+  // names and files
+  | 'trust-domain-invalid'
+  | 'spiffe-id-invalid'
+  | 'principal-invalid'
+  | 'fingerprint-invalid'
+  | 'federation-invalid'
+  | 'file-unreadable'
+  | 'file-unwritable'
+  | 'usage'
+  // bundles and chains
+  | 'bundle-malformed'
+  | 'bundle-refused'
+  | 'fingerprint-mismatch'
+  | 'chain-malformed'
+  | 'endpoint-invalid'
+  | 'endpoint-unreachable'
+  | 'endpoint-refused'
+  | 'endpoint-unverified'
+  // clusters
+  | 'context-unknown'
+  | 'cluster-unreachable'
+  | 'cluster-refused'
+  | 'forbidden'
+  | 'not-found'
+  | 'conflict'
+  | 'changed-meanwhile'
+  | 'object-invalid'
+  | 'istiod-not-found'
+  | 'istiod-unreachable'
+  | 'istiod-refused'
+  | 'mesh-config-unreadable'
+  // the record, consent
+  | 'record-broken'
+  | 'record-forked'
+  | 'record-busy'
+  | 'not-consented'
+  | 'not-confirmed'
+  | 'port-busy'
+
+export class FederationError extends Error {
+  override readonly name = 'FederationError'
+  /** Stable: scripts, status conditions and tests match on it, never on the message. */
+  readonly code: ErrorCode
+  /** The thing at fault, as the operator names it (`cluster-b`, `federation.yaml:12`). Never key or token material. */
+  readonly subject: string
+  /** The next thing to do, as a sentence or a command. */
+  readonly hint: string
+
+  constructor(code: ErrorCode, subject: string, message: string, options?: ErrorOptions & { hint?: string }) {
+    super(`${subject}: ${message}`, options)
+    this.code = code
+    this.subject = subject
+    this.hint = options?.hint ?? ''
+  }
+}

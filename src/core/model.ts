@@ -1,0 +1,312 @@
+/**
+ * The domain model: what owners write (wanted), what is out there (seen), what would change (planned), what is true
+ * (proven). Types only, and every part of Entente speaks in them.
+ */
+import type { Finding } from './finding.ts'
+import type { Bundle } from './spiffe/bundle.ts'
+import type { Principal } from './spiffe/spiffe-id.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
+import type { Fingerprint } from './x509/anchor.ts'
+
+declare const checked: unique symbol
+type Name<K extends string> = string & { readonly [checked]: K }
+/** A member's name in the federation file: a DNS-1123 label, as it becomes part of object names. */
+export type MemberName = Name<'MemberName'>
+/** SHA-256 as `sha256:` and 64 hex digits, over canonical JSON (RFC 8785). */
+export type Digest = Name<'Digest'>
+
+// ── wanted ──
+
+export interface Federation {
+  readonly name: string
+  readonly members: ReadonlyMap<MemberName, Member>
+  readonly trusts: readonly Trust[]
+  readonly severed: readonly Severed[]
+}
+
+/** One mesh in one cluster, all its istiod revisions. No `home`: a party that is only trusted; nothing is planned for it. */
+export interface Member {
+  readonly name: MemberName
+  readonly trustDomain: TrustDomain
+  /** Domains that the mesh treats as its own (`meshConfig.trustDomainAliases`); its own roots vouch for them too. */
+  readonly aliases: readonly TrustDomain[]
+  readonly network?: string
+  readonly home?: Home
+  /** Where istiod and the mesh's root configuration live. */
+  readonly istioNamespace: string
+}
+
+/** `context`: observe there, and write there unless `directory` is given: then write to the directory only. */
+export interface Home {
+  readonly context?: string
+  readonly directory?: string
+}
+
+export type Distribution = 'pinned' | 'mounted' | 'mesh' | 'anchors'
+
+/** One direction: `truster` accepts identities of `trusted`. */
+export interface Trust {
+  readonly truster: MemberName
+  readonly trusted: MemberName
+  readonly distribution: Distribution
+  /** The trust is over from this instant (24:00 UTC of the day the file names). */
+  readonly until?: Date
+  /** Inbound: where their callers reach our workloads, and which. Empty: nobody. */
+  readonly accept: readonly Accept[]
+  /** Outbound: which of our workloads call their services. */
+  readonly reach: readonly Reach[]
+}
+
+/** Workloads of one namespace; without labels all of them. */
+export interface Workloads {
+  readonly namespace: string
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+export type Callers = 'all' | readonly Principal[]
+
+export interface Accept {
+  readonly at: Workloads
+  readonly mtls: 'enforce' | 'require'
+  readonly callers: Callers
+}
+
+export interface Service {
+  readonly host: string
+  readonly servedBy?: readonly Principal[]
+}
+
+export interface Reach {
+  readonly from: Workloads
+  readonly services: readonly Service[]
+}
+
+/** Outranks trust: while it stands, nothing re-opens the direction. */
+export interface Severed {
+  readonly truster: MemberName
+  readonly trusted: MemberName
+  readonly at: Date
+  readonly reason: string
+}
+
+/** `via`: who vouches for the name. */
+export interface Actor {
+  readonly name: string
+  readonly via: 'os' | 'git' | 'kubernetes' | 'token'
+}
+
+export interface Approval {
+  readonly trustDomain: TrustDomain
+  readonly roots: readonly Fingerprint[]
+  readonly by: Actor
+  readonly at: Date
+  readonly reason: string
+}
+
+/**
+ * All that one mesh wishes, ended and severed trusts gone: the unit of rendering, planning and ownership.
+ * A trust whose bundle could not be resolved has none: what is in place for it then stays as it is.
+ */
+export interface Intent {
+  readonly member: Member
+  /** Who owns the objects: the federation's name, or the controller. Stands on every object. */
+  readonly owner: string
+  /** The mesh's own approved roots; undefined when they could not be resolved. */
+  readonly own?: Bundle
+  readonly trusts: readonly (Trust & { readonly trustDomain: TrustDomain; readonly bundle?: Bundle; readonly approvals: readonly Approval[] })[]
+}
+
+// ── seen ──
+
+/** A failed observation is never an empty one. */
+export type Seen<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Finding }
+
+/** What to look at: namespaces that scopes and hosts name. */
+export interface Interest {
+  readonly namespaces: readonly string[]
+}
+
+export interface Observation {
+  /**
+   * Ours, in the whole cluster (label app.kubernetes.io/managed-by=entente), and of others: all PeerAuthentications,
+   * EnvoyFilters, DestinationRules and Gateways; AuthorizationPolicies, Services, EndpointSlices and Pods of the namespaces of interest;
+   * in the Istio namespace every ConfigMap whose name ends in -root-cert.
+   */
+  readonly objects: Seen<readonly Manifest[]>
+  /** The roots in ConfigMap istio-ca-root-cert under the trust domain of the mesh config. */
+  readonly own: Seen<Bundle>
+  readonly istio: Seen<IstioFacts>
+  /** Every proxy some istiod knows. */
+  readonly proxies: Seen<readonly Evidence[]>
+}
+
+export interface IstioFacts {
+  readonly trustDomain: TrustDomain
+  readonly aliases: readonly TrustDomain[]
+  /** Entries of `meshConfig.caCertificates`. */
+  readonly extraRoots: number
+  readonly autoMtls: boolean
+  readonly meshId?: string
+  /** Label topology.istio.io/network of the Istio namespace. */
+  readonly network?: string
+  readonly rootNamespace: string
+  readonly istiods: readonly { readonly pod: string; readonly revision: string; readonly version?: string; readonly env: Readonly<Record<string, string>> }[]
+  /** The chain that istiod presents on port 15012, DER, leaf first: which root its CA signs under now. */
+  readonly presented: Seen<readonly Uint8Array[]>
+}
+
+/** What one proxy holds (as istiod pushed it) and said. */
+export interface Evidence {
+  /** `POD.NAMESPACE`, istiod's proxy id. */
+  readonly proxy: string
+  readonly namespace: string
+  readonly pod: string
+  /** An istiod is connected to it and could tell what it holds. */
+  readonly heard: boolean
+  /** It acknowledged the last listeners and clusters sent to it. */
+  readonly acknowledged: boolean
+  /** The nonces of the listeners and clusters sent last: a change of these is a new push. */
+  readonly sent: { readonly listeners: string; readonly clusters: string }
+  /** Envoy's own words about a configuration it refused; gone with its next acknowledgement. */
+  readonly rejected?: string
+  readonly config?: ProxyConfig
+}
+
+/** The part of a proxy's configuration that decides whom it trusts. */
+export interface ProxyConfig {
+  readonly inbound: readonly InboundChain[]
+  readonly outbound: readonly Upstream[]
+  /** The callers rules of ours that the inbound listener enforces. */
+  readonly denies: readonly { readonly policy: string; readonly trustDomain: TrustDomain; readonly except: readonly Principal[] }[]
+}
+
+/** Roots by the trust domain they are bound to. */
+export type Pins = ReadonlyMap<TrustDomain, readonly Fingerprint[]>
+
+/** One filter chain of the inbound listener. `tls: none` accepts plaintext, or passes TLS through unread. */
+export interface InboundChain {
+  readonly name: string
+  readonly tls: 'mutual' | 'none'
+  /** Absent: no SPIFFE validator, Istio's own root list decides. */
+  readonly pins?: Pins
+  /** `spiffe://…/` prefixes a caller's URI SAN must start with; empty: any. */
+  readonly sanPrefixes: readonly string[]
+}
+
+/** One outbound cluster. */
+export interface Upstream {
+  readonly host: string
+  readonly port: number
+  readonly subset: string
+  /** It does Istio mutual TLS. */
+  readonly mutual: boolean
+  readonly pins?: Pins
+  /** URI SANs that a server must present, as istiod learnt them from the endpoints; empty: any. */
+  readonly sans: readonly string[]
+  /** Endpoints istiod knows for it; undefined when it was not asked. */
+  readonly endpoints?: number
+}
+
+export interface Manifest {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string
+    readonly resourceVersion?: string
+    readonly creationTimestamp?: string
+    readonly labels?: Readonly<Record<string, string>>
+    readonly annotations?: Readonly<Record<string, string>>
+  }
+  readonly [field: string]: unknown
+}
+
+// ── planned, proven ──
+
+export type Phase = 'guard' | 'open' | 'close' | 'clean'
+
+export interface Change {
+  readonly effect: 'widens' | 'narrows'
+  readonly of: 'root' | 'caller' | 'workloads' | 'host'
+  readonly trusted: TrustDomain
+  readonly what: string
+}
+
+/** `held`: by every live proxy; `unused`: under no live leaf. */
+export interface Gate {
+  readonly needs: 'held' | 'unused'
+  readonly root: Fingerprint
+  readonly open: boolean
+  readonly waitingFor: readonly string[]
+}
+
+/** One write of one object. */
+export interface Step {
+  /** A content hash: the same step has the same id in every plan. */
+  readonly id: Digest
+  readonly member: MemberName
+  readonly phase: Phase
+  readonly before?: Manifest
+  readonly after?: Manifest
+  readonly changes: readonly Change[]
+  /** Proxies whose inbound connections Envoy drains because of this write. */
+  readonly drains: number
+  readonly gates: readonly Gate[]
+  readonly reason: string
+}
+
+export interface Plan {
+  readonly name: string
+  readonly digest: Digest
+  readonly steps: readonly Step[]
+  readonly findings: readonly Finding[]
+}
+
+export interface Verdict {
+  readonly truster: MemberName
+  readonly trusted: MemberName
+  readonly state: 'proven' | 'lagging' | 'broken' | 'unknown' | 'severed'
+  /** The approved roots of the trusted domain. */
+  readonly roots: readonly Fingerprint[]
+  readonly proxies: {
+    readonly total: number
+    readonly ready: number
+    readonly lagging: readonly string[]
+    readonly rejected: readonly string[]
+    readonly unheard: readonly string[]
+  }
+  readonly ends?: Date
+  readonly findings: readonly Finding[]
+}
+
+// ── recorded ──
+
+export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly reason: string } & (
+  | { readonly action: 'approve'; readonly trustDomain: TrustDomain; readonly roots: readonly Fingerprint[]; readonly source: string }
+  | { readonly action: 'begin'; readonly plan: Digest; readonly steps: readonly { readonly id: Digest; readonly changes: readonly Change[] }[] }
+  | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: Finding }
+  | { readonly action: 'override'; readonly gate: Gate }
+  | { readonly action: 'sever'; readonly truster: MemberName; readonly trusted: MemberName }
+)
+export type AuditEntry = AuditDraft & { readonly seq: number; readonly prev: Digest; readonly hash: Digest }
+
+// ── ports, dumb: every write compares before it sets ──
+
+/** One member's home, to the code that plans and applies. Its adapters are in src/adapters. */
+export interface Mesh {
+  readonly member: MemberName
+  /** Can say what live proxies hold; a directory cannot. */
+  readonly live: boolean
+  observe(interest: Interest): Promise<Observation>
+  /** Only the evidence, again: cheap enough to poll. */
+  proxies(): Promise<Seen<readonly Evidence[]>>
+  /**
+   * Writes `after` (or deletes, where there is none) if the object still is what `before` was.
+   * @throws FederationError changed-meanwhile, conflict, forbidden, cluster-unreachable, cluster-refused, object-invalid
+   */
+  write(step: Step, options: { readonly forceConflicts: boolean }): Promise<void>
+  /** The record's head as this home remembers it; undefined when it never saw one. */
+  witness(): Promise<Digest | undefined>
+  /** Compare and set; which is the lock between two applies. @throws FederationError record-busy */
+  moveWitness(was: Digest | undefined, is: Digest): Promise<void>
+}

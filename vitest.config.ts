@@ -1,0 +1,4 @@
+import { defineConfig } from 'vitest/config'
+
+/** `npm test`: Node only, quick. What needs root, Go, Python or openssl is in vitest.e2e.config.ts. */
+export default defineConfig({ test: { include: ['src/**/*.test.ts', 'test/support/**/*.test.ts'] } })
