@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'file-unwritable'
   | 'usage'
   // bundles and chains
+  | 'certificate-malformed'
   | 'bundle-malformed'
   | 'bundle-refused'
   | 'fingerprint-mismatch'

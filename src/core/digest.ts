@@ -1,0 +1,16 @@
+/** Content hashes over canonical JSON, RFC 8785. */
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import type { Digest } from './model.ts'
+
+/** @param value JSON; members that are undefined are left out, as JSON.stringify does */
+export function digestOf(value: unknown): Digest {
+  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}` as Digest
+}
+
+/** RFC 8785: one text for one value, whatever order its members came in. */
+export function canonicalJson(value: unknown): string {
+  const text = canonicalize(value)
+  if (text === undefined) throw new TypeError('not a JSON value')
+  return text
+}

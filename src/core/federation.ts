@@ -1,0 +1,292 @@
+/** The federation file: what an owner writes. Parsing gives a Federation, or every problem with its path. */
+import { z } from 'zod'
+import { FederationError } from './errors.ts'
+import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Workloads } from './model.ts'
+import { type Principal, parsePrincipal, trustDomainOf } from './spiffe/spiffe-id.ts'
+import { parseTrustDomain, type TrustDomain } from './spiffe/trust-domain.ts'
+import { describeWorkloads, relation } from './workloads.ts'
+
+/** What is wrong with a federation file, and where: `path` leads into the document. */
+export interface Problem {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+  readonly hint: string
+}
+
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+const label = (what: string) => z.string().regex(LABEL, `${what} is a DNS label: a-z 0-9 -, at most 63 characters`)
+const selector = z.record(
+  z.string().regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'not a label key'),
+  z.string().regex(/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/, 'not a label value; quote it if YAML reads it as a number or boolean'),
+)
+const place = { namespace: label('a namespace').optional(), selector: selector.optional() }
+const date = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'want a day: YYYY-MM-DD').refine((day) => endOf(day) !== undefined, 'no such day')
+
+const schema = z.strictObject({
+  apiVersion: z.literal('entente.dev/v1alpha1'),
+  kind: z.literal('Federation'),
+  metadata: z.strictObject({ name: label('the name') }),
+  spec: z.strictObject({
+    members: z
+      .array(
+        z.strictObject({
+          name: label('a member name'),
+          trustDomain: z.string(),
+          trustDomainAliases: z.array(z.string()).optional(),
+          network: z.string().optional(),
+          cluster: z.strictObject({ context: z.string().min(1).optional(), directory: z.string().min(1).optional() }).optional(),
+          istio: z.strictObject({ namespace: label('a namespace') }).optional(),
+        }),
+      )
+      .min(1),
+    trust: z
+      .array(
+        z.strictObject({
+          truster: z.string(),
+          trusted: z.string(),
+          distribution: z.enum(['pinned', 'mounted', 'mesh', 'anchors']),
+          until: date.optional(),
+          accept: z
+            .array(
+              z.strictObject({
+                ...place,
+                mtls: z.enum(['enforce', 'require', 'permissive']),
+                callers: z.union([z.literal('all'), z.array(z.string()).min(1, 'name a caller, or remove the entry: nobody is let in unless named')]),
+              }),
+            )
+            .optional(),
+          reach: z
+            .array(
+              z.strictObject({
+                ...place,
+                services: z.array(z.strictObject({ host: z.string(), servedBy: z.array(z.string()).min(1).optional() })).min(1),
+              }),
+            )
+            .optional(),
+        }),
+      )
+      .nullish(),
+    severed: z.array(z.strictObject({ truster: z.string(), trusted: z.string(), at: z.iso.datetime({ offset: true }), reason: z.string().min(1) })).nullish(),
+  }),
+})
+type Document = z.infer<typeof schema>
+type TrustEntry = NonNullable<Document['spec']['trust']>[number]
+
+/**
+ * @param doc the parsed YAML
+ * @returns the federation, or all that is wrong with it
+ */
+export function parseFederation(doc: unknown): { readonly federation: Federation } | { readonly problems: readonly Problem[] } {
+  const parsed = schema.safeParse(doc)
+  if (!parsed.success) return { problems: parsed.error.issues.flatMap(problemsOf) }
+  const problems: Problem[] = []
+  const report: Report = (path, message, hint = '') => void problems.push({ path, message, hint })
+
+  const members = readMembers(parsed.data, report)
+  const trusts = (parsed.data.spec.trust ?? []).flatMap((entry, i) => readTrust(entry, ['spec', 'trust', i], members, report))
+  const severed = (parsed.data.spec.severed ?? []).flatMap((entry, i): Severed[] => {
+    const pair = readPair(entry, ['spec', 'severed', i], members, report)
+    return pair === undefined ? [] : [{ truster: pair.truster.name, trusted: pair.trusted.name, at: new Date(entry.at), reason: entry.reason }]
+  })
+  reportRepeatedPairs(parsed.data.spec.trust ?? [], report)
+  reportOverlaps(parsed.data.spec.trust ?? [], report)
+  if (problems.length > 0) return { problems }
+  return { federation: { name: parsed.data.metadata.name, members, trusts, severed } }
+}
+
+type Report = (path: readonly (string | number)[], message: string, hint?: string) => void
+
+const HINTS: Readonly<Record<string, string>> = {
+  apiVersion: 'write apiVersion: entente.dev/v1alpha1',
+  kind: 'write kind: Federation',
+  mtls: 'enforce writes a STRICT PeerAuthentication; require only checks that there is one',
+  distribution: 'write pinned: nothing to restart, roots bound to their trust domain',
+  callers: 'list principals such as cluster-a.example/ns/NAMESPACE/sa/ACCOUNT',
+}
+
+function problemsOf(issue: z.core.$ZodIssue): Problem[] {
+  const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol')
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: [...path, key], message: `unknown field "${key}"`, hint: 'remove it, or see docs/federation-file.md for the fields there are' }))
+  }
+  const missing = issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('received undefined')
+  return [{ path, message: missing ? 'is required' : issue.message, hint: HINTS[String(path.at(-1))] ?? '' }]
+}
+
+function attempt<T>(read: () => T, path: readonly (string | number)[], report: Report): T | undefined {
+  try {
+    return read()
+  } catch (thrown) {
+    if (!(thrown instanceof FederationError)) throw thrown
+    report(path, thrown.message, thrown.hint)
+    return undefined
+  }
+}
+
+function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Member> {
+  const members = new Map<MemberName, Member>()
+  const domains = new Map<string, string>()
+  doc.spec.members.forEach((entry, i) => {
+    const path = ['spec', 'members', i]
+    const name = entry.name as MemberName
+    const trustDomain = attempt(() => parseTrustDomain(entry.trustDomain), [...path, 'trustDomain'], report)
+    const aliases = (entry.trustDomainAliases ?? []).flatMap((alias, j) => attempt(() => parseTrustDomain(alias), [...path, 'trustDomainAliases', j], report) ?? [])
+    if (members.has(name)) report([...path, 'name'], `a second member named ${name}`, 'names are unique')
+    const places = [[entry.trustDomain, [...path, 'trustDomain']] as const, ...aliases.map((alias, j) => [alias, [...path, 'trustDomainAliases', j]] as const)]
+    for (const [domain, where] of places) {
+      const other = domains.get(domain)
+      if (other !== undefined) {
+        report(
+          where,
+          `trust domain ${domain} belongs to member ${other} already`,
+          domain === 'cluster.local'
+            ? 'cluster.local is only Istio’s default: give each mesh a trust domain of its own (meshConfig.trustDomain)'
+            : 'two meshes that share a trust domain cannot be told apart: give each its own',
+        )
+      }
+      domains.set(domain, entry.name)
+    }
+    if (entry.cluster !== undefined && entry.cluster.context === undefined && entry.cluster.directory === undefined) {
+      report([...path, 'cluster'], 'names neither a context nor a directory', 'remove it for a member that is only trusted')
+    }
+    if (trustDomain === undefined) return
+    members.set(name, {
+      name,
+      trustDomain,
+      aliases,
+      ...(entry.network === undefined ? {} : { network: entry.network }),
+      ...(entry.cluster === undefined
+        ? {}
+        : {
+            home: {
+              ...(entry.cluster.context === undefined ? {} : { context: entry.cluster.context }),
+              ...(entry.cluster.directory === undefined ? {} : { directory: entry.cluster.directory }),
+            },
+          }),
+      istioNamespace: entry.istio?.namespace ?? 'istio-system',
+    })
+  })
+  return members
+}
+
+type Members = ReadonlyMap<MemberName, Member>
+
+function readPair(entry: { truster: string; trusted: string }, path: readonly (string | number)[], members: Members, report: Report) {
+  const find = (side: 'truster' | 'trusted'): Member | undefined => {
+    const member = members.get(entry[side] as MemberName)
+    if (member === undefined) report([...path, side], `no member is named ${JSON.stringify(entry[side])}`, `members: ${[...members.keys()].join(', ')}`)
+    return member
+  }
+  const truster = find('truster')
+  const trusted = find('trusted')
+  if (truster !== undefined && truster === trusted) report([...path, 'trusted'], 'a mesh trusts itself already', 'name another member')
+  return truster === undefined || trusted === undefined ? undefined : { truster, trusted }
+}
+
+const LATER: Readonly<Record<string, string>> = {
+  mounted: 'the mounted distribution is not built yet',
+  mesh: 'the mesh distribution is not built yet, and it cannot bind a root to its trust domain',
+  anchors: 'the anchors distribution is not built yet',
+}
+
+function readTrust(entry: TrustEntry, path: readonly (string | number)[], members: Members, report: Report): Trust[] {
+  const pair = readPair(entry, path, members, report)
+  const later = LATER[entry.distribution]
+  if (later !== undefined) report([...path, 'distribution'], later, 'write pinned')
+  if ((entry.accept ?? []).length + (entry.reach ?? []).length === 0) {
+    report(path, 'says neither what to accept nor what to reach', 'add accept (inbound) or reach (outbound), or remove it')
+  }
+  if (pair === undefined) return []
+  const { truster, trusted } = pair
+  if (truster.home === undefined) {
+    report([...path, 'truster'], `member ${truster.name} has no cluster, so nothing can be planned for it`, 'give the member a cluster (context or directory)')
+  }
+  const accept = (entry.accept ?? []).flatMap((item, i): Accept[] => {
+    const here = [...path, 'accept', i]
+    const at = readWorkloads(item, here, truster, report)
+    if (item.mtls === 'permissive') {
+      report([...here, 'mtls'], 'permissive listeners are not supported yet', 'write enforce, or require where STRICT is set already')
+    }
+    const callers = item.callers === 'all' ? 'all' : readPrincipals(item.callers, [...here, 'callers'], trusted.trustDomain, report)
+    return at === undefined || item.mtls === 'permissive' ? [] : [{ at, mtls: item.mtls, callers }]
+  })
+  const reach = (entry.reach ?? []).flatMap((item, i): Reach[] => {
+    const here = [...path, 'reach', i]
+    const from = readWorkloads(item, here, truster, report)
+    const services = item.services.map((service, j) => {
+      if (!/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(service.host)) {
+        report([...here, 'services', j, 'host'], `${JSON.stringify(service.host)} is not a full host name`, 'write it as SERVICE.NAMESPACE.svc.cluster.local')
+      }
+      const servedBy = service.servedBy && readPrincipals(service.servedBy, [...here, 'services', j, 'servedBy'], trusted.trustDomain, report)
+      return { host: service.host, ...(servedBy === undefined ? {} : { servedBy }) }
+    })
+    return from === undefined ? [] : [{ from, services }]
+  })
+  const until = entry.until === undefined ? undefined : endOf(entry.until)
+  return [{ truster: truster.name, trusted: trusted.name, distribution: entry.distribution, ...(until === undefined ? {} : { until }), accept, reach }]
+}
+
+function readWorkloads(item: { namespace?: string | undefined; selector?: Record<string, string> | undefined }, path: readonly (string | number)[], truster: Member, report: Report): Workloads | undefined {
+  if (item.namespace === undefined) {
+    report(path, 'names no namespace; scoping the whole mesh is not supported yet', 'add namespace:, one entry for each')
+    return undefined
+  }
+  if (item.namespace === truster.istioNamespace) {
+    report([...path, 'namespace'], `${item.namespace} is the mesh's root namespace: what stands there reaches every namespace, and gateways are not supported yet`, 'name the namespace of the workloads')
+    return undefined
+  }
+  const labels = item.selector !== undefined && Object.keys(item.selector).length > 0 ? item.selector : undefined
+  if (item.selector !== undefined && labels === undefined) report([...path, 'selector'], 'is empty', 'remove it to scope the whole namespace')
+  return { namespace: item.namespace, ...(labels === undefined ? {} : { labels }) }
+}
+
+function readPrincipals(texts: readonly string[], path: readonly (string | number)[], domain: TrustDomain, report: Report): readonly Principal[] {
+  return texts.flatMap((text, i) => {
+    const principal = attempt(() => parsePrincipal(text), [...path, i], report)
+    if (principal === undefined) return []
+    if (trustDomainOf(principal) !== domain) {
+      report([...path, i], `${text} is not of the trusted domain ${domain}`, `principals here begin with ${domain}/`)
+    }
+    return [principal]
+  })
+}
+
+function reportRepeatedPairs(entries: readonly TrustEntry[], report: Report): void {
+  const seen = new Set<string>()
+  entries.forEach((entry, i) => {
+    const pair = `${entry.truster} ${entry.trusted}`
+    if (seen.has(pair)) report(['spec', 'trust', i], `a second entry for ${entry.truster} trusting ${entry.trusted}`, 'put all of it into one entry')
+    seen.add(pair)
+  })
+}
+
+/** Two entries of one side and namespace must name the same workloads, or be disjoint for certain. */
+function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
+  for (const side of ['accept', 'reach'] as const) {
+    const seen = new Map<string, Workloads[]>()
+    entries.forEach((entry, i) => {
+      ;(entry[side] ?? []).forEach((item, j) => {
+        if (item.namespace === undefined) return
+        const at: Workloads = { namespace: item.namespace, ...(item.selector === undefined ? {} : { labels: item.selector }) }
+        const key = `${entry.truster} ${item.namespace}`
+        const others = seen.get(key) ?? []
+        const other = others.find((known) => relation(at, known) === 'overlapping')
+        if (other !== undefined) {
+          report(
+            ['spec', 'trust', i, side, j],
+            `scope-overlap: ${describeWorkloads(at)} and ${describeWorkloads(other)} may select the same workload`,
+            'use equal selectors, which are merged, or ones that differ in the value of one label',
+          )
+        }
+        seen.set(key, [...others, at])
+      })
+    })
+  }
+}
+
+/** 24:00 UTC of a day written YYYY-MM-DD. */
+function endOf(day: string): Date | undefined {
+  const start = new Date(`${day}T00:00:00Z`)
+  if (Number.isNaN(start.getTime()) || start.toISOString().slice(0, 10) !== day) return undefined
+  return new Date(start.getTime() + 86_400_000)
+}

@@ -1,0 +1,198 @@
+/** From what owners wrote and approved to what each mesh wishes now. */
+import { error, type Finding, info, warning } from './finding.ts'
+import type { Approval, AuditEntry, Federation, Intent, Member, MemberName, Seen, Trust } from './model.ts'
+import { approvedRoots } from './record.ts'
+import type { Bundle } from './spiffe/bundle.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
+import type { Fingerprint } from './x509/anchor.ts'
+
+/** What `bundles/` holds: a file that could not be read is not an absent one. */
+export type Approved = ReadonlyMap<TrustDomain, Seen<Bundle>>
+
+const DAY = 86_400_000
+
+/**
+ * One Intent for each member that has a home, in the order of the file. Severed and ended trusts are gone; roots
+ * without an approval on the record are left out (`unrecorded-root`).
+ */
+export function intents(
+  federation: Federation,
+  approved: Approved,
+  record: readonly AuditEntry[],
+  now: Date,
+): { readonly intents: readonly Intent[]; readonly findings: readonly Finding[] } {
+  const findings: Finding[] = []
+  const resolved = resolveBundles(federation, approved, record, now, findings)
+  const approvals = approvalsOf(record)
+  const severed = new Set(federation.severed.map((s) => `${s.truster} ${s.trusted}`))
+  const byTruster = groupBy(federation.trusts, (trust) => trust.truster)
+
+  const built = [...federation.members.values()].flatMap((member): Intent[] => {
+    if (member.home === undefined) return []
+    const own = resolved.get(member.trustDomain)
+    const trusts = (byTruster.get(member.name) ?? []).flatMap((trust): Intent['trusts'][number][] => {
+      if (severed.has(`${trust.truster} ${trust.trusted}`)) return []
+      if (isOver(trust, now, findings)) return []
+      const trustDomain = memberOf(federation, trust.trusted).trustDomain
+      const bundle = withoutOwn(resolved.get(trustDomain), own, member, findings)
+      if (trust.accept.some((accept) => accept.callers === 'all')) {
+        findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call: callers is all`, 'name the callers'))
+      }
+      for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
+        findings.push(info('any-server', pair(trust), `any identity that ${trust.trusted} advertises may serve ${host}`, 'name it with servedBy'))
+      }
+      return [{ ...trust, trustDomain, approvals: approvals.get(trustDomain) ?? [], ...(bundle === undefined ? {} : { bundle }) }]
+    })
+    return [{ member, owner: federation.name, trusts, ...(own === undefined ? {} : { own }) }]
+  })
+  findings.push(...oneWay(federation, severed, now))
+  return { intents: built, findings: distinct(findings) }
+}
+
+const pair = (trust: Trust): string => `${trust.truster} trusting ${trust.trusted}`
+
+function memberOf(federation: Federation, name: MemberName): Member {
+  const member = federation.members.get(name)
+  if (member === undefined) throw new TypeError(`no member ${name}`)
+  return member
+}
+
+export const hasEnded = (trust: Trust, now: Date): boolean => trust.until !== undefined && trust.until <= now
+
+function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
+  if (trust.until === undefined) return false
+  const day = new Date(trust.until.getTime() - DAY).toISOString().slice(0, 10)
+  if (hasEnded(trust, now)) {
+    findings.push(info('trust-ended', pair(trust), `ended at 24:00 UTC of ${day}`, 'remove it from the file, or give it a new until'))
+    return true
+  }
+  const days = Math.ceil((trust.until.getTime() - now.getTime()) / DAY)
+  if (days <= 30) findings.push(warning('trust-ends', pair(trust), `ends in ${days} days, at 24:00 UTC of ${day}`, 'give it a new until if it is to go on'))
+  return false
+}
+
+/** The bundles that count: readable, approved on the record, no root in two domains. */
+function resolveBundles(federation: Federation, approved: Approved, record: readonly AuditEntry[], now: Date, findings: Finding[]): ReadonlyMap<TrustDomain, Bundle> {
+  const recorded = approvedRoots(record)
+  const wanted = domainsInUse(federation, now)
+  const holders = new Map<Fingerprint, TrustDomain>()
+  const resolved = new Map<TrustDomain, Bundle>()
+  for (const member of federation.members.values()) {
+    const { trustDomain } = member
+    if (!wanted.has(trustDomain)) continue
+    const seen = approved.get(trustDomain)
+    if (seen === undefined) {
+      findings.push(error('bundle-missing', member.name, `no roots of ${trustDomain} are approved: bundles/${trustDomain}.json does not exist`, `entente approve ${member.name}`))
+      continue
+    }
+    if (!seen.ok) {
+      findings.push(seen.error)
+      continue
+    }
+    const known = recorded.get(trustDomain)
+    const [good, unrecorded] = partition(seen.value.anchors, (anchor) => known?.has(anchor.fingerprint) ?? false)
+    for (const anchor of unrecorded) {
+      findings.push(
+        error('unrecorded-root', member.name, `${anchor.fingerprint} is in bundles/${trustDomain}.json, but nobody approved it on the record`, `entente approve ${member.name}`),
+      )
+    }
+    const shared = good.find((anchor) => (holders.get(anchor.fingerprint) ?? trustDomain) !== trustDomain)
+    if (shared !== undefined) {
+      findings.push(
+        error('root-of-another-domain', member.name, `${shared.fingerprint} is approved for ${holders.get(shared.fingerprint)} too: a root vouches for one trust domain`, 'remove it from one of the bundles'),
+      )
+      continue
+    }
+    for (const anchor of good) holders.set(anchor.fingerprint, trustDomain)
+    findings.push(...expiry(member, good, now))
+    if (good.length === 0 && unrecorded.length === 0) {
+      findings.push(warning('bundle-empty', member.name, `bundles/${trustDomain}.json has no roots: every identity of ${trustDomain} is refused`, ''))
+    }
+    // All roots unrecorded is a bundle we cannot use, not a revoked one: what is in place stays.
+    if (good.length > 0 || unrecorded.length === 0) resolved.set(trustDomain, { ...seen.value, anchors: good })
+  }
+  return resolved
+}
+
+/** Domains whose roots some rendering needs. A severed or ended trust needs none. */
+function domainsInUse(federation: Federation, now: Date): ReadonlySet<TrustDomain> {
+  const severed = new Set(federation.severed.map((s) => `${s.truster} ${s.trusted}`))
+  const live = federation.trusts.filter((trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && !hasEnded(trust, now))
+  return new Set(live.flatMap((trust) => [memberOf(federation, trust.truster).trustDomain, memberOf(federation, trust.trusted).trustDomain]))
+}
+
+function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[] {
+  return anchors.flatMap((anchor): Finding[] => {
+    const days = Math.ceil((anchor.notAfter.getTime() - now.getTime()) / DAY)
+    const until = anchor.notAfter.toISOString()
+    if (anchor.notAfter <= now) {
+      return [error('root-expired', member.name, `${anchor.fingerprint} of ${member.trustDomain} expired ${until}: whatever it signed is refused`, `entente approve ${member.name} with the root that follows it`)]
+    }
+    if (anchor.notBefore > now) return [warning('root-not-yet-valid', member.name, `${anchor.fingerprint} of ${member.trustDomain} is valid from ${anchor.notBefore.toISOString()}`, '')]
+    if (days <= 60) {
+      return [warning('root-expires', member.name, `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); then whatever it signed is refused`, `approve its successor: entente approve ${member.name}`)]
+    }
+    return []
+  })
+}
+
+/** A foreign bundle with our own root in it would let our own workloads stand for theirs: what is in place stays. */
+function withoutOwn(bundle: Bundle | undefined, own: Bundle | undefined, member: Member, findings: Finding[]): Bundle | undefined {
+  const ours = new Set(own?.anchors.map((anchor) => anchor.fingerprint))
+  const clash = bundle?.anchors.find((anchor) => ours.has(anchor.fingerprint))
+  if (clash === undefined || bundle === undefined) return bundle
+  findings.push(error('own-root', member.name, `the bundle of ${bundle.trustDomain} holds ${member.name}'s own root ${clash.fingerprint}`, `remove it from bundles/${bundle.trustDomain}.json`))
+  return undefined
+}
+
+/** A call needs both: the server accepts the caller, and the caller accepts the server. */
+function oneWay(federation: Federation, severed: ReadonlySet<string>, now: Date): Finding[] {
+  const live = federation.trusts.filter((trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && !hasEnded(trust, now))
+  const reaching = new Set(live.filter((t) => t.reach.length > 0).map((t) => `${t.truster} ${t.trusted}`))
+  const accepting = new Set(live.filter((t) => t.accept.length > 0).map((t) => `${t.truster} ${t.trusted}`))
+  return live.flatMap((trust): Finding[] => {
+    const back = `${trust.trusted} ${trust.truster}`
+    if (memberOf(federation, trust.trusted).home === undefined) return []
+    const gaps: Finding[] = []
+    if (trust.accept.length > 0 && !reaching.has(back)) {
+      gaps.push(
+        warning('one-way', `${trust.trusted} trusting ${trust.truster}`, `${trust.truster} accepts callers of ${trust.trusted}, but no workload of ${trust.trusted} accepts ${trust.truster}'s servers: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`, `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and reach`),
+      )
+    }
+    if (trust.reach.length > 0 && !accepting.has(back)) {
+      gaps.push(
+        warning('one-way', `${trust.trusted} trusting ${trust.truster}`, `workloads of ${trust.truster} reach into ${trust.trusted}, but nothing in ${trust.trusted} accepts callers of ${trust.truster}: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`, `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and accept`),
+      )
+    }
+    return gaps
+  })
+}
+
+function approvalsOf(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, readonly Approval[]> {
+  const approvals = new Map<TrustDomain, Approval[]>()
+  for (const entry of record) {
+    if (entry.action !== 'approve') continue
+    const approval = { trustDomain: entry.trustDomain, roots: entry.roots, by: entry.actor, at: entry.at, reason: entry.reason }
+    approvals.set(entry.trustDomain, [...(approvals.get(entry.trustDomain) ?? []), approval])
+  }
+  return approvals
+}
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<K, readonly T[]> {
+  const groups = new Map<K, T[]>()
+  for (const item of items) {
+    const group = groups.get(keyOf(item))
+    if (group === undefined) groups.set(keyOf(item), [item])
+    else group.push(item)
+  }
+  return groups
+}
+
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  const yes: T[] = []
+  const no: T[] = []
+  for (const item of items) (test(item) ? yes : no).push(item)
+  return [yes, no]
+}
+
+const distinct = (findings: readonly Finding[]): Finding[] => [...new Map(findings.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values()]

@@ -1,0 +1,117 @@
+/**
+ * What a live proxy holds, read from istiod's /debug/config_dump: the resources as istiod generated them for the
+ * push the proxy got last (istio pilot/pkg/xds/debug.go connectionConfigDump, 86c9f01).
+ */
+import { at, list, text } from '../manifest.ts'
+import type { InboundChain, Pins, ProxyConfig, Upstream } from '../model.ts'
+import type { Principal } from '../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { readValidator } from './pinned.ts'
+import { readPrincipal, wholeDomain } from './policies.ts'
+
+/** @param dump the JSON of /debug/config_dump?proxyID=POD.NAMESPACE; with endpoints where include_eds was asked for */
+export function readProxyConfig(dump: unknown): ProxyConfig {
+  const configs = list(at(dump, 'configs'))
+  const of = (type: string): unknown => configs.find((config) => text(at(config, '@type')).endsWith(type))
+  const listeners = list(at(of('ListenersConfigDump'), 'dynamicListeners')).map((entry) => at(entry, 'activeState', 'listener'))
+  const inbound = listeners.filter((listener) => at(listener, 'name') === 'virtualInbound').flatMap((listener) => list(at(listener, 'filterChains')))
+  const endpoints = endpointsByCluster(of('EndpointsConfigDump'))
+  return {
+    inbound: inbound.filter((chain) => at(chain, 'name') !== 'virtualInbound-blackhole').map(readChain),
+    denies: denies(inbound),
+    outbound: list(at(of('ClustersConfigDump'), 'dynamicActiveClusters')).flatMap((entry) => readUpstream(at(entry, 'cluster'), endpoints)),
+  }
+}
+
+function pinsOf(commonTlsContext: unknown): Pins | undefined {
+  const roots = readValidator(commonTlsContext)
+  return roots && new Map([...roots].map(([domain, anchors]) => [domain, anchors.map((anchor) => anchor.fingerprint).sort()]))
+}
+
+const sansOf = (commonTlsContext: unknown, kind: 'prefix' | 'exact'): string[] =>
+  list(at(commonTlsContext, 'combinedValidationContext', 'defaultValidationContext', 'matchSubjectAltNames')).flatMap((san) => text(at(san, kind)) || [])
+
+function readChain(chain: unknown): InboundChain {
+  const context = at(chain, 'transportSocket', 'typedConfig', 'commonTlsContext')
+  const mutual = context !== undefined && at(chain, 'transportSocket', 'typedConfig', 'requireClientCertificate') === true
+  const pins = pinsOf(context)
+  return {
+    name: text(at(chain, 'name')),
+    tls: mutual ? 'mutual' : 'none',
+    ...(pins === undefined ? {} : { pins }),
+    sanPrefixes: [...new Set(sansOf(context, 'prefix'))],
+  }
+}
+
+/** Outbound clusters are named `outbound|PORT|SUBSET|HOST`. */
+function readUpstream(cluster: unknown, endpoints: ReadonlyMap<string, number> | undefined): Upstream[] {
+  const name = text(at(cluster, 'name'))
+  const [direction, port = '', subset = '', host = ''] = name.split('|')
+  if (direction !== 'outbound' || host === '') return []
+  const match = list(at(cluster, 'transportSocketMatches')).find((entry) => at(entry, 'name') === 'tlsMode-istio')
+  const context = at(match ?? cluster, 'transportSocket', 'typedConfig', 'commonTlsContext')
+  const mutual = list(at(context, 'tlsCertificateSdsSecretConfigs')).some((secret) => at(secret, 'name') === 'default')
+  const pins = pinsOf(context)
+  const inline = list(at(cluster, 'loadAssignment', 'endpoints')).flatMap((locality) => list(at(locality, 'lbEndpoints'))).length
+  const known = at(cluster, 'type') === 'EDS' ? endpoints && (endpoints.get(name) ?? 0) : inline
+  return [{ host, port: Number(port), subset, mutual, ...(pins === undefined ? {} : { pins }), sans: sansOf(context, 'exact'), ...(known === undefined ? {} : { endpoints: known }) }]
+}
+
+function endpointsByCluster(dump: unknown): ReadonlyMap<string, number> | undefined {
+  if (dump === undefined) return undefined
+  const entries = [...list(at(dump, 'dynamicEndpointConfigs')), ...list(at(dump, 'staticEndpointConfigs'))].map((entry) => at(entry, 'endpointConfig'))
+  return new Map(entries.map((entry) => [text(at(entry, 'clusterName')), list(at(entry, 'endpoints')).flatMap((locality) => list(at(locality, 'lbEndpoints'))).length]))
+}
+
+/** istiod names an RBAC policy `ns[NAMESPACE]-policy[NAME]-rule[N]` (istio pilot/pkg/security/authz/builder/builder.go). */
+const OURS = /^ns\[([^\]]+)\]-policy\[(entente-accept-[^\]]+)\]-rule\[\d+\]$/
+
+type Deny = ProxyConfig['denies'][number]
+
+function denies(chains: readonly unknown[]): readonly Deny[] {
+  const found = new Map<string, Deny>()
+  for (const policies of chains.flatMap((chain) => rulesOf(chain))) {
+    for (const [name, policy] of Object.entries(policies)) {
+      const [, namespace, object] = OURS.exec(name) ?? []
+      const deny = namespace === undefined ? undefined : readDeny(`${namespace}/${object}`, policy)
+      if (deny !== undefined) found.set(name, deny)
+    }
+  }
+  return [...found.values()]
+}
+
+/** The DENY policies of one chain, from its network filters and from the HTTP filters inside. */
+function rulesOf(chain: unknown): readonly Readonly<Record<string, unknown>>[] {
+  const filters = list(at(chain, 'filters')).flatMap((filter) => [filter, ...list(at(filter, 'typedConfig', 'httpFilters'))])
+  return filters
+    .map((filter) => at(filter, 'typedConfig', 'rules'))
+    .filter((rules) => at(rules, 'action') === 'DENY')
+    .map((rules) => at(rules, 'policies'))
+    .filter((policies): policies is Readonly<Record<string, unknown>> => typeof policies === 'object' && policies !== null)
+}
+
+function readDeny(policy: string, rule: unknown): Deny | undefined {
+  const { positive, negative } = identities(at(rule, 'principals'))
+  const trustDomain: TrustDomain | undefined = positive.map(wholeDomain).find((domain) => domain !== undefined)
+  if (trustDomain === undefined) return undefined
+  return { policy, trustDomain, except: negative.flatMap((principal) => readPrincipal(principal) ?? []).sort() as readonly Principal[] }
+}
+
+/** The identities matched somewhere in a principal tree, and those matched under a negation. */
+function identities(tree: unknown): { readonly positive: readonly string[]; readonly negative: readonly string[] } {
+  const positive: string[] = []
+  const negative: string[] = []
+  const walk = (node: unknown, negated: boolean): void => {
+    if (Array.isArray(node)) for (const item of node) walk(item, negated)
+    else if (typeof node === 'object' && node !== null) {
+      const side = negated ? negative : positive
+      const exact = at(node, 'exact')
+      const prefix = at(node, 'prefix')
+      if (typeof exact === 'string') side.push(exact.replace(/^spiffe:\/\//, ''))
+      else if (typeof prefix === 'string') side.push(`${prefix.replace(/^spiffe:\/\//, '')}*`)
+      else for (const [key, value] of Object.entries(node)) walk(value, negated || key === 'notId')
+    }
+  }
+  walk(tree, false)
+  return { positive, negative }
+}

@@ -1,0 +1,145 @@
+/**
+ * Distribution `pinned`: an EnvoyFilter that installs Envoy's SPIFFE validator, one bundle for each trust domain.
+ *
+ * The shapes were run on istiod and Envoy 1.40 (docs/pinned.md). What the patches rely on, in Istio's source at 86c9f01:
+ * networking/core/listener_patch (FILTER_CHAIN merge by transportProtocol), networking/core/cluster.go (transport
+ * socket match tlsMode-istio).
+ */
+import { at, list, strings, text } from '../manifest.ts'
+import type { Manifest, Workloads } from '../model.ts'
+import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
+import { fingerprintOf } from '../x509/anchor.ts'
+import type { Inbound, Outbound, Root, Roots } from './state.ts'
+
+/** Filters apply in ascending priority, the last one wins (istio pilot/pkg/model/envoyfilter.go): ours come late. */
+export const PRIORITY = 1000
+
+const TLS = 'envoy.transport_sockets.tls'
+const TYPES = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3'
+const VALIDATOR = 'envoy.tls.cert_validator.spiffe'
+
+type Spec = Readonly<Record<string, unknown>>
+
+/** The spec of the inbound filter; it fits STRICT listeners only, where every TLS chain has a validation context. */
+export function inboundFilter({ at: workloads, roots }: Inbound, own: ReadonlySet<TrustDomain>): Spec {
+  const foreign = [...roots.keys()].filter((domain) => !own.has(domain)).sort()
+  return {
+    ...selector(workloads),
+    priority: PRIORITY,
+    configPatches: [
+      {
+        applyTo: 'FILTER_CHAIN',
+        match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
+        patch: {
+          operation: 'MERGE',
+          // Istio's own SAN prefix for the local domain stays: a merge appends to lists.
+          value: transportSocket('DownstreamTlsContext', roots, foreign.map((domain) => ({ prefix: `spiffe://${domain}/` }))),
+        },
+      },
+    ],
+  }
+}
+
+/** The spec of the outbound filter: one patch for each host, which every port and subset of it gets. */
+export function outboundFilter({ from, hosts }: Outbound): Spec {
+  return {
+    ...selector(from),
+    priority: PRIORITY,
+    configPatches: [...hosts]
+      .filter(([, roots]) => roots.size > 0)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([host, roots]) => ({
+        applyTo: 'CLUSTER',
+        match: { context: 'SIDECAR_OUTBOUND', cluster: { service: host } },
+        patch: { operation: 'MERGE', value: transportSocket('UpstreamTlsContext', roots, []) },
+      })),
+  }
+}
+
+const selector = (at: Workloads): Spec => (at.labels === undefined ? {} : { workloadSelector: { labels: at.labels } })
+
+function transportSocket(context: 'DownstreamTlsContext' | 'UpstreamTlsContext', roots: Roots, sans: readonly Spec[]): Spec {
+  return {
+    transport_socket: {
+      name: TLS,
+      typed_config: {
+        '@type': `${TYPES}.${context}`,
+        common_tls_context: {
+          combined_validation_context: {
+            default_validation_context: {
+              ...(sans.length === 0 ? {} : { match_subject_alt_names: sans }),
+              custom_validator_config: {
+                name: VALIDATOR,
+                typed_config: {
+                  '@type': `${TYPES}.SPIFFECertValidatorConfig`,
+                  trust_domains: [...roots]
+                    .sort(([a], [b]) => (a < b ? -1 : 1))
+                    .map(([name, anchors]) => ({ name, trust_bundle: { inline_string: printRoots(anchors) } })),
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+  }
+}
+
+/** PEM, in the order of the fingerprints: the same roots give the same text. */
+export function printRoots(roots: readonly Root[]): string {
+  return [...roots]
+    .sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
+    .map(({ der }) => `-----BEGIN CERTIFICATE-----\n${(Buffer.from(der).toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`)
+    .join('')
+}
+
+/** The roots in a PEM text that is in use already: nothing is judged, what is there is told. */
+export function readRoots(pem: string): readonly Root[] {
+  return [...pem.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/g)].map(([, base64 = '']) => {
+    const der = Buffer.from(base64, 'base64')
+    return { fingerprint: fingerprintOf(der), der }
+  })
+}
+
+/** The roots that an inbound filter binds; undefined when the object is no such filter. */
+export function readInboundFilter(object: Manifest): { readonly at: Workloads; readonly roots: Roots } | undefined {
+  const patch = list(at(object, 'spec', 'configPatches')).find((p) => at(p, 'applyTo') === 'FILTER_CHAIN' && at(p, 'match', 'context') === 'SIDECAR_INBOUND')
+  const roots = patch === undefined ? undefined : readValidator(at(patch, 'patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context'))
+  return roots === undefined ? undefined : { at: readWorkloads(object), roots }
+}
+
+/** The roots that an outbound filter binds, by host; undefined when the object is no such filter. */
+export function readOutboundFilter(object: Manifest): Outbound | undefined {
+  const hosts = list(at(object, 'spec', 'configPatches')).flatMap((p): [string, Roots][] => {
+    const host = text(at(p, 'match', 'cluster', 'service'))
+    const roots = at(p, 'applyTo') === 'CLUSTER' ? readValidator(at(p, 'patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context')) : undefined
+    return roots === undefined || host === '' ? [] : [[host, roots]]
+  })
+  return hosts.length === 0 ? undefined : { from: readWorkloads(object), hosts: new Map(hosts) }
+}
+
+export function readWorkloads(object: Manifest, ...path: readonly string[]): Workloads {
+  const labels = strings(at(object, 'spec', ...(path.length > 0 ? path : ['workloadSelector', 'labels'])))
+  return { namespace: object.metadata.namespace ?? '', ...(Object.keys(labels).length === 0 ? {} : { labels }) }
+}
+
+/**
+ * The SPIFFE validator's roots in a common TLS context, as an object of ours writes it (snake case) or as istiod's
+ * config dump shows it (camel case); undefined where there is no such validator.
+ */
+export function readValidator(commonTlsContext: unknown): Roots | undefined {
+  const get = (value: unknown, snake: string): unknown => at(value, snake) ?? at(value, camel(snake))
+  const context = get(get(commonTlsContext, 'combined_validation_context'), 'default_validation_context')
+  const validator = get(context, 'custom_validator_config')
+  if (at(validator, 'name') !== VALIDATOR) return undefined
+  const domains = new Map<TrustDomain, readonly Root[]>()
+  for (const entry of list(get(get(validator, 'typed_config'), 'trust_domains'))) {
+    const bundle = get(entry, 'trust_bundle')
+    const name = text(at(entry, 'name'))
+    const inline = text(get(bundle, 'inline_string')) || Buffer.from(text(get(bundle, 'inline_bytes')), 'base64').toString()
+    if (/^[a-z0-9._-]{1,255}$/.test(name)) domains.set(parseTrustDomain(name), readRoots(inline))
+  }
+  return domains
+}
+
+const camel = (snake: string): string => snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())

@@ -1,0 +1,64 @@
+/** The policies beside a filter: which callers pass, and that everybody must show a certificate. */
+import { at, list, text } from '../manifest.ts'
+import type { Manifest, Workloads } from '../model.ts'
+import { type Principal, parsePrincipal } from '../spiffe/spiffe-id.ts'
+import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
+import type { Inbound } from './state.ts'
+
+type Spec = Readonly<Record<string, unknown>>
+
+/**
+ * One DENY for each set of workloads, a rule for each trusted domain: everybody of that domain but the callers.
+ * A DENY leaves local callers, and whatever other policies say of them, untouched. Two DENYs on one workload would
+ * deny each other's callers, which is why there is one object for each set.
+ */
+export function callersPolicy({ at: workloads, callers }: Inbound): Spec {
+  return {
+    ...selector(workloads),
+    action: 'DENY',
+    rules: [...callers]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([domain, named]) => ({
+        from: [{ source: { principals: [`${domain}/*`], ...(named.length === 0 ? {} : { notPrincipals: [...named].sort() }) } }],
+      })),
+  }
+}
+
+export function strictPolicy(workloads: Workloads): Spec {
+  return { ...selector(workloads), mtls: { mode: 'STRICT' } }
+}
+
+const selector = (workloads: Workloads): Spec => (workloads.labels === undefined ? {} : { selector: { matchLabels: workloads.labels } })
+
+/** The callers each domain's rule lets past; other rules of a policy are passed over. */
+export function readCallers(object: Manifest): ReadonlyMap<TrustDomain, readonly Principal[]> {
+  const callers = new Map<TrustDomain, readonly Principal[]>()
+  if (at(object, 'spec', 'action') !== 'DENY') return callers
+  for (const rule of list(at(object, 'spec', 'rules'))) {
+    const source = at(rule, 'from', 0, 'source')
+    const domain = wholeDomain(text(at(source, 'principals', 0)))
+    if (domain === undefined || at(rule, 'to') !== undefined || at(rule, 'when') !== undefined) continue
+    callers.set(
+      domain,
+      list(at(source, 'notPrincipals')).flatMap((principal) => readPrincipal(text(principal)) ?? []),
+    )
+  }
+  return callers
+}
+
+/** `cluster-a.example/*` → its domain. */
+export function wholeDomain(principal: string): TrustDomain | undefined {
+  const name = principal.endsWith('/*') ? principal.slice(0, -2) : ''
+  return /^[a-z0-9._-]{1,255}$/.test(name) ? parseTrustDomain(name) : undefined
+}
+
+export function readPrincipal(text: string): Principal | undefined {
+  try {
+    return parsePrincipal(text)
+  } catch {
+    return undefined
+  }
+}
+
+export const readStrict = (object: Manifest): boolean =>
+  at(object, 'spec', 'mtls', 'mode') === 'STRICT' && at(object, 'spec', 'portLevelMtls') === undefined

@@ -1,0 +1,168 @@
+/** Objects from a MeshState and back: `render` and `read`, side by side. A function of Git alone: no clock, no observation. */
+import { at, isOurs, list, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
+import type { Approval, Intent, Manifest, MemberName, Phase } from '../model.ts'
+import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
+import { describeWorkloads, workloadsKey, workloadsSlug } from '../workloads.ts'
+import type { Fingerprint } from '../x509/anchor.ts'
+import { inboundFilter, outboundFilter, printRoots, readInboundFilter, readOutboundFilter, readRoots, readWorkloads } from './pinned.ts'
+import { callersPolicy, readCallers, readStrict, strictPolicy } from './policies.ts'
+import { EMPTY, type Inbound, type MeshState, noInbound, type Outbound, ownDomains, type Share, wantedState } from './state.ts'
+
+/** Who writes: what every object of one mesh carries. */
+export interface Author {
+  readonly owner: string
+  readonly istioNamespace: string
+  readonly own: ReadonlySet<TrustDomain>
+}
+
+export const authorOf = (intent: Intent): Author => ({
+  owner: intent.owner,
+  istioNamespace: intent.member.istioNamespace,
+  own: new Set(ownDomains(intent)),
+})
+
+/** What the mesh's own manifests are, when nothing of them is in place yet. */
+export const render = (intent: Intent): readonly Manifest[] => renderState(wantedState(intent), authorOf(intent))
+
+export function renderState(state: MeshState, author: Author): readonly Manifest[] {
+  return [
+    ...[...state.shares.values()].map((share) => shareObject(share, author)),
+    ...[...state.inbound.values()].flatMap((scope) => inboundObjects(scope, author)),
+    ...[...state.outbound.values()].flatMap((scope) => outboundObjects(scope, author)),
+  ]
+}
+
+/** The phase in which an object of this kind is made; folders and sync waves of rendered trees follow it. */
+export const phaseOf = (object: Manifest): Phase & ('guard' | 'open') => (object.kind === 'EnvoyFilter' ? 'open' : 'guard')
+
+function metadata(name: string, namespace: string, wave: '0' | '1', author: Author, annotations: Readonly<Record<string, string>> = {}): Manifest['metadata'] {
+  return {
+    name,
+    namespace,
+    labels: { [MANAGED_BY]: 'entente', [OWNER]: author.owner },
+    annotations: { 'argocd.argoproj.io/sync-wave': wave, ...annotations },
+  }
+}
+
+function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
+  const name = `entente-accept-${workloadsSlug(scope.at)}`
+  const where = scope.at.namespace
+  return [
+    ...(scope.strict
+      ? [{ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: metadata(name, where, '0', author), spec: strictPolicy(scope.at) }]
+      : []),
+    ...(scope.callers.size > 0
+      ? [{ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: metadata(name, where, '0', author), spec: callersPolicy(scope) }]
+      : []),
+    ...(scope.roots.size > 0
+      ? [{ apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter', metadata: metadata(name, where, '1', author), spec: inboundFilter(scope, author.own) }]
+      : []),
+  ]
+}
+
+function outboundObjects(scope: Outbound, author: Author): readonly Manifest[] {
+  if (![...scope.hosts.values()].some((roots) => roots.size > 0)) return []
+  const name = `entente-reach-${workloadsSlug(scope.from)}`
+  return [
+    { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter', metadata: metadata(name, scope.from.namespace, '1', author), spec: outboundFilter(scope) },
+  ]
+}
+
+const ANNOTATION = {
+  trustDomain: 'entente.dev/trust-domain',
+  fingerprints: 'entente.dev/fingerprints',
+  approvedBy: 'entente.dev/approved-by',
+  approvedAt: 'entente.dev/approved-at',
+  until: 'entente.dev/until',
+} as const
+
+function shareObject(share: Share, author: Author): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: metadata(`${share.trusted}-root-cert`, author.istioNamespace, '0', author, {
+      [ANNOTATION.trustDomain]: share.trustDomain,
+      [ANNOTATION.fingerprints]: share.roots.map((root) => root.fingerprint).sort().join(','),
+      ...(share.approval === undefined ? {} : { [ANNOTATION.approvedBy]: share.approval.by.name, [ANNOTATION.approvedAt]: share.approval.at.toISOString() }),
+      ...(share.until === undefined ? {} : { [ANNOTATION.until]: share.until.toISOString() }),
+    }),
+    data: { [`${share.trusted}-root.pem`]: printRoots(share.roots) },
+  }
+}
+
+/** What objects of ours really grant; others among them are passed over. */
+export function readState(objects: readonly Manifest[]): MeshState {
+  const inbound = new Map<string, Inbound>()
+  const outbound = new Map<string, Outbound>()
+  const shares = new Map<string, Share>()
+  const merge = (at: Inbound['at'], part: Partial<Inbound>): void => {
+    const key = workloadsKey(at)
+    inbound.set(key, { ...(inbound.get(key) ?? noInbound(at)), ...part })
+  }
+  for (const object of objects.filter(isOurs)) {
+    if (object.kind === 'EnvoyFilter') {
+      const accepts = readInboundFilter(object)
+      if (accepts !== undefined) merge(accepts.at, { roots: accepts.roots })
+      const reaches = readOutboundFilter(object)
+      if (reaches !== undefined) outbound.set(workloadsKey(reaches.from), reaches)
+    } else if (object.kind === 'AuthorizationPolicy') {
+      merge(readWorkloads(object, 'selector', 'matchLabels'), { callers: readCallers(object) })
+    } else if (object.kind === 'PeerAuthentication') {
+      merge(readWorkloads(object, 'selector', 'matchLabels'), { strict: readStrict(object) })
+    } else if (object.kind === 'ConfigMap') {
+      const share = readShare(object)
+      if (share !== undefined) shares.set(share.trusted, share)
+    }
+  }
+  return inbound.size + outbound.size + shares.size === 0 ? EMPTY : { inbound, outbound, shares }
+}
+
+function readShare(object: Manifest): Share | undefined {
+  const trusted = object.metadata.name.match(/^(.+)-root-cert$/)?.[1] as MemberName | undefined
+  const annotations = strings(object.metadata.annotations)
+  const domain = annotations[ANNOTATION.trustDomain]
+  if (trusted === undefined || domain === undefined || !/^[a-z0-9._-]{1,255}$/.test(domain)) return undefined
+  const trustDomain = parseTrustDomain(domain)
+  const approvedAt = new Date(annotations[ANNOTATION.approvedAt] ?? Number.NaN)
+  const until = new Date(annotations[ANNOTATION.until] ?? Number.NaN)
+  const approval: Approval = {
+    trustDomain,
+    roots: (annotations[ANNOTATION.fingerprints] ?? '').split(',').filter((f) => f !== '') as Fingerprint[],
+    by: { name: annotations[ANNOTATION.approvedBy] ?? '', via: 'os' },
+    at: approvedAt,
+    reason: '',
+  }
+  return {
+    trusted,
+    trustDomain,
+    roots: readRoots(text(at(object, 'data', `${trusted}-root.pem`))),
+    ...(Number.isNaN(approvedAt.getTime()) ? {} : { approval }),
+    ...(Number.isNaN(until.getTime()) ? {} : { until }),
+  }
+}
+
+/** Why an object is there, for the person who finds it in Git or in a cluster. */
+export function explain(object: Manifest): string {
+  const where = (path: readonly string[]): string => describeWorkloads(readWorkloads(object, ...path))
+  switch (object.kind) {
+    case 'ConfigMap':
+      return `The approved roots of ${object.metadata.annotations?.[ANNOTATION.trustDomain] ?? 'another mesh'}, for people and tools; proxies get them from the EnvoyFilter.`
+    case 'PeerAuthentication':
+      return `${where(['selector', 'matchLabels'])} take mutual TLS only: without a certificate there is no caller to know.`
+    case 'AuthorizationPolicy': {
+      const rules = [...readCallers(object)].map(([domain, named]) => `of ${domain} ${named.length === 0 ? 'nobody' : `only ${named.join(', ')}`}`)
+      return `Who may call ${where(['selector', 'matchLabels'])}: ${rules.join('; ')}. Local callers are untouched.`
+    }
+    default: {
+      const reach = readOutboundFilter(object)
+      if (reach !== undefined) return `${describeWorkloads(reach.from)} check the servers of ${[...reach.hosts.keys()].join(', ')} against the roots of each trust domain.`
+      const accept = readInboundFilter(object)
+      return `${accept === undefined ? '' : describeWorkloads(accept.at)} accept a caller of ${[...(accept?.roots.keys() ?? [])].join(', ')} under the roots of its own trust domain only.`
+    }
+  }
+}
+
+/** Bytes the object takes as JSON, which is what the API server and etcd count. */
+export const sizeOf = (object: Manifest): number => Buffer.byteLength(JSON.stringify(object))
+
+export const patchesOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches'))
