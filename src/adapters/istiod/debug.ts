@@ -1,0 +1,150 @@
+/** istiod's debug port (15014, plain HTTP): pilot/pkg/xds/debug.go at eed52ebb66ad says what each path answers. */
+import { type IncomingMessage, request } from 'node:http'
+import { FederationError } from '../../core/errors.ts'
+import { at, list, text } from '../../core/manifest.ts'
+import type { Road } from './road.ts'
+
+const DEBUG_PORT = 15014
+const TIMEOUT_MS = 5_000
+const MAX_BYTES = 64 * 1024 * 1024
+
+/** One proxy's connection, of /debug/syncz. */
+export interface Sync {
+  /** `POD.NAMESPACE` */
+  readonly proxy: string
+  readonly cluster: string
+  /** `sidecar`, `router`, `waypoint`, `ztunnel`; empty from an istiod that does not say. */
+  readonly type: string
+  readonly listeners: Nonces
+  readonly clusters: Nonces
+  /** Envoy's words about what it refused, by resource type; cleared by its next acknowledgement. */
+  readonly errors: readonly { readonly type: string; readonly message: string }[]
+  /** When istiod last sent listeners; empty when it does not say. RFC 3339. */
+  readonly sentAt: string
+}
+
+/** A nonce is the version of the push and a UUID (pilot/pkg/xds/discovery.go nonce). */
+export interface Nonces {
+  readonly sent: string
+  readonly acked: string
+}
+
+const UUID_LENGTH = 36
+export const pushOf = (nonce: string): string => nonce.slice(0, -UUID_LENGTH)
+
+export interface Debug {
+  /** @throws FederationError istiod-unreachable, istiod-refused */
+  syncz(): Promise<readonly Sync[]>
+  /** The ids of the connections, `POD.NAMESPACE-NUMBER`. */
+  connections(): Promise<readonly string[]>
+  /** Undefined when that proxy is not connected to this istiod. `id`: any part of a connection's id, the first match is taken. */
+  configDump(id: string): Promise<unknown>
+  version(): Promise<string>
+}
+
+export function debug(subject: string, road: Road): Debug {
+  const json = async (path: string): Promise<unknown> => parse(subject, road, path, (await get(subject, road, path)).body)
+  return {
+    syncz: async () => parseSyncz(subject, await json('/debug/syncz')),
+    connections: async () => list(at(await json('/debug/connections'), 'clients')).map((client) => text(at(client, 'connectionId'))),
+    async configDump(id) {
+      const path = `/debug/config_dump?include_eds=true&proxyID=${encodeURIComponent(id)}`
+      const { status, body } = await get(subject, road, path, [404])
+      return status === 404 ? undefined : parse(subject, road, path, body)
+    },
+    version: async () => (await get(subject, road, '/version')).body.trim().slice(0, 200),
+  }
+}
+
+interface Page {
+  readonly status: number
+  readonly body: string
+}
+
+async function get(subject: string, road: Road, path: string, also: readonly number[] = []): Promise<Page> {
+  const name = `${road.pod.namespace}/${road.pod.name}`
+  const page = await fetchPage(road, path).catch((cause: unknown) => {
+    if (cause instanceof FederationError) throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new FederationError('istiod-unreachable', subject, `${name}:${DEBUG_PORT}${path}: ${why}`, { hint: 'is istiod up?', cause })
+  })
+  if (page.status === 200 || also.includes(page.status)) return page
+  const why = page.status === 401 || page.status === 403 ? 'it does not accept our token' : page.body.trim().slice(0, 200)
+  throw new FederationError('istiod-refused', subject, `${name}:${DEBUG_PORT}${path} answered ${page.status}: ${why}`, {
+    hint: page.status === 404 ? 'is ENABLE_DEBUG_ON_HTTP off?' : 'look at the log of istiod',
+  })
+}
+
+function fetchPage(road: Road, path: string): Promise<Page> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      accept: 'application/json',
+      'user-agent': 'entente',
+      ...(road.token === undefined ? {} : { authorization: `Bearer ${road.token}` }),
+    }
+    const sent = request({ agent: road.agent, host: road.pod.name, port: DEBUG_PORT, path, headers })
+    const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS)
+    const done = (): void => clearTimeout(timer)
+    sent.once('error', (cause) => {
+      done()
+      reject(cause)
+    })
+    sent.once('response', (response) => {
+      readAll(response)
+        .then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
+        .finally(done)
+    })
+    sent.end()
+  })
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of response) {
+    const piece: Buffer = chunk
+    bytes += piece.length
+    if (bytes > MAX_BYTES) {
+      response.destroy()
+      throw new Error(`an answer of more than ${MAX_BYTES >> 20} MiB`)
+    }
+    chunks.push(piece)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function parse(subject: string, road: Road, path: string, body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    throw new FederationError('istiod-refused', subject, `${road.pod.namespace}/${road.pod.name}:${DEBUG_PORT}${path}: not JSON`)
+  }
+}
+
+/** @throws FederationError istiod-refused */
+export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
+  if (value === null) return []
+  if (!Array.isArray(value)) throw new FederationError('istiod-refused', subject, '/debug/syncz is not a list')
+  return value.map((entry) => {
+    const resources = Object.entries(Object(at(entry, 'resources')) as Record<string, unknown>)
+    const listener = resources.find(([type]) => type.endsWith('.Listener'))?.[1]
+    return {
+      proxy: text(at(entry, 'proxy')),
+      cluster: text(at(entry, 'cluster_id')),
+      type: text(at(entry, 'proxy_type')),
+      listeners: { sent: text(at(entry, 'listener_sent')), acked: text(at(entry, 'listener_acked')) },
+      clusters: { sent: text(at(entry, 'cluster_sent')), acked: text(at(entry, 'cluster_acked')) },
+      errors: resources.flatMap(([type, resource]) => {
+        const message = text(at(resource, 'lastError'))
+        return message === '' ? [] : [{ type: type.slice(type.lastIndexOf('.') + 1), message }]
+      }),
+      sentAt: text(at(listener, 'sentTime')),
+    }
+  })
+}
+
+/** The push that a dump was made of. Every listener says the same. */
+export function versionOf(dump: unknown): string {
+  const listeners = list(at(dump, 'configs')).find((config) => text(at(config, '@type')).endsWith('ListenersConfigDump'))
+  return text(at(listeners, 'versionInfo')) || text(at(listeners, 'version_info'))
+}

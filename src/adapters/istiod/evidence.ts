@@ -1,0 +1,119 @@
+/**
+ * What one istiod can tell of the proxies connected to it.
+ *
+ * A dump shows what istiod makes of the push that the proxy was given last, and istiod notes that push before it sends
+ * it. So acknowledgements are read after the dump, and once more a moment later while the dump's push is not the one
+ * that the listeners came with (which is also the steady state after a push without listeners: hence only once).
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Evidence, ProxyConfig } from '../../core/model.ts'
+import { limit } from '../kubernetes/limit.ts'
+import { type Debug, pushOf, type Sync, versionOf } from './debug.ts'
+
+const DUMPS_AT_ONCE = 8
+const SETTLE_MS = 200
+
+export interface Wanted {
+  /** istiod's CLUSTER_ID: proxies of remote clusters are another member's. */
+  readonly cluster: string
+  /** Whether what this proxy holds is of interest, beside what it said. */
+  readonly interesting: (proxy: { readonly namespace: string; readonly type: string }) => boolean
+  readonly readConfig: (dump: unknown) => ProxyConfig
+}
+
+/** Evidence, and when istiod last sent listeners, to tell which of two istiods heard a proxy last. */
+export interface Heard {
+  readonly evidence: Evidence
+  readonly sentAt: string
+}
+
+export async function evidenceOf(istiod: Debug, wanted: Wanted): Promise<readonly Heard[]> {
+  const connected = await istiod.syncz()
+  const ours = latest(connected.filter((sync) => sync.cluster === wanted.cluster))
+  const asked = ours.filter((sync) => wanted.interesting({ namespace: namespaceOf(sync.proxy), type: sync.type }))
+  const ids = await dumpIds(istiod, connected, asked)
+  const dumps = new Map<string, unknown>()
+  const atOnce = limit(DUMPS_AT_ONCE)
+  await Promise.all(asked.map((sync) => atOnce(async () => dumps.set(sync.proxy, await dumpOf(istiod, ids.get(sync.proxy))))))
+  const after = await settled(istiod, wanted.cluster, dumps)
+  return latest(after).map((sync) => ({ evidence: judge(sync, wanted, dumps), sentAt: sync.sentAt }))
+}
+
+const dumpOf = async (istiod: Debug, id: string | undefined): Promise<unknown> => (id === undefined ? undefined : istiod.configDump(id))
+
+async function settled(istiod: Debug, cluster: string, dumps: ReadonlyMap<string, unknown>): Promise<readonly Sync[]> {
+  const sample = async (): Promise<readonly Sync[]> => (await istiod.syncz()).filter((sync) => sync.cluster === cluster)
+  const after = await sample()
+  const moving = after.some(
+    (sync) => dumps.get(sync.proxy) !== undefined && versionOf(dumps.get(sync.proxy)) !== pushOf(sync.listeners.sent),
+  )
+  if (!moving) return after
+  await sleep(SETTLE_MS)
+  return sample()
+}
+
+/** A proxy that reconnected is listed twice until the old connection is noticed: what was sent last is what counts. */
+function latest(syncs: readonly Sync[]): readonly Sync[] {
+  const byProxy = new Map<string, Sync>()
+  for (const sync of syncs) {
+    const other = byProxy.get(sync.proxy)
+    if (other === undefined || other.sentAt < sync.sentAt) byProxy.set(sync.proxy, sync)
+  }
+  return [...byProxy.values()]
+}
+
+/**
+ * istiod takes the first connection whose id (`POD.NAMESPACE-NUMBER`) contains what it is asked for, in no order:
+ * `db-0.shop` may answer for `my-db-0.shop` or `db-0.shop2` (pilot/pkg/xds/debug.go getProxyConnection). So ask by name
+ * where that is unmistakable, by connection where it is not, and not at all where neither is.
+ */
+async function dumpIds(istiod: Debug, connected: readonly Sync[], asked: readonly Sync[]): Promise<ReadonlyMap<string, string>> {
+  const names = [...new Set(connected.map((sync) => `${sync.cluster} ${sync.proxy}`))].map((key) => key.slice(key.indexOf(' ') + 1))
+  const plain = asked.filter(({ proxy }) => names.filter((other) => mayAnswerTo(other, proxy)).length === 1)
+  const ids = new Map(plain.map(({ proxy }) => [proxy, proxy]))
+  if (plain.length === asked.length) return ids
+  const connections = await istiod.connections()
+  for (const { proxy } of asked) {
+    const own = connections.filter((id) => id.startsWith(`${proxy}-`) && /^\d+$/.test(id.slice(proxy.length + 1)))
+    const [id] = own
+    const unmistakable = own.length === 1 && id !== undefined && connections.filter((other) => other.includes(id)).length === 1
+    if (unmistakable && !ids.has(proxy)) ids.set(proxy, id)
+  }
+  return ids
+}
+
+/** Whether some connection `OTHER-NUMBER` contains `proxy`. */
+function mayAnswerTo(other: string, proxy: string): boolean {
+  const beforeNumber = /^(.*)-\d+$/.exec(proxy)?.[1]
+  return other.includes(proxy) || (beforeNumber !== undefined && other.endsWith(beforeNumber))
+}
+
+function judge(sync: Sync, wanted: Wanted, dumps: ReadonlyMap<string, unknown>): Evidence {
+  const { proxy, listeners, clusters, errors } = sync
+  const namespace = namespaceOf(proxy)
+  const config = read(dumps.get(proxy), wanted.readConfig)
+  const accepted = ({ sent, acked }: Sync['listeners']): boolean => sent !== '' && sent === acked
+  return {
+    proxy,
+    namespace,
+    pod: proxy.slice(0, proxy.lastIndexOf('.')),
+    heard: config !== undefined || !wanted.interesting({ namespace, type: sync.type }),
+    acknowledged: accepted(listeners) && accepted(clusters) && errors.length === 0,
+    sent: { listeners: listeners.sent, clusters: clusters.sent },
+    ...(errors.length === 0 ? {} : { rejected: errors.map(({ type, message }) => `${type}: ${message}`).join('; ') }),
+    ...(config === undefined ? {} : { config }),
+  }
+}
+
+/** A dump that cannot be read tells nothing: the proxy counts as not heard. */
+function read(dump: unknown, readConfig: Wanted['readConfig']): ProxyConfig | undefined {
+  if (dump === undefined) return undefined
+  try {
+    return readConfig(dump)
+  } catch {
+    return undefined
+  }
+}
+
+/** A pod's name has no dot in it where it matters: the namespace, a DNS label, never has. */
+const namespaceOf = (proxy: string): string => proxy.slice(proxy.lastIndexOf('.') + 1)

@@ -1,0 +1,135 @@
+/** All istiods of one mesh together: what their proxies hold, what chain they present, which versions they are. */
+import { FederationError } from '../../core/errors.ts'
+import { error, type Finding, fromError } from '../../core/finding.ts'
+import { readProxyConfig } from '../../core/istio/live.ts'
+import type { Evidence, Interest, Seen } from '../../core/model.ts'
+import type { KubeClient } from '../kubernetes/client.ts'
+import type { IstiodPod } from '../kubernetes/pods.ts'
+import { type Debug, debug } from './debug.ts'
+import { evidenceOf, type Heard } from './evidence.ts'
+import { presentedOver, XDS_PORT } from './presented.ts'
+import { istiodNames, type Road, roads } from './road.ts'
+import { tokens } from './token.ts'
+
+export interface IstiodsSeen {
+  /** Not ok as soon as one istiod did not answer: a proxy connected to it would look like one that is gone. */
+  readonly proxies: Seen<readonly Evidence[]>
+  /** Not ok only when none could be asked, or when they present chains of different CAs. */
+  readonly presented: Seen<readonly Uint8Array[]>
+  readonly versions: ReadonlyMap<string, string>
+}
+
+export interface Istiods {
+  /** `proxies` leaves the chain and the versions out: for polling. */
+  see(pods: readonly IstiodPod[], interest: Interest, what: 'all' | 'proxies'): Promise<IstiodsSeen>
+}
+
+export interface IstiodsOptions {
+  readonly client: KubeClient
+  readonly namespace: string
+  /** The mesh's own roots, PEM, as far as known. */
+  readonly roots: () => string | undefined
+}
+
+export function istiods({ client, namespace, roots: ownRoots }: IstiodsOptions): Istiods {
+  const ways = roads(client, tokens(client, namespace), ownRoots)
+  return {
+    async see(pods, interest, what) {
+      const visits = await Promise.all(pods.map((pod) => visit(client.subject, pod, (work) => ways.to(pod, work), interest, what)))
+      const nobody = error(
+        'istiod-not-found',
+        client.subject,
+        `no running pod with label app=istiod in namespace ${namespace}`,
+        'is that the right istio.namespace?',
+      )
+      return {
+        proxies: pods.length === 0 ? { ok: false, error: nobody } : proxiesOf(visits),
+        presented: pods.length === 0 ? { ok: false, error: nobody } : presentedOf(client.subject, visits),
+        versions: new Map(visits.flatMap(({ pod, version }) => (version === undefined ? [] : [[pod.name, version] as const]))),
+      }
+    },
+  }
+}
+
+interface Visit {
+  readonly pod: IstiodPod
+  readonly heard: Seen<readonly Heard[]>
+  readonly presented: Seen<readonly Uint8Array[]>
+  readonly version?: string | undefined
+}
+
+type Travel = <T>(work: (road: Road) => Promise<T>) => Promise<T>
+
+async function visit(subject: string, pod: IstiodPod, travel: Travel, interest: Interest, what: 'all' | 'proxies'): Promise<Visit> {
+  const wanted = {
+    cluster: pod.env.CLUSTER_ID ?? 'Kubernetes',
+    interesting: (proxy: { readonly namespace: string; readonly type: string }) =>
+      proxy.type !== 'ztunnel' && (proxy.type === 'router' || interest.namespaces.includes(proxy.namespace)),
+    readConfig: readProxyConfig,
+  }
+  const ask = <T>(question: (istiod: Debug) => Promise<T>): Promise<T> => travel((road) => question(debug(subject, road)))
+  const name = `${pod.namespace}/${pod.name}`
+  const chain = (): Promise<readonly Uint8Array[]> =>
+    travel(async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${name}`))
+  const heard = await seen(ask((istiod) => evidenceOf(istiod, wanted)))
+  if (what === 'proxies') return { pod, heard, presented: { ok: false, error: error('not-checked', subject, 'not asked') } }
+  const [presented, version] = await Promise.all([seen(chain()), ask((istiod) => istiod.version()).catch(() => undefined)])
+  return { pod, heard, presented, version }
+}
+
+/** A failure as a fact; what is not a FederationError is a mistake of ours and goes on up. */
+export async function seen<T>(work: Promise<T>): Promise<Seen<T>> {
+  try {
+    return { ok: true, value: await work }
+  } catch (cause) {
+    if (cause instanceof FederationError) return { ok: false, error: fromError(cause) }
+    throw cause
+  }
+}
+
+function proxiesOf(visits: readonly Visit[]): Seen<readonly Evidence[]> {
+  // One on its way out may be gone by now: its proxies are connecting elsewhere.
+  const silent = visits.flatMap(({ pod, heard }) => (heard.ok || pod.leaving ? [] : [heard.error]))
+  const [first, ...rest] = silent
+  if (first !== undefined) return { ok: false, error: together(first, rest, visits.length) }
+  const last = new Map<string, Heard>()
+  for (const { heard } of visits) {
+    if (!heard.ok) continue
+    for (const one of heard.value) {
+      const other = last.get(one.evidence.proxy)
+      // A proxy is on one istiod; where two still list it, the one that sent last has it.
+      if (other === undefined || other.sentAt < one.sentAt) last.set(one.evidence.proxy, one)
+    }
+  }
+  const value = [...last.values()].map(({ evidence }) => evidence).sort((a, b) => (a.proxy < b.proxy ? -1 : 1))
+  return { ok: true, value }
+}
+
+function presentedOf(subject: string, visits: readonly Visit[]): Seen<readonly Uint8Array[]> {
+  const chains = visits.flatMap(({ presented }) => (presented.ok ? [presented.value] : []))
+  const errors = visits.flatMap(({ presented }) => (presented.ok ? [] : [presented.error]))
+  const [first, ...others] = chains
+  if (first === undefined) return { ok: false, error: together(errors[0] as Finding, errors.slice(1), visits.length) }
+  const other = others.find((chain) => issuers(chain) !== issuers(first))
+  if (other === undefined) return { ok: true, value: first }
+  const message = 'istiods of this mesh present chains of different CAs'
+  return {
+    ok: false,
+    error: error('presented-differs', subject, message, 'wait for the CA change to reach all of them, or restart the ones that lag'),
+  }
+}
+
+/** Leaves differ from pod to pod; what signed them must not. */
+const issuers = (chain: readonly Uint8Array[]): string =>
+  chain
+    .slice(1)
+    .map((der) => Buffer.from(der).toString('base64'))
+    .join(' ')
+
+function together(first: Finding, rest: readonly Finding[], asked: number): Finding {
+  if (rest.length === 0 && asked === 1) return first
+  return {
+    ...first,
+    message: `${1 + rest.length} of ${asked} istiods did not answer: ${[first, ...rest].map((f) => f.message).join('; ')}`,
+  }
+}

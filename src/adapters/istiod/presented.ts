@@ -1,0 +1,95 @@
+/**
+ * What an istiod presents on its XDS port (15012): which root its CA signs under now. We only read it: it is judged by
+ * whoever asked, against roots that an owner approved.
+ */
+
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { connect as dial } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type ConnectionOptions, connect, type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls'
+import { FederationError } from '../../core/errors.ts'
+
+export const XDS_PORT = 15012
+const CONNECT_MS = 1_000
+const HANDSHAKE_MS = 5_000
+
+/**
+ * The chain as it came, DER, leaf first.
+ * @throws FederationError istiod-unreachable
+ */
+export async function presentedOver(stream: Duplex, name: string, subject: string): Promise<readonly Uint8Array[]> {
+  try {
+    // With no roots of ours in play node cannot slip one into the chain; `ca` left out would put the public ones in play.
+    const socket = await handshake({ socket: stream, servername: name, ca: [], rejectUnauthorized: false })
+    const chain = chainOf(socket)
+    socket.destroy()
+    return chain
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new FederationError('istiod-unreachable', subject, `port ${XDS_PORT}: ${why}`, { hint: 'is istiod up?', cause })
+  } finally {
+    stream.destroy()
+  }
+}
+
+/**
+ * Whether an istiod of this mesh answers at that address: it holds a key that the mesh's own roots vouch for, under one
+ * of istiod's names. Private addresses repeat themselves, and what listens there would be given a token.
+ * @param roots PEM, as in ConfigMap istio-ca-root-cert
+ */
+export async function answersAsIstiod(ip: string, names: readonly string[], roots: string): Promise<boolean> {
+  const stream = dial({ host: ip, port: XDS_PORT })
+  stream.setTimeout(CONNECT_MS, () => stream.destroy(new Error('no answer')))
+  try {
+    await once(stream, 'connect')
+    stream.setTimeout(0)
+    const checkServerIdentity = (_: string, { raw }: PeerCertificate): Error | undefined => {
+      const leaf = new X509Certificate(raw)
+      return names.some((name) => leaf.checkHost(name, { wildcards: false }) !== undefined) ? undefined : new Error('not a name of istiod')
+    }
+    const socket = await handshake({
+      socket: stream,
+      servername: names[0] ?? '',
+      ca: [roots],
+      rejectUnauthorized: true,
+      checkServerIdentity,
+    })
+    socket.destroy()
+    return true
+  } catch {
+    return false
+  } finally {
+    stream.destroy()
+  }
+}
+
+async function handshake(options: ConnectionOptions): Promise<TLSSocket> {
+  const socket = connect({ ALPNProtocols: ['h2'], ...options })
+  const timer = setTimeout(() => socket.destroy(new Error(`no TLS handshake within ${HANDSHAKE_MS / 1000} s`)), HANDSHAKE_MS)
+  // A stream that ends early ends the handshake without an error of its own.
+  const ended = once(socket, 'close').then(() => Promise.reject(new Error('the connection was closed')))
+  ended.catch(() => {})
+  try {
+    await Promise.race([once(socket, 'secureConnect'), ended])
+    socket.on('error', () => {})
+    return socket
+  } catch (cause) {
+    socket.on('error', () => {})
+    socket.destroy()
+    throw cause
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function chainOf(socket: TLSSocket): readonly Uint8Array[] {
+  const chain: Uint8Array[] = []
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+  // The last certificate names itself as its issuer.
+  while (next?.raw !== undefined && !chain.some((der) => Buffer.compare(der, next?.raw as Buffer) === 0)) {
+    chain.push(next.raw)
+    next = next.issuerCertificate
+  }
+  return chain
+}

@@ -1,0 +1,128 @@
+/**
+ * Two roads to an istiod: straight to its address where that answers and proves to be an istiod of this mesh, else by
+ * port-forward through the API server. istiod wants our token on the first; the second arrives from its localhost.
+ */
+import { Agent } from 'node:http'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { FederationError } from '../../core/errors.ts'
+import type { KubeClient } from '../kubernetes/client.ts'
+import type { IstiodPod } from '../kubernetes/pods.ts'
+import { answersAsIstiod } from './presented.ts'
+import type { Tokens } from './token.ts'
+import { openTunnel } from './tunnel.ts'
+
+const CONNECT_MS = 2_000
+
+export interface Road {
+  readonly kind: 'direct' | 'forward'
+  readonly pod: IstiodPod
+  dial(port: number): Promise<Duplex>
+  /** For HTTP on istiod's ports; destroyed when the traveller is back. */
+  readonly agent: Agent
+  readonly token: string | undefined
+}
+
+export interface Roads {
+  /**
+   * Does `work` at that istiod. What fails on the direct road is tried once more by port-forward: all of it only reads.
+   * @throws FederationError istiod-unreachable, istiod-refused, forbidden, …
+   */
+  to<T>(pod: IstiodPod, work: (road: Road) => Promise<T>): Promise<T>
+}
+
+/** The names istiod's own certificate may bear (istio pilot/pkg/bootstrap/server.go getDNSNames, eed52ebb66ad). */
+export function istiodNames({ namespace, revision }: IstiodPod): readonly string[] {
+  const plain = `istiod.${namespace}.svc`
+  return revision === 'default' ? [plain] : [plain, `istiod-${revision}.${namespace}.svc`]
+}
+
+/** @param roots the mesh's own, PEM; undefined when they could not be read: then nothing is reached directly */
+export function roads(client: KubeClient, tokens: Tokens, roots: () => string | undefined): Roads {
+  const direct = new Map<string, boolean>()
+  const mayGoDirectly = async (pod: IstiodPod): Promise<boolean> => {
+    const pem = roots()
+    if (pod.ip === undefined || pem === undefined) return false
+    const key = `${pod.name} ${pod.ip}`
+    const known = direct.get(key) ?? (await answersAsIstiod(pod.ip, istiodNames(pod), pem))
+    direct.set(key, known)
+    return known
+  }
+  return {
+    async to(pod, work) {
+      const because = (await mayGoDirectly(pod)) ? await attempt(() => travel(client, pod, tokens, work)) : undefined
+      if (because?.ok === true) return because.value
+      if (because !== undefined) direct.set(`${pod.name} ${pod.ip}`, false)
+      try {
+        return await travel(client, pod, undefined, work)
+      } catch (cause) {
+        throw because === undefined ? cause : both(cause, because.cause)
+      }
+    },
+  }
+}
+
+async function travel<T>(client: KubeClient, pod: IstiodPod, tokens: Tokens | undefined, work: (road: Road) => Promise<T>): Promise<T> {
+  const dial = (port: number): Promise<Duplex> =>
+    tokens === undefined ? openTunnel(client, pod, port) : dialDirectly(client.subject, pod, port)
+  const agent = new RoadAgent(dial)
+  try {
+    return await work({ kind: tokens === undefined ? 'forward' : 'direct', pod, dial, agent, token: await tokens?.get() })
+  } finally {
+    agent.destroy()
+  }
+}
+
+function dialDirectly(subject: string, pod: IstiodPod, port: number): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: pod.ip ?? '', port })
+    const fail = (cause: Error): void => {
+      const message = `${pod.namespace}/${pod.name} at ${pod.ip}:${port}: ${cause.message}`
+      reject(new FederationError('istiod-unreachable', subject, message, { hint: 'is istiod up?', cause }))
+    }
+    socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error('no answer')))
+    socket.once('error', fail)
+    socket.once('connect', () => {
+      socket.setTimeout(0)
+      socket.off('error', fail)
+      resolve(socket)
+    })
+  })
+}
+
+/** Keeps connections between the requests of one visit. */
+class RoadAgent extends Agent {
+  readonly #dial: (port: number) => Promise<Duplex>
+
+  constructor(dial: (port: number) => Promise<Duplex>) {
+    super({ keepAlive: true, maxSockets: 8 })
+    this.#dial = dial
+  }
+
+  override createConnection(
+    options: { port?: number | string | null },
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    this.#dial(Number(options.port)).then(
+      (stream) => callback?.(null, stream),
+      (error) => callback?.(error, undefined as unknown as Duplex),
+    )
+    return undefined
+  }
+}
+
+type Attempt<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly cause: unknown }
+
+const attempt = <T>(work: () => Promise<T>): Promise<Attempt<T>> =>
+  work().then(
+    (value) => ({ ok: true, value }),
+    (cause) => ({ ok: false, cause }),
+  )
+
+function both(second: unknown, first: unknown): unknown {
+  if (!(second instanceof FederationError) || !(first instanceof FederationError)) return second
+  const message = `by port-forward: ${said(second)}; directly: ${said(first)}`
+  return new FederationError(second.code, second.subject, message, { hint: second.hint, cause: second })
+}
+
+const said = (error: FederationError): string => error.message.replace(`${error.subject}: `, '')

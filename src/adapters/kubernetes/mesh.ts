@@ -1,0 +1,74 @@
+/** A member's home that is a cluster: the port `Mesh` over its API server and its istiods. */
+import type { Interest, IstioFacts, Member, Mesh, Observation } from '../../core/model.ts'
+import { type IstiodsSeen, istiods, seen } from '../istiod/istiods.ts'
+import type { KubeClient } from './client.ts'
+import { readMeshConfig } from './mesh-config.ts'
+import { observeObjects } from './objects.ts'
+import { parseOwnRoots, readOwnRoots } from './own.ts'
+import { type IstiodPod, istiodPods } from './pods.ts'
+import { NAMESPACE } from './resources.ts'
+import { moveWitness, readWitness } from './witness.ts'
+import { write } from './write.ts'
+
+const NETWORK = 'topology.istio.io/network'
+
+export interface KubernetesMeshOptions {
+  readonly member: Member
+  readonly client: KubeClient
+}
+
+export function kubernetesMesh({ member, client }: KubernetesMeshOptions): Mesh {
+  const namespace = member.istioNamespace
+  let pem: string | undefined
+  // proxies() is polled between writes: it looks at what was observed last.
+  let interest: Interest = { namespaces: [] }
+  const all = istiods({ client, namespace, roots: () => pem })
+
+  const ownRoots = async (): Promise<string> => {
+    pem = undefined
+    pem = await readOwnRoots(client, namespace)
+    return pem
+  }
+  const observe = async (wanted: Interest): Promise<Observation> => {
+    interest = wanted
+    const listed = istiodPods(client, namespace)
+    const roots = ownRoots()
+    const config = listed.then((pods) => readMeshConfig(client, namespace, pods))
+    const network = client.get(NAMESPACE, undefined, namespace).then((ns) => ns.metadata.labels?.[NETWORK])
+    const own = Promise.all([config, roots]).then(([{ trustDomain }, roots]) => parseOwnRoots(client.subject, trustDomain, roots))
+    // Which road leads to an istiod depends on the roots; without them there is still the other one.
+    const visited = roots.catch(() => '').then(async () => all.see(await listed, interest, 'all'))
+    const facts = Promise.all([config, network, listed, visited]).then(([config, network, pods, visits]) => ({
+      ...config,
+      ...(network === undefined ? {} : { network }),
+      istiods: pods.map((pod) => istiodOf(pod, visits)),
+      presented: visits.presented,
+    }))
+    const [objects, ownSeen, istio, visits] = await Promise.all([
+      observeObjects(client, wanted, namespace),
+      seen(own),
+      seen<IstioFacts>(facts),
+      seen(visited),
+    ])
+    return { objects, own: ownSeen, istio, proxies: visits.ok ? visits.value.proxies : visits }
+  }
+
+  return {
+    member: member.name,
+    live: true,
+    observe,
+    async proxies() {
+      if (pem === undefined) await ownRoots().catch(() => '')
+      const visits = await seen(istiodPods(client, namespace).then((pods) => all.see(pods, interest, 'proxies')))
+      return visits.ok ? visits.value.proxies : visits
+    },
+    write: (step, options) => write(client, step, options),
+    witness: () => readWitness(client, namespace),
+    moveWitness: (was, is) => moveWitness(client, namespace, was, is),
+  }
+}
+
+function istiodOf({ name, revision, env }: IstiodPod, { versions }: IstiodsSeen): IstioFacts['istiods'][number] {
+  const version = versions.get(name)
+  return { pod: name, revision, env, ...(version === undefined ? {} : { version }) }
+}

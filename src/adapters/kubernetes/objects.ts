@@ -1,0 +1,90 @@
+/** The lists that make `Observation.objects`: ours everywhere, and what of others decides whether ours works. */
+import { FederationError } from '../../core/errors.ts'
+import { error, type Finding, fromError } from '../../core/finding.ts'
+import { keyOf, MANAGED_BY } from '../../core/manifest.ts'
+import type { Interest, Manifest, Seen } from '../../core/model.ts'
+import type { KubeClient, Selection } from './client.ts'
+import { asked, phrase } from './errors.ts'
+import { bareInPod } from './pods.ts'
+import {
+  AUTHORIZATION_POLICY,
+  CONFIG_MAP,
+  DESTINATION_RULE,
+  ENDPOINT_SLICE,
+  ENVOY_FILTER,
+  GATEWAY,
+  groupOf,
+  PEER_AUTHENTICATION,
+  POD,
+  type Resource,
+  SERVICE,
+} from './resources.ts'
+import { WITNESS } from './witness.ts'
+
+interface Wanted {
+  readonly resource: Resource
+  readonly selection: Selection
+  readonly keep?: (object: Manifest) => boolean
+}
+
+const OURS = { labels: `${MANAGED_BY}=entente` }
+
+function wanted(interest: Interest, istioNamespace: string): readonly Wanted[] {
+  const everywhere = [PEER_AUTHENTICATION, ENVOY_FILTER, DESTINATION_RULE, GATEWAY].map((resource) => ({ resource, selection: {} }))
+  const ours = [CONFIG_MAP, AUTHORIZATION_POLICY].map((resource) => ({ resource, selection: OURS }))
+  const near = [...new Set(interest.namespaces)].flatMap((namespace) =>
+    [AUTHORIZATION_POLICY, SERVICE, ENDPOINT_SLICE, POD].map((resource) => ({ resource, selection: { namespace } })),
+  )
+  const roots = {
+    resource: CONFIG_MAP,
+    selection: { namespace: istioNamespace },
+    keep: (o: Manifest) => o.metadata.name.endsWith('-root-cert'),
+  }
+  return [...everywhere, ...ours, ...near, roots]
+}
+
+/** All of them or none: a list that failed is not an empty one. */
+export async function observeObjects(client: KubeClient, interest: Interest, istioNamespace: string): Promise<Seen<readonly Manifest[]>> {
+  const lists = wanted(interest, istioNamespace)
+  const results = await Promise.allSettled(lists.map((one) => read(client, one)))
+  const failed = results.flatMap((result, i) =>
+    result.status === 'rejected' ? [{ cause: result.reason as unknown, one: lists[i] as Wanted }] : [],
+  )
+  if (failed.length > 0) return { ok: false, error: explain(client, failed) }
+  const byKey = new Map<string, Manifest>()
+  for (const result of results) {
+    if (result.status === 'fulfilled') for (const object of result.value) byKey.set(keyOf(object), object)
+  }
+  // The record's witness carries our label and is nobody's intent.
+  return { ok: true, value: [...byKey.values()].filter((o) => o.kind !== 'ConfigMap' || o.metadata.name !== WITNESS) }
+}
+
+async function read(client: KubeClient, { resource, selection, keep }: Wanted): Promise<readonly Manifest[]> {
+  const found = await client.list(resource, selection)
+  const kept = keep === undefined ? found : found.filter(keep)
+  return resource === POD ? kept.map(bareInPod) : kept
+}
+
+/** One finding for all that failed: every forbidden list is named, so that one look at RBAC is enough. */
+function explain(client: KubeClient, failed: readonly { readonly cause: unknown; readonly one: Wanted }[]): Finding {
+  const stranger = failed.find(({ cause }) => !(cause instanceof FederationError))
+  if (stranger !== undefined) throw stranger.cause
+  const errors = failed.map(({ cause, one }) => ({ cause: cause as FederationError, one }))
+  const unreached = errors.find(({ cause }) => cause.code !== 'forbidden' && cause.code !== 'not-found')
+  if (unreached !== undefined) return fromError(unreached.cause)
+  const forbidden = errors.filter(({ cause }) => cause.code === 'forbidden')
+  const [first, ...rest] = forbidden
+  if (first !== undefined) {
+    const also = [...new Set(rest.map(({ one }) => phrase(asked('list', one.resource, one.selection.namespace))))]
+    const told = fromError(first.cause)
+    return also.length === 0 ? told : { ...told, message: `${told.message}; nor ${also.join(', nor ')}` }
+  }
+  const missing = [...new Set(errors.map(({ one }) => `${one.resource.kind} (${one.resource.apiVersion})`))]
+  const istios = errors.some(({ one }) => groupOf(one.resource.apiVersion).endsWith('.istio.io'))
+  return error(
+    istios ? 'istio-not-installed' : 'cluster-refused',
+    client.subject,
+    `the API server does not know ${missing.join(', ')}`,
+    istios ? 'Istio 1.22 or newer must be installed in this cluster; is this the right context?' : '',
+  )
+}

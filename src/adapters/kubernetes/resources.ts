@@ -1,0 +1,49 @@
+/** The kinds we read and write, and where the API server keeps them. */
+
+export interface Resource {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly plural: string
+  readonly namespaced: boolean
+}
+
+const resource = (apiVersion: string, kind: string, plural: string, namespaced = true): Resource => ({
+  apiVersion,
+  kind,
+  plural,
+  namespaced,
+})
+
+export const NAMESPACE = resource('v1', 'Namespace', 'namespaces', false)
+export const CONFIG_MAP = resource('v1', 'ConfigMap', 'configmaps')
+export const POD = resource('v1', 'Pod', 'pods')
+export const SERVICE = resource('v1', 'Service', 'services')
+export const ENDPOINT_SLICE = resource('discovery.k8s.io/v1', 'EndpointSlice', 'endpointslices')
+export const PEER_AUTHENTICATION = resource('security.istio.io/v1', 'PeerAuthentication', 'peerauthentications')
+export const AUTHORIZATION_POLICY = resource('security.istio.io/v1', 'AuthorizationPolicy', 'authorizationpolicies')
+export const ENVOY_FILTER = resource('networking.istio.io/v1alpha3', 'EnvoyFilter', 'envoyfilters')
+export const DESTINATION_RULE = resource('networking.istio.io/v1', 'DestinationRule', 'destinationrules')
+export const GATEWAY = resource('networking.istio.io/v1', 'Gateway', 'gateways')
+
+/** What we may write. */
+const WRITABLE = [CONFIG_MAP, PEER_AUTHENTICATION, AUTHORIZATION_POLICY, ENVOY_FILTER]
+
+export const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '')
+
+/** The resource of an object of ours, at the version that the object names; undefined when it is not a kind we write. */
+export function writableResource(apiVersion: string, kind: string): Resource | undefined {
+  const known = WRITABLE.find((r) => r.kind === kind && groupOf(r.apiVersion) === groupOf(apiVersion))
+  return known === undefined ? undefined : { ...known, apiVersion }
+}
+
+/** As RBAC and `kubectl auth can-i` name it: `envoyfilters.networking.istio.io`. */
+export function rbacName(of: Resource): string {
+  const group = groupOf(of.apiVersion)
+  return group === '' ? of.plural : `${of.plural}.${group}`
+}
+
+export function pathOf(of: Resource, namespace?: string, name?: string): string {
+  const root = of.apiVersion.includes('/') ? `/apis/${of.apiVersion}` : `/api/${of.apiVersion}`
+  const scope = of.namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : ''
+  return `${root}${scope}/${of.plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`
+}
