@@ -1,11 +1,12 @@
-/** Trust anchors: what a root certificate is to us, named by the SHA-256 of its DER. */
-import { createHash } from 'node:crypto'
+/** Trust anchors: what a root certificate is to us. */
 import { FederationError } from '../errors.ts'
+import { type Certificate, readCertificate } from './certificate.ts'
+import type { Fingerprint } from './fingerprint.ts'
+import { problemsOf } from './problems.ts'
 
-declare const checked: unique symbol
-/** `sha256:` and 64 lower-case hex digits: the SHA-256 of the certificate's DER. */
-export type Fingerprint = string & { readonly [checked]: 'Fingerprint' }
+export { type Fingerprint, fingerprintOf, parseFingerprint } from './fingerprint.ts'
 
+/** Made only from certificates that may be one (docs/anchors.md). Its dates are the holder's to look at: time changes them. */
 export interface Anchor {
   readonly fingerprint: Fingerprint
   readonly der: Uint8Array
@@ -14,18 +15,21 @@ export interface Anchor {
   readonly notAfter: Date
 }
 
-export function fingerprintOf(der: Uint8Array): Fingerprint {
-  return `sha256:${createHash('sha256').update(der).digest('hex')}` as Fingerprint
-}
+export const anchorFrom = ({ fingerprint, der, subject, notBefore, notAfter }: Certificate): Anchor => ({
+  fingerprint,
+  der,
+  subject,
+  notBefore,
+  notAfter,
+})
 
 /**
- * Reads a fingerprint as people paste it: with or without `sha256:`, colons, capitals.
- * @throws FederationError fingerprint-invalid
+ * Judges everything but the dates.
+ * @throws FederationError certificate-malformed, or bundle-refused when it must not be an anchor
  */
-export function parseFingerprint(text: string): Fingerprint {
-  const hex = text.trim().toLowerCase().replace(/^sha-?256[:=]/, '').replaceAll(':', '')
-  if (!/^[0-9a-f]{64}$/.test(hex)) {
-    throw new FederationError('fingerprint-invalid', JSON.stringify(text), 'want sha256: and 64 hex digits')
-  }
-  return `sha256:${hex}` as Fingerprint
+export function parseAnchor(der: Uint8Array, subject = 'certificate'): Anchor {
+  const certificate = readCertificate(der, subject)
+  const wrong = problemsOf(certificate, subject, { now: certificate.notBefore, tolerate: 'dates' }).find((f) => f.severity === 'error')
+  if (wrong) throw new FederationError('bundle-refused', subject, `${wrong.message} (${wrong.code})`, { hint: wrong.hint })
+  return anchorFrom(certificate)
 }

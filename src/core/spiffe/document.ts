@@ -1,0 +1,130 @@
+/**
+ * Files that carry roots, taken apart: which certificates stand in them under which subject, and what is wrong with the
+ * file itself. The certificates are not opened here.
+ */
+import { error, type Finding, warning } from '../finding.ts'
+import { elementAt, TAG } from '../x509/der.ts'
+import { splitPem } from '../x509/pem.ts'
+import { JsonFault, JsonObject, readJson } from './json.ts'
+import { type Part, privateKey, readKeys, repeated } from './jwks.ts'
+
+export type Format = 'pem' | 'der' | 'spiffe'
+
+export interface Document {
+  readonly format: Format
+  /** A bundle map has one for each of its trust domains, any other file exactly one. */
+  readonly parts: readonly Part[]
+  readonly isMap: boolean
+  readonly findings: readonly Finding[]
+}
+
+/** Never throws. */
+export function readDocument(file: Uint8Array, format: Format | undefined): Document {
+  switch (format ?? formatOf(file)) {
+    case 'pem':
+      return readPem(file)
+    case 'der':
+      return readDer(file)
+    case 'spiffe':
+      return readSpiffe(file)
+  }
+}
+
+/** JSON starts with `{`, DER with a SEQUENCE, and all else is taken for PEM. */
+function formatOf(file: Uint8Array): Format {
+  const start = Buffer.from(file.subarray(0, 4096))
+    .toString('latin1')
+    .replace(/^(\u00ef\u00bb\u00bf)?[\s]*/, '')
+  if (start.startsWith('{') || start.startsWith('[')) return 'spiffe'
+  return file[0] === 0x30 && (file[1] ?? 0) >= 0x80 ? 'der' : 'pem'
+}
+
+function readDer(file: Uint8Array): Document {
+  const entries = [{ subject: 'file', der: file }]
+  return {
+    format: 'der',
+    parts: [{ entries, findings: holdsKey(file) ? [privateKey('file', 'looks like a private key')] : [] }],
+    isMap: false,
+    findings: [],
+  }
+}
+
+/** PKCS #1, PKCS #8, SEC 1 and PKCS #12 start with a version number; a certificate does not. */
+function holdsKey(der: Uint8Array): boolean {
+  try {
+    const outer = elementAt(der, 0)
+    return elementAt(der, outer.start, outer.end).tag === TAG.integer
+  } catch {
+    return false
+  }
+}
+
+function readPem(file: Uint8Array): Document {
+  const { blocks, findings } = splitPem(file)
+  const entries = blocks.filter(({ label }) => label === 'CERTIFICATE').map(({ number, der }) => ({ subject: `block ${number}`, der }))
+  const others = blocks.filter(({ label }) => label !== 'CERTIFICATE').map(({ number, label }) => otherBlock(`block ${number}`, label))
+  const none = entries.length === 0 && others.length > 0 ? [error('no-certificate', 'file', 'there is no certificate in it')] : []
+  return { format: 'pem', parts: [{ entries, findings: [...findings, ...others, ...none] }], isMap: false, findings: [] }
+}
+
+function otherBlock(subject: string, label: string): Finding {
+  const shown = JSON.stringify(label.slice(0, 40))
+  if (/PRIVATE KEY/i.test(label)) return privateKey(subject, `is a private key (${shown})`)
+  return error('non-certificate-block', subject, `is not a certificate but ${shown}`, 'only CERTIFICATE blocks belong into a bundle')
+}
+
+function readSpiffe(file: Uint8Array): Document {
+  const findings: Finding[] = []
+  const parts: Part[] = []
+  let isMap = false
+  try {
+    const root = readJson(decode(file, findings))
+    if (root instanceof JsonObject) {
+      isMap = root.members.has('trust_domains')
+      parts.push(...(isMap ? readMap(root, findings) : [readKeys(root, '')]))
+    } else findings.push(error('malformed-bundle', 'file', 'want a JSON object with `keys`'))
+  } catch (cause) {
+    if (!(cause instanceof JsonFault)) throw cause
+    findings.push(error('malformed-json', 'file', cause.message, 'a bundle cut short, or a web page, looks like this'))
+  }
+  return { format: 'spiffe', parts, isMap, findings }
+}
+
+const BOM = '\ufeff'
+
+function decode(file: Uint8Array, findings: Finding[]): string {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(file)
+  } catch {
+    throw new JsonFault('it is not UTF-8', 0)
+  }
+  if (text.trim() === '') throw new JsonFault('there is nothing', 0)
+  if (!text.startsWith(BOM)) return text
+  findings.push(warning('byte-order-mark', 'file', 'starts with a byte order mark, which JSON forbids', 'it is left out'))
+  return text.slice(BOM.length)
+}
+
+/** SPIFFE_Trust_Domain_and_Bundle §5.1.1. */
+function readMap(root: JsonObject, findings: Finding[]): Part[] {
+  const domains = root.get('trust_domains')
+  for (const name of root.repeated) findings.push(repeated('file', name))
+  if (!(domains instanceof JsonObject)) {
+    findings.push(error('malformed-bundle', 'file', '`trust_domains` is not an object'))
+    return []
+  }
+  for (const name of domains.repeated) {
+    findings.push(
+      error(
+        'duplicate-trust-domain',
+        name,
+        'is there more than once; readers differ on which one counts',
+        'ask the publisher to mend the file',
+      ),
+    )
+  }
+  return [...domains.members].map(([name, bundle]) => {
+    if (bundle instanceof JsonObject) return { trustDomain: name, ...readKeys(bundle, `${name} `) }
+    return { trustDomain: name, entries: [], findings: [error('malformed-bundle', name, 'its bundle is not an object')] }
+  })
+}

@@ -1,0 +1,202 @@
+/** Looking into a file that may hold roots: what is in it, what is wrong with it, and the bundle if it can be taken. */
+import { FederationError } from '../errors.ts'
+import { error, type Finding, fromError, hasErrors, info, warning } from '../finding.ts'
+import { type Anchor, anchorFrom } from '../x509/anchor.ts'
+import { type Certificate, readCertificate } from '../x509/certificate.ts'
+import { type Fingerprint, fingerprintOf } from '../x509/fingerprint.ts'
+import { type Dates, dateProblemsOf, problemsOf } from '../x509/problems.ts'
+import { keyFactsOf, publicKeyIn } from '../x509/public-key.ts'
+import type { Bundle } from './bundle.ts'
+import { type Document, type Format, readDocument } from './document.ts'
+import type { Entry, Part } from './jwks.ts'
+import { parseTrustDomain, type TrustDomain } from './trust-domain.ts'
+
+export interface InspectOptions extends Dates {
+  /** Told from the contents when absent. */
+  readonly format?: Format
+  /** Whose bundle it is; of a bundle map, the one to take. */
+  readonly trustDomain?: TrustDomain
+}
+
+/** A certificate and the codes of its findings. */
+export interface Inspected {
+  readonly certificate: Certificate
+  readonly subject: string
+  readonly problems: readonly string[]
+}
+
+export interface Inspection {
+  readonly verdict: 'accept' | 'reject'
+  readonly format: Format
+  /** As given, or the only one of a bundle map. */
+  readonly trustDomain?: TrustDomain
+  readonly sequence?: bigint
+  readonly refreshHintSeconds?: number
+  /** As far as they could be read, also of a rejected file; no fingerprint twice. */
+  readonly certificates: readonly Inspected[]
+  readonly findings: readonly Finding[]
+  /** There when the file is accepted and the trust domain is known. */
+  readonly bundle?: Bundle
+}
+
+/** Judges a file as a bundle, by docs/anchors.md. Never throws: what is wrong is in the findings. */
+export function inspect(file: Uint8Array, options: InspectOptions): Inspection {
+  const { certificates, ...rest } = readBundle(file, options)
+  return { verdict: hasErrors(rest.findings) ? 'reject' : 'accept', certificates, ...rest }
+}
+
+type Reading = Omit<Inspection, 'verdict'>
+type ReadOptions = InspectOptions & { readonly known?: ReadonlyMap<Fingerprint, Anchor> }
+
+/** What `inspect` and `parseBundle` share. Anchors that are `known` are not among its certificates. */
+export function readBundle(file: Uint8Array, options: ReadOptions): Reading {
+  const document = readDocument(file, options.format)
+  const findings: Finding[] = [...document.findings]
+  const { parts, trustDomain } = choose(document, options.trustDomain, findings)
+  const judged = parts.map((part) => judgePart(part, options))
+  for (const one of judged) for (const finding of one.findings) findings.push(finding)
+  const [part, result] = [parts[0], judged[0]]
+  const single = parts.length === 1 && part !== undefined && result !== undefined
+  if (single && document.format === 'spiffe' && result.anchors.length === 0 && !hasErrors(findings)) {
+    findings.push(
+      warning(
+        'bundle-empty',
+        part.trustDomain ?? 'file',
+        'holds no root: its trust domain has revoked them all',
+        'nobody of it is trusted once this is approved',
+      ),
+    )
+  }
+  const numbers = single ? numbersOf(part) : {}
+  const accepted = single && trustDomain !== undefined && !hasErrors(findings)
+  return {
+    format: document.format,
+    ...(trustDomain !== undefined && { trustDomain }),
+    ...numbers,
+    certificates: judged.flatMap((one) => one.certificates),
+    findings,
+    ...(accepted && { bundle: { trustDomain, anchors: result.anchors, ...numbers } }),
+  }
+}
+
+function numbersOf({ sequence, refreshHintSeconds }: Part): Pick<Part, 'sequence' | 'refreshHintSeconds'> {
+  return { ...(sequence !== undefined && { sequence }), ...(refreshHintSeconds !== undefined && { refreshHintSeconds }) }
+}
+
+/** Of a map only the wanted domain is taken; bundles of different trust domains are never merged (SPIFFE_Federation §4.2). */
+function choose(
+  document: Document,
+  wanted: TrustDomain | undefined,
+  findings: Finding[],
+): { parts: readonly Part[]; trustDomain?: TrustDomain } {
+  if (!document.isMap) return { parts: document.parts, ...(wanted !== undefined && { trustDomain: wanted }) }
+  const names = document.parts.flatMap(({ trustDomain }) => checkName(trustDomain ?? '', findings) ?? [])
+  if (wanted !== undefined) {
+    const parts = document.parts.filter(({ trustDomain }) => trustDomain === wanted)
+    if (parts.length === 0) findings.push(error('trust-domain-missing', wanted, 'is not in this bundle map', `it has ${shortList(names)}`))
+    return { parts, trustDomain: wanted }
+  }
+  const [only, ...others] = names
+  if (only !== undefined && others.length === 0) return { parts: document.parts, trustDomain: only }
+  findings.push(
+    info('bundle-map', 'file', `is a map of ${names.length} trust domains: ${shortList(names)}`, 'give a trust domain to take one of them'),
+  )
+  return { parts: document.parts }
+}
+
+function checkName(name: string, findings: Finding[]): TrustDomain | undefined {
+  try {
+    return parseTrustDomain(name)
+  } catch (cause) {
+    findings.push(fromError(cause as FederationError))
+    return undefined
+  }
+}
+
+const shortList = (names: readonly string[]): string =>
+  names.length === 0 ? 'none' : [...names.slice(0, 5), ...(names.length > 5 ? [`${names.length - 5} more`] : [])].join(', ')
+
+interface Judged {
+  readonly anchors: readonly Anchor[]
+  readonly certificates: readonly Inspected[]
+  readonly findings: readonly Finding[]
+}
+
+function judgePart(part: Part, options: ReadOptions): Judged {
+  const anchors: Anchor[] = []
+  const certificates: Inspected[] = []
+  const findings: Finding[] = [...part.findings]
+  const seen = new Map<Fingerprint, string>()
+  for (const entry of part.entries) {
+    const fingerprint = fingerprintOf(entry.der)
+    const before = seen.get(fingerprint)
+    const known = options.known?.get(fingerprint)
+    const one = known ? judgeKnown(known, entry, options) : judgeUnseen(entry, options, before !== undefined)
+    for (const finding of one.findings) findings.push(finding)
+    if (before !== undefined) findings.push(warning('duplicate', entry.subject, `is the same certificate as ${before}`, 'it counts once'))
+    else if (one.anchor) anchors.push(one.anchor)
+    if (before === undefined && one.inspected) certificates.push(one.inspected)
+    seen.set(fingerprint, before ?? entry.subject)
+  }
+  return { anchors, certificates, findings }
+}
+
+interface One {
+  readonly anchor?: Anchor
+  readonly inspected?: Inspected
+  readonly findings: readonly Finding[]
+}
+
+const judgeKnown = (anchor: Anchor, entry: Entry, dates: Dates): One => ({
+  anchor,
+  findings: [...dateProblemsOf(anchor, entry.subject, dates), ...keyMismatch(entry)],
+})
+
+function judgeUnseen(entry: Entry, dates: Dates, again: boolean): One {
+  if (again) return { findings: keyMismatch(entry) }
+  try {
+    const certificate = readCertificate(entry.der, entry.subject)
+    const findings = [...problemsOf(certificate, entry.subject, dates), ...keyMismatch(entry)]
+    return {
+      anchor: anchorFrom(certificate),
+      inspected: { certificate, subject: entry.subject, problems: findings.map(({ code }) => code) },
+      findings,
+    }
+  } catch (cause) {
+    if (!(cause instanceof FederationError)) throw cause
+    return { findings: [{ ...fromError(cause), code: 'malformed-certificate' }] }
+  }
+}
+
+/** RFC 7517 §4.7: the certificate's key must be the one that the other members name. go-jose, so SPIRE and Istio, refuse it else. */
+function keyMismatch(entry: Entry): readonly Finding[] {
+  if (entry.jwk === undefined) return []
+  let own: Readonly<Record<string, string>> | undefined
+  try {
+    own = keyFactsOf(publicKeyIn(entry.der)).jwk
+  } catch {
+    return []
+  }
+  const wrong = Object.entries(entry.jwk).filter(([name, value]) => own?.[name] !== value)
+  if (wrong.length > 0) {
+    const members = wrong.map(([name]) => `\`${name}\``).join(', ')
+    return [
+      error(
+        'key-mismatch',
+        entry.subject,
+        `${members} and the certificate in \`x5c\` name different keys`,
+        'ask the publisher which one is meant',
+      ),
+    ]
+  }
+  const missing = Object.keys(own ?? {}).filter((name) => entry.jwk?.[name] === undefined)
+  if (missing.length === 0) return []
+  return [
+    warning(
+      'key-members-missing',
+      entry.subject,
+      `lacks ${missing.map((name) => `\`${name}\``).join(', ')}; SPIRE and Istio refuse such a bundle`,
+      'the certificate counts',
+    ),
+  ]
+}

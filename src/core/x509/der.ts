@@ -1,0 +1,97 @@
+/**
+ * A read-only walker over DER (X.690): just enough to see what node:crypto's X509Certificate does not show. It builds no
+ * tree, encodes nothing and knows nothing of certificates. Lengths must be definite and minimal, tags one byte, as
+ * Go's cryptobyte demands.
+ */
+
+/** Thrown for bytes that are not DER; certificate.ts turns it into a FederationError. */
+export class DerFault extends Error {
+  override readonly name = 'DerFault'
+}
+
+/** One element: its header starts at `from`, its contents are `start` to `end`. */
+export interface Element {
+  readonly tag: number
+  readonly from: number
+  readonly start: number
+  readonly end: number
+}
+
+export const TAG = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  null: 0x05,
+  oid: 0x06,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  sequence: 0x30,
+  set: 0x31,
+} as const
+
+/** @throws DerFault */
+export function elementAt(bytes: Uint8Array, from: number, limit = bytes.length): Element {
+  const tag = bytes[from]
+  const first = bytes[from + 1]
+  if (tag === undefined || first === undefined || from + 2 > limit) throw new DerFault('cut short')
+  if ((tag & 0x1f) === 0x1f) throw new DerFault('a tag of more than one byte')
+  let start = from + 2
+  let length = first
+  if (first >= 0x80) {
+    const size = first - 0x80
+    if (size === 0 || size > 4) throw new DerFault('a length that is not DER')
+    length = 0
+    for (let i = 0; i < size; i++) length = length * 256 + (bytes[start + i] ?? 0)
+    start += size
+    if (length < 0x80 || length < 256 ** (size - 1)) throw new DerFault('a length that is not minimal')
+  }
+  if (start + length > limit) throw new DerFault('cut short')
+  return { tag, from, start, end: start + length }
+}
+
+/** @throws DerFault */
+export function childrenOf(bytes: Uint8Array, parent: Element): Element[] {
+  const children: Element[] = []
+  for (let at = parent.start; at < parent.end; ) {
+    const child = elementAt(bytes, at, parent.end)
+    children.push(child)
+    at = child.end
+  }
+  return children
+}
+
+/** The element if it has this tag. @throws DerFault */
+export function expectTag(element: Element | undefined, tag: number, what: string): Element {
+  if (element?.tag !== tag) throw new DerFault(`${what} is missing or of the wrong type`)
+  return element
+}
+
+export const contentsOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.start, element.end)
+export const encodingOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.from, element.end)
+
+/** Dotted decimal. @throws DerFault */
+export function oidOf(bytes: Uint8Array, element: Element): string {
+  const arcs: number[] = []
+  let arc = 0
+  for (const byte of contentsOf(bytes, element)) {
+    arc = arc * 128 + (byte & 0x7f)
+    if (byte < 0x80) {
+      const root = Math.min(Math.floor(arc / 40), 2)
+      arcs.push(...(arcs.length === 0 ? [root, arc - 40 * root] : [arc]))
+      arc = 0
+    } else if (arc > 2 ** 45) throw new DerFault('an object identifier out of range')
+  }
+  if (element.tag !== TAG.oid || arcs.length === 0 || ((bytes[element.end - 1] ?? 0) & 0x80) !== 0)
+    throw new DerFault('a bad object identifier')
+  return arcs.join('.')
+}
+
+/** The contents of a minimal INTEGER: two's complement, big-endian. @throws DerFault */
+export function integerOf(bytes: Uint8Array, element: Element | undefined, what: string): Uint8Array {
+  const contents = contentsOf(bytes, expectTag(element, TAG.integer, what))
+  const [first, next] = contents
+  const padded = next !== undefined && ((first === 0 && next < 0x80) || (first === 0xff && next >= 0x80))
+  if (first === undefined || padded) throw new DerFault(`${what} is not a minimal INTEGER`)
+  return contents
+}

@@ -1,0 +1,73 @@
+/** The extensions that decide what a certificate may do, RFC 5280 §4.2.1. Each throws DerFault where Go's parser refuses. */
+import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, TAG } from './der.ts'
+import { booleanOf, type Fields } from './fields.ts'
+
+export const OID = {
+  subjectKeyId: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
+  crlDistributionPoints: '2.5.29.31',
+  policies: '2.5.29.32',
+  policyMappings: '2.5.29.33',
+  authorityKeyId: '2.5.29.35',
+  policyConstraints: '2.5.29.36',
+  extendedKeyUsage: '2.5.29.37',
+  inhibitAnyPolicy: '2.5.29.54',
+  authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
+} as const
+
+/** §4.2.1.9. */
+export function basicConstraintsOf(fields: Fields): { readonly isCA: boolean; readonly pathLength?: number } {
+  const value = fields.extensions.get(OID.basicConstraints)?.value
+  if (value === undefined) return { isCA: false }
+  const parts = childrenOf(value, expectTag(elementAt(value, 0), TAG.sequence, 'the basic constraints'))
+  const flag = parts[0]?.tag === TAG.boolean ? parts.shift() : undefined
+  const isCA = flag !== undefined && booleanOf(contentsOf(value, flag))
+  if (parts.length === 0) return { isCA }
+  const length = integerOf(value, parts[0], 'the path length')
+  if ((length[0] ?? 0) >= 0x80 || length.length > 4) throw new DerFault('the path length is out of range')
+  return { isCA, pathLength: length.reduce((sum, byte) => sum * 256 + byte, 0) }
+}
+
+/** §4.2.1.3. Undefined: the extension is absent, so the key may do anything. */
+export function keyUsageOf(
+  fields: Fields,
+): { readonly keyCertSign: boolean; readonly cRLSign: boolean; readonly digitalSignature: boolean } | undefined {
+  const value = fields.extensions.get(OID.keyUsage)?.value
+  if (value === undefined) return undefined
+  const bits = contentsOf(value, expectTag(elementAt(value, 0), TAG.bitString, 'the key usage'))
+  const first = bits[1] ?? 0
+  return { digitalSignature: (first & 0x80) !== 0, keyCertSign: (first & 0x04) !== 0, cRLSign: (first & 0x02) !== 0 }
+}
+
+/** §4.2.1.12, dotted. Undefined: the extension is absent. */
+export function extendedKeyUsageOf(fields: Fields): readonly string[] | undefined {
+  const value = fields.extensions.get(OID.extendedKeyUsage)?.value
+  if (value === undefined) return undefined
+  return childrenOf(value, expectTag(elementAt(value, 0), TAG.sequence, 'the extended key usage')).map((usage) => oidOf(value, usage))
+}
+
+const NAME = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 } as const
+
+/** §4.2.1.6: the URIs; the other kinds are only checked. */
+export function uriSansOf(fields: Fields): readonly string[] {
+  const value = fields.extensions.get(OID.subjectAltName)?.value
+  if (value === undefined) return []
+  const uris: string[] = []
+  for (const name of childrenOf(value, expectTag(elementAt(value, 0), TAG.sequence, 'the alternative names'))) {
+    const contents = contentsOf(value, name)
+    if (name.tag === NAME.ip && contents.length !== 4 && contents.length !== 16) throw new DerFault('an IP address of a wrong length')
+    if (name.tag !== NAME.uri && name.tag !== NAME.dns && name.tag !== NAME.email) continue
+    if (contents.some((byte) => byte >= 0x80)) throw new DerFault('an alternative name that is not ASCII')
+    if (name.tag === NAME.uri) uris.push(checkUri(Buffer.from(contents).toString('latin1')))
+  }
+  return uris
+}
+
+function checkUri(uri: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\u0000-\u0020\u007f]/.test(uri) || /%(?![0-9a-fA-F]{2})/.test(uri)) throw new DerFault('an alternative name that is not a URI')
+  return uri
+}

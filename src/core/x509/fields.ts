@@ -1,0 +1,128 @@
+/** The fields of one certificate as RFC 5280 §4.1 lays them out, read with the DER walker. Shape only, no judgement. */
+import { childrenOf, contentsOf, DerFault, type Element, elementAt, encodingOf, expectTag, integerOf, oidOf, TAG } from './der.ts'
+
+export interface Extension {
+  readonly critical: boolean
+  readonly value: Uint8Array
+}
+
+export interface Fields {
+  /** 1, 2 or 3: as people count, not as the field does. */
+  readonly version: number
+  /** Two's complement. */
+  readonly serial: Uint8Array
+  readonly signatureOid: string
+  /** The raw Name, header included: two names are the same when these bytes are. */
+  readonly issuer: Uint8Array
+  readonly subject: Uint8Array
+  readonly notBefore: Date
+  readonly notAfter: Date
+  readonly publicKey: PublicKey
+  /** By OID. Empty below version 3. */
+  readonly extensions: ReadonlyMap<string, Extension>
+}
+
+export interface PublicKey {
+  /** The SubjectPublicKeyInfo, header included. */
+  readonly encoding: Uint8Array
+  readonly oid: string
+  /** The algorithm's parameters, header included; undefined when absent. */
+  readonly parameters?: Uint8Array
+  /** The key itself: the bit string's bytes. */
+  readonly bits: Uint8Array
+}
+
+const VERSION = 0xa0
+const EXTENSIONS = 0xa3
+const UNIQUE_IDS = new Set([0x81, 0xa1, 0x82, 0xa2])
+
+/** @throws DerFault when the bytes are not exactly one certificate */
+export function fieldsOf(der: Uint8Array): Fields {
+  const certificate = expectTag(elementAt(der, 0), TAG.sequence, 'the certificate')
+  if (certificate.end !== der.length) throw new DerFault(`${der.length - certificate.end} bytes after its end`)
+  const [tbs, outerAlgorithm, signature, ...rest] = childrenOf(der, certificate)
+  if (rest.length > 0) throw new DerFault('something after the signature')
+  expectTag(signature, TAG.bitString, 'the signature')
+
+  const parts = childrenOf(der, expectTag(tbs, TAG.sequence, 'the signed part'))
+  const version = parts[0]?.tag === VERSION ? versionOf(der, parts.shift()) : 1
+  const [serial, algorithm, issuer, validity, subject, key, ...optional] = parts
+  const inner = expectTag(algorithm, TAG.sequence, 'the signature algorithm')
+  if (!sameBytes(encodingOf(der, inner), encodingOf(der, expectTag(outerAlgorithm, TAG.sequence, 'the signature algorithm')))) {
+    throw new DerFault('the two signature algorithms differ')
+  }
+  const [notBefore, notAfter] = childrenOf(der, expectTag(validity, TAG.sequence, 'the validity'))
+  return {
+    version,
+    serial: integerOf(der, serial, 'the serial number'),
+    signatureOid: algorithmOid(der, inner),
+    issuer: encodingOf(der, expectTag(issuer, TAG.sequence, 'the issuer')),
+    notBefore: timeOf(der, notBefore),
+    notAfter: timeOf(der, notAfter),
+    subject: encodingOf(der, expectTag(subject, TAG.sequence, 'the subject')),
+    publicKey: publicKeyOf(der, expectTag(key, TAG.sequence, 'the public key')),
+    extensions: version === 3 ? extensionsOf(der, optional) : new Map(),
+  }
+}
+
+function versionOf(der: Uint8Array, element: Element | undefined): number {
+  const [inner] = element === undefined ? [] : childrenOf(der, element)
+  const contents = integerOf(der, inner, 'the version')
+  const version = (contents[0] ?? 0) + 1
+  if (contents.length !== 1 || version > 3) throw new DerFault('an unknown version')
+  return version
+}
+
+const algorithmOid = (der: Uint8Array, algorithm: Element): string =>
+  oidOf(der, expectTag(childrenOf(der, algorithm)[0], TAG.oid, 'the algorithm'))
+
+export function publicKeyOf(der: Uint8Array, element: Element): PublicKey {
+  const [algorithm, key] = childrenOf(der, element)
+  const [oid, parameters] = childrenOf(der, expectTag(algorithm, TAG.sequence, "the public key's algorithm"))
+  const bits = contentsOf(der, expectTag(key, TAG.bitString, 'the public key'))
+  if (bits[0] !== 0) throw new DerFault('a public key that is not whole bytes')
+  return {
+    encoding: encodingOf(der, element),
+    oid: oidOf(der, expectTag(oid, TAG.oid, "the public key's algorithm")),
+    ...(parameters && { parameters: encodingOf(der, parameters) }),
+    bits: bits.subarray(1),
+  }
+}
+
+/** RFC 5280 §4.1.2.5: seconds are there, the zone is Z. */
+function timeOf(der: Uint8Array, element: Element | undefined): Date {
+  const text = element === undefined ? '' : String.fromCharCode(...contentsOf(der, element))
+  const long = element?.tag === TAG.generalizedTime
+  if (!(long ? /^\d{14}Z$/ : /^\d{12}Z$/).test(text) || !(long || element?.tag === TAG.utcTime))
+    throw new DerFault('a date that is not RFC 5280')
+  const digits = long ? text : `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}`
+  const [year, month, day, hour, minute, second] = [digits.slice(0, 4), ...(digits.slice(4, 14).match(/../g) ?? [])]
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
+  const date = new Date(iso)
+  if (Number.isNaN(date.getTime()) || date.toISOString() !== iso) throw new DerFault('a date that is none')
+  return date
+}
+
+function extensionsOf(der: Uint8Array, optional: readonly Element[]): Map<string, Extension> {
+  const extensions = new Map<string, Extension>()
+  const wrapper = optional.find((part) => part.tag === EXTENSIONS)
+  if (optional.some((part) => part.tag !== EXTENSIONS && !UNIQUE_IDS.has(part.tag))) throw new DerFault('an unknown field')
+  if (wrapper === undefined) return extensions
+  const [list] = childrenOf(der, wrapper)
+  for (const element of childrenOf(der, expectTag(list, TAG.sequence, 'the list of extensions'))) {
+    const parts = childrenOf(der, expectTag(element, TAG.sequence, 'an extension'))
+    const oid = oidOf(der, expectTag(parts[0], TAG.oid, "an extension's name"))
+    const flag = parts[1]?.tag === TAG.boolean ? contentsOf(der, parts[1]) : undefined
+    const value = contentsOf(der, expectTag(parts[flag === undefined ? 1 : 2], TAG.octetString, `extension ${oid}`))
+    if (extensions.has(oid)) throw new DerFault(`extension ${oid} is there twice`)
+    extensions.set(oid, { critical: flag !== undefined && booleanOf(flag), value })
+  }
+  return extensions
+}
+
+export function booleanOf(contents: Uint8Array): boolean {
+  if (contents.length !== 1 || (contents[0] !== 0 && contents[0] !== 0xff)) throw new DerFault('a boolean that is not DER')
+  return contents[0] === 0xff
+}
+
+export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0

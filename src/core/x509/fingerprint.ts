@@ -1,0 +1,27 @@
+/** Certificates are named by the SHA-256 of their DER. */
+import { createHash } from 'node:crypto'
+import { FederationError } from '../errors.ts'
+
+declare const checked: unique symbol
+/** `sha256:` and 64 lower-case hex digits: the SHA-256 of the certificate's DER. */
+export type Fingerprint = string & { readonly [checked]: 'Fingerprint' }
+
+export function fingerprintOf(der: Uint8Array): Fingerprint {
+  return `sha256:${createHash('sha256').update(der).digest('hex')}` as Fingerprint
+}
+
+/**
+ * Reads a fingerprint as people paste it: with or without `sha256:`, colons, capitals.
+ * @throws FederationError fingerprint-invalid
+ */
+export function parseFingerprint(text: string): Fingerprint {
+  const hex = text
+    .trim()
+    .toLowerCase()
+    .replace(/^sha-?256[:=]/, '')
+    .replaceAll(':', '')
+  if (!/^[0-9a-f]{64}$/.test(hex)) {
+    throw new FederationError('fingerprint-invalid', JSON.stringify(text), 'want sha256: and 64 hex digits')
+  }
+  return `sha256:${hex}` as Fingerprint
+}

@@ -1,0 +1,131 @@
+/**
+ * PEM, split to the letter (RFC 7468, strict form): every `-----BEGIN` is a block that was read or an error that was
+ * told, so no root is lost in silence. Readers disagree on sloppy files: Go skips what it cannot read, istiod looks at
+ * the first block only.
+ */
+import { error, type Finding, warning } from '../finding.ts'
+
+export interface PemBlock {
+  /** Counts the `-----BEGIN` lines, from 1. */
+  readonly number: number
+  readonly label: string
+  readonly der: Uint8Array
+}
+
+export interface PemFile {
+  /** Those that could be read, whatever their label. */
+  readonly blocks: readonly PemBlock[]
+  readonly findings: readonly Finding[]
+}
+
+const BEGIN = '-----BEGIN '
+const DASHES = '-----'
+
+/** Never throws. Reading is linear in the size of the file. */
+export function splitPem(file: Uint8Array): PemFile {
+  const findings: Finding[] = []
+  const text = repair(Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('latin1'), findings)
+  if (text.trim() === '') return { blocks: [], findings: [...findings, error('empty', 'file', 'there is nothing in it')] }
+
+  const blocks: PemBlock[] = []
+  let outside = 0
+  let number = 0
+  for (let begin = text.indexOf(BEGIN); begin !== -1; begin = text.indexOf(BEGIN, outside)) {
+    findings.push(...findingsOutside(text.slice(outside, begin), number))
+    number++
+    const next = readBlock(text, begin, number)
+    if ('der' in next) blocks.push(next)
+    else findings.push(next.finding)
+    outside = next.end
+  }
+  if (number === 0) findings.push(error('no-pem', 'file', 'there is no -----BEGIN line in it', HINT))
+  findings.push(...findingsOutside(text.slice(outside), number))
+  return { blocks, findings }
+}
+
+const HINT = 'give a file of -----BEGIN CERTIFICATE----- blocks'
+const BOM = '\u00ef\u00bb\u00bf'
+const JOINED = /-----END [^\r\n-]*-----(?=-----BEGIN )/g
+
+/** Two accidents whose meaning is beyond doubt: a byte order mark, and `cat` of files without a final newline. */
+function repair(text: string, findings: Finding[]): string {
+  const bare = text.startsWith(BOM) ? text.slice(BOM.length) : text
+  if (bare !== text)
+    findings.push(warning('byte-order-mark', 'file', 'starts with a byte order mark, at which Go finds no certificate', 'it is left out'))
+  if (!bare.includes('----------BEGIN ')) return bare
+  const split = bare.replace(JOINED, '$&\n')
+  if (split !== bare) {
+    findings.push(warning('joined-blocks', 'file', 'two blocks share a line, where Go finds no certificate', 'each gets lines of its own'))
+  }
+  return split
+}
+
+type Read = PemBlock & { readonly end: number }
+interface Failed {
+  readonly finding: Finding
+  /** Where to look for the next block. */
+  readonly end: number
+}
+
+function readBlock(text: string, begin: number, number: number): Read | Failed {
+  const subject = `block ${number}`
+  const malformed = (message: string, end: number): Failed => ({ finding: error('malformed-pem', subject, message, HINT), end })
+  const lineEnd = endOfLine(text, begin)
+  const label = /^-----BEGIN ([^-\r\n]*)-----[ \t]*\r?$/.exec(text.slice(begin, lineEnd))?.[1]
+  if (label === undefined) return malformed('its BEGIN line is not one', lineEnd)
+
+  const end = text.indexOf(DASHES, lineEnd)
+  const endLineEnd = end === -1 ? text.length : endOfLine(text, end)
+  if (end === -1 || text.startsWith(BEGIN, end)) return malformed('it has no END line', end === -1 ? text.length : end)
+  if (text.slice(end, endLineEnd).trimEnd() !== `-----END ${label}-----`) {
+    const again = text.indexOf(BEGIN, end)
+    return malformed('its END line does not match its BEGIN line', again !== -1 && again < endLineEnd ? again : endLineEnd)
+  }
+  if (!startsLine(text, begin) || !startsLine(text, end)) return malformed('its BEGIN or END is not at the start of a line', endLineEnd)
+  return { ...bodyOf(text.slice(lineEnd, end), number, label, subject), end: endLineEnd }
+}
+
+const endOfLine = (text: string, from: number): number => {
+  const newline = text.indexOf('\n', from)
+  return newline === -1 ? text.length : newline
+}
+const startsLine = (text: string, at: number): boolean => at === 0 || text[at - 1] === '\n'
+
+function bodyOf(body: string, number: number, label: string, subject: string): PemBlock | { readonly finding: Finding } {
+  if (body.includes(':'))
+    return { finding: error('pem-headers', subject, 'it has PEM header lines, which proxies refuse', 'take the header lines out') }
+  const der = decodeBase64(body)
+  if (der === undefined || der.length === 0) return { finding: error('malformed-pem', subject, 'its contents are not base64', HINT) }
+  return { number, label, der }
+}
+
+/** Base64 as RFC 4648 §4 has it, white space aside; undefined for anything else. Node's own decoder takes anything. */
+export function decodeBase64(text: string): Uint8Array | undefined {
+  const bare = text.replace(/[\r\n\t ]+/g, '')
+  if (bare.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(bare)) return undefined
+  const { buffer, byteOffset, byteLength } = Buffer.from(bare, 'base64')
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+/** Text around blocks is explanation (RFC 7468 §2), unless it looks like a block that lost its armour. */
+function findingsOutside(text: string, after: number): Finding[] {
+  if (text.trim() === '') return []
+  const subject = after === 0 ? 'before block 1' : `after block ${after}`
+  if (
+    /---[ \t]{0,9}(BEGIN|END)|(BEGIN|END)[ \t]{1,9}[A-Z0-9 ]{0,40}(CERTIFICATE|KEY)|^[ \t>]*(MI|[A-Za-z0-9+/]{40})[A-Za-z0-9+/]{20,}={0,2}[ \t\r]*$/im.test(
+      text,
+    )
+  ) {
+    return [error('malformed-pem', subject, 'there is what looks like a damaged block', HINT)]
+  }
+  return [warning('text-outside-blocks', subject, 'there is text outside the blocks', 'it is left out')]
+}
+
+/** One CERTIFICATE block, lines of 64, LF, final newline: the one form that all readers take. */
+export function printPem(der: Uint8Array): string {
+  const lines =
+    Buffer.from(der.buffer, der.byteOffset, der.byteLength)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+}

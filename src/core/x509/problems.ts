@@ -1,0 +1,130 @@
+/** What keeps a well-formed certificate from being a trust anchor; docs/anchors.md explains each. */
+import { error, type Finding, type Severity, warning } from '../finding.ts'
+import type { Certificate } from './certificate.ts'
+import { keyUsageOf, OID } from './extensions.ts'
+import { unknownCritical } from './strict.ts'
+
+interface Rule {
+  readonly code: string
+  /** Undefined: not a problem of this certificate. */
+  readonly severity: (certificate: Certificate, now: Date) => Severity | undefined
+  readonly message: string
+  readonly hint: string
+}
+
+type Dated = Pick<Certificate, 'subject' | 'fingerprint' | 'notBefore' | 'notAfter'>
+type DateRule = Omit<Rule, 'severity'> & { readonly severity: (anchor: Dated, now: Date) => Severity | undefined }
+
+const errorIf = (wrong: boolean): Severity | undefined => (wrong ? 'error' : undefined)
+const warningIf = (odd: boolean): Severity | undefined => (odd ? 'warning' : undefined)
+
+const WEAK = /^(md2|md5|sha1|dsa-with-SHA1|ecdsa-with-SHA1)/
+const NEW_ROOT = 'ask its owner for a new root'
+
+/** The two that time alone makes and mends. */
+const DATE_PROBLEMS: readonly DateRule[] = [
+  {
+    code: 'expired',
+    severity: ({ notAfter }, now) => errorIf(notAfter < now),
+    message: 'has expired',
+    hint: 'leave it out, or ask its owner for the current root',
+  },
+  {
+    code: 'not-yet-valid',
+    severity: ({ notBefore }, now) => errorIf(notBefore > now),
+    message: 'is not valid yet',
+    hint: 'offer it again when it is, or check the clocks',
+  },
+]
+
+const PROBLEMS: readonly Rule[] = [
+  {
+    code: 'v1',
+    severity: ({ fields }) => errorIf(fields.version < 3),
+    message: 'is an X.509 v1 or v2 certificate, which cannot say that it is a CA',
+    hint: NEW_ROOT,
+  },
+  {
+    code: 'not-ca',
+    severity: ({ isCA }) => errorIf(!isCA),
+    message: 'is not a CA certificate (basicConstraints CA is not true)',
+    hint: 'leave workload and server certificates out; give the root that signs them',
+  },
+  {
+    code: 'no-cert-sign',
+    severity: ({ isCA, fields }) => errorIf(isCA && keyUsageOf(fields)?.keyCertSign === false),
+    message: 'is a CA whose key usage does not allow it to sign certificates',
+    hint: NEW_ROOT,
+  },
+  ...DATE_PROBLEMS,
+  {
+    code: 'serial-not-positive',
+    severity: ({ fields: { serial } }) => errorIf((serial[0] ?? 0) >= 0x80 || serial.every((byte) => byte === 0)),
+    message: 'has a serial number that is not positive: istiod would refuse the whole bundle',
+    hint: NEW_ROOT,
+  },
+  {
+    code: 'weak-signature',
+    severity: (c) => (WEAK.test(c.signatureAlgorithm) ? (c.selfIssued ? 'warning' : 'error') : undefined),
+    message: 'is signed with MD2, MD5 or SHA-1',
+    hint: NEW_ROOT,
+  },
+  {
+    code: 'weak-key',
+    severity: ({ key }) => errorIf((key.algorithm === 'RSA' && key.bits < 2048) || (key.algorithm === 'ECDSA' && key.bits < 256)),
+    message: 'has a key that is too small (RSA below 2048 bits, or a curve below P-256)',
+    hint: NEW_ROOT,
+  },
+  {
+    code: 'unsupported-key',
+    severity: ({ key }) => errorIf(key.bits === 0),
+    message: 'has a key of a kind that Go or Envoy cannot verify with (want RSA, ECDSA on P-256/384/521, or Ed25519)',
+    hint: NEW_ROOT,
+  },
+  {
+    code: 'unknown-critical-extension',
+    severity: ({ fields }) => errorIf(unknownCritical(fields).length > 0),
+    message: 'has a critical extension that nobody here understands, so nothing under it would verify',
+    hint: NEW_ROOT,
+  },
+  {
+    code: 'name-constraints',
+    severity: ({ fields }) => warningIf(fields.extensions.has(OID.nameConstraints)),
+    message: 'has name constraints, which Go, OpenSSL and Envoy read differently',
+    hint: 'do not rely on them in place of pinning',
+  },
+  {
+    code: 'not-self-issued',
+    severity: ({ selfIssued }) => warningIf(!selfIssued),
+    message: 'is not self-issued: an intermediate, which Go, Envoy and OpenSSL treat differently as an anchor',
+    hint: 'offer the root above it, unless the narrower trust is meant',
+  },
+]
+
+const DATES: ReadonlySet<string> = new Set(DATE_PROBLEMS.map(({ code }) => code))
+
+export interface Dates {
+  /** The instant that expiry is judged at. */
+  readonly now: Date
+  /**
+   * Makes `expired` and `not-yet-valid` warnings. It is for bundles that are approved already: an expired root vouches
+   * for nobody, and must not keep the bundle from being read when trust is to be narrowed.
+   */
+  readonly tolerate?: 'dates'
+}
+
+/** Everything wrong with a certificate as a trust anchor. */
+export const problemsOf = (certificate: Certificate, subject: string, dates: Dates): readonly Finding[] =>
+  PROBLEMS.flatMap((rule) => judge(rule, rule.severity(certificate, dates.now), certificate, subject, dates))
+
+/** What may have become wrong since a certificate was judged. */
+export function dateProblemsOf(anchor: Dated, subject: string, dates: Dates): readonly Finding[] {
+  if (anchor.notBefore <= dates.now && dates.now <= anchor.notAfter) return []
+  return DATE_PROBLEMS.flatMap((rule) => judge(rule, rule.severity(anchor, dates.now), anchor, subject, dates))
+}
+
+function judge(rule: Omit<Rule, 'severity'>, severity: Severity | undefined, of: Dated, subject: string, dates: Dates): Finding[] {
+  if (severity === undefined) return []
+  const tell = severity === 'error' && !(dates.tolerate === 'dates' && DATES.has(rule.code)) ? error : warning
+  return [tell(rule.code, subject, `${of.subject || of.fingerprint} ${rule.message}`, rule.hint)]
+}
