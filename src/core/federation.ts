@@ -17,10 +17,15 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 const label = (what: string) => z.string().regex(LABEL, `${what} is a DNS label: a-z 0-9 -, at most 63 characters`)
 const selector = z.record(
   z.string().regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'not a label key'),
-  z.string().regex(/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/, 'not a label value; quote it if YAML reads it as a number or boolean'),
+  z
+    .string()
+    .regex(/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/, 'not a label value; quote it if YAML reads it as a number or boolean'),
 )
 const place = { namespace: label('a namespace').optional(), selector: selector.optional() }
-const date = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'want a day: YYYY-MM-DD').refine((day) => endOf(day) !== undefined, 'no such day')
+const date = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}$/, 'want a day: YYYY-MM-DD')
+  .refine((day) => endOf(day) !== undefined, 'no such day')
 
 const schema = z.strictObject({
   apiVersion: z.literal('entente.dev/v1alpha1'),
@@ -51,7 +56,10 @@ const schema = z.strictObject({
               z.strictObject({
                 ...place,
                 mtls: z.enum(['enforce', 'require', 'permissive']),
-                callers: z.union([z.literal('all'), z.array(z.string()).min(1, 'name a caller, or remove the entry: nobody is let in unless named')]),
+                callers: z.union([
+                  z.literal('all'),
+                  z.array(z.string()).min(1, 'name a caller, or remove the entry: nobody is let in unless named'),
+                ]),
               }),
             )
             .optional(),
@@ -66,7 +74,9 @@ const schema = z.strictObject({
         }),
       )
       .nullish(),
-    severed: z.array(z.strictObject({ truster: z.string(), trusted: z.string(), at: z.iso.datetime({ offset: true }), reason: z.string().min(1) })).nullish(),
+    severed: z
+      .array(z.strictObject({ truster: z.string(), trusted: z.string(), at: z.iso.datetime({ offset: true }), reason: z.string().min(1) }))
+      .nullish(),
   }),
 })
 type Document = z.infer<typeof schema>
@@ -86,7 +96,9 @@ export function parseFederation(doc: unknown): { readonly federation: Federation
   const trusts = (parsed.data.spec.trust ?? []).flatMap((entry, i) => readTrust(entry, ['spec', 'trust', i], members, report))
   const severed = (parsed.data.spec.severed ?? []).flatMap((entry, i): Severed[] => {
     const pair = readPair(entry, ['spec', 'severed', i], members, report)
-    return pair === undefined ? [] : [{ truster: pair.truster.name, trusted: pair.trusted.name, at: new Date(entry.at), reason: entry.reason }]
+    return pair === undefined
+      ? []
+      : [{ truster: pair.truster.name, trusted: pair.trusted.name, at: new Date(entry.at), reason: entry.reason }]
   })
   reportRepeatedPairs(parsed.data.spec.trust ?? [], report)
   reportOverlaps(parsed.data.spec.trust ?? [], report)
@@ -107,7 +119,11 @@ const HINTS: Readonly<Record<string, string>> = {
 function problemsOf(issue: z.core.$ZodIssue): Problem[] {
   const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol')
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], message: `unknown field "${key}"`, hint: 'remove it, or see docs/federation-file.md for the fields there are' }))
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: `unknown field "${key}"`,
+      hint: 'remove it, or see docs/federation-file.md for the fields there are',
+    }))
   }
   const missing = issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('received undefined')
   return [{ path, message: missing ? 'is required' : issue.message, hint: HINTS[String(path.at(-1))] ?? '' }]
@@ -130,9 +146,14 @@ function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Mem
     const path = ['spec', 'members', i]
     const name = entry.name as MemberName
     const trustDomain = attempt(() => parseTrustDomain(entry.trustDomain), [...path, 'trustDomain'], report)
-    const aliases = (entry.trustDomainAliases ?? []).flatMap((alias, j) => attempt(() => parseTrustDomain(alias), [...path, 'trustDomainAliases', j], report) ?? [])
+    const aliases = (entry.trustDomainAliases ?? []).flatMap(
+      (alias, j) => attempt(() => parseTrustDomain(alias), [...path, 'trustDomainAliases', j], report) ?? [],
+    )
     if (members.has(name)) report([...path, 'name'], `a second member named ${name}`, 'names are unique')
-    const places = [[entry.trustDomain, [...path, 'trustDomain']] as const, ...aliases.map((alias, j) => [alias, [...path, 'trustDomainAliases', j]] as const)]
+    const places = [
+      [entry.trustDomain, [...path, 'trustDomain']] as const,
+      ...aliases.map((alias, j) => [alias, [...path, 'trustDomainAliases', j]] as const),
+    ]
     for (const [domain, where] of places) {
       const other = domains.get(domain)
       if (other !== undefined) {
@@ -174,7 +195,8 @@ type Members = ReadonlyMap<MemberName, Member>
 function readPair(entry: { truster: string; trusted: string }, path: readonly (string | number)[], members: Members, report: Report) {
   const find = (side: 'truster' | 'trusted'): Member | undefined => {
     const member = members.get(entry[side] as MemberName)
-    if (member === undefined) report([...path, side], `no member is named ${JSON.stringify(entry[side])}`, `members: ${[...members.keys()].join(', ')}`)
+    if (member === undefined)
+      report([...path, side], `no member is named ${JSON.stringify(entry[side])}`, `members: ${[...members.keys()].join(', ')}`)
     return member
   }
   const truster = find('truster')
@@ -199,7 +221,11 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
   if (pair === undefined) return []
   const { truster, trusted } = pair
   if (truster.home === undefined) {
-    report([...path, 'truster'], `member ${truster.name} has no cluster, so nothing can be planned for it`, 'give the member a cluster (context or directory)')
+    report(
+      [...path, 'truster'],
+      `member ${truster.name} has no cluster, so nothing can be planned for it`,
+      'give the member a cluster (context or directory)',
+    )
   }
   const accept = (entry.accept ?? []).flatMap((item, i): Accept[] => {
     const here = [...path, 'accept', i]
@@ -215,32 +241,61 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
     const from = readWorkloads(item, here, truster, report)
     const services = item.services.map((service, j) => {
       if (!/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(service.host)) {
-        report([...here, 'services', j, 'host'], `${JSON.stringify(service.host)} is not a full host name`, 'write it as SERVICE.NAMESPACE.svc.cluster.local')
+        report(
+          [...here, 'services', j, 'host'],
+          `${JSON.stringify(service.host)} is not a full host name`,
+          'write it as SERVICE.NAMESPACE.svc.cluster.local',
+        )
       }
-      const servedBy = service.servedBy && readPrincipals(service.servedBy, [...here, 'services', j, 'servedBy'], trusted.trustDomain, report)
+      const servedBy =
+        service.servedBy && readPrincipals(service.servedBy, [...here, 'services', j, 'servedBy'], trusted.trustDomain, report)
       return { host: service.host, ...(servedBy === undefined ? {} : { servedBy }) }
     })
     return from === undefined ? [] : [{ from, services }]
   })
   const until = entry.until === undefined ? undefined : endOf(entry.until)
-  return [{ truster: truster.name, trusted: trusted.name, distribution: entry.distribution, ...(until === undefined ? {} : { until }), accept, reach }]
+  return [
+    {
+      truster: truster.name,
+      trusted: trusted.name,
+      distribution: entry.distribution,
+      ...(until === undefined ? {} : { until }),
+      accept,
+      reach,
+    },
+  ]
 }
 
-function readWorkloads(item: { namespace?: string | undefined; selector?: Record<string, string> | undefined }, path: readonly (string | number)[], truster: Member, report: Report): Workloads | undefined {
+function readWorkloads(
+  item: { namespace?: string | undefined; selector?: Record<string, string> | undefined },
+  path: readonly (string | number)[],
+  truster: Member,
+  report: Report,
+): Workloads | undefined {
   if (item.namespace === undefined) {
     report(path, 'names no namespace; scoping the whole mesh is not supported yet', 'add namespace:, one entry for each')
     return undefined
   }
   if (item.namespace === truster.istioNamespace) {
-    report([...path, 'namespace'], `${item.namespace} is the mesh's root namespace: what stands there reaches every namespace, and gateways are not supported yet`, 'name the namespace of the workloads')
+    report(
+      [...path, 'namespace'],
+      `${item.namespace} is the mesh's root namespace: what stands there reaches every namespace, and gateways are not supported yet`,
+      'name the namespace of the workloads',
+    )
     return undefined
   }
   const labels = item.selector !== undefined && Object.keys(item.selector).length > 0 ? item.selector : undefined
-  if (item.selector !== undefined && labels === undefined) report([...path, 'selector'], 'is empty', 'remove it to scope the whole namespace')
+  if (item.selector !== undefined && labels === undefined)
+    report([...path, 'selector'], 'is empty', 'remove it to scope the whole namespace')
   return { namespace: item.namespace, ...(labels === undefined ? {} : { labels }) }
 }
 
-function readPrincipals(texts: readonly string[], path: readonly (string | number)[], domain: TrustDomain, report: Report): readonly Principal[] {
+function readPrincipals(
+  texts: readonly string[],
+  path: readonly (string | number)[],
+  domain: TrustDomain,
+  report: Report,
+): readonly Principal[] {
   return texts.flatMap((text, i) => {
     const principal = attempt(() => parsePrincipal(text), [...path, i], report)
     if (principal === undefined) return []
@@ -255,7 +310,8 @@ function reportRepeatedPairs(entries: readonly TrustEntry[], report: Report): vo
   const seen = new Set<string>()
   entries.forEach((entry, i) => {
     const pair = `${entry.truster} ${entry.trusted}`
-    if (seen.has(pair)) report(['spec', 'trust', i], `a second entry for ${entry.truster} trusting ${entry.trusted}`, 'put all of it into one entry')
+    if (seen.has(pair))
+      report(['spec', 'trust', i], `a second entry for ${entry.truster} trusting ${entry.trusted}`, 'put all of it into one entry')
     seen.add(pair)
   })
 }

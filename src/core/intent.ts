@@ -39,7 +39,9 @@ export function intents(
         findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call: callers is all`, 'name the callers'))
       }
       for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
-        findings.push(info('any-server', pair(trust), `any identity that ${trust.trusted} advertises may serve ${host}`, 'name it with servedBy'))
+        findings.push(
+          info('any-server', pair(trust), `any identity that ${trust.trusted} advertises may serve ${host}`, 'name it with servedBy'),
+        )
       }
       return [{ ...trust, trustDomain, approvals: approvals.get(trustDomain) ?? [], ...(bundle === undefined ? {} : { bundle }) }]
     })
@@ -67,12 +69,21 @@ function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
     return true
   }
   const days = Math.ceil((trust.until.getTime() - now.getTime()) / DAY)
-  if (days <= 30) findings.push(warning('trust-ends', pair(trust), `ends in ${days} days, at 24:00 UTC of ${day}`, 'give it a new until if it is to go on'))
+  if (days <= 30)
+    findings.push(
+      warning('trust-ends', pair(trust), `ends in ${days} days, at 24:00 UTC of ${day}`, 'give it a new until if it is to go on'),
+    )
   return false
 }
 
 /** The bundles that count: readable, approved on the record, no root in two domains. */
-function resolveBundles(federation: Federation, approved: Approved, record: readonly AuditEntry[], now: Date, findings: Finding[]): ReadonlyMap<TrustDomain, Bundle> {
+function resolveBundles(
+  federation: Federation,
+  approved: Approved,
+  record: readonly AuditEntry[],
+  now: Date,
+  findings: Finding[],
+): ReadonlyMap<TrustDomain, Bundle> {
   const recorded = approvedRoots(record)
   const wanted = domainsInUse(federation, now)
   const holders = new Map<Fingerprint, TrustDomain>()
@@ -82,7 +93,14 @@ function resolveBundles(federation: Federation, approved: Approved, record: read
     if (!wanted.has(trustDomain)) continue
     const seen = approved.get(trustDomain)
     if (seen === undefined) {
-      findings.push(error('bundle-missing', member.name, `no roots of ${trustDomain} are approved: bundles/${trustDomain}.json does not exist`, `entente approve ${member.name}`))
+      findings.push(
+        error(
+          'bundle-missing',
+          member.name,
+          `no roots of ${trustDomain} are approved: bundles/${trustDomain}.json does not exist`,
+          `entente approve ${member.name}`,
+        ),
+      )
       continue
     }
     if (!seen.ok) {
@@ -93,20 +111,32 @@ function resolveBundles(federation: Federation, approved: Approved, record: read
     const [good, unrecorded] = partition(seen.value.anchors, (anchor) => known?.has(anchor.fingerprint) ?? false)
     for (const anchor of unrecorded) {
       findings.push(
-        error('unrecorded-root', member.name, `${anchor.fingerprint} is in bundles/${trustDomain}.json, but nobody approved it on the record`, `entente approve ${member.name}`),
+        error(
+          'unrecorded-root',
+          member.name,
+          `${anchor.fingerprint} is in bundles/${trustDomain}.json, but nobody approved it on the record`,
+          `entente approve ${member.name}`,
+        ),
       )
     }
     const shared = good.find((anchor) => (holders.get(anchor.fingerprint) ?? trustDomain) !== trustDomain)
     if (shared !== undefined) {
       findings.push(
-        error('root-of-another-domain', member.name, `${shared.fingerprint} is approved for ${holders.get(shared.fingerprint)} too: a root vouches for one trust domain`, 'remove it from one of the bundles'),
+        error(
+          'root-of-another-domain',
+          member.name,
+          `${shared.fingerprint} is approved for ${holders.get(shared.fingerprint)} too: a root vouches for one trust domain`,
+          'remove it from one of the bundles',
+        ),
       )
       continue
     }
     for (const anchor of good) holders.set(anchor.fingerprint, trustDomain)
     findings.push(...expiry(member, good, now))
     if (good.length === 0 && unrecorded.length === 0) {
-      findings.push(warning('bundle-empty', member.name, `bundles/${trustDomain}.json has no roots: every identity of ${trustDomain} is refused`, ''))
+      findings.push(
+        warning('bundle-empty', member.name, `bundles/${trustDomain}.json has no roots: every identity of ${trustDomain} is refused`, ''),
+      )
     }
     // All roots unrecorded is a bundle we cannot use, not a revoked one: what is in place stays.
     if (good.length > 0 || unrecorded.length === 0) resolved.set(trustDomain, { ...seen.value, anchors: good })
@@ -118,7 +148,9 @@ function resolveBundles(federation: Federation, approved: Approved, record: read
 function domainsInUse(federation: Federation, now: Date): ReadonlySet<TrustDomain> {
   const severed = new Set(federation.severed.map((s) => `${s.truster} ${s.trusted}`))
   const live = federation.trusts.filter((trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && !hasEnded(trust, now))
-  return new Set(live.flatMap((trust) => [memberOf(federation, trust.truster).trustDomain, memberOf(federation, trust.trusted).trustDomain]))
+  return new Set(
+    live.flatMap((trust) => [memberOf(federation, trust.truster).trustDomain, memberOf(federation, trust.trusted).trustDomain]),
+  )
 }
 
 function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[] {
@@ -126,11 +158,33 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
     const days = Math.ceil((anchor.notAfter.getTime() - now.getTime()) / DAY)
     const until = anchor.notAfter.toISOString()
     if (anchor.notAfter <= now) {
-      return [error('root-expired', member.name, `${anchor.fingerprint} of ${member.trustDomain} expired ${until}: whatever it signed is refused`, `entente approve ${member.name} with the root that follows it`)]
+      return [
+        error(
+          'root-expired',
+          member.name,
+          `${anchor.fingerprint} of ${member.trustDomain} expired ${until}: whatever it signed is refused`,
+          `entente approve ${member.name} with the root that follows it`,
+        ),
+      ]
     }
-    if (anchor.notBefore > now) return [warning('root-not-yet-valid', member.name, `${anchor.fingerprint} of ${member.trustDomain} is valid from ${anchor.notBefore.toISOString()}`, '')]
+    if (anchor.notBefore > now)
+      return [
+        warning(
+          'root-not-yet-valid',
+          member.name,
+          `${anchor.fingerprint} of ${member.trustDomain} is valid from ${anchor.notBefore.toISOString()}`,
+          '',
+        ),
+      ]
     if (days <= 60) {
-      return [warning('root-expires', member.name, `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); then whatever it signed is refused`, `approve its successor: entente approve ${member.name}`)]
+      return [
+        warning(
+          'root-expires',
+          member.name,
+          `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); then whatever it signed is refused`,
+          `approve its successor: entente approve ${member.name}`,
+        ),
+      ]
     }
     return []
   })
@@ -141,7 +195,14 @@ function withoutOwn(bundle: Bundle | undefined, own: Bundle | undefined, member:
   const ours = new Set(own?.anchors.map((anchor) => anchor.fingerprint))
   const clash = bundle?.anchors.find((anchor) => ours.has(anchor.fingerprint))
   if (clash === undefined || bundle === undefined) return bundle
-  findings.push(error('own-root', member.name, `the bundle of ${bundle.trustDomain} holds ${member.name}'s own root ${clash.fingerprint}`, `remove it from bundles/${bundle.trustDomain}.json`))
+  findings.push(
+    error(
+      'own-root',
+      member.name,
+      `the bundle of ${bundle.trustDomain} holds ${member.name}'s own root ${clash.fingerprint}`,
+      `remove it from bundles/${bundle.trustDomain}.json`,
+    ),
+  )
   return undefined
 }
 
@@ -156,12 +217,22 @@ function oneWay(federation: Federation, severed: ReadonlySet<string>, now: Date)
     const gaps: Finding[] = []
     if (trust.accept.length > 0 && !reaching.has(back)) {
       gaps.push(
-        warning('one-way', `${trust.trusted} trusting ${trust.truster}`, `${trust.truster} accepts callers of ${trust.trusted}, but no workload of ${trust.trusted} accepts ${trust.truster}'s servers: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`, `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and reach`),
+        warning(
+          'one-way',
+          `${trust.trusted} trusting ${trust.truster}`,
+          `${trust.truster} accepts callers of ${trust.trusted}, but no workload of ${trust.trusted} accepts ${trust.truster}'s servers: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
+          `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and reach`,
+        ),
       )
     }
     if (trust.reach.length > 0 && !accepting.has(back)) {
       gaps.push(
-        warning('one-way', `${trust.trusted} trusting ${trust.truster}`, `workloads of ${trust.truster} reach into ${trust.trusted}, but nothing in ${trust.trusted} accepts callers of ${trust.truster}: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`, `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and accept`),
+        warning(
+          'one-way',
+          `${trust.trusted} trusting ${trust.truster}`,
+          `workloads of ${trust.truster} reach into ${trust.trusted}, but nothing in ${trust.trusted} accepts callers of ${trust.truster}: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
+          `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and accept`,
+        ),
       )
     }
     return gaps
@@ -195,4 +266,6 @@ function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[
   return [yes, no]
 }
 
-const distinct = (findings: readonly Finding[]): Finding[] => [...new Map(findings.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values()]
+const distinct = (findings: readonly Finding[]): Finding[] => [
+  ...new Map(findings.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values(),
+]

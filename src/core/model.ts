@@ -113,7 +113,11 @@ export interface Intent {
   readonly owner: string
   /** The mesh's own approved roots; undefined when they could not be resolved. */
   readonly own?: Bundle
-  readonly trusts: readonly (Trust & { readonly trustDomain: TrustDomain; readonly bundle?: Bundle; readonly approvals: readonly Approval[] })[]
+  readonly trusts: readonly (Trust & {
+    readonly trustDomain: TrustDomain
+    readonly bundle?: Bundle
+    readonly approvals: readonly Approval[]
+  })[]
 }
 
 // ── seen ──
@@ -150,7 +154,12 @@ export interface IstioFacts {
   /** Label topology.istio.io/network of the Istio namespace. */
   readonly network?: string
   readonly rootNamespace: string
-  readonly istiods: readonly { readonly pod: string; readonly revision: string; readonly version?: string; readonly env: Readonly<Record<string, string>> }[]
+  readonly istiods: readonly {
+    readonly pod: string
+    readonly revision: string
+    readonly version?: string
+    readonly env: Readonly<Record<string, string>>
+  }[]
   /** The chain that istiod presents on port 15012, DER, leaf first: which root its CA signs under now. */
   readonly presented: Seen<readonly Uint8Array[]>
 }
@@ -283,7 +292,11 @@ export interface Verdict {
 
 export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly reason: string } & (
   | { readonly action: 'approve'; readonly trustDomain: TrustDomain; readonly roots: readonly Fingerprint[]; readonly source: string }
-  | { readonly action: 'begin'; readonly plan: Digest; readonly steps: readonly { readonly id: Digest; readonly changes: readonly Change[] }[] }
+  | {
+      readonly action: 'begin'
+      readonly plan: Digest
+      readonly steps: readonly { readonly id: Digest; readonly changes: readonly Change[] }[]
+    }
   | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: Finding }
   | { readonly action: 'override'; readonly gate: Gate }
   | { readonly action: 'sever'; readonly truster: MemberName; readonly trusted: MemberName }

@@ -37,7 +37,8 @@ export function parseRecord(lines: readonly unknown[], file: string): readonly A
     if (typeof line !== 'object' || line === null) return broken('is not a record entry')
     const { hash, ...rest } = line as { readonly hash?: unknown }
     if (digestOf(rest) !== hash) broken('was changed after it was written: its hash does not match')
-    if (at(rest, 'prev') !== prev || at(rest, 'seq') !== i + 1) broken('does not follow the entry before it: an entry was removed, inserted or moved')
+    if (at(rest, 'prev') !== prev || at(rest, 'seq') !== i + 1)
+      broken('does not follow the entry before it: an entry was removed, inserted or moved')
     if (!ACTIONS.has(text(at(rest, 'action')))) broken(`has an action this version does not know: ${JSON.stringify(at(rest, 'action'))}`)
     prev = hash as Digest
     return revive(line)
@@ -55,9 +56,14 @@ const revive = (line: object): AuditEntry => ({ ...line, at: new Date(text(at(li
  */
 export function checkWitness(record: readonly AuditEntry[], witness: Digest | undefined, home: string): void {
   if (witness === undefined || record.some((entry) => entry.hash === witness)) return
-  throw new FederationError('record-forked', home, `remembers the record's head ${short(witness)}, which is not in this audit.jsonl: it was cut, rewritten or forked`, {
-    hint: 'use the audit.jsonl of the last apply (git pull); nothing was changed',
-  })
+  throw new FederationError(
+    'record-forked',
+    home,
+    `remembers the record's head ${short(witness)}, which is not in this audit.jsonl: it was cut, rewritten or forked`,
+    {
+      hint: 'use the audit.jsonl of the last apply (git pull); nothing was changed',
+    },
+  )
 }
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)

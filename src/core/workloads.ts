@@ -6,11 +6,16 @@ const sorted = (labels: Readonly<Record<string, string>> | undefined): readonly 
   Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
 
 /** Equal for equal sets: a Map key. */
-export const workloadsKey = (at: Workloads): string => `${at.namespace}/${sorted(at.labels).map(([k, v]) => `${k}=${v}`).join(',')}`
+export const workloadsKey = (at: Workloads): string =>
+  `${at.namespace}/${sorted(at.labels)
+    .map(([k, v]) => `${k}=${v}`)
+    .join(',')}`
 
 /** As people read it: `sample (app=server)`, `sample (all workloads)`. */
 export function describeWorkloads(at: Workloads): string {
-  const labels = sorted(at.labels).map(([k, v]) => `${k}=${v}`).join(',')
+  const labels = sorted(at.labels)
+    .map(([k, v]) => `${k}=${v}`)
+    .join(',')
   return `${at.namespace} (${labels === '' ? 'all workloads' : labels})`
 }
 
@@ -23,7 +28,13 @@ export function workloadsSlug(at: Workloads): string {
   if (pairs.length === 0) return 'all'
   const [only] = pairs
   const plain = /^[a-z0-9]+$/
-  if (pairs.length === 1 && only !== undefined && plain.test(only[0]) && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(only[1]) && only[1].length <= 24) {
+  if (
+    pairs.length === 1 &&
+    only !== undefined &&
+    plain.test(only[0]) &&
+    /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(only[1]) &&
+    only[1].length <= 24
+  ) {
     return `${only[0]}-${only[1]}`
   }
   const readable = pairs

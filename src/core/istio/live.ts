@@ -14,7 +14,9 @@ export function readProxyConfig(dump: unknown): ProxyConfig {
   const configs = list(at(dump, 'configs'))
   const of = (type: string): unknown => configs.find((config) => text(at(config, '@type')).endsWith(type))
   const listeners = list(at(of('ListenersConfigDump'), 'dynamicListeners')).map((entry) => at(entry, 'activeState', 'listener'))
-  const inbound = listeners.filter((listener) => at(listener, 'name') === 'virtualInbound').flatMap((listener) => list(at(listener, 'filterChains')))
+  const inbound = listeners
+    .filter((listener) => at(listener, 'name') === 'virtualInbound')
+    .flatMap((listener) => list(at(listener, 'filterChains')))
   const endpoints = endpointsByCluster(of('EndpointsConfigDump'))
   return {
     inbound: inbound.filter((chain) => at(chain, 'name') !== 'virtualInbound-blackhole').map(readChain),
@@ -29,7 +31,9 @@ function pinsOf(commonTlsContext: unknown): Pins | undefined {
 }
 
 const sansOf = (commonTlsContext: unknown, kind: 'prefix' | 'exact'): string[] =>
-  list(at(commonTlsContext, 'combinedValidationContext', 'defaultValidationContext', 'matchSubjectAltNames')).flatMap((san) => text(at(san, kind)) || [])
+  list(at(commonTlsContext, 'combinedValidationContext', 'defaultValidationContext', 'matchSubjectAltNames')).flatMap(
+    (san) => text(at(san, kind)) || [],
+  )
 
 function readChain(chain: unknown): InboundChain {
   const context = at(chain, 'transportSocket', 'typedConfig', 'commonTlsContext')
@@ -54,13 +58,30 @@ function readUpstream(cluster: unknown, endpoints: ReadonlyMap<string, number> |
   const pins = pinsOf(context)
   const inline = list(at(cluster, 'loadAssignment', 'endpoints')).flatMap((locality) => list(at(locality, 'lbEndpoints'))).length
   const known = at(cluster, 'type') === 'EDS' ? endpoints && (endpoints.get(name) ?? 0) : inline
-  return [{ host, port: Number(port), subset, mutual, ...(pins === undefined ? {} : { pins }), sans: sansOf(context, 'exact'), ...(known === undefined ? {} : { endpoints: known }) }]
+  return [
+    {
+      host,
+      port: Number(port),
+      subset,
+      mutual,
+      ...(pins === undefined ? {} : { pins }),
+      sans: sansOf(context, 'exact'),
+      ...(known === undefined ? {} : { endpoints: known }),
+    },
+  ]
 }
 
 function endpointsByCluster(dump: unknown): ReadonlyMap<string, number> | undefined {
   if (dump === undefined) return undefined
-  const entries = [...list(at(dump, 'dynamicEndpointConfigs')), ...list(at(dump, 'staticEndpointConfigs'))].map((entry) => at(entry, 'endpointConfig'))
-  return new Map(entries.map((entry) => [text(at(entry, 'clusterName')), list(at(entry, 'endpoints')).flatMap((locality) => list(at(locality, 'lbEndpoints'))).length]))
+  const entries = [...list(at(dump, 'dynamicEndpointConfigs')), ...list(at(dump, 'staticEndpointConfigs'))].map((entry) =>
+    at(entry, 'endpointConfig'),
+  )
+  return new Map(
+    entries.map((entry) => [
+      text(at(entry, 'clusterName')),
+      list(at(entry, 'endpoints')).flatMap((locality) => list(at(locality, 'lbEndpoints'))).length,
+    ]),
+  )
 }
 
 /** istiod names an RBAC policy `ns[NAMESPACE]-policy[NAME]-rule[N]` (istio pilot/pkg/security/authz/builder/builder.go). */

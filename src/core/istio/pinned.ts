@@ -33,7 +33,11 @@ export function inboundFilter({ at: workloads, roots }: Inbound, own: ReadonlySe
         patch: {
           operation: 'MERGE',
           // Istio's own SAN prefix for the local domain stays: a merge appends to lists.
-          value: transportSocket('DownstreamTlsContext', roots, foreign.map((domain) => ({ prefix: `spiffe://${domain}/` }))),
+          value: transportSocket(
+            'DownstreamTlsContext',
+            roots,
+            foreign.map((domain) => ({ prefix: `spiffe://${domain}/` })),
+          ),
         },
       },
     ],
@@ -89,7 +93,14 @@ function transportSocket(context: 'DownstreamTlsContext' | 'UpstreamTlsContext',
 export function printRoots(roots: readonly Root[]): string {
   return [...roots]
     .sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
-    .map(({ der }) => `-----BEGIN CERTIFICATE-----\n${(Buffer.from(der).toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`)
+    .map(
+      ({ der }) =>
+        `-----BEGIN CERTIFICATE-----\n${(
+          Buffer.from(der)
+            .toString('base64')
+            .match(/.{1,64}/g) ?? []
+        ).join('\n')}\n-----END CERTIFICATE-----\n`,
+    )
     .join('')
 }
 
@@ -103,8 +114,11 @@ export function readRoots(pem: string): readonly Root[] {
 
 /** The roots that an inbound filter binds; undefined when the object is no such filter. */
 export function readInboundFilter(object: Manifest): { readonly at: Workloads; readonly roots: Roots } | undefined {
-  const patch = list(at(object, 'spec', 'configPatches')).find((p) => at(p, 'applyTo') === 'FILTER_CHAIN' && at(p, 'match', 'context') === 'SIDECAR_INBOUND')
-  const roots = patch === undefined ? undefined : readValidator(at(patch, 'patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context'))
+  const patch = list(at(object, 'spec', 'configPatches')).find(
+    (p) => at(p, 'applyTo') === 'FILTER_CHAIN' && at(p, 'match', 'context') === 'SIDECAR_INBOUND',
+  )
+  const roots =
+    patch === undefined ? undefined : readValidator(at(patch, 'patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context'))
   return roots === undefined ? undefined : { at: readWorkloads(object), roots }
 }
 
@@ -112,7 +126,10 @@ export function readInboundFilter(object: Manifest): { readonly at: Workloads; r
 export function readOutboundFilter(object: Manifest): Outbound | undefined {
   const hosts = list(at(object, 'spec', 'configPatches')).flatMap((p): [string, Roots][] => {
     const host = text(at(p, 'match', 'cluster', 'service'))
-    const roots = at(p, 'applyTo') === 'CLUSTER' ? readValidator(at(p, 'patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context')) : undefined
+    const roots =
+      at(p, 'applyTo') === 'CLUSTER'
+        ? readValidator(at(p, 'patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context'))
+        : undefined
     return roots === undefined || host === '' ? [] : [[host, roots]]
   })
   return hosts.length === 0 ? undefined : { from: readWorkloads(object), hosts: new Map(hosts) }

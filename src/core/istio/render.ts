@@ -35,7 +35,13 @@ export function renderState(state: MeshState, author: Author): readonly Manifest
 /** The phase in which an object of this kind is made; folders and sync waves of rendered trees follow it. */
 export const phaseOf = (object: Manifest): Phase & ('guard' | 'open') => (object.kind === 'EnvoyFilter' ? 'open' : 'guard')
 
-function metadata(name: string, namespace: string, wave: '0' | '1', author: Author, annotations: Readonly<Record<string, string>> = {}): Manifest['metadata'] {
+function metadata(
+  name: string,
+  namespace: string,
+  wave: '0' | '1',
+  author: Author,
+  annotations: Readonly<Record<string, string>> = {},
+): Manifest['metadata'] {
   return {
     name,
     namespace,
@@ -49,13 +55,34 @@ function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
   const where = scope.at.namespace
   return [
     ...(scope.strict
-      ? [{ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: metadata(name, where, '0', author), spec: strictPolicy(scope.at) }]
+      ? [
+          {
+            apiVersion: 'security.istio.io/v1',
+            kind: 'PeerAuthentication',
+            metadata: metadata(name, where, '0', author),
+            spec: strictPolicy(scope.at),
+          },
+        ]
       : []),
     ...(scope.callers.size > 0
-      ? [{ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: metadata(name, where, '0', author), spec: callersPolicy(scope) }]
+      ? [
+          {
+            apiVersion: 'security.istio.io/v1',
+            kind: 'AuthorizationPolicy',
+            metadata: metadata(name, where, '0', author),
+            spec: callersPolicy(scope),
+          },
+        ]
       : []),
     ...(scope.roots.size > 0
-      ? [{ apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter', metadata: metadata(name, where, '1', author), spec: inboundFilter(scope, author.own) }]
+      ? [
+          {
+            apiVersion: 'networking.istio.io/v1alpha3',
+            kind: 'EnvoyFilter',
+            metadata: metadata(name, where, '1', author),
+            spec: inboundFilter(scope, author.own),
+          },
+        ]
       : []),
   ]
 }
@@ -64,7 +91,12 @@ function outboundObjects(scope: Outbound, author: Author): readonly Manifest[] {
   if (![...scope.hosts.values()].some((roots) => roots.size > 0)) return []
   const name = `entente-reach-${workloadsSlug(scope.from)}`
   return [
-    { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter', metadata: metadata(name, scope.from.namespace, '1', author), spec: outboundFilter(scope) },
+    {
+      apiVersion: 'networking.istio.io/v1alpha3',
+      kind: 'EnvoyFilter',
+      metadata: metadata(name, scope.from.namespace, '1', author),
+      spec: outboundFilter(scope),
+    },
   ]
 }
 
@@ -82,8 +114,13 @@ function shareObject(share: Share, author: Author): Manifest {
     kind: 'ConfigMap',
     metadata: metadata(`${share.trusted}-root-cert`, author.istioNamespace, '0', author, {
       [ANNOTATION.trustDomain]: share.trustDomain,
-      [ANNOTATION.fingerprints]: share.roots.map((root) => root.fingerprint).sort().join(','),
-      ...(share.approval === undefined ? {} : { [ANNOTATION.approvedBy]: share.approval.by.name, [ANNOTATION.approvedAt]: share.approval.at.toISOString() }),
+      [ANNOTATION.fingerprints]: share.roots
+        .map((root) => root.fingerprint)
+        .sort()
+        .join(','),
+      ...(share.approval === undefined
+        ? {}
+        : { [ANNOTATION.approvedBy]: share.approval.by.name, [ANNOTATION.approvedAt]: share.approval.at.toISOString() }),
       ...(share.until === undefined ? {} : { [ANNOTATION.until]: share.until.toISOString() }),
     }),
     data: { [`${share.trusted}-root.pem`]: printRoots(share.roots) },
@@ -150,12 +187,15 @@ export function explain(object: Manifest): string {
     case 'PeerAuthentication':
       return `${where(['selector', 'matchLabels'])} take mutual TLS only: without a certificate there is no caller to know.`
     case 'AuthorizationPolicy': {
-      const rules = [...readCallers(object)].map(([domain, named]) => `of ${domain} ${named.length === 0 ? 'nobody' : `only ${named.join(', ')}`}`)
+      const rules = [...readCallers(object)].map(
+        ([domain, named]) => `of ${domain} ${named.length === 0 ? 'nobody' : `only ${named.join(', ')}`}`,
+      )
       return `Who may call ${where(['selector', 'matchLabels'])}: ${rules.join('; ')}. Local callers are untouched.`
     }
     default: {
       const reach = readOutboundFilter(object)
-      if (reach !== undefined) return `${describeWorkloads(reach.from)} check the servers of ${[...reach.hosts.keys()].join(', ')} against the roots of each trust domain.`
+      if (reach !== undefined)
+        return `${describeWorkloads(reach.from)} check the servers of ${[...reach.hosts.keys()].join(', ')} against the roots of each trust domain.`
       const accept = readInboundFilter(object)
       return `${accept === undefined ? '' : describeWorkloads(accept.at)} accept a caller of ${[...(accept?.roots.keys() ?? [])].join(', ')} under the roots of its own trust domain only.`
     }

@@ -96,11 +96,22 @@ export function wantedState(intent: Intent, before: MeshState = EMPTY): MeshStat
     } else if (share !== undefined) shares.set(trust.trusted, share)
   }
   return {
-    inbound: new Map([...inbound].map(([key, scope]) => [key, { ...scope, roots: withOwn(scope.roots, own ?? heldOwn(intent, before.inbound.get(key)?.roots)) }])),
+    inbound: new Map(
+      [...inbound].map(([key, scope]) => [
+        key,
+        { ...scope, roots: withOwn(scope.roots, own ?? heldOwn(intent, before.inbound.get(key)?.roots)) },
+      ]),
+    ),
     outbound: new Map(
       [...outbound].map(([key, scope]) => {
         const held = before.outbound.get(key)?.hosts
-        return [key, { ...scope, hosts: new Map([...scope.hosts].map(([host, roots]) => [host, withOwn(roots, own ?? heldOwn(intent, held?.get(host)))])) }]
+        return [
+          key,
+          {
+            ...scope,
+            hosts: new Map([...scope.hosts].map(([host, roots]) => [host, withOwn(roots, own ?? heldOwn(intent, held?.get(host)))])),
+          },
+        ]
       }),
     ),
     shares,

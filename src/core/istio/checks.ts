@@ -1,0 +1,305 @@
+/**
+ * What must hold before trust is widened in a mesh: the hazards of touching TLS contexts, each as a finding with its
+ * remedy. A finding of severity `error` blocks widening where it applies, never narrowing.
+ */
+import { error, type Finding, info, warning } from '../finding.ts'
+import { at, isOurs, keyOf, list, strings, text, title } from '../manifest.ts'
+import type { Intent, IstioFacts, Manifest, Observation, Seen } from '../model.ts'
+import { describeWorkloads, workloadsKey } from '../workloads.ts'
+import { describeMode, type Effective, effectiveMode, isStrict } from './mtls.ts'
+import { readWorkloads } from './pinned.ts'
+import { hasSidecar, isGateway, podsIn } from './pods.ts'
+import { checkHost } from './services.ts'
+import { type Inbound, type MeshState, ownDomains } from './state.ts'
+
+/** What speaks against widening: everywhere in this mesh, or for some sets of workloads. */
+export interface Checked {
+  readonly findings: readonly Finding[]
+  readonly blocked: boolean
+  readonly blockedInbound: ReadonlySet<string>
+  readonly blockedOutbound: ReadonlySet<string>
+  /** Sets that somebody else's STRICT PeerAuthentication covers already: ours is not written. */
+  readonly strictAlready: ReadonlySet<string>
+}
+
+export function check(intent: Intent, wanted: MeshState, seen: Observation): Checked {
+  const objects = seen.objects.ok ? seen.objects.value : []
+  const mesh = checkMesh(intent, seen)
+  const rootNamespace = seen.istio.ok ? seen.istio.value.rootNamespace : intent.member.istioNamespace
+  const canLook = intent.member.home?.context !== undefined
+  const inbound = canLook
+    ? [...wanted.inbound.values()].map((scope) => ({ scope, ...checkInbound(scope, intent, objects, rootNamespace) }))
+    : []
+  const outbound =
+    canLook && seen.istio.ok
+      ? [...wanted.outbound].map(([key, scope]) => ({
+          key,
+          findings: checkOutbound(scope, intent, objects, (seen.istio as { value: IstioFacts }).value),
+        }))
+      : []
+  const blocks = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error')
+  return {
+    findings: [...mesh, ...inbound.flatMap((c) => c.findings), ...outbound.flatMap((c) => c.findings)],
+    blocked: blocks(mesh),
+    blockedInbound: new Set(inbound.filter((c) => blocks(c.findings)).map((c) => workloadsKey(c.scope.at))),
+    blockedOutbound: new Set(outbound.filter((c) => blocks(c.findings)).map((c) => c.key)),
+    strictAlready: new Set(inbound.filter((c) => c.strictAlready).map((c) => workloadsKey(c.scope.at))),
+  }
+}
+
+const failure = <T>(seen: Seen<T>): readonly Finding[] => (seen.ok ? [] : [seen.error])
+
+function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
+  if (intent.trusts.length === 0) return []
+  const { name, trustDomain, aliases } = intent.member
+  const findings: Finding[] = [...failure(seen.istio), ...failure(seen.own)]
+  if (seen.istio.ok) {
+    const istio = seen.istio.value
+    if (istio.trustDomain !== trustDomain) {
+      findings.push(
+        error(
+          'trust-domain-differs',
+          name,
+          `its mesh config says trust domain ${istio.trustDomain}, the federation file ${trustDomain}`,
+          `correct trustDomain of member ${name}`,
+        ),
+      )
+    }
+    const undeclared = istio.aliases.filter((alias) => alias !== trustDomain && !aliases.includes(alias))
+    if (undeclared.length > 0) {
+      findings.push(
+        error(
+          'own-domain-unaccounted',
+          name,
+          `the mesh accepts ${undeclared.join(', ')} as its own (trustDomainAliases); a pinned filter without them would cut those workloads off`,
+          `add trustDomainAliases: [${undeclared.join(', ')}] to member ${name} if its own roots vouch for them`,
+        ),
+      )
+    }
+    if (istio.extraRoots > 0) {
+      findings.push(
+        error(
+          'own-domain-unaccounted',
+          name,
+          `its mesh config has ${istio.extraRoots} caCertificates: identities under them are accepted today, and a pinned filter would cut them off where it applies`,
+          'remove caCertificates from the mesh config first, and federate those domains here',
+        ),
+      )
+    }
+  }
+  if (seen.own.ok && intent.own !== undefined) {
+    const approved = new Set(intent.own.anchors.map((anchor) => anchor.fingerprint))
+    for (const { fingerprint, notBefore } of seen.own.value.anchors.filter((anchor) => !approved.has(anchor.fingerprint))) {
+      findings.push(
+        error(
+          'own-root-unknown',
+          name,
+          `its mesh has the root ${fingerprint} (valid from ${notBefore.toISOString()}), which nobody approved: once its CA signs with it, local calls to pinned workloads of ${name} fail`,
+          `entente approve ${name} && entente apply`,
+        ),
+      )
+    }
+  }
+  if (seen.objects.ok) findings.push(...checkSurroundings(intent, seen.objects.value))
+  return findings
+}
+
+function checkSurroundings({ member }: Intent, objects: readonly Manifest[]): readonly Finding[] {
+  const crl = objects.find((o) => o.kind === 'ConfigMap' && o.metadata.name === 'istio-ca-crl')
+  if (crl === undefined) return []
+  return [
+    warning(
+      'crl-ignored',
+      member.name,
+      'the mesh distributes a CRL (istio-ca-crl); a pinned filter does not read it, so certificates revoked there are accepted where the filter applies',
+      'keep this scope to workloads for which that is acceptable',
+    ),
+  ]
+}
+
+function checkInbound(
+  scope: Inbound,
+  intent: Intent,
+  objects: readonly Manifest[],
+  rootNamespace: string,
+): { findings: readonly Finding[]; strictAlready: boolean } {
+  const where = `${intent.member.name}: ${describeWorkloads(scope.at)}`
+  const pods = podsIn(objects, scope.at)
+  const gateways = pods.filter((pod) => isGateway(pod, objects))
+  const sidecars = pods.filter((pod) => !gateways.includes(pod) && hasSidecar(pod))
+  const bare = pods.filter((pod) => !gateways.includes(pod) && !hasSidecar(pod))
+  const findings: Finding[] = []
+  if (pods.length === 0)
+    findings.push(warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one'))
+  if (gateways.length > 0) {
+    const names = gateways.map(title).join(', ')
+    findings.push(
+      pods.length === gateways.length
+        ? error(
+            'gateway-scope',
+            where,
+            `selects gateways (${names}); pinning a gateway is not supported yet`,
+            'scope the workloads behind it',
+          )
+        : warning(
+            'gateway-scope',
+            where,
+            `selects gateways too (${names}); the filter does not apply to them`,
+            'use a selector that leaves them out',
+          ),
+    )
+  }
+  if (bare.length > 0) {
+    findings.push(
+      warning(
+        'no-sidecar',
+        where,
+        `${names(bare)} have no sidecar: nothing checks who calls them`,
+        'inject the sidecar, or narrow the scope',
+      ),
+    )
+  }
+  for (const pod of sidecars.filter((p) => /(^|,)spire(,|$)/.test(p.metadata.annotations?.['inject.istio.io/templates'] ?? ''))) {
+    findings.push(
+      error(
+        'identity-unaccounted',
+        where,
+        `${title(pod)} gets its identity from SPIRE, whose roots are not the mesh's`,
+        'leave such workloads out of the scope',
+      ),
+    )
+  }
+  const mode = checkMode(scope, sidecars, objects, rootNamespace, where)
+  return { findings: [...findings, ...mode.findings, ...foreignFilters(scope, objects, where)], strictAlready: mode.strictAlready }
+}
+
+const names = (pods: readonly Manifest[]): string =>
+  pods.length > 3
+    ? `${pods
+        .slice(0, 3)
+        .map((pod) => pod.metadata.name)
+        .join(', ')} and ${pods.length - 3} more`
+    : pods.map((pod) => pod.metadata.name).join(', ')
+
+/** The STRICT form of the filter is a rejection on any listener that is not STRICT: every pod and port is computed. */
+function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: readonly Manifest[], rootNamespace: string, where: string) {
+  const { namespace, labels = {} } = scope.at
+  const all = objects.filter((o) => o.kind === 'PeerAuthentication')
+  const others = all.filter((o) => !isOurs(o))
+  const ours = scope.strict ? [ourPolicy(scope, all)] : []
+  // A workload that does not exist yet has the scope's labels at least.
+  const subjects = [
+    { name: 'a new pod', labels },
+    ...sidecars.map((pod) => ({ name: pod.metadata.name, labels: strings(pod.metadata.labels) })),
+  ]
+  const before = subjects.map((subject) => ({ subject, mode: effectiveMode({ namespace, labels: subject.labels }, others, rootNamespace) }))
+  const strictAlready =
+    scope.strict &&
+    before.every(({ mode }) => isStrict(mode)) &&
+    others.some((o) => o.metadata.namespace === namespace && sameSelector(o, scope))
+  const after = strictAlready
+    ? before
+    : subjects.map((subject) => ({
+        subject,
+        mode: effectiveMode({ namespace, labels: subject.labels }, [...others, ...ours], rootNamespace),
+      }))
+  const loose = after.filter(({ mode }) => !isStrict(mode))
+  const findings: Finding[] = []
+  const [first] = loose
+  if (first !== undefined) {
+    const which = [...new Set(loose.map(({ subject }) => subject.name))].join(', ')
+    findings.push(
+      error(
+        'mtls-not-strict',
+        where,
+        `${which}: ${describeMode(first.mode)}; the filter would be rejected there, and a rejected listener keeps new pods from becoming ready`,
+        remedy(first.mode, scope.strict),
+      ),
+    )
+  } else if (scope.strict && !strictAlready) {
+    const changing = before.filter(({ mode }) => !isStrict(mode))
+    if (changing.length > 0) {
+      const plain = objects.filter((o) => o.kind === 'Pod' && !hasSidecar(o))
+      const known = plain.length === 0 ? '' : ` (pods without a sidecar that were seen: ${names(plain)})`
+      findings.push(
+        warning(
+          'plaintext-refused',
+          where,
+          `becomes STRICT: callers without a sidecar are refused, such as a Prometheus or a load balancer outside the mesh${known}`,
+          'make sure that nothing without a sidecar calls these workloads',
+        ),
+      )
+    }
+  }
+  return { findings, strictAlready }
+}
+
+const ourPolicy = (scope: Inbound, all: readonly Manifest[]): Manifest => {
+  const live = all.find((o) => isOurs(o) && o.metadata.namespace === scope.at.namespace && sameSelector(o, scope))
+  return {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'PeerAuthentication',
+    metadata: live?.metadata ?? { name: 'entente', namespace: scope.at.namespace },
+    spec: { ...(scope.at.labels === undefined ? {} : { selector: { matchLabels: scope.at.labels } }), mtls: { mode: 'STRICT' } },
+  }
+}
+
+const sameSelector = (policy: Manifest, scope: Inbound): boolean =>
+  workloadsKey(readWorkloads(policy, 'selector', 'matchLabels')) === workloadsKey(scope.at)
+
+function remedy({ decidedBy }: Effective, enforced: boolean): string {
+  if (decidedBy === undefined) return 'write mtls: enforce, or create a PeerAuthentication with mode STRICT'
+  return enforced
+    ? `${decidedBy} is older than ours or more specific, so it wins: set it to STRICT, or remove it`
+    : `set ${decidedBy} to STRICT, or write mtls: enforce`
+}
+
+/** Filters of others that touch the same TLS contexts: the last one wins, and ours means to. */
+function foreignFilters(scope: Inbound, objects: readonly Manifest[], where: string): readonly Finding[] {
+  const touching = objects.filter((object) => {
+    if (object.kind !== 'EnvoyFilter' || isOurs(object) || object.metadata.namespace !== scope.at.namespace) return false
+    return list(at(object, 'spec', 'configPatches')).some(
+      (patch) =>
+        ['FILTER_CHAIN', 'LISTENER'].includes(text(at(patch, 'applyTo'))) &&
+        JSON.stringify(at(patch, 'patch') ?? '').includes('transport_socket'),
+    )
+  })
+  return touching.map((object) =>
+    warning(
+      'foreign-filter',
+      where,
+      `${title(object)} touches inbound TLS contexts too: Envoy takes the last one`,
+      `look at ${keyOf(object)}; ours has priority 1000`,
+    ),
+  )
+}
+
+function checkOutbound(
+  scope: { from: Inbound['at']; hosts: ReadonlyMap<string, unknown> },
+  intent: Intent,
+  objects: readonly Manifest[],
+  istio: IstioFacts,
+): readonly Finding[] {
+  const where = `${intent.member.name}: ${describeWorkloads(scope.from)}`
+  const none =
+    podsIn(objects, scope.from).length === 0
+      ? [warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one')]
+      : []
+  return [...none, ...[...scope.hosts.keys()].flatMap((host) => checkHost(host, scope.from.namespace, intent.member.name, objects, istio))]
+}
+
+/** Roots that are approved and not live yet: announced, or left over. */
+export function announcedRoots(intent: Intent, seen: Observation): readonly Finding[] {
+  if (!seen.own.ok || intent.own === undefined) return []
+  const live = new Set(seen.own.value.anchors.map((anchor) => anchor.fingerprint))
+  return intent.own.anchors
+    .filter((anchor) => !live.has(anchor.fingerprint))
+    .map((anchor) =>
+      info(
+        'own-root-announced',
+        intent.member.name,
+        `${anchor.fingerprint} is approved for ${ownDomains(intent)[0]} and not (or no longer) among the mesh's own roots`,
+        '',
+      ),
+    )
+}

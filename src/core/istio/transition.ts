@@ -1,0 +1,116 @@
+/**
+ * From one MeshState to another in phases, so that what a mesh accepts never leaves what lies between the two:
+ * first all that only restricts, then roots and callers that are new, then filters and roots taken away, and last the
+ * policies nobody needs any more. The law is tested in transition.test.ts.
+ */
+import type { Phase } from '../model.ts'
+import type { Principal } from '../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { type Inbound, type MeshState, noInbound, noOutbound, type Outbound, type Root, type Roots } from './state.ts'
+
+export const PHASES: readonly Phase[] = ['guard', 'open', 'close', 'clean']
+
+type Callers = readonly Principal[] | undefined
+
+/**
+ * The state once `phase` is carried out.
+ * @param own the mesh's own domains: callers rules are about the others
+ */
+export function stage(before: MeshState, after: MeshState, phase: Phase, own: ReadonlySet<TrustDomain>): MeshState {
+  return {
+    inbound: zip(before.inbound, after.inbound, (b, a) =>
+      stageInbound(b ?? noInbound(orThrow(a).at), a ?? noInbound(orThrow(b).at), phase, own),
+    ),
+    outbound: zip(before.outbound, after.outbound, (b, a) =>
+      stageOutbound(b ?? noOutbound(orThrow(a).from), a ?? noOutbound(orThrow(b).from), phase),
+    ),
+    shares: phase === 'clean' ? after.shares : new Map([...before.shares, ...after.shares]),
+  }
+}
+
+function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>): Inbound {
+  const roots = { guard: b.roots, open: unionRoots(b.roots, a.roots), close: a.roots, clean: a.roots }[phase]
+  const callers = new Map<TrustDomain, readonly Principal[]>()
+  for (const domain of foreign([...b.callers.keys(), ...b.roots.keys(), ...a.callers.keys(), ...a.roots.keys()], own)) {
+    const named = stageCallers(b, a, domain, phase)
+    if (named !== undefined) callers.set(domain, named)
+  }
+  return { at: a.at, roots, callers, strict: phase === 'clean' ? a.strict : b.strict || a.strict }
+}
+
+function stageCallers(b: Inbound, a: Inbound, domain: TrustDomain, phase: Phase): Callers {
+  const was = b.callers.get(domain)
+  const willBe = a.callers.get(domain)
+  if (phase === 'clean') return willBe
+  const kept = a.roots.has(domain)
+  // Nobody passes now: the new rule can stand before the root does, and an old one until the end.
+  if (!b.roots.has(domain)) return willBe ?? (kept ? undefined : was)
+  if (!kept) return []
+  return phase === 'guard' ? intersect(was, willBe) : willBe
+}
+
+const foreign = (domains: readonly TrustDomain[], own: ReadonlySet<TrustDomain>): ReadonlySet<TrustDomain> =>
+  new Set(domains.filter((domain) => !own.has(domain)))
+
+function stageOutbound(b: Outbound, a: Outbound, phase: Phase): Outbound {
+  if (phase === 'guard') return b
+  if (phase !== 'open') return a
+  return { from: a.from, hosts: zip(b.hosts, a.hosts, (was, willBe) => unionRoots(was ?? new Map(), willBe ?? new Map())) }
+}
+
+/**
+ * Of what is wanted, only that which narrows what is in place: for a scope in which something speaks against widening.
+ * Our own roots stay as they are.
+ */
+export function narrowedInbound(b: Inbound, a: Inbound, own: ReadonlySet<TrustDomain>): Inbound {
+  const roots = narrowedRoots(b.roots, a.roots, own)
+  const callers = new Map<TrustDomain, readonly Principal[]>()
+  for (const domain of foreign([...b.roots.keys(), ...b.callers.keys()], own)) {
+    const wanted = a.callers.get(domain)
+    const named = roots.has(domain) ? intersect(b.callers.get(domain), wanted) : wanted
+    if (named !== undefined) callers.set(domain, named)
+  }
+  return { at: b.at, roots, callers, strict: b.strict }
+}
+
+export function narrowedOutbound(b: Outbound, a: Outbound, own: ReadonlySet<TrustDomain>): Outbound {
+  const hosts = [...b.hosts].flatMap(([host, roots]): [string, Roots][] => {
+    const wanted = a.hosts.get(host)
+    return wanted === undefined ? [] : [[host, narrowedRoots(roots, wanted, own)]]
+  })
+  return { from: b.from, hosts: new Map(hosts) }
+}
+
+function narrowedRoots(b: Roots, a: Roots, own: ReadonlySet<TrustDomain>): Roots {
+  const kept = [...b].flatMap(([domain, roots]): [TrustDomain, readonly Root[]][] => {
+    if (own.has(domain)) return [[domain, roots]]
+    const wanted = new Set(a.get(domain)?.map((root) => root.fingerprint))
+    const both = roots.filter((root) => wanted.has(root.fingerprint))
+    return both.length === 0 ? [] : [[domain, both]]
+  })
+  return kept.some(([domain]) => !own.has(domain)) ? new Map(kept) : new Map()
+}
+
+function unionRoots(b: Roots, a: Roots): Roots {
+  return zip(b, a, (was, willBe) => [...new Map([...(was ?? []), ...(willBe ?? [])].map((root) => [root.fingerprint, root])).values()])
+}
+
+/** Both sets of callers at once; undefined is everybody. */
+export function intersect(a: Callers, b: Callers): Callers {
+  if (a === undefined) return b
+  if (b === undefined) return a
+  return [...new Set([...a.filter((p) => b.some((q) => covers(q, p))), ...b.filter((q) => a.some((p) => covers(p, q)))])].sort()
+}
+
+/** Whether whoever `narrow` names is named by `wide` too: the wide one is equal, or a prefix `…/*`. */
+export const covers = (wide: Principal, narrow: Principal): boolean =>
+  wide === narrow || (wide.endsWith('/*') && narrow.startsWith(wide.slice(0, -1)))
+
+function zip<K, A, B, C>(a: ReadonlyMap<K, A>, b: ReadonlyMap<K, B>, join: (a: A | undefined, b: B | undefined) => C): ReadonlyMap<K, C> {
+  return new Map([...new Set([...a.keys(), ...b.keys()])].map((key) => [key, join(a.get(key), b.get(key))]))
+}
+
+function orThrow<T>(value: T | undefined): T {
+  if (value === undefined) throw new TypeError('neither before nor after')
+  return value
+}
