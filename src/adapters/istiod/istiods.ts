@@ -1,10 +1,10 @@
 /** All istiods of one mesh together: what their proxies hold, what chain they present, which versions they are. */
-import { FederationError } from '../../core/errors.ts'
-import { error, type Finding, fromError } from '../../core/finding.ts'
+import { error, type Finding } from '../../core/finding.ts'
 import { readProxyConfig } from '../../core/istio/live.ts'
 import type { Evidence, Interest, Seen } from '../../core/model.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 import type { IstiodPod } from '../kubernetes/pods.ts'
+import { seen } from '../seen.ts'
 import { type Debug, debug } from './debug.ts'
 import { evidenceOf, type Heard } from './evidence.ts'
 import { presentedOver, XDS_PORT } from './presented.ts'
@@ -75,16 +75,6 @@ async function visit(subject: string, pod: IstiodPod, travel: Travel, interest: 
   if (what === 'proxies') return { pod, heard, presented: { ok: false, error: error('not-checked', subject, 'not asked') } }
   const [presented, version] = await Promise.all([seen(chain()), ask((istiod) => istiod.version()).catch(() => undefined)])
   return { pod, heard, presented, version }
-}
-
-/** A failure as a fact; what is not a FederationError is a mistake of ours and goes on up. */
-export async function seen<T>(work: Promise<T>): Promise<Seen<T>> {
-  try {
-    return { ok: true, value: await work }
-  } catch (cause) {
-    if (cause instanceof FederationError) return { ok: false, error: fromError(cause) }
-    throw cause
-  }
 }
 
 function proxiesOf(visits: readonly Visit[]): Seen<readonly Evidence[]> {

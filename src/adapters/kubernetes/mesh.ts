@@ -1,6 +1,7 @@
 /** A member's home that is a cluster: the port `Mesh` over its API server and its istiods. */
 import type { Interest, IstioFacts, Member, Mesh, Observation } from '../../core/model.ts'
-import { type IstiodsSeen, istiods, seen } from '../istiod/istiods.ts'
+import { type IstiodsSeen, istiods } from '../istiod/istiods.ts'
+import { seen } from '../seen.ts'
 import type { KubeClient } from './client.ts'
 import { readMeshConfig } from './mesh-config.ts'
 import { observeObjects } from './objects.ts'

@@ -1,0 +1,134 @@
+/** A member's home that is a directory: a Git tree of our own manifests, one file per object, no API server. */
+import { mkdir, readFile, realpath } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { FederationError } from '../../core/errors.ts'
+import { info } from '../../core/finding.ts'
+import { keyOf, sameContent, title } from '../../core/manifest.ts'
+import type { Digest, Manifest, Member, Mesh, Step } from '../../core/model.ts'
+import { fileError, removeDurably, writeAtomically } from '../files.ts'
+import { withLock } from '../lock.ts'
+import { seen } from '../seen.ts'
+import { layoutPath, printManifest } from './layout.ts'
+import { isWithin, type Placed, readTree, unreadable } from './tree.ts'
+
+/** The record's head. Hidden, and no manifest: nothing that a GitOps tool would apply. */
+const WITNESS = '.entente-record'
+const LOCK = '.entente-lock'
+
+export interface DirectoryMeshOptions {
+  readonly member: Member
+  readonly path: string
+  /** Why an object is there: the comment above it. */
+  readonly why?: (object: Manifest) => string | undefined
+}
+
+export function directoryMesh(options: DirectoryMeshOptions): Mesh {
+  const { member, path } = options
+  const unasked = {
+    ok: false,
+    error: info('not-checked', member.name, 'there is no API server for it here: its manifests travel by Git'),
+  } as const
+  return {
+    member: member.name,
+    live: false,
+    observe: async () => ({
+      objects: await seen(readTree(path).then((tree) => [...tree.values()].map(({ object }) => object))),
+      own: unasked,
+      istio: unasked,
+      proxies: unasked,
+    }),
+    proxies: async () => unasked,
+    write: (step) => locked(path, () => writeStep(options, step)),
+    witness: () => readWitness(path),
+    moveWitness: (was, is) =>
+      locked(path, async () => {
+        if ((await readWitness(path)) !== was) throw moved(path)
+        await writeAtomically(join(path, WITNESS), `${is}\n`)
+      }),
+  }
+}
+
+/**
+ * Observed in the cluster, written to the directory. The file may be ahead of the cluster, or not made yet, so a write
+ * compares with the file: it must be absent, what the cluster has, or what is wanted.
+ */
+export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mesh {
+  const { path } = options
+  const { write: _, ...files } = directoryMesh(options)
+  return {
+    ...files,
+    live: observed.live,
+    observe: (interest) => observed.observe(interest),
+    proxies: () => observed.proxies(),
+    write: (step) => locked(path, () => writeStep(options, step, { mayBeAbsent: true })),
+  }
+}
+
+async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
+  await mkdir(path, { recursive: true }).catch((cause) => {
+    throw fileError('file-unwritable', path, cause)
+  })
+  return withLock(join(path, LOCK), work)
+}
+
+async function writeStep({ path, why }: DirectoryMeshOptions, step: Step, { mayBeAbsent = false } = {}): Promise<void> {
+  const object = step.after ?? step.before
+  if (object === undefined) return
+  const tree = await readTree(path)
+  const placed = tree.get(keyOf(object))
+  if (isAsWished(placed, step)) return
+  expectBefore(path, placed, step, object, mayBeAbsent)
+  const file = placed?.file ?? layoutPath(object)
+  await expectOursAlone(path, file, placed, tree)
+  if (step.after === undefined) await removeDurably(join(path, file))
+  else await writeAtomically(join(path, file), printManifest(step.after, why?.(step.after)))
+}
+
+/** An apply that is repeated finds what it wrote the first time. */
+const isAsWished = (placed: Placed | undefined, { after }: Step): boolean =>
+  after === undefined ? placed === undefined : placed !== undefined && sameContent(placed.object, after)
+
+function expectBefore(path: string, placed: Placed | undefined, { before }: Step, object: Manifest, mayBeAbsent: boolean): void {
+  const same = placed === undefined ? before === undefined || mayBeAbsent : before !== undefined && sameContent(placed.object, before)
+  if (same) return
+  const how = placed === undefined ? 'has gone' : before === undefined ? 'has appeared' : 'has changed'
+  throw new FederationError(
+    'changed-meanwhile',
+    join(path, placed?.file ?? layoutPath(object)),
+    `${title(object)} ${how} since the plan was made`,
+    {
+      hint: 'run it again: it plans anew',
+    },
+  )
+}
+
+/** One file per object, below the tree: everything else would touch what is not ours. */
+async function expectOursAlone(path: string, file: string, placed: Placed | undefined, tree: ReadonlyMap<string, Placed>): Promise<void> {
+  const shared = placed === undefined ? [...tree.values()].find((other) => other.file === file) : placed.alone ? undefined : placed
+  if (shared !== undefined) {
+    throw new FederationError('object-invalid', join(path, file), 'holds other objects, too', {
+      hint: 'give each object a file of its own',
+    })
+  }
+  const folder = await realpath(dirname(join(path, file))).catch(() => undefined)
+  if (folder !== undefined && !isWithin(await realpath(path), folder))
+    throw unreadable(dirname(join(path, file)), 'is a link out of the tree')
+}
+
+async function readWitness(path: string): Promise<Digest | undefined> {
+  const file = join(path, WITNESS)
+  let head: string
+  try {
+    head = (await readFile(file, 'utf8')).trim()
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw fileError('file-unreadable', file, cause)
+  }
+  if (/^sha256:[0-9a-f]{64}$/.test(head)) return head as Digest
+  throw new FederationError('record-broken', file, 'is not the hash of a record entry', { hint: 'restore it from Git' })
+}
+
+const moved = (path: string): FederationError =>
+  new FederationError('record-busy', resolve(path, WITNESS), "the record's head is not what it was", {
+    hint: 'another apply is at work, or the record here is not the newest: pull it, then run it again',
+  })

@@ -1,0 +1,130 @@
+/** Reads a directory of manifests: every object of every YAML file below it, with where it stands. */
+import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { LineCounter, parseAllDocuments } from 'yaml'
+import { FederationError } from '../../core/errors.ts'
+import { at, keyOf, list, strings, text, title } from '../../core/manifest.ts'
+import type { Manifest } from '../../core/model.ts'
+
+const MAX_BYTES = 1024 * 1024
+const MAX_FILES = 20_000
+
+export interface Placed {
+  readonly object: Manifest
+  /** Relative to the tree, with `/`. */
+  readonly file: string
+  /** Nothing else is in that file. */
+  readonly alone: boolean
+}
+
+/**
+ * By key (manifest.ts keyOf). A directory that nobody has made yet is empty, if its parent is there.
+ * @throws FederationError file-unreadable: a file that is not YAML, too large, a link out of the tree, or an object twice
+ */
+export async function readTree(root: string): Promise<ReadonlyMap<string, Placed>> {
+  const found = new Map<string, Placed>()
+  if (await isUnmade(root)) return found
+  const real = await realpath(root)
+  for (const file of await yamlFiles(root, real)) {
+    const objects = await readObjects(root, file)
+    for (const object of objects) {
+      const key = keyOf(object)
+      const other = found.get(key)
+      if (other !== undefined) throw unreadable(join(root, file), `${title(object)} is in ${other.file}, too`)
+      found.set(key, { object, file, alone: objects.length === 1 })
+    }
+  }
+  return found
+}
+
+export const unreadable = (path: string, message: string, cause?: unknown): FederationError =>
+  new FederationError('file-unreadable', path, message, { hint: 'put the file right or take it out of the tree', cause })
+
+async function isUnmade(root: string): Promise<boolean> {
+  const there = await stat(root).catch(wentWrong(root))
+  if (there !== undefined && !there.isDirectory()) throw unreadable(root, 'is not a directory')
+  if (there !== undefined) return false
+  const parent = await stat(dirname(root)).catch(wentWrong(dirname(root)))
+  if (parent === undefined) throw unreadable(root, `neither it nor ${dirname(root)} exists`)
+  return true
+}
+
+/** Missing is an answer; every other failure is one. */
+const wentWrong =
+  (path: string) =>
+  (cause: unknown): undefined => {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw unreadable(path, cause instanceof Error ? cause.message : String(cause), cause)
+  }
+
+async function yamlFiles(root: string, real: string): Promise<readonly string[]> {
+  const files: string[] = []
+  const visit = async (folder: string): Promise<void> => {
+    const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((cause) => {
+      throw unreadable(join(root, folder), cause.message, cause)
+    })
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (entry.name.startsWith('.')) continue
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`
+      const isFolder = entry.isSymbolicLink() ? await leadsToFolder(root, real, path) : entry.isDirectory()
+      // A link to a folder of this tree is read where it points to; following it could go round for ever.
+      if (isFolder && !entry.isSymbolicLink()) await visit(path)
+      else if (!isFolder && /\.ya?ml$/.test(entry.name)) files.push(path)
+      if (files.length > MAX_FILES) throw unreadable(root, `more than ${MAX_FILES} files`)
+    }
+  }
+  await visit('')
+  return files
+}
+
+async function leadsToFolder(root: string, real: string, path: string): Promise<boolean> {
+  const target = await realpath(join(root, path)).catch((cause) => {
+    throw unreadable(join(root, path), 'is a link to nowhere', cause)
+  })
+  if (!isWithin(real, target)) throw unreadable(join(root, path), 'is a link out of the tree')
+  return (await stat(target)).isDirectory()
+}
+
+export function isWithin(real: string, target: string): boolean {
+  const way = relative(real, target)
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`))
+}
+
+async function readObjects(root: string, file: string): Promise<readonly Manifest[]> {
+  const path = join(root, file)
+  const { size } = await lstat(path)
+  if (size > MAX_BYTES) throw unreadable(path, `is larger than ${MAX_BYTES >> 20} MiB`)
+  return parseManifests(path, await readFile(path, 'utf8'))
+}
+
+/**
+ * The Kubernetes objects of one YAML text, of `kind: List` the items. Documents without a kind are no objects.
+ * @throws FederationError file-unreadable, naming the line
+ */
+export function parseManifests(path: string, source: string): readonly Manifest[] {
+  const lines = new LineCounter()
+  const documents = parseAllDocuments(source, { version: '1.1', lineCounter: lines })
+  return Array.from(documents).flatMap((document) => {
+    const [error] = document.errors
+    if (error !== undefined) {
+      throw unreadable(`${path}:${lines.linePos(error.pos[0]).line}`, `is not YAML: ${error.message.split('\n')[0]}`)
+    }
+    try {
+      const value: unknown = document.toJS({ maxAliasCount: 100 })
+      return isList(value) ? list(at(value, 'items')).flatMap(asObject) : asObject(value)
+    } catch (cause) {
+      throw unreadable(path, `is not YAML: ${cause instanceof Error ? cause.message : cause}`, cause)
+    }
+  })
+}
+
+const isList = (value: unknown): boolean => at(value, 'kind') === 'List' && at(value, 'apiVersion') === 'v1'
+
+function asObject(value: unknown): readonly Manifest[] {
+  const [apiVersion, kind, name] = [text(at(value, 'apiVersion')), text(at(value, 'kind')), text(at(value, 'metadata', 'name'))]
+  if (apiVersion === '' || kind === '' || name === '') return []
+  const labels = strings(at(value, 'metadata', 'labels'))
+  const annotations = strings(at(value, 'metadata', 'annotations'))
+  const metadata = { ...(at(value, 'metadata') as object), name, labels, annotations }
+  return [{ ...(value as object), apiVersion, kind, metadata } as Manifest]
+}

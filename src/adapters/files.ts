@@ -1,0 +1,57 @@
+/** Files that are either what they were or what they shall be, also after a crash. */
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { FederationError } from '../core/errors.ts'
+
+export function fileError(code: 'file-unreadable' | 'file-unwritable', path: string, cause: unknown): FederationError {
+  // node ends its messages with the call and the path: `EACCES: permission denied, open '/…'`.
+  const message = cause instanceof Error ? cause.message.replace(/, \w+( '.*)?$/, '') : String(cause)
+  return new FederationError(code, path, message, { cause })
+}
+
+/** Makes folders on the way. @throws FederationError file-unwritable */
+export async function writeAtomically(path: string, content: string): Promise<void> {
+  const folder = dirname(path)
+  try {
+    await mkdir(folder, { recursive: true })
+    await writeAndRename(path, join(folder, `.${randomBytes(6).toString('hex')}.tmp`), content)
+    await syncFolder(folder)
+  } catch (cause) {
+    throw fileError('file-unwritable', path, cause)
+  }
+}
+
+async function writeAndRename(path: string, temporary: string, content: string): Promise<void> {
+  try {
+    const file = await open(temporary, 'wx', 0o644)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (cause) {
+    await rm(temporary, { force: true })
+    throw cause
+  }
+}
+
+/** @throws FederationError file-unwritable */
+export async function removeDurably(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true })
+    await syncFolder(dirname(path))
+  } catch (cause) {
+    throw fileError('file-unwritable', path, cause)
+  }
+}
+
+/** A name is durable only once its folder is; not every file system lets one ask for that. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined)
+  if (handle === undefined) return
+  await handle.sync().catch(() => undefined)
+  await handle.close()
+}

@@ -1,0 +1,58 @@
+/** A file that is there while somebody works: one process at a time, also after one that died holding it. */
+import { open, readFile, rm } from 'node:fs/promises'
+import { FederationError } from '../core/errors.ts'
+import { fileError } from './files.ts'
+
+/**
+ * Holds it for as long as `work` runs. It is for milliseconds of work, so nobody waits for it.
+ * @throws FederationError record-busy while another living process of this machine has it; file-unwritable
+ */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  if (!(await take(path))) await takeFromTheDead(path)
+  try {
+    return await work()
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
+async function take(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx', 0o644)
+    await file.writeFile(`${process.pid}\n`)
+    await file.close()
+    return true
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw fileError('file-unwritable', path, cause)
+  }
+}
+
+/** Two that find a dead holder at once must not both win, nor one remove what the other has just taken: one breaks it at a time. */
+async function takeFromTheDead(path: string): Promise<void> {
+  const breaking = `${path}.breaking`
+  if (!(await take(breaking))) throw busy(breaking, 0)
+  try {
+    const holder = Number((await readFile(path, 'utf8').catch(() => '')).trim())
+    // An empty file is one whose holder is just about to write its number.
+    if (holder === 0 || lives(holder)) throw busy(path, holder)
+    await rm(path, { force: true })
+    if (!(await take(path))) throw busy(path, 0)
+  } finally {
+    await rm(breaking, { force: true })
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+const busy = (path: string, holder: number): FederationError =>
+  new FederationError('record-busy', path, holder > 0 ? `process ${holder} is at work` : 'somebody else is at work', {
+    hint: `wait for it; if nobody is, remove ${path}`,
+  })

@@ -1,0 +1,13 @@
+import { FederationError } from '../core/errors.ts'
+import { fromError } from '../core/finding.ts'
+import type { Seen } from '../core/model.ts'
+
+/** A failure as a fact; what is not a FederationError is a mistake of ours and goes on up. */
+export async function seen<T>(work: Promise<T>): Promise<Seen<T>> {
+  try {
+    return { ok: true, value: await work }
+  } catch (cause) {
+    if (cause instanceof FederationError) return { ok: false, error: fromError(cause) }
+    throw cause
+  }
+}
