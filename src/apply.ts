@@ -10,7 +10,23 @@ import { serviceName } from './core/istio/services.ts'
 import type { MeshState } from './core/istio/state.ts'
 import { PHASES, stage } from './core/istio/transition.ts'
 import { title } from './core/manifest.ts'
-import type { Actor, AuditDraft, AuditEntry, Digest, Evidence, Gate, Intent, Interest, Manifest, MemberName, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
+import type {
+  Actor,
+  AuditDraft,
+  AuditEntry,
+  Digest,
+  Evidence,
+  Gate,
+  Intent,
+  Interest,
+  Manifest,
+  MemberName,
+  Mesh,
+  Observation,
+  Phase,
+  Plan,
+  Step,
+} from './core/model.ts'
 import { type Course, course, plan } from './core/plan.ts'
 import { checkWitness, seal } from './core/record.ts'
 
@@ -44,7 +60,13 @@ export interface World {
 export type Progress =
   | { readonly kind: 'writing'; readonly member: MemberName; readonly phase: Phase; readonly step: Step }
   | { readonly kind: 'waiting'; readonly member: MemberName; readonly phase: Phase; readonly for: readonly string[] }
-  | { readonly kind: 'acknowledged'; readonly member: MemberName; readonly phase: Phase; readonly proxies: number; readonly milliseconds: number }
+  | {
+      readonly kind: 'acknowledged'
+      readonly member: MemberName
+      readonly phase: Phase
+      readonly proxies: number
+      readonly milliseconds: number
+    }
   | { readonly kind: 'put-back'; readonly member: MemberName; readonly phase: Phase; readonly because: string }
 
 export interface Outcome {
@@ -86,8 +108,11 @@ export async function apply(wanted: readonly Intent[], agreed: Plan, consent: Co
   if (due.length === 0) return { done: [], findings: [] }
   const journal = await Journal.open(due, consent, world)
   const touched = new Set(due.map((step) => step.member))
+  const offered = new Set(agreed.steps.map((step) => step.id))
   const outcomes = await Promise.all(
-    wanted.filter((intent) => touched.has(intent.member.name)).map((intent) => applyMesh(intent, wanted, consent, world).catch((thrown: unknown) => stoppedBy(thrown, intent))),
+    wanted
+      .filter((intent) => touched.has(intent.member.name))
+      .map((intent) => applyMesh(intent, wanted, offered, consent, world).catch((thrown: unknown) => stoppedBy(thrown, intent))),
   )
   const outcome = { done: outcomes.flatMap((o) => o.done), findings: outcomes.flatMap((o) => o.findings) }
   await journal.close(outcome)
@@ -162,12 +187,17 @@ const closedGates = (steps: readonly Step[]): readonly Gate[] => [
   ...new Map(steps.flatMap((step) => step.gates.filter((gate) => !gate.open)).map((gate) => [`${gate.needs} ${gate.root}`, gate])).values(),
 ]
 
-async function applyMesh(intent: Intent, wanted: readonly Intent[], consent: Consent, world: World): Promise<Outcome> {
+async function applyMesh(
+  intent: Intent,
+  wanted: readonly Intent[],
+  offered: ReadonlySet<Digest>,
+  consent: Consent,
+  world: World,
+): Promise<Outcome> {
   const { name } = intent.member
   const mesh = world.meshes.get(name)
   if (mesh === undefined) return { done: [], findings: [] }
   const done: Step[] = []
-  const findings: Finding[] = []
   const first = await mesh.observe(interestOf(intent))
   const going = course(intent, first)
   if (going === undefined) return { done, findings: first.objects.ok ? [] : [first.objects.error] }
@@ -175,44 +205,53 @@ async function applyMesh(intent: Intent, wanted: readonly Intent[], consent: Con
   let observation = first
   for (const phase of PHASES) {
     const others = phase === 'close' ? await observe(wanted, world.meshes) : new Map<MemberName, Observation>()
-    const steps = plan(wanted, new Map([...others, [name, observation]]), world.now()).steps.filter((step) => step.member === name)
-    const surprise = steps.find((step) => !consent.steps.has(step.id) && step.phase === phase)
-    if (surprise !== undefined && !wasOffered(surprise, consent)) findings.push(outside(surprise))
+    const { steps } = plan([intent], new Map([...others, [name, observation]]), world.now())
+    const surprise = steps.find((step) => !offered.has(step.id))
+    if (surprise !== undefined) return { done, findings: [outside(surprise)] }
+    if (world.stopped?.() === true)
+      return { done, findings: [warning('interrupted', name, `stopped before phase ${phase}`, 'entente apply goes on from here')] }
     const due = steps.filter((step) => step.phase === phase && consent.steps.has(step.id) && passable(step, consent))
-    if (surprise !== undefined && due.length === 0) return { done, findings }
-    if (world.stopped?.() === true) return { done, findings: [...findings, warning('interrupted', name, `stopped before phase ${phase}`, 'entente apply goes on from here')] }
+    const left = steps.filter((step) => step.phase !== phase)
 
-    const baseline = mesh.live ? await evidenceOf(mesh) : []
+    const baseline = mesh.live && due.length > 0 ? await evidenceOf(mesh) : []
     const written = await writeAll(mesh, due, phase, consent, world)
     done.push(...written.done)
-    if (written.failed !== undefined) return { done, findings: [...findings, written.failed] }
-    const left = steps.filter((step) => step.phase !== phase)
+    if (written.failed !== undefined) return { done, findings: [written.failed] }
     if (mesh.live && (due.length > 0 || left.length > 0)) {
       const state = stage(going.before, going.after, phase, going.author.own)
-      const refused = await acknowledge(mesh, state, going, observation, baseline, due, phase, world)
+      const widensYet = [...due, ...left].some((step) => step.changes.some((change) => change.effect === 'widens'))
+      const refused = await acknowledge({ mesh, state, going, observation, baseline, due, phase, patient: widensYet }, world)
       if (refused !== undefined) {
         if (refused.putBack) {
           world.tell({ kind: 'put-back', member: name, phase, because: refused.finding.message })
           await putBack(mesh, due, consent)
           done.splice(done.length - due.length, due.length)
         }
-        return { done, findings: [...findings, refused.finding] }
+        return { done, findings: [refused.finding] }
       }
     }
     if (left.length === 0) break
     observation = await mesh.observe(interestOf(intent))
   }
-  return { done, findings }
+  return { done, findings: [] }
 }
 
-/** Steps that were shown and not picked are left alone without a word. */
-const wasOffered = (_step: Step, consent: Consent): boolean => consent.steps.size === 0
-
 const outside = (step: Step): Finding =>
-  error('not-consented', step.member, `${step.reason} (${title((step.after ?? step.before) as Manifest)}) was not part of the plan you agreed to: something changed meanwhile`, 'entente plan, then entente apply')
+  error(
+    'not-consented',
+    step.member,
+    `${step.reason} (${title((step.after ?? step.before) as Manifest)}) was not part of the plan you agreed to: something changed meanwhile`,
+    'entente plan, then entente apply',
+  )
 
 /** One phase's writes, at most a few at once; a failed one stops the mesh after those under way. */
-async function writeAll(mesh: Mesh, steps: readonly Step[], phase: Phase, consent: Consent, world: World): Promise<{ readonly done: readonly Step[]; readonly failed?: Finding }> {
+async function writeAll(
+  mesh: Mesh,
+  steps: readonly Step[],
+  phase: Phase,
+  consent: Consent,
+  world: World,
+): Promise<{ readonly done: readonly Step[]; readonly failed?: Finding }> {
   const settled = await Promise.allSettled(
     steps.map(async (step) => {
       world.tell({ kind: 'writing', member: mesh.member, phase, step })
@@ -225,11 +264,20 @@ async function writeAll(mesh: Mesh, steps: readonly Step[], phase: Phase, consen
   if (failed === undefined) return { done }
   if (!(failed.reason instanceof FederationError)) throw failed.reason
   const finding = fromError(failed.reason)
-  return { done, failed: { ...finding, subject: finding.subject.startsWith(mesh.member) ? finding.subject : `${mesh.member}: ${finding.subject}` } }
+  return {
+    done,
+    failed: { ...finding, subject: finding.subject.startsWith(mesh.member) ? finding.subject : `${mesh.member}: ${finding.subject}` },
+  }
 }
 
 async function putBack(mesh: Mesh, steps: readonly Step[], consent: Consent): Promise<void> {
-  const inverse = steps.map(({ before, after, ...step }): Step => ({ ...step, ...(after === undefined ? {} : { before: after }), ...(before === undefined ? {} : { after: before }) }))
+  const inverse = steps.map(
+    ({ before, after, ...step }): Step => ({
+      ...step,
+      ...(after === undefined ? {} : { before: after }),
+      ...(before === undefined ? {} : { after: before }),
+    }),
+  )
   await Promise.all(inverse.map((step) => mesh.write(step, { forceConflicts: consent.forceConflicts ?? false })))
 }
 
@@ -243,9 +291,25 @@ interface Refused {
   readonly putBack: boolean
 }
 
+interface Awaited {
+  readonly mesh: Mesh
+  readonly state: MeshState
+  readonly going: Course
+  readonly observation: Observation
+  /** The evidence before the phase's writes. */
+  readonly baseline: readonly Evidence[]
+  readonly due: readonly Step[]
+  readonly phase: Phase
+  /** A proxy that nobody hears from holds up what widens; what only narrows never waits for the dead. */
+  readonly patient: boolean
+}
+
 /** Waits until every proxy in reach holds what the phase is meant to leave; undefined once they do. */
-async function acknowledge(mesh: Mesh, state: MeshState, going: Course, seen: Observation, baseline: readonly Evidence[], due: readonly Step[], phase: Phase, world: World): Promise<Refused | undefined> {
-  const objects = seen.objects.ok ? seen.objects.value : []
+async function acknowledge(
+  { mesh, state, going, observation, baseline, due, phase, patient }: Awaited,
+  world: World,
+): Promise<Refused | undefined> {
+  const objects = observation.objects.ok ? observation.objects.value : []
   const earlier = new Map(baseline.map((evidence) => [evidence.proxy, evidence]))
   const begun = world.now().getTime()
   let told = 0
@@ -257,20 +321,40 @@ async function acknowledge(mesh: Mesh, state: MeshState, going: Course, seen: Ob
       const refused = all.find((standing) => standing.state === 'rejected' && isNew(proxies.value, earlier, standing.proxy))
       if (refused !== undefined && due.length > 0) {
         const words = proxies.value.find((evidence) => evidence.proxy === refused.proxy)?.rejected ?? ''
-        return { putBack: true, finding: error('filter-rejected', `${mesh.member}: ${refused.proxy}`, `Envoy refused what phase ${phase} wrote, so it was put back: ${words}`, 'entente plan says what stands in the way; entente verify shows every proxy') }
+        return {
+          putBack: true,
+          finding: error(
+            'filter-rejected',
+            `${mesh.member}: ${refused.proxy}`,
+            `Envoy refused what phase ${phase} wrote, so it was put back: ${words}`,
+            'entente plan says what stands in the way; entente verify shows every proxy',
+          ),
+        }
       }
-      const late = all.filter((standing) => standing.state !== 'ready')
+      const late = all.filter((standing) => standing.state !== 'ready' && (patient || standing.state !== 'unheard'))
       if (late.length === 0) {
         if (due.length > 0) world.tell({ kind: 'acknowledged', member: mesh.member, phase, proxies: all.length, milliseconds: waited })
         return undefined
       }
-      if (waited > WAIT_MS) return { putBack: false, finding: lagging(mesh, phase, late.map((standing) => standing.proxy)) }
+      if (waited > WAIT_MS)
+        return {
+          putBack: false,
+          finding: lagging(
+            mesh,
+            phase,
+            late.map((standing) => standing.proxy),
+          ),
+        }
       if (waited - told > 2000) {
         told = waited
         world.tell({ kind: 'waiting', member: mesh.member, phase, for: late.map((standing) => standing.proxy) })
       }
     } else if (waited > WAIT_MS) return { putBack: false, finding: { ...proxies.error, severity: 'error' } }
-    if (world.stopped?.() === true) return { putBack: false, finding: warning('interrupted', mesh.member, `stopped while waiting for phase ${phase}`, 'entente apply goes on from here') }
+    if (world.stopped?.() === true)
+      return {
+        putBack: false,
+        finding: warning('interrupted', mesh.member, `stopped while waiting for phase ${phase}`, 'entente apply goes on from here'),
+      }
     await world.sleep(POLL_MS)
   }
 }
@@ -283,6 +367,11 @@ function isNew(proxies: readonly Evidence[], earlier: ReadonlyMap<string, Eviden
 }
 
 const lagging = (mesh: Mesh, phase: Phase, proxies: readonly string[]): Finding =>
-  error('proxy-lagging', mesh.member, `after ${WAIT_MS / 1000} s ${proxies.join(', ')} had not taken phase ${phase}; the phases after it wait`, 'entente verify says why; then entente apply')
+  error(
+    'proxy-lagging',
+    mesh.member,
+    `after ${WAIT_MS / 1000} s ${proxies.join(', ')} had not taken phase ${phase}; the phases after it wait`,
+    'entente verify says why; then entente apply',
+  )
 
 const planDigest = (steps: readonly Step[]): Digest => digestOf(steps.map((step) => step.id))

@@ -1,7 +1,7 @@
 /** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
 import { error, type Finding, warning } from './finding.ts'
-import { serviceName } from './istio/services.ts'
 import { hasSidecar, isGateway, podsIn, proxyOf } from './istio/pods.ts'
+import { serviceName } from './istio/services.ts'
 import type { Inbound, MeshState, Roots } from './istio/state.ts'
 import type { Evidence, Manifest, Pins, ProxyConfig } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
@@ -24,7 +24,13 @@ export const sidecarsIn = (objects: readonly Manifest[], at: Inbound['at']): rea
  * Every proxy that the scopes of `state` reach.
  * @param only judge these foreign domains and the mesh's own; undefined: all that the scopes name
  */
-export function standings(state: MeshState, objects: readonly Manifest[], proxies: readonly Evidence[], own: ReadonlySet<TrustDomain>, only?: TrustDomain): readonly Standing[] {
+export function standings(
+  state: MeshState,
+  objects: readonly Manifest[],
+  proxies: readonly Evidence[],
+  own: ReadonlySet<TrustDomain>,
+  only?: TrustDomain,
+): readonly Standing[] {
   const heard = new Map(proxies.map((evidence) => [evidence.proxy, evidence]))
   const judged = new Map<string, Finding[]>()
   const add = (pod: Manifest, judge: (config: ProxyConfig, proxy: string) => readonly Finding[]): void => {
@@ -39,7 +45,8 @@ export function standings(state: MeshState, objects: readonly Manifest[], proxie
   for (const scope of state.outbound.values()) {
     const hosts = [...scope.hosts].filter(([, roots]) => only === undefined || roots.has(only))
     if (hosts.length === 0) continue
-    for (const pod of sidecarsIn(objects, scope.from)) add(pod, (config, proxy) => hosts.flatMap(([host, roots]) => judgeHost(host, roots, config, proxy, own, only)))
+    for (const pod of sidecarsIn(objects, scope.from))
+      add(pod, (config, proxy) => hosts.flatMap(([host, roots]) => judgeHost(host, roots, config, proxy, own, only)))
   }
   return [...judged].map(([proxy, findings]) => stand(proxy, heard.get(proxy), findings))
 }
@@ -47,31 +54,81 @@ export function standings(state: MeshState, objects: readonly Manifest[], proxie
 function stand(proxy: string, evidence: Evidence | undefined, findings: readonly Finding[]): Standing {
   if (evidence === undefined || !evidence.heard || evidence.config === undefined) {
     const which = evidence === undefined ? 'no istiod knows its proxy' : 'its istiod could not tell what it holds'
-    return { proxy, state: 'unheard', findings: [warning('proxy-unheard', proxy, which, `kubectl -n ${proxy.split('.').at(-1)} get pod ${proxy.split('.')[0]} -o wide; is its sidecar running and connected?`)] }
+    return {
+      proxy,
+      state: 'unheard',
+      findings: [
+        warning(
+          'proxy-unheard',
+          proxy,
+          which,
+          `kubectl -n ${proxy.split('.').at(-1)} get pod ${proxy.split('.')[0]} -o wide; is its sidecar running and connected?`,
+        ),
+      ],
+    }
   }
   if (evidence.rejected !== undefined) {
     return {
       proxy,
       state: 'rejected',
-      findings: [...findings, error('filter-rejected', proxy, `Envoy refused its last configuration and keeps the one before it, for everything inbound: ${evidence.rejected}`, 'entente plan shows what interferes; entente apply puts ours right')],
+      findings: [
+        ...findings,
+        error(
+          'filter-rejected',
+          proxy,
+          `Envoy refused its last configuration and keeps the one before it, for everything inbound: ${evidence.rejected}`,
+          'entente plan shows what interferes; entente apply puts ours right',
+        ),
+      ],
     }
   }
-  if (!evidence.acknowledged) return { proxy, state: 'lagging', findings: [...findings, warning('proxy-lagging', proxy, 'has not acknowledged what istiod sent last', 'wait, or look at the pod’s istio-proxy log')] }
+  if (!evidence.acknowledged)
+    return {
+      proxy,
+      state: 'lagging',
+      findings: [
+        ...findings,
+        warning('proxy-lagging', proxy, 'has not acknowledged what istiod sent last', 'wait, or look at the pod’s istio-proxy log'),
+      ],
+    }
   return { proxy, state: findings.some((f) => f.severity === 'error') ? 'lagging' : 'ready', findings }
 }
 
 const APPLY = 'entente apply'
 
-function judgeInbound(scope: Inbound, config: ProxyConfig, proxy: string, own: ReadonlySet<TrustDomain>, only?: TrustDomain): readonly Finding[] {
-  const foreign = [...new Set([...scope.roots.keys(), ...scope.callers.keys()])].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
+function judgeInbound(
+  scope: Inbound,
+  config: ProxyConfig,
+  proxy: string,
+  own: ReadonlySet<TrustDomain>,
+  only?: TrustDomain,
+): readonly Finding[] {
+  const foreign = [...new Set([...scope.roots.keys(), ...scope.callers.keys()])].filter(
+    (domain) => !own.has(domain) && (only === undefined || domain === only),
+  )
   const mutual = config.inbound.filter((chain) => chain.tls === 'mutual')
   const findings: Finding[] = []
-  if (scope.roots.size > 0 && config.inbound.some((chain) => chain.tls === 'none')) {
-    findings.push(error('mtls-not-strict', proxy, 'its inbound listener takes plaintext too: the filter is rejected there, or callers stay unknown', 'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply'))
+  if ((scope.roots.size > 0 || scope.strict) && config.inbound.some((chain) => chain.tls === 'none')) {
+    findings.push(
+      error(
+        'mtls-not-strict',
+        proxy,
+        'its inbound listener takes plaintext too: the filter is rejected there, or callers stay unknown',
+        'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply',
+      ),
+    )
   }
   for (const domain of foreign) {
     const wanted = scope.roots.get(domain) ?? []
-    for (const chain of mutual) findings.push(...judgePins(chain.pins, domain, wanted.map((root) => root.fingerprint), proxy))
+    for (const chain of mutual)
+      findings.push(
+        ...judgePins(
+          chain.pins,
+          domain,
+          wanted.map((root) => root.fingerprint),
+          proxy,
+        ),
+      )
     if (wanted.length > 0 && mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))) {
       findings.push(error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY))
     }
@@ -90,7 +147,12 @@ function judgePins(pins: Pins | undefined, domain: TrustDomain, wanted: readonly
     ...extra.map((root) =>
       wanted.length === 0
         ? error('still-held', proxy, `still holds the root ${root} of ${domain}`, APPLY)
-        : error('root-not-approved', proxy, `holds ${root} for ${domain}, which is not among its approved roots`, `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`),
+        : error(
+            'root-not-approved',
+            proxy,
+            `holds ${root} for ${domain}, which is not among its approved roots`,
+            `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+          ),
     ),
   ]
 }
@@ -101,7 +163,9 @@ function judgeOwn(pins: Pins | undefined, roots: Roots, own: ReadonlySet<TrustDo
   return [...own].flatMap((domain) =>
     (roots.get(domain) ?? [])
       .filter((root) => !(pins.get(domain) ?? []).includes(root.fingerprint))
-      .map((root) => error('own-root-missing', proxy, `lacks our own root ${root.fingerprint} of ${domain}: local callers under it are refused`, APPLY)),
+      .map((root) =>
+        error('own-root-missing', proxy, `lacks our own root ${root.fingerprint} of ${domain}: local callers under it are refused`, APPLY),
+      ),
   )
 }
 
@@ -113,26 +177,69 @@ function judgeCallers(scope: Inbound, config: ProxyConfig, domain: TrustDomain, 
     return held.length === 0 ? [] : [error('callers-differ', proxy, `still restricts the callers of ${domain}`, APPLY)]
   }
   if (held.length === 0) return [error('callers-differ', proxy, `does not restrict the callers of ${domain}`, APPLY)]
-  const same = (except: readonly Principal[]): boolean => except.length === wanted.length && [...wanted].sort().every((principal, i) => except[i] === principal)
-  return held.every((deny) => same(deny.except)) ? [] : [error('callers-differ', proxy, `lets other callers of ${domain} past than named`, APPLY)]
+  const same = (except: readonly Principal[]): boolean =>
+    except.length === wanted.length && [...wanted].sort().every((principal, i) => except[i] === principal)
+  return held.every((deny) => same(deny.except))
+    ? []
+    : [error('callers-differ', proxy, `lets other callers of ${domain} past than named`, APPLY)]
 }
 
-function judgeHost(host: string, roots: Roots, config: ProxyConfig, proxy: string, own: ReadonlySet<TrustDomain>, only?: TrustDomain): readonly Finding[] {
+function judgeHost(
+  host: string,
+  roots: Roots,
+  config: ProxyConfig,
+  proxy: string,
+  own: ReadonlySet<TrustDomain>,
+  only?: TrustDomain,
+): readonly Finding[] {
   const upstreams = config.outbound.filter((upstream) => upstream.host === host)
   if (upstreams.length === 0) {
     const id = serviceName(host)
-    return [error('service-unknown', proxy, `its configuration has no cluster for ${host}`, `kubectl -n ${id?.namespace ?? 'NAMESPACE'} get service ${id?.name ?? host}; a Sidecar resource or exportTo may hide it`)]
+    return [
+      error(
+        'service-unknown',
+        proxy,
+        `its configuration has no cluster for ${host}`,
+        `kubectl -n ${id?.namespace ?? 'NAMESPACE'} get service ${id?.name ?? host}; a Sidecar resource or exportTo may hide it`,
+      ),
+    ]
   }
   return distinct(
     upstreams.flatMap((upstream): readonly Finding[] => {
-      if (!upstream.mutual) return [error('reach-not-mutual', proxy, `its cluster for ${host} does not do Istio mutual TLS`, 'remove the DestinationRule that sets its TLS mode')]
+      if (!upstream.mutual)
+        return [
+          error(
+            'reach-not-mutual',
+            proxy,
+            `its cluster for ${host} does not do Istio mutual TLS`,
+            'remove the DestinationRule that sets its TLS mode',
+          ),
+        ]
       const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
-      const pins = foreign.flatMap((domain) => judgePins(upstream.pins, domain, (roots.get(domain) ?? []).map((root) => root.fingerprint), proxy).map((f) => ({ ...f, message: `${f.message}, for ${host}` })))
-      const none = upstream.endpoints === 0 ? [error('no-endpoint', proxy, `knows no endpoint of ${host}, port ${upstream.port}`, 'is the service running there, is the remote secret in place (istioctl remote-clusters), and the east-west gateway up?')] : []
+      const pins = foreign.flatMap((domain) =>
+        judgePins(
+          upstream.pins,
+          domain,
+          (roots.get(domain) ?? []).map((root) => root.fingerprint),
+          proxy,
+        ).map((f) => ({ ...f, message: `${f.message}, for ${host}` })),
+      )
+      const none =
+        upstream.endpoints === 0
+          ? [
+              error(
+                'no-endpoint',
+                proxy,
+                `knows no endpoint of ${host}, port ${upstream.port}`,
+                'is the service running there, is the remote secret in place (istioctl remote-clusters), and the east-west gateway up?',
+              ),
+            ]
+          : []
       return [...pins, ...none, ...judgeOwn(upstream.pins, roots, own, proxy)]
     }),
   )
 }
 
-const distinct = (findings: readonly Finding[]): readonly Finding[] => [...new Map(findings.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values()]
-
+const distinct = (findings: readonly Finding[]): readonly Finding[] => [
+  ...new Map(findings.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values(),
+]

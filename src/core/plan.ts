@@ -336,7 +336,9 @@ function deliveredRemovals(going: Course, intent: Intent, seen: Observation | un
   return [...going.before.shares.values()]
     .filter((share) => !going.after.shares.has(share.trusted))
     .flatMap(({ trustDomain, roots }) => {
-      const holding = proxies?.filter(({ config }) => config === undefined || config.inbound.some((chain) => chain.pins?.has(trustDomain))).map(({ proxy }) => proxy)
+      const holding = proxies
+        ?.filter(({ config }) => config === undefined || config.inbound.some((chain) => chain.pins?.has(trustDomain)))
+        .map(({ proxy }) => proxy)
       const waitingFor = holding ?? [`evidence from the proxies of ${intent.member.name}`]
       return roots.map((root): Gate => ({ needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }))
     })

@@ -33,11 +33,42 @@ function verdictOf(intent: Intent, trust: Carried, wanted: readonly Intent[], fe
   const roots = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = judgeChain(trust, wanted, federation.members.get(trust.trusted), seen.get(trust.trusted), now)
   const blind = unseen(observation, intent.member)
-  const stands = blind.length > 0 || observation === undefined || !observation.objects.ok || !observation.proxies.ok ? [] : standingsOf(intent, trust.trustDomain, observation, observation.objects.value, observation.proxies.value)
+  const stands =
+    blind.length > 0 || observation === undefined || !observation.objects.ok || !observation.proxies.ok
+      ? []
+      : standingsOf(intent, trust.trustDomain, observation, observation.objects.value, observation.proxies.value)
   const notLive = observation?.own.ok === true ? ownUnknown(intent, observation.own.value) : []
-  const missing = trust.bundle === undefined ? [error('bundle-missing', trust.trusted, `no approved roots of ${trust.trustDomain} can be used`, `entente approve ${trust.trusted}`)] : []
-  const nobody = blind.length === 0 && stands.length === 0 ? [warning('no-workload', trust.truster, `no running sidecar is in the scopes of its trust in ${trust.trusted}`, 'check namespaces and selectors')] : []
-  const findings = [...missing, ...blind, ...notLive, ...chain.findings, ...nobody, ...stands.flatMap((s) => s.findings), ...back(trust, wanted, federation)]
+  const missing =
+    trust.bundle === undefined
+      ? [
+          error(
+            'bundle-missing',
+            trust.trusted,
+            `no approved roots of ${trust.trustDomain} can be used`,
+            `entente approve ${trust.trusted}`,
+          ),
+        ]
+      : []
+  const nobody =
+    blind.length === 0 && stands.length === 0
+      ? [
+          warning(
+            'no-workload',
+            trust.truster,
+            `no running sidecar is in the scopes of its trust in ${trust.trusted}`,
+            'check namespaces and selectors',
+          ),
+        ]
+      : []
+  const findings = [
+    ...missing,
+    ...blind,
+    ...notLive,
+    ...chain.findings,
+    ...nobody,
+    ...stands.flatMap((s) => s.findings),
+    ...back(trust, wanted, federation),
+  ]
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
   return {
     truster: trust.truster,
@@ -62,7 +93,13 @@ function unseen(observation: Observation | undefined, member: Member): readonly 
   return parts.flatMap((part) => (part.ok ? [] : [{ ...part.error, code: part.error.code, severity: 'warning' as const }]))
 }
 
-function standingsOf(intent: Intent, domain: TrustDomain, observation: Observation, objects: Parameters<typeof standings>[1], proxies: Parameters<typeof standings>[2]) {
+function standingsOf(
+  intent: Intent,
+  domain: TrustDomain,
+  observation: Observation,
+  objects: Parameters<typeof standings>[1],
+  proxies: Parameters<typeof standings>[2],
+) {
   const before = observation.objects.ok ? readState(observation.objects.value.filter((object) => ownerOf(object) === intent.owner)) : EMPTY
   return standings(wantedState(intent, before), objects, proxies, authorOf(intent).own, domain)
 }
@@ -71,27 +108,68 @@ function ownUnknown(intent: Intent, live: Bundle): readonly Finding[] {
   const approved = new Set(intent.own?.anchors.map((anchor) => anchor.fingerprint))
   return live.anchors
     .filter((anchor) => !approved.has(anchor.fingerprint))
-    .map((anchor) => error('own-root-unknown', intent.member.name, `its mesh has the root ${anchor.fingerprint}, which nobody approved: local calls to pinned workloads fail once its CA signs with it`, `entente approve ${intent.member.name} && entente apply`))
+    .map((anchor) =>
+      error(
+        'own-root-unknown',
+        intent.member.name,
+        `its mesh has the root ${anchor.fingerprint}, which nobody approved: local calls to pinned workloads fail once its CA signs with it`,
+        `entente approve ${intent.member.name} && entente apply`,
+      ),
+    )
 }
 
 /** The chain that the trusted mesh's CA presents now must end under an approved root, and under no other domain's. */
-function judgeChain(trust: Carried, wanted: readonly Intent[], member: Member | undefined, observation: Observation | undefined, now: Date): { readonly findings: readonly Finding[]; readonly unknown: boolean } {
+function judgeChain(
+  trust: Carried,
+  wanted: readonly Intent[],
+  member: Member | undefined,
+  observation: Observation | undefined,
+  now: Date,
+): { readonly findings: readonly Finding[]; readonly unknown: boolean } {
   const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
   if (presented?.ok !== true) {
     const why = presented === undefined ? `nothing could be asked of ${trust.trusted}` : presented.error.message
-    const hint = member?.home?.context === undefined ? `no API server of ${trust.trusted} is known here: its owner can run entente verify` : presented?.ok === false ? presented.error.hint : `kubectl --context ${member.home.context} -n ${member.istioNamespace} get pods -l app=istiod`
-    return { findings: [warning('chain-unseen', trust.trusted, `the chain that its CA presents could not be seen: ${why}`, hint)], unknown: true }
+    const hint =
+      member?.home?.context === undefined
+        ? `no API server of ${trust.trusted} is known here: its owner can run entente verify`
+        : presented?.ok === false
+          ? presented.error.hint
+          : `kubectl --context ${member.home.context} -n ${member.istioNamespace} get pods -l app=istiod`
+    return {
+      findings: [warning('chain-unseen', trust.trusted, `the chain that its CA presents could not be seen: ${why}`, hint)],
+      unknown: true,
+    }
   }
   if (trust.bundle === undefined) return { findings: [], unknown: false }
   const vouched = anchorOf(presented.value, trust.bundle.anchors, now)
-  const others = new Map(wanted.flatMap((intent) => [...(intent.own === undefined ? [] : [intent.own]), ...intent.trusts.flatMap((t) => t.bundle ?? [])]).map((bundle) => [bundle.trustDomain, bundle]))
-  const foreign = [...others.values()].find((bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined)
+  const others = new Map(
+    wanted
+      .flatMap((intent) => [...(intent.own === undefined ? [] : [intent.own]), ...intent.trusts.flatMap((t) => t.bundle ?? [])])
+      .map((bundle) => [bundle.trustDomain, bundle]),
+  )
+  const foreign = [...others.values()].find(
+    (bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined,
+  )
   const findings: Finding[] = []
   if (vouched.anchor === undefined) {
-    findings.push(error('ca-not-approved', trust.trusted, `the chain that its CA presents now is under no approved root of ${trust.trustDomain}: ${vouched.reason ?? 'another root signed it'}`, `entente approve ${trust.trusted} && entente apply`))
+    findings.push(
+      error(
+        'ca-not-approved',
+        trust.trusted,
+        `the chain that its CA presents now is under no approved root of ${trust.trustDomain}: ${vouched.reason ?? 'another root signed it'}`,
+        `entente approve ${trust.trusted} && entente apply`,
+      ),
+    )
   }
   if (foreign !== undefined) {
-    findings.push(error('root-of-another-domain', trust.trusted, `the chain that its CA presents is under a root approved for ${foreign.trustDomain}`, `two meshes share a root: remove it from bundles/${foreign.trustDomain}.json, or from bundles/${trust.trustDomain}.json`))
+    findings.push(
+      error(
+        'root-of-another-domain',
+        trust.trusted,
+        `the chain that its CA presents is under a root approved for ${foreign.trustDomain}`,
+        `two meshes share a root: remove it from bundles/${foreign.trustDomain}.json, or from bundles/${trust.trustDomain}.json`,
+      ),
+    )
   }
   return { findings, unknown: false }
 }
@@ -105,21 +183,52 @@ function back(trust: Carried, wanted: readonly Intent[], federation: Federation)
   const reaches = trust.reach.length > 0 && (there?.accept.length ?? 0) === 0
   if (!accepts && !reaches) return []
   const what = accepts ? 'its workloads cannot check our servers' : 'its workloads refuse our callers'
-  return [error('one-way', trust.trusted, `lacks the root of ${trust.truster}: ${what}, so calls fail on its side`, `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`)]
+  return [
+    error(
+      'one-way',
+      trust.trusted,
+      `lacks the root of ${trust.truster}: ${what}, so calls fail on its side`,
+      `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`,
+    ),
+  ]
 }
 
-function severedVerdict(pair: { readonly truster: MemberName; readonly trusted: MemberName }, intent: Intent | undefined, federation: Federation, seen: Seens): Verdict {
+function severedVerdict(
+  pair: { readonly truster: MemberName; readonly trusted: MemberName },
+  intent: Intent | undefined,
+  federation: Federation,
+  seen: Seens,
+): Verdict {
   const domain = federation.members.get(pair.trusted)?.trustDomain as TrustDomain
   const observation = seen.get(pair.truster)
   const base = { ...pair, roots: [], proxies: { total: 0, ready: 0, lagging: [], rejected: [], unheard: [] } }
   const blind = intent === undefined ? [] : unseen(observation, intent.member)
   if (intent === undefined || observation?.proxies.ok !== true || blind.length > 0) {
-    return { ...base, state: 'unknown', findings: blind.length > 0 ? blind : [warning('not-observed', pair.truster, 'cannot be observed, so that it let go is not proven', '')] }
+    return {
+      ...base,
+      state: 'unknown',
+      findings:
+        blind.length > 0 ? blind : [warning('not-observed', pair.truster, 'cannot be observed, so that it let go is not proven', '')],
+    }
   }
   const holding = observation.proxies.value.filter((evidence) => evidence.config !== undefined && holds(evidence.config, domain))
-  const findings = holding.map((evidence) => error('still-held', evidence.proxy, `still accepts ${domain} after it was severed`, 'entente apply'))
-  return { ...base, proxies: { ...base.proxies, total: observation.proxies.value.length, ready: observation.proxies.value.length - holding.length, lagging: holding.map((e) => e.proxy) }, state: holding.length === 0 ? 'severed' : 'broken', findings }
+  const findings = holding.map((evidence) =>
+    error('still-held', evidence.proxy, `still accepts ${domain} after it was severed`, 'entente apply'),
+  )
+  return {
+    ...base,
+    proxies: {
+      ...base.proxies,
+      total: observation.proxies.value.length,
+      ready: observation.proxies.value.length - holding.length,
+      lagging: holding.map((e) => e.proxy),
+    },
+    state: holding.length === 0 ? 'severed' : 'broken',
+    findings,
+  }
 }
 
-const holds = (config: NonNullable<Extract<Observation['proxies'], { ok: true }>['value'][number]['config']>, domain: TrustDomain): boolean =>
-  config.inbound.some((chain) => chain.pins?.has(domain)) || config.outbound.some((upstream) => upstream.pins?.has(domain))
+const holds = (
+  config: NonNullable<Extract<Observation['proxies'], { ok: true }>['value'][number]['config']>,
+  domain: TrustDomain,
+): boolean => config.inbound.some((chain) => chain.pins?.has(domain)) || config.outbound.some((upstream) => upstream.pins?.has(domain))
