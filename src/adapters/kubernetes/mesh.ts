@@ -16,9 +16,10 @@ const NETWORK = 'topology.istio.io/network'
 export interface KubernetesMeshOptions {
   readonly member: Member
   readonly client: KubeClient
+  readonly now?: () => Date
 }
 
-export function kubernetesMesh({ member, client }: KubernetesMeshOptions): Mesh {
+export function kubernetesMesh({ member, client, now = () => new Date() }: KubernetesMeshOptions): Mesh {
   const namespace = member.istioNamespace
   let pem: string | undefined
   // proxies() is polled between writes: it looks at what was observed last.
@@ -36,7 +37,7 @@ export function kubernetesMesh({ member, client }: KubernetesMeshOptions): Mesh 
     const roots = ownRoots()
     const config = listed.then((pods) => readMeshConfig(client, namespace, pods))
     const network = client.get(NAMESPACE, undefined, namespace).then((ns) => ns.metadata.labels?.[NETWORK])
-    const own = Promise.all([config, roots]).then(([{ trustDomain }, roots]) => parseOwnRoots(client.subject, trustDomain, roots))
+    const own = Promise.all([config, roots]).then(([{ trustDomain }, roots]) => parseOwnRoots(trustDomain, roots, now()))
     // Which road leads to an istiod depends on the roots; without them there is still the other one.
     const visited = roots.catch(() => '').then(async () => all.see(await listed, interest, 'all'))
     const facts = Promise.all([config, network, listed, visited]).then(([config, network, pods, visits]) => ({
