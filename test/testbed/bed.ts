@@ -1,0 +1,148 @@
+/** Two clusters with a root CA each, one mesh id, two networks: what the tests and `main.ts` start from. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { ensureBuilt } from './build.ts'
+import { Cluster } from './cluster.ts'
+import { kubeconfig, startControlPlane } from './control-plane.ts'
+import type { KubeObject } from './kube.ts'
+import { ISTIO_NAMESPACE, nodeName, runFile } from './layout.ts'
+import { createBridge } from './network.ts'
+import { Ownership } from './owner.ts'
+import type { Pod } from './pod.ts'
+import { start } from './processes.ts'
+import { programArgs } from './programs.ts'
+import { sweep } from './sweep.ts'
+import { ensureTools } from './tools.ts'
+
+export interface BedOptions {
+  /** See IstiodOptions. Default: off, as Istio installs it. */
+  readonly multiroot?: boolean
+  readonly leafTtl?: string
+  readonly istiodEnv?: Readonly<Record<string, string>>
+  /** Whether istiod's ports are reachable at its pod's address; else by port-forward only. Default: true. */
+  readonly direct?: boolean
+  readonly progress?: (line: string) => void
+}
+
+const SERVICE_PORTS = [
+  { name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' },
+  { name: 'tcp', port: 9000, targetPort: 9000, protocol: 'TCP' },
+]
+
+export class Bed {
+  readonly a: Cluster
+  readonly b: Cluster
+  /** A file with the contexts `cluster-a` and `cluster-b`. */
+  readonly kubeconfig = runFile('kubeconfig')
+  readonly #ownership: Ownership
+
+  private constructor(a: Cluster, b: Cluster, ownership: Ownership) {
+    this.a = a
+    this.b = b
+    this.#ownership = ownership
+  }
+
+  /** Builds what is not built, takes down what is up, and starts two clusters. Goes away with this process, unless released. */
+  static async up(options: BedOptions = {}): Promise<Bed> {
+    const progress = stopwatch(options.progress ?? (() => {}))
+    await ensureTools(progress)
+    const binaries = await ensureBuilt(progress)
+    const ownership = await Ownership.take(progress)
+    try {
+      await createBridge()
+      const kubelet = programArgs('../kubelet.ts')
+      start('kubelet', kubelet.command[0] ?? '', kubelet.command.slice(1), { cwd: kubelet.cwd })
+      const servers = await startControlPlane(binaries)
+      progress('two API servers are up')
+      const istio = { multiroot: options.multiroot ?? false, ...pick(options) }
+      const bed = new Bed(new Cluster(servers.a, binaries, istio), new Cluster(servers.b, binaries, istio), ownership)
+      writeFileSync(bed.kubeconfig, kubeconfig({ a: servers.a.access, b: servers.b.access }), { mode: 0o600 })
+      const crds = JSON.parse(readFileSync(path.join(binaries.root, binaries.crds), 'utf8')) as KubeObject[]
+      await Promise.all([bed.a.install(crds), bed.b.install(crds)])
+      if (options.direct === false) await bed.setDirect(false)
+      progress('two istiods are up')
+      return bed
+    } catch (error) {
+      await ownership.release()
+      await sweep()
+      throw error
+    }
+  }
+
+  get clusters(): readonly Cluster[] {
+    return [this.a, this.b]
+  }
+
+  async setDirect(direct: boolean): Promise<void> {
+    await Promise.all(this.clusters.map((cluster) => cluster.istiod.setDirect(direct)))
+  }
+
+  /** Remote secrets: each istiod learns the other cluster's endpoints, or only one of them does. */
+  async join(readers: readonly ('a' | 'b')[] = ['a', 'b']): Promise<void> {
+    for (const reader of readers) {
+      const other = reader === 'a' ? this.b : this.a
+      const metadata = {
+        name: `istio-remote-secret-${other.name}`,
+        namespace: ISTIO_NAMESPACE,
+        labels: { 'istio/multiCluster': 'true' },
+        annotations: { 'networking.istio.io/cluster': other.name },
+      }
+      const stringData = { [other.name]: kubeconfig({ [other.name]: other.api.access }) }
+      await this[reader].kube.apply({ apiVersion: 'v1', kind: 'Secret', metadata, stringData })
+    }
+  }
+
+  /** A Service of this name in both clusters (80: HTTP, 9000: TCP), with an EndpointSlice where it has pods. */
+  async service(namespace: string, name: string, pods: readonly Pod[]): Promise<void> {
+    for (const cluster of this.clusters) {
+      const spec = { selector: { app: name }, ports: SERVICE_PORTS }
+      await cluster.kube.apply(
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+        { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec },
+      )
+      const here = pods.filter((pod) => pod.home.cluster === cluster.name)
+      if (here.length > 0) await cluster.kube.apply(endpointSlice(namespace, name, here))
+    }
+  }
+
+  /** Leaves it running after this process. */
+  async release(): Promise<void> {
+    await this.#ownership.release()
+  }
+
+  async down(): Promise<void> {
+    for (const cluster of this.clusters) cluster.kube.close()
+    await this.#ownership.release()
+    await sweep()
+  }
+}
+
+function endpointSlice(namespace: string, name: string, pods: readonly Pod[]): KubeObject {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: `${name}-1`, namespace, labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    ports: SERVICE_PORTS.map(({ name: port, targetPort, protocol }) => ({ name: port, port: targetPort, protocol })),
+    endpoints: pods.map((pod) => ({
+      addresses: [pod.address],
+      conditions: { ready: true },
+      nodeName: nodeName(pod.home.cluster),
+      targetRef: { kind: 'Pod', name: pod.name, namespace },
+    })),
+  }
+}
+
+const pick = ({ leafTtl, istiodEnv }: BedOptions) => ({
+  ...(leafTtl !== undefined && { leafTtl }),
+  ...(istiodEnv !== undefined && { env: istiodEnv }),
+})
+
+/** Adds to each line how long its part took. */
+function stopwatch(progress: (line: string) => void): (line: string) => void {
+  let last = Date.now()
+  return (line) => {
+    progress(`${line} (${((Date.now() - last) / 1000).toFixed(1)} s)`)
+    last = Date.now()
+  }
+}

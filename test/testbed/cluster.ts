@@ -1,0 +1,193 @@
+/** One cluster of the bed: its API, its istiod, its pods. */
+import { writeFileSync } from 'node:fs'
+import type { Binaries } from './build.ts'
+import { type ApiServer, kubeconfig } from './control-plane.ts'
+import { Istiod, type IstiodOptions } from './istiod.ts'
+import type { Kube, KubeObject } from './kube.ts'
+import {
+  address,
+  type ClusterName,
+  context,
+  HOST_ADDRESS,
+  ISTIO_NAMESPACE,
+  kubeletPort,
+  network,
+  nodeName,
+  runFile,
+  trustDomain,
+} from './layout.ts'
+import { createLeaf, type Identity } from './pki.ts'
+import { Pod, type PodOptions } from './pod.ts'
+import { run, until } from './run.ts'
+
+const GATEWAY = 'istio-eastwestgateway'
+
+export interface Rule {
+  readonly apiGroups: readonly string[]
+  readonly resources: readonly string[]
+  readonly verbs: readonly string[]
+  readonly resourceNames?: readonly string[]
+}
+
+export class Cluster {
+  readonly name: ClusterName
+  readonly api: ApiServer
+  readonly istiod: Istiod
+  readonly pods: Pod[] = []
+  readonly #binaries: Binaries
+  readonly #options: IstiodOptions
+  #nextOctet = 10
+
+  constructor(api: ApiServer, binaries: Binaries, options: IstiodOptions) {
+    this.name = api.cluster
+    this.api = api
+    this.istiod = new Istiod(api, binaries, options)
+    this.#binaries = binaries
+    this.#options = options
+  }
+
+  get kube(): Kube {
+    return this.api.kube
+  }
+
+  get context(): string {
+    return context(this.name)
+  }
+
+  get trustDomain(): string {
+    return trustDomain(this.name)
+  }
+
+  async install(crds: readonly KubeObject[]): Promise<void> {
+    await Promise.all([...crds.map((crd) => this.kube.create(crd)), this.#registerNode()])
+    await this.istiod.install()
+  }
+
+  /** Starts a pod and waits for its proxy. */
+  async pod(options: PodOptions): Promise<Pod> {
+    const home = {
+      cluster: this.name,
+      kube: this.kube,
+      istiod: this.istiod,
+      binaries: this.#binaries,
+      proxyEnv: {
+        ...(this.#options.multiroot && { PROXY_CONFIG_XDS_AGENT: 'true' }),
+        ...(this.#options.leafTtl !== undefined && { SECRET_TTL: this.#options.leafTtl }),
+      },
+    }
+    const pod = new Pod(home, { ...options, octet: options.octet ?? this.#freeOctet() })
+    this.pods.push(pod)
+    await pod.start()
+    return pod
+  }
+
+  /** The east-west gateway: what comes in on 15443 for a service of this cluster is passed through by its SNI. */
+  async gateway(): Promise<Pod> {
+    const octet = this.#freeOctet()
+    await this.kube.apply(...gatewayObjects(this.name, address(this.name, octet)))
+    const service = { apiVersion: 'v1', kind: 'Service', namespace: ISTIO_NAMESPACE, name: GATEWAY }
+    await this.kube.patch(service, { status: { loadBalancer: { ingress: [{ ip: address(this.name, octet) }] } } }, 'status')
+    return this.pod({
+      namespace: ISTIO_NAMESPACE,
+      name: GATEWAY,
+      octet,
+      labels: { istio: 'eastwestgateway' },
+      proxy: 'router',
+      env: { ISTIO_META_REQUESTED_NETWORK_VIEW: network(this.name) },
+    })
+  }
+
+  /** A leaf signed by this cluster's CA, with the chain as workloads show it. Any name: to try impersonation. */
+  async mint(spiffeId: string): Promise<Identity> {
+    const { root, intermediate } = this.istiod.ca
+    const leaf = await createLeaf({ uri: [spiffeId] }, intermediate)
+    return { certificate: leaf.certificate + intermediate.certificate + root.certificate, key: leaf.key }
+  }
+
+  /** A new root CA, made without telling anyone: `cacerts` replaced, istiod restarted, the pods' mounted root brought up to date. */
+  async newRoot(): Promise<void> {
+    await this.istiod.replaceCa()
+    await this.istiod.restart()
+    const root = this.istiod.ca.root.certificate.trim()
+    await until(`cluster ${this.name} to publish its new root`, async () => (await this.publishedRoot()).trim() === root)
+    await Promise.all(this.pods.map((pod) => pod.syncRoot()))
+  }
+
+  /** The root in `istio-ca-root-cert`, PEM. */
+  async publishedRoot(): Promise<string> {
+    const map = await this.kube.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace: ISTIO_NAMESPACE, name: 'istio-ca-root-cert' })
+    return (map?.data as Record<string, string> | undefined)?.['root-cert.pem'] ?? ''
+  }
+
+  /** @returns a kubeconfig file for a service account in istio-system that may do only this */
+  async account(name: string, rules: readonly Rule[]): Promise<string> {
+    const subjects = [{ kind: 'ServiceAccount', name, namespace: ISTIO_NAMESPACE }]
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name }
+    await this.kube.apply(
+      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: ISTIO_NAMESPACE } },
+      { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name }, rules },
+      { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name }, roleRef, subjects },
+    )
+    const token = await this.kube.token(ISTIO_NAMESPACE, name, 'https://kubernetes.default.svc')
+    const file = runFile(`${this.name}-${name}.kubeconfig`)
+    writeFileSync(file, kubeconfig({ [this.name]: { ...this.api.access, token } }), { mode: 0o600 })
+    return file
+  }
+
+  /** For what a person would type. @returns standard output */
+  kubectl(args: readonly string[], options: { input?: string } = {}): Promise<string> {
+    return run('kubectl', ['--kubeconfig', runFile('kubeconfig'), '--context', this.context, ...args], options)
+  }
+
+  async #registerNode(): Promise<void> {
+    const name = nodeName(this.name)
+    await this.kube.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { 'kubernetes.io/hostname': name } } })
+    const status = {
+      addresses: [{ type: 'InternalIP', address: HOST_ADDRESS }],
+      daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort(this.name) } },
+      conditions: [{ type: 'Ready', status: 'True' }],
+    }
+    await this.kube.patch({ apiVersion: 'v1', kind: 'Node', name }, { status }, 'status')
+  }
+
+  #freeOctet(): number {
+    const taken = new Set(this.pods.map((pod) => Number(pod.address.split('.')[3])))
+    while (taken.has(this.#nextOctet)) this.#nextOctet += 1
+    this.#nextOctet += 1
+    return this.#nextOctet - 1
+  }
+}
+
+function gatewayObjects(cluster: ClusterName, ip: string): KubeObject[] {
+  const labels = { istio: 'eastwestgateway', 'topology.istio.io/network': network(cluster) }
+  const metadata = { name: GATEWAY, namespace: ISTIO_NAMESPACE, labels }
+  const port = { name: 'tls', port: 15443, protocol: 'TCP' }
+  const target = { kind: 'Pod', name: GATEWAY, namespace: ISTIO_NAMESPACE }
+  const tls = { port: { number: 15443, name: 'tls', protocol: 'TLS' }, tls: { mode: 'AUTO_PASSTHROUGH' }, hosts: ['*.local'] }
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata,
+      spec: { type: 'LoadBalancer', selector: { istio: 'eastwestgateway' }, ports: [{ ...port, targetPort: 15443 }] },
+    },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: {
+        name: `${GATEWAY}-1`,
+        namespace: ISTIO_NAMESPACE,
+        labels: { 'kubernetes.io/service-name': GATEWAY },
+      },
+      addressType: 'IPv4',
+      ports: [port],
+      endpoints: [{ addresses: [ip], conditions: { ready: true }, nodeName: nodeName(cluster), targetRef: target }],
+    },
+    {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'Gateway',
+      metadata: { name: 'cross-network-gateway', namespace: ISTIO_NAMESPACE },
+      spec: { selector: { istio: 'eastwestgateway' }, servers: [tls] },
+    },
+  ]
+}

@@ -1,0 +1,136 @@
+/** etcd, and one kube-apiserver per cluster. There is no controller manager: what it would make (service accounts, slices) the bed makes. */
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { stringify } from 'yaml'
+import type { Binaries } from './build.ts'
+import { Kube } from './kube.ts'
+import { apiServerAddress, CLUSTERS, type ClusterName, context, HOST_ADDRESS, indexOf, runFile } from './layout.ts'
+import { createLeaf, createRoot } from './pki.ts'
+import { type Process, start } from './processes.ts'
+import { until } from './run.ts'
+
+const ETCD = `http://${HOST_ADDRESS}:2379`
+const PKI = runFile('pki')
+/** In the order a kube-apiserver's flags name them. */
+const FILES = { ca: 'ca.pem', serviceAccountKey: 'sa.key', tokens: 'tokens.csv' } as const
+
+/** What a kubeconfig holds about one cluster. */
+export interface Access {
+  readonly server: string
+  readonly ca: string
+  readonly token: string
+}
+
+export class ApiServer {
+  readonly cluster: ClusterName
+  readonly access: Access
+  readonly kube: Kube
+  readonly #binary: string
+  #process: Process | undefined
+
+  constructor(cluster: ClusterName, access: Access, binary: string) {
+    this.cluster = cluster
+    this.access = access
+    this.kube = new Kube(access)
+    this.#binary = binary
+  }
+
+  async start(): Promise<void> {
+    this.#process = start(`kube-${this.cluster}`, this.#binary, flags(this.cluster))
+    await until(`kube-apiserver ${this.cluster}`, () => this.#isReady(), 60_000)
+  }
+
+  /** Callers then get a refused connection. */
+  async stop(): Promise<void> {
+    await this.#process?.stop('SIGKILL')
+  }
+
+  async #isReady(): Promise<boolean> {
+    if (this.#process?.alive() !== true) throw new Error(`it ended: ${this.#process?.lastWords()}`)
+    return (await this.kube.request('GET', '/readyz')) === 'ok'
+  }
+}
+
+/** Starts etcd and both API servers. */
+export async function startControlPlane(binaries: Binaries): Promise<Record<ClusterName, ApiServer>> {
+  mkdirSync(PKI, { recursive: true, mode: 0o700 })
+  const ca = await createRoot('CN=kube-ca')
+  const token = randomBytes(24).toString('base64url')
+  write(FILES.ca, ca.certificate)
+  write(FILES.tokens, `${token},admin,admin,system:masters\n`)
+  const signer = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  })
+  write(FILES.serviceAccountKey, signer.privateKey)
+  startEtcd()
+  const server = async (cluster: ClusterName): Promise<ApiServer> => {
+    const leaf = await createLeaf(
+      { subject: `CN=kube-${cluster}`, ip: [apiServerAddress(cluster)], dns: ['kubernetes.default.svc'] },
+      ca,
+      365,
+    )
+    write(`${cluster}.pem`, leaf.certificate)
+    write(`${cluster}.key`, leaf.key)
+    const access = { server: `https://${apiServerAddress(cluster)}:6443`, ca: ca.certificate, token }
+    const made = new ApiServer(cluster, access, path.join(binaries.root, binaries.kubeApiserver))
+    await made.start()
+    return made
+  }
+  const [a, b] = await Promise.all([server('a'), server('b')])
+  return { a, b }
+}
+
+function startEtcd(): void {
+  const peers = `http://${HOST_ADDRESS}:2380`
+  const urls = ['--listen-client-urls', ETCD, '--advertise-client-urls', ETCD, '--listen-peer-urls', peers]
+  const cluster = ['--initial-advertise-peer-urls', peers, '--initial-cluster', `default=${peers}`]
+  start('etcd', 'etcd', ['--data-dir', runFile('etcd'), ...urls, ...cluster, '--unsafe-no-fsync'])
+}
+
+function flags(cluster: ClusterName): string[] {
+  const file = (name: string): string => path.join(PKI, name)
+  const values = {
+    'etcd-servers': ETCD,
+    'etcd-prefix': `/${cluster}`,
+    'bind-address': apiServerAddress(cluster),
+    'advertise-address': apiServerAddress(cluster),
+    'secure-port': '6443',
+    'tls-cert-file': file(`${cluster}.pem`),
+    'tls-private-key-file': file(`${cluster}.key`),
+    'client-ca-file': file(FILES.ca),
+    'token-auth-file': file(FILES.tokens),
+    'authorization-mode': 'RBAC',
+    'service-account-issuer': 'https://kubernetes.default.svc',
+    'service-account-key-file': file(FILES.serviceAccountKey),
+    'service-account-signing-key-file': file(FILES.serviceAccountKey),
+    'api-audiences': 'https://kubernetes.default.svc,istio-ca',
+    'service-cluster-ip-range': `10.96.${indexOf(cluster)}.0/24`,
+    'kubelet-preferred-address-types': 'InternalIP',
+    'disable-admission-plugins': 'ServiceAccount',
+  }
+  return Object.entries(values).map(([name, value]) => `--${name}=${value}`)
+}
+
+/** One kubeconfig for several clusters, its contexts named as layout.ts says; the first one is current. */
+export function kubeconfig(access: Partial<Record<ClusterName, Access>>): string {
+  const named = CLUSTERS.flatMap((cluster) => {
+    const found = access[cluster]
+    return found === undefined ? [] : [{ name: context(cluster), ...found }]
+  })
+  return stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: named.map(({ name, server, ca }) => ({
+      name,
+      cluster: { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') },
+    })),
+    users: named.map(({ name, token }) => ({ name: `${name}-user`, user: { token } })),
+    contexts: named.map(({ name }) => ({ name, context: { cluster: name, user: `${name}-user` } })),
+    'current-context': named[0]?.name,
+  })
+}
+
+const write = (name: string, content: string): void => writeFileSync(path.join(PKI, name), content, { mode: 0o600 })

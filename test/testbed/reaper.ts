@@ -1,0 +1,17 @@
+/**
+ * Tears the bed down when its owner is gone, however it went (^C, SIGKILL, a crash): the owner holds the other end of our standard input.
+ * Runs in a session of its own. Whoever takes the bed down in order ends this process first.
+ */
+import { sweep } from './sweep.ts'
+
+process.stdin.resume()
+process.stdin.on('error', () => {})
+process.stdin.on('close', () => {
+  sweep().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      console.error(error)
+      process.exit(1)
+    },
+  )
+})

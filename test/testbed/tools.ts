@@ -1,0 +1,39 @@
+/** What the bed needs of the machine: commands, and the Debian packages that have them. */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { outcome, run } from './run.ts'
+
+/** The package is installed only when its command is missing. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  etcd: 'etcd-server',
+  kubectl: 'kubernetes-client',
+  iptables: 'iptables',
+  ip: 'iproute2',
+  openssl: 'openssl',
+  curl: 'curl',
+  setpriv: 'util-linux',
+}
+
+const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
+
+const has = (command: string): boolean => PATHS.some((directory) => existsSync(path.join(directory, command)))
+
+/** Installs what is missing of the Debian packages; Go and Python are asked for, not installed. */
+export async function ensureTools(progress: (line: string) => void): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('the test bed makes network namespaces: run it as root')
+  const missing = Object.keys(PACKAGES).filter((command) => !has(command))
+  if (missing.length === 0) return
+  const packages = missing.map((command) => PACKAGES[command] ?? command)
+  if (!has('apt-get')) throw new Error(`missing commands: ${missing.join(', ')} (Debian packages: ${packages.join(' ')})`)
+  progress(`installing ${packages.join(' ')}`)
+  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  await run('apt-get', ['update', '-q'], { env, timeoutMs: 300_000 })
+  await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { env, timeoutMs: 600_000 })
+}
+
+/** Building also wants Go and a Python that can make virtual environments. */
+export async function ensureBuilders(): Promise<void> {
+  if (!has('go')) throw new Error('building needs Go 1.26 or newer on the PATH: https://go.dev/dl/')
+  const python = await outcome('python3', ['-c', 'import venv, ensurepip']).catch(() => undefined)
+  if (python?.code !== 0) throw new Error('building needs python3 with the venv module (Debian: apt-get install python3-venv)')
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+/** `npm run e2e`: real API servers, istiods and Envoys, so Linux, root, Go and Python. One machine has one bed: files run one after the other. */
+export default defineConfig({
+  test: {
+    include: ['test/e2e/**/*.e2e.ts'],
+    pool: 'forks',
+    fileParallelism: false,
+    sequence: { concurrent: false },
+    testTimeout: 120_000,
+    hookTimeout: 60 * 60_000, // the first run builds the binaries
+    teardownTimeout: 60_000,
+  },
+})
