@@ -23,6 +23,8 @@ export interface KubeClient {
   readonly access: Access
   /** @throws FederationError not-found, forbidden, cluster-unreachable, cluster-refused */
   get(resource: Resource, namespace: string | undefined, name: string): Promise<Live>
+  /** As it comes, with `metadata.managedFields`; undefined when there is none. */
+  raw(resource: Resource, namespace: string | undefined, name: string): Promise<unknown>
   /** As get; undefined when there is none. */
   find(resource: Resource, namespace: string | undefined, name: string): Promise<Live | undefined>
   /** All pages. @throws FederationError not-found when the kind itself is unknown */
@@ -44,19 +46,25 @@ export function kubeClient(access: Access, options: { subject?: string; limits?:
     throw refusal(subject, access.context, what, answer)
   }
 
-  const find: KubeClient['find'] = async (resource, namespace, name) => {
+  const raw: KubeClient['raw'] = async (resource, namespace, name) => {
     const what = asked('get', resource, namespace, name)
     // Only the API server's own "not found" counts: a 404 of a proxy in between is no word about the object.
-    const missing = (answer: Answer): boolean =>
-      answer.status === 404 && at(answer.body, 'kind') === 'Status' && at(answer.body, 'reason') === 'NotFound'
+    const missing = ({ status, body }: Answer): boolean =>
+      status === 404 && at(body, 'kind') === 'Status' && at(body, 'reason') === 'NotFound'
     const answer = await call({ method: 'GET', path: pathOf(resource, namespace, name) }, what, missing)
-    return missing(answer) ? undefined : parseLive(subject, answer.body, resource)
+    return missing(answer) ? undefined : answer.body
+  }
+
+  const find: KubeClient['find'] = async (resource, namespace, name) => {
+    const body = await raw(resource, namespace, name)
+    return body === undefined ? undefined : parseLive(subject, body, resource)
   }
 
   return {
     subject,
     access,
     call,
+    raw,
     find,
     async get(resource, namespace, name) {
       const found = await find(resource, namespace, name)

@@ -63,13 +63,16 @@ export function refusal(subject: string, context: string, what: Asked, answer: A
       'fewer roots, or fewer trust domains in one scope',
     )
   }
+  // A field that the schema does not have, or of another type, comes back from server-side apply as a 500.
+  if (said.includes('typed patch object'))
+    return fail('object-invalid', `${phrase(what)}: ${said}`, 'does the installed version of Istio know that field?')
   switch (answer.status) {
     case 401:
       return fail('cluster-refused', `the credentials of context ${context} are not accepted`, `kubectl --context ${context} auth whoami`)
     case 403:
       return fail('forbidden', `${whoIn(said)} may not ${phrase(what)}${said.includes(' cannot ') ? '' : `: ${said}`}`, canI(context, what))
     case 404:
-      return fail('not-found', `there is no such thing: ${phrase(what)}`, '')
+      return fail('not-found', `nothing there to ${phrase(what)}${said === '' ? '' : `: ${said}`}`, '')
     case 409:
       return conflict(subject, what, answer, said)
     case 400:

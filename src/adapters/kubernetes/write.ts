@@ -18,10 +18,12 @@ export async function write(client: KubeClient, step: Step, options: { readonly 
   const object = step.after ?? step.before
   if (object === undefined) return
   const resource = resourceFor(client, object)
-  const live = await client.find(resource, object.metadata.namespace, object.metadata.name)
+  const found = await client.raw(resource, object.metadata.namespace, object.metadata.name)
+  const live = found === undefined ? undefined : parseLive(client.subject, found, resource)
   if (step.after === undefined) return remove(client, resource, live, object)
   expectBefore(client, live, step.before, object)
   if (live === undefined) return create(client, resource, step.after)
+  if (!options.forceConflicts) expectSoleOwner(client, found, step.after)
   return update(client, resource, live, step.after, options.forceConflicts)
 }
 
@@ -64,24 +66,32 @@ async function update(client: KubeClient, resource: Resource, live: Live, after:
   )
   const answer = first.status === 409 ? await apply(client, resource, after, { force: true, resourceVersion }) : first
   const written = parseLive(client.subject, answer.body, resource)
-  if (sameContent(written, after)) return
-  const others = forceConflicts ? [] : otherOwners(answer.body)
-  if (others.length > 0) throw keptByOthers(client, after, others)
-  await replace(client, resource, written, after)
+  if (!sameContent(written, after)) await replace(client, resource, written, after)
 }
 
-/** Managers, other than us and kubectl, that own a part of the object's content (its metadata may well be theirs). */
-function otherOwners(body: unknown): readonly string[] {
-  const entries = list(at(body, 'metadata', 'managedFields')).filter((entry) => {
-    const fields = Object.keys(Object(at(entry, 'fieldsV1')))
-    return !byHand({ manager: text(at(entry, 'manager')) }) && fields.some((f) => f !== 'f:metadata' && f !== 'f:status')
+/**
+ * Before anything is written: a field of another manager would stay and change what ours means (a selector on a policy,
+ * say). Labels, annotations and status may well be theirs.
+ */
+function expectSoleOwner(client: KubeClient, live: unknown, after: Manifest): void {
+  const others = list(at(live, 'metadata', 'managedFields')).flatMap((entry) => {
+    const manager = text(at(entry, 'manager'))
+    const fields = contentFields(at(entry, 'fieldsV1'))
+    return byHand({ manager }) || fields.length === 0 ? [] : [`${fields.join(', ')} by ${manager}`]
   })
-  return entries.map((entry) => text(at(entry, 'manager')))
+  if (others.length === 0) return
+  throw new FederationError('conflict', client.subject, `${title(after)}: other managers own fields of it: ${others.join('; ')}`, {
+    hint: 'stop the other manager from writing this object, or take it over with --force-conflicts',
+  })
 }
 
-function keptByOthers(client: KubeClient, after: Manifest, others: readonly string[]): FederationError {
-  return new FederationError('conflict', client.subject, `${title(after)}: ${others.join(', ')} added fields to it that stay`, {
-    hint: 'stop the other manager from writing this object, or take it over with --force-conflicts',
+/** `.spec.action`: two levels say enough. fieldsV1 names a field `f:NAME`. */
+function contentFields(fields: unknown): readonly string[] {
+  const names = (value: unknown): string[] => Object.keys(Object(value)).flatMap((key) => (key.startsWith('f:') ? [key.slice(2)] : []))
+  const top = names(fields).filter((name) => name !== 'metadata' && name !== 'status')
+  return top.flatMap((name) => {
+    const below = names(at(fields, `f:${name}`))
+    return below.length === 0 ? [`.${name}`] : below.map((field) => `.${name}.${field}`)
   })
 }
 

@@ -1,0 +1,55 @@
+/** `bundles/<trust-domain>.json`: the approved roots of each trust domain, as SPIFFE bundles in Git. */
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FederationError } from '../core/errors.ts'
+import { fromError } from '../core/finding.ts'
+import type { Approved } from '../core/intent.ts'
+import type { Federation, Seen } from '../core/model.ts'
+import { type Bundle, parseBundle, printBundle } from '../core/spiffe/bundle.ts'
+import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
+import { fileError, writeAtomically } from './files.ts'
+
+const MAX_BYTES = 16 * 1024 * 1024
+
+export const bundlePath = (directory: string, domain: TrustDomain): string => join(directory, 'bundles', `${domain}.json`)
+
+/** The bundles of all members; a domain without a file is left out, an unreadable one is told. */
+export async function readBundles(directory: string, federation: Federation, now: Date): Promise<Approved> {
+  const domains = [...new Set([...federation.members.values()].map((member) => member.trustDomain))]
+  const read = await Promise.all(
+    domains.map(async (domain) => [domain, await readBundle(bundlePath(directory, domain), domain, now)] as const),
+  )
+  return new Map(read.flatMap(([domain, seen]) => (seen === undefined ? [] : [[domain, seen] as const])))
+}
+
+async function readBundle(path: string, domain: TrustDomain, now: Date): Promise<Seen<Bundle> | undefined> {
+  try {
+    const file = await readCapped(path)
+    // An expired root must not keep the others, or a narrowing, from being carried out.
+    return file && { ok: true, value: parseBundle(domain, file, { now, format: 'spiffe', tolerate: 'dates' }) }
+  } catch (cause) {
+    if (!(cause instanceof FederationError)) throw cause
+    return { ok: false, error: { ...fromError(cause), subject: path } }
+  }
+}
+
+async function readCapped(path: string): Promise<Uint8Array | undefined> {
+  try {
+    const handle = await open(path, 'r')
+    try {
+      const { size } = await handle.stat()
+      if (size > MAX_BYTES) throw new FederationError('file-unreadable', path, `is larger than ${MAX_BYTES / 1024 / 1024} MiB`)
+      return await handle.readFile()
+    } finally {
+      await handle.close()
+    }
+  } catch (cause) {
+    if (cause instanceof FederationError) throw cause
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw fileError('file-unreadable', path, cause)
+  }
+}
+
+/** @throws FederationError file-unwritable */
+export const writeBundle = (directory: string, bundle: Bundle): Promise<void> =>
+  writeAtomically(bundlePath(directory, bundle.trustDomain), printBundle(bundle))

@@ -1,0 +1,103 @@
+/** federation.yaml on disk: read with lines to point at, edited without losing the owner's comments. */
+import { open } from 'node:fs/promises'
+import { type Document, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
+import { FederationError } from '../core/errors.ts'
+import { type Problem, parseFederation } from '../core/federation.ts'
+import type { Federation, Severed } from '../core/model.ts'
+import { fileError, writeAtomically } from './files.ts'
+
+const MAX_BYTES = 4 * 1024 * 1024
+
+/** @throws FederationError file-unreadable, federation-invalid with every problem, its line and what to do */
+export async function readFederationFile(path: string): Promise<Federation> {
+  const { document, lines } = parseYaml(path, await readText(path))
+  const result = parseFederation(document.toJS({ maxAliasCount: 100 }))
+  if ('federation' in result) return result.federation
+  throw invalid(
+    path,
+    result.problems.map((problem) => describe(problem, document, lines, path)),
+  )
+}
+
+/**
+ * Writes `severed` into the file, where nothing re-opens it.
+ * @throws FederationError file-unreadable, file-unwritable, federation-invalid
+ */
+export async function addSevered(path: string, { truster, trusted, at, reason }: Severed): Promise<void> {
+  const { document } = parseYaml(path, await readText(path))
+  const entry = document.createNode({ truster, trusted, at: at.toISOString(), reason })
+  const spec = document.get('spec')
+  if (!isMap(spec)) throw invalid(path, [`${path}: has no spec`])
+  const severed = spec.get('severed')
+  if (isSeq(severed)) {
+    severed.flow = false
+    severed.add(entry)
+  } else spec.set('severed', document.createNode([entry]))
+  await writeAtomically(path, document.toString({ lineWidth: 0 }))
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const handle = await open(path, 'r')
+    try {
+      const { size } = await handle.stat()
+      if (size > MAX_BYTES) throw new FederationError('file-unreadable', path, `is larger than ${MAX_BYTES / 1024 / 1024} MiB`)
+      return await handle.readFile('utf8')
+    } finally {
+      await handle.close()
+    }
+  } catch (cause) {
+    if (cause instanceof FederationError) throw cause
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
+    throw missing
+      ? new FederationError('file-unreadable', path, 'there is no such file', {
+          hint: 'entente init --context A --context B writes one; -f names another',
+        })
+      : fileError('file-unreadable', path, cause)
+  }
+}
+
+function parseYaml(path: string, text: string): { readonly document: Document.Parsed; readonly lines: LineCounter } {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const [first] = document.errors
+  if (first !== undefined) {
+    const line = first.linePos?.[0].line
+    throw invalid(path, [`${path}${line === undefined ? '' : `:${line}`}: is not YAML: ${first.message.split('\n')[0]}`])
+  }
+  return { document, lines }
+}
+
+function describe({ path, message, hint }: Problem, document: Document.Parsed, lines: LineCounter, file: string): string {
+  const line = lineOf(path, document, lines)
+  const where = path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`),
+    '',
+  )
+  return `${file}${line === undefined ? '' : `:${line}`}: ${where === '' ? '' : `${where}: `}${message}${hint === '' ? '' : `\n    next: ${hint}`}`
+}
+
+/** The line of the node, or of the closest one around it that is there. */
+function lineOf(path: readonly (string | number)[], document: Document.Parsed, lines: LineCounter): number | undefined {
+  for (let length = path.length; length >= 0; length--) {
+    const here = path.slice(0, length)
+    const node = here.length === 0 ? document.contents : document.getIn(here, true)
+    const parent = document.getIn(here.slice(0, -1), true)
+    const key = isMap(parent) ? parent.items.find((item) => String(item.key) === String(here.at(-1)))?.key : undefined
+    const range = rangeOf(key) ?? rangeOf(node)
+    if (range !== undefined) return lines.linePos(range).line
+  }
+  return undefined
+}
+
+function rangeOf(node: unknown): number | undefined {
+  const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined
+  return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined
+}
+
+function invalid(path: string, problems: readonly string[]): FederationError {
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`
+  return new FederationError('federation-invalid', path, `${count}\n${problems.map((problem) => `  ${problem}`).join('\n')}`, {
+    hint: 'correct the file; nothing was changed',
+  })
+}
