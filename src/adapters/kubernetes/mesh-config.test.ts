@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { parseMeshConfig, sourcesOf } from './mesh-config.ts'
+
+const parse = (...texts: string[]) => parseMeshConfig('cluster-b', texts)
+
+describe('a mesh config', () => {
+  it('has Istio’s defaults where it says nothing', () => {
+    expect(parse('')).toEqual({
+      trustDomain: 'cluster.local',
+      aliases: [],
+      extraRoots: 0,
+      autoMtls: true,
+      meshId: 'cluster.local',
+      rootNamespace: 'istio-system',
+    })
+  })
+
+  it('says who the mesh is', () => {
+    const config = parse(
+      'trustDomain: b.example\ntrustDomainAliases: [old.example]\ncaCertificates: [{pem: x}, {pem: y}]\nenableAutoMtls: false\nrootNamespace: mesh\ndefaultConfig: {meshId: mesh1}',
+    )
+    expect(config).toEqual({
+      trustDomain: 'b.example',
+      aliases: ['old.example'],
+      extraRoots: 2,
+      autoMtls: false,
+      meshId: 'mesh1',
+      rootNamespace: 'mesh',
+    })
+  })
+
+  it('overrides the shared one field by field, unites aliases and merges defaultConfig', () => {
+    const config = parse(
+      'trustDomain: shared.example\ntrustDomainAliases: [a.example]\ncaCertificates: [{pem: x}]\ndefaultConfig: {meshId: shared}',
+      'trustDomain: b.example\ntrustDomainAliases: [b2.example]\ndefaultConfig: {concurrency: 1}',
+    )
+    expect(config).toMatchObject({ trustDomain: 'b.example', aliases: ['a.example', 'b2.example'], extraRoots: 1, meshId: 'shared' })
+  })
+
+  it.each([
+    { name: 'no YAML', text: 'a: [', word: 'not YAML' },
+    { name: 'no mapping', text: '- a', word: 'not a mapping' },
+    { name: 'a wrong trust domain', text: 'trustDomain: Not A Domain', word: 'Not A Domain' },
+  ])('is refused with $name', ({ text, word }) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'mesh-config-unreadable', message: expect.stringContaining(word) }))
+  })
+
+  it.each([
+    { revision: 'default', env: {}, names: ['istio'] },
+    { revision: '1-27', env: {}, names: ['istio-1-27'] },
+    { revision: 'default', env: { SHARED_MESH_CONFIG: 'extra' }, names: ['extra', 'istio'] },
+  ])('of revision $revision is in $names', ({ revision, env, names }) => {
+    expect(sourcesOf(revision, env as Record<string, string>)).toEqual(names)
+  })
+})
