@@ -27,6 +27,7 @@ describe('two clusters without federation', () => {
     expect(a).toContain('BEGIN CERTIFICATE')
     expect(b).toContain('BEGIN CERTIFICATE')
     expect(a).not.toBe(b)
+    expect(a.trim()).toBe(bed.a.istiod.ca.root.certificate.trim())
   })
 
   it('let a neighbour call within its own cluster, by its SPIFFE ID', async () => {

@@ -1,5 +1,5 @@
 /** One istiod, in a network namespace of its own, and the objects by which an installation of it is found. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { stringify } from 'yaml'
 import type { Binaries } from './build.ts'
@@ -101,7 +101,7 @@ export class Istiod {
     await this.start()
   }
 
-  /** A new root and intermediate in `cacerts`. istiod takes notice when it starts. */
+  /** A new root and intermediate in `cacerts`, and in the directory where it is mounted. istiod takes notice when it starts. */
   async replaceCa(): Promise<void> {
     this.#generation += 1
     this.#ca = await createMeshCa(this.cluster, this.#generation)
@@ -114,14 +114,15 @@ export class Istiod {
     }
     const metadata = { name: 'cacerts', namespace: ISTIO_NAMESPACE }
     await this.#api.kube.apply(systemNamespace(this.cluster), { apiVersion: 'v1', kind: 'Secret', metadata, stringData: data })
+    const mount = path.join(this.#directory, 'etc/cacerts')
+    mkdirSync(mount, { recursive: true, mode: 0o700 })
+    for (const [name, content] of Object.entries(data)) writeFileSync(path.join(mount, name), content, { mode: 0o600 })
   }
 
   async start(): Promise<void> {
-    const directory = runFile('istiod', this.cluster)
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const directory = this.#directory
     const config = path.join(directory, 'kubeconfig')
     writeFileSync(config, kubeconfig({ [this.cluster]: this.#api.access }), { mode: 0o600 })
-    chmodSync(directory, 0o700)
     const env = { PATH: process.env.PATH ?? '', HOME: directory, POD_NAMESPACE: ISTIO_NAMESPACE, POD_NAME: this.pod, ...this.#env }
     const args = ['discovery', '--kubeconfig', config, '--ctrlz_port', '0']
     this.#process = start(`istiod-${this.cluster}`, 'ip', ['netns', 'exec', this.netns, this.#binary, ...args], { env, cwd: directory })
@@ -145,6 +146,11 @@ export class Istiod {
   async #isReady(): Promise<boolean> {
     if (this.#process?.alive() !== true) throw new Error(`it ended: ${this.#process?.lastWords()}`)
     return (await fetch(`http://${this.address}:8080/ready`, { signal: AbortSignal.timeout(1_000) })).ok
+  }
+
+  /** Its working directory: it finds what is mounted relative to it. */
+  get #directory(): string {
+    return runFile('istiod', this.cluster)
   }
 
   #objects(): KubeObject[] {
