@@ -1,17 +1,16 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
+import { changesOf } from './changes.ts'
 import { digestOf } from './digest.ts'
 import { error, type Finding } from './finding.ts'
+import { gatesOf } from './gates.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { isGateway, podsIn } from './istio/pods.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
-import { type Inbound, type MeshState, noInbound, noOutbound, type Outbound, ownDomains, type Roots, wantedState } from './istio/state.ts'
+import { type Inbound, type MeshState, type Outbound, ownDomains, wantedState } from './istio/state.ts'
 import { narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
-import { content, isOurs, keyOf, MANAGED_BY, OWNER, ownerOf, sameContent, title } from './manifest.ts'
-import type { Change, Gate, Intent, Manifest, MemberName, Observation, Phase, Plan, Step } from './model.ts'
-import type { Principal } from './spiffe/spiffe-id.ts'
-import type { TrustDomain } from './spiffe/trust-domain.ts'
-import { describeWorkloads } from './workloads.ts'
-import { anchorOf } from './x509/chain.ts'
+import { content, isOurs, keyOf, MANAGED_BY, OWNER, ownerOf, title } from './manifest.ts'
+import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step } from './model.ts'
+import { differences, reasonOf } from './writes.ts'
 
 export type Seens = ReadonlyMap<MemberName, Observation>
 
@@ -148,219 +147,11 @@ function foreignOwners(
   }
 }
 
-/** In which phases objects of a kind are written: filters open and close, what restricts comes first and goes last. */
-const WRITES: Readonly<Record<Phase, (kind: string, removal: boolean) => boolean>> = {
-  guard: (kind, removal) => kind !== 'EnvoyFilter' && !removal,
-  open: (kind, removal) => (kind === 'EnvoyFilter' || kind === 'AuthorizationPolicy') && !removal,
-  close: (kind) => kind === 'EnvoyFilter',
-  clean: (kind) => kind !== 'EnvoyFilter',
-}
-
-function differences(
-  current: ReadonlyMap<string, Manifest>,
-  desired: readonly Manifest[],
-  phase: Phase,
-): readonly [string, Manifest | undefined, Manifest | undefined][] {
-  const wanted = new Map(desired.map((object) => [keyOf(object), object]))
-  const writes = WRITES[phase]
-  const made = [...wanted].flatMap(([key, after]): [string, Manifest | undefined, Manifest | undefined][] => {
-    const before = current.get(key)
-    return !writes(after.kind, false) || (before !== undefined && sameContent(before, after)) ? [] : [[key, before, after]]
-  })
-  const removed = [...current].flatMap(([key, before]): [string, Manifest | undefined, Manifest | undefined][] =>
-    wanted.has(key) || !writes(before.kind, true) ? [] : [[key, before, undefined]],
-  )
-  return [...made, ...removed]
-}
-
-// ── what a step changes in trust ──
-
-type Accepted = ReadonlyMap<TrustDomain, { readonly roots: readonly string[]; readonly callers: readonly string[]; readonly where: string }>
-
-/**
- * The effect of writing one object between two stages. Only what passes both the roots and the callers is let in, so a
- * policy alone changes nothing until there is a root.
- */
-function changesOf(
-  before: Manifest | undefined,
-  after: Manifest | undefined,
-  from: MeshState,
-  to: MeshState,
-  own: ReadonlySet<TrustDomain>,
-): readonly Change[] {
-  const written = readState([...(before === undefined ? [] : [before]), ...(after === undefined ? [] : [after])])
-  const kind = (before ?? after)?.kind
-  const inbound = [...written.inbound.keys()].flatMap((key) => {
-    const was = from.inbound.get(key)
-    const becomes = to.inbound.get(key)
-    if (was === undefined && becomes === undefined) return []
-    const scope = (was ?? becomes) as Inbound
-    const b = was ?? noInbound(scope.at)
-    const a = becomes ?? noInbound(scope.at)
-    // Each object moves its own part only: a filter the roots, a policy the callers.
-    const moved = kind === 'EnvoyFilter' ? { ...b, roots: a.roots } : { ...b, callers: a.callers }
-    return compare(acceptedBy(b, own), acceptedBy(moved, own))
-  })
-  const outbound = [...written.outbound.keys()].flatMap((key) => {
-    const was = from.outbound.get(key)
-    const becomes = to.outbound.get(key)
-    const scope = was ?? becomes
-    if (scope === undefined) return []
-    return compareHosts(was ?? noOutbound(scope.from), becomes ?? noOutbound(scope.from))
-  })
-  return [...inbound, ...outbound]
-}
-
-function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>): Accepted {
-  return new Map(
-    [...scope.roots].map(([domain, roots]) => {
-      const named: readonly Principal[] | undefined = scope.callers.get(domain)
-      return [
-        domain,
-        {
-          roots: roots.map((root) => root.fingerprint),
-          callers: own.has(domain) ? [] : (named ?? [`${domain}/*`]),
-          where: describeWorkloads(scope.at),
-        },
-      ]
-    }),
-  )
-}
-
-function compare(before: Accepted, after: Accepted): Change[] {
-  return [...new Set([...before.keys(), ...after.keys()])].flatMap((trusted) => {
-    const b = before.get(trusted)
-    const a = after.get(trusted)
-    const where =
-      b === undefined || a === undefined
-        ? [{ effect: a === undefined ? 'narrows' : 'widens', of: 'workloads', trusted, what: (a ?? b)?.where ?? '' } as const]
-        : []
-    return [
-      ...where,
-      ...diff('root', trusted, b?.roots ?? [], a?.roots ?? []),
-      ...diff('caller', trusted, b?.callers ?? [], a?.callers ?? []),
-    ]
-  })
-}
-
-function compareHosts(before: Outbound, after: Outbound): Change[] {
-  const at = describeWorkloads(before.from)
-  const hosts = [...new Set([...before.hosts.keys(), ...after.hosts.keys()])]
-  return hosts.flatMap((host) => {
-    const b: Roots = before.hosts.get(host) ?? new Map()
-    const a: Roots = after.hosts.get(host) ?? new Map()
-    return [...new Set([...b.keys(), ...a.keys()])].flatMap((trusted): Change[] => {
-      const was = b.get(trusted)?.map((root) => root.fingerprint) ?? []
-      const is = a.get(trusted)?.map((root) => root.fingerprint) ?? []
-      const opened: Change[] =
-        was.length === 0 && is.length > 0 ? [{ effect: 'widens', of: 'host', trusted, what: `${host} from ${at}` }] : []
-      const closed: Change[] =
-        was.length > 0 && is.length === 0 ? [{ effect: 'narrows', of: 'host', trusted, what: `${host} from ${at}` }] : []
-      return [...opened, ...closed, ...diff('root', trusted, was, is)]
-    })
-  })
-}
-
-function diff(of: 'root' | 'caller', trusted: TrustDomain, before: readonly string[], after: readonly string[]): Change[] {
-  const added = after.filter((what) => !before.includes(what)).map((what): Change => ({ effect: 'widens', of, trusted, what }))
-  const removed = before.filter((what) => !after.includes(what)).map((what): Change => ({ effect: 'narrows', of, trusted, what }))
-  return [...added, ...removed]
-}
-
-// ── what a step costs, and what it waits for ──
-
 /** Every inbound change makes Envoy drain the listener: idle connections end, long ones are cut 45 s later. */
 function drained(object: Manifest | undefined, objects: readonly Manifest[]): number {
   if (object === undefined || object.kind === 'ConfigMap') return 0
   const scopes = [...readState([object]).inbound.values()]
   return new Set(scopes.flatMap((scope) => podsIn(objects, scope.at)).filter((pod) => !isGateway(pod, objects))).size
-}
-
-function gatesOf(
-  phase: Phase,
-  changes: readonly Change[],
-  going: Course,
-  intent: Intent,
-  wanted: readonly Intent[],
-  seen: Seens,
-  now: Date,
-): readonly Gate[] {
-  if (phase === 'close') return retirements(changes, going, intent, wanted, seen, now)
-  const delivered = intent.member.home?.directory !== undefined
-  return phase === 'clean' && delivered ? deliveredRemovals(going, intent, seen.get(intent.member.name)) : []
-}
-
-/** A root goes while its domain stays trusted: only when what that domain's CA signs with now is under one that stays. */
-function retirements(
-  changes: readonly Change[],
-  going: Course,
-  intent: Intent,
-  wanted: readonly Intent[],
-  seen: Seens,
-  now: Date,
-): readonly Gate[] {
-  const leaving = changes.filter(
-    (change) => change.of === 'root' && change.effect === 'narrows' && domainStays(going.after, change.trusted),
-  )
-  return leaving.map((change) => {
-    const bundle =
-      change.trusted === intent.member.trustDomain
-        ? intent.own
-        : intent.trusts.find((trust) => trust.trustDomain === change.trusted)?.bundle
-    const member =
-      change.trusted === intent.member.trustDomain
-        ? intent.member.name
-        : intent.trusts.find((trust) => trust.trustDomain === change.trusted)?.trusted
-    const istio = member === undefined ? undefined : seen.get(member)?.istio
-    const presented = istio?.ok === true ? istio.value.presented : undefined
-    const issuer = presented?.ok === true ? anchorOf(presented.value, bundle?.anchors ?? [], now).anchor : undefined
-    const unseen = wanted.some((w) => w.member.name === member)
-      ? `the certificate chain that ${member} presents`
-      : `evidence from ${member ?? change.trusted}`
-    return {
-      needs: 'unused',
-      root: change.what as Gate['root'],
-      open: issuer !== undefined,
-      waitingFor: issuer === undefined ? [unseen] : [],
-    }
-  })
-}
-
-const domainStays = (after: MeshState, domain: TrustDomain): boolean =>
-  [...after.inbound.values()].some((scope) => scope.roots.has(domain)) ||
-  [...after.outbound.values()].some((scope) => [...scope.hosts.values()].some((roots) => roots.has(domain)))
-
-/** Git delivers at its own pace: a policy goes only when the proxies are seen to have let go of the filter. */
-function deliveredRemovals(going: Course, intent: Intent, seen: Observation | undefined): readonly Gate[] {
-  const proxies = seen?.proxies.ok === true ? seen.proxies.value : undefined
-  return [...going.before.shares.values()]
-    .filter((share) => !going.after.shares.has(share.trusted))
-    .flatMap(({ trustDomain, roots }) => {
-      const holding = proxies
-        ?.filter(({ config }) => config === undefined || config.inbound.some((chain) => chain.pins?.has(trustDomain)))
-        .map(({ proxy }) => proxy)
-      const waitingFor = holding ?? [`evidence from the proxies of ${intent.member.name}`]
-      return roots.map((root): Gate => ({ needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }))
-    })
-}
-
-function reasonOf(before: Manifest | undefined, after: Manifest | undefined, phase: Phase, changes: readonly Change[]): string {
-  const object = (after ?? before) as Manifest
-  const verb = before === undefined ? 'create' : after === undefined ? 'remove' : 'update'
-  if (verb === 'update' && changes.length === 0 && (phase === 'open' || phase === 'guard'))
-    return `${object.kind} is not as written: put it back`
-  const why: Readonly<Record<string, string>> = {
-    ConfigMap: 'the approved roots, for people and tools',
-    PeerAuthentication: 'mutual TLS only, before anything is opened',
-    AuthorizationPolicy:
-      phase === 'open'
-        ? 'callers that may come in from now on'
-        : phase === 'clean'
-          ? 'nobody of that domain is accepted any more'
-          : 'who may not come in, before any root is accepted',
-    EnvoyFilter: phase === 'close' ? 'roots that are accepted no longer' : 'roots, each bound to its trust domain',
-  }
-  return `${verb}: ${why[object.kind] ?? object.kind}`
 }
 
 /** What the observation becomes when the step is carried out: for tests and the demo. */

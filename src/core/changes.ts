@@ -1,0 +1,99 @@
+/** What the write of one object changes in trust. */
+import { readState } from './istio/render.ts'
+import { type Inbound, type MeshState, noInbound, noOutbound, type Outbound, type Roots } from './istio/state.ts'
+import type { Change, Manifest } from './model.ts'
+import type { Principal } from './spiffe/spiffe-id.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
+import { describeWorkloads } from './workloads.ts'
+
+type Accepted = ReadonlyMap<TrustDomain, { readonly roots: readonly string[]; readonly callers: readonly string[]; readonly where: string }>
+
+/**
+ * The effect of writing one object between two stages. Only what passes both the roots and the callers is let in, so a
+ * policy alone changes nothing until there is a root.
+ */
+export function changesOf(
+  before: Manifest | undefined,
+  after: Manifest | undefined,
+  from: MeshState,
+  to: MeshState,
+  own: ReadonlySet<TrustDomain>,
+): readonly Change[] {
+  const written = readState([...(before === undefined ? [] : [before]), ...(after === undefined ? [] : [after])])
+  const kind = (before ?? after)?.kind
+  const inbound = [...written.inbound.keys()].flatMap((key) => {
+    const was = from.inbound.get(key)
+    const becomes = to.inbound.get(key)
+    if (was === undefined && becomes === undefined) return []
+    const scope = (was ?? becomes) as Inbound
+    const b = was ?? noInbound(scope.at)
+    const a = becomes ?? noInbound(scope.at)
+    // Each object moves its own part only: a filter the roots, a policy the callers.
+    const moved = kind === 'EnvoyFilter' ? { ...b, roots: a.roots } : { ...b, callers: a.callers }
+    return compare(acceptedBy(b, own), acceptedBy(moved, own))
+  })
+  const outbound = [...written.outbound.keys()].flatMap((key) => {
+    const was = from.outbound.get(key)
+    const becomes = to.outbound.get(key)
+    const scope = was ?? becomes
+    if (scope === undefined) return []
+    return compareHosts(was ?? noOutbound(scope.from), becomes ?? noOutbound(scope.from))
+  })
+  return [...inbound, ...outbound]
+}
+
+function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>): Accepted {
+  return new Map(
+    [...scope.roots].map(([domain, roots]) => {
+      const named: readonly Principal[] | undefined = scope.callers.get(domain)
+      return [
+        domain,
+        {
+          roots: roots.map((root) => root.fingerprint),
+          callers: own.has(domain) ? [] : (named ?? [`${domain}/*`]),
+          where: describeWorkloads(scope.at),
+        },
+      ]
+    }),
+  )
+}
+
+function compare(before: Accepted, after: Accepted): Change[] {
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((trusted) => {
+    const b = before.get(trusted)
+    const a = after.get(trusted)
+    const where =
+      b === undefined || a === undefined
+        ? [{ effect: a === undefined ? 'narrows' : 'widens', of: 'workloads', trusted, what: (a ?? b)?.where ?? '' } as const]
+        : []
+    return [
+      ...where,
+      ...diff('root', trusted, b?.roots ?? [], a?.roots ?? []),
+      ...diff('caller', trusted, b?.callers ?? [], a?.callers ?? []),
+    ]
+  })
+}
+
+function compareHosts(before: Outbound, after: Outbound): Change[] {
+  const at = describeWorkloads(before.from)
+  const hosts = [...new Set([...before.hosts.keys(), ...after.hosts.keys()])]
+  return hosts.flatMap((host) => {
+    const b: Roots = before.hosts.get(host) ?? new Map()
+    const a: Roots = after.hosts.get(host) ?? new Map()
+    return [...new Set([...b.keys(), ...a.keys()])].flatMap((trusted): Change[] => {
+      const was = b.get(trusted)?.map((root) => root.fingerprint) ?? []
+      const is = a.get(trusted)?.map((root) => root.fingerprint) ?? []
+      const opened: Change[] =
+        was.length === 0 && is.length > 0 ? [{ effect: 'widens', of: 'host', trusted, what: `${host} from ${at}` }] : []
+      const closed: Change[] =
+        was.length > 0 && is.length === 0 ? [{ effect: 'narrows', of: 'host', trusted, what: `${host} from ${at}` }] : []
+      return [...opened, ...closed, ...diff('root', trusted, was, is)]
+    })
+  })
+}
+
+function diff(of: 'root' | 'caller', trusted: TrustDomain, before: readonly string[], after: readonly string[]): Change[] {
+  const added = after.filter((what) => !before.includes(what)).map((what): Change => ({ effect: 'widens', of, trusted, what }))
+  const removed = before.filter((what) => !after.includes(what)).map((what): Change => ({ effect: 'narrows', of, trusted, what }))
+  return [...added, ...removed]
+}

@@ -1,0 +1,47 @@
+/** Which objects a phase writes, and why. */
+import { keyOf, sameContent } from './manifest.ts'
+import type { Change, Manifest, Phase } from './model.ts'
+
+/** In which phases objects of a kind are written: filters open and close, what restricts comes first and goes last. */
+const WRITES: Readonly<Record<Phase, (kind: string, removal: boolean) => boolean>> = {
+  guard: (kind, removal) => kind !== 'EnvoyFilter' && !removal,
+  open: (kind, removal) => (kind === 'EnvoyFilter' || kind === 'AuthorizationPolicy') && !removal,
+  close: (kind) => kind === 'EnvoyFilter',
+  clean: (kind) => kind !== 'EnvoyFilter',
+}
+
+export function differences(
+  current: ReadonlyMap<string, Manifest>,
+  desired: readonly Manifest[],
+  phase: Phase,
+): readonly [string, Manifest | undefined, Manifest | undefined][] {
+  const wanted = new Map(desired.map((object) => [keyOf(object), object]))
+  const writes = WRITES[phase]
+  const made = [...wanted].flatMap(([key, after]): [string, Manifest | undefined, Manifest | undefined][] => {
+    const before = current.get(key)
+    return !writes(after.kind, false) || (before !== undefined && sameContent(before, after)) ? [] : [[key, before, after]]
+  })
+  const removed = [...current].flatMap(([key, before]): [string, Manifest | undefined, Manifest | undefined][] =>
+    wanted.has(key) || !writes(before.kind, true) ? [] : [[key, before, undefined]],
+  )
+  return [...made, ...removed]
+}
+
+export function reasonOf(before: Manifest | undefined, after: Manifest | undefined, phase: Phase, changes: readonly Change[]): string {
+  const object = (after ?? before) as Manifest
+  const verb = before === undefined ? 'create' : after === undefined ? 'remove' : 'update'
+  if (verb === 'update' && changes.length === 0 && (phase === 'open' || phase === 'guard'))
+    return `${object.kind} is not as written: put it back`
+  const why: Readonly<Record<string, string>> = {
+    ConfigMap: 'the approved roots, for people and tools',
+    PeerAuthentication: 'mutual TLS only, before anything is opened',
+    AuthorizationPolicy:
+      phase === 'open'
+        ? 'callers that may come in from now on'
+        : phase === 'clean'
+          ? 'nobody of that domain is accepted any more'
+          : 'who may not come in, before any root is accepted',
+    EnvoyFilter: phase === 'close' ? 'roots that are accepted no longer' : 'roots, each bound to its trust domain',
+  }
+  return `${verb}: ${why[object.kind] ?? object.kind}`
+}
