@@ -7,6 +7,7 @@ import type { RequestOptions } from 'node:https'
 import { delimiter, join } from 'node:path'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { FederationError } from '../../core/errors.ts'
+import { fileError } from '../files.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -67,6 +68,7 @@ function readOne(config: KubeConfig, file: string): KubeConfig {
     config.loadFromFile(file)
     return config
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== undefined) throw fileError('file-unreadable', file, cause)
     // Only the parser's first line: the rest quotes the file, and there are credentials in it.
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
     throw new FederationError('file-unreadable', file, `not a kubeconfig: ${why}`, { hint: `kubectl --kubeconfig ${file} config view` })
