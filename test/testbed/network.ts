@@ -4,13 +4,16 @@ import { apiServerAddress, BRIDGE, CLUSTERS, HOST_ADDRESS, NETNS_PREFIX } from '
 import { identify, signalGroup } from './processes.ts'
 import { outcome, run, until } from './run.ts'
 
+const BRIDGE_MAC = '02:e7:7e:47:e0:01'
+
 const ip = (...args: readonly string[]): Promise<string> => run('ip', args)
 
 /** @throws Error when the machine already has a 10.77.0.0/16 of someone else's */
 export async function createBridge(): Promise<void> {
   const taken = (await ip('-o', '-4', 'address', 'show')).split('\n').find((line) => / 10\.77\./.test(line))
   if (taken !== undefined) throw new Error(`10.77.0.0/16 is in use on this machine: ${taken.trim()}`)
-  await ip('link', 'add', BRIDGE, 'type', 'bridge')
+  // With no address of its own a bridge takes the lowest of its ports' and so changes it: connections to the host then hang for a while.
+  await ip('link', 'add', BRIDGE, 'address', BRIDGE_MAC, 'type', 'bridge')
   await ip('link', 'set', BRIDGE, 'up')
   // The first address is the primary one: all that the host sends comes from there.
   for (const address of [HOST_ADDRESS, ...CLUSTERS.map(apiServerAddress)]) await ip('address', 'add', `${address}/16`, 'dev', BRIDGE)
