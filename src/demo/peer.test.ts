@@ -1,0 +1,118 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { readRoots } from '../core/istio/pinned.ts'
+import { parsePrincipal } from '../core/spiffe/spiffe-id.ts'
+import { parseTrustDomain } from '../core/spiffe/trust-domain.ts'
+import { fingerprintOf } from '../core/x509/anchor.ts'
+import { type Authority, type Identity, makeAuthority } from './authority.ts'
+import { call, type Outcome, type Server } from './peer.ts'
+import { flattened, ownTrust, type Trust } from './trust.ts'
+
+const NOW = new Date()
+const A = parseTrustDomain('cluster-a.example')
+const B = parseTrustDomain('cluster-b.example')
+const CLIENT = 'spiffe://cluster-a.example/ns/sample/sa/client'
+const SERVER = 'spiffe://cluster-b.example/ns/sample/sa/server'
+const ADMIN = 'spiffe://cluster-b.example/ns/sample/sa/admin'
+
+let a: Authority
+let b: Authority
+let onlyA: Trust
+let onlyB: Trust
+let both: Trust
+const rootOf = ({ rootPem }: Authority) => {
+  const [root] = readRoots(rootPem)
+  if (root === undefined) throw new TypeError('no root')
+  return root
+}
+
+beforeAll(async () => {
+  ;[a, b] = await Promise.all([makeAuthority(A, NOW), makeAuthority(B, NOW)])
+  onlyA = ownTrust(A, rootOf(a))
+  onlyB = ownTrust(B, rootOf(b))
+  both = {
+    kind: 'bound',
+    roots: new Map([
+      [A, [rootOf(a)]],
+      [B, [rootOf(b)]],
+    ]),
+  }
+})
+
+const meet = async (client: { identity: Identity; trust?: Trust }, server: Partial<Server>): Promise<Outcome> =>
+  call(
+    { ...client, host: 'server.sample.svc.cluster.local', expects: SERVER },
+    { identity: await b.mint(SERVER), trust: both, callers: new Map(), ...server },
+    NOW,
+  )
+
+describe('an authority of the demo', () => {
+  it('names its root by the fingerprint that the product gives it', () => {
+    expect(fingerprintOf(rootOf(a).der)).toBe(a.root)
+    expect(a.root).not.toBe(b.root)
+  })
+})
+
+describe('a call between peers of the demo', () => {
+  it('is accepted where each side accepts the other, and both see who is there', async () => {
+    expect(await meet({ identity: await a.mint(CLIENT), trust: both }, {})).toEqual({
+      verdict: 'accepted',
+      serverSaw: CLIENT,
+      clientSaw: SERVER,
+    })
+  })
+
+  it('is refused by a client that does not know the server’s root', async () => {
+    expect(await meet({ identity: await a.mint(CLIENT), trust: onlyA }, {})).toMatchObject({
+      verdict: 'refused',
+      by: 'client',
+      code: 'SELF_SIGNED_CERT_IN_CHAIN',
+    })
+  })
+
+  it('is refused by a server that does not know the client’s root, also when the client checks nobody', async () => {
+    const refused = { verdict: 'refused', by: 'server', code: 'SELF_SIGNED_CERT_IN_CHAIN' }
+    expect(await meet({ identity: await a.mint(CLIENT) }, { trust: onlyB })).toMatchObject(refused)
+    expect(await meet({ identity: await a.mint(CLIENT), trust: both }, { trust: onlyB })).toMatchObject(refused)
+  })
+
+  it('is forbidden to a caller whom the policy does not name', async () => {
+    const callers = new Map([[A, [parsePrincipal('cluster-a.example/ns/sample/sa/client')]]])
+    expect(await meet({ identity: await a.mint(`${CLIENT}-2`), trust: both }, { callers })).toMatchObject({
+      verdict: 'forbidden',
+      serverSaw: `${CLIENT}-2`,
+    })
+    expect(await meet({ identity: await a.mint(CLIENT), trust: both }, { callers })).toMatchObject({ verdict: 'accepted' })
+  })
+})
+
+describe('an impostor, whose ID is of another trust domain than its CA', () => {
+  it('is refused as a caller where roots are bound to their trust domain, and let in by a flat list', async () => {
+    const impostor = { identity: await a.mint(ADMIN) }
+    expect(await meet(impostor, {})).toMatchObject({ verdict: 'refused', by: 'server', code: 'OTHER_ROOT' })
+    expect(await meet(impostor, { trust: flattened(both) })).toMatchObject({ verdict: 'accepted', serverSaw: ADMIN })
+  })
+
+  it('is refused as a server, and believed by a flat list', async () => {
+    const identity = await a.mint(SERVER)
+    expect(await meet({ identity: await a.mint(CLIENT), trust: both }, { identity })).toMatchObject({
+      verdict: 'refused',
+      by: 'client',
+      code: 'OTHER_ROOT',
+    })
+    expect(await meet({ identity: await a.mint(CLIENT), trust: flattened(both) }, { identity })).toMatchObject({
+      verdict: 'accepted',
+      clientSaw: SERVER,
+    })
+  })
+})
+
+describe('a certificate that names nobody we can take', () => {
+  it.each([
+    { name: 'no SPIFFE ID', id: 'https://cluster-a.example/', code: 'NO_SPIFFE_ID' },
+    { name: 'a SPIFFE ID without a path', id: 'spiffe://cluster-a.example', code: 'NO_SPIFFE_ID' },
+    { name: 'a trust domain in capitals', id: 'spiffe://Cluster-A.example/ns/sample/sa/client', code: 'NO_SPIFFE_ID' },
+    { name: 'a trust domain without roots here', id: 'spiffe://cluster-c.example/ns/sample/sa/client', code: 'NO_ROOTS_FOR_DOMAIN' },
+  ])('is refused: $name', async ({ id, code }) => {
+    expect(await meet({ identity: await a.mint(id) }, {})).toMatchObject({ verdict: 'refused', by: 'server', code })
+  })
+})

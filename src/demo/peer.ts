@@ -1,0 +1,142 @@
+/**
+ * Two workloads and one call between them: mutual TLS and HTTP/1.1 over loopback, by node:tls and OpenSSL.
+ *
+ * As between two sidecars, each side checks the other, and the server's policies look at the caller once TLS stands.
+ * One thing differs: Node cannot send the alert that Envoy sends, so a server that refuses just closes the connection.
+ */
+import { createServer, type Server as HttpsServer, request } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
+import { printRoots } from '../core/istio/pinned.ts'
+import type { Identity } from './authority.ts'
+import { type Callers, isDenied, type Trust } from './trust.ts'
+import { chainFrom, chainOf, identityIn, type Peer, Refusal, rootsOf, validate } from './validator.ts'
+
+export interface Client {
+  readonly identity: Identity
+  /** Undefined: checks nobody, as an attacker does. */
+  readonly trust?: Trust
+  readonly host: string
+  /** The SPIFFE ID that the server must show, as istiod learns it from the endpoints. */
+  readonly expects: string
+}
+
+export interface Server {
+  readonly identity: Identity
+  readonly trust: Trust
+  readonly callers: Callers
+}
+
+export type Outcome =
+  | { readonly verdict: 'accepted' | 'forbidden'; readonly serverSaw: string; readonly clientSaw: string }
+  | { readonly verdict: 'refused'; readonly by: 'client' | 'server'; readonly code: string; readonly message: string }
+
+const TIMEOUT_MS = 5000
+/** Node gives a server only the name of the error; these are OpenSSL's words for it. */
+const WORDS: Readonly<Record<string, string>> = {
+  SELF_SIGNED_CERT_IN_CHAIN: 'self-signed certificate in certificate chain',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unable to get local issuer certificate',
+  CERT_SIGNATURE_FAILURE: 'certificate signature failure',
+  CERT_HAS_EXPIRED: 'certificate has expired',
+}
+
+/** Starts the server for this one call. @throws Error when the call fails for any other reason than that a side refused */
+export async function call(client: Client, server: Server, now: Date): Promise<Outcome> {
+  let refusal: Refusal | undefined
+  const listening = await listen(server, now, (refused) => {
+    refusal = refused
+  })
+  try {
+    return await ask(client, (listening.address() as AddressInfo).port, now)
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown) {
+      const closed = thrown.code === 'ECONNRESET' || thrown.code === 'EPIPE'
+      if (closed && refusal !== undefined) return { verdict: 'refused', by: 'server', code: refusal.code, message: refusal.message }
+      if (!closed) return { verdict: 'refused', by: 'client', code: String(thrown.code), message: thrown.message }
+    }
+    throw thrown
+  } finally {
+    listening.closeAllConnections()
+    await new Promise((resolve) => listening.close(resolve))
+  }
+}
+
+function listen({ identity, trust, callers }: Server, now: Date, refuse: (refusal: Refusal) => void): Promise<HttpsServer> {
+  const server = createServer({
+    cert: identity.chain,
+    key: identity.key,
+    ca: printRoots(rootsOf(trust)),
+    requestCert: true,
+    // Not to let anybody in: Node would hide why OpenSSL refused, and the answer to that is `admit`.
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+  })
+  const admitted = new WeakMap<object, Peer>()
+  server.prependListener('secureConnection', (socket) => {
+    try {
+      admitted.set(socket, admit(socket, trust, now))
+    } catch (thrown) {
+      socket.destroy()
+      if (!(thrown instanceof Refusal)) throw thrown
+      refuse(thrown)
+    }
+  })
+  server.on('request', (asked, answer) => {
+    const peer = admitted.get(asked.socket)
+    // Nothing reaches this unless it was admitted; if anything ever does, it gets no answer.
+    if (peer === undefined) return void asked.socket.destroy()
+    answer.statusCode = isDenied(callers, peer.id, peer.domain) ? 403 : 200
+    answer.end(peer.id)
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => resolve(server))
+  })
+}
+
+function admit(socket: TLSSocket, trust: Trust, now: Date): Peer {
+  if (!socket.authorized) {
+    // A code, although the types say Error.
+    const code = String(socket.authorizationError)
+    throw new Refusal(code, WORDS[code] ?? code)
+  }
+  return validate(chainOf(socket), trust, now)
+}
+
+function ask({ identity, trust, host, expects }: Client, port: number, now: Date): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const asking = request({
+      host: '127.0.0.1',
+      port,
+      servername: host,
+      headers: { host },
+      cert: identity.chain,
+      key: identity.key,
+      agent: false,
+      minVersion: 'TLSv1.2',
+      timeout: TIMEOUT_MS,
+      ...(trust === undefined ? { rejectUnauthorized: false } : { ca: printRoots(rootsOf(trust)) }),
+      // Called by node:tls once OpenSSL has verified the chain against `ca`, with the certificates above the leaf.
+      checkServerIdentity: (_, certificate) => {
+        try {
+          const { id } = trust === undefined ? { id: expects } : validate(chainFrom(certificate as DetailedPeerCertificate), trust, now)
+          return id === expects ? undefined : new Refusal('OTHER_IDENTITY', `the server is ${id}, not ${expects}`)
+        } catch (thrown) {
+          return thrown instanceof Error ? thrown : new Error(String(thrown))
+        }
+      },
+    })
+    asking.on('timeout', () => asking.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)))
+    asking.on('error', reject)
+    asking.on('response', (answer) => {
+      const clientSaw = identityIn(chainOf(answer.socket as TLSSocket)).id
+      let serverSaw = ''
+      answer.setEncoding('utf8').on('data', (text: string) => {
+        serverSaw += text
+      })
+      answer.on('error', reject)
+      answer.on('end', () => resolve({ verdict: answer.statusCode === 200 ? 'accepted' : 'forbidden', serverSaw, clientSaw }))
+    })
+    asking.end()
+  })
+}
