@@ -5,6 +5,7 @@
 import { error, type Finding, warning } from '../finding.ts'
 import { elementAt, TAG } from '../x509/der.ts'
 import { splitPem } from '../x509/pem.ts'
+import { printable } from '../x509/printable.ts'
 import { JsonFault, JsonObject, readJson } from './json.ts'
 import { type Part, privateKey, readKeys, repeated } from './jwks.ts'
 
@@ -68,7 +69,7 @@ function readPem(file: Uint8Array): Document {
 }
 
 function otherBlock(subject: string, label: string): Finding {
-  const shown = JSON.stringify(label.slice(0, 40))
+  const shown = JSON.stringify(printable(label, 40))
   if (/PRIVATE KEY/i.test(label)) return privateKey(subject, `is a private key (${shown})`)
   return error('non-certificate-block', subject, `is not a certificate but ${shown}`, 'only CERTIFICATE blocks belong into a bundle')
 }
@@ -113,7 +114,8 @@ function readMap(root: JsonObject, findings: Finding[]): Part[] {
     findings.push(error('malformed-bundle', 'file', '`trust_domains` is not an object'))
     return []
   }
-  for (const name of domains.repeated) {
+  for (const repeatedName of domains.repeated) {
+    const name = printable(repeatedName)
     findings.push(
       error(
         'duplicate-trust-domain',
@@ -123,8 +125,9 @@ function readMap(root: JsonObject, findings: Finding[]): Part[] {
       ),
     )
   }
-  return [...domains.members].map(([name, bundle]) => {
-    if (bundle instanceof JsonObject) return { trustDomain: name, ...readKeys(bundle, `${name} `) }
-    return { trustDomain: name, entries: [], findings: [error('malformed-bundle', name, 'its bundle is not an object')] }
+  return [...domains.members].map(([trustDomain, bundle]) => {
+    const name = printable(trustDomain)
+    if (bundle instanceof JsonObject) return { trustDomain, ...readKeys(bundle, `${name} `) }
+    return { trustDomain, entries: [], findings: [error('malformed-bundle', name, 'its bundle is not an object')] }
   })
 }

@@ -61,7 +61,7 @@ export function readBundle(file: Uint8Array, options: ReadOptions): Reading {
     findings.push(
       warning(
         'bundle-empty',
-        part.trustDomain ?? 'file',
+        trustDomain ?? 'file',
         'holds no root: its trust domain has revoked them all',
         'nobody of it is trusted once this is approved',
       ),

@@ -39,7 +39,7 @@ export interface JudgeContext {
 export function publicRoots(pems: readonly string[]): ReadonlySet<Fingerprint> {
   const roots = new Set<Fingerprint>()
   for (const pem of pems) {
-    const der = decodeBase64(pem.replace(/-----[A-Z ]+-----/g, ''))
+    const der = decodeBase64(Buffer.from(pem.replace(/-----[A-Z ]+-----/g, '')))
     if (der !== undefined && der.length > 0) roots.add(fingerprintOf(der)).add(keyOf(der))
   }
   return roots

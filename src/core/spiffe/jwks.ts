@@ -4,6 +4,7 @@
  */
 import { error, type Finding, info, warning } from '../finding.ts'
 import { decodeBase64 } from '../x509/pem.ts'
+import { printable } from '../x509/printable.ts'
 import { type Json, JsonNumber, JsonObject } from './json.ts'
 
 /** One certificate in a file. */
@@ -78,14 +79,14 @@ function ignoredBecause(key: JsonObject, subject: string): Finding | undefined {
   return undefined
 }
 
-const shown = (value: Json): string => (typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : 'not a string')
+const shown = (value: Json): string => (typeof value === 'string' ? JSON.stringify(printable(value, 40)) : 'not a string')
 
 function readX5c(key: JsonObject, subject: string, findings: Finding[]): Entry | undefined {
   const x5c = key.get('x5c') as readonly Json[]
   if (x5c.length > 1)
     findings.push(warning('x5c-several', subject, `has ${x5c.length} values in \`x5c\`; the first counts (X509-SVID §6.2)`, PUBLISHER))
   const [first] = x5c
-  const der = typeof first === 'string' ? decodeBase64(first) : undefined
+  const der = typeof first === 'string' ? decodeBase64(Buffer.from(first)) : undefined
   if (der === undefined || der.length === 0) {
     findings.push(
       error(
@@ -129,6 +130,6 @@ export const repeated = (subject: string, member: string): Finding =>
   error(
     'duplicate-member',
     subject,
-    `member ${JSON.stringify(member)} is there more than once; readers differ on which one counts`,
+    `member ${JSON.stringify(printable(member, 40))} is there more than once; readers differ on which one counts`,
     'ask the publisher to mend the file',
   )

@@ -1,5 +1,6 @@
 /** SPIFFE IDs and Istio principals, SPIFFE-ID §2: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md */
 import { FederationError } from '../errors.ts'
+import { printable } from '../x509/printable.ts'
 import { parseTrustDomain, type TrustDomain } from './trust-domain.ts'
 
 declare const checked: unique symbol
@@ -28,3 +29,28 @@ export function parsePrincipal(text: string): Principal {
 }
 
 export const trustDomainOf = (principal: Principal): TrustDomain => principal.slice(0, principal.indexOf('/')) as TrustDomain
+
+/** A SPIFFE ID of a workload: `spiffe://TRUST-DOMAIN/PATH`, at most 2048 bytes, with a path (§2). */
+export type SpiffeId = string & { readonly [checkedId]: 'SpiffeId' }
+declare const checkedId: unique symbol
+
+/** §2.3: what every implementation must support, and none should exceed. */
+const MAX_ID_BYTES = 2048
+
+/** @throws FederationError spiffe-id-invalid */
+export function parseSpiffeId(text: string): SpiffeId {
+  const refuse = (message: string): never => {
+    throw new FederationError('spiffe-id-invalid', JSON.stringify(printable(text)), message)
+  }
+  if (!text.startsWith('spiffe://')) refuse('want spiffe://TRUST-DOMAIN/PATH')
+  if (text.length > MAX_ID_BYTES) refuse(`is longer than ${MAX_ID_BYTES} bytes`)
+  const [domain = '', ...segments] = text.slice('spiffe://'.length).split('/')
+  if (!/^[a-z0-9._-]{1,255}$/.test(domain)) refuse('its trust domain is not 1-255 of a-z 0-9 . - _')
+  if (segments.length === 0) refuse('names a trust domain and no workload: it has no path')
+  if (segments.some((segment) => segment === '.' || segment === '..' || !/^[a-zA-Z0-9._-]+$/.test(segment))) {
+    refuse('its path has an empty segment, . or .., or other characters than a-z A-Z 0-9 . - _')
+  }
+  return text as SpiffeId
+}
+
+export const trustDomainOfId = (id: SpiffeId): TrustDomain => (id.split('/')[2] ?? '') as TrustDomain

@@ -5,6 +5,7 @@
  * that receives one need not check it again.
  */
 import { FederationError } from '../errors.ts'
+import { printable } from '../x509/printable.ts'
 
 declare const checked: unique symbol
 export type TrustDomain = string & { readonly [checked]: 'TrustDomain' }
@@ -15,7 +16,7 @@ const MAX_BYTES = 255
 /** @throws FederationError trust-domain-invalid */
 export function parseTrustDomain(name: string): TrustDomain {
   if (name.length > MAX_BYTES || !/^[a-z0-9._-]+$/.test(name)) {
-    throw new FederationError('trust-domain-invalid', JSON.stringify(name), 'want 1-255 of a-z 0-9 . - _')
+    throw new FederationError('trust-domain-invalid', JSON.stringify(printable(name, MAX_BYTES)), 'want 1-255 of a-z 0-9 . - _')
   }
   return name as TrustDomain
 }

@@ -5,13 +5,14 @@ import { DerFault } from './der.ts'
 import { basicConstraintsOf, uriSansOf } from './extensions.ts'
 import { type Fields, fieldsOf, sameBytes } from './fields.ts'
 import { type Fingerprint, fingerprintOf } from './fingerprint.ts'
+import { printable } from './printable.ts'
 import { type KeyFacts, keyFactsOf } from './public-key.ts'
 import { checkAsGoDoes } from './strict.ts'
 
 export interface Certificate {
   readonly fingerprint: Fingerprint
   readonly der: Uint8Array
-  /** `CN=…, O=…`, in the order of the certificate; special characters escaped (RFC 2253). */
+  /** `CN=…, O=…`, in the order of the certificate; special characters escaped (RFC 2253), fit to be shown. */
   readonly subject: string
   readonly issuer: string
   /** Hexadecimal, as openssl prints it. */
@@ -26,8 +27,6 @@ export interface Certificate {
   /** OpenSSL's name of it, or the OID. */
   readonly signatureAlgorithm: string
   readonly fields: Fields
-  /** Node's own, for signatures. */
-  readonly x509: X509Certificate
 }
 
 const SIGNATURES: Readonly<Record<string, string>> = {
@@ -56,22 +55,22 @@ export function readCertificate(der: Uint8Array, subject = 'certificate'): Certi
     const fields = fieldsOf(der)
     const key = keyFactsOf(fields.publicKey)
     checkAsGoDoes(fields)
+    const selfIssued = sameBytes(fields.issuer, fields.subject)
     const x509 = new X509Certificate(der)
     return {
       fingerprint: fingerprintOf(der),
       der,
       subject: oneLine(x509.subject),
-      issuer: oneLine(x509.issuer),
+      issuer: oneLine(selfIssued ? x509.subject : x509.issuer),
       serial: x509.serialNumber,
       notBefore: fields.notBefore,
       notAfter: fields.notAfter,
       isCA: basicConstraintsOf(fields).isCA,
-      selfIssued: sameBytes(fields.issuer, fields.subject),
-      uriSANs: uriSansOf(fields),
+      selfIssued,
+      uriSANs: uriSansOf(fields).map((uri) => printable(uri, 2048)),
       key,
       signatureAlgorithm: SIGNATURES[fields.signatureOid] ?? fields.signatureOid,
       fields,
-      x509,
     }
   } catch (cause) {
     const why = cause instanceof DerFault ? cause.message : 'OpenSSL cannot read it'
@@ -80,4 +79,4 @@ export function readCertificate(der: Uint8Array, subject = 'certificate'): Certi
 }
 
 /** Node puts one attribute on each line. */
-const oneLine = (name: string | undefined): string => (name ?? '').split('\n').join(', ')
+const oneLine = (name: string | undefined): string => printable((name ?? '').split('\n').join(', '), 1000)

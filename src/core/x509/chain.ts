@@ -1,12 +1,16 @@
 /**
- * Which anchor vouches for a presented chain. Quick and synchronous: names, signatures, dates, CA flags and path
- * lengths, not name constraints; `verifyChain` is RFC 5280 in full.
+ * Which anchor vouches for a presented chain, by RFC 5280 §6: signatures, dates, CA flags, key usage, path lengths, name
+ * constraints and unknown critical extensions, over every path there is.
  */
+import { X509Certificate } from 'node:crypto'
 import { FederationError } from '../errors.ts'
 import type { Anchor } from './anchor.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
 import { basicConstraintsOf, keyUsageOf } from './extensions.ts'
 import { fieldsOf, sameBytes } from './fields.ts'
+import { namesOutside } from './name-constraints.ts'
+import { WEAK_SIGNATURE } from './problems.ts'
+import { unknownCritical } from './strict.ts'
 
 /** Enough for any real hierarchy; a hostile chain must not buy us work. */
 const MAX_CERTIFICATES = 16
@@ -18,14 +22,35 @@ export interface Vouched {
   readonly reason?: string
 }
 
-/** @param chain DER, the leaf first, intermediates in any order; a root among them counts only if it is an anchor */
+/**
+ * RFC 5280 §6 over every path there is. Extended key usage, host names, policies and revocation are not looked at.
+ * @param chain DER, the leaf first, intermediates in any order; a root among them counts only if it is an anchor
+ */
 export function anchorOf(chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date): Vouched {
-  if (chain.length === 0) return { reason: 'no certificate was presented' }
+  const search = searchFor(chain, anchors, now)
+  if (!(search instanceof Search)) return search
+  let outside: string | undefined
+  for (const { anchor, certificates } of search.paths()) {
+    const wrong = namesOutside(certificates)
+    if (wrong === undefined) return { anchor }
+    outside ??= wrong
+  }
+  return { reason: outside ?? search.reason }
+}
+
+/** A way from the leaf up: all is well with it but the names are not looked at. */
+interface Path {
+  readonly anchor: Anchor
+  /** The leaf first, the anchor last. */
+  readonly certificates: readonly Certificate[]
+}
+
+function searchFor(chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date): Search | { readonly reason: string } {
   if (chain.length > MAX_CERTIFICATES)
     return { reason: `${chain.length} certificates were presented; at most ${MAX_CERTIFICATES} are looked at` }
   try {
     const [leaf, ...others] = chain.map((der, i) => readCertificate(der, i === 0 ? 'leaf' : `certificate ${i + 1}`))
-    return leaf === undefined ? {} : new Search(others, anchors, now).from(leaf)
+    return leaf === undefined ? { reason: 'no certificate was presented' } : new Search(leaf, others, anchors, now)
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return { reason: cause.message }
@@ -33,6 +58,7 @@ export function anchorOf(chain: readonly Uint8Array[], anchors: readonly Anchor[
 }
 
 class Search {
+  private readonly leaf: Certificate
   private readonly others: readonly Certificate[]
   private readonly anchors: readonly { readonly anchor: Anchor; readonly subject: Uint8Array }[]
   private readonly now: Date
@@ -40,52 +66,62 @@ class Search {
   /** The first obstacle on the way that came furthest. */
   private obstacle = { depth: -1, reason: '' }
 
-  constructor(others: readonly Certificate[], anchors: readonly Anchor[], now: Date) {
+  constructor(leaf: Certificate, others: readonly Certificate[], anchors: readonly Anchor[], now: Date) {
+    this.leaf = leaf
     this.others = others
     this.anchors = anchors.map((anchor) => ({ anchor, subject: fieldsOf(anchor.der).subject }))
     this.now = now
   }
 
-  from(leaf: Certificate): Vouched {
-    const stale = this.staleness(leaf)
-    if (stale) return { reason: stale }
-    const anchor = this.above(leaf, [])
-    return anchor ? { anchor } : { reason: this.obstacle.reason }
+  /** Why there is no path, once `paths` has found none. */
+  get reason(): string {
+    return this.obstacle.reason
+  }
+
+  *paths(): Generator<Path> {
+    const unusable = this.staleness(this.leaf) ?? notUnderstood(this.leaf)
+    if (unusable) return this.meet(0, unusable)
+    const itself = this.anchors.find(({ anchor }) => anchor.fingerprint === this.leaf.fingerprint)
+    if (itself) yield { anchor: itself.anchor, certificates: [this.leaf] }
+    yield* this.above(this.leaf, [])
   }
 
   /** @param below the certificates between the leaf and this one, the leaf left out */
-  private above(certificate: Certificate, below: readonly Certificate[]): Anchor | undefined {
+  private *above(certificate: Certificate, below: readonly Certificate[]): Generator<Path> {
     const named = this.anchors.filter(({ subject }) => sameBytes(subject, certificate.fields.issuer))
     for (const { anchor } of named) {
-      if (this.issued(readCertificate(anchor.der, 'root'), certificate, below)) return anchor
+      const root = readCertificate(anchor.der, 'root')
+      if (this.issued(root, certificate, below)) yield { anchor, certificates: [this.leaf, ...below, root] }
     }
     const intermediates = this.others.filter(
-      (other) => !below.includes(other) && other !== certificate && sameBytes(other.fields.subject, certificate.fields.issuer),
+      (other) =>
+        !below.includes(other) &&
+        other.fingerprint !== certificate.fingerprint &&
+        sameBytes(other.fields.subject, certificate.fields.issuer),
     )
     for (const issuer of intermediates) {
-      if (!this.issued(issuer, certificate, below)) continue
-      const found = this.above(issuer, [...below, issuer])
-      if (found) return found
+      if (this.issued(issuer, certificate, below)) yield* this.above(issuer, [...below, issuer])
     }
     if (named.length + intermediates.length === 0) {
-      this.meet(
-        below.length,
-        `${called(certificate)} was issued by ${quoted(certificate.issuer)}, which is no root given here and was not presented`,
-      )
+      const above = certificate.selfIssued
+        ? 'is self-signed and'
+        : `was issued by ${quoted(certificate.issuer)}, which was not presented and`
+      this.meet(below.length, `${called(certificate)} ${above} is not among the trusted roots`)
     }
-    return undefined
   }
 
   private issued(issuer: Certificate, certificate: Certificate, below: readonly Certificate[]): boolean {
-    const reason = this.signed(issuer, certificate) ?? this.staleness(issuer) ?? unfit(issuer, below)
+    const reason = this.signed(issuer, certificate) ?? this.staleness(issuer) ?? unfit(issuer, below) ?? notUnderstood(issuer)
     if (reason) this.meet(below.length, reason)
     return reason === undefined
   }
 
   private signed(issuer: Certificate, certificate: Certificate): string | undefined {
     this.signatures++
-    if (this.signatures > MAX_SIGNATURES) return 'too many ways to build the chain'
-    return certificate.x509.verify(issuer.x509.publicKey)
+    if (this.signatures > MAX_SIGNATURES) return 'there are too many ways to build the chain'
+    if (WEAK_SIGNATURE.test(certificate.signatureAlgorithm))
+      return `${called(certificate)} is signed with ${certificate.signatureAlgorithm}, which Go refuses`
+    return verifies(certificate, issuer)
       ? undefined
       : `${called(certificate)} names ${quoted(issuer.subject)} as its issuer, but another key of that name signed it`
   }
@@ -100,6 +136,15 @@ class Search {
   }
 }
 
+/** OpenSSL throws for a key that it cannot decode. */
+function verifies(certificate: Certificate, issuer: Certificate): boolean {
+  try {
+    return new X509Certificate(certificate.der).verify(new X509Certificate(issuer.der).publicKey)
+  } catch {
+    return false
+  }
+}
+
 function unfit(issuer: Certificate, below: readonly Certificate[]): string | undefined {
   const { isCA, pathLength } = basicConstraintsOf(issuer.fields)
   if (!isCA) return `${called(issuer)} is not a CA, so it cannot vouch for another`
@@ -110,6 +155,11 @@ function unfit(issuer: Certificate, below: readonly Certificate[]): string | und
     : undefined
 }
 
-const called = ({ subject, uriSANs }: Pick<Certificate, 'subject' | 'uriSANs'>): string =>
+function notUnderstood(certificate: Certificate): string | undefined {
+  const [oid] = unknownCritical(certificate.fields)
+  return oid === undefined ? undefined : `${called(certificate)} has the critical extension ${oid}, which nobody here understands`
+}
+
+export const called = ({ subject, uriSANs }: Pick<Certificate, 'subject' | 'uriSANs'>): string =>
   subject ? quoted(subject) : (uriSANs[0] ?? 'a certificate without a name')
 const quoted = (name: string): string => (name ? `"${name}"` : 'an issuer without a name')

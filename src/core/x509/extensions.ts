@@ -49,19 +49,25 @@ export function extendedKeyUsageOf(fields: Fields): readonly string[] | undefine
   return childrenOf(value, expectTag(elementAt(value, 0), TAG.sequence, 'the extended key usage')).map((usage) => oidOf(value, usage))
 }
 
-const NAME = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 } as const
+/** Kinds of GeneralName by their tags, §4.2.1.6. */
+export const NAME = { email: 0x81, dns: 0x82, directory: 0xa4, uri: 0x86, ip: 0x87 } as const
 
-/** §4.2.1.6: the URIs; the other kinds are only checked. */
-export function uriSansOf(fields: Fields): readonly string[] {
+/** §4.2.1.6. A directory name is tagged explicitly, so its value is a whole Name. */
+export function generalNamesOf(fields: Fields): readonly { readonly kind: number; readonly value: Uint8Array }[] {
   const value = fields.extensions.get(OID.subjectAltName)?.value
   if (value === undefined) return []
+  const list = expectTag(elementAt(value, 0), TAG.sequence, 'the alternative names')
+  return childrenOf(value, list).map((name) => ({ kind: name.tag, value: contentsOf(value, name) }))
+}
+
+/** The URIs among them; the other kinds are only checked. */
+export function uriSansOf(fields: Fields): readonly string[] {
   const uris: string[] = []
-  for (const name of childrenOf(value, expectTag(elementAt(value, 0), TAG.sequence, 'the alternative names'))) {
-    const contents = contentsOf(value, name)
-    if (name.tag === NAME.ip && contents.length !== 4 && contents.length !== 16) throw new DerFault('an IP address of a wrong length')
-    if (name.tag !== NAME.uri && name.tag !== NAME.dns && name.tag !== NAME.email) continue
-    if (contents.some((byte) => byte >= 0x80)) throw new DerFault('an alternative name that is not ASCII')
-    if (name.tag === NAME.uri) uris.push(checkUri(Buffer.from(contents).toString('latin1')))
+  for (const { kind, value } of generalNamesOf(fields)) {
+    if (kind === NAME.ip && value.length !== 4 && value.length !== 16) throw new DerFault('an IP address of a wrong length')
+    if (kind !== NAME.uri && kind !== NAME.dns && kind !== NAME.email) continue
+    if (value.some((byte) => byte >= 0x80)) throw new DerFault('an alternative name that is not ASCII')
+    if (kind === NAME.uri) uris.push(checkUri(Buffer.from(value).toString('latin1')))
   }
   return uris
 }

@@ -89,18 +89,30 @@ export function publicKeyOf(der: Uint8Array, element: Element): PublicKey {
   }
 }
 
-/** RFC 5280 §4.1.2.5: seconds are there, the zone is Z. */
+/** RFC 5280 §4.1.2.5: seconds are there, the zone is Z, and the year of the short form lies in 1950-2049. */
 function timeOf(der: Uint8Array, element: Element | undefined): Date {
-  const text = element === undefined ? '' : String.fromCharCode(...contentsOf(der, element))
   const long = element?.tag === TAG.generalizedTime
-  if (!(long ? /^\d{14}Z$/ : /^\d{12}Z$/).test(text) || !(long || element?.tag === TAG.utcTime))
+  const contents = element === undefined ? new Uint8Array() : contentsOf(der, element)
+  const length = long ? 15 : 13
+  const digits = contents.subarray(0, length - 1)
+  if (!(long || element?.tag === TAG.utcTime) || contents.length !== length || contents[length - 1] !== 0x5a)
     throw new DerFault('a date that is not RFC 5280')
-  const digits = long ? text : `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}`
-  const [year, month, day, hour, minute, second] = [digits.slice(0, 4), ...(digits.slice(4, 14).match(/../g) ?? [])]
-  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
-  const date = new Date(iso)
-  if (Number.isNaN(date.getTime()) || date.toISOString() !== iso) throw new DerFault('a date that is none')
+  const pairs: number[] = []
+  for (let i = 0; i < digits.length; i += 2) pairs.push(pairAt(digits, i))
+  const [first = 0] = pairs
+  const [century, year = 0, month = 0, ...rest] = long ? pairs : [first < 50 ? 20 : 19, ...pairs]
+  const [day = 0, hour = 0, minute = 0, second = 0] = rest
+  const fullYear = (century ?? 0) * 100 + year
+  const date = new Date(Date.UTC(fullYear, month - 1, day, hour, minute, second))
+  if (fullYear < 100 || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day || hour > 23 || minute > 59 || second > 59)
+    throw new DerFault('a date that is none')
   return date
+}
+
+function pairAt(digits: Uint8Array, at: number): number {
+  const [tens, ones] = [(digits[at] ?? 0) - 0x30, (digits[at + 1] ?? 0) - 0x30]
+  if (tens < 0 || tens > 9 || ones < 0 || ones > 9) throw new DerFault('a date that is not RFC 5280')
+  return tens * 10 + ones
 }
 
 function extensionsOf(der: Uint8Array, optional: readonly Element[]): Map<string, Extension> {

@@ -1,5 +1,5 @@
 /** Certificates are named by the SHA-256 of their DER. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { FederationError } from '../errors.ts'
 
 declare const checked: unique symbol
@@ -7,7 +7,7 @@ declare const checked: unique symbol
 export type Fingerprint = string & { readonly [checked]: 'Fingerprint' }
 
 export function fingerprintOf(der: Uint8Array): Fingerprint {
-  return `sha256:${createHash('sha256').update(der).digest('hex')}` as Fingerprint
+  return `sha256:${hash('sha256', der, 'hex')}` as Fingerprint
 }
 
 /**

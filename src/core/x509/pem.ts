@@ -24,7 +24,10 @@ const DASHES = '-----'
 /** Never throws. Reading is linear in the size of the file. */
 export function splitPem(file: Uint8Array): PemFile {
   const findings: Finding[] = []
-  const text = repair(Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('latin1'), findings)
+  // Latin-1, so that offsets in the text are offsets in the bytes.
+  const original = bufferOf(file)
+  const text = repair(original.toString('latin1'), findings)
+  const bytes = text.length === original.length ? original : Buffer.from(text, 'latin1')
   if (text.trim() === '') return { blocks: [], findings: [...findings, error('empty', 'file', 'there is nothing in it')] }
 
   const blocks: PemBlock[] = []
@@ -33,9 +36,9 @@ export function splitPem(file: Uint8Array): PemFile {
   for (let begin = text.indexOf(BEGIN); begin !== -1; begin = text.indexOf(BEGIN, outside)) {
     findings.push(...findingsOutside(text.slice(outside, begin), number))
     number++
-    const next = readBlock(text, begin, number)
-    if ('der' in next) blocks.push(next)
-    else findings.push(next.finding)
+    const next = readBlock(text, bytes, begin, number)
+    if ('finding' in next) findings.push(next.finding)
+    else blocks.push(next)
     outside = next.end
   }
   if (number === 0) findings.push(error('no-pem', 'file', 'there is no -----BEGIN line in it', HINT))
@@ -67,45 +70,73 @@ interface Failed {
   readonly end: number
 }
 
-function readBlock(text: string, begin: number, number: number): Read | Failed {
-  const subject = `block ${number}`
-  const malformed = (message: string, end: number): Failed => ({ finding: error('malformed-pem', subject, message, HINT), end })
+function readBlock(text: string, bytes: Uint8Array, begin: number, number: number): Read | Failed {
   const lineEnd = endOfLine(text, begin)
-  const label = /^-----BEGIN ([^-\r\n]*)-----[ \t]*\r?$/.exec(text.slice(begin, lineEnd))?.[1]
-  if (label === undefined) return malformed('its BEGIN line is not one', lineEnd)
+  const line = text.slice(begin + BEGIN.length, lineEnd).trimEnd()
+  const label = line.slice(0, -DASHES.length)
+  if (!line.endsWith(DASHES) || label.includes('-')) return malformed(number, 'its BEGIN line is not one', lineEnd)
 
   const end = text.indexOf(DASHES, lineEnd)
-  const endLineEnd = end === -1 ? text.length : endOfLine(text, end)
-  if (end === -1 || text.startsWith(BEGIN, end)) return malformed('it has no END line', end === -1 ? text.length : end)
+  if (end === -1 || text.startsWith(BEGIN, end)) return malformed(number, 'it has no END line', end === -1 ? text.length : end)
+  const endLineEnd = endOfLine(text, end)
   if (text.slice(end, endLineEnd).trimEnd() !== `-----END ${label}-----`) {
     const again = text.indexOf(BEGIN, end)
-    return malformed('its END line does not match its BEGIN line', again !== -1 && again < endLineEnd ? again : endLineEnd)
+    return malformed(number, 'its END line does not match its BEGIN line', again !== -1 && again < endLineEnd ? again : endLineEnd)
   }
-  if (!startsLine(text, begin) || !startsLine(text, end)) return malformed('its BEGIN or END is not at the start of a line', endLineEnd)
-  return { ...bodyOf(text.slice(lineEnd, end), number, label, subject), end: endLineEnd }
+  if (!startsLine(text, begin) || !startsLine(text, end))
+    return malformed(number, 'its BEGIN or END is not at the start of a line', endLineEnd)
+  return bodyOf(bytes.subarray(lineEnd, end), number, label, endLineEnd)
 }
+
+const malformed = (number: number, message: string, end: number): Failed => ({
+  finding: error('malformed-pem', `block ${number}`, message, HINT),
+  end,
+})
 
 const endOfLine = (text: string, from: number): number => {
   const newline = text.indexOf('\n', from)
   return newline === -1 ? text.length : newline
 }
-const startsLine = (text: string, at: number): boolean => at === 0 || text[at - 1] === '\n'
+const startsLine = (text: string, at: number): boolean => at === 0 || text.charCodeAt(at - 1) === NEWLINE
 
-function bodyOf(body: string, number: number, label: string, subject: string): PemBlock | { readonly finding: Finding } {
-  if (body.includes(':'))
-    return { finding: error('pem-headers', subject, 'it has PEM header lines, which proxies refuse', 'take the header lines out') }
+function bodyOf(body: Uint8Array, number: number, label: string, end: number): Read | Failed {
   const der = decodeBase64(body)
-  if (der === undefined || der.length === 0) return { finding: error('malformed-pem', subject, 'its contents are not base64', HINT) }
-  return { number, label, der }
+  if (der !== undefined && der.length > 0) return { number, label, der, end }
+  if (!body.includes(COLON)) return malformed(number, 'its contents are not base64', end)
+  return {
+    finding: error('pem-headers', `block ${number}`, 'it has PEM header lines, which proxies refuse', 'take the header lines out'),
+    end,
+  }
 }
+
+const NEWLINE = 0x0a
+const COLON = 0x3a
 
 /** Base64 as RFC 4648 §4 has it, white space aside; undefined for anything else. Node's own decoder takes anything. */
-export function decodeBase64(text: string): Uint8Array | undefined {
-  const bare = text.replace(/[\r\n\t ]+/g, '')
-  if (bare.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(bare)) return undefined
-  const { buffer, byteOffset, byteLength } = Buffer.from(bare, 'base64')
-  return new Uint8Array(buffer, byteOffset, byteLength)
+export function decodeBase64(ascii: Uint8Array): Uint8Array | undefined {
+  let digits = 0
+  let padding = 0
+  for (let i = 0; i < ascii.length; i++) {
+    const kind = KINDS[ascii[i] ?? 0]
+    if (kind === DIGIT && padding === 0) digits++
+    else if (kind === PADDING) padding++
+    else if (kind !== SPACE) return undefined
+  }
+  if (padding > 2 || (digits + padding) % 4 !== 0) return undefined
+  return viewOf(Buffer.from(bufferOf(ascii).toString('latin1'), 'base64'))
 }
+
+const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
+const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength)
+
+const [DIGIT, SPACE, PADDING] = [1, 2, 3]
+/** By character code; a table because bundles may have ten thousand roots. */
+const KINDS = Uint8Array.from({ length: 256 }, (_, code) => {
+  const char = String.fromCharCode(code)
+  if (/[A-Za-z0-9+/]/.test(char)) return DIGIT
+  if (/[\r\n\t ]/.test(char)) return SPACE
+  return char === '=' ? PADDING : 0
+})
 
 /** Text around blocks is explanation (RFC 7468 §2), unless it looks like a block that lost its armour. */
 function findingsOutside(text: string, after: number): Finding[] {

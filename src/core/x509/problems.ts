@@ -18,7 +18,8 @@ type DateRule = Omit<Rule, 'severity'> & { readonly severity: (anchor: Dated, no
 const errorIf = (wrong: boolean): Severity | undefined => (wrong ? 'error' : undefined)
 const warningIf = (odd: boolean): Severity | undefined => (odd ? 'warning' : undefined)
 
-const WEAK = /^(md2|md5|sha1|dsa-with-SHA1|ecdsa-with-SHA1)/
+/** By OpenSSL's names. */
+export const WEAK_SIGNATURE = /^(md2|md5|sha1|dsa-with-SHA1|ecdsa-with-SHA1)/
 const NEW_ROOT = 'ask its owner for a new root'
 
 /** The two that time alone makes and mends. */
@@ -60,12 +61,12 @@ const PROBLEMS: readonly Rule[] = [
   {
     code: 'serial-not-positive',
     severity: ({ fields: { serial } }) => errorIf((serial[0] ?? 0) >= 0x80 || serial.every((byte) => byte === 0)),
-    message: 'has a serial number that is not positive: istiod would refuse the whole bundle',
+    message: 'has a serial number that is not positive: RFC 5280 forbids it, and istiod refuses a negative one',
     hint: NEW_ROOT,
   },
   {
     code: 'weak-signature',
-    severity: (c) => (WEAK.test(c.signatureAlgorithm) ? (c.selfIssued ? 'warning' : 'error') : undefined),
+    severity: (c) => (WEAK_SIGNATURE.test(c.signatureAlgorithm) ? (c.selfIssued ? 'warning' : 'error') : undefined),
     message: 'is signed with MD2, MD5 or SHA-1',
     hint: NEW_ROOT,
   },
