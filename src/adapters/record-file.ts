@@ -3,8 +3,6 @@ import { createHash } from 'node:crypto'
 import { open, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FederationError } from '../core/errors.ts'
-import type { AuditEntry } from '../core/model.ts'
-import { parseRecord, printEntry } from '../core/record.ts'
 import { fileError, syncFolder } from './files.ts'
 import { withLock } from './lock.ts'
 
@@ -38,32 +36,6 @@ export function recordFile(path: string): RecordFile {
   return {
     read: () => read(path),
     append: (lines, since) => withLock(join(dirname(path), `.${basename(path)}.lock`), () => append(path, lines, since)),
-  }
-}
-
-export interface RecordStore {
-  entries(): Promise<readonly AuditEntry[]>
-  /** Follows what `entries` read, or what was appended last. */
-  append(entry: AuditEntry): Promise<void>
-  /** Of the last read: the end of an append that a crash cut off. */
-  torn(): string | undefined
-}
-
-/** The file as entries. @throws FederationError as RecordFile and parseRecord do */
-export function recordStore(path: string): RecordStore {
-  const file = recordFile(path)
-  let last: RecordText | undefined
-  let torn: string | undefined
-  return {
-    async entries() {
-      last = await file.read()
-      torn = last.torn
-      return parseRecord(last.lines, path)
-    },
-    async append(entry) {
-      last = await file.append([printEntry(entry)], last ?? (await file.read()))
-    },
-    torn: () => torn,
   }
 }
 

@@ -1,0 +1,190 @@
+import { mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { Digest, Manifest, Member, Mesh, Step } from '../../core/model.ts'
+import { directoryMesh, gitDelivered } from './mesh.ts'
+import { writeTree } from './render-tree.ts'
+
+const MEMBER = { name: 'cluster-a', istioNamespace: 'istio-system' } as Member
+const OURS = { 'app.kubernetes.io/managed-by': 'entente' }
+
+const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'tree-'))
+const map = (name: string, value: string, labels: Record<string, string> = OURS): Manifest => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, namespace: 'sample', labels },
+  data: { value },
+})
+const step = (before: Manifest | undefined, after: Manifest | undefined): Step =>
+  ({ phase: 'guard', ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }) as Step
+const write = (mesh: Mesh, before: Manifest | undefined, after: Manifest | undefined) =>
+  mesh.write(step(before, after), { forceConflicts: false })
+const objects = async (mesh: Mesh) => (await mesh.observe({ namespaces: [] })).objects
+const names = async (mesh: Mesh) => {
+  const seen = await objects(mesh)
+  return seen.ok ? seen.value.map((o) => o.metadata.name) : seen.error.code
+}
+
+describe('a directory as a home', () => {
+  it('holds what was written, each object in its file, under its reason', async () => {
+    const path = join(await folder(), 'cluster-a')
+    const mesh = directoryMesh({ member: MEMBER, path, why: () => 'roots of b' })
+    await write(mesh, undefined, map('x', 'one'))
+    await write(mesh, map('x', 'one'), map('x', 'two'))
+    expect(await readFile(join(path, '10-guard/configmap-sample-x.yaml'), 'utf8')).toMatch(/^# roots of b\napiVersion: v1\n/)
+    expect(await objects(mesh)).toMatchObject({ ok: true, value: [map('x', 'two')] })
+    await write(mesh, map('x', 'two'), undefined)
+    expect([await names(mesh), await readdir(join(path, '10-guard'))]).toEqual([[], []])
+  })
+
+  it('knows nothing of what lives', async () => {
+    const mesh = directoryMesh({ member: MEMBER, path: await folder() })
+    const { own, istio, proxies } = await mesh.observe({ namespaces: [] })
+    for (const one of [own, istio, proxies, await mesh.proxies()]) {
+      expect(one).toMatchObject({ ok: false, error: { code: 'not-checked', severity: 'info', subject: 'cluster-a' } })
+    }
+    expect(mesh.live).toBe(false)
+  })
+
+  it.each([
+    { name: 'has appeared', before: undefined, after: map('x', 'wanted') },
+    { name: 'has changed', before: map('x', 'planned'), after: map('x', 'wanted') },
+    { name: 'has changed', before: map('x', 'planned'), after: undefined },
+  ])('refuses to write over an object that $name', async ({ name, before, after }) => {
+    const mesh = directoryMesh({ member: MEMBER, path: await folder() })
+    await write(mesh, undefined, map('x', 'there'))
+    await expect(write(mesh, before, after)).rejects.toMatchObject({ code: 'changed-meanwhile', message: expect.stringContaining(name) })
+  })
+
+  it('takes what is as wished already for done', async () => {
+    const mesh = directoryMesh({ member: MEMBER, path: await folder() })
+    await write(mesh, undefined, map('x', 'one'))
+    await write(mesh, undefined, map('x', 'one'))
+    await write(mesh, map('gone', 'one'), undefined)
+    expect(await names(mesh)).toEqual(['x'])
+  })
+
+  it('sees the objects of others, of lists and of several documents, and nothing in what is no object', async () => {
+    const path = await folder()
+    await mkdir(join(path, 'apps/deep'), { recursive: true })
+    await writeFile(
+      join(path, 'apps/deep/two.yml'),
+      `${JSON.stringify(map('a', '1', {}))}\n---\nkind: List\napiVersion: v1\nitems: [${JSON.stringify(map('b', '1', {}))}]\n`,
+    )
+    await writeFile(join(path, 'values.yaml'), 'replicas: 3\n')
+    await writeFile(join(path, 'README.md'), '{{ not yaml')
+    expect(await names(directoryMesh({ member: MEMBER, path }))).toEqual(['a', 'b'])
+  })
+
+  it('leaves a file that holds others’ objects alone', async () => {
+    const path = await folder()
+    await writeFile(join(path, 'all.yaml'), `${JSON.stringify(map('x', '1'))}\n---\n${JSON.stringify(map('other', '1', {}))}\n`)
+    const mesh = directoryMesh({ member: MEMBER, path })
+    await expect(write(mesh, map('x', '1'), undefined)).rejects.toMatchObject({ code: 'object-invalid', subject: join(path, 'all.yaml') })
+  })
+
+  it('writes an object where it is, if somebody moved its file', async () => {
+    const path = await folder()
+    await writeFile(join(path, 'moved.yaml'), JSON.stringify(map('x', '1')))
+    const mesh = directoryMesh({ member: MEMBER, path })
+    await write(mesh, map('x', '1'), map('x', '2'))
+    expect(await readdir(path)).toEqual(['moved.yaml'])
+  })
+})
+
+describe('a tree that cannot be read is not an empty one', () => {
+  const failing: [string, (path: string) => Promise<unknown>, string][] = [
+    ['a file that is not YAML, with its line', (path) => writeFile(join(path, 'bad.yaml'), 'a: 1\nb: [\nc: }\n'), 'bad.yaml:3'],
+    [
+      'the same object twice',
+      async (path) => {
+        await writeFile(join(path, 'a.yaml'), JSON.stringify(map('x', '1')))
+        await writeFile(join(path, 'b.yaml'), JSON.stringify(map('x', '2')))
+      },
+      'b.yaml',
+    ],
+    ['a file of more than 1 MiB', (path) => writeFile(join(path, 'big.yaml'), `a: ${'x'.repeat(1 << 20)}`), 'big.yaml'],
+    ['a link out of the tree', (path) => symlink('/etc', join(path, 'etc')), 'etc'],
+    ['a link to nowhere', (path) => symlink('nowhere', join(path, 'link.yaml')), 'link.yaml'],
+    [
+      'a bomb of aliases',
+      (path) =>
+        writeFile(
+          join(path, 'bomb.yaml'),
+          `a: &a [x]\n${[...'bcdefghij'].map((c, i) => `${c}: &${c} [${Array(10).fill(`*${'abcdefghi'[i]}`).join(',')}]`).join('\n')}\n`,
+        ),
+      'bomb.yaml',
+    ],
+  ]
+  it.each(failing)('%s', async (_, make, where) => {
+    const path = await folder()
+    await make(path)
+    const seen = await objects(directoryMesh({ member: MEMBER, path }))
+    expect(seen).toMatchObject({ ok: false, error: { code: 'file-unreadable', subject: join(path, where) } })
+  })
+
+  it('a directory that is missing with its parent', async () => {
+    const path = join(await folder(), 'typo', 'cluster-a')
+    expect(await objects(directoryMesh({ member: MEMBER, path }))).toMatchObject({ ok: false, error: { code: 'file-unreadable' } })
+  })
+
+  it('and a directory that is only not made yet is one', async () => {
+    const path = join(await folder(), 'cluster-a')
+    expect(await objects(directoryMesh({ member: MEMBER, path }))).toEqual({ ok: true, value: [] })
+  })
+})
+
+describe('the record’s witness in a directory', () => {
+  const head = (digit: string): Digest => `sha256:${digit.repeat(64)}` as Digest
+
+  it('moves from what it was, and only from there', async () => {
+    const path = await folder()
+    const mesh = directoryMesh({ member: MEMBER, path })
+    expect(await mesh.witness()).toBeUndefined()
+    await mesh.moveWitness(undefined, head('a'))
+    await expect(mesh.moveWitness(undefined, head('b'))).rejects.toMatchObject({ code: 'record-busy' })
+    expect(await mesh.witness()).toBe(head('a'))
+    expect(await names(mesh)).toEqual([])
+  })
+
+  it('lets exactly one of many through', async () => {
+    const mesh = directoryMesh({ member: MEMBER, path: await folder() })
+    const results = await Promise.allSettled(['1', '2', '3', '4', '5'].map((digit) => mesh.moveWitness(undefined, head(digit))))
+    expect(results.filter((r) => r.status === 'fulfilled')).toHaveLength(1)
+    for (const r of results) if (r.status === 'rejected') expect(r.reason).toMatchObject({ code: 'record-busy' })
+  })
+})
+
+describe('a member delivered by Git', () => {
+  it('is observed in the cluster and written to the tree, which may be behind or ahead', async () => {
+    const path = await folder()
+    const cluster = { member: MEMBER.name, live: true, observe: async () => 'the cluster', proxies: async () => 'live' } as unknown as Mesh
+    const mesh = gitDelivered(cluster, { member: MEMBER, path })
+    expect([mesh.live, await mesh.observe({ namespaces: [] }), await mesh.proxies()]).toEqual([true, 'the cluster', 'live'])
+    await write(mesh, map('x', 'live'), map('x', 'wanted'))
+    await write(mesh, map('x', 'live'), map('x', 'wanted'))
+    await expect(write(mesh, map('x', 'live'), map('x', 'another'))).rejects.toMatchObject({ code: 'changed-meanwhile' })
+    expect(await readdir(join(path, '10-guard'))).toEqual(['configmap-sample-x.yaml'])
+  })
+})
+
+describe('a rendered tree', () => {
+  const filter = { ...map('f', '1'), apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }
+
+  it('is the given objects, rendered twice the same bytes, and loses what is not wanted any more', async () => {
+    const path = await folder()
+    expect(await writeTree(path, [filter, map('x', '1')], () => 'why')).toEqual({
+      files: ['10-guard/configmap-sample-x.yaml', '20-open/envoyfilter-sample-f.yaml'],
+      removed: [],
+    })
+    const before = await readFile(join(path, '20-open/envoyfilter-sample-f.yaml'))
+    await writeFile(join(path, 'theirs.yaml'), JSON.stringify(map('theirs', '1', {})))
+    expect(await writeTree(path, [filter], () => 'why')).toEqual({
+      files: ['20-open/envoyfilter-sample-f.yaml'],
+      removed: ['10-guard/configmap-sample-x.yaml'],
+    })
+    expect(await readFile(join(path, '20-open/envoyfilter-sample-f.yaml'))).toEqual(before)
+    expect(await readdir(path)).toContain('theirs.yaml')
+  })
+})

@@ -1,0 +1,48 @@
+/** A rendered tree on the disk: exactly the given objects of ours, whatever was there before. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FederationError } from '../../core/errors.ts'
+import { isOurs, title } from '../../core/manifest.ts'
+import type { Manifest } from '../../core/model.ts'
+import { removeDurably, writeAtomically } from '../files.ts'
+import { layoutPath, printManifest } from './layout.ts'
+import { readTree } from './tree.ts'
+
+/** Paths relative to the tree, sorted. */
+export interface Written {
+  readonly files: readonly string[]
+  readonly removed: readonly string[]
+}
+
+/**
+ * Leaves a file alone when its bytes are right already, and everything that is not ours.
+ * @throws FederationError file-unreadable, file-unwritable; object-invalid when a file of ours is not where it belongs
+ */
+export async function writeTree(path: string, objects: readonly Manifest[], why: (object: Manifest) => string): Promise<Written> {
+  const wanted = new Map<string, Manifest>()
+  for (const object of objects) {
+    const file = layoutPath(object)
+    const other = wanted.get(file)
+    if (other !== undefined) throw new FederationError('object-invalid', file, `is the file of ${title(other)} and of ${title(object)}`)
+    wanted.set(file, object)
+  }
+  const placed = [...(await readTree(path)).values()]
+  const strangers = placed.find(({ object, file }) => wanted.has(file) && !isOurs(object))
+  if (strangers !== undefined) throw notOurs(join(path, strangers.file), strangers.object)
+  for (const [file, object] of wanted) await writeIfOther(join(path, file), printManifest(object, why(object)))
+  const removed = [...new Set(placed.filter(({ object, file }) => isOurs(object) && !wanted.has(file)).map(({ file }) => file))]
+  for (const file of removed) {
+    const stranger = placed.find((other) => other.file === file && !isOurs(other.object))
+    if (stranger !== undefined) throw notOurs(join(path, file), stranger.object)
+    await removeDurably(join(path, file))
+  }
+  return { files: [...wanted.keys()].sort(), removed: removed.sort() }
+}
+
+async function writeIfOther(path: string, content: string): Promise<void> {
+  const there = await readFile(path, 'utf8').catch(() => undefined)
+  if (there !== content) await writeAtomically(path, content)
+}
+
+const notOurs = (path: string, object: Manifest): FederationError =>
+  new FederationError('object-invalid', path, `holds ${title(object)}, which is not ours`, { hint: 'render into a directory of its own' })

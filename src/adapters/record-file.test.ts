@@ -1,0 +1,92 @@
+import { appendFile, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { recordFile } from './record-file.ts'
+
+const fresh = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), 'record-')), 'audit.jsonl')
+const line = (n: number): string => JSON.stringify({ n })
+
+describe('the record’s file', () => {
+  it('is nothing at first, and then what was appended', async () => {
+    const path = await fresh()
+    const file = recordFile(path)
+    const none = await file.read()
+    expect(none.lines).toEqual([])
+    const one = await file.append([line(1)], none)
+    const three = await file.append([line(2), line(3)], one)
+    expect(three).toEqual(await file.read())
+    expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n{"n":3}\n')
+    expect(await readdir(dirname(path))).toEqual(['audit.jsonl'])
+  })
+
+  it('is not written when it changed since it was read, not even by a byte in the middle', async () => {
+    const path = await fresh()
+    const file = recordFile(path)
+    const read = await file.append([line(1), line(2)], await file.read())
+    await writeFile(path, '{"n":7}\n{"n":2}\n')
+    await expect(file.append([line(3)], read)).rejects.toMatchObject({ code: 'record-busy' })
+    expect(await readFile(path, 'utf8')).toBe('{"n":7}\n{"n":2}\n')
+  })
+
+  it('lets one of two writers through', async () => {
+    const path = await fresh()
+    const [a, b] = [recordFile(path), recordFile(path)]
+    const [readA, readB] = [await a.read(), await b.read()]
+    const results = await Promise.allSettled([a.append([line(1)], readA), b.append([line(2)], readB)])
+    const codes = results.map((r) => (r.status === 'fulfilled' ? 'written' : (r.reason as { code: string }).code)).sort()
+    expect(codes).toEqual(['record-busy', 'written'])
+  })
+
+  it('tells of an append that a crash cut off, and puts the next one in its place', async () => {
+    const path = await fresh()
+    const file = recordFile(path)
+    await file.append([line(1)], await file.read())
+    await appendFile(path, '{"n":2,"hash":"sha2')
+    const torn = await file.read()
+    expect(torn).toMatchObject({ lines: [{ n: 1 }], torn: '{"n":2,"hash":"sha2' })
+    await file.append([line(2)], torn)
+    expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n')
+  })
+
+  it('takes a last line without its line break for what it is', async () => {
+    const path = await fresh()
+    await writeFile(path, '{"n":1}\n{"n":2}')
+    const file = recordFile(path)
+    const read = await file.read()
+    expect([read.lines, read.torn]).toEqual([[{ n: 1 }, { n: 2 }], undefined])
+    await file.append([line(3)], read)
+    expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n{"n":3}\n')
+  })
+
+  it('names the line that is not JSON', async () => {
+    const path = await fresh()
+    await writeFile(path, '{"n":1}\nnonsense\n{"n":3}\n')
+    await expect(recordFile(path).read()).rejects.toMatchObject({ code: 'record-broken', subject: `${path}:2` })
+  })
+
+  it('is not stopped by a lock whose holder has died', async () => {
+    const path = await fresh()
+    // Beyond what any kernel gives out.
+    await writeFile(join(dirname(path), '.audit.jsonl.lock'), '99999999\n')
+    const file = recordFile(path)
+    await file.append([line(1)], await file.read())
+    expect(await readdir(dirname(path))).toEqual(['audit.jsonl'])
+  })
+
+  it('waits for nobody who lives, and names them', async () => {
+    const path = await fresh()
+    await writeFile(join(dirname(path), '.audit.jsonl.lock'), `${process.pid}\n`)
+    const file = recordFile(path)
+    await expect(file.append([line(1)], await file.read())).rejects.toMatchObject({
+      code: 'record-busy',
+      message: expect.stringContaining(`process ${process.pid}`),
+    })
+  })
+
+  it('cannot be in a folder that is not there', async () => {
+    const file = recordFile(join(await fresh(), 'audit.jsonl'))
+    const read = await file.read()
+    await expect(file.append([line(1)], read)).rejects.toMatchObject({ code: 'file-unwritable' })
+  })
+})
