@@ -4,14 +4,19 @@ export type Limit = <T>(work: () => Promise<T>) => Promise<T>
 export function limit(most: number): Limit {
   const waiting: (() => void)[] = []
   let running = 0
+  const enter = (): Promise<void> | undefined => {
+    if (running >= most) return new Promise((resolve) => waiting.push(resolve))
+    running += 1
+    return undefined
+  }
+  // Who leaves hands the place over: nobody that comes just then can slip in between.
   const leave = (): void => {
-    running -= 1
-    waiting.shift()?.()
+    const next = waiting.shift()
+    if (next === undefined) running -= 1
+    else next()
   }
   return async (work) => {
-    // A piece that is let in takes the place of the one that leaves before anybody else can ask.
-    while (running >= most) await new Promise<void>((resolve) => waiting.push(resolve))
-    running += 1
+    await enter()
     try {
       return await work()
     } finally {
