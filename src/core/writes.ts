@@ -5,7 +5,8 @@ import type { Change, Manifest, Phase } from './model.ts'
 /** In which phases objects of a kind are written: filters open and close, what restricts comes first and goes last. */
 const WRITES: Readonly<Record<Phase, (kind: string, removal: boolean) => boolean>> = {
   guard: (kind, removal) => kind !== 'EnvoyFilter' && !removal,
-  open: (kind, removal) => (kind === 'EnvoyFilter' || kind === 'AuthorizationPolicy') && !removal,
+  // A policy that goes here lets everybody of a trusted domain in from now on.
+  open: (kind, removal) => kind === 'AuthorizationPolicy' || (kind === 'EnvoyFilter' && !removal),
   close: (kind) => kind === 'EnvoyFilter',
   clean: (kind) => kind !== 'EnvoyFilter',
 }

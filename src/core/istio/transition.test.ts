@@ -1,0 +1,181 @@
+/** The law of an apply: at every moment, what is accepted lies between what was and what is to be. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { acceptedInbound, acceptedOutbound, denied, inboundRoots } from '../../../test/support/accepts.ts'
+import { aMember, callersOf, FOREIGN, intent, LOCAL, liveOwn, localCallers, PLACES } from '../../../test/support/arbitraries.ts'
+import { A, CLIENT, NOW, principal } from '../../../test/support/federations.ts'
+import { observation, service } from '../../../test/support/observations.ts'
+import { sameContent } from '../manifest.ts'
+import type { Intent, Manifest, Observation, Phase, Step } from '../model.ts'
+import { course, plan, simulate } from '../plan.ts'
+import { authorOf, render, renderState } from './render.ts'
+import { covers, intersect, PHASES } from './transition.ts'
+
+const SERVICES = [service('one/s'), service('two/t')]
+const FOREIGN_CALLERS = FOREIGN.flatMap(callersOf)
+
+const see = (wanted: Intent, objects: readonly Manifest[]): Observation =>
+  observation({ own: liveOwn(wanted), objects: [...SERVICES, ...objects], istio: { aliases: aMember.aliases } })
+const planned = (wanted: Intent, seen: Observation) => plan([wanted], new Map([[aMember.name, seen]]), NOW)
+const objectsOf = (seen: Observation): readonly Manifest[] => (seen.objects.ok ? seen.objects.value : [])
+
+/** Everything that is let in anywhere, as a set of sentences. */
+const accepted = (objects: readonly Manifest[]): ReadonlySet<string> =>
+  new Set(
+    PLACES.flatMap((place, i) => [
+      ...[...acceptedInbound(objects, place, FOREIGN_CALLERS)].map((what) => `${i} in ${what}`),
+      ...[...acceptedOutbound(objects, place)]
+        .filter((what) => FOREIGN.some((of) => what.includes(` ${of} `)))
+        .map((what) => `${i} out ${what}`),
+    ]),
+  )
+
+/** Whether something in the set has this part of the sentence (`PLACE in DOMAIN ROOT CALLER`) at the same place. */
+function has(set: ReadonlySet<string>, what: string, part: 'domain' | 'root' | 'caller'): boolean {
+  const [place, side, domain, root, caller] = what.split(' ')
+  return [...set].some((other) => {
+    const [p, s, d, r, c] = other.split(' ')
+    return (
+      p === place && s === side && side === 'in' && d === domain && (part !== 'root' || r === root) && (part !== 'caller' || c === caller)
+    )
+  })
+}
+
+/** The steps in an order that an apply might take: phases in turn, anything inside one. */
+const shuffled = (steps: readonly Step[], seeds: readonly number[]): readonly Step[] => {
+  const seedOf = new Map(steps.map((step, i) => [step, seeds[i % seeds.length] ?? 0]))
+  const rank = (phase: Phase) => PHASES.indexOf(phase)
+  return [...steps].sort((a, b) => rank(a.phase) - rank(b.phase) || (seedOf.get(a) ?? 0) - (seedOf.get(b) ?? 0))
+}
+
+/** What one wish left behind, and perhaps half of the way to another. */
+const inPlace: fc.Arbitrary<readonly Manifest[]> = fc
+  .record({ first: intent(), second: intent(), part: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })) })
+  .map(({ first, second, part }) => {
+    const seen = see(second, render(first))
+    const { steps } = planned(second, seen)
+    return objectsOf(steps.slice(0, Math.floor(part * steps.length)).reduce(simulate, seen)).filter((o) => o.kind !== 'Service')
+  })
+
+const seeds = fc.array(fc.integer(), { minLength: 1, maxLength: 20 })
+const situation = fc.record({ before: inPlace, wanted: intent(), seeds })
+
+describe('every apply, step by step', () => {
+  it('accepts at least what was and will be accepted, and at most what was or will be', () => {
+    fc.assert(
+      fc.property(situation, ({ before, wanted, seeds: order }) => {
+        let seen = see(wanted, before)
+        const steps = shuffled(planned(wanted, seen).steps, order)
+        const [was, willBe] = [accepted(before), accepted(objectsOf(steps.reduce(simulate, seen)))]
+        // A new caller may still hold a certificate under the root that is leaving (transition.ts).
+        const between = (what: string) =>
+          was.has(what) || willBe.has(what) || (has(was, what, 'root') && has(willBe, what, 'caller') && has(willBe, what, 'domain'))
+        for (const step of steps) {
+          seen = simulate(seen, step)
+          const now = accepted(objectsOf(seen))
+          expect([...now].filter((what) => !between(what))).toEqual([])
+          expect([...was].filter((what) => willBe.has(what) && !now.has(what))).toEqual([])
+        }
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('ends where it was meant to end, and there nothing is left to do', () => {
+    fc.assert(
+      fc.property(situation, ({ before, wanted, seeds: order }) => {
+        const seen = see(wanted, before)
+        const going = course(wanted, seen)
+        const after = shuffled(planned(wanted, seen).steps, order).reduce(simulate, seen)
+        const ours = objectsOf(after).filter((o) => o.kind !== 'Service')
+        const target = going === undefined ? [] : renderState(going.after, authorOf(wanted))
+        expect(ours.length).toBe(target.length)
+        for (const object of target) expect(ours.some((other) => sameContent(other, object))).toBe(true)
+        expect(planned(wanted, after).steps).toEqual([])
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('never denies a local caller, and no filter ever loses our own roots', () => {
+    fc.assert(
+      fc.property(situation, ({ before, wanted, seeds: order }) => {
+        let seen = see(wanted, before)
+        const steps = shuffled(planned(wanted, seen).steps, order)
+        const ownIn = (objects: readonly Manifest[], i: number) =>
+          [...(inboundRoots(objects, PLACES[i] ?? { namespace: '', labels: {} }) ?? [])].filter((pair) => pair.startsWith(`${LOCAL} `))
+        const end = objectsOf(steps.reduce(simulate, seen))
+        for (const step of steps) {
+          seen = simulate(seen, step)
+          PLACES.forEach((place, i) => {
+            expect(localCallers.filter((caller) => denied(objectsOf(seen), place, caller))).toEqual([])
+            if (inboundRoots(objectsOf(seen), place) === undefined) return
+            const held = ownIn(objectsOf(seen), i)
+            const [was, willBe] = [ownIn(before, i), ownIn(end, i)]
+            expect(held).not.toEqual([])
+            expect(was.filter((root) => willBe.includes(root) && !held.includes(root))).toEqual([])
+          })
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('never widens a mesh whose own roots nobody approved', () => {
+    fc.assert(
+      fc.property(fc.record({ before: inPlace, wanted: intent({ resolved: true }), seeds }), ({ before, wanted, seeds: order }) => {
+        const live = liveOwn(wanted)
+        const stranger = {
+          ...live,
+          anchors: [...live.anchors, { ...liveOwn({ ...wanted, own: live }).anchors[0], fingerprint: 'sha256:0' }],
+        }
+        let seen: Observation = { ...see(wanted, before), own: { ok: true, value: stranger as typeof live } }
+        const was = accepted(before)
+        const { steps, findings } = planned(wanted, seen)
+        if (wanted.trusts.length > 0) expect(findings.map((f) => f.code)).toContain('own-root-unknown')
+        for (const step of shuffled(steps, order)) {
+          seen = simulate(seen, step)
+          expect([...accepted(objectsOf(seen))].filter((what) => !was.has(what))).toEqual([])
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('says so where something new is let in, and where something is not any more', () => {
+    fc.assert(
+      fc.property(situation, ({ before, wanted }) => {
+        const seen = see(wanted, before)
+        const { steps } = planned(wanted, seen)
+        const [was, willBe] = [accepted(before), accepted(objectsOf(steps.reduce(simulate, seen)))]
+        const opened = [...willBe].some((what) => !was.has(what))
+        const closed = [...was].some((what) => !willBe.has(what))
+        const effects = new Set(steps.flatMap((step) => step.changes.map((change) => change.effect)))
+        if (opened) expect(effects).toContain('widens')
+        if (closed) expect(effects).toContain('narrows')
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
+
+describe('both sets of callers at once', () => {
+  const NS = principal('cluster-a.example/ns/sample/*')
+  const ALL = principal('cluster-a.example/*')
+  const OTHER = principal('cluster-a.example/ns/other/sa/client')
+  it.each([
+    { name: 'everybody and a list is the list', a: undefined, b: [CLIENT], both: [CLIENT] },
+    { name: 'two lists share what both name', a: [CLIENT, OTHER], b: [CLIENT], both: [CLIENT] },
+    { name: 'a pattern holds what it covers', a: [NS], b: [CLIENT, OTHER], both: [CLIENT] },
+    { name: 'the narrower of two patterns stays', a: [ALL], b: [NS], both: [NS] },
+    { name: 'nothing in common is nobody', a: [OTHER], b: [NS], both: [] },
+  ])('$name', ({ a, b, both }) => {
+    expect(intersect(a, b)).toEqual(both)
+    expect(intersect(b, a)).toEqual(both)
+  })
+
+  it('does not take a longer name for a covered one', () => {
+    expect(covers(principal(`${A}/ns/sam/*`), CLIENT)).toBe(false)
+    expect(covers(NS, CLIENT)).toBe(true)
+  })
+})

@@ -1,0 +1,94 @@
+/**
+ * Whom a workload accepts, read from objects by other means than core's: the second opinion in tests of laws. It knows
+ * the Istio semantics only (filters that apply to a pod, DENY rules with `*` suffixes), nothing of states or phases.
+ */
+import type { Manifest } from '../../src/core/model.ts'
+
+export interface Place {
+  readonly namespace: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Any path into JSON, `*` for every element of a list. */
+function dig(value: unknown, path: string): unknown[] {
+  return path.split('.').reduce<unknown[]>(
+    (here, step) =>
+      here.flatMap((v) => {
+        if (step === '*') return Array.isArray(v) ? v : []
+        const next = typeof v === 'object' && v !== null ? (v as Json)[step] : undefined
+        return next === undefined ? [] : [next]
+      }),
+    [value],
+  )
+}
+
+const SOCKET = 'patch.value.transport_socket.typed_config.common_tls_context.combined_validation_context.default_validation_context'
+
+function applies(object: Manifest, at: Place, selector: string): boolean {
+  const [labels = {}] = dig(object, selector) as Json[]
+  return object.metadata.namespace === at.namespace && Object.entries(labels).every(([key, value]) => at.labels[key] === value)
+}
+
+const filtersAt = (objects: readonly Manifest[], at: Place, target: string): Json[] =>
+  objects
+    .filter((o) => o.kind === 'EnvoyFilter' && applies(o, at, 'spec.workloadSelector.labels'))
+    .flatMap((o) => dig(o, 'spec.configPatches.*') as Json[])
+    .filter((patch) => patch.applyTo === target)
+
+/** `DOMAIN ROOT` for every certificate bound to a domain by these patches. */
+function bound(patches: readonly Json[]): Set<string> {
+  const domains = patches.flatMap((patch) => dig(patch, `${SOCKET}.custom_validator_config.typed_config.trust_domains.*`) as Json[])
+  return new Set(
+    domains.flatMap((entry) => {
+      const [pem = ''] = dig(entry, 'trust_bundle.inline_string') as string[]
+      return pem
+        .split('-----END CERTIFICATE-----')
+        .map((block) => block.replace('-----BEGIN CERTIFICATE-----', '').replace(/\s/g, ''))
+        .filter((base64) => base64 !== '')
+        .map((base64) => `${entry.name} ${base64}`)
+    }),
+  )
+}
+
+/** `DOMAIN ROOT` that decide at this workload's inbound listeners; undefined: no filter, Istio's own list decides. */
+export function inboundRoots(objects: readonly Manifest[], at: Place): ReadonlySet<string> | undefined {
+  const patches = filtersAt(objects, at, 'FILTER_CHAIN')
+  return patches.length === 0 ? undefined : bound(patches)
+}
+
+const named = (pattern: unknown, caller: string): boolean =>
+  typeof pattern === 'string' && (pattern.endsWith('*') ? caller.startsWith(pattern.slice(0, -1)) : pattern === caller)
+
+/** Whether some DENY policy keeps this caller from the workload. */
+export function denied(objects: readonly Manifest[], at: Place, caller: string): boolean {
+  const rules = objects
+    .filter((o) => o.kind === 'AuthorizationPolicy' && applies(o, at, 'spec.selector.matchLabels') && dig(o, 'spec.action')[0] === 'DENY')
+    .flatMap((o) => dig(o, 'spec.rules.*.from.*.source'))
+  return rules.some((source) => {
+    const [yes = [], no = []] = [dig(source, 'principals'), dig(source, 'notPrincipals')].map(([l]) => (l ?? []) as unknown[])
+    return (yes.length === 0 || yes.some((p) => named(p, caller))) && !no.some((p) => named(p, caller))
+  })
+}
+
+/** `ROOT CALLER` for each caller that gets in with a certificate under that root. */
+export function acceptedInbound(objects: readonly Manifest[], at: Place, callers: readonly string[]): ReadonlySet<string> {
+  const patches = filtersAt(objects, at, 'FILTER_CHAIN')
+  const sans = patches.flatMap((patch) => dig(patch, `${SOCKET}.match_subject_alt_names.*.prefix`) as string[])
+  const accepted = callers
+    .filter((caller) => sans.some((prefix) => `spiffe://${caller}`.startsWith(prefix)) && !denied(objects, at, caller))
+    .flatMap((caller) =>
+      [...bound(patches)].filter((pair) => pair.startsWith(`${caller.split('/')[0]} `)).map((pair) => `${pair} ${caller}`),
+    )
+  return new Set(accepted)
+}
+
+/** `HOST DOMAIN ROOT` for each root under which this workload believes a server of that domain. */
+export function acceptedOutbound(objects: readonly Manifest[], at: Place): ReadonlySet<string> {
+  return new Set(
+    filtersAt(objects, at, 'CLUSTER').flatMap((patch) =>
+      [...bound([patch])].map((pair) => `${dig(patch, 'match.cluster.service')[0]} ${pair}`),
+    ),
+  )
+}

@@ -1,0 +1,95 @@
+/** Generated wishes of one mesh, for tests of laws: few names, so that what is generated meets itself. */
+import fc from 'fast-check'
+import type { Accept, Intent, Member, Reach, Workloads } from '../../src/core/model.ts'
+import type { Bundle } from '../../src/core/spiffe/bundle.ts'
+import type { TrustDomain } from '../../src/core/spiffe/trust-domain.ts'
+import type { Place } from './accepts.ts'
+import { bundleOf, domain, fakeRoot, member, principal } from './federations.ts'
+
+const ALIAS = domain('legacy.example')
+export const LOCAL = domain('local.example')
+export const FOREIGN = ['fa.example', 'fb.example', 'fc.example'].map(domain)
+
+/** Pairwise equal or disjoint, as the federation file demands. */
+const SCOPES: readonly Workloads[] = [
+  { namespace: 'one', labels: { app: 'x' } },
+  { namespace: 'one', labels: { app: 'y', tier: 'front' } },
+  { namespace: 'two' },
+]
+/** One workload in each scope, and one in none. */
+export const PLACES: readonly Place[] = [
+  { namespace: 'one', labels: { app: 'x' } },
+  { namespace: 'one', labels: { app: 'y', tier: 'front' } },
+  { namespace: 'one', labels: { app: 'z' } },
+  { namespace: 'two', labels: { app: 'x' } },
+]
+const HOSTS = ['s.one.svc.cluster.local', 't.two.svc.cluster.local']
+
+/** Callers that tell every pattern below from every other. */
+export const callersOf = (of: TrustDomain): readonly string[] => ['n/sa/p', 'n/sa/q', 'm/sa/p', 'm/sa/r'].map((end) => `${of}/ns/${end}`)
+const patternsOf = (of: TrustDomain) => [`${of}/*`, `${of}/ns/n/*`, `${of}/ns/m/*`, ...callersOf(of)].map(principal)
+
+const anchors = (of: string) => ['1', '2', '3'].map((n) => fakeRoot(`${of} root ${n}`))
+const OWN = anchors(LOCAL)
+
+export const aMember: Member = {
+  name: member('here'),
+  trustDomain: LOCAL,
+  aliases: [ALIAS],
+  home: { context: 'here' },
+  istioNamespace: 'istio-system',
+}
+
+const accepts = (of: TrustDomain): fc.Arbitrary<readonly Accept[]> =>
+  fc.array(
+    fc.record({
+      at: fc.constantFrom(...SCOPES),
+      mtls: fc.constantFrom('enforce' as const, 'enforce' as const, 'require' as const),
+      callers: fc.oneof(fc.constant('all' as const), fc.uniqueArray(fc.constantFrom(...patternsOf(of)), { minLength: 1, maxLength: 3 })),
+    }),
+    { maxLength: 3 },
+  )
+
+const reaches: fc.Arbitrary<readonly Reach[]> = fc.array(
+  fc.record({
+    from: fc.constantFrom(...SCOPES),
+    services: fc.uniqueArray(fc.constantFrom(...HOSTS), { minLength: 1 }).map((hosts) => hosts.map((host) => ({ host }))),
+  }),
+  { maxLength: 2 },
+)
+
+const bundle = (of: TrustDomain): fc.Arbitrary<Bundle> => fc.subarray(anchors(of)).map((some) => bundleOf(of, ...some))
+
+const trust = (of: TrustDomain): fc.Arbitrary<Intent['trusts'][number]> =>
+  fc
+    .record({ accept: accepts(of), reach: reaches, bundle: fc.option(bundle(of), { nil: undefined, freq: 6 }) })
+    .map(({ accept, reach, bundle: roots }) => ({
+      truster: aMember.name,
+      trusted: member(of.split('.')[0] ?? ''),
+      distribution: 'pinned',
+      accept,
+      reach,
+      trustDomain: of,
+      approvals: [],
+      ...(roots === undefined ? {} : { bundle: roots }),
+    }))
+
+/** @param resolved every bundle could be read */
+export const intent = ({ resolved = false } = {}): fc.Arbitrary<Intent> =>
+  fc
+    .record({
+      own: fc.option(fc.subarray(OWN, { minLength: 1 }), { nil: undefined, freq: 8 }),
+      trusts: fc.tuple(...FOREIGN.map((of) => fc.option(trust(of), { nil: undefined, freq: 3 }))),
+    })
+    .map(({ own, trusts }) => ({
+      member: aMember,
+      owner: 'shop',
+      ...(own === undefined ? {} : { own: bundleOf(LOCAL, ...own) }),
+      trusts: trusts.filter((t) => t !== undefined),
+    }))
+    .filter((made) => !resolved || (made.own !== undefined && made.trusts.every((t) => t.bundle !== undefined)))
+
+/** The live roots of the mesh, which nothing approved may lack. */
+export const liveOwn = (of: Intent): Bundle => of.own ?? bundleOf(LOCAL, ...OWN.slice(0, 1))
+
+export const localCallers = [LOCAL, ALIAS].flatMap(callersOf)
