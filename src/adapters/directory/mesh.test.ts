@@ -38,6 +38,15 @@ describe('a directory as a home', () => {
     expect([await names(mesh), await readdir(join(path, '10-guard'))]).toEqual([[], []])
   })
 
+  it('takes the writes of one phase side by side', async () => {
+    const path = await folder()
+    const homes = [directoryMesh({ member: MEMBER, path }), gitDelivered(directoryMesh({ member: MEMBER, path }), { member: MEMBER, path })]
+    for (const [i, mesh] of homes.entries()) {
+      await Promise.all(['x', 'y', 'z'].map((name) => write(mesh, undefined, map(`${name}${i}`, 'one'))))
+    }
+    expect(await names(directoryMesh({ member: MEMBER, path }))).toEqual(['x0', 'x1', 'y0', 'y1', 'z0', 'z1'])
+  })
+
   it('knows nothing of what lives', async () => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     const { own, istio, proxies } = await mesh.observe({ namespaces: [] })

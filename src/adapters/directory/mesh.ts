@@ -24,6 +24,7 @@ export interface DirectoryMeshOptions {
 
 export function directoryMesh(options: DirectoryMeshOptions): Mesh {
   const { member, path } = options
+  const inTurn = turns()
   const unasked = {
     ok: false,
     error: info('not-checked', member.name, 'there is no API server for it here: its manifests travel by Git'),
@@ -38,13 +39,15 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
       proxies: unasked,
     }),
     proxies: async () => unasked,
-    write: (step) => locked(path, () => writeStep(options, step)),
+    write: (step) => inTurn(() => locked(path, () => writeStep(options, step))),
     witness: () => readWitness(path),
     moveWitness: (was, is) =>
-      locked(path, async () => {
-        if ((await readWitness(path)) !== was) throw moved(path)
-        await writeAtomically(join(path, WITNESS), `${is}\n`)
-      }),
+      inTurn(() =>
+        locked(path, async () => {
+          if ((await readWitness(path)) !== was) throw moved(path)
+          await writeAtomically(join(path, WITNESS), `${is}\n`)
+        }),
+      ),
   }
 }
 
@@ -55,12 +58,23 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
 export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mesh {
   const { path } = options
   const { write: _, ...files } = directoryMesh(options)
+  const inTurn = turns()
   return {
     ...files,
     live: observed.live,
     observe: (interest) => observed.observe(interest),
     proxies: () => observed.proxies(),
-    write: (step) => locked(path, () => writeStep(options, step, { mayBeAbsent: true })),
+    write: (step) => inTurn(() => locked(path, () => writeStep(options, step, { mayBeAbsent: true }))),
+  }
+}
+
+/** An apply writes side by side. The lock, for which nobody waits, is against others: one mesh's own work goes in turn. */
+function turns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const turn = last.then(work)
+    last = turn.catch(() => undefined)
+    return turn
   }
 }
 
