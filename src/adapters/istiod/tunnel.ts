@@ -3,7 +3,8 @@
  * (0 data, 1 errors), each channel beginning with the port (2 bytes). The framing is @kubernetes/client-node's.
  */
 import { Duplex, Writable } from 'node:stream'
-import type { FederationError } from '../../core/errors.ts'
+import { FederationError } from '../../core/errors.ts'
+import { at } from '../../core/manifest.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 import { refusal, unreachable } from '../kubernetes/errors.ts'
 
@@ -121,10 +122,13 @@ export async function openTunnel(
 
 /** The WebSocket library tells a refused upgrade only as `Unexpected server response: 403`. */
 function refused(client: KubeClient, pod: { readonly namespace: string; readonly name: string }, cause: unknown): FederationError {
-  const message = String((cause as { message?: unknown } | null)?.message ?? cause)
-  const status = /Unexpected server response: (\d{3})/.exec(message)?.[1]
-  if (status === undefined)
-    return unreachable(client.subject, client.access.server.origin, (cause as { error?: unknown } | null)?.error ?? new Error(message))
+  const message = String(at(cause, 'message') ?? cause)
+  const status = Number(/Unexpected server response: (\d{3})/.exec(message)?.[1] ?? 0)
+  if (status === 0) return unreachable(client.subject, client.access.server.origin, at(cause, 'error') ?? new Error(message))
   const asked = { verb: 'create', resource: 'pods/portforward', namespace: pod.namespace, name: pod.name } as const
-  return refusal(client.subject, client.access.context, asked, { status: Number(status), body: '' })
+  const error = refusal(client.subject, client.access.context, asked, { status, body: '' })
+  if (error.code !== 'forbidden') return error
+  // A WebSocket opens with GET, and newer API servers ask for create besides: a role needs both.
+  const told = `may not open pods/portforward ${pod.name} in namespace ${pod.namespace}, which takes the verbs get and create`
+  return new FederationError('forbidden', client.subject, told, { hint: error.hint })
 }
