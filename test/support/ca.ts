@@ -11,6 +11,8 @@ import { type Anchor, anchorFrom } from '../../src/core/x509/anchor.ts'
 import { readCertificate } from '../../src/core/x509/certificate.ts'
 import { printPem } from '../../src/core/x509/pem.ts'
 
+export { KeyUsageFlags } from '@peculiar/x509'
+
 x509.cryptoProvider.set(webcrypto as never)
 
 export type KeyAlgorithm = 'P-256' | 'P-384' | 'P-521' | 'RSA-1024' | 'RSA-2048' | 'RSA-3072' | 'Ed25519'
