@@ -11,7 +11,6 @@ import { Ownership } from './owner.ts'
 import type { Pod } from './pod.ts'
 import { start } from './processes.ts'
 import { programArgs } from './programs.ts'
-import { sweep } from './sweep.ts'
 import { ensureTools } from './tools.ts'
 
 export interface BedOptions {
@@ -21,6 +20,8 @@ export interface BedOptions {
   readonly istiodEnv?: Readonly<Record<string, string>>
   /** Whether istiod's ports are reachable at its pod's address; else by port-forward only. Default: true. */
   readonly direct?: boolean
+  /** How long to wait for another process that holds the machine's bed. */
+  readonly patienceMs?: number
   readonly progress?: (line: string) => void
 }
 
@@ -47,7 +48,7 @@ export class Bed {
     const progress = stopwatch(options.progress ?? (() => {}))
     await ensureTools(progress)
     const binaries = await ensureBuilt(progress)
-    const ownership = await Ownership.take(progress)
+    const ownership = await Ownership.take(progress, options.patienceMs ?? 10 * 60_000)
     try {
       await createBridge()
       const kubelet = programArgs('../kubelet.ts')
@@ -63,8 +64,7 @@ export class Bed {
       progress('two istiods are up')
       return bed
     } catch (error) {
-      await ownership.release()
-      await sweep()
+      await ownership.down()
       throw error
     }
   }
@@ -112,8 +112,7 @@ export class Bed {
 
   async down(): Promise<void> {
     for (const cluster of this.clusters) cluster.kube.close()
-    await this.#ownership.release()
-    await sweep()
+    await this.#ownership.down()
   }
 }
 

@@ -93,11 +93,7 @@ export class Istiod {
   /** Writes its objects and starts it. The CustomResourceDefinitions must be there. */
   async install(): Promise<void> {
     await Promise.all([createNetns(this.netns, this.address), this.replaceCa(), this.#api.kube.apply(...this.#objects())])
-    await this.#api.kube.patch(
-      { apiVersion: 'v1', kind: 'Pod', namespace: ISTIO_NAMESPACE, name: this.pod },
-      runningAt(this.address, true),
-      'status',
-    )
+    await this.#reportStatus()
     await this.start()
   }
 
@@ -153,6 +149,14 @@ export class Istiod {
     return runFile('istiod', this.cluster)
   }
 
+  async #reportStatus(): Promise<void> {
+    const { kube } = this.#api
+    const one = { replicas: 1, readyReplicas: 1, availableReplicas: 1, updatedReplicas: 1 }
+    const pod = { apiVersion: 'v1', kind: 'Pod', namespace: ISTIO_NAMESPACE, name: this.pod }
+    await kube.patch(pod, runningAt(this.address, ['discovery'], true), 'status')
+    await kube.patch({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: ISTIO_NAMESPACE, name: 'istiod' }, { status: one }, 'status')
+  }
+
   #objects(): KubeObject[] {
     const at = (name: string, labels: Record<string, string> = LABELS) => ({ name, namespace: ISTIO_NAMESPACE, labels })
     const env = Object.entries(this.#env).map(([name, value]) => ({ name, value }))
@@ -205,8 +209,14 @@ export class Istiod {
 }
 
 /** A pod's status, as a kubelet would report it. */
-export const runningAt = (ip: string, ready: boolean): object => ({
-  status: { phase: 'Running', podIP: ip, podIPs: [{ ip }], conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+export const runningAt = (ip: string, containers: readonly string[], ready: boolean): object => ({
+  status: {
+    phase: 'Running',
+    podIP: ip,
+    podIPs: [{ ip }],
+    conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+    containerStatuses: containers.map((name) => ({ name, ready, restartCount: 0, image: name, imageID: '', state: { running: {} } })),
+  },
 })
 
 const systemNamespace = (cluster: ClusterName): KubeObject => ({

@@ -2,9 +2,10 @@
 import { Bed } from './bed.ts'
 import { ensureBuilt } from './build.ts'
 import { RUN_DIRECTORY } from './layout.ts'
-import { isEmpty, leftovers, sweep } from './sweep.ts'
+import { takeDown } from './owner.ts'
+import { isEmpty, leftovers } from './sweep.ts'
 import { walkthrough } from './topology.ts'
-import { call } from './traffic.ts'
+import { call, clusterIp } from './traffic.ts'
 
 const say = (line: string): void => console.error(line)
 
@@ -14,6 +15,7 @@ async function up(): Promise<void> {
   const { status, text } = await call(client, 'server.sample')
   await bed.release()
   say(`a/sample/client -> server.sample: ${status} ${text}`)
+  say(`again: ip netns exec ${client.netns} curl -sH 'Host: server.sample' http://${await clusterIp(client, 'server.sample')}/`)
   say(`export KUBECONFIG=${bed.kubeconfig}   # contexts cluster-a, cluster-b; logs in ${RUN_DIRECTORY}/log`)
 }
 
@@ -22,7 +24,12 @@ async function status(): Promise<void> {
   say(isEmpty(found) ? 'down' : `up: ${found.processes.join(' ')}`)
 }
 
-const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = { up, down: sweep, status, build: () => ensureBuilt(say) }
+const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
+  up,
+  down: () => takeDown(say),
+  status,
+  build: () => ensureBuilt(say),
+}
 
 const command = COMMANDS[process.argv[2] ?? '']
 if (command === undefined) {

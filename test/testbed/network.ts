@@ -29,7 +29,8 @@ export async function createNetns(name: string, address: string): Promise<void> 
   await ip('-n', name, 'address', 'add', `${address}/16`, 'dev', 'eth0')
   await ip('-n', name, 'link', 'set', 'eth0', 'up')
   await ip('-n', name, 'link', 'set', 'lo', 'up')
-  await ip('-n', name, 'route', 'add', 'default', 'via', HOST_ADDRESS)
+  // Service addresses need a route, or nothing would be sent that iptables could send to Envoy. By way of nobody, so that nothing leaves.
+  await ip('-n', name, 'route', 'add', 'default', 'dev', 'eth0')
 }
 
 /** Ends whatever still runs inside, then removes it. Its leg goes first: with the namespace, it would go some time later. */

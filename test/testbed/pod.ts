@@ -91,7 +91,7 @@ export class Pod {
   /** Waits until the proxy says it is ready, and reports that to the API, as a kubelet's probe would. */
   async ready(timeoutMs = 30_000): Promise<void> {
     if (this.hasProxy) await until(`${this.netns} to be ready`, () => this.isReady(), timeoutMs)
-    await this.home.kube.patch(this.#reference(), runningAt(this.address, true), 'status')
+    await this.home.kube.patch(this.#reference(), runningAt(this.address, this.#containers(), true), 'status')
   }
 
   async isReady(): Promise<boolean> {
@@ -193,9 +193,7 @@ export class Pod {
   async #createObjects(): Promise<void> {
     const { kube, cluster } = this.home
     const { namespace, name } = this
-    const proxy = { name: 'istio-proxy', image: 'istio/proxyv2:testbed', args: ['proxy', this.options.proxy ?? 'sidecar'] }
-    const app = { name: 'app', image: 'testbed/echo' }
-    const containers = this.options.proxy === 'router' ? [proxy] : this.hasProxy ? [app, proxy] : [app]
+    const containers = this.#containers().map((container) => ({ name: container, image: container }))
     const labels = { app: name, ...this.options.labels, ...(this.hasProxy && meshLabels(cluster)) }
     const annotations = { ...(this.hasProxy && { 'sidecar.istio.io/status': '{"revision":"default"}' }) }
     const spec = { serviceAccountName: this.serviceAccount, nodeName: nodeName(cluster), containers }
@@ -206,7 +204,11 @@ export class Pod {
       metadata: { name, namespace, labels, annotations },
       spec,
     } satisfies KubeObject)
-    await kube.patch(this.#reference(), runningAt(this.address, !this.hasProxy), 'status')
+    await kube.patch(this.#reference(), runningAt(this.address, this.#containers(), !this.hasProxy), 'status')
+  }
+
+  #containers(): string[] {
+    return [...(this.options.proxy === 'router' ? [] : ['app']), ...(this.hasProxy ? ['istio-proxy'] : [])]
   }
 
   async #writeMounts(): Promise<void> {
