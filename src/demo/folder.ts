@@ -1,0 +1,74 @@
+/** Where the demo leaves its files: a directory like the one an owner keeps in Git. */
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileError, writeAtomically } from '../adapters/files.ts'
+import { FederationError } from '../core/errors.ts'
+import type { Authority } from './authority.ts'
+
+const MARK = '.entente-demo'
+/** All that a demo ever makes; of an earlier one's directory nothing else is touched. */
+const MADE = ['federation.yaml', 'audit.jsonl', 'bundles', 'clusters', 'from-owners', 'tampered']
+
+/**
+ * Makes the directory, or clears an earlier demo out of it.
+ * @throws FederationError file-unwritable: it holds something that no demo made, or cannot be written
+ */
+export async function prepare(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true })
+    const there = await readdir(directory)
+    if (there.length > 0 && !there.includes(MARK)) {
+      throw new FederationError('file-unwritable', directory, 'is not empty, and no earlier demo made it', {
+        hint: 'name another directory: entente demo --out DIR',
+      })
+    }
+    await Promise.all(MADE.map((name) => rm(join(directory, name), { recursive: true, force: true })))
+    await writeFile(join(directory, MARK), 'entente demo made this directory, and replaces what it made when it runs again.\n')
+    await mkdir(join(directory, 'clusters'))
+  } catch (cause) {
+    throw cause instanceof FederationError ? cause : fileError('file-unwritable', directory, cause)
+  }
+}
+
+/** The owner's PEM file as somebody got it by mail. @returns its path */
+export async function receiveRoot(directory: string, member: string, authority: Authority): Promise<string> {
+  const path = join(directory, 'from-owners', `${member}-root.pem`)
+  await writeAtomically(path, authority.rootPem)
+  return path
+}
+
+export const writeFederation = (directory: string): Promise<void> => writeAtomically(join(directory, 'federation.yaml'), FEDERATION)
+
+const FEDERATION = `# Two meshes that keep their own root CAs. What is not written here is not trusted.
+apiVersion: entente.dev/v1alpha1
+kind: Federation
+metadata:
+  name: demo
+spec:
+  members:
+    - name: cluster-a
+      trustDomain: cluster-a.example
+      cluster: { directory: clusters/a } # a Git tree of manifests, no API server
+    - name: cluster-b
+      trustDomain: cluster-b.example
+      cluster: { directory: clusters/b }
+  trust:
+    - truster: cluster-b
+      trusted: cluster-a
+      distribution: pinned
+      accept: # b/server lets a/client in, and nobody else of cluster-a
+        - { namespace: sample, selector: { app: server }, mtls: enforce, callers: [cluster-a.example/ns/sample/sa/client] }
+      reach: # b/reports calls a/orders
+        - namespace: sample
+          selector: { app: reports }
+          services: [{ host: orders.sample.svc.cluster.local, servedBy: [cluster-a.example/ns/sample/sa/orders] }]
+    - truster: cluster-a
+      trusted: cluster-b
+      distribution: pinned
+      accept:
+        - { namespace: sample, selector: { app: orders }, mtls: enforce, callers: [cluster-b.example/ns/sample/sa/reports] }
+      reach: # whoever runs in the namespace may call b/server; whom it lets in is up to cluster-b
+        - namespace: sample
+          services: [{ host: server.sample.svc.cluster.local, servedBy: [cluster-b.example/ns/sample/sa/server] }]
+  severed: []
+`

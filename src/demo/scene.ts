@@ -1,0 +1,86 @@
+/** Who takes part: two meshes, their workloads, and what each workload trusts by the manifests as they stand now. */
+import { join } from 'node:path'
+import { readTree } from '../adapters/directory/tree.ts'
+import { readRoots } from '../core/istio/pinned.ts'
+import type { Root } from '../core/istio/state.ts'
+import type { Manifest } from '../core/model.ts'
+import { parseTrustDomain, type TrustDomain } from '../core/spiffe/trust-domain.ts'
+import { type Authority, type Identity, makeAuthority } from './authority.ts'
+import { call, type Outcome } from './peer.ts'
+import { flattened, inboundTrust, outboundTrust, ownTrust, type Pod, type Trust } from './trust.ts'
+
+export type Side = 'a' | 'b'
+
+export interface Workload extends Pod {
+  /** As the demo speaks of it: `a/client`. */
+  readonly name: string
+  readonly side: Side
+  readonly identity: Identity
+  /** The host under which it is called. */
+  readonly host: string
+}
+
+export interface CallOptions {
+  /** The caller checks no server, as `curl -k` does. */
+  readonly careless?: boolean
+  /** The server takes the roots it has as one list. */
+  readonly flat?: boolean
+}
+
+export interface Scene {
+  readonly directory: string
+  readonly authorities: Readonly<Record<Side, Authority>>
+  readonly people: Readonly<Record<'client' | 'guest' | 'orders' | 'server' | 'reports' | 'impostor', Workload>>
+  call(from: Workload, to: Workload, options?: CallOptions): Promise<Outcome>
+}
+
+const DOMAINS: Readonly<Record<Side, TrustDomain>> = {
+  a: parseTrustDomain('cluster-a.example'),
+  b: parseTrustDomain('cluster-b.example'),
+}
+
+export async function makeScene(directory: string, now: () => Date): Promise<Scene> {
+  const [a, b] = await Promise.all([makeAuthority(DOMAINS.a, now()), makeAuthority(DOMAINS.b, now())])
+  const authorities = { a, b }
+  const own = { a: ownTrust(DOMAINS.a, rootOf(a)), b: ownTrust(DOMAINS.b, rootOf(b)) }
+  /** @param as the mesh whose identity it claims; its certificate is from its own */
+  const hire = async (side: Side, app: string, as: Side = side): Promise<Workload> => ({
+    name: `${side}/${app}`,
+    side,
+    namespace: 'sample',
+    labels: { app },
+    host: `${app}.sample.svc.cluster.local`,
+    identity: await authorities[side].mint(`spiffe://${DOMAINS[as]}/ns/sample/sa/${app === 'impostor' ? 'admin' : app}`),
+  })
+  const [client, guest, orders, server, reports, impostor] = await Promise.all([
+    hire('a', 'client'),
+    hire('a', 'guest'),
+    hire('a', 'orders'),
+    hire('b', 'server'),
+    hire('b', 'reports'),
+    hire('a', 'impostor', 'b'),
+  ])
+  const manifests = async (side: Side): Promise<readonly Manifest[]> =>
+    [...(await readTree(join(directory, 'clusters', side))).values()].map(({ object }) => object)
+  return {
+    directory,
+    authorities,
+    people: { client, guest, orders, server, reports, impostor },
+    call: async (from, to, { careless = false, flat = false } = {}) => {
+      const [callers, servers] = await Promise.all([manifests(from.side), manifests(to.side)])
+      const { trust, callers: policy } = inboundTrust(servers, to, own[to.side])
+      const checks: { trust?: Trust } = careless ? {} : { trust: outboundTrust(callers, from, to.host, own[from.side]) }
+      return call(
+        { identity: from.identity, host: to.host, expects: to.identity.id, ...checks },
+        { identity: to.identity, trust: flat ? flattened(trust) : trust, callers: policy },
+        now(),
+      )
+    },
+  }
+}
+
+function rootOf({ rootPem, trustDomain }: Authority): Root {
+  const [root] = readRoots(rootPem)
+  if (root === undefined) throw new TypeError(`no root of ${trustDomain}`)
+  return root
+}

@@ -1,0 +1,264 @@
+/** The demo's nine steps. Each does something, by Entente's own commands or over real TLS, and says what was to come of it. */
+import { FederationError } from '../core/errors.ts'
+import { title } from '../core/manifest.ts'
+import type { Change, Plan, Step } from '../core/model.ts'
+import { objectOf } from '../core/view.ts'
+import { receiveRoot, writeFederation } from './folder.ts'
+import type { Outcome } from './peer.ts'
+import type { Audited, Product } from './product.ts'
+import type { CallOptions, Scene, Workload } from './scene.ts'
+import { tamper } from './tamper.ts'
+import { type Check, check, type Told } from './told.ts'
+
+export interface Stage {
+  readonly scene: Scene
+  readonly entente: Product
+}
+
+export type Act = (stage: Stage) => Promise<Told>
+
+const told = (title: string, parts: Partial<Told>): Told => ({ title, commands: [], lines: [], checks: [], meaning: [], ...parts })
+
+const UNKNOWN_ROOT = 'SELF_SIGNED_CERT_IN_CHAIN'
+
+const before: Act = async ({ scene }) => {
+  const { client, server } = scene.people
+  await writeFederation(scene.directory)
+  return told('Before: neither mesh knows the root of the other', {
+    checks: [
+      await called(scene, client, server, `refused by a/client: ${UNKNOWN_ROOT}`),
+      await called(scene, client, server, `refused by b/server: ${UNKNOWN_ROOT}`, { careless: true }),
+    ],
+    meaning: ['Each side sees a chain that ends in a root nobody told it of. Both sides have to be told.'],
+  })
+}
+
+const approve: Act = async ({ scene, entente }) => {
+  const { a, b } = scene.authorities
+  const approved = async (member: string, authority: typeof a): Promise<Check> => {
+    const pem = await receiveRoot(scene.directory, member, authority)
+    const got = await attempt(() => entente.approve(member, pem, authority.root))
+    return check(`${member}'s root`, 'approved', got === '0' ? 'approved' : got, authority.root)
+  }
+  const pem = await receiveRoot(scene.directory, 'cluster-a', a)
+  return told('Approve: the root of each mesh, by the fingerprint that its owner reads out', {
+    commands: ['entente approve cluster-a --bundle from-owners/cluster-a-root.pem --fingerprint sha256:…   (and so for cluster-b)'],
+    checks: [
+      check('the wrong fingerprint', 'fingerprint-mismatch', await attempt(() => entente.approve('cluster-a', pem, b.root))),
+      await approved('cluster-a', a),
+      await approved('cluster-b', b),
+      check('the record', 'approve, approve', (await entente.record()).map(({ action }) => action).join(', ')),
+    ],
+    meaning: ['They stand in bundles/<trust-domain>.json for review in Git, and in audit.jsonl with who approved them, when and why.'],
+  })
+}
+
+const plan: Act = async ({ entente }) => {
+  const made = await entente.plan()
+  const widening = (phase: Step['phase']): number => made.steps.filter((step) => step.phase === phase).flatMap(changesThatWiden).length
+  return told(`Plan: ${made.steps.length} steps; first all that only restricts, then what opens`, {
+    commands: ['entente plan'],
+    lines: planLines(made),
+    checks: [
+      check('phases', 'guard, open', [...new Set(made.steps.map(({ phase }) => phase))].sort().join(', ')),
+      check('widened by guard', '0', String(widening('guard'))),
+      check('callers let in', 'cluster-b.example/ns/sample/sa/reports, cluster-a.example/ns/sample/sa/client', callersIn(made)),
+      check('errors', 'none', errorsIn(made)),
+    ],
+    meaning: ['+ is what a step lets in. Nothing is written yet.'],
+  })
+}
+
+const apply: Act = async ({ scene, entente }) => {
+  const { client, server, reports, orders } = scene.people
+  const code = await entente.apply('two meshes, one shop')
+  return told('Apply: both directions work, and nothing else has changed', {
+    commands: ['entente apply --yes --reason "two meshes, one shop"'],
+    checks: [
+      check('apply', 'exit 0', `exit ${code}`, 'manifests in clusters/a and clusters/b, one file for each object'),
+      await called(scene, client, server, 'accepted'),
+      await called(scene, reports, orders, 'accepted'),
+      await called(scene, reports, server, 'accepted'),
+    ],
+    meaning: ["The last one is a local call: a mesh's own callers come in as before."],
+  })
+}
+
+const unnamed: Act = async ({ scene }) => {
+  const { guest, server } = scene.people
+  return told('A caller that is not named: known, and not let in', {
+    checks: [await called(scene, guest, server, 'TLS accepted, 403 by the callers policy')],
+    meaning: ['Its certificate is good. The policy in clusters/b denies all of cluster-a.example but the callers that are named.'],
+  })
+}
+
+const impostor: Act = async ({ scene }) => {
+  const { impostor: liar, server } = scene.people
+  return told('An impostor: the CA of cluster-a signs an identity of cluster-b', {
+    lines: [`a/impostor shows ${liar.identity.id}, in a chain that leads to cluster-a's root.`],
+    checks: [
+      await called(scene, liar, server, 'refused by b/server: OTHER_ROOT', { careless: true }),
+      await called(scene, liar, server, 'accepted', { careless: true, flat: true }),
+    ],
+    meaning: [
+      "b/server takes cluster-a's root for cluster-a.example only. As one flat list, which is what meshConfig.caCertificates",
+      'makes of the same two roots, either CA can name any workload of either mesh: there the impostor is admin of cluster-b.',
+    ],
+  })
+}
+
+const settled: Act = async ({ entente }) =>
+  told('Plan again: nothing to do', { commands: ['entente plan'], checks: [await emptyPlan(entente)] })
+
+const sever: Act = async ({ scene, entente }) => {
+  const { client, server, reports, orders } = scene.people
+  const why = 'cluster-a was broken into'
+  const code = await entente.sever('cluster-b', 'cluster-a', why)
+  const closed = [
+    check('sever', 'exit 0', `exit ${code}`),
+    await called(scene, client, server, `refused by b/server: ${UNKNOWN_ROOT}`),
+    await called(scene, reports, orders, `refused by b/reports: ${UNKNOWN_ROOT}`),
+    await called(scene, reports, server, 'accepted'),
+  ]
+  const next = await entente.plan()
+  const held = next.steps.filter((step) => step.gates.some(({ open }) => !open))
+  const waiting = [
+    check(
+      'widened by the next plan',
+      '0',
+      String(next.steps.flatMap(changesThatWiden).length),
+      'although the file still has the trust: severed outranks it',
+    ),
+    check('held back', `${next.steps.length} of ${next.steps.length}, clean`, `${held.length} of ${next.steps.length}, ${phasesOf(held)}`),
+  ]
+  const override = 'no proxy can be asked in a demo'
+  const cleaned = await entente.apply('clean up', override)
+  return told('Sever: refused again, and not re-opened', {
+    commands: [
+      `entente sever cluster-b cluster-a --yes --reason "${why}"`,
+      `entente apply --yes --reason "clean up" --override-gate "${override}"`,
+    ],
+    checks: [
+      ...closed,
+      ...waiting,
+      check('apply, overriding', 'exit 0', `exit ${cleaned}`),
+      check(
+        'the record',
+        'sever, begin, end, override, begin, end',
+        (await entente.record())
+          .slice(-6)
+          .map(({ action }) => action)
+          .join(', '),
+      ),
+      await called(scene, client, server, `refused by b/server: ${UNKNOWN_ROOT}`),
+      await emptyPlan(entente),
+    ],
+    meaning: [
+      'It is closed at once. Only the policies that deny cluster-a stay, until live proxies are seen to have let go of its root:',
+      'files cannot show that, so taking them away took an override, which the record names.',
+    ],
+  })
+}
+
+const record: Act = async ({ scene, entente }) => {
+  const found = async (how: 'edited' | 'cut' | 'forked', expected: string): Promise<Check> => {
+    const audited = await entente.audit(await tamper(scene.directory, how))
+    return check(how, expected, codesOf(audited), ...audited.findings.slice(0, 1).map(({ message }) => message))
+  }
+  const whole = await entente.audit()
+  return told('The record: it holds, and what was done to three copies of it is found', {
+    commands: ['entente audit verify'],
+    checks: [
+      check('audit.jsonl', 'holds', codesOf(whole), `${whole.entries} entries, each with the hash of the one before it`),
+      await found('edited', 'record-broken'),
+      await found('cut', 'record-forked'),
+      await found('forked', 'record-forked'),
+    ],
+    meaning: ['Cut and forked copies are chains without a flaw: the homes, which remember the head they saw, give them away.'],
+  })
+}
+
+export const STORY: readonly Act[] = [before, approve, plan, apply, unnamed, impostor, settled, sever, record]
+
+// ── what came of a call, a command, a plan ──
+
+async function called(scene: Scene, from: Workload, to: Workload, expected: string, options: CallOptions = {}): Promise<Check> {
+  const outcome = await scene.call(from, to, options)
+  const how = [
+    ...(options.flat === true ? ['one flat list'] : options.careless === true && from.name !== 'a/impostor' ? ['checking nobody'] : []),
+  ]
+  return check([`${from.name} → ${to.name}`, ...how].join(', '), expected, outcomeText(outcome, from, to), ...seen(outcome, from, to))
+}
+
+function outcomeText(outcome: Outcome, from: Workload, to: Workload): string {
+  switch (outcome.verdict) {
+    case 'accepted':
+      return 'accepted'
+    case 'forbidden':
+      return 'TLS accepted, 403 by the callers policy'
+    case 'refused':
+      return `refused by ${outcome.by === 'client' ? from.name : to.name}: ${outcome.code}`
+  }
+}
+
+function seen(outcome: Outcome, from: Workload, to: Workload): readonly string[] {
+  if (outcome.verdict === 'refused') return [outcome.message]
+  return [`${to.name} saw ${outcome.serverSaw}`, `${from.name} saw ${outcome.clientSaw}`]
+}
+
+/** The exit code, or the code of what was thrown. */
+async function attempt(work: () => Promise<number>): Promise<string> {
+  try {
+    return String(await work())
+  } catch (thrown) {
+    if (thrown instanceof FederationError) return thrown.code
+    throw thrown
+  }
+}
+
+async function emptyPlan(entente: Product): Promise<Check> {
+  const made = await entente.plan()
+  return check(
+    'the next plan',
+    'no steps, no errors',
+    `${made.steps.length === 0 ? 'no' : made.steps.length} steps, ${errorsIn(made) === 'none' ? 'no errors' : errorsIn(made)}`,
+  )
+}
+
+const errorsIn = ({ findings }: Plan): string =>
+  findings.flatMap(({ severity, code }) => (severity === 'error' ? [code] : [])).join(', ') || 'none'
+const codesOf = ({ valid, findings }: Audited): string => (valid ? 'holds' : [...new Set(findings.map(({ code }) => code))].join(', '))
+const callersIn = ({ steps }: Plan): string =>
+  steps
+    .flatMap(changesThatWiden)
+    .flatMap(({ of, what }) => (of === 'caller' ? [what] : []))
+    .join(', ')
+const phasesOf = (steps: readonly Step[]): string => [...new Set(steps.map(({ phase }) => phase))].join(', ')
+const changesThatWiden = (step: Step): readonly Change[] => step.changes.filter(({ effect }) => effect === 'widens')
+/** A filter holds the own roots, too: that is what was accepted all along. */
+const isForeign = (step: Step, change: Change): boolean => change.trusted !== `${step.member}.example`
+
+function planLines({ steps }: Plan): readonly string[] {
+  const order = ['guard', 'open', 'close', 'clean']
+  return [...steps]
+    .sort((x, y) => order.indexOf(x.phase) - order.indexOf(y.phase))
+    .flatMap((step) => [
+      `${step.phase.padEnd(5)}   ${step.member}   ${title(objectOf(step))}`,
+      ...changesThatWiden(step)
+        .filter((change) => isForeign(step, change))
+        .map((change) => `${' '.repeat(20)}+ ${changeText(change)}`),
+    ])
+}
+
+function changeText({ of, trusted, what }: Change): string {
+  switch (of) {
+    case 'root':
+      return `root ${what.slice(0, 'sha256:'.length + 12)}… for ${trusted}`
+    case 'caller':
+      return `caller ${what}`
+    case 'workloads':
+      return `${what} accept ${trusted}`
+    case 'host':
+      return `${what} may be served by ${trusted}`
+  }
+}

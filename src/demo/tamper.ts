@@ -1,0 +1,44 @@
+/** Three ways to make a record say something else, each on a copy of the demo's directory. */
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AuditEntry } from '../core/model.ts'
+import { parseRecord, printEntry, seal } from '../core/record.ts'
+
+export type Tampering = 'edited' | 'cut' | 'forked'
+type Forgery = (entries: readonly AuditEntry[]) => readonly string[]
+
+const FORGERIES: Readonly<Record<Tampering, Forgery>> = {
+  /** One word of one line, and nothing else. */
+  edited: (entries) => entries.map((entry, i) => printEntry(i === 0 ? { ...entry, reason: 'agreed by everybody' } : entry)),
+  /** As if nobody had severed anything. What is left is a chain without a flaw: only who saw more can tell. */
+  cut: (entries) => untilSevered(entries).map(printEntry),
+  /** A chain without a flaw, too, in which the other side severed. */
+  forked: (entries) => {
+    const kept = untilSevered(entries)
+    const [severed] = entries.slice(kept.length)
+    if (severed?.action !== 'sever') return kept.map(printEntry)
+    const { seq: _, prev: __, hash: ___, ...draft } = severed
+    return [...kept, seal(kept.at(-1), { ...draft, truster: severed.trusted, trusted: severed.truster })].map(printEntry)
+  },
+}
+
+function untilSevered(entries: readonly AuditEntry[]): readonly AuditEntry[] {
+  const end = entries.findIndex(({ action }) => action === 'sever')
+  return end === -1 ? entries : entries.slice(0, end)
+}
+
+/** @returns the copy's directory: complete, so that every command works in it */
+export async function tamper(directory: string, how: Tampering): Promise<string> {
+  const copy = join(directory, 'tampered', how)
+  await mkdir(copy, { recursive: true })
+  for (const name of ['federation.yaml', 'audit.jsonl', 'bundles', 'clusters'])
+    await cp(join(directory, name), join(copy, name), { recursive: true })
+  const path = join(copy, 'audit.jsonl')
+  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '')
+  const entries = parseRecord(
+    lines.map((line): unknown => JSON.parse(line)),
+    path,
+  )
+  await writeFile(path, `${FORGERIES[how](entries).join('\n')}\n`)
+  return copy
+}
