@@ -17,6 +17,8 @@ export interface Sync {
   readonly type: string
   readonly listeners: Nonces
   readonly clusters: Nonces
+  /** The nonce of the endpoints sent last. */
+  readonly endpoints: string
   /** Envoy's words about what it refused, by resource type; cleared by its next acknowledgement. */
   readonly errors: readonly { readonly type: string; readonly message: string }[]
   /** When istiod last sent listeners; empty when it does not say. RFC 3339. */
@@ -134,6 +136,7 @@ export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
       type: text(at(entry, 'proxy_type')),
       listeners: { sent: text(at(entry, 'listener_sent')), acked: text(at(entry, 'listener_acked')) },
       clusters: { sent: text(at(entry, 'cluster_sent')), acked: text(at(entry, 'cluster_acked')) },
+      endpoints: text(at(entry, 'endpoint_sent')),
       errors: resources.flatMap(([type, resource]) => {
         const message = text(at(resource, 'lastError'))
         return message === '' ? [] : [{ type: type.slice(type.lastIndexOf('.') + 1), message }]

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Debug, parseSyncz } from './debug.ts'
-import { evidenceOf } from './evidence.ts'
+import { evidenceOf, type Memory } from './evidence.ts'
 
 const uuid = (digit: string): string => `${digit.repeat(8)}-aaaa-4aaa-8aaa-aaaaaaaaaaaa`
 const LISTENER = 'type.googleapis.com/envoy.config.listener.v3.Listener'
@@ -134,6 +134,71 @@ describe('what an istiod can tell of its proxies', () => {
     const old = { proxy: 'x.other', sent: 'v/1', acked: 'v/0', sentTime: '2026-11-21T11:00:00Z' }
     const { debug } = istiod([[{ proxy: 'x.other', sent: 'v/2' }, old]], {})
     expect(await see(debug)).toMatchObject([{ acknowledged: true }])
+  })
+})
+
+describe('polling', () => {
+  const poll = async (debug: Debug, memory: Memory) => (await evidenceOf(debug, wanted, memory)).map(({ evidence }) => evidence)
+
+  it('asks again only for proxies that something was sent to since', async () => {
+    const still = { proxy: 'still.sample' }
+    const moved = { proxy: 'server.sample', sent: 'v/2' }
+    const samples = [
+      [still, { proxy: 'server.sample' }],
+      [still, { proxy: 'server.sample' }],
+      [still, moved],
+    ]
+    const { debug, asked } = istiod(samples, { 'still.sample': 'v/1', 'server.sample': 'v/1' })
+    const memory: Memory = new Map()
+    await poll(debug, memory)
+    asked.length = 0
+    const found = await poll(debug, memory)
+    expect(asked).toEqual(['server.sample'])
+    expect(found.map((e) => [e.proxy, e.heard, e.acknowledged])).toEqual([
+      ['still.sample', true, true],
+      ['server.sample', true, true],
+    ])
+  })
+
+  it('asks nobody, and samples once, while nothing is sent', async () => {
+    const { debug, asked, samplesTaken } = istiod([[{ proxy: 'server.sample' }]], { 'server.sample': 'v/1' })
+    const memory: Memory = new Map()
+    const first = await poll(debug, memory)
+    const taken = samplesTaken()
+    expect(await poll(debug, memory)).toEqual(first)
+    expect([asked.length, samplesTaken() - taken]).toEqual([1, 1])
+  })
+
+  it('does not pass off what it remembers for what was acknowledged since', async () => {
+    const [one, two] = [{ proxy: 'one.sample' }, { proxy: 'two.sample' }]
+    const samples = [
+      [one, two],
+      [one, two],
+      [one, { ...two, sent: 'v/2' }],
+      [
+        { ...one, sent: 'v/2' },
+        { ...two, sent: 'v/2' },
+      ],
+    ]
+    const dumps: Record<string, string> = { 'one.sample': 'v/1', 'two.sample': 'v/1' }
+    const { debug } = istiod(samples, dumps)
+    const memory: Memory = new Map()
+    await poll(debug, memory)
+    dumps['two.sample'] = 'v/2'
+    expect((await poll(debug, memory)).map((e) => [e.proxy, e.acknowledged])).toEqual([
+      ['one.sample', false],
+      ['two.sample', true],
+    ])
+  })
+
+  it('remembers nothing of a proxy that could not be asked again', async () => {
+    const dumps: Record<string, string> = { 'server.sample': 'v/1' }
+    const { debug } = istiod([[{ proxy: 'server.sample' }], [{ proxy: 'server.sample' }], [{ proxy: 'server.sample', sent: 'v/2' }]], dumps)
+    const memory: Memory = new Map()
+    await poll(debug, memory)
+    delete dumps['server.sample']
+    expect(await poll(debug, memory)).toMatchObject([{ heard: false }])
+    expect(await poll(debug, memory)).toMatchObject([{ heard: false }])
   })
 })
 

@@ -27,27 +27,68 @@ export interface Heard {
   readonly sentAt: string
 }
 
-export async function evidenceOf(istiod: Debug, wanted: Wanted): Promise<readonly Heard[]> {
+/**
+ * What proxies held when they were asked last, and what had been sent to them by then: while nothing more is sent, that
+ * is what they hold. A dump of a real proxy is megabytes, and who waits for acknowledgements asks many times a second.
+ */
+export type Memory = Map<string, { readonly sent: string; readonly config: ProxyConfig }>
+
+/** @param memory kept between calls to one istiod; without it every proxy is asked */
+export async function evidenceOf(istiod: Debug, wanted: Wanted, memory: Memory = new Map()): Promise<readonly Heard[]> {
   const connected = await istiod.syncz()
   const ours = latest(connected.filter((sync) => sync.cluster === wanted.cluster))
-  const asked = ours.filter((sync) => wanted.interesting({ namespace: namespaceOf(sync.proxy), type: sync.type }))
-  const ids = await dumpIds(istiod, connected, asked)
-  const dumps = new Map<string, unknown>()
-  const atOnce = limit(DUMPS_AT_ONCE)
-  await Promise.all(asked.map((sync) => atOnce(async () => dumps.set(sync.proxy, await dumpOf(istiod, ids.get(sync.proxy))))))
-  const after = await settled(istiod, wanted.cluster, dumps)
-  return latest(after).map((sync) => ({ evidence: judge(sync, wanted, dumps), sentAt: sync.sentAt }))
+  const interesting = ours.filter((sync) => isInteresting(sync, wanted))
+  const asked = interesting.filter((sync) => memory.get(sync.proxy)?.sent !== sentTo(sync))
+  const dumps = await dumpsOf(istiod, wanted, connected, asked)
+  const after = dumps.size === 0 ? ours : latest(await settled(istiod, wanted.cluster, dumps))
+  const before = new Map(ours.map((sync) => [sync.proxy, sentTo(sync)]))
+  const heard = after.map((sync) => {
+    const { proxy } = sync
+    const dump = dumps.get(proxy)
+    const remembered = memory.get(proxy)?.sent === before.get(proxy) ? memory.get(proxy)?.config : undefined
+    const config = dump === undefined ? remembered : dump.config
+    const moved = before.get(proxy) !== sentTo(sync)
+    if (config !== undefined && !moved) memory.set(proxy, { sent: sentTo(sync), config })
+    // What it acknowledges by now is more than what we remember.
+    return { evidence: judge(sync, wanted, config, dump === undefined && moved), sentAt: sync.sentAt }
+  })
+  const here = new Set(after.map(({ proxy }) => proxy))
+  for (const proxy of memory.keys()) if (!here.has(proxy)) memory.delete(proxy)
+  return heard
 }
 
-const dumpOf = async (istiod: Debug, id: string | undefined): Promise<unknown> => (id === undefined ? undefined : istiod.configDump(id))
+const sentTo = ({ listeners, clusters, endpoints }: Sync): string => [listeners.sent, clusters.sent, endpoints].join(' ')
 
-async function settled(istiod: Debug, cluster: string, dumps: ReadonlyMap<string, unknown>): Promise<readonly Sync[]> {
+const isInteresting = (sync: Sync, wanted: Wanted): boolean => wanted.interesting({ namespace: namespaceOf(sync.proxy), type: sync.type })
+
+interface Dump {
+  readonly version: string
+  readonly config: ProxyConfig | undefined
+}
+
+/** Of a proxy that has gone meanwhile, or cannot be asked for, there is none. */
+async function dumpsOf(
+  istiod: Debug,
+  wanted: Wanted,
+  connected: readonly Sync[],
+  asked: readonly Sync[],
+): Promise<ReadonlyMap<string, Dump>> {
+  const ids = await dumpIds(istiod, connected, asked)
+  const dumps = new Map<string, Dump>()
+  const atOnce = limit(DUMPS_AT_ONCE)
+  const ask = async (proxy: string, id: string): Promise<void> => {
+    const dump = await istiod.configDump(id)
+    if (dump !== undefined) dumps.set(proxy, { version: versionOf(dump), config: read(dump, wanted.readConfig) })
+  }
+  await Promise.all([...ids].map(([proxy, id]) => atOnce(() => ask(proxy, id))))
+  return dumps
+}
+
+async function settled(istiod: Debug, cluster: string, dumps: ReadonlyMap<string, Dump>): Promise<readonly Sync[]> {
   const sample = async (): Promise<readonly Sync[]> => (await istiod.syncz()).filter((sync) => sync.cluster === cluster)
+  const isMoving = ({ proxy, listeners }: Sync): boolean => dumps.has(proxy) && dumps.get(proxy)?.version !== pushOf(listeners.sent)
   const after = await sample()
-  const moving = after.some(
-    (sync) => dumps.get(sync.proxy) !== undefined && versionOf(dumps.get(sync.proxy)) !== pushOf(sync.listeners.sent),
-  )
-  if (!moving) return after
+  if (!after.some(isMoving)) return after
   await sleep(SETTLE_MS)
   return sample()
 }
@@ -88,17 +129,15 @@ function mayAnswerTo(other: string, proxy: string): boolean {
   return other.includes(proxy) || (beforeNumber !== undefined && other.endsWith(beforeNumber))
 }
 
-function judge(sync: Sync, wanted: Wanted, dumps: ReadonlyMap<string, unknown>): Evidence {
+function judge(sync: Sync, wanted: Wanted, config: ProxyConfig | undefined, overtaken: boolean): Evidence {
   const { proxy, listeners, clusters, errors } = sync
-  const namespace = namespaceOf(proxy)
-  const config = read(dumps.get(proxy), wanted.readConfig)
   const accepted = ({ sent, acked }: Sync['listeners']): boolean => sent !== '' && sent === acked
   return {
     proxy,
-    namespace,
+    namespace: namespaceOf(proxy),
     pod: proxy.slice(0, proxy.lastIndexOf('.')),
-    heard: config !== undefined || !wanted.interesting({ namespace, type: sync.type }),
-    acknowledged: accepted(listeners) && accepted(clusters) && errors.length === 0,
+    heard: config !== undefined || !isInteresting(sync, wanted),
+    acknowledged: accepted(listeners) && accepted(clusters) && errors.length === 0 && !overtaken,
     sent: { listeners: listeners.sent, clusters: clusters.sent },
     ...(errors.length === 0 ? {} : { rejected: errors.map(({ type, message }) => `${type}: ${message}`).join('; ') }),
     ...(config === undefined ? {} : { config }),
@@ -107,7 +146,6 @@ function judge(sync: Sync, wanted: Wanted, dumps: ReadonlyMap<string, unknown>):
 
 /** A dump that cannot be read tells nothing: the proxy counts as not heard. */
 function read(dump: unknown, readConfig: Wanted['readConfig']): ProxyConfig | undefined {
-  if (dump === undefined) return undefined
   try {
     return readConfig(dump)
   } catch {
@@ -115,5 +153,5 @@ function read(dump: unknown, readConfig: Wanted['readConfig']): ProxyConfig | un
   }
 }
 
-/** A pod's name has no dot in it where it matters: the namespace, a DNS label, never has. */
+/** A namespace, being a DNS label, has no dot in it; a pod's name may. */
 const namespaceOf = (proxy: string): string => proxy.slice(proxy.lastIndexOf('.') + 1)

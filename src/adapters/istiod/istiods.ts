@@ -6,7 +6,7 @@ import type { KubeClient } from '../kubernetes/client.ts'
 import type { IstiodPod } from '../kubernetes/pods.ts'
 import { seen } from '../seen.ts'
 import { type Debug, debug } from './debug.ts'
-import { evidenceOf, type Heard } from './evidence.ts'
+import { evidenceOf, type Heard, type Memory } from './evidence.ts'
 import { presentedOver, XDS_PORT } from './presented.ts'
 import { istiodNames, type Road, roads } from './road.ts'
 import { tokens } from './token.ts'
@@ -33,9 +33,17 @@ export interface IstiodsOptions {
 
 export function istiods({ client, namespace, roots: ownRoots }: IstiodsOptions): Istiods {
   const ways = roads(client, tokens(client, namespace), ownRoots)
+  const memories = new Map<string, Memory>()
   return {
     async see(pods, interest, what) {
-      const visits = await Promise.all(pods.map((pod) => visit(client.subject, pod, (work) => ways.to(pod, work), interest, what)))
+      // An observation takes nobody's word of before; polling goes on from there.
+      if (what === 'all') memories.clear()
+      for (const { name } of pods) if (!memories.has(name)) memories.set(name, new Map())
+      const visits = await Promise.all(
+        pods.map((pod) =>
+          visit(client.subject, pod, (work) => ways.to(pod, work), { interest, what, memory: memories.get(pod.name) ?? new Map() }),
+        ),
+      )
       const nobody = error(
         'istiod-not-found',
         client.subject,
@@ -60,7 +68,13 @@ interface Visit {
 
 type Travel = <T>(work: (road: Road) => Promise<T>) => Promise<T>
 
-async function visit(subject: string, pod: IstiodPod, travel: Travel, interest: Interest, what: 'all' | 'proxies'): Promise<Visit> {
+interface Question {
+  readonly interest: Interest
+  readonly what: 'all' | 'proxies'
+  readonly memory: Memory
+}
+
+async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest, what, memory }: Question): Promise<Visit> {
   const wanted = {
     cluster: pod.env.CLUSTER_ID ?? 'Kubernetes',
     interesting: (proxy: { readonly namespace: string; readonly type: string }) =>
@@ -71,7 +85,7 @@ async function visit(subject: string, pod: IstiodPod, travel: Travel, interest: 
   const name = `${pod.namespace}/${pod.name}`
   const chain = (): Promise<readonly Uint8Array[]> =>
     travel(async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${name}`))
-  const heard = await seen(ask((istiod) => evidenceOf(istiod, wanted)))
+  const heard = await seen(ask((istiod) => evidenceOf(istiod, wanted, memory)))
   if (what === 'proxies') return { pod, heard, presented: { ok: false, error: error('not-checked', subject, 'not asked') } }
   const [presented, version] = await Promise.all([seen(chain()), ask((istiod) => istiod.version()).catch(() => undefined)])
   return { pod, heard, presented, version }
