@@ -1,63 +1,93 @@
 /** What a step waits for: a root leaves only when nothing that lives is under it. */
-import type { MeshState } from './istio/state.ts'
-import type { Change, Gate, Intent, Observation, Phase } from './model.ts'
+import { readState } from './istio/render.ts'
+import type { MeshState, Root, Roots } from './istio/state.ts'
+import type { Gate, Intent, Manifest, Observation, Phase } from './model.ts'
 import type { Course, Seens } from './plan.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
+import { readCertificate } from './x509/certificate.ts'
 import { anchorOf } from './x509/chain.ts'
+
+/** What evidence there is, and when it is judged. */
+export interface Witnesses {
+  readonly intent: Intent
+  readonly seen: Seens
+  readonly now: Date
+}
 
 export function gatesOf(
   phase: Phase,
-  changes: readonly Change[],
+  before: Manifest | undefined,
+  after: Manifest | undefined,
   going: Course,
-  intent: Intent,
-  wanted: readonly Intent[],
-  seen: Seens,
-  now: Date,
+  witnesses: Witnesses,
 ): readonly Gate[] {
-  if (phase === 'close') return retirements(changes, going, intent, wanted, seen, now)
+  const { intent, seen } = witnesses
+  if (phase === 'close' && before !== undefined && after !== undefined) {
+    return retired(readState([before]), readState([after])).map(([domain, root]) => retirement(domain, root, witnesses))
+  }
   const delivered = intent.member.home?.directory !== undefined
   return phase === 'clean' && delivered ? deliveredRemovals(going, intent, seen.get(intent.member.name)) : []
 }
 
-/** A root goes while its domain stays trusted: only when what that domain's CA signs with now is under one that stays. */
-function retirements(
-  changes: readonly Change[],
-  going: Course,
-  intent: Intent,
-  wanted: readonly Intent[],
-  seen: Seens,
-  now: Date,
-): readonly Gate[] {
-  const leaving = changes.filter(
-    (change) => change.of === 'root' && change.effect === 'narrows' && domainStays(going.after, change.trusted),
+/** Roots that leave a place where their domain stays trusted: a domain that leaves as a whole waits for nothing. */
+function retired(before: MeshState, after: MeshState): readonly [TrustDomain, Root][] {
+  const inbound = [...before.inbound].flatMap(([key, scope]) => leaving(scope.roots, after.inbound.get(key)?.roots))
+  const outbound = [...before.outbound].flatMap(([key, scope]) =>
+    [...scope.hosts].flatMap(([host, roots]) => leaving(roots, after.outbound.get(key)?.hosts.get(host))),
   )
-  return leaving.map((change) => {
-    const bundle =
-      change.trusted === intent.member.trustDomain
-        ? intent.own
-        : intent.trusts.find((trust) => trust.trustDomain === change.trusted)?.bundle
-    const member =
-      change.trusted === intent.member.trustDomain
-        ? intent.member.name
-        : intent.trusts.find((trust) => trust.trustDomain === change.trusted)?.trusted
-    const istio = member === undefined ? undefined : seen.get(member)?.istio
-    const presented = istio?.ok === true ? istio.value.presented : undefined
-    const issuer = presented?.ok === true ? anchorOf(presented.value, bundle?.anchors ?? [], now).anchor : undefined
-    const unseen = wanted.some((w) => w.member.name === member)
-      ? `the certificate chain that ${member} presents`
-      : `evidence from ${member ?? change.trusted}`
-    return {
-      needs: 'unused',
-      root: change.what as Gate['root'],
-      open: issuer !== undefined,
-      waitingFor: issuer === undefined ? [unseen] : [],
-    }
+  return [...new Map([...inbound, ...outbound].map((pair) => [`${pair[0]} ${pair[1].fingerprint}`, pair])).values()]
+}
+
+function leaving(before: Roots, after: Roots | undefined): [TrustDomain, Root][] {
+  return [...before].flatMap(([domain, roots]) => {
+    const staying = after?.get(domain)
+    const gone = staying === undefined ? [] : roots.filter((root) => !staying.some((other) => other.fingerprint === root.fingerprint))
+    return gone.map((root): [TrustDomain, Root] => [domain, root])
   })
 }
 
-const domainStays = (after: MeshState, domain: TrustDomain): boolean =>
-  [...after.inbound.values()].some((scope) => scope.roots.has(domain)) ||
-  [...after.outbound.values()].some((scope) => [...scope.hosts.values()].some((roots) => roots.has(domain)))
+/** The state after phase `close`, with every root that only a gate lets go. */
+export function withRetiring(before: MeshState, after: MeshState): MeshState {
+  const keep = (b: Roots | undefined, a: Roots): Roots => new Map([...a].map(([domain, roots]) => [domain, merge(b?.get(domain), roots)]))
+  return {
+    ...after,
+    inbound: new Map([...after.inbound].map(([key, a]) => [key, { ...a, roots: keep(before.inbound.get(key)?.roots, a.roots) }])),
+    outbound: new Map(
+      [...after.outbound].map(([key, a]) => {
+        const held = before.outbound.get(key)?.hosts
+        return [key, { ...a, hosts: new Map([...a.hosts].map(([host, roots]) => [host, keep(held?.get(host), roots)])) }]
+      }),
+    ),
+  }
+}
+
+const merge = (a: readonly Root[] = [], b: readonly Root[]): readonly Root[] => [
+  ...new Map([...a, ...b].map((root) => [root.fingerprint, root])).values(),
+]
+
+/** Open when what that domain's CA signs with now is under a root that stays, or nothing can be under this one. */
+function retirement(domain: TrustDomain, root: Root, { intent, seen, now }: Witnesses): Gate {
+  const gate = { needs: 'unused', root: root.fingerprint } as const
+  if (vouchesForNobody(root, now)) return { ...gate, open: true, waitingFor: [] }
+  const trust = intent.trusts.find((other) => other.trustDomain === domain)
+  const bundle = trust === undefined ? intent.own : trust.bundle
+  const member = trust?.trusted ?? intent.member.name
+  const istio = seen.get(member)?.istio
+  const presented = istio?.ok === true ? istio.value.presented : undefined
+  const issuer = presented?.ok === true ? anchorOf(presented.value, bundle?.anchors ?? [], now).anchor : undefined
+  if (issuer !== undefined) return { ...gate, open: true, waitingFor: [] }
+  const what =
+    presented?.ok === true ? `the CA of ${member}, which signs under another root` : `the certificate chain that ${member} presents`
+  return { ...gate, open: false, waitingFor: [what] }
+}
+
+function vouchesForNobody(root: Root, now: Date): boolean {
+  try {
+    return readCertificate(root.der).notAfter <= now
+  } catch {
+    return true
+  }
+}
 
 /** Git delivers at its own pace: a policy goes only when the proxies are seen to have let go of the filter. */
 function deliveredRemovals(going: Course, intent: Intent, seen: Observation | undefined): readonly Gate[] {

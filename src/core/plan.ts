@@ -2,14 +2,15 @@
 import { changesOf } from './changes.ts'
 import { digestOf } from './digest.ts'
 import { error, type Finding } from './finding.ts'
-import { gatesOf } from './gates.ts'
+import { gatesOf, withRetiring } from './gates.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { isGateway, podsIn } from './istio/pods.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
 import { type Inbound, type MeshState, type Outbound, ownDomains, wantedState } from './istio/state.ts'
 import { narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
-import { content, isOurs, keyOf, MANAGED_BY, OWNER, ownerOf, title } from './manifest.ts'
+import { content, keyOf, ownerOf } from './manifest.ts'
 import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step } from './model.ts'
+import { MAX_BYTES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
 import { differences, reasonOf } from './writes.ts'
 
 export type Seens = ReadonlyMap<MemberName, Observation>
@@ -20,7 +21,7 @@ export type Seens = ReadonlyMap<MemberName, Observation>
  * @param now the instant at which chains are judged
  */
 export function plan(wanted: readonly Intent[], seen: Seens, now: Date): Plan {
-  const parts = wanted.map((intent) => planMesh(intent, wanted, seen, now))
+  const parts = wanted.map((intent) => planMesh(intent, seen, now))
   const steps = parts.flatMap((part) => part.steps)
   const name = wanted[0]?.owner ?? ''
   return { name, digest: digestOf([name, ...steps.map((step) => step.id)]), steps, findings: parts.flatMap((part) => part.findings) }
@@ -39,9 +40,17 @@ export function course(intent: Intent, seen: Observation): Course | undefined {
   if (!seen.objects.ok) return undefined
   const before = readState(seen.objects.value.filter((object) => ownerOf(object) === intent.owner))
   const wanted = wantedState(intent, before)
-  const checked = check(intent, wanted, seen)
-  return { before, after: allowed(wanted, before, checked, intent), author: authorOf(intent), checked }
+  const author = authorOf(intent)
+  const checked = withObstacles(check(intent, wanted, seen), obstacles(intent, wanted, author, seen.objects.value))
+  return { before, after: allowed(wanted, before, checked, intent), author, checked }
 }
+
+const withObstacles = (checked: Checked, { findings, inbound, outbound }: Obstacles): Checked => ({
+  ...checked,
+  findings: [...checked.findings, ...findings],
+  blockedInbound: new Set([...checked.blockedInbound, ...inbound]),
+  blockedOutbound: new Set([...checked.blockedOutbound, ...outbound]),
+})
 
 /** What is wanted, less what something speaks against. */
 function allowed(wanted: MeshState, before: MeshState, checked: Checked, intent: Intent): MeshState {
@@ -64,12 +73,7 @@ function allowed(wanted: MeshState, before: MeshState, checked: Checked, intent:
   }
 }
 
-function planMesh(
-  intent: Intent,
-  wanted: readonly Intent[],
-  seen: Seens,
-  now: Date,
-): { readonly steps: readonly Step[]; readonly findings: readonly Finding[] } {
+function planMesh(intent: Intent, seen: Seens, now: Date): { readonly steps: readonly Step[]; readonly findings: readonly Finding[] } {
   const { name } = intent.member
   const observation = seen.get(name)
   if (observation === undefined) return { steps: [], findings: [error('not-observed', name, 'was not observed', 'entente plan')] }
@@ -77,19 +81,20 @@ function planMesh(
   const going = course(intent, observation)
   if (going === undefined) return { steps: [], findings: [] }
   const objects = observation.objects.value
-  const foreign = foreignOwners(intent, going, objects)
+  const others = othersObjects(intent, objects)
   const current = new Map(objects.filter((object) => ownerOf(object) === intent.owner).map((object) => [keyOf(object), content(object)]))
   const steps: Step[] = []
-  const findings: Finding[] = [...going.checked.findings, ...announcedRoots(intent, observation), ...foreign.findings]
-  for (const phase of PHASES) {
-    const state = stage(going.before, going.after, phase, going.author.own)
+  const large = new Map<string, Finding>()
+  let previous = going.before
+  for (const { phase, state } of stagesOf(going)) {
     for (const [key, before, after] of differences(current, renderState(state, going.author), phase)) {
-      if (foreign.keys.has(key)) continue
+      if (others.has(key) || large.has(key)) continue
+      // On its way an object may hold more than before and after.
       if (after !== undefined && sizeOf(after) > MAX_BYTES) {
-        findings.push(tooLarge(after, intent))
+        large.set(key, tooLarge(after, intent))
         continue
       }
-      const changes = changesOf(before, after, previousOf(going, phase), state, going.author.own)
+      const changes = changesOf(before, after, previous, state, going.author.own)
       steps.push({
         id: digestOf([name, phase, before ?? null, after ?? null]),
         member: name,
@@ -98,53 +103,25 @@ function planMesh(
         ...(after === undefined ? {} : { after }),
         changes,
         drains: drained(before ?? after, objects),
-        gates: gatesOf(phase, changes, going, intent, wanted, seen, now),
+        gates: gatesOf(phase, before, after, going, { intent, seen, now }),
         reason: reasonOf(before, after, phase, changes),
       })
       if (after === undefined) current.delete(key)
       else current.set(key, after)
     }
+    previous = state
   }
-  return { steps, findings }
+  const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => other.message === f.message))
+  return { steps, findings: [...going.checked.findings, ...unwritable, ...announcedRoots(intent, observation)] }
 }
 
-const previousOf = ({ before, after, author }: Course, phase: Phase): MeshState => {
-  const previous = PHASES[PHASES.indexOf(phase) - 1]
-  return previous === undefined ? before : stage(before, after, previous, author.own)
-}
-
-/** etcd takes requests of 1.5 MiB and answers more with an opaque 500; a ConfigMap holds 1 MiB. */
-const MAX_BYTES = 1_000_000
-
-function tooLarge(object: Manifest, { member }: Intent): Finding {
-  return error(
-    'object-too-large',
-    member.name,
-    `${title(object)} would have ${Math.ceil(sizeOf(object) / 1024)} KiB; the API server takes about 1 MiB`,
-    'trust fewer domains at one set of workloads',
-  )
-}
-
-/** Objects under our names that are somebody else's: never written. */
-function foreignOwners(
-  intent: Intent,
-  going: Course,
-  objects: readonly Manifest[],
-): { readonly keys: ReadonlySet<string>; readonly findings: readonly Finding[] } {
-  const others = new Map(objects.filter((object) => ownerOf(object) !== intent.owner).map((object) => [keyOf(object), object]))
-  const clashes = renderState(going.after, going.author).flatMap((object) => others.get(keyOf(object)) ?? [])
-  return {
-    keys: new Set(clashes.map(keyOf)),
-    findings: clashes.map((object) => {
-      const owner = isOurs(object) ? `the federation ${object.metadata.labels?.[OWNER] ?? '(none)'}` : 'somebody else'
-      return error(
-        'owned-by',
-        `${intent.member.name}: ${title(object)}`,
-        `belongs to ${owner} (no label ${MANAGED_BY}: entente with ${OWNER}: ${intent.owner})`,
-        'remove it there, or let that federation say what is wanted here',
-      )
-    }),
-  }
+/** Phase `close` in two: what goes at once, and what a gate may hold back, which must not hold back the first. */
+function stagesOf({ before, after, author }: Course): readonly { readonly phase: Phase; readonly state: MeshState }[] {
+  const at = (phase: Phase): MeshState => stage(before, after, phase, author.own)
+  return PHASES.flatMap((phase) => {
+    const states = phase === 'close' ? [withRetiring(at('open'), at(phase)), at(phase)] : [at(phase)]
+    return states.map((state) => ({ phase, state }))
+  })
 }
 
 /** Every inbound change makes Envoy drain the listener: idle connections end, long ones are cut 45 s later. */

@@ -5,9 +5,10 @@ import { acceptedInbound, acceptedOutbound, denied, inboundRoots } from '../../.
 import { aMember, callersOf, FOREIGN, intent, LOCAL, liveOwn, localCallers, PLACES } from '../../../test/support/arbitraries.ts'
 import { A, CLIENT, NOW, principal } from '../../../test/support/federations.ts'
 import { observation, service } from '../../../test/support/observations.ts'
-import { sameContent } from '../manifest.ts'
+import { keyOf, sameContent } from '../manifest.ts'
 import type { Intent, Manifest, Observation, Phase, Step } from '../model.ts'
 import { course, plan, simulate } from '../plan.ts'
+import { objectOf } from '../view.ts'
 import { authorOf, render, renderState } from './render.ts'
 import { covers, intersect, PHASES } from './transition.ts'
 
@@ -41,11 +42,12 @@ function has(set: ReadonlySet<string>, what: string, part: 'domain' | 'root' | '
   })
 }
 
-/** The steps in an order that an apply might take: phases in turn, anything inside one. */
+/** The steps in an order that an apply might take: phases in turn, objects in any order inside one. */
 const shuffled = (steps: readonly Step[], seeds: readonly number[]): readonly Step[] => {
-  const seedOf = new Map(steps.map((step, i) => [step, seeds[i % seeds.length] ?? 0]))
+  const objects = [...new Set(steps.map((step) => keyOf(objectOf(step))))]
+  const seed = (step: Step) => seeds[objects.indexOf(keyOf(objectOf(step))) % seeds.length] ?? 0
   const rank = (phase: Phase) => PHASES.indexOf(phase)
-  return [...steps].sort((a, b) => rank(a.phase) - rank(b.phase) || (seedOf.get(a) ?? 0) - (seedOf.get(b) ?? 0))
+  return [...steps].sort((a, b) => rank(a.phase) - rank(b.phase) || seed(a) - seed(b))
 }
 
 /** What one wish left behind, and perhaps half of the way to another. */

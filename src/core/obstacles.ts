@@ -1,0 +1,59 @@
+/**
+ * Objects that cannot be written: somebody else's under our name, or too large. The scope they are part of is not
+ * widened: a filter without its policy would let everybody of a domain in.
+ */
+import { error, type Finding } from './finding.ts'
+import { type Author, renderState, sizeOf } from './istio/render.ts'
+import { EMPTY, type MeshState } from './istio/state.ts'
+import { isOurs, keyOf, MANAGED_BY, OWNER, ownerOf, title } from './manifest.ts'
+import type { Intent, Manifest } from './model.ts'
+
+export interface Obstacles {
+  readonly findings: readonly Finding[]
+  /** Scopes that must not widen on their account. */
+  readonly inbound: ReadonlySet<string>
+  readonly outbound: ReadonlySet<string>
+}
+
+/** etcd takes requests of 1.5 MiB and answers more with an opaque 500; a ConfigMap holds 1 MiB. */
+export const MAX_BYTES = 1_000_000
+
+export function obstacles(intent: Intent, wanted: MeshState, author: Author, objects: readonly Manifest[]): Obstacles {
+  const others = othersObjects(intent, objects)
+  const against = (part: Partial<MeshState>): readonly Finding[] =>
+    renderState({ ...EMPTY, ...part }, author).flatMap((object) => {
+      const other = others.get(keyOf(object))
+      return [...(other === undefined ? [] : [ownedBy(intent, other)]), ...(sizeOf(object) > MAX_BYTES ? [tooLarge(object, intent)] : [])]
+    })
+  const inbound = [...wanted.inbound].map(([key, scope]) => ({ key, findings: against({ inbound: new Map([[key, scope]]) }) }))
+  const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
+  const stopped = (parts: typeof inbound): ReadonlySet<string> => new Set(parts.flatMap((p) => (p.findings.length === 0 ? [] : [p.key])))
+  return {
+    findings: [...inbound, ...outbound].flatMap((part) => part.findings).concat(against({ shares: wanted.shares })),
+    inbound: stopped(inbound),
+    outbound: stopped(outbound),
+  }
+}
+
+/** Objects of others, by key: never written. */
+export const othersObjects = (intent: Intent, objects: readonly Manifest[]): ReadonlyMap<string, Manifest> =>
+  new Map(objects.filter((object) => ownerOf(object) !== intent.owner).map((object) => [keyOf(object), object]))
+
+export function tooLarge(object: Manifest, { member }: Intent): Finding {
+  return error(
+    'object-too-large',
+    member.name,
+    `${title(object)} would have ${Math.ceil(sizeOf(object) / 1024)} KiB; the API server takes about 1 MiB`,
+    'trust fewer domains at one set of workloads',
+  )
+}
+
+function ownedBy(intent: Intent, object: Manifest): Finding {
+  const owner = isOurs(object) ? `the federation ${object.metadata.labels?.[OWNER] ?? '(none)'}` : 'somebody else'
+  return error(
+    'owned-by',
+    `${intent.member.name}: ${title(object)}`,
+    `belongs to ${owner} (no label ${MANAGED_BY}: entente with ${OWNER}: ${intent.owner})`,
+    'remove it there, or let that federation say what is wanted here',
+  )
+}
