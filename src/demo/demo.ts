@@ -63,11 +63,10 @@ function endText(steps: readonly Told[], directory: string, seconds: number): st
 const view = (steps: readonly Told[], ok: boolean, directory: string) => ({
   ok,
   directory: resolve(directory),
-  steps: steps.map(({ title, commands, checks }, i) => ({
+  steps: steps.map(({ title, checks }, i) => ({
     step: i + 1,
     title,
     ok: checks.every((one) => one.ok),
-    commands,
     checks: checks.map(({ what, expected, got, ok: same }) => ({ what, expected, got, ok: same })),
   })),
 })
