@@ -11,7 +11,7 @@ import { type Anchor, anchorFrom } from '../../src/core/x509/anchor.ts'
 import { readCertificate } from '../../src/core/x509/certificate.ts'
 import { printPem } from '../../src/core/x509/pem.ts'
 
-export { KeyUsageFlags } from '@peculiar/x509'
+export { Extension, KeyUsageFlags } from '@peculiar/x509'
 
 x509.cryptoProvider.set(webcrypto as never)
 

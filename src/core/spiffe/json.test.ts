@@ -19,7 +19,7 @@ const outcome = (read: () => unknown): unknown => {
 
 describe('reading JSON', () => {
   it('takes what JSON.stringify makes, as JSON.parse does', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(fc.json({ maxDepth: 8 }), fc.constantFrom(0, 1, 2), (text, indent) => {
         const value = JSON.parse(text) as unknown
         expect(plain(readJson(JSON.stringify(value, null, indent)))).toEqual(value)
@@ -54,7 +54,7 @@ describe('reading JSON', () => {
       'é',
       '\ufeff',
     ]
-    fc.assert(
+    void fc.assert(
       fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 12 }), (parts) => {
         const text = parts.join('')
         const ours = outcome(() => readJson(text))
