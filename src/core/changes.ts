@@ -30,14 +30,14 @@ export function changesOf(
     const a = becomes ?? noInbound(scope.at)
     // Each object moves its own part only: a filter the roots, a policy the callers.
     const moved = kind === 'EnvoyFilter' ? { ...b, roots: a.roots } : { ...b, callers: a.callers }
-    return compare(acceptedBy(b, own), acceptedBy(moved, own))
+    return compare(acceptedBy(b, own), acceptedBy(moved, own), own)
   })
   const outbound = [...written.outbound.keys()].flatMap((key) => {
     const was = from.outbound.get(key)
     const becomes = to.outbound.get(key)
     const scope = was ?? becomes
     if (scope === undefined) return []
-    return compareHosts(was ?? noOutbound(scope.from), becomes ?? noOutbound(scope.from))
+    return compareHosts(was ?? noOutbound(scope.from), becomes ?? noOutbound(scope.from), own)
   })
   return [...inbound, ...outbound]
 }
@@ -58,10 +58,12 @@ function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>): Accepted {
   )
 }
 
-function compare(before: Accepted, after: Accepted): Change[] {
+/** Our own domain is accepted without a filter too: only a change of its roots within one is news. */
+function compare(before: Accepted, after: Accepted, own: ReadonlySet<TrustDomain>): Change[] {
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((trusted) => {
     const b = before.get(trusted)
     const a = after.get(trusted)
+    if (own.has(trusted) && (b === undefined || a === undefined)) return []
     const where =
       b === undefined || a === undefined
         ? [{ effect: a === undefined ? 'narrows' : 'widens', of: 'workloads', trusted, what: (a ?? b)?.where ?? '' } as const]
@@ -74,7 +76,7 @@ function compare(before: Accepted, after: Accepted): Change[] {
   })
 }
 
-function compareHosts(before: Outbound, after: Outbound): Change[] {
+function compareHosts(before: Outbound, after: Outbound, own: ReadonlySet<TrustDomain>): Change[] {
   const at = describeWorkloads(before.from)
   const hosts = [...new Set([...before.hosts.keys(), ...after.hosts.keys()])]
   return hosts.flatMap((host) => {
@@ -83,6 +85,7 @@ function compareHosts(before: Outbound, after: Outbound): Change[] {
     return [...new Set([...b.keys(), ...a.keys()])].flatMap((trusted): Change[] => {
       const was = b.get(trusted)?.map((root) => root.fingerprint) ?? []
       const is = a.get(trusted)?.map((root) => root.fingerprint) ?? []
+      if (own.has(trusted) && (was.length === 0 || is.length === 0)) return []
       const opened: Change[] =
         was.length === 0 && is.length > 0 ? [{ effect: 'widens', of: 'host', trusted, what: `${host} from ${at}` }] : []
       const closed: Change[] =

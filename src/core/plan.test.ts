@@ -1,0 +1,400 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import {
+  A,
+  acceptEntry,
+  authority,
+  B,
+  bundleOf,
+  C,
+  CLIENT,
+  fakeRoot,
+  federation,
+  member,
+  NOW,
+  SERVER_HOST,
+  type Spec,
+  spec,
+  wanted,
+} from '../../test/support/federations.ts'
+import { failed, object, observation, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
+import { PHASES } from './istio/transition.ts'
+import { keyOf, sameContent, title } from './manifest.ts'
+import type { Intent, Manifest, Member, MemberName, Observation, Step } from './model.ts'
+import { plan, type Seens, simulate } from './plan.ts'
+import type { Bundle } from './spiffe/bundle.ts'
+import { objectOf } from './view.ts'
+
+const [a, b, c] = ['cluster-a', 'cluster-b', 'cluster-c'].map(member) as [MemberName, MemberName, MemberName]
+const [ROOT_A, ROOT_B, ROOT_C] = [A, B, C].map((of) => fakeRoot(of)) as [
+  ReturnType<typeof fakeRoot>,
+  ReturnType<typeof fakeRoot>,
+  ReturnType<typeof fakeRoot>,
+]
+const [BUNDLE_A, BUNDLE_B, BUNDLE_C] = [bundleOf(A, ROOT_A), bundleOf(B, ROOT_B), bundleOf(C, ROOT_C)]
+
+const client = pod('sample/client', { app: 'client' })
+const server = pod('sample/server', { app: 'server' })
+const around = [client, server, service('sample/server')]
+const seenAs = (own: Bundle, objects: readonly Manifest[] = [], more: object = {}): Observation =>
+  observation({ own, objects: [...around, ...objects], ...more })
+const fresh = (): Seens =>
+  new Map([
+    [a, seenAs(BUNDLE_A)],
+    [b, seenAs(BUNDLE_B)],
+  ])
+
+const carryOut = (seen: Seens, steps: readonly Step[]): Seens => {
+  const next = new Map(seen)
+  for (const step of steps) {
+    const observed = next.get(step.member)
+    if (observed !== undefined) next.set(step.member, simulate(observed, step))
+  }
+  return next
+}
+const intentsOf = (of: Spec = spec(), ...bundles: readonly Bundle[]): readonly Intent[] =>
+  wanted(federation(of), ...(bundles.length > 0 ? bundles : [BUNDLE_A, BUNDLE_B]))
+/** A federation that is carried out. */
+const settled = (of: Spec = spec(), ...bundles: readonly Bundle[]): Seens => {
+  const seen = fresh()
+  return carryOut(seen, plan(intentsOf(of, ...bundles), seen, NOW).steps)
+}
+const lines = (steps: readonly Step[]): readonly string[] =>
+  steps.map(
+    (step) =>
+      `${step.phase} ${step.after === undefined ? 'remove' : step.before === undefined ? 'create' : 'update'} ${title(objectOf(step))}`,
+  )
+const of = (name: MemberName, steps: readonly Step[]) => steps.filter((step) => step.member === name)
+const codes = (findings: readonly { code: string }[]) => findings.map((f) => f.code)
+const severed = spec((s) => void s.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: '2026-05-30T10:00:00Z', reason: 'left' }))
+const withObject = (seen: Seens, name: MemberName, change: (objects: readonly Manifest[]) => readonly Manifest[]): Seens => {
+  const observed = seen.get(name) as Observation
+  return new Map(seen).set(name, { ...observed, objects: ok(change(observed.objects.ok ? observed.objects.value : [])) })
+}
+const edit = (name: string, kind: string, fields: object) => (objects: readonly Manifest[]) =>
+  objects.map((o) => (o.kind === kind && o.metadata.name === name ? { ...o, ...fields } : o))
+
+describe('the steps of a plan', () => {
+  it('restrict before they open', () => {
+    const { steps, findings } = plan(intentsOf(), fresh(), NOW)
+    expect(lines(of(b, steps))).toEqual([
+      'guard create ConfigMap istio-system/cluster-a-root-cert',
+      'guard create PeerAuthentication sample/entente-accept-app-server',
+      'guard create AuthorizationPolicy sample/entente-accept-app-server',
+      'open create EnvoyFilter sample/entente-accept-app-server',
+    ])
+    expect(lines(of(a, steps))).toEqual([
+      'guard create ConfigMap istio-system/cluster-b-root-cert',
+      'open create EnvoyFilter sample/entente-reach-app-client',
+    ])
+    expect(codes(findings)).toEqual(['plaintext-refused'])
+  })
+
+  it('say what each changes in trust, and whom it disturbs', () => {
+    const { steps } = plan(intentsOf(), fresh(), NOW)
+    expect(of(b, steps).map((step) => step.changes)).toEqual([
+      [],
+      [],
+      [],
+      [
+        { effect: 'widens', of: 'workloads', trusted: A, what: 'sample (app=server)' },
+        { effect: 'widens', of: 'root', trusted: A, what: ROOT_A.fingerprint },
+        { effect: 'widens', of: 'caller', trusted: A, what: CLIENT },
+      ],
+    ])
+    expect(of(a, steps).at(-1)?.changes).toEqual([
+      { effect: 'widens', of: 'host', trusted: B, what: `${SERVER_HOST} from sample (app=client)` },
+      { effect: 'widens', of: 'root', trusted: B, what: ROOT_B.fingerprint },
+    ])
+    expect(of(b, steps).map((step) => step.drains)).toEqual([0, 1, 1, 1])
+    expect(of(a, steps).map((step) => step.drains)).toEqual([0, 0])
+  })
+
+  it('are none where all is as wanted', () => {
+    expect(plan(intentsOf(), settled(), NOW).steps).toEqual([])
+  })
+
+  it('close a severed trust: deny first, then the filter, then what nobody needs', () => {
+    const { steps } = plan(intentsOf(severed), settled(), NOW)
+    expect(lines(of(b, steps))).toEqual([
+      'guard update AuthorizationPolicy sample/entente-accept-app-server',
+      'close remove EnvoyFilter sample/entente-accept-app-server',
+      'clean remove ConfigMap istio-system/cluster-a-root-cert',
+      'clean remove PeerAuthentication sample/entente-accept-app-server',
+      'clean remove AuthorizationPolicy sample/entente-accept-app-server',
+    ])
+    expect(steps.flatMap((step) => step.gates)).toEqual([])
+    expect(steps[0]?.changes).toEqual([{ effect: 'narrows', of: 'caller', trusted: A, what: CLIENT }])
+  })
+
+  it('write the union first where an update both widens and narrows', () => {
+    const next = fakeRoot('another root of a')
+    const { steps } = plan(intentsOf(spec(), bundleOf(A, next), BUNDLE_B), settled(), NOW)
+    const effects = of(b, steps)
+      .filter((step) => objectOf(step).kind === 'EnvoyFilter')
+      .map((step) => [step.phase, ...step.changes.map((change) => `${change.effect} ${change.what}`)])
+    expect(effects).toEqual([
+      ['open', `widens ${next.fingerprint}`],
+      ['close', `narrows ${ROOT_A.fingerprint}`],
+    ])
+  })
+
+  it('tell a caller that comes from one that goes', () => {
+    const [other] = ['cluster-a.example/ns/sample/sa/other']
+    const changed = spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ callers: [other] })] }))
+    const { steps } = plan(intentsOf(changed), settled(), NOW)
+    expect(steps.map((step) => [step.phase, ...step.changes.map((change) => `${change.effect} ${change.of} ${change.what}`)])).toEqual([
+      ['guard', `narrows caller ${CLIENT}`],
+      ['open', `widens caller ${other}`],
+    ])
+  })
+})
+
+describe('step ids', () => {
+  const orders: readonly { name: string; spec: Spec }[] = [
+    { name: 'the order of members', spec: spec((s) => void s.members.reverse()) },
+    { name: 'the order of trusts', spec: spec((s) => void s.trust.reverse()) },
+    {
+      name: 'the order of labels',
+      spec: spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ selector: { b: '2', a: '1' } })] })),
+    },
+  ]
+  it.each(orders)('do not depend on $name', ({ spec: other }) => {
+    const same = spec((s) => {
+      const [entry] = other.trust.filter((t) => t.truster === 'cluster-b') as { accept: { selector: object }[] }[]
+      const selector = Object.fromEntries(Object.entries(entry?.accept[0]?.selector ?? {}).reverse())
+      Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ selector })] })
+    })
+    const ids = (from: Spec) =>
+      plan(intentsOf(from), fresh(), NOW)
+        .steps.map((step) => step.id)
+        .sort()
+    expect(ids(other)).toEqual(ids(same))
+  })
+
+  it.each([
+    { name: 'an opening', before: fresh, target: () => intentsOf() },
+    { name: 'a severing', before: settled, target: () => intentsOf(severed) },
+    { name: 'a change of roots', before: settled, target: () => intentsOf(spec(), bundleOf(A, fakeRoot('new')), BUNDLE_B) },
+  ])('stay the same when $name is planned anew after each phase', ({ before, target }) => {
+    let seen = before()
+    const intents = target()
+    const first = plan(intents, seen, NOW)
+    for (const phase of PHASES) {
+      const left = plan(intents, seen, NOW).steps
+      expect(left.map((step) => step.id)).toEqual(
+        first.steps.filter((s) => PHASES.indexOf(s.phase) >= PHASES.indexOf(phase)).map((s) => s.id),
+      )
+      seen = carryOut(
+        seen,
+        left.filter((step) => step.phase === phase),
+      )
+    }
+    expect(plan(intents, seen, NOW).steps).toEqual([])
+  })
+
+  it('make the digest, which names the plan', () => {
+    expect(plan(intentsOf(), fresh(), NOW).digest).toBe(plan(intentsOf(), fresh(), new Date(NOW.getTime() + 1000)).digest)
+    expect(plan(intentsOf(), fresh(), NOW).digest).not.toBe(plan(intentsOf(), settled(), NOW).digest)
+  })
+})
+
+describe('what stands in the way', () => {
+  it('an unreachable member has a finding and no steps, and changes nothing for the others', () => {
+    const blind: Observation = { objects: failed(), own: failed(), istio: failed(), proxies: failed() }
+    const seen = new Map(fresh()).set(a, blind)
+    const { steps, findings } = plan(intentsOf(), seen, NOW)
+    expect(of(a, steps)).toEqual([])
+    expect(findings.filter((f) => f.severity === 'error')).toEqual([expect.objectContaining({ code: 'cluster-unreachable' })])
+    expect(of(b, steps).map((s) => s.id)).toEqual(of(b, plan(intentsOf(), fresh(), NOW).steps).map((s) => s.id))
+  })
+
+  it('a member that was not looked at says so', () => {
+    expect(codes(plan(intentsOf(), new Map(), NOW).findings)).toEqual(['not-observed', 'not-observed'])
+  })
+
+  it('an own root that nobody approved blocks widening', () => {
+    const rotated = new Map(fresh()).set(b, { ...seenAs(BUNDLE_B), own: ok(bundleOf(B, ROOT_B, fakeRoot('behind our back'))) })
+    const { steps, findings } = plan(intentsOf(), rotated, NOW)
+    expect(of(b, steps).filter((step) => objectOf(step).kind !== 'ConfigMap')).toEqual([])
+    expect(findings.find((f) => f.code === 'own-root-unknown')).toMatchObject({
+      severity: 'error',
+      hint: 'entente approve cluster-b && entente apply',
+    })
+  })
+
+  it('an own root that nobody approved never blocks a sever', () => {
+    const seen = new Map(settled())
+    seen.set(b, { ...(seen.get(b) as Observation), own: ok(bundleOf(B, fakeRoot('behind our back'))) })
+    const calm = of(b, plan(intentsOf(severed), settled(), NOW).steps)
+    expect(lines(of(b, plan(intentsOf(severed), seen, NOW).steps))).toEqual(lines(calm))
+  })
+
+  it.each([
+    { name: 'somebody else', labels: { app: 'x' }, says: 'somebody else' },
+    {
+      name: 'another federation',
+      labels: { 'app.kubernetes.io/managed-by': 'entente', 'entente.dev/owner': 'other' },
+      says: 'the federation other',
+    },
+  ])('an object of $name under our name is never written, and its scope never opened', ({ labels, says }) => {
+    const theirs = object('security.istio.io/v1', 'AuthorizationPolicy', 'sample/entente-accept-app-server', { spec: {} }, { labels })
+    const seen = new Map(fresh()).set(b, seenAs(BUNDLE_B, [theirs]))
+    const { steps, findings } = plan(intentsOf(), seen, NOW)
+    expect(lines(of(b, steps))).toEqual(['guard create ConfigMap istio-system/cluster-a-root-cert'])
+    expect(findings.find((f) => f.code === 'owned-by')?.message).toContain(says)
+  })
+
+  it('an object too large for the API server keeps its scope closed', () => {
+    const many = Array.from({ length: 30_000 }, (_, i) => `cluster-a.example/ns/sample/sa/client-${i}`)
+    const large = spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ callers: many })] }))
+    const { steps, findings } = plan(intentsOf(large), fresh(), NOW)
+    expect(of(b, steps).map((step) => objectOf(step).kind)).toEqual(['ConfigMap'])
+    expect(findings.find((f) => f.code === 'object-too-large')?.message).toMatch(/AuthorizationPolicy .* KiB/)
+  })
+
+  it('a PERMISSIVE policy of somebody else closes what only requires STRICT, and says what to do', () => {
+    const requires = spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ mtls: 'require' })] }))
+    const loose = peerAuthentication('sample/theirs', 'PERMISSIVE', { labels: { app: 'server' } })
+    const { steps, findings } = plan(intentsOf(requires), new Map(fresh()).set(b, seenAs(BUNDLE_B, [loose])), NOW)
+    expect(of(b, steps).map((step) => objectOf(step).kind)).toEqual(['ConfigMap'])
+    expect(findings.find((f) => f.code === 'mtls-not-strict')?.hint).toContain('PeerAuthentication sample/theirs')
+  })
+})
+
+describe('objects that were edited by hand', () => {
+  it.each([
+    { kind: 'AuthorizationPolicy', name: 'entente-accept-app-server', fields: { spec: { action: 'ALLOW' } } },
+    {
+      kind: 'PeerAuthentication',
+      name: 'entente-accept-app-server',
+      fields: { spec: { selector: { matchLabels: { app: 'server' } }, mtls: { mode: 'PERMISSIVE' } } },
+    },
+    { kind: 'EnvoyFilter', name: 'entente-accept-app-server', fields: { spec: { workloadSelector: { labels: { app: 'server' } } } } },
+    { kind: 'ConfigMap', name: 'cluster-a-root-cert', fields: { data: {} } },
+  ])('$kind is put back', ({ kind, name, fields }) => {
+    const before = settled()
+    const seen = withObject(before, b, edit(name, kind, fields))
+    const { steps } = plan(intentsOf(), seen, NOW)
+    expect(steps.map((step) => objectOf(step).kind)).toContain(kind)
+    const after = carryOut(seen, steps).get(b)?.objects
+    const original = (before.get(b) as Observation & { objects: { ok: true } }).objects.value.find(
+      (o) => o.kind === kind && o.metadata.name === name,
+    )
+    const mended = after?.ok ? after.value.find((o) => original !== undefined && keyOf(o) === keyOf(original)) : undefined
+    expect(original !== undefined && mended !== undefined && sameContent(mended, original)).toBe(true)
+  })
+
+  it('what others add to labels, annotations and status is left alone', () => {
+    const seen = withObject(settled(), b, (objects) =>
+      objects.map((o) => ({
+        ...o,
+        status: { x: 1 },
+        metadata: {
+          ...o.metadata,
+          resourceVersion: '7',
+          annotations: { ...o.metadata.annotations, 'argocd.argoproj.io/tracking-id': 'x' },
+        },
+      })),
+    )
+    expect(plan(intentsOf(), seen, NOW).steps).toEqual([])
+  })
+})
+
+describe('a root that is retired', () => {
+  let old: Awaited<ReturnType<typeof authority>>
+  let next: Awaited<ReturnType<typeof authority>>
+  beforeAll(async () => {
+    ;[old, next] = await Promise.all([authority(A, 'old'), authority(A, 'next')])
+  })
+  const both = () => bundleOf(A, old.root.anchor, next.root.anchor)
+  const onlyNext = () => bundleOf(A, next.root.anchor)
+  /** b trusts a under both roots; now only the next one is approved. */
+  const retire = (presented: Observation['istio'], more: (s: Spec) => void = () => {}, bundles: readonly Bundle[] = [BUNDLE_B]) => {
+    const before = settled(spec(more), both(), ...bundles)
+    const seen = new Map(before).set(a, { ...(before.get(a) as Observation), istio: presented })
+    return of(b, plan(intentsOf(spec(more), onlyNext(), ...bundles), seen, NOW).steps)
+  }
+  const presents = async (ca: typeof old): Promise<Observation['istio']> => {
+    const leaf = await ca.leaf('spiffe://cluster-a.example/ns/istio-system/sa/istiod')
+    return observation({ own: bundleOf(A), istio: { presented: ok(leaf.chainDer) } }).istio
+  }
+
+  it.each([
+    { name: 'is open when their CA signs under one that stays', signer: () => presents(next), open: true, waitsFor: [] },
+    {
+      name: 'is closed while their CA signs under it',
+      signer: () => presents(old),
+      open: false,
+      waitsFor: ['the CA of cluster-a, which signs under another root'],
+    },
+    {
+      name: 'is closed while nobody can say',
+      signer: async () => failed(),
+      open: false,
+      waitsFor: ['the certificate chain that cluster-a presents'],
+    },
+  ])('has a gate that $name', async ({ signer, open, waitsFor }) => {
+    const steps = retire(await signer())
+    expect(steps.map((step) => step.gates)).toEqual([
+      [],
+      [{ needs: 'unused', root: old.root.anchor.fingerprint, open, waitingFor: waitsFor }],
+    ])
+    expect(lines(steps)).toEqual([
+      'guard update ConfigMap istio-system/cluster-a-root-cert',
+      'close update EnvoyFilter sample/entente-accept-app-server',
+    ])
+  })
+
+  it('has no gate to wait for once it expired', async () => {
+    const { root } = await authority(A, 'old')
+    const seen = settled(spec(), both(), BUNDLE_B)
+    const steps = of(b, plan(intentsOf(spec(), onlyNext(), BUNDLE_B), seen, new Date('2036-01-01')).steps)
+    expect(steps.at(-1)?.gates).toEqual([{ needs: 'unused', root: root.anchor.fingerprint, open: true, waitingFor: [] }])
+  })
+
+  it('does not hold back another domain that leaves the same workloads', async () => {
+    const third = (s: Spec) => {
+      s.members.push({ name: 'cluster-c', trustDomain: C, cluster: { context: 'cluster-c' } })
+      s.trust.push({ truster: 'cluster-b', trusted: 'cluster-c', distribution: 'pinned', accept: [acceptEntry({ callers: [`${C}/*`] })] })
+    }
+    const before = settled(spec(third), both(), BUNDLE_B, BUNDLE_C)
+    const without = spec((s) => {
+      third(s)
+      s.severed.push({ truster: 'cluster-b', trusted: 'cluster-c', at: '2026-05-30T10:00:00Z', reason: 'left' })
+    })
+    const seen = new Map(before).set(c, observation({ own: BUNDLE_C }))
+    const steps = of(b, plan(intentsOf(without, onlyNext(), BUNDLE_B, BUNDLE_C), seen, NOW).steps).filter((s) => s.phase === 'close')
+    expect(
+      steps.map((step) => [step.changes.map((change) => `${change.of} of ${change.trusted}`), step.gates.map((gate) => gate.open)]),
+    ).toEqual([
+      [[`workloads of ${C}`, `root of ${C}`], []],
+      [[`root of ${A}`], [false]],
+    ])
+  })
+
+  it('has no gate where the whole domain leaves, even if others still trust it', async () => {
+    const two = (s: Spec) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry(), acceptEntry({ selector: { app: 'second' } })] })
+    const before = settled(spec(two), both(), BUNDLE_B)
+    const steps = of(
+      b,
+      plan(intentsOf(spec(), both(), BUNDLE_B), new Map(before).set(a, { ...seenAs(BUNDLE_A), istio: failed() }), NOW).steps,
+    )
+    expect(lines(steps)).toContain('close remove EnvoyFilter sample/entente-accept-app-second')
+    expect(steps.flatMap((step) => step.gates)).toEqual([])
+  })
+})
+
+describe('a member delivered by Git', () => {
+  const inGit = (intents: readonly Intent[]): readonly Intent[] =>
+    intents.map((intent) => ({ ...intent, member: { ...intent.member, home: { directory: 'clusters/b' } } as Member }))
+  it('keeps its policies until proxies are seen to have let go', () => {
+    const steps = of(b, plan(inGit(intentsOf(severed)), settled(), NOW).steps)
+    expect(steps.filter((step) => step.phase === 'clean').every((step) => step.gates.every((gate) => gate.open))).toBe(true)
+    const seen = new Map(settled())
+    seen.set(b, { ...(seen.get(b) as Observation), proxies: failed() })
+    const blind = of(b, plan(inGit(intentsOf(severed)), seen, NOW).steps).filter((step) => step.phase === 'clean')
+    expect(blind.length).toBeGreaterThan(0)
+    for (const step of blind)
+      expect(step.gates).toEqual([expect.objectContaining({ open: false, waitingFor: ['evidence from the proxies of cluster-b'] })])
+  })
+})
