@@ -62,8 +62,6 @@ export const callersIn = ({ steps }: Plan): string =>
     .join(', ')
 export const phasesOf = (steps: readonly Step[]): string => [...new Set(steps.map(({ phase }) => phase))].join(', ')
 export const changesThatWiden = (step: Step): readonly Change[] => step.changes.filter(({ effect }) => effect === 'widens')
-/** A filter holds the own roots, too: that is what was accepted all along. */
-const isForeign = (step: Step, change: Change): boolean => change.trusted !== `${step.member}.example`
 
 export function planLines({ steps }: Plan): readonly string[] {
   const order = ['guard', 'open', 'close', 'clean']
@@ -71,9 +69,7 @@ export function planLines({ steps }: Plan): readonly string[] {
     .sort((x, y) => order.indexOf(x.phase) - order.indexOf(y.phase))
     .flatMap((step) => [
       `${step.phase.padEnd(5)}   ${step.member}   ${title(objectOf(step))}`,
-      ...changesThatWiden(step)
-        .filter((change) => isForeign(step, change))
-        .map((change) => `${' '.repeat(20)}+ ${changeText(change)}`),
+      ...changesThatWiden(step).map((change) => `${' '.repeat(20)}+ ${changeText(change)}`),
     ])
 }
 
