@@ -159,6 +159,13 @@ describe('a bed', () => {
       expect((await kubectl('secrets')).stderr).toContain('cannot list resource "secrets"')
     })
 
+    it('announces a root beside the present one, then switches to it', async () => {
+      const next = await bed.a.addRoot()
+      expect(await bed.a.publishedRoot()).toBe(bed.a.istiod.ca.root.certificate + next.root.certificate)
+      await bed.a.newRoot(next)
+      expect(await bed.a.publishedRoot()).toBe(next.root.certificate)
+    })
+
     it('gives a cluster a new root behind everybody’s back, and new pods live by it', async () => {
       const before = await bed.b.publishedRoot()
       await bed.b.newRoot()

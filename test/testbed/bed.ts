@@ -5,8 +5,9 @@ import { ensureBuilt } from './build.ts'
 import { Cluster } from './cluster.ts'
 import { kubeconfig, startControlPlane } from './control-plane.ts'
 import type { KubeObject } from './kube.ts'
-import { ISTIO_NAMESPACE, nodeName, runFile } from './layout.ts'
+import { ISTIO_NAMESPACE, runFile } from './layout.ts'
 import { createBridge } from './network.ts'
+import { endpointSlice, namespaceObject, service } from './objects.ts'
 import { Ownership } from './owner.ts'
 import type { Pod } from './pod.ts'
 import { start } from './processes.ts'
@@ -26,8 +27,8 @@ export interface BedOptions {
 }
 
 const SERVICE_PORTS = [
-  { name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' },
-  { name: 'tcp', port: 9000, targetPort: 9000, protocol: 'TCP' },
+  { name: 'http', port: 80, targetPort: 8080 },
+  { name: 'tcp', port: 9000, targetPort: 9000 },
 ]
 
 export class Bed {
@@ -94,14 +95,11 @@ export class Bed {
 
   /** A Service of this name in both clusters (80: HTTP, 9000: TCP), with an EndpointSlice where it has pods. */
   async service(namespace: string, name: string, pods: readonly Pod[]): Promise<void> {
+    const object = service(namespace, name, SERVICE_PORTS)
     for (const cluster of this.clusters) {
-      const spec = { selector: { app: name }, ports: SERVICE_PORTS }
-      await cluster.kube.apply(
-        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
-        { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec },
-      )
-      const here = pods.filter((pod) => pod.home.cluster === cluster.name)
-      if (here.length > 0) await cluster.kube.apply(endpointSlice(namespace, name, here))
+      await cluster.kube.apply(namespaceObject(namespace), object)
+      const here = pods.filter((pod) => pod.home.cluster === cluster.name).map((pod) => ({ pod: pod.name, address: pod.address }))
+      if (here.length > 0) await cluster.kube.apply(endpointSlice(cluster.name, object, SERVICE_PORTS, here))
     }
   }
 
@@ -113,22 +111,6 @@ export class Bed {
   async down(): Promise<void> {
     for (const cluster of this.clusters) cluster.kube.close()
     await this.#ownership.down()
-  }
-}
-
-function endpointSlice(namespace: string, name: string, pods: readonly Pod[]): KubeObject {
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: `${name}-1`, namespace, labels: { 'kubernetes.io/service-name': name } },
-    addressType: 'IPv4',
-    ports: SERVICE_PORTS.map(({ name: port, targetPort, protocol }) => ({ name: port, port: targetPort, protocol })),
-    endpoints: pods.map((pod) => ({
-      addresses: [pod.address],
-      conditions: { ready: true },
-      nodeName: nodeName(pod.home.cluster),
-      targetRef: { kind: 'Pod', name: pod.name, namespace },
-    })),
   }
 }
 

@@ -16,11 +16,10 @@ import {
   runFile,
   trustDomain,
 } from './layout.ts'
-import { createLeaf, type Identity } from './pki.ts'
+import { GATEWAY, gatewayObjects, serviceAccount } from './objects.ts'
+import { createLeaf, type Identity, type MeshCa } from './pki.ts'
 import { Pod, type PodOptions } from './pod.ts'
 import { run, until } from './run.ts'
-
-const GATEWAY = 'istio-eastwestgateway'
 
 export interface Rule {
   readonly apiGroups: readonly string[]
@@ -104,16 +103,30 @@ export class Cluster {
     return { certificate: leaf.certificate + intermediate.certificate + root.certificate, key: leaf.key }
   }
 
-  /** A new root CA, made without telling anyone: `cacerts` replaced, istiod restarted, the pods' mounted root brought up to date. */
-  async newRoot(): Promise<void> {
-    await this.istiod.replaceCa()
+  /**
+   * A new root CA, made without telling anyone: `cacerts` replaced, istiod restarted, the pods' mounted root brought up to date.
+   * @param ca one that `addRoot` announced. Default: one never seen before
+   */
+  async newRoot(ca?: MeshCa): Promise<void> {
+    await this.#switchTo(ca ?? (await this.istiod.nextCa()), [])
+  }
+
+  /** Publishes another root beside the present one, which still signs. @returns the CA to switch to, with `newRoot` */
+  async addRoot(): Promise<MeshCa> {
+    const next = await this.istiod.nextCa()
+    await this.#switchTo(this.istiod.ca, [next.root.certificate])
+    return next
+  }
+
+  async #switchTo(ca: MeshCa, others: readonly string[]): Promise<void> {
+    await this.istiod.useCa(ca, others)
     await this.istiod.restart()
-    const root = this.istiod.ca.root.certificate.trim()
-    await until(`cluster ${this.name} to publish its new root`, async () => (await this.publishedRoot()).trim() === root)
+    const wanted = (ca.root.certificate + others.join('')).trim()
+    await until(`cluster ${this.name} to publish its roots`, async () => (await this.publishedRoot()).trim() === wanted)
     await Promise.all(this.pods.map((pod) => pod.syncRoot()))
   }
 
-  /** The root in `istio-ca-root-cert`, PEM. */
+  /** The roots in `istio-ca-root-cert`, PEM. */
   async publishedRoot(): Promise<string> {
     const map = await this.kube.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace: ISTIO_NAMESPACE, name: 'istio-ca-root-cert' })
     return (map?.data as Record<string, string> | undefined)?.['root-cert.pem'] ?? ''
@@ -124,7 +137,7 @@ export class Cluster {
     const subjects = [{ kind: 'ServiceAccount', name, namespace: ISTIO_NAMESPACE }]
     const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name }
     await this.kube.apply(
-      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: ISTIO_NAMESPACE } },
+      serviceAccount(ISTIO_NAMESPACE, name),
       { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name }, rules },
       { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name }, roleRef, subjects },
     )
@@ -156,38 +169,4 @@ export class Cluster {
     this.#nextOctet += 1
     return this.#nextOctet - 1
   }
-}
-
-function gatewayObjects(cluster: ClusterName, ip: string): KubeObject[] {
-  const labels = { istio: 'eastwestgateway', 'topology.istio.io/network': network(cluster) }
-  const metadata = { name: GATEWAY, namespace: ISTIO_NAMESPACE, labels }
-  const port = { name: 'tls', port: 15443, protocol: 'TCP' }
-  const target = { kind: 'Pod', name: GATEWAY, namespace: ISTIO_NAMESPACE }
-  const tls = { port: { number: 15443, name: 'tls', protocol: 'TLS' }, tls: { mode: 'AUTO_PASSTHROUGH' }, hosts: ['*.local'] }
-  return [
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata,
-      spec: { type: 'LoadBalancer', selector: { istio: 'eastwestgateway' }, ports: [{ ...port, targetPort: 15443 }] },
-    },
-    {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: {
-        name: `${GATEWAY}-1`,
-        namespace: ISTIO_NAMESPACE,
-        labels: { 'kubernetes.io/service-name': GATEWAY },
-      },
-      addressType: 'IPv4',
-      ports: [port],
-      endpoints: [{ addresses: [ip], conditions: { ready: true }, nodeName: nodeName(cluster), targetRef: target }],
-    },
-    {
-      apiVersion: 'networking.istio.io/v1',
-      kind: 'Gateway',
-      metadata: { name: 'cross-network-gateway', namespace: ISTIO_NAMESPACE },
-      spec: { selector: { istio: 'eastwestgateway' }, servers: [tls] },
-    },
-  ]
 }

@@ -1,36 +1,16 @@
 /** One istiod, in a network namespace of its own, and the objects by which an installation of it is found. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { stringify } from 'yaml'
 import type { Binaries } from './build.ts'
 import type { ApiServer } from './control-plane.ts'
 import { kubeconfig } from './control-plane.ts'
-import type { KubeObject } from './kube.ts'
-import {
-  address,
-  type ClusterName,
-  ISTIO_NAMESPACE,
-  ISTIOD_OCTET,
-  istiodPod,
-  MESH_ID,
-  netnsOf,
-  network,
-  nodeName,
-  runFile,
-  trustDomain,
-} from './layout.ts'
+import { address, type ClusterName, ISTIO_NAMESPACE, ISTIOD_OCTET, istiodPod, netnsOf, runFile } from './layout.ts'
 import { createNetns, setHidden } from './network.ts'
+import { istiodObjects, runningAt, systemNamespace } from './objects.ts'
 import { createMeshCa, type MeshCa } from './pki.ts'
 import { type Process, start } from './processes.ts'
 import { until } from './run.ts'
 
-const PORTS = [
-  { name: 'grpc-xds', port: 15010, protocol: 'TCP' },
-  { name: 'https-dns', port: 15012, protocol: 'TCP' },
-  { name: 'https-webhook', port: 443, targetPort: 15017, protocol: 'TCP' },
-  { name: 'http-monitoring', port: 15014, protocol: 'TCP' },
-]
-const LABELS = { app: 'istiod', istio: 'pilot', 'istio.io/rev': 'default' }
 const HIDEABLE_PORTS = [15010, 15012, 15014]
 
 export interface IstiodOptions {
@@ -92,21 +72,30 @@ export class Istiod {
 
   /** Writes its objects and starts it. The CustomResourceDefinitions must be there. */
   async install(): Promise<void> {
-    await Promise.all([createNetns(this.netns, this.address), this.replaceCa(), this.#api.kube.apply(...this.#objects())])
+    const objects = istiodObjects(this.cluster, this.address, this.#env, this.#multiroot)
+    await Promise.all([createNetns(this.netns, this.address), this.useCa(await this.nextCa()), this.#api.kube.apply(...objects)])
     await this.#reportStatus()
     await this.start()
   }
 
-  /** A new root and intermediate in `cacerts`, and in the directory where it is mounted. istiod takes notice when it starts. */
-  async replaceCa(): Promise<void> {
+  /** A CA that nobody uses yet: its subjects and keys are new. */
+  async nextCa(): Promise<MeshCa> {
     this.#generation += 1
-    this.#ca = await createMeshCa(this.cluster, this.#generation)
-    const { root, intermediate } = this.#ca
+    return createMeshCa(this.cluster, this.#generation)
+  }
+
+  /**
+   * Puts a CA into `cacerts`, and into the directory where that is mounted. istiod takes notice when it starts.
+   * @param others roots to be trusted beside the CA's own, PEM
+   */
+  async useCa(ca: MeshCa, others: readonly string[] = []): Promise<void> {
+    this.#ca = ca
+    const { root, intermediate } = ca
     const data = {
       'ca-cert.pem': intermediate.certificate,
       'ca-key.pem': intermediate.key,
       'cert-chain.pem': intermediate.certificate + root.certificate,
-      'root-cert.pem': root.certificate,
+      'root-cert.pem': root.certificate + others.join(''),
     }
     const metadata = { name: 'cacerts', namespace: ISTIO_NAMESPACE }
     await this.#api.kube.apply(systemNamespace(this.cluster), { apiVersion: 'v1', kind: 'Secret', metadata, stringData: data })
@@ -156,71 +145,4 @@ export class Istiod {
     await kube.patch(pod, runningAt(this.address, ['discovery'], true), 'status')
     await kube.patch({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: ISTIO_NAMESPACE, name: 'istiod' }, { status: one }, 'status')
   }
-
-  #objects(): KubeObject[] {
-    const at = (name: string, labels: Record<string, string> = LABELS) => ({ name, namespace: ISTIO_NAMESPACE, labels })
-    const env = Object.entries(this.#env).map(([name, value]) => ({ name, value }))
-    const spec = {
-      serviceAccountName: 'istiod',
-      containers: [{ name: 'discovery', image: 'istio/pilot:testbed', args: ['discovery'], env }],
-    }
-    const ports = PORTS.map(({ name, port, targetPort, protocol }) => ({ name, port: targetPort ?? port, protocol }))
-    const target = { kind: 'Pod', name: this.pod, namespace: ISTIO_NAMESPACE }
-    const endpoints = [{ addresses: [this.address], conditions: { ready: true }, nodeName: nodeName(this.cluster), targetRef: target }]
-    const account = (name: string): KubeObject => ({
-      apiVersion: 'v1',
-      kind: 'ServiceAccount',
-      metadata: { name, namespace: ISTIO_NAMESPACE },
-    })
-    return [
-      systemNamespace(this.cluster),
-      account('istiod'),
-      account('entente'), // its token (audience istio-ca) may read istiod's debug endpoints
-      { apiVersion: 'v1', kind: 'ConfigMap', metadata: at('istio'), data: { mesh: this.#meshConfig(), meshNetworks: 'networks: {}' } },
-      {
-        apiVersion: 'apps/v1',
-        kind: 'Deployment',
-        metadata: at('istiod'),
-        spec: { replicas: 1, selector: { matchLabels: { app: 'istiod' } }, template: { metadata: { labels: LABELS }, spec } },
-      },
-      { apiVersion: 'v1', kind: 'Pod', metadata: at(this.pod), spec: { ...spec, nodeName: nodeName(this.cluster) } },
-      { apiVersion: 'v1', kind: 'Service', metadata: at('istiod'), spec: { selector: { app: 'istiod', istio: 'pilot' }, ports: PORTS } },
-      {
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        metadata: at('istiod-1', { ...LABELS, 'kubernetes.io/service-name': 'istiod' }),
-        addressType: 'IPv4',
-        ports,
-        endpoints,
-      },
-    ]
-  }
-
-  #meshConfig(): string {
-    return stringify({
-      trustDomain: trustDomain(this.cluster),
-      rootNamespace: ISTIO_NAMESPACE,
-      accessLogFile: '/dev/stdout',
-      enablePrometheusMerge: false,
-      defaultProviders: {},
-      defaultConfig: { meshId: MESH_ID, ...(this.#multiroot && { proxyMetadata: { PROXY_CONFIG_XDS_AGENT: 'true' } }) },
-    })
-  }
 }
-
-/** A pod's status, as a kubelet would report it. */
-export const runningAt = (ip: string, containers: readonly string[], ready: boolean): object => ({
-  status: {
-    phase: 'Running',
-    podIP: ip,
-    podIPs: [{ ip }],
-    conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-    containerStatuses: containers.map((name) => ({ name, ready, restartCount: 0, image: name, imageID: '', state: { running: {} } })),
-  },
-})
-
-const systemNamespace = (cluster: ClusterName): KubeObject => ({
-  apiVersion: 'v1',
-  kind: 'Namespace',
-  metadata: { name: ISTIO_NAMESPACE, labels: { 'topology.istio.io/network': network(cluster) } },
-})

@@ -1,21 +1,18 @@
-/** A pod: objects in the API, a network namespace, and in it pilot-agent with Envoy, and an app. What a kubelet would mount, the bed writes. */
-import { chownSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
+/** A pod: objects in the API, a network namespace, and in it a proxy and an app. */
+import { readFileSync } from 'node:fs'
 import type { Binaries } from './build.ts'
 import type { Istiod } from './istiod.ts'
-import { runningAt } from './istiod.ts'
 import type { Kube, KubeObject } from './kube.ts'
-import { address, type ClusterName, ISTIO_NAMESPACE, MESH_ID, netnsOf, network, nodeName, runFile, trustDomain } from './layout.ts'
+import { address, type ClusterName, ISTIO_NAMESPACE, netnsOf, network, nodeName, trustDomain } from './layout.ts'
 import { createNetns, deleteNetns, inside, setCut } from './network.ts'
+import { namespaceObject, runningAt, serviceAccount } from './objects.ts'
 import { type Process, start } from './processes.ts'
 import { programArgs } from './programs.ts'
-import { type Outcome, outcome, run, until } from './run.ts'
+import { PodProxy } from './proxy.ts'
+import { type Outcome, outcome, until } from './run.ts'
 
-/** Istio's user: traffic of this uid and gid is not sent through Envoy. */
-export const PROXY_USER = 1337
 /** What users' commands run as: anybody but the proxy. */
 const APP_USER = 1000
-const CACHE_MOUNT = runFile('cache')
 
 export interface PodOptions {
   readonly namespace: string
@@ -52,8 +49,7 @@ export class Pod {
   readonly address: string
   readonly netns: string
   readonly options: PodOptions
-  readonly #directory: string
-  #proxy: Process | undefined
+  readonly #proxy: PodProxy | undefined
   #app: Process | undefined
 
   constructor(home: PodHome, options: PodOptions & { readonly octet: number }) {
@@ -63,7 +59,7 @@ export class Pod {
     this.name = options.name
     this.address = address(home.cluster, options.octet)
     this.netns = netnsOf(home.cluster, options.namespace, options.name)
-    this.#directory = runFile('pods', this.netns)
+    this.#proxy = options.proxy === 'none' ? undefined : new PodProxy(this)
   }
 
   get serviceAccount(): string {
@@ -74,41 +70,29 @@ export class Pod {
     return `spiffe://${trustDomain(this.home.cluster)}/ns/${this.namespace}/sa/${this.serviceAccount}`
   }
 
-  get hasProxy(): boolean {
-    return this.options.proxy !== 'none'
-  }
-
   async start(): Promise<void> {
     await Promise.all([this.#createNetwork(), this.#createObjects()])
-    if (this.options.app ?? this.options.proxy !== 'router') this.#startApp()
-    if (this.hasProxy) {
-      await this.#writeMounts()
-      this.#startProxy()
-    }
+    if (this.#hasApp) this.#startApp()
+    await this.#proxy?.start()
     if (this.options.wait !== false) await this.ready()
   }
 
   /** Waits until the proxy says it is ready, and reports that to the API, as a kubelet's probe would. */
   async ready(timeoutMs = 30_000): Promise<void> {
-    if (this.hasProxy) await until(`${this.netns} to be ready`, () => this.isReady(), timeoutMs)
-    await this.home.kube.patch(this.#reference(), runningAt(this.address, this.#containers(), true), 'status')
+    await until(`${this.netns} to be ready`, () => this.isReady(), timeoutMs)
+    await this.#report(true)
   }
 
   async isReady(): Promise<boolean> {
-    if (this.#proxy?.alive() !== true) throw new Error(`its proxy does not run: ${this.#proxy?.lastWords()}`)
-    const answer = fetch(`http://${this.address}:15021/healthz/ready`, { signal: AbortSignal.timeout(1_000) })
-    return answer.then((response) => response.ok).catch(() => false)
+    return this.#proxy === undefined || this.#proxy.isReady()
   }
 
   /** Process ids: equal before and after, nothing was restarted. */
   async pids(): Promise<{ agent?: number; envoy?: number; app?: number }> {
     const all = (await outcome('ip', ['netns', 'pids', this.netns])).stdout.split('\n').filter(Boolean).map(Number)
     const envoy = all.find((pid) => commandName(pid) === 'envoy')
-    return {
-      ...(this.#proxy && { agent: this.#proxy.pid }),
-      ...(envoy !== undefined && { envoy }),
-      ...(this.#app && { app: this.#app.pid }),
-    }
+    const agent = this.#proxy?.pid
+    return { ...(agent !== undefined && { agent }), ...(envoy !== undefined && { envoy }), ...(this.#app && { app: this.#app.pid }) }
   }
 
   /** Runs a command in the pod's network as an ordinary user. */
@@ -131,9 +115,10 @@ export class Pod {
 
   /** What the proxy logged so far: its access log, and warnings. */
   proxyLog(): string {
-    return readFileSync(runFile('log', `proxy-${this.netns}.log`), 'utf8')
+    return this.#proxy?.log() ?? ''
   }
 
+  /** Drops all packets between the pod and its istiod. */
   cut(): Promise<void> {
     return setCut(this.netns, this.home.istiod.address, true)
   }
@@ -142,138 +127,51 @@ export class Pod {
     return setCut(this.netns, this.home.istiod.address, false)
   }
 
-  /** Kills the proxy (and app) but leaves the objects: to the API, the pod is still there. */
+  /** Ends the proxy and the app but leaves the objects: to the API, the pod is still there. */
   async kill(): Promise<void> {
-    await Promise.all([this.#proxy?.stop('SIGKILL'), this.#app?.stop('SIGKILL')])
+    await Promise.all([this.#proxy?.kill(), this.#app?.stop('SIGKILL')])
     await deleteNetns(this.netns)
   }
 
   async stop(): Promise<void> {
-    await this.home.kube.delete(this.#reference())
+    await this.home.kube.delete(this.#reference)
     await this.kill()
-    rmSync(this.#directory, { recursive: true, force: true })
+    this.#proxy?.removeMounts()
   }
 
   /** Brings the mounted root up to date with `istio-ca-root-cert`, as a kubelet does within a minute or two. */
   async syncRoot(): Promise<void> {
-    if (!this.hasProxy) return
-    const root = await until(`istio-ca-root-cert in ${this.namespace}`, () => this.#root())
-    this.#write('var/run/secrets/istio/root-cert.pem', root)
-  }
-
-  async #root(): Promise<string | undefined> {
-    const map = await this.home.kube.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace: this.namespace, name: 'istio-ca-root-cert' })
-    return (map?.data as Record<string, string> | undefined)?.['root-cert.pem']
+    await this.#proxy?.syncRoot()
   }
 
   async #createNetwork(): Promise<void> {
     await createNetns(this.netns, this.address)
-    if (!this.hasProxy || this.options.proxy === 'router') return
-    const rules = [
-      '-p',
-      '15001',
-      '-z',
-      '15006',
-      '-u',
-      String(PROXY_USER),
-      '-m',
-      'REDIRECT',
-      '-i',
-      '*',
-      '-x',
-      '',
-      '-b',
-      '*',
-      '-d',
-      '15090,15021,15020',
-    ]
-    await inside(this.netns, path.join(this.home.binaries.root, this.home.binaries.pilotAgent), ['istio-iptables', ...rules])
+    if (this.options.proxy !== 'router') await this.#proxy?.intercept()
   }
 
   async #createObjects(): Promise<void> {
     const { kube, cluster } = this.home
     const { namespace, name } = this
-    const containers = this.#containers().map((container) => ({ name: container, image: container }))
-    const labels = { app: name, ...this.options.labels, ...(this.hasProxy && meshLabels(cluster)) }
-    const annotations = { ...(this.hasProxy && { 'sidecar.istio.io/status': '{"revision":"default"}' }) }
+    const containers = this.#containers.map((container) => ({ name: container, image: container }))
+    const labels = { app: name, ...this.options.labels, ...(this.#proxy && meshLabels(cluster)) }
+    const annotations = { ...(this.#proxy && { 'sidecar.istio.io/status': '{"revision":"default"}' }) }
     const spec = { serviceAccountName: this.serviceAccount, nodeName: nodeName(cluster), containers }
-    if (namespace !== ISTIO_NAMESPACE) await kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
-    await kube.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: this.serviceAccount, namespace } }, {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name, namespace, labels, annotations },
-      spec,
-    } satisfies KubeObject)
-    await kube.patch(this.#reference(), runningAt(this.address, this.#containers(), !this.hasProxy), 'status')
+    const pod: KubeObject = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels, annotations }, spec }
+    if (namespace !== ISTIO_NAMESPACE) await kube.apply(namespaceObject(namespace))
+    await kube.apply(serviceAccount(namespace, this.serviceAccount), pod)
+    await this.#report(false)
   }
 
-  #containers(): string[] {
-    return [...(this.options.proxy === 'router' ? [] : ['app']), ...(this.hasProxy ? ['istio-proxy'] : [])]
+  get #hasApp(): boolean {
+    return this.options.app ?? this.options.proxy !== 'router'
   }
 
-  async #writeMounts(): Promise<void> {
-    for (const directory of ['var/run/secrets/tokens', 'var/run/secrets/istio', 'etc/istio/proxy', 'etc/istio/pod', 'var/lib/istio/data']) {
-      mkdirSync(path.join(this.#directory, directory), { recursive: true, mode: 0o755 })
-    }
-    const labels = { app: this.name, ...this.options.labels }
-    this.#write(
-      'etc/istio/pod/labels',
-      Object.entries(labels)
-        .map(([name, value]) => `${name}="${value}"\n`)
-        .join(''),
-    )
-    this.#write('var/run/secrets/tokens/istio-token', await this.home.kube.token(this.namespace, this.serviceAccount, 'istio-ca'))
-    await this.syncRoot()
-    await run('chown', ['-R', `${PROXY_USER}:${PROXY_USER}`, this.#directory])
+  get #containers(): string[] {
+    return [...(this.#hasApp ? ['app'] : []), ...(this.#proxy ? ['istio-proxy'] : [])]
   }
 
-  /** Appears at once with its whole content. */
-  #write(name: string, content: string): void {
-    const file = path.join(this.#directory, name)
-    writeFileSync(`${file}.tmp`, content)
-    chownSync(`${file}.tmp`, PROXY_USER, PROXY_USER)
-    renameSync(`${file}.tmp`, file)
-  }
-
-  /** The agent finds its mounts relative to its working directory; its binaries are mounted where its user may read, in its own mount namespace. */
-  #startProxy(): void {
-    const { root, pilotAgent } = this.home.binaries
-    mkdirSync(CACHE_MOUNT, { recursive: true, mode: 0o755 })
-    const mounted = ['sh', '-c', 'mount --bind "$1" "$2" && shift 2 && exec "$@"', 'sh', root, CACHE_MOUNT]
-    const user = ['setpriv', '--reuid', String(PROXY_USER), '--regid', String(PROXY_USER), '--clear-groups']
-    const role = this.options.proxy ?? 'sidecar'
-    const agent = [path.join(CACHE_MOUNT, pilotAgent), 'proxy', role, '--domain', `${this.namespace}.svc.cluster.local`]
-    const args = ['netns', 'exec', this.netns, ...mounted, ...user, ...agent, '--proxyLogLevel=warning', '--concurrency', '1']
-    this.#proxy = start(`proxy-${this.netns}`, 'ip', args, { cwd: this.#directory, env: this.#agentEnv() })
-  }
-
-  #agentEnv(): Record<string, string> {
-    const { cluster, istiod, binaries, proxyEnv } = this.home
-    const config = {
-      binaryPath: path.join(CACHE_MOUNT, binaries.envoy),
-      configPath: path.join(this.#directory, 'etc/istio/proxy'),
-      discoveryAddress: `${istiod.address}:15012`,
-      ...(proxyEnv.PROXY_CONFIG_XDS_AGENT !== undefined && { proxyMetadata: { PROXY_CONFIG_XDS_AGENT: proxyEnv.PROXY_CONFIG_XDS_AGENT } }),
-    }
-    return {
-      PATH: process.env.PATH ?? '',
-      HOME: this.#directory,
-      POD_NAME: this.name,
-      POD_NAMESPACE: this.namespace,
-      INSTANCE_IP: this.address,
-      SERVICE_ACCOUNT: this.serviceAccount,
-      TRUST_DOMAIN: trustDomain(cluster),
-      ISTIO_META_CLUSTER_ID: cluster,
-      ISTIO_META_NETWORK: network(cluster),
-      ISTIO_META_MESH_ID: MESH_ID,
-      ISTIO_META_WORKLOAD_NAME: this.name,
-      ISTIOD_SAN: `istiod.${ISTIO_NAMESPACE}.svc`,
-      PILOT_CERT_PROVIDER: 'istiod',
-      ISTIO_BOOTSTRAP: path.join(CACHE_MOUNT, binaries.bootstrap),
-      PROXY_CONFIG: JSON.stringify(config),
-      ...proxyEnv,
-      ...this.options.env,
-    }
+  async #report(ready: boolean): Promise<void> {
+    await this.home.kube.patch(this.#reference, runningAt(this.address, this.#containers, ready), 'status')
   }
 
   #startApp(): void {
@@ -281,7 +179,7 @@ export class Pod {
     this.#app = start(`app-${this.netns}`, 'ip', ['netns', 'exec', this.netns, ...program.command], { cwd: program.cwd })
   }
 
-  #reference() {
+  get #reference() {
     return { apiVersion: 'v1', kind: 'Pod', namespace: this.namespace, name: this.name }
   }
 }

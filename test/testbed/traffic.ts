@@ -1,7 +1,8 @@
 /** Requests between pods, and handshakes with leaves of our choosing. */
 import type { Identity } from './pki.ts'
-import { type Pod, PROXY_USER } from './pod.ts'
+import type { Pod } from './pod.ts'
 import { programArgs } from './programs.ts'
+import { PROXY_USER } from './proxy.ts'
 import { outcome, run } from './run.ts'
 
 export interface CallOptions {
