@@ -6,10 +6,11 @@ import { info } from '../../core/finding.ts'
 import { keyOf, sameContent, title } from '../../core/manifest.ts'
 import type { Digest, Manifest, Member, Mesh, Step } from '../../core/model.ts'
 import { fileError, removeDurably, writeAtomically } from '../files.ts'
+import { limit } from '../limit.ts'
 import { withLock } from '../lock.ts'
 import { seen } from '../seen.ts'
 import { layoutPath, printManifest } from './layout.ts'
-import { isWithin, type Placed, readTree, unreadable } from './tree.ts'
+import { isWithin, type Parsed, type Placed, readTree, unreadable } from './tree.ts'
 
 /** The record's head. Hidden, and no manifest: nothing that a GitOps tool would apply. */
 const WITNESS = '.entente-record'
@@ -24,7 +25,9 @@ export interface DirectoryMeshOptions {
 
 export function directoryMesh(options: DirectoryMeshOptions): Mesh {
   const { member, path } = options
-  const inTurn = turns()
+  // An apply writes side by side. The lock, for which nobody waits, is against others: a mesh's own work goes in turn.
+  const inTurn = limit(1)
+  const parsed: Parsed = new Map()
   const unasked = {
     ok: false,
     error: info('not-checked', member.name, 'there is no API server for it here: its manifests travel by Git'),
@@ -39,7 +42,7 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
       proxies: unasked,
     }),
     proxies: async () => unasked,
-    write: (step) => inTurn(() => locked(path, () => writeStep(options, step))),
+    write: (step) => inTurn(() => locked(path, () => writeStep(options, step, { parsed }))),
     witness: () => readWitness(path),
     moveWitness: (was, is) =>
       inTurn(() =>
@@ -58,23 +61,14 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
 export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mesh {
   const { path } = options
   const { write: _, ...files } = directoryMesh(options)
-  const inTurn = turns()
+  const inTurn = limit(1)
+  const parsed: Parsed = new Map()
   return {
     ...files,
     live: observed.live,
     observe: (interest) => observed.observe(interest),
     proxies: () => observed.proxies(),
-    write: (step) => inTurn(() => locked(path, () => writeStep(options, step, { mayBeAbsent: true }))),
-  }
-}
-
-/** An apply writes side by side. The lock, for which nobody waits, is against others: one mesh's own work goes in turn. */
-function turns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (work) => {
-    const turn = last.then(work)
-    last = turn.catch(() => undefined)
-    return turn
+    write: (step) => inTurn(() => locked(path, () => writeStep(options, step, { parsed, mayBeAbsent: true }))),
   }
 }
 
@@ -85,10 +79,15 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
   return withLock(join(path, LOCK), work)
 }
 
-async function writeStep({ path, why }: DirectoryMeshOptions, step: Step, { mayBeAbsent = false } = {}): Promise<void> {
+interface Against {
+  readonly parsed: Parsed
+  readonly mayBeAbsent?: boolean
+}
+
+async function writeStep({ path, why }: DirectoryMeshOptions, step: Step, { parsed, mayBeAbsent = false }: Against): Promise<void> {
   const object = step.after ?? step.before
   if (object === undefined) return
-  const tree = await readTree(path)
+  const tree = await readTree(path, parsed)
   const placed = tree.get(keyOf(object))
   if (isAsWished(placed, step)) return
   expectBefore(path, placed, step, object, mayBeAbsent)

@@ -5,9 +5,11 @@ import { LineCounter, parseAllDocuments } from 'yaml'
 import { FederationError } from '../../core/errors.ts'
 import { at, keyOf, list, strings, text, title } from '../../core/manifest.ts'
 import type { Manifest } from '../../core/model.ts'
+import { limit } from '../limit.ts'
 
 const MAX_BYTES = 1024 * 1024
 const MAX_FILES = 20_000
+const READING = limit(32)
 
 export interface Placed {
   readonly object: Manifest
@@ -17,16 +19,21 @@ export interface Placed {
   readonly alone: boolean
 }
 
+/** Files parsed before: who writes many objects reads the tree as often, and reading is quick. */
+export type Parsed = Map<string, { readonly source: string; readonly objects: readonly Manifest[] }>
+
 /**
  * By key (manifest.ts keyOf). A directory that nobody has made yet is empty, if its parent is there.
  * @throws FederationError file-unreadable: a file that is not YAML, too large, a link out of the tree, or an object twice
  */
-export async function readTree(root: string): Promise<ReadonlyMap<string, Placed>> {
+export async function readTree(root: string, parsed: Parsed = new Map()): Promise<ReadonlyMap<string, Placed>> {
   const found = new Map<string, Placed>()
   if (await isUnmade(root)) return found
   const real = await realpath(root)
-  for (const file of await yamlFiles(root, real)) {
-    const objects = await readObjects(root, file)
+  const files = await yamlFiles(root, real)
+  const contents = await Promise.all(files.map((file) => READING(() => readObjects(join(root, file), parsed))))
+  for (const [i, objects] of contents.entries()) {
+    const file = files[i] ?? ''
     for (const object of objects) {
       const key = keyOf(object)
       const other = found.get(key)
@@ -90,11 +97,15 @@ export function isWithin(real: string, target: string): boolean {
   return way === '' || (way !== '..' && !way.startsWith(`..${sep}`))
 }
 
-async function readObjects(root: string, file: string): Promise<readonly Manifest[]> {
-  const path = join(root, file)
+async function readObjects(path: string, parsed: Parsed): Promise<readonly Manifest[]> {
   const { size } = await lstat(path)
   if (size > MAX_BYTES) throw unreadable(path, `is larger than ${MAX_BYTES >> 20} MiB`)
-  return parseManifests(path, await readFile(path, 'utf8'))
+  const source = await readFile(path, 'utf8')
+  const known = parsed.get(path)
+  if (known?.source === source) return known.objects
+  const objects = parseManifests(path, source)
+  parsed.set(path, { source, objects })
+  return objects
 }
 
 /**

@@ -7,7 +7,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Evidence, ProxyConfig } from '../../core/model.ts'
-import { limit } from '../kubernetes/limit.ts'
+import { limit } from '../limit.ts'
 import { type Debug, pushOf, type Sync, versionOf } from './debug.ts'
 
 const DUMPS_AT_ONCE = 8

@@ -2,9 +2,9 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { FederationError } from '../../core/errors.ts'
+import { limit } from '../limit.ts'
 import { type Answer, unreachable } from './errors.ts'
 import type { Access } from './kubeconfig.ts'
-import { limit } from './limit.ts'
 
 export interface Request {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
