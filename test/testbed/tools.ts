@@ -33,7 +33,7 @@ export async function ensureTools(progress: (line: string) => void): Promise<voi
 
 /** Building also wants Go and a Python that can make virtual environments. */
 export async function ensureBuilders(): Promise<void> {
-  if (!has('go')) throw new Error('building needs Go 1.26 or newer on the PATH: https://go.dev/dl/')
+  if (!has('go')) throw new Error('building needs Go 1.26 or newer on the PATH')
   const python = await outcome('python3', ['-c', 'import venv, ensurepip']).catch(() => undefined)
   if (python?.code !== 0) throw new Error('building needs python3 with the venv module (Debian: apt-get install python3-venv)')
 }
