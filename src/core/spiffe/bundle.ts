@@ -2,7 +2,7 @@
 import { FederationError } from '../errors.ts'
 import type { Anchor, Fingerprint } from '../x509/anchor.ts'
 import { printPem } from '../x509/pem.ts'
-import { keyFactsOf, publicKeyIn } from '../x509/public-key.ts'
+import { jwkOf } from '../x509/public-key.ts'
 import type { Format } from './document.ts'
 import { readBundle } from './inspect.ts'
 import type { TrustDomain } from './trust-domain.ts'
@@ -56,7 +56,7 @@ export function parseBundle(trustDomain: TrustDomain, file: Uint8Array, options:
 export function printBundle(bundle: Bundle): string {
   const document = {
     keys: bundle.anchors.map(({ der }) => ({
-      ...keyFactsOf(publicKeyIn(der)).jwk,
+      ...jwkOf({ der }),
       use: 'x509-svid',
       x5c: [Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64')],
     })),

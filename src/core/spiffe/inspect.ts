@@ -5,7 +5,7 @@ import { type Anchor, anchorFrom } from '../x509/anchor.ts'
 import { type Certificate, readCertificate } from '../x509/certificate.ts'
 import { type Fingerprint, fingerprintOf } from '../x509/fingerprint.ts'
 import { type Dates, dateProblemsOf, problemsOf } from '../x509/problems.ts'
-import { keyFactsOf, publicKeyIn } from '../x509/public-key.ts'
+import { jwkOf } from '../x509/public-key.ts'
 import type { Bundle } from './bundle.ts'
 import { type Document, type Format, readDocument } from './document.ts'
 import type { Entry, Part } from './jwks.ts'
@@ -131,12 +131,15 @@ function judgePart(part: Part, options: ReadOptions): Judged {
     const fingerprint = fingerprintOf(entry.der)
     const before = seen.get(fingerprint)
     const known = options.known?.get(fingerprint)
-    const one = known ? judgeKnown(known, entry, options) : judgeUnseen(entry, options, before !== undefined)
+    if (before !== undefined) {
+      findings.push(warning('duplicate', entry.subject, `is the same certificate as ${before}`, 'it counts once'))
+      continue
+    }
+    seen.set(fingerprint, entry.subject)
+    const one = known ? judgeKnown(known, entry, options) : judgeUnseen(entry, options)
     for (const finding of one.findings) findings.push(finding)
-    if (before !== undefined) findings.push(warning('duplicate', entry.subject, `is the same certificate as ${before}`, 'it counts once'))
-    else if (one.anchor) anchors.push(one.anchor)
-    if (before === undefined && one.inspected) certificates.push(one.inspected)
-    seen.set(fingerprint, before ?? entry.subject)
+    if (one.anchor) anchors.push(one.anchor)
+    if (one.inspected) certificates.push(one.inspected)
   }
   return { anchors, certificates, findings }
 }
@@ -149,14 +152,13 @@ interface One {
 
 const judgeKnown = (anchor: Anchor, entry: Entry, dates: Dates): One => ({
   anchor,
-  findings: [...dateProblemsOf(anchor, entry.subject, dates), ...keyMismatch(entry)],
+  findings: [...dateProblemsOf(anchor, entry.subject, dates), ...keyMismatch(entry, jwkOf(anchor))],
 })
 
-function judgeUnseen(entry: Entry, dates: Dates, again: boolean): One {
-  if (again) return { findings: keyMismatch(entry) }
+function judgeUnseen(entry: Entry, dates: Dates): One {
   try {
     const certificate = readCertificate(entry.der, entry.subject)
-    const findings = [...problemsOf(certificate, entry.subject, dates), ...keyMismatch(entry)]
+    const findings = [...problemsOf(certificate, entry.subject, dates), ...keyMismatch(entry, certificate.key.jwk ?? {})]
     return {
       anchor: anchorFrom(certificate),
       inspected: { certificate, subject: entry.subject, problems: findings.map(({ code }) => code) },
@@ -169,34 +171,24 @@ function judgeUnseen(entry: Entry, dates: Dates, again: boolean): One {
 }
 
 /** RFC 7517 §4.7: the certificate's key must be the one that the other members name. go-jose, so SPIRE and Istio, refuse it else. */
-function keyMismatch(entry: Entry): readonly Finding[] {
-  if (entry.jwk === undefined) return []
-  let own: Readonly<Record<string, string>> | undefined
-  try {
-    own = keyFactsOf(publicKeyIn(entry.der)).jwk
-  } catch {
-    return []
-  }
-  const wrong = Object.entries(entry.jwk).filter(([name, value]) => own?.[name] !== value)
+function keyMismatch({ jwk, subject }: Entry, own: Readonly<Record<string, string>>): readonly Finding[] {
+  if (jwk === undefined) return []
+  const wrong: string[] = []
+  for (const name in jwk) if (own[name] !== jwk[name]) wrong.push(`\`${name}\``)
   if (wrong.length > 0) {
-    const members = wrong.map(([name]) => `\`${name}\``).join(', ')
     return [
       error(
         'key-mismatch',
-        entry.subject,
-        `${members} and the certificate in \`x5c\` name different keys`,
+        subject,
+        `${wrong.join(', ')} and the certificate in \`x5c\` name different keys`,
         'ask the publisher which one is meant',
       ),
     ]
   }
-  const missing = Object.keys(own ?? {}).filter((name) => entry.jwk?.[name] === undefined)
+  const missing: string[] = []
+  for (const name in own) if (jwk[name] === undefined) missing.push(`\`${name}\``)
   if (missing.length === 0) return []
   return [
-    warning(
-      'key-members-missing',
-      entry.subject,
-      `lacks ${missing.map((name) => `\`${name}\``).join(', ')}; SPIRE and Istio refuse such a bundle`,
-      'the certificate counts',
-    ),
+    warning('key-members-missing', subject, `lacks ${missing.join(', ')}; SPIRE and Istio refuse such a bundle`, 'the certificate counts'),
   ]
 }

@@ -65,3 +65,15 @@ export function publicKeyIn(der: Uint8Array): PublicKey {
   const element = expectTag(parts[parts[0]?.tag === 0xa0 ? 6 : 5], TAG.sequence, 'the public key')
   return publicKeyOf(der, element)
 }
+
+type Jwk = Readonly<Record<string, string>>
+const jwks = new WeakMap<Uint8Array, Jwk>()
+
+/** The key of an anchor as a JWK, remembered with its bytes: a bundle that is polled has the same roots every time. */
+export function jwkOf({ der }: { readonly der: Uint8Array }): Jwk {
+  const before = jwks.get(der)
+  if (before !== undefined) return before
+  const jwk = keyFactsOf(publicKeyIn(der)).jwk ?? {}
+  jwks.set(der, jwk)
+  return jwk
+}

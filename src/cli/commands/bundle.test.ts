@@ -1,0 +1,174 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import { makeCa } from '../../../test/support/ca.ts'
+import { answer, startEndpoint } from '../../../test/support/endpoint.ts'
+import { printBundle } from '../../core/spiffe/bundle.ts'
+import { bundleConvert } from './bundle-convert.ts'
+import { bundleFetch } from './bundle-fetch.ts'
+import { type BundleWorld, bundleInspect } from './bundle-inspect.ts'
+import { chainVerify } from './chain-verify.ts'
+
+const ca = await makeCa({ trustDomain: 'a.example', name: 'root a' })
+const other = await makeCa({ trustDomain: 'b.example' })
+const bundle = { ...ca.bundle, sequence: 2n ** 60n + 1n, refreshHintSeconds: 300 }
+const leaf = await (await ca.intermediate()).leaf('spiffe://a.example/x')
+const files: Readonly<Record<string, string>> = {
+  'a.pem': ca.root.pem,
+  'ab.pem': ca.root.pem + other.root.pem,
+  'key.pem': ca.root.pem + ca.root.keyPem,
+  'a.json': printBundle(bundle),
+  'empty.json': '{"keys":[]}',
+  'map.json': `{"trust_domains":{"a.example":${printBundle(bundle)},"b.example":${printBundle(other.bundle)}}}`,
+  'leaf.pem': leaf.certPem,
+  'garbage.pem': 'x',
+}
+
+class TestWorld implements BundleWorld {
+  printed = ''
+  told = ''
+  readFile = async (path: string): Promise<Uint8Array> => Buffer.from(files[path] ?? '')
+  now = (): Date => new Date('2026-12-01T00:00:00Z')
+  print = (text: string): void => {
+    this.printed += text
+  }
+  tell = (text: string): void => {
+    this.told += text
+  }
+}
+
+describe('bundle inspect', () => {
+  it('prints the contract as JSON', async () => {
+    const world = new TestWorld()
+    expect(await bundleInspect({ file: 'a.json', trustDomain: 'a.example', output: 'json' }, world)).toBe(0)
+    expect(JSON.parse(world.printed)).toEqual({
+      verdict: 'accept',
+      format: 'spiffe',
+      trustDomain: 'a.example',
+      sequence: '1152921504606846977',
+      refreshHintSeconds: 300,
+      certificates: [
+        {
+          fingerprint: ca.root.anchor.fingerprint,
+          subject: 'CN=root a, O=a.example',
+          issuer: 'CN=root a, O=a.example',
+          serial: expect.stringMatching(/^4E[0-9A-F]{22}$/),
+          notBefore: '2025-01-01T00:00:00.000Z',
+          notAfter: '2035-01-01T00:00:00.000Z',
+          isCA: true,
+          selfIssued: true,
+          uriSANs: [],
+          keyAlgorithm: 'ECDSA',
+          keyBits: 256,
+          signatureAlgorithm: 'ecdsa-with-SHA256',
+          problems: [],
+        },
+      ],
+      findings: [],
+    })
+  })
+
+  it('exits 1 and says why for people', async () => {
+    const world = new TestWorld()
+    expect(await bundleInspect({ file: 'key.pem', output: 'text' }, world)).toBe(1)
+    expect(world.printed).toMatch(/^reject {3}PEM, 1 certificate\n/)
+    expect(world.printed).toContain(ca.root.anchor.fingerprint)
+    expect(world.printed).toMatch(/error private-key: block 2: is a private key/)
+  })
+
+  it('judges at the instant it is given', async () => {
+    expect(await bundleInspect({ file: 'a.pem', at: new Date('2040-01-01T00:00:00Z'), output: 'json' }, new TestWorld())).toBe(1)
+  })
+})
+
+describe('bundle convert', () => {
+  it.each([
+    { name: 'PEM to SPIFFE', args: { file: 'a.pem', to: 'spiffe' }, printed: printBundle(ca.bundle), told: '', code: 0 },
+    {
+      name: 'with a sequence',
+      args: { file: 'a.pem', to: 'spiffe', sequence: bundle.sequence, refreshHintSeconds: 300 },
+      printed: files['a.json'],
+      told: '',
+      code: 0,
+    },
+    {
+      name: 'SPIFFE to PEM, which loses its numbers',
+      args: { file: 'a.json', to: 'pem' },
+      printed: ca.root.pem,
+      told: 'warning lost: file: PEM has no place for spiffe_sequence 1152921504606846977, spiffe_refresh_hint 300',
+      code: 0,
+    },
+    {
+      name: 'one trust domain of a map',
+      args: { file: 'map.json', to: 'pem', trustDomain: 'b.example' },
+      printed: other.root.pem,
+      told: '',
+      code: 0,
+    },
+    {
+      name: 'several trust domains are never merged',
+      args: { file: 'map.json', to: 'pem' },
+      printed: '',
+      told: 'must not be merged',
+      code: 1,
+    },
+    { name: 'an empty bundle has no PEM', args: { file: 'empty.json', to: 'pem' }, printed: '', told: 'error bundle-empty', code: 1 },
+    { name: 'what is refused is not converted', args: { file: 'key.pem', to: 'spiffe' }, printed: '', told: 'error private-key', code: 1 },
+  ] as const)('$name', async ({ args, printed, told, code }) => {
+    const world = new TestWorld()
+    expect(await bundleConvert(args, world)).toBe(code)
+    expect(world.printed).toBe(printed?.trimEnd())
+    expect(world.told).toContain(told)
+  })
+})
+
+describe('chain verify', () => {
+  it.each([
+    { trusted: 'ab.pem', chain: 'leaf.pem', view: { valid: true, root: ca.root.anchor.fingerprint }, code: 0 },
+    {
+      trusted: 'garbage.pem',
+      chain: 'leaf.pem',
+      view: { valid: false, error: expect.stringMatching(/^the roots: .*no -----BEGIN/) },
+      code: 1,
+    },
+    {
+      trusted: 'ab.pem',
+      chain: 'key.pem',
+      view: { valid: false, error: expect.stringMatching(/^the chain: block 2 is not a certificate/) },
+      code: 1,
+    },
+  ])('$chain under $trusted', async ({ trusted, chain, view, code }) => {
+    const world = new TestWorld()
+    expect(await chainVerify({ trusted, chain, output: 'json' }, world)).toBe(code)
+    expect(JSON.parse(world.printed)).toEqual(view)
+  })
+
+  it('says it in words', async () => {
+    const world = new TestWorld()
+    await chainVerify({ trusted: 'ab.pem', chain: 'leaf.pem', at: new Date('2040-01-01T00:00:00Z'), output: 'text' }, world)
+    expect(world.printed).toBe('not valid: spiffe://a.example/x expired at 2035-01-01T00:00:00.000Z')
+  })
+})
+
+describe('bundle fetch', async () => {
+  const id = 'spiffe://a.example/spire/server'
+  const endpoint = await startEndpoint(await ca.leaf(id), answer(files['a.json'] ?? ''))
+  afterAll(() => endpoint.close())
+  const common = { url: endpoint.url, trustDomain: 'a.example', output: 'json' } as const
+
+  it('fetches over https_spiffe, with the first bundle from a PEM file', async () => {
+    const world = new TestWorld()
+    expect(await bundleFetch({ ...common, profile: 'https_spiffe', endpointSpiffeId: id, endpointBundle: 'a.pem' }, world)).toBe(0)
+    expect(JSON.parse(world.printed)).toMatchObject({ verdict: 'accept', sequence: '1152921504606846977' })
+  })
+
+  it.each([
+    { name: 'another profile', args: { profile: 'http' } },
+    { name: 'a missing endpoint bundle', args: { profile: 'https_spiffe', endpointSpiffeId: id } },
+    {
+      name: 'roots of the web with https_spiffe',
+      args: { profile: 'https_spiffe', endpointSpiffeId: id, endpointBundle: 'a.pem', ca: 'a.pem' },
+    },
+    { name: 'an endpoint id with https_web', args: { profile: 'https_web', endpointSpiffeId: id } },
+  ])('refuses $name', async ({ args }) => {
+    await expect(bundleFetch({ ...common, ...args }, new TestWorld())).rejects.toMatchObject({ code: 'usage' })
+  })
+})
