@@ -1,0 +1,48 @@
+/** A cluster that no federation file speaks of yet: what `init`, `export` and `approve` need to know of it. */
+import { FederationError } from '../core/errors.ts'
+import type { IstioFacts, Member, MemberName, Seen } from '../core/model.ts'
+import type { Bundle } from '../core/spiffe/bundle.ts'
+import { parseTrustDomain } from '../core/spiffe/trust-domain.ts'
+import type { Io } from './io.ts'
+
+export interface Cluster {
+  readonly context: string
+  readonly istio: IstioFacts
+  /** The roots that the mesh gives to all its workloads. */
+  readonly own: Bundle
+}
+
+export interface LookOptions {
+  readonly kubeconfig?: string
+  readonly istioNamespace: string
+}
+
+/** @throws FederationError with what kept us from looking */
+export async function lookAt(context: string, { kubeconfig, istioNamespace }: LookOptions, io: Io): Promise<Cluster> {
+  const [{ loadKubeconfig }, { kubeClient }, { kubernetesMesh }] = await Promise.all([
+    import('../adapters/kubernetes/kubeconfig.ts'),
+    import('../adapters/kubernetes/client.ts'),
+    import('../adapters/kubernetes/mesh.ts'),
+  ])
+  const config = await loadKubeconfig({ env: io.env, ...(kubeconfig === undefined ? {} : { path: kubeconfig }) })
+  const client = kubeClient(config.access(context))
+  // The trust domain is what we are about to learn; nothing that is looked at here depends on it.
+  const member: Member = { name: memberName(context), trustDomain: parseTrustDomain('unknown'), aliases: [], istioNamespace }
+  const { istio, own } = await kubernetesMesh({ member, client }).observe({ namespaces: [] })
+  return { context, istio: valueOf(istio), own: valueOf(own) }
+}
+
+function valueOf<T>(seen: Seen<T>): T {
+  if (seen.ok) return seen.value
+  const { code, subject, message, hint } = seen.error
+  throw new FederationError(code as FederationError['code'], subject, message, { hint })
+}
+
+/** A DNS label from a context's name: `gke_project_zone_shop` → `gke-project-zone-shop`. */
+export const memberName = (context: string): MemberName =>
+  (context
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 40)
+    .replace(/-+$/, '') || 'cluster') as MemberName

@@ -1,0 +1,121 @@
+/** `apply`: carries the plan out phase by phase. Safe to interrupt and to repeat. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { apply, type Outcome, type Progress, type World } from '../../apply.ts'
+import { FederationError } from '../../core/errors.ts'
+import { hasErrors } from '../../core/finding.ts'
+import { title } from '../../core/manifest.ts'
+import type { Digest, Plan } from '../../core/model.ts'
+import { objectOf } from '../../core/view.ts'
+import type { Io, Output } from '../io.ts'
+import { findingsText, planText } from '../text.ts'
+import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
+import { planNow } from './plan.ts'
+
+export interface ApplyOptions extends FileOptions {
+  readonly output: Output
+  readonly yes?: boolean
+  readonly consent?: readonly string[]
+  readonly reason: string
+  readonly overrideGate?: string
+  readonly forceConflicts?: boolean
+}
+
+export async function run(options: ApplyOptions, io: Io): Promise<number> {
+  const workspace = await openWorkspace(options, io)
+  const { plan, meshes } = await planNow(workspace, io)
+  io.tell(planText(plan, io.color))
+  const steps = chosen(plan, options)
+  if (steps.size === 0) {
+    if (options.output === 'json') io.print(JSON.stringify(applyView(plan, { done: [], findings: [] }), null, 2))
+    return hasErrors(plan.findings) ? 1 : 0
+  }
+  await agree(`\nCarry out ${steps.size === plan.steps.length ? 'these' : `${steps.size} of these`} steps?`, options, io)
+  const outcome = await carryOut(workspace, plan, steps, options, meshes, io)
+  if (options.output === 'json') io.print(JSON.stringify(applyView(plan, outcome), null, 2))
+  else tellOutcome(outcome, io)
+  return hasErrors(outcome.findings) || hasErrors(plan.findings) || outcome.findings.length > 0 ? 1 : 0
+}
+
+const applyView = (plan: Plan, { done, findings }: Outcome) => ({
+  federation: plan.name,
+  digest: plan.digest,
+  done: done.map((step) => step.id),
+  findings: [...plan.findings, ...findings],
+})
+
+/** @throws FederationError usage when a step is named that the plan does not have */
+function chosen(plan: Plan, { consent }: ApplyOptions): ReadonlySet<Digest> {
+  const ids = plan.steps.map((step) => step.id)
+  if (consent === undefined) return new Set(ids)
+  const picked = consent.map((text) => {
+    const matching = ids.filter(
+      (id) => id === text || (text.length >= 12 && id.startsWith(text.startsWith('sha256:') ? text : `sha256:${text}`)),
+    )
+    const [id] = matching
+    if (id === undefined || matching.length > 1) {
+      throw new FederationError('not-consented', text, 'is not a step of the plan as it is now; nothing was changed', {
+        hint: 'entente plan -o json shows the ids',
+      })
+    }
+    return id
+  })
+  return new Set(picked)
+}
+
+/** @throws FederationError not-confirmed */
+export async function agree(question: string, { yes, consent }: { yes?: boolean; consent?: readonly string[] }, io: Io): Promise<void> {
+  if (yes === true || consent !== undefined) return
+  if (!io.interactive) {
+    throw new FederationError('not-confirmed', 'no terminal', 'nobody can be asked here, and nothing was changed', {
+      hint: 'add --yes once you have read the plan',
+    })
+  }
+  if (!(await io.confirm(question))) throw new FederationError('not-confirmed', 'you', 'said no; nothing was changed')
+}
+
+export async function carryOut(
+  workspace: Workspace,
+  plan: Plan,
+  steps: ReadonlySet<Digest>,
+  options: Pick<ApplyOptions, 'reason' | 'overrideGate' | 'forceConflicts'>,
+  meshes: World['meshes'],
+  io: Io,
+): Promise<Outcome> {
+  const record = await openRecord(workspace.directory)
+  const consent = {
+    steps,
+    actor: actor(io),
+    reason: options.reason,
+    ...(options.overrideGate === undefined ? {} : { overrideGate: options.overrideGate }),
+    ...(options.forceConflicts === undefined ? {} : { forceConflicts: options.forceConflicts }),
+  }
+  return apply(workspace.intents, plan, consent, {
+    meshes,
+    record,
+    now: io.now,
+    sleep: (milliseconds) => sleep(milliseconds),
+    stopped: io.stopped,
+    tell: (event) => io.tell(progressText(event)),
+  })
+}
+
+function progressText(event: Progress): string {
+  const where = `${event.member} ${event.phase}`
+  switch (event.kind) {
+    case 'writing': {
+      const { before, after } = event.step
+      return `${where}: ${before === undefined ? 'creating' : after === undefined ? 'removing' : 'updating'} ${title(objectOf(event.step))}`
+    }
+    case 'waiting':
+      return `${where}: waiting for ${event.for.join(', ')}`
+    case 'acknowledged':
+      return `${where}: ${event.proxies} ${event.proxies === 1 ? 'proxy has' : 'proxies have'} it, after ${event.milliseconds} ms`
+    case 'put-back':
+      return `${where}: refused, putting back what was: ${event.because}`
+  }
+}
+
+export function tellOutcome({ done, findings }: Outcome, io: Io): void {
+  if (findings.length > 0) io.tell(`\n${findingsText(findings, io.color)}`)
+  io.tell(`\n${done.length} ${done.length === 1 ? 'step' : 'steps'} carried out. Proof: entente verify`)
+}

@@ -1,0 +1,117 @@
+/** `audit log|verify|export`: the record, for people, for checks and for auditors. */
+import { FederationError } from '../../core/errors.ts'
+import { error, type Finding, fromError, hasErrors, warning } from '../../core/finding.ts'
+import type { AuditEntry } from '../../core/model.ts'
+import { checkWitness, printEntry, unfinished } from '../../core/record.ts'
+import { parseFingerprint } from '../../core/x509/anchor.ts'
+import type { Io, Output } from '../io.ts'
+import { findingsText, table } from '../text.ts'
+import { type FileOptions, filesOf, meshesOf, openRecord } from '../workspace.ts'
+
+export async function log(options: FileOptions & { output: Output }, io: Io): Promise<number> {
+  const entries = await entriesOf(options)
+  if (options.output === 'json') {
+    io.print(JSON.stringify(entries, null, 2))
+    return 0
+  }
+  const rows = entries.map((entry) => [
+    String(entry.seq),
+    entry.at.toISOString(),
+    `${entry.actor.name} (${entry.actor.via})`,
+    entry.action,
+    what(entry),
+    entry.reason,
+  ])
+  io.print(entries.length === 0 ? 'The record is empty.' : table([['SEQ', 'AT', 'BY', 'ACTION', 'WHAT', 'REASON'], ...rows]))
+  return 0
+}
+
+const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
+
+function what(entry: AuditEntry): string {
+  switch (entry.action) {
+    case 'approve':
+      return `${entry.trustDomain}: ${entry.roots.map(short).join(', ')} from ${entry.source}`
+    case 'begin':
+      return `plan ${short(entry.plan)}, ${entry.steps.length} steps`
+    case 'end':
+      return entry.stopped === undefined
+        ? `${entry.done.length} steps done`
+        : `${entry.done.length} steps done, stopped: ${entry.stopped.code}`
+    case 'override':
+      return `gate ${entry.gate.needs} of ${short(entry.gate.root)}`
+    case 'sever':
+      return `${entry.truster} trusts ${entry.trusted} no longer`
+  }
+}
+
+/** The chain itself, then every home's memory of its head. */
+export async function verify(options: FileOptions & { output: Output; offline?: boolean }, io: Io): Promise<number> {
+  const findings: Finding[] = []
+  let entries: readonly AuditEntry[] = []
+  try {
+    entries = await entriesOf(options)
+    if (options.offline !== true) findings.push(...(await witnesses(entries, options, io)))
+  } catch (thrown) {
+    if (!(thrown instanceof FederationError)) throw thrown
+    findings.push(fromError(thrown))
+  }
+  const begin = unfinished(entries)
+  if (begin !== undefined)
+    findings.push(
+      warning(
+        'apply-unfinished',
+        'audit.jsonl',
+        `the apply of ${begin.at.toISOString()} by ${begin.actor.name} has no end`,
+        'entente apply',
+      ),
+    )
+  const valid = !hasErrors(findings)
+  const head = entries.at(-1)?.hash ?? null
+  if (options.output === 'json') io.print(JSON.stringify({ valid, entries: entries.length, head, findings }, null, 2))
+  else {
+    io.print(
+      valid ? `The record holds: ${entries.length} entries, head ${head === null ? 'none' : short(head)}.` : 'The record does not hold.',
+    )
+    if (findings.length > 0) io.print(findingsText(findings, io.color))
+  }
+  return valid ? 0 : 1
+}
+
+async function witnesses(entries: readonly AuditEntry[], options: FileOptions, io: Io): Promise<readonly Finding[]> {
+  const { readFederationFile } = await import('../../adapters/federation-file.ts')
+  const federation = await readFederationFile(options.file)
+  const meshes = await meshesOf(federation, filesOf(options), io)
+  const told = await Promise.all(
+    [...meshes.values()].map(async (mesh): Promise<readonly Finding[]> => {
+      try {
+        checkWitness(entries, await mesh.witness(), mesh.member)
+        return []
+      } catch (thrown) {
+        if (!(thrown instanceof FederationError)) throw thrown
+        if (thrown.code === 'record-forked') return [fromError(thrown)]
+        return [
+          error(
+            'witness-unseen',
+            mesh.member,
+            `could not be asked which head it remembers: ${thrown.message}`,
+            'entente audit verify --offline checks the file alone',
+          ),
+        ]
+      }
+    }),
+  )
+  return told.flat()
+}
+
+/** Canonical entries, one a line: what a third party can check again. */
+export async function exportRecord(options: FileOptions & { fingerprint?: string }, io: Io): Promise<number> {
+  const entries = await entriesOf(options)
+  const root = options.fingerprint === undefined ? undefined : parseFingerprint(options.fingerprint)
+  for (const entry of entries) if (root === undefined || printEntry(entry).includes(root)) io.print(printEntry(entry))
+  return 0
+}
+
+async function entriesOf(options: FileOptions): Promise<readonly AuditEntry[]> {
+  return (await openRecord(filesOf(options).directory)).entries()
+}

@@ -1,0 +1,198 @@
+/** `init`: looks at the clusters and writes a federation in which nothing is open yet. */
+import { access } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { bundlePath, writeBundle } from '../../adapters/bundle-files.ts'
+import { writeAtomically } from '../../adapters/files.ts'
+import { FederationError } from '../../core/errors.ts'
+import { type Finding, hasErrors, warning } from '../../core/finding.ts'
+import type { MemberName } from '../../core/model.ts'
+import { seal } from '../../core/record.ts'
+import type { Bundle } from '../../core/spiffe/bundle.ts'
+import { type Cluster, lookAt, memberName } from '../cluster.ts'
+import type { Io } from '../io.ts'
+import { judgeOffer } from '../offer.ts'
+import { findingsText, table } from '../text.ts'
+import { actor, openRecord } from '../workspace.ts'
+import { agree } from './apply.ts'
+
+export interface InitOptions {
+  readonly context: readonly string[]
+  readonly out: string
+  readonly yes?: boolean
+  readonly kubeconfig?: string
+  readonly istioNamespace: string
+}
+
+interface Found extends Cluster {
+  readonly name: MemberName
+}
+
+export async function run(options: InitOptions, io: Io): Promise<number> {
+  const directory = resolve(options.out)
+  const file = join(directory, 'federation.yaml')
+  await mustBeNew(file)
+  await mustBeNew(join(directory, 'audit.jsonl'))
+  if (new Set(options.context).size !== options.context.length)
+    throw new FederationError('usage', '--context', 'the same context is named twice')
+  io.tell(`Looking at ${options.context.join(', ')} …`)
+  const found = await Promise.all(
+    options.context.map(async (context): Promise<Found> => ({ name: memberName(context), ...(await lookAt(context, options, io)) })),
+  )
+  const findings = judgeAll(found)
+  io.tell(`\n${summary(found)}\n`)
+  if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
+  if (hasErrors(findings))
+    throw new FederationError('bundle-refused', options.context.join(', '), 'cannot be federated as they are; nothing was written', {
+      hint: 'see the findings above',
+    })
+  await agree('Are these the roots of your meshes? They are approved as read from their own API servers.', options, io)
+
+  const record = await openRecord(directory)
+  let head = (await record.entries()).at(-1)
+  for (const { name, context, own } of found) {
+    const draft = {
+      actor: actor(io),
+      at: io.now(),
+      reason: 'init',
+      action: 'approve' as const,
+      trustDomain: own.trustDomain,
+      roots: own.anchors.map((anchor) => anchor.fingerprint),
+      source: `cluster ${context}`,
+    }
+    head = seal(head, draft)
+    await record.append(head)
+    await writeBundle(directory, { ...own, sequence: 1n })
+    io.tell(`wrote ${join(options.out, 'bundles', basename(bundlePath(directory, own.trustDomain)))}  (roots of ${name})`)
+  }
+  await writeAtomically(file, federationText(found))
+  io.tell(
+    `wrote ${join(options.out, 'audit.jsonl')}\nwrote ${join(options.out, 'federation.yaml')}\n\nNothing is open yet: say in federation.yaml who may call whom, then: entente plan -f ${join(options.out, 'federation.yaml')}`,
+  )
+  return 0
+}
+
+async function mustBeNew(path: string): Promise<void> {
+  const exists = await access(path).then(
+    () => true,
+    () => false,
+  )
+  if (exists)
+    throw new FederationError('usage', path, 'is there already; init never overwrites', {
+      hint: 'choose another --out, or go on with entente plan',
+    })
+}
+
+function judgeAll(found: readonly Found[]): readonly Finding[] {
+  const findings: Finding[] = []
+  const domains = new Map<string, Found>()
+  const approved = new Map<Bundle['trustDomain'], Bundle>()
+  for (const cluster of found) {
+    const { trustDomain } = cluster.istio
+    const other = domains.get(trustDomain)
+    if (other !== undefined) {
+      const isDefault = trustDomain === 'cluster.local' ? ' (cluster.local is only Istio’s default)' : ''
+      findings.push({
+        code: 'trust-domain-shared',
+        severity: 'error',
+        subject: cluster.name,
+        message: `has trust domain ${trustDomain}, and so has ${other.name}${isDefault}`,
+        hint: 'give each mesh a trust domain of its own: meshConfig.trustDomain',
+      })
+    }
+    if (found.some((f) => f !== cluster && f.name === cluster.name)) {
+      findings.push({
+        code: 'usage',
+        severity: 'error',
+        subject: cluster.context,
+        message: `becomes the member name ${cluster.name}, as another context does`,
+        hint: 'rename one of the contexts: kubectl config rename-context',
+      })
+    }
+    domains.set(trustDomain, cluster)
+    findings.push(...judgeOffer(cluster.own, approved))
+    approved.set(cluster.own.trustDomain, cluster.own)
+  }
+  const meshIds = new Set(found.map((cluster) => cluster.istio.meshId))
+  if (meshIds.size > 1)
+    findings.push(
+      warning(
+        'mesh-id-differs',
+        [...meshIds].join(', '),
+        'the clusters name different mesh ids; multi-primary wants one',
+        'set meshConfig.defaultConfig.meshId alike',
+      ),
+    )
+  for (const cluster of found.filter((f) => f.istio.network === undefined)) {
+    findings.push(
+      warning(
+        'network-unset',
+        cluster.name,
+        'its Istio namespace has no network label',
+        `kubectl --context ${cluster.context} label namespace istio-system topology.istio.io/network=NETWORK`,
+      ),
+    )
+  }
+  return findings
+}
+
+function summary(found: readonly Found[]): string {
+  const rows = found.map(({ name, istio }) => [
+    name,
+    istio.trustDomain,
+    istio.meshId ?? '-',
+    istio.network ?? '-',
+    [...new Set(istio.istiods.map((istiod) => istiod.revision))].join(', ') || '-',
+  ])
+  const roots = found.flatMap(({ name, own }) =>
+    own.anchors.map((anchor) => [
+      name,
+      anchor.fingerprint,
+      anchor.notAfter.toISOString().slice(0, 10),
+      anchor.subject.replaceAll('\n', ', '),
+    ]),
+  )
+  return `${table([['MEMBER', 'TRUST DOMAIN', 'MESH', 'NETWORK', 'REVISIONS'], ...rows])}\n\n${table([['MEMBER', 'ROOT', 'UNTIL', 'SUBJECT'], ...roots])}`
+}
+
+function federationText(found: readonly Found[]): string {
+  const members = found.map(
+    ({ name, context, istio }) => `    - name: ${name}
+      trustDomain: ${istio.trustDomain}${istio.aliases.length === 0 ? '' : `\n      trustDomainAliases: [${istio.aliases.join(', ')}]`}${istio.network === undefined ? '' : `\n      network: ${JSON.stringify(istio.network)}`}
+      cluster: { context: ${JSON.stringify(context)} }`,
+  )
+  const examples = found.flatMap((from) => found.filter((to) => to !== from).map((to) => example(from, to)))
+  return `# Who trusts whom, in one direction at a time. Nothing is open that is not written here.
+# What each field means: docs/federation-file.md. Show what it would change: entente plan
+apiVersion: entente.dev/v1alpha1
+kind: Federation
+metadata: { name: ${found
+    .map((f) => f.name)
+    .join('-')
+    .slice(0, 60)
+    .replace(/-+$/, '')} }
+spec:
+  members:
+${members.join('\n')}
+  trust: []
+  # Replace the line above by "trust:" and the entries you want, for example, both of these for a call from
+  # one mesh into another (the server accepts the caller, the caller accepts the server):
+  #
+${examples.join('\n')}
+  severed: []
+`
+}
+
+/** A call from `from` into `to`, as its two directions. */
+function example(from: Found, to: Found): string {
+  return `  # ${from.name} calls ${to.name}:
+  #  - truster: ${to.name}
+  #    trusted: ${from.name}
+  #    distribution: pinned
+  #    accept:
+  #      - { namespace: sample, selector: { app: server }, mtls: enforce, callers: [${from.istio.trustDomain}/ns/sample/sa/client] }
+  #  - truster: ${from.name}
+  #    trusted: ${to.name}
+  #    distribution: pinned
+  #    reach:
+  #      - { namespace: sample, selector: { app: client }, services: [{ host: server.sample.svc.cluster.local, servedBy: [${to.istio.trustDomain}/ns/sample/sa/server] }] }`
+}

@@ -1,0 +1,45 @@
+/** `render`: what `apply` would write, as manifests for each member; a function of Git alone. */
+import { join, resolve } from 'node:path'
+import { writeTree } from '../../adapters/directory/render-tree.ts'
+import { FederationError } from '../../core/errors.ts'
+import { hasErrors } from '../../core/finding.ts'
+import { explain, render } from '../../core/istio/render.ts'
+import type { Io, Output } from '../io.ts'
+import { findingsText } from '../text.ts'
+import { type FileOptions, openWorkspace } from '../workspace.ts'
+
+export async function run(options: FileOptions & { out: string; output: Output; values?: string }, io: Io): Promise<number> {
+  if (options.values !== undefined) {
+    throw new FederationError(
+      'usage',
+      `--values ${options.values}`,
+      'there is nothing for the owner of a mesh config to set: pinned trust needs none of it',
+      { hint: 'entente render --out DIR' },
+    )
+  }
+  const workspace = await openWorkspace(options, io)
+  if (workspace.findings.length > 0) io.tell(findingsText(workspace.findings, io.color))
+  if (hasErrors(workspace.findings)) {
+    throw new FederationError('bundle-refused', options.file, 'cannot be rendered while the findings above stand; nothing was written', {
+      hint: 'see each finding for its remedy',
+    })
+  }
+  const out = resolve(options.out)
+  const written = []
+  for (const intent of workspace.intents) {
+    written.push({ member: intent.member.name, ...(await writeTree(join(out, intent.member.name), render(intent), explain)) })
+  }
+  if (options.output === 'json') io.print(JSON.stringify({ out: options.out, members: written }, null, 2))
+  else {
+    for (const { member, files, removed } of written) {
+      io.print(`${join(options.out, member)}: ${files.length} files`)
+      for (const file of files) io.print(`  ${file}`)
+      for (const file of removed) io.print(`  ${file}   removed`)
+    }
+    io.tell('\nApply the folders in the order of their names, e.g. kubectl apply -f MEMBER/10-guard, then MEMBER/20-open.')
+    if (written.some(({ removed }) => removed.length > 0)) {
+      io.tell('Files were removed: what they made must go in the opposite order, filters first. entente apply does it for you.')
+    }
+  }
+  return 0
+}

@@ -1,0 +1,48 @@
+/** `status`: drift, expiry and lag, one line for each trust. Never writes. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { hasErrors } from '../../core/finding.ts'
+import { verify } from '../../core/verify.ts'
+import { planView, verifyView } from '../../core/view.ts'
+import type { Io, Output } from '../io.ts'
+import { findingsText, statusText, type TrustLine } from '../text.ts'
+import { type FileOptions, openWorkspace } from '../workspace.ts'
+import { planNow } from './plan.ts'
+import { holds } from './verify.ts'
+
+const EVERY_MS = 10_000
+
+export async function run(options: FileOptions & { output: Output; watch?: boolean }, io: Io): Promise<number> {
+  for (;;) {
+    const code = await once(options, io)
+    if (options.watch !== true || io.stopped()) return code
+    for (let waited = 0; waited < EVERY_MS && !io.stopped(); waited += 200) await sleep(200)
+    if (io.stopped()) return code
+    if (options.output === 'text') io.print('')
+  }
+}
+
+async function once(options: FileOptions & { output: Output }, io: Io): Promise<number> {
+  const workspace = await openWorkspace(options, io)
+  const { plan, seen } = await planNow(workspace, io)
+  const verdicts = verify(workspace.federation, workspace.intents, seen, io.now())
+  const lines = verdicts.map((verdict): TrustLine => {
+    const trusted = workspace.federation.members.get(verdict.trusted)?.trustDomain
+    const bundle = trusted === undefined ? undefined : workspace.approved.get(trusted)
+    const ends = bundle?.ok === true ? bundle.value.anchors.map((anchor) => anchor.notAfter.getTime()) : []
+    return {
+      verdict,
+      pending: plan.steps.filter((step) => step.member === verdict.truster).length,
+      ...(ends.length === 0 ? {} : { expires: new Date(Math.min(...ends)) }),
+    }
+  })
+  if (options.output === 'json') {
+    io.print(JSON.stringify({ ...verifyView(verdicts, plan.findings, io.now()), steps: planView(plan).steps }, null, 2))
+  } else {
+    io.print(lines.length === 0 ? `${plan.name}: no trust is declared.` : statusText(lines, io.color))
+    const findings = [...plan.findings, ...verdicts.flatMap((verdict) => verdict.findings)].filter((finding) => finding.severity !== 'info')
+    const distinct = [...new Map(findings.map((finding) => [`${finding.code} ${finding.subject}`, finding])).values()]
+    if (distinct.length > 0) io.print(`\n${findingsText(distinct, io.color)}`)
+  }
+  if (hasErrors(plan.findings) || verdicts.some((verdict) => !holds(verdict))) return 1
+  return plan.steps.length > 0 ? 2 : 0
+}

@@ -1,0 +1,18 @@
+/** The console as the commands see it. */
+export interface Io {
+  /** Results: stdout. */
+  readonly print: (text: string) => void
+  /** Everything else: stderr. */
+  readonly tell: (text: string) => void
+  /** Stdin and stderr are a terminal, so a person can be asked. */
+  readonly interactive: boolean
+  readonly color: boolean
+  readonly now: () => Date
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** False unless the person answers y. */
+  readonly confirm: (question: string) => Promise<boolean>
+  readonly readFile: (path: string) => Promise<Uint8Array>
+  /** Set by ^C: long work ends at the next safe point. */
+  readonly stopped: () => boolean
+}
+export type Output = 'text' | 'json'

@@ -1,0 +1,9 @@
+/** Judging an offered bundle with the roots of the web that Node ships. */
+import { rootCertificates } from 'node:tls'
+import type { Finding } from '../core/finding.ts'
+import type { Bundle } from '../core/spiffe/bundle.ts'
+import { judge, publicRoots } from '../core/spiffe/judge.ts'
+import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
+
+export const judgeOffer = (offer: Bundle, approved: ReadonlyMap<TrustDomain, Bundle>): readonly Finding[] =>
+  judge(offer, { approved, publicRoots: publicRoots(rootCertificates) })

@@ -1,0 +1,212 @@
+/** The command tree: names, options, help and examples. What a command does is imported only when it runs. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { Io, Output } from './io.ts'
+
+type Run = (code: Promise<number>) => Promise<void>
+
+const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
+
+function instant(value: string): Date {
+  const date = new Date(value)
+  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('want a time as RFC 3339: 2027-01-31T00:00:00Z')
+  return date
+}
+
+function milliseconds(value: string): number {
+  const [, amount, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(value) ?? []
+  if (amount === undefined) throw new InvalidArgumentError('want a duration: 500ms, 5s, 1m')
+  return Number(amount) * ({ ms: 1, s: 1000, m: 60_000 }[unit] ?? 1000)
+}
+
+function wholeNumber(value: string): bigint {
+  if (!/^\d{1,40}$/.test(value)) throw new InvalidArgumentError('want a whole number')
+  return BigInt(value)
+}
+
+const fileOption = (): Option =>
+  new Option('-f, --file <path>', 'the federation file; what stands beside it is found by it').default('federation.yaml')
+const outputOption = (): Option => new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text')
+const kubeconfigOption = (): Option => new Option('--kubeconfig <path>', 'instead of KUBECONFIG and ~/.kube/config')
+const istioOption = (): Option => new Option('--istio-namespace <name>', 'where istiod runs').default('istio-system')
+const atOption = (): Option => new Option('--at <time>', 'judge as of this time (RFC 3339) instead of now').argParser(instant)
+
+/** @param run takes a command's exit code to the process */
+export function program(io: Io, version: string, run: Run): Command {
+  const root = new Command('entente')
+    .description('Federate trust between Istio meshes that keep their own root CAs')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', '\nA first look, with nothing but Node: entente demo')
+  const command = (parent: Command, signature: string, description: string, example: string): Command =>
+    parent
+      .command(signature)
+      .description(description)
+      .addHelpText('after', `\nExample:\n  ${example.split('\n').join('\n  ')}`)
+  const federated = (signature: string, description: string, example: string, parent = root): Command =>
+    command(parent, signature, description, example).addOption(fileOption()).addOption(kubeconfigOption())
+
+  command(
+    root,
+    'init',
+    'look at clusters and write a federation in which nothing is open yet',
+    'entente init --context cluster-a --context cluster-b --out shop',
+  )
+    .requiredOption('--context <name>', 'a kubeconfig context; once for each cluster', collect)
+    .option('--out <dir>', 'where to write', '.')
+    .option('--yes', 'approve the roots as read, without asking')
+    .addOption(kubeconfigOption())
+    .addOption(istioOption())
+    .action(async (options) => run((await import('./commands/init.ts')).run(options, io)))
+
+  command(root, 'export', 'print a mesh’s own roots, for the other side', 'entente export --context cluster-a > cluster-a.json')
+    .option('--context <name>', 'read them from this cluster')
+    .option('--pem <file>', 'read them from a PEM file (-: stdin)')
+    .option('--trust-domain <name>', 'whose roots the PEM file holds')
+    .addOption(new Option('--format <format>', 'spiffe or pem').choices(['spiffe', 'pem']).default('spiffe'))
+    .addOption(kubeconfigOption())
+    .addOption(istioOption())
+    .action(async (options) => run((await import('./commands/export.ts')).run(options, io)))
+
+  federated(
+    'approve <member>',
+    'accept a member’s roots, by fingerprint',
+    'entente approve cluster-b --bundle cluster-b.json --fingerprint sha256:9f2c…',
+  )
+    .option('--bundle <file>', 'from a file (-: stdin) instead of the member’s own cluster')
+    .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)
+    .option('--yes', 'do not ask')
+    .option('--reason <text>', 'goes on the record', '')
+    .action(async (member, options) => run((await import('./commands/approve.ts')).run({ ...options, member }, io)))
+
+  federated('plan', 'show what apply would change, and what that does to trust', 'entente plan')
+    .addOption(outputOption())
+    .action(async (options) => run((await import('./commands/plan.ts')).run(options, io)))
+
+  federated('render', 'write the same as manifests for each member', 'entente render --out rendered')
+    .requiredOption('--out <dir>', 'where to write; a folder for each member')
+    .addOption(outputOption())
+    .addOption(new Option('--values <format>', 'print what the owner of a mesh config must set').choices(['helm', 'sail']))
+    .action(async (options) => run((await import('./commands/render.ts')).run(options, io)))
+
+  federated(
+    'apply',
+    'carry the plan out, phase by phase; safe to interrupt and to repeat',
+    'entente apply --reason "TICKET-123: shop calls billing"',
+  )
+    .requiredOption('--reason <text>', 'goes on the record')
+    .option('--yes', 'carry out the plan as it is now, without asking')
+    .option('--consent <step...>', 'carry out these steps only, by id')
+    .option('--override-gate <reason>', 'carry out steps whose gate is closed; goes on the record')
+    .option('--force-conflicts', 'take fields over from other managers')
+    .addOption(outputOption())
+    .action(async (options) => run((await import('./commands/apply.ts')).run(options, io)))
+
+  federated('verify', 'say by evidence from live proxies, for each trust, whether it holds', 'entente verify -o json')
+    .addOption(outputOption())
+    .action(async (options) => run((await import('./commands/verify.ts')).run(options, io)))
+
+  federated('status', 'one line for each trust: proof, expiry, drift; never writes', 'entente status --watch')
+    .addOption(outputOption())
+    .option('--watch', 'again every 10 seconds, until ^C')
+    .action(async (options) => run((await import('./commands/status.ts')).run(options, io)))
+
+  federated(
+    'sever <truster> <trusted>',
+    'end a trust now, and keep it ended',
+    'entente sever cluster-b cluster-a --reason "INC-7: key of cluster-a lost"',
+  )
+    .requiredOption('--reason <text>', 'goes into the file and on the record')
+    .option('--yes', 'do not ask')
+    .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
+    .addOption(outputOption())
+    .action(async (truster, trusted, options) => run((await import('./commands/sever.ts')).run({ ...options, truster, trusted }, io)))
+
+  const audit = root.command('audit').description('the record: who trusted whom, when and why')
+  federated('log', 'print the record', 'entente audit log', audit)
+    .addOption(outputOption())
+    .action(async (options) => run((await import('./commands/audit.ts')).log(options, io)))
+  federated('verify', 'check that nothing was changed, cut or forked', 'entente audit verify', audit)
+    .addOption(outputOption())
+    .option('--offline', 'check the file alone, without asking the clusters for the head they remember')
+    .action(async (options) => run((await import('./commands/audit.ts')).verify(options, io)))
+  federated('export', 'print the entries as canonical JSON, one a line', 'entente audit export --fingerprint sha256:9f2c…', audit)
+    .option('--fingerprint <sha256>', 'only entries that name this root')
+    .action(async (options) => run((await import('./commands/audit.ts')).exportRecord(options, io)))
+
+  const bundle = root.command('bundle').description('look inside trust bundles')
+  command(
+    bundle,
+    'inspect <file>',
+    'judge a bundle: PEM, DER, SPIFFE (JWKS) or bundle map; - is stdin',
+    'entente bundle inspect cluster-b.json',
+  )
+    .addOption(new Option('--format <format>', 'what the file is; told from its contents otherwise').choices(['pem', 'der', 'spiffe']))
+    .option('--trust-domain <name>', 'whose bundle it is; of a bundle map, the one to take')
+    .addOption(atOption())
+    .addOption(outputOption())
+    .action(async (file, options) => run((await import('./commands/bundle-inspect.ts')).bundleInspect({ ...options, file }, io)))
+  command(
+    bundle,
+    'convert <file>',
+    'between PEM and SPIFFE; says what is lost',
+    'entente bundle convert root.pem --to spiffe --sequence 1 > bundle.json',
+  )
+    .addOption(new Option('--to <format>', 'pem or spiffe').choices(['pem', 'spiffe']).makeOptionMandatory())
+    .addOption(new Option('--from <format>', 'what the file is; told from its contents otherwise').choices(['pem', 'der', 'spiffe']))
+    .option('--trust-domain <name>', 'of a bundle map, the one to take')
+    .addOption(new Option('--sequence <n>', 'spiffe_sequence of the result, where the file has none').argParser(wholeNumber))
+    .addOption(
+      new Option('--refresh-hint <seconds>', 'spiffe_refresh_hint of the result, where the file has none').argParser((value) =>
+        Number(wholeNumber(value)),
+      ),
+    )
+    .addOption(atOption())
+    .action(async (file, { refreshHint, ...options }) =>
+      run(
+        (await import('./commands/bundle-convert.ts')).bundleConvert(
+          { ...options, file, ...(refreshHint === undefined ? {} : { refreshHintSeconds: refreshHint }) },
+          io,
+        ),
+      ),
+    )
+  command(
+    bundle,
+    'fetch',
+    'fetch a bundle from a SPIFFE bundle endpoint and judge it; nothing is kept',
+    'entente bundle fetch --profile https_web --url https://trust.example/bundle --trust-domain cluster-b.example',
+  )
+    .addOption(
+      new Option('--profile <profile>', 'how the endpoint proves who it is').choices(['https_web', 'https_spiffe']).makeOptionMandatory(),
+    )
+    .requiredOption('--url <url>', 'https only')
+    .requiredOption('--trust-domain <name>', 'whose bundle it is')
+    .option('--ca <file>', 'https_web: PEM roots instead of the public ones')
+    .option('--endpoint-spiffe-id <id>', 'https_spiffe: the endpoint’s own SPIFFE ID')
+    .option('--endpoint-bundle <file>', 'https_spiffe: the bundle to check the endpoint with')
+    .addOption(new Option('--timeout <duration>', 'for the whole fetch').argParser(milliseconds).default(5000, '5s'))
+    .addOption(outputOption())
+    .action(async ({ timeout, ...options }) =>
+      run((await import('./commands/bundle-fetch.ts')).bundleFetch({ ...options, timeoutMilliseconds: timeout }, io)),
+    )
+
+  const chain = root.command('chain').description('look at certificate chains')
+  command(
+    chain,
+    'verify',
+    'say whether a chain is valid under given roots, and why not',
+    'entente chain verify --trusted roots.pem --chain presented.pem',
+  )
+    .requiredOption('--trusted <file>', 'PEM: the roots')
+    .requiredOption('--chain <file>', 'PEM: leaf first')
+    .addOption(atOption())
+    .addOption(outputOption())
+    .action(async (options) => run((await import('./commands/chain-verify.ts')).chainVerify(options, io)))
+
+  command(root, 'demo', 'the main job with nothing but Node: two CAs, a federation, real TLS', 'entente demo --out entente-demo')
+    .option('--out <dir>', 'where its files stay', 'entente-demo')
+    .addOption(outputOption())
+    .action(async (options: { out: string; output: Output }) => run((await import('./commands/demo.ts')).run(options, io)))
+
+  return root
+}

@@ -1,0 +1,134 @@
+/** Text for people: kubectl's plain columns, no boxes. */
+import { styleText } from 'node:util'
+import stringWidth from 'string-width'
+import type { Finding } from '../core/finding.ts'
+import { title } from '../core/manifest.ts'
+import type { Change, Plan, Step, Verdict } from '../core/model.ts'
+import { objectOf } from '../core/view.ts'
+
+type Paint = (style: 'red' | 'yellow' | 'green' | 'bold' | 'dim', text: string) => string
+export const painter =
+  (color: boolean): Paint =>
+  (style, text) =>
+    color ? styleText(style, text, { validateStream: false }) : text
+
+/** Columns three spaces apart; the last one is not padded. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = []
+  for (const row of rows) row.forEach((cell, i) => void (widths[i] = Math.max(widths[i] ?? 0, stringWidth(cell))))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - stringWidth(cell) + 3)))
+        .join('')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+export function findingsText(findings: readonly Finding[], color = false): string {
+  const paint = painter(color)
+  const style = { error: 'red', warning: 'yellow', info: 'dim' } as const
+  const order = { error: 0, warning: 1, info: 2 }
+  return [...findings]
+    .sort((a, b) => order[a.severity] - order[b.severity])
+    .map(
+      ({ severity, code, subject, message, hint }) =>
+        `${paint(style[severity], severity)} ${code}: ${subject}: ${message}${hint === '' ? '' : `\n  next: ${hint}`}`,
+    )
+    .join('\n')
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
+
+export function planText(plan: Plan, color = false): string {
+  const paint = painter(color)
+  const parts: string[] = []
+  if (plan.steps.length === 0) parts.push(`${plan.name}: nothing to do, everything is as written.`)
+  else {
+    const members = [...new Set(plan.steps.map((step) => step.member))]
+    parts.push(`${plan.name}: ${count(plan.steps.length, 'step')} in ${members.join(', ')}`)
+    for (const member of members)
+      parts.push(
+        memberText(
+          member,
+          plan.steps.filter((step) => step.member === member),
+          paint,
+        ),
+      )
+  }
+  if (plan.findings.length > 0) parts.push(findingsText(plan.findings, color))
+  return parts.join('\n\n')
+}
+
+function memberText(member: string, steps: readonly Step[], paint: Paint): string {
+  const lines = steps.map((step): string => {
+    const drains = step.drains === 0 ? '' : `   (drains ${count(step.drains, 'proxy').replace('proxys', 'proxies')})`
+    const held = step.gates.some((gate) => !gate.open) ? paint('yellow', '   held back') : ''
+    const what = step.before === undefined ? 'create' : step.after === undefined ? 'remove' : 'update'
+    return [
+      `  ${step.phase.padEnd(5)}   ${what}   ${title(objectOf(step))}${drains}${held}`,
+      ...step.changes.map((change) => `            ${changeText(change, paint)}`),
+      ...gatesText(step, paint),
+    ].join('\n')
+  })
+  return [paint('bold', member), ...lines].join('\n')
+}
+
+function changeText({ effect, of, trusted, what }: Change, paint: Paint): string {
+  const sign = effect === 'widens' ? paint('yellow', '+') : paint('green', '-')
+  const words: Readonly<Record<Change['of'], string>> = {
+    root: `root ${what} of ${trusted}`,
+    caller: `caller ${what === `${trusted}/*` ? `${what} (every identity of it)` : what}`,
+    workloads: effect === 'widens' ? `${what} accept ${trusted}` : `${what} accept ${trusted} no longer`,
+    host: effect === 'widens' ? `${what} may be served by ${trusted}` : `${what} is served by ${trusted} no longer`,
+  }
+  return `${sign} ${words[of]}`
+}
+
+const gatesText = (step: Step, paint: Paint): readonly string[] =>
+  step.gates
+    .filter((gate) => !gate.open)
+    .map(
+      (gate) =>
+        `            ${paint('yellow', 'waits')} until ${gate.root} is ${gate.needs === 'unused' ? 'out of use' : 'held by all'}: ${gate.waitingFor.join(', ')}`,
+    )
+
+const day = (date: Date | undefined): string => (date === undefined ? '-' : date.toISOString().slice(0, 10))
+
+export interface TrustLine {
+  readonly verdict: Verdict
+  /** When the first of its roots expires. */
+  readonly expires?: Date
+  readonly pending: number
+}
+
+/** One line for each trust. */
+export function statusText(lines: readonly TrustLine[], color = false): string {
+  const paint = painter(color)
+  const style = { proven: 'green', severed: 'green', lagging: 'yellow', unknown: 'yellow', broken: 'red' } as const
+  const rows = lines.map(({ verdict, expires, pending }) => [
+    verdict.truster,
+    verdict.trusted,
+    paint(style[verdict.state], verdict.state),
+    `${verdict.proxies.ready}/${verdict.proxies.total}`,
+    String(verdict.roots.length),
+    day(expires),
+    day(verdict.ends),
+    pending === 0 ? '-' : count(pending, 'step'),
+  ])
+  return table([['TRUSTER', 'TRUSTED', 'STATE', 'PROXIES', 'ROOTS', 'EXPIRES', 'ENDS', 'PENDING'], ...rows])
+}
+
+export function verdictText(verdict: Verdict, color = false): string {
+  const { proxies } = verdict
+  const names = (what: string, list: readonly string[]): string[] => (list.length === 0 ? [] : [`  ${what}: ${list.join(', ')}`])
+  const findings = verdict.findings.length === 0 ? [] : [findingsText(verdict.findings, color).replace(/^/gm, '  ')]
+  return [
+    `${verdict.truster} trusting ${verdict.trusted}: ${painter(color)('bold', verdict.state)}, ${proxies.ready} of ${count(proxies.total, 'proxy').replace('proxys', 'proxies')} ready`,
+    ...names('lagging', proxies.lagging),
+    ...names('rejected', proxies.rejected),
+    ...names('unheard', proxies.unheard),
+    ...findings,
+  ].join('\n')
+}

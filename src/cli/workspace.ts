@@ -1,0 +1,159 @@
+/** What a command works on: the federation file and what stands beside it in Git, and the members' homes. */
+import { userInfo } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { readBundles } from '../adapters/bundle-files.ts'
+import { directoryMesh, gitDelivered } from '../adapters/directory/mesh.ts'
+import { readFederationFile } from '../adapters/federation-file.ts'
+import { recordFile } from '../adapters/record-file.ts'
+import type { Meshes, RecordStore } from '../apply.ts'
+import { FederationError } from '../core/errors.ts'
+import { type Finding, fromError, warning } from '../core/finding.ts'
+import { type Approved, intents } from '../core/intent.ts'
+import { explain } from '../core/istio/render.ts'
+import type { Actor, AuditEntry, Federation, Intent, Member, MemberName, Mesh, Seen } from '../core/model.ts'
+import { parseRecord, printEntry, unfinished } from '../core/record.ts'
+import type { Io } from './io.ts'
+
+export interface Files {
+  readonly file: string
+  /** Where the federation file is: what it names is relative to it. */
+  readonly directory: string
+  readonly kubeconfig?: string
+}
+
+export interface Workspace extends Files {
+  readonly federation: Federation
+  readonly approved: Approved
+  readonly record: readonly AuditEntry[]
+  readonly intents: readonly Intent[]
+  /** What the files alone say. */
+  readonly findings: readonly Finding[]
+}
+
+export interface FileOptions {
+  readonly file: string
+  readonly kubeconfig?: string
+}
+
+export const filesOf = ({ file, kubeconfig }: FileOptions): Files => ({
+  file,
+  directory: dirname(resolve(file)),
+  ...(kubeconfig === undefined ? {} : { kubeconfig }),
+})
+
+/** @throws FederationError file-unreadable, federation-invalid, record-broken */
+export async function openWorkspace(options: FileOptions, io: Io): Promise<Workspace> {
+  const files = filesOf(options)
+  const federation = await readFederationFile(files.file)
+  const [approved, record] = await Promise.all([readBundles(files.directory, federation, io.now()), openRecord(files.directory)])
+  const entries = await record.entries()
+  const wanted = intents(federation, approved, entries, io.now())
+  return {
+    ...files,
+    federation,
+    approved,
+    record: entries,
+    intents: wanted.intents,
+    findings: [...wanted.findings, ...record.findings(), ...interrupted(entries)],
+  }
+}
+
+function interrupted(record: readonly AuditEntry[]): readonly Finding[] {
+  const begin = unfinished(record)
+  if (begin === undefined) return []
+  return [
+    warning(
+      'apply-unfinished',
+      'audit.jsonl',
+      `the apply that ${begin.actor.name} began at ${begin.at.toISOString()} did not end: it was interrupted, or is under way`,
+      'entente apply goes on from what is there',
+    ),
+  ]
+}
+
+const recordPath = (directory: string): string => join(directory, 'audit.jsonl')
+
+/** The record as a store: every append goes on from what was read last. */
+export async function openRecord(directory: string): Promise<RecordStore & { findings(): readonly Finding[] }> {
+  const file = recordFile(recordPath(directory))
+  let text = await file.read()
+  const told: Finding[] = []
+  if (text.torn !== undefined) {
+    told.push(
+      warning(
+        'record-torn',
+        'audit.jsonl',
+        'ends in an entry that a crash cut off; it never took effect, and the next entry takes its place',
+        '',
+      ),
+    )
+  }
+  return {
+    findings: () => told,
+    entries: async () => parseRecord(text.lines, 'audit.jsonl'),
+    append: async (entry) => {
+      text = await file.append([printEntry(entry)], text)
+    },
+  }
+}
+
+/** The person at this machine, as the operating system names them. */
+export function actor(io: Io): Actor {
+  try {
+    return { name: userInfo().username, via: 'os' }
+  } catch {
+    return { name: io.env.USER ?? 'unknown', via: 'os' }
+  }
+}
+
+/** A home for each member that has one; a cluster that cannot be reached is one that says so. */
+export async function meshesOf(federation: Federation, files: Files, io: Io): Promise<Meshes> {
+  const homes = [...federation.members.values()].filter((member) => member.home !== undefined)
+  const clusters = homes.some((member) => member.home?.context !== undefined)
+    ? await import('../adapters/kubernetes/kubeconfig.ts')
+    : undefined
+  const source = { env: io.env, ...(files.kubeconfig === undefined ? {} : { path: files.kubeconfig }) }
+  const kubeconfig = await clusters?.loadKubeconfig(source)
+  const meshes = new Map<MemberName, Mesh>()
+  for (const member of homes) {
+    const { context, directory } = member.home ?? {}
+    const inGit = directory === undefined ? undefined : { member, path: join(files.directory, directory), why: explain }
+    if (context === undefined || kubeconfig === undefined) {
+      if (inGit !== undefined) meshes.set(member.name, directoryMesh(inGit))
+      continue
+    }
+    const cluster = await clusterMesh(member, context, kubeconfig)
+    meshes.set(member.name, inGit === undefined ? cluster : gitDelivered(cluster, inGit))
+  }
+  return meshes
+}
+
+async function clusterMesh(
+  member: Member,
+  context: string,
+  kubeconfig: { access(context: string): Parameters<typeof import('../adapters/kubernetes/client.ts')['kubeClient']>[0] },
+): Promise<Mesh> {
+  const { kubeClient } = await import('../adapters/kubernetes/client.ts')
+  const { kubernetesMesh } = await import('../adapters/kubernetes/mesh.ts')
+  try {
+    return kubernetesMesh({ member, client: kubeClient(kubeconfig.access(context), { subject: member.name }) })
+  } catch (cause) {
+    if (!(cause instanceof FederationError)) throw cause
+    return outOfReach(member, cause)
+  }
+}
+
+/** A home that cannot even be asked: every observation says why, every write is refused. */
+function outOfReach(member: Member, cause: FederationError): Mesh {
+  const seen: Seen<never> = { ok: false, error: fromError(cause) }
+  const refuse = (): Promise<never> => Promise.reject(cause)
+  return {
+    member: member.name,
+    live: true,
+    observe: async () => ({ objects: seen, own: seen, istio: seen, proxies: seen }),
+    proxies: async () => seen,
+    write: refuse,
+    witness: refuse,
+    moveWitness: refuse,
+  }
+}
