@@ -11,6 +11,7 @@ import { parseTrustDomain } from '../../src/core/spiffe/trust-domain.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { Cluster, Rule } from '../testbed/cluster.ts'
 import { ISTIO_NAMESPACE } from '../testbed/layout.ts'
+import { until } from '../testbed/run.ts'
 import { walkthrough } from '../testbed/topology.ts'
 
 const SAMPLE: Interest = { namespaces: ['sample'] }
@@ -105,6 +106,73 @@ describe('both roads to istiod', () => {
     } finally {
       await bed.setDirect(true)
     }
+  })
+})
+
+describe('evidence over time', () => {
+  /** Breaks every listener that accepts plaintext: chains without a transport socket get a TLS context without its secret. */
+  const breaking: Manifest = {
+    apiVersion: 'networking.istio.io/v1alpha3',
+    kind: 'EnvoyFilter',
+    metadata: { name: 'entente-breaking', namespace: 'sample', labels: { 'app.kubernetes.io/managed-by': 'entente' } },
+    spec: {
+      workloadSelector: { labels: { app: 'server' } },
+      configPatches: [
+        {
+          applyTo: 'FILTER_CHAIN',
+          match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
+          patch: {
+            operation: 'MERGE',
+            value: {
+              transport_socket: {
+                name: 'envoy.transport_sockets.tls',
+                typed_config: {
+                  '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext',
+                  common_tls_context: {
+                    combined_validation_context: { default_validation_context: { match_subject_alt_names: [{ prefix: 'spiffe://x/' }] } },
+                  },
+                },
+              },
+            },
+          },
+        },
+      ],
+    },
+  }
+  const server = async (mesh: Mesh): Promise<Evidence | undefined> => held(await mesh.proxies()).find((e) => e.proxy === 'server.sample')
+
+  it('has Envoy’s own words for a refusal, until it takes what it is sent again', async () => {
+    const mesh = await meshOf(bed.b)
+    const before = (await evidenceOf(mesh)).find((e) => e.proxy === 'server.sample')
+    await write(mesh, undefined, breaking)
+    const refused = await until('the refusal', async () => {
+      const now = await server(mesh)
+      return now?.rejected === undefined ? undefined : now
+    })
+    expect(refused).toMatchObject({
+      heard: true,
+      acknowledged: false,
+      rejected: expect.stringMatching(/^Listener: .*ValidationContextSdsSecretConfig: value is required/s),
+    })
+    expect(refused.sent.listeners).not.toBe(before?.sent.listeners)
+    await write(mesh, breaking, undefined)
+    await until('the recovery', async () => {
+      const now = await server(mesh)
+      return now?.acknowledged === true && now.rejected === undefined
+    })
+  })
+
+  it('is missing, not empty, while istiod is down, and back when it is', async () => {
+    const mesh = await meshOf(bed.b)
+    await evidenceOf(mesh)
+    await bed.b.istiod.stop()
+    const down = await mesh.proxies()
+    await bed.b.istiod.start()
+    expect(down).toMatchObject({ ok: false, error: { severity: 'error' } })
+    await until('all proxies to be heard again', async () => {
+      const seen = await mesh.proxies()
+      return seen.ok && seen.value.length === 3 && seen.value.every((e) => e.heard && e.acknowledged)
+    })
   })
 })
 

@@ -84,7 +84,6 @@ function dialDirectly(subject: string, pod: IstiodPod, port: number): Promise<Du
     socket.once('error', fail)
     socket.once('connect', () => {
       socket.setTimeout(0)
-      socket.off('error', fail)
       resolve(socket)
     })
   })

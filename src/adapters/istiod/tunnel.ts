@@ -31,6 +31,8 @@ export class Tunnel extends Duplex {
 
   constructor() {
     super({ allowHalfOpen: false })
+    // Between being opened and being used nobody listens yet; who uses it hears of the same error.
+    this.on('error', () => {})
     this.incoming = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         if (chunk.length > 0) this.push(chunk)
