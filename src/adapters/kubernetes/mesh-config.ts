@@ -52,7 +52,7 @@ export function parseMeshConfig(subject: string, texts: readonly string[]): Mesh
 function layer(subject: string, source: string): unknown {
   let value: unknown
   try {
-    value = parse(source, { version: '1.1', schema: 'yaml-1.1', maxAliasCount: 100 })
+    value = parse(source, { version: '1.1', schema: 'yaml-1.1', maxAliasCount: 100, logLevel: 'error' })
   } catch (cause) {
     throw unreadable(subject, `it is not YAML: ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`, cause)
   }
