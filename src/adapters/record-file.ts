@@ -9,7 +9,7 @@ import { withLock } from './lock.ts'
 /** A hundred thousand entries; beyond that something else is wrong. */
 const MAX_BYTES = 256 * 1024 * 1024
 
-export interface RecordText {
+interface RecordText {
   /** Every line, parsed as JSON. */
   readonly lines: readonly unknown[]
   /** SHA-256 of what was read, hex: an append goes on from there or not at all. */

@@ -1,11 +1,13 @@
 /** The adapters against real API servers, istiods and Envoys: both roads to istiod, missing rights, real conflicts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { istiods } from '../../src/adapters/istiod/istiods.ts'
+import { roads } from '../../src/adapters/istiod/road.ts'
+import { tokens } from '../../src/adapters/istiod/token.ts'
 import { type KubeClient, kubeClient } from '../../src/adapters/kubernetes/client.ts'
 import { loadKubeconfig } from '../../src/adapters/kubernetes/kubeconfig.ts'
 import { kubernetesMesh } from '../../src/adapters/kubernetes/mesh.ts'
 import { readOwnRoots } from '../../src/adapters/kubernetes/own.ts'
-import { istiodPods } from '../../src/adapters/kubernetes/pods.ts'
+import { type IstiodPod, istiodPods } from '../../src/adapters/kubernetes/pods.ts'
 import type { Digest, Evidence, Interest, Manifest, Member, MemberName, Mesh, Seen, Step } from '../../src/core/model.ts'
 import { parseTrustDomain } from '../../src/core/spiffe/trust-domain.ts'
 import { Bed } from '../testbed/bed.ts'
@@ -89,6 +91,16 @@ describe('both roads to istiod', () => {
     const all = istiods({ client, namespace: ISTIO_NAMESPACE, roots: () => roots })
     return all.see(await istiodPods(client, ISTIO_NAMESPACE), SAMPLE, 'all')
   }
+
+  it('are the direct one where istiod proves itself under the mesh’s roots, and port-forward else', async () => {
+    const client = await clientOf(bed.b)
+    const [pod] = await istiodPods(client, ISTIO_NAMESPACE)
+    const kindUnder = (roots: string) =>
+      roads(client, tokens(client, ISTIO_NAMESPACE), () => roots).to(pod as IstiodPod, async ({ kind }) => kind)
+    expect(await kindUnder(await readOwnRoots(client, ISTIO_NAMESPACE))).toBe('direct')
+    // What answers there is an istiod, but not one of this mesh: it must not get our token.
+    expect(await kindUnder(await readOwnRoots(await clientOf(bed.a), ISTIO_NAMESPACE))).toBe('forward')
+  })
 
   it('say the same', async () => {
     const direct = await road(await readOwnRoots(await clientOf(bed.b), ISTIO_NAMESPACE))

@@ -3,7 +3,7 @@ import { Document } from 'yaml'
 import type { Manifest } from '../../core/model.ts'
 
 /** `kubectl apply -f` goes by names: what only restricts comes first, what opens after it. */
-export const PHASES = { guard: '10-guard', open: '20-open' } as const
+const PHASES = { guard: '10-guard', open: '20-open' } as const
 
 /** `<NN-phase>/<kind>-<namespace>-<name>.yaml`, below the member's directory. */
 export function layoutPath(manifest: Manifest): string {

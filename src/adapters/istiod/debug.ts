@@ -26,7 +26,7 @@ export interface Sync {
 }
 
 /** A nonce is the version of the push and a UUID (pilot/pkg/xds/discovery.go nonce). */
-export interface Nonces {
+interface Nonces {
   readonly sent: string
   readonly acked: string
 }

@@ -6,7 +6,7 @@ import { FederationError } from '../../core/errors.ts'
 import { at, text } from '../../core/manifest.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 
-export const SERVICE_ACCOUNT = 'entente'
+const SERVICE_ACCOUNT = 'entente'
 const AUDIENCE = 'istio-ca'
 const LIFE_SECONDS = 600
 const RENEW_MS = 120_000

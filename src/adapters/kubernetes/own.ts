@@ -6,7 +6,7 @@ import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { KubeClient } from './client.ts'
 import { CONFIG_MAP } from './resources.ts'
 
-export const OWN_ROOTS = 'istio-ca-root-cert'
+const OWN_ROOTS = 'istio-ca-root-cert'
 const KEY = 'root-cert.pem'
 
 /** The PEM as it stands there. @throws FederationError not-found, bundle-malformed, forbidden, … */

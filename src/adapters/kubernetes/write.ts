@@ -11,7 +11,7 @@ import { type KubeClient, type Live, parseLive } from './client.ts'
 import { type Answer, asked, fieldConflicts, refusal } from './errors.ts'
 import { pathOf, type Resource, writableResource } from './resources.ts'
 
-export const FIELD_MANAGER = 'entente'
+const FIELD_MANAGER = 'entente'
 
 /** @throws FederationError changed-meanwhile, conflict, forbidden, cluster-unreachable, cluster-refused, object-invalid */
 export async function write(client: KubeClient, step: Step, options: { readonly forceConflicts: boolean }): Promise<void> {
