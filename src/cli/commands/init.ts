@@ -1,5 +1,5 @@
 /** `init`: looks at the clusters and writes a federation in which nothing is open yet. */
-import { access } from 'node:fs/promises'
+import { access, mkdir } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { bundlePath, writeBundle } from '../../adapters/bundle-files.ts'
 import { writeAtomically } from '../../adapters/files.ts'
@@ -47,6 +47,7 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
     })
   await agree('Are these the roots of your meshes? They are approved as read from their own API servers.', options, io)
 
+  await mkdir(directory, { recursive: true })
   const record = await openRecord(directory)
   let head = (await record.entries()).at(-1)
   for (const { name, context, own } of found) {
