@@ -91,7 +91,8 @@ function stand(proxy: string, evidence: Evidence | undefined, findings: readonly
         warning('proxy-lagging', proxy, 'has not acknowledged what istiod sent last', 'wait, or look at the pod’s istio-proxy log'),
       ],
     }
-  return { proxy, state: findings.some((f) => f.severity === 'error') ? 'lagging' : 'ready', findings }
+  // A service without endpoints is no fault of the proxy's: it holds what it should.
+  return { proxy, state: findings.some((f) => f.severity === 'error' && f.code !== 'no-endpoint') ? 'lagging' : 'ready', findings }
 }
 
 const APPLY = 'entente apply'

@@ -7,11 +7,16 @@ import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { isGateway, podsIn } from './istio/pods.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
 import { type Inbound, type MeshState, type Outbound, ownDomains, wantedState } from './istio/state.ts'
-import { narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
+import { closed, narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
 import { content, keyOf, ownerOf } from './manifest.ts'
 import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step } from './model.ts'
 import { MAX_BYTES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
 import { differences, reasonOf } from './writes.ts'
+
+export interface PlanOptions {
+  /** `closing`: only what takes a whole domain out of some scope or host; what else is wanted stays as it is. */
+  readonly only?: 'closing'
+}
 
 export type Seens = ReadonlyMap<MemberName, Observation>
 
@@ -20,8 +25,8 @@ export type Seens = ReadonlyMap<MemberName, Observation>
  * @param seen what was observed of each member; one that is missing here gets no steps
  * @param now the instant at which chains are judged
  */
-export function plan(wanted: readonly Intent[], seen: Seens, now: Date): Plan {
-  const parts = wanted.map((intent) => planMesh(intent, seen, now))
+export function plan(wanted: readonly Intent[], seen: Seens, now: Date, options: PlanOptions = {}): Plan {
+  const parts = wanted.map((intent) => planMesh(intent, seen, now, options))
   const steps = parts.flatMap((part) => part.steps)
   const name = wanted[0]?.owner ?? ''
   return { name, digest: digestOf([name, ...steps.map((step) => step.id)]), steps, findings: parts.flatMap((part) => part.findings) }
@@ -36,13 +41,14 @@ export interface Course {
 }
 
 /** The states between which a mesh moves; undefined when its objects could not be seen. */
-export function course(intent: Intent, seen: Observation): Course | undefined {
+export function course(intent: Intent, seen: Observation, { only }: PlanOptions = {}): Course | undefined {
   if (!seen.objects.ok) return undefined
   const before = readState(seen.objects.value.filter((object) => ownerOf(object) === intent.owner))
   const wanted = wantedState(intent, before)
   const author = authorOf(intent)
   const checked = withObstacles(check(intent, wanted, seen), obstacles(intent, wanted, author, seen.objects.value))
-  return { before, after: allowed(wanted, before, checked, intent), author, checked }
+  const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, intent)
+  return { before, after, author, checked }
 }
 
 const withObstacles = (checked: Checked, { findings, inbound, outbound }: Obstacles): Checked => ({
@@ -73,12 +79,17 @@ function allowed(wanted: MeshState, before: MeshState, checked: Checked, intent:
   }
 }
 
-function planMesh(intent: Intent, seen: Seens, now: Date): { readonly steps: readonly Step[]; readonly findings: readonly Finding[] } {
+function planMesh(
+  intent: Intent,
+  seen: Seens,
+  now: Date,
+  options: PlanOptions,
+): { readonly steps: readonly Step[]; readonly findings: readonly Finding[] } {
   const { name } = intent.member
   const observation = seen.get(name)
   if (observation === undefined) return { steps: [], findings: [error('not-observed', name, 'was not observed', 'entente plan')] }
   if (!observation.objects.ok) return { steps: [], findings: [observation.objects.error] }
-  const going = course(intent, observation)
+  const going = course(intent, observation, options)
   if (going === undefined) return { steps: [], findings: [] }
   const objects = observation.objects.value
   const others = othersObjects(intent, objects)

@@ -85,11 +85,42 @@ export function narrowedOutbound(b: Outbound, a: Outbound, own: ReadonlySet<Trus
 function narrowedRoots(b: Roots, a: Roots, own: ReadonlySet<TrustDomain>): Roots {
   const kept = [...b].flatMap(([domain, roots]): [TrustDomain, readonly Root[]][] => {
     if (own.has(domain)) return [[domain, roots]]
-    const wanted = new Set(a.get(domain)?.map((root) => root.fingerprint))
-    const both = roots.filter((root) => wanted.has(root.fingerprint))
-    return both.length === 0 ? [] : [[domain, both]]
+    const wanted = a.get(domain) ?? []
+    const both = roots.filter((root) => wanted.some((other) => other.fingerprint === root.fingerprint))
+    // A root that follows another cannot come yet: until it can, the other one stays, or the domain would be cut off.
+    const held = both.length === 0 && wanted.length > 0 ? roots : both
+    return held.length === 0 ? [] : [[domain, held]]
   })
+  return filterOf(kept, own)
+}
+
+const filterOf = (roots: Iterable<[TrustDomain, readonly Root[]]>, own: ReadonlySet<TrustDomain>): Roots => {
+  const kept = [...roots]
   return kept.some(([domain]) => !own.has(domain)) ? new Map(kept) : new Map()
+}
+
+/** What is in place, less every domain that is wanted no longer where it is: a sever changes nothing else. */
+export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>): MeshState {
+  const staying = (roots: Roots, wanted: Roots | undefined): Roots =>
+    filterOf(
+      [...roots].filter(([domain]) => own.has(domain) || wanted?.has(domain)),
+      own,
+    )
+  const inbound = [...b.inbound].flatMap(([key, scope]): [string, Inbound][] => {
+    const wanted = a.inbound.get(key)
+    const roots = staying(scope.roots, wanted?.roots)
+    const callers = new Map([...scope.callers].filter(([domain]) => roots.has(domain) || wanted?.callers.has(domain)))
+    return [[key, { ...scope, roots, callers, strict: scope.strict && (roots.size > 0 || wanted !== undefined) }]]
+  })
+  const outbound = [...b.outbound].map(([key, scope]): [string, Outbound] => {
+    const wanted = a.outbound.get(key)?.hosts
+    return [key, { ...scope, hosts: new Map([...scope.hosts].map(([host, roots]) => [host, staying(roots, wanted?.get(host))])) }]
+  })
+  return {
+    inbound: new Map(inbound),
+    outbound: new Map(outbound),
+    shares: new Map([...b.shares].filter(([name]) => a.shares.has(name))),
+  }
 }
 
 function unionRoots(b: Roots, a: Roots): Roots {

@@ -1,0 +1,459 @@
+import { describe, expect, it } from 'vitest'
+import {
+  A,
+  ALICE,
+  acceptEntry,
+  authority,
+  B,
+  bundleOf,
+  fakeRoot,
+  federation,
+  member,
+  NOW,
+  reachEntry,
+  type Spec,
+  spec,
+  wanted,
+} from '../test/support/federations.ts'
+import { type MemoryMesh, memoryMesh, memoryRecord, memoryWorld } from '../test/support/meshes.ts'
+import { ok, peerAuthentication, pod, service } from '../test/support/observations.ts'
+import { apply, type Consent, observe, type World } from './apply.ts'
+import { FederationError } from './core/errors.ts'
+import type { Digest, Evidence, Intent, MemberName, Plan } from './core/model.ts'
+import { plan } from './core/plan.ts'
+import { parseRecord, printEntry, seal, unfinished } from './core/record.ts'
+import type { Bundle } from './core/spiffe/bundle.ts'
+
+const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
+const [ROOT_A, ROOT_B] = [fakeRoot(A), fakeRoot(B)]
+const [BUNDLE_A, BUNDLE_B] = [bundleOf(A, ROOT_A), bundleOf(B, ROOT_B)]
+
+const around = () => [pod('sample/client', { app: 'client' }), pod('sample/server', { app: 'server' }), service('sample/server')]
+const twoMeshes = (): [MemoryMesh, MemoryMesh] => [
+  memoryMesh(a, { own: BUNDLE_A, objects: around() }),
+  memoryMesh(b, { own: BUNDLE_B, objects: around() }),
+]
+const intentsOf = (of: Spec = spec(), ...bundles: readonly Bundle[]): readonly Intent[] =>
+  wanted(federation(of), ...(bundles.length > 0 ? bundles : [BUNDLE_A, BUNDLE_B]))
+const severed = () =>
+  intentsOf(spec((s) => void s.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: '2026-05-30T10:00:00Z', reason: 'left' })))
+
+const planFor = async (intents: readonly Intent[], world: World): Promise<Plan> =>
+  plan(intents, await observe(intents, world.meshes), world.now())
+const consentTo = (agreed: Plan, more: Partial<Consent> = {}): Consent => ({
+  steps: new Set(agreed.steps.map((step) => step.id)),
+  actor: ALICE,
+  reason: 'a test',
+  ...more,
+})
+const run = async (intents: readonly Intent[], world: World, more: Partial<Consent> = {}) => {
+  const agreed = await planFor(intents, world)
+  return apply(intents, agreed, consentTo(agreed, more), world)
+}
+const codes = (findings: readonly { code: string }[]) => findings.map((f) => f.code)
+const recordHolds = (world: ReturnType<typeof memoryWorld>) =>
+  parseRecord(
+    world.record.lines.map((entry) => JSON.parse(printEntry(entry))),
+    'audit.jsonl',
+  )
+
+describe('an apply', () => {
+  it('writes phase by phase, and each is acknowledged before the next begins', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const { done, findings } = await run(intentsOf(), world)
+    expect(findings).toEqual([])
+    expect(done.length).toBe(6)
+    expect(meshB.writes).toEqual([
+      'guard create ConfigMap',
+      'guard create PeerAuthentication',
+      'guard create AuthorizationPolicy',
+      'open create EnvoyFilter',
+    ])
+    expect(world.told.filter((line) => line.startsWith('cluster-b'))).toEqual([
+      ...Array(3).fill('cluster-b guard writing'),
+      'cluster-b guard acknowledged',
+      'cluster-b open writing',
+      'cluster-b open acknowledged',
+    ])
+    expect((await planFor(intentsOf(), world)).steps).toEqual([])
+  })
+
+  it('is on the record: begin before the first write, end after the last, both with every mesh touched', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const recordAtFirstWrite: number[] = []
+    meshB.beforeWrite = () => void recordAtFirstWrite.push(world.record.lines.length)
+    const { done } = await run(intentsOf(), world)
+    expect(world.record.lines.map((entry) => entry.action)).toEqual(['begin', 'end'])
+    expect(recordAtFirstWrite[0]).toBe(1)
+    const [begin, end] = recordHolds(world)
+    expect(end).toMatchObject({ begin: begin?.hash, done: done.map((step) => step.id), reason: 'a test', actor: ALICE })
+    expect([meshA.head, meshB.head]).toEqual([end?.hash, end?.hash])
+  })
+
+  it('writes nothing where nothing was consented to', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    expect(await run(intentsOf(), world, { steps: new Set() })).toEqual({ done: [], findings: [] })
+    expect([meshA.writes, meshB.writes, world.record.lines, meshA.head]).toEqual([[], [], [], undefined])
+  })
+
+  it('opens nothing while what restricts was not consented to', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const agreed = await planFor(intentsOf(), world)
+    const steps = new Set(agreed.steps.filter((step) => step.member === b && step.phase === 'open').map((step) => step.id))
+    const { done, findings } = await apply(intentsOf(), agreed, consentTo(agreed, { steps }), world)
+    expect([done, meshB.writes]).toEqual([[], []])
+    expect(codes(findings)).toEqual(['held-back'])
+  })
+
+  it('takes no policy away while the filter it guards was not consented to go', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    const agreed = await planFor(severed(), world)
+    const steps = new Set(agreed.steps.filter((step) => step.phase === 'clean').map((step) => step.id))
+    await apply(severed(), agreed, consentTo(agreed, { steps }), world)
+    expect(meshB.writes.filter((line) => line.startsWith('clean'))).toEqual([])
+  })
+
+  it('can be interrupted by the user between phases', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const { findings } = await run(intentsOf(), { ...world, stopped: () => meshB.writes.length >= 3 } as World)
+    expect(codes(findings)).toContain('interrupted')
+    expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+  })
+
+  it('stops at a step nobody was shown', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.afterWrite = (step) => {
+      // Somebody else's PERMISSIVE policy appears meanwhile: what is planned now is not what was agreed to.
+      if (step.after?.kind === 'ConfigMap')
+        meshB.objects = [
+          ...meshB.objects,
+          peerAuthentication('sample/theirs', 'PERMISSIVE', { labels: { app: 'server' }, born: '2020-01-01T00:00:00Z' }),
+        ]
+    }
+    const { findings } = await run(intentsOf(), world)
+    expect(findings.map((f) => f.subject)).toEqual([expect.stringContaining('cluster-b')])
+    expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
+  })
+
+  it('stops where an object has changed since it was planned', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.beforeWrite = (step) => {
+      if (step.after?.kind === 'PeerAuthentication')
+        throw new FederationError('changed-meanwhile', 'cluster-b', 'PeerAuthentication sample/x has appeared')
+    }
+    const { done, findings } = await run(intentsOf(), world)
+    expect(codes(findings)).toEqual(['changed-meanwhile'])
+    expect(done.filter((step) => step.member === a).length).toBe(2)
+    expect(recordHolds(world).at(-1)).toMatchObject({ action: 'end', stopped: { code: 'changed-meanwhile' } })
+  })
+})
+
+describe('proxies that do not follow', () => {
+  it('a rejection is put back, later phases are not begun, and the other mesh goes on', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.refuses = (_, config) => (config.inbound.some((chain) => chain.pins) ? 'duplicate trust domain' : undefined)
+    const { done, findings } = await run(intentsOf(), world)
+    expect(findings).toEqual([
+      expect.objectContaining({
+        code: 'filter-rejected',
+        subject: 'cluster-b: server.sample',
+        message: expect.stringContaining('duplicate trust domain'),
+      }),
+    ])
+    expect(meshB.writes.slice(-2)).toEqual(['open create EnvoyFilter', 'open remove EnvoyFilter'])
+    expect(world.told).toContain('cluster-b open put-back')
+    expect(meshB.objects.some((o) => o.kind === 'EnvoyFilter')).toBe(false)
+    expect(done.filter((step) => step.member === a).length).toBe(2)
+    expect(done.some((step) => step.after?.kind === 'EnvoyFilter' && step.member === b)).toBe(false)
+  })
+
+  it('what cannot be put back is told, and what was done stays on the record', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.refuses = (_, config) => (config.inbound.some((chain) => chain.pins) ? 'no' : undefined)
+    meshB.beforeWrite = (step) => {
+      if (step.after === undefined) throw new FederationError('cluster-unreachable', 'cluster-b', 'is gone')
+    }
+    const { done, findings } = await run(intentsOf(), world)
+    expect(codes(findings)).toEqual(['filter-rejected', 'cluster-unreachable'])
+    expect(done.filter((step) => step.member === b).length).toBe(4)
+  })
+
+  it('a proxy that refused something before is not blamed on this apply, and holds up what widens', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.refuses = (proxy) => (proxy === 'server.sample' ? 'an older quarrel' : undefined)
+    const { findings } = await run(intentsOf(), world)
+    expect(codes(findings)).toEqual(['proxy-lagging'])
+    expect(world.told).not.toContain('cluster-b guard put-back')
+    expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
+  })
+
+  it('a lagging proxy holds its own mesh only', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.slow.set('server.sample', 1_000_000)
+    const { done, findings } = await run(intentsOf(), world)
+    expect(findings).toEqual([
+      expect.objectContaining({ code: 'proxy-lagging', subject: 'cluster-b', message: expect.stringContaining('server.sample') }),
+    ])
+    expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
+    expect(done.filter((step) => step.member === a).length).toBe(2)
+  })
+
+  it('a slow proxy is waited for', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.slow.set('server.sample', 50)
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    expect(world.told).toContain('cluster-b guard waiting')
+  })
+
+  it('a proxy nobody hears from holds up what widens', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.unheard.add('server.sample')
+    expect(codes((await run(intentsOf(), world)).findings)).toEqual(['proxy-lagging'])
+    expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
+  })
+
+  it.each([
+    { name: 'nobody hears from', trouble: (mesh: MemoryMesh) => void mesh.unheard.add('server.sample') },
+    {
+      name: 'refused something before',
+      trouble: (mesh: MemoryMesh) =>
+        void Object.assign(mesh, { refuses: (proxy: string) => (proxy === 'server.sample' ? 'older' : undefined) }),
+    },
+  ])('a proxy that $name never delays a sever', async ({ trouble }) => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    trouble(meshB)
+    const begun = world.elapsedMs()
+    const { findings } = await run(severed(), world)
+    expect(findings).toEqual([])
+    expect(meshB.objects.map((o) => o.kind).sort()).toEqual(['Pod', 'Pod', 'Service'])
+    expect(world.elapsedMs() - begun).toBeLessThan(5_000)
+  })
+
+  it('a lagging proxy does not keep a sever from taking the roots away, but the policy stays until it follows', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    meshB.slow.set('server.sample', 1_000_000)
+    const { findings } = await run(severed(), world)
+    expect(codes(findings)).toEqual(['proxy-lagging'])
+    expect(meshB.objects.map((o) => o.kind).sort()).toEqual([
+      'AuthorizationPolicy',
+      'ConfigMap',
+      'PeerAuthentication',
+      'Pod',
+      'Pod',
+      'Service',
+    ])
+  })
+
+  it('a service without endpoints holds up nothing', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const original = meshA.proxies
+    meshA.proxies = async () => {
+      const seen = await original()
+      const without = (e: Evidence): Evidence =>
+        e.config === undefined ? e : { ...e, config: { ...e.config, outbound: e.config.outbound.map((u) => ({ ...u, endpoints: 0 })) } }
+      return seen.ok ? ok(seen.value.map(without)) : seen
+    }
+    expect((await run(intentsOf(), memoryWorld([meshA, meshB]))).findings).toEqual([])
+  })
+})
+
+describe('a crash', () => {
+  const scenarios = [
+    { name: 'an opening', setup: async (_: World) => {}, target: () => intentsOf(), writes: 4 },
+    { name: 'a severing', setup: async (world: World) => void (await run(intentsOf(), world)), target: severed, writes: 5 },
+  ]
+  it.each(scenarios.flatMap((s) => Array.from({ length: s.writes }, (_, i) => ({ ...s, after: i }))))(
+    'after write $after of $name: run again, it converges, and the record holds',
+    async ({ setup, target, after }) => {
+      const [meshA, meshB] = twoMeshes()
+      const world = memoryWorld([meshA, meshB])
+      await setup(world)
+      const entries = world.record.lines.length
+      let left = after
+      meshB.beforeWrite = () => {
+        if (left === 0) throw new Error('killed')
+        left -= 1
+      }
+      await expect(run(target(), world)).rejects.toThrow('killed')
+      expect(unfinished(recordHolds(world))?.hash).toBe(world.record.lines[entries]?.hash)
+      meshB.beforeWrite = () => {}
+      expect((await run(target(), world)).findings).toEqual([])
+      expect((await planFor(target(), world)).steps).toEqual([])
+      expect(recordHolds(world).at(-1)?.action).toBe('end')
+      expect(meshB.head).toBe(world.record.lines.at(-1)?.hash)
+    },
+  )
+
+  it('after the policies were written: the filter still waits until proxies hold them', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.beforeWrite = (step) => {
+      if (step.phase === 'open') throw new Error('killed')
+    }
+    await expect(run(intentsOf(), world)).rejects.toThrow('killed')
+    meshB.beforeWrite = () => {}
+    meshB.slow.set('server.sample', 1_000_000)
+    meshB.objects = [
+      ...meshB.objects.filter((o) => o.metadata.name !== 'server'),
+      pod('sample/server', { app: 'server', version: '2' }),
+      pod('sample/server-2', { app: 'server' }),
+    ]
+    meshB.slow.set('server-2.sample', 1_000_000)
+    expect(codes((await run(intentsOf(), world)).findings)).toEqual(['proxy-lagging'])
+    expect(meshB.objects.some((o) => o.kind === 'EnvoyFilter')).toBe(false)
+  })
+})
+
+describe('the record and its witnesses', () => {
+  it('two applies at once: the second is told so before it writes', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const agreed = await planFor(intentsOf(), world)
+    meshB.witness = async () => {
+      const was = meshB.head
+      meshB.head = 'sha256:another' as Digest
+      return was
+    }
+    await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(expect.objectContaining({ code: 'record-busy' }))
+    expect(meshB.writes).toEqual([])
+  })
+
+  it('a head that is not in the file stops everything', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const agreed = await planFor(intentsOf(), world)
+    meshB.head = `sha256:${'1'.repeat(64)}` as Digest
+    await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(
+      expect.objectContaining({ code: 'record-forked', subject: 'cluster-b' }),
+    )
+    expect([meshA.writes, meshB.writes, world.record.lines]).toEqual([[], [], []])
+  })
+
+  it('goes on from an older head that is in the file', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const entry = seal(undefined, { actor: ALICE, at: NOW, reason: 'x', action: 'sever', truster: a, trusted: b })
+    const next = seal(entry, { actor: ALICE, at: NOW, reason: 'y', action: 'sever', truster: a, trusted: b })
+    meshB.head = entry.hash
+    const world = memoryWorld([meshA, meshB], memoryRecord([entry, next]))
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    expect(meshB.head).toBe(world.record.lines.at(-1)?.hash)
+  })
+
+  it('a mesh that went away after the plan stops itself only', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const agreed = await planFor(intentsOf(), world)
+    meshA.witness = () => Promise.reject(new FederationError('cluster-unreachable', 'cluster-a', 'cannot be reached'))
+    const { done, findings } = await apply(intentsOf(), agreed, consentTo(agreed), world)
+    expect(codes(findings)).toEqual(['cluster-unreachable'])
+    expect(new Set(done.map((step) => step.member))).toEqual(new Set([b]))
+    expect(meshA.writes).toEqual([])
+    const [begin] = world.record.lines
+    expect(begin).toMatchObject({ action: 'begin' })
+    expect((begin as { steps: unknown[] } | undefined)?.steps.length).toBe(4)
+  })
+})
+
+describe('a gated root', () => {
+  const rotation = async () => {
+    const [old, next] = await Promise.all([authority(A, 'old'), authority(A, 'next')])
+    const leaf = await old.leaf('spiffe://cluster-a.example/ns/istio-system/sa/istiod')
+    const both = bundleOf(A, old.root.anchor, next.root.anchor)
+    const meshA = memoryMesh(a, { own: both, objects: around(), istio: { presented: ok(leaf.chainDer) } })
+    const meshB = memoryMesh(b, { own: BUNDLE_B, objects: around() })
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(spec(), both, BUNDLE_B), world)
+    const intents = intentsOf(spec(), bundleOf(A, next.root.anchor), BUNDLE_B).filter((intent) => intent.member.name === b)
+    return { old, meshA, meshB, world, intents }
+  }
+
+  it('stays until its gate opens, and the apply says what it waits for', async () => {
+    const { old, meshB, world, intents } = await rotation()
+    const { findings } = await run(intents, world)
+    expect(codes(findings)).toEqual(['held-back'])
+    expect(findings[0]?.message).toContain('the certificate chain')
+    expect(JSON.stringify(meshB.objects.find((o) => o.kind === 'EnvoyFilter'))).toContain(
+      Buffer.from(old.root.der).toString('base64').slice(0, 40),
+    )
+  })
+
+  it('leaves on an override, which is on the record before the apply begins', async () => {
+    const { old, meshB, world, intents } = await rotation()
+    const entries = world.record.lines.length
+    const { findings } = await run(intents, world, { overrideGate: 'the CA was stolen' })
+    expect(findings).toEqual([])
+    const [override, begin] = world.record.lines.slice(entries)
+    expect(override).toMatchObject({
+      action: 'override',
+      reason: 'the CA was stolen',
+      gate: { root: old.root.anchor.fingerprint, open: false },
+    })
+    expect(begin?.action).toBe('begin')
+    expect(JSON.stringify(meshB.objects)).not.toContain(Buffer.from(old.root.der).toString('base64').slice(0, 40))
+    recordHolds(world)
+  })
+})
+
+describe('what it looks at', () => {
+  it('opening looks at no partner, so that a dead one delays nobody', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const intents = intentsOf(spec((s) => void s.trust.pop()))
+    const agreed = await planFor(intents, world)
+    const looked = meshA.looked
+    await apply(intents, agreed, consentTo(agreed), world)
+    expect(meshA.looked).toBe(looked)
+  })
+})
+
+describe('closing only', () => {
+  it('takes away what is severed and leaves pending changes for an apply', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    const pending = intentsOf(
+      spec((s) => {
+        s.members.push({ name: 'cluster-c', trustDomain: 'cluster-c.example' })
+        s.trust.push({
+          truster: 'cluster-b',
+          trusted: 'cluster-c',
+          distribution: 'pinned',
+          accept: [acceptEntry({ callers: ['cluster-c.example/*'] })],
+        })
+        s.trust.push({ truster: 'cluster-b', trusted: 'cluster-a', distribution: 'pinned', reach: [reachEntry()] })
+        s.trust = s.trust.filter((t, i) => i === 0 || t.trusted !== 'cluster-a')
+        s.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: '2026-05-30T10:00:00Z', reason: 'left' })
+      }),
+      BUNDLE_A,
+      BUNDLE_B,
+      bundleOf('cluster-c.example' as never, fakeRoot('c')),
+    )
+    const agreed = plan(pending, await observe(pending, world.meshes), world.now(), { only: 'closing' })
+    expect(agreed.steps.flatMap((step) => step.changes).every((change) => change.effect === 'narrows')).toBe(true)
+    const { findings } = await apply(pending, agreed, consentTo(agreed, { only: 'closing' }), world)
+    expect(findings).toEqual([])
+    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
+    const [opening] = (await planFor(pending, world)).steps.flatMap((step) => step.changes)
+    expect(opening?.effect).toBe('widens')
+  })
+})

@@ -1,0 +1,108 @@
+/** Waiting until the proxies of one mesh hold what its objects say. */
+import { standings } from '../core/acknowledged.ts'
+import { error, type Finding, warning } from '../core/finding.ts'
+import type { MeshState } from '../core/istio/state.ts'
+import type { Evidence, Mesh, Observation, Phase, Step } from '../core/model.ts'
+import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
+import type { World } from './world.ts'
+
+/** Long enough for a busy istiod; a proxy that takes longer holds its own mesh only. */
+const WAIT_MS = 30_000
+const RESTRICT_MS = 3_000
+const POLL_MS = 100
+
+export async function evidenceOf(mesh: Mesh): Promise<readonly Evidence[]> {
+  const seen = await mesh.proxies()
+  return seen.ok ? seen.value : []
+}
+
+export interface Refused {
+  readonly finding: Finding
+  readonly putBack: boolean
+}
+
+export interface Awaited {
+  readonly mesh: Mesh
+  readonly state: MeshState
+  /** The mesh's own domains. */
+  readonly own: ReadonlySet<TrustDomain>
+  readonly observation: Observation
+  /** The evidence before the phase's writes. */
+  readonly baseline: readonly Evidence[]
+  readonly due: readonly Step[]
+  readonly phase: Phase
+  /** A proxy that nobody hears from holds up what widens; what only narrows never waits for the dead, nor on one that refused before. */
+  readonly patient: boolean
+}
+
+/** Waits until every proxy in reach holds what the phase is meant to leave; undefined once they do. */
+export async function acknowledge(
+  { mesh, state, own, observation, baseline, due, phase, patient }: Awaited,
+  world: World,
+): Promise<Refused | undefined> {
+  const objects = observation.objects.ok ? observation.objects.value : []
+  const earlier = new Map(baseline.map((evidence) => [evidence.proxy, evidence]))
+  const begun = world.now().getTime()
+  let told = 0
+  for (;;) {
+    const proxies = await mesh.proxies()
+    const waited = world.now().getTime() - begun
+    if (proxies.ok) {
+      const all = standings(state, objects, proxies.value, own)
+      const refused = all.find((standing) => standing.state === 'rejected' && isNew(proxies.value, earlier, standing.proxy))
+      if (refused !== undefined && due.length > 0) {
+        const words = proxies.value.find((evidence) => evidence.proxy === refused.proxy)?.rejected ?? ''
+        return {
+          putBack: true,
+          finding: error(
+            'filter-rejected',
+            `${mesh.member}: ${refused.proxy}`,
+            `Envoy refused what phase ${phase} wrote, so it was put back: ${words}`,
+            'entente plan says what stands in the way; entente verify shows every proxy',
+          ),
+        }
+      }
+      const matters = (state: string): boolean => patient || (state !== 'unheard' && state !== 'rejected')
+      const late = all.filter(({ state }) => state !== 'ready' && matters(state))
+      // What only closes need not wait until what only restricts is held.
+      if (!patient && phase === 'guard' && waited > RESTRICT_MS) return undefined
+      if (late.length === 0) {
+        if (due.length > 0) world.tell({ kind: 'acknowledged', member: mesh.member, phase, proxies: all.length, milliseconds: waited })
+        return undefined
+      }
+      if (waited > WAIT_MS)
+        return {
+          putBack: false,
+          finding: lagging(
+            mesh,
+            phase,
+            late.map((standing) => standing.proxy),
+          ),
+        }
+      if (waited - told > 2000) {
+        told = waited
+        world.tell({ kind: 'waiting', member: mesh.member, phase, for: late.map((standing) => standing.proxy) })
+      }
+    } else if (waited > WAIT_MS) return { putBack: false, finding: { ...proxies.error, severity: 'error' } }
+    if (world.stopped?.() === true)
+      return {
+        putBack: false,
+        finding: warning('interrupted', mesh.member, `stopped while waiting for phase ${phase}`, 'entente apply goes on from here'),
+      }
+    await world.sleep(POLL_MS)
+  }
+}
+
+/** A rejection counts against this phase only when the proxy did not say the same before: then nothing got worse. */
+function isNew(proxies: readonly Evidence[], earlier: ReadonlyMap<string, Evidence>, proxy: string): boolean {
+  const now = proxies.find((evidence) => evidence.proxy === proxy)
+  return earlier.get(proxy)?.rejected !== now?.rejected
+}
+
+const lagging = (mesh: Mesh, phase: Phase, proxies: readonly string[]): Finding =>
+  error(
+    'proxy-lagging',
+    mesh.member,
+    `after ${WAIT_MS / 1000} s ${proxies.join(', ')} had not taken phase ${phase}; the phases after it wait`,
+    'entente verify says why; then entente apply',
+  )

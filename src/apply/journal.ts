@@ -1,0 +1,97 @@
+/** An apply on the record. */
+import { digestOf } from '../core/digest.ts'
+import { FederationError } from '../core/errors.ts'
+import { type Finding, fromError } from '../core/finding.ts'
+import type { AuditDraft, AuditEntry, Digest, Gate, MemberName, Mesh, Step } from '../core/model.ts'
+import { checkWitness, seal } from '../core/record.ts'
+import type { Consent, Outcome, World } from './world.ts'
+
+/** `begin` is on the record, and its hash with every mesh, before the first write; `end` after the last. */
+export class Journal {
+  /** Homes that cannot be asked for the record's head: nothing is written there, and the others go on. */
+  readonly absent: ReadonlyMap<MemberName, Finding>
+  private readonly consent: Consent
+  private readonly world: World
+  private readonly homes: readonly Mesh[]
+  private readonly begin: AuditEntry
+
+  private constructor(consent: Consent, world: World, homes: readonly Mesh[], absent: ReadonlyMap<MemberName, Finding>, begin: AuditEntry) {
+    this.consent = consent
+    this.world = world
+    this.homes = homes
+    this.absent = absent
+    this.begin = begin
+  }
+
+  /** @throws FederationError record-forked, record-busy: then nothing was written to any home */
+  static async open(due: readonly Step[], consent: Consent, world: World): Promise<Journal> {
+    const record = await world.record.entries()
+    const { witnesses, absent } = await askAll(due, world)
+    for (const { mesh, head } of witnesses) checkWitness(record, head, mesh.member)
+    const steps = due.filter((step) => !absent.has(step.member))
+    const drafts: AuditDraft[] = closedGates(steps).map((gate) => ({
+      ...said(consent, world),
+      action: 'override',
+      gate,
+      reason: consent.overrideGate ?? '',
+    }))
+    drafts.push({
+      ...said(consent, world),
+      action: 'begin',
+      plan: planDigest(steps),
+      steps: steps.map(({ id, changes }) => ({ id, changes })),
+    })
+    let head = record.at(-1)
+    for (const draft of drafts) {
+      head = seal(head, draft)
+      await world.record.append(head)
+    }
+    const begin = head as AuditEntry
+    await Promise.all(witnesses.map(({ mesh, head: was }) => mesh.moveWitness(was, begin.hash)))
+    const homes = witnesses.map(({ mesh }) => mesh)
+    return new Journal(consent, world, homes, absent, begin)
+  }
+
+  async close({ done, findings }: Outcome): Promise<void> {
+    const stopped = findings.find((f) => f.severity === 'error') ?? findings[0]
+    const end = seal(this.begin, {
+      ...said(this.consent, this.world),
+      action: 'end',
+      begin: this.begin.hash,
+      done: done.map((step) => step.id),
+      ...(stopped === undefined ? {} : { stopped }),
+    })
+    await this.world.record.append(end)
+    // A home that is out of reach keeps `begin`, which is in the record as well.
+    await Promise.allSettled(this.homes.map((mesh) => mesh.moveWitness(this.begin.hash, end.hash)))
+  }
+}
+
+const said = (consent: Consent, world: World) => ({ actor: consent.actor, at: world.now(), reason: consent.reason })
+
+interface Witness {
+  readonly mesh: Mesh
+  readonly head: Digest | undefined
+}
+
+async function askAll(due: readonly Step[], { meshes }: World) {
+  const absent = new Map<MemberName, Finding>()
+  const asked = [...new Set(due.map((step) => step.member))].map(async (name): Promise<readonly Witness[]> => {
+    const mesh = meshes.get(name)
+    if (mesh === undefined) return []
+    try {
+      return [{ mesh, head: await mesh.witness() }]
+    } catch (thrown) {
+      if (!(thrown instanceof FederationError)) throw thrown
+      absent.set(name, fromError(thrown))
+      return []
+    }
+  })
+  return { witnesses: (await Promise.all(asked)).flat(), absent }
+}
+
+const closedGates = (steps: readonly Step[]): readonly Gate[] => [
+  ...new Map(steps.flatMap((step) => step.gates.filter((gate) => !gate.open)).map((gate) => [`${gate.needs} ${gate.root}`, gate])).values(),
+]
+
+const planDigest = (steps: readonly Step[]): Digest => digestOf(steps.map((step) => step.id))

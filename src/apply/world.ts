@@ -1,0 +1,49 @@
+/** What an apply works on, is allowed to do, and tells. */
+import type { Finding } from '../core/finding.ts'
+import type { Actor, AuditEntry, Digest, MemberName, Mesh, Phase, Step } from '../core/model.ts'
+import type { PlanOptions } from '../core/plan.ts'
+
+export interface RecordStore {
+  entries(): Promise<readonly AuditEntry[]>
+  append(entry: AuditEntry): Promise<void>
+}
+
+export type Meshes = ReadonlyMap<MemberName, Mesh>
+
+export interface Consent extends PlanOptions {
+  /** Ids of the steps that may be carried out. */
+  readonly steps: ReadonlySet<Digest>
+  readonly actor: Actor
+  readonly reason: string
+  /** Carries out steps whose gate is closed, on the record. */
+  readonly overrideGate?: string
+  readonly forceConflicts?: boolean
+}
+
+export interface World {
+  readonly meshes: Meshes
+  readonly record: RecordStore
+  readonly now: () => Date
+  readonly sleep: (milliseconds: number) => Promise<void>
+  readonly tell: (event: Progress) => void
+  /** Set when the user asks to stop: no further phase is begun. */
+  readonly stopped?: () => boolean
+}
+
+export type Progress =
+  | { readonly kind: 'writing'; readonly member: MemberName; readonly phase: Phase; readonly step: Step }
+  | { readonly kind: 'waiting'; readonly member: MemberName; readonly phase: Phase; readonly for: readonly string[] }
+  | {
+      readonly kind: 'acknowledged'
+      readonly member: MemberName
+      readonly phase: Phase
+      readonly proxies: number
+      readonly milliseconds: number
+    }
+  | { readonly kind: 'put-back'; readonly member: MemberName; readonly phase: Phase; readonly because: string }
+
+export interface Outcome {
+  readonly done: readonly Step[]
+  /** What stopped a mesh on the way. */
+  readonly findings: readonly Finding[]
+}

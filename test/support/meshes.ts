@@ -1,0 +1,206 @@
+/**
+ * A mesh in memory, for tests of apply: the API server, istiod and Envoy as far as they matter there. Each proxy's
+ * configuration is derived from the objects it would see; it is acknowledged some polls after the push, or refused, as
+ * Envoy refuses the STRICT form of a filter on a listener that is not STRICT; or nobody hears from the proxy.
+ */
+import type { RecordStore, World } from '../../src/apply/world.ts'
+import { FederationError } from '../../src/core/errors.ts'
+import { effectiveMode, isStrict } from '../../src/core/istio/mtls.ts'
+import { hasSidecar, podsIn, proxyOf } from '../../src/core/istio/pods.ts'
+import { readState } from '../../src/core/istio/render.ts'
+import type { Roots } from '../../src/core/istio/state.ts'
+import { keyOf, sameContent, strings, title } from '../../src/core/manifest.ts'
+import type { AuditEntry, Digest, Evidence, Manifest, MemberName, Mesh, Pins, ProxyConfig, Step } from '../../src/core/model.ts'
+import type { Bundle } from '../../src/core/spiffe/bundle.ts'
+import { workloadsSlug } from '../../src/core/workloads.ts'
+import { NOW } from './federations.ts'
+import { observation, ok, type Parts } from './observations.ts'
+
+export interface MemoryMesh extends Mesh {
+  objects: readonly Manifest[]
+  /** Every write that was carried out, in order, as `PHASE VERB KIND`. */
+  readonly writes: string[]
+  /** Polls until a push is acknowledged; by proxy, otherwise 1. */
+  readonly slow: Map<string, number>
+  readonly unheard: Set<string>
+  /** Envoy's words about a configuration it does not take. */
+  refuses: (proxy: string, config: ProxyConfig) => string | undefined
+  /** Called before each write: throws where a test wants a crash. */
+  beforeWrite: (step: Step) => void
+  /** Called after each write: what others do meanwhile. */
+  afterWrite: (step: Step) => void
+  head: Digest | undefined
+  /** How often it was looked at as a whole. */
+  looked: number
+}
+
+export interface MemoryOptions extends Parts {
+  readonly live?: boolean
+}
+
+interface Push {
+  readonly nonce: number
+  readonly config: ProxyConfig
+  polls: number
+}
+
+export function memoryMesh(name: MemberName, { live = true, ...parts }: MemoryOptions): MemoryMesh {
+  const pushes = new Map<string, Push>()
+  let nonce = 0
+  const strictWords = 'CombinedCertificateValidationContext.ValidationContextSdsSecretConfig: value is required'
+  const pods = () => mesh.objects.filter((o) => o.kind === 'Pod' && hasSidecar(o))
+  const push = (): void => {
+    for (const pod of pods()) {
+      const config = configOf(pod, mesh.objects, parts.own)
+      const last = pushes.get(proxyOf(pod))
+      if (last === undefined || print(last.config) !== print(config)) {
+        nonce += 1
+        pushes.set(proxyOf(pod), { nonce, config, polls: mesh.slow.get(proxyOf(pod)) ?? 1 })
+      }
+    }
+  }
+  const refused = (proxy: string, config: ProxyConfig): string | undefined =>
+    mesh.refuses(proxy, config) ??
+    (config.inbound.some((chain) => chain.tls === 'none') && config.inbound.some((chain) => chain.pins !== undefined)
+      ? strictWords
+      : undefined)
+  const listen = (): readonly Evidence[] => {
+    push()
+    return pods().map((pod): Evidence => {
+      const proxy = proxyOf(pod)
+      const last = pushes.get(proxy) as Push
+      const base = {
+        proxy,
+        namespace: pod.metadata.namespace ?? '',
+        pod: pod.metadata.name,
+        sent: { listeners: `${last.nonce}`, clusters: `${last.nonce}` },
+      }
+      if (mesh.unheard.has(proxy)) return { ...base, heard: false, acknowledged: false }
+      last.polls -= 1
+      const words = refused(proxy, last.config)
+      return {
+        ...base,
+        heard: true,
+        config: last.config,
+        acknowledged: words === undefined && last.polls < 0,
+        ...(words === undefined ? {} : { rejected: words }),
+      }
+    })
+  }
+  const mesh: MemoryMesh = {
+    member: name,
+    live,
+    objects: parts.objects ?? [],
+    writes: [],
+    slow: new Map(),
+    unheard: new Set(),
+    refuses: () => undefined,
+    beforeWrite: () => {},
+    afterWrite: () => {},
+    head: undefined,
+    looked: 0,
+    async observe() {
+      mesh.looked += 1
+      return { ...observation({ ...parts, objects: mesh.objects }), proxies: ok(listen()) }
+    },
+    proxies: async () => ok(listen()),
+    async write(step) {
+      mesh.beforeWrite(step)
+      const object = (step.after ?? step.before) as Manifest
+      const held = mesh.objects.find((o) => keyOf(o) === keyOf(object))
+      const same = held === undefined ? step.before === undefined : step.before !== undefined && sameContent(held, step.before)
+      if (!same) throw new FederationError('changed-meanwhile', name, `${title(object)} has changed since the plan was made`)
+      const rest = mesh.objects.filter((o) => o !== held)
+      const born = { ...step.after?.metadata, creationTimestamp: held?.metadata.creationTimestamp ?? '2026-06-01T00:00:00Z' }
+      mesh.objects = step.after === undefined ? rest : [...rest, { ...step.after, metadata: { ...step.after.metadata, ...born } }]
+      mesh.writes.push(
+        `${step.phase} ${step.after === undefined ? 'remove' : step.before === undefined ? 'create' : 'update'} ${object.kind}`,
+      )
+      mesh.afterWrite(step)
+    },
+    witness: async () => mesh.head,
+    async moveWitness(was, is) {
+      if (mesh.head !== was) throw new FederationError('record-busy', name, 'another apply is at work')
+      mesh.head = is
+    },
+  }
+  return mesh
+}
+
+const print = (config: ProxyConfig): string => JSON.stringify(config, (_, value) => (value instanceof Map ? [...value] : value))
+const pinsOf = (roots: Roots): Pins => new Map([...roots].map(([domain, list]) => [domain, list.map((root) => root.fingerprint).sort()]))
+
+/** What istiod would send to the pod's proxy. */
+export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundle): ProxyConfig {
+  const state = readState(objects)
+  const namespace = pod.metadata.namespace ?? ''
+  const inbound = [...state.inbound.values()].filter((scope) => podsIn([pod], scope.at).length > 0)
+  const outbound = [...state.outbound.values()].filter((scope) => podsIn([pod], scope.from).length > 0)
+  const [filter] = inbound.filter((scope) => scope.roots.size > 0)
+  const strict = isStrict(effectiveMode({ namespace, labels: strings(pod.metadata.labels) }, objects, 'istio-system'))
+  const domains = [own.trustDomain, ...(filter?.roots.keys() ?? [])]
+  return {
+    inbound: [
+      {
+        name: 'virtualInbound',
+        tls: 'mutual',
+        sanPrefixes: [...new Set(domains)].map((d) => `spiffe://${d}/`),
+        ...(filter === undefined ? {} : { pins: pinsOf(filter.roots) }),
+      },
+      ...(strict ? [] : [{ name: 'virtualInbound', tls: 'none' as const, sanPrefixes: [] }]),
+    ],
+    outbound: objects
+      .filter((o) => o.kind === 'Service')
+      .map((o) => {
+        const host = `${o.metadata.name}.${o.metadata.namespace}.svc.cluster.local`
+        const pins = outbound.map((scope) => scope.hosts.get(host)).find((roots) => roots !== undefined)
+        return { host, port: 80, subset: '', mutual: true, sans: [], endpoints: 1, ...(pins === undefined ? {} : { pins: pinsOf(pins) }) }
+      }),
+    denies: inbound.flatMap((scope) =>
+      [...scope.callers].map(([trustDomain, named]) => ({
+        policy: `${scope.at.namespace}/entente-accept-${workloadsSlug(scope.at)}`,
+        trustDomain,
+        except: [...named].sort(),
+      })),
+    ),
+  }
+}
+
+export interface MemoryRecord extends RecordStore {
+  readonly lines: AuditEntry[]
+}
+
+export function memoryRecord(entries: readonly AuditEntry[] = []): MemoryRecord {
+  const lines = [...entries]
+  return {
+    lines,
+    entries: async () => [...lines],
+    append: async (entry) => {
+      lines.push(entry)
+    },
+  }
+}
+
+export interface MemoryWorld extends World {
+  readonly record: MemoryRecord
+  /** What was told, as `MEMBER PHASE KIND`. */
+  readonly told: string[]
+  readonly elapsedMs: () => number
+}
+
+/** Time passes only while somebody sleeps. */
+export function memoryWorld(meshes: readonly MemoryMesh[], record: MemoryRecord = memoryRecord()): MemoryWorld {
+  let clock = NOW.getTime()
+  const told: string[] = []
+  return {
+    meshes: new Map(meshes.map((mesh) => [mesh.member, mesh])),
+    record,
+    told,
+    now: () => new Date(clock),
+    elapsedMs: () => clock - NOW.getTime(),
+    sleep: async (milliseconds) => {
+      clock += milliseconds
+    },
+    tell: (event) => void told.push(`${event.member} ${event.phase} ${event.kind}`),
+  }
+}
