@@ -7,7 +7,7 @@ import { elementAt, TAG } from '../x509/der.ts'
 import { splitPem } from '../x509/pem.ts'
 import { printable } from '../x509/printable.ts'
 import { JsonFault, JsonObject, readJson } from './json.ts'
-import { type Part, privateKey, readKeys, repeated } from './jwks.ts'
+import { type Entry, type Part, privateKey, readKeys, repeated } from './jwks.ts'
 
 export type Format = 'pem' | 'der' | 'spiffe'
 
@@ -62,8 +62,12 @@ function holdsKey(der: Uint8Array): boolean {
 
 function readPem(file: Uint8Array): Document {
   const { blocks, findings } = splitPem(file)
-  const entries = blocks.filter(({ label }) => label === 'CERTIFICATE').map(({ number, der }) => ({ subject: `block ${number}`, der }))
-  const others = blocks.filter(({ label }) => label !== 'CERTIFICATE').map(({ number, label }) => otherBlock(`block ${number}`, label))
+  const entries: Entry[] = []
+  const others: Finding[] = []
+  for (const { number, label, der } of blocks) {
+    if (label === 'CERTIFICATE') entries.push({ subject: `block ${number}`, der })
+    else others.push(otherBlock(`block ${number}`, label))
+  }
   const none = entries.length === 0 && others.length > 0 ? [error('no-certificate', 'file', 'there is no certificate in it')] : []
   return { format: 'pem', parts: [{ entries, findings: [...findings, ...others, ...none] }], isMap: false, findings: [] }
 }

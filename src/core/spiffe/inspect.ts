@@ -150,10 +150,10 @@ interface One {
   readonly findings: readonly Finding[]
 }
 
-const judgeKnown = (anchor: Anchor, entry: Entry, dates: Dates): One => ({
-  anchor,
-  findings: [...dateProblemsOf(anchor, entry.subject, dates), ...keyMismatch(entry, jwkOf(anchor))],
-})
+function judgeKnown(anchor: Anchor, entry: Entry, dates: Dates): One {
+  const findings = dateProblemsOf(anchor, entry.subject, dates)
+  return { anchor, findings: entry.jwk === undefined ? findings : [...findings, ...keyMismatch(entry, jwkOf(anchor))] }
+}
 
 function judgeUnseen(entry: Entry, dates: Dates): One {
   try {

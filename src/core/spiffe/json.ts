@@ -23,13 +23,25 @@ export class JsonNumber {
   }
 }
 
+const NONE: ReadonlySet<string> = new Set()
+
 export class JsonObject {
   readonly members = new Map<string, Json>()
-  /** Names that are there more than once; the first value is kept. */
-  readonly repeated = new Set<string>()
+  private again: Set<string> | undefined
 
   get(name: string): Json | undefined {
     return this.members.get(name)
+  }
+
+  /** The first value of a name is kept. */
+  add(name: string, value: Json): void {
+    if (!this.members.has(name)) this.members.set(name, value)
+    else this.again = (this.again ?? new Set()).add(name)
+  }
+
+  /** Names that are there more than once. */
+  get repeated(): ReadonlySet<string> {
+    return this.again ?? NONE
   }
 }
 
@@ -76,8 +88,7 @@ class Reader {
       this.skipSpace()
       if (this.text[this.at++] !== ':') throw new JsonFault('want a colon', this.at - 1)
       const value = this.value(depth + 1)
-      if (object.members.has(name)) object.repeated.add(name)
-      else object.members.set(name, value)
+      object.add(name, value)
     })
     return object
   }

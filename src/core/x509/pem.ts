@@ -115,28 +115,32 @@ const COLON = 0x3a
 /** Base64 as RFC 4648 §4 has it, white space aside; undefined for anything else. Node's own decoder takes anything. */
 export function decodeBase64(ascii: Uint8Array): Uint8Array | undefined {
   let digits = 0
-  let padding = 0
+  let kinds = 0
   for (let i = 0; i < ascii.length; i++) {
-    const kind = KINDS[ascii[i] ?? 0]
-    if (kind === DIGIT && padding === 0) digits++
-    else if (kind === PADDING) padding++
-    else if (kind !== SPACE) return undefined
+    const kind = KINDS[ascii[i] as number] as number
+    digits += kind & DIGIT
+    kinds |= kind
   }
-  if (padding > 2 || (digits + padding) % 4 !== 0) return undefined
-  return viewOf(Buffer.from(bufferOf(ascii).toString('latin1'), 'base64'))
+  if ((kinds & OTHER) !== 0) return undefined
+  const text = bufferOf(ascii).toString('latin1')
+  const padding = (kinds & PADDING) === 0 ? '' : text.slice(text.indexOf('=')).replace(/[\r\n\t ]+/g, '')
+  if ((digits + padding.length) % 4 !== 0 || !/^={0,2}$/.test(padding)) return undefined
+  return viewOf(Buffer.from(text, 'base64'))
 }
+
+const DIGIT = 1
+const PADDING = 2
+const OTHER = 4
+/** By byte; white space is 0. A table and a loop without branches, because bundles may have ten thousand roots. */
+const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const char = String.fromCharCode(byte)
+  if (/[A-Za-z0-9+/]/.test(char)) return DIGIT
+  if (/[\r\n\t ]/.test(char)) return 0
+  return char === '=' ? PADDING : OTHER
+})
 
 const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength)
-
-const [DIGIT, SPACE, PADDING] = [1, 2, 3]
-/** By character code; a table because bundles may have ten thousand roots. */
-const KINDS = Uint8Array.from({ length: 256 }, (_, code) => {
-  const char = String.fromCharCode(code)
-  if (/[A-Za-z0-9+/]/.test(char)) return DIGIT
-  if (/[\r\n\t ]/.test(char)) return SPACE
-  return char === '=' ? PADDING : 0
-})
 
 /** Text around blocks is explanation (RFC 7468 §2), unless it looks like a block that lost its armour. */
 function findingsOutside(text: string, after: number): Finding[] {

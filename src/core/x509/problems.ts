@@ -118,9 +118,12 @@ export interface Dates {
 export const problemsOf = (certificate: Certificate, subject: string, dates: Dates): readonly Finding[] =>
   PROBLEMS.flatMap((rule) => judge(rule, rule.severity(certificate, dates.now), certificate, subject, dates))
 
+const NONE: readonly Finding[] = []
+
 /** What may have become wrong since a certificate was judged. */
 export function dateProblemsOf(anchor: Dated, subject: string, dates: Dates): readonly Finding[] {
-  if (anchor.notBefore <= dates.now && dates.now <= anchor.notAfter) return []
+  const at = dates.now.getTime()
+  if (anchor.notBefore.getTime() <= at && at <= anchor.notAfter.getTime()) return NONE
   return DATE_PROBLEMS.flatMap((rule) => judge(rule, rule.severity(anchor, dates.now), anchor, subject, dates))
 }
 
