@@ -29,10 +29,10 @@ export async function lookAt(context: string, { kubeconfig, istioNamespace }: Lo
   // The trust domain is what we are about to learn; nothing that is looked at here depends on it.
   const member: Member = { name: memberName(context), trustDomain: parseTrustDomain('unknown'), aliases: [], istioNamespace }
   const { istio, own } = await kubernetesMesh({ member, client }).observe({ namespaces: [] })
-  return { context, istio: valueOf(istio), own: valueOf(own) }
+  return { context, istio: orThrow(istio), own: orThrow(own) }
 }
 
-function valueOf<T>(seen: Seen<T>): T {
+function orThrow<T>(seen: Seen<T>): T {
   if (seen.ok) return seen.value
   const { code, subject, message, hint } = seen.error
   throw new FederationError(code as FederationError['code'], subject, message, { hint })

@@ -161,7 +161,7 @@ function federationText(found: readonly Found[]): string {
       trustDomain: ${istio.trustDomain}${istio.aliases.length === 0 ? '' : `\n      trustDomainAliases: [${istio.aliases.join(', ')}]`}${istio.network === undefined ? '' : `\n      network: ${JSON.stringify(istio.network)}`}
       cluster: { context: ${JSON.stringify(context)} }`,
   )
-  const examples = found.flatMap((from) => found.filter((to) => to !== from).map((to) => example(from, to)))
+  const examples = found.flatMap((truster) => found.filter((other) => other !== truster).map((trusted) => example(truster, trusted)))
   return `# Who trusts whom, in one direction at a time. Nothing is open that is not written here.
 # What each field means: docs/federation-file.md. Show what it would change: entente plan
 apiVersion: entente.dev/v1alpha1
@@ -175,25 +175,22 @@ spec:
   members:
 ${members.join('\n')}
   trust: []
-  # Replace the line above by "trust:" and the entries you want, for example, both of these for a call from
-  # one mesh into another (the server accepts the caller, the caller accepts the server):
+  # Replace the line above by "trust:" and the entries you want. A call needs both directions: the server's mesh
+  # accepts the caller, and the caller's mesh reaches the server. Leave out what you do not need.
   #
 ${examples.join('\n')}
   severed: []
 `
 }
 
-/** A call from `from` into `to`, as its two directions. */
-function example(from: Found, to: Found): string {
-  return `  # ${from.name} calls ${to.name}:
-  #  - truster: ${to.name}
-  #    trusted: ${from.name}
+/** All that one mesh can say about another, ready to be uncommented. */
+function example(truster: Found, trusted: Found): string {
+  return `  # ${truster.name} trusts ${trusted.name}:
+  #  - truster: ${truster.name}
+  #    trusted: ${trusted.name}
   #    distribution: pinned
-  #    accept:
-  #      - { namespace: sample, selector: { app: server }, mtls: enforce, callers: [${from.istio.trustDomain}/ns/sample/sa/client] }
-  #  - truster: ${from.name}
-  #    trusted: ${to.name}
-  #    distribution: pinned
-  #    reach:
-  #      - { namespace: sample, selector: { app: client }, services: [{ host: server.sample.svc.cluster.local, servedBy: [${to.istio.trustDomain}/ns/sample/sa/server] }] }`
+  #    accept: # callers of ${trusted.name} that come in
+  #      - { namespace: sample, selector: { app: server }, mtls: enforce, callers: [${trusted.istio.trustDomain}/ns/sample/sa/client] }
+  #    reach: # services of ${trusted.name} that our workloads call
+  #      - { namespace: sample, selector: { app: client }, services: [{ host: server.sample.svc.cluster.local, servedBy: [${trusted.istio.trustDomain}/ns/sample/sa/server] }] }`
 }

@@ -9,6 +9,7 @@ import { describeWorkloads, workloadsKey } from '../workloads.ts'
 import { describeMode, type Effective, effectiveMode, isStrict } from './mtls.ts'
 import { readWorkloads } from './pinned.ts'
 import { hasSidecar, isGateway, podsIn } from './pods.ts'
+import { readStrict } from './policies.ts'
 import { checkHost } from './services.ts'
 import { type Inbound, type MeshState, ownDomains } from './state.ts'
 
@@ -216,7 +217,7 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
         remedy(first.mode, scope.strict),
       ),
     )
-  } else if (scope.strict && !strictAlready) {
+  } else if (scope.strict && !strictAlready && !all.some((o) => isOurs(o) && sameSelector(o, scope) && readStrict(o))) {
     const changing = before.filter(({ mode }) => !isStrict(mode))
     if (changing.length > 0) {
       const plain = objects.filter((o) => o.kind === 'Pod' && !hasSidecar(o))

@@ -32,9 +32,6 @@ export function renderState(state: MeshState, author: Author): readonly Manifest
   ]
 }
 
-/** The phase in which an object of this kind is made; folders and sync waves of rendered trees follow it. */
-export const phaseOf = (object: Manifest): Phase & ('guard' | 'open') => (object.kind === 'EnvoyFilter' ? 'open' : 'guard')
-
 function metadata(
   name: string,
   namespace: string,
@@ -204,5 +201,3 @@ export function explain(object: Manifest): string {
 
 /** Bytes the object takes as JSON, which is what the API server and etcd count. */
 export const sizeOf = (object: Manifest): number => Buffer.byteLength(JSON.stringify(object))
-
-export const patchesOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches'))
