@@ -1,6 +1,6 @@
 /** Objects from a MeshState and back: `render` and `read`, side by side. A function of Git alone: no clock, no observation. */
-import { at, isOurs, list, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
-import type { Approval, Intent, Manifest, MemberName, Phase } from '../model.ts'
+import { at, isOurs, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
+import type { Approval, Intent, Manifest, MemberName } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, workloadsKey, workloadsSlug } from '../workloads.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
