@@ -1,4 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
 /** `npm test`: Node only, quick. What needs root, Go, Python or openssl is in vitest.e2e.config.ts. */
-export default defineConfig({ test: { include: ['src/**/*.test.ts', 'test/support/**/*.test.ts'] } })
+export default defineConfig({
+  test: { reporters: ['default', './scripts/closing-line.ts'], include: ['src/**/*.test.ts', 'test/support/**/*.test.ts'] },
+})

@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/e2e/**/*.e2e.ts'],
+    reporters: ['verbose', './scripts/closing-line.ts'],
     pool: 'forks',
     fileParallelism: false,
     sequence: { concurrent: false },
