@@ -21,7 +21,7 @@ export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from './a
 
 /** Namespaces that must be looked at to plan an intent. */
 export function interestOf(intent: Intent): Interest {
-  const namespaces = intent.trusts.flatMap((trust) => [
+  const namespaces = [...intent.trusts, ...(intent.lapsed ?? [])].flatMap((trust) => [
     ...trust.accept.map((accept) => accept.at.namespace),
     ...trust.reach.flatMap((reach) => [reach.from.namespace, ...reach.services.flatMap(({ host }) => serviceName(host)?.namespace ?? [])]),
   ])
@@ -33,10 +33,21 @@ export async function observe(wanted: readonly Intent[], meshes: Meshes): Promis
   const seen = await Promise.all(
     wanted.flatMap((intent) => {
       const mesh = meshes.get(intent.member.name)
-      return mesh === undefined ? [] : [mesh.observe(interestOf(intent)).then((observation) => [intent.member.name, observation] as const)]
+      return mesh === undefined ? [] : [look(mesh, intent).then((observation) => [intent.member.name, observation] as const)]
     }),
   )
   return new Map(seen)
+}
+
+/** Looks where the intent points, and where objects of ours stand that it no longer speaks of: their pods matter too. */
+async function look(mesh: Mesh, intent: Intent): Promise<Observation> {
+  const interest = interestOf(intent)
+  const seen = await mesh.observe(interest)
+  const left = (seen.objects.ok ? seen.objects.value : []).flatMap((object) =>
+    object.kind !== 'ConfigMap' && ownerOf(object) === intent.owner ? (object.metadata.namespace ?? []) : [],
+  )
+  const namespaces = [...new Set([...interest.namespaces, ...left])].sort()
+  return namespaces.length === interest.namespaces.length ? seen : mesh.observe({ namespaces })
 }
 
 /**
@@ -91,7 +102,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
   const { name } = intent.member
   const mesh = world.meshes.get(name)
   if (mesh === undefined) return []
-  let observation = await mesh.observe(interestOf(intent))
+  let observation = await look(mesh, intent)
   const going = course(intent, observation, consent)
   if (going === undefined) return observation.objects.ok ? [] : [observation.objects.error]
 
@@ -133,7 +144,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
         settled = true
       }
       if (steps.length === due.length) return []
-      observation = await mesh.observe(interestOf(intent))
+      observation = await look(mesh, intent)
     }
   }
   return heldBack(steps, consent)

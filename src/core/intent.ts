@@ -30,9 +30,12 @@ export function intents(
   const built = [...federation.members.values()].flatMap((member): Intent[] => {
     if (member.home === undefined) return []
     const own = resolved.get(member.trustDomain)
+    const lapsed: Trust[] = []
     const trusts = (byTruster.get(member.name) ?? []).flatMap((trust): Intent['trusts'][number][] => {
-      if (severed.has(`${trust.truster} ${trust.trusted}`)) return []
-      if (isOver(trust, now, findings)) return []
+      if (severed.has(`${trust.truster} ${trust.trusted}`) || isOver(trust, now, findings)) {
+        lapsed.push(trust)
+        return []
+      }
       const trustDomain = memberOf(federation, trust.trusted).trustDomain
       const bundle = withoutOwn(resolved.get(trustDomain), own, member, findings)
       if (trust.accept.some((accept) => accept.callers === 'all')) {
@@ -45,7 +48,7 @@ export function intents(
       }
       return [{ ...trust, trustDomain, approvals: approvals.get(trustDomain) ?? [], ...(bundle === undefined ? {} : { bundle }) }]
     })
-    return [{ member, owner: federation.name, trusts, ...(own === undefined ? {} : { own }) }]
+    return [{ member, owner: federation.name, trusts, lapsed, ...(own === undefined ? {} : { own }) }]
   })
   findings.push(...oneWay(federation, severed, now))
   return { intents: built, findings: distinct(findings) }

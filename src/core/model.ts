@@ -109,6 +109,8 @@ export interface Approval {
  */
 export interface Intent {
   readonly member: Member
+  /** Severed and ended trusts that the file still has: where to look for what is left of them. */
+  readonly lapsed?: readonly Trust[]
   /** Who owns the objects: the federation's name, or the controller. Stands on every object. */
   readonly owner: string
   /** The mesh's own approved roots; undefined when they could not be resolved. */

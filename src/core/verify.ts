@@ -1,6 +1,7 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
-import { standings } from './acknowledged.ts'
+import { sidecarsIn, standings } from './acknowledged.ts'
 import { error, type Finding, warning } from './finding.ts'
+import { proxyOf } from './istio/pods.ts'
 import { authorOf, readState } from './istio/render.ts'
 import { EMPTY, wantedState } from './istio/state.ts'
 import { ownerOf } from './manifest.ts'
@@ -211,20 +212,32 @@ function severedVerdict(
         blind.length > 0 ? blind : [warning('not-observed', pair.truster, 'cannot be observed, so that it let go is not proven', '')],
     }
   }
-  const holding = observation.proxies.value.filter((evidence) => evidence.config !== undefined && holds(evidence.config, domain))
-  const findings = holding.map((evidence) =>
-    error('still-held', evidence.proxy, `still accepts ${domain} after it was severed`, 'entente apply'),
+  const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === pair.trusted)
+  const objects = observation.objects.ok ? observation.objects.value : []
+  const scopes = lapsed.flatMap((trust) => [...trust.accept.map((accept) => accept.at), ...trust.reach.map((reach) => reach.from)])
+  const meant = new Set(scopes.flatMap((at) => sidecarsIn(objects, at)).map(proxyOf))
+  const configs = new Map(
+    observation.proxies.value.flatMap(({ proxy, config }) => (config === undefined ? [] : [[proxy, config] as const])),
   )
+  const holding = [...configs].filter(([, config]) => holds(config, domain)).map(([proxy]) => proxy)
+  const unheard = [...meant].filter((proxy) => !configs.has(proxy))
+  const total = new Set([...meant, ...holding]).size
   return {
     ...base,
-    proxies: {
-      ...base.proxies,
-      total: observation.proxies.value.length,
-      ready: observation.proxies.value.length - holding.length,
-      lagging: holding.map((e) => e.proxy),
-    },
+    proxies: { ...base.proxies, total, ready: total - holding.length - unheard.length, lagging: holding, unheard },
     state: holding.length === 0 ? 'severed' : 'broken',
-    findings,
+    findings: [
+      ...holding.map((proxy) => error('still-held', proxy, `still accepts ${domain} after it was severed`, 'entente apply')),
+      // A dead proxy is named, never waited for: it gets its configuration anew before it serves again.
+      ...unheard.map((proxy) =>
+        warning(
+          'proxy-unheard',
+          proxy,
+          'no istiod could tell what it holds',
+          `kubectl -n ${proxy.split('.').at(-1)} get pod ${proxy.split('.')[0]}`,
+        ),
+      ),
+    ],
   }
 }
 

@@ -1,5 +1,5 @@
 /** Objects from a MeshState and back: `render` and `read`, side by side. A function of Git alone: no clock, no observation. */
-import { at, isOurs, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
+import { at, isOurs, list, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
 import type { Approval, Intent, Manifest, MemberName } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, workloadsKey, workloadsSlug } from '../workloads.ts'
@@ -26,10 +26,21 @@ export const render = (intent: Intent): readonly Manifest[] => renderState(wante
 
 export function renderState(state: MeshState, author: Author): readonly Manifest[] {
   return [
-    ...[...state.shares.values()].map((share) => shareObject(share, author)),
-    ...[...state.inbound.values()].flatMap((scope) => inboundObjects(scope, author)),
-    ...[...state.outbound.values()].flatMap((scope) => outboundObjects(scope, author)),
+    ...[...state.shares.values()].flatMap((share) => once(share, author, () => [shareObject(share, author)])),
+    ...[...state.inbound.values()].flatMap((scope) => once(scope, author, () => inboundObjects(scope, author))),
+    ...[...state.outbound.values()].flatMap((scope) => once(scope, author, () => outboundObjects(scope, author))),
   ]
+}
+
+const rendered = new WeakMap<Author, WeakMap<object, readonly Manifest[]>>()
+
+/** A plan renders many states that share most of their scopes. */
+function once(part: object, author: Author, make: () => readonly Manifest[]): readonly Manifest[] {
+  const parts = rendered.get(author) ?? new WeakMap<object, readonly Manifest[]>()
+  rendered.set(author, parts)
+  const objects = parts.get(part) ?? make()
+  parts.set(part, objects)
+  return objects
 }
 
 function metadata(
@@ -201,3 +212,5 @@ export function explain(object: Manifest): string {
 
 /** Bytes the object takes as JSON, which is what the API server and etcd count. */
 export const sizeOf = (object: Manifest): number => Buffer.byteLength(JSON.stringify(object))
+
+export const patchesOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches'))
