@@ -1,10 +1,10 @@
 /** What the write of one object changes in trust. */
-import { readState } from './istio/render.ts'
+import { readWorkloads, targetsOf } from './istio/pinned.ts'
 import { type Inbound, type MeshState, noInbound, noOutbound, type Outbound, type Roots } from './istio/state.ts'
 import type { Change, Manifest } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
-import { describeWorkloads } from './workloads.ts'
+import { describeWorkloads, workloadsKey } from './workloads.ts'
 
 type Accepted = ReadonlyMap<TrustDomain, { readonly roots: readonly string[]; readonly callers: readonly string[]; readonly where: string }>
 
@@ -19,20 +19,19 @@ export function changesOf(
   to: MeshState,
   own: ReadonlySet<TrustDomain>,
 ): readonly Change[] {
-  const written = readState([...(before === undefined ? [] : [before]), ...(after === undefined ? [] : [after])])
-  const kind = (before ?? after)?.kind
-  const inbound = [...written.inbound.keys()].flatMap((key) => {
+  const objects = [before, after].filter((object) => object !== undefined)
+  const inbound = [...new Set(objects.flatMap((object) => placesOf(object).inbound))].flatMap((key) => {
     const was = from.inbound.get(key)
     const becomes = to.inbound.get(key)
-    if (was === undefined && becomes === undefined) return []
-    const scope = (was ?? becomes) as Inbound
+    const scope = was ?? becomes
+    if (scope === undefined) return []
     const b = was ?? noInbound(scope.at)
     const a = becomes ?? noInbound(scope.at)
     // Each object moves its own part only: a filter the roots, a policy the callers.
-    const moved = kind === 'EnvoyFilter' ? { ...b, roots: a.roots } : { ...b, callers: a.callers }
+    const moved = objects[0]?.kind === 'EnvoyFilter' ? { ...b, roots: a.roots } : { ...b, callers: a.callers }
     return compare(acceptedBy(b, own), acceptedBy(moved, own), own)
   })
-  const outbound = [...written.outbound.keys()].flatMap((key) => {
+  const outbound = [...new Set(objects.flatMap((object) => placesOf(object).outbound))].flatMap((key) => {
     const was = from.outbound.get(key)
     const becomes = to.outbound.get(key)
     const scope = was ?? becomes
@@ -40,6 +39,17 @@ export function changesOf(
     return compareHosts(was ?? noOutbound(scope.from), becomes ?? noOutbound(scope.from), own)
   })
   return [...inbound, ...outbound]
+}
+
+/** The keys of the scopes whose roots or callers an object decides. */
+function placesOf(object: Manifest): { readonly inbound: readonly string[]; readonly outbound: readonly string[] } {
+  if (object.kind === 'AuthorizationPolicy') {
+    return { inbound: [workloadsKey(readWorkloads(object, 'selector', 'matchLabels'))], outbound: [] }
+  }
+  if (object.kind !== 'EnvoyFilter') return { inbound: [], outbound: [] }
+  const key = workloadsKey(readWorkloads(object))
+  const targets = targetsOf(object)
+  return { inbound: targets.includes('FILTER_CHAIN') ? [key] : [], outbound: targets.includes('CLUSTER') ? [key] : [] }
 }
 
 function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>): Accepted {

@@ -33,6 +33,17 @@ function ours(map: Readonly<Record<string, string>> | undefined): Record<string,
  * kubectl or a GitOps tool adds (uid, managedFields, tracking labels, status) is left out.
  */
 export function content(object: Manifest): Manifest {
+  const known = contents.get(object)
+  if (known !== undefined) return known
+  const made = withoutOthers(object)
+  contents.set(object, made)
+  contents.set(made, made)
+  return made
+}
+
+const contents = new WeakMap<Manifest, Manifest>()
+
+function withoutOthers(object: Manifest): Manifest {
   const { apiVersion, kind, metadata, status: _, ...fields } = object
   const labels = ours(metadata.labels)
   const annotations = ours(metadata.annotations)

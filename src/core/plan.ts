@@ -4,12 +4,13 @@ import { digestOf } from './digest.ts'
 import { error, type Finding } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
+import { readWorkloads, targetsOf } from './istio/pinned.ts'
 import { isGateway, podsIn } from './istio/pods.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
 import { type Inbound, type MeshState, type Outbound, ownDomains, wantedState } from './istio/state.ts'
 import { closed, narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
-import { content, keyOf, ownerOf } from './manifest.ts'
-import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step } from './model.ts'
+import { content, keyOf, ownerOf, sameContent } from './manifest.ts'
+import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step, Workloads } from './model.ts'
 import { MAX_BYTES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
 import { differences, reasonOf } from './writes.ts'
 
@@ -97,7 +98,7 @@ function planMesh(
   const steps: Step[] = []
   const large = new Map<string, Finding>()
   let previous = going.before
-  for (const { phase, state } of stagesOf(going)) {
+  for (const { phase, state } of isDone(current, going) ? [] : stagesOf(going)) {
     for (const [key, before, after] of differences(current, renderState(state, going.author), phase)) {
       if (others.has(key) || large.has(key)) continue
       // On its way an object may hold more than before and after.
@@ -113,7 +114,7 @@ function planMesh(
         ...(before === undefined ? {} : { before }),
         ...(after === undefined ? {} : { after }),
         changes,
-        drains: drained(before ?? after, objects),
+        drains: drained((before ?? after) as Manifest, objects),
         gates: gatesOf(phase, before, after, going, { intent, seen, now }),
         reason: reasonOf(before, after, phase, changes),
       })
@@ -126,6 +127,18 @@ function planMesh(
   return { steps, findings: [...going.checked.findings, ...unwritable, ...announcedRoots(intent, observation)] }
 }
 
+/** Whether the objects are as wanted already, to the letter. */
+function isDone(current: ReadonlyMap<string, Manifest>, { after, author }: Course): boolean {
+  const wanted = renderState(after, author)
+  return (
+    wanted.length === current.size &&
+    wanted.every((object) => {
+      const held = current.get(keyOf(object))
+      return held !== undefined && sameContent(held, object)
+    })
+  )
+}
+
 /** Phase `close` in two: what goes at once, and what a gate may hold back, which must not hold back the first. */
 function stagesOf({ before, after, author }: Course): readonly { readonly phase: Phase; readonly state: MeshState }[] {
   const at = (phase: Phase): MeshState => stage(before, after, phase, author.own)
@@ -136,10 +149,15 @@ function stagesOf({ before, after, author }: Course): readonly { readonly phase:
 }
 
 /** Every inbound change makes Envoy drain the listener: idle connections end, long ones are cut 45 s later. */
-function drained(object: Manifest | undefined, objects: readonly Manifest[]): number {
-  if (object === undefined || object.kind === 'ConfigMap') return 0
-  const scopes = [...readState([object]).inbound.values()]
-  return new Set(scopes.flatMap((scope) => podsIn(objects, scope.at)).filter((pod) => !isGateway(pod, objects))).size
+function drained(object: Manifest, objects: readonly Manifest[]): number {
+  const at = inboundPlace(object)
+  return at === undefined ? 0 : podsIn(objects, at).filter((pod) => !isGateway(pod, objects)).length
+}
+
+/** The workloads whose inbound listener an object is about. */
+function inboundPlace(object: Manifest): Workloads | undefined {
+  if (object.kind === 'PeerAuthentication' || object.kind === 'AuthorizationPolicy') return readWorkloads(object, 'selector', 'matchLabels')
+  return targetsOf(object).includes('FILTER_CHAIN') ? readWorkloads(object) : undefined
 }
 
 /** What the observation becomes when the step is carried out: for tests and the demo. */

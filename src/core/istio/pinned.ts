@@ -9,6 +9,7 @@ import { at, list, strings, text } from '../manifest.ts'
 import type { Manifest, Workloads } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { fingerprintOf } from '../x509/anchor.ts'
+import { printPem } from '../x509/pem.ts'
 import type { Inbound, Outbound, Root, Roots } from './state.ts'
 
 /** Filters apply in ascending priority, the last one wins (istio pilot/pkg/model/envoyfilter.go): ours come late. */
@@ -89,19 +90,16 @@ function transportSocket(context: 'DownstreamTlsContext' | 'UpstreamTlsContext',
   }
 }
 
+const printed = new WeakMap<readonly Root[], string>()
+
 /** PEM, in the order of the fingerprints: the same roots give the same text. */
 export function printRoots(roots: readonly Root[]): string {
-  return [...roots]
-    .sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
-    .map(
-      ({ der }) =>
-        `-----BEGIN CERTIFICATE-----\n${(
-          Buffer.from(der)
-            .toString('base64')
-            .match(/.{1,64}/g) ?? []
-        ).join('\n')}\n-----END CERTIFICATE-----\n`,
-    )
-    .join('')
+  const known = printed.get(roots)
+  if (known !== undefined) return known
+  const inOrder = [...roots].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
+  const pem = inOrder.map(({ der }) => printPem(der)).join('')
+  printed.set(roots, pem)
+  return pem
 }
 
 /** The roots in a PEM text that is in use already: nothing is judged, what is there is told. */
@@ -134,6 +132,9 @@ export function readOutboundFilter(object: Manifest): Outbound | undefined {
   })
   return hosts.length === 0 ? undefined : { from: readWorkloads(object), hosts: new Map(hosts) }
 }
+
+/** What the patches of a filter apply to: `FILTER_CHAIN` in an inbound one, `CLUSTER` in an outbound one. */
+export const targetsOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches')).map((p) => at(p, 'applyTo'))
 
 export function readWorkloads(object: Manifest, ...path: readonly string[]): Workloads {
   const labels = strings(at(object, 'spec', ...(path.length > 0 ? path : ['workloadSelector', 'labels'])))

@@ -36,7 +36,17 @@ function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<Tru
     const named = stageCallers(b, a, domain, phase)
     if (named !== undefined) callers.set(domain, named)
   }
-  return { at: a.at, roots, callers, strict: phase === 'clean' ? a.strict : b.strict || a.strict }
+  return settle({ at: a.at, roots, callers, strict: phase === 'clean' ? a.strict : b.strict || a.strict }, a, b)
+}
+
+/** The very `a` or `b` where it is no different: what is rendered once need not be rendered again. */
+function settle(scope: Inbound, a: Inbound, b: Inbound): Inbound {
+  const same = (other: Inbound): boolean =>
+    scope.roots === other.roots &&
+    scope.strict === other.strict &&
+    scope.callers.size === other.callers.size &&
+    [...scope.callers].every(([domain, named]) => other.callers.get(domain) === named)
+  return same(a) ? a : same(b) ? b : scope
 }
 
 function stageCallers(b: Inbound, a: Inbound, domain: TrustDomain, phase: Phase): Callers {
@@ -56,6 +66,7 @@ const foreign = (domains: readonly TrustDomain[], own: ReadonlySet<TrustDomain>)
 function stageOutbound(b: Outbound, a: Outbound, phase: Phase): Outbound {
   if (phase === 'guard') return b
   if (phase !== 'open') return a
+  if (b.hosts.size === 0) return a
   return { from: a.from, hosts: zip(b.hosts, a.hosts, (was, willBe) => unionRoots(was ?? new Map(), willBe ?? new Map())) }
 }
 
@@ -124,6 +135,8 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
 }
 
 function unionRoots(b: Roots, a: Roots): Roots {
+  if (b.size === 0) return a
+  if (a.size === 0) return b
   return zip(b, a, (was, willBe) => [...new Map([...(was ?? []), ...(willBe ?? [])].map((root) => [root.fingerprint, root])).values()])
 }
 
