@@ -135,8 +135,8 @@ export interface Interest {
 export interface Observation {
   /**
    * Ours, in the whole cluster (label app.kubernetes.io/managed-by=entente), and of others: all PeerAuthentications,
-   * EnvoyFilters, DestinationRules and Gateways; AuthorizationPolicies, Services, EndpointSlices and Pods of the namespaces of interest;
-   * in the Istio namespace every ConfigMap whose name ends in -root-cert.
+   * EnvoyFilters, DestinationRules, ServiceEntries and Gateways; AuthorizationPolicies, Services, EndpointSlices and Pods of the namespaces of interest;
+   * in the Istio namespace every ConfigMap whose name ends in -root-cert, and istio-ca-crl.
    */
   readonly objects: Seen<readonly Manifest[]>
   /** The roots in ConfigMap istio-ca-root-cert under the trust domain of the mesh config. */

@@ -18,6 +18,7 @@ import {
   POD,
   type Resource,
   SERVICE,
+  SERVICE_ENTRY,
 } from './resources.ts'
 import { WITNESS } from './witness.ts'
 
@@ -30,7 +31,7 @@ interface Wanted {
 const OURS = { labels: `${MANAGED_BY}=entente` }
 
 function wanted(interest: Interest, istioNamespace: string): readonly Wanted[] {
-  const everywhere = [PEER_AUTHENTICATION, ENVOY_FILTER, DESTINATION_RULE, GATEWAY].map((resource) => ({ resource, selection: {} }))
+  const everywhere = [PEER_AUTHENTICATION, ENVOY_FILTER, DESTINATION_RULE, SERVICE_ENTRY, GATEWAY].map((resource) => ({ resource, selection: {} }))
   const ours = [CONFIG_MAP, AUTHORIZATION_POLICY].map((resource) => ({ resource, selection: OURS }))
   const near = [...new Set(interest.namespaces)].flatMap((namespace) =>
     [AUTHORIZATION_POLICY, SERVICE, ENDPOINT_SLICE, POD].map((resource) => ({ resource, selection: { namespace } })),
@@ -38,7 +39,7 @@ function wanted(interest: Interest, istioNamespace: string): readonly Wanted[] {
   const roots = {
     resource: CONFIG_MAP,
     selection: { namespace: istioNamespace },
-    keep: (o: Manifest) => o.metadata.name.endsWith('-root-cert'),
+    keep: (o: Manifest) => o.metadata.name.endsWith('-root-cert') || o.metadata.name === 'istio-ca-crl',
   }
   return [...everywhere, ...ours, ...near, roots]
 }

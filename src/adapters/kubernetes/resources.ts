@@ -23,6 +23,7 @@ export const PEER_AUTHENTICATION = resource('security.istio.io/v1', 'PeerAuthent
 export const AUTHORIZATION_POLICY = resource('security.istio.io/v1', 'AuthorizationPolicy', 'authorizationpolicies')
 export const ENVOY_FILTER = resource('networking.istio.io/v1alpha3', 'EnvoyFilter', 'envoyfilters')
 export const DESTINATION_RULE = resource('networking.istio.io/v1', 'DestinationRule', 'destinationrules')
+export const SERVICE_ENTRY = resource('networking.istio.io/v1', 'ServiceEntry', 'serviceentries')
 export const GATEWAY = resource('networking.istio.io/v1', 'Gateway', 'gateways')
 
 /** What we may write. */
