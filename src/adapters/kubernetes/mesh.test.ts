@@ -68,6 +68,7 @@ describe('observing a cluster', () => {
         'security.istio.io/v1/peerauthentications',
         'networking.istio.io/v1alpha3/envoyfilters',
         'networking.istio.io/v1/destinationrules',
+        'networking.istio.io/v1/serviceentries',
         'networking.istio.io/v1/gateways',
         'v1/configmaps app.kubernetes.io/managed-by=entente',
         'security.istio.io/v1/authorizationpolicies app.kubernetes.io/managed-by=entente',
