@@ -4,10 +4,12 @@ import { error, type Finding, warning } from './finding.ts'
 import { proxyOf } from './istio/pods.ts'
 import { authorOf, readState } from './istio/render.ts'
 import { EMPTY, wantedState } from './istio/state.ts'
+import { covers } from './istio/transition.ts'
 import { ownerOf } from './manifest.ts'
 import type { Federation, Intent, Member, MemberName, Observation, Seen, Trust, Verdict } from './model.ts'
 import type { Seens } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
+import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { anchorOf } from './x509/chain.ts'
 
@@ -68,6 +70,7 @@ function verdictOf(intent: Intent, trust: Carried, wanted: readonly Intent[], fe
     ...chain.findings,
     ...nobody,
     ...stands.flatMap((s) => s.findings),
+    ...(observation === undefined ? [] : otherServers(trust, observation)),
     ...back(trust, wanted, federation),
   ]
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
@@ -173,6 +176,34 @@ function judgeChain(
     )
   }
   return { findings, unknown: false }
+}
+
+/** Who may serve a host is what istiod learnt from its endpoints; `servedBy` says who should. */
+function otherServers(trust: Carried, observation: Observation): readonly Finding[] {
+  if (!observation.objects.ok || !observation.proxies.ok) return []
+  const objects = observation.objects.value
+  const configs = new Map(observation.proxies.value.map(({ proxy, config }) => [proxy, config]))
+  return trust.reach.flatMap(({ from, services }) =>
+    sidecarsIn(objects, from).flatMap((pod) =>
+      services.flatMap(({ host, servedBy }) => {
+        const upstreams = configs.get(proxyOf(pod))?.outbound.filter((upstream) => upstream.host === host) ?? []
+        const sans = [...new Set(upstreams.flatMap((upstream) => upstream.sans))].map((san) => san.replace(/^spiffe:\/\//, ''))
+        const others = sans.filter(
+          (san) => san.startsWith(`${trust.trustDomain}/`) && !servedBy?.some((named) => covers(named, san as Principal)),
+        )
+        return servedBy === undefined || others.length === 0
+          ? []
+          : [
+              error(
+                'served-by-differs',
+                proxyOf(pod),
+                `takes ${others.join(', ')} for a server of ${host}, which servedBy does not name`,
+                `find out why ${trust.trusted} serves ${host} under that identity; name it in servedBy if it may`,
+              ),
+            ]
+      }),
+    ),
+  )
 }
 
 /** Without the other direction a call fails all the same, on the other side. */
