@@ -26,6 +26,7 @@ export const proxyOf = (pod: Manifest): string => `${pod.metadata.name}.${pod.me
 export const isGateway = (pod: Manifest, objects: readonly Manifest[]): boolean =>
   labelsOf(pod)['gateway.networking.k8s.io/gateway-name'] !== undefined ||
   objects.some((object) => {
+    if (object.kind !== 'Gateway') return false
     const selector = Object.entries(strings(at(object, 'spec', 'selector')))
-    return object.kind === 'Gateway' && selector.length > 0 && selector.every(([key, value]) => labelsOf(pod)[key] === value)
+    return selector.length > 0 && selector.every(([key, value]) => labelsOf(pod)[key] === value)
   })

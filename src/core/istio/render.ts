@@ -211,6 +211,12 @@ export function explain(object: Manifest): string {
 }
 
 /** Bytes the object takes as JSON, which is what the API server and etcd count. */
-export const sizeOf = (object: Manifest): number => Buffer.byteLength(JSON.stringify(object))
+export function sizeOf(object: Manifest): number {
+  const size = sizes.get(object) ?? Buffer.byteLength(JSON.stringify(object))
+  sizes.set(object, size)
+  return size
+}
+
+const sizes = new WeakMap<Manifest, number>()
 
 export const patchesOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches'))
