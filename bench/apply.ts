@@ -1,0 +1,93 @@
+/**
+ * From `entente apply` to the first accepted call, beside a bare `kubectl apply` of the same objects, on the test bed:
+ * `sudo npx tsx bench/apply.ts` (npm run build first). Nothing waits in the bare one: it opens callers and roots at once.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Bed } from '../test/testbed/bed.ts'
+import { walkthrough } from '../test/testbed/topology.ts'
+import { call } from '../test/testbed/traffic.ts'
+
+const RUNS = 5
+const PATIENCE_MS = 20_000
+
+const FEDERATION = `apiVersion: entente.dev/v1alpha1
+kind: Federation
+metadata: { name: bench }
+spec:
+  members:
+    - { name: cluster-a, trustDomain: cluster-a.example, cluster: { context: cluster-a } }
+    - { name: cluster-b, trustDomain: cluster-b.example, cluster: { context: cluster-b } }
+  trust:
+    - truster: cluster-b
+      trusted: cluster-a
+      distribution: pinned
+      accept: [{ namespace: sample, selector: { app: server }, mtls: enforce, callers: [cluster-a.example/ns/sample/sa/client] }]
+    - truster: cluster-a
+      trusted: cluster-b
+      distribution: pinned
+      reach: [{ namespace: sample, selector: { app: client }, services: [{ host: server.sample.svc.cluster.local }] }]
+`
+
+const bed = await Bed.up({ progress: (line) => console.error(line) })
+const folder = await mkdtemp(join(tmpdir(), 'entente-bench-'))
+try {
+  const { client } = await walkthrough(bed)
+  const file = join(folder, 'federation.yaml')
+  const entente = (...args: string[]): Promise<void> => run(process.execPath, ['dist/cli/main.js', ...args])
+  await entente('init', '--context', 'cluster-a', '--context', 'cluster-b', '--out', folder, '--yes')
+  await writeFile(file, FEDERATION)
+  await entente('render', '-f', file, '--out', join(folder, 'rendered'))
+  const kubectl = (verb: 'apply' | 'delete', ...more: string[]): Promise<unknown> =>
+    Promise.all(
+      ['cluster-a', 'cluster-b'].map((member) =>
+        run('kubectl', ['--context', member, verb, '-R', '-f', join(folder, 'rendered', member), ...more]),
+      ),
+    )
+  const accepted = async (): Promise<boolean> => (await call(client, 'server.sample', { timeoutMs: 1000 })).status === 200
+
+  const measure = async (open: () => Promise<unknown>): Promise<number> => {
+    const begun = performance.now()
+    const opening = open()
+    await until(accepted)
+    const took = performance.now() - begun
+    await opening
+    await kubectl('delete')
+    await until(async () => !(await accepted()))
+    return took
+  }
+  const ours: number[] = []
+  const bare: number[] = []
+  for (let i = 0; i < RUNS; i++) {
+    ours.push(await measure(() => entente('apply', '-f', file, '--yes', '--reason', 'bench')))
+    bare.push(await measure(() => kubectl('apply')))
+  }
+  const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+  const row = (name: string, values: readonly number[]): string =>
+    `${name}   median ${median(values).toFixed(0)} ms, from ${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)}`
+  console.log(row('entente apply → 200', ours))
+  console.log(row('kubectl apply → 200', bare))
+  console.log(`ratio                 ${(median(ours) / median(bare)).toFixed(2)}`)
+} finally {
+  await bed.down()
+  await rm(folder, { recursive: true, force: true })
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + PATIENCE_MS
+  while (!(await holds())) if (performance.now() > end) throw new Error(`waited ${PATIENCE_MS} ms in vain`)
+}
+
+function run(command: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env: { ...process.env, KUBECONFIG: bed.kubeconfig }, stdio: ['ignore', 'ignore', 'pipe'] })
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-4000)
+    })
+    child.on('error', reject)
+    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${args.join(' ')}: exit ${code}\n${said}`))))
+  })
+}
