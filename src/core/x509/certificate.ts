@@ -57,6 +57,8 @@ export function readCertificate(der: Uint8Array, subject = 'certificate'): Certi
     checkAsGoDoes(fields)
     const selfIssued = sameBytes(fields.issuer, fields.subject)
     const x509 = new X509Certificate(der)
+    // Decodes the key: a point that is not on its curve throws.
+    x509.publicKey
     return {
       fingerprint: fingerprintOf(der),
       der,

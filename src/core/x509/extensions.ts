@@ -1,6 +1,6 @@
 /** The extensions that decide what a certificate may do, RFC 5280 §4.2.1. Each throws DerFault where Go's parser refuses. */
 import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, TAG } from './der.ts'
-import { booleanOf, type Fields } from './fields.ts'
+import { bitsOf, booleanOf, type Fields } from './fields.ts'
 
 export const OID = {
   subjectKeyId: '2.5.29.14',
@@ -37,8 +37,7 @@ export function keyUsageOf(
 ): { readonly keyCertSign: boolean; readonly cRLSign: boolean; readonly digitalSignature: boolean } | undefined {
   const value = fields.extensions.get(OID.keyUsage)?.value
   if (value === undefined) return undefined
-  const bits = contentsOf(value, expectTag(elementAt(value, 0), TAG.bitString, 'the key usage'))
-  const first = bits[1] ?? 0
+  const first = bitsOf(value, elementAt(value, 0), 'the key usage')[0] ?? 0
   return { digitalSignature: (first & 0x80) !== 0, keyCertSign: (first & 0x04) !== 0, cRLSign: (first & 0x02) !== 0 }
 }
 

@@ -42,7 +42,7 @@ export function fieldsOf(der: Uint8Array): Fields {
   if (certificate.end !== der.length) throw new DerFault(`${der.length - certificate.end} bytes after its end`)
   const [tbs, outerAlgorithm, signature, ...rest] = childrenOf(der, certificate)
   if (rest.length > 0) throw new DerFault('something after the signature')
-  expectTag(signature, TAG.bitString, 'the signature')
+  bitsOf(der, signature, 'the signature')
 
   const parts = childrenOf(der, expectTag(tbs, TAG.sequence, 'the signed part'))
   const version = parts[0]?.tag === VERSION ? versionOf(der, parts.shift()) : 1
@@ -138,3 +138,13 @@ export function booleanOf(contents: Uint8Array): boolean {
 }
 
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0
+
+/** The contents of a BIT STRING after the count of unused bits, which are zero. @throws DerFault */
+export function bitsOf(bytes: Uint8Array, element: Element | undefined, what: string): Uint8Array {
+  const contents = contentsOf(bytes, expectTag(element, TAG.bitString, what))
+  const unused = contents[0] ?? 8
+  const bits = contents.subarray(1)
+  const spare = (bits[bits.length - 1] ?? 0) & ((1 << unused) - 1)
+  if (unused > 7 || spare !== 0 || (bits.length === 0 && unused !== 0)) throw new DerFault(`${what} is not a DER bit string`)
+  return bits
+}
