@@ -143,7 +143,18 @@ function judgePins(pins: Pins | undefined, domain: TrustDomain, wanted: readonly
   const held = pins?.get(domain) ?? []
   const missing = wanted.filter((root) => !held.includes(root as (typeof held)[number]))
   const extra = held.filter((root) => !wanted.includes(root))
+  const elsewhere = [...(pins ?? [])].flatMap(([other, roots]) =>
+    other === domain ? [] : roots.filter((root) => wanted.includes(root)).map((root) => ({ other, root })),
+  )
   return [
+    ...elsewhere.map(({ other, root }) =>
+      error(
+        'root-of-another-domain',
+        proxy,
+        `binds ${root} to ${other}, but it is approved for ${domain}: its CA could speak for ${other} there`,
+        `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+      ),
+    ),
     ...missing.map((root) => error('root-missing', proxy, `lacks the root ${root} of ${domain}`, APPLY)),
     ...extra.map((root) =>
       wanted.length === 0

@@ -11,6 +11,7 @@ import type { Seens } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
+import { readCertificate } from './x509/certificate.ts'
 import { anchorOf } from './x509/chain.ts'
 
 /**
@@ -20,10 +21,11 @@ import { anchorOf } from './x509/chain.ts'
  */
 export function verify(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): readonly Verdict[] {
   const byMember = new Map(wanted.map((intent) => [intent.member.name, intent]))
+  const bySubject = bundlesBySubject(wanted)
   const live = federation.trusts.flatMap((trust) => {
     const intent = byMember.get(trust.truster)
     const carried = intent?.trusts.find((other) => other.trusted === trust.trusted)
-    return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, wanted, federation, seen, now)]
+    return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, byMember, bySubject, federation, seen, now)]
   })
   const severed = federation.severed.map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen))
   return [...live, ...severed]
@@ -31,10 +33,18 @@ export function verify(federation: Federation, wanted: readonly Intent[], seen: 
 
 type Carried = Intent['trusts'][number]
 
-function verdictOf(intent: Intent, trust: Carried, wanted: readonly Intent[], federation: Federation, seen: Seens, now: Date): Verdict {
+function verdictOf(
+  intent: Intent,
+  trust: Carried,
+  byMember: ReadonlyMap<MemberName, Intent>,
+  bySubject: BySubject,
+  federation: Federation,
+  seen: Seens,
+  now: Date,
+): Verdict {
   const observation = seen.get(intent.member.name)
   const roots = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
-  const chain = judgeChain(trust, wanted, federation.members.get(trust.trusted), seen.get(trust.trusted), now)
+  const chain = judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now)
   const blind = unseen(observation, intent.member)
   const stands =
     blind.length > 0 || observation === undefined || !observation.objects.ok || !observation.proxies.ok
@@ -66,12 +76,13 @@ function verdictOf(intent: Intent, trust: Carried, wanted: readonly Intent[], fe
   const findings = [
     ...missing,
     ...blind,
+    ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
     ...notLive,
     ...chain.findings,
     ...nobody,
     ...stands.flatMap((s) => s.findings),
     ...(observation === undefined ? [] : otherServers(trust, observation)),
-    ...back(trust, wanted, federation),
+    ...back(trust, byMember.get(trust.trusted), federation),
   ]
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
   return {
@@ -122,10 +133,30 @@ function ownUnknown(intent: Intent, live: Bundle): readonly Finding[] {
     )
 }
 
+type BySubject = ReadonlyMap<string, readonly Bundle[]>
+
+/** Every approved bundle by the names of its roots: a fleet has thousands, and a chain is under few. */
+function bundlesBySubject(wanted: readonly Intent[]): BySubject {
+  const bundles = wanted.flatMap(({ own, trusts }) => [...(own === undefined ? [] : [own]), ...trusts.flatMap((t) => t.bundle ?? [])])
+  const bySubject = new Map<string, Bundle[]>()
+  for (const bundle of new Map(bundles.map((b) => [b.trustDomain, b])).values()) {
+    for (const { subject } of bundle.anchors) bySubject.set(subject, [...(bySubject.get(subject) ?? []), bundle])
+  }
+  return bySubject
+}
+
+function issuersOf(chain: readonly Uint8Array[]): readonly string[] {
+  try {
+    return [...new Set(chain.map((der) => readCertificate(der).issuer))]
+  } catch {
+    return []
+  }
+}
+
 /** The chain that the trusted mesh's CA presents now must end under an approved root, and under no other domain's. */
 function judgeChain(
   trust: Carried,
-  wanted: readonly Intent[],
+  bySubject: BySubject,
   member: Member | undefined,
   observation: Observation | undefined,
   now: Date,
@@ -145,17 +176,22 @@ function judgeChain(
     }
   }
   if (trust.bundle === undefined) return { findings: [], unknown: false }
-  const vouched = anchorOf(presented.value, trust.bundle.anchors, now)
-  const others = new Map(
-    wanted
-      .flatMap((intent) => [...(intent.own === undefined ? [] : [intent.own]), ...intent.trusts.flatMap((t) => t.bundle ?? [])])
-      .map((bundle) => [bundle.trustDomain, bundle]),
-  )
-  const foreign = [...others.values()].find(
-    (bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined,
-  )
+  const { anchors } = trust.bundle
+  const vouched = anchorOf(presented.value, anchors, now)
+  const foreign = issuersOf(presented.value)
+    .flatMap((issuer) => bySubject.get(issuer) ?? [])
+    .find((bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined)
   const findings: Finding[] = []
-  if (vouched.anchor === undefined) {
+  if (vouched.anchor === undefined && anchors.length > 0 && anchors.every((anchor) => anchor.notAfter <= now)) {
+    findings.push(
+      error(
+        'root-expired',
+        trust.trusted,
+        `every approved root of ${trust.trustDomain} expired, the last ${latest(anchors).toISOString()}: whatever it signed is refused`,
+        `entente approve ${trust.trusted} && entente apply`,
+      ),
+    )
+  } else if (vouched.anchor === undefined) {
     findings.push(
       error(
         'ca-not-approved',
@@ -206,9 +242,27 @@ function otherServers(trust: Carried, observation: Observation): readonly Findin
   )
 }
 
+const latest = (anchors: Bundle['anchors']): Date => new Date(Math.max(...anchors.map((anchor) => anchor.notAfter.getTime())))
+
+/** A mesh whose own idea of its trust domain is another speaks with identities that nobody here means. */
+function domainsDiffer(federation: Federation, seen: Seens, names: readonly MemberName[]): readonly Finding[] {
+  return names.flatMap((name) => {
+    const istio = seen.get(name)?.istio
+    const written = federation.members.get(name)?.trustDomain
+    if (istio?.ok !== true || istio.value.trustDomain === written) return []
+    return [
+      error(
+        'trust-domain-differs',
+        name,
+        `its mesh config says trust domain ${istio.value.trustDomain}, the federation file ${written}`,
+        `correct trustDomain of member ${name}`,
+      ),
+    ]
+  })
+}
+
 /** Without the other direction a call fails all the same, on the other side. */
-function back(trust: Carried, wanted: readonly Intent[], federation: Federation): readonly Finding[] {
-  const other = wanted.find((intent) => intent.member.name === trust.trusted)
+function back(trust: Carried, other: Intent | undefined, federation: Federation): readonly Finding[] {
   if (other === undefined || federation.members.get(trust.trusted)?.home === undefined) return []
   const there: Trust | undefined = other.trusts.find((t) => t.trusted === trust.truster)
   const accepts = trust.accept.length > 0 && (there?.reach.length ?? 0) === 0
@@ -247,18 +301,29 @@ function severedVerdict(
   const objects = observation.objects.ok ? observation.objects.value : []
   const scopes = lapsed.flatMap((trust) => [...trust.accept.map((accept) => accept.at), ...trust.reach.map((reach) => reach.from)])
   const meant = new Set(scopes.flatMap((at) => sidecarsIn(objects, at)).map(proxyOf))
-  const configs = new Map(
-    observation.proxies.value.flatMap(({ proxy, config }) => (config === undefined ? [] : [[proxy, config] as const])),
-  )
-  const holding = [...configs].filter(([, config]) => holds(config, domain)).map(([proxy]) => proxy)
-  const unheard = [...meant].filter((proxy) => !configs.has(proxy))
+  const heard = new Map(observation.proxies.value.filter((e) => e.config !== undefined).map((e) => [e.proxy, e]))
+  const holding = [...heard.values()].filter((e) => e.config !== undefined && holds(e.config, domain)).map((e) => e.proxy)
+  const unheard = [...meant].filter((proxy) => !heard.has(proxy))
+  // istiod says what it sent; a proxy that did not take it goes on with what it had.
+  const behind = [...meant].flatMap((proxy) => heard.get(proxy) ?? []).filter((e) => !e.acknowledged && !holding.includes(e.proxy))
+  const rejected = behind.filter((e) => e.rejected !== undefined).map((e) => e.proxy)
+  const lagging = [...holding, ...behind.filter((e) => e.rejected === undefined).map((e) => e.proxy)]
   const total = new Set([...meant, ...holding]).size
+  const ready = total - lagging.length - rejected.length - unheard.length
   return {
     ...base,
-    proxies: { ...base.proxies, total, ready: total - holding.length - unheard.length, lagging: holding, unheard },
-    state: holding.length === 0 ? 'severed' : 'broken',
+    proxies: { total, ready, lagging, rejected, unheard },
+    state: holding.length + rejected.length > 0 ? 'broken' : lagging.length > 0 ? 'lagging' : 'severed',
     findings: [
       ...holding.map((proxy) => error('still-held', proxy, `still accepts ${domain} after it was severed`, 'entente apply')),
+      ...rejected.map((proxy) =>
+        error(
+          'filter-rejected',
+          proxy,
+          `refused its last configuration: ${heard.get(proxy)?.rejected}`,
+          'entente plan shows what interferes',
+        ),
+      ),
       // A dead proxy is named, never waited for: it gets its configuration anew before it serves again.
       ...unheard.map((proxy) =>
         warning(

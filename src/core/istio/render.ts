@@ -1,5 +1,5 @@
 /** Objects from a MeshState and back: `render` and `read`, side by side. A function of Git alone: no clock, no observation. */
-import { at, isOurs, list, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
+import { at, isOurs, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
 import type { Approval, Intent, Manifest, MemberName } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, workloadsKey, workloadsSlug } from '../workloads.ts'
@@ -218,5 +218,3 @@ export function sizeOf(object: Manifest): number {
 }
 
 const sizes = new WeakMap<Manifest, number>()
-
-export const patchesOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches'))

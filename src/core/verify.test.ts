@@ -1,0 +1,474 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { TestCa } from '../../test/support/ca.ts'
+import { A, authority, B, bundleOf, C, domain, federation, member, NOW, type Spec, spec, wanted } from '../../test/support/federations.ts'
+import { memoryMesh } from '../../test/support/meshes.ts'
+import { failed, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
+import type { Evidence, IstioFacts, Manifest, MemberName, Observation, ProxyConfig, Verdict } from './model.ts'
+import { plan, type Seens, simulate } from './plan.ts'
+import type { Bundle } from './spiffe/bundle.ts'
+import { verify } from './verify.ts'
+
+const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
+const client = pod('sample/client', { app: 'client' })
+const server = pod('sample/server', { app: 'server' })
+const around = [client, server, service('sample/server')]
+
+let caA: TestCa
+let caB: TestCa
+let chains: ReadonlyMap<MemberName, readonly Uint8Array[]>
+beforeAll(async () => {
+  ;[caA, caB] = await Promise.all([authority(A), authority(B)])
+  const [fromA, fromB] = await Promise.all([
+    caA.leaf(`spiffe://${A}/ns/istio-system/sa/istiod`),
+    caB.leaf(`spiffe://${B}/ns/istio-system/sa/istiod`),
+  ])
+  chains = new Map([
+    [a, fromA.chainDer],
+    [b, fromB.chainDer],
+  ])
+})
+
+/** A federation that was applied, and what is seen of it. */
+interface Scene {
+  spec: Spec
+  bundles: readonly Bundle[]
+  seen: Map<MemberName, Observation>
+}
+
+async function scene(): Promise<Scene> {
+  const bundles = [caA.bundle, caB.bundle]
+  const intents = wanted(federation(), ...bundles)
+  const looks = async (name: MemberName, own: Bundle, objects: readonly Manifest[]) =>
+    memoryMesh(name, { own, objects, istio: { presented: ok(chains.get(name) ?? []) } })
+  const seen = new Map<MemberName, Observation>()
+  const empty: Seens = new Map([
+    [a, await (await looks(a, caA.bundle, around)).observe({ namespaces: [] })],
+    [b, await (await looks(b, caB.bundle, around)).observe({ namespaces: [] })],
+  ])
+  const { steps } = plan(intents, empty, NOW)
+  for (const [name, own] of [
+    [a, caA.bundle],
+    [b, caB.bundle],
+  ] as const) {
+    const done = steps.filter((step) => step.member === name).reduce(simulate, empty.get(name) as Observation)
+    const mesh = await looks(name, own, done.objects.ok ? done.objects.value : [])
+    await mesh.proxies()
+    seen.set(name, await mesh.observe({ namespaces: [] }))
+  }
+  return { spec: spec(), bundles, seen }
+}
+
+const verdictsOf = (s: Scene, now = NOW): readonly Verdict[] => {
+  const of = federation(s.spec)
+  return verify(of, wanted(of, ...s.bundles), s.seen, now)
+}
+const inB = ({ seen }: Scene, change: Partial<Observation>) => void seen.set(b, { ...(seen.get(b) as Observation), ...change })
+const inA = ({ seen }: Scene, change: Partial<Observation>) => void seen.set(a, { ...(seen.get(a) as Observation), ...change })
+const istioOf = ({ seen }: Scene, name: MemberName, change: Partial<IstioFacts>): Observation['istio'] => {
+  const now = seen.get(name)?.istio
+  return now?.ok ? ok({ ...now.value, ...change }) : failed()
+}
+const proxiesOf = ({ seen }: Scene, name: MemberName, change: (evidence: Evidence) => Evidence | undefined): Observation['proxies'] => {
+  const now = seen.get(name)?.proxies
+  return now?.ok ? ok(now.value.flatMap((evidence) => change(evidence) ?? [])) : failed()
+}
+const inConfig =
+  (change: (config: ProxyConfig) => Partial<ProxyConfig>) =>
+  (evidence: Evidence): Evidence =>
+    evidence.config === undefined ? evidence : { ...evidence, config: { ...evidence.config, ...change(evidence.config) } }
+const withoutPins = inConfig(({ inbound }) => ({ inbound: inbound.map(({ pins: _, ...chain }) => chain) }))
+
+/** The verdict on b, which accepts callers of a. */
+const accepting = (verdicts: readonly Verdict[]) => verdicts.find((v) => v.truster === b) as Verdict
+const reaching = (verdicts: readonly Verdict[]) => verdicts.find((v) => v.truster === a) as Verdict
+
+describe('a trust that works', () => {
+  it('is proven, with its roots and every proxy ready', async () => {
+    const verdicts = verdictsOf(await scene())
+    expect(verdicts.map((v) => [v.truster, v.state, v.findings])).toEqual([
+      [b, 'proven', []],
+      [a, 'proven', []],
+    ])
+    expect(accepting(verdicts)).toMatchObject({
+      roots: [caA.root.anchor.fingerprint],
+      proxies: { total: 1, ready: 1, lagging: [], rejected: [], unheard: [] },
+    })
+  })
+})
+
+interface Seeded {
+  readonly cause: string
+  readonly seed: (scene: Scene) => void | Promise<void>
+  /** Of the verdict on `of`: b (accepting) or a (reaching). */
+  readonly of: 'accepting' | 'reaching'
+  readonly state: Verdict['state']
+  readonly code: string
+  /** The side, as the finding names it. */
+  readonly subject: string
+  readonly hint: RegExp
+  readonly at?: Date
+}
+
+describe('why a trust does not work', () => {
+  const causes: readonly Seeded[] = [
+    {
+      cause: 'the server side lacks the root',
+      seed: (s) => inB(s, { proxies: proxiesOf(s, b, withoutPins) }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'root-missing',
+      subject: 'server.sample',
+      hint: /^entente apply/,
+    },
+    {
+      cause: 'the client side lacks the root',
+      seed: (s) =>
+        inA(s, {
+          proxies: proxiesOf(
+            s,
+            a,
+            inConfig(({ outbound }) => ({ outbound: outbound.map(({ pins: _, ...u }) => u) })),
+          ),
+        }),
+      of: 'reaching',
+      state: 'broken',
+      code: 'root-missing',
+      subject: 'client.sample',
+      hint: /^entente apply/,
+    },
+    {
+      cause: 'every approved root expired',
+      seed: () => {},
+      at: new Date('2035-06-01T00:00:00Z'),
+      of: 'accepting',
+      state: 'broken',
+      code: 'root-expired',
+      subject: 'cluster-a',
+      hint: /^entente approve cluster-a/,
+    },
+    {
+      cause: 'a root is bound to another trust domain',
+      seed: (s) =>
+        inB(s, {
+          proxies: proxiesOf(
+            s,
+            b,
+            inConfig(({ inbound }) => ({
+              inbound: inbound.map((chain) => ({
+                ...chain,
+                pins: new Map([[B, [caA.root.anchor.fingerprint, caB.root.anchor.fingerprint]]]),
+              })),
+            })),
+          ),
+        }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'root-of-another-domain',
+      subject: 'server.sample',
+      hint: /EnvoyFilter/,
+    },
+    {
+      cause: 'Envoy rejected the filter',
+      seed: (s) => inB(s, { proxies: proxiesOf(s, b, (e) => ({ ...e, acknowledged: false, rejected: 'duplicate trust domain' })) }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'filter-rejected',
+      subject: 'server.sample',
+      hint: /entente plan/,
+    },
+    {
+      cause: 'the proxy is gone',
+      seed: (s) => inB(s, { proxies: proxiesOf(s, b, (e) => (e.proxy === 'server.sample' ? undefined : e)) }),
+      of: 'accepting',
+      state: 'lagging',
+      code: 'proxy-unheard',
+      subject: 'server.sample',
+      hint: /^kubectl -n sample get pod server/,
+    },
+    {
+      cause: 'the proxy has not acknowledged',
+      seed: (s) => inB(s, { proxies: proxiesOf(s, b, (e) => ({ ...e, acknowledged: false })) }),
+      of: 'accepting',
+      state: 'lagging',
+      code: 'proxy-lagging',
+      subject: 'server.sample',
+      hint: /istio-proxy log/,
+    },
+    {
+      cause: 'the workload is PERMISSIVE',
+      seed: (s) =>
+        inB(s, {
+          proxies: proxiesOf(
+            s,
+            b,
+            inConfig(({ inbound }) => ({ inbound: [...inbound, { name: 'virtualInbound', tls: 'none', sanPrefixes: [] }] })),
+          ),
+        }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'mtls-not-strict',
+      subject: 'server.sample',
+      hint: /PeerAuthentication/,
+    },
+    {
+      cause: 'the service has no endpoint',
+      seed: (s) =>
+        inA(s, {
+          proxies: proxiesOf(
+            s,
+            a,
+            inConfig(({ outbound }) => ({ outbound: outbound.map((u) => ({ ...u, endpoints: 0 })) })),
+          ),
+        }),
+      of: 'reaching',
+      state: 'broken',
+      code: 'no-endpoint',
+      subject: 'client.sample',
+      hint: /remote-clusters/,
+    },
+    {
+      cause: 'the client knows no such service',
+      seed: (s) =>
+        inA(s, {
+          proxies: proxiesOf(
+            s,
+            a,
+            inConfig(() => ({ outbound: [] })),
+          ),
+        }),
+      of: 'reaching',
+      state: 'broken',
+      code: 'service-unknown',
+      subject: 'client.sample',
+      hint: /get service server/,
+    },
+    {
+      cause: 'a DestinationRule switches mutual TLS off',
+      seed: (s) =>
+        inA(s, {
+          proxies: proxiesOf(
+            s,
+            a,
+            inConfig(({ outbound }) => ({ outbound: outbound.map(({ pins: _, ...u }) => ({ ...u, mutual: false })) })),
+          ),
+        }),
+      of: 'reaching',
+      state: 'broken',
+      code: 'reach-not-mutual',
+      subject: 'client.sample',
+      hint: /DestinationRule/,
+    },
+    {
+      cause: 'their CA signs under a root nobody approved',
+      seed: async (s) => {
+        const other = await authority(A, 'behind our back')
+        const { chainDer } = await other.leaf(`spiffe://${A}/ns/istio-system/sa/istiod`)
+        inA(s, { istio: istioOf(s, a, { presented: ok(chainDer) }) })
+      },
+      of: 'accepting',
+      state: 'broken',
+      code: 'ca-not-approved',
+      subject: 'cluster-a',
+      hint: /^entente approve cluster-a/,
+    },
+    {
+      cause: 'their CA signs under a root approved for another domain',
+      seed: (s) => inA(s, { istio: istioOf(s, a, { presented: ok(chains.get(b) ?? []) }) }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'root-of-another-domain',
+      subject: 'cluster-a',
+      hint: /bundles\//,
+    },
+    {
+      cause: 'our own CA has a root nobody approved',
+      seed: async (s) => inB(s, { own: ok(bundleOf(B, caB.root.anchor, (await authority(B, 'new')).root.anchor)) }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'own-root-unknown',
+      subject: 'cluster-b',
+      hint: /^entente approve cluster-b/,
+    },
+    {
+      cause: 'a filter lacks our own root',
+      seed: (s) =>
+        inB(s, {
+          proxies: proxiesOf(
+            s,
+            b,
+            inConfig(({ inbound }) => ({
+              inbound: inbound.map((chain) => ({ ...chain, pins: new Map([[A, [caA.root.anchor.fingerprint]]]) })),
+            })),
+          ),
+        }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'own-root-missing',
+      subject: 'server.sample',
+      hint: /^entente apply/,
+    },
+    {
+      cause: 'other callers get past than named',
+      seed: (s) =>
+        inB(s, {
+          proxies: proxiesOf(
+            s,
+            b,
+            inConfig(({ denies }) => ({ denies: denies.map((d) => ({ ...d, except: [] })) })),
+          ),
+        }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'callers-differ',
+      subject: 'server.sample',
+      hint: /^entente apply/,
+    },
+    {
+      cause: 'only one direction is trusted',
+      seed: (s) => void s.spec.trust.pop(),
+      of: 'accepting',
+      state: 'broken',
+      code: 'one-way',
+      subject: 'cluster-a',
+      hint: /truster: cluster-a, trusted: cluster-b and reach/,
+    },
+    {
+      cause: 'istiod of the truster cannot be asked',
+      seed: (s) => inB(s, { proxies: failed('istiod-unreachable') }),
+      of: 'accepting',
+      state: 'unknown',
+      code: 'istiod-unreachable',
+      subject: 'cluster-b',
+      hint: /kubectl/,
+    },
+    {
+      cause: 'istiod of the trusted mesh cannot be asked',
+      seed: (s) => inA(s, { istio: failed('istiod-unreachable', 'cluster-a') }),
+      of: 'accepting',
+      state: 'unknown',
+      code: 'chain-unseen',
+      subject: 'cluster-a',
+      hint: /^kubectl --context cluster-a/,
+    },
+    {
+      cause: 'no workload is in the scope',
+      seed: (s) =>
+        inB(s, {
+          objects: ok(
+            (s.seen.get(b)?.objects.ok ? (s.seen.get(b) as { objects: { value: readonly Manifest[] } }).objects.value : []).filter(
+              (o) => o.kind !== 'Pod',
+            ),
+          ),
+        }),
+      of: 'accepting',
+      state: 'unknown',
+      code: 'no-workload',
+      subject: 'cluster-b',
+      hint: /selectors/,
+    },
+    {
+      cause: 'the trusted mesh calls itself by another trust domain',
+      seed: (s) => inA(s, { istio: istioOf(s, a, { trustDomain: domain('cluster.local') }) }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'trust-domain-differs',
+      subject: 'cluster-a',
+      hint: /trustDomain of member cluster-a/,
+    },
+    {
+      cause: 'no bundle of the trusted domain is approved',
+      seed: (s) => void Object.assign(s, { bundles: [caB.bundle] }),
+      of: 'accepting',
+      state: 'broken',
+      code: 'bundle-missing',
+      subject: 'cluster-a',
+      hint: /^entente approve cluster-a/,
+    },
+    {
+      cause: 'the truster was not observed',
+      seed: (s) => void s.seen.delete(b),
+      of: 'accepting',
+      state: 'unknown',
+      code: 'not-observed',
+      subject: 'cluster-b',
+      hint: /entente verify/,
+    },
+  ]
+  it.each(causes)('$cause: $code at $subject, $state', async ({ seed, of, state, code, subject, hint, at }) => {
+    const made = await scene()
+    await seed(made)
+    const verdicts = verdictsOf(made, at)
+    const verdict = of === 'accepting' ? accepting(verdicts) : reaching(verdicts)
+    expect(verdict.findings.map((f) => `${f.code} ${f.subject}`)).toContain(`${code} ${subject}`)
+    expect(verdict.findings.find((f) => f.code === code)?.hint).toMatch(hint)
+    expect(verdict.state).toBe(state)
+  })
+})
+
+describe('a severed trust', () => {
+  const sever = (s: Scene): Scene => {
+    s.spec.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: '2026-05-30T10:00:00Z', reason: 'left' })
+    return s
+  }
+  const severedOf = (s: Scene) => verdictsOf(s).find((v) => v.truster === b && v.trusted === a) as Verdict
+  const letGo = async () => {
+    const s = sever(await scene())
+    inB(s, { proxies: proxiesOf(s, b, withoutPins) })
+    return s
+  }
+
+  it('is broken while a proxy holds its roots', async () => {
+    const verdict = severedOf(sever(await scene()))
+    expect([verdict.state, verdict.proxies.lagging]).toEqual(['broken', ['server.sample']])
+    expect(verdict.findings).toEqual([expect.objectContaining({ code: 'still-held', subject: 'server.sample', hint: 'entente apply' })])
+  })
+
+  it('is severed once every proxy let go', async () => {
+    expect(severedOf(await letGo()).state).toBe('severed')
+  })
+
+  it.each([
+    { name: 'has not acknowledged', change: { acknowledged: false }, state: 'lagging', list: 'lagging' },
+    {
+      name: 'refused its configuration, and so holds the one before',
+      change: { acknowledged: false, rejected: 'no' },
+      state: 'broken',
+      list: 'rejected',
+    },
+  ] as const)('is not proven while a proxy $name', async ({ change, state, list }) => {
+    const s = await letGo()
+    inB(s, { proxies: proxiesOf(s, b, (e) => (e.proxy === 'server.sample' ? { ...e, ...change } : e)) })
+    const verdict = severedOf(s)
+    expect([verdict.state, verdict.proxies[list], verdict.proxies.ready]).toEqual([state, ['server.sample'], 0])
+  })
+
+  it('names a proxy that nobody hears from, which is never ready', async () => {
+    const s = await letGo()
+    inB(s, { proxies: proxiesOf(s, b, (e) => (e.proxy === 'server.sample' ? undefined : e)) })
+    const verdict = severedOf(s)
+    expect(verdict.proxies).toMatchObject({ unheard: ['server.sample'], ready: 0 })
+    expect(verdict.findings.map((f) => f.code)).toEqual(['proxy-unheard'])
+  })
+
+  it('is unknown where nothing could be seen', async () => {
+    const s = sever(await scene())
+    inB(s, { proxies: failed('istiod-unreachable') })
+    expect(severedOf(s)).toMatchObject({ state: 'unknown', findings: [expect.objectContaining({ code: 'istiod-unreachable' })] })
+  })
+})
+
+describe('what is none of a trust’s business', () => {
+  it('a third mesh that is down changes no verdict', async () => {
+    const s = await scene()
+    s.spec.members.push({ name: 'cluster-c', trustDomain: C, cluster: { context: 'cluster-c' } })
+    s.seen.set(member('cluster-c'), { objects: failed(), own: failed(), istio: failed(), proxies: failed() })
+    expect(verdictsOf(s).map((v) => v.state)).toEqual(['proven', 'proven'])
+  })
+
+  it('a PeerAuthentication that no proxy is under changes no verdict', async () => {
+    const s = await scene()
+    const objects = s.seen.get(b)?.objects
+    inB(s, { objects: ok([...(objects?.ok ? objects.value : []), peerAuthentication('other/x', 'DISABLE')]) })
+    expect(accepting(verdictsOf(s)).state).toBe('proven')
+  })
+})
