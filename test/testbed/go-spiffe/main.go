@@ -69,6 +69,8 @@ func serve(req request) (answer, error) {
 	case "certificate":
 		_, err := x509.ParseCertificate(req.Der)
 		return answer{}, err
+	case "istiod":
+		return answer{}, asIstiod(req.File)
 	case "pem":
 		return countPem(req.File), nil
 	case "verify":
@@ -98,6 +100,19 @@ func countPem(file []byte) answer {
 		}
 	}
 	return answer{Roots: roots}
+}
+
+// asIstiod checks what pilot/pkg/trustbundle verifyTrustAnchor checks (istio eed52ebb66ad): the first block, no other.
+func asIstiod(file []byte) error {
+	block, _ := pem.Decode(file)
+	if block == nil {
+		return errors.New("no PEM block")
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err == nil && !certificate.IsCA {
+		err = errors.New("not a CA")
+	}
+	return err
 }
 
 func verify(req request) error {
