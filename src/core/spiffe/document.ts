@@ -114,6 +114,8 @@ function decode(file: Uint8Array, findings: Finding[]): string {
 function readMap(root: JsonObject, findings: Finding[]): Part[] {
   const domains = root.get('trust_domains')
   for (const name of root.repeated) findings.push(repeated('file', name))
+  if (root.members.has('keys'))
+    findings.push(error('malformed-bundle', 'file', 'has `trust_domains` and `keys` both: a bundle map or a bundle?'))
   if (!(domains instanceof JsonObject)) {
     findings.push(error('malformed-bundle', 'file', '`trust_domains` is not an object'))
     return []

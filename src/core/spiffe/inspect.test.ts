@@ -328,6 +328,7 @@ describe('a SPIFFE bundle map', () => {
       found: ['error trust-domain-invalid'],
     },
     { name: 'a bundle that is none', file: map({ 'a.example': [] }), found: ['error malformed-bundle'] },
+    { name: 'keys beside it', file: both.replace('{', '{"keys":[],'), found: ['error malformed-bundle'] },
     { name: 'no object', file: '{"trust_domains":[]}', found: ['error malformed-bundle', 'error trust-domain-missing'] },
   ])('is refused with $name', ({ file, found }) => {
     expect(codes(file, 'a.example')).toEqual(found)
