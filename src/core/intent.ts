@@ -37,7 +37,7 @@ export function intents(
         return []
       }
       const trustDomain = memberOf(federation, trust.trusted).trustDomain
-      const bundle = withoutOwn(resolved.get(trustDomain), own, member, findings)
+      const bundle = resolved.get(trustDomain)
       if (trust.accept.some((accept) => accept.callers === 'all')) {
         findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call: callers is all`, 'name the callers'))
       }
@@ -89,7 +89,7 @@ function resolveBundles(
 ): ReadonlyMap<TrustDomain, Bundle> {
   const recorded = approvedRoots(record)
   const wanted = domainsInUse(federation, now)
-  const holders = new Map<Fingerprint, TrustDomain>()
+  const holders = holdersOf(wanted, approved, record)
   const resolved = new Map<TrustDomain, Bundle>()
   for (const member of federation.members.values()) {
     const { trustDomain } = member
@@ -122,19 +122,18 @@ function resolveBundles(
         ),
       )
     }
-    const shared = good.find((anchor) => (holders.get(anchor.fingerprint) ?? trustDomain) !== trustDomain)
+    const shared = good.find((anchor) => holders.get(anchor.fingerprint) !== trustDomain)
     if (shared !== undefined) {
       findings.push(
         error(
           'root-of-another-domain',
           member.name,
-          `${shared.fingerprint} is approved for ${holders.get(shared.fingerprint)} too: a root vouches for one trust domain`,
-          'remove it from one of the bundles',
+          `${shared.fingerprint} in bundles/${trustDomain}.json was approved for ${holders.get(shared.fingerprint)} first: a root vouches for one trust domain`,
+          `remove it from bundles/${trustDomain}.json, or from the other one`,
         ),
       )
       continue
     }
-    for (const anchor of good) holders.set(anchor.fingerprint, trustDomain)
     findings.push(...expiry(member, good, now))
     if (good.length === 0 && unrecorded.length === 0) {
       findings.push(
@@ -145,6 +144,27 @@ function resolveBundles(
     if (good.length > 0 || unrecorded.length === 0) resolved.set(trustDomain, { ...seen.value, anchors: good })
   }
   return resolved
+}
+
+/** The domain that each root belongs to: of those whose bundle has it, the one it was approved for first. */
+function holdersOf(
+  wanted: ReadonlySet<TrustDomain>,
+  approved: Approved,
+  record: readonly AuditEntry[],
+): ReadonlyMap<Fingerprint, TrustDomain> {
+  const inBundle = new Map(
+    [...wanted].map((domain) => {
+      const seen = approved.get(domain)
+      return [domain, new Set(seen?.ok ? seen.value.anchors.map((anchor) => anchor.fingerprint) : [])]
+    }),
+  )
+  const holders = new Map<Fingerprint, TrustDomain>()
+  for (const entry of record) {
+    if (entry.action !== 'approve') continue
+    const held = inBundle.get(entry.trustDomain)
+    for (const root of entry.roots) if (held?.has(root) && !holders.has(root)) holders.set(root, entry.trustDomain)
+  }
+  return holders
 }
 
 /** Domains whose roots some rendering needs. A severed or ended trust needs none. */
@@ -191,22 +211,6 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
     }
     return []
   })
-}
-
-/** A foreign bundle with our own root in it would let our own workloads stand for theirs: what is in place stays. */
-function withoutOwn(bundle: Bundle | undefined, own: Bundle | undefined, member: Member, findings: Finding[]): Bundle | undefined {
-  const ours = new Set(own?.anchors.map((anchor) => anchor.fingerprint))
-  const clash = bundle?.anchors.find((anchor) => ours.has(anchor.fingerprint))
-  if (clash === undefined || bundle === undefined) return bundle
-  findings.push(
-    error(
-      'own-root',
-      member.name,
-      `the bundle of ${bundle.trustDomain} holds ${member.name}'s own root ${clash.fingerprint}`,
-      `remove it from bundles/${bundle.trustDomain}.json`,
-    ),
-  )
-  return undefined
 }
 
 /** A call needs both: the server accepts the caller, and the caller accepts the server. */
