@@ -4,6 +4,7 @@ import { createReadStream, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { CommanderError } from 'commander'
 import { FederationError } from '../core/errors.ts'
+import { errorText } from './error-text.ts'
 import type { Io } from './io.ts'
 import { program } from './program.ts'
 
@@ -54,7 +55,7 @@ async function readCapped(path: string): Promise<Uint8Array> {
 
 function tellError(thrown: unknown): number {
   if (thrown instanceof FederationError) {
-    io.tell(`error ${thrown.code}: ${thrown.message}${thrown.hint === '' ? '' : `\n  next: ${thrown.hint}`}`)
+    io.tell(errorText(thrown))
     return thrown.code === 'usage' ? USAGE : 1
   }
   io.tell(

@@ -99,6 +99,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--consent <step...>', 'carry out these steps only, by id')
     .option('--override-gate <reason>', 'carry out steps whose gate is closed; goes on the record')
     .option('--force-conflicts', 'take fields over from other managers')
+    .option('--watch', 'again every 15 seconds until ^C: puts back what drifts, closes what ends')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/apply.ts')).run(options, io)))
 

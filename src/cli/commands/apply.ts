@@ -6,8 +6,10 @@ import { hasErrors } from '../../core/finding.ts'
 import { title } from '../../core/manifest.ts'
 import type { Digest, Plan } from '../../core/model.ts'
 import { objectOf } from '../../core/view.ts'
+import { errorText } from '../error-text.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, planText } from '../text.ts'
+import { repeat } from '../watch.ts'
 import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { planNow } from './plan.ts'
 
@@ -18,9 +20,43 @@ export interface ApplyOptions extends FileOptions {
   readonly reason: string
   readonly overrideGate?: string
   readonly forceConflicts?: boolean
+  readonly watch?: boolean
 }
 
+const EVERY_SECONDS = 15
+
 export async function run(options: ApplyOptions, io: Io): Promise<number> {
+  if (options.watch !== true) return once(options, io)
+  if (options.yes !== true || options.consent !== undefined) {
+    throw new FederationError(
+      'usage',
+      '--watch',
+      'carries out whatever the files say, time after time: that takes --yes, and goes with no --consent',
+      {
+        hint: 'entente apply --watch --yes --reason "kept as written"',
+      },
+    )
+  }
+  let told = ''
+  return repeat(EVERY_SECONDS, io, async () => {
+    try {
+      // A round in which nothing is new says nothing.
+      const news: string[] = []
+      const code = await once(options, { ...io, tell: (text) => void news.push(text) })
+      if (news.join('\n') !== told) io.tell(`${io.now().toISOString()}\n${news.join('\n')}\n`)
+      told = news.join('\n')
+      return code
+    } catch (thrown) {
+      if (!(thrown instanceof FederationError)) throw thrown
+      const text = errorText(thrown)
+      if (text !== told) io.tell(`${io.now().toISOString()}\n${text}\n`)
+      told = text
+      return 1
+    }
+  })
+}
+
+async function once(options: ApplyOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   const { plan, meshes } = await planNow(workspace, io)
   io.tell(planText(plan, io.color))

@@ -1,24 +1,24 @@
 /** `status`: drift, expiry and lag, one line for each trust. Never writes. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { hasErrors } from '../../core/finding.ts'
 import { verify } from '../../core/verify.ts'
 import { planView, verifyView } from '../../core/view.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, statusText, type TrustLine } from '../text.ts'
+import { repeat } from '../watch.ts'
 import { type FileOptions, openWorkspace } from '../workspace.ts'
 import { planNow } from './plan.ts'
 import { holds } from './verify.ts'
 
-const EVERY_MS = 10_000
+const EVERY_SECONDS = 10
 
 export async function run(options: FileOptions & { output: Output; watch?: boolean }, io: Io): Promise<number> {
-  for (;;) {
+  if (options.watch !== true) return once(options, io)
+  return repeat(EVERY_SECONDS, io, async () => {
+    if (options.output === 'text') io.print(`${io.now().toISOString()}`)
     const code = await once(options, io)
-    if (options.watch !== true || io.stopped()) return code
-    for (let waited = 0; waited < EVERY_MS && !io.stopped(); waited += 200) await sleep(200)
-    if (io.stopped()) return code
     if (options.output === 'text') io.print('')
-  }
+    return code
+  })
 }
 
 async function once(options: FileOptions & { output: Output }, io: Io): Promise<number> {
