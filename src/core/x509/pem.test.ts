@@ -28,6 +28,12 @@ describe('a PEM file', () => {
       ders: [derA, derB],
       codes: ['text-outside-blocks', 'text-outside-blocks'],
     },
+    {
+      name: 'a comment that only sounds like armour',
+      text: `# Append certificates below\n--- End users' root ---\n${pemA}`,
+      ders: [derA],
+      codes: ['text-outside-blocks'],
+    },
     { name: 'nothing', text: '', ders: [], codes: ['empty'] },
     { name: 'only white space', text: ' \r\n\t\n', ders: [], codes: ['empty'] },
     { name: 'no PEM', text: 'hello', ders: [], codes: ['no-pem', 'text-outside-blocks'] },

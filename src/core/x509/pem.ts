@@ -34,7 +34,7 @@ export function splitPem(file: Uint8Array): PemFile {
   let outside = 0
   let number = 0
   for (let begin = text.indexOf(BEGIN); begin !== -1; begin = text.indexOf(BEGIN, outside)) {
-    findings.push(...findingsOutside(text.slice(outside, begin), number))
+    if (begin > outside + 1) findings.push(...findingsOutside(text.slice(outside, begin), number))
     number++
     const next = readBlock(text, bytes, begin, number)
     if ('finding' in next) findings.push(next.finding)
@@ -142,17 +142,15 @@ const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
 const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength)
 
-/** Text around blocks is explanation (RFC 7468 §2), unless it looks like a block that lost its armour. */
+/** Armour, a line that was armour once, or a line of base64. */
+const REMAINS =
+  /-----(BEGIN|END) |^[-= \t>]{0,20}(BEGIN|END)[ \t]{1,9}[A-Z0-9 ]{0,40}(CERTIFICATE|KEY)[-= \t\r]{0,20}$|^[ \t>]{0,20}(MI|[A-Za-z0-9+/]{40})[A-Za-z0-9+/]{20,}={0,2}[ \t\r]*$/im
+
+/** Text around blocks is explanation (RFC 7468 §2), unless it looks like a block that was damaged. */
 function findingsOutside(text: string, after: number): Finding[] {
   if (text.trim() === '') return []
   const subject = after === 0 ? 'before block 1' : `after block ${after}`
-  if (
-    /---[ \t]{0,9}(BEGIN|END)|(BEGIN|END)[ \t]{1,9}[A-Z0-9 ]{0,40}(CERTIFICATE|KEY)|^[ \t>]*(MI|[A-Za-z0-9+/]{40})[A-Za-z0-9+/]{20,}={0,2}[ \t\r]*$/im.test(
-      text,
-    )
-  ) {
-    return [error('malformed-pem', subject, 'there is what looks like a damaged block', HINT)]
-  }
+  if (REMAINS.test(text)) return [error('malformed-pem', subject, 'there is what looks like a damaged block', HINT)]
   return [warning('text-outside-blocks', subject, 'there is text outside the blocks', 'it is left out')]
 }
 
