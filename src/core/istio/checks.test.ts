@@ -1,0 +1,243 @@
+import { describe, expect, it } from 'vitest'
+import {
+  A,
+  acceptEntry,
+  B,
+  bundleOf,
+  domain,
+  fakeRoot,
+  federation,
+  reachEntry,
+  type Spec,
+  spec,
+  wanted,
+} from '../../../test/support/federations.ts'
+import {
+  destinationRule,
+  failed,
+  object,
+  observation,
+  ok,
+  peerAuthentication as pa,
+  pod,
+  service,
+} from '../../../test/support/observations.ts'
+import type { Intent, IstioFacts, Manifest, Observation } from '../model.ts'
+import { announcedRoots, check } from './checks.ts'
+import { wantedState } from './state.ts'
+
+const [BUNDLE_A, BUNDLE_B] = [bundleOf(A, fakeRoot(A)), bundleOf(B, fakeRoot(B))]
+const KEY = 'sample/app=server'
+const labels = { app: 'server' }
+const server = pod('sample/server', labels)
+const ours = { 'app.kubernetes.io/managed-by': 'entente', 'entente.dev/owner': 'shop' }
+
+interface Given {
+  readonly objects?: readonly Manifest[]
+  readonly istio?: Partial<IstioFacts>
+  readonly accept?: object
+  readonly reach?: boolean
+  readonly seen?: Partial<Observation>
+}
+function checked({ objects = [server], istio = {}, accept = {}, reach = false, seen = {} }: Given = {}) {
+  const of: Spec = spec((s) => {
+    Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry(accept)] })
+    if (reach)
+      Object.assign(s.trust[0] ?? {}, {
+        reach: [reachEntry({ selector: { app: 'server' }, services: [{ host: 'api.sample.svc.cluster.local' }] })],
+      })
+  })
+  const intent = wanted(federation(of), BUNDLE_A, BUNDLE_B).find((i) => i.member.name === 'cluster-b') as Intent
+  return check(intent, wantedState(intent), { ...observation({ own: BUNDLE_B, objects, istio }), ...seen })
+}
+const codes = (given: Given = {}) => checked(given).findings.map((f) => `${f.severity} ${f.code}`)
+const loose = (born: string, more: object = {}) => pa('sample/theirs', 'PERMISSIVE', { labels, born, ...more })
+
+describe('the mode of a scope', () => {
+  it('ours makes it STRICT, and who that shuts out is told', () => {
+    const { findings, blockedInbound } = checked({ objects: [server, pod('monitoring/prometheus', {}, { sidecar: false })] })
+    expect(findings.map((f) => f.code)).toEqual(['plaintext-refused'])
+    expect(findings[0]?.message).toContain('prometheus')
+    expect(blockedInbound.size).toBe(0)
+  })
+
+  it.each([
+    {
+      name: 'an older policy of others for the same workloads',
+      objects: [server, loose('2020-01-01T00:00:00Z')],
+      hint: /older than ours or more specific/,
+    },
+    {
+      name: 'a port of an older one',
+      objects: [server, pa('sample/theirs', 'STRICT', { labels, ports: { 8080: 'PERMISSIVE' } })],
+      hint: /set it to STRICT/,
+    },
+    {
+      name: 'an older policy for one pod of it',
+      objects: [server, pod('sample/odd', { ...labels, odd: 'yes' }), pa('sample/theirs', 'DISABLE', { labels: { odd: 'yes' } })],
+      hint: /PeerAuthentication sample\/theirs/,
+    },
+  ])('$name keeps it from being STRICT, and blocks it', ({ objects, hint }) => {
+    const result = checked({ objects })
+    const finding = result.findings.find((f) => f.code === 'mtls-not-strict')
+    expect(finding?.hint).toMatch(hint)
+    expect([...result.blockedInbound]).toEqual([KEY])
+    expect(result.blocked).toBe(false)
+  })
+
+  it('a younger policy of others loses against ours', () => {
+    const live: Manifest = {
+      ...pa('sample/entente-accept-app-server', 'STRICT', { labels }),
+      metadata: { name: 'entente-accept-app-server', namespace: 'sample', labels: ours, creationTimestamp: '2026-01-01T00:00:00Z' },
+    }
+    expect(checked({ objects: [server, live, loose('2026-05-01T00:00:00Z')] }).blockedInbound.size).toBe(0)
+    expect(checked({ objects: [server, live, loose('2025-05-01T00:00:00Z')] }).blockedInbound.size).toBe(1)
+  })
+
+  it('a STRICT policy of others for the same workloads needs none of ours', () => {
+    const result = checked({ objects: [server, pa('sample/theirs', 'STRICT', { labels })] })
+    expect([...result.strictAlready]).toEqual([KEY])
+    expect(result.findings).toEqual([])
+  })
+
+  it('a STRICT namespace is fine, and ours is written all the same', () => {
+    const result = checked({ objects: [server, pa('sample/default', 'STRICT')] })
+    expect([result.strictAlready.size, result.findings]).toEqual([0, []])
+  })
+
+  it.each([
+    { name: 'nothing says STRICT', objects: [server], blocked: 1 },
+    { name: 'the mesh is STRICT', objects: [server, pa('istio-system/default', 'STRICT')], blocked: 0 },
+    {
+      name: 'only the pods of today are STRICT',
+      objects: [
+        pod('sample/server', { ...labels, version: 'v1' }),
+        pa('sample/theirs', 'STRICT', { labels: { ...labels, version: 'v1' } }),
+      ],
+      blocked: 1,
+    },
+    {
+      name: 'what makes it STRICT is ours, and about to go',
+      objects: [
+        server,
+        {
+          ...pa('sample/entente-accept-app-server', 'STRICT', { labels }),
+          metadata: { name: 'entente-accept-app-server', namespace: 'sample', labels: ours },
+        },
+      ],
+      blocked: 1,
+    },
+  ])('where it is only required: $name', ({ objects, blocked }) => {
+    expect(checked({ objects, accept: { mtls: 'require' } }).blockedInbound.size).toBe(blocked)
+  })
+})
+
+describe('what is in a scope', () => {
+  const gateway = object('networking.istio.io/v1', 'Gateway', 'sample/gw', { spec: { selector: { istio: 'gw' } } })
+  it.each([
+    { name: 'nothing yet', objects: [], code: 'warning no-workload' },
+    { name: 'pods without a sidecar', objects: [server, pod('sample/bare', labels, { sidecar: false })], code: 'warning no-sidecar' },
+    { name: 'only gateways', objects: [pod('sample/gw', { ...labels, istio: 'gw' }), gateway], code: 'error gateway-scope' },
+    { name: 'gateways too', objects: [server, pod('sample/gw', { ...labels, istio: 'gw' }), gateway], code: 'warning gateway-scope' },
+    {
+      name: 'a workload of SPIRE',
+      objects: [{ ...server, metadata: { ...server.metadata, annotations: { 'inject.istio.io/templates': 'sidecar,spire' } } }],
+      code: 'error identity-unaccounted',
+    },
+    {
+      name: 'a filter of others on the same TLS contexts',
+      objects: [
+        server,
+        object('networking.istio.io/v1alpha3', 'EnvoyFilter', 'sample/theirs', {
+          spec: { configPatches: [{ applyTo: 'FILTER_CHAIN', patch: { value: { transport_socket: {} } } }] },
+        }),
+      ],
+      code: 'warning foreign-filter',
+    },
+  ])('$name: $code', ({ objects, code }) => {
+    expect(codes({ objects })).toContain(code)
+    expect(checked({ objects }).blockedInbound.size).toBe(code.startsWith('error') ? 1 : 0)
+  })
+
+  it('a filter of others on something else is none of our business', () => {
+    const lua = object('networking.istio.io/v1alpha3', 'EnvoyFilter', 'sample/theirs', {
+      spec: { configPatches: [{ applyTo: 'HTTP_FILTER', patch: { value: { name: 'lua' } } }] },
+    })
+    expect(codes({ objects: [server, lua] })).toEqual(['warning plaintext-refused'])
+  })
+})
+
+describe('what a mesh is', () => {
+  it.each([
+    {
+      name: 'another trust domain',
+      given: { istio: { trustDomain: domain('cluster.local') } },
+      code: 'error trust-domain-differs',
+      hint: /correct trustDomain of member cluster-b/,
+    },
+    {
+      name: 'aliases nobody declared',
+      given: { istio: { aliases: [domain('old.example')] } },
+      code: 'error own-domain-unaccounted',
+      hint: /trustDomainAliases: \[old\.example\]/,
+    },
+    { name: 'caCertificates', given: { istio: { extraRoots: 2 } }, code: 'error own-domain-unaccounted', hint: /remove caCertificates/ },
+    {
+      name: 'an own root nobody approved',
+      given: { seen: { own: ok(bundleOf(B, fakeRoot(B), fakeRoot('new'))) } },
+      code: 'error own-root-unknown',
+      hint: /^entente approve cluster-b/,
+    },
+    { name: 'own roots that could not be read', given: { seen: { own: failed('forbidden') } }, code: 'error forbidden', hint: /./ },
+    {
+      name: 'a mesh config that could not be read',
+      given: { seen: { istio: failed('mesh-config-unreadable') } },
+      code: 'error mesh-config-unreadable',
+      hint: /./,
+    },
+  ])('$name blocks all widening in it', ({ given, code, hint }) => {
+    const result = checked(given)
+    const finding = result.findings.find((f) => `${f.severity} ${f.code}` === code)
+    expect(finding?.hint).toMatch(hint)
+    expect(result.blocked).toBe(true)
+  })
+
+  it('a CRL is told, and blocks nothing', () => {
+    const crl = object('v1', 'ConfigMap', 'istio-system/istio-ca-crl')
+    expect(codes({ objects: [server, crl] })).toContain('warning crl-ignored')
+    expect(checked({ objects: [server, crl] }).blocked).toBe(false)
+  })
+
+  it('a mesh that trusts nobody is not looked at', () => {
+    const intent = { ...(wanted(federation(), BUNDLE_A, BUNDLE_B)[0] as Intent), trusts: [] }
+    expect(check(intent, wantedState(intent), observation({ own: bundleOf(A, fakeRoot('new')) })).findings).toEqual([])
+  })
+
+  it('an approved root that is not live is announced', () => {
+    const intent = wanted(federation(), BUNDLE_A, bundleOf(B, fakeRoot(B), fakeRoot('next'))).find(
+      (i) => i.member.name === 'cluster-b',
+    ) as Intent
+    expect(announcedRoots(intent, observation({ own: BUNDLE_B }))).toEqual([
+      expect.objectContaining({ code: 'own-root-announced', severity: 'info' }),
+    ])
+    expect(announcedRoots(intent, { ...observation({ own: BUNDLE_B }), own: failed() })).toEqual([])
+  })
+})
+
+describe('what workloads reach', () => {
+  it('a host that is not mutual blocks its scope outbound, and nothing inbound', () => {
+    const objects = [
+      server,
+      service('sample/api'),
+      destinationRule('sample/x', { host: 'api', trafficPolicy: { tls: { mode: 'SIMPLE' } } }),
+    ]
+    const result = checked({ objects, reach: true })
+    expect([[...result.blockedOutbound], result.blockedInbound.size]).toEqual([[KEY], 0])
+  })
+
+  it('a member that is only a directory cannot be looked at', () => {
+    const intent = wanted(federation(), BUNDLE_A, BUNDLE_B).find((i) => i.member.name === 'cluster-b') as Intent
+    const inGit = { ...intent, member: { ...intent.member, home: { directory: 'clusters/b' } } }
+    expect(check(inGit, wantedState(inGit), observation({ own: BUNDLE_B })).blockedInbound.size).toBe(0)
+  })
+})

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { object, pod } from '../../../test/support/observations.ts'
+import { hasSidecar, isGateway, isLive, podsIn, proxyOf } from './pods.ts'
+
+const server = pod('sample/server', { app: 'server' })
+
+describe('pods', () => {
+  it.each([
+    { name: 'a sidecar container', of: server, yes: true },
+    {
+      name: 'a native sidecar',
+      of: object('v1', 'Pod', 'a/b', { spec: { containers: [{ name: 'app' }], initContainers: [{ name: 'istio-proxy' }] } }),
+      yes: true,
+    },
+    {
+      name: 'the injector’s annotation',
+      of: object('v1', 'Pod', 'a/b', {}, { annotations: { 'sidecar.istio.io/status': '{}' } }),
+      yes: true,
+    },
+    { name: 'none', of: pod('a/b', {}, { sidecar: false }), yes: false },
+    { name: 'nothing at all', of: object('v1', 'Pod', 'a/b'), yes: false },
+  ])('has a sidecar by $name: $yes', ({ of, yes }) => {
+    expect(hasSidecar(of)).toBe(yes)
+  })
+
+  it.each([
+    { name: 'running', of: server, yes: true },
+    { name: 'pending', of: pod('a/b', {}, { phase: 'Pending' }), yes: true },
+    { name: 'done', of: pod('a/b', {}, { phase: 'Succeeded' }), yes: false },
+    { name: 'failed', of: pod('a/b', {}, { phase: 'Failed' }), yes: false },
+    { name: 'being deleted', of: object('v1', 'Pod', 'a/b', {}, { deletionTimestamp: '2026-06-01T00:00:00Z' }), yes: false },
+  ])('lives when $name: $yes', ({ of, yes }) => {
+    expect(isLive(of)).toBe(yes)
+  })
+
+  it.each([
+    { name: 'by a Gateway’s selector', of: pod('a/b', { istio: 'gw' }), yes: true },
+    { name: 'by the Gateway API’s label', of: pod('a/b', { 'gateway.networking.k8s.io/gateway-name': 'x' }), yes: true },
+    { name: 'for no reason', of: server, yes: false },
+  ])('is a gateway $name: $yes', ({ of, yes }) => {
+    const gateways = [
+      object('networking.istio.io/v1', 'Gateway', 'a/g', { spec: { selector: { istio: 'gw' } } }),
+      object('networking.istio.io/v1', 'Gateway', 'a/all', { spec: {} }),
+      object('v1', 'Service', 'a/s', { spec: { selector: { app: 'server' } } }),
+    ]
+    expect(isGateway(of, gateways)).toBe(yes)
+  })
+
+  it('are found by namespace and labels', () => {
+    const objects = [
+      server,
+      pod('sample/client', { app: 'client' }),
+      pod('other/server', { app: 'server' }),
+      pod('sample/gone', { app: 'server' }, { phase: 'Failed' }),
+    ]
+    expect(podsIn(objects, { namespace: 'sample', labels: { app: 'server' } })).toEqual([server])
+    expect(podsIn(objects, { namespace: 'sample' }).map(proxyOf)).toEqual(['server.sample', 'client.sample'])
+  })
+})
