@@ -41,14 +41,18 @@ export interface Inspection {
 
 /** Judges a file as a bundle, by docs/anchors.md. Never throws: what is wrong is in the findings. */
 export function inspect(file: Uint8Array, options: InspectOptions): Inspection {
-  const { certificates, ...rest } = readBundle(file, options)
+  const { certificates, ...rest } = readBundle(file, { ...options, list: true })
   return { verdict: hasErrors(rest.findings) ? 'reject' : 'accept', certificates, ...rest }
 }
 
 type Reading = Omit<Inspection, 'verdict'>
-type ReadOptions = InspectOptions & { readonly known?: ReadonlyMap<Fingerprint, Anchor> }
+interface ReadOptions extends InspectOptions {
+  readonly known?: ReadonlyMap<Fingerprint, Anchor>
+  /** Without it no certificate is kept: they weigh far more than the anchors made from them. */
+  readonly list?: boolean
+}
 
-/** What `inspect` and `parseBundle` share. Anchors that are `known` are not among its certificates. */
+/** What `inspect` and `parseBundle` share. */
 export function readBundle(file: Uint8Array, options: ReadOptions): Reading {
   const document = readDocument(file, options.format)
   const findings: Finding[] = [...document.findings]
@@ -139,7 +143,7 @@ function judgePart(part: Part, options: ReadOptions): Judged {
     const one = known ? judgeKnown(known, entry, options) : judgeUnseen(entry, options)
     for (const finding of one.findings) findings.push(finding)
     if (one.anchor) anchors.push(one.anchor)
-    if (one.inspected) certificates.push(one.inspected)
+    if (one.inspected && options.list) certificates.push(one.inspected)
   }
   return { anchors, certificates, findings }
 }
