@@ -1,4 +1,5 @@
 /** `render`: what `apply` would write, as manifests for each member; a function of Git alone. */
+import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { writeTree } from '../../adapters/directory/render-tree.ts'
 import { FederationError } from '../../core/errors.ts'
@@ -25,6 +26,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
     })
   }
   const out = resolve(options.out)
+  await mkdir(out, { recursive: true })
   const written = []
   for (const intent of workspace.intents) {
     written.push({ member: intent.member.name, ...(await writeTree(join(out, intent.member.name), render(intent), explain)) })
