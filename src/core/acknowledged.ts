@@ -121,16 +121,11 @@ function judgeInbound(
   }
   for (const domain of foreign) {
     const wanted = scope.roots.get(domain) ?? []
-    for (const chain of mutual)
-      findings.push(
-        ...judgePins(
-          chain.pins,
-          domain,
-          wanted.map((root) => root.fingerprint),
-          proxy,
-        ),
-      )
-    if (wanted.length > 0 && mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))) {
+    const roots = wanted.map((root) => root.fingerprint)
+    const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, roots, proxy))
+    findings.push(...pins)
+    const unnamed = mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))
+    if (wanted.length > 0 && pins.length === 0 && unnamed) {
       findings.push(error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY))
     }
     findings.push(...judgeCallers(scope, config, domain, proxy))
