@@ -15,7 +15,7 @@ interface Layer {
 }
 
 const LAYERS: readonly Layer[] = [
-  { name: 'core', holds: /^src\/core\//, from: [], packages: ['node:crypto', 'zod', 'canonicalize', 'pkijs', 'asn1js'] },
+  { name: 'core', holds: /^src\/core\//, from: [], packages: ['node:crypto', 'zod', 'canonicalize'] },
   { name: 'adapters', holds: /^src\/adapters\//, from: ['core'] },
   { name: 'apply', holds: /^src\/apply(\.ts|\/)/, from: ['core'], packages: [] },
   { name: 'demo', holds: /^src\/demo\//, from: ['core', 'adapters', 'apply', 'cli'] },
