@@ -119,6 +119,18 @@ describe('an apply', () => {
     expect(meshB.writes.filter((line) => line.startsWith('clean'))).toEqual([])
   })
 
+  it('stays to put back what is refused, although the user asked to stop', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const opened = () => meshB.writes.some((line) => line.startsWith('open'))
+    let polls = 0
+    meshB.slow.set('server.sample', 5)
+    meshB.refuses = (_, config) => (config.inbound.some((chain) => chain.pins) && ++polls > 2 ? 'no' : undefined)
+    const { findings } = await run(intentsOf(), { ...world, stopped: opened } as World)
+    expect(codes(findings)).toContain('filter-rejected')
+    expect(meshB.objects.some((o) => o.kind === 'EnvoyFilter')).toBe(false)
+  })
+
   it('can be interrupted by the user between phases', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
@@ -423,6 +435,74 @@ describe('what it looks at', () => {
     const looked = meshA.looked
     await apply(intents, agreed, consentTo(agreed), world)
     expect(meshA.looked).toBe(looked)
+  })
+})
+
+describe('two at once', () => {
+  it('an apply stops where a sever began meanwhile, and re-opens nothing', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const closing = severed()
+    let begun = false
+    meshB.afterWrite = (step) => {
+      if (begun || step.after?.kind !== 'AuthorizationPolicy') return
+      begun = true
+      const entry = seal(world.record.lines.at(-1), { actor: ALICE, at: NOW, reason: 'now', action: 'sever', truster: b, trusted: a })
+      world.record.lines.push(entry)
+      meshB.head = entry.hash
+    }
+    const { findings } = await run(intentsOf(), world)
+    expect(findings).toEqual([expect.objectContaining({ code: 'record-busy', subject: 'cluster-b' })])
+    expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
+    recordHolds(world)
+    expect((await run(closing, world)).findings).toEqual([])
+  })
+
+  it('its end is on the record although somebody else wrote there last', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const { append } = world.record
+    let refused = false
+    world.record.append = async (entry) => {
+      if (entry.action === 'end' && !refused) {
+        refused = true
+        world.record.lines.push(
+          seal(world.record.lines.at(-1), { actor: ALICE, at: NOW, reason: 'x', action: 'sever', truster: a, trusted: b }),
+        )
+        throw new FederationError('record-busy', 'audit.jsonl', 'has changed since it was read')
+      }
+      await append(entry)
+    }
+    const { findings } = await run(intentsOf(), world)
+    expect(findings).toEqual([])
+    expect(world.record.lines.map((entry) => entry.action)).toEqual(['begin', 'sever', 'end'])
+    expect(meshB.head).toBe(recordHolds(world).at(-1)?.hash)
+  })
+
+  it('a mesh that does not let us keep the head there stops itself only', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshA.moveWitness = () => Promise.reject(new FederationError('forbidden', 'cluster-a', 'may not update configmaps'))
+    const { done, findings } = await run(intentsOf(), world)
+    expect(codes(findings)).toEqual(['forbidden'])
+    expect(new Set(done.map((step) => step.member))).toEqual(new Set([b]))
+    expect(meshA.writes).toEqual([])
+  })
+})
+
+describe('a mesh that Git delivers to', () => {
+  it('gets its files at once, and nobody waits for a cluster that has not been given them', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const files: string[] = []
+    meshB.write = async (step) => void files.push(step.phase)
+    const world = memoryWorld([meshA, meshB])
+    const intents = intentsOf(
+      spec((s) => void Object.assign(s.members[1] as object, { cluster: { context: 'b', directory: 'clusters/b' } })),
+    )
+    const { findings } = await run(intents, world)
+    expect(findings).toEqual([])
+    expect(files).toEqual(['guard', 'guard', 'guard', 'open'])
+    expect(world.elapsedMs()).toBeLessThan(2_000)
   })
 })
 

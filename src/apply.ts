@@ -65,7 +65,7 @@ export async function apply(wanted: readonly Intent[], agreed: Plan, consent: Co
       .filter(({ member }) => touched.has(member.name) && !journal.absent.has(member.name))
       .map(async (intent) => {
         const done: Step[] = []
-        const findings = await applyMesh({ intent, wanted, offered, consent, world }, done).catch((thrown: unknown) => [
+        const findings = await applyMesh({ intent, wanted, offered, consent, world, journal }, done).catch((thrown: unknown) => [
           stoppedBy(thrown, intent),
         ])
         return { done, findings }
@@ -86,6 +86,7 @@ interface Job {
   readonly offered: ReadonlySet<Digest>
   readonly consent: Consent
   readonly world: World
+  readonly journal: Journal
 }
 
 function stoppedBy(thrown: unknown, intent: Intent): Finding {
@@ -98,10 +99,12 @@ function stoppedBy(thrown: unknown, intent: Intent): Finding {
  * @returns what stopped it on the way
  */
 async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
-  const { intent, consent, world } = job
+  const { intent, consent, world, journal } = job
   const { name } = intent.member
   const mesh = world.meshes.get(name)
   if (mesh === undefined) return []
+  // What Git delivers is in no proxy before somebody commits it: nobody can wait for that here.
+  const live = mesh.live && intent.member.home?.directory === undefined
   let observation = await look(mesh, intent)
   const going = course(intent, observation, consent)
   if (going === undefined) return observation.objects.ok ? [] : [observation.objects.error]
@@ -118,21 +121,22 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       if (world.stopped?.() === true) return [interrupted(mesh, `before phase ${phase}`)]
       const due = dueIn(phase, steps, consent)
       if (due.length === 0) break
+      if (!(await journal.holds(mesh))) return [overtaken(mesh, phase)]
       const patient = steps.some((step) => consent.steps.has(step.id) && step.changes.some((change) => change.effect === 'widens'))
       const awaited = { mesh, own: going.author.own, phase, patient }
-      if (mesh.live && !settled && phase !== 'guard') {
+      if (live && !settled && phase !== 'guard') {
         const late = await acknowledge(
           { ...awaited, state: expected(going, observation, intent), observation, baseline: [], due: [] },
           world,
         )
         if (late !== undefined) return [late.finding]
       }
-      const baseline = mesh.live ? await evidenceOf(mesh) : []
+      const baseline = live ? await evidenceOf(mesh) : []
       const written = await writeAll(mesh, due, phase, consent, world)
       done.push(...written.done)
       if (written.failed !== undefined) return [written.failed]
       const now = due.reduce(simulate, observation)
-      if (mesh.live) {
+      if (live) {
         const refused = await acknowledge({ ...awaited, state: expected(going, now, intent), observation, baseline, due }, world)
         if (refused?.putBack === true) {
           world.tell({ kind: 'put-back', member: name, phase, because: refused.finding.message })
@@ -144,7 +148,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
         settled = true
       }
       if (steps.length === due.length) return []
-      observation = await look(mesh, intent)
+      observation = live || !mesh.live ? await look(mesh, intent) : now
     }
   }
   return heldBack(steps, consent)
@@ -177,6 +181,9 @@ const outside = (step: Step): Finding =>
     `${step.reason} (${title((step.after ?? step.before) as Manifest)}) was not part of the plan you agreed to: something changed meanwhile`,
     'entente plan, then entente apply',
   )
+
+const overtaken = (mesh: Mesh, phase: Phase): Finding =>
+  error('record-busy', mesh.member, `another apply or sever has begun; this one stopped before phase ${phase}`, 'entente plan')
 
 const interrupted = (mesh: Mesh, when: string): Finding =>
   warning('interrupted', mesh.member, `stopped ${when}`, 'entente apply goes on from here')

@@ -84,7 +84,8 @@ export async function acknowledge(
         world.tell({ kind: 'waiting', member: mesh.member, phase, for: late.map((standing) => standing.proxy) })
       }
     } else if (waited > WAIT_MS) return { putBack: false, finding: { ...proxies.error, severity: 'error' } }
-    if (world.stopped?.() === true)
+    // What was just written may yet be refused, and somebody must be there to put it back.
+    if (world.stopped?.() === true && (due.length === 0 || waited > RESTRICT_MS))
       return {
         putBack: false,
         finding: warning('interrupted', mesh.member, `stopped while waiting for phase ${phase}`, 'entente apply goes on from here'),

@@ -4,7 +4,7 @@ import { FederationError } from '../core/errors.ts'
 import { type Finding, fromError } from '../core/finding.ts'
 import type { AuditDraft, AuditEntry, Digest, Gate, MemberName, Mesh, Step } from '../core/model.ts'
 import { checkWitness, seal } from '../core/record.ts'
-import type { Consent, Outcome, World } from './world.ts'
+import type { Consent, Outcome, RecordStore, World } from './world.ts'
 
 /** `begin` is on the record, and its hash with every mesh, before the first write; `end` after the last. */
 export class Journal {
@@ -47,23 +47,57 @@ export class Journal {
       await world.record.append(head)
     }
     const begin = head as AuditEntry
-    await Promise.all(witnesses.map(({ mesh, head: was }) => mesh.moveWitness(was, begin.hash)))
-    const homes = witnesses.map(({ mesh }) => mesh)
-    return new Journal(consent, world, homes, absent, begin)
+    const moved = await Promise.all(witnesses.map((witness) => move(witness, begin.hash, absent)))
+    return new Journal(consent, world, moved.flat(), absent, begin)
+  }
+
+  /** Whether nobody began an apply or a sever since: what we were told to do may be wrong by now, and is theirs to do. */
+  async holds(mesh: Mesh): Promise<boolean> {
+    return (await mesh.witness()) === this.begin.hash
   }
 
   async close({ done, findings }: Outcome): Promise<void> {
     const stopped = findings.find((f) => f.severity === 'error') ?? findings[0]
-    const end = seal(this.begin, {
+    const end = await addEntry(this.world.record, this.world.sleep, {
       ...said(this.consent, this.world),
       action: 'end',
       begin: this.begin.hash,
       done: done.map((step) => step.id),
       ...(stopped === undefined ? {} : { stopped }),
     })
-    await this.world.record.append(end)
     // A home that is out of reach keeps `begin`, which is in the record as well.
     await Promise.allSettled(this.homes.map((mesh) => mesh.moveWitness(this.begin.hash, end.hash)))
+  }
+}
+
+const TRIES = 20
+
+/**
+ * Adds what happened after whatever stands last by now: it must not be lost because somebody else wrote just then.
+ * @throws FederationError record-busy when it cannot be had for a second, file-unwritable, record-broken
+ */
+export async function addEntry(record: RecordStore, sleep: World['sleep'], draft: AuditDraft): Promise<AuditEntry> {
+  for (let tries = 1; ; tries++) {
+    const entry = seal((await record.entries()).at(-1), draft)
+    try {
+      await record.append(entry)
+      return entry
+    } catch (thrown) {
+      if (!(thrown instanceof FederationError && thrown.code === 'record-busy') || tries === TRIES) throw thrown
+      await sleep(50)
+    }
+  }
+}
+
+/** Who cannot take the new head is left out, and keeps nobody else from going on; who has another one stops everything. */
+async function move({ mesh, head }: Witness, is: Digest, absent: Map<MemberName, Finding>): Promise<readonly Mesh[]> {
+  try {
+    await mesh.moveWitness(head, is)
+    return [mesh]
+  } catch (thrown) {
+    if (!(thrown instanceof FederationError) || thrown.code === 'record-busy') throw thrown
+    absent.set(mesh.member, fromError(thrown))
+    return []
   }
 }
 

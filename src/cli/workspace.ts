@@ -73,7 +73,7 @@ function interrupted(record: readonly AuditEntry[]): readonly Finding[] {
 
 const recordPath = (directory: string): string => join(directory, 'audit.jsonl')
 
-/** The record as a store: every append goes on from what was read last. */
+/** The record as a store: an append goes on from the entries asked for last, or not at all. */
 export async function openRecord(directory: string): Promise<RecordStore & { findings(): readonly Finding[] }> {
   const file = recordFile(recordPath(directory))
   let text = await file.read()
@@ -90,7 +90,10 @@ export async function openRecord(directory: string): Promise<RecordStore & { fin
   }
   return {
     findings: () => told,
-    entries: async () => parseRecord(text.lines, 'audit.jsonl'),
+    entries: async () => {
+      text = await file.read()
+      return parseRecord(text.lines, 'audit.jsonl')
+    },
     append: async (entry) => {
       text = await file.append([printEntry(entry)], text)
     },
