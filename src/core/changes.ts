@@ -1,7 +1,8 @@
-/** What the write of one object changes in trust. */
+/** What the write of one object changes in trust, and whom it disturbs. */
 import { readWorkloads, targetsOf } from './istio/pinned.ts'
+import { isGateway, podsIn } from './istio/pods.ts'
 import { type Inbound, type MeshState, noInbound, noOutbound, type Outbound, type Roots } from './istio/state.ts'
-import type { Change, Manifest } from './model.ts'
+import type { Change, Manifest, Workloads } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { describeWorkloads, workloadsKey } from './workloads.ts'
@@ -109,4 +110,16 @@ function diff(of: 'root' | 'caller', trusted: TrustDomain, before: readonly stri
   const added = after.filter((what) => !before.includes(what)).map((what): Change => ({ effect: 'widens', of, trusted, what }))
   const removed = before.filter((what) => !after.includes(what)).map((what): Change => ({ effect: 'narrows', of, trusted, what }))
   return [...added, ...removed]
+}
+
+/** Every inbound change makes Envoy drain the listener: idle connections end, long ones are cut 45 s later. */
+export function drained(object: Manifest, objects: readonly Manifest[]): number {
+  const at = inboundPlace(object)
+  return at === undefined ? 0 : podsIn(objects, at).filter((pod) => !isGateway(pod, objects)).length
+}
+
+/** The workloads whose inbound listener an object is about. */
+function inboundPlace(object: Manifest): Workloads | undefined {
+  if (object.kind === 'PeerAuthentication' || object.kind === 'AuthorizationPolicy') return readWorkloads(object, 'selector', 'matchLabels')
+  return targetsOf(object).includes('FILTER_CHAIN') ? readWorkloads(object) : undefined
 }

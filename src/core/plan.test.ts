@@ -261,6 +261,50 @@ describe('what stands in the way', () => {
   })
 })
 
+describe('the local domain stays in', () => {
+  const withAlias = (s: Spec) => void Object.assign(s.members[1] ?? {}, { trustDomainAliases: ['old-b.example'] })
+  const misspelt = (s: Spec) => {
+    Object.assign(s.members[1] ?? {}, { trustDomain: 'cluster-bb.example' })
+    s.trust.pop()
+  }
+  const inMesh = (seen: Seens) => {
+    const observed = seen.get(b) as Observation
+    return new Map(seen).set(b, {
+      ...observed,
+      istio: observation({ own: BUNDLE_B, istio: { aliases: ['old-b.example' as typeof B] } }).istio,
+    })
+  }
+  it.each([
+    {
+      name: 'an alias that the file forgot and the mesh still has',
+      seen: () => inMesh(carryOut(inMesh(fresh()), plan(intentsOf(spec(withAlias)), inMesh(fresh()), NOW).steps)),
+      intents: () => intentsOf(),
+      code: 'own-domain-unaccounted',
+    },
+    {
+      name: 'a trust domain that the file now spells otherwise',
+      seen: settled,
+      intents: () => intentsOf(spec(misspelt), BUNDLE_A),
+      code: 'trust-domain-differs',
+    },
+    {
+      name: 'the same, where nothing but the objects can be seen',
+      seen: () => new Map(settled()).set(b, { ...(settled().get(b) as Observation), own: failed(), istio: failed() }),
+      intents: () => intentsOf(spec(misspelt), BUNDLE_A),
+      code: 'cluster-unreachable',
+    },
+  ])('$name changes nothing that is in place', ({ seen, intents, code }) => {
+    const renamed = intents()
+    const { steps, findings } = plan(
+      renamed.filter((intent) => intent.member.name === b),
+      seen(),
+      NOW,
+    )
+    expect(codes(findings)).toContain(code)
+    expect(lines(steps.filter((step) => objectOf(step).kind !== 'ConfigMap'))).toEqual([])
+  })
+})
+
 describe('objects that were edited by hand', () => {
   it.each([
     { kind: 'AuthorizationPolicy', name: 'entente-accept-app-server', fields: { spec: { action: 'ALLOW' } } },

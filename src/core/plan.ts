@@ -1,17 +1,17 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
-import { changesOf } from './changes.ts'
+import { changesOf, drained } from './changes.ts'
 import { digestOf } from './digest.ts'
 import { error, type Finding } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
-import { readWorkloads, targetsOf } from './istio/pinned.ts'
-import { isGateway, podsIn } from './istio/pods.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
-import { type Inbound, type MeshState, type Outbound, ownDomains, wantedState } from './istio/state.ts'
+import { type Inbound, type MeshState, type Outbound, wantedState } from './istio/state.ts'
 import { closed, narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
 import { content, keyOf, ownerOf, sameContent } from './manifest.ts'
-import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step, Workloads } from './model.ts'
+import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step } from './model.ts'
 import { MAX_BYTES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
+import { ownDomainsIn } from './own.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { differences, reasonOf } from './writes.ts'
 
 export interface PlanOptions {
@@ -44,11 +44,13 @@ export interface Course {
 /** The states between which a mesh moves; undefined when its objects could not be seen. */
 export function course(intent: Intent, seen: Observation, { only }: PlanOptions = {}): Course | undefined {
   if (!seen.objects.ok) return undefined
-  const before = readState(seen.objects.value.filter((object) => ownerOf(object) === intent.owner))
-  const wanted = wantedState(intent, before)
-  const author = authorOf(intent)
+  const ours = seen.objects.value.filter((object) => ownerOf(object) === intent.owner)
+  const before = readState(ours)
+  const written = authorOf(intent)
+  const author = { ...written, own: ownDomainsIn(intent, written, before, seen, ours) }
+  const wanted = wantedState(intent, before, author.own)
   const checked = withObstacles(check(intent, wanted, seen), obstacles(intent, wanted, author, seen.objects.value))
-  const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, intent)
+  const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
   return { before, after, author, checked }
 }
 
@@ -60,8 +62,7 @@ const withObstacles = (checked: Checked, { findings, inbound, outbound }: Obstac
 })
 
 /** What is wanted, less what something speaks against. */
-function allowed(wanted: MeshState, before: MeshState, checked: Checked, intent: Intent): MeshState {
-  const own = new Set(ownDomains(intent))
+function allowed(wanted: MeshState, before: MeshState, checked: Checked, own: ReadonlySet<TrustDomain>): MeshState {
   const inbound = [...wanted.inbound].flatMap(([key, scope]): [string, Inbound][] => {
     const strict = scope.strict && !checked.strictAlready.has(key)
     if (!checked.blocked && !checked.blockedInbound.has(key)) return [[key, { ...scope, strict }]]
@@ -146,18 +147,6 @@ function stagesOf({ before, after, author }: Course): readonly { readonly phase:
     const states = phase === 'close' ? [withRetiring(at('open'), at(phase)), at(phase)] : [at(phase)]
     return states.map((state) => ({ phase, state }))
   })
-}
-
-/** Every inbound change makes Envoy drain the listener: idle connections end, long ones are cut 45 s later. */
-function drained(object: Manifest, objects: readonly Manifest[]): number {
-  const at = inboundPlace(object)
-  return at === undefined ? 0 : podsIn(objects, at).filter((pod) => !isGateway(pod, objects)).length
-}
-
-/** The workloads whose inbound listener an object is about. */
-function inboundPlace(object: Manifest): Workloads | undefined {
-  if (object.kind === 'PeerAuthentication' || object.kind === 'AuthorizationPolicy') return readWorkloads(object, 'selector', 'matchLabels')
-  return targetsOf(object).includes('FILTER_CHAIN') ? readWorkloads(object) : undefined
 }
 
 /** What the observation becomes when the step is carried out: for tests and the demo. */

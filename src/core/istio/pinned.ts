@@ -133,6 +133,22 @@ export function readOutboundFilter(object: Manifest): Outbound | undefined {
   return hosts.length === 0 ? undefined : { from: readWorkloads(object), hosts: new Map(hosts) }
 }
 
+/** The SAN prefixes that an inbound filter adds: `spiffe://DOMAIN/`, of every foreign domain. */
+export const inboundPrefixes = (object: Manifest): readonly string[] =>
+  list(at(object, 'spec', 'configPatches')).flatMap((p) =>
+    list(at(p, ...VALIDATION, 'match_subject_alt_names')).map((san) => text(at(san, 'prefix'))),
+  )
+
+const VALIDATION = [
+  'patch',
+  'value',
+  'transport_socket',
+  'typed_config',
+  'common_tls_context',
+  'combined_validation_context',
+  'default_validation_context',
+] as const
+
 /** What the patches of a filter apply to: `FILTER_CHAIN` in an inbound one, `CLUSTER` in an outbound one. */
 export const targetsOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches')).map((p) => at(p, 'applyTo'))
 

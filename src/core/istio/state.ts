@@ -51,8 +51,13 @@ export const noOutbound = (from: Workloads): Outbound => ({ from, hosts: new Map
 /**
  * What the intent asks for.
  * @param before what is in place: where a bundle could not be resolved, that stays as it is
+ * @param ownHeld domains whose roots in place are the mesh's own
  */
-export function wantedState(intent: Intent, before: MeshState = EMPTY): MeshState {
+export function wantedState(
+  intent: Intent,
+  before: MeshState = EMPTY,
+  ownHeld: ReadonlySet<TrustDomain> = new Set(ownDomains(intent)),
+): MeshState {
   const inbound = new Map<string, Inbound>()
   const outbound = new Map<string, Outbound>()
   const shares = new Map<string, Share>()
@@ -99,7 +104,7 @@ export function wantedState(intent: Intent, before: MeshState = EMPTY): MeshStat
     inbound: new Map(
       [...inbound].map(([key, scope]) => [
         key,
-        { ...scope, roots: withOwn(scope.roots, own ?? heldOwn(intent, before.inbound.get(key)?.roots)) },
+        { ...scope, roots: withOwn(scope.roots, own ?? heldOwn(ownHeld, before.inbound.get(key)?.roots)) },
       ]),
     ),
     outbound: new Map(
@@ -109,7 +114,7 @@ export function wantedState(intent: Intent, before: MeshState = EMPTY): MeshStat
           key,
           {
             ...scope,
-            hosts: new Map([...scope.hosts].map(([host, roots]) => [host, withOwn(roots, own ?? heldOwn(intent, held?.get(host)))])),
+            hosts: new Map([...scope.hosts].map(([host, roots]) => [host, withOwn(roots, own ?? heldOwn(ownHeld, held?.get(host)))])),
           },
         ]
       }),
@@ -127,8 +132,8 @@ function ownRoots(intent: Intent): Roots | undefined {
   return new Map(ownDomains(intent).map((domain) => [domain, own.anchors]))
 }
 
-function heldOwn(intent: Intent, held: Roots | undefined): Roots | undefined {
-  const domains = ownDomains(intent).flatMap((domain): [TrustDomain, readonly Root[]][] => {
+function heldOwn(own: ReadonlySet<TrustDomain>, held: Roots | undefined): Roots | undefined {
+  const domains = [...own].flatMap((domain): [TrustDomain, readonly Root[]][] => {
     const roots = held?.get(domain)
     return roots === undefined ? [] : [[domain, roots]]
   })

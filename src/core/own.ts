@@ -1,0 +1,30 @@
+/** Which domains a mesh treats as its own: nothing of ours may ever shut them out. */
+
+import { inboundPrefixes } from './istio/pinned.ts'
+import type { Author } from './istio/render.ts'
+import type { MeshState } from './istio/state.ts'
+import type { Intent, Manifest, Observation } from './model.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
+
+/**
+ * What the file says, what the mesh says, and what stands in our filters already: a file that is wrong about the local
+ * domain is a finding, and must not become a policy against it.
+ * @param ours the objects of this owner, which `before` was read from
+ */
+export function ownDomainsIn(
+  intent: Intent,
+  author: Author,
+  before: MeshState,
+  seen: Observation,
+  ours: readonly Manifest[],
+): ReadonlySet<TrustDomain> {
+  const foreign = new Set(intent.trusts.map((trust) => trust.trustDomain))
+  const said = seen.istio.ok ? [seen.istio.value.trustDomain, ...seen.istio.value.aliases] : []
+  const live = seen.own.ok ? [seen.own.value.trustDomain] : []
+  // Istio names the local domain itself, so that our filters name the others only.
+  const named = new Set(ours.flatMap(inboundPrefixes))
+  const unnamed = [...before.inbound.values()]
+    .flatMap((scope) => [...scope.roots.keys()])
+    .filter((domain) => !named.has(`spiffe://${domain}/`))
+  return new Set([...author.own, ...[...said, ...live, ...unnamed].filter((domain) => !foreign.has(domain))])
+}
