@@ -203,9 +203,11 @@ describe('what a mesh is', () => {
   })
 
   it('a CRL is told, and blocks nothing', () => {
-    const crl = object('v1', 'ConfigMap', 'istio-system/istio-ca-crl')
+    const crl = object('v1', 'ConfigMap', 'istio-system/istio-ca-crl', { data: { 'ca-crl.pem': '-----BEGIN X509 CRL-----' } })
     expect(codes({ objects: [server, crl] })).toContain('warning crl-ignored')
     expect(checked({ objects: [server, crl] }).blocked).toBe(false)
+    const empty = { ...crl, data: { 'ca-crl.pem': '' } }
+    expect(codes({ objects: [server, empty] })).not.toContain('warning crl-ignored')
   })
 
   it('a mesh that trusts nobody is not looked at', () => {

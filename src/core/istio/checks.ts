@@ -106,7 +106,8 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
 }
 
 function checkSurroundings({ member }: Intent, objects: readonly Manifest[]): readonly Finding[] {
-  const crl = objects.find((o) => o.kind === 'ConfigMap' && o.metadata.name === 'istio-ca-crl')
+  // istiod makes this ConfigMap in every mesh, and leaves it empty where its CA has no CRL.
+  const crl = objects.find((o) => o.kind === 'ConfigMap' && o.metadata.name === 'istio-ca-crl' && text(at(o, 'data', 'ca-crl.pem')) !== '')
   if (crl === undefined) return []
   return [
     warning(
