@@ -1,6 +1,6 @@
 /** federation.yaml on disk: read with lines to point at, edited without losing the owner's comments. */
-import { open } from 'node:fs/promises'
-import { type Document, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
+import { open, realpath } from 'node:fs/promises'
+import { type Document, isAlias, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
 import { FederationError } from '../core/errors.ts'
 import { type Problem, parseFederation } from '../core/federation.ts'
 import type { Federation, Severed } from '../core/model.ts'
@@ -25,15 +25,31 @@ export async function readFederationFile(path: string): Promise<Federation> {
  */
 export async function addSevered(path: string, { truster, trusted, at, reason }: Severed): Promise<void> {
   const { document } = parseYaml(path, await readText(path))
-  const entry = document.createNode({ truster, trusted, at: at.toISOString(), reason })
+  const entry = { truster, trusted, at: at.toISOString(), reason }
   const spec = document.get('spec')
   if (!isMap(spec)) throw invalid(path, [`${path}: has no spec`])
-  const severed = spec.get('severed')
+  const severed = spec.get('severed', true)
   if (isSeq(severed)) {
     severed.flow = false
-    severed.add(entry)
-  } else spec.set('severed', document.createNode([entry]))
-  await writeAtomically(path, document.toString({ lineWidth: 0 }))
+    severed.add(document.createNode(entry))
+  } else {
+    // An alias stands for a list that is written elsewhere: what is in it stays severed.
+    const listed: unknown = isAlias(severed) ? severed.resolve(document)?.toJS(document) : []
+    spec.set('severed', document.createNode([...(Array.isArray(listed) ? listed : []), entry]))
+  }
+  const text = document.toString({ lineWidth: 0 })
+  mustSay(path, text, entry)
+  // What the name leads to is written, not the name.
+  await writeAtomically(await realpath(path), text)
+}
+
+/** The file is the owner's: what we make of it must be one that can be read, with what it said before and this. */
+function mustSay(path: string, text: string, { truster, trusted }: { readonly truster: string; readonly trusted: string }): void {
+  const result = parseFederation(parseYaml(path, text).document.toJS({ maxAliasCount: 100 }))
+  const said = 'federation' in result && result.federation.severed.some((s) => s.truster === truster && s.trusted === trusted)
+  if (said) return
+  const problems = 'problems' in result ? result.problems.map(({ message }) => `${path}: ${message}`) : [`${path}: cannot be edited`]
+  throw invalid(path, [...problems, `${path}: write it into spec.severed by hand, then run this again`])
 }
 
 async function readText(path: string): Promise<string> {

@@ -5,6 +5,7 @@ import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
 import { title } from '../../core/manifest.ts'
 import type { Digest, Plan } from '../../core/model.ts'
+import type { PlanOptions } from '../../core/plan.ts'
 import { objectOf } from '../../core/view.ts'
 import { errorText } from '../error-text.ts'
 import type { Io, Output } from '../io.ts'
@@ -66,10 +67,20 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
     return hasErrors(plan.findings) ? 1 : 0
   }
   await agree(`\nCarry out ${steps.size === plan.steps.length ? 'these' : `${steps.size} of these`} steps?`, options, io)
+  await mustBeTheSame(workspace)
   const outcome = await carryOut(workspace, plan, steps, options, meshes, io)
   if (options.output === 'json') io.print(JSON.stringify(applyView(plan, outcome), null, 2))
   else tellOutcome(outcome, io)
   return hasErrors(outcome.findings) || hasErrors(plan.findings) || outcome.findings.length > 0 ? 1 : 0
+}
+
+/** What was severed or approved while somebody read the plan is not in it. */
+async function mustBeTheSame(workspace: Workspace): Promise<void> {
+  const record = await openRecord(workspace.directory)
+  if ((await record.entries()).at(-1)?.hash === workspace.record.at(-1)?.hash) return
+  throw new FederationError('changed-meanwhile', 'audit.jsonl', 'has new entries since the plan was made; nothing was changed', {
+    hint: 'run it again: it plans anew',
+  })
 }
 
 const applyView = (plan: Plan, { done, findings }: Outcome) => ({
@@ -113,7 +124,7 @@ export async function carryOut(
   workspace: Workspace,
   plan: Plan,
   steps: ReadonlySet<Digest>,
-  options: Pick<ApplyOptions, 'reason' | 'overrideGate' | 'forceConflicts'>,
+  options: Pick<ApplyOptions, 'reason' | 'overrideGate' | 'forceConflicts'> & PlanOptions,
   meshes: World['meshes'],
   io: Io,
 ): Promise<Outcome> {
@@ -122,6 +133,7 @@ export async function carryOut(
     steps,
     actor: actor(io),
     reason: options.reason,
+    ...(options.only === undefined ? {} : { only: options.only }),
     ...(options.overrideGate === undefined ? {} : { overrideGate: options.overrideGate }),
     ...(options.forceConflicts === undefined ? {} : { forceConflicts: options.forceConflicts }),
   }

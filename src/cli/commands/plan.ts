@@ -2,7 +2,7 @@
 import { observe } from '../../apply.ts'
 import { hasErrors } from '../../core/finding.ts'
 import type { Plan } from '../../core/model.ts'
-import { plan, type Seens } from '../../core/plan.ts'
+import { type PlanOptions, plan, type Seens } from '../../core/plan.ts'
 import { planView } from '../../core/view.ts'
 import type { Io, Output } from '../io.ts'
 import { planText } from '../text.ts'
@@ -22,9 +22,10 @@ export const exitCode = (made: Plan): number => (hasErrors(made.findings) ? 1 : 
 export async function planNow(
   workspace: Workspace,
   io: Io,
+  options: PlanOptions = {},
 ): Promise<{ readonly plan: Plan; readonly seen: Seens; readonly meshes: Awaited<ReturnType<typeof meshesOf>> }> {
   const meshes = await meshesOf(workspace.federation, workspace, io)
   const seen = await observe(workspace.intents, meshes)
-  const made = plan(workspace.intents, seen, io.now())
+  const made = plan(workspace.intents, seen, io.now(), options)
   return { plan: { ...made, name: workspace.federation.name, findings: [...workspace.findings, ...made.findings] }, seen, meshes }
 }

@@ -1,9 +1,10 @@
 /** `sever`: writes it into the federation file, closes, proves. What only narrows waits for nobody. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { addSevered } from '../../adapters/federation-file.ts'
+import { addEntry } from '../../apply/journal.ts'
 import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
-import type { MemberName, Step } from '../../core/model.ts'
-import { seal } from '../../core/record.ts'
+import type { MemberName } from '../../core/model.ts'
 import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
 import type { Io, Output } from '../io.ts'
@@ -22,25 +23,28 @@ export interface SeverOptions extends FileOptions {
 }
 
 export async function run(options: SeverOptions, io: Io): Promise<number> {
+  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
   const before = await openWorkspace(options, io)
   const truster = options.truster as MemberName
   const trusted = options.trusted as MemberName
-  const severed = isSevered(before, truster, trusted)
-  if (!severed) {
+  const standing = before.federation.severed.find((pair) => pair.truster === truster && pair.trusted === trusted)
+  if (standing === undefined) {
     mustTrust(before, truster, trusted)
     await agree(`${truster} stops trusting ${trusted}, now and until somebody takes it out of spec.severed. Go on?`, options, io)
-    await addSevered(options.file, { truster, trusted, at: io.now(), reason: options.reason })
+  }
+  const at = standing?.at ?? io.now()
+  if (standing === undefined) await addSevered(options.file, { truster, trusted, at, reason: options.reason })
+  // Also where the file was edited by hand, or a crash came between the two.
+  if (!isRecorded(before, truster, trusted, at)) {
     const record = await openRecord(before.directory)
-    await record.append(
-      seal((await record.entries()).at(-1), { actor: actor(io), at: io.now(), reason: options.reason, action: 'sever', truster, trusted }),
-    )
+    await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.reason, action: 'sever', truster, trusted })
     io.tell(`${options.file} and the record say that ${truster} trusts ${trusted} no longer.`)
   }
   return close(truster, trusted, options, io)
 }
 
-const isSevered = ({ federation }: Workspace, truster: MemberName, trusted: MemberName): boolean =>
-  federation.severed.some((pair) => pair.truster === truster && pair.trusted === trusted)
+const isRecorded = ({ record }: Workspace, truster: MemberName, trusted: MemberName, since: Date): boolean =>
+  record.some((entry) => entry.action === 'sever' && entry.truster === truster && entry.trusted === trusted && entry.at >= since)
 
 function mustTrust({ federation }: Workspace, truster: MemberName, trusted: MemberName): void {
   for (const name of [truster, trusted]) {
@@ -57,14 +61,18 @@ function mustTrust({ federation }: Workspace, truster: MemberName, trusted: Memb
   }
 }
 
+/** Looks at the truster and nowhere else: no other mesh that is down delays it. */
 async function close(truster: MemberName, trusted: MemberName, options: SeverOptions, io: Io): Promise<number> {
-  const workspace = await openWorkspace(options, io)
-  const { plan, meshes } = await planNow(workspace, io)
-  const domain = workspace.federation.members.get(trusted)?.trustDomain
-  const about = plan.steps.filter((step) => step.member === truster && narrows(step))
-  const findings = plan.findings.filter((finding) => finding.severity === 'error' && finding.subject.startsWith(truster))
-  io.tell(`\n${planText({ ...plan, steps: about, findings }, io.color)}\n`)
-  const outcome = await carryOut(workspace, plan, new Set(about.map((step) => step.id)), options, meshes, io)
+  const whole = await openWorkspace(options, io)
+  const workspace = { ...whole, intents: whole.intents.filter((intent) => intent.member.name === truster) }
+  const { plan, seen: found, meshes } = await planNow(workspace, io, { only: 'closing' })
+  const steps = new Set(plan.steps.map((step) => step.id))
+  const objects = found.get(truster)?.objects
+  const blind = objects?.ok === false ? [objects.error] : []
+  if (steps.size > 0) io.tell(`\n${planText({ ...plan, findings: [] }, io.color)}\n`)
+  else if (blind.length === 0) io.tell(`\nNothing of ours in ${truster} accepts ${trusted} any more.\n`)
+  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing' }, meshes, io)
+  const outcome = { done: done.done, findings: [...blind, ...done.findings] }
   tellOutcome(outcome, io)
   const { seen } = await planNow(workspace, io)
   const verdicts = verify(workspace.federation, workspace.intents, seen, io.now()).filter(
@@ -72,10 +80,12 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   )
   if (options.output === 'json') io.print(JSON.stringify(verifyView(verdicts, outcome.findings, io.now()), null, 2))
   else io.print(verdicts.map((verdict) => verdictText(verdict, io.color)).join('\n'))
-  if (verdicts.some((verdict) => verdict.state === 'unknown'))
-    io.tell(`\nNo evidence says that ${domain} is refused by live proxies: run entente verify where they can be asked.`)
-  return hasErrors(outcome.findings) || verdicts.some((verdict) => verdict.state === 'broken') ? 1 : 0
+  const { trustDomain } = workspace.federation.members.get(trusted) ?? {}
+  const unknown = verdicts.some((verdict) => verdict.state === 'unknown')
+  if (unknown)
+    io.tell(`\nNo evidence says that live proxies of ${truster} refuse ${trustDomain}: run entente verify where they can be asked.`)
+  // Of a mesh that is only a directory here nothing can be proven here.
+  const provable = workspace.federation.members.get(truster)?.home?.context !== undefined
+  const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging' || (state === 'unknown' && provable))
+  return hasErrors(outcome.findings) || open ? 1 : 0
 }
-
-/** Never widens: what else is pending in the plan stays for `apply`. */
-const narrows = (step: Step): boolean => step.changes.every((change) => change.effect === 'narrows') && step.phase !== 'open'

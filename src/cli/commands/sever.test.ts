@@ -1,0 +1,114 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { A, acceptEntry, authority, B, bundleOf, C } from '../../../test/support/federations.ts'
+import { inDirectories, workspace } from '../../../test/support/workspace.ts'
+import { openRecord } from '../workspace.ts'
+import { run as apply } from './apply.ts'
+import { run as sever } from './sever.ts'
+
+const [a, b, c] = (await Promise.all([A, B, C].map((domain) => authority(domain)))).map(({ bundle }) => bundle)
+const bundles = [a, b, c].flatMap((bundle) => bundle ?? [])
+
+const withC = (change: Parameters<typeof inDirectories>[0] = () => {}) =>
+  inDirectories((s) => {
+    s.members.push({ name: 'cluster-c', trustDomain: 'cluster-c.example' })
+    change(s)
+  })
+const trustInC = {
+  truster: 'cluster-b',
+  trusted: 'cluster-c',
+  distribution: 'pinned',
+  accept: [acceptEntry({ callers: ['cluster-c.example/ns/x/sa/y'] })],
+}
+const pair = { truster: 'cluster-b', trusted: 'cluster-a' }
+const options = { yes: true, output: 'text', reason: 'INC-7' } as const
+const filterOf = (directory: string): Promise<string> =>
+  readFile(join(directory, 'clusters/cluster-b/20-open/envoyfilter-sample-entente-accept-app-server.yaml'), 'utf8')
+
+describe('sever', () => {
+  it('closes at once, although something else in the same object waits to be opened', async () => {
+    await using w = await workspace(withC(), ...bundles)
+    expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
+    await w.write(withC((s) => void s.trust.push(trustInC)))
+    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(0)
+    await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
+  })
+
+  it('leaves what others are trusted for as it is', async () => {
+    await using w = await workspace(
+      withC((s) => void s.trust.push(trustInC)),
+      ...bundles,
+    )
+    await apply({ ...options, file: w.file }, w.io)
+    expect(await filterOf(w.directory)).toContain('cluster-a.example')
+    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(0)
+    const filter = await filterOf(w.directory)
+    expect([filter.includes('cluster-a.example'), filter.includes('cluster-c.example')]).toEqual([false, true])
+  })
+
+  it('fails where nothing could be looked at, with the pair in the file and on the record all the same', async () => {
+    const dead = inDirectories((s) => Object.assign(s.members[1] as object, { cluster: { context: 'nowhere' } }))
+    await using w = await workspace(dead, ...bundles)
+    await writeFile(join(w.directory, 'kubeconfig'), DEAD)
+    expect(await sever({ ...options, ...pair, file: w.file, kubeconfig: join(w.directory, 'kubeconfig') }, w.io)).toBe(1)
+    expect(w.told.join('\n')).toContain('cluster-unreachable')
+    expect((await (await openRecord(w.directory)).entries()).map((entry) => entry.action)).toContain('sever')
+    expect(await readFile(w.file, 'utf8')).toContain('reason: INC-7')
+  })
+
+  it('wants a reason, as the file does', async () => {
+    await using w = await workspace(inDirectories(), ...bundles)
+    const before = await readFile(w.file, 'utf8')
+    await expect(sever({ ...options, ...pair, file: w.file, reason: ' ' }, w.io)).rejects.toThrow(
+      expect.objectContaining({ code: 'usage' }),
+    )
+    expect(await readFile(w.file, 'utf8')).toBe(before)
+  })
+
+  it('puts on the record what somebody wrote into the file by hand, once', async () => {
+    const written = inDirectories((s) => void s.severed.push({ ...pair, at: '2026-05-30T10:00:00Z', reason: 'left' }))
+    await using w = await workspace(written, ...bundles)
+    for (const _ of [1, 2]) await sever({ ...options, ...pair, file: w.file }, w.io)
+    const entries = await (await openRecord(w.directory)).entries()
+    expect(entries.filter((entry) => entry.action === 'sever')).toEqual([expect.objectContaining({ ...pair, reason: 'INC-7' })])
+  })
+
+  it('keeps what an alias in the file severs already', async () => {
+    await using w = await workspace(inDirectories(), ...bundles)
+    const text = (await readFile(w.file, 'utf8')).replace('severed: []', '')
+    const entry = '{ truster: cluster-a, trusted: cluster-b, at: 2026-05-30T10:00:00Z, reason: left }'
+    await writeFile(
+      w.file,
+      `${text.replace('metadata:', 'metadata: # the list below is used twice').trimEnd()}\n  severed: &gone [${entry}]\n`,
+    )
+    await sever({ ...options, ...pair, file: w.file }, w.io)
+    const after = await readFile(w.file, 'utf8')
+    expect(after).toContain('# the list below is used twice')
+    expect(after.match(/truster: cluster-[ab]\n? *,? *trusted/g)?.length).toBeGreaterThanOrEqual(2)
+  })
+})
+
+describe('apply', () => {
+  it('carries nothing out once the record has grown since the plan was shown', async () => {
+    await using w = await workspace(inDirectories(), ...bundles)
+    const confirm = async (): Promise<boolean> => {
+      await sever({ ...options, ...pair, file: w.file }, w.io)
+      return true
+    }
+    const { yes: _, ...asking } = options
+    await expect(apply({ ...asking, file: w.file }, { ...w.io, interactive: true, confirm })).rejects.toThrow(
+      expect.objectContaining({ code: 'changed-meanwhile' }),
+    )
+    await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
+  })
+})
+
+/** A server that refuses connections. */
+const DEAD = `apiVersion: v1
+kind: Config
+clusters: [{ name: nowhere, cluster: { server: "https://127.0.0.1:1" } }]
+users: [{ name: nobody, user: {} }]
+contexts: [{ name: nowhere, context: { cluster: nowhere, user: nobody } }]
+current-context: nowhere
+`

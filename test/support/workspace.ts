@@ -1,0 +1,57 @@
+/** A federation on the disk, with directories for homes, and the commands run on it as main.ts runs them. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { writeBundle } from '../../src/adapters/bundle-files.ts'
+import type { Io } from '../../src/cli/io.ts'
+import { openRecord } from '../../src/cli/workspace.ts'
+import type { Bundle } from '../../src/core/spiffe/bundle.ts'
+import { document, NOW, recordOf, type Spec, spec } from './federations.ts'
+
+export interface TestWorkspace extends AsyncDisposable {
+  readonly directory: string
+  readonly file: string
+  /** Nobody is there to be asked. */
+  readonly io: Io
+  readonly printed: string[]
+  readonly told: string[]
+  /** What the file says from now on. */
+  write(of: Spec): Promise<void>
+}
+
+/** Homes are `clusters/NAME`. */
+export const inDirectories = (change: (spec: Spec) => void = () => {}): Spec =>
+  spec((s) => {
+    for (const member of s.members) member.cluster = { directory: `clusters/${member.name}` }
+    change(s)
+  })
+
+/** @param bundles approved, in `bundles/` and on the record */
+export async function workspace(of: Spec, ...bundles: readonly Bundle[]): Promise<TestWorkspace> {
+  const directory = await mkdtemp(join(tmpdir(), 'entente-'))
+  const file = join(directory, 'federation.yaml')
+  const write = (of: Spec): Promise<void> => writeFile(file, stringify(document(of)))
+  await write(of)
+  await mkdir(join(directory, 'clusters'))
+  for (const bundle of bundles) await writeBundle(directory, bundle)
+  for (const entry of recordOf(...bundles)) {
+    const record = await openRecord(directory)
+    await record.entries()
+    await record.append(entry)
+  }
+  const printed: string[] = []
+  const told: string[] = []
+  const io: Io = {
+    print: (text) => void printed.push(text),
+    tell: (text) => void told.push(text),
+    interactive: false,
+    color: false,
+    now: () => NOW,
+    env: {},
+    confirm: async () => false,
+    readFile,
+    stopped: () => false,
+  }
+  return { directory, file, io, printed, told, write, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
+}
