@@ -1,6 +1,6 @@
 /** federation.yaml on disk: read with lines to point at, edited without losing the owner's comments. */
 import { open, realpath } from 'node:fs/promises'
-import { type Document, isAlias, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
 import { FederationError } from '../core/errors.ts'
 import { type Problem, parseFederation } from '../core/federation.ts'
 import type { Federation, Severed } from '../core/model.ts'
@@ -28,15 +28,11 @@ export async function addSevered(path: string, { truster, trusted, at, reason }:
   const entry = { truster, trusted, at: at.toISOString(), reason }
   const spec = document.get('spec')
   if (!isMap(spec)) throw invalid(path, [`${path}: has no spec`])
-  const severed = spec.get('severed', true)
+  const severed = spec.get('severed')
   if (isSeq(severed)) {
     severed.flow = false
     severed.add(document.createNode(entry))
-  } else {
-    // An alias stands for a list that is written elsewhere: what is in it stays severed.
-    const listed: unknown = isAlias(severed) ? severed.resolve(document)?.toJS(document) : []
-    spec.set('severed', document.createNode([...(Array.isArray(listed) ? listed : []), entry]))
-  }
+  } else spec.set('severed', document.createNode([entry]))
   const text = document.toString({ lineWidth: 0 })
   mustSay(path, text, entry)
   // What the name leads to is written, not the name.

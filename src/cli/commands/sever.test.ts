@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { A, acceptEntry, authority, B, bundleOf, C } from '../../../test/support/federations.ts'
+import { A, acceptEntry, authority, B, C } from '../../../test/support/federations.ts'
 import { inDirectories, workspace } from '../../../test/support/workspace.ts'
 import { openRecord } from '../workspace.ts'
 import { run as apply } from './apply.ts'
@@ -72,20 +72,6 @@ describe('sever', () => {
     for (const _ of [1, 2]) await sever({ ...options, ...pair, file: w.file }, w.io)
     const entries = await (await openRecord(w.directory)).entries()
     expect(entries.filter((entry) => entry.action === 'sever')).toEqual([expect.objectContaining({ ...pair, reason: 'INC-7' })])
-  })
-
-  it('keeps what an alias in the file severs already', async () => {
-    await using w = await workspace(inDirectories(), ...bundles)
-    const text = (await readFile(w.file, 'utf8')).replace('severed: []', '')
-    const entry = '{ truster: cluster-a, trusted: cluster-b, at: 2026-05-30T10:00:00Z, reason: left }'
-    await writeFile(
-      w.file,
-      `${text.replace('metadata:', 'metadata: # the list below is used twice').trimEnd()}\n  severed: &gone [${entry}]\n`,
-    )
-    await sever({ ...options, ...pair, file: w.file }, w.io)
-    const after = await readFile(w.file, 'utf8')
-    expect(after).toContain('# the list below is used twice')
-    expect(after.match(/truster: cluster-[ab]\n? *,? *trusted/g)?.length).toBeGreaterThanOrEqual(2)
   })
 })
 
