@@ -1,0 +1,89 @@
+/** The chain that a mesh's CA presents now, judged against the roots that are approved for it. */
+import { error, type Finding, warning } from './finding.ts'
+import type { Intent, Member, Observation } from './model.ts'
+import type { Bundle } from './spiffe/bundle.ts'
+import { readCertificate } from './x509/certificate.ts'
+import { anchorOf } from './x509/chain.ts'
+
+export type BySubject = ReadonlyMap<string, readonly Bundle[]>
+
+/** Every approved bundle by the names of its roots: a fleet has thousands, and a chain is under few. */
+export function bundlesBySubject(wanted: readonly Intent[]): BySubject {
+  const bundles = wanted.flatMap(({ own, trusts }) => [...(own === undefined ? [] : [own]), ...trusts.flatMap((t) => t.bundle ?? [])])
+  const bySubject = new Map<string, Bundle[]>()
+  for (const bundle of new Map(bundles.map((b) => [b.trustDomain, b])).values()) {
+    for (const { subject } of bundle.anchors) bySubject.set(subject, [...(bySubject.get(subject) ?? []), bundle])
+  }
+  return bySubject
+}
+
+function issuersOf(chain: readonly Uint8Array[]): readonly string[] {
+  try {
+    return [...new Set(chain.map((der) => readCertificate(der).issuer))]
+  } catch {
+    return []
+  }
+}
+
+/** The chain that the trusted mesh's CA presents now must end under an approved root, and under no other domain's. */
+export function judgeChain(
+  trust: Intent['trusts'][number],
+  bySubject: BySubject,
+  member: Member | undefined,
+  observation: Observation | undefined,
+  now: Date,
+): { readonly findings: readonly Finding[]; readonly unknown: boolean } {
+  const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
+  if (presented?.ok !== true) {
+    const why = presented === undefined ? `nothing could be asked of ${trust.trusted}` : presented.error.message
+    const hint =
+      member?.home?.context === undefined
+        ? `no API server of ${trust.trusted} is known here: its owner can run entente verify`
+        : presented?.ok === false
+          ? presented.error.hint
+          : `kubectl --context ${member.home.context} -n ${member.istioNamespace} get pods -l app=istiod`
+    return {
+      findings: [warning('chain-unseen', trust.trusted, `the chain that its CA presents could not be seen: ${why}`, hint)],
+      unknown: true,
+    }
+  }
+  if (trust.bundle === undefined) return { findings: [], unknown: false }
+  const { anchors } = trust.bundle
+  const vouched = anchorOf(presented.value, anchors, now)
+  const foreign = issuersOf(presented.value)
+    .flatMap((issuer) => bySubject.get(issuer) ?? [])
+    .find((bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined)
+  const findings: Finding[] = []
+  if (vouched.anchor === undefined && anchors.length > 0 && anchors.every((anchor) => anchor.notAfter <= now)) {
+    findings.push(
+      error(
+        'root-expired',
+        trust.trusted,
+        `every approved root of ${trust.trustDomain} expired, the last ${latest(anchors).toISOString()}: whatever it signed is refused`,
+        `entente approve ${trust.trusted} && entente apply`,
+      ),
+    )
+  } else if (vouched.anchor === undefined) {
+    findings.push(
+      error(
+        'ca-not-approved',
+        trust.trusted,
+        `the chain that its CA presents now is under no approved root of ${trust.trustDomain}: ${vouched.reason ?? 'another root signed it'}`,
+        `entente approve ${trust.trusted} && entente apply`,
+      ),
+    )
+  }
+  if (foreign !== undefined) {
+    findings.push(
+      error(
+        'root-of-another-domain',
+        trust.trusted,
+        `the chain that its CA presents is under a root approved for ${foreign.trustDomain}`,
+        `two meshes share a root: remove it from bundles/${foreign.trustDomain}.json, or from bundles/${trust.trustDomain}.json`,
+      ),
+    )
+  }
+  return { findings, unknown: false }
+}
+
+const latest = (anchors: Bundle['anchors']): Date => new Date(Math.max(...anchors.map((anchor) => anchor.notAfter.getTime())))
