@@ -148,6 +148,11 @@ describe('what owners should know', () => {
       code: 'warning any-caller cluster-b trusting cluster-a',
     },
     {
+      name: 'callers all, written as a pattern',
+      of: spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ callers: ['cluster-a.example/*'] })] })),
+      code: 'warning any-caller cluster-b trusting cluster-a',
+    },
+    {
       name: 'a service that anyone may serve',
       of: spec(
         (s) =>

@@ -38,8 +38,8 @@ export function intents(
       }
       const trustDomain = memberOf(federation, trust.trusted).trustDomain
       const bundle = resolved.get(trustDomain)
-      if (trust.accept.some((accept) => accept.callers === 'all')) {
-        findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call: callers is all`, 'name the callers'))
+      if (trust.accept.some(({ callers }) => callers === 'all' || callers.some((caller) => caller === `${trustDomain}/*`))) {
+        findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call`, 'name the callers'))
       }
       for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
         findings.push(
@@ -117,7 +117,7 @@ function resolveBundles(
         error(
           'unrecorded-root',
           member.name,
-          `${anchor.fingerprint} is in bundles/${trustDomain}.json, but nobody approved it on the record`,
+          `${anchor.fingerprint} is in bundles/${trustDomain}.json, but ${known === undefined ? 'nobody approved it on the record' : 'the newest approval on the record does not name it'}`,
           `entente approve ${member.name}`,
         ),
       )

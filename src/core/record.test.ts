@@ -112,10 +112,22 @@ describe('what the record says', () => {
     expect([...(approved.get(B)?.keys() ?? [])]).toEqual([fakeRoot('b').fingerprint, fakeRoot('b2').fingerprint])
   })
 
+  it('which roots the newest approval of a domain took: what it left out is approved no longer', () => {
+    const later = sealAll([...drafts, approval(bundleOf(B, fakeRoot('b2')))])
+    expect([...(approvedRoots(later).get(B)?.keys() ?? [])]).toEqual([fakeRoot('b2').fingerprint])
+    expect(approvedRoots(sealAll([...drafts, approval(bundleOf(B))])).get(B)?.size).toBe(0)
+  })
+
   it('which apply never ended', () => {
     const begin = record[4] as AuditEntry
     expect(unfinished(record)).toEqual(begin)
     expect(unfinished([...record, seal(begin, end(begin))])).toBeUndefined()
     expect(unfinished([])).toBeUndefined()
+  })
+
+  it('an apply that was interrupted is history once another one ended', () => {
+    const again = seal(record.at(-1), BEGIN)
+    expect(unfinished([...record, again])).toEqual(again)
+    expect(unfinished([...record, again, seal(again, end(again))])).toBeUndefined()
   })
 })

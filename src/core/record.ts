@@ -68,20 +68,21 @@ export function checkWitness(record: readonly AuditEntry[], witness: Digest | un
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
 
-/** Every root that was ever approved for a domain, with the approval. */
+/**
+ * The roots of each domain's newest approval, with it. An approval is of a bundle as a whole: what it left out is
+ * approved no longer, also when an older bundle file is put back.
+ */
 export function approvedRoots(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, ReadonlyMap<Fingerprint, AuditEntry>> {
-  const approved = new Map<TrustDomain, Map<Fingerprint, AuditEntry>>()
+  const approved = new Map<TrustDomain, ReadonlyMap<Fingerprint, AuditEntry>>()
   for (const entry of record) {
     if (entry.action !== 'approve') continue
-    const roots = approved.get(entry.trustDomain) ?? new Map<Fingerprint, AuditEntry>()
-    for (const root of list(entry.roots) as readonly Fingerprint[]) roots.set(root, entry)
-    approved.set(entry.trustDomain, roots)
+    approved.set(entry.trustDomain, new Map((list(entry.roots) as readonly Fingerprint[]).map((root) => [root, entry])))
   }
   return approved
 }
 
-/** The last apply that wrote `begin` and never `end`: it was interrupted. */
+/** The last apply, if it wrote `begin` and never `end`: it was interrupted, or is under way. One before it is history. */
 export function unfinished(record: readonly AuditEntry[]): (AuditEntry & { readonly action: 'begin' }) | undefined {
-  const ended = new Set(record.flatMap((entry) => (entry.action === 'end' ? [entry.begin] : [])))
-  return record.findLast((entry): entry is AuditEntry & { action: 'begin' } => entry.action === 'begin' && !ended.has(entry.hash))
+  const last = record.findLast((entry): entry is AuditEntry & { action: 'begin' } => entry.action === 'begin')
+  return record.some((entry) => entry.action === 'end' && entry.begin === last?.hash) ? undefined : last
 }
