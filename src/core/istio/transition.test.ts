@@ -10,9 +10,12 @@ import type { Intent, Manifest, Observation, Phase, Step } from '../model.ts'
 import { course, plan, simulate } from '../plan.ts'
 import { objectOf } from '../view.ts'
 import { authorOf, render, renderState } from './render.ts'
+import { wantedState } from './state.ts'
 import { covers, intersect, PHASES } from './transition.ts'
 
 const SERVICES = [service('one/s'), service('two/t')]
+/** The scope that each place is in. */
+const KEYS = ['one/app=x', 'one/app=y,tier=front', '', 'two/']
 const FOREIGN_CALLERS = FOREIGN.flatMap(callersOf)
 
 const see = (wanted: Intent, objects: readonly Manifest[]): Observation =>
@@ -139,6 +142,37 @@ describe('every apply, step by step', () => {
           seen = simulate(seen, step)
           expect([...accepted(objectsOf(seen))].filter((what) => !was.has(what))).toEqual([])
         }
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('closing only takes away nothing but domains that are not wanted where they are', () => {
+    fc.assert(
+      fc.property(situation, ({ before, wanted, seeds: order }) => {
+        const closing = (seen: Observation) => plan([wanted], new Map([[aMember.name, seen]]), NOW, { only: 'closing' })
+        let seen = see(wanted, before)
+        const was = accepted(before)
+        const going = course(wanted, seen)
+        const wantedAt = (what: string) => {
+          const [place, side, ...words] = what.split(' ')
+          const key = KEYS[Number(place)] ?? ''
+          const roots =
+            side === 'in'
+              ? wantedState(wanted, going?.before).inbound.get(key)?.roots
+              : wantedState(wanted, going?.before)
+                  .outbound.get(key)
+                  ?.hosts.get(words.shift() ?? '')
+          return roots?.has(words[0] as typeof LOCAL) ?? false
+        }
+        for (const step of shuffled(closing(seen).steps, order)) {
+          seen = simulate(seen, step)
+          const now = accepted(objectsOf(seen))
+          expect([...now].filter((what) => !was.has(what))).toEqual([])
+          expect([...was].filter((what) => wantedAt(what) && !now.has(what))).toEqual([])
+        }
+        expect([...accepted(objectsOf(seen))].filter((what) => !wantedAt(what))).toEqual([])
+        expect(closing(seen).steps).toEqual([])
       }),
       { numRuns: 100 },
     )
