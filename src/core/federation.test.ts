@@ -57,6 +57,38 @@ describe('a federation file is refused', () => {
       hint: /give each its own/,
     },
     {
+      name: 'a second member in the same cluster',
+      change: (s) => void Object.assign(memberAt(s, 1), { cluster: { context: 'cluster-a', directory: 'b' } }),
+      path: 'spec.members.1.cluster.context',
+      message: /is the cluster of member cluster-a already/,
+      hint: /one mesh in one cluster/,
+    },
+    ...['clusters', './clusters/', 'clusters/b', 'x/../clusters', '.'].map((directory) => ({
+      name: `a directory ${directory} beside clusters`,
+      change: (s: Spec) => {
+        Object.assign(memberAt(s, 0), { cluster: { directory: 'clusters' } })
+        Object.assign(memberAt(s, 1), { cluster: { directory } })
+      },
+      path: 'spec.members.1.cluster.directory',
+      message: /each would remove what the other wrote/,
+    })),
+    {
+      name: 'a member whose ConfigMap would be Istio’s own',
+      change: (s) => void s.members.push({ name: 'istio-ca', trustDomain: 'c.example' }),
+      path: 'spec.members.2.name',
+      message: /istio-ca-root-cert is a ConfigMap of Istio's own/,
+    },
+    {
+      name: 'named callers of cluster.local, which Istio reads as its own domain',
+      change: (s) => {
+        Object.assign(memberAt(s, 0), { trustDomain: 'cluster.local' })
+        accept(s, acceptEntry({ callers: ['cluster.local/ns/sample/sa/client'] }))
+      },
+      path: 'spec.trust.0.accept',
+      message: /callers of cluster\.local cannot be named/,
+      hint: /meshConfig\.trustDomain/,
+    },
+    {
       name: 'cluster.local on both sides',
       change: (s) => {
         Object.assign(memberAt(s, 0), { trustDomain: 'cluster.local' })
@@ -420,5 +452,16 @@ describe('a federation file is taken', () => {
     },
   ])('with $name', ({ change }) => {
     expect(problemsIn(document(spec(change)))).toEqual([])
+  })
+})
+
+describe('homes', () => {
+  it('may lie side by side', () => {
+    const beside = (s: Spec): void => {
+      Object.assign(memberAt(s, 0), { cluster: { directory: 'clusters/a' } })
+      Object.assign(memberAt(s, 1), { cluster: { directory: '../clusters/a' } })
+      s.members.push({ name: 'cluster-c', trustDomain: 'c.example', cluster: { directory: 'clusters/ab' } })
+    }
+    expect(problemsIn(document(spec(beside)))).toEqual([])
   })
 })

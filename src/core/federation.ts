@@ -1,6 +1,7 @@
 /** The federation file: what an owner writes. Parsing gives a Federation, or every problem with its path. */
 import { z } from 'zod'
 import { FederationError } from './errors.ts'
+import { reportSharedHomes } from './homes.ts'
 import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Workloads } from './model.ts'
 import { type Principal, parsePrincipal, trustDomainOf } from './spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from './spiffe/trust-domain.ts'
@@ -100,6 +101,10 @@ export function parseFederation(doc: unknown): { readonly federation: Federation
       ? []
       : [{ truster: pair.truster.name, trusted: pair.trusted.name, at: new Date(entry.at), reason: entry.reason }]
   })
+  reportSharedHomes(
+    parsed.data.spec.members.map(({ name, cluster }, i) => ({ name, ...cluster, path: ['spec', 'members', i, 'cluster'] })),
+    report,
+  )
   reportRepeatedPairs(parsed.data.spec.trust ?? [], report)
   reportOverlaps(parsed.data.spec.trust ?? [], report)
   if (problems.length > 0) return { problems }
@@ -139,6 +144,9 @@ function attempt<T>(read: () => T, path: readonly (string | number)[], report: R
   }
 }
 
+/** A trusted member's roots go into the ConfigMap NAME-root-cert beside Istio's own. */
+const RESERVED: ReadonlySet<string> = new Set(['istio-ca'])
+
 function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Member> {
   const members = new Map<MemberName, Member>()
   const domains = new Map<string, string>()
@@ -149,6 +157,7 @@ function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Mem
     const aliases = (entry.trustDomainAliases ?? []).flatMap(
       (alias, j) => attempt(() => parseTrustDomain(alias), [...path, 'trustDomainAliases', j], report) ?? [],
     )
+    if (RESERVED.has(name)) report([...path, 'name'], `${name}-root-cert is a ConfigMap of Istio's own`, 'choose another name')
     if (members.has(name)) report([...path, 'name'], `a second member named ${name}`, 'names are unique')
     const places = [
       [entry.trustDomain, [...path, 'trustDomain']] as const,
@@ -225,6 +234,13 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
       [...path, 'truster'],
       `member ${truster.name} has no cluster, so nothing can be planned for it`,
       'give the member a cluster (context or directory)',
+    )
+  }
+  if (trusted.trustDomain === 'cluster.local' && (entry.accept ?? []).some((item) => item.callers !== 'all')) {
+    report(
+      [...path, 'accept'],
+      'callers of cluster.local cannot be named: in a policy Istio takes cluster.local for the domain of the mesh that reads it',
+      `give ${trusted.name} a trust domain of its own (meshConfig.trustDomain)`,
     )
   }
   const accept = (entry.accept ?? []).flatMap((item, i): Accept[] => {
