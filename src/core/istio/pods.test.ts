@@ -46,6 +46,18 @@ describe('pods', () => {
     expect(isGateway(of, gateways)).toBe(yes)
   })
 
+  it.each([
+    { role: 'sidecar', gateway: false },
+    { role: 'router', gateway: true },
+    { role: 'waypoint', gateway: true },
+  ])('started as $role: whatever a Gateway selects, is one: $gateway', ({ role, gateway }) => {
+    const proxy = { name: 'istio-proxy', args: ['proxy', role] }
+    const selecting = object('networking.istio.io/v1', 'Gateway', 'other/g', { spec: { selector: { app: 'server' } } })
+    const injected = object('v1', 'Pod', 'sample/s', { spec: { containers: [proxy] } }, { labels: { app: 'server' } })
+    const native = object('v1', 'Pod', 'sample/n', { spec: { initContainers: [proxy] } }, { labels: { app: 'server' } })
+    for (const of of [injected, native]) expect(isGateway(of, [selecting])).toBe(gateway)
+  })
+
   it('are found by namespace and labels', () => {
     const objects = [
       server,

@@ -5,12 +5,12 @@ import { selects } from '../workloads.ts'
 
 const labelsOf = (pod: Manifest): Readonly<Record<string, string>> => strings(pod.metadata.labels)
 
+const PROXY = 'istio-proxy'
+
 /** A sidecar, injected as a container or as a native sidecar, or brought by the pod's own template. */
 export const hasSidecar = (pod: Manifest): boolean =>
   pod.metadata.annotations?.['sidecar.istio.io/status'] !== undefined ||
-  [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))].some(
-    (container) => at(container, 'name') === 'istio-proxy',
-  )
+  [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))].some((container) => at(container, 'name') === PROXY)
 
 /** Runs, or is about to: neither finished nor being deleted. */
 export const isLive = (pod: Manifest): boolean =>
@@ -22,11 +22,31 @@ export const podsIn = (objects: readonly Manifest[], at: Workloads): readonly Ma
 /** istiod's name for the pod's proxy. */
 export const proxyOf = (pod: Manifest): string => `${pod.metadata.name}.${pod.metadata.namespace ?? ''}`
 
-/** A gateway: some Gateway selects it, or it was made for a Gateway API gateway. */
-export const isGateway = (pod: Manifest, objects: readonly Manifest[]): boolean =>
-  labelsOf(pod)['gateway.networking.k8s.io/gateway-name'] !== undefined ||
-  objects.some((object) => {
-    if (object.kind !== 'Gateway') return false
-    const selector = Object.entries(strings(at(object, 'spec', 'selector')))
-    return selector.length > 0 && selector.every(([key, value]) => labelsOf(pod)[key] === value)
-  })
+/**
+ * A gateway, by what its proxy is started as (istio manifests, injection templates: `proxy sidecar`, `proxy router`,
+ * `proxy waypoint`). A Gateway that selects a sidecar has no effect on it (pilot/pkg/model/push_context.go mergeGateways
+ * is for routers): else anybody's Gateway could keep a pod out of our checks. Where the start is not known, its labels tell.
+ */
+export function isGateway(pod: Manifest, objects: readonly Manifest[]): boolean {
+  const role = roleOf(pod)
+  if (role !== '') return role !== 'sidecar'
+  return (
+    labelsOf(pod)['gateway.networking.k8s.io/gateway-name'] !== undefined ||
+    objects.some((object) => {
+      if (object.kind !== 'Gateway') return false
+      const selector = Object.entries(strings(at(object, 'spec', 'selector')))
+      return selector.length > 0 && selector.every(([key, value]) => labelsOf(pod)[key] === value)
+    })
+  )
+}
+
+function roleOf(pod: Manifest): string {
+  const containers = [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))]
+  const args = list(
+    at(
+      containers.find((container) => at(container, 'name') === PROXY),
+      'args',
+    ),
+  )
+  return args[0] === 'proxy' ? text(args[1]) : ''
+}
