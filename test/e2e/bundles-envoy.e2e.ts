@@ -12,9 +12,10 @@ import { type Bundle, printBundle, printPemBundle } from '../../src/core/spiffe/
 import { inspect } from '../../src/core/spiffe/inspect.ts'
 import { parseAnchor } from '../../src/core/x509/anchor.ts'
 import { printPem } from '../../src/core/x509/pem.ts'
-import { Extension, makeCa } from '../support/ca.ts'
-import { asV1, encode, sha1WithRsa, withIssuer, withSerial, withSignatureOid } from '../support/der.ts'
+import { makeCa } from '../support/ca.ts'
+import { withSerial } from '../support/der.ts'
 import { base64, type Go, startGo } from '../support/opinions.ts'
+import { acceptedRoots, refusedFiles } from '../support/root-files.ts'
 import { ensureBuilt } from '../testbed/build.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')
@@ -63,26 +64,7 @@ const ca = await makeCa({ trustDomain: 'a.example' })
 const root = ca.root.der
 
 describe('what is accepted, Envoy and istiod load', async () => {
-  const constraints = new Extension(
-    '2.5.29.30',
-    true,
-    encode(0x30, encode(0xa0, encode(0x30, encode(0x86, Buffer.from('a.example'))))) as Uint8Array<ArrayBuffer>,
-  )
-  const roots = [
-    ...(await Promise.all(
-      (['RSA-2048', 'P-256', 'P-384', 'P-521', 'Ed25519'] as const).map(async (keyAlgorithm) => ({
-        name: keyAlgorithm,
-        der: (await makeCa({ trustDomain: 'a.example', keyAlgorithm })).root.der,
-      })),
-    )),
-    { name: 'no key usage', der: (await makeCa({ trustDomain: 'a.example', root: { keyUsage: undefined } })).root.der },
-    { name: 'name constraints', der: (await makeCa({ trustDomain: 'a.example', root: { extensions: [constraints] } })).root.der },
-    { name: 'not self-issued', der: withIssuer(root, 'b') },
-    {
-      name: 'SHA-1, self-issued',
-      der: withSignatureOid((await makeCa({ trustDomain: 'a.example', keyAlgorithm: 'RSA-2048' })).root.der, sha1WithRsa),
-    },
-  ]
+  const roots = await acceptedRoots()
   const all: Bundle = { ...ca.bundle, anchors: roots.map(({ der }) => parseAnchor(der)), sequence: 7n, refreshHintSeconds: 300 }
 
   it.each(roots)('$name', async ({ der }) => {
@@ -109,35 +91,8 @@ describe('what is accepted, Envoy and istiod load', async () => {
 })
 
 describe('what is refused: what would have happened there', async () => {
-  const pem = printPem(root)
-  const two = pem + printPem(withSerial(root, [1]))
-  const leaf = await ca.leaf('spiffe://a.example/x')
-  it.each([
-    { name: 'a private key after the root', text: pem + ca.root.keyPem, istiod: true, envoy: true },
-    {
-      name: 'garbage in a second block',
-      text: `${pem}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
-      istiod: true,
-      envoy: false,
-    },
-    { name: 'a block cut before END, then a good root', text: `${pem.slice(0, 200)}\n${pem}`, istiod: true, envoy: false },
-    { name: 'joined armour lines', text: two.replace('-----\n-----BEGIN', '----------BEGIN'), istiod: false, envoy: false },
-    { name: 'a byte order mark', text: `\ufeff${pem}`, istiod: false, envoy: false },
-    { name: 'PEM headers', text: pem.replace('-----\n', '-----\nProc-Type: 4,ENCRYPTED\n\n'), istiod: true, envoy: false },
-    { name: 'a leaf beside the root', text: pem + leaf.certPem, istiod: true, envoy: true },
-    { name: 'only a leaf', text: leaf.certPem, istiod: false, envoy: true },
-    { name: 'v1', text: printPem(asV1(root)), istiod: false, envoy: true },
-    { name: 'a negative serial', text: printPem(withSerial(root, [0x80])), istiod: false, envoy: true },
-    { name: 'a negative serial in the second block', text: pem + printPem(withSerial(root, [0x80])), istiod: true, envoy: true },
-    { name: 'RSA 1024', text: (await makeCa({ trustDomain: 'a.example', keyAlgorithm: 'RSA-1024' })).root.pem, istiod: true, envoy: true },
-    {
-      name: 'expired',
-      text: (await makeCa({ trustDomain: 'a.example', notAfter: new Date('2026-01-01T00:00:00Z') })).root.pem,
-      istiod: true,
-      envoy: true,
-    },
-    { name: 'nothing', text: '\n', istiod: false, envoy: false },
-  ])('$name', async ({ text, istiod, envoy: proxy }) => {
+  const files = await refusedFiles()
+  it.each(files)('$name', async ({ text, istiod, envoy: proxy }) => {
     const repaired = /^(joined-blocks|byte-order-mark)$/
     const { verdict, findings } = inspect(Buffer.from(text), { now: NOW })
     expect(verdict === 'reject' || findings.some(({ code }) => repaired.test(code))).toBe(true)

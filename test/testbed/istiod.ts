@@ -9,7 +9,7 @@ import { createNetns, setHidden } from './network.ts'
 import { istiodObjects, runningAt, systemNamespace } from './objects.ts'
 import { createMeshCa, type MeshCa } from './pki.ts'
 import { type Process, start } from './processes.ts'
-import { until } from './run.ts'
+import { Hopeless, until } from './run.ts'
 
 const HIDEABLE_PORTS = [15010, 15012, 15014]
 
@@ -129,7 +129,7 @@ export class Istiod {
   }
 
   async #isReady(): Promise<boolean> {
-    if (this.#process?.alive() !== true) throw new Error(`it ended: ${this.#process?.lastWords()}`)
+    if (this.#process?.alive() !== true) throw new Hopeless(`istiod ${this.cluster} ended: ${this.#process?.lastWords()}`)
     return (await fetch(`http://${this.address}:8080/ready`, { signal: AbortSignal.timeout(1_000) })).ok
   }
 

@@ -46,6 +46,9 @@ export async function run(command: string, args: readonly string[], options: Run
   return result.stdout
 }
 
+/** What is waited for can never come: `until` gives up at once. */
+export class Hopeless extends Error {}
+
 /** Asks until the answer is neither undefined nor false. A question that throws is asked again; its last error is the cause. */
 export async function until<T>(
   what: string,
@@ -61,6 +64,7 @@ export async function until<T>(
       if (answer !== undefined && answer !== false) return answer
       cause = undefined
     } catch (error) {
+      if (error instanceof Hopeless) throw error
       cause = error
     }
     await sleep(everyMs)
