@@ -53,7 +53,26 @@ function checked({ objects = [server], istio = {}, accept = {}, reach = false, s
 const codes = (given: Given = {}) => checked(given).findings.map((f) => `${f.severity} ${f.code}`)
 const loose = (born: string, more: object = {}) => pa('sample/theirs', 'PERMISSIVE', { labels, born, ...more })
 
+describe('the root namespace', () => {
+  it('is no scope, whatever it is called: neither inbound nor outbound', () => {
+    const { findings, blockedInbound, blockedOutbound } = checked({ istio: { rootNamespace: 'sample' }, reach: true })
+    expect(findings.filter((f) => f.code === 'root-namespace').length).toBe(2)
+    expect([blockedInbound.size, blockedOutbound.size]).toEqual([1, 1])
+  })
+})
+
 describe('the mode of a scope', () => {
+  it.each([
+    { name: 'is told when it is older than ours', born: '2020-01-01T00:00:00Z', other: { version: 'v2' }, told: true },
+    { name: 'is nothing when it is STRICT', born: '2020-01-01T00:00:00Z', other: { version: 'v2' }, mode: 'STRICT', told: false },
+    { name: 'is nothing when it is about other pods', born: '2020-01-01T00:00:00Z', other: { app: 'client' }, told: false },
+  ] as const)('a policy for pods that may come $name', ({ born, other, told, ...more }) => {
+    const policy = pa('sample/theirs', 'mode' in more ? more.mode : 'PERMISSIVE', { labels: other, born })
+    const { findings, blockedInbound } = checked({ objects: [server, policy] })
+    expect(findings.some((f) => f.code === 'mtls-may-loosen')).toBe(told)
+    expect(blockedInbound.size).toBe(0)
+  })
+
   it('ours makes it STRICT, and who that shuts out is told', () => {
     const { findings, blockedInbound } = checked({ objects: [server, pod('monitoring/prometheus', {}, { sidecar: false })] })
     expect(findings.map((f) => f.code)).toEqual(['plaintext-refused'])

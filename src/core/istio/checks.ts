@@ -4,8 +4,8 @@
  */
 import { error, type Finding, info, warning } from '../finding.ts'
 import { at, isOurs, keyOf, list, strings, text, title } from '../manifest.ts'
-import type { Intent, IstioFacts, Manifest, Observation, Seen } from '../model.ts'
-import { describeWorkloads, workloadsKey } from '../workloads.ts'
+import type { Intent, IstioFacts, Manifest, Observation, Seen, Workloads } from '../model.ts'
+import { describeWorkloads, relation, workloadsKey } from '../workloads.ts'
 import { describeMode, type Effective, effectiveMode, isStrict } from './mtls.ts'
 import { readWorkloads } from './pinned.ts'
 import { hasSidecar, isGateway, podsIn } from './pods.ts'
@@ -130,7 +130,7 @@ function checkInbound(
   const gateways = pods.filter((pod) => isGateway(pod, objects))
   const sidecars = pods.filter((pod) => !gateways.includes(pod) && hasSidecar(pod))
   const bare = pods.filter((pod) => !gateways.includes(pod) && !hasSidecar(pod))
-  const findings: Finding[] = []
+  const findings: Finding[] = [...rootNamespaceScope(scope.at, rootNamespace, where)]
   if (pods.length === 0)
     findings.push(warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one'))
   if (gateways.length > 0) {
@@ -174,6 +174,19 @@ function checkInbound(
   const mode = checkMode(scope, sidecars, objects, rootNamespace, where)
   return { findings: [...findings, ...mode.findings, ...foreignFilters(scope, objects, where)], strictAlready: mode.strictAlready }
 }
+
+/** The federation file knows where istiod runs; only the mesh config knows which namespace is the root. */
+const rootNamespaceScope = (at: Workloads, rootNamespace: string, where: string): readonly Finding[] =>
+  at.namespace === rootNamespace
+    ? [
+        error(
+          'root-namespace',
+          where,
+          `${rootNamespace} is the mesh's root namespace: what stands there reaches every namespace`,
+          'name the namespace of the workloads',
+        ),
+      ]
+    : []
 
 const names = (pods: readonly Manifest[]): string =>
   pods.length > 3
@@ -233,8 +246,30 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
       )
     }
   }
+  if (first === undefined) {
+    // Some pods of the scope may come to wear more labels than it names.
+    const specific = others.filter((o) => o.metadata.namespace === namespace && relation(selected(o), scope.at) === 'overlapping')
+    const effective = (o: Manifest): Effective =>
+      effectiveMode(
+        { namespace, labels: { ...labels, ...selected(o).labels } },
+        strictAlready ? others : [...others, ...ours],
+        rootNamespace,
+      )
+    for (const policy of specific.filter((o) => !isStrict(effective(o)))) {
+      findings.push(
+        warning(
+          'mtls-may-loosen',
+          where,
+          `${describeMode(effective(policy))}: a pod of ${describeWorkloads(selected(policy))} that comes into this scope would be rejected its listener, and never become ready`,
+          `set ${title(policy)} to STRICT, or keep the two apart`,
+        ),
+      )
+    }
+  }
   return { findings, strictAlready }
 }
+
+const selected = (policy: Manifest): Workloads => readWorkloads(policy, 'selector', 'matchLabels')
 
 const ourPolicy = (scope: Inbound, all: readonly Manifest[]): Manifest => {
   const live = all.find((o) => isOurs(o) && o.metadata.namespace === scope.at.namespace && sameSelector(o, scope))
@@ -246,8 +281,7 @@ const ourPolicy = (scope: Inbound, all: readonly Manifest[]): Manifest => {
   }
 }
 
-const sameSelector = (policy: Manifest, scope: Inbound): boolean =>
-  workloadsKey(readWorkloads(policy, 'selector', 'matchLabels')) === workloadsKey(scope.at)
+const sameSelector = (policy: Manifest, scope: Inbound): boolean => workloadsKey(selected(policy)) === workloadsKey(scope.at)
 
 function remedy({ decidedBy }: Effective, enforced: boolean): string {
   if (decidedBy === undefined) return 'write mtls: enforce, or create a PeerAuthentication with mode STRICT'
@@ -287,7 +321,11 @@ function checkOutbound(
     podsIn(objects, scope.from).length === 0
       ? [warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one')]
       : []
-  return [...none, ...[...scope.hosts.keys()].flatMap((host) => checkHost(host, scope.from.namespace, intent.member.name, objects, istio))]
+  return [
+    ...rootNamespaceScope(scope.from, istio.rootNamespace, where),
+    ...none,
+    ...[...scope.hosts.keys()].flatMap((host) => checkHost(host, scope.from.namespace, intent.member.name, objects, istio)),
+  ]
 }
 
 /** Roots that are approved and not live yet: announced, or left over. */
