@@ -1,6 +1,6 @@
 /** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
-import { error, type Finding, warning } from './finding.ts'
-import { hasSidecar, isGateway, podsIn, proxyOf } from './istio/pods.ts'
+import { distinct, error, type Finding, warning } from './finding.ts'
+import { hasSidecar, isGateway, isPlaced, podsIn, proxyOf } from './istio/pods.ts'
 import { serviceName } from './istio/services.ts'
 import type { Inbound, MeshState, Roots } from './istio/state.ts'
 import type { Evidence, Manifest, Pins, ProxyConfig } from './model.ts'
@@ -16,9 +16,9 @@ export interface Standing {
   readonly findings: readonly Finding[]
 }
 
-/** The sidecars that a set of workloads has now. */
+/** The sidecars that a set of workloads has now: of pods that have a place to run. */
 export const sidecarsIn = (objects: readonly Manifest[], at: Inbound['at']): readonly Manifest[] =>
-  podsIn(objects, at).filter((pod) => hasSidecar(pod) && !isGateway(pod, objects))
+  podsIn(objects, at).filter((pod) => hasSidecar(pod) && isPlaced(pod) && !isGateway(pod, objects))
 
 /**
  * Every proxy that the scopes of `state` reach.
@@ -246,7 +246,3 @@ function judgeHost(
     }),
   )
 }
-
-const distinct = (findings: readonly Finding[]): readonly Finding[] => [
-  ...new Map(findings.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values(),
-]

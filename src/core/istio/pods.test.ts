@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { object, pod } from '../../../test/support/observations.ts'
-import { hasSidecar, isGateway, isLive, podsIn, proxyOf } from './pods.ts'
+import { hasSidecar, isGateway, isLive, isPlaced, podsIn, proxyOf } from './pods.ts'
 
 const server = pod('sample/server', { app: 'server' })
 
@@ -31,6 +31,15 @@ describe('pods', () => {
     { name: 'being deleted', of: object('v1', 'Pod', 'a/b', {}, { deletionTimestamp: '2026-06-01T00:00:00Z' }), yes: false },
   ])('lives when $name: $yes', ({ of, yes }) => {
     expect(isLive(of)).toBe(yes)
+  })
+
+  it.each([
+    { name: 'running', status: { phase: 'Running', podIP: '10.0.0.1' }, yes: true },
+    { name: 'not scheduled yet', status: { phase: 'Pending', podIP: '' }, yes: false },
+    { name: 'starting, its native sidecar first', status: { phase: 'Pending', podIP: '10.0.0.1' }, yes: true },
+    { name: 'not said to be anywhere', status: { phase: 'Pending' }, yes: true },
+  ])('$name has a sidecar that may hold something: $yes', ({ status, yes }) => {
+    expect(isPlaced(object('v1', 'Pod', 'a/b', { status }))).toBe(yes)
   })
 
   it.each([

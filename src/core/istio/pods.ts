@@ -16,6 +16,9 @@ export const hasSidecar = (pod: Manifest): boolean =>
 export const isLive = (pod: Manifest): boolean =>
   at(pod, 'metadata', 'deletionTimestamp') === undefined && !['Succeeded', 'Failed'].includes(text(at(pod, 'status', 'phase')))
 
+/** Whether its sidecar can run: before a pod has an address nothing in it does, and what starts later gets all there is by then. */
+export const isPlaced = (pod: Manifest): boolean => at(pod, 'status', 'phase') !== 'Pending' || at(pod, 'status', 'podIP') !== ''
+
 export const podsIn = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
   objects.filter((object) => object.kind === 'Pod' && isLive(object) && selects(at, object.metadata.namespace ?? '', labelsOf(object)))
 
