@@ -30,3 +30,8 @@ export function fromError(thrown: FederationError): Finding {
 }
 
 export const hasErrors = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error')
+
+/** Each fact once: what several looks at one thing found alike. */
+export const distinct = (findings: readonly Finding[]): readonly Finding[] => [
+  ...new Map(findings.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values(),
+]

@@ -1,5 +1,5 @@
 /** From what owners wrote and approved to what each mesh wishes now. */
-import { error, type Finding, info, warning } from './finding.ts'
+import { distinct, error, type Finding, info, warning } from './finding.ts'
 import type { Approval, AuditEntry, Federation, Intent, Member, MemberName, Seen, Trust } from './model.ts'
 import { approvedRoots } from './record.ts'
 import type { Bundle } from './spiffe/bundle.ts'
@@ -272,7 +272,3 @@ function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[
   for (const item of items) (test(item) ? yes : no).push(item)
   return [yes, no]
 }
-
-const distinct = (findings: readonly Finding[]): Finding[] => [
-  ...new Map(findings.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values(),
-]

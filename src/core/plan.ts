@@ -1,7 +1,7 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
 import { changesOf, drained } from './changes.ts'
 import { digestOf } from './digest.ts'
-import { error, type Finding } from './finding.ts'
+import { distinct, error, type Finding } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
@@ -30,7 +30,12 @@ export function plan(wanted: readonly Intent[], seen: Seens, now: Date, options:
   const parts = wanted.map((intent) => planMesh(intent, seen, now, options))
   const steps = parts.flatMap((part) => part.steps)
   const name = wanted[0]?.owner ?? ''
-  return { name, digest: digestOf([name, ...steps.map((step) => step.id)]), steps, findings: parts.flatMap((part) => part.findings) }
+  return {
+    name,
+    digest: digestOf([name, ...steps.map((step) => step.id)]),
+    steps,
+    findings: distinct(parts.flatMap((part) => part.findings)),
+  }
 }
 
 /** What one mesh is to become, step by step: also what `apply` waits for after each phase. */
