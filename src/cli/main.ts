@@ -7,6 +7,7 @@ import { FederationError } from '../core/errors.ts'
 import { errorText } from './error-text.ts'
 import type { Io } from './io.ts'
 import { program } from './program.ts'
+import { shown } from './screen.ts'
 
 const USAGE = 64
 /** A bundle or a chain; nothing that is read whole is larger. */
@@ -14,17 +15,19 @@ const MAX_BYTES = 64 * 1024 * 1024
 
 let interrupts = 0
 
+const color = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
+
 const io: Io = {
-  print: (text) => void process.stdout.write(`${text}\n`),
-  tell: (text) => void process.stderr.write(`${text}\n`),
+  print: (text) => void process.stdout.write(`${shown(text, { color, terminal: process.stdout.isTTY === true })}\n`),
+  tell: (text) => void process.stderr.write(`${shown(text, { color, terminal: process.stderr.isTTY === true })}\n`),
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
-  color: process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
+  color,
   now: () => new Date(),
   env: process.env,
   confirm: async (question) => {
     const terminal = createInterface({ input: process.stdin, output: process.stderr })
     try {
-      return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim())
+      return /^y(es)?$/i.test((await terminal.question(`${shown(question, { color, terminal: true })} [y/N] `)).trim())
     } finally {
       terminal.close()
     }

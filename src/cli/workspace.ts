@@ -71,7 +71,7 @@ function interrupted(record: readonly AuditEntry[]): readonly Finding[] {
   ]
 }
 
-const recordPath = (directory: string): string => join(directory, 'audit.jsonl')
+export const recordPath = (directory: string): string => join(directory, 'audit.jsonl')
 
 /** The record as a store: an append goes on from the entries asked for last, or not at all. */
 export async function openRecord(directory: string): Promise<RecordStore & { findings(): readonly Finding[] }> {

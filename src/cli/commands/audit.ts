@@ -1,4 +1,5 @@
 /** `audit log|verify|export`: the record, for people, for checks and for auditors. */
+import { access } from 'node:fs/promises'
 import { FederationError } from '../../core/errors.ts'
 import { error, type Finding, fromError, hasErrors, warning } from '../../core/finding.ts'
 import type { AuditEntry } from '../../core/model.ts'
@@ -6,7 +7,7 @@ import { checkWitness, printEntry, unfinished } from '../../core/record.ts'
 import { parseFingerprint } from '../../core/x509/anchor.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, table } from '../text.ts'
-import { type FileOptions, filesOf, meshesOf, openRecord } from '../workspace.ts'
+import { type FileOptions, filesOf, meshesOf, openRecord, recordPath } from '../workspace.ts'
 
 export async function log(options: FileOptions & { output: Output }, io: Io): Promise<number> {
   const entries = await entriesOf(options)
@@ -112,6 +113,18 @@ export async function exportRecord(options: FileOptions & { fingerprint?: string
   return 0
 }
 
+/** @throws FederationError file-unreadable also where there is no record: an absent one is not an empty one */
 async function entriesOf(options: FileOptions): Promise<readonly AuditEntry[]> {
-  return (await openRecord(filesOf(options).directory)).entries()
+  const { directory } = filesOf(options)
+  const entries = await (await openRecord(directory)).entries()
+  if (entries.length > 0 || (await exists(recordPath(directory)))) return entries
+  throw new FederationError('file-unreadable', recordPath(directory), 'there is no record', {
+    hint: 'entente init and approve begin one; -f names another federation',
+  })
 }
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )

@@ -1,6 +1,7 @@
 /** `init`: looks at the clusters and writes a federation in which nothing is open yet. */
 import { access, mkdir } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
+import { stringify } from 'yaml'
 import { bundlePath, writeBundle } from '../../adapters/bundle-files.ts'
 import { writeAtomically } from '../../adapters/files.ts'
 import { FederationError } from '../../core/errors.ts'
@@ -38,7 +39,7 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
   const found = await Promise.all(
     options.context.map(async (context): Promise<Found> => ({ name: memberName(context), ...(await lookAt(context, options, io)) })),
   )
-  const findings = judgeAll(found)
+  const findings = judgeAll(found, options.istioNamespace)
   io.tell(`\n${summary(found)}\n`)
   if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
@@ -65,7 +66,7 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
     await writeBundle(directory, { ...own, sequence: 1n })
     io.tell(`wrote ${join(options.out, 'bundles', basename(bundlePath(directory, own.trustDomain)))}  (roots of ${name})`)
   }
-  await writeAtomically(file, federationText(found))
+  await writeAtomically(file, federationText(found, options.istioNamespace))
   io.tell(
     `wrote ${join(options.out, 'audit.jsonl')}\nwrote ${join(options.out, 'federation.yaml')}\n\nNothing is open yet: say in federation.yaml who may call whom, then: entente plan -f ${join(options.out, 'federation.yaml')}`,
   )
@@ -83,7 +84,7 @@ async function mustBeNew(path: string): Promise<void> {
     })
 }
 
-function judgeAll(found: readonly Found[]): readonly Finding[] {
+function judgeAll(found: readonly Found[], istioNamespace: string): readonly Finding[] {
   const findings: Finding[] = []
   const domains = new Map<string, Found>()
   const approved = new Map<Bundle['trustDomain'], Bundle>()
@@ -129,7 +130,7 @@ function judgeAll(found: readonly Found[]): readonly Finding[] {
         'network-unset',
         cluster.name,
         'its Istio namespace has no network label',
-        `kubectl --context ${cluster.context} label namespace istio-system topology.istio.io/network=NETWORK`,
+        `kubectl --context ${cluster.context} label namespace ${istioNamespace} topology.istio.io/network=NETWORK`,
       ),
     )
   }
@@ -155,11 +156,14 @@ function summary(found: readonly Found[]): string {
   return `${table([['MEMBER', 'TRUST DOMAIN', 'MESH', 'NETWORK', 'REVISIONS'], ...rows])}\n\n${table([['MEMBER', 'ROOT', 'UNTIL', 'SUBJECT'], ...roots])}`
 }
 
-function federationText(found: readonly Found[]): string {
+/** A name as YAML reads it: some names look like numbers. */
+const scalar = (name: string): string => stringify(name).trimEnd()
+
+function federationText(found: readonly Found[], istioNamespace: string): string {
   const members = found.map(
-    ({ name, context, istio }) => `    - name: ${name}
-      trustDomain: ${istio.trustDomain}${istio.aliases.length === 0 ? '' : `\n      trustDomainAliases: [${istio.aliases.join(', ')}]`}${istio.network === undefined ? '' : `\n      network: ${JSON.stringify(istio.network)}`}
-      cluster: { context: ${JSON.stringify(context)} }`,
+    ({ name, context, istio }) => `    - name: ${scalar(name)}
+      trustDomain: ${scalar(istio.trustDomain)}${istio.aliases.length === 0 ? '' : `\n      trustDomainAliases: [${istio.aliases.map(scalar).join(', ')}]`}${istio.network === undefined ? '' : `\n      network: ${JSON.stringify(istio.network)}`}
+      cluster: { context: ${JSON.stringify(context)} }${istioNamespace === 'istio-system' ? '' : `\n      istio: { namespace: ${istioNamespace} }`}`,
   )
   const examples = found.flatMap((truster) => found.filter((other) => other !== truster).map((trusted) => example(truster, trusted)))
   return `# Who trusts whom, in one direction at a time. Nothing is open that is not written here.
