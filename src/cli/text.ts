@@ -39,7 +39,7 @@ export function findingsText(findings: readonly Finding[], color = false): strin
     .join('\n')
 }
 
-const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
+export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
 
 export function planText(plan: Plan, color = false): string {
   const paint = painter(color)

@@ -7,8 +7,10 @@ import {
   approvedOf,
   B,
   bundleOf,
+  digest,
   fakeRoot,
   federation,
+  member,
   NOW,
   type Spec,
   sealAll,
@@ -188,4 +190,35 @@ it('the order of members and trusts in the file changes no intent', () => {
   })
   const byName = (list: readonly Intent[]) => [...list].sort((x, y) => (x.member.name < y.member.name ? -1 : 1))
   expect(byName(wanted(federation(reversed), BUNDLE_A, BUNDLE_B))).toEqual(byName(wanted(federation(), BUNDLE_A, BUNDLE_B)))
+})
+
+describe('a sever that the file no longer has', () => {
+  const said = { actor: ALICE, at: NOW, reason: 'key lost' }
+  const sever = { ...said, action: 'sever', truster: member('cluster-b'), trusted: member('cluster-a') } as const
+  const begin = (trusted: typeof A) =>
+    ({
+      ...said,
+      action: 'begin',
+      plan: digest('p'),
+      steps: [{ id: digest('s'), changes: [{ effect: 'widens', of: 'root', trusted, what: 'x' }] }],
+    }) as const
+  const told = (...drafts: Parameters<typeof sealAll>[0]) =>
+    intents(
+      federation(),
+      approvedOf(BUNDLE_A, BUNDLE_B),
+      sealAll([approval(BUNDLE_A), approval(BUNDLE_B), ...drafts]),
+      NOW,
+    ).findings.filter((f) => f.code === 'sever-lifted')
+
+  it('is told, with who severed it and why', () => {
+    expect(told(sever)).toEqual([
+      expect.objectContaining({ subject: 'cluster-b trusting cluster-a', message: expect.stringContaining('by alice (key lost)') }),
+    ])
+  })
+
+  it('is told until an apply opened it again', () => {
+    expect(told(begin(A), sever, begin(B)).length).toBe(1)
+    expect(told(sever, begin(A))).toEqual([])
+    expect(told(sever, begin(A), sever).length).toBe(1)
+  })
 })

@@ -50,7 +50,7 @@ export function intents(
     })
     return [{ member, owner: federation.name, trusts, lapsed, ...(own === undefined ? {} : { own }) }]
   })
-  findings.push(...oneWay(federation, severed, now))
+  findings.push(...oneWay(federation, severed, now), ...lifted(federation, severed, record, now))
   return { intents: built, findings: distinct(findings) }
 }
 
@@ -213,6 +213,30 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
   })
 }
 
+/** Who takes a pair out of `severed`, or goes back to a file from before, opens it again: told until that is carried out. */
+function lifted(federation: Federation, severed: ReadonlySet<string>, record: readonly AuditEntry[], now: Date): Finding[] {
+  const newest = new Map(
+    record.flatMap((entry, at) => (entry.action === 'sever' ? [[`${entry.truster} ${entry.trusted}`, at] as const] : [])),
+  )
+  return federation.trusts.flatMap((trust): Finding[] => {
+    const at = newest.get(`${trust.truster} ${trust.trusted}`)
+    const entry = at === undefined ? undefined : record[at]
+    if (entry === undefined || severed.has(`${trust.truster} ${trust.trusted}`) || hasEnded(trust, now)) return []
+    const { trustDomain } = memberOf(federation, trust.trusted)
+    const opens = (e: AuditEntry): boolean =>
+      e.action === 'begin' && e.steps.some(({ changes }) => changes.some((c) => c.effect === 'widens' && c.trusted === trustDomain))
+    if (record.slice(at).some(opens)) return []
+    return [
+      warning(
+        'sever-lifted',
+        pair(trust),
+        `was severed ${entry.at.toISOString()} by ${entry.actor.name} (${entry.reason}), and the file no longer says so: apply opens it again`,
+        `if it is to stay closed: entente sever ${trust.truster} ${trust.trusted}`,
+      ),
+    ]
+  })
+}
+
 /** A call needs both: the server accepts the caller, and the caller accepts the server. */
 function oneWay(federation: Federation, severed: ReadonlySet<string>, now: Date): Finding[] {
   const live = federation.trusts.filter((trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && !hasEnded(trust, now))
@@ -220,6 +244,10 @@ function oneWay(federation: Federation, severed: ReadonlySet<string>, now: Date)
   const accepting = new Set(live.filter((t) => t.accept.length > 0).map((t) => `${t.truster} ${t.trusted}`))
   return live.flatMap((trust): Finding[] => {
     const back = `${trust.trusted} ${trust.truster}`
+    const hint = (what: 'reach' | 'accept'): string =>
+      severed.has(back)
+        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
+        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${what}`
     if (memberOf(federation, trust.trusted).home === undefined) return []
     const gaps: Finding[] = []
     if (trust.accept.length > 0 && !reaching.has(back)) {
@@ -228,7 +256,7 @@ function oneWay(federation: Federation, severed: ReadonlySet<string>, now: Date)
           'one-way',
           `${trust.trusted} trusting ${trust.truster}`,
           `${trust.truster} accepts callers of ${trust.trusted}, but no workload of ${trust.trusted} accepts ${trust.truster}'s servers: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
-          `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and reach`,
+          hint('reach'),
         ),
       )
     }
@@ -238,7 +266,7 @@ function oneWay(federation: Federation, severed: ReadonlySet<string>, now: Date)
           'one-way',
           `${trust.trusted} trusting ${trust.truster}`,
           `workloads of ${trust.truster} reach into ${trust.trusted}, but nothing in ${trust.trusted} accepts callers of ${trust.truster}: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
-          `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and accept`,
+          hint('accept'),
         ),
       )
     }

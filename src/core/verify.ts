@@ -185,7 +185,9 @@ function back(trust: Carried, other: Intent | undefined, federation: Federation)
       'one-way',
       trust.trusted,
       `lacks the root of ${trust.truster}: ${what}, so calls fail on its side`,
-      `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`,
+      federation.severed.some((pair) => pair.truster === trust.trusted && pair.trusted === trust.truster)
+        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
+        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`,
     ),
   ]
 }

@@ -27,6 +27,7 @@ export interface ApplyOptions extends FileOptions {
 const EVERY_SECONDS = 15
 
 export async function run(options: ApplyOptions, io: Io): Promise<number> {
+  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
   if (options.watch !== true) return once(options, io)
   if (options.yes !== true || options.consent !== undefined) {
     throw new FederationError(

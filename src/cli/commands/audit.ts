@@ -6,7 +6,7 @@ import type { AuditEntry } from '../../core/model.ts'
 import { checkWitness, printEntry, unfinished } from '../../core/record.ts'
 import { parseFingerprint } from '../../core/x509/anchor.ts'
 import type { Io, Output } from '../io.ts'
-import { findingsText, table } from '../text.ts'
+import { count, findingsText, table } from '../text.ts'
 import { type FileOptions, filesOf, meshesOf, openRecord, recordPath } from '../workspace.ts'
 
 export async function log(options: FileOptions & { output: Output }, io: Io): Promise<number> {
@@ -34,11 +34,11 @@ function what(entry: AuditEntry): string {
     case 'approve':
       return `${entry.trustDomain}: ${entry.roots.map(short).join(', ')} from ${entry.source}`
     case 'begin':
-      return `plan ${short(entry.plan)}, ${entry.steps.length} steps`
+      return `plan ${short(entry.plan)}, ${count(entry.steps.length, 'step')}`
     case 'end':
       return entry.stopped === undefined
-        ? `${entry.done.length} steps done`
-        : `${entry.done.length} steps done, stopped: ${entry.stopped.code}`
+        ? `${count(entry.done.length, 'step')} done`
+        : `${count(entry.done.length, 'step')} done, stopped: ${entry.stopped.code}`
     case 'override':
       return `gate ${entry.gate.needs} of ${short(entry.gate.root)}`
     case 'sever':
@@ -72,7 +72,9 @@ export async function verify(options: FileOptions & { output: Output; offline?: 
   if (options.output === 'json') io.print(JSON.stringify({ valid, entries: entries.length, head, findings }, null, 2))
   else {
     io.print(
-      valid ? `The record holds: ${entries.length} entries, head ${head === null ? 'none' : short(head)}.` : 'The record does not hold.',
+      valid
+        ? `The record holds: ${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}, head ${head === null ? 'none' : short(head)}.`
+        : 'The record does not hold.',
     )
     if (findings.length > 0) io.print(findingsText(findings, io.color))
   }

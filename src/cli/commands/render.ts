@@ -6,7 +6,7 @@ import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
 import { explain, render } from '../../core/istio/render.ts'
 import type { Io, Output } from '../io.ts'
-import { findingsText } from '../text.ts'
+import { count, findingsText } from '../text.ts'
 import { type FileOptions, openWorkspace } from '../workspace.ts'
 
 export async function run(options: FileOptions & { out: string; output: Output; values?: string }, io: Io): Promise<number> {
@@ -34,7 +34,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
   if (options.output === 'json') io.print(JSON.stringify({ out: options.out, members: written }, null, 2))
   else {
     for (const { member, files, removed } of written) {
-      io.print(`${join(options.out, member)}: ${files.length} files`)
+      io.print(`${join(options.out, member)}: ${count(files.length, 'file')}`)
       for (const file of files) io.print(`  ${file}`)
       for (const file of removed) io.print(`  ${file}   removed`)
     }

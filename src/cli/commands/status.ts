@@ -28,7 +28,10 @@ async function once(options: FileOptions & { output: Output }, io: Io): Promise<
   const lines = verdicts.map((verdict): TrustLine => {
     const trusted = workspace.federation.members.get(verdict.trusted)?.trustDomain
     const bundle = trusted === undefined ? undefined : workspace.approved.get(trusted)
-    const ends = bundle?.ok === true ? bundle.value.anchors.map((anchor) => anchor.notAfter.getTime()) : []
+    const ends =
+      bundle?.ok === true && verdict.state !== 'severed' && verdict.roots.length > 0
+        ? bundle.value.anchors.map((anchor) => anchor.notAfter.getTime())
+        : []
     return {
       verdict,
       pending: plan.steps.filter((step) => step.member === verdict.truster).length,
