@@ -72,5 +72,7 @@ const holds = (
 export function unseen(observation: Observation | undefined, member: Member): readonly Finding[] {
   const parts: readonly Seen<unknown>[] = observation === undefined ? [] : [observation.objects, observation.proxies, observation.own]
   if (observation === undefined) return [error('not-observed', member.name, 'was not observed', 'entente verify')]
-  return parts.flatMap((part) => (part.ok ? [] : [{ ...part.error, code: part.error.code, severity: 'warning' as const }]))
+  const failed = parts.flatMap((part) => (part.ok ? [] : [{ ...part.error, severity: 'warning' as const }]))
+  // Where nothing answers, every part says the same.
+  return [...new Map(failed.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values()]
 }

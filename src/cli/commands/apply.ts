@@ -166,5 +166,5 @@ function progressText(event: Progress): string {
 
 export function tellOutcome({ done, findings }: Outcome, io: Io): void {
   if (findings.length > 0) io.tell(`\n${findingsText(findings, io.color)}`)
-  io.tell(`\n${done.length} ${done.length === 1 ? 'step' : 'steps'} carried out. Proof: entente verify`)
+  io.tell(`\n${done.length} ${done.length === 1 ? 'step' : 'steps'} carried out.${done.length === 0 ? '' : ' Proof: entente verify'}`)
 }

@@ -71,11 +71,11 @@ export async function verify(options: FileOptions & { output: Output; offline?: 
   const head = entries.at(-1)?.hash ?? null
   if (options.output === 'json') io.print(JSON.stringify({ valid, entries: entries.length, head, findings }, null, 2))
   else {
-    io.print(
-      valid
-        ? `The record holds: ${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}, head ${head === null ? 'none' : short(head)}.`
-        : 'The record does not hold.',
-    )
+    const stands = `${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}, head ${head === null ? 'none' : short(head)}`
+    const unasked = findings.every(({ code, severity }) => severity !== 'error' || code === 'witness-unseen')
+    if (valid) io.print(`The record holds: ${stands}.`)
+    else if (unasked) io.print(`The file holds: ${stands}. Not every home could be asked which head it remembers.`)
+    else io.print('The record does not hold.')
     if (findings.length > 0) io.print(findingsText(findings, io.color))
   }
   return valid ? 0 : 1
@@ -97,7 +97,7 @@ async function witnesses(entries: readonly AuditEntry[], options: FileOptions, i
           error(
             'witness-unseen',
             mesh.member,
-            `could not be asked which head it remembers: ${thrown.message}`,
+            `could not be asked which head it remembers: ${fromError(thrown).message}`,
             'entente audit verify --offline checks the file alone',
           ),
         ]

@@ -43,7 +43,8 @@ async function once(options: FileOptions & { output: Output }, io: Io): Promise<
   } else {
     io.print(lines.length === 0 ? `${plan.name}: no trust is declared.` : statusText(lines, io.color))
     const findings = [...plan.findings, ...verdicts.flatMap((verdict) => verdict.findings)].filter((finding) => finding.severity !== 'info')
-    const distinct = [...new Map(findings.map((finding) => [`${finding.code} ${finding.subject}`, finding])).values()]
+    // The plan's word, which is the stronger one, before a verdict's.
+    const distinct = findings.filter((one, i) => findings.findIndex((f) => f.code === one.code && f.subject === one.subject) === i)
     if (distinct.length > 0) io.print(`\n${findingsText(distinct, io.color)}`)
   }
   if (hasErrors(plan.findings) || verdicts.some((verdict) => !holds(verdict))) return 1
