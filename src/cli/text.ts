@@ -13,7 +13,8 @@ export const painter =
     color ? styleText(style, text, { validateStream: false }) : text
 
 /** Columns three spaces apart; the last one is not padded. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map((cell) => cell.replace(/\s*\n\s*/g, ' ')))
   const widths: number[] = []
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, stringWidth(cell))
   return rows

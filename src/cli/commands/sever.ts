@@ -82,7 +82,9 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   else io.print(verdicts.map((verdict) => verdictText(verdict, io.color)).join('\n'))
   const { trustDomain } = workspace.federation.members.get(trusted) ?? {}
   const unknown = verdicts.some((verdict) => verdict.state === 'unknown')
-  if (unknown)
+  if (blind.length > 0)
+    io.tell(`\n${truster} could not be looked at, and nothing was closed there: run the same again as soon as it can be reached.`)
+  else if (unknown)
     io.tell(`\nNo evidence says that live proxies of ${truster} refuse ${trustDomain}: run entente verify where they can be asked.`)
   // Of a mesh that is only a directory here nothing can be proven here.
   const provable = workspace.federation.members.get(truster)?.home?.context !== undefined
