@@ -1,7 +1,7 @@
 /** `approve`: the owner's word for a member's roots; the only road from an offer into `bundles/`. */
 import { bundlePath, writeBundle } from '../../adapters/bundle-files.ts'
 import { FederationError } from '../../core/errors.ts'
-import { hasErrors } from '../../core/finding.ts'
+import { type Finding, hasErrors } from '../../core/finding.ts'
 import type { Member, MemberName } from '../../core/model.ts'
 import { approvedRoots, seal } from '../../core/record.ts'
 import { type Bundle, parseBundle } from '../../core/spiffe/bundle.ts'
@@ -27,7 +27,7 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
   const member = memberOf(workspace, options.member)
   const approved = usable(workspace)
   const { bundle, source } = await offerOf(member, options, approved.get(member.trustDomain), io)
-  const findings = judgeOffer(bundle, approved)
+  const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved)]
   const old = new Set(approved.get(member.trustDomain)?.anchors.map((anchor) => anchor.fingerprint))
   const recorded = approvedRoots(workspace.record).get(member.trustDomain)
   const current =
@@ -71,6 +71,16 @@ function memberOf(workspace: Workspace, name: string): Member {
 
 const usable = (workspace: Workspace): ReadonlyMap<TrustDomain, Bundle> =>
   new Map([...workspace.approved].flatMap(([domain, seen]) => (seen.ok ? [[domain, seen.value] as const] : [])))
+
+/** What could not be read is not absent: of another domain, this offer may hold a root of it; of its own, it may be older. */
+function unreadable({ approved }: Workspace, member: Member): readonly Finding[] {
+  return [...approved].flatMap(([domain, seen]): Finding[] => {
+    if (seen.ok) return []
+    if (domain !== member.trustDomain) return [{ ...seen.error, hint: 'restore it from Git first: this offer cannot be compared with it' }]
+    const message = `${seen.error.message}; what this approval changes, and whether it goes back, cannot be told`
+    return [{ ...seen.error, severity: 'warning', message, hint: 'restore it from Git first, if you can' }]
+  })
+}
 
 async function offerOf(
   member: Member,

@@ -1,0 +1,49 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { A, authority, B } from '../../../test/support/federations.ts'
+import { inDirectories, workspace } from '../../../test/support/workspace.ts'
+import { run as approve } from './approve.ts'
+import { run as plan } from './plan.ts'
+
+const [a, next, b] = await Promise.all([authority(A), authority(A, 'next'), authority(B)])
+const options = { yes: true, reason: '' } as const
+
+/** `roots.pem` beside the file, offered with its fingerprint. */
+async function offer(w: Awaited<ReturnType<typeof workspace>>, { root }: typeof a, member = 'cluster-a') {
+  const bundle = join(w.directory, 'roots.pem')
+  await writeFile(bundle, root.pem)
+  return approve({ ...options, file: w.file, member, bundle, fingerprint: [root.anchor.fingerprint] }, w.io)
+}
+
+describe('approve', () => {
+  it('an old bundle that is put back is approved no longer', async () => {
+    await using w = await workspace(inDirectories(), a.bundle, b.bundle)
+    const path = join(w.directory, 'bundles/cluster-a.example.json')
+    const old = await readFile(path)
+    expect(await offer(w, next)).toBe(0)
+    expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
+    await writeFile(path, old)
+    expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(1)
+    expect(JSON.parse(w.printed.at(-1) ?? '').findings).toContainEqual(
+      expect.objectContaining({ code: 'unrecorded-root', message: expect.stringContaining('the newest approval') }),
+    )
+    expect(await offer(w, a)).toBe(0)
+    expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
+  })
+
+  it('refuses while the bundle of another domain cannot be read: its roots may be in the offer', async () => {
+    await using w = await workspace(inDirectories(), a.bundle, b.bundle)
+    await writeFile(join(w.directory, 'bundles/cluster-b.example.json'), '{')
+    await expect(offer(w, next)).rejects.toThrow(expect.objectContaining({ code: 'bundle-refused' }))
+    expect(w.told.join('\n')).toContain('cluster-b.example.json')
+  })
+
+  it('mends its own domain’s, and says that nothing could be compared', async () => {
+    await using w = await workspace(inDirectories(), a.bundle, b.bundle)
+    await writeFile(join(w.directory, 'bundles/cluster-a.example.json'), '{')
+    expect(await offer(w, a)).toBe(0)
+    expect(w.told.join('\n')).toContain('cannot be told')
+    expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
+  })
+})
