@@ -11,7 +11,7 @@ const MAX_BYTES = 4 * 1024 * 1024
 /** @throws FederationError file-unreadable, federation-invalid with every problem, its line and what to do */
 export async function readFederationFile(path: string): Promise<Federation> {
   const { document, lines } = parseYaml(path, await readText(path))
-  const result = parseFederation(document.toJS({ maxAliasCount: 100 }))
+  const result = parseFederation(valueOf(document, path))
   if ('federation' in result) return result.federation
   throw invalid(
     path,
@@ -41,7 +41,7 @@ export async function addSevered(path: string, { truster, trusted, at, reason }:
 
 /** The file is the owner's: what we make of it must be one that can be read, with what it said before and this. */
 function mustSay(path: string, text: string, { truster, trusted }: { readonly truster: string; readonly trusted: string }): void {
-  const result = parseFederation(parseYaml(path, text).document.toJS({ maxAliasCount: 100 }))
+  const result = parseFederation(valueOf(parseYaml(path, text).document, path))
   const said = 'federation' in result && result.federation.severed.some((s) => s.truster === truster && s.trusted === trusted)
   if (said) return
   const problems = 'problems' in result ? result.problems.map(({ message }) => `${path}: ${message}`) : [`${path}: cannot be edited`]
@@ -75,9 +75,20 @@ function parseYaml(path: string, text: string): { readonly document: Document.Pa
   const [first] = document.errors
   if (first !== undefined) {
     const line = first.linePos?.[0].line
-    throw invalid(path, [`${path}${line === undefined ? '' : `:${line}`}: is not YAML: ${first.message.split('\n')[0]}`])
+    const said = (first.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')
+    const why = first.code === 'MULTIPLE_DOCS' ? 'holds more than one document' : `is not YAML: ${said}`
+    throw invalid(path, [`${path}${line === undefined ? '' : `:${line}`}: ${why}`])
   }
   return { document, lines }
+}
+
+/** Aliases that multiply, and ones that name nothing, are found only here. */
+function valueOf(document: Document.Parsed, path: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch (cause) {
+    throw invalid(path, [`${path}: is not YAML: ${cause instanceof Error ? cause.message : String(cause)}`])
+  }
 }
 
 function describe({ path, message, hint }: Problem, document: Document.Parsed, lines: LineCounter, file: string): string {

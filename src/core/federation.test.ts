@@ -89,6 +89,24 @@ describe('a federation file is refused', () => {
       hint: /meshConfig\.trustDomain/,
     },
     {
+      name: 'a list that is empty without saying so',
+      change: (s) => void Object.assign(first(s), { accept: null }),
+      path: 'spec.trust.0.accept',
+      message: /^is empty$/,
+    },
+    {
+      name: 'a name that YAML reads as a number',
+      change: (s) => void Object.assign(first(s), { truster: 5 }),
+      path: 'spec.trust.0.truster',
+      message: /^want text; quote it/,
+    },
+    {
+      name: 'a label that would vanish, and the scope with it grow',
+      change: (s) => accept(s, acceptEntry({ selector: JSON.parse('{ "app": "server", "__proto__": "x" }') })),
+      path: 'spec.trust.0.accept.0.selector.__proto__',
+      message: /unknown field "__proto__"/,
+    },
+    {
       name: 'cluster.local on both sides',
       change: (s) => {
         Object.assign(memberAt(s, 0), { trustDomain: 'cluster.local' })
@@ -453,6 +471,11 @@ describe('a federation file is taken', () => {
   ])('with $name', ({ change }) => {
     expect(problemsIn(document(spec(change)))).toEqual([])
   })
+})
+
+it('a member that could not be read is named once, not by everybody who names it', () => {
+  const problems = problemsIn(document(spec((s) => void Object.assign(memberAt(s, 0), { trustDomain: 'Cluster A!' }))))
+  expect(problems).toEqual([expect.stringContaining('spec.members.0.trustDomain')])
 })
 
 describe('homes', () => {

@@ -89,11 +89,12 @@ type TrustEntry = NonNullable<Document['spec']['trust']>[number]
  */
 export function parseFederation(doc: unknown): { readonly federation: Federation } | { readonly problems: readonly Problem[] } {
   const parsed = schema.safeParse(doc)
-  if (!parsed.success) return { problems: parsed.error.issues.flatMap(problemsOf) }
-  const problems: Problem[] = []
+  const problems: Problem[] = protoKeys(doc, [])
+  if (!parsed.success) return { problems: [...problems, ...parsed.error.issues.flatMap(problemsOf)] }
   const report: Report = (path, message, hint = '') => void problems.push({ path, message, hint })
 
-  const members = readMembers(parsed.data, report)
+  const read = readMembers(parsed.data, report)
+  const members = { read, names: parsed.data.spec.members.map(({ name }) => name) }
   const trusts = (parsed.data.spec.trust ?? []).flatMap((entry, i) => readTrust(entry, ['spec', 'trust', i], members, report))
   const severed = (parsed.data.spec.severed ?? []).flatMap((entry, i): Severed[] => {
     const pair = readPair(entry, ['spec', 'severed', i], members, report)
@@ -108,7 +109,7 @@ export function parseFederation(doc: unknown): { readonly federation: Federation
   reportRepeatedPairs(parsed.data.spec.trust ?? [], report)
   reportOverlaps(parsed.data.spec.trust ?? [], report)
   if (problems.length > 0) return { problems }
-  return { federation: { name: parsed.data.metadata.name, members, trusts, severed } }
+  return { federation: { name: parsed.data.metadata.name, members: read, trusts, severed } }
 }
 
 type Report = (path: readonly (string | number)[], message: string, hint?: string) => void
@@ -121,6 +122,17 @@ const HINTS: Readonly<Record<string, string>> = {
   callers: 'list principals such as cluster-a.example/ns/NAMESPACE/sa/ACCOUNT',
 }
 
+/** zod passes over a key of that name without a word; a selector without one of its labels selects more. */
+function protoKeys(value: unknown, path: readonly (string | number)[]): Problem[] {
+  if (Array.isArray(value)) return value.flatMap((item, i) => protoKeys(item, [...path, i]))
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, item]) =>
+    key === '__proto__'
+      ? [{ path: [...path, key], message: 'unknown field "__proto__"', hint: 'remove it' }]
+      : protoKeys(item, [...path, key]),
+  )
+}
+
 function problemsOf(issue: z.core.$ZodIssue): Problem[] {
   const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol')
   if (issue.code === 'unrecognized_keys') {
@@ -130,8 +142,19 @@ function problemsOf(issue: z.core.$ZodIssue): Problem[] {
       hint: 'remove it, or see docs/federation-file.md for the fields there are',
     }))
   }
-  const missing = issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('received undefined')
-  return [{ path, message: missing ? 'is required' : issue.message, hint: HINTS[String(path.at(-1))] ?? '' }]
+  return [{ path, message: worded(issue.message), hint: HINTS[String(path.at(-1))] ?? '' }]
+}
+
+/** zod's `Invalid input: expected array, received null`. */
+function worded(message: string): string {
+  const [, want, got] = /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? []
+  if (want === undefined) return message
+  const noun: Readonly<Record<string, string>> = {
+    object: 'a mapping',
+    array: 'a list',
+    string: 'text; quote it if YAML reads it as something else',
+  }
+  return got === 'undefined' ? 'is required' : got === 'null' ? 'is empty' : `want ${noun[want] ?? want}`
 }
 
 function attempt<T>(read: () => T, path: readonly (string | number)[], report: Report): T | undefined {
@@ -199,13 +222,17 @@ function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Mem
   return members
 }
 
-type Members = ReadonlyMap<MemberName, Member>
+/** `names`: of all that are written, also of those that could not be read. */
+interface Members {
+  readonly read: ReadonlyMap<MemberName, Member>
+  readonly names: readonly string[]
+}
 
 function readPair(entry: { truster: string; trusted: string }, path: readonly (string | number)[], members: Members, report: Report) {
   const find = (side: 'truster' | 'trusted'): Member | undefined => {
-    const member = members.get(entry[side] as MemberName)
-    if (member === undefined)
-      report([...path, side], `no member is named ${JSON.stringify(entry[side])}`, `members: ${[...members.keys()].join(', ')}`)
+    const member = members.read.get(entry[side] as MemberName)
+    if (member === undefined && !members.names.includes(entry[side]))
+      report([...path, side], `no member is named ${JSON.stringify(entry[side])}`, `members: ${members.names.join(', ')}`)
     return member
   }
   const truster = find('truster')

@@ -74,7 +74,12 @@ function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
   const days = Math.ceil((trust.until.getTime() - now.getTime()) / DAY)
   if (days <= 30)
     findings.push(
-      warning('trust-ends', pair(trust), `ends in ${days} days, at 24:00 UTC of ${day}`, 'give it a new until if it is to go on'),
+      warning(
+        'trust-ends',
+        pair(trust),
+        `ends in ${days === 1 ? 'one day' : `${days} days`}, at 24:00 UTC of ${day}`,
+        'give it a new until if it is to go on',
+      ),
     )
   return false
 }

@@ -68,10 +68,18 @@ describe('two meshes with roots of their own', () => {
     ])
     const [inB, inA] = trusts.map((trust) => trust.findings.filter((finding) => finding.code === 'root-missing'))
     expect(inB).toContainEqual(
-      expect.objectContaining({ subject: 'server.sample', message: expect.stringContaining('of cluster-a.example'), hint: 'entente apply' }),
+      expect.objectContaining({
+        subject: 'server.sample',
+        message: expect.stringContaining('of cluster-a.example'),
+        hint: 'entente apply',
+      }),
     )
     expect(inA).toContainEqual(
-      expect.objectContaining({ subject: 'client.sample', message: expect.stringContaining('of cluster-b.example'), hint: 'entente apply' }),
+      expect.objectContaining({
+        subject: 'client.sample',
+        message: expect.stringContaining('of cluster-b.example'),
+        hint: 'entente apply',
+      }),
     )
   })
 

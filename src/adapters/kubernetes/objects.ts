@@ -31,7 +31,10 @@ interface Wanted {
 const OURS = { labels: `${MANAGED_BY}=entente` }
 
 function wanted(interest: Interest, istioNamespace: string): readonly Wanted[] {
-  const everywhere = [PEER_AUTHENTICATION, ENVOY_FILTER, DESTINATION_RULE, SERVICE_ENTRY, GATEWAY].map((resource) => ({ resource, selection: {} }))
+  const everywhere = [PEER_AUTHENTICATION, ENVOY_FILTER, DESTINATION_RULE, SERVICE_ENTRY, GATEWAY].map((resource) => ({
+    resource,
+    selection: {},
+  }))
   const ours = [CONFIG_MAP, AUTHORIZATION_POLICY].map((resource) => ({ resource, selection: OURS }))
   const near = [...new Set(interest.namespaces)].flatMap((namespace) =>
     [AUTHORIZATION_POLICY, SERVICE, ENDPOINT_SLICE, POD].map((resource) => ({ resource, selection: { namespace } })),
