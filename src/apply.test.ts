@@ -19,6 +19,7 @@ import { type MemoryMesh, memoryMesh, memoryRecord, memoryWorld } from '../test/
 import { ok, peerAuthentication, pod, service } from '../test/support/observations.ts'
 import { apply, type Consent, observe, type World } from './apply.ts'
 import { FederationError } from './core/errors.ts'
+import { error } from './core/finding.ts'
 import type { Digest, Evidence, Intent, MemberName, Plan } from './core/model.ts'
 import { plan } from './core/plan.ts'
 import { parseRecord, printEntry, seal, unfinished } from './core/record.ts'
@@ -257,6 +258,18 @@ describe('proxies that do not follow', () => {
     expect(findings).toEqual([])
     expect(meshB.objects.map((o) => o.kind).sort()).toEqual(['Pod', 'Pod', 'Service'])
     expect(world.elapsedMs() - begun).toBeLessThan(5_000)
+  })
+
+  it('an istiod that cannot be asked does not keep a sever from taking the roots away, but the policy stays until it can', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    const down = error('istiod-unreachable', 'cluster-b', 'no istiod answers', '')
+    Object.assign(meshB, { proxies: async () => ({ ok: false, error: down }) })
+    const { findings } = await run(severed(), world)
+    expect(codes(findings)).toEqual(['istiod-unreachable'])
+    expect(meshB.objects.map((o) => o.kind)).not.toContain('EnvoyFilter')
+    expect(meshB.objects.map((o) => o.kind)).toContain('AuthorizationPolicy')
   })
 
   it('a lagging proxy does not keep a sever from taking the roots away, but the policy stays until it follows', async () => {

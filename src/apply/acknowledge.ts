@@ -42,6 +42,7 @@ export async function acknowledge(
 ): Promise<Refused | undefined> {
   const objects = observation.objects.ok ? observation.objects.value : []
   const earlier = new Map(baseline.map((evidence) => [evidence.proxy, evidence]))
+  const closesNext = !patient && (phase === 'guard' || (phase === 'close' && due.length === 0))
   const begun = world.now().getTime()
   let told = 0
   for (;;) {
@@ -64,8 +65,6 @@ export async function acknowledge(
       }
       const matters = (state: string): boolean => patient || (state !== 'unheard' && state !== 'rejected')
       const late = all.filter(({ state }) => state !== 'ready' && matters(state))
-      // What only closes need not wait until what only restricts is held.
-      if (!patient && phase === 'guard' && waited > RESTRICT_MS) return undefined
       if (late.length === 0) {
         if (due.length > 0) world.tell({ kind: 'acknowledged', member: mesh.member, phase, proxies: all.length, milliseconds: waited })
         return undefined
@@ -84,6 +83,8 @@ export async function acknowledge(
         world.tell({ kind: 'waiting', member: mesh.member, phase, for: late.map((standing) => standing.proxy) })
       }
     } else if (waited > WAIT_MS) return { putBack: false, finding: { ...proxies.error, severity: 'error' } }
+    // What only closes need not wait until what only restricts is held, nor for an istiod that cannot be asked.
+    if (closesNext && waited > RESTRICT_MS) return undefined
     // What was just written may yet be refused, and somebody must be there to put it back.
     if (world.stopped?.() === true && (due.length === 0 || waited > RESTRICT_MS))
       return {

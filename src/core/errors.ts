@@ -39,7 +39,6 @@ export type ErrorCode =
   | 'record-busy'
   | 'not-consented'
   | 'not-confirmed'
-  | 'port-busy'
 
 export class FederationError extends Error {
   override readonly name = 'FederationError'
