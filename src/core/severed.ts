@@ -14,7 +14,12 @@ export function severedVerdict(
 ): Verdict {
   const domain = federation.members.get(pair.trusted)?.trustDomain as TrustDomain
   const observation = seen.get(pair.truster)
-  const base = { ...pair, roots: [], proxies: { total: 0, ready: 0, lagging: [], rejected: [], unheard: [] } }
+  const base = {
+    truster: pair.truster,
+    trusted: pair.trusted,
+    roots: [],
+    proxies: { total: 0, ready: 0, lagging: [], rejected: [], unheard: [] },
+  }
   const blind = intent === undefined ? [] : unseen(observation, intent.member)
   if (intent === undefined || observation?.proxies.ok !== true || blind.length > 0) {
     return {
