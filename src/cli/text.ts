@@ -1,7 +1,7 @@
 /** Text for people: kubectl's plain columns, no boxes. */
 import { styleText } from 'node:util'
 import stringWidth from 'string-width'
-import type { Finding } from '../core/finding.ts'
+import { type Finding, hasErrors } from '../core/finding.ts'
 import { title } from '../core/manifest.ts'
 import type { Change, Plan, Step, Verdict } from '../core/model.ts'
 import { objectOf } from '../core/view.ts'
@@ -45,7 +45,9 @@ export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1
 export function planText(plan: Plan, color = false): string {
   const paint = painter(color)
   const parts: string[] = []
-  if (plan.steps.length === 0) parts.push(`${plan.name}: nothing to do, everything is as written.`)
+  if (plan.steps.length === 0 && hasErrors(plan.findings))
+    parts.push(`${plan.name}: no steps; the errors below say what could not be seen, or what stands in the way.`)
+  else if (plan.steps.length === 0) parts.push(`${plan.name}: nothing to do, everything is as written.`)
   else {
     const members = [...new Set(plan.steps.map((step) => step.member))]
     parts.push(`${plan.name}: ${count(plan.steps.length, 'step')} in ${members.join(', ')}`)

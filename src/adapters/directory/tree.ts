@@ -118,7 +118,10 @@ export function parseManifests(path: string, source: string): readonly Manifest[
   return Array.from(documents).flatMap((document) => {
     const [error] = document.errors
     if (error !== undefined) {
-      throw unreadable(`${path}:${lines.linePos(error.pos[0]).line}`, `is not YAML: ${error.message.split('\n')[0]}`)
+      throw unreadable(
+        `${path}:${lines.linePos(error.pos[0]).line}`,
+        `is not YAML: ${(error.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')}`,
+      )
     }
     try {
       const value: unknown = document.toJS({ maxAliasCount: 100 })

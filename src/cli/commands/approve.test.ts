@@ -32,6 +32,16 @@ describe('approve', () => {
     expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
   })
 
+  it('says that a fingerprint does not fit, also where nothing is new', async () => {
+    await using w = await workspace(inDirectories(), a.bundle, b.bundle)
+    expect(await offer(w, a)).toBe(0)
+    const bundle = join(w.directory, 'roots.pem')
+    const fingerprint = [`sha256:${'0'.repeat(64)}`]
+    await expect(approve({ ...options, file: w.file, member: 'cluster-a', bundle, fingerprint }, w.io)).rejects.toThrow(
+      expect.objectContaining({ code: 'fingerprint-mismatch' }),
+    )
+  })
+
   it('refuses while the bundle of another domain cannot be read: its roots may be in the offer', async () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     await writeFile(join(w.directory, 'bundles/cluster-b.example.json'), '{')

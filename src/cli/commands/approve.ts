@@ -33,7 +33,9 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
   const current =
     bundle.anchors.length === old.size && bundle.anchors.every((anchor) => old.has(anchor.fingerprint) && recorded?.has(anchor.fingerprint))
   if (current && old.size > 0) {
-    io.tell(`${member.name}: all ${old.size} roots of ${member.trustDomain} are approved already; nothing to do.`)
+    if (options.fingerprint !== undefined) checkFingerprints(bundle, options, member)
+    const roots = old.size === 1 ? 'the root' : `all ${old.size} roots`
+    io.tell(`${member.name}: ${roots} of ${member.trustDomain} ${old.size === 1 ? 'is' : 'are'} approved already; nothing to do.`)
     return 0
   }
   io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, old, approved.get(member.trustDomain))}\n`)

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { A, authority } from '../../../test/support/federations.ts'
@@ -19,5 +19,12 @@ describe('audit', () => {
       expect(await verify({ ...options, file: w.file, offline }, w.io)).toBe(1)
       expect(JSON.parse(w.printed.at(-1) ?? '')).toMatchObject({ valid: false, entries: 0, findings: [missing] })
     }
+  })
+
+  it('tells of an entry that a crash cut off', async () => {
+    await using w = await workspace(inDirectories(), bundle)
+    await appendFile(join(w.directory, 'audit.jsonl'), '{"a":')
+    expect(await verify({ ...options, file: w.file }, w.io)).toBe(0)
+    expect(JSON.parse(w.printed.at(-1) ?? '').findings).toEqual([expect.objectContaining({ code: 'record-torn' })])
   })
 })

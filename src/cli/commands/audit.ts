@@ -52,6 +52,7 @@ export async function verify(options: FileOptions & { output: Output; offline?: 
   let entries: readonly AuditEntry[] = []
   try {
     entries = await entriesOf(options)
+    findings.push(...(await openRecord(filesOf(options).directory)).findings())
     if (options.offline !== true) findings.push(...(await witnesses(entries, options, io)))
   } catch (thrown) {
     if (!(thrown instanceof FederationError)) throw thrown
@@ -97,7 +98,7 @@ async function witnesses(entries: readonly AuditEntry[], options: FileOptions, i
           error(
             'witness-unseen',
             mesh.member,
-            `could not be asked which head it remembers: ${fromError(thrown).message}`,
+            `could not be asked which head it remembers: ${thrown.subject === mesh.member ? fromError(thrown).message : thrown.message}`,
             'entente audit verify --offline checks the file alone',
           ),
         ]
