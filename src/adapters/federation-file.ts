@@ -11,7 +11,7 @@ const MAX_BYTES = 4 * 1024 * 1024
 /** @throws FederationError file-unreadable, federation-invalid with every problem, its line and what to do */
 export async function readFederationFile(path: string): Promise<Federation> {
   const { document, lines } = parseYaml(path, await readText(path))
-  const result = parseFederation(valueOf(document, path))
+  const result = parseFederation(plainValue(document, path))
   if ('federation' in result) return result.federation
   throw invalid(
     path,
@@ -41,7 +41,7 @@ export async function addSevered(path: string, { truster, trusted, at, reason }:
 
 /** The file is the owner's: what we make of it must be one that can be read, with what it said before and this. */
 function mustSay(path: string, text: string, { truster, trusted }: { readonly truster: string; readonly trusted: string }): void {
-  const result = parseFederation(valueOf(parseYaml(path, text).document, path))
+  const result = parseFederation(plainValue(parseYaml(path, text).document, path))
   const said = 'federation' in result && result.federation.severed.some((s) => s.truster === truster && s.trusted === trusted)
   if (said) return
   const problems = 'problems' in result ? result.problems.map(({ message }) => `${path}: ${message}`) : [`${path}: cannot be edited`]
@@ -83,7 +83,7 @@ function parseYaml(path: string, text: string): { readonly document: Document.Pa
 }
 
 /** Aliases that multiply, and ones that name nothing, are found only here. */
-function valueOf(document: Document.Parsed, path: string): unknown {
+function plainValue(document: Document.Parsed, path: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 })
   } catch (cause) {
