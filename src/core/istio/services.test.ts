@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { B, bundleOf, SERVER_HOST } from '../../../test/support/federations.ts'
-import { destinationRule as dr, facts, object, service } from '../../../test/support/observations.ts'
+import { destinationRule as dr, facts, object, peerAuthentication as pa, service } from '../../../test/support/observations.ts'
 import type { Manifest } from '../model.ts'
 import { checkHost, serviceName } from './services.ts'
 
@@ -8,6 +8,7 @@ const look = (objects: readonly Manifest[], more: { autoMtls?: boolean; host?: s
   checkHost(more.host ?? SERVER_HOST, 'calls', 'cluster-a', objects, facts(bundleOf(B), { autoMtls: more.autoMtls ?? true }))
 const codes = (objects: readonly Manifest[], more = {}) => look(objects, more).map((f) => `${f.severity} ${f.code}`)
 const server = service('sample/server')
+const headless = service('sample/server', { clusterIP: 'None' })
 const tls = (mode?: string) => ({ tls: mode === undefined ? {} : { mode } })
 const NOT_MUTUAL = ['error reach-not-mutual']
 
@@ -17,7 +18,30 @@ describe('a host that workloads mean to reach', () => {
     { name: 'no such Service', objects: [], found: ['error service-unknown'] },
     { name: 'one of that name elsewhere', objects: [service('other/server')], found: ['error service-unknown'] },
     { name: 'an ExternalName', objects: [service('sample/server', { type: 'ExternalName' })], found: ['error service-unsupported'] },
-    { name: 'a headless Service', objects: [service('sample/server', { clusterIP: 'None' })], found: ['warning headless'] },
+    { name: 'a headless Service, whose endpoints decide', objects: [headless], found: NOT_MUTUAL },
+    {
+      name: 'a headless Service that is always called with mutual TLS',
+      objects: [headless, dr('sample/x', { host: SERVER_HOST, trafficPolicy: tls('ISTIO_MUTUAL') })],
+      found: ['warning headless'],
+    },
+    {
+      name: 'a rule by which endpoints decide',
+      objects: [server, dr('sample/x', { host: SERVER_HOST, trafficPolicy: { loadBalancer: { simple: 'PASSTHROUGH' } } })],
+      found: NOT_MUTUAL,
+    },
+    { name: 'its namespace in plaintext, in the caller’s mesh', objects: [server, pa('sample/off', 'DISABLE')], found: NOT_MUTUAL },
+    { name: 'the whole mesh in plaintext', objects: [server, pa('istio-system/off', 'DISABLE')], found: NOT_MUTUAL },
+    { name: 'some pods there in plaintext', objects: [server, pa('sample/off', 'DISABLE', { labels: { app: 'x' } })], found: [] },
+    {
+      name: 'ISTIO_MUTUAL in the root namespace, and a nearer rule that says nothing',
+      objects: [
+        server,
+        dr('istio-system/x', { host: '*', trafficPolicy: tls('ISTIO_MUTUAL') }),
+        dr('calls/x', { host: SERVER_HOST, trafficPolicy: {} }),
+      ],
+      more: { autoMtls: false },
+      found: NOT_MUTUAL,
+    },
     { name: 'auto mTLS off', objects: [server], more: { autoMtls: false }, found: NOT_MUTUAL },
     {
       name: 'auto mTLS off, and a rule that says ISTIO_MUTUAL',

@@ -2,6 +2,7 @@
 import { error, type Finding, warning } from '../finding.ts'
 import { at, list, text, title } from '../manifest.ts'
 import type { IstioFacts, Manifest } from '../model.ts'
+import { effectiveMode } from './mtls.ts'
 
 /** `server.sample.svc.cluster.local` → its Service; undefined when the host is not of that form. */
 export function serviceName(host: string): { readonly name: string; readonly namespace: string } | undefined {
@@ -64,12 +65,15 @@ export function checkHost(host: string, from: string, member: string, objects: r
       ),
     ]
   }
-  if (!istio.autoMtls && !rules.some((rule) => at(rule, 'spec', 'trafficPolicy', 'tls', 'mode') === 'ISTIO_MUTUAL')) {
+  const doubt = isAlwaysMutual(rules, [from, id.namespace, istio.rootNamespace])
+    ? undefined
+    : notForCertain(service, id.namespace, rules, objects, istio)
+  if (doubt !== undefined) {
     return [
       error(
         'reach-not-mutual',
         host,
-        `${member} has enableAutoMtls: false and no DestinationRule with ISTIO_MUTUAL for this host`,
+        `${member} ${doubt}, and no DestinationRule says ISTIO_MUTUAL for this host`,
         'add a DestinationRule with trafficPolicy.tls.mode: ISTIO_MUTUAL',
       ),
     ]
@@ -85,6 +89,34 @@ export function checkHost(host: string, from: string, member: string, objects: r
     ]
   }
   return []
+}
+
+/** Whether the rule that counts, of the first namespace that has one (push_context.go destinationRule), leaves nothing to auto mTLS. */
+function isAlwaysMutual(rules: readonly Manifest[], namespaces: readonly string[]): boolean {
+  const nearest = namespaces.map((namespace) => rules.filter((rule) => rule.metadata.namespace === namespace)).find((of) => of.length > 0)
+  return nearest?.every((rule) => at(rule, 'spec', 'trafficPolicy', 'tls', 'mode') === 'ISTIO_MUTUAL') ?? false
+}
+
+/**
+ * Why auto mTLS would, or one day could, leave the cluster in plaintext, where our patch is a rejection: it is off, the
+ * service's namespace is DISABLE in the caller's mesh, or its endpoints decide, which may come and go (istio
+ * pilot/pkg/model/push_context.go BestEffortInferServiceMTLSMode, core/cluster_tls.go buildUpstreamTLSSettings, eed52ebb66ad).
+ */
+function notForCertain(
+  service: Manifest,
+  namespace: string,
+  rules: readonly Manifest[],
+  objects: readonly Manifest[],
+  { autoMtls, rootNamespace }: IstioFacts,
+): string | undefined {
+  if (!autoMtls) return 'has enableAutoMtls: false'
+  const { mode, decidedBy } = effectiveMode({ namespace, labels: {} }, objects, rootNamespace)
+  if (mode === 'DISABLE') return `calls it in plaintext (${decidedBy} is DISABLE)`
+  if (at(service, 'spec', 'clusterIP') === 'None')
+    return 'calls it in plaintext whenever it has no endpoint, or one without a sidecar (it is headless)'
+  const through = rules.find((rule) => JSON.stringify(rule.spec ?? '').includes('"PASSTHROUGH"'))
+  if (through === undefined) return undefined
+  return `calls it in plaintext whenever it has no endpoint, or one without a sidecar (${title(through)} says PASSTHROUGH)`
 }
 
 /** Rules that a workload in `from` may be under: its own namespace, the service's, the root's. */
