@@ -54,6 +54,11 @@ describe('the record', () => {
     { name: 'an insertion', texts: [...lines.slice(0, 2), printEntry(seal(record[0], drafts[2] as AuditDraft)), ...lines.slice(2)], at: 3 },
     { name: 'a repetition', texts: [...lines, lines[4]] as string[], at: 6 },
     { name: 'an unknown action', texts: [printEntry(seal(undefined, { ...said, action: 'forget' } as unknown as AuditDraft))], at: 1 },
+    {
+      name: 'an entry that nobody made',
+      texts: [printEntry(seal(undefined, { at: NOW, reason: '', action: 'sever' } as unknown as AuditDraft))],
+      at: 1,
+    },
     { name: 'a line that is no entry', texts: ['[]'], at: 1 },
     {
       name: 'an edit that was sealed anew, by the entry after it',

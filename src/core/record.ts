@@ -40,6 +40,9 @@ export function parseRecord(lines: readonly unknown[], file: string): readonly A
     if (at(rest, 'prev') !== prev || at(rest, 'seq') !== i + 1)
       broken('does not follow the entry before it: an entry was removed, inserted or moved')
     if (!ACTIONS.has(text(at(rest, 'action')))) broken(`has an action this version does not know: ${JSON.stringify(at(rest, 'action'))}`)
+    const said = [at(rest, 'actor', 'name'), at(rest, 'reason'), at(rest, 'at')]
+    if (said.some((one) => typeof one !== 'string') || Number.isNaN(Date.parse(text(at(rest, 'at')))))
+      broken('does not say who did it, why, and when')
     prev = hash as Digest
     return revive(line)
   })
