@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Evidence, ProxyConfig } from '../../core/model.ts'
 import { limit } from '../limit.ts'
 import { type Debug, pushOf, type Sync, versionOf } from './debug.ts'
+import { endings, occurrences } from './search.ts'
 
 const DUMPS_AT_ONCE = 8
 const SETTLE_MS = 200
@@ -109,25 +110,40 @@ function latest(syncs: readonly Sync[]): readonly Sync[] {
  * where that is unmistakable, by connection where it is not, and not at all where neither is.
  */
 async function dumpIds(istiod: Debug, connected: readonly Sync[], asked: readonly Sync[]): Promise<ReadonlyMap<string, string>> {
-  const names = [...new Set(connected.map((sync) => `${sync.cluster} ${sync.proxy}`))].map((key) => key.slice(key.indexOf(' ') + 1))
-  const plain = asked.filter(({ proxy }) => names.filter((other) => mayAnswerTo(other, proxy)).length === 1)
-  const ids = new Map(plain.map(({ proxy }) => [proxy, proxy]))
-  if (plain.length === asked.length) return ids
+  const names = [...new Map(connected.map((sync) => [`${sync.cluster} ${sync.proxy}`, sync.proxy])).values()]
+  const inside = occurrences(
+    names,
+    asked.map(({ proxy }) => proxy),
+  )
+  const atEnd = endings(
+    names,
+    asked.flatMap(({ proxy }) => beforeNumber(proxy) ?? []),
+  )
+  const isPlain = ({ proxy }: Sync): boolean => inside.get(proxy) === 1 && (atEnd.get(beforeNumber(proxy) ?? '') ?? 0) === 0
+  const ids = new Map(asked.filter(isPlain).map(({ proxy }) => [proxy, proxy]))
+  const others = asked.filter(({ proxy }) => !ids.has(proxy))
+  if (others.length === 0) return ids
   const connections = await istiod.connections()
-  for (const { proxy } of asked) {
-    const own = connections.filter((id) => id.startsWith(`${proxy}-`) && /^\d+$/.test(id.slice(proxy.length + 1)))
-    const [id] = own
-    const unmistakable = own.length === 1 && id !== undefined && connections.filter((other) => other.includes(id)).length === 1
-    if (unmistakable && !ids.has(proxy)) ids.set(proxy, id)
+  const byProxy = new Map<string, string[]>()
+  for (const id of connections) {
+    const proxy = beforeNumber(id)
+    const own = proxy === undefined ? undefined : byProxy.get(proxy)
+    if (own !== undefined) own.push(id)
+    else if (proxy !== undefined) byProxy.set(proxy, [id])
+  }
+  const alone = occurrences(
+    connections,
+    others.flatMap(({ proxy }) => byProxy.get(proxy) ?? []),
+  )
+  for (const { proxy } of others) {
+    const [id, ...more] = byProxy.get(proxy) ?? []
+    if (id !== undefined && more.length === 0 && alone.get(id) === 1) ids.set(proxy, id)
   }
   return ids
 }
 
-/** Whether some connection `OTHER-NUMBER` contains `proxy`. */
-function mayAnswerTo(other: string, proxy: string): boolean {
-  const beforeNumber = /^(.*)-\d+$/.exec(proxy)?.[1]
-  return other.includes(proxy) || (beforeNumber !== undefined && other.endsWith(beforeNumber))
-}
+/** `db-0.shop` of `db-0.shop-7`: what looks like a connection's number may be the end of a namespace. */
+const beforeNumber = (id: string): string | undefined => /^(.*)-\d+$/.exec(id)?.[1]
 
 function judge(sync: Sync, wanted: Wanted, config: ProxyConfig | undefined, overtaken: boolean): Evidence {
   const { proxy, listeners, clusters, errors } = sync
