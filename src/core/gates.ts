@@ -65,20 +65,29 @@ const merge = (a: readonly Root[] = [], b: readonly Root[]): readonly Root[] => 
   ...new Map([...a, ...b].map((root) => [root.fingerprint, root])).values(),
 ]
 
-/** Open when what that domain's CA signs with now is under a root that stays, or nothing can be under this one. */
+/**
+ * Open when what that domain's CA signs with now is under a root that stays, and its own mesh has let go of this one:
+ * leaves live on after a switch (24 h by default), and only their owner knows when the last of them is gone. Open, too,
+ * when nothing can be under it any more.
+ */
 function retirement(domain: TrustDomain, root: Root, { intent, seen, now }: Witnesses): Gate {
   const gate = { needs: 'unused', root: root.fingerprint } as const
   if (vouchesForNobody(root, now)) return { ...gate, open: true, waitingFor: [] }
   const trust = intent.trusts.find((other) => other.trustDomain === domain)
   const bundle = trust === undefined ? intent.own : trust.bundle
   const member = trust?.trusted ?? intent.member.name
-  const istio = seen.get(member)?.istio
+  const { istio, own } = seen.get(member) ?? {}
   const presented = istio?.ok === true ? istio.value.presented : undefined
   const issuer = presented?.ok === true ? anchorOf(presented.value, bundle?.anchors ?? [], now).anchor : undefined
-  if (issuer !== undefined) return { ...gate, open: true, waitingFor: [] }
   const what =
-    presented?.ok === true ? `the CA of ${member}, which signs under another root` : `the certificate chain that ${member} presents`
-  return { ...gate, open: false, waitingFor: [what] }
+    presented?.ok !== true
+      ? `the certificate chain that ${member} presents`
+      : issuer === undefined
+        ? `the CA of ${member}, which signs under another root`
+        : own?.ok !== true || own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint)
+          ? `${member}, whose own workloads still accept it (istio-ca-root-cert)`
+          : undefined
+  return { ...gate, open: what === undefined, waitingFor: what === undefined ? [] : [what] }
 }
 
 function vouchesForNobody(root: Root, now: Date): boolean {

@@ -353,9 +353,14 @@ describe('a root that is retired', () => {
   const both = () => bundleOf(A, old.root.anchor, next.root.anchor)
   const onlyNext = () => bundleOf(A, next.root.anchor)
   /** b trusts a under both roots; now only the next one is approved. */
-  const retire = (presented: Observation['istio'], more: (s: Spec) => void = () => {}, bundles: readonly Bundle[] = [BUNDLE_B]) => {
+  const retire = (
+    presented: Observation['istio'],
+    own: Bundle,
+    more: (s: Spec) => void = () => {},
+    bundles: readonly Bundle[] = [BUNDLE_B],
+  ) => {
     const before = settled(spec(more), both(), ...bundles)
-    const seen = new Map(before).set(a, { ...(before.get(a) as Observation), istio: presented })
+    const seen = new Map(before).set(a, { ...(before.get(a) as Observation), istio: presented, own: ok(own) })
     return of(b, plan(intentsOf(spec(more), onlyNext(), ...bundles), seen, NOW).steps)
   }
   const presents = async (ca: typeof old): Promise<Observation['istio']> => {
@@ -364,7 +369,19 @@ describe('a root that is retired', () => {
   }
 
   it.each([
-    { name: 'is open when their CA signs under one that stays', signer: () => presents(next), open: true, waitsFor: [] },
+    {
+      name: 'is open when their CA signs under one that stays, and their mesh let go of it',
+      signer: () => presents(next),
+      open: true,
+      waitsFor: [],
+    },
+    {
+      name: 'is closed while their own workloads accept it: leaves outlive a switch',
+      signer: () => presents(next),
+      own: both,
+      open: false,
+      waitsFor: ['cluster-a, whose own workloads still accept it (istio-ca-root-cert)'],
+    },
     {
       name: 'is closed while their CA signs under it',
       signer: () => presents(old),
@@ -377,8 +394,8 @@ describe('a root that is retired', () => {
       open: false,
       waitsFor: ['the certificate chain that cluster-a presents'],
     },
-  ])('has a gate that $name', async ({ signer, open, waitsFor }) => {
-    const steps = retire(await signer())
+  ])('has a gate that $name', async ({ signer, own = onlyNext, open, waitsFor }) => {
+    const steps = retire(await signer(), own())
     expect(steps.map((step) => step.gates)).toEqual([
       [],
       [{ needs: 'unused', root: old.root.anchor.fingerprint, open, waitingFor: waitsFor }],
