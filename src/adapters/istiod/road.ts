@@ -90,7 +90,7 @@ function dialDirectly(subject: string, pod: IstiodPod, port: number): Promise<Du
 }
 
 /** Keeps connections between the requests of one visit. */
-class RoadAgent extends Agent {
+export class RoadAgent extends Agent {
   readonly #dial: (port: number) => Promise<Duplex>
 
   constructor(dial: (port: number) => Promise<Duplex>) {
