@@ -35,6 +35,8 @@ export interface KubeClient {
 }
 
 const PAGE = 500
+/** More than any cluster that etcd could hold. */
+const MOST = 500_000
 
 export function kubeClient(access: Access, options: { subject?: string; limits?: Partial<Limits> } = {}): KubeClient {
   const subject = options.subject ?? access.context
@@ -88,6 +90,8 @@ export function kubeClient(access: Access, options: { subject?: string; limits?:
         if (!Array.isArray(items)) throw notAnObject(subject, `the list of ${resource.plural}`)
         for (const item of items) all.push(parseLive(subject, item, resource))
         next = text(at(body, 'metadata', 'continue'))
+        if (all.length > MOST)
+          throw new FederationError('cluster-refused', subject, `has more than ${MOST} ${resource.plural}, or never ends its list`)
       } while (next !== '')
       return all
     },
