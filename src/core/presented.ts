@@ -1,14 +1,35 @@
 /** The chain that a mesh's CA presents now, judged against the roots that are approved for it. */
 import { error, type Finding, warning } from './finding.ts'
-import type { Intent, Member, Observation } from './model.ts'
+import type { Federation, Intent, Member, Observation } from './model.ts'
+import type { Seens } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import { readCertificate } from './x509/certificate.ts'
 import { anchorOf } from './x509/chain.ts'
 
-export type BySubject = ReadonlyMap<string, readonly Bundle[]>
+type BySubject = ReadonlyMap<string, readonly Bundle[]>
+type Carried = Intent['trusts'][number]
+
+export interface Judged {
+  readonly findings: readonly Finding[]
+  /** The chain could not be seen. */
+  readonly unknown: boolean
+}
+
+/** Judges the chain of every trusted mesh once, however many trust it: reading certificates is what costs. */
+export function chainJudge(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): (trust: Carried) => Judged {
+  const bySubject = bundlesBySubject(wanted)
+  const judged = new Map<string, Judged>()
+  return (trust) => {
+    const roots = trust.bundle?.anchors.map(({ fingerprint }) => fingerprint)
+    const key = `${trust.trusted} ${trust.trustDomain} ${roots ?? 'none'}`
+    const known = judged.get(key) ?? judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now)
+    judged.set(key, known)
+    return known
+  }
+}
 
 /** Every approved bundle by the names of its roots: a fleet has thousands, and a chain is under few. */
-export function bundlesBySubject(wanted: readonly Intent[]): BySubject {
+function bundlesBySubject(wanted: readonly Intent[]): BySubject {
   const bundles = wanted.flatMap(({ own, trusts }) => [...(own === undefined ? [] : [own]), ...trusts.flatMap((t) => t.bundle ?? [])])
   const bySubject = new Map<string, Bundle[]>()
   for (const bundle of new Map(bundles.map((b) => [b.trustDomain, b])).values()) {
@@ -26,13 +47,13 @@ function issuersOf(chain: readonly Uint8Array[]): readonly string[] {
 }
 
 /** The chain that the trusted mesh's CA presents now must end under an approved root, and under no other domain's. */
-export function judgeChain(
-  trust: Intent['trusts'][number],
+function judgeChain(
+  trust: Carried,
   bySubject: BySubject,
   member: Member | undefined,
   observation: Observation | undefined,
   now: Date,
-): { readonly findings: readonly Finding[]; readonly unknown: boolean } {
+): Judged {
   const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
   if (presented?.ok !== true) {
     const why = presented === undefined ? `nothing could be asked of ${trust.trusted}` : presented.error.message

@@ -3,16 +3,15 @@ import { sidecarsIn, standings } from './acknowledged.ts'
 import { error, type Finding, warning } from './finding.ts'
 import { proxyOf } from './istio/pods.ts'
 import { authorOf, readState } from './istio/render.ts'
-import { EMPTY, wantedState } from './istio/state.ts'
+import { type MeshState, wantedState } from './istio/state.ts'
 import { covers } from './istio/transition.ts'
 import { ownerOf } from './manifest.ts'
-import type { Federation, Intent, MemberName, Observation, Trust, Verdict } from './model.ts'
+import type { Federation, Intent, Manifest, MemberName, Observation, Trust, Verdict } from './model.ts'
 import type { Seens } from './plan.ts'
-import { type BySubject, bundlesBySubject, judgeChain } from './presented.ts'
+import { chainJudge, type Judged } from './presented.ts'
 import { severedVerdict, unseen } from './severed.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
-import type { TrustDomain } from './spiffe/trust-domain.ts'
 
 /**
  * One verdict for each trust of the federation, severed ones too.
@@ -21,11 +20,11 @@ import type { TrustDomain } from './spiffe/trust-domain.ts'
  */
 export function verify(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): readonly Verdict[] {
   const byMember = new Map(wanted.map((intent) => [intent.member.name, intent]))
-  const bySubject = bundlesBySubject(wanted)
+  const look: Look = { federation, seen, byMember, chainOf: chainJudge(federation, wanted, seen, now), stateOf: states() }
   const live = federation.trusts.flatMap((trust) => {
     const intent = byMember.get(trust.truster)
     const carried = intent?.trusts.find((other) => other.trusted === trust.trusted)
-    return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, byMember, bySubject, federation, seen, now)]
+    return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, look)]
   })
   const severed = federation.severed.map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen))
   return [...live, ...severed]
@@ -33,23 +32,40 @@ export function verify(federation: Federation, wanted: readonly Intent[], seen: 
 
 type Carried = Intent['trusts'][number]
 
-function verdictOf(
-  intent: Intent,
-  trust: Carried,
-  byMember: ReadonlyMap<MemberName, Intent>,
-  bySubject: BySubject,
-  federation: Federation,
-  seen: Seens,
-  now: Date,
-): Verdict {
+/** What all trusts of a federation are judged by. */
+interface Look {
+  readonly federation: Federation
+  readonly seen: Seens
+  readonly byMember: ReadonlyMap<MemberName, Intent>
+  readonly chainOf: (trust: Carried) => Judged
+  readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
+}
+
+/** What a mesh is meant to let in is the same for all its trusts. */
+function states(): Look['stateOf'] {
+  const known = new Map<Intent, MeshState>()
+  return (intent, objects) => {
+    const state = known.get(intent) ?? wantedState(intent, readState(objects.filter((object) => ownerOf(object) === intent.owner)))
+    known.set(intent, state)
+    return state
+  }
+}
+
+function verdictOf(intent: Intent, trust: Carried, { federation, seen, byMember, chainOf, stateOf }: Look): Verdict {
   const observation = seen.get(intent.member.name)
   const roots = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
-  const chain = judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now)
+  const chain = chainOf(trust)
   const blind = unseen(observation, intent.member)
   const stands =
     blind.length > 0 || observation === undefined || !observation.objects.ok || !observation.proxies.ok
       ? []
-      : standingsOf(intent, trust.trustDomain, observation, observation.objects.value, observation.proxies.value)
+      : standings(
+          stateOf(intent, observation.objects.value),
+          observation.objects.value,
+          observation.proxies.value,
+          authorOf(intent).own,
+          trust.trustDomain,
+        )
   const notLive = observation?.own.ok === true ? ownUnknown(intent, observation.own.value) : []
   const missing =
     trust.bundle === undefined
@@ -88,7 +104,7 @@ function verdictOf(
   return {
     truster: trust.truster,
     trusted: trust.trusted,
-    state: stateOf(findings, [...of('lagging'), ...of('unheard')], blind.length > 0 || nobody.length > 0 || chain.unknown),
+    state: judge(findings, [...of('lagging'), ...of('unheard')], blind.length > 0 || nobody.length > 0 || chain.unknown),
     roots,
     proxies: { total: stands.length, ready: of('ready').length, lagging: of('lagging'), rejected: of('rejected'), unheard: of('unheard') },
     ...(trust.until === undefined ? {} : { ends: trust.until }),
@@ -96,21 +112,10 @@ function verdictOf(
   }
 }
 
-function stateOf(findings: readonly Finding[], late: readonly string[], unknown: boolean): Verdict['state'] {
+function judge(findings: readonly Finding[], late: readonly string[], unknown: boolean): Verdict['state'] {
   if (findings.some((f) => f.severity === 'error' && f.code !== 'not-observed')) return 'broken'
   if (late.length > 0) return 'lagging'
   return unknown ? 'unknown' : 'proven'
-}
-
-function standingsOf(
-  intent: Intent,
-  domain: TrustDomain,
-  observation: Observation,
-  objects: Parameters<typeof standings>[1],
-  proxies: Parameters<typeof standings>[2],
-) {
-  const before = observation.objects.ok ? readState(observation.objects.value.filter((object) => ownerOf(object) === intent.owner)) : EMPTY
-  return standings(wantedState(intent, before), objects, proxies, authorOf(intent).own, domain)
 }
 
 function ownUnknown(intent: Intent, live: Bundle): readonly Finding[] {
