@@ -1,9 +1,9 @@
 /**
  * A stand-in istiod for bench/evidence.ts, in a process of its own: /debug/syncz and /debug/config_dump for as many
  * proxies as it is told, over HTTP and through a stand-in API server's port-forward. Half of the proxies are the recorded
- * pinned server, half the pinned client, filled up to what the same istiod's answers weigh uncut.
+ * pinned server, half the pinned client, filled up with services of others to the weight that is asked for.
  *
- *     node --import tsx bench/evidence-istiod.ts 1000    (says where it listens, as JSON; ends with its stdin)
+ *     node --import tsx bench/evidence-istiod.ts PROXIES BYTES    (says where it listens, as JSON; ends with its stdin)
  */
 import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -12,9 +12,8 @@ import { at, list } from '../src/core/manifest.ts'
 import { fakeKube } from '../test/support/fake-kube.ts'
 import { type Recorded, recorded } from '../test/support/recorded.ts'
 
-/** Uncut, they are 51 and 45 KB without endpoints (Istio at 86c9f01, seven services). */
-const DUMP_BYTES = 54_000
 const NAMESPACES = 10
+const HOST = 'sample.svc.cluster.local'
 const PUSH = '2026-11-21T12:02:38Z/12'
 const SENT_AT = '2026-11-21T12:02:38.640540322Z'
 const TYPES = ['cluster.v3.Cluster', 'endpoint.v3.ClusterLoadAssignment', 'listener.v3.Listener', 'route.v3.RouteConfiguration']
@@ -25,8 +24,8 @@ const entriesOf = (dump: unknown, type: string, field: string): unknown[] => {
   return list(at(config, field)) as unknown[]
 }
 
-/** Services of somebody else, each with its cluster, its endpoints and a listener, until it weighs what a real one does. */
-function dumpOf(name: Recorded): Buffer {
+/** Services of somebody else, each with its cluster, its endpoints and a listener, until it weighs enough. */
+function dumpOf(name: Recorded, bytes: number): Buffer {
   const plain = recorded('client')
   const dump = recorded(name) as { readonly configs: Entry[] }
   const cluster = entriesOf(plain, 'ClustersConfigDump', 'dynamicActiveClusters')[1]
@@ -37,11 +36,14 @@ function dumpOf(name: Recorded): Buffer {
   const known: unknown[] = [endpoints]
   dump.configs.push({ '@type': 'type.googleapis.com/envoy.admin.v3.EndpointsConfigDump', dynamicEndpointConfigs: known })
   for (const config of dump.configs) config.versionInfo = PUSH
-  for (let i = 0; JSON.stringify(dump).length < DUMP_BYTES; i++) {
+  let weight = JSON.stringify(dump).length
+  for (let i = 0; weight < bytes; i++) {
     const rename = (part: unknown, to: string): unknown => JSON.parse(JSON.stringify(part).replaceAll(to, `other-${i}.${to}`))
-    clusters.push(rename(cluster, 'sample.svc.cluster.local'))
-    known.push(rename(endpoints, 'sample.svc.cluster.local'))
-    listeners.push(JSON.parse(JSON.stringify(listener).replaceAll('virtualInbound', `10.96.2.${i}_80`)))
+    const more = [rename(cluster, HOST), rename(endpoints, HOST), rename(listener, 'virtualInbound')] as const
+    clusters.push(more[0])
+    known.push(more[1])
+    listeners.push(more[2])
+    weight += JSON.stringify(more).length
   }
   return Buffer.from(JSON.stringify(dump))
 }
@@ -62,8 +64,8 @@ function syncOf(i: number): Entry {
   return { ...of, ...Object.fromEntries(each), resources: Object.fromEntries(resources) }
 }
 
-function istiod(proxies: number): RequestListener {
-  const dumps = [dumpOf('strict-pinned'), dumpOf('client-pinned')] as const
+function istiod(proxies: number, bytes: number): RequestListener {
+  const dumps = [dumpOf('strict-pinned', bytes), dumpOf('client-pinned', bytes)] as const
   const syncs = Buffer.from(JSON.stringify(Array.from({ length: proxies }, (_, i) => syncOf(i))))
   const dumpByProxy = new Map(Array.from({ length: proxies }, (_, i) => [proxyName(i), dumps[i % 2] as Buffer]))
   return (request, response) => {
@@ -85,7 +87,7 @@ function forward(socket: WebSocket, port: number): void {
   socket.on('close', () => far.destroy())
 }
 
-const server = createServer(istiod(Number(process.argv[2])))
+const server = createServer(istiod(Number(process.argv[2]), Number(process.argv[3])))
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 const { port } = server.address() as AddressInfo
 const kube = await fakeKube(() => ({ status: 404 }))
