@@ -27,7 +27,8 @@ export interface LeafNames {
   readonly uri?: readonly string[]
 }
 
-export const createRoot = (subject: string): Promise<Identity> => create(subject, undefined, [...caExtensions(), keyUse('ca')], 3650)
+export const createRoot = (subject: string, days = 3650): Promise<Identity> =>
+  create(subject, undefined, [...caExtensions(), keyUse('ca')], days)
 
 export async function createMeshCa(cluster: string, generation: number): Promise<MeshCa> {
   const root = await createRoot(`CN=Root CA ${cluster} ${generation},O=cluster-${cluster}`)

@@ -167,7 +167,7 @@ export class Pod {
   }
 
   get #containers(): string[] {
-    return [...(this.#hasApp ? ['app'] : []), ...(this.#proxy ? ['istio-proxy'] : [])]
+    return [...(this.#hasApp || !this.#proxy ? ['app'] : []), ...(this.#proxy ? ['istio-proxy'] : [])]
   }
 
   async #report(ready: boolean): Promise<void> {

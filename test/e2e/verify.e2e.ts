@@ -1,0 +1,328 @@
+/** A table of causes, each seeded on a federation that was proven: the code, the side, and what verify says to do next. */
+import { X509Certificate } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Finding } from '../../src/core/finding.ts'
+import { Bed } from '../testbed/bed.ts'
+import { type KubeObject, type Reference, referenceTo } from '../testbed/kube.ts'
+import { createRoot } from '../testbed/pki.ts'
+import type { Pod } from '../testbed/pod.ts'
+import { until } from '../testbed/run.ts'
+import { walkthrough } from '../testbed/topology.ts'
+import { aReaches, BOTH, bAccepts, expectCode, HOST, MEMBERS, ours, Shop } from './shop.ts'
+
+let bed: Bed
+let shop: Shop
+
+beforeAll(async () => {
+  bed = await Bed.up({ progress: (line) => console.log(line) })
+  await walkthrough(bed)
+  shop = await Shop.open(bed, BOTH)
+  expectCode(await shop.apply(), 0)
+  await shop.proven()
+})
+
+afterAll(async () => {
+  shop?.remove()
+  await bed?.down()
+})
+
+interface Cause {
+  readonly what: string
+  readonly seed: () => Promise<unknown>
+  readonly undo: () => Promise<unknown>
+  /** Whose trust is in doubt; undefined: the finding is about the federation. */
+  readonly truster?: 'cluster-a' | 'cluster-b'
+  readonly state?: 'broken' | 'lagging' | 'unknown'
+  readonly code: string
+  readonly subject: string
+  readonly next: RegExp
+}
+
+const filterOf = async (cluster: 'a' | 'b'): Promise<KubeObject> => {
+  const found = (await ours(bed[cluster])).find((object) => object.kind === 'EnvoyFilter')
+  if (found === undefined) throw new Error('no filter of ours')
+  return found
+}
+
+const edit = async (cluster: 'a' | 'b', kind: string, change: (text: string) => string): Promise<void> => {
+  const found = (await ours(bed[cluster])).find((object) => object.kind === kind)
+  if (found === undefined) throw new Error(`no ${kind} of ours`)
+  const spec = JSON.parse(change(JSON.stringify(found.spec))) as object
+  await bed[cluster].kubectl(['-n', 'sample', 'patch', kind, found.metadata.name, '--type=merge', '-p', JSON.stringify({ spec })])
+}
+
+const apply = async (): Promise<void> => void expectCode(await shop.apply(), 0)
+const rewrite = (trust: Parameters<Shop['write']>[0]) => async (): Promise<void> => shop.write(trust)
+
+const objectIn = (apiVersion: string, kind: string, name: string, spec: object): KubeObject => ({
+  apiVersion,
+  kind,
+  metadata: { name, namespace: 'sample' },
+  spec,
+})
+
+const SLICE: Reference = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', namespace: 'sample', name: 'server-1' }
+
+/** Somebody else's filter on the client, later than ours: another validator in its place. */
+const overriding = objectIn('networking.istio.io/v1alpha3', 'EnvoyFilter', 'someone-elses', {
+  workloadSelector: { labels: { app: 'client' } },
+  priority: 2000,
+  configPatches: [
+    {
+      applyTo: 'CLUSTER',
+      match: { context: 'SIDECAR_OUTBOUND', cluster: { service: HOST } },
+      patch: {
+        operation: 'MERGE',
+        value: {
+          transport_socket: {
+            name: 'envoy.transport_sockets.tls',
+            typed_config: {
+              '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+              common_tls_context: {
+                combined_validation_context: {
+                  default_validation_context: {
+                    custom_validator_config: {
+                      name: 'envoy.tls.cert_validator.spiffe',
+                      typed_config: {
+                        '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig',
+                        trust_domains: [] as object[],
+                      },
+                    },
+                  },
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+  ],
+})
+
+const withRoot = (filter: KubeObject, domain: string, pem: string): KubeObject =>
+  JSON.parse(
+    JSON.stringify(filter).replace(
+      '"trust_domains":[]',
+      `"trust_domains":${JSON.stringify([{ name: domain, trust_bundle: { inline_string: pem } }])}`,
+    ),
+  ) as KubeObject
+
+const disabling = objectIn('networking.istio.io/v1', 'DestinationRule', 'someone-elses', {
+  host: HOST,
+  trafficPolicy: { tls: { mode: 'DISABLE' } },
+})
+
+let second: Pod
+let slice: KubeObject | undefined
+
+const CAUSES: readonly Cause[] = [
+  {
+    what: 'our filter was deleted by hand in the server’s mesh: its proxies lack the caller’s root',
+    seed: async () => bed.b.kube.delete(referenceTo(await filterOf('b'))),
+    undo: apply,
+    truster: 'cluster-b',
+    code: 'root-missing',
+    subject: 'server.sample',
+    next: /^entente apply/,
+  },
+  {
+    what: 'our filter was deleted by hand in the caller’s mesh: its proxies lack the server’s root',
+    seed: async () => bed.a.kube.delete(referenceTo(await filterOf('a'))),
+    undo: apply,
+    truster: 'cluster-a',
+    code: 'root-missing',
+    subject: 'client.sample',
+    next: /^entente apply/,
+  },
+  {
+    what: 'the root was bound to another domain by hand',
+    seed: () => edit('b', 'EnvoyFilter', (text) => text.replace('"name":"cluster-a.example"', '"name":"cluster-c.example"')),
+    undo: apply,
+    truster: 'cluster-b',
+    code: 'root-of-another-domain',
+    subject: 'server.sample',
+    next: /entente apply/,
+  },
+  {
+    what: 'the callers were changed by hand',
+    seed: () =>
+      edit('b', 'AuthorizationPolicy', (text) => text.replace('/sa/client"', '/sa/client","cluster-a.example/ns/sample/sa/admin"')),
+    undo: apply,
+    truster: 'cluster-b',
+    code: 'callers-differ',
+    subject: 'server.sample',
+    next: /^entente apply/,
+  },
+  {
+    what: 'the callers’ policy was deleted by hand',
+    seed: async () => {
+      const found = (await ours(bed.b)).find((object) => object.kind === 'AuthorizationPolicy')
+      if (found) await bed.b.kube.delete(referenceTo(found))
+    },
+    undo: apply,
+    truster: 'cluster-b',
+    code: 'callers-differ',
+    subject: 'server.sample',
+    next: /^entente apply/,
+  },
+  {
+    what: 'the workload became PERMISSIVE: Envoy rejects the filter there',
+    seed: () => edit('b', 'PeerAuthentication', (text) => text.replace('STRICT', 'PERMISSIVE')),
+    undo: apply,
+    truster: 'cluster-b',
+    code: 'filter-rejected',
+    subject: 'server.sample',
+    next: /^entente plan/,
+  },
+  {
+    what: 'a filter of somebody else overrides the validator with another root',
+    seed: async () => bed.a.kube.apply(withRoot(overriding, 'cluster-b.example', (await createRoot('CN=Other')).certificate)),
+    undo: () => bed.a.kube.delete(referenceTo(overriding)),
+    truster: 'cluster-a',
+    code: 'root-not-approved',
+    subject: 'client.sample',
+    next: /another EnvoyFilter on these workloads/,
+  },
+  {
+    what: 'a DestinationRule switches mutual TLS off',
+    seed: () => bed.a.kube.apply(disabling),
+    undo: () => bed.a.kube.delete(referenceTo(disabling)),
+    truster: 'cluster-a',
+    code: 'reach-not-mutual',
+    subject: 'client.sample',
+    next: /DestinationRule/,
+  },
+  {
+    what: 'the service has no endpoint on the other side',
+    seed: async () => {
+      slice = await bed.b.kube.get(SLICE)
+      await bed.b.kube.delete(SLICE)
+    },
+    undo: async () => slice && bed.b.kube.apply({ ...slice, metadata: { ...pick(slice) } }),
+    truster: 'cluster-a',
+    code: 'no-endpoint',
+    subject: 'client.sample',
+    next: /remote secret.*east-west gateway/,
+  },
+  {
+    what: 'the remote secret is gone',
+    seed: () => bed.a.kube.delete({ apiVersion: 'v1', kind: 'Secret', namespace: 'istio-system', name: 'istio-remote-secret-b' }),
+    undo: () => bed.join(['a']),
+    truster: 'cluster-a',
+    code: 'no-endpoint',
+    subject: 'client.sample',
+    next: /istioctl remote-clusters/,
+  },
+  {
+    what: 'a proxy is gone, its pod is not',
+    seed: async () => {
+      second = await bed.b.pod({ namespace: 'sample', name: 'second', labels: { app: 'server' } })
+      await second.kill()
+    },
+    undo: () => second.stop(),
+    truster: 'cluster-b',
+    state: 'lagging',
+    code: 'proxy-unheard',
+    subject: 'second.sample',
+    next: /kubectl -n sample get pod second/,
+  },
+  {
+    what: 'another identity serves the host than was named',
+    seed: rewrite([bAccepts(), aReaches({ services: [{ host: HOST, servedBy: ['cluster-b.example/ns/sample/sa/other'] }] })]),
+    undo: rewrite(BOTH),
+    truster: 'cluster-a',
+    code: 'served-by-differs',
+    subject: 'client.sample',
+    next: /name it in servedBy/,
+  },
+  {
+    what: 'only the caller’s mesh trusts',
+    seed: rewrite([aReaches()]),
+    undo: rewrite(BOTH),
+    truster: 'cluster-a',
+    code: 'one-way',
+    subject: 'cluster-b',
+    next: /add a trust with truster: cluster-b, trusted: cluster-a and accept/,
+  },
+  {
+    what: 'the mesh speaks for another trust domain than the file says',
+    seed: async () =>
+      shop.write(
+        [bAccepts({ callers: ['cluster-x.example/ns/sample/sa/client'] }), aReaches()],
+        MEMBERS.map((member) => (member.name === 'cluster-a' ? { ...member, trustDomain: 'cluster-x.example' } : member)),
+      ),
+    undo: rewrite(BOTH),
+    truster: 'cluster-b',
+    code: 'trust-domain-differs',
+    subject: 'cluster-a',
+    next: /correct trustDomain of member cluster-a/,
+  },
+  {
+    what: 'a root has expired',
+    seed: async () => {
+      // One minute of it is over when it is made (pki.ts).
+      const { certificate } = await createRoot('CN=Root CA c', 66 / 86_400)
+      const trust = { ...bAccepts({ selector: { app: 'later' }, callers: ['cluster-c.example/ns/x/sa/x'] }), trusted: 'cluster-c' }
+      shop.write([...BOTH, trust], [...MEMBERS, { name: 'cluster-c', trustDomain: 'cluster-c.example' }])
+      writeFileSync(shop.file('c.pem'), certificate)
+      const print = `sha256:${new X509Certificate(certificate).fingerprint256.replaceAll(':', '').toLowerCase()}`
+      expectCode(await shop.run('approve', 'cluster-c', '--bundle', 'c.pem', '--fingerprint', print, '--yes'), 0)
+      await sleep(Math.max(0, Date.parse(new X509Certificate(certificate).validTo) - Date.now()))
+    },
+    undo: rewrite(BOTH),
+    code: 'root-expired',
+    subject: 'cluster-c',
+    next: /^entente approve cluster-c/,
+  },
+  {
+    what: 'istiod does not answer',
+    seed: () => bed.b.istiod.stop(),
+    undo: () => bed.b.istiod.start(),
+    truster: 'cluster-b',
+    state: 'unknown',
+    code: 'istiod-unreachable',
+    subject: 'cluster-b',
+    next: /./,
+  },
+  {
+    what: 'the API server does not answer',
+    seed: () => bed.b.api.stop(),
+    undo: () => bed.b.api.start(),
+    truster: 'cluster-b',
+    state: 'unknown',
+    code: 'cluster-unreachable',
+    subject: 'cluster-b',
+    next: /./,
+  },
+]
+
+const pick = ({ metadata: { name, namespace, labels } }: KubeObject) => ({
+  name,
+  ...(namespace && { namespace }),
+  ...(labels && { labels }),
+})
+
+describe('verify says what is wrong, on which side, and what to do next, when', () => {
+  it.each(CAUSES)('$what ($code)', async ({ seed, undo, truster, state, code, subject, next }) => {
+    let last: unknown
+    try {
+      await seed()
+      const finding = await until(`verify to tell ${code}`, async (): Promise<Finding | undefined> => {
+        const { code: exit, trusts, findings } = await shop.verify()
+        last = { trusts, findings }
+        const trust = trusts.find((t) => t.truster === truster)
+        expect(exit).toBe(1)
+        if (truster !== undefined) expect(trust?.state).toBe(state ?? 'broken')
+        return (trust?.findings ?? findings).find((found) => found.code === code && found.subject.includes(subject))
+      }).catch((cause: Error) => {
+        throw new Error(`${cause.message}: ${JSON.stringify(last, undefined, 1)}`)
+      })
+      expect(finding.hint).toMatch(next)
+    } finally {
+      await undo()
+      await shop.proven()
+    }
+  })
+})
