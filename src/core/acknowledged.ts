@@ -121,8 +121,7 @@ function judgeInbound(
   }
   for (const domain of foreign) {
     const wanted = scope.roots.get(domain) ?? []
-    const roots = wanted.map((root) => root.fingerprint)
-    const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, roots, proxy))
+    const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
     findings.push(...pins)
     const unnamed = mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))
     if (wanted.length > 0 && pins.length === 0 && unnamed) {
@@ -134,12 +133,15 @@ function judgeInbound(
   return distinct(findings)
 }
 
-function judgePins(pins: Pins | undefined, domain: TrustDomain, wanted: readonly string[], proxy: string): readonly Finding[] {
+/** @param roots all that the state binds here: a step on the way may still bind a root to a domain that it leaves. */
+function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string): readonly Finding[] {
+  const bound = (to: TrustDomain): readonly string[] => (roots.get(to) ?? []).map((root) => root.fingerprint)
+  const wanted = bound(domain)
   const held = pins?.get(domain) ?? []
   const missing = wanted.filter((root) => !held.includes(root as (typeof held)[number]))
   const extra = held.filter((root) => !wanted.includes(root))
-  const elsewhere = [...(pins ?? [])].flatMap(([other, roots]) =>
-    other === domain ? [] : roots.filter((root) => wanted.includes(root)).map((root) => ({ other, root })),
+  const elsewhere = [...(pins ?? [])].flatMap(([other, theirs]) =>
+    other === domain ? [] : theirs.filter((root) => wanted.includes(root) && !bound(other).includes(root)).map((root) => ({ other, root })),
   )
   return [
     ...elsewhere.map(({ other, root }) =>
@@ -224,12 +226,7 @@ function judgeHost(
         ]
       const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
       const pins = foreign.flatMap((domain) =>
-        judgePins(
-          upstream.pins,
-          domain,
-          (roots.get(domain) ?? []).map((root) => root.fingerprint),
-          proxy,
-        ).map((f) => ({ ...f, message: `${f.message}, for ${host}` })),
+        judgePins(upstream.pins, domain, roots, proxy).map((f) => ({ ...f, message: `${f.message}, for ${host}` })),
       )
       const none =
         upstream.endpoints === 0
