@@ -6,6 +6,7 @@ import { standings } from './acknowledged.ts'
 import { renderState } from './istio/render.ts'
 import { EMPTY, type Inbound, type MeshState } from './istio/state.ts'
 import type { Evidence, Manifest } from './model.ts'
+import { parseTrustDomain } from './spiffe/trust-domain.ts'
 
 const [ROOT_A, ROOT_B] = [fakeRoot(A), fakeRoot(B)]
 const own = new Set([B])
@@ -37,6 +38,13 @@ const judge = (wanted: MeshState, held: readonly Evidence[], objects: readonly M
   )
 
 describe('how a proxy stands to what is wanted', () => {
+  it('a root under a second domain is wrong, unless a step on the way still binds it there', () => {
+    const C = parseTrustDomain('c.example')
+    const twice = inbound({ roots: new Map([...scope.roots, [C, [ROOT_A]]]), callers: new Map([...scope.callers, [C, []]]) })
+    expect(judge(inbound(), [holding(twice)])).toEqual([expect.stringContaining('lagging: root-of-another-domain')])
+    expect(judge(twice, [holding(twice)])).toEqual(['server.sample ready'])
+  })
+
   it.each([
     { name: 'holds exactly that', held: holding(inbound()), says: 'server.sample ready' },
     { name: 'holds nothing yet', held: holding(EMPTY), says: 'server.sample lagging: mtls-not-strict, root-missing, callers-differ' },
