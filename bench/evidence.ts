@@ -50,7 +50,7 @@ async function measure(road: string, where: { readonly port: number; readonly ku
 
 const cell = (value: number, digits: number, unit: string): string => `${value.toFixed(digits).padStart(7)} ${unit}`
 
-console.log(`evidence, 8 proxies asked at once, best of ${RUNS} runs and highest memory\n`)
+console.log(`\nevidence, 8 proxies asked at once, best of ${RUNS} runs and highest memory\n`)
 console.log('road     proxies   each       first                      of bare GET+parse    again       peak memory (before)')
 for (const { proxies: size, bytes } of FLEETS) {
   const stand = start('--import', 'tsx', ISTIOD, `${size}`, `${bytes}`)

@@ -39,7 +39,7 @@ function time<T>(prepare: () => T, work: (prepared: T) => unknown): number {
   return best
 }
 
-console.log(`plan, ${TRUSTS} trusts for each member, best of ${RUNS} runs\n`)
+console.log(`\nplan, ${TRUSTS} trusts for each member, best of ${RUNS} runs\n`)
 console.log('members  trusts  steps   intents      first plan              steady state')
 for (const size of SIZES) {
   const made = fleet(await roots(size))

@@ -53,7 +53,7 @@ function withEvidence(seens: Seens, bundles: readonly Bundle[]): Seens {
   )
 }
 
-console.log(`verify, ${TRUSTS} trusts and 20 proxies for each member, best of ${RUNS} runs\n`)
+console.log(`\nverify, ${TRUSTS} trusts and 20 proxies for each member, best of ${RUNS} runs\n`)
 console.log('members  trusts  proven     verify')
 for (const size of SIZES) {
   const made = fleet(authorities.slice(0, size).map(({ anchor }) => anchor))
