@@ -151,6 +151,22 @@ describe('objects of ours', () => {
     },
   )
 
+  it('can be tried without a write, as docs/deploy.md says', async () => {
+    const object = OURS[0] as KubeObject
+    expectDone(await apply(OPERATOR, object))
+    const label = 'app.kubernetes.io/managed-by=entente'
+    for (const [who, expected] of [[[], expectRefused] as const, [OPERATOR, expectDone] as const]) {
+      const made = await kubectl(who, ['-n', 'sample', 'create', 'configmap', 'probe', '--dry-run=client', '-o', 'json'])
+      const labelled = await kubectl(who, ['label', '--local', '-f', '-', label, '-o', 'json'], JSON.parse(made.stdout) as KubeObject)
+      const filters = await kubectl(who, ['-n', 'sample', 'delete', 'envoyfilter', '-l', label, '--dry-run=server'])
+      expected(filters)
+      if (who.length === 0)
+        expectRefused(await kubectl(who, ['create', '--dry-run=server', '-f', '-'], JSON.parse(labelled.stdout) as KubeObject))
+    }
+    expect(await kubectl([], ['get', ...reference(object)])).toMatchObject({ code: 0 })
+    expectDone(await kubectl(OPERATOR, ['delete', ...reference(object)]))
+  })
+
   it('include the record’s head, with or without the label', async () => {
     const metadata = { name: 'entente-record', namespace: ISTIO_NAMESPACE }
     expectRefused(
