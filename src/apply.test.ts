@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { acceptedInbound } from '../test/support/accepts.ts'
 import {
   A,
   ALICE,
@@ -396,6 +397,27 @@ describe('the record and its witnesses', () => {
     const [begin] = world.record.lines
     expect(begin).toMatchObject({ action: 'begin' })
     expect((begin as { steps: unknown[] } | undefined)?.steps.length).toBe(4)
+  })
+})
+
+describe('a scope that changes to an overlapping one', () => {
+  const wide = (s: Spec) => void Object.assign(s.trust[0] as object, { accept: [acceptEntry({ selector: undefined })] })
+  it.each([
+    { name: 'grows', from: spec(), to: spec(wide) },
+    { name: 'shrinks', from: spec(wide), to: spec() },
+  ])('keeps its callers at every moment when it $name', async ({ from, to }) => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(from), world)).findings).toEqual([])
+    const server = { namespace: 'sample', labels: { app: 'server' } }
+    const caller = `${A}/ns/sample/sa/client`
+    const accepted = () => acceptedInbound(meshB.objects, server, [caller]).size > 0
+    const seen = [accepted()]
+    meshB.afterWrite = () => void seen.push(accepted())
+    expect((await run(intentsOf(to), world)).findings).toEqual([])
+    expect(seen.length).toBeGreaterThan(4)
+    expect(seen.every((yes) => yes)).toBe(true)
+    expect((await planFor(intentsOf(to), world)).steps).toEqual([])
   })
 })
 

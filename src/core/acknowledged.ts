@@ -38,10 +38,12 @@ export function standings(
     const config = heard.get(proxy)?.config
     judged.set(proxy, [...(judged.get(proxy) ?? []), ...(config === undefined ? [] : judge(config, proxy))])
   }
+  const selecting = new Map<Manifest, Inbound[]>()
   for (const scope of state.inbound.values()) {
     if (only !== undefined && !scope.roots.has(only) && !scope.callers.has(only)) continue
-    for (const pod of sidecarsIn(objects, scope.at)) add(pod, (config, proxy) => judgeInbound(scope, config, proxy, own, only))
+    for (const pod of sidecarsIn(objects, scope.at)) selecting.set(pod, [...(selecting.get(pod) ?? []), scope])
   }
+  for (const [pod, scopes] of selecting) add(pod, (config, proxy) => judgeInbound(scopes, config, proxy, own, only))
   for (const scope of state.outbound.values()) {
     const hosts = [...scope.hosts].filter(([, roots]) => only === undefined || roots.has(only))
     if (hosts.length === 0) continue
@@ -97,40 +99,57 @@ function stand(proxy: string, evidence: Evidence | undefined, findings: readonly
 
 const APPLY = 'entente apply'
 
+/**
+ * One proxy, by all the sets that select it: while one set takes over from another there are two. Every policy of them
+ * holds; of their filters the last one does, and which that is only Istio knows, so any of them will do.
+ */
 function judgeInbound(
-  scope: Inbound,
+  scopes: readonly Inbound[],
   config: ProxyConfig,
   proxy: string,
   own: ReadonlySet<TrustDomain>,
   only?: TrustDomain,
 ): readonly Finding[] {
-  const foreign = [...new Set([...scope.roots.keys(), ...scope.callers.keys()])].filter(
-    (domain) => !own.has(domain) && (only === undefined || domain === only),
-  )
-  const mutual = config.inbound.filter((chain) => chain.tls === 'mutual')
-  const findings: Finding[] = []
-  if ((scope.roots.size > 0 || scope.strict) && config.inbound.some((chain) => chain.tls === 'none')) {
-    findings.push(
-      error(
-        'mtls-not-strict',
-        proxy,
-        'its inbound listener takes plaintext too: the filter is rejected there, or callers stay unknown',
-        'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply',
-      ),
+  const foreignIn = (scope: Inbound): readonly TrustDomain[] =>
+    [...new Set([...scope.roots.keys(), ...scope.callers.keys()])].filter(
+      (domain) => !own.has(domain) && (only === undefined || domain === only),
     )
-  }
-  for (const domain of foreign) {
+  const filters = scopes.filter((scope) => scope.roots.size > 0)
+  const [best = []] = (filters.length > 0 ? filters : scopes)
+    .map((scope) => judgeFilter(scope, foreignIn(scope), config, proxy, own))
+    .sort((a, b) => a.length - b.length)
+  const plaintext = scopes.some((scope) => scope.roots.size > 0 || scope.strict) && config.inbound.some((chain) => chain.tls === 'none')
+  return distinct([
+    ...(plaintext ? [takesPlaintext(proxy)] : []),
+    ...best,
+    ...scopes.flatMap((scope) => foreignIn(scope).flatMap((domain) => judgeCallers(scope, config, domain, proxy))),
+  ])
+}
+
+const takesPlaintext = (proxy: string): Finding =>
+  error(
+    'mtls-not-strict',
+    proxy,
+    'its inbound listener takes plaintext too: the filter is rejected there, or callers stay unknown',
+    'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply; if both are done, look for another EnvoyFilter on these workloads',
+  )
+
+function judgeFilter(
+  scope: Inbound,
+  foreign: readonly TrustDomain[],
+  config: ProxyConfig,
+  proxy: string,
+  own: ReadonlySet<TrustDomain>,
+): readonly Finding[] {
+  const mutual = config.inbound.filter((chain) => chain.tls === 'mutual')
+  const findings = foreign.flatMap((domain): readonly Finding[] => {
     const wanted = scope.roots.get(domain) ?? []
     const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
-    findings.push(...pins)
     const unnamed = mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))
-    if (wanted.length > 0 && pins.length === 0 && unnamed) {
-      findings.push(error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY))
-    }
-    findings.push(...judgeCallers(scope, config, domain, proxy))
-  }
-  if (scope.roots.size > 0) for (const chain of mutual) findings.push(...judgeOwn(chain.pins, scope.roots, own, proxy))
-  return distinct(findings)
+    if (wanted.length === 0 || pins.length > 0 || !unnamed) return pins
+    return [error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY)]
+  })
+  return scope.roots.size > 0 ? [...findings, ...mutual.flatMap((chain) => judgeOwn(chain.pins, scope.roots, own, proxy))] : findings
 }
 
 /** @param roots all that the state binds here: a step on the way may still bind a root to a domain that it leaves. */

@@ -7,6 +7,7 @@
 import type { Phase } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { relation } from '../workloads.ts'
 import { type Inbound, type MeshState, noInbound, noOutbound, type Outbound, type Root, type Roots } from './state.ts'
 
 export const PHASES: readonly Phase[] = ['guard', 'open', 'close', 'clean']
@@ -20,7 +21,13 @@ type Callers = readonly Principal[] | undefined
 export function stage(before: MeshState, after: MeshState, phase: Phase, own: ReadonlySet<TrustDomain>): MeshState {
   return {
     inbound: zip(before.inbound, after.inbound, (b, a) =>
-      stageInbound(b ?? noInbound(orThrow(a).at), a ?? noInbound(orThrow(b).at), phase, own),
+      stageInbound(
+        b ?? noInbound(orThrow(a).at),
+        a ?? noInbound(orThrow(b).at),
+        phase,
+        own,
+        a === undefined ? successors(orThrow(b), after) : [],
+      ),
     ),
     outbound: zip(before.outbound, after.outbound, (b, a) =>
       stageOutbound(b ?? noOutbound(orThrow(a).from), a ?? noOutbound(orThrow(b).from), phase),
@@ -29,11 +36,21 @@ export function stage(before: MeshState, after: MeshState, phase: Phase, own: Re
   }
 }
 
-function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>): Inbound {
+/** The sets that take over some workloads of one that leaves. */
+const successors = (leaving: Inbound, after: MeshState): readonly Inbound[] =>
+  [...after.inbound.values()].filter(({ at }) => relation(at, leaving.at) === 'overlapping')
+
+function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>, heirs: readonly Inbound[]): Inbound {
   const roots = { guard: b.roots, open: unionRoots(b.roots, a.roots), close: a.roots, clean: a.roots }[phase]
   const callers = new Map<TrustDomain, readonly Principal[]>()
   for (const domain of foreign([...b.callers.keys(), ...b.roots.keys(), ...a.callers.keys(), ...a.roots.keys()], own)) {
-    const named = stageCallers(b, a, domain, phase)
+    const named = stageCallers(
+      b,
+      a,
+      domain,
+      phase,
+      heirs.filter(({ roots: theirs }) => theirs.has(domain)),
+    )
     if (named !== undefined) callers.set(domain, named)
   }
   return settle({ at: a.at, roots, callers, strict: phase === 'clean' ? a.strict : b.strict || a.strict }, a, b)
@@ -49,16 +66,19 @@ function settle(scope: Inbound, a: Inbound, b: Inbound): Inbound {
   return same(a) ? a : same(b) ? b : scope
 }
 
-function stageCallers(b: Inbound, a: Inbound, domain: TrustDomain, phase: Phase): Callers {
+function stageCallers(b: Inbound, a: Inbound, domain: TrustDomain, phase: Phase, heirs: readonly Inbound[]): Callers {
   const was = b.callers.get(domain)
   const willBe = a.callers.get(domain)
   if (phase === 'clean') return willBe
   const kept = a.roots.has(domain)
   // Nobody passes now: the new rule can stand before the root does, and an old one until the end.
   if (!b.roots.has(domain)) return willBe ?? (kept ? undefined : was)
-  if (!kept) return []
+  // The policies of a set that leaves and of its heirs hold both until the end, so it must let past whom an heir does.
+  if (!kept) return heirs.map(({ callers }) => intersect(was, callers.get(domain))).reduce(unite, [])
   return phase === 'guard' ? intersect(was, willBe) : willBe
 }
+
+const unite = (a: Callers, b: Callers): Callers => (a === undefined || b === undefined ? undefined : [...new Set([...a, ...b])].sort())
 
 const foreign = (domains: readonly TrustDomain[], own: ReadonlySet<TrustDomain>): ReadonlySet<TrustDomain> =>
   new Set(domains.filter((domain) => !own.has(domain)))
