@@ -3,7 +3,7 @@ import { type AddressInfo, connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { IstiodPod } from '../kubernetes/pods.ts'
-import { debug, parseSyncz, pushOf, versionOf } from './debug.ts'
+import { debug, parseSyncz, pushOf, reasonIn, versionOf } from './debug.ts'
 
 const servers: Server[] = []
 afterEach(async () => {
@@ -86,5 +86,19 @@ describe('istiod’s debug port', () => {
   it('the version of a push is what comes before the UUID in its nonces', () => {
     const dump = { configs: [{ '@type': 'type.googleapis.com/envoy.admin.v3.ListenersConfigDump', versionInfo: '2026-11-21T12:02:34Z/9' }] }
     expect(pushOf('2026-11-21T12:02:34Z/9f026aade-f404-4861-975b-03d0448ad925')).toBe(versionOf(dump))
+  })
+})
+
+describe('Envoy’s words about a refusal', () => {
+  it.each([
+    {
+      words:
+        'Error adding/updating listener(s) virtualInbound: goo.gle/debugproto    \ncommon_tls_context {\n  a {\n  }\n}\n: Proto constraint validation failed (value is required)\n',
+      reason: 'Error adding/updating listener(s) virtualInbound: Proto constraint validation failed (value is required)',
+    },
+    { words: 'Invalid path: /etc/x', reason: 'Invalid path: /etc/x' },
+    { words: '', reason: '' },
+  ])('are kept without the resource they are about: $reason', ({ words, reason }) => {
+    expect(reasonIn(words)).toBe(reason)
   })
 })

@@ -138,13 +138,21 @@ export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
       clusters: { sent: text(at(entry, 'cluster_sent')), acked: text(at(entry, 'cluster_acked')) },
       endpoints: text(at(entry, 'endpoint_sent')),
       errors: resources.flatMap(([type, resource]) => {
-        const message = text(at(resource, 'lastError'))
+        const message = reasonIn(text(at(resource, 'lastError')))
         return message === '' ? [] : [{ type: type.slice(type.lastIndexOf('.') + 1), message }]
       }),
       sentAt: text(at(listener, 'sentTime')),
     }
   })
 }
+
+/** Envoy prints the whole resource, certificates included, before it says what is wrong with it: only the latter is kept. */
+export const reasonIn = (words: string): string =>
+  words
+    .replace(/\s*goo\.gle\/debug\w*[\s\S]*\n\}\s*:?/g, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 1000)
 
 /** The push that a dump was made of. Every listener says the same. */
 export function versionOf(dump: unknown): string {
