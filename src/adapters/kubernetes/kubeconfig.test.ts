@@ -51,6 +51,18 @@ describe('a kubeconfig', () => {
     expect((await found.access('a').credentials()).ca?.toString()).toBe('PEM')
   })
 
+  it('takes the token out of a tokenFile, by a path relative to the kubeconfig', async () => {
+    const path = await file(config('a', { token: 'stale', tokenFile: 'token' }))
+    await writeFile(join(path, '..', 'token'), 'from-file\n')
+    const found = await loadKubeconfig({ path, env: {} })
+    expect((await found.access('a').credentials()).headers).toMatchObject({ Authorization: 'Bearer from-file' })
+  })
+
+  it('names a tokenFile that is not there', async () => {
+    const path = await file(config('a', { tokenFile: '/nowhere/token' }))
+    await expect(loadKubeconfig({ path, env: {} })).rejects.toMatchObject({ code: 'file-unreadable' })
+  })
+
   it('runs an exec plugin once for requests that start together', async () => {
     const counter = await file('')
     const credential = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token: 'from-plugin' } }

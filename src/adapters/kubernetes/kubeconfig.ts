@@ -2,11 +2,13 @@
  * Kubeconfig: which clusters there are and how to prove who we are. Reading, merging and the credentials themselves
  * (exec plugins, OIDC, certificates, tokens) are @kubernetes/client-node's; importing it takes 300 ms, hence lazily.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import type { KubeConfig } from '@kubernetes/client-node'
+import { parse } from 'yaml'
 import { FederationError } from '../../core/errors.ts'
+import { at, list, text } from '../../core/manifest.ts'
 import { fileError } from '../files.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -66,6 +68,7 @@ function filesOf({ path, env }: KubeconfigSource): readonly string[] {
 function readOne(config: KubeConfig, file: string): KubeConfig {
   try {
     config.loadFromFile(file)
+    config.users = withTokenFiles(config.users, file)
     return config
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== undefined) throw fileError('file-unreadable', file, cause)
@@ -73,6 +76,17 @@ function readOne(config: KubeConfig, file: string): KubeConfig {
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
     throw new FederationError('file-unreadable', file, `not a kubeconfig: ${why}`, { hint: `kubectl --kubeconfig ${file} config view` })
   }
+}
+
+/** `tokenFile`, which client-node passes over: it outranks `token`, and a relative path starts at the kubeconfig. */
+function withTokenFiles(users: KubeConfig['users'], file: string): KubeConfig['users'] {
+  const paths = new Map(
+    list(at(parse(readFileSync(file, 'utf8')), 'users')).map((entry) => [at(entry, 'name'), text(at(entry, 'user', 'tokenFile'))]),
+  )
+  return users.map((user) => {
+    const path = paths.get(user.name)
+    return path ? { ...user, token: readFileSync(resolve(dirname(file), path), 'utf8').trim() } : user
+  })
 }
 
 /** As kubectl merges: of two entries with one name the first file's stands. */
