@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
+import { load } from '../testbed/load.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
@@ -164,10 +165,12 @@ describe('one direction only', () => {
 })
 
 describe('the scope of a namespace', () => {
-  it('works as that of a workload does', async () => {
-    await shop.make([])
-    await shop.make([bAccepts({ selector: undefined }), aReaches({ selector: undefined })])
+  it('takes over from that of a workload without a refused call, and works as it does', async () => {
+    await shop.make(BOTH)
     await becomes(200)
+    const loading = await load(pods.client, 'server.sample', { everyMs: 50 })
+    await shop.make([bAccepts({ selector: undefined }), aReaches({ selector: undefined })])
+    expect((await loading.stop()).failures).toEqual([])
     await shop.proven()
     expect((await shop.plan()).steps).toEqual([])
     const filters = (await ours(bed.b)).filter((object) => object.kind === 'EnvoyFilter')
