@@ -1,5 +1,4 @@
 /** `bundles/<trust-domain>.json`: the approved roots of each trust domain, as SPIFFE bundles in Git. */
-import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FederationError } from '../core/errors.ts'
 import { fromError } from '../core/finding.ts'
@@ -7,7 +6,7 @@ import type { Approved } from '../core/intent.ts'
 import type { Federation, Seen } from '../core/model.ts'
 import { type Bundle, parseBundle, printBundle } from '../core/spiffe/bundle.ts'
 import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
-import { fileError, writeAtomically } from './files.ts'
+import { readIfThere, writeAtomically } from './files.ts'
 
 const MAX_BYTES = 16 * 1024 * 1024
 
@@ -24,29 +23,12 @@ export async function readBundles(directory: string, federation: Federation, now
 
 async function readBundle(path: string, domain: TrustDomain, now: Date): Promise<Seen<Bundle> | undefined> {
   try {
-    const file = await readCapped(path)
+    const file = await readIfThere(path, MAX_BYTES)
     // An expired root must not keep the others, or a narrowing, from being carried out.
     return file && { ok: true, value: parseBundle(domain, file, { now, format: 'spiffe', tolerate: 'dates' }) }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return { ok: false, error: { ...fromError(cause), subject: path } }
-  }
-}
-
-async function readCapped(path: string): Promise<Uint8Array | undefined> {
-  try {
-    const handle = await open(path, 'r')
-    try {
-      const { size } = await handle.stat()
-      if (size > MAX_BYTES) throw new FederationError('file-unreadable', path, `is larger than ${MAX_BYTES / 1024 / 1024} MiB`)
-      return await handle.readFile()
-    } finally {
-      await handle.close()
-    }
-  } catch (cause) {
-    if (cause instanceof FederationError) throw cause
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw fileError('file-unreadable', path, cause)
   }
 }
 

@@ -1,10 +1,10 @@
 /** federation.yaml on disk: read with lines to point at, edited without losing the owner's comments. */
-import { open, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { type Document, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
 import { FederationError } from '../core/errors.ts'
 import { type Problem, parseFederation } from '../core/federation.ts'
 import type { Federation, Severed } from '../core/model.ts'
-import { fileError, writeAtomically } from './files.ts'
+import { readIfThere, writeAtomically } from './files.ts'
 
 const MAX_BYTES = 4 * 1024 * 1024
 
@@ -49,24 +49,11 @@ function mustSay(path: string, text: string, { truster, trusted }: { readonly tr
 }
 
 async function readText(path: string): Promise<string> {
-  try {
-    const handle = await open(path, 'r')
-    try {
-      const { size } = await handle.stat()
-      if (size > MAX_BYTES) throw new FederationError('file-unreadable', path, `is larger than ${MAX_BYTES / 1024 / 1024} MiB`)
-      return await handle.readFile('utf8')
-    } finally {
-      await handle.close()
-    }
-  } catch (cause) {
-    if (cause instanceof FederationError) throw cause
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
-    throw missing
-      ? new FederationError('file-unreadable', path, 'there is no such file', {
-          hint: 'entente init --context A --context B writes one; -f names another',
-        })
-      : fileError('file-unreadable', path, cause)
-  }
+  const file = await readIfThere(path, MAX_BYTES)
+  if (file !== undefined) return file.toString('utf8')
+  throw new FederationError('file-unreadable', path, 'there is no such file', {
+    hint: 'entente init --context A --context B writes one; -f names another',
+  })
 }
 
 function parseYaml(path: string, text: string): { readonly document: Document.Parsed; readonly lines: LineCounter } {

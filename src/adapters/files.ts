@@ -10,6 +10,27 @@ export function fileError(code: 'file-unreadable' | 'file-unwritable', path: str
   return new FederationError(code, path, message, { cause })
 }
 
+/**
+ * The whole file, or undefined where there is none.
+ * @throws FederationError file-unreadable, also when it is larger than `maxBytes`
+ */
+export async function readIfThere(path: string, maxBytes: number): Promise<Buffer | undefined> {
+  try {
+    const handle = await open(path, 'r')
+    try {
+      const { size } = await handle.stat()
+      if (size > maxBytes) throw new FederationError('file-unreadable', path, `is larger than ${maxBytes >> 20} MiB`)
+      return await handle.readFile()
+    } finally {
+      await handle.close()
+    }
+  } catch (cause) {
+    if (cause instanceof FederationError) throw cause
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw fileError('file-unreadable', path, cause)
+  }
+}
+
 /** Makes folders on the way. @throws FederationError file-unwritable */
 export async function writeAtomically(path: string, content: string): Promise<void> {
   const folder = dirname(path)

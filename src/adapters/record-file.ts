@@ -1,9 +1,9 @@
 /** audit.jsonl: one entry per line, only ever added to. What an entry is, and whether they hang together, is core's. */
 import { createHash } from 'node:crypto'
-import { open, readFile, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FederationError } from '../core/errors.ts'
-import { fileError, syncFolder } from './files.ts'
+import { fileError, readIfThere, syncFolder } from './files.ts'
 import { withLock } from './lock.ts'
 
 /** A hundred thousand entries; beyond that something else is wrong. */
@@ -43,16 +43,7 @@ async function read(path: string): Promise<RecordText> {
   return parse(path, await load(path))
 }
 
-async function load(path: string): Promise<string> {
-  try {
-    const { size } = await stat(path)
-    if (size > MAX_BYTES) throw new FederationError('file-unreadable', path, `is larger than ${MAX_BYTES >> 20} MiB`)
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw cause instanceof FederationError ? cause : fileError('file-unreadable', path, cause)
-  }
-}
+const load = async (path: string): Promise<string> => (await readIfThere(path, MAX_BYTES))?.toString('utf8') ?? ''
 
 function parse(path: string, text: string): RecordText {
   const lines = text.split('\n')

@@ -1,7 +1,8 @@
 /** istiod's debug port (15014, plain HTTP): pilot/pkg/xds/debug.go at eed52ebb66ad says what each path answers. */
-import { type IncomingMessage, request } from 'node:http'
+import { request } from 'node:http'
 import { FederationError } from '../../core/errors.ts'
 import { at, list, text } from '../../core/manifest.ts'
+import { readBody } from '../body.ts'
 import type { Road } from './road.ts'
 
 const DEBUG_PORT = 15014
@@ -92,27 +93,12 @@ function fetchPage(road: Road, path: string): Promise<Page> {
       reject(cause)
     })
     sent.once('response', (response) => {
-      readAll(response)
+      readBody(response, MAX_BYTES, (message) => new Error(message))
         .then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
         .finally(done)
     })
     sent.end()
   })
-}
-
-async function readAll(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of response) {
-    const piece: Buffer = chunk
-    bytes += piece.length
-    if (bytes > MAX_BYTES) {
-      response.destroy()
-      throw new Error(`an answer of more than ${MAX_BYTES >> 20} MiB`)
-    }
-    chunks.push(piece)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function parse(subject: string, road: Road, path: string, body: string): unknown {

@@ -2,6 +2,7 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { FederationError } from '../../core/errors.ts'
+import { readBody } from '../body.ts'
 import { limit } from '../limit.ts'
 import { type Answer, unreachable } from './errors.ts'
 import type { Access } from './kubeconfig.ts'
@@ -86,20 +87,9 @@ function exchange(subject: string, server: string, limits: Limits, make: () => C
 }
 
 async function read(subject: string, response: IncomingMessage, maxBytes: number): Promise<Answer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of response) {
-    const piece: Buffer = chunk
-    bytes += piece.length
-    if (bytes > maxBytes) {
-      response.destroy()
-      throw new FederationError('cluster-refused', subject, `an answer of more than ${maxBytes >> 20} MiB`, {
-        hint: 'look at the API server',
-      })
-    }
-    chunks.push(piece)
-  }
-  return parse(subject, response, Buffer.concat(chunks).toString('utf8'))
+  const tooLarge = (message: string): FederationError =>
+    new FederationError('cluster-refused', subject, message, { hint: 'look at the API server' })
+  return parse(subject, response, await readBody(response, maxBytes, tooLarge))
 }
 
 function parse(subject: string, response: IncomingMessage, body: string): Answer {
