@@ -22,9 +22,11 @@ export function intents(
   now: Date,
 ): { readonly intents: readonly Intent[]; readonly findings: readonly Finding[] } {
   const findings: Finding[] = []
-  const resolved = resolveBundles(federation, approved, record, now, findings)
   const approvals = approvalsOf(record)
   const severed = new Set(federation.severed.map((s) => `${s.truster} ${s.trusted}`))
+  const live = federation.trusts.filter((trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && !hasEnded(trust, now))
+  // A severed or ended trust needs no bundle.
+  const resolved = resolveBundles(federation, approved, record, domainsInUse(federation, live), now, findings)
   const byTruster = groupBy(federation.trusts, (trust) => trust.truster)
 
   const built = [...federation.members.values()].flatMap((member): Intent[] => {
@@ -50,7 +52,7 @@ export function intents(
     })
     return [{ member, owner: federation.name, trusts, lapsed, ...(own === undefined ? {} : { own }) }]
   })
-  findings.push(...oneWay(federation, severed, now), ...lifted(federation, severed, record, now))
+  findings.push(...oneWay(federation, severed, live), ...lifted(federation, severed, record, now))
   return { intents: built, findings: distinct(findings) }
 }
 
@@ -89,11 +91,11 @@ function resolveBundles(
   federation: Federation,
   approved: Approved,
   record: readonly AuditEntry[],
+  wanted: ReadonlySet<TrustDomain>,
   now: Date,
   findings: Finding[],
 ): ReadonlyMap<TrustDomain, Bundle> {
   const recorded = approvedRoots(record)
-  const wanted = domainsInUse(federation, now)
   const holders = holdersOf(wanted, approved, record)
   const resolved = new Map<TrustDomain, Bundle>()
   for (const member of federation.members.values()) {
@@ -173,9 +175,7 @@ function holdersOf(
 }
 
 /** Domains whose roots some rendering needs. A severed or ended trust needs none. */
-function domainsInUse(federation: Federation, now: Date): ReadonlySet<TrustDomain> {
-  const severed = new Set(federation.severed.map((s) => `${s.truster} ${s.trusted}`))
-  const live = federation.trusts.filter((trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && !hasEnded(trust, now))
+function domainsInUse(federation: Federation, live: readonly Trust[]): ReadonlySet<TrustDomain> {
   return new Set(
     live.flatMap((trust) => [memberOf(federation, trust.truster).trustDomain, memberOf(federation, trust.trusted).trustDomain]),
   )
@@ -243,8 +243,7 @@ function lifted(federation: Federation, severed: ReadonlySet<string>, record: re
 }
 
 /** A call needs both: the server accepts the caller, and the caller accepts the server. */
-function oneWay(federation: Federation, severed: ReadonlySet<string>, now: Date): Finding[] {
-  const live = federation.trusts.filter((trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && !hasEnded(trust, now))
+function oneWay(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
   const reaching = new Set(live.filter((t) => t.reach.length > 0).map((t) => `${t.truster} ${t.trusted}`))
   const accepting = new Set(live.filter((t) => t.accept.length > 0).map((t) => `${t.truster} ${t.trusted}`))
   return live.flatMap((trust): Finding[] => {
