@@ -1,6 +1,6 @@
 /** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
 import { distinct, error, type Finding, warning } from './finding.ts'
-import { hasSidecar, isGateway, isPlaced, podsIn, proxyOf } from './istio/pods.ts'
+import { getPod, hasSidecar, isGateway, isPlaced, podsIn, proxyOf } from './istio/pods.ts'
 import { serviceName } from './istio/services.ts'
 import type { Inbound, MeshState, Roots } from './istio/state.ts'
 import type { Evidence, Manifest, Pins, ProxyConfig } from './model.ts'
@@ -59,14 +59,7 @@ function stand(proxy: string, evidence: Evidence | undefined, findings: readonly
     return {
       proxy,
       state: 'unheard',
-      findings: [
-        warning(
-          'proxy-unheard',
-          proxy,
-          which,
-          `kubectl -n ${proxy.split('.').at(-1)} get pod ${proxy.split('.')[0]} -o wide; is its sidecar running and connected?`,
-        ),
-      ],
+      findings: [warning('proxy-unheard', proxy, which, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)],
     }
   }
   if (evidence.rejected !== undefined) {

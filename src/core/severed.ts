@@ -1,7 +1,7 @@
 /** Whether every proxy has let go of a severed trust. */
 import { sidecarsIn } from './acknowledged.ts'
 import { error, type Finding, warning } from './finding.ts'
-import { proxyOf } from './istio/pods.ts'
+import { getPod, proxyOf } from './istio/pods.ts'
 import type { Federation, Intent, Member, MemberName, Observation, Seen, Verdict } from './model.ts'
 import type { Seens } from './plan.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
@@ -57,14 +57,7 @@ export function severedVerdict(
         ),
       ),
       // A dead proxy is named, never waited for: it gets its configuration anew before it serves again.
-      ...unheard.map((proxy) =>
-        warning(
-          'proxy-unheard',
-          proxy,
-          'no istiod could tell what it holds',
-          `kubectl -n ${proxy.split('.').at(-1)} get pod ${proxy.split('.')[0]}`,
-        ),
-      ),
+      ...unheard.map((proxy) => warning('proxy-unheard', proxy, 'no istiod could tell what it holds', getPod(proxy))),
     ],
   }
 }

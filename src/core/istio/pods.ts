@@ -25,6 +25,12 @@ export const podsIn = (objects: readonly Manifest[], at: Workloads): readonly Ma
 /** istiod's name for the pod's proxy. */
 export const proxyOf = (pod: Manifest): string => `${pod.metadata.name}.${pod.metadata.namespace ?? ''}`
 
+/** The command that shows a proxy's pod: a pod's name may have dots, a namespace has none. */
+export function getPod(proxy: string): string {
+  const dot = proxy.lastIndexOf('.')
+  return `kubectl -n ${proxy.slice(dot + 1)} get pod ${proxy.slice(0, dot)}`
+}
+
 /**
  * A gateway, by what its proxy is started as (istio manifests, injection templates: `proxy sidecar`, `proxy router`,
  * `proxy waypoint`). A Gateway that selects a sidecar has no effect on it (pilot/pkg/model/push_context.go mergeGateways
