@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The composition root: process, console and clock are touched here and nowhere else. */
 import { createReadStream, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { CommanderError } from 'commander'
 import { FederationError } from '../core/errors.ts'
@@ -15,7 +16,11 @@ const MAX_BYTES = 64 * 1024 * 1024
 
 let interrupts = 0
 
-const color = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
+/** kubectl runs `kubectl_complete-entente WORD…` at a press of Tab after `kubectl entente`. */
+const asked = basename(process.argv[1] ?? '').startsWith('kubectl_complete-')
+const argv = asked ? ['__complete', '--', ...process.argv.slice(2)] : process.argv.slice(2)
+
+const color = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb' && !argv.includes('--no-color')
 
 const io: Io = {
   print: (text) => void process.stdout.write(`${shown(text, { color, terminal: process.stdout.isTTY === true })}\n`),
@@ -82,7 +87,7 @@ process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.
 try {
   await program(io, version(), async (code) => {
     process.exitCode = await code
-  }).parseAsync()
+  }).parseAsync(argv, { from: 'user' })
 } catch (thrown) {
   process.exitCode = thrown instanceof CommanderError ? (thrown.exitCode === 0 ? 0 : USAGE) : tellError(thrown)
 }

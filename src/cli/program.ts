@@ -1,5 +1,5 @@
 /** The command tree: names, options, help and examples. What a command does is imported only when it runs. */
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import type { Io, Output } from './io.ts'
 
 type Run = (code: Promise<number>) => Promise<void>
@@ -35,6 +35,7 @@ export function program(io: Io, version: string, run: Run): Command {
   const root = new Command('entente')
     .description('Federate trust between Istio meshes that keep their own root CAs')
     .version(version)
+    .option('--no-color', 'plain text; so does NO_COLOR in the environment')
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', '\nA first look, with nothing but Node: entente demo')
@@ -203,6 +204,17 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(atOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/chain-verify.ts')).chainVerify(options, io)))
+
+  command(root, 'completion', 'print completion for a shell: bash, zsh or fish', 'source <(entente completion bash)')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .addHelpText(
+      'after',
+      '\nFor kubectl entente: link kubectl_complete-entente into the PATH beside kubectl-entente; npm does so by itself.',
+    )
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => run((await import('./commands/completion.ts')).run(shell, io)))
+  root
+    .command('__complete [words...]', { hidden: true })
+    .action(async (words: string[]) => run((await import('./commands/completion.ts')).complete(root, words, io)))
 
   command(root, 'demo', 'the main job with nothing but Node: two CAs, a federation, real TLS', 'entente demo --out entente-demo')
     .option('--out <dir>', 'where its files stay', 'entente-demo')

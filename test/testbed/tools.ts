@@ -21,9 +21,14 @@ const has = (command: string): boolean => PATHS.some((directory) => existsSync(p
 /** Installs what is missing of the Debian packages; Go and Python are asked for, not installed. */
 export async function ensureTools(progress: (line: string) => void): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('the test bed makes network namespaces: run it as root')
-  const missing = Object.keys(PACKAGES).filter((command) => !has(command))
+  await ensurePackages(PACKAGES, progress)
+}
+
+/** @param wanted Debian packages, by the command that each is wanted for */
+export async function ensurePackages(wanted: Readonly<Record<string, string>>, progress: (line: string) => void): Promise<void> {
+  const missing = Object.keys(wanted).filter((command) => !has(command))
   if (missing.length === 0) return
-  const packages = missing.map((command) => PACKAGES[command] ?? command)
+  const packages = missing.map((command) => wanted[command] ?? command)
   if (!has('apt-get')) throw new Error(`missing commands: ${missing.join(', ')} (Debian packages: ${packages.join(' ')})`)
   progress(`installing ${packages.join(' ')}`)
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
