@@ -7,6 +7,8 @@ export interface Io {
   /** Stdin and stderr are a terminal, so a person can be asked. */
   readonly interactive: boolean
   readonly color: boolean
+  /** How wide the terminal is; absent in a pipe or a file. */
+  readonly columns?: number
   readonly now: () => Date
   readonly env: Readonly<Record<string, string | undefined>>
   /** False unless the person answers y. */

@@ -27,6 +27,7 @@ const io: Io = {
   tell: (text) => void process.stderr.write(`${shown(text, { color, terminal: process.stderr.isTTY === true })}\n`),
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   color,
+  ...(process.stdout.isTTY ? { columns: process.stdout.columns } : {}),
   now: () => new Date(),
   env: process.env,
   confirm: async (question) => {

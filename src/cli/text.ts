@@ -12,19 +12,28 @@ export const painter =
   (style, text) =>
     color ? styleText(style, text, { validateStream: false }) : text
 
-/** Columns three spaces apart; the last one is not padded. */
-export function table(cells: readonly (readonly string[])[]): string {
+/**
+ * Columns three spaces apart, under the names in the first row; the last one is not padded. What is wider than the
+ * terminal would be torn at its edge: then each row is a block of `NAME   value` lines, nothing cut.
+ * @param columns of the terminal; undefined where nothing is torn, as in a pipe
+ */
+export function table(cells: readonly (readonly string[])[], columns?: number): string {
   const rows = cells.map((row) => row.map((cell) => cell.replace(/\s*\n\s*/g, ' ')))
+  const lines = aligned(rows)
+  if (columns === undefined || lines.every((line) => stringWidth(line) <= columns)) return lines.join('\n')
+  const [names = [], ...values] = rows
+  return values.map((row) => aligned(row.flatMap((cell, i) => (cell === '' ? [] : [[names[i] ?? '', cell]]))).join('\n')).join('\n\n')
+}
+
+function aligned(rows: readonly (readonly string[])[]): readonly string[] {
   const widths: number[] = []
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, stringWidth(cell))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - stringWidth(cell) + 3)))
-        .join('')
-        .trimEnd(),
-    )
-    .join('\n')
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - stringWidth(cell) + 3)))
+      .join('')
+      .trimEnd(),
+  )
 }
 
 export function findingsText(findings: readonly Finding[], color = false): string {
@@ -107,7 +116,7 @@ export interface TrustLine {
 }
 
 /** One line for each trust. */
-export function statusText(lines: readonly TrustLine[], color = false): string {
+export function statusText(lines: readonly TrustLine[], color = false, columns?: number): string {
   const paint = painter(color)
   const style = { proven: 'green', severed: 'green', lagging: 'yellow', unknown: 'yellow', broken: 'red' } as const
   const rows = lines.map(({ verdict, expires, pending }) => [
@@ -120,7 +129,7 @@ export function statusText(lines: readonly TrustLine[], color = false): string {
     day(verdict.ends),
     pending === 0 ? '-' : count(pending, 'step'),
   ])
-  return table([['TRUSTER', 'TRUSTED', 'STATE', 'PROXIES', 'ROOTS', 'EXPIRES', 'ENDS', 'PENDING'], ...rows])
+  return table([['TRUSTER', 'TRUSTED', 'STATE', 'PROXIES', 'ROOTS', 'EXPIRES', 'ENDS', 'PENDING'], ...rows], columns)
 }
 
 export function verdictText(verdict: Verdict, color = false): string {

@@ -38,7 +38,7 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
     io.tell(`${member.name}: ${roots} of ${member.trustDomain} ${old.size === 1 ? 'is' : 'are'} approved already; nothing to do.`)
     return 0
   }
-  io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, old, approved.get(member.trustDomain))}\n`)
+  io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, old, approved.get(member.trustDomain), io.columns)}\n`)
   if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', member.name, 'the bundle is refused whole; nothing was changed', {
@@ -135,7 +135,7 @@ function checkFingerprints(bundle: Bundle, options: ApproveOptions, member: Memb
   })
 }
 
-function rootsText(bundle: Bundle, old: ReadonlySet<Fingerprint>, before: Bundle | undefined): string {
+function rootsText(bundle: Bundle, old: ReadonlySet<Fingerprint>, before: Bundle | undefined, columns?: number): string {
   const kept = new Set(bundle.anchors.map((anchor) => anchor.fingerprint))
   const row = (sign: string, { fingerprint, notAfter, subject }: Bundle['anchors'][number]): string[] => [
     sign,
@@ -145,5 +145,5 @@ function rootsText(bundle: Bundle, old: ReadonlySet<Fingerprint>, before: Bundle
   ]
   const now = bundle.anchors.map((anchor) => row(old.has(anchor.fingerprint) ? 'stays' : 'new', anchor))
   const gone = (before?.anchors ?? []).filter((anchor) => !kept.has(anchor.fingerprint)).map((anchor) => row('goes', anchor))
-  return table([['', 'ROOT', 'UNTIL', 'SUBJECT'], ...now, ...gone])
+  return table([['', 'ROOT', 'UNTIL', 'SUBJECT'], ...now, ...gone], columns)
 }

@@ -23,7 +23,7 @@ export async function log(options: FileOptions & { output: Output }, io: Io): Pr
     what(entry),
     entry.reason,
   ])
-  io.print(entries.length === 0 ? 'The record is empty.' : table([['SEQ', 'AT', 'BY', 'ACTION', 'WHAT', 'REASON'], ...rows]))
+  io.print(entries.length === 0 ? 'The record is empty.' : table([['SEQ', 'AT', 'BY', 'ACTION', 'WHAT', 'REASON'], ...rows], io.columns))
   return 0
 }
 

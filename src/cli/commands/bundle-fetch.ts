@@ -35,7 +35,7 @@ export async function bundleFetch(args: FetchArgs, world: BundleWorld): Promise<
   const endpoint = await endpointOf(args, world)
   const file = await fetchBundle(endpoint, { timeoutMilliseconds: args.timeoutMilliseconds ?? DEFAULT_TIMEOUT_MILLISECONDS })
   const inspection = inspect(file, { format: 'spiffe', trustDomain, now: world.now() })
-  world.print(args.output === 'json' ? bundleJson(inspection) : bundleText(inspection, world.color))
+  world.print(args.output === 'json' ? bundleJson(inspection) : bundleText(inspection, world))
   return inspection.verdict === 'accept' ? 0 : 1
 }
 

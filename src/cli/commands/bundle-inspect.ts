@@ -14,6 +14,7 @@ export interface BundleWorld {
   /** Stderr. */
   tell(text: string): void
   readonly color?: boolean
+  readonly columns?: number
 }
 
 export interface InspectArgs {
@@ -34,6 +35,6 @@ export async function bundleInspect(args: InspectArgs, world: BundleWorld): Prom
     ...(args.format !== undefined && { format: args.format }),
     ...(args.trustDomain !== undefined && { trustDomain: parseTrustDomain(args.trustDomain) }),
   })
-  world.print(args.output === 'json' ? bundleJson(inspection) : bundleText(inspection, world.color))
+  world.print(args.output === 'json' ? bundleJson(inspection) : bundleText(inspection, world))
   return inspection.verdict === 'accept' ? 0 : 1
 }

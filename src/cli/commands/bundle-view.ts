@@ -1,5 +1,6 @@
 /** What `bundle inspect` and `bundle fetch` print: the contract's JSON, or columns for people. */
 import type { Inspected, Inspection } from '../../core/spiffe/inspect.ts'
+import type { Io } from '../io.ts'
 import { findingsText, painter, table } from '../text.ts'
 
 /** The shape that cli.md promises. */
@@ -37,7 +38,7 @@ const DAY = 10
 const day = (date: Date): string => date.toISOString().slice(0, DAY)
 
 /** The fingerprint comes last and whole: it is what people compare and copy. */
-export function bundleText(inspection: Inspection, color = false): string {
+export function bundleText(inspection: Inspection, { color = false, columns }: Partial<Pick<Io, 'color' | 'columns'>>): string {
   const paint = painter(color)
   const { verdict, certificates, findings } = inspection
   const rows = certificates.map(({ subject, certificate: c, problems }) => [
@@ -51,7 +52,7 @@ export function bundleText(inspection: Inspection, color = false): string {
   ])
   const head = `${paint(verdict === 'accept' ? 'green' : 'red', verdict)}   ${factsOf(inspection).join(', ')}`
   const list =
-    rows.length === 0 ? [] : [table([['WHERE', 'SUBJECT', 'NOT BEFORE', 'NOT AFTER', 'KEY', 'PROBLEMS', 'FINGERPRINT'], ...rows])]
+    rows.length === 0 ? [] : [table([['WHERE', 'SUBJECT', 'NOT BEFORE', 'NOT AFTER', 'KEY', 'PROBLEMS', 'FINGERPRINT'], ...rows], columns)]
   return [head, ...list, ...(findings.length === 0 ? [] : [findingsText(findings, color)])].join('\n\n')
 }
 

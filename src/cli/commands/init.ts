@@ -40,7 +40,7 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
     options.context.map(async (context): Promise<Found> => ({ name: memberName(context), ...(await lookAt(context, options, io)) })),
   )
   const findings = judgeAll(found, options.istioNamespace)
-  io.tell(`\n${summary(found)}\n`)
+  io.tell(`\n${summary(found, io.columns)}\n`)
   if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', options.context.join(', '), 'cannot be federated as they are; nothing was written', {
@@ -137,7 +137,7 @@ function judgeAll(found: readonly Found[], istioNamespace: string): readonly Fin
   return findings
 }
 
-function summary(found: readonly Found[]): string {
+function summary(found: readonly Found[], columns?: number): string {
   const rows = found.map(({ name, istio }) => [
     name,
     istio.trustDomain,
@@ -153,7 +153,7 @@ function summary(found: readonly Found[]): string {
       anchor.subject.replaceAll('\n', ', '),
     ]),
   )
-  return `${table([['MEMBER', 'TRUST DOMAIN', 'MESH', 'NETWORK', 'REVISIONS'], ...rows])}\n\n${table([['MEMBER', 'ROOT', 'UNTIL', 'SUBJECT'], ...roots])}`
+  return `${table([['MEMBER', 'TRUST DOMAIN', 'MESH', 'NETWORK', 'REVISIONS'], ...rows], columns)}\n\n${table([['MEMBER', 'ROOT', 'UNTIL', 'SUBJECT'], ...roots], columns)}`
 }
 
 /** A name as YAML reads it: some names look like numbers. */

@@ -41,7 +41,7 @@ async function once(options: FileOptions & { output: Output }, io: Io): Promise<
   if (options.output === 'json') {
     io.print(JSON.stringify({ ...verifyView(verdicts, plan.findings, io.now()), steps: planView(plan).steps }, null, 2))
   } else {
-    io.print(lines.length === 0 ? `${plan.name}: no trust is declared.` : statusText(lines, io.color))
+    io.print(lines.length === 0 ? `${plan.name}: no trust is declared.` : statusText(lines, io.color, io.columns))
     const findings = [...plan.findings, ...verdicts.flatMap((verdict) => verdict.findings)].filter((finding) => finding.severity !== 'info')
     // The plan's word, which is the stronger one, before a verdict's.
     const distinct = findings.filter((one, i) => findings.findIndex((f) => f.code === one.code && f.subject === one.subject) === i)
