@@ -19,30 +19,27 @@ const TLS = 'envoy.transport_sockets.tls'
 const TYPES = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3'
 const VALIDATOR = 'envoy.tls.cert_validator.spiffe'
 
-type Spec = Readonly<Record<string, unknown>>
+export type Spec = Readonly<Record<string, unknown>>
 
-/** The spec of the inbound filter; it fits STRICT listeners only, where every TLS chain has a validation context. */
+/** The spec of the inbound filter. */
 export function inboundFilter({ at: workloads, roots }: Inbound, own: ReadonlySet<TrustDomain>): Spec {
-  const foreign = [...roots.keys()].filter((domain) => !own.has(domain)).sort()
-  return {
-    ...selector(workloads),
-    priority: PRIORITY,
-    configPatches: [
-      {
-        applyTo: 'FILTER_CHAIN',
-        match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
-        patch: {
-          operation: 'MERGE',
-          // Istio's own SAN prefix for the local domain stays: a merge appends to lists.
-          value: transportSocket(
-            'DownstreamTlsContext',
-            roots,
-            foreign.map((domain) => ({ prefix: `spiffe://${domain}/` })),
-          ),
-        },
-      },
-    ],
-  }
+  return { ...selector(workloads), priority: PRIORITY, configPatches: inboundPatches(inline(roots), foreignIn(roots, own)) }
+}
+
+/**
+ * The patches that make inbound listeners judge callers by `validator`; they fit STRICT listeners only, where every TLS
+ * chain has a validation context.
+ * @param foreign whose SAN prefixes are added: Istio's own for the local domain stays, as a merge appends to lists
+ */
+export function inboundPatches(validator: Spec, foreign: readonly TrustDomain[]): readonly Spec[] {
+  const sans = foreign.map((domain) => ({ prefix: `spiffe://${domain}/` }))
+  return [
+    {
+      applyTo: 'FILTER_CHAIN',
+      match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
+      patch: { operation: 'MERGE', value: transportSocket('DownstreamTlsContext', validator, sans) },
+    },
+  ]
 }
 
 /** The spec of the outbound filter: one patch for each host, which every port and subset of it gets. */
@@ -53,17 +50,30 @@ export function outboundFilter({ from, hosts }: Outbound): Spec {
     configPatches: [...hosts]
       .filter(([, roots]) => roots.size > 0)
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([host, roots]) => ({
-        applyTo: 'CLUSTER',
-        match: { context: 'SIDECAR_OUTBOUND', cluster: { service: host } },
-        patch: { operation: 'MERGE', value: transportSocket('UpstreamTlsContext', roots, []) },
-      })),
+      .map(([host, roots]) => outboundPatch(host, inline(roots))),
   }
 }
 
-const selector = (at: Workloads): Spec => (at.labels === undefined ? {} : { workloadSelector: { labels: at.labels } })
+/** The patch that makes every port and subset of a host judge its servers by `validator`. */
+export const outboundPatch = (host: string, validator: Spec): Spec => ({
+  applyTo: 'CLUSTER',
+  match: { context: 'SIDECAR_OUTBOUND', cluster: { service: host } },
+  patch: { operation: 'MERGE', value: transportSocket('UpstreamTlsContext', validator, []) },
+})
 
-function transportSocket(context: 'DownstreamTlsContext' | 'UpstreamTlsContext', roots: Roots, sans: readonly Spec[]): Spec {
+export const foreignIn = (roots: Roots, own: ReadonlySet<TrustDomain>): readonly TrustDomain[] =>
+  [...roots.keys()].filter((domain) => !own.has(domain)).sort()
+
+/** The validator's settings with the roots inside. */
+const inline = (roots: Roots): Spec => ({
+  trust_domains: [...roots]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, anchors]) => ({ name, trust_bundle: { inline_string: printRoots(anchors) } })),
+})
+
+export const selector = (at: Workloads): Spec => (at.labels === undefined ? {} : { workloadSelector: { labels: at.labels } })
+
+function transportSocket(context: 'DownstreamTlsContext' | 'UpstreamTlsContext', validator: Spec, sans: readonly Spec[]): Spec {
   return {
     transport_socket: {
       name: TLS,
@@ -75,12 +85,7 @@ function transportSocket(context: 'DownstreamTlsContext' | 'UpstreamTlsContext',
               ...(sans.length === 0 ? {} : { match_subject_alt_names: sans }),
               custom_validator_config: {
                 name: VALIDATOR,
-                typed_config: {
-                  '@type': `${TYPES}.SPIFFECertValidatorConfig`,
-                  trust_domains: [...roots]
-                    .sort(([a], [b]) => (a < b ? -1 : 1))
-                    .map(([name, anchors]) => ({ name, trust_bundle: { inline_string: printRoots(anchors) } })),
-                },
+                typed_config: { '@type': `${TYPES}.SPIFFECertValidatorConfig`, ...validator },
               },
             },
           },
@@ -112,26 +117,35 @@ export function readRoots(pem: string): readonly Root[] {
 
 /** The roots that an inbound filter binds; undefined when the object is no such filter. */
 export function readInboundFilter(object: Manifest): { readonly at: Workloads; readonly roots: Roots } | undefined {
-  const patch = list(at(object, 'spec', 'configPatches')).find(
-    (p) => at(p, 'applyTo') === 'FILTER_CHAIN' && at(p, 'match', 'context') === 'SIDECAR_INBOUND',
-  )
-  const roots =
-    patch === undefined ? undefined : readValidator(at(patch, 'patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context'))
+  const roots = inboundContexts(object)
+    .map(readValidator)
+    .find((found) => found !== undefined)
   return roots === undefined ? undefined : { at: readWorkloads(object), roots }
 }
 
 /** The roots that an outbound filter binds, by host; undefined when the object is no such filter. */
 export function readOutboundFilter(object: Manifest): Outbound | undefined {
-  const hosts = list(at(object, 'spec', 'configPatches')).flatMap((p): [string, Roots][] => {
-    const host = text(at(p, 'match', 'cluster', 'service'))
-    const roots =
-      at(p, 'applyTo') === 'CLUSTER'
-        ? readValidator(at(p, 'patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context'))
-        : undefined
-    return roots === undefined || host === '' ? [] : [[host, roots]]
+  const hosts = outboundContexts(object).flatMap(([host, context]): [string, Roots][] => {
+    const roots = readValidator(context)
+    return roots === undefined ? [] : [[host, roots]]
   })
   return hosts.length === 0 ? undefined : { from: readWorkloads(object), hosts: new Map(hosts) }
 }
+
+const CONTEXT = ['patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context'] as const
+
+/** The common TLS contexts that a filter's inbound patches merge. */
+export const inboundContexts = (object: Manifest): readonly unknown[] =>
+  list(at(object, 'spec', 'configPatches'))
+    .filter((p) => at(p, 'applyTo') === 'FILTER_CHAIN' && at(p, 'match', 'context') === 'SIDECAR_INBOUND')
+    .map((p) => at(p, ...CONTEXT))
+
+/** The common TLS contexts that a filter's outbound patches merge, by host. */
+export const outboundContexts = (object: Manifest): readonly (readonly [string, unknown])[] =>
+  list(at(object, 'spec', 'configPatches')).flatMap((p) => {
+    const host = text(at(p, 'match', 'cluster', 'service'))
+    return at(p, 'applyTo') !== 'CLUSTER' || host === '' ? [] : [[host, at(p, ...CONTEXT)] as const]
+  })
 
 /** The SAN prefixes that an inbound filter adds: `spiffe://DOMAIN/`, of every foreign domain. */
 export const inboundPrefixes = (object: Manifest): readonly string[] =>
@@ -139,15 +153,7 @@ export const inboundPrefixes = (object: Manifest): readonly string[] =>
     list(at(p, ...VALIDATION, 'match_subject_alt_names')).map((san) => text(at(san, 'prefix'))),
   )
 
-const VALIDATION = [
-  'patch',
-  'value',
-  'transport_socket',
-  'typed_config',
-  'common_tls_context',
-  'combined_validation_context',
-  'default_validation_context',
-] as const
+const VALIDATION = [...CONTEXT, 'combined_validation_context', 'default_validation_context'] as const
 
 /** What the patches of a filter apply to: `FILTER_CHAIN` in an inbound one, `CLUSTER` in an outbound one. */
 export const targetsOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches')).map((p) => at(p, 'applyTo'))
@@ -162,12 +168,10 @@ export function readWorkloads(object: Manifest, ...path: readonly string[]): Wor
  * config dump shows it (camel case); undefined where there is no such validator.
  */
 export function readValidator(commonTlsContext: unknown): Roots | undefined {
-  const get = (value: unknown, snake: string): unknown => at(value, snake) ?? at(value, camel(snake))
-  const context = get(get(commonTlsContext, 'combined_validation_context'), 'default_validation_context')
-  const validator = get(context, 'custom_validator_config')
-  if (at(validator, 'name') !== VALIDATOR) return undefined
+  const config = validatorIn(commonTlsContext)
+  if (config === undefined || get(config, 'trust_bundles') !== undefined) return undefined
   const domains = new Map<TrustDomain, readonly Root[]>()
-  for (const entry of list(get(get(validator, 'typed_config'), 'trust_domains'))) {
+  for (const entry of list(get(config, 'trust_domains'))) {
     const bundle = get(entry, 'trust_bundle')
     const name = text(at(entry, 'name'))
     const inline = text(get(bundle, 'inline_string')) || Buffer.from(text(get(bundle, 'inline_bytes')), 'base64').toString()
@@ -176,4 +180,16 @@ export function readValidator(commonTlsContext: unknown): Roots | undefined {
   return domains
 }
 
+/** The path of the bundle map that the SPIFFE validator in a common TLS context reads; undefined where it reads none. */
+export function readValidatorFile(commonTlsContext: unknown): string | undefined {
+  return text(get(get(validatorIn(commonTlsContext), 'trust_bundles'), 'filename')) || undefined
+}
+
+function validatorIn(commonTlsContext: unknown): unknown {
+  const context = get(get(commonTlsContext, 'combined_validation_context'), 'default_validation_context')
+  const validator = get(context, 'custom_validator_config')
+  return at(validator, 'name') === VALIDATOR ? get(validator, 'typed_config') : undefined
+}
+
+const get = (value: unknown, snake: string): unknown => at(value, snake) ?? at(value, camel(snake))
 const camel = (snake: string): string => snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
