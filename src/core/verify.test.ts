@@ -76,6 +76,9 @@ const inConfig =
   (change: (config: ProxyConfig) => Partial<ProxyConfig>) =>
   (evidence: Evidence): Evidence =>
     evidence.config === undefined ? evidence : { ...evidence, config: { ...evidence.config, ...change(evidence.config) } }
+/** @param change in each cluster of the host */
+const atHost = (change: Partial<ProxyConfig['outbound'][number]>) =>
+  inConfig(({ outbound }) => ({ outbound: outbound.map((u) => ({ ...u, ...change })) }))
 const withoutPins = inConfig(({ inbound }) => ({ inbound: inbound.map(({ pins: _, ...chain }) => chain) }))
 
 /** The verdict on b, which accepts callers of a. */
@@ -214,11 +217,7 @@ describe('why a trust does not work', () => {
       cause: 'the service has no endpoint',
       seed: (s) =>
         inA(s, {
-          proxies: proxiesOf(
-            s,
-            a,
-            inConfig(({ outbound }) => ({ outbound: outbound.map((u) => ({ ...u, endpoints: 0 })) })),
-          ),
+          proxies: proxiesOf(s, a, atHost({ endpoints: 0, sans: [] })),
         }),
       of: 'reaching',
       state: 'broken',
@@ -226,6 +225,33 @@ describe('why a trust does not work', () => {
       subject: 'client.sample',
       hint: /remote-clusters/,
     },
+    ...(
+      [
+        {
+          sans: [`spiffe://${B}/ns/sample/sa/other`],
+          code: 'served-by-differs',
+          hint: /name it in servedBy/,
+          what: 'another identity than named',
+        },
+        { sans: [], code: 'served-by-unchecked', hint: /endpoint/, what: 'any identity' },
+        {
+          sans: [`spiffe://${A}/ns/sample/sa/server`],
+          code: 'servers-refused',
+          hint: /rollout restart deployment/,
+          what: 'no identity of the trusted domain',
+        },
+      ] as const
+    ).map(
+      ({ sans, code, hint, what }): Seeded => ({
+        cause: `the client expects ${what} at the host`,
+        seed: (s) => inA(s, { proxies: proxiesOf(s, a, atHost({ sans })) }),
+        of: 'reaching',
+        state: 'broken',
+        code,
+        subject: 'client.sample',
+        hint,
+      }),
+    ),
     {
       cause: 'the client knows no such service',
       seed: (s) =>

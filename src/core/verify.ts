@@ -1,17 +1,15 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
-import { sidecarsIn, standings } from './acknowledged.ts'
+import { standings } from './acknowledged.ts'
 import { error, type Finding, warning } from './finding.ts'
-import { proxyOf } from './istio/pods.ts'
 import { authorOf, readState } from './istio/render.ts'
 import { type MeshState, wantedState } from './istio/state.ts'
-import { covers } from './istio/transition.ts'
 import { ownerOf } from './manifest.ts'
-import type { Federation, Intent, Manifest, MemberName, Observation, Trust, Verdict } from './model.ts'
+import type { Federation, Intent, Manifest, MemberName, Trust, Verdict } from './model.ts'
 import type { Seens } from './plan.ts'
 import { chainJudge, type Judged } from './presented.ts'
+import { judgeServers } from './servers.ts'
 import { severedVerdict, unseen } from './severed.ts'
 import type { Bundle } from './spiffe/bundle.ts'
-import type { Principal } from './spiffe/spiffe-id.ts'
 
 /**
  * One verdict for each trust of the federation, severed ones too.
@@ -97,7 +95,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, byMember,
     ...chain.findings,
     ...nobody,
     ...stands.flatMap((s) => s.findings),
-    ...(observation === undefined ? [] : otherServers(trust, observation)),
+    ...(observation === undefined ? [] : judgeServers(intent, trust, observation)),
     ...back(trust, byMember.get(trust.trusted), federation),
   ]
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
@@ -130,34 +128,6 @@ function ownUnknown(intent: Intent, live: Bundle): readonly Finding[] {
         `entente approve ${intent.member.name} && entente apply`,
       ),
     )
-}
-
-/** Who may serve a host is what istiod learnt from its endpoints; `servedBy` says who should. */
-function otherServers(trust: Carried, observation: Observation): readonly Finding[] {
-  if (!observation.objects.ok || !observation.proxies.ok) return []
-  const objects = observation.objects.value
-  const configs = new Map(observation.proxies.value.map(({ proxy, config }) => [proxy, config]))
-  return trust.reach.flatMap(({ from, services }) =>
-    sidecarsIn(objects, from).flatMap((pod) =>
-      services.flatMap(({ host, servedBy }) => {
-        const upstreams = configs.get(proxyOf(pod))?.outbound.filter((upstream) => upstream.host === host) ?? []
-        const sans = [...new Set(upstreams.flatMap((upstream) => upstream.sans))].map((san) => san.replace(/^spiffe:\/\//, ''))
-        const others = sans.filter(
-          (san) => san.startsWith(`${trust.trustDomain}/`) && !servedBy?.some((named) => covers(named, san as Principal)),
-        )
-        return servedBy === undefined || others.length === 0
-          ? []
-          : [
-              error(
-                'served-by-differs',
-                proxyOf(pod),
-                `takes ${others.join(', ')} for a server of ${host}, which servedBy does not name`,
-                `find out why ${trust.trusted} serves ${host} under that identity; name it in servedBy if it may`,
-              ),
-            ]
-      }),
-    ),
-  )
 }
 
 /** A mesh whose own idea of its trust domain is another speaks with identities that nobody here means. */

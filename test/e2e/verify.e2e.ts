@@ -1,6 +1,6 @@
 /** A table of causes, each seeded on a federation that was proven: the code, the side, and what verify says to do next. */
 import { X509Certificate } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Finding } from '../../src/core/finding.ts'
@@ -9,15 +9,16 @@ import { type KubeObject, type Reference, referenceTo } from '../testbed/kube.ts
 import { createRoot } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
-import { walkthrough } from '../testbed/topology.ts'
+import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { aReaches, BOTH, bAccepts, expectCode, HOST, MEMBERS, ours, Shop } from './shop.ts'
 
 let bed: Bed
 let shop: Shop
+let pods: Walkthrough
 
 beforeAll(async () => {
   bed = await Bed.up({ progress: (line) => console.log(line) })
-  await walkthrough(bed)
+  pods = await walkthrough(bed)
   shop = await Shop.open(bed, BOTH)
   expectCode(await shop.apply(), 0)
   await shop.proven()
@@ -64,6 +65,38 @@ const objectIn = (apiVersion: string, kind: string, name: string, spec: object):
 })
 
 const SLICE: Reference = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', namespace: 'sample', name: 'server-1' }
+
+const REMOTE: Reference = { apiVersion: 'v1', kind: 'Secret', namespace: 'istio-system', name: 'istio-remote-secret-b' }
+
+/**
+ * The remote secret as it was. istiod may learn of b's pods before it has read b's mesh config: it then names them by its own
+ * trust domain (seen in 4 of 16 joins), until it hears of them again.
+ */
+async function rejoin(): Promise<void> {
+  await bed.join(['a'])
+  let times = 0
+  await until('the client to expect the server of b', async () => {
+    times += 1
+    await bed.b.kubectl(['-n', 'sample', 'label', 'endpointslice', 'server-1', `told=${times}`, '--overwrite'])
+    await sleep(500)
+    return (await pods.client.admin('/config_dump?resource=dynamic_active_clusters')).includes(pods.server.spiffeId)
+  })
+}
+
+/** As istio-reader, but for ConfigMaps: older installations of it may not read them. */
+async function readsNoMeshConfig(): Promise<void> {
+  const look = (apiGroups: string[], ...resources: string[]) => ({ apiGroups, resources, verbs: ['get', 'list', 'watch'] })
+  const file = await bed.b.account('reader', [
+    look([''], 'namespaces', 'services', 'pods', 'nodes', 'endpoints'),
+    look(['discovery.k8s.io'], 'endpointslices'),
+    look(['apiextensions.k8s.io'], 'customresourcedefinitions'),
+    look(['networking.istio.io', 'security.istio.io', 'extensions.istio.io', 'telemetry.istio.io'], '*'),
+  ])
+  const secret = await bed.a.kube.get(REMOTE)
+  if (secret === undefined) throw new Error('no remote secret')
+  const data = { b: Buffer.from(readFileSync(file, 'utf8')).toString('base64') }
+  await bed.a.kube.patch(REMOTE, { data })
+}
 
 /** Somebody else's filter on the client, later than ours: another validator in its place. */
 const overriding = objectIn('networking.istio.io/v1alpha3', 'EnvoyFilter', 'someone-elses', {
@@ -208,12 +241,21 @@ const CAUSES: readonly Cause[] = [
   },
   {
     what: 'the remote secret is gone',
-    seed: () => bed.a.kube.delete({ apiVersion: 'v1', kind: 'Secret', namespace: 'istio-system', name: 'istio-remote-secret-b' }),
-    undo: () => bed.join(['a']),
+    seed: () => bed.a.kube.delete(REMOTE),
+    undo: rejoin,
     truster: 'cluster-a',
     code: 'no-endpoint',
     subject: 'client.sample',
     next: /istioctl remote-clusters/,
+  },
+  {
+    what: 'the truster’s istiod may not read the trusted mesh’s config, and expects servers of its own trust domain there',
+    seed: readsNoMeshConfig,
+    undo: rejoin,
+    truster: 'cluster-a',
+    code: 'servers-refused',
+    subject: 'client.sample',
+    next: /make sure that it may, then kubectl .* rollout restart/,
   },
   {
     what: 'a proxy is gone, its pod is not',

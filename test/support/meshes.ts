@@ -154,7 +154,10 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
       .map((o) => {
         const host = `${o.metadata.name}.${o.metadata.namespace}.svc.cluster.local`
         const pins = outbound.map((scope) => scope.hosts.get(host)).find((roots) => roots !== undefined)
-        return { host, port: 80, subset: '', mutual: true, sans: [], endpoints: 1, ...(pins === undefined ? {} : { pins: pinsOf(pins) }) }
+        const sans = [...(pins?.keys() ?? [own.trustDomain])].map(
+          (domain) => `spiffe://${domain}/ns/${o.metadata.namespace}/sa/${o.metadata.name}`,
+        )
+        return { host, port: 80, subset: '', mutual: true, sans, endpoints: 1, ...(pins === undefined ? {} : { pins: pinsOf(pins) }) }
       }),
     denies: inbound.flatMap((scope) =>
       [...scope.callers].map(([trustDomain, named]) => ({
