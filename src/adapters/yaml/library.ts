@@ -1,0 +1,83 @@
+/** YAML by the library: all of it, slowly. As Kubernetes reads it: YAML 1.1, timestamps stay text, the last of two equal keys counts. */
+import { type Document, isAlias, isMap, isScalar, isSeq, type ParseOptions, parse, parseAllDocuments, type SchemaOptions } from 'yaml'
+
+const OPTIONS: ParseOptions & SchemaOptions & { version: '1.1'; logLevel: 'error' } = {
+  version: '1.1',
+  schema: 'yaml-1.1',
+  uniqueKeys: false,
+  logLevel: 'error',
+  customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:timestamp'),
+}
+
+/** Enough for values files that use an anchor freely, too few for a bomb. */
+const MAX_ALIASES = 1_000
+
+export interface LibraryFault {
+  readonly message: string
+  readonly offset: number
+}
+
+export interface LibraryDocument {
+  readonly value: unknown
+  readonly fault?: LibraryFault
+  readonly document: Document.Parsed
+}
+
+const known = new Map<string, unknown>()
+const MAX_KNOWN = 10_000
+
+/** A scalar as the library understands it; `1.20`, `~`, `yes`. */
+export function resolveScalar(scalar: string): unknown {
+  if (known.has(scalar)) return known.get(scalar)
+  const value: unknown = parse(scalar, OPTIONS)
+  if (known.size < MAX_KNOWN) known.set(scalar, value)
+  return value
+}
+
+/** Never throws. */
+export function readWithLibrary(text: string): readonly LibraryDocument[] | LibraryFault {
+  try {
+    const documents = parseAllDocuments(text, OPTIONS)
+    if (!Array.isArray(documents)) return []
+    return documents.map((document) => {
+      const [first] = document.errors
+      if (first !== undefined) return { value: undefined, document, fault: { message: firstLine(first.message), offset: first.pos[0] } }
+      return resultOf(document)
+    })
+  } catch (cause) {
+    // What is nested thousands of levels deep overflows the library's stack.
+    return { message: cause instanceof RangeError ? 'is nested too deeply' : String(cause), offset: 0 }
+  }
+}
+
+function resultOf(document: Document.Parsed): LibraryDocument {
+  try {
+    return { value: document.toJS({ maxAliasCount: MAX_ALIASES }), document }
+  } catch (cause) {
+    const message = cause instanceof RangeError ? 'is nested too deeply' : firstLine(cause instanceof Error ? cause.message : String(cause))
+    return { value: undefined, document, fault: { message, offset: document.range[0] } }
+  }
+}
+
+const firstLine = (message: string): string => (message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')
+
+/** Where the key (or item) at the path begins, or the closest one around it that is there. */
+export function offsetIn(document: Document.Parsed, path: readonly (string | number)[]): number {
+  let node: unknown = document.contents
+  let offset = rangeOf(node) ?? document.range[0]
+  for (const step of path) {
+    if (isAlias(node)) node = node.resolve(document)
+    const pair = isMap(node) ? node.items.findLast(({ key }) => String(isScalar(key) ? key.value : key) === String(step)) : undefined
+    const next = pair === undefined ? (isSeq(node) ? node.items[Number(step)] : undefined) : pair.value
+    const found = rangeOf(pair === undefined ? next : pair.key)
+    if (found === undefined) return offset
+    offset = found
+    node = next
+  }
+  return offset
+}
+
+function rangeOf(node: unknown): number | undefined {
+  const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined
+  return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined
+}
