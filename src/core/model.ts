@@ -130,6 +130,8 @@ export type Seen<T> = { readonly ok: true; readonly value: T } | { readonly ok: 
 /** What to look at: namespaces that scopes and hosts name. */
 export interface Interest {
   readonly namespaces: readonly string[]
+  /** Pods of all namespaces: how long their certificates may live decides when a root is out of use. */
+  readonly everyPod?: boolean
 }
 
 export interface Observation {
@@ -141,7 +143,11 @@ export interface Observation {
   readonly objects: Seen<readonly Manifest[]>
   /** The roots in ConfigMap istio-ca-root-cert under the trust domain of the mesh config. */
   readonly own: Seen<Bundle>
+  /** When istiod wrote these roots into istio-ca-root-cert; undefined where that is not told. */
+  readonly ownSince?: Date
   readonly istio: Seen<IstioFacts>
+  /** Of all namespaces; absent when nobody asked (`Interest.everyPod`). */
+  readonly pods?: Seen<readonly Manifest[]>
   /** Every proxy some istiod knows. */
   readonly proxies: Seen<readonly Evidence[]>
 }

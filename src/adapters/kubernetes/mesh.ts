@@ -4,8 +4,8 @@ import { type IstiodsSeen, istiods } from '../istiod/istiods.ts'
 import { seen } from '../seen.ts'
 import type { KubeClient } from './client.ts'
 import { readMeshConfig } from './mesh-config.ts'
-import { observeObjects } from './objects.ts'
-import { parseOwnRoots, readOwnRoots } from './own.ts'
+import { observeObjects, observePods } from './objects.ts'
+import { type OwnRoots, parseOwnRoots, readOwnRoots } from './own.ts'
 import { type IstiodPod, istiodPods } from './pods.ts'
 import { NAMESPACE } from './resources.ts'
 import { moveWitness, readWitness } from './witness.ts'
@@ -26,10 +26,11 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
   let interest: Interest = { namespaces: [] }
   const all = istiods({ client, namespace, roots: () => pem })
 
-  const ownRoots = async (): Promise<string> => {
+  const ownRoots = async (): Promise<OwnRoots> => {
     pem = undefined
-    pem = await readOwnRoots(client, namespace)
-    return pem
+    const own = await readOwnRoots(client, namespace)
+    pem = own.pem
+    return own
   }
   const observe = async (wanted: Interest): Promise<Observation> => {
     interest = wanted
@@ -37,22 +38,31 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
     const roots = ownRoots()
     const config = listed.then((pods) => readMeshConfig(client, namespace, pods))
     const network = client.get(NAMESPACE, undefined, namespace).then((ns) => ns.metadata.labels?.[NETWORK])
-    const own = Promise.all([config, roots]).then(([{ trustDomain }, roots]) => parseOwnRoots(trustDomain, roots, now()))
+    const own = Promise.all([config, roots]).then(([{ trustDomain }, { pem }]) => parseOwnRoots(trustDomain, pem, now()))
     // Which road leads to an istiod depends on the roots; without them there is still the other one.
-    const visited = roots.catch(() => '').then(async () => all.see(await listed, interest, 'all'))
+    const visited = roots.catch(() => undefined).then(async () => all.see(await listed, interest, 'all'))
     const facts = Promise.all([config, network, listed, visited]).then(([config, network, pods, visits]) => ({
       ...config,
       ...(network === undefined ? {} : { network }),
       istiods: pods.map((pod) => istiodOf(pod, visits)),
       presented: visits.presented,
     }))
-    const [objects, ownSeen, istio, visits] = await Promise.all([
+    const [objects, ownSeen, istio, visits, since, pods] = await Promise.all([
       observeObjects(client, wanted, namespace),
       seen(own),
       seen<IstioFacts>(facts),
       seen(visited),
+      roots.then((own) => own.since).catch(() => undefined),
+      wanted.everyPod === true ? observePods(client) : undefined,
     ])
-    return { objects, own: ownSeen, istio, proxies: visits.ok ? visits.value.proxies : visits }
+    return {
+      objects,
+      own: ownSeen,
+      ...(since === undefined ? {} : { ownSince: since }),
+      ...(pods === undefined ? {} : { pods }),
+      istio,
+      proxies: visits.ok ? visits.value.proxies : visits,
+    }
   }
 
   return {
@@ -60,7 +70,7 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
     live: true,
     observe,
     async proxies() {
-      if (pem === undefined) await ownRoots().catch(() => '')
+      if (pem === undefined) await ownRoots().catch(() => undefined)
       const visits = await seen(istiodPods(client, namespace).then((pods) => all.see(pods, interest, 'proxies')))
       return visits.ok ? visits.value.proxies : visits
     },

@@ -3,6 +3,7 @@ import { FederationError } from '../../core/errors.ts'
 import { error, type Finding, fromError } from '../../core/finding.ts'
 import { keyOf, MANAGED_BY } from '../../core/manifest.ts'
 import type { Interest, Manifest, Seen } from '../../core/model.ts'
+import { seen } from '../seen.ts'
 import type { KubeClient, Selection } from './client.ts'
 import { asked, phrase } from './errors.ts'
 import { bareInPod } from './pods.ts'
@@ -68,6 +69,10 @@ async function read(client: KubeClient, { resource, selection, keep }: Wanted): 
   const kept = keep === undefined ? found : found.filter(keep)
   return resource === POD ? kept.map(bareInPod) : kept
 }
+
+/** The pods of all namespaces. */
+export const observePods = (client: KubeClient): Promise<Seen<readonly Manifest[]>> =>
+  seen(client.list(POD, {}).then((pods) => pods.map(bareInPod)))
 
 /** One finding for all that failed: every forbidden list is named, so that one look at RBAC is enough. */
 function explain(client: KubeClient, failed: readonly { readonly cause: unknown; readonly one: Wanted }[]): Finding {

@@ -1,6 +1,6 @@
 /** The mesh's own roots, as every namespace has them: ConfigMap istio-ca-root-cert. Never the Secret cacerts. */
 import { FederationError } from '../../core/errors.ts'
-import { at, text } from '../../core/manifest.ts'
+import { at, list, text } from '../../core/manifest.ts'
 import { type Bundle, parseBundle } from '../../core/spiffe/bundle.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { KubeClient } from './client.ts'
@@ -9,14 +9,30 @@ import { CONFIG_MAP } from './resources.ts'
 const OWN_ROOTS = 'istio-ca-root-cert'
 const KEY = 'root-cert.pem'
 
-/** The PEM as it stands there. @throws FederationError not-found, bundle-malformed, forbidden, … */
-export async function readOwnRoots(client: KubeClient, namespace: string): Promise<string> {
-  const map = await client.get(CONFIG_MAP, namespace, OWN_ROOTS)
+export interface OwnRoots {
+  /** As it stands there. */
+  readonly pem: string
+  /** When istiod wrote it last; undefined where the API server does not tell. */
+  readonly since?: Date
+}
+
+/** @throws FederationError not-found, bundle-malformed, forbidden, … */
+export async function readOwnRoots(client: KubeClient, namespace: string): Promise<OwnRoots> {
+  const map = await client.raw(CONFIG_MAP, namespace, OWN_ROOTS)
+  if (map === undefined)
+    throw new FederationError('not-found', client.subject, `there is no ConfigMap ${namespace}/${OWN_ROOTS}`, {
+      hint: 'is istiod running there?',
+    })
   const pem = text(at(map, 'data', KEY))
-  if (pem !== '') return pem
-  throw new FederationError('bundle-malformed', client.subject, `ConfigMap ${namespace}/${OWN_ROOTS} has no ${KEY}`, {
-    hint: 'is istiod running there?',
-  })
+  if (pem === '')
+    throw new FederationError('bundle-malformed', client.subject, `ConfigMap ${namespace}/${OWN_ROOTS} has no ${KEY}`, {
+      hint: 'is istiod running there?',
+    })
+  const writes = list(at(map, 'metadata', 'managedFields'))
+    .filter((field) => at(field, 'fieldsV1', 'f:data', `f:${KEY}`) !== undefined)
+    .map((field) => Date.parse(text(at(field, 'time'))))
+    .filter((time) => !Number.isNaN(time))
+  return { pem, ...(writes.length === 0 ? {} : { since: new Date(Math.max(...writes)) }) }
 }
 
 /**

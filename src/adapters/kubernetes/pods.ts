@@ -12,7 +12,7 @@ export function bareInPod(pod: Manifest): Manifest {
       name: text(at(c, 'name')),
       ...(at(c, 'ports') === undefined ? {} : { ports: at(c, 'ports') }),
       // Of Istio's own container only: what it is started as. Other arguments may hold anything.
-      ...(at(c, 'name') === 'istio-proxy' ? { args: list(at(c, 'args')).slice(0, 2) } : {}),
+      ...(at(c, 'name') === 'istio-proxy' ? { args: list(at(c, 'args')).slice(0, 2), env: lifeAskedFor(c) } : {}),
     }))
   const initContainers = containers('initContainers')
   const ready = list(at(pod, 'status', 'conditions')).find((c) => at(c, 'type') === 'Ready')
@@ -34,6 +34,12 @@ export function bareInPod(pod: Manifest): Manifest {
   }
 }
 
+/** How long a proxy's certificates are to live, where it is not left to the default; of its environment nothing else. */
+const lifeAskedFor = (proxy: unknown) =>
+  list(at(proxy, 'env')).flatMap((variable) =>
+    at(variable, 'name') === 'SECRET_TTL' ? [{ name: 'SECRET_TTL', value: text(at(variable, 'value')) }] : [],
+  )
+
 /** One istiod pod that runs, or is on its way out. */
 export interface IstiodPod {
   readonly namespace: string
@@ -49,7 +55,7 @@ export interface IstiodPod {
 
 /** The settings that Istio itself documents; others may hold what is none of our business. */
 const SETTING =
-  /^(PILOT|ISTIO|ISTIOD|CITADEL|CA|ENABLE|EXTERNAL|INJECTION|VALIDATION|UNSAFE|XDS|SHARED|CLUSTER|REVISION|K8S|DEBUG|TRUSTED|MULTIROOT|AMBIENT)_?[A-Z0-9_]*$/
+  /^(PILOT|ISTIO|ISTIOD|CITADEL|CA|ENABLE|EXTERNAL|INJECTION|VALIDATION|UNSAFE|XDS|SHARED|DEFAULT|MAX|CLUSTER|REVISION|K8S|DEBUG|TRUSTED|MULTIROOT|AMBIENT)_?[A-Z0-9_]*$/
 
 /** Every istiod that a proxy may be connected to. @throws FederationError forbidden, … */
 export async function istiodPods(client: KubeClient, namespace: string): Promise<readonly IstiodPod[]> {
