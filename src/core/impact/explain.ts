@@ -1,0 +1,133 @@
+/** Why a policy lets a caller in, in one sentence, and what would close it. */
+import type { Condition } from './policy.ts'
+import { expanded, type ReadyCondition, type ReadyPolicy, type ReadyRule, sourceTruth, valueTest } from './rules.ts'
+import { NO } from './truth.ts'
+
+export interface Reason {
+  /** Index under `spec.rules`; undefined: not by a rule. */
+  readonly rule?: number
+  readonly sentence: string
+  readonly closes: string
+}
+
+export interface Case {
+  /** A SPIFFE ID that is newly accepted, and its trust domain. */
+  readonly id: string
+  readonly domain: string
+  /** The domain, and how many others are treated alike. */
+  readonly shown: string
+  readonly trustDomain: string
+  /** The mesh's trust domain and aliases. */
+  readonly own: readonly string[]
+}
+
+/** Every rule of an ALLOW policy that matches. */
+export function whyAllowed({ policy, rules }: ReadyPolicy, about: Case): readonly Reason[] {
+  return rules.flatMap((rule) => {
+    const source = rule.sources.find((one) => sourceTruth(one, about.id) !== NO)
+    if (source === undefined) return []
+    const told = tellSource(source, policy.namespace, about)
+    return [{ rule: rule.index, sentence: `rule ${rule.index} ${told.sentence}${provided(source, rule)}`, closes: told.closes }]
+  })
+}
+
+/** What else must hold. */
+function provided(source: readonly ReadyCondition[], { operations }: ReadyRule): string {
+  const conditions = [
+    ...source.filter(({ condition }) => condition.attribute === 'other').map(({ condition }) => condition.name),
+    ...(operations.some((entry) => entry.length === 0) ? [] : ['what it says of operations']),
+  ]
+  return conditions.length === 0
+    ? ''
+    : ` (as far as ${[...new Set(conditions)].join(', ')} ${conditions.length === 1 ? 'matches' : 'match'})`
+}
+
+type Told = Pick<Reason, 'sentence' | 'closes'>
+
+function tellSource(source: readonly ReadyCondition[], home: string, about: Case): Told {
+  const identity = source.filter(({ condition }) => condition.attribute.startsWith('source.'))
+  const positive = identity.filter(({ condition }) => condition.values.length > 0)
+  // What carries a trust domain is the reason where it is the only thing that could have kept them out.
+  const told = positive.map(({ condition }) => tellValue(condition, home, about))
+  const [first] = told
+  if (first !== undefined) return { sentence: told.map(({ sentence }) => sentence).join(', and '), closes: first.closes }
+  const negative = identity.map(({ condition }) => condition.name)
+  const only = `add principals: ["${about.trustDomain}/*"] to its source`
+  if (negative.length > 0) {
+    return { sentence: `only leaves some callers out (${[...new Set(negative)].join(', ')}), and these are not among them`, closes: only }
+  }
+  return { sentence: 'names no caller, so it is for everybody that TLS lets in', closes: only }
+}
+
+function tellValue(condition: Condition, home: string, about: Case): Told {
+  const { attribute, name } = condition
+  const written =
+    condition.values.find((value) => expanded([value], attribute, about.own).some((one) => valueTest(one, attribute, home)(about.id))) ?? ''
+  const itself = valueTest(written, attribute, home)(about.id)
+  const said = `${name} "${written}"`
+  if (!itself) {
+    return {
+      sentence: `says ${said}, which means the same account of the alias ${about.shown} as well`,
+      closes: `take ${about.domain} out of trustDomainAliases; its identities then are others than yours`,
+    }
+  }
+  switch (attribute) {
+    case 'source.namespace':
+      return {
+        sentence: `says ${said}, which carries no trust domain, so that namespace of ${about.shown} is meant too`,
+        closes: `write principals: ["${about.trustDomain}/ns/${written}/*"] instead`,
+      }
+    case 'source.serviceAccount': {
+      const [namespace, account] = written.includes('/') ? written.split('/') : [home, written]
+      return {
+        sentence: `says ${said}, which carries no trust domain, so that account of ${about.shown} is meant too`,
+        closes: `write principals: ["${about.trustDomain}/ns/${namespace}/sa/${account}"] instead`,
+      }
+    }
+    case 'source.principal':
+      return tellPrincipal(said, written, about)
+    default:
+      return {
+        sentence: `says ${said}, which ${about.shown} matches`,
+        closes: `name the trust domains that are meant: trustDomains: ["${about.trustDomain}"]`,
+      }
+  }
+}
+
+function tellPrincipal(said: string, written: string, { domain, shown, trustDomain }: Case): Told {
+  if (!written.startsWith('*')) {
+    return { sentence: `says ${said}, which names ${shown}`, closes: 'take it out, if it is not meant' }
+  }
+  const path = written.startsWith('*/') ? written.slice(1) : '/*'
+  const closes =
+    written === '*' || written.startsWith('*/')
+      ? `write "${trustDomain}${path}" instead`
+      : `add notPrincipals: ["${domain}/*"] to its source`
+  return { sentence: `says ${said}, which matches in every trust domain`, closes }
+}
+
+/** A policy that restricts nobody here, where nothing else says who may come in. */
+export function whyUnguarded({ policy }: ReadyPolicy, { trustDomain, domain }: Case): Reason {
+  const itself = {
+    ALLOW: 'is a dry run',
+    DENY: policy.dryRun ? 'is a dry run' : 'does not match them',
+    AUDIT: 'only records',
+    CUSTOM: 'at most asks another about them',
+    unknown: 'is not understood',
+  }[policy.action]
+  return {
+    sentence: `no ALLOW policy applies, so that everybody is accepted whom TLS lets in and nothing denies, and this one ${itself}`,
+    closes: `an ALLOW policy for principals: ["${trustDomain}/*"], or a DENY for principals: ["${domain}/*"] (what callers of a federation file write)`,
+  }
+}
+
+/** A DENY that stops the account of that name in the mesh itself. */
+export function whyNotDenied({ rules }: ReadyPolicy, local: string, { shown, trustDomain }: Case): Reason {
+  const rule = rules.find(({ truth }) => truth(local) !== NO)
+  const path = local.slice(`spiffe://${trustDomain}/`.length)
+  return {
+    ...(rule === undefined ? {} : { rule: rule.index }),
+    sentence: `rule ${rule?.index ?? 0} denies ${trustDomain}/${path} by a name that carries the trust domain: the account of the same name in ${shown} is another, and passes`,
+    closes: `write "*/${path}" to deny it in every trust domain`,
+  }
+}

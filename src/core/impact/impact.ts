@@ -1,0 +1,267 @@
+/**
+ * What a change of trust lets in: for each AuthorizationPolicy in reach the foreign identities that are newly accepted,
+ * as patterns, with the reason and what would close it. Both situations are judged as istiod renders them, for
+ * representatives of everybody whom the policies tell apart (names.ts).
+ */
+import { type Finding, info } from '../finding.ts'
+import { Accounts } from './accounts.ts'
+import { type Case, type Reason, whyAllowed, whyNotDenied, whyUnguarded } from './explain.ts'
+import { type Bench, Judge, judge } from './judge.ts'
+import { cellsOf, FRESH, treatment } from './names.ts'
+import { type Cell, patternsOf } from './patterns.ts'
+import { type Action, type Policy, policyKey } from './policy.ts'
+import type { ReadyPolicy } from './rules.ts'
+import { ownDomainsOf, type Situation } from './situation.ts'
+import { MAYBE, NO, type Truth, type Verdict, verdictOf } from './truth.ts'
+import { describeSet, setsOf, type WorkloadSet } from './workload-set.ts'
+
+/** Identities `DOMAIN/PATH` for each of the domains, but those of `except`. */
+export interface Widening {
+  readonly domains: readonly string[]
+  readonly path: string
+  readonly except: readonly string[]
+  /** `maybe`: a token, an address, a header or another authority decides. */
+  readonly certainty: 'certain' | 'maybe'
+  /** Workloads, as people name them. */
+  readonly at: readonly string[]
+}
+
+export interface PolicyImpact {
+  readonly namespace: string
+  readonly name: string
+  readonly action: Action
+  readonly widenings: readonly Widening[]
+  readonly reasons: readonly Reason[]
+  /** Identities that exist, at most three. */
+  readonly examples: readonly string[]
+}
+
+export interface IdentityImpact {
+  readonly id: string
+  readonly before: Verdict
+  readonly after: Verdict
+}
+
+export interface Impact {
+  /** Every policy that applies somewhere, widened or not. */
+  readonly policies: readonly PolicyImpact[]
+  readonly identities: readonly IdentityImpact[]
+  readonly findings: readonly Finding[]
+}
+
+export interface ImpactOptions {
+  /** Judge these workloads only. Default: those that policies tell apart, and the `real` ones. */
+  readonly sets?: readonly WorkloadSet[]
+  /** Workloads that exist, by what policies see of them. */
+  readonly real?: readonly WorkloadSet[]
+  /** SPIFFE IDs to give a verdict on: allowed when some operation of some of the workloads is. */
+  readonly identities?: readonly string[]
+  /** SPIFFE IDs that exist, to take examples from. */
+  readonly accounts?: readonly string[]
+}
+
+const MAX_EXAMPLES = 3
+
+export function impact(before: Situation, after: Situation, options: ImpactOptions = {}): Impact {
+  const judges = { before: new Judge(before), after: new Judge(after) }
+  const sets = options.sets ?? setsOf([...new Set([...before.policies, ...after.policies])], after.admission.rootNamespace, options.real)
+  const accounts = new Accounts(options.accounts ?? [])
+  const found = new Map<Policy, Found>()
+  const open: { readonly set: WorkloadSet; readonly domains: readonly string[] }[] = []
+  const places = gather(sets, judges)
+  for (const place of places) {
+    if (place.after.applying.length === 0) {
+      const domains = groupsOf(place).flatMap((group) => (place.widened(spiffeId(group[0], [FRESH, FRESH])) === undefined ? [] : group))
+      if (domains.length > 0) open.push({ set: place.set, domains })
+    }
+    for (const policy of place.after.applying) {
+      const held = found.get(policy.policy) ?? { widenings: new Map(), reasons: new Map(), examples: new Set() }
+      found.set(policy.policy, held)
+      widen(policy, place, held, accounts)
+    }
+  }
+  return {
+    policies: [...found].map(([policy, held]) => summary(policy, held)).sort(byName),
+    identities: (options.identities ?? []).map((id) => ({
+      id,
+      before: verdictOf(atBest(places, (place) => judge(id, place.before))),
+      after: verdictOf(atBest(places, (place) => judge(id, place.after))),
+    })),
+    findings: open.map(({ set, domains }) => unguarded(set, domains)),
+  }
+}
+
+const atBest = (places: readonly Place[], truth: (place: Place) => Truth): Truth =>
+  places.reduce<Truth>((best, place) => Math.max(best, truth(place)) as Truth, NO)
+
+const unguarded = (set: WorkloadSet, domains: readonly string[]): Finding =>
+  info(
+    'impact-unguarded',
+    describeSet(set),
+    `no AuthorizationPolicy applies there, so that every identity of ${shown(domains)} is accepted`,
+    'name the callers in the federation file, or write an ALLOW policy',
+  )
+
+/** One set of workloads with what decides there, before and after. */
+interface Place {
+  readonly set: WorkloadSet
+  /** Sets at which the same decides. */
+  readonly alike: WorkloadSet[]
+  readonly before: Bench
+  readonly after: Bench
+  readonly trustDomain: string
+  readonly own: { readonly before: readonly string[]; readonly after: readonly string[] }
+  /** How certain it is that an identity is newly accepted; undefined: it is not, or was before. */
+  readonly widened: (id: string) => Truth | undefined
+}
+
+function gather(sets: readonly WorkloadSet[], judges: { readonly before: Judge; readonly after: Judge }): readonly Place[] {
+  const numbers = new Map<Policy, number>()
+  const number = ({ policy }: ReadyPolicy): number => {
+    const held = numbers.get(policy) ?? numbers.size
+    numbers.set(policy, held)
+    return held
+  }
+  const admissions = { before: judges.before.admission, after: judges.after.admission }
+  const own = { before: ownDomainsOf(admissions.before), after: ownDomainsOf(admissions.after) }
+  const places = new Map<string, Place>()
+  for (const set of sets) {
+    const [before, after] = [judges.before.bench(set), judges.after.bench(set)]
+    const key = [before, after].map((bench) => `${bench.applying.map(number).join()}|${bench.pins.join()}`).join('/')
+    const same = places.get(key)
+    if (same !== undefined) same.alike.push(set)
+    else
+      places.set(key, { set, alike: [], before, after, own, trustDomain: admissions.after.trustDomain, widened: comparing(before, after) })
+  }
+  return [...places.values()]
+}
+
+function comparing(before: Bench, after: Bench): Place['widened'] {
+  const known = new Map<string, Truth | undefined>()
+  return (id) => {
+    if (known.has(id)) return known.get(id)
+    const is = judge(id, after)
+    const made = is !== NO && is > judge(id, before) ? is : undefined
+    known.set(id, made)
+    return made
+  }
+}
+
+/** Domains that may be let in anew, those that are treated alike together. */
+function groupsOf({ before, after, own }: Place): readonly (readonly [string, ...string[]])[] {
+  const policies = [...new Set([...before.applying, ...after.applying].map(({ policy }) => policy))]
+  const unchanged =
+    own.before.join() === own.after.join() &&
+    before.applying.length === after.applying.length &&
+    before.applying.every(({ policy }, i) => policy === after.applying[i]?.policy)
+  const groups = new Map<string, [string, ...string[]]>()
+  for (const domain of after.admitted) {
+    if (unchanged && before.admitted.has(domain)) continue
+    const standing = [
+      before.admitted.has(domain),
+      own.before.indexOf(domain) === 0,
+      own.before.includes(domain),
+      own.after.indexOf(domain) === 0,
+      own.after.includes(domain),
+    ]
+    const key = `${standing.map(Number).join('')}${treatment(domain, policies)}`
+    const held = groups.get(key)
+    if (held === undefined) groups.set(key, [domain])
+    else held.push(domain)
+  }
+  return [...groups.values()]
+}
+
+interface Found {
+  readonly widenings: Map<string, { readonly widening: Omit<Widening, 'at'>; readonly at: Set<string> }>
+  readonly reasons: Map<string, Reason>
+  readonly examples: Set<string>
+}
+
+const spiffeId = (domain: string, [namespace, account]: Cell): string => `spiffe://${domain}/ns/${namespace.value}/sa/${account.value}`
+const shown = (domains: readonly string[]): string =>
+  domains.length === 1 ? String(domains[0]) : `${domains[0]} (and ${domains.length - 1} more trust domains)`
+
+/** What one policy lets in at one place. */
+function widen(policy: ReadyPolicy, place: Place, found: Found, accounts: Accounts): void {
+  const cells = cellsOf([policy.policy, ...place.after.denying.map(({ policy }) => policy.policy)])
+  for (const domains of groupsOf(place)) {
+    const [domain] = domains
+    const entering = cells.flatMap((cell) => {
+      const truth = place.widened(spiffeId(domain, cell))
+      const part = truth === undefined ? undefined : partOf(policy, place, domain, cell)
+      return truth === undefined || part === undefined ? [] : [{ cell, truth, part }]
+    })
+    for (const certainty of ['certain', 'maybe'] as const) {
+      const of = entering.filter(({ truth }) => (truth === MAYBE) === (certainty === 'maybe')).map(({ cell }) => cell)
+      for (const { path, except } of patternsOf(of, cells)) {
+        add(found, { domains, path, except, certainty }, place)
+        exemplify(found, place, accounts, domains, path)
+      }
+    }
+    // The broadest have the most to say.
+    for (const { cell, part } of [...entering].sort((a, b) => breadth(b.cell) - breadth(a.cell)).slice(0, MAX_EXPLAINED)) {
+      const about: Case = {
+        id: spiffeId(domain, cell),
+        domain,
+        shown: shown(domains),
+        trustDomain: place.trustDomain,
+        own: place.own.after,
+      }
+      for (const reason of told(policy, part, spiffeId(place.trustDomain, cell), about)) found.reasons.set(reason.sentence, reason)
+    }
+  }
+}
+
+const MAX_EXPLAINED = 4
+const breadth = ([namespace, account]: Cell): number => Number(namespace === FRESH) + Number(account === FRESH)
+
+/** How a policy has a part in it that somebody gets in. */
+type Part = 'allows' | 'denies-namesake' | 'restricts-nobody'
+
+function partOf({ policy, rules }: ReadyPolicy, { after, trustDomain }: Place, domain: string, cell: Cell): Part | undefined {
+  const matches = (id: string): boolean => rules.some(({ truth }) => truth(id) !== NO)
+  const id = spiffeId(domain, cell)
+  if (policy.action === 'ALLOW' && !policy.dryRun) return matches(id) ? 'allows' : undefined
+  if (policy.action === 'DENY' && !policy.dryRun && matches(spiffeId(trustDomain, cell)) && !matches(id)) return 'denies-namesake'
+  return after.allowing.length === 0 ? 'restricts-nobody' : undefined
+}
+
+function told(policy: ReadyPolicy, part: Part, namesake: string, about: Case): readonly Reason[] {
+  if (part === 'allows') return whyAllowed(policy, about)
+  return [part === 'denies-namesake' ? whyNotDenied(policy, namesake, about) : whyUnguarded(policy, about)]
+}
+
+function add({ widenings }: Found, widening: Omit<Widening, 'at'>, { set, alike }: Place): void {
+  const key = [widening.certainty, widening.path, widening.except.join(), widening.domains.join()].join('|')
+  const held = widenings.get(key) ?? { widening, at: new Set<string>() }
+  for (const one of [set, ...alike]) held.at.add(describeSet(one))
+  widenings.set(key, held)
+}
+
+function exemplify({ examples }: Found, place: Place, accounts: Accounts, domains: readonly string[], path: string): void {
+  for (const domain of domains) {
+    for (const id of accounts.matching(domain, path)) {
+      if (examples.size >= MAX_EXAMPLES) return
+      if (place.widened(id) !== undefined) examples.add(id)
+    }
+  }
+}
+
+function summary({ namespace, name, action }: Policy, { widenings, reasons, examples }: Found): PolicyImpact {
+  return {
+    namespace,
+    name,
+    action,
+    widenings: [...widenings.values()].map(({ widening, at }) => ({ ...widening, at: [...at] })),
+    reasons: [...reasons.values()],
+    examples: [...examples],
+  }
+}
+
+const byName = (a: PolicyImpact, b: PolicyImpact): number => (policyKey(a) < policyKey(b) ? -1 : policyKey(a) > policyKey(b) ? 1 : 0)
+
+/** `cluster-a.example/ns/sample/*`, for each domain and path. */
+export const patternsIn = (widenings: readonly Widening[]): readonly string[] => [
+  ...new Set(widenings.flatMap(({ domains, path }) => domains.map((domain) => `${domain}/${path}`))),
+]

@@ -1,0 +1,13 @@
+/** Kleene's three values: what depends on a token, an address or a header is neither yes nor no. Ordered, so and is the lesser, or the greater. */
+export type Truth = 0 | 1 | 2
+export const NO = 0
+export const MAYBE = 1
+export const YES = 2
+
+export const both = (a: Truth, b: Truth): Truth => (a < b ? a : b)
+export const either = (a: Truth, b: Truth): Truth => (a > b ? a : b)
+export const opposite = (a: Truth): Truth => (2 - a) as Truth
+
+export type Verdict = 'deny' | 'maybe' | 'allow'
+const VERDICTS = ['deny', 'maybe', 'allow'] as const
+export const verdictOf = (truth: Truth): Verdict => VERDICTS[truth]
