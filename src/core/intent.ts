@@ -48,7 +48,15 @@ export function intents(
           info('any-server', pair(trust), `any identity that ${trust.trusted} advertises may serve ${host}`, 'name it with servedBy'),
         )
       }
-      return [{ ...trust, trustDomain, approvals: approvals.get(trustDomain) ?? [], ...(bundle === undefined ? {} : { bundle }) }]
+      return [
+        {
+          ...trust,
+          trustDomain,
+          approvals: approvals.get(trustDomain) ?? [],
+          ...(bundle === undefined ? {} : { bundle }),
+          ...(memberOf(federation, trust.trusted).home === undefined ? { elsewhere: true as const } : {}),
+        },
+      ]
     })
     return [{ member, owner: federation.name, trusts, lapsed, ...(own === undefined ? {} : { own }) }]
   })

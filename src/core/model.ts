@@ -119,6 +119,8 @@ export interface Intent {
     readonly trustDomain: TrustDomain
     readonly bundle?: Bundle
     readonly approvals: readonly Approval[]
+    /** Its mesh has no home here: all that is known of it is its bundle. */
+    readonly elsewhere?: true
   })[]
 }
 

@@ -363,8 +363,11 @@ describe('a root that is retired', () => {
     const seen = new Map(before).set(a, { ...(before.get(a) as Observation), istio: presented, own: ok(own) })
     return of(b, plan(intentsOf(spec(more), onlyNext(), ...bundles), seen, NOW).steps)
   }
-  const presents = async (ca: typeof old): Promise<Observation['istio']> => {
-    const leaf = await ca.leaf('spiffe://cluster-a.example/ns/istio-system/sa/istiod')
+  /** @param hoursAgo when its CA issued what it presents */
+  const presents = async (ca: typeof old, hoursAgo = 48): Promise<Observation['istio']> => {
+    const leaf = await ca.leaf('spiffe://cluster-a.example/ns/istio-system/sa/istiod', {
+      notBefore: new Date(NOW.getTime() - hoursAgo * 3_600_000),
+    })
     return observation({ own: bundleOf(A), istio: { presented: ok(leaf.chainDer) } }).istio
   }
 
@@ -381,6 +384,14 @@ describe('a root that is retired', () => {
       own: both,
       open: false,
       waitsFor: ['cluster-a, whose own workloads still accept it (istio-ca-root-cert)'],
+    },
+    {
+      name: 'is closed while a leaf from before the switch may live',
+      signer: () => presents(next, 23),
+      open: false,
+      waitsFor: [
+        `leaves of cluster-a from before its CA switched, which may live until ${new Date(NOW.getTime() + 3_600_000 + 120_000).toISOString()} (Istio’s default of 24h)`,
+      ],
     },
     {
       name: 'is closed while their CA signs under it',
@@ -405,6 +416,31 @@ describe('a root that is retired', () => {
       'close update EnvoyFilter sample/entente-accept-app-server',
     ])
   })
+
+  it.each([
+    { dropped: 23, open: false },
+    { dropped: 25, open: true },
+  ])(
+    'of a mesh that is not known here waits for the leaves it signed before its owner dropped it, $dropped h ago: open $open',
+    ({ dropped, open }) => {
+      const intents = intentsOf(spec(), onlyNext(), BUNDLE_B).map((intent) => ({
+        ...intent,
+        trusts: intent.trusts.map((trust) => ({
+          ...trust,
+          elsewhere: true as const,
+          approvals: [both(), onlyNext()].map((bundle, i) => ({
+            trustDomain: A,
+            roots: bundle.anchors.map((anchor) => anchor.fingerprint),
+            by: { name: 'ann', via: 'os' as const },
+            at: new Date(NOW.getTime() - (i === 0 ? 240 : dropped) * 3_600_000),
+            reason: '',
+          })),
+        })),
+      }))
+      const steps = of(b, plan(intents, settled(spec(), both(), BUNDLE_B), NOW).steps)
+      expect(steps.at(-1)?.gates.map((gate) => gate.open)).toEqual([open])
+    },
+  )
 
   it('has no gate to wait for once it expired', async () => {
     const { root } = await authority(A, 'old')

@@ -1,0 +1,79 @@
+/** When a root is out of use: no live leaf is under it, by what its CA does now and by how long leaves live. */
+import type { Root } from './istio/state.ts'
+import { issuedBy, type LeafLife, longestLeaf } from './leaf-life.ts'
+import type { Approval, Gate, Intent, Member, Observation } from './model.ts'
+import type { Seens } from './plan.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
+import { readCertificate } from './x509/certificate.ts'
+import { anchorOf } from './x509/chain.ts'
+
+/** What evidence there is, and when it is judged. */
+export interface Witnesses {
+  readonly intent: Intent
+  readonly seen: Seens
+  readonly now: Date
+}
+
+/**
+ * Open when the domain's CA has signed under a root that stays for longer than a leaf may live, and its own mesh has let
+ * go of this one. Of a mesh that cannot be looked at: when its owner dropped the root as long ago. And when nothing can
+ * be under it any more.
+ */
+export function retirement(domain: TrustDomain, root: Root, { intent, seen, now }: Witnesses): Gate {
+  const trust = intent.trusts.find((other) => other.trustDomain === domain)
+  const waitingFor = vouchesForNobody(root, now)
+    ? []
+    : trust?.elsewhere === true
+      ? droppedBy(trust.trusted, trust.approvals, root, now)
+      : inUse(trust?.trusted ?? intent.member.name, trust === undefined ? intent.own : trust.bundle, root, seen, now)
+  return { needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }
+}
+
+type Bundle = Intent['own']
+
+/** Who may still present a certificate under it. */
+export function inUse(member: Member['name'], staying: Bundle, root: Pick<Root, 'fingerprint'>, seen: Seens, now: Date): readonly string[] {
+  const observation = seen.get(member)
+  const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
+  if (observation === undefined || presented?.ok !== true) return [`the certificate chain that ${member} presents`]
+  const kept = staying?.anchors.filter((anchor) => anchor.fingerprint !== root.fingerprint) ?? []
+  if (anchorOf(presented.value, kept, now).anchor === undefined) return [`the CA of ${member}, which signs under another root`]
+  const accepts = observation.own.ok !== true || observation.own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint)
+  return [
+    ...alive(member, observation, presented.value, now),
+    ...(accepts ? [`${member}, whose own workloads still accept it (istio-ca-root-cert)`] : []),
+  ]
+}
+
+/** Leaves that were issued before the CA went over to another root. */
+function alive(member: Member['name'], observation: Observation, presented: readonly Uint8Array[], now: Date): readonly string[] {
+  const life = longestLeaf(observation)
+  const until = drained(presented, life)
+  return until === undefined || until <= now ? [] : [leavesOf(member, until, life)]
+}
+
+const leavesOf = (member: Member['name'], until: Date, life: LeafLife): string =>
+  `leaves of ${member} from before its CA switched, which may live until ${until.toISOString()} (${life.because})`
+
+/** When the last leaf from before the switch is gone, as far as the chain that is presented now tells. */
+export function drained(presented: readonly Uint8Array[], life: LeafLife): Date | undefined {
+  const since = issuedBy(presented)
+  return since && new Date(since.getTime() + life.milliseconds)
+}
+
+/** All that a mesh of another owner tells is its bundle. */
+function droppedBy(member: Member['name'], approvals: readonly Approval[], root: Root, now: Date): readonly string[] {
+  const dropped = approvals[approvals.findLastIndex((approval) => approval.roots.includes(root.fingerprint)) + 1]
+  const life = longestLeaf(undefined)
+  const until = dropped && new Date(dropped.at.getTime() + life.milliseconds)
+  if (until === undefined) return [`a bundle of ${member} without it`]
+  return until <= now ? [] : [leavesOf(member, until, life)]
+}
+
+export function vouchesForNobody(root: Root, now: Date): boolean {
+  try {
+    return readCertificate(root.der).notAfter <= now
+  } catch {
+    return true
+  }
+}
