@@ -1,5 +1,5 @@
 /** Two clusters with a root CA each, one mesh id, two networks: what the tests and `main.ts` start from. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { ensureBuilt } from './build.ts'
 import { Cluster } from './cluster.ts'
@@ -13,6 +13,7 @@ import type { Pod } from './pod.ts'
 import { start } from './processes.ts'
 import { programArgs } from './programs.ts'
 import { ensureTools } from './tools.ts'
+import { DEFAULT_SETTINGS, type KubeletSettings, SETTINGS_FILE } from './volume-sync.ts'
 
 export interface BedOptions {
   /** See IstiodOptions. Default: off, as Istio installs it. */
@@ -52,13 +53,13 @@ export class Bed {
     const ownership = await Ownership.take(progress, options.patienceMs ?? 10 * 60_000)
     try {
       await createBridge()
-      const kubelet = programArgs('../kubelet.ts')
-      start('kubelet', kubelet.command[0] ?? '', kubelet.command.slice(1), { cwd: kubelet.cwd })
       const servers = await startControlPlane(binaries)
       progress('two API servers are up')
       const istio = { multiroot: options.multiroot ?? false, ...pick(options) }
       const bed = new Bed(new Cluster(servers.a, binaries, istio), new Cluster(servers.b, binaries, istio), ownership)
       writeFileSync(bed.kubeconfig, kubeconfig({ a: servers.a.access, b: servers.b.access }), { mode: 0o600 })
+      const kubelet = programArgs('../kubelet.ts')
+      start('kubelet', kubelet.command[0] ?? '', kubelet.command.slice(1), { cwd: kubelet.cwd })
       const crds = JSON.parse(readFileSync(path.join(binaries.root, binaries.crds), 'utf8')) as KubeObject[]
       await Promise.all([bed.a.install(crds), bed.b.install(crds)])
       if (options.direct === false) await bed.setDirect(false)
@@ -76,6 +77,12 @@ export class Bed {
 
   async setDirect(direct: boolean): Promise<void> {
     await Promise.all(this.clusters.map((cluster) => cluster.istiod.setDirect(direct)))
+  }
+
+  /** How the kubelets write volumes from now on. Default: a pod is synced every second to second and a half. */
+  setKubelet(settings: Partial<KubeletSettings> = {}): void {
+    writeFileSync(`${SETTINGS_FILE}.tmp`, JSON.stringify({ ...DEFAULT_SETTINGS, ...settings }))
+    renameSync(`${SETTINGS_FILE}.tmp`, SETTINGS_FILE)
   }
 
   /** Remote secrets: each istiod learns the other cluster's endpoints, or only one of them does. */

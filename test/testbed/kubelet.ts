@@ -1,5 +1,5 @@
 /**
- * A stand-in for the kubelet: it serves port-forward, and nothing else. One process, one HTTPS port per cluster's Node.
+ * A stand-in for the kubelet: it serves port-forward, and writes ConfigMap volumes (volume-sync.ts). One process, one HTTPS port per cluster's Node.
  *
  * `/portForward/NAMESPACE/POD?port=N` over WebSocket, sub-protocol `v4.channel.k8s.io`, which the API server passes through: for the i-th
  * port channel 2i carries data and 2i+1 errors, and the first message on each is the port as uint16, little-endian.
@@ -12,6 +12,7 @@ import { createServer } from 'node:https'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { CLUSTERS, type ClusterName, HOST_ADDRESS, kubeletPort, netnsOf } from './layout.ts'
 import { createLeaf } from './pki.ts'
+import { accessOf, VolumeSync } from './volume-sync.ts'
 
 const PROTOCOL = 'v4.channel.k8s.io'
 /** Joins standard input and output to a port of localhost; plain Node, so that it starts quickly. */
@@ -26,6 +27,7 @@ async function serve(cluster: ClusterName): Promise<void> {
   const sockets = new WebSocketServer({ server, handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false) })
   sockets.on('connection', (socket, request) => forward(socket, cluster, new URL(request.url ?? '', 'https://kubelet')))
   server.listen(kubeletPort(cluster), HOST_ADDRESS)
+  await new VolumeSync(cluster).run(accessOf(cluster))
 }
 
 function forward(socket: WebSocket, cluster: ClusterName, url: URL): void {

@@ -10,6 +10,7 @@ import { type Process, start } from './processes.ts'
 import { programArgs } from './programs.ts'
 import { PodProxy } from './proxy.ts'
 import { type Outcome, outcome, until } from './run.ts'
+import { userVolumes } from './volumes.ts'
 
 /** What users' commands run as: anybody but the proxy. */
 const APP_USER = 1000
@@ -19,6 +20,8 @@ export interface PodOptions {
   readonly name: string
   /** Beside `app: NAME`. */
   readonly labels?: Readonly<Record<string, string>>
+  /** `sidecar.istio.io/userVolume` and `userVolumeMount` among them give the proxy ConfigMap volumes (volumes.ts). */
+  readonly annotations?: Readonly<Record<string, string>>
   /** Default: the pod's name. */
   readonly serviceAccount?: string
   /** Last part of its address, 10 to 250. Default: the next free one. */
@@ -152,10 +155,15 @@ export class Pod {
   async #createObjects(): Promise<void> {
     const { kube, cluster } = this.home
     const { namespace, name } = this
-    const containers = this.#containers.map((container) => ({ name: container, image: container }))
+    const injected = userVolumes(this.#proxy && this.options.annotations)
+    const containers = this.#containers.map((container) => ({
+      name: container,
+      image: container,
+      ...(container === 'istio-proxy' && { volumeMounts: injected.mounts }),
+    }))
     const labels = { app: name, ...this.options.labels, ...(this.#proxy && meshLabels(cluster)) }
-    const annotations = { ...(this.#proxy && { 'sidecar.istio.io/status': '{"revision":"default"}' }) }
-    const spec = { serviceAccountName: this.serviceAccount, nodeName: nodeName(cluster), containers }
+    const annotations = { ...this.options.annotations, ...(this.#proxy && { 'sidecar.istio.io/status': '{"revision":"default"}' }) }
+    const spec = { serviceAccountName: this.serviceAccount, nodeName: nodeName(cluster), containers, volumes: injected.volumes }
     const pod: KubeObject = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels, annotations }, spec }
     if (namespace !== ISTIO_NAMESPACE) await kube.apply(namespaceObject(namespace))
     await kube.apply(serviceAccount(namespace, this.serviceAccount), pod)

@@ -5,7 +5,8 @@ import { ISTIO_NAMESPACE, logFile, MESH_ID, network, runFile, trustDomain } from
 import { inside } from './network.ts'
 import type { Pod } from './pod.ts'
 import { type Process, start } from './processes.ts'
-import { run, until } from './run.ts'
+import { Hopeless, run, until } from './run.ts'
+import { isSetUp, mountScript, userVolumes, volumeDirectory } from './volumes.ts'
 
 /** Istio's user: traffic of this uid and gid is not sent through Envoy. */
 export const PROXY_USER = 1337
@@ -19,6 +20,7 @@ export class PodProxy {
   readonly #pod: Pod
   readonly #directory: string
   #process: Process | undefined
+  #ended = false
 
   constructor(pod: Pod) {
     this.#pod = pod
@@ -38,11 +40,13 @@ export class PodProxy {
   /** The agent finds its mounts relative to its working directory. */
   async start(): Promise<void> {
     await this.#writeMounts()
+    await this.#volumesSetUp()
     mkdirSync(CACHE_MOUNT, { recursive: true, mode: 0o755 })
     const { netns, namespace, home, options } = this.#pod
     const { root, pilotAgent } = home.binaries
     // `ip netns exec` gives it a mount namespace of its own, so this mount ends with it.
-    const mounted = ['sh', '-c', 'mount --bind "$1" "$2" && shift 2 && exec "$@"', 'sh', root, CACHE_MOUNT]
+    const volumes = mountScript(netns, userVolumes(options.annotations).mounts)
+    const mounted = ['sh', '-c', `set -e; mount --bind "$1" "$2"\n${volumes}\nshift 2; exec "$@"`, 'sh', root, CACHE_MOUNT]
     const user = ['setpriv', '--reuid', String(PROXY_USER), '--regid', String(PROXY_USER), '--clear-groups']
     const agent = [path.join(CACHE_MOUNT, pilotAgent), 'proxy', options.proxy ?? 'sidecar', '--domain', `${namespace}.svc.cluster.local`]
     const args = ['netns', 'exec', netns, ...mounted, ...user, ...agent, '--proxyLogLevel=warning', '--concurrency', '1']
@@ -61,6 +65,7 @@ export class PodProxy {
   }
 
   async kill(): Promise<void> {
+    this.#ended = true
     await this.#process?.stop('SIGKILL')
   }
 
@@ -77,6 +82,20 @@ export class PodProxy {
       return (map?.data as Record<string, string> | undefined)?.['root-cert.pem']
     })
     this.#write('var/run/secrets/istio/root-cert.pem', root)
+  }
+
+  /** The stand-in kubelet writes them. */
+  async #volumesSetUp(): Promise<void> {
+    const { netns, options } = this.#pod
+    for (const { name } of userVolumes(options.annotations).volumes)
+      await until(
+        `volume ${name} of ${netns}`,
+        async () => {
+          if (this.#ended) throw new Hopeless(`${netns} was stopped`)
+          return isSetUp(volumeDirectory(netns, name))
+        },
+        5 * 60_000,
+      )
   }
 
   get #name(): string {
