@@ -26,7 +26,7 @@ export interface Reading {
   readonly proxies: number
 }
 
-const POD = { namespace: 'istio-system', name: 'istiod-0', ip: '127.0.0.1', revision: 'default', env: {}, leaving: false }
+const POD = { namespace: 'istio-system', name: 'istiod-0', ip: '127.0.0.1', revision: 'default', env: {}, leaving: false, ready: true }
 const [road = '', port = '', kubeconfig = ''] = process.argv.slice(2)
 
 const memory: Memory = new Map()

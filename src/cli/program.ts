@@ -100,6 +100,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--consent <step...>', 'carry out these steps only, by id')
     .option('--override-gate <reason>', 'carry out steps whose gate is closed; goes on the record')
     .option('--force-conflicts', 'take fields over from other managers')
+    .option('--no-canary', 'give what opens to all workloads of a scope at once, not to one of them first')
     .option('--watch', 'again every 15 seconds until ^C: puts back what drifts, closes what ends')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/apply.ts')).run(options, io)))
@@ -123,6 +124,20 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
     .addOption(outputOption())
     .action(async (truster, trusted, options) => run((await import('./commands/sever.ts')).run({ ...options, truster, trusted }, io)))
+
+  command(
+    root,
+    'doctor',
+    'whether clusters are fit for federation, and what to do where they are not; reads only',
+    'entente doctor\nentente doctor --context cluster-a --context cluster-b --namespace sample',
+  )
+    .addOption(fileOption())
+    .option('--context <name>', 'look at these clusters, without a federation file; once for each', collect)
+    .option('--namespace <name>', 'with --context: look at its workloads too; once for each', collect)
+    .addOption(kubeconfigOption())
+    .addOption(istioOption())
+    .addOption(outputOption())
+    .action(async (options) => run((await import('./commands/doctor.ts')).run(options, io)))
 
   const audit = root.command('audit').description('the record: who trusted whom, when and why')
   federated('log', 'print the record', 'entente audit log', audit)

@@ -21,7 +21,15 @@ async function istiod(listener: RequestListener, token?: string) {
   const dial = async (): Promise<Duplex> => connect({ host: '127.0.0.1', port })
   const agent = new Agent()
   agent.createConnection = () => connect({ host: '127.0.0.1', port })
-  const pod: IstiodPod = { namespace: 'istio-system', name: 'istiod-0', ip: undefined, revision: 'default', env: {}, leaving: false }
+  const pod: IstiodPod = {
+    namespace: 'istio-system',
+    name: 'istiod-0',
+    ip: undefined,
+    revision: 'default',
+    env: {},
+    leaving: false,
+    ready: true,
+  }
   return debug('cluster-b', { kind: 'direct', pod, dial, agent, token })
 }
 

@@ -1,5 +1,6 @@
 /** istiod's debug port (15014, plain HTTP): pilot/pkg/xds/debug.go at eed52ebb66ad says what each path answers. */
 import { request } from 'node:http'
+import type { NetworkGateway, RemoteCluster } from '../../core/doctor/seen.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, list, text } from '../../core/manifest.ts'
 import { readBody } from '../body.ts'
@@ -16,6 +17,8 @@ export interface Sync {
   readonly cluster: string
   /** `sidecar`, `router`, `waypoint`, `ztunnel`; empty from an istiod that does not say. */
   readonly type: string
+  /** Of the proxy; empty where it was not told. */
+  readonly version: string
   readonly listeners: Nonces
   readonly clusters: Nonces
   /** The nonce of the endpoints sent last. */
@@ -45,7 +48,15 @@ export interface Debug {
   version(): Promise<string>
 }
 
-export function debug(subject: string, road: Road): Debug {
+/** What only `doctor` asks. */
+export interface Survey extends Debug {
+  /** Clusters whose endpoints it reads, its own among them. */
+  clusters(): Promise<readonly RemoteCluster[]>
+  /** Gateways between networks. */
+  gateways(): Promise<readonly NetworkGateway[]>
+}
+
+export function debug(subject: string, road: Road): Survey {
   const json = async (path: string): Promise<unknown> => parse(subject, road, path, (await get(subject, road, path)).body)
   return {
     syncz: async () => parseSyncz(subject, await json('/debug/syncz')),
@@ -56,6 +67,20 @@ export function debug(subject: string, road: Road): Debug {
       return status === 404 ? undefined : parse(subject, road, path, body)
     },
     version: async () => (await get(subject, road, '/version')).body.trim().slice(0, 200),
+    clusters: async () =>
+      list(await json('/debug/clusterz')).map((one) => ({
+        id: text(at(one, 'id')),
+        secret: text(at(one, 'secretName')),
+        status: text(at(one, 'syncStatus')),
+      })),
+    // The struct has no JSON names of its own: pilot/pkg/model/network.go NetworkGateway.
+    gateways: async () =>
+      list(await json('/debug/networkz')).map((one) => ({
+        network: text(at(one, 'Network')),
+        cluster: text(at(one, 'Cluster')),
+        address: text(at(one, 'Addr')),
+        port: Number(at(one, 'Port') ?? 0),
+      })),
   }
 }
 
@@ -120,6 +145,7 @@ export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
       proxy: text(at(entry, 'proxy')),
       cluster: text(at(entry, 'cluster_id')),
       type: text(at(entry, 'proxy_type')),
+      version: text(at(entry, 'istio_version')),
       listeners: { sent: text(at(entry, 'listener_sent')), acked: text(at(entry, 'listener_acked')) },
       clusters: { sent: text(at(entry, 'cluster_sent')), acked: text(at(entry, 'cluster_acked')) },
       endpoints: text(at(entry, 'endpoint_sent')),

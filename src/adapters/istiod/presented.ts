@@ -80,7 +80,8 @@ async function handshake(options: ConnectionOptions, timeoutMs = HANDSHAKE_MS): 
   }
 }
 
-function chainOf(socket: TLSSocket): readonly Uint8Array[] {
+/** What the other side showed, DER, leaf first. */
+export function chainOf(socket: TLSSocket): readonly Uint8Array[] {
   const chain: Uint8Array[] = []
   let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
   // The last certificate names itself as its issuer.

@@ -1,6 +1,6 @@
 /** One cluster's API server: read, list and write objects. Knows HTTP and RBAC, nothing of trust. */
 import { FederationError } from '../../core/errors.ts'
-import { at, strings, text } from '../../core/manifest.ts'
+import { at, list, strings, text } from '../../core/manifest.ts'
 import type { Manifest } from '../../core/model.ts'
 import { type Answer, type Asked, asked, phrase, refusal } from './errors.ts'
 import type { Access } from './kubeconfig.ts'
@@ -15,6 +15,8 @@ export interface Live extends Manifest {
 export interface Selection {
   readonly namespace?: string
   readonly labels?: string
+  /** As `kubectl --field-selector` takes it. */
+  readonly fields?: string
 }
 
 export interface KubeClient {
@@ -80,6 +82,7 @@ export function kubeClient(access: Access, options: { subject?: string; limits?:
         const query = {
           limit: String(PAGE),
           ...(selection.labels === undefined ? {} : { labelSelector: selection.labels }),
+          ...(selection.fields === undefined ? {} : { fieldSelector: selection.fields }),
           ...(next === '' ? {} : { continue: next }),
         }
         const { body } = await call(
@@ -104,6 +107,13 @@ const notAnObject = (subject: string, what: string): FederationError =>
     hint: 'is that server a Kubernetes API server?',
   })
 
+/** RFC 3339 in UTC, to the second: such times sort as text. */
+function writtenAt(metadata: unknown): { readonly writtenAt?: string } {
+  const times = list(at(metadata, 'managedFields')).map((entry) => text(at(entry, 'time')))
+  const last = times.sort().at(-1) ?? ''
+  return last === '' ? {} : { writtenAt: last }
+}
+
 /** Lists leave apiVersion and kind out of their items; `resource` knows them. */
 export function parseLive(subject: string, value: unknown, resource: Resource): Live {
   const metadata = at(value, 'metadata')
@@ -126,6 +136,7 @@ export function parseLive(subject: string, value: unknown, resource: Resource): 
       ...optional('resourceVersion'),
       ...optional('creationTimestamp'),
       ...optional('deletionTimestamp'),
+      ...(resource.kind === 'ConfigMap' ? writtenAt(metadata) : {}),
       ...(Object.keys(labels).length === 0 ? {} : { labels }),
       ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     },

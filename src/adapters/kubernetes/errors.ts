@@ -24,6 +24,8 @@ export interface Answer {
   readonly status: number
   /** Parsed JSON, or the start of the text when it was none. */
   readonly body: unknown
+  /** Its header Date: the server's clock, to the second. */
+  readonly date?: string
 }
 
 /** One field that another manager owns (server-side apply, `details.causes`). */

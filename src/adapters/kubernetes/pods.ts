@@ -12,7 +12,7 @@ export function bareInPod(pod: Manifest): Manifest {
       name: text(at(c, 'name')),
       ...(at(c, 'ports') === undefined ? {} : { ports: at(c, 'ports') }),
       // Of Istio's own container only: what it is started as. Other arguments may hold anything.
-      ...(at(c, 'name') === 'istio-proxy' ? { args: list(at(c, 'args')).slice(0, 2), env: lifeAskedFor(c) } : {}),
+      ...(at(c, 'name') === 'istio-proxy' ? { args: list(at(c, 'args')).slice(0, 2), env: lifeAskedFor(c), volumeMounts: mountsOf(c) } : {}),
     }))
   const initContainers = containers('initContainers')
   const ready = list(at(pod, 'status', 'conditions')).find((c) => at(c, 'type') === 'Ready')
@@ -34,6 +34,8 @@ export function bareInPod(pod: Manifest): Manifest {
   }
 }
 
+const mountsOf = (proxy: unknown) => list(at(proxy, 'volumeMounts')).map((mount) => ({ mountPath: text(at(mount, 'mountPath')) }))
+
 /** How long a proxy's certificates are to live, where it is not left to the default; of its environment nothing else. */
 const lifeAskedFor = (proxy: unknown) =>
   list(at(proxy, 'env')).flatMap((variable) =>
@@ -51,6 +53,8 @@ export interface IstiodPod {
   readonly env: Readonly<Record<string, string>>
   /** It is being deleted: proxies are leaving it. */
   readonly leaving: boolean
+  /** As its readiness probe says. */
+  readonly ready: boolean
 }
 
 /** The settings that Istio itself documents; others may hold what is none of our business. */
@@ -86,5 +90,6 @@ function istiodOf(pod: Live): IstiodPod {
     revision: strings(pod.metadata.labels)['istio.io/rev'] ?? 'default',
     env: Object.fromEntries(settings.filter(([name, value]) => SETTING.test(name) && value !== '')),
     leaving: pod.metadata.deletionTimestamp !== undefined,
+    ready: list(at(pod, 'status', 'conditions')).some((c) => at(c, 'type') === 'Ready' && at(c, 'status') === 'True'),
   }
 }

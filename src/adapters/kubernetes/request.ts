@@ -94,8 +94,9 @@ async function read(subject: string, response: IncomingMessage, maxBytes: number
 
 function parse(subject: string, response: IncomingMessage, body: string): Answer {
   const status = response.statusCode ?? 0
+  const { date } = response.headers
   try {
-    return { status, body: JSON.parse(body) }
+    return { status, body: JSON.parse(body), ...(date === undefined ? {} : { date }) }
   } catch {
     if (status < 200 || status > 299) return { status, body: body.slice(0, 200) }
     const type = response.headers['content-type'] ?? 'no content type'

@@ -25,6 +25,9 @@ export const ENVOY_FILTER = resource('networking.istio.io/v1alpha3', 'EnvoyFilte
 export const DESTINATION_RULE = resource('networking.istio.io/v1', 'DestinationRule', 'destinationrules')
 export const SERVICE_ENTRY = resource('networking.istio.io/v1', 'ServiceEntry', 'serviceentries')
 export const GATEWAY = resource('networking.istio.io/v1', 'Gateway', 'gateways')
+export const SIDECAR = resource('networking.istio.io/v1', 'Sidecar', 'sidecars')
+/** The Gateway API's. */
+export const KUBERNETES_GATEWAY = resource('gateway.networking.k8s.io/v1', 'Gateway', 'gateways')
 
 /** What we may write. */
 const WRITABLE = [CONFIG_MAP, PEER_AUTHENTICATION, AUTHORIZATION_POLICY, ENVOY_FILTER]

@@ -1,0 +1,42 @@
+/** What `doctor` asks of each istiod: its version, its proxies, the clusters and gateways it knows, and the chain it presents. */
+import type { IstiodSaid, IstiodSeen } from '../../core/doctor/seen.ts'
+import type { KubeClient } from '../kubernetes/client.ts'
+import type { IstiodPod } from '../kubernetes/pods.ts'
+import { seen } from '../seen.ts'
+import { debug, type Survey, type Sync } from './debug.ts'
+import { presentedOver, XDS_PORT } from './presented.ts'
+import { istiodNames, type Roads, roads } from './road.ts'
+import { tokens } from './token.ts'
+
+/** @param roots the mesh's own, PEM; undefined: no istiod is reached directly */
+export async function lookAtIstiods(
+  client: KubeClient,
+  namespace: string,
+  pods: readonly IstiodPod[],
+  roots: string | undefined,
+): Promise<readonly IstiodSeen[]> {
+  const ways = roads(client, tokens(client, namespace), () => roots)
+  // One on its way out is no longer asked: its proxies are connecting elsewhere.
+  return Promise.all(pods.filter(({ leaving }) => !leaving).map((pod) => lookAt(client.subject, pod, ways)))
+}
+
+async function lookAt(subject: string, pod: IstiodPod, ways: Roads): Promise<IstiodSeen> {
+  const { name, namespace, revision, env, ready } = pod
+  const said = await seen(ways.to(pod, (road) => ask(debug(subject, road))))
+  const presented = await seen(
+    ways.to(pod, async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${namespace}/${name}`)),
+  )
+  return { pod: name, revision, env, ready, said, presented }
+}
+
+async function ask(istiod: Survey): Promise<IstiodSaid> {
+  const [version, syncs, clusters, gateways] = await Promise.all([istiod.version(), istiod.syncz(), istiod.clusters(), istiod.gateways()])
+  const proxies = syncs
+    .filter(({ type }) => type !== 'ztunnel')
+    .map(({ proxy, version, errors }: Sync) => {
+      const words = errors.map(({ type, message }) => `${type}: ${message}`).join('; ')
+      return { proxy, version, ...(words === '' ? {} : { rejected: words }) }
+    })
+  // Builds outside Istio's own pipeline end in `-unknown-unknown`.
+  return { version: version.replace(/(-unknown)+$/, ''), proxies, clusters, gateways }
+}

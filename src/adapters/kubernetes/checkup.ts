@@ -1,0 +1,143 @@
+/** Everything that `doctor` looks at in one cluster, each part by itself. Reads only; no Secret. */
+import { needsOf } from '../../core/doctor/needs.ts'
+import type { Patient } from '../../core/doctor/question.ts'
+import type { ApiSeen, ClusterSeen, MeshSeen, NamespaceSeen, Source } from '../../core/doctor/seen.ts'
+import { FederationError } from '../../core/errors.ts'
+import type { Finding } from '../../core/finding.ts'
+import { at, list, strings, text } from '../../core/manifest.ts'
+import type { Manifest, Seen } from '../../core/model.ts'
+import { lookAtIstiods } from '../istiod/checkup.ts'
+import { seen } from '../seen.ts'
+import type { KubeClient, Live } from './client.ts'
+import { asked } from './errors.ts'
+import { readMeshConfig, sourcesOf } from './mesh-config.ts'
+import { bareInPod, type IstiodPod, istiodPods } from './pods.ts'
+import { CONFIG_MAP, GATEWAY, KUBERNETES_GATEWAY, NAMESPACE, PEER_AUTHENTICATION, POD, pathOf, SERVICE, SIDECAR } from './resources.ts'
+import { reviewRights } from './rights.ts'
+
+const NETWORK = 'topology.istio.io/network'
+const OWN_ROOTS = 'istio-ca-root-cert'
+
+/** @param now the clock of this machine, to compare the API server's with */
+export async function lookAtCluster(client: KubeClient, patient: Patient, now: () => Date): Promise<ClusterSeen> {
+  const { name: member, istioNamespace: namespace } = patient
+  const api = await seen(askApi(client, now))
+  if (!api.ok) return unseen(patient, api.error)
+  const pods = istiodPods(client, namespace)
+  const roots = seen(readRoots(client))
+  const istiods = Promise.all([pods, roots]).then(([found, published]) =>
+    lookAtIstiods(client, namespace, found, published.ok ? published.value.get(namespace) : undefined),
+  )
+  const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await lookNear(client, one)])
+  const [mesh, labels, seenIstiods, networkServices, gateways, policies, rights] = await Promise.all([
+    seen(pods.then((found) => readMesh(client, namespace, found))),
+    seen(client.get(NAMESPACE, undefined, namespace).then((found) => found.metadata.labels ?? {})),
+    seen(istiods),
+    seen(client.list(SERVICE, { namespace, labels: NETWORK })),
+    seen(readGateways(client)),
+    seen(client.list(PEER_AUTHENTICATION)),
+    seen(
+      pods
+        .catch(() => [])
+        .then((found) =>
+          reviewRights(
+            client,
+            needsOf(
+              patient,
+              found.map(({ name }) => name),
+            ),
+          ),
+        ),
+    ),
+  ])
+  return {
+    member,
+    api,
+    mesh,
+    labels,
+    istiods: seenIstiods,
+    roots: await roots,
+    networkServices,
+    gateways,
+    policies,
+    near: new Map(await Promise.all(near)),
+    rights,
+  }
+}
+
+/** A cluster that could not be asked anything. */
+export function unseen({ name: member }: Patient, error: Finding): ClusterSeen {
+  const api: Seen<never> = { ok: false, error }
+  const all = { api, mesh: api, labels: api, istiods: api, roots: api, networkServices: api, gateways: api, policies: api, rights: api }
+  return { member, ...all, near: new Map() }
+}
+
+/** Any answer shows that it is up; who may not read kube-system still learns its clock. */
+async function askApi(client: KubeClient, now: () => Date): Promise<ApiSeen> {
+  // The first request opens the connection, and its way is long: the second one is timed.
+  await client.call({ method: 'GET', path: '/version' }, asked('get', NAMESPACE), ({ status }) => status === 403)
+  const sent = now().getTime()
+  const answer = await client.call(
+    { method: 'GET', path: pathOf(NAMESPACE, undefined, 'kube-system') },
+    asked('get', NAMESPACE, undefined, 'kube-system'),
+    ({ status }) => status === 403,
+  )
+  const arrived = now().getTime()
+  const uid = text(at(answer.body, 'metadata', 'uid'))
+  const date = Date.parse(answer.date ?? '')
+  // The header has whole seconds: the truth is half a second later, give or take as much.
+  const clock = { aheadMs: date + 500 - (sent + arrived) / 2, withinMs: 500 + (arrived - sent) / 2 }
+  return { server: client.access.server.origin, ...(uid === '' ? {} : { uid }), ...(Number.isNaN(date) ? {} : { clock }) }
+}
+
+async function readRoots(client: KubeClient): Promise<ReadonlyMap<string, string>> {
+  const maps = await client.list(CONFIG_MAP, { fields: `metadata.name=${OWN_ROOTS}` })
+  return new Map(
+    maps
+      .filter(({ metadata }) => metadata.name === OWN_ROOTS)
+      .map((map) => [map.metadata.namespace ?? '', text(at(map, 'data', 'root-cert.pem'))]),
+  )
+}
+
+async function readMesh(client: KubeClient, namespace: string, pods: readonly IstiodPod[]): Promise<MeshSeen> {
+  const revisions = pods.length === 0 ? [{ revision: 'default', env: {} }] : pods
+  const names = [...new Set(revisions.flatMap(({ revision, env }) => sourcesOf(revision, env)))]
+  const [config, found] = await Promise.all([
+    readMeshConfig(client, namespace, pods),
+    Promise.all(names.map((name) => client.raw(CONFIG_MAP, namespace, name))),
+  ])
+  return { ...config, sources: found.flatMap((map) => (map === undefined ? [] : [sourceOf(map)])) }
+}
+
+function sourceOf(map: unknown): Source {
+  const metadata = at(map, 'metadata')
+  const managers = list(at(metadata, 'managedFields'))
+    .filter((entry) => at(entry, 'fieldsV1', 'f:data', 'f:mesh') !== undefined)
+    .map((entry) => ({ name: text(at(entry, 'manager')), at: text(at(entry, 'time')) }))
+  return {
+    name: text(at(metadata, 'name')),
+    labels: strings(at(metadata, 'labels')),
+    annotations: strings(at(metadata, 'annotations')),
+    owners: list(at(metadata, 'ownerReferences')).map((owner) => text(at(owner, 'kind'))),
+    managers,
+  }
+}
+
+/** Where the Gateway API is not installed there are none of its kind. */
+async function readGateways(client: KubeClient): Promise<readonly Manifest[]> {
+  const theirs = client.list(KUBERNETES_GATEWAY, { labels: NETWORK }).catch((cause: unknown): readonly Live[] => {
+    if (cause instanceof FederationError && cause.code === 'not-found') return []
+    throw cause
+  })
+  return (await Promise.all([client.list(GATEWAY), theirs])).flat()
+}
+
+async function lookNear(client: KubeClient, namespace: string): Promise<NamespaceSeen> {
+  const [labels, pods, services, sidecars] = await Promise.all([
+    seen(client.find(NAMESPACE, undefined, namespace).then((found) => (found === undefined ? undefined : (found.metadata.labels ?? {})))),
+    seen(client.list(POD, { namespace }).then((all): readonly Manifest[] => all.map(bareInPod))),
+    seen(client.list(SERVICE, { namespace })),
+    seen(client.list(SIDECAR, { namespace })),
+  ])
+  return { labels, pods, services, sidecars }
+}

@@ -1,0 +1,135 @@
+/** istiod: does it run, which version, which settings, and do its proxies follow. */
+import { type Check, some } from './check.ts'
+import { failedOrUnknown, type Looked, on, saidBy } from './looked.ts'
+import type { IstiodSeen } from './seen.ts'
+
+/** The first with networking.istio.io/v1 and security.istio.io/v1, which we write and read. */
+const OLDEST_MINOR = 22
+/** Istio supports proxies of the two minor versions before istiod's. */
+const PROXY_LAG = 2
+
+export const controlPlaneChecks = (looked: Looked): readonly Check[] => [
+  istiodCheck(looked),
+  versionCheck(looked),
+  flagsCheck(looked),
+  authorityCheck(looked),
+  proxiesCheck(looked),
+]
+
+function istiodCheck(looked: Looked): Check {
+  const check = on(looked, 'istiod')
+  const { istiods } = looked.seen
+  if (!istiods.ok) return check.unknown(istiods.error)
+  const { istioNamespace, context } = looked.patient
+  const look = `kubectl --context ${context} -n ${istioNamespace} get pods -l app=istiod`
+  if (istiods.value.length === 0) return check.fail(`no running pod with label app=istiod in namespace ${istioNamespace}`, look)
+  const silent = istiods.value.find(({ said }) => !said.ok)
+  if (silent?.said.ok === false) return failedOrUnknown(check, silent.said.error)
+  const unready = istiods.value.filter(({ ready }) => !ready)
+  if (unready.length > 0) return check.warn(`${some(unready.map(({ pod }) => pod))} is not ready`, look)
+  return check.ok(istiods.value.map(({ pod, revision }) => `${pod} (revision ${revision})`).join(', '))
+}
+
+/** Minor version of Istio 1.x; undefined where a build names none. */
+export function minorOf(version: string): number | undefined {
+  const found = /^v?1\.(\d+)/.exec(version)?.[1]
+  return found === undefined ? undefined : Number(found)
+}
+
+function versionCheck(looked: Looked): Check {
+  const check = on(looked, 'istio-version')
+  const said = saidBy(looked.seen.istiods)
+  if (!said.ok) return check.unknown(said.error)
+  const versions = [...new Set(said.value.map(({ version }) => version))]
+  const minors = versions.flatMap((version) => minorOf(version) ?? [])
+  if (minors.length === 0)
+    return check.skipped(versions.length === 0 ? 'no istiod runs' : `its build names no version: ${versions.join(', ')}`)
+  const oldest = Math.min(...minors)
+  if (oldest < OLDEST_MINOR)
+    return check.fail(
+      `istiod ${versions.join(', ')}: networking.istio.io/v1 came with 1.${OLDEST_MINOR}`,
+      `upgrade Istio to 1.${OLDEST_MINOR} or newer`,
+    )
+  const behind = said.value
+    .flatMap(({ proxies }) => proxies)
+    .filter(({ version }) => (minorOf(version) ?? oldest) < oldest - PROXY_LAG)
+    .map(({ proxy, version }) => `${proxy} (${version})`)
+  if (behind.length > 0)
+    return check.warn(
+      `istiod ${versions.join(', ')}, and proxies more than ${PROXY_LAG} minor versions behind: ${some(behind)}`,
+      'restart those workloads, so that they get the proxy of their revision',
+    )
+  if (new Set(minors).size > 1)
+    return check.warn(
+      `istiods of several minor versions: ${versions.join(', ')}`,
+      'finish the upgrade: filters are judged by what each of them renders',
+    )
+  return check.ok(`istiod ${versions.join(', ')}`)
+}
+
+const isOn = (value: string | undefined): boolean => /^(1|t|true)$/i.test(value ?? '')
+const isOff = (value: string | undefined): boolean => /^(0|f|false)$/i.test(value ?? '')
+
+/** Settings read at eed52ebb66ad: istio pilot/pkg/features/{pilot,security}.go. */
+const WEAKENING: readonly { readonly flag: string; readonly when: (value: string | undefined) => boolean; readonly means: string }[] = [
+  { flag: 'PILOT_SKIP_VALIDATE_TRUST_DOMAIN', when: isOn, means: 'sidecars do not look at the trust domain of their callers' },
+  { flag: 'PILOT_ENABLE_XDS_IDENTITY_CHECK', when: isOff, means: 'a proxy may ask for the configuration of another workload' },
+  { flag: 'XDS_AUTH', when: isOff, means: 'whoever reaches istiod may ask for any proxy’s configuration' },
+]
+
+function flagsCheck(looked: Looked): Check {
+  const check = on(looked, 'istiod-flags')
+  const { istiods } = looked.seen
+  if (!istiods.ok) return check.unknown(istiods.error)
+  if (istiods.value.length === 0) return check.skipped('no istiod runs')
+  const found = istiods.value.flatMap(({ pod, env }) =>
+    WEAKENING.filter(({ flag, when }) => when(env[flag])).map(({ flag, means }) => ({
+      flag,
+      told: `${pod}: ${flag}=${env[flag]}: ${means}`,
+    })),
+  )
+  if (found.length > 0)
+    return check.warn(
+      found.map(({ told }) => told).join('; '),
+      `take ${[...new Set(found.map(({ flag }) => flag))].join(', ')} out of istiod’s environment`,
+    )
+  const multiroot = istiods.value.some(({ env }) => isOn(env.ISTIO_MULTIROOT_MESH))
+  return check.ok(`ISTIO_MULTIROOT_MESH is ${multiroot ? 'on' : 'off'} (pinned needs neither)`)
+}
+
+function externalCa({ env }: IstiodSeen): string | undefined {
+  if (env.EXTERNAL_CA) return `EXTERNAL_CA=${env.EXTERNAL_CA}`
+  if (env.K8S_SIGNER) return `K8S_SIGNER=${env.K8S_SIGNER}`
+  return isOff(env.ENABLE_CA_SERVER) ? `ENABLE_CA_SERVER=${env.ENABLE_CA_SERVER}` : undefined
+}
+
+function authorityCheck(looked: Looked): Check {
+  const check = on(looked, 'certificate-authority')
+  const { istiods } = looked.seen
+  if (!istiods.ok) return check.unknown(istiods.error)
+  if (istiods.value.length === 0) return check.skipped('no istiod runs')
+  const found = istiods.value.flatMap((istiod) => externalCa(istiod) ?? [])[0]
+  if (found === undefined) return check.ok('istiod signs')
+  return check.warn(
+    `${found}: another CA signs the workloads’ certificates (istio-csr, or a signer of Kubernetes); that its roots are those in istio-ca-root-cert is not proved by what istiod presents`,
+    'entente chain verify --trusted ROOTS --chain CHAIN with the chain of a workload, before anything is pinned; rotate roots where that CA is run',
+  )
+}
+
+function proxiesCheck(looked: Looked): Check {
+  const check = on(looked, 'proxies')
+  const said = saidBy(looked.seen.istiods)
+  if (!said.ok) return check.unknown(said.error)
+  const proxies = said.value.flatMap((one) => one.proxies)
+  const refusing = proxies.filter(({ rejected }) => rejected !== undefined)
+  const [first] = refusing
+  if (first !== undefined) {
+    return check.fail(
+      `${some(refusing.map(({ proxy }) => proxy))} refuses what istiod sends, so nothing reaches it any more, policies neither: ${first.rejected}`,
+      'correct or remove the EnvoyFilter that Envoy complains of',
+    )
+  }
+  return proxies.length === 0
+    ? check.warn('no proxy is connected to istiod', 'inject sidecars, or name the revision of the workloads’ istiod')
+    : check.ok(`${proxies.length} connected, none refuses its configuration`)
+}

@@ -1,0 +1,96 @@
+/** All checks over what was seen, in the order in which they are told. Pure: the clock comes in. */
+
+import { amongChecks } from './among.ts'
+import type { Check, CheckName } from './check.ts'
+import { controlPlaneChecks } from './control-plane.ts'
+import { identityChecks } from './identity.ts'
+import { type Looked, networkOf, on } from './looked.ts'
+import { meshConfigChecks, meshIdCheck } from './mesh-config.ts'
+import { gatewayChecks, networkCheck } from './network.ts'
+import type { Question } from './question.ts'
+import { rightsCheck } from './rights.ts'
+import { type Looks, routeChecks } from './routes.ts'
+import { scopeChecks } from './scopes.ts'
+import type { Probed } from './seen.ts'
+
+const CLOCK_MS = 30_000
+
+/** @param now as the machine that asks has it; certificates are judged at it */
+export function diagnose(question: Question, looks: Looks, probed: readonly Probed[], now: Date): readonly Check[] {
+  const all = [...looks.values()]
+  const up = all.filter(({ seen }) => seen.api.ok)
+  return [
+    ...all.flatMap((looked) => clusterChecks(looked, all, question, now)),
+    ...(up.length < 1 ? [] : [...amongChecks(up, now), meshIdCheck(up)]),
+    ...question.routes.flatMap((route) => routeChecks(route, looks, probed, now)),
+  ]
+}
+
+/** Those of one cluster that need its API server. */
+const OF_CLUSTER: readonly CheckName[] = [
+  'clock',
+  'rights',
+  'istiod',
+  'istio-version',
+  'istiod-flags',
+  'certificate-authority',
+  'mesh-config',
+  'mesh-config-owner',
+  'trust-domain',
+  'trust-domain-aliases',
+  'extra-roots',
+  'auto-mtls',
+  'root-expiry',
+  'root-published',
+  'ca-under-root',
+  'ca-expiry',
+  'network',
+  'gateway',
+  'gateway-passthrough',
+  'proxies',
+  'data-plane',
+  'mtls',
+  'excluded-ports',
+  'sidecar-ingress',
+]
+
+function clusterChecks(looked: Looked, all: readonly Looked[], { routes, foreign }: Question, now: Date): readonly Check[] {
+  const { patient, seen } = looked
+  const check = on(looked, 'api-server')
+  if (!seen.api.ok)
+    return [
+      check.fail(seen.api.error.message, seen.api.error.hint),
+      ...OF_CLUSTER.map((name) => on(looked, name).skipped(`${patient.name} did not answer`)),
+    ]
+  const others = all.filter((one) => one !== looked && one.seen.api.ok)
+  const called = routes.some(({ to }) => to === patient.name)
+  return [
+    check.ok(seen.api.value.server),
+    clockCheck(looked),
+    rightsCheck(looked),
+    ...controlPlaneChecks(looked),
+    ...meshConfigChecks(looked, others, foreign.get(patient.name) ?? []),
+    ...identityChecks(looked, now),
+    networkCheck(
+      looked,
+      others.some((other) => (networkOf(other) ?? '') !== ''),
+    ),
+    ...(called
+      ? gatewayChecks(looked)
+      : (['gateway', 'gateway-passthrough'] as const).map((name) => on(looked, name).skipped('nobody is to call it'))),
+    ...scopeChecks(looked),
+  ]
+}
+
+function clockCheck(looked: Looked): Check {
+  const check = on(looked, 'clock')
+  const clock = looked.seen.api.ok ? looked.seen.api.value.clock : undefined
+  if (clock === undefined) return check.skipped('its API server sends no date')
+  const seconds = Math.round(Math.abs(clock.aheadMs) / 1000)
+  if (Math.abs(clock.aheadMs) - clock.withinMs > CLOCK_MS)
+    return check.warn(
+      `it is ${seconds} s ${clock.aheadMs > 0 ? 'ahead of' : 'behind'} the clock of this machine`,
+      'set whichever is wrong (NTP): expiry is judged by the clock here, handshakes by those of the nodes',
+    )
+  return check.ok(`within ${Math.ceil((Math.abs(clock.aheadMs) + clock.withinMs) / 1000)} s of this machine’s`)
+}

@@ -1,0 +1,44 @@
+/** One cluster under examination: what was asked of it and what was seen. */
+import type { Finding } from '../finding.ts'
+import type { MemberName, Seen } from '../model.ts'
+import { type About, about, type Check, type CheckName } from './check.ts'
+import type { Patient } from './question.ts'
+import type { ClusterSeen, IstiodSaid, IstiodSeen } from './seen.ts'
+
+export interface Looked {
+  readonly patient: Patient
+  readonly seen: ClusterSeen
+}
+
+export const nameOf = ({ patient }: Looked): MemberName => patient.name
+
+/** A check of one cluster. @param part what of it, such as a namespace */
+export function on({ patient: { name } }: Looked, check: CheckName, part?: string): About {
+  return about(check, [name], part === undefined ? name : `${name}: ${part}`)
+}
+
+/** A check of calls from one cluster to another. */
+export const along = (from: MemberName, to: MemberName, check: CheckName): About => about(check, [from, to], `${from} → ${to}`)
+
+/** What all istiods that answered say; the first silence when none did. */
+export function saidBy(istiods: Seen<readonly IstiodSeen[]>): Seen<readonly (IstiodSaid & { readonly pod: string })[]> {
+  if (!istiods.ok) return istiods
+  const answers = istiods.value.flatMap(({ pod, said }) => (said.ok ? [{ ...said.value, pod }] : []))
+  const silent = istiods.value.flatMap(({ said }) => (said.ok ? [] : [said.error]))[0]
+  return answers.length === 0 && silent !== undefined ? { ok: false, error: silent } : { ok: true, value: answers }
+}
+
+/** `CLUSTER_ID` of its istiods, which other clusters' remote secrets name it by; undefined when none was seen. */
+export function clusterIdOf({ seen }: Looked): string | undefined {
+  const [first] = seen.istiods.ok ? seen.istiods.value : []
+  return first === undefined ? undefined : (first.env.CLUSTER_ID ?? 'Kubernetes')
+}
+
+export const NETWORK = 'topology.istio.io/network'
+
+/** The network that the Istio namespace names; empty when it names none, undefined when that was not seen. */
+export const networkOf = ({ seen }: Looked): string | undefined => (seen.labels.ok ? (seen.labels.value[NETWORK] ?? '') : undefined)
+
+/** A right that is missing keeps us from knowing; anything else is itself the trouble. */
+export const failedOrUnknown = (check: About, error: Finding): Check =>
+  error.code === 'forbidden' ? check.unknown(error) : check.fail(error.message, error.hint)

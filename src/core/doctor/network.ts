@@ -1,0 +1,188 @@
+/** The member's network and the east-west gateway by which others come in. */
+import { at, list, strings, text, title } from '../manifest.ts'
+import type { Manifest } from '../model.ts'
+import { type Check, some } from './check.ts'
+import { clusterIdOf, type Looked, NETWORK, networkOf, on, saidBy } from './looked.ts'
+
+/** What istio takes for the port when no label says otherwise (istio pilot/pkg/serviceregistry/kube/controller/network.go). */
+const GATEWAY_PORT = 15443
+const PORT_LABEL = 'networking.istio.io/gatewayPort'
+
+export interface Entrance {
+  readonly address: string
+  readonly port: number
+}
+
+/** @param anyNamed whether some other member's network has a name */
+export function networkCheck(looked: Looked, anyNamed: boolean): Check {
+  const check = on(looked, 'network')
+  const { labels } = looked.seen
+  if (!labels.ok) return check.unknown(labels.error)
+  const { istioNamespace, declared, context } = looked.patient
+  const network = labels.value[NETWORK] ?? ''
+  if (network === '') {
+    const told = `namespace ${istioNamespace} has no label ${NETWORK}`
+    const remedy = `kubectl --context ${context} label namespace ${istioNamespace} ${NETWORK}=${declared?.network ?? 'NAME'}`
+    return anyNamed || declared?.network !== undefined
+      ? check.fail(
+          `${told}, so istiod takes its pods for reachable from everywhere, and sends others to their addresses instead of the gateway`,
+          remedy,
+        )
+      : check.warn(`${told}: that is right only where pods of all members reach each other directly`, remedy)
+  }
+  if (declared?.network !== undefined && declared.network !== network)
+    return check.fail(
+      `the namespace says ${network}, the federation file ${declared.network}`,
+      `correct network of member ${looked.patient.name}`,
+    )
+  return check.ok(network)
+}
+
+/** Where others come in, as its own istiod and its Services tell. */
+export function entrancesOf(looked: Looked): readonly Entrance[] {
+  const network = networkOf(looked) ?? ''
+  const said = saidBy(looked.seen.istiods)
+  const known = said.ok
+    ? said.value.flatMap(({ gateways }) => gateways.filter((g) => g.network === network && g.cluster === clusterIdOf(looked)))
+    : []
+  const services = looked.seen.networkServices.ok
+    ? looked.seen.networkServices.value.filter((s) => s.metadata.labels?.[NETWORK] === network)
+    : []
+  const all = [
+    ...known.filter(({ port }) => port > 0),
+    ...services.flatMap((s) => addressesOf(s).map((address) => ({ address, port: portOf(s) }))),
+  ]
+  return [...new Map(all.map(({ address, port }) => [`${address} ${port}`, { address, port }])).values()]
+}
+
+function addressesOf(service: Manifest): readonly string[] {
+  const ingress = list(at(service, 'status', 'loadBalancer', 'ingress')).map((i) => text(at(i, 'ip')) || text(at(i, 'hostname')))
+  return [...ingress, ...list(at(service, 'spec', 'externalIPs')).map(text)].filter((address) => address !== '')
+}
+
+const portOf = (service: Manifest): number => Number(service.metadata.labels?.[PORT_LABEL] ?? GATEWAY_PORT)
+
+const exposes = (service: Manifest): boolean => list(at(service, 'spec', 'ports')).some((port) => at(port, 'port') === portOf(service))
+
+/** Of a member that others call. */
+export function gatewayChecks(looked: Looked): readonly Check[] {
+  const found = gatewayCheck(looked)
+  return [found, passthroughCheck(looked)]
+}
+
+function gatewayCheck(looked: Looked): Check {
+  const check = on(looked, 'gateway')
+  const { networkServices: services } = looked.seen
+  const network = networkOf(looked)
+  const { istioNamespace, context } = looked.patient
+  const entrances = entrancesOf(looked)
+  const [first] = services.ok ? services.value : []
+  const other = first?.metadata.labels?.[NETWORK]
+  if (
+    first !== undefined &&
+    network !== undefined &&
+    services.ok &&
+    services.value.every((s) => s.metadata.labels?.[NETWORK] !== network)
+  ) {
+    return check.fail(
+      `${title(first)} is labelled for network ${other}, and namespace ${istioNamespace} says ${network === '' ? 'none' : network}: nobody is sent through it`,
+      `kubectl --context ${context} -n ${istioNamespace} label --overwrite service ${first.metadata.name} ${NETWORK}=${network === '' ? 'NAME' : network}`,
+    )
+  }
+  const mine = services.ok ? services.value.filter((s) => s.metadata.labels?.[NETWORK] === network) : []
+  const closed = mine.filter((service) => !exposes(service))
+  if (mine.length > 0 && closed.length === mine.length) {
+    return check.fail(
+      `${some(closed.map((s) => `${title(s)} has no port ${portOf(s)}`))}, the one that istiod sends others to`,
+      `add port ${GATEWAY_PORT} to the Service, or name another in its label ${PORT_LABEL}`,
+    )
+  }
+  if (entrances.length > 0) return check.ok(entrances.map(({ address, port }) => `${address}:${port}`).join(', '))
+  const pending = mine.find((service) => addressesOf(service).length === 0)
+  if (pending !== undefined) {
+    return check.fail(
+      `${title(pending)} (${text(at(pending, 'spec', 'type')) || 'ClusterIP'}) has no address that others could reach`,
+      `kubectl --context ${context} -n ${istioNamespace} describe service ${pending.metadata.name}: does the cluster give out load balancers?`,
+    )
+  }
+  if (!services.ok) return check.unknown(services.error)
+  return check.fail(
+    `no Service in ${istioNamespace} has the label ${NETWORK}=${network || 'NAME'}, and istiod knows of no gateway of this network`,
+    'install an east-west gateway (istio samples/multicluster/gen-eastwest-gateway.sh) and give its Service an address',
+  )
+}
+
+const SERVER = 'servers: [{ port: { number: 15443, name: tls, protocol: TLS }, tls: { mode: AUTO_PASSTHROUGH }, hosts: ["*.local"] }]'
+
+function passthroughCheck(looked: Looked): Check {
+  const check = on(looked, 'gateway-passthrough')
+  const { gateways, networkServices } = looked.seen
+  if (!gateways.ok) return check.unknown(gateways.error)
+  const service = networkServices.ok ? networkServices.value.find((s) => s.metadata.labels?.[NETWORK] === networkOf(looked)) : undefined
+  const ports = service === undefined ? [GATEWAY_PORT] : portsBehind(service)
+  const servers = gateways.value
+    .filter((gateway) => service === undefined || mayServe(gateway, service))
+    .flatMap((gateway) =>
+      serversOf(gateway)
+        .filter(({ port }) => ports.includes(port))
+        .map((server) => ({ gateway, ...server })),
+    )
+  const through = servers.filter(({ mode }) => mode === 'AUTO_PASSTHROUGH')
+  const wrong = servers.find(({ mode }) => mode !== 'AUTO_PASSTHROUGH')
+  if (wrong !== undefined) {
+    return check.fail(
+      `${title(wrong.gateway)} has port ${wrong.port} in mode ${wrong.mode || 'without TLS'}: the callers’ mutual TLS ends there, or is not let in`,
+      `set tls.mode of that server to AUTO_PASSTHROUGH`,
+    )
+  }
+  const [first] = through
+  if (first === undefined)
+    return check.fail(
+      `no Gateway has port ${ports.join(' or ')} in mode AUTO_PASSTHROUGH`,
+      `a Gateway with ${SERVER} that selects the gateway’s pods`,
+    )
+  if (!through.some(({ hosts }) => hosts.some((host) => host === '*' || /(^|\/)\*\.local$/.test(host)))) {
+    return check.warn(
+      `${title(first.gateway)} passes only ${first.hosts.join(', ')} through`,
+      'hosts: ["*.local"] passes every service of the mesh; keep the list if it names all that are called',
+    )
+  }
+  return check.ok(`${title(first.gateway)}, port ${first.port}`)
+}
+
+function portsBehind(service: Manifest): readonly number[] {
+  const port = list(at(service, 'spec', 'ports')).find((p) => at(p, 'port') === portOf(service))
+  const target = at(port, 'targetPort')
+  return [...new Set([portOf(service), ...(typeof target === 'number' ? [target] : [])])]
+}
+
+/** A Gateway selects pods; of those only the Service’s selector is known. */
+function mayServe(gateway: Manifest, service: Manifest): boolean {
+  const behind = strings(at(service, 'spec', 'selector'))
+  return Object.entries(strings(at(gateway, 'spec', 'selector'))).every(
+    ([key, value]) => behind[key] === undefined || behind[key] === value,
+  )
+}
+
+interface Server {
+  readonly port: number
+  readonly mode: string
+  readonly hosts: readonly string[]
+}
+
+/** Of a Gateway of the Gateway API: its listeners (istio pilot/pkg/serviceregistry/kube/conversion.go IsAutoPassthrough, eed52ebb66ad). */
+function serversOf(gateway: Manifest): readonly Server[] {
+  if (!gateway.apiVersion.startsWith('gateway.networking.k8s.io/')) {
+    return list(at(gateway, 'spec', 'servers')).map((server) => ({
+      port: Number(at(server, 'port', 'number')),
+      mode: text(at(server, 'tls', 'mode')) || (at(server, 'tls') === undefined ? '' : 'PASSTHROUGH'),
+      hosts: list(at(server, 'hosts')).map(text),
+    }))
+  }
+  return list(at(gateway, 'spec', 'listeners')).map((listener) => {
+    const port = Number(at(listener, 'port'))
+    const asked = at(listener, 'tls', 'options', 'gateway.istio.io/listener-protocol') === 'auto-passthrough'
+    const auto = at(listener, 'tls') !== undefined && (asked || port === Number(gateway.metadata.labels?.[PORT_LABEL] ?? GATEWAY_PORT))
+    return { port, mode: auto ? 'AUTO_PASSTHROUGH' : text(at(listener, 'tls', 'mode')), hosts: ['*'] }
+  })
+}

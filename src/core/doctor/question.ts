@@ -1,0 +1,119 @@
+/** What `doctor` is asked: which clusters to look at, and between which of them calls are to go. */
+import type { Accept, Federation, Member, MemberName, Trust, Workloads } from '../model.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+
+export interface Patient {
+  readonly name: MemberName
+  readonly context: string
+  readonly istioNamespace: string
+  /** What the federation file says; undefined where there is none. */
+  readonly declared?: Pick<Member, 'trustDomain' | 'aliases' | 'network'>
+  /** Namespaces of scopes and hosts. */
+  readonly namespaces: readonly string[]
+  readonly accepts: readonly Pick<Accept, 'at' | 'mtls'>[]
+  readonly reaches: readonly Workloads[]
+  /** Trusted members: each has a ConfigMap with its roots here. */
+  readonly trusted: readonly MemberName[]
+  /** `apply` writes through this API server, and not into a Git tree only. */
+  readonly writes: boolean
+}
+
+/** Calls go from workloads of one member to services of another. */
+export interface Route {
+  readonly from: MemberName
+  readonly to: MemberName
+  /** Empty: which hosts are called is not known. */
+  readonly hosts: readonly string[]
+}
+
+export interface Question {
+  readonly patients: readonly Patient[]
+  readonly routes: readonly Route[]
+  /** Members without an API server here, and what is known of them. */
+  readonly away: readonly MemberName[]
+  /** Foreign trust domains, as the file names them. */
+  readonly foreign: ReadonlyMap<MemberName, readonly TrustDomain[]>
+}
+
+/** @param now trusts that are over, and severed ones, lead nowhere */
+export function questionOf(federation: Federation, now: Date): Question {
+  const severed = new Set(federation.severed.map(({ truster, trusted }) => `${truster} ${trusted}`))
+  const trusts = federation.trusts.filter(
+    (trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && (trust.until === undefined || now < trust.until),
+  )
+  const members = [...federation.members.values()]
+  const looked = members.filter(({ home }) => home?.context !== undefined)
+  return {
+    patients: looked.map((member) => patientOf(member, trusts)),
+    routes: routesOf(trusts),
+    away: members.filter((member) => !looked.includes(member)).map(({ name }) => name),
+    foreign: new Map(members.map(({ name }) => [name, members.filter((m) => m.name !== name).map((m) => m.trustDomain)])),
+  }
+}
+
+function patientOf({ name, home, istioNamespace, trustDomain, aliases, network }: Member, trusts: readonly Trust[]): Patient {
+  const own = trusts.filter(({ truster }) => truster === name)
+  const hosts = trusts.filter((t) => t.trusted === name).flatMap((t) => t.reach.flatMap(({ services }) => services.map(({ host }) => host)))
+  const accepts = own.flatMap(({ accept }) => accept.map(({ at, mtls }) => ({ at, mtls })))
+  const reaches = own.flatMap(({ reach }) => reach.map(({ from }) => from))
+  const near = [...accepts.map(({ at }) => at.namespace), ...reaches.map(({ namespace }) => namespace), ...hosts.flatMap(namespaceOf)]
+  return {
+    name,
+    context: home?.context ?? '',
+    istioNamespace,
+    declared: { trustDomain, aliases, ...(network === undefined ? {} : { network }) },
+    namespaces: [...new Set(near)],
+    accepts,
+    reaches,
+    trusted: [...new Set(own.map(({ trusted }) => trusted))],
+    writes: home?.directory === undefined,
+  }
+}
+
+/** `server.sample.svc.cluster.local` → sample. */
+const namespaceOf = (host: string): readonly string[] => host.split('.').slice(1, 2)
+
+function routesOf(trusts: readonly Trust[]): readonly Route[] {
+  const routes = new Map<string, { readonly from: MemberName; readonly to: MemberName; readonly hosts: string[] }>()
+  const route = (from: MemberName, to: MemberName, hosts: readonly string[]): void => {
+    const known = routes.get(`${from} ${to}`) ?? { from, to, hosts: [] }
+    known.hosts.push(...hosts.filter((host) => !known.hosts.includes(host)))
+    routes.set(`${from} ${to}`, known)
+  }
+  for (const { truster, trusted, accept, reach } of trusts) {
+    if (accept.length > 0) route(trusted, truster, [])
+    if (reach.length > 0)
+      route(
+        truster,
+        trusted,
+        reach.flatMap(({ services }) => services.map(({ host }) => host)),
+      )
+  }
+  return [...routes.values()]
+}
+
+export interface Contexts {
+  readonly contexts: readonly { readonly name: MemberName; readonly context: string }[]
+  readonly istioNamespace: string
+  readonly namespaces: readonly string[]
+}
+
+/** Without a federation file: every cluster is to call every other. */
+export function questionOfContexts({ contexts, istioNamespace, namespaces }: Contexts): Question {
+  const names = contexts.map(({ name }) => name)
+  return {
+    patients: contexts.map(({ name, context }) => ({
+      name,
+      context,
+      istioNamespace,
+      namespaces,
+      accepts: [],
+      reaches: [],
+      trusted: [],
+      writes: false,
+    })),
+    routes: names.flatMap((from) => names.filter((to) => to !== from).map((to) => ({ from, to, hosts: [] }))),
+    away: [],
+    foreign: new Map(),
+  }
+}

@@ -1,0 +1,43 @@
+/** Which rights are missing, and the rule to add. */
+import type { Check } from './check.ts'
+import { type Looked, on } from './looked.ts'
+import { type Need, ruleText } from './needs.ts'
+import type { RightSeen } from './seen.ts'
+
+const FOR: Readonly<Record<Need['purpose'], string>> = {
+  read: 'to plan',
+  evidence: 'to ask istiod what proxies hold',
+  write: 'to apply',
+  doctor: 'for some checks of doctor',
+}
+
+export function rightsCheck(looked: Looked): Check {
+  const check = on(looked, 'rights')
+  const { rights } = looked.seen
+  if (!rights.ok) return check.unknown(rights.error)
+  const missing = missingOf(rights.value)
+  if (missing.length === 0)
+    return check.ok(`all ${rights.value.length} that are needed${looked.patient.declared === undefined ? ' to look' : ''}`)
+  const told = (['read', 'evidence', 'write', 'doctor'] as const)
+    .map((purpose) => ({ purpose, needs: missing.filter((need) => need.purpose === purpose) }))
+    .filter(({ needs }) => needs.length > 0)
+    .map(({ purpose, needs }) => `${FOR[purpose]}: ${needs.map(phrase).join(', ')}`)
+  const only = missing.every(({ purpose }) => purpose === 'doctor')
+  const remedy = `add ${ruleText(missing)}`
+  return only ? check.warn(`missing ${told.join('; ')}`, remedy) : check.fail(`missing ${told.join('; ')}`, remedy)
+}
+
+/** Of two roads one is enough; where neither is whole, the direct one is what to ask for. */
+function missingOf(rights: readonly RightSeen[]): readonly Need[] {
+  const roads = ['direct', 'port-forward'] as const
+  const whole = roads.some((road) => {
+    const needs = rights.filter(({ need }) => need.road === road)
+    return needs.length > 0 && needs.every(({ allowed }) => allowed)
+  })
+  return rights
+    .filter(({ need, allowed }) => !allowed && (need.road === undefined || (!whole && need.road === 'direct')))
+    .map(({ need }) => need)
+}
+
+const phrase = ({ verb, group, resource, namespace, name }: Need): string =>
+  `${verb} ${resource}${group === '' ? '' : `.${group}`}${name === undefined ? '' : ` ${name}`}${namespace === undefined ? '' : ` in ${namespace}`}`

@@ -1,0 +1,146 @@
+/** Workloads of the namespaces that matter: what they are for `pinned`. */
+import { describeMode, effectiveMode, isStrict } from '../istio/mtls.ts'
+import { hasSidecar, isLive } from '../istio/pods.ts'
+import { at, isOurs, list, strings, text, title } from '../manifest.ts'
+import type { Manifest, Workloads } from '../model.ts'
+import { describeWorkloads, relation, selects } from '../workloads.ts'
+import { type Check, some } from './check.ts'
+import { type Looked, on } from './looked.ts'
+import type { NamespaceSeen } from './seen.ts'
+
+const EXCLUDE = 'traffic.sidecar.istio.io/excludeInboundPorts'
+const INCLUDE = 'traffic.sidecar.istio.io/includeInboundPorts'
+const MODE = 'istio.io/dataplane-mode'
+
+export function scopeChecks(looked: Looked): readonly Check[] {
+  const { patient } = looked
+  const scopes = [...patient.accepts.map((accept) => accept.at), ...patient.reaches]
+  // Without a federation file every namespace that was named counts as a whole.
+  const sets = patient.declared === undefined ? patient.namespaces.map((namespace) => ({ namespace })) : scopes
+  if (sets.length === 0) {
+    const why = patient.declared === undefined ? 'no namespace was named (--namespace)' : 'no trust names workloads of it'
+    return (['data-plane', 'mtls', 'excluded-ports', 'sidecar-ingress'] as const).map((name) => on(looked, name).skipped(why))
+  }
+  const inbound = patient.declared === undefined ? sets : patient.accepts.map((accept) => accept.at)
+  return [
+    ...distinct(sets).map((set) => dataPlaneCheck(looked, set)),
+    ...mtlsChecks(looked),
+    ...distinct(inbound).flatMap((set) => [portsCheck(looked, set), ingressCheck(looked, set)]),
+  ]
+}
+
+const distinct = (sets: readonly Workloads[]): readonly Workloads[] => [
+  ...new Map(sets.map((set) => [describeWorkloads(set), set])).values(),
+]
+
+const near = ({ seen }: Looked, { namespace }: Workloads): NamespaceSeen | undefined => seen.near.get(namespace)
+
+const podsOf = (pods: readonly Manifest[], set: Workloads): readonly Manifest[] =>
+  pods.filter((pod) => isLive(pod) && selects(set, pod.metadata.namespace ?? '', pod.metadata.labels))
+
+const podNames = (pods: readonly Manifest[]): string => some(pods.map((pod) => pod.metadata.name))
+
+const isAmbient = (pod: Manifest): boolean =>
+  pod.metadata.annotations?.['ambient.istio.io/redirection'] === 'enabled' || pod.metadata.labels?.[MODE] === 'ambient'
+
+function dataPlaneCheck(looked: Looked, set: Workloads): Check {
+  const check = on(looked, 'data-plane', describeWorkloads(set))
+  const seen = near(looked, set)
+  if (seen === undefined) return check.skipped('was not looked at')
+  const { labels, pods } = seen
+  if (labels.ok && labels.value === undefined) return check.fail(`there is no namespace ${set.namespace}`, 'create it, or correct the name')
+  if (!pods.ok) return check.unknown(pods.error)
+  const mine = podsOf(pods.value, set)
+  const bare = mine.filter((pod) => !hasSidecar(pod))
+  const ambient = bare.filter(isAmbient)
+  const wanted = labels.ok && labels.value?.[MODE] === 'ambient' && mine.every((pod) => !hasSidecar(pod))
+  if (ambient.length > 0 || wanted) {
+    return check.fail(
+      `${ambient.length > 0 ? podNames(ambient) : `namespace ${set.namespace}`} is in ambient mode: ztunnel reads no EnvoyFilter, so pinned does nothing there, and it takes foreign roots from cacerts only`,
+      'give these workloads sidecars (pinned), or leave them out of the scope',
+    )
+  }
+  if (bare.length > 0)
+    return check.warn(
+      `${podNames(bare)} of ${mine.length} has no sidecar: nothing checks who calls it`,
+      'inject the sidecar, or narrow the scope',
+    )
+  // What the namespace is labelled with matters for pods to come; without the right to look, those that are there tell.
+  return mine.length === 0
+    ? check.warn('selects no pod yet', 'check the namespace and the labels, if you expected one')
+    : check.ok(`${mine.length} with sidecars: pinned applies`)
+}
+
+function mtlsChecks(looked: Looked): readonly Check[] {
+  const { patient, seen } = looked
+  if (patient.accepts.length === 0)
+    return [on(looked, 'mtls').skipped(patient.declared === undefined ? 'no scope is declared' : 'no trust lets callers in')]
+  return patient.accepts.map(({ at: set, mtls }) => {
+    const check = on(looked, 'mtls', describeWorkloads(set))
+    const { policies } = seen
+    if (!policies.ok) return check.unknown(policies.error)
+    const root = seen.mesh.ok ? seen.mesh.value.rootNamespace : patient.istioNamespace
+    const pods = near(looked, set)?.pods
+    const labels = [set.labels ?? {}, ...(pods?.ok === true ? podsOf(pods.value, set).map((pod) => strings(pod.metadata.labels)) : [])]
+    const under = (all: readonly Manifest[]) => labels.map((one) => effectiveMode({ namespace: set.namespace, labels: one }, all, root))
+    const loose = under(policies.value).find((mode) => !isStrict(mode))
+    if (loose === undefined) return check.ok('STRICT on every port')
+    const others = policies.value.filter((policy) => !isOurs(policy))
+    const still = under([...others, strictFor(set)]).find((mode) => !isStrict(mode))
+    if (mtls === 'enforce' && still === undefined)
+      return check.ok(`${describeMode(loose)} now; mtls: enforce makes it STRICT, and callers without a sidecar are refused from then on`)
+    const { decidedBy } = still ?? loose
+    return check.fail(
+      `${describeMode(still ?? loose)}: the filter would be rejected there, and plaintext callers have no identity`,
+      decidedBy === undefined ? 'write mtls: enforce, or create a PeerAuthentication with mode STRICT' : `set ${decidedBy} to STRICT`,
+    )
+  })
+}
+
+/** As `apply` would write it: the youngest of all. */
+const strictFor = ({ namespace, labels }: Workloads): Manifest => ({
+  apiVersion: 'security.istio.io/v1',
+  kind: 'PeerAuthentication',
+  metadata: { name: 'entente', namespace },
+  spec: { ...(labels === undefined ? {} : { selector: { matchLabels: labels } }), mtls: { mode: 'STRICT' } },
+})
+
+function portsCheck(looked: Looked, set: Workloads): Check {
+  const check = on(looked, 'excluded-ports', describeWorkloads(set))
+  const pods = near(looked, set)?.pods
+  if (pods === undefined) return check.skipped('was not looked at')
+  if (!pods.ok) return check.unknown(pods.error)
+  const told = podsOf(pods.value, set).flatMap((pod) => {
+    const excluded = pod.metadata.annotations?.[EXCLUDE] ?? ''
+    const included = pod.metadata.annotations?.[INCLUDE] ?? '*'
+    if (at(pod, 'spec', 'hostNetwork') === true) return [`${pod.metadata.name} (hostNetwork: no port of it)`]
+    if (excluded !== '') return [`${pod.metadata.name} (${EXCLUDE}: ${excluded})`]
+    return included === '*' ? [] : [`${pod.metadata.name} (${INCLUDE}: ${included || 'none'})`]
+  })
+  if (told.length === 0) return check.ok('every port goes through the sidecar')
+  return check.warn(
+    `${some(told)}: on such ports anybody may call, with no certificate and past every policy`,
+    `take the annotation away, or close those ports with a NetworkPolicy`,
+  )
+}
+
+function ingressCheck(looked: Looked, set: Workloads): Check {
+  const check = on(looked, 'sidecar-ingress', describeWorkloads(set))
+  const sidecars = near(looked, set)?.sidecars
+  if (sidecars === undefined) return check.skipped('was not looked at')
+  if (!sidecars.ok) return check.unknown(sidecars.error)
+  const own = sidecars.value.filter(
+    (sidecar) =>
+      hasTls(sidecar) &&
+      relation({ namespace: set.namespace, labels: strings(at(sidecar, 'spec', 'workloadSelector', 'labels')) }, set) !== 'disjoint',
+  )
+  const [first] = own
+  if (first === undefined) return check.ok('none')
+  return check.fail(
+    `${title(first)} sets TLS on an ingress listener: the filter would meet that TLS context too, and not Istio’s own`,
+    'take tls out of spec.ingress, or leave those workloads out of the scope',
+  )
+}
+
+const hasTls = (sidecar: Manifest): boolean =>
+  list(at(sidecar, 'spec', 'ingress')).some((listener) => text(at(listener, 'tls', 'mode')) !== '')
