@@ -16,7 +16,12 @@ import type { Inbound, Outbound, Root, Roots } from './state.ts'
 export const PRIORITY = 1000
 
 const TLS = 'envoy.transport_sockets.tls'
-const TYPES = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3'
+const SOCKETS = 'type.googleapis.com/envoy.extensions.transport_sockets'
+const TYPES = `${SOCKETS}.tls.v3`
+const RAW_BUFFER = {
+  name: 'envoy.transport_sockets.raw_buffer',
+  typed_config: { '@type': `${SOCKETS}.raw_buffer.v3.RawBuffer` },
+} as const
 const VALIDATOR = 'envoy.tls.cert_validator.spiffe'
 
 export type Spec = Readonly<Record<string, unknown>>
@@ -27,23 +32,35 @@ export function inboundFilter({ at: workloads, roots }: Inbound, own: ReadonlySe
 }
 
 /**
- * The patches that make inbound listeners judge callers by `validator`; they fit STRICT listeners only, where every TLS
- * chain has a validation context.
+ * The patches that make inbound listeners judge callers by `validator`, whatever their mode is. A PERMISSIVE listener
+ * also has chains that pass TLS through unread: a validator merged into one of those is refused by Envoy, and no match
+ * tells them apart. A merge does: a transport socket of a name without settings changes nothing where TLS is terminated,
+ * and is merged as a whole, beside the chain's match, where it is not. So the first patch sets those chains aside, the
+ * second is for the others, and the last puts them back, with the transport socket they had without saying so. Two such
+ * filters on one workload do the same twice (istio networking/core/envoyfilter/listener_patch.go, eed52ebb66ad).
  * @param foreign whose SAN prefixes are added: Istio's own for the local domain stays, as a merge appends to lists
+ * @param more beside it in the DownstreamTlsContext
  */
-export function inboundPatches(validator: Spec, foreign: readonly TrustDomain[]): readonly Spec[] {
+export function inboundPatches(validator: Spec, foreign: readonly TrustDomain[], more: Spec = {}): readonly Spec[] {
   const sans = foreign.map((domain) => ({ prefix: `spiffe://${domain}/` }))
   return [
-    {
-      applyTo: 'FILTER_CHAIN',
-      match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
-      patch: { operation: 'MERGE', value: transportSocket('DownstreamTlsContext', validator, sans) },
-    },
+    chainPatch('tls', { filter_chain_match: { transport_protocol: ASIDE }, transport_socket: { name: TLS } }),
+    chainPatch('tls', transportSocket('DownstreamTlsContext', validator, sans, more)),
+    chainPatch(ASIDE, { filter_chain_match: { transport_protocol: 'tls' }, transport_socket: RAW_BUFFER }),
   ]
 }
 
+/** A transport protocol that no listener filter of Envoy detects; no chain keeps it. */
+const ASIDE = 'entente-passthrough'
+
+const chainPatch = (transportProtocol: string, value: Spec): Spec => ({
+  applyTo: 'FILTER_CHAIN',
+  match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol } } },
+  patch: { operation: 'MERGE', value },
+})
+
 /** The spec of the outbound filter: one patch for each host, which every port and subset of it gets. */
-export function outboundFilter({ from, hosts }: Outbound): Spec {
+export function outboundFilter({ from, hosts }: Pick<Outbound, 'from' | 'hosts'>): Spec {
   return {
     ...selector(from),
     priority: PRIORITY,
@@ -73,12 +90,13 @@ const inline = (roots: Roots): Spec => ({
 
 export const selector = (at: Workloads): Spec => (at.labels === undefined ? {} : { workloadSelector: { labels: at.labels } })
 
-function transportSocket(context: 'DownstreamTlsContext' | 'UpstreamTlsContext', validator: Spec, sans: readonly Spec[]): Spec {
+function transportSocket(context: 'DownstreamTlsContext' | 'UpstreamTlsContext', validator: Spec, sans: readonly Spec[], more: Spec = {}): Spec {
   return {
     transport_socket: {
       name: TLS,
       typed_config: {
         '@type': `${TYPES}.${context}`,
+        ...more,
         common_tls_context: {
           combined_validation_context: {
             default_validation_context: {
@@ -124,7 +142,7 @@ export function readInboundFilter(object: Manifest): { readonly at: Workloads; r
 }
 
 /** The roots that an outbound filter binds, by host; undefined when the object is no such filter. */
-export function readOutboundFilter(object: Manifest): Outbound | undefined {
+export function readOutboundFilter(object: Manifest): Pick<Outbound, 'from' | 'hosts'> | undefined {
   const hosts = outboundContexts(object).flatMap(([host, context]): [string, Roots][] => {
     const roots = readValidator(context)
     return roots === undefined ? [] : [[host, roots]]
