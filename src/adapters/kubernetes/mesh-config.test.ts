@@ -9,6 +9,8 @@ describe('a mesh config', () => {
       trustDomain: 'cluster.local',
       aliases: [],
       extraRoots: 0,
+      extraDomains: [],
+      authorizers: [],
       autoMtls: true,
       meshId: 'cluster.local',
       rootNamespace: 'istio-system',
@@ -17,12 +19,14 @@ describe('a mesh config', () => {
 
   it('says who the mesh is', () => {
     const config = parse(
-      'trustDomain: b.example\ntrustDomainAliases: [old.example]\ncaCertificates: [{pem: x}, {pem: y}]\nenableAutoMtls: false\nrootNamespace: mesh\ndefaultConfig: {meshId: mesh1}',
+      'trustDomain: b.example\ntrustDomainAliases: [old.example]\ncaCertificates: [{pem: x, trustDomains: [a.example]}, {pem: y}]\nextensionProviders: [{name: opa, envoyExtAuthzGrpc: {}}, {name: prom, prometheus: {}}]\nenableAutoMtls: false\nrootNamespace: mesh\ndefaultConfig: {meshId: mesh1}',
     )
     expect(config).toEqual({
       trustDomain: 'b.example',
       aliases: ['old.example'],
       extraRoots: 2,
+      extraDomains: ['a.example'],
+      authorizers: ['opa'],
       autoMtls: false,
       meshId: 'mesh1',
       rootNamespace: 'mesh',

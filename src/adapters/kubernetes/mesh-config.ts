@@ -15,6 +15,10 @@ export interface MeshConfig {
   readonly trustDomain: TrustDomain
   readonly aliases: readonly TrustDomain[]
   readonly extraRoots: number
+  /** Trust domains of `caCertificates[].trustDomains`. */
+  readonly extraDomains: readonly string[]
+  /** Extension providers that CUSTOM policies may ask. */
+  readonly authorizers: readonly string[]
   readonly autoMtls: boolean
   readonly meshId: string
   readonly rootNamespace: string
@@ -43,6 +47,10 @@ export function parseMeshConfig(subject: string, texts: readonly string[]): Mesh
     trustDomain,
     aliases: [...new Set(layers.flatMap((l) => list(at(l, 'trustDomainAliases')).map(domain)))],
     extraRoots: list(last('caCertificates')).length,
+    extraDomains: [...new Set(list(last('caCertificates')).flatMap((entry) => list(at(entry, 'trustDomains')).map(text)))],
+    authorizers: list(last('extensionProviders'))
+      .filter((one) => at(one, 'envoyExtAuthzHttp') !== undefined || at(one, 'envoyExtAuthzGrpc') !== undefined)
+      .map((one) => text(at(one, 'name'))),
     autoMtls: last('enableAutoMtls') !== false,
     meshId: text(last('defaultConfig', 'meshId')) || trustDomain,
     rootNamespace: text(last('rootNamespace')) || 'istio-system',
@@ -83,6 +91,8 @@ export async function readMeshConfig(client: KubeClient, namespace: string, pods
     ...first,
     aliases: [...new Set(configs.flatMap((c) => c.aliases))],
     extraRoots: Math.max(...configs.map((c) => c.extraRoots)),
+    extraDomains: [...new Set(configs.flatMap((c) => c.extraDomains))],
+    authorizers: [...new Set(configs.flatMap((c) => c.authorizers))],
     autoMtls: configs.every((c) => c.autoMtls),
   }
 }
