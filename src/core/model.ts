@@ -159,6 +159,10 @@ export interface IstioFacts {
   readonly aliases: readonly TrustDomain[]
   /** Entries of `meshConfig.caCertificates`. */
   readonly extraRoots: number
+  /** The trust domains that those are for (`caCertificates[].trustDomains`). */
+  readonly extraDomains?: readonly string[]
+  /** Extension providers that CUSTOM policies may ask; undefined: not known. */
+  readonly authorizers?: readonly string[]
   readonly autoMtls: boolean
   readonly meshId?: string
   /** Label topology.istio.io/network of the Istio namespace. */
