@@ -4,6 +4,7 @@
  */
 import { acknowledge, evidenceOf } from './apply/acknowledge.ts'
 import { dueIn, heldBack, passable } from './apply/due.ts'
+import { type Ahead, aheadOf, goFirst, refusedCanaries, takeAway } from './apply/first.ts'
 import { Journal } from './apply/journal.ts'
 import type { Consent, Meshes, Outcome, World } from './apply/world.ts'
 import { putBack, writeAll } from './apply/write.ts'
@@ -13,7 +14,7 @@ import { readState } from './core/istio/render.ts'
 import { serviceName } from './core/istio/services.ts'
 import { type MeshState, noInbound } from './core/istio/state.ts'
 import { PHASES } from './core/istio/transition.ts'
-import { ownerOf, title } from './core/manifest.ts'
+import { keyOf, ownerOf, title } from './core/manifest.ts'
 import type { Digest, Intent, Interest, Manifest, MemberName, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
 import { type Course, course, plan, simulate } from './core/plan.ts'
 
@@ -112,6 +113,14 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
   /** Whether the proxies are known to hold what the objects say. */
   let settled = false
   let steps: readonly Step[] = []
+  // A canary of an interrupted apply that Envoy refuses would keep its proxies from ever taking what follows.
+  const stuck = refusedCanaries(await replan(job, observation, 'guard'), observation).filter((step) => consent.steps.has(step.id))
+  if (live && stuck.length > 0 && (await journal.holds(mesh))) {
+    const { done: gone, failed } = await writeAll(mesh, stuck, 'close', consent, world)
+    done.push(...gone)
+    if (failed !== undefined) return [failed]
+    observation = await look(mesh, intent)
+  }
   for (const phase of PHASES) {
     // A second round only where one object changes twice in a phase: what a gate lets go follows what needs no leave.
     for (;;) {
@@ -132,10 +141,20 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
         if (late !== undefined) return [late.finding]
       }
       const baseline = live ? await evidenceOf(mesh) : []
+      const ahead = live && consent.canary !== false ? aheadOf(due, observation, baseline) : []
+      if (ahead.length > 0) {
+        const stopped = await goFirst(ahead, { ...awaited, observation, baseline }, consent, world)
+        if (stopped.length > 0) return stopped
+        if (!(await journal.holds(mesh))) return [overtaken(mesh, phase), ...(await takeAway(mesh, ahead, consent, world))]
+        if (world.stopped?.() === true)
+          return [interrupted(mesh, `before phase ${phase}`), ...(await takeAway(mesh, ahead, consent, world))]
+      }
       const written = await writeAll(mesh, due, phase, consent, world)
-      done.push(...written.done)
-      if (written.failed !== undefined) return [written.failed]
-      const now = due.reduce(simulate, observation)
+      // At once, so that istiod sends both together: what the first ones have and what they get is the same.
+      const left = await takeAway(mesh, ahead, consent, world)
+      done.push(...written.done, ...taken(steps, ahead, consent))
+      if (written.failed !== undefined || left.length > 0) return [...(written.failed === undefined ? [] : [written.failed]), ...left]
+      const now = [...due, ...ahead.map(({ away }) => away)].reduce(simulate, observation)
       if (live) {
         const refused = await acknowledge({ ...awaited, state: expected(going, now, intent), observation, baseline, due }, world)
         if (refused?.putBack === true) {
@@ -153,6 +172,13 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
   }
   return heldBack(steps, consent)
 }
+
+/** Steps that were to take away what an interrupted apply left: they are done by having gone on from it. */
+const taken = (steps: readonly Step[], ahead: readonly Ahead[], consent: Consent): readonly Step[] =>
+  steps.filter(
+    ({ id, before, after }) =>
+      after === undefined && before !== undefined && consent.steps.has(id) && ahead.some(({ canary }) => keyOf(canary) === keyOf(before)),
+  )
 
 /** The steps that are left. What others present is asked for only where a root is to be retired. */
 async function replan({ intent, wanted, consent, world }: Job, observation: Observation, phase: Phase): Promise<readonly Step[]> {

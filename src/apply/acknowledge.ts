@@ -33,11 +33,13 @@ export interface Awaited {
   readonly phase: Phase
   /** A proxy that nobody hears from holds up what widens; what only narrows never waits for the dead, nor on one that refused before. */
   readonly patient: boolean
+  /** The workloads that go ahead of the others, if that is what is waited for. */
+  readonly first?: readonly string[]
 }
 
 /** Waits until every proxy in reach holds what the phase is meant to leave; undefined once they do. */
 export async function acknowledge(
-  { mesh, state, own, observation, baseline, due, phase, patient }: Awaited,
+  { mesh, state, own, observation, baseline, due, phase, patient, first }: Awaited,
   world: World,
 ): Promise<Refused | undefined> {
   const objects = observation.objects.ok ? observation.objects.value : []
@@ -58,7 +60,9 @@ export async function acknowledge(
           finding: error(
             'filter-rejected',
             `${mesh.member}: ${refused.proxy}`,
-            `Envoy refused what phase ${phase} wrote, so it was put back: ${words}`,
+            first === undefined
+              ? `Envoy refused what phase ${phase} wrote, so it was put back: ${words}`
+              : `Envoy refused what ${first.join(', ')} got first, so it was taken away again and nothing else was touched: ${words}`,
             'entente plan says what stands in the way; entente verify shows every proxy',
           ),
         }
@@ -66,7 +70,15 @@ export async function acknowledge(
       const matters = (state: string): boolean => patient || (state !== 'unheard' && state !== 'rejected')
       const late = all.filter(({ state }) => state !== 'ready' && matters(state))
       if (late.length === 0) {
-        if (due.length > 0) world.tell({ kind: 'acknowledged', member: mesh.member, phase, proxies: all.length, milliseconds: waited })
+        if (due.length > 0)
+          world.tell({
+            kind: 'acknowledged',
+            member: mesh.member,
+            phase,
+            proxies: all.length,
+            milliseconds: waited,
+            ...(first === undefined ? {} : { first }),
+          })
         return undefined
       }
       if (waited > WAIT_MS)

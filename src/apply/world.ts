@@ -18,6 +18,8 @@ export interface Consent extends PlanOptions {
   /** Carries out steps whose gate is closed, on the record. */
   readonly overrideGate?: string
   readonly forceConflicts?: boolean
+  /** False: what widens reaches all workloads of a set at once. */
+  readonly canary?: boolean
 }
 
 export interface World {
@@ -39,6 +41,17 @@ export type Progress =
       readonly phase: Phase
       readonly proxies: number
       readonly milliseconds: number
+      /** The workloads that went first. */
+      readonly first?: readonly string[]
+    }
+  | {
+      /** One workload gets a filter before the others that it selects. */
+      readonly kind: 'first'
+      readonly member: MemberName
+      readonly phase: Phase
+      readonly workload: string
+      readonly proxies: readonly string[]
+      readonly filter: string
     }
   | { readonly kind: 'put-back'; readonly member: MemberName; readonly phase: Phase; readonly because: string }
 

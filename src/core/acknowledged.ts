@@ -43,12 +43,28 @@ export function standings(
     if (only !== undefined && !scope.roots.has(only) && !scope.callers.has(only)) continue
     for (const pod of sidecarsIn(objects, scope.at)) selecting.set(pod, [...(selecting.get(pod) ?? []), scope])
   }
+  // Where one workload is ahead of its set, what it has may come from there.
+  const ahead = [...(state.canaries?.values() ?? [])]
+  for (const { inbound } of ahead) {
+    if (inbound === undefined || (only !== undefined && !inbound.roots.has(only))) continue
+    for (const pod of sidecarsIn(objects, inbound.at)) selecting.set(pod, [...(selecting.get(pod) ?? []), inbound])
+  }
   for (const [pod, scopes] of selecting) add(pod, (config, proxy) => judgeInbound(scopes, config, proxy, own, only))
   for (const scope of state.outbound.values()) {
     const hosts = [...scope.hosts].filter(([, roots]) => only === undefined || roots.has(only))
     if (hosts.length === 0) continue
     for (const pod of sidecarsIn(objects, scope.from))
-      add(pod, (config, proxy) => hosts.flatMap(([host, roots]) => judgeHost(host, roots, config, proxy, own, only)))
+      add(pod, (config, proxy) =>
+        hosts.flatMap(([host, roots]) => {
+          const first = ahead.flatMap(({ outbound }) =>
+            outbound !== undefined && podsIn([pod], outbound.from).length > 0 ? (outbound.hosts.get(host) ?? []) : [],
+          )
+          const [best = []] = [roots, ...first]
+            .map((held) => judgeHost(host, held, config, proxy, own, only))
+            .sort((a, b) => a.length - b.length)
+          return best
+        }),
+      )
   }
   return [...judged].map(([proxy, findings]) => stand(proxy, heard.get(proxy), findings))
 }

@@ -1,6 +1,8 @@
 /** What the write of one object changes in trust, and whom it disturbs. */
+import { isCanary } from './istio/canary.ts'
 import { readWorkloads, targetsOf } from './istio/pinned.ts'
 import { isGateway, podsIn } from './istio/pods.ts'
+import { acceptName, reachName, readState } from './istio/render.ts'
 import { type Inbound, type MeshState, noInbound, noOutbound, type Outbound, type Roots } from './istio/state.ts'
 import type { Change, Manifest, Workloads } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
@@ -21,6 +23,7 @@ export function changesOf(
   own: ReadonlySet<TrustDomain>,
 ): readonly Change[] {
   const objects = [before, after].filter((object) => object !== undefined)
+  if (objects.some(isCanary)) return objects.flatMap((object) => canaryGoes(object, to, own))
   const inbound = [...new Set(objects.flatMap((object) => placesOf(object).inbound))].flatMap((key) => {
     const was = from.inbound.get(key)
     const becomes = to.inbound.get(key)
@@ -40,6 +43,22 @@ export function changesOf(
     return compareHosts(was ?? noOutbound(scope.from), becomes ?? noOutbound(scope.from), own)
   })
   return [...inbound, ...outbound]
+}
+
+/** What one workload had ahead of its set, and the set does not get. */
+function canaryGoes(object: Manifest, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
+  const { of, at, inbound, outbound } = [...(readState([object]).canaries?.values() ?? [])][0] ?? {}
+  if (at === undefined) return []
+  const scope = [...to.inbound.values()].find((other) => acceptName(other.at) === of)
+  const reach = [...to.outbound.values()].find((other) => reachName(other.from) === of)
+  const callers = scope?.callers ?? new Map()
+  const changes = [
+    ...(inbound === undefined
+      ? []
+      : compare(acceptedBy({ ...inbound, callers }, own), acceptedBy({ ...(scope ?? noInbound(at)), at }, own), own)),
+    ...(outbound === undefined ? [] : compareHosts(outbound, { ...(reach ?? noOutbound(at)), from: at }, own)),
+  ]
+  return changes.filter(({ effect }) => effect === 'narrows')
 }
 
 /** The keys of the scopes whose roots or callers an object decides. */

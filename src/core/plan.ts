@@ -1,17 +1,18 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
 import { changesOf, drained } from './changes.ts'
 import { digestOf } from './digest.ts'
-import { distinct, error, type Finding } from './finding.ts'
+import { distinct, error, type Finding, warning } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
-import { type Inbound, type MeshState, type Outbound, wantedState } from './istio/state.ts'
+import { type Canary, type Inbound, type MeshState, type Outbound, wantedState } from './istio/state.ts'
 import { closed, narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
 import { content, keyOf, ownerOf, sameContent } from './manifest.ts'
 import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step } from './model.ts'
 import { MAX_BYTES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
 import { ownDomainsIn } from './own.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
+import { describeWorkloads } from './workloads.ts'
 import { differences, reasonOf } from './writes.ts'
 
 export interface PlanOptions {
@@ -130,8 +131,17 @@ function planMesh(
     previous = state
   }
   const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => other.message === f.message))
-  return { steps, findings: [...going.checked.findings, ...unwritable, ...announcedRoots(intent, observation)] }
+  const left = [...(going.before.canaries?.values() ?? [])].map((canary) => canaryLeft(intent, canary))
+  return { steps, findings: [...going.checked.findings, ...unwritable, ...left, ...announcedRoots(intent, observation)] }
 }
+
+const canaryLeft = ({ member }: Intent, { of, at }: Canary): Finding =>
+  warning(
+    'canary-left',
+    `${member.name}: ${describeWorkloads(at)}`,
+    `has what EnvoyFilter ${at.namespace}/${of} was to say, ahead of the other workloads: an apply did not end, or is under way`,
+    'entente apply goes on from there, and takes it away',
+  )
 
 /** Whether the objects are as wanted already, to the letter. */
 function isDone(current: ReadonlyMap<string, Manifest>, { after, author }: Course): boolean {

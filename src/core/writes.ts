@@ -1,4 +1,5 @@
 /** Which objects a phase writes, and why. */
+import { isCanary } from './istio/canary.ts'
 import { keyOf, sameContent } from './manifest.ts'
 import type { Change, Manifest, Phase } from './model.ts'
 
@@ -30,6 +31,7 @@ export function differences(
 
 export function reasonOf(before: Manifest | undefined, after: Manifest | undefined, phase: Phase, changes: readonly Change[]): string {
   const object = (after ?? before) as Manifest
+  if (isCanary(object)) return 'remove: what one workload had first, of an apply that did not end'
   const verb = before === undefined ? 'create' : after === undefined ? 'remove' : 'update'
   if (verb === 'update' && changes.length === 0 && (phase === 'open' || phase === 'guard'))
     return `${object.kind} is not as written: put it back`

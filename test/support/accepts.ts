@@ -34,8 +34,16 @@ function applies(object: Manifest, at: Place, selector: string): boolean {
 const filtersAt = (objects: readonly Manifest[], at: Place, target: string): Json[] =>
   objects
     .filter((o) => o.kind === 'EnvoyFilter' && applies(o, at, 'spec.workloadSelector.labels'))
-    .flatMap((o) => dig(o, 'spec.configPatches.*') as Json[])
+    .flatMap((o) =>
+      (dig(o, 'spec.configPatches.*') as Json[]).map((patch): Json => ({ ...patch, priority: dig(o, 'spec.priority')[0] ?? 0 })),
+    )
     .filter((patch) => patch.applyTo === target)
+
+/** Of several filters the last in Istio's order decides; among equals any of them may. */
+function last(patches: readonly Json[]): Json[] {
+  const priority = Math.max(...patches.map((patch) => Number(patch.priority)))
+  return patches.filter((patch) => patch.priority === priority)
+}
 
 /** `DOMAIN ROOT` for every certificate bound to a domain by these patches. */
 function bound(patches: readonly Json[]): Set<string> {
@@ -55,7 +63,7 @@ function bound(patches: readonly Json[]): Set<string> {
 /** `DOMAIN ROOT` that decide at this workload's inbound listeners; undefined: no filter, Istio's own list decides. */
 export function inboundRoots(objects: readonly Manifest[], at: Place): ReadonlySet<string> | undefined {
   const patches = filtersAt(objects, at, 'FILTER_CHAIN')
-  return patches.length === 0 ? undefined : bound(patches)
+  return patches.length === 0 ? undefined : bound(last(patches))
 }
 
 const named = (pattern: unknown, caller: string): boolean =>
@@ -79,16 +87,18 @@ export function acceptedInbound(objects: readonly Manifest[], at: Place, callers
   const accepted = callers
     .filter((caller) => sans.some((prefix) => `spiffe://${caller}`.startsWith(prefix)) && !denied(objects, at, caller))
     .flatMap((caller) =>
-      [...bound(patches)].filter((pair) => pair.startsWith(`${caller.split('/')[0]} `)).map((pair) => `${pair} ${caller}`),
+      [...bound(last(patches))].filter((pair) => pair.startsWith(`${caller.split('/')[0]} `)).map((pair) => `${pair} ${caller}`),
     )
   return new Set(accepted)
 }
 
 /** `HOST DOMAIN ROOT` for each root under which this workload believes a server of that domain. */
 export function acceptedOutbound(objects: readonly Manifest[], at: Place): ReadonlySet<string> {
+  const patches = filtersAt(objects, at, 'CLUSTER')
+  const hostOf = (patch: Json): unknown => dig(patch, 'match.cluster.service')[0]
   return new Set(
-    filtersAt(objects, at, 'CLUSTER').flatMap((patch) =>
-      [...bound([patch])].map((pair) => `${dig(patch, 'match.cluster.service')[0]} ${pair}`),
+    [...new Set(patches.map(hostOf))].flatMap((host) =>
+      [...bound(last(patches.filter((patch) => hostOf(patch) === host)))].map((pair) => `${host} ${pair}`),
     ),
   )
 }

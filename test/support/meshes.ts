@@ -135,8 +135,11 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
   const state = readState(objects)
   const namespace = pod.metadata.namespace ?? ''
   const inbound = [...state.inbound.values()].filter((scope) => podsIn([pod], scope.at).length > 0)
-  const outbound = [...state.outbound.values()].filter((scope) => podsIn([pod], scope.from).length > 0)
-  const [filter] = inbound.filter((scope) => scope.roots.size > 0)
+  const reaching = [...state.outbound.values()].filter((scope) => podsIn([pod], scope.from).length > 0)
+  // A canary is the last of the filters, so it decides.
+  const ahead = [...(state.canaries?.values() ?? [])].filter(({ at }) => podsIn([pod], at).length > 0)
+  const [filter] = [...ahead.flatMap((canary) => canary.inbound ?? []), ...inbound.filter((scope) => scope.roots.size > 0)]
+  const outbound = [...ahead.flatMap((canary) => canary.outbound ?? []), ...reaching]
   const strict = isStrict(effectiveMode({ namespace, labels: strings(pod.metadata.labels) }, objects, 'istio-system'))
   const domains = [own.trustDomain, ...(filter?.roots.keys() ?? [])]
   return {

@@ -22,6 +22,8 @@ export interface ApplyOptions extends FileOptions {
   readonly overrideGate?: string
   readonly forceConflicts?: boolean
   readonly watch?: boolean
+  /** False with --no-canary. */
+  readonly canary?: boolean
 }
 
 const EVERY_SECONDS = 15
@@ -125,7 +127,7 @@ export async function carryOut(
   workspace: Workspace,
   plan: Plan,
   steps: ReadonlySet<Digest>,
-  options: Pick<ApplyOptions, 'reason' | 'overrideGate' | 'forceConflicts'> & PlanOptions,
+  options: Pick<ApplyOptions, 'reason' | 'overrideGate' | 'forceConflicts' | 'canary'> & PlanOptions,
   meshes: World['meshes'],
   io: Io,
 ): Promise<Outcome> {
@@ -137,6 +139,7 @@ export async function carryOut(
     ...(options.only === undefined ? {} : { only: options.only }),
     ...(options.overrideGate === undefined ? {} : { overrideGate: options.overrideGate }),
     ...(options.forceConflicts === undefined ? {} : { forceConflicts: options.forceConflicts }),
+    ...(options.canary === undefined ? {} : { canary: options.canary }),
   }
   return apply(workspace.intents, plan, consent, {
     meshes,
@@ -157,8 +160,12 @@ function progressText(event: Progress): string {
     }
     case 'waiting':
       return `${where}: waiting for ${event.for.join(', ')}`
-    case 'acknowledged':
-      return `${where}: ${event.proxies} ${event.proxies === 1 ? 'proxy has' : 'proxies have'} it, after ${event.milliseconds} ms`
+    case 'first':
+      return `${where}: ${event.workload} goes first with ${event.filter} (${event.proxies.join(', ')})`
+    case 'acknowledged': {
+      const who = `${event.proxies} ${event.proxies === 1 ? 'proxy has' : 'proxies have'} it, after ${event.milliseconds} ms`
+      return event.first === undefined ? `${where}: ${who}` : `${where}: ${who}; now the others`
+    }
     case 'put-back':
       return `${where}: refused, putting back what was: ${event.because}`
   }

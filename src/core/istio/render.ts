@@ -1,12 +1,13 @@
 /** Objects from a MeshState and back: `render` and `read`, side by side. A function of Git alone: no clock, no observation. */
-import { at, isOurs, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
+import { at, isOurs, keyOf, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
 import type { Approval, Intent, Manifest, MemberName } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, workloadsKey, workloadsSlug } from '../workloads.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
+import { asFilter, isCanary } from './canary.ts'
 import { inboundFilter, outboundFilter, printRoots, readInboundFilter, readOutboundFilter, readRoots, readWorkloads } from './pinned.ts'
 import { callersPolicy, readCallers, readStrict, strictPolicy } from './policies.ts'
-import { EMPTY, type Inbound, type MeshState, noInbound, type Outbound, ownDomains, type Share, wantedState } from './state.ts'
+import { type Canary, EMPTY, type Inbound, type MeshState, noInbound, type Outbound, ownDomains, type Share, wantedState } from './state.ts'
 
 /** Who writes: what every object of one mesh carries. */
 export interface Author {
@@ -58,8 +59,11 @@ function metadata(
   }
 }
 
+export const acceptName = (at: Inbound['at']): string => `entente-accept-${workloadsSlug(at)}`
+export const reachName = (from: Outbound['from']): string => `entente-reach-${workloadsSlug(from)}`
+
 function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
-  const name = `entente-accept-${workloadsSlug(scope.at)}`
+  const name = acceptName(scope.at)
   const where = scope.at.namespace
   return [
     ...(scope.strict
@@ -97,7 +101,7 @@ function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
 
 function outboundObjects(scope: Outbound, author: Author): readonly Manifest[] {
   if (![...scope.hosts.values()].some((roots) => roots.size > 0)) return []
-  const name = `entente-reach-${workloadsSlug(scope.from)}`
+  const name = reachName(scope.from)
   return [
     {
       apiVersion: 'networking.istio.io/v1alpha3',
@@ -140,12 +144,15 @@ export function readState(objects: readonly Manifest[]): MeshState {
   const inbound = new Map<string, Inbound>()
   const outbound = new Map<string, Outbound>()
   const shares = new Map<string, Share>()
+  const canaries = new Map<string, Canary>()
   const merge = (at: Inbound['at'], part: Partial<Inbound>): void => {
     const key = workloadsKey(at)
     inbound.set(key, { ...(inbound.get(key) ?? noInbound(at)), ...part })
   }
   for (const object of objects.filter(isOurs)) {
-    if (object.kind === 'EnvoyFilter') {
+    if (isCanary(object)) {
+      canaries.set(keyOf(object), readCanary(object))
+    } else if (object.kind === 'EnvoyFilter') {
       const accepts = readInboundFilter(object)
       if (accepts !== undefined) merge(accepts.at, { roots: accepts.roots })
       const reaches = readOutboundFilter(object)
@@ -159,7 +166,21 @@ export function readState(objects: readonly Manifest[]): MeshState {
       if (share !== undefined) shares.set(share.trusted, share)
     }
   }
-  return inbound.size + outbound.size + shares.size === 0 ? EMPTY : { inbound, outbound, shares }
+  if (inbound.size + outbound.size + shares.size + canaries.size === 0) return EMPTY
+  return { inbound, outbound, shares, ...(canaries.size === 0 ? {} : { canaries }) }
+}
+
+function readCanary(object: Manifest): Canary {
+  const filter = asFilter(object)
+  const { inbound, outbound } = readState([filter])
+  const [accepts] = inbound.values()
+  const [reaches] = outbound.values()
+  return {
+    of: filter.metadata.name,
+    at: readWorkloads(object),
+    ...(accepts === undefined ? {} : { inbound: accepts }),
+    ...(reaches === undefined ? {} : { outbound: reaches }),
+  }
 }
 
 function readShare(object: Manifest): Share | undefined {
@@ -201,6 +222,7 @@ export function explain(object: Manifest): string {
       return `Who may call ${where(['selector', 'matchLabels'])}: ${rules.join('; ')}. Local callers are untouched.`
     }
     default: {
+      if (isCanary(object)) return `${where([])} have this ahead of the others for as long as an apply needs to see that Envoy takes it.`
       const reach = readOutboundFilter(object)
       if (reach !== undefined)
         return `${describeWorkloads(reach.from)} check the servers of ${[...reach.hosts.keys()].join(', ')} against the roots of each trust domain.`

@@ -42,6 +42,17 @@ export interface MeshState {
   readonly inbound: ReadonlyMap<string, Inbound>
   readonly outbound: ReadonlyMap<string, Outbound>
   readonly shares: ReadonlyMap<string, Share>
+  /** By name: what an apply gave to one workload first. It is read, and never wanted: it goes. */
+  readonly canaries?: ReadonlyMap<string, Canary>
+}
+
+/** What one workload has ahead of a filter, instead of what that filter says. */
+export interface Canary {
+  /** The name of the filter. */
+  readonly of: string
+  readonly at: Workloads
+  readonly inbound?: Inbound
+  readonly outbound?: Outbound
 }
 
 export const EMPTY: MeshState = { inbound: new Map(), outbound: new Map(), shares: new Map() }

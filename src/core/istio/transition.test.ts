@@ -9,6 +9,8 @@ import { keyOf, sameContent } from '../manifest.ts'
 import type { Intent, Manifest, Observation, Phase, Step } from '../model.ts'
 import { course, plan, simulate } from '../plan.ts'
 import { objectOf } from '../view.ts'
+import { canaryOf } from './canary.ts'
+import { readWorkloads } from './pinned.ts'
 import { authorOf, render, renderState } from './render.ts'
 import { wantedState } from './state.ts'
 import { covers, intersect, PHASES } from './transition.ts'
@@ -53,17 +55,31 @@ const shuffled = (steps: readonly Step[], seeds: readonly number[]): readonly St
   return [...steps].sort((a, b) => rank(a.phase) - rank(b.phase) || seed(a) - seed(b))
 }
 
-/** What one wish left behind, and perhaps half of the way to another. */
-const inPlace: fc.Arbitrary<readonly Manifest[]> = fc
-  .record({ first: intent(), second: intent(), part: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })) })
-  .map(({ first, second, part }) => {
-    const seen = see(second, render(first))
-    const { steps } = planned(second, seen)
-    return objectsOf(steps.slice(0, Math.floor(part * steps.length)).reduce(simulate, seen)).filter((o) => o.kind !== 'Service')
-  })
+/** What one wish left behind, and perhaps half of the way to another; with the canaries of what was to come next, if `canaries`. */
+const leftBy = ({ canaries }: { canaries: boolean }): fc.Arbitrary<readonly Manifest[]> =>
+  fc
+    .record({
+      first: intent(),
+      second: intent(),
+      part: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })),
+      killed: canaries ? fc.boolean() : fc.constant(false),
+    })
+    .map(({ first, second, part, killed }) => {
+      const seen = see(second, render(first))
+      const { steps } = planned(second, seen)
+      const upTo = Math.floor(part * steps.length)
+      const ours = objectsOf(steps.slice(0, upTo).reduce(simulate, seen)).filter((o) => o.kind !== 'Service')
+      const guarded = steps.slice(upTo).every((step) => step.phase !== 'guard')
+      const opening = steps.slice(upTo).filter((step) => step.phase === 'open' && step.after?.kind === 'EnvoyFilter')
+      return killed && guarded
+        ? [...ours, ...opening.flatMap(({ after }) => (after === undefined ? [] : [canaryOf(after, readWorkloads(after))]))]
+        : ours
+    })
+const inPlace = leftBy({ canaries: false })
 
 const seeds = fc.array(fc.integer(), { minLength: 1, maxLength: 20 })
-const situation = fc.record({ before: inPlace, wanted: intent(), seeds })
+const situation = fc.record({ before: leftBy({ canaries: true }), wanted: intent(), seeds })
+const withoutCanaries = fc.record({ before: inPlace, wanted: intent(), seeds })
 
 describe('every apply, step by step', () => {
   it('accepts at least what was and will be accepted, and at most what was or will be', () => {
@@ -149,7 +165,7 @@ describe('every apply, step by step', () => {
 
   it('closing only takes away nothing but domains that are not wanted where they are', () => {
     fc.assert(
-      fc.property(situation, ({ before, wanted, seeds: order }) => {
+      fc.property(withoutCanaries, ({ before, wanted, seeds: order }) => {
         const closing = (seen: Observation) => plan([wanted], new Map([[aMember.name, seen]]), NOW, { only: 'closing' })
         let seen = see(wanted, before)
         const was = accepted(before)
