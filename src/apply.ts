@@ -4,52 +4,25 @@
  */
 import { acknowledge, evidenceOf } from './apply/acknowledge.ts'
 import { dueIn, heldBack, passable } from './apply/due.ts'
+import { sent } from './apply/files.ts'
 import { type Ahead, aheadOf, goFirst, refusedCanaries, takeAway } from './apply/first.ts'
 import { Journal } from './apply/journal.ts'
-import type { Consent, Meshes, Outcome, World } from './apply/world.ts'
+import { look, observe, retiring } from './apply/observe.ts'
+import type { Consent, Outcome, World } from './apply/world.ts'
 import { putBack, writeAll } from './apply/write.ts'
+import { boundMs } from './core/delivery.ts'
 import { FederationError } from './core/errors.ts'
 import { error, type Finding, fromError, warning } from './core/finding.ts'
+import { readMountedFilter } from './core/istio/mounted.ts'
 import { readState } from './core/istio/render.ts'
-import { serviceName } from './core/istio/services.ts'
 import { type MeshState, noInbound } from './core/istio/state.ts'
 import { PHASES } from './core/istio/transition.ts'
 import { keyOf, ownerOf, title } from './core/manifest.ts'
-import type { Digest, Intent, Interest, Manifest, MemberName, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
+import type { Digest, Intent, Manifest, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
 import { type Course, course, plan, simulate } from './core/plan.ts'
 
+export { interestOf, observe, retiring } from './apply/observe.ts'
 export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from './apply/world.ts'
-
-/** Namespaces that must be looked at to plan an intent. */
-export function interestOf(intent: Intent): Interest {
-  const namespaces = [...intent.trusts, ...(intent.lapsed ?? [])].flatMap((trust) => [
-    ...trust.accept.map((accept) => accept.at.namespace),
-    ...trust.reach.flatMap((reach) => [reach.from.namespace, ...reach.services.flatMap(({ host }) => serviceName(host)?.namespace ?? [])]),
-  ])
-  return { namespaces: [...new Set(namespaces)].sort() }
-}
-
-/** Looks at every mesh, side by side. */
-export async function observe(wanted: readonly Intent[], meshes: Meshes): Promise<ReadonlyMap<MemberName, Observation>> {
-  const seen = await Promise.all(
-    wanted.flatMap((intent) => {
-      const mesh = meshes.get(intent.member.name)
-      return mesh === undefined ? [] : [look(mesh, intent).then((observation) => [intent.member.name, observation] as const)]
-    }),
-  )
-  return new Map(seen)
-}
-
-/** Looks where the intent points, and where objects of ours stand that it no longer speaks of: their pods matter too. */
-async function look(mesh: Mesh, intent: Intent): Promise<Observation> {
-  const interest = interestOf(intent)
-  const seen = await mesh.observe(interest)
-  const left = (seen.objects.ok ? seen.objects.value : []).flatMap((object) =>
-    object.kind !== 'ConfigMap' && ownerOf(object) === intent.owner ? (object.metadata.namespace ?? []) : [],
-  )
-  const namespaces = [...new Set([...interest.namespaces, ...left])].sort()
-  return namespaces.length === interest.namespaces.length ? seen : mesh.observe({ namespaces })
-}
 
 /**
  * Carries the consented steps out, each mesh on its own.
@@ -131,8 +104,10 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       const due = dueIn(phase, steps, consent)
       if (due.length === 0) break
       if (!(await journal.holds(mesh))) return [overtaken(mesh, phase)]
-      const patient = steps.some((step) => consent.steps.has(step.id) && step.changes.some((change) => change.effect === 'widens'))
-      const awaited = { mesh, own: going.author.own, phase, patient }
+      const patient = steps.some(
+        (step) => consent.steps.has(step.id) && (step.changes.some((change) => change.effect === 'widens') || reads(step)),
+      )
+      const awaited = { mesh, own: going.author.own, phase, patient, delivery: { boundMs: boundMs(intent.member) } }
       if (live && !settled && phase !== 'guard') {
         const late = await acknowledge(
           { ...awaited, state: expected(going, observation, intent), observation, baseline: [], due: [] },
@@ -156,7 +131,8 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       if (written.failed !== undefined || left.length > 0) return [...(written.failed === undefined ? [] : [written.failed]), ...left]
       const now = [...due, ...ahead.map(({ away }) => away)].reduce(simulate, observation)
       if (live) {
-        const refused = await acknowledge({ ...awaited, state: expected(going, now, intent), observation, baseline, due }, world)
+        const files = await sent(mesh, due, observation, consent, world)
+        const refused = await acknowledge({ ...awaited, state: expected(going, now, intent), observation: files, baseline, due }, world)
         if (refused?.putBack === true) {
           world.tell({ kind: 'put-back', member: name, phase, because: refused.finding.message })
           const failures = await putBack(mesh, due, consent)
@@ -173,6 +149,9 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
   return heldBack(steps, consent)
 }
 
+/** A filter that is rejected where its file has not come yet. */
+const reads = ({ phase, after }: Step): boolean => phase === 'open' && after !== undefined && readMountedFilter(after).length > 0
+
 /** Steps that were to take away what an interrupted apply left: they are done by having gone on from it. */
 const taken = (steps: readonly Step[], ahead: readonly Ahead[], consent: Consent): readonly Step[] =>
   steps.filter(
@@ -185,12 +164,10 @@ async function replan({ intent, wanted, consent, world }: Job, observation: Obse
   const { name } = intent.member
   const { steps } = plan([intent], new Map([[name, observation]]), world.now(), consent)
   if (phase !== 'close' || !steps.some((step) => step.phase === 'close' && step.gates.some((gate) => !gate.open))) return steps
-  const partners = new Set(intent.trusts.map((trust) => trust.trusted))
-  const others = await observe(
-    wanted.filter(({ member }) => partners.has(member.name)),
-    world.meshes,
-  )
-  return plan([intent], new Map([...others, [name, observation]]), world.now(), consent).steps
+  const closer = await observe(retiring({ steps }, wanted), world.meshes, { everyPod: true })
+  const { pods } = closer.get(name) ?? {}
+  return plan([intent], new Map([...closer, [name, pods === undefined ? observation : { ...observation, pods }]]), world.now(), consent)
+    .steps
 }
 
 /** What the objects say now, the scopes included that have nothing any more. */

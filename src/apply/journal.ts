@@ -39,7 +39,7 @@ export class Journal {
       ...said(consent, world),
       action: 'begin',
       plan: planDigest(steps),
-      steps: steps.map(({ id, changes }) => ({ id, changes })),
+      steps: steps.map(({ id, member, changes }) => ({ id, member, changes })),
     })
     let head = record.at(-1)
     for (const draft of drafts) {

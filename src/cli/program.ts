@@ -139,6 +139,30 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/doctor.ts')).run(options, io)))
 
+  federated(
+    'rotate <member>',
+    'take a member’s root from old to new, step by step and by evidence',
+    'entente rotate cluster-b --status\nentente rotate cluster-b --reason "yearly" --wait switch && ./switch-the-ca.sh',
+  )
+    .option('--status', 'only look: the phase, its gates, who lags')
+    .option('--reason <text>', 'goes on the record', '')
+    .addOption(
+      new Option('--wait <phase>', 'go on until it has got there; ^C stops, and the next run goes on').choices([
+        'introducing',
+        'switch',
+        'draining',
+        'retire',
+        'steady',
+      ]),
+    )
+    .option('--abort', 'go back: what was to leave stays; possible until it is retired')
+    .option('--override-gate <reason>', 'retire a root without evidence that it is out of use; goes on the record')
+    .option('--bundle <file>', 'the owner’s new bundle from a file (-: stdin) instead of the member’s own cluster')
+    .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)
+    .option('--yes', 'do not ask')
+    .addOption(outputOption())
+    .action(async (member, options) => run((await import('./commands/rotate.ts')).run({ ...options, member }, io)))
+
   const audit = root.command('audit').description('the record: who trusted whom, when and why')
   federated('log', 'print the record', 'entente audit log', audit)
     .addOption(outputOption())
@@ -150,6 +174,23 @@ export function program(io: Io, version: string, run: Run): Command {
   federated('export', 'print the entries as canonical JSON, one a line', 'entente audit export --fingerprint sha256:9f2c…', audit)
     .option('--fingerprint <sha256>', 'only entries that name this root')
     .action(async (options) => run((await import('./commands/audit.ts')).exportRecord(options, io)))
+
+  command(
+    root,
+    'lint <file...>',
+    'find manifests that do not do what they seem to; directories, and - for stdin, too',
+    'entente lint clusters/ -f federation.yaml\nhelm template istiod istio/istiod -f values.yaml | entente lint -',
+  )
+    .option('-f, --file <path>', 'the federation file: its scopes and trust domains are compared with the manifests')
+    .option('--member <name>', 'whose manifests these are; told from their mesh config otherwise')
+    .option('--known <file>', 'PEM: roots that the mesh has now; a cacerts Secret is compared with them', collect)
+    .option('--replacement <file>', 'write the federation file that replaces inert settings here')
+    .addOption(
+      new Option('-o, --output <format>', 'text, json, sarif (2.1.0) or github (annotations)')
+        .choices(['text', 'json', 'sarif', 'github'])
+        .default('text'),
+    )
+    .action(async (files, options) => run((await import('./commands/lint.ts')).run({ ...options, files }, io)))
 
   const bundle = root.command('bundle').description('look inside trust bundles')
   command(

@@ -34,6 +34,8 @@ export interface Member {
   readonly home?: Home
   /** Where istiod and the mesh's root configuration live. */
   readonly istioNamespace: string
+  /** Seconds between two syncs of a pod by its kubelet (`syncFrequency`); 60 when absent. */
+  readonly kubeletSyncSeconds?: number
 }
 
 /** `context`: observe there, and write there unless `directory` is given: then write to the directory only. */
@@ -212,6 +214,8 @@ export interface InboundChain {
   readonly tls: 'mutual' | 'none'
   /** Absent: no SPIFFE validator, Istio's own root list decides. */
   readonly pins?: Pins
+  /** The file whose roots decide instead: a name below the mount, or a path elsewhere. */
+  readonly file?: string
   /** `spiffe://…/` prefixes a caller's URI SAN must start with; empty: any. */
   readonly sanPrefixes: readonly string[]
 }
@@ -224,6 +228,8 @@ export interface Upstream {
   /** It does Istio mutual TLS. */
   readonly mutual: boolean
   readonly pins?: Pins
+  /** As in an inbound chain. */
+  readonly file?: string
   /** URI SANs that a server must present, as istiod learnt them from the endpoints; empty: any. */
   readonly sans: readonly string[]
   /** Endpoints istiod knows for it; undefined when it was not asked. */
@@ -238,6 +244,8 @@ export interface Manifest {
     readonly namespace?: string
     readonly resourceVersion?: string
     readonly creationTimestamp?: string
+    /** Of a ConfigMap: when anybody wrote to it last, RFC 3339 (`managedFields`). */
+    readonly writtenAt?: string
     readonly labels?: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
   }
@@ -309,10 +317,13 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
   | {
       readonly action: 'begin'
       readonly plan: Digest
-      readonly steps: readonly { readonly id: Digest; readonly changes: readonly Change[] }[]
+      /** `member`: absent in records from before it was written. */
+      readonly steps: readonly { readonly id: Digest; readonly member?: MemberName; readonly changes: readonly Change[] }[]
     }
   | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: Finding }
   | { readonly action: 'override'; readonly gate: Gate }
+  /** The roots that are to stay when a rotation is over. */
+  | { readonly action: 'rotate'; readonly trustDomain: TrustDomain; readonly to: readonly Fingerprint[] }
   | { readonly action: 'sever'; readonly truster: MemberName; readonly trusted: MemberName }
 )
 export type AuditEntry = AuditDraft & { readonly seq: number; readonly prev: Digest; readonly hash: Digest }
@@ -332,6 +343,8 @@ export interface Mesh {
    * @throws FederationError changed-meanwhile, conflict, forbidden, cluster-unreachable, cluster-refused, object-invalid
    */
   write(step: Step, options: { readonly forceConflicts: boolean }): Promise<void>
+  /** Makes the kubelets of these pods look after them now: an annotation, `at` RFC 3339. Where there is no API server, absent. */
+  nudge?(pods: readonly { readonly namespace: string; readonly name: string }[], at: string): Promise<void>
   /** The record's head as this home remembers it; undefined when it never saw one. */
   witness(): Promise<Digest | undefined>
   /** Compare and set; which is the lock between two applies. @throws FederationError record-busy */

@@ -14,31 +14,63 @@ import { findingsText, table } from '../text.ts'
 import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree } from './apply.ts'
 
-export interface ApproveOptions extends FileOptions {
-  readonly member: string
+export interface Accepting {
   readonly bundle?: string
   readonly fingerprint?: readonly string[]
   readonly yes?: boolean
   readonly reason: string
 }
 
+export interface ApproveOptions extends FileOptions, Accepting {
+  readonly member: string
+}
+
 export async function run(options: ApproveOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   const member = memberOf(workspace, options.member)
-  const approved = usable(workspace)
-  const { bundle, source } = await offerOf(member, options, approved.get(member.trustDomain), io)
-  const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved)]
-  const old = new Set(approved.get(member.trustDomain)?.anchors.map((anchor) => anchor.fingerprint))
-  const recorded = approvedRoots(workspace.record).get(member.trustDomain)
-  const current =
-    bundle.anchors.length === old.size && bundle.anchors.every((anchor) => old.has(anchor.fingerprint) && recorded?.has(anchor.fingerprint))
-  if (current && old.size > 0) {
+  const { bundle, source } = await offerOf(member, options, usable(workspace).get(member.trustDomain), io)
+  if (isApproved(workspace, bundle)) {
     if (options.fingerprint !== undefined) checkFingerprints(bundle, options, member)
-    const roots = old.size === 1 ? 'the root' : `all ${old.size} roots`
-    io.tell(`${member.name}: ${roots} of ${member.trustDomain} ${old.size === 1 ? 'is' : 'are'} approved already; nothing to do.`)
+    const roots = bundle.anchors.length === 1 ? 'the root' : `all ${bundle.anchors.length} roots`
+    io.tell(
+      `${member.name}: ${roots} of ${member.trustDomain} ${bundle.anchors.length === 1 ? 'is' : 'are'} approved already; nothing to do.`,
+    )
     return 0
   }
-  io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, old, approved.get(member.trustDomain), io.columns)}\n`)
+  await accept(workspace, member, { bundle, source }, options, io)
+  io.tell(`Approved: ${bundlePath('', member.trustDomain)} and the record say so. Next: entente plan`)
+  return 0
+}
+
+export interface Offer {
+  readonly bundle: Bundle
+  readonly source: string
+}
+
+/** Whether exactly these roots are in `bundles/` and on the record. */
+export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
+  const held = new Set(
+    usable(workspace)
+      .get(bundle.trustDomain)
+      ?.anchors.map((anchor) => anchor.fingerprint),
+  )
+  const recorded = approvedRoots(workspace.record).get(bundle.trustDomain)
+  return (
+    held.size > 0 &&
+    bundle.anchors.length === held.size &&
+    bundle.anchors.every(({ fingerprint }) => held.has(fingerprint) && recorded?.has(fingerprint))
+  )
+}
+
+/**
+ * Judges an offer, shows it, asks, and puts it into `bundles/` and on the record.
+ * @throws FederationError bundle-refused, fingerprint-mismatch, not-confirmed: then nothing was changed
+ */
+export async function accept(workspace: Workspace, member: Member, { bundle, source }: Offer, options: Accepting, io: Io): Promise<void> {
+  const approved = usable(workspace)
+  const before = approved.get(member.trustDomain)
+  const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved)]
+  io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, io.columns)}\n`)
   if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', member.name, 'the bundle is refused whole; nothing was changed', {
@@ -59,11 +91,9 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
   }
   await record.append(seal((await record.entries()).at(-1), draft))
   await writeBundle(workspace.directory, bundle)
-  io.tell(`Approved: ${bundlePath('', member.trustDomain)} and the record say so. Next: entente plan`)
-  return 0
 }
 
-function memberOf(workspace: Workspace, name: string): Member {
+export function memberOf(workspace: Workspace, name: string): Member {
   const member = workspace.federation.members.get(name as MemberName)
   if (member !== undefined) return member
   throw new FederationError('usage', name, 'is no member of this federation', {
@@ -71,7 +101,8 @@ function memberOf(workspace: Workspace, name: string): Member {
   })
 }
 
-const usable = (workspace: Workspace): ReadonlyMap<TrustDomain, Bundle> =>
+/** The bundles that could be read. */
+export const usable = (workspace: Workspace): ReadonlyMap<TrustDomain, Bundle> =>
   new Map([...workspace.approved].flatMap(([domain, seen]) => (seen.ok ? [[domain, seen.value] as const] : [])))
 
 /** What could not be read is not absent: of another domain, this offer may hold a root of it; of its own, it may be older. */
@@ -84,12 +115,12 @@ function unreadable({ approved }: Workspace, member: Member): readonly Finding[]
   })
 }
 
-async function offerOf(
+export async function offerOf(
   member: Member,
-  options: ApproveOptions,
+  options: Pick<ApproveOptions, 'bundle' | 'kubeconfig'>,
   approved: Bundle | undefined,
   io: Io,
-): Promise<{ readonly bundle: Bundle; readonly source: string }> {
+): Promise<Offer> {
   if (options.bundle !== undefined) {
     return {
       bundle: parseBundle(member.trustDomain, await io.readFile(options.bundle), { now: io.now() }),
@@ -119,7 +150,7 @@ async function offerOf(
 }
 
 /** From a file every root wants its fingerprint, with --yes too; what our own API server says is the owner's word. */
-function checkFingerprints(bundle: Bundle, options: ApproveOptions, member: Member): void {
+function checkFingerprints(bundle: Bundle, options: Accepting, member: Member): void {
   const given = new Set((options.fingerprint ?? []).map(parseFingerprint))
   if (options.bundle === undefined && given.size === 0) return
   const roots = new Set<Fingerprint>(bundle.anchors.map((anchor) => anchor.fingerprint))
@@ -135,7 +166,8 @@ function checkFingerprints(bundle: Bundle, options: ApproveOptions, member: Memb
   })
 }
 
-function rootsText(bundle: Bundle, old: ReadonlySet<Fingerprint>, before: Bundle | undefined, columns?: number): string {
+function rootsText(bundle: Bundle, before: Bundle | undefined, columns?: number): string {
+  const old = new Set(before?.anchors.map((anchor) => anchor.fingerprint))
   const kept = new Set(bundle.anchors.map((anchor) => anchor.fingerprint))
   const row = (sign: string, { fingerprint, notAfter, subject }: Bundle['anchors'][number]): string[] => [
     sign,

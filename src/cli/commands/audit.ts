@@ -41,6 +41,8 @@ function what(entry: AuditEntry): string {
         : `${count(entry.done.length, 'step')} done, stopped: ${entry.stopped.code}`
     case 'override':
       return `gate ${entry.gate.needs} of ${short(entry.gate.root)}`
+    case 'rotate':
+      return `${entry.trustDomain}: ${entry.to.map(short).join(', ')} to stay`
     case 'sever':
       return `${entry.truster} trusts ${entry.trusted} no longer`
   }

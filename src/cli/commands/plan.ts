@@ -1,5 +1,5 @@
 /** `plan`: the steps, their effect on trust, the findings. Reads only. */
-import { observe } from '../../apply.ts'
+import { observe, retiring } from '../../apply.ts'
 import { hasErrors } from '../../core/finding.ts'
 import type { Plan } from '../../core/model.ts'
 import { type PlanOptions, plan, type Seens } from '../../core/plan.ts'
@@ -25,7 +25,10 @@ export async function planNow(
   options: PlanOptions = {},
 ): Promise<{ readonly plan: Plan; readonly seen: Seens; readonly meshes: Awaited<ReturnType<typeof meshesOf>> }> {
   const meshes = await meshesOf(workspace.federation, workspace, io)
-  const seen = await observe(workspace.intents, meshes)
-  const made = plan(workspace.intents, seen, io.now(), options)
+  const first = await observe(workspace.intents, meshes)
+  const quick = plan(workspace.intents, first, io.now(), options)
+  const closer = retiring(quick, workspace.intents)
+  const seen = closer.length === 0 ? first : new Map([...first, ...(await observe(closer, meshes, { everyPod: true }))])
+  const made = seen === first ? quick : plan(workspace.intents, seen, io.now(), options)
   return { plan: { ...made, name: workspace.federation.name, findings: [...workspace.findings, ...made.findings] }, seen, meshes }
 }

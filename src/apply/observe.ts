@@ -1,0 +1,50 @@
+/** Looking at meshes, where intents point. */
+import { serviceName } from '../core/istio/services.ts'
+import { ownerOf } from '../core/manifest.ts'
+import type { Intent, Interest, MemberName, Mesh, Observation, Plan } from '../core/model.ts'
+import type { Meshes } from './world.ts'
+
+/** Namespaces that must be looked at to plan an intent. */
+export function interestOf(intent: Intent): Interest {
+  const namespaces = [...intent.trusts, ...(intent.lapsed ?? [])].flatMap((trust) => [
+    ...trust.accept.map((accept) => accept.at.namespace),
+    ...trust.reach.flatMap((reach) => [reach.from.namespace, ...reach.services.flatMap(({ host }) => serviceName(host)?.namespace ?? [])]),
+  ])
+  return { namespaces: [...new Set(namespaces)].sort() }
+}
+
+/** Looks at every mesh, side by side. */
+export async function observe(
+  wanted: readonly Intent[],
+  meshes: Meshes,
+  more: Pick<Interest, 'everyPod'> = {},
+): Promise<ReadonlyMap<MemberName, Observation>> {
+  const seen = await Promise.all(
+    wanted.flatMap((intent) => {
+      const mesh = meshes.get(intent.member.name)
+      return mesh === undefined ? [] : [look(mesh, intent, more).then((observation) => [intent.member.name, observation] as const)]
+    }),
+  )
+  return new Map(seen)
+}
+
+/** Looks where the intent points, and where objects of ours stand that it no longer speaks of: their pods matter too. */
+export async function look(mesh: Mesh, intent: Intent, more: Pick<Interest, 'everyPod'> = {}): Promise<Observation> {
+  const interest = { ...interestOf(intent), ...more }
+  const seen = await mesh.observe(interest)
+  const left = (seen.objects.ok ? seen.objects.value : []).flatMap((object) =>
+    object.kind !== 'ConfigMap' && ownerOf(object) === intent.owner ? (object.metadata.namespace ?? []) : [],
+  )
+  const namespaces = [...new Set([...interest.namespaces, ...left])].sort()
+  return namespaces.length === interest.namespaces.length ? seen : mesh.observe({ ...more, namespaces })
+}
+
+/** The meshes whose leaves decide whether a root may go: how long these live, every pod has a say in. */
+export function retiring({ steps }: Pick<Plan, 'steps'>, wanted: readonly Intent[]): readonly Intent[] {
+  const waiting = steps.filter(({ gates }) => gates.some((gate) => gate.needs === 'unused' && !gate.open))
+  const trusters = new Set(waiting.map((step) => step.member))
+  const concerned = new Set(
+    wanted.flatMap(({ member, trusts }) => (trusters.has(member.name) ? [member.name, ...trusts.map((trust) => trust.trusted)] : [])),
+  )
+  return wanted.filter(({ member }) => concerned.has(member.name))
+}

@@ -1,0 +1,240 @@
+/**
+ * `rotate`: takes a mesh's root from old to new with overlap, as far as it goes now. What is left to do is computed each
+ * time anew, so that it can be stopped, resumed, and gone on with by anybody with access.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { addEntry } from '../../apply/journal.ts'
+import { observe } from '../../apply.ts'
+import { FederationError } from '../../core/errors.ts'
+import { type Finding, hasErrors } from '../../core/finding.ts'
+import type { Digest, Gate, Member, Plan, Step } from '../../core/model.ts'
+import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation } from '../../core/rotation.ts'
+import type { Bundle } from '../../core/spiffe/bundle.ts'
+import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
+import type { Io, Output } from '../io.ts'
+import { findingsText, painter, planText } from '../text.ts'
+import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
+import { agree, carryOut, tellOutcome } from './apply.ts'
+import { type Accepting, accept, isApproved, memberOf, offerOf, usable } from './approve.ts'
+import { planNow } from './plan.ts'
+
+export interface RotateOptions extends FileOptions, Accepting {
+  readonly member: string
+  readonly output: Output
+  readonly status?: boolean
+  readonly wait?: RotationPhase
+  readonly abort?: boolean
+  readonly overrideGate?: string
+}
+
+const EVERY_MS = 3_000
+
+export async function run(options: RotateOptions, io: Io): Promise<number> {
+  const reads = options.status === true
+  if (reads && options.abort === true) throw new FederationError('usage', '--abort', 'changes something, and --status does not')
+  if (!reads && options.reason.trim() === '')
+    throw new FederationError('usage', '--reason', 'is missing: say why, for those who ask later; or only look, with --status')
+  if (options.abort === true) await abort(options, io)
+  const findings: Finding[] = []
+  let told = ''
+  for (;;) {
+    if (!reads) findings.splice(0, findings.length, ...(await advance(options, io)))
+    const now = await look(options, io)
+    const reached = options.wait === undefined || at(now.phase) >= at(options.wait)
+    if (reached || io.stopped()) {
+      show(now, findings, options, io)
+      return !reached || hasErrors(findings) || hasErrors(now.findings) ? 1 : 0
+    }
+    const news = waitingText(now)
+    if (news !== told) io.tell(news)
+    told = news
+    for (let waited = 0; waited < EVERY_MS && !io.stopped(); waited += 200) await sleep(200)
+  }
+}
+
+const at = (phase: RotationPhase): number => ROTATION_PHASES.indexOf(phase)
+
+/** Where the rotation stands, by what can be seen now. */
+async function look(options: RotateOptions, io: Io): Promise<Rotation> {
+  const workspace = await openWorkspace(options, io)
+  const member = memberOf(workspace, options.member)
+  const meshes = await meshesOf(workspace.federation, workspace, io)
+  const concerned = workspace.intents.filter(
+    (intent) => intent.member.name === member.name || intent.trusts.some((trust) => trust.trusted === member.name),
+  )
+  const seen = await observe(concerned, meshes, { everyPod: true })
+  return rotation({ member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() })
+}
+
+function approvedOf(workspace: Workspace, member: Member): Bundle {
+  const bundle = usable(workspace).get(member.trustDomain)
+  if (bundle !== undefined) return bundle
+  throw new FederationError('bundle-malformed', member.name, `no roots of ${member.trustDomain} are approved, or they cannot be read`, {
+    hint: `entente approve ${member.name}`,
+  })
+}
+
+/** Does what is due: accepts a root that is announced beside the old one, hands roots out, takes those away that are out of use. */
+async function advance(options: RotateOptions, io: Io): Promise<readonly Finding[]> {
+  await takeAnnounced(options, io)
+  const before = await carryOutRoots(options, io)
+  if (hasErrors(before)) return before
+  const now = await look(options, io)
+  if (!(await retire(now, options, io))) return before
+  return carryOutRoots(options, io)
+}
+
+/** The roots that the mesh gives to its own workloads, or a file of its owner, beside those that are approved. */
+async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
+  const workspace = await openWorkspace(options, io)
+  const member = memberOf(workspace, options.member)
+  const before = approvedOf(workspace, member)
+  if (options.bundle === undefined && member.home?.context === undefined) return
+  const { bundle: offered, source } = await offerOf(member, options, before, io)
+  const known = new Set(before.anchors.map((anchor) => anchor.fingerprint))
+  const added = offered.anchors.filter((anchor) => !known.has(anchor.fingerprint))
+  // A file says what its owner wants, roots that are to go included; a cluster says what it announces.
+  const anchors = options.bundle === undefined ? [...before.anchors, ...added] : offered.anchors
+  const bundle = { ...before, anchors, sequence: nextSequence(before, offered) }
+  if (isApproved(workspace, bundle)) return
+  if (added.length === 0 && options.bundle === undefined) return
+  await accept(workspace, member, { bundle, source }, options, io)
+  if (added.length > 0)
+    await want(
+      workspace,
+      member.trustDomain,
+      added.map((anchor) => anchor.fingerprint),
+      options,
+      io,
+    )
+}
+
+const nextSequence = (before: Bundle, offered: Bundle): bigint => {
+  const next = (before.sequence ?? 0n) + 1n
+  return offered.sequence !== undefined && offered.sequence > next ? offered.sequence : next
+}
+
+/** Which roots are to stay: all that is ever stored of a rotation. */
+async function want(workspace: Workspace, trustDomain: TrustDomain, to: Rotation['staying'], { reason }: Accepting, io: Io): Promise<void> {
+  const record = await openRecord(workspace.directory)
+  await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason, action: 'rotate', trustDomain, to })
+}
+
+/** Carries out what the plan says about roots of this domain, and nothing else. */
+async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly Finding[]> {
+  const workspace = await openWorkspace(options, io)
+  const { trustDomain } = memberOf(workspace, options.member)
+  const { plan, meshes } = await planNow(workspace, io)
+  const steps = plan.steps.filter((step) => isAbout(step, trustDomain))
+  if (steps.length === 0) return []
+  const ready = steps.filter((step) => step.gates.every((gate) => gate.open))
+  if (ready.length === 0 && options.overrideGate === undefined) return []
+  const part: Plan = { ...plan, steps, findings: plan.findings.filter((finding) => finding.severity === 'error') }
+  io.tell(planText(part, io.color))
+  await agree('\nCarry out these steps?', options, io)
+  const ids: ReadonlySet<Digest> = new Set(steps.map((step) => step.id))
+  const outcome = await carryOut(workspace, plan, ids, options, meshes, io)
+  tellOutcome({ ...outcome, findings: outcome.findings.filter((finding) => finding.code !== 'held-back') }, io)
+  return outcome.findings.filter((finding) => finding.severity === 'error')
+}
+
+const isAbout = ({ changes }: Step, domain: TrustDomain): boolean =>
+  changes.every((change) => change.of === 'root' && change.trusted === domain)
+
+/** Takes the roots that are out of use out of the approved bundle. @returns whether it did */
+async function retire(now: Rotation, options: RotateOptions, io: Io): Promise<boolean> {
+  const closed = now.gates.filter((gate) => gate.needs === 'unused' && !gate.open)
+  if (now.leaving.length === 0 || (now.phase !== 'retire' && options.overrideGate === undefined)) return false
+  if (closed.length > 0 && options.overrideGate === undefined) return false
+  const workspace = await openWorkspace(options, io)
+  const member = memberOf(workspace, options.member)
+  const before = approvedOf(workspace, member)
+  const anchors = before.anchors.filter((anchor) => now.staying.includes(anchor.fingerprint))
+  const source = closed.length === 0 ? 'the end of its rotation' : 'the end of its rotation, its gate overridden'
+  const record = await openRecord(workspace.directory)
+  for (const gate of closed)
+    await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.overrideGate ?? '', action: 'override', gate })
+  const bundle = { ...before, anchors, sequence: (before.sequence ?? 0n) + 1n }
+  const { bundle: _, fingerprint: __, ...rest } = options
+  await accept(await openWorkspace(options, io), member, { bundle, source }, rest, io)
+  return true
+}
+
+/** What was to go is to stay, and the other way round. */
+async function abort(options: RotateOptions, io: Io): Promise<void> {
+  const now = await look(options, io)
+  if (now.leaving.length === 0)
+    throw new FederationError('usage', '--abort', `${now.member} is in no rotation: one root generation is approved; nothing was changed`, {
+      hint: 'a root that was retired comes back by entente approve only',
+    })
+  await agree(`${now.member} keeps ${now.leaving.join(', ')}, and lets ${now.staying.join(', ')} go. Go on?`, options, io)
+  await want(await openWorkspace(options, io), now.trustDomain, now.leaving, options, io)
+}
+
+function show(now: Rotation, findings: readonly Finding[], options: RotateOptions, io: Io): void {
+  const all = [...findings, ...now.findings]
+  if (options.output === 'json') io.print(JSON.stringify(rotationView(now, all), null, 2))
+  else io.print(rotationText(now, all, io.color))
+}
+
+/** The JSON of docs/cli.md. */
+export const rotationView = (now: Rotation, findings: readonly Finding[]) => ({
+  member: now.member,
+  trustDomain: now.trustDomain,
+  phase: now.phase,
+  staying: now.staying,
+  leaving: now.leaving,
+  signs: now.signs ?? null,
+  gates: now.gates,
+  drained: now.drained?.toISOString() ?? null,
+  next: nextStep(now),
+  findings,
+})
+
+export function rotationText(now: Rotation, findings: readonly Finding[], color = false): string {
+  const paint = painter(color)
+  const line = (what: string, roots: readonly string[]): string[] =>
+    roots.map((root) => `  ${what} ${root}${root === now.signs ? '   (its CA signs under it)' : ''}`)
+  const gates = now.gates.map(({ needs, root, open, waitingFor }) => {
+    const what = needs === 'held' ? `all hold ${short(root)}` : `nothing is under ${short(root)}`
+    return `  ${open ? paint('green', 'open') : paint('yellow', 'waits')} ${what}${waitingFor.map((who) => `\n          ${who}`).join('')}`
+  })
+  return [
+    `${now.member}: ${paint('bold', now.phase)}`,
+    ...line('stays ', now.staying),
+    ...line('leaves', now.leaving),
+    ...gates,
+    `next: ${nextStep(now)}`,
+    ...(findings.length === 0 ? [] : ['', findingsText(findings, color)]),
+  ].join('\n')
+}
+
+const short = (root: string): string => root.slice(0, 'sha256:'.length + 12)
+
+function nextStep({ member, phase, leaving, gates, drained }: Rotation): string {
+  const again = `entente rotate ${member}`
+  const waits = (needs: Gate['needs']): boolean => gates.some((gate) => gate.needs === needs && !gate.open)
+  switch (phase) {
+    case 'introducing':
+      return `${again}, until everybody holds what is to stay`
+    case 'switch':
+      return `its owner lets the CA sign under the root that stays, and keeps ${leaving.map(short).join(', ')} in its bundle; then ${again}`
+    case 'draining':
+      return `wait until ${drained?.toISOString() ?? 'the last leaf from before is gone'}; then ${again}`
+    case 'retire':
+      return waits('unused') ? `its owner takes ${leaving.map(short).join(', ')} out of its CA's bundle; then ${again}` : again
+    case 'steady':
+      return `nothing; a new root begins with its owner announcing it beside the old one, then ${again}`
+  }
+}
+
+const waitingText = (now: Rotation): string => {
+  const who = [
+    ...new Set(
+      now.gates
+        .filter((gate) => !gate.open && (now.phase === 'introducing') === (gate.needs === 'held'))
+        .flatMap((gate) => gate.waitingFor),
+    ),
+  ]
+  return `${now.member}: ${now.phase}${who.length === 0 ? '' : `; waiting for ${who.join('; ')}`}${now.phase === 'switch' ? `; ${nextStep(now)}` : ''}`
+}

@@ -1,0 +1,196 @@
+/**
+ * Where the rotation of a mesh's root stands. Nothing of it is stored but what somebody wants (which roots are to stay,
+ * on the record): the phase is computed from the approved bundle, from what proxies hold, and from what the CA presents.
+ */
+import { standings } from './acknowledged.ts'
+import { error, type Finding, warning } from './finding.ts'
+import { authorOf, readState } from './istio/render.ts'
+import { wantedState } from './istio/state.ts'
+import { issuedBy, longestLeaf } from './leaf-life.ts'
+import { ownerOf } from './manifest.ts'
+import type { AuditEntry, Gate, Intent, Member, Observation } from './model.ts'
+import type { Seens } from './plan.ts'
+import { drained, inUse, vouchesForNobody } from './retirement.ts'
+import type { Bundle } from './spiffe/bundle.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
+import type { Anchor, Fingerprint } from './x509/anchor.ts'
+import { anchorOf } from './x509/chain.ts'
+
+/** In the order in which a rotation goes through them. */
+export const ROTATION_PHASES = ['introducing', 'switch', 'draining', 'retire', 'steady'] as const
+
+/**
+ * `introducing`: not everybody holds the roots that are to stay · `switch`: everybody does, and the CA signs under one
+ * that leaves · `draining`: it signs under one that stays, and leaves from before may live · `retire`: none does any
+ * more · `steady`: no root is to leave.
+ */
+export type RotationPhase = (typeof ROTATION_PHASES)[number]
+
+export interface Rotation {
+  readonly member: Member['name']
+  readonly trustDomain: TrustDomain
+  readonly phase: RotationPhase
+  readonly staying: readonly Fingerprint[]
+  readonly leaving: readonly Fingerprint[]
+  /** The approved root that its CA signs under now; undefined when that could not be seen, or when it is none of them. */
+  readonly signs?: Fingerprint
+  /** `held` for each root that stays, `unused` for each that leaves. */
+  readonly gates: readonly Gate[]
+  /** When the last leaf from before the switch is gone. */
+  readonly drained?: Date
+  readonly findings: readonly Finding[]
+}
+
+export interface RotationInput {
+  readonly member: Member
+  /** What is approved for its trust domain. */
+  readonly bundle: Bundle
+  readonly record: readonly AuditEntry[]
+  /** Of all meshes of the federation. */
+  readonly intents: readonly Intent[]
+  /** The member's own observation with every pod. */
+  readonly seen: Seens
+  readonly now: Date
+}
+
+export function rotation(input: RotationInput): Rotation {
+  const { member, bundle, record, seen, now } = input
+  const kept = target(bundle, record)
+  const staying = bundle.anchors.filter((anchor) => kept.has(anchor.fingerprint))
+  const leaving = bundle.anchors.filter((anchor) => !kept.has(anchor.fingerprint))
+  const observation = seen.get(member.name)
+  const presented =
+    observation?.istio.ok === true && observation.istio.value.presented.ok ? observation.istio.value.presented.value : undefined
+  const signs = presented && anchorOf(presented, bundle.anchors, now).anchor?.fingerprint
+  const late = leaving.length === 0 ? [] : lateHolders(input)
+  const held = staying.map((root) => gate('held', root, [...late, ...unannounced(input, root)]))
+  const unused = leaving.map((root) => gate('unused', root, vouchesForNobody(root, now) ? [] : waitsForLeaves(input, staying, root)))
+  const switched = signs !== undefined && kept.has(signs)
+  const until = presented && switched ? drained(presented, longestLeaf(observation)) : undefined
+  return {
+    member: member.name,
+    trustDomain: bundle.trustDomain,
+    phase: phaseOf(leaving, switched, held, until, now),
+    staying: staying.map((root) => root.fingerprint),
+    leaving: leaving.map((root) => root.fingerprint),
+    ...(signs === undefined ? {} : { signs }),
+    gates: leaving.length === 0 ? [] : [...held, ...unused],
+    ...(until === undefined || leaving.length === 0 ? {} : { drained: until }),
+    findings: [
+      ...(leaving.length > 0 && switched ? early(member, held) : []),
+      ...(presented !== undefined && signs === undefined ? [unknownSigner(member, bundle, presented, observation, now)] : []),
+      ...staying.flatMap((root) => endsTooSoon(member, root, observation, now)),
+    ],
+  }
+}
+
+/** The roots that are to stay: what was said last on the record, or else those that were approved last. */
+function target(bundle: Bundle, record: readonly AuditEntry[]): ReadonlySet<Fingerprint> {
+  const roots = bundle.anchors.map((anchor) => anchor.fingerprint)
+  const said = record.findLast((entry) => entry.action === 'rotate' && entry.trustDomain === bundle.trustDomain)
+  if (said?.action === 'rotate' && said.to.length > 0 && said.to.every((root) => roots.includes(root))) return new Set(said.to)
+  const since = new Map(roots.map((root) => [root, record.findIndex((entry) => approves(entry, bundle.trustDomain, root))]))
+  const latest = Math.max(...since.values())
+  return new Set(roots.filter((root) => since.get(root) === latest))
+}
+
+const approves = (entry: AuditEntry, domain: TrustDomain, root: Fingerprint): boolean =>
+  entry.action === 'approve' && entry.trustDomain === domain && entry.roots.includes(root)
+
+const gate = (needs: Gate['needs'], { fingerprint }: Anchor, waitingFor: readonly string[]): Gate => ({
+  needs,
+  root: fingerprint,
+  open: waitingFor.length === 0,
+  waitingFor,
+})
+
+function phaseOf(leaving: readonly Anchor[], switched: boolean, held: readonly Gate[], until: Date | undefined, now: Date): RotationPhase {
+  if (leaving.length === 0) return 'steady'
+  if (switched) return until !== undefined && until > now ? 'draining' : 'retire'
+  return held.every(({ open }) => open) ? 'switch' : 'introducing'
+}
+
+/** Proxies that do not hold all approved roots of the domain yet, by the mesh they are in. */
+function lateHolders({ member, bundle, intents, seen }: RotationInput): readonly string[] {
+  return intents.flatMap((intent) => {
+    const own = intent.member.name === member.name
+    const trusts = own ? intent.trusts.length > 0 : intent.trusts.some((trust) => trust.trustDomain === bundle.trustDomain)
+    if (!trusts) return []
+    const observation = seen.get(intent.member.name)
+    if (observation?.objects.ok !== true || !observation.proxies.ok) return [`evidence from the proxies of ${intent.member.name}`]
+    const objects = observation.objects.value
+    const state = wantedState(intent, readState(objects.filter((object) => ownerOf(object) === intent.owner)))
+    return standings(state, objects, observation.proxies.value, authorOf(intent).own, own ? undefined : bundle.trustDomain)
+      .filter((standing) => standing.state !== 'ready')
+      .map((standing) => `${intent.member.name}: ${standing.proxy} (${standing.state})`)
+  })
+}
+
+/** The mesh's own proxies learn a root from their next certificate, where no filter of ours tells them. */
+function unannounced({ member, seen, now }: RotationInput, root: Anchor): readonly string[] {
+  if (member.home === undefined) return []
+  const observation = seen.get(member.name)
+  if (observation?.own.ok !== true) return [`the roots that ${member.name} gives to its own workloads`]
+  if (!observation.own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint))
+    return [`${member.name}, which does not give it to its own workloads yet (istio-ca-root-cert)`]
+  const life = longestLeaf(observation)
+  if (observation.ownSince === undefined) return []
+  const until = new Date(observation.ownSince.getTime() + life.milliseconds)
+  return until <= now
+    ? []
+    : [
+        `proxies of ${member.name} that have not renewed their certificate since it was announced, until ${until.toISOString()} (${life.because})`,
+      ]
+}
+
+function waitsForLeaves({ member, seen, now, bundle }: RotationInput, staying: readonly Anchor[], root: Anchor): readonly string[] {
+  return member.home === undefined
+    ? [`a bundle of ${member.name} without it`]
+    : inUse(member.name, { ...bundle, anchors: staying }, root, seen, now)
+}
+
+/** The CA signs under a root that some do not accept: they refuse its new leaves now. */
+function early({ name }: Member, held: readonly Gate[]): readonly Finding[] {
+  const waiting = [...new Set(held.flatMap((one) => one.waitingFor))]
+  if (waiting.length === 0) return []
+  return [
+    error(
+      'switched-early',
+      name,
+      `its CA signs under the new root already, and not everybody holds it: ${waiting.join(', ')}; calls with its new certificates fail there`,
+      `entente rotate ${name} brings it there; or let the CA sign under the old root again, which everybody still holds`,
+    ),
+  ]
+}
+
+function unknownSigner(
+  { name }: Member,
+  bundle: Bundle,
+  presented: readonly Uint8Array[],
+  observation: Observation | undefined,
+  now: Date,
+): Finding {
+  const live = observation?.own.ok === true ? observation.own.value.anchors : []
+  const swapped = !live.some((anchor) => bundle.anchors.some((known) => known.fingerprint === anchor.fingerprint))
+  const signer = anchorOf(presented, live, now).anchor?.fingerprint ?? 'a root that it does not publish'
+  const since = issuedBy(presented)?.toISOString() ?? ''
+  return error(
+    swapped ? 'root-swapped' : 'ca-not-approved',
+    name,
+    `its CA signs under ${signer}, which nobody approved, since ${since} at the latest${swapped ? '; the approved root is gone from its own mesh, without a time in which both held' : ''}: who has a certificate from it is refused by all others`,
+    `entente rotate ${name} accepts the new root beside the old one, whose certificates live on`,
+  )
+}
+
+function endsTooSoon({ name }: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {
+  const life = longestLeaf(observation)
+  if (root.notAfter <= now || root.notAfter.getTime() - now.getTime() >= life.milliseconds) return []
+  return [
+    warning(
+      'root-ends-before-leaves',
+      name,
+      `${root.fingerprint} ends ${root.notAfter.toISOString()}, before the leaves it signs now (${life.because}): they are refused from then on`,
+      'rotate to a root that outlives them',
+    ),
+  ]
+}
