@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import type { Binaries } from './build.ts'
 import { type ApiServer, kubeconfig } from './control-plane.ts'
+import { Deployment, type DeploymentOptions } from './deployment.ts'
 import { Istiod, type IstiodOptions } from './istiod.ts'
 import type { Kube, KubeObject } from './kube.ts'
 import {
@@ -78,6 +79,11 @@ export class Cluster {
     this.pods.push(pod)
     await pod.start()
     return pod
+  }
+
+  /** Resolves once its pods are ready; it then follows what is changed in the object. */
+  deployment(options: DeploymentOptions): Promise<Deployment> {
+    return Deployment.create(this, options)
   }
 
   /** The east-west gateway: what comes in on 15443 for a service of this cluster is passed through by its SNI. */

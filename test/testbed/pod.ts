@@ -15,6 +15,15 @@ import { userVolumes } from './volumes.ts'
 /** What users' commands run as: anybody but the proxy. */
 const APP_USER = 1000
 
+/** Who made the pod: a ReplicaSet, say. */
+export interface OwnerReference {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly name: string
+  readonly uid: string
+  readonly controller: true
+}
+
 export interface PodOptions {
   readonly namespace: string
   readonly name: string
@@ -32,6 +41,7 @@ export interface PodOptions {
   readonly app?: boolean
   /** More environment for pilot-agent. */
   readonly env?: Readonly<Record<string, string>>
+  readonly owner?: OwnerReference
   /** Do not wait for the proxy to be ready. */
   readonly wait?: boolean
 }
@@ -164,7 +174,8 @@ export class Pod {
     const labels = { app: name, ...this.options.labels, ...(this.#proxy && meshLabels(cluster)) }
     const annotations = { ...this.options.annotations, ...(this.#proxy && { 'sidecar.istio.io/status': '{"revision":"default"}' }) }
     const spec = { serviceAccountName: this.serviceAccount, nodeName: nodeName(cluster), containers, volumes: injected.volumes }
-    const pod: KubeObject = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels, annotations }, spec }
+    const ownerReferences = this.options.owner === undefined ? [] : [this.options.owner]
+    const pod: KubeObject = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels, annotations, ownerReferences }, spec }
     if (namespace !== ISTIO_NAMESPACE) await kube.apply(namespaceObject(namespace))
     await kube.apply(serviceAccount(namespace, this.serviceAccount), pod)
     await this.#report(false)

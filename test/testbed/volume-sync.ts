@@ -10,7 +10,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { parse } from 'yaml'
 import type { Credentials, KubeObject } from './kube.ts'
 import { type ClusterName, context, netnsOf, runFile } from './layout.ts'
-import { payloadOf, type Volume, volumeDirectory, writeVolume } from './volumes.ts'
+import { modeOf, payloadOf, type Volume, volumeDirectory, writeVolume } from './volumes.ts'
 import { type Change, watch } from './watch.ts'
 
 export interface KubeletSettings {
@@ -43,7 +43,7 @@ interface Tracked {
 
 const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace}/${metadata.name}`
 const volumesOf = (pod: KubeObject): readonly Volume[] =>
-  ((pod.spec as { volumes?: readonly Volume[] } | undefined)?.volumes ?? []).filter((volume) => volume.configMap !== undefined)
+  ((pod.spec as { volumes?: readonly Volume[] } | undefined)?.volumes ?? []).filter(({ configMap, projected }) => configMap ?? projected)
 
 export class VolumeSync {
   readonly #cluster: ClusterName
@@ -85,8 +85,8 @@ export class VolumeSync {
     if (!existsSync(runFile('pods', netns))) return RETRY_MS // its network is being made, or it was stopped
     try {
       for (const volume of volumesOf(pod)) {
-        const map = this.#maps.get(`${namespace}/${volume.configMap?.name}`)
-        writeVolume(volumeDirectory(netns, volume.name), payloadOf(volume, map), volume.configMap?.defaultMode)
+        const payload = payloadOf(volume, (map) => this.#maps.get(`${namespace}/${map}`))
+        writeVolume(volumeDirectory(netns, volume.name), payload, modeOf(volume))
       }
       return this.#settings.syncMs * (1 + Math.random() / 2)
     } catch (error) {

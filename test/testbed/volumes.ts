@@ -1,7 +1,8 @@
 /**
  * ConfigMap volumes of a pod's proxy: asked for as Istio's injection lets its users ask, laid out on disk as a kubelet does it.
  * Sources: Istio manifests/charts/istio-control/istio-discovery/files/injection-template.yaml (`userVolume`, `userVolumeMount`);
- * Kubernetes v1.36.3 pkg/volume/configmap/configmap.go (MakePayload), pkg/volume/util/atomic_writer.go.
+ * Kubernetes v1.36.3 pkg/volume/configmap/configmap.go (MakePayload), pkg/volume/projected/projected.go (collectData),
+ * pkg/volume/util/atomic_writer.go.
  */
 import {
   chmodSync,
@@ -21,15 +22,18 @@ import path from 'node:path'
 import type { KubeObject } from './kube.ts'
 import { runFile } from './layout.ts'
 
-/** What a volume of a pod's spec says. */
+/** A ConfigMap as a volume of a pod's spec asks for it. */
+export interface ConfigMapSource {
+  readonly name: string
+  readonly optional?: boolean
+  readonly items?: readonly { readonly key: string; readonly path: string }[]
+}
+
+/** What a volume of a pod's spec says: one ConfigMap, or several in one directory. */
 export interface Volume {
   readonly name: string
-  readonly configMap?: {
-    readonly name: string
-    readonly optional?: boolean
-    readonly defaultMode?: number
-    readonly items?: readonly { readonly key: string; readonly path: string }[]
-  }
+  readonly configMap?: ConfigMapSource & { readonly defaultMode?: number }
+  readonly projected?: { readonly sources: readonly { readonly configMap: ConfigMapSource }[]; readonly defaultMode?: number }
 }
 
 export interface VolumeMount {
@@ -58,9 +62,16 @@ export const volumeDirectory = (netns: string, volume: string): string => runFil
 /** A kubelet starts no container of a pod before this is so. */
 export const isSetUp = (directory: string): boolean => existsSync(path.join(directory, DATA))
 
-/** @param map undefined: there is none. @throws Error when the volume cannot be written: the kubelet then tries again, and what is there stays */
-export function payloadOf(volume: Volume, map: KubeObject | undefined): Readonly<Record<string, string>> {
-  const { name, optional = false, items } = volume.configMap ?? { name: '' }
+/**
+ * The files of a volume; of two ConfigMaps with the same key, the later one's.
+ * @throws Error when one is missing: the kubelet then tries again, and what is there stays
+ */
+export function payloadOf(volume: Volume, configMap: (name: string) => KubeObject | undefined): Readonly<Record<string, string>> {
+  const sources = volume.configMap === undefined ? (volume.projected?.sources.map((source) => source.configMap) ?? []) : [volume.configMap]
+  return Object.assign({}, ...sources.map((source) => filesOf(source, configMap(source.name)))) as Readonly<Record<string, string>>
+}
+
+function filesOf({ name, optional = false, items }: ConfigMapSource, map: KubeObject | undefined): Readonly<Record<string, string>> {
   if (map === undefined && !optional) throw new Error(`configmap "${name}" not found`)
   const data = (map?.data ?? {}) as Readonly<Record<string, string>>
   if (items === undefined) return data
@@ -68,6 +79,8 @@ export function payloadOf(volume: Volume, map: KubeObject | undefined): Readonly
   if (missing !== undefined && !optional) throw new Error(`configmap references non-existent config key: ${missing.key}`)
   return Object.fromEntries(items.flatMap(({ key, path }) => (data[key] === undefined ? [] : [[path, data[key]]])))
 }
+
+export const modeOf = ({ configMap, projected }: Volume): number => configMap?.defaultMode ?? projected?.defaultMode ?? 0o644
 
 /** AtomicWriter.Write, for files without directories: all files change at one moment, by a rename of `..data`. @returns whether it wrote */
 export function writeVolume(directory: string, payload: Readonly<Record<string, string>>, mode = 0o644): boolean {
