@@ -1,0 +1,168 @@
+/** Files of YAML or JSON as documents with the place of everything in them. */
+import type { LintFile, Path, Source, Spot } from '../../core/lint/source.ts'
+import { at } from '../../core/manifest.ts'
+import { type LibraryDocument, offsetIn, readWithLibrary, resolveScalar } from './library.ts'
+import { readPlain, type Spots } from './plain.ts'
+
+/** Documents that are not plain cost the library some fifty times their size in memory. */
+const MAX_LIBRARY_BYTES = 4 * 1024 * 1024
+
+/** Never throws: a document that cannot be read says so. */
+export function readDocuments(file: string, given: string, content: string): LintFile {
+  const text = normal(content)
+  const lines = new Lines(text)
+  const documents = chunks(text).flatMap(({ start, end }) => {
+    const read = readChunk(text.slice(start, end), start)
+    return read.map((one): Source => sourceOf(file, given, one, lines))
+  })
+  const broken = documents.find(({ fault }) => fault !== undefined)
+  // What a Helm template renders is YAML; it is none itself.
+  const templated = broken !== undefined && text.includes('{{')
+  const fault = { code: 'helm-template', message: 'is a Helm template, not YAML' } as const
+  return { file, given, text, documents: templated ? [{ ...broken, fault }] : documents }
+}
+
+/** LF line ends, a final one, no byte order mark: lines and columns stay what they were. */
+function normal(content: string): string {
+  const text = content.startsWith('\ufeff') ? content.slice(1) : content
+  const unix = text.includes('\r') ? text.replaceAll('\r\n', '\n') : text
+  return unix.endsWith('\n') ? unix : `${unix}\n`
+}
+
+interface Chunk {
+  readonly start: number
+  readonly end: number
+}
+
+/** At every `---` that begins a line, which YAML allows nowhere else; directives stay with what they are for. */
+function chunks(text: string): readonly Chunk[] {
+  const starts = [0, ...[...text.matchAll(/^---(?=[ \t\n])/gm)].map(({ index }) => index).filter((index) => index > 0)]
+  const found: Chunk[] = []
+  let open: number | undefined
+  for (const [i, begin] of starts.entries()) {
+    const start = open ?? begin
+    const end = starts[i + 1] ?? text.length
+    const directives = open === undefined && /^(?:[ \t]*(?:#.*)?\n)*%/.test(text.slice(start, end))
+    open = directives && i + 1 < starts.length ? start : undefined
+    if (open === undefined && !isBlank(text.slice(start, end))) found.push({ start, end })
+  }
+  return found
+}
+
+const isBlank = (text: string): boolean => /^(?:---)?[ \t]*(?:#.*)?\n(?:[ \t]*(?:#.*)?\n)*$/.test(text)
+
+interface Read {
+  readonly value: unknown
+  readonly offset: (path: Path) => number
+  readonly fault?: Source['fault']
+}
+
+function readChunk(text: string, base: number): readonly Read[] {
+  const plain = readPlain(text, resolveScalar)
+  if (plain !== undefined) return [{ value: plain.value, offset: (path) => base + plainOffset(plain.value, plain.spots, path) }]
+  if (text.length > MAX_LIBRARY_BYTES) {
+    const message = `is larger than ${MAX_LIBRARY_BYTES >> 20} MiB, and not plain enough to be read in spite of it`
+    return [{ value: undefined, offset: () => base, fault: { code: 'document-too-large', message } }]
+  }
+  const documents = readWithLibrary(text)
+  if (!Array.isArray(documents)) {
+    const { message, offset } = documents as { message: string; offset: number }
+    return [{ value: undefined, offset: () => base + offset, fault: { code: 'yaml-invalid', message } }]
+  }
+  return (documents as readonly LibraryDocument[]).map(({ value, fault, document }) => ({
+    value,
+    offset: fault === undefined ? (path) => base + offsetIn(document, path) : () => base + fault.offset,
+    ...(fault === undefined ? {} : { fault: { code: 'yaml-invalid', message: fault.message } as const }),
+  }))
+}
+
+function plainOffset(root: unknown, spots: Spots, path: Path): number {
+  let here = root
+  let offset = firstOffset(root, spots)
+  for (const step of path) {
+    const places = typeof here === 'object' && here !== null ? spots.get(here) : undefined
+    const found = Array.isArray(places) ? places[Number(step)] : (places as ReadonlyMap<string, number> | undefined)?.get(String(step))
+    if (found === undefined) return offset
+    offset = found
+    here = at(here, step)
+  }
+  return offset
+}
+
+function firstOffset(root: unknown, spots: Spots): number {
+  const places = typeof root === 'object' && root !== null ? spots.get(root) : undefined
+  return (Array.isArray(places) ? places[0] : places?.values().next().value) ?? 0
+}
+
+function sourceOf(file: string, given: string, read: Read, lines: Lines): Source {
+  const spot = (path: Path): Spot => lines.spot(read.offset(path))
+  const known = new Map<string, Source | undefined>()
+  const embedded = (path: Path): Source | undefined => {
+    const key = JSON.stringify(path)
+    if (!known.has(key)) known.set(key, embed(file, given, at(read.value, ...path), spot(path), lines))
+    return known.get(key)
+  }
+  return { file, given, value: read.value, spot, embedded, ...(read.fault === undefined ? {} : { fault: read.fault }) }
+}
+
+/** Of a block scalar every line is where it seems to be; of any other text only the beginning is known. */
+function embed(file: string, given: string, content: unknown, key: Spot, lines: Lines): Source | undefined {
+  if (typeof content !== 'string') return undefined
+  const [source] = readDocuments(file, given, content).documents
+  if (source === undefined) return undefined
+  const header = lines.line(key.line)
+  if (!/[|][-+0-9]*[ \t]*(?:#.*)?$/.test(header)) return moved(source, () => key)
+  let first = key.line + 1
+  while (first < lines.count && lines.line(first).trim() === '') first++
+  const indent = lines.line(first).length - lines.line(first).trimStart().length
+  return moved(source, ({ line, column }) => ({ line: key.line + line, column: column + indent }))
+}
+
+const moved = (source: Source, move: (spot: Spot) => Spot): Source => ({
+  ...source,
+  spot: (path) => move(source.spot(path)),
+  embedded: (path) => {
+    const inner = source.embedded(path)
+    return inner === undefined ? undefined : moved(inner, move)
+  },
+})
+
+/** The beginnings of lines, found when somebody first asks. */
+class Lines {
+  private readonly text: string
+  private starts: number[] | undefined
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  private get all(): number[] {
+    if (this.starts !== undefined) return this.starts
+    const starts = [0]
+    for (let i = this.text.indexOf('\n'); i !== -1; i = this.text.indexOf('\n', i + 1)) starts.push(i + 1)
+    this.starts = starts
+    return starts
+  }
+
+  get count(): number {
+    return this.all.length
+  }
+
+  /** @param number from 1 */
+  line(number: number): string {
+    const start = this.all[number - 1] ?? this.text.length
+    const end = this.text.indexOf('\n', start)
+    return this.text.slice(start, end === -1 ? undefined : end)
+  }
+
+  spot(offset: number): Spot {
+    const { all } = this
+    let [low, high] = [0, all.length - 1]
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if ((all[middle] ?? 0) <= offset) low = middle
+      else high = middle - 1
+    }
+    return { line: low + 1, column: offset - (all[low] ?? 0) + 1 }
+  }
+}

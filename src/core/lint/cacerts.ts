@@ -1,0 +1,101 @@
+/**
+ * Secrets `cacerts`: a bundle that is about to be swapped. What live workloads show is signed under the old roots until
+ * they renew, so that new roots must come beside the old ones first. Key material is neither printed nor kept.
+ */
+import { FederationError } from '../errors.ts'
+import { text } from '../manifest.ts'
+import { type Anchor, parseAnchor } from '../x509/anchor.ts'
+import { anchorOf } from '../x509/chain.ts'
+import { splitPem } from '../x509/pem.ts'
+import { type Context, tellIn } from './context.ts'
+import { field, type Resource } from './resource.ts'
+import type { LintFinding } from './rules.ts'
+import type { Path } from './source.ts'
+
+export function cacerts(context: Context): readonly LintFinding[] {
+  const secrets = context.resources.filter(({ kind, manifest }) => kind === 'Secret' && manifest.metadata.name === 'cacerts')
+  const held = [...(context.known ?? [])]
+  return secrets.flatMap((secret, i) => {
+    // Two of one folder are two versions; of two folders, most likely two meshes.
+    const before = secrets.slice(0, i).findLast((other) => folderOf(other) === folderOf(secret) && other.namespace === secret.namespace)
+    const live = [...held, ...liveRoots(context, secret)]
+    const old = live.length > 0 ? live : before === undefined ? [] : rootsIn(before)
+    const than = live.length > 0 ? 'the roots that the mesh has' : `${before?.title} in ${before?.source.file}`
+    return [...(old.length === 0 ? [] : swap(secret, old, than, context.now)), ...keyIn(secret)]
+  })
+}
+
+const folderOf = ({ source: { given, file } }: Resource): string =>
+  `${given === '-' ? '-' : ''} ${file.slice(0, file.lastIndexOf('/') + 1)}`
+
+/** The ConfigMap that istiod writes into every namespace says what proxies trust now. */
+function liveRoots({ resources }: Context, secret: Resource): readonly Anchor[] {
+  const map = resources.find(
+    (r) => r.kind === 'ConfigMap' && r.manifest.metadata.name === 'istio-ca-root-cert' && r.source.given === secret.source.given,
+  )
+  return map === undefined ? [] : anchorsIn(text(field(map, 'data', 'root-cert.pem')))
+}
+
+/** The names of istiod's own form and of cert-manager's (istio security/pkg/pki/ca, eed52ebb66ad). */
+const ROOTS = ['root-cert.pem', 'ca.crt']
+const KEYS = ['ca-key.pem', 'tls.key']
+
+function entryOf(secret: Resource, names: readonly string[]): { readonly path: Path; readonly pem: string } | undefined {
+  for (const name of names) {
+    const plain = field(secret, 'stringData', name)
+    if (typeof plain === 'string') return { path: ['stringData', name], pem: plain }
+    const encoded = field(secret, 'data', name)
+    if (typeof encoded === 'string') return { path: ['data', name], pem: Buffer.from(encoded, 'base64').toString('latin1') }
+  }
+  return undefined
+}
+
+const rootsIn = (secret: Resource): readonly Anchor[] => anchorsIn(entryOf(secret, ROOTS)?.pem ?? '')
+
+/** The certificates in a PEM text that could be anchors; what is wrong with the others is not asked here. */
+export const anchorsIn = (pem: string): readonly Anchor[] =>
+  splitPem(Buffer.from(pem, 'latin1')).blocks.flatMap(({ label, der }): Anchor[] => {
+    if (label !== 'CERTIFICATE') return []
+    try {
+      return [parseAnchor(der)]
+    } catch (cause) {
+      if (cause instanceof FederationError) return []
+      throw cause
+    }
+  })
+
+const names = (anchors: readonly Anchor[]): string => anchors.map(({ fingerprint }) => fingerprint).join(', ')
+
+function swap(secret: Resource, old: readonly Anchor[], than: string, now: Date): readonly LintFinding[] {
+  const bundle = entryOf(secret, ROOTS)
+  const next = rootsIn(secret)
+  if (bundle === undefined || next.length === 0) return []
+  const before = new Set(old.map(({ fingerprint }) => fingerprint))
+  const hint =
+    'first apply the old and the new roots together, with the old CA; switch the CA when every proxy has both; drop the old root when no certificate is under it'
+  if (!next.some(({ fingerprint }) => before.has(fingerprint))) {
+    const message = `has no root in common with ${than}: ${names(next)} instead of ${names(old)}; workloads that renewed and workloads that did not refuse each other`
+    return [tellIn('cacerts-swap', secret, bundle.path, message, { hint })]
+  }
+  const signer = entryOf(secret, ['ca-cert.pem', 'tls.crt'])
+  const above = entryOf(secret, ['cert-chain.pem'])
+  const chain = [signer, above].flatMap((entry) => splitPem(Buffer.from(entry?.pem ?? '', 'latin1')).blocks.map(({ der }) => der))
+  if (signer === undefined || chain.length === 0 || anchorOf(distinct(chain), old, now).anchor !== undefined) return []
+  const message = `its CA signs under a root that is not among ${than}: workloads that have not got the new roots yet refuse what it signs`
+  return [tellIn('cacerts-swap', secret, signer.path, message, { severity: 'warning', hint })]
+}
+
+const distinct = (chain: readonly Uint8Array[]): readonly Uint8Array[] => [
+  ...new Map(chain.map((der) => [Buffer.from(der).toString('latin1'), der])).values(),
+]
+
+function keyIn(secret: Resource): readonly LintFinding[] {
+  const key = entryOf(secret, KEYS)
+  if (key === undefined || !key.pem.includes('PRIVATE KEY')) return []
+  const message = `${key.path[1]}: the CA's private key stands in this manifest, for everybody who can read it`
+  return [
+    tellIn('ca-key-in-manifest', secret, key.path, message, {
+      hint: 'keep it out of Git, or encrypted; whoever has it is every workload of the mesh',
+    }),
+  ]
+}

@@ -1,0 +1,112 @@
+/** All that the rules look at: the objects of every file, sorted out once. */
+import { parseFederation } from '../federation.ts'
+import { at, text } from '../manifest.ts'
+import type { Federation, Member } from '../model.ts'
+import type { Anchor } from '../x509/anchor.ts'
+import { type Resource, resourcesOf } from './resource.ts'
+import { type LintFinding, type RuleCode, type Told, told } from './rules.ts'
+import { type Settings, settingsOf } from './settings.ts'
+import { type LintFile, type Path, type Source, spotOf, type View, viewOf } from './source.ts'
+
+export interface LintOptions {
+  readonly now: Date
+  /** The federation file of `-f`. */
+  readonly federation?: Source
+  /** Roots that the mesh's proxies hold now (`--known`). */
+  readonly known?: readonly Anchor[]
+  /** Whose manifests these are; told from their mesh config otherwise. */
+  readonly member?: string
+}
+
+/** A federation that was found or given, with the place of its parts. */
+export interface Federated {
+  readonly federation: Federation
+  readonly view: View
+}
+
+export interface Context extends LintOptions {
+  readonly files: readonly LintFile[]
+  readonly resources: readonly Resource[]
+  readonly settings: readonly Settings[]
+  readonly federations: readonly Federated[]
+  /** What came by one argument, by that argument: one mesh. */
+  readonly meshes: ReadonlyMap<string, Mesh>
+}
+
+export interface Mesh {
+  readonly resources: readonly Resource[]
+  readonly settings: readonly Settings[]
+  /** Undefined: no mesh config says so, or several say different. */
+  readonly trustDomain?: string
+  readonly rootNamespace: string
+  readonly members: readonly { readonly member: Member; readonly of: Federated }[]
+}
+
+export function contextOf(files: readonly LintFile[], options: LintOptions): { context: Context; findings: readonly LintFinding[] } {
+  const documents = files.flatMap((file) => file.documents)
+  const resources = documents.flatMap(resourcesOf)
+  const settings = resources.flatMap(settingsOf)
+  const found = [
+    ...(options.federation === undefined ? [] : [viewOf(options.federation)]),
+    ...resources.filter((r) => r.group === 'entente.dev' && r.kind === 'Federation' && r.source.file !== options.federation?.file),
+  ]
+  const read = found.map((view) => ({ view, ...parseFederation(view.value) }))
+  const federations = read.flatMap(({ view, ...result }) => ('federation' in result ? [{ view, federation: result.federation }] : []))
+  const findings = read.flatMap(({ view, ...result }) =>
+    'problems' in result
+      ? result.problems.map(({ path, message, hint }) =>
+          tell('federation-invalid', view, path, 'Federation', `${path.join('.')}: ${message}`, { hint }),
+        )
+      : [],
+  )
+  const meshes = new Map(
+    [...new Set(files.map(({ given }) => given))].map((given) => [given, meshOf(given, resources, settings, federations, options)]),
+  )
+  return { context: { ...options, files, resources, settings, federations, meshes }, findings }
+}
+
+function meshOf(
+  given: string,
+  all: readonly Resource[],
+  allSettings: readonly Settings[],
+  federations: readonly Federated[],
+  options: LintOptions,
+): Mesh {
+  const resources = all.filter(({ source }) => source.given === given)
+  const settings = allSettings.filter(({ resource }) => resource.source.given === given)
+  const domains = [...new Set(settings.flatMap(trustDomainIn))]
+  const trustDomain = domains.length === 1 ? domains[0] : undefined
+  const rootNamespace = settings.map(({ mesh }) => text(at(mesh?.value, 'rootNamespace'))).find((name) => name !== '') ?? 'istio-system'
+  const members = federations.flatMap((of) =>
+    (memberOf(of.federation, trustDomain, options.member) ?? []).map((member) => ({ member, of })),
+  )
+  return { resources, settings, rootNamespace, members, ...(trustDomain === undefined ? {} : { trustDomain }) }
+}
+
+/** What the mesh config says; the ConfigMap is the whole of it, so that Istio's default holds where it says nothing. */
+export function trustDomainIn({ mesh, whole }: Settings): readonly string[] {
+  if (mesh === undefined) return []
+  const said = text(at(mesh.value, 'trustDomain'))
+  return said !== '' ? [said] : whole ? ['cluster.local'] : []
+}
+
+function memberOf(
+  { members, trusts }: Federation,
+  trustDomain: string | undefined,
+  name: string | undefined,
+): readonly Member[] | undefined {
+  const all = [...members.values()]
+  if (name !== undefined) return all.filter((member) => member.name === name)
+  if (trustDomain !== undefined) return all.filter((member) => member.trustDomain === trustDomain)
+  const trusters = all.filter((member) => trusts.some(({ truster }) => truster === member.name))
+  return trusters.length === 1 ? trusters : undefined
+}
+
+export const tell = (code: RuleCode, view: View, path: Path, subject: string, message: string, more: Told = {}): LintFinding =>
+  told(code, { file: view.source.file, ...spotOf(view, ...path), subject }, message, more)
+
+/** A finding at a place within an object. */
+export const tellIn = (code: RuleCode, resource: Resource, path: Path, message: string, more: Told = {}): LintFinding =>
+  tell(code, resource, path, resource.title, message, more)
+
+export const meshFor = ({ meshes }: Context, resource: Resource): Mesh => meshes.get(resource.source.given) as Mesh

@@ -1,0 +1,83 @@
+/**
+ * Settings that do nothing. istio eed52ebb66ad, searched: no code and no chart reads ISTIO_META_EXTRA_ROOT_CERTS,
+ * global.proxy.env, global.proxy.extraVolumeMounts or pilot.extraVolumes; PeerAuthentication has selector, mtls and
+ * portLevelMtls only (istio.io/api v1.31.1).
+ */
+import { at, text } from '../manifest.ts'
+import { type Context, tell, tellIn } from './context.ts'
+import { field, type Resource } from './resource.ts'
+import type { LintFinding } from './rules.ts'
+import { type Path, type View, walk, within } from './source.ts'
+
+export const EXTRA_ROOTS = 'ISTIO_META_EXTRA_ROOT_CERTS'
+const NEXT = 'remove it; the federation file that is printed with this does what it was meant to do'
+
+export const inert = ({ resources, settings }: Context): readonly LintFinding[] => [
+  ...resources.flatMap(extraRoots),
+  ...settings.flatMap(({ values, resource }) => (values === undefined ? [] : extraVolumes(values, resource))),
+  ...resources.flatMap(peerAliases),
+]
+
+const aboutRoots = `${EXTRA_ROOTS}: nothing in Istio reads it, so no proxy trusts the roots it points to`
+
+/** As a key, as the name of a variable, or in text that is YAML itself (annotation proxy.istio.io/config, data.mesh). */
+function extraRoots(resource: Resource): readonly LintFinding[] {
+  const found: LintFinding[] = []
+  const look = (view: View): void =>
+    walk(view.value, (path, key, value) => {
+      if (key === EXTRA_ROOTS || (value === EXTRA_ROOTS && key === 'name'))
+        found.push(tell('inert-extra-root-certs', view, [...path], resource.title, aboutRoots, { hint: NEXT }))
+      else if (typeof value === 'string' && value.includes(EXTRA_ROOTS)) lookInto(view, [...path])
+    })
+  const lookInto = (view: View, path: Path): void => {
+    const inner = view.source.embedded([...view.path, ...path])
+    if (inner !== undefined && typeof inner.value === 'object') look({ source: inner, path: [], value: inner.value })
+  }
+  look(resource)
+  return found
+}
+
+const VOLUMES: readonly { readonly path: Path; readonly instead: string }[] = [
+  {
+    path: ['global', 'proxy', 'extraVolumeMounts'],
+    instead: 'a sidecar gets volumes by the pod annotations sidecar.istio.io/userVolume and userVolumeMount; for trust, none is needed',
+  },
+  { path: ['pilot', 'extraVolumes'], instead: "pilot.volumes and pilot.volumeMounts are istiod's own; no sidecar sees them" },
+]
+
+const extraVolumes = (values: View, resource: Resource): readonly LintFinding[] =>
+  VOLUMES.filter(({ path }) => at(values.value, ...path) !== undefined).map(({ path, instead }) =>
+    tell('inert-extra-volumes', values, path, resource.title, `${path.join('.')}: no Istio chart has this value, so nothing is mounted`, {
+      hint: `remove it; ${instead}`,
+    }),
+  )
+
+export const hasPeerAliases = (resource: Resource): boolean =>
+  resource.kind === 'PeerAuthentication' && field(resource, 'spec', 'trustDomainAliases') !== undefined
+
+function peerAliases(resource: Resource): readonly LintFinding[] {
+  if (!hasPeerAliases(resource)) return []
+  const message = `spec.trustDomainAliases: PeerAuthentication has no such field; the API server drops it without a word, and nobody of ${domains(resource)} is trusted`
+  return [tellIn('inert-peer-aliases', resource, ['spec', 'trustDomainAliases'], message, { hint: NEXT })]
+}
+
+export const peerAliasesOf = (resource: Resource): readonly string[] => {
+  const value = field(resource, 'spec', 'trustDomainAliases')
+  return Array.isArray(value) ? value.map(text).filter((name) => name !== '') : []
+}
+
+const domains = (resource: Resource): string => peerAliasesOf(resource).join(', ') || 'another trust domain'
+
+/** Where the walk-through's volumes say whose roots they meant: ConfigMap `NAME-root-cert`. */
+export function meantMembers({
+  settings,
+}: Context): readonly { readonly name: string; readonly view: View; readonly resource: Resource }[] {
+  return settings.flatMap(({ values, resource }) => {
+    const volumes = values === undefined ? undefined : at(values.value, 'pilot', 'extraVolumes')
+    if (values === undefined || !Array.isArray(volumes)) return []
+    return volumes.flatMap((volume, i) => {
+      const [, name] = /^(.+)-root-cert$/.exec(text(at(volume, 'configMap', 'name'))) ?? []
+      return name === undefined || name === 'istio-ca' ? [] : [{ name, resource, view: within(values, 'pilot', 'extraVolumes', i) }]
+    })
+  })
+}

@@ -1,0 +1,98 @@
+/** Manifests that do not do what they seem to: every rule over every object, what is suppressed, what could not be checked. */
+
+import { cacerts } from './cacerts.ts'
+import { type Context, contextOf, type LintOptions, tell } from './context.ts'
+import { aliases, knownDomains, policies } from './domains.ts'
+import { fields } from './fields.ts'
+import { inert } from './inert.ts'
+import { type Replacement, replacementFor } from './replacement.ts'
+import { roots } from './roots.ts'
+import type { LintFinding, RuleCode } from './rules.ts'
+import { filters, rootSelectors, strict } from './scopes.ts'
+import { type LintFile, viewOf } from './source.ts'
+import { type Suppressed, suppress } from './suppress.ts'
+
+export interface LintResult {
+  /** In the order of the files, and of the lines in them. */
+  readonly findings: readonly LintFinding[]
+  readonly suppressed: readonly Suppressed[]
+  /** Rules for which something to compare with is missing. */
+  readonly notChecked: readonly { readonly rule: RuleCode; readonly because: string }[]
+  /** Where an inert setting was found: the federation that does what it was meant to do. */
+  readonly replacement?: Replacement
+  readonly files: number
+  readonly objects: number
+}
+
+const CHECKS: readonly ((context: Context) => readonly LintFinding[])[] = [
+  inert,
+  fields,
+  aliases,
+  roots,
+  cacerts,
+  strict,
+  rootSelectors,
+  policies,
+  filters,
+]
+
+export function lint(files: readonly LintFile[], options: LintOptions): LintResult {
+  const { context, findings: own } = contextOf(files, options)
+  const found = [...unread(context), ...own, ...CHECKS.flatMap((check) => check(context))]
+  const { findings, suppressed } = suppress(distinct(found), files, context.resources)
+  const replacement = replacementFor(context)
+  return {
+    findings: inOrder(findings, files),
+    suppressed,
+    notChecked: notChecked(context),
+    ...(replacement === undefined ? {} : { replacement }),
+    files: files.length,
+    objects: context.resources.length,
+  }
+}
+
+const UNREAD_HINTS = {
+  'yaml-invalid': 'correct it; the other documents were looked at',
+  'document-too-large': 'split it into documents of their own',
+  'helm-template': 'helm template CHART | entente lint -',
+} as const
+
+function unread({ files, settings }: Context): readonly LintFinding[] {
+  const documents = files.flatMap((file) => file.documents)
+  return [
+    ...documents.flatMap((source) =>
+      source.fault === undefined
+        ? []
+        : [tell(source.fault.code, viewOf(source), [], 'document', source.fault.message, { hint: UNREAD_HINTS[source.fault.code] })],
+    ),
+    ...settings.flatMap(({ resource, unreadable }) =>
+      unreadable === undefined
+        ? []
+        : [tell('mesh-config-unreadable', resource, ['data', 'mesh'], resource.title, `data.mesh is not a mesh config: ${unreadable}`)],
+    ),
+  ]
+}
+
+const distinct = (findings: readonly LintFinding[]): readonly LintFinding[] => [
+  ...new Map(findings.map((f) => [`${f.code} ${f.file} ${f.line} ${f.column} ${f.message}`, f])).values(),
+]
+
+function inOrder(findings: readonly LintFinding[], files: readonly LintFile[]): readonly LintFinding[] {
+  const places = new Map(files.map(({ file }, i) => [file, i]))
+  const place = ({ file }: LintFinding): number => places.get(file) ?? -1
+  return [...findings].sort((a, b) => place(a) - place(b) || a.line - b.line || a.column - b.column)
+}
+
+function notChecked(context: Context): LintResult['notChecked'] {
+  const missing: { rule: RuleCode; because: string }[] = []
+  const has = (kind: string): boolean => context.resources.some((resource) => resource.kind === kind)
+  if (has('AuthorizationPolicy') && knownDomains(context) === undefined)
+    missing.push({ rule: 'unknown-trust-domain', because: 'neither a mesh config nor a federation says which trust domains there are' })
+  const members = [...context.meshes.values()].flatMap((mesh) => mesh.members)
+  if (context.federations.length === 0) {
+    if (has('PeerAuthentication'))
+      missing.push({ rule: 'mtls-not-strict', because: 'no federation file says which scopes are federated: give it with -f' })
+  } else if (members.length === 0)
+    missing.push({ rule: 'mtls-not-strict', because: 'whose manifests these are could not be told: give --member' })
+  return missing
+}

@@ -1,0 +1,65 @@
+/** Kubernetes objects in documents: lists taken apart, names and labels made sure of. */
+import { at, list, strings, text, title } from '../manifest.ts'
+import type { Manifest } from '../model.ts'
+import { printable } from '../x509/printable.ts'
+import { isMap, type Path, type Source, type Spot, type View } from './source.ts'
+
+export interface Resource extends View {
+  readonly manifest: Manifest
+  /** The API group; empty for core, and for documents that are no object, such as Helm values. */
+  readonly group: string
+  readonly kind: string
+  readonly namespace: string
+  /** `PeerAuthentication default/allow-cluster-b`; the file's name for what is no object. */
+  readonly title: string
+}
+
+/** The objects of a document; a document that is none (Helm values) is one without a kind. */
+export function resourcesOf(source: Source): readonly Resource[] {
+  const found: Resource[] = []
+  const add = (value: unknown, path: Path): void => {
+    if (!isMap(value)) return
+    const kind = text(value.kind)
+    if (kind.endsWith('List') && Array.isArray(value.items) && path.length < 9) {
+      for (const [i, item] of list(value.items).entries()) add(item, [...path, 'items', i])
+    } else found.push(resourceOf(source, value, path, kind))
+  }
+  add(source.value, [])
+  return found
+}
+
+function resourceOf(source: Source, value: Readonly<Record<string, unknown>>, path: Path, kind: string): Resource {
+  const metadata = isMap(value.metadata) ? value.metadata : {}
+  const apiVersion = text(value.apiVersion)
+  const name = text(metadata.name) || text(metadata.generateName)
+  const namespace = text(metadata.namespace)
+  const manifest: Manifest = {
+    ...value,
+    apiVersion,
+    kind,
+    metadata: {
+      name,
+      ...(namespace === '' ? {} : { namespace }),
+      ...(typeof metadata.creationTimestamp === 'string' ? { creationTimestamp: metadata.creationTimestamp } : {}),
+      labels: strings(metadata.labels),
+      annotations: strings(metadata.annotations),
+    },
+  }
+  return {
+    source,
+    path,
+    value,
+    manifest,
+    group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '',
+    kind,
+    namespace,
+    title: kind === '' ? fileName(source.file) : printable(title(manifest)),
+  }
+}
+
+const fileName = (file: string): string => (file === '-' ? 'stdin' : printable(file.slice(file.lastIndexOf('/') + 1)))
+
+/** Where something in the object begins; the object itself begins at its first line. */
+export const spotIn = (resource: Resource, ...path: Path): Spot => resource.source.spot([...resource.path, ...path])
+
+export const field = (resource: Resource, ...path: Path): unknown => at(resource.value, ...path)

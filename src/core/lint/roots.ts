@@ -1,0 +1,132 @@
+/**
+ * meshConfig.caCertificates: what istiod makes of them. istio pilot/pkg/trustbundle/trustbundle.go and
+ * pilot/pkg/features/pilot.go (ISTIO_MULTIROOT_MESH), pilot/cmd/pilot-agent/options (PROXY_CONFIG_XDS_AGENT), eed52ebb66ad.
+ */
+import { at, list, text } from '../manifest.ts'
+import { inspect } from '../spiffe/inspect.ts'
+import { type Context, meshFor, tell } from './context.ts'
+import type { LintFinding } from './rules.ts'
+import type { Settings } from './settings.ts'
+import { type View, within } from './source.ts'
+
+/** As Go's strconv.ParseBool. */
+const isTrue = (value: unknown): boolean => /^(1|t|true)$/i.test(String(value ?? ''))
+
+export function roots(context: Context): readonly LintFinding[] {
+  return context.settings.flatMap((settings) => {
+    const { mesh } = settings
+    const entries = mesh === undefined ? [] : list(at(mesh.value, 'caCertificates'))
+    if (mesh === undefined || entries.length === 0) return []
+    return [
+      ...withoutMultiroot(settings, mesh, context),
+      ...withoutAgent(settings, mesh, context),
+      ...entries.flatMap((_, i) => entry(settings, within(mesh, 'caCertificates', i), context)),
+    ]
+  })
+}
+
+function withoutMultiroot(settings: Settings, mesh: View, context: Context): readonly LintFinding[] {
+  const istiods = meshFor(context, settings.resource).settings.flatMap(({ env }) => env ?? [])
+  if (istiods.some((env) => isTrue(env.get('ISTIO_MULTIROOT_MESH')))) return []
+  const { title } = settings.resource
+  const hint = 'set ISTIO_MULTIROOT_MESH=true in pilot.env; or federate with distribution pinned, which needs no flag'
+  return [
+    istiods.length > 0
+      ? tell(
+          'ca-without-multiroot',
+          mesh,
+          ['caCertificates'],
+          title,
+          'caCertificates: istiod ignores them without ISTIO_MULTIROOT_MESH=true',
+          { hint },
+        )
+      : tell(
+          'ca-without-multiroot',
+          mesh,
+          ['caCertificates'],
+          title,
+          'caCertificates: istiod ignores them without ISTIO_MULTIROOT_MESH=true, and its Deployment is not among the files, so that nobody can tell',
+          { severity: 'warning', hint: 'lint istiod’s Deployment, or its Helm values, with this' },
+        ),
+  ]
+}
+
+function withoutAgent(settings: Settings, mesh: View, context: Context): readonly LintFinding[] {
+  const set = meshFor(context, settings.resource).settings.some((other) =>
+    isTrue(at(other.mesh?.value, 'defaultConfig', 'proxyMetadata', 'PROXY_CONFIG_XDS_AGENT')),
+  )
+  if (set) return []
+  return [
+    tell(
+      'ca-without-xds-agent',
+      mesh,
+      ['caCertificates'],
+      settings.resource.title,
+      'caCertificates: proxies are sent them only with PROXY_CONFIG_XDS_AGENT=true in defaultConfig.proxyMetadata',
+      { hint: 'set it, and restart the workloads' },
+    ),
+  ]
+}
+
+function entry(settings: Settings, view: View, context: Context): readonly LintFinding[] {
+  const { title } = settings.resource
+  const path = view.path.slice(-2)
+  const where = `${path[0]}[${path[1]}]`
+  const found: LintFinding[] = []
+  const pem = text(at(view.value, 'pem'))
+  const url = text(at(view.value, 'spiffeBundleUrl'))
+  if (pem !== '') found.push(...judge(pem, where, view, title, context))
+  if (url !== '') {
+    const why =
+      pem === ''
+        ? 'is asked every 30 minutes; one fetch that fails takes its roots away, and calls with them'
+        : 'is ignored: the entry has a pem, too'
+    found.push(
+      tell('spiffe-bundle-url', view, ['spiffeBundleUrl'], title, `${where}.spiffeBundleUrl ${why}`, {
+        hint: 'put the roots in as pem, an entry for each',
+      }),
+    )
+  }
+  if (pem === '' && url === '')
+    found.push(
+      tell('ca-refused', view, [], title, `${where} has neither pem nor spiffeBundleUrl: istiod passes over it`, {
+        hint: 'remove it, or give it a root',
+      }),
+    )
+  const domains = list(at(view.value, 'trustDomains')).map(text)
+  if (domains.length > 0) {
+    const names = domains.join(', ')
+    found.push(
+      tell(
+        'ca-not-bound',
+        view,
+        ['trustDomains'],
+        title,
+        `${where}.trustDomains does not bind this root to ${names}: all roots make one flat list, so whoever holds its key can name any workload of any domain, yours included`,
+        { hint: 'federate with distribution pinned, which binds each root to its trust domain at the proxy' },
+      ),
+    )
+  }
+  return found
+}
+
+/** What makes istiod's own check fail (verifyTrustAnchor): the first block only, and no dates. */
+const FATAL =
+  /^(empty|no-pem|no-certificate|malformed-pem|malformed-certificate|not-ca|v1|pem-headers|non-certificate-block|serial-not-positive|byte-order-mark|joined-blocks)$/
+const FIRST = /^(file|block 1|before block 1)$/
+
+function judge(pem: string, where: string, view: View, title: string, { now }: Context): readonly LintFinding[] {
+  const { findings, certificates } = inspect(Buffer.from(pem), { now, format: 'pem' })
+  const errors = findings.filter(({ severity, code }) => severity === 'error' || code === 'joined-blocks' || code === 'byte-order-mark')
+  const told = errors.slice(0, 5).map(({ code, subject, message, hint }) => {
+    const fatal = FATAL.test(code) && FIRST.test(subject)
+    const then = fatal
+      ? 'istiod keeps its old list, so that removals do not happen either, and does not start again after its next restart'
+      : 'istiod passes it on, and proxies may refuse it'
+    return tell('ca-refused', view, ['pem'], title, `${where}.pem: ${subject} ${message} (${code}); ${then}`, { hint })
+  })
+  const roots = pem.split('-----BEGIN CERTIFICATE-----').length - 1
+  if (roots < 2) return told
+  const message = `${where}.pem holds ${roots} certificates (${certificates.length} of them readable); istiod checks the first only, and a bad one behind it breaks the proxies`
+  return [...told, tell('ca-several-roots', view, ['pem'], title, message, { hint: 'make an entry for each root' })]
+}
