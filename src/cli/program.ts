@@ -192,23 +192,6 @@ export function program(io: Io, version: string, run: Run): Command {
     )
     .action(async (files, options) => run((await import('./commands/lint.ts')).run({ ...options, files }, io)))
 
-  command(
-    root,
-    'lint <file...>',
-    'find manifests that do not do what they seem to; directories, and - for stdin, too',
-    'entente lint clusters/ -f federation.yaml\nhelm template istiod istio/istiod -f values.yaml | entente lint -',
-  )
-    .option('-f, --file <path>', 'the federation file: its scopes and trust domains are compared with the manifests')
-    .option('--member <name>', 'whose manifests these are; told from their mesh config otherwise')
-    .option('--known <file>', 'PEM: roots that the mesh has now; a cacerts Secret is compared with them', collect)
-    .option('--replacement <file>', 'write the federation file that replaces inert settings here')
-    .addOption(
-      new Option('-o, --output <format>', 'text, json, sarif (2.1.0) or github (annotations)')
-        .choices(['text', 'json', 'sarif', 'github'])
-        .default('text'),
-    )
-    .action(async (files, options) => run((await import('./commands/lint.ts')).run({ ...options, files }, io)))
-
   const bundle = root.command('bundle').description('look inside trust bundles')
   command(
     bundle,
