@@ -37,30 +37,41 @@ export function istiodNames({ namespace, revision }: IstiodPod): readonly string
   return revision === 'default' ? [plain] : [plain, `istiod-${revision}.${namespace}.svc`]
 }
 
-/** @param roots the mesh's own, PEM; undefined when they could not be read: then nothing is reached directly */
-export function roads(client: KubeClient, tokens: Tokens, roots: () => string | undefined): Roads {
+/**
+ * @param roots the mesh's own, PEM; undefined when they could not be read: then nothing is reached directly
+ * @param answers whether an istiod of this mesh is at an address
+ */
+export function roads(client: KubeClient, tokens: Tokens, roots: () => string | undefined, answers = answersAsIstiod): Roads {
+  /** Only of roads that led there: an istiod that neither leads to may be starting. */
   const direct = new Map<string, boolean>()
   const mayGoDirectly = async (pod: IstiodPod): Promise<boolean> => {
     const pem = roots()
     if (pod.ip === undefined || pem === undefined) return false
-    const key = `${pod.name} ${pod.ip}`
-    const known = direct.get(key) ?? (await answersAsIstiod(pod.ip, istiodNames(pod), pem))
-    direct.set(key, known)
-    return known
+    return direct.get(keyOf(pod)) ?? (await answers(pod.ip, istiodNames(pod), pem))
   }
   return {
     async to(pod, work) {
-      const because = (await mayGoDirectly(pod)) ? await attempt(() => travel(client, pod, tokens, work)) : undefined
-      if (because?.ok === true) return because.value
-      if (because !== undefined) direct.set(`${pod.name} ${pod.ip}`, false)
-      try {
-        return await travel(client, pod, undefined, work)
-      } catch (cause) {
-        throw because === undefined ? cause : both(cause, because.cause)
+      const first = (await mayGoDirectly(pod)) ? await attempt(() => travel(client, pod, tokens, work)) : noAnswer(client, pod)
+      if (first.ok) {
+        direct.set(keyOf(pod), true)
+        return first.value
       }
+      direct.delete(keyOf(pod))
+      const second = await attempt(() => travel(client, pod, undefined, work))
+      if (!second.ok) throw both(second.cause, first.cause)
+      direct.set(keyOf(pod), false)
+      return second.value
     },
   }
 }
+
+const keyOf = (pod: IstiodPod): string => `${pod.name} ${pod.ip}`
+
+const noAnswer = ({ subject }: KubeClient, { namespace, name, ip }: IstiodPod) =>
+  ({
+    ok: false,
+    cause: new FederationError('istiod-unreachable', subject, `${namespace}/${name} at ${ip} does not answer as an istiod of this mesh`),
+  }) as const
 
 async function travel<T>(client: KubeClient, pod: IstiodPod, tokens: Tokens | undefined, work: (road: Road) => Promise<T>): Promise<T> {
   const dial = (port: number): Promise<Duplex> =>

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest'
+import { FederationError } from '../../core/errors.ts'
+import type { KubeClient } from '../kubernetes/client.ts'
+import type { IstiodPod } from '../kubernetes/pods.ts'
+import { type Road, roads } from './road.ts'
+
+const pod: IstiodPod = {
+  name: 'istiod-1',
+  namespace: 'istio-system',
+  ip: '10.0.0.7',
+  env: {},
+  revision: 'default',
+  leaving: false,
+  ready: true,
+}
+const forbidden = new FederationError('forbidden', 'cluster-b', 'may not open pods/portforward istiod-1', { hint: 'kubectl auth can-i' })
+
+/** Roads whose direct one is there or not, as `up` says when it is asked; port-forward is forbidden. */
+function onlyDirect(up: () => boolean) {
+  const client = { subject: 'cluster-b' } as KubeClient
+  const ways = roads(
+    client,
+    { get: async () => 'token' },
+    () => 'PEM',
+    async () => up(),
+  )
+  const work = async (road: Road): Promise<string> => {
+    if (road.kind === 'forward') throw forbidden
+    if (!up()) throw new FederationError('istiod-unreachable', 'cluster-b', 'connection refused', { hint: 'is istiod up?' })
+    return 'answer'
+  }
+  return () => ways.to(pod, work)
+}
+
+describe('an istiod that only the direct road leads to', () => {
+  it('is found again once it is back: while it was starting, neither road led there', async () => {
+    let up = true
+    const ask = onlyDirect(() => up)
+    expect(await ask()).toBe('answer')
+    up = false
+    await expect(ask()).rejects.toMatchObject({ code: 'forbidden' })
+    up = true
+    expect(await ask()).toBe('answer')
+  })
+
+  it('is found though it was starting when it was first asked, and until then both roads are named', async () => {
+    let up = false
+    const ask = onlyDirect(() => up)
+    await expect(ask()).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /by port-forward: may not open .*; directly: istio-system\/istiod-1 at 10\.0\.0\.7 does not answer as an istiod/,
+      ),
+    })
+    up = true
+    expect(await ask()).toBe('answer')
+  })
+})
