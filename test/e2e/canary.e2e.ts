@@ -1,0 +1,126 @@
+/** One workload goes first: on real istiod and Envoy. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Bed } from '../testbed/bed.ts'
+import { type KubeObject, referenceTo } from '../testbed/kube.ts'
+import { load } from '../testbed/load.ts'
+import { until } from '../testbed/run.ts'
+import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
+import { call } from '../testbed/traffic.ts'
+import { aReaches, bAccepts, expectCode, ours, Shop } from './shop.ts'
+
+let bed: Bed
+let pods: Walkthrough
+let shop: Shop
+
+/** All of namespace sample in b: the server, and its neighbour, which is first by name. */
+const WIDE = [bAccepts({ selector: undefined }), aReaches()]
+const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3'
+
+/** Somebody else's: takes away the validation context that our filter is merged into. Envoy takes it; not so with ours on top. */
+const unfit: KubeObject = {
+  apiVersion: 'networking.istio.io/v1alpha3',
+  kind: 'EnvoyFilter',
+  metadata: { name: 'someone-elses', namespace: 'sample' },
+  spec: {
+    workloadSelector: { labels: { app: 'neighbour' } },
+    configPatches: [
+      {
+        applyTo: 'FILTER_CHAIN',
+        match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
+        patch: {
+          operation: 'MERGE',
+          value: {
+            transport_socket: {
+              name: 'envoy.transport_sockets.tls',
+              typed_config: {
+                '@type': `${TLS}.DownstreamTlsContext`,
+                common_tls_context: {
+                  validation_context_sds_secret_config: {
+                    name: 'ROOTCA',
+                    sds_config: {
+                      api_config_source: {
+                        api_type: 'GRPC',
+                        grpc_services: [{ envoy_grpc: { cluster_name: 'sds-grpc' } }],
+                        transport_api_version: 'V3',
+                      },
+                      resource_api_version: 'V3',
+                    },
+                  },
+                },
+              },
+            },
+          },
+        },
+      },
+    ],
+  },
+}
+
+const filters = async () => (await ours(bed.b)).filter((o) => o.kind === 'EnvoyFilter').map((o) => o.metadata.name)
+
+beforeAll(async () => {
+  bed = await Bed.up({ progress: (line) => console.log(line) })
+  pods = await walkthrough(bed)
+  await bed.service('sample', 'neighbour', [pods.neighbour])
+  await pods.server.knows('neighbour.sample')
+  shop = await Shop.open(bed)
+})
+
+afterAll(async () => {
+  shop?.remove()
+  await bed?.down()
+})
+
+describe('a scope with two workloads', () => {
+  it('that one of them rejects: only that one ever had it, and local traffic never notices', async () => {
+    await shop.make([aReaches()])
+    await bed.b.kube.apply(unfit)
+    const running = await Promise.all([
+      load(pods.neighbour, 'server.sample', { everyMs: 40 }),
+      load(pods.server, 'neighbour.sample', { everyMs: 40 }),
+    ])
+    shop.write(WIDE)
+    const { stderr } = expectCode(await shop.apply(), 1)
+    expect(stderr).toContain(
+      'cluster-b open: sample (app=neighbour) goes first with EnvoyFilter sample/entente-accept-all (neighbour.sample)',
+    )
+    expect(stderr).toMatch(
+      /error filter-rejected: cluster-b: neighbour\.sample: .*nothing else was touched: .*ValidationContextSdsSecretConfig/,
+    )
+    expect(stderr).not.toContain('creating EnvoyFilter sample/entente-accept-all')
+    expect(await filters()).toEqual([])
+    for (const one of running) expect((await one.stop()).failures).toEqual([])
+    await bed.b.kube.delete(referenceTo(unfit))
+  })
+
+  it('that both take gets it, the first one ahead of the other', async () => {
+    const { stderr } = expectCode(await shop.apply(), 0)
+    expect(stderr).toMatch(/goes first with[^]*1 proxy has it, [^]*creating EnvoyFilter sample\/entente-accept-all[^]*2 proxies have it/)
+    expect(await filters()).toEqual(['entente-accept-all'])
+    expect((await call(pods.client, 'server.sample')).status).toBe(200)
+    await shop.proven()
+  })
+
+  it('killed while the first has it: status names that, and the next apply goes on from there', async () => {
+    await shop.make([aReaches()])
+    shop.write(WIDE)
+    const running = shop.start('apply', '--yes', '--reason', 'e2e')
+    await until('the canary', async () => (await filters()).includes('entente-canary-accept-all'))
+    running.kill('SIGKILL')
+    await running.ended
+    if (!(await filters()).includes('entente-canary-accept-all')) return
+    expect((await shop.run('status')).stdout).toContain('canary-left')
+    expectCode(await shop.apply(), 0)
+    expect(await filters()).toEqual(['entente-accept-all'])
+    await shop.proven()
+    expectCode(await shop.run('audit', 'verify'), 0)
+  })
+
+  it('gets it all at once with --no-canary', async () => {
+    await shop.make([aReaches()])
+    shop.write(WIDE)
+    const { stderr } = expectCode(await shop.apply('--no-canary'), 0)
+    expect(stderr).not.toContain('goes first')
+    await shop.proven()
+  })
+})
