@@ -1,5 +1,6 @@
 /** Waiting until the proxies of one mesh hold what its objects say. */
-import { standings } from '../core/acknowledged.ts'
+import { type Standing, standings } from '../core/acknowledged.ts'
+import type { Delivery } from '../core/delivery.ts'
 import { error, type Finding, warning } from '../core/finding.ts'
 import type { MeshState } from '../core/istio/state.ts'
 import type { Evidence, Mesh, Observation, Phase, Step } from '../core/model.ts'
@@ -33,13 +34,14 @@ export interface Awaited {
   readonly phase: Phase
   /** A proxy that nobody hears from holds up what widens; what only narrows never waits for the dead, nor on one that refused before. */
   readonly patient: boolean
+  readonly delivery: Pick<Delivery, 'boundMs'>
   /** The workloads that go ahead of the others, if that is what is waited for. */
   readonly first?: readonly string[]
 }
 
 /** Waits until every proxy in reach holds what the phase is meant to leave; undefined once they do. */
 export async function acknowledge(
-  { mesh, state, own, observation, baseline, due, phase, patient, first }: Awaited,
+  { mesh, state, own, observation, baseline, due, phase, patient, delivery, first }: Awaited,
   world: World,
 ): Promise<Refused | undefined> {
   const objects = observation.objects.ok ? observation.objects.value : []
@@ -51,7 +53,7 @@ export async function acknowledge(
     const proxies = await mesh.proxies()
     const waited = world.now().getTime() - begun
     if (proxies.ok) {
-      const all = standings(state, objects, proxies.value, own)
+      const all = standings(state, objects, proxies.value, own, undefined, { ...delivery, now: world.now() })
       const refused = all.find((standing) => standing.state === 'rejected' && isNew(proxies.value, earlier, standing.proxy))
       if (refused !== undefined && due.length > 0) {
         const words = proxies.value.find((evidence) => evidence.proxy === refused.proxy)?.rejected ?? ''
@@ -67,8 +69,7 @@ export async function acknowledge(
           ),
         }
       }
-      const matters = (state: string): boolean => patient || (state !== 'unheard' && state !== 'rejected')
-      const late = all.filter(({ state }) => state !== 'ready' && matters(state))
+      const late = all.filter(({ state }) => state !== 'ready' && matters(state, phase, patient))
       if (late.length === 0) {
         if (due.length > 0)
           world.tell({
@@ -81,7 +82,8 @@ export async function acknowledge(
           })
         return undefined
       }
-      if (waited > WAIT_MS)
+      // What only a kubelet is to bring has a bound of its own.
+      if (waited > WAIT_MS && late.some(({ state }) => state !== 'pending'))
         return {
           putBack: false,
           finding: lagging(
@@ -105,6 +107,13 @@ export async function acknowledge(
       }
     await world.sleep(POLL_MS)
   }
+}
+
+/** Who has no mount is out of reach. What closes never waits for a kubelet: filters and policies do it at once. */
+function matters(state: Standing['state'], phase: Phase, patient: boolean): boolean {
+  if (state === 'unmounted') return false
+  if (state === 'pending') return patient && (phase === 'guard' || phase === 'open')
+  return patient || (state !== 'unheard' && state !== 'rejected')
 }
 
 /** A rejection counts against this phase only when the proxy did not say the same before: then nothing got worse. */

@@ -18,6 +18,8 @@ export interface Consent extends PlanOptions {
   /** Carries out steps whose gate is closed, on the record. */
   readonly overrideGate?: string
   readonly forceConflicts?: boolean
+  /** Has the kubelets bring changed files of roots now: an annotation on each pod that has them. */
+  readonly nudge?: boolean
   /** False: what widens reaches all workloads of a set at once. */
   readonly canary?: boolean
 }

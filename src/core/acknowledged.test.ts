@@ -4,7 +4,7 @@ import { configOf } from '../../test/support/meshes.ts'
 import { evidence, object, pod, service } from '../../test/support/observations.ts'
 import { standings } from './acknowledged.ts'
 import { renderState } from './istio/render.ts'
-import { EMPTY, type Inbound, type MeshState } from './istio/state.ts'
+import { EMPTY, type Inbound, type MeshState, NO_FILE } from './istio/state.ts'
 import type { Evidence, Manifest } from './model.ts'
 import { parseTrustDomain } from './spiffe/trust-domain.ts'
 
@@ -17,10 +17,14 @@ const scope: Inbound = {
     [A, [ROOT_A]],
   ]),
   callers: new Map([[A, [CLIENT]]]),
+  file: NO_FILE,
   strict: true,
 }
 const inbound = (change: Partial<Inbound> = {}): MeshState => ({ ...EMPTY, inbound: new Map([['k', { ...scope, ...change }]]) })
-const outbound: MeshState = { ...EMPTY, outbound: new Map([['k', { from: scope.at, hosts: new Map([[SERVER_HOST, scope.roots]]) }]]) }
+const outbound: MeshState = {
+  ...EMPTY,
+  outbound: new Map([['k', { from: scope.at, hosts: new Map([[SERVER_HOST, scope.roots]]), files: new Map() }]]),
+}
 const server = pod('sample/server', { app: 'server' })
 const around = [server, service('sample/server')]
 /** What a proxy holds that follows this state. */

@@ -1,8 +1,10 @@
 /** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
+import { type Delivery, type Files, filesIn, withFiles } from './delivery.ts'
 import { distinct, error, type Finding, warning } from './finding.ts'
+import { isLabelled } from './istio/mount.ts'
 import { getPod, hasSidecar, isGateway, isPlaced, podsIn, proxyOf } from './istio/pods.ts'
 import { serviceName } from './istio/services.ts'
-import type { Inbound, MeshState, Roots } from './istio/state.ts'
+import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound, type Roots } from './istio/state.ts'
 import type { Evidence, Manifest, Pins, ProxyConfig } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
@@ -11,7 +13,8 @@ import { workloadsSlug } from './workloads.ts'
 /** One proxy in reach of a scope, and how it stands to what is wanted of it. */
 export interface Standing {
   readonly proxy: string
-  readonly state: 'ready' | 'lagging' | 'rejected' | 'unheard'
+  /** `pending`: its kubelet may not have brought what its file holds. `unmounted`: it has no mount, and nothing of the scope reaches it. */
+  readonly state: 'ready' | 'lagging' | 'rejected' | 'unheard' | 'pending' | 'unmounted'
   /** What differs; empty when it holds exactly what it should. */
   readonly findings: readonly Finding[]
 }
@@ -30,43 +33,89 @@ export function standings(
   proxies: readonly Evidence[],
   own: ReadonlySet<TrustDomain>,
   only?: TrustDomain,
+  delivery?: Delivery,
 ): readonly Standing[] {
   const heard = new Map(proxies.map((evidence) => [evidence.proxy, evidence]))
+  const files = filesIn(objects, delivery)
   const judged = new Map<string, Finding[]>()
   const add = (pod: Manifest, judge: (config: ProxyConfig, proxy: string) => readonly Finding[]): void => {
     const proxy = proxyOf(pod)
-    const config = heard.get(proxy)?.config
+    const held = heard.get(proxy)?.config
+    const config = held && withFiles(held, pod.metadata.namespace ?? '', files)
     judged.set(proxy, [...(judged.get(proxy) ?? []), ...(config === undefined ? [] : judge(config, proxy))])
   }
   const selecting = new Map<Manifest, Inbound[]>()
   for (const scope of state.inbound.values()) {
-    if (only !== undefined && !scope.roots.has(only) && !scope.callers.has(only)) continue
-    for (const pod of sidecarsIn(objects, scope.at)) selecting.set(pod, [...(selecting.get(pod) ?? []), scope])
+    if (only !== undefined && !acceptedBy(scope).has(only) && !scope.callers.has(only)) continue
+    for (const pod of sidecarsIn(objects, scope.at)) {
+      selecting.set(pod, [...(selecting.get(pod) ?? []), { ...scope, ...partFor(pod, scope, files) }])
+      add(pod, () => judgeMount(pod, scope, files))
+    }
   }
   // Where one workload is ahead of its set, what it has may come from there.
   const ahead = [...(state.canaries?.values() ?? [])]
   for (const { inbound } of ahead) {
-    if (inbound === undefined || (only !== undefined && !inbound.roots.has(only))) continue
-    for (const pod of sidecarsIn(objects, inbound.at)) selecting.set(pod, [...(selecting.get(pod) ?? []), inbound])
+    if (inbound === undefined || (only !== undefined && !inbound.file.read && !inbound.roots.has(only))) continue
+    for (const pod of sidecarsIn(objects, inbound.at))
+      selecting.set(pod, [...(selecting.get(pod) ?? []), { ...inbound, ...partFor(pod, inbound, files) }])
   }
   for (const [pod, scopes] of selecting) add(pod, (config, proxy) => judgeInbound(scopes, config, proxy, own, only))
   for (const scope of state.outbound.values()) {
-    const hosts = [...scope.hosts].filter(([, roots]) => only === undefined || roots.has(only))
+    const hosts = [...acceptedFrom(scope)].filter(([, roots]) => only === undefined || roots.has(only)).map(([host]) => host)
     if (hosts.length === 0) continue
     for (const pod of sidecarsIn(objects, scope.from))
       add(pod, (config, proxy) =>
-        hosts.flatMap(([host, roots]) => {
+        hosts.flatMap((host) => {
           const first = ahead.flatMap(({ outbound }) =>
-            outbound !== undefined && podsIn([pod], outbound.from).length > 0 ? (outbound.hosts.get(host) ?? []) : [],
+            outbound !== undefined && podsIn([pod], outbound.from).length > 0 ? [partOf(outbound, host)] : [],
           )
-          const [best = []] = [roots, ...first]
-            .map((held) => judgeHost(host, held, config, proxy, own, only))
+          const [best = []] = [partOf(scope, host), ...first]
+            .map((part) => {
+              const { roots, file } = partFor(pod, part, files)
+              return [...judgeHost(host, roots, config, proxy, own, file.name, only), ...judgeMount(pod, part, files)]
+            })
             .sort((a, b) => a.length - b.length)
           return best
         }),
       )
   }
   return [...judged].map(([proxy, findings]) => stand(proxy, heard.get(proxy), findings))
+}
+
+type Part = Pick<Inbound, 'roots' | 'file'>
+
+const partOf = ({ hosts, files }: Outbound, host: string): Part => ({
+  roots: hosts.get(host) ?? new Map(),
+  file: files.get(host) ?? NO_FILE,
+})
+
+/** What one pod judges by: the file if it has the mount and a filter reads it, else what is inside the filter. */
+function partFor(pod: Manifest, { roots, file }: Part, files: Files): Part {
+  if (!file.read || !isLabelled(pod)) return { roots, file: NO_FILE }
+  // What a canary reads is not in the canary.
+  const held = file.roots.size > 0 ? file.roots : (files.rootsOf(pod.metadata.namespace ?? '', file.name) ?? file.roots)
+  return { roots: held, file }
+}
+
+/** Whether its file has come, and whether it has the mount at all. */
+function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonly Finding[] {
+  if (file.roots.size === 0) return []
+  const proxy = proxyOf(pod)
+  if (!isLabelled(pod)) {
+    const then = roots.size > 0 ? 'it goes on with the pinned filter, which stays for it' : 'nobody foreign is accepted there'
+    return file.read ? [warning('not-mounted', proxy, `has no mount: ${then}`, 'entente mount')] : []
+  }
+  const until = files.awaited(pod, file.name)
+  if (until === undefined) return []
+  const by = until.toISOString().slice(11, 19)
+  return [
+    warning(
+      'file-pending',
+      proxy,
+      `its kubelet may not have brought ${file.name} yet; by ${by} UTC it has`,
+      'wait, or entente apply --nudge',
+    ),
+  ]
 }
 
 function stand(proxy: string, evidence: Evidence | undefined, findings: readonly Finding[]): Standing {
@@ -103,7 +152,9 @@ function stand(proxy: string, evidence: Evidence | undefined, findings: readonly
       ],
     }
   // A service without endpoints is no fault of the proxy's: it holds what it should.
-  return { proxy, state: findings.some((f) => f.severity === 'error' && f.code !== 'no-endpoint') ? 'lagging' : 'ready', findings }
+  if (findings.some((f) => f.severity === 'error' && f.code !== 'no-endpoint')) return { proxy, state: 'lagging', findings }
+  const has = (code: string): boolean => findings.some((f) => f.code === code)
+  return { proxy, state: has('file-pending') ? 'pending' : has('not-mounted') ? 'unmounted' : 'ready', findings }
 }
 
 const APPLY = 'entente apply'
@@ -158,8 +209,20 @@ function judgeFilter(
     if (wanted.length === 0 || pins.length > 0 || !unnamed) return pins
     return [error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY)]
   })
+  const elsewhere = mutual.filter((chain) => (chain.file ?? '') !== scope.file.name).slice(0, 1)
+  findings.push(...(scope.roots.size > 0 ? elsewhere.map((chain) => judgesBy(chain.file, scope.file.name, proxy)) : []))
   return scope.roots.size > 0 ? [...findings, ...mutual.flatMap((chain) => judgeOwn(chain.pins, scope.roots, own, proxy))] : findings
 }
+
+const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding =>
+  error(
+    'file-differs',
+    proxy,
+    meant === ''
+      ? `judges by the file ${is}, and not by the roots inside the filter`
+      : `does not judge by its file ${meant}${is === undefined ? '' : `, but by ${is}`}`,
+    `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+  )
 
 /** @param roots all that the state binds here: a step on the way may still bind a root to a domain that it leaves. */
 function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string): readonly Finding[] {
@@ -227,6 +290,7 @@ function judgeHost(
   config: ProxyConfig,
   proxy: string,
   own: ReadonlySet<TrustDomain>,
+  file: string,
   only?: TrustDomain,
 ): readonly Finding[] {
   const upstreams = config.outbound.filter((upstream) => upstream.host === host)
@@ -267,7 +331,8 @@ function judgeHost(
               ),
             ]
           : []
-      return [...pins, ...none, ...judgeOwn(upstream.pins, roots, own, proxy)]
+      const elsewhere = roots.size > 0 && (upstream.file ?? '') !== file ? [judgesBy(upstream.file, file, proxy)] : []
+      return [...elsewhere, ...pins, ...none, ...judgeOwn(upstream.pins, roots, own, proxy)]
     }),
   )
 }

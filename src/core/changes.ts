@@ -1,9 +1,21 @@
 /** What the write of one object changes in trust, and whom it disturbs. */
 import { isCanary } from './istio/canary.ts'
+import { isTrustMap, readMountedFilter, readTrustMap } from './istio/mounted.ts'
 import { readWorkloads, targetsOf } from './istio/pinned.ts'
 import { isGateway, podsIn } from './istio/pods.ts'
 import { acceptName, reachName, readState } from './istio/render.ts'
-import { type Inbound, type MeshState, noInbound, noOutbound, type Outbound, type Roots } from './istio/state.ts'
+import {
+  acceptedFrom,
+  type Inbound,
+  type MeshState,
+  NO_FILE,
+  noInbound,
+  noOutbound,
+  type Outbound,
+  type Roots,
+  type RootsFile,
+  acceptedBy as rootsOf,
+} from './istio/state.ts'
 import type { Change, Manifest, Workloads } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
@@ -31,18 +43,38 @@ export function changesOf(
     if (scope === undefined) return []
     const b = was ?? noInbound(scope.at)
     const a = becomes ?? noInbound(scope.at)
-    // Each object moves its own part only: a filter the roots, a policy the callers.
-    const moved = objects[0]?.kind === 'EnvoyFilter' ? { ...b, roots: a.roots } : { ...b, callers: a.callers }
-    return compare(acceptedBy(b, own), acceptedBy(moved, own), own)
+    return compare(acceptedBy(b, own), acceptedBy(movedInbound(objects[0] as Manifest, b, a), own), own)
   })
   const outbound = [...new Set(objects.flatMap((object) => placesOf(object).outbound))].flatMap((key) => {
     const was = from.outbound.get(key)
     const becomes = to.outbound.get(key)
     const scope = was ?? becomes
     if (scope === undefined) return []
-    return compareHosts(was ?? noOutbound(scope.from), becomes ?? noOutbound(scope.from), own)
+    const b = was ?? noOutbound(scope.from)
+    const a = becomes ?? noOutbound(scope.from)
+    return compareHosts(b, movedOutbound(objects[0] as Manifest, b, a), own)
   })
   return [...inbound, ...outbound]
+}
+
+/** Each object moves its own part only: a filter the roots or whether a file is read, a ConfigMap the file, a policy the callers. */
+function movedInbound(object: Manifest, b: Inbound, a: Inbound): Inbound {
+  if (isTrustMap(object)) return { ...b, file: { ...b.file, roots: a.file.roots } }
+  if (object.kind !== 'EnvoyFilter') return { ...b, callers: a.callers }
+  return readMountedFilter(object).length > 0 ? { ...b, file: { ...b.file, read: a.file.read } } : { ...b, roots: a.roots }
+}
+
+function movedOutbound(object: Manifest, b: Outbound, a: Outbound): Outbound {
+  const files = (move: (was: RootsFile, is: RootsFile) => RootsFile): Outbound['files'] =>
+    new Map(
+      [...new Set([...b.files.keys(), ...a.files.keys()])].map((host) => [
+        host,
+        move(b.files.get(host) ?? NO_FILE, a.files.get(host) ?? NO_FILE),
+      ]),
+    )
+  if (isTrustMap(object)) return { ...b, files: files((was, is) => ({ ...was, roots: is.roots })) }
+  if (readMountedFilter(object).length > 0) return { ...b, files: files((was, is) => ({ ...was, read: is.read })) }
+  return { ...b, hosts: a.hosts }
 }
 
 /** What one workload had ahead of its set, and the set does not get. */
@@ -66,6 +98,12 @@ function placesOf(object: Manifest): { readonly inbound: readonly string[]; read
   if (object.kind === 'AuthorizationPolicy') {
     return { inbound: [workloadsKey(readWorkloads(object, 'selector', 'matchLabels'))], outbound: [] }
   }
+  const owners = isTrustMap(object) ? readTrustMap(object) : object.kind === 'EnvoyFilter' ? readMountedFilter(object) : []
+  if (owners.length > 0) {
+    const keys = (host: boolean): readonly string[] =>
+      owners.filter(({ owner }) => (owner.host !== undefined) === host).map(({ owner }) => workloadsKey(owner.of))
+    return { inbound: keys(false), outbound: keys(true) }
+  }
   if (object.kind !== 'EnvoyFilter') return { inbound: [], outbound: [] }
   const key = workloadsKey(readWorkloads(object))
   const targets = targetsOf(object)
@@ -74,7 +112,7 @@ function placesOf(object: Manifest): { readonly inbound: readonly string[]; read
 
 function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>): Accepted {
   return new Map(
-    [...scope.roots].map(([domain, roots]) => {
+    [...rootsOf(scope)].map(([domain, roots]) => {
       const named: readonly Principal[] | undefined = scope.callers.get(domain)
       return [
         domain,
@@ -108,10 +146,11 @@ function compare(before: Accepted, after: Accepted, own: ReadonlySet<TrustDomain
 
 function compareHosts(before: Outbound, after: Outbound, own: ReadonlySet<TrustDomain>): Change[] {
   const at = describeWorkloads(before.from)
-  const hosts = [...new Set([...before.hosts.keys(), ...after.hosts.keys()])]
+  const [was, willBe] = [acceptedFrom(before), acceptedFrom(after)]
+  const hosts = [...new Set([...was.keys(), ...willBe.keys()])]
   return hosts.flatMap((host) => {
-    const b: Roots = before.hosts.get(host) ?? new Map()
-    const a: Roots = after.hosts.get(host) ?? new Map()
+    const b: Roots = was.get(host) ?? new Map()
+    const a: Roots = willBe.get(host) ?? new Map()
     return [...new Set([...b.keys(), ...a.keys()])].flatMap((trusted): Change[] => {
       const was = b.get(trusted)?.map((root) => root.fingerprint) ?? []
       const is = a.get(trusted)?.map((root) => root.fingerprint) ?? []

@@ -1,18 +1,12 @@
 /** What a step waits for: a root leaves only when nothing that lives is under it. */
+import { readMountedFilter } from './istio/mounted.ts'
 import { readState } from './istio/render.ts'
 import type { MeshState, Root, Roots } from './istio/state.ts'
 import type { Gate, Intent, Manifest, Observation, Phase } from './model.ts'
-import type { Course, Seens } from './plan.ts'
+import type { Course } from './plan.ts'
+import { retirement, type Witnesses } from './retirement.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
-import { readCertificate } from './x509/certificate.ts'
-import { anchorOf } from './x509/chain.ts'
-
-/** What evidence there is, and when it is judged. */
-export interface Witnesses {
-  readonly intent: Intent
-  readonly seen: Seens
-  readonly now: Date
-}
+import { workloadsKey } from './workloads.ts'
 
 export function gatesOf(
   phase: Phase,
@@ -25,16 +19,33 @@ export function gatesOf(
   if (phase === 'close' && before !== undefined && after !== undefined) {
     return retired(readState([before]), readState([after])).map(([domain, root]) => retirement(domain, root, witnesses))
   }
+  if (phase === 'close' && before !== undefined && after === undefined) {
+    return handedOver(before, going).map(([domain, root]) => retirement(domain, root, witnesses))
+  }
   const delivered = intent.member.home?.directory !== undefined
   return phase === 'clean' && delivered ? deliveredRemovals(going, intent, seen.get(intent.member.name)) : []
 }
 
+/** Roots of a file that pods with the mount read no longer, and that what they judge by from then on does not have. */
+function handedOver(filter: Manifest, { before, after }: Course): readonly [TrustDomain, Root][] {
+  return readMountedFilter(filter).flatMap(({ owner: { of, host } }) => {
+    const key = workloadsKey(of)
+    const held = host === undefined ? before.inbound.get(key)?.file : before.outbound.get(key)?.files.get(host)
+    const then = host === undefined ? after.inbound.get(key)?.roots : after.outbound.get(key)?.hosts.get(host)
+    return leaving(held?.roots ?? new Map(), then)
+  })
+}
+
 /** Roots that leave a place where their domain stays trusted: a domain that leaves as a whole waits for nothing. */
 function retired(before: MeshState, after: MeshState): readonly [TrustDomain, Root][] {
-  const inbound = [...before.inbound].flatMap(([key, scope]) => leaving(scope.roots, after.inbound.get(key)?.roots))
-  const outbound = [...before.outbound].flatMap(([key, scope]) =>
-    [...scope.hosts].flatMap(([host, roots]) => leaving(roots, after.outbound.get(key)?.hosts.get(host))),
-  )
+  const inbound = [...before.inbound].flatMap(([key, scope]) => [
+    ...leaving(scope.roots, after.inbound.get(key)?.roots),
+    ...leaving(scope.file.roots, after.inbound.get(key)?.file.roots),
+  ])
+  const outbound = [...before.outbound].flatMap(([key, scope]) => [
+    ...[...scope.hosts].flatMap(([host, roots]) => leaving(roots, after.outbound.get(key)?.hosts.get(host))),
+    ...[...scope.files].flatMap(([host, { roots }]) => leaving(roots, after.outbound.get(key)?.files.get(host)?.roots)),
+  ])
   return [...new Map([...inbound, ...outbound].map((pair) => [`${pair[0]} ${pair[1].fingerprint}`, pair])).values()]
 }
 
@@ -51,11 +62,23 @@ export function withRetiring(before: MeshState, after: MeshState): MeshState {
   const keep = (b: Roots | undefined, a: Roots): Roots => new Map([...a].map(([domain, roots]) => [domain, merge(b?.get(domain), roots)]))
   return {
     ...after,
-    inbound: new Map([...after.inbound].map(([key, a]) => [key, { ...a, roots: keep(before.inbound.get(key)?.roots, a.roots) }])),
+    inbound: new Map(
+      [...after.inbound].map(([key, a]) => {
+        const b = before.inbound.get(key)
+        return [key, { ...a, roots: keep(b?.roots, a.roots), file: { ...a.file, roots: keep(b?.file.roots, a.file.roots) } }]
+      }),
+    ),
     outbound: new Map(
       [...after.outbound].map(([key, a]) => {
-        const held = before.outbound.get(key)?.hosts
-        return [key, { ...a, hosts: new Map([...a.hosts].map(([host, roots]) => [host, keep(held?.get(host), roots)])) }]
+        const { hosts, files } = before.outbound.get(key) ?? {}
+        return [
+          key,
+          {
+            ...a,
+            hosts: new Map([...a.hosts].map(([host, roots]) => [host, keep(hosts?.get(host), roots)])),
+            files: new Map([...a.files].map(([host, f]) => [host, { ...f, roots: keep(files?.get(host)?.roots, f.roots) }])),
+          },
+        ]
       }),
     ),
   }
@@ -64,39 +87,6 @@ export function withRetiring(before: MeshState, after: MeshState): MeshState {
 const merge = (a: readonly Root[] = [], b: readonly Root[]): readonly Root[] => [
   ...new Map([...a, ...b].map((root) => [root.fingerprint, root])).values(),
 ]
-
-/**
- * Open when what that domain's CA signs with now is under a root that stays, and its own mesh has let go of this one:
- * leaves live on after a switch (24 h by default), and only their owner knows when the last of them is gone. Open, too,
- * when nothing can be under it any more.
- */
-function retirement(domain: TrustDomain, root: Root, { intent, seen, now }: Witnesses): Gate {
-  const gate = { needs: 'unused', root: root.fingerprint } as const
-  if (vouchesForNobody(root, now)) return { ...gate, open: true, waitingFor: [] }
-  const trust = intent.trusts.find((other) => other.trustDomain === domain)
-  const bundle = trust === undefined ? intent.own : trust.bundle
-  const member = trust?.trusted ?? intent.member.name
-  const { istio, own } = seen.get(member) ?? {}
-  const presented = istio?.ok === true ? istio.value.presented : undefined
-  const issuer = presented?.ok === true ? anchorOf(presented.value, bundle?.anchors ?? [], now).anchor : undefined
-  const what =
-    presented?.ok !== true
-      ? `the certificate chain that ${member} presents`
-      : issuer === undefined
-        ? `the CA of ${member}, which signs under another root`
-        : own?.ok !== true || own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint)
-          ? `${member}, whose own workloads still accept it (istio-ca-root-cert)`
-          : undefined
-  return { ...gate, open: what === undefined, waitingFor: what === undefined ? [] : [what] }
-}
-
-function vouchesForNobody(root: Root, now: Date): boolean {
-  try {
-    return readCertificate(root.der).notAfter <= now
-  } catch {
-    return true
-  }
-}
 
 /** Git delivers at its own pace: a policy goes only when the proxies are seen to have let go of the filter. */
 function deliveredRemovals(going: Course, intent: Intent, seen: Observation | undefined): readonly Gate[] {

@@ -3,10 +3,12 @@
  * widened: a filter without its policy would let everybody of a domain in.
  */
 import { error, type Finding } from './finding.ts'
+import { isTrustMap, readTrustMap } from './istio/mounted.ts'
 import { type Author, renderState, sizeOf } from './istio/render.ts'
 import { EMPTY, type MeshState } from './istio/state.ts'
 import { isOurs, keyOf, MANAGED_BY, OWNER, ownerOf, title } from './manifest.ts'
 import type { Intent, Manifest } from './model.ts'
+import { workloadsKey } from './workloads.ts'
 
 export interface Obstacles {
   readonly findings: readonly Finding[]
@@ -27,9 +29,17 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, obj
     })
   const inbound = [...wanted.inbound].map(([key, scope]) => ({ key, findings: against({ inbound: new Map([[key, scope]]) }) }))
   const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
-  const stopped = (parts: typeof inbound): ReadonlySet<string> => new Set(parts.flatMap((p) => (p.findings.length === 0 ? [] : [p.key])))
+  // Files of many sets share a ConfigMap.
+  const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && sizeOf(object) > MAX_BYTES)
+  const crowded = new Set(full.flatMap(readTrustMap).map(({ owner }) => workloadsKey(owner.of)))
+  const stopped = (parts: typeof inbound): ReadonlySet<string> =>
+    new Set(parts.flatMap(({ key, findings }) => (findings.length > 0 || crowded.has(key) ? [key] : [])))
   return {
-    findings: [...inbound, ...outbound].flatMap((part) => part.findings).concat(against({ shares: wanted.shares })),
+    findings: [
+      ...[...inbound, ...outbound].flatMap((part) => part.findings),
+      ...full.map((object) => tooLarge(object, intent)),
+      ...against({ shares: wanted.shares }),
+    ],
     inbound: stopped(inbound),
     outbound: stopped(outbound),
   }

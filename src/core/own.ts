@@ -2,7 +2,7 @@
 
 import { inboundPrefixes } from './istio/pinned.ts'
 import type { Author } from './istio/render.ts'
-import type { MeshState } from './istio/state.ts'
+import { acceptedBy, type MeshState } from './istio/state.ts'
 import type { Intent, Manifest, Observation } from './model.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 
@@ -24,7 +24,7 @@ export function ownDomainsIn(
   // Istio names the local domain itself, so that our filters name the others only.
   const named = new Set(ours.flatMap(inboundPrefixes))
   const unnamed = [...before.inbound.values()]
-    .flatMap((scope) => [...scope.roots.keys()])
+    .flatMap((scope) => [...acceptedBy(scope).keys()])
     .filter((domain) => !named.has(`spiffe://${domain}/`))
   return new Set([...author.own, ...[...said, ...live, ...unnamed].filter((domain) => !foreign.has(domain))])
 }

@@ -3,6 +3,7 @@ import { changesOf, drained } from './changes.ts'
 import { digestOf } from './digest.ts'
 import { distinct, error, type Finding, warning } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
+import { bridged } from './istio/bridge.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
 import { type Canary, type Inbound, type MeshState, type Outbound, wantedState } from './istio/state.ts'
@@ -54,7 +55,8 @@ export function course(intent: Intent, seen: Observation, { only }: PlanOptions 
   const before = readState(ours)
   const written = authorOf(intent)
   const author = { ...written, own: ownDomainsIn(intent, written, before, seen, ours) }
-  const wanted = wantedState(intent, before, author.own)
+  const pods = intent.member.home?.context === undefined ? undefined : seen.objects.value
+  const wanted = bridged(wantedState(intent, before, author.own), before, pods)
   const checked = withObstacles(check(intent, wanted, seen), obstacles(intent, wanted, author, seen.objects.value))
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
   return { before, after, author, checked }

@@ -1,5 +1,6 @@
 /** Whether every proxy has let go of a severed trust. */
 import { sidecarsIn } from './acknowledged.ts'
+import { filesIn, withFiles } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
 import { getPod, proxyOf } from './istio/pods.ts'
 import type { Federation, Intent, Member, MemberName, Observation, Seen, Verdict } from './model.ts'
@@ -33,7 +34,12 @@ export function severedVerdict(
   const objects = observation.objects.ok ? observation.objects.value : []
   const scopes = lapsed.flatMap((trust) => [...trust.accept.map((accept) => accept.at), ...trust.reach.map((reach) => reach.from)])
   const meant = new Set(scopes.flatMap((at) => sidecarsIn(objects, at)).map(proxyOf))
-  const heard = new Map(observation.proxies.value.filter((e) => e.config !== undefined).map((e) => [e.proxy, e]))
+  const files = filesIn(objects)
+  const heard = new Map(
+    observation.proxies.value.flatMap((e) =>
+      e.config === undefined ? [] : [[e.proxy, { ...e, config: withFiles(e.config, e.namespace, files) }]],
+    ),
+  )
   const holding = [...heard.values()].filter((e) => e.config !== undefined && holds(e.config, domain)).map((e) => e.proxy)
   const unheard = [...meant].filter((proxy) => !heard.has(proxy))
   // istiod says what it sent; a proxy that did not take it goes on with what it had.

@@ -1,6 +1,8 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
 import { standings } from './acknowledged.ts'
+import { boundMs } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
+import { bridged } from './istio/bridge.ts'
 import { authorOf, readState } from './istio/render.ts'
 import { type MeshState, wantedState } from './istio/state.ts'
 import { ownerOf } from './manifest.ts'
@@ -18,7 +20,7 @@ import type { Bundle } from './spiffe/bundle.ts'
  */
 export function verify(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): readonly Verdict[] {
   const byMember = new Map(wanted.map((intent) => [intent.member.name, intent]))
-  const look: Look = { federation, seen, byMember, chainOf: chainJudge(federation, wanted, seen, now), stateOf: states() }
+  const look: Look = { federation, seen, now, byMember, chainOf: chainJudge(federation, wanted, seen, now), stateOf: states() }
   const live = federation.trusts.flatMap((trust) => {
     const intent = byMember.get(trust.truster)
     const carried = intent?.trusts.find((other) => other.trusted === trust.trusted)
@@ -34,6 +36,7 @@ type Carried = Intent['trusts'][number]
 interface Look {
   readonly federation: Federation
   readonly seen: Seens
+  readonly now: Date
   readonly byMember: ReadonlyMap<MemberName, Intent>
   readonly chainOf: (trust: Carried) => Judged
   readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
@@ -43,13 +46,17 @@ interface Look {
 function states(): Look['stateOf'] {
   const known = new Map<Intent, MeshState>()
   return (intent, objects) => {
-    const state = known.get(intent) ?? wantedState(intent, readState(objects.filter((object) => ownerOf(object) === intent.owner)))
+    const before = () => readState(objects.filter((object) => ownerOf(object) === intent.owner))
+    const state = known.get(intent) ?? wantedFrom(intent, before(), objects)
     known.set(intent, state)
     return state
   }
 }
 
-function verdictOf(intent: Intent, trust: Carried, { federation, seen, byMember, chainOf, stateOf }: Look): Verdict {
+const wantedFrom = (intent: Intent, before: MeshState, objects: readonly Manifest[]): MeshState =>
+  bridged(wantedState(intent, before), before, objects)
+
+function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, byMember, chainOf, stateOf }: Look): Verdict {
   const observation = seen.get(intent.member.name)
   const roots = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
@@ -63,6 +70,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, byMember,
           observation.proxies.value,
           authorOf(intent).own,
           trust.trustDomain,
+          { now, boundMs: boundMs(intent.member) },
         )
   const notLive = observation?.own.ok === true ? ownUnknown(intent, observation.own.value) : []
   const missing =
@@ -99,12 +107,13 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, byMember,
     ...back(trust, byMember.get(trust.trusted), federation),
   ]
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
+  const late = [...of('lagging'), ...of('pending'), ...of('unmounted')]
   return {
     truster: trust.truster,
     trusted: trust.trusted,
-    state: judge(findings, [...of('lagging'), ...of('unheard')], blind.length > 0 || nobody.length > 0 || chain.unknown),
+    state: judge(findings, [...late, ...of('unheard')], blind.length > 0 || nobody.length > 0 || chain.unknown),
     roots,
-    proxies: { total: stands.length, ready: of('ready').length, lagging: of('lagging'), rejected: of('rejected'), unheard: of('unheard') },
+    proxies: { total: stands.length, ready: of('ready').length, lagging: late, rejected: of('rejected'), unheard: of('unheard') },
     ...(trust.until === undefined ? {} : { ends: trust.until }),
     findings,
   }

@@ -1,16 +1,23 @@
 /** Which objects a phase writes, and why. */
 import { isCanary } from './istio/canary.ts'
+import { isTrustMap } from './istio/mounted.ts'
 import { keyOf, sameContent } from './manifest.ts'
 import type { Change, Manifest, Phase } from './model.ts'
 
-/** In which phases objects of a kind are written: filters open and close, what restricts comes first and goes last. */
+/**
+ * In which phases objects of a kind are written: filters open and close, what restricts comes first and goes last. A file
+ * of roots does all of it: it comes before the filter that reads it, opens, closes, and goes after it.
+ */
 const WRITES: Readonly<Record<Phase, (kind: string, removal: boolean) => boolean>> = {
   guard: (kind, removal) => kind !== 'EnvoyFilter' && !removal,
   // A policy that goes here lets everybody of a trusted domain in from now on.
-  open: (kind, removal) => kind === 'AuthorizationPolicy' || (kind === 'EnvoyFilter' && !removal),
-  close: (kind) => kind === 'EnvoyFilter',
+  open: (kind, removal) => kind === 'AuthorizationPolicy' || (['EnvoyFilter', FILES].includes(kind) && !removal),
+  close: (kind, removal) => kind === 'EnvoyFilter' || (kind === FILES && !removal),
   clean: (kind) => kind !== 'EnvoyFilter',
 }
+
+const FILES = 'files'
+const kindOf = (object: Manifest): string => (isTrustMap(object) ? FILES : object.kind)
 
 export function differences(
   current: ReadonlyMap<string, Manifest>,
@@ -21,10 +28,10 @@ export function differences(
   const writes = WRITES[phase]
   const made = [...wanted].flatMap(([key, after]): [string, Manifest | undefined, Manifest | undefined][] => {
     const before = current.get(key)
-    return !writes(after.kind, false) || (before !== undefined && sameContent(before, after)) ? [] : [[key, before, after]]
+    return !writes(kindOf(after), false) || (before !== undefined && sameContent(before, after)) ? [] : [[key, before, after]]
   })
   const removed = [...current].flatMap(([key, before]): [string, Manifest | undefined, Manifest | undefined][] =>
-    wanted.has(key) || !writes(before.kind, true) ? [] : [[key, before, undefined]],
+    wanted.has(key) || !writes(kindOf(before), true) ? [] : [[key, before, undefined]],
   )
   return [...made, ...removed]
 }
@@ -44,7 +51,15 @@ export function reasonOf(before: Manifest | undefined, after: Manifest | undefin
         : phase === 'clean'
           ? 'nobody of that domain is accepted any more'
           : 'who may not come in, before any root is accepted',
+    files:
+      phase === 'open'
+        ? 'roots that are new, in the file that pods with the mount read'
+        : phase === 'close'
+          ? 'roots that are accepted no longer, in the file that pods with the mount read'
+          : phase === 'clean'
+            ? 'files that nobody reads any more'
+            : 'the file of roots, before anything reads it',
     EnvoyFilter: phase === 'close' ? 'roots that are accepted no longer' : 'roots, each bound to its trust domain',
   }
-  return `${verb}: ${why[object.kind] ?? object.kind}`
+  return `${verb}: ${why[kindOf(object)] ?? object.kind}`
 }

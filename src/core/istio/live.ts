@@ -6,6 +6,7 @@ import { at, list, text } from '../manifest.ts'
 import type { InboundChain, Pins, ProxyConfig, Upstream } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { fileIn } from './mounted.ts'
 import { readValidator } from './pinned.ts'
 import { readPrincipal, wholeDomain } from './policies.ts'
 
@@ -34,6 +35,9 @@ function pinsOf(commonTlsContext: unknown): Pins | undefined {
   return roots && new Map([...roots].map(([domain, anchors]) => [domain, anchors.map((anchor) => anchor.fingerprint).sort()]))
 }
 
+const fileOf = (commonTlsContext: unknown): string | undefined =>
+  at(commonTlsContext, ...VALIDATOR) === undefined ? undefined : fileIn(commonTlsContext)
+
 const sansOf = (commonTlsContext: unknown, kind: 'prefix' | 'exact'): string[] =>
   list(at(commonTlsContext, 'combinedValidationContext', 'defaultValidationContext', 'matchSubjectAltNames')).flatMap(
     (san) => text(at(san, kind)) || [],
@@ -43,10 +47,12 @@ function readChain(chain: unknown): InboundChain {
   const context = at(chain, 'transportSocket', 'typedConfig', 'commonTlsContext')
   const mutual = context !== undefined && at(chain, 'transportSocket', 'typedConfig', 'requireClientCertificate') === true
   const pins = pinsOf(context)
+  const file = fileOf(context)
   return {
     name: text(at(chain, 'name')),
     tls: mutual ? 'mutual' : 'none',
     ...(pins === undefined ? {} : { pins }),
+    ...(file === undefined ? {} : { file }),
     sanPrefixes: [...new Set(sansOf(context, 'prefix'))],
   }
 }
@@ -60,6 +66,7 @@ function readUpstream(cluster: unknown, endpoints: ReadonlyMap<string, number> |
   const context = at(match ?? cluster, 'transportSocket', 'typedConfig', 'commonTlsContext')
   const mutual = list(at(context, 'tlsCertificateSdsSecretConfigs')).some((secret) => at(secret, 'name') === 'default')
   const pins = pinsOf(context)
+  const file = fileOf(context)
   const inline = list(at(cluster, 'loadAssignment', 'endpoints')).flatMap((locality) => list(at(locality, 'lbEndpoints'))).length
   const known = at(cluster, 'type') === 'EDS' ? endpoints && (endpoints.get(name) ?? 0) : inline
   return [
@@ -69,6 +76,7 @@ function readUpstream(cluster: unknown, endpoints: ReadonlyMap<string, number> |
       subset,
       mutual,
       ...(pins === undefined ? {} : { pins }),
+      ...(file === undefined ? {} : { file }),
       sans: sansOf(context, 'exact'),
       ...(known === undefined ? {} : { endpoints: known }),
     },

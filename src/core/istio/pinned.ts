@@ -90,7 +90,12 @@ const inline = (roots: Roots): Spec => ({
 
 export const selector = (at: Workloads): Spec => (at.labels === undefined ? {} : { workloadSelector: { labels: at.labels } })
 
-function transportSocket(context: 'DownstreamTlsContext' | 'UpstreamTlsContext', validator: Spec, sans: readonly Spec[], more: Spec = {}): Spec {
+function transportSocket(
+  context: 'DownstreamTlsContext' | 'UpstreamTlsContext',
+  validator: Spec,
+  sans: readonly Spec[],
+  more: Spec = {},
+): Spec {
   return {
     transport_socket: {
       name: TLS,

@@ -5,9 +5,36 @@ import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, workloadsKey, workloadsSlug } from '../workloads.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import { asFilter, isCanary } from './canary.ts'
+import {
+  acceptFile,
+  filesAnnotation,
+  isTrustMap,
+  MAPS,
+  mountedInboundFilter,
+  mountedOutboundFilter,
+  type Owner,
+  printFile,
+  reachFile,
+  readMountedFilter,
+  readTrustMap,
+} from './mounted.ts'
 import { inboundFilter, outboundFilter, printRoots, readInboundFilter, readOutboundFilter, readRoots, readWorkloads } from './pinned.ts'
 import { callersPolicy, readCallers, readStrict, strictPolicy } from './policies.ts'
-import { type Canary, EMPTY, type Inbound, type MeshState, noInbound, type Outbound, ownDomains, type Share, wantedState } from './state.ts'
+import {
+  type Canary,
+  EMPTY,
+  type Inbound,
+  type MeshState,
+  NO_FILE,
+  noInbound,
+  noOutbound,
+  type Outbound,
+  ownDomains,
+  type RootsFile,
+  type Share,
+  unionRoots,
+  wantedState,
+} from './state.ts'
 
 /** Who writes: what every object of one mesh carries. */
 export interface Author {
@@ -28,6 +55,7 @@ export const render = (intent: Intent): readonly Manifest[] => renderState(wante
 export function renderState(state: MeshState, author: Author): readonly Manifest[] {
   return [
     ...[...state.shares.values()].flatMap((share) => once(share, author, () => [shareObject(share, author)])),
+    ...trustMaps(state, author),
     ...[...state.inbound.values()].flatMap((scope) => once(scope, author, () => inboundObjects(scope, author))),
     ...[...state.outbound.values()].flatMap((scope) => once(scope, author, () => outboundObjects(scope, author))),
   ]
@@ -96,20 +124,63 @@ function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
           },
         ]
       : []),
+    ...(scope.file.read
+      ? [
+          {
+            apiVersion: 'networking.istio.io/v1alpha3',
+            kind: 'EnvoyFilter',
+            metadata: metadata(`${name}-mounted`, where, '1', author),
+            spec: mountedInboundFilter(scope, author.own),
+          },
+        ]
+      : []),
   ]
 }
 
 function outboundObjects(scope: Outbound, author: Author): readonly Manifest[] {
-  if (![...scope.hosts.values()].some((roots) => roots.size > 0)) return []
   const name = reachName(scope.from)
+  const filter = (name: string, spec: Readonly<Record<string, unknown>>): Manifest => ({
+    apiVersion: 'networking.istio.io/v1alpha3',
+    kind: 'EnvoyFilter',
+    metadata: metadata(name, scope.from.namespace, '1', author),
+    spec,
+  })
   return [
-    {
-      apiVersion: 'networking.istio.io/v1alpha3',
-      kind: 'EnvoyFilter',
-      metadata: metadata(name, scope.from.namespace, '1', author),
-      spec: outboundFilter(scope),
-    },
+    ...([...scope.hosts.values()].some((roots) => roots.size > 0) ? [filter(name, outboundFilter(scope))] : []),
+    ...([...scope.files.values()].some((file) => file.read) ? [filter(`${name}-mounted`, mountedOutboundFilter(scope))] : []),
   ]
+}
+
+/** The ConfigMaps with the files of all sets of a namespace. */
+function trustMaps(state: MeshState, author: Author): readonly Manifest[] {
+  const maps = new Map<string, { namespace: string; volume: number; files: [string, RootsFile, Owner][] }>()
+  const add = (name: string, file: RootsFile, owner: Owner): void => {
+    if (file.roots.size === 0) return
+    for (const volume of file.volumes) {
+      const key = `${owner.of.namespace}/${volume}`
+      const map = maps.get(key) ?? { namespace: owner.of.namespace, volume, files: [] }
+      map.files.push([name, file, owner])
+      maps.set(key, map)
+    }
+  }
+  for (const { at, file } of state.inbound.values()) add(acceptFile(at), file, { of: at })
+  for (const { from, files } of state.outbound.values())
+    for (const [host, file] of files) add(reachFile(from, host), file, { of: from, host })
+  return [...maps.values()].map(({ namespace, volume, files }) => {
+    const sorted = [...files].sort(([a], [b]) => (a < b ? -1 : 1))
+    return {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: metadata(
+        MAPS[volume] ?? MAPS[0],
+        namespace,
+        '0',
+        author,
+        filesAnnotation(new Map(sorted.map(([name, , owner]) => [name, owner]))),
+      ),
+      data: Object.fromEntries(sorted.map(([name, { roots }]) => [name, printFile(roots)])),
+    }
+  })
 }
 
 const ANNOTATION = {
@@ -145,22 +216,35 @@ export function readState(objects: readonly Manifest[]): MeshState {
   const outbound = new Map<string, Outbound>()
   const shares = new Map<string, Share>()
   const canaries = new Map<string, Canary>()
-  const merge = (at: Inbound['at'], part: Partial<Inbound>): void => {
-    const key = workloadsKey(at)
-    inbound.set(key, { ...(inbound.get(key) ?? noInbound(at)), ...part })
+  const merge = (at: Inbound['at'], part: (was: Inbound) => Partial<Inbound>): void => {
+    const was = inbound.get(workloadsKey(at)) ?? noInbound(at)
+    inbound.set(workloadsKey(at), { ...was, ...part(was) })
+  }
+  const mergeOut = (from: Outbound['from'], part: (was: Outbound) => Partial<Outbound>): void => {
+    const was = outbound.get(workloadsKey(from)) ?? noOutbound(from)
+    outbound.set(workloadsKey(from), { ...was, ...part(was) })
+  }
+  const mergeFile = ({ of, host }: Owner, part: (was: RootsFile) => Partial<RootsFile>): void => {
+    const joined = (was = NO_FILE): RootsFile => ({ ...was, ...part(was) })
+    if (host === undefined) merge(of, ({ file }) => ({ file: joined(file) }))
+    else mergeOut(of, ({ files }) => ({ files: new Map([...files, [host, joined(files.get(host))]]) }))
   }
   for (const object of objects.filter(isOurs)) {
     if (isCanary(object)) {
       canaries.set(keyOf(object), readCanary(object))
     } else if (object.kind === 'EnvoyFilter') {
       const accepts = readInboundFilter(object)
-      if (accepts !== undefined) merge(accepts.at, { roots: accepts.roots })
+      if (accepts !== undefined) merge(accepts.at, () => ({ roots: accepts.roots }))
       const reaches = readOutboundFilter(object)
-      if (reaches !== undefined) outbound.set(workloadsKey(reaches.from), reaches)
+      if (reaches !== undefined) mergeOut(reaches.from, () => ({ hosts: reaches.hosts }))
+      for (const { owner, name } of readMountedFilter(object)) mergeFile(owner, () => ({ name, read: true }))
     } else if (object.kind === 'AuthorizationPolicy') {
-      merge(readWorkloads(object, 'selector', 'matchLabels'), { callers: readCallers(object) })
+      merge(readWorkloads(object, 'selector', 'matchLabels'), () => ({ callers: readCallers(object) }))
     } else if (object.kind === 'PeerAuthentication') {
-      merge(readWorkloads(object, 'selector', 'matchLabels'), { strict: readStrict(object) })
+      merge(readWorkloads(object, 'selector', 'matchLabels'), () => ({ strict: readStrict(object) }))
+    } else if (isTrustMap(object)) {
+      for (const { owner, name, roots, volume } of readTrustMap(object))
+        mergeFile(owner, (was) => ({ name, roots: unionRoots(was.roots, roots), volumes: [...was.volumes, volume].sort() }))
     } else if (object.kind === 'ConfigMap') {
       const share = readShare(object)
       if (share !== undefined) shares.set(share.trusted, share)
@@ -212,6 +296,7 @@ export function explain(object: Manifest): string {
   const where = (path: readonly string[]): string => describeWorkloads(readWorkloads(object, ...path))
   switch (object.kind) {
     case 'ConfigMap':
+      if (isTrustMap(object)) return 'The approved roots as SPIFFE bundle maps, one file for each use: pods with the mount read them.'
       return `The approved roots of ${object.metadata.annotations?.[ANNOTATION.trustDomain] ?? 'another mesh'}, for people and tools; proxies get them from the EnvoyFilter.`
     case 'PeerAuthentication':
       return `${where(['selector', 'matchLabels'])} take mutual TLS only: without a certificate there is no caller to know.`
@@ -226,6 +311,8 @@ export function explain(object: Manifest): string {
       const reach = readOutboundFilter(object)
       if (reach !== undefined)
         return `${describeWorkloads(reach.from)} check the servers of ${[...reach.hosts.keys()].join(', ')} against the roots of each trust domain.`
+      const [reading] = readMountedFilter(object)
+      if (reading !== undefined) return `${describeWorkloads(reading.owner.of)}, those with the mount, judge by the roots in their file.`
       const accept = readInboundFilter(object)
       return `${accept === undefined ? '' : describeWorkloads(accept.at)} accept a caller of ${[...(accept?.roots.keys() ?? [])].join(', ')} under the roots of its own trust domain only.`
     }

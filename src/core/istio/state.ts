@@ -7,15 +7,32 @@ import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { workloadsKey } from '../workloads.ts'
 import type { Anchor } from '../x509/anchor.ts'
+import { acceptFile, reachFile } from './mounted.ts'
+import { placed } from './volumes.ts'
 
 export type Root = Pick<Anchor, 'fingerprint' | 'der'>
 /** Roots by the trust domain they are bound to, the mesh's own domain included. Empty: no filter at all. */
 export type Roots = ReadonlyMap<TrustDomain, readonly Root[]>
 
+/** Roots in a file that pods with the mount have: `mounted`. */
+export interface RootsFile {
+  readonly name: string
+  readonly roots: Roots
+  /** A filter makes those pods judge by it. A file that nobody reads lets nobody in. */
+  readonly read: boolean
+  /** The ConfigMaps that it stands in: one, or two while it moves from one to the other. */
+  readonly volumes: readonly number[]
+}
+
+export const NO_FILE: RootsFile = { name: '', roots: new Map(), read: false, volumes: [] }
+
 /** Where foreign callers come in. */
 export interface Inbound {
   readonly at: Workloads
+  /** Inside the filter of all pods in the set. */
   readonly roots: Roots
+  /** In the file of those that have the mount; where a filter reads it, it goes before `roots`. */
+  readonly file: RootsFile
   /** Callers let past, by trusted domain; a domain without an entry is not restricted. */
   readonly callers: ReadonlyMap<TrustDomain, readonly Principal[]>
   /** Ours to write: a PeerAuthentication STRICT for exactly these workloads. */
@@ -25,7 +42,10 @@ export interface Inbound {
 /** Which workloads call foreign services. */
 export interface Outbound {
   readonly from: Workloads
+  /** Inside the filter. */
   readonly hosts: ReadonlyMap<string, Roots>
+  /** In files, a file for each host. */
+  readonly files: ReadonlyMap<string, RootsFile>
 }
 
 /** A foreign bundle as a ConfigMap of PEM: the walk-through's way to share a root; for people and other tools. */
@@ -56,8 +76,32 @@ export interface Canary {
 }
 
 export const EMPTY: MeshState = { inbound: new Map(), outbound: new Map(), shares: new Map() }
-export const noInbound = (at: Workloads): Inbound => ({ at, roots: new Map(), callers: new Map(), strict: false })
-export const noOutbound = (from: Workloads): Outbound => ({ from, hosts: new Map() })
+export const noInbound = (at: Workloads): Inbound => ({ at, roots: new Map(), file: NO_FILE, callers: new Map(), strict: false })
+export const noOutbound = (from: Workloads): Outbound => ({ from, hosts: new Map(), files: new Map() })
+
+/** What some pod of the set judges callers by. */
+export const acceptedBy = ({ roots, file }: Pick<Inbound, 'roots' | 'file'>): Roots => (file.read ? unionRoots(roots, file.roots) : roots)
+
+/** What some pod of the set judges servers by, for each host. */
+export const acceptedFrom = ({ hosts, files }: Outbound): ReadonlyMap<string, Roots> =>
+  files.size === 0
+    ? hosts
+    : new Map(
+        [...new Set([...hosts.keys(), ...files.keys()])].map((host) => [
+          host,
+          acceptedBy({ roots: hosts.get(host) ?? new Map(), file: files.get(host) ?? NO_FILE }),
+        ]),
+      )
+
+/** The roots of either, by domain. */
+export function unionRoots(b: Roots, a: Roots): Roots {
+  if (b.size === 0) return a
+  if (a.size === 0 || a === b) return b
+  return new Map([...new Set([...b.keys(), ...a.keys()])].map((domain) => [domain, merged(b.get(domain) ?? [], a.get(domain) ?? [])]))
+}
+
+const merged = (b: readonly Root[], a: readonly Root[]): readonly Root[] =>
+  b === a ? a : [...new Map([...b, ...a].map((root) => [root.fingerprint, root])).values()]
 
 /**
  * What the intent asks for.
@@ -73,17 +117,22 @@ export function wantedState(
   const outbound = new Map<string, Outbound>()
   const shares = new Map<string, Share>()
   const own = ownRoots(intent)
+  /** Sets whose roots travel in files. */
+  const [mountedAt, mountedFrom] = [new Set<string>(), new Set<string>()]
 
   for (const trust of intent.trusts) {
     const { trustDomain } = trust
     for (const { at, mtls, callers } of trust.accept) {
       const key = workloadsKey(at)
       const here = inbound.get(key) ?? noInbound(at)
-      const held = before.inbound.get(key)?.roots
+      const scope = before.inbound.get(key)
+      const held = scope && acceptedBy(scope)
+      if (trust.distribution === 'mounted') mountedAt.add(key)
       const merged = here.callers.get(trustDomain)
       const named = merged === undefined && here.roots.has(trustDomain) ? 'all' : union(merged ?? [], callers)
       inbound.set(key, {
         at,
+        file: NO_FILE,
         strict: here.strict || mtls === 'enforce',
         roots: new Map([...here.roots, [trustDomain, trust.bundle?.anchors ?? held?.get(trustDomain) ?? []]]),
         callers: named === 'all' ? without(here.callers, trustDomain) : new Map([...here.callers, [trustDomain, named]]),
@@ -93,11 +142,14 @@ export function wantedState(
       const key = workloadsKey(from)
       const here = outbound.get(key) ?? noOutbound(from)
       const hosts = new Map(here.hosts)
+      const scope = before.outbound.get(key)
+      const held = scope && acceptedFrom(scope)
+      if (trust.distribution === 'mounted') mountedFrom.add(key)
       for (const { host } of services) {
-        const roots = trust.bundle?.anchors ?? before.outbound.get(key)?.hosts.get(host)?.get(trustDomain) ?? []
+        const roots = trust.bundle?.anchors ?? held?.get(host)?.get(trustDomain) ?? []
         hosts.set(host, new Map([...(hosts.get(host) ?? []), [trustDomain, roots]]))
       }
-      outbound.set(key, { from, hosts })
+      outbound.set(key, { from, hosts, files: new Map() })
     }
     const share = before.shares.get(trust.trusted)
     if (trust.bundle !== undefined) {
@@ -111,28 +163,33 @@ export function wantedState(
       })
     } else if (share !== undefined) shares.set(trust.trusted, share)
   }
-  return {
+  const withOurs = (roots: Roots, held: Roots | undefined): Roots => withOwn(roots, own ?? heldOwn(ownHeld, held))
+  const wanted: MeshState = {
     inbound: new Map(
-      [...inbound].map(([key, scope]) => [
-        key,
-        { ...scope, roots: withOwn(scope.roots, own ?? heldOwn(ownHeld, before.inbound.get(key)?.roots)) },
-      ]),
+      [...inbound].map(([key, scope]) => {
+        const was = before.inbound.get(key)
+        const roots = withOurs(scope.roots, was && acceptedBy(was))
+        return [key, mountedAt.has(key) ? { ...scope, roots: new Map(), file: fileOf(acceptFile(scope.at), roots) } : { ...scope, roots }]
+      }),
     ),
     outbound: new Map(
       [...outbound].map(([key, scope]) => {
-        const held = before.outbound.get(key)?.hosts
-        return [
-          key,
-          {
-            ...scope,
-            hosts: new Map([...scope.hosts].map(([host, roots]) => [host, withOwn(roots, own ?? heldOwn(ownHeld, held?.get(host)))])),
-          },
-        ]
+        const was = before.outbound.get(key)
+        const held = was && acceptedFrom(was)
+        const hosts = new Map([...scope.hosts].map(([host, roots]) => [host, withOurs(roots, held?.get(host))]))
+        if (!mountedFrom.has(key)) return [key, { ...scope, hosts }]
+        const files = [...hosts]
+          .filter(([, roots]) => roots.size > 0)
+          .map(([host, roots]) => [host, fileOf(reachFile(scope.from, host), roots)] as const)
+        return [key, { ...scope, hosts: new Map([...hosts.keys()].map((host) => [host, new Map()])), files: new Map(files) }]
       }),
     ),
     shares,
   }
+  return placed(wanted, before)
 }
+
+const fileOf = (name: string, roots: Roots): RootsFile => (roots.size === 0 ? NO_FILE : { name, roots, read: true, volumes: [] })
 
 /** The domains that a mesh's own roots vouch for. */
 export const ownDomains = (intent: Intent): readonly TrustDomain[] => [intent.member.trustDomain, ...intent.member.aliases]

@@ -8,7 +8,20 @@ import type { Phase } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { relation } from '../workloads.ts'
-import { type Inbound, type MeshState, noInbound, noOutbound, type Outbound, type Root, type Roots } from './state.ts'
+import { narrowedFile, stageFile } from './files.ts'
+import {
+  acceptedBy,
+  acceptedFrom,
+  type Inbound,
+  type MeshState,
+  NO_FILE,
+  noInbound,
+  noOutbound,
+  type Outbound,
+  type Root,
+  type Roots,
+  unionRoots,
+} from './state.ts'
 
 export const PHASES: readonly Phase[] = ['guard', 'open', 'close', 'clean']
 
@@ -42,31 +55,36 @@ const successors = (leaving: Inbound, after: MeshState): readonly Inbound[] =>
 
 function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>, heirs: readonly Inbound[]): Inbound {
   const roots = { guard: b.roots, open: unionRoots(b.roots, a.roots), close: a.roots, clean: a.roots }[phase]
+  const file = stageFile(b, a, phase)
   const callers = new Map<TrustDomain, readonly Principal[]>()
-  for (const domain of foreign([...b.callers.keys(), ...b.roots.keys(), ...a.callers.keys(), ...a.roots.keys()], own)) {
+  const [was, willBe] = [acceptedBy(b), acceptedBy(a)]
+  for (const domain of foreign([...b.callers.keys(), ...was.keys(), ...a.callers.keys(), ...willBe.keys()], own)) {
     const named = stageCallers(
-      b,
-      a,
+      { ...b, roots: was },
+      { ...a, roots: willBe },
       domain,
       phase,
-      heirs.filter(({ roots: theirs }) => theirs.has(domain)),
+      heirs.filter((heir) => acceptedBy(heir).has(domain)),
     )
     if (named !== undefined) callers.set(domain, named)
   }
-  return settle({ at: a.at, roots, callers, strict: phase === 'clean' ? a.strict : b.strict || a.strict }, a, b)
+  return settle({ at: a.at, roots, file, callers, strict: phase === 'clean' ? a.strict : b.strict || a.strict }, a, b)
 }
 
 /** The very `a` or `b` where it is no different: what is rendered once need not be rendered again. */
 function settle(scope: Inbound, a: Inbound, b: Inbound): Inbound {
   const same = (other: Inbound): boolean =>
     scope.roots === other.roots &&
+    scope.file === other.file &&
     scope.strict === other.strict &&
     scope.callers.size === other.callers.size &&
     [...scope.callers].every(([domain, named]) => other.callers.get(domain) === named)
   return same(a) ? a : same(b) ? b : scope
 }
 
-function stageCallers(b: Inbound, a: Inbound, domain: TrustDomain, phase: Phase, heirs: readonly Inbound[]): Callers {
+type Scope = Pick<Inbound, 'roots' | 'callers'>
+
+function stageCallers(b: Scope, a: Scope, domain: TrustDomain, phase: Phase, heirs: readonly Inbound[]): Callers {
   const was = b.callers.get(domain)
   const willBe = a.callers.get(domain)
   if (phase === 'clean') return willBe
@@ -84,10 +102,19 @@ const foreign = (domains: readonly TrustDomain[], own: ReadonlySet<TrustDomain>)
   new Set(domains.filter((domain) => !own.has(domain)))
 
 function stageOutbound(b: Outbound, a: Outbound, phase: Phase): Outbound {
-  if (phase === 'guard') return b
-  if (phase !== 'open') return a
-  if (b.hosts.size === 0) return a
-  return { from: a.from, hosts: zip(b.hosts, a.hosts, (was, willBe) => unionRoots(was ?? new Map(), willBe ?? new Map())) }
+  const files = stageFiles(b, a, phase)
+  if (phase === 'guard') return files === b.files ? b : { ...b, files }
+  if (phase !== 'open' || b.hosts.size === 0) return files === a.files ? a : { ...a, files }
+  return { from: a.from, files, hosts: zip(b.hosts, a.hosts, (was, willBe) => unionRoots(was ?? new Map(), willBe ?? new Map())) }
+}
+
+function stageFiles(b: Outbound, a: Outbound, phase: Phase): Outbound['files'] {
+  if (b.files.size === 0 && a.files.size === 0) return phase === 'guard' ? b.files : a.files
+  const part = ({ hosts, files }: Outbound, host: string) => ({ roots: hosts.get(host) ?? new Map(), file: files.get(host) ?? NO_FILE })
+  const staged = [...new Set([...b.files.keys(), ...a.files.keys()])].map(
+    (host) => [host, stageFile(part(b, host), part(a, host), phase)] as const,
+  )
+  return new Map(staged.filter(([, file]) => file.roots.size > 0 || file.read))
 }
 
 /**
@@ -95,22 +122,32 @@ function stageOutbound(b: Outbound, a: Outbound, phase: Phase): Outbound {
  * Our own roots stay as they are.
  */
 export function narrowedInbound(b: Inbound, a: Inbound, own: ReadonlySet<TrustDomain>): Inbound {
-  const roots = narrowedRoots(b.roots, a.roots, own)
+  const wantedRoots = acceptedBy(a)
+  const roots = narrowedRoots(b.roots, wantedRoots, own)
+  const file = narrowedFile(b.file, (held) => narrowedRoots(held, wantedRoots, own))
+  const kept = acceptedBy({ roots, file })
   const callers = new Map<TrustDomain, readonly Principal[]>()
-  for (const domain of foreign([...b.roots.keys(), ...b.callers.keys()], own)) {
+  for (const domain of foreign([...acceptedBy(b).keys(), ...b.callers.keys()], own)) {
     const wanted = a.callers.get(domain)
-    const named = roots.has(domain) ? intersect(b.callers.get(domain), wanted) : wanted
+    const named = kept.has(domain) ? intersect(b.callers.get(domain), wanted) : wanted
     if (named !== undefined) callers.set(domain, named)
   }
-  return { at: b.at, roots, callers, strict: b.strict }
+  return { at: b.at, roots, file, callers, strict: b.strict }
 }
 
 export function narrowedOutbound(b: Outbound, a: Outbound, own: ReadonlySet<TrustDomain>): Outbound {
-  const hosts = [...b.hosts].flatMap(([host, roots]): [string, Roots][] => {
-    const wanted = a.hosts.get(host)
-    return wanted === undefined ? [] : [[host, narrowedRoots(roots, wanted, own)]]
-  })
-  return { from: b.from, hosts: new Map(hosts) }
+  const wanted = acceptedFrom(a)
+  const narrowed = (host: string, roots: Roots): Roots => narrowedRoots(roots, wanted.get(host) ?? new Map(), own)
+  return {
+    from: b.from,
+    hosts: new Map([...b.hosts].filter(([host]) => wanted.has(host)).map(([host, roots]) => [host, narrowed(host, roots)])),
+    files: new Map(
+      [...b.files].flatMap(([host, file]) => {
+        const kept = narrowedFile(file, (roots) => narrowed(host, roots))
+        return kept.read && wanted.has(host) ? [[host, kept] as const] : []
+      }),
+    ),
+  }
 }
 
 function narrowedRoots(b: Roots, a: Roots, own: ReadonlySet<TrustDomain>): Roots {
@@ -139,25 +176,25 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     )
   const inbound = [...b.inbound].flatMap(([key, scope]): [string, Inbound][] => {
     const wanted = a.inbound.get(key)
-    const roots = staying(scope.roots, wanted?.roots)
-    const callers = new Map([...scope.callers].filter(([domain]) => roots.has(domain) || wanted?.callers.has(domain)))
-    return [[key, { ...scope, roots, callers, strict: scope.strict && (roots.size > 0 || wanted !== undefined) }]]
+    const wantedRoots = wanted && acceptedBy(wanted)
+    const roots = staying(scope.roots, wantedRoots)
+    const file = narrowedFile(scope.file, (held) => staying(held, wantedRoots))
+    const kept = acceptedBy({ roots, file })
+    const callers = new Map([...scope.callers].filter(([domain]) => kept.has(domain) || wanted?.callers.has(domain)))
+    return [[key, { ...scope, roots, file, callers, strict: scope.strict && (kept.size > 0 || wanted !== undefined) }]]
   })
   const outbound = [...b.outbound].map(([key, scope]): [string, Outbound] => {
-    const wanted = a.outbound.get(key)?.hosts
-    return [key, { ...scope, hosts: new Map([...scope.hosts].map(([host, roots]) => [host, staying(roots, wanted?.get(host))])) }]
+    const there = a.outbound.get(key)
+    const wanted = there && acceptedFrom(there)
+    const hosts = new Map([...scope.hosts].map(([host, roots]) => [host, staying(roots, wanted?.get(host))]))
+    const files = [...scope.files].map(([host, file]) => [host, narrowedFile(file, (held) => staying(held, wanted?.get(host)))] as const)
+    return [key, { ...scope, hosts, files: new Map(files.filter(([, file]) => file.read)) }]
   })
   return {
     inbound: new Map(inbound),
     outbound: new Map(outbound),
     shares: new Map([...b.shares].filter(([name]) => a.shares.has(name))),
   }
-}
-
-function unionRoots(b: Roots, a: Roots): Roots {
-  if (b.size === 0) return a
-  if (a.size === 0) return b
-  return zip(b, a, (was, willBe) => [...new Map([...(was ?? []), ...(willBe ?? [])].map((root) => [root.fingerprint, root])).values()])
 }
 
 /** Both sets of callers at once; undefined is everybody. */

@@ -1,0 +1,47 @@
+/** Files of roots on their way into pods: what is written now is with them by a known time, or sooner when they are nudged. */
+import { NUDGED } from '../core/delivery.ts'
+import { isLabelled } from '../core/istio/mount.ts'
+import { isTrustMap } from '../core/istio/mounted.ts'
+import { isLive } from '../core/istio/pods.ts'
+import type { Manifest, Mesh, Observation, Step } from '../core/model.ts'
+import { simulate } from '../core/plan.ts'
+import type { Consent, World } from './world.ts'
+
+/** No order holds between a kubelet's watch on pods and its watch on ConfigMaps. */
+const AFTER_MS = 1_000
+
+/** What was observed, with the files as they were written just now, and the pods that were told to fetch them. */
+export async function sent(
+  mesh: Mesh,
+  written: readonly Step[],
+  observation: Observation,
+  consent: Consent,
+  world: World,
+): Promise<Observation> {
+  const maps = written.filter(({ after }) => after !== undefined && isTrustMap(after))
+  if (maps.length === 0 || !observation.objects.ok) return observation
+  const now = maps.map((step) => stamped(step, world.now())).reduce(simulate, observation)
+  if (consent.nudge !== true || mesh.nudge === undefined) return now
+  const namespaces = new Set(maps.map(({ after }) => after?.metadata.namespace))
+  const waiting = observation.objects.value.filter(
+    (object) => object.kind === 'Pod' && isLive(object) && isLabelled(object) && namespaces.has(object.metadata.namespace),
+  )
+  await world.sleep(AFTER_MS)
+  const at = world.now().toISOString()
+  await mesh.nudge(
+    waiting.map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name })),
+    at,
+  )
+  const objects = now.objects.ok ? now.objects.value.map((object) => (waiting.includes(object) ? nudged(object, at) : object)) : []
+  return { ...now, objects: { ok: true, value: objects } }
+}
+
+const stamped = (step: Step, at: Date): Step => {
+  const after = step.after as Manifest
+  return { ...step, after: { ...after, metadata: { ...after.metadata, writtenAt: at.toISOString() } } }
+}
+
+const nudged = (pod: Manifest, at: string): Manifest => ({
+  ...pod,
+  metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, [NUDGED]: at } },
+})
