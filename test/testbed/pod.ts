@@ -169,7 +169,7 @@ export class Pod {
     const containers = this.#containers.map((container) => ({
       name: container,
       image: container,
-      ...(container === 'istio-proxy' && { volumeMounts: injected.mounts }),
+      ...(container === 'istio-proxy' && { volumeMounts: injected.mounts, env: this.#proxyEnv }),
     }))
     const labels = { app: name, ...this.options.labels, ...(this.#proxy && meshLabels(cluster)) }
     const annotations = { ...this.options.annotations, ...(this.#proxy && { 'sidecar.istio.io/status': '{"revision":"default"}' }) }
@@ -183,6 +183,10 @@ export class Pod {
 
   get #hasApp(): boolean {
     return this.options.app ?? this.options.proxy !== 'router'
+  }
+
+  get #proxyEnv(): { name: string; value: string }[] {
+    return Object.entries({ ...this.home.proxyEnv, ...this.options.env }).map(([name, value]) => ({ name, value }))
   }
 
   get #containers(): string[] {
