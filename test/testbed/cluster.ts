@@ -9,6 +9,7 @@ import {
   address,
   type ClusterName,
   context,
+  DEFAULT_REVISION,
   HOST_ADDRESS,
   ISTIO_NAMESPACE,
   kubeletPort,
@@ -33,6 +34,8 @@ export class Cluster {
   readonly name: ClusterName
   readonly api: ApiServer
   readonly istiod: Istiod
+  /** Beside the first one. */
+  readonly moreIstiods: Istiod[] = []
   readonly pods: Pod[] = []
   readonly #binaries: Binaries
   readonly #options: IstiodOptions
@@ -63,12 +66,21 @@ export class Cluster {
     await this.istiod.install()
   }
 
-  /** Starts a pod and waits for its proxy. */
-  async pod(options: PodOptions): Promise<Pod> {
+  /** Another istiod, under the same CA: a replica of the first one, or of another revision (with a mesh config of its own). */
+  async addIstiod({ revision = DEFAULT_REVISION }: { readonly revision?: string } = {}): Promise<Istiod> {
+    const place = { number: this.moreIstiods.length + 2, revision }
+    const istiod = new Istiod(this.api, this.#binaries, this.#options, place)
+    this.moreIstiods.push(istiod)
+    await istiod.installBeside(this.istiod)
+    return istiod
+  }
+
+  /** Starts a pod and waits for its proxy. @param istiod what its proxy connects to. Default: the cluster's first */
+  async pod({ istiod = this.istiod, ...options }: PodOptions & { readonly istiod?: Istiod }): Promise<Pod> {
     const home = {
       cluster: this.name,
       kube: this.kube,
-      istiod: this.istiod,
+      istiod,
       binaries: this.#binaries,
       proxyEnv: {
         ...(this.#options.multiroot && { PROXY_CONFIG_XDS_AGENT: 'true' }),
@@ -125,8 +137,10 @@ export class Cluster {
   }
 
   async #switchTo(ca: MeshCa, others: readonly string[]): Promise<void> {
-    await this.istiod.useCa(ca, others)
-    await this.istiod.restart()
+    for (const istiod of [this.istiod, ...this.moreIstiods]) {
+      await istiod.useCa(ca, others)
+      await istiod.restart()
+    }
     const wanted = (ca.root.certificate + others.join('')).trim()
     await until(`cluster ${this.name} to publish its roots`, async () => (await this.publishedRoot()).trim() === wanted)
     await Promise.all(this.pods.map((pod) => pod.syncRoot()))

@@ -15,6 +15,9 @@ const PKI = runFile('pki')
 /** In the order a kube-apiserver's flags name them. */
 const FILES = { ca: 'ca.pem', serviceAccountKey: 'sa.key', tokens: 'tokens.csv' } as const
 
+/** The group that deploy/rbac.yaml grants its rights to. */
+const OPERATORS = 'entente-operators'
+
 /** What a kubeconfig holds about one cluster. */
 export interface Access {
   readonly server: string
@@ -25,13 +28,16 @@ export interface Access {
 export class ApiServer {
   readonly cluster: ClusterName
   readonly access: Access
+  /** As ann, whose group is `OPERATORS`: no rights but those that a test grants it. */
+  readonly operator: Access
   readonly kube: Kube
   readonly #binary: string
   #process: Process | undefined
 
-  constructor(cluster: ClusterName, access: Access, binary: string) {
+  constructor(cluster: ClusterName, access: Access, operator: Access, binary: string) {
     this.cluster = cluster
     this.access = access
+    this.operator = operator
     this.kube = new Kube(access)
     this.#binary = binary
   }
@@ -56,9 +62,9 @@ export class ApiServer {
 export async function startControlPlane(binaries: Binaries): Promise<Record<ClusterName, ApiServer>> {
   mkdirSync(PKI, { recursive: true, mode: 0o700 })
   const ca = await createRoot('CN=kube-ca')
-  const token = randomBytes(24).toString('base64url')
+  const [token, operators] = [randomBytes(24).toString('base64url'), randomBytes(24).toString('base64url')]
   write(FILES.ca, ca.certificate)
-  write(FILES.tokens, `${token},admin,admin,system:masters\n`)
+  write(FILES.tokens, `${token},admin,admin,system:masters\n${operators},ann,ann,${OPERATORS}\n`)
   const signer = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -75,7 +81,7 @@ export async function startControlPlane(binaries: Binaries): Promise<Record<Clus
     write(`${cluster}.pem`, leaf.certificate)
     write(`${cluster}.key`, leaf.key)
     const access = { server: `https://${apiServerAddress(cluster)}:6443`, ca: ca.certificate, token }
-    const made = new ApiServer(cluster, access, path.join(binaries.root, binaries.kubeApiserver))
+    const made = new ApiServer(cluster, access, { ...access, token: operators }, path.join(binaries.root, binaries.kubeApiserver))
     await made.start()
     return made
   }

@@ -1,11 +1,22 @@
-/** One istiod, in a network namespace of its own, and the objects by which an installation of it is found. */
+/** An istiod, in a network namespace of its own, and the objects by which an installation of it is found. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Binaries } from './build.ts'
 import type { ApiServer } from './control-plane.ts'
 import { kubeconfig } from './control-plane.ts'
-import { address, type ClusterName, ISTIO_NAMESPACE, ISTIOD_OCTET, istiodPod, netnsOf, runFile } from './layout.ts'
-import { createNetns, setHidden } from './network.ts'
+import type { KubeObject } from './kube.ts'
+import {
+  address,
+  type ClusterName,
+  DEFAULT_REVISION,
+  ISTIO_NAMESPACE,
+  ISTIOD_OCTET,
+  istiodPod,
+  netnsOf,
+  ofRevision,
+  runFile,
+} from './layout.ts'
+import { createNetns, deleteNetns, setHidden } from './network.ts'
 import { istiodObjects, runningAt, systemNamespace } from './objects.ts'
 import { createMeshCa, type MeshCa } from './pki.ts'
 import { type Process, start } from './processes.ts'
@@ -22,8 +33,18 @@ export interface IstiodOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
+/** Which istiod of its cluster. */
+export interface IstiodPlace {
+  /** 1 for the first one. */
+  readonly number: number
+  readonly revision: string
+}
+
+const FIRST: IstiodPlace = { number: 1, revision: DEFAULT_REVISION }
+
 export class Istiod {
   readonly cluster: ClusterName
+  readonly revision: string
   readonly address: string
   readonly netns: string
   readonly pod: string
@@ -35,10 +56,11 @@ export class Istiod {
   #generation = 0
   #ca: MeshCa | undefined
 
-  constructor(api: ApiServer, binaries: Binaries, options: IstiodOptions) {
+  constructor(api: ApiServer, binaries: Binaries, options: IstiodOptions, { number, revision }: IstiodPlace = FIRST) {
     this.cluster = api.cluster
-    this.address = address(api.cluster, ISTIOD_OCTET)
-    this.pod = istiodPod(api.cluster)
+    this.revision = revision
+    this.address = address(api.cluster, ISTIOD_OCTET + number - 1)
+    this.pod = istiodPod(api.cluster, number)
     this.netns = netnsOf(api.cluster, ISTIO_NAMESPACE, this.pod)
     this.#api = api
     this.#binary = path.join(binaries.root, binaries.pilotDiscovery)
@@ -46,7 +68,7 @@ export class Istiod {
     this.#env = {
       ISTIO_MULTIROOT_MESH: String(options.multiroot),
       CLUSTER_ID: api.cluster,
-      REVISION: 'default',
+      REVISION: revision,
       PILOT_CERT_PROVIDER: 'istiod',
       // Envoy is not Istio's own build: the three features that need Istio's filters are off.
       PILOT_ENABLE_METADATA_EXCHANGE: 'false',
@@ -72,10 +94,35 @@ export class Istiod {
 
   /** Writes its objects and starts it. The CustomResourceDefinitions must be there. */
   async install(): Promise<void> {
-    const objects = istiodObjects(this.cluster, this.address, this.#env, this.#multiroot)
-    await Promise.all([createNetns(this.netns, this.address), this.useCa(await this.nextCa()), this.#api.kube.apply(...objects)])
-    await this.#reportStatus()
+    await this.#set(await this.nextCa(), this.#objects())
+    const one = { replicas: 1, readyReplicas: 1, availableReplicas: 1, updatedReplicas: 1 }
+    const name = ofRevision('istiod', this.revision)
+    await this.#api.kube.patch({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: ISTIO_NAMESPACE, name }, { status: one }, 'status')
+  }
+
+  /** The same beside an istiod that is installed: another replica of its revision, or another revision. */
+  async installBeside(first: Istiod): Promise<void> {
+    const objects = this.#objects()
+    await this.#set(first.ca, first.revision === this.revision ? objects.filter(({ kind }) => kind === 'Pod') : objects)
+  }
+
+  /** Scales it away: no process, no pod. */
+  async remove(): Promise<void> {
+    await this.stop()
+    await this.#api.kube.delete({ apiVersion: 'v1', kind: 'Pod', namespace: ISTIO_NAMESPACE, name: this.pod })
+    await deleteNetns(this.netns)
+  }
+
+  #objects(): KubeObject[] {
+    const { cluster, pod, address, revision } = this
+    return istiodObjects({ cluster, pod, address, revision, env: this.#env, multiroot: this.#multiroot })
+  }
+
+  async #set(ca: MeshCa, objects: readonly KubeObject[]): Promise<void> {
+    await Promise.all([createNetns(this.netns, this.address), this.useCa(ca), this.#api.kube.apply(...objects)])
     await this.start()
+    const pod = { apiVersion: 'v1', kind: 'Pod', namespace: ISTIO_NAMESPACE, name: this.pod }
+    await this.#api.kube.patch(pod, runningAt(this.address, ['discovery'], true), 'status')
   }
 
   /** A CA that nobody uses yet: its subjects and keys are new. */
@@ -110,8 +157,8 @@ export class Istiod {
     writeFileSync(config, kubeconfig({ [this.cluster]: this.#api.access }), { mode: 0o600 })
     const env = { PATH: process.env.PATH ?? '', HOME: directory, POD_NAMESPACE: ISTIO_NAMESPACE, POD_NAME: this.pod, ...this.#env }
     const args = ['discovery', '--kubeconfig', config, '--ctrlz_port', '0']
-    this.#process = start(`istiod-${this.cluster}`, 'ip', ['netns', 'exec', this.netns, this.#binary, ...args], { env, cwd: directory })
-    await until(`istiod ${this.cluster}`, () => this.#isReady(), 60_000)
+    this.#process = start(this.pod, 'ip', ['netns', 'exec', this.netns, this.#binary, ...args], { env, cwd: directory })
+    await until(this.pod, () => this.#isReady(), 60_000)
   }
 
   async stop(): Promise<void> {
@@ -129,20 +176,12 @@ export class Istiod {
   }
 
   async #isReady(): Promise<boolean> {
-    if (this.#process?.alive() !== true) throw new Hopeless(`istiod ${this.cluster} ended: ${this.#process?.lastWords()}`)
+    if (this.#process?.alive() !== true) throw new Hopeless(`${this.pod} ended: ${this.#process?.lastWords()}`)
     return (await fetch(`http://${this.address}:8080/ready`, { signal: AbortSignal.timeout(1_000) })).ok
   }
 
   /** Its working directory: it finds what is mounted relative to it. */
   get #directory(): string {
-    return runFile('istiod', this.cluster)
-  }
-
-  async #reportStatus(): Promise<void> {
-    const { kube } = this.#api
-    const one = { replicas: 1, readyReplicas: 1, availableReplicas: 1, updatedReplicas: 1 }
-    const pod = { apiVersion: 'v1', kind: 'Pod', namespace: ISTIO_NAMESPACE, name: this.pod }
-    await kube.patch(pod, runningAt(this.address, ['discovery'], true), 'status')
-    await kube.patch({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: ISTIO_NAMESPACE, name: 'istiod' }, { status: one }, 'status')
+    return runFile('istiod', this.pod)
   }
 }

@@ -1,11 +1,10 @@
 /** Kubernetes objects that an installer, a controller manager or a kubelet would write. */
 import { stringify } from 'yaml'
 import type { KubeObject } from './kube.ts'
-import { type ClusterName, ISTIO_NAMESPACE, istiodPod, MESH_ID, network, nodeName, trustDomain } from './layout.ts'
+import { type ClusterName, ISTIO_NAMESPACE, MESH_ID, network, nodeName, ofRevision, trustDomain } from './layout.ts'
 
 export const GATEWAY = 'istio-eastwestgateway'
 
-const ISTIOD_LABELS = { app: 'istiod', istio: 'pilot', 'istio.io/rev': 'default' }
 const ISTIOD_PORTS: readonly ServicePort[] = [
   { name: 'grpc-xds', port: 15010, targetPort: 15010 },
   { name: 'https-dns', port: 15012, targetPort: 15012 },
@@ -86,20 +85,26 @@ export const runningAt = (ip: string, containers: readonly string[], ready: bool
 export const systemNamespace = (cluster: ClusterName): KubeObject =>
   namespaceObject(ISTIO_NAMESPACE, { 'topology.istio.io/network': network(cluster) })
 
-/** What an installation of istiod is found by. @param env shown in the Deployment and the Pod */
-export function istiodObjects(
-  cluster: ClusterName,
-  address: string,
-  env: Readonly<Record<string, string>>,
-  multiroot: boolean,
-): KubeObject[] {
-  const pod = istiodPod(cluster)
-  const metadata = { namespace: ISTIO_NAMESPACE, labels: ISTIOD_LABELS }
-  const variables = Object.entries(env).map(([name, value]) => ({ name, value }))
+export interface Installation {
+  readonly cluster: ClusterName
+  readonly pod: string
+  readonly address: string
+  readonly revision: string
+  /** Shown in the Deployment and the Pod. */
+  readonly env: Readonly<Record<string, string>>
+  readonly multiroot: boolean
+}
+
+/** What an installation of istiod is found by. */
+export function istiodObjects({ cluster, pod, address, revision, env, multiroot }: Installation): KubeObject[] {
+  const labels = { app: 'istiod', istio: 'pilot', 'istio.io/rev': revision }
+  const metadata = { namespace: ISTIO_NAMESPACE, labels }
+  const name = ofRevision('istiod', revision)
+  const variables = Object.entries(env).map(([variable, value]) => ({ name: variable, value }))
   const container = { name: 'discovery', image: 'istio/pilot:testbed', args: ['discovery'], env: variables }
   const spec = { serviceAccountName: 'istiod', containers: [container] }
-  const template = { metadata: { labels: ISTIOD_LABELS }, spec }
-  const found = service(ISTIO_NAMESPACE, 'istiod', ISTIOD_PORTS, ISTIOD_LABELS)
+  const template = { metadata: { labels }, spec }
+  const found = service(ISTIO_NAMESPACE, name, ISTIOD_PORTS, labels)
   return [
     systemNamespace(cluster),
     serviceAccount(ISTIO_NAMESPACE, 'istiod'),
@@ -107,14 +112,14 @@ export function istiodObjects(
     {
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: { ...metadata, name: 'istio' },
+      metadata: { ...metadata, name: ofRevision('istio', revision) },
       data: { mesh: meshConfig(cluster, multiroot), meshNetworks: 'networks: {}' },
     },
     {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: { ...metadata, name: 'istiod' },
-      spec: { replicas: 1, selector: { matchLabels: { app: 'istiod' } }, template },
+      metadata: { ...metadata, name },
+      spec: { replicas: 1, selector: { matchLabels: { app: 'istiod', 'istio.io/rev': revision } }, template },
     },
     { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, name: pod }, spec: { ...spec, nodeName: nodeName(cluster) } },
     found,
