@@ -3,19 +3,8 @@ import { isCanary } from './istio/canary.ts'
 import { isTrustMap, readMountedFilter, readTrustMap } from './istio/mounted.ts'
 import { readWorkloads, targetsOf } from './istio/pinned.ts'
 import { isGateway, podsIn } from './istio/pods.ts'
-import { acceptName, reachName, readState } from './istio/render.ts'
-import {
-  acceptedFrom,
-  type Inbound,
-  type MeshState,
-  NO_FILE,
-  noInbound,
-  noOutbound,
-  type Outbound,
-  type Roots,
-  type RootsFile,
-  acceptedBy as rootsOf,
-} from './istio/state.ts'
+import { acceptName, mountedName, reachName, readState } from './istio/render.ts'
+import { type Inbound, type MeshState, NO_FILE, noInbound, noOutbound, type Outbound, type Roots, type RootsFile } from './istio/state.ts'
 import type { Change, Manifest, Workloads } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
@@ -35,7 +24,7 @@ export function changesOf(
   own: ReadonlySet<TrustDomain>,
 ): readonly Change[] {
   const objects = [before, after].filter((object) => object !== undefined)
-  if (objects.some(isCanary)) return objects.flatMap((object) => canaryGoes(object, to, own))
+  if (objects.some(isCanary)) return objects.flatMap((object) => canaryGoes(object, from, to, own))
   const inbound = [...new Set(objects.flatMap((object) => placesOf(object).inbound))].flatMap((key) => {
     const was = from.inbound.get(key)
     const becomes = to.inbound.get(key)
@@ -43,7 +32,10 @@ export function changesOf(
     if (scope === undefined) return []
     const b = was ?? noInbound(scope.at)
     const a = becomes ?? noInbound(scope.at)
-    return compare(acceptedBy(b, own), acceptedBy(movedInbound(objects[0] as Manifest, b, a), own), own)
+    const moved = movedInbound(objects[0] as Manifest, b, a)
+    return inParts(b.file.read || moved.file.read, describeWorkloads(scope.at), (mount, where) =>
+      compare(acceptedBy(partOf(b, mount), own, where), acceptedBy(partOf(moved, mount), own, where), own),
+    )
   })
   const outbound = [...new Set(objects.flatMap((object) => placesOf(object).outbound))].flatMap((key) => {
     const was = from.outbound.get(key)
@@ -52,10 +44,27 @@ export function changesOf(
     if (scope === undefined) return []
     const b = was ?? noOutbound(scope.from)
     const a = becomes ?? noOutbound(scope.from)
-    return compareHosts(b, movedOutbound(objects[0] as Manifest, b, a), own)
+    const moved = movedOutbound(objects[0] as Manifest, b, a)
+    const reads = [...b.files.values(), ...moved.files.values()].some((file) => file.read)
+    return inParts(reads, describeWorkloads(scope.from), (mount, where) =>
+      compareHosts(hostsOf(b, mount), hostsOf(moved, mount), own, where),
+    )
   })
   return [...inbound, ...outbound]
 }
+
+/** Pods with the mount and pods without it are two kinds once a filter reads files; what befalls both is told once. */
+function inParts(reads: boolean, where: string, changes: (mount: boolean, where: string) => readonly Change[]): readonly Change[] {
+  if (!reads) return changes(false, where)
+  const [with_, without] = [changes(true, where), changes(false, where)]
+  if (JSON.stringify(with_) === JSON.stringify(without)) return with_
+  return [...changes(true, `${where} with the mount`), ...changes(false, `${where} without the mount`)]
+}
+
+const partOf = (scope: Inbound, mount: boolean): Inbound => (mount && scope.file.read ? { ...scope, roots: scope.file.roots } : scope)
+
+const hostsOf = ({ hosts, files }: Outbound, mount: boolean): ReadonlyMap<string, Roots> =>
+  mount ? new Map([...hosts, ...[...files].flatMap(([host, { read, roots }]) => (read ? [[host, roots] as const] : []))]) : hosts
 
 /** Each object moves its own part only: a filter the roots or whether a file is read, a ConfigMap the file, a policy the callers. */
 function movedInbound(object: Manifest, b: Inbound, a: Inbound): Inbound {
@@ -78,17 +87,27 @@ function movedOutbound(object: Manifest, b: Outbound, a: Outbound): Outbound {
 }
 
 /** What one workload had ahead of its set, and the set does not get. */
-function canaryGoes(object: Manifest, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
+function canaryGoes(object: Manifest, from: MeshState, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
   const { of, at, inbound, outbound } = [...(readState([object]).canaries?.values() ?? [])][0] ?? {}
   if (at === undefined) return []
-  const scope = [...to.inbound.values()].find((other) => acceptName(other.at) === of)
-  const reach = [...to.outbound.values()].find((other) => reachName(other.from) === of)
+  const mount = readMountedFilter(object).length > 0
+  const named = (name: string): boolean => of === name || of === mountedName(name)
+  const scope = [...to.inbound.values()].find((other) => named(acceptName(other.at)))
+  const reach = [...to.outbound.values()].find((other) => named(reachName(other.from)))
   const callers = scope?.callers ?? new Map()
+  const where = describeWorkloads(at)
+  const [then, thenTo] = [scope ?? noInbound(at), reach ?? noOutbound(at)]
+  // What a canary reads is not in the canary.
+  const files = new Map([
+    ...[...from.inbound.values()].map(({ file }) => [file.name, file.roots] as const),
+    ...[...from.outbound.values()].flatMap((other) => [...other.files.values()].map((file) => [file.name, file.roots] as const)),
+  ])
+  const held = (file: RootsFile): RootsFile => ({ ...file, roots: files.get(file.name) ?? file.roots })
+  const ahead = inbound && { ...inbound, callers, file: held(inbound.file) }
+  const reached = outbound && { ...outbound, files: new Map([...outbound.files].map(([host, file]) => [host, held(file)])) }
   const changes = [
-    ...(inbound === undefined
-      ? []
-      : compare(acceptedBy({ ...inbound, callers }, own), acceptedBy({ ...(scope ?? noInbound(at)), at }, own), own)),
-    ...(outbound === undefined ? [] : compareHosts(outbound, { ...(reach ?? noOutbound(at)), from: at }, own)),
+    ...(ahead === undefined ? [] : compare(acceptedBy(partOf(ahead, mount), own, where), acceptedBy(partOf(then, mount), own, where), own)),
+    ...(reached === undefined ? [] : compareHosts(hostsOf(reached, mount), hostsOf(thenTo, mount), own, where)),
   ]
   return changes.filter(({ effect }) => effect === 'narrows')
 }
@@ -110,16 +129,16 @@ function placesOf(object: Manifest): { readonly inbound: readonly string[]; read
   return { inbound: targets.includes('FILTER_CHAIN') ? [key] : [], outbound: targets.includes('CLUSTER') ? [key] : [] }
 }
 
-function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>): Accepted {
+function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>, where: string): Accepted {
   return new Map(
-    [...rootsOf(scope)].map(([domain, roots]) => {
+    [...scope.roots].map(([domain, roots]) => {
       const named: readonly Principal[] | undefined = scope.callers.get(domain)
       return [
         domain,
         {
           roots: roots.map((root) => root.fingerprint),
           callers: own.has(domain) ? [] : (named ?? [`${domain}/*`]),
-          where: describeWorkloads(scope.at),
+          where,
         },
       ]
     }),
@@ -144,9 +163,12 @@ function compare(before: Accepted, after: Accepted, own: ReadonlySet<TrustDomain
   })
 }
 
-function compareHosts(before: Outbound, after: Outbound, own: ReadonlySet<TrustDomain>): Change[] {
-  const at = describeWorkloads(before.from)
-  const [was, willBe] = [acceptedFrom(before), acceptedFrom(after)]
+function compareHosts(
+  was: ReadonlyMap<string, Roots>,
+  willBe: ReadonlyMap<string, Roots>,
+  own: ReadonlySet<TrustDomain>,
+  at: string,
+): Change[] {
   const hosts = [...new Set([...was.keys(), ...willBe.keys()])]
   return hosts.flatMap((host) => {
     const b: Roots = was.get(host) ?? new Map()

@@ -209,7 +209,7 @@ describe('a federation file is refused', () => {
       message: /second entry for cluster-b trusting cluster-a/,
       hint: /one entry/,
     },
-    ...(['mounted', 'mesh', 'anchors'] as const).map((distribution) => ({
+    ...(['mesh', 'anchors'] as const).map((distribution) => ({
       name: `the distribution ${distribution}`,
       change: (s: Spec) => void Object.assign(first(s), { distribution }),
       path: 'spec.trust.0.distribution',

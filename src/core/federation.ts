@@ -5,7 +5,7 @@ import { reportSharedHomes } from './homes.ts'
 import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Workloads } from './model.ts'
 import { type Principal, parsePrincipal, trustDomainOf } from './spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from './spiffe/trust-domain.ts'
-import { describeWorkloads, relation } from './workloads.ts'
+import { describeWorkloads, relation, workloadsKey } from './workloads.ts'
 
 /** What is wrong with a federation file, and where: `path` leads into the document. */
 export interface Problem {
@@ -16,12 +16,14 @@ export interface Problem {
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 const label = (what: string) => z.string().regex(LABEL, `${what} is a DNS label: a-z 0-9 -, at most 63 characters`)
-const selector = z.record(
-  z.string().regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'not a label key'),
-  z
-    .string()
-    .regex(/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/, 'not a label value; quote it if YAML reads it as a number or boolean'),
-)
+const selector = z
+  .record(
+    z.string().regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'not a label key'),
+    z
+      .string()
+      .regex(/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/, 'not a label value; quote it if YAML reads it as a number or boolean'),
+  )
+  .refine((labels) => !('entente.dev/mounted' in labels), 'entente.dev/mounted marks pods with the mount; it is added where it belongs')
 const place = { namespace: label('a namespace').optional(), selector: selector.optional() }
 const date = z
   .string()
@@ -42,6 +44,10 @@ const schema = z.strictObject({
           network: z.string().optional(),
           cluster: z.strictObject({ context: z.string().min(1).optional(), directory: z.string().min(1).optional() }).optional(),
           istio: z.strictObject({ namespace: label('a namespace') }).optional(),
+          kubeletSync: z
+            .string()
+            .regex(/^[1-9]\d{0,3}s$/, 'want seconds: 60s')
+            .optional(),
         }),
       )
       .min(1),
@@ -118,7 +124,7 @@ const HINTS: Readonly<Record<string, string>> = {
   apiVersion: 'write apiVersion: entente.dev/v1alpha1',
   kind: 'write kind: Federation',
   mtls: 'enforce writes a STRICT PeerAuthentication; require only checks that there is one',
-  distribution: 'write pinned: nothing to restart, roots bound to their trust domain',
+  distribution: 'write pinned: nothing to restart; or mounted: one restart for each pod, then no drain when roots change',
   callers: 'list principals such as cluster-a.example/ns/NAMESPACE/sa/ACCOUNT',
 }
 
@@ -217,6 +223,7 @@ function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Mem
             },
           }),
       istioNamespace: entry.istio?.namespace ?? 'istio-system',
+      ...(entry.kubeletSync === undefined ? {} : { kubeletSyncSeconds: Number.parseInt(entry.kubeletSync, 10) }),
     })
   })
   return members
@@ -242,7 +249,6 @@ function readPair(entry: { truster: string; trusted: string }, path: readonly (s
 }
 
 const LATER: Readonly<Record<string, string>> = {
-  mounted: 'the mounted distribution is not built yet',
   mesh: 'the mesh distribution is not built yet, and it cannot bind a root to its trust domain',
   anchors: 'the anchors distribution is not built yet',
 }
@@ -250,7 +256,7 @@ const LATER: Readonly<Record<string, string>> = {
 function readTrust(entry: TrustEntry, path: readonly (string | number)[], members: Members, report: Report): Trust[] {
   const pair = readPair(entry, path, members, report)
   const later = LATER[entry.distribution]
-  if (later !== undefined) report([...path, 'distribution'], later, 'write pinned')
+  if (later !== undefined) report([...path, 'distribution'], later, 'write pinned or mounted')
   if ((entry.accept ?? []).length + (entry.reach ?? []).length === 0) {
     report(path, 'says neither what to accept nor what to reach', 'add accept (inbound) or reach (outbound), or remove it')
   }
@@ -363,10 +369,20 @@ function reportRepeatedPairs(entries: readonly TrustEntry[], report: Report): vo
 function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
   for (const side of ['accept', 'reach'] as const) {
     const seen = new Map<string, Workloads[]>()
+    const travels = new Map<string, string>()
     entries.forEach((entry, i) => {
       ;(entry[side] ?? []).forEach((item, j) => {
         if (item.namespace === undefined) return
         const at: Workloads = { namespace: item.namespace, ...(item.selector === undefined ? {} : { labels: item.selector }) }
+        const way = travels.get(`${entry.truster} ${workloadsKey(at)}`) ?? entry.distribution
+        if (way !== entry.distribution) {
+          report(
+            ['spec', 'trust', i, 'distribution'],
+            `${describeWorkloads(at)} has its roots ${way} in another entry already`,
+            `one set of workloads has one distribution: write ${way} here, or ${entry.distribution} there`,
+          )
+        }
+        travels.set(`${entry.truster} ${workloadsKey(at)}`, way)
         const key = `${entry.truster} ${item.namespace}`
         const others = seen.get(key) ?? []
         const other = others.find((known) => relation(at, known) === 'overlapping')

@@ -45,8 +45,10 @@ function last(patches: readonly Json[]): Json[] {
   return patches.filter((patch) => patch.priority === priority)
 }
 
-/** `DOMAIN ROOT` for every certificate bound to a domain by these patches. */
-function bound(patches: readonly Json[]): Set<string> {
+/** `DOMAIN ROOT` for every certificate bound to a domain by these patches, inside them or in the file that they name. */
+function bound(patches: readonly Json[], objects: readonly Manifest[], { namespace }: Place): Set<string> {
+  const files = patches.flatMap((patch) => dig(patch, `${SOCKET}.custom_validator_config.typed_config.trust_bundles.filename`) as string[])
+  if (files.length > 0) return new Set(files.flatMap((file) => inFile(file, objects, namespace)))
   const domains = patches.flatMap((patch) => dig(patch, `${SOCKET}.custom_validator_config.typed_config.trust_domains.*`) as Json[])
   return new Set(
     domains.flatMap((entry) => {
@@ -60,10 +62,20 @@ function bound(patches: readonly Json[]): Set<string> {
   )
 }
 
+/** What the kubelet would put there: every key of the namespace's ConfigMaps is a file. */
+function inFile(path: string, objects: readonly Manifest[], namespace: string): string[] {
+  const maps = objects.filter(
+    (o) => o.kind === 'ConfigMap' && o.metadata.namespace === namespace && o.metadata.name.startsWith('entente-trust'),
+  )
+  const [text] = maps.flatMap((map) => dig(map, 'data')).map((data) => (data as Record<string, string>)[path.replace(/^.*\//, '')])
+  const domains = Object.entries((JSON.parse(text ?? '{}') as Json).trust_domains ?? {})
+  return domains.flatMap(([domain, bundle]) => dig(bundle, 'keys.*.x5c.*').map((base64) => `${domain} ${base64}`))
+}
+
 /** `DOMAIN ROOT` that decide at this workload's inbound listeners; undefined: no filter, Istio's own list decides. */
 export function inboundRoots(objects: readonly Manifest[], at: Place): ReadonlySet<string> | undefined {
   const patches = filtersAt(objects, at, 'FILTER_CHAIN')
-  return patches.length === 0 ? undefined : bound(last(patches))
+  return patches.length === 0 ? undefined : bound(last(patches), objects, at)
 }
 
 const named = (pattern: unknown, caller: string): boolean =>
@@ -87,7 +99,9 @@ export function acceptedInbound(objects: readonly Manifest[], at: Place, callers
   const accepted = callers
     .filter((caller) => sans.some((prefix) => `spiffe://${caller}`.startsWith(prefix)) && !denied(objects, at, caller))
     .flatMap((caller) =>
-      [...bound(last(patches))].filter((pair) => pair.startsWith(`${caller.split('/')[0]} `)).map((pair) => `${pair} ${caller}`),
+      [...bound(last(patches), objects, at)]
+        .filter((pair) => pair.startsWith(`${caller.split('/')[0]} `))
+        .map((pair) => `${pair} ${caller}`),
     )
   return new Set(accepted)
 }
@@ -98,7 +112,7 @@ export function acceptedOutbound(objects: readonly Manifest[], at: Place): Reado
   const hostOf = (patch: Json): unknown => dig(patch, 'match.cluster.service')[0]
   return new Set(
     [...new Set(patches.map(hostOf))].flatMap((host) =>
-      [...bound(last(patches.filter((patch) => hostOf(patch) === host)))].map((pair) => `${host} ${pair}`),
+      [...bound(last(patches.filter((patch) => hostOf(patch) === host)), objects, at)].map((pair) => `${host} ${pair}`),
     ),
   )
 }

@@ -17,11 +17,16 @@ const SCOPES: readonly Workloads[] = [
   { namespace: 'two' },
 ]
 /** One workload in each scope, and one in none. */
-export const PLACES: readonly Place[] = [
+const BARE: readonly Place[] = [
   { namespace: 'one', labels: { app: 'x' } },
   { namespace: 'one', labels: { app: 'y', tier: 'front' } },
   { namespace: 'one', labels: { app: 'z' } },
   { namespace: 'two', labels: { app: 'x' } },
+]
+/** All of them without the mount, then all of them with it. */
+export const PLACES: readonly Place[] = [
+  ...BARE,
+  ...BARE.map(({ namespace, labels }) => ({ namespace, labels: { ...labels, 'entente.dev/mounted': 'trust' } })),
 ]
 const HOSTS = ['s.one.svc.cluster.local', 't.two.svc.cluster.local']
 
@@ -60,13 +65,15 @@ const reaches: fc.Arbitrary<readonly Reach[]> = fc.array(
 
 const bundle = (of: TrustDomain): fc.Arbitrary<Bundle> => fc.subarray(anchors(of)).map((some) => bundleOf(of, ...some))
 
+const distribution = fc.constantFrom('pinned' as const, 'mounted' as const)
+
 const trust = (of: TrustDomain): fc.Arbitrary<Intent['trusts'][number]> =>
   fc
-    .record({ accept: accepts(of), reach: reaches, bundle: fc.option(bundle(of), { nil: undefined, freq: 6 }) })
-    .map(({ accept, reach, bundle: roots }) => ({
+    .record({ distribution, accept: accepts(of), reach: reaches, bundle: fc.option(bundle(of), { nil: undefined, freq: 6 }) })
+    .map(({ distribution, accept, reach, bundle: roots }) => ({
       truster: aMember.name,
       trusted: member(of.split('.')[0] ?? ''),
-      distribution: 'pinned',
+      distribution,
       accept,
       reach,
       trustDomain: of,

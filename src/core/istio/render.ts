@@ -88,6 +88,8 @@ function metadata(
 }
 
 export const acceptName = (at: Inbound['at']): string => `entente-accept-${workloadsSlug(at)}`
+/** The filter of the same set for pods with the mount. */
+export const mountedName = (filter: string): string => `${filter}-mounted`
 export const reachName = (from: Outbound['from']): string => `entente-reach-${workloadsSlug(from)}`
 
 function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
@@ -129,7 +131,7 @@ function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
           {
             apiVersion: 'networking.istio.io/v1alpha3',
             kind: 'EnvoyFilter',
-            metadata: metadata(`${name}-mounted`, where, '1', author),
+            metadata: metadata(mountedName(name), where, '1', author),
             spec: mountedInboundFilter(scope, author.own),
           },
         ]
@@ -147,7 +149,7 @@ function outboundObjects(scope: Outbound, author: Author): readonly Manifest[] {
   })
   return [
     ...([...scope.hosts.values()].some((roots) => roots.size > 0) ? [filter(name, outboundFilter(scope))] : []),
-    ...([...scope.files.values()].some((file) => file.read) ? [filter(`${name}-mounted`, mountedOutboundFilter(scope))] : []),
+    ...([...scope.files.values()].some((file) => file.read) ? [filter(mountedName(name), mountedOutboundFilter(scope))] : []),
   ]
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { acceptedInbound, acceptedOutbound, denied, inboundRoots } from '../../../test/support/accepts.ts'
 import { aMember, callersOf, FOREIGN, intent, LOCAL, liveOwn, localCallers, PLACES } from '../../../test/support/arbitraries.ts'
 import { A, CLIENT, NOW, principal } from '../../../test/support/federations.ts'
-import { observation, service } from '../../../test/support/observations.ts'
+import { observation, pod, service } from '../../../test/support/observations.ts'
 import { keyOf, sameContent } from '../manifest.ts'
 import type { Intent, Manifest, Observation, Phase, Step } from '../model.ts'
 import { course, plan, simulate } from '../plan.ts'
@@ -12,12 +12,12 @@ import { objectOf } from '../view.ts'
 import { canaryOf } from './canary.ts'
 import { readWorkloads } from './pinned.ts'
 import { authorOf, render, renderState } from './render.ts'
-import { wantedState } from './state.ts'
+import { acceptedBy, acceptedFrom, wantedState } from './state.ts'
 import { covers, intersect, PHASES } from './transition.ts'
 
 const SERVICES = [service('one/s'), service('two/t')]
 /** The scope that each place is in. */
-const KEYS = ['one/app=x', 'one/app=y,tier=front', '', 'two/']
+const KEYS = [1, 2].flatMap(() => ['one/app=x', 'one/app=y,tier=front', '', 'two/'])
 const FOREIGN_CALLERS = FOREIGN.flatMap(callersOf)
 
 const see = (wanted: Intent, objects: readonly Manifest[]): Observation =>
@@ -68,17 +68,19 @@ const leftBy = ({ canaries }: { canaries: boolean }): fc.Arbitrary<readonly Mani
       const seen = see(second, render(first))
       const { steps } = planned(second, seen)
       const upTo = Math.floor(part * steps.length)
-      const ours = objectsOf(steps.slice(0, upTo).reduce(simulate, seen)).filter((o) => o.kind !== 'Service')
+      const ours = objectsOf(steps.slice(0, upTo).reduce(simulate, seen)).filter((o) => !['Service', 'Pod'].includes(o.kind))
       const guarded = steps.slice(upTo).every((step) => step.phase !== 'guard')
       const opening = steps.slice(upTo).filter((step) => step.phase === 'open' && step.after?.kind === 'EnvoyFilter')
       return killed && guarded
         ? [...ours, ...opening.flatMap(({ after }) => (after === undefined ? [] : [canaryOf(after, readWorkloads(after))]))]
         : ours
     })
-const inPlace = leftBy({ canaries: false })
+const pods = fc.subarray([...PLACES]).map((places) => places.map(({ namespace, labels }, i) => pod(`${namespace}/p${i}`, labels)))
+const somewhere = (left: fc.Arbitrary<readonly Manifest[]>) => fc.tuple(left, pods).map(([ours, around]) => [...ours, ...around])
+const inPlace = somewhere(leftBy({ canaries: false }))
 
 const seeds = fc.array(fc.integer(), { minLength: 1, maxLength: 20 })
-const situation = fc.record({ before: leftBy({ canaries: true }), wanted: intent(), seeds })
+const situation = fc.record({ before: somewhere(leftBy({ canaries: true })), wanted: intent(), seeds })
 const withoutCanaries = fc.record({ before: inPlace, wanted: intent(), seeds })
 
 describe('every apply, step by step', () => {
@@ -100,7 +102,7 @@ describe('every apply, step by step', () => {
       }),
       { numRuns: 150 },
     )
-  })
+  }, 30_000)
 
   it('ends where it was meant to end, and there nothing is left to do', () => {
     fc.assert(
@@ -108,7 +110,7 @@ describe('every apply, step by step', () => {
         const seen = see(wanted, before)
         const going = course(wanted, seen)
         const after = shuffled(planned(wanted, seen).steps, order).reduce(simulate, seen)
-        const ours = objectsOf(after).filter((o) => o.kind !== 'Service')
+        const ours = objectsOf(after).filter((o) => !['Service', 'Pod'].includes(o.kind))
         const target = going === undefined ? [] : renderState(going.after, authorOf(wanted))
         expect(ours.length).toBe(target.length)
         for (const object of target) expect(ours.some((other) => sameContent(other, object))).toBe(true)
@@ -170,15 +172,15 @@ describe('every apply, step by step', () => {
         let seen = see(wanted, before)
         const was = accepted(before)
         const going = course(wanted, seen)
+        const { inbound, outbound } = wantedState(wanted, going?.before)
+        const rootsAt = {
+          in: new Map([...inbound].map(([key, scope]) => [key, acceptedBy(scope)])),
+          out: new Map([...outbound].map(([key, scope]) => [key, acceptedFrom(scope)])),
+        }
         const wantedAt = (what: string) => {
           const [place, side, ...words] = what.split(' ')
           const key = KEYS[Number(place)] ?? ''
-          const roots =
-            side === 'in'
-              ? wantedState(wanted, going?.before).inbound.get(key)?.roots
-              : wantedState(wanted, going?.before)
-                  .outbound.get(key)
-                  ?.hosts.get(words.shift() ?? '')
+          const roots = side === 'in' ? rootsAt.in.get(key) : rootsAt.out.get(key)?.get(words.shift() ?? '')
           return roots?.has(words[0] as typeof LOCAL) ?? false
         }
         for (const step of shuffled(closing(seen).steps, order)) {
