@@ -3,6 +3,7 @@ import { changesOf, drained } from './changes.ts'
 import { digestOf } from './digest.ts'
 import { distinct, error, type Finding, warning } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
+import { accountsOf, plannedImpact } from './impact/planned.ts'
 import { bridged } from './istio/bridge.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
@@ -134,7 +135,16 @@ function planMesh(
   }
   const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => other.message === f.message))
   const left = [...(going.before.canaries?.values() ?? [])].map((canary) => canaryLeft(intent, canary))
-  return { steps, findings: [...going.checked.findings, ...unwritable, ...left, ...announcedRoots(intent, observation)] }
+  return {
+    steps,
+    findings: [
+      ...going.checked.findings,
+      ...unwritable,
+      ...left,
+      ...announcedRoots(intent, observation),
+      ...impactOf(intent, going, seen, [...current.values()]),
+    ],
+  }
 }
 
 const canaryLeft = ({ member }: Intent, { of, at }: Canary): Finding =>
@@ -144,6 +154,20 @@ const canaryLeft = ({ member }: Intent, { of, at }: Canary): Finding =>
     `has what EnvoyFilter ${at.namespace}/${of} was to say, ahead of the other workloads: an apply did not end, or is under way`,
     'entente apply goes on from there, and takes it away',
   )
+
+/** What policies of others make of it. */
+function impactOf(intent: Intent, going: Course, seen: Seens, after: readonly Manifest[]): readonly Finding[] {
+  const { istio, objects } = seen.get(intent.member.name) as Observation
+  if (!istio.ok || !objects.ok) return []
+  const others = objects.value.filter((object) => ownerOf(object) !== intent.owner)
+  return plannedImpact({
+    intent,
+    facts: istio.value,
+    states: going,
+    objects: { before: objects.value, after: [...others, ...after] },
+    accounts: () => accountsOf(intent, seen),
+  })
+}
 
 /** Whether the objects are as wanted already, to the letter. */
 function isDone(current: ReadonlyMap<string, Manifest>, { after, author }: Course): boolean {

@@ -32,20 +32,22 @@ interface Wanted {
 const OURS = { labels: `${MANAGED_BY}=entente` }
 
 function wanted(interest: Interest, istioNamespace: string): readonly Wanted[] {
-  const everywhere = [PEER_AUTHENTICATION, ENVOY_FILTER, DESTINATION_RULE, SERVICE_ENTRY, GATEWAY].map((resource) => ({
-    resource,
-    selection: {},
-  }))
-  const ours = [CONFIG_MAP, AUTHORIZATION_POLICY].map((resource) => ({ resource, selection: OURS }))
+  const everywhere = [AUTHORIZATION_POLICY, PEER_AUTHENTICATION, ENVOY_FILTER, DESTINATION_RULE, SERVICE_ENTRY, GATEWAY].map(
+    (resource) => ({
+      resource,
+      selection: {},
+    }),
+  )
+  const ours = { resource: CONFIG_MAP, selection: OURS }
   const near = [...new Set(interest.namespaces)].flatMap((namespace) =>
-    [AUTHORIZATION_POLICY, SERVICE, ENDPOINT_SLICE, POD].map((resource) => ({ resource, selection: { namespace } })),
+    [SERVICE, ENDPOINT_SLICE, POD].map((resource) => ({ resource, selection: { namespace } })),
   )
   const roots = {
     resource: CONFIG_MAP,
     selection: { namespace: istioNamespace },
     keep: (o: Manifest) => o.metadata.name.endsWith('-root-cert') || o.metadata.name === 'istio-ca-crl',
   }
-  return [...everywhere, ...ours, ...near, roots]
+  return [...everywhere, ours, ...near, roots]
 }
 
 /** All of them or none: a list that failed is not an empty one. */

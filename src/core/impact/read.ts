@@ -1,0 +1,52 @@
+/** Policies, workloads and identities out of objects that came from a cluster or from files. */
+import type { Finding } from '../finding.ts'
+import { isGateway, isLive } from '../istio/pods.ts'
+import { at, strings, text } from '../manifest.ts'
+import type { IstioFacts, Manifest } from '../model.ts'
+import { isPolicy, type Policy, readPolicy } from './policy.ts'
+import type { Admission } from './situation.ts'
+import type { WorkloadSet } from './workload-set.ts'
+
+const known = new WeakMap<Manifest, ReturnType<typeof readPolicy>>()
+
+/** The same value for the same object: what did not change is seen at a glance. */
+export function readPolicies(objects: readonly Manifest[]): {
+  readonly policies: readonly Policy[]
+  readonly findings: readonly Finding[]
+} {
+  const read = objects.filter(isPolicy).map((object) => {
+    const made = known.get(object) ?? readPolicy(object)
+    known.set(object, made)
+    return made
+  })
+  return { policies: read.map(({ policy }) => policy), findings: read.flatMap(({ findings }) => findings) }
+}
+
+/** What policies see of the pods that run. */
+export const workloadsIn = (objects: readonly Manifest[]): readonly WorkloadSet[] =>
+  objects
+    .filter((object) => object.kind === 'Pod' && isLive(object) && !isGateway(object, objects))
+    .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', labels: strings(metadata.labels) }))
+
+/** The SPIFFE IDs of the service accounts that exist, or that pods run as. */
+export function identitiesIn(objects: readonly Manifest[], trustDomain: string): readonly string[] {
+  const ids = objects.flatMap((object) => {
+    const namespace = object.metadata.namespace ?? 'default'
+    if (object.kind === 'ServiceAccount') return [`spiffe://${trustDomain}/ns/${namespace}/sa/${object.metadata.name}`]
+    if (object.kind !== 'Pod' || !isLive(object)) return []
+    return [`spiffe://${trustDomain}/ns/${namespace}/sa/${text(at(object, 'spec', 'serviceAccountName')) || 'default'}`]
+  })
+  return [...new Set(ids)].sort()
+}
+
+/** Without what filters of ours let in. */
+export const admissionOf = (
+  facts: Pick<IstioFacts, 'trustDomain' | 'aliases' | 'extraDomains' | 'authorizers' | 'rootNamespace'>,
+): Admission => ({
+  trustDomain: facts.trustDomain,
+  aliases: facts.aliases,
+  extra: facts.extraDomains ?? [],
+  pinned: [],
+  rootNamespace: facts.rootNamespace,
+  ...(facts.authorizers === undefined ? {} : { authorizers: facts.authorizers }),
+})
