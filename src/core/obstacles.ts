@@ -1,8 +1,9 @@
 /**
- * Objects that cannot be written: somebody else's under our name, or too large. The scope they are part of is not
- * widened: a filter without its policy would let everybody of a domain in.
+ * Objects that cannot be written: somebody else's under our name, too large, or a filter that does not fit. The scope they
+ * are part of is not widened: a filter without its policy would let everybody of a domain in.
  */
 import { error, type Finding } from './finding.ts'
+import { unfit } from './istio/fits.ts'
 import { isTrustMap, readTrustMap } from './istio/mounted.ts'
 import { type Author, renderState, sizeOf } from './istio/render.ts'
 import { EMPTY, type MeshState } from './istio/state.ts'
@@ -22,11 +23,14 @@ export const MAX_BYTES = 1_000_000
 
 export function obstacles(intent: Intent, wanted: MeshState, author: Author, objects: readonly Manifest[]): Obstacles {
   const others = othersObjects(intent, objects)
-  const against = (part: Partial<MeshState>): readonly Finding[] =>
-    renderState({ ...EMPTY, ...part }, author).flatMap((object) => {
+  const against = (part: Partial<MeshState>): readonly Finding[] => {
+    const rendered = renderState({ ...EMPTY, ...part }, author)
+    const unwritable = rendered.flatMap((object) => {
       const other = others.get(keyOf(object))
       return [...(other === undefined ? [] : [ownedBy(intent, other)]), ...(sizeOf(object) > MAX_BYTES ? [tooLarge(object, intent)] : [])]
     })
+    return [...unwritable, ...unfit(rendered, objects, intent.member.istioNamespace, intent.member.name)]
+  }
   const inbound = [...wanted.inbound].map(([key, scope]) => ({ key, findings: against({ inbound: new Map([[key, scope]]) }) }))
   const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
   // Files of many sets share a ConfigMap.
