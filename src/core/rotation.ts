@@ -63,9 +63,9 @@ export function rotation(input: RotationInput): Rotation {
     observation?.istio.ok === true && observation.istio.value.presented.ok ? observation.istio.value.presented.value : undefined
   const signs = presented && anchorOf(presented, bundle.anchors, now).anchor?.fingerprint
   const late = leaving.length === 0 ? [] : lateHolders(input)
-  const held = staying.map((root) => gate('held', root, [...late, ...unannounced(input, root)]))
-  const unused = leaving.map((root) => gate('unused', root, vouchesForNobody(root, now) ? [] : waitsForLeaves(input, staying, root)))
   const switched = signs !== undefined && kept.has(signs)
+  const held = staying.map((root) => gate('held', root, [...late, ...unannounced(input, root, switched)]))
+  const unused = leaving.map((root) => gate('unused', root, vouchesForNobody(root, now) ? [] : waitsForLeaves(input, staying, root)))
   const until = presented && switched ? drained(presented, longestLeaf(observation)) : undefined
   return {
     member: member.name,
@@ -78,6 +78,7 @@ export function rotation(input: RotationInput): Rotation {
     ...(until === undefined || leaving.length === 0 ? {} : { drained: until }),
     findings: [
       ...(leaving.length > 0 && switched ? early(member, held) : []),
+      ...announced(member, bundle, observation),
       ...(presented !== undefined && signs === undefined ? [unknownSigner(member, bundle, presented, observation, now)] : []),
       ...staying.flatMap((root) => endsTooSoon(member, root, observation, now)),
     ],
@@ -127,14 +128,15 @@ function lateHolders({ member, bundle, intents, seen }: RotationInput): readonly
 }
 
 /** The mesh's own proxies learn a root from their next certificate, where no filter of ours tells them. */
-function unannounced({ member, seen, now }: RotationInput, root: Anchor): readonly string[] {
+function unannounced({ member, seen, now }: RotationInput, root: Anchor, switched: boolean): readonly string[] {
   if (member.home === undefined) return []
   const observation = seen.get(member.name)
   if (observation?.own.ok !== true) return [`the roots that ${member.name} gives to its own workloads`]
   if (!observation.own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint))
     return [`${member.name}, which does not give it to its own workloads yet (istio-ca-root-cert)`]
+  // Once its CA switched, its owner may change these roots again: since when this one is among them is not told any more.
+  if (observation.ownSince === undefined || switched) return []
   const life = longestLeaf(observation)
-  if (observation.ownSince === undefined) return []
   const until = new Date(observation.ownSince.getTime() + life.milliseconds)
   return until <= now
     ? []
@@ -161,6 +163,21 @@ function early({ name }: Member, held: readonly Gate[]): readonly Finding[] {
       `entente rotate ${name} brings it there; or let the CA sign under the old root again, which everybody still holds`,
     ),
   ]
+}
+
+/** A root that its own mesh has and nobody approved: the beginning of a rotation, or somebody else's. */
+function announced({ name }: Member, bundle: Bundle, observation: Observation | undefined): readonly Finding[] {
+  const approved = new Set(bundle.anchors.map((anchor) => anchor.fingerprint))
+  return (observation?.own.ok === true ? observation.own.value.anchors : [])
+    .filter((anchor) => !approved.has(anchor.fingerprint))
+    .map((anchor) =>
+      error(
+        'own-root-unknown',
+        name,
+        `its mesh announces the root ${anchor.fingerprint}, which nobody approved: what its CA signs with it is refused where a filter of ours stands`,
+        `entente rotate ${name} accepts it beside those that are approved`,
+      ),
+    )
 }
 
 function unknownSigner(

@@ -124,9 +124,13 @@ export class Cluster {
   /**
    * A new root CA, made without telling anyone: `cacerts` replaced, istiod restarted, the pods' mounted root brought up to date.
    * @param ca one that `addRoot` announced. Default: one never seen before
+   * @param beside CAs whose roots stay in the bundle, as long as their leaves live
    */
-  async newRoot(ca?: MeshCa): Promise<void> {
-    await this.#switchTo(ca ?? (await this.istiod.nextCa()), [])
+  async newRoot(ca?: MeshCa, beside: readonly MeshCa[] = []): Promise<void> {
+    await this.#switchTo(
+      ca ?? (await this.istiod.nextCa()),
+      beside.map(({ root }) => root.certificate),
+    )
   }
 
   /** Publishes another root beside the present one, which still signs. @returns the CA to switch to, with `newRoot` */
