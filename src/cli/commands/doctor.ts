@@ -1,5 +1,5 @@
 /** `doctor`: whether clusters are fit for federation, and what to do where they are not. Reads only; no Secret, no exec. */
-import { CHECKS, type Check } from '../../core/doctor/check.ts'
+import type { Check } from '../../core/doctor/check.ts'
 import { diagnose } from '../../core/doctor/diagnose.ts'
 import type { Looked } from '../../core/doctor/looked.ts'
 import { type Patient, type Question, questionOf, questionOfContexts } from '../../core/doctor/question.ts'
