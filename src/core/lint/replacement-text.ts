@@ -35,13 +35,28 @@ const memberLines = ({ name, trustDomain, guessed }: MeantMember): readonly stri
   `      cluster: { directory: ${quote(name)} }   # a folder for Git to deliver; or { context: NAME } of your kubeconfig`,
 ]
 
-const trustLines = ({ truster, trusted, accept, reach }: MeantTrust): readonly string[] => [
-  `    - truster: ${quote(truster)}`,
-  `      trusted: ${quote(trusted)}`,
-  '      distribution: pinned',
-  ...(accept.length === 0 ? [] : ['      accept:', ...accept.flatMap(acceptLines)]),
-  ...(reach.length === 0 ? [] : ['      reach:', ...reach.flatMap(reachLines)]),
-]
+function trustLines({ truster, trusted, accept, reach }: MeantTrust, _: number, all: readonly MeantTrust[]): readonly string[] {
+  const back = all.find((other) => other.truster === trusted && other.trusted === truster)
+  return [
+    `    - truster: ${quote(truster)}`,
+    `      trusted: ${quote(trusted)}`,
+    '      distribution: pinned',
+    ...(accept.length === 0 ? [] : ['      accept:', ...accept.flatMap(acceptLines)]),
+    ...(reach.length === 0 ? reachExample(back) : ['      reach:', ...reach.flatMap(reachLines)]),
+  ]
+}
+
+/** Which workloads call what is seldom in the manifests of those who are called. */
+function reachExample(back: MeantTrust | undefined): readonly string[] {
+  const [entry] = back?.accept ?? []
+  if (back === undefined || entry === undefined) return []
+  const host = `${entry.at.labels?.app ?? 'my-app'}.${entry.at.namespace}.svc.cluster.local`
+  return [
+    `      # change: which workloads of ${back.trusted} call what in ${back.truster}`,
+    '      # reach:',
+    `      #   - { namespace: ${printable(entry.at.namespace)}, services: [{ host: ${printable(host)} }] }`,
+  ]
+}
 
 const acceptLines = ({ at, callers, guessed }: MeantAccept): readonly string[] => [
   `        - namespace: ${quote(at.namespace)}`,

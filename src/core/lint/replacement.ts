@@ -52,6 +52,8 @@ export interface MeantTrust {
 }
 
 const DOMAIN = /^[a-z0-9._-]{1,255}$/
+const LABEL_KEY = /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/
+const LABEL_VALUE = /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 export function replacementFor(context: Context): Replacement | undefined {
@@ -87,6 +89,12 @@ const mentionsRoots = ({ resources }: Context): boolean =>
 
 function addScope(policy: Resource, alias: string, context: Context, members: Members, trust: (a: string, b: string) => MeantTrust): void {
   if (!DOMAIN.test(alias)) return
+  if (alias === 'cluster.local') {
+    members.notes.push(
+      `${policy.title}: cluster.local is only Istio's default; give that mesh a trust domain of its own, then name it here`,
+    )
+    return
+  }
   const own = members.ownOf(policy, alias)
   const [truster, trusted] = [members.name(own), members.name(alias)]
   const namespace = policy.namespace === '' ? 'default' : policy.namespace
@@ -96,6 +104,10 @@ function addScope(policy: Resource, alias: string, context: Context, members: Me
   }
   const labels = strings(field(policy, 'spec', 'selector', 'matchLabels'))
   const at: Workloads = { namespace, ...(Object.keys(labels).length === 0 ? {} : { labels }) }
+  if (!Object.entries(labels).every(([key, value]) => LABEL_KEY.test(key) && LABEL_VALUE.test(value))) {
+    members.notes.push(`${policy.title}: its selector has labels that no workload can have`)
+    return
+  }
   const { accept } = trust(truster, trusted)
   // Equal scopes are one; scopes that overlap are refused by plan.
   if (accept.some((other) => relation(other.at, at) !== 'disjoint')) {
