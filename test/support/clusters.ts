@@ -84,7 +84,7 @@ export async function istiod(x: string, more: Partial<IstiodSeen> = {}): Promise
     env: { CLUSTER_ID: x },
     ready: true,
     said: ok(said(x)),
-    presented: ok(chainDer),
+    presented: ok(await chainOf(x, 'istio-system/sa/istiod')),
     ...more,
   }
 }
