@@ -54,14 +54,20 @@ export async function readAdmission(path: string, io: Io): Promise<Admission> {
   return admissionOf(parseMeshConfig(path, [typeof inner === 'string' ? inner : JSON.stringify(inner)]))
 }
 
+export interface WrittenIdentity {
+  /** As the file spells it. */
+  readonly written: string
+  readonly id: string
+}
+
 /** One on each line, or a list in JSON or YAML; `spiffe://` may be left out. @throws FederationError file-unreadable, spiffe-id-invalid */
-export async function readIdentities(path: string, io: Io): Promise<readonly string[]> {
+export async function readIdentities(path: string, io: Io): Promise<readonly WrittenIdentity[]> {
   const source = Buffer.from(await read(path, io)).toString('utf8')
   return source
     .split(/[\n,]/)
     .map((line) => line.replace(/^[\s[{]*(- )?["']?|["']?[\s\]]*(#.*)?$/g, ''))
     .filter((line) => line !== '')
-    .map((line) => parseSpiffeId(line.startsWith('spiffe://') ? line : `spiffe://${line}`))
+    .map((written) => ({ written, id: parseSpiffeId(written.startsWith('spiffe://') ? written : `spiffe://${written}`) }))
 }
 
 async function read(path: string, io: Io): Promise<Uint8Array> {

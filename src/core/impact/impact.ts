@@ -180,7 +180,9 @@ interface Found {
 
 const spiffeId = (domain: string, [namespace, account]: Cell): string => `spiffe://${domain}/ns/${namespace.value}/sa/${account.value}`
 const shown = (domains: readonly string[]): string =>
-  domains.length === 1 ? String(domains[0]) : `${domains[0]} (and ${domains.length - 1} more trust domains)`
+  domains.length === 1
+    ? String(domains[0])
+    : `${domains[0]} (and ${domains.length - 1} more trust ${domains.length === 2 ? 'domain' : 'domains'})`
 
 /** What one policy lets in at one place. */
 function widen(policy: ReadyPolicy, place: Place, found: Found, accounts: Accounts): void {
