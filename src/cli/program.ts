@@ -23,6 +23,12 @@ function wholeNumber(value: string): bigint {
   return BigInt(value)
 }
 
+function labelPairs(value: string): Readonly<Record<string, string>> {
+  const pairs = value.split(',').map((pair) => /^([^=]+)=([^=]*)$/.exec(pair.trim()))
+  if (pairs.some((pair) => pair === null)) throw new InvalidArgumentError('want labels: app=server,tier=back')
+  return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']))
+}
+
 const fileOption = (): Option =>
   new Option('-f, --file <path>', 'the federation file; what stands beside it is found by it').default('federation.yaml')
 const outputOption = (): Option => new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text')
@@ -100,6 +106,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--consent <step...>', 'carry out these steps only, by id')
     .option('--override-gate <reason>', 'carry out steps whose gate is closed; goes on the record')
     .option('--force-conflicts', 'take fields over from other managers')
+    .option('--accept-impact', 'go on where existing policies let in more than the callers (impact-past-callers)')
     .option('--no-canary', 'give what opens to all workloads of a scope at once, not to one of them first')
     .option('--watch', 'again every 15 seconds until ^C: puts back what drifts, closes what ends')
     .addOption(outputOption())
@@ -124,6 +131,23 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
     .addOption(outputOption())
     .action(async (truster, trusted, options) => run((await import('./commands/sever.ts')).run({ ...options, truster, trusted }, io)))
+
+  federated(
+    'impact',
+    'what a change of trust lets in: for each AuthorizationPolicy the foreign identities newly accepted, and why',
+    'entente impact\nentente impact --truster cluster-b --trusted cluster-a --as mesh\nentente impact --policies policies.yaml --mesh mesh.yaml --trusted cluster-a.example --as alias',
+  )
+    .option('--policies <path>', 'from files instead of clusters: AuthorizationPolicies (a directory; -: stdin); several times', collect)
+    .option('--mesh <file>', 'with --policies: the mesh config as it is (alone, as ConfigMap, Helm values or IstioOperator)')
+    .option('--mesh-after <file>', 'with --policies: the mesh config to be')
+    .option('--truster <member>', 'only this member')
+    .option('--trusted <name>', 'what if it trusted this member, or trust domain')
+    .addOption(new Option('--as <how>', 'with --trusted: in a filter, in caCertificates, as an alias').choices(['pinned', 'mesh', 'alias']))
+    .option('--namespace <name>', 'only workloads of this namespace')
+    .addOption(new Option('--labels <pairs>', 'only workloads with exactly these labels: app=server,tier=back').argParser(labelPairs))
+    .option('--identities <file>', 'SPIFFE IDs to give a verdict on, one a line (-: stdin); examples are taken from them')
+    .addOption(outputOption())
+    .action(async (options) => run((await import('./commands/impact.ts')).run(options, io)))
 
   command(
     root,
