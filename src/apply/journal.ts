@@ -2,7 +2,8 @@
 import { digestOf } from '../core/digest.ts'
 import { FederationError } from '../core/errors.ts'
 import { type Finding, fromError } from '../core/finding.ts'
-import type { AuditDraft, AuditEntry, Digest, Gate, MemberName, Mesh, Step } from '../core/model.ts'
+import { title } from '../core/manifest.ts'
+import type { AuditDraft, AuditEntry, Digest, Gate, Manifest, MemberName, Mesh, Step } from '../core/model.ts'
 import { checkWitness, seal } from '../core/record.ts'
 import type { Consent, Outcome, RecordStore, World } from './world.ts'
 
@@ -39,7 +40,7 @@ export class Journal {
       ...said(consent, world),
       action: 'begin',
       plan: planDigest(steps),
-      steps: steps.map(({ id, member, changes }) => ({ id, member, changes })),
+      steps: steps.map(({ id, member, changes, before, after }) => ({ id, member, object: title((after ?? before) as Manifest), changes })),
     })
     let head = record.at(-1)
     for (const draft of drafts) {

@@ -188,7 +188,13 @@ export function program(io: Io, version: string, run: Run): Command {
     .action(async (member, options) => run((await import('./commands/rotate.ts')).run({ ...options, member }, io)))
 
   const audit = root.command('audit').description('the record: who trusted whom, when and why')
-  federated('log', 'print the record', 'entente audit log', audit)
+  federated(
+    'log',
+    'print the record, or who trusted one root from when to when',
+    'entente audit log\nentente audit log --fingerprint sha256:9f2c…',
+    audit,
+  )
+    .option('--fingerprint <sha256>', 'who trusted this root, from when to when, on whose word')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/audit.ts')).log(options, io)))
   federated('verify', 'check that nothing was changed, cut or forked', 'entente audit verify', audit)
@@ -196,7 +202,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--offline', 'check the file alone, without asking the clusters for the head they remember')
     .action(async (options) => run((await import('./commands/audit.ts')).verify(options, io)))
   federated('export', 'print the entries as canonical JSON, one a line', 'entente audit export --fingerprint sha256:9f2c…', audit)
-    .option('--fingerprint <sha256>', 'only entries that name this root')
+    .option('--fingerprint <sha256>', 'only entries that say who trusted this root, from when to when')
     .action(async (options) => run((await import('./commands/audit.ts')).exportRecord(options, io)))
 
   command(

@@ -317,8 +317,8 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
   | {
       readonly action: 'begin'
       readonly plan: Digest
-      /** `member`: absent in records from before it was written. */
-      readonly steps: readonly { readonly id: Digest; readonly member?: MemberName; readonly changes: readonly Change[] }[]
+      /** `member` and `object` are absent in records from before they were written. */
+      readonly steps: readonly { readonly id: Digest; readonly member?: MemberName; readonly object?: string; readonly changes: readonly Change[] }[]
     }
   | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: Finding }
   | { readonly action: 'override'; readonly gate: Gate }

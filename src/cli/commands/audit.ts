@@ -2,6 +2,7 @@
 import { access } from 'node:fs/promises'
 import { FederationError } from '../../core/errors.ts'
 import { error, type Finding, fromError, hasErrors, warning } from '../../core/finding.ts'
+import { entriesAbout, history, type Span, type Word } from '../../core/history.ts'
 import type { AuditEntry } from '../../core/model.ts'
 import { checkWitness, printEntry, unfinished } from '../../core/record.ts'
 import { parseFingerprint } from '../../core/x509/anchor.ts'
@@ -9,8 +10,9 @@ import type { Io, Output } from '../io.ts'
 import { count, findingsText, table } from '../text.ts'
 import { type FileOptions, filesOf, meshesOf, openRecord, recordPath } from '../workspace.ts'
 
-export async function log(options: FileOptions & { output: Output }, io: Io): Promise<number> {
+export async function log(options: FileOptions & { output: Output; fingerprint?: string }, io: Io): Promise<number> {
   const entries = await entriesOf(options)
+  if (options.fingerprint !== undefined) return tellHistory(history(entries, parseFingerprint(options.fingerprint)), options.output, io)
   if (options.output === 'json') {
     io.print(JSON.stringify(entries, null, 2))
     return 0
@@ -24,6 +26,23 @@ export async function log(options: FileOptions & { output: Output }, io: Io): Pr
     entry.reason,
   ])
   io.print(entries.length === 0 ? 'The record is empty.' : table([['SEQ', 'AT', 'BY', 'ACTION', 'WHAT', 'REASON'], ...rows], io.columns))
+  return 0
+}
+
+/** Who trusted a root, from when to when, on whose word. */
+function tellHistory(spans: readonly Span[], output: Output, io: Io): number {
+  if (output === 'json') io.print(JSON.stringify(spans, null, 2))
+  else if (spans.length === 0) io.print('Nobody ever approved or trusted this root, as far as the record goes.')
+  else {
+    const said = ({ at, by, reason }: Word): string[] => [at.toISOString(), `${by.name} (${by.via})${reason === '' ? '' : `: ${reason}`}`]
+    const rows = spans.map(({ what, where, trustDomain, from, until, unfinished }) => [
+      `${what} ${what === 'approved' ? 'here' : `in ${where}`}${unfinished ? ', or begun' : ''}`,
+      trustDomain,
+      ...said(from),
+      ...(until === undefined ? ['-', 'still'] : said(until)),
+    ])
+    io.print(table([['', 'AS A ROOT OF', 'FROM', 'BY', 'UNTIL', 'BY'], ...rows], io.columns))
+  }
   return 0
 }
 
@@ -113,8 +132,8 @@ async function witnesses(entries: readonly AuditEntry[], options: FileOptions, i
 /** Canonical entries, one a line: what a third party can check again. */
 export async function exportRecord(options: FileOptions & { fingerprint?: string }, io: Io): Promise<number> {
   const entries = await entriesOf(options)
-  const root = options.fingerprint === undefined ? undefined : parseFingerprint(options.fingerprint)
-  for (const entry of entries) if (root === undefined || printEntry(entry).includes(root)) io.print(printEntry(entry))
+  const chosen = options.fingerprint === undefined ? entries : entriesAbout(entries, parseFingerprint(options.fingerprint))
+  for (const entry of chosen) io.print(printEntry(entry))
   return 0
 }
 

@@ -1,0 +1,115 @@
+/** Who trusted a root, from when to when, on whose word: read off the record alone. */
+import type { Actor, AuditEntry, Digest } from './model.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
+import type { Fingerprint } from './x509/anchor.ts'
+
+export interface Word {
+  readonly at: Date
+  readonly by: Actor
+  readonly reason: string
+}
+
+export interface Span {
+  /** Whose: `approved` for the federation, `trusted` in one mesh. */
+  readonly what: 'approved' | 'trusted'
+  /** The mesh whose proxies were given it; `?` in a record from before meshes were named. */
+  readonly where: string
+  readonly trustDomain: TrustDomain
+  readonly from: Word
+  /** Absent: it still is. */
+  readonly until?: Word
+  /** The apply that gave it was interrupted: it may not have come so far. */
+  readonly unfinished?: true
+}
+
+/** In the order in which they began. */
+export function history(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
+  return [...approvals(record, root), ...holdings(record, root)].sort((a, b) => a.from.at.getTime() - b.from.at.getTime())
+}
+
+const word = ({ at, actor, reason }: AuditEntry): Word => ({ at, by: actor, reason })
+
+/** An approval is of a bundle as a whole: it ends with the next one of the same domain that leaves the root out. */
+function approvals(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
+  const open = new Map<TrustDomain, Word>()
+  const spans: Span[] = []
+  const span = (trustDomain: TrustDomain, from: Word): Span => ({ what: 'approved', where: 'federation', trustDomain, from })
+  for (const entry of record) {
+    if (entry.action !== 'approve') continue
+    const since = open.get(entry.trustDomain)
+    const named = entry.roots.includes(root)
+    if (named && since === undefined) open.set(entry.trustDomain, word(entry))
+    if (!named && since !== undefined) {
+      spans.push({ ...span(entry.trustDomain, since), until: word(entry) })
+      open.delete(entry.trustDomain)
+    }
+  }
+  return [...spans, ...[...open].map(([trustDomain, from]) => span(trustDomain, from))]
+}
+
+/** A mesh holds a root from the first step that gave it to some object until the last one that took it away. */
+function holdings(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
+  const held = new Map<string, { readonly count: number; readonly span: Span }>()
+  const last = new Map<string, Digest>()
+  const spans: Span[] = []
+  for (const { step, said, unfinished } of carriedOut(record)) {
+    const object = `${step.member} ${step.object}`
+    // What an interrupted apply did may stand in the next one again: the same step, nothing between.
+    if (last.get(object) === step.id) continue
+    last.set(object, step.id)
+    for (const change of step.changes.filter(({ of, what }) => of === 'root' && what === root)) {
+      const where = step.member ?? '?'
+      const key = `${where} ${change.trusted}`
+      const before = held.get(key)
+      const count = (before?.count ?? 0) + (change.effect === 'widens' ? 1 : -1)
+      const span = before?.span ?? {
+        what: 'trusted' as const,
+        where,
+        trustDomain: change.trusted,
+        from: said,
+        ...(unfinished ? { unfinished: true as const } : {}),
+      }
+      if (count > 0) held.set(key, { count, span })
+      else if (before !== undefined) {
+        spans.push({ ...span, until: said })
+        held.delete(key)
+      }
+    }
+  }
+  return [...spans, ...[...held.values()].map(({ span }) => span)]
+}
+
+type Begin = AuditEntry & { readonly action: 'begin' }
+
+interface CarriedOut {
+  readonly step: Begin['steps'][number]
+  readonly said: Word
+  readonly unfinished: boolean
+}
+
+/** The steps of every apply: what its `end` says was done, or, of one that has no end, all that it may have done. */
+function carriedOut(record: readonly AuditEntry[]): readonly CarriedOut[] {
+  const ends = new Map(record.flatMap((entry) => (entry.action === 'end' ? [[entry.begin, entry] as const] : [])))
+  return record.flatMap((entry) => {
+    if (entry.action !== 'begin') return []
+    const end = ends.get(entry.hash)
+    const done = end && new Set(end.done)
+    return entry.steps
+      .filter((step) => done === undefined || done.has(step.id))
+      .map((step) => ({ step, said: word(end ?? entry), unfinished: end === undefined }))
+  })
+}
+
+/** The entries that say so, with the ends of applies that gave or took the root, and approvals that left it out. */
+export function entriesAbout(record: readonly AuditEntry[], root: Fingerprint): readonly AuditEntry[] {
+  const begins = new Set(record.filter((entry) => names(entry, root)).map((entry) => entry.hash))
+  const lasting = new Set(approvals(record, root).flatMap(({ until }) => until?.at.getTime() ?? []))
+  return record.filter(
+    (entry) =>
+      names(entry, root) ||
+      (entry.action === 'end' && begins.has(entry.begin)) ||
+      (entry.action === 'approve' && lasting.has(entry.at.getTime())),
+  )
+}
+
+const names = (entry: AuditEntry, root: Fingerprint): boolean => JSON.stringify(entry).includes(root)
