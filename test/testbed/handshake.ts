@@ -1,0 +1,72 @@
+/** Handshakes by the hundred: within this process, from the host, so that one takes milliseconds. For what came of it in detail: `raw` (traffic.ts). */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect } from 'node:tls'
+import type { Identity } from './pki.ts'
+
+export interface HandshakeOptions {
+  readonly port?: number
+  /** What an earlier one left: to resume it. */
+  readonly session?: Buffer
+  readonly timeoutMs?: number
+}
+
+export interface Handshake {
+  /** The proxy let it through: something was answered. */
+  readonly accepted: boolean
+  readonly resumed: boolean
+  /** A ticket that was given out. */
+  readonly session?: Buffer
+}
+
+/** A mutual-TLS handshake with the proxy at an address, whoever it is, and one request. */
+export function handshake(address: string, { certificate, key }: Identity, options: HandshakeOptions = {}): Promise<Handshake> {
+  const { port = 8080, session, timeoutMs = 5_000 } = options
+  return new Promise((resolve) => {
+    let ticket: Buffer | undefined
+    const how = { host: address, port, cert: certificate, key, rejectUnauthorized: false, ALPNProtocols: ['istio'] }
+    const socket = connect({ ...how, ...(session && { session }) })
+    const end = (accepted: boolean): void => {
+      const resumed = socket.isSessionReused()
+      socket.destroy()
+      resolve({ accepted, resumed, ...(ticket && { session: ticket }) })
+    }
+    socket.setTimeout(timeoutMs, () => end(false))
+    socket.on('session', (given: Buffer) => {
+      ticket = given
+    })
+    socket.on('secureConnect', () => socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'))
+    socket.on('data', () => end(true)) // the proxy's answer comes after its tickets
+    socket.on('error', () => end(false))
+    socket.on('close', () => end(false))
+  })
+}
+
+/** One handshake after the other until it is stopped. */
+export class Attempts {
+  tried = 0
+  accepted = 0
+  readonly #target: () => string
+  readonly #leaf: () => Promise<Identity>
+  #ended = false
+  #running: Promise<void>
+
+  /** @param target the address to try next. @param leaf a new one for each try: its CA may change meanwhile */
+  constructor(target: () => string, leaf: () => Promise<Identity>, everyMs = 100) {
+    this.#target = target
+    this.#leaf = leaf
+    this.#running = this.#run(everyMs)
+  }
+
+  async stop(): Promise<void> {
+    this.#ended = true
+    await this.#running
+  }
+
+  async #run(everyMs: number): Promise<void> {
+    while (!this.#ended) {
+      this.tried += 1
+      if ((await handshake(this.#target(), await this.#leaf())).accepted) this.accepted += 1
+      await sleep(everyMs)
+    }
+  }
+}
