@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { Bed } from '../test/testbed/bed.ts'
 import { walkthrough } from '../test/testbed/topology.ts'
 import { call } from '../test/testbed/traffic.ts'
+import { Beyond } from './beyond.ts'
 
 const RUNS = 5
 const PATIENCE_MS = 20_000
@@ -34,12 +35,17 @@ spec:
 const bed = await Bed.up({ progress: (line) => console.error(line) })
 const folder = await mkdtemp(join(tmpdir(), 'entente-bench-'))
 try {
-  const { client } = await walkthrough(bed)
+  const { client, server } = await walkthrough(bed)
+  const inReach = new Map([
+    ['cluster-a', client],
+    ['cluster-b', server],
+  ])
   const file = join(folder, 'federation.yaml')
-  const entente = (...args: string[]): Promise<void> => run(process.execPath, ['dist/cli/main.js', ...args])
-  await entente('init', '--context', 'cluster-a', '--context', 'cluster-b', '--out', folder, '--yes')
+  const entente = (args: readonly string[], heard?: (text: string) => void): Promise<void> =>
+    run(process.execPath, ['dist/cli/main.js', ...args], heard)
+  await entente(['init', '--context', 'cluster-a', '--context', 'cluster-b', '--out', folder, '--yes'])
   await writeFile(file, FEDERATION)
-  await entente('render', '-f', file, '--out', join(folder, 'rendered'))
+  await entente(['render', '-f', file, '--out', join(folder, 'rendered')])
   const kubectl = (verb: 'apply' | 'delete', ...more: string[]): Promise<unknown> =>
     Promise.all(
       ['cluster-a', 'cluster-b'].map((member) =>
@@ -60,8 +66,11 @@ try {
   }
   const ours: number[] = []
   const bare: number[] = []
+  const beyond: number[] = []
   for (let i = 0; i < RUNS; i++) {
-    ours.push(await measure(() => entente('apply', '-f', file, '--yes', '--reason', 'bench')))
+    const waited = new Beyond(inReach)
+    ours.push(await measure(() => entente(['apply', '-f', file, '--yes', '--reason', 'bench'], (text) => waited.heard(text))))
+    beyond.push(await waited.milliseconds())
     bare.push(await measure(() => kubectl('apply')))
   }
   const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
@@ -70,6 +79,7 @@ try {
   console.log(row('entente apply → 200', ours))
   console.log(row('kubectl apply → 200', bare))
   console.log(`ratio                 ${(median(ours) / median(bare)).toFixed(2)}`)
+  console.log(row('waiting beyond the proxies’ own acknowledgement, both phases', beyond))
 } finally {
   await bed.down()
   await rm(folder, { recursive: true, force: true })
@@ -80,12 +90,15 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) if (performance.now() > end) throw new Error(`waited ${PATIENCE_MS} ms in vain`)
 }
 
-function run(command: string, args: readonly string[]): Promise<void> {
+function run(command: string, args: readonly string[], heard: (text: string) => void = () => {}): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: { ...process.env, KUBECONFIG: bed.kubeconfig }, stdio: ['ignore', 'ignore', 'pipe'] })
+    const started = performance.now()
     let said = ''
     child.stderr.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-4000)
+      heard(chunk.toString())
+      if (process.env.BENCH_LINES) for (const line of chunk.toString().split('\n').filter(Boolean)) console.error(`${(performance.now() - started).toFixed(0).padStart(6)} ${line}`)
     })
     child.on('error', reject)
     child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${args.join(' ')}: exit ${code}\n${said}`))))

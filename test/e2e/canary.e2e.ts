@@ -95,7 +95,7 @@ describe('a scope with two workloads', () => {
 
   it('that both take gets it, the first one ahead of the other', async () => {
     const { stderr } = expectCode(await shop.apply(), 0)
-    expect(stderr).toMatch(/goes first with[^]*1 proxy has it, [^]*creating EnvoyFilter sample\/entente-accept-all[^]*2 proxies have it/)
+    expect(stderr).toMatch(/goes first with.*1 proxy has it, .*creating EnvoyFilter sample\/entente-accept-all.*2 proxies have it/s)
     expect(await filters()).toEqual(['entente-accept-all'])
     expect((await call(pods.client, 'server.sample')).status).toBe(200)
     await shop.proven()
