@@ -94,6 +94,16 @@ describe('an apply', () => {
     expect([meshA.head, meshB.head]).toEqual([end?.hash, end?.hash])
   })
 
+  it('begins with what the plan was made from, where that is new enough, and looks again after each phase', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const seen = await observe(intentsOf(), world.meshes)
+    const agreed = plan(intentsOf(), seen, world.now())
+    const before = meshB.looked
+    const { findings } = await apply(intentsOf(), agreed, consentTo(agreed), world, seen)
+    expect([findings, meshB.looked - before]).toEqual([[], 1])
+  })
+
   it('writes nothing where nothing was consented to', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
@@ -229,7 +239,7 @@ describe('proxies that do not follow', () => {
   it('a slow proxy is waited for', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
-    meshB.slow.set('server.sample', 50)
+    meshB.slow.set('server.sample', 70)
     expect((await run(intentsOf(), world)).findings).toEqual([])
     expect(world.told).toContain('cluster-b guard waiting')
   })

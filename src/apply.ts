@@ -2,7 +2,7 @@
  * Observe, plan, carry out one phase, wait for the proxies; again until nothing is left. Safe to interrupt and to
  * repeat: what is done is seen by the next observation, never remembered. The CLI and the controller both call it.
  */
-import { acknowledge, evidenceOf } from './apply/acknowledge.ts'
+import { acknowledge } from './apply/acknowledge.ts'
 import { dueIn, heldBack, passable } from './apply/due.ts'
 import { sent } from './apply/files.ts'
 import { type Ahead, aheadOf, goFirst, refusedCanaries, takeAway } from './apply/first.ts'
@@ -19,16 +19,23 @@ import { type MeshState, noInbound } from './core/istio/state.ts'
 import { PHASES } from './core/istio/transition.ts'
 import { keyOf, ownerOf, title } from './core/manifest.ts'
 import type { Digest, Intent, Manifest, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
-import { type Course, course, plan, simulate } from './core/plan.ts'
+import { type Course, course, plan, type Seens, simulate } from './core/plan.ts'
 
 export { interestOf, observe, retiring } from './apply/observe.ts'
 export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from './apply/world.ts'
 
 /**
  * Carries the consented steps out, each mesh on its own.
+ * @param seen what `agreed` was made from, if that was a moment ago: every write still compares before it sets
  * @throws FederationError record-forked, record-busy before anything is written
  */
-export async function apply(wanted: readonly Intent[], agreed: Plan, consent: Consent, world: World): Promise<Outcome> {
+export async function apply(
+  wanted: readonly Intent[],
+  agreed: Plan,
+  consent: Consent,
+  world: World,
+  seen: Seens = new Map(),
+): Promise<Outcome> {
   const due = agreed.steps.filter((step) => consent.steps.has(step.id) && passable(step, consent))
   if (due.length === 0) return { done: [], findings: heldBack(agreed.steps, consent) }
   const journal = await Journal.open(due, consent, world)
@@ -39,7 +46,7 @@ export async function apply(wanted: readonly Intent[], agreed: Plan, consent: Co
       .filter(({ member }) => touched.has(member.name) && !journal.absent.has(member.name))
       .map(async (intent) => {
         const done: Step[] = []
-        const findings = await applyMesh({ intent, wanted, offered, consent, world, journal }, done).catch((thrown: unknown) => [
+        const findings = await applyMesh({ intent, wanted, offered, consent, world, journal, seen }, done).catch((thrown: unknown) => [
           stoppedBy(thrown, intent),
         ])
         return { done, findings }
@@ -61,6 +68,7 @@ interface Job {
   readonly consent: Consent
   readonly world: World
   readonly journal: Journal
+  readonly seen: Seens
 }
 
 function stoppedBy(thrown: unknown, intent: Intent): Finding {
@@ -79,7 +87,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
   if (mesh === undefined) return []
   // What Git delivers is in no proxy before somebody commits it: nobody can wait for that here.
   const live = mesh.live && intent.member.home?.directory === undefined
-  let observation = await look(mesh, intent)
+  let observation = job.seen.get(name) ?? (await look(mesh, intent))
   const going = course(intent, observation, consent)
   if (going === undefined) return observation.objects.ok ? [] : [observation.objects.error]
 
@@ -115,7 +123,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
         )
         if (late !== undefined) return [late.finding]
       }
-      const baseline = live ? await evidenceOf(mesh) : []
+      const baseline = observation.proxies.ok ? observation.proxies.value : []
       const ahead = live && consent.canary !== false ? aheadOf(due, observation, baseline) : []
       if (ahead.length > 0) {
         const stopped = await goFirst(ahead, { ...awaited, observation, baseline }, consent, world)
@@ -143,7 +151,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
         settled = true
       }
       if (steps.length === due.length) return []
-      observation = live || !mesh.live ? await look(mesh, intent) : now
+      observation = live || !mesh.live ? await look(mesh, intent, { again: true }) : now
     }
   }
   return heldBack(steps, consent)

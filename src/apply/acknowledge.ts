@@ -10,12 +10,10 @@ import type { World } from './world.ts'
 /** Long enough for a busy istiod; a proxy that takes longer holds its own mesh only. */
 const WAIT_MS = 30_000
 const RESTRICT_MS = 3_000
-const POLL_MS = 100
-
-export async function evidenceOf(mesh: Mesh): Promise<readonly Evidence[]> {
-  const seen = await mesh.proxies()
-  return seen.ok ? seen.value : []
-}
+/** An acknowledgement takes some 200 ms; who needs seconds is not asked that often. */
+const POLL_MS = 40
+const PATIENT_POLL_MS = 250
+const SOON_MS = 2_000
 
 export interface Refused {
   readonly finding: Finding
@@ -105,7 +103,7 @@ export async function acknowledge(
         putBack: false,
         finding: warning('interrupted', mesh.member, `stopped while waiting for phase ${phase}`, 'entente apply goes on from here'),
       }
-    await world.sleep(POLL_MS)
+    await world.sleep(waited < SOON_MS ? POLL_MS : PATIENT_POLL_MS)
   }
 }
 

@@ -29,7 +29,7 @@ export async function observe(
 }
 
 /** Looks where the intent points, and where objects of ours stand that it no longer speaks of: their pods matter too. */
-export async function look(mesh: Mesh, intent: Intent, more: Pick<Interest, 'everyPod'> = {}): Promise<Observation> {
+export async function look(mesh: Mesh, intent: Intent, more: Omit<Interest, 'namespaces'> = {}): Promise<Observation> {
   const interest = { ...interestOf(intent), ...more }
   const seen = await mesh.observe(interest)
   const left = (seen.objects.ok ? seen.objects.value : []).flatMap((object) =>

@@ -136,6 +136,8 @@ export interface Interest {
   readonly namespaces: readonly string[]
   /** Pods of all namespaces: how long their certificates may live decides when a root is out of use. */
   readonly everyPod?: boolean
+  /** It was looked at a moment ago: what a proxy holds need not be asked for again where nothing was sent to it since. */
+  readonly again?: boolean
 }
 
 export interface Observation {

@@ -108,7 +108,7 @@ describe('what an istiod can tell of its proxies', () => {
   it('tells versions apart of which one begins like the other', async () => {
     const { debug, samplesTaken } = istiod([[{ proxy: 'server.sample', sent: 'v/11' }]], { 'server.sample': 'v/1' })
     await see(debug)
-    expect(samplesTaken()).toBe(3)
+    expect(samplesTaken()).toBe(5)
   })
 
   it('has not heard a proxy that went away while it was asked', async () => {

@@ -19,9 +19,11 @@ export interface IstiodsSeen {
   readonly versions: ReadonlyMap<string, string>
 }
 
+type What = 'all' | 'again' | 'proxies'
+
 export interface Istiods {
-  /** `proxies` leaves the chain and the versions out: for polling. */
-  see(pods: readonly IstiodPod[], interest: Interest, what: 'all' | 'proxies'): Promise<IstiodsSeen>
+  /** `again` asks what proxies hold only where more was sent since; `proxies` leaves the chain and the versions out as well: for polling. */
+  see(pods: readonly IstiodPod[], interest: Interest, what: What): Promise<IstiodsSeen>
 }
 
 export interface IstiodsOptions {
@@ -70,7 +72,7 @@ type Travel = <T>(work: (road: Road) => Promise<T>) => Promise<T>
 
 interface Question {
   readonly interest: Interest
-  readonly what: 'all' | 'proxies'
+  readonly what: What
   readonly memory: Memory
 }
 
@@ -85,9 +87,9 @@ async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest
   const name = `${pod.namespace}/${pod.name}`
   const chain = (): Promise<readonly Uint8Array[]> =>
     travel(async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${name}`))
-  const heard = await seen(ask((istiod) => evidenceOf(istiod, wanted, memory)))
-  if (what === 'proxies') return { pod, heard, presented: { ok: false, error: error('not-checked', subject, 'not asked') } }
-  const [presented, version] = await Promise.all([seen(chain()), ask((istiod) => istiod.version()).catch(() => undefined)])
+  const hearing = seen(ask((istiod) => evidenceOf(istiod, wanted, memory)))
+  if (what === 'proxies') return { pod, heard: await hearing, presented: { ok: false, error: error('not-checked', subject, 'not asked') } }
+  const [heard, presented, version] = await Promise.all([hearing, seen(chain()), ask((istiod) => istiod.version()).catch(() => undefined)])
   return { pod, heard, presented, version }
 }
 

@@ -40,7 +40,7 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
     const network = client.get(NAMESPACE, undefined, namespace).then((ns) => ns.metadata.labels?.[NETWORK])
     const own = Promise.all([config, roots]).then(([{ trustDomain }, { pem }]) => parseOwnRoots(trustDomain, pem, now()))
     // Which road leads to an istiod depends on the roots; without them there is still the other one.
-    const visited = roots.catch(() => undefined).then(async () => all.see(await listed, interest, 'all'))
+    const visited = roots.catch(() => undefined).then(async () => all.see(await listed, interest, wanted.again === true ? 'again' : 'all'))
     const facts = Promise.all([config, network, listed, visited]).then(([config, network, pods, visits]) => ({
       ...config,
       ...(network === undefined ? {} : { network }),

@@ -5,7 +5,7 @@ import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
 import { title } from '../../core/manifest.ts'
 import type { Digest, Plan } from '../../core/model.ts'
-import type { PlanOptions } from '../../core/plan.ts'
+import type { PlanOptions, Seens } from '../../core/plan.ts'
 import { objectOf } from '../../core/view.ts'
 import { errorText } from '../error-text.ts'
 import type { Io, Output } from '../io.ts'
@@ -63,7 +63,7 @@ export async function run(options: ApplyOptions, io: Io): Promise<number> {
 
 async function once(options: ApplyOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
-  const { plan, meshes } = await planNow(workspace, io)
+  const { plan, seen, meshes } = await planNow(workspace, io)
   io.tell(planText(plan, io.color))
   const steps = chosen(plan, options)
   if (steps.size === 0) {
@@ -73,7 +73,9 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   mustAcceptImpact(plan, steps, options)
   await agree(`\nCarry out ${steps.size === plan.steps.length ? 'these' : `${steps.size} of these`} steps?`, options, io)
   await mustBeTheSame(workspace)
-  const outcome = await carryOut(workspace, plan, steps, options, meshes, io)
+  // Where nobody took time to read the plan, what it was made from is new enough to begin with.
+  const asked = options.yes !== true && options.consent === undefined
+  const outcome = await carryOut(workspace, plan, steps, options, meshes, io, asked ? undefined : seen)
   if (options.output === 'json') io.print(JSON.stringify(applyView(plan, outcome), null, 2))
   else tellOutcome(outcome, io)
   return hasErrors(outcome.findings) || hasErrors(plan.findings) || outcome.findings.length > 0 ? 1 : 0
@@ -143,6 +145,7 @@ export async function carryOut(
   options: Pick<ApplyOptions, 'reason' | 'overrideGate' | 'forceConflicts' | 'canary'> & PlanOptions,
   meshes: World['meshes'],
   io: Io,
+  seen?: Seens,
 ): Promise<Outcome> {
   const record = await openRecord(workspace.directory)
   const consent = {
@@ -154,14 +157,15 @@ export async function carryOut(
     ...(options.forceConflicts === undefined ? {} : { forceConflicts: options.forceConflicts }),
     ...(options.canary === undefined ? {} : { canary: options.canary }),
   }
-  return apply(workspace.intents, plan, consent, {
+  const world = {
     meshes,
     record,
     now: io.now,
-    sleep: (milliseconds) => sleep(milliseconds),
+    sleep: (milliseconds: number) => sleep(milliseconds),
     stopped: io.stopped,
-    tell: (event) => io.tell(progressText(event)),
-  })
+    tell: (event: Progress) => io.tell(progressText(event)),
+  }
+  return apply(workspace.intents, plan, consent, world, seen)
 }
 
 function progressText(event: Progress): string {

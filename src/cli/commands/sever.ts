@@ -71,7 +71,7 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   const blind = objects?.ok === false ? [objects.error] : []
   if (steps.size > 0) io.tell(`\n${planText({ ...plan, findings: [] }, io.color)}\n`)
   else if (blind.length === 0) io.tell(`\nNothing of ours in ${truster} accepts ${trusted} any more.\n`)
-  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing' }, meshes, io)
+  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing' }, meshes, io, found)
   const outcome = { done: done.done, findings: [...blind, ...done.findings] }
   tellOutcome(outcome, io)
   const { seen } = await planNow(workspace, io)
