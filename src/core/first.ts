@@ -1,7 +1,7 @@
 /** Which workload of a set takes something new before the others do. */
 import { sidecarsIn } from './acknowledged.ts'
-import { isLive, proxyOf } from './istio/pods.ts'
-import { at as dig, list, strings, text } from './manifest.ts'
+import { controllerOf, isLive, proxyOf } from './istio/pods.ts'
+import { at as dig, list, strings } from './manifest.ts'
 import type { Evidence, Manifest, Workloads } from './model.ts'
 import { selects } from './workloads.ts'
 
@@ -39,11 +39,8 @@ function isWell(pod: Manifest, heard: ReadonlyMap<string, Evidence>): boolean {
 
 /** Its controller's name; a Deployment's is that of its ReplicaSets without the hash. Pods on their own: their labels. */
 function workloadOf(pod: Manifest): string {
-  const owner = list(dig(pod, 'metadata', 'ownerReferences')).find((reference) => dig(reference, 'controller') === true)
-  const [kind, name] = [text(dig(owner, 'kind')), text(dig(owner, 'name'))]
-  const hash = strings(pod.metadata.labels)['pod-template-hash']
-  if (kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`)) return `Deployment/${name.slice(0, -hash.length - 1)}`
-  if (kind !== '') return `${kind}/${name}`
+  const controller = controllerOf(pod)
+  if (controller !== undefined) return `${controller.kind}/${controller.name}`
   return JSON.stringify(Object.entries(lasting(pod)).sort())
 }
 

@@ -18,6 +18,8 @@ export interface Obstacles {
   readonly outbound: ReadonlySet<string>
 }
 
+export const NO_OBSTACLES: Obstacles = { findings: [], inbound: new Set(), outbound: new Set() }
+
 /** etcd takes requests of 1.5 MiB and answers more with an opaque 500; a ConfigMap holds 1 MiB. */
 export const MAX_BYTES = 1_000_000
 

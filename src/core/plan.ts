@@ -11,9 +11,11 @@ import { type Canary, type Inbound, type MeshState, type Outbound, wantedState }
 import { closed, narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
 import { content, keyOf, ownerOf, sameContent } from './manifest.ts'
 import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step } from './model.ts'
-import { MAX_BYTES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
+import { mountObstacles } from './mounts.ts'
+import { MAX_BYTES, NO_OBSTACLES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
 import { ownDomainsIn } from './own.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
+import { swapped } from './swapped.ts'
 import { describeWorkloads } from './workloads.ts'
 import { differences, reasonOf } from './writes.ts'
 
@@ -58,7 +60,8 @@ export function course(intent: Intent, seen: Observation, { only }: PlanOptions 
   const author = { ...written, own: ownDomainsIn(intent, written, before, seen, ours) }
   const pods = intent.member.home?.context === undefined ? undefined : seen.objects.value
   const wanted = bridged(wantedState(intent, before, author.own), before, pods)
-  const checked = withObstacles(check(intent, wanted, seen), obstacles(intent, wanted, author, seen.objects.value))
+  const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
+  const checked = withObstacles(withObstacles(check(intent, wanted, seen), obstacles(intent, wanted, author, seen.objects.value)), mounts)
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
   return { before, after, author, checked }
 }
@@ -142,6 +145,7 @@ function planMesh(
       ...unwritable,
       ...left,
       ...announcedRoots(intent, observation),
+      ...swapped(name, intent.own, observation, now),
       ...impactOf(intent, going, seen, [...current.values()]),
     ],
   }

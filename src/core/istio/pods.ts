@@ -22,6 +22,16 @@ export const isPlaced = (pod: Manifest): boolean => at(pod, 'status', 'phase') !
 export const podsIn = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
   objects.filter((object) => object.kind === 'Pod' && isLive(object) && selects(at, object.metadata.namespace ?? '', labelsOf(object)))
 
+/** What made the pod; a Deployment where a ReplicaSet of one did. Undefined: a pod on its own. */
+export function controllerOf(pod: Manifest): { readonly kind: string; readonly name: string } | undefined {
+  const owner = list(at(pod, 'metadata', 'ownerReferences')).find((reference) => at(reference, 'controller') === true)
+  const [kind, name] = [text(at(owner, 'kind')), text(at(owner, 'name'))]
+  const hash = labelsOf(pod)['pod-template-hash']
+  if (kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`))
+    return { kind: 'Deployment', name: name.slice(0, -hash.length - 1) }
+  return kind === '' ? undefined : { kind, name }
+}
+
 /** istiod's name for the pod's proxy. */
 export const proxyOf = (pod: Manifest): string => `${pod.metadata.name}.${pod.metadata.namespace ?? ''}`
 

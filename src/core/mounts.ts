@@ -1,0 +1,160 @@
+/** Which workloads of a mesh are to have the mount, which lack it, and what one restart of each will do. */
+import { error, type Finding, info, warning } from './finding.ts'
+import { unmounted } from './istio/bridge.ts'
+import { hasVolume, isLabelled, templateHasMount } from './istio/mount.ts'
+import { controllerOf, hasSidecar, isGateway, podsIn } from './istio/pods.ts'
+import type { MeshState } from './istio/state.ts'
+import { at } from './manifest.ts'
+import type { Intent, Manifest, MemberName, Workloads } from './model.ts'
+import type { Obstacles } from './obstacles.ts'
+import { describeWorkloads, workloadsKey } from './workloads.ts'
+
+/** One controller, or one pod on its own, with pods in a mounted set. */
+export interface Carrier {
+  readonly member: MemberName
+  readonly namespace: string
+  readonly kind: string
+  readonly name: string
+  /** The mounted sets that its pods are in, as people read them. */
+  readonly sets: readonly string[]
+  readonly pods: readonly string[]
+  /** Of `pods`, those without the mount. */
+  readonly lacking: readonly string[]
+  /** `bare`: pods made of it lack the mount; undefined: its template is not known. */
+  readonly template?: 'mounted' | 'bare'
+  /** A pinned filter stands in for the mount. */
+  readonly pinned: boolean
+}
+
+interface MountedSet {
+  readonly at: Workloads
+  readonly pinned: boolean
+}
+
+function mountedSets(state: MeshState, before: MeshState): readonly MountedSet[] {
+  const inbound = [...state.inbound].flatMap(([key, { at, file }]) =>
+    file.read ? [{ at, pinned: (before.inbound.get(key)?.roots.size ?? 0) > 0 }] : [],
+  )
+  const outbound = [...state.outbound].flatMap(([key, { from, files }]) =>
+    [...files.values()].some((file) => file.read)
+      ? [{ at: from, pinned: [...(before.outbound.get(key)?.hosts.values() ?? [])].some((roots) => roots.size > 0) }]
+      : [],
+  )
+  const sets = new Map<string, MountedSet>()
+  for (const set of [...inbound, ...outbound]) {
+    const key = workloadsKey(set.at)
+    sets.set(key, { at: set.at, pinned: set.pinned || sets.get(key)?.pinned === true })
+  }
+  return [...sets.values()]
+}
+
+/**
+ * @param state what is wanted
+ * @param before what is in place
+ * @param templates Deployments, StatefulSets and DaemonSets, as far as they may be read
+ */
+export function carriers(
+  { member }: Intent,
+  state: MeshState,
+  before: MeshState,
+  objects: readonly Manifest[],
+  templates: readonly Manifest[],
+): readonly Carrier[] {
+  const known = new Map(templates.map((of) => [`${of.kind} ${of.metadata.namespace}/${of.metadata.name}`, of]))
+  const found = new Map<string, Carrier>()
+  for (const { at: set, pinned } of mountedSets(state, before)) {
+    for (const pod of sidecars(objects, set)) {
+      const { kind, name } = controllerOf(pod) ?? { kind: 'Pod', name: pod.metadata.name }
+      const key = `${kind} ${set.namespace}/${name}`
+      const template = known.get(key)
+      const was = found.get(key) ?? {
+        member: member.name,
+        namespace: set.namespace,
+        kind,
+        name,
+        sets: [],
+        pods: [],
+        lacking: [],
+        pinned: false,
+        ...(template === undefined ? {} : { template: templateHasMount(at(template, 'spec', 'template')) ? 'mounted' : 'bare' }),
+      }
+      const add = (to: readonly string[], what: string): readonly string[] => (to.includes(what) ? to : [...to, what])
+      found.set(key, {
+        ...was,
+        sets: add(was.sets, describeWorkloads(set)),
+        pods: add(was.pods, pod.metadata.name),
+        lacking: isLabelled(pod) ? was.lacking : add(was.lacking, pod.metadata.name),
+        pinned: was.pinned || pinned,
+      })
+    }
+  }
+  return [...found.values()].sort((a, b) => (keyOfCarrier(a) < keyOfCarrier(b) ? -1 : 1))
+}
+
+const keyOfCarrier = ({ namespace, kind, name }: Carrier): string => `${namespace}/${kind}/${name}`
+
+const sidecars = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
+  podsIn(objects, at).filter((pod) => hasSidecar(pod) && !isGateway(pod, objects))
+
+/** Pods that the filter of files would select and whose file cannot come, and those that it passes over. */
+export function mountObstacles({ member }: Intent, wanted: MeshState, before: MeshState, objects: readonly Manifest[]): Obstacles {
+  const sets = mountedSets(wanted, before)
+  const broken = sets.flatMap((set) => {
+    const pods = sidecars(objects, set.at).filter((pod) => isLabelled(pod) && !hasVolume(pod))
+    return pods.length === 0 ? [] : [{ ...set, pods }]
+  })
+  const stopped = new Set(broken.map(({ at }) => workloadsKey(at)))
+  return {
+    findings: [
+      ...broken.map(({ at, pods }) =>
+        error(
+          'mount-missing',
+          `${member.name}: ${describeWorkloads(at)}`,
+          `${names(pods)} have the label of the mount and not the mount: a listener whose file is missing is rejected, and a new pod never becomes ready`,
+          'entente mount prints what belongs into their template: label and annotations together',
+        ),
+      ),
+      ...sets.flatMap(({ at, pinned }) => lacking(`${member.name}: ${describeWorkloads(at)}`, unmounted(objects, at), pinned)),
+      ...missingFiles(member.name, before),
+    ],
+    inbound: stopped,
+    outbound: stopped,
+  }
+}
+
+function lacking(where: string, pods: readonly Manifest[], pinned: boolean): readonly Finding[] {
+  if (pods.length === 0) return []
+  return [
+    pinned
+      ? info('not-mounted', where, `${names(pods)} have no mount: the pinned filter stays for them until they are rolled`, 'entente mount')
+      : warning(
+          'not-mounted',
+          where,
+          `${names(pods)} have no mount: the filter passes them over, and nothing foreign is accepted there`,
+          'entente mount',
+        ),
+  ]
+}
+
+/** A filter reads a file that is gone: those that have it loaded go on, and nobody else can start. */
+function missingFiles(member: MemberName, before: MeshState): readonly Finding[] {
+  const files = [
+    ...[...before.inbound.values()].map(({ at, file }) => ({ at, file })),
+    ...[...before.outbound.values()].flatMap(({ from, files }) => [...files.values()].map((file) => ({ at: from, file }))),
+  ]
+  return files
+    .filter(({ file }) => file.read && file.roots.size === 0)
+    .map(({ at, file }) =>
+      error(
+        'file-missing',
+        `${member}: ${describeWorkloads(at)}`,
+        `${file.name} is in no ConfigMap of ${at.namespace}, and a filter reads it: running proxies keep the roots they had, and a new pod never becomes ready`,
+        'entente apply, at once; see who removed it',
+      ),
+    )
+}
+
+const names = (pods: readonly Manifest[]): string => {
+  const [shown, more] = [pods.slice(0, 3).map((pod) => pod.metadata.name), pods.length - 3]
+  return more > 0 ? `${shown.join(', ')} and ${more} more` : shown.join(', ')
+}
