@@ -71,7 +71,8 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   const blind = objects?.ok === false ? [objects.error] : []
   if (steps.size > 0) io.tell(`\n${planText({ ...plan, findings: [] }, io.color)}\n`)
   else if (blind.length === 0) io.tell(`\nNothing of ours in ${truster} accepts ${trusted} any more.\n`)
-  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing' }, meshes, io, found)
+  // Who else holds fields of our objects may write them again; the end of a trust does not wait for that.
+  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io)
   const outcome = { done: done.done, findings: [...blind, ...done.findings] }
   tellOutcome(outcome, io)
   const { seen } = await planNow(workspace, io)
