@@ -6,13 +6,14 @@ import { standings } from './acknowledged.ts'
 import { error, type Finding, warning } from './finding.ts'
 import { authorOf, readState } from './istio/render.ts'
 import { wantedState } from './istio/state.ts'
-import { issuedBy, longestLeaf } from './leaf-life.ts'
+import { longestLeaf } from './leaf-life.ts'
 import { ownerOf } from './manifest.ts'
 import type { AuditEntry, Gate, Intent, Member, Observation } from './model.ts'
 import type { Seens } from './plan.ts'
 import { drained, inUse, vouchesForNobody } from './retirement.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
+import { swapped } from './swapped.ts'
 import type { Anchor, Fingerprint } from './x509/anchor.ts'
 import { anchorOf } from './x509/chain.ts'
 
@@ -79,7 +80,7 @@ export function rotation(input: RotationInput): Rotation {
     findings: [
       ...(leaving.length > 0 && switched ? early(member, held) : []),
       ...announced(member, bundle, observation),
-      ...(presented !== undefined && signs === undefined ? [unknownSigner(member, bundle, presented, observation, now)] : []),
+      ...(observation === undefined ? [] : swapped(member.name, bundle, observation, now)),
       ...staying.flatMap((root) => endsTooSoon(member, root, observation, now)),
     ],
   }
@@ -178,25 +179,6 @@ function announced({ name }: Member, bundle: Bundle, observation: Observation | 
         `entente rotate ${name} accepts it beside those that are approved`,
       ),
     )
-}
-
-function unknownSigner(
-  { name }: Member,
-  bundle: Bundle,
-  presented: readonly Uint8Array[],
-  observation: Observation | undefined,
-  now: Date,
-): Finding {
-  const live = observation?.own.ok === true ? observation.own.value.anchors : []
-  const swapped = !live.some((anchor) => bundle.anchors.some((known) => known.fingerprint === anchor.fingerprint))
-  const signer = anchorOf(presented, live, now).anchor?.fingerprint ?? 'a root that it does not publish'
-  const since = issuedBy(presented)?.toISOString() ?? ''
-  return error(
-    swapped ? 'root-swapped' : 'ca-not-approved',
-    name,
-    `its CA signs under ${signer}, which nobody approved, since ${since} at the latest${swapped ? '; the approved root is gone from its own mesh, without a time in which both held' : ''}: who has a certificate from it is refused by all others`,
-    `entente rotate ${name} accepts the new root beside the old one, whose certificates live on`,
-  )
 }
 
 function endsTooSoon({ name }: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {
