@@ -1,0 +1,24 @@
+/** An atomic change of a mesh's root: the old one gone, the new one in, and no time in which both held. */
+import { error, type Finding } from './finding.ts'
+import { issuedBy } from './leaf-life.ts'
+import type { MemberName, Observation } from './model.ts'
+import type { Bundle } from './spiffe/bundle.ts'
+import { anchorOf } from './x509/chain.ts'
+
+/** @param approved what is approved for this mesh's own trust domain */
+export function swapped(name: MemberName, approved: Bundle | undefined, seen: Observation, now: Date): readonly Finding[] {
+  if (approved === undefined || approved.anchors.length === 0 || !seen.own.ok) return []
+  const known = new Set(approved.anchors.map((anchor) => anchor.fingerprint))
+  const live = seen.own.value.anchors
+  if (live.length === 0 || live.some((anchor) => known.has(anchor.fingerprint))) return []
+  const presented = seen.istio.ok && seen.istio.value.presented.ok ? seen.istio.value.presented.value : []
+  const since = anchorOf(presented, live, now).anchor === undefined ? undefined : issuedBy(presented)
+  return [
+    error(
+      'root-swapped',
+      name,
+      `every approved root is gone from its own mesh, and ${live.map((anchor) => anchor.fingerprint).join(', ')} is there, which nobody approved${since === undefined ? '' : `; its CA has signed with it since ${since.toISOString()} at the latest`}: a workload with a new certificate is refused by those that hold the old root, and the other way round`,
+      `entente rotate ${name} --reason WHY, which accepts the new root beside the old one until its last certificate is gone; if the change was no wish of the owner's, put the old CA back`,
+    ),
+  ]
+}
