@@ -97,13 +97,13 @@ describe('both roads to istiod', () => {
     const [pod] = await istiodPods(client, ISTIO_NAMESPACE)
     const kindUnder = (roots: string) =>
       roads(client, tokens(client, ISTIO_NAMESPACE), () => roots).to(pod as IstiodPod, async ({ kind }) => kind)
-    expect(await kindUnder(await readOwnRoots(client, ISTIO_NAMESPACE))).toBe('direct')
+    expect(await kindUnder((await readOwnRoots(client, ISTIO_NAMESPACE)).pem)).toBe('direct')
     // What answers there is an istiod, but not one of this mesh: it must not get our token.
-    expect(await kindUnder(await readOwnRoots(await clientOf(bed.a), ISTIO_NAMESPACE))).toBe('forward')
+    expect(await kindUnder((await readOwnRoots(await clientOf(bed.a), ISTIO_NAMESPACE)).pem)).toBe('forward')
   })
 
   it('say the same', async () => {
-    const direct = await road(await readOwnRoots(await clientOf(bed.b), ISTIO_NAMESPACE))
+    const direct = await road((await readOwnRoots(await clientOf(bed.b), ISTIO_NAMESPACE)).pem)
     const forwarded = await road(undefined)
     expect(direct.proxies).toMatchObject({ ok: true })
     expect(forwarded).toEqual(direct)
