@@ -12,7 +12,7 @@ import { type Cell, patternsOf } from './patterns.ts'
 import { type Action, type Policy, policyKey } from './policy.ts'
 import type { ReadyPolicy } from './rules.ts'
 import { ownDomainsOf, type Situation } from './situation.ts'
-import { MAYBE, NO, type Truth, type Verdict, verdictOf } from './truth.ts'
+import { both, either, MAYBE, NO, type Truth, type Verdict, verdictOf, YES } from './truth.ts'
 import { describeSet, setsOf, type WorkloadSet } from './workload-set.ts'
 
 /** Identities `DOMAIN/PATH` for each of the domains, but those of `except`. */
@@ -192,7 +192,7 @@ function widen(policy: ReadyPolicy, place: Place, found: Found, accounts: Accoun
     const entering = cells.flatMap((cell) => {
       const truth = place.widened(spiffeId(domain, cell))
       const part = truth === undefined ? undefined : partOf(policy, place, domain, cell)
-      return truth === undefined || part === undefined ? [] : [{ cell, truth, part }]
+      return truth === undefined || part === undefined ? [] : [{ cell, truth: both(truth, part.truth), part: part.part }]
     })
     for (const certainty of ['certain', 'maybe'] as const) {
       const of = entering.filter(({ truth }) => (truth === MAYBE) === (certainty === 'maybe')).map(({ cell }) => cell)
@@ -221,12 +221,19 @@ const breadth = ([namespace, account]: Cell): number => Number(namespace === FRE
 /** How a policy has a part in it that somebody gets in. */
 type Part = 'allows' | 'denies-namesake' | 'restricts-nobody'
 
-function partOf({ policy, rules }: ReadyPolicy, { after, trustDomain }: Place, domain: string, cell: Cell): Part | undefined {
-  const matches = (id: string): boolean => rules.some(({ truth }) => truth(id) !== NO)
-  const id = spiffeId(domain, cell)
-  if (policy.action === 'ALLOW' && !policy.dryRun) return matches(id) ? 'allows' : undefined
-  if (policy.action === 'DENY' && !policy.dryRun && matches(spiffeId(trustDomain, cell)) && !matches(id)) return 'denies-namesake'
-  return after.allowing.length === 0 ? 'restricts-nobody' : undefined
+/** `truth`: how certain it is that it has. */
+function partOf(
+  { policy, rules }: ReadyPolicy,
+  { after, trustDomain }: Place,
+  domain: string,
+  cell: Cell,
+): { readonly part: Part; readonly truth: Truth } | undefined {
+  const matches = (id: string): Truth => rules.reduce<Truth>((most, { truth }) => either(most, truth(id)), NO)
+  const truth = matches(spiffeId(domain, cell))
+  if (policy.action === 'ALLOW' && !policy.dryRun) return truth === NO ? undefined : { part: 'allows', truth }
+  const namesake = policy.action === 'DENY' && !policy.dryRun && truth === NO && matches(spiffeId(trustDomain, cell)) !== NO
+  if (namesake) return { part: 'denies-namesake', truth: YES }
+  return after.allowing.length === 0 ? { part: 'restricts-nobody', truth: YES } : undefined
 }
 
 function told(policy: ReadyPolicy, part: Part, namesake: string, about: Case): readonly Reason[] {

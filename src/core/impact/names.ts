@@ -75,8 +75,8 @@ export function cellsOf(policies: readonly Policy[]): readonly (readonly [Token,
   const namespaces = new Map(all.flatMap((names) => [...names.namespaces]))
   const accounts = new Map(all.flatMap((names) => [...names.accounts]))
   const [ns, sa] = [
-    [...namespaces.values(), FRESH],
-    [...accounts.values(), FRESH],
+    [...withOverlaps(namespaces).values(), FRESH],
+    [...withOverlaps(accounts).values(), FRESH],
   ]
   if (ns.length * sa.length <= MAX_CROSSWISE) return ns.flatMap((n) => sa.map((s) => [n, s] as const))
   const rows = [...ns.map((n) => [n, FRESH] as const), ...sa.map((s) => [FRESH, s] as const), ...all.flatMap(({ pairs }) => pairs)]
@@ -84,6 +84,41 @@ export function cellsOf(policies: readonly Policy[]): readonly (readonly [Token,
 }
 
 const MAX_CROSSWISE = 400
+/** Overlaps of overlaps beyond this are left: nobody writes so many wildcards by hand. */
+const MAX_OVERLAPPING = 40
+
+/** And what two wildcards have in common: `foo*` and `*bar` both match `foo*bar` and `foobar`. */
+function withOverlaps(tokens: ReadonlyMap<string, Token>): ReadonlyMap<string, Token> {
+  const all = new Map(tokens)
+  const wild = [...tokens.keys()].filter((shown) => shown.includes('*')).map(ends)
+  if (wild.length < 2) return all
+  for (let i = 1; i < wild.length && wild.length < MAX_OVERLAPPING; i++) {
+    for (const other of wild.slice(0, i)) {
+      const common = overlap(wild[i] as Ends, other)
+      if (common === undefined) continue
+      const [prefix, suffix] = common
+      const shown = `${prefix}*${suffix}`
+      if (all.has(shown)) continue
+      wild.push(common)
+      all.set(shown, { value: `${prefix}entente${suffix}`, shown })
+      for (const exact of shortest(prefix, suffix)) all.set(exact, { value: exact, shown: exact })
+    }
+  }
+  return all
+}
+
+type Ends = readonly [string, string]
+const ends = (shown: string): Ends => [shown.slice(0, shown.indexOf('*')), shown.slice(shown.lastIndexOf('*') + 1)]
+
+function overlap(a: Ends, b: Ends): Ends | undefined {
+  const [prefix, shorter] = a[0].length >= b[0].length ? [a[0], b[0]] : [b[0], a[0]]
+  const [suffix, briefer] = a[1].length >= b[1].length ? [a[1], b[1]] : [b[1], a[1]]
+  return prefix.startsWith(shorter) && suffix.endsWith(briefer) ? [prefix, suffix] : undefined
+}
+
+/** Names in which the end of one is the beginning of the other. */
+const shortest = (prefix: string, suffix: string): readonly string[] =>
+  [...suffix].flatMap((_, i) => (prefix.endsWith(suffix.slice(0, i + 1)) ? [prefix + suffix.slice(i + 1)] : []))
 
 /** How policies mention trust domains: equal answers, equal treatment. */
 export interface Mentions {

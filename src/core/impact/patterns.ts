@@ -12,12 +12,16 @@ export interface Pattern {
 
 /** @param of those meant @param all every representative tried */
 export function patternsOf(of: readonly Cell[], all: readonly Cell[]): readonly Pattern[] {
-  const broad = maximal(of)
   const meant = new Set(of)
-  return broad.map((cell) => ({
-    path: pathOf(cell),
-    except: maximal(all.filter((one) => covers(cell, one) && !meant.has(one))).map(pathOf),
-  }))
+  const patterns: Pattern[] = []
+  const within = new Set<Cell>()
+  for (const cell of maximal(of)) {
+    const not = maximal(all.filter((one) => covers(cell, one) && !meant.has(one)))
+    patterns.push({ path: pathOf(cell), except: not.map(pathOf) })
+    for (const one of of) if (one !== cell && not.some((exception) => covers(exception, one))) within.add(one)
+  }
+  // Exceptions have exceptions.
+  return within.size === 0 ? patterns : [...patterns, ...patternsOf([...within], all)]
 }
 
 /** Those that no other of them covers. */
