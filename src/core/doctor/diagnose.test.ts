@@ -491,6 +491,22 @@ describe('routes', () => {
     expect(told([a.root.der])?.evidence).toMatch(/something on the way ends TLS/)
   })
 
+  it('to a member whose API server nobody knows here are skipped, and say why', async () => {
+    const theirs = spec((s) => {
+      s.trust = s.trust.slice(1)
+      delete s.members[1]?.cluster
+    })
+    const away = questionOf(federation(theirs), NOW)
+    const made = await clinic()
+    const looks = new Map([...made.looks].filter(([name]) => name === 'cluster-a'))
+    const checks = checksOf({ question: away, looks, probed: [] })
+    expect(amiss(checks)).toEqual([])
+    expect(new Set(checks.filter(({ subject }) => subject === 'cluster-a → cluster-b').map(({ evidence }) => evidence))).toEqual(
+      new Set(['no API server of cluster-b is known here']),
+    )
+    expect(checks.find(({ subject }) => subject === 'cluster-b')).toMatchObject({ name: 'api-server', verdict: 'skipped' })
+  })
+
   it('go the way of the calls, and not where a trust is over', () => {
     const ended = spec((s) => {
       for (const trust of s.trust) trust.until = '2026-01-01'

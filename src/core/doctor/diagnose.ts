@@ -1,7 +1,7 @@
 /** All checks over what was seen, in the order in which they are told. Pure: the clock comes in. */
 
 import { amongChecks } from './among.ts'
-import type { Check, CheckName } from './check.ts'
+import { about, type Check, type CheckName } from './check.ts'
 import { controlPlaneChecks } from './control-plane.ts'
 import { identityChecks } from './identity.ts'
 import { type Looked, networkOf, on } from './looked.ts'
@@ -20,6 +20,9 @@ export function diagnose(question: Question, looks: Looks, probed: readonly Prob
   const all = [...looks.values()]
   const up = all.filter(({ seen }) => seen.api.ok)
   return [
+    ...question.away.map((name) =>
+      about('api-server', [name], name).skipped('no API server of it is known here: its owner can run entente doctor'),
+    ),
     ...all.flatMap((looked) => clusterChecks(looked, all, question, now)),
     ...(up.length < 1 ? [] : [...amongChecks(up, now), meshIdCheck(up)]),
     ...question.routes.flatMap((route) => routeChecks(route, looks, probed, now)),

@@ -67,53 +67,54 @@ const portOf = (service: Manifest): number => Number(service.metadata.labels?.[P
 const exposes = (service: Manifest): boolean => list(at(service, 'spec', 'ports')).some((port) => at(port, 'port') === portOf(service))
 
 /** Of a member that others call. */
-export function gatewayChecks(looked: Looked): readonly Check[] {
-  const found = gatewayCheck(looked)
-  return [found, passthroughCheck(looked)]
-}
+export const gatewayChecks = (looked: Looked): readonly Check[] => [gatewayCheck(looked), passthroughCheck(looked)]
 
 function gatewayCheck(looked: Looked): Check {
   const check = on(looked, 'gateway')
-  const { networkServices: services } = looked.seen
+  const { networkServices: services, labels } = looked.seen
   const network = networkOf(looked)
-  const { istioNamespace, context } = looked.patient
-  const entrances = entrancesOf(looked)
-  const [first] = services.ok ? services.value : []
-  const other = first?.metadata.labels?.[NETWORK]
-  if (
-    first !== undefined &&
-    network !== undefined &&
-    services.ok &&
-    services.value.every((s) => s.metadata.labels?.[NETWORK] !== network)
-  ) {
-    return check.fail(
-      `${title(first)} is labelled for network ${other}, and namespace ${istioNamespace} says ${network === '' ? 'none' : network}: nobody is sent through it`,
-      `kubectl --context ${context} -n ${istioNamespace} label --overwrite service ${first.metadata.name} ${NETWORK}=${network === '' ? 'NAME' : network}`,
-    )
-  }
-  const mine = services.ok ? services.value.filter((s) => s.metadata.labels?.[NETWORK] === network) : []
+  if (!labels.ok) return check.unknown(labels.error)
+  const ways = entrancesOf(looked)
+    .map(({ address, port }) => `${address}:${port}`)
+    .join(', ')
+  const all = services.ok ? services.value : []
+  const mine = all.filter((service) => service.metadata.labels?.[NETWORK] === network)
   const closed = mine.filter((service) => !exposes(service))
   if (mine.length > 0 && closed.length === mine.length) {
     return check.fail(
-      `${some(closed.map((s) => `${title(s)} has no port ${portOf(s)}`))}, the one that istiod sends others to`,
+      `${some(closed.map((service) => `${title(service)} has no port ${portOf(service)}`))}, the one that istiod sends others to`,
       `add port ${GATEWAY_PORT} to the Service, or name another in its label ${PORT_LABEL}`,
     )
   }
-  const pending = mine.find((service) => addressesOf(service).length === 0)
-  // An istiod goes on with an address that a load balancer lost (run, eed52ebb66ad), until it starts anew: the Service has the last word.
-  const lost = pending !== undefined && isBalanced(pending) && mine.every((service) => addressesOf(service).length === 0)
-  const ways = entrances.map(({ address, port }) => `${address}:${port}`).join(', ')
-  if (entrances.length > 0 && !lost) return check.ok(ways)
+  // An istiod goes on with an address that a load balancer lost, until it starts anew (run, eed52ebb66ad): the Service has the last word.
+  const lost = mine.length > 0 && mine.every((service) => isBalanced(service) && addressesOf(service).length === 0)
+  if (ways !== '' && !lost) return check.ok(ways)
+  return services.ok ? withoutEntrance(looked, mine, ways) : check.unknown(services.error)
+}
+
+/** @param ways what istiod still names */
+function withoutEntrance(looked: Looked, mine: readonly Manifest[], ways: string): Check {
+  const check = on(looked, 'gateway')
+  const { patient, seen } = looked
+  const kubectl = `kubectl --context ${patient.context} -n ${patient.istioNamespace}`
+  const network = networkOf(looked) ?? ''
+  const [pending] = mine
   if (pending !== undefined) {
     const type = text(at(pending, 'spec', 'type')) || 'ClusterIP'
     return check.fail(
       `${title(pending)} (${type}) has no address that others could reach${ways === '' ? '' : `; istiod still names ${ways}, until it starts anew`}`,
-      `kubectl --context ${context} -n ${istioNamespace} describe service ${pending.metadata.name}: does the cluster give out load balancers?`,
+      `${kubectl} describe service ${pending.metadata.name}: does the cluster give out load balancers?`,
     )
   }
-  if (!services.ok) return check.unknown(services.error)
+  const [other] = seen.networkServices.ok ? seen.networkServices.value : []
+  if (other !== undefined) {
+    return check.fail(
+      `${title(other)} is labelled for network ${other.metadata.labels?.[NETWORK]}, and namespace ${patient.istioNamespace} says ${network || 'none'}: nobody is sent through it`,
+      `${kubectl} label --overwrite service ${other.metadata.name} ${NETWORK}=${network || 'NAME'}`,
+    )
+  }
   return check.fail(
-    `no Service in ${istioNamespace} has the label ${NETWORK}=${network || 'NAME'}, and istiod knows of no gateway of this network`,
+    `no Service in ${patient.istioNamespace} has the label ${NETWORK}=${network || 'NAME'}, and istiod knows of no gateway of this network`,
     'install an east-west gateway (istio samples/multicluster/gen-eastwest-gateway.sh) and give its Service an address',
   )
 }
