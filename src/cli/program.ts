@@ -128,6 +128,7 @@ export function program(io: Io, version: string, run: Run): Command {
   )
     .requiredOption('--reason <text>', 'goes into the file and on the record')
     .option('--yes', 'do not ask')
+    .option('--emergency', 'shut that domain out first, before anything is looked at, and ask nobody')
     .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
     .addOption(outputOption())
     .action(async (truster, trusted, options) => run((await import('./commands/sever.ts')).run({ ...options, truster, trusted }, io)))

@@ -109,9 +109,12 @@ export function actor(io: Io): Actor {
   }
 }
 
-/** A home for each member that has one; a cluster that cannot be reached is one that says so. */
-export async function meshesOf(federation: Federation, files: Files, io: Io): Promise<Meshes> {
-  const homes = [...federation.members.values()].filter((member) => member.home !== undefined)
+/**
+ * A home for each member that has one; a cluster that cannot be reached is one that says so.
+ * @param only this member's, by its API server also where Git delivers
+ */
+export async function meshesOf(federation: Federation, files: Files, io: Io, only?: MemberName): Promise<Meshes> {
+  const homes = [...federation.members.values()].filter((member) => member.home !== undefined && (only ?? member.name) === member.name)
   const clusters = homes.some((member) => member.home?.context !== undefined)
     ? await import('../adapters/kubernetes/kubeconfig.ts')
     : undefined
@@ -126,7 +129,7 @@ export async function meshesOf(federation: Federation, files: Files, io: Io): Pr
       continue
     }
     const cluster = await clusterMesh(member, context, kubeconfig)
-    meshes.set(member.name, inGit === undefined ? cluster : gitDelivered(cluster, inGit))
+    meshes.set(member.name, inGit === undefined || only !== undefined ? cluster : gitDelivered(cluster, inGit))
   }
   return meshes
 }
@@ -156,6 +159,7 @@ function outOfReach(member: Member, cause: FederationError): Mesh {
     observe: async () => ({ objects: seen, own: seen, istio: seen, proxies: seen }),
     proxies: async () => seen,
     write: refuse,
+    find: refuse,
     witness: refuse,
     moveWitness: refuse,
   }

@@ -340,6 +340,8 @@ export interface Mesh {
   observe(interest: Interest): Promise<Observation>
   /** Only the evidence, again: cheap enough to poll. */
   proxies(): Promise<Seen<readonly Evidence[]>>
+  /** The object of that kind and name as it is now; undefined when there is none. @throws FederationError as `write` */
+  find(object: Manifest): Promise<Manifest | undefined>
   /**
    * Writes `after` (or deletes, where there is none) if the object still is what `before` was.
    * @throws FederationError changed-meanwhile, conflict, forbidden, cluster-unreachable, cluster-refused, object-invalid

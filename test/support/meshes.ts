@@ -104,6 +104,7 @@ export function memoryMesh(name: MemberName, { live = true, ...parts }: MemoryOp
       return { ...observation({ ...parts, objects: mesh.objects }), proxies: ok(listen()) }
     },
     proxies: async () => ok(listen()),
+    find: async (object) => mesh.objects.find((o) => keyOf(o) === keyOf(object)),
     async write(step) {
       mesh.beforeWrite(step)
       const object = (step.after ?? step.before) as Manifest

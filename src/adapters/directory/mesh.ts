@@ -42,6 +42,7 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
       proxies: unasked,
     }),
     proxies: async () => unasked,
+    find: async (object) => (await readTree(path, parsed)).get(keyOf(object))?.object,
     write: (step) => inTurn(() => locked(path, () => writeStep(options, step, { parsed }))),
     witness: () => readWitness(path),
     moveWitness: (was, is) =>

@@ -5,9 +5,10 @@ import { seen } from '../seen.ts'
 import type { KubeClient } from './client.ts'
 import { readMeshConfig } from './mesh-config.ts'
 import { observeObjects, observePods } from './objects.ts'
+import { nudge } from './nudge.ts'
 import { type OwnRoots, parseOwnRoots, readOwnRoots } from './own.ts'
 import { type IstiodPod, istiodPods } from './pods.ts'
-import { NAMESPACE } from './resources.ts'
+import { NAMESPACE, writableResource } from './resources.ts'
 import { moveWitness, readWitness } from './witness.ts'
 import { write } from './write.ts'
 
@@ -74,7 +75,12 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
       const visits = await seen(istiodPods(client, namespace).then((pods) => all.see(pods, interest, 'proxies')))
       return visits.ok ? visits.value.proxies : visits
     },
+    async find({ apiVersion, kind, metadata: { namespace, name } }) {
+      const resource = writableResource(apiVersion, kind)
+      return resource === undefined ? undefined : client.find(resource, namespace, name)
+    },
     write: (step, options) => write(client, step, options),
+    nudge: (pods, at) => nudge(client, pods, at),
     witness: () => readWitness(client, namespace),
     moveWitness: (was, is) => moveWitness(client, namespace, was, is),
   }

@@ -1,15 +1,17 @@
 /** `sever`: writes it into the federation file, closes, proves. What only narrows waits for nobody. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addSevered } from '../../adapters/federation-file.ts'
+import { denyNow } from '../../apply/emergency.ts'
 import { addEntry } from '../../apply/journal.ts'
 import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
+import { title } from '../../core/manifest.ts'
 import type { MemberName } from '../../core/model.ts'
 import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
 import type { Io, Output } from '../io.ts'
-import { planText, verdictText } from '../text.ts'
-import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
+import { findingsText, planText, verdictText } from '../text.ts'
+import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree, carryOut, tellOutcome } from './apply.ts'
 import { planNow } from './plan.ts'
 
@@ -20,6 +22,8 @@ export interface SeverOptions extends FileOptions {
   readonly yes?: boolean
   readonly output: Output
   readonly overrideGate?: string
+  /** Shuts the domain out before anything is looked at, and asks nobody. */
+  readonly emergency?: boolean
 }
 
 export async function run(options: SeverOptions, io: Io): Promise<number> {
@@ -30,7 +34,8 @@ export async function run(options: SeverOptions, io: Io): Promise<number> {
   const standing = before.federation.severed.find((pair) => pair.truster === truster && pair.trusted === trusted)
   if (standing === undefined) {
     mustTrust(before, truster, trusted)
-    await agree(`${truster} stops trusting ${trusted}, now and until somebody takes it out of spec.severed. Go on?`, options, io)
+    const asked = { ...options, ...(options.emergency === true ? { yes: true } : {}) }
+    await agree(`${truster} stops trusting ${trusted}, now and until somebody takes it out of spec.severed. Go on?`, asked, io)
   }
   const at = standing?.at ?? io.now()
   if (standing === undefined) await addSevered(options.file, { truster, trusted, at, reason: options.reason })
@@ -40,7 +45,25 @@ export async function run(options: SeverOptions, io: Io): Promise<number> {
     await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.reason, action: 'sever', truster, trusted })
     io.tell(`${options.file} and the record say that ${truster} trusts ${trusted} no longer.`)
   }
+  if (options.emergency === true) await shutOut(truster, trusted, options, io)
   return close(truster, trusted, options, io)
+}
+
+/** Policies first, by the API server also where Git delivers: what a plan would find out can wait. */
+async function shutOut(truster: MemberName, trusted: MemberName, options: SeverOptions, io: Io): Promise<void> {
+  const workspace = await openWorkspace(options, io)
+  const intent = workspace.intents.find(({ member }) => member.name === truster)
+  const domain = workspace.federation.members.get(trusted)?.trustDomain
+  const mesh = (await meshesOf(workspace.federation, workspace, io, truster)).get(truster)
+  if (intent === undefined || domain === undefined || mesh === undefined) return
+  const { policies, findings } = await denyNow(
+    intent,
+    (intent.lapsed ?? []).filter((trust) => trust.trusted === trusted),
+    domain,
+    mesh,
+  )
+  for (const policy of policies) io.tell(`${title(policy)} in ${truster} lets nobody of ${domain} past.`)
+  if (findings.length > 0) io.tell(findingsText(findings, io.color))
 }
 
 const isRecorded = ({ record }: Workspace, truster: MemberName, trusted: MemberName, since: Date): boolean =>
@@ -72,7 +95,7 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   if (steps.size > 0) io.tell(`\n${planText({ ...plan, findings: [] }, io.color)}\n`)
   else if (blind.length === 0) io.tell(`\nNothing of ours in ${truster} accepts ${trusted} any more.\n`)
   // Who else holds fields of our objects may write them again; the end of a trust does not wait for that.
-  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io)
+  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io, found)
   const outcome = { done: done.done, findings: [...blind, ...done.findings] }
   tellOutcome(outcome, io)
   const { seen } = await planNow(workspace, io)

@@ -92,6 +92,14 @@ export const acceptName = (at: Inbound['at']): string => `entente-accept-${workl
 export const mountedName = (filter: string): string => `${filter}-mounted`
 export const reachName = (from: Outbound['from']): string => `entente-reach-${workloadsSlug(from)}`
 
+/** Who may call a set of workloads, as the object that says so. */
+export const callersObject = (scope: Inbound, author: Author): Manifest => ({
+  apiVersion: 'security.istio.io/v1',
+  kind: 'AuthorizationPolicy',
+  metadata: metadata(acceptName(scope.at), scope.at.namespace, '0', author),
+  spec: callersPolicy(scope),
+})
+
 function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
   const name = acceptName(scope.at)
   const where = scope.at.namespace
@@ -106,16 +114,7 @@ function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
           },
         ]
       : []),
-    ...(scope.callers.size > 0
-      ? [
-          {
-            apiVersion: 'security.istio.io/v1',
-            kind: 'AuthorizationPolicy',
-            metadata: metadata(name, where, '0', author),
-            spec: callersPolicy(scope),
-          },
-        ]
-      : []),
+    ...(scope.callers.size > 0 ? [callersObject(scope, author)] : []),
     ...(scope.roots.size > 0
       ? [
           {

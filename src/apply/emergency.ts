@@ -1,0 +1,78 @@
+/** Shutting a trust domain out at once: nothing is observed but the policies that do it, and nobody is asked. */
+import { FederationError } from '../core/errors.ts'
+import { type Finding, fromError, warning } from '../core/finding.ts'
+import { readCallers } from '../core/istio/policies.ts'
+import { acceptName, authorOf, callersObject } from '../core/istio/render.ts'
+import { noInbound } from '../core/istio/state.ts'
+import { ownerOf, sameContent, title } from '../core/manifest.ts'
+import type { Digest, Intent, Manifest, Mesh, Trust, Workloads } from '../core/model.ts'
+import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
+import { trackedBy } from '../core/tracked.ts'
+import { workloadsKey } from '../core/workloads.ts'
+
+export interface Denied {
+  /** The policies that let nobody of the domain past now. */
+  readonly policies: readonly Manifest[]
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * Lets nobody of `domain` past where these trusts let them in. What the policies say of other domains stays as it is
+ * live, and filters are left for the sever that follows.
+ */
+export async function denyNow(intent: Intent, trusts: readonly Trust[], domain: TrustDomain, mesh: Mesh): Promise<Denied> {
+  const places = new Map(trusts.flatMap((trust) => trust.accept.map(({ at }) => [workloadsKey(at), at] as const)))
+  const told = await Promise.all([...places.values()].map((at) => deny(intent, at, domain, mesh)))
+  return { policies: told.flatMap((one) => one.policies), findings: told.flatMap((one) => one.findings) }
+}
+
+async function deny(intent: Intent, at: Workloads, domain: TrustDomain, mesh: Mesh): Promise<Denied> {
+  const wanted = (live: Manifest | undefined): Manifest =>
+    callersObject(
+      { ...noInbound(at), callers: new Map([...(live === undefined ? [] : readCallers(live)), [domain, []]]) },
+      authorOf(intent),
+    )
+  try {
+    const before = await mesh.find(wanted(undefined))
+    if (before !== undefined && ownerOf(before) !== intent.owner) return { policies: [], findings: [notOurs(intent, before)] }
+    const after = wanted(before)
+    if (before === undefined || !sameContent(before, after)) {
+      const step = {
+        member: mesh.member,
+        phase: 'guard',
+        changes: [],
+        drains: 0,
+        gates: [],
+        reason: 'emergency',
+        id: '' as Digest,
+      } as const
+      await mesh.write({ ...step, ...(before === undefined ? {} : { before }), after }, { forceConflicts: true })
+    }
+    return { policies: [after], findings: before === undefined ? [] : undoneBy(mesh, before) }
+  } catch (thrown) {
+    if (!(thrown instanceof FederationError)) throw thrown
+    return { policies: [], findings: [fromError(thrown)] }
+  }
+}
+
+const notOurs = (intent: Intent, object: Manifest): Finding =>
+  warning(
+    'owned-by',
+    `${intent.member.name}: ${title(object)}`,
+    `belongs to somebody else; ${acceptName({ namespace: '' })}… could not be written`,
+    '',
+  )
+
+/** A tool that applies from Git puts back what it knows. */
+export function undoneBy(mesh: Pick<Mesh, 'member'>, object: Manifest): readonly Finding[] {
+  const tool = trackedBy(object)
+  if (tool === undefined) return []
+  return [
+    warning(
+      'gitops-tracked',
+      `${mesh.member}: ${title(object)}`,
+      `${tool} tracks it, and puts back what Git says at its next sync`,
+      'commit federation.yaml and what entente render writes, now; or pause that tool',
+    ),
+  ]
+}
