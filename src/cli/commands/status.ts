@@ -1,4 +1,5 @@
 /** `status`: drift, expiry and lag, one line for each trust. Never writes. */
+import { expiring } from '../../core/expiry.ts'
 import { hasErrors } from '../../core/finding.ts'
 import { verify } from '../../core/verify.ts'
 import { planView, verifyView } from '../../core/view.ts'
@@ -38,15 +39,18 @@ async function once(options: FileOptions & { output: Output }, io: Io): Promise<
       ...(ends.length === 0 ? {} : { expires: new Date(Math.min(...ends)) }),
     }
   })
+  const expiry = expiring(workspace.federation, workspace.intents, seen, io.now())
+  const others = plan.findings.filter(({ code }) => code !== 'root-expires')
   if (options.output === 'json') {
-    io.print(JSON.stringify({ ...verifyView(verdicts, plan.findings, io.now()), steps: planView(plan).steps }, null, 2))
+    io.print(JSON.stringify({ ...verifyView(verdicts, [...expiry, ...others], io.now()), steps: planView(plan).steps }, null, 2))
   } else {
     io.print(lines.length === 0 ? `${plan.name}: no trust is declared.` : statusText(lines, io.color, io.columns))
-    const findings = [...plan.findings, ...verdicts.flatMap((verdict) => verdict.findings)].filter((finding) => finding.severity !== 'info')
+    const findings = [...others, ...verdicts.flatMap((verdict) => verdict.findings)].filter((finding) => finding.severity !== 'info')
     // The plan's word, which is the stronger one, before a verdict's.
     const distinct = findings.filter((one, i) => findings.findIndex((f) => f.code === one.code && f.subject === one.subject) === i)
-    if (distinct.length > 0) io.print(`\n${findingsText(distinct, io.color)}`)
+    const told = [...expiry, ...distinct]
+    if (told.length > 0) io.print(`\n${findingsText(told, io.color)}`)
   }
-  if (hasErrors(plan.findings) || verdicts.some((verdict) => !holds(verdict))) return 1
+  if (hasErrors([...expiry, ...others]) || verdicts.some((verdict) => !holds(verdict))) return 1
   return plan.steps.length > 0 ? 2 : 0
 }

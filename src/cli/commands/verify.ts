@@ -1,4 +1,5 @@
 /** `verify`: per trust, by evidence, whether it holds; and if not, on which side and what to do. */
+import { expiring } from '../../core/expiry.ts'
 import { hasErrors } from '../../core/finding.ts'
 import type { Verdict } from '../../core/model.ts'
 import { verify } from '../../core/verify.ts'
@@ -12,7 +13,11 @@ export async function run(options: FileOptions & { output: Output }, io: Io): Pr
   const workspace = await openWorkspace(options, io)
   const { seen } = await planNow(workspace, io)
   const verdicts = verify(workspace.federation, workspace.intents, seen, io.now())
-  const findings = workspace.findings.filter((finding) => finding.code !== 'one-way')
+  const findings = [
+    ...expiring(workspace.federation, workspace.intents, seen, io.now()),
+    // Told by the verdicts, and with what it means, above.
+    ...workspace.findings.filter(({ code }) => code !== 'one-way' && code !== 'root-expires'),
+  ]
   if (options.output === 'json') io.print(JSON.stringify(verifyView(verdicts, findings, io.now()), null, 2))
   else {
     io.print(
