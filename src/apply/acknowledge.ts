@@ -92,7 +92,13 @@ export async function acknowledge(
         }
       if (waited - told > 2000) {
         told = waited
-        world.tell({ kind: 'waiting', member: mesh.member, phase, for: late.map((standing) => standing.proxy) })
+        world.tell({
+          kind: 'waiting',
+          member: mesh.member,
+          phase,
+          for: late.map((standing) => standing.proxy),
+          kubelets: late.every(({ state }) => state === 'pending'),
+        })
       }
     } else if (waited > WAIT_MS) return { putBack: false, finding: { ...proxies.error, severity: 'error' } }
     // What only closes need not wait until what only restricts is held, nor for an istiod that cannot be asked.

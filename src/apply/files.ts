@@ -1,5 +1,6 @@
 /** Files of roots on their way into pods: what is written now is with them by a known time, or sooner when they are nudged. */
 import { NUDGED } from '../core/delivery.ts'
+import { FederationError } from '../core/errors.ts'
 import { isLabelled } from '../core/istio/mount.ts'
 import { isTrustMap } from '../core/istio/mounted.ts'
 import { isLive } from '../core/istio/pods.ts'
@@ -28,12 +29,29 @@ export async function sent(
   )
   await world.sleep(AFTER_MS)
   const at = world.now().toISOString()
-  await mesh.nudge(
-    waiting.map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name })),
-    at,
-  )
+  const pods = waiting.map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }))
+  const failed = await refusalOf(mesh.nudge(pods, at))
+  world.tell({
+    kind: 'nudged',
+    member: mesh.member,
+    phase: maps[0]?.phase ?? 'open',
+    pods: pods.length,
+    ...(failed === undefined ? {} : { failed: failed.message }),
+  })
+  if (failed !== undefined) return now
   const objects = now.objects.ok ? now.objects.value.map((object) => (waiting.includes(object) ? nudged(object, at) : object)) : []
   return { ...now, objects: { ok: true, value: objects } }
+}
+
+/** It only makes things quicker: what keeps it from being done keeps nothing else from it. */
+async function refusalOf(work: Promise<void>): Promise<FederationError | undefined> {
+  try {
+    await work
+    return undefined
+  } catch (thrown) {
+    if (thrown instanceof FederationError) return thrown
+    throw thrown
+  }
 }
 
 const stamped = (step: Step, at: Date): Step => {

@@ -36,7 +36,14 @@ export interface World {
 
 export type Progress =
   | { readonly kind: 'writing'; readonly member: MemberName; readonly phase: Phase; readonly step: Step }
-  | { readonly kind: 'waiting'; readonly member: MemberName; readonly phase: Phase; readonly for: readonly string[] }
+  | {
+      readonly kind: 'waiting'
+      readonly member: MemberName
+      readonly phase: Phase
+      readonly for: readonly string[]
+      /** They have all but what their kubelets may not have brought yet. */
+      readonly kubelets?: boolean
+    }
   | {
       readonly kind: 'acknowledged'
       readonly member: MemberName
@@ -55,6 +62,8 @@ export type Progress =
       readonly proxies: readonly string[]
       readonly filter: string
     }
+  /** `failed`: it was not allowed, and the kubelets take their time. */
+  | { readonly kind: 'nudged'; readonly member: MemberName; readonly phase: Phase; readonly pods: number; readonly failed?: string }
   | { readonly kind: 'put-back'; readonly member: MemberName; readonly phase: Phase; readonly because: string }
 
 export interface Outcome {

@@ -108,6 +108,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--force-conflicts', 'take fields over from other managers')
     .option('--accept-impact', 'go on where existing policies let in more than the callers (impact-past-callers)')
     .option('--no-canary', 'give what opens to all workloads of a scope at once, not to one of them first')
+    .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets bring it now')
     .option('--watch', 'again every 15 seconds until ^C: puts back what drifts, closes what ends')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/apply.ts')).run(options, io)))
@@ -115,6 +116,15 @@ export function program(io: Io, version: string, run: Run): Command {
   federated('verify', 'say by evidence from live proxies, for each trust, whether it holds', 'entente verify -o json')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/verify.ts')).run(options, io)))
+
+  federated('mount', 'mounted: which workloads lack the mount, and what one restart of each will do', 'entente mount')
+    .option('--rollout', 'give it to them, one workload at a time, and wait until each is ready')
+    .option('--yes', 'do not ask')
+    .addOption(new Option('--timeout <duration>', 'for each workload to become ready').argParser(milliseconds).default(600_000, '10m'))
+    .addOption(outputOption())
+    .action(async ({ timeout, ...options }) =>
+      run((await import('./commands/mount.ts')).run({ ...options, timeoutMilliseconds: timeout }, io)),
+    )
 
   federated('status', 'one line for each trust: proof, expiry, drift; never writes', 'entente status --watch')
     .addOption(outputOption())
@@ -153,7 +163,7 @@ export function program(io: Io, version: string, run: Run): Command {
   command(
     root,
     'doctor',
-    'whether clusters are fit for federation, and what to do where they are not; reads only',
+    'look whether clusters are fit for federation, and say what to do where they are not',
     'entente doctor\nentente doctor --context cluster-a --context cluster-b --namespace sample',
   )
     .addOption(fileOption())

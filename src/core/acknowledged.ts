@@ -1,6 +1,6 @@
 /** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
 import { type Delivery, type Files, filesIn, withFiles } from './delivery.ts'
-import { distinct, error, type Finding, warning } from './finding.ts'
+import { distinct, error, type Finding, info, warning } from './finding.ts'
 import { isLabelled } from './istio/mount.ts'
 import { getPod, hasSidecar, isGateway, isPlaced, podsIn, proxyOf } from './istio/pods.ts'
 import { serviceName } from './istio/services.ts'
@@ -102,8 +102,10 @@ function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonl
   if (file.roots.size === 0) return []
   const proxy = proxyOf(pod)
   if (!isLabelled(pod)) {
-    const then = roots.size > 0 ? 'it goes on with the pinned filter, which stays for it' : 'nobody foreign is accepted there'
-    return file.read ? [warning('not-mounted', proxy, `has no mount: ${then}`, 'entente mount')] : []
+    if (!file.read) return []
+    return roots.size > 0
+      ? [info('not-mounted', proxy, 'has no mount, and goes on with the pinned filter, which stays for it', 'entente mount')]
+      : [warning('not-mounted', proxy, 'has no mount: the filter passes it over, and nothing foreign is accepted there', 'entente mount')]
   }
   const until = files.awaited(pod, file.name)
   if (until === undefined) return []
@@ -153,7 +155,7 @@ function stand(proxy: string, evidence: Evidence | undefined, findings: readonly
     }
   // A service without endpoints is no fault of the proxy's: it holds what it should.
   if (findings.some((f) => f.severity === 'error' && f.code !== 'no-endpoint')) return { proxy, state: 'lagging', findings }
-  const has = (code: string): boolean => findings.some((f) => f.code === code)
+  const has = (code: string): boolean => findings.some((f) => f.code === code && f.severity === 'warning')
   return { proxy, state: has('file-pending') ? 'pending' : has('not-mounted') ? 'unmounted' : 'ready', findings }
 }
 

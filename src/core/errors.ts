@@ -39,6 +39,7 @@ export type ErrorCode =
   | 'record-busy'
   | 'not-consented'
   | 'not-confirmed'
+  | 'mount-too-early'
 
 export class FederationError extends Error {
   override readonly name = 'FederationError'

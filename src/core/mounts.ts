@@ -1,9 +1,9 @@
 /** Which workloads of a mesh are to have the mount, which lack it, and what one restart of each will do. */
-import { error, type Finding, info, warning } from './finding.ts'
+import { error, type Finding, warning } from './finding.ts'
 import { unmounted } from './istio/bridge.ts'
 import { hasVolume, isLabelled, templateHasMount } from './istio/mount.ts'
 import { controllerOf, hasSidecar, isGateway, podsIn } from './istio/pods.ts'
-import type { MeshState } from './istio/state.ts'
+import type { MeshState, RootsFile } from './istio/state.ts'
 import { at } from './manifest.ts'
 import type { Intent, Manifest, MemberName, Workloads } from './model.ts'
 import type { Obstacles } from './obstacles.ts'
@@ -96,6 +96,17 @@ const keyOfCarrier = ({ namespace, kind, name }: Carrier): string => `${namespac
 const sidecars = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
   podsIn(objects, at).filter((pod) => hasSidecar(pod) && !isGateway(pod, objects))
 
+/** Whether every wanted file is in place: pods that start now have it. */
+export function filesStand(wanted: MeshState, before: MeshState): boolean {
+  const there = (file: RootsFile, was: RootsFile | undefined): boolean => !file.read || (was?.roots.size ?? 0) > 0
+  return (
+    [...wanted.inbound].every(([key, { file }]) => there(file, before.inbound.get(key)?.file)) &&
+    [...wanted.outbound].every(([key, { files }]) =>
+      [...files].every(([host, file]) => there(file, before.outbound.get(key)?.files.get(host))),
+    )
+  )
+}
+
 /** Pods that the filter of files would select and whose file cannot come, and those that it passes over. */
 export function mountObstacles({ member }: Intent, wanted: MeshState, before: MeshState, objects: readonly Manifest[]): Obstacles {
   const sets = mountedSets(wanted, before)
@@ -126,7 +137,12 @@ function lacking(where: string, pods: readonly Manifest[], pinned: boolean): rea
   if (pods.length === 0) return []
   return [
     pinned
-      ? info('not-mounted', where, `${names(pods)} have no mount: the pinned filter stays for them until they are rolled`, 'entente mount')
+      ? warning(
+          'not-mounted',
+          where,
+          `${names(pods)} have no mount: the pinned filter stays for them until they are rolled`,
+          'entente mount',
+        )
       : warning(
           'not-mounted',
           where,

@@ -12,7 +12,9 @@ export function bareInPod(pod: Manifest): Manifest {
       name: text(at(c, 'name')),
       ...(at(c, 'ports') === undefined ? {} : { ports: at(c, 'ports') }),
       // Of Istio's own container only: what it is started as. Other arguments may hold anything.
-      ...(at(c, 'name') === 'istio-proxy' ? { args: list(at(c, 'args')).slice(0, 2), env: lifeAskedFor(c), volumeMounts: mountsOf(c) } : {}),
+      ...(at(c, 'name') === 'istio-proxy'
+        ? { args: list(at(c, 'args')).slice(0, 2), env: lifeAskedFor(c), volumeMounts: mountsOf(c) }
+        : {}),
     }))
   const initContainers = containers('initContainers')
   const ready = list(at(pod, 'status', 'conditions')).find((c) => at(c, 'type') === 'Ready')

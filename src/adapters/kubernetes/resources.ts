@@ -28,6 +28,9 @@ export const GATEWAY = resource('networking.istio.io/v1', 'Gateway', 'gateways')
 export const SIDECAR = resource('networking.istio.io/v1', 'Sidecar', 'sidecars')
 /** The Gateway API's. */
 export const KUBERNETES_GATEWAY = resource('gateway.networking.k8s.io/v1', 'Gateway', 'gateways')
+export const DEPLOYMENT = resource('apps/v1', 'Deployment', 'deployments')
+export const STATEFUL_SET = resource('apps/v1', 'StatefulSet', 'statefulsets')
+export const DAEMON_SET = resource('apps/v1', 'DaemonSet', 'daemonsets')
 
 /** What we may write. */
 const WRITABLE = [CONFIG_MAP, PEER_AUTHENTICATION, AUTHORIZATION_POLICY, ENVOY_FILTER]

@@ -23,6 +23,7 @@ export interface ApplyOptions extends FileOptions {
   readonly acceptImpact?: boolean
   readonly forceConflicts?: boolean
   readonly watch?: boolean
+  readonly nudge?: boolean
   /** False with --no-canary. */
   readonly canary?: boolean
 }
@@ -142,7 +143,7 @@ export async function carryOut(
   workspace: Workspace,
   plan: Plan,
   steps: ReadonlySet<Digest>,
-  options: Pick<ApplyOptions, 'reason' | 'overrideGate' | 'forceConflicts' | 'canary'> & PlanOptions,
+  options: Pick<ApplyOptions, 'reason' | 'overrideGate' | 'forceConflicts' | 'canary' | 'nudge'> & PlanOptions,
   meshes: World['meshes'],
   io: Io,
   seen?: Seens,
@@ -156,6 +157,7 @@ export async function carryOut(
     ...(options.overrideGate === undefined ? {} : { overrideGate: options.overrideGate }),
     ...(options.forceConflicts === undefined ? {} : { forceConflicts: options.forceConflicts }),
     ...(options.canary === undefined ? {} : { canary: options.canary }),
+    ...(options.nudge === undefined ? {} : { nudge: options.nudge }),
   }
   const world = {
     meshes,
@@ -176,7 +178,11 @@ function progressText(event: Progress): string {
       return `${where}: ${before === undefined ? 'creating' : after === undefined ? 'removing' : 'updating'} ${title(objectOf(event.step))}`
     }
     case 'waiting':
-      return `${where}: waiting for ${event.for.join(', ')}`
+      return `${where}: waiting for ${event.kubelets === true ? 'the kubelets of ' : ''}${event.for.join(', ')}`
+    case 'nudged':
+      return event.failed === undefined
+        ? `${event.member}: nudged the kubelets of ${event.pods} ${event.pods === 1 ? 'pod' : 'pods'}`
+        : `${event.member}: could not nudge the kubelets, which will come by themselves: ${event.failed}`
     case 'first':
       return `${where}: ${event.workload} goes first with ${event.filter} (${event.proxies.join(', ')})`
     case 'acknowledged': {

@@ -2,10 +2,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { writeTree } from '../../adapters/directory/render-tree.ts'
+import { writeAtomically } from '../../adapters/files.ts'
 import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
 import { explain, render } from '../../core/istio/render.ts'
 import type { Io, Output } from '../io.ts'
+import { mountGuide } from '../mount-text.ts'
 import { count, findingsText } from '../text.ts'
 import { type FileOptions, openWorkspace } from '../workspace.ts'
 
@@ -30,6 +32,10 @@ export async function run(options: FileOptions & { out: string; output: Output; 
   const written = []
   for (const intent of workspace.intents) {
     written.push({ member: intent.member.name, ...(await writeTree(join(out, intent.member.name), render(intent), explain)) })
+    if (intent.trusts.some(({ distribution }) => distribution === 'mounted')) {
+      await writeAtomically(join(out, intent.member.name, 'mount.md'), mountGuide())
+      io.tell(`${join(options.out, intent.member.name, 'mount.md')}: what belongs into the pod templates of mounted scopes`)
+    }
   }
   if (options.output === 'json') io.print(JSON.stringify({ out: options.out, members: written }, null, 2))
   else {
