@@ -1,6 +1,10 @@
-/** Every benchmark that needs Node only, one after the other: `npm run bench`. Those on the test bed are in bench/README.md. */
+/** Every benchmark that needs Node only, one after the other: `npm run bench`. With `-- --bed`, as root, also those on the test bed. */
 await import('./help.ts')
 await import('./plan.ts')
 await import('./verify.ts')
 await import('./evidence.ts')
 await import('./bundles.ts')
+if (process.argv.includes('--bed')) {
+  await import('./apply.ts')
+  await import('./mounted.ts')
+}
