@@ -643,6 +643,24 @@ describe('doctor', () => {
     expect(checks.filter(({ name }) => name === 'rights').map(({ verdict }) => verdict)).toEqual(['ok', 'ok'])
   })
 
+  it('asks istiod by port-forward where its address does not answer', async () => {
+    await bed.setDirect(false)
+    try {
+      await allWell()
+    } finally {
+      await bed.setDirect(true)
+    }
+  })
+
+  it('wants a way in to every cluster, where no federation file says who calls whom', async () => {
+    const found = await doctor({ context: ['cluster-a', 'cluster-b'] })
+    expect(amiss(found).map(line)).toEqual([
+      'fail gateway cluster-a',
+      'fail gateway-passthrough cluster-a',
+      'fail gateway-known cluster-b → cluster-a',
+    ])
+  })
+
   it.each(FAULTS)('tells: $fault ($tells)', async (fault) => {
     await fault.seed()
     try {
