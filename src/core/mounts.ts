@@ -121,7 +121,7 @@ export function mountObstacles({ member }: Intent, wanted: MeshState, before: Me
         error(
           'mount-missing',
           `${member.name}: ${describeWorkloads(at)}`,
-          `${names(pods)} have the label of the mount and not the mount: a listener whose file is missing is rejected, and a new pod never becomes ready`,
+          `${names(pods)}: the label of the mount without the mount; a listener whose file is missing is rejected, and a new pod never becomes ready`,
           'entente mount prints what belongs into their template: label and annotations together',
         ),
       ),
@@ -140,13 +140,13 @@ function lacking(where: string, pods: readonly Manifest[], pinned: boolean): rea
       ? warning(
           'not-mounted',
           where,
-          `${names(pods)} have no mount: the pinned filter stays for them until they are rolled`,
+          `without the mount: ${names(pods)}; the pinned filter stays for them until they are rolled`,
           'entente mount',
         )
       : warning(
           'not-mounted',
           where,
-          `${names(pods)} have no mount: the filter passes them over, and nothing foreign is accepted there`,
+          `without the mount: ${names(pods)}; the filter passes them over, and nothing foreign is accepted there`,
           'entente mount',
         ),
   ]
