@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { TestCa } from '../../test/support/ca.ts'
 import { A, authority, B, bundleOf, C, domain, federation, member, NOW, type Spec, spec, wanted } from '../../test/support/federations.ts'
 import { memoryMesh } from '../../test/support/meshes.ts'
-import { failed, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
+import { failed, object, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
 import type { Evidence, IstioFacts, Manifest, MemberName, Observation, ProxyConfig, Verdict } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
@@ -96,6 +96,54 @@ describe('a trust that works', () => {
       roots: [caA.root.anchor.fingerprint],
       proxies: { total: 1, ready: 1, lagging: [], rejected: [], unheard: [] },
     })
+  })
+})
+
+describe('a proxy that does not hold what our filter says', () => {
+  const theirs = object(
+    'networking.istio.io/v1alpha3',
+    'EnvoyFilter',
+    'istio-system/corporate-tls',
+    {
+      spec: {
+        priority: 2000,
+        configPatches: [
+          { applyTo: 'FILTER_CHAIN', match: { context: 'ANY' }, patch: { operation: 'MERGE', value: { transport_socket: {} } } },
+        ],
+      },
+    },
+    { creationTimestamp: '2026-01-01T00:00:00Z' },
+  )
+  const withTheirs = (s: Scene, name: MemberName) => {
+    const { objects } = s.seen.get(name) as Observation
+    return ok([...(objects.ok ? objects.value : []), theirs])
+  }
+
+  it('names the filter of somebody else that comes after it', async () => {
+    const s = await scene()
+    inB(s, { objects: withTheirs(s, b), proxies: proxiesOf(s, b, withoutPins) })
+    const named = accepting(verdictsOf(s)).findings.filter((f) => f.code === 'foreign-filter')
+    expect(named).toMatchObject([
+      {
+        severity: 'error',
+        subject: 'server.sample',
+        message: expect.stringContaining('EnvoyFilter istio-system/corporate-tls (priority 2000, applied after ours)'),
+      },
+    ])
+  })
+
+  it('blames nobody while it holds it', async () => {
+    const s = await scene()
+    inB(s, { objects: withTheirs(s, b) })
+    expect(accepting(verdictsOf(s)).findings).toEqual([])
+  })
+
+  it('blames nobody while our own filter is not as wanted', async () => {
+    const s = await scene()
+    const objects = withTheirs(s, b)
+    const value = objects.ok ? objects.value.filter((o) => o.metadata.name !== 'entente-accept-app-server' || o.kind !== 'EnvoyFilter') : []
+    inB(s, { objects: ok(value), proxies: proxiesOf(s, b, withoutPins) })
+    expect(accepting(verdictsOf(s)).findings.map((f) => f.code)).not.toContain('foreign-filter')
   })
 })
 

@@ -2,6 +2,7 @@
 import { standings } from './acknowledged.ts'
 import { boundMs } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
+import { interfered } from './interfered.ts'
 import { bridged } from './istio/bridge.ts'
 import { authorOf, readState } from './istio/render.ts'
 import { type MeshState, wantedState } from './istio/state.ts'
@@ -72,6 +73,8 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, byMe
           trust.trustDomain,
           { now, boundMs: boundMs(intent.member) },
         )
+  const others =
+    observation === undefined ? [] : interfered(stands, intent, trust.trustDomain, observation, { now, boundMs: boundMs(intent.member) })
   const notLive = observation?.own.ok === true ? ownUnknown(intent, observation.own.value) : []
   const missing =
     trust.bundle === undefined
@@ -102,7 +105,11 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, byMe
     ...notLive,
     ...chain.findings,
     ...nobody,
-    ...stands.flatMap((s) => s.findings),
+    ...withoutGuess(
+      stands.flatMap((s) => s.findings),
+      others,
+    ),
+    ...others,
     ...(observation === undefined ? [] : judgeServers(intent, trust, observation)),
     ...back(trust, byMember.get(trust.trusted), federation),
   ]
@@ -118,6 +125,14 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, byMe
     findings,
   }
 }
+
+/** Where the filter that interferes is named, nobody need look for it. */
+const withoutGuess = (findings: readonly Finding[], others: readonly Finding[]): readonly Finding[] =>
+  findings.map((one) =>
+    others.some(({ subject }) => subject === one.subject)
+      ? { ...one, hint: one.hint.replace(/; if (?:it stays|both are done), look for another EnvoyFilter on these workloads$/, '') }
+      : one,
+  )
 
 function judge(findings: readonly Finding[], late: readonly string[], unknown: boolean): Verdict['state'] {
   if (findings.some((f) => f.severity === 'error' && f.code !== 'not-observed')) return 'broken'
