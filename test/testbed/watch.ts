@@ -24,14 +24,24 @@ function once({ server, ca, token }: Credentials, path: string, onChange: (chang
       if (response.statusCode !== 200) sent.destroy(new Error(`${path}: ${response.statusCode}`))
       const lines = createInterface(response)
       lines.on('line', (line) => {
-        const change = JSON.parse(line) as Change | { readonly type: 'ERROR' | 'BOOKMARK' }
+        const change = parse(line)
+        if (change === undefined) return
         if (change.type === 'ERROR') sent.destroy(new Error(line))
         else if (change.type !== 'BOOKMARK') onChange(change as Change)
       })
-      response.on('error', reject)
+      // A server that is killed in the midst of a line: the lines fail with the response, and the half one is none.
+      for (const stream of [response, lines]) stream.on('error', reject)
       response.on('close', resolve)
     })
     sent.on('error', reject)
     sent.end()
   })
+}
+
+function parse(line: string): Change | { readonly type: 'ERROR' | 'BOOKMARK' } | undefined {
+  try {
+    return JSON.parse(line) as Change | { readonly type: 'ERROR' | 'BOOKMARK' }
+  } catch {
+    return undefined
+  }
 }
