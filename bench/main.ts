@@ -8,3 +8,4 @@ if (process.argv.includes('--bed')) {
   await import('./apply.ts')
   await import('./mounted.ts')
 }
+await import('./lint.ts')

@@ -27,6 +27,8 @@ export interface Federated {
 export interface Context extends LintOptions {
   readonly files: readonly LintFile[]
   readonly resources: readonly Resource[]
+  /** By namespace. */
+  readonly namespaces: ReadonlyMap<string, readonly Resource[]>
   readonly settings: readonly Settings[]
   readonly federations: readonly Federated[]
   /** What came by one argument, by that argument: one mesh. */
@@ -62,7 +64,17 @@ export function contextOf(files: readonly LintFile[], options: LintOptions): { c
   const meshes = new Map(
     [...new Set(files.map(({ given }) => given))].map((given) => [given, meshOf(given, resources, settings, federations, options)]),
   )
-  return { context: { ...options, files, resources, settings, federations, meshes }, findings }
+  return { context: { ...options, files, resources, namespaces: byNamespace(resources), settings, federations, meshes }, findings }
+}
+
+function byNamespace(resources: readonly Resource[]): ReadonlyMap<string, readonly Resource[]> {
+  const all = new Map<string, Resource[]>()
+  for (const resource of resources) {
+    const those = all.get(resource.namespace)
+    if (those === undefined) all.set(resource.namespace, [resource])
+    else those.push(resource)
+  }
+  return all
 }
 
 function meshOf(
@@ -108,5 +120,9 @@ export const tell = (code: RuleCode, view: View, path: Path, subject: string, me
 /** A finding at a place within an object. */
 export const tellIn = (code: RuleCode, resource: Resource, path: Path, message: string, more: Told = {}): LintFinding =>
   tell(code, resource, path, resource.title, message, more)
+
+/** The objects of a namespace that came by the same argument. */
+export const inNamespace = ({ namespaces }: Context, namespace: string, given: string): readonly Resource[] =>
+  (namespaces.get(namespace) ?? []).filter(({ source }) => source.given === given)
 
 export const meshFor = ({ meshes }: Context, resource: Resource): Mesh => meshes.get(resource.source.given) as Mesh

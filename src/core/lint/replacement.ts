@@ -7,7 +7,7 @@ import type { Workloads } from '../model.ts'
 import { parsePrincipal } from '../spiffe/spiffe-id.ts'
 import { relation, selects, workloadsKey } from '../workloads.ts'
 import { anchorsIn } from './cacerts.ts'
-import { type Context, meshFor, trustDomainIn } from './context.ts'
+import { type Context, inNamespace, meshFor, trustDomainIn } from './context.ts'
 import { domainIn, namedIn } from './domains.ts'
 import { EXTRA_ROOTS, hasPeerAliases, meantMembers, peerAliasesOf } from './inert.ts'
 import { printFederation } from './replacement-text.ts'
@@ -51,6 +51,8 @@ export interface MeantTrust {
   readonly reach: MeantReach[]
 }
 
+/** More than anybody reads. */
+const MAX_SCOPES = 500
 const DOMAIN = /^[a-z0-9._-]{1,255}$/
 const LABEL_KEY = /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/
 const LABEL_VALUE = /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/
@@ -60,7 +62,7 @@ export function replacementFor(context: Context): Replacement | undefined {
   const policies = context.resources.filter(hasPeerAliases)
   const meant = meantMembers(context)
   if (policies.length === 0 && meant.length === 0 && !mentionsRoots(context)) return undefined
-  const members = new Members(context, policies.flatMap(peerAliasesOf))
+  const members = new Members(context, policies.flatMap(peerAliasesOf).slice(0, MAX_SCOPES))
   const trusts = new Map<string, MeantTrust>()
   const trust = (truster: string, trusted: string): MeantTrust => {
     const key = `${truster} ${trusted}`
@@ -73,7 +75,9 @@ export function replacementFor(context: Context): Replacement | undefined {
     members.name(members.ownOf(resource, trusted))
     members.name(trusted)
   }
-  for (const policy of policies) for (const alias of peerAliasesOf(policy)) addScope(policy, alias, context, members, trust)
+  const scopes = policies.flatMap((policy) => peerAliasesOf(policy).map((alias) => ({ policy, alias })))
+  for (const { policy, alias } of scopes.slice(0, MAX_SCOPES)) addScope(policy, alias, context, members, trust)
+  if (scopes.length > MAX_SCOPES) members.notes.push(`${scopes.length - MAX_SCOPES} more scopes were left out: lint fewer files at once`)
   if (members.all.length === 0) for (const domain of ['this-mesh.example', 'other-mesh.example']) members.name(domain)
   return printFederation(members.all, [...trusts.values()], members.notes)
 }
@@ -127,9 +131,9 @@ function addScope(policy: Resource, alias: string, context: Context, members: Me
 }
 
 /** Principals of that domain whom policies of the namespace name already. */
-function callersIn(namespace: string, domain: string, { resources }: Context): readonly string[] {
-  const named = resources
-    .filter((r) => r.kind === 'AuthorizationPolicy' && r.namespace === namespace && field(r, 'spec', 'action') !== 'DENY')
+function callersIn(namespace: string, domain: string, { namespaces }: Context): readonly string[] {
+  const named = (namespaces.get(namespace) ?? [])
+    .filter((r) => r.kind === 'AuthorizationPolicy' && field(r, 'spec', 'action') !== 'DENY')
     .flatMap((policy) => namedIn(policy).filter(({ path }) => !path.includes('notPrincipals') && !path.includes('notValues')))
     .filter((one) => one.of === 'principals' && domainIn(one)?.name === domain)
     .map(({ value }) => value)
@@ -142,19 +146,21 @@ function callersIn(namespace: string, domain: string, { resources }: Context): r
   })
 }
 
-function hostOf(at: Workloads, policy: Resource, { resources }: Context): string | undefined {
-  const service = resources.find((r) => {
+function hostOf(at: Workloads, policy: Resource, context: Context): string | undefined {
+  const service = inNamespace(context, at.namespace, policy.source.given).find((r) => {
     const selector = strings(field(r, 'spec', 'selector'))
-    const given = r.kind === 'Service' && r.namespace === at.namespace && r.source.given === policy.source.given
-    return given && Object.keys(selector).length > 0 && Object.entries(at.labels ?? {}).every(([key, value]) => selector[key] === value)
+    return (
+      r.kind === 'Service' &&
+      Object.keys(selector).length > 0 &&
+      Object.entries(at.labels ?? {}).every(([key, value]) => selector[key] === value)
+    )
   })
   const name = service?.manifest.metadata.name ?? ''
   return LABEL.test(name) ? `${name}.${at.namespace}.svc.cluster.local` : undefined
 }
 
-function serversOf(at: Workloads, domain: string, policy: Resource, { resources }: Context): readonly string[] {
-  const accounts = resources
-    .filter((r) => r.namespace === at.namespace && r.source.given === policy.source.given)
+function serversOf(at: Workloads, domain: string, policy: Resource, context: Context): readonly string[] {
+  const accounts = inNamespace(context, at.namespace, policy.source.given)
     .filter((r) => selects(at, r.namespace, strings(field(r, 'spec', 'template', 'metadata', 'labels'))))
     .map((r) => text(field(r, 'spec', 'template', 'spec', 'serviceAccountName')))
   return [...new Set(accounts)].filter((account) => LABEL.test(account)).map((account) => `${domain}/ns/${at.namespace}/sa/${account}`)

@@ -5,7 +5,7 @@ import { readWorkloads } from '../istio/pinned.ts'
 import { at, isOurs, list, strings, text } from '../manifest.ts'
 import type { Accept, Manifest, Trust } from '../model.ts'
 import { describeWorkloads, relation, selects } from '../workloads.ts'
-import { type Context, type Federated, type Mesh, meshFor, tell, tellIn } from './context.ts'
+import { type Context, type Federated, inNamespace, type Mesh, meshFor, tell, tellIn } from './context.ts'
 import { field, type Resource } from './resource.ts'
 import type { LintFinding } from './rules.ts'
 import { walk } from './source.ts'
@@ -28,10 +28,13 @@ function scopesOf({ members }: Mesh): readonly Scope[] {
 const isSevered = ({ truster, trusted }: Trust, { federation }: Federated): boolean =>
   federation.severed.some((severed) => severed.truster === truster && severed.trusted === trusted)
 
-export const strict = ({ meshes }: Context): readonly LintFinding[] =>
-  [...meshes.values()].flatMap((mesh) => {
-    const authentications = mesh.resources.filter(({ kind, manifest }) => kind === 'PeerAuthentication' && !isOurs(manifest))
-    return scopesOf(mesh).flatMap((scope) => looseIn(scope, authentications, mesh))
+export const strict = (context: Context): readonly LintFinding[] =>
+  [...context.meshes].flatMap(([given, mesh]) => {
+    const at = (namespace: string): readonly Resource[] => inNamespace(context, namespace, given)
+    return scopesOf(mesh).flatMap((scope) => {
+      const { namespace } = scope.accept.at
+      return looseIn(scope, { here: at(namespace), wide: namespace === mesh.rootNamespace ? [] : at(mesh.rootNamespace) }, mesh)
+    })
   })
 
 /** Those in a cluster are older than the one that is yet to be written; the oldest wins. */
@@ -42,7 +45,14 @@ const aged = ({ manifest }: Resource): Manifest => ({
 
 const WORKLOADS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'])
 
-function looseIn({ accept, of, trust, index }: Scope, authentications: readonly Resource[], mesh: Mesh): readonly LintFinding[] {
+interface Around {
+  /** What stands in the scope's namespace, and in the root namespace. */
+  readonly here: readonly Resource[]
+  readonly wide: readonly Resource[]
+}
+
+function looseIn({ accept, of, trust, index }: Scope, { here, wide }: Around, mesh: Mesh): readonly LintFinding[] {
+  const authentications = [...here, ...wide].filter(({ kind, manifest }) => kind === 'PeerAuthentication' && !isOurs(manifest))
   const { namespace, labels = {} } = accept.at
   const ours: Manifest = {
     apiVersion: 'security.istio.io/v1',
@@ -52,7 +62,7 @@ function looseIn({ accept, of, trust, index }: Scope, authentications: readonly 
   }
   const policies = [...authentications.map(aged), ...(accept.mtls === 'enforce' ? [ours] : [])]
   const mode = (of: Readonly<Record<string, string>>): Effective => effectiveMode({ namespace, labels: of }, policies, mesh.rootNamespace)
-  const running = mesh.resources.filter(({ kind, namespace: its }) => WORKLOADS.has(kind) && its === namespace)
+  const running = here.filter(({ kind }) => WORKLOADS.has(kind))
   const subjects = [
     { name: 'a pod with these labels', labels },
     ...running
@@ -134,11 +144,12 @@ const TLS_KEYS: ReadonlySet<string> = new Set([
 ])
 const TOUCHING: ReadonlySet<string> = new Set(['FILTER_CHAIN', 'LISTENER', 'CLUSTER'])
 
-export const filters = (context: Context): readonly LintFinding[] =>
-  context.resources.flatMap((resource) => {
+export function filters(context: Context): readonly LintFinding[] {
+  const all = new Map([...context.meshes.values()].map((mesh) => [mesh, scopesOf(mesh)]))
+  return context.resources.flatMap((resource) => {
     if (resource.kind !== 'EnvoyFilter' || isOurs(resource.manifest)) return []
     const mesh = meshFor(context, resource)
-    const scopes = scopesOf(mesh).filter(
+    const scopes = (all.get(mesh) ?? []).filter(
       ({ accept }) => resource.namespace === accept.at.namespace || resource.namespace === mesh.rootNamespace,
     )
     return list(field(resource, 'spec', 'configPatches')).flatMap((patch, i) => {
@@ -157,6 +168,7 @@ export const filters = (context: Context): readonly LintFinding[] =>
       ]
     })
   })
+}
 
 function touchesTls(patch: unknown): boolean {
   let found = false

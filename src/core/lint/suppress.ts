@@ -14,8 +14,17 @@ interface Suppression {
   readonly subject: string
   readonly code: string
   readonly reason: string
-  readonly covers: (finding: LintFinding) => boolean
+  /** By annotation: the object that has it, of which all is covered. */
+  readonly object?: string
+  /** By comment: the lines that it covers. */
+  readonly from?: number
+  readonly to?: number
 }
+
+const keyOf = ({ file, code }: { readonly file: string; readonly code: string }, object: string | undefined): string =>
+  JSON.stringify([file, code, object ?? null])
+
+const covers = ({ from = 0, to = Number.POSITIVE_INFINITY }: Suppression, { line }: LintFinding): boolean => line >= from && line <= to
 
 export interface Suppressed extends LintFinding {
   readonly reason: string
@@ -34,12 +43,17 @@ export function suppress(
   const all = [...files.flatMap(commentsIn), ...resources.flatMap(annotationsOf)]
   if (all.length === 0) return { findings, suppressed: [] }
   const valid = all.filter(({ code, reason }) => isRule(code) && reason !== '')
-  const byFile = new Map<string, Suppression[]>()
-  for (const one of valid) byFile.set(one.file, [...(byFile.get(one.file) ?? []), one])
+  const index = new Map<string, Suppression[]>()
+  for (const one of valid) {
+    const key = keyOf(one, one.object)
+    const those = index.get(key)
+    if (those === undefined) index.set(key, [one])
+    else those.push(one)
+  }
   const used = new Set<Suppression>()
   const suppressed: Suppressed[] = []
   const rest = findings.filter((finding) => {
-    const by = byFile.get(finding.file)?.find((one) => one.code === finding.code && one.covers(finding))
+    const by = [undefined, finding.subject].flatMap((object) => index.get(keyOf(finding, object)) ?? []).find((one) => covers(one, finding))
     if (by === undefined) return true
     used.add(by)
     suppressed.push({ ...finding, reason: by.reason })
@@ -76,7 +90,8 @@ function commentsIn({ file, text }: LintFile): readonly Suppression[] {
       subject: 'comment',
       code: code.trim(),
       reason: reason.trim(),
-      covers: (finding) => finding.line >= from && finding.line <= to,
+      from,
+      to,
     }))
   })
 }
@@ -120,7 +135,7 @@ function annotationsOf(resource: Resource): readonly Suppression[] {
         subject: resource.title,
         code: key.slice(ANNOTATION.length),
         reason: typeof value === 'string' ? value.trim() : '',
-        covers: (finding) => finding.subject === resource.title,
+        object: resource.title,
       },
     ]
   })
