@@ -114,6 +114,12 @@ function writtenAt(metadata: unknown): { readonly writtenAt?: string } {
   return last === '' ? {} : { writtenAt: last }
 }
 
+/** Who made a pod: of all that is said of owners, the controller's kind and name. */
+function controllerIn(metadata: unknown): { readonly ownerReferences?: readonly object[] } {
+  const owner = list(at(metadata, 'ownerReferences')).find((reference) => at(reference, 'controller') === true)
+  return owner === undefined ? {} : { ownerReferences: [{ controller: true, kind: text(at(owner, 'kind')), name: text(at(owner, 'name')) }] }
+}
+
 /** Lists leave apiVersion and kind out of their items; `resource` knows them. */
 export function parseLive(subject: string, value: unknown, resource: Resource): Live {
   const metadata = at(value, 'metadata')
@@ -137,6 +143,7 @@ export function parseLive(subject: string, value: unknown, resource: Resource): 
       ...optional('creationTimestamp'),
       ...optional('deletionTimestamp'),
       ...(resource.kind === 'ConfigMap' ? writtenAt(metadata) : {}),
+      ...(resource.kind === 'Pod' ? controllerIn(metadata) : {}),
       ...(Object.keys(labels).length === 0 ? {} : { labels }),
       ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     },

@@ -124,6 +124,17 @@ describe('observing a cluster', () => {
     ])
   })
 
+  it('keeps of a pod who made it', async () => {
+    const ownerReferences = [
+      { kind: 'Thing', name: 'x', uid: 'u-1' },
+      { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'server-6d4f', uid: 'u-2', controller: true },
+    ]
+    const { seen } = await observe({ lists: { '/api/v1/namespaces/sample/pods': [named('server', { ownerReferences }, 'sample')] } })
+    expect(seen.objects.ok && seen.objects.value[0]?.metadata).toMatchObject({
+      ownerReferences: [{ controller: true, kind: 'ReplicaSet', name: 'server-6d4f' }],
+    })
+  })
+
   it('knows the mesh by its config, its roots and its namespace’s label', async () => {
     const { seen } = await observe({})
     expect(seen.own).toMatchObject({ ok: true, value: { trustDomain: 'b.example', anchors: [{}] } })
