@@ -1,0 +1,209 @@
+/** Applies that die at every write, meet what others did, or lose an API server or an istiod on the way: each ends where it was meant to. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startCli } from '../support/cli.ts'
+import { Bed } from '../testbed/bed.ts'
+import type { KubeObject } from '../testbed/kube.ts'
+import { load } from '../testbed/load.ts'
+import { until } from '../testbed/run.ts'
+import { Tap, type Write } from '../testbed/tap.ts'
+import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
+import { call } from '../testbed/traffic.ts'
+import { aReaches, BOTH, bAccepts, CALLER, codes, expectCode, ours, Shop, written } from './shop.ts'
+
+let bed: Bed
+let pods: Walkthrough
+let shop: Shop
+let tap: Tap
+
+beforeAll(async () => {
+  bed = await Bed.up({ progress: (line) => console.log(line) })
+  pods = await walkthrough(bed)
+  shop = await Shop.open(bed)
+  tap = await Tap.open(bed)
+})
+
+afterAll(async () => {
+  tap?.close()
+  shop?.remove()
+  await bed?.down()
+})
+
+const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status
+const becomes = (wanted: number) => until(`the call to give ${wanted}`, async () => (await status()) === wanted)
+const grants = async (): Promise<readonly KubeObject[]> =>
+  (await Promise.all(bed.clusters.map(ours))).flat().filter((object) => object.metadata.name !== 'entente-record')
+
+/** An apply that is killed at a write; those under way at that moment may have been carried out too. */
+async function killedAt(number: number, at: Write['at']): Promise<void> {
+  const args = ['apply', '--reason', `killed at ${number}`, '--yes']
+  const running = startCli(args, { cwd: shop.directory, kubeconfig: tap.kubeconfig })
+  tap.listen((write) => {
+    if (write.number !== number || write.at !== at) return 'pass'
+    running.kill('SIGKILL')
+    return 'drop'
+  })
+  const { code, stderr } = await running.ended
+  expect(code, `it ended before write ${number}: ${stderr}`).toBe(-1)
+}
+
+/**
+ * Both homes learn the record's head before the first write and after the last one. To open: roots and a filter in each mesh, and in b
+ * what checks its callers. To close: the callers go first.
+ */
+const [OPENING, CLOSING] = [10, 11]
+
+describe('an apply that nobody disturbs', () => {
+  it(`opens in ${OPENING} writes, and closes in ${CLOSING}`, async () => {
+    for (const [trust, writes] of [
+      [BOTH, OPENING],
+      [[], CLOSING],
+    ] as const) {
+      shop.write(trust)
+      tap.listen(() => 'pass')
+      expectCode(await shop.runAs(tap.kubeconfig, 'apply', '--reason', 'counted', '--yes'), 0)
+      expect(tap.writes).toHaveLength(writes)
+    }
+    await becomes(503)
+  })
+})
+
+describe.each(Array.from({ length: OPENING }, (_, index) => index + 1))('an apply killed with -9 after write %i', (number) => {
+  it('that opens, before it knows of that write: the next one ends what it began, and the record holds', async () => {
+    shop.write(BOTH)
+    await killedAt(number, 'done')
+    expectCode(await shop.apply(), 0)
+    expectCode(await shop.run('audit', 'verify'), 0)
+    await becomes(200)
+  })
+
+  it('that closes, before it carries out the next one: the same', async () => {
+    shop.write([])
+    await killedAt(number + 1, 'asked')
+    expectCode(await shop.apply(), 0)
+    expect(await grants()).toEqual([])
+    expectCode(await shop.run('audit', 'verify'), 0)
+    await becomes(503)
+  })
+})
+
+describe('an object of ours', () => {
+  const filterOfB = async (): Promise<KubeObject> => {
+    const found = (await ours(bed.b)).find((object) => object.kind === 'EnvoyFilter')
+    if (found === undefined) throw new Error('no filter of ours')
+    return found
+  }
+  const priority = async (): Promise<unknown> => ((await filterOfB()).spec as { priority?: number }).priority
+
+  beforeAll(async () => {
+    await shop.make(BOTH)
+    await shop.proven()
+  })
+
+  it('that somebody edited is shown by status, and put right by apply', async () => {
+    const { metadata } = await filterOfB()
+    await bed.b.kubectl(['-n', 'sample', 'patch', 'envoyfilter', metadata.name, '--type=merge', '-p', '{"spec":{"priority":7}}'])
+    const { code, stdout } = await shop.run('status')
+    expect(code).toBe(2)
+    expect(stdout).toMatch(/cluster-b +cluster-a .* 1 step/)
+    expectCode(await shop.apply(), 0)
+    expect(await priority()).not.toBe(7)
+    expectCode(await shop.run('status'), 0)
+  })
+
+  /** Another manager than kubectl's: it will write there again. */
+  async function takeOver({ apiVersion, kind, metadata: { name } }: KubeObject): Promise<void> {
+    const theirs = { apiVersion, kind, metadata: { name, namespace: 'sample' }, spec: { priority: 7 } }
+    const apply = ['apply', '--server-side', '--force-conflicts', '--field-manager', 'gitops', '-f', '-']
+    await bed.b.kubectl(apply, { input: JSON.stringify(theirs) })
+  }
+
+  it('of which another manager owns a field is shown by status, reported by apply, and ours again by --force-conflicts', async () => {
+    const filter = await filterOfB()
+    await takeOver(filter)
+    const { code, stdout } = await shop.run('status')
+    expect(code).toBe(2)
+    expect(stdout).toMatch(/cluster-b +cluster-a .* 1 step/)
+    const refused = expectCode(await shop.apply(), 1)
+    expect(refused.stderr).toMatch(/error conflict: .*gitops/)
+    expect(await priority()).toBe(7)
+    expectCode(await shop.apply('--force-conflicts'), 0)
+    expect(await priority()).not.toBe(7)
+    await shop.proven()
+    expectCode(await shop.run('audit', 'verify'), 0)
+  })
+
+  it('of which another manager owns a field keeps no sever from closing', async () => {
+    await takeOver(await filterOfB())
+    expectCode(await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'e2e', '--yes'), 0)
+    await becomes(503)
+    expect(await shop.verdict('b')).toMatchObject({ state: 'severed', findings: [] })
+    await shop.make(BOTH)
+    await becomes(200)
+  })
+})
+
+const OTHER = 'cluster-a.example/ns/sample/sa/other'
+/** Something to do in both meshes: another caller in b, another set of clients in a. */
+const MORE = [
+  bAccepts({ callers: [CALLER, OTHER] }),
+  { ...aReaches(), reach: [aReaches(), aReaches({ selector: { app: 'other' } })].flatMap(({ reach }) => reach) },
+]
+
+describe('while one cluster is lame, it is named, nothing is removed, and the other goes on:', () => {
+  const inCluster = async (name: 'a' | 'b') =>
+    (await written(bed)).filter((line) => line.startsWith(`${name} `) && !line.includes('record'))
+  const callers = async () => JSON.stringify((await ours(bed.b)).find(({ kind }) => kind === 'AuthorizationPolicy')?.spec)
+
+  it('its API server is stopped', async () => {
+    const before = await inCluster('a')
+    shop.write(MORE)
+    const calls = await load(pods.client, 'server.sample', { everyMs: 100 })
+    await bed.a.api.stop()
+    try {
+      const { stderr } = expectCode(await shop.apply(), 1)
+      expect(stderr).toMatch(/cluster-unreachable: cluster-a/)
+      expect(await callers()).toContain(OTHER)
+    } finally {
+      await bed.a.api.start()
+    }
+    expect((await calls.stop()).failures).toEqual([])
+    expect(await inCluster('a')).toEqual(before)
+    expectCode(await shop.apply(), 0)
+    await shop.proven()
+    expectCode(await shop.run('audit', 'verify'), 0)
+  })
+
+  it('its istiod is stopped', async () => {
+    await shop.make(BOTH)
+    const before = await inCluster('a')
+    shop.write(MORE)
+    await bed.a.istiod.stop()
+    try {
+      const { stderr } = expectCode(await shop.apply(), 1)
+      expect(stderr).toMatch(/istiod-unreachable: cluster-a: .*istiod-a at .* does not answer as an istiod of this mesh/)
+      expect(await callers()).toContain(OTHER)
+      expect(await status()).toBe(200)
+      expect(await inCluster('a')).toEqual(before)
+    } finally {
+      await bed.a.istiod.start()
+    }
+    expectCode(await shop.apply(), 0)
+    await shop.proven()
+    expectCode(await shop.run('audit', 'verify'), 0)
+  })
+})
+
+describe('an istiod that restarts in the midst of an apply', () => {
+  it('is waited for, and the apply goes on by itself', async () => {
+    await shop.make([])
+    shop.write(BOTH)
+    const running = shop.start('apply', '--reason', 'e2e', '--yes')
+    await running.says(/cluster-b guard: creating/)
+    await bed.b.istiod.restart()
+    expectCode(await running.ended, 0)
+    await shop.proven()
+    await becomes(200)
+    expectCode(await shop.run('audit', 'verify'), 0)
+    expect(codes((await shop.plan()).findings)).not.toContain('apply-unfinished')
+  })
+})
