@@ -117,7 +117,9 @@ function writtenAt(metadata: unknown): { readonly writtenAt?: string } {
 /** Who made a pod: of all that is said of owners, the controller's kind and name. */
 function controllerIn(metadata: unknown): { readonly ownerReferences?: readonly object[] } {
   const owner = list(at(metadata, 'ownerReferences')).find((reference) => at(reference, 'controller') === true)
-  return owner === undefined ? {} : { ownerReferences: [{ controller: true, kind: text(at(owner, 'kind')), name: text(at(owner, 'name')) }] }
+  return owner === undefined
+    ? {}
+    : { ownerReferences: [{ controller: true, kind: text(at(owner, 'kind')), name: text(at(owner, 'name')) }] }
 }
 
 /** Lists leave apiVersion and kind out of their items; `resource` knows them. */
