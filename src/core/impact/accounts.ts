@@ -1,36 +1,46 @@
 /** Identities that exist on the other side, found by pattern. */
 import { pathTest } from './patterns.ts'
 
+interface Account {
+  readonly id: string
+  readonly domain: string
+  readonly path: string
+}
+
 export class Accounts {
-  readonly #byDomain = new Map<string, string[]>()
-  readonly #byNamespace = new Map<string, string[]>()
-  readonly #all: Set<string>
+  readonly #all: readonly Account[]
+  readonly #byNamespace = new Map<string, Account[]>()
+  readonly #byPath = new Map<string, readonly Account[]>()
 
   /** @param ids SPIFFE IDs */
   constructor(ids: readonly string[]) {
-    this.#all = new Set(ids)
-    for (const id of [...this.#all].sort()) {
-      const parts = id.slice('spiffe://'.length).split('/')
-      push(this.#byDomain, parts[0] ?? '', id)
-      if (parts[1] === 'ns') push(this.#byNamespace, `${parts[0]}/${parts[2]}`, id)
+    this.#all = [...new Set(ids)].sort().map((id) => {
+      const slash = id.indexOf('/', 'spiffe://'.length)
+      return { id, domain: id.slice('spiffe://'.length, slash), path: id.slice(slash + 1) }
+    })
+    for (const account of this.#all) {
+      const namespace = namespaceOf(account.path)
+      this.#byNamespace.set(namespace, [...(this.#byNamespace.get(namespace) ?? []), account])
     }
   }
 
-  /** Those of one domain whose path fits (`ns/N/*`). */
-  matching(domain: string, path: string): readonly string[] {
-    const inDomain = this.#byDomain.get(domain) ?? []
-    if (path === '*') return inDomain
-    if (!path.includes('*')) return this.#all.has(`spiffe://${domain}/${path}`) ? [`spiffe://${domain}/${path}`] : []
-    const [, namespace = '*', ...rest] = path.split('/')
-    const near = namespace.includes('*') ? inDomain : (this.#byNamespace.get(`${domain}/${namespace}`) ?? [])
-    if (!namespace.includes('*') && rest.join('/') === '*') return near
-    const fits = pathTest(path)
-    return near.filter((id) => fits(id.slice(`spiffe://${domain}/`.length)))
+  /** Those of some domains whose path fits (`ns/N/*`), one after the other. */
+  *matching(domains: readonly string[], path: string): Generator<string> {
+    for (const { id, domain } of this.#fitting(path)) if (domains.includes(domain)) yield id
+  }
+
+  #fitting(path: string): readonly Account[] {
+    if (path === '*') return this.#all
+    const known = this.#byPath.get(path)
+    if (known !== undefined) return known
+    const namespace = namespaceOf(path)
+    const near = namespace.includes('*') ? this.#all : (this.#byNamespace.get(namespace) ?? [])
+    const fits = near.length === 0 ? () => false : pathTest(path)
+    const found = near.filter((account) => fits(account.path))
+    this.#byPath.set(path, found)
+    return found
   }
 }
 
-function push(map: Map<string, string[]>, key: string, id: string): void {
-  const held = map.get(key)
-  if (held === undefined) map.set(key, [id])
-  else held.push(id)
-}
+/** Of `ns/N/sa/S`; empty where there is none. */
+const namespaceOf = (path: string): string => (path.startsWith('ns/') ? (path.split('/')[1] ?? '') : '')

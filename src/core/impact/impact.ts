@@ -6,12 +6,13 @@
 import { type Finding, info } from '../finding.ts'
 import { Accounts } from './accounts.ts'
 import { type Case, type Reason, whyAllowed, whyNotDenied, whyUnguarded } from './explain.ts'
-import { type Bench, Judge, judge } from './judge.ts'
-import { cellsOf, FRESH, treatment } from './names.ts'
+import { Judge, judge } from './judge.ts'
+import { cellsOf, FRESH } from './names.ts'
 import { type Cell, patternsOf } from './patterns.ts'
+import { type Group, gather, type Place } from './place.ts'
 import { type Action, type Policy, policyKey } from './policy.ts'
 import type { ReadyPolicy } from './rules.ts'
-import { ownDomainsOf, type Situation } from './situation.ts'
+import type { Situation } from './situation.ts'
 import { both, either, MAYBE, NO, type Truth, type Verdict, verdictOf, YES } from './truth.ts'
 import { describeSet, setsOf, type WorkloadSet } from './workload-set.ts'
 
@@ -63,7 +64,8 @@ export interface ImpactOptions {
 const MAX_EXAMPLES = 3
 
 export function impact(before: Situation, after: Situation, options: ImpactOptions = {}): Impact {
-  const judges = { before: new Judge(before), after: new Judge(after) }
+  const judging = new Judge(before)
+  const judges = { before: judging, after: new Judge(after, judging) }
   const sets = options.sets ?? setsOf([...new Set([...before.policies, ...after.policies])], after.admission.rootNamespace, options.real)
   const accounts = new Accounts(options.accounts ?? [])
   const found = new Map<Policy, Found>()
@@ -71,7 +73,9 @@ export function impact(before: Situation, after: Situation, options: ImpactOptio
   const places = gather(sets, judges)
   for (const place of places) {
     if (place.after.applying.length === 0) {
-      const domains = groupsOf(place).flatMap((group) => (place.widened(spiffeId(group[0], [FRESH, FRESH])) === undefined ? [] : group))
+      const domains = place.groups.flatMap(({ domains }) =>
+        place.widened(spiffeId(domains[0], [FRESH, FRESH])) === undefined ? [] : domains,
+      )
       if (domains.length > 0) open.push({ set: place.set, domains })
     }
     for (const policy of place.after.applying) {
@@ -102,76 +106,6 @@ const unguarded = (set: WorkloadSet, domains: readonly string[]): Finding =>
     'name the callers in the federation file, or write an ALLOW policy',
   )
 
-/** One set of workloads with what decides there, before and after. */
-interface Place {
-  readonly set: WorkloadSet
-  /** Sets at which the same decides. */
-  readonly alike: WorkloadSet[]
-  readonly before: Bench
-  readonly after: Bench
-  readonly trustDomain: string
-  readonly own: { readonly before: readonly string[]; readonly after: readonly string[] }
-  /** How certain it is that an identity is newly accepted; undefined: it is not, or was before. */
-  readonly widened: (id: string) => Truth | undefined
-}
-
-function gather(sets: readonly WorkloadSet[], judges: { readonly before: Judge; readonly after: Judge }): readonly Place[] {
-  const numbers = new Map<Policy, number>()
-  const number = ({ policy }: ReadyPolicy): number => {
-    const held = numbers.get(policy) ?? numbers.size
-    numbers.set(policy, held)
-    return held
-  }
-  const admissions = { before: judges.before.admission, after: judges.after.admission }
-  const own = { before: ownDomainsOf(admissions.before), after: ownDomainsOf(admissions.after) }
-  const places = new Map<string, Place>()
-  for (const set of sets) {
-    const [before, after] = [judges.before.bench(set), judges.after.bench(set)]
-    const key = [before, after].map((bench) => `${bench.applying.map(number).join()}|${bench.pins.join()}`).join('/')
-    const same = places.get(key)
-    if (same !== undefined) same.alike.push(set)
-    else
-      places.set(key, { set, alike: [], before, after, own, trustDomain: admissions.after.trustDomain, widened: comparing(before, after) })
-  }
-  return [...places.values()]
-}
-
-function comparing(before: Bench, after: Bench): Place['widened'] {
-  const known = new Map<string, Truth | undefined>()
-  return (id) => {
-    if (known.has(id)) return known.get(id)
-    const is = judge(id, after)
-    const made = is !== NO && is > judge(id, before) ? is : undefined
-    known.set(id, made)
-    return made
-  }
-}
-
-/** Domains that may be let in anew, those that are treated alike together. */
-function groupsOf({ before, after, own }: Place): readonly (readonly [string, ...string[]])[] {
-  const policies = [...new Set([...before.applying, ...after.applying].map(({ policy }) => policy))]
-  const unchanged =
-    own.before.join() === own.after.join() &&
-    before.applying.length === after.applying.length &&
-    before.applying.every(({ policy }, i) => policy === after.applying[i]?.policy)
-  const groups = new Map<string, [string, ...string[]]>()
-  for (const domain of after.admitted) {
-    if (unchanged && before.admitted.has(domain)) continue
-    const standing = [
-      before.admitted.has(domain),
-      own.before.indexOf(domain) === 0,
-      own.before.includes(domain),
-      own.after.indexOf(domain) === 0,
-      own.after.includes(domain),
-    ]
-    const key = `${standing.map(Number).join('')}${treatment(domain, policies)}`
-    const held = groups.get(key)
-    if (held === undefined) groups.set(key, [domain])
-    else held.push(domain)
-  }
-  return [...groups.values()]
-}
-
 interface Found {
   readonly widenings: Map<string, { readonly widening: Omit<Widening, 'at'>; readonly at: Set<string> }>
   readonly reasons: Map<string, Reason>
@@ -187,7 +121,8 @@ const shown = (domains: readonly string[]): string =>
 /** What one policy lets in at one place. */
 function widen(policy: ReadyPolicy, place: Place, found: Found, accounts: Accounts): void {
   const cells = cellsOf([policy.policy, ...place.after.denying.map(({ policy }) => policy.policy)])
-  for (const domains of groupsOf(place)) {
+  for (const group of place.groups) {
+    const { domains } = group
     const [domain] = domains
     const entering = cells.flatMap((cell) => {
       const truth = place.widened(spiffeId(domain, cell))
@@ -197,7 +132,7 @@ function widen(policy: ReadyPolicy, place: Place, found: Found, accounts: Accoun
     for (const certainty of ['certain', 'maybe'] as const) {
       const of = entering.filter(({ truth }) => (truth === MAYBE) === (certainty === 'maybe')).map(({ cell }) => cell)
       for (const { path, except } of patternsOf(of, cells)) {
-        add(found, { domains, path, except, certainty }, place)
+        add(found, group, { domains, path, except, certainty }, place)
         exemplify(found, place, accounts, domains, path)
       }
     }
@@ -241,19 +176,18 @@ function told(policy: ReadyPolicy, part: Part, namesake: string, about: Case): r
   return [part === 'denies-namesake' ? whyNotDenied(policy, namesake, about) : whyUnguarded(policy, about)]
 }
 
-function add({ widenings }: Found, widening: Omit<Widening, 'at'>, { set, alike }: Place): void {
-  const key = [widening.certainty, widening.path, widening.except.join(), widening.domains.join()].join('|')
+function add({ widenings }: Found, group: Group, widening: Omit<Widening, 'at'>, { set, alike }: Place): void {
+  const key = [widening.certainty, widening.path, widening.except.join(), group.key].join('|')
   const held = widenings.get(key) ?? { widening, at: new Set<string>() }
   for (const one of [set, ...alike]) held.at.add(describeSet(one))
   widenings.set(key, held)
 }
 
 function exemplify({ examples }: Found, place: Place, accounts: Accounts, domains: readonly string[], path: string): void {
-  for (const domain of domains) {
-    for (const id of accounts.matching(domain, path)) {
-      if (examples.size >= MAX_EXAMPLES) return
-      if (place.widened(id) !== undefined) examples.add(id)
-    }
+  if (examples.size >= MAX_EXAMPLES) return
+  for (const id of accounts.matching(domains, path)) {
+    if (place.widened(id) !== undefined) examples.add(id)
+    if (examples.size >= MAX_EXAMPLES) return
   }
 }
 

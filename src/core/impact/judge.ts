@@ -25,10 +25,12 @@ export class Judge {
   readonly #ready: Map<Policy, ReadyPolicy>
   readonly #byNamespace = new Map<string, readonly Policy[]>()
 
-  constructor(situation: Situation) {
+  /** @param other of the same mesh at another moment: what it made ready serves here too, while the aliases are the same */
+  constructor(situation: Situation, other?: Judge) {
     this.#situation = situation
     const own = ownDomainsOf(situation.admission)
-    this.#ready = new Map(situation.policies.map((policy) => [policy, ready(policy, own)]))
+    const made = other !== undefined && ownDomainsOf(other.admission).join() === own.join() ? other.#ready : undefined
+    this.#ready = new Map(situation.policies.map((policy) => [policy, made?.get(policy) ?? ready(policy, own)]))
     for (const policy of situation.policies) {
       const held = this.#byNamespace.get(policy.namespace) as Policy[] | undefined
       if (held === undefined) this.#byNamespace.set(policy.namespace, [policy])

@@ -145,10 +145,9 @@ export function mentionsIn(policy: Policy): Mentions {
 }
 
 /** A key under which domains that these policies treat alike come together. */
-export function treatment(domain: string, policies: readonly Policy[]): string {
+export function treatment(domain: string, mentions: readonly Mentions[]): string {
   let key = ''
-  for (const policy of policies) {
-    const { literal, wild } = mentionsIn(policy)
+  for (const { literal, wild } of mentions) {
     if (literal.has(domain)) return `=${domain}`
     for (const pattern of wild) key += fits(domain, pattern) ? '1' : '0'
   }
