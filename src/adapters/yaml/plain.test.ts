@@ -123,7 +123,7 @@ describe('plain YAML', () => {
         agree(stringify(value, { version: '1.1', lineWidth }))
         agree(`${JSON.stringify(value, null, 2)}\n`)
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 
@@ -177,7 +177,7 @@ describe('plain YAML', () => {
     )
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 25 }), (pieces) => agree(`${pieces.join('')}\n`)),
-      { numRuns: 5_000 },
+      { numRuns: 3_000 },
     )
   })
 
@@ -189,7 +189,7 @@ describe('plain YAML', () => {
     )
     fc.assert(
       fc.property(edit, ([at, cut, insert]) => agree(POLICY.slice(0, at) + insert + POLICY.slice(at + cut))),
-      { numRuns: 1_500 },
+      { numRuns: 1_000 },
     )
   })
 

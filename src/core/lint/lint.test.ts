@@ -490,7 +490,7 @@ describe('any input', () => {
       fc.property(tree, (value) => {
         for (const { line, column } of linted(stringify(value)).findings) expect(Math.min(line, column)).toBeGreaterThan(0)
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 })
