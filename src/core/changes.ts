@@ -1,8 +1,9 @@
 /** What the write of one object changes in trust, and whom it disturbs. */
 import { isCanary } from './istio/canary.ts'
+import { isMeshConfig, isWidePolicy } from './istio/mesh-wide.ts'
 import { isTrustMap, readMountedFilter, readTrustMap } from './istio/mounted.ts'
 import { readWorkloads, targetsOf } from './istio/pinned.ts'
-import { isGateway, podsIn } from './istio/pods.ts'
+import { hasSidecar, isGateway, podsIn } from './istio/pods.ts'
 import { acceptName, mountedName, reachName, readState } from './istio/render.ts'
 import { type Inbound, type MeshState, NO_FILE, noInbound, noOutbound, type Outbound, type Roots, type RootsFile } from './istio/state.ts'
 import type { Change, Manifest, Workloads } from './model.ts'
@@ -25,6 +26,7 @@ export function changesOf(
 ): readonly Change[] {
   const objects = [before, after].filter((object) => object !== undefined)
   if (objects.some(isCanary)) return objects.flatMap((object) => canaryGoes(object, from, to, own))
+  if (objects.some((object) => isMeshConfig(object) || isWidePolicy(object))) return wideChanges(objects[0] as Manifest, from, to, own)
   const inbound = [...new Set(objects.flatMap((object) => placesOf(object).inbound))].flatMap((key) => {
     const was = from.inbound.get(key)
     const becomes = to.inbound.get(key)
@@ -33,9 +35,10 @@ export function changesOf(
     const b = was ?? noInbound(scope.at)
     const a = becomes ?? noInbound(scope.at)
     const moved = movedInbound(objects[0] as Manifest, b, a)
-    return inParts(b.file.read || moved.file.read, describeWorkloads(scope.at), (mount, where) =>
-      compare(acceptedBy(partOf(b, mount), own, where), acceptedBy(partOf(moved, mount), own, where), own),
-    )
+    return inParts(b.file.read || moved.file.read, describeWorkloads(scope.at), (mount, where) => {
+      const goesOn = (trusted: TrustDomain): boolean => [b, moved].every((one) => partOf(one, !mount).roots.has(trusted))
+      return inShort(compare(acceptedBy(partOf(b, mount), own, where), acceptedBy(partOf(moved, mount), own, where), own), goesOn)
+    })
   })
   const outbound = [...new Set(objects.flatMap((object) => placesOf(object).outbound))].flatMap((key) => {
     const was = from.outbound.get(key)
@@ -46,11 +49,21 @@ export function changesOf(
     const a = becomes ?? noOutbound(scope.from)
     const moved = movedOutbound(objects[0] as Manifest, b, a)
     const reads = [...b.files.values(), ...moved.files.values()].some((file) => file.read)
-    return inParts(reads, describeWorkloads(scope.from), (mount, where) =>
-      compareHosts(hostsOf(b, mount), hostsOf(moved, mount), own, where),
-    )
+    return inParts(reads, describeWorkloads(scope.from), (mount, where) => {
+      const goesOn = (trusted: TrustDomain): boolean =>
+        [b, moved].every((one) => [...hostsOf(one, !mount).values()].some((roots) => roots.has(trusted)))
+      return inShort(compareHosts(hostsOf(b, mount), hostsOf(moved, mount), own, where), goesOn)
+    })
   })
   return [...inbound, ...outbound]
+}
+
+function wideChanges(object: Manifest, from: MeshState, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
+  const nothing = noInbound((from.wide ?? to.wide)?.at ?? { namespace: '' })
+  const [b, a] = [from.wide ?? nothing, to.wide ?? nothing]
+  const moved = isMeshConfig(object) ? { ...b, roots: a.roots } : { ...b, callers: a.callers }
+  const where = 'all workloads of the mesh'
+  return compare(acceptedBy(b, own, where), acceptedBy(moved, own, where), own)
 }
 
 /** Pods with the mount and pods without it are two kinds once a filter reads files; what befalls both is told once. */
@@ -59,6 +72,12 @@ function inParts(reads: boolean, where: string, changes: (mount: boolean, where:
   const [with_, without] = [changes(true, where), changes(false, where)]
   if (JSON.stringify(with_) === JSON.stringify(without)) return with_
   return [...changes(true, `${where} with the mount`), ...changes(false, `${where} without the mount`)]
+}
+
+/** Where one kind of pods comes to a domain, or leaves it, that the other kind goes on with, its roots and callers are no news. */
+function inShort(changes: readonly Change[], goesOn: (trusted: TrustDomain) => boolean): readonly Change[] {
+  const whole = new Set(changes.flatMap(({ of, trusted }) => (of === 'workloads' || of === 'host' ? [trusted] : [])))
+  return changes.filter(({ of, trusted }) => of === 'workloads' || of === 'host' || !whole.has(trusted) || !goesOn(trusted))
 }
 
 const partOf = (scope: Inbound, mount: boolean): Inbound => (mount && scope.file.read ? { ...scope, roots: scope.file.roots } : scope)
@@ -194,6 +213,9 @@ function diff(of: 'root' | 'caller', trusted: TrustDomain, before: readonly stri
 
 /** Every inbound change makes Envoy drain the listener: idle connections end, long ones are cut 45 s later. */
 export function drained(object: Manifest, objects: readonly Manifest[]): number {
+  // The names that listeners take come from the mesh config, and a policy of the root namespace is everybody's.
+  if (isMeshConfig(object) || isWidePolicy(object))
+    return objects.filter((o) => o.kind === 'Pod' && hasSidecar(o) && !isGateway(o, objects)).length
   const at = inboundPlace(object)
   return at === undefined ? 0 : podsIn(objects, at).filter((pod) => !isGateway(pod, objects)).length
 }
