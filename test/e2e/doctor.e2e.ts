@@ -490,8 +490,9 @@ const FAULTS: readonly Fault[] = [
       await remove({ ...SIDECAR, metadata: { name: 'own-tls-server', namespace: 'sample' } })
     },
     tells: 'sidecar-ingress',
+    verdict: 'warn',
     of: 'cluster-b: sample (app=server)',
-    evidence: /Sidecar sample\/own-tls-server/,
+    evidence: /Sidecar sample\/own-tls-server sets TLS on port 9443, which has no effect/,
     remedy: /spec\.ingress/,
   },
   {

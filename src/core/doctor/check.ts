@@ -45,7 +45,7 @@ export const CHECKS = {
   'data-plane': 'workloads have sidecars',
   mtls: 'workloads accept nothing but mutual TLS',
   'excluded-ports': 'no port goes past the sidecar',
-  'sidecar-ingress': 'no Sidecar brings TLS settings of its own',
+  'sidecar-ingress': 'no Sidecar has TLS settings of its own',
 } as const
 
 export type CheckName = keyof typeof CHECKS

@@ -67,7 +67,8 @@ function versionCheck(looked: Looked): Check {
   return check.ok(`istiod ${versions.join(', ')}`)
 }
 
-const isOn = (value: string | undefined): boolean => /^(1|t|true)$/i.test(value ?? '')
+/** As Go reads a boolean. */
+export const isOn = (value: string | undefined): boolean => /^(1|t|true)$/i.test(value ?? '')
 const isOff = (value: string | undefined): boolean => /^(0|f|false)$/i.test(value ?? '')
 
 /** Settings read at eed52ebb66ad: istio pilot/pkg/features/{pilot,security}.go. */

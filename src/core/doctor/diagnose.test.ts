@@ -37,6 +37,13 @@ const policy = (spec: object): Partial<ClusterSeen> => ({
   ]),
 })
 
+const OWN_TLS = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'Sidecar',
+  metadata: { name: 's', namespace: 'sample' },
+  spec: { ingress: [{ port: { number: 9443 }, tls: { mode: 'SIMPLE' } }] },
+}
+
 const ROWS: readonly Row[] = [
   {
     name: 'an API server that does not answer',
@@ -352,20 +359,21 @@ const ROWS: readonly Row[] = [
     evidence: /DISABLE by PeerAuthentication sample\/theirs/,
   },
   {
-    name: 'a Sidecar with TLS',
-    change: () =>
-      sample({
-        sidecars: ok([
-          {
-            apiVersion: 'networking.istio.io/v1',
-            kind: 'Sidecar',
-            metadata: { name: 's', namespace: 'sample' },
-            spec: { ingress: [{ tls: { mode: 'SIMPLE' } }] },
-          },
-        ]),
-      }),
+    name: 'a Sidecar whose TLS has no effect',
+    change: () => sample({ sidecars: ok([OWN_TLS]) }),
     tells: 'sidecar-ingress',
-    evidence: /Sidecar sample\/s/,
+    verdict: 'warn',
+    evidence: /Sidecar sample\/s sets TLS on port 9443, which has no effect: ENABLE_TLS_ON_SIDECAR_INGRESS is off/,
+  },
+  {
+    name: 'a Sidecar that ends TLS',
+    change: async () => ({
+      ...sample({ sidecars: ok([OWN_TLS]) }),
+      ...(await withIstiod({ env: { CLUSTER_ID: 'b', ENABLE_TLS_ON_SIDECAR_INGRESS: 'true' } })),
+      ...policy({ selector: { matchLabels: { app: 'server' } }, mtls: { mode: 'STRICT' }, portLevelMtls: { 9443: { mode: 'DISABLE' } } }),
+    }),
+    tells: 'sidecar-ingress',
+    evidence: /ends TLS of its own on port 9443/,
   },
 ]
 

@@ -10,7 +10,7 @@ export interface Patient {
   readonly declared?: Pick<Member, 'trustDomain' | 'aliases' | 'network'>
   /** Namespaces of scopes and hosts. */
   readonly namespaces: readonly string[]
-  readonly accepts: readonly Pick<Accept, 'at' | 'mtls'>[]
+  readonly accepts: readonly Pick<Accept, 'at' | 'mtls' | 'ports'>[]
   readonly reaches: readonly Workloads[]
   /** Trusted members: each has a ConfigMap with its roots here. */
   readonly trusted: readonly MemberName[]
@@ -54,7 +54,7 @@ export function questionOf(federation: Federation, now: Date): Question {
 function patientOf({ name, home, istioNamespace, trustDomain, aliases, network }: Member, trusts: readonly Trust[]): Patient {
   const own = trusts.filter(({ truster }) => truster === name)
   const hosts = trusts.filter((t) => t.trusted === name).flatMap((t) => t.reach.flatMap(({ services }) => services.map(({ host }) => host)))
-  const accepts = own.flatMap(({ accept }) => accept.map(({ at, mtls }) => ({ at, mtls })))
+  const accepts = own.flatMap(({ accept }) => accept.map(({ callers: _, ...accept }) => accept))
   const reaches = own.flatMap(({ reach }) => reach.map(({ from }) => from))
   const near = [...accepts.map(({ at }) => at.namespace), ...reaches.map(({ namespace }) => namespace), ...hosts.flatMap(namespaceOf)]
   return {

@@ -1,10 +1,13 @@
 /** Workloads of the namespaces that matter: what they are for `pinned`. */
-import { describeMode, effectiveMode, isStrict } from '../istio/mtls.ts'
+import { describeMode, effectiveMode } from '../istio/mtls.ts'
+import { keepsTo } from '../istio/plaintext.ts'
 import { hasSidecar, isLive } from '../istio/pods.ts'
+import { plaintextOf } from '../istio/state.ts'
 import { at, isOurs, list, strings, text, title } from '../manifest.ts'
 import type { Manifest, Workloads } from '../model.ts'
 import { describeWorkloads, relation, selects } from '../workloads.ts'
 import { type Check, some } from './check.ts'
+import { isOn } from './control-plane.ts'
 import { type Looked, on } from './looked.ts'
 import type { NamespaceSeen } from './seen.ts'
 
@@ -75,23 +78,26 @@ function mtlsChecks(looked: Looked): readonly Check[] {
   const { patient, seen } = looked
   if (patient.accepts.length === 0)
     return [on(looked, 'mtls').skipped(patient.declared === undefined ? 'no scope is declared' : 'no trust lets callers in')]
-  return patient.accepts.map(({ at: set, mtls }) => {
+  return patient.accepts.map(({ at: set, ...accept }) => {
+    const { mtls } = accept
+    const { plaintext } = plaintextOf(accept)
     const check = on(looked, 'mtls', describeWorkloads(set))
     const { policies } = seen
     if (!policies.ok) return check.unknown(policies.error)
-    const root = seen.mesh.ok ? seen.mesh.value.rootNamespace : patient.istioNamespace
+    const root = rootOf(looked)
     const pods = near(looked, set)?.pods
     const labels = [set.labels ?? {}, ...(pods?.ok === true ? podsOf(pods.value, set).map((pod) => strings(pod.metadata.labels)) : [])]
     const under = (all: readonly Manifest[]) => labels.map((one) => effectiveMode({ namespace: set.namespace, labels: one }, all, root))
-    const loose = under(policies.value).find((mode) => !isStrict(mode))
-    if (loose === undefined) return check.ok('STRICT on every port')
+    const loose = under(policies.value).find((mode) => !keepsTo(mode, plaintext))
+    if (loose === undefined)
+      return check.ok(plaintext === undefined ? 'STRICT on every port' : 'as the federation file says: plaintext may come in, too')
     const others = policies.value.filter((policy) => !isOurs(policy))
-    const still = under([...others, strictFor(set)]).find((mode) => !isStrict(mode))
+    const still = under([...others, strictFor(set)]).find((mode) => !keepsTo(mode, plaintext))
     if (mtls === 'enforce' && still === undefined)
       return check.ok(`${describeMode(loose)} now; mtls: enforce makes it STRICT, and callers without a sidecar are refused from then on`)
     const { decidedBy } = still ?? loose
     return check.fail(
-      `${describeMode(still ?? loose)}: the filter would be rejected there, and plaintext callers have no identity`,
+      `${describeMode(still ?? loose)}: plaintext callers have no identity`,
       decidedBy === undefined ? 'write mtls: enforce, or create a PeerAuthentication with mode STRICT' : `set ${decidedBy} to STRICT`,
     )
   })
@@ -124,23 +130,45 @@ function portsCheck(looked: Looked, set: Workloads): Check {
   )
 }
 
+/**
+ * istiod takes such settings only with ENABLE_TLS_ON_SIDECAR_INGRESS, and where the port's mode is DISABLE (istio
+ * pilot/pkg/networking/core/listener_inbound.go, eed52ebb66ad). There Envoy refuses the filter; elsewhere it applies (run).
+ */
 function ingressCheck(looked: Looked, set: Workloads): Check {
   const check = on(looked, 'sidecar-ingress', describeWorkloads(set))
   const sidecars = near(looked, set)?.sidecars
+  const { istiods, policies } = looked.seen
   if (sidecars === undefined) return check.skipped('was not looked at')
   if (!sidecars.ok) return check.unknown(sidecars.error)
-  const own = sidecars.value.filter(
-    (sidecar) =>
-      hasTls(sidecar) &&
-      relation({ namespace: set.namespace, labels: strings(at(sidecar, 'spec', 'workloadSelector', 'labels')) }, set) !== 'disjoint',
-  )
-  const [first] = own
+  const listeners = sidecars.value.filter((sidecar) => relation(workloadsOf(sidecar, set), set) !== 'disjoint').flatMap(ownTls)
+  const [first] = listeners
   if (first === undefined) return check.ok('none')
-  return check.fail(
-    `${title(first)} sets TLS on an ingress listener: the filter would meet that TLS context too, and not Istio’s own`,
-    'take tls out of spec.ingress, or leave those workloads out of the scope',
-  )
+  if (!policies.ok) return check.unknown(policies.error)
+  const enabled = istiods.ok && istiods.value.some(({ env }) => isOn(env.ENABLE_TLS_ON_SIDECAR_INGRESS))
+  const root = rootOf(looked)
+  const taken = listeners.find(({ sidecar, port }) => {
+    const { labels = {} } = workloadsOf(sidecar, set)
+    const { mode, ports } = effectiveMode({ namespace: set.namespace, labels: { ...set.labels, ...labels } }, policies.value, root)
+    return enabled && (ports.get(port) ?? mode) === 'DISABLE'
+  })
+  if (taken !== undefined) {
+    return check.fail(
+      `${title(taken.sidecar)} ends TLS of its own on port ${taken.port}: Envoy refuses the filter on that listener`,
+      'take tls out of spec.ingress, or leave those workloads out of the scope',
+    )
+  }
+  const why = enabled ? 'the mode of that port is not DISABLE' : 'ENABLE_TLS_ON_SIDECAR_INGRESS is off in istiod'
+  return check.warn(`${title(first.sidecar)} sets TLS on port ${first.port}, which has no effect: ${why}`, 'take tls out of spec.ingress')
 }
 
-const hasTls = (sidecar: Manifest): boolean =>
-  list(at(sidecar, 'spec', 'ingress')).some((listener) => text(at(listener, 'tls', 'mode')) !== '')
+const workloadsOf = (sidecar: Manifest, { namespace }: Workloads): Workloads => ({
+  namespace,
+  labels: strings(at(sidecar, 'spec', 'workloadSelector', 'labels')),
+})
+
+const ownTls = (sidecar: Manifest): readonly { readonly sidecar: Manifest; readonly port: number }[] =>
+  list(at(sidecar, 'spec', 'ingress'))
+    .filter((listener) => text(at(listener, 'tls', 'mode')) !== '')
+    .map((listener) => ({ sidecar, port: Number(at(listener, 'port', 'number')) }))
+
+const rootOf = ({ seen, patient }: Looked): string => (seen.mesh.ok ? seen.mesh.value.rootNamespace : patient.istioNamespace)
