@@ -124,8 +124,9 @@ function neverMatches(policy: Resource, { path, value, of }: Named): readonly Li
         ? 'a principal is TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT'
         : undefined
   if (why === undefined) return undefined
-  const denies = field(policy, 'spec', 'action') === 'DENY' || path.some((step) => String(step).startsWith('not'))
-  const then = denies ? 'it keeps nobody out' : 'it lets nobody in'
+  const negative = path.some((step) => String(step).startsWith('not'))
+  const denies = field(policy, 'spec', 'action') === 'DENY'
+  const then = negative ? (denies ? 'nobody is excepted' : 'it keeps nobody out') : denies ? 'it denies nobody' : 'it lets nobody in'
   return [
     tellIn('principal-never-matches', policy, path, `${JSON.stringify(printable(value))} matches no identity, so ${then}: ${why}`, {
       hint: 'write the principal as TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, or as a prefix or suffix of it',

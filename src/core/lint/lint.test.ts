@@ -278,9 +278,13 @@ describe('principals that never match', () => {
     expect(codes(linted(policy(`{ principals: ["${principal}"] }`)))).toEqual(['principal-never-matches'])
   })
 
-  it('keep nobody out where they deny', () => {
-    const [finding] = linted(policy('{ principals: [client] }', '  action: DENY\n')).findings
-    expect(finding?.message).toContain('keeps nobody out')
+  it.each([
+    ['{ principals: [client] }', '', 'lets nobody in'],
+    ['{ principals: [client] }', '  action: DENY\n', 'denies nobody'],
+    ['{ notPrincipals: [client] }', '', 'keeps nobody out'],
+    ['{ notPrincipals: [client] }', '  action: DENY\n', 'nobody is excepted'],
+  ])('%s %s', (source, action, says) => {
+    expect(linted(policy(source, action)).findings[0]?.message).toContain(says)
   })
 })
 

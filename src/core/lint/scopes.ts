@@ -1,7 +1,10 @@
 /** What federated scopes need around them, and what reaches further than it looks. */
 
-import { describeMode, type Effective, effectiveMode, isStrict } from '../istio/mtls.ts'
+import { describeMode, type Effective, effectiveMode } from '../istio/mtls.ts'
 import { readWorkloads } from '../istio/pinned.ts'
+import { keepsTo } from '../istio/plaintext.ts'
+import { strictPolicy } from '../istio/policies.ts'
+import { plaintextOf } from '../istio/state.ts'
 import { at, isOurs, list, strings, text } from '../manifest.ts'
 import type { Accept, Manifest, Trust } from '../model.ts'
 import { describeWorkloads, relation, selects } from '../workloads.ts'
@@ -54,11 +57,13 @@ interface Around {
 function looseIn({ accept, of, trust, index }: Scope, { here, wide }: Around, mesh: Mesh): readonly LintFinding[] {
   const authentications = [...here, ...wide].filter(({ kind, manifest }) => kind === 'PeerAuthentication' && !isOurs(manifest))
   const { namespace, labels = {} } = accept.at
+  const allowed = plaintextOf(accept)
+  const { plaintext } = allowed
   const ours: Manifest = {
     apiVersion: 'security.istio.io/v1',
     kind: 'PeerAuthentication',
     metadata: { name: 'entente', namespace },
-    spec: { ...(accept.at.labels === undefined ? {} : { selector: { matchLabels: labels } }), mtls: { mode: 'STRICT' } },
+    spec: strictPolicy({ at: accept.at, ...allowed }),
   }
   const policies = [...authentications.map(aged), ...(accept.mtls === 'enforce' ? [ours] : [])]
   const mode = (of: Readonly<Record<string, string>>): Effective => effectiveMode({ namespace, labels: of }, policies, mesh.rootNamespace)
@@ -71,13 +76,13 @@ function looseIn({ accept, of, trust, index }: Scope, { here, wide }: Around, me
   ]
   const loose = subjects.flatMap((subject) => {
     const effective = mode(subject.labels)
-    return isStrict(effective) ? [] : [{ subject, effective }]
+    return keepsTo(effective, plaintext) ? [] : [{ subject, effective }]
   })
   const where = `${of.federation.name}: ${describeWorkloads(accept.at)}`
   const [first] = loose
   if (first !== undefined) {
     const policy = authentications.find(({ title }) => title === first.effective.decidedBy)
-    const message = `${where}: ${first.subject.name}: ${describeMode(first.effective)}; foreign callers are let in only where the mode is STRICT, and entente plan refuses this scope`
+    const message = `${where}: ${first.subject.name}: ${describeMode(first.effective)}; who comes in plaintext shows no identity, and entente plan refuses this scope`
     const hint =
       policy === undefined ? 'write mtls: enforce, or create a PeerAuthentication with mode STRICT' : `set ${policy.title} to STRICT`
     return [
@@ -90,8 +95,8 @@ function looseIn({ accept, of, trust, index }: Scope, { here, wide }: Around, me
     const selected = readWorkloads(policy.manifest, 'selector', 'matchLabels')
     if (policy.namespace !== namespace || selected.labels === undefined || relation(selected, accept.at) !== 'overlapping') return []
     const effective = mode({ ...labels, ...selected.labels })
-    if (isStrict(effective)) return []
-    const message = `${where}: ${describeMode(effective)}: a pod of ${describeWorkloads(selected)} that comes into this scope would never become ready`
+    if (keepsTo(effective, plaintext)) return []
+    const message = `${where}: ${describeMode(effective)}: a pod of ${describeWorkloads(selected)} that comes into this scope would take plaintext, too`
     return [tellIn('mtls-may-loosen', policy, ['spec'], message, { hint: `set ${policy.title} to STRICT, or keep the two apart` })]
   })
 }
