@@ -36,6 +36,8 @@ const holding = (state: MeshState, of: Manifest = server): Evidence =>
       anchors: [ROOT_B],
     }),
   )
+const { inbound: chains = [], ...rest } = holding(inbound({ strict: false })).config ?? { denies: [], outbound: [] }
+const disabled: Evidence = { ...holding(inbound()), config: { ...rest, inbound: chains.filter((chain) => chain.tls === 'none') } }
 const judge = (wanted: MeshState, held: readonly Evidence[], objects: readonly Manifest[] = around, only?: typeof A) =>
   standings(wanted, objects, held, own, only).map(
     (s) => `${s.proxy} ${s.state}${s.findings.length > 0 ? `: ${s.findings.map((f) => f.code).join(', ')}` : ''}`,
@@ -83,6 +85,7 @@ describe('how a proxy stands to what is wanted', () => {
     },
     { name: 'restricts nobody', held: holding(inbound({ callers: new Map() })), says: 'server.sample lagging: callers-differ' },
     { name: 'takes plaintext', held: holding(inbound({ strict: false })), says: 'server.sample lagging: mtls-not-strict' },
+    { name: 'takes no mutual TLS', held: disabled, says: 'server.sample lagging: mtls-not-strict, mtls-disabled' },
     { name: 'has not acknowledged', held: { ...holding(inbound()), acknowledged: false }, says: 'server.sample lagging: proxy-lagging' },
     {
       name: 'refused it',
@@ -92,6 +95,15 @@ describe('how a proxy stands to what is wanted', () => {
     { name: 'is not heard', held: { ...holding(inbound()), heard: false }, says: 'server.sample unheard: proxy-unheard' },
   ])('$name', ({ held, says }) => {
     expect(judge(inbound(), [held])).toEqual([says])
+  })
+
+  it('a proxy may take plaintext where its set may', () => {
+    const exception = inbound({ plaintext: new Map([[9000, 'PERMISSIVE' as const]]) })
+    expect(judge(inbound({ plaintext: 'all' }), [holding(inbound({ strict: false }))])).toEqual(['server.sample ready'])
+    expect(judge(exception, [holding(exception)])).toEqual(['server.sample ready'])
+    expect(judge(inbound(), [holding(exception)])).toEqual(['server.sample lagging: mtls-not-strict'])
+    expect(judge(exception, [holding(inbound({ strict: false }))])).toEqual(['server.sample lagging: mtls-not-strict'])
+    expect(judge(inbound({ plaintext: 'all' }), [disabled])).toEqual(['server.sample lagging: mtls-disabled'])
   })
 
   it('a proxy that no istiod knows is not heard', () => {

@@ -2,6 +2,7 @@
 import { type Delivery, type Files, filesIn, withFiles } from './delivery.ts'
 import { distinct, error, type Finding, info, warning } from './finding.ts'
 import { isLabelled } from './istio/mount.ts'
+import { mayTake } from './istio/plaintext.ts'
 import { getPod, hasSidecar, isGateway, isPlaced, podsIn, proxyOf } from './istio/pods.ts'
 import { serviceName } from './istio/services.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound, type Roots } from './istio/state.ts'
@@ -180,9 +181,15 @@ function judgeInbound(
   const [best = []] = (filters.length > 0 ? filters : scopes)
     .map((scope) => judgeFilter(scope, foreignIn(scope), config, proxy, own))
     .sort((a, b) => a.length - b.length)
-  const plaintext = scopes.some((scope) => scope.roots.size > 0 || scope.strict) && config.inbound.some((chain) => chain.tls === 'none')
+  const plaintext = scopes.some(
+    (scope) =>
+      (scope.roots.size > 0 || scope.strict) &&
+      config.inbound.some((chain) => chain.tls === 'none' && !mayTake(scope.plaintext, chain.port)),
+  )
+  const deaf = scopes.some((scope) => scope.roots.size > 0) && !config.inbound.some((chain) => chain.tls === 'mutual')
   return distinct([
     ...(plaintext ? [takesPlaintext(proxy)] : []),
+    ...(deaf ? [takesNoMutual(proxy)] : []),
     ...best,
     ...scopes.flatMap((scope) => foreignIn(scope).flatMap((domain) => judgeCallers(scope, config, domain, proxy))),
   ])
@@ -192,8 +199,16 @@ const takesPlaintext = (proxy: string): Finding =>
   error(
     'mtls-not-strict',
     proxy,
-    'its inbound listener takes plaintext too: the filter is rejected there, or callers stay unknown',
-    'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply; if both are done, look for another EnvoyFilter on these workloads',
+    'its inbound listener takes plaintext too, where who calls stays unknown',
+    'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply; mtls: permissive if that is meant',
+  )
+
+const takesNoMutual = (proxy: string): Finding =>
+  error(
+    'mtls-disabled',
+    proxy,
+    'takes plaintext only: no caller of another mesh can be let in',
+    'set PeerAuthentication to PERMISSIVE or STRICT, or write mtls: enforce, then entente apply',
   )
 
 function judgeFilter(

@@ -236,11 +236,28 @@ describe('a federation file is refused', () => {
       message: /YYYY-MM-DD/,
     },
     {
-      name: 'mtls permissive',
-      change: (s) => accept(s, acceptEntry({ mtls: 'permissive' })),
-      path: 'spec.trust.0.accept.0.mtls',
-      message: /not supported yet/,
-      hint: /enforce/,
+      name: 'ports under mtls permissive',
+      change: (s) => accept(s, acceptEntry({ mtls: 'permissive', ports: { 9000: 'permissive' } })),
+      path: 'spec.trust.0.accept.0.ports',
+      message: /every port may take plaintext/,
+    },
+    {
+      name: 'ports of a whole namespace that we are to write',
+      change: (s) => accept(s, acceptEntry({ selector: undefined, ports: { 9000: 'permissive' } })),
+      path: 'spec.trust.0.accept.0.ports',
+      message: /with a selector only/,
+    },
+    {
+      name: 'a port that is no number',
+      change: (s) => accept(s, acceptEntry({ ports: { http: 'permissive' } })),
+      path: 'spec.trust.0.accept.0.ports.http',
+      message: /is not a port number/,
+    },
+    {
+      name: 'two modes for one set of workloads',
+      change: (s) => accept(s, acceptEntry({ mtls: 'permissive' }), acceptEntry({ mtls: 'require' })),
+      path: 'spec.trust.0.accept.1',
+      message: /differ from what another entry says/,
     },
     {
       name: 'no mtls',

@@ -63,6 +63,7 @@ const schema = z.strictObject({
               z.strictObject({
                 ...place,
                 mtls: z.enum(['enforce', 'require', 'permissive']),
+                ports: z.record(z.string(), z.enum(['permissive', 'disable'])).optional(),
                 callers: z.union([
                   z.literal('all'),
                   z.array(z.string()).min(1, 'name a caller, or remove the entry: nobody is let in unless named'),
@@ -114,6 +115,7 @@ export function parseFederation(doc: unknown): { readonly federation: Federation
   )
   reportRepeatedPairs(parsed.data.spec.trust ?? [], report)
   reportOverlaps(parsed.data.spec.trust ?? [], report)
+  reportModes(trusts, report)
   if (problems.length > 0) return { problems }
   return { federation: { name: parsed.data.metadata.name, members: read, trusts, severed } }
 }
@@ -123,7 +125,7 @@ type Report = (path: readonly (string | number)[], message: string, hint?: strin
 const HINTS: Readonly<Record<string, string>> = {
   apiVersion: 'write apiVersion: entente.dev/v1alpha1',
   kind: 'write kind: Federation',
-  mtls: 'enforce writes a STRICT PeerAuthentication; require only checks that there is one',
+  mtls: 'enforce writes a STRICT PeerAuthentication; require only checks that there is one; permissive takes plaintext, too',
   distribution: 'write pinned: nothing to restart; or mounted: one restart for each pod, then no drain when roots change',
   callers: 'list principals such as cluster-a.example/ns/NAMESPACE/sa/ACCOUNT',
 }
@@ -279,11 +281,9 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
   const accept = (entry.accept ?? []).flatMap((item, i): Accept[] => {
     const here = [...path, 'accept', i]
     const at = readWorkloads(item, here, truster, report)
-    if (item.mtls === 'permissive') {
-      report([...here, 'mtls'], 'permissive listeners are not supported yet', 'write enforce, or require where STRICT is set already')
-    }
+    const ports = readPorts(item, here, report)
     const callers = item.callers === 'all' ? 'all' : readPrincipals(item.callers, [...here, 'callers'], trusted.trustDomain, report)
-    return at === undefined || item.mtls === 'permissive' ? [] : [{ at, mtls: item.mtls, callers }]
+    return at === undefined ? [] : [{ at, mtls: item.mtls, ...(ports === undefined ? {} : { ports }), callers }]
   })
   const reach = (entry.reach ?? []).flatMap((item, i): Reach[] => {
     const here = [...path, 'reach', i]
@@ -337,6 +337,25 @@ function readWorkloads(
   if (item.selector !== undefined && labels === undefined)
     report([...path, 'selector'], 'is empty', 'remove it to scope the whole namespace')
   return { namespace: item.namespace, ...(labels === undefined ? {} : { labels }) }
+}
+
+function readPorts(
+  { mtls, ports, selector }: Pick<NonNullable<TrustEntry['accept']>[number], 'mtls' | 'ports' | 'selector'>,
+  path: readonly (string | number)[],
+  report: Report,
+): Accept['ports'] {
+  if (ports === undefined) return undefined
+  if (mtls === 'permissive') report([...path, 'ports'], 'every port may take plaintext under mtls: permissive', 'remove ports')
+  if (mtls === 'enforce' && selector === undefined)
+    report([...path, 'ports'], 'Istio takes the mode of a port from policies with a selector only', 'add a selector')
+  const named = Object.entries(ports)
+  for (const [port] of named.filter(([port]) => !/^[1-9]\d{0,4}$/.test(port)))
+    report(
+      [...path, 'ports', port],
+      `${JSON.stringify(port)} is not a port number`,
+      'write the number of the port that the workload listens on',
+    )
+  return new Map(named.map(([port, mode]) => [Number(port), mode]))
 }
 
 function readPrincipals(
@@ -396,6 +415,26 @@ function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
         seen.set(key, [...others, at])
       })
     })
+  }
+}
+
+/** Entries of one set make one policy. */
+function reportModes(trusts: readonly Trust[], report: Report): void {
+  const seen = new Map<string, string>()
+  for (const [i, trust] of trusts.entries()) {
+    for (const [j, { at, mtls, ports }] of trust.accept.entries()) {
+      const key = `${trust.truster} ${workloadsKey(at)}`
+      const says = JSON.stringify([mtls === 'permissive', [...(ports ?? [])].sort(([a], [b]) => a - b)])
+      const other = seen.get(key)
+      if (other !== undefined && other !== says) {
+        report(
+          ['spec', 'trust', i, 'accept', j],
+          `mtls and ports of ${describeWorkloads(at)} differ from what another entry says of the same workloads`,
+          'say the same in both: they are one listener',
+        )
+      }
+      seen.set(key, other ?? says)
+    }
   }
 }
 

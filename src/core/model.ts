@@ -69,7 +69,10 @@ export type Callers = 'all' | readonly Principal[]
 
 export interface Accept {
   readonly at: Workloads
-  readonly mtls: 'enforce' | 'require'
+  /** `permissive`: any port may take plaintext beside mutual TLS; who comes in that way shows no identity. */
+  readonly mtls: 'enforce' | 'require' | 'permissive'
+  /** Ports of the workload that need not be STRICT. */
+  readonly ports?: ReadonlyMap<number, 'permissive' | 'disable'>
   readonly callers: Callers
 }
 
@@ -213,6 +216,8 @@ export type Pins = ReadonlyMap<TrustDomain, readonly Fingerprint[]>
 /** One filter chain of the inbound listener. `tls: none` accepts plaintext, or passes TLS through unread. */
 export interface InboundChain {
   readonly name: string
+  /** Absent: of all ports that have no chain of their own. */
+  readonly port?: number
   readonly tls: 'mutual' | 'none'
   /** Absent: no SPIFFE validator, Istio's own root list decides. */
   readonly pins?: Pins
@@ -320,7 +325,12 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
       readonly action: 'begin'
       readonly plan: Digest
       /** `member` and `object` are absent in records from before they were written. */
-      readonly steps: readonly { readonly id: Digest; readonly member?: MemberName; readonly object?: string; readonly changes: readonly Change[] }[]
+      readonly steps: readonly {
+        readonly id: Digest
+        readonly member?: MemberName
+        readonly object?: string
+        readonly changes: readonly Change[]
+      }[]
     }
   | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: Finding }
   | { readonly action: 'override'; readonly gate: Gate }

@@ -1,11 +1,11 @@
 /**
  * A mesh in memory, for tests of apply: the API server, istiod and Envoy as far as they matter there. Each proxy's
- * configuration is derived from the objects it would see; it is acknowledged some polls after the push, or refused, as
- * Envoy refuses the STRICT form of a filter on a listener that is not STRICT; or nobody hears from the proxy.
+ * configuration is derived from the objects it would see; it is acknowledged some polls after the push, or refused; or
+ * nobody hears from the proxy.
  */
 import type { RecordStore, World } from '../../src/apply/world.ts'
 import { FederationError } from '../../src/core/errors.ts'
-import { effectiveMode, isStrict } from '../../src/core/istio/mtls.ts'
+import { effectiveMode, type Mode } from '../../src/core/istio/mtls.ts'
 import { hasSidecar, podsIn, proxyOf } from '../../src/core/istio/pods.ts'
 import { readState } from '../../src/core/istio/render.ts'
 import type { Roots } from '../../src/core/istio/state.ts'
@@ -47,7 +47,6 @@ interface Push {
 export function memoryMesh(name: MemberName, { live = true, ...parts }: MemoryOptions): MemoryMesh {
   const pushes = new Map<string, Push>()
   let nonce = 0
-  const strictWords = 'CombinedCertificateValidationContext.ValidationContextSdsSecretConfig: value is required'
   const pods = () => mesh.objects.filter((o) => o.kind === 'Pod' && hasSidecar(o))
   const push = (): void => {
     for (const pod of pods()) {
@@ -59,11 +58,7 @@ export function memoryMesh(name: MemberName, { live = true, ...parts }: MemoryOp
       }
     }
   }
-  const refused = (proxy: string, config: ProxyConfig): string | undefined =>
-    mesh.refuses(proxy, config) ??
-    (config.inbound.some((chain) => chain.tls === 'none') && config.inbound.some((chain) => chain.pins !== undefined)
-      ? strictWords
-      : undefined)
+  const refused = (proxy: string, config: ProxyConfig): string | undefined => mesh.refuses(proxy, config)
   const listen = (): readonly Evidence[] => {
     push()
     return pods().map((pod): Evidence => {
@@ -141,18 +136,20 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
   const ahead = [...(state.canaries?.values() ?? [])].filter(({ at }) => podsIn([pod], at).length > 0)
   const [filter] = [...ahead.flatMap((canary) => canary.inbound ?? []), ...inbound.filter((scope) => scope.roots.size > 0)]
   const outbound = [...ahead.flatMap((canary) => canary.outbound ?? []), ...reaching]
-  const strict = isStrict(effectiveMode({ namespace, labels: strings(pod.metadata.labels) }, objects, 'istio-system'))
+  const { mode, ports } = effectiveMode({ namespace, labels: strings(pod.metadata.labels) }, objects, 'istio-system')
   const domains = [own.trustDomain, ...(filter?.roots.keys() ?? [])]
+  const chains = (set: Mode, port?: number): ProxyConfig['inbound'] => {
+    const chain = { name: port === undefined ? 'virtualInbound' : `0.0.0.0_${port}`, ...(port === undefined ? {} : { port }) }
+    const mutual = {
+      ...chain,
+      tls: 'mutual' as const,
+      sanPrefixes: [...new Set(domains)].map((d) => `spiffe://${d}/`),
+      ...(filter === undefined ? {} : { pins: pinsOf(filter.roots) }),
+    }
+    return [...(set === 'DISABLE' ? [] : [mutual]), ...(set === 'STRICT' ? [] : [{ ...chain, tls: 'none' as const, sanPrefixes: [] }])]
+  }
   return {
-    inbound: [
-      {
-        name: 'virtualInbound',
-        tls: 'mutual',
-        sanPrefixes: [...new Set(domains)].map((d) => `spiffe://${d}/`),
-        ...(filter === undefined ? {} : { pins: pinsOf(filter.roots) }),
-      },
-      ...(strict ? [] : [{ name: 'virtualInbound', tls: 'none' as const, sanPrefixes: [] }]),
-    ],
+    inbound: [...chains(mode), ...[...ports].flatMap(([port, set]) => chains(set, port))],
     outbound: objects
       .filter((o) => o.kind === 'Service')
       .map((o) => {

@@ -53,6 +53,41 @@ function checked({ objects = [server], istio = {}, accept = {}, reach = false, s
 const codes = (given: Given = {}) => checked(given).findings.map((f) => `${f.severity} ${f.code}`)
 const loose = (born: string, more: object = {}) => pa('sample/theirs', 'PERMISSIVE', { labels, born, ...more })
 
+describe('plaintext that the file allows', () => {
+  it('is told, and stops nothing', () => {
+    const { findings, blockedInbound } = checked({ accept: { mtls: 'permissive' } })
+    expect(findings.map((f) => f.code)).toEqual(['plaintext-accepted'])
+    expect(findings[0]?.message).toContain('a new pod, server: PERMISSIVE by default')
+    expect(blockedInbound.size).toBe(0)
+  })
+
+  it('is of no interest where everything is STRICT all the same', () => {
+    expect(codes({ accept: { mtls: 'permissive' }, objects: [server, pa('sample/default', 'STRICT')] })).toEqual([])
+  })
+
+  it.each([
+    { name: 'the port that is named', ports: { 9000: 'PERMISSIVE' }, says: ['warning plaintext-accepted'] },
+    { name: 'another port', ports: { 9001: 'PERMISSIVE' }, says: ['error mtls-not-strict', 'warning plaintext-accepted'] },
+    { name: 'no port', ports: {}, says: [] },
+  ])('is held to the ports of the file: $name', ({ ports, says }) => {
+    const objects = [server, pa('sample/theirs', 'STRICT', { labels, ports })]
+    expect(codes({ objects, accept: { mtls: 'require', ports: { 9000: 'permissive' } } })).toEqual(says)
+  })
+
+  it('is not enough where there is nothing else', () => {
+    const objects = [server, pa('sample/theirs', 'DISABLE', { labels })]
+    const { findings, blockedInbound } = checked({ objects, accept: { mtls: 'permissive' } })
+    expect(findings.map((f) => f.code)).toEqual(['mtls-disabled'])
+    expect(findings[0]?.hint).toContain('PeerAuthentication sample/theirs')
+    expect([...blockedInbound]).toEqual([KEY])
+  })
+
+  it('may be less than all there is: a port that is STRICT takes callers', () => {
+    const objects = [server, pa('sample/theirs', 'DISABLE', { labels, ports: { 8080: 'STRICT' } })]
+    expect(codes({ objects, accept: { mtls: 'permissive' } })).toEqual(['warning plaintext-accepted'])
+  })
+})
+
 describe('the root namespace', () => {
   it('is no scope, whatever it is called: neither inbound nor outbound', () => {
     const { findings, blockedInbound, blockedOutbound } = checked({ istio: { rootNamespace: 'sample' }, reach: true })

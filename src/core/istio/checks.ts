@@ -8,8 +8,9 @@ import type { Intent, IstioFacts, Manifest, Observation, Seen, Workloads } from 
 import { describeWorkloads, relation, workloadsKey } from '../workloads.ts'
 import { describeMode, type Effective, effectiveMode, isStrict } from './mtls.ts'
 import { readWorkloads } from './pinned.ts'
+import { keepsTo } from './plaintext.ts'
 import { hasSidecar, isGateway, podsIn } from './pods.ts'
-import { readStrict } from './policies.ts'
+import { readStrict, strictPolicy } from './policies.ts'
 import { checkHost } from './services.ts'
 import { type Inbound, type MeshState, ownDomains } from './state.ts'
 
@@ -196,7 +197,7 @@ const names = (pods: readonly Manifest[]): string =>
         .join(', ')} and ${pods.length - 3} more`
     : pods.map((pod) => pod.metadata.name).join(', ')
 
-/** The STRICT form of the filter is a rejection on any listener that is not STRICT: every pod and port is computed. */
+/** Who comes in plaintext shows no identity, so callers does not hold for them: every pod and port is computed. */
 function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: readonly Manifest[], rootNamespace: string, where: string) {
   const { namespace, labels = {} } = scope.at
   const all = objects.filter((o) => o.kind === 'PeerAuthentication')
@@ -218,7 +219,7 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
         subject,
         mode: effectiveMode({ namespace, labels: subject.labels }, [...others, ...ours], rootNamespace),
       }))
-  const loose = after.filter(({ mode }) => !isStrict(mode))
+  const loose = after.filter(({ mode }) => !keepsTo(mode, scope.plaintext))
   const findings: Finding[] = []
   const [first] = loose
   if (first !== undefined) {
@@ -227,11 +228,11 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
       error(
         'mtls-not-strict',
         where,
-        `${which}: ${describeMode(first.mode)}; the filter would be rejected there, and a rejected listener keeps new pods from becoming ready`,
-        remedy(first.mode, scope.strict),
+        `${which}: ${describeMode(first.mode)}; who comes in plaintext shows no identity, so callers does not hold for them`,
+        `${remedy(first.mode, scope.strict)}; mtls: permissive if that is meant`,
       ),
     )
-  } else if (scope.strict && !strictAlready && !all.some((o) => isOurs(o) && sameSelector(o, scope) && readStrict(o))) {
+  } else if (scope.strict && !strictAlready && !all.some((o) => isOurs(o) && sameSelector(o, scope) && readStrict(o).strict)) {
     const changing = before.filter(({ mode }) => !isStrict(mode))
     if (changing.length > 0) {
       const plain = objects.filter((o) => o.kind === 'Pod' && !hasSidecar(o))
@@ -246,7 +247,8 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
       )
     }
   }
-  if (first === undefined) {
+  if (scope.plaintext !== undefined) findings.push(...plaintextFindings(after, where))
+  if (first === undefined && scope.plaintext !== 'all') {
     // Some pods of the scope may come to wear more labels than it names.
     const specific = others.filter((o) => o.metadata.namespace === namespace && relation(selected(o), scope.at) === 'overlapping')
     const effective = (o: Manifest): Effective =>
@@ -255,12 +257,12 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
         strictAlready ? others : [...others, ...ours],
         rootNamespace,
       )
-    for (const policy of specific.filter((o) => !isStrict(effective(o)))) {
+    for (const policy of specific.filter((o) => !keepsTo(effective(o), scope.plaintext))) {
       findings.push(
         warning(
           'mtls-may-loosen',
           where,
-          `${describeMode(effective(policy))}: a pod of ${describeWorkloads(selected(policy))} that comes into this scope would be rejected its listener, and never become ready`,
+          `${describeMode(effective(policy))}: a pod of ${describeWorkloads(selected(policy))} that comes into this scope would take plaintext, too`,
           `set ${title(policy)} to STRICT, or keep the two apart`,
         ),
       )
@@ -269,16 +271,41 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
   return { findings, strictAlready }
 }
 
+/** What the file allows, and what it means. */
+function plaintextFindings(after: readonly { subject: { name: string }; mode: Effective }[], where: string): readonly Finding[] {
+  const told = (list: typeof after): string => [...new Set(list.map(({ subject }) => subject.name))].join(', ')
+  const open = after.filter(({ mode }) => !isStrict(mode))
+  const deaf = open.filter(({ mode }) => mode.mode === 'DISABLE' && [...mode.ports.values()].every((port) => port === 'DISABLE'))
+  const [first] = open
+  const [disabled] = deaf
+  if (disabled !== undefined) {
+    return [
+      error(
+        'mtls-disabled',
+        where,
+        `${told(deaf)}: ${describeMode(disabled.mode)}; no port there takes mutual TLS, so no caller of another mesh can be let in`,
+        `set ${disabled.mode.decidedBy ?? 'the PeerAuthentication'} to PERMISSIVE or STRICT, or write mtls: enforce`,
+      ),
+    ]
+  }
+  return first === undefined
+    ? []
+    : [
+        warning(
+          'plaintext-accepted',
+          where,
+          `${told(open)}: ${describeMode(first.mode)}, as the federation file allows; who comes in plaintext shows no identity, so callers does not hold for them`,
+          'write mtls: enforce without exceptions once every caller has a sidecar',
+        ),
+      ]
+}
+
 const selected = (policy: Manifest): Workloads => readWorkloads(policy, 'selector', 'matchLabels')
 
 const ourPolicy = (scope: Inbound, all: readonly Manifest[]): Manifest => {
   const live = all.find((o) => isOurs(o) && o.metadata.namespace === scope.at.namespace && sameSelector(o, scope))
-  return {
-    apiVersion: 'security.istio.io/v1',
-    kind: 'PeerAuthentication',
-    metadata: live?.metadata ?? { name: 'entente', namespace: scope.at.namespace },
-    spec: { ...(scope.at.labels === undefined ? {} : { selector: { matchLabels: scope.at.labels } }), mtls: { mode: 'STRICT' } },
-  }
+  const metadata = live?.metadata ?? { name: 'entente', namespace: scope.at.namespace }
+  return { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata, spec: strictPolicy(scope) }
 }
 
 const sameSelector = (policy: Manifest, scope: Inbound): boolean => workloadsKey(selected(policy)) === workloadsKey(scope.at)

@@ -48,8 +48,10 @@ function readChain(chain: unknown): InboundChain {
   const mutual = context !== undefined && at(chain, 'transportSocket', 'typedConfig', 'requireClientCertificate') === true
   const pins = pinsOf(context)
   const file = fileOf(context)
+  const port = at(chain, 'filterChainMatch', 'destinationPort')
   return {
     name: text(at(chain, 'name')),
+    ...(typeof port === 'number' ? { port } : {}),
     tls: mutual ? 'mutual' : 'none',
     ...(pins === undefined ? {} : { pins }),
     ...(file === undefined ? {} : { file }),

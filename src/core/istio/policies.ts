@@ -3,6 +3,7 @@ import { at, list, text } from '../manifest.ts'
 import type { Manifest, Workloads } from '../model.ts'
 import { type Principal, parsePrincipal } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
+import { type Exception, exceptions } from './plaintext.ts'
 import type { Inbound } from './state.ts'
 
 type Spec = Readonly<Record<string, unknown>>
@@ -24,8 +25,13 @@ export function callersPolicy({ at: workloads, callers }: Inbound): Spec {
   }
 }
 
-export function strictPolicy(workloads: Workloads): Spec {
-  return { ...selector(workloads), mtls: { mode: 'STRICT' } }
+export function strictPolicy({ at: workloads, plaintext }: Pick<Inbound, 'at' | 'plaintext'>): Spec {
+  const ports = plaintext === undefined || plaintext === 'all' ? [] : [...plaintext]
+  return {
+    ...selector(workloads),
+    mtls: { mode: 'STRICT' },
+    ...(ports.length === 0 ? {} : { portLevelMtls: Object.fromEntries(ports.map(([port, mode]) => [String(port), { mode }])) }),
+  }
 }
 
 const selector = (workloads: Workloads): Spec => (workloads.labels === undefined ? {} : { selector: { matchLabels: workloads.labels } })
@@ -60,5 +66,12 @@ export function readPrincipal(text: string): Principal | undefined {
   }
 }
 
-export const readStrict = (object: Manifest): boolean =>
-  at(object, 'spec', 'mtls', 'mode') === 'STRICT' && at(object, 'spec', 'portLevelMtls') === undefined
+/** Whether a policy is STRICT, and the ports that it excepts. */
+export function readStrict(object: Manifest): Pick<Inbound, 'strict' | 'plaintext'> {
+  const ports = Object.entries(at(object, 'spec', 'portLevelMtls') ?? {}).flatMap(([port, set]): [number, Exception][] => {
+    const mode = text(at(set, 'mode'))
+    return mode === 'PERMISSIVE' || mode === 'DISABLE' ? [[Number(port), mode]] : []
+  })
+  const plaintext = exceptions(ports)
+  return { strict: at(object, 'spec', 'mtls', 'mode') === 'STRICT', ...(plaintext === undefined ? {} : { plaintext }) }
+}

@@ -44,6 +44,7 @@ const essence = (state: MeshState): unknown => {
               roots: roots(s.roots),
               callers: Object.fromEntries([...s.callers].map(([d, list]) => [d, [...list].sort()])),
               strict: s.strict,
+              ports: s.strict && s.plaintext !== undefined && s.plaintext !== 'all' ? [...s.plaintext] : [],
             },
           ]),
       ),

@@ -110,7 +110,7 @@ function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
             apiVersion: 'security.istio.io/v1',
             kind: 'PeerAuthentication',
             metadata: metadata(name, where, '0', author),
-            spec: strictPolicy(scope.at),
+            spec: strictPolicy(scope),
           },
         ]
       : []),
@@ -242,7 +242,7 @@ export function readState(objects: readonly Manifest[]): MeshState {
     } else if (object.kind === 'AuthorizationPolicy') {
       merge(readWorkloads(object, 'selector', 'matchLabels'), () => ({ callers: readCallers(object) }))
     } else if (object.kind === 'PeerAuthentication') {
-      merge(readWorkloads(object, 'selector', 'matchLabels'), () => ({ strict: readStrict(object) }))
+      merge(readWorkloads(object, 'selector', 'matchLabels'), () => readStrict(object))
     } else if (isTrustMap(object)) {
       for (const { owner, name, roots, volume } of readTrustMap(object))
         mergeFile(owner, (was) => ({ name, roots: unionRoots(was.roots, roots), volumes: [...was.volumes, volume].sort() }))

@@ -2,12 +2,13 @@
  * What one mesh lets in, as Entente writes it: the value between an Intent and its objects. Rendering prints it,
  * reading recovers it, planning moves from one to another.
  */
-import type { Approval, Callers, Intent, MemberName, Workloads } from '../model.ts'
+import type { Accept, Approval, Callers, Intent, MemberName, Workloads } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { workloadsKey } from '../workloads.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { acceptFile, reachFile } from './mounted.ts'
+import { exceptions, type Plaintext } from './plaintext.ts'
 import { placed } from './volumes.ts'
 
 export type Root = Pick<Anchor, 'fingerprint' | 'der'>
@@ -37,6 +38,8 @@ export interface Inbound {
   readonly callers: ReadonlyMap<TrustDomain, readonly Principal[]>
   /** Ours to write: a PeerAuthentication STRICT for exactly these workloads. */
   readonly strict: boolean
+  /** Where plaintext may come in, too; with `strict`, what our PeerAuthentication excepts. */
+  readonly plaintext?: Plaintext
 }
 
 /** Which workloads call foreign services. */
@@ -122,7 +125,7 @@ export function wantedState(
 
   for (const trust of intent.trusts) {
     const { trustDomain } = trust
-    for (const { at, mtls, callers } of trust.accept) {
+    for (const { at, callers, ...accept } of trust.accept) {
       const key = workloadsKey(at)
       const here = inbound.get(key) ?? noInbound(at)
       const scope = before.inbound.get(key)
@@ -133,7 +136,8 @@ export function wantedState(
       inbound.set(key, {
         at,
         file: NO_FILE,
-        strict: here.strict || mtls === 'enforce',
+        strict: here.strict || accept.mtls === 'enforce',
+        ...plaintextOf(accept),
         roots: new Map([...here.roots, [trustDomain, trust.bundle?.anchors ?? held?.get(trustDomain) ?? []]]),
         callers: named === 'all' ? without(here.callers, trustDomain) : new Map([...here.callers, [trustDomain, named]]),
       })
@@ -190,6 +194,15 @@ export function wantedState(
 }
 
 const fileOf = (name: string, roots: Roots): RootsFile => (roots.size === 0 ? NO_FILE : { name, roots, read: true, volumes: [] })
+
+/** Entries of one set say the same here, by parseFederation. */
+export function plaintextOf({ mtls, ports }: Pick<Accept, 'mtls' | 'ports'>): Pick<Inbound, 'plaintext'> {
+  const plaintext =
+    mtls === 'permissive'
+      ? 'all'
+      : exceptions([...(ports ?? [])].map(([port, set]) => [port, set === 'disable' ? 'DISABLE' : 'PERMISSIVE']))
+  return plaintext === undefined ? {} : { plaintext }
+}
 
 /** The domains that a mesh's own roots vouch for. */
 export const ownDomains = (intent: Intent): readonly TrustDomain[] => [intent.member.trustDomain, ...intent.member.aliases]

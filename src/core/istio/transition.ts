@@ -9,6 +9,7 @@ import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { relation } from '../workloads.ts'
 import { narrowedFile, stageFile } from './files.ts'
+import { bothTake, samePlaintext } from './plaintext.ts'
 import {
   acceptedBy,
   acceptedFrom,
@@ -68,7 +69,14 @@ function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<Tru
     )
     if (named !== undefined) callers.set(domain, named)
   }
-  return settle({ at: a.at, roots, file, callers, strict: phase === 'clean' ? a.strict : b.strict || a.strict }, a, b)
+  const strict = phase === 'clean' ? a.strict : b.strict || a.strict
+  return settle({ at: a.at, roots, file, callers, strict, ...stagePlaintext(b, a, phase) }, a, b)
+}
+
+/** Until the end our policy stands as it was, less what it is no longer to except. */
+function stagePlaintext(b: Inbound, a: Inbound, phase: Phase): Pick<Inbound, 'plaintext'> {
+  const plaintext = phase === 'clean' || !b.strict ? a.plaintext : a.strict ? bothTake(b.plaintext, a.plaintext) : b.plaintext
+  return plaintext === undefined ? {} : { plaintext }
 }
 
 /** The very `a` or `b` where it is no different: what is rendered once need not be rendered again. */
@@ -77,6 +85,7 @@ function settle(scope: Inbound, a: Inbound, b: Inbound): Inbound {
     scope.roots === other.roots &&
     scope.file === other.file &&
     scope.strict === other.strict &&
+    samePlaintext(scope.plaintext, other.plaintext) &&
     scope.callers.size === other.callers.size &&
     [...scope.callers].every(([domain, named]) => other.callers.get(domain) === named)
   return same(a) ? a : same(b) ? b : scope
@@ -132,7 +141,7 @@ export function narrowedInbound(b: Inbound, a: Inbound, own: ReadonlySet<TrustDo
     const named = kept.has(domain) ? intersect(b.callers.get(domain), wanted) : wanted
     if (named !== undefined) callers.set(domain, named)
   }
-  return { at: b.at, roots, file, callers, strict: b.strict }
+  return { at: b.at, roots, file, callers, strict: b.strict, ...stagePlaintext(b, a, 'guard') }
 }
 
 export function narrowedOutbound(b: Outbound, a: Outbound, own: ReadonlySet<TrustDomain>): Outbound {
@@ -181,7 +190,8 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     const file = narrowedFile(scope.file, (held) => staying(held, wantedRoots))
     const kept = acceptedBy({ roots, file })
     const callers = new Map([...scope.callers].filter(([domain]) => kept.has(domain) || wanted?.callers.has(domain)))
-    return [[key, { ...scope, roots, file, callers, strict: scope.strict && (kept.size > 0 || wanted !== undefined) }]]
+    const plaintext = wanted === undefined ? {} : stagePlaintext(scope, wanted, 'guard')
+    return [[key, { ...scope, roots, file, callers, strict: scope.strict && (kept.size > 0 || wanted !== undefined), ...plaintext }]]
   })
   const outbound = [...b.outbound].map(([key, scope]): [string, Outbound] => {
     const there = a.outbound.get(key)
