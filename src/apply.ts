@@ -20,6 +20,7 @@ import { PHASES } from './core/istio/transition.ts'
 import { keyOf, ownerOf, title } from './core/manifest.ts'
 import type { Digest, Intent, Manifest, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
 import { type Course, course, plan, type Seens, simulate } from './core/plan.ts'
+import { vacatedWide } from './core/wide.ts'
 
 export { interestOf, observe, retiring } from './apply/observe.ts'
 export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from './apply/world.ts'
@@ -182,7 +183,7 @@ async function replan({ intent, wanted, consent, world }: Job, observation: Obse
 function expected(going: Course, { objects }: Observation, { owner }: Intent): MeshState {
   const now = readState((objects.ok ? objects.value : []).filter((object) => ownerOf(object) === owner))
   const vacated = [...going.before.inbound].map(([key, scope]) => [key, noInbound(scope.at)] as const)
-  return { ...now, inbound: new Map([...vacated, ...now.inbound]) }
+  return { ...vacatedWide(going.before.wide), ...now, inbound: new Map([...vacated, ...now.inbound]) }
 }
 
 const outside = (step: Step): Finding =>

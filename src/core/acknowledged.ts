@@ -1,6 +1,7 @@
 /** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
 import { type Delivery, type Files, filesIn, withFiles } from './delivery.ts'
 import { distinct, error, type Finding, info, warning } from './finding.ts'
+import { WIDE_POLICY } from './istio/mesh-wide.ts'
 import { isLabelled } from './istio/mount.ts'
 import { mayTake } from './istio/plaintext.ts'
 import { getPod, hasSidecar, isGateway, isPlaced, podsIn, proxyOf } from './istio/pods.ts'
@@ -9,6 +10,7 @@ import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type O
 import type { Evidence, Manifest, Pins, ProxyConfig } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
+import { judgeWide } from './wide.ts'
 import { workloadsSlug } from './workloads.ts'
 
 /** One proxy in reach of a scope, and how it stands to what is wanted of it. */
@@ -79,6 +81,20 @@ export function standings(
           return best
         }),
       )
+  }
+  const { wide } = state
+  if (wide !== undefined && (only === undefined || wide.roots.has(only) || wide.callers.has(only))) {
+    for (const { proxy, config } of proxies) {
+      const domains = [...new Set([...wide.roots.keys(), ...wide.callers.keys()])].filter((domain) => only === undefined || domain === only)
+      const found =
+        config === undefined || config.inbound.length === 0
+          ? []
+          : [
+              ...judgeWide(wide, config, proxy, own, only),
+              ...domains.flatMap((domain) => judgeCallers(wide, config, domain, proxy, `${wide.at.namespace}/${WIDE_POLICY}`)),
+            ]
+      judged.set(proxy, [...(judged.get(proxy) ?? []), ...found])
+    }
   }
   return [...judged].map(([proxy, findings]) => stand(proxy, heard.get(proxy), findings))
 }
@@ -286,9 +302,14 @@ function judgeOwn(pins: Pins | undefined, roots: Roots, own: ReadonlySet<TrustDo
   )
 }
 
-function judgeCallers(scope: Inbound, config: ProxyConfig, domain: TrustDomain, proxy: string): readonly Finding[] {
+function judgeCallers(
+  scope: Inbound,
+  config: ProxyConfig,
+  domain: TrustDomain,
+  proxy: string,
+  policy = `${scope.at.namespace}/entente-accept-${workloadsSlug(scope.at)}`,
+): readonly Finding[] {
   const wanted = scope.callers.get(domain)
-  const policy = `${scope.at.namespace}/entente-accept-${workloadsSlug(scope.at)}`
   const held = config.denies.filter((deny) => deny.trustDomain === domain && deny.policy === policy)
   if (wanted === undefined) {
     return held.length === 0 ? [] : [error('callers-differ', proxy, `still restricts the callers of ${domain}`, APPLY)]

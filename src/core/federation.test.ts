@@ -209,13 +209,33 @@ describe('a federation file is refused', () => {
       message: /second entry for cluster-b trusting cluster-a/,
       hint: /one entry/,
     },
-    ...(['mesh', 'anchors'] as const).map((distribution) => ({
+    ...(['anchors'] as const).map((distribution) => ({
       name: `the distribution ${distribution}`,
       change: (s: Spec) => void Object.assign(first(s), { distribution }),
       path: 'spec.trust.0.distribution',
       message: /not built yet/,
       hint: /write pinned/,
     })),
+    {
+      name: 'distribution mesh for one namespace',
+      change: (s) =>
+        void Object.assign(first(s), { distribution: 'mesh', accept: [acceptEntry({ selector: undefined, mtls: 'require' })] }),
+      path: 'spec.trust.0.accept.0.namespace',
+      message: /every workload of the mesh/,
+    },
+    {
+      name: 'distribution mesh that would write STRICT for a whole mesh',
+      change: (s) =>
+        void Object.assign(first(s), { distribution: 'mesh', accept: [acceptEntry({ selector: undefined, namespace: undefined })] }),
+      path: 'spec.trust.0.accept.0.mtls',
+      message: /not ours to write/,
+    },
+    {
+      name: 'distribution mesh without anybody',
+      change: (s) => void Object.assign(first(s), { distribution: 'mesh', accept: [] }),
+      path: 'spec.trust.0.accept',
+      message: /one entry for the whole mesh/,
+    },
     {
       name: 'an unknown distribution',
       change: (s) => void Object.assign(first(s), { distribution: 'magic' }),

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { FederationError } from './errors.ts'
 import { reportSharedHomes } from './homes.ts'
-import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Workloads } from './model.ts'
+import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Wide, Workloads } from './model.ts'
 import { type Principal, parsePrincipal, trustDomainOf } from './spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from './spiffe/trust-domain.ts'
 import { describeWorkloads, relation, workloadsKey } from './workloads.ts'
@@ -251,7 +251,6 @@ function readPair(entry: { truster: string; trusted: string }, path: readonly (s
 }
 
 const LATER: Readonly<Record<string, string>> = {
-  mesh: 'the mesh distribution is not built yet, and it cannot bind a root to its trust domain',
   anchors: 'the anchors distribution is not built yet',
 }
 
@@ -278,6 +277,17 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
       `give ${trusted.name} a trust domain of its own (meshConfig.trustDomain)`,
     )
   }
+  const until = entry.until === undefined ? undefined : endOf(entry.until)
+  const pairing = {
+    truster: truster.name,
+    trusted: trusted.name,
+    distribution: entry.distribution,
+    ...(until === undefined ? {} : { until }),
+  }
+  if (entry.distribution === 'mesh') {
+    const wide = readWide(entry, path, trusted.trustDomain, report)
+    return wide === undefined ? [] : [{ ...pairing, accept: [], reach: [], wide }]
+  }
   const accept = (entry.accept ?? []).flatMap((item, i): Accept[] => {
     const here = [...path, 'accept', i]
     const at = readWorkloads(item, here, truster, report)
@@ -302,17 +312,35 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
     })
     return from === undefined ? [] : [{ from, services }]
   })
-  const until = entry.until === undefined ? undefined : endOf(entry.until)
-  return [
-    {
-      truster: truster.name,
-      trusted: trusted.name,
-      distribution: entry.distribution,
-      ...(until === undefined ? {} : { until }),
-      accept,
-      reach,
-    },
-  ]
+  return [{ ...pairing, accept, reach }]
+}
+
+/** `mesh` goes both ways at every workload: one entry says whom it lets in. */
+function readWide(entry: TrustEntry, path: readonly (string | number)[], domain: TrustDomain, report: Report): Wide | undefined {
+  const [item, ...more] = entry.accept ?? []
+  const where = [...path, 'accept']
+  if (item === undefined || more.length > 0) {
+    report(where, 'distribution mesh has one entry for the whole mesh', 'accept: [{ mtls: require, callers: [...] }]')
+    return undefined
+  }
+  for (const place of ['namespace', 'selector'] as const) {
+    if (item[place] !== undefined)
+      report(
+        [...where, 0, place],
+        'distribution mesh reaches every workload of the mesh, not some',
+        'remove it; or write pinned or mounted for these',
+      )
+  }
+  for (const [i, reach] of (entry.reach ?? []).entries()) {
+    if (reach.namespace !== undefined || reach.selector !== undefined || reach.services.length > 0)
+      report([...path, 'reach', i], 'distribution mesh lets every workload of the mesh call them', 'remove reach')
+  }
+  if (item.mtls === 'enforce') {
+    report([...where, 0, 'mtls'], 'STRICT for a whole mesh is not ours to write', 'write require, or permissive')
+    return undefined
+  }
+  const callers = item.callers === 'all' ? 'all' : readPrincipals(item.callers, [...where, 0, 'callers'], domain, report)
+  return { mtls: item.mtls, callers }
 }
 
 function readWorkloads(
@@ -377,7 +405,8 @@ function readPrincipals(
 function reportRepeatedPairs(entries: readonly TrustEntry[], report: Report): void {
   const seen = new Set<string>()
   entries.forEach((entry, i) => {
-    const pair = `${entry.truster} ${entry.trusted}`
+    // Pinned over mesh: a second wall where it matters.
+    const pair = `${entry.truster} ${entry.trusted}${entry.distribution === 'mesh' ? ' mesh' : ''}`
     if (seen.has(pair))
       report(['spec', 'trust', i], `a second entry for ${entry.truster} trusting ${entry.trusted}`, 'put all of it into one entry')
     seen.add(pair)

@@ -46,7 +46,8 @@ function retired(before: MeshState, after: MeshState): readonly [TrustDomain, Ro
     ...[...scope.hosts].flatMap(([host, roots]) => leaving(roots, after.outbound.get(key)?.hosts.get(host))),
     ...[...scope.files].flatMap(([host, { roots }]) => leaving(roots, after.outbound.get(key)?.files.get(host)?.roots)),
   ])
-  return [...new Map([...inbound, ...outbound].map((pair) => [`${pair[0]} ${pair[1].fingerprint}`, pair])).values()]
+  const wide = before.wide === undefined ? [] : leaving(before.wide.roots, after.wide?.roots)
+  return [...new Map([...inbound, ...outbound, ...wide].map((pair) => [`${pair[0]} ${pair[1].fingerprint}`, pair])).values()]
 }
 
 function leaving(before: Roots, after: Roots | undefined): [TrustDomain, Root][] {
@@ -62,6 +63,7 @@ export function withRetiring(before: MeshState, after: MeshState): MeshState {
   const keep = (b: Roots | undefined, a: Roots): Roots => new Map([...a].map(([domain, roots]) => [domain, merge(b?.get(domain), roots)]))
   return {
     ...after,
+    ...(after.wide === undefined ? {} : { wide: { ...after.wide, roots: keep(before.wide?.roots, after.wide.roots) } }),
     inbound: new Map(
       [...after.inbound].map(([key, a]) => {
         const b = before.inbound.get(key)

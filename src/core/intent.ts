@@ -40,7 +40,11 @@ export function intents(
       }
       const trustDomain = memberOf(federation, trust.trusted).trustDomain
       const bundle = resolved.get(trustDomain)
-      if (trust.accept.some(({ callers }) => callers === 'all' || callers.some((caller) => caller === `${trustDomain}/*`))) {
+      if (
+        [...trust.accept, ...(trust.wide === undefined ? [] : [trust.wide])].some(
+          ({ callers }) => callers === 'all' || callers.some((caller) => caller === `${trustDomain}/*`),
+        )
+      ) {
         findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call`, 'name the callers'))
       }
       for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
@@ -252,8 +256,8 @@ function lifted(federation: Federation, severed: ReadonlySet<string>, record: re
 
 /** A call needs both: the server accepts the caller, and the caller accepts the server. */
 function oneWay(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
-  const reaching = new Set(live.filter((t) => t.reach.length > 0).map((t) => `${t.truster} ${t.trusted}`))
-  const accepting = new Set(live.filter((t) => t.accept.length > 0).map((t) => `${t.truster} ${t.trusted}`))
+  const reaching = new Set(live.filter((t) => t.reach.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
+  const accepting = new Set(live.filter((t) => t.accept.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
   return live.flatMap((trust): Finding[] => {
     const back = `${trust.trusted} ${trust.truster}`
     const hint = (what: 'reach' | 'accept'): string =>

@@ -57,6 +57,13 @@ export interface Trust {
   readonly accept: readonly Accept[]
   /** Outbound: which of our workloads call their services. */
   readonly reach: readonly Reach[]
+  /** Both ways, at every workload of the mesh: what `mesh` does. Then `accept` and `reach` are empty. */
+  readonly wide?: Wide
+}
+
+export interface Wide {
+  readonly mtls: 'require' | 'permissive'
+  readonly callers: Callers
 }
 
 /** Workloads of one namespace; without labels all of them. */
@@ -164,13 +171,15 @@ export interface Observation {
 export interface IstioFacts {
   readonly trustDomain: TrustDomain
   readonly aliases: readonly TrustDomain[]
-  /** Entries of `meshConfig.caCertificates`. */
+  /** Entries of `meshConfig.caCertificates` that are not ours. */
   readonly extraRoots: number
   /** The trust domains that those are for (`caCertificates[].trustDomains`). */
   readonly extraDomains?: readonly string[]
   /** Extension providers that CUSTOM policies may ask; undefined: not known. */
   readonly authorizers?: readonly string[]
   readonly autoMtls: boolean
+  /** The mesh config tells proxies' agents to ask istiod for the mesh's roots (PROXY_CONFIG_XDS_AGENT). */
+  readonly xdsAgent?: boolean
   readonly meshId?: string
   /** Label topology.istio.io/network of the Istio namespace. */
   readonly network?: string

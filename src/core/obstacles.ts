@@ -16,6 +16,7 @@ export interface Obstacles {
   /** Scopes that must not widen on their account. */
   readonly inbound: ReadonlySet<string>
   readonly outbound: ReadonlySet<string>
+  readonly wide?: boolean
 }
 
 export const NO_OBSTACLES: Obstacles = { findings: [], inbound: new Set(), outbound: new Set() }
@@ -34,6 +35,7 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, obj
     return [...unwritable, ...unfit(rendered, objects, intent.member.istioNamespace, intent.member.name)]
   }
   const inbound = [...wanted.inbound].map(([key, scope]) => ({ key, findings: against({ inbound: new Map([[key, scope]]) }) }))
+  const wide = wanted.wide === undefined ? [] : against({ wide: wanted.wide })
   const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
   // Files of many sets share a ConfigMap.
   const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && sizeOf(object) > MAX_BYTES)
@@ -45,9 +47,11 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, obj
       ...[...inbound, ...outbound].flatMap((part) => part.findings),
       ...full.map((object) => tooLarge(object, intent)),
       ...against({ shares: wanted.shares }),
+      ...wide,
     ],
     inbound: stopped(inbound),
     outbound: stopped(outbound),
+    wide: wide.length > 0,
   }
 }
 

@@ -66,11 +66,12 @@ export function course(intent: Intent, seen: Observation, { only }: PlanOptions 
   return { before, after, author, checked }
 }
 
-const withObstacles = (checked: Checked, { findings, inbound, outbound }: Obstacles): Checked => ({
+const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = false }: Obstacles): Checked => ({
   ...checked,
   findings: [...checked.findings, ...findings],
   blockedInbound: new Set([...checked.blockedInbound, ...inbound]),
   blockedOutbound: new Set([...checked.blockedOutbound, ...outbound]),
+  blockedWide: checked.blockedWide || wide,
 })
 
 /** What is wanted, less what something speaks against. */
@@ -90,7 +91,14 @@ function allowed(wanted: MeshState, before: MeshState, checked: Checked, own: Re
     inbound: new Map(inbound),
     outbound: new Map(outbound),
     shares: checked.blocked ? new Map([...wanted.shares].filter(([name]) => before.shares.has(name))) : wanted.shares,
+    ...allowedWide(wanted.wide, before.wide, checked),
   }
+}
+
+function allowedWide(wanted: Inbound | undefined, before: Inbound | undefined, checked: Checked): Pick<MeshState, 'wide'> {
+  if (wanted === undefined) return {}
+  if (!checked.blocked && !checked.blockedWide) return { wide: wanted }
+  return before === undefined ? {} : { wide: narrowedInbound(before, wanted, new Set()) }
 }
 
 function planMesh(

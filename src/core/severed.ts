@@ -40,7 +40,17 @@ export function severedVerdict(
       e.config === undefined ? [] : [[e.proxy, { ...e, config: withFiles(e.config, e.namespace, files) }]],
     ),
   )
-  const holding = [...heard.values()].filter((e) => e.config !== undefined && holds(e.config, domain)).map((e) => e.proxy)
+  const holding = [...heard.values()]
+    .filter(
+      (e) =>
+        e.config !== undefined &&
+        holds(
+          e.config,
+          domain,
+          lapsed.some((trust) => trust.wide !== undefined),
+        ),
+    )
+    .map((e) => e.proxy)
   const unheard = [...meant].filter((proxy) => !heard.has(proxy))
   // istiod says what it sent; a proxy that did not take it goes on with what it had.
   const behind = [...meant].flatMap((proxy) => heard.get(proxy) ?? []).filter((e) => !e.acknowledged && !holding.includes(e.proxy))
@@ -71,7 +81,10 @@ export function severedVerdict(
 const holds = (
   config: NonNullable<Extract<Observation['proxies'], { ok: true }>['value'][number]['config']>,
   domain: TrustDomain,
-): boolean => config.inbound.some((chain) => chain.pins?.has(domain)) || config.outbound.some((upstream) => upstream.pins?.has(domain))
+  wide: boolean,
+): boolean =>
+  config.inbound.some((chain) => chain.pins?.has(domain) || (wide && chain.sanPrefixes.includes(`spiffe://${domain}/`))) ||
+  config.outbound.some((upstream) => upstream.pins?.has(domain))
 
 export function unseen(observation: Observation | undefined, member: Member): readonly Finding[] {
   const parts: readonly Seen<unknown>[] = observation === undefined ? [] : [observation.objects, observation.proxies, observation.own]

@@ -22,9 +22,10 @@ import type { Bundle } from './spiffe/bundle.ts'
 export function verify(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): readonly Verdict[] {
   const byMember = new Map(wanted.map((intent) => [intent.member.name, intent]))
   const look: Look = { federation, seen, now, byMember, chainOf: chainJudge(federation, wanted, seen, now), stateOf: states() }
-  const live = federation.trusts.flatMap((trust) => {
+  const pairs = new Map(federation.trusts.map((trust) => [`${trust.truster} ${trust.trusted}`, trust]))
+  const live = [...pairs.values()].flatMap((trust) => {
     const intent = byMember.get(trust.truster)
-    const carried = intent?.trusts.find((other) => other.trusted === trust.trusted)
+    const carried = together(intent, trust.trusted)
     return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, look)]
   })
   const severed = federation.severed.map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen))
@@ -32,6 +33,20 @@ export function verify(federation: Federation, wanted: readonly Intent[], seen: 
 }
 
 type Carried = Intent['trusts'][number]
+
+/** Two trusts of one pair, pinned over mesh, are one question. */
+function together(intent: Intent | undefined, trusted: MemberName): Carried | undefined {
+  const all = intent?.trusts.filter((trust) => trust.trusted === trusted) ?? []
+  const [first] = all
+  if (first === undefined || all.length === 1) return first
+  const wide = all.find((trust) => trust.wide !== undefined)?.wide
+  return {
+    ...first,
+    accept: all.flatMap((trust) => trust.accept),
+    reach: all.flatMap((trust) => trust.reach),
+    ...(wide === undefined ? {} : { wide }),
+  }
+}
 
 /** What all trusts of a federation are judged by. */
 interface Look {
@@ -174,8 +189,9 @@ function domainsDiffer(federation: Federation, seen: Seens, names: readonly Memb
 /** Without the other direction a call fails all the same, on the other side. */
 function back(trust: Carried, other: Intent | undefined, federation: Federation): readonly Finding[] {
   if (other === undefined || federation.members.get(trust.trusted)?.home === undefined) return []
-  const there: Trust | undefined = other.trusts.find((t) => t.trusted === trust.truster)
-  const accepts = trust.accept.length > 0 && (there?.reach.length ?? 0) === 0
+  const there: Trust | undefined = together(other, trust.truster)
+  if (there?.wide !== undefined) return []
+  const accepts = (trust.accept.length > 0 || trust.wide !== undefined) && (there?.reach.length ?? 0) === 0
   const reaches = trust.reach.length > 0 && (there?.accept.length ?? 0) === 0
   if (!accepts && !reaches) return []
   const what = accepts ? 'its workloads cannot check our servers' : 'its workloads refuse our callers'

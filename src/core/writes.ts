@@ -1,5 +1,6 @@
 /** Which objects a phase writes, and why. */
 import { isCanary } from './istio/canary.ts'
+import { isMeshConfig } from './istio/mesh-wide.ts'
 import { isTrustMap } from './istio/mounted.ts'
 import { keyOf, sameContent } from './manifest.ts'
 import type { Change, Manifest, Phase } from './model.ts'
@@ -17,7 +18,8 @@ const WRITES: Readonly<Record<Phase, (kind: string, removal: boolean) => boolean
 }
 
 const FILES = 'files'
-const kindOf = (object: Manifest): string => (isTrustMap(object) ? FILES : object.kind)
+/** The mesh's own list of roots opens and closes as a filter does. */
+const kindOf = (object: Manifest): string => (isTrustMap(object) ? FILES : isMeshConfig(object) ? 'EnvoyFilter' : object.kind)
 
 export function differences(
   current: ReadonlyMap<string, Manifest>,

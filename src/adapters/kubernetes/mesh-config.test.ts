@@ -12,6 +12,7 @@ describe('a mesh config', () => {
       extraDomains: [],
       authorizers: [],
       autoMtls: true,
+      xdsAgent: false,
       meshId: 'cluster.local',
       rootNamespace: 'istio-system',
     })
@@ -28,6 +29,7 @@ describe('a mesh config', () => {
       extraDomains: ['a.example'],
       authorizers: ['opa'],
       autoMtls: false,
+      xdsAgent: false,
       meshId: 'mesh1',
       rootNamespace: 'mesh',
     })

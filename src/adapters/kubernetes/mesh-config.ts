@@ -5,6 +5,7 @@
  */
 import { parse } from 'yaml'
 import { FederationError } from '../../core/errors.ts'
+import { isMeshConfig } from '../../core/istio/mesh-wide.ts'
 import { at, list, text } from '../../core/manifest.ts'
 import { parseTrustDomain, type TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { KubeClient } from './client.ts'
@@ -20,6 +21,7 @@ export interface MeshConfig {
   /** Extension providers that CUSTOM policies may ask. */
   readonly authorizers: readonly string[]
   readonly autoMtls: boolean
+  readonly xdsAgent: boolean
   readonly meshId: string
   readonly rootNamespace: string
 }
@@ -52,6 +54,7 @@ export function parseMeshConfig(subject: string, texts: readonly string[]): Mesh
       .filter((one) => at(one, 'envoyExtAuthzHttp') !== undefined || at(one, 'envoyExtAuthzGrpc') !== undefined)
       .map((one) => text(at(one, 'name'))),
     autoMtls: last('enableAutoMtls') !== false,
+    xdsAgent: String(last('defaultConfig', 'proxyMetadata', 'PROXY_CONFIG_XDS_AGENT')) === 'true',
     meshId: text(last('defaultConfig', 'meshId')) || trustDomain,
     rootNamespace: text(last('rootNamespace')) || 'istio-system',
   }
@@ -94,6 +97,7 @@ export async function readMeshConfig(client: KubeClient, namespace: string, pods
     extraDomains: [...new Set(configs.flatMap((c) => c.extraDomains))],
     authorizers: [...new Set(configs.flatMap((c) => c.authorizers))],
     autoMtls: configs.every((c) => c.autoMtls),
+    xdsAgent: configs.every((c) => c.xdsAgent),
   }
 }
 
@@ -105,6 +109,7 @@ async function readRevision(client: KubeClient, namespace: string, names: readon
   }
   return parseMeshConfig(
     `${client.subject} ConfigMap ${namespace}/${names.join(', ')}`,
-    found.flatMap((map) => text(at(map, 'data', 'mesh')) || []),
+    // What is in ours is what a federation says, and only that.
+    found.flatMap((map) => (map === undefined || isMeshConfig(map) ? [] : text(at(map, 'data', 'mesh')) || [])),
   )
 }

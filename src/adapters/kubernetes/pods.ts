@@ -12,9 +12,7 @@ export function bareInPod(pod: Manifest): Manifest {
       name: text(at(c, 'name')),
       ...(at(c, 'ports') === undefined ? {} : { ports: at(c, 'ports') }),
       // Of Istio's own container only: what it is started as. Other arguments may hold anything.
-      ...(at(c, 'name') === 'istio-proxy'
-        ? { args: list(at(c, 'args')).slice(0, 2), env: lifeAskedFor(c), volumeMounts: mountsOf(c) }
-        : {}),
+      ...(at(c, 'name') === 'istio-proxy' ? { args: list(at(c, 'args')).slice(0, 2), env: settingsOf(c), volumeMounts: mountsOf(c) } : {}),
     }))
   const initContainers = containers('initContainers')
   const ready = list(at(pod, 'status', 'conditions')).find((c) => at(c, 'type') === 'Ready')
@@ -38,10 +36,11 @@ export function bareInPod(pod: Manifest): Manifest {
 
 const mountsOf = (proxy: unknown) => list(at(proxy, 'volumeMounts')).map((mount) => ({ mountPath: text(at(mount, 'mountPath')) }))
 
-/** How long a proxy's certificates are to live, where it is not left to the default; of its environment nothing else. */
-const lifeAskedFor = (proxy: unknown) =>
+/** How long a proxy's certificates are to live, and whether it asks for the mesh's roots; of its environment nothing else. */
+const ITS_SETTINGS = ['SECRET_TTL', 'PROXY_CONFIG_XDS_AGENT']
+const settingsOf = (proxy: unknown) =>
   list(at(proxy, 'env')).flatMap((variable) =>
-    at(variable, 'name') === 'SECRET_TTL' ? [{ name: 'SECRET_TTL', value: text(at(variable, 'value')) }] : [],
+    ITS_SETTINGS.includes(text(at(variable, 'name'))) ? [{ name: text(at(variable, 'name')), value: text(at(variable, 'value')) }] : [],
   )
 
 /** One istiod pod that runs, or is on its way out. */

@@ -6,21 +6,24 @@ import { writeAtomically } from '../../adapters/files.ts'
 import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
 import { explain, render } from '../../core/istio/render.ts'
+import { type ValuesFormat, valuesFor } from '../../core/istio/values.ts'
 import type { Io, Output } from '../io.ts'
 import { mountGuide } from '../mount-text.ts'
 import { count, findingsText } from '../text.ts'
 import { type FileOptions, openWorkspace } from '../workspace.ts'
 
-export async function run(options: FileOptions & { out: string; output: Output; values?: string }, io: Io): Promise<number> {
-  if (options.values !== undefined) {
-    throw new FederationError(
-      'usage',
-      `--values ${options.values}`,
-      'there is nothing for the owner of a mesh config to set: pinned trust needs none of it',
-      { hint: 'entente render --out DIR' },
-    )
-  }
+export async function run(options: FileOptions & { out: string; output: Output; values?: ValuesFormat }, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
+  if (options.values !== undefined) {
+    const wide = workspace.intents.filter((intent) => intent.trusts.some((trust) => trust.wide !== undefined)).map(({ member }) => member.name)
+    if (wide.length === 0)
+      throw new FederationError('usage', `--values ${options.values}`, 'there is nothing for the owner of a mesh config to set: no trust has distribution mesh', {
+        hint: 'entente render --out DIR',
+      })
+    const what = options.values === 'helm' ? 'Helm values of the istiod chart' : 'for the Sail operator’s Istio resource (kubectl patch --type merge)'
+    io.print(`# ${what}, in ${wide.join(', ')}; every revision needs them\n${valuesFor(options.values)}`)
+    return 0
+  }
   if (workspace.findings.length > 0) io.tell(findingsText(workspace.findings, io.color))
   if (hasErrors(workspace.findings)) {
     throw new FederationError('bundle-refused', options.file, 'cannot be rendered while the findings above stand; nothing was written', {

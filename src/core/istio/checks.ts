@@ -11,6 +11,7 @@ import { readWorkloads } from './pinned.ts'
 import { keepsTo } from './plaintext.ts'
 import { hasSidecar, isGateway, podsIn } from './pods.ts'
 import { readStrict, strictPolicy } from './policies.ts'
+import { checkWide } from './prerequisites.ts'
 import { checkHost } from './services.ts'
 import { type Inbound, type MeshState, ownDomains } from './state.ts'
 
@@ -20,6 +21,7 @@ export interface Checked {
   readonly blocked: boolean
   readonly blockedInbound: ReadonlySet<string>
   readonly blockedOutbound: ReadonlySet<string>
+  readonly blockedWide: boolean
   /** Sets that somebody else's STRICT PeerAuthentication covers already: ours is not written. */
   readonly strictAlready: ReadonlySet<string>
 }
@@ -27,6 +29,7 @@ export interface Checked {
 export function check(intent: Intent, wanted: MeshState, seen: Observation): Checked {
   const objects = seen.objects.ok ? seen.objects.value : []
   const mesh = checkMesh(intent, seen)
+  const wide = checkWide(intent, seen)
   const rootNamespace = seen.istio.ok ? seen.istio.value.rootNamespace : intent.member.istioNamespace
   const canLook = intent.member.home?.context !== undefined
   const inbound = canLook
@@ -41,8 +44,9 @@ export function check(intent: Intent, wanted: MeshState, seen: Observation): Che
       : []
   const blocks = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error')
   return {
-    findings: [...mesh, ...inbound.flatMap((c) => c.findings), ...outbound.flatMap((c) => c.findings)],
+    findings: [...mesh, ...wide, ...inbound.flatMap((c) => c.findings), ...outbound.flatMap((c) => c.findings)],
     blocked: blocks(mesh),
+    blockedWide: blocks(wide),
     blockedInbound: new Set(inbound.filter((c) => blocks(c.findings)).map((c) => workloadsKey(c.scope.at))),
     blockedOutbound: new Set(outbound.filter((c) => blocks(c.findings)).map((c) => c.key)),
     strictAlready: new Set(inbound.filter((c) => c.strictAlready).map((c) => workloadsKey(c.scope.at))),

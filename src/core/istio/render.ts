@@ -1,10 +1,12 @@
 /** Objects from a MeshState and back: `render` and `read`, side by side. A function of Git alone: no clock, no observation. */
+
 import { at, isOurs, keyOf, MANAGED_BY, OWNER, strings, text } from '../manifest.ts'
 import type { Approval, Intent, Manifest, MemberName } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, workloadsKey, workloadsSlug } from '../workloads.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import { asFilter, isCanary } from './canary.ts'
+import { isMeshConfig, isWidePolicy, meshConfigData, readMeshConfig, SHARED_MESH_CONFIG, WIDE_POLICY } from './mesh-wide.ts'
 import {
   acceptFile,
   filesAnnotation,
@@ -56,6 +58,7 @@ export function renderState(state: MeshState, author: Author): readonly Manifest
   return [
     ...[...state.shares.values()].flatMap((share) => once(share, author, () => [shareObject(share, author)])),
     ...trustMaps(state, author),
+    ...(state.wide === undefined ? [] : wideObjects(state.wide, author)),
     ...[...state.inbound.values()].flatMap((scope) => once(scope, author, () => inboundObjects(scope, author))),
     ...[...state.outbound.values()].flatMap((scope) => once(scope, author, () => outboundObjects(scope, author))),
   ]
@@ -99,6 +102,25 @@ export const callersObject = (scope: Inbound, author: Author): Manifest => ({
   metadata: metadata(acceptName(scope.at), scope.at.namespace, '0', author),
   spec: callersPolicy(scope),
 })
+
+function wideObjects({ roots, callers, ...scope }: Inbound, author: Author): readonly Manifest[] {
+  const where = author.istioNamespace
+  return [
+    ...(callers.size > 0
+      ? [
+          {
+            apiVersion: 'security.istio.io/v1',
+            kind: 'AuthorizationPolicy',
+            metadata: metadata(WIDE_POLICY, where, '0', author),
+            spec: callersPolicy({ ...scope, roots, callers }),
+          },
+        ]
+      : []),
+    ...(roots.size > 0
+      ? [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(SHARED_MESH_CONFIG, where, '1', author), data: meshConfigData(roots) }]
+      : []),
+  ]
+}
 
 function inboundObjects(scope: Inbound, author: Author): readonly Manifest[] {
   const name = acceptName(scope.at)
@@ -217,6 +239,10 @@ export function readState(objects: readonly Manifest[]): MeshState {
   const outbound = new Map<string, Outbound>()
   const shares = new Map<string, Share>()
   const canaries = new Map<string, Canary>()
+  let wide: Inbound | undefined
+  const mergeWide = ({ metadata: { namespace = '' } }: Manifest, part: Partial<Inbound>): void => {
+    wide = { ...(wide ?? noInbound({ namespace })), ...part }
+  }
   const merge = (at: Inbound['at'], part: (was: Inbound) => Partial<Inbound>): void => {
     const was = inbound.get(workloadsKey(at)) ?? noInbound(at)
     inbound.set(workloadsKey(at), { ...was, ...part(was) })
@@ -231,7 +257,9 @@ export function readState(objects: readonly Manifest[]): MeshState {
     else mergeOut(of, ({ files }) => ({ files: new Map([...files, [host, joined(files.get(host))]]) }))
   }
   for (const object of objects.filter(isOurs)) {
-    if (isCanary(object)) {
+    if (isMeshConfig(object)) mergeWide(object, { roots: readMeshConfig(object) })
+    else if (isWidePolicy(object)) mergeWide(object, { callers: readCallers(object) })
+    else if (isCanary(object)) {
       canaries.set(keyOf(object), readCanary(object))
     } else if (object.kind === 'EnvoyFilter') {
       const accepts = readInboundFilter(object)
@@ -251,8 +279,8 @@ export function readState(objects: readonly Manifest[]): MeshState {
       if (share !== undefined) shares.set(share.trusted, share)
     }
   }
-  if (inbound.size + outbound.size + shares.size + canaries.size === 0) return EMPTY
-  return { inbound, outbound, shares, ...(canaries.size === 0 ? {} : { canaries }) }
+  if (inbound.size + outbound.size + shares.size + canaries.size === 0 && wide === undefined) return EMPTY
+  return { inbound, outbound, shares, ...(wide === undefined ? {} : { wide }), ...(canaries.size === 0 ? {} : { canaries }) }
 }
 
 function readCanary(object: Manifest): Canary {
@@ -297,6 +325,8 @@ export function explain(object: Manifest): string {
   const where = (path: readonly string[]): string => describeWorkloads(readWorkloads(object, ...path))
   switch (object.kind) {
     case 'ConfigMap':
+      if (isMeshConfig(object))
+        return 'The approved roots in the list of Istio itself: istiod reads it because SHARED_MESH_CONFIG names it. Every workload accepts them, for any trust domain among them.'
       if (isTrustMap(object)) return 'The approved roots as SPIFFE bundle maps, one file for each use: pods with the mount read them.'
       return `The approved roots of ${object.metadata.annotations?.[ANNOTATION.trustDomain] ?? 'another mesh'}, for people and tools; proxies get them from the EnvoyFilter.`
     case 'PeerAuthentication':
@@ -305,7 +335,7 @@ export function explain(object: Manifest): string {
       const rules = [...readCallers(object)].map(
         ([domain, named]) => `of ${domain} ${named.length === 0 ? 'nobody' : `only ${named.join(', ')}`}`,
       )
-      return `Who may call ${where(['selector', 'matchLabels'])}: ${rules.join('; ')}. Local callers are untouched.`
+      return `Who may call ${isWidePolicy(object) ? 'every workload of the mesh' : where(['selector', 'matchLabels'])}: ${rules.join('; ')}. Local callers are untouched.`
     }
     default: {
       if (isCanary(object)) return `${where([])} have this ahead of the others for as long as an apply needs to see that Envoy takes it.`

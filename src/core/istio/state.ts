@@ -65,6 +65,8 @@ export interface MeshState {
   readonly inbound: ReadonlyMap<string, Inbound>
   readonly outbound: ReadonlyMap<string, Outbound>
   readonly shares: ReadonlyMap<string, Share>
+  /** What every workload of the mesh accepts, besides its own roots: in Istio's own list, bound to no domain. */
+  readonly wide?: Inbound
   /** By name: what an apply gave to one workload first. It is read, and never wanted: it goes. */
   readonly canaries?: ReadonlyMap<string, Canary>
 }
@@ -120,6 +122,7 @@ export function wantedState(
   const outbound = new Map<string, Outbound>()
   const shares = new Map<string, Share>()
   const own = ownRoots(intent)
+  let wide: Inbound | undefined
   /** Sets whose roots travel in files. */
   const [mountedAt, mountedFrom] = [new Set<string>(), new Set<string>()]
 
@@ -155,6 +158,15 @@ export function wantedState(
       }
       outbound.set(key, { from, hosts, files: new Map() })
     }
+    if (trust.wide !== undefined) {
+      const { callers } = trust.wide
+      const here = wide ?? noInbound({ namespace: intent.member.istioNamespace })
+      wide = {
+        ...here,
+        roots: new Map([...here.roots, [trustDomain, trust.bundle?.anchors ?? before.wide?.roots.get(trustDomain) ?? []]]),
+        callers: callers === 'all' ? here.callers : new Map([...here.callers, [trustDomain, callers]]),
+      }
+    }
     const share = before.shares.get(trust.trusted)
     if (trust.bundle !== undefined) {
       const approval = trust.approvals.at(-1)
@@ -167,7 +179,10 @@ export function wantedState(
       })
     } else if (share !== undefined) shares.set(trust.trusted, share)
   }
-  const withOurs = (roots: Roots, held: Roots | undefined): Roots => withOwn(roots, own ?? heldOwn(ownHeld, held))
+  // A filter decides alone where it stands: what the whole mesh accepts, it accepts too, bound to its domain.
+  const everywhere: Roots = wide?.roots ?? new Map()
+  const withOurs = (roots: Roots, held: Roots | undefined): Roots =>
+    withOwn(anyOf(roots) ? new Map([...everywhere, ...roots]) : roots, own ?? heldOwn(ownHeld, held))
   const wanted: MeshState = {
     inbound: new Map(
       [...inbound].map(([key, scope]) => {
@@ -189,9 +204,12 @@ export function wantedState(
       }),
     ),
     shares,
+    ...(wide === undefined ? {} : { wide: { ...wide, roots: new Map([...wide.roots].filter(([, roots]) => roots.length > 0)) } }),
   }
   return placed(wanted, before)
 }
+
+const anyOf = (roots: Roots): boolean => [...roots.values()].some((anchors) => anchors.length > 0)
 
 const fileOf = (name: string, roots: Roots): RootsFile => (roots.size === 0 ? NO_FILE : { name, roots, read: true, volumes: [] })
 

@@ -47,7 +47,15 @@ export function stage(before: MeshState, after: MeshState, phase: Phase, own: Re
       stageOutbound(b ?? noOutbound(orThrow(a).from), a ?? noOutbound(orThrow(b).from), phase),
     ),
     shares: phase === 'clean' ? after.shares : new Map([...before.shares, ...after.shares]),
+    ...stageWide(before.wide, after.wide, phase, own),
   }
+}
+
+function stageWide(b: Inbound | undefined, a: Inbound | undefined, phase: Phase, own: ReadonlySet<TrustDomain>): Pick<MeshState, 'wide'> {
+  const at = (b ?? a)?.at
+  if (at === undefined) return {}
+  const wide = stageInbound(b ?? noInbound(at), a ?? noInbound(at), phase, own, [])
+  return wide.roots.size === 0 && wide.callers.size === 0 ? {} : { wide }
 }
 
 /** The sets that take over some workloads of one that leaves. */
@@ -204,7 +212,13 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     inbound: new Map(inbound),
     outbound: new Map(outbound),
     shares: new Map([...b.shares].filter(([name]) => a.shares.has(name))),
+    ...(b.wide === undefined ? {} : { wide: closedWide(b.wide, a.wide) }),
   }
+}
+
+function closedWide(b: Inbound, a: Inbound | undefined): Inbound {
+  const roots = new Map([...b.roots].filter(([domain]) => a?.roots.has(domain)))
+  return { ...b, roots, callers: new Map([...b.callers].filter(([domain]) => roots.has(domain) || a?.callers.has(domain))) }
 }
 
 /** Both sets of callers at once; undefined is everybody. */

@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest'
+import {
+  A,
+  acceptEntry,
+  B,
+  bundleOf,
+  C,
+  CLIENT,
+  fakeRoot,
+  federation,
+  member,
+  NOW,
+  type Spec,
+  spec,
+  wanted,
+} from '../../../test/support/federations.ts'
+import { evidence, observation, peerAuthentication, pod, service } from '../../../test/support/observations.ts'
+import { standings } from '../acknowledged.ts'
+import { title } from '../manifest.ts'
+import type { Intent, Manifest, Observation, ProxyConfig, Step } from '../model.ts'
+import { plan, simulate } from '../plan.ts'
+import { isMeshConfig, meshConfigData, readMeshConfig, SHARED_MESH_CONFIG } from './mesh-wide.ts'
+import { readState } from './render.ts'
+
+const [ROOT_A, ROOT_B, NEXT_A] = [fakeRoot(A), fakeRoot(B), fakeRoot(`next ${A}`)]
+const BUNDLES = [bundleOf(A, ROOT_A), bundleOf(B, ROOT_B)]
+const b = member('cluster-b')
+const wide = (s: Spec) =>
+  void s.trust.splice(0, 2, {
+    truster: 'cluster-b',
+    trusted: 'cluster-a',
+    distribution: 'mesh',
+    accept: [{ mtls: 'require', callers: [CLIENT] }],
+  })
+const overIt = (s: Spec) => {
+  wide(s)
+  s.trust.push({ truster: 'cluster-b', trusted: 'cluster-a', distribution: 'pinned', accept: [acceptEntry()] })
+}
+const intentOf = (change: (s: Spec) => void, ...bundles: readonly ReturnType<typeof bundleOf>[]): Intent =>
+  wanted(federation(spec(change)), ...(bundles.length > 0 ? bundles : BUNDLES)).find((intent) => intent.member.name === b) as Intent
+const ENV = { ISTIO_MULTIROOT_MESH: 'true', SHARED_MESH_CONFIG }
+const server = pod('sample/server', { app: 'server' })
+const around = [server, service('sample/server'), peerAuthentication('istio-system/default', 'STRICT')]
+const seenWith = (more: { objects?: readonly Manifest[]; env?: Record<string, string>; istio?: object } = {}): Observation =>
+  observation({
+    own: BUNDLES[1] as ReturnType<typeof bundleOf>,
+    objects: more.objects ?? around,
+    istio: { xdsAgent: true, istiods: [{ pod: 'istiod-1', revision: 'default', env: more.env ?? ENV }], ...more.istio },
+  })
+const planned = (intent: Intent, seen: Observation) => plan([intent], new Map([[b, seen]]), NOW)
+const lines = (steps: readonly Step[]) =>
+  steps.map(
+    (step) =>
+      `${step.phase} ${step.after === undefined ? 'remove' : step.before === undefined ? 'create' : 'update'} ${title((step.after ?? step.before) as Manifest)}`,
+  )
+const settled = (intent: Intent, seen: Observation): Observation => planned(intent, seen).steps.reduce(simulate, seen)
+const objectsIn = (seen: Observation): readonly Manifest[] => (seen.objects.ok ? seen.objects.value : [])
+
+describe('the shared mesh config', () => {
+  it('has one entry for each root, and is read back as it was written', () => {
+    const roots = new Map([
+      [A, [ROOT_A, NEXT_A]],
+      [C, [fakeRoot(C)]],
+    ])
+    const data = meshConfigData(roots)
+    expect((JSON.parse(data.mesh ?? '') as { caCertificates: unknown[] }).caCertificates).toHaveLength(3)
+    const read = readMeshConfig({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: SHARED_MESH_CONFIG }, data })
+    const prints = (of: typeof roots) => [...of].map(([domain, anchors]) => [domain, anchors.map((anchor) => anchor.fingerprint).sort()])
+    expect(prints(read as typeof roots)).toEqual(prints(roots))
+  })
+
+  it('is nothing where it is not what we write', () => {
+    expect(readMeshConfig({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: { mesh: 'caCertificates: [' } })).toEqual(
+      new Map(),
+    )
+  })
+})
+
+describe('a trust that reaches the whole mesh', () => {
+  it('restricts callers first, then gives the roots, and leaves nothing to do', () => {
+    const { steps } = planned(intentOf(wide), seenWith())
+    expect(lines(steps)).toEqual([
+      'guard create ConfigMap istio-system/cluster-a-root-cert',
+      'guard create AuthorizationPolicy istio-system/entente-accept-mesh',
+      `open create ConfigMap istio-system/${SHARED_MESH_CONFIG}`,
+    ])
+    expect(steps.at(-1)?.changes.map(({ effect, of, what }) => `${effect} ${of} ${what}`)).toContain(
+      'widens workloads all workloads of the mesh',
+    )
+    expect(steps.at(-1)?.drains).toBe(1)
+    expect(planned(intentOf(wide), settled(intentOf(wide), seenWith())).steps).toEqual([])
+  })
+
+  it('goes in the other order', () => {
+    const there = settled(intentOf(wide), seenWith())
+    expect(
+      lines(
+        planned(
+          intentOf((s) => {
+            wide(s)
+            s.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: '2026-05-30T10:00:00Z', reason: 'x' })
+          }),
+          there,
+        ).steps,
+      ),
+    ).toEqual([
+      'guard update AuthorizationPolicy istio-system/entente-accept-mesh',
+      `close remove ConfigMap istio-system/${SHARED_MESH_CONFIG}`,
+      'clean remove ConfigMap istio-system/cluster-a-root-cert',
+      'clean remove AuthorizationPolicy istio-system/entente-accept-mesh',
+    ])
+  })
+
+  it('keeps an old root until it is out of use', () => {
+    const both = bundleOf(A, ROOT_A, NEXT_A)
+    const there = settled(intentOf(wide, both, BUNDLES[1] as typeof both), seenWith())
+    const { steps } = planned(intentOf(wide, bundleOf(A, NEXT_A), BUNDLES[1] as typeof both), there)
+    expect(steps.find((step) => isMeshConfig(step.after ?? (step.before as Manifest)))?.gates).toEqual([
+      expect.objectContaining({ needs: 'unused', root: ROOT_A.fingerprint }),
+    ])
+  })
+
+  it('always says that no root is bound to its domain', () => {
+    expect(planned(intentOf(wide), seenWith()).findings.map((f) => f.code)).toContain('roots-not-bound')
+  })
+
+  it.each([
+    { what: 'multi-root is off', seen: seenWith({ env: { SHARED_MESH_CONFIG } }), code: 'multiroot-off' },
+    { what: 'istiod reads no shared mesh config', seen: seenWith({ env: { ISTIO_MULTIROOT_MESH: 'true' } }), code: 'shared-mesh-config' },
+    { what: 'it reads another one', seen: seenWith({ env: { ...ENV, SHARED_MESH_CONFIG: 'platform' } }), code: 'shared-mesh-config' },
+    { what: 'the base has roots, and hides ours', seen: seenWith({ istio: { extraRoots: 1 } }), code: 'own-domain-unaccounted' },
+    { what: 'the mesh takes plaintext', seen: seenWith({ objects: around.slice(0, 2) }), code: 'mtls-not-strict' },
+  ])('widens nothing where $what', ({ seen, code }) => {
+    const { steps, findings } = planned(intentOf(wide), seen)
+    expect(findings.filter((f) => f.severity === 'error').map((f) => f.code)).toContain(code)
+    expect(lines(steps).filter((line) => line.includes(SHARED_MESH_CONFIG))).toEqual([])
+  })
+
+  it('names the pods whose agents do not ask for the roots', () => {
+    const { findings } = planned(intentOf(wide), seenWith({ istio: { xdsAgent: false } }))
+    expect(findings.find((f) => f.code === 'xds-agent-off')?.message).toContain('sample/server')
+  })
+
+  it('may have a second wall: where a filter stands, each root is bound', () => {
+    const { steps } = planned(intentOf(overIt), seenWith())
+    const state = readState(steps.reduce(simulate, seenWith()).objects.ok ? objectsIn(steps.reduce(simulate, seenWith())) : [])
+    expect([...(state.inbound.values().next().value?.roots.keys() ?? [])].sort()).toEqual([A, B])
+    expect([...(state.wide?.roots.keys() ?? [])]).toEqual([A])
+  })
+
+  it('is held by a proxy whose listeners take the names, under the callers rule', () => {
+    const state = readState(objectsIn(settled(intentOf(wide), seenWith())))
+    const config = (names: readonly string[], except: readonly (typeof CLIENT)[] = [CLIENT]): ProxyConfig => ({
+      inbound: [{ name: 'x', tls: 'mutual', sanPrefixes: [`spiffe://${B}/`, ...names.map((name) => `spiffe://${name}/`)] }],
+      outbound: [],
+      denies: [{ policy: 'istio-system/entente-accept-mesh', trustDomain: A, except }],
+    })
+    const stand = (of: ProxyConfig) => standings(state, [server], [evidence(server, of)], new Set([B]))[0]?.state
+    expect(stand(config([A]))).toBe('ready')
+    expect(stand(config([]))).toBe('lagging')
+    expect(stand(config([A, C]))).toBe('lagging')
+    expect(stand(config([A], []))).toBe('lagging')
+    expect(
+      standings(
+        { ...state, wide: { ...(state.wide as NonNullable<typeof state.wide>), roots: new Map(), callers: new Map() } },
+        [server],
+        [evidence(server, { ...config([A]), denies: [] })],
+        new Set([B]),
+      )[0]?.state,
+    ).toBe('lagging')
+  })
+})

@@ -1,0 +1,99 @@
+/** What `mesh` needs of Istio, and what it cannot give. */
+import { error, type Finding, warning } from '../finding.ts'
+import { at, list, text } from '../manifest.ts'
+import type { Intent, Manifest, Observation } from '../model.ts'
+import { SHARED_MESH_CONFIG } from './mesh-wide.ts'
+import { describeMode, effectiveMode, isStrict } from './mtls.ts'
+import { hasSidecar } from './pods.ts'
+
+const VALUES = 'entente render --out DIR --values helm (or sail) prints what the owner of the mesh config must set'
+
+export function checkWide(intent: Intent, seen: Observation): readonly Finding[] {
+  const wide = intent.trusts.filter((trust) => trust.wide !== undefined)
+  if (wide.length === 0) return []
+  const { name } = intent.member
+  const objects = seen.objects.ok ? seen.objects.value : []
+  return [
+    ...wide.map((trust) =>
+      warning(
+        'roots-not-bound',
+        `${name} trusting ${trust.trusted}`,
+        `Istio keeps one list of roots and binds none to a trust domain: whoever holds a CA key of ${trust.trustDomain} can sign an identity of ${intent.member.trustDomain}, or of any domain in the list, and every workload that no filter of ours covers takes it`,
+        'pin what matters: a second trust of the same pair with distribution pinned or mounted',
+      ),
+    ),
+    ...(intent.member.home?.context === undefined
+      ? []
+      : [...istiods(name, seen), ...agents(name, seen, objects), ...strictness(intent, seen, objects)]),
+  ]
+}
+
+/** Every revision by itself: each has its own environment and reads its own mesh config. */
+function istiods(name: string, seen: Observation): readonly Finding[] {
+  if (!seen.istio.ok) return []
+  return seen.istio.value.istiods.flatMap(({ pod, revision, env }): Finding[] => {
+    const which = `${name}: istiod ${pod} (revision ${revision})`
+    return [
+      ...(env.ISTIO_MULTIROOT_MESH === 'true'
+        ? []
+        : [error('multiroot-off', which, 'runs without ISTIO_MULTIROOT_MESH=true: it hands out no roots but its own', VALUES)]),
+      ...(env.SHARED_MESH_CONFIG === SHARED_MESH_CONFIG
+        ? []
+        : [
+            error(
+              'shared-mesh-config',
+              which,
+              env.SHARED_MESH_CONFIG === undefined
+                ? `reads no shared mesh config: it would never see ConfigMap ${SHARED_MESH_CONFIG}`
+                : `reads the shared mesh config ${env.SHARED_MESH_CONFIG}, not ${SHARED_MESH_CONFIG}`,
+              VALUES,
+            ),
+          ]),
+    ]
+  })
+}
+
+/** A proxy's agent asks for the mesh's roots only when it is told to; others keep to the root of their own certificate. */
+function agents(name: string, seen: Observation, objects: readonly Manifest[]): readonly Finding[] {
+  if (!seen.istio.ok || seen.istio.value.xdsAgent === true) return []
+  const pods = (seen.pods?.ok === true ? seen.pods.value : objects).filter((object) => object.kind === 'Pod' && hasSidecar(object))
+  const without = pods.filter((pod) => !asksForRoots(pod))
+  if (without.length === 0 && pods.length > 0) return []
+  const first = without.slice(0, 3).map((pod) => `${pod.metadata.namespace}/${pod.metadata.name}`)
+  const who =
+    without.length === 0 ? 'no sidecar was seen' : `${first.join(', ')}${without.length > 3 ? ` and ${without.length - 3} more` : ''}`
+  return [
+    warning(
+      'xds-agent-off',
+      name,
+      `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${who}): such proxies never learn these roots, and refuse what is under them`,
+      `${VALUES}; pods take it with their next restart`,
+    ),
+  ]
+}
+
+function asksForRoots(pod: Manifest): boolean {
+  const containers = [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))]
+  const proxy = containers.find((container) => at(container, 'name') === 'istio-proxy')
+  return list(at(proxy, 'env')).some(
+    (variable) => at(variable, 'name') === 'PROXY_CONFIG_XDS_AGENT' && text(at(variable, 'value')) === 'true',
+  )
+}
+
+/** `require`: a workload without labels anywhere in the mesh, which is what the root namespace's policy decides. */
+function strictness(intent: Intent, seen: Observation, objects: readonly Manifest[]): readonly Finding[] {
+  if (!seen.istio.ok || intent.trusts.every((trust) => trust.wide === undefined || trust.wide.mtls === 'permissive')) return []
+  const { rootNamespace } = seen.istio.value
+  const policies = objects.filter((object) => object.kind === 'PeerAuthentication')
+  const mode = effectiveMode({ namespace: rootNamespace, labels: {} }, policies, rootNamespace)
+  return isStrict(mode)
+    ? []
+    : [
+        error(
+          'mtls-not-strict',
+          `${intent.member.name}: all workloads of the mesh`,
+          `${describeMode(mode)}; a caller without a certificate is let in wherever no other policy says otherwise`,
+          `a PeerAuthentication with mode STRICT in ${rootNamespace}; or write mtls: permissive`,
+        ),
+      ]
+}
