@@ -65,7 +65,7 @@ export async function readIdentities(path: string, io: Io): Promise<readonly Wri
   const source = Buffer.from(await read(path, io)).toString('utf8')
   return source
     .split(/[\n,]/)
-    .map((line) => line.replace(/^[\s[{]*(- )?["']?|["']?[\s\]]*(#.*)?$/g, ''))
+    .map((line) => line.replace(/#.*/, '').replace(/^[\s[]*(- )?["']?|["']?[\s\]]*$/g, ''))
     .filter((line) => line !== '')
     .map((written) => ({ written, id: parseSpiffeId(written.startsWith('spiffe://') ? written : `spiffe://${written}`) }))
 }

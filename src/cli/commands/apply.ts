@@ -7,6 +7,7 @@ import { title } from '../../core/manifest.ts'
 import type { Digest, Plan } from '../../core/model.ts'
 import type { PlanOptions, Seens } from '../../core/plan.ts'
 import { objectOf } from '../../core/view.ts'
+import { mustAcceptImpact } from '../accept-impact.ts'
 import { errorText } from '../error-text.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, planText } from '../text.ts'
@@ -71,7 +72,7 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
     if (options.output === 'json') io.print(JSON.stringify(applyView(plan, { done: [], findings: [] }), null, 2))
     return hasErrors(plan.findings) ? 1 : 0
   }
-  mustAcceptImpact(plan, steps, options)
+  mustAcceptImpact(plan, steps, options.acceptImpact)
   await agree(`\nCarry out ${steps.size === plan.steps.length ? 'these' : `${steps.size} of these`} steps?`, options, io)
   await mustBeTheSame(workspace)
   // Where nobody took time to read the plan, what it was made from is new enough to begin with.
@@ -80,17 +81,6 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   if (options.output === 'json') io.print(JSON.stringify(applyView(plan, outcome), null, 2))
   else tellOutcome(outcome, io)
   return hasErrors(outcome.findings) || hasErrors(plan.findings) || outcome.findings.length > 0 ? 1 : 0
-}
-
-/** Narrowing never waits for it. @throws FederationError not-consented */
-function mustAcceptImpact(plan: Plan, steps: ReadonlySet<Digest>, { acceptImpact }: ApplyOptions): void {
-  const past = plan.findings.filter(({ code }) => code === 'impact-past-callers')
-  const widens = plan.steps.some(({ id, changes }) => steps.has(id) && changes.some(({ effect }) => effect === 'widens'))
-  if (acceptImpact === true || past.length === 0 || !widens) return
-  const subjects = past.map(({ subject }) => subject).join('; ')
-  throw new FederationError('not-consented', subjects, 'lets in more than the callers of the federation file; nothing was changed', {
-    hint: 'entente impact says who and why; close it, or add --accept-impact',
-  })
 }
 
 /** What was severed or approved while somebody read the plan is not in it. */

@@ -75,7 +75,7 @@ function tellValue(condition: Condition, home: string, about: Case): Told {
     case 'source.namespace':
       return {
         sentence: `says ${said}, which carries no trust domain, so that namespace of ${about.shown} is meant too`,
-        closes: `write principals: ["${about.trustDomain}/ns/${written}/*"] instead`,
+        closes: `add principals: ["${about.trustDomain}/*"] to its source`,
       }
     case 'source.serviceAccount': {
       const [namespace, account] = written.includes('/') ? written.split('/') : [home, written]

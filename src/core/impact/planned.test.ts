@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import { allow, deny, from } from '../../../test/support/authorization.ts'
+import { A, approvedOf, authority, B, bundleOf, federation, NOW, recordOf, spec } from '../../../test/support/federations.ts'
+import { object, observation, pod, service } from '../../../test/support/observations.ts'
+import { intents } from '../intent.ts'
+import type { IstioFacts, Manifest } from '../model.ts'
+import { course, plan } from '../plan.ts'
+import { plannedImpact } from './planned.ts'
+
+const policy = (where: string, specOf: object): Manifest => object('security.istio.io/v1', 'AuthorizationPolicy', where, { spec: specOf })
+
+const [a, b] = await Promise.all([authority(A), authority(B)])
+const bundles = [bundleOf(A, a.root.anchor), bundleOf(B, b.root.anchor)] as const
+
+/** What the plan of cluster-b says of policies, when it takes callers of cluster-a in at its server. */
+function told(policies: readonly Manifest[], more: { callers?: unknown; istio?: Partial<IstioFacts> } = {}): readonly string[] {
+  const written = federation(
+    spec((s) => {
+      s.trust = s.trust.filter(({ truster }) => truster === 'cluster-b')
+      if (more.callers !== undefined)
+        for (const trust of s.trust) for (const accept of trust.accept as { callers: unknown }[]) accept.callers = more.callers
+    }),
+  )
+  const wanted = intents(written, approvedOf(...bundles), recordOf(...bundles), NOW).intents
+  const objects = {
+    a: [pod('sample/client-1', { app: 'client' })],
+    b: [pod('sample/server-1', { app: 'server' }), service('sample/server'), ...policies],
+  }
+  const seen = new Map(
+    wanted.map(({ member }) => {
+      const [own, of] = member.trustDomain === A ? [bundles[0], objects.a] : [bundles[1], objects.b]
+      return [member.name, observation({ own, objects: of, istio: member.trustDomain === A ? {} : (more.istio ?? {}) })] as const
+    }),
+  )
+  const { findings } = plan(wanted, seen, NOW)
+  return findings
+    .filter(({ code }) => code.startsWith('impact') || code.startsWith('caller-'))
+    .map(({ code, severity, subject, message }) => `${severity} ${code}: ${subject}: ${message}`)
+}
+
+describe('a plan', () => {
+  it('says nothing where no policy of others is', () => {
+    expect(told([])).toEqual([])
+  })
+
+  it('says nothing where policies let nobody in but the callers', () => {
+    expect(
+      told([policy('sample/everybody', allow({})), policy('sample/audit', { action: 'AUDIT', rules: [{}] }), policy('other/strict', {})]),
+    ).toEqual([])
+  })
+
+  it('says which callers existing policies refuse, and which policy does', () => {
+    expect(told([policy('sample/locals', allow(from({ principals: [`${B}/*`] })))])).toEqual([
+      `warning caller-still-denied: cluster-b: sample (app=server): ${A}/ns/sample/sa/client is a caller, and is refused all the same: no ALLOW policy matches it (sample/locals)`,
+    ])
+    expect(told([policy('istio-system/no-sample', deny(from({ namespaces: ['sample'] })))])[0]).toMatch(
+      /AuthorizationPolicy istio-system\/no-sample denies it/,
+    )
+    expect(told([policy('sample/elsewhere', { selector: { matchLabels: { app: 'other' } } })])).toEqual([])
+  })
+
+  it('says whom existing policies let in where callers is all', () => {
+    const [finding, ...rest] = told([policy('sample/by-namespace', allow(from({ namespaces: ['sample'] })))], { callers: 'all' })
+    expect(finding).toMatch(
+      /^info impact-widens: cluster-b: sample \(app=server\): AuthorizationPolicy sample\/by-namespace: lets in cluster-a\.example\/ns\/sample\/\*, as callers is all/,
+    )
+    expect(finding).toMatch(/carries no trust domain/)
+    expect(rest).toEqual([])
+  })
+})
+
+describe('a callers rule that is not in force', () => {
+  it('lets existing policies let in more than the callers, and that is told', () => {
+    const written = federation(spec((s) => s.trust.splice(1)))
+    const [, intent] = intents(written, approvedOf(...bundles), recordOf(...bundles), NOW).intents
+    const others = [pod('sample/server-1', { app: 'server' }), policy('sample/by-namespace', allow(from({ namespaces: ['sample'] })))]
+    const seen = observation({ own: bundles[1], objects: others })
+    const going = intent === undefined ? undefined : course(intent, seen)
+    if (intent === undefined || going === undefined || !seen.istio.ok) throw new Error('nothing to judge')
+    const accounts = () => [`spiffe://${A}/ns/sample/sa/intruder`]
+    const findings = plannedImpact({ intent, facts: seen.istio.value, states: going, objects: { before: others, after: others }, accounts })
+    expect(findings).toMatchObject([
+      {
+        code: 'impact-past-callers',
+        severity: 'warning',
+        subject: 'cluster-b: sample (app=server): AuthorizationPolicy sample/by-namespace',
+        message: expect.stringMatching(
+          /lets in cluster-a\.example\/ns\/sample\/\* beyond the callers: .*; for example spiffe:\/\/cluster-a\.example\/ns\/sample\/sa\/intruder$/,
+        ),
+        hint: 'add principals: ["cluster-b.example/*"] to its source',
+      },
+    ])
+  })
+})
