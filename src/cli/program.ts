@@ -114,6 +114,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .action(async (options) => run((await import('./commands/apply.ts')).run(options, io)))
 
   federated('verify', 'say by evidence from live proxies, for each trust, whether it holds', 'entente verify -o json')
+    .option('--look', 'ask the proxies in scopes for their own certificates, by port-forward to their admin ports')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/verify.ts')).run(options, io)))
 

@@ -2,6 +2,7 @@
 import { styleText } from 'node:util'
 import stringWidth from 'string-width'
 import { type Finding, hasErrors } from '../core/finding.ts'
+import type { LeafView } from '../core/leaves.ts'
 import { title } from '../core/manifest.ts'
 import type { Change, Plan, Step, Verdict } from '../core/model.ts'
 import { objectOf } from '../core/view.ts'
@@ -130,6 +131,17 @@ export function statusText(lines: readonly TrustLine[], color = false, columns?:
     pending === 0 ? '-' : count(pending, 'step'),
   ])
   return table([['TRUSTER', 'TRUSTED', 'STATE', 'PROXIES', 'ROOTS', 'EXPIRES', 'ENDS', 'PENDING'], ...rows], columns)
+}
+
+export function leavesText(leaves: readonly LeafView[], columns?: number): string {
+  const rows = leaves.map(({ member, proxy, root, until, holds }) => [
+    member,
+    proxy,
+    root ?? 'none that is approved',
+    until.slice(0, 16),
+    String(holds.length),
+  ])
+  return table([['MEMBER', 'PROXY', 'ITS CERTIFICATE IS UNDER', 'UNTIL', 'HOLDS'], ...rows], columns)
 }
 
 export function verdictText(verdict: Verdict, color = false): string {

@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'istiod-not-found'
   | 'istiod-unreachable'
   | 'istiod-refused'
+  | 'proxy-unreachable'
   | 'mesh-config-unreadable'
   // the record, consent
   | 'record-broken'

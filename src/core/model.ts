@@ -211,6 +211,16 @@ export interface Evidence {
   readonly config?: ProxyConfig
 }
 
+/** What a proxy itself says of its certificate, which istiod does not know. */
+export interface Leaf {
+  /** `POD.NAMESPACE` */
+  readonly proxy: string
+  /** As it presents it: DER, leaf first. */
+  readonly chain: readonly Uint8Array[]
+  /** The CA certificates of its mesh that it holds (Istio's secret ROOTCA). */
+  readonly roots: readonly Fingerprint[]
+}
+
 /** The part of a proxy's configuration that decides whom it trusts. */
 export interface ProxyConfig {
   readonly inbound: readonly InboundChain[]
@@ -359,6 +369,11 @@ export interface Mesh {
   observe(interest: Interest): Promise<Observation>
   /** Only the evidence, again: cheap enough to poll. */
   proxies(): Promise<Seen<readonly Evidence[]>>
+  /**
+   * Asks these pods' own proxies for their certificates, by `POD.NAMESPACE`; each answers or says why not. It takes a
+   * right to the pods that nothing else needs, so it is done on demand only. Where there is no API server, absent.
+   */
+  leaves?(pods: readonly { readonly namespace: string; readonly name: string }[]): Promise<ReadonlyMap<string, Seen<Leaf>>>
   /** The object of that kind and name as it is now; undefined when there is none. @throws FederationError as `write` */
   find(object: Manifest): Promise<Manifest | undefined>
   /**

@@ -1,4 +1,4 @@
-/** One workload goes first: on real istiod and Envoy. */
+/** On real istiod and Envoy: one workload goes first; the filter that interferes is named; proxies tell of their own certificates. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
 import { type KubeObject, referenceTo } from '../testbed/kube.ts'
@@ -122,5 +122,79 @@ describe('a scope with two workloads', () => {
     const { stderr } = expectCode(await shop.apply('--no-canary'), 0)
     expect(stderr).not.toContain('goes first')
     await shop.proven()
+  })
+})
+
+describe('verify', () => {
+  it('names the EnvoyFilter of somebody else that undoes ours at a proxy', async () => {
+    await shop.make(WIDE)
+    await shop.proven()
+    const theirs: KubeObject = {
+      ...unfit,
+      metadata: { name: 'corporate-tls', namespace: 'istio-system' },
+      spec: {
+        priority: 2000,
+        configPatches: [
+          {
+            applyTo: 'FILTER_CHAIN',
+            match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
+            patch: {
+              operation: 'MERGE',
+              value: {
+                transport_socket: {
+                  name: 'envoy.transport_sockets.tls',
+                  typed_config: {
+                    '@type': `${TLS}.DownstreamTlsContext`,
+                    common_tls_context: {
+                      combined_validation_context: {
+                        default_validation_context: {
+                          custom_validator_config: {
+                            name: 'envoy.tls.cert_validator.spiffe',
+                            typed_config: {
+                              '@type': `${TLS}.SPIFFECertValidatorConfig`,
+                              trust_domains: [{ name: 'cluster-b.example', trust_bundle: { inline_string: await bed.b.publishedRoot() } }],
+                            },
+                          },
+                        },
+                      },
+                    },
+                  },
+                },
+              },
+            },
+          },
+        ],
+      },
+    }
+    await bed.b.kube.apply(theirs)
+    await until('verify to name it', async () => {
+      const { findings } = await shop.verdict('b')
+      return findings.some(
+        ({ code, message }) =>
+          code === 'foreign-filter' && message.includes('istio-system/corporate-tls (priority 2000, applied after ours)'),
+      )
+    })
+    await bed.b.kube.delete(referenceTo(theirs))
+    await shop.proven()
+  })
+
+  it('asks the proxies for their own certificates with --look', async () => {
+    const ran = expectCode(await shop.run('verify', '--look', '-o', 'json'), 0)
+    const { leaves } = ran.json as {
+      leaves: readonly { member: string; proxy: string; root: string | null; until: string; holds: readonly string[] }[]
+    }
+    const approved = (domain: string) =>
+      shop.record().flatMap((entry) => (entry.action === 'approve' && entry.trustDomain === domain ? entry.roots : []))
+    expect(leaves.map(({ member, proxy }) => `${member} ${proxy}`).sort()).toEqual([
+      'cluster-a client.sample',
+      'cluster-b neighbour.sample',
+      'cluster-b server.sample',
+    ])
+    for (const { member, root, until: end, holds } of leaves) {
+      expect(approved(`${member}.example`)).toContain(root)
+      expect(holds).toEqual([root])
+      expect(Date.parse(end)).toBeGreaterThan(Date.now())
+    }
+    expect(ran.stdout).not.toMatch(/PRIVATE KEY|private_key/)
   })
 })

@@ -69,6 +69,7 @@ export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mes
     live: observed.live,
     observe: (interest) => observed.observe(interest),
     proxies: () => observed.proxies(),
+    ...(observed.leaves === undefined ? {} : { leaves: (pods) => observed.leaves?.(pods) ?? Promise.resolve(new Map()) }),
     write: (step) => inTurn(() => locked(path, () => writeStep(options, step, { parsed, mayBeAbsent: true }))),
   }
 }

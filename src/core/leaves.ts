@@ -1,0 +1,129 @@
+/** Under which root workloads' own certificates are: what their pods said when they were asked, or what time tells. */
+import { sidecarsIn } from './acknowledged.ts'
+import { error, type Finding, info } from './finding.ts'
+import { proxyOf } from './istio/pods.ts'
+import { longestLeaf } from './leaf-life.ts'
+import type { Intent, Leaf, Manifest, MemberName, Observation, Seen } from './model.ts'
+import type { Seens } from './plan.ts'
+import { drained } from './retirement.ts'
+import { type Fingerprint, fingerprintOf } from './x509/anchor.ts'
+import { readCertificate } from './x509/certificate.ts'
+import { anchorOf } from './x509/chain.ts'
+
+/** One workload certificate, judged. */
+export interface LeafView {
+  readonly member: MemberName
+  readonly proxy: string
+  /** The approved root of its own mesh that vouches for it; null when none does. */
+  readonly root: Fingerprint | null
+  /** The certificate of the CA that signed it, where it was shown. */
+  readonly issuer: Fingerprint | null
+  /** RFC 3339. */
+  readonly until: string
+  /** The CA certificates of the mesh that it holds. */
+  readonly holds: readonly Fingerprint[]
+}
+
+export interface Looked {
+  readonly leaves: readonly LeafView[]
+  readonly findings: readonly Finding[]
+}
+
+/** The pods in scopes: partners check their certificates. */
+export function podsToLookAt(intent: Intent, observation: Observation): readonly Manifest[] {
+  const objects = observation.objects.ok ? observation.objects.value : []
+  const scopes = intent.trusts.flatMap(({ accept, reach }) => [...accept.map(({ at }) => at), ...reach.map(({ from }) => from)])
+  return [...new Set(scopes.flatMap((at) => sidecarsIn(objects, at)))].sort((a, b) => (proxyOf(a) < proxyOf(b) ? -1 : 1))
+}
+
+/** @param answers by proxy, `POD.NAMESPACE` */
+export function judgeLeaves(intent: Intent, answers: ReadonlyMap<string, Seen<Leaf>>, now: Date): Looked {
+  const { name } = intent.member
+  const seen = [...answers.values()].flatMap((answer) => (answer.ok ? [answer.value] : []))
+  const judged = seen.map((leaf) => judge(intent, leaf, now))
+  return {
+    leaves: judged.flatMap(({ view }) => view ?? []),
+    findings: [...judged.flatMap(({ findings }) => findings), ...unseen(name, answers)],
+  }
+}
+
+function judge(
+  intent: Intent,
+  { proxy, chain, roots }: Leaf,
+  now: Date,
+): { readonly view?: LeafView; readonly findings: readonly Finding[] } {
+  const { name, trustDomain } = intent.member
+  const [leaf, issuer] = chain
+  const certificate = leaf === undefined ? undefined : readOr(leaf)
+  if (certificate === undefined) return { findings: [error('leaf-unseen', `${name}: ${proxy}`, 'its certificate could not be read', '')] }
+  const { anchor, reason } = anchorOf(chain, intent.own?.anchors ?? [], now)
+  const view: LeafView = {
+    member: name,
+    proxy,
+    root: anchor?.fingerprint ?? null,
+    issuer: issuer === undefined ? null : fingerprintOf(issuer),
+    until: certificate.notAfter.toISOString(),
+    holds: roots,
+  }
+  const why = reason ?? 'another root signed it'
+  const findings =
+    anchor !== undefined
+      ? []
+      : [
+          error(
+            'leaf-not-approved',
+            `${name}: ${proxy}`,
+            `its own certificate (until ${view.until}) is under no approved root of ${trustDomain}, so partners refuse it: ${why}`,
+            `entente approve ${name}, if that root is the mesh's; a pod that kept an old one gets a new one at a restart`,
+          ),
+        ]
+  return { view, findings }
+}
+
+function readOr(der: Uint8Array): ReturnType<typeof readCertificate> | undefined {
+  try {
+    return readCertificate(der)
+  } catch {
+    return undefined
+  }
+}
+
+/** One finding for what was in the way of several. */
+function unseen(name: MemberName, answers: ReadonlyMap<string, Seen<Leaf>>): readonly Finding[] {
+  const failed = new Map<string, { readonly proxies: string[]; readonly error: Finding }>()
+  for (const [proxy, answer] of answers) {
+    if (answer.ok) continue
+    const known = failed.get(answer.error.code)
+    if (known === undefined) failed.set(answer.error.code, { proxies: [proxy], error: answer.error })
+    else known.proxies.push(proxy)
+  }
+  return [...failed.values()].map(({ proxies, error: { code, message, hint } }) =>
+    error(
+      'leaf-unseen',
+      `${name}: ${proxies.slice(0, 5).join(', ')}${proxies.length > 5 ? ` and ${proxies.length - 5} more` : ''}`,
+      message,
+      code === 'forbidden' ? `${hint}; deploy/look.yaml has the right, which is one to everything in these pods` : hint,
+    ),
+  )
+}
+
+/** Without a look: what the chain that a CA presents now, and the longest life that workloads ask for, say together. */
+export function inferred(intents: readonly Intent[], seen: Seens, now: Date): readonly Finding[] {
+  return intents.flatMap(({ member, own }) => {
+    const observation = seen.get(member.name)
+    const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
+    if (own === undefined || own.anchors.length < 2 || presented?.ok !== true) return []
+    const { anchor } = anchorOf(presented.value, own.anchors, now)
+    const life = longestLeaf(observation)
+    const until = drained(presented.value, life)
+    if (anchor === undefined || until === undefined || until <= now) return []
+    return [
+      info(
+        'leaves-inferred',
+        member.name,
+        `its CA signs under ${anchor.fingerprint}; by time alone, certificates under another of its ${own.anchors.length} approved roots may live until ${until.toISOString()} (${life.because})`,
+        'entente verify --look asks the proxies themselves',
+      ),
+    ]
+  })
+}
