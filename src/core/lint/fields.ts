@@ -69,6 +69,7 @@ function unknownIn(value: unknown, shape: Shape, spelling: (key: string) => stri
     else if (of.is === 'map' && isMap(here)) for (const [key, item] of Object.entries(here)) go(item, of.of, [...path, key], [])
     else if (of.is === 'fields' && isMap(here)) {
       for (const [key, item] of Object.entries(here)) {
+        if (found.length >= MAX_FOR_EACH) return
         const next = of.fields.get(spelling(key))
         if (next !== undefined) go(item, next, [...path, key], [])
         else if (!more.includes(key) && key !== EXTRA_ROOTS) found.push({ path: [...path, key], near: nearest(key, [...of.fields.keys()]) })

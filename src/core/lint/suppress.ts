@@ -79,10 +79,11 @@ function complaint(one: Suppression, used: boolean): readonly LintFinding[] {
 function commentsIn({ file, text }: LintFile): readonly Suppression[] {
   if (!text.includes(MARK)) return []
   const lines = text.split('\n')
+  const blocks = new Blocks(lines)
   return lines.flatMap((line, i): readonly Suppression[] => {
     const [, before, codes = '', reason = ''] = (line.includes(MARK) ? COMMENT.exec(line) : undefined) ?? []
     if (before === undefined || !/(^|\s)$/.test(before)) return []
-    const { from, to } = rangeFor(lines, i, before.trim() !== '')
+    const { from, to } = before.trim() === '' ? blocks.below(i) : blocks.at(i)
     return codes.split(',').map((code) => ({
       file,
       line: i + 1,
@@ -96,30 +97,63 @@ function commentsIn({ file, text }: LintFile): readonly Suppression[] {
   })
 }
 
-const indentOf = (line: string): number => line.length - line.trimStart().length
-const isContent = (line: string): boolean => !/^\s*(#|$)/.test(line)
-const isMarker = (line: string): boolean => /^---(\s|$)/.test(line)
+/** Not indented: the line between two documents; not content: blank, or a comment. */
+const MARKER = -1
+const NO_CONTENT = -2
 
-/** The line it stands on or above, with all that is nested in it; from the head of a document, all of the document. */
-function rangeFor(lines: readonly string[], i: number, onContent: boolean): { readonly from: number; readonly to: number } {
-  let target = i
-  if (!onContent)
-    while (target < lines.length && !(isContent(lines[target] ?? '') && !(isMarker(lines[target] ?? '') && target > i))) target++
-  let head = i - 1
-  while (head >= 0 && !isContent(lines[head] ?? '')) head--
-  const wholeDocument = !onContent && (head < 0 || isMarker(lines[head] ?? ''))
-  const first = lines[target] ?? ''
-  const indent = indentOf(first)
-  const isItem = first.trimStart().startsWith('- ')
-  let end = target + 1
-  for (; end < lines.length; end++) {
-    const line = lines[end] ?? ''
-    if (isMarker(line)) break
-    if (!isContent(line) || wholeDocument || indentOf(line) > indent) continue
-    if (indentOf(line) === indent && !isItem && line.trimStart().startsWith('- ')) continue
-    break
+/** What is nested in which line, by indentation; found for all lines at once, in linear time. */
+class Blocks {
+  private readonly indents: readonly number[]
+  private readonly isItem: readonly boolean[]
+  /** The first line behind each line's block. */
+  private readonly ends: number[]
+  /** The closest line with content, from each line on, and before each line (-1: none). */
+  private readonly contents: number[]
+  private readonly before: number[] = []
+  /** Where documents end, by a line that they are asked for at. */
+  private readonly documents = new Map<number, number>()
+
+  constructor(lines: readonly string[]) {
+    const count = lines.length
+    this.indents = lines.map((line) =>
+      /^\s*(#|$)/.test(line) ? NO_CONTENT : /^---(\s|$)/.test(line) ? MARKER : line.length - line.trimStart().length,
+    )
+    this.isItem = lines.map((line) => line.trimStart().startsWith('- '))
+    this.ends = Array(count).fill(count)
+    this.contents = Array(count + 1).fill(count)
+    for (let i = 0, last = -1; i < count; i++) {
+      this.before.push(last)
+      if (this.indents[i] !== NO_CONTENT) last = i
+    }
+    for (let i = count - 1; i >= 0; i--) {
+      let j = this.contents[i + 1] ?? count
+      while (j < count && this.isInside(j, i)) j = this.ends[j] ?? count
+      this.ends[i] = j
+      this.contents[i] = this.indents[i] === NO_CONTENT ? (this.contents[i + 1] ?? count) : i
+    }
   }
-  return { from: target + 1, to: end }
+
+  /** Deeper than it; or an item of the list that is its value, which need not be indented. */
+  private isInside(j: number, i: number): boolean {
+    const [inner = MARKER, outer = MARKER] = [this.indents[j], this.indents[i]]
+    return inner > outer || (inner === outer && inner >= 0 && this.isItem[j] === true && this.isItem[i] !== true)
+  }
+
+  /** The line and all that is nested in it, from 1. */
+  at(i: number): { readonly from: number; readonly to: number } {
+    return { from: i + 1, to: this.ends[i] ?? i + 1 }
+  }
+
+  /** The same of the line below a comment; below a comment at the head of a document it is all of the document. */
+  below(i: number): { readonly from: number; readonly to: number } {
+    const target = this.contents[i] ?? i
+    const head = this.before[i] ?? -1
+    if (head >= 0 && this.indents[head] !== MARKER) return this.at(target)
+    let end = this.documents.get(target) ?? target
+    while (end < this.indents.length && this.indents[end] !== MARKER) end = Math.max(this.ends[end] ?? end, end + 1)
+    this.documents.set(target, end)
+    return { from: target + 1, to: end }
+  }
 }
 
 function annotationsOf(resource: Resource): readonly Suppression[] {
