@@ -96,11 +96,16 @@ export async function acknowledge(
           kind: 'waiting',
           member: mesh.member,
           phase,
-          for: late.map((standing) => standing.proxy),
+          for: late.map(({ proxy, state }) => (state === 'unheard' || state === 'rejected' ? `${proxy} (${state})` : proxy)),
+          milliseconds: waited,
           kubelets: late.every(({ state }) => state === 'pending'),
         })
       }
     } else if (waited > WAIT_MS) return { putBack: false, finding: { ...proxies.error, severity: 'error' } }
+    else if (waited - told > 2000) {
+      told = waited
+      world.tell({ kind: 'waiting', member: mesh.member, phase, for: [`its istiod (${proxies.error.message})`], milliseconds: waited })
+    }
     // What only closes need not wait until what only restricts is held, nor for an istiod that cannot be asked.
     if (closesNext && waited > RESTRICT_MS) return undefined
     // What was just written may yet be refused, and somebody must be there to put it back.

@@ -40,7 +40,9 @@ export type Progress =
       readonly kind: 'waiting'
       readonly member: MemberName
       readonly phase: Phase
+      /** Proxies, and what is the matter with those that do not merely take their time; or their istiod. */
       readonly for: readonly string[]
+      readonly milliseconds: number
       /** They have all but what their kubelets may not have brought yet. */
       readonly kubelets?: boolean
     }

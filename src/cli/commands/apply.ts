@@ -1,11 +1,13 @@
 /** `apply`: carries the plan out phase by phase. Safe to interrupt and to repeat. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { addEntry } from '../../apply/journal.ts'
 import { apply, type Outcome, type Progress, type World } from '../../apply.ts'
 import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
 import { title } from '../../core/manifest.ts'
 import type { Digest, Plan } from '../../core/model.ts'
 import type { PlanOptions, Seens } from '../../core/plan.ts'
+import { unfinished } from '../../core/record.ts'
 import { objectOf } from '../../core/view.ts'
 import { mustAcceptImpact } from '../accept-impact.ts'
 import { errorText } from '../error-text.ts'
@@ -69,6 +71,7 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   io.tell(planText(plan, io.color))
   const steps = chosen(plan, options)
   if (steps.size === 0) {
+    if (plan.steps.length === 0 && !hasErrors(plan.findings)) await endUnfinished(workspace, options, io)
     if (options.output === 'json') io.print(JSON.stringify(applyView(plan, { done: [], findings: [] }), null, 2))
     return hasErrors(plan.findings) ? 1 : 0
   }
@@ -81,6 +84,22 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   if (options.output === 'json') io.print(JSON.stringify(applyView(plan, outcome), null, 2))
   else tellOutcome(outcome, io)
   return hasErrors(outcome.findings) || hasErrors(plan.findings) || outcome.findings.length > 0 ? 1 : 0
+}
+
+/** An apply that was killed after its last write left nothing to do but to say so. */
+async function endUnfinished({ directory }: Workspace, { reason }: ApplyOptions, io: Io): Promise<void> {
+  const record = await openRecord(directory)
+  const begin = unfinished(await record.entries())
+  if (begin === undefined) return
+  await addEntry(record, (milliseconds) => sleep(milliseconds), {
+    actor: actor(io),
+    at: io.now(),
+    reason,
+    action: 'end',
+    begin: begin.hash,
+    done: [],
+  })
+  io.tell(`\nThe apply that ${begin.actor.name} began at ${begin.at.toISOString()} left nothing to do: it is ended on the record.`)
 }
 
 /** What was severed or approved while somebody read the plan is not in it. */
@@ -168,7 +187,7 @@ function progressText(event: Progress): string {
       return `${where}: ${before === undefined ? 'creating' : after === undefined ? 'removing' : 'updating'} ${title(objectOf(event.step))}`
     }
     case 'waiting':
-      return `${where}: waiting for ${event.kubelets === true ? 'the kubelets of ' : ''}${event.for.join(', ')}`
+      return `${where}: waiting for ${event.kubelets === true ? 'the kubelets of ' : ''}${event.for.join(', ')}, ${Math.round(event.milliseconds / 1000)} s so far`
     case 'nudged':
       return event.failed === undefined
         ? `${event.member}: nudged the kubelets of ${event.pods} ${event.pods === 1 ? 'pod' : 'pods'}`

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest'
+import { A, ALICE, authority, B, digest, NOW } from '../../../test/support/federations.ts'
+import { inDirectories, workspace } from '../../../test/support/workspace.ts'
+import { addEntry } from '../../apply/journal.ts'
+import { openRecord } from '../workspace.ts'
+import { run as apply } from './apply.ts'
+import { run as plan } from './plan.ts'
+
+const bundles = (await Promise.all([A, B].map((domain) => authority(domain)))).map(({ bundle }) => bundle)
+const options = { yes: true, output: 'text', reason: 'a test' } as const
+
+/** As an apply leaves it that was killed after its last write. */
+async function begin(directory: string): Promise<void> {
+  const draft = { actor: ALICE, at: NOW, reason: 'killed', action: 'begin', plan: digest('plan'), steps: [] } as const
+  await addEntry(await openRecord(directory), async () => {}, draft)
+}
+
+describe('an apply that was killed after its last write', () => {
+  it('is ended on the record by the next one, which finds nothing to do', async () => {
+    await using w = await workspace(inDirectories(), ...bundles)
+    expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
+    await begin(w.directory)
+    await plan({ file: w.file, output: 'text' }, w.io)
+    expect(w.printed.at(-1)).toContain('apply-unfinished')
+    expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
+    const [begun, ended] = (await (await openRecord(w.directory)).entries()).slice(-2)
+    expect(ended).toMatchObject({ action: 'end', begin: begun?.hash, done: [] })
+    await plan({ file: w.file, output: 'text' }, w.io)
+    expect(w.printed.at(-1)).not.toContain('apply-unfinished')
+  })
+
+  it('stays so while there is something to do that was not consented to', async () => {
+    await using w = await workspace(inDirectories(), ...bundles)
+    await begin(w.directory)
+    await apply({ ...options, file: w.file, consent: [] }, w.io)
+    expect((await (await openRecord(w.directory)).entries()).at(-1)?.action).toBe('begin')
+  })
+})
