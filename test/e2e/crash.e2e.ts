@@ -1,5 +1,5 @@
 /** Applies that die at every write, meet what others did, or lose an API server or an istiod on the way: each ends where it was meant to. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startCli } from '../support/cli.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { KubeObject } from '../testbed/kube.ts'
@@ -9,6 +9,9 @@ import { Tap, type Write } from '../testbed/tap.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call } from '../testbed/traffic.ts'
 import { aReaches, BOTH, bAccepts, CALLER, codes, expectCode, ours, Shop, written } from './shop.ts'
+
+// Some wait for an apply to give up waiting, which takes 30 s by itself.
+vi.setConfig({ testTimeout: 240_000 })
 
 let bed: Bed
 let pods: Walkthrough

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
 import { kubeconfig } from '../testbed/control-plane.ts'
 import type { Istiod } from '../testbed/istiod.ts'
@@ -22,6 +22,9 @@ const RBAC = path.resolve(import.meta.dirname, '../../deploy/rbac.yaml')
 const NEIGHBOUR = 'neighbour.sample.svc.cluster.local'
 /** 25 requests a second. */
 const PACE = { everyMs: 40 }
+
+// Some wait for an apply to give up waiting, which takes 30 s by itself.
+vi.setConfig({ testTimeout: 240_000 })
 
 let bed: Bed
 let pods: Walkthrough
