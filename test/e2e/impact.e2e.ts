@@ -6,6 +6,7 @@ import { Judge, judge } from '../../src/core/impact/judge.ts'
 import { readPolicy } from '../../src/core/impact/policy.ts'
 import type { Admission } from '../../src/core/impact/situation.ts'
 import { verdictOf } from '../../src/core/impact/truth.ts'
+import type { ImpactView } from '../../src/core/impact/view.ts'
 import { at, text } from '../../src/core/manifest.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { KubeObject } from '../testbed/kube.ts'
@@ -14,6 +15,7 @@ import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { type Shot, volley } from '../testbed/volley.ts'
 import { type Asked, CASES, type PolicyCase, type Written } from './impact-cases.ts'
+import { aReaches, bAccepts, CALLER, codes, expectCode, Shop } from './shop.ts'
 
 const MESH = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'istio-system', name: 'istio' }
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
@@ -203,6 +205,54 @@ describe.each(Object.entries(SETTINGS))('under %s', (name, setting) => {
     // A maybe is for what it says, not a way out.
     expect(met.filter(({ predicted, what }) => predicted === 'maybe' && !what.includes('maybe'))).toEqual([])
   }, 300_000)
+})
+
+describe('on the clusters themselves', () => {
+  let shop: Shop
+  const named = (name: string, spec: object): KubeObject => ({ ...POLICY, metadata: { name, namespace: 'ns1' }, spec })
+  const FROM_SAMPLE = { selector: { matchLabels: { app: 'server-1' } }, rules: [{ from: [{ source: { namespaces: ['sample'] } }] }] }
+  const LOCALS = {
+    selector: { matchLabels: { app: 'server-1' } },
+    rules: [{ from: [{ source: { principals: ['cluster-b.example/*'] } }] }],
+  }
+
+  beforeAll(async () => {
+    await bed.b.kube.patch(MESH, { data: { mesh: plain } })
+    await bed.a.pod({ namespace: 'sample', name: 'client', app: false })
+    shop = await Shop.open(bed, [bAccepts({ namespace: 'ns1', selector: { app: 'server-1' } }), aReaches()])
+    await bed.b.kube.apply(named('from-sample', FROM_SAMPLE))
+  })
+  afterAll(() => shop?.remove())
+
+  const asked = async (...args: readonly string[]) => {
+    const { policies } = expectCode(await shop.run('impact', ...args, '-o', 'json'), 0).json as ImpactView
+    return policies.find(({ name }) => name === 'from-sample')
+  }
+
+  it('says whom the federation as written lets in: its caller, by the policy that is there', async () => {
+    expect(await asked('--truster', 'cluster-b')).toMatchObject({
+      member: 'cluster-b',
+      newlyAccepted: [CALLER],
+      because: expect.stringContaining('carries no trust domain'),
+      examples: [`spiffe://${CALLER}`],
+    })
+  })
+
+  it('says whom caCertificates would let in instead, with an account that exists', async () => {
+    expect(await asked('--truster', 'cluster-b', '--trusted', 'cluster-a', '--as', 'mesh')).toMatchObject({
+      newlyAccepted: ['cluster-a.example/ns/sample/*'],
+      examples: [`spiffe://${CALLER}`],
+    })
+  })
+
+  it('has the plan tell of a caller that policies refuse', async () => {
+    expect(codes((await shop.plan()).findings)).not.toContain('caller-still-denied')
+    await bed.b.kube.apply(named('from-sample', LOCALS))
+    const { findings } = await shop.plan()
+    expect(findings.filter(({ code }) => code === 'caller-still-denied')).toMatchObject([
+      { subject: 'cluster-b: ns1 (app=server-1)', message: expect.stringContaining('no ALLOW policy matches it (ns1/from-sample)') },
+    ])
+  })
 })
 
 function admissionOf(mesh: string): Admission {

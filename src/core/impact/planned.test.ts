@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { allow, deny, from } from '../../../test/support/authorization.ts'
-import { A, approvedOf, authority, B, bundleOf, federation, NOW, recordOf, spec } from '../../../test/support/federations.ts'
-import { object, observation, pod, service } from '../../../test/support/observations.ts'
+import { A, approvedOf, authority, B, bundleOf, CLIENT, federation, NOW, recordOf, spec } from '../../../test/support/federations.ts'
+import { facts, object, observation, pod, service } from '../../../test/support/observations.ts'
 import { intents } from '../intent.ts'
+import { EMPTY, noInbound } from '../istio/state.ts'
+import { MANAGED_BY } from '../manifest.ts'
 import type { IstioFacts, Manifest } from '../model.ts'
 import { course, plan } from '../plan.ts'
 import { plannedImpact } from './planned.ts'
@@ -90,5 +92,43 @@ describe('a callers rule that is not in force', () => {
         hint: 'add principals: ["cluster-b.example/*"] to its source',
       },
     ])
+  })
+})
+
+describe('a whole mesh that accepts a domain', () => {
+  const callers = object(
+    'security.istio.io/v1',
+    'AuthorizationPolicy',
+    'istio-system/entente-accept-mesh',
+    { spec: deny(from({ principals: [`${A}/*`], notPrincipals: [CLIENT] })) },
+    { labels: { [MANAGED_BY]: 'entente' } },
+  )
+  const wide = { ...noInbound({ namespace: 'istio-system' }), roots: new Map([[A, [a.root.anchor]]]), callers: new Map([[A, [CLIENT]]]) }
+  const [, intent] = intents(federation(), approvedOf(...bundles), recordOf(...bundles), NOW).intents
+  const told = (others: readonly Manifest[], istio: Partial<IstioFacts> = {}) => {
+    if (intent === undefined) throw new Error('nothing to judge')
+    const states = { before: EMPTY, after: { ...EMPTY, wide } }
+    const objects = { before: others, after: [...others, callers] }
+    return plannedImpact({ intent, facts: facts(bundles[1], istio), states, objects, accounts: () => [] })
+  }
+
+  it('lets its callers in by the policies that are there, and nobody else', () => {
+    expect(told([policy('sample/by-namespace', allow(from({ namespaces: ['sample'] }))), policy('other/everybody', allow({}))])).toEqual([])
+  })
+
+  it('lets more in where the callers rule does not reach: at a waypoint', () => {
+    const spec = { targetRefs: [{ group: '', kind: 'Service', name: 'server' }], ...allow(from({ namespaces: ['sample'] })) }
+    expect(told([policy('sample/by-waypoint', spec)])).toMatchObject([
+      {
+        code: 'impact-past-callers',
+        subject: 'cluster-b: the whole mesh: AuthorizationPolicy sample/by-waypoint',
+        message: expect.stringContaining(`${A}/ns/sample/*`),
+      },
+    ])
+  })
+
+  it('changes nothing where the mesh config let that domain in before', () => {
+    const spec = { targetRefs: [{ group: '', kind: 'Service', name: 'server' }], ...allow({}) }
+    expect(told([policy('sample/by-waypoint', spec)], { extraDomains: [A] })).toEqual([])
   })
 })

@@ -25,23 +25,47 @@ export interface Planned {
 
 const MAX_TOLD = 10
 
+/** One place where foreign callers come in, and who may. */
+interface Entrance {
+  readonly subject: string
+  readonly callers: Inbound['callers']
+  readonly sets: readonly WorkloadSet[]
+  /** Those on which a caller that is refused is refused everywhere. */
+  readonly typical: readonly WorkloadSet[]
+}
+
 /** Nothing where no policy of others applies: then the file's callers come in, and nobody else does. */
 export function plannedImpact(planned: Planned): readonly Finding[] {
   const { intent, states, objects } = planned
-  if (states.after.inbound.size === 0 || !objects.after.some((object) => isPolicy(object) && !isOurs(object))) return []
+  const none = states.after.inbound.size === 0 && states.after.wide === undefined
+  if (none || !objects.after.some((object) => isPolicy(object) && !isOurs(object))) return []
   const { before, after } = situationsOf(planned)
-  const { rootNamespace } = after.admission
   const judging = new Judge(after)
-  const sets = setsOf(after.policies, rootNamespace)
-  const pods = workloadsIn(objects.after)
-  const findings = [...states.after.inbound.values()].flatMap((scope) => {
-    const real = pods.filter(({ namespace, labels }) => selects(scope.at, namespace, labels))
-    const here = [...real, { namespace: scope.at.namespace, labels: scope.at.labels ?? {} }, ...sets.flatMap((set) => within(set, scope))]
-    const { policies } = impact(before, after, { sets: here, accounts: planned.accounts() })
-    const subject = `${intent.member.name}: ${describeWorkloads(scope.at)}`
-    return [...pastCallers(policies, scope, subject), ...refusedCallers(scope, real.length > 0 ? real : here.slice(0, 1), judging, subject)]
+  const findings = entrancesOf(planned, after).flatMap((entrance) => {
+    const { policies } = impact(before, after, { sets: entrance.sets, accounts: planned.accounts() })
+    return [...pastCallers(policies, entrance), ...refusedCallers(entrance, judging)]
   })
   return findings.length <= MAX_TOLD ? findings : [...findings.slice(0, MAX_TOLD), more(intent, findings.length - MAX_TOLD)]
+}
+
+function entrancesOf({ intent, states, objects }: Planned, { policies, admission }: Situation): readonly Entrance[] {
+  const { inbound, wide } = states.after
+  const named = setsOf(policies, admission.rootNamespace)
+  const pods = workloadsIn(objects.after)
+  const scopes = [...inbound.values()].map((scope): Entrance => {
+    const real = pods.filter(({ namespace, labels }) => selects(scope.at, namespace, labels))
+    const itself = { namespace: scope.at.namespace, labels: scope.at.labels ?? {} }
+    return {
+      subject: `${intent.member.name}: ${describeWorkloads(scope.at)}`,
+      // Both rules hold where the whole mesh accepts a domain as well.
+      callers: new Map([...(wide?.callers ?? []), ...scope.callers]),
+      sets: [...real, itself, ...named.flatMap((set) => within(set, scope))],
+      typical: real.length > 0 ? real : [itself],
+    }
+  })
+  if (wide === undefined) return scopes
+  const sets = [...pods, ...named]
+  return [...scopes, { subject: `${intent.member.name}: the whole mesh`, callers: wide.callers, sets, typical: sets }]
 }
 
 const more = ({ member }: Intent, count: number): Finding =>
@@ -53,19 +77,24 @@ export function situationsOf({ facts, states, objects }: Pick<Planned, 'facts' |
   readonly after: Situation
 } {
   const admission = admissionOf(facts)
+  // The mesh config as istiod reads it has ours in it.
+  const others = admission.extra.filter((domain) => !heldIn(states.before.wide, admission).includes(domain))
   const at = (when: 'before' | 'after'): Situation => ({
-    admission: { ...admission, pinned: pinsIn(states[when], admission) },
+    admission: { ...admission, extra: [...others, ...heldIn(states[when].wide, admission)], pinned: pinsIn(states[when], admission) },
     policies: readPolicies(objects[when]).policies,
   })
   return { before: at('before'), after: at('after') }
 }
 
-function pinsIn({ inbound }: MeshState, admission: Admission): Admission['pinned'] {
+const pinsIn = ({ inbound }: MeshState, admission: Admission): Admission['pinned'] =>
+  [...inbound.values()].map((scope) => ({ at: scope.at, domains: heldIn(scope, admission) }))
+
+/** The foreign domains that it has roots of. */
+function heldIn(scope: Inbound | undefined, admission: Admission): readonly string[] {
+  if (scope === undefined) return []
   const own = ownDomainsOf(admission)
-  return [...inbound.values()].map(({ at, roots, file }) => {
-    const held = [...roots, ...(file.read ? file.roots : [])].filter(([domain, anchors]) => anchors.length > 0 && !own.includes(domain))
-    return { at, domains: [...new Set(held.map(([domain]) => domain))] }
-  })
+  const held = [...scope.roots, ...(scope.file.read ? scope.file.roots : [])].filter(([, anchors]) => anchors.length > 0)
+  return [...new Set(held.map(([domain]) => domain).filter((domain) => !own.includes(domain)))]
 }
 
 /** The set's workloads that are in the scope too; none where a label contradicts. */
@@ -75,7 +104,7 @@ function within({ namespace, labels, waypointFor }: WorkloadSet, { at }: Inbound
   return clashes ? [] : [{ namespace, labels: { ...labels, ...at.labels } }]
 }
 
-function pastCallers(policies: readonly PolicyImpact[], { callers }: Inbound, subject: string): readonly Finding[] {
+function pastCallers(policies: readonly PolicyImpact[], { callers, subject }: Entrance): readonly Finding[] {
   return policies.flatMap((policy): readonly Finding[] => {
     const patterns = patternsIn(policy.widenings)
     const past = patterns.filter((pattern) => !isMeant(pattern, callers))
@@ -104,8 +133,8 @@ function isMeant(pattern: string, callers: ReadonlyMap<TrustDomain, readonly Pri
 }
 
 /** Callers that pass our DENY, and then meet a policy of others. */
-function refusedCallers({ callers }: Inbound, sets: readonly WorkloadSet[], judging: Judge, subject: string): readonly Finding[] {
-  const benches = sets.map((set) => judging.bench(set))
+function refusedCallers({ callers, typical, subject }: Entrance, judging: Judge): readonly Finding[] {
+  const benches = typical.map((set) => judging.bench(set))
   return [...callers].flatMap(([domain, named]) =>
     named
       .filter((caller) => !caller.endsWith('*') && benches.some(({ admitted }) => admitted.has(domain)))
