@@ -16,6 +16,12 @@ export function object(apiVersion: string, kind: string, where: string, fields: 
   return { apiVersion, kind, metadata: { name, namespace, ...metadata }, ...fields }
 }
 
+/** Who has the label of the mount has the volume. */
+const proxyIn = (labels: Readonly<Record<string, string>>) => ({
+  name: 'istio-proxy',
+  ...('entente.dev/mounted' in labels ? { volumeMounts: [{ mountPath: '/etc/entente/trust' }] } : {}),
+})
+
 /** A running pod with a sidecar, unless said otherwise. @param where NAMESPACE/NAME */
 export const pod = (where: string, labels: Readonly<Record<string, string>>, more: { sidecar?: boolean; phase?: string } = {}): Manifest =>
   object(
@@ -23,7 +29,7 @@ export const pod = (where: string, labels: Readonly<Record<string, string>>, mor
     'Pod',
     where,
     {
-      spec: { containers: [{ name: 'app' }, ...(more.sidecar === false ? [] : [{ name: 'istio-proxy' }])] },
+      spec: { containers: [{ name: 'app' }, ...(more.sidecar === false ? [] : [proxyIn(labels)])] },
       status: { phase: more.phase ?? 'Running' },
     },
     { labels },

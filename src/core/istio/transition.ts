@@ -3,6 +3,7 @@
  * first all that only restricts, then roots and callers that are new, then filters and roots taken away, and last the
  * policies nobody needs any more. The law is tested in transition.test.ts. One pair is accepted for a while that neither
  * state has: a caller that is new, under a root that is leaving; it may hold no other certificate until its CA switched.
+ * Likewise a caller that is new, at a pod without the mount, while its pinned filter is leaving: callers are named for all.
  */
 import type { Phase } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
