@@ -6,6 +6,8 @@ const OPTIONS: ParseOptions & SchemaOptions & { version: '1.1'; logLevel: 'error
   schema: 'yaml-1.1',
   uniqueKeys: false,
   logLevel: 'error',
+  // Where a fault is we find ourselves; the library searches the text anew for each of them.
+  prettyErrors: false,
   customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:timestamp'),
 }
 

@@ -125,7 +125,7 @@ describe('plain YAML', () => {
       }),
       { numRuns: 300 },
     )
-  })
+  }, 60_000)
 
   it('agrees with the library, or gives up, on any text made of what YAML is made of', () => {
     const piece = fc.constantFrom(
@@ -179,7 +179,7 @@ describe('plain YAML', () => {
       fc.property(fc.array(piece, { maxLength: 25 }), (pieces) => agree(`${pieces.join('')}\n`)),
       { numRuns: 3_000 },
     )
-  })
+  }, 60_000)
 
   it('agrees with the library, or gives up, on a manifest with a piece of it changed', () => {
     const edit = fc.tuple(
@@ -191,7 +191,7 @@ describe('plain YAML', () => {
       fc.property(edit, ([at, cut, insert]) => agree(POLICY.slice(0, at) + insert + POLICY.slice(at + cut))),
       { numRuns: 1_000 },
     )
-  })
+  }, 60_000)
 
   it('does not mind depth', () => {
     expect(plain(`${'['.repeat(100_000)}\n`)).toBeUndefined()

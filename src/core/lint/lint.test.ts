@@ -496,5 +496,5 @@ describe('any input', () => {
       }),
       { numRuns: 200 },
     )
-  })
+  }, 60_000)
 })
