@@ -53,7 +53,9 @@ export type Rollout = { readonly state: 'done' | 'under way' | 'stuck'; readonly
 
 /** As `kubectl rollout status` tells it (kubernetes staging/src/k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go). */
 export async function rolloutOf(client: KubeClient, { kind, namespace, name }: Template): Promise<Rollout> {
-  const object = await client.get(resourceOf(kind), namespace, name)
+  // As it comes: its generation is not among what is kept of an object.
+  const object = await client.raw(resourceOf(kind), namespace, name)
+  if (object === undefined) return { state: 'stuck', words: 'it is gone' }
   const spec = (key: string, otherwise = 0): number => numberOr(at(object, 'spec', key), otherwise)
   const status = (key: string): number => numberOr(at(object, 'status', key), 0)
   if (numberOr(at(object, 'metadata', 'generation'), 0) > status('observedGeneration'))
