@@ -4,6 +4,7 @@ await import('./plan.ts')
 await import('./verify.ts')
 await import('./evidence.ts')
 await import('./bundles.ts')
+await import('./impact.ts')
 if (process.argv.includes('--bed')) {
   await import('./apply.ts')
   await import('./mounted.ts')
