@@ -13,7 +13,7 @@ import type { KubeObject } from '../testbed/kube.ts'
 import type { Identity } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
-import { type Shot, volley } from '../testbed/volley.ts'
+import { Battery, type Shot } from '../testbed/volley.ts'
 import { type Asked, CASES, type PolicyCase, type Written } from './impact-cases.ts'
 import { aReaches, bAccepts, CALLER, codes, expectCode, Shop } from './shop.ts'
 
@@ -36,7 +36,7 @@ const CALLERS = [
 
 let bed: Bed
 let targets: readonly Pod[]
-let caller: Pod
+let battery: Battery
 let plain: string
 const leaves: Record<string, Identity> = {}
 
@@ -45,12 +45,16 @@ beforeAll(async () => {
   plain = text(at(await bed.b.kube.get(MESH), 'data', 'mesh'))
   const starting = Array.from({ length: PODS }, (_, i) => bed.b.pod({ namespace: `ns${i + 1}`, name: `server-${i + 1}` }))
   const outsider = bed.b.pod({ namespace: 'outside', name: 'caller', proxy: 'none', app: false })
-  ;[targets, caller] = [await Promise.all(starting), await outsider]
+  targets = await Promise.all(starting)
   await Promise.all(targets.map((pod) => bed.service(pod.namespace, pod.name, [pod])))
   await bed.b.kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'elsewhere' } })
   for (const { ca, id } of CALLERS) leaves[id] = await bed[ca].mint(id)
+  battery = new Battery(await outsider, leaves)
 })
-afterAll(() => bed?.down())
+afterAll(async () => {
+  battery?.stop()
+  await bed?.down()
+})
 
 const SETTINGS = {
   baseline: () => ({}),
@@ -70,7 +74,7 @@ async function configure(setting: object, foreign: boolean): Promise<string> {
     'the proxies to judge by the new mesh config',
     async () => {
       const shots = targets.flatMap((pod) => CALLERS.map(({ id }) => shot(pod, id, {})))
-      const results = await volley(caller, leaves, shots)
+      const results = await battery.fire(shots)
       return results.every(({ status }, i) => {
         const id = shots[i]?.leaf ?? ''
         return (status === 200) === (id.includes('cluster-b') || (foreign && id.includes('cluster-a')))
@@ -167,11 +171,7 @@ async function compare(cases: readonly PolicyCase[], admission: Admission): Prom
       }),
     )
   })
-  const results = await volley(
-    caller,
-    leaves,
-    rows.map((row) => row.shot),
-  )
+  const results = await battery.fire(rows.map((row) => row.shot))
   return rows.map(({ what, predicted }, i) => {
     const { status, alert, error } = results[i] ?? {}
     // The test server answers 200 to everything; a refused certificate shows as an alert or a reset.

@@ -1,9 +1,10 @@
 /** Many requests in one go, with leaves of our choosing: as `raw`, where starting a process for each would take too long. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { createInterface, type Interface } from 'node:readline'
 import type { Identity } from './pki.ts'
 import type { Pod } from './pod.ts'
 import { programArgs } from './programs.ts'
 import { PROXY_USER } from './proxy.ts'
-import { run } from './run.ts'
 
 export interface Shot {
   /** Key into the leaves. */
@@ -23,14 +24,35 @@ export interface ShotResult {
   readonly error?: string
 }
 
-/** @returns one result for each shot, in order */
-export async function volley(
-  from: Pod,
-  leaves: Readonly<Record<string, Identity>>,
-  shots: readonly Shot[],
-): Promise<readonly ShotResult[]> {
-  const program = programArgs('volley.ts')
-  const asProxy = ['setpriv', '--regid', String(PROXY_USER), '--clear-groups']
-  const options = { input: JSON.stringify({ leaves, shots }), cwd: program.cwd, timeoutMs: 90_000 }
-  return JSON.parse(await run('ip', ['netns', 'exec', from.netns, ...asProxy, ...program.command], options)) as ShotResult[]
+/** A process in a pod's network, past its Envoy, that makes requests until it is stopped. */
+export class Battery {
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #lines: Interface
+  #said = ''
+
+  constructor(from: Pod, leaves: Readonly<Record<string, Identity>>) {
+    const program = programArgs('volley.ts')
+    const asProxy = ['setpriv', '--regid', String(PROXY_USER), '--clear-groups']
+    this.#child = spawn('ip', ['netns', 'exec', from.netns, ...asProxy, ...program.command], { cwd: program.cwd })
+    this.#child.stderr.on('data', (chunk: Buffer) => (this.#said += chunk.toString('utf8')))
+    this.#lines = createInterface({ input: this.#child.stdout })
+    this.#child.stdin.write(`${JSON.stringify(leaves)}\n`)
+  }
+
+  /** One volley after the other. @returns a result for each shot, in order */
+  fire(shots: readonly Shot[]): Promise<readonly ShotResult[]> {
+    return new Promise((resolve, reject) => {
+      const ended = (): void => reject(new Error(`the requests ended: ${this.#said.slice(-500)}`))
+      this.#child.once('close', ended)
+      this.#lines.once('line', (line) => {
+        this.#child.off('close', ended)
+        resolve(JSON.parse(line) as ShotResult[])
+      })
+      this.#child.stdin.write(`${JSON.stringify(shots)}\n`)
+    })
+  }
+
+  stop(): void {
+    this.#child.stdin.end()
+  }
 }

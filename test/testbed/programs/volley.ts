@@ -1,28 +1,38 @@
-/** Many mutual-TLS requests at once, each with a leaf of its own; standard input and output are JSON (volley.ts beside the programs). The servers' certificates are not judged. */
+/**
+ * Mutual-TLS requests, many at once, each with a leaf of its own. Standard input: the leaves as one line of JSON, then
+ * a line for each volley; standard output: a line of results for each (volley.ts beside the programs). The servers'
+ * certificates are not judged.
+ */
 
-import { text } from 'node:stream/consumers'
+import { createInterface } from 'node:readline'
 import { connect } from 'node:tls'
 import type { Shot, ShotResult } from '../volley.ts'
 
 const TIMEOUT_MS = 10_000
 const AT_ONCE = 12
 
-const { leaves, shots } = JSON.parse(await text(process.stdin)) as {
-  leaves: Record<string, { certificate: string; key: string }>
-  shots: readonly Shot[]
+let leaves: Record<string, { certificate: string; key: string }> | undefined
+for await (const line of createInterface({ input: process.stdin })) {
+  if (leaves === undefined) leaves = JSON.parse(line) as typeof leaves
+  else process.stdout.write(`${JSON.stringify(await all(JSON.parse(line) as readonly Shot[]))}\n`)
+}
+process.exit(0)
+
+async function all(shots: readonly Shot[]): Promise<readonly ShotResult[]> {
+  const results: ShotResult[] = []
+  let next = 0
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (let i = next++; i < shots.length; i = next++) results[i] = await fire(shots[i] as Shot)
+    }),
+  )
+  return results
 }
 
 function fire({ leaf, address, port, method, path, host, headers }: Shot): Promise<ShotResult> {
   return new Promise((resolve) => {
-    const identity = leaves[leaf]
-    const socket = connect({
-      host: address,
-      port,
-      cert: identity?.certificate,
-      key: identity?.key,
-      ALPNProtocols: ['istio'],
-      rejectUnauthorized: false,
-    })
+    const { certificate, key } = leaves?.[leaf] ?? {}
+    const socket = connect({ host: address, port, cert: certificate, key, ALPNProtocols: ['istio'], rejectUnauthorized: false })
     let answer = ''
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error('no answer in time')))
     socket.on('secureConnect', () => {
@@ -46,12 +56,3 @@ function fire({ leaf, address, port, method, path, host, headers }: Shot): Promi
     socket.on('close', () => finish(answer === '' ? 'closed without an answer' : undefined))
   })
 }
-
-const results: ShotResult[] = []
-let next = 0
-await Promise.all(
-  Array.from({ length: AT_ONCE }, async () => {
-    for (let i = next++; i < shots.length; i = next++) results[i] = await fire(shots[i] as Shot)
-  }),
-)
-process.stdout.write(JSON.stringify(results), () => process.exit(0))
