@@ -82,6 +82,9 @@ describe('two applies at once', () => {
     const [winner, loser] = both[0]?.code === 0 ? [shop, other] : [other, shop]
     expectCode(await winner.run('audit', 'verify'), 0)
     expectCode(await loser.run('audit', 'verify'), 1)
+    cpSync(winner.file('audit.jsonl'), loser.file('audit.jsonl')) // as told: pull it, run it again
+    expectCode(await loser.apply(), 0)
+    expectCode(await loser.run('audit', 'verify'), 0)
     shop = winner
     loser.remove()
   })
