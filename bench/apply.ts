@@ -98,7 +98,9 @@ function run(command: string, args: readonly string[], heard: (text: string) => 
     child.stderr.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-4000)
       heard(chunk.toString())
-      if (process.env.BENCH_LINES) for (const line of chunk.toString().split('\n').filter(Boolean)) console.error(`${(performance.now() - started).toFixed(0).padStart(6)} ${line}`)
+      if (process.env.BENCH_LINES)
+        for (const line of chunk.toString().split('\n').filter(Boolean))
+          console.error(`${(performance.now() - started).toFixed(0).padStart(6)} ${line}`)
     })
     child.on('error', reject)
     child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${args.join(' ')}: exit ${code}\n${said}`))))
