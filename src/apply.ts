@@ -22,7 +22,7 @@ import type { Digest, Intent, Manifest, Mesh, Observation, Phase, Plan, Step } f
 import { type Course, course, plan, type Seens, simulate } from './core/plan.ts'
 import { vacatedWide } from './core/wide.ts'
 
-export { interestOf, observe, retiring } from './apply/observe.ts'
+export { observe, retiring } from './apply/observe.ts'
 export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from './apply/world.ts'
 
 /**

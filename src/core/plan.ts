@@ -14,6 +14,7 @@ import type { Intent, Manifest, MemberName, Observation, Phase, Plan, Step } fro
 import { mountObstacles } from './mounts.ts'
 import { MAX_BYTES, NO_OBSTACLES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
 import { ownDomainsIn } from './own.ts'
+import { ownChain } from './own-chain.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
 import { describeWorkloads } from './workloads.ts'
@@ -154,6 +155,7 @@ function planMesh(
       ...left,
       ...announcedRoots(intent, observation),
       ...swapped(name, intent.own, observation, now),
+      ...ownChain(intent, observation, now),
       ...impactOf(intent, going, seen, [...current.values()]),
     ],
   }

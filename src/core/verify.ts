@@ -8,6 +8,7 @@ import { authorOf, readState } from './istio/render.ts'
 import { type MeshState, wantedState } from './istio/state.ts'
 import { ownerOf } from './manifest.ts'
 import type { Federation, Intent, Manifest, MemberName, Trust, Verdict } from './model.ts'
+import { ownChain } from './own-chain.ts'
 import type { Seens } from './plan.ts'
 import { chainJudge, type Judged } from './presented.ts'
 import { judgeServers } from './servers.ts'
@@ -118,6 +119,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, byMe
     ...blind,
     ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
     ...notLive,
+    ...(observation === undefined ? [] : ownChain(intent, observation, now)),
     ...chain.findings,
     ...nobody,
     ...withoutGuess(
