@@ -152,8 +152,8 @@ export interface Interest {
 
 export interface Observation {
   /**
-   * Ours, in the whole cluster (label app.kubernetes.io/managed-by=entente), and of others: all PeerAuthentications,
-   * EnvoyFilters, DestinationRules, ServiceEntries and Gateways; AuthorizationPolicies, Services, EndpointSlices and Pods of the namespaces of interest;
+   * Ours, in the whole cluster (label app.kubernetes.io/managed-by=entente), and of others: all AuthorizationPolicies,
+   * PeerAuthentications, EnvoyFilters, DestinationRules, ServiceEntries and Gateways; Services, EndpointSlices and Pods of the namespaces of interest;
    * in the Istio namespace every ConfigMap whose name ends in -root-cert, and istio-ca-crl.
    */
   readonly objects: Seen<readonly Manifest[]>
