@@ -2,7 +2,7 @@
 import { readMountedFilter } from './istio/mounted.ts'
 import { readState } from './istio/render.ts'
 import type { MeshState, Root, Roots } from './istio/state.ts'
-import type { Gate, Intent, Manifest, Observation, Phase } from './model.ts'
+import type { Gate, InboundChain, Intent, Manifest, Observation, Phase } from './model.ts'
 import type { Course } from './plan.ts'
 import { retirement, type Witnesses } from './retirement.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
@@ -90,6 +90,10 @@ const merge = (a: readonly Root[] = [], b: readonly Root[]): readonly Root[] => 
   ...new Map([...a, ...b].map((root) => [root.fingerprint, root])).values(),
 ]
 
+/** Judged by what is inside the filter, or, where a file decides, by whether the listener names the domain. */
+const accepts = ({ pins, file, sanPrefixes }: InboundChain, domain: TrustDomain): boolean =>
+  file === undefined ? pins?.has(domain) === true : sanPrefixes.includes(`spiffe://${domain}/`)
+
 /** Git delivers at its own pace: a policy goes only when the proxies are seen to have let go of the filter. */
 function deliveredRemovals(going: Course, intent: Intent, seen: Observation | undefined): readonly Gate[] {
   const proxies = seen?.proxies.ok === true ? seen.proxies.value : undefined
@@ -97,7 +101,7 @@ function deliveredRemovals(going: Course, intent: Intent, seen: Observation | un
     .filter((share) => !going.after.shares.has(share.trusted))
     .flatMap(({ trustDomain, roots }) => {
       const holding = proxies
-        ?.filter(({ config }) => config === undefined || config.inbound.some((chain) => chain.pins?.has(trustDomain)))
+        ?.filter(({ config }) => config === undefined || config.inbound.some((chain) => accepts(chain, trustDomain)))
         .map(({ proxy }) => proxy)
       const waitingFor = holding ?? [`evidence from the proxies of ${intent.member.name}`]
       return roots.map((root): Gate => ({ needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }))

@@ -70,6 +70,6 @@ function contextsOf(pod: Manifest, ours: MeshState): readonly Contexts[] {
   const inbound = [...ours.inbound.values()].some((scope) => podsIn([pod], scope.at).length > 0)
   const hosts = [...ours.outbound.values()]
     .filter((scope) => podsIn([pod], scope.from).length > 0)
-    .flatMap(({ hosts }) => [...hosts.keys()])
+    .flatMap(({ hosts, files }) => [...new Set([...hosts.keys(), ...files.keys()])])
   return [...(inbound ? [{ side: 'inbound' } as const] : []), ...(hosts.length > 0 ? [{ side: 'outbound', hosts } as const] : [])]
 }

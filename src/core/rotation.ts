@@ -3,11 +3,11 @@
  * on the record): the phase is computed from the approved bundle, from what proxies hold, and from what the CA presents.
  */
 import { standings } from './acknowledged.ts'
+import { boundMs } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
-import { authorOf, readState } from './istio/render.ts'
-import { wantedState } from './istio/state.ts'
+import { wantedNow } from './istio/bridge.ts'
+import { authorOf } from './istio/render.ts'
 import { longestLeaf } from './leaf-life.ts'
-import { ownerOf } from './manifest.ts'
 import type { AuditEntry, Gate, Intent, Member, Observation } from './model.ts'
 import type { Seens } from './plan.ts'
 import { drained, inUse, vouchesForNobody } from './retirement.ts'
@@ -113,7 +113,7 @@ function phaseOf(leaving: readonly Anchor[], switched: boolean, held: readonly G
 }
 
 /** Proxies that do not hold all approved roots of the domain yet, by the mesh they are in. */
-function lateHolders({ member, bundle, intents, seen }: RotationInput): readonly string[] {
+function lateHolders({ member, bundle, intents, seen, now }: RotationInput): readonly string[] {
   return intents.flatMap((intent) => {
     const own = intent.member.name === member.name
     const trusts = own ? intent.trusts.length > 0 : intent.trusts.some((trust) => trust.trustDomain === bundle.trustDomain)
@@ -121,9 +121,10 @@ function lateHolders({ member, bundle, intents, seen }: RotationInput): readonly
     const observation = seen.get(intent.member.name)
     if (observation?.objects.ok !== true || !observation.proxies.ok) return [`evidence from the proxies of ${intent.member.name}`]
     const objects = observation.objects.value
-    const state = wantedState(intent, readState(objects.filter((object) => ownerOf(object) === intent.owner)))
-    return standings(state, objects, observation.proxies.value, authorOf(intent).own, own ? undefined : bundle.trustDomain)
-      .filter((standing) => standing.state !== 'ready')
+    const only = own ? undefined : bundle.trustDomain
+    const delivery = { now, boundMs: boundMs(intent.member) }
+    return standings(wantedNow(intent, objects), objects, observation.proxies.value, authorOf(intent).own, only, delivery)
+      .filter(({ state }) => state !== 'ready' && state !== 'unmounted')
       .map((standing) => `${intent.member.name}: ${standing.proxy} (${standing.state})`)
   })
 }

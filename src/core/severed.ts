@@ -83,8 +83,11 @@ const holds = (
   domain: TrustDomain,
   wide: boolean,
 ): boolean =>
-  config.inbound.some((chain) => chain.pins?.has(domain) || (wide && chain.sanPrefixes.includes(`spiffe://${domain}/`))) ||
-  config.outbound.some((upstream) => upstream.pins?.has(domain))
+  // What a file held last its proxies go on with, whatever became of the ConfigMap: the listener names the domain or it does not.
+  config.inbound.some(
+    ({ file, pins, sanPrefixes }) =>
+      (file === undefined && pins?.has(domain)) || ((wide || file !== undefined) && sanPrefixes.includes(`spiffe://${domain}/`)),
+  ) || config.outbound.some((upstream) => upstream.pins?.has(domain))
 
 export function unseen(observation: Observation | undefined, member: Member): readonly Finding[] {
   const parts: readonly Seen<unknown>[] = observation === undefined ? [] : [observation.objects, observation.proxies, observation.own]

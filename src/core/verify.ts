@@ -3,10 +3,9 @@ import { standings } from './acknowledged.ts'
 import { boundMs } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
 import { interfered } from './interfered.ts'
-import { bridged } from './istio/bridge.ts'
-import { authorOf, readState } from './istio/render.ts'
-import { type MeshState, wantedState } from './istio/state.ts'
-import { ownerOf } from './manifest.ts'
+import { wantedNow } from './istio/bridge.ts'
+import { authorOf } from './istio/render.ts'
+import type { MeshState } from './istio/state.ts'
 import type { Federation, Intent, Manifest, MemberName, Trust, Verdict } from './model.ts'
 import { ownChain } from './own-chain.ts'
 import type { Seens } from './plan.ts'
@@ -63,15 +62,11 @@ interface Look {
 function states(): Look['stateOf'] {
   const known = new Map<Intent, MeshState>()
   return (intent, objects) => {
-    const before = () => readState(objects.filter((object) => ownerOf(object) === intent.owner))
-    const state = known.get(intent) ?? wantedFrom(intent, before(), objects)
+    const state = known.get(intent) ?? wantedNow(intent, objects)
     known.set(intent, state)
     return state
   }
 }
-
-const wantedFrom = (intent: Intent, before: MeshState, objects: readonly Manifest[]): MeshState =>
-  bridged(wantedState(intent, before), before, objects)
 
 function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, byMember, chainOf, stateOf }: Look): Verdict {
   const observation = seen.get(intent.member.name)

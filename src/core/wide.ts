@@ -7,7 +7,7 @@ import type { TrustDomain } from './spiffe/trust-domain.ts'
 /** The domains besides the mesh's own that a listener without a filter takes certificates of. */
 function namedIn(config: ProxyConfig, own: ReadonlySet<TrustDomain>): readonly ReadonlySet<string>[] {
   return config.inbound
-    .filter((chain) => chain.tls === 'mutual' && chain.pins === undefined && chain.sanPrefixes.length > 0)
+    .filter((chain) => chain.tls === 'mutual' && chain.pins === undefined && chain.file === undefined && chain.sanPrefixes.length > 0)
     .map(
       (chain) =>
         new Set(

@@ -2,14 +2,22 @@
  * Pods that have no mount yet go on as they were: where a pinned filter stands, it stays beside the mounted one, with the
  * same roots, until the last of them is rolled.
  */
-import type { Manifest, Workloads } from '../model.ts'
+import { ownerOf } from '../manifest.ts'
+import type { Intent, Manifest, Workloads } from '../model.ts'
 import { isLabelled } from './mount.ts'
 import { hasSidecar, isGateway, podsIn } from './pods.ts'
-import { type Inbound, type MeshState, NO_FILE, type Outbound, type Roots } from './state.ts'
+import { readState } from './render.ts'
+import { type Inbound, type MeshState, NO_FILE, type Outbound, type Roots, wantedState } from './state.ts'
 
 /** The sidecars of a set that have no mount. */
 export const unmounted = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
   podsIn(objects, at).filter((pod) => hasSidecar(pod) && !isGateway(pod, objects) && !isLabelled(pod))
+
+/** What the intent asks for of what is in place, pods without the mount included. @param objects of everybody */
+export function wantedNow(intent: Intent, objects: readonly Manifest[]): MeshState {
+  const before = readState(objects.filter((object) => ownerOf(object) === intent.owner))
+  return bridged(wantedState(intent, before), before, objects)
+}
 
 /** @param objects with all pods of the namespaces; undefined where nobody can look: then none is known to be rolled */
 export function bridged(wanted: MeshState, before: MeshState, objects: readonly Manifest[] | undefined): MeshState {
