@@ -329,9 +329,11 @@ const FAULTS: readonly Fault[] = [
       const metadata = { name: remoteSecret.name, namespace: ISTIO_NAMESPACE, labels: { 'istio/multiCluster': 'true' } }
       await bed.a.kube.apply({ apiVersion: 'v1', kind: 'Secret', metadata, stringData })
     },
+    // An istiod may be long in letting go of a cluster that it never reached; a new one has none to let go of.
     heal: async () => {
       await bed.a.kube.delete(remoteSecret)
       await bed.join(['a'])
+      await bed.a.istiod.restart()
     },
     tells: 'remote-cluster',
     of: 'cluster-a → cluster-b',
