@@ -13,6 +13,7 @@ import { putBack, writeAll } from './apply/write.ts'
 import { boundMs } from './core/delivery.ts'
 import { FederationError } from './core/errors.ts'
 import { error, type Finding, fromError, warning } from './core/finding.ts'
+import { isCanary } from './core/istio/canary.ts'
 import { readMountedFilter } from './core/istio/mounted.ts'
 import { readState } from './core/istio/render.ts'
 import { type MeshState, noInbound } from './core/istio/state.ts'
@@ -96,7 +97,8 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
   let settled = false
   let steps: readonly Step[] = []
   // A canary of an interrupted apply that Envoy refuses would keep its proxies from ever taking what follows.
-  const stuck = refusedCanaries(await replan(job, observation, 'guard'), observation).filter((step) => consent.steps.has(step.id))
+  const left = observation.objects.ok && observation.objects.value.some(isCanary) ? await replan(job, observation, 'guard') : []
+  const stuck = refusedCanaries(left, observation).filter((step) => consent.steps.has(step.id))
   if (live && stuck.length > 0 && (await journal.holds(mesh))) {
     const { done: gone, failed } = await writeAll(mesh, stuck, 'close', consent, world)
     done.push(...gone)
