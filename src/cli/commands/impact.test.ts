@@ -21,6 +21,7 @@ kind: AuthorizationPolicy
 metadata: { name: locals, namespace: sample }
 spec: { selector: { matchLabels: { app: store } }, rules: [{ from: [{ source: { principals: [b.example/ns/foo/sa/web] } }] }] }
 `,
+  'bare.yaml': 'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: bare }\nspec: { rules: [{}] }\n',
   'mesh.yaml': 'trustDomain: b.example\n',
   'mesh-after.yaml': 'trustDomain: b.example\ncaCertificates: [{ pem: x, trustDomains: [a.example] }]\n',
   'configmap.yaml':
@@ -97,6 +98,15 @@ describe('impact on files', () => {
       ['locals', ['a.example/ns/foo/sa/web']],
     ])
     expect(await lets({ as: 'pinned', namespace: 'sample', labels: { app: 'store' } })).toEqual([['locals', []]])
+  })
+
+  it('puts a policy without a namespace where --namespace says', async () => {
+    const args = { policies: [at('bare.yaml')], trusted: 'a.example', as: 'mesh' as const }
+    expect((await ask({ ...args, namespace: 'sample' })).view().policies[0]).toMatchObject({
+      namespace: 'sample',
+      newlyAccepted: ['a.example/*'],
+    })
+    expect((await ask(args)).view().policies[0]).toMatchObject({ namespace: 'default' })
   })
 
   it.each(['configmap.yaml', 'operator.yaml', 'values.yaml'] as const)('finds the mesh config in %s', async (name) => {

@@ -76,7 +76,7 @@ async function ofFiles(args: ImpactArgs, io: Io): Promise<Answers> {
     )
   }
   const objects = await readObjects(paths, io)
-  const { policies, findings } = readPolicies(objects)
+  const { policies, findings } = readPolicies(objects.map((object) => placed(object, args.namespace)))
   const before = { admission: await readAdmission(mesh, io), policies }
   const after = { admission: meshAfter === undefined ? whatIf(before.admission, args) : await readAdmission(meshAfter, io), policies }
   const identities = args.identities === undefined ? [] : await readIdentities(args.identities, io)
@@ -92,6 +92,10 @@ async function ofFiles(args: ImpactArgs, io: Io): Promise<Answers> {
     findings: [],
   }
 }
+
+/** As kubectl would: an object that names no namespace goes to the one that is given. */
+const placed = (object: Manifest, namespace = 'default'): Manifest =>
+  object.metadata.namespace === undefined ? { ...object, metadata: { ...object.metadata, namespace } } : object
 
 /** In the order of the file, and spelled as there. */
 const asWritten = (made: Impact, written: readonly WrittenIdentity[]): Impact => ({

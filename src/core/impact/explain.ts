@@ -52,7 +52,10 @@ function tellSource(source: readonly ReadyCondition[], home: string, about: Case
   const [first] = told
   if (first !== undefined) return { sentence: told.map(({ sentence }) => sentence).join(', and '), closes: first.closes }
   const negative = identity.map(({ condition }) => condition.name)
-  const only = `add principals: ["${about.trustDomain}/*"] to its source`
+  // Istio takes no principals beside service accounts; trustDomains exist from 1.30 on.
+  const only = negative.includes('notServiceAccounts')
+    ? `add trustDomains: ["${about.trustDomain}"] to its source`
+    : `add principals: ["${about.trustDomain}/*"] to its source`
   if (negative.length > 0) {
     return { sentence: `only leaves some callers out (${[...new Set(negative)].join(', ')}), and these are not among them`, closes: only }
   }
@@ -65,6 +68,12 @@ function tellValue(condition: Condition, home: string, about: Case): Told {
     condition.values.find((value) => expanded([value], attribute, about.own).some((one) => valueTest(one, attribute, home)(about.id))) ?? ''
   const itself = valueTest(written, attribute, home)(about.id)
   const said = `${name} "${written}"`
+  if (!itself && about.domain === about.trustDomain) {
+    return {
+      sentence: `says ${said}, whose trust domain is an alias of the mesh, so that account of ${about.domain} itself is meant too`,
+      closes: 'take that domain out of trustDomainAliases; its identities then are others than yours',
+    }
+  }
   if (!itself) {
     return {
       sentence: `says ${said}, which means the same account of the alias ${about.shown} as well`,

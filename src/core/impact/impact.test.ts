@@ -227,6 +227,11 @@ describe('where', () => {
 })
 
 describe('identities that are asked about', () => {
+  it('are accepted where there is no policy, once TLS lets them in', () => {
+    const { identities } = view([], 'mesh', { identities: [`spiffe://${FOREIGN}/ns/foo/sa/web`, `spiffe://${THIRD}/ns/foo/sa/web`] })
+    expect(identities.map(({ before, after }) => `${before} ${after}`)).toEqual(['deny allow', 'deny deny'])
+  })
+
   it('get a verdict before and after', () => {
     const ids = [
       `spiffe://${FOREIGN}/ns/foo/sa/web`,

@@ -65,6 +65,7 @@ export function setsOf(policies: readonly Policy[], rootNamespace: string, real:
   for (const policy of policies) byNamespace.set(policy.namespace, [...(byNamespace.get(policy.namespace) ?? []), policy])
   const roots = byNamespace.get(rootNamespace) ?? []
   const namespaces = [...byNamespace.keys(), ...(roots.length > 0 ? [ANYWHERE] : [])]
+  if (namespaces.length + real.length === 0) return [{ namespace: ANYWHERE, labels: {} }]
   const made = namespaces.flatMap((namespace) =>
     namedSets(namespace, byNamespace.get(namespace) ?? [], namespace === rootNamespace ? [] : roots),
   )
