@@ -235,6 +235,8 @@ function judgeFilter(
   own: ReadonlySet<TrustDomain>,
 ): readonly Finding[] {
   const mutual = config.inbound.filter((chain) => chain.tls === 'mutual')
+  const gone = mutual.flatMap((chain) => fileGone(chain, scope.file.name, scope.roots, proxy)).slice(0, 1)
+  if (gone.length > 0) return gone
   const findings = foreign.flatMap((domain): readonly Finding[] => {
     const wanted = scope.roots.get(domain) ?? []
     const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
@@ -246,6 +248,19 @@ function judgeFilter(
   findings.push(...(scope.roots.size > 0 ? elsewhere.map((chain) => judgesBy(chain.file, scope.file.name, proxy)) : []))
   return scope.roots.size > 0 ? [...findings, ...mutual.flatMap((chain) => judgeOwn(chain.pins, scope.roots, own, proxy))] : findings
 }
+
+/** What it judges by is not to be seen any more: it goes on with what it read last, and does not start again with that. */
+const fileGone = (part: { readonly file?: string; readonly pins?: Pins }, name: string, roots: Roots, proxy: string): readonly Finding[] =>
+  roots.size > 0 && name !== '' && part.file === name && (part.pins?.size ?? 0) === 0
+    ? [
+        error(
+          'file-missing',
+          proxy,
+          `its file ${name} is gone, or says nothing: it keeps the roots that it had until it restarts, and then never becomes ready`,
+          `${APPLY}, at once`,
+        ),
+      ]
+    : []
 
 const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding =>
   error(
@@ -354,6 +369,8 @@ function judgeHost(
             'remove the DestinationRule that sets its TLS mode',
           ),
         ]
+      const gone = fileGone(upstream, file, roots, proxy)
+      if (gone.length > 0) return gone
       const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
       const pins = foreign.flatMap((domain) =>
         judgePins(upstream.pins, domain, roots, proxy).map((f) => ({ ...f, message: `${f.message}, for ${host}` })),

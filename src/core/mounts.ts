@@ -161,7 +161,7 @@ function missingFiles(member: MemberName, before: MeshState): readonly Finding[]
   return files
     .filter(({ file }) => file.read && file.roots.size === 0)
     .map(({ at, file }) =>
-      error(
+      warning(
         'file-missing',
         `${member}: ${describeWorkloads(at)}`,
         `${file.name} is in no ConfigMap of ${at.namespace}, and a filter reads it: running proxies keep the roots they had, and a new pod never becomes ready`,
