@@ -23,7 +23,9 @@ function wholeNumber(value: string): bigint {
   return BigInt(value)
 }
 
+/** Nothing: workloads without labels. */
 function labelPairs(value: string): Readonly<Record<string, string>> {
+  if (value.trim() === '') return {}
   const pairs = value.split(',').map((pair) => /^([^=]+)=([^=]*)$/.exec(pair.trim()))
   if (pairs.some((pair) => pair === null)) throw new InvalidArgumentError('want labels: app=server,tier=back')
   return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']))
