@@ -35,8 +35,6 @@ interface Replica {
 }
 
 const POLL_MS = 200
-/** Until nobody sends to a pod whose address is no endpoint any more. */
-const GRACE_MS = 2_000
 
 export class Deployment {
   readonly #cluster: Cluster
@@ -132,8 +130,7 @@ export class Deployment {
   async #end(replica: Replica): Promise<void> {
     this.#replicas = this.#replicas.filter((other) => other !== replica)
     await this.#options.onReady?.(this.pods)
-    await sleep(GRACE_MS)
-    await replica.pod.stop()
+    await replica.pod.terminate()
   }
 
   async #replicaSet(object: KubeObject, hash: string): Promise<OwnerReference> {

@@ -152,6 +152,12 @@ export class Pod {
     this.#proxy?.removeMounts()
   }
 
+  /** Its connections are let end in their own time; for as long as that takes the object is still there. */
+  async terminate(): Promise<void> {
+    await this.#proxy?.terminate()
+    await this.stop()
+  }
+
   /** Brings the mounted root up to date with `istio-ca-root-cert`, as a kubelet does within a minute or two. */
   async syncRoot(): Promise<void> {
     await this.#proxy?.syncRoot()

@@ -69,6 +69,14 @@ export class PodProxy {
     await this.#process?.stop('SIGKILL')
   }
 
+  /** SIGTERM for the agent, as a kubelet sends it: it has Envoy finish its connections (5 s by default), and ends both. */
+  async terminate(): Promise<void> {
+    const agent = this.#process
+    if (agent?.alive() !== true) return
+    process.kill(agent.pid, 'SIGTERM')
+    await until(`${agent.name} to end`, async () => !agent.alive(), 20_000)
+  }
+
   removeMounts(): void {
     rmSync(this.#directory, { recursive: true, force: true })
   }
