@@ -4,6 +4,7 @@ import { digestOf } from './digest.ts'
 import { distinct, error, type Finding, warning } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
 import { accountsOf, plannedImpact } from './impact/planned.ts'
+import { factsOf } from './impact/read.ts'
 import { bridged } from './istio/bridge.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
@@ -172,11 +173,12 @@ const canaryLeft = ({ member }: Intent, { of, at }: Canary): Finding =>
 /** What policies of others make of it. */
 function impactOf(intent: Intent, going: Course, seen: Seens, after: readonly Manifest[]): readonly Finding[] {
   const { istio, objects } = seen.get(intent.member.name) as Observation
-  if (!istio.ok || !objects.ok) return []
+  const facts = factsOf(intent.member, istio)
+  if (facts === undefined || !objects.ok) return []
   const others = objects.value.filter((object) => ownerOf(object) !== intent.owner)
   return plannedImpact({
     intent,
-    facts: istio.value,
+    facts,
     states: going,
     objects: { before: objects.value, after: [...others, ...after] },
     accounts: () => accountsOf(intent, seen),

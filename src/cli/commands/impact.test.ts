@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { A, authority, B, bundleOf, CLIENT } from '../../../test/support/federations.ts'
 import { inDirectories, workspace } from '../../../test/support/workspace.ts'
 import type { ImpactView } from '../../core/impact/view.ts'
 import type { Io } from '../io.ts'
@@ -154,4 +155,43 @@ describe('impact on files', () => {
       expect.objectContaining({ code: 'spiffe-id-invalid' }),
     )
   })
+})
+
+describe('impact on a federation', () => {
+  const [a, b] = [authority(A), authority(B)]
+  const POLICY = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: from-sample, namespace: sample }
+spec: { selector: { matchLabels: { app: server } }, rules: [{ from: [{ source: { namespaces: [sample] } }] }] }
+`
+  const asked = async (args: Partial<ImpactArgs>) => {
+    await using made = await workspace(inDirectories(), bundleOf(A, (await a).root.anchor), bundleOf(B, (await b).root.anchor))
+    await mkdir(join(made.directory, 'clusters/cluster-b'))
+    await writeFile(join(made.directory, 'clusters/cluster-b/policy.yaml'), POLICY)
+    const code = await run({ file: made.file, output: 'json', ...args }, made.io)
+    return { code, view: JSON.parse(made.printed.join('')) as ImpactView }
+  }
+
+  it('says whom what is written lets in, by policies that are in Git', async () => {
+    const { code, view } = await asked({})
+    expect(code).toBe(0)
+    expect(view.policies.find(({ name }) => name === 'from-sample')).toMatchObject({
+      member: 'cluster-b',
+      newlyAccepted: [CLIENT],
+      at: ['sample (app=server)'],
+    })
+    expect(view.findings.map(({ code }) => code)).toContain('not-checked')
+  })
+
+  it('says whom the whole domain would mean', async () => {
+    const { view } = await asked({ truster: 'cluster-b', trusted: 'cluster-a', as: 'mesh' })
+    expect(view.policies).toMatchObject([{ name: 'from-sample', newlyAccepted: ['cluster-a.example/ns/sample/*'] }])
+  })
+
+  it.each([{ truster: 'cluster-x' }, { trusted: 'cluster-a' }, { trusted: 'cluster-a', as: 'mesh' as const }])(
+    'refuses %j',
+    async (args) => {
+      await expect(asked(args)).rejects.toThrow(expect.objectContaining({ code: 'usage' }))
+    },
+  )
 })

@@ -3,7 +3,7 @@ import { FederationError } from '../../core/errors.ts'
 import { distinct, type Finding, hasErrors } from '../../core/finding.ts'
 import { type Impact, impact } from '../../core/impact/impact.ts'
 import { accountsOf, situationsOf } from '../../core/impact/planned.ts'
-import { identitiesIn, readPolicies, workloadsIn } from '../../core/impact/read.ts'
+import { factsOf, identitiesIn, readPolicies, workloadsIn } from '../../core/impact/read.ts'
 import { type Admission, type Distributed, type Situation, trusting } from '../../core/impact/situation.ts'
 import { type ImpactView, impactView } from '../../core/impact/view.ts'
 import { ANYWHERE, setsOf, type WorkloadSet } from '../../core/impact/workload-set.ts'
@@ -166,15 +166,16 @@ async function ofFederation(args: ImpactArgs, io: Io): Promise<Answers> {
   const answers = wanted.flatMap((intent): readonly Answer[] => {
     const { name } = intent.member
     const observation = seen.get(name)
-    const failed = [observation?.objects, observation?.istio].flatMap((part) => (part?.ok === false ? [part.error] : []))
+    const facts = observation === undefined ? undefined : factsOf(intent.member, observation.istio)
     const going = observation === undefined ? undefined : course(intent, observation)
-    if (observation === undefined || going === undefined || !observation.objects.ok || !observation.istio.ok) {
-      findings.push(...failed)
+    if (observation === undefined || facts === undefined || going === undefined || !observation.objects.ok) {
+      findings.push(...[observation?.objects, observation?.istio].flatMap((part) => (part?.ok === false ? [part.error] : [])))
       return []
     }
+    if (!observation.istio.ok) findings.push(observation.istio.error)
     const done = plan.steps.filter((step) => step.member === name).reduce(simulate, observation).objects
     const objects = { before: observation.objects.value, after: done.ok ? done.value : [] }
-    const planned = situationsOf({ facts: observation.istio.value, states: going, objects })
+    const planned = situationsOf({ facts, states: going, objects })
     const { title, before, after } =
       args.trusted === undefined
         ? { title: `${name}, from what is live to what is written`, ...planned }

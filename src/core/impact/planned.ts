@@ -2,21 +2,21 @@
 import { type Finding, info, warning } from '../finding.ts'
 import type { Inbound, MeshState } from '../istio/state.ts'
 import { isOurs } from '../manifest.ts'
-import type { Intent, IstioFacts, Manifest, MemberName, Observation } from '../model.ts'
+import type { Intent, Manifest, MemberName, Observation } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, selects } from '../workloads.ts'
 import { impact, type PolicyImpact, patternsIn } from './impact.ts'
 import { type Bench, Judge, judge } from './judge.ts'
 import { isPolicy, policyKey } from './policy.ts'
-import { admissionOf, identitiesIn, readPolicies, workloadsIn } from './read.ts'
+import { type AdmissionFacts, admissionOf, identitiesIn, readPolicies, workloadsIn } from './read.ts'
 import { type Admission, ownDomainsOf, type Situation } from './situation.ts'
 import { NO } from './truth.ts'
 import { setsOf, type WorkloadSet } from './workload-set.ts'
 
 export interface Planned {
   readonly intent: Intent
-  readonly facts: IstioFacts
+  readonly facts: AdmissionFacts
   readonly states: { readonly before: MeshState; readonly after: MeshState }
   readonly objects: { readonly before: readonly Manifest[]; readonly after: readonly Manifest[] }
   /** SPIFFE IDs that exist elsewhere, as far as anybody looked. */

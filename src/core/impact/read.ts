@@ -2,7 +2,7 @@
 import type { Finding } from '../finding.ts'
 import { isGateway, isLive } from '../istio/pods.ts'
 import { at, strings, text } from '../manifest.ts'
-import type { IstioFacts, Manifest } from '../model.ts'
+import type { IstioFacts, Manifest, Member, Seen } from '../model.ts'
 import { isPolicy, type Policy, readPolicy } from './policy.ts'
 import type { Admission } from './situation.ts'
 import type { WorkloadSet } from './workload-set.ts'
@@ -39,10 +39,17 @@ export function identitiesIn(objects: readonly Manifest[], trustDomain: string):
   return [...new Set(ids)].sort()
 }
 
+/** What a mesh config says about it. */
+export type AdmissionFacts = Pick<IstioFacts, 'trustDomain' | 'aliases' | 'extraDomains' | 'authorizers' | 'rootNamespace'>
+
+/** Of a mesh that nobody here can ask, what the federation file says; undefined where asking failed. */
+export function factsOf({ trustDomain, aliases, istioNamespace }: Member, istio: Seen<IstioFacts>): AdmissionFacts | undefined {
+  if (istio.ok) return istio.value
+  return istio.error.severity === 'info' ? { trustDomain, aliases, rootNamespace: istioNamespace } : undefined
+}
+
 /** Without what filters of ours let in. */
-export const admissionOf = (
-  facts: Pick<IstioFacts, 'trustDomain' | 'aliases' | 'extraDomains' | 'authorizers' | 'rootNamespace'>,
-): Admission => ({
+export const admissionOf = (facts: AdmissionFacts): Admission => ({
   trustDomain: facts.trustDomain,
   aliases: facts.aliases,
   extra: facts.extraDomains ?? [],
