@@ -582,3 +582,86 @@ describe('closing only', () => {
     expect(opening?.effect).toBe('widens')
   })
 })
+
+describe('roots in a file', () => {
+  const MOUNT = { 'entente.dev/mounted': 'trust' }
+  const mounted = () =>
+    spec((s) => {
+      for (const trust of s.trust) trust.distribution = 'mounted'
+    })
+  /** Both meshes with the mount in every pod, or with none. */
+  const meshes = (labels: Readonly<Record<string, string>> = MOUNT): [MemoryMesh, MemoryMesh] => {
+    const objects = () => [
+      pod('sample/client', { app: 'client', ...labels }),
+      pod('sample/server', { app: 'server', ...labels }),
+      service('sample/server'),
+    ]
+    return [memoryMesh(a, { own: BUNDLE_A, objects: objects() }), memoryMesh(b, { own: BUNDLE_B, objects: objects() })]
+  }
+
+  it('come before the filter that reads them, by the time that a kubelet may take', async () => {
+    const [meshA, meshB] = meshes()
+    const world = memoryWorld([meshA, meshB])
+    const filterAt: number[] = []
+    meshB.beforeWrite = (step) => void (step.after?.kind === 'EnvoyFilter' && filterAt.push(world.elapsedMs()))
+    const { findings } = await run(intentsOf(mounted()), world)
+    expect(findings).toEqual([])
+    expect(filterAt[0]).toBeGreaterThanOrEqual(95_000)
+    expect((await planFor(intentsOf(mounted()), world)).steps).toEqual([])
+  })
+
+  it('are there soon where the kubelets are nudged', async () => {
+    const [meshA, meshB] = meshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(mounted()), world, { nudge: true })).findings).toEqual([])
+    expect(meshB.nudged).toContain('server')
+    expect(world.elapsedMs()).toBeLessThan(20_000)
+    expect(world.told).toContain('cluster-b guard nudged')
+  })
+
+  it('wait for nobody where no pod has the mount', async () => {
+    const [meshA, meshB] = meshes({})
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(mounted()), world)).findings).toEqual([])
+    expect(world.elapsedMs()).toBeLessThan(5_000)
+  })
+
+  it('take over from the filter without a moment in which a caller is refused, and give back', async () => {
+    const [meshA, meshB] = meshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    const accepted = () =>
+      acceptedInbound(meshB.objects, { namespace: 'sample', labels: { app: 'server', ...MOUNT } }, [`${A}/ns/sample/sa/client`]).size
+    const seen: number[] = []
+    meshB.afterWrite = () => void seen.push(accepted())
+    for (const of of [mounted(), spec()]) expect((await run(intentsOf(of), world)).findings).toEqual([])
+    expect(new Set(seen)).toEqual(new Set([1]))
+    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter').map((o) => o.metadata.name)).toEqual(['entente-accept-app-server'])
+  })
+
+  it('a new one is with every pod before apply ends, and no filter is written', async () => {
+    const [meshA, meshB] = meshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(mounted()), world)
+    meshB.writes.splice(0)
+    const begun = world.elapsedMs()
+    const next = intentsOf(mounted(), bundleOf(A, ROOT_A, fakeRoot('next of a')), BUNDLE_B)
+    expect((await run(next, world)).findings).toEqual([])
+    expect(meshB.writes).toEqual(['guard update ConfigMap', 'open update ConfigMap'])
+    expect(world.elapsedMs() - begun).toBeGreaterThanOrEqual(95_000)
+  })
+
+  it('a severed domain is gone without waiting for a kubelet', async () => {
+    const [meshA, meshB] = meshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(mounted()), world)
+    const begun = world.elapsedMs()
+    const gone = spec((s) => {
+      for (const trust of s.trust) trust.distribution = 'mounted'
+      s.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: '2026-05-30T10:00:00Z', reason: 'left' })
+    })
+    expect((await run(intentsOf(gone), world, { only: 'closing' })).findings).toEqual([])
+    expect(world.elapsedMs() - begun).toBeLessThan(10_000)
+    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter' || o.metadata.name === 'entente-trust')).toEqual([])
+  })
+})

@@ -5,6 +5,7 @@
  */
 import type { RecordStore, World } from '../../src/apply/world.ts'
 import { FederationError } from '../../src/core/errors.ts'
+import { isLabelled } from '../../src/core/istio/mount.ts'
 import { effectiveMode, type Mode } from '../../src/core/istio/mtls.ts'
 import { hasSidecar, podsIn, proxyOf } from '../../src/core/istio/pods.ts'
 import { readState } from '../../src/core/istio/render.ts'
@@ -32,6 +33,8 @@ export interface MemoryMesh extends Mesh {
   head: Digest | undefined
   /** How often it was looked at as a whole. */
   looked: number
+  /** The pods whose kubelets were nudged. */
+  readonly nudged: string[]
 }
 
 export interface MemoryOptions extends Parts {
@@ -94,6 +97,7 @@ export function memoryMesh(name: MemberName, { live = true, ...parts }: MemoryOp
     afterWrite: () => {},
     head: undefined,
     looked: 0,
+    nudged: [],
     async observe() {
       mesh.looked += 1
       return { ...observation({ ...parts, objects: mesh.objects }), proxies: ok(listen()) }
@@ -114,6 +118,7 @@ export function memoryMesh(name: MemberName, { live = true, ...parts }: MemoryOp
       )
       mesh.afterWrite(step)
     },
+    nudge: async (pods) => void mesh.nudged.push(...pods.map(({ name }) => name)),
     witness: async () => mesh.head,
     async moveWitness(was, is) {
       if (mesh.head !== was) throw new FederationError('record-busy', name, 'another apply is at work')
@@ -137,14 +142,18 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
   const [filter] = [...ahead.flatMap((canary) => canary.inbound ?? []), ...inbound.filter((scope) => scope.roots.size > 0)]
   const outbound = [...ahead.flatMap((canary) => canary.outbound ?? []), ...reaching]
   const { mode, ports } = effectiveMode({ namespace, labels: strings(pod.metadata.labels) }, objects, 'istio-system')
-  const domains = [own.trustDomain, ...(filter?.roots.keys() ?? [])]
+  // Of the filters for pods with the mount the same, and they come after the others.
+  const mounted = isLabelled(pod)
+    ? [...ahead.flatMap((canary) => canary.inbound ?? []), ...inbound].find(({ file }) => file.read)
+    : undefined
+  const domains = [own.trustDomain, ...(filter?.roots.keys() ?? []), ...(mounted?.file.roots.keys() ?? [])]
   const chains = (set: Mode, port?: number): ProxyConfig['inbound'] => {
     const chain = { name: port === undefined ? 'virtualInbound' : `0.0.0.0_${port}`, ...(port === undefined ? {} : { port }) }
     const mutual = {
       ...chain,
       tls: 'mutual' as const,
       sanPrefixes: [...new Set(domains)].map((d) => `spiffe://${d}/`),
-      ...(filter === undefined ? {} : { pins: pinsOf(filter.roots) }),
+      ...(mounted !== undefined ? { file: mounted.file.name } : filter === undefined ? {} : { pins: pinsOf(filter.roots) }),
     }
     return [...(set === 'DISABLE' ? [] : [mutual]), ...(set === 'STRICT' ? [] : [{ ...chain, tls: 'none' as const, sanPrefixes: [] }])]
   }
@@ -154,11 +163,13 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
       .filter((o) => o.kind === 'Service')
       .map((o) => {
         const host = `${o.metadata.name}.${o.metadata.namespace}.svc.cluster.local`
-        const pins = outbound.map((scope) => scope.hosts.get(host)).find((roots) => roots !== undefined)
-        const sans = [...(pins?.keys() ?? [own.trustDomain])].map(
+        const file = isLabelled(pod) ? outbound.map((scope) => scope.files.get(host)).find((held) => held?.read) : undefined
+        const pins = outbound.map((scope) => scope.hosts.get(host)).find((roots) => (roots?.size ?? 0) > 0)
+        const sans = [...(file?.roots.keys() ?? pins?.keys() ?? [own.trustDomain])].map(
           (domain) => `spiffe://${domain}/ns/${o.metadata.namespace}/sa/${o.metadata.name}`,
         )
-        return { host, port: 80, subset: '', mutual: true, sans, endpoints: 1, ...(pins === undefined ? {} : { pins: pinsOf(pins) }) }
+        const roots = file !== undefined ? { file: file.name } : pins === undefined ? {} : { pins: pinsOf(pins) }
+        return { host, port: 80, subset: '', mutual: true, sans, endpoints: 1, ...roots }
       }),
     denies: inbound.flatMap((scope) =>
       [...scope.callers].map(([trustDomain, named]) => ({

@@ -19,7 +19,7 @@ import { canonicalJson } from '../digest.ts'
 import { at, keyOf, title } from '../manifest.ts'
 import type { Intent, Manifest } from '../model.ts'
 import { authorOf, explain, readState, render, renderState, sizeOf } from './render.ts'
-import { type MeshState, wantedState } from './state.ts'
+import { type MeshState, type Outbound, type RootsFile, wantedState } from './state.ts'
 
 const [BUNDLE_A, BUNDLE_B] = [bundleOf(A, fakeRoot('z of a'), fakeRoot('a of a')), bundleOf(B, fakeRoot(B))]
 const intentOf = (name: string, of: Spec = spec()): Intent =>
@@ -32,16 +32,22 @@ const essence = (state: MeshState): unknown => {
     Object.fromEntries(
       [...map].filter(([, list]) => list.length > 0).map(([domain, list]) => [domain, list.map((r) => r.fingerprint).sort()]),
     )
+  const fileOf = ({ roots: held, ...file }: RootsFile) => ({ ...file, roots: roots(held) })
+  const hostsOf = (s: Outbound) => ({
+    hosts: Object.fromEntries([...s.hosts].filter(([, r]) => r.size > 0).map(([host, r]) => [host, roots(r)])),
+    files: Object.fromEntries([...s.files].map(([host, file]) => [host, fileOf(file)])),
+  })
   return JSON.parse(
     canonicalJson({
       inbound: Object.fromEntries(
         [...state.inbound]
-          .filter(([, s]) => s.roots.size + s.callers.size > 0 || s.strict)
+          .filter(([, s]) => s.roots.size + s.callers.size + s.file.roots.size > 0 || s.strict)
           .map(([key, s]) => [
             key,
             {
               at: s.at,
               roots: roots(s.roots),
+              file: fileOf(s.file),
               callers: Object.fromEntries([...s.callers].map(([d, list]) => [d, [...list].sort()])),
               strict: s.strict,
               ports: s.strict && s.plaintext !== undefined && s.plaintext !== 'all' ? [...s.plaintext] : [],
@@ -50,11 +56,8 @@ const essence = (state: MeshState): unknown => {
       ),
       outbound: Object.fromEntries(
         [...state.outbound]
-          .map(
-            ([key, s]) =>
-              [key, Object.fromEntries([...s.hosts].filter(([, r]) => r.size > 0).map(([host, r]) => [host, roots(r)]))] as const,
-          )
-          .filter(([, hosts]) => Object.keys(hosts).length > 0),
+          .map(([key, s]) => [key, hostsOf(s)] as const)
+          .filter(([, s]) => Object.keys(s.hosts).length + Object.keys(s.files).length > 0),
       ),
       shares: Object.fromEntries(
         [...state.shares].map(([name, s]) => [name, { domain: s.trustDomain, roots: s.roots.map((r) => r.fingerprint).sort() }]),
