@@ -67,7 +67,7 @@ describe('the order of policies', () => {
           )
         expect(told(others)).toEqual(told(policies))
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     )
   })
 })
@@ -97,7 +97,7 @@ describe('the patterns', () => {
           if (covering.length > 0) expect(covering.some(({ certainty }) => certainty === 'certain')).toBe(is === YES)
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 300 },
     )
   })
 })
