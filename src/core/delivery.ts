@@ -5,6 +5,7 @@
  * 1.5 by chance).
  */
 import { isTrustMap, readTrustMap } from './istio/mounted.ts'
+import { proxyOf } from './istio/pods.ts'
 import type { Roots } from './istio/state.ts'
 import { isOurs } from './manifest.ts'
 import type { Manifest, Member, Pins, ProxyConfig } from './model.ts'
@@ -14,6 +15,8 @@ export interface Delivery {
   readonly now: Date
   /** Milliseconds within which a kubelet brings a change to a pod, at the latest. */
   readonly boundMs: number
+  /** Proxies that were asked, and have loaded their files as they are. */
+  readonly known?: ReadonlySet<string>
 }
 
 const SYNC_SECONDS = 60
@@ -45,6 +48,7 @@ export function filesIn(objects: readonly Manifest[], delivery?: Delivery): File
     awaited(pod, name) {
       const file = known.get(`${pod.metadata.namespace}/${name}`)
       if (delivery === undefined || file === undefined || Number.isNaN(file.written)) return undefined
+      if (delivery.known?.has(proxyOf(pod)) === true) return undefined
       // Both times are of the API server, and without fractions.
       if (Date.parse(pod.metadata.creationTimestamp ?? '') > file.written) return undefined
       const nudged = Date.parse(pod.metadata.annotations?.[NUDGED] ?? '')

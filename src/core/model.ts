@@ -144,6 +144,8 @@ export type Seen<T> = { readonly ok: true; readonly value: T } | { readonly ok: 
 /** What to look at: namespaces that scopes and hosts name. */
 export interface Interest {
   readonly namespaces: readonly string[]
+  /** What every proxy of the mesh holds, not only those of these namespaces. */
+  readonly everyProxy?: boolean
   /** Pods of all namespaces: how long their certificates may live decides when a root is out of use. */
   readonly everyPod?: boolean
   /** It was looked at a moment ago: what a proxy holds need not be asked for again where nothing was sent to it since. */
@@ -219,6 +221,8 @@ export interface Leaf {
   readonly chain: readonly Uint8Array[]
   /** The CA certificates of its mesh that it holds (Istio's secret ROOTCA). */
   readonly roots: readonly Fingerprint[]
+  /** What its TLS contexts have loaded from files (istio/certs.ts); absent where it did not say. */
+  readonly loaded?: readonly (readonly string[])[]
 }
 
 /** The part of a proxy's configuration that decides whom it trusts. */
@@ -373,7 +377,7 @@ export interface Mesh {
    * Asks these pods' own proxies for their certificates, by `POD.NAMESPACE`; each answers or says why not. It takes a
    * right to the pods that nothing else needs, so it is done on demand only. Where there is no API server, absent.
    */
-  leaves?(pods: readonly { readonly namespace: string; readonly name: string }[]): Promise<ReadonlyMap<string, Seen<Leaf>>>
+  leaves?(pods: readonly { readonly namespace: string; readonly name: string; readonly files?: boolean }[]): Promise<ReadonlyMap<string, Seen<Leaf>>>
   /** The object of that kind and name as it is now; undefined when there is none. @throws FederationError as `write` */
   find(object: Manifest): Promise<Manifest | undefined>
   /**

@@ -18,10 +18,17 @@ import type { Bundle } from './spiffe/bundle.ts'
  * One verdict for each trust of the federation, severed ones too.
  * @param wanted the intents of the same federation
  * @param now the instant at which chains are judged
+ * @param known proxies that were asked, and have loaded their files of roots as they are
  */
-export function verify(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): readonly Verdict[] {
+export function verify(
+  federation: Federation,
+  wanted: readonly Intent[],
+  seen: Seens,
+  now: Date,
+  known: ReadonlySet<string> = new Set(),
+): readonly Verdict[] {
   const byMember = new Map(wanted.map((intent) => [intent.member.name, intent]))
-  const look: Look = { federation, seen, now, byMember, chainOf: chainJudge(federation, wanted, seen, now), stateOf: states() }
+  const look: Look = { federation, seen, now, known, byMember, chainOf: chainJudge(federation, wanted, seen, now), stateOf: states() }
   const pairs = new Map(federation.trusts.map((trust) => [`${trust.truster} ${trust.trusted}`, trust]))
   const live = [...pairs.values()].flatMap((trust) => {
     const intent = byMember.get(trust.truster)
@@ -53,6 +60,7 @@ interface Look {
   readonly federation: Federation
   readonly seen: Seens
   readonly now: Date
+  readonly known: ReadonlySet<string>
   readonly byMember: ReadonlyMap<MemberName, Intent>
   readonly chainOf: (trust: Carried) => Judged
   readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
@@ -68,7 +76,7 @@ function states(): Look['stateOf'] {
   }
 }
 
-function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, byMember, chainOf, stateOf }: Look): Verdict {
+function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, known, byMember, chainOf, stateOf }: Look): Verdict {
   const observation = seen.get(intent.member.name)
   const roots = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
@@ -82,7 +90,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, byMe
           observation.proxies.value,
           authorOf(intent).own,
           trust.trustDomain,
-          { now, boundMs: boundMs(intent.member) },
+          { now, boundMs: boundMs(intent.member), known },
         )
   const others =
     observation === undefined ? [] : interfered(stands, intent, trust.trustDomain, observation, { now, boundMs: boundMs(intent.member) })

@@ -4,6 +4,7 @@
  */
 import { request } from 'node:http'
 import { FederationError } from '../../core/errors.ts'
+import { CERTS_PATH, readCerts } from '../../core/istio/certs.ts'
 import { readSecrets, SECRETS_PATH } from '../../core/istio/secrets.ts'
 import type { Leaf, Seen } from '../../core/model.ts'
 import { readBody } from '../body.ts'
@@ -22,6 +23,8 @@ const MAX_BYTES = 4 * 1024 * 1024
 interface PodName {
   readonly namespace: string
   readonly name: string
+  /** It judges by files of roots: what it has loaded from them is asked for, too. */
+  readonly files?: boolean
 }
 
 /** By proxy, `POD.NAMESPACE`: each answers, or says why not. */
@@ -53,12 +56,16 @@ async function leafOf(client: KubeClient, pod: PodName, proxy: string): Promise<
       hint: `kubectl -n ${pod.namespace} logs ${pod.name} -c istio-proxy`,
       ...(cause === undefined ? {} : { cause }),
     })
-  const body = await ask(client, pod).catch((cause: unknown) => {
-    throw cause instanceof FederationError ? cause : refused(cause instanceof Error ? cause.message : String(cause), cause)
-  })
-  const leaf = readSecrets(parse(body, refused))
+  const told = async (path: string): Promise<unknown> =>
+    parse(
+      await ask(client, pod, path).catch((cause: unknown) => {
+        throw cause instanceof FederationError ? cause : refused(cause instanceof Error ? cause.message : String(cause), cause)
+      }),
+      refused,
+    )
+  const leaf = readSecrets(await told(SECRETS_PATH))
   if (leaf === undefined) throw refused('shows no certificate of its own')
-  return { proxy, ...leaf }
+  return pod.files === true ? { proxy, ...leaf, loaded: readCerts(await told(CERTS_PATH)) } : { proxy, ...leaf }
 }
 
 function parse(body: string, refused: (why: string) => FederationError): unknown {
@@ -70,7 +77,7 @@ function parse(body: string, refused: (why: string) => FederationError): unknown
 }
 
 /** @throws FederationError forbidden, not-found, cluster-unreachable; Error */
-async function ask(client: KubeClient, pod: PodName): Promise<string> {
+async function ask(client: KubeClient, pod: PodName, path: string): Promise<string> {
   const tunnel = await openTunnel(client, pod, ADMIN_PORT)
   const timer = setTimeout(() => tunnel.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS)
   try {
@@ -78,7 +85,7 @@ async function ask(client: KubeClient, pod: PodName): Promise<string> {
       const sent = request({
         createConnection: () => tunnel as never,
         host: 'localhost',
-        path: SECRETS_PATH,
+        path,
         headers: { connection: 'close' },
       })
       sent.once('error', reject)

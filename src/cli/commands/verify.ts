@@ -2,7 +2,9 @@
 import type { Meshes } from '../../apply.ts'
 import { expiring } from '../../core/expiry.ts'
 import { hasErrors } from '../../core/finding.ts'
+import { isLabelled } from '../../core/istio/mount.ts'
 import { inferred, judgeLeaves, type Looked, podsToLookAt } from '../../core/leaves.ts'
+import { judgeLoaded } from '../../core/loaded.ts'
 import type { Intent, Verdict } from '../../core/model.ts'
 import type { Seens } from '../../core/plan.ts'
 import { verify } from '../../core/verify.ts'
@@ -22,7 +24,7 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   const { seen, meshes } = await planNow(workspace, io)
   const looked = options.look === true ? await look(workspace.intents, seen, meshes, io.now()) : undefined
-  const verdicts = verify(workspace.federation, workspace.intents, seen, io.now())
+  const verdicts = verify(workspace.federation, workspace.intents, seen, io.now(), looked?.loaded)
   const findings = [
     ...(looked?.findings ?? inferred(workspace.intents, seen, io.now())),
     ...expiring(workspace.federation, workspace.intents, seen, io.now()),
@@ -45,17 +47,32 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
   return hasErrors(findings) || verdicts.some((verdict) => !holds(verdict)) ? 1 : 0
 }
 
+interface LookedAll extends Looked {
+  /** Proxies that have loaded their files of roots as they are. */
+  readonly loaded: ReadonlySet<string>
+}
+
 /** Side by side; a mesh that is in Git alone has no pods to ask. */
-async function look(intents: readonly Intent[], seen: Seens, meshes: Meshes, now: Date): Promise<Looked> {
-  const each = intents.map(async (intent): Promise<Looked> => {
+async function look(intents: readonly Intent[], seen: Seens, meshes: Meshes, now: Date): Promise<LookedAll> {
+  const each = intents.map(async (intent): Promise<LookedAll> => {
     const observation = seen.get(intent.member.name)
     const mesh = meshes.get(intent.member.name)
-    if (observation === undefined || mesh?.leaves === undefined) return { leaves: [], findings: [] }
-    const pods = podsToLookAt(intent, observation).map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }))
-    return judgeLeaves(intent, await mesh.leaves(pods), now)
+    if (observation === undefined || mesh?.leaves === undefined) return { leaves: [], findings: [], loaded: new Set() }
+    const pods = podsToLookAt(intent, observation).map((pod) => ({
+      namespace: pod.metadata.namespace ?? '',
+      name: pod.metadata.name,
+      files: isLabelled(pod),
+    }))
+    const answers = await mesh.leaves(pods)
+    const [judged, files] = [judgeLeaves(intent, answers, now), judgeLoaded(intent, observation, answers)]
+    return { leaves: judged.leaves, findings: [...judged.findings, ...files.findings], loaded: files.proxies }
   })
   const all = await Promise.all(each)
-  return { leaves: all.flatMap(({ leaves }) => leaves), findings: all.flatMap(({ findings }) => findings) }
+  return {
+    leaves: all.flatMap(({ leaves }) => leaves),
+    findings: all.flatMap(({ findings }) => findings),
+    loaded: new Set(all.flatMap(({ loaded }) => [...loaded])),
+  }
 }
 
 export const holds = (verdict: Verdict): boolean => verdict.state === 'proven' || verdict.state === 'severed'

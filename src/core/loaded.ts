@@ -1,0 +1,66 @@
+/** Whether proxies that were asked themselves have loaded their files of roots as those are now. */
+import { sidecarsIn } from './acknowledged.ts'
+import { filesIn } from './delivery.ts'
+import { type Finding, info, warning } from './finding.ts'
+import { type CaSet, caSetOf } from './istio/certs.ts'
+import { isLabelled } from './istio/mount.ts'
+import { proxyOf } from './istio/pods.ts'
+import { readState } from './istio/render.ts'
+import { ownerOf } from './manifest.ts'
+import type { Intent, Leaf, Manifest, Observation, Seen, Workloads } from './model.ts'
+
+export interface Loaded {
+  /** Proxies that have it. */
+  readonly proxies: ReadonlySet<string>
+  readonly findings: readonly Finding[]
+}
+
+/** @param answers by proxy, `POD.NAMESPACE` */
+export function judgeLoaded(intent: Intent, { objects: seen }: Observation, answers: ReadonlyMap<string, Seen<Leaf>>): Loaded {
+  const objects = seen.ok ? seen.value : []
+  const expected = expectedOf(intent, objects)
+  const asked = [...expected].flatMap(([proxy, sets]) => {
+    const answer = answers.get(proxy)
+    return answer?.ok === true && answer.value.loaded !== undefined ? [{ proxy, good: agree(answer.value.loaded, sets) }] : []
+  })
+  const [good, stale] = [asked.filter((one) => one.good), asked.filter((one) => !one.good)]
+  const { name } = intent.member
+  return {
+    proxies: new Set(good.map(({ proxy }) => proxy)),
+    findings: [
+      ...(good.length === 0
+        ? []
+        : [info('file-loaded', name, `${good.map(({ proxy }) => proxy).join(', ')}: Envoy has loaded the files as they are`, '')]),
+      ...stale.map(({ proxy }) =>
+        warning(
+          'file-stale',
+          `${name}: ${proxy}`,
+          'Envoy has loaded other roots than its files hold now: its kubelet has not brought them, or it refused what it got',
+          'wait for the kubelet, or entente apply --nudge; its log says what it refused',
+        ),
+      ),
+    ],
+  }
+}
+
+/** What each proxy with the mount should have loaded: a set for each of its files. */
+function expectedOf(intent: Intent, objects: readonly Manifest[]): ReadonlyMap<string, readonly CaSet[]> {
+  const state = readState(objects.filter((object) => ownerOf(object) === intent.owner))
+  const files = filesIn(objects)
+  const expected = new Map<string, CaSet[]>()
+  const add = (at: Workloads, name: string): void => {
+    const roots = files.rootsOf(at.namespace, name)
+    if (roots === undefined) return
+    for (const pod of sidecarsIn(objects, at).filter(isLabelled))
+      expected.set(proxyOf(pod), [...(expected.get(proxyOf(pod)) ?? []), caSetOf([...roots.values()].flat())])
+  }
+  for (const { at, file } of state.inbound.values()) if (file.read) add(at, file.name)
+  for (const { from, files: read } of state.outbound.values()) for (const file of read.values()) if (file.read) add(from, file.name)
+  return expected
+}
+
+/** Every file is among what is loaded; more may be, from filters that hold their roots themselves. */
+function agree(loaded: readonly CaSet[], files: readonly CaSet[]): boolean {
+  const known = new Set(loaded.map((set) => set.join()))
+  return files.every((set) => known.has(set.join()))
+}
