@@ -192,7 +192,7 @@ function example(truster: Found, trusted: Found): string {
   return `  # ${truster.name} trusts ${trusted.name}:
   #  - truster: ${truster.name}
   #    trusted: ${trusted.name}
-  #    distribution: pinned
+  #    distribution: pinned # to begin with: nothing to restart. Where roots change often: mounted (docs/mounted.md)
   #    accept: # callers of ${trusted.name} that come in
   #      - { namespace: sample, selector: { app: server }, mtls: enforce, callers: [${trusted.istio.trustDomain}/ns/sample/sa/client] }
   #    reach: # services of ${trusted.name} that our workloads call
