@@ -5,9 +5,10 @@ import { WIDE_POLICY } from './istio/mesh-wide.ts'
 import { isLabelled } from './istio/mount.ts'
 import { mayTake } from './istio/plaintext.ts'
 import { getPod, hasSidecar, isGateway, isPlaced, podsIn, proxyOf } from './istio/pods.ts'
+import { describeServer } from './istio/server.ts'
 import { serviceName } from './istio/services.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound, type Roots } from './istio/state.ts'
-import type { Evidence, Manifest, Pins, ProxyConfig } from './model.ts'
+import type { Evidence, InboundChain, Manifest, Pins, ProxyConfig, Server } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { judgeWide } from './wide.ts'
@@ -25,6 +26,10 @@ export interface Standing {
 /** The sidecars that a set of workloads has now: of pods that have a place to run. */
 export const sidecarsIn = (objects: readonly Manifest[], at: Inbound['at']): readonly Manifest[] =>
   podsIn(objects, at).filter((pod) => hasSidecar(pod) && isPlaced(pod) && !isGateway(pod, objects))
+
+/** The proxies that a set is about: its gateways where it names servers of theirs, else its sidecars. */
+export const proxiesIn = (objects: readonly Manifest[], { at, gateway }: Pick<Inbound, 'at' | 'gateway'>): readonly Manifest[] =>
+  gateway === undefined ? sidecarsIn(objects, at) : podsIn(objects, at).filter((pod) => isPlaced(pod) && isGateway(pod, objects))
 
 /**
  * Every proxy that the scopes of `state` reach.
@@ -50,7 +55,7 @@ export function standings(
   const selecting = new Map<Manifest, Inbound[]>()
   for (const scope of state.inbound.values()) {
     if (only !== undefined && !acceptedBy(scope).has(only) && !scope.callers.has(only)) continue
-    for (const pod of sidecarsIn(objects, scope.at)) {
+    for (const pod of proxiesIn(objects, scope)) {
       selecting.set(pod, [...(selecting.get(pod) ?? []), { ...scope, ...partFor(pod, scope, files) }])
       add(pod, () => judgeMount(pod, scope, files))
     }
@@ -199,10 +204,12 @@ function judgeInbound(
     .sort((a, b) => a.length - b.length)
   const plaintext = scopes.some(
     (scope) =>
+      scope.gateway === undefined &&
       (scope.roots.size > 0 || scope.strict) &&
       config.inbound.some((chain) => chain.tls === 'none' && !mayTake(scope.plaintext, chain.port)),
   )
-  const deaf = scopes.some((scope) => scope.roots.size > 0) && !config.inbound.some((chain) => chain.tls === 'mutual')
+  const deaf =
+    scopes.some((scope) => scope.roots.size > 0 && scope.gateway === undefined) && !config.inbound.some((chain) => chain.tls === 'mutual')
   return distinct([
     ...(plaintext ? [takesPlaintext(proxy)] : []),
     ...(deaf ? [takesNoMutual(proxy)] : []),
@@ -234,9 +241,18 @@ function judgeFilter(
   proxy: string,
   own: ReadonlySet<TrustDomain>,
 ): readonly Finding[] {
-  const mutual = config.inbound.filter((chain) => chain.tls === 'mutual')
+  const mutual = config.inbound.filter((chain) => chain.tls === 'mutual' && isServed(chain, scope.gateway))
   const gone = mutual.flatMap((chain) => fileGone(chain, scope.file.name, scope.roots, proxy)).slice(0, 1)
   if (gone.length > 0) return gone
+  const deaf = scope.roots.size > 0 ? (scope.gateway ?? []).filter((server) => !mutual.some((chain) => isServed(chain, [server]))) : []
+  const missing = deaf.map((server) =>
+    error(
+      'gateway-server',
+      proxy,
+      `${describeServer(server)}: it has no server that ends mutual TLS there`,
+      'entente plan says what the Gateway has',
+    ),
+  )
   const findings = foreign.flatMap((domain): readonly Finding[] => {
     const wanted = scope.roots.get(domain) ?? []
     const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
@@ -244,10 +260,15 @@ function judgeFilter(
     if (wanted.length === 0 || pins.length > 0 || !unnamed) return pins
     return [error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY)]
   })
+  findings.push(...missing)
   const elsewhere = mutual.filter((chain) => (chain.file ?? '') !== scope.file.name).slice(0, 1)
   findings.push(...(scope.roots.size > 0 ? elsewhere.map((chain) => judgesBy(chain.file, scope.file.name, proxy)) : []))
   return scope.roots.size > 0 ? [...findings, ...mutual.flatMap((chain) => judgeOwn(chain.pins, scope.roots, own, proxy))] : findings
 }
+
+const isServed = ({ port, hosts }: InboundChain, gateway: readonly Server[] | undefined): boolean =>
+  gateway === undefined ||
+  gateway.some((server) => server.port === port && (server.host === undefined ? !hosts : hosts?.includes(server.host)))
 
 /** What it judges by is not to be seen any more: it goes on with what it read last, and does not start again with that. */
 const fileGone = (part: { readonly file?: string; readonly pins?: Pins }, name: string, roots: Roots, proxy: string): readonly Finding[] =>

@@ -2,16 +2,20 @@
 import { isCanary } from './istio/canary.ts'
 import { isMeshConfig, isWidePolicy } from './istio/mesh-wide.ts'
 import { isTrustMap, readMountedFilter, readTrustMap } from './istio/mounted.ts'
-import { readWorkloads, targetsOf } from './istio/pinned.ts'
+import { readInboundFilter, readWorkloads, targetsOf } from './istio/pinned.ts'
 import { hasSidecar, isGateway, podsIn } from './istio/pods.ts'
 import { acceptName, mountedName, reachName, readState } from './istio/render.ts'
+import { describeServer } from './istio/server.ts'
 import { type Inbound, type MeshState, NO_FILE, noInbound, noOutbound, type Outbound, type Roots, type RootsFile } from './istio/state.ts'
 import type { Change, Manifest, Workloads } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { describeWorkloads, workloadsKey } from './workloads.ts'
 
-type Accepted = ReadonlyMap<TrustDomain, { readonly roots: readonly string[]; readonly callers: readonly string[]; readonly where: string }>
+type Accepted = ReadonlyMap<
+  TrustDomain,
+  { readonly roots: readonly string[]; readonly callers: readonly string[]; readonly servers: readonly string[]; readonly where: string }
+>
 
 /**
  * The effect of writing one object between two stages. Only what passes both the roots and the callers is let in, so a
@@ -89,7 +93,8 @@ const hostsOf = ({ hosts, files }: Outbound, mount: boolean): ReadonlyMap<string
 function movedInbound(object: Manifest, b: Inbound, a: Inbound): Inbound {
   if (isTrustMap(object)) return { ...b, file: { ...b.file, roots: a.file.roots } }
   if (object.kind !== 'EnvoyFilter') return { ...b, callers: a.callers }
-  return readMountedFilter(object).length > 0 ? { ...b, file: { ...b.file, read: a.file.read } } : { ...b, roots: a.roots }
+  if (readMountedFilter(object).length > 0) return { ...b, file: { ...b.file, read: a.file.read } }
+  return { ...b, roots: a.roots, ...(a.gateway === undefined ? {} : { gateway: a.gateway }) }
 }
 
 function movedOutbound(object: Manifest, b: Outbound, a: Outbound): Outbound {
@@ -157,6 +162,7 @@ function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>, where: string
         {
           roots: roots.map((root) => root.fingerprint),
           callers: own.has(domain) ? [] : (named ?? [`${domain}/*`]),
+          servers: own.has(domain) ? [] : (scope.gateway ?? []).map((server) => `${where}, ${describeServer(server)}`),
           where,
         },
       ]
@@ -178,6 +184,7 @@ function compare(before: Accepted, after: Accepted, own: ReadonlySet<TrustDomain
       ...where,
       ...diff('root', trusted, b?.roots ?? [], a?.roots ?? []),
       ...diff('caller', trusted, b?.callers ?? [], a?.callers ?? []),
+      ...diff('workloads', trusted, b?.servers ?? [], a?.servers ?? []),
     ]
   })
 }
@@ -205,7 +212,7 @@ function compareHosts(
   })
 }
 
-function diff(of: 'root' | 'caller', trusted: TrustDomain, before: readonly string[], after: readonly string[]): Change[] {
+function diff(of: 'root' | 'caller' | 'workloads', trusted: TrustDomain, before: readonly string[], after: readonly string[]): Change[] {
   const added = after.filter((what) => !before.includes(what)).map((what): Change => ({ effect: 'widens', of, trusted, what }))
   const removed = before.filter((what) => !after.includes(what)).map((what): Change => ({ effect: 'narrows', of, trusted, what }))
   return [...added, ...removed]
@@ -217,7 +224,9 @@ export function drained(object: Manifest, objects: readonly Manifest[]): number 
   if (isMeshConfig(object) || isWidePolicy(object))
     return objects.filter((o) => o.kind === 'Pod' && hasSidecar(o) && !isGateway(o, objects)).length
   const at = inboundPlace(object)
-  return at === undefined ? 0 : podsIn(objects, at).filter((pod) => !isGateway(pod, objects)).length
+  if (at === undefined) return 0
+  const gateways = targetsOf(object).includes('FILTER_CHAIN') && readInboundFilter(object)?.gateway !== undefined
+  return podsIn(objects, at).filter((pod) => isGateway(pod, objects) === gateways).length
 }
 
 /** The workloads whose inbound listener an object is about. */

@@ -25,6 +25,7 @@ const selector = z
   )
   .refine((labels) => !('entente.dev/mounted' in labels), 'entente.dev/mounted marks pods with the mount; it is added where it belongs')
 const place = { namespace: label('a namespace').optional(), selector: selector.optional() }
+const HOST = /^(\*|(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?)$/
 const date = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}$/, 'want a day: YYYY-MM-DD')
@@ -64,6 +65,15 @@ const schema = z.strictObject({
                 ...place,
                 mtls: z.enum(['enforce', 'require', 'permissive']),
                 ports: z.record(z.string(), z.enum(['permissive', 'disable'])).optional(),
+                gateway: z
+                  .array(
+                    z.strictObject({
+                      port: z.number().int().min(1).max(65535),
+                      host: z.string().regex(HOST, 'not a host name').optional(),
+                    }),
+                  )
+                  .min(1)
+                  .optional(),
                 callers: z.union([
                   z.literal('all'),
                   z.array(z.string()).min(1, 'name a caller, or remove the entry: nobody is let in unless named'),
@@ -292,8 +302,11 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
     const here = [...path, 'accept', i]
     const at = readWorkloads(item, here, truster, report)
     const ports = readPorts(item, here, report)
+    const gateway = readGateway(item, entry.distribution, here, report)
     const callers = item.callers === 'all' ? 'all' : readPrincipals(item.callers, [...here, 'callers'], trusted.trustDomain, report)
-    return at === undefined ? [] : [{ at, mtls: item.mtls, ...(ports === undefined ? {} : { ports }), callers }]
+    return at === undefined
+      ? []
+      : [{ at, mtls: item.mtls, ...(ports === undefined ? {} : { ports }), ...(gateway === undefined ? {} : { gateway }), callers }]
   })
   const reach = (entry.reach ?? []).flatMap((item, i): Reach[] => {
     const here = [...path, 'reach', i]
@@ -386,6 +399,20 @@ function readPorts(
   return new Map(named.map(([port, mode]) => [Number(port), mode]))
 }
 
+/** Whether a server demands a certificate is in its Gateway: there is no mode of ours to write. */
+function readGateway(
+  { mtls, ports, gateway }: Pick<NonNullable<TrustEntry['accept']>[number], 'mtls' | 'ports' | 'gateway'>,
+  distribution: string,
+  path: readonly (string | number)[],
+  report: Report,
+): Accept['gateway'] {
+  if (gateway === undefined) return undefined
+  if (mtls !== 'require') report([...path, 'mtls'], 'a gateway demands certificates by its Gateway (ISTIO_MUTUAL)', 'write mtls: require')
+  if (ports !== undefined) report([...path, 'ports'], 'are of workloads with a sidecar', 'remove ports')
+  if (distribution !== 'pinned') report([...path, 'gateway'], 'is for distribution pinned', 'write pinned')
+  return gateway.map(({ port, host }) => ({ port, ...(host === undefined || host === '*' ? {} : { host }) }))
+}
+
 function readPrincipals(
   texts: readonly string[],
   path: readonly (string | number)[],
@@ -451,15 +478,15 @@ function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
 function reportModes(trusts: readonly Trust[], report: Report): void {
   const seen = new Map<string, string>()
   for (const [i, trust] of trusts.entries()) {
-    for (const [j, { at, mtls, ports }] of trust.accept.entries()) {
+    for (const [j, { at, mtls, ports, gateway }] of trust.accept.entries()) {
       const key = `${trust.truster} ${workloadsKey(at)}`
-      const says = JSON.stringify([mtls === 'permissive', [...(ports ?? [])].sort(([a], [b]) => a - b)])
+      const says = JSON.stringify([gateway !== undefined, mtls === 'permissive', [...(ports ?? [])].sort(([a], [b]) => a - b)])
       const other = seen.get(key)
       if (other !== undefined && other !== says) {
         report(
           ['spec', 'trust', i, 'accept', j],
-          `mtls and ports of ${describeWorkloads(at)} differ from what another entry says of the same workloads`,
-          'say the same in both: they are one listener',
+          `mtls, ports or gateway of ${describeWorkloads(at)} differ from what another entry says of the same workloads`,
+          'say the same in both',
         )
       }
       seen.set(key, other ?? says)

@@ -80,7 +80,15 @@ export interface Accept {
   readonly mtls: 'enforce' | 'require' | 'permissive'
   /** Ports of the workload that need not be STRICT. */
   readonly ports?: ReadonlyMap<number, 'permissive' | 'disable'>
+  /** The workloads are gateways, and callers come in at these servers. */
+  readonly gateway?: readonly Server[]
   readonly callers: Callers
+}
+
+/** A server of a gateway: the port its Envoy listens on, and the host as the Gateway names it; no host: the one for `*`. */
+export interface Server {
+  readonly port: number
+  readonly host?: string
 }
 
 export interface Service {
@@ -241,6 +249,8 @@ export interface InboundChain {
   readonly name: string
   /** Absent: of all ports that have no chain of their own. */
   readonly port?: number
+  /** Of a gateway: the names (SNI) it is for; absent: any. */
+  readonly hosts?: readonly string[]
   readonly tls: 'mutual' | 'none'
   /** Absent: no SPIFFE validator, Istio's own root list decides. */
   readonly pins?: Pins

@@ -4,6 +4,7 @@
  */
 import { error, type Finding } from './finding.ts'
 import { unfit } from './istio/fits.ts'
+import { bypasses } from './istio/gateways.ts'
 import { isTrustMap, readTrustMap } from './istio/mounted.ts'
 import { type Author, renderState, sizeOf } from './istio/render.ts'
 import { EMPTY, type MeshState } from './istio/state.ts'
@@ -34,13 +35,17 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, obj
     })
     return [...unwritable, ...unfit(rendered, objects, intent.member.istioNamespace, intent.member.name)]
   }
-  const inbound = [...wanted.inbound].map(([key, scope]) => ({ key, findings: against({ inbound: new Map([[key, scope]]) }) }))
+  const past = bypasses(wanted, intent.member.name)
+  const inbound = [...wanted.inbound].map(([key, scope]) => ({
+    key,
+    findings: [...against({ inbound: new Map([[key, scope]]) }), ...(past.get(key) ?? [])],
+  }))
   const wide = wanted.wide === undefined ? [] : against({ wide: wanted.wide })
   const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
   // Files of many sets share a ConfigMap.
   const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && sizeOf(object) > MAX_BYTES)
   const crowded = new Set(full.flatMap(readTrustMap).map(({ owner }) => workloadsKey(owner.of)))
-  const stopped = (parts: typeof inbound): ReadonlySet<string> =>
+  const stopped = (parts: readonly { readonly key: string; readonly findings: readonly Finding[] }[]): ReadonlySet<string> =>
     new Set(parts.flatMap(({ key, findings }) => (findings.length > 0 || crowded.has(key) ? [key] : [])))
   return {
     findings: [

@@ -1,5 +1,5 @@
 /** Whether every proxy has let go of a severed trust. */
-import { sidecarsIn } from './acknowledged.ts'
+import { proxiesIn } from './acknowledged.ts'
 import { filesIn, withFiles } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
 import { getPod, proxyOf } from './istio/pods.ts'
@@ -32,8 +32,8 @@ export function severedVerdict(
   }
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === pair.trusted)
   const objects = observation.objects.ok ? observation.objects.value : []
-  const scopes = lapsed.flatMap((trust) => [...trust.accept.map((accept) => accept.at), ...trust.reach.map((reach) => reach.from)])
-  const meant = new Set(scopes.flatMap((at) => sidecarsIn(objects, at)).map(proxyOf))
+  const scopes = lapsed.flatMap((trust) => [...trust.accept, ...trust.reach.map(({ from }) => ({ at: from }))])
+  const meant = new Set(scopes.flatMap((scope) => proxiesIn(objects, scope)).map(proxyOf))
   const files = filesIn(objects)
   const heard = new Map(
     observation.proxies.value.flatMap((e) =>

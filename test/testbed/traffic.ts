@@ -57,6 +57,8 @@ export interface RawOptions {
   readonly alpn?: string
   readonly sni?: string
   readonly path?: string
+  /** The `Host` header. */
+  readonly host?: string
 }
 
 export interface RawResult {

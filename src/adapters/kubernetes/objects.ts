@@ -15,6 +15,7 @@ import {
   ENVOY_FILTER,
   GATEWAY,
   groupOf,
+  KUBERNETES_GATEWAY,
   PEER_AUTHENTICATION,
   POD,
   type Resource,
@@ -27,6 +28,8 @@ interface Wanted {
   readonly resource: Resource
   readonly selection: Selection
   readonly keep?: (object: Manifest) => boolean
+  /** Where it is not installed, or not ours to see, there is none: what depends on it is refused then. */
+  readonly optional?: true
 }
 
 const OURS = { labels: `${MANAGED_BY}=entente` }
@@ -47,7 +50,8 @@ function wanted(interest: Interest, istioNamespace: string): readonly Wanted[] {
     selection: { namespace: istioNamespace },
     keep: (o: Manifest) => o.metadata.name.endsWith('-root-cert') || o.metadata.name === 'istio-ca-crl',
   }
-  return [...everywhere, ours, ...near, roots]
+  const theirs = { resource: KUBERNETES_GATEWAY, selection: {}, optional: true } as const
+  return [...everywhere, theirs, ours, ...near, roots]
 }
 
 /** All of them or none: a list that failed is not an empty one. */
@@ -66,8 +70,12 @@ export async function observeObjects(client: KubeClient, interest: Interest, ist
   return { ok: true, value: [...byKey.values()].filter((o) => o.kind !== 'ConfigMap' || o.metadata.name !== WITNESS) }
 }
 
-async function read(client: KubeClient, { resource, selection, keep }: Wanted): Promise<readonly Manifest[]> {
-  const found = await client.list(resource, selection)
+async function read(client: KubeClient, { resource, selection, keep, optional }: Wanted): Promise<readonly Manifest[]> {
+  const found = await client.list(resource, selection).catch((cause: unknown) => {
+    const absent = cause instanceof FederationError && ['not-found', 'forbidden'].includes(cause.code)
+    if (optional === true && absent) return []
+    throw cause
+  })
   const kept = keep === undefined ? found : found.filter(keep)
   return resource === POD ? kept.map(bareInPod) : kept
 }

@@ -6,6 +6,7 @@ import { error, type Finding, info, warning } from '../finding.ts'
 import { at, isOurs, keyOf, list, strings, text, title } from '../manifest.ts'
 import type { Intent, IstioFacts, Manifest, Observation, Seen, Workloads } from '../model.ts'
 import { describeWorkloads, relation, workloadsKey } from '../workloads.ts'
+import { checkGateway, whatGatewaysDo } from './gateways.ts'
 import { describeMode, type Effective, effectiveMode, isStrict } from './mtls.ts'
 import { readWorkloads } from './pinned.ts'
 import { keepsTo } from './plaintext.ts'
@@ -131,6 +132,10 @@ function checkInbound(
   rootNamespace: string,
 ): { findings: readonly Finding[]; strictAlready: boolean } {
   const where = `${intent.member.name}: ${describeWorkloads(scope.at)}`
+  if (scope.gateway !== undefined) {
+    const root = rootNamespaceScope(scope.at, rootNamespace, where)
+    return { findings: [...root, ...checkGateway(scope, scope.gateway, objects, where)], strictAlready: false }
+  }
   const pods = podsIn(objects, scope.at)
   const gateways = pods.filter((pod) => isGateway(pod, objects))
   const sidecars = pods.filter((pod) => !gateways.includes(pod) && hasSidecar(pod))
@@ -140,14 +145,10 @@ function checkInbound(
     findings.push(warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one'))
   if (gateways.length > 0) {
     const names = gateways.map(title).join(', ')
+    const { why, hint } = whatGatewaysDo(gateways, objects)
     findings.push(
       pods.length === gateways.length
-        ? error(
-            'gateway-scope',
-            where,
-            `selects gateways (${names}); pinning a gateway is not supported yet`,
-            'scope the workloads behind it',
-          )
+        ? error('gateway-scope', where, `selects gateways (${names}); ${why}`, hint)
         : warning(
             'gateway-scope',
             where,

@@ -15,13 +15,15 @@ export function readProxyConfig(dump: unknown): ProxyConfig {
   const configs = list(at(dump, 'configs'))
   const of = (type: string): unknown => configs.find((config) => text(at(config, '@type')).endsWith(type))
   const listeners = list(at(of('ListenersConfigDump'), 'dynamicListeners')).map((entry) => at(entry, 'activeState', 'listener'))
-  const inbound = listeners
-    .filter((listener) => at(listener, 'name') === 'virtualInbound')
-    .flatMap((listener) => list(at(listener, 'filterChains')))
+  // A sidecar has one listener for all that comes in; everything that a gateway listens on comes in.
+  const virtual = listeners.filter((listener) => at(listener, 'name') === 'virtualInbound')
+  const inbound = (virtual.length > 0 ? virtual : listeners).flatMap((listener) =>
+    list(at(listener, 'filterChains')).map((chain) => ({ chain, port: virtual.length > 0 ? undefined : portOf(listener) })),
+  )
   const endpoints = endpointsByCluster(of('EndpointsConfigDump'))
   return {
-    inbound: inbound.filter((chain) => at(chain, 'name') !== 'virtualInbound-blackhole').map(readChain),
-    denies: denies(inbound),
+    inbound: inbound.filter(({ chain }) => at(chain, 'name') !== 'virtualInbound-blackhole').map(readChain),
+    denies: denies(inbound.map(({ chain }) => chain)),
     outbound: list(at(of('ClustersConfigDump'), 'dynamicActiveClusters')).flatMap((entry) => readUpstream(at(entry, 'cluster'), endpoints)),
   }
 }
@@ -43,15 +45,19 @@ const sansOf = (commonTlsContext: unknown, kind: 'prefix' | 'exact'): string[] =
     (san) => text(at(san, kind)) || [],
   )
 
-function readChain(chain: unknown): InboundChain {
+const portOf = (listener: unknown): unknown => at(listener, 'address', 'socketAddress', 'portValue')
+
+function readChain({ chain, port: listens }: { readonly chain: unknown; readonly port: unknown }): InboundChain {
   const context = at(chain, 'transportSocket', 'typedConfig', 'commonTlsContext')
   const mutual = context !== undefined && at(chain, 'transportSocket', 'typedConfig', 'requireClientCertificate') === true
   const pins = pinsOf(context)
   const file = fileOf(context)
-  const port = at(chain, 'filterChainMatch', 'destinationPort')
+  const port = listens ?? at(chain, 'filterChainMatch', 'destinationPort')
+  const hosts = listens === undefined ? [] : list(at(chain, 'filterChainMatch', 'serverNames')).map(text)
   return {
     name: text(at(chain, 'name')),
     ...(typeof port === 'number' ? { port } : {}),
+    ...(hosts.length === 0 ? {} : { hosts }),
     tls: mutual ? 'mutual' : 'none',
     ...(pins === undefined ? {} : { pins }),
     ...(file === undefined ? {} : { file }),

@@ -6,10 +6,11 @@
  * socket match tlsMode-istio).
  */
 import { at, list, strings, text } from '../manifest.ts'
-import type { Manifest, Workloads } from '../model.ts'
+import type { Manifest, Server, Workloads } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { fingerprintOf } from '../x509/anchor.ts'
 import { printPem } from '../x509/pem.ts'
+import { unionServers } from './server.ts'
 import type { Inbound, Outbound, Root, Roots } from './state.ts'
 
 /** Filters apply in ascending priority, the last one wins (istio pilot/pkg/model/envoyfilter.go): ours come late. */
@@ -27,8 +28,35 @@ const VALIDATOR = 'envoy.tls.cert_validator.spiffe'
 export type Spec = Readonly<Record<string, unknown>>
 
 /** The spec of the inbound filter. */
-export function inboundFilter({ at: workloads, roots }: Inbound, own: ReadonlySet<TrustDomain>): Spec {
-  return { ...selector(workloads), priority: PRIORITY, configPatches: inboundPatches(inline(roots), foreignIn(roots, own)) }
+export function inboundFilter({ at: workloads, roots, gateway }: Inbound, own: ReadonlySet<TrustDomain>): Spec {
+  const foreign = foreignIn(roots, own)
+  const ours = [...roots.keys()].filter((domain) => own.has(domain)).sort()
+  const patches = gateway === undefined ? inboundPatches(inline(roots), foreign) : gatewayPatches(inline(roots), foreign, ours, gateway)
+  return { ...selector(workloads), priority: PRIORITY, configPatches: patches }
+}
+
+/**
+ * The patches for servers of a gateway that end ISTIO_MUTUAL. Their chains name no transport protocol, so port and host
+ * tell them; a validator merged into any other chain would be refused, or sit in TLS of another kind. Istio names no domain
+ * there: a patch of its own names ours, or local callers are cut off once the other one names the foreign ones.
+ */
+export function gatewayPatches(
+  validator: Spec,
+  foreign: readonly TrustDomain[],
+  own: readonly TrustDomain[],
+  servers: readonly Server[],
+): readonly Spec[] {
+  const sans = (domains: readonly TrustDomain[]): readonly Spec[] => domains.map((domain) => ({ prefix: `spiffe://${domain}/` }))
+  return servers.flatMap(({ port, host }) => {
+    const filterChain = host === undefined ? {} : { filterChain: { sni: host } }
+    return [tlsSocket('DownstreamTlsContext', sans(own), {}), transportSocket('DownstreamTlsContext', validator, sans(foreign))].map(
+      (value) => ({
+        applyTo: 'FILTER_CHAIN',
+        match: { context: 'GATEWAY', listener: { portNumber: port, ...filterChain } },
+        patch: { operation: 'MERGE', value },
+      }),
+    )
+  })
 }
 
 /**
@@ -90,29 +118,30 @@ const inline = (roots: Roots): Spec => ({
 
 export const selector = (at: Workloads): Spec => (at.labels === undefined ? {} : { workloadSelector: { labels: at.labels } })
 
-function transportSocket(
-  context: 'DownstreamTlsContext' | 'UpstreamTlsContext',
-  validator: Spec,
-  sans: readonly Spec[],
-  more: Spec = {},
-): Spec {
+type Context = 'DownstreamTlsContext' | 'UpstreamTlsContext'
+
+const transportSocket = (context: Context, validator: Spec, sans: readonly Spec[], more: Spec = {}): Spec =>
+  tlsSocket(
+    context,
+    sans,
+    {
+      custom_validator_config: {
+        name: VALIDATOR,
+        typed_config: { '@type': `${TYPES}.SPIFFECertValidatorConfig`, ...validator },
+      },
+    },
+    more,
+  )
+
+function tlsSocket(context: Context, sans: readonly Spec[], validation: Spec, more: Spec = {}): Spec {
+  const names = sans.length === 0 ? {} : { match_subject_alt_names: sans }
   return {
     transport_socket: {
       name: TLS,
       typed_config: {
         '@type': `${TYPES}.${context}`,
         ...more,
-        common_tls_context: {
-          combined_validation_context: {
-            default_validation_context: {
-              ...(sans.length === 0 ? {} : { match_subject_alt_names: sans }),
-              custom_validator_config: {
-                name: VALIDATOR,
-                typed_config: { '@type': `${TYPES}.SPIFFECertValidatorConfig`, ...validator },
-              },
-            },
-          },
-        },
+        common_tls_context: { combined_validation_context: { default_validation_context: { ...names, ...validation } } },
       },
     },
   }
@@ -139,11 +168,13 @@ export function readRoots(pem: string): readonly Root[] {
 }
 
 /** The roots that an inbound filter binds; undefined when the object is no such filter. */
-export function readInboundFilter(object: Manifest): { readonly at: Workloads; readonly roots: Roots } | undefined {
+export function readInboundFilter(object: Manifest): Pick<Inbound, 'at' | 'roots' | 'gateway'> | undefined {
   const roots = inboundContexts(object)
     .map(readValidator)
     .find((found) => found !== undefined)
-  return roots === undefined ? undefined : { at: readWorkloads(object), roots }
+  if (roots === undefined) return undefined
+  const gateway = readServers(object)
+  return { at: readWorkloads(object), roots, ...(gateway === undefined ? {} : { gateway }) }
 }
 
 /** The roots that an outbound filter binds, by host; undefined when the object is no such filter. */
@@ -160,8 +191,20 @@ const CONTEXT = ['patch', 'value', 'transport_socket', 'typed_config', 'common_t
 /** The common TLS contexts that a filter's inbound patches merge. */
 export const inboundContexts = (object: Manifest): readonly unknown[] =>
   list(at(object, 'spec', 'configPatches'))
-    .filter((p) => at(p, 'applyTo') === 'FILTER_CHAIN' && at(p, 'match', 'context') === 'SIDECAR_INBOUND')
+    .filter((p) => at(p, 'applyTo') === 'FILTER_CHAIN' && ['SIDECAR_INBOUND', 'GATEWAY'].includes(text(at(p, 'match', 'context'))))
     .map((p) => at(p, ...CONTEXT))
+
+/** The servers of gateways that a filter is for; undefined when it is for sidecars. */
+function readServers(object: Manifest): readonly Server[] | undefined {
+  const patches = list(at(object, 'spec', 'configPatches')).filter((p) => at(p, 'match', 'context') === 'GATEWAY')
+  const servers = patches
+    .filter((p) => at(p, ...VALIDATION, 'custom_validator_config') !== undefined)
+    .map((p): Server => {
+      const host = text(at(p, 'match', 'listener', 'filterChain', 'sni'))
+      return { port: Number(at(p, 'match', 'listener', 'portNumber')), ...(host === '' ? {} : { host }) }
+    })
+  return patches.length === 0 ? undefined : unionServers([], servers)
+}
 
 /** The common TLS contexts that a filter's outbound patches merge, by host. */
 export const outboundContexts = (object: Manifest): readonly (readonly [string, unknown])[] =>
@@ -173,7 +216,10 @@ export const outboundContexts = (object: Manifest): readonly (readonly [string, 
 /** The SAN prefixes that an inbound filter adds: `spiffe://DOMAIN/`, of every foreign domain. */
 export const inboundPrefixes = (object: Manifest): readonly string[] =>
   list(at(object, 'spec', 'configPatches')).flatMap((p) =>
-    list(at(p, ...VALIDATION, 'match_subject_alt_names')).map((san) => text(at(san, 'prefix'))),
+    // Beside the validator stand the foreign ones.
+    at(p, ...VALIDATION, 'custom_validator_config') === undefined
+      ? []
+      : list(at(p, ...VALIDATION, 'match_subject_alt_names')).map((san) => text(at(san, 'prefix'))),
   )
 
 const VALIDATION = [...CONTEXT, 'combined_validation_context', 'default_validation_context'] as const

@@ -263,7 +263,7 @@ export function readState(objects: readonly Manifest[]): MeshState {
       canaries.set(keyOf(object), readCanary(object))
     } else if (object.kind === 'EnvoyFilter') {
       const accepts = readInboundFilter(object)
-      if (accepts !== undefined) merge(accepts.at, () => ({ roots: accepts.roots }))
+      if (accepts !== undefined) merge(accepts.at, () => accepts)
       const reaches = readOutboundFilter(object)
       if (reaches !== undefined) mergeOut(reaches.from, () => ({ hosts: reaches.hosts }))
       for (const { owner, name } of readMountedFilter(object)) mergeFile(owner, () => ({ name, read: true }))

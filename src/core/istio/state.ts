@@ -2,13 +2,14 @@
  * What one mesh lets in, as Entente writes it: the value between an Intent and its objects. Rendering prints it,
  * reading recovers it, planning moves from one to another.
  */
-import type { Accept, Approval, Callers, Intent, MemberName, Workloads } from '../model.ts'
+import type { Accept, Approval, Callers, Intent, MemberName, Server, Workloads } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { workloadsKey } from '../workloads.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { acceptFile, reachFile } from './mounted.ts'
 import { exceptions, type Plaintext } from './plaintext.ts'
+import { unionServers } from './server.ts'
 import { placed } from './volumes.ts'
 
 export type Root = Pick<Anchor, 'fingerprint' | 'der'>
@@ -40,6 +41,8 @@ export interface Inbound {
   readonly strict: boolean
   /** Where plaintext may come in, too; with `strict`, what our PeerAuthentication excepts. */
   readonly plaintext?: Plaintext
+  /** They are gateways: only these servers judge by the roots. */
+  readonly gateway?: readonly Server[]
 }
 
 /** Which workloads call foreign services. */
@@ -141,6 +144,7 @@ export function wantedState(
         file: NO_FILE,
         strict: here.strict || accept.mtls === 'enforce',
         ...plaintextOf(accept),
+        ...gatewayOf(accept.gateway, here),
         roots: new Map([...here.roots, [trustDomain, trust.bundle?.anchors ?? held?.get(trustDomain) ?? []]]),
         callers: named === 'all' ? without(here.callers, trustDomain) : new Map([...here.callers, [trustDomain, named]]),
       })
@@ -220,6 +224,10 @@ export function plaintextOf({ mtls, ports }: Pick<Accept, 'mtls' | 'ports'>): Pi
       ? 'all'
       : exceptions([...(ports ?? [])].map(([port, set]) => [port, set === 'disable' ? 'DISABLE' : 'PERMISSIVE']))
   return plaintext === undefined ? {} : { plaintext }
+}
+
+function gatewayOf(servers: Accept['gateway'], { gateway = [] }: Inbound): Pick<Inbound, 'gateway'> {
+  return servers === undefined ? {} : { gateway: unionServers(gateway, servers) }
 }
 
 /** The domains that a mesh's own roots vouch for. */

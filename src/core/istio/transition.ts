@@ -11,6 +11,7 @@ import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { relation } from '../workloads.ts'
 import { narrowedFile, stageFile } from './files.ts'
 import { bothTake, samePlaintext } from './plaintext.ts'
+import { unionServers } from './server.ts'
 import {
   acceptedBy,
   acceptedFrom,
@@ -79,7 +80,12 @@ function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<Tru
     if (named !== undefined) callers.set(domain, named)
   }
   const strict = phase === 'clean' ? a.strict : b.strict || a.strict
-  return settle({ at: a.at, roots, file, callers, strict, ...stagePlaintext(b, a, phase) }, a, b)
+  return settle({ at: a.at, roots, file, callers, strict, ...stagePlaintext(b, a, phase), ...stageGateway(b, a, phase) }, a, b)
+}
+
+function stageGateway({ gateway: b }: Inbound, { gateway: a }: Inbound, phase: Phase): Pick<Inbound, 'gateway'> {
+  const gateway = b === undefined || a === undefined ? (a ?? b) : { guard: b, open: unionServers(b, a), close: a, clean: a }[phase]
+  return gateway === undefined ? {} : { gateway }
 }
 
 /** Until the end our policy stands as it was, less what it is no longer to except. */
@@ -95,6 +101,7 @@ function settle(scope: Inbound, a: Inbound, b: Inbound): Inbound {
     scope.file === other.file &&
     scope.strict === other.strict &&
     samePlaintext(scope.plaintext, other.plaintext) &&
+    JSON.stringify(scope.gateway) === JSON.stringify(other.gateway) &&
     scope.callers.size === other.callers.size &&
     [...scope.callers].every(([domain, named]) => other.callers.get(domain) === named)
   return same(a) ? a : same(b) ? b : scope
@@ -150,7 +157,7 @@ export function narrowedInbound(b: Inbound, a: Inbound, own: ReadonlySet<TrustDo
     const named = kept.has(domain) ? intersect(b.callers.get(domain), wanted) : wanted
     if (named !== undefined) callers.set(domain, named)
   }
-  return { at: b.at, roots, file, callers, strict: b.strict, ...stagePlaintext(b, a, 'guard') }
+  return { at: b.at, roots, file, callers, strict: b.strict, ...stagePlaintext(b, a, 'guard'), ...stageGateway(b, a, 'guard') }
 }
 
 export function narrowedOutbound(b: Outbound, a: Outbound, own: ReadonlySet<TrustDomain>): Outbound {

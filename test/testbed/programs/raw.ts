@@ -11,6 +11,7 @@ interface Request {
   readonly alpn: string
   readonly sni?: string
   readonly path?: string
+  readonly host?: string
 }
 
 const asked = JSON.parse(await text(process.stdin)) as Request
@@ -30,7 +31,7 @@ let peer: string | undefined
 socket.setTimeout(5_000, () => socket.destroy(new Error('no answer in 5 s')))
 socket.on('secureConnect', () => {
   peer = socket.getPeerCertificate().subjectaltname
-  socket.write(`GET ${asked.path ?? '/'} HTTP/1.1\r\nHost: server.sample\r\nConnection: close\r\n\r\n`)
+  socket.write(`GET ${asked.path ?? '/'} HTTP/1.1\r\nHost: ${asked.host ?? 'server.sample'}\r\nConnection: close\r\n\r\n`)
 })
 socket.on('data', (chunk: Buffer) => {
   answer += chunk.toString('utf8')

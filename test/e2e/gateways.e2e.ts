@@ -1,0 +1,190 @@
+/** Gateways that end mutual TLS with the mesh's identities: pinned where a server says ISTIO_MUTUAL, refused for a true reason where it does not. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Bed } from '../testbed/bed.ts'
+import type { KubeObject } from '../testbed/kube.ts'
+import { type Load, load } from '../testbed/load.ts'
+import { endpointSlice, namespaceObject, service } from '../testbed/objects.ts'
+import type { Pod } from '../testbed/pod.ts'
+import { until } from '../testbed/run.ts'
+import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
+import { type RawResult, raw } from '../testbed/traffic.ts'
+import { aReaches, bAccepts, CALLER, codes, expectCode, ours, Shop, written } from './shop.ts'
+
+const NAMESPACE = 'ingress'
+/** As the Service has them, and as Envoy listens. */
+const PORTS = [
+  { name: 'https', port: 443, targetPort: 8443 },
+  { name: 'passing', port: 444, targetPort: 8444 },
+  { name: 'plain', port: 80, targetPort: 8081 },
+]
+const API = 'api.example'
+const NAMED = { port: 8443, host: API }
+
+let bed: Bed
+let pods: Walkthrough
+let shop: Shop
+let gateway: Pod
+let local: Load
+
+const networking = (kind: string, name: string, spec: object): KubeObject => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind,
+  metadata: { name, namespace: NAMESPACE },
+  spec,
+})
+const mutual = (host: string, more: object = {}) => ({
+  port: { number: 443, name: `https-${host}`, protocol: 'HTTPS' },
+  hosts: [host],
+  tls: { mode: 'ISTIO_MUTUAL' },
+  ...more,
+})
+
+beforeAll(async () => {
+  bed = await Bed.up({ progress: (line) => console.log(line) })
+  pods = await walkthrough(bed)
+  gateway = await bed.b.pod({ namespace: NAMESPACE, name: 'ingress', proxy: 'router' })
+  const front = service(NAMESPACE, 'ingress', PORTS)
+  const to = [{ route: [{ destination: { host: 'server.sample.svc.cluster.local', port: { number: 80 } } }] }]
+  await bed.b.kube.apply(
+    namespaceObject(NAMESPACE),
+    front,
+    endpointSlice('b', front, PORTS, [{ pod: 'ingress', address: gateway.address }]),
+    networking('Gateway', 'front', {
+      selector: { app: 'ingress' },
+      servers: [
+        mutual(API),
+        mutual('other.example'),
+        { port: { number: 444, name: 'tls', protocol: 'TLS' }, hosts: ['*.local'], tls: { mode: 'AUTO_PASSTHROUGH' } },
+        { port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: [API] },
+      ],
+    }),
+    networking('VirtualService', 'api', { hosts: [API, 'other.example'], gateways: ['front'], http: to }),
+  )
+  shop = await Shop.open(bed)
+  local = await load(pods.neighbour, 'server.sample', { everyMs: 50 })
+  await until('the gateway to let local callers in', async () => (await at(API, pods.neighbour.spiffeId)).status === 200)
+})
+
+afterAll(async () => {
+  shop?.remove()
+  await bed?.down()
+})
+
+/** A request to the gateway, with a leaf for this identity under the CA of its own cluster, or of another. */
+async function at(host: string, spiffeId: string, under = spiffeId.includes('cluster-a') ? bed.a : bed.b): Promise<RawResult> {
+  return raw(pods.neighbour, gateway.address, 8443, await under.mint(spiffeId), { sni: host, alpn: 'http/1.1', host })
+}
+const client = 'spiffe://cluster-a.example/ns/sample/sa/client'
+const stranger = 'spiffe://cluster-a.example/ns/sample/sa/stranger'
+
+/** Callers of a in, at this server of the gateway. */
+const entry = (servers: readonly object[] | undefined, callers: readonly string[] = [CALLER]) => ({
+  namespace: NAMESPACE,
+  selector: { app: 'ingress' },
+  mtls: 'require',
+  ...(servers && { gateway: servers }),
+  callers,
+})
+const accepting = (...accept: readonly object[]) => [{ truster: 'cluster-b', trusted: 'cluster-a', distribution: 'pinned', accept }]
+
+describe('a gateway', () => {
+  it('is no sidecar: the plan says which server could be pinned', async () => {
+    shop.write(accepting(entry(undefined)))
+    const { code, steps, findings } = await shop.plan()
+    expect(code).toBe(1)
+    expect(steps.filter((step) => step.object.kind === 'EnvoyFilter')).toEqual([])
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        code: 'gateway-scope',
+        message: expect.stringContaining('Gateway ingress/front ends ISTIO_MUTUAL there'),
+        hint: expect.stringContaining('gateway: [{ port: 8443, host: api.example }]'),
+      }),
+    )
+  })
+
+  it.each([
+    {
+      what: 'passes TLS through',
+      server: { port: 8444, host: '*.local' },
+      says: 'passes TLS through unread (AUTO_PASSTHROUGH): no place to pin',
+    },
+    { what: 'takes plaintext', server: { port: 8081, host: API }, says: 'takes plaintext' },
+    { what: 'is not there', server: { port: 8443, host: 'nobody.example' }, says: 'no Gateway of these workloads has such a server' },
+    {
+      what: 'is named by the port of the Service',
+      server: { port: 443, host: API },
+      says: 'no Gateway of these workloads has such a server',
+    },
+  ])('is refused where its server $what', async ({ server, says }) => {
+    const before = await written(bed)
+    shop.write(accepting(entry([server])))
+    const { code, findings } = await shop.plan()
+    expect(code).toBe(1)
+    expect(findings.find((finding) => finding.code === 'gateway-server')?.message).toContain(says)
+    expect(await written(bed)).toEqual(before)
+  })
+
+  it('that ends ISTIO_MUTUAL lets the named caller in, nobody else, and local callers as before', async () => {
+    expect(await at(API, client)).toMatchObject({ accepted: false, alert: 48 })
+    await shop.make(accepting(entry([NAMED])))
+    await until('the client to be let in', async () => (await at(API, client)).status === 200)
+    expect((await at(API, client)).body?.pod).toBe('b/sample/server')
+    expect(await at(API, stranger)).toMatchObject({ status: 403 })
+    expect(await at(API, pods.neighbour.spiffeId)).toMatchObject({ status: 200 })
+    expect(await at(API, 'spiffe://cluster-b.example/ns/sample/sa/x', bed.a)).toMatchObject({ accepted: false, alert: 46 })
+    await shop.proven()
+    expect((await shop.verdict('b')).proxies).toMatchObject({ total: 1, ready: 1 })
+  })
+
+  it('keeps its other servers as they were', async () => {
+    expect(await at('other.example', client)).toMatchObject({ accepted: false, alert: 48 })
+    expect(await at('other.example', pods.neighbour.spiffeId)).toMatchObject({ status: 200 })
+  })
+
+  it('opens one more server, and says so', async () => {
+    shop.write(accepting(entry([NAMED, { port: 8443, host: 'other.example' }])))
+    const { steps } = await shop.plan()
+    expect(steps.flatMap((step) => step.changes)).toContainEqual(
+      expect.objectContaining({ effect: 'widens', of: 'workloads', what: expect.stringContaining('port 8443 for other.example') }),
+    )
+    expectCode(await shop.apply(), 0)
+    await until('the client to be let in there', async () => (await at('other.example', client)).status === 200)
+    await shop.make(accepting(entry([NAMED])))
+    await until('the client to be refused there', async () => (await at('other.example', client)).alert === 48)
+  })
+
+  it('that would let somebody past the callers of a workload behind it is refused', async () => {
+    const behind = { namespace: 'sample', selector: { app: 'server' }, mtls: 'require', callers: ['cluster-a.example/ns/sample/sa/else'] }
+    shop.write(accepting(entry([NAMED]), { ...behind, mtls: 'enforce' }))
+    const { findings } = await shop.plan()
+    expect(findings.find((finding) => finding.code === 'gateway-bypass')?.message).toContain(`lets ${CALLER} past`)
+    shop.write([...accepting(entry([NAMED]), { ...behind, mtls: 'permissive', callers: [CALLER] }), aReaches()])
+    expect(codes((await shop.plan()).findings)).not.toContain('gateway-bypass')
+  })
+
+  it('is severed like any other', async () => {
+    shop.write(accepting(entry([NAMED])))
+    expectCode(await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'e2e', '--yes'), 0)
+    await until('the client to be refused', async () => (await at(API, client)).alert === 48)
+    expect(await at(API, pods.neighbour.spiffeId)).toMatchObject({ status: 200 })
+    expect((await ours(bed.b)).filter((object) => object.kind === 'EnvoyFilter')).toEqual([])
+  })
+})
+
+describe('an east-west gateway', () => {
+  it('is named as what it is', async () => {
+    const eastWest = { port: { number: 15443, name: 'tls', protocol: 'TLS' }, hosts: ['*.local'], tls: { mode: 'AUTO_PASSTHROUGH' } }
+    await bed.b.kube.apply(networking('Gateway', 'front', { selector: { app: 'ingress' }, servers: [eastWest] }))
+    shop.write([{ ...bAccepts(), accept: [entry(undefined)] }])
+    const { findings } = await shop.plan()
+    expect(findings.find((finding) => finding.code === 'gateway-scope')?.message).toContain('they pass TLS through unread')
+  })
+})
+
+describe('local traffic', () => {
+  it('never noticed', async () => {
+    const { total, failures } = await local.stop()
+    expect(failures).toEqual([])
+    expect(total).toBeGreaterThan(200)
+  })
+})
