@@ -90,7 +90,8 @@ export async function acknowledge(
             late.map((standing) => standing.proxy),
           ),
         }
-      if (waited - told > 2000) {
+      const kubelets = late.every(({ state }) => state === 'pending')
+      if (waited - told > (kubelets && told > 0 ? 15_000 : 2_000)) {
         told = waited
         world.tell({
           kind: 'waiting',
@@ -98,7 +99,7 @@ export async function acknowledge(
           phase,
           for: late.map(({ proxy, state }) => (state === 'unheard' || state === 'rejected' ? `${proxy} (${state})` : proxy)),
           milliseconds: waited,
-          kubelets: late.every(({ state }) => state === 'pending'),
+          kubelets,
         })
       }
     } else if (waited > WAIT_MS) return { putBack: false, finding: { ...proxies.error, severity: 'error' } }
