@@ -619,6 +619,19 @@ describe('roots in a file', () => {
     expect(world.told).toContain('cluster-b guard nudged')
   })
 
+  it('and their filter go to one workload first, as every filter that opens', async () => {
+    const [meshA, meshB] = meshes()
+    meshB.objects = [
+      pod('sample/server', { app: 'server', version: 'v1', ...MOUNT }),
+      pod('sample/canary', { app: 'server', version: 'v2', ...MOUNT }),
+      service('sample/server'),
+    ]
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(mounted()), world)).findings).toEqual([])
+    expect(world.told).toContain('cluster-b open first')
+    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter').map((o) => o.metadata.name)).toEqual(['entente-accept-app-server-mounted'])
+  })
+
   it('wait for nobody where no pod has the mount', async () => {
     const [meshA, meshB] = meshes({})
     const world = memoryWorld([meshA, meshB])

@@ -146,7 +146,9 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
   const mounted = isLabelled(pod)
     ? [...ahead.flatMap((canary) => canary.inbound ?? []), ...inbound].find(({ file }) => file.read)
     : undefined
-  const domains = [own.trustDomain, ...(filter?.roots.keys() ?? []), ...(mounted?.file.roots.keys() ?? [])]
+  // What a canary reads is not in the canary.
+  const rootsOf = [...state.inbound.values()].find(({ file }) => file.name !== '' && file.name === mounted?.file.name)
+  const domains = [own.trustDomain, ...(filter?.roots.keys() ?? []), ...(rootsOf?.file.roots.keys() ?? [])]
   const chains = (set: Mode, port?: number): ProxyConfig['inbound'] => {
     const chain = { name: port === undefined ? 'virtualInbound' : `0.0.0.0_${port}`, ...(port === undefined ? {} : { port }) }
     const mutual = {
