@@ -387,7 +387,9 @@ export interface Mesh {
    * Asks these pods' own proxies for their certificates, by `POD.NAMESPACE`; each answers or says why not. It takes a
    * right to the pods that nothing else needs, so it is done on demand only. Where there is no API server, absent.
    */
-  leaves?(pods: readonly { readonly namespace: string; readonly name: string; readonly files?: boolean }[]): Promise<ReadonlyMap<string, Seen<Leaf>>>
+  leaves?(
+    pods: readonly { readonly namespace: string; readonly name: string; readonly files?: boolean }[],
+  ): Promise<ReadonlyMap<string, Seen<Leaf>>>
   /** The object of that kind and name as it is now; undefined when there is none. @throws FederationError as `write` */
   find(object: Manifest): Promise<Manifest | undefined>
   /**
