@@ -10,7 +10,8 @@ export function interestOf(intent: Intent): Interest {
     ...trust.accept.map((accept) => accept.at.namespace),
     ...trust.reach.flatMap((reach) => [reach.from.namespace, ...reach.services.flatMap(({ host }) => serviceName(host)?.namespace ?? [])]),
   ])
-  return { namespaces: [...new Set(namespaces)].sort() }
+  const wide = [...intent.trusts, ...(intent.lapsed ?? [])].some((trust) => trust.wide !== undefined)
+  return { namespaces: [...new Set(namespaces)].sort(), ...(wide ? { everyProxy: true } : {}) }
 }
 
 /** Looks at every mesh, side by side. */
@@ -36,7 +37,7 @@ export async function look(mesh: Mesh, intent: Intent, more: Omit<Interest, 'nam
     object.kind !== 'ConfigMap' && ownerOf(object) === intent.owner ? (object.metadata.namespace ?? []) : [],
   )
   const namespaces = [...new Set([...interest.namespaces, ...left])].sort()
-  return namespaces.length === interest.namespaces.length ? seen : mesh.observe({ ...more, namespaces })
+  return namespaces.length === interest.namespaces.length ? seen : mesh.observe({ ...interest, namespaces })
 }
 
 /** The meshes whose leaves decide whether a root may go: how long these live, every pod has a say in. */

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest'
 import {
   A,
   acceptEntry,
+  authority,
   B,
   bundleOf,
   C,
   CLIENT,
-  fakeRoot,
   federation,
   member,
   NOW,
@@ -19,10 +19,13 @@ import { standings } from '../acknowledged.ts'
 import { title } from '../manifest.ts'
 import type { Intent, Manifest, Observation, ProxyConfig, Step } from '../model.ts'
 import { plan, simulate } from '../plan.ts'
+import type { Anchor } from '../x509/anchor.ts'
 import { isMeshConfig, meshConfigData, readMeshConfig, SHARED_MESH_CONFIG } from './mesh-wide.ts'
 import { readState } from './render.ts'
 
-const [ROOT_A, ROOT_B, NEXT_A] = [fakeRoot(A), fakeRoot(B), fakeRoot(`next ${A}`)]
+const [ROOT_A, ROOT_B, NEXT_A, ROOT_C] = (await Promise.all([authority(A), authority(B), authority(A, 'next'), authority(C)])).map(
+  (ca) => ca.root.anchor,
+) as [Anchor, Anchor, Anchor, Anchor]
 const BUNDLES = [bundleOf(A, ROOT_A), bundleOf(B, ROOT_B)]
 const b = member('cluster-b')
 const wide = (s: Spec) =>
@@ -60,13 +63,21 @@ describe('the shared mesh config', () => {
   it('has one entry for each root, and is read back as it was written', () => {
     const roots = new Map([
       [A, [ROOT_A, NEXT_A]],
-      [C, [fakeRoot(C)]],
+      [C, [ROOT_C]],
     ])
     const data = meshConfigData(roots)
     expect((JSON.parse(data.mesh ?? '') as { caCertificates: unknown[] }).caCertificates).toHaveLength(3)
     const read = readMeshConfig({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: SHARED_MESH_CONFIG }, data })
     const prints = (of: typeof roots) => [...of].map(([domain, anchors]) => [domain, anchors.map((anchor) => anchor.fingerprint).sort()])
     expect(prints(read as typeof roots)).toEqual(prints(roots))
+  })
+
+  it('has nothing in it that is no certificate: what somebody broke is not written again', () => {
+    const { mesh = '' } = meshConfigData(new Map([[A, [ROOT_A]]]))
+    const broken = mesh.replace('-----BEGIN CERTIFICATE-----', '-----BEGIN CERTIFICATE-----AAAA')
+    expect(readMeshConfig({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: { mesh: broken } })).toEqual(
+      new Map([[A, []]]),
+    )
   })
 
   it('is nothing where it is not what we write', () => {

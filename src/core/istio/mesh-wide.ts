@@ -9,6 +9,7 @@
 import { at, isOurs, list, text } from '../manifest.ts'
 import type { Manifest } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
+import { readCertificate } from '../x509/certificate.ts'
 import { printPem } from '../x509/pem.ts'
 import { readRoots } from './pinned.ts'
 import type { Root, Roots } from './state.ts'
@@ -38,17 +39,26 @@ export const isMeshConfig = (object: Manifest): boolean =>
 export const isWidePolicy = (object: Manifest): boolean =>
   object.kind === 'AuthorizationPolicy' && object.metadata.name === WIDE_POLICY && isOurs(object)
 
-/** The roots in it, by the domain each is meant for; nothing where it is not what we write. */
+/** The roots in it, by the domain each is meant for. What is no certificate is not: it must not be written again. */
 export function readMeshConfig(object: Manifest): Roots {
   const roots = new Map<TrustDomain, readonly Root[]>()
   for (const entry of list(at(parsed(text(at(object, 'data', KEY))), 'caCertificates'))) {
     for (const domain of list(at(entry, 'trustDomains')).map(text)) {
       if (!/^[a-z0-9._-]{1,255}$/.test(domain)) continue
       const key = parseTrustDomain(domain)
-      roots.set(key, [...(roots.get(key) ?? []), ...readRoots(text(at(entry, 'pem')))])
+      roots.set(key, [...(roots.get(key) ?? []), ...readRoots(text(at(entry, 'pem'))).filter(isCertificate)])
     }
   }
   return roots
+}
+
+function isCertificate({ der }: Root): boolean {
+  try {
+    readCertificate(der)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function parsed(json: string): unknown {

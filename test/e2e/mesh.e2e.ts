@@ -1,0 +1,155 @@
+/** Distribution `mesh` on real istiods that hand out more roots than their own. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SHARED_MESH_CONFIG } from '../../src/core/istio/mesh-wide.ts'
+import { Bed } from '../testbed/bed.ts'
+import { type Load, load } from '../testbed/load.ts'
+import { until } from '../testbed/run.ts'
+import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
+import { call, raw } from '../testbed/traffic.ts'
+import { BOTH, CALLER, codes, expectCode, ours, Shop } from './shop.ts'
+
+let bed: Bed
+let pods: Walkthrough
+let shop: Shop
+let local: Load
+
+const STRICT = {
+  apiVersion: 'security.istio.io/v1',
+  kind: 'PeerAuthentication',
+  metadata: { name: 'default', namespace: 'istio-system' },
+  spec: { mtls: { mode: 'STRICT' } },
+}
+const WIDE = [
+  { truster: 'cluster-b', trusted: 'cluster-a', distribution: 'mesh', accept: [{ mtls: 'require', callers: [CALLER] }] },
+  {
+    truster: 'cluster-a',
+    trusted: 'cluster-b',
+    distribution: 'mesh',
+    accept: [{ mtls: 'permissive', callers: ['cluster-b.example/ns/sample/sa/nobody'] }],
+  },
+]
+
+beforeAll(async () => {
+  bed = await Bed.up({ multiroot: true, istiodEnv: { SHARED_MESH_CONFIG }, progress: (line) => console.log(line) })
+  pods = await walkthrough(bed)
+  await bed.b.kube.apply(STRICT)
+  shop = await Shop.open(bed, WIDE)
+  local = await load(pods.neighbour, 'server.sample', { everyMs: 50 })
+})
+
+afterAll(async () => {
+  shop?.remove()
+  await bed?.down()
+})
+
+const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status
+const becomes = (wanted: number) =>
+  until(`the call to give ${wanted}`, async () => {
+    const answer = await call(pods.client, 'server.sample')
+    if (answer.status !== wanted) throw new Error(`${answer.status} ${answer.text}`)
+    return true
+  })
+/** A's CA signs a name of b's. */
+const impostor = async () => {
+  const leaf = await bed.a.mint('spiffe://cluster-b.example/ns/sample/sa/admin')
+  return raw(pods.client, pods.server.address, 8080, leaf)
+}
+
+describe('two whole meshes', () => {
+  it('refuse each other at first', async () => {
+    expect(await status()).toBe(503)
+  })
+
+  it('are planned with the risk that stays, and without restart of anything', async () => {
+    const { code, steps, findings } = await shop.plan()
+    expect(code, JSON.stringify(findings)).toBe(2)
+    expect(findings.filter((finding) => finding.code === 'roots-not-bound')).toHaveLength(2)
+    expect(steps.filter((step) => step.object.name === SHARED_MESH_CONFIG).map((step) => [step.member, step.phase])).toEqual([
+      ['cluster-a', 'open'],
+      ['cluster-b', 'open'],
+    ])
+  })
+
+  it('know each other once that is applied, by the same processes', async () => {
+    const before = await Promise.all([pods.client.pids(), pods.server.pids(), bed.a.istiod.pid, bed.b.istiod.pid])
+    expectCode(await shop.apply(), 0)
+    await becomes(200)
+    expect(await Promise.all([pods.client.pids(), pods.server.pids(), bed.a.istiod.pid, bed.b.istiod.pid])).toEqual(before)
+    await shop.proven()
+    expect((await shop.plan()).steps).toEqual([])
+  })
+
+  it('let in who is named, and nobody else of that domain', async () => {
+    const named = await bed.a.mint(pods.client.spiffeId)
+    expect(await raw(pods.client, pods.server.address, 8080, named)).toMatchObject({ accepted: true, status: 200 })
+    const other = await bed.a.mint('spiffe://cluster-a.example/ns/sample/sa/other')
+    expect(await raw(pods.client, pods.server.address, 8080, other)).toMatchObject({ status: 403 })
+  })
+
+  it('take a name of b that A’s CA signed: what the plan had said', async () => {
+    expect(await impostor()).toMatchObject({ accepted: true, status: 200 })
+  })
+
+  it('come back after a restart of every istiod: nothing that was written keeps one from starting', async () => {
+    await Promise.all([bed.a.istiod.restart(), bed.b.istiod.restart()])
+    await becomes(200)
+    await shop.proven()
+  })
+})
+
+describe('a second wall', () => {
+  it('refuses that impostor where it stands, and nobody else', async () => {
+    shop.write([...WIDE, ...BOTH])
+    expectCode(await shop.apply(), 0)
+    await until('the impostor to be refused', async () => !(await impostor()).accepted)
+    await becomes(200)
+    await shop.proven()
+  })
+
+  it('goes again, and the mesh is as it was', async () => {
+    shop.write(WIDE)
+    expectCode(await shop.apply(), 0)
+    await until('the impostor to be let in', async () => (await impostor()).accepted)
+    await becomes(200)
+    await shop.proven()
+  })
+})
+
+describe('what istiod must not see', () => {
+  it('is put right when somebody edits it by hand', async () => {
+    const [map] = (await ours(bed.b)).filter((object) => object.metadata.name === SHARED_MESH_CONFIG)
+    await bed.b.kube.patch(
+      { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'istio-system', name: SHARED_MESH_CONFIG },
+      {
+        data: {
+          mesh: `${(map as unknown as { data: { mesh: string } }).data.mesh.replace('-----BEGIN CERTIFICATE-----', '-----BEGIN CERTIFICATE-----AAAA')}`,
+        },
+      },
+    )
+    expect((await shop.plan()).code).toBe(2)
+    // Whoever it was is no kubectl that we know: that is asked for.
+    expect(expectCode(await shop.apply(), 1).stderr).toContain('--force-conflicts')
+    expectCode(await shop.run('apply', '--reason', 'put right', '--yes', '--force-conflicts'), 0)
+    await bed.b.istiod.restart()
+    await becomes(200)
+  })
+})
+
+describe('a trust of the whole mesh that is severed', () => {
+  it('is closed, proven, and leaves nothing behind; istiod starts without it', async () => {
+    const { stdout } = expectCode(await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'INC-9', '--yes'), 0)
+    expect(stdout).toMatch(/severed/)
+    await becomes(503)
+    expect(codes((await shop.verdict('b')).findings)).toEqual([])
+    await shop.apply()
+    expect((await ours(bed.b)).map((object) => object.metadata.name)).not.toContain(SHARED_MESH_CONFIG)
+    await bed.b.istiod.restart()
+    expect(await status()).toBe(503)
+  })
+
+  it('never disturbed local calls', async () => {
+    const { failures, total } = await local.stop()
+    expect(failures).toEqual([])
+    expect(total).toBeGreaterThan(100)
+  })
+})
