@@ -15,12 +15,20 @@ import { type FileOptions, openWorkspace } from '../workspace.ts'
 export async function run(options: FileOptions & { out: string; output: Output; values?: ValuesFormat }, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   if (options.values !== undefined) {
-    const wide = workspace.intents.filter((intent) => intent.trusts.some((trust) => trust.wide !== undefined)).map(({ member }) => member.name)
+    const wide = workspace.intents
+      .filter((intent) => intent.trusts.some((trust) => trust.wide !== undefined))
+      .map(({ member }) => member.name)
     if (wide.length === 0)
-      throw new FederationError('usage', `--values ${options.values}`, 'there is nothing for the owner of a mesh config to set: no trust has distribution mesh', {
-        hint: 'entente render --out DIR',
-      })
-    const what = options.values === 'helm' ? 'Helm values of the istiod chart' : 'for the Sail operator’s Istio resource (kubectl patch --type merge)'
+      throw new FederationError(
+        'usage',
+        `--values ${options.values}`,
+        'there is nothing for the owner of a mesh config to set: no trust has distribution mesh',
+        {
+          hint: 'entente render --out DIR',
+        },
+      )
+    const what =
+      options.values === 'helm' ? 'Helm values of the istiod chart' : 'for the Sail operator’s Istio resource (kubectl patch --type merge)'
     io.print(`# ${what}, in ${wide.join(', ')}; every revision needs them\n${valuesFor(options.values)}`)
     return 0
   }
