@@ -180,8 +180,19 @@ export const filesAnnotation = (owners: ReadonlyMap<string, Owner>): Readonly<Re
   ),
 })
 
+type Held = Reading & { readonly roots: Roots; readonly volume: number }
+
+const known = new WeakMap<Manifest, readonly Held[]>()
+
 /** The files of a ConfigMap of ours with their owners; a file that nobody owns is passed over. */
-export function readTrustMap(object: Manifest): readonly (Reading & { readonly roots: Roots; readonly volume: number })[] {
+export function readTrustMap(object: Manifest): readonly Held[] {
+  // It may be a megabyte, and whoever waits for proxies looks many times at the same one.
+  const held = known.get(object) ?? readHeld(object)
+  known.set(object, held)
+  return held
+}
+
+function readHeld(object: Manifest): readonly Held[] {
   const volume = (MAPS as readonly string[]).indexOf(object.metadata.name)
   const namespace = object.metadata.namespace ?? ''
   return Object.entries(ownersIn(object)).flatMap(([file, entry]) => {
