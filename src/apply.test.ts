@@ -81,6 +81,17 @@ describe('an apply', () => {
     expect((await planFor(intentsOf(), world)).steps).toEqual([])
   })
 
+  it('takes plaintext for what it is where the file allows it', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const permissive = intentsOf(spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ mtls: 'permissive' })] })))
+    expect(codes((await run(permissive, world)).findings)).toEqual([])
+    expect(meshB.writes).not.toContain('guard create PeerAuthentication')
+    expect(codes((await run(intentsOf(), world)).findings)).toEqual([])
+    expect(codes((await run(permissive, world)).findings)).toEqual([])
+    expect(meshB.writes.filter((write) => write.includes('EnvoyFilter'))).toEqual(['open create EnvoyFilter'])
+  })
+
   it('is on the record: begin before the first write, end after the last, both with every mesh touched', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])

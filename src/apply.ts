@@ -16,7 +16,7 @@ import { error, type Finding, fromError, warning } from './core/finding.ts'
 import { isCanary } from './core/istio/canary.ts'
 import { readMountedFilter } from './core/istio/mounted.ts'
 import { readState } from './core/istio/render.ts'
-import { type MeshState, noInbound } from './core/istio/state.ts'
+import { type Inbound, type MeshState, noInbound } from './core/istio/state.ts'
 import { PHASES } from './core/istio/transition.ts'
 import { keyOf, ownerOf, title } from './core/manifest.ts'
 import type { Digest, Intent, Manifest, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
@@ -185,8 +185,16 @@ async function replan({ intent, wanted, consent, world }: Job, observation: Obse
 function expected(going: Course, { objects }: Observation, { owner }: Intent): MeshState {
   const now = readState((objects.ok ? objects.value : []).filter((object) => ownerOf(object) === owner))
   const vacated = [...going.before.inbound].map(([key, scope]) => [key, noInbound(scope.at)] as const)
-  return { ...vacatedWide(going.before.wide), ...now, inbound: new Map([...vacated, ...now.inbound]) }
+  return { ...vacatedWide(going.before.wide), ...now, inbound: new Map([...vacated, ...[...now.inbound].map(allowedIn(going))]) }
 }
+
+/** Where no policy of ours says which ports may take plaintext, the file does. */
+const allowedIn =
+  (going: Course) =>
+  ([key, scope]: readonly [string, Inbound]): readonly [string, Inbound] => {
+    const plaintext = scope.strict ? undefined : going.after.inbound.get(key)?.plaintext
+    return [key, plaintext === undefined ? scope : { ...scope, plaintext }]
+  }
 
 const outside = (step: Step): Finding =>
   error(
