@@ -85,6 +85,11 @@ export class Shop {
     return cli(args, { cwd: this.directory, kubeconfig })
   }
 
+  /** What waits for minutes by itself. */
+  patiently(...args: readonly string[]): Promise<Ran> {
+    return cli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig, timeoutMs: 400_000 })
+  }
+
   start(...args: readonly string[]): Running {
     return startCli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig })
   }

@@ -22,16 +22,18 @@ export interface CliOptions {
   readonly kubeconfig: string
   /** Written to its standard input, which then ends. */
   readonly input?: string
+  /** For what waits by itself; otherwise a command that takes longer than others hangs. */
+  readonly timeoutMs?: number
 }
 
 export const cli = (args: readonly string[], options: CliOptions): Promise<Ran> => startCli(args, options).ended
 
-export function startCli(args: readonly string[], { cwd, kubeconfig, input }: CliOptions): Running {
+export function startCli(args: readonly string[], { cwd, kubeconfig, input, timeoutMs }: CliOptions): Running {
   const env = { ...process.env, KUBECONFIG: kubeconfig, NO_COLOR: '1' }
   const child = spawn(process.execPath, [MAIN, ...args], { cwd, env })
   child.stdin.on('error', () => {}) // it need not read it
   child.stdin.end(input)
-  return new Running(child)
+  return new Running(child, timeoutMs)
 }
 
 /** A command under way. */
@@ -42,11 +44,11 @@ export class Running {
   readonly #child: ChildProcess
   #over = false
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, timeoutMs = TIMEOUT_MS) {
     this.#child = child
     child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString('utf8')))
     child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString('utf8')))
-    const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS)
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
     this.ended = new Promise((resolve, reject) => {
       child.on('error', reject)
       child.on('close', (code) => {
