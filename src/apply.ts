@@ -175,10 +175,10 @@ async function replan({ intent, wanted, consent, world }: Job, observation: Obse
   const { name } = intent.member
   const { steps } = plan([intent], new Map([[name, observation]]), world.now(), consent)
   if (phase !== 'close' || !steps.some((step) => step.phase === 'close' && step.gates.some((gate) => !gate.open))) return steps
-  const closer = await observe(retiring({ steps }, wanted), world.meshes, { everyPod: true })
-  const { pods } = closer.get(name) ?? {}
-  return plan([intent], new Map([...closer, [name, pods === undefined ? observation : { ...observation, pods }]]), world.now(), consent)
-    .steps
+  const closer = await observe(retiring({ steps }, wanted), world.meshes, { everyPod: true, everyLeaf: consent.look === true })
+  const { pods, leaves } = closer.get(name) ?? {}
+  const own = { ...observation, ...(pods === undefined ? {} : { pods }), ...(leaves === undefined ? {} : { leaves }) }
+  return plan([intent], new Map([...closer, [name, own]]), world.now(), consent).steps
 }
 
 /** What the objects say now, the scopes included that have nothing any more. */

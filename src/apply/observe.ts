@@ -1,4 +1,5 @@
 /** Looking at meshes, where intents point. */
+import { hasSidecar, isLive, isPlaced } from '../core/istio/pods.ts'
 import { serviceName } from '../core/istio/services.ts'
 import { ownerOf } from '../core/manifest.ts'
 import type { Intent, Interest, MemberName, Mesh, Observation, Plan } from '../core/model.ts'
@@ -18,7 +19,7 @@ export function interestOf(intent: Intent): Interest {
 export async function observe(
   wanted: readonly Intent[],
   meshes: Meshes,
-  more: Pick<Interest, 'everyPod'> = {},
+  more: Pick<Interest, 'everyPod' | 'everyLeaf'> = {},
 ): Promise<ReadonlyMap<MemberName, Observation>> {
   const seen = await Promise.all(
     wanted.flatMap((intent) => {
@@ -37,7 +38,15 @@ export async function look(mesh: Mesh, intent: Intent, more: Omit<Interest, 'nam
     object.kind !== 'ConfigMap' && ownerOf(object) === intent.owner ? (object.metadata.namespace ?? []) : [],
   )
   const namespaces = [...new Set([...interest.namespaces, ...left])].sort()
-  return namespaces.length === interest.namespaces.length ? seen : mesh.observe({ ...interest, namespaces })
+  const whole = namespaces.length === interest.namespaces.length ? seen : await mesh.observe({ ...interest, namespaces })
+  return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
+}
+
+async function withLeaves(mesh: Mesh, observation: Observation): Promise<Observation> {
+  if (observation.pods?.ok !== true || mesh.leaves === undefined) return observation
+  const proxies = observation.pods.value.filter((pod) => hasSidecar(pod) && isLive(pod) && isPlaced(pod))
+  const asked = proxies.map(({ metadata: { name, namespace = '' } }) => ({ name, namespace }))
+  return { ...observation, leaves: await mesh.leaves(asked) }
 }
 
 /** The meshes whose leaves decide whether a root may go: how long these live, every pod has a say in. */

@@ -193,6 +193,7 @@ export function program(io: Io, version: string, run: Run): Command {
         'steady',
       ]),
     )
+    .option('--look', 'ask every workload of the member for its certificate, instead of waiting for the time it may live')
     .option('--abort', 'go back: what was to leave stays; possible until it is retired')
     .option('--override-gate <reason>', 'retire a root without evidence that it is out of use; goes on the record')
     .option('--bundle <file>', 'the owner’s new bundle from a file (-: stdin) instead of the member’s own cluster')

@@ -156,6 +156,8 @@ export interface Interest {
   readonly everyProxy?: boolean
   /** Pods of all namespaces: how long their certificates may live decides when a root is out of use. */
   readonly everyPod?: boolean
+  /** What these pods' own proxies say of their certificates: on demand, with a right that nothing else needs. */
+  readonly everyLeaf?: boolean
   /** It was looked at a moment ago: what a proxy holds need not be asked for again where nothing was sent to it since. */
   readonly again?: boolean
 }
@@ -174,6 +176,8 @@ export interface Observation {
   readonly istio: Seen<IstioFacts>
   /** Of all namespaces; absent when nobody asked (`Interest.everyPod`). */
   readonly pods?: Seen<readonly Manifest[]>
+  /** What the proxies of these pods said when they were asked, by `POD.NAMESPACE`; absent when nobody asked. */
+  readonly leaves?: ReadonlyMap<string, Seen<Leaf>>
   /** Every proxy some istiod knows. */
   readonly proxies: Seen<readonly Evidence[]>
 }

@@ -24,6 +24,8 @@ import { differences, reasonOf } from './writes.ts'
 export interface PlanOptions {
   /** `closing`: only what takes a whole domain out of some scope or host; what else is wanted stays as it is. */
   readonly only?: 'closing'
+  /** Ask every workload for its certificate where a root is to be retired, instead of waiting for the time they may live. */
+  readonly look?: boolean
 }
 
 export type Seens = ReadonlyMap<MemberName, Observation>

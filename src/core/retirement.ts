@@ -4,6 +4,7 @@ import { issuedBy, type LeafLife, longestLeaf } from './leaf-life.ts'
 import type { Approval, Gate, Intent, Member, Observation } from './model.ts'
 import type { Seens } from './plan.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
+import type { Anchor } from './x509/anchor.ts'
 import { readCertificate } from './x509/certificate.ts'
 import { anchorOf } from './x509/chain.ts'
 
@@ -29,6 +30,11 @@ export function retirement(domain: TrustDomain, root: Root, { intent, seen, now 
   return { needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }
 }
 
+const STILL = 'still accept it (istio-ca-root-cert)'
+
+/** What only the owner of the CA can bring about. */
+export const isOfItsMesh = (waitingFor: string): boolean => waitingFor.endsWith(STILL)
+
 type Bundle = Intent['own']
 
 /** Who may still present a certificate under it. */
@@ -40,9 +46,29 @@ export function inUse(member: Member['name'], staying: Bundle, root: Pick<Root, 
   if (anchorOf(presented.value, kept, now).anchor === undefined) return [`the CA of ${member}, which signs under another root`]
   const accepts = observation.own.ok !== true || observation.own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint)
   return [
-    ...alive(member, observation, presented.value, now),
-    ...(accepts ? [`${member}, whose own workloads still accept it (istio-ca-root-cert)`] : []),
+    ...(underOld(observation, kept, presented.value, now) ?? alive(member, observation, presented.value, now)),
+    ...(accepts ? [`${member}, whose own workloads ${STILL}`] : []),
   ]
+}
+
+/**
+ * By what the workloads themselves said: those whose certificate is not under a root that stays, and, while that may be,
+ * those that could not be asked. Undefined where nobody was.
+ */
+function underOld(
+  observation: Observation,
+  kept: readonly Anchor[],
+  presented: readonly Uint8Array[],
+  now: Date,
+): readonly string[] | undefined {
+  const { leaves } = observation
+  if (leaves === undefined || observation.pods?.ok !== true) return undefined
+  const until = drained(presented, longestLeaf(observation))
+  return [...leaves].flatMap(([proxy, answer]) => {
+    if (answer.ok)
+      return anchorOf(answer.value.chain, kept, now).anchor === undefined ? [`${proxy}, whose certificate is under another root`] : []
+    return until !== undefined && until <= now ? [] : [`${proxy}, which could not be asked for its certificate (${answer.error.message})`]
+  })
 }
 
 /** Leaves that were issued before the CA went over to another root. */

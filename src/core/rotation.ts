@@ -10,7 +10,7 @@ import { authorOf } from './istio/render.ts'
 import { longestLeaf } from './leaf-life.ts'
 import type { AuditEntry, Gate, Intent, Member, Observation } from './model.ts'
 import type { Seens } from './plan.ts'
-import { drained, inUse, vouchesForNobody } from './retirement.ts'
+import { drained, inUse, isOfItsMesh, vouchesForNobody } from './retirement.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
@@ -71,7 +71,7 @@ export function rotation(input: RotationInput): Rotation {
   return {
     member: member.name,
     trustDomain: bundle.trustDomain,
-    phase: phaseOf(leaving, switched, held, until, now),
+    phase: phaseOf(leaving, switched, held, unused, until, now),
     staying: staying.map((root) => root.fingerprint),
     leaving: leaving.map((root) => root.fingerprint),
     ...(signs === undefined ? {} : { signs }),
@@ -106,9 +106,18 @@ const gate = (needs: Gate['needs'], { fingerprint }: Anchor, waitingFor: readonl
   waitingFor,
 })
 
-function phaseOf(leaving: readonly Anchor[], switched: boolean, held: readonly Gate[], until: Date | undefined, now: Date): RotationPhase {
+function phaseOf(
+  leaving: readonly Anchor[],
+  switched: boolean,
+  held: readonly Gate[],
+  unused: readonly Gate[],
+  until: Date | undefined,
+  now: Date,
+): RotationPhase {
   if (leaving.length === 0) return 'steady'
-  if (switched) return until !== undefined && until > now ? 'draining' : 'retire'
+  // By time, or before it where every workload was asked and only its own mesh's list is left.
+  if (switched)
+    return until !== undefined && until > now && !unused.every(({ waitingFor }) => waitingFor.every(isOfItsMesh)) ? 'draining' : 'retire'
   return held.every(({ open }) => open) ? 'switch' : 'introducing'
 }
 
@@ -138,6 +147,12 @@ function unannounced({ member, seen, now }: RotationInput, root: Anchor, switche
     return [`${member.name}, which does not give it to its own workloads yet (istio-ca-root-cert)`]
   // Once its CA switched, its owner may change these roots again: since when this one is among them is not told any more.
   if (observation.ownSince === undefined || switched) return []
+  const { leaves } = observation
+  // Asked for what it holds, a workload need not be waited for.
+  if (leaves !== undefined)
+    return [...leaves].flatMap(([proxy, answer]) =>
+      answer.ok && answer.value.roots.includes(root.fingerprint) ? [] : [`${proxy}, which does not hold it yet`],
+    )
   const life = longestLeaf(observation)
   const until = new Date(observation.ownSince.getTime() + life.milliseconds)
   return until <= now

@@ -163,6 +163,7 @@ export async function carryOut(
     actor: actor(io),
     reason: options.reason,
     ...(options.only === undefined ? {} : { only: options.only }),
+    ...(options.look === undefined ? {} : { look: options.look }),
     ...(options.overrideGate === undefined ? {} : { overrideGate: options.overrideGate }),
     ...(options.forceConflicts === undefined ? {} : { forceConflicts: options.forceConflicts }),
     ...(options.canary === undefined ? {} : { canary: options.canary }),

@@ -28,7 +28,10 @@ export async function planNow(
   const first = await observe(workspace.intents, meshes)
   const quick = plan(workspace.intents, first, io.now(), options)
   const closer = retiring(quick, workspace.intents)
-  const seen = closer.length === 0 ? first : new Map([...first, ...(await observe(closer, meshes, { everyPod: true }))])
+  const seen =
+    closer.length === 0
+      ? first
+      : new Map([...first, ...(await observe(closer, meshes, { everyPod: true, everyLeaf: options.look === true }))])
   const made = seen === first ? quick : plan(workspace.intents, seen, io.now(), options)
   return { plan: { ...made, name: workspace.federation.name, findings: [...workspace.findings, ...made.findings] }, seen, meshes }
 }

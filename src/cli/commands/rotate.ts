@@ -25,6 +25,8 @@ export interface RotateOptions extends FileOptions, Accepting {
   readonly wait?: RotationPhase
   readonly abort?: boolean
   readonly overrideGate?: string
+  /** Ask every workload for its certificate, instead of waiting for the time it may live. */
+  readonly look?: boolean
 }
 
 const EVERY_MS = 3_000
@@ -62,7 +64,7 @@ async function look(options: RotateOptions, io: Io): Promise<Rotation> {
   const concerned = workspace.intents.filter(
     (intent) => intent.member.name === member.name || intent.trusts.some((trust) => trust.trusted === member.name),
   )
-  const seen = await observe(concerned, meshes, { everyPod: true })
+  const seen = await observe(concerned, meshes, { everyPod: true, everyLeaf: options.look === true })
   return rotation({ member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() })
 }
 
@@ -124,12 +126,14 @@ async function want(workspace: Workspace, trustDomain: TrustDomain, to: Rotation
 async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly Finding[]> {
   const workspace = await openWorkspace(options, io)
   const { trustDomain } = memberOf(workspace, options.member)
-  const { plan, meshes } = await planNow(workspace, io)
+  const { plan, meshes } = await planNow(workspace, io, options.look === true ? { look: true } : {})
   const steps = plan.steps.filter((step) => isAbout(step, trustDomain))
+  const errors = plan.findings.filter((finding) => finding.severity === 'error')
+  if (errors.length > 0 && steps.length === 0) io.tell(`${findingsText(errors, io.color)}\n`)
   if (steps.length === 0) return []
   const ready = steps.filter((step) => step.gates.every((gate) => gate.open))
   if (ready.length === 0 && options.overrideGate === undefined) return []
-  const part: Plan = { ...plan, steps, findings: plan.findings.filter((finding) => finding.severity === 'error') }
+  const part: Plan = { ...plan, steps, findings: errors }
   io.tell(planText(part, io.color))
   await agree('\nCarry out these steps?', options, io)
   const ids: ReadonlySet<Digest> = new Set(steps.map((step) => step.id))
@@ -138,8 +142,9 @@ async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly F
   return outcome.findings.filter((finding) => finding.severity === 'error')
 }
 
+/** One object may take roots of several domains at once: all of them are approved, and nothing but roots changes. */
 const isAbout = ({ changes }: Step, domain: TrustDomain): boolean =>
-  changes.every((change) => change.of === 'root' && change.trusted === domain)
+  changes.every((change) => change.of === 'root') && (changes.length === 0 || changes.some((change) => change.trusted === domain))
 
 /** Takes the roots that are out of use out of the approved bundle. @returns whether it did */
 async function retire(now: Rotation, options: RotateOptions, io: Io): Promise<boolean> {
