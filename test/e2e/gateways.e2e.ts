@@ -1,11 +1,15 @@
 /** Gateways that end mutual TLS with the mesh's identities: pinned where a server says ISTIO_MUTUAL, refused for a true reason where it does not. */
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { Bed } from '../testbed/bed.ts'
 import type { KubeObject } from '../testbed/kube.ts'
 import { type Load, load } from '../testbed/load.ts'
 import { endpointSlice, namespaceObject, service } from '../testbed/objects.ts'
 import type { Pod } from '../testbed/pod.ts'
-import { until } from '../testbed/run.ts'
+import { run, until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { type RawResult, raw } from '../testbed/traffic.ts'
 import { aReaches, bAccepts, CALLER, codes, expectCode, ours, Shop, written } from './shop.ts'
@@ -188,3 +192,68 @@ describe('local traffic', () => {
     expect(total).toBeGreaterThan(200)
   })
 })
+
+describe('a gateway of the Gateway API', () => {
+  const labels = { 'gateway.networking.k8s.io/gateway-name': 'api' }
+  const listener = (mode: string) => ({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'api', namespace: 'edge' },
+    spec: {
+      gatewayClassName: 'istio',
+      listeners: [
+        {
+          name: 'https',
+          port: 8443,
+          protocol: 'HTTPS',
+          hostname: API,
+          tls: { mode: 'Terminate', options: { 'gateway.istio.io/tls-terminate-mode': mode } },
+        },
+      ],
+    },
+  })
+  const edge = { ...entry([NAMED]), namespace: 'edge', selector: labels }
+
+  beforeAll(async () => {
+    for (const crd of await gatewayApi()) await bed.b.kube.create(crd)
+    await bed.b.istiod.restart()
+    const front = { ...service('edge', 'api-istio', [{ name: 'https', port: 8443, targetPort: 8443 }]) }
+    gateway = await bed.b.pod({ namespace: 'edge', name: 'api-1', proxy: 'router', labels, wait: false })
+    const ports = [{ name: 'https', port: 8443, targetPort: 8443 }]
+    await bed.b.kube.apply(
+      { ...front, spec: { selector: labels, ports } },
+      endpointSlice('b', front, ports, [{ pod: 'api-1', address: gateway.address }]),
+      listener('ISTIO_MUTUAL'),
+    )
+  })
+
+  it('is pinned where its listener ends ISTIO_MUTUAL', async () => {
+    // There is no route behind it: 404 is who came in.
+    await until('the gateway to let local callers in', async () => (await at(API, pods.neighbour.spiffeId)).status === 404)
+    expect(await at(API, client)).toMatchObject({ accepted: false, alert: 48 })
+    await shop.make(accepting(edge))
+    await until('the client to be let in', async () => (await at(API, client)).status === 404)
+    expect(await at(API, stranger)).toMatchObject({ status: 403 })
+    expect(await at(API, pods.neighbour.spiffeId)).toMatchObject({ status: 404 })
+    expect((await shop.verdict('b')).proxies).toMatchObject({ total: 1, ready: 1 })
+  })
+
+  it('is refused where it asks for no certificate', async () => {
+    await shop.make([])
+    await bed.b.kube.apply(listener('ISTIO_SIMPLE'))
+    shop.write(accepting(edge))
+    expect((await shop.plan()).findings.find((finding) => finding.code === 'gateway-server')?.message).toContain('(ISTIO_SIMPLE)')
+  })
+})
+
+/** Its CustomResourceDefinitions, of the version that istiod was built with. */
+async function gatewayApi(): Promise<readonly KubeObject[]> {
+  const module = fileURLToPath(new URL('../testbed/istio', import.meta.url))
+  const root = (await run('go', ['list', '-m', '-f', '{{.Dir}}', 'sigs.k8s.io/gateway-api'], { cwd: module })).trim()
+  const folder = path.join(root, 'config/crd/standard')
+  return readdirSync(folder).flatMap((file) =>
+    parseAllDocuments(readFileSync(path.join(folder, file), 'utf8'))
+      .map((document) => document.toJS() as KubeObject | null)
+      .filter((object): object is KubeObject => object?.kind === 'CustomResourceDefinition'),
+  )
+}

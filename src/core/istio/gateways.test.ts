@@ -55,6 +55,7 @@ describe('a server of a gateway', () => {
 
   it.each([
     ['SIMPLE', 'asks no caller for a certificate'],
+    ['ISTIO_SIMPLE', 'asks no caller for a certificate'],
     ['OPTIONAL_MUTUAL', 'asks no caller for a certificate'],
     ['MUTUAL', 'roots of its own'],
     ['PASSTHROUGH', 'no place to pin'],

@@ -73,6 +73,7 @@ export function whatGatewaysDo(
 const REASONS: Readonly<Record<string, string>> = {
   '': 'takes plaintext: who calls there has no identity',
   SIMPLE: 'asks no caller for a certificate (SIMPLE): who calls there has no identity',
+  ISTIO_SIMPLE: 'asks no caller for a certificate (ISTIO_SIMPLE): who calls there has no identity',
   OPTIONAL_MUTUAL: 'asks no caller for a certificate (OPTIONAL_MUTUAL): who calls there may have no identity',
   MUTUAL: 'judges callers by roots of its own (MUTUAL), and not by identities of meshes',
   PASSTHROUGH: 'passes TLS through unread (PASSTHROUGH): no place to pin',
