@@ -80,7 +80,8 @@ async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest
   const wanted = {
     cluster: pod.env.CLUSTER_ID ?? 'Kubernetes',
     interesting: (proxy: { readonly namespace: string; readonly type: string }) =>
-      proxy.type !== 'ztunnel' && (proxy.type === 'router' || interest.everyProxy === true || interest.namespaces.includes(proxy.namespace)),
+      proxy.type !== 'ztunnel' &&
+      (proxy.type === 'router' || interest.everyProxy === true || interest.namespaces.includes(proxy.namespace)),
     readConfig: readProxyConfig,
   }
   const ask = <T>(question: (istiod: Debug) => Promise<T>): Promise<T> => travel((road) => question(debug(subject, road)))

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseTrustDomain } from '../spiffe/trust-domain.ts'
 import { inboundPatches, outboundPatch } from './pinned.ts'
