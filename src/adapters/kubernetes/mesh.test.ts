@@ -70,6 +70,7 @@ describe('observing a cluster', () => {
         'networking.istio.io/v1/destinationrules',
         'networking.istio.io/v1/serviceentries',
         'networking.istio.io/v1/gateways',
+        'gateway.networking.k8s.io/v1/gateways',
         'v1/configmaps app.kubernetes.io/managed-by=entente',
         'security.istio.io/v1/authorizationpolicies',
         'v1/namespaces/sample/services',
