@@ -7,7 +7,7 @@ import { noInbound } from '../core/istio/state.ts'
 import { ownerOf, sameContent, title } from '../core/manifest.ts'
 import type { Digest, Intent, Manifest, Mesh, Trust, Workloads } from '../core/model.ts'
 import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
-import { trackedBy } from '../core/tracked.ts'
+import { undoneBy } from '../core/tracked.ts'
 import { workloadsKey } from '../core/workloads.ts'
 
 export interface Denied {
@@ -48,7 +48,7 @@ async function deny(intent: Intent, at: Workloads, domain: TrustDomain, mesh: Me
       } as const
       await mesh.write({ ...step, ...(before === undefined ? {} : { before }), after }, { forceConflicts: true })
     }
-    return { policies: [after], findings: before === undefined ? [] : undoneBy(mesh, before) }
+    return { policies: [after], findings: before === undefined ? [] : undoneBy(mesh.member, before) }
   } catch (thrown) {
     if (!(thrown instanceof FederationError)) throw thrown
     return { policies: [], findings: [fromError(thrown)] }
@@ -62,17 +62,3 @@ const notOurs = (intent: Intent, object: Manifest): Finding =>
     `belongs to somebody else; ${acceptName({ namespace: '' })}… could not be written`,
     '',
   )
-
-/** A tool that applies from Git puts back what it knows. */
-export function undoneBy(mesh: Pick<Mesh, 'member'>, object: Manifest): readonly Finding[] {
-  const tool = trackedBy(object)
-  if (tool === undefined) return []
-  return [
-    warning(
-      'gitops-tracked',
-      `${mesh.member}: ${title(object)}`,
-      `${tool} tracks it, and puts back what Git says at its next sync`,
-      'commit federation.yaml and what entente render writes, now; or pause that tool',
-    ),
-  ]
-}

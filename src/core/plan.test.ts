@@ -481,6 +481,21 @@ describe('a root that is retired', () => {
   })
 })
 
+describe('an object that a GitOps tool tracks', () => {
+  it('is told where apply would write it by hand: the tool undoes that', () => {
+    const tracked = withObject(settled(), b, (objects) =>
+      objects.map((o) =>
+        o.kind === 'EnvoyFilter'
+          ? { ...o, spec: {}, metadata: { ...o.metadata, labels: { ...o.metadata.labels, 'kustomize.toolkit.fluxcd.io/name': 'trust' } } }
+          : o,
+      ),
+    )
+    const told = plan(intentsOf(), tracked, NOW).findings.filter((finding) => finding.code === 'gitops-tracked')
+    expect(told.map((finding) => finding.subject)).toEqual(['cluster-b: EnvoyFilter sample/entente-accept-app-server'])
+    expect(codes(plan(intentsOf(), settled(), NOW).findings)).not.toContain('gitops-tracked')
+  })
+})
+
 describe('a member delivered by Git', () => {
   const inGit = (intents: readonly Intent[]): readonly Intent[] =>
     intents.map((intent) => ({ ...intent, member: { ...intent.member, home: { directory: 'clusters/b' } } as Member }))

@@ -18,6 +18,7 @@ import { ownDomainsIn } from './own.ts'
 import { ownChain } from './own-chain.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
+import { undoneBy } from './tracked.ts'
 import { describeWorkloads } from './workloads.ts'
 import { differences, reasonOf } from './writes.ts'
 
@@ -157,11 +158,19 @@ function planMesh(
       ...unwritable,
       ...left,
       ...announcedRoots(intent, observation),
+      ...handMade(intent, objects, steps),
       ...swapped(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
       ...impactOf(intent, going, seen, [...current.values()]),
     ],
   }
+}
+
+/** Where Git delivers, the directory is written and nothing else; anywhere else a tool that tracks an object undoes us. */
+function handMade({ member }: Intent, objects: readonly Manifest[], steps: readonly Step[]): readonly Finding[] {
+  if (member.home?.directory !== undefined) return []
+  const touched = new Set(steps.flatMap(({ before }) => (before === undefined ? [] : [keyOf(before)])))
+  return objects.filter((object) => touched.has(keyOf(object))).flatMap((object) => undoneBy(member.name, object))
 }
 
 const canaryLeft = ({ member }: Intent, { of, at }: Canary): Finding =>

@@ -1,5 +1,7 @@
 /** Objects that a GitOps tool holds to what Git says: it undoes what anybody else writes. */
-import type { Manifest } from './model.ts'
+import { type Finding, warning } from './finding.ts'
+import { title } from './manifest.ts'
+import type { Manifest, MemberName } from './model.ts'
 
 /**
  * Who tracks an object, for people; undefined when nobody does, as far as its metadata tells. Argo CD marks by annotation
@@ -14,6 +16,20 @@ export function trackedBy({ metadata: { labels = {}, annotations = {} } }: Manif
   if (kustomization) return `the Flux Kustomization ${named(labels['kustomize.toolkit.fluxcd.io/namespace'], kustomization)}`
   const release = labels['helm.toolkit.fluxcd.io/name']
   return release ? `the Flux HelmRelease ${named(labels['helm.toolkit.fluxcd.io/namespace'], release)}` : undefined
+}
+
+/** What a hand-made write of a tracked object comes to. */
+export function undoneBy(member: MemberName, object: Manifest): readonly Finding[] {
+  const tool = trackedBy(object)
+  if (tool === undefined) return []
+  return [
+    warning(
+      'gitops-tracked',
+      `${member}: ${title(object)}`,
+      `${tool} tracks it, and puts back what Git says at its next sync`,
+      'commit federation.yaml and what entente render writes; or pause that tool',
+    ),
+  ]
 }
 
 const named = (namespace: string | undefined, name: string): string => (namespace === undefined ? name : `${namespace}/${name}`)
