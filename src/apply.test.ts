@@ -675,6 +675,16 @@ describe('roots in a file', () => {
     expect(world.elapsedMs() - begun).toBeGreaterThanOrEqual(95_000)
   })
 
+  it('come back where somebody removed them, though a new pod was refused for want of its file', async () => {
+    const [meshA, meshB] = meshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(mounted()), world)
+    meshB.objects = [...meshB.objects.filter((o) => o.metadata.name !== 'entente-trust'), pod('sample/young', { app: 'server', ...MOUNT })]
+    meshB.refuses = (proxy) => (proxy === 'young.sample' ? 'Invalid path: /etc/entente/trust/accept-app-server.json' : undefined)
+    expect((await run(intentsOf(mounted()), world)).findings).toEqual([])
+    expect(meshB.objects.some((o) => o.metadata.name === 'entente-trust')).toBe(true)
+  })
+
   it('a severed domain is gone without waiting for a kubelet', async () => {
     const [meshA, meshB] = meshes()
     const world = memoryWorld([meshA, meshB])

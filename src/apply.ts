@@ -20,6 +20,7 @@ import { type Inbound, type MeshState, noInbound } from './core/istio/state.ts'
 import { PHASES } from './core/istio/transition.ts'
 import { keyOf, ownerOf, title } from './core/manifest.ts'
 import type { Digest, Intent, Manifest, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
+import { goneFiles } from './core/mounts.ts'
 import { type Course, course, plan, type Seens, simulate } from './core/plan.ts'
 import { vacatedWide } from './core/wide.ts'
 
@@ -118,7 +119,9 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       const patient = steps.some(
         (step) => consent.steps.has(step.id) && (step.changes.some((change) => change.effect === 'widens') || reads(step)),
       )
-      const awaited = { mesh, own: going.author.own, phase, patient, delivery: { boundMs: boundMs(intent.member) } }
+      // What was refused for want of its file must not keep the file from coming back.
+      const mends = goneFiles(expected(going, observation, intent)).length > 0
+      const awaited = { mesh, own: going.author.own, phase, patient, mends, delivery: { boundMs: boundMs(intent.member) } }
       if (live && !settled && phase !== 'guard') {
         const late = await acknowledge(
           { ...awaited, state: expected(going, observation, intent), observation, baseline: [], due: [] },

@@ -32,6 +32,8 @@ export interface Awaited {
   readonly phase: Phase
   /** A proxy that nobody hears from holds up what widens; what only narrows never waits for the dead, nor on one that refused before. */
   readonly patient: boolean
+  /** A file that a filter reads is gone: who was refused on that account waits for this apply, and not it for them. */
+  readonly mends: boolean
   readonly delivery: Pick<Delivery, 'boundMs'>
   /** The workloads that go ahead of the others, if that is what is waited for. */
   readonly first?: readonly string[]
@@ -39,7 +41,7 @@ export interface Awaited {
 
 /** Waits until every proxy in reach holds what the phase is meant to leave; undefined once they do. */
 export async function acknowledge(
-  { mesh, state, own, observation, baseline, due, phase, patient, delivery, first }: Awaited,
+  { mesh, state, own, observation, baseline, due, phase, patient, mends, delivery, first }: Awaited,
   world: World,
 ): Promise<Refused | undefined> {
   const objects = observation.objects.ok ? observation.objects.value : []
@@ -67,7 +69,7 @@ export async function acknowledge(
           ),
         }
       }
-      const late = all.filter(({ state }) => state !== 'ready' && matters(state, phase, patient))
+      const late = all.filter(({ state }) => state !== 'ready' && !(mends && state === 'rejected') && matters(state, phase, patient))
       if (late.length === 0) {
         if (due.length > 0)
           world.tell({

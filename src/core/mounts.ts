@@ -152,22 +152,23 @@ function lacking(where: string, pods: readonly Manifest[], pinned: boolean): rea
   ]
 }
 
-/** A filter reads a file that is gone: those that have it loaded go on, and nobody else can start. */
+/** Files that a filter reads and that are gone, or say nothing: those that have them loaded go on, and nobody else can start. */
+export function goneFiles(state: MeshState): readonly { readonly at: Workloads; readonly file: RootsFile }[] {
+  return [
+    ...[...state.inbound.values()].map(({ at, file }) => ({ at, file })),
+    ...[...state.outbound.values()].flatMap(({ from, files }) => [...files.values()].map((file) => ({ at: from, file }))),
+  ].filter(({ file }) => file.read && file.roots.size === 0)
+}
+
 function missingFiles(member: MemberName, before: MeshState): readonly Finding[] {
-  const files = [
-    ...[...before.inbound.values()].map(({ at, file }) => ({ at, file })),
-    ...[...before.outbound.values()].flatMap(({ from, files }) => [...files.values()].map((file) => ({ at: from, file }))),
-  ]
-  return files
-    .filter(({ file }) => file.read && file.roots.size === 0)
-    .map(({ at, file }) =>
-      warning(
-        'file-missing',
-        `${member}: ${describeWorkloads(at)}`,
-        `${file.name} is in no ConfigMap of ${at.namespace}, and a filter reads it: running proxies keep the roots they had, and a new pod never becomes ready`,
-        'entente apply, at once; see who removed it',
-      ),
-    )
+  return goneFiles(before).map(({ at, file }) =>
+    warning(
+      'file-missing',
+      `${member}: ${describeWorkloads(at)}`,
+      `${file.name} is in no ConfigMap of ${at.namespace}, or says nothing, and a filter reads it: running proxies keep the roots they had, and a new pod never becomes ready`,
+      'entente apply, at once; see who removed it',
+    ),
+  )
 }
 
 const names = (pods: readonly Manifest[]): string => {
