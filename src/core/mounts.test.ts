@@ -55,6 +55,22 @@ describe('pods of a mounted scope', () => {
   })
 })
 
+describe('a file that somebody removed', () => {
+  it('is mended, too, where its scope becomes a pinned one: nobody is cut off before the filter goes', () => {
+    const left = render(mounted).filter((o) => o.metadata.name !== 'entente-trust')
+    expect(
+      planned(pinned, [...left, server('new', MOUNTED)]).steps.map(
+        (s) => `${s.phase} ${s.after === undefined ? 'remove' : 'write'} ${(s.after ?? s.before)?.metadata.name}`,
+      ),
+    ).toEqual([
+      'open write entente-trust',
+      'open write entente-accept-app-server',
+      'close remove entente-accept-app-server-mounted',
+      'clean remove entente-trust',
+    ])
+  })
+})
+
 describe('a pinned filter, once its scope is mounted,', () => {
   const left = (pods: readonly Manifest[]) => {
     const { steps } = planned(mounted, [...render(pinned), ...pods])

@@ -13,7 +13,8 @@ export function stageFile(b: Part, a: Part, phase: Phase): RootsFile {
   if (b.file === NO_FILE && a.file === NO_FILE) return NO_FILE
   const volumes = [...new Set([...b.file.volumes, ...a.file.volumes])].sort()
   const made = stageRoots(b, a, phase)
-  return settle({ ...made, name: a.file.name || b.file.name, volumes }, a.file, b.file)
+  const standsIn = volumes.length === 0 && made.roots.size > 0 ? [0] : volumes
+  return settle({ ...made, name: a.file.name || b.file.name, volumes: standsIn }, a.file, b.file)
 }
 
 function stageRoots(b: Part, a: Part, phase: Phase): Pick<RootsFile, 'roots' | 'read'> {
@@ -22,7 +23,10 @@ function stageRoots(b: Part, a: Part, phase: Phase): Pick<RootsFile, 'roots' | '
     // Who is to read it judges by what is inside the filter until then: nothing of that may go before its gate says so.
     return a.file.read ? { roots: unionRoots(b.roots, a.file.roots), read: phase === 'open' } : b.file
   }
-  return phase === 'guard' ? b.file : { roots: unionRoots(b.file.roots, a.file.roots), read: true }
+  if (phase === 'guard') return b.file
+  // Whoever reads it goes on with what it had, if it is gone: until the filter goes, it says what comes after.
+  const then = b.file.roots.size === 0 && !a.file.read ? a.roots : a.file.roots
+  return { roots: unionRoots(b.file.roots, then), read: true }
 }
 
 /** The very `a` or `b` where it is no different: what is printed once need not be printed again. */
