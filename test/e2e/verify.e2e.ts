@@ -10,6 +10,7 @@ import { createRoot } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
+import { knowsServers } from './remote.ts'
 import { aReaches, BOTH, bAccepts, expectCode, HOST, MEMBERS, ours, Shop } from './shop.ts'
 
 let bed: Bed
@@ -74,13 +75,7 @@ const REMOTE: Reference = { apiVersion: 'v1', kind: 'Secret', namespace: 'istio-
  */
 async function rejoin(): Promise<void> {
   await bed.join(['a'])
-  let times = 0
-  await until('the client to expect the server of b', async () => {
-    times += 1
-    await bed.b.kubectl(['-n', 'sample', 'label', 'endpointslice', 'server-1', `told=${times}`, '--overwrite'])
-    await sleep(500)
-    return (await pods.client.admin('/config_dump?resource=dynamic_active_clusters')).includes(pods.server.spiffeId)
-  })
+  await knowsServers(bed, pods)
 }
 
 /** As istio-reader, but for ConfigMaps: older installations of it may not read them. */
