@@ -2,5 +2,10 @@ import { defineConfig } from 'vitest/config'
 
 /** `npm test`: Node only, quick. What needs root, Go, Python or openssl is in vitest.e2e.config.ts. */
 export default defineConfig({
-  test: { reporters: ['default', './scripts/closing-line.ts'], include: ['src/**/*.test.ts', 'test/support/**/*.test.ts'] },
+  test: {
+    reporters: ['default', './scripts/closing-line.ts'],
+    include: ['src/**/*.test.ts', 'test/support/**/*.test.ts'],
+    // A hang, not slowness: machines are shared.
+    testTimeout: 60_000,
+  },
 })
