@@ -5,6 +5,7 @@ import { FederationError } from '../core/errors.ts'
 import { type Problem, parseFederation } from '../core/federation.ts'
 import type { Federation, Severed } from '../core/model.ts'
 import { readIfThere, writeAtomically } from './files.ts'
+import { tooDeepAt } from './yaml/depth.ts'
 
 const MAX_BYTES = 4 * 1024 * 1024
 
@@ -57,6 +58,7 @@ async function readText(path: string): Promise<string> {
 }
 
 function parseYaml(path: string, text: string): { readonly document: Document.Parsed; readonly lines: LineCounter } {
+  if (tooDeepAt(text) !== undefined) throw invalid(path, [`${path}: is nested too deeply`])
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
   const [first] = document.errors

@@ -6,6 +6,7 @@ import { FederationError } from '../../core/errors.ts'
 import { at, keyOf, list, strings, text, title } from '../../core/manifest.ts'
 import type { Manifest } from '../../core/model.ts'
 import { limit } from '../limit.ts'
+import { tooDeepAt } from '../yaml/depth.ts'
 
 const MAX_BYTES = 1024 * 1024
 const MAX_FILES = 20_000
@@ -113,6 +114,7 @@ async function readObjects(path: string, parsed: Parsed): Promise<readonly Manif
  * @throws FederationError file-unreadable, naming the line
  */
 export function parseManifests(path: string, source: string): readonly Manifest[] {
+  if (tooDeepAt(source) !== undefined) throw unreadable(path, 'is nested too deeply')
   const lines = new LineCounter()
   const documents = parseAllDocuments(source, { version: '1.1', lineCounter: lines })
   return Array.from(documents).flatMap((document) => {

@@ -8,6 +8,7 @@ import { FederationError } from '../../core/errors.ts'
 import { isMeshConfig } from '../../core/istio/mesh-wide.ts'
 import { at, list, text } from '../../core/manifest.ts'
 import { parseTrustDomain, type TrustDomain } from '../../core/spiffe/trust-domain.ts'
+import { tooDeepAt } from '../yaml/depth.ts'
 import type { KubeClient } from './client.ts'
 import type { IstiodPod } from './pods.ts'
 import { CONFIG_MAP } from './resources.ts'
@@ -61,6 +62,7 @@ export function parseMeshConfig(subject: string, texts: readonly string[]): Mesh
 }
 
 function layer(subject: string, source: string): unknown {
+  if (tooDeepAt(source) !== undefined) throw unreadable(subject, 'it is nested too deeply')
   let value: unknown
   try {
     value = parse(source, { version: '1.1', schema: 'yaml-1.1', maxAliasCount: 100, logLevel: 'error' })

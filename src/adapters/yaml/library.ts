@@ -1,5 +1,7 @@
 /** YAML by the library: all of it, slowly. As Kubernetes reads it: YAML 1.1, timestamps stay text, the last of two equal keys counts. */
+
 import { type Document, isAlias, isMap, isScalar, isSeq, type ParseOptions, parse, parseAllDocuments, type SchemaOptions } from 'yaml'
+import { tooDeepAt } from './depth.ts'
 
 const OPTIONS: ParseOptions & SchemaOptions & { version: '1.1'; logLevel: 'error' } = {
   version: '1.1',
@@ -62,29 +64,6 @@ function resultOf(document: Document.Parsed): LibraryDocument {
     return { value: undefined, document, fault: { message, offset: document.range[0] } }
   }
 }
-
-const MAX_DEPTH = 500
-
-/**
- * The library goes down one call for each level. Where that meets the end of the stack, V8 may not throw but end the
- * process (a regular expression that is compiled there), so that depth is bounded before: by indentation, by `- - -`,
- * and by brackets, also those in text.
- */
-function tooDeepAt(text: string): number | undefined {
-  const [indented] = text.matchAll(new RegExp(`^(?: {${2 * MAX_DEPTH}}|(?:[ \\t]*[-?:][ \\t]){${MAX_DEPTH}})`, 'gm'))
-  if (indented !== undefined) return indented.index
-  let depth = 0
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i)
-    if (c === OPEN_BRACKET || c === OPEN_BRACE) {
-      if (++depth > MAX_DEPTH) return i
-    } else if (depth > 0 && (c === OPEN_BRACKET + 2 || c === OPEN_BRACE + 2)) depth--
-  }
-  return undefined
-}
-
-const OPEN_BRACKET = 91
-const OPEN_BRACE = 123
 
 const firstLine = (message: string): string => (message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')
 

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest'
+import { parseManifests } from '../directory/tree.ts'
+import { parseMeshConfig } from '../kubernetes/mesh-config.ts'
+import { tooDeepAt } from './depth.ts'
+
+const DEEP = [
+  { what: 'sequences in a line', text: '- '.repeat(100_000) },
+  { what: 'brackets', text: '['.repeat(100_000) },
+  { what: 'braces', text: '{a: '.repeat(100_000) },
+  { what: 'indentation', text: Array.from({ length: 1_200 }, (_, i) => `${' '.repeat(i)}a:`).join('\n') },
+]
+
+describe('YAML that is nested beyond all use', () => {
+  it.each(DEEP)('by $what is told before it is read', ({ text }) => {
+    expect(tooDeepAt(text)).toBeDefined()
+    expect(() => parseMeshConfig('cluster-a', [text])).toThrow(/nested too deeply/)
+    expect(() => parseManifests('x.yaml', text)).toThrow(/nested too deeply/)
+  })
+
+  it('is not what people write', () => {
+    expect(tooDeepAt('a:\n  - b: [c, {d: e}]\n')).toBeUndefined()
+  })
+})

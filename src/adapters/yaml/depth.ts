@@ -1,0 +1,24 @@
+/** How deep YAML may be nested before it is given to the library that reads it. */
+
+const MAX_DEPTH = 500
+
+/**
+ * The library goes down one call for each level. Where that meets the end of the stack, V8 may not throw but end the
+ * process (a regular expression that is compiled there), so that depth is bounded before: by indentation, by `- - -`,
+ * and by brackets, also those in text.
+ */
+export function tooDeepAt(text: string): number | undefined {
+  const [indented] = text.matchAll(new RegExp(`^(?: {${2 * MAX_DEPTH}}|(?:[ \\t]*[-?:][ \\t]){${MAX_DEPTH}})`, 'gm'))
+  if (indented !== undefined) return indented.index
+  let depth = 0
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c === OPEN_BRACKET || c === OPEN_BRACE) {
+      if (++depth > MAX_DEPTH) return i
+    } else if (depth > 0 && (c === OPEN_BRACKET + 2 || c === OPEN_BRACE + 2)) depth--
+  }
+  return undefined
+}
+
+const OPEN_BRACKET = 91
+const OPEN_BRACE = 123
