@@ -11,6 +11,7 @@ import type { Digest, Gate, Member, Plan, Step } from '../../core/model.ts'
 import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation } from '../../core/rotation.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
+import type { Fingerprint } from '../../core/x509/anchor.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, painter, planText } from '../text.ts'
 import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
@@ -93,7 +94,9 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
   const before = approvedOf(workspace, member)
   if (options.bundle === undefined && member.home?.context === undefined) return
   const { bundle: offered, source } = await offerOf(member, options, before, io)
-  const known = new Set(before.anchors.map((anchor) => anchor.fingerprint))
+  // What was approved once and left out since was retired: an owner who still lists it does not bring it back so.
+  const retired = options.bundle === undefined ? everApproved(workspace, member.trustDomain) : []
+  const known = new Set([...retired, ...before.anchors.map((anchor) => anchor.fingerprint)])
   const added = offered.anchors.filter((anchor) => !known.has(anchor.fingerprint))
   // A file says what its owner wants, roots that are to go included; a cluster says what it announces.
   const anchors = options.bundle === undefined ? [...before.anchors, ...added] : offered.anchors
@@ -110,6 +113,9 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
       io,
     )
 }
+
+const everApproved = ({ record }: Workspace, domain: TrustDomain): readonly Fingerprint[] =>
+  record.flatMap((entry) => (entry.action === 'approve' && entry.trustDomain === domain ? entry.roots : []))
 
 const nextSequence = (before: Bundle, offered: Bundle): bigint => {
   const next = (before.sequence ?? 0n) + 1n

@@ -1,0 +1,107 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { A, acceptEntry, authority, B, C } from '../../../test/support/federations.ts'
+import { inDirectories, type TestWorkspace, workspace } from '../../../test/support/workspace.ts'
+import { openRecord } from '../workspace.ts'
+import { type RotateOptions, run as rotate } from './rotate.ts'
+
+const [a, b, oldC, newC] = await Promise.all([authority(A), authority(B), authority(C, 'old'), authority(C, 'new')])
+const bundles = [a, b, oldC].map(({ bundle }) => bundle)
+/** c is another owner's: all that is known of it is the file it sends. */
+const withPartner = inDirectories((s) => {
+  s.members.push({ name: 'cluster-c', trustDomain: C })
+  s.trust.push({
+    truster: 'cluster-b',
+    trusted: 'cluster-c',
+    distribution: 'pinned',
+    accept: [acceptEntry({ callers: [`${C}/ns/x/sa/y`] })],
+  })
+})
+const base = { member: 'cluster-c', yes: true, output: 'json', reason: 'yearly' } as const
+type Told = {
+  readonly phase: string
+  readonly leaving: readonly string[]
+  readonly gates: readonly { readonly needs: string; readonly waitingFor: readonly string[] }[]
+}
+
+async function run(w: TestWorkspace, more: Partial<RotateOptions> = {}): Promise<{ readonly code: number; readonly told: Told }> {
+  const code = await rotate({ ...base, file: w.file, ...more }, w.io)
+  return { code, told: JSON.parse(w.printed.at(-1) ?? '') as Told }
+}
+const offer = async (w: TestWorkspace, ...of: readonly (typeof oldC)[]): Promise<Partial<RotateOptions>> => {
+  const bundle = join(w.directory, 'offer.pem')
+  await writeFile(bundle, of.map((ca) => ca.root.pem).join(''))
+  return { bundle, fingerprint: of.map((ca) => ca.root.anchor.fingerprint) }
+}
+const actions = async (w: TestWorkspace) => (await (await openRecord(w.directory)).entries()).map((entry) => entry.action)
+const approved = async (w: TestWorkspace): Promise<number> =>
+  (JSON.parse(await readFile(join(w.directory, `bundles/${C}.json`), 'utf8')) as { keys: unknown[] }).keys.length
+
+describe('rotate, for a mesh of another owner', () => {
+  it('accepts the bundle that its owner sends, with the new root to stay', async () => {
+    await using w = await workspace(withPartner, ...bundles)
+    const { code, told } = await run(w, await offer(w, oldC, newC))
+    expect([code, told.phase, told.leaving]).toEqual([0, 'introducing', [oldC.root.anchor.fingerprint]])
+    expect(told.gates.map(({ needs }) => needs)).toEqual(['held', 'unused'])
+    expect(told.gates[1]?.waitingFor).toEqual(['a bundle of cluster-c without it'])
+    expect(await actions(w)).toEqual(expect.arrayContaining(['rotate']))
+    expect(await approved(w)).toBe(2)
+  })
+
+  it('changes nothing without the fingerprints', async () => {
+    await using w = await workspace(withPartner, ...bundles)
+    const { fingerprint: _, ...unnamed } = await offer(w, oldC, newC)
+    await expect(run(w, unnamed)).rejects.toThrow(expect.objectContaining({ code: 'fingerprint-mismatch' }))
+    expect(await approved(w)).toBe(1)
+  })
+
+  it('goes back with --abort: what was to leave stays', async () => {
+    await using w = await workspace(withPartner, ...bundles)
+    await run(w, await offer(w, oldC, newC))
+    const { told } = await run(w, { abort: true })
+    expect(told.leaving).toEqual([newC.root.anchor.fingerprint])
+  })
+
+  it('takes the old root out when their bundle has lost it, behind its gate', async () => {
+    await using w = await workspace(withPartner, ...bundles)
+    await run(w, await offer(w, oldC, newC))
+    const { told } = await run(w, await offer(w, newC))
+    expect(told.phase).toBe('steady')
+    expect(await approved(w)).toBe(1)
+  })
+})
+
+describe('rotate', () => {
+  it.each([
+    { what: 'no reason', more: { reason: ' ' }, code: 'usage' },
+    { what: 'nothing to go back from', more: { abort: true }, code: 'usage' },
+    { what: 'a look that would change something', more: { status: true, abort: true }, code: 'usage' },
+    { what: 'a member that is none', more: { member: 'cluster-x' }, code: 'usage' },
+  ])('is refused for $what, and changes nothing', async ({ more, code }) => {
+    await using w = await workspace(withPartner, ...bundles)
+    const before = await actions(w)
+    await expect(run(w, more)).rejects.toThrow(expect.objectContaining({ code }))
+    expect(await actions(w)).toEqual(before)
+  })
+
+  it('says what it could not reach, and changes nothing', async () => {
+    const dead = inDirectories((s) => Object.assign(s.members[0] as object, { cluster: { context: 'nowhere' } }))
+    await using w = await workspace(dead, ...bundles.slice(0, 2))
+    const kubeconfig = join(w.directory, 'kubeconfig')
+    const server = { cluster: { server: 'https://127.0.0.1:1' }, name: 'x' }
+    await writeFile(
+      kubeconfig,
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        clusters: [server],
+        users: [{ name: 'x', user: {} }],
+        contexts: [{ name: 'nowhere', context: { cluster: 'x', user: 'x' } }],
+      }),
+    )
+    const before = await actions(w)
+    await expect(run(w, { member: 'cluster-a', kubeconfig })).rejects.toThrow(expect.objectContaining({ code: 'cluster-unreachable' }))
+    expect(await actions(w)).toEqual(before)
+  })
+})
