@@ -10,6 +10,7 @@ import { createLeaf, type Identity, type MeshCa } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { call } from '../testbed/traffic.ts'
+import { Restarts } from './remote.ts'
 import { aReaches, bAccepts, expectCode, MEMBERS, ours, Shop } from './shop.ts'
 
 const PINNED = [bAccepts(), aReaches()]
@@ -41,6 +42,7 @@ let client: Pod
 let neighbour: Pod
 /** In B, in the scope: without the mount at first. */
 let servers: Deployment
+let restarts: Restarts
 
 beforeAll(async () => {
   bed = await Bed.up({ leafTtl: '30s', progress: (line) => console.log(line) })
@@ -53,6 +55,7 @@ beforeAll(async () => {
   ])
   await Promise.all([client, neighbour].map((pod) => pod.knows('server.sample')))
   await bed.b.kube.apply(http2)
+  restarts = new Restarts(bed, { client, server: { spiffeId: 'spiffe://cluster-b.example/ns/sample/sa/server' } })
   shop = await Shop.open(bed)
   write(PINNED)
   expectCode(await shop.apply(), 0)
@@ -128,7 +131,7 @@ class Traffic {
       Promise.all(this.#loads.map((running) => running.stop())),
       ...this.#impostors.map((attempts) => attempts.stop()),
     ])
-    expect(loads.map(({ failures }) => failures.slice(0, 3))).toEqual([[], []])
+    expect(loads.map(({ failures }) => restarts.counted(failures).slice(0, 3))).toEqual([[], []])
     expect(Math.min(...loads.map(({ total }) => total))).toBeGreaterThan(50)
     expect(this.#impostors.map(({ accepted }) => accepted)).toEqual([0, 0])
     expect(Math.min(...this.#impostors.map(({ tried }) => tried))).toBeGreaterThan(10)
@@ -206,7 +209,7 @@ describe('roots are added, switched to and removed, of the other mesh and of our
   let next: { readonly a: MeshCa; readonly b: MeshCa }
 
   it('both meshes announce a new root, and all hold old and new', async () => {
-    const [a, b] = await Promise.all([bed.a.addRoot(), bed.b.addRoot()])
+    const [a, b] = await restarts.during(() => Promise.all([bed.a.addRoot(), bed.b.addRoot()]))
     next = { a, b }
     for (const member of ['cluster-a', 'cluster-b']) expectCode(await shop.run('approve', member, '--yes', '--reason', 'e2e'), 0)
     expectCode(await shop.apply(), 0)
@@ -217,9 +220,9 @@ describe('roots are added, switched to and removed, of the other mesh and of our
 
   it('their CAs switch, and the old roots go once nothing is under them', async () => {
     const old = { a: bed.a.istiod.ca, b: bed.b.istiod.ca }
-    await Promise.all([bed.a.newRoot(next.a, [old.a]), bed.b.newRoot(next.b, [old.b])])
+    await restarts.during(() => Promise.all([bed.a.newRoot(next.a, [old.a]), bed.b.newRoot(next.b, [old.b])]))
     await rotated('retire')
-    await Promise.all([bed.a.newRoot(next.a), bed.b.newRoot(next.b)])
+    await restarts.during(() => Promise.all([bed.a.newRoot(next.a), bed.b.newRoot(next.b)]))
     await rotated('steady')
     for (const leaf of [await signed(old.a, client.spiffeId), await signed(old.b, neighbour.spiffeId)])
       for (const { address } of servers.pods) expect(await handshake(address, leaf)).toMatchObject({ accepted: false })
@@ -252,7 +255,7 @@ describe('a kubelet that does not come by', () => {
 
   it('is told by apply --nudge to come now', async () => {
     bed.setKubelet({ syncMs: 600_000 })
-    const next = await bed.a.addRoot()
+    const next = await restarts.during(() => bed.a.addRoot())
     expectCode(await shop.run('approve', 'cluster-a', '--yes', '--reason', 'e2e'), 0)
     expectCode(await shop.apply('--nudge'), 0)
     const leaf = await signed(next, client.spiffeId)

@@ -4,11 +4,17 @@
  * as `servers-refused`, and tests put it right.
  */
 import type { Bed } from '../testbed/bed.ts'
+import type { Sample } from '../testbed/load.ts'
+import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
-import type { Walkthrough } from '../testbed/topology.ts'
+
+export interface Ends {
+  readonly client: Pod
+  readonly server: Pick<Pod, 'spiffeId'>
+}
 
 /** Waits until A's client expects B's server for what it is. @returns whether that had to be put right */
-export async function knowsServers(bed: Bed, { client, server }: Pick<Walkthrough, 'client' | 'server'>): Promise<boolean> {
+export async function knowsServers(bed: Bed, { client, server }: Ends): Promise<boolean> {
   const right = async () => (await client.admin('/config_dump?resource=dynamic_active_clusters')).includes(server.spiffeId)
   const byItself = await until('A to expect the server of b', right, 5_000).catch(() => false)
   if (byItself) return false
@@ -19,4 +25,27 @@ export async function knowsServers(bed: Bed, { client, server }: Pick<Walkthroug
     return until('it', right, 1_000).catch(() => false)
   })
   return true
+}
+
+/** Restarts of istiods under load: what failed because one came back wrong is not the doing of what is tested. */
+export class Restarts {
+  readonly #wrong: (readonly [number, number])[] = []
+  readonly #bed: Bed
+  readonly #ends: Ends
+
+  constructor(bed: Bed, ends: Ends) {
+    this.#bed = bed
+    this.#ends = ends
+  }
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    const began = Date.now()
+    const done = await work()
+    if (await knowsServers(this.#bed, this.#ends)) this.#wrong.push([began, Date.now() + 1_000])
+    return done
+  }
+
+  counted(failures: readonly Sample[]): readonly Sample[] {
+    return failures.filter(({ at }) => !this.#wrong.some(([from, to]) => at >= from && at <= to))
+  }
 }

@@ -9,7 +9,7 @@ import type { MeshCa } from '../testbed/pki.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call, raw } from '../testbed/traffic.ts'
-import { knowsServers } from './remote.ts'
+import { Restarts } from './remote.ts'
 import { BOTH, codes, expectCode, ours, Shop } from './shop.ts'
 
 // A leaf's minute, and the two by which istiod dates certificates back.
@@ -19,6 +19,7 @@ let bed: Bed
 let pods: Walkthrough
 let shop: Shop
 let flows: readonly Load[]
+let restarts: Restarts
 
 beforeAll(async () => {
   bed = await Bed.up({ leafTtl: '1m', progress: (line) => console.log(line) })
@@ -26,6 +27,7 @@ beforeAll(async () => {
   const echo = await bed.a.pod({ namespace: 'sample', name: 'echo' })
   await bed.service('sample', 'echo', [echo])
   await pods.client.knows('echo.sample')
+  restarts = new Restarts(bed, pods)
   shop = await Shop.open(bed, BOTH)
   expectCode(await shop.apply(), 0)
   // 25 a second: from A to B, inside B, inside A.
@@ -64,15 +66,6 @@ const filtersHold = async (root: string): Promise<boolean> => {
   )
 }
 
-/** Times in which A's proxies refused B's servers on account of an istiod that came back wrong (remote.ts). */
-const excused: (readonly [number, number])[] = []
-
-async function restarting(work: () => Promise<unknown>): Promise<void> {
-  const began = Date.now()
-  await work()
-  if (await knowsServers(bed, pods)) excused.push([began, Date.now() + 1_000])
-}
-
 describe('a rotation of both roots', () => {
   it('has nothing to do before an owner announces a root', async () => {
     expect(await look('cluster-a')).toMatchObject({ phase: 'steady', leaving: [], findings: [] })
@@ -81,7 +74,7 @@ describe('a rotation of both roots', () => {
   })
 
   it('introduces the new ones beside the old ones', async () => {
-    await restarting(async () => {
+    await restarts.during(async () => {
       ;[cas.newA, cas.newB] = await Promise.all([bed.a.addRoot(), bed.b.addRoot()])
     })
     expect(codes((await look('cluster-b')).findings as never)).toContain('own-root-unknown')
@@ -130,7 +123,7 @@ describe('a rotation of both roots', () => {
   })
 
   it('sees the switch of both CAs, and waits for the leaves from before', async () => {
-    await restarting(() => Promise.all([bed.a.newRoot(cas.newA, [cas.oldA]), bed.b.newRoot(cas.newB, [cas.oldB])]))
+    await restarts.during(() => Promise.all([bed.a.newRoot(cas.newA, [cas.oldA]), bed.b.newRoot(cas.newB, [cas.oldB])]))
     for (const [member, ca] of [
       ['cluster-a', cas.newA],
       ['cluster-b', cas.newB],
@@ -148,7 +141,7 @@ describe('a rotation of both roots', () => {
     expectCode(await reaches('cluster-a', 'retire'), 0)
     expectCode(await reaches('cluster-b', 'retire'), 0)
     expect(waiting(await look('cluster-b'))).toMatch(/own workloads still accept it/)
-    await restarting(() => Promise.all([bed.a.newRoot(cas.newA), bed.b.newRoot(cas.newB)]))
+    await restarts.during(() => Promise.all([bed.a.newRoot(cas.newA), bed.b.newRoot(cas.newB)]))
     // Their istiods have started again, and show a certificate that is younger.
     expectCode(await rotate('cluster-a', '--wait', 'steady'), 0)
     expectCode(await rotate('cluster-b', '--wait', 'steady'), 0)
@@ -158,7 +151,7 @@ describe('a rotation of both roots', () => {
 
   it('cost nobody a request', async () => {
     const told = await Promise.all(flows.map((flow) => flow.stop()))
-    const counted = told.map(({ failures }) => failures.filter(({ at }) => !excused.some(([from, to]) => at >= from && at <= to)))
+    const counted = told.map(({ failures }) => restarts.counted(failures))
     expect(counted.map((failures) => failures.slice(0, 3))).toEqual([[], [], []])
     expect(Math.min(...told.map(({ total }) => total))).toBeGreaterThan(1000)
   })
@@ -179,7 +172,7 @@ describe('a rotation of both roots', () => {
 
 describe('a root that is swapped without overlap', () => {
   it('is found, explained, and the way back that is printed works', async () => {
-    await restarting(() => bed.b.newRoot())
+    await restarts.during(() => bed.b.newRoot())
     const { code, findings } = await shop.plan()
     expect(code).toBe(1)
     const found = findings.find((finding) => finding.code === 'root-swapped')
