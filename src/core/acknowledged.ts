@@ -92,7 +92,7 @@ export function standings(
     for (const { proxy, config } of proxies) {
       const domains = [...new Set([...wide.roots.keys(), ...wide.callers.keys()])].filter((domain) => only === undefined || domain === only)
       const found =
-        config === undefined || config.inbound.length === 0
+        config === undefined || !config.inbound.some((chain) => chain.tls === 'mutual')
           ? []
           : [
               ...judgeWide(wide, config, proxy, own, only),

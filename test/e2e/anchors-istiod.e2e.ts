@@ -44,7 +44,7 @@ describe('istiod', () => {
   )('does not start with $name', async ({ text: file }) => {
     const { verdict, findings } = inspect(Buffer.from(file), { now: NOW })
     expect(verdict === 'reject' || findings.length > 0).toBe(true)
-    await expect(startWith([file])).rejects.toThrow(/istiod b ended/)
+    await expect(startWith([file])).rejects.toThrow(/istiod-b ended/)
   })
 
   it('starts again without it', async () => {

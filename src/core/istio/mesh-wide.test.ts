@@ -170,6 +170,8 @@ describe('a trust that reaches the whole mesh', () => {
     expect(stand(config([A]))).toBe('ready')
     expect(stand(config([]))).toBe('lagging')
     expect(stand(config([A, C]))).toBe('lagging')
+    // A gateway that passes TLS through checks nobody.
+    expect(stand({ inbound: [{ name: 'x', tls: 'none', hosts: ['*.local'], sanPrefixes: [] }], outbound: [], denies: [] })).toBe('ready')
     expect(stand(config([A], []))).toBe('lagging')
     expect(
       standings(
