@@ -1,11 +1,12 @@
 /** What expires within 60 days, and what stops then: told more loudly at 30 and at 7. */
 import { type Finding, info, type Severity } from './finding.ts'
-import type { Federation, Intent, Member, MemberName } from './model.ts'
+import type { Federation, Intent, Member } from './model.ts'
 import type { Seens } from './plan.ts'
+import { presentedBy } from './presented.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { describeWorkloads } from './workloads.ts'
 import type { Anchor } from './x509/anchor.ts'
-import { type Certificate, readCertificate } from './x509/certificate.ts'
+import { type Certificate, certificateIn } from './x509/certificate.ts'
 import { anchorOf } from './x509/chain.ts'
 
 const DAY_MS = 86_400_000
@@ -33,9 +34,9 @@ interface Expiring {
 export function expiring(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): readonly Finding[] {
   const roots = rootsOf(federation, wanted)
     .filter(({ anchor }) => daysLeft(anchor.notAfter, now) !== undefined)
-    .map((root) => rootFinding(root, useOf(root, chainOf(root.member.name, seen), now), now))
+    .map((root) => rootFinding(root, useOf(root, presentedBy(seen.get(root.member.name)), now), now))
   const chains = [...federation.members.values()].flatMap((member) =>
-    intermediates(chainOf(member.name, seen)).flatMap((certificate) =>
+    intermediates(presentedBy(seen.get(member.name))).flatMap((certificate) =>
       intermediateFinding(member, certificate, stopsOf(member, wanted), now),
     ),
   )
@@ -69,11 +70,6 @@ function stopsOf(member: Member, wanted: readonly Intent[]): readonly string[] {
       ]),
   )
   return [`every call inside ${member.name}`, ...new Set(foreign)]
-}
-
-function chainOf(name: MemberName, seen: Seens): readonly Uint8Array[] | undefined {
-  const istio = seen.get(name)?.istio
-  return istio?.ok === true && istio.value.presented.ok ? istio.value.presented.value : undefined
 }
 
 function useOf({ anchor, anchors }: Expiring, chain: readonly Uint8Array[] | undefined, now: Date): Use {
@@ -110,12 +106,8 @@ const renew = (member: Member): string =>
 /** The CAs that a mesh presents above its leaf, roots left out: those are approved, and judged above. */
 function intermediates(chain: readonly Uint8Array[] | undefined): readonly Certificate[] {
   return (chain ?? []).slice(1).flatMap((der) => {
-    try {
-      const certificate = readCertificate(der)
-      return certificate.isCA && !certificate.selfIssued ? [certificate] : []
-    } catch {
-      return []
-    }
+    const certificate = certificateIn(der)
+    return certificate?.isCA === true && !certificate.selfIssued ? [certificate] : []
   })
 }
 

@@ -1,5 +1,5 @@
 /** How long workload certificates live at most: what has to pass before a root that signed them is out of use. */
-import { at, list, text } from './manifest.ts'
+import { proxiesIn, settingOf } from './istio/pods.ts'
 import type { Manifest, Observation } from './model.ts'
 import { readCertificate } from './x509/certificate.ts'
 
@@ -35,11 +35,9 @@ function givenUnasked(seen: Observation | undefined): readonly LeafLife[] {
 
 /** Undefined for a pod without a proxy of Istio's. */
 function lifeIn(pod: Manifest): LeafLife | undefined {
-  const containers = [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))]
-  const proxy = containers.find((container) => at(container, 'name') === 'istio-proxy')
+  const [proxy] = proxiesIn(pod)
   if (proxy === undefined) return undefined
-  const set = list(at(proxy, 'env')).find((variable) => at(variable, 'name') === 'SECRET_TTL')
-  return asked(text(at(set, 'value')), `${pod.metadata.namespace}/${pod.metadata.name}`) ?? DEFAULT
+  return asked(settingOf(proxy, 'SECRET_TTL'), `${pod.metadata.namespace}/${pod.metadata.name}`) ?? DEFAULT
 }
 
 const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 }

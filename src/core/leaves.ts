@@ -5,9 +5,10 @@ import { proxyOf } from './istio/pods.ts'
 import { longestLeaf } from './leaf-life.ts'
 import type { Intent, Leaf, Manifest, MemberName, Observation, Seen } from './model.ts'
 import type { Seens } from './plan.ts'
+import { presentedBy } from './presented.ts'
 import { drained } from './retirement.ts'
 import { type Fingerprint, fingerprintOf } from './x509/anchor.ts'
-import { readCertificate } from './x509/certificate.ts'
+import { certificateIn } from './x509/certificate.ts'
 import { anchorOf } from './x509/chain.ts'
 
 /** One workload certificate, judged. */
@@ -54,7 +55,7 @@ function judge(
 ): { readonly view?: LeafView; readonly findings: readonly Finding[] } {
   const { name, trustDomain } = intent.member
   const [leaf, issuer] = chain
-  const certificate = leaf === undefined ? undefined : readOr(leaf)
+  const certificate = leaf === undefined ? undefined : certificateIn(leaf)
   if (certificate === undefined) return { findings: [error('leaf-unseen', `${name}: ${proxy}`, 'its certificate could not be read', '')] }
   const { anchor, reason } = anchorOf(chain, intent.own?.anchors ?? [], now)
   const view: LeafView = {
@@ -80,14 +81,6 @@ function judge(
   return { view, findings }
 }
 
-function readOr(der: Uint8Array): ReturnType<typeof readCertificate> | undefined {
-  try {
-    return readCertificate(der)
-  } catch {
-    return undefined
-  }
-}
-
 /** One finding for what was in the way of several. */
 function unseen(name: MemberName, answers: ReadonlyMap<string, Seen<Leaf>>): readonly Finding[] {
   const failed = new Map<string, { readonly proxies: string[]; readonly error: Finding }>()
@@ -111,11 +104,11 @@ function unseen(name: MemberName, answers: ReadonlyMap<string, Seen<Leaf>>): rea
 export function inferred(intents: readonly Intent[], seen: Seens, now: Date): readonly Finding[] {
   return intents.flatMap(({ member, own }) => {
     const observation = seen.get(member.name)
-    const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
-    if (own === undefined || own.anchors.length < 2 || presented?.ok !== true) return []
-    const { anchor } = anchorOf(presented.value, own.anchors, now)
+    const presented = presentedBy(observation)
+    if (own === undefined || own.anchors.length < 2 || presented === undefined) return []
+    const { anchor } = anchorOf(presented, own.anchors, now)
     const life = longestLeaf(observation)
-    const until = drained(presented.value, life)
+    const until = drained(presented, life)
     if (anchor === undefined || until === undefined || until <= now) return []
     return [
       info(

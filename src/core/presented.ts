@@ -15,6 +15,10 @@ export interface Judged {
   readonly unknown: boolean
 }
 
+/** The chain that a mesh's CA presents now, DER, leaf first; undefined when it could not be seen. */
+export const presentedBy = (seen: Observation | undefined): readonly Uint8Array[] | undefined =>
+  seen?.istio.ok === true && seen.istio.value.presented.ok ? seen.istio.value.presented.value : undefined
+
 /** Judges the chain of every trusted mesh once, however many trust it: reading certificates is what costs. */
 export function chainJudge(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): (trust: Carried) => Judged {
   const bySubject = bundlesBySubject(wanted)

@@ -3,9 +3,10 @@ import type { Root } from './istio/state.ts'
 import { issuedBy, type LeafLife, longestLeaf } from './leaf-life.ts'
 import type { Approval, Gate, Intent, Member, Observation } from './model.ts'
 import type { Seens } from './plan.ts'
+import { presentedBy } from './presented.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import type { Anchor } from './x509/anchor.ts'
-import { readCertificate } from './x509/certificate.ts'
+import { certificateIn } from './x509/certificate.ts'
 import { anchorOf } from './x509/chain.ts'
 
 /** What evidence there is, and when it is judged. */
@@ -30,25 +31,26 @@ export function retirement(domain: TrustDomain, root: Root, { intent, seen, now 
   return { needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }
 }
 
-const STILL = 'still accept it (istio-ca-root-cert)'
-
-/** What only the owner of the CA can bring about. */
-export const isOfItsMesh = (waitingFor: string): boolean => waitingFor.endsWith(STILL)
-
 type Bundle = Intent['own']
 
 /** Who may still present a certificate under it. */
 export function inUse(member: Member['name'], staying: Bundle, root: Pick<Root, 'fingerprint'>, seen: Seens, now: Date): readonly string[] {
   const observation = seen.get(member)
-  const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
-  if (observation === undefined || presented?.ok !== true) return [`the certificate chain that ${member} presents`]
+  const presented = presentedBy(observation)
+  if (observation === undefined || presented === undefined) return [`the certificate chain that ${member} presents`]
   const kept = staying?.anchors.filter((anchor) => anchor.fingerprint !== root.fingerprint) ?? []
-  if (anchorOf(presented.value, kept, now).anchor === undefined) return [`the CA of ${member}, which signs under another root`]
+  if (anchorOf(presented, kept, now).anchor === undefined) return [`the CA of ${member}, which signs under another root`]
   const accepts = observation.own.ok !== true || observation.own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint)
   return [
-    ...(underOld(observation, kept, presented.value, now) ?? alive(member, observation, presented.value, now)),
-    ...(accepts ? [`${member}, whose own workloads ${STILL}`] : []),
+    ...leavesUnder(member, kept, observation, now),
+    ...(accepts ? [`${member}, whose own workloads still accept it (istio-ca-root-cert)`] : []),
   ]
+}
+
+/** Certificates under a root that does not stay: as the workloads say, or else by how long they live. */
+export function leavesUnder(member: Member['name'], kept: readonly Anchor[], observation: Observation, now: Date): readonly string[] {
+  const presented = presentedBy(observation) ?? []
+  return underOld(observation, kept, presented, now) ?? alive(member, observation, presented, now)
 }
 
 /**
@@ -97,9 +99,6 @@ function droppedBy(member: Member['name'], approvals: readonly Approval[], root:
 }
 
 export function vouchesForNobody(root: Root, now: Date): boolean {
-  try {
-    return readCertificate(root.der).notAfter <= now
-  } catch {
-    return true
-  }
+  const certificate = certificateIn(root.der)
+  return certificate === undefined || certificate.notAfter <= now
 }

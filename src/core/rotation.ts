@@ -10,7 +10,8 @@ import { authorOf } from './istio/render.ts'
 import { longestLeaf } from './leaf-life.ts'
 import type { AuditEntry, Gate, Intent, Member, Observation } from './model.ts'
 import type { Seens } from './plan.ts'
-import { drained, inUse, isOfItsMesh, vouchesForNobody } from './retirement.ts'
+import { presentedBy } from './presented.ts'
+import { drained, inUse, leavesUnder, vouchesForNobody } from './retirement.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
@@ -60,18 +61,20 @@ export function rotation(input: RotationInput): Rotation {
   const staying = bundle.anchors.filter((anchor) => kept.has(anchor.fingerprint))
   const leaving = bundle.anchors.filter((anchor) => !kept.has(anchor.fingerprint))
   const observation = seen.get(member.name)
-  const presented =
-    observation?.istio.ok === true && observation.istio.value.presented.ok ? observation.istio.value.presented.value : undefined
+  const presented = presentedBy(observation)
   const signs = presented && anchorOf(presented, bundle.anchors, now).anchor?.fingerprint
   const late = leaving.length === 0 ? [] : lateHolders(input)
   const switched = signs !== undefined && kept.has(signs)
   const held = staying.map((root) => gate('held', root, [...late, ...unannounced(input, root, switched)]))
   const unused = leaving.map((root) => gate('unused', root, vouchesForNobody(root, now) ? [] : waitsForLeaves(input, staying, root)))
+  const alive =
+    observation !== undefined &&
+    leaving.some((root) => !vouchesForNobody(root, now) && leavesUnder(member.name, staying, observation, now).length > 0)
   const until = presented && switched ? drained(presented, longestLeaf(observation)) : undefined
   return {
     member: member.name,
     trustDomain: bundle.trustDomain,
-    phase: phaseOf(leaving, switched, held, unused, until, now),
+    phase: phaseOf(leaving, switched, held, alive && until !== undefined && until > now),
     staying: staying.map((root) => root.fingerprint),
     leaving: leaving.map((root) => root.fingerprint),
     ...(signs === undefined ? {} : { signs }),
@@ -106,18 +109,10 @@ const gate = (needs: Gate['needs'], { fingerprint }: Anchor, waitingFor: readonl
   waitingFor,
 })
 
-function phaseOf(
-  leaving: readonly Anchor[],
-  switched: boolean,
-  held: readonly Gate[],
-  unused: readonly Gate[],
-  until: Date | undefined,
-  now: Date,
-): RotationPhase {
+/** @param draining certificates from before the switch are about, by time, or earlier than that by what workloads say */
+function phaseOf(leaving: readonly Anchor[], switched: boolean, held: readonly Gate[], draining: boolean): RotationPhase {
   if (leaving.length === 0) return 'steady'
-  // By time, or before it where every workload was asked and only its own mesh's list is left.
-  if (switched)
-    return until !== undefined && until > now && !unused.every(({ waitingFor }) => waitingFor.every(isOfItsMesh)) ? 'draining' : 'retire'
+  if (switched) return draining ? 'draining' : 'retire'
   return held.every(({ open }) => open) ? 'switch' : 'introducing'
 }
 

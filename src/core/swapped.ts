@@ -2,6 +2,7 @@
 import { error, type Finding } from './finding.ts'
 import { issuedBy } from './leaf-life.ts'
 import type { MemberName, Observation } from './model.ts'
+import { presentedBy } from './presented.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import { anchorOf } from './x509/chain.ts'
 
@@ -11,7 +12,7 @@ export function swapped(name: MemberName, approved: Bundle | undefined, seen: Ob
   const known = new Set(approved.anchors.map((anchor) => anchor.fingerprint))
   const live = seen.own.value.anchors
   if (live.length === 0 || live.some((anchor) => known.has(anchor.fingerprint))) return []
-  const presented = seen.istio.ok && seen.istio.value.presented.ok ? seen.istio.value.presented.value : []
+  const presented = presentedBy(seen) ?? []
   const since = anchorOf(presented, live, now).anchor === undefined ? undefined : issuedBy(presented)
   return [
     error(

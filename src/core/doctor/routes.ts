@@ -1,7 +1,7 @@
 /** The way of calls from one member to another: does the caller's istiod know it, and does the gateway answer. */
 import { at, list, strings, text } from '../manifest.ts'
 import type { MemberName } from '../model.ts'
-import { readCertificate } from '../x509/certificate.ts'
+import { certificateIn } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
 import type { Check } from './check.ts'
 import { ownRootsOf } from './identity.ts'
@@ -162,10 +162,5 @@ function judge({ probe, connected, refused, milliseconds, why, chain }: Probed, 
 }
 
 function identityOf([leaf]: readonly Uint8Array[]): string | undefined {
-  if (leaf === undefined) return undefined
-  try {
-    return readCertificate(leaf).uriSANs.find((uri) => uri.startsWith('spiffe://'))
-  } catch {
-    return undefined
-  }
+  return leaf && certificateIn(leaf)?.uriSANs.find((uri) => uri.startsWith('spiffe://'))
 }

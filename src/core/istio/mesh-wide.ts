@@ -9,7 +9,7 @@
 import { at, isOurs, list, text } from '../manifest.ts'
 import type { Manifest } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
-import { readCertificate } from '../x509/certificate.ts'
+import { certificateIn } from '../x509/certificate.ts'
 import { printPem } from '../x509/pem.ts'
 import { readRoots } from './pinned.ts'
 import type { Root, Roots } from './state.ts'
@@ -52,14 +52,7 @@ export function readMeshConfig(object: Manifest): Roots {
   return roots
 }
 
-function isCertificate({ der }: Root): boolean {
-  try {
-    readCertificate(der)
-    return true
-  } catch {
-    return false
-  }
-}
+const isCertificate = ({ der }: Root): boolean => certificateIn(der) !== undefined
 
 function parsed(json: string): unknown {
   try {

@@ -7,10 +7,24 @@ const labelsOf = (pod: Manifest): Readonly<Record<string, string>> => strings(po
 
 const PROXY = 'istio-proxy'
 
+/** Istio's own containers of a pod: the proxy, as a container or as a native sidecar. */
+export const proxiesIn = (pod: Manifest): readonly unknown[] =>
+  [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))].filter(
+    (container) => at(container, 'name') === PROXY,
+  )
+
+/** What a proxy is told in its environment, where it is a literal. */
+export const settingOf = (proxy: unknown, name: string): string =>
+  text(
+    at(
+      list(at(proxy, 'env')).find((variable) => at(variable, 'name') === name),
+      'value',
+    ),
+  )
+
 /** A sidecar, injected as a container or as a native sidecar, or brought by the pod's own template. */
 export const hasSidecar = (pod: Manifest): boolean =>
-  pod.metadata.annotations?.['sidecar.istio.io/status'] !== undefined ||
-  [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))].some((container) => at(container, 'name') === PROXY)
+  pod.metadata.annotations?.['sidecar.istio.io/status'] !== undefined || proxiesIn(pod).length > 0
 
 /** Runs, or is about to: neither finished nor being deleted. */
 export const isLive = (pod: Manifest): boolean =>

@@ -1,10 +1,9 @@
 /** What `mesh` needs of Istio, and what it cannot give. */
 import { error, type Finding, warning } from '../finding.ts'
-import { at, list, text } from '../manifest.ts'
 import type { Intent, Manifest, Observation } from '../model.ts'
 import { SHARED_MESH_CONFIG } from './mesh-wide.ts'
 import { describeMode, effectiveMode, isStrict } from './mtls.ts'
-import { hasSidecar } from './pods.ts'
+import { hasSidecar, proxiesIn, settingOf } from './pods.ts'
 
 const VALUES = 'entente render --out DIR --values helm (or sail) prints what the owner of the mesh config must set'
 
@@ -72,13 +71,7 @@ function agents(name: string, seen: Observation, objects: readonly Manifest[]): 
   ]
 }
 
-function asksForRoots(pod: Manifest): boolean {
-  const containers = [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))]
-  const proxy = containers.find((container) => at(container, 'name') === 'istio-proxy')
-  return list(at(proxy, 'env')).some(
-    (variable) => at(variable, 'name') === 'PROXY_CONFIG_XDS_AGENT' && text(at(variable, 'value')) === 'true',
-  )
-}
+const asksForRoots = (pod: Manifest): boolean => settingOf(proxiesIn(pod)[0], 'PROXY_CONFIG_XDS_AGENT') === 'true'
 
 /** `require`: a workload without labels anywhere in the mesh, which is what the root namespace's policy decides. */
 function strictness(intent: Intent, seen: Observation, objects: readonly Manifest[]): readonly Finding[] {

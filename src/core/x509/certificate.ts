@@ -45,6 +45,15 @@ const SIGNATURES: Readonly<Record<string, string>> = {
   '1.3.101.112': 'Ed25519',
 }
 
+/** Undefined where it is none that we can read. */
+export function certificateIn(der: Uint8Array): Certificate | undefined {
+  try {
+    return readCertificate(der)
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * @param der exactly one certificate, no byte more
  * @param subject what to call it in an error, as the operator names it: `block 2`
