@@ -10,6 +10,7 @@ import { Bed } from '../test/testbed/bed.ts'
 import { walkthrough } from '../test/testbed/topology.ts'
 import { call } from '../test/testbed/traffic.ts'
 import { Beyond } from './beyond.ts'
+import { median } from './measure.ts'
 
 const RUNS = 5
 const PATIENCE_MS = 20_000
@@ -73,7 +74,6 @@ try {
     beyond.push(await waited.milliseconds())
     bare.push(await measure(() => kubectl('apply')))
   }
-  const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
   const row = (name: string, values: readonly number[]): string =>
     `${name}   median ${median(values).toFixed(0)} ms, from ${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)}`
   console.log(row('entente apply → 200', ours))

@@ -11,6 +11,7 @@ import { parseTrustDomain } from '../src/core/spiffe/trust-domain.ts'
 import type { Anchor, Fingerprint } from '../src/core/x509/anchor.ts'
 import { fingerprintOf } from '../src/core/x509/fingerprint.ts'
 import { makeCa } from '../test/support/ca.ts'
+import { bestOf } from './measure.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')
 const TRUST_DOMAIN = parseTrustDomain('bench.example')
@@ -24,17 +25,6 @@ async function manyRoots(count: number): Promise<readonly Anchor[]> {
     new DataView(der.buffer).setUint32(SERIAL_AT_BYTE, i)
     return { ...root.anchor, der, fingerprint: fingerprintOf(der) }
   })
-}
-
-/** The best of several runs, in milliseconds. */
-function time(work: () => unknown, runs = 5): number {
-  let best = Number.POSITIVE_INFINITY
-  for (let i = 0; i < runs; i++) {
-    const start = performance.now()
-    work()
-    best = Math.min(best, performance.now() - start)
-  }
-  return best
 }
 
 /** What a program that trusts its input would do. */
@@ -61,32 +51,32 @@ for (const count of [2_500, 5_000, 10_000]) {
   const [pemFile, spiffeFile] = [Buffer.from(pem), Buffer.from(printBundle(bundle))]
   const known: ReadonlyMap<Fingerprint, Anchor> = new Map(anchors.map((anchor) => [anchor.fingerprint, anchor]))
   const parse = (der: Buffer): X509Certificate => new X509Certificate(der)
-  const unseen = (file: Buffer): number => time(() => parseBundle(TRUST_DOMAIN, file, { now: NOW }), 3)
-  const again = (file: Buffer): number => time(() => parseBundle(TRUST_DOMAIN, file, { now: NOW, known }), 15)
+  const unseen = (file: Buffer): number => bestOf(() => parseBundle(TRUST_DOMAIN, file, { now: NOW }), 3)
+  const again = (file: Buffer): number => bestOf(() => parseBundle(TRUST_DOMAIN, file, { now: NOW, known }), 15)
   report(
     `${count} roots never seen, PEM`,
     unseen(pemFile),
     1.5,
-    time(() => split(pem).map(parse), 3),
+    bestOf(() => split(pem).map(parse), 3),
   )
   report(
     `${count} roots never seen, SPIFFE`,
     unseen(spiffeFile),
     1.6,
-    time(() => splitKeys(spiffeFile).map(parse), 3),
+    bestOf(() => splitKeys(spiffeFile).map(parse), 3),
   )
   report(
     `${count} roots known, PEM`,
     again(pemFile),
     3,
-    time(() => split(pem).map(sha256), 15),
+    bestOf(() => split(pem).map(sha256), 15),
   )
   // More room: JSON.parse, the yardstick, does not tell a member that is there twice.
   report(
     `${count} roots known, SPIFFE`,
     again(spiffeFile),
     5,
-    time(() => splitKeys(spiffeFile).map(sha256), 15),
+    bestOf(() => splitKeys(spiffeFile).map(sha256), 15),
   )
 }
 
@@ -117,7 +107,7 @@ for (const [what, text] of Object.entries(hostile)) {
   const file = Buffer.from(text, 'latin1')
   report(
     `1 MiB: ${what}`,
-    time(() => inspect(file, { now: NOW }), 1),
+    bestOf(() => inspect(file, { now: NOW }), 1),
     1_000,
   )
 }

@@ -1,5 +1,6 @@
 /** What it costs to say --help, beside a bare node: `npx tsx bench/help.ts` (builds nothing: npm run build first). */
 import { spawnSync } from 'node:child_process'
+import { median } from './measure.ts'
 
 const RUNS = 20
 
@@ -9,8 +10,6 @@ function milliseconds(args: readonly string[]): number {
   if (status !== 0) throw new Error(`node ${args.join(' ')} exited with ${status}`)
   return Number(process.hrtime.bigint() - begun) / 1e6
 }
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
 const bare: number[] = []
 const help: number[] = []

@@ -9,6 +9,7 @@ import { parseAllDocuments, stringify } from 'yaml'
 import { readDocuments } from '../src/adapters/yaml/documents.ts'
 import { lint } from '../src/core/lint/lint.ts'
 import { document, NOW } from '../test/support/federations.ts'
+import { bestOf } from './measure.ts'
 
 const SIZES = [2_500, 5_000, 10_000, 20_000]
 const AT_MOST_MS = 3_000
@@ -115,17 +116,6 @@ const KINDS: readonly ((i: number) => object)[] = [
 const objects = (count: number): readonly object[] =>
   Array.from({ length: count }, (_, i) => (KINDS[i % KINDS.length] as (typeof KINDS)[number])(i))
 
-/** The best of several runs, in milliseconds. */
-function time(work: () => unknown, runs: number): number {
-  let best = Number.POSITIVE_INFINITY
-  for (let i = 0; i < runs; i++) {
-    const start = performance.now()
-    work()
-    best = Math.min(best, performance.now() - start)
-  }
-  return best
-}
-
 const [federation] = readDocuments('federation.yaml', 'federation.yaml', stringify(document())).documents
 const linted = (text: string) =>
   lint([readDocuments('all.yaml', 'all.yaml', text)], { now: NOW, member: 'cluster-b', ...(federation && { federation }) })
@@ -138,8 +128,8 @@ for (const size of SIZES) {
     .join('---\n')
   const found = linted(text).findings.length
   if (found !== size / 5) throw new Error(`${found} findings, not ${size / 5}`)
-  const own = time(() => linted(text), 3)
-  const parsing = time(() => parseAllDocuments(text).map((one) => one.toJS()), size > 10_000 ? 1 : 2)
+  const own = bestOf(() => linted(text), 3)
+  const parsing = bestOf(() => parseAllDocuments(text).map((one) => one.toJS()), size > 10_000 ? 1 : 2)
   const late = size === 10_000 && own > AT_MOST_MS
   if (late) process.exitCode = 1
   console.log(
@@ -158,7 +148,7 @@ const forms: Readonly<Record<string, string>> = {
 console.log('')
 for (const [form, text] of Object.entries(forms))
   console.log(
-    `${time(() => linted(text), 2)
+    `${bestOf(() => linted(text), 2)
       .toFixed(0)
       .padStart(6)} ms   ${form} (${text.match(/object-/g)?.length} objects)`,
   )

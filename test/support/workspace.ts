@@ -27,6 +27,18 @@ export const inDirectories = (change: (spec: Spec) => void = () => {}): Spec =>
     change(s)
   })
 
+/** A console at which nobody sits. */
+export const quietIo = (more: Pick<Io, 'print' | 'tell'> & Partial<Io>): Io => ({
+  interactive: false,
+  color: false,
+  now: () => NOW,
+  env: {},
+  confirm: async () => false,
+  readFile,
+  stopped: () => false,
+  ...more,
+})
+
 /** @param bundles approved, in `bundles/` and on the record */
 export async function workspace(of: Spec, ...bundles: readonly Bundle[]): Promise<TestWorkspace> {
   const directory = await mkdtemp(join(tmpdir(), 'entente-'))
@@ -42,16 +54,6 @@ export async function workspace(of: Spec, ...bundles: readonly Bundle[]): Promis
   }
   const printed: string[] = []
   const told: string[] = []
-  const io: Io = {
-    print: (text) => void printed.push(text),
-    tell: (text) => void told.push(text),
-    interactive: false,
-    color: false,
-    now: () => NOW,
-    env: {},
-    confirm: async () => false,
-    readFile,
-    stopped: () => false,
-  }
+  const io = quietIo({ print: (text) => void printed.push(text), tell: (text) => void told.push(text) })
   return { directory, file, io, printed, told, write, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
 }

@@ -4,10 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { makeCa } from '../../../test/support/ca.ts'
-import { NOW } from '../../../test/support/federations.ts'
 import { walkthroughPolicy, walkthroughValues } from '../../../test/support/lint.ts'
-import { inDirectories, workspace } from '../../../test/support/workspace.ts'
-import type { Io } from '../io.ts'
+import { inDirectories, quietIo, workspace } from '../../../test/support/workspace.ts'
 import { type LintArgs, run } from './lint.ts'
 import { run as plan } from './plan.ts'
 
@@ -15,17 +13,11 @@ let folder: string
 let printed: string[]
 let told: string[]
 let stdin = ''
-const io: Io = {
+const io = quietIo({
   print: (text) => void printed.push(text),
   tell: (text) => void told.push(text),
-  interactive: false,
-  color: false,
-  now: () => NOW,
-  env: {},
-  confirm: async () => false,
   readFile: async (path) => (path === '-' ? Buffer.from(stdin) : readFile(path)),
-  stopped: () => false,
-}
+})
 const file = async (name: string, text: string): Promise<string> => {
   const path = join(folder, name)
   await mkdir(join(path, '..'), { recursive: true })
