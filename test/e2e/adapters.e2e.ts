@@ -15,6 +15,7 @@ import type { Cluster, Rule } from '../testbed/cluster.ts'
 import { ISTIO_NAMESPACE } from '../testbed/layout.ts'
 import { until } from '../testbed/run.ts'
 import { walkthrough } from '../testbed/topology.ts'
+import { breaking } from './filters.ts'
 
 const SAMPLE: Interest = { namespaces: ['sample'] }
 let bed: Bed
@@ -122,41 +123,13 @@ describe('both roads to istiod', () => {
 })
 
 describe('evidence over time', () => {
-  /** Breaks every listener that accepts plaintext: chains without a transport socket get a TLS context without its secret. */
-  const breaking: Manifest = {
-    apiVersion: 'networking.istio.io/v1alpha3',
-    kind: 'EnvoyFilter',
-    metadata: { name: 'entente-breaking', namespace: 'sample', labels: { 'app.kubernetes.io/managed-by': 'entente' } },
-    spec: {
-      workloadSelector: { labels: { app: 'server' } },
-      configPatches: [
-        {
-          applyTo: 'FILTER_CHAIN',
-          match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
-          patch: {
-            operation: 'MERGE',
-            value: {
-              transport_socket: {
-                name: 'envoy.transport_sockets.tls',
-                typed_config: {
-                  '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext',
-                  common_tls_context: {
-                    combined_validation_context: { default_validation_context: { match_subject_alt_names: [{ prefix: 'spiffe://x/' }] } },
-                  },
-                },
-              },
-            },
-          },
-        },
-      ],
-    },
-  }
+  const broken = breaking({ name: 'entente-breaking', app: 'server', labels: { 'app.kubernetes.io/managed-by': 'entente' } }) as Manifest
   const server = async (mesh: Mesh): Promise<Evidence | undefined> => held(await mesh.proxies()).find((e) => e.proxy === 'server.sample')
 
   it('has Envoy’s own words for a refusal, until it takes what it is sent again', async () => {
     const mesh = await meshOf(bed.b)
     const before = (await evidenceOf(mesh)).find((e) => e.proxy === 'server.sample')
-    await write(mesh, undefined, breaking)
+    await write(mesh, undefined, broken)
     const refused = await until('the refusal', async () => {
       const now = await server(mesh)
       return now?.rejected === undefined ? undefined : now
@@ -167,7 +140,7 @@ describe('evidence over time', () => {
       rejected: expect.stringMatching(/^Listener: .*ValidationContextSdsSecretConfig: value is required/s),
     })
     expect(refused.sent.listeners).not.toBe(before?.sent.listeners)
-    await write(mesh, breaking, undefined)
+    await write(mesh, broken, undefined)
     await until('the recovery', async () => {
       const now = await server(mesh)
       return now?.acknowledged === true && now.rejected === undefined

@@ -1,11 +1,12 @@
 /** On real istiod and Envoy: one workload goes first; the filter that interferes is named; proxies tell of their own certificates. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
-import { type KubeObject, referenceTo } from '../testbed/kube.ts'
+import { referenceTo } from '../testbed/kube.ts'
 import { load } from '../testbed/load.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call } from '../testbed/traffic.ts'
+import { overriding, unfit } from './filters.ts'
 import { aReaches, bAccepts, expectCode, ours, Shop } from './shop.ts'
 
 let bed: Bed
@@ -14,47 +15,8 @@ let shop: Shop
 
 /** All of namespace sample in b: the server, and its neighbour, which is first by name. */
 const WIDE = [bAccepts({ selector: undefined }), aReaches()]
-const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3'
 
-/** Somebody else's: takes away the validation context that our filter is merged into. Envoy takes it; not so with ours on top. */
-const unfit: KubeObject = {
-  apiVersion: 'networking.istio.io/v1alpha3',
-  kind: 'EnvoyFilter',
-  metadata: { name: 'someone-elses', namespace: 'sample' },
-  spec: {
-    workloadSelector: { labels: { app: 'neighbour' } },
-    configPatches: [
-      {
-        applyTo: 'FILTER_CHAIN',
-        match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
-        patch: {
-          operation: 'MERGE',
-          value: {
-            transport_socket: {
-              name: 'envoy.transport_sockets.tls',
-              typed_config: {
-                '@type': `${TLS}.DownstreamTlsContext`,
-                common_tls_context: {
-                  validation_context_sds_secret_config: {
-                    name: 'ROOTCA',
-                    sds_config: {
-                      api_config_source: {
-                        api_type: 'GRPC',
-                        grpc_services: [{ envoy_grpc: { cluster_name: 'sds-grpc' } }],
-                        transport_api_version: 'V3',
-                      },
-                      resource_api_version: 'V3',
-                    },
-                  },
-                },
-              },
-            },
-          },
-        },
-      },
-    ],
-  },
-}
+const unfitting = unfit({ app: 'neighbour' })
 
 const filters = async () => (await ours(bed.b)).filter((o) => o.kind === 'EnvoyFilter').map((o) => o.metadata.name)
 
@@ -74,7 +36,7 @@ afterAll(async () => {
 describe('a scope with two workloads', () => {
   it('that one of them rejects: only that one ever had it, and local traffic never notices', async () => {
     await shop.make([aReaches()])
-    await bed.b.kube.apply(unfit)
+    await bed.b.kube.apply(unfitting)
     const running = await Promise.all([
       load(pods.neighbour, 'server.sample', { everyMs: 40 }),
       load(pods.server, 'neighbour.sample', { everyMs: 40 }),
@@ -90,7 +52,7 @@ describe('a scope with two workloads', () => {
     expect(stderr).not.toContain('creating EnvoyFilter sample/entente-accept-all')
     expect(await filters()).toEqual([])
     for (const one of running) expect((await one.stop()).failures).toEqual([])
-    await bed.b.kube.delete(referenceTo(unfit))
+    await bed.b.kube.delete(referenceTo(unfitting))
   })
 
   it('that both take gets it, the first one ahead of the other', async () => {
@@ -129,43 +91,8 @@ describe('verify', () => {
   it('names the EnvoyFilter of somebody else that undoes ours at a proxy', async () => {
     await shop.make(WIDE)
     await shop.proven()
-    const theirs: KubeObject = {
-      ...unfit,
-      metadata: { name: 'corporate-tls', namespace: 'istio-system' },
-      spec: {
-        priority: 2000,
-        configPatches: [
-          {
-            applyTo: 'FILTER_CHAIN',
-            match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
-            patch: {
-              operation: 'MERGE',
-              value: {
-                transport_socket: {
-                  name: 'envoy.transport_sockets.tls',
-                  typed_config: {
-                    '@type': `${TLS}.DownstreamTlsContext`,
-                    common_tls_context: {
-                      combined_validation_context: {
-                        default_validation_context: {
-                          custom_validator_config: {
-                            name: 'envoy.tls.cert_validator.spiffe',
-                            typed_config: {
-                              '@type': `${TLS}.SPIFFECertValidatorConfig`,
-                              trust_domains: [{ name: 'cluster-b.example', trust_bundle: { inline_string: await bed.b.publishedRoot() } }],
-                            },
-                          },
-                        },
-                      },
-                    },
-                  },
-                },
-              },
-            },
-          },
-        ],
-      },
-    }
+    const everywhere = { name: 'corporate-tls', namespace: 'istio-system' }
+    const theirs = overriding('cluster-b.example', await bed.b.publishedRoot(), everywhere)
     await bed.b.kube.apply(theirs)
     await until('verify to name it', async () => {
       const { findings } = await shop.verdict('b')

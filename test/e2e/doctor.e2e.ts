@@ -18,6 +18,7 @@ import { GATEWAY, runningAt } from '../testbed/objects.ts'
 import { createRoot } from '../testbed/pki.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
+import { breaking } from './filters.ts'
 import { BOTH, Shop } from './shop.ts'
 
 const PATIENCE_MS = 40_000
@@ -196,34 +197,7 @@ const DISABLE: KubeObject = {
 }
 
 /** A validation context without its roots, on a listener that is not STRICT: Envoy refuses it. */
-const REJECTED: KubeObject = {
-  apiVersion: 'networking.istio.io/v1alpha3',
-  kind: 'EnvoyFilter',
-  metadata: { name: 'broken', namespace: 'sample' },
-  spec: {
-    workloadSelector: { labels: { app: 'neighbour' } },
-    configPatches: [
-      {
-        applyTo: 'FILTER_CHAIN',
-        match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
-        patch: {
-          operation: 'MERGE',
-          value: {
-            transport_socket: {
-              name: 'envoy.transport_sockets.tls',
-              typed_config: {
-                '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext',
-                common_tls_context: {
-                  combined_validation_context: { default_validation_context: { match_subject_alt_names: [{ prefix: 'spiffe://x/' }] } },
-                },
-              },
-            },
-          },
-        },
-      },
-    ],
-  },
-}
+const REJECTED = breaking({ name: 'broken', app: 'neighbour' })
 
 const fileFor = (name: string, text: string): string => {
   const file = shop.file(name)

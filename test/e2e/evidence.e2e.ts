@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
 import { kubeconfig } from '../testbed/control-plane.ts'
 import type { Istiod } from '../testbed/istiod.ts'
-import { type KubeObject, referenceTo } from '../testbed/kube.ts'
+import { referenceTo } from '../testbed/kube.ts'
 import { ISTIO_NAMESPACE, runFile } from '../testbed/layout.ts'
 import { load } from '../testbed/load.ts'
 import { inside } from '../testbed/network.ts'
@@ -16,6 +16,7 @@ import type { Pod } from '../testbed/pod.ts'
 import { outcome, until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call } from '../testbed/traffic.ts'
+import { towards, unfit } from './filters.ts'
 import { aReaches, BOTH, bAccepts, CALLER, expectCode, HOST, ours, Shop, written } from './shop.ts'
 
 const RBAC = path.resolve(import.meta.dirname, '../../deploy/rbac.yaml')
@@ -185,43 +186,25 @@ describe('a sidecar that is cut off the network', () => {
   })
 })
 
-const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3'
-
-/** Somebody else's: takes away the validation context that our filter is merged into. Envoy takes it; not so with ours on top. */
-function unfit(app: string, applyTo: string, match: object, context: string): KubeObject {
-  const grpc_services = [{ envoy_grpc: { cluster_name: 'sds-grpc' } }]
-  const sds_config = { api_config_source: { api_type: 'GRPC', grpc_services, transport_api_version: 'V3' }, resource_api_version: 'V3' }
-  const common_tls_context = { validation_context_sds_secret_config: { name: 'ROOTCA', sds_config } }
-  const typed_config = { '@type': `${TLS}.${context}`, common_tls_context }
-  const value = { transport_socket: { name: 'envoy.transport_sockets.tls', typed_config } }
-  return {
-    apiVersion: 'networking.istio.io/v1alpha3',
-    kind: 'EnvoyFilter',
-    metadata: { name: 'someone-elses', namespace: 'sample' },
-    spec: { workloadSelector: { labels: { app } }, configPatches: [{ applyTo, match, patch: { operation: 'MERGE', value } }] },
-  }
-}
-
 describe('a filter that Envoy rejects', () => {
   const accepts = (app: string) => bAccepts({ selector: { app } })
   const merged = (...trust: readonly { readonly [field: string]: unknown }[]) => ({
     ...bAccepts(),
     accept: trust.flatMap(({ accept }) => accept),
   })
-  const tls = { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } }
   const cases = [
     {
       what: 'on a server’s listener',
       cluster: 'b' as const,
       proxy: 'neighbour.sample',
-      foreign: unfit('neighbour', 'FILTER_CHAIN', tls, 'DownstreamTlsContext'),
+      foreign: unfit({ app: 'neighbour' }),
       trust: [merged(bAccepts(), accepts('neighbour')), aReaches()],
     },
     {
       what: 'on a cluster of the very client that calls across',
       cluster: 'a' as const,
       proxy: 'client.sample',
-      foreign: unfit('client', 'CLUSTER', { context: 'SIDECAR_OUTBOUND', cluster: { service: NEIGHBOUR } }, 'UpstreamTlsContext'),
+      foreign: unfit({ app: 'client', target: towards(NEIGHBOUR) }),
       trust: [bAccepts(), aReaches({ services: [{ host: HOST }, { host: NEIGHBOUR }] })],
     },
   ]

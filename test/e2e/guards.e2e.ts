@@ -7,6 +7,7 @@ import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call, raw } from '../testbed/traffic.ts'
+import { unfit } from './filters.ts'
 import { withImpostor } from './impostor.ts'
 import { aReaches, BOTH, bAccepts, CALLER, expectCode, ours, Shop, written } from './shop.ts'
 
@@ -191,46 +192,7 @@ describe('a workload that became PERMISSIVE behind our back', () => {
   })
 })
 
-/** Somebody else's: takes the validation context that our filter is merged into out of every TLS chain. Envoy takes it; not so with ours on top. */
-const unfit: KubeObject = {
-  apiVersion: 'networking.istio.io/v1alpha3',
-  kind: 'EnvoyFilter',
-  metadata: { name: 'someone-elses', namespace: 'sample' },
-  spec: {
-    workloadSelector: { labels: { app: 'server' } },
-    configPatches: [
-      {
-        applyTo: 'FILTER_CHAIN',
-        match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol: 'tls' } } },
-        patch: {
-          operation: 'MERGE',
-          value: {
-            transport_socket: {
-              name: 'envoy.transport_sockets.tls',
-              typed_config: {
-                '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext',
-                common_tls_context: {
-                  validation_context_sds_secret_config: {
-                    name: 'ROOTCA',
-                    sds_config: {
-                      api_config_source: {
-                        api_type: 'GRPC',
-                        grpc_services: [{ envoy_grpc: { cluster_name: 'sds-grpc' } }],
-                        transport_api_version: 'V3',
-                      },
-                      initial_fetch_timeout: '0s',
-                      resource_api_version: 'V3',
-                    },
-                  },
-                },
-              },
-            },
-          },
-        },
-      },
-    ],
-  },
-}
+const unfitting = unfit({ app: 'server' })
 
 const denyNeighbour: KubeObject = {
   apiVersion: 'security.istio.io/v1',
@@ -246,7 +208,7 @@ const denyNeighbour: KubeObject = {
 describe('a filter that Envoy rejects', () => {
   it('is undone within its phase, on the record in Envoy’s words, and what others wrote meanwhile is enforced', async () => {
     await shop.make([])
-    await bed.b.kube.apply(unfit)
+    await bed.b.kube.apply(unfitting)
     await until('somebody’s filter to be taken', async () =>
       (await pods.server.admin('/config_dump')).includes('validation_context_sds_secret_config'),
     )
@@ -273,7 +235,7 @@ describe('a filter that Envoy rejects', () => {
   })
 
   it('is taken once what stood in its way is gone', async () => {
-    await bed.b.kube.delete(referenceTo(unfit))
+    await bed.b.kube.delete(referenceTo(unfitting))
     await shop.make(BOTH)
     await shop.proven()
     expect(await status(pods.client)).toBe(200)

@@ -10,6 +10,7 @@ import { createRoot } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
+import { overriding, towards } from './filters.ts'
 import { knowsServers } from './remote.ts'
 import { aReaches, BOTH, bAccepts, expectCode, HOST, MEMBERS, ours, Shop } from './shop.ts'
 
@@ -93,49 +94,11 @@ async function readsNoMeshConfig(): Promise<void> {
   await bed.a.kube.patch(REMOTE, { data })
 }
 
-/** Somebody else's filter on the client, later than ours: another validator in its place. */
-const overriding = objectIn('networking.istio.io/v1alpha3', 'EnvoyFilter', 'someone-elses', {
-  workloadSelector: { labels: { app: 'client' } },
-  priority: 2000,
-  configPatches: [
-    {
-      applyTo: 'CLUSTER',
-      match: { context: 'SIDECAR_OUTBOUND', cluster: { service: HOST } },
-      patch: {
-        operation: 'MERGE',
-        value: {
-          transport_socket: {
-            name: 'envoy.transport_sockets.tls',
-            typed_config: {
-              '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
-              common_tls_context: {
-                combined_validation_context: {
-                  default_validation_context: {
-                    custom_validator_config: {
-                      name: 'envoy.tls.cert_validator.spiffe',
-                      typed_config: {
-                        '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig',
-                        trust_domains: [] as object[],
-                      },
-                    },
-                  },
-                },
-              },
-            },
-          },
-        },
-      },
-    },
-  ],
-})
+/** Somebody else's filter on the client, later than ours. */
+const another = async () =>
+  overriding('cluster-b.example', (await createRoot('CN=Other')).certificate, { app: 'client', target: towards(HOST) })
 
-const withRoot = (filter: KubeObject, domain: string, pem: string): KubeObject =>
-  JSON.parse(
-    JSON.stringify(filter).replace(
-      '"trust_domains":[]',
-      `"trust_domains":${JSON.stringify([{ name: domain, trust_bundle: { inline_string: pem } }])}`,
-    ),
-  ) as KubeObject
+const ANOTHER: Reference = { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter', namespace: 'sample', name: 'someone-elses' }
 
 const disabling = objectIn('networking.istio.io/v1', 'DestinationRule', 'someone-elses', {
   host: HOST,
@@ -206,8 +169,8 @@ const CAUSES: readonly Cause[] = [
   },
   {
     what: 'a filter of somebody else overrides the validator with another root',
-    seed: async () => bed.a.kube.apply(withRoot(overriding, 'cluster-b.example', (await createRoot('CN=Other')).certificate)),
-    undo: () => bed.a.kube.delete(referenceTo(overriding)),
+    seed: async () => bed.a.kube.apply(await another()),
+    undo: () => bed.a.kube.delete(ANOTHER),
     truster: 'cluster-a',
     code: 'foreign-filter',
     subject: 'client.sample',
