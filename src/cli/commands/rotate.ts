@@ -38,11 +38,9 @@ export async function run(options: RotateOptions, io: Io): Promise<number> {
   if (!reads && options.reason.trim() === '')
     throw new FederationError('usage', '--reason', 'is missing: say why, for those who ask later; or only look, with --status')
   if (options.abort === true) await abort(options, io)
-  const findings: Finding[] = []
   let told = ''
   for (;;) {
-    if (!reads) findings.splice(0, findings.length, ...(await advance(options, io)))
-    const now = await look(options, io)
+    const { now, findings } = reads ? { now: await look(options, io), findings: [] } : await advance(options, io)
     const reached = options.wait === undefined || at(now.phase) >= at(options.wait)
     if (reached || io.stopped()) {
       show(now, findings, options, io)
@@ -77,14 +75,20 @@ function approvedOf(workspace: Workspace, member: Member): Bundle {
   })
 }
 
+/** Where it stands after all that was due, and what stopped some of it. */
+interface Advanced {
+  readonly now: Rotation
+  readonly findings: readonly Finding[]
+}
+
 /** Does what is due: accepts a root that is announced beside the old one, hands roots out, takes those away that are out of use. */
-async function advance(options: RotateOptions, io: Io): Promise<readonly Finding[]> {
+async function advance(options: RotateOptions, io: Io): Promise<Advanced> {
   await takeAnnounced(options, io)
-  const before = await carryOutRoots(options, io)
-  if (hasErrors(before)) return before
+  const findings = await carryOutRoots(options, io)
   const now = await look(options, io)
-  if (!(await retire(now, options, io))) return before
-  return carryOutRoots(options, io)
+  if (hasErrors(findings) || !(await retire(now, options, io))) return { now, findings }
+  const after = await carryOutRoots(options, io)
+  return { now: await look(options, io), findings: after }
 }
 
 /** The roots that the mesh gives to its own workloads, or a file of its owner, beside those that are approved. */
@@ -167,7 +171,7 @@ async function retire(now: Rotation, options: RotateOptions, io: Io): Promise<bo
     await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.overrideGate ?? '', action: 'override', gate })
   const bundle = { ...before, anchors, sequence: (before.sequence ?? 0n) + 1n }
   const { bundle: _, fingerprint: __, ...rest } = options
-  await accept(await openWorkspace(options, io), member, { bundle, source }, rest, io)
+  await accept(workspace, member, { bundle, source }, rest, io)
   return true
 }
 
