@@ -3,6 +3,7 @@
  * servers of its own trust domain there until the endpoints change. Istio's own, whoever restarts it: `verify` tells it
  * as `servers-refused`, and tests put it right.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bed } from '../testbed/bed.ts'
 import type { Sample } from '../testbed/load.ts'
 import type { Pod } from '../testbed/pod.ts'
@@ -40,9 +41,19 @@ export class Restarts {
 
   async during<T>(work: () => Promise<T>): Promise<T> {
     const began = Date.now()
+    const pushes = await this.#pushes()
     const done = await work()
+    // Until the client has heard from the istiod that is back, it holds what the one before said.
+    await until('A to be told anew', async () => (await this.#pushes()) > pushes, 60_000)
+    await sleep(1_000)
     if (await knowsServers(this.#bed, this.#ends)) this.#wrong.push([began, Date.now() + 1_000])
     return done
+  }
+
+  async #pushes(): Promise<number> {
+    const [, count = '0'] =
+      /cluster_manager\.cds\.update_success: (\d+)/.exec(await this.#ends.client.admin('/stats?filter=cds.update_success')) ?? []
+    return Number(count)
   }
 
   counted(failures: readonly Sample[]): readonly Sample[] {
