@@ -8,8 +8,7 @@ export default defineConfig({
     pool: 'forks',
     fileParallelism: false,
     sequence: { concurrent: false },
-    // Two API servers, istiods and a dozen Envoys share two cores with the tests: once more is said in the report, twice is a failure.
-    retry: 1,
+    setupFiles: ['./test/e2e/stop-at-first.ts'],
     testTimeout: 120_000,
     hookTimeout: 60 * 60_000, // the first run builds the binaries
     teardownTimeout: 60_000,
