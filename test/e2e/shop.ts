@@ -43,6 +43,9 @@ export const MEMBERS: readonly Doc[] = ['a', 'b'].map((cluster) => ({
   cluster: { context: `cluster-${cluster}` },
 }))
 
+/** For commands that wait by themselves, until certificates have lived out their time. */
+const PATIENCE_MS = 15 * 60_000
+
 export class Shop {
   readonly directory = mkdtempSync(path.join(tmpdir(), 'entente-shop-'))
   readonly #kubeconfig: string
@@ -87,11 +90,12 @@ export class Shop {
 
   /** What waits for minutes by itself. */
   patiently(...args: readonly string[]): Promise<Ran> {
-    return cli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig, timeoutMs: 400_000 })
+    return cli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig, timeoutMs: PATIENCE_MS })
   }
 
+  /** Under way; it may wait for minutes by itself. */
   start(...args: readonly string[]): Running {
-    return startCli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig })
+    return startCli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig, timeoutMs: PATIENCE_MS })
   }
 
   async plan(): Promise<PlanView & { readonly code: number }> {

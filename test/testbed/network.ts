@@ -55,15 +55,19 @@ export async function deleteBridge(): Promise<void> {
 
 /** Drops all packets between a namespace and an address, both ways, or takes that back. */
 export async function setCut(netns: string, address: string, cut: boolean): Promise<void> {
-  const action = cut ? '-I' : '-D'
-  await inside(netns, 'iptables', [action, 'INPUT', '-s', address, '-j', 'DROP'])
-  await inside(netns, 'iptables', [action, 'OUTPUT', '-d', address, '-j', 'DROP'])
+  await setRule(netns, ['INPUT', '-s', address, '-j', 'DROP'], cut)
+  await setRule(netns, ['OUTPUT', '-d', address, '-j', 'DROP'], cut)
 }
 
 /** Drops connections from the host to these ports of a namespace, or takes that back. */
 export async function setHidden(netns: string, ports: readonly number[], hidden: boolean): Promise<void> {
-  const match = ['INPUT', '-p', 'tcp', '-s', HOST_ADDRESS, '-m', 'multiport', '--dports', ports.join(','), '-j', 'DROP']
-  await inside(netns, 'iptables', [hidden ? '-I' : '-D', ...match])
+  await setRule(netns, ['INPUT', '-p', 'tcp', '-s', HOST_ADDRESS, '-m', 'multiport', '--dports', ports.join(','), '-j', 'DROP'], hidden)
+}
+
+/** The rule is there once, or not at all, however often that is asked for. */
+async function setRule(netns: string, rule: readonly string[], wanted: boolean): Promise<void> {
+  const there = (await outcome('ip', ['netns', 'exec', netns, 'iptables', '-C', ...rule])).code === 0
+  if (there !== wanted) await inside(netns, 'iptables', [wanted ? '-I' : '-D', ...rule])
 }
 
 export const inside = (netns: string, command: string, args: readonly string[]): Promise<string> =>
