@@ -8,6 +8,7 @@ import { until } from '../testbed/run.ts'
 import { Tap, type Write } from '../testbed/tap.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call } from '../testbed/traffic.ts'
+import { Restarts } from './remote.ts'
 import { aReaches, BOTH, bAccepts, CALLER, codes, expectCode, ours, Shop, written } from './shop.ts'
 
 // Some wait for an apply to give up waiting, which takes 30 s by itself.
@@ -188,7 +189,7 @@ describe('while one cluster is lame, it is named, nothing is removed, and the ot
       expect(await status()).toBe(200)
       expect(await inCluster('a')).toEqual(before)
     } finally {
-      await bed.a.istiod.start()
+      await new Restarts(bed, pods).during(() => bed.a.istiod.start())
     }
     expectCode(await shop.apply(), 0)
     await shop.proven()

@@ -91,7 +91,7 @@ export class Pod {
   }
 
   /** Waits until the proxy says it is ready, and reports that to the API, as a kubelet's probe would. */
-  async ready(timeoutMs = 30_000): Promise<void> {
+  async ready(timeoutMs = 60_000): Promise<void> {
     await until(`${this.netns} to be ready`, () => this.isReady(), timeoutMs)
     await this.#report(true)
   }

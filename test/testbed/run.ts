@@ -24,7 +24,7 @@ const MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 export function outcome(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: options.cwd, env: { ...process.env, ...options.env } })
-    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000)
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000)
     const stdout = collect(child.stdout)
     const stderr = collect(child.stderr)
     child.on('error', reject)
@@ -53,7 +53,7 @@ export class Hopeless extends Error {}
 export async function until<T>(
   what: string,
   question: () => Promise<T | undefined | false>,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
   everyMs = 100,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs
