@@ -171,7 +171,7 @@ describe('a sidecar that is cut off the network', () => {
     await pod.cut()
     try {
       await drop(canary.netns, pod.address)
-      await until('verify to say unheard', async () => (await shop.verdict('b')).proxies.unheard.includes('server-canary.sample'), 60_000)
+      await until('verify to say unheard', async () => (await shop.verdict('b')).proxies.unheard.includes('server-canary.sample'))
       const running = shop.start('apply', '--reason', 'e2e', '--yes')
       await running.says(/waiting for server-canary\.sample/)
       expect(await callers()).not.toContain(caller)
