@@ -8,6 +8,7 @@ const heard = (one: Manifest, more: Partial<Evidence> = {}): Evidence => ({
   proxy: proxyOf(one),
   namespace: one.metadata.namespace ?? '',
   pod: one.metadata.name,
+  version: '1.31.0',
   heard: true,
   acknowledged: true,
   sent: { listeners: '1', clusters: '1' },
@@ -68,6 +69,13 @@ describe('the workload that goes first', () => {
     },
   ])('$name', ({ pods, labels, unwell }) => {
     expect(first(pods, ALL, unwell ?? [])?.at.labels).toEqual(labels)
+  })
+
+  it('is, whatever its size, one of a version whose listeners nobody recorded', () => {
+    const pods = [...cart, ...web, ...db]
+    const versions: Readonly<Record<string, string>> = { 'cart-aa-0': '1.31.2', 'cart-aa-1': '1.28.3' }
+    const evidence = pods.map((one) => heard(one, { version: versions[one.metadata.name] ?? '1.31.0' }))
+    expect(firstOf(ALL, pods, evidence)?.at.labels).toEqual({ app: 'cart' })
   })
 
   it('stays inside the set: the labels of the set are part of its own', () => {

@@ -3,6 +3,7 @@ import { sidecarsIn } from './acknowledged.ts'
 import { controllerOf, isLive, proxyOf } from './istio/pods.ts'
 import { at as dig, list, strings } from './manifest.ts'
 import type { Evidence, Manifest, Workloads } from './model.ts'
+import { isRecorded } from './unrecorded.ts'
 import { selects } from './workloads.ts'
 
 /** One workload, by labels that pick its pods and no others of the set. */
@@ -12,23 +13,29 @@ export interface First {
 }
 
 /**
- * The workload that goes first: one whose proxies are all heard and whose pods are ready, then the smallest, then by
- * name; the same objects and evidence give the same one. Undefined where the set has one workload only, or where no
- * labels tell one from the others.
+ * The workload that goes first: one whose proxies are all heard and whose pods are ready, then one of a version whose
+ * listeners nobody recorded, then the smallest, then by name; the same objects and evidence give the same one.
+ * Undefined where the set has one workload only, or where no labels tell one from the others.
  */
 export function firstOf(set: Workloads, objects: readonly Manifest[], proxies: readonly Evidence[]): First | undefined {
   const groups = new Map<string, Manifest[]>()
   for (const pod of sidecarsIn(objects, set)) groups.set(workloadOf(pod), [...(groups.get(workloadOf(pod)) ?? []), pod])
   if (groups.size < 2) return undefined
   const heard = new Map(proxies.map((evidence) => [evidence.proxy, evidence]))
-  const ranked = [...groups].map(([name, pods]) => ({ name, pods, unwell: pods.filter((pod) => !isWell(pod, heard)).length }))
-  ranked.sort((a, b) => a.unwell - b.unwell || a.pods.length - b.pods.length || (a.name < b.name ? -1 : 1))
+  const ranked = [...groups].map(([name, pods]) => ({ name, pods, ...standing(pods, heard) }))
+  ranked.sort((a, b) => a.unwell - b.unwell || a.known - b.known || a.pods.length - b.pods.length || (a.name < b.name ? -1 : 1))
   const neighbours = objects.filter((object) => object.kind === 'Pod' && isLive(object))
   for (const { pods } of ranked) {
     const labels = telling(set, pods, neighbours)
     if (labels !== undefined) return { at: { namespace: set.namespace, labels }, proxies: pods.map(proxyOf).sort() }
   }
   return undefined
+}
+
+/** How many of its pods are not well, and whether all are of versions whose listeners were recorded. */
+function standing(pods: readonly Manifest[], heard: ReadonlyMap<string, Evidence>): { readonly unwell: number; readonly known: 0 | 1 } {
+  const unwell = pods.filter((pod) => !isWell(pod, heard)).length
+  return { unwell, known: pods.every((pod) => isRecorded(heard.get(proxyOf(pod))?.version)) ? 1 : 0 }
 }
 
 function isWell(pod: Manifest, heard: ReadonlyMap<string, Evidence>): boolean {

@@ -2,6 +2,7 @@
  * The domain model: what owners write (wanted), what is out there (seen), what would change (planned), what is true
  * (proven). Types only, and every part of Entente speaks in them.
  */
+import type { Clock } from './clock.ts'
 import type { Finding } from './finding.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
@@ -180,6 +181,8 @@ export interface Observation {
   readonly leaves?: ReadonlyMap<string, Seen<Leaf>>
   /** Every proxy some istiod knows. */
   readonly proxies: Seen<readonly Evidence[]>
+  /** Of its API server; undefined where none was asked, or it sent no date. */
+  readonly clock?: Clock
 }
 
 export interface IstioFacts {
@@ -214,6 +217,8 @@ export interface Evidence {
   readonly proxy: string
   readonly namespace: string
   readonly pod: string
+  /** Of Istio, as the proxy says it; absent where it does not. */
+  readonly version?: string
   /** An istiod is connected to it and could tell what it holds. */
   readonly heard: boolean
   /** It acknowledged the last listeners and clusters sent to it. */
@@ -356,6 +361,13 @@ export interface Verdict {
 
 // ── recorded ──
 
+/** What its owner handed over about a mesh that is out of reach, by the SHA-256 of the file. */
+export interface EvidenceFile {
+  readonly member: MemberName
+  readonly digest: Digest
+  readonly at: Date
+}
+
 export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly reason: string } & (
   | { readonly action: 'approve'; readonly trustDomain: TrustDomain; readonly roots: readonly Fingerprint[]; readonly source: string }
   | {
@@ -368,6 +380,7 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
         readonly object?: string
         readonly changes: readonly Change[]
       }[]
+      readonly evidence?: readonly EvidenceFile[]
     }
   | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: Finding }
   | { readonly action: 'override'; readonly gate: Gate }

@@ -19,6 +19,7 @@ import { ownChain } from './own-chain.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
 import { undoneBy } from './tracked.ts'
+import { unrecorded } from './unrecorded.ts'
 import { describeWorkloads } from './workloads.ts'
 import { differences, reasonOf } from './writes.ts'
 
@@ -161,6 +162,7 @@ function planMesh(
       ...handMade(intent, objects, steps),
       ...swapped(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
+      ...unrecorded(steps, observation),
       ...impactOf(intent, going, seen, [...current.values()]),
     ],
   }

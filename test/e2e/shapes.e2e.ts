@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CHAINS, CLUSTERS } from '../../src/core/istio/shapes.table.ts'
+import { CHAINS, CLUSTERS, RECORDED } from '../../src/core/istio/shapes.table.ts'
 import type { Chain, Cluster } from '../../src/core/istio/shapes.ts'
 import { at, list, text } from '../../src/core/manifest.ts'
 import { readClusterShape, readShape } from '../support/shapes.ts'
@@ -21,6 +21,7 @@ const NAMESPACE = 'shapes'
 let bed: Bed
 const chains: Record<string, readonly Chain[]> = {}
 const clusters: Record<string, Cluster> = {}
+let version = ''
 
 const object = (apiVersion: string, kind: string, name: string, spec: object): KubeObject => ({
   apiVersion,
@@ -123,11 +124,20 @@ const table = (): string =>
     '/** What istiod makes of modes, protocols and servers: recorded by test/e2e/shapes.e2e.ts, which compares it with what it makes now. */',
     "import type { Chain, Cluster } from './shapes.ts'",
     '',
+    '/** The versions of istiod, and of the proxies beside it, that it was recorded with. */',
+    `export const RECORDED: readonly string[] = ${JSON.stringify([version])}`,
+    '',
     `export const CHAINS: Readonly<Record<string, readonly Chain[]>> = ${JSON.stringify(chains)}`,
     '',
     `export const CLUSTERS: Readonly<Record<string, Cluster>> = ${JSON.stringify(clusters)}`,
     '',
   ].join('\n')
+
+/** As istiod says it; builds outside Istio's own pipeline end in `-unknown-unknown`. */
+async function versionOf(): Promise<string> {
+  const answer = await fetch(`http://${bed.b.istiod.address}:15014/version`, { signal: AbortSignal.timeout(10_000) })
+  return (await answer.text()).trim().replace(/(-unknown)+$/, '')
+}
 
 async function dump(pod: string): Promise<readonly unknown[]> {
   const token = await bed.b.kube.token('istio-system', 'entente', 'istio-ca')
@@ -197,6 +207,11 @@ const inboundShapes = async (mode: string, ports: Readonly<Record<number, string
   )
 
 describe('the table of shapes', () => {
+  it('names the version of the istiod that it is compared with', async () => {
+    version = await versionOf()
+    if (!RECORD) expect(RECORDED).toContain(version)
+  })
+
   it.each([
     ['PERMISSIVE', {}],
     ['STRICT', {}],

@@ -71,6 +71,7 @@ export function memoryMesh(name: MemberName, { live = true, ...parts }: MemoryOp
         proxy,
         namespace: pod.metadata.namespace ?? '',
         pod: pod.metadata.name,
+        version: '1.31.0',
         sent: { listeners: `${last.nonce}`, clusters: `${last.nonce}` },
       }
       if (mesh.unheard.has(proxy)) return { ...base, heard: false, acknowledged: false }

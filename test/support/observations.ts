@@ -94,6 +94,7 @@ export const evidence = (of: Manifest, config: ProxyConfig, more: Partial<Eviden
   proxy: proxyOf(of),
   namespace: of.metadata.namespace ?? '',
   pod: of.metadata.name,
+  version: '1.31.0',
   heard: true,
   acknowledged: true,
   sent: { listeners: '1', clusters: '1' },

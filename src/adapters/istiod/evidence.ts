@@ -150,12 +150,13 @@ async function dumpIds(istiod: Debug, connected: readonly Sync[], asked: readonl
 const beforeNumber = (id: string): string | undefined => /^(.*)-\d+$/.exec(id)?.[1]
 
 function judge(sync: Sync, wanted: Wanted, config: ProxyConfig | undefined, overtaken: boolean): Evidence {
-  const { proxy, listeners, clusters, errors } = sync
+  const { proxy, version, listeners, clusters, errors } = sync
   const accepted = ({ sent, acked }: Sync['listeners']): boolean => sent !== '' && sent === acked
   return {
     proxy,
     namespace: namespaceOf(proxy),
     pod: proxy.slice(0, proxy.lastIndexOf('.')),
+    ...(version === '' ? {} : { version }),
     heard: config !== undefined || !isInteresting(sync, wanted),
     acknowledged: accepted(listeners) && accepted(clusters) && errors.length === 0 && !overtaken,
     sent: { listeners: listeners.sent, clusters: clusters.sent },

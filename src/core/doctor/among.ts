@@ -1,6 +1,7 @@
 /** What must differ, or agree, between any two members. One check for all that are well, one for each pair that is not. */
+
+import { minorOf } from '../istio/version.ts'
 import { about, type Check, type CheckName } from './check.ts'
-import { minorOf } from './control-plane.ts'
 import { ownRootsOf } from './identity.ts'
 import { clusterIdOf, type Looked, nameOf, networkOf, saidBy } from './looked.ts'
 

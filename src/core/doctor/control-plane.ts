@@ -1,4 +1,5 @@
 /** istiod: does it run, which version, which settings, and do its proxies follow. */
+import { minorOf } from '../istio/version.ts'
 import { type Check, some } from './check.ts'
 import { failedOrUnknown, type Looked, on, saidBy } from './looked.ts'
 import type { IstiodSeen } from './seen.ts'
@@ -28,12 +29,6 @@ function istiodCheck(looked: Looked): Check {
   const unready = istiods.value.filter(({ ready }) => !ready)
   if (unready.length > 0) return check.warn(`${some(unready.map(({ pod }) => pod))} is not ready`, look)
   return check.ok(istiods.value.map(({ pod, revision }) => `${pod} (revision ${revision})`).join(', '))
-}
-
-/** Minor version of Istio 1.x; undefined where a build names none. */
-export function minorOf(version: string): number | undefined {
-  const found = /^v?1\.(\d+)/.exec(version)?.[1]
-  return found === undefined ? undefined : Number(found)
 }
 
 function versionCheck(looked: Looked): Check {

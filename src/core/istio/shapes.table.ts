@@ -1,6 +1,9 @@
 /** What istiod makes of modes, protocols and servers: recorded by test/e2e/shapes.e2e.ts, which compares it with what it makes now. */
 import type { Chain, Cluster } from './shapes.ts'
 
+/** The versions of istiod, and of the proxies beside it, that it was recorded with. */
+export const RECORDED: readonly string[] = ['1.31-alpha.eed52ebb66ad']
+
 export const CHAINS: Readonly<Record<string, readonly Chain[]>> = {
   'PERMISSIVE unnamed': [
     {

@@ -1,0 +1,7 @@
+/** Versions of Istio, as istiod and proxies say them. */
+
+/** Minor version of Istio 1.x; undefined where a build names none. */
+export function minorOf(version: string): number | undefined {
+  const found = /^v?1\.(\d+)/.exec(version)?.[1]
+  return found === undefined ? undefined : Number(found)
+}

@@ -1,0 +1,58 @@
+/**
+ * Proxies and istiods of versions whose listeners nobody recorded: whether a filter fits them is not known before Envoy
+ * has it. What a listener looks like is istiod's doing, by its own version and by that of the proxy it is for.
+ */
+import { some } from './doctor/check.ts'
+import { type Finding, warning } from './finding.ts'
+import { readWorkloads } from './istio/pinned.ts'
+import { hasSidecar, podsIn, proxyOf } from './istio/pods.ts'
+import { RECORDED } from './istio/shapes.table.ts'
+import { minorOf } from './istio/version.ts'
+import type { Manifest, Observation, Step } from './model.ts'
+import { describeWorkloads, workloadsKey } from './workloads.ts'
+
+const MINORS: ReadonlySet<number | undefined> = new Set(RECORDED.map(minorOf))
+
+/** @param version as istiod's or a proxy's own words; undefined, or one that is not of the form 1.x: not recorded either */
+export const isRecorded = (version: string | undefined): boolean => {
+  const minor = minorOf(version ?? '')
+  return minor !== undefined && MINORS.has(minor)
+}
+
+/** One for each set of workloads that is about to get a filter, and each version that its proxies have. */
+export function unrecorded(steps: readonly Step[], { objects, proxies, istio }: Observation): readonly Finding[] {
+  const filters = steps.flatMap(({ member, after }) => (after?.kind === 'EnvoyFilter' ? [{ member, at: readWorkloads(after) }] : []))
+  const [first] = filters
+  if (first === undefined || !objects.ok || !proxies.ok) return []
+  const sets = new Map(filters.map((one) => [workloadsKey(one.at), one]))
+  const versions = new Map(proxies.value.map(({ proxy, version }) => [proxy, version ?? '']))
+  return [
+    ...(istio.ok ? istio.value.istiods : []).flatMap(({ pod, revision, version = '' }) =>
+      isRecorded(version) ? [] : [told(`${first.member}: istiod ${pod} (revision ${revision})`, '', version)],
+    ),
+    ...[...sets.values()].flatMap(({ member, at }) =>
+      [...groups(podsIn(objects.value, at), versions)].map(([version, pods]) =>
+        told(`${member}: ${describeWorkloads(at)}`, `${some(pods)}: `, version),
+      ),
+    ),
+  ]
+}
+
+/** A proxy that no istiod knows is waited for by name: it says no version. */
+function groups(pods: readonly Manifest[], versions: ReadonlyMap<string, string>): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const pod of pods.filter(hasSidecar)) {
+    const version = versions.get(proxyOf(pod))
+    if (version === undefined || isRecorded(version)) continue
+    found.set(version, [...(found.get(version) ?? []), pod.metadata.name])
+  }
+  return found
+}
+
+const told = (subject: string, who: string, version: string): Finding =>
+  warning(
+    'version-unrecorded',
+    subject,
+    `${who}${version === '' ? 'no version of Istio is told' : `Istio ${version}`}, and the shapes of listeners are known of ${RECORDED.join(', ')}: whether the filter fits is certain only once Envoy has it`,
+    'apply tries it on one workload first and puts back what Envoy refuses: do not give --no-canary; where Git delivers, scope one workload first',
+  )
