@@ -375,7 +375,7 @@ function judgeHost(
         'service-unknown',
         proxy,
         `its configuration has no cluster for ${host}`,
-        `kubectl -n ${id?.namespace ?? 'NAMESPACE'} get service ${id?.name ?? host}; a Sidecar resource or exportTo may hide it`,
+        `${id === undefined ? 'kubectl get serviceentries -A' : `kubectl -n ${id.namespace} get service ${id.name}`}; a Sidecar resource or exportTo may hide it`,
       ),
     ]
   }

@@ -2,12 +2,13 @@
  * What must hold before trust is widened in a mesh: the hazards of touching TLS contexts, each as a finding with its
  * remedy. A finding of severity `error` blocks widening where it applies, never narrowing.
  */
+import { some } from '../doctor/check.ts'
 import { error, type Finding, info, warning } from '../finding.ts'
 import { at, isOurs, keyOf, list, strings, text, title } from '../manifest.ts'
 import type { Intent, IstioFacts, Manifest, Observation, Seen, Workloads } from '../model.ts'
 import { describeWorkloads, relation, workloadsKey } from '../workloads.ts'
 import { checkGateway, whatGatewaysDo } from './gateways.ts'
-import { describeMode, type Effective, effectiveMode, isStrict } from './mtls.ts'
+import { ANY, describeMode, type Effective, effectiveMode, isStrict, type Subject, subjectsOf } from './mtls.ts'
 import { readWorkloads } from './pinned.ts'
 import { keepsTo } from './plaintext.ts'
 import { hasSidecar, isGateway, podsIn } from './pods.ts'
@@ -137,9 +138,11 @@ function checkInbound(
     return { findings: [...root, ...checkGateway(scope, scope.gateway, objects, where)], strictAlready: false }
   }
   const pods = podsIn(objects, scope.at)
-  const gateways = pods.filter((pod) => isGateway(pod, objects))
-  const sidecars = pods.filter((pod) => !gateways.includes(pod) && hasSidecar(pod))
-  const bare = pods.filter((pod) => !gateways.includes(pod) && !hasSidecar(pod))
+  // A filter for the whole mesh is for its sidecars: neither gateways nor pods that are not in the mesh were meant.
+  const meant = pods.filter((pod) => !isGateway(pod, objects))
+  const gateways = scope.at.everywhere ? [] : pods.filter((pod) => !meant.includes(pod))
+  const sidecars = meant.filter(hasSidecar)
+  const bare = scope.at.everywhere ? [] : meant.filter((pod) => !hasSidecar(pod))
   const findings: Finding[] = [...rootNamespaceScope(scope.at, rootNamespace, where)]
   if (pods.length === 0)
     findings.push(warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one'))
@@ -183,16 +186,27 @@ function checkInbound(
 
 /** The federation file knows where istiod runs; only the mesh config knows which namespace is the root. */
 const rootNamespaceScope = (at: Workloads, rootNamespace: string, where: string): readonly Finding[] =>
-  at.namespace === rootNamespace
-    ? [
-        error(
-          'root-namespace',
-          where,
-          `${rootNamespace} is the mesh's root namespace: what stands there reaches every namespace`,
-          'name the namespace of the workloads',
-        ),
-      ]
-    : []
+  at.everywhere
+    ? at.namespace === rootNamespace
+      ? []
+      : [
+          error(
+            'root-namespace',
+            where,
+            `the mesh config says rootNamespace: ${rootNamespace}; an object in ${at.namespace} would reach the workloads there only`,
+            'one entry for each namespace',
+          ),
+        ]
+    : at.namespace === rootNamespace
+      ? [
+          error(
+            'root-namespace',
+            where,
+            `${rootNamespace} is the mesh's root namespace: what stands there reaches every namespace`,
+            'name the namespace of the workloads',
+          ),
+        ]
+      : []
 
 const names = (pods: readonly Manifest[]): string =>
   pods.length > 3
@@ -204,31 +218,23 @@ const names = (pods: readonly Manifest[]): string =>
 
 /** Who comes in plaintext shows no identity, so callers does not hold for them: every pod and port is computed. */
 function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: readonly Manifest[], rootNamespace: string, where: string) {
-  const { namespace, labels = {} } = scope.at
   const all = objects.filter((o) => o.kind === 'PeerAuthentication')
   const others = all.filter((o) => !isOurs(o))
   const ours = scope.strict ? [ourPolicy(scope, all)] : []
-  // A workload that does not exist yet has the scope's labels at least.
-  const subjects = [
-    { name: 'a new pod', labels },
-    ...sidecars.map((pod) => ({ name: pod.metadata.name, labels: strings(pod.metadata.labels) })),
-  ]
-  const before = subjects.map((subject) => ({ subject, mode: effectiveMode({ namespace, labels: subject.labels }, others, rootNamespace) }))
+  const subjects = subjectsOf(scope.at, sidecars, objects, rootNamespace)
+  const before = subjects.map((subject) => ({ subject, mode: effectiveMode(subject, others, rootNamespace) }))
   const strictAlready =
     scope.strict &&
     before.every(({ mode }) => isStrict(mode)) &&
-    others.some((o) => o.metadata.namespace === namespace && sameSelector(o, scope))
+    others.some((o) => o.metadata.namespace === scope.at.namespace && sameSelector(o, scope))
   const after = strictAlready
     ? before
-    : subjects.map((subject) => ({
-        subject,
-        mode: effectiveMode({ namespace, labels: subject.labels }, [...others, ...ours], rootNamespace),
-      }))
+    : subjects.map((subject) => ({ subject, mode: effectiveMode(subject, [...others, ...ours], rootNamespace) }))
   const loose = after.filter(({ mode }) => !keepsTo(mode, scope.plaintext))
   const findings: Finding[] = []
   const [first] = loose
   if (first !== undefined) {
-    const which = [...new Set(loose.map(({ subject }) => subject.name))].join(', ')
+    const which = whoIs(scope.at, loose)
     findings.push(
       error(
         'mtls-not-strict',
@@ -252,13 +258,13 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
       )
     }
   }
-  if (scope.plaintext !== undefined) findings.push(...plaintextFindings(after, where))
+  if (scope.plaintext !== undefined) findings.push(...plaintextFindings(scope.at, after, where))
   if (first === undefined && scope.plaintext !== 'all') {
     // Some pods of the scope may come to wear more labels than it names.
-    const specific = others.filter((o) => o.metadata.namespace === namespace && relation(selected(o), scope.at) === 'overlapping')
+    const specific = others.filter((o) => selected(o).labels !== undefined && relation(selected(o), scope.at) === 'overlapping')
     const effective = (o: Manifest): Effective =>
       effectiveMode(
-        { namespace, labels: { ...labels, ...selected(o).labels } },
+        { namespace: selected(o).namespace, labels: { ...scope.at.labels, ...selected(o).labels } },
         strictAlready ? others : [...others, ...ours],
         rootNamespace,
       )
@@ -276,9 +282,22 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
   return { findings, strictAlready }
 }
 
+interface Judged {
+  readonly subject: Subject
+  readonly mode: Effective
+}
+
+/** Their names; of the whole mesh, the namespaces that they are in. */
+function whoIs({ everywhere }: Workloads, judged: readonly Judged[]): string {
+  if (!everywhere) return [...new Set(judged.map(({ subject }) => subject.name))].join(', ')
+  const namespaces = [...new Set(judged.map(({ subject }) => subject.namespace))]
+  const named = namespaces.filter((name) => name !== ANY)
+  return named.length === 0 ? 'every namespace' : `namespace ${some(named, 10)}`
+}
+
 /** What the file allows, and what it means. */
-function plaintextFindings(after: readonly { subject: { name: string }; mode: Effective }[], where: string): readonly Finding[] {
-  const told = (list: typeof after): string => [...new Set(list.map(({ subject }) => subject.name))].join(', ')
+function plaintextFindings(at: Workloads, after: readonly Judged[], where: string): readonly Finding[] {
+  const told = (list: typeof after): string => whoIs(at, list)
   const open = after.filter(({ mode }) => !isStrict(mode))
   const deaf = open.filter(({ mode }) => mode.mode === 'DISABLE' && [...mode.ports.values()].every((port) => port === 'DISABLE'))
   const [first] = open
@@ -325,7 +344,8 @@ function remedy({ decidedBy }: Effective, enforced: boolean): string {
 /** Filters of others that touch the same TLS contexts: the last one wins, and ours means to. */
 function foreignFilters(scope: Inbound, objects: readonly Manifest[], where: string): readonly Finding[] {
   const touching = objects.filter((object) => {
-    if (object.kind !== 'EnvoyFilter' || isOurs(object) || object.metadata.namespace !== scope.at.namespace) return false
+    const here = scope.at.everywhere === true || object.metadata.namespace === scope.at.namespace
+    if (object.kind !== 'EnvoyFilter' || isOurs(object) || !here) return false
     return list(at(object, 'spec', 'configPatches')).some(
       (patch) =>
         ['FILTER_CHAIN', 'LISTENER'].includes(text(at(patch, 'applyTo'))) &&
@@ -356,7 +376,7 @@ function checkOutbound(
   return [
     ...rootNamespaceScope(scope.from, istio.rootNamespace, where),
     ...none,
-    ...[...scope.hosts.keys()].flatMap((host) => checkHost(host, scope.from.namespace, intent.member.name, objects, istio)),
+    ...[...scope.hosts.keys()].flatMap((host) => checkHost(host, scope.from, intent.member.name, objects, istio)),
   ]
 }
 

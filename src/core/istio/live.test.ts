@@ -46,6 +46,12 @@ describe('what a real proxy holds', () => {
     expect(upstream?.mutual).toBe(true)
   })
 
+  it('a headless host has no endpoints to count', () => {
+    const text = JSON.stringify(recorded('client')).replaceAll('"type":"EDS"', '"type":"ORIGINAL_DST"')
+    const upstream = readProxyConfig(JSON.parse(text)).outbound.find(({ host }) => host === SERVER_HOST)
+    expect(upstream).not.toHaveProperty('endpoints')
+  })
+
   it('a gateway has no inbound listener of a sidecar', () => {
     expect(chainsOf('gateway')).toEqual([])
   })

@@ -76,7 +76,9 @@ function readUpstream(cluster: unknown, endpoints: ReadonlyMap<string, number> |
   const pins = pinsOf(context)
   const file = fileOf(context)
   const inline = list(at(cluster, 'loadAssignment', 'endpoints')).flatMap((locality) => list(at(locality, 'lbEndpoints'))).length
-  const known = at(cluster, 'type') === 'EDS' ? endpoints && (endpoints.get(name) ?? 0) : inline
+  const type = at(cluster, 'type')
+  // A headless Service has no endpoints to know: whom a caller dials decides.
+  const known = type === 'ORIGINAL_DST' ? undefined : type === 'EDS' ? endpoints && (endpoints.get(name) ?? 0) : inline
   return [
     {
       host,
