@@ -24,7 +24,7 @@ import { goneFiles } from './core/mounts.ts'
 import { type Course, course, plan, type Seens, simulate } from './core/plan.ts'
 import { vacatedWide } from './core/wide.ts'
 
-export { observe, retiring } from './apply/observe.ts'
+export { namespacesOf, observe, retiring } from './apply/observe.ts'
 export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from './apply/world.ts'
 
 /**

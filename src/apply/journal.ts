@@ -41,6 +41,7 @@ export class Journal {
       action: 'begin',
       plan: planDigest(steps),
       steps: steps.map(({ id, member, changes, before, after }) => ({ id, member, object: title((after ?? before) as Manifest), changes })),
+      ...(consent.evidence === undefined || consent.evidence.length === 0 ? {} : { evidence: consent.evidence }),
     })
     let head = record.at(-1)
     for (const draft of drafts) {

@@ -11,8 +11,14 @@ export function interestOf(intent: Intent): Interest {
     ...trust.accept.map((accept) => accept.at.namespace),
     ...trust.reach.flatMap((reach) => [reach.from.namespace, ...reach.services.flatMap(({ host }) => serviceName(host)?.namespace ?? [])]),
   ])
-  const wide = [...intent.trusts, ...(intent.lapsed ?? [])].some((trust) => trust.wide !== undefined)
-  return { namespaces: [...new Set(namespaces)].sort(), ...(wide ? { everyProxy: true } : {}) }
+  const trusts = [...intent.trusts, ...(intent.lapsed ?? [])]
+  const everywhere = trusts.some((trust) => trust.accept.some(({ at }) => at.everywhere))
+  const wide = everywhere || trusts.some((trust) => trust.wide !== undefined)
+  return {
+    namespaces: [...new Set(namespaces)].sort(),
+    ...(wide ? { everyProxy: true } : {}),
+    ...(everywhere ? { everyWorkload: true } : {}),
+  }
 }
 
 /** Looks at every mesh, side by side. */
@@ -34,12 +40,17 @@ export async function observe(
 export async function look(mesh: Mesh, intent: Intent, more: Omit<Interest, 'namespaces'> = {}): Promise<Observation> {
   const interest = { ...interestOf(intent), ...more }
   const seen = await mesh.observe(interest)
+  const namespaces = namespacesOf(intent, seen)
+  const whole = namespaces.length === interest.namespaces.length ? seen : await mesh.observe({ ...interest, namespaces })
+  return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
+}
+
+/** Namespaces that an intent points to, and those in which objects of ours stand. */
+export function namespacesOf(intent: Intent, seen: Observation): readonly string[] {
   const left = (seen.objects.ok ? seen.objects.value : []).flatMap((object) =>
     object.kind !== 'ConfigMap' && ownerOf(object) === intent.owner ? (object.metadata.namespace ?? []) : [],
   )
-  const namespaces = [...new Set([...interest.namespaces, ...left])].sort()
-  const whole = namespaces.length === interest.namespaces.length ? seen : await mesh.observe({ ...interest, namespaces })
-  return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
+  return [...new Set([...interestOf(intent).namespaces, ...left])].sort()
 }
 
 async function withLeaves(mesh: Mesh, observation: Observation): Promise<Observation> {

@@ -1,6 +1,6 @@
 /** What an apply works on, is allowed to do, and tells. */
 import type { Finding } from '../core/finding.ts'
-import type { Actor, AuditEntry, Digest, MemberName, Mesh, Phase, Step } from '../core/model.ts'
+import type { Actor, AuditEntry, Digest, EvidenceFile, MemberName, Mesh, Phase, Step } from '../core/model.ts'
 import type { PlanOptions } from '../core/plan.ts'
 
 export interface RecordStore {
@@ -18,6 +18,8 @@ export interface Consent extends PlanOptions {
   /** Carries out steps whose gate is closed, on the record. */
   readonly overrideGate?: string
   readonly forceConflicts?: boolean
+  /** Files that vouch for meshes which are out of reach here, by member: they go on the record. */
+  readonly evidence?: readonly EvidenceFile[]
   /** Has the kubelets bring changed files of roots now: an annotation on each pod that has them. */
   readonly nudge?: boolean
   /** False: what widens reaches all workloads of a set at once. */

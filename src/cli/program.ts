@@ -35,6 +35,10 @@ const fileOption = (): Option =>
   new Option('-f, --file <path>', 'the federation file; what stands beside it is found by it').default('federation.yaml')
 const outputOption = (): Option => new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text')
 const kubeconfigOption = (): Option => new Option('--kubeconfig <path>', 'instead of KUBECONFIG and ~/.kube/config')
+const evidenceOption = (): Option =>
+  new Option('--evidence <file>', 'what the owner of a member that is only a directory here saw: their verify -o evidence').argParser(
+    collect,
+  )
 const istioOption = (): Option => new Option('--istio-namespace <name>', 'where istiod runs').default('istio-system')
 const atOption = (): Option => new Option('--at <time>', 'judge as of this time (RFC 3339) instead of now').argParser(instant)
 
@@ -89,6 +93,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .action(async (member, options) => run((await import('./commands/approve.ts')).run({ ...options, member }, io)))
 
   federated('plan', 'show what apply would change, and what that does to trust', 'entente plan')
+    .addOption(evidenceOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/plan.ts')).run(options, io)))
 
@@ -112,12 +117,23 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--no-canary', 'give what opens to all workloads of a scope at once, not to one of them first')
     .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets bring it now')
     .option('--watch', 'again every 15 seconds until ^C: puts back what drifts, closes what ends')
+    .addOption(evidenceOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/apply.ts')).run(options, io)))
 
-  federated('verify', 'say by evidence from live proxies, for each trust, whether it holds', 'entente verify -o json')
+  federated(
+    'verify',
+    'say by evidence from live proxies, for each trust, whether it holds',
+    'entente verify -o json\nentente verify -o evidence --context cluster-b=prod-b > cluster-b.json\nentente verify --evidence cluster-b.json',
+  )
     .option('--look', 'ask the proxies in scopes for their own certificates, by port-forward to their admin ports')
-    .addOption(outputOption())
+    .option('--context <member=name>', 'look at this member in that context of the kubeconfig, whatever the file says', collect)
+    .addOption(evidenceOption())
+    .addOption(
+      new Option('-o, --output <format>', 'text, json, or evidence: for those who cannot reach these clusters')
+        .choices(['text', 'json', 'evidence'])
+        .default('text'),
+    )
     .action(async (options) => run((await import('./commands/verify.ts')).run(options, io)))
 
   federated('mount', 'mounted: which workloads lack the mount, and what one restart of each will do', 'entente mount')
@@ -130,6 +146,7 @@ export function program(io: Io, version: string, run: Run): Command {
     )
 
   federated('status', 'one line for each trust: proof, expiry, drift; never writes', 'entente status --watch')
+    .addOption(evidenceOption())
     .addOption(outputOption())
     .option('--watch', 'again every 10 seconds, until ^C')
     .action(async (options) => run((await import('./commands/status.ts')).run(options, io)))
@@ -142,7 +159,9 @@ export function program(io: Io, version: string, run: Run): Command {
     .requiredOption('--reason <text>', 'goes into the file and on the record')
     .option('--yes', 'do not ask')
     .option('--emergency', 'shut that domain out first, before anything is looked at, and ask nobody')
+    .option('--drain', 'wait until connections from before are gone, as long as their proxies were given (drainDuration, 45 s by default)')
     .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
+    .addOption(evidenceOption())
     .addOption(outputOption())
     .action(async (truster, trusted, options) => run((await import('./commands/sever.ts')).run({ ...options, truster, trusted }, io)))
 
@@ -196,6 +215,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--look', 'ask every workload of the member for its certificate, instead of waiting for the time it may live')
     .option('--abort', 'go back: what was to leave stays; possible until it is retired')
     .option('--override-gate <reason>', 'retire a root without evidence that it is out of use; goes on the record')
+    .addOption(evidenceOption())
     .option('--bundle <file>', 'the owner’s new bundle from a file (-: stdin) instead of the member’s own cluster')
     .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)
     .option('--yes', 'do not ask')

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { readBundles } from '../adapters/bundle-files.ts'
 import { directoryMesh, gitDelivered } from '../adapters/directory/mesh.ts'
 import { readFederationFile } from '../adapters/federation-file.ts'
+import { handedMesh } from '../adapters/handed.ts'
 import { recordFile } from '../adapters/record-file.ts'
 import type { Meshes, RecordStore } from '../apply.ts'
 import { FederationError } from '../core/errors.ts'
@@ -12,6 +13,7 @@ import { type Approved, intents } from '../core/intent.ts'
 import { explain } from '../core/istio/render.ts'
 import type { Actor, AuditEntry, Federation, Intent, Member, MemberName, Mesh, Seen } from '../core/model.ts'
 import { parseRecord, printEntry, unfinished } from '../core/record.ts'
+import { type HandedOver, inContexts, readHanded } from './handed.ts'
 import type { Io } from './io.ts'
 
 export interface Files {
@@ -19,6 +21,8 @@ export interface Files {
   /** Where the federation file is: what it names is relative to it. */
   readonly directory: string
   readonly kubeconfig?: string
+  /** What their owners saw, of members that are a directory here. */
+  readonly handed?: ReadonlyMap<MemberName, HandedOver>
 }
 
 export interface Workspace extends Files {
@@ -33,6 +37,10 @@ export interface Workspace extends Files {
 export interface FileOptions {
   readonly file: string
   readonly kubeconfig?: string
+  /** Files about members that are a directory here. */
+  readonly evidence?: readonly string[]
+  /** `MEMBER=CONTEXT`: where to look at a member, whatever the file says. */
+  readonly context?: readonly string[]
 }
 
 export const filesOf = ({ file, kubeconfig }: FileOptions): Files => ({
@@ -44,17 +52,19 @@ export const filesOf = ({ file, kubeconfig }: FileOptions): Files => ({
 /** @throws FederationError file-unreadable, federation-invalid, record-broken */
 export async function openWorkspace(options: FileOptions, io: Io): Promise<Workspace> {
   const files = filesOf(options)
-  const federation = await readFederationFile(files.file)
+  const federation = inContexts(await readFederationFile(files.file), options.context ?? [])
   const [approved, record] = await Promise.all([readBundles(files.directory, federation, io.now()), openRecord(files.directory)])
   const entries = await record.entries()
   const wanted = intents(federation, approved, entries, io.now())
+  const { handed, findings } = await readHanded(options.evidence ?? [], federation, entries, io)
   return {
     ...files,
+    handed,
     federation,
     approved,
     record: entries,
     intents: wanted.intents,
-    findings: [...wanted.findings, ...record.findings(), ...interrupted(entries)],
+    findings: [...wanted.findings, ...record.findings(), ...interrupted(entries), ...findings],
   }
 }
 
@@ -125,7 +135,10 @@ export async function meshesOf(federation: Federation, files: Files, io: Io, onl
     const { context, directory } = member.home ?? {}
     const inGit = directory === undefined ? undefined : { member, path: join(files.directory, directory), why: explain }
     if (context === undefined || kubeconfig === undefined) {
-      if (inGit !== undefined) meshes.set(member.name, directoryMesh(inGit))
+      const seen = files.handed?.get(member.name)
+      if (inGit === undefined) continue
+      const tree = directoryMesh(inGit)
+      meshes.set(member.name, seen === undefined ? tree : handedMesh(tree, seen.looked, seen.file, seen.stale))
       continue
     }
     const cluster = await clusterMesh(member, context, kubeconfig)

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'file-unreadable'
   | 'file-unwritable'
   | 'usage'
+  | 'evidence-malformed'
   // bundles and chains
   | 'certificate-malformed'
   | 'bundle-malformed'

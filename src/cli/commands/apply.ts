@@ -168,6 +168,7 @@ export async function carryOut(
     ...(options.forceConflicts === undefined ? {} : { forceConflicts: options.forceConflicts }),
     ...(options.canary === undefined ? {} : { canary: options.canary }),
     ...(options.nudge === undefined ? {} : { nudge: options.nudge }),
+    evidence: [...(workspace.handed?.values() ?? [])].filter(({ stale }) => stale === undefined).map(({ of }) => of),
   }
   const world = {
     meshes,

@@ -1,7 +1,9 @@
 /** `verify`: per trust, by evidence, whether it holds; and if not, on which side and what to do. */
-import type { Meshes } from '../../apply.ts'
+import { type Meshes, namespacesOf, observe } from '../../apply.ts'
+import { FederationError } from '../../core/errors.ts'
 import { expiring } from '../../core/expiry.ts'
-import { hasErrors } from '../../core/finding.ts'
+import { distinct, type Finding, hasErrors } from '../../core/finding.ts'
+import { handedView } from '../../core/handed/print.ts'
 import { isLabelled } from '../../core/istio/mount.ts'
 import { inferred, judgeLeaves, type Looked, podsToLookAt } from '../../core/leaves.ts'
 import { judgeLoaded } from '../../core/loaded.ts'
@@ -9,19 +11,21 @@ import type { Intent, Verdict } from '../../core/model.ts'
 import type { Seens } from '../../core/plan.ts'
 import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
-import type { Io, Output } from '../io.ts'
+import type { Io } from '../io.ts'
 import { findingsText, leavesText, verdictText } from '../text.ts'
-import { type FileOptions, openWorkspace } from '../workspace.ts'
+import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../workspace.ts'
 import { planNow } from './plan.ts'
 
 export interface VerifyOptions extends FileOptions {
-  readonly output: Output
+  /** `evidence`: JSON with what was seen, for those who cannot reach these clusters. */
+  readonly output: 'text' | 'json' | 'evidence'
   /** Asks the proxies in scopes for their own certificates. */
   readonly look?: boolean
 }
 
 export async function run(options: VerifyOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
+  if (options.output === 'evidence') return handOver(workspace, io)
   const { seen, meshes } = await planNow(workspace, io)
   const looked = options.look === true ? await look(workspace.intents, seen, meshes, io.now()) : undefined
   const verdicts = verify(workspace.federation, workspace.intents, seen, io.now(), looked?.loaded)
@@ -45,6 +49,29 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
     if (findings.length > 0) io.print(`\n${findingsText(findings, io.color)}`)
   }
   return hasErrors(findings) || verdicts.some((verdict) => !holds(verdict)) ? 1 : 0
+}
+
+/** Exit 0 when all that could be told is in it, whatever it says. */
+async function handOver(workspace: Workspace, io: Io): Promise<number> {
+  const meshes = await meshesOf(workspace.federation, workspace, io)
+  const seen = await observe(workspace.intents, meshes, { everyPod: true })
+  const at = io.now()
+  const looked = workspace.intents.flatMap((intent) => {
+    const observation = seen.get(intent.member.name)
+    if (intent.member.home?.context === undefined || observation === undefined) return []
+    return [{ member: intent.member, namespaces: namespacesOf(intent, observation), observation }]
+  })
+  if (looked.length === 0)
+    throw new FederationError('usage', '-o evidence', 'no member has a cluster to look at', { hint: 'add --context MEMBER=CONTEXT' })
+  const verdicts = verify(workspace.federation, workspace.intents, seen, at)
+  const { name } = workspace.federation
+  const record = workspace.record.at(-1)?.hash
+  io.print(JSON.stringify(handedView({ federation: name, record, at, looked, verdicts, findings: workspace.findings })))
+  const missing = looked.flatMap(({ observation: { objects, own, istio, pods, proxies } }) =>
+    [objects, own, istio, pods, proxies].flatMap((part): Finding[] => (part === undefined || part.ok ? [] : [part.error])),
+  )
+  if (missing.length > 0) io.tell(findingsText(distinct(missing), io.color))
+  return missing.length > 0 ? 1 : 0
 }
 
 interface LookedAll extends Looked {

@@ -1,0 +1,94 @@
+/** What was seen of a mesh, as JSON that its owner hands to those who cannot reach it. */
+import { hasSidecar, proxiesIn } from '../istio/pods.ts'
+import { at, list, strings } from '../manifest.ts'
+import type { Digest, Evidence, IstioFacts, Manifest, Member, Observation, Pins, Seen, Verdict } from '../model.ts'
+import { type Bundle, printBundle } from '../spiffe/bundle.ts'
+import { type VerifyView, verifyView } from '../view.ts'
+
+/** One mesh as its owner saw it. */
+export interface Looked {
+  readonly member: Member
+  /** Where its pods were looked for: of others nothing is known. */
+  readonly namespaces: readonly string[]
+  readonly observation: Observation
+}
+
+export interface Handing {
+  readonly federation: string
+  /** The hash of the last entry of the record that its owner has. */
+  readonly record: Digest | undefined
+  readonly at: Date
+  readonly looked: readonly Looked[]
+  readonly verdicts: readonly Verdict[]
+  readonly findings: VerifyView['findings']
+}
+
+/** The JSON of `verify`, and what it was judged from: parse.ts is the inverse. */
+export function handedView({ federation, record, at: when, looked, verdicts, findings }: Handing): object {
+  return { ...verifyView(verdicts, findings, when), federation, record: record ?? null, evidence: looked.map(memberView) }
+}
+
+function memberView({ member, namespaces, observation: { objects, own, ownSince, istio, pods, proxies } }: Looked) {
+  const configs = new Map<string, number>()
+  return {
+    member: member.name,
+    trustDomain: member.trustDomain,
+    namespaces,
+    objects: mapped(objects, (all) => all.map(bare)),
+    own: mapped(own, ({ trustDomain, anchors }: Bundle) => JSON.parse(printBundle({ trustDomain, anchors })) as object),
+    ownSince: ownSince?.toISOString() ?? null,
+    istio: mapped(istio, istioView),
+    pods: pods === undefined ? null : mapped(pods, (all) => all.filter(hasSidecar).map(bareProxy)),
+    proxies: mapped(proxies, (all) => all.map((one) => proxyView(one, configs))),
+    // Proxies of one workload hold the same: it is said once.
+    configs: [...configs.keys()].map((text) => JSON.parse(text) as unknown),
+  }
+}
+
+const mapped = <T, U>(seen: Seen<T>, view: (value: T) => U): Seen<U> => (seen.ok ? { ok: true, value: view(seen.value) } : seen)
+
+const istioView = ({ presented, ...facts }: IstioFacts) => ({
+  ...facts,
+  presented: mapped(presented, (chain) => chain.map((der) => Buffer.from(der).toString('base64'))),
+})
+
+function proxyView({ config, ...evidence }: Evidence, configs: Map<string, number>) {
+  if (config === undefined) return evidence
+  const text = JSON.stringify(config, (_, value: unknown) => (value instanceof Map ? Object.fromEntries(value as Pins) : value))
+  const index = configs.get(text) ?? configs.size
+  configs.set(text, index)
+  return { ...evidence, config: index }
+}
+
+/** Of what people write into labels and annotations of a pod, and what others note beside an object, only what is read again. */
+function bare(object: Manifest): Manifest {
+  const { metadata, status, ...fields } = object
+  const { name, namespace, labels, creationTimestamp, writtenAt } = metadata
+  const annotations = Object.entries(strings(metadata.annotations)).filter(([key]) => READ.test(key))
+  const kept = {
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(annotations.length === 0 ? {} : { annotations: Object.fromEntries(annotations) }),
+    ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+    ...(writtenAt === undefined ? {} : { writtenAt }),
+    ...also(metadata, 'deletionTimestamp'),
+    ...also(metadata, 'ownerReferences'),
+  }
+  const whole = { ...fields, metadata: kept, ...(object.kind === 'Pod' && status !== undefined ? { status } : {}) }
+  return JSON.parse(JSON.stringify(whole).replace(KEY, '(a private key stood here)')) as Manifest
+}
+
+/** Of pods elsewhere: how long their certificates live. */
+const bareProxy = (pod: Manifest): Manifest => ({
+  apiVersion: pod.apiVersion,
+  kind: pod.kind,
+  metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '' },
+  spec: { containers: proxiesIn(pod).map((proxy) => ({ name: at(proxy, 'name'), env: list(at(proxy, 'env')) })) },
+})
+
+const READ = /(^|[./])(istio\.io|entente\.dev|argoproj\.io|fluxcd\.io|networking\.k8s\.io)\//
+/** As it stands in JSON: nobody meant to hand that over. */
+const KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----/g
+
+const also = (metadata: object, field: string): object => (at(metadata, field) === undefined ? {} : { [field]: at(metadata, field) })
