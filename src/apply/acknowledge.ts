@@ -1,5 +1,6 @@
 /** Waiting until the proxies of one mesh hold what its objects say. */
 import { type Standing, standings } from '../core/acknowledged.ts'
+import { judgedAt } from '../core/clock.ts'
 import type { Delivery } from '../core/delivery.ts'
 import { error, type Finding, warning } from '../core/finding.ts'
 import type { MeshState } from '../core/istio/state.ts'
@@ -53,7 +54,7 @@ export async function acknowledge(
     const proxies = await mesh.proxies()
     const waited = world.now().getTime() - begun
     if (proxies.ok) {
-      const all = standings(state, objects, proxies.value, own, undefined, { ...delivery, now: world.now() })
+      const all = standings(state, objects, proxies.value, own, undefined, { ...delivery, now: judgedAt(observation, world.now()) })
       const refused = all.find((standing) => standing.state === 'rejected' && isNew(proxies.value, earlier, standing.proxy))
       if (refused !== undefined && due.length > 0) {
         const words = proxies.value.find((evidence) => evidence.proxy === refused.proxy)?.rejected ?? ''

@@ -1,4 +1,5 @@
 /** Files of roots on their way into pods: what is written now is with them by a known time, or sooner when they are nudged. */
+import { judgedAt } from '../core/clock.ts'
 import { NUDGED } from '../core/delivery.ts'
 import { FederationError } from '../core/errors.ts'
 import { isLabelled } from '../core/istio/mount.ts'
@@ -21,14 +22,14 @@ export async function sent(
 ): Promise<Observation> {
   const maps = written.filter(({ after }) => after !== undefined && isTrustMap(after))
   if (maps.length === 0 || !observation.objects.ok) return observation
-  const now = maps.map((step) => stamped(step, world.now())).reduce(simulate, observation)
+  const now = maps.map((step) => stamped(step, judgedAt(observation, world.now()))).reduce(simulate, observation)
   if (consent.nudge !== true || mesh.nudge === undefined) return now
   const namespaces = new Set(maps.map(({ after }) => after?.metadata.namespace))
   const waiting = observation.objects.value.filter(
     (object) => object.kind === 'Pod' && isLive(object) && isLabelled(object) && namespaces.has(object.metadata.namespace),
   )
   await world.sleep(AFTER_MS)
-  const at = world.now().toISOString()
+  const at = judgedAt(observation, world.now()).toISOString()
   const pods = waiting.map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }))
   const failed = await refusalOf(mesh.nudge(pods, at))
   world.tell({

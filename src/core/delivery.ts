@@ -11,7 +11,7 @@ import { isOurs } from './manifest.ts'
 import type { Manifest, Member, Pins, ProxyConfig } from './model.ts'
 
 export interface Delivery {
-  /** By the clock of whoever asks, which must be near that of the API server. */
+  /** By whichever is behind: the clock of whoever asks, or that of the API server (clock.ts). */
   readonly now: Date
   /** Milliseconds within which a kubelet brings a change to a pod, at the latest. */
   readonly boundMs: number

@@ -1,4 +1,5 @@
 /** When a root is out of use: no live leaf is under it, by what its CA does now and by how long leaves live. */
+import { judgedAt } from './clock.ts'
 import type { Root } from './istio/state.ts'
 import { issuedBy, type LeafLife, longestLeaf } from './leaf-life.ts'
 import type { Approval, Gate, Intent, Member, Observation } from './model.ts'
@@ -23,19 +24,27 @@ export interface Witnesses {
  */
 export function retirement(domain: TrustDomain, root: Root, { intent, seen, now }: Witnesses): Gate {
   const trust = intent.trusts.find((other) => other.trustDomain === domain)
-  const waitingFor = vouchesForNobody(root, now)
+  const here = judgedAt(seen.get(intent.member.name), now)
+  const waitingFor = vouchesForNobody(root, here)
     ? []
     : trust?.elsewhere === true
-      ? droppedBy(trust.trusted, trust.approvals, root, now)
+      ? droppedBy(trust.trusted, trust.approvals, root, here)
       : inUse(trust?.trusted ?? intent.member.name, trust === undefined ? intent.own : trust.bundle, root, seen, now)
   return { needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }
 }
 
 type Bundle = Intent['own']
 
-/** Who may still present a certificate under it. */
-export function inUse(member: Member['name'], staying: Bundle, root: Pick<Root, 'fingerprint'>, seen: Seens, now: Date): readonly string[] {
+/** Who may still present a certificate under it. @param here by the clock here; the member's is heard, too */
+export function inUse(
+  member: Member['name'],
+  staying: Bundle,
+  root: Pick<Root, 'fingerprint'>,
+  seen: Seens,
+  here: Date,
+): readonly string[] {
   const observation = seen.get(member)
+  const now = judgedAt(observation, here)
   const presented = presentedBy(observation)
   if (observation === undefined || presented === undefined) return [`the certificate chain that ${member} presents`]
   const kept = staying?.anchors.filter((anchor) => anchor.fingerprint !== root.fingerprint) ?? []

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { makeCa } from '../../test/support/ca.ts'
 import {
   A,
   ALICE,
@@ -15,7 +16,8 @@ import {
   wanted,
 } from '../../test/support/federations.ts'
 import { failed, observation, ok, pod, service } from '../../test/support/observations.ts'
-import type { AuditDraft, Member, Observation } from './model.ts'
+import type { Clock } from './clock.ts'
+import type { AuditDraft, Leaf, Member, Observation, Seen } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
 import { type Rotation, rotation } from './rotation.ts'
 import type { Bundle } from './spiffe/bundle.ts'
@@ -55,6 +57,24 @@ interface World {
   readonly applied?: boolean
   /** A proxy in the scope of the truster, which no istiod knows. */
   readonly silent?: boolean
+  /** Whose API server does not answer. */
+  readonly down?: 'cluster-a' | 'cluster-b'
+  /** Of a's API server, against the clock here. */
+  readonly clock?: Clock
+  /** What a's workloads say when they are asked: under which CA their certificate is, and which roots they hold; null: no answer. */
+  readonly leaves?: Readonly<Record<string, { readonly under: Authority; readonly holds: readonly Authority[] } | null>>
+}
+
+/** Of a mesh that cannot be asked anything. */
+const NOTHING: Observation = { objects: failed(), own: failed(), istio: failed(), proxies: failed() }
+
+async function said(leaves: NonNullable<World['leaves']>): Promise<Pick<Observation, 'pods' | 'leaves'>> {
+  const answers = Object.entries(leaves).map(async ([proxy, answer]): Promise<readonly [string, Seen<Leaf>]> => {
+    if (answer === null) return [proxy, failed('leaf-unseen', proxy)]
+    const { chainDer } = await answer.under.leaf(`spiffe://cluster-a.example/ns/sample/sa/${proxy}`, { notBefore: hoursAgo(1) })
+    return [proxy, ok({ proxy, chain: chainDer, roots: answer.holds.map(print) })]
+  })
+  return { pods: ok([]), leaves: new Map(await Promise.all(answers)) }
 }
 
 /** The rotation of a's root, as seen in a world in which b trusts a. */
@@ -65,8 +85,18 @@ async function look(world: World): Promise<Rotation> {
   const leaf = await signer?.leaf('spiffe://cluster-a.example/ns/istio-system/sa/istiod', { notBefore: hoursAgo(signedHoursAgo) })
   const presented = leaf === undefined ? failed('istiod-unreachable', 'cluster-a') : ok(leaf.chainDer)
   const server = world.silent === true ? [pod('sample/server', { app: 'server' })] : []
+  const clock = world.clock === undefined ? {} : { clock: world.clock }
+  const asked = world.leaves === undefined ? {} : await said(world.leaves)
   const seen = new Map<typeof a, Observation>([
-    [a, { ...observation({ own, objects: [service('sample/server')], istio: { presented } }), ownSince: hoursAgo(announcedHoursAgo) }],
+    [
+      a,
+      {
+        ...observation({ own, objects: [service('sample/server')], istio: { presented } }),
+        ...clock,
+        ...asked,
+        ownSince: hoursAgo(announcedHoursAgo),
+      },
+    ],
     [b, observation({ own: BUNDLE_B, objects: [...around.slice(1), ...server] })],
   ])
   const steps = applied ? plan(intents, seen, NOW).steps : []
@@ -79,7 +109,7 @@ async function look(world: World): Promise<Rotation> {
     bundle: current,
     record: sealAll([...approved.map(approval), ...(world.drafts ?? [])]),
     intents,
-    seen: carriedOut,
+    seen: world.down === undefined ? carriedOut : new Map(carriedOut).set(world.down === 'cluster-a' ? a : b, NOTHING),
     now: NOW,
   })
 }
@@ -188,5 +218,189 @@ describe('a rotation', () => {
     const short = { ...dying.root.anchor, notAfter: new Date(NOW.getTime() + 5 * HOUR) }
     const now = await look({ approved: [bundleOf(A, short)], signer: dying })
     expect(now.findings.map((f) => f.code)).toContain('root-ends-before-leaves')
+  })
+})
+
+const MINUTE = 60_000
+const gate = (now: Rotation, needs: 'held' | 'unused') => now.gates.filter((one) => one.needs === needs)
+const waits = (now: Rotation, needs: 'held' | 'unused'): string =>
+  gate(now, needs)
+    .flatMap((one) => one.waitingFor)
+    .join('\n')
+
+/** A world in each phase, as all can be seen. */
+const PHASES: readonly { readonly phase: Rotation['phase']; readonly world: () => World }[] = [
+  { phase: 'introducing', world: () => ({ approved: both(), signer: old, silent: true }) },
+  { phase: 'switch', world: () => ({ approved: both(), signer: old }) },
+  { phase: 'draining', world: () => ({ approved: both(), signer: next, signedHoursAgo: 1 }) },
+  { phase: 'retire', world: () => ({ approved: both(), signer: next, signedHoursAgo: 25, own: bundle(next) }) },
+]
+
+describe.each(PHASES)('an API server that does not answer, in phase $phase', ({ phase, world }) => {
+  it('of the mesh itself: no root is out of use, and no switch is due', async () => {
+    const now = await look({ ...world(), down: 'cluster-a' })
+    expect(gate(now, 'unused').map(({ open }) => open)).toEqual([false])
+    expect(waits(now, 'unused')).toBe('the certificate chain that cluster-a presents')
+    expect(gate(now, 'held').map(({ open }) => open)).toEqual([false])
+    expect(waits(now, 'held')).toContain('evidence from the proxies of cluster-a')
+  })
+
+  it('of a truster: it is waited for by name until it holds the new root, and delays no retirement', async () => {
+    const now = await look({ ...world(), down: 'cluster-b' })
+    expect(now.phase).toBe(phase === 'switch' ? 'introducing' : phase)
+    expect(waits(now, 'held')).toContain('evidence from the proxies of cluster-b')
+    expect(gate(now, 'unused').map(({ open }) => open)).toEqual([phase === 'retire'])
+  })
+})
+
+describe('a clock that is wrong', () => {
+  const ahead = { aheadMs: -10 * MINUTE, withinMs: 600 }
+  const behind = { aheadMs: 10 * MINUTE, withinMs: 600 }
+  const rows: readonly { what: string; world: () => World; phase: Rotation['phase'] }[] = [
+    {
+      what: 'here, ahead by 10 minutes: a root announced a leaf’s life ago less 5 minutes is not held by all',
+      world: () => ({ approved: both(), signer: old, announcedHoursAgo: 24, clock: ahead }),
+      phase: 'introducing',
+    },
+    {
+      what: 'here, ahead by 10 minutes: leaves of 5 minutes before the switch still live',
+      world: () => ({ approved: both(), signer: next, signedHoursAgo: 24 + 1 / 30, clock: ahead }),
+      phase: 'draining',
+    },
+    {
+      what: 'here, ahead by 10 minutes, and by time no leaf can live',
+      world: () => ({ approved: both(), signer: next, signedHoursAgo: 24.5, own: bundle(next), clock: ahead }),
+      phase: 'retire',
+    },
+    {
+      what: 'here, behind by 10 minutes: what waits for time waits that much longer',
+      world: () => ({ approved: both(), signer: next, signedHoursAgo: 23.95, clock: behind }),
+      phase: 'draining',
+    },
+    {
+      what: 'here, behind by 10 minutes: a CA that has just switched is seen to when its certificate is valid here',
+      world: () => ({ approved: both(), signer: next, signedHoursAgo: -1 / 6, clock: behind }),
+      phase: 'switch',
+    },
+  ]
+  it.each(rows)('$what', async ({ world, phase }) => {
+    const now = await look(world())
+    expect(now.phase).toBe(phase)
+    expect(now.findings.map(({ code }) => code)).toContain('clock-differs')
+  })
+
+  it('by less than it can be told: is none', async () => {
+    const now = await look({ approved: both(), signer: old, clock: { aheadMs: -400, withinMs: 600 } })
+    expect([now.phase, now.findings]).toEqual(['switch', []])
+  })
+})
+
+describe('a truster that never takes the new root', () => {
+  it('holds the gate, by the names of its proxies, for as long as it takes', async () => {
+    const now = await look({ approved: both(), signer: old, applied: false, silent: true })
+    expect([now.phase, waits(now, 'held')]).toEqual(['introducing', expect.stringMatching(/cluster-b: server\.sample/)])
+  })
+})
+
+describe('a root that expired', () => {
+  const expired = (name: string) => makeCa({ trustDomain: A, name, notBefore: hoursAgo(500), notAfter: hoursAgo(1) })
+
+  it('is out of use by itself, whatever its CA presents', async () => {
+    const short = await expired('short')
+    const now = await look({ approved: [bundle(short), bundle(short, next)], signer: next, signedHoursAgo: 1 })
+    expect([now.phase, gate(now, 'unused').map(({ open }) => open)]).toEqual(['retire', [true]])
+  })
+
+  it('and is to stay vouches for nobody: no CA is told to switch to it, and none has', async () => {
+    const dead = await expired('dead')
+    const worlds = [
+      { approved: [bundle(old), bundle(old, dead)], signer: old },
+      { approved: [bundle(old), bundle(old, dead)], signer: dead, signedHoursAgo: 2 },
+    ]
+    for (const world of worlds) {
+      const now = await look(world)
+      expect(now.phase).toBe('introducing')
+      expect(waits(now, 'held')).toContain('it has expired')
+      expect(now.findings.map(({ code }) => code)).toContain('root-expired')
+      expect(gate(now, 'unused').map(({ open }) => open)).toEqual([false])
+    }
+  })
+})
+
+describe('workloads that were asked for their certificates', () => {
+  const rows: readonly { what: string; world: () => World; phase: Rotation['phase']; needs: 'held' | 'unused'; for?: RegExp }[] = [
+    {
+      what: 'hold the new root, announced an hour ago',
+      world: () => ({
+        approved: both(),
+        signer: old,
+        announcedHoursAgo: 1,
+        leaves: { 'client.sample': { under: old, holds: [old, next] } },
+      }),
+      phase: 'switch',
+      needs: 'held',
+    },
+    {
+      what: 'do not all hold it, announced long ago',
+      world: () => ({
+        approved: both(),
+        signer: old,
+        leaves: { 'client.sample': { under: old, holds: [old, next] }, 'late.sample': { under: old, holds: [old] } },
+      }),
+      phase: 'introducing',
+      needs: 'held',
+      for: /^late\.sample, which does not hold it yet$/,
+    },
+    {
+      what: 'did not all answer while the new root is introduced',
+      world: () => ({ approved: both(), signer: old, leaves: { 'mute.sample': null } }),
+      phase: 'introducing',
+      needs: 'held',
+      for: /^mute\.sample, which does not hold it yet$/,
+    },
+    {
+      what: 'have new certificates, an hour after the switch',
+      world: () => ({
+        approved: both(),
+        signer: next,
+        signedHoursAgo: 1,
+        own: bundle(next),
+        leaves: { 'client.sample': { under: next, holds: [next] } },
+      }),
+      phase: 'retire',
+      needs: 'unused',
+    },
+    {
+      what: 'have an old certificate, an hour after the switch',
+      world: () => ({
+        approved: both(),
+        signer: next,
+        signedHoursAgo: 1,
+        own: bundle(next),
+        leaves: { 'client.sample': { under: next, holds: [next] }, 'late.sample': { under: old, holds: [next] } },
+      }),
+      phase: 'draining',
+      needs: 'unused',
+      for: /^late\.sample, whose certificate is under another root$/,
+    },
+    {
+      what: 'did not all answer, an hour after the switch',
+      world: () => ({ approved: both(), signer: next, signedHoursAgo: 1, own: bundle(next), leaves: { 'mute.sample': null } }),
+      phase: 'draining',
+      needs: 'unused',
+      for: /^mute\.sample, which could not be asked for its certificate/,
+    },
+    {
+      what: 'did not all answer, and by time no old leaf can live',
+      world: () => ({ approved: both(), signer: next, signedHoursAgo: 25, own: bundle(next), leaves: { 'mute.sample': null } }),
+      phase: 'retire',
+      needs: 'unused',
+    },
+  ]
+  it.each(rows)('and $what: phase $phase', async ({ world, phase, needs, for: whom }) => {
+    const now = await look(world())
+    expect(now.phase).toBe(phase)
+    if (whom === undefined) expect(waits(now, needs)).toBe('')
+    else expect(waits(now, needs)).toMatch(whom)
   })
 })

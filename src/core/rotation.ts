@@ -3,6 +3,7 @@
  * on the record): the phase is computed from the approved bundle, from what proxies hold, and from what the CA presents.
  */
 import { standings } from './acknowledged.ts'
+import { clockDiffers, judgedAt } from './clock.ts'
 import { boundMs } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
 import { wantedNow } from './istio/bridge.ts'
@@ -56,16 +57,18 @@ export interface RotationInput {
 }
 
 export function rotation(input: RotationInput): Rotation {
-  const { member, bundle, record, seen, now } = input
+  const { member, bundle, record, seen } = input
   const kept = target(bundle, record)
   const staying = bundle.anchors.filter((anchor) => kept.has(anchor.fingerprint))
   const leaving = bundle.anchors.filter((anchor) => !kept.has(anchor.fingerprint))
   const observation = seen.get(member.name)
+  const now = judgedAt(observation, input.now)
   const presented = presentedBy(observation)
   const signs = presented && anchorOf(presented, bundle.anchors, now).anchor?.fingerprint
   const late = leaving.length === 0 ? [] : lateHolders(input)
   const switched = signs !== undefined && kept.has(signs)
-  const held = staying.map((root) => gate('held', root, [...late, ...unannounced(input, root, switched)]))
+  const ended = staying.every((root) => vouchesForNobody(root, now)) ? ['a root in its place that is valid: it has expired'] : []
+  const held = staying.map((root) => gate('held', root, [...ended, ...late, ...unannounced(input, root, switched)]))
   const unused = leaving.map((root) => gate('unused', root, vouchesForNobody(root, now) ? [] : waitsForLeaves(input, staying, root)))
   const alive =
     observation !== undefined &&
@@ -84,6 +87,7 @@ export function rotation(input: RotationInput): Rotation {
       ...(leaving.length > 0 && switched ? early(member, held) : []),
       ...announced(member, bundle, observation),
       ...(observation === undefined ? [] : swapped(member.name, bundle, observation, now)),
+      ...clockDiffers(member.name, observation),
       ...staying.flatMap((root) => endsTooSoon(member, root, observation, now)),
     ],
   }
@@ -126,7 +130,7 @@ function lateHolders({ member, bundle, intents, seen, now }: RotationInput): rea
     if (observation?.objects.ok !== true || !observation.proxies.ok) return [`evidence from the proxies of ${intent.member.name}`]
     const objects = observation.objects.value
     const only = own ? undefined : bundle.trustDomain
-    const delivery = { now, boundMs: boundMs(intent.member) }
+    const delivery = { now: judgedAt(observation, now), boundMs: boundMs(intent.member) }
     return standings(wantedNow(intent, objects), objects, observation.proxies.value, authorOf(intent).own, only, delivery)
       .filter(({ state }) => state !== 'ready' && state !== 'unmounted')
       .map((standing) => `${intent.member.name}: ${standing.proxy} (${standing.state})`)
@@ -134,9 +138,10 @@ function lateHolders({ member, bundle, intents, seen, now }: RotationInput): rea
 }
 
 /** The mesh's own proxies learn a root from their next certificate, where no filter of ours tells them. */
-function unannounced({ member, seen, now }: RotationInput, root: Anchor, switched: boolean): readonly string[] {
+function unannounced({ member, seen, now: here }: RotationInput, root: Anchor, switched: boolean): readonly string[] {
   if (member.home === undefined) return []
   const observation = seen.get(member.name)
+  const now = judgedAt(observation, here)
   if (observation?.own.ok !== true) return [`the roots that ${member.name} gives to its own workloads`]
   if (!observation.own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint))
     return [`${member.name}, which does not give it to its own workloads yet (istio-ca-root-cert)`]
@@ -193,8 +198,17 @@ function announced({ name }: Member, bundle: Bundle, observation: Observation | 
 }
 
 function endsTooSoon({ name }: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {
+  if (root.notAfter <= now)
+    return [
+      error(
+        'root-expired',
+        name,
+        `${root.fingerprint}, which is to stay, expired ${root.notAfter.toISOString()}: whatever it signed is refused`,
+        `its owner announces another one, and entente rotate ${name} takes it; or entente rotate ${name} --abort`,
+      ),
+    ]
   const life = longestLeaf(observation)
-  if (root.notAfter <= now || root.notAfter.getTime() - now.getTime() >= life.milliseconds) return []
+  if (root.notAfter.getTime() - now.getTime() >= life.milliseconds) return []
   return [
     warning(
       'root-ends-before-leaves',

@@ -1,5 +1,6 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
 import { standings } from './acknowledged.ts'
+import { judgedAt } from './clock.ts'
 import { boundMs } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
 import { interfered } from './interfered.ts'
@@ -90,10 +91,12 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
           observation.proxies.value,
           authorOf(intent).own,
           trust.trustDomain,
-          { now, boundMs: boundMs(intent.member), known },
+          { now: judgedAt(observation, now), boundMs: boundMs(intent.member), known },
         )
   const others =
-    observation === undefined ? [] : interfered(stands, intent, trust.trustDomain, observation, { now, boundMs: boundMs(intent.member) })
+    observation === undefined
+      ? []
+      : interfered(stands, intent, trust.trustDomain, observation, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
   const notLive = observation?.own.ok === true ? ownUnknown(intent, observation.own.value) : []
   const missing =
     trust.bundle === undefined

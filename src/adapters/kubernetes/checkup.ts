@@ -9,6 +9,7 @@ import type { Manifest, Seen } from '../../core/model.ts'
 import { lookAtIstiods } from '../istiod/checkup.ts'
 import { seen } from '../seen.ts'
 import type { KubeClient, Live } from './client.ts'
+import { clockIn } from './clock.ts'
 import { asked } from './errors.ts'
 import { readMeshConfig, sourcesOf } from './mesh-config.ts'
 import { bareInPod, type IstiodPod, istiodPods } from './pods.ts'
@@ -84,10 +85,8 @@ async function askApi(client: KubeClient, now: () => Date): Promise<ApiSeen> {
   )
   const arrived = now().getTime()
   const uid = text(at(answer.body, 'metadata', 'uid'))
-  const date = Date.parse(answer.date ?? '')
-  // The header has whole seconds: the truth is half a second later, give or take as much.
-  const clock = { aheadMs: date + 500 - (sent + arrived) / 2, withinMs: 500 + (arrived - sent) / 2 }
-  return { server: client.access.server.origin, ...(uid === '' ? {} : { uid }), ...(Number.isNaN(date) ? {} : { clock }) }
+  const clock = clockIn(answer, sent, arrived)
+  return { server: client.access.server.origin, ...(uid === '' ? {} : { uid }), ...(clock === undefined ? {} : { clock }) }
 }
 
 async function readRoots(client: KubeClient): Promise<ReadonlyMap<string, string>> {

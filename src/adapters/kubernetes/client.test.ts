@@ -198,3 +198,24 @@ describe('reading', () => {
     await expect(stranger.find(CONFIG_MAP, 'sample', 'm')).rejects.toMatchObject({ code: 'not-found' })
   })
 })
+
+describe('the clock of an API server', () => {
+  const dated = (date: string) =>
+    kube((_, response) => {
+      response.setHeader('date', date)
+      return { body: map('one') }
+    })
+
+  it.each([
+    { what: '10 minutes behind ours', date: 'Mon, 01 Jun 2026 00:00:00 GMT', aheadMs: -599_500 },
+    { what: '10 minutes ahead of ours', date: 'Mon, 01 Jun 2026 00:20:00 GMT', aheadMs: 600_500 },
+    { what: 'that tells none', date: 'soon', aheadMs: undefined },
+  ])('$what', async ({ date, aheadMs }) => {
+    const { access } = await loadKubeconfig({ path: (await dated(date)).kubeconfig, env: {} })
+    const client = kubeClient(access('test'), { now: () => new Date('2026-06-01T00:10:00Z') })
+    expect(client.clock()).toBeUndefined()
+    await client.get(CONFIG_MAP, 'sample', 'one')
+    expect(client.clock()).toEqual(aheadMs === undefined ? undefined : { aheadMs, withinMs: 500 })
+    client.close()
+  })
+})

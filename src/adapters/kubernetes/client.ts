@@ -1,7 +1,9 @@
 /** One cluster's API server: read, list and write objects. Knows HTTP and RBAC, nothing of trust. */
+import type { Clock } from '../../core/clock.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, list, strings, text } from '../../core/manifest.ts'
 import type { Manifest } from '../../core/model.ts'
+import { clockIn, closer } from './clock.ts'
 import { type Answer, type Asked, asked, phrase, refusal } from './errors.ts'
 import type { Access } from './kubeconfig.ts'
 import { LIMITS, type Limits, type Request, transport } from './request.ts'
@@ -33,6 +35,8 @@ export interface KubeClient {
   list(resource: Resource, selection?: Selection): Promise<readonly Live[]>
   /** Any request, refusals thrown. `take`: answers outside 2xx that the caller wants to see. */
   call(request: Request, what: Asked, take?: (answer: Answer) => boolean): Promise<Answer>
+  /** The server's clock against ours, as well as answers so far told it. */
+  clock(): Clock | undefined
   close(): void
 }
 
@@ -40,12 +44,17 @@ const PAGE = 500
 /** More than any cluster that etcd could hold. */
 const MOST = 500_000
 
-export function kubeClient(access: Access, options: { subject?: string; limits?: Partial<Limits> } = {}): KubeClient {
+export function kubeClient(access: Access, options: { subject?: string; limits?: Partial<Limits>; now?: () => Date } = {}): KubeClient {
   const subject = options.subject ?? access.context
   const wire = transport(subject, access, { ...LIMITS, ...options.limits })
 
+  const now = options.now ?? (() => new Date())
+  let clock: Clock | undefined
+
   const call: KubeClient['call'] = async (request, what, take = () => false) => {
+    const sent = now().getTime()
     const answer = await wire.send(request)
+    clock = closer(clock, clockIn(answer, sent, now().getTime()))
     if ((answer.status >= 200 && answer.status <= 299) || take(answer)) return answer
     throw refusal(subject, access.context, what, answer)
   }
@@ -98,6 +107,7 @@ export function kubeClient(access: Access, options: { subject?: string; limits?:
       } while (next !== '')
       return all
     },
+    clock: () => clock,
     close: wire.close,
   }
 }

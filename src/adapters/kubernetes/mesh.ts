@@ -57,7 +57,9 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
       roots.then((own) => own.since).catch(() => undefined),
       wanted.everyPod === true ? observePods(client) : undefined,
     ])
+    const clock = client.clock()
     return {
+      ...(clock === undefined ? {} : { clock }),
       objects,
       own: ownSeen,
       ...(since === undefined ? {} : { ownSince: since }),

@@ -1,5 +1,6 @@
 /** All checks over what was seen, in the order in which they are told. Pure: the clock comes in. */
 
+import { differs } from '../clock.ts'
 import { amongChecks } from './among.ts'
 import { about, type Check, type CheckName } from './check.ts'
 import { controlPlaneChecks } from './control-plane.ts'
@@ -12,8 +13,6 @@ import { rightsCheck } from './rights.ts'
 import { type Looks, routeChecks } from './routes.ts'
 import { scopeChecks } from './scopes.ts'
 import type { Probed } from './seen.ts'
-
-const CLOCK_MS = 30_000
 
 /** @param now as the machine that asks has it; certificates are judged at it */
 export function diagnose(question: Question, looks: Looks, probed: readonly Probed[], now: Date): readonly Check[] {
@@ -90,7 +89,7 @@ function clockCheck(looked: Looked): Check {
   const clock = looked.seen.api.ok ? looked.seen.api.value.clock : undefined
   if (clock === undefined) return check.skipped('its API server sends no date')
   const seconds = Math.round(Math.abs(clock.aheadMs) / 1000)
-  if (Math.abs(clock.aheadMs) - clock.withinMs > CLOCK_MS)
+  if (differs(clock))
     return check.warn(
       `it is ${seconds} s ${clock.aheadMs > 0 ? 'ahead of' : 'behind'} the clock of this machine`,
       'set whichever is wrong (NTP): expiry is judged by the clock here, handshakes by those of the nodes',

@@ -1,4 +1,5 @@
 /** What `doctor` saw of one cluster. Each part stands for itself: what could not be seen hides nothing else. */
+import type { Clock } from '../clock.ts'
 import type { Manifest, MemberName, Seen } from '../model.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Need } from './needs.ts'
@@ -27,7 +28,7 @@ export interface ApiSeen {
   /** UID of the namespace kube-system: what tells one cluster from another. Undefined when it may not be read. */
   readonly uid?: string
   /** How far its clock is ahead of ours, and how well that is known. Undefined when it sent no date. */
-  readonly clock?: { readonly aheadMs: number; readonly withinMs: number }
+  readonly clock?: Clock
 }
 
 export interface MeshSeen {
