@@ -1,9 +1,13 @@
 /** Looking at meshes, where intents point. */
+import { readWorkloads } from '../core/istio/pinned.ts'
 import { hasSidecar, isLive, isPlaced } from '../core/istio/pods.ts'
 import { serviceName } from '../core/istio/services.ts'
 import { ownerOf } from '../core/manifest.ts'
-import type { Intent, Interest, MemberName, Mesh, Observation, Plan } from '../core/model.ts'
+import type { Intent, Interest, Manifest, MemberName, Mesh, Observation, Plan } from '../core/model.ts'
 import type { Meshes } from './world.ts'
+
+/** What a scope of the whole mesh is about. */
+const EVERYWHERE = { everyProxy: true, everyWorkload: true } as const
 
 /** Namespaces that must be looked at to plan an intent. */
 export function interestOf(intent: Intent): Interest {
@@ -13,11 +17,11 @@ export function interestOf(intent: Intent): Interest {
   ])
   const trusts = [...intent.trusts, ...(intent.lapsed ?? [])]
   const everywhere = trusts.some((trust) => trust.accept.some(({ at }) => at.everywhere))
-  const wide = everywhere || trusts.some((trust) => trust.wide !== undefined)
+  const wide = trusts.some((trust) => trust.wide !== undefined)
   return {
     namespaces: [...new Set(namespaces)].sort(),
     ...(wide ? { everyProxy: true } : {}),
-    ...(everywhere ? { everyWorkload: true } : {}),
+    ...(everywhere ? EVERYWHERE : {}),
   }
 }
 
@@ -41,17 +45,20 @@ export async function look(mesh: Mesh, intent: Intent, more: Omit<Interest, 'nam
   const interest = { ...interestOf(intent), ...more }
   const seen = await mesh.observe(interest)
   const namespaces = namespacesOf(intent, seen)
-  const whole = namespaces.length === interest.namespaces.length ? seen : await mesh.observe({ ...interest, namespaces })
+  const left = interest.everyWorkload !== true && oursIn(intent, seen).some((object) => readWorkloads(object).everywhere)
+  const enough = namespaces.length === interest.namespaces.length && !left
+  const whole = enough ? seen : await mesh.observe({ ...interest, namespaces, ...(left ? EVERYWHERE : {}) })
   return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
 }
 
 /** Namespaces that an intent points to, and those in which objects of ours stand. */
 export function namespacesOf(intent: Intent, seen: Observation): readonly string[] {
-  const left = (seen.objects.ok ? seen.objects.value : []).flatMap((object) =>
-    object.kind !== 'ConfigMap' && ownerOf(object) === intent.owner ? (object.metadata.namespace ?? []) : [],
-  )
+  const left = oursIn(intent, seen).flatMap(({ kind, metadata }) => (kind === 'ConfigMap' ? [] : (metadata.namespace ?? [])))
   return [...new Set([...interestOf(intent).namespaces, ...left])].sort()
 }
+
+const oursIn = ({ owner }: Intent, { objects }: Observation): readonly Manifest[] =>
+  objects.ok ? objects.value.filter((object) => ownerOf(object) === owner) : []
 
 async function withLeaves(mesh: Mesh, observation: Observation): Promise<Observation> {
   if (observation.pods?.ok !== true || mesh.leaves === undefined) return observation

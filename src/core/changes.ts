@@ -226,7 +226,7 @@ export function drained(object: Manifest, objects: readonly Manifest[]): number 
   const at = inboundPlace(object)
   if (at === undefined) return 0
   const gateways = targetsOf(object).includes('FILTER_CHAIN') && readInboundFilter(object)?.gateway !== undefined
-  return podsIn(objects, at).filter((pod) => isGateway(pod, objects) === gateways).length
+  return podsIn(objects, at).filter((pod) => hasSidecar(pod) && isGateway(pod, objects) === gateways).length
 }
 
 /** The workloads whose inbound listener an object is about. */

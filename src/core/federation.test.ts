@@ -287,11 +287,43 @@ describe('a federation file is refused', () => {
       hint: /STRICT/,
     },
     {
-      name: 'a scope of the whole mesh',
+      name: 'mtls: enforce for the whole mesh',
       change: (s) => accept(s, acceptEntry({ namespace: undefined, selector: undefined })),
+      path: 'spec.trust.0.accept.0.mtls',
+      message: /not ours to write/,
+      hint: /require/,
+    },
+    {
+      name: 'a selector without a namespace',
+      change: (s) => accept(s, acceptEntry({ namespace: undefined, mtls: 'require' })),
       path: 'spec.trust.0.accept.0',
-      message: /whole mesh is not supported/,
+      message: /names no namespace/,
       hint: /namespace/,
+    },
+    {
+      name: 'the whole mesh and a part of it',
+      change: (s) => accept(s, acceptEntry(), acceptEntry({ namespace: undefined, selector: undefined, mtls: 'require' })),
+      path: 'spec.trust.0.accept.1',
+      message: /scope-overlap: all namespaces \(all workloads\) and sample \(app=server\)/,
+      hint: /or none of it/,
+    },
+    {
+      name: 'a part of the mesh and the whole of it',
+      change: (s) =>
+        accept(
+          s,
+          acceptEntry({ namespace: undefined, selector: undefined, mtls: 'require' }),
+          acceptEntry({ namespace: 'a' }),
+          acceptEntry({ namespace: 'b' }),
+        ),
+      path: 'spec.trust.0.accept.2',
+      message: /scope-overlap: b \(app=server\) and all namespaces/,
+    },
+    {
+      name: 'callers of the whole mesh',
+      change: (s) => reach(s, reachEntry({ namespace: undefined, selector: undefined })),
+      path: 'spec.trust.1.reach.0',
+      message: /whole mesh is for accept/,
     },
     {
       name: 'the root namespace as scope',

@@ -300,7 +300,7 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
   }
   const accept = (entry.accept ?? []).flatMap((item, i): Accept[] => {
     const here = [...path, 'accept', i]
-    const at = readWorkloads(item, here, truster, report)
+    const at = isEverywhere(item, entry) ? readEverywhere(item, here, truster, report) : readWorkloads(item, here, truster, report)
     const ports = readPorts(item, here, report)
     const gateway = readGateway(item, entry.distribution, here, report)
     const callers = item.callers === 'all' ? 'all' : readPrincipals(item.callers, [...here, 'callers'], trusted.trustDomain, report)
@@ -356,6 +356,25 @@ function readWide(entry: TrustEntry, path: readonly (string | number)[], domain:
   return { mtls: item.mtls, callers }
 }
 
+/** Said by naming no namespace. A file of roots is a namespace's own, so it takes roots inside the filter. */
+const isEverywhere = (
+  { namespace }: { readonly namespace?: string | undefined },
+  { distribution }: Pick<TrustEntry, 'distribution'>,
+): boolean => namespace === undefined && distribution === 'pinned'
+
+/** Every sidecar of the mesh. Which namespaces allow it is for `plan` to see. */
+function readEverywhere(
+  { mtls, selector, gateway }: Pick<NonNullable<TrustEntry['accept']>[number], 'mtls' | 'selector' | 'gateway'>,
+  path: readonly (string | number)[],
+  truster: Member,
+  report: Report,
+): Workloads | undefined {
+  const partly = selector !== undefined || gateway !== undefined
+  if (partly) report(path, 'names no namespace: without one an entry is for every sidecar of the mesh, all of them', 'add namespace:')
+  if (mtls === 'enforce') report([...path, 'mtls'], 'STRICT for a whole mesh is not ours to write', 'write require, or permissive')
+  return partly || mtls === 'enforce' ? undefined : { namespace: truster.istioNamespace, everywhere: true }
+}
+
 function readWorkloads(
   item: { namespace?: string | undefined; selector?: Record<string, string> | undefined },
   path: readonly (string | number)[],
@@ -363,7 +382,7 @@ function readWorkloads(
   report: Report,
 ): Workloads | undefined {
   if (item.namespace === undefined) {
-    report(path, 'names no namespace; scoping the whole mesh is not supported yet', 'add namespace:, one entry for each')
+    report(path, 'names no namespace; the whole mesh is for accept with distribution pinned', 'add namespace:, one entry for each')
     return undefined
   }
   if (item.namespace === truster.istioNamespace) {
@@ -444,11 +463,17 @@ function reportRepeatedPairs(entries: readonly TrustEntry[], report: Report): vo
 function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
   for (const side of ['accept', 'reach'] as const) {
     const seen = new Map<string, Workloads[]>()
+    const firsts = new Map<string, Workloads>()
     const travels = new Map<string, string>()
     entries.forEach((entry, i) => {
       ;(entry[side] ?? []).forEach((item, j) => {
-        if (item.namespace === undefined) return
-        const at: Workloads = { namespace: item.namespace, ...(item.selector === undefined ? {} : { labels: item.selector }) }
+        const everywhere = side === 'accept' && isEverywhere(item, entry)
+        if (item.namespace === undefined && !everywhere) return
+        const at: Workloads = {
+          namespace: item.namespace ?? '',
+          ...(everywhere ? { everywhere } : {}),
+          ...(item.selector === undefined ? {} : { labels: item.selector }),
+        }
         const way = travels.get(`${entry.truster} ${workloadsKey(at)}`) ?? entry.distribution
         if (way !== entry.distribution) {
           report(
@@ -458,14 +483,19 @@ function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
           )
         }
         travels.set(`${entry.truster} ${workloadsKey(at)}`, way)
-        const key = `${entry.truster} ${item.namespace}`
+        const key = `${entry.truster} ${item.namespace ?? '*'}`
         const others = seen.get(key) ?? []
-        const other = others.find((known) => relation(at, known) === 'overlapping')
+        // The whole mesh overlaps whatever its truster names first, and that overlaps the whole mesh.
+        const beyond = everywhere ? firsts.get(entry.truster) : seen.get(`${entry.truster} *`)?.[0]
+        const other = [...others, ...(beyond === undefined ? [] : [beyond])].find((known) => relation(at, known) === 'overlapping')
+        if (!everywhere && !firsts.has(entry.truster)) firsts.set(entry.truster, at)
         if (other !== undefined) {
           report(
             ['spec', 'trust', i, side, j],
             `scope-overlap: ${describeWorkloads(at)} and ${describeWorkloads(other)} may select the same workload`,
-            'use equal selectors, which are merged, or ones that differ in the value of one label',
+            everywhere || other.everywhere
+              ? 'scope the whole mesh for all that this truster trusts, or none of it'
+              : 'use equal selectors, which are merged, or ones that differ in the value of one label',
           )
         }
         seen.set(key, [...others, at])

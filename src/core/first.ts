@@ -27,7 +27,7 @@ export function firstOf(set: Workloads, objects: readonly Manifest[], proxies: r
   const neighbours = objects.filter((object) => object.kind === 'Pod' && isLive(object))
   for (const { pods } of ranked) {
     const labels = telling(set, pods, neighbours)
-    if (labels !== undefined) return { at: { namespace: set.namespace, labels }, proxies: pods.map(proxyOf).sort() }
+    if (labels !== undefined) return { at: { ...set, labels }, proxies: pods.map(proxyOf).sort() }
   }
   return undefined
 }
@@ -47,8 +47,9 @@ function isWell(pod: Manifest, heard: ReadonlyMap<string, Evidence>): boolean {
 /** Its controller's name; a Deployment's is that of its ReplicaSets without the hash. Pods on their own: their labels. */
 function workloadOf(pod: Manifest): string {
   const controller = controllerOf(pod)
-  if (controller !== undefined) return `${controller.kind}/${controller.name}`
-  return JSON.stringify(Object.entries(lasting(pod)).sort())
+  const { namespace } = pod.metadata
+  if (controller !== undefined) return `${controller.kind}/${controller.name}.${namespace}`
+  return JSON.stringify([Object.entries(lasting(pod)).sort(), namespace])
 }
 
 /** Labels that tell pods or versions of one workload apart, and change under it. */
@@ -68,7 +69,5 @@ function telling(set: Workloads, pods: readonly Manifest[], all: readonly Manife
   const choices = [...NAMES.map((name) => shared.filter(([key]) => key === name)), shared].filter((choice) => choice.length > 0)
   return choices
     .map((choice) => ({ ...set.labels, ...Object.fromEntries(choice) }))
-    .find(
-      (labels) => !others.some((pod) => selects({ namespace: set.namespace, labels }, pod.metadata.namespace ?? '', pod.metadata.labels)),
-    )
+    .find((labels) => !others.some((pod) => selects({ ...set, labels }, pod.metadata.namespace ?? '', pod.metadata.labels)))
 }

@@ -67,9 +67,11 @@ export interface Wide {
   readonly callers: Callers
 }
 
-/** Workloads of one namespace; without labels all of them. */
+/** Workloads of one namespace, or of the whole mesh; without labels all of them. */
 export interface Workloads {
   readonly namespace: string
+  /** Of every namespace. `namespace` is then the mesh's root namespace: what stands there reaches all the others. */
+  readonly everywhere?: true
   readonly labels?: Readonly<Record<string, string>>
 }
 
@@ -155,6 +157,8 @@ export interface Interest {
   readonly namespaces: readonly string[]
   /** What every proxy of the mesh holds, not only those of these namespaces. */
   readonly everyProxy?: boolean
+  /** Among the objects, the pods of all namespaces. */
+  readonly everyWorkload?: boolean
   /** Pods of all namespaces: how long their certificates may live decides when a root is out of use. */
   readonly everyPod?: boolean
   /** What these pods' own proxies say of their certificates: on demand, with a right that nothing else needs. */

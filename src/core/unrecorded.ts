@@ -2,11 +2,13 @@
  * Proxies and istiods of versions whose listeners nobody recorded: whether a filter fits them is not known before Envoy
  * has it. What a listener looks like is istiod's doing, by its own version and by that of the proxy it is for.
  */
+import { proxiesIn } from './acknowledged.ts'
 import { some } from './doctor/check.ts'
 import { type Finding, warning } from './finding.ts'
-import { readWorkloads } from './istio/pinned.ts'
-import { hasSidecar, podsIn, proxyOf } from './istio/pods.ts'
+import { readInboundFilter, readWorkloads } from './istio/pinned.ts'
+import { proxyOf } from './istio/pods.ts'
 import { RECORDED } from './istio/shapes.table.ts'
+import type { Inbound } from './istio/state.ts'
 import { minorOf } from './istio/version.ts'
 import type { Manifest, Observation, Step } from './model.ts'
 import { describeWorkloads, workloadsKey } from './workloads.ts'
@@ -21,7 +23,9 @@ export const isRecorded = (version: string | undefined): boolean => {
 
 /** One for each set of workloads that is about to get a filter, and each version that its proxies have. */
 export function unrecorded(steps: readonly Step[], { objects, proxies, istio }: Observation): readonly Finding[] {
-  const filters = steps.flatMap(({ member, after }) => (after?.kind === 'EnvoyFilter' ? [{ member, at: readWorkloads(after) }] : []))
+  const filters = steps.flatMap(({ member, after }) =>
+    after?.kind === 'EnvoyFilter' ? [{ member, at: readWorkloads(after), gateway: gatewayOf(after) }] : [],
+  )
   const [first] = filters
   if (first === undefined || !objects.ok || !proxies.ok) return []
   const sets = new Map(filters.map((one) => [workloadsKey(one.at), one]))
@@ -30,18 +34,23 @@ export function unrecorded(steps: readonly Step[], { objects, proxies, istio }: 
     ...(istio.ok ? istio.value.istiods : []).flatMap(({ pod, revision, version = '' }) =>
       isRecorded(version) ? [] : [told(`${first.member}: istiod ${pod} (revision ${revision})`, '', version)],
     ),
-    ...[...sets.values()].flatMap(({ member, at }) =>
-      [...groups(podsIn(objects.value, at), versions)].map(([version, pods]) =>
+    ...[...sets.values()].flatMap(({ member, at, gateway }) =>
+      [...groups(proxiesIn(objects.value, { at, ...gateway }), versions)].map(([version, pods]) =>
         told(`${member}: ${describeWorkloads(at)}`, `${some(pods)}: `, version),
       ),
     ),
   ]
 }
 
+const gatewayOf = (filter: Manifest): Pick<Inbound, 'gateway'> => {
+  const gateway = readInboundFilter(filter)?.gateway
+  return gateway === undefined ? {} : { gateway }
+}
+
 /** A proxy that no istiod knows is waited for by name: it says no version. */
 function groups(pods: readonly Manifest[], versions: ReadonlyMap<string, string>): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
-  for (const pod of pods.filter(hasSidecar)) {
+  for (const pod of pods) {
     const version = versions.get(proxyOf(pod))
     if (version === undefined || isRecorded(version)) continue
     found.set(version, [...(found.get(version) ?? []), pod.metadata.name])

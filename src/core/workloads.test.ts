@@ -4,6 +4,7 @@ import type { Workloads } from './model.ts'
 import { describeWorkloads, relation, selects, workloadsKey, workloadsSlug } from './workloads.ts'
 
 const at = (namespace: string, labels?: Record<string, string>): Workloads => ({ namespace, ...(labels && { labels }) })
+const all: Workloads = { namespace: 'root', everywhere: true }
 const key = fc.oneof(
   fc.constantFrom('app', 'tier', 'app.kubernetes.io/name', 'x'),
   fc.stringMatching(/^[a-z][a-zA-Z0-9_.-]{0,20}[a-z0-9]$/),
@@ -25,8 +26,19 @@ describe('sets of workloads', () => {
     { a: at('n', { a: '1' }), b: at('n', { a: '2' }), is: 'disjoint' },
     { a: at('n', { a: '1', b: '1' }), b: at('n', { a: '2', b: '1' }), is: 'disjoint' },
     { a: at('n'), b: at('m'), is: 'disjoint' },
+    { a: all, b: at('m', { a: '1' }), is: 'overlapping' },
+    { a: all, b: { ...all, namespace: 'other' }, is: 'equal' },
+    { a: { ...all, labels: { a: '1' } }, b: at('m', { a: '2' }), is: 'disjoint' },
   ] as const)('$a and $b are $is', ({ a, b, is }) => {
     expect([relation(a, b), relation(b, a)]).toEqual([is, is])
+  })
+
+  it('of the whole mesh select pods of every namespace', () => {
+    expect([selects(all, 'a', {}), selects(all, 'b', { x: '1' }), selects({ ...all, labels: { x: '1' } }, 'a', {})]).toEqual([
+      true,
+      true,
+      false,
+    ])
   })
 
   it('that are disjoint select no pod in common; equal ones the same pods', () => {

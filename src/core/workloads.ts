@@ -7,23 +7,27 @@ const sorted = (labels: Readonly<Record<string, string>> | undefined): readonly 
 
 /** Equal for equal sets: a Map key. */
 export const workloadsKey = (at: Workloads): string =>
-  `${at.namespace}/${sorted(at.labels)
+  `${at.everywhere ? '*' : at.namespace}/${sorted(at.labels)
     .map(([k, v]) => `${k}=${v}`)
     .join(',')}`
 
-/** As people read it: `sample (app=server)`, `sample (all workloads)`. */
+/** As people read it: `sample (app=server)`, `sample (all workloads)`, `all namespaces (all workloads)`. */
 export function describeWorkloads(at: Workloads): string {
   const labels = sorted(at.labels)
     .map(([k, v]) => `${k}=${v}`)
     .join(',')
-  return `${at.namespace} (${labels === '' ? 'all workloads' : labels})`
+  return `${at.everywhere ? 'all namespaces' : at.namespace} (${labels === '' ? 'all workloads' : labels})`
 }
+
+/** The slug of all workloads of the mesh: what objects of ours in the root namespace are read by. */
+export const EVERYWHERE = 'all-namespaces'
 
 /**
  * The set's part of an object name: readable, at most 40 characters, and never the same for two sets of one
  * namespace (whatever does not survive as a DNS-1123 label is told apart by a hash).
  */
 export function workloadsSlug(at: Workloads): string {
+  if (at.everywhere) return EVERYWHERE
   const pairs = sorted(at.labels)
   if (pairs.length === 0) return 'all'
   const [only] = pairs
@@ -49,13 +53,16 @@ export function workloadsSlug(at: Workloads): string {
 
 /** Whether a pod with these labels is in the set. */
 export function selects(at: Workloads, namespace: string, labels: Readonly<Record<string, string>> | undefined): boolean {
-  return at.namespace === namespace && Object.entries(at.labels ?? {}).every(([key, value]) => labels?.[key] === value)
+  return (
+    (at.everywhere === true || at.namespace === namespace) &&
+    Object.entries(at.labels ?? {}).every(([key, value]) => labels?.[key] === value)
+  )
 }
 
 /** `disjoint` only where it is certain: another namespace, or another value for one label key. */
 export function relation(a: Workloads, b: Workloads): 'equal' | 'disjoint' | 'overlapping' {
   if (workloadsKey(a) === workloadsKey(b)) return 'equal'
-  if (a.namespace !== b.namespace) return 'disjoint'
+  if (!a.everywhere && !b.everywhere && a.namespace !== b.namespace) return 'disjoint'
   const other = b.labels ?? {}
   return Object.entries(a.labels ?? {}).some(([key, value]) => key in other && other[key] !== value) ? 'disjoint' : 'overlapping'
 }

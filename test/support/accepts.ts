@@ -28,7 +28,10 @@ const SOCKET = 'patch.value.transport_socket.typed_config.common_tls_context.com
 
 function applies(object: Manifest, at: Place, selector: string): boolean {
   const [labels = {}] = dig(object, selector) as Json[]
-  return object.metadata.namespace === at.namespace && Object.entries(labels).every(([key, value]) => at.labels[key] === value)
+  return (
+    ['istio-system', at.namespace].includes(object.metadata.namespace ?? '') &&
+    Object.entries(labels).every(([key, value]) => at.labels[key] === value)
+  )
 }
 
 const filtersAt = (objects: readonly Manifest[], at: Place, target: string): Json[] =>

@@ -16,6 +16,7 @@ const SCOPES: readonly Workloads[] = [
   { namespace: 'one', labels: { app: 'y', tier: 'front' } },
   { namespace: 'two' },
 ]
+const WHOLE: readonly Workloads[] = [{ namespace: 'istio-system', everywhere: true }]
 /** One workload in each scope, and one in none. */
 const BARE: readonly Place[] = [
   { namespace: 'one', labels: { app: 'x' } },
@@ -45,11 +46,12 @@ export const aMember: Member = {
   istioNamespace: 'istio-system',
 }
 
-const accepts = (of: TrustDomain): fc.Arbitrary<readonly Accept[]> =>
+const accepts = (of: TrustDomain, scopes = SCOPES): fc.Arbitrary<readonly Accept[]> =>
   fc.array(
     fc.record({
-      at: fc.constantFrom(...SCOPES),
-      mtls: fc.constantFrom('enforce' as const, 'enforce' as const, 'require' as const),
+      at: fc.constantFrom(...scopes),
+      mtls:
+        scopes === WHOLE ? fc.constant('require' as const) : fc.constantFrom('enforce' as const, 'enforce' as const, 'require' as const),
       callers: fc.oneof(fc.constant('all' as const), fc.uniqueArray(fc.constantFrom(...patternsOf(of)), { minLength: 1, maxLength: 3 })),
     }),
     { maxLength: 3 },
@@ -67,9 +69,15 @@ const bundle = (of: TrustDomain): fc.Arbitrary<Bundle> => fc.subarray(anchors(of
 
 const distribution = fc.constantFrom('pinned' as const, 'mounted' as const)
 
-const trust = (of: TrustDomain): fc.Arbitrary<Intent['trusts'][number]> =>
+/** @param scopes where callers come in: parts of the mesh, or all of it */
+const trust = (of: TrustDomain, scopes = SCOPES): fc.Arbitrary<Intent['trusts'][number]> =>
   fc
-    .record({ distribution, accept: accepts(of), reach: reaches, bundle: fc.option(bundle(of), { nil: undefined, freq: 6 }) })
+    .record({
+      distribution: scopes === WHOLE ? fc.constant('pinned' as const) : distribution,
+      accept: accepts(of, scopes),
+      reach: reaches,
+      bundle: fc.option(bundle(of), { nil: undefined, freq: 6 }),
+    })
     .map(({ distribution, accept, reach, bundle: roots }) => ({
       truster: aMember.name,
       trusted: member(of.split('.')[0] ?? ''),
@@ -86,7 +94,9 @@ export const intent = ({ resolved = false } = {}): fc.Arbitrary<Intent> =>
   fc
     .record({
       own: fc.option(fc.subarray(OWN, { minLength: 1 }), { nil: undefined, freq: 8 }),
-      trusts: fc.tuple(...FOREIGN.map((of) => fc.option(trust(of), { nil: undefined, freq: 3 }))),
+      trusts: fc
+        .constantFrom(SCOPES, SCOPES, WHOLE)
+        .chain((scopes) => fc.tuple(...FOREIGN.map((of) => fc.option(trust(of, scopes), { nil: undefined, freq: 3 })))),
     })
     .map(({ own, trusts }) => ({
       member: aMember,

@@ -42,16 +42,17 @@ function wanted(interest: Interest, istioNamespace: string): readonly Wanted[] {
     }),
   )
   const ours = { resource: CONFIG_MAP, selection: OURS }
-  const near = [...new Set(interest.namespaces)].flatMap((namespace) =>
-    [SERVICE, ENDPOINT_SLICE, POD].map((resource) => ({ resource, selection: { namespace } })),
-  )
+  const all = interest.everyWorkload === true
+  const kinds = [SERVICE, ENDPOINT_SLICE, ...(all ? [] : [POD])]
+  const near = [...new Set(interest.namespaces)].flatMap((namespace) => kinds.map((resource) => ({ resource, selection: { namespace } })))
+  const pods = all ? [{ resource: POD, selection: {} }] : []
   const roots = {
     resource: CONFIG_MAP,
     selection: { namespace: istioNamespace },
     keep: (o: Manifest) => o.metadata.name.endsWith('-root-cert') || o.metadata.name === 'istio-ca-crl',
   }
   const theirs = { resource: KUBERNETES_GATEWAY, selection: {}, optional: true } as const
-  return [...everywhere, theirs, ours, ...near, roots]
+  return [...everywhere, theirs, ours, ...near, ...pods, roots]
 }
 
 /** All of them or none: a list that failed is not an empty one. */

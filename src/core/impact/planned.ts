@@ -99,7 +99,7 @@ function heldIn(scope: Inbound | undefined, admission: Admission): readonly stri
 
 /** The set's workloads that are in the scope too; none where a label contradicts. */
 function within({ namespace, labels, waypointFor }: WorkloadSet, { at }: Inbound): readonly WorkloadSet[] {
-  if (namespace !== at.namespace || waypointFor !== undefined) return []
+  if ((!at.everywhere && namespace !== at.namespace) || waypointFor !== undefined) return []
   const clashes = Object.entries(at.labels ?? {}).some(([key, value]) => key in labels && labels[key] !== value)
   return clashes ? [] : [{ namespace, labels: { ...labels, ...at.labels } }]
 }

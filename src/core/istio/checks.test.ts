@@ -53,6 +53,72 @@ function checked({ objects = [server], istio = {}, accept = {}, reach = false, s
 const codes = (given: Given = {}) => checked(given).findings.map((f) => `${f.severity} ${f.code}`)
 const loose = (born: string, more: object = {}) => pa('sample/theirs', 'PERMISSIVE', { labels, born, ...more })
 
+describe('a scope of the whole mesh', () => {
+  const ROOT_STRICT = pa('istio-system/default', 'STRICT')
+  const EVERYWHERE = { namespace: undefined, selector: undefined, mtls: 'require' }
+  const everywhere = (...objects: readonly Manifest[]) => checked({ objects: [server, ...objects], accept: EVERYWHERE })
+  const told = (...objects: readonly Manifest[]) => everywhere(...objects).findings.map(({ code, message }) => `${code} ${message}`)
+
+  it('is allowed where every namespace is STRICT; gateways and pods without a sidecar are not what it is about', () => {
+    const gateway = pod('istio-system/ingress', { 'gateway.networking.k8s.io/gateway-name': 'front' })
+    const { findings, blockedInbound } = everywhere(ROOT_STRICT, gateway, pod('kube-system/dns', {}, { sidecar: false }))
+    expect(findings).toEqual([])
+    expect(blockedInbound.size).toBe(0)
+  })
+
+  it('is refused with the namespaces that are not STRICT', () => {
+    const { findings, blockedInbound } = everywhere(ROOT_STRICT, pa('dev/default', 'PERMISSIVE'), pa('old/default', 'DISABLE'))
+    expect(findings.map(({ code, subject }) => `${subject} ${code}`)).toEqual(['cluster-b: all namespaces (all workloads) mtls-not-strict'])
+    expect(findings[0]?.message).toMatch(/^namespace dev and old: PERMISSIVE by PeerAuthentication dev\/default/)
+    expect(findings[0]?.hint).toMatch(/set PeerAuthentication dev\/default to STRICT, or name the namespaces that are/)
+    expect([...blockedInbound]).toEqual(['*/'])
+  })
+
+  it('is refused for one pod that takes plaintext at a port, by its namespace', () => {
+    const one = pod('dev/db', { app: 'db' })
+    const exception = pa('dev/db', 'STRICT', { labels: { app: 'db' }, ports: { 5432: 'PERMISSIVE' } })
+    expect(told(ROOT_STRICT, one, exception)).toEqual([expect.stringMatching(/^mtls-not-strict namespace dev: .* port 5432 PERMISSIVE/)])
+  })
+
+  it('is refused where nothing makes the mesh STRICT: also namespaces to come are meant', () => {
+    expect(told(pa('sample/default', 'STRICT'))).toEqual([
+      expect.stringMatching(/^mtls-not-strict every namespace without a policy of its own: PERMISSIVE by default/),
+    ])
+  })
+
+  it('tells which namespaces may loosen it', () => {
+    const policy = pa('dev/later', 'PERMISSIVE', { labels: { app: 'later' } })
+    expect(told(ROOT_STRICT, policy)).toEqual([expect.stringMatching(/^mtls-may-loosen .*dev \(app=later\)/)])
+  })
+
+  it('is refused where some workload has its identity from elsewhere', () => {
+    const spire = {
+      ...pod('vault/agent', {}),
+      metadata: { name: 'agent', namespace: 'vault', annotations: { 'inject.istio.io/templates': 'sidecar,spire' } },
+    }
+    expect(told(ROOT_STRICT, spire)).toEqual([expect.stringMatching(/^identity-unaccounted Pod vault\/agent/)])
+  })
+
+  it('tells filters of others in any namespace', () => {
+    const spec = { configPatches: [{ applyTo: 'FILTER_CHAIN', patch: { value: { transport_socket: {} } } }] }
+    expect(told(ROOT_STRICT, object('networking.istio.io/v1alpha3', 'EnvoyFilter', 'dev/theirs', { spec }))).toEqual([
+      expect.stringMatching(/^foreign-filter EnvoyFilter dev\/theirs/),
+    ])
+  })
+
+  it('is refused where the root namespace is another one', () => {
+    const { findings, blockedInbound } = checked({
+      accept: EVERYWHERE,
+      objects: [server, pa('mesh/default', 'STRICT')],
+      istio: { rootNamespace: 'mesh' },
+    })
+    expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([
+      expect.stringMatching(/^root-namespace .*rootNamespace: mesh/),
+    ])
+    expect(blockedInbound.size).toBe(1)
+  })
+})
+
 describe('plaintext that the file allows', () => {
   it('is told, and stops nothing', () => {
     const { findings, blockedInbound } = checked({ accept: { mtls: 'permissive' } })

@@ -4,7 +4,7 @@
  */
 import { some } from '../doctor/check.ts'
 import { error, type Finding, info, warning } from '../finding.ts'
-import { at, isOurs, keyOf, list, strings, text, title } from '../manifest.ts'
+import { at, isOurs, keyOf, list, text, title } from '../manifest.ts'
 import type { Intent, IstioFacts, Manifest, Observation, Seen, Workloads } from '../model.ts'
 import { describeWorkloads, relation, workloadsKey } from '../workloads.ts'
 import { checkGateway, whatGatewaysDo } from './gateways.ts'
@@ -240,7 +240,7 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
         'mtls-not-strict',
         where,
         `${which}: ${describeMode(first.mode)}; who comes in plaintext shows no identity, so callers does not hold for them`,
-        `${remedy(first.mode, scope.strict)}; mtls: permissive if that is meant`,
+        `${remedy(first.mode, scope)}; mtls: permissive if that is meant`,
       ),
     )
   } else if (scope.strict && !strictAlready && !all.some((o) => isOurs(o) && sameSelector(o, scope) && readStrict(o).strict)) {
@@ -292,7 +292,8 @@ function whoIs({ everywhere }: Workloads, judged: readonly Judged[]): string {
   if (!everywhere) return [...new Set(judged.map(({ subject }) => subject.name))].join(', ')
   const namespaces = [...new Set(judged.map(({ subject }) => subject.namespace))]
   const named = namespaces.filter((name) => name !== ANY)
-  return named.length === 0 ? 'every namespace' : `namespace ${some(named, 10)}`
+  const told = named.length === 0 ? [] : [`namespace ${some(named, 10)}`]
+  return [...told, ...(named.length < namespaces.length ? ['every namespace without a policy of its own'] : [])].join(', and ')
 }
 
 /** What the file allows, and what it means. */
@@ -334,7 +335,11 @@ const ourPolicy = (scope: Inbound, all: readonly Manifest[]): Manifest => {
 
 const sameSelector = (policy: Manifest, scope: Inbound): boolean => workloadsKey(selected(policy)) === workloadsKey(scope.at)
 
-function remedy({ decidedBy }: Effective, enforced: boolean): string {
+function remedy({ decidedBy }: Effective, { at, strict: enforced }: Inbound): string {
+  if (at.everywhere) {
+    const policy = decidedBy === undefined ? `create a PeerAuthentication STRICT in ${at.namespace}` : `set ${decidedBy} to STRICT`
+    return `${policy}, or name the namespaces that are, one entry for each`
+  }
   if (decidedBy === undefined) return 'write mtls: enforce, or create a PeerAuthentication with mode STRICT'
   return enforced
     ? `${decidedBy} is older than ours or more specific, so it wins: set it to STRICT, or remove it`

@@ -1,9 +1,8 @@
 /** Whether the filters of a set of workloads fit the listeners that these have, by the table of shapes: before anything is written. */
 import { error, type Finding } from '../finding.ts'
-import { strings } from '../manifest.ts'
 import type { Manifest, Workloads } from '../model.ts'
 import { describeWorkloads } from '../workloads.ts'
-import { type Effective, effectiveMode, type Mode } from './mtls.ts'
+import { type Effective, effectiveMode, type Mode, subjectsOf } from './mtls.ts'
 import { readWorkloads } from './pinned.ts'
 import { hasSidecar, isGateway, podsIn } from './pods.ts'
 import { CHAINS } from './shapes.table.ts'
@@ -24,9 +23,9 @@ export function unfit(
     if (patches.length === 0) return []
     const at = readWorkloads(filter)
     const known = new Map<string, readonly string[]>()
-    return subjects(at, objects).flatMap(({ name, labels }) => {
+    return subjects(at, objects, rootNamespace).flatMap(({ name, ...workload }) => {
       // A filter stays while the mode changes: it must fit what the mode is and what it becomes.
-      const modes = [objects, [...objects, ...wanted]].map((all) => effectiveMode({ namespace: at.namespace, labels }, all, rootNamespace))
+      const modes = [objects, [...objects, ...wanted]].map((all) => effectiveMode(workload, all, rootNamespace))
       const wrong = new Set(modes.flatMap((mode) => remember(known, mode, () => misfitsOf(patches, mode))))
       return [...wrong]
         .slice(0, 1)
@@ -42,13 +41,13 @@ export function unfit(
   })
 }
 
-/** A workload that does not exist yet has the scope's labels at least. */
-const subjects = (at: Workloads, objects: readonly Manifest[]) => [
-  { name: 'a new pod', labels: at.labels ?? {} },
-  ...podsIn(objects, at)
-    .filter((pod) => hasSidecar(pod) && !isGateway(pod, objects))
-    .map((pod) => ({ name: pod.metadata.name, labels: strings(pod.metadata.labels) })),
-]
+const subjects = (at: Workloads, objects: readonly Manifest[], rootNamespace: string) =>
+  subjectsOf(
+    at,
+    podsIn(objects, at).filter((pod) => hasSidecar(pod) && !isGateway(pod, objects)),
+    objects,
+    rootNamespace,
+  )
 
 function remember(known: Map<string, readonly string[]>, mode: Effective, find: () => readonly string[]): readonly string[] {
   const key = JSON.stringify([mode.mode, [...mode.ports]])

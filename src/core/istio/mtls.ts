@@ -3,7 +3,7 @@
  * (istio pilot/pkg/security/authn/policy_applier.go ComposePeerAuthentication, 86c9f01).
  */
 import { at, strings, title } from '../manifest.ts'
-import type { Manifest } from '../model.ts'
+import type { Manifest, Workloads } from '../model.ts'
 
 export type Mode = 'STRICT' | 'PERMISSIVE' | 'DISABLE'
 
@@ -46,6 +46,35 @@ export function effectiveMode(workload: Workload, policies: readonly Manifest[],
 }
 
 export const isStrict = ({ mode, ports }: Effective): boolean => mode === 'STRICT' && [...ports.values()].every((port) => port === 'STRICT')
+
+/** Somebody whose mode is of interest, and the name to tell it by. */
+export interface Subject extends Workload {
+  readonly name: string
+}
+
+/**
+ * The pods of a set, and those that do not exist yet: they have the set's labels at least. Of the whole mesh, one for each
+ * namespace with a policy or a pod of its own, and one for those that have neither.
+ */
+export function subjectsOf(
+  at: Workloads,
+  pods: readonly Manifest[],
+  objects: readonly Manifest[],
+  rootNamespace: string,
+): readonly Subject[] {
+  const policies = objects.filter(({ kind }) => kind === 'PeerAuthentication')
+  const namespaces = new Set(
+    [...pods, ...policies].map(({ metadata }) => metadata.namespace ?? '').filter((name) => name !== rootNamespace),
+  )
+  const places = at.everywhere ? [...[...namespaces].sort(), ANY] : [at.namespace]
+  return [
+    ...places.map((namespace) => ({ name: 'a new pod', namespace, labels: at.labels ?? {} })),
+    ...pods.map((pod) => ({ name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', labels: strings(pod.metadata.labels) })),
+  ]
+}
+
+/** A namespace that has no policy of its own: no name that a namespace may have. */
+export const ANY = '*'
 
 /** `PERMISSIVE by PeerAuthentication sample/default, port 8080 DISABLE`. */
 export function describeMode({ mode, ports, decidedBy }: Effective): string {

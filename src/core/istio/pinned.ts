@@ -8,6 +8,7 @@
 import { at, list, strings, text } from '../manifest.ts'
 import type { Manifest, Server, Workloads } from '../model.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
+import { EVERYWHERE } from '../workloads.ts'
 import { fingerprintOf } from '../x509/anchor.ts'
 import { printPem } from '../x509/pem.ts'
 import { unionServers } from './server.ts'
@@ -227,9 +228,13 @@ const VALIDATION = [...CONTEXT, 'combined_validation_context', 'default_validati
 /** What the patches of a filter apply to: `FILTER_CHAIN` in an inbound one, `CLUSTER` in an outbound one. */
 export const targetsOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches')).map((p) => at(p, 'applyTo'))
 
+/** Objects of ours for the whole mesh, and the canaries of such: by their names, as what the root namespace is stands elsewhere. */
+const ALL_NAMESPACES = new RegExp(`^entente-(canary-)?accept-${EVERYWHERE}$`)
+
 export function readWorkloads(object: Manifest, ...path: readonly string[]): Workloads {
   const labels = strings(at(object, 'spec', ...(path.length > 0 ? path : ['workloadSelector', 'labels'])))
-  return { namespace: object.metadata.namespace ?? '', ...(Object.keys(labels).length === 0 ? {} : { labels }) }
+  const everywhere = ALL_NAMESPACES.test(object.metadata.name) ? { everywhere: true as const } : {}
+  return { namespace: object.metadata.namespace ?? '', ...everywhere, ...(Object.keys(labels).length === 0 ? {} : { labels }) }
 }
 
 /**

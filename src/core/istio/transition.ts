@@ -201,7 +201,8 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     )
   const inbound = [...b.inbound].flatMap(([key, scope]): [string, Inbound][] => {
     const wanted = a.inbound.get(key)
-    const wantedRoots = wanted && acceptedBy(wanted)
+    // What another set is to take over is wanted, as far as one can tell here.
+    const wantedRoots = wanted === undefined ? successors(scope, a).map(acceptedBy).reduce(unionRoots, new Map()) : acceptedBy(wanted)
     const roots = staying(scope.roots, wantedRoots)
     const file = narrowedFile(scope.file, (held) => staying(held, wantedRoots))
     const kept = acceptedBy({ roots, file })
