@@ -160,6 +160,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--yes', 'do not ask')
     .option('--emergency', 'shut that domain out first, before anything is looked at, and ask nobody')
     .option('--drain', 'wait until connections from before are gone, as long as their proxies were given (drainDuration, 45 s by default)')
+    .option('--drain', 'wait until connections from before are gone, as long as their proxies were given (drainDuration, 45 s by default)')
     .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
     .addOption(evidenceOption())
     .addOption(outputOption())

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { A, ALICE, digest, fakeRoot, member, sealAll } from '../../test/support/federations.ts'
-import { entriesAbout, history } from './history.ts'
+import { closedAt, entriesAbout, history } from './history.ts'
 import type { AuditDraft, AuditEntry, Change } from './model.ts'
 
 const root = fakeRoot('root').fingerprint
@@ -37,6 +37,23 @@ const told = (record: readonly AuditEntry[]) =>
 const give = { of: b, object: 'filter', changes: [change('widens')] }
 const take = { of: b, object: 'filter', changes: [change('narrows')] }
 const giveMore = { of: b, object: 'second', changes: [change('widens')] }
+
+describe('when a mesh closed to a domain', () => {
+  const hour = (record: readonly AuditEntry[]) => closedAt(record, b, A)?.getUTCHours()
+  it.each([
+    {
+      name: 'is when the last apply that took something was done',
+      hour: hour(recordOf(begin(give), end(), begin(take), end(), begin(give), end())),
+      is: 3,
+    },
+    { name: 'is not known before one was', hour: hour(recordOf(begin(give), end())), is: undefined },
+    { name: 'is not known of one that was killed', hour: hour(recordOf(begin(take), end(), begin(take))), is: undefined },
+    { name: 'is not what was begun and not done', hour: hour(recordOf(begin(take), end(), begin(take), end(0))), is: 1 },
+    { name: 'is not when another one did', hour: hour(recordOf(begin({ ...take, of: a }), end())), is: undefined },
+  ])('$name', ({ hour, is }) => {
+    expect(hour).toBe(is)
+  })
+})
 
 describe('the history of a root', () => {
   it.each([

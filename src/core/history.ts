@@ -1,5 +1,5 @@
 /** Who trusted a root, from when to when, on whose word: read off the record alone. */
-import type { Actor, AuditEntry, Digest } from './model.ts'
+import type { Actor, AuditEntry, Digest, MemberName } from './model.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import type { Fingerprint } from './x509/anchor.ts'
 
@@ -98,6 +98,14 @@ function carriedOut(record: readonly AuditEntry[]): readonly CarriedOut[] {
       .filter((step) => done === undefined || done.has(step.id))
       .map((step) => ({ step, said: word(end ?? entry), unfinished: end === undefined }))
   })
+}
+
+/** When the last apply that took something of `domain` from `member` was done; undefined where none is known to have come to its end. */
+export function closedAt(record: readonly AuditEntry[], member: MemberName, domain: TrustDomain): Date | undefined {
+  const narrowed = ({ step }: CarriedOut): boolean =>
+    step.member === member && step.changes.some(({ trusted, effect }) => trusted === domain && effect === 'narrows')
+  const last = carriedOut(record).findLast(narrowed)
+  return last === undefined || last.unfinished ? undefined : last.said.at
 }
 
 /** The entries that say so, with the ends of applies that gave or took the root, and approvals that left it out. */

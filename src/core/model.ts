@@ -246,6 +246,20 @@ export interface Leaf {
   readonly loaded?: readonly (readonly string[])[]
 }
 
+/** What a proxy itself says of connections, which istiod does not know. */
+export interface Connections {
+  /** `POD.NAMESPACE` */
+  readonly proxy: string
+  /** Since its Envoy started: nothing there is older. */
+  readonly upSeconds: number
+  /** How long connections of a listener from before a change may go on (Istio's `drainDuration`). */
+  readonly drainSeconds: number
+  /** Listeners and filter chains from before a change that still have that time; 0: every connection is of the configuration as it is. */
+  readonly draining: number
+  /** Open connections to it, from inside and outside its pod, whoever made them; counted within the last 5 s. */
+  readonly open: number
+}
+
 /** The part of a proxy's configuration that decides whom it trusts. */
 export interface ProxyConfig {
   readonly inbound: readonly InboundChain[]
@@ -411,6 +425,8 @@ export interface Mesh {
   leaves?(
     pods: readonly { readonly namespace: string; readonly name: string; readonly files?: boolean }[],
   ): Promise<ReadonlyMap<string, Seen<Leaf>>>
+  /** Likewise, of the connections that are open at these pods. */
+  connections?(pods: readonly { readonly namespace: string; readonly name: string }[]): Promise<ReadonlyMap<string, Seen<Connections>>>
   /** The object of that kind and name as it is now; undefined when there is none. @throws FederationError as `write` */
   find(object: Manifest): Promise<Manifest | undefined>
   /**

@@ -115,6 +115,8 @@ export class PodProxy {
     for (const directory of DIRECTORIES) mkdirSync(path.join(this.#directory, directory), { recursive: true, mode: 0o755 })
     const labels = Object.entries({ app: name, ...options.labels }).map(([key, value]) => `${key}="${value}"\n`)
     this.#write('etc/istio/pod/labels', labels.join(''))
+    const annotations = Object.entries(options.annotations ?? {}).map(([key, value]) => `${key}=${JSON.stringify(value)}\n`)
+    this.#write('etc/istio/pod/annotations', annotations.join(''))
     this.#write('var/run/secrets/tokens/istio-token', await home.kube.token(namespace, serviceAccount, 'istio-ca'))
     await this.syncRoot()
     await run('chown', ['-R', `${PROXY_USER}:${PROXY_USER}`, this.#directory])

@@ -70,6 +70,7 @@ export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mes
     observe: (interest) => observed.observe(interest),
     proxies: () => observed.proxies(),
     ...(observed.leaves === undefined ? {} : { leaves: (pods) => observed.leaves?.(pods) ?? Promise.resolve(new Map()) }),
+    ...(observed.connections === undefined ? {} : { connections: (pods) => observed.connections?.(pods) ?? Promise.resolve(new Map()) }),
     write: (step) => inTurn(() => locked(path, () => writeStep(options, step, { parsed, mayBeAbsent: true }))),
   }
 }

@@ -1,5 +1,6 @@
 /** A member's home that is a cluster: the port `Mesh` over its API server and its istiods. */
 import type { Interest, IstioFacts, Member, Mesh, Observation } from '../../core/model.ts'
+import { connections } from '../envoy/connections.ts'
 import { leaves } from '../envoy/leaves.ts'
 import { type IstiodsSeen, istiods } from '../istiod/istiods.ts'
 import { seen } from '../seen.ts'
@@ -83,6 +84,7 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
       return resource === undefined ? undefined : client.find(resource, namespace, name)
     },
     leaves: (pods) => leaves(client, pods),
+    connections: (pods) => connections(client, pods),
     write: (step, options) => write(client, step, options),
     nudge: (pods, at) => nudge(client, pods, at),
     witness: () => readWitness(client, namespace),

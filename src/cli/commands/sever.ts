@@ -6,9 +6,10 @@ import { addEntry } from '../../apply/journal.ts'
 import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
 import { title } from '../../core/manifest.ts'
-import type { MemberName } from '../../core/model.ts'
+import type { MemberName, Verdict } from '../../core/model.ts'
 import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
+import { connectionsText, type Older, olderConnections } from '../connections.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, planText, verdictText } from '../text.ts'
 import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
@@ -22,6 +23,8 @@ export interface SeverOptions extends FileOptions {
   readonly yes?: boolean
   readonly output: Output
   readonly overrideGate?: string
+  /** Waits until connections from before are gone. */
+  readonly drain?: boolean
   /** Shuts the domain out before anything is looked at, and asks nobody. */
   readonly emergency?: boolean
 }
@@ -102,8 +105,12 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   const verdicts = verify(workspace.federation, workspace.intents, seen, io.now()).filter(
     (verdict) => verdict.truster === truster && verdict.trusted === trusted,
   )
-  if (options.output === 'json') io.print(JSON.stringify(verifyView(verdicts, outcome.findings, io.now()), null, 2))
-  else io.print(verdicts.map((verdict) => verdictText(verdict, io.color)).join('\n'))
+  const asked = { truster, trusted, mesh: meshes.get(truster), observation: seen.get(truster), drain: options.drain === true }
+  const older = await olderConnections(workspace, asked, io)
+  const findings = [...outcome.findings, ...older.findings]
+  if (options.output === 'json')
+    io.print(JSON.stringify({ ...verifyView(verdicts, findings, io.now()), connections: older.views }, null, 2))
+  else io.print(severedText(verdicts, older, io))
   const { trustDomain } = workspace.federation.members.get(trusted) ?? {}
   const unknown = verdicts.some((verdict) => verdict.state === 'unknown')
   if (blind.length > 0)
@@ -113,5 +120,13 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   // Of a mesh that is only a directory here nothing can be proven here.
   const provable = workspace.federation.members.get(truster)?.home?.context !== undefined
   const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging' || (state === 'unknown' && provable))
-  return hasErrors(outcome.findings) || open ? 1 : 0
+  const remain = asked.drain && older.views.some(({ state }) => state !== 'gone')
+  return hasErrors(findings) || open || remain ? 1 : 0
 }
+
+const severedText = (verdicts: readonly Verdict[], { views, findings }: Older, io: Io): string =>
+  [
+    ...verdicts.map((verdict) => verdictText(verdict, io.color)),
+    ...(views.length === 0 ? [] : [`\n${connectionsText(views, io.columns)}`]),
+    ...(findings.length === 0 ? [] : [`\n${findingsText(findings, io.color)}`]),
+  ].join('\n')

@@ -49,10 +49,16 @@ export function controllerOf(pod: Manifest): { readonly kind: string; readonly n
 /** istiod's name for the pod's proxy. */
 export const proxyOf = (pod: Manifest): string => `${pod.metadata.name}.${pod.metadata.namespace ?? ''}`
 
-/** The command that shows a proxy's pod: a pod's name may have dots, a namespace has none. */
-export function getPod(proxy: string): string {
+/** The pod of a proxy: a pod's name may have dots, a namespace has none. */
+export function podOf(proxy: string): { readonly namespace: string; readonly name: string } {
   const dot = proxy.lastIndexOf('.')
-  return `kubectl -n ${proxy.slice(dot + 1)} get pod ${proxy.slice(0, dot)}`
+  return { namespace: proxy.slice(dot + 1), name: proxy.slice(0, dot) }
+}
+
+/** The command that shows it. */
+export function getPod(proxy: string): string {
+  const { namespace, name } = podOf(proxy)
+  return `kubectl -n ${namespace} get pod ${name}`
 }
 
 /**

@@ -1,0 +1,60 @@
+/** After a sever: connections that are older than it. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { drain } from '../apply/drain.ts'
+import { type ConnectionsView, carriers, connectionFindings } from '../core/connections.ts'
+import { error, type Finding } from '../core/finding.ts'
+import { closedAt } from '../core/history.ts'
+import type { MemberName, Mesh, Observation } from '../core/model.ts'
+import type { Io } from './io.ts'
+import { table } from './text.ts'
+import { openRecord, type Workspace } from './workspace.ts'
+
+export interface Asked {
+  readonly truster: MemberName
+  readonly trusted: MemberName
+  readonly mesh: Mesh | undefined
+  readonly observation: Observation | undefined
+  /** Wait until they are gone. */
+  readonly drain: boolean
+}
+
+export interface Older {
+  readonly views: readonly ConnectionsView[]
+  readonly findings: readonly Finding[]
+}
+
+/** @param workspace as it was opened; the record is read anew */
+export async function olderConnections(workspace: Workspace, asked: Asked, io: Io): Promise<Older> {
+  const { truster, trusted, mesh, observation } = asked
+  const intent = workspace.intents.find(({ member }) => member.name === truster)
+  const domain = workspace.federation.members.get(trusted)?.trustDomain
+  if (intent === undefined || domain === undefined) return { views: [], findings: [] }
+  if (mesh?.connections === undefined || observation?.proxies.ok !== true || !observation.objects.ok)
+    return { views: [], findings: asked.drain ? [unseen(truster)] : [] }
+  const record = await openRecord(workspace.directory)
+  // What Git delivers is closed when Git delivers it.
+  const since = intent.member.home?.directory === undefined ? closedAt(await record.entries(), truster, domain) : undefined
+  const proxies = carriers(intent, trusted, observation)
+  const told = await drain(
+    { mesh, proxies, drain: asked.drain, ...(since === undefined ? {} : { since }) },
+    { now: io.now, sleep: (milliseconds) => sleep(milliseconds), stopped: io.stopped, tell: io.tell },
+  )
+  return { views: told.views, findings: connectionFindings(truster, told) }
+}
+
+const unseen = (truster: MemberName): Finding =>
+  error(
+    'connections-unseen',
+    truster,
+    'whether connections from before the end are open is not known: no live proxy could be asked from here',
+    'the same command from where the cluster can be reached',
+  )
+
+export const connectionsText = (views: readonly ConnectionsView[], columns?: number): string =>
+  table(
+    [
+      ['PROXY', 'OLDER CONNECTIONS', 'OPEN IN ALL', 'ENDED BY'],
+      ...views.map(({ proxy, state, open, until }) => [proxy, state, open === null ? '-' : String(open), until ?? '-']),
+    ],
+    columns,
+  )
