@@ -160,7 +160,6 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--yes', 'do not ask')
     .option('--emergency', 'shut that domain out first, before anything is looked at, and ask nobody')
     .option('--drain', 'wait until connections from before are gone, as long as their proxies were given (drainDuration, 45 s by default)')
-    .option('--drain', 'wait until connections from before are gone, as long as their proxies were given (drainDuration, 45 s by default)')
     .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
     .addOption(evidenceOption())
     .addOption(outputOption())
@@ -214,6 +213,7 @@ export function program(io: Io, version: string, run: Run): Command {
       ]),
     )
     .option('--look', 'ask every workload of the member for its certificate, instead of waiting for the time it may live')
+    .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets bring it now')
     .option('--abort', 'go back: what was to leave stays; possible until it is retired')
     .option('--override-gate <reason>', 'retire a root without evidence that it is out of use; goes on the record')
     .addOption(evidenceOption())

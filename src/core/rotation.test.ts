@@ -250,6 +250,8 @@ describe.each(PHASES)('an API server that does not answer, in phase $phase', ({ 
     expect(now.phase).toBe(phase === 'switch' ? 'introducing' : phase)
     expect(waits(now, 'held')).toContain('evidence from the proxies of cluster-b')
     expect(gate(now, 'unused').map(({ open }) => open)).toEqual([phase === 'retire'])
+    // What could not be seen is nobody's fault.
+    expect(now.findings).toEqual([])
   })
 })
 

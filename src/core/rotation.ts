@@ -68,7 +68,7 @@ export function rotation(input: RotationInput): Rotation {
   const late = leaving.length === 0 ? [] : lateHolders(input)
   const switched = signs !== undefined && kept.has(signs)
   const ended = staying.every((root) => vouchesForNobody(root, now)) ? ['a root in its place that is valid: it has expired'] : []
-  const held = staying.map((root) => gate('held', root, [...ended, ...late, ...unannounced(input, root, switched)]))
+  const held = staying.map((root) => gate('held', root, [...ended, ...late.map(({ who }) => who), ...unannounced(input, root, switched)]))
   const unused = leaving.map((root) => gate('unused', root, vouchesForNobody(root, now) ? [] : waitsForLeaves(input, staying, root)))
   const alive =
     observation !== undefined &&
@@ -84,7 +84,7 @@ export function rotation(input: RotationInput): Rotation {
     gates: leaving.length === 0 ? [] : [...held, ...unused],
     ...(until === undefined || leaving.length === 0 ? {} : { drained: until }),
     findings: [
-      ...(leaving.length > 0 && switched ? early(member, held) : []),
+      ...(leaving.length > 0 && switched ? early(input, staying, late) : []),
       ...announced(member, bundle, observation),
       ...(observation === undefined ? [] : swapped(member.name, bundle, observation, now)),
       ...clockDiffers(member.name, observation),
@@ -120,20 +120,27 @@ function phaseOf(leaving: readonly Anchor[], switched: boolean, held: readonly G
   return held.every(({ open }) => open) ? 'switch' : 'introducing'
 }
 
+interface Late {
+  readonly who: string
+  /** False where it could not be seen whether they hold it. */
+  readonly seen: boolean
+}
+
 /** Proxies that do not hold all approved roots of the domain yet, by the mesh they are in. */
-function lateHolders({ member, bundle, intents, seen, now }: RotationInput): readonly string[] {
-  return intents.flatMap((intent) => {
+function lateHolders({ member, bundle, intents, seen, now }: RotationInput): readonly Late[] {
+  return intents.flatMap((intent): readonly Late[] => {
     const own = intent.member.name === member.name
     const trusts = own ? intent.trusts.length > 0 : intent.trusts.some((trust) => trust.trustDomain === bundle.trustDomain)
     if (!trusts) return []
     const observation = seen.get(intent.member.name)
-    if (observation?.objects.ok !== true || !observation.proxies.ok) return [`evidence from the proxies of ${intent.member.name}`]
+    if (observation?.objects.ok !== true || !observation.proxies.ok)
+      return [{ who: `evidence from the proxies of ${intent.member.name}`, seen: false }]
     const objects = observation.objects.value
     const only = own ? undefined : bundle.trustDomain
     const delivery = { now: judgedAt(observation, now), boundMs: boundMs(intent.member) }
     return standings(wantedNow(intent, objects), objects, observation.proxies.value, authorOf(intent).own, only, delivery)
       .filter(({ state }) => state !== 'ready' && state !== 'unmounted')
-      .map((standing) => `${intent.member.name}: ${standing.proxy} (${standing.state})`)
+      .map((standing) => ({ who: `${intent.member.name}: ${standing.proxy} (${standing.state})`, seen: true }))
   })
 }
 
@@ -169,8 +176,10 @@ function waitsForLeaves({ member, seen, now, bundle }: RotationInput, staying: r
 }
 
 /** The CA signs under a root that some do not accept: they refuse its new leaves now. */
-function early({ name }: Member, held: readonly Gate[]): readonly Finding[] {
-  const waiting = [...new Set(held.flatMap((one) => one.waitingFor))]
+function early(input: RotationInput, staying: readonly Anchor[], late: readonly Late[]): readonly Finding[] {
+  const { name } = input.member
+  const own = input.seen.get(name)?.own.ok === true ? staying.flatMap((root) => unannounced(input, root, true)) : []
+  const waiting = [...new Set([...late.filter(({ seen }) => seen).map(({ who }) => who), ...own])]
   if (waiting.length === 0) return []
   return [
     error(

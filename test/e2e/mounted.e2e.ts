@@ -1,7 +1,7 @@
 /** Distribution `mounted` on real istiod and Envoy: roots in a file that a ConfigMap brings into the sidecar, with the kubelet's timing and layout. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { acceptFile, MAPS, MOUNT_LABEL, MOUNT_PATH } from '../../src/core/istio/mounted.ts'
+import { acceptFile, MAPS, MOUNT_PATH } from '../../src/core/istio/mounted.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { Deployment } from '../testbed/deployment.ts'
 import { Attempts, handshake } from '../testbed/handshake.ts'
@@ -10,6 +10,7 @@ import { createLeaf, type Identity, type MeshCa } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { call } from '../testbed/traffic.ts'
+import { WITH_MOUNT } from './mount.ts'
 import { Restarts } from './remote.ts'
 import { aReaches, bAccepts, expectCode, MEMBERS, ours, Shop } from './shop.ts'
 
@@ -19,15 +20,6 @@ const MOUNTED = PINNED.map((trust) => ({ ...trust, distribution: 'mounted' }))
 const STEADY = { everyMs: 40 }
 const SCOPE = { namespace: 'sample', labels: { app: 'server' } }
 const TWO_MINUTES = 120_000
-
-const volume = { projected: { sources: MAPS.map((name) => ({ configMap: { name, optional: true } })) } }
-const WITH_MOUNT = {
-  labels: { [MOUNT_LABEL.key]: MOUNT_LABEL.value },
-  annotations: {
-    'sidecar.istio.io/userVolume': JSON.stringify({ 'entente-trust': volume }),
-    'sidecar.istio.io/userVolumeMount': JSON.stringify({ 'entente-trust': { mountPath: MOUNT_PATH, readOnly: true } }),
-  },
-}
 
 const mounting = (app: string) => ({ ...WITH_MOUNT, labels: { ...WITH_MOUNT.labels, app } })
 

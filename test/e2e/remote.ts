@@ -11,52 +11,69 @@ import { until } from '../testbed/run.ts'
 
 export interface Ends {
   readonly client: Pod
+  /** In the other cluster, behind the service of its service account's name. */
   readonly server: Pick<Pod, 'spiffeId'>
 }
 
-/** Waits until A's client expects B's server for what it is. @returns whether that had to be put right */
+/** Waits until the client expects the other cluster's server for what it is. @returns whether that had to be put right */
 export async function knowsServers(bed: Bed, { client, server }: Ends): Promise<boolean> {
   const right = async () => (await client.admin('/config_dump?resource=dynamic_active_clusters')).includes(server.spiffeId)
-  const byItself = await until('A to expect the server of b', right, 5_000).catch(() => false)
+  const what = `${client.netns} to expect ${server.spiffeId}`
+  const byItself = await until(what, right, 5_000).catch(() => false)
   if (byItself) return false
+  const home = client.home.cluster === 'a' ? bed.b : bed.a
+  const slice = `${server.spiffeId.split('/').at(-1)}-1`
   let times = 0
-  await until('A to expect the server of b, once it is told anew', async () => {
+  await until(`${what}, once it is told anew`, async () => {
     times += 1
-    await bed.b.kubectl(['-n', 'sample', 'label', 'endpointslice', 'server-1', `told=${times}`, '--overwrite'])
+    await home.kubectl(['-n', 'sample', 'label', 'endpointslice', slice, `told=${times}`, '--overwrite'])
     return until('it', right, 1_000).catch(() => false)
   })
   return true
 }
 
+interface Wrong {
+  readonly client: Pod
+  readonly from: number
+  readonly to: number
+}
+
 /** Restarts of istiods under load: what failed because one came back wrong is not the doing of what is tested. */
 export class Restarts {
-  readonly #wrong: (readonly [number, number])[] = []
+  readonly #wrong: Wrong[] = []
   readonly #bed: Bed
-  readonly #ends: Ends
+  readonly #ends: readonly Ends[]
 
-  constructor(bed: Bed, ends: Ends) {
+  /** @param ends who calls across, of every cluster whose istiod is restarted */
+  constructor(bed: Bed, ...ends: readonly Ends[]) {
     this.#bed = bed
     this.#ends = ends
   }
 
   async during<T>(work: () => Promise<T>): Promise<T> {
-    const began = Date.now()
-    const pushes = await this.#pushes()
+    const from = Date.now()
+    const before = await Promise.all(this.#ends.map(({ client }) => pushes(client)))
     const done = await work()
     // Until the client has heard from the istiod that is back, it holds what the one before said.
-    await until('A to be told anew', async () => (await this.#pushes()) > pushes, 60_000)
+    await Promise.all(
+      this.#ends.map(({ client }, i) =>
+        until(`${client.netns} to be told anew`, async () => (await pushes(client)) > (before[i] ?? 0), 60_000),
+      ),
+    )
     await sleep(1_000)
-    if (await knowsServers(this.#bed, this.#ends)) this.#wrong.push([began, Date.now() + 1_000])
+    for (const ends of this.#ends)
+      if (await knowsServers(this.#bed, ends)) this.#wrong.push({ client: ends.client, from, to: Date.now() + 1_000 })
     return done
   }
 
-  async #pushes(): Promise<number> {
-    const [, count = '0'] =
-      /cluster_manager\.cds\.update_success: (\d+)/.exec(await this.#ends.client.admin('/stats?filter=cds.update_success')) ?? []
-    return Number(count)
+  /** @param by whose requests these are; absent: anybody's */
+  counted(failures: readonly Sample[], by?: Pod): readonly Sample[] {
+    const wrong = this.#wrong.filter(({ client }) => by === undefined || client === by)
+    return failures.filter(({ at }) => !wrong.some(({ from, to }) => at >= from && at <= to))
   }
+}
 
-  counted(failures: readonly Sample[]): readonly Sample[] {
-    return failures.filter(({ at }) => !this.#wrong.some(([from, to]) => at >= from && at <= to))
-  }
+async function pushes(client: Pod): Promise<number> {
+  const [, count = '0'] = /cluster_manager\.cds\.update_success: (\d+)/.exec(await client.admin('/stats?filter=cds.update_success')) ?? []
+  return Number(count)
 }

@@ -1,5 +1,5 @@
 /** A federation of the bed's two clusters in a directory of its own, and the command line in it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect } from 'vitest'
@@ -86,6 +86,18 @@ export class Shop {
 
   runAs(kubeconfig: string, ...args: readonly string[]): Promise<Ran> {
     return cli(args, { cwd: this.directory, kubeconfig })
+  }
+
+  /** On a machine whose clock is wrong. */
+  runAt(aheadMs: number, ...args: readonly string[]): Promise<Ran> {
+    return cli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig, aheadMs })
+  }
+
+  /** As somebody else has it who cloned it now. */
+  clone(): Shop {
+    const copy = new Shop(this.#kubeconfig)
+    cpSync(this.directory, copy.directory, { recursive: true })
+    return copy
   }
 
   /** What waits for minutes by itself. */

@@ -22,18 +22,30 @@ export interface CliOptions {
   readonly kubeconfig: string
   /** Written to its standard input, which then ends. */
   readonly input?: string
+  /** How far its clock is ahead of that of this machine. */
+  readonly aheadMs?: number
   /** For what waits by itself; otherwise a command that takes longer than others hangs. */
   readonly timeoutMs?: number
 }
 
 export const cli = (args: readonly string[], options: CliOptions): Promise<Ran> => startCli(args, options).ended
 
-export function startCli(args: readonly string[], { cwd, kubeconfig, input, timeoutMs }: CliOptions): Running {
-  const env = { ...process.env, KUBECONFIG: kubeconfig, NO_COLOR: '1' }
+export function startCli(args: readonly string[], { cwd, kubeconfig, input, aheadMs, timeoutMs }: CliOptions): Running {
+  const env = { ...process.env, KUBECONFIG: kubeconfig, NO_COLOR: '1', ...(aheadMs && { NODE_OPTIONS: `--import ${clock(aheadMs)}` }) }
   const child = spawn(process.execPath, [MAIN, ...args], { cwd, env })
   child.stdin.on('error', () => {}) // it need not read it
   child.stdin.end(input)
   return new Running(child, timeoutMs)
+}
+
+/** A module that makes it that much later for whoever imports it first. */
+function clock(aheadMs: number): string {
+  const later = `const Then = Date
+globalThis.Date = class extends Then {
+  constructor(...given) { given.length > 0 ? super(...given) : super(Then.now() + ${aheadMs}) }
+  static now() { return Then.now() + ${aheadMs} }
+}`
+  return `data:text/javascript,${encodeURIComponent(later)}`
 }
 
 /** A command under way. */

@@ -45,7 +45,7 @@ export interface LoadOrder {
   readonly maxMs: number
 }
 
-const MAX_MS = 15 * 60_000
+const MAX_MS = 30 * 60_000
 
 /** Starts requests from a pod to a service; resolves when the first one is answered, or failed. */
 export async function load(from: Pod, host: string, options: LoadOptions = {}): Promise<Load> {

@@ -28,6 +28,8 @@ export interface RotateOptions extends FileOptions, Accepting {
   readonly overrideGate?: string
   /** Ask every workload for its certificate, instead of waiting for the time it may live. */
   readonly look?: boolean
+  /** Annotate pods whose file changed, so that their kubelets come now. */
+  readonly nudge?: boolean
 }
 
 const EVERY_MS = 3_000
@@ -38,19 +40,33 @@ export async function run(options: RotateOptions, io: Io): Promise<number> {
   if (!reads && options.reason.trim() === '')
     throw new FederationError('usage', '--reason', 'is missing: say why, for those who ask later; or only look, with --status')
   if (options.abort === true) await abort(options, io)
-  let told = ''
+  const round = async (): Promise<Advanced> => (reads ? { now: await look(options, io), findings: [] } : advance(options, io))
+  let told: string | undefined
   for (;;) {
-    const { now, findings } = reads ? { now: await look(options, io), findings: [] } : await advance(options, io)
-    const reached = options.wait === undefined || at(now.phase) >= at(options.wait)
-    if (reached || io.stopped()) {
-      show(now, findings, options, io)
-      return !reached || hasErrors(findings) || hasErrors(now.findings) ? 1 : 0
+    const passing = (thrown: unknown): FederationError => passes(thrown, told !== undefined && !io.stopped())
+    const done = await round().catch(passing)
+    if (!(done instanceof FederationError)) {
+      const { now, findings } = done
+      const reached = options.wait === undefined || at(now.phase) >= at(options.wait)
+      if (reached || io.stopped()) {
+        show(now, findings, options, io)
+        return !reached || hasErrors(findings) || hasErrors(now.findings) ? 1 : 0
+      }
     }
-    const news = waitingText(now)
+    const news = done instanceof FederationError ? `${done.message}; trying again` : waitingText(done.now)
     if (news !== told) io.tell(news)
     told = news
     for (let waited = 0; waited < EVERY_MS && !io.stopped(); waited += 200) await sleep(200)
   }
+}
+
+/** What may be over the next time it is tried. */
+const PASSING: ReadonlySet<string> = new Set(['cluster-unreachable', 'istiod-unreachable', 'record-busy', 'changed-meanwhile'])
+
+/** @param waiting has been waiting for a while, and need not end for what may pass */
+function passes(thrown: unknown, waiting: boolean): FederationError {
+  if (waiting && thrown instanceof FederationError && PASSING.has(thrown.code)) return thrown
+  throw thrown
 }
 
 const at = (phase: RotationPhase): number => ROTATION_PHASES.indexOf(phase)

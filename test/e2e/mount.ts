@@ -1,0 +1,12 @@
+/** What a pod needs to read its trust bundles from a ConfigMap. */
+import { MAPS, MOUNT_LABEL, MOUNT_PATH } from '../../src/core/istio/mounted.ts'
+
+const volume = { projected: { sources: MAPS.map((name) => ({ configMap: { name, optional: true } })) } }
+
+export const WITH_MOUNT = {
+  labels: { [MOUNT_LABEL.key]: MOUNT_LABEL.value },
+  annotations: {
+    'sidecar.istio.io/userVolume': JSON.stringify({ 'entente-trust': volume }),
+    'sidecar.istio.io/userVolumeMount': JSON.stringify({ 'entente-trust': { mountPath: MOUNT_PATH, readOnly: true } }),
+  },
+}
