@@ -5,7 +5,8 @@ import { FederationError } from '../core/errors.ts'
 import { readCallers } from '../core/istio/policies.ts'
 import { authorOf, callersObject } from '../core/istio/render.ts'
 import { noInbound } from '../core/istio/state.ts'
-import type { Intent, Manifest } from '../core/model.ts'
+import { title } from '../core/manifest.ts'
+import type { Intent, Manifest, Trust } from '../core/model.ts'
 import { denyNow } from './emergency.ts'
 
 const [BUNDLE_A, BUNDLE_B] = [bundleOf(A, fakeRoot(A)), bundleOf(B, fakeRoot(B))]
@@ -41,6 +42,15 @@ describe('an emergency', () => {
 
   it('makes the policy where there is none', async () => {
     expect((await run()).callers).toEqual({ [A]: [] })
+  })
+
+  it('shuts the domain out of the whole mesh where it was let in there', async () => {
+    const mesh = memoryMesh(member('cluster-b'), { own: BUNDLE_B })
+    const wide: Trust = { ...trust, distribution: 'mesh', accept: [], reach: [], wide: { mtls: 'require', callers: [CLIENT] } }
+    await denyNow(intent, [wide], A, mesh)
+    expect(mesh.objects.map((object) => [title(object), Object.fromEntries(readCallers(object))])).toEqual([
+      ['AuthorizationPolicy istio-system/entente-accept-mesh', { [A]: [] }],
+    ])
   })
 
   it('writes nothing where nobody gets past already', async () => {

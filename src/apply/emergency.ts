@@ -1,11 +1,12 @@
 /** Shutting a trust domain out at once: nothing is observed but the policies that do it, and nobody is asked. */
 import { FederationError } from '../core/errors.ts'
-import { type Finding, fromError, warning } from '../core/finding.ts'
+import { type Finding, fromError } from '../core/finding.ts'
+import { WIDE_POLICY } from '../core/istio/mesh-wide.ts'
 import { readCallers } from '../core/istio/policies.ts'
-import { acceptName, authorOf, callersObject } from '../core/istio/render.ts'
-import { noInbound } from '../core/istio/state.ts'
-import { ownerOf, sameContent, title } from '../core/manifest.ts'
+import { authorOf, callersObject } from '../core/istio/render.ts'
+import { ownerOf, sameContent } from '../core/manifest.ts'
 import type { Digest, Intent, Manifest, Mesh, Trust, Workloads } from '../core/model.ts'
+import { ownedBy } from '../core/obstacles.ts'
 import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
 import { undoneBy } from '../core/tracked.ts'
 import { workloadsKey } from '../core/workloads.ts'
@@ -21,20 +22,22 @@ export interface Denied {
  * live, and filters are left for the sever that follows.
  */
 export async function denyNow(intent: Intent, trusts: readonly Trust[], domain: TrustDomain, mesh: Mesh): Promise<Denied> {
-  const places = new Map(trusts.flatMap((trust) => trust.accept.map(({ at }) => [workloadsKey(at), at] as const)))
-  const told = await Promise.all([...places.values()].map((at) => deny(intent, at, domain, mesh)))
+  const sets = new Map(trusts.flatMap((trust) => trust.accept.map(({ at }) => [workloadsKey(at), at] as const)))
+  const wide = trusts.some((trust) => trust.wide !== undefined)
+  const places: readonly (readonly [Workloads, string?])[] = [
+    ...[...sets.values()].map((at) => [at] as const),
+    ...(wide ? [[{ namespace: intent.member.istioNamespace }, WIDE_POLICY] as const] : []),
+  ]
+  const told = await Promise.all(places.map(([at, name]) => deny(intent, domain, mesh, at, name)))
   return { policies: told.flatMap((one) => one.policies), findings: told.flatMap((one) => one.findings) }
 }
 
-async function deny(intent: Intent, at: Workloads, domain: TrustDomain, mesh: Mesh): Promise<Denied> {
+async function deny(intent: Intent, domain: TrustDomain, mesh: Mesh, at: Workloads, name?: string): Promise<Denied> {
   const wanted = (live: Manifest | undefined): Manifest =>
-    callersObject(
-      { ...noInbound(at), callers: new Map([...(live === undefined ? [] : readCallers(live)), [domain, []]]) },
-      authorOf(intent),
-    )
+    callersObject({ at, callers: new Map([...(live === undefined ? [] : readCallers(live)), [domain, []]]) }, authorOf(intent), name)
   try {
     const before = await mesh.find(wanted(undefined))
-    if (before !== undefined && ownerOf(before) !== intent.owner) return { policies: [], findings: [notOurs(intent, before)] }
+    if (before !== undefined && ownerOf(before) !== intent.owner) return { policies: [], findings: [ownedBy(intent, before)] }
     const after = wanted(before)
     if (before === undefined || !sameContent(before, after)) {
       const step = {
@@ -54,11 +57,3 @@ async function deny(intent: Intent, at: Workloads, domain: TrustDomain, mesh: Me
     return { policies: [], findings: [fromError(thrown)] }
   }
 }
-
-const notOurs = (intent: Intent, object: Manifest): Finding =>
-  warning(
-    'owned-by',
-    `${intent.member.name}: ${title(object)}`,
-    `belongs to somebody else; ${acceptName({ namespace: '' })}… could not be written`,
-    '',
-  )

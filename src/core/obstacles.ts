@@ -73,7 +73,8 @@ export function tooLarge(object: Manifest, { member }: Intent): Finding {
   )
 }
 
-function ownedBy(intent: Intent, object: Manifest): Finding {
+/** What stands under our name and is not this intent's. */
+export function ownedBy(intent: Intent, object: Manifest): Finding {
   const owner = isOurs(object) ? `the federation ${object.metadata.labels?.[OWNER] ?? '(none)'}` : 'somebody else'
   return error(
     'owned-by',

@@ -13,7 +13,7 @@ type Spec = Readonly<Record<string, unknown>>
  * A DENY leaves local callers, and whatever other policies say of them, untouched. Two DENYs on one workload would
  * deny each other's callers, which is why there is one object for each set.
  */
-export function callersPolicy({ at: workloads, callers }: Inbound): Spec {
+export function callersPolicy({ at: workloads, callers }: Pick<Inbound, 'at' | 'callers'>): Spec {
   return {
     ...selector(workloads),
     action: 'DENY',

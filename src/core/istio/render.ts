@@ -96,26 +96,17 @@ export const mountedName = (filter: string): string => `${filter}-mounted`
 export const reachName = (from: Outbound['from']): string => `entente-reach-${workloadsSlug(from)}`
 
 /** Who may call a set of workloads, as the object that says so. */
-export const callersObject = (scope: Inbound, author: Author): Manifest => ({
+export const callersObject = (scope: Pick<Inbound, 'at' | 'callers'>, author: Author, name = acceptName(scope.at)): Manifest => ({
   apiVersion: 'security.istio.io/v1',
   kind: 'AuthorizationPolicy',
-  metadata: metadata(acceptName(scope.at), scope.at.namespace, '0', author),
+  metadata: metadata(name, scope.at.namespace, '0', author),
   spec: callersPolicy(scope),
 })
 
-function wideObjects({ roots, callers, ...scope }: Inbound, author: Author): readonly Manifest[] {
+function wideObjects({ at, roots, callers }: Inbound, author: Author): readonly Manifest[] {
   const where = author.istioNamespace
   return [
-    ...(callers.size > 0
-      ? [
-          {
-            apiVersion: 'security.istio.io/v1',
-            kind: 'AuthorizationPolicy',
-            metadata: metadata(WIDE_POLICY, where, '0', author),
-            spec: callersPolicy({ ...scope, roots, callers }),
-          },
-        ]
-      : []),
+    ...(callers.size > 0 ? [callersObject({ at, callers }, author, WIDE_POLICY)] : []),
     ...(roots.size > 0
       ? [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(SHARED_MESH_CONFIG, where, '1', author), data: meshConfigData(roots) }]
       : []),
