@@ -97,13 +97,14 @@ const accepts = ({ pins, file, sanPrefixes }: InboundChain, domain: TrustDomain)
 /** Git delivers at its own pace: a policy goes only when the proxies are seen to have let go of the filter. */
 function deliveredRemovals(going: Course, intent: Intent, seen: Observation | undefined): readonly Gate[] {
   const proxies = seen?.proxies.ok === true ? seen.proxies.value : undefined
+  const why = seen?.proxies.ok === false && seen.proxies.error.code === 'evidence-stale' ? ` (${seen.proxies.error.message})` : ''
   return [...going.before.shares.values()]
     .filter((share) => !going.after.shares.has(share.trusted))
     .flatMap(({ trustDomain, roots }) => {
       const holding = proxies
         ?.filter(({ config }) => config === undefined || config.inbound.some((chain) => accepts(chain, trustDomain)))
         .map(({ proxy }) => proxy)
-      const waitingFor = holding ?? [`evidence from the proxies of ${intent.member.name}`]
+      const waitingFor = holding ?? [`evidence from the proxies of ${intent.member.name}${why}`]
       return roots.map((root): Gate => ({ needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }))
     })
 }

@@ -4,6 +4,7 @@ import type { Manifest } from '../../core/model.ts'
 
 /** `kubectl apply -f` goes by names: what only restricts comes first, what opens after it. */
 const PHASES = { guard: '10-guard', open: '20-open' } as const
+export const FOLDERS = Object.values(PHASES)
 
 /** `<NN-phase>/<kind>-<namespace>-<name>.yaml`, below the member's directory. */
 export function layoutPath(manifest: Manifest): string {

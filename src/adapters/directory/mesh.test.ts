@@ -35,7 +35,11 @@ describe('a directory as a home', () => {
     expect(await readFile(join(path, '10-guard/configmap-sample-x.yaml'), 'utf8')).toMatch(/^# roots of b\napiVersion: v1\n/)
     expect(await objects(mesh)).toMatchObject({ ok: true, value: [map('x', 'two')] })
     await write(mesh, map('x', 'two'), undefined)
-    expect([await names(mesh), await readdir(join(path, '10-guard'))]).toEqual([[], []])
+    expect([await names(mesh), await readdir(join(path, '10-guard')), await readdir(join(path, '20-open'))]).toEqual([
+      [],
+      ['.keep'],
+      ['.keep'],
+    ])
   })
 
   it('takes the writes of one phase side by side', async () => {
@@ -174,7 +178,7 @@ describe('a member delivered by Git', () => {
     await write(mesh, map('x', 'live'), map('x', 'wanted'))
     await write(mesh, map('x', 'live'), map('x', 'wanted'))
     await expect(write(mesh, map('x', 'live'), map('x', 'another'))).rejects.toMatchObject({ code: 'changed-meanwhile' })
-    expect(await readdir(join(path, '10-guard'))).toEqual(['configmap-sample-x.yaml'])
+    expect(await readdir(join(path, '10-guard'))).toEqual(['.keep', 'configmap-sample-x.yaml'])
   })
 })
 

@@ -9,6 +9,7 @@ import { fileError, removeDurably, writeAtomically } from '../files.ts'
 import { limit } from '../limit.ts'
 import { withLock } from '../lock.ts'
 import { seen } from '../seen.ts'
+import { keepFolders } from './keep.ts'
 import { layoutPath, printManifest } from './layout.ts'
 import { isWithin, type Parsed, type Placed, readTree, unreadable } from './tree.ts'
 
@@ -96,6 +97,7 @@ async function writeStep({ path, why }: DirectoryMeshOptions, step: Step, { pars
   expectBefore(path, placed, step, object, mayBeAbsent)
   const file = placed?.file ?? layoutPath(object)
   await expectOursAlone(path, file, placed, tree)
+  if (file === layoutPath(object)) await keepFolders(path)
   if (step.after === undefined) await removeDurably(join(path, file))
   else await writeAtomically(join(path, file), printManifest(step.after, why?.(step.after)))
 }

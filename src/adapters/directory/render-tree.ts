@@ -5,6 +5,7 @@ import { FederationError } from '../../core/errors.ts'
 import { isOurs, title } from '../../core/manifest.ts'
 import type { Manifest } from '../../core/model.ts'
 import { removeDurably, writeAtomically } from '../files.ts'
+import { keepFolders } from './keep.ts'
 import { layoutPath, printManifest } from './layout.ts'
 import { readTree } from './tree.ts'
 
@@ -29,6 +30,7 @@ export async function writeTree(path: string, objects: readonly Manifest[], why:
   const placed = [...(await readTree(path)).values()]
   const strangers = placed.find(({ object, file }) => wanted.has(file) && !isOurs(object))
   if (strangers !== undefined) throw notOurs(join(path, strangers.file), strangers.object)
+  await keepFolders(path)
   for (const [file, object] of wanted) await writeIfOther(join(path, file), printManifest(object, why(object)))
   const removed = [...new Set(placed.filter(({ object, file }) => isOurs(object) && !wanted.has(file)).map(({ file }) => file))]
   for (const file of removed) {
