@@ -2,7 +2,6 @@
  * From `entente apply` to the first accepted call, beside a bare `kubectl apply` of the same objects, on the test bed:
  * `sudo npx tsx bench/apply.ts` (npm run build first). Nothing waits in the bare one: it opens callers and roots at once.
  */
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,10 +9,10 @@ import { Bed } from '../test/testbed/bed.ts'
 import { walkthrough } from '../test/testbed/topology.ts'
 import { call } from '../test/testbed/traffic.ts'
 import { Beyond } from './beyond.ts'
+import { row, run, until } from './commands.ts'
 import { median } from './measure.ts'
 
 const RUNS = 5
-const PATIENCE_MS = 20_000
 
 const FEDERATION = `apiVersion: entente.dev/v1alpha1
 kind: Federation
@@ -43,14 +42,14 @@ try {
   ])
   const file = join(folder, 'federation.yaml')
   const entente = (args: readonly string[], heard?: (text: string) => void): Promise<void> =>
-    run(process.execPath, ['dist/cli/main.js', ...args], heard)
+    run(process.execPath, ['dist/cli/main.js', ...args], bed.kubeconfig, heard)
   await entente(['init', '--context', 'cluster-a', '--context', 'cluster-b', '--out', folder, '--yes'])
   await writeFile(file, FEDERATION)
   await entente(['render', '-f', file, '--out', join(folder, 'rendered')])
   const kubectl = (verb: 'apply' | 'delete', ...more: string[]): Promise<unknown> =>
     Promise.all(
       ['cluster-a', 'cluster-b'].map((member) =>
-        run('kubectl', ['--context', member, verb, '-R', '-f', join(folder, 'rendered', member), ...more]),
+        run('kubectl', ['--context', member, verb, '-R', '-f', join(folder, 'rendered', member), ...more], bed.kubeconfig),
       ),
     )
   const accepted = async (): Promise<boolean> => (await call(client, 'server.sample', { timeoutMs: 1000 })).status === 200
@@ -74,8 +73,6 @@ try {
     beyond.push(await waited.milliseconds())
     bare.push(await measure(() => kubectl('apply')))
   }
-  const row = (name: string, values: readonly number[]): string =>
-    `${name}   median ${median(values).toFixed(0)} ms, from ${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)}`
   console.log(row('entente apply → 200', ours))
   console.log(row('kubectl apply → 200', bare))
   console.log(`ratio                 ${(median(ours) / median(bare)).toFixed(2)}`)
@@ -83,26 +80,4 @@ try {
 } finally {
   await bed.down()
   await rm(folder, { recursive: true, force: true })
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + PATIENCE_MS
-  while (!(await holds())) if (performance.now() > end) throw new Error(`waited ${PATIENCE_MS} ms in vain`)
-}
-
-function run(command: string, args: readonly string[], heard: (text: string) => void = () => {}): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, KUBECONFIG: bed.kubeconfig }, stdio: ['ignore', 'ignore', 'pipe'] })
-    const started = performance.now()
-    let said = ''
-    child.stderr.on('data', (chunk: Buffer) => {
-      said = (said + chunk.toString()).slice(-4000)
-      heard(chunk.toString())
-      if (process.env.BENCH_LINES)
-        for (const line of chunk.toString().split('\n').filter(Boolean))
-          console.error(`${(performance.now() - started).toFixed(0).padStart(6)} ${line}`)
-    })
-    child.on('error', reject)
-    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${args.join(' ')}: exit ${code}\n${said}`))))
-  })
 }

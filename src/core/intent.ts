@@ -1,4 +1,5 @@
 /** From what owners wrote and approved to what each mesh wishes now. */
+import { hasEnded, lastDay } from './ended.ts'
 import { distinct, error, type Finding, info, warning } from './finding.ts'
 import type { Approval, AuditEntry, Federation, Intent, Member, MemberName, Seen, Trust } from './model.ts'
 import { approvedRoots } from './record.ts'
@@ -76,11 +77,9 @@ function memberOf(federation: Federation, name: MemberName): Member {
   return member
 }
 
-export const hasEnded = (trust: Trust, now: Date): boolean => trust.until !== undefined && trust.until <= now
-
 function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
   if (trust.until === undefined) return false
-  const day = new Date(trust.until.getTime() - DAY).toISOString().slice(0, 10)
+  const day = lastDay(trust.until)
   if (hasEnded(trust, now)) {
     findings.push(info('trust-ended', pair(trust), `ended at 24:00 UTC of ${day}`, 'remove it from the file, or give it a new until'))
     return true

@@ -7,7 +7,7 @@ import { load } from '../testbed/load.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call, raw } from '../testbed/traffic.ts'
-import { BOTH, codes, expectCode, ours, Shop, written } from './shop.ts'
+import { aReaches, BOTH, bAccepts, codes, expectCode, MEMBERS, ours, Shop, written } from './shop.ts'
 
 let bed: Bed
 let pods: Walkthrough
@@ -149,5 +149,89 @@ describe('a trust that is severed', () => {
       await bed.a.api.start()
       await bed.a.istiod.start()
     }
+  })
+})
+
+describe('an emergency', () => {
+  const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: 'sample', name: 'entente-accept-app-server' }
+  const emergency = (reason: string) => shop.run('sever', 'cluster-b', 'cluster-a', '--emergency', '--reason', reason)
+  const kinds = async () => (await ours(bed.b)).map((object) => object.kind)
+  const entries = () => shop.record().map(({ action, reason }) => `${action} ${reason}`)
+
+  it('acts before it looks, asks nobody, and says who would undo it', async () => {
+    await shop.make(BOTH)
+    await becomes(200)
+    await bed.b.kube.patch(POLICY, { metadata: { annotations: { 'argocd.argoproj.io/tracking-id': 'mesh:security/x' } } })
+    const { stderr, stdout } = expectCode(await emergency('INC-8: it is happening'), 0)
+    const [denied, planned] = [
+      'AuthorizationPolicy sample/entente-accept-app-server in cluster-b lets nobody of cluster-a.example past',
+      'cluster-b close',
+    ]
+    expect(stderr.indexOf(denied)).toBeGreaterThan(-1)
+    expect(stderr.indexOf(planned)).toBeGreaterThan(stderr.indexOf(denied))
+    expect(stderr).toMatch(
+      /gitops-tracked: cluster-b: AuthorizationPolicy .*: the Argo CD application mesh tracks it, and puts back what Git says/,
+    )
+    expect(stdout).toContain('cluster-b trusting cluster-a: severed')
+    await becomes(503)
+  })
+
+  it('is on the record, once, with what was done', async () => {
+    expect(entries().slice(-3)).toEqual(['sever INC-8: it is happening', 'begin INC-8: it is happening', 'end INC-8: it is happening'])
+    expectCode(await shop.run('audit', 'verify'), 0)
+  })
+
+  it('leaves nothing to do for those who come after it', async () => {
+    const before = entries().length
+    expectCode(await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'again', '--yes'), 0)
+    expectCode(await shop.apply(), 0)
+    expect(await shop.verdict('b')).toMatchObject({ state: 'severed', findings: [] })
+    expect((await shop.plan()).steps).toEqual([])
+    expect(entries()).toHaveLength(before)
+    expect(await kinds()).not.toContain('EnvoyFilter')
+  })
+
+  it('by the API server shuts out of a member that Git delivers, too, until Git does', async () => {
+    await shop.make(BOTH)
+    await becomes(200)
+    const inGit = MEMBERS.map((member) =>
+      member.name === 'cluster-b' ? { ...member, cluster: { context: 'cluster-b', directory: 'b' } } : member,
+    )
+    shop.write(BOTH, inGit)
+    expectCode(await shop.apply(), 0)
+    const { stderr } = await emergency('INC-9: and now')
+    expect(stderr).toContain('lets nobody of cluster-a.example past')
+    await becomes(403) // the filter is Git's to take away; the policy stands
+    expect(await kinds()).toContain('EnvoyFilter')
+
+    // As Git would have it by then, and whoever applies it.
+    shop.writeText(shop.read('federation.yaml').replace(/ *directory: b\n/, ''))
+    expectCode(await shop.apply(), 0)
+    expect(await shop.verdict('b')).toMatchObject({ state: 'severed', findings: [] })
+    expect(await kinds()).not.toContain('EnvoyFilter')
+    expectCode(await shop.run('audit', 'verify'), 0)
+  })
+})
+
+describe('a trust with an end', () => {
+  it('is closed by itself under --watch once its day is over, and the record says why', async () => {
+    // Today, or where that is over in a moment, tomorrow.
+    const day = new Date(Date.now() + 600_000).toISOString().slice(0, 10)
+    const over = new Date(`${day}T00:00:00Z`).getTime() + 86_400_000
+    await shop.make([{ ...bAccepts(), until: day }, aReaches()])
+    await becomes(200)
+    const watching = shop.startAt(over - Date.now() - 10_000, 'apply', '--watch', '--yes', '--reason', 'kept as written')
+    try {
+      await until('its end', async () => (await status()) === 503, 90_000)
+      await watching.says(/cluster-b clean: \d+ prox/)
+      await until('the end of the apply', async () => shop.record().at(-1)?.action === 'end')
+    } finally {
+      watching.kill('SIGINT')
+      await watching.ended
+    }
+    const { reason } = shop.record().findLast((entry) => entry.action === 'begin') ?? {}
+    expect(reason).toBe(`kept as written (cluster-b trusting cluster-a ended at 24:00 UTC of ${day})`)
+    expect(await ours(bed.b).then((objects) => objects.map((object) => object.kind))).not.toContain('EnvoyFilter')
+    expectCode(await shop.run('audit', 'verify'), 0)
   })
 })

@@ -106,6 +106,11 @@ export class Shop {
   }
 
   /** Under way; it may wait for minutes by itself. */
+  /** With a clock that is ahead. */
+  startAt(aheadMs: number, ...args: readonly string[]): Running {
+    return startCli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig, timeoutMs: PATIENCE_MS, aheadMs })
+  }
+
   start(...args: readonly string[]): Running {
     return startCli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig, timeoutMs: PATIENCE_MS })
   }

@@ -13,6 +13,8 @@ export interface HandshakeOptions {
 export interface Handshake {
   /** The proxy let it through: something was answered. */
   readonly accepted: boolean
+  /** Of that answer. */
+  readonly status?: number
   readonly resumed: boolean
   /** A ticket that was given out. */
   readonly session?: Buffer
@@ -25,17 +27,18 @@ export function handshake(address: string, { certificate, key }: Identity, optio
     let ticket: Buffer | undefined
     const how = { host: address, port, cert: certificate, key, rejectUnauthorized: false, ALPNProtocols: ['istio'] }
     const socket = connect({ ...how, ...(session && { session }) })
-    const end = (accepted: boolean): void => {
+    const end = (accepted: boolean, answer = ''): void => {
       const resumed = socket.isSessionReused()
+      const status = /^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]
       socket.destroy()
-      resolve({ accepted, resumed, ...(ticket && { session: ticket }) })
+      resolve({ accepted, resumed, ...(ticket && { session: ticket }), ...(status !== undefined && { status: Number(status) }) })
     }
     socket.setTimeout(timeoutMs, () => end(false))
     socket.on('session', (given: Buffer) => {
       ticket = given
     })
     socket.on('secureConnect', () => socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'))
-    socket.on('data', () => end(true)) // the proxy's answer comes after its tickets
+    socket.on('data', (chunk: Buffer) => end(true, chunk.toString('latin1'))) // the proxy's answer comes after its tickets
     socket.on('error', () => end(false))
     socket.on('close', () => end(false))
   })

@@ -1,3 +1,5 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { A, ALICE, authority, B, digest, NOW } from '../../../test/support/federations.ts'
 import { inDirectories, workspace } from '../../../test/support/workspace.ts'
@@ -34,5 +36,26 @@ describe('an apply that was killed after its last write', () => {
     await begin(w.directory)
     await apply({ ...options, file: w.file, consent: [] }, w.io)
     expect((await (await openRecord(w.directory)).entries()).at(-1)?.action).toBe('begin')
+  })
+})
+
+describe('a trust whose last day is over', () => {
+  it('is closed by the next apply, and the record says that nobody did it but the day', async () => {
+    const until = inDirectories((s) => void Object.assign(s.trust[0] ?? {}, { until: '2026-06-30' }))
+    await using w = await workspace(until, ...bundles)
+    const at = (time: string) => apply({ ...options, reason: 'kept as written', file: w.file }, { ...w.io, now: () => new Date(time) })
+    const filter = join(w.directory, 'clusters/cluster-b/20-open/envoyfilter-sample-entente-accept-app-server.yaml')
+    expect(await at('2026-06-30T23:59:59Z')).toBe(0)
+    await access(filter)
+    await at('2026-07-01T00:00:00Z') // policies wait for evidence, which a directory has not
+    await expect(access(filter)).rejects.toThrow('ENOENT')
+    const entries = await (await openRecord(w.directory)).entries()
+    const day = 'kept as written (cluster-b trusting cluster-a ended at 24:00 UTC of 2026-06-30)'
+    expect(entries.slice(-4).map(({ action, reason }) => `${action} ${reason}`)).toEqual([
+      'begin kept as written',
+      'end kept as written',
+      `begin ${day}`,
+      `end ${day}`,
+    ])
   })
 })

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addEntry } from '../../apply/journal.ts'
 import { apply, type Outcome, type Progress, type World } from '../../apply.ts'
+import { endedBy } from '../../core/ended.ts'
 import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
 import { title } from '../../core/manifest.ts'
@@ -161,7 +162,7 @@ export async function carryOut(
   const consent = {
     steps,
     actor: actor(io),
-    reason: options.reason,
+    reason: reasonOf(workspace, plan, steps, options.reason, io.now()),
     ...(options.only === undefined ? {} : { only: options.only }),
     ...(options.look === undefined ? {} : { look: options.look }),
     ...(options.overrideGate === undefined ? {} : { overrideGate: options.overrideGate }),
@@ -179,6 +180,13 @@ export async function carryOut(
     tell: (event: Progress) => io.tell(progressText(event)),
   }
   return apply(workspace.intents, plan, consent, world, seen)
+}
+
+/** What the record says: what somebody said, and what ended of itself. */
+function reasonOf({ federation }: Workspace, plan: Plan, steps: ReadonlySet<Digest>, said: string, now: Date): string {
+  const due = plan.steps.filter((step) => steps.has(step.id))
+  const ended = endedBy(federation, due, now)
+  return ended.length === 0 ? said : `${said} (${ended.join(', ')})`
 }
 
 function progressText(event: Progress): string {

@@ -4,7 +4,7 @@ import { addSevered } from '../../adapters/federation-file.ts'
 import { denyNow } from '../../apply/emergency.ts'
 import { addEntry } from '../../apply/journal.ts'
 import { FederationError } from '../../core/errors.ts'
-import { hasErrors } from '../../core/finding.ts'
+import { type Finding, hasErrors } from '../../core/finding.ts'
 import { title } from '../../core/manifest.ts'
 import type { MemberName, Verdict } from '../../core/model.ts'
 import { verify } from '../../core/verify.ts'
@@ -48,17 +48,20 @@ export async function run(options: SeverOptions, io: Io): Promise<number> {
     await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.reason, action: 'sever', truster, trusted })
     io.tell(`${options.file} and the record say that ${truster} trusts ${trusted} no longer.`)
   }
-  if (options.emergency === true) await shutOut(truster, trusted, options, io)
-  return close(truster, trusted, options, io)
+  const known = options.emergency === true ? await shutOut(truster, trusted, options, io) : []
+  return close(truster, trusted, options, io, known)
 }
 
-/** Policies first, by the API server also where Git delivers: what a plan would find out can wait. */
-async function shutOut(truster: MemberName, trusted: MemberName, options: SeverOptions, io: Io): Promise<void> {
+/**
+ * Policies first, by the API server also where Git delivers: what a plan would find out can wait.
+ * @returns what was told
+ */
+async function shutOut(truster: MemberName, trusted: MemberName, options: SeverOptions, io: Io): Promise<readonly Finding[]> {
   const workspace = await openWorkspace(options, io)
   const intent = workspace.intents.find(({ member }) => member.name === truster)
   const domain = workspace.federation.members.get(trusted)?.trustDomain
   const mesh = (await meshesOf(workspace.federation, workspace, io, truster)).get(truster)
-  if (intent === undefined || domain === undefined || mesh === undefined) return
+  if (intent === undefined || domain === undefined || mesh === undefined) return []
   const { policies, findings } = await denyNow(
     intent,
     (intent.lapsed ?? []).filter((trust) => trust.trusted === trusted),
@@ -67,6 +70,7 @@ async function shutOut(truster: MemberName, trusted: MemberName, options: SeverO
   )
   for (const policy of policies) io.tell(`${title(policy)} in ${truster} lets nobody of ${domain} past.`)
   if (findings.length > 0) io.tell(findingsText(findings, io.color))
+  return findings
 }
 
 const isRecorded = ({ record }: Workspace, truster: MemberName, trusted: MemberName, since: Date): boolean =>
@@ -88,7 +92,7 @@ function mustTrust({ federation }: Workspace, truster: MemberName, trusted: Memb
 }
 
 /** Looks at the truster and nowhere else: no other mesh that is down delays it. */
-async function close(truster: MemberName, trusted: MemberName, options: SeverOptions, io: Io): Promise<number> {
+async function close(truster: MemberName, trusted: MemberName, options: SeverOptions, io: Io, known: readonly Finding[]): Promise<number> {
   const whole = await openWorkspace(options, io)
   const workspace = { ...whole, intents: whole.intents.filter((intent) => intent.member.name === truster) }
   const { plan, seen: found, meshes } = await planNow(workspace, io, { only: 'closing' })
@@ -107,10 +111,12 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   )
   const asked = { truster, trusted, mesh: meshes.get(truster), observation: seen.get(truster), drain: options.drain === true }
   const older = await olderConnections(workspace, asked, io)
-  const findings = [...outcome.findings, ...older.findings]
+  // Who undoes it opens it again.
+  const tracked = plan.findings.filter(({ code, subject }) => code === 'gitops-tracked' && !known.some((one) => one.subject === subject))
+  const findings = [...known, ...tracked, ...outcome.findings, ...older.findings]
   if (options.output === 'json')
     io.print(JSON.stringify({ ...verifyView(verdicts, findings, io.now()), connections: older.views }, null, 2))
-  else io.print(severedText(verdicts, older, io))
+  else io.print(severedText(verdicts, { ...older, findings: [...tracked, ...older.findings] }, io))
   const { trustDomain } = workspace.federation.members.get(trusted) ?? {}
   const unknown = verdicts.some((verdict) => verdict.state === 'unknown')
   if (blind.length > 0)
