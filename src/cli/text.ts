@@ -94,6 +94,7 @@ function changeText({ effect, of, trusted, what }: Change, paint: Paint): string
     root: `root ${what} of ${trusted}`,
     caller: `caller ${what === `${trusted}/*` ? `${what} (every identity of it)` : what}`,
     workloads: effect === 'widens' ? `${what} accept ${trusted}` : `${what} accept ${trusted} no longer`,
+    server: `server ${what}`,
     host: effect === 'widens' ? `${what} may be served by ${trusted}` : `${what} is served by ${trusted} no longer`,
   }
   return `${sign} ${words[of]}`

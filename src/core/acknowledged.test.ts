@@ -23,7 +23,7 @@ const scope: Inbound = {
 const inbound = (change: Partial<Inbound> = {}): MeshState => ({ ...EMPTY, inbound: new Map([['k', { ...scope, ...change }]]) })
 const outbound: MeshState = {
   ...EMPTY,
-  outbound: new Map([['k', { from: scope.at, hosts: new Map([[SERVER_HOST, scope.roots]]), files: new Map() }]]),
+  outbound: new Map([['k', { from: scope.at, hosts: new Map([[SERVER_HOST, scope.roots]]), files: new Map(), served: new Map() }]]),
 }
 const server = pod('sample/server', { app: 'server' })
 const around = [server, service('sample/server')]

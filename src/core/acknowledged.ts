@@ -8,7 +8,7 @@ import { getPod, hasSidecar, isGateway, isPlaced, podsIn, proxyOf } from './isti
 import { describeServer } from './istio/server.ts'
 import { serviceName } from './istio/services.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound, type Roots } from './istio/state.ts'
-import type { Evidence, InboundChain, Manifest, Pins, ProxyConfig, Server } from './model.ts'
+import type { Evidence, InboundChain, Manifest, Pins, ProxyConfig, Server, Upstream } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { judgeWide } from './wide.ts'
@@ -80,7 +80,8 @@ export function standings(
           const [best = []] = [partOf(scope, host), ...first]
             .map((part) => {
               const { roots, file } = partFor(pod, part, files)
-              return [...judgeHost(host, roots, config, proxy, own, file.name, only), ...judgeMount(pod, part, files)]
+              const wanted = { roots, file: file.name, ...(part.served && { served: part.served }) }
+              return [...judgeHost(host, wanted, config, proxy, own, only), ...judgeMount(pod, part, files)]
             })
             .sort((a, b) => a.length - b.length)
           return best
@@ -106,9 +107,10 @@ export function standings(
 
 type Part = Pick<Inbound, 'roots' | 'file'>
 
-const partOf = ({ hosts, files }: Outbound, host: string): Part => ({
+const partOf = ({ hosts, files, served }: Outbound, host: string): Part & { readonly served: readonly Principal[] | undefined } => ({
   roots: hosts.get(host) ?? new Map(),
   file: files.get(host) ?? NO_FILE,
+  served: served.get(host),
 })
 
 /** What one pod judges by: the file if it has the mount and a filter reads it, else what is inside the filter. */
@@ -360,11 +362,10 @@ function judgeCallers(
 
 function judgeHost(
   host: string,
-  roots: Roots,
+  { roots, file, served }: { readonly roots: Roots; readonly file: string; readonly served?: readonly Principal[] },
   config: ProxyConfig,
   proxy: string,
   own: ReadonlySet<TrustDomain>,
-  file: string,
   only?: TrustDomain,
 ): readonly Finding[] {
   const upstreams = config.outbound.filter((upstream) => upstream.host === host)
@@ -408,7 +409,26 @@ function judgeHost(
             ]
           : []
       const elsewhere = roots.size > 0 && (upstream.file ?? '') !== file ? [judgesBy(upstream.file, file, proxy)] : []
-      return [...elsewhere, ...pins, ...none, ...judgeOwn(upstream.pins, roots, own, proxy)]
+      const names = roots.size > 0 && served !== undefined ? judgeNames(host, upstream, served, proxy) : []
+      return [...elsewhere, ...pins, ...names, ...none, ...judgeOwn(upstream.pins, roots, own, proxy)]
     }),
   )
+}
+
+/** An empty list takes anybody of a domain that it trusts. */
+function judgeNames(host: string, { sans }: Upstream, served: readonly Principal[], proxy: string): readonly Finding[] {
+  const held = new Set(sans.map((san) => san.replace(/^spiffe:\/\//, '')))
+  const extra = [...held].filter((name) => !served.includes(name as Principal))
+  const missing = served.filter((name) => !held.has(name))
+  if (extra.length === 0 && missing.length === 0) return []
+  const takes = held.size === 0 ? 'any identity of a domain that it trusts' : (extra.length > 0 ? extra : [...held]).join(', ')
+  const not = missing.length === 0 ? '' : `, and not ${missing.join(', ')}`
+  return [
+    error(
+      'servers-differ',
+      proxy,
+      `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`,
+      `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+    ),
+  ]
 }

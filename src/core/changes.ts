@@ -7,8 +7,9 @@ import { hasSidecar, isGateway, podsIn } from './istio/pods.ts'
 import { acceptName, mountedName, reachName, readState } from './istio/render.ts'
 import { describeServer } from './istio/server.ts'
 import { type Inbound, type MeshState, NO_FILE, noInbound, noOutbound, type Outbound, type Roots, type RootsFile } from './istio/state.ts'
+import { covers } from './istio/transition.ts'
 import type { Change, Manifest, Workloads } from './model.ts'
-import type { Principal } from './spiffe/spiffe-id.ts'
+import { type Principal, trustDomainOf } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { describeWorkloads, workloadsKey } from './workloads.ts'
 
@@ -56,7 +57,7 @@ export function changesOf(
     return inParts(reads, describeWorkloads(scope.from), (mount, where) => {
       const goesOn = (trusted: TrustDomain): boolean =>
         [b, moved].every((one) => [...hostsOf(one, !mount).values()].some((roots) => roots.has(trusted)))
-      return inShort(compareHosts(hostsOf(b, mount), hostsOf(moved, mount), own, where), goesOn)
+      return inShort(compareHosts(believed(b, mount), believed(moved, mount), own, where), goesOn)
     })
   })
   return [...inbound, ...outbound]
@@ -89,6 +90,11 @@ const partOf = (scope: Inbound, mount: boolean): Inbound => (mount && scope.file
 const hostsOf = ({ hosts, files }: Outbound, mount: boolean): ReadonlyMap<string, Roots> =>
   mount ? new Map([...hosts, ...[...files].flatMap(([host, { read, roots }]) => (read ? [[host, roots] as const] : []))]) : hosts
 
+/** Whom one kind of pods believes to be the servers of each host. */
+const believed = (scope: Outbound, mount: boolean): Believed => ({ hosts: hostsOf(scope, mount), served: scope.served })
+
+type Believed = Pick<Outbound, 'hosts' | 'served'>
+
 /** Each object moves its own part only: a filter the roots or whether a file is read, a ConfigMap the file, a policy the callers. */
 function movedInbound(object: Manifest, b: Inbound, a: Inbound): Inbound {
   if (isTrustMap(object)) return { ...b, file: { ...b.file, roots: a.file.roots } }
@@ -106,8 +112,8 @@ function movedOutbound(object: Manifest, b: Outbound, a: Outbound): Outbound {
       ]),
     )
   if (isTrustMap(object)) return { ...b, files: files((was, is) => ({ ...was, roots: is.roots })) }
-  if (readMountedFilter(object).length > 0) return { ...b, files: files((was, is) => ({ ...was, read: is.read })) }
-  return { ...b, hosts: a.hosts }
+  if (readMountedFilter(object).length > 0) return { ...b, served: a.served, files: files((was, is) => ({ ...was, read: is.read })) }
+  return { ...b, hosts: a.hosts, served: a.served }
 }
 
 /** What one workload had ahead of its set, and the set does not get. */
@@ -131,7 +137,7 @@ function canaryGoes(object: Manifest, from: MeshState, to: MeshState, own: Reado
   const reached = outbound && { ...outbound, files: new Map([...outbound.files].map(([host, file]) => [host, held(file)])) }
   const changes = [
     ...(ahead === undefined ? [] : compare(acceptedBy(partOf(ahead, mount), own, where), acceptedBy(partOf(then, mount), own, where), own)),
-    ...(reached === undefined ? [] : compareHosts(hostsOf(reached, mount), hostsOf(thenTo, mount), own, where)),
+    ...(reached === undefined ? [] : compareHosts(believed(reached, mount), believed(thenTo, mount), own, where)),
   ]
   return changes.filter(({ effect }) => effect === 'narrows')
 }
@@ -189,16 +195,12 @@ function compare(before: Accepted, after: Accepted, own: ReadonlySet<TrustDomain
   })
 }
 
-function compareHosts(
-  was: ReadonlyMap<string, Roots>,
-  willBe: ReadonlyMap<string, Roots>,
-  own: ReadonlySet<TrustDomain>,
-  at: string,
-): Change[] {
-  const hosts = [...new Set([...was.keys(), ...willBe.keys()])]
+function compareHosts(was: Believed, willBe: Believed, own: ReadonlySet<TrustDomain>, at: string): Change[] {
+  const hosts = [...new Set([...was.hosts.keys(), ...willBe.hosts.keys()])]
   return hosts.flatMap((host) => {
-    const b: Roots = was.get(host) ?? new Map()
-    const a: Roots = willBe.get(host) ?? new Map()
+    const b: Roots = was.hosts.get(host) ?? new Map()
+    const a: Roots = willBe.hosts.get(host) ?? new Map()
+    const [before, after] = [was.served.get(host), willBe.served.get(host)]
     return [...new Set([...b.keys(), ...a.keys()])].flatMap((trusted): Change[] => {
       const was = b.get(trusted)?.map((root) => root.fingerprint) ?? []
       const is = a.get(trusted)?.map((root) => root.fingerprint) ?? []
@@ -207,9 +209,24 @@ function compareHosts(
         was.length === 0 && is.length > 0 ? [{ effect: 'widens', of: 'host', trusted, what: `${host} from ${at}` }] : []
       const closed: Change[] =
         was.length > 0 && is.length === 0 ? [{ effect: 'narrows', of: 'host', trusted, what: `${host} from ${at}` }] : []
-      return [...opened, ...closed, ...diff('root', trusted, was, is)]
+      const served = own.has(trusted) || is.length === 0 ? [] : diffServers(host, trusted, was.length === 0 ? [] : before, after)
+      return [...opened, ...closed, ...diff('root', trusted, was, is), ...served]
     })
   })
+}
+
+type Named = readonly Principal[] | undefined
+
+/** Who may be a server of a host that is reached afterwards; nothing is said where istiod names them from the beginning. */
+function diffServers(host: string, trusted: TrustDomain, before: Named, after: Named): Change[] {
+  if (after === undefined && before?.length === 0) return []
+  const anybody = `${trusted}/*` as Principal
+  const [was, is] = [before, after].map((named) => named?.filter((principal) => trustDomainOf(principal) === trusted) ?? [anybody])
+  const beyond = (some: readonly Principal[] = [], others: readonly Principal[] = []): readonly Principal[] =>
+    some.filter((principal) => !others.some((other) => covers(other, principal)))
+  const changes = (effect: Change['effect'], named: readonly Principal[]): Change[] =>
+    named.map((principal) => ({ effect, of: 'server', trusted, what: `${principal} of ${host}` }))
+  return [...changes('widens', beyond(is, was)), ...changes('narrows', beyond(was, is))]
 }
 
 function diff(of: 'root' | 'caller' | 'workloads', trusted: TrustDomain, before: readonly string[], after: readonly string[]): Change[] {

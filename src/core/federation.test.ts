@@ -378,9 +378,15 @@ describe('a federation file is refused', () => {
     },
     {
       name: 'a server of another domain',
-      change: (s) => reach(s, reachEntry({ services: [{ host: 'a.b.svc', servedBy: ['cluster-a.example/*'] }] })),
+      change: (s) => reach(s, reachEntry({ services: [{ host: 'a.b.svc', servedBy: ['cluster-c.example/*'] }] })),
       path: 'spec.trust.1.reach.0.services.0.servedBy.0',
       message: /not of the trusted domain cluster-b/,
+    },
+    {
+      name: 'servers of our own domain only',
+      change: (s) => reach(s, reachEntry({ services: [{ host: 'a.b.svc', servedBy: ['cluster-a.example/*'] }] })),
+      path: 'spec.trust.1.reach.0.services.0.servedBy',
+      message: /names nobody of the trusted domain cluster-b/,
     },
     {
       name: 'a host without a dot',

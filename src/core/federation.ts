@@ -319,8 +319,7 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
           'write it as SERVICE.NAMESPACE.svc.cluster.local',
         )
       }
-      const servedBy =
-        service.servedBy && readPrincipals(service.servedBy, [...here, 'services', j, 'servedBy'], trusted.trustDomain, report)
+      const servedBy = readServedBy(service.servedBy, [...here, 'services', j, 'servedBy'], trusted.trustDomain, truster, report)
       return { host: service.host, ...(servedBy === undefined ? {} : { servedBy }) }
     })
     return from === undefined ? [] : [{ from, services }]
@@ -430,6 +429,24 @@ function readGateway(
   if (ports !== undefined) report([...path, 'ports'], 'are of workloads with a sidecar', 'remove ports')
   if (distribution !== 'pinned') report([...path, 'gateway'], 'is for distribution pinned', 'write pinned')
   return gateway.map(({ port, host }) => ({ port, ...(host === undefined || host === '*' ? {} : { host }) }))
+}
+
+/** Of the trusted domain; and of our own, who of us stands behind the same host. */
+function readServedBy(
+  texts: readonly string[] | undefined,
+  path: readonly (string | number)[],
+  domain: TrustDomain,
+  { trustDomain, aliases }: Member,
+  report: Report,
+): readonly Principal[] | undefined {
+  if (texts === undefined) return undefined
+  const own = (text: string): boolean => [trustDomain, ...aliases].some((ours) => text.startsWith(`${ours}/`))
+  if (texts.every(own)) report(path, `names nobody of the trusted domain ${domain}`, `principals of it begin with ${domain}/`)
+  return texts.flatMap((text, i) =>
+    own(text)
+      ? (attempt(() => parsePrincipal(text), [...path, i], report) ?? [])
+      : readPrincipals([text], path, domain, (at, ...told) => report([...at.slice(0, -1), i], ...told)),
+  )
 }
 
 function readPrincipals(

@@ -17,6 +17,7 @@ const SYMPTOMS = new Set([
   'root-of-another-domain',
   'root-not-approved',
   'still-held',
+  'servers-differ',
   'mtls-not-strict',
   'filter-rejected',
 ])

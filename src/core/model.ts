@@ -297,7 +297,7 @@ export interface Upstream {
   readonly pins?: Pins
   /** As in an inbound chain. */
   readonly file?: string
-  /** URI SANs that a server must present, as istiod learnt them from the endpoints; empty: any. */
+  /** URI SANs that a server must present, `…/*` for a prefix: as istiod learnt them from the endpoints, or as `servedBy` says; empty: any. */
   readonly sans: readonly string[]
   /** Endpoints istiod knows for it; undefined when it was not asked. */
   readonly endpoints?: number
@@ -325,7 +325,7 @@ export type Phase = 'guard' | 'open' | 'close' | 'clean'
 
 export interface Change {
   readonly effect: 'widens' | 'narrows'
-  readonly of: 'root' | 'caller' | 'workloads' | 'host'
+  readonly of: 'root' | 'caller' | 'workloads' | 'host' | 'server'
   readonly trusted: TrustDomain
   readonly what: string
 }

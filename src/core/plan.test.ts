@@ -104,6 +104,7 @@ describe('the steps of a plan', () => {
     expect(of(a, steps).at(-1)?.changes).toEqual([
       { effect: 'widens', of: 'host', trusted: B, what: `${SERVER_HOST} from sample (app=client)` },
       { effect: 'widens', of: 'root', trusted: B, what: ROOT_B.fingerprint },
+      { effect: 'widens', of: 'server', trusted: B, what: `${B}/ns/sample/sa/server of ${SERVER_HOST}` },
     ])
     expect(of(b, steps).map((step) => step.drains)).toEqual([0, 1, 1, 1])
     expect(of(a, steps).map((step) => step.drains)).toEqual([0, 0])

@@ -1,57 +1,36 @@
 /**
- * Whom a live proxy takes for a server of a host: istiod names the identities of the endpoints it knows, and Envoy takes any
- * identity where it names none. `servedBy` says who should be there.
+ * Whom a live proxy takes for a server of a host, and who stands there. Where the file leaves it to istiod, that names the
+ * identities of the endpoints it knows; where the file says `servedBy`, our filter names them, and nobody else gets a call.
  */
 import { sidecarsIn } from './acknowledged.ts'
-import { error, type Finding } from './finding.ts'
-import { proxyOf } from './istio/pods.ts'
+import { error, type Finding, warning } from './finding.ts'
+import { podsIn, proxyOf } from './istio/pods.ts'
+import { serviceName } from './istio/services.ts'
 import { covers } from './istio/transition.ts'
-import type { Intent, Observation, Upstream } from './model.ts'
+import { at, strings, text } from './manifest.ts'
+import type { Intent, Manifest, Observation } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 
 type Trust = Intent['trusts'][number]
 type Service = Trust['reach'][number]['services'][number]
 
-/** What the live clusters of the hosts that a trust reaches say about their servers; hosts without endpoints say nothing. */
+/** What the live clusters of the hosts that a trust leaves to istiod say about their servers; hosts without endpoints say nothing. */
 export function judgeServers({ member }: Intent, trust: Trust, observation: Observation): readonly Finding[] {
   if (!observation.objects.ok || !observation.proxies.ok) return []
   const objects = observation.objects.value
   const configs = new Map(observation.proxies.value.map(({ proxy, config }) => [proxy, config]))
   return trust.reach.flatMap(({ from, services }) =>
     sidecarsIn(objects, from).flatMap((pod) =>
-      services.flatMap((service) => {
+      services.flatMap(({ host, servedBy }) => {
+        if (servedBy !== undefined) return []
         const outbound = configs.get(proxyOf(pod))?.outbound ?? []
-        const upstreams = outbound.filter(({ host, mutual, endpoints }) => host === service.host && mutual && endpoints !== 0)
-        return upstreams.length === 0 ? [] : judge(proxyOf(pod), service, upstreams, trust, member.name)
+        const upstreams = outbound.filter((upstream) => upstream.host === host && upstream.mutual && upstream.endpoints !== 0)
+        const named = [...new Set(upstreams.flatMap(({ sans }) => sans))].map((san) => san.replace(/^spiffe:\/\//, ''))
+        const theirs = named.filter((san) => san.startsWith(`${trust.trustDomain}/`))
+        return named.length > 0 && theirs.length === 0 ? [refused(proxyOf(pod), host, named, trust, member.name)] : []
       }),
     ),
   )
-}
-
-function judge(proxy: string, service: Service, upstreams: readonly Upstream[], trust: Trust, truster: string): readonly Finding[] {
-  const { host, servedBy } = service
-  const named = [...new Set(upstreams.flatMap(({ sans }) => sans))].map((san) => san.replace(/^spiffe:\/\//, ''))
-  const theirs = named.filter((san) => san.startsWith(`${trust.trustDomain}/`))
-  const others = theirs.filter((san) => !servedBy?.some((principal) => covers(principal, san as Principal)))
-  if (servedBy !== undefined && upstreams.some(({ sans }) => sans.length === 0))
-    return [
-      error(
-        'served-by-unchecked',
-        proxy,
-        `takes any identity of a domain that it trusts for a server of ${host}: istiod names none, so servedBy is not kept`,
-        `wait: istiod names them a moment after the endpoints; if it stays, look for a DestinationRule or an endpoint of ${host} without a pod`,
-      ),
-    ]
-  if (named.length > 0 && theirs.length === 0) return [refused(proxy, host, named, trust, truster)]
-  if (servedBy === undefined || others.length === 0) return []
-  return [
-    error(
-      'served-by-differs',
-      proxy,
-      `takes ${others.join(', ')} for a server of ${host}, which servedBy does not name`,
-      `find out why ${trust.trusted} serves ${host} under that identity; name it in servedBy if it may`,
-    ),
-  ]
 }
 
 /**
@@ -64,5 +43,38 @@ const refused = (proxy: string, host: string, named: readonly string[], { truste
     'servers-refused',
     proxy,
     `takes only ${named.join(', ')} for a server of ${host}, and so refuses every server of ${trustDomain}`,
-    `does ${trusted} serve ${host}? If so, istiod of ${truster} learnt of its pods before it could read the mesh config there (ConfigMap istio): make sure that it may, then kubectl -n istio-system rollout restart deployment/istiod`,
+    `does ${trusted} serve ${host}? If so, istiod of ${truster} learnt of its pods before it could read the mesh config there (ConfigMap istio): make sure that it may, then kubectl -n istio-system rollout restart deployment/istiod; servedBy names them without istiod`,
   )
+
+/** Pods of the trusted mesh behind a host whose accounts `servedBy` does not name. @param there what was observed of that mesh */
+export function unnamedServers({ reach, trusted, trustDomain }: Trust, there: Observation | undefined): readonly Finding[] {
+  if (there?.objects.ok !== true) return []
+  const objects = there.objects.value
+  return reach.flatMap(({ services }) =>
+    services.flatMap((service) =>
+      accountsBehind(service, objects).flatMap(([pod, account]) => {
+        const identity = `${trustDomain}/${account}` as Principal
+        if (service.servedBy === undefined || service.servedBy.some((principal) => covers(principal, identity))) return []
+        return [
+          warning(
+            'served-by-differs',
+            `${trusted}: ${pod}`,
+            `is behind ${service.host} as ${identity}, which servedBy does not name: calls that come to it are refused`,
+            `find out why ${trusted} serves ${service.host} under that identity; name it in servedBy if it may`,
+          ),
+        ]
+      }),
+    ),
+  )
+}
+
+/** `POD.NAMESPACE` and `ns/NAMESPACE/sa/ACCOUNT` of what the Service selects. */
+function accountsBehind({ host }: Service, objects: readonly Manifest[]): readonly (readonly [string, string])[] {
+  const id = serviceName(host)
+  const service = objects.find((o) => o.kind === 'Service' && o.metadata.name === id?.name && o.metadata.namespace === id.namespace)
+  const labels = strings(at(service, 'spec', 'selector'))
+  if (id === undefined || Object.keys(labels).length === 0) return []
+  return podsIn(objects, { namespace: id.namespace, labels }).map(
+    (pod) => [proxyOf(pod), `ns/${id.namespace}/sa/${text(at(pod, 'spec', 'serviceAccountName')) || 'default'}`] as const,
+  )
+}

@@ -276,18 +276,13 @@ describe('why a trust does not work', () => {
     ...(
       [
         {
-          sans: [`spiffe://${B}/ns/sample/sa/other`],
-          code: 'served-by-differs',
-          hint: /name it in servedBy/,
-          what: 'another identity than named',
+          sans: [`spiffe://${B}/ns/sample/sa/other`, `spiffe://${B}/ns/sample/sa/server`, `spiffe://${A}/ns/sample/*`],
+          code: 'servers-differ',
+          hint: /another EnvoyFilter/,
+          what: 'one more identity than named',
         },
-        { sans: [], code: 'served-by-unchecked', hint: /endpoint/, what: 'any identity' },
-        {
-          sans: [`spiffe://${A}/ns/sample/sa/server`],
-          code: 'servers-refused',
-          hint: /rollout restart deployment/,
-          what: 'no identity of the trusted domain',
-        },
+        { sans: [`spiffe://${A}/ns/sample/*`], code: 'servers-differ', hint: /entente apply/, what: 'nobody of those named' },
+        { sans: [], code: 'servers-differ', hint: /entente apply/, what: 'any identity' },
       ] as const
     ).map(
       ({ sans, code, hint, what }): Seeded => ({

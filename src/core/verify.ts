@@ -11,7 +11,7 @@ import type { Federation, Intent, Manifest, MemberName, Trust, Verdict } from '.
 import { ownChain } from './own-chain.ts'
 import type { Seens } from './plan.ts'
 import { chainJudge, type Judged } from './presented.ts'
-import { judgeServers } from './servers.ts'
+import { judgeServers, unnamedServers } from './servers.ts'
 import { severedVerdict, unseen } from './severed.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 
@@ -134,6 +134,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
     ),
     ...others,
     ...(observation === undefined ? [] : judgeServers(intent, trust, observation)),
+    ...unnamedServers(trust, seen.get(trust.trusted)),
     ...back(trust, byMember.get(trust.trusted), federation),
   ]
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)

@@ -79,6 +79,8 @@ function changeText({ of, trusted, what }: Change): string {
       return `root ${what.slice(0, 'sha256:'.length + 12)}… for ${trusted}`
     case 'caller':
       return `caller ${what}`
+    case 'server':
+      return `server ${what}`
     case 'workloads':
       return `${what} accept ${trusted}`
     case 'host':

@@ -109,13 +109,30 @@ export function acceptedInbound(objects: readonly Manifest[], at: Place, callers
   return new Set(accepted)
 }
 
-/** `HOST DOMAIN ROOT` for each root under which this workload believes a server of that domain. */
-export function acceptedOutbound(objects: readonly Manifest[], at: Place): ReadonlySet<string> {
+/** `HOST DOMAIN ROOT SERVER` for each of these servers of that domain that this workload believes with a certificate under that root. */
+export function acceptedOutbound(objects: readonly Manifest[], at: Place, servers: readonly string[]): ReadonlySet<string> {
   const patches = filtersAt(objects, at, 'CLUSTER')
   const hostOf = (patch: Json): unknown => dig(patch, 'match.cluster.service')[0]
   return new Set(
-    [...new Set(patches.map(hostOf))].flatMap((host) =>
-      [...bound(last(patches.filter((patch) => hostOf(patch) === host)), objects, at)].map((pair) => `${host} ${pair}`),
-    ),
+    [...new Set(patches.map(hostOf))].flatMap((host) => {
+      const here = patches.filter((patch) => hostOf(patch) === host)
+      const believed = servers.filter((server) => isNamed(here, server))
+      return [...bound(last(here), objects, at)].flatMap((pair) =>
+        believed.filter((server) => pair.startsWith(`${server.split('/')[0]} `)).map((server) => `${host} ${pair} ${server}`),
+      )
+    }),
   )
+}
+
+const COMMON = 'patch.value.transport_socket.typed_config.common_tls_context'
+
+/** One patch after the other, as Istio merges them: lists grow, and another kind of validation context begins anew. Without names: anybody. */
+function isNamed(patches: readonly Json[], server: string): boolean {
+  let matchers: Json[] = []
+  for (const patch of [...patches].sort((a, b) => Number(a.priority) - Number(b.priority))) {
+    if (dig(patch, `${COMMON}.validation_context`).length > 0) matchers = []
+    matchers = [...matchers, ...(dig(patch, `${SOCKET}.match_subject_alt_names.*`) as Json[])]
+  }
+  const id = `spiffe://${server}`
+  return matchers.length === 0 || matchers.some(({ prefix, exact }) => (typeof prefix === 'string' ? id.startsWith(prefix) : exact === id))
 }

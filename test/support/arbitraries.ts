@@ -57,13 +57,22 @@ const accepts = (of: TrustDomain, scopes = SCOPES): fc.Arbitrary<readonly Accept
     { maxLength: 3 },
   )
 
-const reaches: fc.Arbitrary<readonly Reach[]> = fc.array(
-  fc.record({
-    from: fc.constantFrom(...SCOPES),
-    services: fc.uniqueArray(fc.constantFrom(...HOSTS), { minLength: 1 }).map((hosts) => hosts.map((host) => ({ host }))),
-  }),
-  { maxLength: 2 },
-)
+const reaches = (of: TrustDomain): fc.Arbitrary<readonly Reach[]> =>
+  fc.array(
+    fc.record({
+      from: fc.constantFrom(...SCOPES),
+      services: fc
+        .uniqueArray(
+          fc.record({
+            host: fc.constantFrom(...HOSTS),
+            servedBy: fc.option(fc.uniqueArray(fc.constantFrom(...patternsOf(of)), { minLength: 1, maxLength: 3 }), { nil: undefined }),
+          }),
+          { minLength: 1, selector: ({ host }) => host },
+        )
+        .map((all) => all.map(({ host, servedBy }) => ({ host, ...(servedBy && { servedBy }) }))),
+    }),
+    { maxLength: 2 },
+  )
 
 const bundle = (of: TrustDomain): fc.Arbitrary<Bundle> => fc.subarray(anchors(of)).map((some) => bundleOf(of, ...some))
 
@@ -75,7 +84,7 @@ const trust = (of: TrustDomain, scopes = SCOPES): fc.Arbitrary<Intent['trusts'][
     .record({
       distribution: scopes === WHOLE ? fc.constant('pinned' as const) : distribution,
       accept: accepts(of, scopes),
-      reach: reaches,
+      reach: reaches(of),
       bundle: fc.option(bundle(of), { nil: undefined, freq: 6 }),
     })
     .map(({ distribution, accept, reach, bundle: roots }) => ({

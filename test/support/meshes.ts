@@ -168,9 +168,11 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
         const host = `${o.metadata.name}.${o.metadata.namespace}.svc.cluster.local`
         const file = isLabelled(pod) ? outbound.map((scope) => scope.files.get(host)).find((held) => held?.read) : undefined
         const pins = outbound.map((scope) => scope.hosts.get(host)).find((roots) => (roots?.size ?? 0) > 0)
-        const sans = [...(file?.roots.keys() ?? pins?.keys() ?? [own.trustDomain])].map(
-          (domain) => `spiffe://${domain}/ns/${o.metadata.namespace}/sa/${o.metadata.name}`,
+        const served = outbound.map((scope) => scope.served.get(host)).find((names) => names !== undefined)
+        const learnt = [...(file?.roots.keys() ?? pins?.keys() ?? [own.trustDomain])].map(
+          (domain) => `${domain}/ns/${o.metadata.namespace}/sa/${o.metadata.name}`,
         )
+        const sans = (served ?? learnt).map((name) => `spiffe://${name}`)
         const roots = file !== undefined ? { file: file.name } : pins === undefined ? {} : { pins: pinsOf(pins) }
         return { host, port: 80, subset: '', mutual: true, sans, endpoints: 1, ...roots }
       }),

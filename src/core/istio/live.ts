@@ -87,7 +87,7 @@ function readUpstream(cluster: unknown, endpoints: ReadonlyMap<string, number> |
       mutual,
       ...(pins === undefined ? {} : { pins }),
       ...(file === undefined ? {} : { file }),
-      sans: sansOf(context, 'exact'),
+      sans: [...sansOf(context, 'exact'), ...sansOf(context, 'prefix').map((prefix) => `${prefix}*`)],
       ...(known === undefined ? {} : { endpoints: known }),
     },
   ]

@@ -16,7 +16,7 @@ import {
   inboundContexts,
   inboundPatches,
   outboundContexts,
-  outboundPatch,
+  outboundPatches,
   PRIORITY,
   readValidatorFile,
   readWorkloads,
@@ -67,14 +67,14 @@ export function mountedInboundFilter({ at: workloads, file }: Inbound, own: Read
   }
 }
 
-export function mountedOutboundFilter({ from, files }: Outbound): Spec {
+export function mountedOutboundFilter({ from, files, served }: Outbound): Spec {
   return {
     workloadSelector: { labels: withMount(from).labels },
     priority: LATER,
     configPatches: [...files]
       .filter(([, file]) => file.read)
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([host]) => outboundPatch(host, reading(reachFile(from, host)))),
+      .flatMap(([host]) => outboundPatches(host, reading(reachFile(from, host)), served.get(host))),
   }
 }
 

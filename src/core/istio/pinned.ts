@@ -7,10 +7,12 @@
  */
 import { at, list, strings, text } from '../manifest.ts'
 import type { Manifest, Server, Workloads } from '../model.ts'
+import type { Principal } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { EVERYWHERE } from '../workloads.ts'
 import { fingerprintOf } from '../x509/anchor.ts'
 import { printPem } from '../x509/pem.ts'
+import { printServed, readServed, type Served } from './served.ts'
 import { unionServers } from './server.ts'
 import type { Inbound, Outbound, Root, Roots } from './state.ts'
 
@@ -88,24 +90,56 @@ const chainPatch = (transportProtocol: string, value: Spec): Spec => ({
   patch: { operation: 'MERGE', value },
 })
 
-/** The spec of the outbound filter: one patch for each host, which every port and subset of it gets. */
-export function outboundFilter({ from, hosts }: Pick<Outbound, 'from' | 'hosts'>): Spec {
+/** The spec of the outbound filter: the patches of each host, which every port and subset of it gets. */
+export function outboundFilter({ from, hosts, served }: Pick<Outbound, 'from' | 'hosts' | 'served'>): Spec {
   return {
     ...selector(from),
     priority: PRIORITY,
     configPatches: [...hosts]
       .filter(([, roots]) => roots.size > 0)
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([host, roots]) => outboundPatch(host, inline(roots))),
+      .flatMap(([host, roots]) => outboundPatches(host, inline(roots), served.get(host))),
   }
 }
 
-/** The patch that makes every port and subset of a host judge its servers by `validator`. */
-export const outboundPatch = (host: string, validator: Spec): Spec => ({
+/**
+ * The patches that make every port and subset of a host judge its servers by `validator`, and by name where `served` says
+ * which. A merge appends to lists, and any matcher lets a server in, so istiod's own names must go first: the first patch sets
+ * another kind of validation context, which by protobuf's rules for a oneof takes the one that is there away, and the second
+ * sets it anew, with the secret that Istio keeps beside it. A filter without names that comes later leaves these as they are
+ * (istio pkg/proto/merge/merge.go, networking/core/cluster_tls.go buildUpstreamClusterTLSContext, eed52ebb66ad).
+ */
+export function outboundPatches(host: string, validator: Spec, served?: readonly Principal[]): readonly Spec[] {
+  if (served === undefined) return [clusterPatch(host, transportSocket('UpstreamTlsContext', validator, []))]
+  const anew = tlsContext('UpstreamTlsContext', {
+    combined_validation_context: {
+      default_validation_context: { match_subject_alt_names: printServed(served), ...spiffe(validator) },
+      validation_context_sds_secret_config: ROOTS_SECRET,
+    },
+  })
+  return [clusterPatch(host, tlsContext('UpstreamTlsContext', { validation_context: {} })), clusterPatch(host, anew)]
+}
+
+const clusterPatch = (host: string, value: Spec): Spec => ({
   applyTo: 'CLUSTER',
   match: { context: 'SIDECAR_OUTBOUND', cluster: { service: host } },
-  patch: { operation: 'MERGE', value: transportSocket('UpstreamTlsContext', validator, []) },
+  patch: { operation: 'MERGE', value },
 })
+
+/** Where a sidecar gets the roots of its mesh (istio pilot/pkg/security/model ConstructSdsSecretConfig). The validator ignores them. */
+const ROOTS_SECRET = {
+  name: 'ROOTCA',
+  sds_config: {
+    api_config_source: {
+      api_type: 'GRPC',
+      set_node_on_first_message_only: true,
+      transport_api_version: 'V3',
+      grpc_services: [{ envoy_grpc: { cluster_name: 'sds-grpc' } }],
+    },
+    initial_fetch_timeout: '0s',
+    resource_api_version: 'V3',
+  },
+} as const
 
 export const foreignIn = (roots: Roots, own: ReadonlySet<TrustDomain>): readonly TrustDomain[] =>
   [...roots.keys()].filter((domain) => !own.has(domain)).sort()
@@ -121,32 +155,21 @@ export const selector = (at: Workloads): Spec => (at.labels === undefined ? {} :
 
 type Context = 'DownstreamTlsContext' | 'UpstreamTlsContext'
 
+const spiffe = (validator: Spec): Spec => ({
+  custom_validator_config: { name: VALIDATOR, typed_config: { '@type': `${TYPES}.SPIFFECertValidatorConfig`, ...validator } },
+})
+
 const transportSocket = (context: Context, validator: Spec, sans: readonly Spec[], more: Spec = {}): Spec =>
-  tlsSocket(
-    context,
-    sans,
-    {
-      custom_validator_config: {
-        name: VALIDATOR,
-        typed_config: { '@type': `${TYPES}.SPIFFECertValidatorConfig`, ...validator },
-      },
-    },
-    more,
-  )
+  tlsSocket(context, sans, spiffe(validator), more)
 
 function tlsSocket(context: Context, sans: readonly Spec[], validation: Spec, more: Spec = {}): Spec {
   const names = sans.length === 0 ? {} : { match_subject_alt_names: sans }
-  return {
-    transport_socket: {
-      name: TLS,
-      typed_config: {
-        '@type': `${TYPES}.${context}`,
-        ...more,
-        common_tls_context: { combined_validation_context: { default_validation_context: { ...names, ...validation } } },
-      },
-    },
-  }
+  return tlsContext(context, { combined_validation_context: { default_validation_context: { ...names, ...validation } } }, more)
 }
+
+const tlsContext = (context: Context, common: Spec, more: Spec = {}): Spec => ({
+  transport_socket: { name: TLS, typed_config: { '@type': `${TYPES}.${context}`, ...more, common_tls_context: common } },
+})
 
 const printed = new WeakMap<readonly Root[], string>()
 
@@ -179,13 +202,22 @@ export function readInboundFilter(object: Manifest): Pick<Inbound, 'at' | 'roots
 }
 
 /** The roots that an outbound filter binds, by host; undefined when the object is no such filter. */
-export function readOutboundFilter(object: Manifest): Pick<Outbound, 'from' | 'hosts'> | undefined {
+export function readOutboundFilter(object: Manifest): Pick<Outbound, 'from' | 'hosts' | 'served'> | undefined {
   const hosts = outboundContexts(object).flatMap(([host, context]): [string, Roots][] => {
     const roots = readValidator(context)
     return roots === undefined ? [] : [[host, roots]]
   })
-  return hosts.length === 0 ? undefined : { from: readWorkloads(object), hosts: new Map(hosts) }
+  return hosts.length === 0 ? undefined : { from: readWorkloads(object), hosts: new Map(hosts), served: readNames(object) }
 }
+
+/** Whom an outbound filter names as the servers of its hosts. */
+export const readNames = (object: Manifest): Served =>
+  new Map(
+    outboundContexts(object).flatMap(([host, context]) => {
+      const served = readServed(at(context, 'combined_validation_context', 'default_validation_context', 'match_subject_alt_names'))
+      return served === undefined ? [] : [[host, served] as const]
+    }),
+  )
 
 const CONTEXT = ['patch', 'value', 'transport_socket', 'typed_config', 'common_tls_context'] as const
 

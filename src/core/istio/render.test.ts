@@ -36,6 +36,7 @@ const essence = (state: MeshState): unknown => {
   const hostsOf = (s: Outbound) => ({
     hosts: Object.fromEntries([...s.hosts].filter(([, r]) => r.size > 0).map(([host, r]) => [host, roots(r)])),
     files: Object.fromEntries([...s.files].map(([host, file]) => [host, fileOf(file)])),
+    served: Object.fromEntries(s.served),
   })
   return JSON.parse(
     canonicalJson({
@@ -144,14 +145,14 @@ describe('the objects of a mesh', () => {
     ])
   })
 
-  it('one filter for each set of workloads, a patch for each host', () => {
+  it('one filter for each set of workloads, with the patches of each host: two where its servers are named', () => {
     const two = spec(
       (s) => void Object.assign(s.trust[1] ?? {}, { reach: [reachEntry(), reachEntry({ services: [{ host: 'a.b.svc.cluster.local' }] })] }),
     )
     const [, filter] = render(intentOf('cluster-a', two))
     expect(
       (filter?.spec as { configPatches: unknown[] } | undefined)?.configPatches.map((p) => at(p, 'match', 'cluster', 'service')),
-    ).toEqual(['a.b.svc.cluster.local', SERVER_HOST])
+    ).toEqual(['a.b.svc.cluster.local', SERVER_HOST, SERVER_HOST])
   })
 
   it('every filter holds our own roots, and comes late', () => {

@@ -20,7 +20,16 @@ import {
   readMountedFilter,
   readTrustMap,
 } from './mounted.ts'
-import { inboundFilter, outboundFilter, printRoots, readInboundFilter, readOutboundFilter, readRoots, readWorkloads } from './pinned.ts'
+import {
+  inboundFilter,
+  outboundFilter,
+  printRoots,
+  readInboundFilter,
+  readNames,
+  readOutboundFilter,
+  readRoots,
+  readWorkloads,
+} from './pinned.ts'
 import { callersPolicy, readCallers, readStrict, strictPolicy } from './policies.ts'
 import {
   type Canary,
@@ -37,6 +46,7 @@ import {
   unionRoots,
   wantedState,
 } from './state.ts'
+import { meetServed } from './transition.ts'
 
 /** Who writes: what every object of one mesh carries. */
 export interface Author {
@@ -256,8 +266,13 @@ export function readState(objects: readonly Manifest[]): MeshState {
       const accepts = readInboundFilter(object)
       if (accepts !== undefined) merge(accepts.at, () => accepts)
       const reaches = readOutboundFilter(object)
-      if (reaches !== undefined) mergeOut(reaches.from, () => ({ hosts: reaches.hosts }))
-      for (const { owner, name } of readMountedFilter(object)) mergeFile(owner, () => ({ name, read: true }))
+      if (reaches !== undefined)
+        mergeOut(reaches.from, ({ served }) => ({ hosts: reaches.hosts, served: meetServed(served, reaches.served) }))
+      const names = readNames(object)
+      for (const { owner, name } of readMountedFilter(object)) {
+        mergeFile(owner, () => ({ name, read: true }))
+        if (owner.host !== undefined) mergeOut(owner.of, ({ served }) => ({ served: meetServed(served, names) }))
+      }
     } else if (object.kind === 'AuthorizationPolicy') {
       merge(readWorkloads(object, 'selector', 'matchLabels'), () => ({ callers: readCallers(object) }))
     } else if (object.kind === 'PeerAuthentication') {

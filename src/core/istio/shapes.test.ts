@@ -1,9 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { principal } from '../../../test/support/federations.ts'
 import { parseTrustDomain } from '../spiffe/trust-domain.ts'
-import { inboundPatches, outboundPatch } from './pinned.ts'
+import { inboundPatches, outboundPatches } from './pinned.ts'
 import { CHAINS, CLUSTERS } from './shapes.table.ts'
-import { type Chain, chainPatches, isMutual, misfit, PANIC, patchChain, patchCluster, refusal, type Socket } from './shapes.ts'
+import {
+  type Chain,
+  type Cluster,
+  chainPatches,
+  isMutual,
+  misfit,
+  PANIC,
+  patchChain,
+  patchCluster,
+  refusal,
+  type Socket,
+} from './shapes.ts'
 
 const A = parseTrustDomain('cluster-a.example')
 const patches = inboundPatches({ trust_domains: [] }, [A])
@@ -96,7 +108,12 @@ describe('istiod', () => {
 })
 
 describe('the outbound patch', () => {
-  const patched = (kind: string) => patchCluster(CLUSTERS[`host ${kind}`] ?? {}, outboundPatch('server', { trust_domains: [] }))
+  const patchedBy = (kind: string, patches: readonly unknown[]) =>
+    patches.reduce<Cluster | typeof PANIC>(
+      (cluster, patch) => (cluster === PANIC ? PANIC : patchCluster(cluster, patch)),
+      CLUSTERS[`host ${kind}`] ?? {},
+    )
+  const patched = (kind: string) => patchedBy(kind, outboundPatches('server', { trust_domains: [] }))
 
   it.each(['auto', 'ISTIO_MUTUAL', 'headless', 'MESH_INTERNAL'])('judges the servers of a host that is %s', (kind) => {
     const cluster = patched(kind)
@@ -105,6 +122,21 @@ describe('the outbound patch', () => {
     expect(refusal(socket, 'client')).toBeUndefined()
     expect(isMutual({ socket: socket as Socket }, 'client')).toBe(true)
   })
+
+  it.each(['auto', 'ISTIO_MUTUAL', 'headless', 'MESH_INTERNAL'])(
+    'names its servers in the place of istiod on a host that is %s',
+    (kind) => {
+      const named = outboundPatches('server', { trust_domains: [] }, [principal(`${A}/ns/x/*`), principal(`${A}/ns/x/sa/y`)])
+      const unnamed = outboundPatches('server', { trust_domains: [] })
+      // In any order and number, as where a pinned and a mounted filter, or a canary, stand for one workload.
+      for (const patches of [named, [...named, ...named], [...named, ...unnamed], [...unnamed, ...named]]) {
+        const cluster = patchedBy(kind, patches)
+        const socket = cluster === PANIC ? undefined : (cluster.choices?.['tlsMode-istio'] ?? cluster.socket)
+        expect(socket?.settings).toMatchObject({ validator: true, roots: 'ROOTCA', sans: ['prefix', 'exact'] })
+        expect(refusal(socket, 'client')).toBeUndefined()
+      }
+    },
+  )
 
   it.each(['DISABLE', 'MESH_EXTERNAL'])('would be refused on a host that is %s', (kind) => {
     const cluster = patched(kind)

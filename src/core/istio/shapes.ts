@@ -15,6 +15,8 @@ export interface Tls {
   readonly validated: boolean
   readonly validator?: boolean
   readonly sans: readonly ('prefix' | 'exact')[]
+  /** In a patch: what there is of validation goes first, as this is of another kind. */
+  readonly anew?: true
   /** A client must show a certificate. */
   readonly client: boolean
 }
@@ -103,14 +105,19 @@ const replaceSocket = (ours: Socket | undefined, theirs: Socket): Socket => ({ .
 function mergeSettings(ours: Socket['settings'], theirs: Socket['settings']): Tls | 'raw' | typeof PANIC | undefined {
   if (ours === undefined || theirs === undefined) return undefined
   if (ours === 'raw' || theirs === 'raw') return ours === theirs ? ours : PANIC
-  const roots = theirs.roots ?? ours.roots
+  const {
+    roots: known,
+    validator,
+    ...held
+  } = theirs.anew ? { ...ours, roots: undefined, validator: false, validated: false, sans: [] } : ours
+  const roots = theirs.roots ?? known
   return {
-    certificates: [...ours.certificates, ...theirs.certificates],
+    certificates: [...held.certificates, ...theirs.certificates],
     ...(roots === undefined ? {} : { roots }),
-    validated: ours.validated || theirs.validated,
-    ...(ours.validator || theirs.validator ? { validator: true } : {}),
-    sans: [...ours.sans, ...theirs.sans],
-    client: ours.client || theirs.client,
+    validated: held.validated || theirs.validated,
+    ...(validator || theirs.validator ? { validator: true } : {}),
+    sans: [...held.sans, ...theirs.sans],
+    client: held.client || theirs.client,
   }
 }
 
@@ -120,11 +127,15 @@ function readSocket(socket: unknown): Socket | undefined {
   const base = { name: text(at(socket, 'name')) }
   if (config === undefined) return base
   if (text(at(config, '@type')).endsWith('.RawBuffer')) return { ...base, settings: 'raw' }
-  const validation = at(config, 'common_tls_context', 'combined_validation_context', 'default_validation_context')
+  const combined = at(config, 'common_tls_context', 'combined_validation_context')
+  const validation = at(combined, 'default_validation_context')
+  const roots = text(at(combined, 'validation_context_sds_secret_config', 'name'))
   return {
     ...base,
     settings: {
       certificates: [],
+      ...(roots === '' ? {} : { roots }),
+      ...(at(config, 'common_tls_context', 'validation_context') === undefined ? {} : { anew: true }),
       validated: validation !== undefined,
       ...(at(validation, 'custom_validator_config') === undefined ? {} : { validator: true }),
       sans: list(at(validation, 'match_subject_alt_names')).map((san) => (at(san, 'prefix') === undefined ? 'exact' : 'prefix')),

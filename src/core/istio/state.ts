@@ -9,6 +9,7 @@ import { workloadsKey } from '../workloads.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { acceptFile, reachFile } from './mounted.ts'
 import { exceptions, type Plaintext } from './plaintext.ts'
+import { type Asked, type Served, servedOf } from './served.ts'
 import { unionServers } from './server.ts'
 import { placed } from './volumes.ts'
 
@@ -52,6 +53,8 @@ export interface Outbound {
   readonly hosts: ReadonlyMap<string, Roots>
   /** In files, a file for each host. */
   readonly files: ReadonlyMap<string, RootsFile>
+  /** Whom servers may be, by name. */
+  readonly served: Served
 }
 
 /** A foreign bundle as a ConfigMap of PEM: the walk-through's way to share a root; for people and other tools. */
@@ -85,7 +88,7 @@ export interface Canary {
 
 export const EMPTY: MeshState = { inbound: new Map(), outbound: new Map(), shares: new Map() }
 export const noInbound = (at: Workloads): Inbound => ({ at, roots: new Map(), file: NO_FILE, callers: new Map(), strict: false })
-export const noOutbound = (from: Workloads): Outbound => ({ from, hosts: new Map(), files: new Map() })
+export const noOutbound = (from: Workloads): Outbound => ({ from, hosts: new Map(), files: new Map(), served: new Map() })
 
 /** What some pod of the set judges callers by. */
 export const acceptedBy = ({ roots, file }: Pick<Inbound, 'roots' | 'file'>): Roots => (file.read ? unionRoots(roots, file.roots) : roots)
@@ -128,6 +131,7 @@ export function wantedState(
   let wide: Inbound | undefined
   /** Sets whose roots travel in files. */
   const [mountedAt, mountedFrom] = [new Set<string>(), new Set<string>()]
+  const asked = new Map<string, Map<string, Asked[]>>()
 
   for (const trust of intent.trusts) {
     const { trustDomain } = trust
@@ -156,11 +160,14 @@ export function wantedState(
       const scope = before.outbound.get(key)
       const held = scope && acceptedFrom(scope)
       if (trust.distribution === 'mounted') mountedFrom.add(key)
-      for (const { host } of services) {
+      const ask = asked.get(key) ?? new Map<string, Asked[]>()
+      asked.set(key, ask)
+      for (const { host, servedBy } of services) {
+        ask.set(host, [...(ask.get(host) ?? []), { trustDomain, ...(servedBy === undefined ? {} : { servedBy }) }])
         const roots = trust.bundle?.anchors ?? held?.get(host)?.get(trustDomain) ?? []
         hosts.set(host, new Map([...(hosts.get(host) ?? []), [trustDomain, roots]]))
       }
-      outbound.set(key, { from, hosts, files: new Map() })
+      outbound.set(key, { ...here, hosts })
     }
     if (trust.wide !== undefined) {
       const { callers } = trust.wide
@@ -200,11 +207,12 @@ export function wantedState(
         const was = before.outbound.get(key)
         const held = was && acceptedFrom(was)
         const hosts = new Map([...scope.hosts].map(([host, roots]) => [host, withOurs(roots, held?.get(host))]))
-        if (!mountedFrom.has(key)) return [key, { ...scope, hosts }]
+        const served = namesOf(hosts, asked.get(key) ?? new Map(), ownDomains(intent))
+        if (!mountedFrom.has(key)) return [key, { ...scope, hosts, served }]
         const files = [...hosts]
           .filter(([, roots]) => roots.size > 0)
           .map(([host, roots]) => [host, fileOf(reachFile(scope.from, host), roots)] as const)
-        return [key, { ...scope, hosts: new Map([...hosts.keys()].map((host) => [host, new Map()])), files: new Map(files) }]
+        return [key, { ...scope, hosts: new Map([...hosts.keys()].map((host) => [host, new Map()])), files: new Map(files), served }]
       }),
     ),
     shares,
@@ -212,6 +220,16 @@ export function wantedState(
   }
   return placed(wanted, before)
 }
+
+/** Names without roots would stand nowhere. */
+const namesOf = (hosts: Outbound['hosts'], asked: ReadonlyMap<string, readonly Asked[]>, own: readonly TrustDomain[]): Served =>
+  new Map(
+    [...hosts].flatMap(([host, roots]) => {
+      const believed = (asked.get(host) ?? []).filter(({ trustDomain }) => roots.has(trustDomain))
+      const served = servedOf(host, believed, own)
+      return served === undefined ? [] : [[host, served] as const]
+    }),
+  )
 
 const anyOf = (roots: Roots): boolean => [...roots.values()].some((anchors) => anchors.length > 0)
 

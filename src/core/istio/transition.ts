@@ -3,14 +3,17 @@
  * first all that only restricts, then roots and callers that are new, then filters and roots taken away, and last the
  * policies nobody needs any more. The law is tested in transition.test.ts. One pair is accepted for a while that neither
  * state has: a caller that is new, under a root that is leaving; it may hold no other certificate until its CA switched.
- * Likewise a caller that is new, at a pod without the mount, while its pinned filter is leaving: callers are named for all.
+ * Likewise a caller that is new, at a pod without the mount, while its pinned filter is leaving: callers are named for all;
+ * and a server that is named anew, under a root that is leaving. Where roots are in a file, names and roots are two objects,
+ * and within a phase one of them may be ahead of the other.
  */
 import type { Phase } from '../model.ts'
-import type { Principal } from '../spiffe/spiffe-id.ts'
+import { type Principal, trustDomainOf } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { relation } from '../workloads.ts'
 import { narrowedFile, stageFile } from './files.ts'
 import { bothTake, samePlaintext } from './plaintext.ts'
+import type { Served } from './served.ts'
 import { unionServers } from './server.ts'
 import {
   acceptedBy,
@@ -129,8 +132,48 @@ const foreign = (domains: readonly TrustDomain[], own: ReadonlySet<TrustDomain>)
 function stageOutbound(b: Outbound, a: Outbound, phase: Phase): Outbound {
   const files = stageFiles(b, a, phase)
   if (phase === 'guard') return files === b.files ? b : { ...b, files }
-  if (phase !== 'open' || b.hosts.size === 0) return files === a.files ? a : { ...a, files }
-  return { from: a.from, files, hosts: zip(b.hosts, a.hosts, (was, willBe) => unionRoots(was ?? new Map(), willBe ?? new Map())) }
+  const served = phase === 'open' ? openServed(b, a) : a.served
+  if (phase !== 'open' || b.hosts.size === 0) return files === a.files && served === a.served ? a : { ...a, files, served }
+  return { from: a.from, files, served, hosts: zip(b.hosts, a.hosts, (was, willBe) => unionRoots(was ?? new Map(), willBe ?? new Map())) }
+}
+
+/**
+ * Names are in the filter with the roots, so they change at the moment in which roots open: a root that is new never meets a
+ * server that is no longer named. Hosts that leave keep theirs until they go; and where nobody is to be named any more, the
+ * list stays until the domains that leave are gone, or everybody of these would come in with it.
+ */
+function openServed(b: Outbound, a: Outbound): Served {
+  if (b.served.size === 0) return a.served
+  const [was, willBe] = [acceptedFrom(b), acceptedFrom(a)]
+  const stays = ([host]: readonly [string, readonly Principal[]]): boolean => {
+    const then = willBe.get(host)
+    return then === undefined || (!a.served.has(host) && [...(was.get(host)?.keys() ?? [])].some((domain) => !then.has(domain)))
+  }
+  const staying = [...b.served].filter(stays)
+  return staying.length === 0 ? a.served : new Map([...a.served, ...staying])
+}
+
+/** Of two lists what is on both; no list at all names everybody. Never an empty list, which would let everybody in: `b` stays then. */
+export function meetServed(b: Served, a: Served): Served {
+  const met = zip(b, a, (was, willBe) => {
+    const both = intersect(was, willBe)
+    return both?.length === 0 ? was : both
+  })
+  return new Map([...met].flatMap(([host, named]) => (named === undefined ? [] : [[host, named] as const])))
+}
+
+/** As with roots: where all of a domain's names are to be others, they stay until these can come. */
+function narrowedServed(b: Served, a: Served): Served {
+  const met = meetServed(b, a)
+  return new Map(
+    [...met].map(([host, named]) => {
+      const was = b.get(host) ?? []
+      const cutOff = (a.get(host) ?? [])
+        .map(trustDomainOf)
+        .filter((domain) => !named.some((principal) => trustDomainOf(principal) === domain))
+      return [host, [...new Set([...named, ...was.filter((principal) => cutOff.includes(trustDomainOf(principal)))])].sort()] as const
+    }),
+  )
 }
 
 function stageFiles(b: Outbound, a: Outbound, phase: Phase): Outbound['files'] {
@@ -172,6 +215,7 @@ export function narrowedOutbound(b: Outbound, a: Outbound, own: ReadonlySet<Trus
         return kept.read && wanted.has(host) ? [[host, kept] as const] : []
       }),
     ),
+    served: narrowedServed(b.served, a.served),
   }
 }
 
@@ -215,7 +259,8 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     const wanted = there && acceptedFrom(there)
     const hosts = new Map([...scope.hosts].map(([host, roots]) => [host, staying(roots, wanted?.get(host))]))
     const files = [...scope.files].map(([host, file]) => [host, narrowedFile(file, (held) => staying(held, wanted?.get(host)))] as const)
-    return [key, { ...scope, hosts, files: new Map(files.filter(([, file]) => file.read)) }]
+    const kept = { ...scope, hosts, files: new Map(files.filter(([, file]) => file.read)) }
+    return [key, { ...kept, served: closedServed(kept, own) }]
   })
   return {
     inbound: new Map(inbound),
@@ -223,6 +268,16 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     shares: new Map([...b.shares].filter(([name]) => a.shares.has(name))),
     ...(b.wide === undefined ? {} : { wide: closedWide(b.wide, a.wide) }),
   }
+}
+
+/** Names of domains that are believed no longer go with them. */
+function closedServed(scope: Outbound, own: ReadonlySet<TrustDomain>): Served {
+  const believed = acceptedFrom(scope)
+  const left = [...scope.served].map(([host, named]) => {
+    const staying = named.filter((principal) => [own, believed.get(host)].some((domains) => domains?.has(trustDomainOf(principal))))
+    return [host, staying.length === 0 ? named : staying] as const
+  })
+  return new Map(left)
 }
 
 function closedWide(b: Inbound, a: Inbound | undefined): Inbound {
