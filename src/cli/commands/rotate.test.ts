@@ -21,6 +21,7 @@ const withPartner = inDirectories((s) => {
 const base = { member: 'cluster-c', yes: true, output: 'json', reason: 'yearly' } as const
 type Told = {
   readonly phase: string
+  readonly staying: readonly string[]
   readonly leaving: readonly string[]
   readonly gates: readonly { readonly needs: string; readonly waitingFor: readonly string[] }[]
 }
@@ -69,6 +70,29 @@ describe('rotate, for a mesh of another owner', () => {
     const { told } = await run(w, await offer(w, newC))
     expect(told.phase).toBe('steady')
     expect(await approved(w)).toBe(1)
+  })
+
+  it('by two at once: one of them does it, the other is told or finds it done, and the record holds', async () => {
+    await using w = await workspace(withPartner, ...bundles)
+    const offered = await offer(w, oldC, newC)
+    const ran = await Promise.allSettled([1, 2, 3].map(() => rotate({ ...base, file: w.file, ...offered }, w.io)))
+    expect(ran.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(0)
+    for (const one of ran)
+      if (one.status === 'rejected') expect(['record-busy', 'changed-meanwhile']).toContain((one.reason as { code?: string }).code)
+    const { told } = await run(w, offered)
+    expect([told.phase, told.staying]).toEqual(['introducing', [newC.root.anchor.fingerprint]])
+    expect(await (await openRecord(w.directory)).entries()).not.toEqual([])
+  })
+})
+
+describe('rotate --wait', () => {
+  it.each([
+    { wait: 'switch', code: 1, what: 'gives no leave to switch a CA' },
+    { wait: 'steady', code: 0, what: 'has come to its end' },
+  ] as const)('$wait: $what where no other root was announced', async ({ wait, code }) => {
+    await using w = await workspace(withPartner, ...bundles)
+    const stopped = { ...w.io, stopped: () => true }
+    expect(await rotate({ ...base, file: w.file, status: true, wait }, stopped)).toBe(code)
   })
 })
 

@@ -47,7 +47,7 @@ export async function run(options: RotateOptions, io: Io): Promise<number> {
     const done = await round().catch(passing)
     if (!(done instanceof FederationError)) {
       const { now, findings } = done
-      const reached = options.wait === undefined || at(now.phase) >= at(options.wait)
+      const reached = options.wait === undefined || hasReached(now.phase, options.wait)
       if (reached || io.stopped()) {
         show(now, findings, options, io)
         return !reached || hasErrors(findings) || hasErrors(now.findings) ? 1 : 0
@@ -70,6 +70,10 @@ function passes(thrown: unknown, waiting: boolean): FederationError {
 }
 
 const at = (phase: RotationPhase): number => ROTATION_PHASES.indexOf(phase)
+
+/** Whoever waits for leave to switch a CA has none where no other root was announced: that is `steady`, too. */
+const hasReached = (phase: RotationPhase, wanted: RotationPhase): boolean =>
+  phase === 'steady' && at(wanted) <= at('switch') ? false : at(phase) >= at(wanted)
 
 /** Where the rotation stands, by what can be seen now. */
 async function look(options: RotateOptions, io: Io): Promise<Rotation> {
@@ -267,5 +271,5 @@ const waitingText = (now: Rotation): string => {
         .flatMap((gate) => gate.waitingFor),
     ),
   ]
-  return `${now.member}: ${now.phase}${who.length === 0 ? '' : `; waiting for ${who.join('; ')}`}${now.phase === 'switch' ? `; ${nextStep(now)}` : ''}`
+  return `${now.member}: ${now.phase}${who.length === 0 ? '' : `; waiting for ${who.join('; ')}`}${now.phase === 'switch' || now.phase === 'steady' ? `; next: ${nextStep(now)}` : ''}`
 }
