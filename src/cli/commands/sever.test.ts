@@ -57,6 +57,22 @@ describe('sever', () => {
     expect(await readFile(w.file, 'utf8')).toContain('reason: INC-7')
   })
 
+  it('in an emergency shuts out although somebody else is writing the record, and says so', async () => {
+    await using w = await workspace(inDirectories(), ...bundles)
+    await apply({ ...options, file: w.file }, w.io)
+    await writeFile(join(w.directory, '.audit.jsonl.lock'), `${process.pid}\n`)
+    await expect(sever({ ...options, ...pair, emergency: true, file: w.file }, w.io)).rejects.toThrow(
+      expect.objectContaining({ code: 'record-busy' }),
+    )
+    expect(w.told.join('\n')).toContain('in cluster-b lets nobody of cluster-a.example past')
+    const policy = await readFile(
+      join(w.directory, 'clusters/cluster-b/10-guard/authorizationpolicy-sample-entente-accept-app-server.yaml'),
+      'utf8',
+    )
+    expect(policy).not.toContain('notPrincipals')
+    expect(await readFile(w.file, 'utf8')).toContain('reason: INC-7')
+  })
+
   it('wants a reason, as the file does', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     const before = await readFile(w.file, 'utf8')

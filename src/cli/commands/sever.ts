@@ -6,7 +6,7 @@ import { addEntry } from '../../apply/journal.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
 import { title } from '../../core/manifest.ts'
-import type { MemberName, Verdict } from '../../core/model.ts'
+import type { MemberName, Severed, Verdict } from '../../core/model.ts'
 import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
 import { connectionsText, type Older, olderConnections } from '../connections.ts'
@@ -40,40 +40,45 @@ export async function run(options: SeverOptions, io: Io): Promise<number> {
     const asked = { ...options, ...(options.emergency === true ? { yes: true } : {}) }
     await agree(`${truster} stops trusting ${trusted}, now and until somebody takes it out of spec.severed. Go on?`, asked, io)
   }
-  const at = standing?.at ?? io.now()
-  if (standing === undefined) await addSevered(options.file, { truster, trusted, at, reason: options.reason })
+  const writing = note(before, standing?.at, { truster, trusted }, options, io)
+  // Whatever keeps the file or the record from being written, those who are out are out first.
+  const [noted, known] = await Promise.allSettled([writing, options.emergency === true ? shutOut(before, truster, trusted, io) : []])
+  if (noted.status === 'rejected') throw noted.reason
+  if (known.status === 'rejected') throw known.reason
+  return close(truster, trusted, options, io, known.value)
+}
+
+type Pair = Pick<Severed, 'truster' | 'trusted'>
+
+/** Into the file, so that nothing opens it again, and on the record. @param since when it was severed, where the file has it */
+async function note(before: Workspace, since: Date | undefined, pair: Pair, { file, reason }: SeverOptions, io: Io): Promise<void> {
+  const at = since ?? io.now()
+  if (since === undefined) await addSevered(file, { ...pair, at, reason })
   // Also where the file was edited by hand, or a crash came between the two.
-  if (!isRecorded(before, truster, trusted, at)) {
-    const record = await openRecord(before.directory)
-    await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.reason, action: 'sever', truster, trusted })
-    io.tell(`${options.file} and the record say that ${truster} trusts ${trusted} no longer.`)
-  }
-  const known = options.emergency === true ? await shutOut(truster, trusted, options, io) : []
-  return close(truster, trusted, options, io, known)
+  if (isRecorded(before, pair, at)) return
+  const record = await openRecord(before.directory)
+  await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason, action: 'sever', ...pair })
+  io.tell(`${file} and the record say that ${pair.truster} trusts ${pair.trusted} no longer.`)
 }
 
 /**
  * Policies first, by the API server also where Git delivers: what a plan would find out can wait.
  * @returns what was told
  */
-async function shutOut(truster: MemberName, trusted: MemberName, options: SeverOptions, io: Io): Promise<readonly Finding[]> {
-  const workspace = await openWorkspace(options, io)
-  const intent = workspace.intents.find(({ member }) => member.name === truster)
-  const domain = workspace.federation.members.get(trusted)?.trustDomain
-  const mesh = (await meshesOf(workspace.federation, workspace, io, truster)).get(truster)
+async function shutOut(before: Workspace, truster: MemberName, trusted: MemberName, io: Io): Promise<readonly Finding[]> {
+  const { federation, intents } = before
+  const intent = intents.find(({ member }) => member.name === truster)
+  const domain = federation.members.get(trusted)?.trustDomain
+  const mesh = (await meshesOf(federation, before, io, truster)).get(truster)
   if (intent === undefined || domain === undefined || mesh === undefined) return []
-  const { policies, findings } = await denyNow(
-    intent,
-    (intent.lapsed ?? []).filter((trust) => trust.trusted === trusted),
-    domain,
-    mesh,
-  )
+  const trusts = federation.trusts.filter((trust) => trust.truster === truster && trust.trusted === trusted)
+  const { policies, findings } = await denyNow(intent, trusts, domain, mesh)
   for (const policy of policies) io.tell(`${title(policy)} in ${truster} lets nobody of ${domain} past.`)
   if (findings.length > 0) io.tell(findingsText(findings, io.color))
   return findings
 }
 
-const isRecorded = ({ record }: Workspace, truster: MemberName, trusted: MemberName, since: Date): boolean =>
+const isRecorded = ({ record }: Workspace, { truster, trusted }: Pair, since: Date): boolean =>
   record.some((entry) => entry.action === 'sever' && entry.truster === truster && entry.trusted === trusted && entry.at >= since)
 
 function mustTrust({ federation }: Workspace, truster: MemberName, trusted: MemberName): void {
