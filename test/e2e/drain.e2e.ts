@@ -99,7 +99,7 @@ describe('a sever under load, pinned', () => {
 
   it('is proven once nothing dead is left', async () => {
     await second.stop()
-    await until('nobody to be missed', async () => (await sever('b', '--drain')).code === 0)
+    await until('nobody to be missed', async () => (await sever('b', '--drain')).code === 0, 120_000)
     expect(told(await sever('b', '--drain'))).toMatchObject({ states: ['server.sample gone'], findings: [] })
   })
 
@@ -136,7 +136,7 @@ describe('a sever of what our workloads call', () => {
   it('is proven by a restart', async () => {
     await client.stop()
     client = await bed.a.pod({ namespace: 'sample', name: 'client' })
-    await until('the new one to prove it', async () => (await sever('a', '--drain')).code === 0)
+    await until('the new one to prove it', async () => (await sever('a', '--drain')).code === 0, 120_000)
     expect(told(await sever('a', '--drain'))).toMatchObject({ states: ['client.sample gone'], findings: [] })
   })
 })
