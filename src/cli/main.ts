@@ -2,9 +2,9 @@
 /** The composition root: process, console and clock are touched here and nowhere else. */
 import { createReadStream, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { CommanderError } from 'commander'
 import { FederationError } from '../core/errors.ts'
+import { confirm } from './confirm.ts'
 import { errorText } from './error-text.ts'
 import type { Io } from './io.ts'
 import { program } from './program.ts'
@@ -30,14 +30,7 @@ const io: Io = {
   ...(process.stdout.isTTY ? { columns: process.stdout.columns } : {}),
   now: () => new Date(),
   env: process.env,
-  confirm: async (question) => {
-    const terminal = createInterface({ input: process.stdin, output: process.stderr })
-    try {
-      return /^y(es)?$/i.test((await terminal.question(`${shown(question, { color, terminal: true })} [y/N] `)).trim())
-    } finally {
-      terminal.close()
-    }
-  },
+  confirm: (question) => confirm(process.stdin, process.stderr, shown(question, { color, terminal: true })),
   readFile: readCapped,
   stopped: () => interrupts > 0,
 }

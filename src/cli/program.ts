@@ -1,5 +1,7 @@
 /** The command tree: names, options, help and examples. What a command does is imported only when it runs. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { FederationError } from '../core/errors.ts'
+import { errorText } from './error-text.ts'
 import type { Io, Output } from './io.ts'
 
 type Run = (code: Promise<number>) => Promise<void>
@@ -31,6 +33,16 @@ function labelPairs(value: string): Readonly<Record<string, string>> {
   return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']))
 }
 
+/** What is wrong with the words of a command line, told as every other error is. */
+const usageErrors = (io: Io, command: string) => ({
+  outputError: (text: string): void => {
+    const [, message = '', guess = ''] = /^(?:error: )?(.*?)\n?(?:\(Did you mean (.*?)\?\)\s*)?$/s.exec(text.trim()) ?? []
+    const help = command === 'entente' ? 'entente --help' : `entente ${command} --help`
+    const said = new FederationError('usage', command, message.replace(/\.$/, ''), { hint: guess === '' ? help : `did you mean ${guess}?` })
+    io.tell(errorText(said))
+  },
+})
+
 const fileOption = (): Option =>
   new Option('-f, --file <path>', 'the federation file; what stands beside it is found by it').default('federation.yaml')
 const outputOption = (): Option => new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text')
@@ -49,11 +61,12 @@ export function program(io: Io, version: string, run: Run): Command {
     .version(version)
     .option('--no-color', 'plain text; so does NO_COLOR in the environment')
     .exitOverride()
-    .showHelpAfterError('(--help shows what there is)')
+    .configureOutput(usageErrors(io, 'entente'))
     .addHelpText('after', '\nA first look, with nothing but Node: entente demo')
   const command = (parent: Command, signature: string, description: string, example: string): Command =>
     parent
       .command(signature)
+      .configureOutput(usageErrors(io, `${parent === root ? '' : `${parent.name()} `}${signature.split(' ')[0]}`))
       .description(description)
       .addHelpText('after', `\nExample:\n  ${example.split('\n').join('\n  ')}`)
   const federated = (signature: string, description: string, example: string, parent = root): Command =>
@@ -223,7 +236,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (member, options) => run((await import('./commands/rotate.ts')).run({ ...options, member }, io)))
 
-  const audit = root.command('audit').description('the record: who trusted whom, when and why')
+  const audit = root.command('audit').configureOutput(usageErrors(io, 'audit')).description('the record: who trusted whom, when and why')
   federated(
     'log',
     'print the record, or who trusted one root from when to when',
@@ -258,7 +271,7 @@ export function program(io: Io, version: string, run: Run): Command {
     )
     .action(async (files, options) => run((await import('./commands/lint.ts')).run({ ...options, files }, io)))
 
-  const bundle = root.command('bundle').description('look inside trust bundles')
+  const bundle = root.command('bundle').configureOutput(usageErrors(io, 'bundle')).description('look inside trust bundles')
   command(
     bundle,
     'inspect <file>',
@@ -314,7 +327,7 @@ export function program(io: Io, version: string, run: Run): Command {
       run((await import('./commands/bundle-fetch.ts')).bundleFetch({ ...options, timeoutMilliseconds: timeout }, io)),
     )
 
-  const chain = root.command('chain').description('look at certificate chains')
+  const chain = root.command('chain').configureOutput(usageErrors(io, 'chain')).description('look at certificate chains')
   command(
     chain,
     'verify',

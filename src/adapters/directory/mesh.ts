@@ -31,7 +31,12 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
   const parsed: Parsed = new Map()
   const unasked = {
     ok: false,
-    error: info('not-checked', member.name, 'there is no API server for it here: its manifests travel by Git'),
+    error: info(
+      'not-checked',
+      member.name,
+      'there is no API server for it here: its manifests travel by Git',
+      'its owner can hand over what they see: entente verify -o evidence, then --evidence FILE here',
+    ),
   } as const
   return {
     member: member.name,

@@ -130,7 +130,7 @@ function chosen(plan: Plan, { consent }: ApplyOptions): ReadonlySet<Digest> {
     const [id] = matching
     if (id === undefined || matching.length > 1) {
       throw new FederationError('not-consented', text, 'is not a step of the plan as it is now; nothing was changed', {
-        hint: 'entente plan -o json shows the ids',
+        hint: 'entente plan -o json shows the ids; 12 characters of one will do',
       })
     }
     return id
@@ -143,7 +143,7 @@ export async function agree(question: string, { yes, consent }: { yes?: boolean;
   if (yes === true || consent !== undefined) return
   if (!io.interactive) {
     throw new FederationError('not-confirmed', 'no terminal', 'nobody can be asked here, and nothing was changed', {
-      hint: 'add --yes once you have read the plan',
+      hint: 'add --yes once you have read what is above',
     })
   }
   if (!(await io.confirm(question))) throw new FederationError('not-confirmed', 'you', 'said no; nothing was changed')

@@ -97,7 +97,12 @@ export async function verify(options: FileOptions & { output: Output; offline?: 
     const unasked = findings.every(({ code, severity }) => severity !== 'error' || code === 'witness-unseen')
     if (valid) io.print(`The record holds: ${stands}.`)
     else if (unasked) io.print(`The file holds: ${stands}. Not every home could be asked which head it remembers.`)
-    else io.print('The record does not hold.')
+    else
+      io.print(
+        entries.length === 0 && !findings.some(({ code }) => code === 'record-broken')
+          ? 'There is no record that could be read.'
+          : 'The record does not hold.',
+      )
     if (findings.length > 0) io.print(findingsText(findings, io.color))
   }
   return valid ? 0 : 1

@@ -100,6 +100,7 @@ function summary(checks: readonly Check[], color: boolean): string {
   const parts = [`${ok} ok`, ...(warn > 0 ? [`${count(warn, 'warning')}`] : []), ...(fail > 0 ? [`${fail} failed`] : [])]
   const rest = [...(unknown > 0 ? [`${unknown} could not be made`] : []), ...(skipped > 0 ? [`${skipped} skipped`] : [])]
   const verdict = overall(checks)
+  if (ok + warn + fail + unknown === 0) return `${painter(color)('yellow', 'nothing was looked at')}: ${skipped} skipped`
   const words = { ok: 'all is well', warn: 'fit, with warnings', fail: 'not fit for federation yet' }
   return `${painter(color)(verdict === 'ok' ? 'green' : verdict === 'warn' ? 'yellow' : 'red', words[verdict])}: ${[...parts, ...rest].join(', ')}`
 }

@@ -155,7 +155,11 @@ function onlyNamespace(policies: readonly { readonly namespace: string }[], root
 async function ofFederation(args: ImpactArgs, io: Io): Promise<Answers> {
   const workspace = await openWorkspace(args, io)
   if ((args.trusted === undefined) !== (args.as === undefined))
-    throw usage('--as', 'goes with --trusted', 'entente impact --truster cluster-b --trusted cluster-a --as mesh')
+    throw usage(
+      args.as === undefined ? '--trusted' : '--as',
+      args.as === undefined ? 'how? --as says it: pinned, mesh or alias' : 'goes with --trusted',
+      'entente impact --truster cluster-b --trusted cluster-a --as mesh',
+    )
   const wanted = args.truster === undefined ? workspace.intents : workspace.intents.filter(({ member }) => member.name === args.truster)
   if (wanted.length === 0) throw usage('--truster', `${args.truster ?? ''} is no member with a cluster`, 'entente status shows the members')
   if (args.trusted !== undefined && wanted.length > 1)

@@ -21,7 +21,9 @@ export function parseFingerprint(text: string): Fingerprint {
     .replace(/^sha-?256[:=]/, '')
     .replaceAll(':', '')
   if (!/^[0-9a-f]{64}$/.test(hex)) {
-    throw new FederationError('fingerprint-invalid', JSON.stringify(text), 'want sha256: and 64 hex digits')
+    throw new FederationError('fingerprint-invalid', JSON.stringify(text), 'want sha256: and 64 hex digits', {
+      hint: 'copy it again, whole: colons and capitals are fine',
+    })
   }
   return `sha256:${hex}` as Fingerprint
 }

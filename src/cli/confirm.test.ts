@@ -1,0 +1,30 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { confirm } from './confirm.ts'
+
+describe('a question', () => {
+  it.each([
+    ['y\n', true],
+    [' YES \n', true],
+    ['n\n', false],
+    ['\n', false],
+    ['yo\n', false],
+  ])('answered with %j is %s', async (typed, agreed) => {
+    const [input, output] = [new PassThrough(), new PassThrough()]
+    input.write(typed)
+    expect(await confirm(input, output, 'Go on?')).toBe(agreed)
+    expect(String(output.read())).toContain('Go on? [y/N] ')
+  })
+
+  it('that nobody answers any more, since the input ended, is not agreed to', async () => {
+    const [input, output] = [new PassThrough(), new PassThrough()]
+    input.end()
+    expect(await confirm(input, output, 'Go on?')).toBe(false)
+  })
+
+  it('that is answered by ^C is not agreed to, and is no mistake of ours', async () => {
+    const [input, output] = [new PassThrough(), Object.assign(new PassThrough(), { isTTY: true })]
+    input.write('\x03')
+    expect(await confirm(input, output, 'Go on?')).toBe(false)
+  })
+})
