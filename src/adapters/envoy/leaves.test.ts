@@ -1,32 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { describe, expect, it } from 'vitest'
+import { admin, forbidden, http, inSample } from '../../../test/support/admin.ts'
 import { makeCa } from '../../../test/support/ca.ts'
-import { type FakeKube, fakeKube } from '../../../test/support/fake-kube.ts'
 import { leaves } from './leaves.ts'
-
-const open: FakeKube[] = []
-afterEach(async () => {
-  for (const one of open.splice(0)) await one.close()
-})
-
-/** An API server whose pods answer on their admin port. @param answer the HTTP answer, by pod and path */
-async function admin(answer: (pod: string, path: string) => string) {
-  const kube = await fakeKube(() => undefined)
-  open.push(kube)
-  const sockets = new WebSocketServer({ server: kube.server, handleProtocols: () => 'v4.channel.k8s.io' })
-  sockets.on('connection', (socket: WebSocket, request) => {
-    const pod = /pods\/([^/]+)\/portforward\?ports=15000/.exec(request.url ?? '')?.[1] ?? ''
-    for (const channel of [0, 1]) socket.send(Buffer.from([channel, 0x98, 0x3a]))
-    socket.on('message', (message: Buffer) => {
-      const path = /^GET (\S+)/.exec(message.subarray(1).toString())?.[1]
-      if (path !== undefined) socket.send(Buffer.concat([Buffer.from([0]), Buffer.from(answer(pod, path))]))
-    })
-  })
-  return kube.client()
-}
-const http = (body: string, status = '200 OK') =>
-  `HTTP/1.1 ${status}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
-const inSample = (...names: readonly string[]) => names.map((name) => ({ namespace: 'sample', name }))
 
 describe('asking proxies for their own certificates', () => {
   it('gives each proxy’s chain, and says of the others why not', async () => {
@@ -64,10 +39,7 @@ describe('asking proxies for their own certificates', () => {
   })
 
   it('that is not allowed says which right is missing', async () => {
-    const kube = await fakeKube(() => undefined)
-    open.push(kube)
-    kube.server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n'))
-    const found = await leaves(await kube.client(), inSample('server'))
+    const found = await leaves(await forbidden(), inSample('server'))
     expect(found.get('server.sample')).toMatchObject({
       ok: false,
       error: { code: 'forbidden', message: expect.stringContaining('pods/portforward server in namespace sample') },
