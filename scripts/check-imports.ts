@@ -16,11 +16,12 @@ interface Layer {
 
 const LAYERS: readonly Layer[] = [
   { name: 'core', holds: /^src\/core\//, from: [], packages: ['node:crypto', 'zod', 'canonicalize'] },
-  { name: 'adapters', holds: /^src\/adapters\//, from: ['core'] },
+  { name: 'yaml', holds: /^src\/adapters\/yaml\//, from: ['core'], packages: ['yaml'] },
+  { name: 'adapters', holds: /^src\/adapters\//, from: ['core', 'yaml'] },
   { name: 'apply', holds: /^src\/apply(\.ts|\/)/, from: ['core'], packages: [] },
-  { name: 'demo', holds: /^src\/demo\//, from: ['core', 'adapters', 'apply', 'cli'] },
-  { name: 'cli', holds: /^src\/cli\//, from: ['core', 'adapters', 'apply', 'demo'] },
-  { name: 'library', holds: /^src\/index\.ts$/, from: ['core'], packages: [] },
+  { name: 'demo', holds: /^src\/demo\//, from: ['core', 'yaml', 'adapters', 'apply', 'cli'] },
+  { name: 'cli', holds: /^src\/cli\//, from: ['core', 'yaml', 'adapters', 'apply', 'demo'] },
+  { name: 'library', holds: /^src\/index\.ts$/, from: ['core', 'yaml'], packages: [] },
 ]
 
 const layerOf = (file: string): Layer | undefined => LAYERS.find(({ holds }) => holds.test(file))

@@ -13,7 +13,7 @@ export function handedMesh(directory: Mesh, looked: Looked, file: string, stale:
     const error = stale ?? undelivered(looked, file, tree.objects.value, interest.namespaces)
     if (error !== undefined) {
       const unseen = { ok: false, error } as const
-      return { objects: tree.objects, own: unseen, istio: unseen, proxies: unseen }
+      return { ...tree, own: unseen, proxies: unseen }
     }
     return looked.observation.objects.ok ? looked.observation : { ...looked.observation, objects: tree.objects }
   }
