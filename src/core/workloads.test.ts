@@ -33,6 +33,11 @@ describe('sets of workloads', () => {
     expect([relation(a, b), relation(b, a)]).toEqual([is, is])
   })
 
+  it('of the whole mesh have a name of their own, and so has a part of it', () => {
+    expect(workloadsSlug(all)).toBe('all-namespaces')
+    expect(workloadsSlug({ ...all, labels: { app: 'x' } })).toMatch(/^all-namespaces-[0-9a-f]{8}$/)
+  })
+
   it('of the whole mesh select pods of every namespace', () => {
     expect([selects(all, 'a', {}), selects(all, 'b', { x: '1' }), selects({ ...all, labels: { x: '1' } }, 'a', {})]).toEqual([
       true,

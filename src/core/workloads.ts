@@ -27,8 +27,10 @@ export const EVERYWHERE = 'all-namespaces'
  * namespace (whatever does not survive as a DNS-1123 label is told apart by a hash).
  */
 export function workloadsSlug(at: Workloads): string {
-  if (at.everywhere) return EVERYWHERE
   const pairs = sorted(at.labels)
+  // With labels it is a part of it that a canary is for: no object of ours has that name.
+  if (at.everywhere)
+    return pairs.length === 0 ? EVERYWHERE : `${EVERYWHERE}-${digestOf(pairs).slice('sha256:'.length, 'sha256:'.length + 8)}`
   if (pairs.length === 0) return 'all'
   const [only] = pairs
   const plain = /^[a-z0-9]+$/
