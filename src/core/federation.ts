@@ -44,7 +44,7 @@ const schema = z.strictObject({
           trustDomainAliases: z.array(z.string()).optional(),
           network: z.string().optional(),
           cluster: z.strictObject({ context: z.string().min(1).optional(), directory: z.string().min(1).optional() }).optional(),
-          istio: z.strictObject({ namespace: label('a namespace') }).optional(),
+          istio: z.strictObject({ namespace: label('a namespace').optional(), crl: z.literal('ignore').optional() }).optional(),
           kubeletSync: z
             .string()
             .regex(/^[1-9]\d{0,3}s$/, 'want seconds: 60s')
@@ -235,6 +235,7 @@ function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Mem
             },
           }),
       istioNamespace: entry.istio?.namespace ?? 'istio-system',
+      ...(entry.istio?.crl === undefined ? {} : { ignoresCrl: true as const }),
       ...(entry.kubeletSync === undefined ? {} : { kubeletSyncSeconds: Number.parseInt(entry.kubeletSync, 10) }),
     })
   })

@@ -35,6 +35,8 @@ export interface Member {
   readonly home?: Home
   /** Where istiod and the mesh's root configuration live. */
   readonly istioNamespace: string
+  /** Its owner takes it that a CRL of the mesh does not count where a filter of ours stands. */
+  readonly ignoresCrl?: true
   /** Seconds between two syncs of a pod by its kubelet (`syncFrequency`); 60 when absent. */
   readonly kubeletSyncSeconds?: number
 }

@@ -38,9 +38,12 @@ interface Given {
   readonly accept?: object
   readonly reach?: boolean
   readonly seen?: Partial<Observation>
+  /** Fields of every member. */
+  readonly members?: object
 }
-function checked({ objects = [server], istio = {}, accept = {}, reach = false, seen = {} }: Given = {}) {
+function checked({ objects = [server], istio = {}, accept = {}, reach = false, seen = {}, members = {} }: Given = {}) {
   const of: Spec = spec((s) => {
+    for (const one of s.members) Object.assign(one as object, members)
     Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry(accept)] })
     if (reach)
       Object.assign(s.trust[0] ?? {}, {
@@ -322,12 +325,15 @@ describe('what a mesh is', () => {
     expect(result.blocked).toBe(true)
   })
 
-  it('a CRL is told, and blocks nothing', () => {
+  it('a CRL stops what would widen, until the owner takes its loss', () => {
     const crl = object('v1', 'ConfigMap', 'istio-system/istio-ca-crl', { data: { 'ca-crl.pem': '-----BEGIN X509 CRL-----' } })
-    expect(codes({ objects: [server, crl] })).toContain('warning crl-ignored')
-    expect(checked({ objects: [server, crl] }).blocked).toBe(false)
-    const empty = { ...crl, data: { 'ca-crl.pem': '' } }
-    expect(codes({ objects: [server, empty] })).not.toContain('warning crl-ignored')
+    const objects = [server, crl]
+    expect(codes({ objects })).toContain('error crl-ignored')
+    expect(checked({ objects }).blocked).toBe(true)
+    const taken = { objects, members: { istio: { crl: 'ignore' } } }
+    expect(codes(taken)).toContain('warning crl-ignored')
+    expect(checked(taken).blocked).toBe(false)
+    expect(codes({ objects: [server, { ...crl, data: { 'ca-crl.pem': '' } }] }).join()).not.toContain('crl-ignored')
   })
 
   it('a mesh that trusts nobody is not looked at', () => {

@@ -112,17 +112,29 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
   return findings
 }
 
-function checkSurroundings({ member }: Intent, objects: readonly Manifest[]): readonly Finding[] {
+/**
+ * A filter of ours takes the place of the validation context that has Istio's CRL in it. A CRL inside a filter would be one of
+ * the past: Envoy refuses the whole domain once it is over (docs/decisions/0018-revocation.md). So its loss is the owner's word.
+ */
+function checkSurroundings({ member, trusts }: Intent, objects: readonly Manifest[]): readonly Finding[] {
   // istiod makes this ConfigMap in every mesh, and leaves it empty where its CA has no CRL.
   const crl = objects.find((o) => o.kind === 'ConfigMap' && o.metadata.name === 'istio-ca-crl' && text(at(o, 'data', 'ca-crl.pem')) !== '')
-  if (crl === undefined) return []
+  if (crl === undefined || trusts.every((trust) => trust.wide !== undefined)) return []
+  const what = 'the mesh distributes a CRL (istio-ca-crl), which Envoy does not read under a filter of ours'
   return [
-    warning(
-      'crl-ignored',
-      member.name,
-      'the mesh distributes a CRL (istio-ca-crl); a pinned filter does not read it, so certificates revoked there are accepted where the filter applies',
-      'keep this scope to workloads for which that is acceptable',
-    ),
+    member.ignoresCrl === true
+      ? warning(
+          'crl-ignored',
+          member.name,
+          `${what}: certificates revoked there are accepted in scope, as the federation file allows`,
+          'keep scopes to workloads for which that is acceptable',
+        )
+      : error(
+          'crl-ignored',
+          member.name,
+          `${what}: certificates that are revoked would be accepted again in scope`,
+          `write istio: { crl: ignore } at member ${member.name} if that is acceptable; or distribution mesh, which keeps the CRL`,
+        ),
   ]
 }
 
