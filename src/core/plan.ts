@@ -5,6 +5,7 @@ import { distinct, error, type Finding, warning } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
 import { accountsOf, plannedImpact } from './impact/planned.ts'
 import { factsOf } from './impact/read.ts'
+import { intermediates } from './intermediates.ts'
 import { bridged } from './istio/bridge.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
@@ -67,7 +68,8 @@ export function course(intent: Intent, seen: Observation, { only }: PlanOptions 
   const pods = intent.member.home?.context === undefined ? undefined : seen.objects.value
   const wanted = bridged(wantedState(intent, before, author.own), before, pods)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
-  const checked = withObstacles(withObstacles(check(intent, wanted, seen), obstacles(intent, wanted, author, seen.objects.value)), mounts)
+  const against = [obstacles(intent, wanted, author, seen.objects.value), mounts, intermediates(intent)]
+  const checked = against.reduce(withObstacles, check(intent, wanted, seen))
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
   return { before, after, author, checked }
 }

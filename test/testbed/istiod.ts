@@ -1,5 +1,5 @@
 /** An istiod, in a network namespace of its own, and the objects by which an installation of it is found. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Binaries } from './build.ts'
 import type { ApiServer } from './control-plane.ts'
@@ -134,8 +134,9 @@ export class Istiod {
   /**
    * Puts a CA into `cacerts`, and into the directory where that is mounted. istiod takes notice when it starts.
    * @param others roots to be trusted beside the CA's own, PEM
+   * @param crl what its CAs have revoked, PEM: istiod brings it to every namespace
    */
-  async useCa(ca: MeshCa, others: readonly string[] = []): Promise<void> {
+  async useCa(ca: MeshCa, others: readonly string[] = [], crl?: string): Promise<void> {
     this.#ca = ca
     const { root, intermediate } = ca
     const data = {
@@ -143,11 +144,13 @@ export class Istiod {
       'ca-key.pem': intermediate.key,
       'cert-chain.pem': intermediate.certificate + root.certificate,
       'root-cert.pem': root.certificate + others.join(''),
+      ...(crl !== undefined && { 'ca-crl.pem': crl }),
     }
     const metadata = { name: 'cacerts', namespace: ISTIO_NAMESPACE }
     await this.#api.kube.apply(systemNamespace(this.cluster), { apiVersion: 'v1', kind: 'Secret', metadata, stringData: data })
     const mount = path.join(this.#directory, 'etc/cacerts')
     mkdirSync(mount, { recursive: true, mode: 0o700 })
+    rmSync(path.join(mount, 'ca-crl.pem'), { force: true })
     for (const [name, content] of Object.entries(data)) writeFileSync(path.join(mount, name), content, { mode: 0o600 })
   }
 

@@ -30,8 +30,9 @@ export interface LeafNames {
 export const createRoot = (subject: string, days = 3650): Promise<Identity> =>
   create(subject, undefined, [...caExtensions(), keyUse('ca')], days)
 
-export async function createMeshCa(cluster: string, generation: number): Promise<MeshCa> {
-  const root = await createRoot(`CN=Root CA ${cluster} ${generation},O=cluster-${cluster}`)
+/** @param above a root that others are under, too. Default: one of its own */
+export async function createMeshCa(cluster: string, generation: number, above?: Identity): Promise<MeshCa> {
+  const root = above ?? (await createRoot(`CN=Root CA ${cluster} ${generation},O=cluster-${cluster}`))
   const extensions = [...caExtensions(0), keyUse('ca')]
   const intermediate = await create(`CN=Intermediate CA ${cluster} ${generation},O=cluster-${cluster}`, root, extensions, 1000)
   return { root, intermediate }
@@ -51,6 +52,22 @@ export async function createLeaf(names: LeafNames, issuer: Identity | undefined,
     new x509.SubjectAlternativeNameExtension(alternatives, names.subject === undefined),
   ]
   return create(names.subject ?? '', issuer, extensions, days)
+}
+
+/** What a CA says it has revoked, PEM; good for a day. */
+export async function createCrl(issuer: Identity, revoked: readonly Identity[] = []): Promise<string> {
+  const thisUpdate = new Date(Date.now() - 60_000)
+  const serials = revoked.map(({ certificate }) => new x509.X509Certificate(certificate).serialNumber)
+  const crl = await x509.X509CrlGenerator.create({
+    issuer: new x509.X509Certificate(issuer.certificate).subject,
+    thisUpdate,
+    nextUpdate: new Date(thisUpdate.getTime() + DAY_MS),
+    // With a reason: without any extension the generator leaves an empty list of them, which BoringSSL refuses.
+    entries: serials.map((serialNumber) => ({ serialNumber, revocationDate: thisUpdate, reason: x509.X509CrlReason.keyCompromise })),
+    signingAlgorithm: SIGNING,
+    signingKey: await readKey(issuer.key),
+  })
+  return `${x509.PemConverter.encode(crl.rawData, 'X509 CRL')}\n` // the label that OpenSSL's family reads
 }
 
 const caExtensions = (pathLength?: number): x509.Extension[] => [new x509.BasicConstraintsExtension(true, pathLength, true)]

@@ -100,7 +100,7 @@ function judgeRoot(
         'root-of-another-domain',
         subject,
         `${what} a root approved for ${owner.trustDomain}`,
-        'a root vouches for one trust domain: ask both owners whose it is',
+        'a root vouches for one trust domain: ask both owners whose it is; where one root is over both, either CA can sign for the other: give each mesh a root of its own',
       ),
     ]
   }

@@ -11,14 +11,17 @@ export interface Anchor {
   readonly fingerprint: Fingerprint
   readonly der: Uint8Array
   readonly subject: string
+  /** Whose name stands on it as its issuer; absent where that is its own: a root. */
+  readonly issuedBy?: string
   readonly notBefore: Date
   readonly notAfter: Date
 }
 
-export const anchorFrom = ({ fingerprint, der, subject, notBefore, notAfter }: Certificate): Anchor => ({
+export const anchorFrom = ({ fingerprint, der, subject, issuer, selfIssued, notBefore, notAfter }: Certificate): Anchor => ({
   fingerprint,
   der,
   subject,
+  ...(selfIssued ? {} : { issuedBy: issuer }),
   notBefore,
   notAfter,
 })

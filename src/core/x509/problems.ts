@@ -98,7 +98,7 @@ const PROBLEMS: readonly Rule[] = [
     code: 'not-self-issued',
     severity: ({ selfIssued }) => warningIf(!selfIssued),
     message: 'is not self-issued: an intermediate, which Go, Envoy and OpenSSL treat differently as an anchor',
-    hint: 'offer the root above it, unless the narrower trust is meant',
+    hint: 'offer the root above it: Envoy’s SPIFFE validator ends no chain at an intermediate',
   },
 ]
 
