@@ -1,5 +1,5 @@
 /** `render`: what `apply` would write, as manifests for each member; a function of Git alone. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { writeTree } from '../../adapters/directory/render-tree.ts'
 import { writeAtomically } from '../../adapters/files.ts'
@@ -43,10 +43,11 @@ export async function run(options: FileOptions & { out: string; output: Output; 
   const written = []
   for (const intent of workspace.intents) {
     written.push({ member: intent.member.name, ...(await writeTree(join(out, intent.member.name), render(intent), explain)) })
+    const guide = join(intent.member.name, 'mount.md')
     if (intent.trusts.some(({ distribution }) => distribution === 'mounted')) {
-      await writeAtomically(join(out, intent.member.name, 'mount.md'), mountGuide())
-      io.tell(`${join(options.out, intent.member.name, 'mount.md')}: what belongs into the pod templates of mounted scopes`)
-    }
+      await writeAtomically(join(out, guide), mountGuide())
+      io.tell(`${join(options.out, guide)}: what belongs into the pod templates of mounted scopes`)
+    } else await rm(join(out, guide), { force: true })
   }
   if (options.output === 'json') io.print(JSON.stringify({ out: options.out, members: written }, null, 2))
   else {
