@@ -170,7 +170,7 @@ describe('one filter for the whole mesh', () => {
     expect(await letsIn(other)).toEqual({ caller: false, impostor: false })
     await shop.make(WHOLE)
     await shop.make([])
-    expect(await ours(bed.b)).toEqual([])
+    expect(await everybody()).toEqual([])
     expect(await letsIn(upgraded)).toEqual({ caller: false, impostor: false })
     expectCode(await shop.run('audit', 'verify'), 0)
   })
