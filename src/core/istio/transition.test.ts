@@ -110,7 +110,7 @@ describe('every apply, step by step', () => {
       }),
       { numRuns: 120 },
     )
-  }, 30_000)
+  }, 60_000)
 
   it('ends where it was meant to end, and there nothing is left to do', () => {
     fc.assert(
