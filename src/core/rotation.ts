@@ -10,6 +10,7 @@ import { wantedNow } from './istio/bridge.ts'
 import { authorOf } from './istio/render.ts'
 import { longestLeaf } from './leaf-life.ts'
 import type { AuditEntry, Gate, Intent, Member, Observation } from './model.ts'
+import { unknownRoots } from './own-roots.ts'
 import type { Seens } from './plan.ts'
 import { presentedBy } from './presented.ts'
 import { drained, inUse, leavesUnder, vouchesForNobody } from './retirement.ts'
@@ -85,7 +86,7 @@ export function rotation(input: RotationInput): Rotation {
     ...(until === undefined || leaving.length === 0 ? {} : { drained: until }),
     findings: [
       ...(leaving.length > 0 && switched ? early(input, staying, late) : []),
-      ...announced(member, bundle, observation),
+      ...unknownRoots(member.name, bundle, observation?.own, `entente rotate ${member.name} accepts it beside those that are approved`),
       ...(observation === undefined ? [] : swapped(member.name, bundle, observation, now)),
       ...clockDiffers(member.name, observation),
       ...staying.flatMap((root) => endsTooSoon(member, root, observation, now)),
@@ -189,21 +190,6 @@ function early(input: RotationInput, staying: readonly Anchor[], late: readonly 
       `entente rotate ${name} brings it there; or let the CA sign under the old root again, which everybody still holds`,
     ),
   ]
-}
-
-/** A root that its own mesh has and nobody approved: the beginning of a rotation, or somebody else's. */
-function announced({ name }: Member, bundle: Bundle, observation: Observation | undefined): readonly Finding[] {
-  const approved = new Set(bundle.anchors.map((anchor) => anchor.fingerprint))
-  return (observation?.own.ok === true ? observation.own.value.anchors : [])
-    .filter((anchor) => !approved.has(anchor.fingerprint))
-    .map((anchor) =>
-      error(
-        'own-root-unknown',
-        name,
-        `its mesh announces the root ${anchor.fingerprint}, which nobody approved: what its CA signs with it is refused where a filter of ours stands`,
-        `entente rotate ${name} accepts it beside those that are approved`,
-      ),
-    )
 }
 
 function endsTooSoon({ name }: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {

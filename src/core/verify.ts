@@ -9,11 +9,11 @@ import { authorOf } from './istio/render.ts'
 import type { MeshState } from './istio/state.ts'
 import type { Federation, Intent, Manifest, MemberName, Trust, Verdict } from './model.ts'
 import { ownChain } from './own-chain.ts'
+import { unknownRoots } from './own-roots.ts'
 import type { Seens } from './plan.ts'
 import { chainJudge, type Judged } from './presented.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
 import { severedVerdict, unseen } from './severed.ts'
-import type { Bundle } from './spiffe/bundle.ts'
 
 /**
  * One verdict for each trust of the federation, severed ones too.
@@ -97,7 +97,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
     observation === undefined
       ? []
       : interfered(stands, intent, trust.trustDomain, observation, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
-  const notLive = observation?.own.ok === true ? ownUnknown(intent, observation.own.value) : []
+  const notLive = unknownRoots(intent.member.name, intent.own, observation?.own)
   const missing =
     trust.bundle === undefined
       ? [
@@ -162,20 +162,6 @@ function judge(findings: readonly Finding[], late: readonly string[], unknown: b
   if (findings.some((f) => f.severity === 'error' && f.code !== 'not-observed')) return 'broken'
   if (late.length > 0) return 'lagging'
   return unknown ? 'unknown' : 'proven'
-}
-
-function ownUnknown(intent: Intent, live: Bundle): readonly Finding[] {
-  const approved = new Set(intent.own?.anchors.map((anchor) => anchor.fingerprint))
-  return live.anchors
-    .filter((anchor) => !approved.has(anchor.fingerprint))
-    .map((anchor) =>
-      error(
-        'own-root-unknown',
-        intent.member.name,
-        `its mesh has the root ${anchor.fingerprint}, which nobody approved: local calls to pinned workloads fail once its CA signs with it`,
-        `entente approve ${intent.member.name} && entente apply`,
-      ),
-    )
 }
 
 /** A mesh whose own idea of its trust domain is another speaks with identities that nobody here means. */

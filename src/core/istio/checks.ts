@@ -6,6 +6,7 @@ import { some } from '../doctor/check.ts'
 import { error, type Finding, info, warning } from '../finding.ts'
 import { at, isOurs, keyOf, list, text, title } from '../manifest.ts'
 import type { Intent, IstioFacts, Manifest, Observation, Seen, Workloads } from '../model.ts'
+import { unknownRoots } from '../own-roots.ts'
 import { describeWorkloads, relation, workloadsKey } from '../workloads.ts'
 import { checkGateway, whatGatewaysDo } from './gateways.ts'
 import { ANY, describeMode, type Effective, effectiveMode, isStrict, type Subject, subjectsOf } from './mtls.ts'
@@ -95,19 +96,7 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
       )
     }
   }
-  if (seen.own.ok && intent.own !== undefined) {
-    const approved = new Set(intent.own.anchors.map((anchor) => anchor.fingerprint))
-    for (const { fingerprint, notBefore } of seen.own.value.anchors.filter((anchor) => !approved.has(anchor.fingerprint))) {
-      findings.push(
-        error(
-          'own-root-unknown',
-          name,
-          `its mesh has the root ${fingerprint} (valid from ${notBefore.toISOString()}), which nobody approved: once its CA signs with it, local calls to pinned workloads of ${name} fail`,
-          `entente approve ${name} && entente apply`,
-        ),
-      )
-    }
-  }
+  if (intent.own !== undefined) findings.push(...unknownRoots(name, intent.own, seen.own))
   if (seen.objects.ok) findings.push(...checkSurroundings(intent, seen.objects.value))
   return findings
 }
