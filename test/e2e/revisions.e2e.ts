@@ -160,7 +160,7 @@ describe('one filter for the whole mesh', () => {
     expect((await shop.verdict('b')).proxies).toMatchObject({ total: 6, ready: 6 })
   })
 
-  it('gives way to a scope again, and to nothing: the rest of the mesh lets no foreigner in any more', async () => {
+  it('gives way to a scope again: the rest of the mesh lets no foreigner in any more', async () => {
     const running = await load(pods.client, 'server.sample', { everyMs: 40 })
     shop.write(THREE)
     expectCode(await shop.apply(), 0)
@@ -168,10 +168,15 @@ describe('one filter for the whole mesh', () => {
     await shop.proven()
     expect(await letsIn(pods.server)).toEqual({ caller: true, impostor: false })
     expect(await letsIn(other)).toEqual({ caller: false, impostor: false })
+  })
+
+  it('is severed as a whole', async () => {
     await shop.make(WHOLE)
-    await shop.make([])
+    expect(await letsIn(other)).toEqual({ caller: true, impostor: false })
+    expectCode(await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'e2e', '--yes'), 0)
+    expect(await shop.verdict('b')).toMatchObject({ state: 'severed' })
     expect(await everybody()).toEqual([])
-    expect(await letsIn(upgraded)).toEqual({ caller: false, impostor: false })
+    for (const pod of [pods.server, upgraded, other]) expect(await letsIn(pod)).toEqual({ caller: false, impostor: false })
     expectCode(await shop.run('audit', 'verify'), 0)
   })
 })
