@@ -2,8 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SHARED_MESH_CONFIG } from '../../src/core/istio/mesh-wide.ts'
 import { Bed } from '../testbed/bed.ts'
+import { type Handshake, handshake } from '../testbed/handshake.ts'
 import { type Load, load } from '../testbed/load.ts'
+import type { Identity } from '../testbed/pki.ts'
 import { until } from '../testbed/run.ts'
+import { Stream } from '../testbed/stream.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call, raw } from '../testbed/traffic.ts'
 import { knowsServers } from './remote.ts'
@@ -138,9 +141,15 @@ describe('what istiod must not see', () => {
 })
 
 describe('a trust of the whole mesh that is severed', () => {
+  let stream: Stream
+
   it('is closed, proven, and leaves nothing behind; istiod starts without it', async () => {
+    const leaf = await bed.a.mint(pods.client.spiffeId)
+    stream = await Stream.open(pods.server.address, leaf)
     const { stdout } = expectCode(await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'INC-9', '--yes'), 0)
     expect(stdout).toMatch(/severed/)
+    expect(stdout).toMatch(/server\.sample +draining/)
+    expect(await tries(leaf)).toEqual([])
     await becomes(503)
     expect(codes((await shop.verdict('b')).findings)).toEqual([])
     await shop.apply()
@@ -154,4 +163,25 @@ describe('a trust of the whole mesh that is severed', () => {
     expect(failures).toEqual([])
     expect(total).toBeGreaterThan(100)
   })
+
+  it('ends what is older with --drain, but for what workloads of the mesh opened, which a restart ends', async () => {
+    const severed = () => shop.patiently('sever', 'cluster-b', 'cluster-a', '--reason', 'INC-9', '--yes', '--drain')
+    await until(
+      'every proxy to tell, after the restart of istiod',
+      async () => {
+        const { code, stdout } = await severed()
+        return code === 1 && /error connections-open: cluster-b: neighbour\.sample, server\.sample/.test(stdout)
+      },
+      180_000,
+    )
+    await until('the stream to end', async () => !stream.open, 10_000)
+    stream.close()
+  })
 })
+
+/** @returns those of many handshakes that got an answer */
+async function tries(leaf: Identity): Promise<readonly Handshake[]> {
+  const made: Handshake[] = []
+  for (let i = 0; i < 20; i++) made.push(await handshake(pods.server.address, leaf))
+  return made.filter(({ accepted }) => accepted)
+}
