@@ -1,6 +1,6 @@
 /** What docs/library.md shows of manifests and policies, from the package's own door. */
 import { describe, expect, it } from 'vitest'
-import { admissionOf, impact, lint, readDocuments, readPolicies, trusting } from './index.ts'
+import { admissionOf, impact, lint, parseTrustDomain, readDocuments, readPolicies, trusting } from './index.ts'
 
 const PEER_AUTHENTICATION = `apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -17,7 +17,7 @@ describe('the library', () => {
   })
 
   it('says what a change of trust lets in', () => {
-    const now = admissionOf({ trustDomain: 'cluster-b.example', aliases: [], rootNamespace: 'istio-system' })
+    const now = admissionOf({ trustDomain: parseTrustDomain('cluster-b.example'), aliases: [], rootNamespace: 'istio-system' })
     const { policies } = readPolicies([
       {
         apiVersion: 'security.istio.io/v1',
