@@ -22,7 +22,7 @@ export function needsOf(patient: Patient, istiods: readonly string[]): readonly 
   return [...reading(patient), ...evidence(namespace, istiods), ...(patient.writes ? writing(patient) : []), ...looking(patient)]
 }
 
-function reading({ istioNamespace: namespace, namespaces }: Patient): readonly Need[] {
+function reading({ istioNamespace: namespace, namespaces, accepts }: Patient): readonly Need[] {
   const read = (verb: string, group: string, resources: readonly string[], at: Pick<Need, 'namespace' | 'name'> = {}): readonly Need[] =>
     resources.map((resource) => ({ verb, group, resource, ...at, purpose: 'read' }))
   return [
@@ -32,6 +32,7 @@ function reading({ istioNamespace: namespace, namespaces }: Patient): readonly N
     ...read('get', '', ['configmaps'], { namespace }),
     ...read('list', '', ['pods'], { namespace }),
     ...read('get', '', ['namespaces'], { name: namespace }),
+    ...(accepts.some(({ at }) => at.everywhere) ? read('list', '', ['pods']) : []),
     ...namespaces.flatMap((near) => [
       ...read('list', '', ['pods', 'services'], { namespace: near }),
       ...read('list', 'discovery.k8s.io', ['endpointslices'], { namespace: near }),

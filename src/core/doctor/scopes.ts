@@ -15,6 +15,8 @@ const EXCLUDE = 'traffic.sidecar.istio.io/excludeInboundPorts'
 const INCLUDE = 'traffic.sidecar.istio.io/includeInboundPorts'
 const MODE = 'istio.io/dataplane-mode'
 
+const NAMES = ['data-plane', 'mtls', 'excluded-ports', 'sidecar-ingress'] as const
+
 export function scopeChecks(looked: Looked): readonly Check[] {
   const { patient } = looked
   const scopes = [...patient.accepts.map((accept) => accept.at), ...patient.reaches]
@@ -22,15 +24,20 @@ export function scopeChecks(looked: Looked): readonly Check[] {
   const sets = patient.declared === undefined ? patient.namespaces.map((namespace) => ({ namespace })) : scopes
   if (sets.length === 0) {
     const why = patient.declared === undefined ? 'no namespace was named (--namespace)' : 'no trust names workloads of it'
-    return (['data-plane', 'mtls', 'excluded-ports', 'sidecar-ingress'] as const).map((name) => on(looked, name).skipped(why))
+    return NAMES.map((name) => on(looked, name).skipped(why))
   }
   const inbound = patient.declared === undefined ? sets : patient.accepts.map((accept) => accept.at)
+  const [whole, parts] = [distinct(inbound.filter(isWhole)), distinct(inbound.filter((set) => !isWhole(set)))]
   return [
-    ...distinct(sets).map((set) => dataPlaneCheck(looked, set)),
+    ...distinct(sets.filter((set) => !isWhole(set))).map((set) => dataPlaneCheck(looked, set)),
     ...mtlsChecks(looked),
-    ...distinct(inbound).flatMap((set) => [portsCheck(looked, set), ingressCheck(looked, set)]),
+    ...parts.flatMap((set) => [portsCheck(looked, set), ingressCheck(looked, set)]),
+    ...whole.flatMap((set) => NAMES.map((name) => on(looked, name, describeWorkloads(set)).skipped(PLAN_LOOKS))),
   ]
 }
+
+const isWhole = (set: Workloads): boolean => set.everywhere === true
+const PLAN_LOOKS = 'every namespace of the mesh is more than is looked at here; entente plan does'
 
 const distinct = (sets: readonly Workloads[]): readonly Workloads[] => [
   ...new Map(sets.map((set) => [describeWorkloads(set), set])).values(),
@@ -78,7 +85,8 @@ function mtlsChecks(looked: Looked): readonly Check[] {
   const { patient, seen } = looked
   if (patient.accepts.length === 0)
     return [on(looked, 'mtls').skipped(patient.declared === undefined ? 'no scope is declared' : 'no trust lets callers in')]
-  return patient.accepts.map(({ at: set, ...accept }) => {
+  const accepts = patient.accepts.filter((accept) => !isWhole(accept.at))
+  return accepts.map(({ at: set, ...accept }) => {
     const { mtls } = accept
     const { plaintext } = plaintextOf(accept)
     const check = on(looked, 'mtls', describeWorkloads(set))
