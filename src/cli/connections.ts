@@ -4,7 +4,7 @@ import { drain } from '../apply/drain.ts'
 import { type ConnectionsView, carriers, connectionFindings } from '../core/connections.ts'
 import { error, type Finding } from '../core/finding.ts'
 import { closedAt } from '../core/history.ts'
-import type { MemberName, Mesh, Observation } from '../core/model.ts'
+import type { MemberName, Mesh, Observation, Verdict } from '../core/model.ts'
 import type { Io } from './io.ts'
 import { table } from './text.ts'
 import { openRecord, type Workspace } from './workspace.ts'
@@ -14,6 +14,8 @@ export interface Asked {
   readonly trusted: MemberName
   readonly mesh: Mesh | undefined
   readonly observation: Observation | undefined
+  /** What live proxies say of the pair. */
+  readonly verdicts: readonly Verdict[]
   /** Wait until they are gone. */
   readonly drain: boolean
 }
@@ -25,7 +27,7 @@ export interface Older {
 
 /** @param workspace as it was opened; the record is read anew */
 export async function olderConnections(workspace: Workspace, asked: Asked, io: Io): Promise<Older> {
-  const { truster, trusted, mesh, observation } = asked
+  const { truster, trusted, mesh, observation, verdicts } = asked
   const intent = workspace.intents.find(({ member }) => member.name === truster)
   const domain = workspace.federation.members.get(trusted)?.trustDomain
   if (intent === undefined || domain === undefined) return { views: [], findings: [] }
@@ -34,7 +36,8 @@ export async function olderConnections(workspace: Workspace, asked: Asked, io: I
   const record = await openRecord(workspace.directory)
   // What Git delivers is closed when Git delivers it.
   const since = intent.member.home?.directory === undefined ? closedAt(await record.entries(), truster, domain) : undefined
-  const proxies = carriers(intent, trusted, observation)
+  const open = verdicts.flatMap(({ proxies: { lagging, rejected, unheard } }) => [...lagging, ...rejected, ...unheard])
+  const proxies = carriers(intent, trusted, observation, new Set(open))
   const told = await drain(
     { mesh, proxies, drain: asked.drain, ...(since === undefined ? {} : { since }) },
     { now: io.now, sleep: (milliseconds) => sleep(milliseconds), stopped: io.stopped, tell: io.tell },

@@ -56,6 +56,11 @@ describe('proxies that may have connections from before', () => {
     expect(at(intentOf(b), a, seen(objects, ...evidence))).toEqual(['server.sample? in'])
   })
 
+  it('prove nothing while they still accept the domain', () => {
+    const [server] = carriers(intentOf(b), a, seen(objects, ...all), new Set(['server.sample']))
+    expect(server).toMatchObject({ proxy: 'server.sample', settled: false })
+  })
+
   it('are not known where the mesh could not be seen', () => {
     expect(carriers(intentOf(b), a, { ...seen(objects, ...all), objects: failed() })).toEqual([])
   })

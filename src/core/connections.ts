@@ -10,7 +10,7 @@ export interface Carrier {
   readonly proxy: string
   readonly namespace: string
   readonly name: string
-  /** It is known to hold what its istiod sent last. If not, what it says proves nothing, and nobody waits for it. */
+  /** It is known to hold what its istiod sent last, and that is without the domain. If not, what it says proves nothing, and nobody waits for it. */
   readonly settled: boolean
   /** Those that came in: the end of the trust changed its listener, so Envoy ends them. */
   readonly inbound: boolean
@@ -29,8 +29,16 @@ export interface ConnectionsView {
   readonly until: string | null
 }
 
-/** The proxies that a severed trust let anybody in at, or out from. */
-export function carriers(intent: Intent, trusted: MemberName, { objects, proxies }: Observation): readonly Carrier[] {
+/**
+ * The proxies that a severed trust let anybody in at, or out from.
+ * @param open those that a verdict says have not let go
+ */
+export function carriers(
+  intent: Intent,
+  trusted: MemberName,
+  { objects, proxies }: Observation,
+  open: ReadonlySet<string> = new Set(),
+): readonly Carrier[] {
   if (!objects.ok || !proxies.ok) return []
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === trusted)
   const heard = new Map(proxies.value.map((evidence) => [evidence.proxy, evidence]))
@@ -42,7 +50,7 @@ export function carriers(intent: Intent, trusted: MemberName, { objects, proxies
   return [...new Set([...into, ...out])].sort().map((proxy) => ({
     proxy,
     ...podOf(proxy),
-    settled: isSettled(heard.get(proxy)),
+    settled: isSettled(heard.get(proxy)) && !open.has(proxy),
     inbound: into.has(proxy),
     outbound: out.has(proxy),
   }))
@@ -130,7 +138,7 @@ export function connectionFindings(member: MemberName, { views, answers, drained
             warning(
               'connections-unseen',
               who(unseen),
-              `whether connections from before the end are open there is not known: ${why?.message ?? 'no istiod says that it holds its configuration'}`,
+              `whether connections from before the end are open there is not known: ${why?.message ?? 'it accepts the domain still, or nobody hears from it'}`,
               why?.code === 'forbidden'
                 ? 'deploy/look.yaml has the right to ask, which is one to everything in these pods; without it, what came in is over after drainDuration (45 s by default)'
                 : (why?.hint ?? ''),

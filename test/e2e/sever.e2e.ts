@@ -199,8 +199,9 @@ describe('an emergency', () => {
     )
     shop.write(BOTH, inGit)
     expectCode(await shop.apply(), 0)
-    const { stderr } = await emergency('INC-9: and now')
+    const { stderr, stdout } = await emergency('INC-9: and now')
     expect(stderr).toContain('lets nobody of cluster-a.example past')
+    expect(stdout).toMatch(/server\.sample +unseen/)
     await becomes(403) // the filter is Git's to take away; the policy stands
     expect(await kinds()).toContain('EnvoyFilter')
 

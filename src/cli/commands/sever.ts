@@ -114,7 +114,7 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   const verdicts = verify(workspace.federation, workspace.intents, seen, io.now()).filter(
     (verdict) => verdict.truster === truster && verdict.trusted === trusted,
   )
-  const asked = { truster, trusted, mesh: meshes.get(truster), observation: seen.get(truster), drain: options.drain === true }
+  const asked = { truster, trusted, mesh: meshes.get(truster), observation: seen.get(truster), verdicts, drain: options.drain === true }
   const older = await olderConnections(workspace, asked, io)
   // Who undoes it opens it again.
   const tracked = plan.findings.filter(({ code, subject }) => code === 'gitops-tracked' && !known.some((one) => one.subject === subject))
