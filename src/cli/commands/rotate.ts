@@ -61,7 +61,13 @@ export async function run(options: RotateOptions, io: Io): Promise<number> {
 }
 
 /** What may be over the next time it is tried. */
-const PASSING: ReadonlySet<string> = new Set(['cluster-unreachable', 'istiod-unreachable', 'record-busy', 'changed-meanwhile'])
+const PASSING: ReadonlySet<string> = new Set([
+  'cluster-unreachable',
+  'cluster-refused',
+  'istiod-unreachable',
+  'record-busy',
+  'changed-meanwhile',
+])
 
 /** @param waiting has been waiting for a while, and need not end for what may pass */
 function passes(thrown: unknown, waiting: boolean): FederationError {
