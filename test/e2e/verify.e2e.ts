@@ -208,8 +208,15 @@ const CAUSES: readonly Cause[] = [
   },
   {
     what: 'the truster’s istiod may not read the trusted mesh’s config, and expects servers of its own trust domain there',
-    seed: readsNoMeshConfig,
-    undo: rejoin,
+    seed: async () => {
+      // Where the file names the servers, what istiod takes them for does not count.
+      await shop.make([bAccepts(), aReaches({ services: [{ host: HOST }] })])
+      await readsNoMeshConfig()
+    },
+    undo: async () => {
+      await rejoin()
+      await shop.make(BOTH)
+    },
     truster: 'cluster-a',
     code: 'servers-refused',
     subject: 'client.sample',
@@ -229,13 +236,13 @@ const CAUSES: readonly Cause[] = [
     next: /kubectl -n sample get pod second/,
   },
   {
-    what: 'another identity serves the host than was named',
+    what: 'the file names other servers of the host than the proxies take',
     seed: rewrite([bAccepts(), aReaches({ services: [{ host: HOST, servedBy: ['cluster-b.example/ns/sample/sa/other'] }] })]),
     undo: rewrite(BOTH),
     truster: 'cluster-a',
-    code: 'served-by-differs',
+    code: 'servers-differ',
     subject: 'client.sample',
-    next: /name it in servedBy/,
+    next: /^entente apply/,
   },
   {
     what: 'only the caller’s mesh trusts',
