@@ -35,7 +35,7 @@ const seen = (more: Partial<Observation> = {}): Observation => ({
   own: ok(bundle),
   ownSince: new Date('2026-05-01T00:00:00Z'),
   istio: ok(facts(bundle, { presented: ok([new Uint8Array([1, 2, 3])]), meshId: 'm', xdsAgent: true })),
-  proxies: ok([proxy('client'), proxy('other'), proxy('quiet', { heard: false })]),
+  proxies: ok([proxy('client', { version: '1.31.0' }), proxy('other'), proxy('quiet', { heard: false })]),
   ...more,
 })
 const printed = (observation: Observation): string =>

@@ -104,6 +104,7 @@ const member = z.object({
         proxy: z.string(),
         namespace: z.string(),
         pod: z.string(),
+        version: z.string().optional(),
         heard: z.boolean(),
         acknowledged: z.boolean(),
         sent: z.object({ listeners: z.string(), clusters: z.string() }),
