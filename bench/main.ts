@@ -9,5 +9,6 @@ if (process.argv.includes('--bed')) {
   await import('./apply.ts')
   await import('./emergency.ts')
   await import('./mounted.ts')
+  await import('./rotate.ts')
 }
 await import('./lint.ts')
