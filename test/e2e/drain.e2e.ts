@@ -84,7 +84,7 @@ describe('a sever under load, pinned', () => {
     expect(severed.local.total).toBeGreaterThan(50)
     const { states, findings, connections } = told(severed.ran)
     expect(states).toEqual(['second.sample unseen', 'server.sample draining'])
-    expect(connections[1]?.open).toBeGreaterThan(0)
+    expect(connections[1]).toMatchObject({ open: expect.any(Number), until: expect.any(String) }) // Envoy counts every 5 s
     expect(codes(findings)).toEqual(['connections-draining', 'connections-unseen'])
     expect(severed.wentOn).toBe(true)
   })
