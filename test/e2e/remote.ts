@@ -24,11 +24,12 @@ export async function knowsServers(bed: Bed, { client, server }: Ends): Promise<
   const home = client.home.cluster === 'a' ? bed.b : bed.a
   const slice = `${server.spiffeId.split('/').at(-1)}-1`
   let times = 0
-  await until(`${what}, once it is told anew`, async () => {
+  const toldAnew = async () => {
     times += 1
     await home.kubectl(['-n', 'sample', 'label', 'endpointslice', slice, `told=${times}`, '--overwrite'])
     return until('it', right, 1_000).catch(() => false)
-  })
+  }
+  await until(`${what}, once it is told anew`, toldAnew, 120_000)
   return true
 }
 
@@ -57,7 +58,7 @@ export class Restarts {
     // Until the client has heard from the istiod that is back, it holds what the one before said.
     await Promise.all(
       this.#ends.map(({ client }, i) =>
-        until(`${client.netns} to be told anew`, async () => (await pushes(client)) > (before[i] ?? 0), 60_000),
+        until(`${client.netns} to be told anew`, async () => (await pushes(client)) > (before[i] ?? 0), 120_000),
       ),
     )
     await sleep(1_000)

@@ -148,10 +148,11 @@ export class Shop {
   /** Until every trust of the file is proven. */
   async proven(): Promise<void> {
     let last: VerifyView | undefined
-    await until('verify to say proven', async () => {
+    const said = async () => {
       last = await this.verify()
       return last.trusts.every((trust) => trust.state === 'proven')
-    }).catch((cause: Error) => {
+    }
+    await until('verify to say proven', said, 120_000).catch((cause: Error) => {
       throw new Error(`${cause.message}: ${JSON.stringify(last, undefined, 1)}`)
     })
   }
