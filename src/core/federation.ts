@@ -388,8 +388,8 @@ function readWorkloads(
   if (item.namespace === truster.istioNamespace) {
     report(
       [...path, 'namespace'],
-      `${item.namespace} is the mesh's root namespace: what stands there reaches every namespace, and gateways are not supported yet`,
-      'name the namespace of the workloads',
+      `${item.namespace} is the mesh's root namespace: what stands there reaches every namespace`,
+      'name the namespace of the workloads; without one, accept with pinned is for the whole mesh',
     )
     return undefined
   }
