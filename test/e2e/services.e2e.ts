@@ -71,7 +71,9 @@ async function echo(address: string, port: number): Promise<string> {
 }
 
 /** The clusters of a's client for a host, by name, with what their TLS is. */
-async function clusters(host: string): Promise<ReadonlyMap<string, { readonly pinned: boolean; readonly names: readonly unknown[] }>> {
+async function clusters(
+  host: string,
+): Promise<ReadonlyMap<string, { readonly pinned: boolean; readonly names: readonly unknown[]; readonly secret: unknown }>> {
   const dump: unknown = JSON.parse(await pods.client.admin('/config_dump?resource=dynamic_active_clusters'))
   const found = list(at(dump, 'configs')).map((entry) => at(entry, 'cluster'))
   return new Map(
@@ -79,9 +81,11 @@ async function clusters(host: string): Promise<ReadonlyMap<string, { readonly pi
       .filter((cluster) => String(at(cluster, 'name')).endsWith(`|${host}`))
       .map((cluster) => {
         const socket = at(list(at(cluster, 'transport_socket_matches'))[0] ?? cluster, 'transport_socket')
-        const context = at(socket, 'typed_config', 'common_tls_context', 'combined_validation_context', 'default_validation_context')
+        const combined = at(socket, 'typed_config', 'common_tls_context', 'combined_validation_context')
+        const context = at(combined, 'default_validation_context')
+        const secret = at(combined, 'validation_context_sds_secret_config')
         const pinned = at(context, 'custom_validator_config', 'name') === 'envoy.tls.cert_validator.spiffe'
-        return [String(at(cluster, 'name')), { pinned, names: list(at(context, 'match_subject_alt_names')) }]
+        return [String(at(cluster, 'name')), { pinned, names: list(at(context, 'match_subject_alt_names')), secret }]
       }),
   )
 }
@@ -101,8 +105,11 @@ describe('servedBy', () => {
   const ours = { prefix: 'spiffe://cluster-a.example/ns/sample/' }
 
   it('is what stands in the clusters, with our own pods, and not what istiod learnt', async () => {
-    const names = [...(await clusters(HOST)).values()].map((cluster) => cluster.names)
-    expect(names).toEqual([80, 9000].map(() => [ours, { exact: `spiffe://${SERVER}` }]))
+    const named = [...(await clusters(HOST)).values()]
+    expect(named.map(({ names }) => names)).toEqual([80, 9000].map(() => [ours, { exact: `spiffe://${SERVER}` }]))
+    // What the filter sets anew beside the names is what Istio has there.
+    const [untouched] = (await clusters('local.sample.svc.cluster.local')).values()
+    for (const { secret } of named) expect(secret).toEqual(untouched?.secret)
   })
 
   it('keeps out a server of the trusted domain with another account, which istiod would take', async () => {
