@@ -172,13 +172,47 @@ describe('the record’s witness in a directory', () => {
 describe('a member delivered by Git', () => {
   it('is observed in the cluster and written to the tree, which may be behind or ahead', async () => {
     const path = await folder()
-    const cluster = { member: MEMBER.name, live: true, observe: async () => 'the cluster', proxies: async () => 'live' } as unknown as Mesh
+    const seen = { objects: { ok: true, value: [] } }
+    const cluster = { member: MEMBER.name, live: true, observe: async () => seen, proxies: async () => 'live' } as unknown as Mesh
     const mesh = gitDelivered(cluster, { member: MEMBER, path })
-    expect([mesh.live, await mesh.observe({ namespaces: [] }), await mesh.proxies()]).toEqual([true, 'the cluster', 'live'])
+    expect([mesh.live, await mesh.observe({ namespaces: [] }), await mesh.proxies()]).toEqual([true, seen, 'live'])
     await write(mesh, map('x', 'live'), map('x', 'wanted'))
     await write(mesh, map('x', 'live'), map('x', 'wanted'))
     await expect(write(mesh, map('x', 'live'), map('x', 'another'))).rejects.toMatchObject({ code: 'changed-meanwhile' })
     expect(await readdir(join(path, '10-guard'))).toEqual(['.keep', 'configmap-sample-x.yaml'])
+  })
+})
+
+describe('a policy of a member delivered by Git', () => {
+  const filter = { ...map('f', '1'), apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }
+  const policy = { ...map('p', '1'), apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }
+  const cases: [string, readonly Manifest[], boolean][] = [
+    ['stays while a filter in Git has not arrived', [policy], false],
+    ['stays while a filter has arrived otherwise than it is in Git', [policy, { ...filter, data: { value: '0' } }], false],
+    ['goes once all filters in Git have arrived', [policy, filter], true],
+  ]
+  it.each(cases)('%s', async (_, objects, goes) => {
+    const path = await folder()
+    const files = directoryMesh({ member: MEMBER, path })
+    for (const object of [policy, filter]) await write(files, undefined, object)
+    const cluster = { member: MEMBER.name, live: true, observe: async () => ({ objects: { ok: true, value: objects } }) } as unknown as Mesh
+    const mesh = gitDelivered(cluster, { member: MEMBER, path })
+    await mesh.observe({ namespaces: [] })
+    const removed = mesh.write({ phase: 'clean', before: policy } as unknown as Step, { forceConflicts: false })
+    if (goes) await removed
+    else await expect(removed).rejects.toMatchObject({ code: 'changed-meanwhile', message: expect.stringContaining('has not arrived') })
+    expect(await names(files)).toEqual(goes ? ['f'] : ['p', 'f'])
+  })
+
+  it('goes after a filter that this apply took away', async () => {
+    const path = await folder()
+    for (const object of [policy, filter]) await write(directoryMesh({ member: MEMBER, path }), undefined, object)
+    const both = { objects: { ok: true, value: [policy, filter] } }
+    const mesh = gitDelivered({ member: MEMBER.name, live: true, observe: async () => both } as unknown as Mesh, { member: MEMBER, path })
+    await mesh.observe({ namespaces: [] })
+    await mesh.write({ phase: 'close', before: filter } as unknown as Step, { forceConflicts: false })
+    await mesh.write({ phase: 'clean', before: policy } as unknown as Step, { forceConflicts: false })
+    expect(await readdir(join(path, '10-guard'))).toEqual(['.keep'])
   })
 })
 

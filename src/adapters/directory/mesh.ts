@@ -3,7 +3,7 @@ import { mkdir, readFile, realpath } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { FederationError } from '../../core/errors.ts'
 import { info } from '../../core/finding.ts'
-import { keyOf, sameContent, title } from '../../core/manifest.ts'
+import { isOurs, keyOf, sameContent, title } from '../../core/manifest.ts'
 import type { Digest, Manifest, Member, Mesh, Step } from '../../core/model.ts'
 import { fileError, removeDurably, writeAtomically } from '../files.ts'
 import { limit } from '../limit.ts'
@@ -70,14 +70,49 @@ export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mes
   const { write: _, ...files } = directoryMesh(options)
   const inTurn = limit(1)
   const parsed: Parsed = new Map()
+  /** Filters as they have arrived, and those that were written here since. */
+  let arrived: ReadonlyMap<string, Manifest> = new Map()
+  const written = new Set<string>()
   return {
     ...files,
     live: observed.live,
-    observe: (interest) => observed.observe(interest),
+    observe: async (interest) => {
+      const seen = await observed.observe(interest)
+      if (seen.objects.ok) arrived = new Map(seen.objects.value.filter(isFilter).map((object) => [keyOf(object), object]))
+      return seen
+    },
     proxies: () => observed.proxies(),
     ...(observed.leaves === undefined ? {} : { leaves: (pods) => observed.leaves?.(pods) ?? Promise.resolve(new Map()) }),
     ...(observed.connections === undefined ? {} : { connections: (pods) => observed.connections?.(pods) ?? Promise.resolve(new Map()) }),
-    write: (step) => inTurn(() => locked(path, () => writeStep(options, step, { parsed, mayBeAbsent: true }))),
+    write: (step) =>
+      inTurn(() =>
+        locked(path, async () => {
+          if (step.phase === 'clean') expectArrived(path, await readTree(path, parsed), arrived, written)
+          await writeStep(options, step, { parsed, mayBeAbsent: true })
+          written.add(keyOf((step.after ?? step.before) as Manifest))
+        }),
+      ),
+  }
+}
+
+const isFilter = (object: Manifest): boolean => object.kind === 'EnvoyFilter' && isOurs(object)
+
+/** A filter that waits in Git to be delivered is in no proxy yet, and will be: what keeps callers from it must not go before. */
+function expectArrived(
+  path: string,
+  tree: ReadonlyMap<string, Placed>,
+  arrived: ReadonlyMap<string, Manifest>,
+  written: ReadonlySet<string>,
+): void {
+  for (const [key, { object, file }] of tree) {
+    const there = arrived.get(key)
+    if (!isFilter(object) || written.has(key) || (there !== undefined && sameContent(object, there))) continue
+    throw new FederationError(
+      'changed-meanwhile',
+      join(path, file),
+      `${title(object)} has not arrived in the cluster as it is in Git: nothing that keeps callers from it is taken away before`,
+      { hint: 'once your GitOps tool has synced: entente apply' },
+    )
   }
 }
 
