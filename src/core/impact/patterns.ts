@@ -36,7 +36,8 @@ const covers = (a: Cell, b: Cell): boolean => tokenCovers(a[0], b[0]) && tokenCo
 function tokenCovers({ shown }: Token, other: Token): boolean {
   if (shown === '*' || shown === other.shown) return true
   const star = shown.indexOf('*')
-  if (star < 0 || other.shown.startsWith('*')) return false
+  // `foobar*ar` is no pattern for `foobar`, though that begins and ends like it.
+  if (star < 0 || other.shown.startsWith('*') || other.shown.length < shown.length - 1) return false
   return other.shown.startsWith(shown.slice(0, star)) && other.shown.endsWith(shown.slice(shown.lastIndexOf('*') + 1))
 }
 
