@@ -110,6 +110,16 @@ describe('the steps of a plan', () => {
     expect(of(a, steps).map((step) => step.drains)).toEqual([0, 0])
   })
 
+  it('come with who of the other mesh stands behind a host and is kept out by servedBy', () => {
+    const seen = fresh()
+    const there = seen.get(b) as Observation
+    const other = pod('sample/other', { app: 'server' })
+    const behind = [service('sample/server', { selector: { app: 'server' } }), { ...other, spec: { serviceAccountName: 'other' } }]
+    const objects = ok([...(there.objects.ok ? there.objects.value.filter(({ kind }) => kind !== 'Service') : []), ...behind])
+    const { findings } = plan(intentsOf(), new Map([...seen, [b, { ...there, objects }]]), NOW)
+    expect(findings.find(({ code, message }) => code === 'served-by-differs' && message.includes('/sa/other'))?.severity).toBe('warning')
+  })
+
   it('are none where all is as wanted', () => {
     expect(plan(intentsOf(), settled(), NOW).steps).toEqual([])
   })

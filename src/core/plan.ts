@@ -17,6 +17,7 @@ import { mountObstacles } from './mounts.ts'
 import { MAX_BYTES, NO_OBSTACLES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
 import { ownDomainsIn } from './own.ts'
 import { ownChain } from './own-chain.ts'
+import { unnamedServers } from './servers.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
 import { undoneBy } from './tracked.ts'
@@ -164,6 +165,7 @@ function planMesh(
       ...handMade(intent, objects, steps),
       ...swapped(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
+      ...intent.trusts.flatMap((trust) => unnamedServers(trust, seen.get(trust.trusted))),
       ...unrecorded(steps, observation),
       ...impactOf(intent, going, seen, [...current.values()]),
     ],
