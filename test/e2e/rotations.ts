@@ -1,0 +1,140 @@
+/** Rotations by the command line, and what is done to them: runs killed, sidecars cut off, traffic that must not notice. */
+import { X509Certificate } from 'node:crypto'
+import { expect } from 'vitest'
+import type { Gate } from '../../src/core/model.ts'
+import type { Ran, Running } from '../support/cli.ts'
+import type { Cluster } from '../testbed/cluster.ts'
+import { type Held, hold, type Load, load } from '../testbed/load.ts'
+import type { MeshCa } from '../testbed/pki.ts'
+import type { Pod } from '../testbed/pod.ts'
+import type { Restarts } from './remote.ts'
+import { expectCode, type Shop } from './shop.ts'
+
+/** `rotate -o json`. */
+export interface Told {
+  readonly phase: string
+  readonly staying: readonly string[]
+  readonly leaving: readonly string[]
+  readonly signs: string | null
+  readonly gates: readonly Gate[]
+  readonly findings: readonly { readonly code: string }[]
+}
+
+export const fingerprint = (pem: string): string => `sha256:${new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()}`
+export const rootOf = (ca: MeshCa): string => fingerprint(ca.root.certificate)
+export const waiting = ({ gates }: Told): string => gates.flatMap((gate) => gate.waitingFor).join('\n')
+
+export class Rotations {
+  readonly #shop: Shop
+
+  constructor(shop: Shop) {
+    this.#shop = shop
+  }
+
+  /** Where it stands. @param aheadMs the clock of whoever asks */
+  async of(member: string, aheadMs = 0): Promise<Told> {
+    const ran = await this.#shop.runAt(aheadMs, 'rotate', member, '--status', '-o', 'json')
+    if (ran.json === undefined) throw new Error(ran.stderr)
+    return ran.json as Told
+  }
+
+  /** Does what is due, or waits as long as it is told to. */
+  goOn(member: string, ...more: readonly string[]): Promise<Ran> {
+    return this.#shop.patiently('rotate', member, '--reason', 'yearly', '--yes', ...more)
+  }
+
+  /** Only waits. */
+  reaches(member: string, phase: string): Promise<Ran> {
+    return this.#shop.patiently('rotate', member, '--status', '--wait', phase)
+  }
+
+  /** Begins the same as `goOn`, and is ended by SIGKILL as soon as it says this; on a busy machine time may have done the rest before. */
+  async killed(member: string, words: RegExp, ...more: readonly string[]): Promise<void> {
+    const running = this.#shop.start('rotate', member, '--reason', 'yearly', '--yes', ...more)
+    const said = await running.says(words).then(
+      () => true,
+      () => false,
+    )
+    running.kill('SIGKILL')
+    const ran = await running.ended
+    if (!said) expectCode(ran, 0)
+  }
+
+  /** While this goes on under way, and ended with it when it fails. */
+  async meanwhile(member: string, more: readonly string[], work: (running: Running) => Promise<void>): Promise<Ran> {
+    const running = this.#shop.start('rotate', member, '--reason', 'yearly', '--yes', ...more)
+    try {
+      await work(running)
+    } catch (thrown) {
+      running.kill('SIGKILL')
+      const { stdout, stderr } = await running.ended
+      throw new Error(`${(thrown as Error).message}; rotate had said: ${stderr}\n${stdout}`, { cause: thrown })
+    }
+    return running.ended
+  }
+}
+
+/** Cut off from its istiod for as long as this takes, and no longer, whatever happens. */
+export async function away(pod: Pod, meanwhile: () => Promise<void>): Promise<void> {
+  try {
+    await pod.cut()
+    await meanwhile()
+  } finally {
+    await pod.heal()
+  }
+}
+
+/** Without this API server for as long as that takes. */
+export async function without({ api }: Cluster, meanwhile: () => Promise<void>): Promise<void> {
+  try {
+    await api.stop()
+    await meanwhile()
+  } finally {
+    await api.start()
+  }
+}
+
+/** Who calls whom, 25 times a second. */
+export interface Flow {
+  readonly from: Pod
+  readonly host: string
+}
+
+type Calls = readonly { readonly flow: Flow; readonly load: Load }[]
+
+/** Everybody's calls, all the while. */
+export class Flows {
+  readonly #running: Calls
+
+  private constructor(running: Calls) {
+    this.#running = running
+  }
+
+  static async start(flows: readonly Flow[]): Promise<Flows> {
+    return new Flows(await Promise.all(flows.map(async (flow) => ({ flow, load: await load(flow.from, flow.host, { everyMs: 40 }) }))))
+  }
+
+  async unharmed(restarts: Restarts): Promise<void> {
+    const told = await Promise.all(this.#running.map(async ({ flow, load }) => ({ flow, ...(await load.stop()) })))
+    for (const { flow, total, failures } of told) {
+      console.log(`${flow.from.netns} to ${flow.host}: ${total} requests, ${failures.length} failed`)
+      expect(restarts.counted(failures, flow.from).slice(0, 3), `${flow.from.netns} to ${flow.host}`).toEqual([])
+    }
+    expect(Math.min(...told.map(({ total }) => total))).toBeGreaterThan(1_000)
+  }
+}
+
+/** Long-lived connections: a response that goes on, and TCP. @returns those that were cut, when asked */
+export async function longLived(flows: readonly Flow[]): Promise<() => Promise<readonly string[]>> {
+  const kinds = ['stream', 'echo'] as const
+  const held = await Promise.all(
+    flows.flatMap(({ from, host }) =>
+      kinds.map(async (kind): Promise<readonly [string, Held]> => [`${kind} of ${from.netns} to ${host}`, await hold(from, host, kind)]),
+    ),
+  )
+  return async () => {
+    const cut = held.flatMap(([name, { closed }]) => (closed === undefined ? [] : [name]))
+    await Promise.all(held.map(([, connection]) => connection.close()))
+    return cut
+  }
+}
