@@ -57,6 +57,28 @@ const observe = async (cluster: Cluster) => {
   return { seen: await mesh.observe({ namespaces: ['sample'] }), requests }
 }
 
+describe('observing many namespaces', () => {
+  const namespaces = Array.from({ length: 20 }, (_, i) => `n${i}`)
+  const pods = [named('here', {}, 'n3'), named('elsewhere', {}, 'other')]
+  const podLists = (requests: readonly Heard[]) =>
+    requests.filter(({ path }) => path.endsWith('/pods') && !path.includes('istio-system')).map(({ path }) => path)
+  const names = (seen: Awaited<ReturnType<typeof observe>>['seen']) =>
+    seen.objects.ok ? seen.objects.value.filter(({ kind }) => kind === 'Pod').map(({ metadata }) => metadata.name) : seen.objects.error.code
+
+  it('asks once for all of them, and keeps what is theirs', async () => {
+    const { mesh, requests } = await meshOf({ lists: { '/api/v1/pods': pods } })
+    expect(names(await mesh.observe({ namespaces }))).toEqual(['here'])
+    expect(podLists(requests)).toEqual(['/api/v1/pods'])
+  })
+
+  it('asks for each where the whole cluster is not ours to see', async () => {
+    const forbidden = ({ path }: Heard) => (path === '/api/v1/pods' ? status(403, 'Forbidden', 'pods is forbidden') : undefined)
+    const { mesh, requests } = await meshOf({ lists: { '/api/v1/namespaces/n3/pods': [pods[0] as object] }, instead: forbidden })
+    expect(names(await mesh.observe({ namespaces }))).toEqual(['here'])
+    expect(podLists(requests)).toHaveLength(21)
+  })
+})
+
 describe('observing a cluster', () => {
   it('lists ours everywhere, what of others matters, and the namespaces of interest', async () => {
     const { requests } = await observe({})
