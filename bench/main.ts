@@ -7,6 +7,8 @@ await import('./bundles.ts')
 await import('./impact.ts')
 if (process.argv.includes('--bed')) {
   await import('./apply.ts')
+  await import('./accepted.ts')
+  await import('./namespaces.ts')
   await import('./emergency.ts')
   await import('./mounted.ts')
   await import('./rotate.ts')

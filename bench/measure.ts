@@ -12,3 +12,7 @@ export function bestOf(work: () => unknown, runs: number): number {
 }
 
 export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+/** `median (lowest to highest)`, in whole milliseconds. */
+export const spread = (values: readonly number[]): string =>
+  `${median(values).toFixed(0)} (${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)})`
