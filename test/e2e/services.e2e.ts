@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { at, list } from '../../src/core/manifest.ts'
+import type { PlanView } from '../../src/core/view.ts'
 import { Bed } from '../testbed/bed.ts'
 import { type KubeObject, referenceTo } from '../testbed/kube.ts'
 import { hold, type Load, load } from '../testbed/load.ts'
@@ -52,8 +53,9 @@ const reaching = (...services: readonly object[]) => [bAccepts(), aReaches({ ser
 const SERVED = { host: HOST, servedBy: [SERVER] }
 const served = async (): Promise<string | undefined> => (await call(pods.client, 'server.sample')).body?.pod
 const works = () => until('the call to work', async () => (await served()) === 'b/sample/server')
-const reasons = async (): Promise<readonly string[]> =>
-  (await shop.plan()).findings.filter(({ severity }) => severity === 'error').map(({ code, message }) => `${code}: ${message}`)
+const reasonsIn = ({ findings }: Pick<PlanView, 'findings'>): readonly string[] =>
+  findings.filter(({ severity }) => severity === 'error').map(({ code, message }) => `${code}: ${message}`)
+const reasons = async (): Promise<readonly string[]> => reasonsIn(await shop.plan())
 
 /** A request to an address that no Service has. */
 async function ask(host: string, address: string, port: number): Promise<Pick<CallResult, 'status' | 'body' | 'text'>> {
@@ -191,6 +193,7 @@ describe('a subset', () => {
 
 describe('a host whose clusters do no Istio mutual TLS', () => {
   const rule = (spec: object) => networking('DestinationRule', 'theirs', { host: 'server', ...spec })
+  beforeAll(() => shop.make([]))
   const tls = (mode: string) => ({ trafficPolicy: { tls: { mode } } })
   const onPort = (number: number, mode: string) => ({ trafficPolicy: { portLevelSettings: [{ port: { number }, tls: { mode } }] } })
 
@@ -203,14 +206,13 @@ describe('a host whose clusters do no Istio mutual TLS', () => {
       says: 'sets client TLS SIMPLE, for port 80 of subset v1, port 9000 of subset v1: ',
     },
   ])('is refused with the reason: $name', async ({ spec, says }) => {
-    await shop.make([])
     const before = await written(bed)
     await bed.a.kube.apply(rule(spec))
     try {
       shop.write(reaching(SERVED))
-      const found = await reasons()
-      expect(found.filter((reason) => reason.startsWith('reach-not-mutual'))).toEqual([expect.stringContaining(says)])
-      expect((await shop.plan()).steps.filter(({ object, member }) => member === 'cluster-a' && object.kind === 'EnvoyFilter')).toEqual([])
+      const plan = await shop.plan()
+      expect(reasonsIn(plan).filter((reason) => reason.startsWith('reach-not-mutual'))).toEqual([expect.stringContaining(says)])
+      expect(plan.steps.filter(({ object, member }) => member === 'cluster-a' && object.kind === 'EnvoyFilter')).toEqual([])
       expect(await written(bed)).toEqual(before)
     } finally {
       await bed.a.kube.delete(referenceTo(rule({})))
