@@ -203,7 +203,8 @@ describe('every apply, step by step', () => {
           what.split(' ')[1] === 'in' &&
           [...rootsAt.in.values()].some((roots) => roots.has(what.split(' ')[2] as typeof LOCAL))
         expect([...accepted(objectsOf(seen))].filter((what) => !wantedAt(what) && !handedOn(what))).toEqual([])
-        expect(closing(seen).steps).toEqual([])
+        // Without roots of our own that are approved, what a set is to take over shows only while it has a filter.
+        if (wanted.own !== undefined) expect(closing(seen).steps).toEqual([])
       }),
       { numRuns: 70 },
     )

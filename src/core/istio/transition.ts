@@ -245,14 +245,16 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     )
   const inbound = [...b.inbound].flatMap(([key, scope]): [string, Inbound][] => {
     const wanted = a.inbound.get(key)
-    // What another set is to take over is wanted, as far as one can tell here.
-    const wantedRoots = wanted === undefined ? successors(scope, a).map(acceptedBy).reduce(unionRoots, new Map()) : acceptedBy(wanted)
+    // What other sets are to take over is wanted, as far as one can tell here; until they have, its policies guard theirs, too.
+    const heirs = wanted === undefined ? successors(scope, a) : []
+    const wantedRoots = wanted === undefined ? heirs.map(acceptedBy).reduce(unionRoots, new Map()) : acceptedBy(wanted)
     const roots = staying(scope.roots, wantedRoots)
     const file = narrowedFile(scope.file, (held) => staying(held, wantedRoots))
     const kept = acceptedBy({ roots, file })
-    const callers = new Map([...scope.callers].filter(([domain]) => kept.has(domain) || wanted?.callers.has(domain)))
+    const callers = new Map([...scope.callers].filter(([domain]) => kept.has(domain) || heirs.length > 0 || wanted?.callers.has(domain)))
+    const strict = scope.strict && (kept.size > 0 || heirs.length > 0 || wanted !== undefined)
     const plaintext = wanted === undefined ? {} : stagePlaintext(scope, wanted, 'guard')
-    return [[key, { ...scope, roots, file, callers, strict: scope.strict && (kept.size > 0 || wanted !== undefined), ...plaintext }]]
+    return [[key, { ...scope, roots, file, callers, strict, ...plaintext }]]
   })
   const outbound = [...b.outbound].map(([key, scope]): [string, Outbound] => {
     const there = a.outbound.get(key)
