@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { A, ALICE, approval, B, bundleOf, digest, fakeRoot, member, NOW, sealAll } from '../../test/support/federations.ts'
 import { canonicalJson } from './digest.ts'
 import type { AuditDraft, AuditEntry, Digest } from './model.ts'
-import { approvedRoots, checkWitness, GENESIS, parseRecord, printEntry, seal, unfinished } from './record.ts'
+import { approvedRoots, checkWitness, GENESIS, parseRecord, printEntry, retiredRoots, seal, unfinished } from './record.ts'
 
 const said = { actor: ALICE, at: NOW, reason: 'because "it" was time: ü\u2028 \u0001' }
 const BEGIN: AuditDraft = {
@@ -121,6 +121,16 @@ describe('what the record says', () => {
     const later = sealAll([...drafts, approval(bundleOf(B, fakeRoot('b2')))])
     expect([...(approvedRoots(later).get(B)?.keys() ?? [])]).toEqual([fakeRoot('b2').fingerprint])
     expect(approvedRoots(sealAll([...drafts, approval(bundleOf(B))])).get(B)?.size).toBe(0)
+  })
+
+  it('which roots were retired: an approval that was killed before it reached bundles/ retires nothing', () => {
+    const [one, two] = [fakeRoot('b'), fakeRoot('b2')]
+    const retiredAfter = (...approvals: readonly (readonly (typeof one)[])[]) => [
+      ...retiredRoots(sealAll(approvals.map((roots) => approval(bundleOf(B, ...roots)))), B),
+    ]
+    expect(retiredAfter([one], [one, two])).toEqual([])
+    expect(retiredAfter([one], [one, two], [two])).toEqual([one.fingerprint])
+    expect(retiredAfter([one], [two], [one, two])).toEqual([])
   })
 
   it('which apply never ended', () => {

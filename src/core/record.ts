@@ -84,6 +84,13 @@ export function approvedRoots(record: readonly AuditEntry[]): ReadonlyMap<TrustD
   return approved
 }
 
+/** Roots that an approval after theirs left out: an owner who still lists them does not bring them back. */
+export function retiredRoots(record: readonly AuditEntry[], domain: TrustDomain): ReadonlySet<Fingerprint> {
+  const now = approvedRoots(record).get(domain)
+  const ever = record.flatMap((entry) => (entry.action === 'approve' && entry.trustDomain === domain ? entry.roots : []))
+  return new Set(ever.filter((root) => now?.has(root) !== true))
+}
+
 /** The last apply, if it wrote `begin` and never `end`: it was interrupted, or is under way. One before it is history. */
 export function unfinished(record: readonly AuditEntry[]): (AuditEntry & { readonly action: 'begin' }) | undefined {
   const last = record.findLast((entry): entry is AuditEntry & { action: 'begin' } => entry.action === 'begin')

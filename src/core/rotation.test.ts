@@ -49,6 +49,8 @@ interface World {
   /** What is approved, oldest approval first; the last one counts. */
   readonly approved: readonly Bundle[]
   readonly drafts?: readonly AuditDraft[]
+  /** On the record before the last approval. */
+  readonly earlier?: readonly AuditDraft[]
   readonly signer?: Authority
   readonly signedHoursAgo?: number
   readonly own?: Bundle
@@ -107,7 +109,7 @@ async function look(world: World): Promise<Rotation> {
   return rotation({
     member: federation(spec()).members.get(a) as Member,
     bundle: current,
-    record: sealAll([...approved.map(approval), ...(world.drafts ?? [])]),
+    record: sealAll([...approved.slice(0, -1).map(approval), ...(world.earlier ?? []), approval(current), ...(world.drafts ?? [])]),
     intents,
     seen: world.down === undefined ? carriedOut : new Map(carriedOut).set(world.down === 'cluster-a' ? a : b, NOTHING),
     now: NOW,
@@ -197,6 +199,11 @@ describe('a rotation', () => {
     })
     const back = await look({ approved: both(), drafts: [wish(old)], signer: next })
     expect(back).toMatchObject({ staying: [print(old)], leaving: [print(next)], signs: print(next) })
+  })
+
+  it('that was killed before it could say so leads to the root that was approved last, whatever an earlier one led to', async () => {
+    const now = await look({ approved: both(), earlier: [wish(old)], signer: old })
+    expect(now).toMatchObject({ staying: [print(next)], leaving: [print(old)] })
   })
 
   it('finds a CA that switched before everybody holds the new root', async () => {

@@ -94,13 +94,15 @@ export function rotation(input: RotationInput): Rotation {
   }
 }
 
-/** The roots that are to stay: what was said last on the record, or else those that were approved last. */
+/** The roots that are to stay: what was said last on the record, or else, or where others were approved since, those that were approved last. */
 function target(bundle: Bundle, record: readonly AuditEntry[]): ReadonlySet<Fingerprint> {
   const roots = bundle.anchors.map((anchor) => anchor.fingerprint)
-  const said = record.findLast((entry) => entry.action === 'rotate' && entry.trustDomain === bundle.trustDomain)
-  if (said?.action === 'rotate' && said.to.length > 0 && said.to.every((root) => roots.includes(root))) return new Set(said.to)
   const since = new Map(roots.map((root) => [root, record.findIndex((entry) => approves(entry, bundle.trustDomain, root))]))
   const latest = Math.max(...since.values())
+  const saidAt = record.findLastIndex((entry) => entry.action === 'rotate' && entry.trustDomain === bundle.trustDomain)
+  const said = record[saidAt]
+  if (said?.action === 'rotate' && saidAt > latest && said.to.length > 0 && said.to.every((root) => roots.includes(root)))
+    return new Set(said.to)
   return new Set(roots.filter((root) => since.get(root) === latest))
 }
 

@@ -8,10 +8,10 @@ import { observe } from '../../apply.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
 import type { Digest, Gate, Member, Plan, Step } from '../../core/model.ts'
+import { retiredRoots } from '../../core/record.ts'
 import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation } from '../../core/rotation.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
-import type { Fingerprint } from '../../core/x509/anchor.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, painter, planText } from '../text.ts'
 import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
@@ -124,8 +124,7 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
   const before = approvedOf(workspace, member)
   if (options.bundle === undefined && member.home?.context === undefined) return
   const { bundle: offered, source } = await offerOf(member, options, before, io)
-  // What was approved once and left out since was retired: an owner who still lists it does not bring it back so.
-  const retired = options.bundle === undefined ? everApproved(workspace, member.trustDomain) : []
+  const retired = options.bundle === undefined ? retiredRoots(workspace.record, member.trustDomain) : []
   const known = new Set([...retired, ...before.anchors.map((anchor) => anchor.fingerprint)])
   const added = offered.anchors.filter((anchor) => !known.has(anchor.fingerprint))
   // A file says what its owner wants, roots that are to go included; a cluster says what it announces.
@@ -143,9 +142,6 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
       io,
     )
 }
-
-const everApproved = ({ record }: Workspace, domain: TrustDomain): readonly Fingerprint[] =>
-  record.flatMap((entry) => (entry.action === 'approve' && entry.trustDomain === domain ? entry.roots : []))
 
 const nextSequence = (before: Bundle, offered: Bundle): bigint => {
   const next = (before.sequence ?? 0n) + 1n

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { addSevered } from '../../adapters/federation-file.ts'
 import { denyNow } from '../../apply/emergency.ts'
 import { addEntry } from '../../apply/journal.ts'
+import { observe } from '../../apply.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
 import { title } from '../../core/manifest.ts'
@@ -110,10 +111,7 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io, found)
   const outcome = { done: done.done, findings: [...blind, ...done.findings] }
   tellOutcome(outcome, io)
-  const { seen } = await planNow(workspace, io)
-  const verdicts = verify(workspace.federation, workspace.intents, seen, io.now()).filter(
-    (verdict) => verdict.truster === truster && verdict.trusted === trusted,
-  )
+  const { seen, verdicts } = await lettingGo(workspace, truster, trusted, meshes, io)
   const asked = { truster, trusted, mesh: meshes.get(truster), observation: seen.get(truster), verdicts, drain: options.drain === true }
   const older = await olderConnections(workspace, asked, io)
   // Who undoes it opens it again.
@@ -133,6 +131,27 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging' || (state === 'unknown' && provable))
   const remain = asked.drain && older.views.some(({ state }) => state !== 'gone')
   return hasErrors(findings) || open || remain ? 1 : 0
+}
+
+/** What istiod sends is taken within a second or so. Who is cut off stays named, and holds nobody up. */
+const LETTING_GO_MS = 10_000
+
+/** Looks until live proxies have let go, or for as long as that may take. */
+async function lettingGo(
+  { federation, intents }: Workspace,
+  truster: MemberName,
+  trusted: MemberName,
+  meshes: Awaited<ReturnType<typeof meshesOf>>,
+  io: Io,
+) {
+  const begun = Date.now()
+  for (;;) {
+    const seen = await observe(intents, meshes)
+    const verdicts = verify(federation, intents, seen, io.now()).filter((one) => one.truster === truster && one.trusted === trusted)
+    const over = verdicts.every(({ proxies }) => proxies.lagging.length === 0)
+    if (over || io.stopped() || Date.now() - begun > LETTING_GO_MS) return { seen, verdicts }
+    await sleep(250)
+  }
 }
 
 const severedText = (verdicts: readonly Verdict[], { views, findings }: Older, io: Io): string =>
