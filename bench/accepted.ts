@@ -12,7 +12,7 @@ import { Bed } from '../test/testbed/bed.ts'
 import { handshake } from '../test/testbed/handshake.ts'
 import { referenceTo } from '../test/testbed/kube.ts'
 import { until } from '../test/testbed/run.ts'
-import { run } from './commands.ts'
+import { federation, run } from './commands.ts'
 import { median, spread } from './measure.ts'
 
 const RUNS = 5
@@ -27,16 +27,6 @@ const STRICT = {
   metadata: { name: 'default', namespace: 'istio-system' },
   spec: { mtls: { mode: 'STRICT' } },
 }
-
-const federation = (trust: string): string => `apiVersion: entente.dev/v1alpha1
-kind: Federation
-metadata: { name: bench }
-spec:
-  members:
-    - { name: cluster-a, trustDomain: cluster-a.example, cluster: { context: cluster-a } }
-    - { name: cluster-b, trustDomain: cluster-b.example, cluster: { context: cluster-b } }
-  trust: [${trust}]
-`
 
 const bed = await Bed.up({ multiroot: true, istiodEnv: { SHARED_MESH_CONFIG }, progress: (line) => console.error(line) })
 const folder = await mkdtemp(join(tmpdir(), 'entente-bench-'))
@@ -91,7 +81,7 @@ try {
       const files = opens.flatMap(({ file }) => ['-f', join(folder, distribution, 'cluster-b', file)])
       took.kubectl.push(await measure(() => run('kubectl', ['--context', 'cluster-b', 'apply', '--server-side', ...files], bed.kubeconfig)))
       await close()
-      await writeFile(file, federation(''))
+      await writeFile(file, federation())
       await run(
         'kubectl',
         ['--context', 'cluster-b', 'delete', '-R', '-f', join(folder, distribution, 'cluster-b'), '--ignore-not-found'],

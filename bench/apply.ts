@@ -9,28 +9,15 @@ import { Bed } from '../test/testbed/bed.ts'
 import { walkthrough } from '../test/testbed/topology.ts'
 import { call } from '../test/testbed/traffic.ts'
 import { Beyond } from './beyond.ts'
-import { row, run, until } from './commands.ts'
+import { federation, row, run, until } from './commands.ts'
 import { median } from './measure.ts'
 
 const RUNS = 5
 
-const FEDERATION = `apiVersion: entente.dev/v1alpha1
-kind: Federation
-metadata: { name: bench }
-spec:
-  members:
-    - { name: cluster-a, trustDomain: cluster-a.example, cluster: { context: cluster-a } }
-    - { name: cluster-b, trustDomain: cluster-b.example, cluster: { context: cluster-b } }
-  trust:
-    - truster: cluster-b
-      trusted: cluster-a
-      distribution: pinned
-      accept: [{ namespace: sample, selector: { app: server }, mtls: enforce, callers: [cluster-a.example/ns/sample/sa/client] }]
-    - truster: cluster-a
-      trusted: cluster-b
-      distribution: pinned
-      reach: [{ namespace: sample, selector: { app: client }, services: [{ host: server.sample.svc.cluster.local }] }]
-`
+const FEDERATION = federation(
+  '{ truster: cluster-b, trusted: cluster-a, distribution: pinned, accept: [{ namespace: sample, selector: { app: server }, mtls: enforce, callers: [cluster-a.example/ns/sample/sa/client] }] }',
+  '{ truster: cluster-a, trusted: cluster-b, distribution: pinned, reach: [{ namespace: sample, selector: { app: client }, services: [{ host: server.sample.svc.cluster.local }] }] }',
+)
 
 const bed = await Bed.up({ progress: (line) => console.error(line) })
 const folder = await mkdtemp(join(tmpdir(), 'entente-bench-'))

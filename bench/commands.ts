@@ -31,3 +31,14 @@ export function run(command: string, args: readonly string[], kubeconfig: string
     child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${args.join(' ')}: exit ${code}\n${said}`))))
   })
 }
+
+/** The file that every bench begins with. @param trusts in flow style, `{ truster: … }` */
+export const federation = (...trusts: readonly string[]): string => `apiVersion: entente.dev/v1alpha1
+kind: Federation
+metadata: { name: bench }
+spec:
+  members:
+    - { name: cluster-a, trustDomain: cluster-a.example, cluster: { context: cluster-a } }
+    - { name: cluster-b, trustDomain: cluster-b.example, cluster: { context: cluster-b } }
+  trust: [${trusts.join(', ')}]
+`

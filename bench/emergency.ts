@@ -8,25 +8,15 @@ import { join } from 'node:path'
 import { Bed } from '../test/testbed/bed.ts'
 import { handshake } from '../test/testbed/handshake.ts'
 import { walkthrough } from '../test/testbed/topology.ts'
-import { row, run, until } from './commands.ts'
+import { federation, row, run, until } from './commands.ts'
 import { median } from './measure.ts'
 
 const RUNS = 7
 const NAME = 'entente-accept-app-server'
 
-const FEDERATION = `apiVersion: entente.dev/v1alpha1
-kind: Federation
-metadata: { name: bench }
-spec:
-  members:
-    - { name: cluster-a, trustDomain: cluster-a.example, cluster: { context: cluster-a } }
-    - { name: cluster-b, trustDomain: cluster-b.example, cluster: { context: cluster-b } }
-  trust:
-    - truster: cluster-b
-      trusted: cluster-a
-      distribution: pinned
-      accept: [{ namespace: sample, selector: { app: server }, mtls: enforce, callers: [cluster-a.example/ns/sample/sa/client] }]
-`
+const FEDERATION = federation(
+  '{ truster: cluster-b, trusted: cluster-a, distribution: pinned, accept: [{ namespace: sample, selector: { app: server }, mtls: enforce, callers: [cluster-a.example/ns/sample/sa/client] }] }',
+)
 const DENY = {
   apiVersion: 'security.istio.io/v1',
   kind: 'AuthorizationPolicy',

@@ -16,7 +16,7 @@ import { createRoot } from '../test/testbed/pki.ts'
 import { start } from '../test/testbed/processes.ts'
 import { until } from '../test/testbed/run.ts'
 import { watch } from '../test/testbed/watch.ts'
-import { run } from './commands.ts'
+import { federation, run } from './commands.ts'
 import { median, spread } from './measure.ts'
 import { trustManager, webhookCertificate } from './trust-manager.ts'
 
@@ -31,16 +31,6 @@ const STRICT = {
   metadata: { name: 'default', namespace: 'istio-system' },
   spec: { mtls: { mode: 'STRICT' } },
 }
-
-const federation = (trust: string): string => `apiVersion: entente.dev/v1alpha1
-kind: Federation
-metadata: { name: bench }
-spec:
-  members:
-    - { name: cluster-a, trustDomain: cluster-a.example, cluster: { context: cluster-a } }
-    - { name: cluster-b, trustDomain: cluster-b.example, cluster: { context: cluster-b } }
-  trust: [${trust}]
-`
 
 const manager = await trustManager()
 const bed = await Bed.up({ progress: (line) => console.error(line) })
@@ -164,7 +154,7 @@ try {
       console.log(
         `entente, ${distribution}, ${size} namespaces: from its first write of that phase ${spread(took.written)} ms; from the command ${spread(took.whole)} ms`,
       )
-      await writeFile(file, federation(''))
+      await writeFile(file, federation())
       await apply()
     }
 } finally {
