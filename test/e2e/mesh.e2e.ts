@@ -9,7 +9,7 @@ import { until } from '../testbed/run.ts'
 import { Stream } from '../testbed/stream.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call, raw } from '../testbed/traffic.ts'
-import { knowsServers } from './remote.ts'
+import { Restarts } from './remote.ts'
 import { BOTH, CALLER, codes, expectCode, ours, Shop } from './shop.ts'
 
 let bed: Bed
@@ -95,8 +95,7 @@ describe('two whole meshes', () => {
   })
 
   it('come back after a restart of every istiod: nothing that was written keeps one from starting', async () => {
-    await Promise.all([bed.a.istiod.restart(), bed.b.istiod.restart()])
-    await knowsServers(bed, pods)
+    await new Restarts(bed, pods).during(() => Promise.all([bed.a.istiod.restart(), bed.b.istiod.restart()]))
     await becomes(200)
     await shop.proven()
   })
