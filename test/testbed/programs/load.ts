@@ -5,6 +5,8 @@ import type { LoadOrder, Sample } from '../load.ts'
 
 const order = JSON.parse(process.argv[2] ?? '') as LoadOrder
 const REQUEST_TIMEOUT_MS = 5_000
+/** Of what a proxy says in the place of the server. */
+const MOST_WORDS = 200
 const agent = order.keepAlive ? new Agent({ keepAlive: true, maxSockets: 1 }) : new Agent()
 
 const print = (sample: Sample): boolean => process.stdout.write(`${JSON.stringify(sample)}\n`)
@@ -44,8 +46,12 @@ function once(): void {
     leaveWhenDone()
   }
   const sent = request(target, (response) => {
-    response.resume()
-    response.on('end', () => done(response.statusCode ?? 0))
+    const { statusCode = 0 } = response
+    let words = ''
+    response.setEncoding('utf8').on('data', (text: string) => {
+      if (statusCode >= 500) words = (words + text).slice(0, MOST_WORDS)
+    })
+    response.on('end', () => done(statusCode, words === '' ? undefined : words))
     response.on('aborted', () => done(0, 'aborted'))
   })
   sent.setTimeout(REQUEST_TIMEOUT_MS, () => sent.destroy(new Error('timeout')))
