@@ -1,5 +1,6 @@
 /** A file that is there while somebody works: one process at a time, also after one that died holding it. */
-import { open, readFile, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { FederationError } from '../core/errors.ts'
 import { fileError } from './files.ts'
 
@@ -16,15 +17,18 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   }
 }
 
+/** The file has its holder's number from its first moment: who is killed on the way leaves none without. */
 async function take(path: string): Promise<boolean> {
+  const mine = `${path}.${randomUUID()}`
   try {
-    const file = await open(path, 'wx', 0o644)
-    await file.writeFile(`${process.pid}\n`)
-    await file.close()
+    await writeFile(mine, `${process.pid}\n`, { mode: 0o644 })
+    await link(mine, path)
     return true
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw fileError('file-unwritable', path, cause)
+  } finally {
+    await rm(mine, { force: true })
   }
 }
 
@@ -34,7 +38,7 @@ async function takeFromTheDead(path: string): Promise<void> {
   if (!(await take(breaking))) throw busy(breaking, 0)
   try {
     const holder = Number((await readFile(path, 'utf8').catch(() => '')).trim())
-    // An empty file is one whose holder is just about to write its number.
+    // Gone by now, or nobody's that we know: whoever put it there may be at work.
     if (holder === 0 || lives(holder)) throw busy(path, holder)
     await rm(path, { force: true })
     if (!(await take(path))) throw busy(path, 0)
