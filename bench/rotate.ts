@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { WITH_MOUNT } from '../test/e2e/mount.ts'
+import { mutual } from '../test/e2e/mutual.ts'
 import { knowsServers, Restarts } from '../test/e2e/remote.ts'
 import { cli } from '../test/support/cli.ts'
 import { Bed } from '../test/testbed/bed.ts'
@@ -85,18 +86,6 @@ async function entente(...args: readonly string[]): Promise<void> {
 }
 
 function federation(): object {
-  const trust = (truster: 'a' | 'b', mine: string, theirs: string): object => {
-    const trusted = truster === 'a' ? 'b' : 'a'
-    const them = `cluster-${trusted}.example/ns/sample/sa/${theirs}`
-    const here = { namespace: 'sample', selector: { app: mine } }
-    return {
-      truster: `cluster-${truster}`,
-      trusted: `cluster-${trusted}`,
-      distribution,
-      accept: [{ ...here, mtls: 'enforce', callers: [them] }],
-      reach: [{ ...here, services: [{ host: `${theirs}.sample.svc.cluster.local`, servedBy: [them] }] }],
-    }
-  }
   const members = ['a', 'b'].map((cluster) => ({
     name: `cluster-${cluster}`,
     trustDomain: `cluster-${cluster}.example`,
@@ -104,6 +93,10 @@ function federation(): object {
     cluster: { context: `cluster-${cluster}` },
     kubeletSync: '1s',
   }))
-  const spec = { members, trust: [trust('a', 'client', 'server'), trust('b', 'server', 'client')], severed: [] }
+  const spec = {
+    members,
+    trust: [mutual('a', distribution, 'client', 'server'), mutual('b', distribution, 'server', 'client')],
+    severed: [],
+  }
   return { apiVersion: 'entente.dev/v1alpha1', kind: 'Federation', metadata: { name: 'bench' }, spec }
 }

@@ -11,11 +11,11 @@ const EVERYWHERE = { everyProxy: true, everyWorkload: true } as const
 
 /** Namespaces that must be looked at to plan an intent. */
 export function interestOf(intent: Intent): Interest {
-  const namespaces = [...intent.trusts, ...(intent.lapsed ?? [])].flatMap((trust) => [
+  const trusts = [...intent.trusts, ...(intent.lapsed ?? [])]
+  const namespaces = trusts.flatMap((trust) => [
     ...trust.accept.map((accept) => accept.at.namespace),
     ...trust.reach.flatMap((reach) => [reach.from.namespace, ...reach.services.flatMap(({ host }) => serviceName(host)?.namespace ?? [])]),
   ])
-  const trusts = [...intent.trusts, ...(intent.lapsed ?? [])]
   const everywhere = trusts.some((trust) => trust.accept.some(({ at }) => at.everywhere))
   const wide = trusts.some((trust) => trust.wide !== undefined)
   return {

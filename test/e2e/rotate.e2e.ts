@@ -16,6 +16,7 @@ import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { call, raw } from '../testbed/traffic.ts'
 import { WITH_MOUNT } from './mount.ts'
+import { mutual } from './mutual.ts'
 import { type Ends, knowsServers, Restarts } from './remote.ts'
 import { away, type Flow, Flows, longLived, Rotations, rootOf, waiting, without } from './rotations.ts'
 import { codes, expectCode, MEMBERS, ours, Shop, written } from './shop.ts'
@@ -39,20 +40,6 @@ let flows: Flows
 let cut: Record<'pinned' | 'mounted', () => Promise<readonly string[]>>
 const cas = {} as Record<'oldA' | 'oldB' | 'newA' | 'newB', MeshCa>
 
-/** One workload accepts the other's, and calls it. */
-const trust = (truster: 'a' | 'b', distribution: string, mine: string, theirs: string) => {
-  const trusted = truster === 'a' ? 'b' : 'a'
-  const them = `cluster-${trusted}.example/ns/sample/sa/${theirs}`
-  const here = { namespace: 'sample', selector: { app: mine } }
-  return {
-    truster: `cluster-${truster}`,
-    trusted: `cluster-${trusted}`,
-    distribution,
-    accept: [{ ...here, mtls: 'enforce', callers: [them] }],
-    reach: [{ ...here, services: [{ host: `${theirs}.sample.svc.cluster.local`, servedBy: [them] }] }],
-  }
-}
-
 beforeAll(async () => {
   bed = await Bed.up({ leafTtl: '3m', progress: (line) => console.log(line) })
   await bed.join()
@@ -75,7 +62,7 @@ beforeAll(async () => {
   shop = await Shop.open(bed)
   rotations = new Rotations(shop)
   shop.write(
-    [trust('a', 'mounted', 'client', 'server'), trust('b', 'pinned', 'server', 'client')],
+    [mutual('a', 'mounted', 'client', 'server'), mutual('b', 'pinned', 'server', 'client')],
     MEMBERS.map((member) => ({ ...member, kubeletSync: '1s' })),
   )
   expectCode(await shop.apply(), 0)
