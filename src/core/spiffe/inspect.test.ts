@@ -81,6 +81,16 @@ describe('a certificate as an anchor', async () => {
       der: withExtensions(root, [extension(CRITICAL, true, bytes(5, 0))]),
       found: ['error unknown-critical-extension'],
     },
+    {
+      name: 'critical alternative names of a kind that Go does not know',
+      der: withExtensions(root, [extension(SAN, true, encode(0x30, encode(0xa4, bytes(0x30, 0))))]),
+      found: ['error unknown-critical-extension'],
+    },
+    {
+      name: 'critical name constraints on such a kind',
+      der: withExtensions(root, [extension(NAME_CONSTRAINTS, true, permitted(encode(0xa4, bytes(0x30, 0))))]),
+      found: ['error unknown-critical-extension', 'warning name-constraints'],
+    },
     { name: 'an unknown extension', der: withExtensions(root, [extension(CRITICAL, false, bytes(5, 0))]), found: [] },
   ])('$name: $found', ({ der, found }) => {
     expect(codes(printPem(der))).toEqual(found)
@@ -111,6 +121,37 @@ describe('a certificate as an anchor', async () => {
     { name: 'a PrintableString with an @', der: withName(root, commonName('a@b', 0x13)) },
     { name: 'a string type that Go does not take', der: withName(root, commonName('a', 0x1a)) },
     { name: 'a UTF8String that is not', der: withName(root, commonName('\u00ff', 0x0c)) },
+    { name: 'a BMPString with a surrogate', der: withName(root, commonName('\u00d8\u0000', 0x1e)) },
+    { name: 'a relative URI', der: withExtensions(root, [extension(SAN, false, uri('a.example/x'))]) },
+    { name: 'a URI whose host ends in a dot', der: withExtensions(root, [extension(SAN, false, uri('spiffe://a./x'))]) },
+    { name: 'a URI with a port that is none', der: withExtensions(root, [extension(SAN, false, uri('spiffe://a:b/x'))]) },
+    { name: 'an OID with a padded arc', der: withExtensions(root, [extension([0x55, 0x1d, 0x80, 1], false, bytes(5, 0))]) },
+    {
+      name: 'an OID with an arc of 32 bits',
+      der: withExtensions(root, [extension([0x55, 0x1d, 0x88, 0x80, 0x80, 0x80, 0], false, bytes(5, 0))]),
+    },
+    {
+      name: 'a constraint on a mailbox that is none',
+      der: withExtensions(root, [extension(NAME_CONSTRAINTS, true, permitted(encode(0x81, Buffer.from('a b@c'))))]),
+    },
+    {
+      name: 'excluded names before permitted ones',
+      der: withExtensions(root, [
+        extension(
+          NAME_CONSTRAINTS,
+          true,
+          encode(0x30, ...[0xa1, 0xa0].map((list) => encode(list, encode(0x30, encode(0x82, Buffer.from('a.example')))))),
+        ),
+      ]),
+    },
+    ...[
+      { what: 'CRL distribution points', id: [0x55, 0x1d, 0x1f], value: bytes(3, 2, 1, 6) },
+      { what: 'a CRL distribution point relative to its issuer', id: [0x55, 0x1d, 0x1f], value: bytes(0x30, 6, 0x30, 4, 0xa0, 2, 0xa1, 0) },
+      { what: 'policy mappings', id: [0x55, 0x1d, 0x21], value: bytes(3, 2, 1, 6) },
+      { what: 'policy constraints', id: [0x55, 0x1d, 0x24], value: bytes(3, 2, 1, 6) },
+      { what: 'inhibitAnyPolicy', id: [0x55, 0x1d, 0x36], value: bytes(3, 2, 1, 6) },
+      { what: 'authority information access', id: [0x2b, 6, 1, 5, 5, 7, 1, 1], value: bytes(0x30, 2, 0x30, 0) },
+    ].map(({ what, id, value }) => ({ name: `malformed: ${what}`, der: withExtensions(root, [extension(id, false, value)]) })),
   ])('what istiod would not parse is malformed: $name', ({ der }) => {
     expect(codes(printPem(der))).toEqual(['error malformed-certificate'])
   })

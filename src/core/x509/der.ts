@@ -70,20 +70,20 @@ export function expectTag(element: Element | undefined, tag: number, what: strin
 export const contentsOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.start, element.end)
 export const encodingOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.from, element.end)
 
-/** Dotted decimal. @throws DerFault */
+/** Dotted decimal; as to Go, no arc is padded or of more than 31 bits. @throws DerFault */
 export function oidOf(bytes: Uint8Array, element: Element): string {
   const arcs: number[] = []
-  let arc = 0
+  let arc: number | undefined
   for (const byte of contentsOf(bytes, element)) {
-    arc = arc * 128 + (byte & 0x7f)
-    if (byte < 0x80) {
-      const root = Math.min(Math.floor(arc / 40), 2)
-      arcs.push(...(arcs.length === 0 ? [root, arc - 40 * root] : [arc]))
-      arc = 0
-    } else if (arc > 2 ** 45) throw new DerFault('an object identifier out of range')
+    if (arc === undefined && byte === 0x80) throw new DerFault('an object identifier that is not DER')
+    const more: number = (arc ?? 0) * 128 + (byte & 0x7f)
+    if (more >= 2 ** 31) throw new DerFault('an object identifier out of range')
+    arc = byte < 0x80 ? undefined : more
+    if (arc !== undefined) continue
+    const root = Math.min(Math.floor(more / 40), 2)
+    arcs.push(...(arcs.length === 0 ? [root, more - 40 * root] : [more]))
   }
-  if (element.tag !== TAG.oid || arcs.length === 0 || ((bytes[element.end - 1] ?? 0) & 0x80) !== 0)
-    throw new DerFault('a bad object identifier')
+  if (element.tag !== TAG.oid || arcs.length === 0 || arc !== undefined) throw new DerFault('a bad object identifier')
   return arcs.join('.')
 }
 

@@ -34,7 +34,8 @@ export interface PublicKey {
 
 const VERSION = 0xa0
 const EXTENSIONS = 0xa3
-const UNIQUE_IDS = new Set([0x81, 0xa1, 0x82, 0xa2])
+/** issuerUniqueID, subjectUniqueID, extensions: in this order, each at most once. */
+const OPTIONAL = /^(129,)?(130,)?(163,)?$/
 
 /** @throws DerFault when the bytes are not exactly one certificate */
 export function fieldsOf(der: Uint8Array): Fields {
@@ -66,8 +67,9 @@ export function fieldsOf(der: Uint8Array): Fields {
 }
 
 function versionOf(der: Uint8Array, element: Element | undefined): number {
-  const [inner] = element === undefined ? [] : childrenOf(der, element)
+  const [inner, ...more] = element === undefined ? [] : childrenOf(der, element)
   const contents = integerOf(der, inner, 'the version')
+  if (more.length > 0) throw new DerFault('something after the version')
   const version = (contents[0] ?? 0) + 1
   if (contents.length !== 1 || version > 3) throw new DerFault('an unknown version')
   return version
@@ -118,7 +120,7 @@ function pairAt(digits: Uint8Array, at: number): number {
 function extensionsOf(der: Uint8Array, optional: readonly Element[]): Map<string, Extension> {
   const extensions = new Map<string, Extension>()
   const wrapper = optional.find((part) => part.tag === EXTENSIONS)
-  if (optional.some((part) => part.tag !== EXTENSIONS && !UNIQUE_IDS.has(part.tag))) throw new DerFault('an unknown field')
+  if (!OPTIONAL.test(optional.map(({ tag }) => `${tag},`).join(''))) throw new DerFault('an unknown field')
   if (wrapper === undefined) return extensions
   const [list] = childrenOf(der, wrapper)
   for (const element of childrenOf(der, expectTag(list, TAG.sequence, 'the list of extensions'))) {
