@@ -15,9 +15,9 @@ import {
   spec,
   wanted,
 } from '../../test/support/federations.ts'
-import { failed, observation, ok, pod, service } from '../../test/support/observations.ts'
+import { evidence, failed, observation, ok, pod, service } from '../../test/support/observations.ts'
 import type { Clock } from './clock.ts'
-import type { AuditDraft, Leaf, Member, Observation, Seen } from './model.ts'
+import type { AuditDraft, InboundChain, Leaf, Member, Observation, Seen } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
 import { type Rotation, rotation } from './rotation.ts'
 import type { Bundle } from './spiffe/bundle.ts'
@@ -59,6 +59,8 @@ interface World {
   readonly applied?: boolean
   /** A proxy in the scope of the truster, which no istiod knows. */
   readonly silent?: boolean
+  /** The roots of a's domain that a proxy in the scope of the truster has. */
+  readonly holds?: readonly Authority[]
   /** Whose API server does not answer. */
   readonly down?: 'cluster-a' | 'cluster-b'
   /** Of a's API server, against the clock here. */
@@ -86,7 +88,14 @@ async function look(world: World): Promise<Rotation> {
   const intents = wanted(federation(spec()), current, BUNDLE_B)
   const leaf = await signer?.leaf('spiffe://cluster-a.example/ns/istio-system/sa/istiod', { notBefore: hoursAgo(signedHoursAgo) })
   const presented = leaf === undefined ? failed('istiod-unreachable', 'cluster-a') : ok(leaf.chainDer)
-  const server = world.silent === true ? [pod('sample/server', { app: 'server' })] : []
+  const scoped = pod('sample/server', { app: 'server' })
+  const server = world.silent === true || world.holds !== undefined ? [scoped] : []
+  const pins = new Map([
+    [A, (world.holds ?? []).map(print)],
+    [B, BUNDLE_B.anchors.map(({ fingerprint }) => fingerprint)],
+  ])
+  const inbound: readonly InboundChain[] = [{ name: 'virtualInbound', tls: 'mutual', pins, sanPrefixes: [] }]
+  const proxies = world.holds === undefined ? [] : [evidence(scoped, { inbound, outbound: [], denies: [] })]
   const clock = world.clock === undefined ? {} : { clock: world.clock }
   const asked = world.leaves === undefined ? {} : await said(world.leaves)
   const seen = new Map<typeof a, Observation>([
@@ -99,7 +108,7 @@ async function look(world: World): Promise<Rotation> {
         ownSince: hoursAgo(announcedHoursAgo),
       },
     ],
-    [b, observation({ own: BUNDLE_B, objects: [...around.slice(1), ...server] })],
+    [b, observation({ own: BUNDLE_B, objects: [...around.slice(1), ...server], proxies })],
   ])
   const steps = applied ? plan(intents, seen, NOW).steps : []
   const carriedOut: Seens = steps.reduce(
@@ -199,6 +208,16 @@ describe('a rotation', () => {
     })
     const back = await look({ approved: both(), drafts: [wish(old)], signer: next })
     expect(back).toMatchObject({ staying: [print(old)], leaving: [print(next)], signs: print(next) })
+  })
+
+  it('that came to its end tells who has the retired root all the same', async () => {
+    const approved = [...both(), bundle(next)]
+    const now = await look({ approved, signer: next, holds: [old, next] })
+    expect(now.phase).toBe('steady')
+    expect(now.findings).toContainEqual(
+      expect.objectContaining({ code: 'root-not-approved', subject: 'server.sample', message: expect.stringContaining(print(old)) }),
+    )
+    expect((await look({ approved, signer: next, holds: [next] })).findings).toEqual([])
   })
 
   it('that was killed before it could say so leads to the root that was approved last, whatever an earlier one led to', async () => {

@@ -2,7 +2,7 @@
  * Where the rotation of a mesh's root stands. Nothing of it is stored but what somebody wants (which roots are to stay,
  * on the record): the phase is computed from the approved bundle, from what proxies hold, and from what the CA presents.
  */
-import { standings } from './acknowledged.ts'
+import { type Standing, standings } from './acknowledged.ts'
 import { clockDiffers, judgedAt } from './clock.ts'
 import { boundMs } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
@@ -13,6 +13,7 @@ import type { AuditEntry, Gate, Intent, Member, Observation } from './model.ts'
 import { unknownRoots } from './own-roots.ts'
 import type { Seens } from './plan.ts'
 import { presentedBy } from './presented.ts'
+import { retiredRoots } from './record.ts'
 import { drained, inUse, leavesUnder, vouchesForNobody } from './retirement.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
@@ -86,6 +87,7 @@ export function rotation(input: RotationInput): Rotation {
     ...(until === undefined || leaving.length === 0 ? {} : { drained: until }),
     findings: [
       ...(leaving.length > 0 && switched ? early(input, staying, late) : []),
+      ...(leaving.length === 0 && retiredRoots(record, bundle.trustDomain).size > 0 ? stillHeld(input) : []),
       ...unknownRoots(member.name, bundle, observation?.own, `entente rotate ${member.name} accepts it beside those that are approved`),
       ...(observation === undefined ? [] : swapped(member.name, bundle, observation, now)),
       ...clockDiffers(member.name, observation),
@@ -130,20 +132,42 @@ interface Late {
 }
 
 /** Proxies that do not hold all approved roots of the domain yet, by the mesh they are in. */
-function lateHolders({ member, bundle, intents, seen, now }: RotationInput): readonly Late[] {
-  return intents.flatMap((intent): readonly Late[] => {
+const lateHolders = (input: RotationInput): readonly Late[] =>
+  holders(input).flatMap(({ in: mesh, standings }): readonly Late[] =>
+    standings === undefined
+      ? [{ who: `evidence from the proxies of ${mesh}`, seen: false }]
+      : standings
+          .filter(({ state }) => state !== 'ready' && state !== 'unmounted')
+          .map((standing) => ({ who: `${mesh}: ${standing.proxy} (${standing.state})`, seen: true })),
+  )
+
+/** What says that a proxy has, or may have, a root that was retired. The dead are not among them: nobody waits for them. */
+export const STILL_HELD: ReadonlySet<string> = new Set(['file-pending', 'still-held', 'root-not-approved'])
+
+function stillHeld(input: RotationInput): readonly Finding[] {
+  const living = holders(input).flatMap(({ standings = [] }) => standings.filter(({ state }) => state !== 'unheard'))
+  return living.flatMap(({ findings }) => findings.filter(({ code }) => STILL_HELD.has(code)))
+}
+
+interface Holders {
+  readonly in: Member['name']
+  /** Undefined: they cannot be seen. */
+  readonly standings?: readonly Standing[]
+}
+
+/** The proxies that are to hold the domain's roots, mesh by mesh. */
+function holders({ member, bundle, intents, seen, now }: RotationInput): readonly Holders[] {
+  return intents.flatMap((intent): readonly Holders[] => {
     const own = intent.member.name === member.name
     const trusts = own ? intent.trusts.length > 0 : intent.trusts.some((trust) => trust.trustDomain === bundle.trustDomain)
     if (!trusts) return []
     const observation = seen.get(intent.member.name)
-    if (observation?.objects.ok !== true || !observation.proxies.ok)
-      return [{ who: `evidence from the proxies of ${intent.member.name}`, seen: false }]
+    if (observation?.objects.ok !== true || !observation.proxies.ok) return [{ in: intent.member.name }]
     const objects = observation.objects.value
     const only = own ? undefined : bundle.trustDomain
     const delivery = { now: judgedAt(observation, now), boundMs: boundMs(intent.member) }
-    return standings(wantedNow(intent, objects), objects, observation.proxies.value, authorOf(intent).own, only, delivery)
-      .filter(({ state }) => state !== 'ready' && state !== 'unmounted')
-      .map((standing) => ({ who: `${intent.member.name}: ${standing.proxy} (${standing.state})`, seen: true }))
+    const all = standings(wantedNow(intent, objects), objects, observation.proxies.value, authorOf(intent).own, only, delivery)
+    return [{ in: intent.member.name, standings: all }]
   })
 }
 

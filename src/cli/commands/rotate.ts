@@ -9,7 +9,7 @@ import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
 import type { Digest, Gate, Member, Plan, Step } from '../../core/model.ts'
 import { retiredRoots } from '../../core/record.ts'
-import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation } from '../../core/rotation.ts'
+import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation, STILL_HELD } from '../../core/rotation.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { Io, Output } from '../io.ts'
@@ -47,7 +47,7 @@ export async function run(options: RotateOptions, io: Io): Promise<number> {
     const done = await round().catch(passing)
     if (!(done instanceof FederationError)) {
       const { now, findings } = done
-      const reached = options.wait === undefined || hasReached(now.phase, options.wait)
+      const reached = options.wait === undefined || hasReached(now, options.wait)
       if (reached || io.stopped()) {
         show(now, findings, options, io)
         return !reached || hasErrors(findings) || hasErrors(now.findings) ? 1 : 0
@@ -77,9 +77,14 @@ function passes(thrown: unknown, waiting: boolean): FederationError {
 
 const at = (phase: RotationPhase): number => ROTATION_PHASES.indexOf(phase)
 
-/** Whoever waits for leave to switch a CA has none where no other root was announced: that is `steady`, too. */
-const hasReached = (phase: RotationPhase, wanted: RotationPhase): boolean =>
-  phase === 'steady' && at(wanted) <= at('switch') ? false : at(phase) >= at(wanted)
+/**
+ * Whoever waits for leave to switch a CA has none where no other root was announced: that is `steady`, too. And whoever
+ * waits for the end waits until no proxy has what was retired.
+ */
+const hasReached = ({ phase, findings }: Rotation, wanted: RotationPhase): boolean =>
+  phase === 'steady' ? at(wanted) > at('switch') && (wanted !== 'steady' || !isStillHeld(findings)) : at(phase) >= at(wanted)
+
+const isStillHeld = (findings: readonly Finding[]): boolean => findings.some(({ code }) => STILL_HELD.has(code))
 
 /** Where the rotation stands, by what can be seen now. */
 async function look(options: RotateOptions, io: Io): Promise<Rotation> {
@@ -266,12 +271,8 @@ function nextStep({ member, phase, leaving, gates, drained }: Rotation): string 
 }
 
 const waitingText = (now: Rotation): string => {
-  const who = [
-    ...new Set(
-      now.gates
-        .filter((gate) => !gate.open && (now.phase === 'introducing') === (gate.needs === 'held'))
-        .flatMap((gate) => gate.waitingFor),
-    ),
-  ]
+  const gates = now.gates.filter((gate) => !gate.open && (now.phase === 'introducing') === (gate.needs === 'held'))
+  const held = now.phase === 'steady' ? now.findings.filter(({ code }) => STILL_HELD.has(code)) : []
+  const who = [...new Set([...gates.flatMap((gate) => gate.waitingFor), ...held.map(({ subject, message }) => `${subject}: ${message}`)])]
   return `${now.member}: ${now.phase}${who.length === 0 ? '' : `; waiting for ${who.join('; ')}`}${now.phase === 'switch' || now.phase === 'steady' ? `; next: ${nextStep(now)}` : ''}`
 }
