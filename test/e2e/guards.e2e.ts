@@ -106,15 +106,15 @@ describe('while trust is opened, changed and severed', () => {
   it('the caller that was not named never got in: refused on the wire, or 403', async () => {
     const { total, byStatus } = await unnamed.stop()
     expect(Object.keys(byStatus).sort()).toEqual(['403', '503'])
-    expect(byStatus[403]).toBeGreaterThan(50)
-    expect(total).toBeGreaterThan(200)
+    expect(byStatus[403]).toBeGreaterThan(10)
+    expect(total).toBeGreaterThan(50)
   })
 
   it('short local requests did not fail, in the scope and out of it', async () => {
     for (const running of [inScope, outOfScope]) {
       const { total, failures } = await running.stop()
       expect(failures).toEqual([])
-      expect(total).toBeGreaterThan(100)
+      expect(total).toBeGreaterThan(20)
     }
   })
 

