@@ -49,10 +49,14 @@ export const filesOf = ({ file, kubeconfig }: FileOptions): Files => ({
   ...(kubeconfig === undefined ? {} : { kubeconfig }),
 })
 
+/** @throws FederationError file-unreadable, federation-invalid */
+export const openFederation = async ({ file, context }: FileOptions): Promise<Federation> =>
+  inContexts(await readFederationFile(file), context ?? [])
+
 /** @throws FederationError file-unreadable, federation-invalid, record-broken */
 export async function openWorkspace(options: FileOptions, io: Io): Promise<Workspace> {
   const files = filesOf(options)
-  const federation = inContexts(await readFederationFile(files.file), options.context ?? [])
+  const federation = await openFederation(options)
   const [approved, record] = await Promise.all([readBundles(files.directory, federation, io.now()), openRecord(files.directory)])
   const entries = await record.entries()
   const wanted = intents(federation, approved, entries, io.now())

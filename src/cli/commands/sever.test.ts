@@ -57,13 +57,14 @@ describe('sever', () => {
     expect(await readFile(w.file, 'utf8')).toContain('reason: INC-7')
   })
 
-  it('in an emergency shuts out although somebody else is writing the record, and says so', async () => {
+  it.each([
+    { what: 'somebody else is writing the record', file: '.audit.jsonl.lock', text: `${process.pid}\n`, code: 'record-busy' },
+    { what: 'the record is broken', file: 'audit.jsonl', text: '{}\n{}\n', code: 'record-broken' },
+  ])('in an emergency shuts out although $what, and says so', async ({ file, text, code }) => {
     await using w = await workspace(inDirectories(), ...bundles)
     await apply({ ...options, file: w.file }, w.io)
-    await writeFile(join(w.directory, '.audit.jsonl.lock'), `${process.pid}\n`)
-    await expect(sever({ ...options, ...pair, emergency: true, file: w.file }, w.io)).rejects.toThrow(
-      expect.objectContaining({ code: 'record-busy' }),
-    )
+    await writeFile(join(w.directory, file), text)
+    await expect(sever({ ...options, ...pair, emergency: true, file: w.file }, w.io)).rejects.toThrow(expect.objectContaining({ code }))
     expect(w.told.join('\n')).toContain('in cluster-b lets nobody of cluster-a.example past')
     const policy = await readFile(
       join(w.directory, 'clusters/cluster-b/10-guard/authorizationpolicy-sample-entente-accept-app-server.yaml'),

@@ -6,14 +6,15 @@ import { addEntry } from '../../apply/journal.ts'
 import { observe } from '../../apply.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
+import { intents } from '../../core/intent.ts'
 import { title } from '../../core/manifest.ts'
-import type { MemberName, Severed, Verdict } from '../../core/model.ts'
+import type { AuditEntry, Federation, MemberName, Severed, Verdict } from '../../core/model.ts'
 import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
 import { connectionsText, type Older, olderConnections } from '../connections.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, planText, verdictText } from '../text.ts'
-import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
+import { actor, type FileOptions, filesOf, meshesOf, openFederation, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree, carryOut, tellOutcome } from './apply.ts'
 import { planNow } from './plan.ts'
 
@@ -32,18 +33,22 @@ export interface SeverOptions extends FileOptions {
 
 export async function run(options: SeverOptions, io: Io): Promise<number> {
   if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
-  const before = await openWorkspace(options, io)
+  // In an emergency, bundles or a record that cannot be read keep nobody in.
+  const federation = options.emergency === true ? await openFederation(options) : (await openWorkspace(options, io)).federation
   const truster = options.truster as MemberName
   const trusted = options.trusted as MemberName
-  const standing = before.federation.severed.find((pair) => pair.truster === truster && pair.trusted === trusted)
+  const standing = federation.severed.find((pair) => pair.truster === truster && pair.trusted === trusted)
   if (standing === undefined) {
-    mustTrust(before, truster, trusted)
+    mustTrust(federation, truster, trusted)
     const asked = { ...options, ...(options.emergency === true ? { yes: true } : {}) }
     await agree(`${truster} stops trusting ${trusted}, now and until somebody takes it out of spec.severed. Go on?`, asked, io)
   }
-  const writing = note(before, standing?.at, { truster, trusted }, options, io)
+  const writing = note(standing?.at, { truster, trusted }, options, io)
   // Whatever keeps the file or the record from being written, those who are out are out first.
-  const [noted, known] = await Promise.allSettled([writing, options.emergency === true ? shutOut(before, truster, trusted, io) : []])
+  const [noted, known] = await Promise.allSettled([
+    writing,
+    options.emergency === true ? shutOut(federation, truster, trusted, options, io) : [],
+  ])
   if (noted.status === 'rejected') throw noted.reason
   if (known.status === 'rejected') throw known.reason
   return close(truster, trusted, options, io, known.value)
@@ -52,12 +57,13 @@ export async function run(options: SeverOptions, io: Io): Promise<number> {
 type Pair = Pick<Severed, 'truster' | 'trusted'>
 
 /** Into the file, so that nothing opens it again, and on the record. @param since when it was severed, where the file has it */
-async function note(before: Workspace, since: Date | undefined, pair: Pair, { file, reason }: SeverOptions, io: Io): Promise<void> {
+async function note(since: Date | undefined, pair: Pair, options: SeverOptions, io: Io): Promise<void> {
+  const { file, reason } = options
   const at = since ?? io.now()
   if (since === undefined) await addSevered(file, { ...pair, at, reason })
+  const record = await openRecord(filesOf(options).directory)
   // Also where the file was edited by hand, or a crash came between the two.
-  if (isRecorded(before, pair, at)) return
-  const record = await openRecord(before.directory)
+  if (isRecorded(await record.entries(), pair, at)) return
   await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason, action: 'sever', ...pair })
   io.tell(`${file} and the record say that ${pair.truster} trusts ${pair.trusted} no longer.`)
 }
@@ -66,11 +72,17 @@ async function note(before: Workspace, since: Date | undefined, pair: Pair, { fi
  * Policies first, by the API server also where Git delivers: what a plan would find out can wait.
  * @returns what was told
  */
-async function shutOut(before: Workspace, truster: MemberName, trusted: MemberName, io: Io): Promise<readonly Finding[]> {
-  const { federation, intents } = before
-  const intent = intents.find(({ member }) => member.name === truster)
+async function shutOut(
+  federation: Federation,
+  truster: MemberName,
+  trusted: MemberName,
+  options: SeverOptions,
+  io: Io,
+): Promise<readonly Finding[]> {
+  // Whose objects they are, and where: no bundle and no approval has a say in that.
+  const intent = intents(federation, new Map(), [], io.now()).intents.find(({ member }) => member.name === truster)
   const domain = federation.members.get(trusted)?.trustDomain
-  const mesh = (await meshesOf(federation, before, io, truster)).get(truster)
+  const mesh = (await meshesOf(federation, filesOf(options), io, truster)).get(truster)
   if (intent === undefined || domain === undefined || mesh === undefined) return []
   const trusts = federation.trusts.filter((trust) => trust.truster === truster && trust.trusted === trusted)
   const { policies, findings } = await denyNow(intent, trusts, domain, mesh)
@@ -79,10 +91,10 @@ async function shutOut(before: Workspace, truster: MemberName, trusted: MemberNa
   return findings
 }
 
-const isRecorded = ({ record }: Workspace, { truster, trusted }: Pair, since: Date): boolean =>
+const isRecorded = (record: readonly AuditEntry[], { truster, trusted }: Pair, since: Date): boolean =>
   record.some((entry) => entry.action === 'sever' && entry.truster === truster && entry.trusted === trusted && entry.at >= since)
 
-function mustTrust({ federation }: Workspace, truster: MemberName, trusted: MemberName): void {
+function mustTrust(federation: Federation, truster: MemberName, trusted: MemberName): void {
   for (const name of [truster, trusted]) {
     if (!federation.members.has(name))
       throw new FederationError('usage', name, 'is no member of this federation', {
@@ -138,7 +150,7 @@ const LETTING_GO_MS = 10_000
 
 /** Looks until live proxies have let go, or for as long as that may take. */
 async function lettingGo(
-  { federation, intents }: Workspace,
+  { federation, intents: wanted }: Workspace,
   truster: MemberName,
   trusted: MemberName,
   meshes: Awaited<ReturnType<typeof meshesOf>>,
@@ -146,8 +158,8 @@ async function lettingGo(
 ) {
   const begun = Date.now()
   for (;;) {
-    const seen = await observe(intents, meshes)
-    const verdicts = verify(federation, intents, seen, io.now()).filter((one) => one.truster === truster && one.trusted === trusted)
+    const seen = await observe(wanted, meshes)
+    const verdicts = verify(federation, wanted, seen, io.now()).filter((one) => one.truster === truster && one.trusted === trusted)
     const over = verdicts.every(({ proxies }) => proxies.lagging.length === 0)
     if (over || io.stopped() || Date.now() - begun > LETTING_GO_MS) return { seen, verdicts }
     await sleep(250)
