@@ -1,6 +1,7 @@
 /** Connections from before a trust ended: at which proxies they may be, and whether they are gone. */
-import { proxiesIn, sidecarsIn } from './acknowledged.ts'
+
 import { error, type Finding, info, warning } from './finding.ts'
+import { proxiesIn, sidecarsIn } from './istio/in-scope.ts'
 import { podOf, proxyOf } from './istio/pods.ts'
 import type { Connections, Evidence, Intent, MemberName, Observation, Seen } from './model.ts'
 

@@ -1,5 +1,5 @@
 /** Which workload of a set takes something new before the others do. */
-import { sidecarsIn } from './acknowledged.ts'
+import { sidecarsIn } from './istio/in-scope.ts'
 import { controllerOf, isLive, proxyOf } from './istio/pods.ts'
 import { at as dig, list, strings } from './manifest.ts'
 import type { Evidence, Manifest, Workloads } from './model.ts'

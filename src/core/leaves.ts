@@ -1,6 +1,7 @@
 /** Under which root workloads' own certificates are: what their pods said when they were asked, or what time tells. */
-import { sidecarsIn } from './acknowledged.ts'
+
 import { error, type Finding, info } from './finding.ts'
+import { sidecarsIn } from './istio/in-scope.ts'
 import { proxyOf } from './istio/pods.ts'
 import { longestLeaf } from './leaf-life.ts'
 import type { Intent, Leaf, Manifest, MemberName, Observation, Seen } from './model.ts'

@@ -1,8 +1,9 @@
 /** Whether proxies that were asked themselves have loaded their files of roots as those are now. */
-import { sidecarsIn } from './acknowledged.ts'
+
 import { filesIn } from './delivery.ts'
 import { type Finding, info, warning } from './finding.ts'
 import { type CaSet, caSetOf } from './istio/certs.ts'
+import { sidecarsIn } from './istio/in-scope.ts'
 import { isLabelled } from './istio/mount.ts'
 import { proxyOf } from './istio/pods.ts'
 import { readState } from './istio/render.ts'

@@ -1,7 +1,8 @@
 /** Whether every proxy has let go of a severed trust. */
-import { proxiesIn } from './acknowledged.ts'
+
 import { filesIn, withFiles } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
+import { proxiesIn } from './istio/in-scope.ts'
 import { getPod, proxyOf } from './istio/pods.ts'
 import type { Federation, Intent, Member, MemberName, Observation, Seen, Verdict } from './model.ts'
 import type { Seens } from './plan.ts'

@@ -2,9 +2,10 @@
  * Proxies and istiods of versions whose listeners nobody recorded: whether a filter fits them is not known before Envoy
  * has it. What a listener looks like is istiod's doing, by its own version and by that of the proxy it is for.
  */
-import { proxiesIn } from './acknowledged.ts'
+
 import { some } from './doctor/check.ts'
 import { type Finding, warning } from './finding.ts'
+import { proxiesIn } from './istio/in-scope.ts'
 import { readInboundFilter, readWorkloads } from './istio/pinned.ts'
 import { proxyOf } from './istio/pods.ts'
 import { RECORDED } from './istio/shapes.table.ts'
