@@ -1,5 +1,4 @@
 /** The extensions that decide what a certificate may do, RFC 5280 §4.2.1. Each throws DerFault where Go's parser refuses. */
-import { isIPv6 } from 'node:net'
 import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, TAG } from './der.ts'
 import { bitsOf, booleanOf, type Fields } from './fields.ts'
 
@@ -75,19 +74,15 @@ export function uriSansOf(fields: Fields): readonly string[] {
 /** Labels that are not empty, of characters that hosts have. */
 export const isDomain = (host: string): boolean => /^[\w-]+(\.[\w-]+)*$/.test(host)
 
-/** RFC 3986 §3.2: who, host, port. */
-const AUTHORITY = /^(?:[\w.~!$&'()*+,;=:-]*@)?(\[[^\]]*\]|[^:]*)(?::\d*)?$/
+/** RFC 3986 §3.2: who, host, port; all of them may be missing. */
+const AUTHORITY = /^(?:[\w.~!$&'()*+,;=:-]*@)?(?:[\w-]+(?:\.[\w-]+)*)?(?::\d*)?$/
 
-/** RFC 5280 §4.2.1.6: absolute, and its host a name or an address. */
+/** RFC 5280 §4.2.1.6: absolute, and its host a name. */
 function checkUri(uri: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   const written = !/[\u0000-\u0020\u007f]/.test(uri) && !/%(?![0-9a-fA-F]{2})/.test(uri)
   const [, rest] = /^[a-zA-Z][a-zA-Z0-9+.-]*:(.*)$/.exec(uri) ?? []
   const authority = rest?.startsWith('//') ? (/^[^/?#]*/.exec(rest.slice(2))?.[0] ?? '') : ''
-  const [, host] = AUTHORITY.exec(authority) ?? []
-  if (!written || rest === undefined || host === undefined || !isHost(host)) throw new DerFault('an alternative name that is not a URI')
+  if (!written || rest === undefined || !AUTHORITY.test(authority)) throw new DerFault('an alternative name that is not a URI')
   return uri
 }
-
-const isHost = (host: string): boolean =>
-  host === '' || isDomain(host) || (host.startsWith('[') && host.endsWith(']') && isIPv6(host.slice(1, -1)) && !host.includes('%'))
