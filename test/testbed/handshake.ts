@@ -5,6 +5,10 @@ import type { Identity } from './pki.ts'
 
 export interface HandshakeOptions {
   readonly port?: number
+  /** Asked for in the handshake; default: none, as towards a sidecar. */
+  readonly sni?: string
+  /** Default: `istio`, as sidecars call each other. */
+  readonly alpn?: string
   /** What an earlier one left: to resume it. */
   readonly session?: Buffer
   readonly timeoutMs?: number
@@ -22,11 +26,11 @@ export interface Handshake {
 
 /** A mutual-TLS handshake with the proxy at an address, whoever it is, and one request. */
 export function handshake(address: string, { certificate, key }: Identity, options: HandshakeOptions = {}): Promise<Handshake> {
-  const { port = 8080, session, timeoutMs = 5_000 } = options
+  const { port = 8080, sni, alpn = 'istio', session, timeoutMs = 5_000 } = options
   return new Promise((resolve) => {
     let ticket: Buffer | undefined
-    const how = { host: address, port, cert: certificate, key, rejectUnauthorized: false, ALPNProtocols: ['istio'] }
-    const socket = connect({ ...how, ...(session && { session }) })
+    const how = { host: address, port, cert: certificate, key, rejectUnauthorized: false, ALPNProtocols: [alpn] }
+    const socket = connect({ ...how, ...(sni !== undefined && { servername: sni }), ...(session && { session }) })
     const end = (accepted: boolean, answer = ''): void => {
       const resumed = socket.isSessionReused()
       const status = /^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]
@@ -37,7 +41,7 @@ export function handshake(address: string, { certificate, key }: Identity, optio
     socket.on('session', (given: Buffer) => {
       ticket = given
     })
-    socket.on('secureConnect', () => socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'))
+    socket.on('secureConnect', () => socket.write(`GET / HTTP/1.1\r\nhost: ${sni ?? 'x'}\r\n\r\n`))
     socket.on('data', (chunk: Buffer) => end(true, chunk.toString('latin1'))) // the proxy's answer comes after its tickets
     socket.on('error', () => end(false))
     socket.on('close', () => end(false))
@@ -48,15 +52,19 @@ export function handshake(address: string, { certificate, key }: Identity, optio
 export class Attempts {
   tried = 0
   accepted = 0
+  /** How many got which; 0: no answer. */
+  readonly byStatus: Record<string, number> = {}
   readonly #target: () => string
   readonly #leaf: () => Promise<Identity>
+  readonly #options: HandshakeOptions
   #ended = false
   #running: Promise<void>
 
   /** @param target the address to try next. @param leaf a new one for each try: its CA may change meanwhile */
-  constructor(target: () => string, leaf: () => Promise<Identity>, everyMs = 100) {
+  constructor(target: () => string, leaf: () => Promise<Identity>, everyMs = 100, options: HandshakeOptions = {}) {
     this.#target = target
     this.#leaf = leaf
+    this.#options = options
     this.#running = this.#run(everyMs)
   }
 
@@ -68,7 +76,9 @@ export class Attempts {
   async #run(everyMs: number): Promise<void> {
     while (!this.#ended) {
       this.tried += 1
-      if ((await handshake(this.#target(), await this.#leaf())).accepted) this.accepted += 1
+      const { accepted, status = 0 } = await handshake(this.#target(), await this.#leaf(), this.#options)
+      if (accepted) this.accepted += 1
+      this.byStatus[status] = (this.byStatus[status] ?? 0) + 1
       await sleep(everyMs)
     }
   }
