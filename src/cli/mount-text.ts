@@ -86,6 +86,7 @@ ${indent(annotations, 2)}
 ## An injection template instead of the two annotations
 
 In the values of istiod's chart; pods then carry the label and \`inject.istio.io/templates: sidecar,entente\`.
+This form was never run: Entente's test bed has no injector. Try it on one pod first; \`entente mount\` tells whether that has the mount.
 
 \`\`\`yaml
 sidecarInjectorWebhook:
