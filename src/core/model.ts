@@ -225,7 +225,7 @@ export interface Evidence {
   readonly pod: string
   /** Of Istio, as the proxy says it; absent where it does not. */
   readonly version?: string
-  /** An istiod is connected to it and could tell what it holds. */
+  /** An istiod is connected to it and could tell what it holds, or was not asked that (`Interest`): then there is no `config`. */
   readonly heard: boolean
   /** It acknowledged the last listeners and clusters sent to it. */
   readonly acknowledged: boolean
