@@ -1,4 +1,6 @@
 /** Distribution `mesh` on real istiods that hand out more roots than their own. */
+import { X509Certificate } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SHARED_MESH_CONFIG } from '../../src/core/istio/mesh-wide.ts'
 import { Bed } from '../testbed/bed.ts'
@@ -10,7 +12,7 @@ import { Stream } from '../testbed/stream.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call, raw } from '../testbed/traffic.ts'
 import { Restarts } from './remote.ts'
-import { BOTH, CALLER, codes, expectCode, ours, Shop } from './shop.ts'
+import { BOTH, CALLER, codes, expectCode, ours, Shop, written } from './shop.ts'
 
 let bed: Bed
 let pods: Walkthrough
@@ -120,6 +122,43 @@ describe('a second wall', () => {
 })
 
 describe('what istiod must not see', () => {
+  const GARBAGE = '<html>502 Bad Gateway</html>'
+  const BUNDLE = 'bundles/cluster-a.example.json'
+  const state = async () => ({ record: shop.read('audit.jsonl'), bundle: shop.read(BUNDLE), objects: await written(bed) })
+
+  it('stays in the file where it was put: nothing is written on account of a bundle that is garbage', async () => {
+    const before = await state()
+    try {
+      writeFileSync(shop.file(BUNDLE), GARBAGE)
+      const plan = await shop.plan()
+      expect(plan.code).toBe(1)
+      expect(codes(plan.findings)).toContain('bundle-malformed')
+      expectCode(await shop.apply(), 1)
+      expect(await written(bed)).toEqual(before.objects)
+    } finally {
+      writeFileSync(shop.file(BUNDLE), before.bundle)
+    }
+    expect(await shop.plan()).toMatchObject({ code: 0, steps: [] })
+    await becomes(200)
+  })
+
+  it.each([
+    { what: 'garbage', offer: async () => GARBAGE, code: 'bundle-malformed' },
+    {
+      what: 'a leaf',
+      offer: async () => new X509Certificate((await bed.a.mint(pods.client.spiffeId)).certificate).toString(),
+      code: 'not-ca',
+    },
+  ])('is never approved: $what', async ({ offer, code }) => {
+    const before = await state()
+    const pem = await offer()
+    writeFileSync(shop.file('offer.pem'), pem)
+    const print = pem === GARBAGE ? [] : ['--fingerprint', `sha256:${digest(pem)}`]
+    const { stderr } = expectCode(await shop.run('approve', 'cluster-a', '--bundle', 'offer.pem', '--yes', ...print), 1)
+    expect(stderr).toContain(code)
+    expect(await state()).toEqual(before)
+  })
+
   it('is put right when somebody edits it by hand', async () => {
     const [map] = (await ours(bed.b)).filter((object) => object.metadata.name === SHARED_MESH_CONFIG)
     await bed.b.kube.patch(
@@ -177,6 +216,8 @@ describe('a trust of the whole mesh that is severed', () => {
     stream.close()
   })
 })
+
+const digest = (pem: string): string => new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()
 
 /** @returns those of many handshakes that got an answer */
 async function tries(leaf: Identity): Promise<readonly Handshake[]> {
