@@ -46,8 +46,10 @@ describe('a mesh that revokes certificates', () => {
     // Envoy looks for the CRL of every CA on the way.
     await bed.b.istiod.useCa(ca, [], (await createCrl(ca.intermediate, [revoked])) + (await createCrl(ca.root)))
     await bed.b.istiod.restart()
+    // Before the pod: a volume that may be missing is mounted without it, and nobody looks again.
+    await bed.b.kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'sample' } })
     await until('the CRL in the namespace', async () => {
-      const map = await bed.b.kube.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace: 'istio-system', name: 'istio-ca-crl' })
+      const map = await bed.b.kube.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace: 'sample', name: 'istio-ca-crl' })
       return JSON.stringify(map?.data ?? {}).includes('X509 CRL')
     })
     server = await bed.b.pod({ namespace: 'sample', name: 'server', annotations: volume })

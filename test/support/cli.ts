@@ -71,6 +71,10 @@ export class Running {
     })
   }
 
+  get over(): boolean {
+    return this.#over
+  }
+
   /** Waits until it says this on stderr. @throws Error when it ends without */
   async says(words: string | RegExp): Promise<void> {
     while (!this.stderr.match(words)) {

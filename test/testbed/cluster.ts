@@ -147,7 +147,7 @@ export class Cluster {
     }
     const wanted = (ca.root.certificate + others.join('')).trim()
     await until(`cluster ${this.name} to publish its roots`, async () => (await this.publishedRoot()).trim() === wanted)
-    await Promise.all(this.pods.map((pod) => pod.syncRoot()))
+    await Promise.all(this.pods.map((pod) => pod.syncRoot(wanted)))
   }
 
   /** The roots in `istio-ca-root-cert`, PEM. */
@@ -166,9 +166,30 @@ export class Cluster {
       { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name }, roleRef, subjects },
     )
     const token = await this.kube.token(ISTIO_NAMESPACE, name, 'https://kubernetes.default.svc')
+    await until(
+      `the API server to know what ${name} may do`,
+      async () => rules.length === 0 || (await this.#may(name, rules.at(-1) as Rule)),
+    )
     const file = runFile(`${this.name}-${name}.kubeconfig`)
     writeFileSync(file, kubeconfig({ [this.name]: { ...this.api.access, token } }), { mode: 0o600 })
     return file
+  }
+
+  /** The authorizer reads what was written with some delay. */
+  async #may(account: string, { apiGroups, resources, verbs, resourceNames }: Rule): Promise<boolean> {
+    const [resource, subresource] = (resources[0] ?? '').split('/')
+    const resourceAttributes = {
+      group: apiGroups[0],
+      resource,
+      subresource,
+      verb: verbs[0],
+      name: resourceNames?.[0],
+      namespace: ISTIO_NAMESPACE,
+    }
+    const spec = { user: `system:serviceaccount:${ISTIO_NAMESPACE}:${account}`, resourceAttributes }
+    const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec }
+    const told = await this.kube.request('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', review)
+    return (told as { status?: { allowed?: boolean } }).status?.allowed === true
   }
 
   /** For what a person would type. @returns standard output */

@@ -123,7 +123,12 @@ export class Pod {
   async knows(host: string, port = 80): Promise<void> {
     const [name = '', namespace = this.namespace] = host.split('.')
     const endpoint = `outbound|${port}||${name}.${namespace}.svc.cluster.local::10.`
-    await until(`${this.netns} to know ${host}`, async () => (await this.admin('/clusters')).includes(endpoint))
+    await until(`${this.netns} to know ${host}`, async () => {
+      if (!(await this.admin('/clusters')).includes(endpoint)) return false
+      if (port !== 80) return true
+      // Routes come last.
+      return (await this.admin('/config_dump?resource=dynamic_route_configs')).includes(`"${name}.${namespace}.svc.cluster.local`)
+    })
   }
 
   /** What the proxy logged so far: its access log, and warnings. */
@@ -159,8 +164,8 @@ export class Pod {
   }
 
   /** Brings the mounted root up to date with `istio-ca-root-cert`, as a kubelet does within a minute or two. */
-  async syncRoot(): Promise<void> {
-    await this.#proxy?.syncRoot()
+  async syncRoot(wanted: string): Promise<void> {
+    await this.#proxy?.syncRoot(wanted)
   }
 
   async #createNetwork(): Promise<void> {

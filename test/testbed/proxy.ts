@@ -81,13 +81,17 @@ export class PodProxy {
     rmSync(this.#directory, { recursive: true, force: true })
   }
 
-  /** Brings the mounted root up to date with `istio-ca-root-cert`; nothing to do for a pod that was stopped. */
-  async syncRoot(): Promise<void> {
+  /**
+   * Brings the mounted root up to date with `istio-ca-root-cert`; nothing to do for a pod that was stopped.
+   * @param wanted waits until istiod has come to its namespace with this
+   */
+  async syncRoot(wanted?: string): Promise<void> {
     if (!existsSync(this.#directory)) return
     const { namespace, home } = this.#pod
     const root = await until(`istio-ca-root-cert in ${namespace}`, async () => {
       const map = await home.kube.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace, name: 'istio-ca-root-cert' })
-      return (map?.data as Record<string, string> | undefined)?.['root-cert.pem']
+      const published = (map?.data as Record<string, string> | undefined)?.['root-cert.pem']
+      return wanted === undefined || published?.trim() === wanted ? published : undefined
     })
     this.#write('var/run/secrets/istio/root-cert.pem', root)
   }
