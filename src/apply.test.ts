@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { acceptedInbound } from '../test/support/accepts.ts'
 import {
@@ -383,6 +384,31 @@ describe('the record and its witnesses', () => {
     }
     await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(expect.objectContaining({ code: 'record-busy' }))
     expect(meshB.writes).toEqual([])
+  })
+
+  it('two checkouts at once, each quicker at another home: one of them goes on', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const later = (mesh: MemoryMesh): MemoryMesh =>
+      Object.create(mesh, { moveWitness: { value: async (was: Digest, is: Digest) => (await sleep(20), mesh.moveWitness(was, is)) } })
+    const worlds = [memoryWorld([meshA, later(meshB)]), memoryWorld([later(meshA), meshB])]
+    const agreed = await planFor(intentsOf(), memoryWorld([meshA, meshB]))
+    const ran = await Promise.allSettled(worlds.map((world) => apply(intentsOf(), agreed, consentTo(agreed), world)))
+    expect(ran.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  })
+
+  it('an apply that begins while the record is read is another one at work, and no fork', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const agreed = await planFor(intentsOf(), world)
+    const theirs = seal(undefined, { actor: ALICE, at: NOW, reason: 'x', action: 'sever', truster: a, trusted: b })
+    const entries = world.record.entries
+    world.record.entries = async () => {
+      const before = await entries()
+      if (before.length === 0) await world.record.append(theirs)
+      meshB.head = theirs.hash
+      return before
+    }
+    await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(expect.objectContaining({ code: 'record-busy' }))
   })
 
   it('a head that is not in the file stops everything', async () => {

@@ -24,10 +24,11 @@ export class Journal {
     this.begin = begin
   }
 
-  /** @throws FederationError record-forked, record-busy: then nothing was written to any home */
+  /** @throws FederationError record-forked, record-busy: then no object was written to any home */
   static async open(due: readonly Step[], consent: Consent, world: World): Promise<Journal> {
-    const record = await world.record.entries()
+    // In this order: who begins in between is in the record before any home has heard of it.
     const { witnesses, absent } = await askAll(due, world)
+    const record = await world.record.entries()
     for (const { mesh, head } of witnesses) checkWitness(record, head, mesh.member)
     const steps = due.filter((step) => !absent.has(step.member))
     const drafts: AuditDraft[] = closedGates(steps).map((gate) => ({
@@ -49,8 +50,11 @@ export class Journal {
       await world.record.append(head)
     }
     const begin = head as AuditEntry
-    const moved = await Promise.all(witnesses.map((witness) => move(witness, begin.hash, absent)))
-    return new Journal(consent, world, moved.flat(), absent, begin)
+    // One after the other, everybody in the same order: of two at once, the first at the first home goes on.
+    const moved: Mesh[] = []
+    for (const witness of witnesses.toSorted((one, other) => (one.mesh.member < other.mesh.member ? -1 : 1)))
+      moved.push(...(await move(witness, begin.hash, absent)))
+    return new Journal(consent, world, moved, absent, begin)
   }
 
   /** Whether nobody began an apply or a sever since: what we were told to do may be wrong by now, and is theirs to do. */
