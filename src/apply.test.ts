@@ -389,7 +389,7 @@ describe('the record and its witnesses', () => {
   it('two checkouts at once, each quicker at another home: one of them goes on', async () => {
     const [meshA, meshB] = twoMeshes()
     const later = (mesh: MemoryMesh): MemoryMesh =>
-      Object.create(mesh, { moveWitness: { value: async (was: Digest, is: Digest) => (await sleep(20), mesh.moveWitness(was, is)) } })
+      Object.create(mesh, { moveWitness: { value: (was: Digest, is: Digest) => sleep(20).then(() => mesh.moveWitness(was, is)) } })
     const worlds = [memoryWorld([meshA, later(meshB)]), memoryWorld([later(meshA), meshB])]
     const agreed = await planFor(intentsOf(), memoryWorld([meshA, meshB]))
     const ran = await Promise.allSettled(worlds.map((world) => apply(intentsOf(), agreed, consentTo(agreed), world)))

@@ -34,24 +34,16 @@ export function severedVerdict(
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === pair.trusted)
   const objects = observation.objects.ok ? observation.objects.value : []
   const scopes = lapsed.flatMap((trust) => [...trust.accept, ...trust.reach.map(({ from }) => ({ at: from }))])
-  const meant = new Set(scopes.flatMap((scope) => proxiesIn(objects, scope)).map(proxyOf))
+  const wide = lapsed.some((trust) => trust.wide !== undefined)
+  const everywhere = wide ? observation.proxies.value.filter(({ config }) => config?.inbound.some(({ tls }) => tls === 'mutual')) : []
+  const meant = new Set([...scopes.flatMap((scope) => proxiesIn(objects, scope)).map(proxyOf), ...everywhere.map(({ proxy }) => proxy)])
   const files = filesIn(objects)
   const heard = new Map(
     observation.proxies.value.flatMap((e) =>
       e.config === undefined ? [] : [[e.proxy, { ...e, config: withFiles(e.config, e.namespace, files) }]],
     ),
   )
-  const holding = [...heard.values()]
-    .filter(
-      (e) =>
-        e.config !== undefined &&
-        holds(
-          e.config,
-          domain,
-          lapsed.some((trust) => trust.wide !== undefined),
-        ),
-    )
-    .map((e) => e.proxy)
+  const holding = [...heard.values()].filter((e) => e.config !== undefined && holds(e.config, domain, wide)).map((e) => e.proxy)
   const unheard = [...meant].filter((proxy) => !heard.has(proxy))
   // istiod says what it sent; a proxy that did not take it goes on with what it had.
   const behind = [...meant].flatMap((proxy) => heard.get(proxy) ?? []).filter((e) => !e.acknowledged && !holding.includes(e.proxy))

@@ -110,8 +110,10 @@ describe('a port with a mode of its own', () => {
     await shop.proven()
     expect(await status()).toBe(200)
     expect((await inPlaintext(9000)).error).toContain('HTTP/0.9')
-    const refused = await raw(pods.neighbour, pods.server.address, 9000, await bed.a.mint(pods.client.spiffeId))
-    expect(refused.accepted).toBe(false)
+    const leaf = await bed.a.mint(pods.client.spiffeId)
+    const answer = () => raw(pods.neighbour, pods.server.address, 9000, leaf)
+    await until('no TLS to be spoken there', async () => (await answer()).peer === undefined)
+    expect((await answer()).accepted).toBe(false)
   })
 
   it('is refused where the file does not name it', async () => {

@@ -181,7 +181,7 @@ describe('our own CA', () => {
 
     shop.write(BOTH)
     expectCode(await shop.run('approve', 'cluster-b', '--yes', '--reason', 'the old CA is gone'), 0)
-    await shop.apply()
+    await until('apply to end', async () => (await shop.apply()).code === 0, 120_000)
     await pods.server.stop()
     const server = await bed.b.pod({ namespace: 'sample', name: 'server' })
     await bed.service('sample', 'server', [server])

@@ -102,7 +102,8 @@ describe('a rotation of a root that a whole mesh trusts', () => {
       return raw(pods.neighbour, pods.client.address, 8080, { ...leaf, certificate: leaf.certificate + intermediate.certificate })
     }
     expect(await shown(next)).toMatchObject({ accepted: true })
-    expect(await shown(old)).toMatchObject({ accepted: false })
+    // Under `mesh` roots come by the agents, which istiod does not tell of.
+    await until('the old root to be refused', async () => !(await shown(old)).accepted)
   })
 
   it('cost nobody a request', async () => {

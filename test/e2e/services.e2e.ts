@@ -122,10 +122,11 @@ describe('servedBy', () => {
     const behind = async (pod: Pod): Promise<void> => {
       await bed.service('sample', 'server', [pod])
       await until(`the gateway to pass to ${pod.name}`, async () => {
-        const known = await pods.gateway.admin('/clusters')
-        return (
-          known.includes(`${pod.address}:9000`) &&
-          ![impostor, pods.server].some((one) => one !== pod && known.includes(`${one.address}:9000`))
+        const known = [await pods.gateway.admin('/clusters'), await pods.neighbour.admin('/clusters')]
+        return known.every(
+          (one) =>
+            one.includes(`${pod.address}:9000`) &&
+            ![impostor, pods.server].some((other) => other !== pod && one.includes(`${other.address}:9000`)),
         )
       })
     }

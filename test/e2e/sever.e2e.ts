@@ -48,7 +48,7 @@ describe('an apply that is interrupted', () => {
     expect(await status()).toBe(503)
 
     expectCode(await shop.apply(), 0)
-    expect(await status()).toBe(200)
+    await becomes(200)
     await shop.proven()
     expect((await shop.plan()).steps).toEqual([])
     expectCode(await shop.run('audit', 'verify'), 0)
@@ -77,7 +77,7 @@ describe('two applies at once', () => {
     const winners = both.filter((ran) => ran.code === 0)
     expect(winners, both.map((ran) => ran.stderr).join('\n---\n')).toHaveLength(1)
     expect(both.find((ran) => ran.code !== 0)?.stderr).toMatch(/error (record-busy|record-forked)/)
-    expect(await status()).toBe(200)
+    await becomes(200)
 
     const [winner, loser] = both[0]?.code === 0 ? [shop, other] : [other, shop]
     expectCode(await winner.run('audit', 'verify'), 0)
@@ -208,6 +208,7 @@ describe('an emergency', () => {
     // As Git would have it by then, and whoever applies it.
     shop.writeText(shop.read('federation.yaml').replace(/ *directory: b\n/, ''))
     expectCode(await shop.apply(), 0)
+    await until('b to be severed', async () => (await shop.verdict('b')).state === 'severed')
     expect(await shop.verdict('b')).toMatchObject({ state: 'severed', findings: [] })
     expect(await kinds()).not.toContain('EnvoyFilter')
     expectCode(await shop.run('audit', 'verify'), 0)

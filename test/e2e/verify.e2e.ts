@@ -269,8 +269,8 @@ const CAUSES: readonly Cause[] = [
   {
     what: 'a root has expired',
     seed: async () => {
-      // One minute of it is over when it is made (pki.ts).
-      const { certificate } = await createRoot('CN=Root CA c', 66 / 86_400)
+      // One minute of it is over when it is made (pki.ts), and it is approved before it ends.
+      const { certificate } = await createRoot('CN=Root CA c', 80 / 86_400)
       const trust = { ...bAccepts({ selector: { app: 'later' }, callers: ['cluster-c.example/ns/x/sa/x'] }), trusted: 'cluster-c' }
       shop.write([...BOTH, trust], [...MEMBERS, { name: 'cluster-c', trustDomain: 'cluster-c.example' }])
       writeFileSync(shop.file('c.pem'), certificate)
