@@ -8,10 +8,16 @@ type Run = (code: Promise<number>) => Promise<void>
 
 const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
 
+const TIME = '(?:[01]\\d|2[0-3]):[0-5]\\d'
+const RFC_3339 = new RegExp(`^(\\d{4}-\\d\\d-\\d\\d)T${TIME}:[0-5]\\d(?:\\.\\d+)?(?:Z|[+-]${TIME})$`, 'i')
+
+/** Date takes much else for a time, and the 31st of February for a day in March. */
 function instant(value: string): Date {
-  const date = new Date(value)
-  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('want a time as RFC 3339: 2027-01-31T00:00:00Z')
-  return date
+  const [, day = ''] = RFC_3339.exec(value) ?? []
+  const midnight = new Date(`${day}T00:00:00Z`)
+  if (Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(day))
+    throw new InvalidArgumentError('want a time as RFC 3339: 2027-01-31T00:00:00Z')
+  return new Date(value.toUpperCase())
 }
 
 function milliseconds(value: string): number {

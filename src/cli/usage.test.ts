@@ -33,6 +33,30 @@ describe('a command line that cannot be', () => {
   ])('%j', async (words, said) => {
     expect(await say(...words)).toBe(said)
   })
+
+  it.each([
+    '12',
+    '2027',
+    '2027-01-31',
+    '2027-01-31T00:00:00',
+    '2027-01-31 00:00:00Z',
+    '2027-02-31T00:00:00Z',
+    '2027-02-29T00:00:00+01:00',
+    '2027-01-31T24:00:00Z',
+    '2027-01-31T00:00:00+24:00',
+    'Sun, 31 Jan 2027 00:00:00 GMT',
+  ])('--at %s', async (time) => {
+    for (const words of [
+      ['bundle', 'inspect', 'x'],
+      ['bundle', 'convert', 'x', '--to', 'pem'],
+      ['chain', 'verify', '--trusted', 'x', '--chain', 'x'],
+    ])
+      expect(await say(...words, '--at', time)).toContain(`argument '${time}' is invalid. want a time as RFC 3339: 2027-01-31T00:00:00Z`)
+  })
+
+  it.each(['2028-02-29T23:59:59Z', '2027-01-31t00:00:00.5z', '2027-01-31T00:00:00-08:00'])('is none for its --at %s', async (time) => {
+    expect(await say('bundle', 'inspect', '/nowhere', '--at', time)).not.toContain('usage')
+  })
 })
 
 describe('help', () => {
