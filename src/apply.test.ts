@@ -22,6 +22,7 @@ import { ok, peerAuthentication, pod, service } from '../test/support/observatio
 import { apply, type Consent, observe, type World } from './apply.ts'
 import { FederationError } from './core/errors.ts'
 import { error } from './core/finding.ts'
+import { closedAt, history } from './core/history.ts'
 import type { Digest, Evidence, Intent, MemberName, Plan } from './core/model.ts'
 import { plan } from './core/plan.ts'
 import { parseRecord, printEntry, seal, unfinished } from './core/record.ts'
@@ -327,12 +328,12 @@ describe('proxies that do not follow', () => {
 
 describe('a crash', () => {
   const scenarios = [
-    { name: 'an opening', setup: async (_: World) => {}, target: () => intentsOf(), writes: 4 },
-    { name: 'a severing', setup: async (world: World) => void (await run(intentsOf(), world)), target: severed, writes: 5 },
+    { name: 'an opening', setup: async (_: World) => {}, target: () => intentsOf(), writes: 4, ends: false },
+    { name: 'a severing', setup: async (world: World) => void (await run(intentsOf(), world)), target: severed, writes: 5, ends: true },
   ]
   it.each(scenarios.flatMap((s) => Array.from({ length: s.writes }, (_, i) => ({ ...s, after: i }))))(
     'after write $after of $name: run again, it converges, and the record holds',
-    async ({ setup, target, after }) => {
+    async ({ setup, target, after, ends }) => {
       const [meshA, meshB] = twoMeshes()
       const world = memoryWorld([meshA, meshB])
       await setup(world)
@@ -349,8 +350,27 @@ describe('a crash', () => {
       expect((await planFor(target(), world)).steps).toEqual([])
       expect(recordHolds(world).at(-1)?.action).toBe('end')
       expect(meshB.head).toBe(world.record.lines.at(-1)?.hash)
+      // As exact as if nobody had killed it: each step once, in whichever apply it was carried out.
+      const spans = history(recordHolds(world), ROOT_A.fingerprint).filter(({ what }) => what === 'trusted')
+      expect(spans.map(({ where, until, unfinished }) => [where, until !== undefined, unfinished])).toEqual([[b, ends, undefined]])
+      expect(closedAt(recordHolds(world), b, A) !== undefined).toBe(ends)
     },
   )
+
+  it('leaves on the record that all may have been done, where somebody else wrote to an object meanwhile', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshB.beforeWrite = (step) => {
+      if (step.phase === 'open') throw new Error('killed')
+    }
+    await expect(run(intentsOf(), world)).rejects.toThrow('killed')
+    meshB.beforeWrite = () => {}
+    meshB.objects = meshB.objects.map((o) => (o.kind === 'AuthorizationPolicy' ? { ...o, spec: {} } : o))
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    expect(world.record.lines.map(({ action }) => action)).toEqual(['begin', 'begin', 'end'])
+    const trusted = history(recordHolds(world), ROOT_A.fingerprint)
+    expect(trusted).toMatchObject([{ what: 'trusted', where: b, unfinished: true }])
+  })
 
   it('after the policies were written: the filter still waits until proxies hold them', async () => {
     const [meshA, meshB] = twoMeshes()

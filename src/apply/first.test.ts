@@ -187,6 +187,16 @@ describe('a canary that an apply left when it was killed', () => {
     expect(filters(meshB)).toEqual([])
   })
 
+  it('is no step that was done, where another workload refuses what follows, and all is put back', async () => {
+    const { meshA, meshB, record } = await killed(AFTER_CANARY)
+    meshB.refuses = (proxy, config) => (proxy !== 'other.sample' && config.inbound.some((one) => one.pins) ? 'no' : undefined)
+    const { done, findings } = await run(intentsOf(), memoryWorld([meshA, meshB], record))
+    expect(codes(findings)).toContain('filter-rejected')
+    expect(filters(meshB)).toEqual([])
+    const filtersDone = done.filter(({ member, before, after }) => member === b && (after ?? before)?.kind === 'EnvoyFilter')
+    expect(filtersDone.map(({ reason }) => reason)).toEqual(['remove: what one workload had first, of an apply that did not end'])
+  })
+
   it('grants what its plan says it takes away, once nobody wants it any more', async () => {
     const { meshA, meshB, record } = await killed(AFTER_CANARY)
     const world = memoryWorld([meshA, meshB], record)

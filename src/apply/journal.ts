@@ -2,9 +2,9 @@
 import { digestOf } from '../core/digest.ts'
 import { FederationError } from '../core/errors.ts'
 import { type Finding, fromError } from '../core/finding.ts'
-import { title } from '../core/manifest.ts'
-import type { AuditDraft, AuditEntry, Digest, Gate, Manifest, MemberName, Mesh, Step } from '../core/model.ts'
-import { checkWitness, seal } from '../core/record.ts'
+import { type Begin, begun, killed } from '../core/killed.ts'
+import type { AuditDraft, AuditEntry, Digest, Gate, MemberName, Mesh, Step } from '../core/model.ts'
+import { checkWitness, seal, unfinished } from '../core/record.ts'
 import type { Consent, Outcome, RecordStore, World } from './world.ts'
 
 /** `begin` is on the record, and its hash with every mesh, before the first write; `end` after the last. */
@@ -24,24 +24,25 @@ export class Journal {
     this.begin = begin
   }
 
-  /** @throws FederationError record-forked, record-busy: then no object was written to any home */
-  static async open(due: readonly Step[], consent: Consent, world: World): Promise<Journal> {
+  /**
+   * @param left an apply that was killed, and what it had done: that is on the record before ours begins
+   * @throws FederationError record-forked, record-busy: then no object was written to any home
+   */
+  static async open(due: readonly Step[], consent: Consent, world: World, left?: Left): Promise<Journal> {
     // In this order: who begins in between is in the record before any home has heard of it.
     const { witnesses, absent } = await askAll(due, world)
     const record = await world.record.entries()
     for (const { mesh, head } of witnesses) checkWitness(record, head, mesh.member)
     const steps = due.filter((step) => !absent.has(step.member))
-    const drafts: AuditDraft[] = closedGates(steps).map((gate) => ({
-      ...said(consent, world),
-      action: 'override',
-      gate,
-      reason: consent.overrideGate ?? '',
-    }))
+    const unended = left !== undefined && unfinished(record)?.hash === left.begin.hash
+    const drafts: AuditDraft[] = unended ? [endOf(left, said(consent, world))] : []
+    for (const gate of closedGates(steps))
+      drafts.push({ ...said(consent, world), action: 'override', gate, reason: consent.overrideGate ?? '' })
     drafts.push({
       ...said(consent, world),
       action: 'begin',
       plan: planDigest(steps),
-      steps: steps.map(({ id, member, changes, before, after }) => ({ id, member, object: title((after ?? before) as Manifest), changes })),
+      steps: steps.map(begun),
       ...(consent.evidence === undefined || consent.evidence.length === 0 ? {} : { evidence: consent.evidence }),
     })
     let head = record.at(-1)
@@ -75,6 +76,21 @@ export class Journal {
     await Promise.allSettled(this.homes.map((mesh) => mesh.moveWitness(this.begin.hash, end.hash)))
   }
 }
+
+/** An apply that was killed. */
+export interface Left {
+  readonly begin: Begin
+  readonly done: readonly Digest[]
+}
+
+/** The end that it did not come to write. */
+export const endOf = ({ begin, done }: Left, said: Pick<AuditDraft, 'actor' | 'at' | 'reason'>): AuditDraft => ({
+  ...said,
+  action: 'end',
+  begin: begin.hash,
+  done,
+  stopped: killed(begin),
+})
 
 const TRIES = 20
 

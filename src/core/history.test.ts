@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { A, ALICE, digest, fakeRoot, member, sealAll } from '../../test/support/federations.ts'
+import { warning } from './finding.ts'
 import { closedAt, entriesAbout, history } from './history.ts'
 import type { AuditDraft, AuditEntry, Change } from './model.ts'
 
@@ -23,15 +24,19 @@ const change = (effect: Change['effect'], what: string = root): Change => ({ eff
 const begin =
   (...steps: readonly { of: typeof a; object: string; changes: readonly Change[] }[]) =>
   () => ({ action: 'begin', plan: digest(steps), steps: steps.map(({ of, ...step }) => ({ id: digest([of, step]), member: of, ...step })) })
-/** @param count how many of the steps were carried out; all of them when absent */
+/** @param count how many of the steps were carried out until something stopped it; all of them when absent */
 const end = (count?: number) => (entry: AuditEntry | undefined) => ({
   action: 'end',
   begin: entry?.hash,
   done: (entry?.action === 'begin' ? entry.steps : []).slice(0, count).map((step) => step.id),
+  ...(count === undefined ? {} : { stopped: warning('interrupted', 'cluster-b', 'stopped', '') }),
 })
+/** As the next apply once ended one that was killed, whatever had been done. */
+const untold = (entry: AuditEntry | undefined) => ({ action: 'end', begin: entry?.hash, done: [] })
 const told = (record: readonly AuditEntry[]) =>
   history(record, root).map(
-    ({ what, where, from, until, unfinished }) => `${what} ${where} ${from.reason}${unfinished ? '?' : ''} ${until?.reason ?? 'still'}`,
+    ({ what, where, from, until, unfinished }) =>
+      `${what} ${where} at ${from.at.getUTCHours()}${unfinished ? '?' : ''} ${until === undefined ? 'still' : `at ${until.at.getUTCHours()}`}`,
   )
 
 const give = { of: b, object: 'filter', changes: [change('widens')] }
@@ -66,23 +71,33 @@ describe('the history of a root', () => {
     {
       what: 'a mesh that got it, and let it go',
       record: recordOf(begin(give), end(), begin(take), end()),
-      history: ['trusted cluster-b at 1 at 3'],
+      history: ['trusted cluster-b at 0 at 3'],
     },
     {
       what: 'a mesh that holds it in one object still',
       record: recordOf(begin(give, giveMore), end(), begin(take), end()),
-      history: ['trusted cluster-b at 1 still'],
+      history: ['trusted cluster-b at 0 still'],
     },
     { what: 'a step that was not carried out', record: recordOf(begin(give, giveMore), end(0)), history: [] },
     {
       what: 'two meshes',
       record: recordOf(begin(give), end(), begin({ ...give, of: a }), end()),
-      history: ['trusted cluster-b at 1 still', 'trusted cluster-a at 3 still'],
+      history: ['trusted cluster-b at 0 still', 'trusted cluster-a at 2 still'],
     },
     {
       what: 'an apply that was interrupted, and gone on with',
       record: recordOf(begin(give, giveMore), begin(give), end(), begin(take, { ...take, object: 'second' }), end()),
       history: ['trusted cluster-b at 0? at 4'],
+    },
+    {
+      what: 'an apply that was killed, of which nobody looked what it had done',
+      record: recordOf(begin(give), untold, begin(take), end()),
+      history: ['trusted cluster-b at 0? at 3'],
+    },
+    {
+      what: 'an apply that was taken for killed, and knew better',
+      record: recordOf(begin(give, giveMore), end(0), end(1)),
+      history: ['trusted cluster-b at 0 still'],
     },
     { what: 'another root', record: recordOf(approve(other), begin({ ...give, changes: [change('widens', other)] }), end()), history: [] },
   ])('tells $what', ({ record, history }) => {

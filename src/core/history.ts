@@ -1,4 +1,5 @@
 /** Who trusted a root, from when to when, on whose word: read off the record alone. */
+import type { Begin } from './killed.ts'
 import type { Actor, AuditEntry, Digest, MemberName } from './model.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import type { Fingerprint } from './x509/anchor.ts'
@@ -47,12 +48,12 @@ function approvals(record: readonly AuditEntry[], root: Fingerprint): readonly S
   return [...spans, ...[...open].map(([trustDomain, from]) => span(trustDomain, from))]
 }
 
-/** A mesh holds a root from the first step that gave it to some object until the last one that took it away. */
+/** A mesh holds a root from when an apply began to give it to some object until the last one that takes it away is done. */
 function holdings(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
   const held = new Map<string, { readonly count: number; readonly span: Span }>()
   const last = new Map<string, Digest>()
   const spans: Span[] = []
-  for (const { step, said, unfinished } of carriedOut(record)) {
+  for (const { step, said, by, unfinished } of carriedOut(record)) {
     const object = `${step.member} ${step.object}`
     // What an interrupted apply did may stand in the next one again: the same step, nothing between.
     if (last.get(object) === step.id) continue
@@ -71,7 +72,7 @@ function holdings(record: readonly AuditEntry[], root: Fingerprint): readonly Sp
       }
       if (count > 0) held.set(key, { count, span })
       else if (before !== undefined) {
-        spans.push({ ...span, until: said })
+        spans.push({ ...span, until: { ...said, at: by } })
         held.delete(key)
       }
     }
@@ -79,33 +80,37 @@ function holdings(record: readonly AuditEntry[], root: Fingerprint): readonly Sp
   return [...spans, ...[...held.values()].map(({ span }) => span)]
 }
 
-type Begin = AuditEntry & { readonly action: 'begin' }
-
 interface CarriedOut {
   readonly step: Begin['steps'][number]
   readonly said: Word
+  /** When it was done at the latest. */
+  readonly by: Date
   readonly unfinished: boolean
 }
 
 /** The steps of every apply: what its `end` says was done, or, of one that has no end, all that it may have done. */
 function carriedOut(record: readonly AuditEntry[]): readonly CarriedOut[] {
-  const ends = new Map(record.flatMap((entry) => (entry.action === 'end' ? [[entry.begin, entry] as const] : [])))
+  // Of two the last one counts: what seemed to be killed was under way, and knew best.
+  const ends = new Map(record.flatMap((entry) => (entry.action === 'end' && isTold(entry) ? [[entry.begin, entry] as const] : [])))
   return record.flatMap((entry) => {
     if (entry.action !== 'begin') return []
     const end = ends.get(entry.hash)
     const done = end && new Set(end.done)
     return entry.steps
       .filter((step) => done === undefined || done.has(step.id))
-      .map((step) => ({ step, said: word(end ?? entry), unfinished: end === undefined }))
+      .map((step) => ({ step, said: word(entry), by: (end ?? entry).at, unfinished: end === undefined }))
   })
 }
+
+/** An end without a step and without a reason for that was written for an apply that was killed, when nobody looked what it had done. */
+const isTold = ({ done, stopped }: AuditEntry & { readonly action: 'end' }): boolean => done.length > 0 || stopped !== undefined
 
 /** When the last apply that took something of `domain` from `member` was done; undefined where none is known to have come to its end. */
 export function closedAt(record: readonly AuditEntry[], member: MemberName, domain: TrustDomain): Date | undefined {
   const narrowed = ({ step }: CarriedOut): boolean =>
     step.member === member && step.changes.some(({ trusted, effect }) => trusted === domain && effect === 'narrows')
   const last = carriedOut(record).findLast(narrowed)
-  return last === undefined || last.unfinished ? undefined : last.said.at
+  return last === undefined || last.unfinished ? undefined : last.by
 }
 
 /** The entries that say so, with the ends of applies that gave or took the root, and approvals that left it out. */

@@ -393,12 +393,17 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
   | {
       readonly action: 'begin'
       readonly plan: Digest
-      /** `member` and `object` are absent in records from before they were written. */
+      /**
+       * `before` and `after`: digests of the object's content, null where there is none. What is optional is absent in
+       * records from before it was written.
+       */
       readonly steps: readonly {
         readonly id: Digest
         readonly member?: MemberName
         readonly object?: string
         readonly changes: readonly Change[]
+        readonly before?: Digest | null
+        readonly after?: Digest | null
       }[]
       readonly evidence?: readonly EvidenceFile[]
     }

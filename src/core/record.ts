@@ -4,6 +4,7 @@
  */
 import { canonicalJson, digestOf } from './digest.ts'
 import { FederationError } from './errors.ts'
+import type { Begin } from './killed.ts'
 import { at, list, text } from './manifest.ts'
 import type { AuditDraft, AuditEntry, Digest } from './model.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
@@ -92,7 +93,7 @@ export function retiredRoots(record: readonly AuditEntry[], domain: TrustDomain)
 }
 
 /** The last apply, if it wrote `begin` and never `end`: it was interrupted, or is under way. One before it is history. */
-export function unfinished(record: readonly AuditEntry[]): (AuditEntry & { readonly action: 'begin' }) | undefined {
-  const last = record.findLast((entry): entry is AuditEntry & { action: 'begin' } => entry.action === 'begin')
+export function unfinished(record: readonly AuditEntry[]): Begin | undefined {
+  const last = record.findLast((entry): entry is Begin => entry.action === 'begin')
   return record.some((entry) => entry.action === 'end' && entry.begin === last?.hash) ? undefined : last
 }

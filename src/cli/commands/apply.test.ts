@@ -1,9 +1,10 @@
-import { access } from 'node:fs/promises'
+import { access, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { A, ALICE, authority, B, digest, NOW } from '../../../test/support/federations.ts'
 import { inDirectories, workspace } from '../../../test/support/workspace.ts'
 import { addEntry } from '../../apply/journal.ts'
+import { history } from '../../core/history.ts'
 import { openRecord } from '../workspace.ts'
 import { run as apply } from './apply.ts'
 import { run as plan } from './plan.ts'
@@ -29,6 +30,21 @@ describe('an apply that was killed after its last write', () => {
     expect(ended).toMatchObject({ action: 'end', begin: begun?.hash, done: [] })
     await plan({ file: w.file, output: 'text' }, w.io)
     expect(w.printed.at(-1)).not.toContain('apply-unfinished')
+  })
+
+  it('is ended with the steps that stand, so that the record still says who trusts whom', async () => {
+    await using w = await workspace(inDirectories(), ...bundles)
+    expect(await apply({ ...options, file: w.file, reason: 'killed' }, w.io)).toBe(0)
+    const record = join(w.directory, 'audit.jsonl')
+    const lines = (await readFile(record, 'utf8')).trimEnd().split('\n')
+    await writeFile(record, `${lines.slice(0, -1).join('\n')}\n`)
+    expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
+    const entries = await (await openRecord(w.directory)).entries()
+    expect(entries.at(-1)).toMatchObject({ action: 'end', done: JSON.parse(lines.at(-1) ?? '').done, stopped: { code: 'interrupted' } })
+    const [root] = bundles[0]?.anchors.map(({ fingerprint }) => fingerprint) ?? []
+    const spans = root === undefined ? [] : history(entries, root)
+    expect(spans).toMatchObject([{ what: 'approved' }, { what: 'trusted', where: 'cluster-b', from: { reason: 'killed' } }])
+    expect(spans[1]).not.toHaveProperty('unfinished')
   })
 
   it('stays so while there is something to do that was not consented to', async () => {

@@ -1,10 +1,11 @@
 /** `apply`: carries the plan out phase by phase. Safe to interrupt and to repeat. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { addEntry } from '../../apply/journal.ts'
+import { addEntry, endOf } from '../../apply/journal.ts'
 import { apply, type Outcome, type Progress, type World } from '../../apply.ts'
 import { endedBy } from '../../core/ended.ts'
 import { FederationError } from '../../core/errors.ts'
 import { hasErrors } from '../../core/finding.ts'
+import { doneBy } from '../../core/killed.ts'
 import { title } from '../../core/manifest.ts'
 import type { Digest, Plan } from '../../core/model.ts'
 import type { PlanOptions, Seens } from '../../core/plan.ts'
@@ -72,7 +73,7 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   io.tell(planText(plan, io.color))
   const steps = chosen(plan, options)
   if (steps.size === 0) {
-    if (plan.steps.length === 0 && !hasErrors(plan.findings)) await endUnfinished(workspace, options, io)
+    if (plan.steps.length === 0 && !hasErrors(plan.findings)) await endUnfinished(workspace, seen, { ...options, whole: true }, io)
     if (options.output === 'json') io.print(JSON.stringify(applyView(plan, { done: [], findings: [] }), null, 2))
     return hasErrors(plan.findings) ? 1 : 0
   }
@@ -87,19 +88,23 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   return hasErrors(outcome.findings) || hasErrors(plan.findings) || outcome.findings.length > 0 ? 1 : 0
 }
 
-/** An apply that was killed after its last write left nothing to do but to say so. */
-async function endUnfinished({ directory }: Workspace, { reason }: ApplyOptions, io: Io): Promise<void> {
+/**
+ * An apply that was killed after its last write left nothing to do but to say so.
+ * @param whole nothing at all is left to do: it is ended also where nobody can tell what it had done
+ */
+export async function endUnfinished(
+  { directory, intents }: Workspace,
+  seen: Seens,
+  { reason, whole }: { readonly reason: string; readonly whole: boolean },
+  io: Io,
+): Promise<void> {
   const record = await openRecord(directory)
   const begin = unfinished(await record.entries())
-  if (begin === undefined) return
-  await addEntry(record, (milliseconds) => sleep(milliseconds), {
-    actor: actor(io),
-    at: io.now(),
-    reason,
-    action: 'end',
-    begin: begin.hash,
-    done: [],
-  })
+  const done = begin && doneBy(begin, intents, seen)
+  if (begin === undefined || (done === undefined && !whole)) return
+  const said = { actor: actor(io), at: io.now(), reason }
+  const untold = { ...said, action: 'end', begin: begin.hash, done: [] } as const
+  await addEntry(record, (milliseconds) => sleep(milliseconds), done === undefined ? untold : endOf({ begin, done }, said))
   io.tell(`\nThe apply that ${begin.actor.name} began at ${begin.at.toISOString()} left nothing to do: it is ended on the record.`)
 }
 

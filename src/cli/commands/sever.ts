@@ -15,7 +15,7 @@ import { connectionsText, type Older, olderConnections } from '../connections.ts
 import type { Io, Output } from '../io.ts'
 import { findingsText, planText, verdictText } from '../text.ts'
 import { actor, type FileOptions, filesOf, meshesOf, openFederation, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
-import { agree, carryOut, tellOutcome } from './apply.ts'
+import { agree, carryOut, endUnfinished, tellOutcome } from './apply.ts'
 import { planNow } from './plan.ts'
 
 export interface SeverOptions extends FileOptions {
@@ -119,6 +119,8 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   const blind = objects?.ok === false ? [objects.error] : []
   if (steps.size > 0) io.tell(`\n${planText({ ...plan, findings: [] }, io.color)}\n`)
   else if (blind.length === 0) io.tell(`\nNothing of ours in ${truster} accepts ${trusted} any more.\n`)
+  // When it was closed is known from then on.
+  if (steps.size === 0 && blind.length === 0) await endUnfinished(workspace, found, { ...options, whole: false }, io)
   // Who else holds fields of our objects may write them again; the end of a trust does not wait for that.
   const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io, found)
   const outcome = { done: done.done, findings: [...blind, ...done.findings] }
