@@ -21,7 +21,8 @@ export async function readBundles(directory: string, federation: Federation, now
   return new Map(read.flatMap(([domain, seen]) => (seen === undefined ? [] : [[domain, seen] as const])))
 }
 
-async function readBundle(path: string, domain: TrustDomain, now: Date): Promise<Seen<Bundle> | undefined> {
+/** A SPIFFE bundle in a file, as far as it is one; undefined where there is no file. */
+export async function readBundle(path: string, domain: TrustDomain, now: Date): Promise<Seen<Bundle> | undefined> {
   try {
     const file = await readIfThere(path, MAX_BYTES)
     // An expired root must not keep the others, or a narrowing, from being carried out.

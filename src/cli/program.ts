@@ -316,8 +316,8 @@ export function program(io: Io, version: string, run: Run): Command {
   command(
     bundle,
     'fetch',
-    'fetch a bundle from a SPIFFE bundle endpoint and judge it; nothing is kept',
-    'entente bundle fetch --profile https_web --url https://trust.example/bundle --trust-domain cluster-b.example',
+    'fetch a bundle from a SPIFFE bundle endpoint and judge it; --out keeps the last good one',
+    'entente bundle fetch --profile https_web --url https://trust.example/bundle --trust-domain cluster-b.example --out offer.json\nentente approve cluster-b --bundle offer.json --fingerprint sha256:9f2c…',
   )
     .addOption(
       new Option('--profile <profile>', 'how the endpoint proves who it is').choices(['https_web', 'https_spiffe']).makeOptionMandatory(),
@@ -327,6 +327,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--ca <file>', 'https_web: PEM roots instead of the public ones')
     .option('--endpoint-spiffe-id <id>', 'https_spiffe: the endpoint’s own SPIFFE ID')
     .option('--endpoint-bundle <file>', 'https_spiffe: the bundle to check the endpoint with')
+    .option('--out <file>', 'write it there, for approve --bundle; what is there stays when the fetch fails or is refused')
     .addOption(new Option('--timeout <duration>', 'for the whole fetch').argParser(milliseconds).default(5000, '5s'))
     .addOption(outputOption())
     .action(async ({ timeout, ...options }) =>

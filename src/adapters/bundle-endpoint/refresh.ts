@@ -3,7 +3,7 @@ import { FederationError } from '../../core/errors.ts'
 import { type Finding, fromError, hasErrors } from '../../core/finding.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import type { BundleEndpoint } from '../../core/spiffe/endpoint.ts'
-import { inspect } from '../../core/spiffe/inspect.ts'
+import { type Inspection, inspect } from '../../core/spiffe/inspect.ts'
 import { judge } from '../../core/spiffe/judge.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { type FetchOptions, fetchBundle } from './fetch.ts'
@@ -15,6 +15,8 @@ export interface Refreshed {
   readonly fresh: boolean
   /** Why not, and what else there is to say. */
   readonly findings: readonly Finding[]
+  /** What was fetched, also where it is refused; absent where nothing was. */
+  readonly inspection?: Inspection
 }
 
 /** Never throws: a failed fetch says nothing about trust (SPIFFE_Federation §6.2). Retry at the next interval, not sooner. */
@@ -24,13 +26,14 @@ export async function refreshBundle(
   last: Bundle | undefined,
   options: FetchOptions & { readonly now: Date },
 ): Promise<Refreshed> {
-  const keep = (findings: readonly Finding[]): Refreshed => ({ fresh: false, findings, ...(last && { bundle: last }) })
+  const keep = (findings: readonly Finding[]) => ({ fresh: false, findings, ...(last && { bundle: last }) })
   try {
     const file = await fetchBundle(endpoint, options)
-    const { bundle, findings } = inspect(file, { format: 'spiffe', trustDomain, now: options.now })
+    const inspection = inspect(file, { format: 'spiffe', trustDomain, now: options.now })
+    const { bundle, findings } = inspection
     const approved = new Map(last ? [[trustDomain, last]] : [])
     const all = bundle ? [...findings, ...judge(bundle, { approved, publicRoots: new Set() })] : findings
-    return bundle === undefined || hasErrors(all) ? keep(all) : { bundle, fresh: true, findings: all }
+    return { inspection, ...(bundle === undefined || hasErrors(all) ? keep(all) : { bundle, fresh: true, findings: all }) }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return keep([fromError(cause)])

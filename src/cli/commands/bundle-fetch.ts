@@ -1,11 +1,17 @@
-/** `bundle fetch`: get a bundle from its endpoint and look into it. Approves nothing. */
+/** `bundle fetch`: get a bundle from its endpoint and look into it, and keep the last good one in a file. Approves nothing. */
+
 import { fetchBundle } from '../../adapters/bundle-endpoint/fetch.ts'
+import { refreshBundle } from '../../adapters/bundle-endpoint/refresh.ts'
+import { readBundle } from '../../adapters/bundle-files.ts'
+import { writeAtomically } from '../../adapters/files.ts'
 import { FederationError } from '../../core/errors.ts'
-import { parseBundle } from '../../core/spiffe/bundle.ts'
+import { hasErrors } from '../../core/finding.ts'
+import { type Bundle, parseBundle, printBundle } from '../../core/spiffe/bundle.ts'
 import type { BundleEndpoint } from '../../core/spiffe/endpoint.ts'
 import { inspect } from '../../core/spiffe/inspect.ts'
 import { parseSpiffeId, trustDomainOfId } from '../../core/spiffe/spiffe-id.ts'
-import { parseTrustDomain } from '../../core/spiffe/trust-domain.ts'
+import { parseTrustDomain, type TrustDomain } from '../../core/spiffe/trust-domain.ts'
+import { findingsText } from '../text.ts'
 import type { BundleWorld } from './bundle-inspect.ts'
 import { bundleJson, bundleText } from './bundle-view.ts'
 
@@ -20,6 +26,8 @@ export interface FetchArgs {
   readonly endpointBundle?: string
   /** 5 seconds when absent. */
   readonly timeoutMilliseconds?: number
+  /** Keeps the last good bundle here, as a SPIFFE bundle. */
+  readonly out?: string
   readonly output: 'text' | 'json'
 }
 
@@ -28,16 +36,51 @@ const DEFAULT_TIMEOUT_MILLISECONDS = 5_000
 /**
  * @returns the exit code: 0 accepted, 1 rejected
  * @throws FederationError usage, trust-domain-invalid, spiffe-id-invalid, bundle-malformed and bundle-refused (of
- *   `--endpoint-bundle`), endpoint-*
+ *   `--endpoint-bundle`), file-unwritable; without `out` endpoint-*
  */
 export async function bundleFetch(args: FetchArgs, world: BundleWorld): Promise<number> {
   const trustDomain = parseTrustDomain(args.trustDomain)
   const endpoint = await endpointOf(args, world)
-  const file = await fetchBundle(endpoint, { timeoutMilliseconds: args.timeoutMilliseconds ?? DEFAULT_TIMEOUT_MILLISECONDS })
+  const options = { timeoutMilliseconds: args.timeoutMilliseconds ?? DEFAULT_TIMEOUT_MILLISECONDS }
+  if (args.out !== undefined) return keep({ ...args, out: args.out }, trustDomain, endpoint, options, world)
+  const file = await fetchBundle(endpoint, options)
   const inspection = inspect(file, { format: 'spiffe', trustDomain, now: world.now() })
   world.print(args.output === 'json' ? bundleJson(inspection) : bundleText(inspection, world))
   return inspection.verdict === 'accept' ? 0 : 1
 }
+
+/** Puts what was fetched in the place of what was good, if it is as good; otherwise that stays as it was. */
+async function keep(
+  { out, output }: FetchArgs & { readonly out: string },
+  trustDomain: TrustDomain,
+  endpoint: BundleEndpoint,
+  options: { readonly timeoutMilliseconds: number },
+  world: BundleWorld,
+): Promise<number> {
+  const seen = await readBundle(out, trustDomain, world.now())
+  if (seen?.ok === false) {
+    world.tell(findingsText([{ ...seen.error, hint: OTHER_FILE }], world.color))
+    return 1
+  }
+  const last = seen?.value
+  const { bundle, fresh, findings, inspection } = await refreshBundle(trustDomain, endpoint, last, { ...options, now: world.now() })
+  if (inspection !== undefined) {
+    const judged = { ...inspection, findings, verdict: hasErrors(findings) ? 'reject' : 'accept' } as const
+    world.print(output === 'json' ? bundleJson(judged) : bundleText(judged, world))
+  } else world.tell(findingsText(findings, world.color))
+  if (fresh && bundle !== undefined) {
+    await writeAtomically(out, printBundle(bundle))
+    world.tell(`${out} holds it. Next: entente approve MEMBER --bundle ${out} --fingerprint sha256:…, with what its owner told you.`)
+    return 0
+  }
+  world.tell(last === undefined ? `${out} was not written.` : `${out} stays as it was: ${standing(last)}.`)
+  return 1
+}
+
+const OTHER_FILE = '--out keeps a SPIFFE bundle: name another file, or move this one away'
+
+const standing = ({ anchors, sequence }: Bundle): string =>
+  `${anchors.length} ${anchors.length === 1 ? 'root' : 'roots'}${sequence === undefined ? '' : `, sequence ${sequence}`}`
 
 async function endpointOf(args: FetchArgs, world: BundleWorld): Promise<BundleEndpoint> {
   const { profile, url, ca, endpointSpiffeId, endpointBundle } = args

@@ -1,3 +1,6 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { makeCa } from '../../../test/support/ca.ts'
 import { answer, startEndpoint } from '../../../test/support/endpoint.ts'
@@ -151,13 +154,78 @@ describe('chain verify', () => {
 describe('bundle fetch', async () => {
   const id = 'spiffe://a.example/spire/server'
   const endpoint = await startEndpoint(await ca.leaf(id), answer(files['a.json'] ?? ''))
-  afterAll(() => endpoint.close())
+  const failing = await startEndpoint(await ca.leaf(id), answer('', 503))
+  const garbage = await startEndpoint(await ca.leaf(id), answer('{"keys":[{"use":"x509-svid","kty":"EC","x5c":["AAAA"]}]}'))
+  afterAll(async () => void (await Promise.all([endpoint, failing, garbage].map((one) => one.close()))))
   const common = { url: endpoint.url, trustDomain: 'a.example', output: 'json' } as const
 
   it('fetches over https_spiffe, with the first bundle from a PEM file', async () => {
     const world = new TestWorld()
     expect(await bundleFetch({ ...common, profile: 'https_spiffe', endpointSpiffeId: id, endpointBundle: 'a.pem' }, world)).toBe(0)
     expect(JSON.parse(world.printed)).toMatchObject({ verdict: 'accept', sequence: '1152921504606846977' })
+  })
+
+  describe('with --out', () => {
+    const https = { ...common, profile: 'https_spiffe', endpointSpiffeId: id, endpointBundle: 'a.pem' } as const
+    const before = printBundle({ ...bundle, sequence: bundle.sequence - 1n })
+    /** @returns what was said, and what the file holds after it */
+    async function into(held: string | undefined, args: Partial<Parameters<typeof bundleFetch>[0]> = {}) {
+      const directory = await mkdtemp(join(tmpdir(), 'entente-'))
+      const out = join(directory, 'offer.json')
+      try {
+        if (held !== undefined) await writeFile(out, held)
+        const world = new TestWorld()
+        const code = await bundleFetch({ ...https, ...args, out }, world)
+        const files = await readdir(directory)
+        return { code, world, files, after: await readFile(out, 'utf8').catch(() => undefined) }
+      } finally {
+        await rm(directory, { recursive: true })
+      }
+    }
+
+    it.each([
+      { name: 'no file', held: undefined },
+      { name: 'an older bundle', held: before },
+      { name: 'the same bundle', held: printBundle(bundle) },
+    ])('puts it where $name was, says what is next, and prints the verdict as without', async ({ held }) => {
+      const { code, world, after, files } = await into(held)
+      expect([code, after, files]).toEqual([0, printBundle(bundle), ['offer.json']])
+      expect(world.told).toMatch(/offer\.json holds it\. Next: entente approve MEMBER --bundle /)
+      expect(JSON.parse(world.printed)).toMatchObject({ verdict: 'accept', sequence: '1152921504606846977' })
+    })
+
+    it.each([
+      { name: 'nobody answers', says: 'endpoint-unreachable', args: () => ({ url: 'https://localhost:1' }) },
+      {
+        name: 'the endpoint is not who it should be',
+        says: 'endpoint-unverified',
+        args: () => ({ endpointSpiffeId: 'spiffe://a.example/other' }),
+      },
+      { name: 'it answers an error', says: 'endpoint-refused', args: () => ({ url: failing.url }) },
+      { name: 'it answers something else than a bundle', says: '"verdict": "reject"', args: () => ({ url: garbage.url }) },
+    ])('leaves the file as it was where $name', async ({ says, args }) => {
+      const { code, world, after, files } = await into(before, args())
+      expect([code, after, files]).toEqual([1, before, ['offer.json']])
+      expect(world.told + world.printed).toContain(says)
+      expect(world.told).toContain('offer.json stays as it was: 1 root, sequence 1152921504606846976.')
+      const none = await into(undefined, args())
+      expect([none.code, none.after, none.files]).toEqual([1, undefined, []])
+      expect(none.world.told).toContain('offer.json was not written.')
+    })
+
+    it('leaves a newer bundle, and the verdict says why', async () => {
+      const newer = printBundle({ ...bundle, sequence: bundle.sequence + 1n })
+      const { code, world, after } = await into(newer)
+      expect([code, after]).toEqual([1, newer])
+      expect(JSON.parse(world.printed)).toMatchObject({ verdict: 'reject', findings: [{ code: 'sequence-rollback' }] })
+    })
+
+    it('leaves what is no bundle, and asks nobody', async () => {
+      const asked = endpoint.seen.length
+      const { code, world, after } = await into('my notes')
+      expect([code, after, endpoint.seen.length]).toEqual([1, 'my notes', asked])
+      expect(world.told).toMatch(/offer\.json: .*\n.*name another file/)
+    })
   })
 
   it.each([
