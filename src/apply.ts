@@ -6,7 +6,7 @@ import { acknowledge } from './apply/acknowledge.ts'
 import { dueIn, heldBack, passable } from './apply/due.ts'
 import { sent } from './apply/files.ts'
 import { type Ahead, aheadOf, goFirst, refusedCanaries, takeAway } from './apply/first.ts'
-import { Journal, type Left } from './apply/journal.ts'
+import { Journal } from './apply/journal.ts'
 import { look, observe, retiring } from './apply/observe.ts'
 import type { Consent, Outcome, World } from './apply/world.ts'
 import { putBack, writeAll } from './apply/write.ts'
@@ -18,12 +18,11 @@ import { readMountedFilter } from './core/istio/mounted.ts'
 import { readState } from './core/istio/render.ts'
 import { type Inbound, type MeshState, noInbound } from './core/istio/state.ts'
 import { PHASES } from './core/istio/transition.ts'
-import { doneBy } from './core/killed.ts'
+import { type Begin, doneBy } from './core/killed.ts'
 import { keyOf, ownerOf, title } from './core/manifest.ts'
 import type { Digest, Intent, Manifest, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
 import { goneFiles } from './core/mounts.ts'
 import { type Course, course, plan, type Seens, simulate } from './core/plan.ts'
-import { unfinished } from './core/record.ts'
 import { vacatedWide } from './core/wide.ts'
 
 export { namespacesOf, observe, retiring } from './apply/observe.ts'
@@ -43,7 +42,7 @@ export async function apply(
 ): Promise<Outcome> {
   const due = agreed.steps.filter((step) => consent.steps.has(step.id) && passable(step, consent))
   if (due.length === 0) return { done: [], findings: heldBack(agreed.steps, consent) }
-  const journal = await Journal.open(due, consent, world, await leftBehind(wanted, world, seen))
+  const journal = await Journal.open(due, consent, world, (killed) => standingOf(killed, wanted, world, seen))
   const touched = new Set(due.map((step) => step.member))
   const offered = new Set(agreed.steps.map((step) => step.id))
   const outcomes = await Promise.all(
@@ -65,13 +64,10 @@ export async function apply(
   return outcome
 }
 
-/** An apply that was killed, if what it had done can be told by looking; otherwise all of its steps may have been carried out. */
-async function leftBehind(wanted: readonly Intent[], world: World, seen: Seens): Promise<Left | undefined> {
-  const begin = unfinished(await world.record.entries())
-  if (begin === undefined) return undefined
-  const unseen = wanted.filter(({ member }) => !seen.has(member.name) && begin.steps.some((step) => step.member === member.name))
-  const done = doneBy(begin, wanted, new Map([...seen, ...(await observe(unseen, world.meshes))]))
-  return done === undefined ? undefined : { begin, done }
+/** What stands of an apply that was killed, if that can be told by looking. */
+async function standingOf(killed: Begin, wanted: readonly Intent[], world: World, seen: Seens): Promise<readonly Digest[] | undefined> {
+  const unseen = wanted.filter(({ member }) => !seen.has(member.name) && killed.steps.some((step) => step.member === member.name))
+  return doneBy(killed, wanted, new Map([...seen, ...(await observe(unseen, world.meshes))]))
 }
 
 interface Job {

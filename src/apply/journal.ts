@@ -25,17 +25,18 @@ export class Journal {
   }
 
   /**
-   * @param left an apply that was killed, and what it had done: that is on the record before ours begins
+   * @param doneBy what an apply that was killed had done, where that can be told: it is on the record before ours begins
    * @throws FederationError record-forked, record-busy: then no object was written to any home
    */
-  static async open(due: readonly Step[], consent: Consent, world: World, left?: Left): Promise<Journal> {
+  static async open(due: readonly Step[], consent: Consent, world: World, doneBy: DoneBy): Promise<Journal> {
     // In this order: who begins in between is in the record before any home has heard of it.
     const { witnesses, absent } = await askAll(due, world)
     const record = await world.record.entries()
     for (const { mesh, head } of witnesses) checkWitness(record, head, mesh.member)
     const steps = due.filter((step) => !absent.has(step.member))
-    const unended = left !== undefined && unfinished(record)?.hash === left.begin.hash
-    const drafts: AuditDraft[] = unended ? [endOf(left, said(consent, world))] : []
+    const left = unfinished(record)
+    const done = left && (await doneBy(left))
+    const drafts: AuditDraft[] = left && done ? [endOf(left, done, said(consent, world))] : []
     for (const gate of closedGates(steps))
       drafts.push({ ...said(consent, world), action: 'override', gate, reason: consent.overrideGate ?? '' })
     drafts.push({
@@ -77,14 +78,10 @@ export class Journal {
   }
 }
 
-/** An apply that was killed. */
-export interface Left {
-  readonly begin: Begin
-  readonly done: readonly Digest[]
-}
+type DoneBy = (killed: Begin) => Promise<readonly Digest[] | undefined>
 
-/** The end that it did not come to write. */
-export const endOf = ({ begin, done }: Left, said: Pick<AuditDraft, 'actor' | 'at' | 'reason'>): AuditDraft => ({
+/** The end that an apply which was killed did not come to write. */
+export const endOf = (begin: Begin, done: readonly Digest[], said: Pick<AuditDraft, 'actor' | 'at' | 'reason'>): AuditDraft => ({
   ...said,
   action: 'end',
   begin: begin.hash,

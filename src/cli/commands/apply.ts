@@ -104,7 +104,7 @@ export async function endUnfinished(
   if (begin === undefined || (done === undefined && !whole)) return
   const said = { actor: actor(io), at: io.now(), reason }
   const untold = { ...said, action: 'end', begin: begin.hash, done: [] } as const
-  await addEntry(record, (milliseconds) => sleep(milliseconds), done === undefined ? untold : endOf({ begin, done }, said))
+  await addEntry(record, (milliseconds) => sleep(milliseconds), done === undefined ? untold : endOf(begin, done, said))
   io.tell(`\nThe apply that ${begin.actor.name} began at ${begin.at.toISOString()} left nothing to do: it is ended on the record.`)
 }
 
