@@ -1,13 +1,14 @@
 /**
  * A whole rotation with everybody calling, 100 requests a second for each flow: `sudo npx tsx bench/rotate.ts [pinned|mounted]` (builds
- * nothing: npm run build first). Leaves live one minute. What counts is that no request fails; how long they took is told beside it.
+ * nothing: npm run build first). Leaves live one minute. What counts is that no request fails: all that did are told, and how many
+ * of them an istiod's restart costs by itself (test/e2e/remote.ts); how long they took is told beside it.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { WITH_MOUNT } from '../test/e2e/mount.ts'
 import { mutual } from '../test/e2e/mutual.ts'
-import { knowsServers, Restarts } from '../test/e2e/remote.ts'
+import { failuresText, knowsServers, Restarts } from '../test/e2e/remote.ts'
 import { cli } from '../test/support/cli.ts'
 import { Bed } from '../test/testbed/bed.ts'
 import { load } from '../test/testbed/load.ts'
@@ -65,9 +66,9 @@ try {
     const { total, failures } = await load.stop()
     const took = load.samples.map(({ ms }) => ms).sort((one, other) => one - other)
     const at = (part: number): string => `${(took[Math.floor(took.length * part)] ?? Number.NaN).toFixed(0)} ms`
-    const failed = restarts.counted(failures, from).length
+    const failed = failuresText(restarts.causes(failures, from))
     const pace = (total / seconds).toFixed(0)
-    console.log(`  ${name}: ${total} requests (${pace} a second), ${failed} failed; median ${at(0.5)}, 99 of 100 within ${at(0.99)}`)
+    console.log(`  ${name}: ${total} requests (${pace} a second), ${failed}; median ${at(0.5)}, 99 of 100 within ${at(0.99)}`)
   }
 } finally {
   rmSync(directory, { recursive: true, force: true })

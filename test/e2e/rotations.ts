@@ -1,14 +1,17 @@
 /** Rotations by the command line, and what is done to them: runs killed, sidecars cut off, traffic that must not notice. */
 import { X509Certificate } from 'node:crypto'
 import { expect } from 'vitest'
+import type { Finding } from '../../src/core/finding.ts'
+import { MOUNT_LABEL } from '../../src/core/istio/mounted.ts'
 import type { Gate } from '../../src/core/model.ts'
 import type { Ran, Running } from '../support/cli.ts'
+import type { Bed } from '../testbed/bed.ts'
 import type { Cluster } from '../testbed/cluster.ts'
 import { type Held, hold, type Load, load } from '../testbed/load.ts'
 import type { MeshCa } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
-import type { Restarts } from './remote.ts'
-import { expectCode, type Shop } from './shop.ts'
+import { failuresText, type Restarts } from './remote.ts'
+import { expectCode, ours, type Shop } from './shop.ts'
 
 /** `rotate -o json`. */
 export interface Told {
@@ -17,12 +20,19 @@ export interface Told {
   readonly leaving: readonly string[]
   readonly signs: string | null
   readonly gates: readonly Gate[]
-  readonly findings: readonly { readonly code: string }[]
+  readonly findings: readonly Finding[]
 }
 
 export const fingerprint = (pem: string): string => `sha256:${new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()}`
 export const rootOf = (ca: MeshCa): string => fingerprint(ca.root.certificate)
 export const waiting = ({ gates }: Told): string => gates.flatMap((gate) => gate.waitingFor).join('\n')
+
+/** Whether every filter of ours holds its root; those that read a file hold none. */
+export async function filtersHold(bed: Bed, { root }: MeshCa): Promise<boolean> {
+  const all = [...(await ours(bed.a)), ...(await ours(bed.b))].filter(({ kind }) => kind === 'EnvoyFilter').map((o) => JSON.stringify(o))
+  const inline = JSON.stringify(new X509Certificate(root.certificate).toString().trim()).slice(40, 120)
+  return all.filter((filter) => !filter.includes(MOUNT_LABEL.key)).every((filter) => filter.includes(inline))
+}
 
 export class Rotations {
   readonly #shop: Shop
@@ -117,8 +127,10 @@ export class Flows {
   async unharmed(restarts: Restarts): Promise<void> {
     const told = await Promise.all(this.#running.map(async ({ flow, load }) => ({ flow, ...(await load.stop()) })))
     for (const { flow, total, failures } of told) {
-      console.log(`${flow.from.netns} to ${flow.host}: ${total} requests, ${failures.length} failed`)
-      expect(restarts.counted(failures, flow.from).slice(0, 3), `${flow.from.netns} to ${flow.host}`).toEqual([])
+      const who = `${flow.from.netns} to ${flow.host}`
+      const causes = restarts.causes(failures, flow.from)
+      console.log(`${who}: ${total} requests, ${failuresText(causes)}`)
+      expect(causes.ours.slice(0, 3), who).toEqual([])
     }
     expect(Math.min(...told.map(({ total }) => total))).toBeGreaterThan(300)
   }
