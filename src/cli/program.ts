@@ -135,6 +135,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--accept-impact', 'go on where existing policies let in more than the callers (impact-past-callers)')
     .option('--no-canary', 'give what opens to all workloads of a scope at once, not to one of them first')
     .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets bring it now')
+    .option('--look', 'where a root is to go: ask every workload of its mesh for its certificate, and name those under it')
     .option('--watch', 'again every 15 seconds until ^C: puts back what drifts, closes what ends')
     .addOption(evidenceOption())
     .addOption(outputOption())

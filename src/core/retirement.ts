@@ -48,7 +48,8 @@ export function inUse(
   const presented = presentedBy(observation)
   if (observation === undefined || presented === undefined) return [`the certificate chain that ${member} presents`]
   const kept = staying?.anchors.filter((anchor) => anchor.fingerprint !== root.fingerprint) ?? []
-  if (anchorOf(presented, kept, now).anchor === undefined) return [`the CA of ${member}, which signs under another root`]
+  if (anchorOf(presented, kept, now).anchor === undefined)
+    return [`the CA of ${member}, which signs under another root`, ...(underOld(observation, kept, presented, now) ?? [])]
   const accepts = observation.own.ok !== true || observation.own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint)
   return [
     ...leavesUnder(member, kept, observation, now),

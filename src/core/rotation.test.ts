@@ -387,6 +387,13 @@ describe('workloads that were asked for their certificates', () => {
       for: /^mute\.sample, which does not hold it yet$/,
     },
     {
+      what: 'have old certificates, as their CA signs them still',
+      world: () => ({ approved: both(), signer: old, leaves: { 'client.sample': { under: old, holds: [old, next] } } }),
+      phase: 'switch',
+      needs: 'unused',
+      for: /^the CA of cluster-a, which signs under another root\nclient\.sample, whose certificate is under another root$/,
+    },
+    {
       what: 'have new certificates, an hour after the switch',
       world: () => ({
         approved: both(),

@@ -29,6 +29,8 @@ export interface ApplyOptions extends FileOptions {
   readonly forceConflicts?: boolean
   readonly watch?: boolean
   readonly nudge?: boolean
+  /** Ask every workload for its certificate where a root is to be retired. */
+  readonly look?: boolean
   /** False with --no-canary. */
   readonly canary?: boolean
 }
@@ -69,7 +71,7 @@ export async function run(options: ApplyOptions, io: Io): Promise<number> {
 
 async function once(options: ApplyOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
-  const { plan, seen, meshes } = await planNow(workspace, io)
+  const { plan, seen, meshes } = await planNow(workspace, io, options.look === true ? { look: true } : {})
   io.tell(planText(plan, io.color))
   const steps = chosen(plan, options)
   if (steps.size === 0) {
