@@ -1,0 +1,187 @@
+/** The worked example of docs/library.md: what stands between the marks is what is shown there, letter by letter. */
+import { readFileSync } from 'node:fs'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { parse, stringify } from 'yaml'
+import {
+  A,
+  ALICE,
+  authority,
+  B,
+  CLIENT,
+  document,
+  member,
+  NOW,
+  reachEntry,
+  recordOf,
+  SERVER_HOST,
+  spec,
+} from '../test/support/federations.ts'
+import { observation, pod, service } from '../test/support/observations.ts'
+import { type Recorded, recorded } from '../test/support/recorded.ts'
+import { title } from './core/manifest.ts'
+import {
+  type Actor,
+  type Approved,
+  checkWitness,
+  type Digest,
+  type Evidence,
+  intents,
+  type Manifest,
+  type MemberName,
+  type Observation,
+  parseBundle,
+  parseFederation,
+  parseRecord,
+  plan,
+  planView,
+  printBundle,
+  printEntry,
+  readProxyConfig,
+  readState,
+  render,
+  type Seens,
+  seal,
+  simulate,
+  verify,
+  verifyView,
+} from './index.ts'
+
+interface Yours {
+  readonly now: Date
+  readonly actor: Actor
+  readonly read: (path: string) => string
+  readonly look: () => Seens
+  readonly head: Digest | undefined
+}
+
+function example({ now, actor, read, look, head }: Yours) {
+  // <example>
+  // What people wrote, approved and did.
+  const parsed = parseFederation(parse(read('federation.yaml')))
+  if ('problems' in parsed) throw new Error(parsed.problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'))
+  const { federation } = parsed
+  const lines = read('audit.jsonl').trimEnd().split('\n')
+  const record = parseRecord(
+    lines.map((line) => JSON.parse(line)),
+    'audit.jsonl',
+  )
+  const approved: Approved = new Map(
+    [...federation.members.values()].map(({ trustDomain }) => {
+      const file = new TextEncoder().encode(read(`bundles/${trustDomain}.json`))
+      return [trustDomain, { ok: true, value: parseBundle(trustDomain, file, { now, tolerate: 'dates' }) }]
+    }),
+  )
+  const wanted = intents(federation, approved, record, now)
+
+  // What would change, in which order and why; and the same as manifests, for whoever delivers them.
+  let seen = look()
+  const made = plan(wanted.intents, seen, now)
+  for (const { member, phase, object, reason } of planView(made).steps) console.log(member, phase, object.kind, reason)
+  const manifests = wanted.intents.flatMap(render)
+
+  // On the record before the first write. `head` is what the mesh remembers: record-forked where this file was cut or forked.
+  checkWitness(record, head, 'cluster-b')
+  const steps = made.steps.map(({ id, member, changes }) => ({ id, member, changes }))
+  const begin = seal(record.at(-1), { actor, at: now, reason: 'TICKET-123', action: 'begin', plan: made.digest, steps })
+  console.log(printEntry(begin))
+
+  // What becomes of the objects, and whom they let in then.
+  for (const step of made.steps) seen = new Map(seen).set(step.member, simulate(seen.get(step.member) as Observation, step))
+  const objects = seen.get('cluster-b' as MemberName)?.objects
+  const granted = readState(objects?.ok ? objects.value : [])
+  for (const { at, callers } of granted.inbound.values()) console.log(at.namespace, at.labels, [...callers])
+
+  // Whether live proxies hold that: their configuration, as istiod has it under /debug/config_dump?proxyID=server.sample
+  const proxy = (pod: string): Evidence => ({
+    proxy: `${pod}.sample`,
+    namespace: 'sample',
+    pod,
+    heard: true,
+    acknowledged: true,
+    sent: { listeners: 'nonce 7', clusters: 'nonce 8' },
+    config: readProxyConfig(JSON.parse(read(`${pod}.sample.json`))),
+  })
+  const live = new Map(
+    [...seen].map(([member, was]) => {
+      const value = [proxy(member === 'cluster-a' ? 'client' : 'server')]
+      return [member, { ...was, proxies: { ok: true, value } } as const]
+    }),
+  )
+  const verdicts = verify(federation, wanted.intents, live, now)
+  for (const { truster, trusted, state, findings } of verifyView(verdicts, wanted.findings, now).trusts)
+    console.log(truster, trusted, state, ...findings.map(({ message }) => message))
+  // </example>
+  return { made, manifests, begin, granted, verdicts, before: verify(federation, wanted.intents, seen, now) }
+}
+
+const source = readFileSync(import.meta.filename, 'utf8')
+const [, shown = ''] = /^ {2}\/\/ <example>\n(.*)^ {2}\/\/ <\/example>\n/ms.exec(source) ?? []
+
+/** Answers of a real istiod, with the roots of test authorities in the place of those it had. */
+async function answers(name: Recorded): Promise<string> {
+  let dump = JSON.stringify(recorded(name))
+  for (const domain of [A, B]) {
+    const [, held] = new RegExp(`"name":"${domain}","trustBundle":{"inlineString":"([^"]*)"`).exec(dump) ?? []
+    const { root } = await authority(domain)
+    dump = dump.replaceAll(held ?? 'none', JSON.stringify(root.pem).slice(1, -1))
+  }
+  return dump
+}
+
+async function mesh(domain: string, app: string): Promise<Observation> {
+  const ca = await authority(domain)
+  const istiod = await (await ca.intermediate()).leaf(`spiffe://${domain}/ns/istio-system/sa/istiod`)
+  const objects = [pod(`sample/${app}`, { app }), service('sample/server')]
+  return observation({ own: ca.bundle, objects, istio: { presented: { ok: true, value: istiod.chainDer } } })
+}
+
+describe('the worked example', async () => {
+  const bundles = (await Promise.all([A, B].map((domain) => authority(domain)))).map(({ bundle }) => bundle)
+  const record = recordOf(...bundles)
+  // As it was when istiod gave these answers: it knows servers of both meshes, and the file does not name any.
+  const federation = spec((s) => void Object.assign(s.trust[1] ?? {}, { reach: [reachEntry({ services: [{ host: SERVER_HOST }] })] }))
+  const files: Readonly<Record<string, string>> = {
+    'federation.yaml': stringify(document(federation)),
+    'audit.jsonl': record.map((entry) => `${printEntry(entry)}\n`).join(''),
+    ...Object.fromEntries(bundles.map((bundle) => [`bundles/${bundle.trustDomain}.json`, printBundle(bundle)])),
+    'server.sample.json': await answers('strict-pinned'),
+    'client.sample.json': await answers('client-pinned'),
+  }
+  const meshes: Seens = new Map([
+    [member('cluster-a'), await mesh(A, 'client')],
+    [member('cluster-b'), await mesh(B, 'server')],
+  ])
+  const yours: Yours = { now: NOW, actor: ALICE, read: (path) => files[path] ?? '', look: () => meshes, head: record.at(-1)?.hash }
+  const lines = vi.spyOn(console, 'log').mockImplementation(() => {})
+  afterAll(() => lines.mockRestore())
+
+  it('stands in docs/library.md', () => {
+    expect(shown).not.toBe('')
+    const text = shown.replaceAll(/^ {2}/gm, '').replaceAll(/\n$/g, '')
+    expect(readFileSync(new URL('../docs/library.md', import.meta.url), 'utf8')).toContain(`\`\`\`ts\n${text}\n\`\`\``)
+  })
+
+  it('plans what opens, puts it on the record, and proves it', () => {
+    const { made, manifests, begin, granted, before, verdicts } = example(yours)
+    const [inA, inB] = ['cluster-a', 'cluster-b'].map((name) => made.steps.filter((step) => step.member === name))
+    expect(inA?.map(({ phase, after }) => `${phase} ${after?.kind}`)).toEqual(['guard ConfigMap', 'open EnvoyFilter'])
+    expect(inB?.map(({ phase, after }) => `${phase} ${after?.kind}`)).toEqual([
+      'guard ConfigMap',
+      'guard PeerAuthentication',
+      'guard AuthorizationPolicy',
+      'open EnvoyFilter',
+    ])
+    expect(manifests.map(title).toSorted()).toEqual(made.steps.map(({ after }) => title(after as Manifest)).toSorted())
+    expect(begin).toMatchObject({ seq: 3, prev: yours.head, action: 'begin' })
+    expect([...granted.inbound.values()].map(({ callers }) => [...callers])).toEqual([[[A, [CLIENT]]]])
+    expect(before.map(({ state }) => state)).not.toContain('proven')
+    expect(verdicts.map(({ state }) => state)).toEqual(['proven', 'proven'])
+    expect(lines).toHaveBeenCalledWith('cluster-b', 'cluster-a', 'proven')
+  })
+
+  it('stops where the record is not the one that the mesh remembers', () => {
+    expect(() => example({ ...yours, head: `sha256:${'1'.repeat(64)}` as Digest })).toThrow(
+      expect.objectContaining({ code: 'record-forked' }),
+    )
+  })
+})
