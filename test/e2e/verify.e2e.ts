@@ -10,7 +10,7 @@ import { createRoot } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
-import { overriding, towards } from './filters.ts'
+import { overriding, towards, unfit } from './filters.ts'
 import { knowsServers } from './remote.ts'
 import { aReaches, BOTH, bAccepts, expectCode, HOST, MEMBERS, ours, Shop } from './shop.ts'
 
@@ -105,6 +105,9 @@ const disabling = objectIn('networking.istio.io/v1', 'DestinationRule', 'someone
   trafficPolicy: { tls: { mode: 'DISABLE' } },
 })
 
+/** Envoy refuses the server's listener with it, whole. */
+const unfitting = unfit({ app: 'server' })
+
 let second: Pod
 let slice: KubeObject | undefined
 
@@ -175,6 +178,15 @@ const CAUSES: readonly Cause[] = [
     code: 'foreign-filter',
     subject: 'client.sample',
     next: /take that part out of it/,
+  },
+  {
+    what: 'a filter of somebody else is one that Envoy refuses, with all that is inbound',
+    seed: () => bed.b.kube.apply(unfitting),
+    undo: () => bed.b.kube.delete(referenceTo(unfitting)),
+    truster: 'cluster-b',
+    code: 'filter-rejected',
+    subject: 'server.sample',
+    next: /^entente plan/,
   },
   {
     what: 'a DestinationRule switches mutual TLS off',
