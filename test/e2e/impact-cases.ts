@@ -211,3 +211,12 @@ export const CASES: readonly PolicyCase[] = [
     { name: 'service', spec: { targetRefs: [{ group: '', kind: 'Service', name: '@pod' }], ...deny({}) } },
   ]),
 ]
+
+/** Those that reach every pod of the mesh, so that no other case may be tried beside one. */
+export const WIDE_CASES: readonly PolicyCase[] = [
+  several('the root namespace, without a selector, and an ALLOW here', [
+    { name: 'no-web', namespace: 'istio-system', spec: deny(from({ principals: ['*/ns/foo/sa/web'] })) },
+    { name: 'sample', namespace: 'istio-system', spec: allow(from({ namespaces: ['sample', 'foo'] })) },
+    { name: 'here', spec: allow(from({ principals: [`${A}/ns/ns1/sa/admin`] })) },
+  ]),
+]

@@ -14,7 +14,7 @@ import type { Identity } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { Battery, type Shot } from '../testbed/volley.ts'
-import { type Asked, CASES, type PolicyCase, type Written } from './impact-cases.ts'
+import { type Asked, CASES, type PolicyCase, WIDE_CASES, type Written } from './impact-cases.ts'
 import { aReaches, bAccepts, CALLER, codes, expectCode, Shop } from './shop.ts'
 
 const MESH = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'istio-system', name: 'istio' }
@@ -55,6 +55,12 @@ afterAll(async () => {
   battery?.stop()
   await bed?.down()
 })
+
+/** A case for each pod; what reaches every pod alone. */
+const ROUNDS: readonly (readonly PolicyCase[])[] = [
+  ...Array.from({ length: Math.ceil(CASES.length / PODS) }, (_, i) => CASES.slice(i * PODS, (i + 1) * PODS)),
+  ...WIDE_CASES.map((of) => [of]),
+]
 
 const SETTINGS = {
   baseline: () => ({}),
@@ -190,8 +196,7 @@ describe.each(Object.entries(SETTINGS))('under %s', (name, setting) => {
     const mesh = await configure(setting(), name !== 'baseline')
     const admission = admissionOf(mesh)
     const met: Met[] = []
-    for (let i = 0; i < CASES.length; i += PODS) {
-      const cases = CASES.slice(i, i + PODS)
+    for (const cases of ROUNDS) {
       await settle(cases)
       met.push(...(await compare(cases, admission)))
       await clear(cases)
@@ -200,7 +205,7 @@ describe.each(Object.entries(SETTINGS))('under %s', (name, setting) => {
     expect(met.filter(({ predicted, met }) => predicted !== met && predicted !== 'maybe')).toEqual([])
     const count = (verdict: string): number => met.filter(({ predicted }) => predicted === verdict).length
     console.log(
-      `${name}: ${CASES.length} cases, ${met.length} requests: ${count('allow')} allow, ${count('deny')} deny, ${count('maybe')} maybe`,
+      `${name}: ${ROUNDS.flat().length} cases, ${met.length} requests: ${count('allow')} allow, ${count('deny')} deny, ${count('maybe')} maybe`,
     )
     // A maybe is for what it says, not a way out.
     expect(met.filter(({ predicted, what }) => predicted === 'maybe' && !what.includes('maybe'))).toEqual([])
