@@ -20,7 +20,7 @@ export function interestOf(intent: Intent): Interest {
   const wide = trusts.some((trust) => trust.wide !== undefined)
   return {
     namespaces: [...new Set(namespaces)].sort(),
-    ...(wide ? { everyProxy: true } : {}),
+    ...(wide ? { everyProxy: true, everyPod: true } : {}),
     ...(everywhere ? EVERYWHERE : {}),
   }
 }

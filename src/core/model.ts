@@ -161,7 +161,7 @@ export interface Interest {
   readonly everyProxy?: boolean
   /** Among the objects, the pods of all namespaces. */
   readonly everyWorkload?: boolean
-  /** Pods of all namespaces: how long their certificates may live decides when a root is out of use. */
+  /** Pods of all namespaces: how long their certificates may live, and whether their agents ask for the mesh's roots. */
   readonly everyPod?: boolean
   /** What these pods' own proxies say of their certificates: on demand, with a right that nothing else needs. */
   readonly everyLeaf?: boolean

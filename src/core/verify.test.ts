@@ -1,8 +1,23 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { TestCa } from '../../test/support/ca.ts'
-import { A, authority, B, bundleOf, C, domain, federation, member, NOW, type Spec, spec, wanted } from '../../test/support/federations.ts'
+import {
+  A,
+  authority,
+  B,
+  bundleOf,
+  C,
+  CLIENT,
+  domain,
+  federation,
+  member,
+  NOW,
+  type Spec,
+  spec,
+  wanted,
+} from '../../test/support/federations.ts'
 import { memoryMesh } from '../../test/support/meshes.ts'
 import { failed, object, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
+import { SHARED_MESH_CONFIG } from './istio/mesh-wide.ts'
 import type { Evidence, IstioFacts, Manifest, MemberName, Observation, ProxyConfig, Verdict } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
@@ -11,6 +26,7 @@ import { verify } from './verify.ts'
 const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
 const client = pod('sample/client', { app: 'client' })
 const server = pod('sample/server', { app: 'server' })
+const ISTIOD = { pod: 'istiod-1', revision: 'default', env: { ISTIO_MULTIROOT_MESH: 'true', SHARED_MESH_CONFIG } }
 const around = [client, server, service('sample/server')]
 
 let caA: TestCa
@@ -35,15 +51,15 @@ interface Scene {
   seen: Map<MemberName, Observation>
 }
 
-async function scene(): Promise<Scene> {
+async function scene(change: (s: Spec) => void = () => {}, more: readonly Manifest[] = []): Promise<Scene> {
   const bundles = [caA.bundle, caB.bundle]
-  const intents = wanted(federation(), ...bundles)
+  const intents = wanted(federation(spec(change)), ...bundles)
   const looks = async (name: MemberName, own: Bundle, objects: readonly Manifest[]) =>
-    memoryMesh(name, { own, objects, istio: { presented: ok(chains.get(name) ?? []) } })
+    memoryMesh(name, { own, objects, istio: { xdsAgent: true, istiods: [ISTIOD], presented: ok(chains.get(name) ?? []) } })
   const seen = new Map<MemberName, Observation>()
   const empty: Seens = new Map([
-    [a, await (await looks(a, caA.bundle, around)).observe({ namespaces: [] })],
-    [b, await (await looks(b, caB.bundle, around)).observe({ namespaces: [] })],
+    [a, await (await looks(a, caA.bundle, [...around, ...more])).observe({ namespaces: [] })],
+    [b, await (await looks(b, caB.bundle, [...around, ...more])).observe({ namespaces: [] })],
   ])
   const { steps } = plan(intents, empty, NOW)
   for (const [name, own] of [
@@ -55,7 +71,7 @@ async function scene(): Promise<Scene> {
     await mesh.proxies()
     seen.set(name, await mesh.observe({ namespaces: [] }))
   }
-  return { spec: spec(), bundles, seen }
+  return { spec: spec(change), bundles, seen }
 }
 
 const verdictsOf = (s: Scene, now = NOW): readonly Verdict[] => {
@@ -523,6 +539,53 @@ describe('a severed trust', () => {
     const s = sever(await scene())
     inB(s, { proxies: failed('istiod-unreachable') })
     expect(severedOf(s)).toMatchObject({ state: 'unknown', findings: [expect.objectContaining({ code: 'istiod-unreachable' })] })
+  })
+})
+
+describe('a trust of the whole mesh', () => {
+  const ASKS = { env: { PROXY_CONFIG_XDS_AGENT: 'true' } }
+  const asking = (...others: readonly Manifest[]) => [
+    pod('sample/client', { app: 'client' }, ASKS),
+    pod('sample/server', { app: 'server' }, ASKS),
+    ...others,
+  ]
+  const accept = (caller: string) => [{ mtls: 'permissive', callers: [caller] }]
+  const wide = (s: Spec) =>
+    void s.trust.splice(
+      0,
+      2,
+      { truster: 'cluster-b', trusted: 'cluster-a', distribution: 'mesh', accept: accept(CLIENT) },
+      { truster: 'cluster-a', trusted: 'cluster-b', distribution: 'mesh', accept: accept(`${B}/ns/sample/sa/server`) },
+    )
+  const verdict = async (...pods: readonly Manifest[]) => {
+    const s = await scene(wide, pods)
+    inB(s, { pods: ok(pods) })
+    return { s, told: accepting(verdictsOf(s)) }
+  }
+  const codesOf = ({ findings }: Verdict) => findings.map((f) => `${f.severity} ${f.code}`)
+
+  it('is proven by names, and says that nobody saw the roots', async () => {
+    const { told } = await verdict(...asking())
+    expect([told.state, codesOf(told)]).toEqual(['proven', ['info roots-unseen']])
+    expect(told.proxies).toMatchObject({ total: 2, ready: 2, lagging: [] })
+  })
+
+  it('is not proven while a pod from before the mesh config’s word runs: its agent never asks for the roots', async () => {
+    const { told } = await verdict(...asking(pod('other/older', { app: 'older' })))
+    expect([told.state, codesOf(told)]).toEqual(['lagging', ['info roots-unseen', 'warning xds-agent-off']])
+    expect(told.findings.find((f) => f.code === 'xds-agent-off')?.message).toContain('Pod other/older')
+    expect(told.proxies).toMatchObject({ total: 3, ready: 2, lagging: ['older.other'] })
+  })
+
+  it('is unknown where nobody may look at the pods', async () => {
+    const { s } = await verdict(...asking())
+    inB(s, { pods: failed('forbidden') })
+    const told = accepting(verdictsOf(s))
+    expect([told.state, codesOf(told)]).toEqual(['unknown', ['info roots-unseen', 'warning forbidden']])
+  })
+
+  it('of the other distributions nothing of that is said', async () => {
+    expect(accepting(verdictsOf(await scene())).findings).toEqual([])
   })
 })
 

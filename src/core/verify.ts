@@ -14,6 +14,7 @@ import type { Seens } from './plan.ts'
 import { chainJudge, type Judged } from './presented.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
 import { severedVerdict, unseen } from './severed.ts'
+import { NOT_WIDE, viewOfRoots, withDeaf } from './wide.ts'
 
 /**
  * One verdict for each trust of the federation, severed ones too.
@@ -79,10 +80,11 @@ function states(): Look['stateOf'] {
 
 function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, known, byMember, chainOf, stateOf }: Look): Verdict {
   const observation = seen.get(intent.member.name)
-  const roots = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
+  const approved = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
   const blind = unseen(observation, intent.member)
-  const stands =
+  const roots = trust.wide === undefined || observation === undefined ? NOT_WIDE : viewOfRoots(intent.member.name, observation)
+  const held =
     blind.length > 0 || observation === undefined || !observation.objects.ok || !observation.proxies.ok
       ? []
       : standings(
@@ -93,10 +95,11 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
           trust.trustDomain,
           { now: judgedAt(observation, now), boundMs: boundMs(intent.member), known },
         )
+  const stands = blind.length > 0 ? held : withDeaf(held, roots)
   const others =
     observation === undefined
       ? []
-      : interfered(stands, intent, trust.trustDomain, observation, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
+      : interfered(held, intent, trust.trustDomain, observation, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
   const notLive = unknownRoots(intent.member.name, intent.own, observation?.own)
   const missing =
     trust.bundle === undefined
@@ -123,6 +126,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
   const findings = [
     ...missing,
     ...blind,
+    ...roots.findings,
     ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
     ...notLive,
     ...(observation === undefined ? [] : ownChain(intent, observation, now)),
@@ -142,8 +146,8 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
   return {
     truster: trust.truster,
     trusted: trust.trusted,
-    state: judge(findings, [...late, ...of('unheard')], blind.length > 0 || nobody.length > 0 || chain.unknown),
-    roots,
+    state: judge(findings, [...late, ...of('unheard')], blind.length > 0 || nobody.length > 0 || chain.unknown || roots.unknown),
+    roots: approved,
     proxies: { total: stands.length, ready: of('ready').length, lagging: late, rejected: of('rejected'), unheard: of('unheard') },
     ...(trust.until === undefined ? {} : { ends: trust.until }),
     findings,

@@ -1,8 +1,48 @@
 /** What distribution `mesh` leaves in a proxy, as far as istiod tells: the names its listeners take, and who may call. */
-import { error, type Finding } from './finding.ts'
+import type { Standing } from './acknowledged.ts'
+import { error, type Finding, info } from './finding.ts'
+import { agentsIn, deafAgents } from './istio/agents.ts'
+import { proxyOf } from './istio/pods.ts'
 import { type Inbound, noInbound } from './istio/state.ts'
-import type { ProxyConfig } from './model.ts'
+import type { MemberName, Observation, ProxyConfig } from './model.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
+
+/** What can be said of the roots themselves, which no evidence of istiod's shows. */
+interface WideView {
+  readonly findings: readonly Finding[]
+  /** Proxies that cannot have them: their agents never ask. */
+  readonly deaf: ReadonlySet<string>
+  /** Nobody could see what the agents are told. */
+  readonly unknown: boolean
+}
+
+export const NOT_WIDE: WideView = { findings: [], deaf: new Set(), unknown: false }
+
+export function viewOfRoots(member: MemberName, observation: Observation): WideView {
+  const agents = agentsIn(observation)
+  const deaf = agents.ok ? agents.value.deaf : []
+  return {
+    findings: [
+      info(
+        'roots-unseen',
+        member,
+        'distribution mesh is judged by the names that listeners take and by whether agents ask for roots; which roots they hold, istiod does not tell',
+        'pinned and mounted are proven root by root',
+      ),
+      ...(agents.ok ? deafAgents(member, deaf) : [{ ...agents.error, severity: 'warning' as const }]),
+    ],
+    deaf: new Set(deaf.map(proxyOf)),
+    unknown: !agents.ok,
+  }
+}
+
+/** A proxy that takes the names and cannot have the roots is not where it should be. */
+export const withDeaf = (stands: readonly Standing[], { deaf }: WideView): readonly Standing[] => [
+  ...stands.map((stand): Standing => (stand.state === 'ready' && deaf.has(stand.proxy) ? { ...stand, state: 'lagging' } : stand)),
+  ...[...deaf]
+    .filter((proxy) => stands.every((stand) => stand.proxy !== proxy))
+    .map((proxy): Standing => ({ proxy, state: 'lagging', findings: [] })),
+]
 
 /** The domains besides the mesh's own that a listener without a filter takes certificates of. */
 function namedIn(config: ProxyConfig, own: ReadonlySet<TrustDomain>): readonly ReadonlySet<string>[] {

@@ -106,6 +106,26 @@ describe('two whole meshes', () => {
     await becomes(200)
     await shop.proven()
   })
+
+  it('are not proven with a pod from before agents were to ask for roots: it is named, and refuses what is under them', async () => {
+    const older = await bed.b.pod({ namespace: 'sample', name: 'older', env: { PROXY_CONFIG_XDS_AGENT: 'false' } })
+    try {
+      const named = await bed.a.mint(pods.client.spiffeId)
+      expect(await raw(pods.client, older.address, 8080, named)).toMatchObject({ accepted: false })
+      expect(await raw(pods.client, pods.server.address, 8080, named)).toMatchObject({ accepted: true, status: 200 })
+      const told = (await shop.plan()).findings.filter(({ code }) => code === 'xds-agent-off')
+      expect(told.map(({ subject, message }) => `${subject}: ${message}`)).toEqual([
+        expect.stringMatching(/^cluster-b: Pod sample\/older run without PROXY_CONFIG_XDS_AGENT=true/),
+      ])
+      const verdict = await shop.verdict('b')
+      expect([verdict.state, verdict.proxies.lagging]).toEqual(['lagging', ['older.sample']])
+      expect(codes(verdict.findings)).toContain('xds-agent-off')
+    } finally {
+      await older.stop()
+    }
+    await shop.proven()
+    expect(codes((await shop.verdict('b')).findings)).toEqual(['roots-unseen'])
+  })
 })
 
 describe('a second wall', () => {

@@ -5,6 +5,7 @@
  */
 import type { RecordStore, World } from '../../src/apply/world.ts'
 import { FederationError } from '../../src/core/errors.ts'
+import { WIDE_POLICY } from '../../src/core/istio/mesh-wide.ts'
 import { isLabelled } from '../../src/core/istio/mount.ts'
 import { effectiveMode, type Mode } from '../../src/core/istio/mtls.ts'
 import { hasSidecar, podsIn, proxyOf } from '../../src/core/istio/pods.ts'
@@ -149,7 +150,12 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
     : undefined
   // What a canary reads is not in the canary.
   const rootsOf = [...state.inbound.values()].find(({ file }) => file.name !== '' && file.name === mounted?.file.name)
-  const domains = [own.trustDomain, ...(filter?.roots.keys() ?? []), ...(rootsOf?.file.roots.keys() ?? [])]
+  const domains = [
+    own.trustDomain,
+    ...(filter?.roots.keys() ?? []),
+    ...(rootsOf?.file.roots.keys() ?? []),
+    ...(state.wide?.roots.keys() ?? []),
+  ]
   const chains = (set: Mode, port?: number): ProxyConfig['inbound'] => {
     const chain = { name: port === undefined ? 'virtualInbound' : `0.0.0.0_${port}`, ...(port === undefined ? {} : { port }) }
     const mutual = {
@@ -176,9 +182,9 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
         const roots = file !== undefined ? { file: file.name } : pins === undefined ? {} : { pins: pinsOf(pins) }
         return { host, port: 80, subset: '', mutual: true, sans, endpoints: 1, ...roots }
       }),
-    denies: inbound.flatMap((scope) =>
+    denies: [...inbound, ...(state.wide === undefined ? [] : [state.wide])].flatMap((scope) =>
       [...scope.callers].map(([trustDomain, named]) => ({
-        policy: `${scope.at.namespace}/entente-accept-${workloadsSlug(scope.at)}`,
+        policy: `${scope.at.namespace}/${scope === state.wide ? WIDE_POLICY : `entente-accept-${workloadsSlug(scope.at)}`}`,
         trustDomain,
         except: [...named].sort(),
       })),

@@ -17,22 +17,30 @@ export function object(apiVersion: string, kind: string, where: string, fields: 
 }
 
 /** Who has the label of the mount has the volume. */
-const proxyIn = (labels: Readonly<Record<string, string>>) => ({
+const proxyIn = (labels: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) => ({
   name: 'istio-proxy',
+  env: Object.entries(env).map(([name, value]) => ({ name, value })),
   ...('entente.dev/mounted' in labels ? { volumeMounts: [{ mountPath: '/etc/entente/trust' }] } : {}),
 })
 
-/** A running pod with a sidecar, unless said otherwise. @param where NAMESPACE/NAME */
-export const pod = (where: string, labels: Readonly<Record<string, string>>, more: { sidecar?: boolean; phase?: string } = {}): Manifest =>
+/** A running pod with a sidecar, unless said otherwise. @param where NAMESPACE/NAME @param more `env` of its proxy; `of`: its ReplicaSet */
+export const pod = (
+  where: string,
+  labels: Readonly<Record<string, string>>,
+  more: { sidecar?: boolean; phase?: string; env?: Readonly<Record<string, string>>; of?: string } = {},
+): Manifest =>
   object(
     'v1',
     'Pod',
     where,
     {
-      spec: { containers: [{ name: 'app' }, ...(more.sidecar === false ? [] : [proxyIn(labels)])] },
+      spec: { containers: [{ name: 'app' }, ...(more.sidecar === false ? [] : [proxyIn(labels, more.env)])] },
       status: { phase: more.phase ?? 'Running' },
     },
-    { labels },
+    {
+      labels,
+      ...(more.of === undefined ? {} : { ownerReferences: [{ kind: 'ReplicaSet', name: more.of, controller: true }] }),
+    },
   )
 
 export const service = (where: string, specOf: object = {}): Manifest =>

@@ -1,5 +1,5 @@
 /** What was seen of a mesh, as JSON that its owner hands to those who cannot reach it. */
-import { hasSidecar, proxiesIn } from '../istio/pods.ts'
+import { hasSidecar, isLive, isPlaced, proxiesIn } from '../istio/pods.ts'
 import { at, list, strings } from '../manifest.ts'
 import type { Digest, Evidence, IstioFacts, Manifest, Member, Observation, Pins, Seen, Verdict } from '../model.ts'
 import { type Bundle, printBundle } from '../spiffe/bundle.ts'
@@ -38,7 +38,10 @@ function memberView({ member, namespaces, observation: { objects, own, ownSince,
     own: mapped(own, ({ trustDomain, anchors }: Bundle) => JSON.parse(printBundle({ trustDomain, anchors })) as object),
     ownSince: ownSince?.toISOString() ?? null,
     istio: mapped(istio, istioView),
-    pods: pods === undefined ? null : mapped(pods, (all) => all.filter(hasSidecar).map(bareProxy)),
+    pods:
+      pods === undefined
+        ? null
+        : mapped(pods, (all) => all.filter((pod) => hasSidecar(pod) && isLive(pod) && isPlaced(pod)).map(bareProxy)),
     proxies: mapped(proxies, (all) => all.map((one) => proxyView(one, configs))),
     // Proxies of one workload hold the same: it is said once.
     configs: [...configs.keys()].map((text) => JSON.parse(text) as unknown),
@@ -79,16 +82,16 @@ function bare(object: Manifest): Manifest {
   return JSON.parse(JSON.stringify(whole).replace(KEY, '(a private key stood here)')) as Manifest
 }
 
-/** Of pods elsewhere: how long their certificates live. */
+/** Of pods elsewhere: how long their certificates live, and whether their agents ask for the mesh's roots. */
 const bareProxy = (pod: Manifest): Manifest => ({
   apiVersion: pod.apiVersion,
   kind: pod.kind,
-  metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '' },
-  spec: { containers: proxiesIn(pod).map((proxy) => ({ name: at(proxy, 'name'), env: list(at(proxy, 'env')) })) },
+  metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', ...also(pod.metadata, 'ownerReferences') },
+  spec: { containers: proxiesIn(pod).map((proxy) => ({ name: at(proxy, 'name'), ...also(proxy, 'args'), env: list(at(proxy, 'env')) })) },
 })
 
 const READ = /(^|[./])(istio\.io|entente\.dev|argoproj\.io|fluxcd\.io|networking\.k8s\.io)\//
 /** As it stands in JSON: nobody meant to hand that over. */
 const KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----/g
 
-const also = (metadata: object, field: string): object => (at(metadata, field) === undefined ? {} : { [field]: at(metadata, field) })
+const also = (of: unknown, field: string): object => (at(of, field) === undefined ? {} : { [field]: at(of, field) })

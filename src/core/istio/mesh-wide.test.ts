@@ -14,7 +14,7 @@ import {
   spec,
   wanted,
 } from '../../../test/support/federations.ts'
-import { evidence, observation, peerAuthentication, pod, service } from '../../../test/support/observations.ts'
+import { evidence, failed, observation, ok, peerAuthentication, pod, service } from '../../../test/support/observations.ts'
 import { standings } from '../acknowledged.ts'
 import { title } from '../manifest.ts'
 import type { Intent, Manifest, Observation, ProxyConfig, Step } from '../model.ts'
@@ -42,7 +42,10 @@ const overIt = (s: Spec) => {
 const intentOf = (change: (s: Spec) => void, ...bundles: readonly ReturnType<typeof bundleOf>[]): Intent =>
   wanted(federation(spec(change)), ...(bundles.length > 0 ? bundles : BUNDLES)).find((intent) => intent.member.name === b) as Intent
 const ENV = { ISTIO_MULTIROOT_MESH: 'true', SHARED_MESH_CONFIG }
-const server = pod('sample/server', { app: 'server' })
+const ASKS = { PROXY_CONFIG_XDS_AGENT: 'true' }
+const server = pod('sample/server', { app: 'server' }, { env: ASKS })
+/** From before the mesh config said so. */
+const older = pod('sample/older', { app: 'older' })
 const around = [server, service('sample/server'), peerAuthentication('istio-system/default', 'STRICT')]
 const seenWith = (more: { objects?: readonly Manifest[]; env?: Record<string, string>; istio?: object } = {}): Observation =>
   observation({
@@ -147,9 +150,61 @@ describe('a trust that reaches the whole mesh', () => {
     expect(lines(steps).filter((line) => line.includes(SHARED_MESH_CONFIG))).toEqual([])
   })
 
-  it('names the pods whose agents do not ask for the roots', () => {
-    const { findings } = planned(intentOf(wide), seenWith({ istio: { xdsAgent: false } }))
-    expect(findings.find((f) => f.code === 'xds-agent-off')?.message).toContain('sample/server')
+  const agents = (istio: object, ...pods: readonly Manifest[]) =>
+    planned(intentOf(wide), seenWith({ istio, objects: [...pods, ...around.slice(1)] })).findings.find((f) => f.code === 'xds-agent-off')
+
+  it('is received where the mesh config has agents ask for it, and every pod started since', () => {
+    expect(agents({ xdsAgent: true }, server)).toBeUndefined()
+    expect(agents({ xdsAgent: true })).toBeUndefined()
+  })
+
+  it('is missed by pods from before the mesh config said so, which are named by what made them', () => {
+    const labels = { app: 'web', 'pod-template-hash': '5d9f' }
+    const found = agents({ xdsAgent: true }, server, older, ...['1', '2'].map((n) => pod(`web/web-${n}`, labels, { of: 'web-5d9f' })))
+    expect(found?.message).toMatch(/^Pod sample\/older and Deployment web\/web \(2 pods\) run without PROXY_CONFIG_XDS_AGENT=true/)
+    const [only] = [agents({ xdsAgent: true }, pod('web/web-1', labels, { of: 'web-5d9f' }))]
+    expect(only?.hint).toContain('kubectl -n web rollout restart deployment/web')
+  })
+
+  it.each([
+    ['true', false],
+    ['1', false],
+    ['TRUE', false],
+    ['false', true],
+    ['', true],
+    ['yes', true],
+  ])('is asked for by an agent that is told %j as Go reads it', (value, missed) => {
+    const told = pod('sample/told', {}, { env: { PROXY_CONFIG_XDS_AGENT: value } })
+    expect(agents({ xdsAgent: true }, told) !== undefined).toBe(missed)
+  })
+
+  it('goes by the variable itself: PROXY_CONFIG, which has the same words, starts nothing', () => {
+    const config = JSON.stringify({ proxyMetadata: ASKS })
+    expect(agents({ xdsAgent: true }, pod('sample/told', {}, { env: { PROXY_CONFIG: config } }))).toBeDefined()
+  })
+
+  it('asks nothing of pods that are over, have no proxy, or are ztunnel', () => {
+    const ztunnel = {
+      ...older,
+      spec: { containers: [{ name: 'istio-proxy', args: ['proxy', 'ztunnel'] }] },
+    }
+    const others = [pod('a/job', {}, { phase: 'Succeeded' }), pod('a/bare', {}, { sidecar: false }), ztunnel]
+    expect(agents({ xdsAgent: true }, ...others)).toBeUndefined()
+  })
+
+  it('is missed by the pods whose agents do not ask for the roots, where the mesh config says nothing', () => {
+    expect(agents({ xdsAgent: false }, server, older)?.message).toMatch(/its mesh config does not set .*\(Pod sample\/older\)/)
+    expect(agents({ xdsAgent: false }, server)).toBeUndefined()
+    expect(agents({ xdsAgent: false })?.message).toContain('no sidecar was seen')
+  })
+
+  it('counts the pods of every namespace, where they were looked at', () => {
+    const seen: Observation = { ...seenWith(), pods: ok([server, pod('elsewhere/old', {})]) }
+    expect(planned(intentOf(wide), seen).findings.map((f) => `${f.code} ${f.message}`)).toContainEqual(
+      expect.stringMatching(/^xds-agent-off Pod elsewhere\/old /),
+    )
+    const blind: Observation = { ...seenWith(), pods: failed('forbidden') }
+    expect(planned(intentOf(wide), blind).findings.map((f) => `${f.severity} ${f.code}`)).toContain('warning forbidden')
   })
 
   it('may have a second wall: where a filter stands, each root is bound', () => {

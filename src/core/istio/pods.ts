@@ -13,11 +13,11 @@ export const proxiesIn = (pod: Manifest): readonly unknown[] =>
     (container) => at(container, 'name') === PROXY,
   )
 
-/** What a proxy is told in its environment, where it is a literal. */
+/** What a proxy is told in its environment, where it is a literal; of two variables of a name, Kubernetes takes the last. */
 export const settingOf = (proxy: unknown, name: string): string =>
   text(
     at(
-      list(at(proxy, 'env')).find((variable) => at(variable, 'name') === name),
+      list(at(proxy, 'env')).findLast((variable) => at(variable, 'name') === name),
       'value',
     ),
   )
@@ -79,13 +79,8 @@ export function isGateway(pod: Manifest, objects: readonly Manifest[]): boolean 
   )
 }
 
-function roleOf(pod: Manifest): string {
-  const containers = [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))]
-  const args = list(
-    at(
-      containers.find((container) => at(container, 'name') === PROXY),
-      'args',
-    ),
-  )
+/** `sidecar`, `router`, `waypoint`, `ztunnel`; empty where its start does not say. */
+export function roleOf(pod: Manifest): string {
+  const args = list(at(proxiesIn(pod)[0], 'args'))
   return args[0] === 'proxy' ? text(args[1]) : ''
 }

@@ -1,9 +1,9 @@
 /** What `mesh` needs of Istio, and what it cannot give. */
 import { error, type Finding, warning } from '../finding.ts'
-import type { Intent, Manifest, Observation } from '../model.ts'
+import type { Intent, Manifest, MemberName, Observation } from '../model.ts'
+import { agentsIn, deafAgents, workloads } from './agents.ts'
 import { SHARED_MESH_CONFIG } from './mesh-wide.ts'
 import { describeMode, effectiveMode, isStrict } from './mtls.ts'
-import { hasSidecar, proxiesIn, settingOf } from './pods.ts'
 
 const VALUES = 'entente render --out DIR --values helm (or sail) prints what the owner of the mesh config must set'
 
@@ -23,12 +23,12 @@ export function checkWide(intent: Intent, seen: Observation): readonly Finding[]
     ),
     ...(intent.member.home?.context === undefined
       ? []
-      : [...istiods(name, seen), ...agents(name, seen, objects), ...strictness(intent, seen, objects)]),
+      : [...istiods(name, seen), ...agents(name, seen), ...strictness(intent, seen, objects)]),
   ]
 }
 
 /** Every revision by itself: each has its own environment and reads its own mesh config. */
-function istiods(name: string, seen: Observation): readonly Finding[] {
+function istiods(name: MemberName, seen: Observation): readonly Finding[] {
   if (!seen.istio.ok) return []
   return seen.istio.value.istiods.flatMap(({ pod, revision, env }): Finding[] => {
     const which = `${name}: istiod ${pod} (revision ${revision})`
@@ -52,26 +52,22 @@ function istiods(name: string, seen: Observation): readonly Finding[] {
   })
 }
 
-/** A proxy's agent asks for the mesh's roots only when it is told to; others keep to the root of their own certificate. */
-function agents(name: string, seen: Observation, objects: readonly Manifest[]): readonly Finding[] {
-  if (!seen.istio.ok || seen.istio.value.xdsAgent === true) return []
-  const pods = (seen.pods?.ok === true ? seen.pods.value : objects).filter((object) => object.kind === 'Pod' && hasSidecar(object))
-  const without = pods.filter((pod) => !asksForRoots(pod))
-  if (without.length === 0 && pods.length > 0) return []
-  const first = without.slice(0, 3).map((pod) => `${pod.metadata.namespace}/${pod.metadata.name}`)
-  const who =
-    without.length === 0 ? 'no sidecar was seen' : `${first.join(', ')}${without.length > 3 ? ` and ${without.length - 3} more` : ''}`
+/** Those who run go by their own environment; those to come, by the mesh config. */
+function agents(name: MemberName, seen: Observation): readonly Finding[] {
+  const agents = agentsIn(seen)
+  if (!agents.ok) return seen.objects.ok ? [{ ...agents.error, severity: 'warning' }] : []
+  const { pods, deaf } = agents.value
+  if (!seen.istio.ok || seen.istio.value.xdsAgent === true) return deafAgents(name, deaf)
+  if (deaf.length === 0 && pods.length > 0) return []
   return [
     warning(
       'xds-agent-off',
       name,
-      `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${who}): such proxies never learn these roots, and refuse what is under them`,
+      `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${deaf.length === 0 ? 'no sidecar was seen' : workloads(deaf)}): such proxies never learn these roots, and refuse what is under them`,
       `${VALUES}; pods take it with their next restart`,
     ),
   ]
 }
-
-const asksForRoots = (pod: Manifest): boolean => settingOf(proxiesIn(pod)[0], 'PROXY_CONFIG_XDS_AGENT') === 'true'
 
 /** `require`: a workload without labels anywhere in the mesh, which is what the root namespace's policy decides. */
 function strictness(intent: Intent, seen: Observation, objects: readonly Manifest[]): readonly Finding[] {
