@@ -4,6 +4,7 @@
  */
 import type { Clock } from './clock.ts'
 import type { Finding } from './finding.ts'
+import type { ConfigOwner } from './istio/config-owner.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
@@ -204,6 +205,8 @@ export interface IstioFacts {
   /** The mesh config tells proxies' agents to ask istiod for the mesh's roots (PROXY_CONFIG_XDS_AGENT). */
   readonly xdsAgent?: boolean
   readonly meshId?: string
+  /** Whose the ConfigMaps are that make the mesh config. */
+  readonly configOwners?: readonly ConfigOwner[]
   /** Label topology.istio.io/network of the Istio namespace. */
   readonly network?: string
   readonly rootNamespace: string

@@ -1,18 +1,18 @@
 /** Everything that `doctor` looks at in one cluster, each part by itself. Reads only; no Secret. */
 import { needsOf } from '../../core/doctor/needs.ts'
 import type { Patient } from '../../core/doctor/question.ts'
-import type { ApiSeen, ClusterSeen, MeshSeen, NamespaceSeen, Source } from '../../core/doctor/seen.ts'
+import type { ApiSeen, ClusterSeen, NamespaceSeen } from '../../core/doctor/seen.ts'
 import { FederationError } from '../../core/errors.ts'
 import type { Finding } from '../../core/finding.ts'
-import { at, list, strings, text } from '../../core/manifest.ts'
+import { at, text } from '../../core/manifest.ts'
 import type { Manifest, Seen } from '../../core/model.ts'
 import { lookAtIstiods } from '../istiod/checkup.ts'
 import { seen } from '../seen.ts'
 import type { KubeClient, Live } from './client.ts'
 import { clockIn } from './clock.ts'
 import { asked } from './errors.ts'
-import { readMeshConfig, sourcesOf } from './mesh-config.ts'
-import { bareInPod, type IstiodPod, istiodPods } from './pods.ts'
+import { readMeshConfig } from './mesh-config.ts'
+import { bareInPod, istiodPods } from './pods.ts'
 import { CONFIG_MAP, GATEWAY, KUBERNETES_GATEWAY, NAMESPACE, PEER_AUTHENTICATION, POD, pathOf, SERVICE, SIDECAR } from './resources.ts'
 import { reviewRights } from './rights.ts'
 
@@ -31,7 +31,7 @@ export async function lookAtCluster(client: KubeClient, patient: Patient, now: (
   )
   const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await lookNear(client, one)])
   const [mesh, labels, seenIstiods, networkServices, gateways, policies, rights] = await Promise.all([
-    seen(pods.then((found) => readMesh(client, namespace, found))),
+    seen(pods.then((found) => readMeshConfig(client, namespace, found))),
     seen(client.get(NAMESPACE, undefined, namespace).then((found) => found.metadata.labels ?? {})),
     seen(istiods),
     seen(client.list(SERVICE, { namespace, labels: NETWORK })),
@@ -96,30 +96,6 @@ async function readRoots(client: KubeClient): Promise<ReadonlyMap<string, string
       .filter(({ metadata }) => metadata.name === OWN_ROOTS)
       .map((map) => [map.metadata.namespace ?? '', text(at(map, 'data', 'root-cert.pem'))]),
   )
-}
-
-async function readMesh(client: KubeClient, namespace: string, pods: readonly IstiodPod[]): Promise<MeshSeen> {
-  const revisions = pods.length === 0 ? [{ revision: 'default', env: {} }] : pods
-  const names = [...new Set(revisions.flatMap(({ revision, env }) => sourcesOf(revision, env)))]
-  const [config, found] = await Promise.all([
-    readMeshConfig(client, namespace, pods),
-    Promise.all(names.map((name) => client.raw(CONFIG_MAP, namespace, name))),
-  ])
-  return { ...config, sources: found.flatMap((map) => (map === undefined ? [] : [sourceOf(map)])) }
-}
-
-function sourceOf(map: unknown): Source {
-  const metadata = at(map, 'metadata')
-  const managers = list(at(metadata, 'managedFields'))
-    .filter((entry) => at(entry, 'fieldsV1', 'f:data', 'f:mesh') !== undefined)
-    .map((entry) => ({ name: text(at(entry, 'manager')), at: text(at(entry, 'time')) }))
-  return {
-    name: text(at(metadata, 'name')),
-    labels: strings(at(metadata, 'labels')),
-    annotations: strings(at(metadata, 'annotations')),
-    owners: list(at(metadata, 'ownerReferences')).map((owner) => text(at(owner, 'kind'))),
-    managers,
-  }
 }
 
 /** Where the Gateway API is not installed there are none of its kind. */

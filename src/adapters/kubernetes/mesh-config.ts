@@ -5,11 +5,12 @@
  */
 import { parse } from 'yaml'
 import { FederationError } from '../../core/errors.ts'
+import { baseConfig, type Source } from '../../core/istio/config-owner.ts'
 import { isMeshConfig } from '../../core/istio/mesh-wide.ts'
-import { at, list, text } from '../../core/manifest.ts'
+import { at, list, strings, text } from '../../core/manifest.ts'
 import { parseTrustDomain, type TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { tooDeepAt } from '../yaml/depth.ts'
-import type { KubeClient } from './client.ts'
+import { type KubeClient, parseLive } from './client.ts'
 import type { IstiodPod } from './pods.ts'
 import { CONFIG_MAP } from './resources.ts'
 
@@ -29,9 +30,8 @@ export interface MeshConfig {
 
 /** Which ConfigMaps a revision reads, the one that is applied first in front. */
 export function sourcesOf(revision: string, env: Readonly<Record<string, string>>): readonly string[] {
-  const base = revision === '' || revision === 'default' ? 'istio' : `istio-${revision}`
   const shared = env.SHARED_MESH_CONFIG
-  return shared === undefined ? [base] : [shared, base]
+  return [...(shared === undefined ? [] : [shared]), baseConfig(revision)]
 }
 
 /** @throws FederationError mesh-config-unreadable when YAML or a trust domain is not one */
@@ -84,10 +84,15 @@ const unreadable = (subject: string, message: string, cause?: unknown): Federati
  * any of them accepts, and auto mTLS is on only where every revision has it on.
  * @throws FederationError mesh-config-unreadable also when revisions disagree about the trust domain
  */
-export async function readMeshConfig(client: KubeClient, namespace: string, pods: readonly IstiodPod[]): Promise<MeshConfig> {
+export async function readMeshConfig(
+  client: KubeClient,
+  namespace: string,
+  pods: readonly IstiodPod[],
+): Promise<MeshConfig & { readonly sources: readonly Source[] }> {
   const revisions = new Map(pods.map((pod) => [pod.revision, pod.env]))
   if (revisions.size === 0) revisions.set('default', {})
-  const configs = await Promise.all([...revisions].map(([revision, env]) => readRevision(client, namespace, sourcesOf(revision, env))))
+  const read = await Promise.all([...revisions].map(([revision, env]) => readRevision(client, namespace, sourcesOf(revision, env))))
+  const configs = read.map(({ config }) => config)
   const [first, ...rest] = configs as [MeshConfig, ...MeshConfig[]]
   const other = rest.find((c) => c.trustDomain !== first.trustDomain)
   if (other !== undefined)
@@ -100,18 +105,36 @@ export async function readMeshConfig(client: KubeClient, namespace: string, pods
     authorizers: [...new Set(configs.flatMap((c) => c.authorizers))],
     autoMtls: configs.every((c) => c.autoMtls),
     xdsAgent: configs.every((c) => c.xdsAgent),
+    sources: [...new Map(read.flatMap(({ sources }) => sources).map((source) => [source.name, source])).values()],
   }
 }
 
-async function readRevision(client: KubeClient, namespace: string, names: readonly string[]): Promise<MeshConfig> {
-  const found = await Promise.all(names.map((name) => client.find(CONFIG_MAP, namespace, name)))
-  const base = found.at(-1)
-  if (base === undefined) {
-    throw unreadable(client.subject, `there is no ConfigMap ${namespace}/${names.at(-1)}`)
-  }
-  return parseMeshConfig(
+async function readRevision(
+  client: KubeClient,
+  namespace: string,
+  names: readonly string[],
+): Promise<{ readonly config: MeshConfig; readonly sources: readonly Source[] }> {
+  const found = await Promise.all(names.map((name) => client.raw(CONFIG_MAP, namespace, name)))
+  if (found.at(-1) === undefined) throw unreadable(client.subject, `there is no ConfigMap ${namespace}/${names.at(-1)}`)
+  const maps = found.filter((map) => map !== undefined)
+  const config = parseMeshConfig(
     `${client.subject} ConfigMap ${namespace}/${names.join(', ')}`,
     // What is in ours is what a federation says, and only that.
-    found.flatMap((map) => (map === undefined || isMeshConfig(map) ? [] : text(at(map, 'data', 'mesh')) || [])),
+    maps.flatMap((map) => (isMeshConfig(parseLive(client.subject, map, CONFIG_MAP)) ? [] : text(at(map, 'data', 'mesh')) || [])),
   )
+  return { config, sources: maps.map(sourceOf) }
+}
+
+function sourceOf(map: unknown): Source {
+  const metadata = at(map, 'metadata')
+  const managers = list(at(metadata, 'managedFields'))
+    .filter((entry) => at(entry, 'fieldsV1', 'f:data', 'f:mesh') !== undefined)
+    .map((entry) => ({ name: text(at(entry, 'manager')), at: text(at(entry, 'time')) }))
+  return {
+    name: text(at(metadata, 'name')),
+    labels: strings(at(metadata, 'labels')),
+    annotations: strings(at(metadata, 'annotations')),
+    owners: list(at(metadata, 'ownerReferences')).map((owner) => text(at(owner, 'kind'))),
+    managers,
+  }
 }

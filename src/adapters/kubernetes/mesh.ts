@@ -1,4 +1,5 @@
 /** A member's home that is a cluster: the port `Mesh` over its API server and its istiods. */
+import { configOwner } from '../../core/istio/config-owner.ts'
 import type { Interest, IstioFacts, Member, Mesh, Observation } from '../../core/model.ts'
 import { connections } from '../envoy/connections.ts'
 import { leaves } from '../envoy/leaves.ts'
@@ -44,8 +45,9 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
     const own = Promise.all([config, roots]).then(([{ trustDomain }, { pem }]) => parseOwnRoots(trustDomain, pem, now()))
     // Which road leads to an istiod depends on the roots; without them there is still the other one.
     const visited = roots.catch(() => undefined).then(async () => all.see(await listed, interest, wanted.again === true ? 'again' : 'all'))
-    const facts = Promise.all([config, network, listed, visited]).then(([config, network, pods, visits]) => ({
+    const facts = Promise.all([config, network, listed, visited]).then(([{ sources, ...config }, network, pods, visits]) => ({
       ...config,
+      configOwners: sources.map(configOwner),
       ...(network === undefined ? {} : { network }),
       istiods: pods.map((pod) => istiodOf(pod, visits)),
       presented: visits.presented,

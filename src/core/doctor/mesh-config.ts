@@ -1,7 +1,8 @@
 /** The mesh config: what it says about trust, and who owns it. */
+import { configOwner, ownerText } from '../istio/config-owner.ts'
 import { about, type Check, some } from './check.ts'
 import { type Looked, nameOf, on } from './looked.ts'
-import type { MeshSeen, Source } from './seen.ts'
+import type { MeshSeen } from './seen.ts'
 
 /** @param others every other cluster that is looked at, and the trust domains that the federation file gives to others */
 export function meshConfigChecks(looked: Looked, others: readonly Looked[], foreign: readonly string[]): readonly Check[] {
@@ -81,48 +82,24 @@ function autoMtlsCheck(looked: Looked, { autoMtls }: MeshSeen): Check {
       )
 }
 
-/** Tools that keep a mesh config as they have it: what somebody writes beside them does not last. */
-const OWNERS: readonly { readonly owner: string; readonly marks: (source: Source) => boolean }[] = [
-  {
-    owner: 'the Sail operator',
-    marks: ({ owners, labels }) => owners.some((o) => /^Istio(Revision)?$/.test(o)) || labels['managed-by'] === 'sail-operator',
-  },
-  {
-    owner: 'Argo CD',
-    marks: ({ annotations, labels }) =>
-      hasKey(annotations, 'argocd.argoproj.io/tracking-id') || hasKey(labels, 'argocd.argoproj.io/instance'),
-  },
-  { owner: 'Flux', marks: ({ labels }) => Object.keys(labels).some((key) => /^(kustomize|helm)\.toolkit\.fluxcd\.io\//.test(key)) },
-  { owner: 'istioctl', marks: ({ labels }) => Object.keys(labels).some((key) => /^(install\.)?operator\.istio\.io\//.test(key)) },
-  {
-    owner: 'Helm',
-    marks: ({ annotations, labels }) =>
-      hasKey(annotations, 'meta.helm.sh/release-name') || labels['app.kubernetes.io/managed-by'] === 'Helm',
-  },
-]
-const hasKey = (map: Readonly<Record<string, string>>, key: string): boolean => map[key] !== undefined
 /** Field managers of people's hands. */
 const BY_HAND = /^(kubectl(-.*)?|Mozilla|lens|k9s|node-fetch)$/
 
-/** The tool in front owns it: Argo CD and Flux run Helm, and its marks stay. */
-export const ownerOf = (source: Source): string | undefined => OWNERS.find(({ marks }) => marks(source))?.owner
-
 function ownerCheck(looked: Looked, { sources }: MeshSeen): Check {
   const check = on(looked, 'mesh-config-owner')
-  const told = sources.map(
-    (source) => `ConfigMap ${source.name}: ${ownerOf(source) ?? `nobody says so; last written by ${lastOf(source) ?? 'somebody unknown'}`}`,
-  )
-  const edited = sources.filter((source) => ownerOf(source) !== undefined && source.managers.some(({ name }) => BY_HAND.test(name)))
+  const owned = sources.map((source) => ({ ...configOwner(source), source }))
+  const edited = owned.flatMap(({ owner, config, source }) => {
+    const hands = source.managers.filter(({ name }) => BY_HAND.test(name))
+    return owner === undefined || hands.length === 0 ? [] : [{ owner, config, hands }]
+  })
   const [first] = edited
-  if (first === undefined) return check.ok(told.join('; '))
-  const hand = first.managers.filter(({ name }) => BY_HAND.test(name)).map(({ name, at }) => `${name} at ${at}`)
+  if (first === undefined) return check.ok(owned.map((one) => `ConfigMap ${one.config}: ${ownerText(one)}`).join('; '))
+  const hand = first.hands.map(({ name, at }) => `${name} at ${at}`)
   return check.warn(
-    `ConfigMap ${first.name} belongs to ${ownerOf(first)}, and ${hand.join(', ')} wrote data.mesh beside it: its owner will put its own back`,
-    `bring the change to where ${ownerOf(first)} has its values`,
+    `ConfigMap ${first.config} belongs to ${first.owner}, and ${hand.join(', ')} wrote data.mesh beside it: its owner will put its own back`,
+    `bring the change to where ${first.owner} has its values`,
   )
 }
-
-const lastOf = ({ managers }: Source): string | undefined => [...managers].sort((a, b) => (a.at < b.at ? 1 : -1))[0]?.name
 
 /** One check over all meshes: equal where they should be. */
 export function meshIdCheck(all: readonly Looked[]): Check {

@@ -1,5 +1,6 @@
 /** What `doctor` saw of one cluster. Each part stands for itself: what could not be seen hides nothing else. */
 import type { Clock } from '../clock.ts'
+import type { Source } from '../istio/config-owner.ts'
 import type { Manifest, MemberName, Seen } from '../model.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Need } from './needs.ts'
@@ -41,17 +42,6 @@ export interface MeshSeen {
   readonly rootNamespace: string
   /** The ConfigMaps that make it, with their managedFields. */
   readonly sources: readonly Source[]
-}
-
-/** Who wrote an object, as its metadata tells. */
-export interface Source {
-  readonly name: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
-  /** Kinds of its owners. */
-  readonly owners: readonly string[]
-  /** Field managers that set `data.mesh`, with the time of their last write. */
-  readonly managers: readonly { readonly name: string; readonly at: string }[]
 }
 
 export interface IstiodSeen {

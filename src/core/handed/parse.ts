@@ -82,6 +82,9 @@ const istio = z.looseObject({
   autoMtls: z.boolean(),
   xdsAgent: z.boolean().optional(),
   meshId: z.string().optional(),
+  configOwners: z
+    .array(z.object({ config: z.string(), owner: z.string().optional(), named: z.string().optional(), last: z.string().optional() }))
+    .optional(),
   network: z.string().optional(),
   rootNamespace: z.string(),
   istiods: z.array(z.object({ pod: z.string(), revision: z.string(), version: z.string().optional(), env: map })),

@@ -150,6 +150,30 @@ describe('a trust that reaches the whole mesh', () => {
     expect(lines(steps).filter((line) => line.includes(SHARED_MESH_CONFIG))).toEqual([])
   })
 
+  it.each([
+    [undefined, /^entente render --out DIR --values helm \(or sail\) prints what the owner of the mesh config must set$/],
+    [
+      { owner: 'Helm', named: 'Helm release istiod' },
+      /^ConfigMap istio belongs to Helm release istiod: .*--values helm prints what must be set there$/,
+    ],
+    [{ owner: 'the Sail operator' }, /^ConfigMap istio belongs to the Sail operator: .*--values sail prints/],
+    [{ owner: 'Argo CD', named: 'the Argo CD application mesh' }, /belongs to the Argo CD application mesh: .*--values helm \(or sail\)/],
+    [{ last: 'kubectl-edit' }, /^nobody says whose ConfigMap istio is, last written by kubectl-edit: /],
+  ])('says who has to set what is missing: %j', (owner, words) => {
+    const configOwners = owner && [
+      { config: 'istio-other', owner: 'istioctl' },
+      { config: 'istio', ...owner },
+    ]
+    const { findings } = planned(
+      intentOf(wide),
+      seenWith({ env: {}, objects: [older, ...around], istio: { xdsAgent: false, ...(configOwners && { configOwners }) } }),
+    )
+    const hints = new Map(findings.map((f) => [f.code, f.hint]))
+    expect(hints.get('multiroot-off')).toMatch(words)
+    expect(hints.get('shared-mesh-config')).toBe(hints.get('multiroot-off'))
+    expect(hints.get('xds-agent-off')).toBe(`${hints.get('multiroot-off')}; pods take it with their next restart`)
+  })
+
   const agents = (istio: object, ...pods: readonly Manifest[]) =>
     planned(intentOf(wide), seenWith({ istio, objects: [...pods, ...around.slice(1)] })).findings.find((f) => f.code === 'xds-agent-off')
 

@@ -2,10 +2,9 @@
 import { error, type Finding, warning } from '../finding.ts'
 import type { Intent, Manifest, MemberName, Observation } from '../model.ts'
 import { agentsIn, deafAgents, workloads } from './agents.ts'
+import { whoSets } from './config-owner.ts'
 import { SHARED_MESH_CONFIG } from './mesh-wide.ts'
 import { describeMode, effectiveMode, isStrict } from './mtls.ts'
-
-const VALUES = 'entente render --out DIR --values helm (or sail) prints what the owner of the mesh config must set'
 
 export function checkWide(intent: Intent, seen: Observation): readonly Finding[] {
   const wide = intent.trusts.filter((trust) => trust.wide !== undefined)
@@ -30,12 +29,14 @@ export function checkWide(intent: Intent, seen: Observation): readonly Finding[]
 /** Every revision by itself: each has its own environment and reads its own mesh config. */
 function istiods(name: MemberName, seen: Observation): readonly Finding[] {
   if (!seen.istio.ok) return []
-  return seen.istio.value.istiods.flatMap(({ pod, revision, env }): Finding[] => {
+  const { istiods, configOwners } = seen.istio.value
+  return istiods.flatMap(({ pod, revision, env }): Finding[] => {
+    const remedy = whoSets([revision], configOwners)
     const which = `${name}: istiod ${pod} (revision ${revision})`
     return [
       ...(env.ISTIO_MULTIROOT_MESH === 'true'
         ? []
-        : [error('multiroot-off', which, 'runs without ISTIO_MULTIROOT_MESH=true: it hands out no roots but its own', VALUES)]),
+        : [error('multiroot-off', which, 'runs without ISTIO_MULTIROOT_MESH=true: it hands out no roots but its own', remedy)]),
       ...(env.SHARED_MESH_CONFIG === SHARED_MESH_CONFIG
         ? []
         : [
@@ -45,7 +46,7 @@ function istiods(name: MemberName, seen: Observation): readonly Finding[] {
               env.SHARED_MESH_CONFIG === undefined
                 ? `reads no shared mesh config: it would never see ConfigMap ${SHARED_MESH_CONFIG}`
                 : `reads the shared mesh config ${env.SHARED_MESH_CONFIG}, not ${SHARED_MESH_CONFIG}`,
-              VALUES,
+              remedy,
             ),
           ]),
     ]
@@ -58,13 +59,17 @@ function agents(name: MemberName, seen: Observation): readonly Finding[] {
   if (!agents.ok) return seen.objects.ok ? [{ ...agents.error, severity: 'warning' }] : []
   const { pods, deaf } = agents.value
   if (!seen.istio.ok || seen.istio.value.xdsAgent === true) return deafAgents(name, deaf)
+  const { istiods, configOwners } = seen.istio.value
   if (deaf.length === 0 && pods.length > 0) return []
   return [
     warning(
       'xds-agent-off',
       name,
       `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${deaf.length === 0 ? 'no sidecar was seen' : workloads(deaf)}): such proxies never learn these roots, and refuse what is under them`,
-      `${VALUES}; pods take it with their next restart`,
+      `${whoSets(
+        istiods.map(({ revision }) => revision),
+        configOwners,
+      )}; pods take it with their next restart`,
     ),
   ]
 }
