@@ -197,6 +197,8 @@ export interface IstioFacts {
   readonly aliases: readonly TrustDomain[]
   /** Entries of `meshConfig.caCertificates` that are not ours. */
   readonly extraRoots: number
+  /** The base mesh config sets `caCertificates`, be it to none: Istio passes over what the shared one has. */
+  readonly hidesRoots?: boolean
   /** The trust domains that those are for (`caCertificates[].trustDomains`). */
   readonly extraDomains?: readonly string[]
   /** Extension providers that CUSTOM policies may ask; undefined: not known. */

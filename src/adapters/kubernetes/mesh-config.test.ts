@@ -9,6 +9,7 @@ describe('a mesh config', () => {
       trustDomain: 'cluster.local',
       aliases: [],
       extraRoots: 0,
+      hidesRoots: false,
       extraDomains: [],
       authorizers: [],
       autoMtls: true,
@@ -26,6 +27,7 @@ describe('a mesh config', () => {
       trustDomain: 'b.example',
       aliases: ['old.example'],
       extraRoots: 2,
+      hidesRoots: true,
       extraDomains: ['a.example'],
       authorizers: ['opa'],
       autoMtls: false,
@@ -41,6 +43,16 @@ describe('a mesh config', () => {
       'trustDomain: b.example\ntrustDomainAliases: [b2.example]\ndefaultConfig: {concurrency: 1}',
     )
     expect(config).toMatchObject({ trustDomain: 'b.example', aliases: ['a.example', 'b2.example'], extraRoots: 1, meshId: 'shared' })
+  })
+
+  it.each([
+    { base: 'caCertificates: [{pem: x}]', hides: true, roots: 1 },
+    { base: 'caCertificates: []', hides: true, roots: 0 },
+    { base: 'caCertificates:', hides: false, roots: 2 },
+    { base: 'trustDomain: b.example', hides: false, roots: 2 },
+    { base: '', hides: false, roots: 2 },
+  ])('takes the list of the base, $base, or else the shared one', ({ base, hides, roots }) => {
+    expect(parse('caCertificates: [{pem: y}, {pem: z}]', base)).toMatchObject({ hidesRoots: hides, extraRoots: roots })
   })
 
   it.each([

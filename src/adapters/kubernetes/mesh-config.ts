@@ -18,6 +18,11 @@ export interface MeshConfig {
   readonly trustDomain: TrustDomain
   readonly aliases: readonly TrustDomain[]
   readonly extraRoots: number
+  /**
+   * The last of the texts sets `caCertificates`, were it to an empty list: Istio takes that instead of what came before
+   * (jsonpb replaces a list that is there, and passes over null).
+   */
+  readonly hidesRoots: boolean
   /** Trust domains of `caCertificates[].trustDomains`. */
   readonly extraDomains: readonly string[]
   /** Extension providers that CUSTOM policies may ask. */
@@ -50,6 +55,7 @@ export function parseMeshConfig(subject: string, texts: readonly string[]): Mesh
     trustDomain,
     aliases: [...new Set(layers.flatMap((l) => list(at(l, 'trustDomainAliases')).map(domain)))],
     extraRoots: list(last('caCertificates')).length,
+    hidesRoots: (at(layers.at(-1), 'caCertificates') ?? null) !== null,
     extraDomains: [...new Set(list(last('caCertificates')).flatMap((entry) => list(at(entry, 'trustDomains')).map(text)))],
     authorizers: list(last('extensionProviders'))
       .filter((one) => at(one, 'envoyExtAuthzHttp') !== undefined || at(one, 'envoyExtAuthzGrpc') !== undefined)
@@ -101,6 +107,7 @@ export async function readMeshConfig(
     ...first,
     aliases: [...new Set(configs.flatMap((c) => c.aliases))],
     extraRoots: Math.max(...configs.map((c) => c.extraRoots)),
+    hidesRoots: configs.some((c) => c.hidesRoots),
     extraDomains: [...new Set(configs.flatMap((c) => c.extraDomains))],
     authorizers: [...new Set(configs.flatMap((c) => c.authorizers))],
     autoMtls: configs.every((c) => c.autoMtls),
@@ -120,7 +127,7 @@ async function readRevision(
   const config = parseMeshConfig(
     `${client.subject} ConfigMap ${namespace}/${names.join(', ')}`,
     // What is in ours is what a federation says, and only that.
-    maps.flatMap((map) => (isMeshConfig(parseLive(client.subject, map, CONFIG_MAP)) ? [] : text(at(map, 'data', 'mesh')) || [])),
+    maps.flatMap((map) => (isMeshConfig(parseLive(client.subject, map, CONFIG_MAP)) ? [] : text(at(map, 'data', 'mesh')))),
   )
   return { config, sources: maps.map(sourceOf) }
 }

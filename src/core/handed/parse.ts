@@ -77,6 +77,7 @@ const istio = z.looseObject({
   trustDomain: z.string(),
   aliases: texts,
   extraRoots: z.number(),
+  hidesRoots: z.boolean().optional(),
   extraDomains: texts.optional(),
   authorizers: texts.optional(),
   autoMtls: z.boolean(),

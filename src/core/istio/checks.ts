@@ -85,7 +85,7 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
         ),
       )
     }
-    if (istio.extraRoots > 0) {
+    if (istio.extraRoots > 0 && intent.trusts.some((trust) => trust.wide === undefined)) {
       findings.push(
         error(
           'own-domain-unaccounted',

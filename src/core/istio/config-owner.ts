@@ -77,7 +77,7 @@ export const ownerText = ({ owner, named, last }: ConfigOwner): string =>
 export const baseConfig = (revision: string): string => (revision === '' || revision === 'default' ? 'istio' : `istio-${revision}`)
 
 /** Whose the mesh configs of these revisions are. */
-function ownersOf(revisions: readonly string[], owners: readonly ConfigOwner[] = []): string {
+export function ownersOf(revisions: readonly string[], owners: readonly ConfigOwner[] = []): string {
   const bases = new Set(revisions.map(baseConfig))
   return owners
     .filter(({ config }) => bases.has(config))

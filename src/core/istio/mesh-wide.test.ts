@@ -142,12 +142,47 @@ describe('a trust that reaches the whole mesh', () => {
     { what: 'multi-root is off', seen: seenWith({ env: { SHARED_MESH_CONFIG } }), code: 'multiroot-off' },
     { what: 'istiod reads no shared mesh config', seen: seenWith({ env: { ISTIO_MULTIROOT_MESH: 'true' } }), code: 'shared-mesh-config' },
     { what: 'it reads another one', seen: seenWith({ env: { ...ENV, SHARED_MESH_CONFIG: 'platform' } }), code: 'shared-mesh-config' },
-    { what: 'the base has roots, and hides ours', seen: seenWith({ istio: { extraRoots: 1 } }), code: 'own-domain-unaccounted' },
+    {
+      what: 'the base has roots, and hides ours',
+      seen: seenWith({ istio: { extraRoots: 1, hidesRoots: true } }),
+      code: 'shared-roots-hidden',
+    },
     { what: 'the mesh takes plaintext', seen: seenWith({ objects: around.slice(0, 2) }), code: 'mtls-not-strict' },
   ])('widens nothing where $what', ({ seen, code }) => {
     const { steps, findings } = planned(intentOf(wide), seen)
     expect(findings.filter((f) => f.severity === 'error').map((f) => f.code)).toContain(code)
     expect(lines(steps).filter((line) => line.includes(SHARED_MESH_CONFIG))).toEqual([])
+  })
+
+  const told = (change: (s: Spec) => void, istio: object) =>
+    planned(intentOf(change), seenWith({ istio }))
+      .findings.filter((f) => f.severity === 'error')
+      .map((f) => `${f.code} ${f.message}; ${f.hint}`)
+  const OWNED = { configOwners: [{ config: 'istio', owner: 'Helm', named: 'Helm release istiod' }] }
+
+  it.each([
+    ['roots', { extraRoots: 2, hidesRoots: true }, /with 2 entries.*; take caCertificates out of it, and federate those domains here$/],
+    ['roots that an older evidence file tells', { extraRoots: 1 }, /with 1 entry/],
+    [
+      'an empty list',
+      { extraRoots: 0, hidesRoots: true, ...OWNED },
+      /to an empty list.*; ConfigMap istio belongs to Helm release istiod: take/,
+    ],
+  ])('is told what hides ours: %s', (_, istio, words) => {
+    const [one, ...others] = told(wide, istio)
+    expect([one, others]).toEqual([expect.stringMatching(words), []])
+    expect(one).toMatch(/^shared-roots-hidden its own mesh config sets caCertificates .* hides those of ConfigMap entente-mesh-config/)
+  })
+
+  it('is told of nothing hidden where the roots of others are in another shared mesh config', () => {
+    expect(told(wide, { extraRoots: 1, hidesRoots: false })).toEqual([])
+  })
+
+  it('with a filter over it, is told both: what hides ours, and whom the filter would cut off', () => {
+    expect(told(overIt, { extraRoots: 1, hidesRoots: true })).toEqual([
+      expect.stringMatching(/^own-domain-unaccounted .* a pinned filter would cut them off/),
+      expect.stringMatching(/^shared-roots-hidden /),
+    ])
   })
 
   it.each([

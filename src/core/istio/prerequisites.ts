@@ -2,7 +2,7 @@
 import { error, type Finding, warning } from '../finding.ts'
 import type { Intent, Manifest, MemberName, Observation } from '../model.ts'
 import { agentsIn, deafAgents, workloads } from './agents.ts'
-import { whoSets } from './config-owner.ts'
+import { ownersOf, whoSets } from './config-owner.ts'
 import { SHARED_MESH_CONFIG } from './mesh-wide.ts'
 import { describeMode, effectiveMode, isStrict } from './mtls.ts'
 
@@ -22,7 +22,7 @@ export function checkWide(intent: Intent, seen: Observation): readonly Finding[]
     ),
     ...(intent.member.home?.context === undefined
       ? []
-      : [...istiods(name, seen), ...agents(name, seen), ...strictness(intent, seen, objects)]),
+      : [...istiods(name, seen), ...hidden(name, seen), ...agents(name, seen), ...strictness(intent, seen, objects)]),
   ]
 }
 
@@ -51,6 +51,26 @@ function istiods(name: MemberName, seen: Observation): readonly Finding[] {
           ]),
     ]
   })
+}
+
+/** Of two mesh configs that set `caCertificates`, Istio takes the base's (pkg/config/mesh/mesh.go ApplyMeshConfig, eed52ebb66ad). */
+function hidden(name: MemberName, seen: Observation): readonly Finding[] {
+  if (!seen.istio.ok) return []
+  const { extraRoots, hidesRoots = extraRoots > 0, istiods, configOwners } = seen.istio.value
+  if (!hidesRoots) return []
+  const what = extraRoots === 0 ? 'to an empty list' : extraRoots === 1 ? 'with 1 entry' : `with ${extraRoots} entries`
+  const whose = ownersOf(
+    istiods.map(({ revision }) => revision),
+    configOwners,
+  )
+  return [
+    error(
+      'shared-roots-hidden',
+      name,
+      `its own mesh config sets caCertificates (${what}), which hides those of ConfigMap ${SHARED_MESH_CONFIG}: no proxy would ever be sent these roots`,
+      `${whose === '' ? '' : `${whose}: `}take caCertificates out of it${extraRoots === 0 ? '' : ', and federate those domains here'}`,
+    ),
+  ]
 }
 
 /** Those who run go by their own environment; those to come, by the mesh config. */
