@@ -1,5 +1,6 @@
 /** Applies that die at every write, meet what others did, or lose an API server or an istiod on the way: each ends where it was meant to. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Span } from '../../src/core/history.ts'
 import { type Ran, startCli } from '../support/cli.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { KubeObject } from '../testbed/kube.ts'
@@ -36,6 +37,19 @@ const status = async (): Promise<number> => (await call(pods.client, 'server.sam
 const becomes = (wanted: number) => until(`the call to give ${wanted}`, async () => (await status()) === wanted)
 const grants = async (): Promise<readonly KubeObject[]> =>
   (await Promise.all(bed.clusters.map(ours))).flat().filter((object) => object.metadata.name !== 'entente-record')
+
+/** In which meshes the record says that root of a is trusted now, and whether it is sure of all that ever was. */
+async function trustedOnRecord(): Promise<{ readonly now: readonly string[]; readonly sure: boolean }> {
+  const root = shop
+    .record()
+    .flatMap((entry) => (entry.action === 'approve' && entry.trustDomain === 'cluster-a.example' ? entry.roots : []))[0]
+  const { json } = expectCode(await shop.run('audit', 'log', '--fingerprint', root ?? '', '-o', 'json'), 0)
+  const spans = (json as readonly Span[]).filter(({ what }) => what === 'trusted')
+  return {
+    now: spans.flatMap(({ where, until }) => (until === undefined ? [where] : [])),
+    sure: spans.every((span) => span.unfinished !== true),
+  }
+}
 
 /** An apply that is killed at a write; those under way at that moment may have been carried out too. */
 async function killedAt(number: number, at: Write['at']): Promise<void> {
@@ -77,6 +91,7 @@ describe.each(Array.from({ length: OPENING }, (_, index) => index + 1))('an appl
     await killedAt(number, 'done')
     expectCode(await shop.apply(), 0)
     expectCode(await shop.run('audit', 'verify'), 0)
+    expect(await trustedOnRecord()).toEqual({ now: ['cluster-b'], sure: true })
     await becomes(200)
   })
 
@@ -86,6 +101,7 @@ describe.each(Array.from({ length: OPENING }, (_, index) => index + 1))('an appl
     expectCode(await shop.apply(), 0)
     expect(await grants()).toEqual([])
     expectCode(await shop.run('audit', 'verify'), 0)
+    expect(await trustedOnRecord()).toEqual({ now: [], sure: true })
     await becomes(503)
   })
 })
@@ -106,13 +122,48 @@ describe('an object of ours', () => {
     await shop.proven()
   })
 
-  it('that somebody edited is shown by status, and put right by apply', async () => {
+  const edit = async (): Promise<void> => {
     const { metadata } = await filterOfB()
     await bed.b.kubectl(['-n', 'sample', 'patch', 'envoyfilter', metadata.name, '--type=merge', '-p', '{"spec":{"priority":7}}'])
+  }
+
+  it('that somebody edited is shown by status, and put right by apply', async () => {
+    await edit()
     await until('status to show the step', async () => isOneStep(await shop.run('status')))
     expectCode(await shop.apply(), 0)
     expect(await priority()).not.toBe(7)
     expectCode(await shop.run('status'), 0)
+  })
+
+  it('that somebody edits is shown by status --watch, and put back by apply --watch, until ^C', async () => {
+    const looking = shop.start('status', '--watch')
+    try {
+      await until('a first look', async () => /cluster-b +cluster-a +proven/.test(looking.stdout), 120_000)
+      expect(looking.stdout).not.toMatch(/ 1 step/)
+      await edit()
+      await until('the drift to be shown', async () => /cluster-b +cluster-a +proven .* 1 step/.test(looking.stdout), 120_000)
+    } finally {
+      looking.kill('SIGINT')
+    }
+    expectCode(await looking.ended, 2)
+    expect(await priority()).toBe(7)
+
+    const keeping = shop.start('apply', '--watch', '--yes', '--reason', 'kept as written')
+    const back = () => until('the filter to be put back', async () => (await priority()) !== 7, 120_000)
+    const ended = () => until('the end of that apply', async () => shop.record().at(-1)?.action === 'end', 120_000)
+    try {
+      await back()
+      await ended()
+      await edit()
+      await back()
+      await ended()
+    } finally {
+      keeping.kill('SIGINT')
+    }
+    expectCode(await keeping.ended, 0)
+    expect(shop.record().at(-2)).toMatchObject({ action: 'begin', reason: 'kept as written' })
+    await shop.proven()
+    expectCode(await shop.run('audit', 'verify'), 0)
   })
 
   /** Another manager than kubectl's: it will write there again. */
