@@ -1,9 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { answer, startEndpoint } from '../../../test/support/endpoint.ts'
 import { A, authority, B } from '../../../test/support/federations.ts'
 import { inDirectories, workspace } from '../../../test/support/workspace.ts'
+import { printBundle } from '../../core/spiffe/bundle.ts'
 import { run as approve } from './approve.ts'
+import { bundleFetch } from './bundle-fetch.ts'
 import { run as plan } from './plan.ts'
 
 const [a, next, b] = await Promise.all([authority(A), authority(A, 'next'), authority(B)])
@@ -30,6 +33,24 @@ describe('approve', () => {
     )
     expect(await offer(w, a)).toBe(0)
     expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
+  })
+
+  it('takes what bundle fetch --out has from the owner’s endpoint, by the fingerprint the owner told', async () => {
+    await using w = await workspace(inDirectories(), b.bundle)
+    const id = `spiffe://${A}/endpoint`
+    const endpoint = await startEndpoint(await a.leaf(id), answer(printBundle({ ...a.bundle, sequence: 3n })))
+    const out = join(w.directory, 'offer.json')
+    const first = join(w.directory, 'first.pem')
+    await writeFile(first, a.root.pem)
+    const asked = { profile: 'https_spiffe', url: endpoint.url, endpointSpiffeId: id, endpointBundle: first, trustDomain: A, out } as const
+    try {
+      expect(await bundleFetch({ ...asked, output: 'json' }, w.io)).toBe(0)
+    } finally {
+      await endpoint.close()
+    }
+    const fingerprint = [a.root.anchor.fingerprint]
+    expect(await approve({ ...options, file: w.file, member: 'cluster-a', bundle: out, fingerprint }, w.io)).toBe(0)
+    expect(await readFile(join(w.directory, 'bundles/cluster-a.example.json'), 'utf8')).toBe(await readFile(out, 'utf8'))
   })
 
   it('says that a fingerprint does not fit, also where nothing is new', async () => {
