@@ -1,12 +1,15 @@
 /** Roots that must not get in, and a root of our own that nobody announced. */
 import { X509Certificate } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
-import { createRoot } from '../testbed/pki.ts'
-import { until } from '../testbed/run.ts'
+import { kubeconfig } from '../testbed/control-plane.ts'
+import { createRoot, type MeshCa } from '../testbed/pki.ts'
+import { run, until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call, raw } from '../testbed/traffic.ts'
+import { away, filtersHold, fingerprint, Rotations, rootOf } from './rotations.ts'
 import { aReaches, BOTH, bAccepts, CALLER, codes, expectCode, Shop, written } from './shop.ts'
 
 let bed: Bed
@@ -28,7 +31,13 @@ afterAll(async () => {
 const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status
 const becomes = (wanted: number) => until(`the call to give ${wanted}`, async () => (await status()) === wanted)
 
-const fingerprint = (pem: string): string => `sha256:${new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()}`
+/** B's server with a certificate of now, behind the same service. */
+async function serverAnew(): Promise<void> {
+  await pods.server.stop()
+  pods = { ...pods, server: await bed.b.pod({ namespace: 'sample', name: 'server' }) }
+  await bed.service('sample', 'server', [pods.server])
+}
+
 const base64 = (pem: string): string => new X509Certificate(pem).raw.toString('base64')
 
 /** A leaf alone, as its mesh signs them. */
@@ -127,6 +136,39 @@ describe('a bundle that was edited by hand stops all that would widen on its acc
   })
 })
 
+describe('a CA that switches before everybody holds its new root', () => {
+  it('is told, with who refuses it now; both roots stay everywhere, and calls work once that proxy is heard again', async () => {
+    const rotations = new Rotations(shop)
+    const told = async () => (await rotations.of('cluster-b')).findings.find(({ code }) => code === 'switched-early')
+    const old = bed.b.istiod.ca
+    try {
+      await away(pods.client, async () => {
+        const next = await bed.b.addRoot()
+        await rotations.goOn('cluster-b')
+        await bed.b.newRoot(next, [old])
+        const named = async () => /cluster-a: client\.sample/.test((await told())?.message ?? '')
+        await until('the early switch to be told', named, 120_000, 1_000)
+        await rotations.goOn('cluster-b')
+        expect(await rotations.of('cluster-b')).toMatchObject({ staying: [rootOf(next)], leaving: [rootOf(old)], signs: rootOf(next) })
+        for (const ca of [old, next]) expect(await filtersHold(bed, ca)).toBe(true)
+        // With a certificate from after the switch, the server is nobody that the client knows.
+        await serverAnew()
+        await becomes(503)
+      })
+      await until('the call to work again', async () => (await status()) === 200, 120_000)
+      await until('nothing to be told', async () => (await told()) === undefined, 120_000, 1_000)
+      for (const ca of [old, bed.b.istiod.ca]) expect(await filtersHold(bed, ca)).toBe(true)
+    } finally {
+      await bed.b.newRoot(old)
+      await serverAnew()
+    }
+    writeFileSync(shop.file('old.pem'), old.root.certificate)
+    expectCode(await shop.run('approve', 'cluster-b', '--bundle', 'old.pem', '--fingerprint', rootOf(old), '--yes', '--reason', 'back'), 0)
+    await until('all to be as it was', async () => (await shop.apply('--look')).code === 0, 120_000)
+    await becomes(200)
+  }, 900_000)
+})
+
 describe('our own CA', () => {
   const widening = [bAccepts({ callers: [CALLER, 'cluster-a.example/ns/sample/sa/other'] }), aReaches()]
   let next: Awaited<ReturnType<Bed['b']['addRoot']>>
@@ -156,6 +198,28 @@ describe('our own CA', () => {
     expect(dump).toContain(JSON.stringify(new X509Certificate(next.root.certificate).toString().trim()).slice(40, -40))
   })
 
+  it('may not let the old one go while certificates are under it: refused, and with --look by name', async () => {
+    const both = shop.read(BUNDLE)
+    const old = bed.b.istiod.ca
+    const approve = (file: string, cas: readonly MeshCa[], reason: string) =>
+      shop.run('approve', 'cluster-b', '--bundle', file, ...cas.flatMap((ca) => ['--fingerprint', rootOf(ca)]), '--yes', '--reason', reason)
+    writeFileSync(shop.file('new-only.pem'), next.root.certificate)
+    expectCode(await approve('new-only.pem', [next], 'too early'), 0)
+    try {
+      const { stderr } = await shop.apply()
+      expect(stderr).toMatch(/held back[\s\S]*the CA of cluster-b, which signs under another root/)
+      const looked = (await shop.apply('--look')).stderr
+      for (const { name } of [pods.server, pods.neighbour])
+        expect(looked).toMatch(new RegExp(`held back[\\s\\S]*${name}\\.sample, whose certificate is under another root`))
+      for (const ca of [old, next]) expect(await filtersHold(bed, ca)).toBe(true)
+      expect(await status()).toBe(200)
+    } finally {
+      writeFileSync(shop.file('both.json'), both)
+      expectCode(await approve('both.json', [old, next], 'back'), 0)
+    }
+    expectCode(await shop.apply(), 0)
+  })
+
   it('switches to it: workloads of the old and of the new root know each other, and A knows both', async () => {
     await bed.b.newRoot(next)
     await shop.proven()
@@ -181,12 +245,58 @@ describe('our own CA', () => {
 
     shop.write(BOTH)
     expectCode(await shop.run('approve', 'cluster-b', '--yes', '--reason', 'the old CA is gone'), 0)
-    await until('apply to end', async () => (await shop.apply()).code === 0, 120_000)
-    await pods.server.stop()
-    const server = await bed.b.pod({ namespace: 'sample', name: 'server' })
-    await bed.service('sample', 'server', [server])
+    // What is under the old roots may live for a day yet: they are held back.
+    const applied = async () => {
+      await shop.apply()
+      return (await shop.plan()).steps.every(({ gates }) => gates.some(({ open }) => !open))
+    }
+    await until('nothing to be left but what is held back', applied, 180_000)
+    await serverAnew()
     await becomes(200)
     const younger = await bed.b.mint(pods.neighbour.spiffeId)
-    expect(await raw(pods.neighbour, server.address, 8080, younger)).toMatchObject({ accepted: true, status: 200 })
+    expect(await raw(pods.neighbour, pods.server.address, 8080, younger)).toMatchObject({ accepted: true, status: 200 })
+  }, 400_000)
+})
+
+describe('the runbook for cacerts', () => {
+  /** The commands of docs/rotation.md that begin like this. */
+  const printed = (begin: string): readonly string[] => {
+    const text = readFileSync(path.resolve(import.meta.dirname, '../../docs/rotation.md'), 'utf8')
+    const [runbook = ''] = text.split('## Runbook: plugged-in `cacerts`')[1]?.split('\n## ') ?? []
+    return [...runbook.replaceAll('\\\n', '').matchAll(/^ {4}(\S.*)$/gm)].flatMap(([, line = '']) => (line.startsWith(begin) ? [line] : []))
+  }
+  const filesOf = ({ intermediate, root }: MeshCa) => ({
+    'ca-cert.pem': intermediate.certificate,
+    'ca-key.pem': intermediate.key,
+    'cert-chain.pem': intermediate.certificate + root.certificate,
+    'root-cert.pem': root.certificate,
+  })
+
+  it('writes, with its own lines as they are printed, the Secret that each step is about', async () => {
+    const old = bed.b.istiod.ca
+    const next = await bed.b.istiod.nextCa()
+    for (const [name, ca] of Object.entries({ old, new: next })) {
+      mkdirSync(shop.file(name))
+      for (const [file, text] of Object.entries(filesOf(ca))) writeFileSync(shop.file(path.join(name, file)), text, { mode: 0o600 })
+    }
+    const KUBECONFIG = shop.file('b.kubeconfig')
+    writeFileSync(KUBECONFIG, kubeconfig({ b: bed.b.api.access }), { mode: 0o600 })
+    const typed = (line: string) => run('bash', ['-euo', 'pipefail', '-c', line], { cwd: shop.directory, env: { KUBECONFIG } })
+    for (const line of printed('cat ')) await typed(line)
+    expectCode(await shop.run('bundle', 'inspect', 'both.pem'), 0)
+    const steps = printed('kubectl -n istio-system create secret generic cacerts ')
+    const both = old.root.certificate + next.root.certificate
+    const wanted = [{ ...filesOf(old), 'root-cert.pem': both }, { ...filesOf(next), 'root-cert.pem': both }, filesOf(next)]
+    expect(steps).toHaveLength(wanted.length)
+    try {
+      for (const [i, line] of steps.entries()) {
+        await typed(line)
+        const secret = await bed.b.kube.get({ apiVersion: 'v1', kind: 'Secret', namespace: 'istio-system', name: 'cacerts' })
+        const data = Object.entries(secret?.data ?? {}).map(([file, text]) => [file, Buffer.from(String(text), 'base64').toString()])
+        expect(Object.fromEntries(data), line).toEqual(wanted[i])
+      }
+    } finally {
+      await bed.b.istiod.useCa(old)
+    }
   })
 })
