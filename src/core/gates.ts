@@ -2,7 +2,8 @@
 import { readMountedFilter } from './istio/mounted.ts'
 import { readState } from './istio/render.ts'
 import type { MeshState, Root, Roots } from './istio/state.ts'
-import type { Gate, InboundChain, Intent, Manifest, Observation, Phase } from './model.ts'
+import type { Gate, Manifest, Phase } from './model.ts'
+import { outlives } from './outlives.ts'
 import type { Course } from './plan.ts'
 import { retirement, type Witnesses } from './retirement.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
@@ -15,15 +16,14 @@ export function gatesOf(
   going: Course,
   witnesses: Witnesses,
 ): readonly Gate[] {
-  const { intent, seen } = witnesses
   if (phase === 'close' && before !== undefined && after !== undefined) {
     return retired(readState([before]), readState([after])).map(([domain, root]) => retirement(domain, root, witnesses))
   }
   if (phase === 'close' && before !== undefined && after === undefined) {
     return handedOver(before, going).map(([domain, root]) => retirement(domain, root, witnesses))
   }
-  const delivered = intent.member.home?.directory !== undefined
-  return phase === 'clean' && delivered ? deliveredRemovals(going, intent, seen.get(intent.member.name)) : []
+  const delivered = witnesses.intent.member.home?.directory !== undefined
+  return phase === 'clean' && delivered && before !== undefined ? outlives(before, after, going, witnesses) : []
 }
 
 /** Roots of a file that pods with the mount read no longer, and that what they judge by from then on does not have. */
@@ -89,22 +89,3 @@ export function withRetiring(before: MeshState, after: MeshState): MeshState {
 const merge = (a: readonly Root[] = [], b: readonly Root[]): readonly Root[] => [
   ...new Map([...a, ...b].map((root) => [root.fingerprint, root])).values(),
 ]
-
-/** Judged by what is inside the filter, or, where a file decides, by whether the listener names the domain. */
-const accepts = ({ pins, file, sanPrefixes }: InboundChain, domain: TrustDomain): boolean =>
-  file === undefined ? pins?.has(domain) === true : sanPrefixes.includes(`spiffe://${domain}/`)
-
-/** Git delivers at its own pace: a policy goes only when the proxies are seen to have let go of the filter. */
-function deliveredRemovals(going: Course, intent: Intent, seen: Observation | undefined): readonly Gate[] {
-  const proxies = seen?.proxies.ok === true ? seen.proxies.value : undefined
-  const why = seen?.proxies.ok === false && seen.proxies.error.code === 'evidence-stale' ? ` (${seen.proxies.error.message})` : ''
-  return [...going.before.shares.values()]
-    .filter((share) => !going.after.shares.has(share.trusted))
-    .flatMap(({ trustDomain, roots }) => {
-      const holding = proxies
-        ?.filter(({ config }) => config === undefined || config.inbound.some((chain) => accepts(chain, trustDomain)))
-        .map(({ proxy }) => proxy)
-      const waitingFor = holding ?? [`evidence from the proxies of ${intent.member.name}${why}`]
-      return roots.map((root): Gate => ({ needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }))
-    })
-}

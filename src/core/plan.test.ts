@@ -16,10 +16,10 @@ import {
   spec,
   wanted,
 } from '../../test/support/federations.ts'
-import { failed, object, observation, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
+import { evidence, failed, object, observation, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
 import { PHASES } from './istio/transition.ts'
 import { keyOf, sameContent, title } from './manifest.ts'
-import type { Intent, Manifest, Member, MemberName, Observation, Step } from './model.ts'
+import type { Intent, Manifest, Member, MemberName, Observation, ProxyConfig, Step } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import { objectOf } from './view.ts'
@@ -519,5 +519,131 @@ describe('a member delivered by Git', () => {
     expect(blind.length).toBeGreaterThan(0)
     for (const step of blind)
       expect(step.gates).toEqual([expect.objectContaining({ open: false, waitingFor: ['evidence from the proxies of cluster-b'] })])
+  })
+
+  const second = pod('sample/second', { app: 'second' })
+  const third = pod('sample/third', { app: 'third' })
+  const accepting = (...entries: readonly object[]) => spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: entries }))
+  const [named, anybody] = [acceptEntry({ selector: { app: 'second' } }), acceptEntry({ selector: { app: 'second' }, callers: 'all' })]
+  const whole = acceptEntry({ selector: undefined })
+  /** A proxy that has this filter of cluster-a's root, or none, and enforces these policies of ours. */
+  const having = (filter: boolean, ...policies: readonly string[]): ProxyConfig => ({
+    inbound: [
+      {
+        name: 'x',
+        tls: 'mutual',
+        sanPrefixes: [],
+        ...(filter ? { pins: new Map([A, B].map((of, i) => [of, [i === 0 ? ROOT_A.fingerprint : ROOT_B.fingerprint]])) } : {}),
+      },
+    ],
+    outbound: [],
+    denies: policies.map((policy) => ({ policy: `sample/entente-accept-${policy}`, trustDomain: A, except: [CLIENT] })),
+  })
+  const withProxies = (seen: Seens, configs: readonly (readonly [Manifest, ProxyConfig | undefined])[]): Seens => {
+    const there = seen.get(b) as Observation
+    const proxies = configs.map(([of, config]) => ({ ...evidence(of, having(false)), config }))
+    const objects = ok([...(there.objects.ok ? there.objects.value : []), second, third])
+    return new Map(seen).set(b, { ...there, objects, proxies: ok(proxies as never) })
+  }
+  const cleaning = (seen: Seens, to: Spec) =>
+    of(b, plan(inGit(intentsOf(to)), seen, NOW).steps)
+      .filter((step) => step.phase === 'clean')
+      .map((step) => [title(objectOf(step)), ...step.gates.map(({ open, waitingFor }) => (open ? 'open' : waitingFor.join(' and ')))])
+  /** What the tool brought: the filters as they are in Git, and the policies that were held back. */
+  const delivered = (seen: Seens, to: Spec): Seens =>
+    carryOut(
+      seen,
+      of(b, plan(inGit(intentsOf(to)), seen, NOW).steps).filter((step) => step.phase !== 'clean'),
+    )
+
+  interface Row {
+    readonly what: string
+    readonly from: Spec
+    readonly to: Spec
+    readonly policies: readonly string[]
+    readonly before: readonly (readonly [Manifest, ProxyConfig | undefined])[]
+    readonly waitsFor: string
+    readonly gone: readonly (readonly [Manifest, ProxyConfig | undefined])[]
+  }
+  const rows: readonly Row[] = [
+    {
+      what: 'one of two sets of one trust leaves',
+      from: accepting(acceptEntry(), named),
+      to: spec(),
+      policies: ['PeerAuthentication sample/entente-accept-app-second', 'AuthorizationPolicy sample/entente-accept-app-second'],
+      before: [
+        [server, having(true, 'app-server')],
+        [second, having(true, 'app-second')],
+      ],
+      waitsFor: 'second.sample',
+      gone: [
+        [server, having(true, 'app-server')],
+        [second, having(false, 'app-second')],
+      ],
+    },
+    {
+      what: 'one leaves whose callers nobody named',
+      from: accepting(acceptEntry(), anybody),
+      to: spec(),
+      policies: ['PeerAuthentication sample/entente-accept-app-second', 'AuthorizationPolicy sample/entente-accept-app-second'],
+      before: [[second, having(true)]],
+      waitsFor: 'second.sample',
+      gone: [[second, having(false)]],
+    },
+    {
+      what: 'a set shrinks',
+      from: accepting(whole),
+      to: spec(),
+      policies: ['PeerAuthentication sample/entente-accept-all', 'AuthorizationPolicy sample/entente-accept-all'],
+      before: [
+        [server, having(true, 'all')],
+        [second, having(true, 'all')],
+      ],
+      waitsFor: 'server.sample and second.sample',
+      gone: [
+        [server, having(true, 'all', 'app-server')],
+        [second, having(false, 'all')],
+      ],
+    },
+    {
+      what: 'a set shrinks, and a proxy cannot be told',
+      from: accepting(whole),
+      to: spec(),
+      policies: ['PeerAuthentication sample/entente-accept-all', 'AuthorizationPolicy sample/entente-accept-all'],
+      before: [
+        [server, having(true, 'all', 'app-server')],
+        [third, undefined],
+      ],
+      waitsFor: 'third.sample',
+      gone: [[server, having(true, 'all', 'app-server')]],
+    },
+  ]
+  it.each(rows)('keeps policies where $what: filter and policy never leave Git in one commit', (row) => {
+    const { from, to, policies, before, waitsFor, gone } = row
+    const settledBefore = withProxies(settled(from), before)
+    const held = policies.map((policy) => [policy, waitsFor])
+    expect(cleaning(settledBefore, to)).toEqual(held)
+    // The filter is out of Git, and not yet out of the proxies.
+    expect(cleaning(delivered(settledBefore, to), to)).toEqual(held)
+    const blind = new Map(settledBefore).set(b, { ...(settledBefore.get(b) as Observation), proxies: failed() })
+    expect(cleaning(delivered(blind, to), to)).toEqual(policies.map((policy) => [policy, 'evidence from the proxies of cluster-b']))
+    expect(cleaning(delivered(withProxies(settled(from), gone), to), to)).toEqual(policies.map((policy) => [policy, 'open']))
+  })
+
+  it('keeps the file of a set that leaves until no proxy reads it', () => {
+    const mounted = (...entries: readonly object[]) =>
+      spec((s) => void Object.assign(s.trust[0] ?? {}, { distribution: 'mounted', accept: entries }))
+    const [from, to] = [mounted(acceptEntry(), named), mounted(acceptEntry())]
+    const reads = (file: string | undefined): ProxyConfig => ({
+      ...having(false, 'app-second'),
+      inbound: [{ name: 'x', tls: 'mutual', sanPrefixes: [`spiffe://${A}/`], ...(file === undefined ? {} : { file }) }],
+    })
+    const waiting = cleaning(withProxies(settled(from), [[second, reads('accept-app-second.json')]]), to)
+    expect(waiting.map(([, ...gates]) => gates)).toEqual([['second.sample'], ['second.sample'], ['second.sample']])
+    expect(cleaning(withProxies(settled(from), [[second, reads(undefined)]]), to).map(([, ...gates]) => gates)).toEqual([
+      ['open'],
+      ['open'],
+      ['open'],
+    ])
   })
 })
