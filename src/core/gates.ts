@@ -1,5 +1,5 @@
 /** What a step waits for: a root leaves only when nothing that lives is under it. */
-import { readMountedFilter } from './istio/mounted.ts'
+import { isTrustMap, type Reading, readMountedFilter, readTrustMap } from './istio/mounted.ts'
 import { readState } from './istio/render.ts'
 import type { MeshState, Root, Roots } from './istio/state.ts'
 import type { Gate, Manifest, Phase } from './model.ts'
@@ -17,18 +17,30 @@ export function gatesOf(
   witnesses: Witnesses,
 ): readonly Gate[] {
   if (phase === 'close' && before !== undefined && after !== undefined) {
-    return retired(readState([before]), readState([after])).map(([domain, root]) => retirement(domain, root, witnesses))
+    return retirements(retired(readState([before]), readState([after])), witnesses)
   }
-  if (phase === 'close' && before !== undefined && after === undefined) {
-    return handedOver(before, going).map(([domain, root]) => retirement(domain, root, witnesses))
-  }
+  if (before === undefined) return []
+  if (phase === 'close' && after === undefined) return retirements(handedOver(readMountedFilter(before), going), witnesses)
+  if (phase !== 'clean') return []
   const delivered = witnesses.intent.member.home?.directory !== undefined
-  return phase === 'clean' && delivered && before !== undefined ? outlives(before, after, going, witnesses) : []
+  return [
+    ...retirements(handedOver(goneFrom(before, after), going), witnesses),
+    ...(delivered ? outlives(before, after, going, witnesses) : []),
+  ]
+}
+
+const retirements = (roots: readonly [TrustDomain, Root][], witnesses: Witnesses): readonly Gate[] =>
+  roots.map(([domain, root]) => retirement(domain, root, witnesses))
+
+/** Files that go wait as long as the filter that reads them. */
+function goneFrom(before: Manifest, after: Manifest | undefined): readonly Reading[] {
+  const staying = new Set(after === undefined ? [] : readTrustMap(after).map(({ name }) => name))
+  return isTrustMap(before) ? readTrustMap(before).filter(({ name }) => !staying.has(name)) : []
 }
 
 /** Roots of a file that pods with the mount read no longer, and that what they judge by from then on does not have. */
-function handedOver(filter: Manifest, { before, after }: Course): readonly [TrustDomain, Root][] {
-  return readMountedFilter(filter).flatMap(({ owner: { of, host } }) => {
+function handedOver(read: readonly Reading[], { before, after }: Course): readonly [TrustDomain, Root][] {
+  return read.flatMap(({ owner: { of, host } }) => {
     const key = workloadsKey(of)
     const held = host === undefined ? before.inbound.get(key)?.file : before.outbound.get(key)?.files.get(host)
     const then = host === undefined ? after.inbound.get(key)?.roots : after.outbound.get(key)?.hosts.get(host)

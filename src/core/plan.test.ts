@@ -17,6 +17,7 @@ import {
   wanted,
 } from '../../test/support/federations.ts'
 import { evidence, failed, object, observation, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
+import { readState } from './istio/render.ts'
 import { PHASES } from './istio/transition.ts'
 import { keyOf, sameContent, title } from './manifest.ts'
 import type { Intent, Manifest, Member, MemberName, Observation, ProxyConfig, Step } from './model.ts'
@@ -478,6 +479,88 @@ describe('a root that is retired', () => {
       [[`workloads of ${C}`, `root of ${C}`], []],
       [[`root of ${A}`], [false]],
     ])
+  })
+
+  describe('while its set of workloads becomes another', () => {
+    const WHOLE = { selector: undefined }
+    const reaching = (more: object) => ({ services: [{ host: SERVER_HOST, servedBy: [CLIENT] }], namespace: 'sample', ...more })
+    const accepts = (more: object, fields: object = {}) =>
+      spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry(more)], ...fields }))
+    const reaches = (more: object, fields: object = {}) =>
+      spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [], reach: [reaching(more)], ...fields }))
+    const everywhere = spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [{ mtls: 'require', callers: [CLIENT] }] }))
+    const SERVER = { selector: { app: 'server' } }
+    const MOUNTED = { distribution: 'mounted' }
+    const rows: readonly { what: string; from: Spec; to: Spec; of?: 'own' }[] = [
+      { what: 'callers, a wider set', from: accepts(SERVER), to: accepts(WHOLE) },
+      { what: 'callers, a narrower set', from: accepts(WHOLE), to: accepts(SERVER) },
+      { what: 'callers, the whole mesh', from: accepts({ ...SERVER, mtls: 'require' }), to: everywhere },
+      { what: 'callers, from files to a wider set with files', from: accepts(SERVER, MOUNTED), to: accepts(WHOLE, MOUNTED) },
+      { what: 'callers, from files to a wider set without', from: accepts(SERVER, MOUNTED), to: accepts(WHOLE) },
+      { what: 'callers, from a pinned set to a wider one with files', from: accepts(SERVER), to: accepts(WHOLE, MOUNTED) },
+      { what: 'servers, a wider set', from: reaches({ selector: { app: 'client' } }), to: reaches(WHOLE) },
+      { what: 'servers, a narrower set', from: reaches(WHOLE), to: reaches({ selector: { app: 'client' } }) },
+      { what: 'servers, files', from: reaches({ selector: { app: 'client' } }, MOUNTED), to: reaches(WHOLE, MOUNTED) },
+      { what: 'callers, its own root', from: accepts(SERVER), to: accepts(WHOLE), of: 'own' },
+      { what: 'servers, its own root', from: reaches(WHOLE), to: reaches({ selector: { app: 'client' } }), of: 'own' },
+    ]
+    /** The roots that each of our objects judges by at some place, for what has a filter or a file there. */
+    const roots = (objects: readonly Manifest[], domain: typeof A): readonly (readonly string[])[] => {
+      const { inbound, outbound } = readState(objects)
+      const parts = [
+        ...inbound.values(),
+        ...[...outbound.values()].flatMap(({ hosts, files }) => [
+          ...[...hosts.values()].map((held) => ({ roots: held, file: { roots: new Map() as typeof held, read: false } })),
+          ...[...files.values()].map((file) => ({ roots: new Map() as typeof file.roots, file })),
+        ]),
+      ]
+      return parts
+        .flatMap(({ roots: inside, file }) => [inside, ...(file.read ? [file.roots] : [])])
+        .filter((held) => held.size > 0)
+        .map((held) => (held.get(domain) ?? []).map(({ fingerprint }) => fingerprint))
+    }
+
+    it.each(rows)('stays at all that judge $what, until the gate opens', async ({ from, to, of: whose }) => {
+      const [oldB, nextB] = await Promise.all([authority(B, 'old'), authority(B, 'next')])
+      const [was, is] = whose === 'own' ? [oldB, nextB] : [old, next]
+      const domain = whose === 'own' ? B : A
+      const generation = (...cas: readonly (typeof old)[]) => bundleOf(domain, ...cas.map((ca) => ca.root.anchor))
+      const bundles = (changing: Bundle) => (whose === 'own' ? [BUNDLE_A, changing] : [changing, BUNDLE_B])
+      const leaf = await was.leaf(`spiffe://${domain}/ns/istio-system/sa/istiod`, { notBefore: new Date(NOW.getTime() - 172_800_000) })
+      const presented = { presented: ok(leaf.chainDer) }
+      const member = whose === 'own' ? b : a
+      const strict = peerAuthentication('istio-system/default', 'STRICT')
+      const mounted = pod('sample/mounted', { app: 'server', 'entente.dev/mounted': 'trust' })
+      const at = (seen: Seens, of: Bundle) => {
+        const there = seen.get(member) as Observation
+        return new Map(seen).set(member, { ...there, own: ok(of), istio: observation({ own: of, istio: presented }).istio })
+      }
+      const started = withObject(fresh(), b, (objects) => [...objects, strict, mounted])
+      const both = generation(was, is)
+      const first = plan(intentsOf(from, ...bundles(both)), at(started, both), NOW)
+      const there = at(carryOut(at(started, both), first.steps), generation(is))
+      const intents = intentsOf(to, ...bundles(generation(is)))
+      const { steps, findings } = plan(intents, there, NOW)
+      expect(codes(findings.filter(({ severity }) => severity === 'error'))).toEqual(['own-ca-not-approved'])
+      const gated = of(b, steps).filter(({ gates }) => gates.length > 0)
+      // What follows on the same object waits with it.
+      const waiting = of(b, steps).filter((step, i, all) =>
+        all.slice(0, i + 1).some((other) => other.gates.length > 0 && keyOf(objectOf(other)) === keyOf(objectOf(step))),
+      )
+      const waits = [`the CA of ${member}, which signs under another root`]
+      expect(gated.flatMap(({ gates }) => gates.map(({ root, open, waitingFor }) => ({ root, open, waitingFor })))).toEqual(
+        gated.map(() => ({ root: was.root.anchor.fingerprint, open: false, waitingFor: waits })),
+      )
+      expect(gated.length).toBeGreaterThan(0)
+      let seen: Seens = there
+      for (const step of of(b, steps).filter((one) => !waiting.includes(one))) {
+        seen = carryOut(seen, [step])
+        const observed = (seen.get(b) as Observation).objects
+        for (const held of roots(observed.ok ? observed.value : [], domain)) expect(held).toContain(was.root.anchor.fingerprint)
+      }
+      expect(of(b, plan(intents, seen, NOW).steps).map(({ id }) => id)).toEqual(waiting.map(({ id }) => id))
+      expect(of(b, plan(intents, carryOut(seen, waiting), NOW).steps)).toEqual([])
+    })
   })
 
   it('has no gate where the whole domain leaves, even if others still trust it', async () => {

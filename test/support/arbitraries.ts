@@ -16,6 +16,8 @@ const SCOPES: readonly Workloads[] = [
   { namespace: 'one', labels: { app: 'y', tier: 'front' } },
   { namespace: 'two' },
 ]
+/** The same workloads cut otherwise: each set of one list takes over from some of the other. */
+const OTHERWISE: readonly Workloads[] = [{ namespace: 'one' }, { namespace: 'two', labels: { app: 'x' } }]
 const WHOLE: readonly Workloads[] = [{ namespace: 'istio-system', everywhere: true }]
 /** One workload in each scope, and one in none. */
 const BARE: readonly Place[] = [
@@ -57,10 +59,10 @@ const accepts = (of: TrustDomain, scopes = SCOPES): fc.Arbitrary<readonly Accept
     { maxLength: 3 },
   )
 
-const reaches = (of: TrustDomain): fc.Arbitrary<readonly Reach[]> =>
+const reaches = (of: TrustDomain, scopes = SCOPES): fc.Arbitrary<readonly Reach[]> =>
   fc.array(
     fc.record({
-      from: fc.constantFrom(...SCOPES),
+      from: fc.constantFrom(...(scopes === WHOLE ? SCOPES : scopes)),
       services: fc
         .uniqueArray(
           fc.record({
@@ -84,7 +86,7 @@ const trust = (of: TrustDomain, scopes = SCOPES): fc.Arbitrary<Intent['trusts'][
     .record({
       distribution: scopes === WHOLE ? fc.constant('pinned' as const) : distribution,
       accept: accepts(of, scopes),
-      reach: reaches(of),
+      reach: reaches(of, scopes),
       bundle: fc.option(bundle(of), { nil: undefined, freq: 6 }),
     })
     .map(({ distribution, accept, reach, bundle: roots }) => ({
@@ -104,7 +106,7 @@ export const intent = ({ resolved = false } = {}): fc.Arbitrary<Intent> =>
     .record({
       own: fc.option(fc.subarray(OWN, { minLength: 1 }), { nil: undefined, freq: 8 }),
       trusts: fc
-        .constantFrom(SCOPES, SCOPES, WHOLE)
+        .constantFrom(SCOPES, SCOPES, OTHERWISE, WHOLE)
         .chain((scopes) => fc.tuple(...FOREIGN.map((of) => fc.option(trust(of, scopes), { nil: undefined, freq: 3 })))),
     })
     .map(({ own, trusts }) => ({

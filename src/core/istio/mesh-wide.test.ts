@@ -134,6 +134,25 @@ describe('a trust that reaches the whole mesh', () => {
     ])
   })
 
+  it('hands an old root on to a filter that takes over, until it is out of use', () => {
+    const [both, next] = [bundleOf(A, ROOT_A, NEXT_A), bundleOf(A, NEXT_A)]
+    const pinned = (s: Spec) => void s.trust.pop()
+    const there = settled(intentOf(wide, both, BUNDLES[1] as typeof both), seenWith())
+    const { steps } = planned(intentOf(pinned, next, BUNDLES[1] as typeof both), there)
+    const filters = steps.filter(({ after }) => after?.kind === 'EnvoyFilter')
+    const held = filters.map(({ after }) =>
+      readState([after as Manifest])
+        .inbound.values()
+        .next()
+        .value?.roots.get(A),
+    )
+    expect(held.map((roots) => roots?.map(({ fingerprint }) => fingerprint).sort())).toEqual([
+      [ROOT_A.fingerprint, NEXT_A.fingerprint].sort(),
+      [NEXT_A.fingerprint],
+    ])
+    expect(filters.map(({ gates }) => gates.map(({ open, root }) => (open ? 'open' : root)))).toEqual([[], [ROOT_A.fingerprint]])
+  })
+
   it('always says that no root is bound to its domain', () => {
     expect(planned(intentOf(wide), seenWith()).findings.map((f) => f.code)).toContain('roots-not-bound')
   })

@@ -6,20 +6,17 @@ import { aMember, callersOf, FOREIGN, intent, LOCAL, liveOwn, localCallers, PLAC
 import { A, CLIENT, NOW, principal } from '../../../test/support/federations.ts'
 import { observation, pod, service } from '../../../test/support/observations.ts'
 import { keyOf, sameContent } from '../manifest.ts'
-import type { Intent, Manifest, Observation, Phase, Step } from '../model.ts'
+import type { Intent, Manifest, Observation, Phase, Step, Workloads } from '../model.ts'
 import { course, plan, simulate } from '../plan.ts'
 import { objectOf } from '../view.ts'
+import { relation, selects } from '../workloads.ts'
 import { canaryOf } from './canary.ts'
 import { readWorkloads } from './pinned.ts'
 import { authorOf, render, renderState } from './render.ts'
-import { acceptedBy, acceptedFrom, wantedState } from './state.ts'
+import { acceptedBy, acceptedFrom, type Roots, wantedState } from './state.ts'
 import { covers, intersect, PHASES } from './transition.ts'
 
 const SERVICES = [service('one/s'), service('two/t')]
-/** The scope that each place is in. */
-const KEYS = [1, 2].flatMap(() => ['one/app=x', 'one/app=y,tier=front', '', 'two/'])
-/** The scope that all of them are in. */
-const WHOLE = '*/'
 const FOREIGN_CALLERS = FOREIGN.flatMap(callersOf)
 /** Also one in the namespace of each host, where nobody is named. */
 const SERVERS = FOREIGN.flatMap((of) => [...callersOf(of), `${of}/ns/one/sa/p`, `${of}/ns/two/sa/p`])
@@ -84,6 +81,8 @@ const pods = fc.subarray([...PLACES]).map((places) => places.map(({ namespace, l
 const somewhere = (left: fc.Arbitrary<readonly Manifest[]>) => fc.tuple(left, pods).map(([ours, around]) => [...ours, ...around])
 const inPlace = somewhere(leftBy({ canaries: false }))
 
+type Roots3 = [ReturnType<typeof inboundRoots>, ReturnType<typeof inboundRoots>, ReturnType<typeof inboundRoots>]
+
 const seeds = fc.array(fc.integer(), { minLength: 1, maxLength: 20 })
 const situation = fc.record({ before: somewhere(leftBy({ canaries: true })), wanted: intent(), seeds })
 const withoutCanaries = fc.record({ before: inPlace, wanted: intent(), seeds })
@@ -104,8 +103,11 @@ describe('every apply, step by step', () => {
         // Servers that are named, and their roots, are two objects where the roots are in a file.
         const apart = (what: string): boolean =>
           / out /.test(what) && Number.parseInt(what, 10) >= PLACES.length / 2 && (had(what) || has(willBe, what, 'root'))
+        // A set that takes over from another has the roots of both, at all of its workloads.
+        const inherited = (what: string): boolean =>
+          PLACES.some((_, i) => [was, beneath].some((set) => has(set, what.replace(/^\d+/, String(i)), 'root')))
         const between = (what: string) =>
-          [was, beneath, willBe].some((set) => set.has(what)) || apart(what) || (had(what) && (isNew(what) || isNew(mounted(what))))
+          [was, beneath, willBe].some((set) => set.has(what)) || apart(what) || (inherited(what) && (isNew(what) || isNew(mounted(what))))
         for (const step of steps) {
           seen = simulate(seen, step)
           const now = accepted(objectsOf(seen))
@@ -116,6 +118,30 @@ describe('every apply, step by step', () => {
       { numRuns: 120 },
     )
   }, 60_000)
+
+  it('lets no root go without a gate where its domain stays', () => {
+    fc.assert(
+      fc.property(withoutCanaries, ({ before, wanted, seeds: order }) => {
+        const seen = see(wanted, before)
+        const steps = shuffled(planned(wanted, seen).steps, order)
+        const gated = new Set(steps.filter(({ gates }) => gates.length > 0).map((step) => keyOf(objectOf(step))))
+        // What is on the same object as a step that waits, comes after it.
+        const free = steps.filter((step, i) => {
+          const first = steps.findIndex((other) => other.gates.length > 0 && keyOf(objectOf(other)) === keyOf(objectOf(step)))
+          return !gated.has(keyOf(objectOf(step))) || i < first
+        })
+        const now = objectsOf(free.reduce(simulate, seen))
+        const end = objectsOf(steps.reduce(simulate, seen))
+        PLACES.forEach((place) => {
+          const [was, is, willBe] = [before, now, end].map((objects) => inboundRoots(objects, place)) as Roots3
+          if (was === undefined || willBe === undefined) return
+          const domains = new Set([...willBe].map((pair) => pair.split(' ')[0]))
+          expect([...was].filter((pair) => domains.has(pair.split(' ')[0]) && is?.has(pair) !== true)).toEqual([])
+        })
+      }),
+      { numRuns: 70 },
+    )
+  }, 30_000)
 
   it('ends where it was meant to end, and there nothing is left to do', () => {
     fc.assert(
@@ -186,14 +212,12 @@ describe('every apply, step by step', () => {
         const was = accepted(before)
         const going = course(wanted, seen)
         const { inbound, outbound } = wantedState(wanted, going?.before)
-        const rootsAt = {
-          in: new Map([...inbound].map(([key, scope]) => [key, acceptedBy(scope)])),
-          out: new Map([...outbound].map(([key, scope]) => [key, acceptedFrom(scope)])),
-        }
         const wantedAt = (what: string) => {
           const [place, side, ...words] = what.replace('#', ' ').split(' ')
-          const key = KEYS[Number(place)] ?? ''
-          const roots = side === 'in' ? (rootsAt.in.get(key) ?? rootsAt.in.get(WHOLE)) : rootsAt.out.get(key)?.get(words.shift() ?? '')
+          const { namespace, labels } = PLACES[Number(place)] as (typeof PLACES)[number]
+          const accepts = [...inbound.values()].find(({ at }) => selects(at, namespace, labels))
+          const reaches = [...outbound.values()].find(({ from }) => selects(from, namespace, labels))
+          const roots = side === 'in' ? accepts && acceptedBy(accepts) : reaches && acceptedFrom(reaches).get(words.shift() ?? '')
           return roots?.has(words[0] as typeof LOCAL) ?? false
         }
         for (const step of shuffled(closing(seen).steps, order)) {
@@ -202,11 +226,21 @@ describe('every apply, step by step', () => {
           expect([...now].filter((what) => !was.has(what))).toEqual([])
           expect([...was].filter((what) => wantedAt(what) && !now.has(what))).toEqual([])
         }
-        // A domain that the whole mesh accepts stays where some part of the mesh is to accept it: an apply narrows that.
-        const handedOn = (what: string) =>
-          going?.before.inbound.has(WHOLE) === true &&
-          what.split(' ')[1] === 'in' &&
-          [...rootsAt.in.values()].some((roots) => roots.has(what.split(' ')[2] as typeof LOCAL))
+        // A domain of a set that leaves stays where some of its heirs are to accept it: an apply narrows that.
+        const isHeir = (left: Workloads, of: Workloads): boolean => relation(left, of) === 'overlapping'
+        const handedOn = (what: string) => {
+          const [, side, domain, host] = what.replace(/(\S+)#(\S+)/, '$2 $1').split(' ')
+          const has = (roots: Roots | undefined): boolean => roots?.has(domain as typeof LOCAL) === true
+          return side === 'in'
+            ? [...(going?.before.inbound ?? [])].some(
+                ([key, { at }]) => !inbound.has(key) && [...inbound.values()].some((heir) => isHeir(at, heir.at) && has(acceptedBy(heir))),
+              )
+            : [...(going?.before.outbound ?? [])].some(
+                ([key, { from }]) =>
+                  !outbound.has(key) &&
+                  [...outbound.values()].some((heir) => isHeir(from, heir.from) && has(acceptedFrom(heir).get(host ?? ''))),
+              )
+        }
         expect([...accepted(objectsOf(seen))].filter((what) => !wantedAt(what) && !handedOn(what))).toEqual([])
         // Without roots of our own that are approved, what a set is to take over shows only while it has a filter.
         if (wanted.own !== undefined) expect(closing(seen).steps).toEqual([])

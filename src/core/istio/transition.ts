@@ -4,14 +4,15 @@
  * policies nobody needs any more. The law is tested in transition.test.ts. One pair is accepted for a while that neither
  * state has: a caller that is new, under a root that is leaving; it may hold no other certificate until its CA switched.
  * Likewise a caller that is new, at a pod without the mount, while its pinned filter is leaving: callers are named for all;
- * and a server that is named anew, under a root that is leaving. Where roots are in a file, names and roots are two objects,
+ * and a server that is named anew, under a root that is leaving; and both at workloads that are new in a set, under a root that
+ * the set takes over from another (heirs.ts). Where roots are in a file, names and roots are two objects,
  * and within a phase one of them may be ahead of the other.
  */
 import type { Phase } from '../model.ts'
 import { type Principal, trustDomainOf } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
-import { relation } from '../workloads.ts'
 import { narrowedFile, stageFile } from './files.ts'
+import { inheriting, reachedBySuccessors, successors } from './heirs.ts'
 import { bothTake, samePlaintext } from './plaintext.ts'
 import type { Served } from './served.ts'
 import { unionServers } from './server.ts'
@@ -37,7 +38,8 @@ type Callers = readonly Principal[] | undefined
  * The state once `phase` is carried out.
  * @param own the mesh's own domains: callers rules are about the others
  */
-export function stage(before: MeshState, after: MeshState, phase: Phase, own: ReadonlySet<TrustDomain>): MeshState {
+export function stage(before: MeshState, wanted: MeshState, phase: Phase, own: ReadonlySet<TrustDomain>): MeshState {
+  const after = phase === 'guard' || phase === 'open' ? inheriting(before, wanted) : wanted
   return {
     inbound: zip(before.inbound, after.inbound, (b, a) =>
       stageInbound(
@@ -62,10 +64,6 @@ function stageWide(b: Inbound | undefined, a: Inbound | undefined, phase: Phase,
   const wide = stageInbound(b ?? noInbound(at), a ?? noInbound(at), phase, own, [])
   return wide.roots.size === 0 && wide.callers.size === 0 ? {} : { wide }
 }
-
-/** The sets that take over some workloads of one that leaves. */
-const successors = (leaving: Inbound, after: MeshState): readonly Inbound[] =>
-  [...after.inbound.values()].filter(({ at }) => relation(at, leaving.at) === 'overlapping')
 
 function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>, heirs: readonly Inbound[]): Inbound {
   const roots = { guard: b.roots, open: unionRoots(b.roots, a.roots), close: a.roots, clean: a.roots }[phase]
@@ -258,9 +256,9 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
   })
   const outbound = [...b.outbound].map(([key, scope]): [string, Outbound] => {
     const there = a.outbound.get(key)
-    const wanted = there && acceptedFrom(there)
-    const hosts = new Map([...scope.hosts].map(([host, roots]) => [host, staying(roots, wanted?.get(host))]))
-    const files = [...scope.files].map(([host, file]) => [host, narrowedFile(file, (held) => staying(held, wanted?.get(host)))] as const)
+    const wanted = there === undefined ? reachedBySuccessors(scope, a) : acceptedFrom(there)
+    const hosts = new Map([...scope.hosts].map(([host, roots]) => [host, staying(roots, wanted.get(host))]))
+    const files = [...scope.files].map(([host, file]) => [host, narrowedFile(file, (held) => staying(held, wanted.get(host)))] as const)
     const kept = { ...scope, hosts, files: new Map(files.filter(([, file]) => file.read)) }
     return [key, { ...kept, served: closedServed(kept, own) }]
   })
