@@ -12,7 +12,7 @@ import { referenceTo } from '../testbed/kube.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call } from '../testbed/traffic.ts'
-import { BOTH, expectCode, MEMBERS, ours, Shop } from './shop.ts'
+import { aReaches, BOTH, bAccepts, expectCode, MEMBERS, ours, Shop } from './shop.ts'
 
 const [MEMBER_A = {}, MEMBER_B = {}] = MEMBERS
 const DELIVERED = [MEMBER_A, { ...MEMBER_B, cluster: { directory: 'clusters/cluster-b' } }]
@@ -101,6 +101,41 @@ describe('a member that is a directory here', () => {
     expect((await judged()).findings).toContainEqual(expect.objectContaining({ code: 'evidence-file', subject: 'cluster-b' }))
     expectCode(await shop.run('status', '--evidence', 'b.json'), 0)
     expectCode(await shop.run('plan', '--evidence', 'b.json'), 0)
+  })
+
+  it('keeps the policies of a set that leaves, while another set of the same trust stays, until its proxies let go', async () => {
+    const neighbour = bAccepts({ selector: { app: 'neighbour' } })
+    const two = { ...bAccepts(), accept: [bAccepts(), neighbour].flatMap(({ accept }) => accept) }
+    const named = async () => (await ours(bed.b)).map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort()
+    const before = await named()
+    const policies = ['AuthorizationPolicy', 'PeerAuthentication'].map((kind) => `${kind} entente-accept-app-neighbour`)
+    shop.write([two, aReaches()], DELIVERED)
+    expectCode(await shop.apply(), 0)
+    await sync()
+    await until('the proof', async () => {
+      await handOver()
+      const { code, trusts } = await judged()
+      if (code !== 0) throw new Error(JSON.stringify(trusts))
+      return true
+    })
+    shop.write(BOTH, DELIVERED)
+    const ran = await shop.apply('--evidence', 'b.json')
+    expect(ran.code, ran.stderr).toBe(1)
+    expect(readdirSync(shop.file('clusters/cluster-b/20-open'))).toEqual(['.keep', 'envoyfilter-sample-entente-accept-app-server.yaml'])
+    // The tool brings this folder first: nobody may come in without a policy.
+    await deliver('10-guard')
+    expect(await named()).toEqual([...before, ...policies, 'EnvoyFilter entente-accept-app-neighbour'].sort())
+    await deliver('20-open')
+    expect(await named()).toEqual([...before, ...policies].sort())
+    await until('evidence that they let go', async () => {
+      await handOver()
+      const again = await shop.apply('--evidence', 'b.json')
+      if (again.code !== 0) throw new Error(again.stderr)
+      return true
+    })
+    await sync()
+    expect(await named()).toEqual(before)
+    await becomes(200)
   })
 
   it('keeps its policies when the trust ends, until its owner has seen that the proxies let go; what said so is on the record', async () => {
