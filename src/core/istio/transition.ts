@@ -195,7 +195,8 @@ export function narrowedInbound(b: Inbound, a: Inbound, own: ReadonlySet<TrustDo
   const callers = new Map<TrustDomain, readonly Principal[]>()
   for (const domain of foreign([...acceptedBy(b).keys(), ...b.callers.keys()], own)) {
     const wanted = a.callers.get(domain)
-    const named = kept.has(domain) ? intersect(b.callers.get(domain), wanted) : wanted
+    // Also where nobody passes by this set: one that leaves may still let in whom its heir's policy keeps out.
+    const named = kept.has(domain) || wantedRoots.has(domain) || wanted !== undefined ? intersect(b.callers.get(domain), wanted) : undefined
     if (named !== undefined) callers.set(domain, named)
   }
   return { at: b.at, roots, file, callers, strict: b.strict, ...stagePlaintext(b, a, 'guard'), ...stageGateway(b, a, 'guard') }
