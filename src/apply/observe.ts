@@ -1,6 +1,6 @@
 /** Looking at meshes, where intents point. */
 import { readWorkloads } from '../core/istio/pinned.ts'
-import { hasSidecar, isLive, isPlaced } from '../core/istio/pods.ts'
+import { runsProxy } from '../core/istio/pods.ts'
 import { serviceName } from '../core/istio/services.ts'
 import { ownerOf } from '../core/manifest.ts'
 import type { Intent, Interest, Manifest, MemberName, Mesh, Observation, Plan } from '../core/model.ts'
@@ -62,7 +62,7 @@ const oursIn = ({ owner }: Intent, { objects }: Observation): readonly Manifest[
 
 async function withLeaves(mesh: Mesh, observation: Observation): Promise<Observation> {
   if (observation.pods?.ok !== true || mesh.leaves === undefined) return observation
-  const proxies = observation.pods.value.filter((pod) => hasSidecar(pod) && isLive(pod) && isPlaced(pod))
+  const proxies = observation.pods.value.filter(runsProxy)
   const asked = proxies.map(({ metadata: { name, namespace = '' } }) => ({ name, namespace }))
   return { ...observation, leaves: await mesh.leaves(asked) }
 }

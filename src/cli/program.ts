@@ -1,5 +1,6 @@
 /** The command tree: names, options, help and examples. What a command does is imported only when it runs. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { endOf } from '../core/day.ts'
 import { FederationError } from '../core/errors.ts'
 import { errorText } from './error-text.ts'
 import type { Io, Output } from './io.ts'
@@ -14,9 +15,7 @@ const RFC_3339 = new RegExp(`^(\\d{4}-\\d\\d-\\d\\d)T${TIME}:[0-5]\\d(?:\\.\\d+)
 /** Date takes much else for a time, and the 31st of February for a day in March. */
 function instant(value: string): Date {
   const [, day = ''] = RFC_3339.exec(value) ?? []
-  const midnight = new Date(`${day}T00:00:00Z`)
-  if (Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(day))
-    throw new InvalidArgumentError('want a time as RFC 3339: 2027-01-31T00:00:00Z')
+  if (endOf(day) === undefined) throw new InvalidArgumentError('want a time as RFC 3339: 2027-01-31T00:00:00Z')
   return new Date(value.toUpperCase())
 }
 

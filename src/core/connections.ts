@@ -1,5 +1,4 @@
 /** Connections from before a trust ended: at which proxies they may be, and whether they are gone. */
-
 import { error, type Finding, info, warning } from './finding.ts'
 import { proxiesIn, sidecarsIn } from './istio/in-scope.ts'
 import { podOf, proxyOf } from './istio/pods.ts'

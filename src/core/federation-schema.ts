@@ -1,5 +1,6 @@
 /** The form of a federation file: which fields there are, and what each may hold by itself. What they mean together: federation.ts. */
 import { z } from 'zod'
+import { endOf } from './day.ts'
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 const label = (what: string) => z.string().regex(LABEL, `${what} is a DNS label: a-z 0-9 -, at most 63 characters`)
@@ -86,10 +87,3 @@ export const schema = z.strictObject({
 })
 export type Document = z.infer<typeof schema>
 export type TrustEntry = NonNullable<Document['spec']['trust']>[number]
-
-/** 24:00 UTC of a day written YYYY-MM-DD. */
-export function endOf(day: string): Date | undefined {
-  const start = new Date(`${day}T00:00:00Z`)
-  if (Number.isNaN(start.getTime()) || start.toISOString().slice(0, 10) !== day) return undefined
-  return new Date(start.getTime() + 86_400_000)
-}

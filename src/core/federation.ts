@@ -1,7 +1,8 @@
 /** The federation file: what an owner writes. Parsing gives a Federation, or every problem with its path. */
 import type { z } from 'zod'
+import { endOf } from './day.ts'
 import { FederationError } from './errors.ts'
-import { type Document, endOf, schema, type TrustEntry } from './federation-schema.ts'
+import { type Document, schema, type TrustEntry } from './federation-schema.ts'
 import { reportSharedHomes } from './homes.ts'
 import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Wide, Workloads } from './model.ts'
 import { type Principal, parsePrincipal, trustDomainOf } from './spiffe/spiffe-id.ts'

@@ -1,7 +1,7 @@
 /** What a step waits for: a root leaves only when nothing that lives is under it. */
 import { isTrustMap, type Reading, readMountedFilter, readTrustMap } from './istio/mounted.ts'
 import { readState } from './istio/render.ts'
-import type { MeshState, Root, Roots } from './istio/state.ts'
+import { distinctRoots, type MeshState, type Root, type Roots } from './istio/state.ts'
 import type { Gate, Manifest, Phase } from './model.ts'
 import { outlives } from './outlives.ts'
 import type { Course } from './plan.ts'
@@ -72,7 +72,8 @@ function leaving(before: Roots, after: Roots | undefined): [TrustDomain, Root][]
 
 /** The state after phase `close`, with every root that only a gate lets go. */
 export function withRetiring(before: MeshState, after: MeshState): MeshState {
-  const keep = (b: Roots | undefined, a: Roots): Roots => new Map([...a].map(([domain, roots]) => [domain, merge(b?.get(domain), roots)]))
+  const keep = (b: Roots | undefined, a: Roots): Roots =>
+    new Map([...a].map(([domain, roots]) => [domain, distinctRoots([...(b?.get(domain) ?? []), ...roots])]))
   return {
     ...after,
     ...(after.wide === undefined ? {} : { wide: { ...after.wide, roots: keep(before.wide?.roots, after.wide.roots) } }),
@@ -97,7 +98,3 @@ export function withRetiring(before: MeshState, after: MeshState): MeshState {
     ),
   }
 }
-
-const merge = (a: readonly Root[] = [], b: readonly Root[]): readonly Root[] => [
-  ...new Map([...a, ...b].map((root) => [root.fingerprint, root])).values(),
-]

@@ -1,6 +1,7 @@
 /** From what owners wrote and approved to what each mesh wishes now. */
 import { hasEnded, lastDay } from './ended.ts'
 import { distinct, error, type Finding, info, warning } from './finding.ts'
+import { groupBy } from './group-by.ts'
 import type { Approval, AuditEntry, Federation, Intent, Member, MemberName, Seen, Trust } from './model.ts'
 import { approvedRoots } from './record.ts'
 import type { Bundle } from './spiffe/bundle.ts'
@@ -297,16 +298,6 @@ function approvalsOf(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, re
     approvals.set(entry.trustDomain, [...(approvals.get(entry.trustDomain) ?? []), approval])
   }
   return approvals
-}
-
-function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<K, readonly T[]> {
-  const groups = new Map<K, T[]>()
-  for (const item of items) {
-    const group = groups.get(keyOf(item))
-    if (group === undefined) groups.set(keyOf(item), [item])
-    else group.push(item)
-  }
-  return groups
 }
 
 function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {

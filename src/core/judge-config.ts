@@ -1,13 +1,13 @@
 /** What one proxy has, against what the scopes that reach it say it should: its filters, callers and hosts. */
 import { distinct, error, type Finding } from './finding.ts'
 import { mayTake } from './istio/plaintext.ts'
+import { acceptPolicy } from './istio/render.ts'
 import { describeServer } from './istio/server.ts'
 import { serviceName } from './istio/services.ts'
 import type { Inbound, Roots } from './istio/state.ts'
 import type { InboundChain, Pins, ProxyConfig, Server, Upstream } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
-import { workloadsSlug } from './workloads.ts'
 
 const APPLY = 'entente apply'
 
@@ -171,7 +171,7 @@ export function judgeCallers(
   config: ProxyConfig,
   domain: TrustDomain,
   proxy: string,
-  policy = `${scope.at.namespace}/entente-accept-${workloadsSlug(scope.at)}`,
+  policy = acceptPolicy(scope.at),
 ): readonly Finding[] {
   const wanted = scope.callers.get(domain)
   const held = config.denies.filter((deny) => deny.trustDomain === domain && deny.policy === policy)

@@ -1,6 +1,7 @@
 /** An apply that was killed: it wrote `begin` and never `end`. What it had done by then is told by what stands there now. */
 import { digestOf } from './digest.ts'
 import { type Finding, warning } from './finding.ts'
+import { groupBy } from './group-by.ts'
 import { content, ownerOf, title } from './manifest.ts'
 import type { AuditEntry, Digest, Intent, Manifest, Step } from './model.ts'
 import type { Seens } from './plan.ts'
@@ -27,9 +28,8 @@ const digest = (object: Manifest | undefined): Digest | null => (object === unde
  *   from before it had digests
  */
 export function doneBy({ steps }: Begin, wanted: readonly Intent[], seen: Seens): readonly Digest[] | undefined {
-  const nameOf = ({ member, object }: Begun): string => `${member} ${object}`
-  const objects = [...new Set(steps.map(nameOf))].map((name) => steps.filter((step) => nameOf(step) === name))
-  const done = objects.map((changes) => upTo(liveOf(changes[0] as Begun, wanted, seen), changes))
+  const objects = groupBy(steps, ({ member, object }) => `${member} ${object}`)
+  const done = [...objects.values()].map((changes) => upTo(liveOf(changes[0] as Begun, wanted, seen), changes))
   if (done.includes(undefined)) return undefined
   const ids = new Set(done.flatMap((some) => some ?? []).map(({ id }) => id))
   return steps.flatMap(({ id }) => (ids.has(id) ? [id] : []))

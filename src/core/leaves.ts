@@ -1,5 +1,4 @@
 /** Under which root workloads' own certificates are: what their pods said when they were asked, or what time tells. */
-
 import { error, type Finding, info } from './finding.ts'
 import { sidecarsIn } from './istio/in-scope.ts'
 import { proxyOf } from './istio/pods.ts'

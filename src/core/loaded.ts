@@ -1,5 +1,4 @@
 /** Whether proxies that were asked themselves have loaded their files of roots as those are now. */
-
 import { filesIn } from './delivery.ts'
 import { type Finding, info, warning } from './finding.ts'
 import { type CaSet, caSetOf } from './istio/certs.ts'

@@ -6,8 +6,8 @@ import { isWidePolicy } from './istio/mesh-wide.ts'
 import { isTrustMap, readTrustMap } from './istio/mounted.ts'
 import { readWorkloads } from './istio/pinned.ts'
 import { podsIn, proxyOf } from './istio/pods.ts'
-import { acceptName, readState } from './istio/render.ts'
-import { acceptedBy, type Inbound, type MeshState, noInbound, type Root } from './istio/state.ts'
+import { acceptPolicy, readState } from './istio/render.ts'
+import { acceptedBy, distinctRoots, type Inbound, type MeshState, noInbound, type Root } from './istio/state.ts'
 import type { Evidence, Gate, InboundChain, Manifest, ProxyConfig } from './model.ts'
 import type { Course } from './plan.ts'
 import type { Witnesses } from './retirement.ts'
@@ -70,8 +70,7 @@ const guarded = (pod: Manifest | undefined, { denies }: ProxyConfig, domain: Tru
     (scope) =>
       acceptedBy(scope).has(domain) &&
       podsIn([pod], scope.at).length > 0 &&
-      (!scope.callers.has(domain) ||
-        denies.some((deny) => deny.trustDomain === domain && deny.policy === `${scope.at.namespace}/${acceptName(scope.at)}`)),
+      (!scope.callers.has(domain) || denies.some((deny) => deny.trustDomain === domain && deny.policy === acceptPolicy(scope.at))),
   )
 
 function shares(before: Manifest, after: Manifest | undefined, { after: then }: Course): readonly Beside[] {
@@ -119,5 +118,5 @@ const rootsOf = (domain: TrustDomain, { before, after }: Course): readonly Root[
     ...[...inbound.values(), ...(wide === undefined ? [] : [wide])].flatMap((scope) => acceptedBy(scope).get(domain) ?? []),
     ...[...shares.values()].flatMap((share) => (share.trustDomain === domain ? share.roots : [])),
   ])
-  return [...new Map(all.map((root) => [root.fingerprint, root])).values()]
+  return distinctRoots(all)
 }

@@ -2,7 +2,6 @@
  * Whom a live proxy takes for a server of a host, and who stands there. Where the file leaves it to istiod, that names the
  * identities of the endpoints it knows; where the file says `servedBy`, our filter names them, and nobody else gets a call.
  */
-
 import { error, type Finding, warning } from './finding.ts'
 import { sidecarsIn } from './istio/in-scope.ts'
 import { podsIn, proxyOf } from './istio/pods.ts'

@@ -1,5 +1,4 @@
 /** Whether every proxy has let go of a severed trust. */
-
 import { filesIn, withFiles } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
 import { proxiesIn } from './istio/in-scope.ts'

@@ -2,7 +2,6 @@
  * Proxies and istiods of versions whose listeners nobody recorded: whether a filter fits them is not known before Envoy
  * has it. What a listener looks like is istiod's doing, by its own version and by that of the proxy it is for.
  */
-
 import { some } from './doctor/check.ts'
 import { type Finding, warning } from './finding.ts'
 import { proxiesIn } from './istio/in-scope.ts'

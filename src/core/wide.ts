@@ -37,12 +37,13 @@ export function viewOfRoots(member: MemberName, observation: Observation): WideV
 }
 
 /** A proxy that takes the names and cannot have the roots is not where it should be. */
-export const withDeaf = (stands: readonly Standing[], { deaf }: WideView): readonly Standing[] => [
-  ...stands.map((stand): Standing => (stand.state === 'ready' && deaf.has(stand.proxy) ? { ...stand, state: 'lagging' } : stand)),
-  ...[...deaf]
-    .filter((proxy) => stands.every((stand) => stand.proxy !== proxy))
-    .map((proxy): Standing => ({ proxy, state: 'lagging', findings: [] })),
-]
+export function withDeaf(stands: readonly Standing[], { deaf }: WideView): readonly Standing[] {
+  const judged = new Set(stands.map(({ proxy }) => proxy))
+  return [
+    ...stands.map((stand): Standing => (stand.state === 'ready' && deaf.has(stand.proxy) ? { ...stand, state: 'lagging' } : stand)),
+    ...[...deaf].filter((proxy) => !judged.has(proxy)).map((proxy): Standing => ({ proxy, state: 'lagging', findings: [] })),
+  ]
+}
 
 /** The domains besides the mesh's own that a listener without a filter takes certificates of. */
 function namedIn(config: ProxyConfig, own: ReadonlySet<TrustDomain>): readonly ReadonlySet<string>[] {

@@ -1,5 +1,4 @@
 /** `bundle fetch`: get a bundle from its endpoint and look into it, and keep the last good one in a file. Approves nothing. */
-
 import { fetchBundle } from '../../adapters/bundle-endpoint/fetch.ts'
 import { refreshBundle } from '../../adapters/bundle-endpoint/refresh.ts'
 import { readBundle } from '../../adapters/bundle-files.ts'

@@ -81,10 +81,12 @@ const at = (phase: RotationPhase): number => ROTATION_PHASES.indexOf(phase)
  * Whoever waits for leave to switch a CA has none where no other root was announced: that is `steady`, too. And whoever
  * waits for the end waits until no proxy has what was retired.
  */
-const hasReached = ({ phase, findings }: Rotation, wanted: RotationPhase): boolean =>
-  phase === 'steady' ? at(wanted) > at('switch') && (wanted !== 'steady' || !isStillHeld(findings)) : at(phase) >= at(wanted)
+const hasReached = (now: Rotation, wanted: RotationPhase): boolean =>
+  now.phase === 'steady' ? at(wanted) > at('switch') && (wanted !== 'steady' || stillHeld(now).length === 0) : at(now.phase) >= at(wanted)
 
-const isStillHeld = (findings: readonly Finding[]): boolean => findings.some(({ code }) => STILL_HELD.has(code))
+/** Where a retired root may still be; before the end no root is. */
+const stillHeld = ({ phase, findings }: Rotation): readonly Finding[] =>
+  phase === 'steady' ? findings.filter(({ code }) => STILL_HELD.has(code)) : []
 
 /** Where the rotation stands, by what can be seen now. */
 async function look(options: RotateOptions, io: Io): Promise<Rotation> {
@@ -272,7 +274,7 @@ function nextStep({ member, phase, leaving, gates, drained }: Rotation): string 
 
 const waitingText = (now: Rotation): string => {
   const gates = now.gates.filter((gate) => !gate.open && (now.phase === 'introducing') === (gate.needs === 'held'))
-  const held = now.phase === 'steady' ? now.findings.filter(({ code }) => STILL_HELD.has(code)) : []
-  const who = [...new Set([...gates.flatMap((gate) => gate.waitingFor), ...held.map(({ subject, message }) => `${subject}: ${message}`)])]
+  const held = stillHeld(now).map(({ subject, message }) => `${subject}: ${message}`)
+  const who = [...new Set([...gates.flatMap((gate) => gate.waitingFor), ...held])]
   return `${now.member}: ${now.phase}${who.length === 0 ? '' : `; waiting for ${who.join('; ')}`}${now.phase === 'switch' || now.phase === 'steady' ? `; next: ${nextStep(now)}` : ''}`
 }

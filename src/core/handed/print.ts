@@ -1,5 +1,5 @@
 /** What was seen of a mesh, as JSON that its owner hands to those who cannot reach it. */
-import { hasSidecar, isLive, isPlaced, proxiesIn } from '../istio/pods.ts'
+import { proxiesIn, runsProxy } from '../istio/pods.ts'
 import { at, list, strings } from '../manifest.ts'
 import type { Digest, Evidence, IstioFacts, Manifest, Member, Observation, Pins, Seen, Verdict } from '../model.ts'
 import { type Bundle, printBundle } from '../spiffe/bundle.ts'
@@ -38,10 +38,7 @@ function memberView({ member, namespaces, observation: { objects, own, ownSince,
     own: mapped(own, ({ trustDomain, anchors }: Bundle) => JSON.parse(printBundle({ trustDomain, anchors })) as object),
     ownSince: ownSince?.toISOString() ?? null,
     istio: mapped(istio, istioView),
-    pods:
-      pods === undefined
-        ? null
-        : mapped(pods, (all) => all.filter((pod) => hasSidecar(pod) && isLive(pod) && isPlaced(pod)).map(bareProxy)),
+    pods: pods === undefined ? null : mapped(pods, (all) => all.filter(runsProxy).map(bareProxy)),
     proxies: mapped(proxies, (all) => all.map((one) => proxyView(one, configs))),
     // Proxies of one workload hold the same: it is said once.
     configs: [...configs.keys()].map((text) => JSON.parse(text) as unknown),

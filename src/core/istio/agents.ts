@@ -9,7 +9,7 @@
 import { some } from '../doctor/check.ts'
 import { type Finding, warning } from '../finding.ts'
 import type { Manifest, MemberName, Observation, Seen } from '../model.ts'
-import { controllerOf, hasSidecar, isLive, isPlaced, proxiesIn, roleOf, settingOf } from './pods.ts'
+import { controllerOf, proxiesIn, roleOf, runsProxy, settingOf } from './pods.ts'
 
 const ASKS = 'PROXY_CONFIG_XDS_AGENT'
 /** What Go takes for true (strconv.ParseBool). */
@@ -26,9 +26,7 @@ export interface Agents {
 export function agentsIn({ pods, objects }: Observation): Seen<Agents> {
   const seen = pods ?? objects
   if (!seen.ok) return seen
-  const all = seen.value.filter(
-    (object) => object.kind === 'Pod' && hasSidecar(object) && isLive(object) && isPlaced(object) && roleOf(object) !== 'ztunnel',
-  )
+  const all = seen.value.filter((object) => object.kind === 'Pod' && runsProxy(object) && roleOf(object) !== 'ztunnel')
   return { ok: true, value: { pods: all, deaf: all.filter((pod) => !TRUE.test(settingOf(proxiesIn(pod)[0], ASKS))) } }
 }
 

@@ -76,24 +76,25 @@ export const ownerText = ({ owner, named, last }: ConfigOwner): string =>
 /** The ConfigMap that a revision of istiod reads as its own mesh config. */
 export const baseConfig = (revision: string): string => (revision === '' || revision === 'default' ? 'istio' : `istio-${revision}`)
 
-/** Whose the mesh configs of these revisions are. */
-export function ownersOf(revisions: readonly string[], owners: readonly ConfigOwner[] = []): string {
+function basesOf(revisions: readonly string[], owners: readonly ConfigOwner[] = []): readonly ConfigOwner[] {
   const bases = new Set(revisions.map(baseConfig))
-  return owners
-    .filter(({ config }) => bases.has(config))
+  return owners.filter(({ config }) => bases.has(config))
+}
+
+/** Whose the mesh configs of these revisions are. */
+export const ownersOf = (revisions: readonly string[], owners?: readonly ConfigOwner[]): string =>
+  basesOf(revisions, owners)
     .map((one) =>
       one.owner === undefined
         ? `nobody says whose ConfigMap ${one.config} is, last written by ${one.last ?? 'somebody unknown'}`
         : `ConfigMap ${one.config} belongs to ${ownerText(one)}`,
     )
     .join('; ')
-}
 
 /** Who must set what `mesh` needs, and what shows it to them. @param owners as they were seen; undefined: they were not */
 export function whoSets(revisions: readonly string[], owners?: readonly ConfigOwner[]): string {
   const told = ownersOf(revisions, owners)
-  const bases = new Set(revisions.map(baseConfig))
-  const tools = new Set(owners?.filter(({ config }) => bases.has(config)).map(({ owner }) => owner))
+  const tools = new Set(basesOf(revisions, owners).map(({ owner }) => owner))
   const format =
     tools.size !== 1 || tools.has(undefined) || tools.has('Argo CD') || tools.has('Flux')
       ? 'helm (or sail)'

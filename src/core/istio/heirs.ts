@@ -9,7 +9,7 @@ import { acceptedBy, acceptedFrom, type Inbound, type MeshState, type Outbound, 
 
 /** The sets that take over some workloads of one that leaves. */
 export const successors = (leaving: Inbound, after: MeshState): readonly Inbound[] =>
-  [...after.inbound.values()].filter(({ at }) => relation(at, leaving.at) === 'overlapping')
+  [...after.inbound.values()].filter(({ at }) => overlap(at, leaving.at))
 
 /** Likewise of outbound sets: what those believe, for each host. */
 export const reachedBySuccessors = (leaving: Outbound, after: MeshState): ReadonlyMap<string, Roots> => {

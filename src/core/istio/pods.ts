@@ -33,6 +33,9 @@ export const isLive = (pod: Manifest): boolean =>
 /** Whether its sidecar can run: before a pod has an address nothing in it does, and what starts later gets all there is by then. */
 export const isPlaced = (pod: Manifest): boolean => at(pod, 'status', 'phase') !== 'Pending' || at(pod, 'status', 'podIP') !== ''
 
+/** A pod whose proxy runs now. */
+export const runsProxy = (pod: Manifest): boolean => hasSidecar(pod) && isLive(pod) && isPlaced(pod)
+
 export const podsIn = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
   objects.filter((object) => object.kind === 'Pod' && isLive(object) && selects(at, object.metadata.namespace ?? '', labelsOf(object)))
 

@@ -1,6 +1,6 @@
 /** What `mesh` needs of Istio, and what it cannot give. */
 import { error, type Finding, warning } from '../finding.ts'
-import type { Intent, Manifest, MemberName, Observation } from '../model.ts'
+import type { Intent, IstioFacts, Manifest, MemberName, Observation } from '../model.ts'
 import { agentsIn, deafAgents, workloads } from './agents.ts'
 import { ownersOf, whoSets } from './config-owner.ts'
 import { SHARED_MESH_CONFIG } from './mesh-wide.ts'
@@ -25,6 +25,8 @@ export function checkWide(intent: Intent, seen: Observation): readonly Finding[]
       : [...istiods(name, seen), ...hidden(name, seen), ...agents(name, seen), ...strictness(intent, seen, objects)]),
   ]
 }
+
+const revisionsOf = (istiods: IstioFacts['istiods']): readonly string[] => istiods.map(({ revision }) => revision)
 
 /** Every revision by itself: each has its own environment and reads its own mesh config. */
 function istiods(name: MemberName, seen: Observation): readonly Finding[] {
@@ -59,10 +61,7 @@ function hidden(name: MemberName, seen: Observation): readonly Finding[] {
   const { extraRoots, hidesRoots = extraRoots > 0, istiods, configOwners } = seen.istio.value
   if (!hidesRoots) return []
   const what = extraRoots === 0 ? 'to an empty list' : extraRoots === 1 ? 'with 1 entry' : `with ${extraRoots} entries`
-  const whose = ownersOf(
-    istiods.map(({ revision }) => revision),
-    configOwners,
-  )
+  const whose = ownersOf(revisionsOf(istiods), configOwners)
   return [
     error(
       'shared-roots-hidden',
@@ -86,10 +85,7 @@ function agents(name: MemberName, seen: Observation): readonly Finding[] {
       'xds-agent-off',
       name,
       `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${deaf.length === 0 ? 'no sidecar was seen' : workloads(deaf)}): such proxies never learn these roots, and refuse what is under them`,
-      `${whoSets(
-        istiods.map(({ revision }) => revision),
-        configOwners,
-      )}; pods take it with their next restart`,
+      `${whoSets(revisionsOf(istiods), configOwners)}; pods take it with their next restart`,
     ),
   ]
 }

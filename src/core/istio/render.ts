@@ -101,6 +101,8 @@ function metadata(
 }
 
 export const acceptName = (at: Inbound['at']): string => `entente-accept-${workloadsSlug(at)}`
+/** The policy of its callers, as Envoy's rules name it. */
+export const acceptPolicy = (at: Inbound['at']): string => `${at.namespace}/${acceptName(at)}`
 /** The filter of the same set for pods with the mount. */
 export const mountedName = (filter: string): string => `${filter}-mounted`
 export const reachName = (from: Outbound['from']): string => `entente-reach-${workloadsSlug(from)}`

@@ -111,8 +111,12 @@ export function unionRoots(b: Roots, a: Roots): Roots {
   return new Map([...new Set([...b.keys(), ...a.keys()])].map((domain) => [domain, merged(b.get(domain) ?? [], a.get(domain) ?? [])]))
 }
 
-const merged = (b: readonly Root[], a: readonly Root[]): readonly Root[] =>
-  b === a ? a : [...new Map([...b, ...a].map((root) => [root.fingerprint, root])).values()]
+const merged = (b: readonly Root[], a: readonly Root[]): readonly Root[] => (b === a ? a : distinctRoots([...b, ...a]))
+
+/** Each of them once. */
+export const distinctRoots = (roots: readonly Root[]): readonly Root[] => [
+  ...new Map(roots.map((root) => [root.fingerprint, root])).values(),
+]
 
 /**
  * What the intent asks for.

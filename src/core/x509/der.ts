@@ -67,6 +67,10 @@ export function expectTag(element: Element | undefined, tag: number, what: strin
   return element
 }
 
+/** The parts of a SEQUENCE. @throws DerFault where it is none */
+export const partsOf = (bytes: Uint8Array, element: Element | undefined, what: string): Element[] =>
+  childrenOf(bytes, expectTag(element, TAG.sequence, what))
+
 export const contentsOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.start, element.end)
 export const encodingOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.from, element.end)
 

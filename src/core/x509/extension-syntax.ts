@@ -1,5 +1,5 @@
 /** The extensions whose meaning is nobody's here, but which Go's parser reads (crypto/x509/parser.go, processExtensions, Go 1.26) and may refuse. */
-import { childrenOf, contentsOf, DerFault, type Element, elementAt, expectTag, integerOf, oidOf, TAG } from './der.ts'
+import { childrenOf, contentsOf, DerFault, type Element, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './der.ts'
 import { generalNamesOf, isDomain, NAME, OID } from './extensions.ts'
 import type { Fields } from './fields.ts'
 
@@ -11,18 +11,21 @@ export function checkExtensionSyntax(fields: Fields): void {
   }
 }
 
-const listOf = (value: Uint8Array, what: string): Element[] => childrenOf(value, expectTag(elementAt(value, 0), TAG.sequence, what))
-const partsOf = (value: Uint8Array, element: Element | undefined, what: string): Element[] =>
-  childrenOf(value, expectTag(element, TAG.sequence, what))
+const listOf = (value: Uint8Array, what: string): Element[] => partsOf(value, elementAt(value, 0), what)
 
 const PERMITTED = 0xa0
 const EXCLUDED = 0xa1
 
+const reading =
+  (valid: (text: string) => boolean) =>
+  (contents: Uint8Array): boolean =>
+    valid(Buffer.from(contents).toString('latin1'))
+
 /** By the number of the GeneralName's kind: what a constraint on it must be. */
 const CONSTRAINTS: Readonly<Record<number, (contents: Uint8Array) => boolean>> = {
-  1: (contents) => isMailboxes(Buffer.from(contents).toString('latin1')),
-  2: (contents) => isDomainRange(Buffer.from(contents).toString('latin1')),
-  6: (contents) => isUriHosts(Buffer.from(contents).toString('latin1')),
+  1: reading((text) => isMailboxes(text)),
+  2: reading((text) => isDomainRange(text)),
+  6: reading((text) => isUriHosts(text)),
   7: isAddressRange,
 }
 const CONTEXT = 0x80

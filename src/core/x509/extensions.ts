@@ -1,5 +1,5 @@
 /** The extensions that decide what a certificate may do, RFC 5280 §4.2.1. Each throws DerFault where Go's parser refuses. */
-import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, TAG } from './der.ts'
+import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './der.ts'
 import { bitsOf, booleanOf, type Fields } from './fields.ts'
 
 export const OID = {
@@ -22,7 +22,7 @@ export const OID = {
 export function basicConstraintsOf(fields: Fields): { readonly isCA: boolean; readonly pathLength?: number } {
   const value = fields.extensions.get(OID.basicConstraints)?.value
   if (value === undefined) return { isCA: false }
-  const parts = childrenOf(value, expectTag(elementAt(value, 0), TAG.sequence, 'the basic constraints'))
+  const parts = partsOf(value, elementAt(value, 0), 'the basic constraints')
   const flag = parts[0]?.tag === TAG.boolean ? parts.shift() : undefined
   const isCA = flag !== undefined && booleanOf(contentsOf(value, flag))
   if (parts.length === 0) return { isCA }
@@ -45,7 +45,7 @@ export function keyUsageOf(
 export function extendedKeyUsageOf(fields: Fields): readonly string[] | undefined {
   const value = fields.extensions.get(OID.extendedKeyUsage)?.value
   if (value === undefined) return undefined
-  return childrenOf(value, expectTag(elementAt(value, 0), TAG.sequence, 'the extended key usage')).map((usage) => oidOf(value, usage))
+  return partsOf(value, elementAt(value, 0), 'the extended key usage').map((usage) => oidOf(value, usage))
 }
 
 /** Kinds of GeneralName by their tags, §4.2.1.6. */

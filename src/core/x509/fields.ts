@@ -1,5 +1,5 @@
 /** The fields of one certificate as RFC 5280 §4.1 lays them out, read with the DER walker. Shape only, no judgement. */
-import { childrenOf, contentsOf, DerFault, type Element, elementAt, encodingOf, expectTag, integerOf, oidOf, TAG } from './der.ts'
+import { childrenOf, contentsOf, DerFault, type Element, elementAt, encodingOf, expectTag, integerOf, oidOf, partsOf, TAG } from './der.ts'
 
 export interface Extension {
   readonly critical: boolean
@@ -45,14 +45,14 @@ export function fieldsOf(der: Uint8Array): Fields {
   if (rest.length > 0) throw new DerFault('something after the signature')
   bitsOf(der, signature, 'the signature')
 
-  const parts = childrenOf(der, expectTag(tbs, TAG.sequence, 'the signed part'))
+  const parts = partsOf(der, tbs, 'the signed part')
   const version = parts[0]?.tag === VERSION ? versionOf(der, parts.shift()) : 1
   const [serial, algorithm, issuer, validity, subject, key, ...optional] = parts
   const inner = expectTag(algorithm, TAG.sequence, 'the signature algorithm')
   if (!sameBytes(encodingOf(der, inner), encodingOf(der, expectTag(outerAlgorithm, TAG.sequence, 'the signature algorithm')))) {
     throw new DerFault('the two signature algorithms differ')
   }
-  const [notBefore, notAfter] = childrenOf(der, expectTag(validity, TAG.sequence, 'the validity'))
+  const [notBefore, notAfter] = partsOf(der, validity, 'the validity')
   return {
     version,
     serial: integerOf(der, serial, 'the serial number'),
@@ -80,7 +80,7 @@ const algorithmOid = (der: Uint8Array, algorithm: Element): string =>
 
 export function publicKeyOf(der: Uint8Array, element: Element): PublicKey {
   const [algorithm, key] = childrenOf(der, element)
-  const [oid, parameters] = childrenOf(der, expectTag(algorithm, TAG.sequence, "the public key's algorithm"))
+  const [oid, parameters] = partsOf(der, algorithm, "the public key's algorithm")
   const bits = contentsOf(der, expectTag(key, TAG.bitString, 'the public key'))
   if (bits[0] !== 0) throw new DerFault('a public key that is not whole bytes')
   return {
@@ -123,8 +123,8 @@ function extensionsOf(der: Uint8Array, optional: readonly Element[]): Map<string
   if (!OPTIONAL.test(optional.map(({ tag }) => `${tag},`).join(''))) throw new DerFault('an unknown field')
   if (wrapper === undefined) return extensions
   const [list] = childrenOf(der, wrapper)
-  for (const element of childrenOf(der, expectTag(list, TAG.sequence, 'the list of extensions'))) {
-    const parts = childrenOf(der, expectTag(element, TAG.sequence, 'an extension'))
+  for (const element of partsOf(der, list, 'the list of extensions')) {
+    const parts = partsOf(der, element, 'an extension')
     const oid = oidOf(der, expectTag(parts[0], TAG.oid, "an extension's name"))
     const flag = parts[1]?.tag === TAG.boolean ? contentsOf(der, parts[1]) : undefined
     const value = contentsOf(der, expectTag(parts[flag === undefined ? 1 : 2], TAG.octetString, `extension ${oid}`))

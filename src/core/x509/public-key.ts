@@ -1,5 +1,5 @@
 /** Public keys out of a SubjectPublicKeyInfo (RFC 3279, 5480, 8410) and as JSON Web Keys (RFC 7518 §6, RFC 8037). */
-import { childrenOf, DerFault, elementAt, expectTag, integerOf, oidOf, TAG } from './der.ts'
+import { childrenOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './der.ts'
 import { type PublicKey, publicKeyOf } from './fields.ts'
 
 export interface KeyFacts {
@@ -31,7 +31,7 @@ export function keyFactsOf(key: PublicKey): KeyFacts {
 function rsa({ parameters, bits }: PublicKey): KeyFacts {
   if (parameters === undefined || Buffer.compare(parameters, Buffer.from([TAG.null, 0])) !== 0)
     throw new DerFault('an RSA key without NULL parameters')
-  const [modulus, exponent] = childrenOf(bits, expectTag(elementAt(bits, 0), TAG.sequence, 'the RSA key'))
+  const [modulus, exponent] = partsOf(bits, elementAt(bits, 0), 'the RSA key')
   const n = positive(integerOf(bits, modulus, 'the RSA modulus'))
   const e = positive(integerOf(bits, exponent, 'the RSA exponent'))
   if (e.length > 7) throw new DerFault('an RSA exponent out of range')
@@ -61,7 +61,7 @@ function ed25519({ parameters, bits }: PublicKey): KeyFacts {
 /** The SubjectPublicKeyInfo of a certificate known to be well-formed: cheap, nothing else of it is read. @throws DerFault */
 export function publicKeyIn(der: Uint8Array): PublicKey {
   const [tbs] = childrenOf(der, elementAt(der, 0))
-  const parts = childrenOf(der, expectTag(tbs, TAG.sequence, 'the signed part'))
+  const parts = partsOf(der, tbs, 'the signed part')
   const element = expectTag(parts[parts[0]?.tag === 0xa0 ? 6 : 5], TAG.sequence, 'the public key')
   return publicKeyOf(der, element)
 }

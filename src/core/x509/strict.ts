@@ -2,7 +2,7 @@
  * What Go's crypto/x509 (parser.go, Go 1.26), and so istiod, refuses while OpenSSL, and so Node, does not mind.
  * The refusals that belong to reading a field are where the field is read; docs/anchors.md lists them all.
  */
-import { childrenOf, contentsOf, DerFault, elementAt, expectTag, oidOf, TAG } from './der.ts'
+import { childrenOf, contentsOf, DerFault, elementAt, expectTag, oidOf, partsOf, TAG } from './der.ts'
 import { checkExtensionSyntax, isHandledNames } from './extension-syntax.ts'
 import { extendedKeyUsageOf, keyUsageOf, OID, uriSansOf } from './extensions.ts'
 import { type Fields, sameBytes } from './fields.ts'
@@ -34,7 +34,7 @@ export const unknownCritical = (fields: Fields): readonly string[] =>
 function checkName(name: Uint8Array): void {
   for (const set of childrenOf(name, elementAt(name, 0))) {
     for (const attribute of childrenOf(name, expectTag(set, TAG.set, 'a name'))) {
-      const [type, value] = childrenOf(name, expectTag(attribute, TAG.sequence, 'an attribute of a name'))
+      const [type, value] = partsOf(name, attribute, 'an attribute of a name')
       oidOf(name, expectTag(type, TAG.oid, "an attribute's type"))
       if (value === undefined) throw new DerFault('an attribute of a name without a value')
       checkString(value.tag, contentsOf(name, value))
@@ -89,5 +89,5 @@ function checkKeyIds(fields: Fields): void {
   const subject = fields.extensions.get(OID.subjectKeyId)?.value
   if (subject !== undefined) expectTag(elementAt(subject, 0), TAG.octetString, 'the subject key identifier')
   const authority = fields.extensions.get(OID.authorityKeyId)?.value
-  if (authority !== undefined) childrenOf(authority, expectTag(elementAt(authority, 0), TAG.sequence, 'the authority key identifier'))
+  if (authority !== undefined) partsOf(authority, elementAt(authority, 0), 'the authority key identifier')
 }

@@ -1,0 +1,8 @@
+/** Days as people write them. */
+
+/** 24:00 UTC of a day written YYYY-MM-DD; undefined: there is no such day. */
+export function endOf(day: string): Date | undefined {
+  const start = new Date(`${day}T00:00:00Z`)
+  if (Number.isNaN(start.getTime()) || start.toISOString().slice(0, 10) !== day) return undefined
+  return new Date(start.getTime() + 86_400_000)
+}
