@@ -107,7 +107,9 @@ describe('while trust is opened, changed and severed', () => {
 
   it('the caller that was not named never got in: refused on the wire, or 403', async () => {
     const { total, byStatus } = await unnamed.stop()
-    expect(byStatus[200]).toBeUndefined()
+    // 0: no answer within 5 s, on a busy machine.
+    const answers = Object.keys(byStatus).filter((status) => status !== '0')
+    expect(answers.sort()).toEqual(['403', '503'])
     expect(byStatus[403]).toBeGreaterThan(10)
     expect(total).toBeGreaterThan(50)
   })

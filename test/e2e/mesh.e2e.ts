@@ -12,6 +12,7 @@ import { Stream } from '../testbed/stream.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call, raw } from '../testbed/traffic.ts'
 import { failuresText, Restarts } from './remote.ts'
+import { fingerprint } from './rotations.ts'
 import { BOTH, CALLER, codes, expectCode, ours, Shop, written } from './shop.ts'
 
 let bed: Bed
@@ -185,7 +186,7 @@ describe('what istiod must not see', () => {
     const before = await state()
     const pem = await offer()
     writeFileSync(shop.file('offer.pem'), pem)
-    const print = pem === GARBAGE ? [] : ['--fingerprint', `sha256:${digest(pem)}`]
+    const print = pem === GARBAGE ? [] : ['--fingerprint', fingerprint(pem)]
     const { stderr } = expectCode(await shop.run('approve', 'cluster-a', '--bundle', 'offer.pem', '--yes', ...print), 1)
     expect(stderr).toContain(code)
     expect(await state()).toEqual(before)
@@ -252,8 +253,6 @@ describe('a trust of the whole mesh that is severed', () => {
     stream.close()
   }, 240_000)
 })
-
-const digest = (pem: string): string => new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()
 
 /** @returns those of many handshakes that got an answer */
 async function tries(leaf: Identity): Promise<readonly Handshake[]> {

@@ -12,6 +12,7 @@ import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { overriding, towards, unfit } from './filters.ts'
 import { knowsServers } from './remote.ts'
+import { fingerprint } from './rotations.ts'
 import { aReaches, BOTH, bAccepts, expectCode, HOST, MEMBERS, ours, Shop } from './shop.ts'
 
 let bed: Bed
@@ -286,8 +287,7 @@ const CAUSES: readonly Cause[] = [
       const trust = { ...bAccepts({ selector: { app: 'later' }, callers: ['cluster-c.example/ns/x/sa/x'] }), trusted: 'cluster-c' }
       shop.write([...BOTH, trust], [...MEMBERS, { name: 'cluster-c', trustDomain: 'cluster-c.example' }])
       writeFileSync(shop.file('c.pem'), certificate)
-      const print = `sha256:${new X509Certificate(certificate).fingerprint256.replaceAll(':', '').toLowerCase()}`
-      expectCode(await shop.run('approve', 'cluster-c', '--bundle', 'c.pem', '--fingerprint', print, '--yes'), 0)
+      expectCode(await shop.run('approve', 'cluster-c', '--bundle', 'c.pem', '--fingerprint', fingerprint(certificate), '--yes'), 0)
       await sleep(Math.max(0, Date.parse(new X509Certificate(certificate).validTo) - Date.now()))
     },
     undo: rewrite(BOTH),
