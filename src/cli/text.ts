@@ -95,6 +95,7 @@ function changeText({ effect, of, trusted, what }: Change, paint: Paint): string
     caller: `caller ${what === `${trusted}/*` ? `${what} (every identity of it)` : what}`,
     workloads: effect === 'widens' ? `${what} accept ${trusted}` : `${what} accept ${trusted} no longer`,
     server: `server ${what}`,
+    names: effect === 'widens' ? `${trusted} may name other workloads in a certificate` : `${trusted}: ${what}`,
     host: effect === 'widens' ? `${what} may be served by ${trusted}` : `${what} is served by ${trusted} no longer`,
   }
   return `${sign} ${words[of]}`

@@ -2,7 +2,7 @@
 import { isCanary } from './istio/canary.ts'
 import { isMeshConfig, isWidePolicy } from './istio/mesh-wide.ts'
 import { isTrustMap, readMountedFilter, readTrustMap } from './istio/mounted.ts'
-import { readInboundFilter, readWorkloads, targetsOf } from './istio/pinned.ts'
+import { inboundPrefixes, readGuard, readInboundFilter, readWorkloads, targetsOf } from './istio/pinned.ts'
 import { hasSidecar, isGateway, podsIn } from './istio/pods.ts'
 import { acceptName, mountedName, reachName, readState } from './istio/render.ts'
 import { describeServer } from './istio/server.ts'
@@ -60,7 +60,23 @@ export function changesOf(
       return inShort(compareHosts(believed(b, mount), believed(moved, mount), own, where), goesOn)
     })
   })
-  return [...inbound, ...outbound]
+  return [...inbound, ...nameChanges(before, after), ...outbound]
+}
+
+/** What an inbound filter itself lets past by name; what comes with the filter is told by its workloads. */
+function nameChanges(before: Manifest | undefined, after: Manifest | undefined): readonly Change[] {
+  if (before === undefined || after === undefined) return []
+  const [b, a] = [readGuard(before), readGuard(after)]
+  const domains = new Set(inboundPrefixes(after).map((prefix) => prefix.slice('spiffe://'.length, -1) as TrustDomain))
+  if (b === undefined || a === undefined) {
+    const effect = b === undefined ? 'narrows' : 'widens'
+    return a === b ? [] : [...domains].map((trusted) => ({ effect, of: 'names', trusted, what: 'one name in each certificate' }))
+  }
+  const beyond = (some: readonly Principal[], others: readonly Principal[], effect: Change['effect']): readonly Change[] =>
+    some
+      .filter((what) => domains.has(trustDomainOf(what)) && !others.some((other) => covers(other, what)))
+      .map((what) => ({ effect, of: 'caller', trusted: trustDomainOf(what), what }))
+  return [...beyond(a.callers, b.callers, 'widens'), ...beyond(b.callers, a.callers, 'narrows')]
 }
 
 function wideChanges(object: Manifest, from: MeshState, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {

@@ -5,7 +5,7 @@ import { acceptPolicy } from './istio/render.ts'
 import { describeServer } from './istio/server.ts'
 import { serviceName } from './istio/services.ts'
 import type { Inbound, Roots } from './istio/state.ts'
-import type { InboundChain, Pins, ProxyConfig, Server, Upstream } from './model.ts'
+import type { InboundChain, NameGuard, Pins, ProxyConfig, Server, Upstream } from './model.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 
@@ -91,7 +91,38 @@ function judgeFilter(
   findings.push(...missing)
   const elsewhere = mutual.filter((chain) => (chain.file ?? '') !== scope.file.name).slice(0, 1)
   findings.push(...(scope.roots.size > 0 ? elsewhere.map((chain) => judgesBy(chain.file, scope.file.name, proxy)) : []))
-  return scope.roots.size > 0 ? [...findings, ...mutual.flatMap((chain) => judgeOwn(chain.pins, scope.roots, own, proxy))] : findings
+  return scope.roots.size > 0
+    ? [
+        ...findings,
+        ...judgeNamesIn(mutual, scope, foreign, proxy),
+        ...mutual.flatMap((chain) => judgeOwn(chain.pins, scope.roots, own, proxy)),
+      ]
+    : findings
+}
+
+/** Every chain that takes foreign certificates has the filters for names that the scope's own filter brings with the roots. */
+function judgeNamesIn(
+  mutual: readonly InboundChain[],
+  { admitted }: Inbound,
+  foreign: readonly TrustDomain[],
+  proxy: string,
+): readonly Finding[] {
+  if (admitted === undefined) return []
+  const isOurs = ({ own, callers }: NameGuard): boolean =>
+    callers.length === admitted.length &&
+    admitted.every((principal) => callers.includes(principal)) &&
+    !own.some((domain) => foreign.includes(domain))
+  const open = mutual.filter((chain) => !chain.guards?.some(isOurs)).slice(0, 1)
+  return open.map(({ guards = [] }) =>
+    error(
+      'name-guard-missing',
+      proxy,
+      guards.length === 0
+        ? 'accepts a certificate with several names: a CA of another trust domain can name a workload of this mesh in it'
+        : `its filter for names lets past ${guards.map(({ callers }) => callers.join(', ') || 'no caller').join('; ')}, and not ${admitted.join(', ') || 'no caller'}`,
+      APPLY,
+    ),
+  )
 }
 
 const isServed = ({ port, hosts }: InboundChain, gateway: readonly Server[] | undefined): boolean =>

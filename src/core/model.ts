@@ -292,6 +292,16 @@ export interface InboundChain {
   readonly file?: string
   /** `spiffe://…/` prefixes a caller's URI SAN must start with; empty: any. */
   readonly sanPrefixes: readonly string[]
+  /** Absent: none; several: all of them hold. */
+  readonly guards?: readonly NameGuard[]
+}
+
+/** Who passes a listener by the names in its certificate (docs/pinned.md). */
+export interface NameGuard {
+  /** The mesh's own domains: the validator has bound such a certificate to our own CA, and the guard lets it pass. */
+  readonly own: readonly TrustDomain[]
+  /** Foreign callers, `TRUST-DOMAIN/*` for all of one; any other is refused. */
+  readonly callers: readonly Principal[]
 }
 
 /** One outbound cluster. */
@@ -332,7 +342,8 @@ export type Phase = 'guard' | 'open' | 'close' | 'clean'
 
 export interface Change {
   readonly effect: 'widens' | 'narrows'
-  readonly of: 'root' | 'caller' | 'workloads' | 'host' | 'server'
+  /** `names`: whether an inbound filter checks that a foreign certificate has one name. */
+  readonly of: 'root' | 'caller' | 'workloads' | 'host' | 'server' | 'names'
   readonly trusted: TrustDomain
   readonly what: string
 }

@@ -156,7 +156,9 @@ describe('the steps of a plan', () => {
     const { steps } = plan(intentsOf(changed), settled(), NOW)
     expect(steps.map((step) => [step.phase, ...step.changes.map((change) => `${change.effect} ${change.of} ${change.what}`)])).toEqual([
       ['guard', `narrows caller ${CLIENT}`],
+      // Both have to let it past: the policy, and the filter itself.
       ['open', `widens caller ${other}`],
+      ['open', `widens caller ${other}`, `narrows caller ${CLIENT}`],
     ])
   })
 })

@@ -83,6 +83,8 @@ function changeText({ of, trusted, what }: Change): string {
       return `server ${what}`
     case 'workloads':
       return `${what} accept ${trusted}`
+    case 'names':
+      return `${trusted} may name other workloads in a certificate`
     case 'host':
       return `${what} may be served by ${trusted}`
   }

@@ -95,12 +95,29 @@ export function denied(objects: readonly Manifest[], at: Place, caller: string):
   })
 }
 
+/** Whether the RBAC filters that come with the roots keep this caller out: every one of them has to let it past. */
+function refusedByName(objects: readonly Manifest[], at: Place, caller: string): boolean {
+  const matchers = filtersAt(objects, at, 'HTTP_FILTER').flatMap((patch) => {
+    const name = dig(patch, 'patch.value.name')[0]
+    return name === 'entente.callers' ? dig(patch, 'patch.value.typed_config.matcher.matcher_list.matchers') : []
+  })
+  return matchers.some((lines) => {
+    const values = [
+      ...dig(lines, '*.predicate.single_predicate.value_match'),
+      ...dig(lines, '*.predicate.or_matcher.predicate.*.single_predicate.value_match'),
+    ] as Json[]
+    const id = `spiffe://${caller}`
+    return !values.some(({ exact, prefix }) => id === exact || (typeof prefix === 'string' && id.startsWith(prefix)))
+  })
+}
+
 /** `ROOT CALLER` for each caller that gets in with a certificate under that root. */
 export function acceptedInbound(objects: readonly Manifest[], at: Place, callers: readonly string[]): ReadonlySet<string> {
   const patches = filtersAt(objects, at, 'FILTER_CHAIN')
   const sans = patches.flatMap((patch) => dig(patch, `${SOCKET}.match_subject_alt_names.*.prefix`) as string[])
   const accepted = callers
     .filter((caller) => sans.some((prefix) => `spiffe://${caller}`.startsWith(prefix)) && !denied(objects, at, caller))
+    .filter((caller) => !refusedByName(objects, at, caller))
     .flatMap((caller) =>
       [...bound(last(patches), objects, at)]
         .filter((pair) => pair.startsWith(`${caller.split('/')[0]} `))

@@ -156,6 +156,10 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
     ...(rootsOf?.file.roots.keys() ?? []),
     ...(state.wide?.roots.keys() ?? []),
   ]
+  // The filters for names of all of them stand in each chain.
+  const guards = [...inbound, ...ahead.flatMap((canary) => canary.inbound ?? [])].flatMap(({ admitted }) =>
+    admitted === undefined ? [] : [{ own: [own.trustDomain], callers: admitted }],
+  )
   const chains = (set: Mode, port?: number): ProxyConfig['inbound'] => {
     const chain = { name: port === undefined ? 'virtualInbound' : `0.0.0.0_${port}`, ...(port === undefined ? {} : { port }) }
     const mutual = {
@@ -163,6 +167,7 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
       tls: 'mutual' as const,
       sanPrefixes: [...new Set(domains)].map((d) => `spiffe://${d}/`),
       ...(mounted !== undefined ? { file: mounted.file.name } : filter === undefined ? {} : { pins: pinsOf(filter.roots) }),
+      ...(guards.length === 0 ? {} : { guards }),
     }
     return [...(set === 'DISABLE' ? [] : [mutual]), ...(set === 'STRICT' ? [] : [{ ...chain, tls: 'none' as const, sanPrefixes: [] }])]
   }

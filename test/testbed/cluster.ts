@@ -19,7 +19,7 @@ import {
   trustDomain,
 } from './layout.ts'
 import { GATEWAY, gatewayObjects, serviceAccount } from './objects.ts'
-import { createLeaf, type Identity, type MeshCa } from './pki.ts'
+import { createLeaf, type Identity, type LeafNames, type MeshCa } from './pki.ts'
 import { Pod, type PodOptions } from './pod.ts'
 import { run, until } from './run.ts'
 
@@ -114,10 +114,10 @@ export class Cluster {
     })
   }
 
-  /** A leaf signed by this cluster's CA, with the chain as workloads show it. Any name: to try impersonation. */
-  async mint(spiffeId: string): Promise<Identity> {
+  /** A leaf signed by this cluster's CA, with the chain as workloads show it. Any name, or several: to try impersonation. */
+  async mint(names: string | LeafNames): Promise<Identity> {
     const { root, intermediate } = this.istiod.ca
-    const leaf = await createLeaf({ uri: [spiffeId] }, intermediate)
+    const leaf = await createLeaf(typeof names === 'string' ? { uri: [names] } : names, intermediate)
     return { certificate: leaf.certificate + intermediate.certificate + root.certificate, key: leaf.key }
   }
 

@@ -18,6 +18,8 @@ export interface CallOptions {
 export interface Echo {
   readonly pod: string
   readonly clientIdentity: string | null
+  /** The whole header that it is from. */
+  readonly forwarded: string
 }
 
 export interface CallResult {
@@ -59,6 +61,7 @@ export interface RawOptions {
   readonly path?: string
   /** The `Host` header. */
   readonly host?: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface RawResult {

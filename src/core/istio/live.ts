@@ -7,6 +7,7 @@ import type { InboundChain, Pins, ProxyConfig, Upstream } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { fileIn } from './mounted.ts'
+import { readGuards } from './names.ts'
 import { readValidator } from './pinned.ts'
 import { readPrincipal, wholeDomain } from './policies.ts'
 
@@ -53,6 +54,7 @@ function readChain({ chain, port: listens }: { readonly chain: unknown; readonly
   const pins = pinsOf(context)
   const file = fileOf(context)
   const port = listens ?? at(chain, 'filterChainMatch', 'destinationPort')
+  const guards = mutual ? readGuards(list(at(chain, 'filters'))) : []
   const hosts = listens === undefined ? [] : list(at(chain, 'filterChainMatch', 'serverNames')).map(text)
   return {
     name: text(at(chain, 'name')),
@@ -62,6 +64,7 @@ function readChain({ chain, port: listens }: { readonly chain: unknown; readonly
     ...(pins === undefined ? {} : { pins }),
     ...(file === undefined ? {} : { file }),
     sanPrefixes: [...new Set(sansOf(context, 'prefix'))],
+    ...(guards.length === 0 ? {} : { guards }),
   }
 }
 

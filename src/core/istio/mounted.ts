@@ -13,6 +13,7 @@ import { fingerprintOf } from '../x509/anchor.ts'
 import { jwkOf } from '../x509/public-key.ts'
 import {
   foreignIn,
+  guardOf,
   inboundContexts,
   inboundPatches,
   outboundContexts,
@@ -59,11 +60,12 @@ const reading = (file: string): Spec => ({ trust_bundles: { filename: pathOfFile
  */
 const NO_TICKETS: Spec = { disable_stateless_session_resumption: true, disable_stateful_session_resumption: true }
 
-export function mountedInboundFilter({ at: workloads, file }: Inbound, own: ReadonlySet<TrustDomain>): Spec {
+export function mountedInboundFilter(scope: Inbound, own: ReadonlySet<TrustDomain>): Spec {
+  const { at: workloads, file } = scope
   return {
     workloadSelector: { labels: withMount(workloads).labels },
     priority: LATER,
-    configPatches: inboundPatches(reading(acceptFile(workloads)), foreignIn(file.roots, own), NO_TICKETS),
+    configPatches: inboundPatches(reading(acceptFile(workloads)), foreignIn(file.roots, own), guardOf(scope, own), NO_TICKETS),
   }
 }
 

@@ -6,12 +6,13 @@
  * socket match tlsMode-istio).
  */
 import { at, list, strings, text } from '../manifest.ts'
-import type { Manifest, Server, Workloads } from '../model.ts'
+import type { Manifest, NameGuard, Server, Workloads } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { EVERYWHERE } from '../workloads.ts'
 import { fingerprintOf } from '../x509/anchor.ts'
 import { printPem } from '../x509/pem.ts'
+import { guardPatches, PASSTHROUGH, passthroughPatches, readGuardPatches } from './names.ts'
 import { printServed, readServed, type Served } from './served.ts'
 import { unionServers } from './server.ts'
 import type { Inbound, Outbound, Root, Roots } from './state.ts'
@@ -31,12 +32,23 @@ const VALIDATOR = 'envoy.tls.cert_validator.spiffe'
 export type Spec = Readonly<Record<string, unknown>>
 
 /** The spec of the inbound filter. */
-export function inboundFilter({ at: workloads, roots, gateway }: Inbound, own: ReadonlySet<TrustDomain>): Spec {
+export function inboundFilter(scope: Inbound, own: ReadonlySet<TrustDomain>): Spec {
+  const { at: workloads, roots, gateway } = scope
   const foreign = foreignIn(roots, own)
-  const ours = [...roots.keys()].filter((domain) => own.has(domain)).sort()
-  const patches = gateway === undefined ? inboundPatches(inline(roots), foreign) : gatewayPatches(inline(roots), foreign, ours, gateway)
+  const guard = guardOf(scope, own)
+  const patches =
+    gateway === undefined
+      ? inboundPatches(inline(roots), foreign, guard)
+      : gatewayPatches(inline(roots), foreign, ownIn(roots.keys(), own), gateway, guard)
   return { ...selector(workloads), priority: PRIORITY, configPatches: patches }
 }
+
+/** The names that every filter of a set lets past; undefined where the set's filters check none. */
+export const guardOf = (scope: Inbound, own: ReadonlySet<TrustDomain>): NameGuard | undefined =>
+  scope.admitted && { own: ownIn([...scope.roots.keys(), ...scope.file.roots.keys()], own), callers: scope.admitted }
+
+const ownIn = (domains: Iterable<TrustDomain>, own: ReadonlySet<TrustDomain>): readonly TrustDomain[] =>
+  [...new Set(domains)].filter((domain) => own.has(domain)).sort()
 
 /**
  * The patches for servers of a gateway that end ISTIO_MUTUAL. Their chains name no transport protocol, so port and host
@@ -48,17 +60,16 @@ export function gatewayPatches(
   foreign: readonly TrustDomain[],
   own: readonly TrustDomain[],
   servers: readonly Server[],
+  guard?: NameGuard,
 ): readonly Spec[] {
   const sans = (domains: readonly TrustDomain[]): readonly Spec[] => domains.map((domain) => ({ prefix: `spiffe://${domain}/` }))
   return servers.flatMap(({ port, host }) => {
-    const filterChain = host === undefined ? {} : { filterChain: { sni: host } }
-    return [tlsSocket('DownstreamTlsContext', sans(own), {}), transportSocket('DownstreamTlsContext', validator, sans(foreign))].map(
-      (value) => ({
-        applyTo: 'FILTER_CHAIN',
-        match: { context: 'GATEWAY', listener: { portNumber: port, ...filterChain } },
-        patch: { operation: 'MERGE', value },
-      }),
-    )
+    const match = { context: 'GATEWAY', listener: { portNumber: port, ...(host === undefined ? {} : { filterChain: { sni: host } }) } }
+    const values = [tlsSocket('DownstreamTlsContext', sans(own), {}), transportSocket('DownstreamTlsContext', validator, sans(foreign))]
+    return [
+      ...values.map((value) => ({ applyTo: 'FILTER_CHAIN', match, patch: { operation: 'MERGE', value } })),
+      ...(guard === undefined ? [] : guardPatches(guard, match)),
+    ]
   })
 }
 
@@ -70,23 +81,30 @@ export function gatewayPatches(
  * second is for the others, and the last puts them back, with the transport socket they had without saying so. Two such
  * filters on one workload do the same twice (istio networking/core/envoyfilter/listener_patch.go, eed52ebb66ad).
  * @param foreign whose SAN prefixes are added: Istio's own for the local domain stays, as a merge appends to lists
- * @param more beside it in the DownstreamTlsContext
+ * @param guard the filters for names go into the same chains. istiod inserts network filters after all merges of a chain, when
+ *   the transport protocol tells them apart no longer: so a chain that passes through gets a name, and loses them by it
+ * @param more in addition to it in the DownstreamTlsContext
  */
-export function inboundPatches(validator: Spec, foreign: readonly TrustDomain[], more: Spec = {}): readonly Spec[] {
+export function inboundPatches(validator: Spec, foreign: readonly TrustDomain[], guard?: NameGuard, more: Spec = {}): readonly Spec[] {
   const sans = foreign.map((domain) => ({ prefix: `spiffe://${domain}/` }))
-  return [
+  const back = { filter_chain_match: { transport_protocol: 'tls' }, transport_socket: RAW_BUFFER }
+  const merges = [
     chainPatch('tls', { filter_chain_match: { transport_protocol: ASIDE }, transport_socket: { name: TLS } }),
     chainPatch('tls', transportSocket('DownstreamTlsContext', validator, sans, more)),
-    chainPatch(ASIDE, { filter_chain_match: { transport_protocol: 'tls' }, transport_socket: RAW_BUFFER }),
+    chainPatch(ASIDE, guard === undefined ? back : { name: PASSTHROUGH, ...back }),
   ]
+  if (guard === undefined) return merges
+  return [...merges, ...guardPatches(guard, chainMatch('tls')), ...passthroughPatches('SIDECAR_INBOUND')]
 }
 
 /** A transport protocol that no listener filter of Envoy detects; no chain keeps it. */
 const ASIDE = 'entente-passthrough'
 
+const chainMatch = (transportProtocol: string) => ({ context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol } } })
+
 const chainPatch = (transportProtocol: string, value: Spec): Spec => ({
   applyTo: 'FILTER_CHAIN',
-  match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol } } },
+  match: chainMatch(transportProtocol),
   patch: { operation: 'MERGE', value },
 })
 
@@ -192,14 +210,18 @@ export function readRoots(pem: string): readonly Root[] {
 }
 
 /** The roots that an inbound filter binds; undefined when the object is no such filter. */
-export function readInboundFilter(object: Manifest): Pick<Inbound, 'at' | 'roots' | 'gateway'> | undefined {
+export function readInboundFilter(object: Manifest): Pick<Inbound, 'at' | 'roots' | 'gateway' | 'admitted'> | undefined {
   const roots = inboundContexts(object)
     .map(readValidator)
     .find((found) => found !== undefined)
   if (roots === undefined) return undefined
   const gateway = readServers(object)
-  return { at: readWorkloads(object), roots, ...(gateway === undefined ? {} : { gateway }) }
+  const admitted = readGuard(object)?.callers
+  return { at: readWorkloads(object), roots, ...(gateway && { gateway }), ...(admitted && { admitted }) }
 }
+
+/** The names that an inbound filter of ours lets past; undefined: it checks none, or not as we do. */
+export const readGuard = (object: Manifest): NameGuard | undefined => readGuardPatches(list(at(object, 'spec', 'configPatches')))
 
 /** The roots that an outbound filter binds, by host; undefined when the object is no such filter. */
 export function readOutboundFilter(object: Manifest): Pick<Outbound, 'from' | 'hosts' | 'served'> | undefined {

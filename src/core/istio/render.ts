@@ -24,6 +24,7 @@ import {
   inboundFilter,
   outboundFilter,
   printRoots,
+  readGuard,
   readInboundFilter,
   readNames,
   readOutboundFilter,
@@ -266,12 +267,13 @@ export function readState(objects: readonly Manifest[]): MeshState {
       canaries.set(keyOf(object), readCanary(object))
     } else if (object.kind === 'EnvoyFilter') {
       const accepts = readInboundFilter(object)
-      if (accepts !== undefined) merge(accepts.at, () => accepts)
+      if (accepts !== undefined) merge(accepts.at, (was) => ({ ...accepts, admitted: joinAdmitted(was, accepts.admitted) }))
       const reaches = readOutboundFilter(object)
       if (reaches !== undefined)
         mergeOut(reaches.from, ({ served }) => ({ hosts: reaches.hosts, served: meetServed(served, reaches.served) }))
       const names = readNames(object)
       for (const { owner, name } of readMountedFilter(object)) {
+        if (owner.host === undefined) merge(owner.of, (was) => ({ admitted: joinAdmitted(was, readGuard(object)?.callers) }))
         mergeFile(owner, () => ({ name, read: true }))
         if (owner.host !== undefined) mergeOut(owner.of, ({ served }) => ({ served: meetServed(served, names) }))
       }
@@ -289,6 +291,12 @@ export function readState(objects: readonly Manifest[]): MeshState {
   }
   if (inbound.size + outbound.size + shares.size + canaries.size === 0 && wide === undefined) return EMPTY
   return { inbound, outbound, shares, ...(wide === undefined ? {} : { wide }), ...(canaries.size === 0 ? {} : { canaries }) }
+}
+
+/** Two filters of one set, for pods with the mount and without: some pod lets past whom either names. */
+function joinAdmitted(was: Inbound, admitted: Inbound['admitted']): Inbound['admitted'] {
+  if (was.roots.size === 0 && !was.file.read) return admitted
+  return was.admitted && admitted && [...new Set([...was.admitted, ...admitted])].sort()
 }
 
 function readCanary(object: Manifest): Canary {

@@ -4,6 +4,7 @@
  * end-to-end test (istio networking/core/envoyfilter/listener_patch.go, cluster_patch.go, eed52ebb66ad).
  */
 import { at, list, text } from '../manifest.ts'
+import { NAMES } from './names.ts'
 
 /** TLS settings, as far as a merge and Envoy's validation look at them. */
 export interface Tls {
@@ -34,6 +35,9 @@ export interface Chain {
   readonly sni?: readonly string[]
   readonly port?: number
   readonly socket?: Socket
+  readonly name?: string
+  /** Network filters that patches put in, the first one first. */
+  readonly filters?: readonly string[]
 }
 
 /** A cluster's transport socket, or the sockets its endpoints choose from, by the name of the match. */
@@ -45,9 +49,11 @@ export interface Cluster {
 /** istiod drops every patch of a listener or cluster on which one of them panics. */
 export const PANIC = 'istiod would panic over it and leave out all filters of the listener'
 
-/** The FILTER_CHAIN patches of a filter of one context, in order. */
+/** The patches of filter chains and their network filters that a filter has for one context, in order. */
 export const chainPatches = (filter: unknown, context: 'SIDECAR_INBOUND' | 'GATEWAY'): readonly unknown[] =>
-  list(at(filter, 'spec', 'configPatches')).filter((p) => at(p, 'applyTo') === 'FILTER_CHAIN' && at(p, 'match', 'context') === context)
+  list(at(filter, 'spec', 'configPatches')).filter(
+    (p) => ['FILTER_CHAIN', 'NETWORK_FILTER'].includes(text(at(p, 'applyTo'))) && at(p, 'match', 'context') === context,
+  )
 
 /**
  * A chain after the patches.
@@ -61,7 +67,15 @@ export function patchChain(chain: Chain, patches: readonly unknown[], listenerPo
     if (merged === PANIC) return PANIC
     patched = merged
   }
-  return patched
+  // istiod merges all chains first, and then puts filters in and takes them out.
+  const inside = patches
+    .filter((p) => at(p, 'applyTo') === 'NETWORK_FILTER' && matches(patched, at(p, 'match', 'listener'), listenerPort))
+    .reduce<readonly string[]>((filters, p) => {
+      const [operation, name] = [at(p, 'patch', 'operation'), text(at(p, 'patch', 'value', 'name'))]
+      const matched = text(at(p, 'match', 'listener', 'filterChain', 'filter', 'name'))
+      return operation === 'REMOVE' ? filters.filter((filter) => filter !== matched) : [name, ...filters]
+    }, [])
+  return inside.length === 0 ? patched : { ...patched, filters: inside }
 }
 
 function matches(chain: Chain, listener: unknown, listenerPort: number | undefined): boolean {
@@ -77,7 +91,7 @@ function matches(chain: Chain, listener: unknown, listenerPort: number | undefin
     ) &&
     wants(at(match, 'destinationPort'), (port) => port === chain.port) &&
     wants(at(match, 'sni'), (name) => chain.sni?.includes(text(name)) === true) &&
-    wants(at(match, 'name'), () => false)
+    wants(at(match, 'name'), (name) => name === chain.name)
   )
 }
 
@@ -94,6 +108,7 @@ function mergeChain(chain: Chain, value: unknown): Chain | typeof PANIC {
   return {
     ...chain,
     ...(typeof protocol === 'string' ? { transportProtocol: protocol } : {}),
+    ...(text(at(value, 'name')) === '' ? {} : { name: text(at(value, 'name')) }),
     ...(whole === undefined ? {} : { socket: whole }),
   }
 }
@@ -184,6 +199,10 @@ export function misfit(chain: Chain, patches: readonly unknown[], listenerPort?:
   if (patched.transportProtocol !== chain.transportProtocol)
     return `no connection would match the chain for ${chain.transportProtocol} any more`
   const held = patched.socket?.settings
+  const guarded = patched.filters?.includes(NAMES) === true
+  if (isMutual(chain, 'server') && !guarded && patches.some((p) => at(p, 'patch', 'value', 'name') === NAMES))
+    return 'the names in its certificates would not be checked'
+  if (!isMutual(chain, 'server') && guarded) return 'every connection would be closed: there is no certificate to check names in'
   if (isMutual(chain, 'server'))
     return typeof held === 'object' && held.validator === true ? undefined : 'its mutual TLS would not be judged by the filter'
   const was = chain.socket?.settings ?? 'raw'

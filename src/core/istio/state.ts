@@ -38,6 +38,8 @@ export interface Inbound {
   readonly file: RootsFile
   /** Callers let past, by trusted domain; a domain without an entry is not restricted. */
   readonly callers: ReadonlyMap<TrustDomain, readonly Principal[]>
+  /** Callers that the filters themselves let past, `TRUST-DOMAIN/*` for all of one. Absent: they check no names, as before 0.2. */
+  readonly admitted?: readonly Principal[] | undefined
   /** Ours to write: a PeerAuthentication STRICT for exactly these workloads. */
   readonly strict: boolean
   /** Where plaintext may come in, too; with `strict`, what our PeerAuthentication excepts. */
@@ -203,7 +205,15 @@ export function wantedState(
       [...inbound].map(([key, scope]) => {
         const was = before.inbound.get(key)
         const roots = withOurs(scope.roots, was && acceptedBy(was))
-        return [key, mountedAt.has(key) ? { ...scope, roots: new Map(), file: fileOf(acceptFile(scope.at), roots) } : { ...scope, roots }]
+        const foreign = [...new Set([...scope.roots.keys(), ...everywhere.keys()])].filter((domain) => roots.has(domain))
+        const admitted = foreign
+          .flatMap((domain) => (scope.roots.has(domain) ? scope : wide)?.callers.get(domain) ?? [`${domain}/*` as Principal])
+          .sort()
+        const guarded = roots.size === 0 ? scope : { ...scope, admitted }
+        return [
+          key,
+          mountedAt.has(key) ? { ...guarded, roots: new Map(), file: fileOf(acceptFile(scope.at), roots) } : { ...guarded, roots },
+        ]
       }),
     ),
     outbound: new Map(

@@ -81,8 +81,27 @@ function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<Tru
     if (named !== undefined) callers.set(domain, named)
   }
   const strict = phase === 'clean' ? a.strict : b.strict || a.strict
-  return settle({ at: a.at, roots, file, callers, strict, ...stagePlaintext(b, a, phase), ...stageGateway(b, a, phase) }, a, b)
+  const admitted = stageAdmitted(b, a, phase, own)
+  return settle({ at: a.at, roots, file, callers, admitted, strict, ...stagePlaintext(b, a, phase), ...stageGateway(b, a, phase) }, a, b)
 }
+
+/**
+ * The filters' own callers. Filters are not written in `guard`, where the policy narrows. Callers of a domain that leaves stay
+ * with its roots: the policy denies that domain meanwhile, and the filter is written once.
+ */
+function stageAdmitted(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>): Inbound['admitted'] {
+  const [was, willBe] = [acceptedBy(b), acceptedBy(a)]
+  if (was.size === 0) return a.admitted
+  if (phase === 'guard' || willBe.size === 0) return b.admitted
+  if (phase !== 'open' || a.admitted === undefined) return a.admitted
+  const leaving = [...was.keys()].filter((domain) => !willBe.has(domain) && !own.has(domain))
+  const staying = leaving.flatMap((domain) => admittedOf(b, domain))
+  return staying.length === 0 ? a.admitted : [...new Set([...a.admitted, ...staying])].sort()
+}
+
+/** Callers of one domain that the filters of a set let past. */
+const admittedOf = ({ admitted }: Inbound, domain: TrustDomain): readonly Principal[] =>
+  admitted?.filter((principal) => trustDomainOf(principal) === domain) ?? [`${domain}/*` as Principal]
 
 function stageGateway({ gateway: b }: Inbound, { gateway: a }: Inbound, phase: Phase): Pick<Inbound, 'gateway'> {
   const gateway = b === undefined || a === undefined ? (a ?? b) : { guard: b, open: unionServers(b, a), close: a, clean: a }[phase]
@@ -101,6 +120,7 @@ function settle(scope: Inbound, a: Inbound, b: Inbound): Inbound {
     scope.roots === other.roots &&
     scope.file === other.file &&
     scope.strict === other.strict &&
+    (scope.roots.size === 0 && !scope.file.read ? true : JSON.stringify(scope.admitted) === JSON.stringify(other.admitted)) &&
     samePlaintext(scope.plaintext, other.plaintext) &&
     JSON.stringify(scope.gateway) === JSON.stringify(other.gateway) &&
     scope.callers.size === other.callers.size &&
@@ -199,7 +219,14 @@ export function narrowedInbound(b: Inbound, a: Inbound, own: ReadonlySet<TrustDo
     const named = kept.has(domain) || wantedRoots.has(domain) || wanted !== undefined ? intersect(b.callers.get(domain), wanted) : undefined
     if (named !== undefined) callers.set(domain, named)
   }
-  return { at: b.at, roots, file, callers, strict: b.strict, ...stagePlaintext(b, a, 'guard'), ...stageGateway(b, a, 'guard') }
+  const admitted =
+    a.admitted === undefined
+      ? b.admitted
+      : [...kept.keys()]
+          .filter((domain) => !own.has(domain))
+          .flatMap((domain) => intersect(admittedOf(b, domain), wantedRoots.has(domain) ? admittedOf(a, domain) : undefined) ?? [])
+          .sort()
+  return { at: b.at, roots, file, callers, admitted, strict: b.strict, ...stagePlaintext(b, a, 'guard'), ...stageGateway(b, a, 'guard') }
 }
 
 export function narrowedOutbound(b: Outbound, a: Outbound, own: ReadonlySet<TrustDomain>): Outbound {
@@ -253,7 +280,8 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     const callers = new Map([...scope.callers].filter(([domain]) => kept.has(domain) || heirs.length > 0 || wanted?.callers.has(domain)))
     const strict = scope.strict && (kept.size > 0 || heirs.length > 0 || wanted !== undefined)
     const plaintext = wanted === undefined ? {} : stagePlaintext(scope, wanted, 'guard')
-    return [[key, { ...scope, roots, file, callers, strict, ...plaintext }]]
+    const admitted = scope.admitted?.filter((principal) => kept.has(trustDomainOf(principal)))
+    return [[key, { ...scope, roots, file, callers, admitted, strict, ...plaintext }]]
   })
   const outbound = [...b.outbound].map(([key, scope]): [string, Outbound] => {
     const there = a.outbound.get(key)

@@ -1,6 +1,6 @@
 /**
  * The workload: says who called it.
- *   :8080/        {"pod": "b/sample/server", "clientIdentity": "spiffe://…" | null}: from the header that the sidecar writes
+ *   :8080/        {"pod": "b/sample/server", "clientIdentity": "spiffe://…" | null, "forwarded": …}: from the header that the sidecar writes
  *   :8080/stream  one chunk every 100 ms until the caller leaves
  *   :9000         TCP echo
  */
@@ -14,7 +14,7 @@ const http = createServer((request, response) => {
     const forwarded = String(request.headers['x-forwarded-client-cert'] ?? '')
     const clientIdentity = /URI=([^;,]*)/.exec(forwarded)?.[1] ?? null
     response.setHeader('content-type', 'application/json')
-    response.end(`${JSON.stringify({ pod, clientIdentity })}\n`)
+    response.end(`${JSON.stringify({ pod, clientIdentity, forwarded })}\n`)
     return
   }
   const timer = setInterval(() => response.write(`${Date.now()}\n`), 100)

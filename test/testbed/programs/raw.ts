@@ -12,6 +12,7 @@ interface Request {
   readonly sni?: string
   readonly path?: string
   readonly host?: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 const asked = JSON.parse(await text(process.stdin)) as Request
@@ -31,7 +32,8 @@ let peer: string | undefined
 socket.setTimeout(5_000, () => socket.destroy(new Error('no answer in 5 s')))
 socket.on('secureConnect', () => {
   peer = socket.getPeerCertificate().subjectaltname
-  socket.write(`GET ${asked.path ?? '/'} HTTP/1.1\r\nHost: ${asked.host ?? 'server.sample'}\r\nConnection: close\r\n\r\n`)
+  const more = Object.entries(asked.headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`GET ${asked.path ?? '/'} HTTP/1.1\r\nHost: ${asked.host ?? 'server.sample'}\r\n${more.join('')}Connection: close\r\n\r\n`)
 })
 socket.on('data', (chunk: Buffer) => {
   answer += chunk.toString('utf8')
