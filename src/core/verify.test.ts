@@ -18,9 +18,10 @@ import {
 import { memoryMesh } from '../../test/support/meshes.ts'
 import { failed, object, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
 import { SHARED_MESH_CONFIG } from './istio/mesh-wide.ts'
-import type { Evidence, IstioFacts, Manifest, MemberName, Observation, ProxyConfig, Verdict } from './model.ts'
+import type { Evidence, IstioFacts, Manifest, MemberName, NameGuard, Observation, ProxyConfig, Verdict } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
+import type { Principal } from './spiffe/spiffe-id.ts'
 import { verify } from './verify.ts'
 
 const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
@@ -95,6 +96,8 @@ const inConfig =
 /** @param change in each cluster of the host */
 const atHost = (change: Partial<ProxyConfig['outbound'][number]>) =>
   inConfig(({ outbound }) => ({ outbound: outbound.map((u) => ({ ...u, ...change })) }))
+const withGuards = (change: (guard: NameGuard) => readonly NameGuard[]) =>
+  inConfig(({ inbound }) => ({ inbound: inbound.map((chain) => ({ ...chain, guards: (chain.guards ?? []).flatMap(change) })) }))
 const withoutPins = inConfig(({ inbound }) => ({ inbound: inbound.map(({ pins: _, ...chain }) => chain) }))
 
 /** The verdict on b, which accepts callers of a. */
@@ -112,6 +115,26 @@ describe('a trust that works', () => {
       roots: [caA.root.anchor.fingerprint],
       proxies: { total: 1, ready: 1, lagging: [], rejected: [], unheard: [] },
     })
+  })
+})
+
+describe('a listener whose names are not checked as the filter says', () => {
+  const stranger = `${A}/ns/sample/sa/stranger` as Principal
+  it.each([
+    { what: 'has no guard', change: () => [] },
+    { what: 'lets a stranger past as well', change: (guard: NameGuard) => [{ ...guard, callers: [...guard.callers, stranger] }] },
+    { what: 'lets nobody past', change: (guard: NameGuard) => [{ ...guard, callers: [] }] },
+    { what: 'takes the foreign domain for one of its own', change: (guard: NameGuard) => [{ ...guard, own: [domain(A), ...guard.own] }] },
+  ])('is broken where it $what', async ({ change }) => {
+    const s = await scene()
+    inB(s, { proxies: proxiesOf(s, b, withGuards(change)) })
+    expect(accepting(verdictsOf(s))).toMatchObject({ state: 'broken', findings: [{ code: 'name-guard-missing', severity: 'error' }] })
+  })
+
+  it('is proven where another guard stands beside it', async () => {
+    const s = await scene()
+    inB(s, { proxies: proxiesOf(s, b, withGuards((guard) => [{ ...guard, callers: [] }, guard])) })
+    expect(accepting(verdictsOf(s)).findings.map(({ code }) => code)).not.toContain('name-guard-missing')
   })
 })
 

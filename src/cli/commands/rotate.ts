@@ -183,7 +183,8 @@ async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly F
 
 /** One object may take roots of several domains at once: all of them are approved, and nothing but roots changes, or a check of names is added. */
 const isAbout = ({ changes }: Step, domain: TrustDomain): boolean =>
-  changes.every((change) => change.of === 'root' || (change.of === 'names' && change.effect === 'narrows')) && (changes.length === 0 || changes.some((change) => change.trusted === domain))
+  changes.every((change) => change.of === 'root' || (change.of === 'names' && change.effect === 'narrows')) &&
+  (changes.length === 0 || changes.some((change) => change.trusted === domain))
 
 /** Takes the roots that are out of use out of the approved bundle. @returns whether it did */
 async function retire(now: Rotation, options: RotateOptions, io: Io): Promise<boolean> {
