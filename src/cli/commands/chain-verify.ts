@@ -4,6 +4,7 @@ import { type Anchor, anchorFrom } from '../../core/x509/anchor.ts'
 import { readCertificate } from '../../core/x509/certificate.ts'
 import { anchorOf, type Vouched } from '../../core/x509/chain.ts'
 import { splitPem } from '../../core/x509/pem.ts'
+import { isKeyDer, isKeyLabel, privateKey } from '../../core/x509/private-key.ts'
 import type { BundleWorld } from './bundle-inspect.ts'
 
 export interface ChainVerifyArgs {
@@ -47,8 +48,13 @@ const rootsIn = (file: Uint8Array): readonly Anchor[] =>
 /** @throws FederationError chain-malformed */
 function certificatesIn(file: Uint8Array, what: string): readonly Uint8Array[] {
   const { blocks, findings } = splitPem(file)
-  const wrong = findings.find(({ severity }) => severity === 'error')
-  if (wrong) throw new FederationError('chain-malformed', what, `${wrong.subject}: ${wrong.message}`, { hint: wrong.hint })
+  const key = blocks.find(({ label, der }) => isKeyLabel(label) || isKeyDer(der))
+  if (key !== undefined)
+    throw new FederationError('chain-malformed', what, `block ${key.number} is not a certificate but a private key (private-key)`, {
+      hint: privateKey('', '').hint,
+    })
+  const wrong = findings.find(({ code }) => code === 'private-key') ?? findings.find(({ severity }) => severity === 'error')
+  if (wrong) throw new FederationError('chain-malformed', what, `${wrong.subject}: ${wrong.message} (${wrong.code})`, { hint: wrong.hint })
   const other = blocks.find(({ label }) => label !== 'CERTIFICATE')
   if (other)
     throw new FederationError('chain-malformed', what, `block ${other.number} is not a certificate`, {
