@@ -7,17 +7,29 @@ import { text } from '../manifest.ts'
 import { type Anchor, parseAnchor } from '../x509/anchor.ts'
 import { anchorOf } from '../x509/chain.ts'
 import { splitPem } from '../x509/pem.ts'
+import { holdsPrivateKey } from '../x509/private-key.ts'
+import { isSameAuthority } from '../x509/same-name.ts'
 import { type Context, tellIn } from './context.ts'
 import { field, type Resource } from './resource.ts'
 import type { LintFinding } from './rules.ts'
 import type { Path } from './source.ts'
 
+/** Where istiod takes its CA from: plugged in, or made by itself and kept (istio security/pkg/pki/ca, CASecret). */
+const SECRETS: ReadonlySet<string> = new Set(['cacerts', 'istio-ca-secret'])
+
 export function cacerts(context: Context): readonly LintFinding[] {
-  const secrets = context.resources.filter(({ kind, manifest }) => kind === 'Secret' && manifest.metadata.name === 'cacerts')
+  const secrets = context.resources.filter(({ kind, manifest }) => kind === 'Secret' && SECRETS.has(manifest.metadata.name))
   const held = [...(context.known ?? [])]
   return secrets.flatMap((secret, i) => {
     // Two of one folder are two versions; of two folders, most likely two meshes.
-    const before = secrets.slice(0, i).findLast((other) => folderOf(other) === folderOf(secret) && other.namespace === secret.namespace)
+    const before = secrets
+      .slice(0, i)
+      .findLast(
+        (other) =>
+          other.manifest.metadata.name === secret.manifest.metadata.name &&
+          folderOf(other) === folderOf(secret) &&
+          other.namespace === secret.namespace,
+      )
     const live = [...held, ...liveRoots(context, secret)]
     const old = live.length > 0 ? live : before === undefined ? [] : rootsIn(before)
     const than = live.length > 0 ? 'the roots that the mesh has' : `${before?.title} in ${before?.source.file}`
@@ -73,7 +85,8 @@ function swap(secret: Resource, old: readonly Anchor[], than: string, now: Date)
   const before = new Set(old.map(({ fingerprint }) => fingerprint))
   const hint =
     'first apply the old and the new roots together, with the old CA; switch the CA when every proxy has both; drop the old root when no certificate is under it'
-  if (!next.some(({ fingerprint }) => before.has(fingerprint))) {
+  // A root made anew over the same key and name verifies the same leaves.
+  if (!next.some((root) => before.has(root.fingerprint) || old.some((other) => isSameAuthority(root, other)))) {
     const message = `has no root in common with ${than}: ${names(next)} instead of ${names(old)}; workloads that renewed and workloads that did not refuse each other`
     return [tellIn('cacerts-swap', secret, bundle.path, message, { hint })]
   }
@@ -91,7 +104,7 @@ const distinct = (chain: readonly Uint8Array[]): readonly Uint8Array[] => [
 
 function keyIn(secret: Resource): readonly LintFinding[] {
   const key = entryOf(secret, KEYS)
-  if (key === undefined || !key.pem.includes('PRIVATE KEY')) return []
+  if (key === undefined || !holdsPrivateKey(key.pem)) return []
   const message = `${key.path[1]}: the CA's private key stands in this manifest, for everybody who can read it`
   return [
     tellIn('ca-key-in-manifest', secret, key.path, message, {
