@@ -4,7 +4,8 @@
  */
 import { FederationError } from '../errors.ts'
 import { text } from '../manifest.ts'
-import { type Anchor, parseAnchor } from '../x509/anchor.ts'
+import { type Anchor, anchorFrom, parseAnchor } from '../x509/anchor.ts'
+import { certificateIn } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
 import { splitPem } from '../x509/pem.ts'
 import { holdsPrivateKey } from '../x509/private-key.ts'
@@ -33,7 +34,7 @@ export function cacerts(context: Context): readonly LintFinding[] {
     const live = [...held, ...liveRoots(context, secret)]
     const old = live.length > 0 ? live : before === undefined ? [] : rootsIn(before)
     const than = live.length > 0 ? 'the roots that the mesh has' : `${before?.title} in ${before?.source.file}`
-    return [...(old.length === 0 ? [] : swap(secret, old, than, context.now)), ...keyIn(secret)]
+    return [...(old.length === 0 ? [] : swap(secret, old, than, context.now)), ...unrooted(secret, context.now), ...keyIn(secret)]
   })
 }
 
@@ -90,13 +91,39 @@ function swap(secret: Resource, old: readonly Anchor[], than: string, now: Date)
     const message = `has no root in common with ${than}: ${names(next)} instead of ${names(old)}; workloads that renewed and workloads that did not refuse each other`
     return [tellIn('cacerts-swap', secret, bundle.path, message, { hint })]
   }
-  const signer = entryOf(secret, ['ca-cert.pem', 'tls.crt'])
-  const above = entryOf(secret, ['cert-chain.pem'])
-  const chain = [signer, above].flatMap((entry) => splitPem(Buffer.from(entry?.pem ?? '', 'latin1')).blocks.map(({ der }) => der))
-  if (signer === undefined || chain.length === 0 || anchorOf(distinct(chain), old, now).anchor !== undefined) return []
+  const signer = entryOf(secret, SIGNERS)
+  const chain = chainOf(secret)
+  if (signer === undefined || chain.length === 0 || anchorOf(chain, old, now).anchor !== undefined) return []
   const message = `its CA signs under a root that is not among ${than}: workloads that have not got the new roots yet refuse what it signs`
   return [tellIn('cacerts-swap', secret, signer.path, message, { severity: 'warning', hint })]
 }
+
+/** What istiod checks before it starts: the CA's certificate is under its roots (istio security/pkg/pki/util, Verify). */
+function unrooted(secret: Resource, now: Date): readonly LintFinding[] {
+  const [signer, bundle] = [entryOf(secret, SIGNERS), entryOf(secret, ROOTS)]
+  if (signer === undefined || bundle === undefined) return []
+  const certificates = chainOf(secret)
+  const roots = splitPem(Buffer.from(bundle.pem, 'latin1')).blocks.flatMap(({ der }) => certificateIn(der) ?? [])
+  if (certificates.length === 0 || certificates.some((der) => certificateIn(der) === undefined) || roots.length === 0) return []
+  const { anchor, reason } = anchorOf(certificates, roots.map(anchorFrom), now)
+  if (anchor !== undefined) return []
+  const message = `${bundle.path[1]} does not vouch for ${signer.path[1]}: ${reason}; istiod refuses such a CA and does not start`
+  return [
+    tellIn('cacerts-broken', secret, signer.path, message, {
+      hint: `put the root that ${signer.path[1]} is under into ${bundle.path[1]}, and the intermediates between them into cert-chain.pem`,
+    }),
+  ]
+}
+
+const SIGNERS = ['ca-cert.pem', 'tls.crt']
+
+/** The CA's certificate and what is above it, the root left out. */
+const chainOf = (secret: Resource): readonly Uint8Array[] =>
+  distinct(
+    [entryOf(secret, SIGNERS), entryOf(secret, ['cert-chain.pem'])].flatMap((entry) =>
+      splitPem(Buffer.from(entry?.pem ?? '', 'latin1')).blocks.map(({ der }) => der),
+    ),
+  )
 
 const distinct = (chain: readonly Uint8Array[]): readonly Uint8Array[] => [
   ...new Map(chain.map((der) => [Buffer.from(der).toString('latin1'), der])).values(),

@@ -8,7 +8,7 @@ import type { Anchor } from './anchor.ts'
 import { type Certificate, certificateIn } from './certificate.ts'
 import { childrenOf, contentsOf, elementAt } from './der.ts'
 import { OID } from './extensions.ts'
-import { type Fields, fieldsOf, sameBytes } from './fields.ts'
+import { type Fields, sameBytes } from './fields.ts'
 import { publicKeyIn } from './public-key.ts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
@@ -21,7 +21,9 @@ export function rootsOfOneName(anchors: readonly Anchor[]): readonly (readonly A
   for (const alike of groupBy(anchors, ({ subject }) => subject).values()) {
     if (alike.length < 2) continue
     for (const anchor of alike) {
-      const subject = hex(fieldsOf(anchor.der).subject)
+      const certificate = certificateIn(anchor.der)
+      if (certificate === undefined) continue
+      const subject = hex(certificate.fields.subject)
       bySubject.set(subject, [...(bySubject.get(subject) ?? []), anchor])
     }
   }
@@ -30,8 +32,9 @@ export function rootsOfOneName(anchors: readonly Anchor[]): readonly (readonly A
 
 /** Whether one verifies what the other does: the same name and key, and no key identifiers that differ. */
 export function isSameAuthority(a: Anchor, b: Anchor): boolean {
-  if (a.subject !== b.subject || keyOf(a) !== keyOf(b)) return false
-  const [one, other] = [fieldsOf(a.der), fieldsOf(b.der)]
+  if (a.subject !== b.subject) return false
+  const [one, other] = [certificateIn(a.der)?.fields, certificateIn(b.der)?.fields]
+  if (one === undefined || other === undefined || keyOf(a) !== keyOf(b)) return false
   const [id, otherId] = [one, other].map((fields) => fields.extensions.get(OID.subjectKeyId)?.value)
   return sameBytes(one.subject, other.subject) && (id === undefined || otherId === undefined || sameBytes(id, otherId))
 }
