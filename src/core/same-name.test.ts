@@ -109,6 +109,24 @@ describe('roots of one name', async () => {
   })
 })
 
+describe('before a switch, a rotation names each host whose servers are not named', async () => {
+  const b = await authority(B)
+  it.each([
+    { servedBy: undefined, found: ['warning'] },
+    { servedBy: ['cluster-b.example/ns/sample/sa/server'], found: [] },
+  ])('servedBy: $servedBy', ({ servedBy, found }) => {
+    const of = spec((s) => {
+      for (const { reach } of s.trust as { reach?: { services: object[] }[] }[])
+        for (const entry of reach ?? []) entry.services = [{ host: 'server.sample.svc.cluster.local', ...(servedBy && { servedBy }) }]
+    })
+    const bundle = bundleOf(A, ...roots(old, other))
+    const intents = wanted(federation(of), bundle, b.bundle)
+    const record = [{ action: 'rotate', trustDomain: A, to: roots(other).map(({ fingerprint }) => fingerprint) }] as never
+    const { findings } = rotation({ member: intents[0]?.member as Intent['member'], bundle, record, intents, seen: new Map(), now: NOW })
+    expect(findings.filter(({ code }) => code === 'any-server').map(({ severity }) => severity)).toEqual(found)
+  })
+})
+
 it('a root made anew over the same key and name is no swap', () => {
   const anew = parseAnchor(withSerial((old as TestCa).root.der, [7]))
   const found = (live: readonly ReturnType<typeof parseAnchor>[]) =>
