@@ -235,6 +235,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets bring it now')
     .option('--abort', 'go back: what was to leave stays; possible until it is retired')
     .option('--override-gate <reason>', 'retire a root without evidence that it is out of use; goes on the record')
+    .option('--override-names <reason>', 'introduce a root beside another of its name that chains do not tell it from; goes on the record')
     .addOption(evidenceOption())
     .option('--bundle <file>', 'the owner’s new bundle from a file (-: stdin) instead of the member’s own cluster')
     .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)

@@ -51,7 +51,12 @@ export function intents(
       }
       for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
         findings.push(
-          info('any-server', pair(trust), `any identity that ${trust.trusted} advertises may serve ${host}`, 'name it with servedBy'),
+          info(
+            'any-server',
+            pair(trust),
+            `any identity that ${trust.trusted} advertises may serve ${host}; and when istiod of ${trust.truster} restarts, as it does when its CA switches, calls there may fail for minutes: istiod then expects the servers under its own trust domain, until their endpoints change`,
+            'name it with servedBy: then the filter names the servers, and a restart costs no call',
+          ),
         )
       }
       return [

@@ -350,7 +350,8 @@ export interface Change {
 
 /** `held`: by every live proxy; `unused`: under no live leaf. */
 export interface Gate {
-  readonly needs: 'held' | 'unused'
+  /** `held`: by all proxies; `unused`: no certificate is under it; `apart`: chains tell it from another root of its name. */
+  readonly needs: 'held' | 'unused' | 'apart'
   readonly root: Fingerprint
   readonly open: boolean
   readonly waitingFor: readonly string[]

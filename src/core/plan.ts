@@ -17,6 +17,7 @@ import { mountObstacles } from './mounts.ts'
 import { MAX_BYTES, NO_OBSTACLES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
 import { ownDomainsIn } from './own.ts'
 import { ownChain } from './own-chain.ts'
+import { namesGates, sameNamesIn } from './same-name.ts'
 import { unnamedServers } from './servers.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
@@ -125,6 +126,8 @@ function planMesh(
   const objects = observation.objects.value
   const others = othersObjects(intent, objects)
   const current = new Map(objects.filter((object) => ownerOf(object) === intent.owner).map((object) => [keyOf(object), content(object)]))
+  const names = sameNamesIn(intent, seen, now)
+  const alike = names.some(({ severity }) => severity === 'error')
   const steps: Step[] = []
   const large = new Map<string, Finding>()
   let previous = going.before
@@ -145,7 +148,10 @@ function planMesh(
         ...(after === undefined ? {} : { after }),
         changes,
         drains: drained((before ?? after) as Manifest, objects),
-        gates: gatesOf(phase, before, after, going, { intent, seen, now }),
+        gates: [
+          ...gatesOf(phase, before, after, going, { intent, seen, now }),
+          ...(alike ? namesGates(before, after, intent, seen, now) : []),
+        ],
         reason: reasonOf(before, after, phase, changes),
       })
       if (after === undefined) current.delete(key)
@@ -165,6 +171,7 @@ function planMesh(
       ...handMade(intent, objects, steps),
       ...swapped(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
+      ...names,
       ...intent.trusts.flatMap((trust) => unnamedServers(trust, seen.get(trust.trusted))),
       ...unrecorded(steps, observation),
       ...impactOf(intent, going, seen, [...current.values()]),

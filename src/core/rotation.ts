@@ -15,6 +15,7 @@ import type { Seens } from './plan.ts'
 import { presentedBy } from './presented.ts'
 import { retiredRoots } from './record.ts'
 import { drained, inUse, leavesUnder, vouchesForNobody } from './retirement.ts'
+import { sameNames } from './same-name.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
@@ -90,7 +91,13 @@ export function rotation(input: RotationInput): Rotation {
       ...(leaving.length === 0 && retiredRoots(record, bundle.trustDomain).size > 0 ? stillHeld(input) : []),
       ...unknownRoots(member.name, bundle, observation?.own, `entente rotate ${member.name} accepts it beside those that are approved`),
       ...(observation === undefined ? [] : swapped(member.name, bundle, observation, now)),
+      ...(leaving.length > 0 && !switched ? unnamedBefore(input) : []),
       ...clockDiffers(member.name, observation),
+      ...sameNames(
+        member.name,
+        bundle.anchors.filter((root) => !vouchesForNobody(root, now)),
+        [presented],
+      ),
       ...staying.flatMap((root) => endsTooSoon(member, root, observation, now)),
     ],
   }
@@ -217,6 +224,23 @@ function early(input: RotationInput, staying: readonly Anchor[], late: readonly 
     ),
   ]
 }
+
+/** A switch restarts istiod, which then may expect the servers of another mesh under its own trust domain. */
+const unnamedBefore = ({ member, intents }: RotationInput): readonly Finding[] =>
+  (intents.find((intent) => intent.member.name === member.name)?.trusts ?? []).flatMap(({ trusted, reach }) =>
+    reach.flatMap(({ services }) =>
+      services
+        .filter(({ servedBy }) => servedBy === undefined)
+        .map(({ host }) =>
+          warning(
+            'any-server',
+            `${member.name} trusting ${trusted}`,
+            `the switch restarts istiod of ${member.name}, and calls to ${host} may fail from then on, until its endpoints change: who serves it is not named`,
+            'before the switch, name its servers with servedBy in federation.yaml, then entente apply',
+          ),
+        ),
+    ),
+  )
 
 function endsTooSoon({ name }: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {
   if (root.notAfter <= now)

@@ -12,6 +12,7 @@ import { ownChain } from './own-chain.ts'
 import { unknownRoots } from './own-roots.ts'
 import type { Seens } from './plan.ts'
 import { chainJudge, type Judged } from './presented.ts'
+import { sameNamesIn } from './same-name.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
 import { severedVerdict, unseen } from './severed.ts'
 import { NOT_WIDE, viewOfRoots, withDeaf } from './wide.ts'
@@ -130,6 +131,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
     ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
     ...notLive,
     ...(observation === undefined ? [] : ownChain(intent, observation, now)),
+    ...sameNamesIn({ ...intent, trusts: [trust] }, seen, now),
     ...chain.findings,
     ...nobody,
     ...withoutGuess(

@@ -4,6 +4,7 @@ import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
 import type { Member, MemberName } from '../../core/model.ts'
 import { approvedRoots, seal } from '../../core/record.ts'
+import { sameNames } from '../../core/same-name.ts'
 import { type Bundle, parseBundle } from '../../core/spiffe/bundle.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { type Fingerprint, parseFingerprint } from '../../core/x509/anchor.ts'
@@ -28,7 +29,8 @@ export interface ApproveOptions extends FileOptions, Accepting {
 export async function run(options: ApproveOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   const member = memberOf(workspace, options.member)
-  const { bundle, source } = await offerOf(member, options, usable(workspace).get(member.trustDomain), io)
+  const offer = await offerOf(member, options, usable(workspace).get(member.trustDomain), io)
+  const { bundle } = offer
   if (isApproved(workspace, bundle)) {
     if (options.fingerprint !== undefined) checkFingerprints(bundle, options, member)
     const roots = bundle.anchors.length === 1 ? 'the root' : `all ${bundle.anchors.length} roots`
@@ -37,7 +39,7 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
     )
     return 0
   }
-  await accept(workspace, member, { bundle, source }, options, io)
+  await accept(workspace, member, offer, options, io)
   io.tell(`Approved: ${bundlePath('', member.trustDomain)} and the record say so. Next: entente plan`)
   return 0
 }
@@ -45,6 +47,8 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
 export interface Offer {
   readonly bundle: Bundle
   readonly source: string
+  /** The chain that its CA presents now, where that could be seen. */
+  readonly presented?: readonly Uint8Array[]
 }
 
 /** Whether exactly these roots are in `bundles/` and on the record. */
@@ -66,10 +70,23 @@ export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
  * Judges an offer, shows it, asks, and puts it into `bundles/` and on the record.
  * @throws FederationError bundle-refused, fingerprint-mismatch, not-confirmed: then nothing was changed
  */
-export async function accept(workspace: Workspace, member: Member, { bundle, source }: Offer, options: Accepting, io: Io): Promise<void> {
+export async function accept(
+  workspace: Workspace,
+  member: Member,
+  { bundle, source, presented }: Offer,
+  options: Accepting,
+  io: Io,
+): Promise<void> {
   const approved = usable(workspace)
   const before = approved.get(member.trustDomain)
-  const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved)]
+  const names = sameNames(
+    member.name,
+    bundle.anchors.filter(({ notAfter }) => notAfter > io.now()),
+    [presented],
+  )
+  // Approved, they do no harm yet: plan and apply hold back what would put both into one list.
+  const alike = names.map((finding) => ({ ...finding, severity: 'warning' as const }))
+  const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved), ...alike]
   io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, io.columns)}\n`)
   if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
@@ -146,7 +163,12 @@ export async function offerOf(
       { hint: 'correct the federation file' },
     )
   }
-  return { bundle: { ...own, sequence: (approved?.sequence ?? 0n) + 1n }, source: `cluster ${context}` }
+  const { presented } = istio
+  return {
+    bundle: { ...own, sequence: (approved?.sequence ?? 0n) + 1n },
+    source: `cluster ${context}`,
+    ...(presented.ok && { presented: presented.value }),
+  }
 }
 
 /** From a file every root wants its fingerprint, with --yes too; what our own API server says is the owner's word. */

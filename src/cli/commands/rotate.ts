@@ -10,13 +10,14 @@ import { type Finding, hasErrors } from '../../core/finding.ts'
 import type { Digest, Gate, Member, Plan, Step } from '../../core/model.ts'
 import { retiredRoots } from '../../core/record.ts'
 import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation, STILL_HELD } from '../../core/rotation.ts'
+import { sameNames } from '../../core/same-name.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, painter, planText } from '../text.ts'
 import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree, carryOut, tellOutcome } from './apply.ts'
-import { type Accepting, accept, isApproved, memberOf, offerOf, usable } from './approve.ts'
+import { type Accepting, accept, isApproved, memberOf, type Offer, offerOf, usable } from './approve.ts'
 import { planNow } from './plan.ts'
 
 export interface RotateOptions extends FileOptions, Accepting {
@@ -26,6 +27,8 @@ export interface RotateOptions extends FileOptions, Accepting {
   readonly wait?: RotationPhase
   readonly abort?: boolean
   readonly overrideGate?: string
+  /** Introduce a root beside another one of its name that chains do not tell it from; why. */
+  readonly overrideNames?: string
   /** Ask every workload for its certificate, instead of waiting for the time it may live. */
   readonly look?: boolean
   /** Annotate pods whose file changed, so that their kubelets come now. */
@@ -97,7 +100,10 @@ async function look(options: RotateOptions, io: Io): Promise<Rotation> {
     (intent) => intent.member.name === member.name || intent.trusts.some((trust) => trust.trusted === member.name),
   )
   const seen = await observe(concerned, meshes, { everyPod: true, everyLeaf: options.look === true })
-  return rotation({ member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() })
+  const now = rotation({ member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() })
+  if (options.overrideNames === undefined) return now
+  const accepted = (finding: Finding): Finding => (finding.code === 'roots-share-name' ? { ...finding, severity: 'warning' } : finding)
+  return { ...now, findings: now.findings.map(accepted) }
 }
 
 function approvedOf(workspace: Workspace, member: Member): Bundle {
@@ -130,7 +136,7 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
   const member = memberOf(workspace, options.member)
   const before = approvedOf(workspace, member)
   if (options.bundle === undefined && member.home?.context === undefined) return
-  const { bundle: offered, source } = await offerOf(member, options, before, io)
+  const { bundle: offered, source, presented } = await offerOf(member, options, before, io)
   const retired = options.bundle === undefined ? retiredRoots(workspace.record, member.trustDomain) : []
   const known = new Set([...retired, ...before.anchors.map((anchor) => anchor.fingerprint)])
   const added = offered.anchors.filter((anchor) => !known.has(anchor.fingerprint))
@@ -139,7 +145,8 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
   const bundle = { ...before, anchors, sequence: nextSequence(before, offered) }
   if (isApproved(workspace, bundle)) return
   if (added.length === 0 && options.bundle === undefined) return
-  await accept(workspace, member, { bundle, source }, options, io)
+  if (options.overrideNames === undefined) refuseNames(member, bundle, presented, io)
+  await accept(workspace, member, { bundle, source, ...(presented && { presented }) }, options, io)
   if (added.length > 0)
     await want(
       workspace,
@@ -148,6 +155,19 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
       options,
       io,
     )
+}
+
+/** @throws FederationError bundle-refused where Envoy would refuse callers under one of two roots: before anything is approved */
+function refuseNames({ name }: Member, { anchors }: Bundle, presented: Offer['presented'], io: Io): void {
+  const [certain] = sameNames(
+    name,
+    anchors.filter(({ notAfter }) => notAfter > io.now()),
+    [presented],
+  ).filter(({ severity }) => severity === 'error')
+  if (certain === undefined) return
+  throw new FederationError('bundle-refused', name, `${certain.message} (${certain.code}); nothing was changed`, {
+    hint: `${certain.hint}; entente rotate ${name} --override-names REASON goes on all the same, and the record says so`,
+  })
 }
 
 const nextSequence = (before: Bundle, offered: Bundle): bigint => {
@@ -171,12 +191,17 @@ async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly F
   if (errors.length > 0 && steps.length === 0) io.tell(`${findingsText(errors, io.color)}\n`)
   if (steps.length === 0) return []
   const ready = steps.filter((step) => step.gates.every((gate) => gate.open))
-  if (ready.length === 0 && options.overrideGate === undefined) return []
+  const alike =
+    options.overrideNames === undefined ? [] : steps.filter((step) => step.gates.every((gate) => gate.open || gate.needs === 'apart'))
+  if (ready.length === 0 && alike.length === 0 && options.overrideGate === undefined) return []
   const part: Plan = { ...plan, steps, findings: errors }
   io.tell(planText(part, io.color))
   await agree('\nCarry out these steps?', options, io)
-  const ids: ReadonlySet<Digest> = new Set(steps.map((step) => step.id))
-  const outcome = await carryOut(workspace, plan, ids, options, meshes, io)
+  // Its reason goes past gates of this kind only, and past no other that the same steps may have.
+  const past = alike.length > ready.length && options.overrideGate === undefined
+  const ids: ReadonlySet<Digest> = new Set((past ? alike : steps).map((step) => step.id))
+  const consent = past ? { ...options, overrideGate: options.overrideNames ?? '' } : options
+  const outcome = await carryOut(workspace, plan, ids, consent, meshes, io)
   tellOutcome({ ...outcome, findings: outcome.findings.filter((finding) => finding.code !== 'held-back') }, io)
   return outcome.findings.filter((finding) => finding.severity === 'error')
 }
