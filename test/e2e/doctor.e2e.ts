@@ -29,7 +29,7 @@ let pods: Walkthrough
 let late: LateApi
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   shop = await Shop.open(bed, BOTH)
 })
@@ -37,7 +37,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await late?.close()
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 interface Look {

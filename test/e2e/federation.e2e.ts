@@ -15,14 +15,14 @@ let pods: Walkthrough
 let shop: Shop
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   shop = new Shop(bed.kubeconfig)
 })
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status

@@ -1,5 +1,6 @@
-/** The tests of a file share a bed: what follows a failure would fail of its remains, and take minutes. */
+/** The tests of a file share a bed: what follows a failure would fail of its remains, and take minutes. Other files do not get that bed. */
 import { beforeEach } from 'vitest'
+import { Bed } from '../testbed/bed.ts'
 
 let failed: string | undefined
 
@@ -7,5 +8,6 @@ beforeEach(({ task, skip, onTestFailed }) => {
   if (failed !== undefined) skip(`after: ${failed}`)
   onTestFailed(() => {
     failed = task.name
+    Bed.spoil()
   })
 })
