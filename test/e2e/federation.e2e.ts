@@ -8,6 +8,7 @@ import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call } from '../testbed/traffic.ts'
+import { extra } from './extra.ts'
 import { aReaches, BOTH, bAccepts, codes, expectCode, HOST, ours, Shop, written } from './shop.ts'
 
 let bed: Bed
@@ -222,7 +223,7 @@ describe('a rendered tree', () => {
 })
 
 describe('istiods that are reached by port-forward only', () => {
-  it('give the same: refused, planned, applied, proven, closed', async () => {
+  extra.it('give the same: refused, planned, applied, proven, closed', async () => {
     await shop.make([])
     await becomes(503)
     await bed.setDirect(false)
