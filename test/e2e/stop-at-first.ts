@@ -1,6 +1,7 @@
 /** The tests of a file share a bed: what follows a failure would fail of its remains, and take minutes. Other files do not get that bed. */
-import { beforeEach } from 'vitest'
+import { afterAll, beforeEach } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
+import { Attempts } from '../testbed/handshake.ts'
 
 let failed: string | undefined
 
@@ -11,3 +12,5 @@ beforeEach(({ task, skip, onTestFailed }) => {
     Bed.spoil()
   })
 })
+
+afterAll(() => Attempts.stopAll())

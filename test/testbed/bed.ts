@@ -175,7 +175,7 @@ export class Bed {
 
   async down(): Promise<void> {
     if (Bed.#free === this) Bed.#free = undefined
-    for (const cluster of this.clusters) cluster.kube.close()
+    for (const cluster of this.clusters) cluster.close()
     await this.#ownership.down()
   }
 }

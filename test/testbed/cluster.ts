@@ -205,6 +205,12 @@ export class Cluster {
     if (this.#nextOctet > 150) this.#nextOctet = 10
   }
 
+  /** Its processes are about to be killed. */
+  close(): void {
+    for (const deployment of this.#deployments) deployment.abandon()
+    this.kube.close()
+  }
+
   /** For what a person would type. @returns standard output */
   kubectl(args: readonly string[], options: { input?: string } = {}): Promise<string> {
     return run('kubectl', ['--kubeconfig', runFile('kubeconfig'), '--context', this.context, ...args], options)
