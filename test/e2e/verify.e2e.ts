@@ -20,7 +20,7 @@ let shop: Shop
 let pods: Walkthrough
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   shop = await Shop.open(bed, BOTH)
   expectCode(await shop.apply(), 0)
@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 interface Cause {

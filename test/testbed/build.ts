@@ -41,19 +41,20 @@ interface Part {
 const module = (name: string): string => path.join(import.meta.dirname, name)
 const moduleInputs = (name: string): string[] => ['go.mod', 'go.sum'].map((file) => readFileSync(path.join(module(name), file), 'utf8'))
 
-/** @returns where the binaries are; builds what is missing, one part after the other (Go uses all cores by itself) */
+/** @returns where the binaries are; builds what is missing, side by side: one part downloads or links, on one core, while another compiles */
 export async function ensureBuilt(progress: Progress): Promise<Binaries> {
-  const kube = await ensurePart({ name: 'kube', inputs: [...moduleInputs('kube'), kubeFlags()], make: makeKube }, progress)
-  const istio = await ensurePart({ name: 'istio', inputs: [...moduleInputs('istio'), istioFlags()], make: makeIstio }, progress)
-  const envoy = await ensurePart(envoyPart(ENVOY_VERSION), progress)
+  const kube = ensurePart({ name: 'kube', inputs: [...moduleInputs('kube'), kubeFlags()], make: makeKube }, progress)
+  const istio = ensurePart({ name: 'istio', inputs: [...moduleInputs('istio'), istioFlags()], make: makeIstio }, progress)
+  const envoy = ensurePart(envoyPart(ENVOY_VERSION), progress)
+  await Promise.allSettled([kube, istio, envoy]) // a failure of one leaves no other running
   return {
     root: CACHE,
-    kubeApiserver: `${kube}/kube-apiserver`,
-    pilotDiscovery: `${istio}/pilot-discovery`,
-    pilotAgent: `${istio}/pilot-agent`,
-    crds: `${istio}/crds.json`,
-    bootstrap: `${istio}/envoy_bootstrap.json`,
-    envoy: `${envoy}/envoy`,
+    kubeApiserver: `${await kube}/kube-apiserver`,
+    pilotDiscovery: `${await istio}/pilot-discovery`,
+    pilotAgent: `${await istio}/pilot-agent`,
+    crds: `${await istio}/crds.json`,
+    bootstrap: `${await istio}/envoy_bootstrap.json`,
+    envoy: `${await envoy}/envoy`,
   }
 }
 
@@ -102,15 +103,14 @@ function kubeFlags(): string {
 
 const istioFlags = (): string => `-s -w -X istio.io/istio/pkg/version.buildVersion=${ISTIO_VERSION}`
 
-async function goBuild(name: string, flags: string, into: string, command: string): Promise<void> {
-  await run('go', [...GO_BUILD, '-ldflags', flags, '-o', `${into}/`, command], { cwd: module(name), timeoutMs: GO_TIMEOUT_MS })
+async function goBuild(name: string, flags: string, into: string, ...commands: readonly string[]): Promise<void> {
+  await run('go', [...GO_BUILD, '-ldflags', flags, '-o', `${into}/`, ...commands], { cwd: module(name), timeoutMs: GO_TIMEOUT_MS })
 }
 
 const makeKube = (into: string): Promise<void> => goBuild('kube', kubeFlags(), into, 'k8s.io/kubernetes/cmd/kube-apiserver')
 
 async function makeIstio(into: string): Promise<void> {
-  await goBuild('istio', istioFlags(), into, 'istio.io/istio/pilot/cmd/pilot-discovery')
-  await goBuild('istio', istioFlags(), into, 'istio.io/istio/pilot/cmd/pilot-agent')
+  await goBuild('istio', istioFlags(), into, 'istio.io/istio/pilot/cmd/pilot-discovery', 'istio.io/istio/pilot/cmd/pilot-agent')
   const sources = async (name: string): Promise<string> =>
     (await run('go', ['list', '-m', '-f', '{{.Dir}}', name], { cwd: module('istio'), timeoutMs: GO_TIMEOUT_MS })).trim()
   const crds = readFileSync(path.join(await sources('istio.io/api'), 'kubernetes/customresourcedefinitions.gen.yaml'), 'utf8')
