@@ -47,7 +47,7 @@ export async function look(mesh: Mesh, intent: Intent, more: Omit<Interest, 'nam
   const namespaces = namespacesOf(intent, seen)
   const left = interest.everyWorkload !== true && oursIn(intent, seen).some((object) => readWorkloads(object).everywhere)
   const enough = namespaces.length === interest.namespaces.length && !left
-  const whole = enough ? seen : await mesh.observe({ ...interest, namespaces, ...(left ? EVERYWHERE : {}) })
+  const whole = enough ? seen : await mesh.observe({ ...interest, further: true, namespaces, ...(left ? EVERYWHERE : {}) })
   return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
 }
 

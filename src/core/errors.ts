@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'record-busy'
   | 'not-consented'
   | 'not-confirmed'
+  | 'interrupted'
   | 'mount-too-early'
 
 export class FederationError extends Error {

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type KubeClient, kubeClient } from '../../src/adapters/kubernetes/client.ts'
 import { loadKubeconfig } from '../../src/adapters/kubernetes/kubeconfig.ts'
-import type { Limits } from '../../src/adapters/kubernetes/request.ts'
+import type { Limits } from '../../src/adapters/edge/budget.ts'
 import { makeCa } from './ca.ts'
 
 export interface Heard {

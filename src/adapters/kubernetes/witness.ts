@@ -5,6 +5,7 @@
 import { FederationError } from '../../core/errors.ts'
 import { at, MANAGED_BY, text } from '../../core/manifest.ts'
 import type { Digest } from '../../core/model.ts'
+import { clip } from '../edge/clip.ts'
 import type { KubeClient, Live } from './client.ts'
 import { type Answer, asked } from './errors.ts'
 import { CONFIG_MAP, pathOf } from './resources.ts'
@@ -23,7 +24,7 @@ function headOf(client: KubeClient, live: Live | undefined): Digest | undefined 
   throw new FederationError(
     'record-broken',
     client.subject,
-    `ConfigMap ${live.metadata.namespace}/${WITNESS} has no head: ${JSON.stringify(head.slice(0, 80))}`,
+    `ConfigMap ${live.metadata.namespace}/${WITNESS} has no head: ${JSON.stringify(clip(head, 80))}`,
     {
       hint: 'somebody edited it: compare with `entente audit log`, then put the right hash back',
     },
