@@ -11,7 +11,7 @@ import { look, observe, retiring } from './apply/observe.ts'
 import type { Consent, Outcome, World } from './apply/world.ts'
 import { putBack, writeAll } from './apply/write.ts'
 import { boundMs } from './core/delivery.ts'
-import { FederationError } from './core/errors.ts'
+import { asFailureOf } from './core/errors.ts'
 import { error, type Finding, fromError, warning } from './core/finding.ts'
 import { isCanary } from './core/istio/canary.ts'
 import { readMountedFilter } from './core/istio/mounted.ts'
@@ -82,8 +82,9 @@ interface Job {
 }
 
 function stoppedBy(thrown: unknown, intent: Intent): Finding {
-  if (!(thrown instanceof FederationError)) throw thrown
-  return { ...fromError(thrown), subject: `${intent.member.name}: ${thrown.subject}` }
+  const { name } = intent.member
+  const told = fromError(asFailureOf(name, thrown))
+  return { ...told, subject: told.subject.startsWith(name) ? told.subject : `${name}: ${told.subject}` }
 }
 
 /**

@@ -29,7 +29,7 @@ export function interestOf(intent: Intent): Interest {
 export async function observe(
   wanted: readonly Intent[],
   meshes: Meshes,
-  more: Pick<Interest, 'everyPod' | 'everyLeaf'> = {},
+  more: Pick<Interest, 'everyPod' | 'everyLeaf' | 'further'> = {},
 ): Promise<ReadonlyMap<MemberName, Observation>> {
   const seen = await Promise.all(
     wanted.flatMap((intent) => {

@@ -1,4 +1,5 @@
 /** The errors Entente throws when it cannot go on. What it can report and carry on from is a Finding. */
+import { clip } from './clip.ts'
 
 export type ErrorCode =
   // names and files
@@ -59,4 +60,17 @@ export class FederationError extends Error {
     this.subject = subject
     this.hint = options?.hint ?? ''
   }
+}
+
+/**
+ * Whatever was thrown over what `subject` answered, as its failure: an answer that nobody foresaw concerns whoever gave
+ * it, and nobody else.
+ */
+export function asFailureOf(subject: string, thrown: unknown): FederationError {
+  if (thrown instanceof FederationError) return thrown
+  const why = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)
+  return new FederationError('cluster-refused', subject, `what it answered cannot be made sense of (${clip(why, 160)})`, {
+    hint: 'look at what answers there; if that is well, please report this',
+    cause: thrown,
+  })
 }

@@ -8,9 +8,9 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Limits } from '../../src/adapters/edge/budget.ts'
 import { type KubeClient, kubeClient } from '../../src/adapters/kubernetes/client.ts'
 import { loadKubeconfig } from '../../src/adapters/kubernetes/kubeconfig.ts'
-import type { Limits } from '../../src/adapters/edge/budget.ts'
 import { makeCa } from './ca.ts'
 
 export interface Heard {

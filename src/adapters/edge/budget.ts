@@ -2,8 +2,7 @@
  * What one member may take of us: so much time for a whole look and for each call, so many bytes and pages of lists. A
  * member is not trusted: what it does beyond that is a failure of this member, and of nobody else.
  */
-import { FederationError } from '../../core/errors.ts'
-import { clip } from './clip.ts'
+import { asFailureOf, FederationError } from '../../core/errors.ts'
 
 export interface Limits {
   /** For one call, from the moment it is sent to the last byte of its answer. */
@@ -152,7 +151,7 @@ export class Budget {
     try {
       return await Promise.race([work, end])
     } catch (cause) {
-      throw notUnderstood(this.subject, cause)
+      throw asFailureOf(this.subject, cause)
     } finally {
       over?.()
     }
@@ -185,23 +184,16 @@ export class Budget {
   }
 
   private late(): FederationError {
-    return new FederationError('cluster-unreachable', this.subject, `did not finish within ${seconds(this.limits.lookMs)}`, { hint: LONGER })
+    return new FederationError('cluster-unreachable', this.subject, `did not finish within ${seconds(this.limits.lookMs)}`, {
+      hint: LONGER,
+    })
   }
 }
 
 const LONGER = 'is it up, and near? if it is only large: --look-timeout'
 
-/** Whatever was thrown, as a failure of that member. */
-export function notUnderstood(subject: string, cause: unknown): FederationError {
-  if (cause instanceof FederationError) return cause
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return new FederationError('cluster-refused', subject, `what it answered cannot be made sense of: ${clip(why, 200)}`, {
-    hint: 'look at what answers there; if it is well, please report this',
-    cause,
-  })
-}
-
-export const interrupted = (subject: string): FederationError => new FederationError('interrupted', subject, 'stopped before it had answered')
+export const interrupted = (subject: string): FederationError =>
+  new FederationError('interrupted', subject, 'stopped before it had answered')
 
 export const seconds = (milliseconds: number): string => `${Number((milliseconds / 1000).toFixed(1))} s`
 const mebibytes = (bytes: number): string => `${Number((bytes / MIB).toFixed(1))} MiB`

@@ -127,7 +127,9 @@ const MOST_STEPS = 8
 
 /** `items[3].metadata.name`: keys are the member's, so only what looks like a name is shown. */
 function where(path: Path): string {
-  const steps = path.slice(0, MOST_STEPS).map((step) => (typeof step === 'number' ? `[${step}]` : /^[\w.:/-]{1,60}$/.test(step) ? `.${step}` : '.?'))
+  const steps = path
+    .slice(0, MOST_STEPS)
+    .map((step) => (typeof step === 'number' ? `[${step}]` : /^[\w.:/-]{1,60}$/.test(step) ? `.${step}` : '.?'))
   const more = path.length > MOST_STEPS ? '…' : ''
   return `${steps.join('').replace(/^\./, '')}${more}` || 'the top'
 }

@@ -21,7 +21,11 @@ export class Misbehaved extends Error {
 const MOST_INFORMATIONAL = 16
 
 /** @throws Misbehaved; Error: what kept the answer from coming, in words; what `take` throws; FederationError interrupted */
-export function exchange(make: () => ClientRequest, body: string | undefined, { subject, timeoutMs, stop, take }: Allowance): Promise<Page> {
+export function exchange(
+  make: () => ClientRequest,
+  body: string | undefined,
+  { subject, timeoutMs, stop, take }: Allowance,
+): Promise<Page> {
   return new Promise((resolve, reject) => {
     const request = make()
     let informational = 0

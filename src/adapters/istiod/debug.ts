@@ -1,11 +1,11 @@
 /** istiod's debug port (15014, plain HTTP): pilot/pkg/xds/debug.go at eed52ebb66ad says what each path answers. */
 import { request } from 'node:http'
+import { clip } from '../../core/clip.ts'
 import type { NetworkGateway, RemoteCluster } from '../../core/doctor/seen.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, list, text } from '../../core/manifest.ts'
 import { Budget, LIMITS } from '../edge/budget.ts'
 import { checkedJson, Unfit } from '../edge/checked-json.ts'
-import { clip } from '../edge/clip.ts'
 import { exchange } from '../edge/exchange.ts'
 import type { Road } from './road.ts'
 

@@ -155,6 +155,9 @@ function together(first: Finding, rest: readonly Finding[], asked: number): Find
   if (rest.length === 0 && asked === 1) return first
   return {
     ...first,
-    message: `${1 + rest.length} of ${asked} istiods did not answer: ${[first, ...rest].slice(0, MOST_TOLD).map((f) => f.message).join('; ')}${1 + rest.length > MOST_TOLD ? '; …' : ''}`,
+    message: `${1 + rest.length} of ${asked} istiods did not answer: ${[first, ...rest]
+      .slice(0, MOST_TOLD)
+      .map((f) => f.message)
+      .join('; ')}${1 + rest.length > MOST_TOLD ? '; …' : ''}`,
   }
 }

@@ -6,9 +6,9 @@
  */
 import { Duplex } from 'node:stream'
 import type { ClientOptions, RawData, WebSocket } from 'ws'
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Allowance, interrupted, seconds } from '../edge/budget.ts'
-import { clip } from '../edge/clip.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 import { refusal, unreachable } from '../kubernetes/errors.ts'
 

@@ -115,11 +115,7 @@ async function readGateways(client: KubeClient): Promise<readonly Manifest[]> {
   return (await Promise.all([client.list(GATEWAY), theirs])).flat()
 }
 
-async function lookNear(
-  client: KubeClient,
-  namespace: string,
-  seen: <T>(work: Promise<T>) => Promise<Seen<T>>,
-): Promise<NamespaceSeen> {
+async function lookNear(client: KubeClient, namespace: string, seen: <T>(work: Promise<T>) => Promise<Seen<T>>): Promise<NamespaceSeen> {
   const [labels, pods, services, sidecars] = await Promise.all([
     seen(client.find(NAMESPACE, undefined, namespace).then((found) => (found === undefined ? undefined : (found.metadata.labels ?? {})))),
     seen(client.list(POD, { namespace }).then((all): readonly Manifest[] => all.map(bareInPod))),

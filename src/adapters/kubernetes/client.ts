@@ -8,8 +8,8 @@ import { clockIn, closer } from './clock.ts'
 import { type Answer, type Asked, asked, phrase, refusal } from './errors.ts'
 import type { Access } from './kubeconfig.ts'
 import { type Request, transport } from './request.ts'
-import { retryMs } from './retry.ts'
 import { pathOf, type Resource } from './resources.ts'
+import { retryMs } from './retry.ts'
 
 /** An object as the API server holds it. `managedFields` and kubectl's copy of it are left out. */
 export interface Live extends Manifest {
@@ -146,9 +146,14 @@ export function kubeClient(access: Access, options: ClientOptions = {}): KubeCli
           const all = await pages(resource, selection)
           if (all !== undefined) return all
         }
-        throw new FederationError('cluster-refused', subject, `its list of ${resource.plural} expired ${RESTARTS + 1} times while it was read`, {
-          hint: 'run it again, from nearer to the cluster',
-        })
+        throw new FederationError(
+          'cluster-refused',
+          subject,
+          `its list of ${resource.plural} expired ${RESTARTS + 1} times while it was read`,
+          {
+            hint: 'run it again, from nearer to the cluster',
+          },
+        )
       },
       clock: () => clock,
       close: wire.close,

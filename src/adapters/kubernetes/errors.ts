@@ -1,7 +1,8 @@
 /** What an API server, or the way to it, answered, in our words. */
+
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, list, text } from '../../core/manifest.ts'
-import { clip } from '../edge/clip.ts'
 import { type Resource, rbacName } from './resources.ts'
 
 /** What was asked for, as RBAC says it. `resource` of a subresource: `serviceaccounts/token`. */

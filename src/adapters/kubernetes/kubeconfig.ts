@@ -7,9 +7,9 @@ import type { RequestOptions } from 'node:https'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { parse } from 'yaml'
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, list, text } from '../../core/manifest.ts'
-import { clip } from '../edge/clip.ts'
 import { fileError } from '../files.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

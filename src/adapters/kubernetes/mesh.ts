@@ -1,8 +1,8 @@
 /** A member's home that is a cluster: the port `Mesh` over its API server and its istiods. */
 import { configOwner } from '../../core/istio/config-owner.ts'
 import type { Interest, IstioFacts, Member, Mesh, Observation, Seen } from '../../core/model.ts'
-import { connections } from '../envoy/connections.ts'
 import type { Budget } from '../edge/budget.ts'
+import { connections } from '../envoy/connections.ts'
 import { leaves } from '../envoy/leaves.ts'
 import { type IstiodsSeen, istiods } from '../istiod/istiods.ts'
 import { seen } from '../seen.ts'

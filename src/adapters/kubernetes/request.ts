@@ -1,10 +1,10 @@
 /** One HTTPS request to an API server, over one keep-alive agent for each cluster. */
 import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
 import type { Allowance, Limits } from '../edge/budget.ts'
 import { checkedJson, Unfit } from '../edge/checked-json.ts'
-import { clip } from '../edge/clip.ts'
 import { exchange, Misbehaved, type Page } from '../edge/exchange.ts'
 import { limit } from '../limit.ts'
 import { type Answer, unreachable } from './errors.ts'
@@ -60,7 +60,9 @@ export function transport(subject: string, access: Access, { atOnce, maxBytes }:
       )
     } catch (cause) {
       if (cause instanceof Misbehaved)
-        throw new FederationError('cluster-refused', subject, `${access.server.origin} ${cause.message}`, { hint: 'look at what answers there' })
+        throw new FederationError('cluster-refused', subject, `${access.server.origin} ${cause.message}`, {
+          hint: 'look at what answers there',
+        })
       throw cause instanceof FederationError ? cause : unreachable(subject, access.server.origin, cause)
     }
   }

@@ -2,10 +2,11 @@
  * The record's head as a cluster remembers it: ConfigMap entente-record in the Istio namespace. Moving it is a compare
  * and set by resourceVersion, which makes it the lock between two applies.
  */
+
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, MANAGED_BY, text } from '../../core/manifest.ts'
 import type { Digest } from '../../core/model.ts'
-import { clip } from '../edge/clip.ts'
 import type { KubeClient, Live } from './client.ts'
 import { type Answer, asked } from './errors.ts'
 import { CONFIG_MAP, pathOf } from './resources.ts'
