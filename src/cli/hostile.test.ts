@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { CommanderError } from 'commander'
 import { describe, expect, it } from 'vitest'
-import { type FakeCluster, fakeCluster, type Hostile, kubeconfigOf } from '../../test/support/fake-cluster.ts'
+import { type FakeCluster, fakeCluster, type Hostile, kubeconfigOf, page } from '../../test/support/fake-cluster.ts'
 import { type Heard, status } from '../../test/support/fake-kube.ts'
 import { A, authority, B, spec } from '../../test/support/federations.ts'
 import { workspace } from '../../test/support/workspace.ts'
@@ -67,7 +67,7 @@ async function bench(hostile: Hostile = {}): Promise<Bench> {
   return {
     directory: w.directory,
     clusters,
-    run: (command, ...words) => run(command as string, ...(command === 'init' || command === 'doctor' ? [] : ['-f', w.file]), ...words),
+    run: (...words) => run(...words, ...(['init', 'doctor', 'export'].includes(words[0] ?? '') ? [] : ['-f', w.file])),
     async [Symbol.asyncDispose]() {
       await Promise.all(Object.values(clusters).map((cluster) => cluster.close()))
       await w[Symbol.asyncDispose]()
@@ -286,4 +286,202 @@ describe('a member whose API server answers with', () => {
     const entries = await (await openRecord(all.directory)).entries()
     expect(entries.at(-1)).toMatchObject({ action: 'end' })
   })
+})
+
+const patches =
+  (said: ReturnType<Http>): Http =>
+  ({ method }) =>
+    method === 'PATCH' ? said : undefined
+const recordAsked =
+  (method: string, said: ReturnType<Http>): Http =>
+  (heard) =>
+    heard.path.includes('/configmaps') && (heard.path.endsWith('entente-record') || heard.method === 'POST') && heard.method === method
+      ? said
+      : undefined
+
+describe('a member that can be looked at and, when it is written to,', () => {
+  it.each<{ name: string; does: Hostile; done: number }>([
+    {
+      name: 'refuses with a lone surrogate',
+      does: { http: patches({ status: 422, raw: '{"kind":"Status","reason":"Invalid","message":"no \\ud800 no"}' }) },
+      done: 4,
+    },
+    {
+      name: 'refuses with a pair of surrogates at the cut',
+      does: { http: patches(status(422, 'Invalid', `${'x'.repeat(1_999)}😀`)) },
+      done: 4,
+    },
+    { name: 'refuses with a megabyte of blanks', does: { http: patches(status(422, 'Invalid', ' '.repeat(1 << 20))) }, done: 4 },
+    {
+      name: 'refuses with 1e999',
+      does: { http: patches({ status: 409, raw: '{"kind":"Status","code":1e999,"details":{"causes":[]}}' }) },
+      done: 4,
+    },
+    {
+      name: 'refuses with causes that are none',
+      does: {
+        http: patches({
+          status: 409,
+          body: {
+            details: { causes: [null, 1, { reason: 'FieldManagerConflict' }, { reason: 'FieldManagerConflict', message: 5, field: {} }] },
+          },
+        }),
+      },
+      done: 4,
+    },
+    { name: 'says that it is done, and shows nothing', does: { http: patches({ status: 200, raw: '' }) }, done: 4 },
+    { name: 'says that it is done, and shows 20,000 levels', does: { http: patches({ status: 201, raw: deep }) }, done: 4 },
+    { name: 'never answers', does: { http: patches('never') }, done: 4 },
+    {
+      name: 'asks to come back later, for ever',
+      does: { http: patches({ ...status(429, 'TooManyRequests', 'later'), headers: { 'retry-after': '1' } }) },
+      done: 4,
+    },
+    { name: 'never says which head of the record it remembers', does: { http: recordAsked('GET', 'never') }, done: 4 },
+    { name: 'shows a record that is no object', does: { http: recordAsked('GET', { raw: '[]' }) }, done: 4 },
+    {
+      name: 'does not take the head of the record',
+      does: { http: recordAsked('POST', { status: 422, raw: '{"message":"\\udc00"}' }) },
+      done: 4,
+    },
+    { name: 'never takes the head of the record', does: { http: recordAsked('POST', 'never') }, done: 4 },
+  ])('$name: the other one is done, and the record has its end', { timeout: 60_000 }, async ({ does, done }) => {
+    await using all = await bench(does)
+    const ran = await all.run('apply', '--yes', '--reason', 'r', '-o', 'json', ...SHORT)
+    expect(ran.told).not.toContain('internal')
+    expect(ran.code, ran.told).toBe(1)
+    expect(ran.json.done).toHaveLength(done)
+    expect(written(all.clusters['cluster-b'])).toEqual(healthy.written)
+    const errors = ran.json.findings?.filter(({ severity }) => severity === 'error') ?? []
+    expect(errors.map(({ subject }) => subject.slice(0, 9))).toEqual(['cluster-a'])
+    const entries = await (await openRecord(all.directory)).entries()
+    expect(entries.slice(-2).map(({ action }) => action)).toEqual(['begin', 'end'])
+  })
+})
+
+const frames =
+  (...all: readonly (Buffer | string)[]) =>
+  (socket: { send(data: Buffer | string): void }): void =>
+    all.forEach((one) => socket.send(one))
+const PORT = [Buffer.from([0, 0xa6, 0x3a]), Buffer.from([1, 0xa6, 0x3a])]
+const debugs =
+  (of: string, said: string | Buffer | 'never') =>
+  (path: string): string | Buffer | 'never' | undefined =>
+    path.startsWith(of) ? said : undefined
+const PROXIES = JSON.stringify(
+  Array.from({ length: 80 }, (_, i) => ({
+    proxy: `p-${i}.sample`,
+    proxy_type: 'sidecar',
+    cluster_id: 'Kubernetes',
+    listener_sent: 'x',
+    listener_acked: 'x',
+    cluster_sent: 'x',
+    cluster_acked: 'x',
+  })),
+)
+
+describe('a member whose istiod, or whose way to it,', () => {
+  it.each<{ name: string; does: Hostile }>([
+    { name: 'never opens', does: { upgrade: () => {} } },
+    { name: 'hangs up', does: { upgrade: (socket) => socket.destroy() } },
+    { name: 'answers 200 to an upgrade', does: { upgrade: (socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}') } },
+    {
+      name: 'redirects',
+      does: { upgrade: (socket) => socket.end('HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n') },
+    },
+    {
+      name: 'upgrades under a wrong key',
+      does: {
+        upgrade: (socket) =>
+          socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: x\r\n\r\n'),
+      },
+    },
+    { name: 'sends an empty message', does: { forward: frames(Buffer.alloc(0)) } },
+    { name: 'sends text', does: { forward: frames('hello', ...PORT, '\u00ff\u0001') } },
+    {
+      name: 'says that our own stdin, stdout and stderr are closed',
+      does: { forward: frames(...PORT, Buffer.from([255, 0]), Buffer.from([255, 1]), Buffer.from([255, 2]), Buffer.from([255])) },
+    },
+    { name: 'sends on channels that are none', does: { forward: frames(...PORT, Buffer.from([7, 1, 2, 3])) } },
+    { name: 'sends a message of 8 MiB', does: { forward: frames(...PORT, Buffer.alloc(8 << 20)) } },
+    { name: 'sends what nobody asked for', does: { forward: frames(...PORT, ...Array.from({ length: 20 }, () => Buffer.alloc(2 << 20))) } },
+    {
+      name: 'complains in bytes that are no text',
+      does: { forward: frames(...PORT, Buffer.concat([Buffer.from([1]), Buffer.alloc(1 << 20, 0xff)])) },
+    },
+    { name: 'closes without a word', does: { forward: (socket) => socket.close() } },
+    { name: 'breaks off', does: { forward: (socket) => socket.terminate() } },
+    { name: 'opens and says nothing', does: { forward: () => {} } },
+    { name: 'answers no HTTP', does: { istiod: debugs('/', 'SSH-2.0-x\r\n') } },
+    {
+      name: 'switches protocols',
+      does: { istiod: debugs('/debug', 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n') },
+    },
+    { name: 'never answers', does: { istiod: debugs('/', 'never') } },
+    { name: 'answers with a lone surrogate', does: { istiod: debugs('/debug/syncz', page('[{"proxy":"\\ud800"}]')) } },
+    { name: 'answers with 20,000 levels', does: { istiod: debugs('/debug/syncz', page(deep)) } },
+    { name: 'answers with something else than a list', does: { istiod: debugs('/debug/syncz', page('{"a":1}')) } },
+    {
+      name: 'knows 80 proxies and shows none',
+      does: {
+        istiod: (path) => (path.startsWith('/debug/syncz') ? page(PROXIES) : path.startsWith('/debug/config_dump') ? 'never' : undefined),
+      },
+    },
+  ])('$name concerns itself only', { timeout: 60_000 }, async ({ does }) => {
+    await using all = await bench(does)
+    const ran = await all.run('verify', '-o', 'json', '--call-timeout', '1s', '--look-timeout', '4s')
+    expect(ran.told).not.toContain('internal')
+    expect(ran.code, ran.told).toBe(1)
+    const states = (ran.json as { trusts?: readonly { truster: string; state: string; findings: readonly Finding[] }[] }).trusts
+    const of = (truster: string) => states?.find((trust) => trust.truster === truster)
+    expect(of('cluster-a')?.state).not.toBe('proven')
+    expect(of('cluster-b')?.findings.filter(({ code }) => /istiod|cluster-(refused|unreachable)/.test(code))).toEqual([])
+  })
+})
+
+describe('each command, with one member that', () => {
+  const MODES: readonly { readonly name: string; readonly does: Hostile }[] = [
+    { name: 'says nothing', does: { tcp: () => {} } },
+    {
+      name: 'switches protocols',
+      does: { tcp: raw('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', false) },
+    },
+    {
+      name: 'answers in no known shape',
+      does: { http: () => ({ raw: '{"metadata":{"name":"x","continue":{}},"items":[1],"data":[],"spec":7,"status":"x"}' }) },
+    },
+    { name: 'answers with a lone surrogate', does: { http: () => ({ raw: '{"metadata":{"name":"\\ud800"},"items":[]}' }) } },
+  ]
+  const COMMANDS: readonly { readonly words: readonly string[]; readonly code?: number; readonly says?: string }[] = [
+    { words: ['plan'], says: 'cluster-b' },
+    { words: ['verify'], says: 'cluster-b trusting cluster-a' },
+    { words: ['verify', '--look'], says: 'cluster-b trusting cluster-a' },
+    { words: ['verify', '-o', 'evidence'] },
+    { words: ['status'], says: 'cluster-b' },
+    { words: ['mount'], code: 0 },
+    { words: ['impact'], code: 1 },
+    { words: ['audit', 'verify'], code: 1 },
+    { words: ['doctor', '--context', 'cluster-a', '--context', 'cluster-b'], says: 'cluster-b' },
+    { words: ['rotate', 'cluster-b', '--status'], code: -1 },
+    { words: ['rotate', 'cluster-a', '--yes', '--reason', 'r'] },
+    { words: ['approve', 'cluster-a', '--yes'] },
+    { words: ['export', '--context', 'cluster-a'] },
+    { words: ['init', '--context', 'cluster-a', '--context', 'cluster-b', '--yes', '--out', '/nonexistent/never'] },
+    { words: ['sever', 'cluster-a', 'cluster-b', '--yes', '--reason', 'r'] },
+    { words: ['sever', 'cluster-b', 'cluster-a', '--yes', '--reason', 'r'], code: 0 },
+    { words: ['sever', 'cluster-a', 'cluster-b', '--emergency', '--reason', 'r'] },
+  ]
+  it.each(MODES.flatMap((mode) => COMMANDS.map((command) => ({ ...mode, ...command, title: command.words.slice(0, 3).join(' ') }))))(
+    '$name: $title',
+    { timeout: 60_000 },
+    async ({ does, words, code = 1, says = '' }) => {
+      await using all = await bench(does)
+      const [first, ...rest] = words
+      const ran = await all.run(first as string, ...rest, '--call-timeout', '1s', '--look-timeout', '3s')
+      expect(ran.told).not.toMatch(/internal|TypeError/)
+      if (code >= 0) expect(ran.code, ran.told).toBe(code)
+      expect([0, 1, 2]).toContain(ran.code)
+      expect(`${ran.printed}\n${ran.told}`).toContain(says)
+    },
+  )
 })

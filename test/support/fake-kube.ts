@@ -8,6 +8,7 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { Limits } from '../../src/adapters/edge/budget.ts'
 import { type KubeClient, kubeClient } from '../../src/adapters/kubernetes/client.ts'
 import { loadKubeconfig } from '../../src/adapters/kubernetes/kubeconfig.ts'
@@ -67,6 +68,11 @@ export async function fakeKube(answers: Answers, plain = false): Promise<FakeKub
     response.end(said.raw ?? JSON.stringify(said.body ?? {}))
   }
   const server = plain ? createPlain(hearing) : createServer({ cert: certPem, key: keyPem }, hearing)
+  const sockets = new Set<Duplex>()
+  server.on('connection', (socket: Duplex) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
   server.on('secureConnection', () => {
     handshakes += 1
   })
@@ -93,6 +99,8 @@ export async function fakeKube(answers: Answers, plain = false): Promise<FakeKub
     async close() {
       for (const client of clients) client.close()
       server.closeAllConnections()
+      // What was upgraded is no connection of the server's any more.
+      for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
       await rm(folder, { recursive: true, force: true })
     },
