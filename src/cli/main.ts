@@ -10,6 +10,7 @@ import { errorText } from './error-text.ts'
 import type { Io } from './io.ts'
 import { program } from './program.ts'
 import { shown } from './screen.ts'
+import { settled } from './settle.ts'
 
 const USAGE = 64
 /** A bundle or a chain; nothing that is read whole is larger. */
@@ -97,16 +98,12 @@ process.on('uncaughtException', (thrown) => {
 // Somebody stopped reading, as in `entente plan | head`: that is no error of ours.
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? 0 : 1))
 
-/** Nothing is left that could wake us while we wait: Node would end without a word, with exit code 13. */
-const stalled = new Promise<never>((_, reject) => {
-  process.once('beforeExit', () => reject(new Error('what the command waits for can no longer come')))
-})
-
 try {
-  const ran = program(io, version(), async (code) => {
-    process.exitCode = await code
-  }).parseAsync(argv, { from: 'user' })
-  await Promise.race([ran, stalled])
+  await settled(
+    program(io, version(), async (code) => {
+      process.exitCode = await code
+    }).parseAsync(argv, { from: 'user' }),
+  )
 } catch (thrown) {
   process.exitCode = thrown instanceof CommanderError ? (thrown.exitCode === 0 ? 0 : USAGE) : tellError(thrown)
 }
