@@ -1,5 +1,5 @@
 /** The writes of one phase. */
-import { asFailureOf } from '../core/errors.ts'
+import { FederationError } from '../core/errors.ts'
 import { error, type Finding, fromError } from '../core/finding.ts'
 import type { Mesh, Phase, Step } from '../core/model.ts'
 import type { Consent, World } from './world.ts'
@@ -22,7 +22,8 @@ export async function writeAll(
   const done = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = settled.find((result) => result.status === 'rejected')
   if (failed === undefined) return { done }
-  const finding = fromError(asFailureOf(mesh.member, failed.reason))
+  if (!(failed.reason instanceof FederationError)) throw failed.reason
+  const finding = fromError(failed.reason)
   return {
     done,
     failed: { ...finding, subject: finding.subject.startsWith(mesh.member) ? finding.subject : `${mesh.member}: ${finding.subject}` },
@@ -41,7 +42,8 @@ export async function putBack(mesh: Mesh, steps: readonly Step[], consent: Conse
   const settled = await Promise.allSettled(inverse.map((step) => mesh.write(step, { forceConflicts: consent.forceConflicts ?? false })))
   return settled.flatMap((result) => {
     if (result.status === 'fulfilled') return []
-    const { code, subject, message, hint } = fromError(asFailureOf(mesh.member, result.reason))
+    if (!(result.reason instanceof FederationError)) throw result.reason
+    const { code, subject, message, hint } = fromError(result.reason)
     return [error(code, `${mesh.member}: ${subject}`, `what was refused could not be put back: ${message}`, hint)]
   })
 }

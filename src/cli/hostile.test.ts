@@ -361,8 +361,9 @@ describe('a member that can be looked at and, when it is written to,', () => {
 
 const frames =
   (...all: readonly (Buffer | string)[]) =>
-  (socket: { send(data: Buffer | string): void }): void =>
-    all.forEach((one) => socket.send(one))
+  (socket: { send(data: Buffer | string): void }): void => {
+    for (const one of all) socket.send(one)
+  }
 const PORT = [Buffer.from([0, 0xa6, 0x3a]), Buffer.from([1, 0xa6, 0x3a])]
 const debugs =
   (of: string, said: string | Buffer | 'never') =>
