@@ -11,7 +11,7 @@ import { look, observe, retiring } from './apply/observe.ts'
 import type { Consent, Outcome, World } from './apply/world.ts'
 import { putBack, writeAll } from './apply/write.ts'
 import { boundMs } from './core/delivery.ts'
-import { FederationError } from './core/errors.ts'
+import { asFailureOf, FederationError } from './core/errors.ts'
 import { error, type Finding, fromError, warning } from './core/finding.ts'
 import { isCanary } from './core/istio/canary.ts'
 import { readMountedFilter } from './core/istio/mounted.ts'
@@ -86,6 +86,15 @@ function stoppedBy(thrown: unknown, intent: Intent): Finding {
   return { ...fromError(thrown), subject: `${intent.member.name}: ${thrown.subject}` }
 }
 
+/** What is made of what a member showed: whatever is thrown over that is its own failure, and stops nobody else. */
+function madeOf<T>({ member }: Intent, work: () => T): T {
+  try {
+    return work()
+  } catch (thrown) {
+    throw asFailureOf(member.name, thrown)
+  }
+}
+
 /**
  * @param done the steps carried out, as they are
  * @returns what stopped it on the way
@@ -98,7 +107,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
   // What Git delivers is in no proxy before somebody commits it: nobody can wait for that here.
   const live = mesh.live && intent.member.home?.directory === undefined
   let observation = job.seen.get(name) ?? (await look(mesh, intent))
-  const going = course(intent, observation, consent)
+  const going = madeOf(intent, () => course(intent, observation, consent))
   if (going === undefined) return observation.objects.ok ? [] : [observation.objects.error]
 
   /** Whether the proxies are known to hold what the objects say. */
@@ -183,12 +192,12 @@ const taken = (steps: readonly Step[], ahead: readonly Ahead[], consent: Consent
 /** The steps that are left. What others present is asked for only where a root is to be retired. */
 async function replan({ intent, wanted, consent, world }: Job, observation: Observation, phase: Phase): Promise<readonly Step[]> {
   const { name } = intent.member
-  const { steps } = plan([intent], new Map([[name, observation]]), world.now(), consent)
+  const { steps } = madeOf(intent, () => plan([intent], new Map([[name, observation]]), world.now(), consent))
   if (phase !== 'close' || !steps.some((step) => step.phase === 'close' && step.gates.some((gate) => !gate.open))) return steps
   const closer = await observe(retiring({ steps }, wanted), world.meshes, { everyPod: true, everyLeaf: consent.look === true })
   const { pods, leaves } = closer.get(name) ?? {}
   const own = { ...observation, ...(pods === undefined ? {} : { pods }), ...(leaves === undefined ? {} : { leaves }) }
-  return plan([intent], new Map([...closer, [name, own]]), world.now(), consent).steps
+  return madeOf(intent, () => plan([intent], new Map([...closer, [name, own]]), world.now(), consent)).steps
 }
 
 /** What the objects say now, the scopes included that have nothing any more. */

@@ -11,6 +11,8 @@ import type { World } from './world.ts'
 /** Long enough for a busy istiod; a proxy that takes longer holds its own mesh only. */
 const WAIT_MS = 30_000
 const RESTRICT_MS = 3_000
+/** An acknowledgement takes some 200 ms; whoever asks to stop waits no second for it. */
+const LAST_LOOK_MS = 300
 /** An acknowledgement takes some 200 ms; who needs seconds is not asked that often. */
 const POLL_MS = 40
 const PATIENT_POLL_MS = 250
@@ -50,6 +52,7 @@ export async function acknowledge(
   const closesNext = !patient && (phase === 'guard' || (phase === 'close' && due.length === 0))
   const begun = world.now().getTime()
   let told = 0
+  let stopped: number | undefined
   for (;;) {
     const proxies = await mesh.proxies()
     const waited = world.now().getTime() - begun
@@ -112,8 +115,9 @@ export async function acknowledge(
     }
     // What only closes need not wait until what only restricts is held, nor for an istiod that cannot be asked.
     if (closesNext && waited > RESTRICT_MS) return undefined
-    // What was just written may yet be refused, and somebody must be there to put it back.
-    if (world.stopped?.() === true && (due.length === 0 || waited > RESTRICT_MS))
+    if (world.stopped?.() === true) stopped ??= waited
+    // What was just written may yet be refused, and somebody must be there to put it back: for as long as ^C may take.
+    if (stopped !== undefined && (due.length === 0 || waited - stopped >= LAST_LOOK_MS))
       return {
         putBack: false,
         finding: warning('interrupted', mesh.member, `stopped while waiting for phase ${phase}`, 'entente apply goes on from here'),

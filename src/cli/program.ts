@@ -19,10 +19,36 @@ function instant(value: string): Date {
   return new Date(value.toUpperCase())
 }
 
+const DAY_MS = 86_400_000
+
+/** At most a day: a timer for more than 24 of them would go off at once. */
 function milliseconds(value: string): number {
-  const [, amount, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(value) ?? []
-  if (amount === undefined) throw new InvalidArgumentError('want a duration: 500ms, 5s, 1m')
-  return Number(amount) * ({ ms: 1, s: 1000, m: 60_000 }[unit] ?? 1000)
+  const [, amount, unit = 's'] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)?$/.exec(value) ?? []
+  const duration = Number(amount) * ({ ms: 1, s: 1000, m: 60_000 }[unit] ?? 1000)
+  if (amount === undefined || duration > DAY_MS) throw new InvalidArgumentError('want a duration of at most a day: 500ms, 5s, 1m')
+  return duration
+}
+
+function someTime(value: string): number {
+  const duration = milliseconds(value)
+  if (duration < 1) throw new InvalidArgumentError('want more than no time: 500ms, 5s, 1m')
+  return duration
+}
+
+/** Node takes no string of more than half a GiB. */
+const MOST_BYTES = 512 * 1024 * 1024
+
+function bytes(value: string): number {
+  const [, amount, unit = ''] = /^(\d{1,12})(KiB|MiB|GiB)?$/.exec(value) ?? []
+  const size = Number(amount) * ({ KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }[unit] ?? 1)
+  if (amount === undefined || size < 1 || size > MOST_BYTES)
+    throw new InvalidArgumentError('want a size of at most 512MiB: 64MiB, 500KiB, 1000000')
+  return size
+}
+
+function pages(value: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(value)) throw new InvalidArgumentError('want a whole number from 1 to 999999')
+  return Number(value)
 }
 
 function wholeNumber(value: string): bigint {
@@ -59,6 +85,19 @@ const evidenceOption = (): Option =>
 const istioOption = (): Option => new Option('--istio-namespace <name>', 'where istiod runs').default('istio-system')
 const atOption = (): Option => new Option('--at <time>', 'judge as of this time (RFC 3339) instead of now').argParser(instant)
 
+/** For what looks at members. @param command to which they are added */
+function limited(command: Command): Command {
+  const limit = (flags: string, about: string, parse: (value: string) => number): Option =>
+    new Option(flags, about).argParser(parse).helpGroup('What one member may take:')
+  return [
+    limit('--look-timeout <duration>', 'for one look at it, all calls together (30s)', someTime),
+    limit('--call-timeout <duration>', 'for one call (10s)', someTime),
+    limit('--max-list-bytes <size>', 'of all lists of one look (64MiB)', bytes),
+    limit('--max-list-pages <n>', 'of all lists of one look, 500 objects each (500)', pages),
+    limit('--max-dump-bytes <size>', 'of one answer of istiod (64MiB)', bytes),
+  ].reduce((to, option) => to.addOption(option), command)
+}
+
 /** @param run takes a command's exit code to the process */
 export function program(io: Io, version: string, run: Run): Command {
   const root = new Command('entente')
@@ -76,8 +115,10 @@ export function program(io: Io, version: string, run: Run): Command {
       .addHelpText('after', `\nExample:\n  ${example.split('\n').join('\n  ')}`)
   const federated = (signature: string, description: string, example: string, parent = root): Command =>
     command(parent, signature, description, example).addOption(fileOption()).addOption(kubeconfigOption())
+  const looking = (...of: Parameters<typeof federated>): Command => limited(federated(...of))
+  const lookingAt = (...of: Parameters<typeof command>): Command => limited(command(...of))
 
-  command(
+  lookingAt(
     root,
     'init',
     'look at clusters and write a federation in which nothing is open yet',
@@ -90,7 +131,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(istioOption())
     .action(async (options) => run((await import('./commands/init.ts')).run(options, io)))
 
-  command(root, 'export', 'print a mesh’s own roots, for the other side', 'entente export --context cluster-a > cluster-a.json')
+  lookingAt(root, 'export', 'print a mesh’s own roots, for the other side', 'entente export --context cluster-a > cluster-a.json')
     .option('--context <name>', 'read them from this cluster')
     .option('--pem <file>', 'read them from a PEM file (-: stdin)')
     .option('--trust-domain <name>', 'whose roots the PEM file holds')
@@ -99,7 +140,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(istioOption())
     .action(async (options) => run((await import('./commands/export.ts')).run(options, io)))
 
-  federated(
+  looking(
     'approve <member>',
     'accept a member’s roots, by fingerprint',
     'entente approve cluster-b --bundle cluster-b.json --fingerprint sha256:9f2c…',
@@ -110,7 +151,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--reason <text>', 'goes on the record', '')
     .action(async (member, options) => run((await import('./commands/approve.ts')).run({ ...options, member }, io)))
 
-  federated('plan', 'show what apply would change, and what that does to trust', 'entente plan')
+  looking('plan', 'show what apply would change, and what that does to trust', 'entente plan')
     .addOption(evidenceOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/plan.ts')).run(options, io)))
@@ -121,7 +162,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(new Option('--values <format>', 'print what the owner of a mesh config must set').choices(['helm', 'sail']))
     .action(async (options) => run((await import('./commands/render.ts')).run(options, io)))
 
-  federated(
+  looking(
     'apply',
     'carry the plan out, phase by phase; safe to interrupt and to repeat',
     'entente apply --reason "TICKET-123: shop calls billing"',
@@ -140,7 +181,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/apply.ts')).run(options, io)))
 
-  federated(
+  looking(
     'verify',
     'say by evidence from live proxies, for each trust, whether it holds',
     'entente verify -o json\nentente verify -o evidence --context cluster-b=prod-b > cluster-b.json\nentente verify --evidence cluster-b.json',
@@ -155,7 +196,7 @@ export function program(io: Io, version: string, run: Run): Command {
     )
     .action(async (options) => run((await import('./commands/verify.ts')).run(options, io)))
 
-  federated('mount', 'mounted: which workloads lack the mount, and what one restart of each will do', 'entente mount')
+  looking('mount', 'mounted: which workloads lack the mount, and what one restart of each will do', 'entente mount')
     .option('--rollout', 'give it to them, one workload at a time, and wait until each is ready')
     .option('--yes', 'do not ask')
     .addOption(new Option('--timeout <duration>', 'for each workload to become ready').argParser(milliseconds).default(600_000, '10m'))
@@ -164,13 +205,13 @@ export function program(io: Io, version: string, run: Run): Command {
       run((await import('./commands/mount.ts')).run({ ...options, timeoutMilliseconds: timeout }, io)),
     )
 
-  federated('status', 'one line for each trust: proof, expiry, drift; never writes', 'entente status --watch')
+  looking('status', 'one line for each trust: proof, expiry, drift; never writes', 'entente status --watch')
     .addOption(evidenceOption())
     .addOption(outputOption())
     .option('--watch', 'again every 10 seconds, until ^C')
     .action(async (options) => run((await import('./commands/status.ts')).run(options, io)))
 
-  federated(
+  looking(
     'sever <truster> <trusted>',
     'end a trust now, and keep it ended',
     'entente sever cluster-b cluster-a --reason "INC-7: key of cluster-a lost"',
@@ -184,7 +225,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (truster, trusted, options) => run((await import('./commands/sever.ts')).run({ ...options, truster, trusted }, io)))
 
-  federated(
+  looking(
     'impact',
     'what a change of trust lets in: for each AuthorizationPolicy the foreign identities newly accepted, and why',
     'entente impact\nentente impact --truster cluster-b --trusted cluster-a --as mesh\nentente impact --policies policies.yaml --mesh mesh.yaml --trusted cluster-a.example --as alias',
@@ -201,7 +242,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/impact.ts')).run(options, io)))
 
-  command(
+  lookingAt(
     root,
     'doctor',
     'look whether clusters are fit for federation, and say what to do where they are not',
@@ -215,7 +256,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/doctor.ts')).run(options, io)))
 
-  federated(
+  looking(
     'rotate <member>',
     'take a member’s root from old to new, step by step and by evidence',
     'entente rotate cluster-b --status\nentente rotate cluster-b --reason "yearly" --wait switch && ./switch-the-ca.sh',
@@ -253,7 +294,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--fingerprint <sha256>', 'who trusted this root, from when to when, on whose word')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/audit.ts')).log(options, io)))
-  federated('verify', 'check that nothing was changed, cut or forked', 'entente audit verify', audit)
+  looking('verify', 'check that nothing was changed, cut or forked', 'entente audit verify', audit)
     .addOption(outputOption())
     .option('--offline', 'check the file alone, without asking the clusters for the head they remember')
     .action(async (options) => run((await import('./commands/audit.ts')).verify(options, io)))

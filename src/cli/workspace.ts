@@ -3,8 +3,11 @@ import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { readBundles } from '../adapters/bundle-files.ts'
 import { directoryMesh, gitDelivered } from '../adapters/directory/mesh.ts'
+import type { Limits } from '../adapters/edge/budget.ts'
 import { readFederationFile } from '../adapters/federation-file.ts'
 import { handedMesh } from '../adapters/handed.ts'
+import type { ClientOptions } from '../adapters/kubernetes/client.ts'
+import type { Access } from '../adapters/kubernetes/kubeconfig.ts'
 import { recordFile } from '../adapters/record-file.ts'
 import type { Meshes, RecordStore } from '../apply.ts'
 import { FederationError } from '../core/errors.ts'
@@ -15,12 +18,15 @@ import type { Actor, AuditEntry, Federation, Intent, Member, MemberName, Mesh, S
 import { parseRecord, printEntry, unfinished } from '../core/record.ts'
 import { type HandedOver, inContexts, readHanded } from './handed.ts'
 import type { Io } from './io.ts'
+import { type LimitOptions, limitsOf, overseer } from './limits.ts'
 
 export interface Files {
   readonly file: string
   /** Where the federation file is: what it names is relative to it. */
   readonly directory: string
   readonly kubeconfig?: string
+  /** What one member may take, where it is not the usual. */
+  readonly limits?: Partial<Limits>
   /** What their owners saw, of members that are a directory here. */
   readonly handed?: ReadonlyMap<MemberName, HandedOver>
 }
@@ -34,7 +40,7 @@ export interface Workspace extends Files {
   readonly findings: readonly Finding[]
 }
 
-export interface FileOptions {
+export interface FileOptions extends LimitOptions {
   readonly file: string
   readonly kubeconfig?: string
   /** Files about members that are a directory here. */
@@ -43,9 +49,10 @@ export interface FileOptions {
   readonly context?: readonly string[]
 }
 
-export const filesOf = ({ file, kubeconfig }: FileOptions): Files => ({
+export const filesOf = ({ file, kubeconfig, ...limits }: FileOptions): Files => ({
   file,
   directory: dirname(resolve(file)),
+  limits: limitsOf(limits),
   ...(kubeconfig === undefined ? {} : { kubeconfig }),
 })
 
@@ -145,21 +152,17 @@ export async function meshesOf(federation: Federation, files: Files, io: Io, onl
       meshes.set(member.name, seen === undefined ? tree : handedMesh(tree, seen.looked, seen.file, seen.stale))
       continue
     }
-    const cluster = await clusterMesh(member, context, kubeconfig)
+    const cluster = await clusterMesh(member, () => kubeconfig.access(context), { limits: files.limits ?? {}, ...overseer(io) })
     meshes.set(member.name, inGit === undefined || only !== undefined ? cluster : gitDelivered(cluster, inGit))
   }
   return meshes
 }
 
-async function clusterMesh(
-  member: Member,
-  context: string,
-  kubeconfig: { access(context: string): Parameters<typeof import('../adapters/kubernetes/client.ts')['kubeClient']>[0] },
-): Promise<Mesh> {
+async function clusterMesh(member: Member, access: () => Access, options: ClientOptions): Promise<Mesh> {
   const { kubeClient } = await import('../adapters/kubernetes/client.ts')
   const { kubernetesMesh } = await import('../adapters/kubernetes/mesh.ts')
   try {
-    return kubernetesMesh({ member, client: kubeClient(kubeconfig.access(context), { subject: member.name }) })
+    return kubernetesMesh({ member, client: kubeClient(access(), { ...options, subject: member.name }) })
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return outOfReach(member, cause)

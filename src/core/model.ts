@@ -168,6 +168,8 @@ export interface Interest {
   readonly everyLeaf?: boolean
   /** It was looked at a moment ago: what a proxy holds need not be asked for again where nothing was sent to it since. */
   readonly again?: boolean
+  /** It is the same look as the one before: what that took of its time is gone. */
+  readonly further?: boolean
 }
 
 export interface Observation {

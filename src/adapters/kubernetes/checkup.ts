@@ -6,8 +6,9 @@ import { FederationError } from '../../core/errors.ts'
 import type { Finding } from '../../core/finding.ts'
 import { at, text } from '../../core/manifest.ts'
 import type { Manifest, Seen } from '../../core/model.ts'
+import type { Budget } from '../edge/budget.ts'
 import { lookAtIstiods } from '../istiod/checkup.ts'
-import { seen } from '../seen.ts'
+import { seen as asSeen } from '../seen.ts'
 import type { KubeClient, Live } from './client.ts'
 import { clockIn } from './clock.ts'
 import { asked } from './errors.ts'
@@ -21,6 +22,13 @@ const OWN_ROOTS = 'istio-ca-root-cert'
 
 /** @param now the clock of this machine, to compare the API server's with */
 export async function lookAtCluster(client: KubeClient, patient: Patient, now: () => Date): Promise<ClusterSeen> {
+  const budget = client.budget()
+  return budget.watched(() => look(client.within(budget), budget, patient, now))
+}
+
+async function look(client: KubeClient, budget: Budget, patient: Patient, now: () => Date): Promise<ClusterSeen> {
+  /** A failure as a fact, and none later than the look's end. */
+  const seen = <T>(work: Promise<T>): Promise<Seen<T>> => asSeen(budget.race(work))
   const { name: member, istioNamespace: namespace } = patient
   const api = await seen(askApi(client, now))
   if (!api.ok) return unseen(patient, api.error)
@@ -29,7 +37,7 @@ export async function lookAtCluster(client: KubeClient, patient: Patient, now: (
   const istiods = Promise.all([pods, roots]).then(([found, published]) =>
     lookAtIstiods(client, namespace, found, published.ok ? published.value.get(namespace) : undefined),
   )
-  const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await lookNear(client, one)])
+  const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await lookNear(client, one, seen)])
   const [mesh, labels, seenIstiods, networkServices, gateways, policies, rights] = await Promise.all([
     seen(pods.then((found) => readMeshConfig(client, namespace, found))),
     seen(client.get(NAMESPACE, undefined, namespace).then((found) => found.metadata.labels ?? {})),
@@ -107,7 +115,7 @@ async function readGateways(client: KubeClient): Promise<readonly Manifest[]> {
   return (await Promise.all([client.list(GATEWAY), theirs])).flat()
 }
 
-async function lookNear(client: KubeClient, namespace: string): Promise<NamespaceSeen> {
+async function lookNear(client: KubeClient, namespace: string, seen: <T>(work: Promise<T>) => Promise<Seen<T>>): Promise<NamespaceSeen> {
   const [labels, pods, services, sidecars] = await Promise.all([
     seen(client.find(NAMESPACE, undefined, namespace).then((found) => (found === undefined ? undefined : (found.metadata.labels ?? {})))),
     seen(client.list(POD, { namespace }).then((all): readonly Manifest[] => all.map(bareInPod))),

@@ -2,6 +2,8 @@
  * The record's head as a cluster remembers it: ConfigMap entente-record in the Istio namespace. Moving it is a compare
  * and set by resourceVersion, which makes it the lock between two applies.
  */
+
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, MANAGED_BY, text } from '../../core/manifest.ts'
 import type { Digest } from '../../core/model.ts'
@@ -23,7 +25,7 @@ function headOf(client: KubeClient, live: Live | undefined): Digest | undefined 
   throw new FederationError(
     'record-broken',
     client.subject,
-    `ConfigMap ${live.metadata.namespace}/${WITNESS} has no head: ${JSON.stringify(head.slice(0, 80))}`,
+    `ConfigMap ${live.metadata.namespace}/${WITNESS} has no head: ${JSON.stringify(clip(head, 80))}`,
     {
       hint: 'somebody edited it: compare with `entente audit log`, then put the right hash back',
     },

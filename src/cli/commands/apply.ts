@@ -55,12 +55,12 @@ export async function run(options: ApplyOptions, io: Io): Promise<number> {
     try {
       // A round in which nothing is new says nothing.
       const news: string[] = []
-      const code = await once(options, { ...io, tell: (text) => void news.push(text) })
+      const code = await once(options, { ...io, tell: (text) => void news.push(text), progress: () => {} })
       if (news.join('\n') !== told) io.tell(`${io.now().toISOString()}\n${news.join('\n')}\n`)
       told = news.join('\n')
       return code
     } catch (thrown) {
-      if (!(thrown instanceof FederationError)) throw thrown
+      if (!(thrown instanceof FederationError) || thrown.code === 'interrupted') throw thrown
       const text = errorText(thrown)
       if (text !== told) io.tell(`${io.now().toISOString()}\n${text}\n`)
       told = text

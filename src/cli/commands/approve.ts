@@ -10,6 +10,7 @@ import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { type Fingerprint, parseFingerprint } from '../../core/x509/anchor.ts'
 import { lookAt } from '../cluster.ts'
 import type { Io } from '../io.ts'
+import type { LimitOptions } from '../limits.ts'
 import { judgeOffer } from '../offer.ts'
 import { findingsText, table } from '../text.ts'
 import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
@@ -134,7 +135,7 @@ function unreadable({ approved }: Workspace, member: Member): readonly Finding[]
 
 export async function offerOf(
   member: Member,
-  options: Pick<ApproveOptions, 'bundle' | 'kubeconfig'>,
+  options: Pick<ApproveOptions, 'bundle' | 'kubeconfig' | keyof LimitOptions>,
   approved: Bundle | undefined,
   io: Io,
 ): Promise<Offer> {
@@ -150,11 +151,7 @@ export async function offerOf(
       hint: `entente approve ${member.name} --bundle FILE --fingerprint sha256:…`,
     })
   }
-  const { istio, own } = await lookAt(
-    context,
-    { istioNamespace: member.istioNamespace, ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }) },
-    io,
-  )
+  const { istio, own } = await lookAt(context, { ...options, istioNamespace: member.istioNamespace }, io)
   if (istio.trustDomain !== member.trustDomain) {
     throw new FederationError(
       'bundle-refused',

@@ -11,12 +11,13 @@ import { seal } from '../../core/record.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import { type Cluster, lookAt, memberName } from '../cluster.ts'
 import type { Io } from '../io.ts'
+import type { LimitOptions } from '../limits.ts'
 import { judgeOffer } from '../offer.ts'
 import { findingsText, table } from '../text.ts'
 import { actor, openRecord } from '../workspace.ts'
 import { agree } from './apply.ts'
 
-export interface InitOptions {
+export interface InitOptions extends LimitOptions {
   readonly context: readonly string[]
   readonly out: string
   readonly yes?: boolean

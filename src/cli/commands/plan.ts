@@ -5,6 +5,7 @@ import type { Plan } from '../../core/model.ts'
 import { type PlanOptions, plan, type Seens } from '../../core/plan.ts'
 import { planView } from '../../core/view.ts'
 import type { Io, Output } from '../io.ts'
+import { goOn } from '../limits.ts'
 import { planText } from '../text.ts'
 import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../workspace.ts'
 
@@ -26,12 +27,14 @@ export async function planNow(
 ): Promise<{ readonly plan: Plan; readonly seen: Seens; readonly meshes: Awaited<ReturnType<typeof meshesOf>> }> {
   const meshes = await meshesOf(workspace.federation, workspace, io)
   const first = await observe(workspace.intents, meshes)
+  goOn(io)
   const quick = plan(workspace.intents, first, io.now(), options)
   const closer = retiring(quick, workspace.intents)
   const seen =
     closer.length === 0
       ? first
-      : new Map([...first, ...(await observe(closer, meshes, { everyPod: true, everyLeaf: options.look === true }))])
+      : new Map([...first, ...(await observe(closer, meshes, { everyPod: true, everyLeaf: options.look === true, further: true }))])
+  goOn(io)
   const made = seen === first ? quick : plan(workspace.intents, seen, io.now(), options)
   return { plan: { ...made, name: workspace.federation.name, findings: [...workspace.findings, ...made.findings] }, seen, meshes }
 }

@@ -12,6 +12,7 @@ import type { Seens } from '../../core/plan.ts'
 import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
 import type { Io } from '../io.ts'
+import { goOn } from '../limits.ts'
 import { findingsText, leavesText, verdictText } from '../text.ts'
 import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../workspace.ts'
 import { planNow } from './plan.ts'
@@ -55,6 +56,7 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
 async function handOver(workspace: Workspace, io: Io): Promise<number> {
   const meshes = await meshesOf(workspace.federation, workspace, io)
   const seen = await observe(workspace.intents, meshes, { everyPod: true })
+  goOn(io)
   const at = io.now()
   const looked = workspace.intents.flatMap((intent) => {
     const observation = seen.get(intent.member.name)
