@@ -1,8 +1,11 @@
 /** A file that is there while somebody works: one process at a time, also after one that died holding it. */
 import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { FederationError } from '../core/errors.ts'
 import { fileError } from './files.ts'
+
+const { O_NOFOLLOW, O_RDONLY } = constants
 
 /**
  * Holds it for as long as `work` runs. It is for milliseconds of work, so nobody waits for it.
@@ -37,7 +40,8 @@ async function takeFromTheDead(path: string): Promise<void> {
   const breaking = `${path}.breaking`
   if (!(await take(breaking))) throw busy(breaking, 0)
   try {
-    const holder = Number((await readFile(path, 'utf8').catch(() => '')).trim())
+    // A link there is no lock of ours, and leads where it likes.
+    const holder = Number((await readFile(path, { encoding: 'utf8', flag: O_RDONLY | O_NOFOLLOW }).catch(() => '')).trim())
     // Gone by now, or nobody's that we know: whoever put it there may be at work.
     if (holder === 0 || lives(holder)) throw busy(path, holder)
     await rm(path, { force: true })

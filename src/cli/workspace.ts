@@ -102,6 +102,10 @@ export async function openRecord(directory: string): Promise<RecordStore & { fin
       ),
     )
   }
+  if (text.unended === true)
+    told.push(
+      warning('record-torn', 'audit.jsonl', 'has no line break at its end; the last entry counts, and the next one puts it back', ''),
+    )
   return {
     findings: () => told,
     entries: async () => {
@@ -137,7 +141,8 @@ export async function meshesOf(federation: Federation, files: Files, io: Io, onl
   const meshes = new Map<MemberName, Mesh>()
   for (const member of homes) {
     const { context, directory } = member.home ?? {}
-    const inGit = directory === undefined ? undefined : { member, path: join(files.directory, directory), why: explain }
+    const owner = federation.name
+    const inGit = directory === undefined ? undefined : { member, path: join(files.directory, directory), owner, why: explain }
     if (context === undefined || kubeconfig === undefined) {
       const seen = files.handed?.get(member.name)
       if (inGit === undefined) continue
@@ -145,7 +150,7 @@ export async function meshesOf(federation: Federation, files: Files, io: Io, onl
       meshes.set(member.name, seen === undefined ? tree : handedMesh(tree, seen.looked, seen.file, seen.stale))
       continue
     }
-    const cluster = await clusterMesh(member, context, kubeconfig)
+    const cluster = await clusterMesh(member, context, kubeconfig, owner)
     meshes.set(member.name, inGit === undefined || only !== undefined ? cluster : gitDelivered(cluster, inGit))
   }
   return meshes
@@ -155,11 +160,12 @@ async function clusterMesh(
   member: Member,
   context: string,
   kubeconfig: { access(context: string): Parameters<typeof import('../adapters/kubernetes/client.ts')['kubeClient']>[0] },
+  owner: string,
 ): Promise<Mesh> {
   const { kubeClient } = await import('../adapters/kubernetes/client.ts')
   const { kubernetesMesh } = await import('../adapters/kubernetes/mesh.ts')
   try {
-    return kubernetesMesh({ member, client: kubeClient(kubeconfig.access(context), { subject: member.name }) })
+    return kubernetesMesh({ member, owner, client: kubeClient(kubeconfig.access(context), { subject: member.name }) })
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return outOfReach(member, cause)

@@ -20,10 +20,12 @@ const NETWORK = 'topology.istio.io/network'
 export interface KubernetesMeshOptions {
   readonly member: Member
   readonly client: KubeClient
+  /** Whose record's head the cluster remembers: the federation's name. Empty, where nothing is written. */
+  readonly owner?: string
   readonly now?: () => Date
 }
 
-export function kubernetesMesh({ member, client, now = () => new Date() }: KubernetesMeshOptions): Mesh {
+export function kubernetesMesh({ member, client, owner = '', now = () => new Date() }: KubernetesMeshOptions): Mesh {
   const namespace = member.istioNamespace
   let pem: string | undefined
   // proxies() is polled between writes: it looks at what was observed last.
@@ -89,8 +91,8 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
     connections: (pods) => connections(client, pods),
     write: (step, options) => write(client, step, options),
     nudge: (pods, at) => nudge(client, pods, at),
-    witness: () => readWitness(client, namespace),
-    moveWitness: (was, is) => moveWitness(client, namespace, was, is),
+    witness: () => readWitness(client, namespace, owner),
+    moveWitness: (was, is) => moveWitness(client, namespace, was, is, owner),
   }
 }
 

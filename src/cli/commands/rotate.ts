@@ -165,7 +165,7 @@ async function want(workspace: Workspace, trustDomain: TrustDomain, to: Rotation
 async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly Finding[]> {
   const workspace = await openWorkspace(options, io)
   const { trustDomain } = memberOf(workspace, options.member)
-  const { plan, meshes } = await planNow(workspace, io, options.look === true ? { look: true } : {})
+  const { plan, meshes, narrowOnly } = await planNow(workspace, io, options.look === true ? { look: true } : {})
   const steps = plan.steps.filter((step) => isAbout(step, trustDomain))
   const errors = plan.findings.filter((finding) => finding.severity === 'error')
   if (errors.length > 0 && steps.length === 0) io.tell(`${findingsText(errors, io.color)}\n`)
@@ -176,7 +176,7 @@ async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly F
   io.tell(planText(part, io.color))
   await agree('\nCarry out these steps?', options, io)
   const ids: ReadonlySet<Digest> = new Set(steps.map((step) => step.id))
-  const outcome = await carryOut(workspace, plan, ids, options, meshes, io)
+  const outcome = await carryOut(workspace, plan, ids, { ...options, narrowOnly }, meshes, io)
   tellOutcome({ ...outcome, findings: outcome.findings.filter((finding) => finding.code !== 'held-back') }, io)
   return outcome.findings.filter((finding) => finding.severity === 'error')
 }

@@ -26,10 +26,11 @@ export interface VerifyOptions extends FileOptions {
 export async function run(options: VerifyOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   if (options.output === 'evidence') return handOver(workspace, io)
-  const { seen, meshes } = await planNow(workspace, io)
+  const { plan, seen, meshes, narrowOnly } = await planNow(workspace, io)
   const looked = options.look === true ? await look(workspace.intents, seen, meshes, io.now()) : undefined
   const verdicts = verify(workspace.federation, workspace.intents, seen, io.now(), looked?.loaded)
   const findings = [
+    ...plan.findings.filter(({ code, subject }) => [...narrowOnly.values()].some((why) => why.code === code && why.subject === subject)),
     ...(looked?.findings ?? inferred(workspace.intents, seen, io.now())),
     ...expiring(workspace.federation, workspace.intents, seen, io.now()),
     // Told by the verdicts, and with what it means, above.
