@@ -97,6 +97,28 @@ export function approvedRoots(record: readonly AuditEntry[]): ReadonlyMap<TrustD
   return approved
 }
 
+/** What counts of a trust domain's approvals when the next bundle is judged. */
+export interface Recorded {
+  /** Of the newest approval. */
+  readonly roots: readonly Fingerprint[]
+  /** The highest sequence that was approved since sequences were last reset: an offer that nobody approved moves nothing. */
+  readonly highest?: bigint
+}
+
+export function recordedBundles(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, Recorded> {
+  const recorded = new Map<TrustDomain, Recorded>()
+  for (const entry of record) {
+    if (entry.action !== 'approve') continue
+    const before = entry.sequenceReset === true ? undefined : recorded.get(entry.trustDomain)?.highest
+    const highest = highestOf(before, entry.sequence === undefined ? undefined : BigInt(entry.sequence))
+    recorded.set(entry.trustDomain, { roots: list(entry.roots) as readonly Fingerprint[], ...(highest === undefined ? {} : { highest }) })
+  }
+  return recorded
+}
+
+export const highestOf = (one: bigint | undefined, other: bigint | undefined): bigint | undefined =>
+  one === undefined || (other !== undefined && other > one) ? other : one
+
 /** Roots that an approval after theirs left out: an owner who still lists them does not bring them back. */
 export function retiredRoots(record: readonly AuditEntry[], domain: TrustDomain): ReadonlySet<Fingerprint> {
   const now = approvedRoots(record).get(domain)

@@ -20,6 +20,8 @@ import { type Parsed, type Placed, readTree, unreadable } from './tree.ts'
  */
 const WITNESS = '.entente-record'
 const LOCK = '.entente-lock'
+/** Another owner may be writing here just now. */
+const OTHERS_MS = 1_000
 
 export interface DirectoryMeshOptions {
   readonly member: Member
@@ -32,7 +34,7 @@ export interface DirectoryMeshOptions {
 
 export function directoryMesh(options: DirectoryMeshOptions): Mesh {
   const { member, path, owner = '' } = options
-  // An apply writes side by side. The lock, for which nobody waits, is against others: a mesh's own work goes in turn.
+  // An apply writes side by side. The lock is against others: a mesh's own work goes in turn.
   const inTurn = limit(1)
   const parsed: Parsed = new Map()
   const unasked = {
@@ -129,7 +131,7 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
   await mkdir(path, { recursive: true }).catch((cause) => {
     throw fileError('file-unwritable', path, cause)
   })
-  return withLock(join(path, LOCK), work)
+  return withLock(join(path, LOCK), work, OTHERS_MS)
 }
 
 interface Against {

@@ -11,12 +11,13 @@ import type { Digest, Gate, Member, Plan, Step } from '../../core/model.ts'
 import { retiredRoots } from '../../core/record.ts'
 import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation, STILL_HELD } from '../../core/rotation.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
+import { sequenceAfter } from '../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, painter, planText } from '../text.ts'
 import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree, carryOut, tellOutcome } from './apply.ts'
-import { type Accepting, accept, isApproved, memberOf, offerOf, usable } from './approve.ts'
+import { type Accepting, accept, highestIn, isApproved, memberOf, offerOf, usable } from './approve.ts'
 import { planNow } from './plan.ts'
 
 export interface RotateOptions extends FileOptions, Accepting {
@@ -130,13 +131,13 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
   const member = memberOf(workspace, options.member)
   const before = approvedOf(workspace, member)
   if (options.bundle === undefined && member.home?.context === undefined) return
-  const { bundle: offered, source } = await offerOf(member, options, before, io)
+  const highest = highestIn(workspace, member)
+  const { bundle: offered, source } = await offerOf(member, options, highest, io)
   const retired = options.bundle === undefined ? retiredRoots(workspace.record, member.trustDomain) : []
   const known = new Set([...retired, ...before.anchors.map((anchor) => anchor.fingerprint)])
   const added = offered.anchors.filter((anchor) => !known.has(anchor.fingerprint))
   // A file says what its owner wants, roots that are to go included; a cluster says what it announces.
-  const anchors = options.bundle === undefined ? [...before.anchors, ...added] : offered.anchors
-  const bundle = { ...before, anchors, sequence: nextSequence(before, offered) }
+  const bundle = options.bundle === undefined ? { ...offered, anchors: [...before.anchors, ...added] } : offered
   if (isApproved(workspace, bundle)) return
   if (added.length === 0 && options.bundle === undefined) return
   await accept(workspace, member, { bundle, source }, options, io)
@@ -148,11 +149,6 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
       options,
       io,
     )
-}
-
-const nextSequence = (before: Bundle, offered: Bundle): bigint => {
-  const next = (before.sequence ?? 0n) + 1n
-  return offered.sequence !== undefined && offered.sequence > next ? offered.sequence : next
 }
 
 /** Which roots are to stay: all that is ever stored of a rotation. */
@@ -198,9 +194,13 @@ async function retire(now: Rotation, options: RotateOptions, io: Io): Promise<bo
   const record = await openRecord(workspace.directory)
   for (const gate of closed)
     await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.overrideGate ?? '', action: 'override', gate })
-  const bundle = { ...before, anchors, sequence: (before.sequence ?? 0n) + 1n }
+  // What a file brought keeps the sequence of its publisher, whose next bundle is then newer.
+  const published = member.home?.context === undefined
+  const { sequence: was, ...kept } = before
+  const sequence = published ? was : sequenceAfter(highestIn(workspace, member))
+  const bundle = { ...kept, anchors, ...(sequence === undefined ? {} : { sequence }) }
   const { bundle: _, fingerprint: __, ...rest } = options
-  await accept(workspace, member, { bundle, source }, rest, io)
+  await accept(workspace, member, { bundle, source, fewer: true }, rest, io)
   return true
 }
 
