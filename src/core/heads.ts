@@ -37,6 +37,10 @@ export function speakAgainst(record: readonly AuditEntry[], heads: Heads): Reado
   return against
 }
 
+/** Of a plan's findings those that say why nothing widens in these members. */
+export const aboutRecord = (findings: readonly Finding[], narrowOnly: ReadonlyMap<MemberName, Finding>): readonly Finding[] =>
+  findings.filter(({ code, subject }) => [...narrowOnly.values()].some((why) => why.code === code && why.subject === subject))
+
 const cut = (member: MemberName, others: number): Finding =>
   error(
     'record-forked',

@@ -7,6 +7,7 @@ import { addEntry } from '../../apply/journal.ts'
 import { observe } from '../../apply.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
+import { aboutRecord } from '../../core/heads.ts'
 import type { Digest, Gate, Member, Plan, Step } from '../../core/model.ts'
 import { retiredRoots } from '../../core/record.ts'
 import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation, STILL_HELD } from '../../core/rotation.ts'
@@ -165,7 +166,8 @@ async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly F
   const steps = plan.steps.filter((step) => isAbout(step, trustDomain))
   const errors = plan.findings.filter((finding) => finding.severity === 'error')
   if (errors.length > 0 && steps.length === 0) io.tell(`${findingsText(errors, io.color)}\n`)
-  if (steps.length === 0) return []
+  // Where nothing may widen because of the record, a root that is to come waits as well.
+  if (steps.length === 0) return aboutRecord(errors, narrowOnly)
   const ready = steps.filter((step) => step.gates.every((gate) => gate.open))
   if (ready.length === 0 && options.overrideGate === undefined) return []
   const part: Plan = { ...plan, steps, findings: errors }

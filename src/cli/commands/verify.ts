@@ -4,6 +4,7 @@ import { FederationError } from '../../core/errors.ts'
 import { expiring } from '../../core/expiry.ts'
 import { distinct, type Finding, hasErrors } from '../../core/finding.ts'
 import { handedView } from '../../core/handed/print.ts'
+import { aboutRecord } from '../../core/heads.ts'
 import { isLabelled } from '../../core/istio/mount.ts'
 import { inferred, judgeLeaves, type Looked, podsToLookAt } from '../../core/leaves.ts'
 import { judgeLoaded } from '../../core/loaded.ts'
@@ -30,7 +31,7 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
   const looked = options.look === true ? await look(workspace.intents, seen, meshes, io.now()) : undefined
   const verdicts = verify(workspace.federation, workspace.intents, seen, io.now(), looked?.loaded)
   const findings = [
-    ...plan.findings.filter(({ code, subject }) => [...narrowOnly.values()].some((why) => why.code === code && why.subject === subject)),
+    ...aboutRecord(plan.findings, narrowOnly),
     ...(looked?.findings ?? inferred(workspace.intents, seen, io.now())),
     ...expiring(workspace.federation, workspace.intents, seen, io.now()),
     // Told by the verdicts, and with what it means, above.
