@@ -474,6 +474,20 @@ describe('the record and its witnesses', () => {
     expect(recordHolds(world).slice(before)).toMatchObject([{ action: 'begin' }, { action: 'end', done: done.map(({ id }) => id) }])
   })
 
+  it.each([
+    { name: 'asked', spoil: (mesh: MemoryMesh, no: () => Promise<never>) => Object.assign(mesh, { witness: no }) },
+    { name: 'moved', spoil: (mesh: MemoryMesh, no: () => Promise<never>) => Object.assign(mesh, { moveWitness: no }) },
+  ])('a head that may not be $name keeps no sever from its member', async ({ spoil }) => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    spoil(meshB, () => Promise.reject(new FederationError('forbidden', 'cluster-b', 'may not do that to configmaps')))
+    const agreed = plan(severed(), await observe(severed(), world.meshes), NOW, { only: 'closing' })
+    const { findings } = await apply(severed(), agreed, consentTo(agreed, { only: 'closing' }), world)
+    expect(codes(findings)).toEqual(['forbidden'])
+    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
+  })
+
   it('writes nothing at all, the record included, where all that is due widens and no home knows the record', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])

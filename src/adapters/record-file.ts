@@ -37,7 +37,7 @@ export function recordFile(path: string): RecordFile {
     read: async () => parse(path, await load(await place())),
     append: async (lines, since) => {
       const real = await place()
-      return withLock(join(dirname(real), `.${basename(real)}.lock`), () => append(path, real, lines, since))
+      return withLock(join(dirname(path), `.${basename(path)}.lock`), () => append(path, real, lines, since))
     },
   }
 }

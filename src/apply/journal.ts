@@ -13,7 +13,10 @@ import type { Consent, Outcome, RecordStore, World } from './world.ts'
 export class Journal {
   /** Homes that cannot be asked for the record's head: nothing is written there, and the others go on. */
   readonly absent: ReadonlyMap<MemberName, Finding>
-  /** Homes that remember another record, or what is no head: nothing widens there, and their memory stays as it is. */
+  /**
+   * Homes that remember another record, or what is no head; when a trust is closed, also those that cannot be asked.
+   * Nothing widens there, and their memory stays as it is.
+   */
   readonly narrowOnly: ReadonlyMap<MemberName, Finding>
   private readonly consent: Consent
   private readonly world: World
@@ -39,7 +42,10 @@ export class Journal {
     const heads = await askHeads(touched)
     const record = await world.record.entries()
     const narrowOnly = new Map([...(consent.narrowOnly ?? []), ...speakAgainst(record, heads)])
-    const absent = new Map([...heads].flatMap(([name, head]) => (head.ok || narrowOnly.has(name) ? [] : [[name, head.error] as const])))
+    const absent = new Map<MemberName, Finding>()
+    // The end of a trust does not wait for a right to the ConfigMap of the heads.
+    const without = consent.only === 'closing' ? narrowOnly : absent
+    for (const [name, head] of heads) if (!head.ok && !narrowOnly.has(name)) without.set(name, head.error)
     const found = new Set([...narrowOnly.keys()].filter((name) => consent.narrowOnly?.has(name) !== true))
     const narrowing = found.size === 0 ? found : await ask.narrowing(narrowOnly, found)
     const steps = due.filter((step) => !absent.has(step.member) && (!found.has(step.member) || narrowing.has(step.id)))
@@ -66,7 +72,7 @@ export class Journal {
     const moved: Mesh[] = []
     for (const mesh of touched.toSorted((one, other) => (one.member < other.member ? -1 : 1))) {
       const was = heads.get(mesh.member)
-      if (was?.ok === true && !narrowOnly.has(mesh.member)) moved.push(...(await move(mesh, was.value, begin.hash, absent)))
+      if (was?.ok === true && !narrowOnly.has(mesh.member)) moved.push(...(await move(mesh, was.value, begin.hash, without)))
     }
     return new Journal(consent, world, moved, { absent, narrowOnly }, begin)
   }
@@ -131,14 +137,14 @@ export async function addEntry(record: RecordStore, sleep: World['sleep'], draft
   }
 }
 
-/** Who cannot take the new head is left out, and keeps nobody else from going on; one that moved meanwhile stops everything. */
-async function move(mesh: Mesh, was: Digest | undefined, is: Digest, absent: Map<MemberName, Finding>): Promise<readonly Mesh[]> {
+/** Who cannot take the new head goes on without it, or not at all, and stops nobody else; a head that moved stops everything. */
+async function move(mesh: Mesh, was: Digest | undefined, is: Digest, without: Map<MemberName, Finding>): Promise<readonly Mesh[]> {
   try {
     await mesh.moveWitness(was, is)
     return [mesh]
   } catch (thrown) {
     if (!(thrown instanceof FederationError) || thrown.code === 'record-busy') throw thrown
-    absent.set(mesh.member, fromError(thrown))
+    without.set(mesh.member, fromError(thrown))
     return []
   }
 }

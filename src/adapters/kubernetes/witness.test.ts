@@ -136,6 +136,7 @@ describe('what is no head', () => {
     { name: 'a list of heads', data: { 'head.shop': [head('a')] } },
     { name: 'an object', data: { 'head.shop': { toString: head('a') } } },
     { name: 'null', data: { 'head.shop': null } },
+    { name: '3,000 levels', data: { 'head.shop': JSON.parse(`${'['.repeat(3_000)}${']'.repeat(3_000)}`) as unknown } },
     { name: 'a text for the data', data: head('a') },
     { name: 'a list for the data', data: [head('a')] },
     { name: 'other data', data: { note: 'x' } },

@@ -73,12 +73,15 @@ function headOf(place: Place, live: Live | undefined): Digest | undefined {
   const head = parseHead(held?.value)
   if (head !== undefined) return head
   const { client, namespace } = place
-  const what = held === undefined ? 'holds no head' : `has no head in ${held.key}: ${JSON.stringify(held.value).slice(0, 80)}`
+  const what = held === undefined ? 'holds no head' : `has no head in ${held.key}: ${shown(held.value)}`
   const undo = held === undefined ? '' : ` patch configmap ${WITNESS} --type json -p '[{"op":"remove","path":"/data/${held.key}"}]'`
   throw new FederationError('record-broken', client.subject, `ConfigMap ${namespace}/${WITNESS} ${what}`, {
     hint: `somebody edited it. Where audit.jsonl is the newest: kubectl --context ${client.access.context} -n ${namespace}${undo === '' ? ` delete configmap ${WITNESS}` : undo}`,
   })
 }
+
+/** An API server may send any JSON there, nested as deep as it likes. */
+const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : 'not a text')
 
 /** Nothing in it but other owners' heads. */
 function isOthersOnly(live: Live): boolean {
