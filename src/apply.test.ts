@@ -430,15 +430,82 @@ describe('the record and its witnesses', () => {
     await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(expect.objectContaining({ code: 'record-busy' }))
   })
 
-  it('a head that is not in the file stops everything', async () => {
+  const foreign = (digit: string) => `sha256:${digit.repeat(64)}` as Digest
+
+  it('a head that is not in the file stops what widens that member, and nobody else', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
-    meshB.head = `sha256:${'1'.repeat(64)}` as Digest
-    await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(
-      expect.objectContaining({ code: 'record-forked', subject: 'cluster-b' }),
-    )
+    meshB.head = foreign('1')
+    const { done, findings } = await apply(intentsOf(), agreed, consentTo(agreed), world)
+    expect(findings).toEqual([expect.objectContaining({ code: 'record-forked', subject: 'cluster-b' })])
+    expect(new Set(done.map((step) => step.member))).toEqual(new Set([a]))
+    expect([meshB.writes, meshB.head]).toEqual([[], foreign('1')])
+    const [begin] = recordHolds(world)
+    expect(begin).toMatchObject({ action: 'begin', steps: agreed.steps.filter((step) => step.member === a).map(({ id }) => ({ id })) })
+  })
+
+  const spoiled = {
+    'a head that is not in the file': (mesh: MemoryMesh) => {
+      mesh.head = foreign('1')
+    },
+    'what is no head': (mesh: MemoryMesh) => {
+      mesh.witness = () => Promise.reject(new FederationError('record-broken', 'cluster-b', 'ConfigMap entente-record has no head'))
+    },
+  }
+  it.each([
+    { name: 'a head that is not in the file', options: { only: 'closing' }, code: 'record-forked' },
+    { name: 'a head that is not in the file', options: {}, code: 'record-forked' },
+    { name: 'what is no head', options: { only: 'closing' }, code: 'record-broken' },
+    { name: 'what is no head', options: {}, code: 'record-broken' },
+  ] as const)('$name keeps no sever ($options) from its member: it is closed, on the record, and the memory stays', async (given) => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    const before = world.record.lines.length
+    spoiled[given.name](meshB)
+    const moves: unknown[] = []
+    meshB.moveWitness = async (...move) => void moves.push(move)
+    const agreed = plan(severed(), await observe(severed(), world.meshes), NOW, given.options)
+    const { done, findings } = await apply(severed(), agreed, consentTo(agreed, given.options), world)
+    expect(codes(findings)).toEqual([given.code])
+    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
+    expect(moves).toEqual([])
+    expect(recordHolds(world).slice(before)).toMatchObject([{ action: 'begin' }, { action: 'end', done: done.map(({ id }) => id) }])
+  })
+
+  it.each([
+    { name: 'asked', spoil: (mesh: MemoryMesh, no: () => Promise<never>) => Object.assign(mesh, { witness: no }) },
+    { name: 'moved', spoil: (mesh: MemoryMesh, no: () => Promise<never>) => Object.assign(mesh, { moveWitness: no }) },
+  ])('a head that may not be $name keeps no sever from its member', async ({ spoil }) => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    spoil(meshB, () => Promise.reject(new FederationError('forbidden', 'cluster-b', 'may not do that to configmaps')))
+    const agreed = plan(severed(), await observe(severed(), world.meshes), NOW, { only: 'closing' })
+    const { findings } = await apply(severed(), agreed, consentTo(agreed, { only: 'closing' }), world)
+    expect(codes(findings)).toEqual(['forbidden'])
+    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
+  })
+
+  it('writes nothing at all, the record included, where all that is due widens and no home knows the record', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const agreed = await planFor(intentsOf(), world)
+    meshA.head = foreign('1')
+    meshB.head = foreign('2')
+    const { done, findings } = await apply(intentsOf(), agreed, consentTo(agreed), world)
+    expect([done, codes(findings)]).toEqual([[], ['record-forked', 'record-forked']])
     expect([meshA.writes, meshB.writes, world.record.lines]).toEqual([[], [], []])
+  })
+
+  it('an API server that never lets the head be moved, and has not moved it, is left out alone', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshA.moveWitness = () => Promise.reject(new FederationError('changed-meanwhile', 'cluster-a', 'could not be updated in 10 tries'))
+    const { done, findings } = await run(intentsOf(), world)
+    expect(codes(findings)).toEqual(['changed-meanwhile'])
+    expect(new Set(done.map((step) => step.member))).toEqual(new Set([b]))
   })
 
   it('goes on from an older head that is in the file', async () => {

@@ -20,7 +20,7 @@ import { type Inbound, type MeshState, noInbound } from './core/istio/state.ts'
 import { PHASES } from './core/istio/transition.ts'
 import { type Begin, doneBy } from './core/killed.ts'
 import { keyOf, ownerOf, title } from './core/manifest.ts'
-import type { Digest, Intent, Manifest, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
+import type { Digest, Intent, Manifest, MemberName, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
 import { goneFiles } from './core/mounts.ts'
 import { type Course, course, plan, type Seens, simulate } from './core/plan.ts'
 import { vacatedWide } from './core/wide.ts'
@@ -31,7 +31,7 @@ export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from './a
 /**
  * Carries the consented steps out, each mesh on its own.
  * @param seen what `agreed` was made from, if that was a moment ago: every write still compares before it sets
- * @throws FederationError record-forked, record-busy before anything is written
+ * @throws FederationError record-busy before anything is written
  */
 export async function apply(
   wanted: readonly Intent[],
@@ -42,7 +42,12 @@ export async function apply(
 ): Promise<Outcome> {
   const due = agreed.steps.filter((step) => consent.steps.has(step.id) && passable(step, consent))
   if (due.length === 0) return { done: [], findings: heldBack(agreed.steps, consent) }
-  const journal = await Journal.open(due, consent, world, (killed) => standingOf(killed, wanted, world, seen))
+  const journal = await Journal.open(due, consent, world, {
+    doneBy: (killed) => standingOf(killed, wanted, world, seen),
+    narrowing: (narrowOnly, members) => narrowing(wanted, members, { ...consent, narrowOnly }, world, seen),
+  })
+  if (!(journal instanceof Journal)) return { done: [], findings: journal }
+  const { narrowOnly } = journal
   const touched = new Set(due.map((step) => step.member))
   const offered = new Set(agreed.steps.map((step) => step.id))
   const outcomes = await Promise.all(
@@ -50,15 +55,20 @@ export async function apply(
       .filter(({ member }) => touched.has(member.name) && !journal.absent.has(member.name))
       .map(async (intent) => {
         const done: Step[] = []
-        const findings = await applyMesh({ intent, wanted, offered, consent, world, journal, seen }, done).catch((thrown: unknown) => [
-          stoppedBy(thrown, intent),
-        ])
+        const findings = await applyMesh(
+          { intent, wanted, offered, consent: { ...consent, narrowOnly }, world, journal, seen },
+          done,
+        ).catch((thrown: unknown) => [stoppedBy(thrown, intent)])
         return { done, findings }
       }),
   )
   const outcome = {
     done: outcomes.flatMap((o) => o.done),
-    findings: [...journal.absent.values(), ...outcomes.flatMap((o) => o.findings)],
+    findings: [
+      ...journal.absent.values(),
+      ...[...narrowOnly].flatMap(([name, finding]) => (touched.has(name) ? [finding] : [])),
+      ...outcomes.flatMap((o) => o.findings),
+    ],
   }
   await journal.close(outcome)
   return outcome
@@ -68,6 +78,20 @@ export async function apply(
 async function standingOf(killed: Begin, wanted: readonly Intent[], world: World, seen: Seens): Promise<readonly Digest[] | undefined> {
   const unseen = wanted.filter(({ member }) => !seen.has(member.name) && killed.steps.some((step) => step.member === member.name))
   return doneBy(killed, wanted, new Map([...seen, ...(await observe(unseen, world.meshes))]))
+}
+
+/** The ids of the steps that are planned in these members when nothing may widen there. */
+async function narrowing(
+  wanted: readonly Intent[],
+  members: ReadonlySet<MemberName>,
+  consent: Consent,
+  world: World,
+  seen: Seens,
+): Promise<ReadonlySet<string>> {
+  const intents = wanted.filter(({ member }) => members.has(member.name))
+  const unseen = intents.filter(({ member }) => !seen.has(member.name))
+  const { steps } = plan(intents, new Map([...seen, ...(await observe(unseen, world.meshes))]), world.now(), consent)
+  return new Set(steps.map((step) => step.id))
 }
 
 interface Job {

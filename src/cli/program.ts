@@ -2,6 +2,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { endOf } from '../core/day.ts'
 import { FederationError } from '../core/errors.ts'
+import { MAX_SEQUENCE } from '../core/spiffe/sequence.ts'
 import { errorText } from './error-text.ts'
 import type { Io, Output } from './io.ts'
 
@@ -54,6 +55,12 @@ function pages(value: string): number {
 function wholeNumber(value: string): bigint {
   if (!/^\d{1,40}$/.test(value)) throw new InvalidArgumentError('want a whole number')
   return BigInt(value)
+}
+
+function sequenceNumber(value: string): bigint {
+  const sequence = wholeNumber(value)
+  if (sequence > MAX_SEQUENCE) throw new InvalidArgumentError(`want a number of 64 bits: ${MAX_SEQUENCE} at most`)
+  return sequence
 }
 
 /** Nothing: workloads without labels. */
@@ -147,6 +154,7 @@ export function program(io: Io, version: string, run: Run): Command {
   )
     .option('--bundle <file>', 'from a file (-: stdin) instead of the member’s own cluster')
     .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)
+    .option('--reset-sequence', 'spiffe_sequence begins again with this bundle, whatever was approved before; wants a reason')
     .option('--yes', 'do not ask')
     .option('--reason <text>', 'goes on the record', '')
     .action(async (member, options) => run((await import('./commands/approve.ts')).run({ ...options, member }, io)))
@@ -340,7 +348,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(new Option('--to <format>', 'pem or spiffe').choices(['pem', 'spiffe']).makeOptionMandatory())
     .addOption(new Option('--from <format>', 'what the file is; told from its contents otherwise').choices(['pem', 'der', 'spiffe']))
     .option('--trust-domain <name>', 'of a bundle map, the one to take')
-    .addOption(new Option('--sequence <n>', 'spiffe_sequence of the result, where the file has none').argParser(wholeNumber))
+    .addOption(new Option('--sequence <n>', 'spiffe_sequence of the result, where the file has none').argParser(sequenceNumber))
     .addOption(
       new Option('--refresh-hint <seconds>', 'spiffe_refresh_hint of the result, where the file has none').argParser((value) =>
         Number(wholeNumber(value)),

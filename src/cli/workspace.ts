@@ -109,6 +109,10 @@ export async function openRecord(directory: string): Promise<RecordStore & { fin
       ),
     )
   }
+  if (text.unended === true)
+    told.push(
+      warning('record-torn', 'audit.jsonl', 'has no line break at its end; the last entry counts, and the next one puts it back', ''),
+    )
   return {
     findings: () => told,
     entries: async () => {
@@ -144,7 +148,8 @@ export async function meshesOf(federation: Federation, files: Files, io: Io, onl
   const meshes = new Map<MemberName, Mesh>()
   for (const member of homes) {
     const { context, directory } = member.home ?? {}
-    const inGit = directory === undefined ? undefined : { member, path: join(files.directory, directory), why: explain }
+    const owner = federation.name
+    const inGit = directory === undefined ? undefined : { member, path: join(files.directory, directory), owner, why: explain }
     if (context === undefined || kubeconfig === undefined) {
       const seen = files.handed?.get(member.name)
       if (inGit === undefined) continue
@@ -152,17 +157,17 @@ export async function meshesOf(federation: Federation, files: Files, io: Io, onl
       meshes.set(member.name, seen === undefined ? tree : handedMesh(tree, seen.looked, seen.file, seen.stale))
       continue
     }
-    const cluster = await clusterMesh(member, () => kubeconfig.access(context), { limits: files.limits ?? {}, ...overseer(io) })
+    const cluster = await clusterMesh(member, owner, () => kubeconfig.access(context), { limits: files.limits ?? {}, ...overseer(io) })
     meshes.set(member.name, inGit === undefined || only !== undefined ? cluster : gitDelivered(cluster, inGit))
   }
   return meshes
 }
 
-async function clusterMesh(member: Member, access: () => Access, options: ClientOptions): Promise<Mesh> {
+async function clusterMesh(member: Member, owner: string, access: () => Access, options: ClientOptions): Promise<Mesh> {
   const { kubeClient } = await import('../adapters/kubernetes/client.ts')
   const { kubernetesMesh } = await import('../adapters/kubernetes/mesh.ts')
   try {
-    return kubernetesMesh({ member, client: kubeClient(access(), { ...options, subject: member.name }) })
+    return kubernetesMesh({ member, owner, client: kubeClient(access(), { ...options, subject: member.name }) })
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return outOfReach(member, cause)

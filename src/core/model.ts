@@ -408,7 +408,16 @@ export interface EvidenceFile {
 }
 
 export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly reason: string } & (
-  | { readonly action: 'approve'; readonly trustDomain: TrustDomain; readonly roots: readonly Fingerprint[]; readonly source: string }
+  | {
+      readonly action: 'approve'
+      readonly trustDomain: TrustDomain
+      readonly roots: readonly Fingerprint[]
+      readonly source: string
+      /** The highest `spiffe_sequence` approved so far, this bundle's included, in decimal; absent where there was none. */
+      readonly sequence?: string
+      /** The owner began sequences again: those before count no longer. */
+      readonly sequenceReset?: true
+    }
   | {
       readonly action: 'begin'
       readonly plan: Digest

@@ -31,6 +31,8 @@ export interface PlanOptions {
   readonly only?: 'closing'
   /** Ask every workload for its certificate where a root is to be retired, instead of waiting for the time they may live. */
   readonly look?: boolean
+  /** Members in which nothing may widen, and why: of what is wanted there, what only narrows is done. */
+  readonly narrowOnly?: ReadonlyMap<MemberName, Finding>
 }
 
 export type Seens = ReadonlyMap<MemberName, Observation>
@@ -48,8 +50,19 @@ export function plan(wanted: readonly Intent[], seen: Seens, now: Date, options:
     name,
     digest: digestOf([name, ...steps.map((step) => step.id)]),
     steps,
-    findings: distinct(parts.flatMap((part) => part.findings)),
+    findings: distinct([
+      ...wanted.flatMap((intent) => onlyNarrowed(intent, seen, now, options)),
+      ...parts.flatMap((part) => part.findings),
+    ]),
   }
+}
+
+/** Why nothing widens there: an error where that holds something back. */
+function onlyNarrowed(intent: Intent, seen: Seens, now: Date, { narrowOnly, ...options }: PlanOptions): readonly Finding[] {
+  const why = narrowOnly?.get(intent.member.name)
+  if (why === undefined) return []
+  const waits = planMesh(intent, seen, now, options).steps.length > 0 || seen.get(intent.member.name)?.objects.ok !== true
+  return [{ ...why, severity: waits ? 'error' : 'warning' }]
 }
 
 /** What one mesh is to become, step by step: also what `apply` waits for after each phase. */
@@ -61,7 +74,7 @@ export interface Course {
 }
 
 /** The states between which a mesh moves; undefined when its objects could not be seen. */
-export function course(intent: Intent, seen: Observation, { only }: PlanOptions = {}): Course | undefined {
+export function course(intent: Intent, seen: Observation, { only, narrowOnly }: PlanOptions = {}): Course | undefined {
   if (!seen.objects.ok) return undefined
   const ours = seen.objects.value.filter((object) => ownerOf(object) === intent.owner)
   const before = readState(ours)
@@ -71,7 +84,8 @@ export function course(intent: Intent, seen: Observation, { only }: PlanOptions 
   const wanted = bridged(wantedState(intent, before, author.own), before, pods)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
   const against = [obstacles(intent, wanted, author, seen.objects.value), mounts, intermediates(intent)]
-  const checked = against.reduce(withObstacles, check(intent, wanted, seen))
+  const found = against.reduce(withObstacles, check(intent, wanted, seen))
+  const checked = narrowOnly?.has(intent.member.name) ? { ...found, blocked: true } : found
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
   return { before, after, author, checked }
 }

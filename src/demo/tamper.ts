@@ -3,6 +3,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AuditEntry } from '../core/model.ts'
 import { parseRecord, printEntry, seal } from '../core/record.ts'
+import { readLines } from '../core/record-text.ts'
 
 export type Tampering = 'edited' | 'cut' | 'forked'
 type Forgery = (entries: readonly AuditEntry[]) => readonly string[]
@@ -34,11 +35,7 @@ export async function tamper(directory: string, how: Tampering): Promise<string>
   for (const name of ['federation.yaml', 'audit.jsonl', 'bundles', 'clusters'])
     await cp(join(directory, name), join(copy, name), { recursive: true })
   const path = join(copy, 'audit.jsonl')
-  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '')
-  const entries = parseRecord(
-    lines.map((line): unknown => JSON.parse(line)),
-    path,
-  )
+  const entries = parseRecord(readLines(await readFile(path), path).lines, path)
   await writeFile(path, `${FORGERIES[how](entries).join('\n')}\n`)
   return copy
 }

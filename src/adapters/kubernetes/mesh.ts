@@ -21,10 +21,12 @@ const NETWORK = 'topology.istio.io/network'
 export interface KubernetesMeshOptions {
   readonly member: Member
   readonly client: KubeClient
+  /** Whose record's head the cluster remembers: the federation's name. Empty, where nothing is written. */
+  readonly owner?: string
   readonly now?: () => Date
 }
 
-export function kubernetesMesh({ member, client, now = () => new Date() }: KubernetesMeshOptions): Mesh {
+export function kubernetesMesh({ member, client, owner = '', now = () => new Date() }: KubernetesMeshOptions): Mesh {
   const namespace = member.istioNamespace
   let pem: string | undefined
   // proxies() is polled between writes: it looks at what was observed last.
@@ -108,8 +110,8 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
     connections: (pods) => connections(client, pods),
     write: (step, options) => ask((through) => write(through, step, options)),
     nudge: (pods, at) => ask((through) => nudge(through, pods, at)),
-    witness: () => ask((through) => readWitness(through, namespace)),
-    moveWitness: (was, is) => ask((through) => moveWitness(through, namespace, was, is)),
+    witness: () => ask((through) => readWitness(through, namespace, owner)),
+    moveWitness: (was, is) => ask((through) => moveWitness(through, namespace, was, is, owner)),
   }
 }
 

@@ -3,9 +3,10 @@ import { bundlePath, writeBundle } from '../../adapters/bundle-files.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
 import type { Member, MemberName } from '../../core/model.ts'
-import { approvedRoots, seal } from '../../core/record.ts'
+import { approvedRoots, highestOf, recordedBundles, seal } from '../../core/record.ts'
 import { sameNames } from '../../core/same-name.ts'
 import { type Bundle, parseBundle } from '../../core/spiffe/bundle.ts'
+import { sequenceAfter } from '../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { type Fingerprint, parseFingerprint } from '../../core/x509/anchor.ts'
 import { lookAt } from '../cluster.ts'
@@ -21,6 +22,8 @@ export interface Accepting {
   readonly fingerprint?: readonly string[]
   readonly yes?: boolean
   readonly reason: string
+  /** Sequences begin again with this bundle, on the record. */
+  readonly resetSequence?: boolean
 }
 
 export interface ApproveOptions extends FileOptions, Accepting {
@@ -30,9 +33,12 @@ export interface ApproveOptions extends FileOptions, Accepting {
 export async function run(options: ApproveOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   const member = memberOf(workspace, options.member)
-  const offer = await offerOf(member, options, usable(workspace).get(member.trustDomain), io)
+  if (options.resetSequence === true && options.reason.trim() === '')
+    throw new FederationError('usage', '--reset-sequence', 'takes a --reason: say why sequences begin again, for those who ask later')
+  const highest = options.resetSequence === true ? undefined : highestIn(workspace, member)
+  const offer = await offerOf(member, options, highest, io)
   const { bundle } = offer
-  if (isApproved(workspace, bundle)) {
+  if (isApproved(workspace, bundle) && options.resetSequence !== true) {
     if (options.fingerprint !== undefined) checkFingerprints(bundle, options, member)
     const roots = bundle.anchors.length === 1 ? 'the root' : `all ${bundle.anchors.length} roots`
     io.tell(
@@ -50,7 +56,13 @@ export interface Offer {
   readonly source: string
   /** The chain that its CA presents now, where that could be seen. */
   readonly presented?: readonly Uint8Array[]
+  /** It is the approved bundle with fewer roots, not what somebody published: its sequence says nothing. */
+  readonly fewer?: true
 }
+
+/** The highest approved sequence: of the record, or where it has none (from before it had), of the approved bundle. */
+export const highestIn = (workspace: Workspace, { trustDomain }: Member): bigint | undefined =>
+  recordedBundles(workspace.record).get(trustDomain)?.highest ?? usable(workspace).get(trustDomain)?.sequence
 
 /** Whether exactly these roots are in `bundles/` and on the record. */
 export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
@@ -74,7 +86,7 @@ export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
 export async function accept(
   workspace: Workspace,
   member: Member,
-  { bundle, source, presented }: Offer,
+  { bundle, source, presented, fewer }: Offer,
   options: Accepting,
   io: Io,
 ): Promise<void> {
@@ -87,7 +99,9 @@ export async function accept(
   )
   // Approved, they do no harm yet: plan and apply hold back what would put both into one list.
   const alike = names.map((finding) => ({ ...finding, severity: 'warning' as const }))
-  const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved), ...alike]
+  const reset = options.resetSequence === true
+  const context = { recorded: recordedBundles(workspace.record), anySequence: reset || fewer === true }
+  const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved, context), ...alike]
   io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, io.columns)}\n`)
   if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
@@ -95,6 +109,8 @@ export async function accept(
       hint: 'see the findings above',
     })
   checkFingerprints(bundle, options, member)
+  const highest = highestOf(reset ? undefined : highestIn(workspace, member), bundle.sequence)
+  if (reset) io.tell(`Sequences of ${member.trustDomain} begin again with ${highest ?? 'the next bundle that has one'}.\n`)
   await agree(`Approve this bundle for ${member.name}?`, options, io)
 
   const record = await openRecord(workspace.directory)
@@ -106,6 +122,8 @@ export async function accept(
     trustDomain: member.trustDomain,
     roots: bundle.anchors.map((anchor) => anchor.fingerprint),
     source,
+    ...(highest === undefined ? {} : { sequence: `${highest}` }),
+    ...(reset ? { sequenceReset: true as const } : {}),
   }
   await record.append(seal((await record.entries()).at(-1), draft))
   await writeBundle(workspace.directory, bundle)
@@ -133,10 +151,11 @@ function unreadable({ approved }: Workspace, member: Member): readonly Finding[]
   })
 }
 
+/** @param highest of the sequences approved so far: what the member's own cluster says gets the next one */
 export async function offerOf(
   member: Member,
   options: Pick<ApproveOptions, 'bundle' | 'kubeconfig' | keyof LimitOptions>,
-  approved: Bundle | undefined,
+  highest: bigint | undefined,
   io: Io,
 ): Promise<Offer> {
   if (options.bundle !== undefined) {
@@ -161,8 +180,9 @@ export async function offerOf(
     )
   }
   const { presented } = istio
+  const sequence = sequenceAfter(highest)
   return {
-    bundle: { ...own, sequence: (approved?.sequence ?? 0n) + 1n },
+    bundle: { ...own, ...(sequence === undefined ? {} : { sequence }) },
     source: `cluster ${context}`,
     ...(presented.ok && { presented: presented.value }),
   }

@@ -48,10 +48,14 @@ function tellHistory(spans: readonly Span[], output: Output, io: Io): number {
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
 
+function sequences({ sequence, sequenceReset }: AuditEntry & { readonly action: 'approve' }): string {
+  return `${sequence === undefined ? '' : `, sequence ${sequence}`}${sequenceReset === true ? ', sequences begin again' : ''}`
+}
+
 function what(entry: AuditEntry): string {
   switch (entry.action) {
     case 'approve':
-      return `${entry.trustDomain}: ${entry.roots.map(short).join(', ')} from ${entry.source}`
+      return `${entry.trustDomain}: ${entry.roots.map(short).join(', ')} from ${entry.source}${sequences(entry)}`
     case 'begin':
       return `plan ${short(entry.plan)}, ${count(entry.steps.length, 'step')}`
     case 'end':

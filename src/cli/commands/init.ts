@@ -61,6 +61,7 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
       trustDomain: own.trustDomain,
       roots: own.anchors.map((anchor) => anchor.fingerprint),
       source: `cluster ${context}`,
+      sequence: '1',
     }
     head = seal(head, draft)
     await record.append(head)

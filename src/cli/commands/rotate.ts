@@ -7,17 +7,19 @@ import { addEntry } from '../../apply/journal.ts'
 import { observe } from '../../apply.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
+import { aboutRecord } from '../../core/heads.ts'
 import type { Digest, Gate, Member, Plan, Step } from '../../core/model.ts'
 import { retiredRoots } from '../../core/record.ts'
 import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation, STILL_HELD } from '../../core/rotation.ts'
 import { sameNames } from '../../core/same-name.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
+import { sequenceAfter } from '../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, painter, planText } from '../text.ts'
 import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree, carryOut, tellOutcome } from './apply.ts'
-import { type Accepting, accept, isApproved, memberOf, type Offer, offerOf, usable } from './approve.ts'
+import { type Accepting, accept, highestIn, isApproved, memberOf, type Offer, offerOf, usable } from './approve.ts'
 import { planNow } from './plan.ts'
 
 export interface RotateOptions extends FileOptions, Accepting {
@@ -136,13 +138,13 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
   const member = memberOf(workspace, options.member)
   const before = approvedOf(workspace, member)
   if (options.bundle === undefined && member.home?.context === undefined) return
-  const { bundle: offered, source, presented } = await offerOf(member, options, before, io)
+  const highest = highestIn(workspace, member)
+  const { bundle: offered, source, presented } = await offerOf(member, options, highest, io)
   const retired = options.bundle === undefined ? retiredRoots(workspace.record, member.trustDomain) : []
   const known = new Set([...retired, ...before.anchors.map((anchor) => anchor.fingerprint)])
   const added = offered.anchors.filter((anchor) => !known.has(anchor.fingerprint))
   // A file says what its owner wants, roots that are to go included; a cluster says what it announces.
-  const anchors = options.bundle === undefined ? [...before.anchors, ...added] : offered.anchors
-  const bundle = { ...before, anchors, sequence: nextSequence(before, offered) }
+  const bundle = options.bundle === undefined ? { ...offered, anchors: [...before.anchors, ...added] } : offered
   if (isApproved(workspace, bundle)) return
   if (added.length === 0 && options.bundle === undefined) return
   if (options.overrideNames === undefined) refuseNames(member, bundle, presented, io)
@@ -170,11 +172,6 @@ function refuseNames({ name }: Member, { anchors }: Bundle, presented: Offer['pr
   })
 }
 
-const nextSequence = (before: Bundle, offered: Bundle): bigint => {
-  const next = (before.sequence ?? 0n) + 1n
-  return offered.sequence !== undefined && offered.sequence > next ? offered.sequence : next
-}
-
 /** Which roots are to stay: all that is ever stored of a rotation. */
 async function want(workspace: Workspace, trustDomain: TrustDomain, to: Rotation['staying'], { reason }: Accepting, io: Io): Promise<void> {
   const record = await openRecord(workspace.directory)
@@ -185,11 +182,12 @@ async function want(workspace: Workspace, trustDomain: TrustDomain, to: Rotation
 async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly Finding[]> {
   const workspace = await openWorkspace(options, io)
   const { trustDomain } = memberOf(workspace, options.member)
-  const { plan, meshes } = await planNow(workspace, io, options.look === true ? { look: true } : {})
+  const { plan, meshes, narrowOnly } = await planNow(workspace, io, options.look === true ? { look: true } : {})
   const steps = plan.steps.filter((step) => isAbout(step, trustDomain))
   const errors = plan.findings.filter((finding) => finding.severity === 'error')
   if (errors.length > 0 && steps.length === 0) io.tell(`${findingsText(errors, io.color)}\n`)
-  if (steps.length === 0) return []
+  // Where nothing may widen because of the record, a root that is to come waits as well.
+  if (steps.length === 0) return aboutRecord(errors, narrowOnly)
   const ready = steps.filter((step) => step.gates.every((gate) => gate.open))
   const alike =
     options.overrideNames === undefined ? [] : steps.filter((step) => step.gates.every((gate) => gate.open || gate.needs === 'apart'))
@@ -200,7 +198,7 @@ async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly F
   // Its reason goes past gates of this kind only, and past no other that the same steps may have.
   const past = alike.length > ready.length && options.overrideGate === undefined
   const ids: ReadonlySet<Digest> = new Set((past ? alike : steps).map((step) => step.id))
-  const consent = past ? { ...options, overrideGate: options.overrideNames ?? '' } : options
+  const consent = { ...options, narrowOnly, ...(past && { overrideGate: options.overrideNames ?? '' }) }
   const outcome = await carryOut(workspace, plan, ids, consent, meshes, io)
   tellOutcome({ ...outcome, findings: outcome.findings.filter((finding) => finding.code !== 'held-back') }, io)
   return outcome.findings.filter((finding) => finding.severity === 'error')
@@ -224,9 +222,13 @@ async function retire(now: Rotation, options: RotateOptions, io: Io): Promise<bo
   const record = await openRecord(workspace.directory)
   for (const gate of closed)
     await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.overrideGate ?? '', action: 'override', gate })
-  const bundle = { ...before, anchors, sequence: (before.sequence ?? 0n) + 1n }
+  // What a file brought keeps the sequence of its publisher, whose next bundle is then newer.
+  const published = member.home?.context === undefined
+  const { sequence: was, ...kept } = before
+  const sequence = published ? was : sequenceAfter(highestIn(workspace, member))
+  const bundle = { ...kept, anchors, ...(sequence === undefined ? {} : { sequence }) }
   const { bundle: _, fingerprint: __, ...rest } = options
-  await accept(workspace, member, { bundle, source }, rest, io)
+  await accept(workspace, member, { bundle, source, fewer: true }, rest, io)
   return true
 }
 

@@ -113,7 +113,7 @@ function mustTrust(federation: Federation, truster: MemberName, trusted: MemberN
 async function close(truster: MemberName, trusted: MemberName, options: SeverOptions, io: Io, known: readonly Finding[]): Promise<number> {
   const whole = await openWorkspace(options, io)
   const workspace = { ...whole, intents: whole.intents.filter((intent) => intent.member.name === truster) }
-  const { plan, seen: found, meshes } = await planNow(workspace, io, { only: 'closing' })
+  const { plan, seen: found, meshes, narrowOnly } = await planNow(workspace, io, { only: 'closing' })
   const steps = new Set(plan.steps.map((step) => step.id))
   const objects = found.get(truster)?.objects
   const blind = objects?.ok === false ? [objects.error] : []
@@ -122,7 +122,7 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   // When it was closed is known from then on.
   if (steps.size === 0 && blind.length === 0) await endUnfinished(workspace, found, { ...options, whole: false }, io)
   // Who else holds fields of our objects may write them again; the end of a trust does not wait for that.
-  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io, found)
+  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing', narrowOnly, forceConflicts: true }, meshes, io, found)
   const outcome = { done: done.done, findings: [...blind, ...done.findings] }
   tellOutcome(outcome, io)
   const { seen, verdicts } = await lettingGo(workspace, truster, trusted, meshes, io)

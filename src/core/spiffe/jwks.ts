@@ -7,6 +7,7 @@ import { decodeBase64 } from '../x509/pem.ts'
 import { printable } from '../x509/printable.ts'
 import { privateKey } from '../x509/private-key.ts'
 import { type Json, JsonNumber, JsonObject } from './json.ts'
+import { MAX_SEQUENCE } from './sequence.ts'
 
 /** One certificate in a file. */
 export interface Entry {
@@ -27,8 +28,6 @@ export interface Part {
   readonly findings: readonly Finding[]
 }
 
-/** `spiffe_sequence` is a 64-bit number to the other readers. */
-const MAX_SEQUENCE = 2n ** 64n - 1n
 const KNOWN_KTY: ReadonlySet<Json | undefined> = new Set(['RSA', 'EC', 'OKP'])
 /** RFC 7518 §6.2.2, §6.3.2, §6.4.1. */
 const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
