@@ -35,9 +35,12 @@ export interface RecordFile {
 export function recordFile(path: string): RecordFile {
   return {
     read: () => read(path),
-    append: (lines, since) => withLock(join(dirname(path), `.${basename(path)}.lock`), () => append(path, lines, since)),
+    append: (lines, since) => withLock(lockOf(path), () => append(path, lines, since)),
   }
 }
+
+/** What a process holds while it writes to the record, or to the federation file beside it. */
+export const lockOf = (path: string): string => join(dirname(path), `.${basename(path)}.lock`)
 
 async function read(path: string): Promise<RecordText> {
   return parse(path, await load(path))

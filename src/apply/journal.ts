@@ -33,6 +33,7 @@ export class Journal {
     const { witnesses, absent } = await askAll(due, world)
     const record = await world.record.entries()
     for (const { mesh, head } of witnesses) checkWitness(record, head, mesh.member)
+    mustNotBeSevered(due, record, consent.since)
     const steps = due.filter((step) => !absent.has(step.member))
     const left = unfinished(record)
     const done = left && (await doneBy(left))
@@ -59,9 +60,15 @@ export class Journal {
     return new Journal(consent, world, moved, absent, begin)
   }
 
-  /** Whether nobody began an apply or a sever since: what we were told to do may be wrong by now, and is theirs to do. */
-  async holds(mesh: Mesh): Promise<boolean> {
-    return (await mesh.witness()) === this.begin.hash
+  /**
+   * Whether nobody began an apply or a sever since: what we were told to do may be wrong by now, and is theirs to do. A sever
+   * that finds nothing open yet begins nothing, and is on the record all the same.
+   * @param due what comes next
+   */
+  async holds(mesh: Mesh, due: readonly Step[] = []): Promise<boolean> {
+    if ((await mesh.witness()) !== this.begin.hash) return false
+    const widens = due.some((step) => step.changes.some(({ effect }) => effect === 'widens'))
+    return !widens || severedSince(due, await this.world.record.entries(), this.begin.hash) === undefined
   }
 
   async close({ done, findings }: Outcome): Promise<void> {
@@ -76,6 +83,29 @@ export class Journal {
     // A home that is out of reach keeps `begin`, which is in the record as well.
     await Promise.allSettled(this.homes.map((mesh) => mesh.moveWitness(this.begin.hash, end.hash)))
   }
+}
+
+/** The sever that an entry after `since` says of what these steps would open. */
+function severedSince(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined) {
+  const from = since === undefined ? record.length : record.findIndex((entry) => entry.hash === since) + 1
+  return record.slice(from).find((entry) => entry.action === 'sever' && opens(due, entry))
+}
+
+const opens = (due: readonly Step[], { truster, trustedDomain }: AuditEntry & { readonly action: 'sever' }): boolean =>
+  due.some(
+    (step) => step.member === truster && step.changes.some(({ effect, trusted }) => effect === 'widens' && trusted === trustedDomain),
+  )
+
+/** Between the reading of the record for a plan and `begin`, somebody may have severed what the plan opens. */
+function mustNotBeSevered(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined): void {
+  const sever = severedSince(due, record, since)
+  if (sever === undefined) return
+  throw new FederationError(
+    'changed-meanwhile',
+    'audit.jsonl',
+    `${sever.actor.name} severed what this plan opens (${sever.reason}) since it was made; nothing was changed`,
+    { hint: 'entente plan' },
+  )
 }
 
 type DoneBy = (killed: Begin) => Promise<readonly Digest[] | undefined>
@@ -95,14 +125,30 @@ const TRIES = 20
  * Adds what happened after whatever stands last by now: it must not be lost because somebody else wrote just then.
  * @throws FederationError record-busy when it cannot be had for a second, file-unwritable, record-broken
  */
-export async function addEntry(record: RecordStore, sleep: World['sleep'], draft: AuditDraft): Promise<AuditEntry> {
-  for (let tries = 1; ; tries++) {
-    const entry = seal((await record.entries()).at(-1), draft)
+export const addEntry = async (record: RecordStore, sleep: World['sleep'], draft: AuditDraft): Promise<AuditEntry> =>
+  (await addEntryIf(record, sleep, () => draft, TRIES)) as AuditEntry
+
+/**
+ * Likewise, if the record as it is by then needs it: of two that add the same at once, one does.
+ * @param draftFor undefined: nothing is to be added
+ * @param tries 50 ms apart
+ */
+export async function addEntryIf(
+  record: RecordStore,
+  sleep: World['sleep'],
+  draftFor: (record: readonly AuditEntry[]) => AuditDraft | undefined,
+  tries: number,
+): Promise<AuditEntry | undefined> {
+  for (let left = tries; ; left--) {
+    const entries = await record.entries()
+    const draft = draftFor(entries)
+    if (draft === undefined) return undefined
+    const entry = seal(entries.at(-1), draft)
     try {
       await record.append(entry)
       return entry
     } catch (thrown) {
-      if (!(thrown instanceof FederationError && thrown.code === 'record-busy') || tries === TRIES) throw thrown
+      if (!(thrown instanceof FederationError && thrown.code === 'record-busy') || left <= 1) throw thrown
       await sleep(50)
     }
   }

@@ -49,7 +49,7 @@ export function parseRecord(lines: readonly unknown[], file: string): readonly A
   })
 }
 
-const ACTIONS: ReadonlySet<string> = new Set(['approve', 'begin', 'end', 'override', 'rotate', 'sever'])
+const ACTIONS: ReadonlySet<string> = new Set(['approve', 'begin', 'end', 'lift', 'override', 'rotate', 'sever'])
 
 /** An entry is JSON but for its instant. */
 const revive = (line: object): AuditEntry => ({ ...line, at: new Date(text(at(line, 'at'))) }) as AuditEntry

@@ -4,6 +4,7 @@ import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
 import type { Member, MemberName } from '../../core/model.ts'
 import { approvedRoots, seal } from '../../core/record.ts'
+import { seversOn } from '../../core/severs.ts'
 import { type Bundle, parseBundle } from '../../core/spiffe/bundle.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { type Fingerprint, parseFingerprint } from '../../core/x509/anchor.ts'
@@ -29,7 +30,7 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   const member = memberOf(workspace, options.member)
   const { bundle, source } = await offerOf(member, options, usable(workspace).get(member.trustDomain), io)
-  if (isApproved(workspace, bundle)) {
+  if (isApproved(workspace, bundle) && !isAwaited(workspace, member)) {
     if (options.fingerprint !== undefined) checkFingerprints(bundle, options, member)
     const roots = bundle.anchors.length === 1 ? 'the root' : `all ${bundle.anchors.length} roots`
     io.tell(
@@ -60,6 +61,12 @@ export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
     bundle.anchors.length === held.size &&
     bundle.anchors.every(({ fingerprint }) => held.has(fingerprint) && recorded?.has(fingerprint))
   )
+}
+
+/** Whether a sever of it was lifted: the approvals from before open nothing for that truster. */
+const isAwaited = ({ record, federation }: Workspace, member: Member): boolean => {
+  const severs = seversOn(record, federation)
+  return [...federation.members.values()].some((truster) => severs(truster, member)?.state === 'lifted')
 }
 
 /**

@@ -78,7 +78,7 @@ async function lookAt(intent: Intent, seen: Observation | undefined, client: Kub
   if (!seen.objects.ok) return { ...nothing, findings: [seen.objects.error] }
   const going = course(intent, seen)
   if (going === undefined) return { ...nothing, findings: [] }
-  const wanted = wantedState(intent, going.before, going.author.own)
+  const wanted = wantedState(going.intent, going.before, going.author.own)
   const objects = seen.objects.value
   const bare = carriers(intent, wanted, going.before, objects, [])
   const { templates, findings } = await templatesOf(client, [...new Set(bare.map(({ namespace }) => namespace))])
