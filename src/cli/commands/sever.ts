@@ -79,31 +79,34 @@ type Pair = Pick<Severed, 'truster' | 'trusted'>
  * @throws FederationError why the record could not
  */
 async function note(severed: Severed, federation: Federation, options: SeverOptions, io: Io): Promise<readonly Finding[]> {
-  const { file, reason } = options
+  const { file } = options
   const emergency = options.emergency === true
   const { directory } = filesOf(options)
   const pair = { truster: severed.truster, trusted: severed.trusted }
-  const [written] = await Promise.allSettled([addSevered(file, severed, { record: recordPath(directory), sleep, emergency })])
-  const unwritten = written.status === 'rejected' ? [asFinding(written.reason)] : []
-  try {
-    const record = await openRecord(directory)
-    // Also where the file was edited by hand, or a crash came between the two.
-    const draft: AuditDraft = { actor: actor(io), at: io.now(), reason, action: 'sever', ...pair, ...domainsOf(federation, pair) }
-    const added = await addEntryIf(
-      record,
-      sleep,
-      (entries) => (isRecorded(entries, federation, pair) ? undefined : draft),
-      emergency ? 20 : PATIENT,
-    )
-    if (added !== undefined)
-      io.tell(
-        `${unwritten.length > 0 ? 'The record says' : `${file} and the record say`} that ${pair.truster} trusts ${pair.trusted} no longer.`,
-      )
-  } catch (thrown) {
+  const writing = addSevered(file, severed, { record: recordPath(directory), sleep, emergency })
+  // In an emergency neither waits for the other. Else the file comes first: what is killed in between is closed by the next apply.
+  const [written] = emergency ? [undefined] : await Promise.allSettled([writing])
+  const [recorded, late] = await Promise.allSettled([record(pair, federation, options, io), writing])
+  const result = written ?? late
+  const unwritten = result.status === 'rejected' ? [asFinding(result.reason)] : []
+  if (recorded.status === 'rejected') {
     if (unwritten.length > 0) io.tell(findingsText(unwritten, io.color))
-    throw thrown
+    throw recorded.reason
+  }
+  if (recorded.value !== undefined) {
+    const who = unwritten.length > 0 ? 'The record says' : `${file} and the record say`
+    io.tell(`${who} that ${pair.truster} trusts ${pair.trusted} no longer.`)
   }
   return unwritten
+}
+
+/** Also where the file was edited by hand, or a crash came between the two. @returns undefined where the record has it */
+async function record(pair: Pair, federation: Federation, options: SeverOptions, io: Io): Promise<AuditEntry | undefined> {
+  const store = await openRecord(filesOf(options).directory)
+  const said = { actor: actor(io), at: io.now(), reason: options.reason }
+  const draft: AuditDraft = { ...said, action: 'sever', ...pair, ...domainsOf(federation, pair) }
+  const draftFor = (entries: readonly AuditEntry[]) => (isRecorded(entries, federation, pair) ? undefined : draft)
+  return addEntryIf(store, sleep, draftFor, options.emergency === true ? 20 : PATIENT)
 }
 
 /** 50 ms each: several severs at once wait for each other. */
