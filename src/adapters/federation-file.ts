@@ -2,7 +2,7 @@
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { type Document, isAlias, isMap, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
 import { FederationError } from '../core/errors.ts'
 import { type Problem, parseFederation } from '../core/federation.ts'
 import type { Federation, Severed } from '../core/model.ts'
@@ -49,8 +49,11 @@ export const addSevered = (path: string, severed: Severed, how: Editing): Promis
     const { truster, trusted, at, reason } = severed
     const node = document.createNode({ truster, trusted, at: at.toISOString(), reason })
     const list = severedIn(document, path)
-    if (list === undefined) (document.get('spec') as YAMLMap).set('severed', document.createNode([node]))
-    else {
+    if (list === undefined) {
+      const spec = document.get('spec') as YAMLMap
+      const was = spec.get('severed', true)
+      spec.set('severed', Object.assign(document.createNode([node]), isScalar(was) ? { comment: was.comment } : {}))
+    } else {
       list.flow = false
       list.add(node)
     }
