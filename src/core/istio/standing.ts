@@ -8,7 +8,7 @@ import { trustDomainOf } from '../spiffe/spiffe-id.ts'
 import { workloadsKey } from '../workloads.ts'
 import { bothTake, type Plaintext } from './plaintext.ts'
 import { sameServer } from './server.ts'
-import { acceptedBy, acceptedFrom, type Inbound, type MeshState, type Outbound, plaintextOf, type Root } from './state.ts'
+import { acceptedBy, acceptedFrom, type Inbound, type MeshState, type Outbound, plaintextOf, type Root, type RootsFile } from './state.ts'
 import { intersect } from './transition.ts'
 
 type Trust = Intent['trusts'][number]
@@ -37,18 +37,22 @@ function partsOf({ remedy: _, bundle, ...trust }: Held, before: MeshState): read
     ...rest.accept.flatMap((accept) => {
       const scope = before.inbound.get(workloadsKey(accept.at))
       const narrowed = scope && narrowAccept(accept, scope, domain)
-      return narrowed === undefined ? [] : without(part(scope && acceptedBy(scope).get(domain), { accept: [narrowed] }))
+      if (scope === undefined || narrowed === undefined) return []
+      return without(part(acceptedBy(scope).get(domain), { accept: [narrowed], ...carriedAs(scope.file) }))
     }),
     ...rest.reach.flatMap((reach) => {
       const scope = before.outbound.get(workloadsKey(reach.from))
       return scope === undefined
         ? []
-        : narrowReach(reach, scope, domain).flatMap(({ roots, ...one }) => without(part(roots, { reach: [one] })))
+        : narrowReach(reach, scope, domain).flatMap(({ roots, file, ...one }) => without(part(roots, { reach: [one], ...carriedAs(file) })))
     }),
     ...(asked === undefined ? [] : part(wide?.roots.get(domain), { wide: { ...asked, callers: callers ?? 'all' } })),
     ...without(part(before.shares.get(trust.trusted)?.roots, {})),
   ]
 }
+
+/** Roots in files reach the pods that have the mount; a filter would bring them to all the others, too. */
+const carriedAs = (file: RootsFile | undefined): Partial<Trust> => (file?.read === true ? { distribution: 'mounted' } : {})
 
 const without = (trusts: readonly Trust[]): readonly Trust[] => trusts.map(({ wide: _, ...trust }) => trust)
 
@@ -79,6 +83,7 @@ const strictModes = (plaintext: Plaintext | undefined): Pick<Accept, 'mtls' | 'p
 
 interface Reached extends Reach {
   readonly roots: readonly Root[]
+  readonly file: RootsFile | undefined
 }
 
 /** Each host by itself, with the names of servers that it has. */
@@ -90,7 +95,7 @@ function narrowReach({ from, services }: Reach, scope: Outbound, domain: Trust['
     if (roots.length === 0 || named?.length === 0) return []
     const met = intersect(named, servedBy)
     const names = met?.length === 0 ? named : met
-    return [{ from, roots, services: [{ host, ...(names === undefined ? {} : { servedBy: names }) }] }]
+    return [{ from, roots, file: scope.files.get(host), services: [{ host, ...(names === undefined ? {} : { servedBy: names }) }] }]
   })
 }
 
