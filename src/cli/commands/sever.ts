@@ -136,7 +136,7 @@ async function shutOut(federation: Federation, { truster, trusted }: Pair, optio
   const mesh = (await meshesOf(federation, filesOf(options), io, truster)).get(truster)
   if (intent === undefined || domain === undefined || mesh === undefined) return []
   const trusts = federation.trusts.filter((trust) => trust.truster === truster && trust.trusted === trusted)
-  const { policies, findings } = await denyNow(intent, trusts, domain, mesh)
+  const { policies, findings } = await denyNow(intent, trusts, domain, mesh, sleep)
   for (const policy of policies) io.tell(`${title(policy)} in ${truster} lets nobody of ${domain} past.`)
   if (findings.length > 0) io.tell(findingsText(findings, io.color))
   return findings
@@ -193,17 +193,21 @@ interface Closing {
 }
 
 /** Of several severs and applies at once, each holds the others up for a moment only. */
-const BUSY: ReadonlySet<string> = new Set(['record-busy', 'changed-meanwhile'])
+const BUSY: ReadonlySet<string> = new Set(['record-busy', 'changed-meanwhile', 'not-consented'])
 const CLOSING_TRIES = 20
 
 /** Plans what closes the pair and carries it out; again where somebody else was at work just then. */
 async function closing(severed: Severed, options: SeverOptions, io: Io): Promise<Closing> {
   const done: Step[] = []
   for (let tries = 1; ; tries++) {
-    const once = await closeOnce(severed, options, io)
-    done.push(...once.outcome.done)
-    const busy = once.outcome.findings.some(({ code }) => BUSY.has(code))
-    if (!busy || tries === CLOSING_TRIES || io.stopped()) return { ...once, outcome: { ...once.outcome, done } }
+    const last = tries === CLOSING_TRIES || io.stopped()
+    const once = await closeOnce(severed, options, io).catch((thrown: unknown) => {
+      if (last || !(thrown instanceof FederationError && BUSY.has(thrown.code))) throw thrown
+      return undefined
+    })
+    done.push(...(once?.outcome.done ?? []))
+    if (once !== undefined && (last || !once.outcome.findings.some(({ code }) => BUSY.has(code))))
+      return { ...once, outcome: { ...once.outcome, done } }
     await sleep(100 + Math.random() * 100 * tries)
   }
 }
@@ -220,10 +224,6 @@ async function closeOnce(severed: Severed, options: SeverOptions, io: Io): Promi
   else if (blind.length === 0) io.tell(`\nNothing of ours in ${truster} accepts ${trusted} any more.\n`)
   // When it was closed is known from then on.
   if (steps.size === 0 && blind.length === 0) await endUnfinished(workspace, found, { ...options, whole: false }, io)
-  const busy = (thrown: unknown): Outcome => {
-    if (thrown instanceof FederationError && BUSY.has(thrown.code)) return { done: [], findings: [fromError(thrown)] }
-    throw thrown
-  }
   // Who else holds fields of our objects may write them again; the end of a trust does not wait for that.
   const outcome = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io, found).catch(
     busy,
