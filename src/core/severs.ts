@@ -52,6 +52,18 @@ export function seversOn(record: readonly AuditEntry[], { members }: Pick<Federa
   }
 }
 
+/** Trusts that the file severs, or the record, by `pairKey`. */
+export function endedPairs(federation: Federation, record: readonly AuditEntry[]): ReadonlySet<string> {
+  const { members, trusts, severed } = federation
+  const severs = seversOn(record, federation)
+  const isClosed = ({ truster, trusted }: Trust): boolean => {
+    const [one, other] = [members.get(truster), members.get(trusted)]
+    const standing = one && other && severs(one, other)
+    return standing !== undefined && standing.state !== 'open'
+  }
+  return new Set([...severed, ...trusts.filter(isClosed)].map(pairKey))
+}
+
 const later = (one: Word | undefined, other: Word): Word => (one === undefined || other.at > one.at ? other : one)
 
 function add<K>(map: Map<K, Word[]>, key: K, word: Word): void {

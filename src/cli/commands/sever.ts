@@ -225,9 +225,7 @@ async function closeOnce(severed: Severed, options: SeverOptions, io: Io): Promi
   // When it was closed is known from then on.
   if (steps.size === 0 && blind.length === 0) await endUnfinished(workspace, found, { ...options, whole: false }, io)
   // Who else holds fields of our objects may write them again; the end of a trust does not wait for that.
-  const outcome = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io, found).catch(
-    busy,
-  )
+  const outcome = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io, found)
   const tracked = plan.findings.filter(({ code }) => code === 'gitops-tracked')
   return { workspace, meshes, outcome: { ...outcome, findings: [...blind, ...outcome.findings] }, tracked, blind: blind.length > 0 }
 }
