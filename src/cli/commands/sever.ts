@@ -96,7 +96,8 @@ async function note(severed: Severed, federation: Federation, options: SeverOpti
   if (recorded.value !== undefined) {
     const who = unwritten.length > 0 ? 'The record says' : `${file} and the record say`
     io.tell(`${who} that ${pair.truster} trusts ${pair.trusted} no longer.`)
-  }
+  } else if (result.status === 'fulfilled' && result.value)
+    io.tell(`${file} says again that ${pair.truster} trusts ${pair.trusted} no longer.`)
   return unwritten
 }
 
