@@ -48,9 +48,9 @@ describe('a held trust', () => {
         const settled = stepsOf(of, seen).reduce(simulate, seen)
         expect(stepsOf(holding(of, domains), settled)).toEqual([])
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     )
-  }, 60_000)
+  }, 180_000)
 
   it('makes no object where nothing of it stands', () => {
     fc.assert(
@@ -59,9 +59,9 @@ describe('a held trust', () => {
         const after = stepsOf(holding(next, domains), seen).flatMap(({ after }) => (after === undefined ? [] : [after]))
         expect(after.filter((object) => [...domains].some((domain) => JSON.stringify(object).includes(domain)))).toEqual([])
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     )
-  }, 60_000)
+  }, 180_000)
 
   it('accepts nothing that it did not accept before, whatever becomes of the others', () => {
     fc.assert(
@@ -73,9 +73,9 @@ describe('a held trust', () => {
           expect([...accepted(objectsOf(seen), domains)].filter((what) => !was.has(what))).toEqual([])
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     )
-  }, 120_000)
+  }, 180_000)
 })
 
 describe('what stands of a held trust', () => {
