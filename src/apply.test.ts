@@ -8,6 +8,7 @@ import {
   authority,
   B,
   bundleOf,
+  C,
   fakeRoot,
   federation,
   member,
@@ -428,6 +429,47 @@ describe('the record and its witnesses', () => {
       return before
     }
     await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(expect.objectContaining({ code: 'record-busy' }))
+  })
+
+  describe('and a sever of what it opens', () => {
+    const sever = { actor: ALICE, at: NOW, reason: 'key lost', action: 'sever', truster: b, trusted: a } as const
+    const domains = { trusterDomain: B, trustedDomain: A }
+    const other = { trusterDomain: B, trustedDomain: C }
+
+    it('that came after the plan was made keeps all of it from beginning', async () => {
+      const [meshA, meshB] = twoMeshes()
+      const world = memoryWorld([meshA, meshB])
+      const since = seal(undefined, { ...sever, ...other, truster: a })
+      await world.record.append(since)
+      const agreed = await planFor(intentsOf(), world)
+      await world.record.append(seal(since, { ...sever, ...domains }))
+      const applied = apply(intentsOf(), agreed, consentTo(agreed, { since: since.hash }), world)
+      await expect(applied).rejects.toThrow(expect.objectContaining({ code: 'changed-meanwhile' }))
+      expect([...meshA.writes, ...meshB.writes]).toEqual([])
+    })
+
+    it('that came when it had begun stops it before it opens anything of that', async () => {
+      const [meshA, meshB] = twoMeshes()
+      const world = memoryWorld([meshA, meshB])
+      meshB.beforeWrite = () => {
+        const head = world.record.lines.at(-1)
+        if (head?.action === 'begin') world.record.lines.push(seal(head, { ...sever, ...domains }))
+      }
+      const { findings } = await run(intentsOf(), world)
+      expect(findings).toEqual([expect.objectContaining({ code: 'record-busy', subject: 'cluster-b' })])
+      expect(meshB.objects.map(({ kind }) => kind)).not.toContain('EnvoyFilter')
+      expect(meshA.objects.map(({ kind }) => kind)).toContain('EnvoyFilter')
+    })
+
+    it('holds up nothing that it is not about', async () => {
+      const [meshA, meshB] = twoMeshes()
+      const world = memoryWorld([meshA, meshB])
+      const since = seal(undefined, { ...sever, ...other })
+      await world.record.append(since)
+      await world.record.append(seal(since, { ...sever, ...other }))
+      const agreed = await planFor(intentsOf(), world)
+      expect((await apply(intentsOf(), agreed, consentTo(agreed, { since: since.hash }), world)).findings).toEqual([])
+    })
   })
 
   const foreign = (digit: string) => `sha256:${digit.repeat(64)}` as Digest

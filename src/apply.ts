@@ -155,7 +155,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       if (world.stopped?.() === true) return [interrupted(mesh, `before phase ${phase}`)]
       const due = dueIn(phase, steps, consent)
       if (due.length === 0) break
-      if (!(await journal.holds(mesh))) return [overtaken(mesh, phase)]
+      if (!(await journal.holds(mesh, due))) return [overtaken(mesh, phase)]
       const patient = steps.some(
         (step) => consent.steps.has(step.id) && (step.changes.some((change) => change.effect === 'widens') || reads(step)),
       )
@@ -174,7 +174,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       if (ahead.length > 0) {
         const stopped = await goFirst(ahead, { ...awaited, observation, baseline }, consent, world)
         if (stopped.length > 0) return stopped
-        if (!(await journal.holds(mesh))) return [overtaken(mesh, phase), ...(await takeAway(mesh, ahead, consent, world))]
+        if (!(await journal.holds(mesh, due))) return [overtaken(mesh, phase), ...(await takeAway(mesh, ahead, consent, world))]
         if (world.stopped?.() === true)
           return [interrupted(mesh, `before phase ${phase}`), ...(await takeAway(mesh, ahead, consent, world))]
       }

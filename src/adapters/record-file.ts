@@ -37,10 +37,13 @@ export function recordFile(path: string): RecordFile {
     read: async () => parse(path, await load(await place())),
     append: async (lines, since) => {
       const real = await place()
-      return withLock(join(dirname(path), `.${basename(path)}.lock`), () => append(path, real, lines, since))
+      return withLock(lockOf(path), () => append(path, real, lines, since))
     },
   }
 }
+
+/** What a process holds while it writes to the record, or to the federation file beside it. */
+export const lockOf = (path: string): string => join(dirname(path), `.${basename(path)}.lock`)
 
 const load = async (path: string): Promise<Buffer> => (await readIfThere(path, MAX_BYTES)) ?? Buffer.alloc(0)
 

@@ -41,6 +41,7 @@ export class Journal {
     const touched = [...new Set(due.map((step) => step.member))].flatMap((name) => world.meshes.get(name) ?? [])
     const heads = await askHeads(touched)
     const record = await world.record.entries()
+    mustNotBeSevered(due, record, consent.since)
     const narrowOnly = new Map([...(consent.narrowOnly ?? []), ...speakAgainst(record, heads)])
     const absent = new Map<MemberName, Finding>()
     // The end of a trust does not wait for a right to the ConfigMap of the heads.
@@ -78,11 +79,16 @@ export class Journal {
   }
 
   /**
-   * Whether nobody began an apply or a sever since: what we were told to do may be wrong by now, and is theirs to do. A home
-   * with another record's head has no lock; what narrows it needs none.
+   * Whether nobody began an apply or a sever since: what we were told to do may be wrong by now, and is theirs to do. A sever
+   * that finds nothing open yet begins nothing, and is on the record all the same. A home with another record's head has no
+   * lock; what narrows it needs none.
+   * @param due what comes next
    */
-  async holds(mesh: Mesh): Promise<boolean> {
-    return this.narrowOnly.has(mesh.member) || (await mesh.witness()) === this.begin.hash
+  async holds(mesh: Mesh, due: readonly Step[] = []): Promise<boolean> {
+    if (this.narrowOnly.has(mesh.member)) return true
+    if ((await mesh.witness()) !== this.begin.hash) return false
+    const widens = due.some((step) => step.changes.some(({ effect }) => effect === 'widens'))
+    return !widens || severedSince(due, await this.world.record.entries(), this.begin.hash) === undefined
   }
 
   async close({ done, findings }: Outcome): Promise<void> {
@@ -109,6 +115,29 @@ interface Asking {
   readonly narrowing: (narrowOnly: Journal['narrowOnly'], members: ReadonlySet<MemberName>) => Promise<ReadonlySet<string>>
 }
 
+/** The sever that an entry after `since` says of what these steps would open. */
+function severedSince(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined) {
+  const from = since === undefined ? record.length : record.findIndex((entry) => entry.hash === since) + 1
+  return record.slice(from).find((entry) => entry.action === 'sever' && opens(due, entry))
+}
+
+const opens = (due: readonly Step[], { truster, trustedDomain }: AuditEntry & { readonly action: 'sever' }): boolean =>
+  due.some(
+    (step) => step.member === truster && step.changes.some(({ effect, trusted }) => effect === 'widens' && trusted === trustedDomain),
+  )
+
+/** Between the reading of the record for a plan and `begin`, somebody may have severed what the plan opens. */
+function mustNotBeSevered(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined): void {
+  const sever = severedSince(due, record, since)
+  if (sever === undefined) return
+  throw new FederationError(
+    'changed-meanwhile',
+    'audit.jsonl',
+    `${sever.actor.name} severed what this plan opens (${sever.reason}) since it was made; nothing was changed`,
+    { hint: 'entente plan' },
+  )
+}
+
 /** The end that an apply which was killed did not come to write. */
 export const endOf = (begin: Begin, done: readonly Digest[], said: Pick<AuditDraft, 'actor' | 'at' | 'reason'>): AuditDraft => ({
   ...said,
@@ -124,14 +153,30 @@ const TRIES = 20
  * Adds what happened after whatever stands last by now: it must not be lost because somebody else wrote just then.
  * @throws FederationError record-busy when it cannot be had for a second, file-unwritable, record-broken
  */
-export async function addEntry(record: RecordStore, sleep: World['sleep'], draft: AuditDraft): Promise<AuditEntry> {
-  for (let tries = 1; ; tries++) {
-    const entry = seal((await record.entries()).at(-1), draft)
+export const addEntry = async (record: RecordStore, sleep: World['sleep'], draft: AuditDraft): Promise<AuditEntry> =>
+  (await addEntryIf(record, sleep, () => draft, TRIES)) as AuditEntry
+
+/**
+ * Likewise, if the record as it is by then needs it: of two that add the same at once, one does.
+ * @param draftFor undefined: nothing is to be added
+ * @param tries 50 ms apart
+ */
+export async function addEntryIf(
+  record: RecordStore,
+  sleep: World['sleep'],
+  draftFor: (record: readonly AuditEntry[]) => AuditDraft | undefined,
+  tries: number,
+): Promise<AuditEntry | undefined> {
+  for (let left = tries; ; left--) {
+    const entries = await record.entries()
+    const draft = draftFor(entries)
+    if (draft === undefined) return undefined
+    const entry = seal(entries.at(-1), draft)
     try {
       await record.append(entry)
       return entry
     } catch (thrown) {
-      if (!(thrown instanceof FederationError && thrown.code === 'record-busy') || tries === TRIES) throw thrown
+      if (!(thrown instanceof FederationError && thrown.code === 'record-busy') || left <= 1) throw thrown
       await sleep(50)
     }
   }

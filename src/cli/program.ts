@@ -222,9 +222,10 @@ export function program(io: Io, version: string, run: Run): Command {
   looking(
     'sever <truster> <trusted>',
     'end a trust now, and keep it ended',
-    'entente sever cluster-b cluster-a --reason "INC-7: key of cluster-a lost"',
+    'entente sever cluster-b cluster-a --reason "INC-7: key of cluster-a lost"\nentente sever --lift cluster-b cluster-a --reason "INC-7 is over: cluster-a has a new CA"',
   )
     .requiredOption('--reason <text>', 'goes into the file and on the record')
+    .option('--lift', 'take a sever back, on the record; opens nothing: that takes a new approval and an apply')
     .option('--yes', 'do not ask')
     .option('--emergency', 'shut that domain out first, before anything is looked at, and ask nobody')
     .option('--drain', 'wait until connections from before are gone, as long as their proxies were given (drainDuration, 45 s by default)')

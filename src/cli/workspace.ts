@@ -14,7 +14,7 @@ import { FederationError } from '../core/errors.ts'
 import { type Finding, fromError, warning } from '../core/finding.ts'
 import { type Approved, intents } from '../core/intent.ts'
 import { explain } from '../core/istio/render.ts'
-import type { Actor, AuditEntry, Federation, Intent, Member, MemberName, Mesh, Seen } from '../core/model.ts'
+import type { Actor, AuditEntry, Federation, Intent, Member, MemberName, Mesh, Seen, Severed } from '../core/model.ts'
 import { parseRecord, printEntry, unfinished } from '../core/record.ts'
 import { type HandedOver, inContexts, readHanded } from './handed.ts'
 import type { Io } from './io.ts'
@@ -60,10 +60,14 @@ export const filesOf = ({ file, kubeconfig, ...limits }: FileOptions): Files => 
 export const openFederation = async ({ file, context }: FileOptions): Promise<Federation> =>
   inContexts(await readFederationFile(file), context ?? [])
 
-/** @throws FederationError file-unreadable, federation-invalid, record-broken */
-export async function openWorkspace(options: FileOptions, io: Io): Promise<Workspace> {
+/**
+ * @param ended severed, whether the file says so or not
+ * @throws FederationError file-unreadable, federation-invalid, record-broken
+ */
+export async function openWorkspace(options: FileOptions, io: Io, ended?: Severed): Promise<Workspace> {
   const files = filesOf(options)
-  const federation = await openFederation(options)
+  const read = await openFederation(options)
+  const federation = ended === undefined ? read : { ...read, severed: [...read.severed, ended] }
   const [approved, record] = await Promise.all([readBundles(files.directory, federation, io.now()), openRecord(files.directory)])
   const entries = await record.entries()
   const wanted = intents(federation, approved, entries, io.now())
@@ -90,6 +94,24 @@ function interrupted(record: readonly AuditEntry[]): readonly Finding[] {
       'entente apply goes on from what is there',
     ),
   ]
+}
+
+/** @throws FederationError usage where the file has no such member */
+export function membersOf(federation: Federation, { truster, trusted }: Pick<Severed, 'truster' | 'trusted'>): readonly [Member, Member] {
+  const find = (name: MemberName): Member => {
+    const member = federation.members.get(name)
+    if (member !== undefined) return member
+    throw new FederationError('usage', name, 'is no member of this federation', {
+      hint: `members: ${[...federation.members.keys()].join(', ')}`,
+    })
+  }
+  return [find(truster), find(trusted)]
+}
+
+/** As entries about a pair name them. */
+export function domainsOf(federation: Federation, pair: Pick<Severed, 'truster' | 'trusted'>) {
+  const [truster, trusted] = membersOf(federation, pair)
+  return { trusterDomain: truster.trustDomain, trustedDomain: trusted.trustDomain }
 }
 
 export const recordPath = (directory: string): string => join(directory, 'audit.jsonl')

@@ -9,6 +9,7 @@ import { intermediates } from './intermediates.ts'
 import { bridged } from './istio/bridge.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
+import { asItStands, newServers, withoutNewShares } from './istio/standing.ts'
 import { type Canary, type Inbound, type MeshState, type Outbound, wantedState } from './istio/state.ts'
 import { closed, narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
 import { content, keyOf, ownerOf, sameContent } from './manifest.ts'
@@ -67,6 +68,8 @@ function onlyNarrowed(intent: Intent, seen: Seens, now: Date, { narrowOnly, ...o
 
 /** What one mesh is to become, step by step: also what `apply` waits for after each phase. */
 export interface Course {
+  /** With what stands of held trusts. */
+  readonly intent: Intent
   readonly before: MeshState
   readonly after: MeshState
   readonly author: Author
@@ -74,20 +77,21 @@ export interface Course {
 }
 
 /** The states between which a mesh moves; undefined when its objects could not be seen. */
-export function course(intent: Intent, seen: Observation, { only, narrowOnly }: PlanOptions = {}): Course | undefined {
+export function course(said: Intent, seen: Observation, { only, narrowOnly }: PlanOptions = {}): Course | undefined {
   if (!seen.objects.ok) return undefined
-  const ours = seen.objects.value.filter((object) => ownerOf(object) === intent.owner)
+  const ours = seen.objects.value.filter((object) => ownerOf(object) === said.owner)
   const before = readState(ours)
+  const intent = asItStands(said, before)
   const written = authorOf(intent)
   const author = { ...written, own: ownDomainsIn(intent, written, before, seen, ours) }
   const pods = intent.member.home?.context === undefined ? undefined : seen.objects.value
-  const wanted = bridged(wantedState(intent, before, author.own), before, pods)
+  const wanted = withoutNewShares(bridged(wantedState(intent, before, author.own), before, pods), before, said)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
-  const against = [obstacles(intent, wanted, author, seen.objects.value), mounts, intermediates(intent)]
+  const against = [obstacles(intent, wanted, author, seen.objects.value), mounts, intermediates(intent), newServers(said, wanted, before)]
   const found = against.reduce(withObstacles, check(intent, wanted, seen))
   const checked = narrowOnly?.has(intent.member.name) ? { ...found, blocked: true } : found
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
-  return { before, after, author, checked }
+  return { intent, before, after, author, checked }
 }
 
 const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = false }: Obstacles): Checked => ({
@@ -163,8 +167,8 @@ function planMesh(
         changes,
         drains: drained((before ?? after) as Manifest, objects),
         gates: [
-          ...gatesOf(phase, before, after, going, { intent, seen, now }),
-          ...(alike ? namesGates(before, after, intent, seen, now) : []),
+          ...gatesOf(phase, before, after, going, { intent: going.intent, seen, now }),
+          ...(alike ? namesGates(before, after, going.intent, seen, now) : []),
         ],
         reason: reasonOf(before, after, phase, changes),
       })

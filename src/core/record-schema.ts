@@ -55,7 +55,9 @@ const ACTIONS = {
   end: { begin: digest, done: z.array(digest), stopped: finding.optional() },
   override: { gate },
   rotate: { trustDomain, to: z.array(digest) },
-  sever: { truster: label, trusted: label },
+  // An older version wrote no domains.
+  sever: { truster: label, trusted: label, trusterDomain: trustDomain.optional(), trustedDomain: trustDomain.optional() },
+  lift: { truster: label, trusted: label, trusterDomain: trustDomain, trustedDomain: trustDomain },
 } satisfies Record<AuditDraft['action'], z.ZodRawShape>
 
 const common = {

@@ -7,8 +7,9 @@ import type { Federation, Intent, Member, MemberName, Observation, Seen, Verdict
 import type { Seens } from './plan.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 
+/** @param pair `remedy`: the command that takes away what is left, where it is not the next apply */
 export function severedVerdict(
-  pair: { readonly truster: MemberName; readonly trusted: MemberName },
+  pair: { readonly truster: MemberName; readonly trusted: MemberName; readonly remedy?: string },
   intent: Intent | undefined,
   federation: Federation,
   seen: Seens,
@@ -55,7 +56,7 @@ export function severedVerdict(
     proxies: { total, ready, lagging, rejected, unheard },
     state: holding.length + rejected.length > 0 ? 'broken' : lagging.length > 0 ? 'lagging' : 'severed',
     findings: [
-      ...holding.map((proxy) => error('still-held', proxy, `still accepts ${domain} after it was severed`, 'entente apply')),
+      ...holding.map((proxy) => error('still-held', proxy, `still accepts ${domain} after it was severed`, pair.remedy ?? 'entente apply')),
       ...rejected.map((proxy) =>
         error(
           'filter-rejected',

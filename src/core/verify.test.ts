@@ -2,6 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { TestCa } from '../../test/support/ca.ts'
 import {
   A,
+  ALICE,
+  approval,
+  approvedOf,
   authority,
   B,
   bundleOf,
@@ -12,11 +15,13 @@ import {
   member,
   NOW,
   type Spec,
+  sealAll,
   spec,
   wanted,
 } from '../../test/support/federations.ts'
 import { memoryMesh } from '../../test/support/meshes.ts'
 import { failed, object, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
+import { intents } from './intent.ts'
 import { SHARED_MESH_CONFIG } from './istio/mesh-wide.ts'
 import type { Evidence, IstioFacts, Manifest, MemberName, NameGuard, Observation, ProxyConfig, Verdict } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
@@ -133,7 +138,13 @@ describe('a listener whose names are not checked as the filter says', () => {
 
   it('is proven where another guard stands beside it', async () => {
     const s = await scene()
-    inB(s, { proxies: proxiesOf(s, b, withGuards((guard) => [{ ...guard, callers: [] }, guard])) })
+    inB(s, {
+      proxies: proxiesOf(
+        s,
+        b,
+        withGuards((guard) => [{ ...guard, callers: [] }, guard]),
+      ),
+    })
     expect(accepting(verdictsOf(s)).findings.map(({ code }) => code)).not.toContain('name-guard-missing')
   })
 })
@@ -529,6 +540,34 @@ describe('a severed trust', () => {
     const verdict = severedOf(sever(await scene()))
     expect([verdict.state, verdict.proxies.lagging]).toEqual(['broken', ['server.sample']])
     expect(verdict.findings).toEqual([expect.objectContaining({ code: 'still-held', subject: 'server.sample', hint: 'entente apply' })])
+  })
+
+  it.each([
+    { what: 'holds its roots', seen: scene, state: 'broken', hints: ['entente sever cluster-b cluster-a --reason "WHY"'] },
+    { what: 'has let go', seen: letGo, state: 'severed', hints: [] },
+  ])('that only the record ends is judged alike: a proxy $what', async ({ seen, state, hints }) => {
+    const s = await seen()
+    s.spec.severed.pop()
+    const of = federation(s.spec)
+    const sever = {
+      actor: ALICE,
+      at: NOW,
+      reason: 'x',
+      action: 'sever',
+      truster: b,
+      trusted: a,
+      trusterDomain: B,
+      trustedDomain: A,
+    } as const
+    const record = sealAll([...s.bundles.map(approval), sever])
+    const verdicts = verify(of, intents(of, approvedOf(...s.bundles), record, NOW).intents, s.seen, NOW)
+    const [verdict, ...others] = verdicts.filter((v) => v.truster === b && v.trusted === a)
+    expect([verdict?.state, verdict?.findings.map(({ hint }) => hint), others]).toEqual([state, hints, []])
+  })
+
+  it('that the file names twice has one verdict', async () => {
+    const verdicts = verdictsOf(sever(sever(await scene())))
+    expect(verdicts.filter((v) => v.truster === b && v.trusted === a)).toHaveLength(1)
   })
 
   it('is severed once every proxy let go', async () => {

@@ -15,6 +15,7 @@ import { chainJudge, type Judged } from './presented.ts'
 import { sameNamesIn } from './same-name.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
 import { severedVerdict, unseen } from './severed.ts'
+import { pairKey } from './severs.ts'
 import { NOT_WIDE, viewOfRoots, withDeaf } from './wide.ts'
 
 /**
@@ -38,7 +39,9 @@ export function verify(
     const carried = together(intent, trust.trusted)
     return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, look)]
   })
-  const severed = federation.severed.map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen))
+  // By pair: the file may say one twice, and the record ends some that the file does not.
+  const ended = new Map([...federation.severed, ...wanted.flatMap(({ held = [] }) => held)].map((pair) => [pairKey(pair), pair]))
+  const severed = [...ended.values()].map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen))
   return [...live, ...severed]
 }
 
@@ -201,7 +204,7 @@ function back(trust: Carried, other: Intent | undefined, federation: Federation)
       'one-way',
       trust.trusted,
       `lacks the root of ${trust.truster}: ${what}, so calls fail on its side`,
-      federation.severed.some((pair) => pair.truster === trust.trusted && pair.trusted === trust.truster)
+      [...federation.severed, ...(other.held ?? [])].some((pair) => pair.truster === trust.trusted && pair.trusted === trust.truster)
         ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
         : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`,
     ),

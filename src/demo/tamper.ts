@@ -18,8 +18,13 @@ const FORGERIES: Readonly<Record<Tampering, Forgery>> = {
     const kept = untilSevered(entries)
     const [severed] = entries.slice(kept.length)
     if (severed?.action !== 'sever') return kept.map(printEntry)
-    const { seq: _, prev: __, hash: ___, ...draft } = severed
-    return [...kept, seal(kept.at(-1), { ...draft, truster: severed.trusted, trusted: severed.truster })].map(printEntry)
+    const { seq: _, prev: __, hash: ___, trusterDomain, trustedDomain, ...draft } = severed
+    const other = {
+      truster: severed.trusted,
+      trusted: severed.truster,
+      ...(trusterDomain === undefined || trustedDomain === undefined ? {} : { trusterDomain: trustedDomain, trustedDomain: trusterDomain }),
+    }
+    return [...kept, seal(kept.at(-1), { ...draft, ...other })].map(printEntry)
   },
 }
 

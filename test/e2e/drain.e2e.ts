@@ -148,6 +148,7 @@ describe('a sever under load, mounted', () => {
       trust,
       MEMBERS.map((member) => ({ ...member, kubeletSync: '1s' })),
     )
+    await shop.lift()
     expectCode(await shop.apply(), 0)
     const { stream, wentOn, ran, attempts, local } = await underLoad(files)
     expect([attempts.accepted, local.failures, wentOn]).toEqual([0, [], true])

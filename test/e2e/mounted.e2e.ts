@@ -266,6 +266,7 @@ describe('a kubelet that does not come by', () => {
     console.log(`severed after ${Date.now() - begun} ms, with kubelets that write nothing`)
     bed.setKubelet()
     write(MOUNTED)
+    await shop.lift()
     expectCode(await shop.apply(), 0)
     await becomes(200)
   })

@@ -166,10 +166,12 @@ export async function carryOut(
   seen?: Seens,
 ): Promise<Outcome> {
   const record = await openRecord(workspace.directory)
+  const head = workspace.record.at(-1)?.hash
   const consent = {
     steps,
     actor: actor(io),
     reason: reasonOf(workspace, plan, steps, options.reason, io.now()),
+    ...(head === undefined ? {} : { since: head }),
     ...(options.only === undefined ? {} : { only: options.only }),
     ...(options.look === undefined ? {} : { look: options.look }),
     ...(options.narrowOnly === undefined ? {} : { narrowOnly: options.narrowOnly }),

@@ -5,6 +5,7 @@ import { type Finding, hasErrors } from '../../core/finding.ts'
 import type { Member, MemberName } from '../../core/model.ts'
 import { approvedRoots, highestOf, recordedBundles, seal } from '../../core/record.ts'
 import { sameNames } from '../../core/same-name.ts'
+import { seversOn } from '../../core/severs.ts'
 import { type Bundle, parseBundle } from '../../core/spiffe/bundle.ts'
 import { sequenceAfter } from '../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
@@ -38,7 +39,7 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
   const highest = options.resetSequence === true ? undefined : highestIn(workspace, member)
   const offer = await offerOf(member, options, highest, io)
   const { bundle } = offer
-  if (isApproved(workspace, bundle) && options.resetSequence !== true) {
+  if (isApproved(workspace, bundle) && options.resetSequence !== true && !isAwaited(workspace, member)) {
     if (options.fingerprint !== undefined) checkFingerprints(bundle, options, member)
     const roots = bundle.anchors.length === 1 ? 'the root' : `all ${bundle.anchors.length} roots`
     io.tell(
@@ -77,6 +78,12 @@ export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
     bundle.anchors.length === held.size &&
     bundle.anchors.every(({ fingerprint }) => held.has(fingerprint) && recorded?.has(fingerprint))
   )
+}
+
+/** Whether a sever of it was lifted: the approvals from before open nothing for that truster. */
+const isAwaited = ({ record, federation }: Workspace, member: Member): boolean => {
+  const severs = seversOn(record, federation)
+  return [...federation.members.values()].some((truster) => severs(truster, member)?.state === 'lifted')
 }
 
 /**

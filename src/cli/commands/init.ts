@@ -48,6 +48,9 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
       hint: 'see the findings above',
     })
   await agree('Are these the roots of your meshes? They are approved as read from their own API servers.', options, io)
+  // Somebody may have written them while the question stood.
+  await mustBeNew(file)
+  await mustBeNew(join(directory, 'audit.jsonl'))
 
   await mkdir(directory, { recursive: true })
   const record = await openRecord(directory)

@@ -90,7 +90,7 @@ async function lookAt(intent: Intent, seen: Observation | undefined, client: Kub
     return { ...nothing, findings: [warning('not-checked', name, 'there is no API server for it here: its pods cannot be seen', '')] }
   const going = course(intent, seen)
   if (going === undefined) return { ...nothing, findings: [] }
-  const wanted = wantedState(intent, going.before, going.author.own)
+  const wanted = wantedState(going.intent, going.before, going.author.own)
   const objects = seen.objects.value
   const bare = carriers(intent, wanted, going.before, objects, [])
   const { templates, findings } = await templatesOf(client, [...new Set(bare.map(({ namespace }) => namespace))])

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Clinic, clinic, failed, gateway, gatewayService, istiod, mesh, near, pod, said } from '../../../test/support/clusters.ts'
-import { authority, domain, federation, member, NOW, spec } from '../../../test/support/federations.ts'
-import type { Seen } from '../model.ts'
+import { ALICE, authority, domain, federation, member, NOW, sealAll, spec } from '../../../test/support/federations.ts'
+import type { AuditDraft, Seen } from '../model.ts'
 import { CHECKS, type Check, type CheckName, type Verdict } from './check.ts'
 import { diagnose } from './diagnose.ts'
 import { ruleText } from './needs.ts'
@@ -523,6 +523,12 @@ describe('routes', () => {
       { from: 'cluster-a', to: 'cluster-b', hosts: ['server.sample.svc.cluster.local'] },
     ])
     expect(questionOf(federation(ended), NOW).routes).toEqual([])
+    const pairs = [['cluster-a', 'cluster-b'] as const, ['cluster-b', 'cluster-a'] as const]
+    const severs = pairs.map(([truster, trusted]): AuditDraft => {
+      const said = { actor: ALICE, at: NOW, reason: 'x' }
+      return { ...said, action: 'sever', truster: member(truster), trusted: member(trusted) }
+    })
+    expect(questionOf(federation(), NOW, sealAll(severs)).routes).toEqual([])
   })
 })
 
