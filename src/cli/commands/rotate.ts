@@ -97,8 +97,28 @@ async function look(options: RotateOptions, io: Io): Promise<Rotation> {
     (intent) => intent.member.name === member.name || intent.trusts.some((trust) => trust.trusted === member.name),
   )
   const seen = await observe(concerned, meshes, { everyPod: true, everyLeaf: options.look === true })
-  return rotation({ member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() })
+  const input = { member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() }
+  const now = rotation(input)
+  if (options.look === true || options.wait !== undefined || !mayBeEarly(now)) return now
+  const asked = await observe(
+    concerned.filter((intent) => intent.member.name === member.name),
+    meshes,
+    { everyPod: true, everyLeaf: true },
+  )
+  return { ...now, ...heldBy(now, rotation({ ...input, seen: new Map([...seen, ...asked]) })) }
 }
+
+/** Its CA has switched, and time alone does not tell that its own proxies hold the new root: then they are asked, without --look. */
+const mayBeEarly = ({ phase, gates }: Rotation): boolean =>
+  (phase === 'draining' || phase === 'retire') && gates.some(({ needs, open }) => needs === 'held' && !open)
+
+/** What they said of the roots that they hold; what they said of their certificates is for --look. */
+const heldBy = (now: Rotation, asked: Rotation): Pick<Rotation, 'gates' | 'findings'> => ({
+  gates: now.gates.map(
+    (gate) => asked.gates.find(({ needs, root }) => needs === 'held' && gate.needs === 'held' && root === gate.root) ?? gate,
+  ),
+  findings: asked.findings,
+})
 
 function approvedOf(workspace: Workspace, member: Member): Bundle {
   const bundle = usable(workspace).get(member.trustDomain)
