@@ -1,7 +1,7 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
 import { standings } from './acknowledged.ts'
 import { judgedAt } from './clock.ts'
-import { boundMs } from './delivery.ts'
+import { boundMs, type Delivery } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
 import { interfered } from './interfered.ts'
 import { wantedNow } from './istio/bridge.ts'
@@ -37,7 +37,8 @@ export function verify(
     const carried = together(intent, trust.trusted)
     return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, look)]
   })
-  const severed = federation.severed.map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen))
+  const deliveryOf = ({ member }: Intent): Delivery => ({ now: judgedAt(seen.get(member.name), now), boundMs: boundMs(member), known })
+  const severed = federation.severed.map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen, deliveryOf))
   return [...live, ...severed]
 }
 
