@@ -134,15 +134,16 @@ function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonl
   ]
 }
 
+/** One that nothing can be told of. */
+export const unheard = (proxy: string, which = 'no istiod knows its proxy'): Standing => ({
+  proxy,
+  state: 'unheard',
+  findings: [warning('proxy-unheard', proxy, which, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)],
+})
+
 function stand(proxy: string, evidence: Evidence | undefined, findings: readonly Finding[]): Standing {
-  if (evidence === undefined || !evidence.heard || evidence.config === undefined) {
-    const which = evidence === undefined ? 'no istiod knows its proxy' : 'its istiod could not tell what it holds'
-    return {
-      proxy,
-      state: 'unheard',
-      findings: [warning('proxy-unheard', proxy, which, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)],
-    }
-  }
+  if (evidence === undefined) return unheard(proxy)
+  if (!evidence.heard || evidence.config === undefined) return unheard(proxy, 'its istiod could not tell what it holds')
   if (evidence.rejected !== undefined) {
     return {
       proxy,

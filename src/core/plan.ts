@@ -1,5 +1,6 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
 import { changesOf, drained } from './changes.ts'
+import { overlaps } from './co-selected.ts'
 import { digestOf } from './digest.ts'
 import { distinct, error, type Finding, warning } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
@@ -69,7 +70,8 @@ export function course(intent: Intent, seen: Observation, { only }: PlanOptions 
   const pods = intent.member.home?.context === undefined ? undefined : seen.objects.value
   const wanted = bridged(wantedState(intent, before, author.own), before, pods)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
-  const against = [obstacles(intent, wanted, author, seen.objects.value), mounts, intermediates(intent)]
+  const shared = overlaps(intent, wanted, seen.objects.value)
+  const against = [obstacles(intent, wanted, author, seen.objects.value), mounts, intermediates(intent), shared]
   const checked = against.reduce(withObstacles, check(intent, wanted, seen))
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
   return { before, after, author, checked }
