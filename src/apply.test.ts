@@ -26,7 +26,7 @@ import { closedAt, history } from './core/history.ts'
 import { renderState } from './core/istio/render.ts'
 import { EMPTY, noInbound } from './core/istio/state.ts'
 import { OWNER } from './core/manifest.ts'
-import type { Digest, Evidence, Intent, Manifest, MemberName, Plan } from './core/model.ts'
+import type { Digest, Evidence, Intent, Manifest, MemberName, Plan, Workloads } from './core/model.ts'
 import { plan } from './core/plan.ts'
 import { parseRecord, printEntry, seal, unfinished } from './core/record.ts'
 import type { Bundle } from './core/spiffe/bundle.ts'
@@ -493,8 +493,7 @@ describe('a scope that changes to an overlapping one', () => {
 
 describe('a federation that takes its part of an overlap back', () => {
   /** What another federation has in b: the same domain at all workloads of the namespace, its own callers. */
-  const theirs = (caller: string) => {
-    const at = { namespace: 'sample' }
+  const theirs = (caller: string, at: Workloads = { namespace: 'sample' }) => {
     const roots = new Map([[A, [ROOT_A]] as const, [B, [ROOT_B]] as const])
     const scope = { ...noInbound(at), roots, callers: new Map([[A, [caller as Principal]]]) }
     return renderState(
@@ -524,6 +523,19 @@ describe('a federation that takes its part of an overlap back', () => {
     expect(ofOthers(meshB)).toHaveLength(others.length)
     expect(world.elapsedMs() - before).toBeLessThan(10_000)
     expect((await planFor(intents(), world)).steps).toEqual([])
+  })
+
+  it('opens elsewhere in the same apply what it takes back here', async () => {
+    const [meshA, meshB] = twoMeshes()
+    meshB.objects = [pod('sample/server', { app: 'server', tier: 'web' }), pod('sample/next', { app: 'next' }), service('sample/server')]
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    meshB.objects = [...theirs(`${A}/ns/sample/sa/other`, { namespace: 'sample', labels: { tier: 'web' } }), ...meshB.objects]
+    const moved = intentsOf(spec((s) => void Object.assign(s.trust[0] as object, { accept: [acceptEntry({ selector: { app: 'next' } })] })))
+    expect((await run(moved, world)).findings).toEqual([])
+    const names = meshB.objects.filter((o) => o.metadata.labels?.[OWNER] === 'shop').map(({ metadata: { name } }) => name)
+    expect([...new Set(names)].sort()).toEqual(['cluster-a-root-cert', 'entente-accept-app-next'])
+    expect(acceptedInbound(meshB.objects, { namespace: 'sample', labels: { app: 'next' } }, [`${A}/ns/sample/sa/client`]).size).toBe(1)
   })
 
   it('keeps its policy while a proxy holds what only its own filter gave', async () => {

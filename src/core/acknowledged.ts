@@ -107,16 +107,19 @@ export function standings(
 
 type Part = Pick<Inbound, 'roots' | 'file'>
 
-/** A set of ours that has no filter any more, where one of another federation decides: of the domains that ours keeps out, what that binds. */
+/**
+ * A set of ours that lets nobody in any more, where a filter of another federation decides: of the domains that ours keeps
+ * out, what that binds.
+ */
 function takenOver(scope: Inbound, other: Inbound, part: Part, own: ReadonlySet<TrustDomain>): Inbound {
-  if (scope.roots.size > 0 || scope.file.read) return scope
+  const shut = [...acceptedBy(scope).keys()].every((domain) => own.has(domain) || scope.callers.get(domain)?.length === 0)
+  if (!shut) return scope
   const roots = new Map([...part.roots].filter(([domain]) => !own.has(domain) && scope.callers.has(domain)))
-  if (roots.size === 0) return scope
-  // What plaintext its workloads take is for the other one to say.
   return {
     ...scope,
     roots,
-    file: part.file,
+    file: roots.size === 0 ? NO_FILE : part.file,
+    // What plaintext its workloads take is for the other one to say.
     ...(scope.strict ? {} : { plaintext: 'all' as const }),
     ...(other.gateway && { gateway: other.gateway }),
   }
