@@ -1,6 +1,6 @@
 /** All istiods of one mesh together: what their proxies hold, what chain they present, which versions they are. */
 import { error, type Finding } from '../../core/finding.ts'
-import { readProxyConfig } from '../../core/istio/live.ts'
+import { isWhole, readProxyConfig } from '../../core/istio/live.ts'
 import type { Evidence, Interest, Seen } from '../../core/model.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 import type { IstiodPod } from '../kubernetes/pods.ts'
@@ -82,7 +82,7 @@ async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest
     interesting: (proxy: { readonly namespace: string; readonly type: string }) =>
       proxy.type !== 'ztunnel' &&
       (proxy.type === 'router' || interest.everyProxy === true || interest.namespaces.includes(proxy.namespace)),
-    readConfig: readProxyConfig,
+    readConfig: (dump: unknown) => (isWhole(dump) ? readProxyConfig(dump) : undefined),
   }
   const ask = <T>(question: (istiod: Debug) => Promise<T>): Promise<T> => travel((road) => question(debug(subject, road)))
   const name = `${pod.namespace}/${pod.name}`
