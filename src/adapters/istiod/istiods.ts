@@ -14,7 +14,7 @@ import { tokens } from './token.ts'
 export interface IstiodsSeen {
   /** Not ok as soon as one istiod did not answer: a proxy connected to it would look like one that is gone. */
   readonly proxies: Seen<readonly Evidence[]>
-  /** Not ok only when none could be asked, or when they present chains of different CAs. */
+  /** Not ok as soon as one could not be asked, or when they present chains of different CAs: what one presents says nothing of another. */
   readonly presented: Seen<readonly Uint8Array[]>
   readonly versions: ReadonlyMap<string, string>
 }
@@ -114,9 +114,10 @@ function proxiesOf(visits: readonly Visit[]): Seen<readonly Evidence[]> {
 
 function presentedOf(subject: string, visits: readonly Visit[]): Seen<readonly Uint8Array[]> {
   const chains = visits.flatMap(({ presented }) => (presented.ok ? [presented.value] : []))
-  const errors = visits.flatMap(({ presented }) => (presented.ok ? [] : [presented.error]))
+  const errors = visits.flatMap(({ pod, presented }) => (presented.ok || (pod.leaving && chains.length > 0) ? [] : [presented.error]))
   const [first, ...others] = chains
-  if (first === undefined) return { ok: false, error: together(errors[0] as Finding, errors.slice(1), visits.length) }
+  const [silent, ...rest] = errors
+  if (first === undefined || silent !== undefined) return { ok: false, error: together(silent as Finding, rest, visits.length) }
   const other = others.find((chain) => issuers(chain) !== issuers(first))
   if (other === undefined) return { ok: true, value: first }
   const message = 'istiods of this mesh present chains of different CAs'
