@@ -1,81 +1,21 @@
 /** A trust is not proven while something that stands refuses its callers, or while somebody else speaks for the same pods. */
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { type AppliedWorld, a, applied, b, CHAINS, caA, caB, PODS } from '../../test/support/applied.ts'
 import { allow, deny, from, to, when } from '../../test/support/authorization.ts'
-import type { TestCa } from '../../test/support/ca.ts'
-import {
-  A,
-  acceptEntry,
-  authority,
-  B,
-  C,
-  CLIENT,
-  fakeRoot,
-  federation,
-  member,
-  NOW,
-  type Spec,
-  spec,
-  wanted,
-} from '../../test/support/federations.ts'
+import { A, acceptEntry, B, C, CLIENT, fakeRoot, federation, NOW, type Spec, spec, wanted } from '../../test/support/federations.ts'
 import { memoryMesh } from '../../test/support/meshes.ts'
-import { failed, object, ok, pod, service } from '../../test/support/observations.ts'
+import { failed, object, ok, pod } from '../../test/support/observations.ts'
 import type { Finding } from './finding.ts'
 import { renderState } from './istio/render.ts'
 import { EMPTY, type Inbound, type MeshState, noInbound, noOutbound } from './istio/state.ts'
-import type { IstioFacts, Manifest, MemberName, Observation, Verdict } from './model.ts'
-import { type PlanOptions, plan, type Seens, simulate } from './plan.ts'
+import type { IstioFacts, Manifest, Observation, Verdict } from './model.ts'
+import { type PlanOptions, plan, type Seens } from './plan.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
 import { verify } from './verify.ts'
 
-const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
-const client = pod('sample/client', { app: 'client' })
-const server = pod('sample/server', { app: 'server' })
-const around = [client, server, service('sample/server')]
 const NOBODY = `${A}/ns/sample/sa/nobody` as Principal
 
-let caA: TestCa
-let caB: TestCa
-let chains: ReadonlyMap<MemberName, readonly Uint8Array[]>
-beforeAll(async () => {
-  ;[caA, caB] = await Promise.all([authority(A), authority(B)])
-  const istiod = (ca: TestCa, domain: string) => ca.leaf(`spiffe://${domain}/ns/istio-system/sa/istiod`)
-  const [fromA, fromB] = await Promise.all([istiod(caA, A), istiod(caB, B)])
-  chains = new Map([
-    [a, fromA.chainDer],
-    [b, fromB.chainDer],
-  ])
-})
-
-interface World {
-  readonly change?: (s: Spec) => void
-  /** In the cluster of b before anything of ours, beside its pods. */
-  readonly inB?: readonly Manifest[]
-  readonly pods?: readonly Manifest[]
-  readonly istio?: Partial<IstioFacts>
-}
-
-/** The README's federation, applied; then what others wrote to b comes, and its proxies take that. */
-async function applied({ change, inB = [], pods = [], istio = {} }: World) {
-  const of = federation(spec(change))
-  const intents = wanted(of, caA.bundle, caB.bundle)
-  const seen = new Map<MemberName, Observation>()
-  for (const [name, { bundle }] of [
-    [a, caA],
-    [b, caB],
-  ] as const) {
-    const parts = { own: bundle, istio: { presented: ok(chains.get(name) ?? []), ...(name === b ? istio : {}) } }
-    const empty = await memoryMesh(name, { ...parts, objects: [...around, ...pods] }).observe({ namespaces: [] })
-    const { steps } = plan(intents, new Map([[name, empty]]), NOW)
-    const done = steps.filter((step) => step.member === name).reduce(simulate, empty)
-    const objects = [...(done.objects.ok ? done.objects.value : []), ...(name === b ? inB : [])]
-    const mesh = memoryMesh(name, { ...parts, objects })
-    await mesh.proxies()
-    seen.set(name, await mesh.observe({ namespaces: [] }))
-  }
-  return { of, intents, seen }
-}
-
-const verdictIn = async (world: World, truster = b): Promise<Verdict> => {
+const verdictIn = async (world: AppliedWorld, truster = b): Promise<Verdict> => {
   const { of, intents, seen } = await applied(world)
   return verify(of, intents, seen, NOW).find((verdict) => verdict.truster === truster) as Verdict
 }
@@ -226,14 +166,14 @@ describe('a caller that is refused at some workloads of a scope', () => {
   const atV2 = policy('sample/x', { selector: { matchLabels: { version: 'v2' } }, ...deny(from({ namespaces: ['sample'] })) })
 
   it('is refused there, by the name of the proxy', async () => {
-    const { state, findings } = await verdictIn({ pods: [second], inB: [atV2] })
+    const { state, findings } = await verdictIn({ more: [second], inB: [atV2] })
     expect([state, codes(findings)]).toEqual(['broken', ['error caller-still-denied']])
     expect(findings[0]?.message).toMatch(/is refused all the same at server-2\.sample: AuthorizationPolicy sample\/x denies it/)
   })
 
   it('is a matter of pods that have a proxy', async () => {
     const bare = pod('sample/server-2', { app: 'server', version: 'v2' }, { sidecar: false })
-    expect((await verdictIn({ pods: [bare], inB: [atV2] })).state).toBe('proven')
+    expect((await verdictIn({ more: [bare], inB: [atV2] })).state).toBe('proven')
   })
 
   it('of the whole mesh comes in where some workload takes it', async () => {
@@ -243,7 +183,7 @@ describe('a caller that is refused at some workloads of a scope', () => {
         accept: [{ mtls: 'require', callers: [CLIENT] }],
       })
     const at = (app: string) => policy('sample/x', { selector: { matchLabels: { app } }, ...deny(from({ namespaces: ['sample'] })) })
-    const state = async (...inB: readonly Manifest[]) => (await verdictIn({ change: everywhere, pods: [strict], inB })).state
+    const state = async (...inB: readonly Manifest[]) => (await verdictIn({ change: everywhere, more: [strict], inB })).state
     expect(await state(at('server'))).toBe('proven')
     expect(await state(policy('sample/x', deny(from({ namespaces: ['sample'] }))))).toBe('broken')
   })
@@ -296,7 +236,7 @@ describe('two federations in one cluster', () => {
   })
 
   it('are told so by the one that comes second, too, and it opens nothing', async () => {
-    const objects = [...around, ...objectsOf(inbound({ namespace: 'sample', labels: { app: 'server' } }, [CLIENT]), 'first')]
+    const objects = [...PODS, ...objectsOf(inbound({ namespace: 'sample', labels: { app: 'server' } }, [CLIENT]), 'first')]
     const change = (s: Spec) => {
       for (const trust of s.trust)
         if (trust.truster === 'cluster-b') trust.accept = [acceptEntry({ selector: undefined, callers: [NOBODY] })]
@@ -304,7 +244,7 @@ describe('two federations in one cluster', () => {
     const intents = wanted(federation(spec(change)), caA.bundle, caB.bundle)
     const own = caB.bundle
     const seen: Seens = new Map([
-      [b, await memoryMesh(b, { own, objects, istio: { presented: ok(chains.get(b) ?? []) } }).observe({ namespaces: [] })],
+      [b, await memoryMesh(b, { own, objects, istio: { presented: ok(CHAINS.get(b) ?? []) } }).observe({ namespaces: [] })],
     ])
     const { steps, findings } = plan(intents, seen, NOW)
     expect(codes(findings)).toContain('error federations-overlap')
