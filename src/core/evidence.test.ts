@@ -13,7 +13,7 @@ import { SHARED_MESH_CONFIG } from './istio/mesh-wide.ts'
 import { isTrustMap } from './istio/mounted.ts'
 import { renderState } from './istio/render.ts'
 import { EMPTY, noInbound } from './istio/state.ts'
-import type { Evidence, Manifest, Observation, ProxyConfig, Verdict } from './model.ts'
+import type { Evidence, Manifest, ProxyConfig, Verdict } from './model.ts'
 import { verify } from './verify.ts'
 
 type Kind = 'proven, callers' | 'proven, servers' | 'proven, mounted' | 'proven, mesh' | 'severed'

@@ -7,13 +7,17 @@ import type { Evidence, Federation, Intent, Manifest, Member, MemberName, Observ
 import type { Seens } from './plan.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 
-/** @param deliveryOf by when a member's kubelets have brought what its files hold */
+/**
+ * @param deliveryOf by when a member's kubelets have brought what its files hold
+ * @param was what became of the trust, in a finding's words
+ */
 export function severedVerdict(
   pair: { readonly truster: MemberName; readonly trusted: MemberName },
   intent: Intent | undefined,
   federation: Federation,
   seen: Seens,
   deliveryOf: (intent: Intent) => Delivery | undefined = () => undefined,
+  was = 'it was severed',
 ): Verdict {
   const domain = federation.members.get(pair.trusted)?.trustDomain as TrustDomain
   const observation = seen.get(pair.truster)
@@ -58,7 +62,7 @@ export function severedVerdict(
     state: holding.length + rejected.length > 0 ? 'broken' : lagging.length > 0 ? 'lagging' : unheard.length > 0 ? 'unknown' : 'severed',
     findings: [
       ...holding.map(({ proxy, why }) =>
-        error('still-held', proxy, `still accepts ${domain} after it was severed${why === '' ? '' : `: ${why}`}`, 'entente apply'),
+        error('still-held', proxy, `still accepts ${domain} after ${was}${why === '' ? '' : `: ${why}`}`, 'entente apply'),
       ),
       ...pending.map(({ proxy, until }) =>
         warning(

@@ -614,6 +614,23 @@ describe('a severed trust', () => {
   })
 })
 
+describe('a trust', () => {
+  it('that is over is told while a proxy still holds it, and has no verdict once none does', async () => {
+    const s = await scene()
+    for (const trust of s.spec.trust) if (trust.truster === 'cluster-b') trust.until = '2026-05-30'
+    const over = () => verdictsOf(s).filter((verdict) => verdict.truster === b)
+    expect(over()).toMatchObject([
+      {
+        state: 'broken',
+        ends: expect.any(Date),
+        findings: [{ code: 'still-held', subject: 'server.sample', message: `still accepts ${A} after it ended` }],
+      },
+    ])
+    inB(s, { proxies: proxiesOf(s, b, withoutPins) })
+    expect(over()).toEqual([])
+  })
+})
+
 describe('a trust of the whole mesh', () => {
   const ASKS = { env: { PROXY_CONFIG_XDS_AGENT: 'true' } }
   const asking = (...others: readonly Manifest[]) => [

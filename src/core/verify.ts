@@ -48,7 +48,16 @@ export function verify(
   })
   const deliveryOf = ({ member }: Intent): Delivery => ({ now: judgedAt(seen.get(member.name), now), boundMs: boundMs(member), known })
   const severed = federation.severed.map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen, deliveryOf))
-  return [...live, ...severed]
+  const isSevered = ({ truster, trusted }: Trust): boolean =>
+    federation.severed.some((pair) => pair.truster === truster && pair.trusted === trusted)
+  // One whose day is over has no verdict, unless a proxy holds it still.
+  const ended = [...pairs.values()].flatMap((trust): readonly Verdict[] => {
+    const intent = byMember.get(trust.truster)
+    if (intent === undefined || isSevered(trust) || together(intent, trust.trusted) !== undefined) return []
+    const verdict = severedVerdict(trust, intent, federation, seen, deliveryOf, 'it ended')
+    return verdict.state === 'broken' || verdict.state === 'lagging' ? [{ ...verdict, ...(trust.until && { ends: trust.until }) }] : []
+  })
+  return [...live, ...severed, ...ended]
 }
 
 type Carried = Intent['trusts'][number]

@@ -112,7 +112,7 @@ function proxiesOf(visits: readonly Visit[]): Seen<readonly Evidence[]> {
   return { ok: true, value }
 }
 
-function presentedOf(subject: string, visits: readonly Visit[]): Seen<readonly Uint8Array[]> {
+export function presentedOf(subject: string, visits: readonly Pick<Visit, 'pod' | 'presented'>[]): Seen<readonly Uint8Array[]> {
   const chains = visits.flatMap(({ presented }) => (presented.ok ? [presented.value] : []))
   const errors = visits.flatMap(({ pod, presented }) => (presented.ok || (pod.leaving && chains.length > 0) ? [] : [presented.error]))
   const [first, ...others] = chains
