@@ -4,7 +4,7 @@ import { type AppliedWorld, a, applied, b, CHAINS, caA, caB, PODS } from '../../
 import { allow, deny, from, to, when } from '../../test/support/authorization.ts'
 import { A, acceptEntry, B, C, CLIENT, fakeRoot, federation, NOW, type Spec, spec, wanted } from '../../test/support/federations.ts'
 import { memoryMesh } from '../../test/support/meshes.ts'
-import { failed, object, ok, pod } from '../../test/support/observations.ts'
+import { failed, object, ok, pod, service } from '../../test/support/observations.ts'
 import type { Finding } from './finding.ts'
 import { renderState } from './istio/render.ts'
 import { EMPTY, type Inbound, type MeshState, noInbound, noOutbound } from './istio/state.ts'
@@ -141,6 +141,22 @@ describe('a policy of another team that', () => {
     const [told] = (await verdictIn(world)).findings
     const planned = plan(intents, seen, NOW).findings.filter(({ code }) => code === 'caller-still-denied')
     expect(planned).toEqual([{ ...told, severity: 'warning' }])
+  })
+})
+
+describe('a workload whose ports are', () => {
+  const front = (...names: readonly string[]) =>
+    service('sample/front', { selector: { app: 'server' }, ports: names.map((name, i) => ({ port: 80 + i, name })) })
+  const byPath = policy('sample/x', deny({ ...to({ paths: ['/admin'] }) }))
+  const byMethod = policy('sample/x', allow({ ...from({ principals: [CLIENT] }), ...to({ methods: ['GET'] }) }))
+  it.each([
+    { ports: ['tcp'], policy: byPath, state: 'broken' },
+    { ports: ['redis-main', 'tls'], policy: byMethod, state: 'broken' },
+    { ports: ['http'], policy: byPath, state: 'proven' },
+    { ports: ['tcp', 'grpc'], policy: byPath, state: 'proven' },
+    { ports: [''], policy: byMethod, state: 'proven' },
+  ])('$ports, under a policy that goes by HTTP: $state', async ({ ports, policy: of, state }) => {
+    expect((await verdictIn({ more: [front(...ports)], inB: [of] })).state).toBe(state)
   })
 })
 

@@ -7,9 +7,9 @@ import type { Inbound } from '../istio/state.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { type Bench, type Judge, judge } from './judge.ts'
 import { cellsOf, FRESH } from './names.ts'
-import { policyKey } from './policy.ts'
-import type { ReadyPolicy } from './rules.ts'
-import { MAYBE, NO, type Truth, YES } from './truth.ts'
+import { type Condition, policyKey } from './policy.ts'
+import { type ReadyPolicy, type ReadyRule, sourceTruth } from './rules.ts'
+import { either, MAYBE, NO, type Truth, YES } from './truth.ts'
 import type { WorkloadSet } from './workload-set.ts'
 
 /** One place where foreign callers come in. */
@@ -20,8 +20,8 @@ export interface Door {
   readonly domains: readonly TrustDomain[]
   /** A domain without an entry takes everybody of it. */
   readonly callers: Inbound['callers']
-  /** The workloads behind it; `proxy`: `POD.NAMESPACE`, where it is a pod that runs. */
-  readonly workloads: readonly (WorkloadSet & { readonly proxy?: string })[]
+  /** The workloads behind it; `proxy`: `POD.NAMESPACE`, where it is a pod that runs; `raw`: no port of its Services is HTTP. */
+  readonly workloads: readonly (WorkloadSet & { readonly proxy?: string; readonly raw?: boolean })[]
   /** Of the whole mesh: a caller is let in if some workload takes it. */
   readonly everywhere: boolean
 }
@@ -54,13 +54,38 @@ interface Place {
 /** Workloads with the same labels are judged once. */
 function placesOf({ workloads }: Door, judging: Judge): readonly Place[] {
   const places = new Map<string, { readonly bench: Bench; readonly proxies: string[] }>()
-  for (const { proxy, ...set } of workloads) {
-    const key = JSON.stringify([set.namespace, set.waypointFor, Object.entries(set.labels).sort(([a], [b]) => (a < b ? -1 : 1))])
-    const place = places.get(key) ?? { bench: judging.bench(set), proxies: [] }
+  for (const { proxy, raw = false, ...set } of workloads) {
+    const key = JSON.stringify([raw, set.namespace, set.waypointFor, Object.entries(set.labels).sort(([a], [b]) => (a < b ? -1 : 1))])
+    const bench = (): Bench => (raw ? overTcp(judging.bench(set)) : judging.bench(set))
+    const place = places.get(key) ?? { bench: bench(), proxies: [] }
     if (proxy !== undefined) place.proxies.push(proxy)
     places.set(key, place)
   }
   return [...places.values()]
+}
+
+const HTTP = /^((not)?(requestPrincipals|methods|paths|hosts)|request\..*)$/i
+const isHttp = ({ name }: Condition): boolean => HTTP.test(name)
+
+/**
+ * On a TCP chain istiod leaves out a rule that allows by an HTTP attribute, and the attribute where a rule denies (istio
+ * pilot/pkg/security/authz/model/model.go checkError, eed52ebb66ad).
+ */
+function overTcp(bench: Bench): Bench {
+  const allowing = bench.allowing.map((policy) => ({
+    ...policy,
+    rules: policy.rules.filter(
+      ({ sources, operations }) => !sources.flat().some(({ condition }) => isHttp(condition)) && !operations.flat().some(isHttp),
+    ),
+  }))
+  const denying = bench.denying.map(({ policy, atMost }) => ({ atMost, policy: { ...policy, rules: policy.rules.map(widened) } }))
+  return { ...bench, allowing, denying }
+}
+
+function widened(rule: ReadyRule): ReadyRule {
+  const sources = rule.sources.map((source) => source.filter(({ condition }) => !isHttp(condition)))
+  const operations = rule.operations.map((entry) => entry.filter((condition) => !isHttp(condition)))
+  return { ...rule, sources, operations, truth: (id) => sources.reduce<Truth>((most, source) => either(most, sourceTruth(source, id)), NO) }
 }
 
 function toldOf(

@@ -5,7 +5,7 @@ import { WIDE_POLICY } from '../istio/mesh-wide.ts'
 import { proxyOf } from '../istio/pods.ts'
 import { type Author, authorOf, callersObject } from '../istio/render.ts'
 import type { Inbound, MeshState } from '../istio/state.ts'
-import { isOurs, keyOf, ownerOf } from '../manifest.ts'
+import { at, isOurs, keyOf, list, ownerOf, strings, text } from '../manifest.ts'
 import type { Intent, Manifest, MemberName, Observation } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -93,8 +93,9 @@ function doorsOf(
   objects: readonly Manifest[],
   { policies, admission }: Situation,
 ): readonly Door[] {
+  const services = objects.filter(({ kind }) => kind === 'Service')
   const scopes = [...inbound.values()].map((scope): Door => {
-    const pods = proxiesIn(objects, scope).map((pod) => ({ ...workloadOf(pod), proxy: proxyOf(pod) }))
+    const pods = proxiesIn(objects, scope).map((pod) => ({ ...workloadOf(pod), proxy: proxyOf(pod), raw: isRaw(pod, services) }))
     return {
       subject: `${member.name}: ${describeWorkloads(scope.at)}`,
       domains: heldIn(scope, admission).map((domain) => domain as TrustDomain),
@@ -108,6 +109,21 @@ function doorsOf(
   const sets = [...workloadsIn(objects), ...setsOf(policies, admission.rootNamespace)]
   const domains = heldIn(wide, admission).map((domain) => domain as TrustDomain)
   return [...scopes, { subject: `${member.name}: the whole mesh`, domains, callers: wide.callers, workloads: sets, everywhere: true }]
+}
+
+/** What istiod takes for TCP, by the name or the appProtocol of a port (istio pkg/config/protocol/instance.go Parse). */
+const RAW = /^(tcp|tls|https|mongo|mysql|redis)(-|$)/i
+
+/** Whether no port of any Service in front of a pod is, or may turn out to be, HTTP. */
+function isRaw(pod: Manifest, services: readonly Manifest[]): boolean {
+  const ports = services
+    .filter((service) => {
+      const labels = strings(at(service, 'spec', 'selector'))
+      const { namespace = '' } = service.metadata
+      return Object.keys(labels).length > 0 && selects({ namespace, labels }, pod.metadata.namespace ?? '', pod.metadata.labels)
+    })
+    .flatMap((service) => list(at(service, 'spec', 'ports')))
+  return ports.length > 0 && ports.every((port) => RAW.test(text(at(port, 'appProtocol')) || text(at(port, 'name'))))
 }
 
 function entrancesOf({ intent, states, objects }: Planned, after: Situation): readonly Entrance[] {
