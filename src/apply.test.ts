@@ -18,16 +18,20 @@ import {
   spec,
   wanted,
 } from '../test/support/federations.ts'
-import { type MemoryMesh, memoryMesh, memoryRecord, memoryWorld } from '../test/support/meshes.ts'
+import { configOf, type MemoryMesh, memoryMesh, memoryRecord, memoryWorld } from '../test/support/meshes.ts'
 import { ok, peerAuthentication, pod, service } from '../test/support/observations.ts'
 import { apply, type Consent, observe, type World } from './apply.ts'
 import { FederationError } from './core/errors.ts'
 import { error } from './core/finding.ts'
 import { closedAt, history } from './core/history.ts'
-import type { Digest, Evidence, Intent, MemberName, Plan } from './core/model.ts'
+import { renderState } from './core/istio/render.ts'
+import { EMPTY, noInbound } from './core/istio/state.ts'
+import { OWNER } from './core/manifest.ts'
+import type { Digest, Evidence, Intent, Manifest, MemberName, Plan, Workloads } from './core/model.ts'
 import { plan } from './core/plan.ts'
 import { parseRecord, printEntry, seal, unfinished } from './core/record.ts'
 import type { Bundle } from './core/spiffe/bundle.ts'
+import type { Principal } from './core/spiffe/spiffe-id.ts'
 
 const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
 const [ROOT_A, ROOT_B] = [fakeRoot(A), fakeRoot(B)]
@@ -593,6 +597,70 @@ describe('a scope that changes to an overlapping one', () => {
     expect(seen.length).toBeGreaterThan(4)
     expect(seen.every((yes) => yes)).toBe(true)
     expect((await planFor(intentsOf(to), world)).steps).toEqual([])
+  })
+})
+
+describe('a federation that takes its part of an overlap back', () => {
+  /** What another federation has in b: the same domain at all workloads of the namespace, its own callers. */
+  const theirs = (caller: string, at: Workloads = { namespace: 'sample' }) => {
+    const roots = new Map([[A, [ROOT_A]] as const, [B, [ROOT_B]] as const])
+    const scope = { ...noInbound(at), roots, callers: new Map([[A, [caller as Principal]]]) }
+    return renderState(
+      { ...EMPTY, inbound: new Map([['k', scope]]) },
+      { owner: 'other', istioNamespace: 'istio-system', own: new Set([B]) },
+    )
+  }
+  const without = () => intentsOf(spec((s) => void s.trust.splice(0, s.trust.length)))
+  const ofOthers = (mesh: MemoryMesh) => mesh.objects.filter((o) => o.metadata.labels?.[OWNER] === 'other')
+  const ofOurs = (mesh: MemoryMesh) => mesh.objects.filter((o) => o.metadata.labels?.[OWNER] === 'shop').map(({ kind }) => kind)
+
+  it.each([
+    { what: 'their filter decides', first: true, intents: without },
+    { what: 'our filter decided until now', first: false, intents: without },
+    { what: 'it is severed', first: true, intents: severed },
+  ])('removes all that is its own, and waits for nobody, where $what', async ({ first, intents }) => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    const others = theirs(`${A}/ns/sample/sa/other`)
+    meshB.objects = first ? [...others, ...meshB.objects] : [...meshB.objects, ...others]
+    const before = world.elapsedMs()
+    const agreed = await planFor(intents(), world)
+    const outcome = await apply(intents(), agreed, consentTo(agreed), world)
+    expect(outcome.findings).toEqual([])
+    expect(ofOurs(meshB)).toEqual([])
+    expect(ofOthers(meshB)).toHaveLength(others.length)
+    expect(world.elapsedMs() - before).toBeLessThan(10_000)
+    expect((await planFor(intents(), world)).steps).toEqual([])
+  })
+
+  it('opens elsewhere in the same apply what it takes back here', async () => {
+    const [meshA, meshB] = twoMeshes()
+    meshB.objects = [pod('sample/server', { app: 'server', tier: 'web' }), pod('sample/next', { app: 'next' }), service('sample/server')]
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    meshB.objects = [...theirs(`${A}/ns/sample/sa/other`, { namespace: 'sample', labels: { tier: 'web' } }), ...meshB.objects]
+    const moved = intentsOf(spec((s) => void Object.assign(s.trust[0] as object, { accept: [acceptEntry({ selector: { app: 'next' } })] })))
+    expect((await run(moved, world)).findings).toEqual([])
+    const names = meshB.objects.filter((o) => o.metadata.labels?.[OWNER] === 'shop').map(({ metadata: { name } }) => name)
+    expect([...new Set(names)].sort()).toEqual(['cluster-a-root-cert', 'entente-accept-app-next'])
+    expect(acceptedInbound(meshB.objects, { namespace: 'sample', labels: { app: 'next' } }, [`${A}/ns/sample/sa/client`]).size).toBe(1)
+  })
+
+  it('keeps its policy while a proxy holds what only its own filter gave', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    const mine = configOf(meshB.objects.find((o) => o.metadata.name === 'server') as Manifest, meshB.objects, BUNDLE_B)
+    meshB.objects = [...theirs(`${A}/ns/sample/sa/other`).map((o) => (o.kind === 'EnvoyFilter' ? { ...o, spec: {} } : o)), ...meshB.objects]
+    const listen = meshB.proxies
+    meshB.proxies = async () => {
+      const seen = await listen()
+      return seen.ok ? ok(seen.value.map((e) => (e.pod === 'server' ? { ...e, config: mine } : e))) : seen
+    }
+    const { findings } = await run(without(), world)
+    expect(codes(findings)).toEqual(['proxy-lagging'])
+    expect(ofOurs(meshB)).toContain('AuthorizationPolicy')
   })
 })
 

@@ -161,7 +161,15 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       )
       // What was refused for want of its file must not keep the file from coming back.
       const mends = goneFiles(expected(going, observation, intent)).length > 0
-      const awaited = { mesh, own: going.author.own, phase, patient, mends, delivery: { boundMs: boundMs(intent.member) } }
+      const awaited = {
+        mesh,
+        own: going.author.own,
+        owner: intent.owner,
+        phase,
+        patient,
+        mends,
+        delivery: { boundMs: boundMs(intent.member) },
+      }
       if (live && !settled && phase !== 'guard') {
         const late = await acknowledge(
           { ...awaited, state: expected(going, observation, intent), observation, baseline: [], due: [] },

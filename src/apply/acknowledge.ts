@@ -1,6 +1,7 @@
 /** Waiting until the proxies of one mesh hold what its objects say. */
 import { type Standing, standings } from '../core/acknowledged.ts'
 import { judgedAt } from '../core/clock.ts'
+import { othersIn } from '../core/co-selected.ts'
 import type { Delivery } from '../core/delivery.ts'
 import { error, type Finding, warning } from '../core/finding.ts'
 import type { MeshState } from '../core/istio/state.ts'
@@ -28,6 +29,8 @@ export interface Awaited {
   readonly state: MeshState
   /** The mesh's own domains. */
   readonly own: ReadonlySet<TrustDomain>
+  /** Whose objects are ours. */
+  readonly owner: string
   readonly observation: Observation
   /** The evidence before the phase's writes. */
   readonly baseline: readonly Evidence[]
@@ -44,10 +47,11 @@ export interface Awaited {
 
 /** Waits until every proxy in reach holds what the phase is meant to leave; undefined once they do. */
 export async function acknowledge(
-  { mesh, state, own, observation, baseline, due, phase, patient, mends, delivery, first }: Awaited,
+  { mesh, state, own, owner, observation, baseline, due, phase, patient, mends, delivery, first }: Awaited,
   world: World,
 ): Promise<Refused | undefined> {
   const objects = observation.objects.ok ? observation.objects.value : []
+  const others = othersIn(objects, owner).flatMap(({ state }) => [...state.inbound.values()])
   const earlier = new Map(baseline.map((evidence) => [evidence.proxy, evidence]))
   const closesNext = !patient && (phase === 'guard' || (phase === 'close' && due.length === 0))
   const begun = world.now().getTime()
@@ -57,7 +61,8 @@ export async function acknowledge(
     const proxies = await mesh.proxies()
     const waited = world.now().getTime() - begun
     if (proxies.ok) {
-      const all = standings(state, objects, proxies.value, own, undefined, { ...delivery, now: judgedAt(observation, world.now()) })
+      const now = judgedAt(observation, world.now())
+      const all = standings(state, objects, proxies.value, own, undefined, { ...delivery, now }, others)
       const refused = all.find((standing) => standing.state === 'rejected' && isNew(proxies.value, earlier, standing.proxy))
       if (refused !== undefined && due.length > 0) {
         const words = proxies.value.find((evidence) => evidence.proxy === refused.proxy)?.rejected ?? ''

@@ -1,5 +1,6 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
 import { changesOf, drained } from './changes.ts'
+import { overlaps } from './co-selected.ts'
 import { digestOf } from './digest.ts'
 import { distinct, error, type Finding, warning } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
@@ -87,7 +88,13 @@ export function course(said: Intent, seen: Observation, { only, narrowOnly }: Pl
   const pods = intent.member.home?.context === undefined ? undefined : seen.objects.value
   const wanted = withoutNewShares(bridged(wantedState(intent, before, author.own), before, pods), before, said)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
-  const against = [obstacles(intent, wanted, author, seen.objects.value), mounts, intermediates(intent), newServers(said, wanted, before)]
+  const against = [
+    obstacles(intent, wanted, author, seen.objects.value),
+    mounts,
+    intermediates(intent),
+    newServers(said, wanted, before),
+    overlaps(intent, wanted, seen.objects.value),
+  ]
   const found = against.reduce(withObstacles, check(intent, wanted, seen))
   const checked = narrowOnly?.has(intent.member.name) ? { ...found, blocked: true } : found
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)

@@ -11,9 +11,11 @@ import {
   C,
   CLIENT,
   domain,
+  fakeRoot,
   federation,
   member,
   NOW,
+  SERVER_HOST,
   type Spec,
   sealAll,
   spec,
@@ -23,10 +25,14 @@ import { memoryMesh } from '../../test/support/meshes.ts'
 import { failed, object, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
 import { intents } from './intent.ts'
 import { SHARED_MESH_CONFIG } from './istio/mesh-wide.ts'
+import { isTrustMap, reachFile } from './istio/mounted.ts'
+import { renderState } from './istio/render.ts'
+import { EMPTY, noOutbound, type Roots } from './istio/state.ts'
 import type { Evidence, IstioFacts, Manifest, MemberName, NameGuard, Observation, ProxyConfig, Verdict } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { verify } from './verify.ts'
 
 const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
@@ -595,12 +601,95 @@ describe('a severed trust', () => {
     const verdict = severedOf(s)
     expect(verdict.proxies).toMatchObject({ unheard: ['server.sample'], ready: 0 })
     expect(verdict.findings.map((f) => f.code)).toEqual(['proxy-unheard'])
+    expect(verdict.state).toBe('unknown')
+  })
+
+  it.each([
+    { name: 'no istiod knows any proxy', change: () => undefined },
+    { name: 'nobody could say what any proxy holds', change: ({ config: _, ...e }: Evidence) => ({ ...e, heard: false }) },
+  ])('whose scopes the file no longer has is unknown where $name, though pods run', async ({ change }) => {
+    const s = await letGo()
+    s.spec.trust = s.spec.trust.filter(({ truster }) => truster !== 'cluster-b')
+    expect(severedOf(s).state).toBe('severed')
+    inB(s, { proxies: proxiesOf(s, b, change) })
+    expect(severedOf(s)).toMatchObject({ state: 'unknown', proxies: { ready: 0, unheard: ['client.sample', 'server.sample'] } })
+  })
+
+  it('is unknown where the pods could not be seen', async () => {
+    const s = await letGo()
+    inB(s, { objects: failed('forbidden') })
+    expect(severedOf(s).state).toBe('unknown')
+  })
+
+  describe('of what our workloads call, by a file', () => {
+    const reach = reachFile({ namespace: 'sample', labels: { app: 'client' } }, SERVER_HOST)
+    const theirs = `spiffe://${B}/ns/sample/sa/server`
+    const ours = `spiffe://${A}/ns/sample/sa/server`
+    /** @param of the ConfigMap of files; undefined: there is none. @param sans whom the cluster takes for a server */
+    const reading = async (of: { readonly roots: Roots; readonly writtenAt?: string } | undefined, sans: readonly string[]) => {
+      const s = await scene()
+      s.spec.severed.push({ truster: 'cluster-a', trusted: 'cluster-b', at: '2026-05-30T10:00:00Z', reason: 'left' })
+      const from = { namespace: 'sample', labels: { app: 'client' } }
+      const files = new Map(of === undefined ? [] : [[SERVER_HOST, { name: reach, roots: of.roots, read: true, volumes: [0] }]])
+      const state = { ...EMPTY, outbound: new Map([['k', { ...noOutbound(from), files }]]) }
+      const maps = renderState(state, { owner: 'shop', istioNamespace: 'istio-system', own: new Set([A]) }).filter(isTrustMap)
+      const written = maps.map((map) => ({ ...map, metadata: { ...map.metadata, ...(of?.writtenAt && { writtenAt: of.writtenAt }) } }))
+      const { objects } = s.seen.get(a) as Observation
+      inA(s, {
+        objects: ok([...(objects.ok ? objects.value : []), ...written]),
+        proxies: proxiesOf(s, a, (e) => (e.pod === 'client' ? atHost({ file: reach, sans })(e) : e)),
+      })
+      return verdictsOf(s).find((v) => v.truster === a && v.trusted === b) as Verdict
+    }
+    const roots = (...domains: readonly TrustDomain[]): Roots => new Map(domains.map((d) => [d, [fakeRoot(d)]]))
+
+    it.each([
+      { name: 'is severed where the file has lost the domain', of: { roots: roots(A) }, sans: [theirs], state: 'severed', codes: [] },
+      { name: 'is broken where it has it', of: { roots: roots(A, B) }, sans: [theirs], state: 'broken', codes: ['still-held'] },
+      {
+        name: 'is broken where it is gone, and a server of the domain is named',
+        of: undefined,
+        sans: [theirs],
+        state: 'broken',
+        codes: ['still-held'],
+      },
+      { name: 'is broken where it is gone, and no server is named', of: undefined, sans: [], state: 'broken', codes: ['still-held'] },
+      { name: 'is severed where it is gone, and only our own are named', of: undefined, sans: [ours], state: 'severed', codes: [] },
+      {
+        name: 'is lagging while its kubelet may not have brought it',
+        of: { roots: roots(A), writtenAt: '2026-05-31T23:59:30Z' },
+        sans: [theirs],
+        state: 'lagging',
+        codes: ['file-pending'],
+      },
+    ])('$name', async ({ of, sans, state, codes }) => {
+      const verdict = await reading(of, sans)
+      expect([verdict.state, verdict.findings.map((f) => f.code)]).toEqual([state, codes])
+      expect(verdict.proxies.lagging).toEqual(state === 'severed' ? [] : ['client.sample'])
+    })
   })
 
   it('is unknown where nothing could be seen', async () => {
     const s = sever(await scene())
     inB(s, { proxies: failed('istiod-unreachable') })
     expect(severedOf(s)).toMatchObject({ state: 'unknown', findings: [expect.objectContaining({ code: 'istiod-unreachable' })] })
+  })
+})
+
+describe('a trust', () => {
+  it('that is over is told while a proxy still holds it, and has no verdict once none does', async () => {
+    const s = await scene()
+    for (const trust of s.spec.trust) if (trust.truster === 'cluster-b') trust.until = '2026-05-30'
+    const over = () => verdictsOf(s).filter((verdict) => verdict.truster === b)
+    expect(over()).toMatchObject([
+      {
+        state: 'broken',
+        ends: expect.any(Date),
+        findings: [{ code: 'still-held', subject: 'server.sample', message: `still accepts ${A} after it ended` }],
+      },
+    ])
+    inB(s, { proxies: proxiesOf(s, b, withoutPins) })
+    expect(over()).toEqual([])
   })
 })
 

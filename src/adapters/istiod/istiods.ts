@@ -1,6 +1,6 @@
 /** All istiods of one mesh together: what their proxies hold, what chain they present, which versions they are. */
 import { error, type Finding } from '../../core/finding.ts'
-import { readProxyConfig } from '../../core/istio/live.ts'
+import { isWhole, readProxyConfig } from '../../core/istio/live.ts'
 import type { Evidence, Interest, Seen } from '../../core/model.ts'
 import type { Budget } from '../edge/budget.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
@@ -16,7 +16,7 @@ import { tokens } from './token.ts'
 export interface IstiodsSeen {
   /** Not ok as soon as one istiod did not answer: a proxy connected to it would look like one that is gone. */
   readonly proxies: Seen<readonly Evidence[]>
-  /** Not ok only when none could be asked, or when they present chains of different CAs. */
+  /** Not ok as soon as one could not be asked, or when they present chains of different CAs: what one presents says nothing of another. */
   readonly presented: Seen<readonly Uint8Array[]>
   readonly versions: ReadonlyMap<string, string>
 }
@@ -100,7 +100,7 @@ async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest
     interesting: (proxy: { readonly namespace: string; readonly type: string }) =>
       proxy.type !== 'ztunnel' &&
       (proxy.type === 'router' || interest.everyProxy === true || interest.namespaces.includes(proxy.namespace)),
-    readConfig: readProxyConfig,
+    readConfig: (dump: unknown) => (isWhole(dump) ? readProxyConfig(dump) : undefined),
   }
   const ask = <T>(question: (istiod: Debug) => Promise<T>): Promise<T> => travel((road) => question(debug(subject, road)))
   const name = `${pod.namespace}/${pod.name}`
@@ -130,11 +130,12 @@ function proxiesOf(visits: readonly Visit[]): Seen<readonly Evidence[]> {
   return { ok: true, value }
 }
 
-function presentedOf(subject: string, visits: readonly Visit[]): Seen<readonly Uint8Array[]> {
+export function presentedOf(subject: string, visits: readonly Pick<Visit, 'pod' | 'presented'>[]): Seen<readonly Uint8Array[]> {
   const chains = visits.flatMap(({ presented }) => (presented.ok ? [presented.value] : []))
-  const errors = visits.flatMap(({ presented }) => (presented.ok ? [] : [presented.error]))
+  const errors = visits.flatMap(({ pod, presented }) => (presented.ok || (pod.leaving && chains.length > 0) ? [] : [presented.error]))
   const [first, ...others] = chains
-  if (first === undefined) return { ok: false, error: together(errors[0] as Finding, errors.slice(1), visits.length) }
+  const [silent, ...rest] = errors
+  if (first === undefined || silent !== undefined) return { ok: false, error: together(silent as Finding, rest, visits.length) }
   const other = others.find((chain) => issuers(chain) !== issuers(first))
   if (other === undefined) return { ok: true, value: first }
   const message = 'istiods of this mesh present chains of different CAs'

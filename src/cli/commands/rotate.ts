@@ -102,11 +102,31 @@ async function look(options: RotateOptions, io: Io): Promise<Rotation> {
     (intent) => intent.member.name === member.name || intent.trusts.some((trust) => trust.trusted === member.name),
   )
   const seen = await observe(concerned, meshes, { everyPod: true, everyLeaf: options.look === true })
-  const now = rotation({ member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() })
-  if (options.overrideNames === undefined) return now
-  const accepted = (finding: Finding): Finding => (finding.code === 'roots-share-name' ? { ...finding, severity: 'warning' } : finding)
-  return { ...now, findings: now.findings.map(accepted) }
+  const input = { member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() }
+  const now = rotation(input)
+  const accepted = (finding: Finding): Finding =>
+    options.overrideNames !== undefined && finding.code === 'roots-share-name' ? { ...finding, severity: 'warning' } : finding
+  const withAccepted = (one: Rotation): Rotation => ({ ...one, findings: one.findings.map(accepted) })
+  if (options.look === true || options.wait !== undefined || !mayBeEarly(now)) return withAccepted(now)
+  const asked = await observe(
+    concerned.filter((intent) => intent.member.name === member.name),
+    meshes,
+    { everyPod: true, everyLeaf: true },
+  )
+  return withAccepted({ ...now, ...heldBy(now, rotation({ ...input, seen: new Map([...seen, ...asked]) })) })
 }
+
+/** Its CA has switched, and time alone does not tell that its own proxies hold the new root: then they are asked, without --look. */
+const mayBeEarly = ({ phase, gates }: Rotation): boolean =>
+  (phase === 'draining' || phase === 'retire') && gates.some(({ needs, open }) => needs === 'held' && !open)
+
+/** What they said of the roots that they hold; what they said of their certificates is for --look. */
+const heldBy = (now: Rotation, asked: Rotation): Pick<Rotation, 'gates' | 'findings'> => ({
+  gates: now.gates.map(
+    (gate) => asked.gates.find(({ needs, root }) => needs === 'held' && gate.needs === 'held' && root === gate.root) ?? gate,
+  ),
+  findings: asked.findings,
+})
 
 function approvedOf(workspace: Workspace, member: Member): Bundle {
   const bundle = usable(workspace).get(member.trustDomain)

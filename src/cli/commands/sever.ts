@@ -172,13 +172,15 @@ async function close(severed: Severed, known: readonly Finding[], options: Sever
     io.print(severedText(verdicts, { ...older, findings: [...unwritten, ...undoing, ...older.findings] }, io))
   }
   const { trustDomain } = workspace.federation.members.get(trusted) ?? {}
-  const unknown = verdicts.some((verdict) => verdict.state === 'unknown')
+  // One that no istiod hears from is named, and holds up no sever.
+  const dead = ({ state, proxies }: Verdict): boolean => state === 'unknown' && proxies.unheard.length > 0
+  const unknown = verdicts.some((verdict) => verdict.state === 'unknown' && !dead(verdict))
   if (blind) io.tell(`\n${truster} could not be looked at, and nothing was closed there: run the same again as soon as it can be reached.`)
   else if (unknown)
     io.tell(`\nNo evidence says that live proxies of ${truster} refuse ${trustDomain}: run entente verify where they can be asked.`)
   // Of a mesh that is only a directory here nothing can be proven here.
   const provable = workspace.federation.members.get(truster)?.home?.context !== undefined
-  const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging' || (state === 'unknown' && provable))
+  const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging') || (unknown && provable)
   const remain = asked.drain && older.views.some(({ state }) => state !== 'gone')
   return hasErrors(findings) || open || remain ? 1 : 0
 }

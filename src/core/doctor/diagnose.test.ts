@@ -263,6 +263,29 @@ const ROWS: readonly Row[] = [
     tells: 'ca-under-root',
     evidence: /no root in istio-ca-root-cert/,
   },
+  {
+    name: 'a second istiod whose chain cannot be seen',
+    change: async () => ({
+      istiods: ok([await istiod('b'), await istiod('b', { pod: 'istiod-2', presented: failed('istiod-unreachable', 'no answer') })]),
+    }),
+    tells: 'ca-under-root',
+    verdict: 'unknown',
+    evidence: /no answer/,
+  },
+  {
+    name: 'pods that nobody may list: one of them may take plaintext',
+    change: () => sample({ pods: failed('forbidden', 'may not list pods') }),
+    tells: 'mtls',
+    verdict: 'unknown',
+    evidence: /may not list pods/,
+  },
+  {
+    name: 'a mesh config that cannot be read: which namespace is the root is not known',
+    change: () => ({ mesh: failed('forbidden', 'may not get configmaps') }),
+    tells: 'mtls',
+    verdict: 'unknown',
+    evidence: /may not get configmaps/,
+  },
   { name: 'no network label', change: () => ({ labels: ok({}) }), tells: 'network', evidence: /no label/ },
   {
     name: 'one network for both',
