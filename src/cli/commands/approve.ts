@@ -10,6 +10,7 @@ import { type Fingerprint, parseFingerprint } from '../../core/x509/anchor.ts'
 import { lookAt } from '../cluster.ts'
 import type { Io } from '../io.ts'
 import { judgeOffer } from '../offer.ts'
+import { type Shown, show } from '../screen.ts'
 import { findingsText, table } from '../text.ts'
 import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree } from './apply.ts'
@@ -70,8 +71,8 @@ export async function accept(workspace: Workspace, member: Member, { bundle, sou
   const approved = usable(workspace)
   const before = approved.get(member.trustDomain)
   const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved)]
-  io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, io.columns)}\n`)
-  if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
+  io.tell(show`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, io.columns)}\n`)
+  if (findings.length > 0) io.tell(show`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', member.name, 'the bundle is refused whole; nothing was changed', {
       hint: 'see the findings above',
@@ -166,7 +167,7 @@ function checkFingerprints(bundle: Bundle, options: Accepting, member: Member): 
   })
 }
 
-function rootsText(bundle: Bundle, before: Bundle | undefined, columns?: number): string {
+function rootsText(bundle: Bundle, before: Bundle | undefined, columns?: number): Shown {
   const old = new Set(before?.anchors.map((anchor) => anchor.fingerprint))
   const kept = new Set(bundle.anchors.map((anchor) => anchor.fingerprint))
   const row = (sign: string, { fingerprint, notAfter, subject }: Bundle['anchors'][number]): string[] => [

@@ -4,6 +4,7 @@ import { type Anchor, anchorFrom } from '../../core/x509/anchor.ts'
 import { readCertificate } from '../../core/x509/certificate.ts'
 import { anchorOf, type Vouched } from '../../core/x509/chain.ts'
 import { splitPem } from '../../core/x509/pem.ts'
+import { json } from '../screen.ts'
 import type { BundleWorld } from './bundle-inspect.ts'
 
 export interface ChainVerifyArgs {
@@ -22,8 +23,7 @@ export interface ChainVerifyArgs {
 export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Promise<number> {
   const [trusted, chain] = [await world.readFile(args.trusted), await world.readFile(args.chain)]
   const { anchor, reason } = verdictOn(trusted, chain, args.at ?? world.now())
-  if (args.output === 'json')
-    world.print(JSON.stringify(anchor ? { valid: true, root: anchor.fingerprint } : { valid: false, error: reason }, null, 2))
+  if (args.output === 'json') world.print(json(anchor ? { valid: true, root: anchor.fingerprint } : { valid: false, error: reason }))
   else
     world.print(
       anchor ? `valid: ${anchor.subject || 'a root without a name'} vouches for it (${anchor.fingerprint})` : `not valid: ${reason}`,

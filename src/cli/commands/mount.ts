@@ -11,6 +11,7 @@ import { type Carrier, carriers, filesStand } from '../../core/mounts.ts'
 import { course } from '../../core/plan.ts'
 import type { Io, Output } from '../io.ts'
 import { mountText } from '../mount-text.ts'
+import { json, show } from '../screen.ts'
 import { findingsText } from '../text.ts'
 import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree } from './apply.ts'
@@ -121,7 +122,7 @@ async function rollOut(
       hint: 'entente apply first: it writes the ConfigMaps, and filters that select nobody before pods have the mount',
     })
   io.tell(mountText(due, io.color))
-  await agree(`\nRestart the pods of these ${due.length} workloads, one workload after the other?`, options, io)
+  await agree(show`\nRestart the pods of these ${due.length} workloads, one workload after the other?`, options, io)
   for (const carrier of due) {
     const what = `${carrier.kind} ${carrier.namespace}/${carrier.name}`
     const client = clients.get(carrier.member) as KubeClient
@@ -158,10 +159,10 @@ const stopped = ({ member, kind, namespace, name }: Carrier, message: string, hi
 })
 
 function tell({ carriers: all, findings }: Looked, options: MountOptions, io: Io): number {
-  if (options.output === 'json') io.print(JSON.stringify({ workloads: all.map(viewOf), findings }, null, 2))
+  if (options.output === 'json') io.print(json({ workloads: all.map(viewOf), findings }))
   else {
     io.print(all.length === 0 ? 'No running workload is in a mounted scope.' : mountText(all, io.color))
-    if (findings.length > 0) io.tell(`\n${findingsText(findings, io.color)}`)
+    if (findings.length > 0) io.tell(show`\n${findingsText(findings, io.color)}`)
   }
   if (hasErrors(findings)) return 1
   return all.some(({ lacking }) => lacking.length > 0) ? 2 : 0
