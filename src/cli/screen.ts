@@ -3,6 +3,7 @@
  * it is shown on one line, with nothing invisible in it. Only `Shown` has lines and styles, and only this file makes it.
  */
 import { styleText } from 'node:util'
+import { withoutCredentials } from '../core/credentials.ts'
 import { visible, visibleLines } from '../core/x509/printable.ts'
 
 /** Text whose line breaks and styles are ours, and in which all that came from outside is visible. */
@@ -43,7 +44,8 @@ export type Part = Shown | string | number | bigint
 export type Style = 'red' | 'yellow' | 'green' | 'bold' | 'dim'
 
 /** Multi-line text of others on one line: a break with the blanks around it is one blank. */
-function oneLine(text: string): string {
+function oneLine(words: string): string {
+  const text = withoutCredentials(words)
   if (!/[\n\t]/.test(text)) return visible(text)
   const lines = text.replaceAll('\r\n', '\n').split('\n')
   return visible(

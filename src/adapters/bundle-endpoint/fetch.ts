@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
+import { shownUrl } from '../../core/credentials.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type BundleEndpoint, parseEndpointUrl } from '../../core/spiffe/endpoint.ts'
 import { trustDomainOfId } from '../../core/spiffe/spiffe-id.ts'
@@ -31,7 +32,7 @@ export async function fetchBundle(endpoint: BundleEndpoint, { timeoutMillisecond
     const answer = await get(url, tlsOptions(endpoint, url), deadline)
     if ('body' in answer) return answer.body
     if (redirects === MAX_REDIRECTS)
-      throw new FederationError('endpoint-refused', endpoint.url, `redirects more than ${MAX_REDIRECTS} times`)
+      throw new FederationError('endpoint-refused', shownUrl(endpoint.url), `redirects more than ${MAX_REDIRECTS} times`)
     url = parseEndpointUrl(answer.location, url)
   }
 }
@@ -42,7 +43,7 @@ function checkConfiguration(endpoint: BundleEndpoint): void {
   if (trustDomainOfId(endpointId) === endpointBundle.trustDomain) return
   throw new FederationError(
     'endpoint-invalid',
-    endpoint.url,
+    shownUrl(endpoint.url),
     `the bundle for ${endpointId} is of ${endpointBundle.trustDomain}, another trust domain`,
     {
       hint: "give the bundle of the endpoint's own trust domain",
@@ -74,7 +75,7 @@ function get(url: URL, tls: RequestOptions, deadline: AbortSignal): Promise<Answ
 async function read(response: IncomingMessage, url: URL): Promise<Answer> {
   const { statusCode = 0, headers } = response
   const refuse = (message: string): never => {
-    throw new FederationError('endpoint-refused', url.href, message, { hint: 'ask whoever runs the endpoint' })
+    throw new FederationError('endpoint-refused', shownUrl(url.href), message, { hint: 'ask whoever runs the endpoint' })
   }
   if ([301, 302, 303, 307, 308].includes(statusCode)) return { location: headers.location ?? refuse('redirects to nowhere') }
   if (statusCode !== 200) refuse(`answered with status ${statusCode}`)
@@ -109,15 +110,18 @@ function explain(cause: unknown, url: URL, deadline: AbortSignal): unknown {
   if (cause instanceof FederationError) return cause
   const { code = '', message } = cause as NodeJS.ErrnoException
   if (deadline.aborted)
-    return new FederationError('endpoint-unreachable', url.href, 'did not finish in time', {
+    return new FederationError('endpoint-unreachable', shownUrl(url.href), 'did not finish in time', {
       cause,
       hint: 'raise --timeout if the network is slow',
     })
   if (UNVERIFIED.test(code)) {
-    return new FederationError('endpoint-unverified', url.href, `its certificate was not accepted: ${message}`, {
+    return new FederationError('endpoint-unverified', shownUrl(url.href), `its certificate was not accepted: ${message}`, {
       cause,
       hint: 'check the roots that the endpoint is to be verified with',
     })
   }
-  return new FederationError('endpoint-unreachable', url.href, message, { cause, hint: 'check the URL, and that the endpoint is up' })
+  return new FederationError('endpoint-unreachable', shownUrl(url.href), message, {
+    cause,
+    hint: 'check the URL, and that the endpoint is up',
+  })
 }
