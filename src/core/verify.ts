@@ -7,6 +7,7 @@ import { interfered } from './interfered.ts'
 import { wantedNow } from './istio/bridge.ts'
 import { authorOf } from './istio/render.ts'
 import type { MeshState } from './istio/state.ts'
+import { unguardedScopes } from './istio/unguarded.ts'
 import type { Federation, Intent, Manifest, MemberName, Trust, Verdict } from './model.ts'
 import { ownChain } from './own-chain.ts'
 import { unknownRoots } from './own-roots.ts'
@@ -132,6 +133,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
     ...(observation === undefined ? [] : ownChain(intent, observation, now)),
     ...chain.findings,
     ...nobody,
+    ...(observation?.objects.ok === true ? unguardedScopes(trust.accept, observation.objects.value, trust.truster) : []),
     ...withoutGuess(
       stands.flatMap((s) => s.findings),
       others,

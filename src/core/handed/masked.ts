@@ -3,6 +3,7 @@
  * teams' EnvoyFilters hold private keys and tokens, AuthorizationPolicies API keys, annotations whole manifests.
  * An object of ours is public: roots, names and selectors.
  */
+import { redirectionArgs } from '../istio/unguarded.ts'
 import { isOurs, list, strings, text } from '../manifest.ts'
 import type { Manifest } from '../model.ts'
 
@@ -24,6 +25,7 @@ const READ_BY_NAME = new Set([
   'istio.io/dry-run',
   'networking.istio.io/exportTo',
   'sidecar.istio.io/interceptionMode',
+  'status.sidecar.istio.io/port',
 ])
 /** Only that it is there says something. */
 const THERE = 'sidecar.istio.io/status'
@@ -95,7 +97,8 @@ const CONTAINERS: View = (value) =>
   list(value).map((container) => {
     const proxy = isMap(container) && container.name === 'istio-proxy'
     const its = { args: (args: unknown) => list(args).slice(0, 2), env: settings, volumeMounts: each({ mountPath: all }) }
-    return pick(container, { name: all, ports: PORTS, ...(proxy ? its : {}) })
+    const init = redirectionArgs(container).length > 0 ? { args: () => redirectionArgs(container) } : {}
+    return pick(container, { name: all, ports: PORTS, ...(proxy ? its : init) })
   })
 const settings: View = (value) => list(value).filter((variable) => isMap(variable) && SETTINGS.has(text(variable.name)))
 const SETTINGS = new Set(['SECRET_TTL', 'PROXY_CONFIG_XDS_AGENT'])
