@@ -4,7 +4,7 @@
  * manifests, injection-template.yaml; tools/istio-iptables/pkg/cmd/root.go flags -m, -b and -d, eed52ebb66ad).
  */
 import { some } from '../doctor/check.ts'
-import { type Finding, finding, warning } from '../finding.ts'
+import { type Finding, warning } from '../finding.ts'
 import { at, list, strings, text } from '../manifest.ts'
 import type { Manifest, Workloads } from '../model.ts'
 import { describeWorkloads } from '../workloads.ts'
@@ -83,7 +83,7 @@ export function unguardedFindings(
   const pods = podsIn(objects, scope).filter((pod) => !isGateway(pod, objects))
   const found = unguardedIn(pods)
   const tell = (severity: 'error' | 'warning', some: readonly Unguarded[]): readonly Finding[] =>
-    some.length === 0 ? [] : [finding(severity)('ports-unguarded', where, describeUnguarded(some), UNGUARDED_HINT)]
+    some.length === 0 ? [] : [{ code: 'ports-unguarded', severity, subject: where, message: describeUnguarded(some), hint: UNGUARDED_HINT }]
   const bare = scope.everywhere === true ? [] : pods.filter((pod) => !hasSidecar(pod) && at(pod, 'spec', 'hostNetwork') !== true)
   return [
     ...tell(
