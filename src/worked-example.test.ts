@@ -9,6 +9,7 @@ import {
   B,
   CLIENT,
   document,
+  domain,
   member,
   NOW,
   reachEntry,
@@ -17,7 +18,7 @@ import {
   spec,
 } from '../test/support/federations.ts'
 import { observation, pod, service } from '../test/support/observations.ts'
-import { type Recorded, recorded } from '../test/support/recorded.ts'
+import { guarded, type Recorded, recorded } from '../test/support/recorded.ts'
 import { title } from './core/manifest.ts'
 import {
   type Actor,
@@ -140,7 +141,7 @@ describe('the worked example', async () => {
     'federation.yaml': stringify(document(federation)),
     'audit.jsonl': record.map((entry) => `${printEntry(entry)}\n`).join(''),
     ...Object.fromEntries(bundles.map((bundle) => [`bundles/${bundle.trustDomain}.json`, printBundle(bundle)])),
-    'server.sample.json': await answers('strict-pinned'),
+    'server.sample.json': guarded(await answers('strict-pinned'), { own: [domain(B)], callers: [CLIENT] }),
     'client.sample.json': await answers('client-pinned'),
   }
   const meshes: Seens = new Map([

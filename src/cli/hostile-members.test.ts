@@ -271,7 +271,7 @@ const BLIND: readonly Mode[] = [
   },
 ]
 
-describe('a member whose API server answers with', () => {
+describe.concurrent('a member whose API server answers with', () => {
   it.each(BLIND)('$name concerns itself only', { timeout: 60_000 }, async ({ does, code, words = '', flags = [] }) => {
     await using all = await bench(does)
     const ran = await all.run('apply', '--yes', '--reason', 'r', '-o', 'json', ...SHORT, ...flags)
@@ -300,7 +300,7 @@ const recordAsked =
       ? said
       : undefined
 
-describe('a member that can be looked at and, when it is written to,', () => {
+describe.concurrent('a member that can be looked at and, when it is written to,', () => {
   it.each<{ name: string; does: Hostile; done: number }>([
     {
       name: 'refuses with a lone surrogate',
@@ -382,7 +382,7 @@ const PROXIES = JSON.stringify(
   })),
 )
 
-describe('a member whose istiod, or whose way to it,', () => {
+describe.concurrent('a member whose istiod, or whose way to it,', () => {
   it.each<{ name: string; does: Hostile }>([
     { name: 'never opens', does: { upgrade: () => {} } },
     { name: 'hangs up', does: { upgrade: (socket) => socket.destroy() } },
@@ -441,7 +441,7 @@ describe('a member whose istiod, or whose way to it,', () => {
   })
 })
 
-describe('each command, with one member that', () => {
+describe.concurrent('each command, with one member that', () => {
   const MODES: readonly { readonly name: string; readonly does: Hostile }[] = [
     { name: 'says nothing', does: { tcp: () => {} } },
     {

@@ -15,7 +15,7 @@ import { describeWorkloads, workloadsKey } from './workloads.ts'
 
 type Accepted = ReadonlyMap<
   TrustDomain,
-  { readonly roots: readonly string[]; readonly callers: readonly string[]; readonly servers: readonly string[]; readonly where: string }
+  { readonly roots: readonly string[]; readonly callers: readonly Principal[]; readonly servers: readonly string[]; readonly where: string }
 >
 
 /**
@@ -72,12 +72,15 @@ function nameChanges(before: Manifest | undefined, after: Manifest | undefined):
     const effect = b === undefined ? 'narrows' : 'widens'
     return a === b ? [] : [...domains].map((trusted) => ({ effect, of: 'names', trusted, what: 'one name in each certificate' }))
   }
-  const beyond = (some: readonly Principal[], others: readonly Principal[], effect: Change['effect']): readonly Change[] =>
-    some
-      .filter((what) => domains.has(trustDomainOf(what)) && !others.some((other) => covers(other, what)))
-      .map((what) => ({ effect, of: 'caller', trusted: trustDomainOf(what), what }))
-  return [...beyond(a.callers, b.callers, 'widens'), ...beyond(b.callers, a.callers, 'narrows')]
+  const changes = [...beyond(a.callers, b.callers, 'widens'), ...beyond(b.callers, a.callers, 'narrows')]
+  return changes.filter(({ trusted }) => domains.has(trusted))
 }
+
+/** Callers that none of the others covers: one that is named where a pattern had it gains nothing. */
+const beyond = (some: readonly Principal[], others: readonly Principal[], effect: Change['effect']): readonly Change[] =>
+  some
+    .filter((what) => !others.some((other) => covers(other, what)))
+    .map((what) => ({ effect, of: 'caller', trusted: trustDomainOf(what), what }))
 
 function wideChanges(object: Manifest, from: MeshState, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
   const nothing = noInbound((from.wide ?? to.wide)?.at ?? { namespace: '' })
@@ -183,7 +186,7 @@ function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>, where: string
         domain,
         {
           roots: roots.map((root) => root.fingerprint),
-          callers: own.has(domain) ? [] : (named ?? [`${domain}/*`]),
+          callers: own.has(domain) ? [] : (named ?? [`${domain}/*` as Principal]),
           servers: own.has(domain) ? [] : (scope.gateway ?? []).map((server) => `${where}, ${describeServer(server)}`),
           where,
         },
@@ -205,7 +208,8 @@ function compare(before: Accepted, after: Accepted, own: ReadonlySet<TrustDomain
     return [
       ...where,
       ...diff('root', trusted, b?.roots ?? [], a?.roots ?? []),
-      ...diff('caller', trusted, b?.callers ?? [], a?.callers ?? []),
+      ...beyond(a?.callers ?? [], b?.callers ?? [], 'widens'),
+      ...beyond(b?.callers ?? [], a?.callers ?? [], 'narrows'),
       ...diff('workloads', trusted, b?.servers ?? [], a?.servers ?? []),
     ]
   })
@@ -245,7 +249,7 @@ function diffServers(host: string, trusted: TrustDomain, before: Named, after: N
   return [...changes('widens', beyond(is, was)), ...changes('narrows', beyond(was, is))]
 }
 
-function diff(of: 'root' | 'caller' | 'workloads', trusted: TrustDomain, before: readonly string[], after: readonly string[]): Change[] {
+function diff(of: 'root' | 'workloads', trusted: TrustDomain, before: readonly string[], after: readonly string[]): Change[] {
   const added = after.filter((what) => !before.includes(what)).map((what): Change => ({ effect: 'widens', of, trusted, what }))
   const removed = before.filter((what) => !after.includes(what)).map((what): Change => ({ effect: 'narrows', of, trusted, what }))
   return [...added, ...removed]

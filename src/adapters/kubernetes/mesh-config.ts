@@ -83,8 +83,9 @@ function keysIn(source: string): number {
 }
 
 function layer(subject: string, source: string): unknown {
-  if (source.length > MAX_TEXT || keysIn(source) > MAX_KEYS) throw unreadable(subject, 'it is too large')
+  if (source.length > MAX_TEXT) throw unreadable(subject, 'it is too large')
   if (tooDeepAt(source) !== undefined) throw unreadable(subject, 'it is nested too deeply')
+  if (keysIn(source) > MAX_KEYS) throw unreadable(subject, 'it is too large')
   let value: unknown
   try {
     value = parse(source, { version: '1.1', schema: 'yaml-1.1', maxAliasCount: 100, logLevel: 'error' })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { camelCase } from '../../../test/support/recorded.ts'
 import type { NameGuard } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain } from '../spiffe/trust-domain.ts'
@@ -24,22 +25,12 @@ const guards = fc
   })
   .map((of) => ({ own: of.own.map((name) => parseTrustDomain(name)), callers: [...of.callers].sort() as Principal[] }))
 
-/** As istiod's config dump has it: camel case. */
-const camel = (value: unknown): unknown =>
-  Array.isArray(value)
-    ? value.map(camel)
-    : typeof value === 'object' && value !== null
-      ? Object.fromEntries(
-          Object.entries(value).map(([key, part]) => [key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), camel(part)]),
-        )
-      : value
-
 /** The filters of a chain as istiod makes them from the patches: what comes later stands first. */
 function chain(of: NameGuard, kind: 'http' | 'tcp'): readonly unknown[] {
   const values = (applyTo: string, name: string): unknown[] =>
     guardPatches(of, SIDECAR)
       .filter((p) => p.applyTo === applyTo && ((p.patch as Json).value as Json).name === name)
-      .map((p) => camel((p.patch as Json).value))
+      .map((p) => camelCase((p.patch as Json).value))
   const tcp = [{ name: 'envoy.filters.network.tcp_proxy' }]
   const httpFilters = [...values('HTTP_FILTER', CALLERS), ...values('HTTP_FILTER', CLIENT_CERT), { name: 'envoy.filters.http.router' }]
   const http = [{ name: 'envoy.filters.network.http_connection_manager', typedConfig: { httpFilters } }]
