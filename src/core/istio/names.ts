@@ -226,9 +226,6 @@ const valuesOf = (predicate: unknown): readonly unknown[] =>
     at(one, 'single_predicate', 'value_match'),
   )
 
-/** Whether a guard is for these own domains, and lets past these callers. */
-export const sameGuard = (a: NameGuard, b: NameGuard): boolean => same(callersFilter('http', a), callersFilter('http', b))
-
 /** The order of keys does not count, that of lists does. */
 function same(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((one, i) => same(one, b[i]))
