@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ROTATION_PHASES } from '../../src/core/rotation.ts'
 import { Bed } from '../testbed/bed.ts'
 import { kubeconfig } from '../testbed/control-plane.ts'
+import { Attempts } from '../testbed/handshake.ts'
 import { runFile } from '../testbed/layout.ts'
 import type { MeshCa } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
@@ -40,6 +41,8 @@ let shop: Shop
 let rotations: Rotations
 let restarts: Restarts
 let flows: Flows
+/** Under the CA of either, all the time: a granted name, and beside it one of the other mesh. */
+let forged: readonly Attempts[]
 let cut: Record<'pinned' | 'mounted', () => Promise<readonly string[]>>
 const cas = {} as Record<'oldA' | 'oldB' | 'newA' | 'newB', MeshCa>
 
@@ -75,6 +78,13 @@ beforeAll(async () => {
     await until(`${from.netns} to reach ${host}`, async () => (await call(from, host)).status === 200, 60_000)
   cut = { pinned: await longLived(toServer), mounted: await longLived(toClient) }
   flows = await Flows.start([...toServer, ...toClient])
+  const twoNames = (by: Bed['a'], from: Pod, to: Pod): Attempts =>
+    new Attempts(
+      () => to.address,
+      () => by.mint({ uri: [from.spiffeId, `${to.spiffeId.replace(/[^/]*$/, '')}admin`] }),
+      1_000,
+    )
+  forged = [twoNames(bed.a, client, server), twoNames(bed.b, server, client)]
 })
 
 afterAll(async () => {
@@ -279,6 +289,14 @@ describe('a rotation of both roots', () => {
     console.log(`long-lived connections cut: pinned ${pinned.length} of 4 (${pinned.join(', ')}), mounted ${mounted.length} of 4`)
     expect(mounted).toEqual([])
     expect(await listenerOf(client)).toBe(listener)
+  })
+
+  it('let no certificate with two names in, at any moment', async () => {
+    await Promise.all(forged.map((attempts) => attempts.stop()))
+    for (const { tried, accepted } of forged) {
+      expect(tried).toBeGreaterThan(20)
+      expect(accepted).toBe(0)
+    }
   })
 
   it('is on the record: who trusted each root, from when to when', async () => {
