@@ -4,8 +4,11 @@ import type { Patient } from '../../core/doctor/question.ts'
 import type { ApiSeen, ClusterSeen, NamespaceSeen } from '../../core/doctor/seen.ts'
 import { FederationError } from '../../core/errors.ts'
 import type { Finding } from '../../core/finding.ts'
+import { runsProxy } from '../../core/istio/pods.ts'
 import { at, text } from '../../core/manifest.ts'
 import type { Manifest, Seen } from '../../core/model.ts'
+import type { PodName } from '../envoy/admin.ts'
+import { leaves } from '../envoy/leaves.ts'
 import { lookAtIstiods } from '../istiod/checkup.ts'
 import { seen } from '../seen.ts'
 import type { KubeClient, Live } from './client.ts'
@@ -19,8 +22,18 @@ import { reviewRights } from './rights.ts'
 const NETWORK = 'topology.istio.io/network'
 const OWN_ROOTS = 'istio-ca-root-cert'
 
+export interface Looking {
+  /** Ask the sidecars in the patient's namespaces for their certificates, by port-forward to their admin ports. */
+  readonly certificates?: boolean
+}
+
 /** @param now the clock of this machine, to compare the API server's with */
-export async function lookAtCluster(client: KubeClient, patient: Patient, now: () => Date): Promise<ClusterSeen> {
+export async function lookAtCluster(
+  client: KubeClient,
+  patient: Patient,
+  now: () => Date,
+  { certificates = false }: Looking = {},
+): Promise<ClusterSeen> {
   const { name: member, istioNamespace: namespace } = patient
   const api = await seen(askApi(client, now))
   if (!api.ok) return unseen(patient, api.error)
@@ -51,6 +64,7 @@ export async function lookAtCluster(client: KubeClient, patient: Patient, now: (
         ),
     ),
   ])
+  const nearby = new Map(await Promise.all(near))
   return {
     member,
     api,
@@ -61,10 +75,17 @@ export async function lookAtCluster(client: KubeClient, patient: Patient, now: (
     networkServices,
     gateways,
     policies,
-    near: new Map(await Promise.all(near)),
+    near: nearby,
     rights,
+    ...(certificates ? { leaves: await leaves(client, sidecarsIn([...nearby.values()])) } : {}),
   }
 }
+
+const sidecarsIn = (near: readonly NamespaceSeen[]): readonly PodName[] =>
+  near
+    .flatMap(({ pods }) => (pods.ok ? pods.value : []))
+    .filter(runsProxy)
+    .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }))
 
 /** A cluster that could not be asked anything. */
 export function unseen({ name: member }: Patient, error: Finding): ClusterSeen {

@@ -19,6 +19,8 @@ export interface DoctorOptions {
   readonly namespace?: readonly string[]
   readonly istioNamespace: string
   readonly kubeconfig?: string
+  /** Ask proxies for their own certificates. */
+  readonly look?: boolean
   readonly output: Output
 }
 
@@ -46,7 +48,11 @@ async function ask({ file, context, namespace, istioNamespace }: DoctorOptions, 
   return questionOfContexts({ contexts, istioNamespace, namespaces: [...new Set(namespace ?? [])] })
 }
 
-async function lookAtAll({ patients }: Question, { kubeconfig }: DoctorOptions, io: Io): Promise<ReadonlyMap<Patient['name'], Looked>> {
+async function lookAtAll(
+  { patients }: Question,
+  { kubeconfig, look: certificates = false }: DoctorOptions,
+  io: Io,
+): Promise<ReadonlyMap<Patient['name'], Looked>> {
   const [{ loadKubeconfig }, { kubeClient }, { lookAtCluster, unseen }] = await Promise.all([
     import('../../adapters/kubernetes/kubeconfig.ts'),
     import('../../adapters/kubernetes/client.ts'),
@@ -56,7 +62,7 @@ async function lookAtAll({ patients }: Question, { kubeconfig }: DoctorOptions, 
   const look = async (patient: Patient): Promise<ClusterSeen> => {
     try {
       const client = kubeClient(config.access(patient.context), { subject: patient.name })
-      return await lookAtCluster(client, patient, io.now).finally(() => client.close())
+      return await lookAtCluster(client, patient, io.now, { certificates }).finally(() => client.close())
     } catch (cause) {
       if (!(cause instanceof FederationError)) throw cause
       return unseen(patient, fromError(cause))
