@@ -6,6 +6,7 @@ import type { Intent, Manifest, MemberName, Observation } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, selects } from '../workloads.ts'
+import { byAddress, namesAddress } from './addresses.ts'
 import { impact, type PolicyImpact, patternsIn } from './impact.ts'
 import { type Bench, Judge, judge } from './judge.ts'
 import { isPolicy, policyKey } from './policy.ts'
@@ -28,6 +29,9 @@ const MAX_TOLD = 10
 /** One place where foreign callers come in, and who may. */
 interface Entrance {
   readonly subject: string
+  readonly where: string
+  /** At the servers of a gateway, where Envoy goes by the address of the connection. */
+  readonly gateway?: boolean
   readonly callers: Inbound['callers']
   readonly sets: readonly WorkloadSet[]
   /** Those on which a caller that is refused is refused everywhere. */
@@ -41,11 +45,17 @@ export function plannedImpact(planned: Planned): readonly Finding[] {
   if (none || !objects.after.some((object) => isPolicy(object) && !isOurs(object))) return []
   const { before, after } = situationsOf(planned)
   const judging = new Judge(after)
-  const findings = entrancesOf(planned, after).flatMap((entrance) => {
+  const entrances = entrancesOf(planned, after)
+  const findings = entrances.flatMap((entrance) => {
     const { policies } = impact(before, after, { sets: entrance.sets, accounts: planned.accounts() })
     return [...pastCallers(policies, entrance), ...refusedCallers(entrance, judging)]
   })
-  return findings.length <= MAX_TOLD ? findings : [...findings.slice(0, MAX_TOLD), more(intent, findings.length - MAX_TOLD)]
+  const doorways = (after.policies.some(namesAddress) ? entrances : [])
+    .filter(({ gateway }) => gateway !== true)
+    .map(({ where, callers, sets }) => ({ where, callers, benches: sets.map((set) => judging.bench(set)) }))
+  const loose = byAddress(intent.member.name, doorways, ownDomainsOf(after.admission))
+  if (findings.length <= MAX_TOLD) return [...findings, ...loose]
+  return [...findings.slice(0, MAX_TOLD), more(intent, findings.length - MAX_TOLD), ...loose]
 }
 
 function entrancesOf({ intent, states, objects }: Planned, { policies, admission }: Situation): readonly Entrance[] {
@@ -57,6 +67,8 @@ function entrancesOf({ intent, states, objects }: Planned, { policies, admission
     const itself = { namespace: scope.at.namespace, labels: scope.at.labels ?? {} }
     return {
       subject: `${intent.member.name}: ${describeWorkloads(scope.at)}`,
+      where: describeWorkloads(scope.at),
+      gateway: scope.gateway !== undefined,
       // Both rules hold where the whole mesh accepts a domain as well.
       callers: new Map([...(wide?.callers ?? []), ...scope.callers]),
       sets: [...real, itself, ...named.flatMap((set) => within(set, scope))],
@@ -65,7 +77,10 @@ function entrancesOf({ intent, states, objects }: Planned, { policies, admission
   })
   if (wide === undefined) return scopes
   const sets = [...pods, ...named]
-  return [...scopes, { subject: `${intent.member.name}: the whole mesh`, callers: wide.callers, sets, typical: sets }]
+  return [
+    ...scopes,
+    { subject: `${intent.member.name}: the whole mesh`, where: 'the whole mesh', callers: wide.callers, sets, typical: sets },
+  ]
 }
 
 const more = ({ member }: Intent, count: number): Finding =>
