@@ -60,6 +60,9 @@ try {
     )
     ours.push(refused)
     whole.push(done)
+    await writeFile(file, FEDERATION)
+    await entente('sever', '--lift', 'cluster-b', 'cluster-a', '-f', file, '--yes', '--reason', 'bench')
+    await entente('approve', 'cluster-a', '-f', file, '--yes', '--reason', 'bench')
     bare.push((await measure(() => run('kubectl', ['--context', 'cluster-b', 'apply', '-f', policy], bed.kubeconfig))).refused)
   }
   console.log(row('entente sever --emergency → first refusal', ours))

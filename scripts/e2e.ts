@@ -1,10 +1,29 @@
 /**
- * `npm run e2e [-- FILE…]`: the end-to-end tests, and each file that failed once more, on a new bed: two API servers,
- * istiods and a dozen Envoys share two cores with the tests. A second try is said; its failure is the run's.
+ * `npm run e2e [-- [--all] FILE…]`: the end-to-end tests, minutes per file, and a second try on a new bed where at most two files failed: two API
+ * servers, istiods and a dozen Envoys share two cores with the tests. A second try is said; its failure is the run's. So is all that is left behind.
  */
+import { execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import path from 'node:path'
+import { parseArgs } from 'node:util'
 import { startVitest, type TestModule } from 'vitest/node'
+import { until } from '../test/testbed/run.ts'
+import { isEmpty, leftovers } from '../test/testbed/sweep.ts'
 import { closingLine } from './closing-line.ts'
+import { leftBehind } from './left-behind.ts'
+
+const HELP = `npm run e2e [-- [--all] FILE…]
+
+End-to-end tests on the test bed: two real Istio clusters on this machine. Needs Linux, root, Go and Python.
+
+  FILE    only these files, or those whose path contains this
+  --all   also what repeats a law that another test holds (\`extra\` in test/e2e); else that counts as skipped
+
+A file stops at its first failure. At most two files that failed are tried once more, on a new bed. Exit code 1 when a test
+failed, or when a process, a network namespace or the bridge was left behind.
+`
+/** Files that may have a second try in one run. */
+const SECOND_TRIES = 2
 
 interface Tried {
   readonly modules: readonly TestModule[]
@@ -19,14 +38,62 @@ async function run(files: readonly string[]): Promise<Tried> {
   return tried
 }
 
-const first = await run(process.argv.slice(2))
+const nameOf = ({ moduleId }: TestModule): string => path.relative(process.cwd(), moduleId)
+
+/** The longest first. */
+function minutes(modules: readonly TestModule[]): string {
+  const took = modules.map((module) => ({ name: nameOf(module), ms: module.diagnostic().duration }))
+  const line = (ms: number, name: string) => `${(ms / 60_000).toFixed(1).padStart(6)} min  ${name}`
+  const ran = took.filter(({ ms }) => ms > 0).toSorted((one, other) => other.ms - one.ms)
+  return [
+    ...ran.map(({ ms, name }) => line(ms, name)),
+    line(
+      ran.reduce((sum, { ms }) => sum + ms, 0),
+      'in all',
+    ),
+  ].join('\n')
+}
+
+/** The last bed goes with the process that had it, which takes a moment. */
+async function nothingLeft(mark: string): Promise<boolean> {
+  const found = async () => ({ bed: await leftovers(), others: leftBehind(mark) })
+  const gone = async () => {
+    const { bed, others } = await found()
+    return isEmpty(bed) && others.length === 0
+  }
+  if (await until('all to be gone', gone, 30_000).catch(() => false)) return true
+  console.error(`\n✗ left behind: ${JSON.stringify(await found())}`)
+  return false
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { all: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+})
+if (values.help) {
+  console.log(HELP)
+  process.exit(0)
+}
+execFileSync('npm', ['run', 'build'], { stdio: 'inherit' })
+const mark = randomUUID()
+process.env.ENTENTE_E2E_RUN = mark
+if (values.all) process.env.ENTENTE_E2E_ALL = '1'
+
+const first = await run(positionals)
 const failed = first.modules.filter((module) => !module.ok())
-if (failed.length > 0) {
-  const files = failed.map((module) => module.moduleId)
-  const names = files.map((file) => path.relative(process.cwd(), file)).join(', ')
+const again = failed.length <= SECOND_TRIES ? failed : []
+const names = again.map(nameOf).join(', ')
+let last = first
+if (again.length > 0) {
   console.log(`\n── a second try, on a new bed: ${names}\n`)
   process.exitCode = 0
-  const second = await run(files)
-  console.log(`\n── in all, with the second try of ${names}`)
-  console.log(closingLine([...first.modules.filter((module) => module.ok()), ...second.modules], second.errors))
+  const second = await run(again.map(({ moduleId }) => moduleId))
+  last = { modules: [...first.modules.filter((module) => module.ok()), ...second.modules], errors: second.errors }
+} else if (failed.length > 0) {
+  console.log(`\n── no second try: ${failed.length} files failed, more than ${SECOND_TRIES}`)
 }
+console.log(`\n── minutes of each file${again.length > 0 ? `, with the second try of ${names} alone` : ''}`)
+console.log(minutes(last.modules))
+if (!values.all) console.log('── skipped tests repeat what others hold; to run them, too: npm run e2e -- --all')
+console.log(closingLine(last.modules, last.errors))
+if (!(await nothingLeft(mark))) process.exitCode = 1

@@ -8,6 +8,7 @@ import {
   authority,
   B,
   bundleOf,
+  C,
   fakeRoot,
   federation,
   member,
@@ -17,16 +18,20 @@ import {
   spec,
   wanted,
 } from '../test/support/federations.ts'
-import { type MemoryMesh, memoryMesh, memoryRecord, memoryWorld } from '../test/support/meshes.ts'
+import { configOf, type MemoryMesh, memoryMesh, memoryRecord, memoryWorld } from '../test/support/meshes.ts'
 import { ok, peerAuthentication, pod, service } from '../test/support/observations.ts'
 import { apply, type Consent, observe, type World } from './apply.ts'
 import { FederationError } from './core/errors.ts'
 import { error } from './core/finding.ts'
 import { closedAt, history } from './core/history.ts'
-import type { Digest, Evidence, Intent, MemberName, Plan } from './core/model.ts'
+import { renderState } from './core/istio/render.ts'
+import { EMPTY, noInbound } from './core/istio/state.ts'
+import { OWNER } from './core/manifest.ts'
+import type { Digest, Evidence, Intent, Manifest, MemberName, Plan, Workloads } from './core/model.ts'
 import { plan } from './core/plan.ts'
 import { parseRecord, printEntry, seal, unfinished } from './core/record.ts'
 import type { Bundle } from './core/spiffe/bundle.ts'
+import type { Principal } from './core/spiffe/spiffe-id.ts'
 
 const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
 const [ROOT_A, ROOT_B] = [fakeRoot(A), fakeRoot(B)]
@@ -430,15 +435,123 @@ describe('the record and its witnesses', () => {
     await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(expect.objectContaining({ code: 'record-busy' }))
   })
 
-  it('a head that is not in the file stops everything', async () => {
+  describe('and a sever of what it opens', () => {
+    const sever = { actor: ALICE, at: NOW, reason: 'key lost', action: 'sever', truster: b, trusted: a } as const
+    const domains = { trusterDomain: B, trustedDomain: A }
+    const other = { trusterDomain: B, trustedDomain: C }
+
+    it('that came after the plan was made keeps all of it from beginning', async () => {
+      const [meshA, meshB] = twoMeshes()
+      const world = memoryWorld([meshA, meshB])
+      const since = seal(undefined, { ...sever, ...other, truster: a })
+      await world.record.append(since)
+      const agreed = await planFor(intentsOf(), world)
+      await world.record.append(seal(since, { ...sever, ...domains }))
+      const applied = apply(intentsOf(), agreed, consentTo(agreed, { since: since.hash }), world)
+      await expect(applied).rejects.toThrow(expect.objectContaining({ code: 'changed-meanwhile' }))
+      expect([...meshA.writes, ...meshB.writes]).toEqual([])
+    })
+
+    it('that came when it had begun stops it before it opens anything of that', async () => {
+      const [meshA, meshB] = twoMeshes()
+      const world = memoryWorld([meshA, meshB])
+      meshB.beforeWrite = () => {
+        const head = world.record.lines.at(-1)
+        if (head?.action === 'begin') world.record.lines.push(seal(head, { ...sever, ...domains }))
+      }
+      const { findings } = await run(intentsOf(), world)
+      expect(findings).toEqual([expect.objectContaining({ code: 'record-busy', subject: 'cluster-b' })])
+      expect(meshB.objects.map(({ kind }) => kind)).not.toContain('EnvoyFilter')
+      expect(meshA.objects.map(({ kind }) => kind)).toContain('EnvoyFilter')
+    })
+
+    it('holds up nothing that it is not about', async () => {
+      const [meshA, meshB] = twoMeshes()
+      const world = memoryWorld([meshA, meshB])
+      const since = seal(undefined, { ...sever, ...other })
+      await world.record.append(since)
+      await world.record.append(seal(since, { ...sever, ...other }))
+      const agreed = await planFor(intentsOf(), world)
+      expect((await apply(intentsOf(), agreed, consentTo(agreed, { since: since.hash }), world)).findings).toEqual([])
+    })
+  })
+
+  const foreign = (digit: string) => `sha256:${digit.repeat(64)}` as Digest
+
+  it('a head that is not in the file stops what widens that member, and nobody else', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
-    meshB.head = `sha256:${'1'.repeat(64)}` as Digest
-    await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(
-      expect.objectContaining({ code: 'record-forked', subject: 'cluster-b' }),
-    )
+    meshB.head = foreign('1')
+    const { done, findings } = await apply(intentsOf(), agreed, consentTo(agreed), world)
+    expect(findings).toEqual([expect.objectContaining({ code: 'record-forked', subject: 'cluster-b' })])
+    expect(new Set(done.map((step) => step.member))).toEqual(new Set([a]))
+    expect([meshB.writes, meshB.head]).toEqual([[], foreign('1')])
+    const [begin] = recordHolds(world)
+    expect(begin).toMatchObject({ action: 'begin', steps: agreed.steps.filter((step) => step.member === a).map(({ id }) => ({ id })) })
+  })
+
+  const spoiled = {
+    'a head that is not in the file': (mesh: MemoryMesh) => {
+      mesh.head = foreign('1')
+    },
+    'what is no head': (mesh: MemoryMesh) => {
+      mesh.witness = () => Promise.reject(new FederationError('record-broken', 'cluster-b', 'ConfigMap entente-record has no head'))
+    },
+  }
+  it.each([
+    { name: 'a head that is not in the file', options: { only: 'closing' }, code: 'record-forked' },
+    { name: 'a head that is not in the file', options: {}, code: 'record-forked' },
+    { name: 'what is no head', options: { only: 'closing' }, code: 'record-broken' },
+    { name: 'what is no head', options: {}, code: 'record-broken' },
+  ] as const)('$name keeps no sever ($options) from its member: it is closed, on the record, and the memory stays', async (given) => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    const before = world.record.lines.length
+    spoiled[given.name](meshB)
+    const moves: unknown[] = []
+    meshB.moveWitness = async (...move) => void moves.push(move)
+    const agreed = plan(severed(), await observe(severed(), world.meshes), NOW, given.options)
+    const { done, findings } = await apply(severed(), agreed, consentTo(agreed, given.options), world)
+    expect(codes(findings)).toEqual([given.code])
+    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
+    expect(moves).toEqual([])
+    expect(recordHolds(world).slice(before)).toMatchObject([{ action: 'begin' }, { action: 'end', done: done.map(({ id }) => id) }])
+  })
+
+  it.each([
+    { name: 'asked', spoil: (mesh: MemoryMesh, no: () => Promise<never>) => Object.assign(mesh, { witness: no }) },
+    { name: 'moved', spoil: (mesh: MemoryMesh, no: () => Promise<never>) => Object.assign(mesh, { moveWitness: no }) },
+  ])('a head that may not be $name keeps no sever from its member', async ({ spoil }) => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    spoil(meshB, () => Promise.reject(new FederationError('forbidden', 'cluster-b', 'may not do that to configmaps')))
+    const agreed = plan(severed(), await observe(severed(), world.meshes), NOW, { only: 'closing' })
+    const { findings } = await apply(severed(), agreed, consentTo(agreed, { only: 'closing' }), world)
+    expect(codes(findings)).toEqual(['forbidden'])
+    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
+  })
+
+  it('writes nothing at all, the record included, where all that is due widens and no home knows the record', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    const agreed = await planFor(intentsOf(), world)
+    meshA.head = foreign('1')
+    meshB.head = foreign('2')
+    const { done, findings } = await apply(intentsOf(), agreed, consentTo(agreed), world)
+    expect([done, codes(findings)]).toEqual([[], ['record-forked', 'record-forked']])
     expect([meshA.writes, meshB.writes, world.record.lines]).toEqual([[], [], []])
+  })
+
+  it('an API server that never lets the head be moved, and has not moved it, is left out alone', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    meshA.moveWitness = () => Promise.reject(new FederationError('changed-meanwhile', 'cluster-a', 'could not be updated in 10 tries'))
+    const { done, findings } = await run(intentsOf(), world)
+    expect(codes(findings)).toEqual(['changed-meanwhile'])
+    expect(new Set(done.map((step) => step.member))).toEqual(new Set([b]))
   })
 
   it('goes on from an older head that is in the file', async () => {
@@ -484,6 +597,70 @@ describe('a scope that changes to an overlapping one', () => {
     expect(seen.length).toBeGreaterThan(4)
     expect(seen.every((yes) => yes)).toBe(true)
     expect((await planFor(intentsOf(to), world)).steps).toEqual([])
+  })
+})
+
+describe('a federation that takes its part of an overlap back', () => {
+  /** What another federation has in b: the same domain at all workloads of the namespace, its own callers. */
+  const theirs = (caller: string, at: Workloads = { namespace: 'sample' }) => {
+    const roots = new Map([[A, [ROOT_A]] as const, [B, [ROOT_B]] as const])
+    const scope = { ...noInbound(at), roots, callers: new Map([[A, [caller as Principal]]]) }
+    return renderState(
+      { ...EMPTY, inbound: new Map([['k', scope]]) },
+      { owner: 'other', istioNamespace: 'istio-system', own: new Set([B]) },
+    )
+  }
+  const without = () => intentsOf(spec((s) => void s.trust.splice(0, s.trust.length)))
+  const ofOthers = (mesh: MemoryMesh) => mesh.objects.filter((o) => o.metadata.labels?.[OWNER] === 'other')
+  const ofOurs = (mesh: MemoryMesh) => mesh.objects.filter((o) => o.metadata.labels?.[OWNER] === 'shop').map(({ kind }) => kind)
+
+  it.each([
+    { what: 'their filter decides', first: true, intents: without },
+    { what: 'our filter decided until now', first: false, intents: without },
+    { what: 'it is severed', first: true, intents: severed },
+  ])('removes all that is its own, and waits for nobody, where $what', async ({ first, intents }) => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    expect((await run(intentsOf(), world)).findings).toEqual([])
+    const others = theirs(`${A}/ns/sample/sa/other`)
+    meshB.objects = first ? [...others, ...meshB.objects] : [...meshB.objects, ...others]
+    const before = world.elapsedMs()
+    const agreed = await planFor(intents(), world)
+    const outcome = await apply(intents(), agreed, consentTo(agreed), world)
+    expect(outcome.findings).toEqual([])
+    expect(ofOurs(meshB)).toEqual([])
+    expect(ofOthers(meshB)).toHaveLength(others.length)
+    expect(world.elapsedMs() - before).toBeLessThan(10_000)
+    expect((await planFor(intents(), world)).steps).toEqual([])
+  })
+
+  it('opens elsewhere in the same apply what it takes back here', async () => {
+    const [meshA, meshB] = twoMeshes()
+    meshB.objects = [pod('sample/server', { app: 'server', tier: 'web' }), pod('sample/next', { app: 'next' }), service('sample/server')]
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    meshB.objects = [...theirs(`${A}/ns/sample/sa/other`, { namespace: 'sample', labels: { tier: 'web' } }), ...meshB.objects]
+    const moved = intentsOf(spec((s) => void Object.assign(s.trust[0] as object, { accept: [acceptEntry({ selector: { app: 'next' } })] })))
+    expect((await run(moved, world)).findings).toEqual([])
+    const names = meshB.objects.filter((o) => o.metadata.labels?.[OWNER] === 'shop').map(({ metadata: { name } }) => name)
+    expect([...new Set(names)].sort()).toEqual(['cluster-a-root-cert', 'entente-accept-app-next'])
+    expect(acceptedInbound(meshB.objects, { namespace: 'sample', labels: { app: 'next' } }, [`${A}/ns/sample/sa/client`]).size).toBe(1)
+  })
+
+  it('keeps its policy while a proxy holds what only its own filter gave', async () => {
+    const [meshA, meshB] = twoMeshes()
+    const world = memoryWorld([meshA, meshB])
+    await run(intentsOf(), world)
+    const mine = configOf(meshB.objects.find((o) => o.metadata.name === 'server') as Manifest, meshB.objects, BUNDLE_B)
+    meshB.objects = [...theirs(`${A}/ns/sample/sa/other`).map((o) => (o.kind === 'EnvoyFilter' ? { ...o, spec: {} } : o)), ...meshB.objects]
+    const listen = meshB.proxies
+    meshB.proxies = async () => {
+      const seen = await listen()
+      return seen.ok ? ok(seen.value.map((e) => (e.pod === 'server' ? { ...e, config: mine } : e))) : seen
+    }
+    const { findings } = await run(without(), world)
+    expect(codes(findings)).toEqual(['proxy-lagging'])
+    expect(ofOurs(meshB)).toContain('AuthorizationPolicy')
   })
 })
 

@@ -11,7 +11,7 @@ import { look, observe, retiring } from './apply/observe.ts'
 import type { Consent, Outcome, World } from './apply/world.ts'
 import { putBack, writeAll } from './apply/write.ts'
 import { boundMs } from './core/delivery.ts'
-import { FederationError } from './core/errors.ts'
+import { asFailureOf, FederationError } from './core/errors.ts'
 import { error, type Finding, fromError, warning } from './core/finding.ts'
 import { isCanary } from './core/istio/canary.ts'
 import { readMountedFilter } from './core/istio/mounted.ts'
@@ -20,7 +20,7 @@ import { type Inbound, type MeshState, noInbound } from './core/istio/state.ts'
 import { PHASES } from './core/istio/transition.ts'
 import { type Begin, doneBy } from './core/killed.ts'
 import { keyOf, ownerOf, title } from './core/manifest.ts'
-import type { Digest, Intent, Manifest, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
+import type { Digest, Intent, Manifest, MemberName, Mesh, Observation, Phase, Plan, Step } from './core/model.ts'
 import { goneFiles } from './core/mounts.ts'
 import { type Course, course, plan, type Seens, simulate } from './core/plan.ts'
 import { vacatedWide } from './core/wide.ts'
@@ -31,7 +31,7 @@ export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from './a
 /**
  * Carries the consented steps out, each mesh on its own.
  * @param seen what `agreed` was made from, if that was a moment ago: every write still compares before it sets
- * @throws FederationError record-forked, record-busy before anything is written
+ * @throws FederationError record-busy before anything is written
  */
 export async function apply(
   wanted: readonly Intent[],
@@ -42,7 +42,12 @@ export async function apply(
 ): Promise<Outcome> {
   const due = agreed.steps.filter((step) => consent.steps.has(step.id) && passable(step, consent))
   if (due.length === 0) return { done: [], findings: heldBack(agreed.steps, consent) }
-  const journal = await Journal.open(due, consent, world, (killed) => standingOf(killed, wanted, world, seen))
+  const journal = await Journal.open(due, consent, world, {
+    doneBy: (killed) => standingOf(killed, wanted, world, seen),
+    narrowing: (narrowOnly, members) => narrowing(wanted, members, { ...consent, narrowOnly }, world, seen),
+  })
+  if (!(journal instanceof Journal)) return { done: [], findings: journal }
+  const { narrowOnly } = journal
   const touched = new Set(due.map((step) => step.member))
   const offered = new Set(agreed.steps.map((step) => step.id))
   const outcomes = await Promise.all(
@@ -50,15 +55,20 @@ export async function apply(
       .filter(({ member }) => touched.has(member.name) && !journal.absent.has(member.name))
       .map(async (intent) => {
         const done: Step[] = []
-        const findings = await applyMesh({ intent, wanted, offered, consent, world, journal, seen }, done).catch((thrown: unknown) => [
-          stoppedBy(thrown, intent),
-        ])
+        const findings = await applyMesh(
+          { intent, wanted, offered, consent: { ...consent, narrowOnly }, world, journal, seen },
+          done,
+        ).catch((thrown: unknown) => [stoppedBy(thrown, intent)])
         return { done, findings }
       }),
   )
   const outcome = {
     done: outcomes.flatMap((o) => o.done),
-    findings: [...journal.absent.values(), ...outcomes.flatMap((o) => o.findings)],
+    findings: [
+      ...journal.absent.values(),
+      ...[...narrowOnly].flatMap(([name, finding]) => (touched.has(name) ? [finding] : [])),
+      ...outcomes.flatMap((o) => o.findings),
+    ],
   }
   await journal.close(outcome)
   return outcome
@@ -68,6 +78,20 @@ export async function apply(
 async function standingOf(killed: Begin, wanted: readonly Intent[], world: World, seen: Seens): Promise<readonly Digest[] | undefined> {
   const unseen = wanted.filter(({ member }) => !seen.has(member.name) && killed.steps.some((step) => step.member === member.name))
   return doneBy(killed, wanted, new Map([...seen, ...(await observe(unseen, world.meshes))]))
+}
+
+/** The ids of the steps that are planned in these members when nothing may widen there. */
+async function narrowing(
+  wanted: readonly Intent[],
+  members: ReadonlySet<MemberName>,
+  consent: Consent,
+  world: World,
+  seen: Seens,
+): Promise<ReadonlySet<string>> {
+  const intents = wanted.filter(({ member }) => members.has(member.name))
+  const unseen = intents.filter(({ member }) => !seen.has(member.name))
+  const { steps } = plan(intents, new Map([...seen, ...(await observe(unseen, world.meshes))]), world.now(), consent)
+  return new Set(steps.map((step) => step.id))
 }
 
 interface Job {
@@ -86,6 +110,15 @@ function stoppedBy(thrown: unknown, intent: Intent): Finding {
   return { ...fromError(thrown), subject: `${intent.member.name}: ${thrown.subject}` }
 }
 
+/** What is made of what a member showed: whatever is thrown over that is its own failure, and stops nobody else. */
+function madeOf<T>({ member }: Intent, work: () => T): T {
+  try {
+    return work()
+  } catch (thrown) {
+    throw asFailureOf(member.name, thrown)
+  }
+}
+
 /**
  * @param done the steps carried out, as they are
  * @returns what stopped it on the way
@@ -98,7 +131,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
   // What Git delivers is in no proxy before somebody commits it: nobody can wait for that here.
   const live = mesh.live && intent.member.home?.directory === undefined
   let observation = job.seen.get(name) ?? (await look(mesh, intent))
-  const going = course(intent, observation, consent)
+  const going = madeOf(intent, () => course(intent, observation, consent))
   if (going === undefined) return observation.objects.ok ? [] : [observation.objects.error]
 
   /** Whether the proxies are known to hold what the objects say. */
@@ -122,13 +155,21 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       if (world.stopped?.() === true) return [interrupted(mesh, `before phase ${phase}`)]
       const due = dueIn(phase, steps, consent)
       if (due.length === 0) break
-      if (!(await journal.holds(mesh))) return [overtaken(mesh, phase)]
+      if (!(await journal.holds(mesh, due))) return [overtaken(mesh, phase)]
       const patient = steps.some(
         (step) => consent.steps.has(step.id) && (step.changes.some((change) => change.effect === 'widens') || reads(step)),
       )
       // What was refused for want of its file must not keep the file from coming back.
       const mends = goneFiles(expected(going, observation, intent)).length > 0
-      const awaited = { mesh, own: going.author.own, phase, patient, mends, delivery: { boundMs: boundMs(intent.member) } }
+      const awaited = {
+        mesh,
+        own: going.author.own,
+        owner: intent.owner,
+        phase,
+        patient,
+        mends,
+        delivery: { boundMs: boundMs(intent.member) },
+      }
       if (live && !settled && phase !== 'guard') {
         const late = await acknowledge(
           { ...awaited, state: expected(going, observation, intent), observation, baseline: [], due: [] },
@@ -141,7 +182,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       if (ahead.length > 0) {
         const stopped = await goFirst(ahead, { ...awaited, observation, baseline }, consent, world)
         if (stopped.length > 0) return stopped
-        if (!(await journal.holds(mesh))) return [overtaken(mesh, phase), ...(await takeAway(mesh, ahead, consent, world))]
+        if (!(await journal.holds(mesh, due))) return [overtaken(mesh, phase), ...(await takeAway(mesh, ahead, consent, world))]
         if (world.stopped?.() === true)
           return [interrupted(mesh, `before phase ${phase}`), ...(await takeAway(mesh, ahead, consent, world))]
       }
@@ -183,12 +224,12 @@ const taken = (steps: readonly Step[], ahead: readonly Ahead[], consent: Consent
 /** The steps that are left. What others present is asked for only where a root is to be retired. */
 async function replan({ intent, wanted, consent, world }: Job, observation: Observation, phase: Phase): Promise<readonly Step[]> {
   const { name } = intent.member
-  const { steps } = plan([intent], new Map([[name, observation]]), world.now(), consent)
+  const { steps } = madeOf(intent, () => plan([intent], new Map([[name, observation]]), world.now(), consent))
   if (phase !== 'close' || !steps.some((step) => step.phase === 'close' && step.gates.some((gate) => !gate.open))) return steps
   const closer = await observe(retiring({ steps }, wanted), world.meshes, { everyPod: true, everyLeaf: consent.look === true })
   const { pods, leaves } = closer.get(name) ?? {}
   const own = { ...observation, ...(pods === undefined ? {} : { pods }), ...(leaves === undefined ? {} : { leaves }) }
-  return plan([intent], new Map([...closer, [name, own]]), world.now(), consent).steps
+  return madeOf(intent, () => plan([intent], new Map([...closer, [name, own]]), world.now(), consent)).steps
 }
 
 /** What the objects say now, the scopes included that have nothing any more. */

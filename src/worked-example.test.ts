@@ -60,11 +60,7 @@ function example({ now, actor, read, look, head }: Yours) {
   const parsed = parseFederation(parse(read('federation.yaml')))
   if ('problems' in parsed) throw new Error(parsed.problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'))
   const { federation } = parsed
-  const lines = read('audit.jsonl').trimEnd().split('\n')
-  const record = parseRecord(
-    lines.map((line) => JSON.parse(line)),
-    'audit.jsonl',
-  )
+  const record = parseRecord(read('audit.jsonl').trimEnd().split('\n'), 'audit.jsonl')
   const approved: Approved = new Map(
     [...federation.members.values()].map(({ trustDomain }) => {
       const file = new TextEncoder().encode(read(`bundles/${trustDomain}.json`))

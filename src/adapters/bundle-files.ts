@@ -6,7 +6,7 @@ import type { Approved } from '../core/intent.ts'
 import type { Federation, Seen } from '../core/model.ts'
 import { type Bundle, parseBundle, printBundle } from '../core/spiffe/bundle.ts'
 import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
-import { readIfThere, writeAtomically } from './files.ts'
+import { placeIn, readIfThere, writeAtomically } from './files.ts'
 
 const MAX_BYTES = 16 * 1024 * 1024
 
@@ -16,15 +16,18 @@ export const bundlePath = (directory: string, domain: TrustDomain): string => jo
 export async function readBundles(directory: string, federation: Federation, now: Date): Promise<Approved> {
   const domains = [...new Set([...federation.members.values()].map((member) => member.trustDomain))]
   const read = await Promise.all(
-    domains.map(async (domain) => [domain, await readBundle(bundlePath(directory, domain), domain, now)] as const),
+    domains.map(async (domain) => [domain, await readBundle(bundlePath(directory, domain), domain, now, directory)] as const),
   )
   return new Map(read.flatMap(([domain, seen]) => (seen === undefined ? [] : [[domain, seen] as const])))
 }
 
-/** A SPIFFE bundle in a file, as far as it is one; undefined where there is no file. */
-export async function readBundle(path: string, domain: TrustDomain, now: Date): Promise<Seen<Bundle> | undefined> {
+/**
+ * A SPIFFE bundle in a file, as far as it is one; undefined where there is no file.
+ * @param folder no link out of it is followed; absent where the operator named the path
+ */
+export async function readBundle(path: string, domain: TrustDomain, now: Date, folder?: string): Promise<Seen<Bundle> | undefined> {
   try {
-    const file = await readIfThere(path, MAX_BYTES)
+    const file = await readIfThere(folder === undefined ? path : await placeIn(folder, path), MAX_BYTES)
     // An expired root must not keep the others, or a narrowing, from being carried out.
     return file && { ok: true, value: parseBundle(domain, file, { now, format: 'spiffe', tolerate: 'dates' }) }
   } catch (cause) {
@@ -33,6 +36,7 @@ export async function readBundle(path: string, domain: TrustDomain, now: Date): 
   }
 }
 
-/** @throws FederationError file-unwritable */
-export const writeBundle = (directory: string, bundle: Bundle): Promise<void> =>
-  writeAtomically(bundlePath(directory, bundle.trustDomain), printBundle(bundle))
+/** @throws FederationError file-unwritable; file-unreadable where the path leads out of the directory */
+export async function writeBundle(directory: string, bundle: Bundle): Promise<void> {
+  await writeAtomically(await placeIn(directory, bundlePath(directory, bundle.trustDomain)), printBundle(bundle))
+}

@@ -1,52 +1,163 @@
 /** federation.yaml on disk: read with lines to point at, edited without losing the owner's comments. */
 import { realpath } from 'node:fs/promises'
-import { type Document, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
+import { basename, dirname, join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
 import { FederationError } from '../core/errors.ts'
 import { type Problem, parseFederation } from '../core/federation.ts'
 import type { Federation, Severed } from '../core/model.ts'
 import { readIfThere, writeAtomically } from './files.ts'
+import { withLock } from './lock.ts'
+import { lockOf } from './record-file.ts'
 import { tooDeepAt } from './yaml/depth.ts'
 
 const MAX_BYTES = 4 * 1024 * 1024
 
 /** @throws FederationError file-unreadable, federation-invalid with every problem, its line and what to do */
 export async function readFederationFile(path: string): Promise<Federation> {
-  const { document, lines } = parseYaml(path, await readText(path))
+  return parsed(path, await readText(path)).federation
+}
+
+function parsed(path: string, text: string): { readonly document: Document.Parsed; readonly federation: Federation } {
+  const { document, lines } = parseYaml(path, text)
   const result = parseFederation(plainValue(document, path))
-  if ('federation' in result) return result.federation
+  if ('federation' in result) return { document, federation: result.federation }
   throw invalid(
     path,
     result.problems.map((problem) => describe(problem, document, lines, path)),
   )
 }
 
-/**
- * Writes `severed` into the file, where nothing re-opens it.
- * @throws FederationError file-unreadable, file-unwritable, federation-invalid
- */
-export async function addSevered(path: string, { truster, trusted, at, reason }: Severed): Promise<void> {
-  const { document } = parseYaml(path, await readText(path))
-  const entry = { truster, trusted, at: at.toISOString(), reason }
-  const spec = document.get('spec')
-  if (!isMap(spec)) throw invalid(path, [`${path}: has no spec`])
-  const severed = spec.get('severed')
-  if (isSeq(severed)) {
-    severed.flow = false
-    severed.add(document.createNode(entry))
-  } else spec.set('severed', document.createNode([entry]))
-  const text = document.toString({ lineWidth: 0 })
-  mustSay(path, text, entry)
-  // What the name leads to is written, not the name.
-  await writeAtomically(await realpath(path), text)
+export interface Editing {
+  /** The record beside the file: an edit is written under its lock. */
+  readonly record: string
+  readonly sleep: (milliseconds: number) => Promise<void>
+  /** Waits for the lock for a second, and then writes without it: a lock that another process keeps holds up no emergency. */
+  readonly emergency: boolean
 }
 
-/** The file is the owner's: what we make of it must be one that can be read, with what it said before and this. */
-function mustSay(path: string, text: string, { truster, trusted }: { readonly truster: string; readonly trusted: string }): void {
+type Pair = Pick<Severed, 'truster' | 'trusted'>
+
+/**
+ * Writes the pair into `spec.severed`, where nothing re-opens it, unless it is there.
+ * @returns whether the file was changed
+ * @throws FederationError file-unreadable, file-unwritable, federation-invalid, record-busy, changed-meanwhile
+ */
+export const addSevered = (path: string, severed: Severed, how: Editing): Promise<boolean> =>
+  edit(path, how, (document, federation) => {
+    if (isSevered(federation, severed)) return undefined
+    const { truster, trusted, at, reason } = severed
+    const node = document.createNode({ truster, trusted, at: at.toISOString(), reason })
+    const list = severedIn(document, path)
+    if (list === undefined) {
+      const spec = document.get('spec') as YAMLMap
+      const was = spec.get('severed', true)
+      spec.set('severed', Object.assign(document.createNode([node]), isScalar(was) ? { comment: was.comment } : {}))
+    } else {
+      list.flow = false
+      list.add(node)
+    }
+    return (after) => isSevered(after, severed)
+  })
+
+/** Takes every entry of the pair out of `spec.severed`. Returns and throws as `addSevered`. */
+export const removeSevered = (path: string, pair: Pair, how: Editing): Promise<boolean> =>
+  edit(path, how, (document, federation) => {
+    if (!isSevered(federation, pair)) return undefined
+    // The federation has one for each entry, in the order of the file.
+    const list = severedIn(document, path)
+    for (const i of federation.severed.flatMap((one, i) => (isPair(one, pair) ? [i] : [])).reverse()) list?.delete(i)
+    return (after) => !isSevered(after, pair)
+  })
+
+const isPair = (one: Pair, { truster, trusted }: Pair): boolean => one.truster === truster && one.trusted === trusted
+const isSevered = ({ severed }: Federation, pair: Pair): boolean => severed.some((one) => isPair(one, pair))
+
+function severedIn(document: Document.Parsed, path: string): YAMLSeq | undefined {
+  const spec = document.get('spec')
+  if (!isMap(spec)) throw invalid(path, [`${path}: has no spec`])
+  const severed = spec.get('severed', true)
+  const list = isAlias(severed) ? severed.resolve(document) : severed
+  return isSeq(list) ? list : undefined
+}
+
+/** Changes the document in place. @returns what the federation must say afterwards; undefined: there is nothing to change */
+type Change = (document: Document.Parsed, federation: Federation) => ((after: Federation) => boolean) | undefined
+
+/** Each failed try is a commit of somebody else: two that edit at once both come through. */
+const TRIES = 100
+
+/**
+ * Reads, changes and writes the file. The text is made without a lock; it is put in place under the record's lock, if the file
+ * is still what was read, and read again after that.
+ */
+async function edit(name: string, how: Editing, change: Change): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    // What the name leads to is written, not the name.
+    const path = await realpath(name).catch(() => name)
+    const read = await readText(path)
+    const { document, federation } = parsed(name, read)
+    const holds = change(document, federation)
+    if (holds === undefined) return false
+    const text = printed(name, document, federation, holds)
+    const written = await underLock(name, path, how, async () => {
+      if ((await readText(path)) !== read) return false
+      await writeAtomically(path, text)
+      const after = await readText(path)
+      return after === text || holds(parsed(name, after).federation)
+    })
+    if (written) return true
+    if (tries === TRIES) {
+      throw new FederationError('changed-meanwhile', name, 'is written again and again while it is edited; nothing was changed', {
+        hint: 'end what writes it, then run this again',
+      })
+    }
+  }
+}
+
+/** Ten seconds; whoever has it needs milliseconds. */
+const LOCK_TRIES = 200
+const EMERGENCY_TRIES = 20
+
+/** The record's lock is of the folder that the name is in; a link may lead into another one, whose lock counts, too. */
+async function underLock(
+  name: string,
+  path: string,
+  { record, sleep, emergency }: Editing,
+  work: () => Promise<boolean>,
+): Promise<boolean> {
+  const [first = '', second] = [...new Set([lockOf(record), join(dirname(path), basename(lockOf(record)))])].sort()
+  for (let tries = 1; ; tries++) {
+    let begun = false
+    const begin = (): Promise<boolean> => {
+      begun = true
+      return work()
+    }
+    try {
+      return await withLock(first, () => (second === undefined ? begin() : withLock(second, begin)))
+    } catch (thrown) {
+      if (begun || !(thrown instanceof FederationError && thrown.code === 'record-busy')) throw thrown
+      if (emergency && tries === EMERGENCY_TRIES) return work()
+      if (tries === LOCK_TRIES) throw new FederationError('record-busy', name, `cannot be edited: ${thrown.message}`, { hint: thrown.hint })
+      await sleep(50)
+    }
+  }
+}
+
+/** The file is the owner's: what is made of it can be read, says what it said before, and what it is to say now. */
+function printed(path: string, document: Document.Parsed, before: Federation, holds: (after: Federation) => boolean): string {
+  const byHand = `${path}: change spec.severed by hand, then run this again`
+  let text: string
+  try {
+    text = document.toString({ lineWidth: 0 })
+  } catch (cause) {
+    throw invalid(path, [`${path}: cannot be edited: ${cause instanceof Error ? cause.message : String(cause)}`, byHand])
+  }
   const result = parseFederation(plainValue(parseYaml(path, text).document, path))
-  const said = 'federation' in result && result.federation.severed.some((s) => s.truster === truster && s.trusted === trusted)
-  if (said) return
-  const problems = 'problems' in result ? result.problems.map(({ message }) => `${path}: ${message}`) : [`${path}: cannot be edited`]
-  throw invalid(path, [...problems, `${path}: write it into spec.severed by hand, then run this again`])
+  if ('problems' in result) throw invalid(path, [...result.problems.map(({ message }) => `${path}: ${message}`), byHand])
+  const rest = ({ severed: _, ...federation }: Federation): unknown => federation
+  if (holds(result.federation) && isDeepStrictEqual(rest(result.federation), rest(before))) return text
+  throw invalid(path, [`${path}: cannot be edited without changing something else`, byHand])
 }
 
 async function readText(path: string): Promise<string> {

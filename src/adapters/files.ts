@@ -1,13 +1,55 @@
 /** Files that are either what they were or what they shall be, also after a crash. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { FederationError } from '../core/errors.ts'
 
 export function fileError(code: 'file-unreadable' | 'file-unwritable', path: string, cause: unknown): FederationError {
   // node ends its messages with the call and the path: `EACCES: permission denied, open '/…'`.
   const message = cause instanceof Error ? cause.message.replace(/, \w+( '.*)?$/, '') : String(cause)
   return new FederationError(code, path, message, { cause })
+}
+
+export function isWithin(real: string, target: string): boolean {
+  const way = relative(real, target)
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`))
+}
+
+/**
+ * Where a file that Entente names itself (`audit.jsonl`, `bundles/…`) really is. A link inside the folder is followed, as a
+ * mounted ConfigMap has them, and so is one to the folder itself. One that leads out of it is not: whoever can commit a
+ * link would otherwise choose which file of this machine is read as the record, or appended to.
+ * @param path below `folder`; neither of them needs to exist
+ * @throws FederationError file-unreadable: it leads out of the folder, or nowhere, or to something that is no file
+ */
+export async function placeIn(folder: string, path: string): Promise<string> {
+  const refuse = (message: string): never => {
+    throw new FederationError('file-unreadable', path, message, { hint: 'put the file itself there, and no link' })
+  }
+  try {
+    const home = await realpath(folder)
+    const real = await realOf(path, refuse)
+    if (!isWithin(home, real)) refuse(`is a link out of ${folder}`)
+    const there = await stat(real).catch(ifThere)
+    if (there !== undefined && !there.isFile()) refuse('is not a file')
+    return real
+  } catch (cause) {
+    if (cause instanceof FederationError) throw cause
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return path
+    throw fileError('file-unreadable', path, cause)
+  }
+}
+
+/** @throws ENOENT where not even its folder is there */
+async function realOf(path: string, refuse: (message: string) => never): Promise<string> {
+  const real = await realpath(path).catch(ifThere)
+  if (real !== undefined) return real
+  if ((await lstat(path).catch(ifThere)) !== undefined) refuse('is a link to nothing')
+  return join(await realpath(dirname(path)), basename(path))
+}
+
+function ifThere(cause: unknown): undefined {
+  if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
 }
 
 /**

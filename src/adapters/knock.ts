@@ -1,14 +1,28 @@
 /** One knock at a gateway: TCP, and TLS under the name that proxies would use. Nothing is sent through it. */
 import { connect as dial, type Socket } from 'node:net'
 import { connect } from 'node:tls'
+import { clip } from '../core/clip.ts'
 import type { Probe, Probed } from '../core/doctor/seen.ts'
+import { groupBy } from '../core/group-by.ts'
 import { at, text } from '../core/manifest.ts'
 import { chainOf } from './istiod/presented.ts'
+import { limit } from './limit.ts'
 
 const CONNECT_MS = 3_000
 const HANDSHAKE_MS = 5_000
 /** What sidecars speak among each other: a PERMISSIVE listener knows mutual TLS by it. */
 const ALPN = ['istio']
+
+/** As many gateways as a member has are knocked at; a member that names thousands gets that many. */
+const MOST_OF_MEMBER = 64
+const AT_ONCE = 16
+
+/** All of them, a few at once. */
+export async function knockAll(probes: readonly Probe[]): Promise<readonly Probed[]> {
+  const few = [...groupBy(probes, ({ to }) => to).values()].flatMap((some) => some.slice(0, MOST_OF_MEMBER))
+  const atOnce = limit(AT_ONCE)
+  return Promise.all(few.map((probe) => atOnce(() => knock(probe))))
+}
 
 export async function knock(probe: Probe, nowMs: () => number = () => performance.now()): Promise<Probed> {
   const began = nowMs()
@@ -62,4 +76,4 @@ function handshake(socket: Socket, servername: string): Promise<Chain> {
   })
 }
 
-const said = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+const said = (cause: unknown): string => clip(cause instanceof Error ? cause.message : String(cause), 200)

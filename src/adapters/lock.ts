@@ -1,15 +1,30 @@
 /** A file that is there while somebody works: one process at a time, also after one that died holding it. */
 import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { FederationError } from '../core/errors.ts'
 import { fileError } from './files.ts'
 
+const { O_NOFOLLOW, O_RDONLY } = constants
+const EVERY_MS = 20
+
 /**
- * Holds it for as long as `work` runs. It is for milliseconds of work, so nobody waits for it.
- * @throws FederationError record-busy while another living process of this machine has it; file-unwritable
+ * Holds it for as long as `work` runs, which is for milliseconds.
+ * @param waitMs how long to try again while another living process of this machine has it; 0 when absent
+ * @throws FederationError record-busy when it still has it then; file-unwritable
  */
-export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  if (!(await take(path))) await takeFromTheDead(path)
+export async function withLock<T>(path: string, work: () => Promise<T>, waitMs = 0): Promise<T> {
+  for (let waited = 0; !(await take(path)); waited += EVERY_MS) {
+    const taken = await takeFromTheDead(path).then(
+      () => true,
+      (thrown: unknown) => {
+        if (waited >= waitMs) throw thrown
+      },
+    )
+    if (taken === true) break
+    await sleep(EVERY_MS)
+  }
   try {
     return await work()
   } finally {
@@ -37,7 +52,8 @@ async function takeFromTheDead(path: string): Promise<void> {
   const breaking = `${path}.breaking`
   if (!(await take(breaking))) throw busy(breaking, 0)
   try {
-    const holder = Number((await readFile(path, 'utf8').catch(() => '')).trim())
+    // A link there is no lock of ours, and leads where it likes.
+    const holder = Number((await readFile(path, { encoding: 'utf8', flag: O_RDONLY | O_NOFOLLOW }).catch(() => '')).trim())
     // Gone by now, or nobody's that we know: whoever put it there may be at work.
     if (holder === 0 || lives(holder)) throw busy(path, holder)
     await rm(path, { force: true })

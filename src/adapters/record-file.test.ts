@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -54,7 +54,7 @@ describe('the record’s file', () => {
     await writeFile(path, '{"n":1}\n{"n":2}')
     const file = recordFile(path)
     const read = await file.read()
-    expect([read.lines, read.torn]).toEqual([[{ n: 1 }, { n: 2 }], undefined])
+    expect([read.lines, read.torn, read.unended]).toEqual([[{ n: 1 }, { n: 2 }], undefined, true])
     await file.append([line(3)], read)
     expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n{"n":3}\n')
   })
@@ -82,6 +82,50 @@ describe('the record’s file', () => {
       code: 'record-busy',
       message: expect.stringContaining(`process ${process.pid}`),
     })
+  })
+
+  it.each([
+    { name: 'out of the folder', target: '../elsewhere/audit.jsonl' },
+    { name: 'out of the folder, to nothing', target: '../elsewhere/new.jsonl' },
+    { name: 'out of the folder, by a link in it', target: 'out/audit.jsonl' },
+    { name: 'to a device', target: '/dev/zero' },
+    { name: 'to itself', target: 'audit.jsonl' },
+    { name: 'to nothing', target: 'nothing' },
+    { name: 'to a folder', target: '.' },
+  ])('is neither read nor written through a link $name', async ({ target }) => {
+    const base = await mkdtemp(join(tmpdir(), 'record-'))
+    const path = join(base, 'here', 'audit.jsonl')
+    await mkdir(join(base, 'here'))
+    await mkdir(join(base, 'elsewhere'))
+    await writeFile(join(base, 'elsewhere/audit.jsonl'), `${line(1)}\n`)
+    await symlink('../elsewhere', join(base, 'here/out'))
+    await symlink(target, path)
+    const before = await readdir(base, { recursive: true })
+    const refused = expect.objectContaining({ code: 'file-unreadable', subject: path })
+    await expect(recordFile(path).read()).rejects.toThrow(refused)
+    const since = await recordFile(join(base, 'here/other.jsonl')).read()
+    await expect(recordFile(path).append([line(2)], since)).rejects.toThrow(refused)
+    expect(await readdir(base, { recursive: true })).toEqual(before)
+    expect(await readFile(join(base, 'elsewhere/audit.jsonl'), 'utf8')).toBe(`${line(1)}\n`)
+  })
+
+  it('is read and written in a folder that a link leads to, and through a link inside the folder', async () => {
+    const base = await mkdtemp(join(tmpdir(), 'record-'))
+    await mkdir(join(base, 'checkout/records'), { recursive: true })
+    await symlink('checkout', join(base, 'link'))
+    await symlink('records/audit.jsonl', join(base, 'checkout/audit.jsonl'))
+    await writeFile(join(base, 'checkout/records/audit.jsonl'), `${line(1)}\n`)
+    const file = recordFile(join(base, 'link/audit.jsonl'))
+    await file.append([line(2)], await file.read())
+    expect(await readFile(join(base, 'checkout/records/audit.jsonl'), 'utf8')).toBe(`${line(1)}\n${line(2)}\n`)
+    expect(await readdir(join(base, 'checkout/records'))).toEqual(['audit.jsonl'])
+  })
+
+  it('takes a link for no lock of its own, wherever it leads', async () => {
+    const path = await fresh()
+    await symlink('/dev/zero', join(dirname(path), '.audit.jsonl.lock'))
+    const file = recordFile(path)
+    await expect(file.append([line(1)], await file.read())).rejects.toMatchObject({ code: 'record-busy' })
   })
 
   it('cannot be in a folder that is not there', async () => {

@@ -1,95 +1,76 @@
-/** audit.jsonl: one entry per line, only ever added to. What an entry is, and whether they hang together, is core's. */
+/** audit.jsonl: one entry per line, only ever added to. What a line and an entry are, and whether they hang together, is core's. */
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FederationError } from '../core/errors.ts'
-import { fileError, readIfThere, syncFolder } from './files.ts'
+import { type RecordLines, readLines } from '../core/record-text.ts'
+import { fileError, placeIn, readIfThere, syncFolder } from './files.ts'
 import { withLock } from './lock.ts'
 
 /** A hundred thousand entries; beyond that something else is wrong. */
 const MAX_BYTES = 256 * 1024 * 1024
 
-interface RecordText {
-  /** Every line, parsed as JSON. */
-  readonly lines: readonly unknown[]
+interface RecordText extends RecordLines {
   /** SHA-256 of what was read, hex: an append goes on from there or not at all. */
   readonly digest: string
-  /**
-   * The end of an append that a crash cut off. It is no entry (nothing was done on its account: an entry is on the disk
-   * before anything is done), and the next append takes its place.
-   */
-  readonly torn?: string
 }
 
 export interface RecordFile {
-  /** No file yet: no lines. @throws FederationError file-unreadable, record-broken (the line that is not JSON is named) */
+  /**
+   * No file yet: no lines.
+   * @throws FederationError file-unreadable; record-broken, naming the line that is not the canonical print of an entry
+   */
   read(): Promise<RecordText>
   /**
-   * Adds lines and returns when they are on the disk.
+   * Adds lines and returns when they are on the disk. What a crash left of an earlier append is replaced.
    * @param since what was read: if the file is not that any more, nothing is written
    * @throws FederationError record-busy, file-unwritable
    */
   append(lines: readonly string[], since: RecordText): Promise<RecordText>
 }
 
+/** No link out of the file's folder is followed, neither to read nor to append. */
 export function recordFile(path: string): RecordFile {
+  const place = (): Promise<string> => placeIn(dirname(path), path)
   return {
-    read: () => read(path),
-    append: (lines, since) => withLock(join(dirname(path), `.${basename(path)}.lock`), () => append(path, lines, since)),
+    read: async () => parse(path, await load(await place())),
+    append: async (lines, since) => {
+      const real = await place()
+      return withLock(lockOf(path), () => append(path, real, lines, since))
+    },
   }
 }
 
-async function read(path: string): Promise<RecordText> {
-  return parse(path, await load(path))
-}
+/** What a process holds while it writes to the record, or to the federation file beside it. */
+export const lockOf = (path: string): string => join(dirname(path), `.${basename(path)}.lock`)
 
-const load = async (path: string): Promise<string> => (await readIfThere(path, MAX_BYTES))?.toString('utf8') ?? ''
+const load = async (path: string): Promise<Buffer> => (await readIfThere(path, MAX_BYTES)) ?? Buffer.alloc(0)
 
-function parse(path: string, text: string): RecordText {
-  const lines = text.split('\n')
-  const last = lines.pop() ?? ''
-  const digest = createHash('sha256').update(text).digest('hex')
-  const parsed = lines.map((line, i) => parseLine(`${path}:${i + 1}`, line))
-  // An editor may have taken the last line break; half an entry is never JSON.
-  if (last === '') return { lines: parsed, digest }
-  return isJson(last) ? { lines: [...parsed, JSON.parse(last)], digest } : { lines: parsed, digest, torn: last }
-}
+const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
-function parseLine(where: string, line: string): unknown {
-  if (isJson(line)) return JSON.parse(line)
-  throw new FederationError('record-broken', where, 'is not JSON', {
-    hint: 'restore the file from Git; entente audit verify says what holds',
-  })
-}
+const parse = (path: string, bytes: Buffer): RecordText => ({ ...readLines(bytes, path), digest: digestOf(bytes) })
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-async function append(path: string, lines: readonly string[], since: RecordText): Promise<RecordText> {
-  const text = await load(path)
-  const { digest, torn = '' } = parse(path, text)
-  if (digest !== since.digest) {
+/** @param real where `path` leads to */
+async function append(path: string, real: string, lines: readonly string[], since: RecordText): Promise<RecordText> {
+  const bytes = await load(real)
+  if (digestOf(bytes) !== since.digest) {
     throw new FederationError('record-busy', path, 'has changed since it was read', { hint: 'another entente is at work: run it again' })
   }
-  const kept = torn === '' ? text : text.slice(0, -torn.length)
-  const added = `${kept === '' || kept.endsWith('\n') ? '' : '\n'}${lines.map((line) => `${line}\n`).join('')}`
+  const kept = bytes.subarray(0, since.whole)
+  const added = `${since.unended === true ? '\n' : ''}${lines.map((line) => `${line}\n`).join('')}`
   try {
-    if (torn !== '') await cut(path, Buffer.byteLength(kept))
-    await addDurably(path, added)
+    if (kept.length < bytes.length) await cut(real, kept.length)
+    await addDurably(real, added)
   } catch (cause) {
     throw fileError('file-unwritable', path, cause)
   }
-  return parse(path, kept + added)
+  return parse(path, Buffer.concat([kept, Buffer.from(added)]))
 }
 
 async function addDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'a', 0o644)
+  const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants
+  const file = await open(path, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o644)
   try {
     await file.writeFile(text)
     await file.sync()

@@ -1,6 +1,7 @@
 /** Waiting until the proxies of one mesh hold what its objects say. */
 import { type Standing, standings } from '../core/acknowledged.ts'
 import { judgedAt } from '../core/clock.ts'
+import { othersIn } from '../core/co-selected.ts'
 import type { Delivery } from '../core/delivery.ts'
 import { error, type Finding, warning } from '../core/finding.ts'
 import type { MeshState } from '../core/istio/state.ts'
@@ -11,6 +12,8 @@ import type { World } from './world.ts'
 /** Long enough for a busy istiod; a proxy that takes longer holds its own mesh only. */
 const WAIT_MS = 30_000
 const RESTRICT_MS = 3_000
+/** An acknowledgement takes some 200 ms; whoever asks to stop waits no second for it. */
+const LAST_LOOK_MS = 300
 /** An acknowledgement takes some 200 ms; who needs seconds is not asked that often. */
 const POLL_MS = 40
 const PATIENT_POLL_MS = 250
@@ -26,6 +29,8 @@ export interface Awaited {
   readonly state: MeshState
   /** The mesh's own domains. */
   readonly own: ReadonlySet<TrustDomain>
+  /** Whose objects are ours. */
+  readonly owner: string
   readonly observation: Observation
   /** The evidence before the phase's writes. */
   readonly baseline: readonly Evidence[]
@@ -42,19 +47,22 @@ export interface Awaited {
 
 /** Waits until every proxy in reach holds what the phase is meant to leave; undefined once they do. */
 export async function acknowledge(
-  { mesh, state, own, observation, baseline, due, phase, patient, mends, delivery, first }: Awaited,
+  { mesh, state, own, owner, observation, baseline, due, phase, patient, mends, delivery, first }: Awaited,
   world: World,
 ): Promise<Refused | undefined> {
   const objects = observation.objects.ok ? observation.objects.value : []
+  const others = othersIn(objects, owner).flatMap(({ state }) => [...state.inbound.values()])
   const earlier = new Map(baseline.map((evidence) => [evidence.proxy, evidence]))
   const closesNext = !patient && (phase === 'guard' || (phase === 'close' && due.length === 0))
   const begun = world.now().getTime()
   let told = 0
+  let stopped: number | undefined
   for (;;) {
     const proxies = await mesh.proxies()
     const waited = world.now().getTime() - begun
     if (proxies.ok) {
-      const all = standings(state, objects, proxies.value, own, undefined, { ...delivery, now: judgedAt(observation, world.now()) })
+      const now = judgedAt(observation, world.now())
+      const all = standings(state, objects, proxies.value, own, undefined, { ...delivery, now }, others)
       const refused = all.find((standing) => standing.state === 'rejected' && isNew(proxies.value, earlier, standing.proxy))
       if (refused !== undefined && due.length > 0) {
         const words = proxies.value.find((evidence) => evidence.proxy === refused.proxy)?.rejected ?? ''
@@ -112,8 +120,9 @@ export async function acknowledge(
     }
     // What only closes need not wait until what only restricts is held, nor for an istiod that cannot be asked.
     if (closesNext && waited > RESTRICT_MS) return undefined
-    // What was just written may yet be refused, and somebody must be there to put it back.
-    if (world.stopped?.() === true && (due.length === 0 || waited > RESTRICT_MS))
+    if (world.stopped?.() === true) stopped ??= waited
+    // What was just written may yet be refused, and somebody must be there to put it back: for as long as ^C may take.
+    if (stopped !== undefined && (due.length === 0 || waited - stopped >= LAST_LOOK_MS))
       return {
         putBack: false,
         finding: warning('interrupted', mesh.member, `stopped while waiting for phase ${phase}`, 'entente apply goes on from here'),

@@ -10,6 +10,7 @@ import { ownedBy } from '../core/obstacles.ts'
 import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
 import { undoneBy } from '../core/tracked.ts'
 import { workloadsKey } from '../core/workloads.ts'
+import type { World } from './world.ts'
 
 export interface Denied {
   /** The policies that let nobody of the domain past now. */
@@ -21,18 +22,36 @@ export interface Denied {
  * Lets nobody of `domain` past where these trusts let them in. What the policies say of other domains stays as it is
  * live, and filters are left for the sever that follows.
  */
-export async function denyNow(intent: Intent, trusts: readonly Trust[], domain: TrustDomain, mesh: Mesh): Promise<Denied> {
+export async function denyNow(
+  intent: Intent,
+  trusts: readonly Trust[],
+  domain: TrustDomain,
+  mesh: Mesh,
+  sleep: World['sleep'] = async () => {},
+): Promise<Denied> {
   const sets = new Map(trusts.flatMap((trust) => trust.accept.map(({ at }) => [workloadsKey(at), at] as const)))
   const wide = trusts.some((trust) => trust.wide !== undefined)
   const places: readonly (readonly [Workloads, string?])[] = [
     ...[...sets.values()].map((at) => [at] as const),
     ...(wide ? [[{ namespace: intent.member.istioNamespace }, WIDE_POLICY] as const] : []),
   ]
-  const told = await Promise.all(places.map(([at, name]) => deny(intent, domain, mesh, at, name)))
+  const told = await Promise.all(places.map(([at, name]) => deny(() => denyOnce(intent, domain, mesh, at, name), sleep)))
   return { policies: told.flatMap((one) => one.policies), findings: told.flatMap((one) => one.findings) }
 }
 
-async function deny(intent: Intent, domain: TrustDomain, mesh: Mesh, at: Workloads, name?: string): Promise<Denied> {
+/** Another sever of the same workloads may write their policy at the same moment: again, for a second or two. */
+const TRIES = 20
+const BUSY: ReadonlySet<string> = new Set(['changed-meanwhile', 'record-busy'])
+
+async function deny(once: () => Promise<Denied>, sleep: World['sleep']): Promise<Denied> {
+  for (let tries = 1; ; tries++) {
+    const denied = await once()
+    if (tries === TRIES || !denied.findings.some(({ code }) => BUSY.has(code))) return denied
+    await sleep(100)
+  }
+}
+
+async function denyOnce(intent: Intent, domain: TrustDomain, mesh: Mesh, at: Workloads, name?: string): Promise<Denied> {
   const wanted = (live: Manifest | undefined): Manifest =>
     callersObject({ at, callers: new Map([...(live === undefined ? [] : readCallers(live)), [domain, []]]) }, authorOf(intent), name)
   try {

@@ -29,7 +29,7 @@ export function interestOf(intent: Intent): Interest {
 export async function observe(
   wanted: readonly Intent[],
   meshes: Meshes,
-  more: Pick<Interest, 'everyPod' | 'everyLeaf'> = {},
+  more: Pick<Interest, 'everyPod' | 'everyLeaf' | 'further'> = {},
 ): Promise<ReadonlyMap<MemberName, Observation>> {
   const seen = await Promise.all(
     wanted.flatMap((intent) => {
@@ -47,7 +47,7 @@ export async function look(mesh: Mesh, intent: Intent, more: Omit<Interest, 'nam
   const namespaces = namespacesOf(intent, seen)
   const left = interest.everyWorkload !== true && oursIn(intent, seen).some((object) => readWorkloads(object).everywhere)
   const enough = namespaces.length === interest.namespaces.length && !left
-  const whole = enough ? seen : await mesh.observe({ ...interest, namespaces, ...(left ? EVERYWHERE : {}) })
+  const whole = enough ? seen : await mesh.observe({ ...interest, further: true, namespaces, ...(left ? EVERYWHERE : {}) })
   return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
 }
 

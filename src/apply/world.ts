@@ -15,6 +15,8 @@ export interface Consent extends PlanOptions {
   readonly steps: ReadonlySet<Digest>
   readonly actor: Actor
   readonly reason: string
+  /** The head of the record that the plan was made from; undefined: there was none, or nobody says. */
+  readonly since?: Digest
   /** Carries out steps whose gate is closed, on the record. */
   readonly overrideGate?: string
   readonly forceConflicts?: boolean

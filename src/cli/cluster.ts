@@ -4,6 +4,7 @@ import type { IstioFacts, Member, MemberName, Seen } from '../core/model.ts'
 import type { Bundle } from '../core/spiffe/bundle.ts'
 import { parseTrustDomain } from '../core/spiffe/trust-domain.ts'
 import type { Io } from './io.ts'
+import { goOn, type LimitOptions, limitsOf, overseer } from './limits.ts'
 
 export interface Cluster {
   readonly context: string
@@ -12,23 +13,25 @@ export interface Cluster {
   readonly own: Bundle
 }
 
-export interface LookOptions {
+export interface LookOptions extends LimitOptions {
   readonly kubeconfig?: string
   readonly istioNamespace: string
 }
 
 /** @throws FederationError with what kept us from looking */
-export async function lookAt(context: string, { kubeconfig, istioNamespace }: LookOptions, io: Io): Promise<Cluster> {
+export async function lookAt(context: string, options: LookOptions, io: Io): Promise<Cluster> {
+  const { kubeconfig, istioNamespace } = options
   const [{ loadKubeconfig }, { kubeClient }, { kubernetesMesh }] = await Promise.all([
     import('../adapters/kubernetes/kubeconfig.ts'),
     import('../adapters/kubernetes/client.ts'),
     import('../adapters/kubernetes/mesh.ts'),
   ])
   const config = await loadKubeconfig({ env: io.env, ...(kubeconfig === undefined ? {} : { path: kubeconfig }) })
-  const client = kubeClient(config.access(context))
+  const client = kubeClient(config.access(context), { limits: limitsOf(options), ...overseer(io) })
   // The trust domain is what we are about to learn; nothing that is looked at here depends on it.
   const member: Member = { name: memberName(context), trustDomain: parseTrustDomain('unknown'), aliases: [], istioNamespace }
   const { istio, own } = await kubernetesMesh({ member, client }).observe({ namespaces: [] })
+  goOn(io)
   return { context, istio: orThrow(istio), own: orThrow(own) }
 }
 

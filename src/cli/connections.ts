@@ -1,6 +1,7 @@
 /** After a sever: connections that are older than it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { drain } from '../apply/drain.ts'
+import { judgedAt } from '../core/clock.ts'
 import { type ConnectionsView, carriers, connectionFindings } from '../core/connections.ts'
 import { error, type Finding } from '../core/finding.ts'
 import { closedAt } from '../core/history.ts'
@@ -40,7 +41,7 @@ export async function olderConnections(workspace: Workspace, asked: Asked, io: I
   const proxies = carriers(intent, trusted, observation, new Set(open))
   const told = await drain(
     { mesh, proxies, drain: asked.drain, ...(since === undefined ? {} : { since }) },
-    { now: io.now, sleep: (milliseconds) => sleep(milliseconds), stopped: io.stopped, tell: io.tell },
+    { now: () => judgedAt(observation, io.now()), sleep: (milliseconds) => sleep(milliseconds), stopped: io.stopped, tell: io.tell },
   )
   return { views: told.views, findings: connectionFindings(truster, told) }
 }

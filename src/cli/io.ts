@@ -14,7 +14,11 @@ export interface Io {
   /** False unless the person answers y. */
   readonly confirm: (question: string) => Promise<boolean>
   readonly readFile: (path: string) => Promise<Uint8Array>
-  /** Set by ^C: long work ends at the next safe point. */
+  /** Set by ^C and SIGTERM: long work ends at the next safe point. */
   readonly stopped: () => boolean
+  /** Aborts a moment after that: nothing that a member is to answer is waited for any more. */
+  readonly stop?: AbortSignal
+  /** How far long work has come: stderr, and no news of what was found. `tell`, where absent. */
+  readonly progress?: (text: string) => void
 }
 export type Output = 'text' | 'json'

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The composition root: process, console and clock are touched here and nowhere else. */
+import { setMaxListeners } from 'node:events'
 import { createReadStream, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { CommanderError } from 'commander'
@@ -9,16 +10,26 @@ import { errorText } from './error-text.ts'
 import type { Io } from './io.ts'
 import { program } from './program.ts'
 import { shown } from './screen.ts'
+import { settled } from './settle.ts'
 
 const USAGE = 64
 /** A bundle or a chain; nothing that is read whole is larger. */
 const MAX_BYTES = 64 * 1024 * 1024
 
-let interrupts = 0
+/** What asked us to stop, if anything did. */
+let asked: 'SIGINT' | 'SIGTERM' | undefined
+/** Until then what is under way may still come to its end; after it no member is waited for. */
+const GRACE_MS = 500
+/** A signal ends us within a second, whatever is under way. */
+const LAST_MS = 900
+const exitCodeOf = (signal: 'SIGINT' | 'SIGTERM'): number => (signal === 'SIGINT' ? 130 : 143)
+const stop = new AbortController()
+// One look has many calls, and each listens.
+setMaxListeners(0, stop.signal)
 
 /** kubectl runs `kubectl_complete-entente WORD…` at a press of Tab after `kubectl entente`. */
-const asked = basename(process.argv[1] ?? '').startsWith('kubectl_complete-')
-const argv = asked ? ['__complete', '--', ...process.argv.slice(2)] : process.argv.slice(2)
+const completing = basename(process.argv[1] ?? '').startsWith('kubectl_complete-')
+const argv = completing ? ['__complete', '--', ...process.argv.slice(2)] : process.argv.slice(2)
 
 const color = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb' && !argv.includes('--no-color')
 
@@ -32,7 +43,8 @@ const io: Io = {
   env: process.env,
   confirm: (question) => confirm(process.stdin, process.stderr, shown(question, { color, terminal: true })),
   readFile: readCapped,
-  stopped: () => interrupts > 0,
+  stopped: () => asked !== undefined,
+  stop: stop.signal,
 }
 
 /** `-` is stdin. */
@@ -58,6 +70,7 @@ async function readCapped(path: string): Promise<Uint8Array> {
 function tellError(thrown: unknown): number {
   if (thrown instanceof FederationError) {
     io.tell(errorText(thrown))
+    if (thrown.code === 'interrupted' && asked !== undefined) return exitCodeOf(asked)
     return thrown.code === 'usage' ? USAGE : 1
   }
   io.tell(
@@ -70,18 +83,27 @@ function tellError(thrown: unknown): number {
 const version = (): string =>
   (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 
-process.on('SIGINT', () => {
-  interrupts += 1
-  if (interrupts > 1) process.exit(130)
-  io.tell('Stopping at the next safe point; ^C again stops at once. What is done stays done, and apply goes on from there.')
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    if (asked !== undefined) process.exit(exitCodeOf(signal))
+    asked = signal
+    io.tell('Stopping at the next safe point, within a second. What is done stays done, and apply goes on from there.')
+    setTimeout(() => stop.abort(), GRACE_MS).unref()
+    setTimeout(() => process.exit(exitCodeOf(signal)), LAST_MS).unref()
+  })
+// What nobody could catch is told like every other mistake of ours, and ends us: what was under way is not known any more.
+process.on('uncaughtException', (thrown) => {
+  process.exit(tellError(thrown))
 })
 // Somebody stopped reading, as in `entente plan | head`: that is no error of ours.
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? 0 : 1))
 
 try {
-  await program(io, version(), async (code) => {
-    process.exitCode = await code
-  }).parseAsync(argv, { from: 'user' })
+  await settled(
+    program(io, version(), async (code) => {
+      process.exitCode = await code
+    }).parseAsync(argv, { from: 'user' }),
+  )
 } catch (thrown) {
   process.exitCode = thrown instanceof CommanderError ? (thrown.exitCode === 0 ? 0 : USAGE) : tellError(thrown)
 }

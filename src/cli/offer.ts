@@ -2,8 +2,11 @@
 import { rootCertificates } from 'node:tls'
 import type { Finding } from '../core/finding.ts'
 import type { Bundle } from '../core/spiffe/bundle.ts'
-import { judge, publicRoots } from '../core/spiffe/judge.ts'
+import { type JudgeContext, judge, publicRoots } from '../core/spiffe/judge.ts'
 import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
 
-export const judgeOffer = (offer: Bundle, approved: ReadonlyMap<TrustDomain, Bundle>): readonly Finding[] =>
-  judge(offer, { approved, publicRoots: publicRoots(rootCertificates) })
+export const judgeOffer = (
+  offer: Bundle,
+  approved: ReadonlyMap<TrustDomain, Bundle>,
+  context: Pick<JudgeContext, 'recorded' | 'anySequence'> = {},
+): readonly Finding[] => judge(offer, { approved, publicRoots: publicRoots(rootCertificates), ...context })

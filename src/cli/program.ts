@@ -2,6 +2,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { endOf } from '../core/day.ts'
 import { FederationError } from '../core/errors.ts'
+import { MAX_SEQUENCE } from '../core/spiffe/sequence.ts'
 import { errorText } from './error-text.ts'
 import type { Io, Output } from './io.ts'
 
@@ -19,15 +20,47 @@ function instant(value: string): Date {
   return new Date(value.toUpperCase())
 }
 
+const DAY_MS = 86_400_000
+
+/** At most a day: a timer for more than 24 of them would go off at once. */
 function milliseconds(value: string): number {
-  const [, amount, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(value) ?? []
-  if (amount === undefined) throw new InvalidArgumentError('want a duration: 500ms, 5s, 1m')
-  return Number(amount) * ({ ms: 1, s: 1000, m: 60_000 }[unit] ?? 1000)
+  const [, amount, unit = 's'] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)?$/.exec(value) ?? []
+  const duration = Number(amount) * ({ ms: 1, s: 1000, m: 60_000 }[unit] ?? 1000)
+  if (amount === undefined || duration > DAY_MS) throw new InvalidArgumentError('want a duration of at most a day: 500ms, 5s, 1m')
+  return duration
+}
+
+function someTime(value: string): number {
+  const duration = milliseconds(value)
+  if (duration < 1) throw new InvalidArgumentError('want more than no time: 500ms, 5s, 1m')
+  return duration
+}
+
+/** Node takes no string of more than half a GiB. */
+const MOST_BYTES = 512 * 1024 * 1024
+
+function bytes(value: string): number {
+  const [, amount, unit = ''] = /^(\d{1,12})(KiB|MiB|GiB)?$/.exec(value) ?? []
+  const size = Number(amount) * ({ KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }[unit] ?? 1)
+  if (amount === undefined || size < 1 || size > MOST_BYTES)
+    throw new InvalidArgumentError('want a size of at most 512MiB: 64MiB, 500KiB, 1000000')
+  return size
+}
+
+function pages(value: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(value)) throw new InvalidArgumentError('want a whole number from 1 to 999999')
+  return Number(value)
 }
 
 function wholeNumber(value: string): bigint {
   if (!/^\d{1,40}$/.test(value)) throw new InvalidArgumentError('want a whole number')
   return BigInt(value)
+}
+
+function sequenceNumber(value: string): bigint {
+  const sequence = wholeNumber(value)
+  if (sequence > MAX_SEQUENCE) throw new InvalidArgumentError(`want a number of 64 bits: ${MAX_SEQUENCE} at most`)
+  return sequence
 }
 
 /** Nothing: workloads without labels. */
@@ -59,6 +92,19 @@ const evidenceOption = (): Option =>
 const istioOption = (): Option => new Option('--istio-namespace <name>', 'where istiod runs').default('istio-system')
 const atOption = (): Option => new Option('--at <time>', 'judge as of this time (RFC 3339) instead of now').argParser(instant)
 
+/** For what looks at members. @param command to which they are added */
+function limited(command: Command): Command {
+  const limit = (flags: string, about: string, parse: (value: string) => number): Option =>
+    new Option(flags, about).argParser(parse).helpGroup('What one member may take:')
+  return [
+    limit('--look-timeout <duration>', 'for one look at it, all calls together (30s)', someTime),
+    limit('--call-timeout <duration>', 'for one call (10s)', someTime),
+    limit('--max-list-bytes <size>', 'of all lists of one look (64MiB)', bytes),
+    limit('--max-list-pages <n>', 'of all lists of one look, 500 objects each (500)', pages),
+    limit('--max-dump-bytes <size>', 'of one answer of istiod (64MiB)', bytes),
+  ].reduce((to, option) => to.addOption(option), command)
+}
+
 /** @param run takes a command's exit code to the process */
 export function program(io: Io, version: string, run: Run): Command {
   const root = new Command('entente')
@@ -76,8 +122,10 @@ export function program(io: Io, version: string, run: Run): Command {
       .addHelpText('after', `\nExample:\n  ${example.split('\n').join('\n  ')}`)
   const federated = (signature: string, description: string, example: string, parent = root): Command =>
     command(parent, signature, description, example).addOption(fileOption()).addOption(kubeconfigOption())
+  const looking = (...of: Parameters<typeof federated>): Command => limited(federated(...of))
+  const lookingAt = (...of: Parameters<typeof command>): Command => limited(command(...of))
 
-  command(
+  lookingAt(
     root,
     'init',
     'look at clusters and write a federation in which nothing is open yet',
@@ -90,7 +138,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(istioOption())
     .action(async (options) => run((await import('./commands/init.ts')).run(options, io)))
 
-  command(root, 'export', 'print a mesh’s own roots, for the other side', 'entente export --context cluster-a > cluster-a.json')
+  lookingAt(root, 'export', 'print a mesh’s own roots, for the other side', 'entente export --context cluster-a > cluster-a.json')
     .option('--context <name>', 'read them from this cluster')
     .option('--pem <file>', 'read them from a PEM file (-: stdin)')
     .option('--trust-domain <name>', 'whose roots the PEM file holds')
@@ -99,18 +147,19 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(istioOption())
     .action(async (options) => run((await import('./commands/export.ts')).run(options, io)))
 
-  federated(
+  looking(
     'approve <member>',
     'accept a member’s roots, by fingerprint',
     'entente approve cluster-b --bundle cluster-b.json --fingerprint sha256:9f2c…',
   )
     .option('--bundle <file>', 'from a file (-: stdin) instead of the member’s own cluster')
     .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)
+    .option('--reset-sequence', 'spiffe_sequence begins again with this bundle, whatever was approved before; wants a reason')
     .option('--yes', 'do not ask')
     .option('--reason <text>', 'goes on the record', '')
     .action(async (member, options) => run((await import('./commands/approve.ts')).run({ ...options, member }, io)))
 
-  federated('plan', 'show what apply would change, and what that does to trust', 'entente plan')
+  looking('plan', 'show what apply would change, and what that does to trust', 'entente plan')
     .addOption(evidenceOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/plan.ts')).run(options, io)))
@@ -121,7 +170,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(new Option('--values <format>', 'print what the owner of a mesh config must set').choices(['helm', 'sail']))
     .action(async (options) => run((await import('./commands/render.ts')).run(options, io)))
 
-  federated(
+  looking(
     'apply',
     'carry the plan out, phase by phase; safe to interrupt and to repeat',
     'entente apply --reason "TICKET-123: shop calls billing"',
@@ -140,7 +189,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/apply.ts')).run(options, io)))
 
-  federated(
+  looking(
     'verify',
     'say by evidence from live proxies, for each trust, whether it holds',
     'entente verify -o json\nentente verify -o evidence --context cluster-b=prod-b > cluster-b.json\nentente verify --evidence cluster-b.json',
@@ -155,7 +204,7 @@ export function program(io: Io, version: string, run: Run): Command {
     )
     .action(async (options) => run((await import('./commands/verify.ts')).run(options, io)))
 
-  federated('mount', 'mounted: which workloads lack the mount, and what one restart of each will do', 'entente mount')
+  looking('mount', 'mounted: which workloads lack the mount, and what one restart of each will do', 'entente mount')
     .option('--rollout', 'give it to them, one workload at a time, and wait until each is ready')
     .option('--yes', 'do not ask')
     .addOption(new Option('--timeout <duration>', 'for each workload to become ready').argParser(milliseconds).default(600_000, '10m'))
@@ -164,18 +213,19 @@ export function program(io: Io, version: string, run: Run): Command {
       run((await import('./commands/mount.ts')).run({ ...options, timeoutMilliseconds: timeout }, io)),
     )
 
-  federated('status', 'one line for each trust: proof, expiry, drift; never writes', 'entente status --watch')
+  looking('status', 'one line for each trust: proof, expiry, drift; never writes', 'entente status --watch')
     .addOption(evidenceOption())
     .addOption(outputOption())
     .option('--watch', 'again every 10 seconds, until ^C')
     .action(async (options) => run((await import('./commands/status.ts')).run(options, io)))
 
-  federated(
+  looking(
     'sever <truster> <trusted>',
     'end a trust now, and keep it ended',
-    'entente sever cluster-b cluster-a --reason "INC-7: key of cluster-a lost"',
+    'entente sever cluster-b cluster-a --reason "INC-7: key of cluster-a lost"\nentente sever --lift cluster-b cluster-a --reason "INC-7 is over: cluster-a has a new CA"',
   )
     .requiredOption('--reason <text>', 'goes into the file and on the record')
+    .option('--lift', 'take a sever back, on the record; opens nothing: that takes a new approval and an apply')
     .option('--yes', 'do not ask')
     .option('--emergency', 'shut that domain out first, before anything is looked at, and ask nobody')
     .option('--drain', 'wait until connections from before are gone, as long as their proxies were given (drainDuration, 45 s by default)')
@@ -184,7 +234,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (truster, trusted, options) => run((await import('./commands/sever.ts')).run({ ...options, truster, trusted }, io)))
 
-  federated(
+  looking(
     'impact',
     'what a change of trust lets in: for each AuthorizationPolicy the foreign identities newly accepted, and why',
     'entente impact\nentente impact --truster cluster-b --trusted cluster-a --as mesh\nentente impact --policies policies.yaml --mesh mesh.yaml --trusted cluster-a.example --as alias',
@@ -201,7 +251,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/impact.ts')).run(options, io)))
 
-  command(
+  lookingAt(
     root,
     'doctor',
     'look whether clusters are fit for federation, and say what to do where they are not',
@@ -216,7 +266,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/doctor.ts')).run(options, io)))
 
-  federated(
+  looking(
     'rotate <member>',
     'take a member’s root from old to new, step by step and by evidence',
     'entente rotate cluster-b --status\nentente rotate cluster-b --reason "yearly" --wait switch && ./switch-the-ca.sh',
@@ -236,6 +286,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets bring it now')
     .option('--abort', 'go back: what was to leave stays; possible until it is retired')
     .option('--override-gate <reason>', 'retire a root without evidence that it is out of use; goes on the record')
+    .option('--override-names <reason>', 'introduce a root beside another of its name that chains do not tell it from; goes on the record')
     .addOption(evidenceOption())
     .option('--bundle <file>', 'the owner’s new bundle from a file (-: stdin) instead of the member’s own cluster')
     .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)
@@ -253,7 +304,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--fingerprint <sha256>', 'who trusted this root, from when to when, on whose word')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/audit.ts')).log(options, io)))
-  federated('verify', 'check that nothing was changed, cut or forked', 'entente audit verify', audit)
+  looking('verify', 'check that nothing was changed, cut or forked', 'entente audit verify', audit)
     .addOption(outputOption())
     .option('--offline', 'check the file alone, without asking the clusters for the head they remember')
     .action(async (options) => run((await import('./commands/audit.ts')).verify(options, io)))
@@ -299,7 +350,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(new Option('--to <format>', 'pem or spiffe').choices(['pem', 'spiffe']).makeOptionMandatory())
     .addOption(new Option('--from <format>', 'what the file is; told from its contents otherwise').choices(['pem', 'der', 'spiffe']))
     .option('--trust-domain <name>', 'of a bundle map, the one to take')
-    .addOption(new Option('--sequence <n>', 'spiffe_sequence of the result, where the file has none').argParser(wholeNumber))
+    .addOption(new Option('--sequence <n>', 'spiffe_sequence of the result, where the file has none').argParser(sequenceNumber))
     .addOption(
       new Option('--refresh-hint <seconds>', 'spiffe_refresh_hint of the result, where the file has none').argParser((value) =>
         Number(wholeNumber(value)),

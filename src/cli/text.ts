@@ -101,13 +101,12 @@ function changeText({ effect, of, trusted, what }: Change, paint: Paint): string
   return `${sign} ${words[of]}`
 }
 
+const GATE_WORDS = { unused: 'out of use', held: 'held by all', apart: 'told from a root of its name' } as const
+
 const gatesText = (step: Step, paint: Paint): readonly string[] =>
   step.gates
     .filter((gate) => !gate.open)
-    .map(
-      (gate) =>
-        `            ${paint('yellow', 'waits')} until ${gate.root} is ${gate.needs === 'unused' ? 'out of use' : 'held by all'}: ${gate.waitingFor.join(', ')}`,
-    )
+    .map((gate) => `            ${paint('yellow', 'waits')} until ${gate.root} is ${GATE_WORDS[gate.needs]}: ${gate.waitingFor.join(', ')}`)
 
 const day = (date: Date | undefined): string => (date === undefined ? '-' : date.toISOString().slice(0, 10))
 

@@ -59,6 +59,44 @@ describe('a command line that cannot be', () => {
   })
 })
 
+describe('what one member may take', () => {
+  const LOOKING = [
+    ['init', '--context', 'a'],
+    ['export', '--context', 'a'],
+    ['approve', 'a'],
+    ['plan'],
+    ['apply', '--reason', 'r'],
+    ['verify'],
+    ['mount'],
+    ['status'],
+    ['sever', 'a', 'b', '--reason', 'r'],
+    ['impact'],
+    ['doctor'],
+    ['rotate', 'a'],
+    ['audit', 'verify'],
+  ]
+  it.each(LOOKING.map((words) => [words]))('is a matter of %j', async (words) => {
+    expect(await say(...words, '--look-timeout', '0')).toContain(
+      "'--look-timeout <duration>' argument '0' is invalid. want more than no time",
+    )
+  })
+
+  it.each([
+    ['--look-timeout', '9999999m', 'at most a day'],
+    ['--look-timeout', '-1s', 'want a duration'],
+    ['--call-timeout', 'soon', 'want a duration'],
+    ['--call-timeout', '0ms', 'more than no time'],
+    ['--max-list-bytes', '0', 'at most 512MiB'],
+    ['--max-list-bytes', '1TiB', 'at most 512MiB'],
+    ['--max-list-bytes', '999999999999', 'at most 512MiB'],
+    ['--max-list-pages', '0', 'from 1 to 999999'],
+    ['--max-list-pages', '1.5', 'from 1 to 999999'],
+    ['--max-dump-bytes', '64MB', 'at most 512MiB'],
+  ])('%s %s is none', async (flag, value, words) => {
+    expect(await say('plan', flag, value)).toContain(words)
+  })
+})
+
 describe('help', () => {
   const io = quietIo({ print: () => {}, tell: () => {} })
   const leaves = (command: ReturnType<typeof program>): readonly ReturnType<typeof program>[] =>

@@ -1,11 +1,20 @@
 /** Doing something again and again until ^C. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FederationError } from '../core/errors.ts'
 import type { Io } from './io.ts'
 
-/** @returns the exit code of the last round */
+/**
+ * @returns the exit code of the last round that came to an end
+ * @throws FederationError interrupted when none did
+ */
 export async function repeat(everySeconds: number, io: Pick<Io, 'stopped'>, round: () => Promise<number>): Promise<number> {
+  let last: number | undefined
   for (;;) {
-    const code = await round()
+    const code: number = await round().catch((thrown: unknown) => {
+      if (last !== undefined && thrown instanceof FederationError && thrown.code === 'interrupted') return last
+      throw thrown
+    })
+    last = code
     for (let waited = 0; waited < everySeconds * 1000 && !io.stopped(); waited += 200) await sleep(200)
     if (io.stopped()) return code
   }

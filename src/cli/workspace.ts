@@ -3,24 +3,30 @@ import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { readBundles } from '../adapters/bundle-files.ts'
 import { directoryMesh, gitDelivered } from '../adapters/directory/mesh.ts'
+import type { Limits } from '../adapters/edge/budget.ts'
 import { readFederationFile } from '../adapters/federation-file.ts'
 import { handedMesh } from '../adapters/handed.ts'
+import type { ClientOptions } from '../adapters/kubernetes/client.ts'
+import type { Access } from '../adapters/kubernetes/kubeconfig.ts'
 import { recordFile } from '../adapters/record-file.ts'
 import type { Meshes, RecordStore } from '../apply.ts'
 import { FederationError } from '../core/errors.ts'
 import { type Finding, fromError, warning } from '../core/finding.ts'
 import { type Approved, intents } from '../core/intent.ts'
 import { explain } from '../core/istio/render.ts'
-import type { Actor, AuditEntry, Federation, Intent, Member, MemberName, Mesh, Seen } from '../core/model.ts'
+import type { Actor, AuditEntry, Federation, Intent, Member, MemberName, Mesh, Seen, Severed } from '../core/model.ts'
 import { parseRecord, printEntry, unfinished } from '../core/record.ts'
 import { type HandedOver, inContexts, readHanded } from './handed.ts'
 import type { Io } from './io.ts'
+import { type LimitOptions, limitsOf, overseer } from './limits.ts'
 
 export interface Files {
   readonly file: string
   /** Where the federation file is: what it names is relative to it. */
   readonly directory: string
   readonly kubeconfig?: string
+  /** What one member may take, where it is not the usual. */
+  readonly limits?: Partial<Limits>
   /** What their owners saw, of members that are a directory here. */
   readonly handed?: ReadonlyMap<MemberName, HandedOver>
 }
@@ -34,7 +40,7 @@ export interface Workspace extends Files {
   readonly findings: readonly Finding[]
 }
 
-export interface FileOptions {
+export interface FileOptions extends LimitOptions {
   readonly file: string
   readonly kubeconfig?: string
   /** Files about members that are a directory here. */
@@ -43,9 +49,10 @@ export interface FileOptions {
   readonly context?: readonly string[]
 }
 
-export const filesOf = ({ file, kubeconfig }: FileOptions): Files => ({
+export const filesOf = ({ file, kubeconfig, ...limits }: FileOptions): Files => ({
   file,
   directory: dirname(resolve(file)),
+  limits: limitsOf(limits),
   ...(kubeconfig === undefined ? {} : { kubeconfig }),
 })
 
@@ -53,10 +60,14 @@ export const filesOf = ({ file, kubeconfig }: FileOptions): Files => ({
 export const openFederation = async ({ file, context }: FileOptions): Promise<Federation> =>
   inContexts(await readFederationFile(file), context ?? [])
 
-/** @throws FederationError file-unreadable, federation-invalid, record-broken */
-export async function openWorkspace(options: FileOptions, io: Io): Promise<Workspace> {
+/**
+ * @param ended severed, whether the file says so or not
+ * @throws FederationError file-unreadable, federation-invalid, record-broken
+ */
+export async function openWorkspace(options: FileOptions, io: Io, ended?: Severed): Promise<Workspace> {
   const files = filesOf(options)
-  const federation = await openFederation(options)
+  const read = await openFederation(options)
+  const federation = ended === undefined ? read : { ...read, severed: [...read.severed, ended] }
   const [approved, record] = await Promise.all([readBundles(files.directory, federation, io.now()), openRecord(files.directory)])
   const entries = await record.entries()
   const wanted = intents(federation, approved, entries, io.now())
@@ -85,6 +96,24 @@ function interrupted(record: readonly AuditEntry[]): readonly Finding[] {
   ]
 }
 
+/** @throws FederationError usage where the file has no such member */
+export function membersOf(federation: Federation, { truster, trusted }: Pick<Severed, 'truster' | 'trusted'>): readonly [Member, Member] {
+  const find = (name: MemberName): Member => {
+    const member = federation.members.get(name)
+    if (member !== undefined) return member
+    throw new FederationError('usage', name, 'is no member of this federation', {
+      hint: `members: ${[...federation.members.keys()].join(', ')}`,
+    })
+  }
+  return [find(truster), find(trusted)]
+}
+
+/** As entries about a pair name them. */
+export function domainsOf(federation: Federation, pair: Pick<Severed, 'truster' | 'trusted'>) {
+  const [truster, trusted] = membersOf(federation, pair)
+  return { trusterDomain: truster.trustDomain, trustedDomain: trusted.trustDomain }
+}
+
 export const recordPath = (directory: string): string => join(directory, 'audit.jsonl')
 
 /** The record as a store: an append goes on from the entries asked for last, or not at all. */
@@ -102,6 +131,10 @@ export async function openRecord(directory: string): Promise<RecordStore & { fin
       ),
     )
   }
+  if (text.unended === true)
+    told.push(
+      warning('record-torn', 'audit.jsonl', 'has no line break at its end; the last entry counts, and the next one puts it back', ''),
+    )
   return {
     findings: () => told,
     entries: async () => {
@@ -137,7 +170,8 @@ export async function meshesOf(federation: Federation, files: Files, io: Io, onl
   const meshes = new Map<MemberName, Mesh>()
   for (const member of homes) {
     const { context, directory } = member.home ?? {}
-    const inGit = directory === undefined ? undefined : { member, path: join(files.directory, directory), why: explain }
+    const owner = federation.name
+    const inGit = directory === undefined ? undefined : { member, path: join(files.directory, directory), owner, why: explain }
     if (context === undefined || kubeconfig === undefined) {
       const seen = files.handed?.get(member.name)
       if (inGit === undefined) continue
@@ -145,21 +179,17 @@ export async function meshesOf(federation: Federation, files: Files, io: Io, onl
       meshes.set(member.name, seen === undefined ? tree : handedMesh(tree, seen.looked, seen.file, seen.stale))
       continue
     }
-    const cluster = await clusterMesh(member, context, kubeconfig)
+    const cluster = await clusterMesh(member, owner, () => kubeconfig.access(context), { limits: files.limits ?? {}, ...overseer(io) })
     meshes.set(member.name, inGit === undefined || only !== undefined ? cluster : gitDelivered(cluster, inGit))
   }
   return meshes
 }
 
-async function clusterMesh(
-  member: Member,
-  context: string,
-  kubeconfig: { access(context: string): Parameters<typeof import('../adapters/kubernetes/client.ts')['kubeClient']>[0] },
-): Promise<Mesh> {
+async function clusterMesh(member: Member, owner: string, access: () => Access, options: ClientOptions): Promise<Mesh> {
   const { kubeClient } = await import('../adapters/kubernetes/client.ts')
   const { kubernetesMesh } = await import('../adapters/kubernetes/mesh.ts')
   try {
-    return kubernetesMesh({ member, client: kubeClient(kubeconfig.access(context), { subject: member.name }) })
+    return kubernetesMesh({ member, owner, client: kubeClient(access(), { ...options, subject: member.name }) })
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return outOfReach(member, cause)

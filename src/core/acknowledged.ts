@@ -24,6 +24,7 @@ export interface Standing {
 /**
  * Every proxy that the scopes of `state` reach.
  * @param only judge these foreign domains and the mesh's own; undefined: all that the scopes name
+ * @param others where other federations let callers in: what a proxy holds of theirs is not left over from ours
  */
 export function standings(
   state: MeshState,
@@ -32,6 +33,7 @@ export function standings(
   own: ReadonlySet<TrustDomain>,
   only?: TrustDomain,
   delivery?: Delivery,
+  others: readonly Inbound[] = [],
 ): readonly Standing[] {
   const heard = new Map(proxies.map((evidence) => [evidence.proxy, evidence]))
   const files = filesIn(objects, delivery)
@@ -43,6 +45,7 @@ export function standings(
     judged.set(proxy, [...(judged.get(proxy) ?? []), ...(config === undefined ? [] : judge(config, proxy))])
   }
   const selecting = new Map<Manifest, Inbound[]>()
+  const gateways = others.length === 0 ? [] : objects.filter(({ kind }) => kind === 'Gateway')
   for (const scope of state.inbound.values()) {
     if (only !== undefined && !acceptedBy(scope).has(only) && !scope.callers.has(only)) continue
     for (const pod of proxiesIn(objects, scope)) {
@@ -57,7 +60,14 @@ export function standings(
     for (const pod of sidecarsIn(objects, inbound.at))
       selecting.set(pod, [...(selecting.get(pod) ?? []), { ...inbound, ...partFor(pod, inbound, files) }])
   }
-  for (const [pod, scopes] of selecting) add(pod, (config, proxy) => judgeInbound(scopes, config, proxy, own, only))
+  for (const [pod, scopes] of selecting) {
+    const theirs = others.filter((other) => proxiesIn([pod, ...gateways], other).length > 0)
+    const either = [scopes, ...theirs.map((other) => scopes.map((scope) => takenOver(scope, other, partFor(pod, other, files), own)))]
+    add(pod, (config, proxy) => {
+      const [best = []] = either.map((one) => judgeInbound(one, config, proxy, own, only)).sort((a, b) => a.length - b.length)
+      return best
+    })
+  }
   for (const scope of state.outbound.values()) {
     const hosts = [...acceptedFrom(scope)].filter(([, roots]) => only === undefined || roots.has(only)).map(([host]) => host)
     if (hosts.length === 0) continue
@@ -97,6 +107,24 @@ export function standings(
 
 type Part = Pick<Inbound, 'roots' | 'file'>
 
+/**
+ * A set of ours that lets nobody in any more, where a filter of another federation decides: of the domains that ours keeps
+ * out, what that binds.
+ */
+function takenOver(scope: Inbound, other: Inbound, part: Part, own: ReadonlySet<TrustDomain>): Inbound {
+  const shut = [...acceptedBy(scope).keys()].every((domain) => own.has(domain) || scope.callers.get(domain)?.length === 0)
+  if (!shut) return scope
+  const roots = new Map([...part.roots].filter(([domain]) => !own.has(domain) && scope.callers.has(domain)))
+  return {
+    ...scope,
+    roots,
+    file: roots.size === 0 ? NO_FILE : part.file,
+    // What plaintext its workloads take is for the other one to say.
+    ...(scope.strict ? {} : { plaintext: 'all' as const }),
+    ...(other.gateway && { gateway: other.gateway }),
+  }
+}
+
 const partOf = ({ hosts, files, served }: Outbound, host: string): Part & { readonly served: readonly Principal[] | undefined } => ({
   roots: hosts.get(host) ?? new Map(),
   file: files.get(host) ?? NO_FILE,
@@ -134,15 +162,16 @@ function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonl
   ]
 }
 
+/** One that nothing can be told of. */
+export const unheard = (proxy: string, which = 'no istiod knows its proxy'): Standing => ({
+  proxy,
+  state: 'unheard',
+  findings: [warning('proxy-unheard', proxy, which, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)],
+})
+
 function stand(proxy: string, evidence: Evidence | undefined, findings: readonly Finding[]): Standing {
-  if (evidence === undefined || !evidence.heard || evidence.config === undefined) {
-    const which = evidence === undefined ? 'no istiod knows its proxy' : 'its istiod could not tell what it holds'
-    return {
-      proxy,
-      state: 'unheard',
-      findings: [warning('proxy-unheard', proxy, which, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)],
-    }
-  }
+  if (evidence === undefined) return unheard(proxy)
+  if (!evidence.heard || evidence.config === undefined) return unheard(proxy, 'its istiod could not tell what it holds')
   if (evidence.rejected !== undefined) {
     return {
       proxy,

@@ -4,9 +4,9 @@ import canonicalize from 'canonicalize'
 import type { Digest } from './model.ts'
 
 /** @param value JSON; members that are undefined are left out, as JSON.stringify does */
-export function digestOf(value: unknown): Digest {
-  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}` as Digest
-}
+export const digestOf = (value: unknown): Digest => digestOfText(canonicalJson(value))
+
+export const digestOfText = (text: string): Digest => `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest
 
 /** RFC 8785: one text for one value, whatever order its members came in. */
 export function canonicalJson(value: unknown): string {

@@ -1,4 +1,5 @@
 /** The errors Entente throws when it cannot go on. What it can report and carry on from is a Finding. */
+import { clip } from './clip.ts'
 
 export type ErrorCode =
   // names and files
@@ -41,6 +42,7 @@ export type ErrorCode =
   | 'record-busy'
   | 'not-consented'
   | 'not-confirmed'
+  | 'interrupted'
   | 'mount-too-early'
 
 export class FederationError extends Error {
@@ -58,4 +60,17 @@ export class FederationError extends Error {
     this.subject = subject
     this.hint = options?.hint ?? ''
   }
+}
+
+/**
+ * Whatever was thrown over what `subject` answered, as its failure: an answer that nobody foresaw concerns whoever gave
+ * it, and nobody else.
+ */
+export function asFailureOf(subject: string, thrown: unknown): FederationError {
+  if (thrown instanceof FederationError) return thrown
+  const why = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)
+  return new FederationError('cluster-refused', subject, `what it answered cannot be made sense of (${clip(why, 160)})`, {
+    hint: 'look at what answers there; if that is well, please report this',
+    cause: thrown,
+  })
 }

@@ -192,33 +192,124 @@ it('the order of members and trusts in the file changes no intent', () => {
   expect(byName(wanted(federation(reversed), BUNDLE_A, BUNDLE_B))).toEqual(byName(wanted(federation(), BUNDLE_A, BUNDLE_B)))
 })
 
-describe('a sever that the file no longer has', () => {
+describe('a sever on the record', () => {
   const said = { actor: ALICE, at: NOW, reason: 'key lost' }
-  const sever = { ...said, action: 'sever', truster: member('cluster-b'), trusted: member('cluster-a') } as const
-  const begin = (trusted: typeof A) =>
-    ({
-      ...said,
-      action: 'begin',
-      plan: digest('p'),
-      steps: [{ id: digest('s'), changes: [{ effect: 'widens', of: 'root', trusted, what: 'x' }] }],
-    }) as const
-  const told = (...drafts: Parameters<typeof sealAll>[0]) =>
-    intents(
-      federation(),
-      approvedOf(BUNDLE_A, BUNDLE_B),
-      sealAll([approval(BUNDLE_A), approval(BUNDLE_B), ...drafts]),
-      NOW,
-    ).findings.filter((f) => f.code === 'sever-lifted')
+  const names = { truster: member('cluster-b'), trusted: member('cluster-a') }
+  const sever: AuditDraft = { ...said, action: 'sever', ...names, trusterDomain: B, trustedDomain: A }
+  const lift: AuditDraft = { ...said, action: 'lift', ...names, trusterDomain: B, trustedDomain: A }
+  const old: AuditDraft = { ...said, action: 'sever', ...names }
+  const again = approval(BUNDLE_A)
+  const begin = (trusted: typeof A, effect: 'widens' | 'narrows', more: object = {}): AuditDraft => ({
+    ...said,
+    action: 'begin',
+    plan: digest('p'),
+    steps: [{ id: digest('s'), changes: [{ effect, of: 'root', trusted, what: 'x' }], ...more }],
+  })
+  const renamed = (truster: string, trusted: string): Spec =>
+    JSON.parse(JSON.stringify(spec()).replaceAll('"cluster-a"', `"${trusted}"`).replaceAll('"cluster-b"', `"${truster}"`))
+  /** Another member, of a file in which only cluster-b trusts. */
+  const changed = (i: number, fields: object, of: Spec = onlyB): Spec => {
+    const copy: Spec = JSON.parse(JSON.stringify(of))
+    Object.assign(copy.members[i] ?? {}, fields)
+    return copy
+  }
+  const onlyB = spec((s) => {
+    s.trust.pop()
+    Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ callers: 'all' })] })
+  })
+  const NEW_A = changed(0, { trustDomain: 'new-a.example' })
 
-  it('is told, with who severed it and why', () => {
-    expect(told(sever)).toEqual([
-      expect.objectContaining({ subject: 'cluster-b trusting cluster-a', message: expect.stringContaining('by alice (key lost)') }),
-    ])
+  const rows: readonly { what: string; of?: Spec; record: readonly AuditDraft[]; state: 'severed' | 'lifted' | 'open' }[] = [
+    { what: 'is not there', record: [], state: 'open' },
+    { what: 'holds, although the file has no entry', record: [sever], state: 'severed' },
+    { what: 'holds, whatever an older version opened since', record: [sever, begin(A, 'widens')], state: 'severed' },
+    { what: 'holds against approvals: they lift nothing', record: [sever, again], state: 'severed' },
+    { what: 'is lifted, and the approval from before opens nothing', record: [sever, lift], state: 'lifted' },
+    { what: 'is lifted, and somebody approved since', record: [sever, lift, again], state: 'open' },
+    { what: 'is lifted, and another domain was approved since', record: [sever, lift, approval(BUNDLE_B)], state: 'lifted' },
+    { what: 'came again after the lift', record: [sever, lift, again, sever], state: 'severed' },
+    { what: 'was lifted twice', record: [sever, lift, again, lift], state: 'lifted' },
+    { what: 'follows a trusted member to another name', of: renamed('cluster-b', 'alpha'), record: [sever], state: 'severed' },
+    { what: 'follows a truster to another name', of: renamed('beta', 'cluster-a'), record: [sever], state: 'severed' },
+    { what: 'follows both', of: renamed('beta', 'alpha'), record: [sever], state: 'severed' },
+    {
+      what: 'follows a truster to another trust domain under its name',
+      of: changed(1, { trustDomain: 'new-b.example' }),
+      record: [sever],
+      state: 'severed',
+    },
+    {
+      what: 'follows a trusted member that keeps the domain as an alias',
+      of: changed(0, { trustDomainAliases: [A] }, NEW_A),
+      record: [sever],
+      state: 'severed',
+    },
+    { what: 'does not hold for another trust domain under the same name', of: NEW_A, record: [sever], state: 'open' },
+    {
+      what: 'holds although its domain is in capitals',
+      record: [{ ...sever, trustedDomain: 'CLUSTER-A.example' as typeof A }],
+      state: 'severed',
+    },
+    {
+      what: 'is of the other direction',
+      record: [{ ...sever, truster: names.trusted, trusted: names.truster, trusterDomain: A, trustedDomain: B }],
+      state: 'open',
+    },
+    { what: 'without domains holds by the names', record: [old], state: 'severed' },
+    { what: 'without domains is lifted by its members’ domains', record: [old, lift, again], state: 'open' },
+    {
+      what: 'without domains follows a trusted member to another name, by what its apply took away',
+      of: renamed('cluster-b', 'alpha'),
+      record: [old, begin(A, 'narrows', { member: names.truster, object: 'ConfigMap istio-system/cluster-a-root-cert' })],
+      state: 'severed',
+    },
+    { what: 'without domains follows a truster whose name is gone', of: renamed('beta', 'cluster-a'), record: [old], state: 'severed' },
+    {
+      what: 'without domains does not pass to a truster that was there before it',
+      of: renamed('beta', 'cluster-a'),
+      record: [begin(A, 'widens', { member: member('beta') }), old],
+      state: 'open',
+    },
+  ]
+  it.each(rows)('$what', ({ of = spec(), record, state }) => {
+    const built = made({ spec: of, record: [...recorded, ...record] })
+    const code = { severed: 'sever-lifted', lifted: 'lift-unapproved', open: undefined }[state]
+    const told = built.findings.filter(
+      (one) => ['sever-lifted', 'lift-unapproved'].includes(one.code) && /^(cluster-b|beta) /.test(one.subject),
+    )
+    expect(told.map((one) => `${one.severity} ${one.code}`)).toEqual(code === undefined ? [] : [`error ${code}`])
+    const truster = built.intents.find(({ member: { trustDomain } }) => trustDomain !== A && trustDomain !== 'new-a.example')
+    expect([truster?.trusts.length, truster?.held?.length ?? 0]).toEqual(state === 'open' ? [1, 0] : [0, 1])
   })
 
-  it('is told until an apply opened it again', () => {
-    expect(told(begin(A), sever, begin(B)).length).toBe(1)
-    expect(told(sever, begin(A))).toEqual([])
-    expect(told(sever, begin(A), sever).length).toBe(1)
+  it('says who severed it and why, and names both commands', () => {
+    const [told] = made({ record: [...recorded, sever] }).findings.filter(({ code }) => code === 'sever-lifted')
+    expect(told).toMatchObject({ subject: 'cluster-b trusting cluster-a', message: expect.stringContaining('by alice (key lost)') })
+    expect(told?.hint).toContain('entente sever --lift cluster-b cluster-a --reason "WHY"')
+    expect(told?.hint).toContain('entente sever cluster-b cluster-a --reason "WHY"')
+  })
+
+  it.each([
+    { what: 'a member with a cluster', cluster: { context: 'x' }, command: 'entente approve cluster-a --reason "WHY"' },
+    {
+      what: 'a member that is only trusted',
+      cluster: undefined,
+      command: 'entente approve cluster-a --bundle FILE --fingerprint sha256:… --reason "WHY"',
+    },
+  ])('after a lift names the command that approves $what', ({ cluster, command }) => {
+    const of = changed(0, { cluster })
+    const [told] = made({ spec: of, record: [...recorded, sever, lift] }).findings
+    expect(told).toMatchObject({ code: 'lift-unapproved', hint: `${command}, then entente apply` })
+  })
+
+  it('is nothing to report where the file severs the pair, has no such trust, or the trust has ended', () => {
+    const inFile = spec((s) => void s.severed.push({ ...names, at: '2026-05-30T10:00:00Z', reason: 'left' }))
+    for (const of of [inFile, spec((s) => void s.trust.shift()), until('2026-05-30')])
+      expect(codes(made({ spec: of, record: [...recorded, sever] }).findings).filter((line) => line.includes('sever-lifted'))).toEqual([])
+  })
+
+  it('needs no bundle of the domain', () => {
+    const built = made({ approved: approvedOf(BUNDLE_B), record: [...recorded, sever], spec: spec((s) => void s.trust.pop()) })
+    expect(codes(built.findings)).toEqual(['error sever-lifted cluster-b trusting cluster-a'])
   })
 })

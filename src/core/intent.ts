@@ -2,8 +2,9 @@
 import { hasEnded, lastDay } from './ended.ts'
 import { distinct, error, type Finding, info, warning } from './finding.ts'
 import { groupBy } from './group-by.ts'
-import type { Approval, AuditEntry, Federation, Intent, Member, MemberName, Seen, Trust } from './model.ts'
+import type { Approval, AuditEntry, Federation, Held, Intent, Member, MemberName, Seen, Trust } from './model.ts'
 import { approvedRoots } from './record.ts'
+import { pairKey, type Severs, type Standing, seversOn } from './severs.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import type { Fingerprint } from './x509/anchor.ts'
@@ -15,7 +16,8 @@ const DAY = 86_400_000
 
 /**
  * One Intent for each member that has a home, in the order of the file. Severed and ended trusts are gone; roots
- * without an approval on the record are left out (`unrecorded-root`).
+ * without an approval on the record are left out (`unrecorded-root`). A trust that only the record severs is `held`
+ * (`sever-lifted`), and so is one that was lifted and whose roots nobody approved since (`lift-unapproved`).
  */
 export function intents(
   federation: Federation,
@@ -25,23 +27,42 @@ export function intents(
 ): { readonly intents: readonly Intent[]; readonly findings: readonly Finding[] } {
   const findings: Finding[] = []
   const approvals = approvalsOf(record)
-  const severed = new Set(federation.severed.map((s) => `${s.truster} ${s.trusted}`))
-  const live = federation.trusts.filter((trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && !hasEnded(trust, now))
-  // A severed or ended trust needs no bundle.
-  const resolved = resolveBundles(federation, approved, record, domainsInUse(federation, live), now, findings)
+  const inFile = new Set(federation.severed.map(pairKey))
+  const severs = seversOn(record, federation)
+  const held = heldPairs(federation, inFile, severs, now)
+  const severed = new Set([...inFile, ...held.keys()])
+  const live = federation.trusts.filter((trust) => !severed.has(pairKey(trust)) && !hasEnded(trust, now))
+  // A severed or ended trust needs no bundle. What stands of a held one stands beside the mesh's own roots.
+  const inUse = new Set([...domainsInUse(federation, live), ...domainsOf(federation, held, 'truster')])
+  const bundlesOf = (domains: ReadonlySet<TrustDomain>, into: Finding[]) => resolveBundles(federation, approved, record, domains, now, into)
+  const resolved = bundlesOf(inUse, findings)
+  const heldBundles = held.size === 0 ? resolved : bundlesOf(new Set([...inUse, ...domainsOf(federation, held, 'trusted')]), [])
+  const resolvedTrust = (trust: Trust, bundles: ReadonlyMap<TrustDomain, Bundle>): Intent['trusts'][number] => {
+    const { trustDomain, home } = memberOf(federation, trust.trusted)
+    const bundle = bundles.get(trustDomain)
+    return {
+      ...trust,
+      trustDomain,
+      approvals: approvals.get(trustDomain) ?? [],
+      ...(bundle === undefined ? {} : { bundle }),
+      ...(home === undefined ? { elsewhere: true as const } : {}),
+    }
+  }
   const byTruster = groupBy(federation.trusts, (trust) => trust.truster)
 
   const built = [...federation.members.values()].flatMap((member): Intent[] => {
     if (member.home === undefined) return []
     const own = resolved.get(member.trustDomain)
     const lapsed: Trust[] = []
+    const standing: Held[] = []
     const trusts = (byTruster.get(member.name) ?? []).flatMap((trust): Intent['trusts'][number][] => {
-      if (severed.has(`${trust.truster} ${trust.trusted}`) || isOver(trust, now, findings)) {
+      if (severed.has(pairKey(trust)) || isOver(trust, now, findings)) {
         lapsed.push(trust)
+        if (held.has(pairKey(trust)) && !hasEnded(trust, now))
+          standing.push({ ...resolvedTrust(trust, heldBundles), remedy: severCommand(trust) })
         return []
       }
-      const trustDomain = memberOf(federation, trust.trusted).trustDomain
-      const bundle = resolved.get(trustDomain)
+      const { trustDomain } = memberOf(federation, trust.trusted)
       if (
         [...trust.accept, ...(trust.wide === undefined ? [] : [trust.wide])].some(
           ({ callers }) => callers === 'all' || callers.some((caller) => caller === `${trustDomain}/*`),
@@ -51,24 +72,76 @@ export function intents(
       }
       for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
         findings.push(
-          info('any-server', pair(trust), `any identity that ${trust.trusted} advertises may serve ${host}`, 'name it with servedBy'),
+          info(
+            'any-server',
+            pair(trust),
+            `any identity that ${trust.trusted} advertises may serve ${host}; and when istiod of ${trust.truster} restarts, as it does when its CA switches, calls there may fail for minutes: istiod then expects the servers under its own trust domain, until their endpoints change`,
+            'name it with servedBy: then the filter names the servers, and a restart costs no call',
+          ),
         )
       }
-      return [
-        {
-          ...trust,
-          trustDomain,
-          approvals: approvals.get(trustDomain) ?? [],
-          ...(bundle === undefined ? {} : { bundle }),
-          ...(memberOf(federation, trust.trusted).home === undefined ? { elsewhere: true as const } : {}),
-        },
-      ]
+      return [resolvedTrust(trust, resolved)]
     })
-    return [{ member, owner: federation.name, trusts, lapsed, ...(own === undefined ? {} : { own }) }]
+    return [
+      {
+        member,
+        owner: federation.name,
+        trusts,
+        lapsed,
+        ...(standing.length === 0 ? {} : { held: standing }),
+        ...(own === undefined ? {} : { own }),
+      },
+    ]
   })
-  findings.push(...oneWay(federation, severed, live), ...lifted(federation, severed, record, now))
+  findings.push(...oneWay(federation, severed, live), ...[...held.values()].map(({ trust, by }) => told(federation, trust, by)))
   return { intents: built, findings: distinct(findings) }
 }
+
+interface HeldPair {
+  readonly trust: Trust
+  readonly by: Standing
+}
+
+/** Pairs that the file trusts and does not sever, and that the record keeps closed. */
+function heldPairs(federation: Federation, inFile: ReadonlySet<string>, severs: Severs, now: Date): ReadonlyMap<string, HeldPair> {
+  const held = new Map<string, HeldPair>()
+  for (const trust of federation.trusts) {
+    const key = pairKey(trust)
+    if (inFile.has(key) || held.has(key) || hasEnded(trust, now)) continue
+    const by = severs(memberOf(federation, trust.truster), memberOf(federation, trust.trusted))
+    if (by !== undefined && by.state !== 'open') held.set(key, { trust, by })
+  }
+  return held
+}
+
+const domainsOf = (federation: Federation, held: ReadonlyMap<string, HeldPair>, side: 'truster' | 'trusted'): readonly TrustDomain[] =>
+  [...held.values()].map(({ trust }) => memberOf(federation, trust[side]).trustDomain)
+
+const severCommand = ({ truster, trusted }: Trust): string => `entente sever ${truster} ${trusted} --reason "WHY"`
+
+function told(federation: Federation, trust: Trust, { state, entry }: Standing): Finding {
+  const { truster, trusted } = trust
+  const by = `${entry.at.toISOString()} by ${entry.actor.name} (${entry.reason})`
+  const stays = 'Entente opens nothing of it, and what is in place stays'
+  if (state === 'severed')
+    return error(
+      'sever-lifted',
+      pair(trust),
+      `was severed ${by}, and spec.severed of the file does not have it: ${stays}`,
+      `to end the trust: ${severCommand(trust)}; to lift the sever: entente sever --lift ${truster} ${trusted} --reason "WHY"`,
+    )
+  const member = memberOf(federation, trusted)
+  return error(
+    'lift-unapproved',
+    pair(trust),
+    `the sever was lifted ${by}, and the roots of ${member.trustDomain} have not been approved since: ${stays}`,
+    `${approveCommand(member)}, then entente apply`,
+  )
+}
+
+/** Roots come from the member's own cluster, or from a file with each of their fingerprints. */
+export const approveCommand = ({ name, home }: Member): string =>
+  `entente approve ${name} ${home?.context === undefined ? '--bundle FILE --fingerprint sha256:… ' : ''}--reason "WHY"`
 
 const pair = (trust: Trust): string => `${trust.truster} trusting ${trust.trusted}`
 
@@ -227,30 +300,6 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
       ]
     }
     return []
-  })
-}
-
-/** Who takes a pair out of `severed`, or goes back to a file from before, opens it again: told until that is carried out. */
-function lifted(federation: Federation, severed: ReadonlySet<string>, record: readonly AuditEntry[], now: Date): Finding[] {
-  const newest = new Map(
-    record.flatMap((entry, at) => (entry.action === 'sever' ? [[`${entry.truster} ${entry.trusted}`, at] as const] : [])),
-  )
-  return federation.trusts.flatMap((trust): Finding[] => {
-    const at = newest.get(`${trust.truster} ${trust.trusted}`)
-    const entry = at === undefined ? undefined : record[at]
-    if (entry === undefined || severed.has(`${trust.truster} ${trust.trusted}`) || hasEnded(trust, now)) return []
-    const { trustDomain } = memberOf(federation, trust.trusted)
-    const opens = (e: AuditEntry): boolean =>
-      e.action === 'begin' && e.steps.some(({ changes }) => changes.some((c) => c.effect === 'widens' && c.trusted === trustDomain))
-    if (record.slice(at).some(opens)) return []
-    return [
-      warning(
-        'sever-lifted',
-        pair(trust),
-        `was severed ${entry.at.toISOString()} by ${entry.actor.name} (${entry.reason}), and the file no longer says so: apply opens it again`,
-        `if it is to stay closed: entente sever ${trust.truster} ${trust.trusted}`,
-      ),
-    ]
   })
 }
 

@@ -107,7 +107,7 @@ export interface Reach {
   readonly services: readonly Service[]
 }
 
-/** Outranks trust: while it stands, nothing re-opens the direction. */
+/** Outranks trust: while it stands, nothing re-opens the direction. A sever on the record outranks this list, too (severs.ts). */
 export interface Severed {
   readonly truster: MemberName
   readonly trusted: MemberName
@@ -137,6 +137,8 @@ export interface Intent {
   readonly member: Member
   /** Severed and ended trusts that the file still has: where to look for what is left of them. */
   readonly lapsed?: readonly Trust[]
+  /** Of the lapsed ones, those that only the record ends: nothing of them opens, and what stands stays (standing.ts). */
+  readonly held?: readonly Held[]
   /** Who owns the objects: the federation's name, or the controller. Stands on every object. */
   readonly owner: string
   /** The mesh's own approved roots; undefined when they could not be resolved. */
@@ -148,6 +150,12 @@ export interface Intent {
     /** Its mesh has no home here: all that is known of it is its bundle. */
     readonly elsewhere?: true
   })[]
+}
+
+/** A trust that the file has, and a sever on the record that the file does not have. */
+export type Held = Intent['trusts'][number] & {
+  /** The command that takes away what stands. */
+  readonly remedy: string
 }
 
 // ── seen ──
@@ -168,6 +176,8 @@ export interface Interest {
   readonly everyLeaf?: boolean
   /** It was looked at a moment ago: what a proxy holds need not be asked for again where nothing was sent to it since. */
   readonly again?: boolean
+  /** It is the same look as the one before: what that took of its time is gone. */
+  readonly further?: boolean
 }
 
 export interface Observation {
@@ -350,7 +360,8 @@ export interface Change {
 
 /** `held`: by every live proxy; `unused`: under no live leaf. */
 export interface Gate {
-  readonly needs: 'held' | 'unused'
+  /** `held`: by all proxies; `unused`: no certificate is under it; `apart`: chains tell it from another root of its name. */
+  readonly needs: 'held' | 'unused' | 'apart'
   readonly root: Fingerprint
   readonly open: boolean
   readonly waitingFor: readonly string[]
@@ -405,7 +416,16 @@ export interface EvidenceFile {
 }
 
 export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly reason: string } & (
-  | { readonly action: 'approve'; readonly trustDomain: TrustDomain; readonly roots: readonly Fingerprint[]; readonly source: string }
+  | {
+      readonly action: 'approve'
+      readonly trustDomain: TrustDomain
+      readonly roots: readonly Fingerprint[]
+      readonly source: string
+      /** The highest `spiffe_sequence` approved so far, this bundle's included, in decimal; absent where there was none. */
+      readonly sequence?: string
+      /** The owner began sequences again: those before count no longer. */
+      readonly sequenceReset?: true
+    }
   | {
       readonly action: 'begin'
       readonly plan: Digest
@@ -427,7 +447,21 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
   | { readonly action: 'override'; readonly gate: Gate }
   /** The roots that are to stay when a rotation is over. */
   | { readonly action: 'rotate'; readonly trustDomain: TrustDomain; readonly to: readonly Fingerprint[] }
-  | { readonly action: 'sever'; readonly truster: MemberName; readonly trusted: MemberName }
+  /** The members' trust domains: a name may become another member's, or be changed. Absent in records from before they were written. */
+  | {
+      readonly action: 'sever'
+      readonly truster: MemberName
+      readonly trusted: MemberName
+      readonly trusterDomain?: TrustDomain
+      readonly trustedDomain?: TrustDomain
+    }
+  | {
+      readonly action: 'lift'
+      readonly truster: MemberName
+      readonly trusted: MemberName
+      readonly trusterDomain: TrustDomain
+      readonly trustedDomain: TrustDomain
+    }
 )
 export type AuditEntry = AuditDraft & { readonly seq: number; readonly prev: Digest; readonly hash: Digest }
 

@@ -19,7 +19,7 @@ import {
 import { evidence, failed, object, observation, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
 import { readState } from './istio/render.ts'
 import { PHASES } from './istio/transition.ts'
-import { keyOf, sameContent, title } from './manifest.ts'
+import { at, keyOf, list, sameContent, title } from './manifest.ts'
 import type { Intent, Manifest, Member, MemberName, Observation, ProxyConfig, Step } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
@@ -160,6 +160,32 @@ describe('the steps of a plan', () => {
       ['open', `widens caller ${other}`],
       ['open', `widens caller ${other}`, `narrows caller ${CLIENT}`],
     ])
+  })
+})
+
+describe('a filter from before names were checked', () => {
+  /** As version 0.1 wrote it. */
+  const older = (object: Manifest): Manifest => {
+    const patches = list(at(object, 'spec', 'configPatches')).filter((p) => at(p, 'applyTo') === 'FILTER_CHAIN')
+    const plain = JSON.parse(JSON.stringify(patches).replace('"name":"entente-passthrough",', '')) as unknown
+    return object.kind === 'EnvoyFilter' && patches.length > 0
+      ? { ...object, spec: { ...(object.spec as object), configPatches: plain } }
+      : object
+  }
+  const before = (): Seens =>
+    new Map([...settled()].map(([name, seen]) => [name, seen.objects.ok ? { ...seen, objects: ok(seen.objects.value.map(older)) } : seen]))
+
+  it('gets the check by one step, which says that it narrows and what it drains', () => {
+    const { steps } = plan(intentsOf(spec()), before(), NOW)
+    expect(steps.map(({ phase, drains, changes }) => [phase, drains, changes])).toEqual([
+      ['open', 1, [{ effect: 'narrows', of: 'names', trusted: A, what: 'one name in each certificate' }]],
+    ])
+  })
+
+  it('is taken away as it is when the trust is severed: a sever writes nothing but what it takes away', () => {
+    const { steps } = plan(intentsOf(spec((s) => void s.trust.splice(0, 1))), before(), NOW, { only: 'closing' })
+    const filters = steps.filter(({ before: was, after }) => (after ?? was)?.kind === 'EnvoyFilter')
+    expect(filters.map(({ phase, after }) => [phase, after])).toEqual([['close', undefined]])
   })
 })
 

@@ -1,5 +1,6 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
 import { changesOf, drained } from './changes.ts'
+import { overlaps } from './co-selected.ts'
 import { digestOf } from './digest.ts'
 import { distinct, error, type Finding, warning } from './finding.ts'
 import { gatesOf, withRetiring } from './gates.ts'
@@ -9,6 +10,7 @@ import { intermediates } from './intermediates.ts'
 import { bridged } from './istio/bridge.ts'
 import { announcedRoots, type Checked, check } from './istio/checks.ts'
 import { type Author, authorOf, readState, renderState, sizeOf } from './istio/render.ts'
+import { asItStands, newServers, withoutNewShares } from './istio/standing.ts'
 import { type Canary, type Inbound, type MeshState, type Outbound, wantedState } from './istio/state.ts'
 import { closed, narrowedInbound, narrowedOutbound, PHASES, stage } from './istio/transition.ts'
 import { content, keyOf, ownerOf, sameContent } from './manifest.ts'
@@ -17,6 +19,7 @@ import { mountObstacles } from './mounts.ts'
 import { MAX_BYTES, NO_OBSTACLES, type Obstacles, obstacles, othersObjects, tooLarge } from './obstacles.ts'
 import { ownDomainsIn } from './own.ts'
 import { ownChain } from './own-chain.ts'
+import { namesGates, sameNamesIn } from './same-name.ts'
 import { unnamedServers } from './servers.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
@@ -30,6 +33,8 @@ export interface PlanOptions {
   readonly only?: 'closing'
   /** Ask every workload for its certificate where a root is to be retired, instead of waiting for the time they may live. */
   readonly look?: boolean
+  /** Members in which nothing may widen, and why: of what is wanted there, what only narrows is done. */
+  readonly narrowOnly?: ReadonlyMap<MemberName, Finding>
 }
 
 export type Seens = ReadonlyMap<MemberName, Observation>
@@ -47,12 +52,25 @@ export function plan(wanted: readonly Intent[], seen: Seens, now: Date, options:
     name,
     digest: digestOf([name, ...steps.map((step) => step.id)]),
     steps,
-    findings: distinct(parts.flatMap((part) => part.findings)),
+    findings: distinct([
+      ...wanted.flatMap((intent) => onlyNarrowed(intent, seen, now, options)),
+      ...parts.flatMap((part) => part.findings),
+    ]),
   }
+}
+
+/** Why nothing widens there: an error where that holds something back. */
+function onlyNarrowed(intent: Intent, seen: Seens, now: Date, { narrowOnly, ...options }: PlanOptions): readonly Finding[] {
+  const why = narrowOnly?.get(intent.member.name)
+  if (why === undefined) return []
+  const waits = planMesh(intent, seen, now, options).steps.length > 0 || seen.get(intent.member.name)?.objects.ok !== true
+  return [{ ...why, severity: waits ? 'error' : 'warning' }]
 }
 
 /** What one mesh is to become, step by step: also what `apply` waits for after each phase. */
 export interface Course {
+  /** With what stands of held trusts. */
+  readonly intent: Intent
   readonly before: MeshState
   readonly after: MeshState
   readonly author: Author
@@ -60,19 +78,27 @@ export interface Course {
 }
 
 /** The states between which a mesh moves; undefined when its objects could not be seen. */
-export function course(intent: Intent, seen: Observation, { only }: PlanOptions = {}): Course | undefined {
+export function course(said: Intent, seen: Observation, { only, narrowOnly }: PlanOptions = {}): Course | undefined {
   if (!seen.objects.ok) return undefined
-  const ours = seen.objects.value.filter((object) => ownerOf(object) === intent.owner)
+  const ours = seen.objects.value.filter((object) => ownerOf(object) === said.owner)
   const before = readState(ours)
+  const intent = asItStands(said, before)
   const written = authorOf(intent)
   const author = { ...written, own: ownDomainsIn(intent, written, before, seen, ours) }
   const pods = intent.member.home?.context === undefined ? undefined : seen.objects.value
-  const wanted = bridged(wantedState(intent, before, author.own), before, pods)
+  const wanted = withoutNewShares(bridged(wantedState(intent, before, author.own), before, pods), before, said)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
-  const against = [obstacles(intent, wanted, author, seen.objects.value), mounts, intermediates(intent)]
-  const checked = against.reduce(withObstacles, check(intent, wanted, seen))
+  const against = [
+    obstacles(intent, wanted, author, seen.objects.value),
+    mounts,
+    intermediates(intent),
+    newServers(said, wanted, before),
+    overlaps(intent, wanted, seen.objects.value),
+  ]
+  const found = against.reduce(withObstacles, check(intent, wanted, seen))
+  const checked = narrowOnly?.has(intent.member.name) ? { ...found, blocked: true } : found
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
-  return { before, after, author, checked }
+  return { intent, before, after, author, checked }
 }
 
 const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = false }: Obstacles): Checked => ({
@@ -125,6 +151,8 @@ function planMesh(
   const objects = observation.objects.value
   const others = othersObjects(intent, objects)
   const current = new Map(objects.filter((object) => ownerOf(object) === intent.owner).map((object) => [keyOf(object), content(object)]))
+  const names = sameNamesIn(intent, seen, now)
+  const alike = names.some(({ severity }) => severity === 'error')
   const steps: Step[] = []
   const large = new Map<string, Finding>()
   let previous = going.before
@@ -145,7 +173,10 @@ function planMesh(
         ...(after === undefined ? {} : { after }),
         changes,
         drains: drained((before ?? after) as Manifest, objects),
-        gates: gatesOf(phase, before, after, going, { intent, seen, now }),
+        gates: [
+          ...gatesOf(phase, before, after, going, { intent: going.intent, seen, now }),
+          ...(alike ? namesGates(before, after, going.intent, seen, now) : []),
+        ],
         reason: reasonOf(before, after, phase, changes),
       })
       if (after === undefined) current.delete(key)
@@ -165,6 +196,7 @@ function planMesh(
       ...handMade(intent, objects, steps),
       ...swapped(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
+      ...names,
       ...intent.trusts.flatMap((trust) => unnamedServers(trust, seen.get(trust.trusted))),
       ...unrecorded(steps, observation),
       ...impactOf(intent, going, seen, [...current.values()]),

@@ -2,73 +2,85 @@
  * The record: who trusted whom, when and why, as a chain in which every entry names the hash of the one before it.
  * One JSON per line, RFC 8785 canonical; `hash` is the SHA-256 over the entry without it.
  */
-import { canonicalJson, digestOf } from './digest.ts'
+import { canonicalJson, digestOf, digestOfText } from './digest.ts'
 import { FederationError } from './errors.ts'
+import { error, type Finding } from './finding.ts'
 import type { Begin } from './killed.ts'
 import { at, list, text } from './manifest.ts'
 import type { AuditDraft, AuditEntry, Digest } from './model.ts'
+import { misfit } from './record-schema.ts'
+import { broken, printed, readLine } from './record-text.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import type { Fingerprint } from './x509/anchor.ts'
 
 /** What the first entry names as the one before it. */
 export const GENESIS = `sha256:${'0'.repeat(64)}` as Digest
 
-/** The draft as the entry that follows `head`. */
+/** The draft as the entry that follows `head`. Half a character (a lone surrogate) becomes U+FFFD: JSON has no text for it. */
 export function seal(head: AuditEntry | undefined, draft: AuditDraft): AuditEntry {
-  const sealed = { ...(JSON.parse(JSON.stringify(draft)) as object), seq: (head?.seq ?? 0) + 1, prev: head?.hash ?? GENESIS }
+  const text = JSON.stringify(draft, (_, value: unknown) => (typeof value === 'string' ? wellFormed(value) : value))
+  const sealed = { ...(JSON.parse(text) as object), seq: (head?.seq ?? 0) + 1, prev: head?.hash ?? GENESIS }
   return revive({ ...sealed, hash: digestOf(sealed) })
 }
+
+const wellFormed = (text: string): string => Buffer.from(text, 'utf8').toString('utf8')
 
 /** The entry's line in the file, without the line break. */
 export const printEntry = (entry: AuditEntry): string => canonicalJson(JSON.parse(JSON.stringify(entry)))
 
 /**
- * @param lines the file's lines, parsed as JSON
+ * @param lines the file's lines without their line breaks, each compared with its canonical print; or their values
+ *   (`readLines`), whose bytes were compared before
  * @param file its name, for errors
- * @throws FederationError record-broken where an entry was changed, removed, inserted or reordered
+ * @throws FederationError record-broken where an entry was changed, removed, inserted or reordered, or has not the form of
+ *   its action (record-schema.ts)
  */
 export function parseRecord(lines: readonly unknown[], file: string): readonly AuditEntry[] {
   let prev = GENESIS
   return lines.map((line, i) => {
-    const broken = (message: string): never => {
-      throw new FederationError('record-broken', `${file}:${i + 1}`, message, {
-        hint: 'restore the file from Git; entente audit verify says what holds',
-      })
-    }
-    if (typeof line !== 'object' || line === null) return broken('is not a record entry')
-    const { hash, ...rest } = line as { readonly hash?: unknown }
-    if (digestOf(rest) !== hash) broken('was changed after it was written: its hash does not match')
+    const where = `${file}:${i + 1}`
+    const entry = typeof line === 'string' ? readLine(line, where) : line
+    if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) throw broken(where, 'is not a record entry')
+    const { hash, ...rest } = entry as { readonly hash?: unknown }
+    const text = printed(rest)
+    if (text === undefined || digestOfText(text) !== hash) throw broken(where, 'was changed after it was written: its hash does not match')
+    const wrong = misfit(entry)
+    if (wrong !== undefined) throw broken(where, wrong, UNKNOWN)
     if (at(rest, 'prev') !== prev || at(rest, 'seq') !== i + 1)
-      broken('does not follow the entry before it: an entry was removed, inserted or moved')
-    if (!ACTIONS.has(text(at(rest, 'action')))) broken(`has an action this version does not know: ${JSON.stringify(at(rest, 'action'))}`)
-    const said = [at(rest, 'actor', 'name'), at(rest, 'reason'), at(rest, 'at')]
-    if (said.some((one) => typeof one !== 'string') || Number.isNaN(Date.parse(text(at(rest, 'at')))))
-      broken('does not say who did it, why, and when')
+      throw broken(where, 'does not follow the entry before it: an entry was removed, inserted or moved')
     prev = hash as Digest
-    return revive(line)
+    return revive(entry)
   })
 }
 
-const ACTIONS: ReadonlySet<string> = new Set(['approve', 'begin', 'end', 'override', 'rotate', 'sever'])
+const UNKNOWN = 'if a newer entente wrote it, use that version; otherwise restore the file from Git'
 
 /** An entry is JSON but for its instant. */
 const revive = (line: object): AuditEntry => ({ ...line, at: new Date(text(at(line, 'at'))) }) as AuditEntry
+
+/** The hash of an entry, or undefined for what is none. */
+export const parseHead = (value: unknown): Digest | undefined =>
+  typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value) ? (value as Digest) : undefined
+
+export const isHeadOf = (record: readonly AuditEntry[], head: Digest): boolean => record.some((entry) => entry.hash === head)
 
 /**
  * Where a home's memory of the head stands in the record.
  * @throws FederationError record-forked when it is not in there: the file was cut, rewritten or forked
  */
 export function checkWitness(record: readonly AuditEntry[], witness: Digest | undefined, home: string): void {
-  if (witness === undefined || record.some((entry) => entry.hash === witness)) return
-  throw new FederationError(
+  if (witness === undefined || isHeadOf(record, witness)) return
+  const { message, hint } = forked(home, witness)
+  throw new FederationError('record-forked', home, message, { hint })
+}
+
+export const forked = (home: string, head: Digest): Finding =>
+  error(
     'record-forked',
     home,
-    `remembers the record's head ${short(witness)}, which is not in this audit.jsonl: it was cut, rewritten or forked`,
-    {
-      hint: 'use the audit.jsonl of the last apply (git pull); nothing was changed',
-    },
+    `remembers the record's head ${short(head)}, which is not in this audit.jsonl: it was cut, rewritten or forked, or that memory was edited`,
+    'use the audit.jsonl of the last apply (git pull); until then nothing widens there. What else it may be: docs/security.md, The record',
   )
-}
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
 
@@ -84,6 +96,28 @@ export function approvedRoots(record: readonly AuditEntry[]): ReadonlyMap<TrustD
   }
   return approved
 }
+
+/** What counts of a trust domain's approvals when the next bundle is judged. */
+export interface Recorded {
+  /** Of the newest approval. */
+  readonly roots: readonly Fingerprint[]
+  /** The highest sequence that was approved since sequences were last reset: an offer that nobody approved moves nothing. */
+  readonly highest?: bigint
+}
+
+export function recordedBundles(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, Recorded> {
+  const recorded = new Map<TrustDomain, Recorded>()
+  for (const entry of record) {
+    if (entry.action !== 'approve') continue
+    const before = entry.sequenceReset === true ? undefined : recorded.get(entry.trustDomain)?.highest
+    const highest = highestOf(before, entry.sequence === undefined ? undefined : BigInt(entry.sequence))
+    recorded.set(entry.trustDomain, { roots: list(entry.roots) as readonly Fingerprint[], ...(highest === undefined ? {} : { highest }) })
+  }
+  return recorded
+}
+
+export const highestOf = (one: bigint | undefined, other: bigint | undefined): bigint | undefined =>
+  one === undefined || (other !== undefined && other > one) ? other : one
 
 /** Roots that an approval after theirs left out: an owner who still lists them does not bring them back. */
 export function retiredRoots(record: readonly AuditEntry[], domain: TrustDomain): ReadonlySet<Fingerprint> {

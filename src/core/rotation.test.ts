@@ -54,7 +54,8 @@ interface World {
   readonly signer?: Authority
   readonly signedHoursAgo?: number
   readonly own?: Bundle
-  readonly announcedHoursAgo?: number
+  /** null: when that was is not told. */
+  readonly announcedHoursAgo?: number | null
   /** Whether what is approved is carried out. */
   readonly applied?: boolean
   /** A proxy in the scope of the truster, which no istiod knows. */
@@ -105,7 +106,7 @@ async function look(world: World): Promise<Rotation> {
         ...observation({ own, objects: [service('sample/server')], istio: { presented } }),
         ...clock,
         ...asked,
-        ownSince: hoursAgo(announcedHoursAgo),
+        ...(announcedHoursAgo === null ? {} : { ownSince: hoursAgo(announcedHoursAgo) }),
       },
     ],
     [b, observation({ own: BUNDLE_B, objects: [...around.slice(1), ...server], proxies })],
@@ -149,7 +150,20 @@ describe('a rotation', () => {
       phase: 'introducing',
       waits: /cluster-b: server\.sample \(unheard\)/,
     },
+    {
+      what: 'a root of which nobody knows since when it is announced',
+      world: () => ({ approved: both(), signer: old, announcedHoursAgo: null }),
+      phase: 'introducing',
+      waits: /proxies of cluster-a: when it began to give it to them is not known/,
+    },
     { what: 'a root that everybody holds', world: () => ({ approved: both(), signer: old }), phase: 'switch' },
+    {
+      what: 'a CA that went over an hour after the root was announced',
+      world: () => ({ approved: both(), signer: next, announcedHoursAgo: 2, signedHoursAgo: 1 }),
+      phase: 'draining',
+      waits:
+        /^proxies of cluster-a that have not renewed their certificate since its CA switched or it was announced, until 2026-06-01T22:00/m,
+    },
     {
       what: 'a CA that went over an hour ago',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 1 }),
@@ -231,6 +245,41 @@ describe('a rotation', () => {
     expect(now.findings).toContainEqual(
       expect.objectContaining({ code: 'switched-early', message: expect.stringMatching(/server\.sample/) }),
     )
+  })
+
+  it('finds a CA that switched before its own proxies hold the new root, by their names; and the gate stays closed', async () => {
+    const leaves = { 'late.sample': { under: old, holds: [old] }, 'quick.sample': { under: next, holds: [old, next] } }
+    const now = await look({ approved: both(), signer: next, announcedHoursAgo: 2, signedHoursAgo: 1, leaves })
+    expect(now.gates).toContainEqual({
+      needs: 'held',
+      root: print(next),
+      open: false,
+      waitingFor: ['late.sample, which does not hold it yet'],
+    })
+    const [told, ...more] = now.findings.filter(({ code }) => code === 'switched-early')
+    expect(more).toEqual([])
+    expect(told).toMatchObject({ severity: 'error', subject: 'cluster-a', message: expect.stringContaining('late.sample, which') })
+    expect(told?.message).not.toContain('quick')
+  })
+
+  it.each([
+    {
+      what: 'however long ago it switched, where a proxy says that it lacks the root',
+      signedHoursAgo: 100,
+      holds: () => [old],
+      early: true,
+    },
+    { what: 'unless every proxy says that it has it', signedHoursAgo: 1, holds: () => [old, next], early: false },
+  ])('a switch is early $what', async ({ signedHoursAgo, holds, early }) => {
+    const leaves = { 'client.sample': { under: next, holds: holds() } }
+    const now = await look({ approved: both(), signer: next, announcedHoursAgo: signedHoursAgo + 1, signedHoursAgo, leaves })
+    expect(now.findings.some(({ code }) => code === 'switched-early')).toBe(early)
+    expect(now.gates.find(({ needs }) => needs === 'held')?.open).toBe(!early)
+  })
+
+  it('time alone accuses nobody of a switch that was early', async () => {
+    const now = await look({ approved: both(), signer: next, announcedHoursAgo: 2, signedHoursAgo: 1 })
+    expect(now.findings.map(({ code }) => code)).not.toContain('switched-early')
   })
 
   it('finds a swap: the approved root gone from its own mesh, and its CA signing under one that nobody approved', async () => {

@@ -15,6 +15,7 @@ import type { Seens } from './plan.ts'
 import { presentedBy } from './presented.ts'
 import { retiredRoots } from './record.ts'
 import { drained, inUse, leavesUnder, vouchesForNobody } from './retirement.ts'
+import { sameNames } from './same-name.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { swapped } from './swapped.ts'
@@ -90,7 +91,13 @@ export function rotation(input: RotationInput): Rotation {
       ...(leaving.length === 0 && retiredRoots(record, bundle.trustDomain).size > 0 ? stillHeld(input) : []),
       ...unknownRoots(member.name, bundle, observation?.own, `entente rotate ${member.name} accepts it beside those that are approved`),
       ...(observation === undefined ? [] : swapped(member.name, bundle, observation, now)),
+      ...(leaving.length > 0 && !switched ? unnamedBefore(input) : []),
       ...clockDiffers(member.name, observation),
+      ...sameNames(
+        member.name,
+        bundle.anchors.filter((root) => !vouchesForNobody(root, now)),
+        [presented],
+      ),
       ...staying.flatMap((root) => endsTooSoon(member, root, observation, now)),
     ],
   }
@@ -172,28 +179,53 @@ function holders({ member, bundle, intents, seen, now }: RotationInput): readonl
 }
 
 /** The mesh's own proxies learn a root from their next certificate, where no filter of ours tells them. */
-function unannounced({ member, seen, now: here }: RotationInput, root: Anchor, switched: boolean): readonly string[] {
+function unannounced(input: RotationInput, root: Anchor, switched: boolean): readonly string[] {
+  const { member, seen, now: here } = input
   if (member.home === undefined) return []
   const observation = seen.get(member.name)
-  const now = judgedAt(observation, here)
   if (observation?.own.ok !== true) return [`the roots that ${member.name} gives to its own workloads`]
+  const known = without(input, root)
+  if (known.length > 0) return known
+  const now = judgedAt(observation, here)
+  const { until, because } = heldFrom(observation, switched)
+  const { leaves } = observation
+  // Asked for what it holds, a workload need not be waited for; once every certificate is newer than the switch, nor need one that is mute.
+  if (leaves !== undefined)
+    return switched && until !== undefined && until <= now
+      ? []
+      : [...leaves].flatMap(([proxy, answer]) => (answer.ok ? [] : [`${proxy}, which does not hold it yet`]))
+  if (until === undefined)
+    return [`proxies of ${member.name}: when it began to give it to them is not known (entente rotate --look asks them)`]
+  if (until <= now) return []
+  const since = switched ? 'since its CA switched or' : 'since'
+  return [
+    `proxies of ${member.name} that have not renewed their certificate ${since} it was announced, until ${until.toISOString()} (${because})`,
+  ]
+}
+
+/** What is certain: the mesh does not announce the root, or a proxy that was asked (Istio's secret ROOTCA) does not have it. */
+function without({ member, seen }: RotationInput, root: Anchor): readonly string[] {
+  const observation = seen.get(member.name)
+  if (observation?.own.ok !== true) return []
   if (!observation.own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint))
     return [`${member.name}, which does not give it to its own workloads yet (istio-ca-root-cert)`]
-  // Once its CA switched, its owner may change these roots again: since when this one is among them is not told any more.
-  if (observation.ownSince === undefined || switched) return []
-  const { leaves } = observation
-  // Asked for what it holds, a workload need not be waited for.
-  if (leaves !== undefined)
-    return [...leaves].flatMap(([proxy, answer]) =>
-      answer.ok && answer.value.roots.includes(root.fingerprint) ? [] : [`${proxy}, which does not hold it yet`],
-    )
+  return [...(observation.leaves ?? [])].flatMap(([proxy, answer]) =>
+    answer.ok && !answer.value.roots.includes(root.fingerprint) ? [`${proxy}, which does not hold it yet`] : [],
+  )
+}
+
+/**
+ * From when on every proxy of the mesh has had a certificate since the root was announced, and the roots with it; undefined: not
+ * told. Who switches a CA may write the roots anew, so after a switch the time of that counts, too: what the CA gives out comes
+ * with the root that it signs under.
+ */
+function heldFrom(observation: Observation, switched: boolean): { readonly until?: Date; readonly because: string } {
   const life = longestLeaf(observation)
-  const until = new Date(observation.ownSince.getTime() + life.milliseconds)
-  return until <= now
-    ? []
-    : [
-        `proxies of ${member.name} that have not renewed their certificate since it was announced, until ${until.toISOString()} (${life.because})`,
-      ]
+  const presented = switched ? presentedBy(observation) : undefined
+  const since = observation.ownSince === undefined ? [] : [observation.ownSince.getTime() + life.milliseconds]
+  const renewed = presented === undefined ? undefined : drained(presented, life)
+  const ends = [...since, ...(renewed === undefined ? [] : [renewed.getTime()])]
+  return { because: life.because, ...(ends.length === 0 ? {} : { until: new Date(Math.min(...ends)) }) }
 }
 
 function waitsForLeaves({ member, seen, now, bundle }: RotationInput, staying: readonly Anchor[], root: Anchor): readonly string[] {
@@ -205,7 +237,7 @@ function waitsForLeaves({ member, seen, now, bundle }: RotationInput, staying: r
 /** The CA signs under a root that some do not accept: they refuse its new leaves now. */
 function early(input: RotationInput, staying: readonly Anchor[], late: readonly Late[]): readonly Finding[] {
   const { name } = input.member
-  const own = input.seen.get(name)?.own.ok === true ? staying.flatMap((root) => unannounced(input, root, true)) : []
+  const own = staying.flatMap((root) => without(input, root))
   const waiting = [...new Set([...late.filter(({ seen }) => seen).map(({ who }) => who), ...own])]
   if (waiting.length === 0) return []
   return [
@@ -217,6 +249,23 @@ function early(input: RotationInput, staying: readonly Anchor[], late: readonly 
     ),
   ]
 }
+
+/** A switch restarts istiod, which then may expect the servers of another mesh under its own trust domain. */
+const unnamedBefore = ({ member, intents }: RotationInput): readonly Finding[] =>
+  (intents.find((intent) => intent.member.name === member.name)?.trusts ?? []).flatMap(({ trusted, reach }) =>
+    reach.flatMap(({ services }) =>
+      services
+        .filter(({ servedBy }) => servedBy === undefined)
+        .map(({ host }) =>
+          warning(
+            'any-server',
+            `${member.name} trusting ${trusted}`,
+            `the switch restarts istiod of ${member.name}, and calls to ${host} may fail from then on, until its endpoints change: who serves it is not named`,
+            'before the switch, name its servers with servedBy in federation.yaml, then entente apply',
+          ),
+        ),
+    ),
+  )
 
 function endsTooSoon({ name }: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {
   if (root.notAfter <= now)

@@ -43,7 +43,7 @@ const refused = (proxy: string, host: string, named: readonly string[], { truste
     'servers-refused',
     proxy,
     `takes only ${named.join(', ')} for a server of ${host}, and so refuses every server of ${trustDomain}`,
-    `does ${trusted} serve ${host}? If so, istiod of ${truster} learnt of its pods before it could read the mesh config there (ConfigMap istio): make sure that it may, then kubectl -n istio-system rollout restart deployment/istiod; servedBy names them without istiod`,
+    `name the servers of ${host} in federation.yaml (servedBy: [${trustDomain}/ns/…/sa/…]), then entente apply: the filter then names them, whatever istiod says. Does ${trusted} serve ${host}? If so, istiod of ${truster} learnt of its pods before it could read the mesh config there (ConfigMap istio), as after a restart: make sure that it may; restarting a pod behind ${host} makes istiod build its endpoint again`,
   )
 
 /** Pods of the trusted mesh behind a host whose accounts `servedBy` does not name. @param there what was observed of that mesh */

@@ -1,17 +1,24 @@
 /** Whether every proxy has let go of a severed trust. */
-import { filesIn, withFiles } from './delivery.ts'
+import { type Delivery, type Files, filesIn, withFiles } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
-import { proxiesIn } from './istio/in-scope.ts'
+import { proxiesIn, sidecarsIn } from './istio/in-scope.ts'
 import { getPod, proxyOf } from './istio/pods.ts'
-import type { Federation, Intent, Member, MemberName, Observation, Seen, Verdict } from './model.ts'
+import type { Evidence, Federation, Intent, Manifest, Member, MemberName, Observation, ProxyConfig, Seen, Trust, Verdict } from './model.ts'
 import type { Seens } from './plan.ts'
 import type { TrustDomain } from './spiffe/trust-domain.ts'
 
+/**
+ * @param pair `remedy`: the command that takes away what is left, where it is not the next apply
+ * @param deliveryOf by when a member's kubelets have brought what its files hold
+ * @param was what became of the trust, in a finding's words
+ */
 export function severedVerdict(
-  pair: { readonly truster: MemberName; readonly trusted: MemberName },
+  pair: { readonly truster: MemberName; readonly trusted: MemberName; readonly remedy?: string },
   intent: Intent | undefined,
   federation: Federation,
   seen: Seens,
+  deliveryOf: (intent: Intent) => Delivery | undefined = () => undefined,
+  was = 'it was severed',
 ): Verdict {
   const domain = federation.members.get(pair.trusted)?.trustDomain as TrustDomain
   const observation = seen.get(pair.truster)
@@ -22,7 +29,7 @@ export function severedVerdict(
     proxies: { total: 0, ready: 0, lagging: [], rejected: [], unheard: [] },
   }
   const blind = intent === undefined ? [] : unseen(observation, intent.member)
-  if (intent === undefined || observation?.proxies.ok !== true || blind.length > 0) {
+  if (intent === undefined || observation?.proxies.ok !== true || !observation.objects.ok || blind.length > 0) {
     return {
       ...base,
       state: 'unknown',
@@ -31,31 +38,41 @@ export function severedVerdict(
     }
   }
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === pair.trusted)
-  const objects = observation.objects.ok ? observation.objects.value : []
-  const scopes = lapsed.flatMap((trust) => [...trust.accept, ...trust.reach.map(({ from }) => ({ at: from }))])
+  const objects = observation.objects.value
   const wide = lapsed.some((trust) => trust.wide !== undefined)
-  const everywhere = wide ? observation.proxies.value.filter(({ config }) => config?.inbound.some(({ tls }) => tls === 'mutual')) : []
-  const meant = new Set([...scopes.flatMap((scope) => proxiesIn(objects, scope)).map(proxyOf), ...everywhere.map(({ proxy }) => proxy)])
-  const files = filesIn(objects)
+  const meant = meantBy(lapsed, wide, objects, observation.proxies.value)
+  const files = filesIn(objects, deliveryOf(intent))
+  const pods = new Map(objects.filter(({ kind }) => kind === 'Pod').map((pod) => [proxyOf(pod), pod]))
   const heard = new Map(
-    observation.proxies.value.flatMap((e) =>
-      e.config === undefined ? [] : [[e.proxy, { ...e, config: withFiles(e.config, e.namespace, files) }]],
-    ),
+    observation.proxies.value.flatMap((e) => (e.config === undefined || !e.heard ? [] : [[e.proxy, { ...e, config: e.config }] as const])),
   )
-  const holding = [...heard.values()].filter((e) => e.config !== undefined && holds(e.config, domain, wide)).map((e) => e.proxy)
+  const held = [...heard.values()].map((e) => ({ proxy: e.proxy, ...heldBy(e, { domain, wide }, files, pods.get(e.proxy)) }))
+  const holding = held.filter(({ why }) => why !== undefined)
+  const pending = held.filter(({ why, until }) => why === undefined && until !== undefined)
   const unheard = [...meant].filter((proxy) => !heard.has(proxy))
   // istiod says what it sent; a proxy that did not take it goes on with what it had.
-  const behind = [...meant].flatMap((proxy) => heard.get(proxy) ?? []).filter((e) => !e.acknowledged && !holding.includes(e.proxy))
+  const told = new Set([...holding, ...pending].map(({ proxy }) => proxy))
+  const behind = [...meant].flatMap((proxy) => heard.get(proxy) ?? []).filter((e) => !e.acknowledged && !told.has(e.proxy))
   const rejected = behind.filter((e) => e.rejected !== undefined).map((e) => e.proxy)
-  const lagging = [...holding, ...behind.filter((e) => e.rejected === undefined).map((e) => e.proxy)]
-  const total = new Set([...meant, ...holding]).size
+  const lagging = [...told, ...behind.filter((e) => e.rejected === undefined).map((e) => e.proxy)]
+  const total = new Set([...meant, ...told]).size
   const ready = total - lagging.length - rejected.length - unheard.length
   return {
     ...base,
     proxies: { total, ready, lagging, rejected, unheard },
-    state: holding.length + rejected.length > 0 ? 'broken' : lagging.length > 0 ? 'lagging' : 'severed',
+    state: holding.length + rejected.length > 0 ? 'broken' : lagging.length > 0 ? 'lagging' : unheard.length > 0 ? 'unknown' : 'severed',
     findings: [
-      ...holding.map((proxy) => error('still-held', proxy, `still accepts ${domain} after it was severed`, 'entente apply')),
+      ...holding.map(({ proxy, why }) =>
+        error('still-held', proxy, `still accepts ${domain} after ${was}${why === '' ? '' : `: ${why}`}`, pair.remedy ?? 'entente apply'),
+      ),
+      ...pending.map(({ proxy, until }) =>
+        warning(
+          'file-pending',
+          proxy,
+          `may judge servers by a file from before ${domain} was taken out of it; by ${until?.toISOString().slice(11, 19)} UTC its kubelet has brought the new one`,
+          'wait, or entente apply --nudge',
+        ),
+      ),
       ...rejected.map((proxy) =>
         error(
           'filter-rejected',
@@ -64,22 +81,57 @@ export function severedVerdict(
           'entente plan shows what interferes',
         ),
       ),
-      // A dead proxy is named, never waited for: it gets its configuration anew before it serves again.
+      // A sever never waits for a dead proxy: it gets its configuration before it serves again. But one that is cut off serves.
       ...unheard.map((proxy) => warning('proxy-unheard', proxy, 'no istiod could tell what it holds', getPod(proxy))),
     ],
   }
 }
 
-const holds = (
-  config: NonNullable<Extract<Observation['proxies'], { ok: true }>['value'][number]['config']>,
-  domain: TrustDomain,
-  wide: boolean,
-): boolean =>
+/** The proxies that the trust was about; of one whose scopes the file no longer has, every sidecar that was seen. */
+function meantBy(lapsed: readonly Trust[], wide: boolean, objects: readonly Manifest[], proxies: readonly Evidence[]): ReadonlySet<string> {
+  if (lapsed.length === 0) return new Set(objects.filter(({ kind }) => kind === 'Pod').flatMap((pod) => inItsSet(pod, objects)))
+  const scopes = lapsed.flatMap((trust) => [...trust.accept, ...trust.reach.map(({ from }) => ({ at: from }))])
+  const everywhere = wide ? proxies.filter(({ config }) => config?.inbound.some(({ tls }) => tls === 'mutual')) : []
+  return new Set([...scopes.flatMap((scope) => proxiesIn(objects, scope)).map(proxyOf), ...everywhere.map(({ proxy }) => proxy)])
+}
+
+const inItsSet = (pod: Manifest, objects: readonly Manifest[]): readonly string[] =>
+  sidecarsIn([pod, ...objects.filter(({ kind }) => kind === 'Gateway')], { namespace: pod.metadata.namespace ?? '' }).map(proxyOf)
+
+interface HeldBy {
+  /** Why it accepts the domain; empty where that is plain. Undefined: it does not. */
+  readonly why?: string
+  /** It may, until its file has come. */
+  readonly until?: Date
+}
+
+/** Whether a proxy accepts somebody of the domain: callers in any chain of its listener, or servers of any host. */
+function heldBy(
+  e: Evidence & { readonly config: ProxyConfig },
+  { domain, wide }: { readonly domain: TrustDomain; readonly wide: boolean },
+  files: Files,
+  pod: Manifest | undefined,
+): HeldBy {
+  const { inbound, outbound } = withFiles(e.config, e.namespace, files)
+  const prefix = `spiffe://${domain}/`
   // What a file held last its proxies go on with, whatever became of the ConfigMap: the listener names the domain or it does not.
-  config.inbound.some(
-    ({ file, pins, sanPrefixes }) =>
-      (file === undefined && pins?.has(domain)) || ((wide || file !== undefined) && sanPrefixes.includes(`spiffe://${domain}/`)),
-  ) || config.outbound.some((upstream) => upstream.pins?.has(domain))
+  const comesIn = inbound.some(({ file, pins, sanPrefixes }) => {
+    if (file !== undefined) return sanPrefixes.length === 0 || sanPrefixes.includes(prefix)
+    return pins?.has(domain) || (wide && sanPrefixes.includes(prefix))
+  })
+  if (comesIn || outbound.some(({ file, pins }) => file === undefined && pins?.has(domain))) return { why: '' }
+  // A cluster may name no server at all, and then takes whomever its file vouches for.
+  const reading = outbound.filter(
+    ({ file, sans }) => file !== undefined && (sans.length === 0 || sans.some((san) => san.startsWith(prefix))),
+  )
+  for (const { file = '', host, pins } of reading) {
+    if (pins?.has(domain)) return { why: '' }
+    if ((pins?.size ?? 0) === 0)
+      return { why: `its file ${file} for ${host} is gone, or says nothing, and it goes on with the roots that it had` }
+  }
+  const late = pod === undefined ? [] : reading.flatMap(({ file = '' }) => files.awaited(pod, file) ?? [])
+  return late.length === 0 ? {} : { until: new Date(Math.max(...late.map((until) => until.getTime()))) }
+}
 
 export function unseen(observation: Observation | undefined, member: Member): readonly Finding[] {
   const parts: readonly Seen<unknown>[] = observation === undefined ? [] : [observation.objects, observation.proxies, observation.own]

@@ -5,6 +5,7 @@ import type { MemberName, Observation } from './model.ts'
 import { presentedBy } from './presented.ts'
 import type { Bundle } from './spiffe/bundle.ts'
 import { anchorOf } from './x509/chain.ts'
+import { isSameAuthority } from './x509/same-name.ts'
 
 /** @param approved what is approved for this mesh's own trust domain */
 export function swapped(name: MemberName, approved: Bundle | undefined, seen: Observation, now: Date): readonly Finding[] {
@@ -12,6 +13,8 @@ export function swapped(name: MemberName, approved: Bundle | undefined, seen: Ob
   const known = new Set(approved.anchors.map((anchor) => anchor.fingerprint))
   const live = seen.own.value.anchors
   if (live.length === 0 || live.some((anchor) => known.has(anchor.fingerprint))) return []
+  // A root made anew over the same key and name verifies the same leaves.
+  if (live.some((anchor) => approved.anchors.some((other) => isSameAuthority(anchor, other)))) return []
   const presented = presentedBy(seen) ?? []
   const since = anchorOf(presented, live, now).anchor === undefined ? undefined : issuedBy(presented)
   return [

@@ -2,25 +2,37 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { TestCa } from '../../test/support/ca.ts'
 import {
   A,
+  ALICE,
+  approval,
+  approvedOf,
   authority,
   B,
   bundleOf,
   C,
   CLIENT,
   domain,
+  fakeRoot,
   federation,
   member,
   NOW,
+  SERVER_HOST,
   type Spec,
+  sealAll,
   spec,
   wanted,
 } from '../../test/support/federations.ts'
 import { memoryMesh } from '../../test/support/meshes.ts'
 import { failed, object, ok, peerAuthentication, pod, service } from '../../test/support/observations.ts'
+import { intents } from './intent.ts'
 import { SHARED_MESH_CONFIG } from './istio/mesh-wide.ts'
-import type { Evidence, IstioFacts, Manifest, MemberName, Observation, ProxyConfig, Verdict } from './model.ts'
+import { isTrustMap, reachFile } from './istio/mounted.ts'
+import { renderState } from './istio/render.ts'
+import { EMPTY, noOutbound, type Roots } from './istio/state.ts'
+import type { Evidence, IstioFacts, Manifest, MemberName, NameGuard, Observation, ProxyConfig, Verdict } from './model.ts'
 import { plan, type Seens, simulate } from './plan.ts'
 import type { Bundle } from './spiffe/bundle.ts'
+import type { Principal } from './spiffe/spiffe-id.ts'
+import type { TrustDomain } from './spiffe/trust-domain.ts'
 import { verify } from './verify.ts'
 
 const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
@@ -95,6 +107,8 @@ const inConfig =
 /** @param change in each cluster of the host */
 const atHost = (change: Partial<ProxyConfig['outbound'][number]>) =>
   inConfig(({ outbound }) => ({ outbound: outbound.map((u) => ({ ...u, ...change })) }))
+const withGuards = (change: (guard: NameGuard) => readonly NameGuard[]) =>
+  inConfig(({ inbound }) => ({ inbound: inbound.map((chain) => ({ ...chain, guards: (chain.guards ?? []).flatMap(change) })) }))
 const withoutPins = inConfig(({ inbound }) => ({ inbound: inbound.map(({ pins: _, ...chain }) => chain) }))
 
 /** The verdict on b, which accepts callers of a. */
@@ -112,6 +126,32 @@ describe('a trust that works', () => {
       roots: [caA.root.anchor.fingerprint],
       proxies: { total: 1, ready: 1, lagging: [], rejected: [], unheard: [] },
     })
+  })
+})
+
+describe('a listener whose names are not checked as the filter says', () => {
+  const stranger = `${A}/ns/sample/sa/stranger` as Principal
+  it.each([
+    { what: 'has no guard', change: () => [] },
+    { what: 'lets a stranger past as well', change: (guard: NameGuard) => [{ ...guard, callers: [...guard.callers, stranger] }] },
+    { what: 'lets nobody past', change: (guard: NameGuard) => [{ ...guard, callers: [] }] },
+    { what: 'takes the foreign domain for one of its own', change: (guard: NameGuard) => [{ ...guard, own: [domain(A), ...guard.own] }] },
+  ])('is broken where it $what', async ({ change }) => {
+    const s = await scene()
+    inB(s, { proxies: proxiesOf(s, b, withGuards(change)) })
+    expect(accepting(verdictsOf(s))).toMatchObject({ state: 'broken', findings: [{ code: 'name-guard-missing', severity: 'error' }] })
+  })
+
+  it('is proven where another guard stands beside it', async () => {
+    const s = await scene()
+    inB(s, {
+      proxies: proxiesOf(
+        s,
+        b,
+        withGuards((guard) => [{ ...guard, callers: [] }, guard]),
+      ),
+    })
+    expect(accepting(verdictsOf(s)).findings.map(({ code }) => code)).not.toContain('name-guard-missing')
   })
 })
 
@@ -508,6 +548,34 @@ describe('a severed trust', () => {
     expect(verdict.findings).toEqual([expect.objectContaining({ code: 'still-held', subject: 'server.sample', hint: 'entente apply' })])
   })
 
+  it.each([
+    { what: 'holds its roots', seen: scene, state: 'broken', hints: ['entente sever cluster-b cluster-a --reason "WHY"'] },
+    { what: 'has let go', seen: letGo, state: 'severed', hints: [] },
+  ])('that only the record ends is judged alike: a proxy $what', async ({ seen, state, hints }) => {
+    const s = await seen()
+    s.spec.severed.pop()
+    const of = federation(s.spec)
+    const sever = {
+      actor: ALICE,
+      at: NOW,
+      reason: 'x',
+      action: 'sever',
+      truster: b,
+      trusted: a,
+      trusterDomain: B,
+      trustedDomain: A,
+    } as const
+    const record = sealAll([...s.bundles.map(approval), sever])
+    const verdicts = verify(of, intents(of, approvedOf(...s.bundles), record, NOW).intents, s.seen, NOW)
+    const [verdict, ...others] = verdicts.filter((v) => v.truster === b && v.trusted === a)
+    expect([verdict?.state, verdict?.findings.map(({ hint }) => hint), others]).toEqual([state, hints, []])
+  })
+
+  it('that the file names twice has one verdict', async () => {
+    const verdicts = verdictsOf(sever(sever(await scene())))
+    expect(verdicts.filter((v) => v.truster === b && v.trusted === a)).toHaveLength(1)
+  })
+
   it('is severed once every proxy let go', async () => {
     expect(severedOf(await letGo()).state).toBe('severed')
   })
@@ -533,12 +601,95 @@ describe('a severed trust', () => {
     const verdict = severedOf(s)
     expect(verdict.proxies).toMatchObject({ unheard: ['server.sample'], ready: 0 })
     expect(verdict.findings.map((f) => f.code)).toEqual(['proxy-unheard'])
+    expect(verdict.state).toBe('unknown')
+  })
+
+  it.each([
+    { name: 'no istiod knows any proxy', change: () => undefined },
+    { name: 'nobody could say what any proxy holds', change: ({ config: _, ...e }: Evidence) => ({ ...e, heard: false }) },
+  ])('whose scopes the file no longer has is unknown where $name, though pods run', async ({ change }) => {
+    const s = await letGo()
+    s.spec.trust = s.spec.trust.filter(({ truster }) => truster !== 'cluster-b')
+    expect(severedOf(s).state).toBe('severed')
+    inB(s, { proxies: proxiesOf(s, b, change) })
+    expect(severedOf(s)).toMatchObject({ state: 'unknown', proxies: { ready: 0, unheard: ['client.sample', 'server.sample'] } })
+  })
+
+  it('is unknown where the pods could not be seen', async () => {
+    const s = await letGo()
+    inB(s, { objects: failed('forbidden') })
+    expect(severedOf(s).state).toBe('unknown')
+  })
+
+  describe('of what our workloads call, by a file', () => {
+    const reach = reachFile({ namespace: 'sample', labels: { app: 'client' } }, SERVER_HOST)
+    const theirs = `spiffe://${B}/ns/sample/sa/server`
+    const ours = `spiffe://${A}/ns/sample/sa/server`
+    /** @param of the ConfigMap of files; undefined: there is none. @param sans whom the cluster takes for a server */
+    const reading = async (of: { readonly roots: Roots; readonly writtenAt?: string } | undefined, sans: readonly string[]) => {
+      const s = await scene()
+      s.spec.severed.push({ truster: 'cluster-a', trusted: 'cluster-b', at: '2026-05-30T10:00:00Z', reason: 'left' })
+      const from = { namespace: 'sample', labels: { app: 'client' } }
+      const files = new Map(of === undefined ? [] : [[SERVER_HOST, { name: reach, roots: of.roots, read: true, volumes: [0] }]])
+      const state = { ...EMPTY, outbound: new Map([['k', { ...noOutbound(from), files }]]) }
+      const maps = renderState(state, { owner: 'shop', istioNamespace: 'istio-system', own: new Set([A]) }).filter(isTrustMap)
+      const written = maps.map((map) => ({ ...map, metadata: { ...map.metadata, ...(of?.writtenAt && { writtenAt: of.writtenAt }) } }))
+      const { objects } = s.seen.get(a) as Observation
+      inA(s, {
+        objects: ok([...(objects.ok ? objects.value : []), ...written]),
+        proxies: proxiesOf(s, a, (e) => (e.pod === 'client' ? atHost({ file: reach, sans })(e) : e)),
+      })
+      return verdictsOf(s).find((v) => v.truster === a && v.trusted === b) as Verdict
+    }
+    const roots = (...domains: readonly TrustDomain[]): Roots => new Map(domains.map((d) => [d, [fakeRoot(d)]]))
+
+    it.each([
+      { name: 'is severed where the file has lost the domain', of: { roots: roots(A) }, sans: [theirs], state: 'severed', codes: [] },
+      { name: 'is broken where it has it', of: { roots: roots(A, B) }, sans: [theirs], state: 'broken', codes: ['still-held'] },
+      {
+        name: 'is broken where it is gone, and a server of the domain is named',
+        of: undefined,
+        sans: [theirs],
+        state: 'broken',
+        codes: ['still-held'],
+      },
+      { name: 'is broken where it is gone, and no server is named', of: undefined, sans: [], state: 'broken', codes: ['still-held'] },
+      { name: 'is severed where it is gone, and only our own are named', of: undefined, sans: [ours], state: 'severed', codes: [] },
+      {
+        name: 'is lagging while its kubelet may not have brought it',
+        of: { roots: roots(A), writtenAt: '2026-05-31T23:59:30Z' },
+        sans: [theirs],
+        state: 'lagging',
+        codes: ['file-pending'],
+      },
+    ])('$name', async ({ of, sans, state, codes }) => {
+      const verdict = await reading(of, sans)
+      expect([verdict.state, verdict.findings.map((f) => f.code)]).toEqual([state, codes])
+      expect(verdict.proxies.lagging).toEqual(state === 'severed' ? [] : ['client.sample'])
+    })
   })
 
   it('is unknown where nothing could be seen', async () => {
     const s = sever(await scene())
     inB(s, { proxies: failed('istiod-unreachable') })
     expect(severedOf(s)).toMatchObject({ state: 'unknown', findings: [expect.objectContaining({ code: 'istiod-unreachable' })] })
+  })
+})
+
+describe('a trust', () => {
+  it('that is over is told while a proxy still holds it, and has no verdict once none does', async () => {
+    const s = await scene()
+    for (const trust of s.spec.trust) if (trust.truster === 'cluster-b') trust.until = '2026-05-30'
+    const over = () => verdictsOf(s).filter((verdict) => verdict.truster === b)
+    expect(over()).toMatchObject([
+      {
+        state: 'broken',
+        ends: expect.any(Date),
+        findings: [{ code: 'still-held', subject: 'server.sample', message: `still accepts ${A} after it ended` }],
+      },
+    ])
+    inB(s, { proxies: proxiesOf(s, b, withoutPins) })
+    expect(over()).toEqual([])
   })
 })
 

@@ -1,20 +1,29 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
-import { standings } from './acknowledged.ts'
+import { type Standing, standings, unheard } from './acknowledged.ts'
 import { judgedAt } from './clock.ts'
-import { boundMs } from './delivery.ts'
+import { overlapping } from './co-selected.ts'
+import { boundMs, type Delivery } from './delivery.ts'
 import { error, type Finding, warning } from './finding.ts'
+import type { CallerTold } from './impact/callers.ts'
+import { liveCallers } from './impact/planned.ts'
+import { factsOf } from './impact/read.ts'
 import { interfered } from './interfered.ts'
 import { wantedNow } from './istio/bridge.ts'
+import { proxiesIn, sidecarsIn } from './istio/in-scope.ts'
+import { proxyOf, runsProxy } from './istio/pods.ts'
 import { authorOf } from './istio/render.ts'
 import type { MeshState } from './istio/state.ts'
-import type { Federation, Intent, Manifest, MemberName, Trust, Verdict } from './model.ts'
+import type { Federation, Intent, Manifest, MemberName, Observation, Trust, Verdict } from './model.ts'
 import { ownChain } from './own-chain.ts'
 import { unknownRoots } from './own-roots.ts'
 import type { Seens } from './plan.ts'
 import { chainJudge, type Judged } from './presented.ts'
+import { sameNamesIn } from './same-name.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
 import { severedVerdict, unseen } from './severed.ts'
+import { pairKey } from './severs.ts'
 import { NOT_WIDE, viewOfRoots, withDeaf } from './wide.ts'
+import { describeWorkloads } from './workloads.ts'
 
 /**
  * One verdict for each trust of the federation, severed ones too.
@@ -30,15 +39,30 @@ export function verify(
   known: ReadonlySet<string> = new Set(),
 ): readonly Verdict[] {
   const byMember = new Map(wanted.map((intent) => [intent.member.name, intent]))
-  const look: Look = { federation, seen, now, known, byMember, chainOf: chainJudge(federation, wanted, seen, now), stateOf: states() }
+  const chainOf = chainJudge(federation, wanted, seen, now)
+  const stateOf = states()
+  const look: Look = { federation, seen, now, known, byMember, chainOf, stateOf, callersOf: callersIn(stateOf) }
   const pairs = new Map(federation.trusts.map((trust) => [`${trust.truster} ${trust.trusted}`, trust]))
   const live = [...pairs.values()].flatMap((trust) => {
     const intent = byMember.get(trust.truster)
     const carried = together(intent, trust.trusted)
     return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, look)]
   })
-  const severed = federation.severed.map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen))
-  return [...live, ...severed]
+  const deliveryOf = ({ member }: Intent): Delivery => ({ now: judgedAt(seen.get(member.name), now), boundMs: boundMs(member), known })
+  // By pair: the file may say one twice, and the record ends some that the file does not.
+  const severed = new Map([...federation.severed, ...wanted.flatMap(({ held = [] }) => held)].map((pair) => [pairKey(pair), pair]))
+  // One whose day is over has no verdict, unless a proxy holds it still.
+  const ended = [...pairs.values()].flatMap((trust): readonly Verdict[] => {
+    const intent = byMember.get(trust.truster)
+    if (intent === undefined || severed.has(pairKey(trust)) || together(intent, trust.trusted) !== undefined) return []
+    const verdict = severedVerdict(trust, intent, federation, seen, deliveryOf, 'it ended')
+    return verdict.state === 'broken' || verdict.state === 'lagging' ? [{ ...verdict, ...(trust.until && { ends: trust.until }) }] : []
+  })
+  return [
+    ...live,
+    ...[...severed.values()].map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen, deliveryOf)),
+    ...ended,
+  ]
 }
 
 type Carried = Intent['trusts'][number]
@@ -66,6 +90,7 @@ interface Look {
   readonly byMember: ReadonlyMap<MemberName, Intent>
   readonly chainOf: (trust: Carried) => Judged
   readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
+  readonly callersOf: (intent: Intent, seen: Observation, objects: readonly Manifest[]) => readonly CallerTold[] | undefined
 }
 
 /** What a mesh is meant to let in is the same for all its trusts. */
@@ -78,7 +103,20 @@ function states(): Look['stateOf'] {
   }
 }
 
-function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, known, byMember, chainOf, stateOf }: Look): Verdict {
+/** What policies make of the named callers is one question for all trusts of a mesh; undefined: its mesh config could not be read. */
+function callersIn(stateOf: Look['stateOf']): Look['callersOf'] {
+  const known = new Map<Intent, readonly CallerTold[] | undefined>()
+  return (intent, seen, objects) => {
+    if (known.has(intent)) return known.get(intent)
+    const facts = factsOf(intent.member, seen.istio)
+    const told = facts === undefined ? undefined : liveCallers({ intent, facts, wanted: stateOf(intent, objects), objects })
+    known.set(intent, told)
+    return told
+  }
+}
+
+function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
+  const { federation, seen, now, known, byMember, chainOf, stateOf, callersOf } = look
   const observation = seen.get(intent.member.name)
   const approved = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
@@ -95,7 +133,11 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
           trust.trustDomain,
           { now: judgedAt(observation, now), boundMs: boundMs(intent.member), known },
         )
-  const stands = blind.length > 0 ? held : withDeaf(held, roots)
+  const objects = blind.length > 0 || observation?.objects.ok !== true ? [] : observation.objects.value
+  const stands = blind.length > 0 ? held : withDeaf(trust.wide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
+  const callers = blind.length > 0 || observation === undefined ? [] : callersOf(intent, observation, objects)
+  const told = (callers ?? []).filter((one) => one.trustDomain === trust.trustDomain)
+  const shared = objects.length === 0 ? [] : overlapping(intent, trust, stateOf(intent, objects), objects)
   const others =
     observation === undefined
       ? []
@@ -112,17 +154,7 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
           ),
         ]
       : []
-  const nobody =
-    blind.length === 0 && stands.length === 0
-      ? [
-          warning(
-            'no-workload',
-            trust.truster,
-            `no running sidecar is in the scopes of its trust in ${trust.trusted}`,
-            'check namespaces and selectors',
-          ),
-        ]
-      : []
+  const empty = blind.length > 0 ? [] : emptySets(trust, objects, stands)
   const findings = [
     ...missing,
     ...blind,
@@ -130,8 +162,12 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
     ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
     ...notLive,
     ...(observation === undefined ? [] : ownChain(intent, observation, now)),
+    ...sameNamesIn({ ...intent, trusts: [trust] }, seen, now),
     ...chain.findings,
-    ...nobody,
+    ...empty,
+    ...(callers === undefined && observation?.istio.ok === false ? [{ ...observation.istio.error, severity: 'warning' as const }] : []),
+    ...told.map(({ finding }) => finding),
+    ...shared,
     ...withoutGuess(
       stands.flatMap((s) => s.findings),
       others,
@@ -146,12 +182,42 @@ function verdictOf(intent: Intent, trust: Carried, { federation, seen, now, know
   return {
     truster: trust.truster,
     trusted: trust.trusted,
-    state: judge(findings, [...late, ...of('unheard')], blind.length > 0 || nobody.length > 0 || chain.unknown || roots.unknown),
+    state: judge(
+      findings,
+      [...late, ...of('unheard')],
+      blind.length > 0 ||
+        empty.length > 0 ||
+        callers === undefined ||
+        told.some(({ certain }) => !certain) ||
+        chain.unknown ||
+        roots.unknown,
+    ),
     roots: approved,
     proxies: { total: stands.length, ready: of('ready').length, lagging: late, rejected: of('rejected'), unheard: of('unheard') },
     ...(trust.until === undefined ? {} : { ends: trust.until }),
     findings,
   }
+}
+
+/** Sets without a running proxy: nothing of them is proven. */
+function emptySets(trust: Carried, objects: readonly Manifest[], stands: readonly Standing[]): readonly Finding[] {
+  const hint = 'check namespaces and selectors'
+  if (stands.length === 0)
+    return [warning('no-workload', trust.truster, `no running sidecar is in the scopes of its trust in ${trust.trusted}`, hint)]
+  const sets = [
+    ...trust.accept.map(({ at, gateway }) => ({ at, pods: proxiesIn(objects, gateway === undefined ? { at } : { at, gateway }) })),
+    ...trust.reach.map(({ from }) => ({ at: from, pods: sidecarsIn(objects, from) })),
+  ]
+  return sets.flatMap(({ at, pods }) =>
+    pods.length > 0 ? [] : [warning('no-workload', trust.truster, `no running proxy is in ${describeWorkloads(at)}`, hint)],
+  )
+}
+
+/** Sidecars of a whole mesh that no istiod knows: they are in no list of proxies. */
+function unlisted(held: readonly Standing[], observation: Observation | undefined): readonly Standing[] {
+  const known = new Set(held.map(({ proxy }) => proxy))
+  const pods = observation?.pods?.ok === true ? observation.pods.value : []
+  return pods.filter((pod) => runsProxy(pod) && !known.has(proxyOf(pod))).map((pod) => unheard(proxyOf(pod)))
 }
 
 /** Where the filter that interferes is named, nobody need look for it. */
@@ -199,7 +265,7 @@ function back(trust: Carried, other: Intent | undefined, federation: Federation)
       'one-way',
       trust.trusted,
       `lacks the root of ${trust.truster}: ${what}, so calls fail on its side`,
-      federation.severed.some((pair) => pair.truster === trust.trusted && pair.trusted === trust.truster)
+      [...federation.severed, ...(other.held ?? [])].some((pair) => pair.truster === trust.trusted && pair.trusted === trust.truster)
         ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
         : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`,
     ),

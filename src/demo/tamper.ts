@@ -3,6 +3,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AuditEntry } from '../core/model.ts'
 import { parseRecord, printEntry, seal } from '../core/record.ts'
+import { readLines } from '../core/record-text.ts'
 
 export type Tampering = 'edited' | 'cut' | 'forked'
 type Forgery = (entries: readonly AuditEntry[]) => readonly string[]
@@ -17,8 +18,13 @@ const FORGERIES: Readonly<Record<Tampering, Forgery>> = {
     const kept = untilSevered(entries)
     const [severed] = entries.slice(kept.length)
     if (severed?.action !== 'sever') return kept.map(printEntry)
-    const { seq: _, prev: __, hash: ___, ...draft } = severed
-    return [...kept, seal(kept.at(-1), { ...draft, truster: severed.trusted, trusted: severed.truster })].map(printEntry)
+    const { seq: _, prev: __, hash: ___, trusterDomain, trustedDomain, ...draft } = severed
+    const other = {
+      truster: severed.trusted,
+      trusted: severed.truster,
+      ...(trusterDomain === undefined || trustedDomain === undefined ? {} : { trusterDomain: trustedDomain, trustedDomain: trusterDomain }),
+    }
+    return [...kept, seal(kept.at(-1), { ...draft, ...other })].map(printEntry)
   },
 }
 
@@ -34,11 +40,7 @@ export async function tamper(directory: string, how: Tampering): Promise<string>
   for (const name of ['federation.yaml', 'audit.jsonl', 'bundles', 'clusters'])
     await cp(join(directory, name), join(copy, name), { recursive: true })
   const path = join(copy, 'audit.jsonl')
-  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '')
-  const entries = parseRecord(
-    lines.map((line): unknown => JSON.parse(line)),
-    path,
-  )
+  const entries = parseRecord(readLines(await readFile(path), path).lines, path)
   await writeFile(path, `${FORGERIES[how](entries).join('\n')}\n`)
   return copy
 }

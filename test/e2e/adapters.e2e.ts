@@ -38,13 +38,13 @@ async function meshOf(cluster: Cluster, path?: string): Promise<Mesh> {
 }
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   await walkthrough(bed)
 })
 
 afterAll(async () => {
   for (const client of clients) client.close()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const evidenceOf = async (mesh: Mesh): Promise<readonly Evidence[]> => held((await mesh.observe(SAMPLE)).proxies)

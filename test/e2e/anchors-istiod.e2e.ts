@@ -13,10 +13,10 @@ let bed: Bed
 let plain: string
 
 beforeAll(async () => {
-  bed = await Bed.up({ multiroot: true, progress: (line) => console.log(line) })
+  bed = await Bed.shared({ multiroot: true, progress: (line) => console.log(line) })
   plain = text(at(await bed.b.kube.get(MESH), 'data', 'mesh'))
 })
-afterAll(() => bed?.down())
+afterAll(() => bed?.giveBack())
 
 /** Starts istiod anew with these texts as entries of caCertificates. */
 async function startWith(pems: readonly string[]): Promise<void> {

@@ -19,11 +19,11 @@ const LOCAL = `spiffe://${B}/ns/sample/sa/somebody`
 let bed: Bed
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
 })
 
 afterAll(async () => {
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const letsIn = async ({ address }: Pod, leaf: Identity): Promise<boolean> => (await handshake(address, leaf)).accepted

@@ -21,7 +21,7 @@ const unfitting = unfit({ app: 'neighbour' })
 const filters = async () => (await ours(bed.b)).filter((o) => o.kind === 'EnvoyFilter').map((o) => o.metadata.name)
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   await bed.service('sample', 'neighbour', [pods.neighbour])
   await pods.server.knows('neighbour.sample')
@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 describe('a scope with two workloads', () => {

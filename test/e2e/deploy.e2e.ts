@@ -84,14 +84,14 @@ function filter(namespace: string, applyTo: string, value: object, operation = '
 const reference = ({ kind, metadata }: KubeObject): string[] => ['-n', metadata.namespace ?? '', kind, metadata.name]
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   for (const name of ['sample', 'elsewhere']) await bed.b.kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
   mallory = await bed.b.account('mallory', [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }])
 })
 
 afterAll(async () => {
   rmSync(workspace, { recursive: true, force: true })
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 describe('the manifests', () => {

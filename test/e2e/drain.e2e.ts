@@ -28,7 +28,7 @@ let second: Pod
 let files: Pod
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   await bed.join()
   ;[server, second, files, neighbour, client] = await Promise.all([
     bed.b.pod({ namespace: 'sample', name: 'server', annotations: DRAIN }),
@@ -45,7 +45,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const sever = (truster: 'a' | 'b', ...more: readonly string[]): Promise<Ran> => {
@@ -148,6 +148,7 @@ describe('a sever under load, mounted', () => {
       trust,
       MEMBERS.map((member) => ({ ...member, kubeletSync: '1s' })),
     )
+    await shop.lift()
     expectCode(await shop.apply(), 0)
     const { stream, wentOn, ran, attempts, local } = await underLoad(files)
     expect([attempts.accepted, local.failures, wentOn]).toEqual([0, [], true])

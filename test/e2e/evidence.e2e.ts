@@ -36,7 +36,7 @@ let canary: Istiod
 let servers: Readonly<Record<'replica' | 'canary', Pod>>
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   ;[pods, replica] = await Promise.all([walkthrough(bed), bed.b.addIstiod()])
   canary = await bed.b.addIstiod({ revision: 'canary' })
   const server = (name: string, istiod: Istiod) =>
@@ -53,7 +53,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const status = async (from: Pod = pods.client, host = 'server.sample'): Promise<number> => (await call(from, host)).status

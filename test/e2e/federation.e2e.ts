@@ -8,6 +8,7 @@ import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call } from '../testbed/traffic.ts'
+import { extra } from './extra.ts'
 import { aReaches, BOTH, bAccepts, codes, expectCode, HOST, ours, Shop, written } from './shop.ts'
 
 let bed: Bed
@@ -15,14 +16,14 @@ let pods: Walkthrough
 let shop: Shop
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   shop = new Shop(bed.kubeconfig)
 })
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status
@@ -222,7 +223,7 @@ describe('a rendered tree', () => {
 })
 
 describe('istiods that are reached by port-forward only', () => {
-  it('give the same: refused, planned, applied, proven, closed', async () => {
+  extra.it('give the same: refused, planned, applied, proven, closed', async () => {
     await shop.make([])
     await becomes(503)
     await bed.setDirect(false)

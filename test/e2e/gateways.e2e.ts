@@ -47,7 +47,7 @@ const mutual = (host: string, more: object = {}) => ({
 })
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   gateway = await bed.b.pod({ namespace: NAMESPACE, name: 'ingress', proxy: 'router' })
   const front = service(NAMESPACE, 'ingress', PORTS)
@@ -83,7 +83,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await through?.stop()
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 /** A request to the gateway, with a leaf for this identity under the CA of its own cluster, or of another. */

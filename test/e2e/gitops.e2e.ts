@@ -22,7 +22,7 @@ let pods: Walkthrough
 let shop: Shop
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   shop = await Shop.open(bed)
   mkdirSync(shop.file('clusters'))
@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const becomes = (wanted: number) =>

@@ -21,7 +21,7 @@ let shop: Shop
 let stranger: Pod
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   stranger = await bed.a.pod({ namespace: 'sample', name: 'stranger', labels: { app: 'client' } })
   await bed.service('sample', 'neighbour', [pods.neighbour])
@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const status = async (from: Pod, host = 'server.sample'): Promise<number> => (await call(from, host)).status

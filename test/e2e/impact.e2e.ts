@@ -41,7 +41,7 @@ let plain: string
 const leaves: Record<string, Identity> = {}
 
 beforeAll(async () => {
-  bed = await Bed.up({ multiroot: true, progress: (line) => console.log(line) })
+  bed = await Bed.shared({ multiroot: true, progress: (line) => console.log(line) })
   plain = text(at(await bed.b.kube.get(MESH), 'data', 'mesh'))
   const starting = Array.from({ length: PODS }, (_, i) => bed.b.pod({ namespace: `ns${i + 1}`, name: `server-${i + 1}` }))
   const outsider = bed.b.pod({ namespace: 'outside', name: 'caller', proxy: 'none', app: false })
@@ -53,7 +53,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   battery?.stop()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 /** A case for each pod; what reaches every pod alone. */

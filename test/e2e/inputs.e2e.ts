@@ -10,14 +10,14 @@ let bed: Bed
 let shop: Shop
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   await walkthrough(bed)
   shop = await Shop.open(bed)
 })
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 /** Nothing on the clusters, nothing on the record. */

@@ -39,7 +39,7 @@ spec:
 `
 
 beforeAll(async () => {
-  bed = await Bed.up({ multiroot: false, direct: true })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   place = await walkthrough(bed)
   for (const [here, other, app] of [
     ['a', 'cluster-b', 'client'],
@@ -52,7 +52,7 @@ beforeAll(async () => {
   writeFileSync(file('b/server.yaml'), SERVER)
 }, 900_000)
 afterAll(async () => {
-  await bed?.down()
+  await bed?.giveBack()
   rmSync(folder, { recursive: true, force: true })
 })
 

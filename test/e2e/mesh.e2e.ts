@@ -40,7 +40,7 @@ const WIDE = [
 ]
 
 beforeAll(async () => {
-  bed = await Bed.up({ multiroot: true, istiodEnv: { SHARED_MESH_CONFIG }, progress: (line) => console.log(line) })
+  bed = await Bed.shared({ multiroot: true, istiodEnv: { SHARED_MESH_CONFIG }, progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   await bed.b.kube.apply(STRICT)
   shop = await Shop.open(bed, WIDE)
@@ -51,7 +51,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status

@@ -15,7 +15,7 @@ let shop: Shop
 let local: Load
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   shop = await Shop.open(bed)
   local = await load(pods.neighbour, 'server.sample', { everyMs: 50 })
@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status

@@ -37,7 +37,7 @@ let servers: Deployment
 let restarts: Restarts
 
 beforeAll(async () => {
-  bed = await Bed.up({ leafTtl: '30s', progress: (line) => console.log(line) })
+  bed = await Bed.shared({ leafTtl: '30s', progress: (line) => console.log(line) })
   await bed.join()
   ;[servers, neighbour, , client] = await Promise.all([
     bed.b.deployment({ namespace: 'sample', name: 'server', replicas: 2, onReady: (pods) => bed.service('sample', 'server', pods) }),
@@ -57,7 +57,7 @@ beforeAll(async () => {
 afterAll(async () => {
   shop?.remove()
   await servers?.stop()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 /** Streams between sidecars of B are HTTP/2. */
@@ -266,6 +266,7 @@ describe('a kubelet that does not come by', () => {
     console.log(`severed after ${Date.now() - begun} ms, with kubelets that write nothing`)
     bed.setKubelet()
     write(MOUNTED)
+    await shop.lift()
     expectCode(await shop.apply(), 0)
     await becomes(200)
   })

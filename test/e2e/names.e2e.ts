@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
 import { handshake } from '../testbed/handshake.ts'
-import type { KubeObject } from '../testbed/kube.ts'
+import { type KubeObject, referenceTo } from '../testbed/kube.ts'
 import { endpointSlice, namespaceObject, service } from '../testbed/objects.ts'
 import { createLeaf, createRoot, type Identity, type LeafNames } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
@@ -200,7 +200,7 @@ describe.each([
 
   it('keeps strangers out also without the AuthorizationPolicy', async () => {
     const [callersOf] = (await ours(bed.b)).filter(({ kind }) => kind === 'AuthorizationPolicy')
-    if (callersOf !== undefined) await bed.b.kube.delete(callersOf)
+    if (callersOf !== undefined) await bed.b.kube.delete(referenceTo(callersOf))
     expect({ http: await outcomes(http), tcp: await outcomes(tcp) }).toEqual({ http: wanted(callers), tcp: wanted(callers) })
     expectCode(await shop.apply(), 0)
   })
@@ -209,7 +209,7 @@ describe.each([
 describe('what is no certificate of a mesh goes on', () => {
   it('plaintext, and TLS that the application ends, on a PERMISSIVE listener', async () => {
     await make({ mtls: 'permissive' })
-    await bed.b.kube.delete({ ...policy('sample', 'server') })
+    await bed.b.kube.delete(referenceTo(policy('sample', 'server')))
     await until('plaintext to be taken', async () => (await plain(neighbour, server.address, 8080)).status === 200)
     // The echo of the application, at the very bytes of the handshake: Envoy ends no TLS, and closes nothing.
     const passed = await raw(neighbour, server.address, 9000, await bed.a.mint(OTHER), { alpn: 'h2' })
@@ -226,7 +226,7 @@ describe('a filter from before names were checked', () => {
     const spec = filter?.spec as { configPatches: { applyTo: string }[] }
     const old = { ...filter, spec: { ...spec, configPatches: spec.configPatches.filter(({ applyTo }) => applyTo === 'FILTER_CHAIN') } }
     const { name = '', namespace = '', labels = {}, annotations = {} } = filter?.metadata ?? {}
-    await bed.b.kube.delete(filter as KubeObject)
+    await bed.b.kube.delete(referenceTo(filter as KubeObject))
     await bed.b.kube.apply({ ...old, metadata: { name, namespace, labels, annotations } } as KubeObject)
     await until('the forged certificate to pass', async () => http(FORGED[0] as Row))
     const { trusts } = await shop.verify()

@@ -35,7 +35,7 @@ const serverOn = (istiod: Istiod, name: string, env = {}): Promise<Pod> =>
   bed.b.pod({ namespace: 'sample', name, labels: { app: 'server', version: name }, serviceAccount: 'server', istiod, env })
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   canary = await bed.b.addIstiod({ revision: 'canary' })
   upgraded = await serverOn(canary, 'upgraded', OTHERS)
@@ -46,7 +46,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 /** Until calls from a are answered by each of these. */

@@ -1,4 +1,4 @@
-/** A rotation under `mesh`, by asking every workload instead of waiting, with everybody calling all the while; leaves live three minutes. */
+/** A rotation under `mesh`, by asking every workload instead of waiting, with everybody calling all the while; leaves live one minute. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SHARED_MESH_CONFIG } from '../../src/core/istio/mesh-wide.ts'
 import { Bed } from '../testbed/bed.ts'
@@ -36,7 +36,7 @@ const TRUSTS = [
 ]
 
 beforeAll(async () => {
-  bed = await Bed.up({ multiroot: true, leafTtl: '3m', istiodEnv: { SHARED_MESH_CONFIG }, progress: (line) => console.log(line) })
+  bed = await Bed.shared({ multiroot: true, leafTtl: '1m', istiodEnv: { SHARED_MESH_CONFIG }, progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   const { client, server, neighbour } = pods
   const [buyer] = await Promise.all([bed.a.pod({ namespace: 'sample', name: 'buyer' }), bed.a.gateway()])
@@ -63,7 +63,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 /** B's CA, with A's istiod started again as well: that is told apart by who calls. */

@@ -28,7 +28,7 @@ let shop: Shop
 let loads: readonly Load[]
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   // A Service of a that only a serves: its callers are those whose clusters are patched.
   local = await bed.a.pod({ namespace: 'sample', name: 'local' })
@@ -40,7 +40,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const networking = (kind: string, name: string, spec: object): KubeObject => ({

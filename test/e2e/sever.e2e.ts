@@ -14,14 +14,14 @@ let pods: Walkthrough
 let shop: Shop
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   shop = await Shop.open(bed)
 })
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status
@@ -143,6 +143,51 @@ describe('a trust that is severed', () => {
     expect(unrecorded(await written(bed))).toEqual(unrecorded(before))
     expect(await status()).toBe(503)
     expect(shop.record().filter((entry) => entry.action === 'sever')).toHaveLength(1)
+  })
+
+  it('whose entry is lost from the file re-opens nothing, by no file', async () => {
+    shop.write(BOTH)
+    const { steps, findings, code } = await shop.plan()
+    expect(code).toBe(1)
+    expect(steps.filter(({ member }) => member === 'cluster-b')).toEqual([])
+    expect(findings.find((finding) => finding.code === 'sever-lifted')).toMatchObject({
+      severity: 'error',
+      hint: expect.stringContaining('entente sever --lift cluster-b cluster-a'),
+    })
+    expectCode(await shop.apply(), 1)
+    expect(await status()).toBe(503)
+    expect(await shop.verdict('b')).toMatchObject({ state: 'severed' })
+    const renamed = MEMBERS.map((member) => (member.name === 'cluster-a' ? { ...member, name: 'alpha' } : member))
+    shop.write(
+      [
+        { ...bAccepts(), trusted: 'alpha' },
+        { ...aReaches(), truster: 'alpha' },
+      ],
+      renamed,
+    )
+    expect(codes((await shop.plan()).findings)).toContain('sever-lifted')
+    shop.write(BOTH)
+  })
+
+  it('is open again after a lift, a new approval and an apply, and not before', async () => {
+    expectCode(await shop.run('sever', '--lift', 'cluster-b', 'cluster-a', '--reason', 'INC-7 is over'), 1) // nobody is asked here
+    expectCode(await shop.run('sever', '--lift', 'cluster-b', 'cluster-a', '--reason', 'INC-7 is over', '--yes'), 0)
+    expect(shop.record().at(-1)).toMatchObject({
+      action: 'lift',
+      reason: 'INC-7 is over',
+      trusterDomain: 'cluster-b.example',
+      trustedDomain: 'cluster-a.example',
+    })
+    expectCode(await shop.apply(), 1)
+    expect(codes((await shop.plan()).findings)).toContain('lift-unapproved')
+    expect(await status()).toBe(503)
+
+    expectCode(await shop.run('approve', 'cluster-a', '--reason', 'INC-7 is over', '--yes'), 0)
+    expect(await status()).toBe(503)
+    expectCode(await shop.apply(), 0)
+    await becomes(200)
+    await shop.proven()
+    expectCode(await shop.run('audit', 'verify'), 0)
   })
 
   it('is possible while the other cluster is dead', async () => {

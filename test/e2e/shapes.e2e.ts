@@ -61,7 +61,7 @@ const HOSTS: Readonly<Record<string, { readonly rule?: object; readonly entry?: 
 const hostOf = (kind: string): string => `${kind.toLowerCase().replace('_', '-')}.${NAMESPACE}.svc.cluster.local`
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   const [server, gateway] = await Promise.all([
     bed.b.pod({ namespace: NAMESPACE, name: 'server' }),
     bed.b.pod({ namespace: NAMESPACE, name: 'ingress', proxy: 'router', wait: false }),
@@ -116,7 +116,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   if (RECORD) writeFileSync(new URL('../../src/core/istio/shapes.table.ts', import.meta.url), table())
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 const table = (): string =>

@@ -139,10 +139,25 @@ export class Shop {
     return this.run('apply', '--reason', 'e2e', '--yes', ...more)
   }
 
-  /** These trusts and no other, in the file and on the clusters. */
+  /** These trusts and no other, in the file and on the clusters. What was severed before is lifted. */
   async make(trust: readonly Doc[]): Promise<void> {
     this.write(trust)
+    await this.lift()
     expectCode(await this.apply(), 0)
+  }
+
+  /** Lifts every sever on the record, and approves the trusted roots anew: the next apply may open these trusts. */
+  async lift(): Promise<void> {
+    const last = new Map(
+      this.record().flatMap((entry) =>
+        entry.action === 'sever' || entry.action === 'lift' ? [[`${entry.truster} ${entry.trusted}`, entry] as const] : [],
+      ),
+    )
+    for (const { action, truster, trusted } of last.values()) {
+      if (action !== 'sever') continue
+      expectCode(await this.run('sever', '--lift', truster, trusted, '--reason', 'e2e', '--yes'), 0)
+      expectCode(await this.run('approve', trusted, '--reason', 'e2e', '--yes'), 0)
+    }
   }
 
   /** Until every trust of the file is proven. */

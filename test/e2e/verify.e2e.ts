@@ -10,6 +10,7 @@ import { createRoot } from '../testbed/pki.ts'
 import type { Pod } from '../testbed/pod.ts'
 import { until } from '../testbed/run.ts'
 import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
+import { call } from '../testbed/traffic.ts'
 import { overriding, towards, unfit } from './filters.ts'
 import { knowsServers } from './remote.ts'
 import { fingerprint } from './rotations.ts'
@@ -20,7 +21,7 @@ let shop: Shop
 let pods: Walkthrough
 
 beforeAll(async () => {
-  bed = await Bed.up({ progress: (line) => console.log(line) })
+  bed = await Bed.shared({ progress: (line) => console.log(line) })
   pods = await walkthrough(bed)
   shop = await Shop.open(bed, BOTH)
   expectCode(await shop.apply(), 0)
@@ -29,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.remove()
-  await bed?.down()
+  await bed?.giveBack()
 })
 
 interface Cause {
@@ -66,6 +67,32 @@ const objectIn = (apiVersion: string, kind: string, name: string, spec: object):
   metadata: { name, namespace: 'sample' },
   spec,
 })
+
+const CALLER = 'cluster-a.example/ns/sample/sa/client'
+/** A DENY of another team. */
+const theirDeny = objectIn('security.istio.io/v1', 'AuthorizationPolicy', 'team-b', {
+  selector: { matchLabels: { app: 'server' } },
+  action: 'DENY',
+  rules: [{ from: [{ source: { principals: [CALLER] } }] }],
+})
+const asking = objectIn('security.istio.io/v1', 'AuthorizationPolicy', 'team-c', {
+  action: 'DENY',
+  rules: [{ from: [{ source: { ipBlocks: ['192.0.2.0/24'] } }] }],
+})
+/** As another federation writes its callers rule, for all workloads of the namespace. */
+const theirCallers: KubeObject = {
+  apiVersion: 'security.istio.io/v1',
+  kind: 'AuthorizationPolicy',
+  metadata: {
+    name: 'entente-accept-all',
+    namespace: 'sample',
+    labels: { 'app.kubernetes.io/managed-by': 'entente', 'entente.dev/owner': 'other' },
+  },
+  spec: {
+    action: 'DENY',
+    rules: [{ from: [{ source: { principals: ['cluster-a.example/*'], notPrincipals: ['cluster-a.example/ns/sample/sa/other'] } }] }],
+  },
+}
 
 const SLICE: Reference = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', namespace: 'sample', name: 'server-1' }
 
@@ -170,6 +197,34 @@ const CAUSES: readonly Cause[] = [
     code: 'mtls-not-strict',
     subject: 'server.sample',
     next: /^set PeerAuthentication to STRICT/,
+  },
+  {
+    what: 'a policy of another team denies the only named caller',
+    seed: () => bed.b.kube.apply(theirDeny),
+    undo: () => bed.b.kube.delete(referenceTo(theirDeny)),
+    truster: 'cluster-b',
+    code: 'caller-still-denied',
+    subject: 'cluster-b: sample (app=server)',
+    next: /^let existing policies allow it/,
+  },
+  {
+    what: 'a policy of another team goes by addresses, so that nobody can say whether the caller comes in',
+    seed: () => bed.b.kube.apply(asking),
+    undo: () => bed.b.kube.delete(referenceTo(asking)),
+    truster: 'cluster-b',
+    state: 'unknown',
+    code: 'caller-not-certain',
+    subject: 'cluster-b: sample (app=server)',
+    next: /^call it and see/,
+  },
+  {
+    what: 'another federation selects the same pods, and denies the callers of this one',
+    seed: () => bed.b.kube.apply(theirCallers),
+    undo: () => bed.b.kube.delete(referenceTo(theirCallers)),
+    truster: 'cluster-b',
+    code: 'federations-overlap',
+    subject: 'cluster-b: sample (app=server)',
+    next: /^let one of the two speak for these pods/,
   },
   {
     what: 'a filter of somebody else overrides the validator with another root',
@@ -343,5 +398,28 @@ describe('verify says what is wrong, on which side, and what to do next, when', 
       await undo()
       await shop.proven()
     }
+  })
+})
+
+describe('a caller whom a policy of somebody else refuses', () => {
+  const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status
+  it.each([
+    { whose: 'another team', policy: theirDeny },
+    { whose: 'another federation', policy: theirCallers },
+  ])('gets 403 by the policy of $whose, and the trust is not proven meanwhile', async ({ policy }) => {
+    await until('the call to pass', async () => (await status()) === 200)
+    await bed.b.kube.apply(policy)
+    try {
+      await until('the call to be refused', async () => (await status()) === 403)
+      const verdict = await shop.verdict('b')
+      expect(verdict.state).toBe('broken')
+      expect(verdict.findings).toContainEqual(expect.objectContaining({ code: 'caller-still-denied', severity: 'error' }))
+      const told = (await shop.plan()).findings.filter(({ code }) => code === 'caller-still-denied')
+      expect(told).toMatchObject([{ severity: 'warning' }])
+    } finally {
+      await bed.b.kube.delete(referenceTo(policy))
+    }
+    await until('the call to pass again', async () => (await status()) === 200)
+    await shop.proven()
   })
 })

@@ -48,6 +48,16 @@ export function withSignatureOid(der: Uint8Array, oid: readonly number[]): Uint8
   return encode(0x30, encode(0x30, ...inner), algorithm, ...rest.slice(1))
 }
 
+/** Another first date. @param date as a GeneralizedTime writes it: `00010101000000Z` */
+export const withNotBefore = (der: Uint8Array, date: string): Uint8Array =>
+  edit(der, (signed) =>
+    signed.map((part, i) => {
+      if (i !== 4) return part
+      const [, end] = childrenOf(part, elementAt(part, 0))
+      return encode(0x30, encode(0x18, Buffer.from(date)), part.subarray(end?.from, end?.end))
+    }),
+  )
+
 export const sha1WithRsa = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5]
 
 /** More extensions. @param extensions whole Extension elements */

@@ -3,14 +3,15 @@
  * what a test may want to know: requests, TLS handshakes, and how many were under way at once.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createPlain, type IncomingMessage, type Server as PlainServer, type ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import type { Limits } from '../../src/adapters/edge/budget.ts'
 import { type KubeClient, kubeClient } from '../../src/adapters/kubernetes/client.ts'
 import { loadKubeconfig } from '../../src/adapters/kubernetes/kubeconfig.ts'
-import type { Limits } from '../../src/adapters/kubernetes/request.ts'
 import { makeCa } from './ca.ts'
 
 export interface Heard {
@@ -26,13 +27,16 @@ export interface Said {
   readonly status?: number
   readonly body?: unknown
   readonly raw?: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export type Answers = (heard: Heard, response: ServerResponse) => Said | undefined | Promise<Said | undefined>
 
 export interface FakeKube {
   readonly url: string
-  readonly server: Server
+  /** What its certificate is under, PEM. */
+  readonly ca: string
+  readonly server: Server | PlainServer
   readonly requests: readonly Heard[]
   readonly handshakes: () => number
   /** The largest number of requests that were being answered at one moment. */
@@ -43,13 +47,16 @@ export interface FakeKube {
   close(): Promise<void>
 }
 
-/** @param answers undefined: the function has answered itself, or never will */
-export async function fakeKube(answers: Answers): Promise<FakeKube> {
+/**
+ * @param answers undefined: the function has answered itself, or never will
+ * @param plain without TLS: where there are many of them, that is most of the work
+ */
+export async function fakeKube(answers: Answers, plain = false): Promise<FakeKube> {
   const ca = await makeCa({ trustDomain: 'kube.test' })
   const { certPem, keyPem } = await ca.leaf('spiffe://kube.test/api', { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] })
   const requests: Heard[] = []
   let [handshakes, running, most] = [0, 0, 0]
-  const server = createServer({ cert: certPem, key: keyPem }, async (request, response) => {
+  const hearing = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     running += 1
     most = Math.max(most, running)
     const heard = await hear(request)
@@ -57,20 +64,27 @@ export async function fakeKube(answers: Answers): Promise<FakeKube> {
     const said = await answers(heard, response)
     running -= 1
     if (said === undefined) return
-    response.writeHead(said.status ?? 200, { 'content-type': said.raw === undefined ? 'application/json' : 'text/html' })
+    response.writeHead(said.status ?? 200, { 'content-type': said.raw === undefined ? 'application/json' : 'text/html', ...said.headers })
     response.end(said.raw ?? JSON.stringify(said.body ?? {}))
+  }
+  const server = plain ? createPlain(hearing) : createServer({ cert: certPem, key: keyPem }, hearing)
+  const sockets = new Set<Duplex>()
+  server.on('connection', (socket: Duplex) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
   })
   server.on('secureConnection', () => {
     handshakes += 1
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const url = `${plain ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`
   const folder = await mkdtemp(join(tmpdir(), 'fake-kube-'))
   const kubeconfig = join(folder, 'config')
   await writeFile(kubeconfig, JSON.stringify(configFor(url, ca.root.pem)))
   const clients: KubeClient[] = []
   return {
     url,
+    ca: ca.root.pem,
     server,
     requests,
     handshakes: () => handshakes,
@@ -85,6 +99,8 @@ export async function fakeKube(answers: Answers): Promise<FakeKube> {
     async close() {
       for (const client of clients) client.close()
       server.closeAllConnections()
+      // What was upgraded is no connection of the server's any more.
+      for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
       await rm(folder, { recursive: true, force: true })
     },
@@ -95,7 +111,15 @@ export async function fakeKube(answers: Answers): Promise<FakeKube> {
 export const configFor = (server: string, ca: string, user: object = { token: 'a-token-for-tests' }): object => ({
   apiVersion: 'v1',
   kind: 'Config',
-  clusters: [{ name: 'c', cluster: { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') } }],
+  clusters: [
+    {
+      name: 'c',
+      // client-node takes plain HTTP only where nothing is to be verified.
+      cluster: server.startsWith('http:')
+        ? { server, 'insecure-skip-tls-verify': true }
+        : { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') },
+    },
+  ],
   users: [{ name: 'u', user }],
   contexts: [{ name: 'test', context: { cluster: 'c', user: 'u' } }],
   'current-context': 'test',

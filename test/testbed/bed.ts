@@ -12,6 +12,7 @@ import { Ownership } from './owner.ts'
 import type { Pod } from './pod.ts'
 import { start } from './processes.ts'
 import { programArgs } from './programs.ts'
+import { restore, type Snapshot, takeSnapshot } from './snapshot.ts'
 import { ensureTools } from './tools.ts'
 import { DEFAULT_SETTINGS, type KubeletSettings, SETTINGS_FILE } from './volume-sync.ts'
 
@@ -27,6 +28,10 @@ export interface BedOptions {
   readonly progress?: (line: string) => void
 }
 
+/** What is asked of clusters; beds that were asked the same are alike. */
+const ask = ({ multiroot = false, leafTtl, istiodEnv, direct = true }: BedOptions): string =>
+  JSON.stringify({ multiroot, leafTtl, istiodEnv, direct })
+
 const SERVICE_PORTS = [
   { name: 'http', port: 80, targetPort: 8080 },
   { name: 'tcp', port: 9000, targetPort: 9000 },
@@ -38,16 +43,59 @@ export class Bed {
   /** A file with the contexts `cluster-a` and `cluster-b`. */
   readonly kubeconfig = runFile('kubeconfig')
   readonly #ownership: Ownership
+  readonly #asked: string
+  #fresh: readonly [a: Snapshot, b: Snapshot] | undefined
 
-  private constructor(a: Cluster, b: Cluster, ownership: Ownership) {
+  /** Given back, for the next file that asks the same. */
+  static #free: Bed | undefined
+  static #spoiled = false
+
+  private constructor(a: Cluster, b: Cluster, ownership: Ownership, asked: string) {
     this.a = a
     this.b = b
     this.#ownership = ownership
+    this.#asked = asked
+  }
+
+  /**
+   * The bed that was given back in this process, as good as new, where it was asked the same and still has the CAs that it began with;
+   * else a new one.
+   */
+  static async shared(options: BedOptions = {}): Promise<Bed> {
+    const free = Bed.#free
+    if (free !== undefined && free.#asked === ask(options)) {
+      const progress = stopwatch(options.progress ?? (() => {}))
+      const fresh = await free.#reset().catch((error: Error) => {
+        progress(`the last bed is not used again: ${error.message}`)
+        return false
+      })
+      if (fresh) {
+        Bed.#free = undefined
+        progress('the last bed is as new')
+        return free
+      }
+    }
+    const bed = await Bed.up(options)
+    bed.#fresh = [await takeSnapshot(bed.a.kube), await takeSnapshot(bed.b.kube)]
+    return bed
+  }
+
+  /** A test failed: the bed in use is not used again. */
+  static spoil(): void {
+    Bed.#spoiled = true
+  }
+
+  /** Leaves a `shared` bed to the next file that asks the same. It goes with this process. */
+  async giveBack(): Promise<void> {
+    if (Bed.#spoiled) await this.down()
+    else Bed.#free = this
   }
 
   /** Builds what is not built, takes down what is up, and starts two clusters. Goes away with this process, unless released. */
   static async up(options: BedOptions = {}): Promise<Bed> {
     const progress = stopwatch(options.progress ?? (() => {}))
+    await Bed.#free?.down()
+    Bed.#spoiled = false
     await ensureTools(progress)
     const binaries = await ensureBuilt(progress)
     const ownership = await Ownership.take(progress, options.patienceMs ?? 10 * 60_000)
@@ -56,7 +104,7 @@ export class Bed {
       const servers = await startControlPlane(binaries)
       progress('two API servers are up')
       const istio = { multiroot: options.multiroot ?? false, ...pick(options) }
-      const bed = new Bed(new Cluster(servers.a, binaries, istio), new Cluster(servers.b, binaries, istio), ownership)
+      const bed = new Bed(new Cluster(servers.a, binaries, istio), new Cluster(servers.b, binaries, istio), ownership, ask(options))
       writeFileSync(bed.kubeconfig, kubeconfig({ a: servers.a.access, b: servers.b.access }), { mode: 0o600 })
       const kubelet = programArgs('../kubelet.ts')
       start('kubelet', kubelet.command[0] ?? '', kubelet.command.slice(1), { cwd: kubelet.cwd })
@@ -110,13 +158,24 @@ export class Bed {
     }
   }
 
+  /** @returns false where it cannot be as it was */
+  async #reset(): Promise<boolean> {
+    const fresh = this.#fresh
+    if (fresh === undefined || !this.clusters.every((cluster) => cluster.istiod.isAsInstalled())) return false
+    await Promise.all(this.clusters.map((cluster) => cluster.clear()))
+    await Promise.all([restore(this.a.kube, fresh[0]), restore(this.b.kube, fresh[1]), this.setDirect(true)])
+    this.setKubelet()
+    return true
+  }
+
   /** Leaves it running after this process. */
   async release(): Promise<void> {
     await this.#ownership.release()
   }
 
   async down(): Promise<void> {
-    for (const cluster of this.clusters) cluster.kube.close()
+    if (Bed.#free === this) Bed.#free = undefined
+    for (const cluster of this.clusters) cluster.close()
     await this.#ownership.down()
   }
 }

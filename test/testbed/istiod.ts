@@ -55,6 +55,8 @@ export class Istiod {
   #process: Process | undefined
   #generation = 0
   #ca: MeshCa | undefined
+  /** How often something was put into `cacerts`. */
+  #uses = 0
 
   constructor(api: ApiServer, binaries: Binaries, options: IstiodOptions, { number, revision }: IstiodPlace = FIRST) {
     this.cluster = api.cluster
@@ -90,6 +92,11 @@ export class Istiod {
   get pid(): number {
     if (this.#process === undefined) throw new Error(`istiod ${this.cluster} does not run`)
     return this.#process.pid
+  }
+
+  /** Whether it runs, and `cacerts` is as `install` wrote it. */
+  isAsInstalled(): boolean {
+    return this.#uses === 1 && this.#process?.alive() === true
   }
 
   /** Writes its objects and starts it. The CustomResourceDefinitions must be there. */
@@ -138,6 +145,7 @@ export class Istiod {
    */
   async useCa(ca: MeshCa, others: readonly string[] = [], crl?: string): Promise<void> {
     this.#ca = ca
+    this.#uses += 1
     const { root, intermediate } = ca
     const data = {
       'ca-cert.pem': intermediate.certificate,

@@ -1,9 +1,9 @@
 /** A pod: objects in the API, a network namespace, and in it a proxy and an app. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import type { Binaries } from './build.ts'
 import type { Istiod } from './istiod.ts'
 import type { Kube, KubeObject } from './kube.ts'
-import { address, type ClusterName, ISTIO_NAMESPACE, netnsOf, network, nodeName, trustDomain } from './layout.ts'
+import { address, type ClusterName, ISTIO_NAMESPACE, logFile, netnsOf, network, nodeName, trustDomain } from './layout.ts'
 import { createNetns, deleteNetns, inside, setCut } from './network.ts'
 import { namespaceObject, runningAt, serviceAccount } from './objects.ts'
 import { type Process, start } from './processes.ts'
@@ -155,6 +155,11 @@ export class Pod {
     await this.home.kube.delete(this.#reference)
     await this.kill()
     this.#proxy?.removeMounts()
+  }
+
+  /** For a pod of its name to come. */
+  removeLogs(): void {
+    for (const process of [`proxy-${this.netns}`, `app-${this.netns}`]) rmSync(logFile(process), { force: true })
   }
 
   /** Its connections are let end in their own time; for as long as that takes the object is still there. */

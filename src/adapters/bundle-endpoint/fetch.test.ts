@@ -123,6 +123,12 @@ describe('a misbehaving endpoint changes nothing, and is told apart', async () =
     { name: 'a private key in the bundle', does: answer(body.replace('"use"', '"d":"AAAA","use"')), code: 'private-key' },
     { name: 'a lower sequence', does: answer(printBundle({ ...next.bundle, sequence: 5n })), code: 'sequence-rollback' },
     { name: 'other roots under the same sequence', does: answer(printBundle({ ...next.bundle, sequence: 6n })), code: 'sequence-reused' },
+    {
+      name: 'switching protocols',
+      does: ((response) =>
+        void response.socket?.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')) satisfies Behaviour,
+      code: 'endpoint-refused',
+    },
     { name: 'a compressed body', does: answer(gzipSync(body), 200, { 'content-encoding': 'gzip' }), code: 'endpoint-refused' },
     { name: 'an endless body', does: endless, code: 'endpoint-refused' },
     { name: 'a slow drip', does: drip, timeout: 300, code: 'endpoint-unreachable' },

@@ -2,11 +2,12 @@
  * Fetching a bundle, SPIFFE_Federation §5.2, both profiles. What comes back is bytes: judging them is `inspect`'s.
  * Every hop obeys the same rules, no answer is remembered, and nothing is sent but the GET.
  */
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
 import { FederationError } from '../../core/errors.ts'
 import { type BundleEndpoint, parseEndpointUrl } from '../../core/spiffe/endpoint.ts'
 import { trustDomainOfId } from '../../core/spiffe/spiffe-id.ts'
+import { exchange, Misbehaved } from '../edge/exchange.ts'
 import { tlsOptions } from './tls.ts'
 
 export interface FetchOptions {
@@ -25,10 +26,10 @@ const MAX_REDIRECTS = 5
  */
 export async function fetchBundle(endpoint: BundleEndpoint, { timeoutMilliseconds }: FetchOptions): Promise<Uint8Array> {
   checkConfiguration(endpoint)
-  const deadline = AbortSignal.timeout(timeoutMilliseconds)
+  const until = performance.now() + timeoutMilliseconds
   let url = parseEndpointUrl(endpoint.url)
   for (let redirects = 0; ; redirects++) {
-    const answer = await get(url, tlsOptions(endpoint, url), deadline)
+    const answer = await get(url, tlsOptions(endpoint, url), until)
     if ('body' in answer) return answer.body
     if (redirects === MAX_REDIRECTS)
       throw new FederationError('endpoint-refused', endpoint.url, `redirects more than ${MAX_REDIRECTS} times`)
@@ -52,63 +53,40 @@ function checkConfiguration(endpoint: BundleEndpoint): void {
 
 type Answer = { readonly body: Uint8Array } | { readonly location: string }
 
-function get(url: URL, tls: RequestOptions, deadline: AbortSignal): Promise<Answer> {
-  const { promise, resolve, reject } = deferred<Answer>()
+async function get(url: URL, tls: RequestOptions, until: number): Promise<Answer> {
+  const timeoutMs = Math.max(0, until - performance.now())
+  let bytes = 0
+  const take = (more: number): void => {
+    bytes += more
+    if (bytes > MAX_BYTES) throw refuse(url, 'sent more than 1 MiB')
+  }
   // No agent: a kept connection would keep the verdict on a certificate.
-  const outgoing = request(url, {
-    ...tls,
-    agent: false,
-    signal: deadline,
-    headers: { accept: 'application/json', 'accept-encoding': 'identity' },
-  })
-  outgoing.on('error', (cause) => reject(explain(cause, url, deadline)))
-  outgoing.on('response', (response) => {
-    read(response, url)
-      .then(resolve, (cause) => reject(explain(cause, url, deadline)))
-      .finally(() => outgoing.destroy())
-  })
-  outgoing.end()
-  return promise
+  const make = (): ClientRequest =>
+    request(url, { ...tls, agent: false, headers: { accept: 'application/json', 'accept-encoding': 'identity' } })
+  try {
+    const { status, headers, body } = await exchange(make, undefined, { subject: url.href, timeoutMs, take })
+    if ([301, 302, 303, 307, 308].includes(status)) {
+      if (headers.location === undefined) throw refuse(url, 'redirects to nowhere')
+      return { location: headers.location }
+    }
+    if (status !== 200) throw refuse(url, `answered with status ${status}`)
+    return { body: new Uint8Array(body) }
+  } catch (cause) {
+    throw cause instanceof Misbehaved ? refuse(url, cause.message) : explain(cause, url, until)
+  }
 }
 
-async function read(response: IncomingMessage, url: URL): Promise<Answer> {
-  const { statusCode = 0, headers } = response
-  const refuse = (message: string): never => {
-    throw new FederationError('endpoint-refused', url.href, message, { hint: 'ask whoever runs the endpoint' })
-  }
-  if ([301, 302, 303, 307, 308].includes(statusCode)) return { location: headers.location ?? refuse('redirects to nowhere') }
-  if (statusCode !== 200) refuse(`answered with status ${statusCode}`)
-  const encoding = headers['content-encoding'] ?? 'identity'
-  if (encoding !== 'identity') refuse('sent a compressed body, which was not asked for')
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > MAX_BYTES) refuse('sent more than 1 MiB')
-    chunks.push(chunk)
-  }
-  if (!response.complete) refuse('hung up in the middle of the body')
-  return { body: new Uint8Array(Buffer.concat(chunks)) }
-}
-
-function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (cause: unknown) => void } {
-  let resolve: (value: T) => void = () => undefined
-  let reject: (cause: unknown) => void = () => undefined
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  return { promise, resolve, reject }
-}
+const refuse = (url: URL, message: string): FederationError =>
+  new FederationError('endpoint-refused', url.href, message, { hint: 'ask whoever runs the endpoint' })
 
 /** OpenSSL's verdicts on a chain, and Node's on a name. */
 const UNVERIFIED =
   /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_MISMATCH|ERR_TLS_CERT|ERR_OSSL_X509|PERMITTED_|EXCLUDED_)/
 
-function explain(cause: unknown, url: URL, deadline: AbortSignal): unknown {
+function explain(cause: unknown, url: URL, until: number): unknown {
   if (cause instanceof FederationError) return cause
   const { code = '', message } = cause as NodeJS.ErrnoException
-  if (deadline.aborted)
+  if (performance.now() >= until - 1)
     return new FederationError('endpoint-unreachable', url.href, 'did not finish in time', {
       cause,
       hint: 'raise --timeout if the network is slow',

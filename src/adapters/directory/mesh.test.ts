@@ -169,6 +169,60 @@ describe('the record’s witness in a directory', () => {
   })
 })
 
+describe('the records’ witness in a directory of two owners', () => {
+  const head = (digit: string): Digest => `sha256:${digit.repeat(64)}` as Digest
+  const homes = async () => {
+    const path = await folder()
+    const [shop, bank] = ['shop', 'bank'].map((owner) => directoryMesh({ member: MEMBER, path, owner })) as [Mesh, Mesh]
+    return { path, file: join(path, '.entente-record'), shop, bank }
+  }
+
+  it('keeps a head for each, and neither sees the other’s', async () => {
+    const { file, shop, bank } = await homes()
+    await shop.moveWitness(undefined, head('a'))
+    expect(await bank.witness()).toBeUndefined()
+    await bank.moveWitness(undefined, head('b'))
+    await shop.moveWitness(head('a'), head('c'))
+    expect([await shop.witness(), await bank.witness()]).toEqual([head('c'), head('b')])
+    expect(await readFile(file, 'utf8')).toBe(`bank ${head('b')}\nshop ${head('c')}\n`)
+  })
+
+  it('moves both at once: one waits for the other’s lock, not for its head', async () => {
+    const { shop, bank } = await homes()
+    for (let i = 0; i < 10; i++) {
+      const [a, b] = [await shop.witness(), await bank.witness()]
+      await Promise.all([shop.moveWitness(a, head(`${i}`)), bank.moveWitness(b, head(`${i}`))])
+    }
+    expect([await shop.witness(), await bank.witness()]).toEqual([head('9'), head('9')])
+  })
+
+  it('from before heads were kept by owner is the owner’s, until it moves', async () => {
+    const { path, file, shop, bank } = await homes()
+    await directoryMesh({ member: MEMBER, path }).moveWitness(undefined, head('a'))
+    expect(await readFile(file, 'utf8')).toBe(`${head('a')}\n`)
+    await expect(shop.moveWitness(undefined, head('b'))).rejects.toMatchObject({ code: 'record-busy' })
+    await shop.moveWitness(head('a'), head('b'))
+    expect(await bank.witness()).toBeUndefined()
+    expect(await readFile(file, 'utf8')).toBe(`shop ${head('b')}\n`)
+  })
+
+  it.each(['', 'hello\n', 'shop hello\n', 'shop \n', 'shop sha256:\n', `shop ${head('a')} more\n`, '\u0000'])(
+    'is broken where somebody edited it: %j',
+    async (text) => {
+      const { file, shop } = await homes()
+      await writeFile(file, text)
+      await expect(shop.witness()).rejects.toMatchObject({ code: 'record-broken' })
+      await expect(shop.moveWitness(undefined, head('b'))).rejects.toMatchObject({ code: 'record-broken' })
+    },
+  )
+
+  it('is not read through a link out of the directory', async () => {
+    const { file, shop } = await homes()
+    await symlink('/dev/zero', file)
+    await expect(shop.witness()).rejects.toMatchObject({ code: 'file-unreadable' })
+  })
+})
+
 describe('a member delivered by Git', () => {
   it('is observed in the cluster and written to the tree, which may be behind or ahead', async () => {
     const path = await folder()

@@ -1,32 +1,40 @@
 /** A member's home that is a directory: a Git tree of our own manifests, one file per object, no API server. */
-import { mkdir, readFile, realpath } from 'node:fs/promises'
+import { mkdir, realpath } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { FederationError } from '../../core/errors.ts'
 import { info } from '../../core/finding.ts'
 import { isOurs, keyOf, sameContent, title } from '../../core/manifest.ts'
 import type { Digest, Manifest, Member, Mesh, Step } from '../../core/model.ts'
-import { fileError, removeDurably, writeAtomically } from '../files.ts'
+import { parseHead } from '../../core/record.ts'
+import { fileError, isWithin, placeIn, readIfThere, removeDurably, writeAtomically } from '../files.ts'
 import { limit } from '../limit.ts'
 import { withLock } from '../lock.ts'
 import { seen } from '../seen.ts'
 import { keepFolders } from './keep.ts'
 import { layoutPath, printManifest } from './layout.ts'
-import { isWithin, type Parsed, type Placed, readTree, unreadable } from './tree.ts'
+import { type Parsed, type Placed, readTree, unreadable } from './tree.ts'
 
-/** The record's head. Hidden, and no manifest: nothing that a GitOps tool would apply. */
+/**
+ * The records' heads, a line `OWNER HASH` for each owner; a hash alone is the one head from before they were kept by owner.
+ * Hidden, and no manifest: nothing that a GitOps tool would apply.
+ */
 const WITNESS = '.entente-record'
 const LOCK = '.entente-lock'
+/** Another owner may be writing here just now. */
+const OTHERS_MS = 1_000
 
 export interface DirectoryMeshOptions {
   readonly member: Member
   readonly path: string
+  /** Whose record's head is kept there: the federation's name. */
+  readonly owner?: string
   /** Why an object is there: the comment above it. */
   readonly why?: (object: Manifest) => string | undefined
 }
 
 export function directoryMesh(options: DirectoryMeshOptions): Mesh {
-  const { member, path } = options
-  // An apply writes side by side. The lock, for which nobody waits, is against others: a mesh's own work goes in turn.
+  const { member, path, owner = '' } = options
+  // An apply writes side by side. The lock is against others: a mesh's own work goes in turn.
   const inTurn = limit(1)
   const parsed: Parsed = new Map()
   const unasked = {
@@ -50,12 +58,15 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
     proxies: async () => unasked,
     find: async (object) => (await readTree(path, parsed)).get(keyOf(object))?.object,
     write: (step) => inTurn(() => locked(path, () => writeStep(options, step, { parsed }))),
-    witness: () => readWitness(path),
+    witness: async () => headOf(await readHeads(path), owner, path),
     moveWitness: (was, is) =>
       inTurn(() =>
         locked(path, async () => {
-          if ((await readWitness(path)) !== was) throw moved(path)
-          await writeAtomically(join(path, WITNESS), `${is}\n`)
+          const heads = await readHeads(path)
+          if (headOf(heads, owner, path) !== was) throw moved(path)
+          if (!heads.has(owner)) heads.delete('')
+          const lines = [...heads.set(owner, is)].sort().map(([whose, head]) => (whose === '' ? `${head}\n` : `${whose} ${head}\n`))
+          await writeAtomically(join(path, WITNESS), lines.join(''))
         }),
       ),
   }
@@ -120,7 +131,7 @@ async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
   await mkdir(path, { recursive: true }).catch((cause) => {
     throw fileError('file-unwritable', path, cause)
   })
-  return withLock(join(path, LOCK), work)
+  return withLock(join(path, LOCK), work, OTHERS_MS)
 }
 
 interface Against {
@@ -173,17 +184,24 @@ async function expectOursAlone(path: string, file: string, placed: Placed | unde
     throw unreadable(dirname(join(path, file)), 'is a link out of the tree')
 }
 
-async function readWitness(path: string): Promise<Digest | undefined> {
-  const file = join(path, WITNESS)
-  let head: string
-  try {
-    head = (await readFile(file, 'utf8')).trim()
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw fileError('file-unreadable', file, cause)
-  }
-  if (/^sha256:[0-9a-f]{64}$/.test(head)) return head as Digest
-  throw new FederationError('record-broken', file, 'is not the hash of a record entry', { hint: 'restore it from Git' })
+const MAX_HEADS_BYTES = 1024 * 1024
+
+/** What stands for a head, by owner. @throws FederationError file-unreadable */
+async function readHeads(path: string): Promise<Map<string, string>> {
+  const file = await readIfThere(await placeIn(path, join(path, WITNESS)), MAX_HEADS_BYTES)
+  if (file === undefined) return new Map()
+  const lines = file.toString('utf8').trim().split('\n')
+  return new Map(
+    lines.map((line) => (line.includes(' ') ? [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)] : ['', line])),
+  )
+}
+
+/** Where the owner has none yet, the one from before counts as the owner's. @throws FederationError record-broken */
+function headOf(heads: ReadonlyMap<string, string>, owner: string, path: string): Digest | undefined {
+  const held = heads.get(owner) ?? heads.get('')
+  const head = parseHead(held?.trim())
+  if (head !== undefined || held === undefined) return head
+  throw new FederationError('record-broken', join(path, WITNESS), 'is not the hash of a record entry', { hint: 'restore it from Git' })
 }
 
 const moved = (path: string): FederationError =>

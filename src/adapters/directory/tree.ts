@@ -1,10 +1,11 @@
 /** Reads a directory of manifests: every object of every YAML file below it, with where it stands. */
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises'
-import { dirname, join, relative, sep } from 'node:path'
+import { dirname, join } from 'node:path'
 import { LineCounter, parseAllDocuments } from 'yaml'
 import { FederationError } from '../../core/errors.ts'
 import { at, keyOf, list, strings, text, title } from '../../core/manifest.ts'
 import type { Manifest } from '../../core/model.ts'
+import { isWithin } from '../files.ts'
 import { limit } from '../limit.ts'
 import { tooDeepAt } from '../yaml/depth.ts'
 
@@ -91,11 +92,6 @@ async function leadsToFolder(root: string, real: string, path: string): Promise<
   })
   if (!isWithin(real, target)) throw unreadable(join(root, path), 'is a link out of the tree')
   return (await stat(target)).isDirectory()
-}
-
-export function isWithin(real: string, target: string): boolean {
-  const way = relative(real, target)
-  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`))
 }
 
 async function readObjects(path: string, parsed: Parsed): Promise<readonly Manifest[]> {

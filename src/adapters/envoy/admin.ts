@@ -2,10 +2,12 @@
  * What proxies say on their admin port, by port-forward. Only on demand: whoever may do this may do anything with these
  * pods (deploy/look.yaml).
  */
-import { request } from 'node:http'
+import { type ClientRequest, request } from 'node:http'
 import { FederationError } from '../../core/errors.ts'
 import type { Seen } from '../../core/model.ts'
-import { readBody } from '../body.ts'
+import { seconds } from '../edge/budget.ts'
+import { checkedJson } from '../edge/checked-json.ts'
+import { exchange } from '../edge/exchange.ts'
 import { openTunnel } from '../istiod/tunnel.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 import { limit } from '../limit.ts'
@@ -13,9 +15,6 @@ import { seen } from '../seen.ts'
 
 const ADMIN_PORT = 15000
 const AT_ONCE = 8
-/** For one pod, and for all of them. */
-const TIMEOUT_MS = 5_000
-const DEADLINE_MS = 60_000
 const MAX_BYTES = 4 * 1024 * 1024
 
 export interface PodName {
@@ -41,20 +40,21 @@ export async function askAll<P extends PodName, T>(
   now: () => number = Date.now,
 ): Promise<ReadonlyMap<string, Seen<T>>> {
   const atOnce = limit(AT_ONCE)
-  const until = now() + DEADLINE_MS
+  const budget = client.budget()
+  const { lookMs } = budget.limits
+  const until = now() + lookMs
+  const late = async (proxy: string): Promise<never> => {
+    throw new FederationError('proxy-unreachable', client.subject, `${proxy} was not asked: the others took ${seconds(lookMs)}`, {
+      hint: 'run it again, or from nearer to the cluster; --look-timeout gives all of them more time',
+    })
+  }
   const answers = pods.map((pod) =>
     atOnce(async () => {
-      const admin = adminOf(client, pod)
-      return [admin.proxy, await seen(now() > until ? late(client, admin.proxy) : read(pod, admin))] as const
+      const admin = adminOf(client.within(budget), pod)
+      return [admin.proxy, await seen(now() > until ? late(admin.proxy) : budget.race(read(pod, admin)))] as const
     }),
   )
   return new Map(await Promise.all(answers))
-}
-
-const late = async (client: KubeClient, proxy: string): Promise<never> => {
-  throw new FederationError('proxy-unreachable', client.subject, `${proxy} was not asked: the others took ${DEADLINE_MS / 1000} s`, {
-    hint: 'run it again, or from nearer to the cluster',
-  })
 }
 
 function adminOf(client: KubeClient, pod: PodName): Admin {
@@ -69,38 +69,24 @@ function adminOf(client: KubeClient, pod: PodName): Admin {
       throw cause instanceof FederationError ? cause : refused(cause instanceof Error ? cause.message : String(cause), cause)
     })
     try {
-      return JSON.parse(body)
-    } catch {
-      throw refused('not JSON')
+      return checkedJson(body)
+    } catch (cause) {
+      throw refused(cause instanceof Error ? cause.message : String(cause), cause)
     }
   }
   return { proxy, get, refused }
 }
 
 /** @throws FederationError forbidden, not-found, cluster-unreachable; Error */
-async function ask(client: KubeClient, pod: PodName, path: string): Promise<string> {
+async function ask(client: KubeClient, pod: PodName, path: string): Promise<Buffer> {
   const tunnel = await openTunnel(client, pod, ADMIN_PORT)
-  const timer = setTimeout(() => tunnel.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS)
+  const make = (): ClientRequest =>
+    request({ createConnection: () => tunnel as never, host: 'localhost', path, headers: { connection: 'close' } })
   try {
-    return await new Promise<string>((resolve, reject) => {
-      const sent = request({
-        createConnection: () => tunnel as never,
-        host: 'localhost',
-        path,
-        headers: { connection: 'close' },
-      })
-      sent.once('error', reject)
-      sent.once('response', (response) => {
-        const answered = readBody(response, MAX_BYTES, (message) => new Error(message))
-        answered.then(
-          (body) => (response.statusCode === 200 ? resolve(body) : reject(new Error(`answered ${response.statusCode}`))),
-          reject,
-        )
-      })
-      sent.end()
-    })
+    const { status, body } = await exchange(make, undefined, client.budget().call(MAX_BYTES))
+    if (status !== 200) throw new Error(`answered ${status}`)
+    return body
   } finally {
-    clearTimeout(timer)
     tunnel.destroy()
   }
 }

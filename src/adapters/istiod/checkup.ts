@@ -1,12 +1,16 @@
 /** What `doctor` asks of each istiod: its version, its proxies, the clusters and gateways it knows, and the chain it presents. */
 import type { IstiodSaid, IstiodSeen } from '../../core/doctor/seen.ts'
+import type { Budget } from '../edge/budget.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 import type { IstiodPod } from '../kubernetes/pods.ts'
+import { limit } from '../limit.ts'
 import { seen } from '../seen.ts'
 import { debug, type Survey, type Sync } from './debug.ts'
 import { presentedOver, XDS_PORT } from './presented.ts'
 import { istiodNames, type Roads, roads } from './road.ts'
 import { tokens } from './token.ts'
+
+const AT_ONCE = 8
 
 /** @param roots the mesh's own, PEM; undefined: no istiod is reached directly */
 export async function lookAtIstiods(
@@ -16,15 +20,23 @@ export async function lookAtIstiods(
   roots: string | undefined,
 ): Promise<readonly IstiodSeen[]> {
   const ways = roads(client, tokens(client, namespace), () => roots)
+  const budget = client.budget()
+  const visits = limit(AT_ONCE)
   // One on its way out is no longer asked: its proxies are connecting elsewhere.
-  return Promise.all(pods.filter(({ leaving }) => !leaving).map((pod) => lookAt(client.subject, pod, ways)))
+  return Promise.all(pods.filter(({ leaving }) => !leaving).map((pod) => visits(() => lookAt(client.subject, pod, ways, budget))))
 }
 
-async function lookAt(subject: string, pod: IstiodPod, ways: Roads): Promise<IstiodSeen> {
+async function lookAt(subject: string, pod: IstiodPod, ways: Roads, budget: Budget): Promise<IstiodSeen> {
   const { name, namespace, revision, env, ready } = pod
-  const said = await seen(ways.to(pod, (road) => ask(debug(subject, road))))
+  const said = await seen(budget.race(ways.to(pod, (road) => ask(debug(subject, road)), budget)))
   const presented = await seen(
-    ways.to(pod, async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${namespace}/${name}`)),
+    budget.race(
+      ways.to(
+        pod,
+        async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${namespace}/${name}`),
+        budget,
+      ),
+    ),
   )
   return { pod: name, revision, env, ready, said, presented }
 }

@@ -1,14 +1,17 @@
 /** istiod's debug port (15014, plain HTTP): pilot/pkg/xds/debug.go at eed52ebb66ad says what each path answers. */
 import { request } from 'node:http'
+import { clip } from '../../core/clip.ts'
 import type { NetworkGateway, RemoteCluster } from '../../core/doctor/seen.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, list, text } from '../../core/manifest.ts'
-import { readBody } from '../body.ts'
+import { Budget, LIMITS } from '../edge/budget.ts'
+import { checkedJson, Unfit } from '../edge/checked-json.ts'
+import { exchange } from '../edge/exchange.ts'
 import type { Road } from './road.ts'
 
 const DEBUG_PORT = 15014
-const TIMEOUT_MS = 5_000
-const MAX_BYTES = 64 * 1024 * 1024
+/** A value takes 8 bytes and more of memory, however short it is written. */
+const BYTES_A_VALUE = 8
 
 /** One proxy's connection, of /debug/syncz. */
 export interface Sync {
@@ -66,7 +69,7 @@ export function debug(subject: string, road: Road): Survey {
       const { status, body } = await get(subject, road, path, [404])
       return status === 404 ? undefined : parse(subject, road, path, body)
     },
-    version: async () => (await get(subject, road, '/version')).body.trim().slice(0, 200),
+    version: async () => wordsOf((await get(subject, road, '/version')).body),
     clusters: async () =>
       list(await json('/debug/clusterz')).map((one) => ({
         id: text(at(one, 'id')),
@@ -86,51 +89,43 @@ export function debug(subject: string, road: Road): Survey {
 
 interface Page {
   readonly status: number
-  readonly body: string
+  readonly body: Buffer
 }
+
+/** The beginning of what may be megabytes. */
+const wordsOf = (body: Buffer): string => clip(body.subarray(0, 800).toString('utf8').trim(), 200)
 
 async function get(subject: string, road: Road, path: string, also: readonly number[] = []): Promise<Page> {
   const name = `${road.pod.namespace}/${road.pod.name}`
-  const page = await fetchPage(road, path).catch((cause: unknown) => {
+  const page = await fetchPage(subject, road, path).catch((cause: unknown) => {
     if (cause instanceof FederationError) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new FederationError('istiod-unreachable', subject, `${name}:${DEBUG_PORT}${path}: ${why}`, { hint: 'is istiod up?', cause })
   })
   if (page.status === 200 || also.includes(page.status)) return page
-  const why = page.status === 401 || page.status === 403 ? 'it does not accept our token' : page.body.trim().slice(0, 200)
+  const why = page.status === 401 || page.status === 403 ? 'it does not accept our token' : wordsOf(page.body)
   throw new FederationError('istiod-refused', subject, `${name}:${DEBUG_PORT}${path} answered ${page.status}: ${why}`, {
     hint: page.status === 404 ? 'is ENABLE_DEBUG_ON_HTTP off?' : 'look at the log of istiod',
   })
 }
 
-function fetchPage(road: Road, path: string): Promise<Page> {
-  return new Promise((resolve, reject) => {
-    const headers = {
-      accept: 'application/json',
-      'user-agent': 'entente',
-      ...(road.token === undefined ? {} : { authorization: `Bearer ${road.token}` }),
-    }
-    const sent = request({ agent: road.agent, host: road.pod.name, port: DEBUG_PORT, path, headers })
-    const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS)
-    const done = (): void => clearTimeout(timer)
-    sent.once('error', (cause) => {
-      done()
-      reject(cause)
-    })
-    sent.once('response', (response) => {
-      readBody(response, MAX_BYTES, (message) => new Error(message))
-        .then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
-        .finally(done)
-    })
-    sent.end()
-  })
+function fetchPage(subject: string, road: Road, path: string): Promise<Page> {
+  const headers = {
+    accept: 'application/json',
+    'user-agent': 'entente',
+    ...(road.token === undefined ? {} : { authorization: `Bearer ${road.token}` }),
+  }
+  const budget = road.budget ?? new Budget(subject, LIMITS)
+  return exchange(() => request({ agent: road.agent, host: road.pod.name, port: DEBUG_PORT, path, headers }), undefined, budget.dump())
 }
 
-function parse(subject: string, road: Road, path: string, body: string): unknown {
+function parse(subject: string, road: Road, path: string, body: Buffer): unknown {
+  const most = (road.budget?.limits ?? LIMITS).maxDumpBytes
   try {
-    return JSON.parse(body)
-  } catch {
-    throw new FederationError('istiod-refused', subject, `${road.pod.namespace}/${road.pod.name}:${DEBUG_PORT}${path}: not JSON`)
+    return checkedJson(body, { maxValues: Math.ceil(most / BYTES_A_VALUE) })
+  } catch (cause) {
+    if (!(cause instanceof Unfit)) throw cause
+    throw new FederationError('istiod-refused', subject, `${road.pod.namespace}/${road.pod.name}:${DEBUG_PORT}${path} ${cause.message}`)
   }
 }
 
@@ -150,7 +145,8 @@ export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
       clusters: { sent: text(at(entry, 'cluster_sent')), acked: text(at(entry, 'cluster_acked')) },
       endpoints: text(at(entry, 'endpoint_sent')),
       errors: resources.flatMap(([type, resource]) => {
-        const message = reasonIn(text(at(resource, 'lastError')))
+        // One short of where it is cut already: that may have left half a surrogate pair.
+        const message = clip(reasonIn(text(at(resource, 'lastError'))), 999)
         return message === '' ? [] : [{ type: type.slice(type.lastIndexOf('.') + 1), message }]
       }),
       sentAt: text(at(listener, 'sentTime')),

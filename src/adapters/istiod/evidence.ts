@@ -20,7 +20,8 @@ export interface Wanted {
   readonly cluster: string
   /** Whether what this proxy holds is of interest, beside what it said. */
   readonly interesting: (proxy: { readonly namespace: string; readonly type: string }) => boolean
-  readonly readConfig: (dump: unknown) => ProxyConfig
+  /** Undefined for a dump that says too little. */
+  readonly readConfig: (dump: unknown) => ProxyConfig | undefined
 }
 
 /** Evidence, and when istiod last sent listeners, to tell which of two istiods heard a proxy last. */

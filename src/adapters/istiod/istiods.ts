@@ -1,9 +1,11 @@
 /** All istiods of one mesh together: what their proxies hold, what chain they present, which versions they are. */
 import { error, type Finding } from '../../core/finding.ts'
-import { readProxyConfig } from '../../core/istio/live.ts'
+import { isWhole, readProxyConfig } from '../../core/istio/live.ts'
 import type { Evidence, Interest, Seen } from '../../core/model.ts'
+import type { Budget } from '../edge/budget.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 import type { IstiodPod } from '../kubernetes/pods.ts'
+import { type Limit, limit } from '../limit.ts'
 import { seen } from '../seen.ts'
 import { type Debug, debug } from './debug.ts'
 import { evidenceOf, type Heard, type Memory } from './evidence.ts'
@@ -14,7 +16,7 @@ import { tokens } from './token.ts'
 export interface IstiodsSeen {
   /** Not ok as soon as one istiod did not answer: a proxy connected to it would look like one that is gone. */
   readonly proxies: Seen<readonly Evidence[]>
-  /** Not ok only when none could be asked, or when they present chains of different CAs. */
+  /** Not ok as soon as one could not be asked, or when they present chains of different CAs: what one presents says nothing of another. */
   readonly presented: Seen<readonly Uint8Array[]>
   readonly versions: ReadonlyMap<string, string>
 }
@@ -23,7 +25,7 @@ type What = 'all' | 'again' | 'proxies'
 
 export interface Istiods {
   /** `again` asks what proxies hold only where more was sent since; `proxies` leaves the chain and the versions out as well: for polling. */
-  see(pods: readonly IstiodPod[], interest: Interest, what: What): Promise<IstiodsSeen>
+  see(pods: readonly IstiodPod[], interest: Interest, what: What, budget?: Budget): Promise<IstiodsSeen>
 }
 
 export interface IstiodsOptions {
@@ -33,17 +35,32 @@ export interface IstiodsOptions {
   readonly roots: () => string | undefined
 }
 
+/** A mesh has two or three; who lists thousands is not given a connection for each. */
+const MOST_TOLD = 5
+const VISITS_AT_ONCE = 8
+/** Of all istiods together: a dump is megabytes. */
+const DUMPS_AT_ONCE = 8
+
 export function istiods({ client, namespace, roots: ownRoots }: IstiodsOptions): Istiods {
   const ways = roads(client, tokens(client, namespace), ownRoots)
   const memories = new Map<string, Memory>()
+  const visits = limit(VISITS_AT_ONCE)
+  const dumps = limit(DUMPS_AT_ONCE)
   return {
-    async see(pods, interest, what) {
+    async see(pods, interest, what, budget = client.budget()) {
       // An observation takes nobody's word of before; polling goes on from there.
       if (what === 'all') memories.clear()
       for (const { name } of pods) if (!memories.has(name)) memories.set(name, new Map())
-      const visits = await Promise.all(
+      const visited = await Promise.all(
         pods.map((pod) =>
-          visit(client.subject, pod, (work) => ways.to(pod, work), { interest, what, memory: memories.get(pod.name) ?? new Map() }),
+          visits(() =>
+            visit(client.subject, pod, (work) => ways.to(pod, work, budget), {
+              interest,
+              what,
+              memory: memories.get(pod.name) ?? new Map(),
+              dumps,
+            }),
+          ),
         ),
       )
       const nobody = error(
@@ -53,9 +70,9 @@ export function istiods({ client, namespace, roots: ownRoots }: IstiodsOptions):
         'is that the right istio.namespace?',
       )
       return {
-        proxies: pods.length === 0 ? { ok: false, error: nobody } : proxiesOf(visits),
-        presented: pods.length === 0 ? { ok: false, error: nobody } : presentedOf(client.subject, visits),
-        versions: new Map(visits.flatMap(({ pod, version }) => (version === undefined ? [] : [[pod.name, version] as const]))),
+        proxies: pods.length === 0 ? { ok: false, error: nobody } : proxiesOf(visited),
+        presented: pods.length === 0 ? { ok: false, error: nobody } : presentedOf(client.subject, visited),
+        versions: new Map(visited.flatMap(({ pod, version }) => (version === undefined ? [] : [[pod.name, version] as const]))),
       }
     },
   }
@@ -74,21 +91,22 @@ interface Question {
   readonly interest: Interest
   readonly what: What
   readonly memory: Memory
+  readonly dumps: Limit
 }
 
-async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest, what, memory }: Question): Promise<Visit> {
+async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest, what, memory, dumps }: Question): Promise<Visit> {
   const wanted = {
     cluster: pod.env.CLUSTER_ID ?? 'Kubernetes',
     interesting: (proxy: { readonly namespace: string; readonly type: string }) =>
       proxy.type !== 'ztunnel' &&
       (proxy.type === 'router' || interest.everyProxy === true || interest.namespaces.includes(proxy.namespace)),
-    readConfig: readProxyConfig,
+    readConfig: (dump: unknown) => (isWhole(dump) ? readProxyConfig(dump) : undefined),
   }
   const ask = <T>(question: (istiod: Debug) => Promise<T>): Promise<T> => travel((road) => question(debug(subject, road)))
   const name = `${pod.namespace}/${pod.name}`
   const chain = (): Promise<readonly Uint8Array[]> =>
     travel(async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${name}`))
-  const hearing = seen(ask((istiod) => evidenceOf(istiod, wanted, memory)))
+  const hearing = seen(ask((istiod) => evidenceOf({ ...istiod, configDump: (id) => dumps(() => istiod.configDump(id)) }, wanted, memory)))
   if (what === 'proxies') return { pod, heard: await hearing, presented: { ok: false, error: error('not-checked', subject, 'not asked') } }
   const [heard, presented, version] = await Promise.all([hearing, seen(chain()), ask((istiod) => istiod.version()).catch(() => undefined)])
   return { pod, heard, presented, version }
@@ -112,11 +130,12 @@ function proxiesOf(visits: readonly Visit[]): Seen<readonly Evidence[]> {
   return { ok: true, value }
 }
 
-function presentedOf(subject: string, visits: readonly Visit[]): Seen<readonly Uint8Array[]> {
+export function presentedOf(subject: string, visits: readonly Pick<Visit, 'pod' | 'presented'>[]): Seen<readonly Uint8Array[]> {
   const chains = visits.flatMap(({ presented }) => (presented.ok ? [presented.value] : []))
-  const errors = visits.flatMap(({ presented }) => (presented.ok ? [] : [presented.error]))
+  const errors = visits.flatMap(({ pod, presented }) => (presented.ok || (pod.leaving && chains.length > 0) ? [] : [presented.error]))
   const [first, ...others] = chains
-  if (first === undefined) return { ok: false, error: together(errors[0] as Finding, errors.slice(1), visits.length) }
+  const [silent, ...rest] = errors
+  if (first === undefined || silent !== undefined) return { ok: false, error: together(silent as Finding, rest, visits.length) }
   const other = others.find((chain) => issuers(chain) !== issuers(first))
   if (other === undefined) return { ok: true, value: first }
   const message = 'istiods of this mesh present chains of different CAs'
@@ -137,6 +156,9 @@ function together(first: Finding, rest: readonly Finding[], asked: number): Find
   if (rest.length === 0 && asked === 1) return first
   return {
     ...first,
-    message: `${1 + rest.length} of ${asked} istiods did not answer: ${[first, ...rest].map((f) => f.message).join('; ')}`,
+    message: `${1 + rest.length} of ${asked} istiods did not answer: ${[first, ...rest]
+      .slice(0, MOST_TOLD)
+      .map((f) => f.message)
+      .join('; ')}${1 + rest.length > MOST_TOLD ? '; …' : ''}`,
   }
 }

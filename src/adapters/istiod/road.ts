@@ -6,6 +6,7 @@ import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { FederationError } from '../../core/errors.ts'
+import type { Budget } from '../edge/budget.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 import type { IstiodPod } from '../kubernetes/pods.ts'
 import { answersAsIstiod } from './presented.ts'
@@ -21,6 +22,8 @@ export interface Road {
   /** For HTTP on istiod's ports; destroyed when the traveller is back. */
   readonly agent: Agent
   readonly token: string | undefined
+  /** What all that is asked on this way may take; undefined: nothing else is asked in this look. */
+  readonly budget?: Budget
 }
 
 export interface Roads {
@@ -28,7 +31,7 @@ export interface Roads {
    * Does `work` at that istiod. What fails on the direct road is tried once more by port-forward: all of it only reads.
    * @throws FederationError istiod-unreachable, istiod-refused, forbidden, …
    */
-  to<T>(pod: IstiodPod, work: (road: Road) => Promise<T>): Promise<T>
+  to<T>(pod: IstiodPod, work: (road: Road) => Promise<T>, budget?: Budget): Promise<T>
 }
 
 /** The names istiod's own certificate may bear (istio pilot/pkg/bootstrap/server.go getDNSNames, eed52ebb66ad). */
@@ -50,14 +53,14 @@ export function roads(client: KubeClient, tokens: Tokens, roots: () => string | 
     return direct.get(keyOf(pod)) ?? (await answers(pod.ip, istiodNames(pod), pem))
   }
   return {
-    async to(pod, work) {
-      const first = (await mayGoDirectly(pod)) ? await attempt(() => travel(client, pod, tokens, work)) : noAnswer(client, pod)
+    async to(pod, work, budget) {
+      const first = (await mayGoDirectly(pod)) ? await attempt(() => travel({ client, pod, tokens, budget }, work)) : noAnswer(client, pod)
       if (first.ok) {
         direct.set(keyOf(pod), true)
         return first.value
       }
       direct.delete(keyOf(pod))
-      const second = await attempt(() => travel(client, pod, undefined, work))
+      const second = await attempt(() => travel({ client, pod, tokens: undefined, budget }, work))
       if (!second.ok) throw both(second.cause, first.cause)
       direct.set(keyOf(pod), false)
       return second.value
@@ -73,12 +76,22 @@ const noAnswer = ({ subject }: KubeClient, { namespace, name, ip }: IstiodPod) =
     cause: new FederationError('istiod-unreachable', subject, `${namespace}/${name} at ${ip} does not answer as an istiod of this mesh`),
   }) as const
 
-async function travel<T>(client: KubeClient, pod: IstiodPod, tokens: Tokens | undefined, work: (road: Road) => Promise<T>): Promise<T> {
+interface Way {
+  readonly client: KubeClient
+  readonly pod: IstiodPod
+  /** Undefined: by port-forward. */
+  readonly tokens: Tokens | undefined
+  readonly budget: Budget | undefined
+}
+
+async function travel<T>({ client, pod, tokens, budget }: Way, work: (road: Road) => Promise<T>): Promise<T> {
+  const through = budget === undefined ? client : client.within(budget)
   const dial = (port: number): Promise<Duplex> =>
-    tokens === undefined ? openTunnel(client, pod, port) : dialDirectly(client.subject, pod, port)
+    tokens === undefined ? openTunnel(through, pod, port) : dialDirectly(client.subject, pod, port)
   const agent = new RoadAgent(dial)
+  const road = { kind: tokens === undefined ? 'forward' : 'direct', pod, dial, agent, ...(budget === undefined ? {} : { budget }) } as const
   try {
-    return await work({ kind: tokens === undefined ? 'forward' : 'direct', pod, dial, agent, token: await tokens?.get() })
+    return await work({ ...road, token: await tokens?.get() })
   } finally {
     agent.destroy()
   }

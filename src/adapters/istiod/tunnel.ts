@@ -1,73 +1,76 @@
 /**
  * Port-forward through the API server as a stream: WebSocket, one binary message per piece, first byte the channel
- * (0 data, 1 errors), each channel beginning with the port (2 bytes). The framing is @kubernetes/client-node's.
+ * (0 data, 1 errors), each channel beginning with the port (2 bytes): kubernetes pkg/kubelet/cri/streaming/portforward/
+ * websocket.go. The framing is ours: client-node's throws on an empty message, where nobody can catch it, and closes
+ * this process's own stdout when a server says so.
  */
-import { Duplex, Writable } from 'node:stream'
+import { Duplex } from 'node:stream'
+import type { ClientOptions, RawData, WebSocket } from 'ws'
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
-import { at } from '../../core/manifest.ts'
+import { type Allowance, interrupted, seconds } from '../edge/budget.ts'
 import type { KubeClient } from '../kubernetes/client.ts'
 import { refusal, unreachable } from '../kubernetes/errors.ts'
 
-const OPEN_MS = 10_000
+const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v3.channel.k8s.io', 'v2.channel.k8s.io', 'channel.k8s.io']
+const [DATA, COMPLAINTS] = [0, 1]
+const PORT_BYTES = 2
 /** What a kubelet says when it cannot connect is a sentence. */
 const MAX_COMPLAINT = 2_000
-
-interface WebSocket {
-  onclose: ((event: { readonly code?: number; readonly reason?: string }) => void) | null
-  onerror: ((event: { readonly message?: string }) => void) | null
-  close(): void
-}
+/** Kubelets send 32 KiB and less at once. */
+const MAX_MESSAGE = 4 * 1024 * 1024
+/** What came and nobody has read yet: a server does not listen to how fast we are. */
+const MAX_UNREAD = 16 * 1024 * 1024
 
 /** A Duplex with what http.Agent and tls.connect want of a socket. Destroyed with an error when the far side complains. */
 export class Tunnel extends Duplex {
-  /** What the API server sent for us; client-node writes into it. */
-  readonly incoming: Writable
-  /** Channel 1. */
-  readonly complaints: Writable
-  /** What we send; client-node reads `data` and `end` from it. */
-  readonly outgoing: Duplex
-  #said = ''
-  #socket: WebSocket | undefined
+  readonly #socket: WebSocket
+  readonly #portLeft = [PORT_BYTES, PORT_BYTES]
+  #said = Buffer.alloc(0)
 
-  constructor() {
+  constructor(socket: WebSocket) {
     super({ allowHalfOpen: false })
+    this.#socket = socket
     // Between being opened and being used nobody listens yet; who uses it hears of the same error.
     this.on('error', () => {})
-    this.incoming = new Writable({
-      write: (chunk: Buffer, _encoding, done) => {
-        if (chunk.length > 0) this.push(chunk)
-        done()
-      },
-    })
-    this.complaints = new Writable({
-      write: (chunk: Buffer, _encoding, done) => {
-        this.#said = (this.#said + chunk.toString('utf8')).slice(0, MAX_COMPLAINT)
-        done()
-        if (this.#said !== '') this.destroy(new Error(this.#said.trim()))
-      },
-    })
-    this.outgoing = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
-  }
-
-  attach(socket: WebSocket): void {
-    this.#socket = socket
-    socket.onclose = () => {
+    socket.on('message', (data, isBinary) => this.#take(data, isBinary))
+    socket.on('close', () => {
+      if (this.destroyed) return
       this.push(null)
       this.end()
+    })
+    socket.on('error', (cause) => this.destroy(cause))
+  }
+
+  /** Never throws: nobody could catch it. */
+  #take(data: RawData, isBinary: boolean): void {
+    if (!isBinary || this.destroyed) return
+    const message = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)
+    const channel = message[0]
+    if (channel !== DATA && channel !== COMPLAINTS) return
+    const port = this.#portLeft[channel] as number
+    const bytes = message.subarray(1 + port)
+    this.#portLeft[channel] = Math.max(0, port - (message.length - 1))
+    if (bytes.length === 0) return
+    if (channel === COMPLAINTS) {
+      this.#said = Buffer.concat([this.#said, bytes]).subarray(0, MAX_COMPLAINT)
+      const words = this.#said.toString('utf8').trim()
+      if (words !== '') this.destroy(new Error(clip(words, MAX_COMPLAINT)))
+      return
     }
-    socket.onerror = (event) => this.destroy(new Error(event.message ?? 'the port-forward broke off'))
+    this.push(bytes)
+    if (this.readableLength > MAX_UNREAD) this.destroy(new Error('the port-forward sends more than is asked for'))
   }
 
   override _read(): void {}
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.outgoing.push(chunk)
-    done()
+    this.#socket.send(Buffer.concat([Buffer.from([DATA]), chunk]), (cause) => done(cause ?? null))
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#socket?.close()
-    this.outgoing.destroy()
+    // A closing handshake would wait for the far side.
+    this.#socket.terminate()
     done(error)
   }
 
@@ -89,44 +92,70 @@ export class Tunnel extends Duplex {
   }
 }
 
-/** @throws FederationError forbidden, not-found, cluster-unreachable, cluster-refused */
-export async function openTunnel(
-  client: KubeClient,
-  pod: { readonly namespace: string; readonly name: string },
-  port: number,
-): Promise<Tunnel> {
-  const { PortForward } = await import('@kubernetes/client-node')
-  const tunnel = new Tunnel()
-  const forward = new PortForward(client.access.config, false)
-  const opening = forward.portForward(
-    pod.namespace,
-    pod.name,
-    [port],
-    tunnel.incoming,
-    tunnel.complaints,
-    tunnel.outgoing,
-  ) as Promise<unknown>
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`port-forward did not open within ${OPEN_MS / 1000} s`)), OPEN_MS)
-  })
+type Pod = { readonly namespace: string; readonly name: string }
+
+/** @throws FederationError forbidden, not-found, cluster-unreachable, cluster-refused, interrupted */
+export async function openTunnel(client: KubeClient, pod: Pod, port: number): Promise<Tunnel> {
+  const { access, subject } = client
+  const [{ WebSocket }, { agent, ...credentials }] = await Promise.all([import('ws'), access.credentials()])
+  const base = access.server.href.replace(/^http/, 'ws').replace(/\/$/, '')
+  const path = `/api/v1/namespaces/${encodeURIComponent(pod.namespace)}/pods/${encodeURIComponent(pod.name)}/portforward`
+  const proxied = access.config.getCurrentCluster()?.proxyUrl !== undefined
+  const allowed = client.budget().call()
+  const options: ClientOptions = {
+    ...(credentials as object),
+    ...(proxied && typeof agent === 'object' ? { agent } : {}),
+    maxPayload: MAX_MESSAGE,
+    // A message of a few bytes could be gigabytes.
+    perMessageDeflate: false,
+    followRedirects: false,
+  }
+  const socket = new WebSocket(`${base}${path}?ports=${port}`, PROTOCOLS, options)
+  // From the first moment: the first messages may come with the answer.
+  const tunnel = new Tunnel(socket)
   try {
-    tunnel.attach((await Promise.race([opening, late])) as WebSocket)
+    await opened(socket, allowed)
     return tunnel
   } catch (cause) {
-    opening.then((socket) => (socket as WebSocket).close()).catch(() => {})
     tunnel.destroy()
-    throw refused(client, pod, cause)
-  } finally {
-    clearTimeout(timer)
+    if (cause instanceof FederationError) throw cause
+    if (cause instanceof Refused) throw refused(client, pod, cause.status)
+    throw unreachable(subject, access.server.origin, cause)
   }
 }
 
-/** The WebSocket library tells a refused upgrade only as `Unexpected server response: 403`. */
-function refused(client: KubeClient, pod: { readonly namespace: string; readonly name: string }, cause: unknown): FederationError {
-  const message = String(at(cause, 'message') ?? cause)
-  const status = Number(/Unexpected server response: (\d{3})/.exec(message)?.[1] ?? 0)
-  if (status === 0) return unreachable(client.subject, client.access.server.origin, at(cause, 'error') ?? new Error(message))
+/** The server answered, and it was no upgrade. */
+class Refused extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super(`answered ${status}`)
+    this.status = status
+  }
+}
+
+function opened(socket: WebSocket, { subject, timeoutMs, stop }: Allowance): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (end: () => void): void => {
+      clearTimeout(timer)
+      stop?.removeEventListener('abort', stopped)
+      end()
+    }
+    const fail = (cause: unknown): void => settle(() => reject(cause))
+    const stopped = (): void => fail(interrupted(subject))
+    const timer = setTimeout(() => fail(new Error(`port-forward did not open within ${seconds(timeoutMs)}`)), timeoutMs)
+    stop?.addEventListener('abort', stopped, { once: true })
+    socket.on('open', () => settle(resolve))
+    socket.on('error', fail)
+    socket.on('close', () => fail(new Error('hung up before the port-forward was open')))
+    socket.on('unexpected-response', (request, response) => {
+      request.destroy()
+      fail(new Refused(response.statusCode ?? 0))
+    })
+  })
+}
+
+function refused(client: KubeClient, pod: Pod, status: number): FederationError {
   const asked = { verb: 'create', resource: 'pods/portforward', namespace: pod.namespace, name: pod.name } as const
   const error = refusal(client.subject, client.access.context, asked, { status, body: '' })
   if (error.code !== 'forbidden') return error

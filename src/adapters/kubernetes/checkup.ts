@@ -7,10 +7,11 @@ import type { Finding } from '../../core/finding.ts'
 import { runsProxy } from '../../core/istio/pods.ts'
 import { at, text } from '../../core/manifest.ts'
 import type { Manifest, Seen } from '../../core/model.ts'
+import type { Budget } from '../edge/budget.ts'
 import type { PodName } from '../envoy/admin.ts'
 import { leaves } from '../envoy/leaves.ts'
 import { lookAtIstiods } from '../istiod/checkup.ts'
-import { seen } from '../seen.ts'
+import { seen as asSeen } from '../seen.ts'
 import type { KubeClient, Live } from './client.ts'
 import { clockIn } from './clock.ts'
 import { asked } from './errors.ts'
@@ -34,6 +35,21 @@ export async function lookAtCluster(
   now: () => Date,
   { certificates = false }: Looking = {},
 ): Promise<ClusterSeen> {
+  const budget = client.budget()
+  const found = await budget.watched(() => look(client.within(budget), budget, patient, now))
+  // Proxies have a deadline of their own.
+  return certificates && found.api.ok ? { ...found, leaves: await leaves(client, sidecarsIn([...found.near.values()])) } : found
+}
+
+const sidecarsIn = (near: readonly NamespaceSeen[]): readonly PodName[] =>
+  near
+    .flatMap(({ pods }) => (pods.ok ? pods.value : []))
+    .filter(runsProxy)
+    .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }))
+
+async function look(client: KubeClient, budget: Budget, patient: Patient, now: () => Date): Promise<ClusterSeen> {
+  /** A failure as a fact, and none later than the look's end. */
+  const seen = <T>(work: Promise<T>): Promise<Seen<T>> => asSeen(budget.race(work))
   const { name: member, istioNamespace: namespace } = patient
   const api = await seen(askApi(client, now))
   if (!api.ok) return unseen(patient, api.error)
@@ -42,7 +58,7 @@ export async function lookAtCluster(
   const istiods = Promise.all([pods, roots]).then(([found, published]) =>
     lookAtIstiods(client, namespace, found, published.ok ? published.value.get(namespace) : undefined),
   )
-  const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await lookNear(client, one)])
+  const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await lookNear(client, one, seen)])
   const [mesh, labels, seenIstiods, networkServices, gateways, policies, rights] = await Promise.all([
     seen(pods.then((found) => readMeshConfig(client, namespace, found))),
     seen(client.get(NAMESPACE, undefined, namespace).then((found) => found.metadata.labels ?? {})),
@@ -64,7 +80,6 @@ export async function lookAtCluster(
         ),
     ),
   ])
-  const nearby = new Map(await Promise.all(near))
   return {
     member,
     api,
@@ -75,17 +90,10 @@ export async function lookAtCluster(
     networkServices,
     gateways,
     policies,
-    near: nearby,
+    near: new Map(await Promise.all(near)),
     rights,
-    ...(certificates ? { leaves: await leaves(client, sidecarsIn([...nearby.values()])) } : {}),
   }
 }
-
-const sidecarsIn = (near: readonly NamespaceSeen[]): readonly PodName[] =>
-  near
-    .flatMap(({ pods }) => (pods.ok ? pods.value : []))
-    .filter(runsProxy)
-    .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }))
 
 /** A cluster that could not be asked anything. */
 export function unseen({ name: member }: Patient, error: Finding): ClusterSeen {
@@ -128,7 +136,7 @@ async function readGateways(client: KubeClient): Promise<readonly Manifest[]> {
   return (await Promise.all([client.list(GATEWAY), theirs])).flat()
 }
 
-async function lookNear(client: KubeClient, namespace: string): Promise<NamespaceSeen> {
+async function lookNear(client: KubeClient, namespace: string, seen: <T>(work: Promise<T>) => Promise<Seen<T>>): Promise<NamespaceSeen> {
   const [labels, pods, services, sidecars] = await Promise.all([
     seen(client.find(NAMESPACE, undefined, namespace).then((found) => (found === undefined ? undefined : (found.metadata.labels ?? {})))),
     seen(client.list(POD, { namespace }).then((all): readonly Manifest[] => all.map(bareInPod))),

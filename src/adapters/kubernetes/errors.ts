@@ -1,4 +1,6 @@
 /** What an API server, or the way to it, answered, in our words. */
+
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, list, text } from '../../core/manifest.ts'
 import { type Resource, rbacName } from './resources.ts'
@@ -26,6 +28,8 @@ export interface Answer {
   readonly body: unknown
   /** Its header Date: the server's clock, to the second. */
   readonly date?: string
+  /** Its header Retry-After. */
+  readonly retryAfter?: string
 }
 
 /** One field that another manager owns (server-side apply, `details.causes`). */
@@ -47,7 +51,7 @@ export function fieldConflicts({ status, body }: Answer): readonly FieldConflict
 
 /** A status outside 2xx as the error to throw. */
 export function refusal(subject: string, context: string, what: Asked, answer: Answer): FederationError {
-  const said = text(at(answer.body, 'message')).slice(0, 2000) || (typeof answer.body === 'string' ? answer.body.slice(0, 200) : '')
+  const said = clip(text(at(answer.body, 'message')), 2000) || (typeof answer.body === 'string' ? clip(answer.body, 200) : '')
   const fail = (code: FederationError['code'], message: string, hint: string): FederationError =>
     new FederationError(code, subject, message, { hint })
   // A webhook or admission policy says no with 400, 403 or 422: it is the object that is refused, not the caller.

@@ -7,6 +7,7 @@ import type { RequestOptions } from 'node:https'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { parse } from 'yaml'
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
 import { at, list, text } from '../../core/manifest.ts'
 import { fileError } from '../files.ts'
@@ -172,5 +173,5 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 /** Enough to see what a plugin complained about, too little to spill a credential. */
 function firstWords(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause)
-  return text.trim().split('\n').slice(0, 2).join(' ').slice(0, 200) || 'the credential plugin failed without a word'
+  return clip(text.trim().split('\n').slice(0, 2).join(' '), 200) || 'the credential plugin failed without a word'
 }

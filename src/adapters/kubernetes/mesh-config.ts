@@ -9,7 +9,8 @@ import { baseConfig, type Source } from '../../core/istio/config-owner.ts'
 import { isMeshConfig } from '../../core/istio/mesh-wide.ts'
 import { at, list, strings, text } from '../../core/manifest.ts'
 import { parseTrustDomain, type TrustDomain } from '../../core/spiffe/trust-domain.ts'
-import { tooDeepAt } from '../yaml/depth.ts'
+import { checkValue } from '../edge/checked-json.ts'
+import { MAX_DEPTH, tooDeepAt } from '../yaml/depth.ts'
 import { type KubeClient, parseLive } from './client.ts'
 import type { IstiodPod } from './pods.ts'
 import { CONFIG_MAP } from './resources.ts'
@@ -67,13 +68,33 @@ export function parseMeshConfig(subject: string, texts: readonly string[]): Mesh
   }
 }
 
+/** ConfigMaps hold no more; who answers for an API server may. */
+const MAX_TEXT = 1024 * 1024
+/** The library compares every key of a mapping with every other: 5,000 take a quarter of a second. */
+const MAX_KEYS = 5_000
+/** As many as there are control planes in one cluster, and more. */
+const MAX_REVISIONS = 32
+
+/** No fewer keys than it has: each has a colon, a comma or a question mark. */
+function keysIn(source: string): number {
+  let keys = 0
+  for (const char of source) if (char === ':' || char === ',' || char === '?') keys++
+  return keys
+}
+
 function layer(subject: string, source: string): unknown {
+  if (source.length > MAX_TEXT || keysIn(source) > MAX_KEYS) throw unreadable(subject, 'it is too large')
   if (tooDeepAt(source) !== undefined) throw unreadable(subject, 'it is nested too deeply')
   let value: unknown
   try {
     value = parse(source, { version: '1.1', schema: 'yaml-1.1', maxAliasCount: 100, logLevel: 'error' })
   } catch (cause) {
     throw unreadable(subject, `it is not YAML: ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`, cause)
+  }
+  try {
+    checkValue(value, MAX_DEPTH)
+  } catch (cause) {
+    throw unreadable(subject, `it ${cause instanceof Error ? cause.message : cause}`, cause)
   }
   if (value === null || (typeof value === 'object' && !Array.isArray(value))) return value ?? {}
   throw unreadable(subject, 'it is not a mapping')
@@ -97,6 +118,7 @@ export async function readMeshConfig(
 ): Promise<MeshConfig & { readonly sources: readonly Source[] }> {
   const revisions = new Map(pods.map((pod) => [pod.revision, pod.env]))
   if (revisions.size === 0) revisions.set('default', {})
+  if (revisions.size > MAX_REVISIONS) throw unreadable(client.subject, `there are more than ${MAX_REVISIONS} revisions of istiod`)
   const read = await Promise.all([...revisions].map(([revision, env]) => readRevision(client, namespace, sourcesOf(revision, env))))
   const configs = read.map(({ config }) => config)
   const [first, ...rest] = configs as [MeshConfig, ...MeshConfig[]]

@@ -1,6 +1,7 @@
 /** A member's home that is a cluster: the port `Mesh` over its API server and its istiods. */
 import { configOwner } from '../../core/istio/config-owner.ts'
-import type { Interest, IstioFacts, Member, Mesh, Observation } from '../../core/model.ts'
+import type { Interest, IstioFacts, Member, Mesh, Observation, Seen } from '../../core/model.ts'
+import type { Budget } from '../edge/budget.ts'
 import { connections } from '../envoy/connections.ts'
 import { leaves } from '../envoy/leaves.ts'
 import { type IstiodsSeen, istiods } from '../istiod/istiods.ts'
@@ -20,31 +21,39 @@ const NETWORK = 'topology.istio.io/network'
 export interface KubernetesMeshOptions {
   readonly member: Member
   readonly client: KubeClient
+  /** Whose record's head the cluster remembers: the federation's name. Empty, where nothing is written. */
+  readonly owner?: string
   readonly now?: () => Date
 }
 
-export function kubernetesMesh({ member, client, now = () => new Date() }: KubernetesMeshOptions): Mesh {
+export function kubernetesMesh({ member, client, owner = '', now = () => new Date() }: KubernetesMeshOptions): Mesh {
   const namespace = member.istioNamespace
   let pem: string | undefined
   // proxies() is polled between writes: it looks at what was observed last.
   let interest: Interest = { namespaces: [] }
   const all = istiods({ client, namespace, roots: () => pem })
 
-  const ownRoots = async (): Promise<OwnRoots> => {
+  /** Of the look that began last: another may go on with it. */
+  let last: Budget | undefined
+
+  const ownRoots = async (through: KubeClient): Promise<OwnRoots> => {
     pem = undefined
-    const own = await readOwnRoots(client, namespace)
+    const own = await readOwnRoots(through, namespace)
     pem = own.pem
     return own
   }
-  const observe = async (wanted: Interest): Promise<Observation> => {
-    interest = wanted
-    const listed = istiodPods(client, namespace)
-    const roots = ownRoots()
-    const config = listed.then((pods) => readMeshConfig(client, namespace, pods))
-    const network = client.get(NAMESPACE, undefined, namespace).then((ns) => ns.metadata.labels?.[NETWORK])
+  const look = async (through: KubeClient, budget: Budget, wanted: Interest): Promise<Observation> => {
+    /** A failure as a fact, and none later than the look's end. */
+    const part = <T>(work: Promise<T>): Promise<Seen<T>> => seen(budget.race(work))
+    const listed = istiodPods(through, namespace)
+    const roots = ownRoots(through)
+    const config = listed.then((pods) => readMeshConfig(through, namespace, pods))
+    const network = through.get(NAMESPACE, undefined, namespace).then((ns) => ns.metadata.labels?.[NETWORK])
     const own = Promise.all([config, roots]).then(([{ trustDomain }, { pem }]) => parseOwnRoots(trustDomain, pem, now()))
     // Which road leads to an istiod depends on the roots; without them there is still the other one.
-    const visited = roots.catch(() => undefined).then(async () => all.see(await listed, interest, wanted.again === true ? 'again' : 'all'))
+    const visited = roots
+      .catch(() => undefined)
+      .then(async () => all.see(await listed, interest, wanted.again === true ? 'again' : 'all', budget))
     const facts = Promise.all([config, network, listed, visited]).then(([{ sources, ...config }, network, pods, visits]) => ({
       ...config,
       configOwners: sources.map(configOwner),
@@ -53,44 +62,56 @@ export function kubernetesMesh({ member, client, now = () => new Date() }: Kuber
       presented: visits.presented,
     }))
     const [objects, ownSeen, istio, visits, since, pods] = await Promise.all([
-      observeObjects(client, wanted, namespace),
-      seen(own),
-      seen<IstioFacts>(facts),
-      seen(visited),
-      roots.then((own) => own.since).catch(() => undefined),
-      wanted.everyPod === true ? observePods(client) : undefined,
+      part(observeObjects(through, wanted, namespace)),
+      part(own),
+      part<IstioFacts>(facts),
+      part(visited),
+      part(roots),
+      wanted.everyPod === true ? part(observePods(through)) : undefined,
     ])
-    const clock = client.clock()
+    const clock = through.clock()
     return {
       ...(clock === undefined ? {} : { clock }),
-      objects,
+      objects: objects.ok ? objects.value : objects,
       own: ownSeen,
-      ...(since === undefined ? {} : { ownSince: since }),
-      ...(pods === undefined ? {} : { pods }),
+      ...(since.ok && since.value.since !== undefined ? { ownSince: since.value.since } : {}),
+      ...(pods === undefined ? {} : { pods: pods.ok ? pods.value : pods }),
       istio,
       proxies: visits.ok ? visits.value.proxies : visits,
     }
+  }
+  /** One question to the member: it has the time of a look, and fails as the member's own. */
+  const ask = <T>(work: (through: KubeClient) => Promise<T>): Promise<T> => {
+    const budget = client.budget()
+    return budget.race(work(client.within(budget)))
   }
 
   return {
     member: member.name,
     live: true,
-    observe,
+    observe(wanted) {
+      interest = wanted
+      const budget = (wanted.further === true ? last?.further() : undefined) ?? client.budget()
+      last = budget
+      return budget.watched(() => look(client.within(budget), budget, wanted))
+    },
     async proxies() {
-      if (pem === undefined) await ownRoots().catch(() => undefined)
-      const visits = await seen(istiodPods(client, namespace).then((pods) => all.see(pods, interest, 'proxies')))
+      const budget = client.budget()
+      const through = client.within(budget)
+      if (pem === undefined) await budget.race(ownRoots(through)).catch(() => undefined)
+      const visits = await seen(budget.race(istiodPods(through, namespace).then((pods) => all.see(pods, interest, 'proxies', budget))))
       return visits.ok ? visits.value.proxies : visits
     },
     async find({ apiVersion, kind, metadata: { namespace, name } }) {
       const resource = writableResource(apiVersion, kind)
-      return resource === undefined ? undefined : client.find(resource, namespace, name)
+      return resource === undefined ? undefined : ask((through) => through.find(resource, namespace, name))
     },
     leaves: (pods) => leaves(client, pods),
     connections: (pods) => connections(client, pods),
-    write: (step, options) => write(client, step, options),
-    nudge: (pods, at) => nudge(client, pods, at),
-    witness: () => readWitness(client, namespace),
-    moveWitness: (was, is) => moveWitness(client, namespace, was, is),
+    write: (step, options) => ask((through) => write(through, step, options)),
+    nudge: (pods, at) => ask((through) => nudge(through, pods, at)),
+    witness: () => ask((through) => readWitness(through, namespace, owner)),
+    moveWitness: (was, is) => ask((through) => moveWitness(through, namespace, was, is, owner)),
   }
 }
 

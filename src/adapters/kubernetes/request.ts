@@ -1,8 +1,11 @@
-/** One HTTPS request to an API server: one keep-alive agent per cluster, a deadline and a size cap on every answer. */
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
+/** One HTTPS request to an API server, over one keep-alive agent for each cluster. */
+import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { clip } from '../../core/clip.ts'
 import { FederationError } from '../../core/errors.ts'
-import { readBody } from '../body.ts'
+import type { Allowance, Limits } from '../edge/budget.ts'
+import { checkedJson, Unfit } from '../edge/checked-json.ts'
+import { exchange, Misbehaved, type Page } from '../edge/exchange.ts'
 import { limit } from '../limit.ts'
 import { type Answer, unreachable } from './errors.ts'
 import type { Access } from './kubeconfig.ts'
@@ -15,32 +18,23 @@ export interface Request {
   readonly contentType?: string
 }
 
-export interface Limits {
-  /** For the whole answer, from the moment it is sent. */
-  readonly timeoutMs: number
-  readonly maxBytes: number
-  readonly atOnce: number
-}
-
-export const LIMITS: Limits = { timeoutMs: 10_000, maxBytes: 64 * 1024 * 1024, atOnce: 16 }
-
 /** Shorter than any API server's own, so that a connection is not taken up again while the server closes it. */
 const IDLE_MS = 30_000
 
 export interface Transport {
-  /** @throws FederationError cluster-unreachable, cluster-refused; any status is an answer */
-  send(request: Request): Promise<Answer>
+  /** @throws FederationError cluster-unreachable, cluster-refused, interrupted; any status is an answer */
+  send(request: Request, allowance: () => Allowance): Promise<Answer>
   close(): void
 }
 
-export function transport(subject: string, access: Access, limits: Limits): Transport {
+export function transport(subject: string, access: Access, { atOnce, maxBytes }: Pick<Limits, 'atOnce' | 'maxBytes'>): Transport {
   const plain = access.server.protocol === 'http:'
-  const options = { keepAlive: true, maxSockets: limits.atOnce, timeout: IDLE_MS }
+  const options = { keepAlive: true, maxSockets: atOnce, timeout: IDLE_MS }
   const own = plain ? new HttpAgent(options) : new HttpsAgent(options)
-  const queue = limit(limits.atOnce)
+  const queue = limit(atOnce)
   const proxied = access.config.getCurrentCluster()?.proxyUrl !== undefined
 
-  const once = async (request: Request): Promise<Answer> => {
+  const once = async (request: Request, allowance: () => Allowance): Promise<Answer> => {
     const { agent, ...credentials } = await access.credentials()
     const url = new URL(access.server.pathname.replace(/\/$/, '') + request.path, access.server)
     for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value)
@@ -56,51 +50,39 @@ export function transport(subject: string, access: Access, limits: Limits): Tran
     // A proxy-url needs client-node's own agent; nothing else does, and it makes a new one for every call.
     const through = proxied && agent !== undefined ? agent : own
     const make = plain ? httpRequest : httpsRequest
-    return exchange(
-      subject,
-      access.server.origin,
-      limits,
-      () => make(url, { ...credentials, method: request.method, headers, agent: through }),
-      body,
-    )
-  }
-  return { send: (request) => queue(() => once(request)), close: () => own.destroy() }
-}
-
-function exchange(subject: string, server: string, limits: Limits, make: () => ClientRequest, body: string | undefined): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = make()
-    const fail = (cause: unknown): void => {
-      clearTimeout(timer)
-      reject(cause instanceof FederationError ? cause : unreachable(subject, server, cause))
+    // What it may take is asked when it is its turn: time runs while others are before it.
+    const allowed = allowance()
+    try {
+      return answerIn(
+        subject,
+        await exchange(() => make(url, { ...credentials, method: request.method, headers, agent: through }), body, allowed),
+        maxBytes,
+      )
+    } catch (cause) {
+      if (cause instanceof Misbehaved)
+        throw new FederationError('cluster-refused', subject, `${access.server.origin} ${cause.message}`, {
+          hint: 'look at what answers there',
+        })
+      throw cause instanceof FederationError ? cause : unreachable(subject, access.server.origin, cause)
     }
-    const timer = setTimeout(() => request.destroy(new Error(`no answer within ${limits.timeoutMs / 1000} s`)), limits.timeoutMs)
-    request.once('error', fail)
-    request.once('response', (response) => {
-      read(subject, response, limits.maxBytes).then((answer) => {
-        clearTimeout(timer)
-        resolve(answer)
-      }, fail)
-    })
-    request.end(body)
-  })
+  }
+  return { send: (request, allowance) => queue(() => once(request, allowance)), close: () => own.destroy() }
 }
 
-async function read(subject: string, response: IncomingMessage, maxBytes: number): Promise<Answer> {
-  const tooLarge = (message: string): FederationError =>
-    new FederationError('cluster-refused', subject, message, { hint: 'look at the API server' })
-  return parse(subject, response, await readBody(response, maxBytes, tooLarge))
-}
+/** A value takes 8 bytes and more of memory, however short it is written. */
+const BYTES_A_VALUE = 8
 
-function parse(subject: string, response: IncomingMessage, body: string): Answer {
-  const status = response.statusCode ?? 0
-  const { date } = response.headers
+function answerIn(subject: string, { status, headers, body }: Page, maxBytes: number): Answer {
+  const { date, 'retry-after': retryAfter } = headers
+  const more = { ...(date === undefined ? {} : { date }), ...(retryAfter === undefined ? {} : { retryAfter }) }
   try {
-    return { status, body: JSON.parse(body), ...(date === undefined ? {} : { date }) }
-  } catch {
-    if (status < 200 || status > 299) return { status, body: body.slice(0, 200) }
-    const type = response.headers['content-type'] ?? 'no content type'
-    throw new FederationError('cluster-refused', subject, `answered ${status} with something that is not JSON (${type})`, {
+    return { status, body: checkedJson(body, { maxValues: Math.ceil(maxBytes / BYTES_A_VALUE) }), ...more }
+  } catch (cause) {
+    if (!(cause instanceof Unfit)) throw cause
+    // A refusal that is no JSON is a refusal all the same: its status says so.
+    if (status < 200 || status > 299) return { status, body: clip(body.subarray(0, 800).toString('utf8'), 200), ...more }
+    const type = clip(headers['content-type'] ?? 'no content type', 100)
+    throw new FederationError('cluster-refused', subject, `answered ${status} with something that ${cause.message} (${type})`, {
       hint: 'is a proxy or a login page in front of the API server?',
     })
   }

@@ -1,6 +1,6 @@
 /** How deep YAML may be nested before it is given to the library that reads it. */
 
-const MAX_DEPTH = 500
+export const MAX_DEPTH = 500
 
 /**
  * The library goes down one call for each level. Where that meets the end of the stack, V8 may not throw but end the

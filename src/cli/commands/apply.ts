@@ -55,12 +55,12 @@ export async function run(options: ApplyOptions, io: Io): Promise<number> {
     try {
       // A round in which nothing is new says nothing.
       const news: string[] = []
-      const code = await once(options, { ...io, tell: (text) => void news.push(text) })
+      const code = await once(options, { ...io, tell: (text) => void news.push(text), progress: () => {} })
       if (news.join('\n') !== told) io.tell(`${io.now().toISOString()}\n${news.join('\n')}\n`)
       told = news.join('\n')
       return code
     } catch (thrown) {
-      if (!(thrown instanceof FederationError)) throw thrown
+      if (!(thrown instanceof FederationError) || thrown.code === 'interrupted') throw thrown
       const text = errorText(thrown)
       if (text !== told) io.tell(`${io.now().toISOString()}\n${text}\n`)
       told = text
@@ -71,7 +71,7 @@ export async function run(options: ApplyOptions, io: Io): Promise<number> {
 
 async function once(options: ApplyOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
-  const { plan, seen, meshes } = await planNow(workspace, io, options.look === true ? { look: true } : {})
+  const { plan, seen, meshes, narrowOnly } = await planNow(workspace, io, options.look === true ? { look: true } : {})
   io.tell(planText(plan, io.color))
   const steps = chosen(plan, options)
   if (steps.size === 0) {
@@ -84,7 +84,7 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   await mustBeTheSame(workspace)
   // Where nobody took time to read the plan, what it was made from is new enough to begin with.
   const asked = options.yes !== true && options.consent === undefined
-  const outcome = await carryOut(workspace, plan, steps, options, meshes, io, asked ? undefined : seen)
+  const outcome = await carryOut(workspace, plan, steps, { ...options, narrowOnly }, meshes, io, asked ? undefined : seen)
   if (options.output === 'json') io.print(JSON.stringify(applyView(plan, outcome), null, 2))
   else tellOutcome(outcome, io)
   return hasErrors(outcome.findings) || hasErrors(plan.findings) || outcome.findings.length > 0 ? 1 : 0
@@ -166,12 +166,15 @@ export async function carryOut(
   seen?: Seens,
 ): Promise<Outcome> {
   const record = await openRecord(workspace.directory)
+  const head = workspace.record.at(-1)?.hash
   const consent = {
     steps,
     actor: actor(io),
     reason: reasonOf(workspace, plan, steps, options.reason, io.now()),
+    ...(head === undefined ? {} : { since: head }),
     ...(options.only === undefined ? {} : { only: options.only }),
     ...(options.look === undefined ? {} : { look: options.look }),
+    ...(options.narrowOnly === undefined ? {} : { narrowOnly: options.narrowOnly }),
     ...(options.overrideGate === undefined ? {} : { overrideGate: options.overrideGate }),
     ...(options.forceConflicts === undefined ? {} : { forceConflicts: options.forceConflicts }),
     ...(options.canary === undefined ? {} : { canary: options.canary }),

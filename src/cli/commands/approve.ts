@@ -3,12 +3,16 @@ import { bundlePath, writeBundle } from '../../adapters/bundle-files.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
 import type { Member, MemberName } from '../../core/model.ts'
-import { approvedRoots, seal } from '../../core/record.ts'
+import { approvedRoots, highestOf, recordedBundles, seal } from '../../core/record.ts'
+import { sameNames } from '../../core/same-name.ts'
+import { seversOn } from '../../core/severs.ts'
 import { type Bundle, parseBundle } from '../../core/spiffe/bundle.ts'
+import { sequenceAfter } from '../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { type Fingerprint, parseFingerprint } from '../../core/x509/anchor.ts'
 import { lookAt } from '../cluster.ts'
 import type { Io } from '../io.ts'
+import type { LimitOptions } from '../limits.ts'
 import { judgeOffer } from '../offer.ts'
 import { findingsText, table } from '../text.ts'
 import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
@@ -19,6 +23,8 @@ export interface Accepting {
   readonly fingerprint?: readonly string[]
   readonly yes?: boolean
   readonly reason: string
+  /** Sequences begin again with this bundle, on the record. */
+  readonly resetSequence?: boolean
 }
 
 export interface ApproveOptions extends FileOptions, Accepting {
@@ -28,8 +34,12 @@ export interface ApproveOptions extends FileOptions, Accepting {
 export async function run(options: ApproveOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   const member = memberOf(workspace, options.member)
-  const { bundle, source } = await offerOf(member, options, usable(workspace).get(member.trustDomain), io)
-  if (isApproved(workspace, bundle)) {
+  if (options.resetSequence === true && options.reason.trim() === '')
+    throw new FederationError('usage', '--reset-sequence', 'takes a --reason: say why sequences begin again, for those who ask later')
+  const highest = options.resetSequence === true ? undefined : highestIn(workspace, member)
+  const offer = await offerOf(member, options, highest, io)
+  const { bundle } = offer
+  if (isApproved(workspace, bundle) && options.resetSequence !== true && !isAwaited(workspace, member)) {
     if (options.fingerprint !== undefined) checkFingerprints(bundle, options, member)
     const roots = bundle.anchors.length === 1 ? 'the root' : `all ${bundle.anchors.length} roots`
     io.tell(
@@ -37,7 +47,7 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
     )
     return 0
   }
-  await accept(workspace, member, { bundle, source }, options, io)
+  await accept(workspace, member, offer, options, io)
   io.tell(`Approved: ${bundlePath('', member.trustDomain)} and the record say so. Next: entente plan`)
   return 0
 }
@@ -45,7 +55,15 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
 export interface Offer {
   readonly bundle: Bundle
   readonly source: string
+  /** The chain that its CA presents now, where that could be seen. */
+  readonly presented?: readonly Uint8Array[]
+  /** It is the approved bundle with fewer roots, not what somebody published: its sequence says nothing. */
+  readonly fewer?: true
 }
+
+/** The highest approved sequence: of the record, or where it has none (from before it had), of the approved bundle. */
+export const highestIn = (workspace: Workspace, { trustDomain }: Member): bigint | undefined =>
+  recordedBundles(workspace.record).get(trustDomain)?.highest ?? usable(workspace).get(trustDomain)?.sequence
 
 /** Whether exactly these roots are in `bundles/` and on the record. */
 export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
@@ -62,14 +80,35 @@ export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
   )
 }
 
+/** Whether a sever of it was lifted: the approvals from before open nothing for that truster. */
+const isAwaited = ({ record, federation }: Workspace, member: Member): boolean => {
+  const severs = seversOn(record, federation)
+  return [...federation.members.values()].some((truster) => severs(truster, member)?.state === 'lifted')
+}
+
 /**
  * Judges an offer, shows it, asks, and puts it into `bundles/` and on the record.
  * @throws FederationError bundle-refused, fingerprint-mismatch, not-confirmed: then nothing was changed
  */
-export async function accept(workspace: Workspace, member: Member, { bundle, source }: Offer, options: Accepting, io: Io): Promise<void> {
+export async function accept(
+  workspace: Workspace,
+  member: Member,
+  { bundle, source, presented, fewer }: Offer,
+  options: Accepting,
+  io: Io,
+): Promise<void> {
   const approved = usable(workspace)
   const before = approved.get(member.trustDomain)
-  const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved)]
+  const names = sameNames(
+    member.name,
+    bundle.anchors.filter(({ notAfter }) => notAfter > io.now()),
+    [presented],
+  )
+  // Approved, they do no harm yet: plan and apply hold back what would put both into one list.
+  const alike = names.map((finding) => ({ ...finding, severity: 'warning' as const }))
+  const reset = options.resetSequence === true
+  const context = { recorded: recordedBundles(workspace.record), anySequence: reset || fewer === true }
+  const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved, context), ...alike]
   io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, io.columns)}\n`)
   if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
@@ -77,6 +116,8 @@ export async function accept(workspace: Workspace, member: Member, { bundle, sou
       hint: 'see the findings above',
     })
   checkFingerprints(bundle, options, member)
+  const highest = highestOf(reset ? undefined : highestIn(workspace, member), bundle.sequence)
+  if (reset) io.tell(`Sequences of ${member.trustDomain} begin again with ${highest ?? 'the next bundle that has one'}.\n`)
   await agree(`Approve this bundle for ${member.name}?`, options, io)
 
   const record = await openRecord(workspace.directory)
@@ -88,6 +129,8 @@ export async function accept(workspace: Workspace, member: Member, { bundle, sou
     trustDomain: member.trustDomain,
     roots: bundle.anchors.map((anchor) => anchor.fingerprint),
     source,
+    ...(highest === undefined ? {} : { sequence: `${highest}` }),
+    ...(reset ? { sequenceReset: true as const } : {}),
   }
   await record.append(seal((await record.entries()).at(-1), draft))
   await writeBundle(workspace.directory, bundle)
@@ -115,10 +158,11 @@ function unreadable({ approved }: Workspace, member: Member): readonly Finding[]
   })
 }
 
+/** @param highest of the sequences approved so far: what the member's own cluster says gets the next one */
 export async function offerOf(
   member: Member,
-  options: Pick<ApproveOptions, 'bundle' | 'kubeconfig'>,
-  approved: Bundle | undefined,
+  options: Pick<ApproveOptions, 'bundle' | 'kubeconfig' | keyof LimitOptions>,
+  highest: bigint | undefined,
   io: Io,
 ): Promise<Offer> {
   if (options.bundle !== undefined) {
@@ -133,11 +177,7 @@ export async function offerOf(
       hint: `entente approve ${member.name} --bundle FILE --fingerprint sha256:…`,
     })
   }
-  const { istio, own } = await lookAt(
-    context,
-    { istioNamespace: member.istioNamespace, ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }) },
-    io,
-  )
+  const { istio, own } = await lookAt(context, { ...options, istioNamespace: member.istioNamespace }, io)
   if (istio.trustDomain !== member.trustDomain) {
     throw new FederationError(
       'bundle-refused',
@@ -146,7 +186,13 @@ export async function offerOf(
       { hint: 'correct the federation file' },
     )
   }
-  return { bundle: { ...own, sequence: (approved?.sequence ?? 0n) + 1n }, source: `cluster ${context}` }
+  const { presented } = istio
+  const sequence = sequenceAfter(highest)
+  return {
+    bundle: { ...own, ...(sequence === undefined ? {} : { sequence }) },
+    source: `cluster ${context}`,
+    ...(presented.ok && { presented: presented.value }),
+  }
 }
 
 /** From a file every root wants its fingerprint, with --yes too; what our own API server says is the owner's word. */

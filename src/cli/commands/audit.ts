@@ -48,10 +48,14 @@ function tellHistory(spans: readonly Span[], output: Output, io: Io): number {
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
 
+function sequences({ sequence, sequenceReset }: AuditEntry & { readonly action: 'approve' }): string {
+  return `${sequence === undefined ? '' : `, sequence ${sequence}`}${sequenceReset === true ? ', sequences begin again' : ''}`
+}
+
 function what(entry: AuditEntry): string {
   switch (entry.action) {
     case 'approve':
-      return `${entry.trustDomain}: ${entry.roots.map(short).join(', ')} from ${entry.source}`
+      return `${entry.trustDomain}: ${entry.roots.map(short).join(', ')} from ${entry.source}${sequences(entry)}`
     case 'begin':
       return `plan ${short(entry.plan)}, ${count(entry.steps.length, 'step')}`
     case 'end':
@@ -63,9 +67,15 @@ function what(entry: AuditEntry): string {
     case 'rotate':
       return `${entry.trustDomain}: ${entry.to.map(short).join(', ')} to stay`
     case 'sever':
-      return `${entry.truster} trusts ${entry.trusted} no longer`
+      return `${entry.truster} trusts ${entry.trusted} no longer${domains(entry)}`
+    case 'lift':
+      return `the sever of ${entry.truster} trusting ${entry.trusted} is lifted${domains(entry)}`
   }
 }
+
+/** A sever counts by trust domain: the members may have other names by now. */
+const domains = ({ trusterDomain, trustedDomain }: Pick<AuditEntry & { action: 'sever' }, 'trusterDomain' | 'trustedDomain'>): string =>
+  trusterDomain === undefined || trustedDomain === undefined ? '' : ` (${trusterDomain}, ${trustedDomain})`
 
 /** The chain itself, then every home's memory of its head. */
 export async function verify(options: FileOptions & { output: Output; offline?: boolean }, io: Io): Promise<number> {

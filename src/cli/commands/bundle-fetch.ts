@@ -72,6 +72,8 @@ async function keep(
     world.tell(`${out} holds it. Next: entente approve MEMBER --bundle ${out} --fingerprint sha256:…, with what its owner told you.`)
     return 0
   }
+  if (findings.some(({ code }) => code.startsWith('sequence-')))
+    world.tell(`${out} holds an offer that nobody approved. If its owner does not stand by it, remove the file and fetch again.`)
   world.tell(last === undefined ? `${out} was not written.` : `${out} stays as it was: ${standing(last)}.`)
   return 1
 }

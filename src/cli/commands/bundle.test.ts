@@ -12,12 +12,15 @@ import { chainVerify } from './chain-verify.ts'
 
 const ca = await makeCa({ trustDomain: 'a.example', name: 'root a' })
 const other = await makeCa({ trustDomain: 'b.example' })
+const namesake = await makeCa({ trustDomain: 'a.example', name: 'root a' })
 const bundle = { ...ca.bundle, sequence: 2n ** 60n + 1n, refreshHintSeconds: 300 }
 const leaf = await (await ca.intermediate()).leaf('spiffe://a.example/x')
 const files: Readonly<Record<string, string>> = {
   'a.pem': ca.root.pem,
   'ab.pem': ca.root.pem + other.root.pem,
+  'two-of-a-name.pem': namesake.root.pem + ca.root.pem,
   'key.pem': ca.root.pem + ca.root.keyPem,
+  'cut-key.pem': ca.root.pem + ca.root.keyPem.slice(0, 60),
   'a.json': printBundle(bundle),
   'empty.json': '{"keys":[]}',
   'map.json': `{"trust_domains":{"a.example":${printBundle(bundle)},"b.example":${printBundle(other.bundle)}}}`,
@@ -137,6 +140,22 @@ describe('chain verify', () => {
       chain: 'key.pem',
       view: { valid: false, error: expect.stringMatching(/^the chain: block 2 is not a certificate/) },
       code: 1,
+    },
+    {
+      trusted: 'ab.pem',
+      chain: 'cut-key.pem',
+      view: { valid: false, error: expect.stringMatching(/^the chain: block 2: holds a private key.*private-key/) },
+      code: 1,
+    },
+    {
+      trusted: 'two-of-a-name.pem',
+      chain: 'leaf.pem',
+      view: {
+        valid: true,
+        root: ca.root.anchor.fingerprint,
+        findings: [expect.objectContaining({ severity: 'error', code: 'roots-share-name' })],
+      },
+      code: 0,
     },
   ])('$chain under $trusted', async ({ trusted, chain, view, code }) => {
     const world = new TestWorld()

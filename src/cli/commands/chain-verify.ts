@@ -1,9 +1,13 @@
 /** `chain verify`: does a root vouch for this chain, and if not, why. Reads files only. */
 import { FederationError } from '../../core/errors.ts'
+import type { Finding } from '../../core/finding.ts'
+import { sameNames } from '../../core/same-name.ts'
 import { type Anchor, anchorFrom } from '../../core/x509/anchor.ts'
 import { readCertificate } from '../../core/x509/certificate.ts'
 import { anchorOf, type Vouched } from '../../core/x509/chain.ts'
 import { splitPem } from '../../core/x509/pem.ts'
+import { isKeyDer, isKeyLabel, privateKey } from '../../core/x509/private-key.ts'
+import { findingsText } from '../text.ts'
 import type { BundleWorld } from './bundle-inspect.ts'
 
 export interface ChainVerifyArgs {
@@ -21,22 +25,36 @@ export interface ChainVerifyArgs {
  */
 export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Promise<number> {
   const [trusted, chain] = [await world.readFile(args.trusted), await world.readFile(args.chain)]
-  const { anchor, reason } = verdictOn(trusted, chain, args.at ?? world.now())
+  const { anchor, reason, findings } = verdictOn(trusted, chain, args.at ?? world.now())
+  const told = findings.length === 0 ? {} : { findings }
   if (args.output === 'json')
-    world.print(JSON.stringify(anchor ? { valid: true, root: anchor.fingerprint } : { valid: false, error: reason }, null, 2))
+    world.print(
+      JSON.stringify(anchor ? { valid: true, root: anchor.fingerprint, ...told } : { valid: false, error: reason, ...told }, null, 2),
+    )
   else
     world.print(
-      anchor ? `valid: ${anchor.subject || 'a root without a name'} vouches for it (${anchor.fingerprint})` : `not valid: ${reason}`,
+      [
+        anchor ? `valid: ${anchor.subject || 'a root without a name'} vouches for it (${anchor.fingerprint})` : `not valid: ${reason}`,
+        ...(findings.length === 0 ? [] : [findingsText(findings)]),
+      ].join('\n'),
     )
   return anchor ? 0 : 1
 }
 
-function verdictOn(trusted: Uint8Array, chain: Uint8Array, at: Date): Vouched {
+type Verdict = Vouched & { readonly findings: readonly Finding[] }
+
+function verdictOn(trusted: Uint8Array, chain: Uint8Array, at: Date): Verdict {
   try {
-    return anchorOf(certificatesIn(chain, 'the chain'), rootsIn(trusted), at)
+    const [certificates, roots] = [certificatesIn(chain, 'the chain'), rootsIn(trusted)]
+    const findings = sameNames(
+      'the roots',
+      roots.filter(({ notAfter }) => notAfter > at),
+      [certificates],
+    )
+    return { ...anchorOf(certificates, roots, at), findings }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
-    return { reason: cause.message }
+    return { reason: cause.message, findings: [] }
   }
 }
 
@@ -47,8 +65,13 @@ const rootsIn = (file: Uint8Array): readonly Anchor[] =>
 /** @throws FederationError chain-malformed */
 function certificatesIn(file: Uint8Array, what: string): readonly Uint8Array[] {
   const { blocks, findings } = splitPem(file)
-  const wrong = findings.find(({ severity }) => severity === 'error')
-  if (wrong) throw new FederationError('chain-malformed', what, `${wrong.subject}: ${wrong.message}`, { hint: wrong.hint })
+  const key = blocks.find(({ label, der }) => isKeyLabel(label) || isKeyDer(der))
+  if (key !== undefined)
+    throw new FederationError('chain-malformed', what, `block ${key.number} is not a certificate but a private key (private-key)`, {
+      hint: privateKey('', '').hint,
+    })
+  const wrong = findings.find(({ code }) => code === 'private-key') ?? findings.find(({ severity }) => severity === 'error')
+  if (wrong) throw new FederationError('chain-malformed', what, `${wrong.subject}: ${wrong.message} (${wrong.code})`, { hint: wrong.hint })
   const other = blocks.find(({ label }) => label !== 'CERTIFICATE')
   if (other)
     throw new FederationError('chain-malformed', what, `block ${other.number} is not a certificate`, {

@@ -10,9 +10,10 @@ import { FederationError } from '../../core/errors.ts'
 import { fromError } from '../../core/finding.ts'
 import { memberName } from '../cluster.ts'
 import type { Io, Output } from '../io.ts'
+import { goOn, type LimitOptions, limitsOf, overseer } from '../limits.ts'
 import { count, painter } from '../text.ts'
 
-export interface DoctorOptions {
+export interface DoctorOptions extends LimitOptions {
   readonly file: string
   /** Look at these instead of the members of a federation file. */
   readonly context?: readonly string[]
@@ -27,8 +28,10 @@ export interface DoctorOptions {
 export async function run(options: DoctorOptions, io: Io): Promise<number> {
   const question = await ask(options, io)
   const looks = await lookAtAll(question, options, io)
-  const { knock } = await import('../../adapters/knock.ts')
-  const probed = await Promise.all(probesOf(question, looks).map((probe) => knock(probe)))
+  goOn(io)
+  const { knockAll } = await import('../../adapters/knock.ts')
+  const probed = await knockAll(probesOf(question, looks))
+  goOn(io)
   const now = io.now()
   const checks = diagnose(question, looks, probed, now)
   io.print(options.output === 'json' ? JSON.stringify(doctorView(checks, now), null, 2) : doctorText(checks, io.color))
@@ -39,8 +42,9 @@ async function ask({ file, context, namespace, istioNamespace }: DoctorOptions, 
   if (context === undefined) {
     if (namespace !== undefined)
       throw new FederationError('usage', '--namespace', 'goes with --context; the federation file names its namespaces')
-    const { readFederationFile } = await import('../../adapters/federation-file.ts')
-    return questionOf(await readFederationFile(file), io.now())
+    const { filesOf, openFederation, openRecord } = await import('../workspace.ts')
+    const federation = await openFederation({ file })
+    return questionOf(federation, io.now(), await (await openRecord(filesOf({ file }).directory)).entries())
   }
   const contexts = [...new Set(context)].map((one) => ({ name: memberName(one), context: one }))
   if (new Set(contexts.map(({ name }) => name)).size < contexts.length)
@@ -48,11 +52,8 @@ async function ask({ file, context, namespace, istioNamespace }: DoctorOptions, 
   return questionOfContexts({ contexts, istioNamespace, namespaces: [...new Set(namespace ?? [])] })
 }
 
-async function lookAtAll(
-  { patients }: Question,
-  { kubeconfig, look: certificates = false }: DoctorOptions,
-  io: Io,
-): Promise<ReadonlyMap<Patient['name'], Looked>> {
+async function lookAtAll({ patients }: Question, options: DoctorOptions, io: Io): Promise<ReadonlyMap<Patient['name'], Looked>> {
+  const { kubeconfig, look: certificates = false } = options
   const [{ loadKubeconfig }, { kubeClient }, { lookAtCluster, unseen }] = await Promise.all([
     import('../../adapters/kubernetes/kubeconfig.ts'),
     import('../../adapters/kubernetes/client.ts'),
@@ -61,7 +62,7 @@ async function lookAtAll(
   const config = await loadKubeconfig({ env: io.env, ...(kubeconfig === undefined ? {} : { path: kubeconfig }) })
   const look = async (patient: Patient): Promise<ClusterSeen> => {
     try {
-      const client = kubeClient(config.access(patient.context), { subject: patient.name })
+      const client = kubeClient(config.access(patient.context), { subject: patient.name, limits: limitsOf(options), ...overseer(io) })
       return await lookAtCluster(client, patient, io.now, { certificates }).finally(() => client.close())
     } catch (cause) {
       if (!(cause instanceof FederationError)) throw cause

@@ -5,8 +5,9 @@ import { parseBundle, printBundle, printPemBundle } from '../../core/spiffe/bund
 import { parseTrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { lookAt } from '../cluster.ts'
 import type { Io } from '../io.ts'
+import type { LimitOptions } from '../limits.ts'
 
-export interface ExportOptions {
+export interface ExportOptions extends LimitOptions {
   readonly context?: string
   readonly pem?: string
   readonly trustDomain?: string

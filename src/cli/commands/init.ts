@@ -11,12 +11,13 @@ import { seal } from '../../core/record.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import { type Cluster, lookAt, memberName } from '../cluster.ts'
 import type { Io } from '../io.ts'
+import type { LimitOptions } from '../limits.ts'
 import { judgeOffer } from '../offer.ts'
 import { findingsText, table } from '../text.ts'
 import { actor, openRecord } from '../workspace.ts'
 import { agree } from './apply.ts'
 
-export interface InitOptions {
+export interface InitOptions extends LimitOptions {
   readonly context: readonly string[]
   readonly out: string
   readonly yes?: boolean
@@ -47,6 +48,9 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
       hint: 'see the findings above',
     })
   await agree('Are these the roots of your meshes? They are approved as read from their own API servers.', options, io)
+  // Somebody may have written them while the question stood.
+  await mustBeNew(file)
+  await mustBeNew(join(directory, 'audit.jsonl'))
 
   await mkdir(directory, { recursive: true })
   const record = await openRecord(directory)
@@ -60,6 +64,7 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
       trustDomain: own.trustDomain,
       roots: own.anchors.map((anchor) => anchor.fingerprint),
       source: `cluster ${context}`,
+      sequence: '1',
     }
     head = seal(head, draft)
     await record.append(head)

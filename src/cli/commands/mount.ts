@@ -1,8 +1,9 @@
 /** `mount`: which workloads of mounted sets lack the mount, and what one restart will do; with `--rollout`, does it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeClient } from '../../adapters/kubernetes/client.ts'
-import { FederationError } from '../../core/errors.ts'
+import { asFailureOf, FederationError } from '../../core/errors.ts'
 import { type Finding, fromError, hasErrors, warning } from '../../core/finding.ts'
+import { groupBy } from '../../core/group-by.ts'
 import { mountFor, type TemplateMetadata } from '../../core/istio/mount.ts'
 import { wantedState } from '../../core/istio/state.ts'
 import { at } from '../../core/manifest.ts'
@@ -10,6 +11,7 @@ import type { Intent, Manifest, Observation } from '../../core/model.ts'
 import { type Carrier, carriers, filesStand } from '../../core/mounts.ts'
 import { course } from '../../core/plan.ts'
 import type { Io, Output } from '../io.ts'
+import { goOn, overseer } from '../limits.ts'
 import { mountText } from '../mount-text.ts'
 import { findingsText } from '../text.ts'
 import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../workspace.ts'
@@ -48,20 +50,30 @@ export async function run(options: MountOptions, io: Io): Promise<number> {
   }
 }
 
-async function clientsOf({ federation, kubeconfig }: Workspace, io: Io): Promise<ReadonlyMap<string, KubeClient>> {
+async function clientsOf({ federation, kubeconfig, limits = {} }: Workspace, io: Io): Promise<ReadonlyMap<string, KubeClient>> {
   const [{ loadKubeconfig }, { kubeClient }] = await Promise.all([
     import('../../adapters/kubernetes/kubeconfig.ts'),
     import('../../adapters/kubernetes/client.ts'),
   ])
   const config = await loadKubeconfig({ env: io.env, ...(kubeconfig === undefined ? {} : { path: kubeconfig }) })
   const members = [...federation.members.values()].filter((member) => member.home?.context !== undefined)
-  return new Map(members.map(({ name, home }) => [name, kubeClient(config.access(home?.context ?? ''), { subject: name })]))
+  const clients = members.flatMap(({ name, home }): [string, KubeClient][] => {
+    try {
+      return [[name, kubeClient(config.access(home?.context ?? ''), { subject: name, limits, ...overseer(io) })]]
+    } catch (cause) {
+      // The look at it says why, too.
+      if (cause instanceof FederationError) return []
+      throw cause
+    }
+  })
+  return new Map(clients)
 }
 
 async function look(workspace: Workspace, clients: ReadonlyMap<string, KubeClient>, io: Io): Promise<Looked> {
   const { observe } = await import('../../apply.ts')
   const mounted = workspace.intents.filter(({ trusts }) => trusts.some((trust) => trust.distribution === 'mounted'))
   const seen = await observe(mounted, await meshesOf(workspace.federation, workspace, io))
+  goOn(io)
   const parts = await Promise.all(mounted.map((intent) => lookAt(intent, seen.get(intent.member.name), clients.get(intent.member.name))))
   return {
     carriers: parts.flatMap((part) => part.carriers),
@@ -73,12 +85,12 @@ async function look(workspace: Workspace, clients: ReadonlyMap<string, KubeClien
 async function lookAt(intent: Intent, seen: Observation | undefined, client: KubeClient | undefined): Promise<Looked> {
   const { name, home } = intent.member
   const nothing = { carriers: [], early: new Set<string>() }
+  if (seen?.objects.ok === false) return { ...nothing, findings: [seen.objects.error] }
   if (client === undefined || seen === undefined)
     return { ...nothing, findings: [warning('not-checked', name, 'there is no API server for it here: its pods cannot be seen', '')] }
-  if (!seen.objects.ok) return { ...nothing, findings: [seen.objects.error] }
   const going = course(intent, seen)
   if (going === undefined) return { ...nothing, findings: [] }
-  const wanted = wantedState(intent, going.before, going.author.own)
+  const wanted = wantedState(going.intent, going.before, going.author.own)
   const objects = seen.objects.value
   const bare = carriers(intent, wanted, going.before, objects, [])
   const { templates, findings } = await templatesOf(client, [...new Set(bare.map(({ namespace }) => namespace))])
@@ -105,26 +117,42 @@ async function templatesOf(
   }
 }
 
-/** One after the other; the first that does not become ready is the last. @returns what stopped it */
+/** In each member one after the other; the first that does not become ready is the last there. @returns what stopped it */
 async function rollOut(
   { carriers: all, early }: Looked,
   clients: ReadonlyMap<string, KubeClient>,
   options: MountOptions,
   io: Io,
 ): Promise<readonly Finding[]> {
-  const { patchTemplate, rolloutOf, rolls } = await import('../../adapters/kubernetes/templates.ts')
-  const due = all.filter(({ kind, lacking }) => lacking.length > 0 && rolls(kind))
+  const { rolls } = await import('../../adapters/kubernetes/templates.ts')
+  const lacking = all.filter(({ kind, lacking }) => lacking.length > 0 && rolls(kind))
+  const due = lacking.filter(({ member }) => !early.has(member))
+  const waiting = [...new Set(lacking.map(({ member }) => member))].filter((member) => early.has(member)).map(tooEarly)
+  const [first] = waiting
+  if (due.length === 0 && first !== undefined) throw first
   if (due.length === 0) return []
-  const [first] = early
-  if (first !== undefined)
-    throw new FederationError('mount-too-early', first, 'its files do not stand in their ConfigMaps yet; no pod was restarted', {
-      hint: 'entente apply first: it writes the ConfigMaps, and filters that select nobody before pods have the mount',
-    })
   io.tell(mountText(due, io.color))
   await agree(`\nRestart the pods of these ${due.length} workloads, one workload after the other?`, options, io)
+  const each = [...groupBy(due, ({ member }) => member)].map(async ([member, some]): Promise<readonly Finding[]> => {
+    try {
+      return await rollIn(some, clients.get(member) as KubeClient, options, io)
+    } catch (thrown) {
+      // Its API server's failure is no reason to leave the others without.
+      return [fromError(asFailureOf(member, thrown))]
+    }
+  })
+  return [...waiting.map(fromError), ...(await Promise.all(each)).flat()]
+}
+
+const tooEarly = (member: string): FederationError =>
+  new FederationError('mount-too-early', member, 'its files do not stand in their ConfigMaps yet; no pod was restarted', {
+    hint: 'entente apply first: it writes the ConfigMaps, and filters that select nobody before pods have the mount',
+  })
+
+async function rollIn(due: readonly Lacking[], client: KubeClient, options: MountOptions, io: Io): Promise<readonly Finding[]> {
+  const { patchTemplate, rolloutOf } = await import('../../adapters/kubernetes/templates.ts')
   for (const carrier of due) {
     const what = `${carrier.kind} ${carrier.namespace}/${carrier.name}`
-    const client = clients.get(carrier.member) as KubeClient
     if (carrier.template === 'bare' && carrier.patch === undefined)
       return [stopped(carrier, 'the volumes in its annotations cannot be read', 'correct sidecar.istio.io/userVolume in its template')]
     if (carrier.patch !== undefined) await patchTemplate(client, carrier, carrier.patch)
@@ -153,7 +181,7 @@ const stopped = ({ member, kind, namespace, name }: Carrier, message: string, hi
   code: 'rollout-stopped',
   severity: 'error',
   subject: `${member}: ${kind} ${namespace}/${name}`,
-  message: `${message}; no other workload was touched after it`,
+  message: `${message}; no other workload of ${member} was touched after it`,
   hint,
 })
 

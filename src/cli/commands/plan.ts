@@ -1,12 +1,15 @@
 /** `plan`: the steps, their effect on trust, the findings. Reads only. */
-import { observe, retiring } from '../../apply.ts'
+import { askHeads } from '../../apply/heads.ts'
+import { type Meshes, observe, retiring } from '../../apply.ts'
 import { hasErrors } from '../../core/finding.ts'
+import { speakAgainst } from '../../core/heads.ts'
 import type { Plan } from '../../core/model.ts'
 import { type PlanOptions, plan, type Seens } from '../../core/plan.ts'
 import { planView } from '../../core/view.ts'
 import type { Io, Output } from '../io.ts'
+import { goOn } from '../limits.ts'
 import { planText } from '../text.ts'
-import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../workspace.ts'
+import { type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 
 export async function run(options: FileOptions & { output: Output }, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
@@ -18,20 +21,36 @@ export async function run(options: FileOptions & { output: Output }, io: Io): Pr
 
 export const exitCode = (made: Plan): number => (hasErrors(made.findings) ? 1 : made.steps.length > 0 ? 2 : 0)
 
+interface Planned {
+  readonly plan: Plan
+  readonly seen: Seens
+  readonly meshes: Meshes
+  /** Members that remember another record: `carryOut` has to know them, too. */
+  readonly narrowOnly: NarrowOnly
+}
+
+type NarrowOnly = NonNullable<PlanOptions['narrowOnly']>
+
 /** Looks at every mesh and plans, what the files say included. */
-export async function planNow(
-  workspace: Workspace,
-  io: Io,
-  options: PlanOptions = {},
-): Promise<{ readonly plan: Plan; readonly seen: Seens; readonly meshes: Awaited<ReturnType<typeof meshesOf>> }> {
+export async function planNow(workspace: Workspace, io: Io, options: PlanOptions = {}): Promise<Planned> {
   const meshes = await meshesOf(workspace.federation, workspace, io)
-  const first = await observe(workspace.intents, meshes)
-  const quick = plan(workspace.intents, first, io.now(), options)
+  const [first, narrowOnly] = await Promise.all([observe(workspace.intents, meshes), otherRecords(workspace, meshes)])
+  goOn(io)
+  const quick = plan(workspace.intents, first, io.now(), { ...options, narrowOnly })
   const closer = retiring(quick, workspace.intents)
   const seen =
     closer.length === 0
       ? first
-      : new Map([...first, ...(await observe(closer, meshes, { everyPod: true, everyLeaf: options.look === true }))])
-  const made = seen === first ? quick : plan(workspace.intents, seen, io.now(), options)
-  return { plan: { ...made, name: workspace.federation.name, findings: [...workspace.findings, ...made.findings] }, seen, meshes }
+      : new Map([...first, ...(await observe(closer, meshes, { everyPod: true, everyLeaf: options.look === true, further: true }))])
+  goOn(io)
+  const made = seen === first ? quick : plan(workspace.intents, seen, io.now(), { ...options, narrowOnly })
+  const findings = [...workspace.findings, ...made.findings]
+  return { plan: { ...made, name: workspace.federation.name, findings }, seen, meshes, narrowOnly }
+}
+
+/** Which homes remember what is not in the record. It is read again after them: an apply may have begun in between. */
+async function otherRecords({ directory, intents, record }: Workspace, meshes: Meshes): Promise<NarrowOnly> {
+  const heads = await askHeads(intents.flatMap(({ member }) => meshes.get(member.name) ?? []))
+  if (speakAgainst(record, heads).size === 0) return new Map()
+  return speakAgainst(await (await openRecord(directory)).entries(), heads)
 }

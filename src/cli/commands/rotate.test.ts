@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { A, acceptEntry, authority, B, C } from '../../../test/support/federations.ts'
 import { inDirectories, type TestWorkspace, workspace } from '../../../test/support/workspace.ts'
+import { printBundle } from '../../core/spiffe/bundle.ts'
 import { openRecord } from '../workspace.ts'
+import { run as approveMember } from './approve.ts'
 import { type RotateOptions, run as rotate } from './rotate.ts'
 
 const [a, b, oldC, newC] = await Promise.all([authority(A), authority(B), authority(C, 'old'), authority(C, 'new')])
@@ -49,6 +51,33 @@ describe('rotate, for a mesh of another owner', () => {
     expect(await actions(w)).toEqual(expect.arrayContaining(['rotate']))
     expect(await approved(w)).toBe(2)
   })
+
+  it('refuses a bundle that is older than the highest approved one, and takes the next one of its publisher', async () => {
+    await using w = await workspace(withPartner, ...bundles)
+    const bundle = join(w.directory, 'offer.json')
+    const fingerprint = [oldC, newC].map((ca) => ca.root.anchor.fingerprint)
+    const anchors = [oldC, newC].map((ca) => ca.root.anchor)
+    const bring = async (sequence: bigint) => {
+      await writeFile(bundle, printBundle({ trustDomain: C, anchors, sequence }))
+      return run(w, { bundle, fingerprint })
+    }
+    await approve(w, 7n)
+    await expect(bring(6n)).rejects.toThrow(expect.objectContaining({ code: 'bundle-refused' }))
+    expect(w.told.join('\n')).toContain('sequence-rollback')
+    expect(await approved(w)).toBe(1)
+    expect((await bring(8n)).code).toBe(0)
+    expect((await (await openRecord(w.directory)).entries()).findLast(({ action }) => action === 'approve')).toMatchObject({
+      sequence: '8',
+    })
+  })
+
+  /** The old root, once more, with a sequence. */
+  async function approve(w: TestWorkspace, sequence: bigint): Promise<void> {
+    const bundle = join(w.directory, 'first.json')
+    await writeFile(bundle, printBundle({ ...oldC.bundle, sequence }))
+    const fingerprint = [oldC.root.anchor.fingerprint]
+    await approveMember({ ...base, file: w.file, bundle, fingerprint, resetSequence: true }, w.io)
+  }
 
   it('changes nothing without the fingerprints', async () => {
     await using w = await workspace(withPartner, ...bundles)

@@ -7,16 +7,19 @@ import { addEntry } from '../../apply/journal.ts'
 import { observe } from '../../apply.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type Finding, hasErrors } from '../../core/finding.ts'
+import { aboutRecord } from '../../core/heads.ts'
 import type { Digest, Gate, Member, Plan, Step } from '../../core/model.ts'
 import { retiredRoots } from '../../core/record.ts'
 import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation, STILL_HELD } from '../../core/rotation.ts'
+import { sameNames } from '../../core/same-name.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
+import { sequenceAfter } from '../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, painter, planText } from '../text.ts'
 import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree, carryOut, tellOutcome } from './apply.ts'
-import { type Accepting, accept, isApproved, memberOf, offerOf, usable } from './approve.ts'
+import { type Accepting, accept, highestIn, isApproved, memberOf, type Offer, offerOf, usable } from './approve.ts'
 import { planNow } from './plan.ts'
 
 export interface RotateOptions extends FileOptions, Accepting {
@@ -26,6 +29,8 @@ export interface RotateOptions extends FileOptions, Accepting {
   readonly wait?: RotationPhase
   readonly abort?: boolean
   readonly overrideGate?: string
+  /** Introduce a root beside another one of its name that chains do not tell it from; why. */
+  readonly overrideNames?: string
   /** Ask every workload for its certificate, instead of waiting for the time it may live. */
   readonly look?: boolean
   /** Annotate pods whose file changed, so that their kubelets come now. */
@@ -97,8 +102,31 @@ async function look(options: RotateOptions, io: Io): Promise<Rotation> {
     (intent) => intent.member.name === member.name || intent.trusts.some((trust) => trust.trusted === member.name),
   )
   const seen = await observe(concerned, meshes, { everyPod: true, everyLeaf: options.look === true })
-  return rotation({ member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() })
+  const input = { member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() }
+  const now = rotation(input)
+  const accepted = (finding: Finding): Finding =>
+    options.overrideNames !== undefined && finding.code === 'roots-share-name' ? { ...finding, severity: 'warning' } : finding
+  const withAccepted = (one: Rotation): Rotation => ({ ...one, findings: one.findings.map(accepted) })
+  if (options.look === true || options.wait !== undefined || !mayBeEarly(now)) return withAccepted(now)
+  const asked = await observe(
+    concerned.filter((intent) => intent.member.name === member.name),
+    meshes,
+    { everyPod: true, everyLeaf: true },
+  )
+  return withAccepted({ ...now, ...heldBy(now, rotation({ ...input, seen: new Map([...seen, ...asked]) })) })
 }
+
+/** Its CA has switched, and time alone does not tell that its own proxies hold the new root: then they are asked, without --look. */
+const mayBeEarly = ({ phase, gates }: Rotation): boolean =>
+  (phase === 'draining' || phase === 'retire') && gates.some(({ needs, open }) => needs === 'held' && !open)
+
+/** What they said of the roots that they hold; what they said of their certificates is for --look. */
+const heldBy = (now: Rotation, asked: Rotation): Pick<Rotation, 'gates' | 'findings'> => ({
+  gates: now.gates.map(
+    (gate) => asked.gates.find(({ needs, root }) => needs === 'held' && gate.needs === 'held' && root === gate.root) ?? gate,
+  ),
+  findings: asked.findings,
+})
 
 function approvedOf(workspace: Workspace, member: Member): Bundle {
   const bundle = usable(workspace).get(member.trustDomain)
@@ -130,16 +158,17 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
   const member = memberOf(workspace, options.member)
   const before = approvedOf(workspace, member)
   if (options.bundle === undefined && member.home?.context === undefined) return
-  const { bundle: offered, source } = await offerOf(member, options, before, io)
+  const highest = highestIn(workspace, member)
+  const { bundle: offered, source, presented } = await offerOf(member, options, highest, io)
   const retired = options.bundle === undefined ? retiredRoots(workspace.record, member.trustDomain) : []
   const known = new Set([...retired, ...before.anchors.map((anchor) => anchor.fingerprint)])
   const added = offered.anchors.filter((anchor) => !known.has(anchor.fingerprint))
   // A file says what its owner wants, roots that are to go included; a cluster says what it announces.
-  const anchors = options.bundle === undefined ? [...before.anchors, ...added] : offered.anchors
-  const bundle = { ...before, anchors, sequence: nextSequence(before, offered) }
+  const bundle = options.bundle === undefined ? { ...offered, anchors: [...before.anchors, ...added] } : offered
   if (isApproved(workspace, bundle)) return
   if (added.length === 0 && options.bundle === undefined) return
-  await accept(workspace, member, { bundle, source }, options, io)
+  if (options.overrideNames === undefined) refuseNames(member, bundle, presented, io)
+  await accept(workspace, member, { bundle, source, ...(presented && { presented }) }, options, io)
   if (added.length > 0)
     await want(
       workspace,
@@ -150,9 +179,17 @@ async function takeAnnounced(options: RotateOptions, io: Io): Promise<void> {
     )
 }
 
-const nextSequence = (before: Bundle, offered: Bundle): bigint => {
-  const next = (before.sequence ?? 0n) + 1n
-  return offered.sequence !== undefined && offered.sequence > next ? offered.sequence : next
+/** @throws FederationError bundle-refused where Envoy would refuse callers under one of two roots: before anything is approved */
+function refuseNames({ name }: Member, { anchors }: Bundle, presented: Offer['presented'], io: Io): void {
+  const [certain] = sameNames(
+    name,
+    anchors.filter(({ notAfter }) => notAfter > io.now()),
+    [presented],
+  ).filter(({ severity }) => severity === 'error')
+  if (certain === undefined) return
+  throw new FederationError('bundle-refused', name, `${certain.message} (${certain.code}); nothing was changed`, {
+    hint: `${certain.hint}; entente rotate ${name} --override-names REASON goes on all the same, and the record says so`,
+  })
 }
 
 /** Which roots are to stay: all that is ever stored of a rotation. */
@@ -165,25 +202,32 @@ async function want(workspace: Workspace, trustDomain: TrustDomain, to: Rotation
 async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly Finding[]> {
   const workspace = await openWorkspace(options, io)
   const { trustDomain } = memberOf(workspace, options.member)
-  const { plan, meshes } = await planNow(workspace, io, options.look === true ? { look: true } : {})
+  const { plan, meshes, narrowOnly } = await planNow(workspace, io, options.look === true ? { look: true } : {})
   const steps = plan.steps.filter((step) => isAbout(step, trustDomain))
   const errors = plan.findings.filter((finding) => finding.severity === 'error')
   if (errors.length > 0 && steps.length === 0) io.tell(`${findingsText(errors, io.color)}\n`)
-  if (steps.length === 0) return []
+  // Where nothing may widen because of the record, a root that is to come waits as well.
+  if (steps.length === 0) return aboutRecord(errors, narrowOnly)
   const ready = steps.filter((step) => step.gates.every((gate) => gate.open))
-  if (ready.length === 0 && options.overrideGate === undefined) return []
+  const alike =
+    options.overrideNames === undefined ? [] : steps.filter((step) => step.gates.every((gate) => gate.open || gate.needs === 'apart'))
+  if (ready.length === 0 && alike.length === 0 && options.overrideGate === undefined) return []
   const part: Plan = { ...plan, steps, findings: errors }
   io.tell(planText(part, io.color))
   await agree('\nCarry out these steps?', options, io)
-  const ids: ReadonlySet<Digest> = new Set(steps.map((step) => step.id))
-  const outcome = await carryOut(workspace, plan, ids, options, meshes, io)
+  // Its reason goes past gates of this kind only, and past no other that the same steps may have.
+  const past = alike.length > ready.length && options.overrideGate === undefined
+  const ids: ReadonlySet<Digest> = new Set((past ? alike : steps).map((step) => step.id))
+  const consent = { ...options, narrowOnly, ...(past && { overrideGate: options.overrideNames ?? '' }) }
+  const outcome = await carryOut(workspace, plan, ids, consent, meshes, io)
   tellOutcome({ ...outcome, findings: outcome.findings.filter((finding) => finding.code !== 'held-back') }, io)
   return outcome.findings.filter((finding) => finding.severity === 'error')
 }
 
 /** One object may take roots of several domains at once: all of them are approved, and nothing but roots changes, or a check of names is added. */
 const isAbout = ({ changes }: Step, domain: TrustDomain): boolean =>
-  changes.every((change) => change.of === 'root' || (change.of === 'names' && change.effect === 'narrows')) && (changes.length === 0 || changes.some((change) => change.trusted === domain))
+  changes.every((change) => change.of === 'root' || (change.of === 'names' && change.effect === 'narrows')) &&
+  (changes.length === 0 || changes.some((change) => change.trusted === domain))
 
 /** Takes the roots that are out of use out of the approved bundle. @returns whether it did */
 async function retire(now: Rotation, options: RotateOptions, io: Io): Promise<boolean> {
@@ -198,9 +242,13 @@ async function retire(now: Rotation, options: RotateOptions, io: Io): Promise<bo
   const record = await openRecord(workspace.directory)
   for (const gate of closed)
     await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.overrideGate ?? '', action: 'override', gate })
-  const bundle = { ...before, anchors, sequence: (before.sequence ?? 0n) + 1n }
+  // What a file brought keeps the sequence of its publisher, whose next bundle is then newer.
+  const published = member.home?.context === undefined
+  const { sequence: was, ...kept } = before
+  const sequence = published ? was : sequenceAfter(highestIn(workspace, member))
+  const bundle = { ...kept, anchors, ...(sequence === undefined ? {} : { sequence }) }
   const { bundle: _, fingerprint: __, ...rest } = options
-  await accept(workspace, member, { bundle, source }, rest, io)
+  await accept(workspace, member, { bundle, source, fewer: true }, rest, io)
   return true
 }
 

@@ -1,6 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { A, acceptEntry, authority, B, C } from '../../../test/support/federations.ts'
 import { inDirectories, workspace } from '../../../test/support/workspace.ts'
 import { openRecord } from '../workspace.ts'
@@ -73,6 +75,69 @@ describe('sever', () => {
     expect(policy).not.toContain('notPrincipals')
     expect(await readFile(w.file, 'utf8')).toContain('reason: INC-7')
   })
+
+  it('closes on the word of the record alone where the file cannot be written, and says so', async () => {
+    await using w = await workspace(inDirectories(), ...bundles)
+    await apply({ ...options, file: w.file }, w.io)
+    const text = await readFile(w.file, 'utf8')
+    const { yes: _, ...asking } = options
+    const io = {
+      ...w.io,
+      interactive: true,
+      confirm: async () => {
+        await rm(w.file)
+        return true
+      },
+      tell: (told: string) => {
+        if (told.includes('The record says that cluster-b trusts cluster-a no longer')) writeFileSync(w.file, text)
+      },
+    }
+    expect(await sever({ ...asking, ...pair, file: w.file }, io)).toBe(1)
+    expect(w.printed.join('\n')).toContain('error file-unreadable')
+    await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
+    expect(await apply({ ...options, file: w.file }, w.io)).toBe(1)
+    await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
+  })
+
+  it('closes what the file says already, where the record lacks it, and puts it there', async () => {
+    const written = inDirectories((s) => void s.severed.push({ ...pair, at: '2026-05-30T10:00:00Z', reason: 'left' }))
+    await using w = await workspace(inDirectories(), ...bundles)
+    await apply({ ...options, file: w.file }, w.io)
+    await w.write(written)
+    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(0)
+    await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
+    await w.write(inDirectories())
+    expect(await apply({ ...options, file: w.file }, w.io)).toBe(1)
+    await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
+  })
+
+  it.each([{ emergency: false }, { emergency: true }])(
+    'several at once: every one is in the file, on the record and closed ($emergency)',
+    async ({ emergency }) => {
+      const names = ['a', 'b', 'c'].map((x) => `cluster-${x}`)
+      const pairs = names.flatMap((truster) => names.filter((one) => one !== truster).map((trusted) => ({ truster, trusted })))
+      const all = inDirectories((s) => {
+        s.members.push({ name: 'cluster-c', trustDomain: 'cluster-c.example', cluster: { directory: 'clusters/cluster-c' } })
+        s.trust = pairs.map((one) => ({
+          ...one,
+          distribution: 'pinned',
+          accept: [acceptEntry({ callers: [`${one.trusted}.example/ns/x/sa/y`] })],
+        }))
+      })
+      await using w = await workspace(all, ...bundles)
+      await apply({ ...options, file: w.file }, w.io)
+      expect(await filterOf(w.directory)).toContain('cluster-a.example')
+      const codes = await Promise.all(pairs.map((one) => sever({ ...options, ...one, emergency, file: w.file }, w.io)))
+      expect(codes, [...w.printed, ...w.told].join('\n')).toEqual(pairs.map(() => 0))
+      const key = ({ truster, trusted }: { truster?: unknown; trusted?: unknown }) => `${truster} ${trusted}`
+      const entries = (await (await openRecord(w.directory)).entries()).filter(({ action }) => action === 'sever')
+      const inFile: readonly object[] = parse(await readFile(w.file, 'utf8')).spec.severed
+      for (const said of [entries, inFile]) expect(said.map(key).sort()).toEqual(pairs.map(key).sort())
+      await w.write(all)
+      await apply({ ...options, file: w.file }, w.io)
+      await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
+    },
+  )
 
   it('wants a reason, as the file does', async () => {
     await using w = await workspace(inDirectories(), ...bundles)

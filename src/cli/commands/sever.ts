@@ -2,20 +2,34 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addSevered } from '../../adapters/federation-file.ts'
 import { denyNow } from '../../apply/emergency.ts'
-import { addEntry } from '../../apply/journal.ts'
-import { observe } from '../../apply.ts'
+import { addEntryIf } from '../../apply/journal.ts'
+import { type Outcome, observe } from '../../apply.ts'
 import { FederationError } from '../../core/errors.ts'
-import { type Finding, hasErrors } from '../../core/finding.ts'
+import { type Finding, fromError, hasErrors } from '../../core/finding.ts'
 import { intents } from '../../core/intent.ts'
 import { title } from '../../core/manifest.ts'
-import type { AuditEntry, Federation, MemberName, Severed, Verdict } from '../../core/model.ts'
+import type { AuditDraft, AuditEntry, Federation, MemberName, Severed, Step, Verdict } from '../../core/model.ts'
+import { pairKey, seversOn } from '../../core/severs.ts'
 import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
 import { connectionsText, type Older, olderConnections } from '../connections.ts'
 import type { Io, Output } from '../io.ts'
 import { findingsText, planText, verdictText } from '../text.ts'
-import { actor, type FileOptions, filesOf, meshesOf, openFederation, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
+import {
+  actor,
+  domainsOf,
+  type FileOptions,
+  filesOf,
+  membersOf,
+  meshesOf,
+  openFederation,
+  openRecord,
+  openWorkspace,
+  recordPath,
+  type Workspace,
+} from '../workspace.ts'
 import { agree, carryOut, endUnfinished, tellOutcome } from './apply.ts'
+import { lift } from './lift.ts'
 import { planNow } from './plan.ts'
 
 export interface SeverOptions extends FileOptions {
@@ -29,78 +43,109 @@ export interface SeverOptions extends FileOptions {
   readonly drain?: boolean
   /** Shuts the domain out before anything is looked at, and asks nobody. */
   readonly emergency?: boolean
+  /** Takes a sever back, and opens nothing (lift.ts). */
+  readonly lift?: boolean
 }
 
 export async function run(options: SeverOptions, io: Io): Promise<number> {
   if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
+  if (options.lift === true) return lift(options, io)
   // In an emergency, bundles or a record that cannot be read keep nobody in.
   const federation = options.emergency === true ? await openFederation(options) : (await openWorkspace(options, io)).federation
-  const truster = options.truster as MemberName
-  const trusted = options.trusted as MemberName
-  const standing = federation.severed.find((pair) => pair.truster === truster && pair.trusted === trusted)
+  const pair = { truster: options.truster as MemberName, trusted: options.trusted as MemberName }
+  const standing = federation.severed.find((one) => pairKey(one) === pairKey(pair))
   if (standing === undefined) {
-    mustTrust(federation, truster, trusted)
+    mustTrust(federation, pair)
     const asked = { ...options, ...(options.emergency === true ? { yes: true } : {}) }
-    await agree(`${truster} stops trusting ${trusted}, now and until somebody takes it out of spec.severed. Go on?`, asked, io)
+    await agree(`${pair.truster} stops trusting ${pair.trusted}, now and until somebody lifts the sever. Go on?`, asked, io)
   }
-  const writing = note(standing?.at, { truster, trusted }, options, io)
+  const severed = standing ?? { ...pair, at: io.now(), reason: options.reason }
   // Whatever keeps the file or the record from being written, those who are out are out first.
   const [noted, known] = await Promise.allSettled([
-    writing,
-    options.emergency === true ? shutOut(federation, truster, trusted, options, io) : [],
+    note(severed, federation, options, io),
+    options.emergency === true ? shutOut(federation, pair, options, io) : [],
   ])
   if (noted.status === 'rejected') throw noted.reason
   if (known.status === 'rejected') throw known.reason
-  return close(truster, trusted, options, io, known.value)
+  return close(severed, [...noted.value, ...known.value], options, io)
 }
 
 type Pair = Pick<Severed, 'truster' | 'trusted'>
 
-/** Into the file, so that nothing opens it again, and on the record. @param since when it was severed, where the file has it */
-async function note(since: Date | undefined, pair: Pair, options: SeverOptions, io: Io): Promise<void> {
-  const { file, reason } = options
-  const at = since ?? io.now()
-  if (since === undefined) await addSevered(file, { ...pair, at, reason })
-  const record = await openRecord(filesOf(options).directory)
-  // Also where the file was edited by hand, or a crash came between the two.
-  if (isRecorded(await record.entries(), pair, at)) return
-  await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason, action: 'sever', ...pair })
-  io.tell(`${file} and the record say that ${pair.truster} trusts ${pair.trusted} no longer.`)
+/**
+ * Into the file, and on the record, which outranks it: either one keeps the trust closed, so each is tried whatever becomes
+ * of the other.
+ * @returns why the file could not be written
+ * @throws FederationError why the record could not
+ */
+async function note(severed: Severed, federation: Federation, options: SeverOptions, io: Io): Promise<readonly Finding[]> {
+  const { file } = options
+  const emergency = options.emergency === true
+  const { directory } = filesOf(options)
+  const pair = { truster: severed.truster, trusted: severed.trusted }
+  const writing = addSevered(file, severed, { record: recordPath(directory), sleep, emergency })
+  // In an emergency neither waits for the other. Else the file comes first: what is killed in between is closed by the next apply.
+  const [written] = emergency ? [undefined] : await Promise.allSettled([writing])
+  const [recorded, late] = await Promise.allSettled([record(pair, federation, options, io), writing])
+  const result = written ?? late
+  const unwritten = result.status === 'rejected' ? [asFinding(result.reason)] : []
+  if (recorded.status === 'rejected') {
+    if (unwritten.length > 0) io.tell(findingsText(unwritten, io.color))
+    throw recorded.reason
+  }
+  if (recorded.value !== undefined) {
+    const who = unwritten.length > 0 ? 'The record says' : `${file} and the record say`
+    io.tell(`${who} that ${pair.truster} trusts ${pair.trusted} no longer.`)
+  } else if (result.status === 'fulfilled' && result.value)
+    io.tell(`${file} says again that ${pair.truster} trusts ${pair.trusted} no longer.`)
+  return unwritten
+}
+
+/** Also where the file was edited by hand, or a crash came between the two. @returns undefined where the record has it */
+async function record(pair: Pair, federation: Federation, options: SeverOptions, io: Io): Promise<AuditEntry | undefined> {
+  const store = await openRecord(filesOf(options).directory)
+  const said = { actor: actor(io), at: io.now(), reason: options.reason }
+  const draft: AuditDraft = { ...said, action: 'sever', ...pair, ...domainsOf(federation, pair) }
+  const draftFor = (entries: readonly AuditEntry[]) => (isRecorded(entries, federation, pair) ? undefined : draft)
+  return addEntryIf(store, sleep, draftFor, options.emergency === true ? 20 : PATIENT)
+}
+
+/** 50 ms each: several severs at once wait for each other. */
+const PATIENT = 200
+
+function asFinding(thrown: unknown): Finding {
+  if (!(thrown instanceof FederationError)) throw thrown
+  return fromError(thrown)
+}
+
+/** By these trust domains, and nobody lifted it. An entry from before domains were written is written anew. */
+function isRecorded(record: readonly AuditEntry[], federation: Federation, pair: Pair): boolean {
+  const { trusterDomain, trustedDomain } = domainsOf(federation, pair)
+  const [truster, trusted] = membersOf(federation, pair)
+  const standing = seversOn(record, federation)(truster, trusted)
+  return standing?.state === 'severed' && standing.entry.trusterDomain === trusterDomain && standing.entry.trustedDomain === trustedDomain
 }
 
 /**
  * Policies first, by the API server also where Git delivers: what a plan would find out can wait.
  * @returns what was told
  */
-async function shutOut(
-  federation: Federation,
-  truster: MemberName,
-  trusted: MemberName,
-  options: SeverOptions,
-  io: Io,
-): Promise<readonly Finding[]> {
+async function shutOut(federation: Federation, { truster, trusted }: Pair, options: SeverOptions, io: Io): Promise<readonly Finding[]> {
   // Whose objects they are, and where: no bundle and no approval has a say in that.
   const intent = intents(federation, new Map(), [], io.now()).intents.find(({ member }) => member.name === truster)
   const domain = federation.members.get(trusted)?.trustDomain
   const mesh = (await meshesOf(federation, filesOf(options), io, truster)).get(truster)
   if (intent === undefined || domain === undefined || mesh === undefined) return []
   const trusts = federation.trusts.filter((trust) => trust.truster === truster && trust.trusted === trusted)
-  const { policies, findings } = await denyNow(intent, trusts, domain, mesh)
+  const { policies, findings } = await denyNow(intent, trusts, domain, mesh, sleep)
   for (const policy of policies) io.tell(`${title(policy)} in ${truster} lets nobody of ${domain} past.`)
   if (findings.length > 0) io.tell(findingsText(findings, io.color))
   return findings
 }
 
-const isRecorded = (record: readonly AuditEntry[], { truster, trusted }: Pair, since: Date): boolean =>
-  record.some((entry) => entry.action === 'sever' && entry.truster === truster && entry.trusted === trusted && entry.at >= since)
-
-function mustTrust(federation: Federation, truster: MemberName, trusted: MemberName): void {
-  for (const name of [truster, trusted]) {
-    if (!federation.members.has(name))
-      throw new FederationError('usage', name, 'is no member of this federation', {
-        hint: `members: ${[...federation.members.keys()].join(', ')}`,
-      })
-  }
+function mustTrust(federation: Federation, pair: Pair): void {
+  membersOf(federation, pair)
+  const { truster, trusted } = pair
   if (!federation.trusts.some((trust) => trust.truster === truster && trust.trusted === trusted)) {
     const there = federation.trusts.map((trust) => `${trust.truster} ${trust.trusted}`).join(', ')
     throw new FederationError('usage', `${truster} ${trusted}`, `the file has no trust of ${truster} in ${trusted}; nothing was changed`, {
@@ -110,10 +155,71 @@ function mustTrust(federation: Federation, truster: MemberName, trusted: MemberN
 }
 
 /** Looks at the truster and nowhere else: no other mesh that is down delays it. */
-async function close(truster: MemberName, trusted: MemberName, options: SeverOptions, io: Io, known: readonly Finding[]): Promise<number> {
-  const whole = await openWorkspace(options, io)
+async function close(severed: Severed, known: readonly Finding[], options: SeverOptions, io: Io): Promise<number> {
+  const { truster, trusted } = severed
+  const { workspace, meshes, outcome, tracked, blind } = await closing(severed, options, io)
+  tellOutcome(outcome, io)
+  const { seen, verdicts } = await lettingGo(workspace, truster, trusted, meshes, io)
+  const asked = { truster, trusted, mesh: meshes.get(truster), observation: seen.get(truster), verdicts, drain: options.drain === true }
+  const older = await olderConnections(workspace, asked, io)
+  // Who undoes it opens it again.
+  const undoing = tracked.filter((one) => !known.some(({ code, subject }) => code === one.code && subject === one.subject))
+  const findings = [...known, ...undoing, ...outcome.findings, ...older.findings]
+  if (options.output === 'json')
+    io.print(JSON.stringify({ ...verifyView(verdicts, findings, io.now()), connections: older.views }, null, 2))
+  else {
+    const unwritten = known.filter(({ code }) => code !== 'gitops-tracked')
+    io.print(severedText(verdicts, { ...older, findings: [...unwritten, ...undoing, ...older.findings] }, io))
+  }
+  const { trustDomain } = workspace.federation.members.get(trusted) ?? {}
+  // One that no istiod hears from is named, and holds up no sever.
+  const dead = ({ state, proxies }: Verdict): boolean => state === 'unknown' && proxies.unheard.length > 0
+  const unknown = verdicts.some((verdict) => verdict.state === 'unknown' && !dead(verdict))
+  if (blind) io.tell(`\n${truster} could not be looked at, and nothing was closed there: run the same again as soon as it can be reached.`)
+  else if (unknown)
+    io.tell(`\nNo evidence says that live proxies of ${truster} refuse ${trustDomain}: run entente verify where they can be asked.`)
+  // Of a mesh that is only a directory here nothing can be proven here.
+  const provable = workspace.federation.members.get(truster)?.home?.context !== undefined
+  const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging') || (unknown && provable)
+  const remain = asked.drain && older.views.some(({ state }) => state !== 'gone')
+  return hasErrors(findings) || open || remain ? 1 : 0
+}
+
+interface Closing {
+  readonly workspace: Workspace
+  readonly meshes: Awaited<ReturnType<typeof meshesOf>>
+  readonly outcome: Outcome
+  /** Who would write again what is taken away. */
+  readonly tracked: readonly Finding[]
+  /** The truster's objects could not be seen. */
+  readonly blind: boolean
+}
+
+/** Of several severs and applies at once, each holds the others up for a moment only. */
+const BUSY: ReadonlySet<string> = new Set(['record-busy', 'changed-meanwhile', 'not-consented'])
+const CLOSING_TRIES = 20
+
+/** Plans what closes the pair and carries it out; again where somebody else was at work just then. */
+async function closing(severed: Severed, options: SeverOptions, io: Io): Promise<Closing> {
+  const done: Step[] = []
+  for (let tries = 1; ; tries++) {
+    const last = tries === CLOSING_TRIES || io.stopped()
+    const once = await closeOnce(severed, options, io).catch((thrown: unknown) => {
+      if (last || !(thrown instanceof FederationError && BUSY.has(thrown.code))) throw thrown
+      return undefined
+    })
+    done.push(...(once?.outcome.done ?? []))
+    if (once !== undefined && (last || !once.outcome.findings.some(({ code }) => BUSY.has(code))))
+      return { ...once, outcome: { ...once.outcome, done } }
+    await sleep(100 + Math.random() * 100 * tries)
+  }
+}
+
+async function closeOnce(severed: Severed, options: SeverOptions, io: Io): Promise<Closing> {
+  const { truster, trusted } = severed
+  const whole = await openWorkspace(options, io, severed)
   const workspace = { ...whole, intents: whole.intents.filter((intent) => intent.member.name === truster) }
-  const { plan, seen: found, meshes } = await planNow(workspace, io, { only: 'closing' })
+  const { plan, seen: found, meshes, narrowOnly } = await planNow(workspace, io, { only: 'closing' })
   const steps = new Set(plan.steps.map((step) => step.id))
   const objects = found.get(truster)?.objects
   const blind = objects?.ok === false ? [objects.error] : []
@@ -122,29 +228,10 @@ async function close(truster: MemberName, trusted: MemberName, options: SeverOpt
   // When it was closed is known from then on.
   if (steps.size === 0 && blind.length === 0) await endUnfinished(workspace, found, { ...options, whole: false }, io)
   // Who else holds fields of our objects may write them again; the end of a trust does not wait for that.
-  const done = await carryOut(workspace, plan, steps, { ...options, only: 'closing', forceConflicts: true }, meshes, io, found)
-  const outcome = { done: done.done, findings: [...blind, ...done.findings] }
-  tellOutcome(outcome, io)
-  const { seen, verdicts } = await lettingGo(workspace, truster, trusted, meshes, io)
-  const asked = { truster, trusted, mesh: meshes.get(truster), observation: seen.get(truster), verdicts, drain: options.drain === true }
-  const older = await olderConnections(workspace, asked, io)
-  // Who undoes it opens it again.
-  const tracked = plan.findings.filter(({ code, subject }) => code === 'gitops-tracked' && !known.some((one) => one.subject === subject))
-  const findings = [...known, ...tracked, ...outcome.findings, ...older.findings]
-  if (options.output === 'json')
-    io.print(JSON.stringify({ ...verifyView(verdicts, findings, io.now()), connections: older.views }, null, 2))
-  else io.print(severedText(verdicts, { ...older, findings: [...tracked, ...older.findings] }, io))
-  const { trustDomain } = workspace.federation.members.get(trusted) ?? {}
-  const unknown = verdicts.some((verdict) => verdict.state === 'unknown')
-  if (blind.length > 0)
-    io.tell(`\n${truster} could not be looked at, and nothing was closed there: run the same again as soon as it can be reached.`)
-  else if (unknown)
-    io.tell(`\nNo evidence says that live proxies of ${truster} refuse ${trustDomain}: run entente verify where they can be asked.`)
-  // Of a mesh that is only a directory here nothing can be proven here.
-  const provable = workspace.federation.members.get(truster)?.home?.context !== undefined
-  const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging' || (state === 'unknown' && provable))
-  const remain = asked.drain && older.views.some(({ state }) => state !== 'gone')
-  return hasErrors(findings) || open || remain ? 1 : 0
+  const consent = { ...options, only: 'closing' as const, narrowOnly, forceConflicts: true }
+  const outcome = await carryOut(workspace, plan, steps, consent, meshes, io, found)
+  const tracked = plan.findings.filter(({ code }) => code === 'gitops-tracked')
+  return { workspace, meshes, outcome: { ...outcome, findings: [...blind, ...outcome.findings] }, tracked, blind: blind.length > 0 }
 }
 
 /** What istiod sends is taken within a second or so. Who is cut off stays named, and holds nobody up. */

@@ -4,6 +4,7 @@ import { FederationError } from '../../core/errors.ts'
 import { expiring } from '../../core/expiry.ts'
 import { distinct, type Finding, hasErrors } from '../../core/finding.ts'
 import { handedView } from '../../core/handed/print.ts'
+import { aboutRecord } from '../../core/heads.ts'
 import { isLabelled } from '../../core/istio/mount.ts'
 import { inferred, judgeLeaves, type Looked, podsToLookAt } from '../../core/leaves.ts'
 import { judgeLoaded } from '../../core/loaded.ts'
@@ -12,6 +13,7 @@ import type { Seens } from '../../core/plan.ts'
 import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
 import type { Io } from '../io.ts'
+import { goOn } from '../limits.ts'
 import { findingsText, leavesText, verdictText } from '../text.ts'
 import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../workspace.ts'
 import { planNow } from './plan.ts'
@@ -26,10 +28,11 @@ export interface VerifyOptions extends FileOptions {
 export async function run(options: VerifyOptions, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   if (options.output === 'evidence') return handOver(workspace, io)
-  const { seen, meshes } = await planNow(workspace, io)
+  const { plan, seen, meshes, narrowOnly } = await planNow(workspace, io)
   const looked = options.look === true ? await look(workspace.intents, seen, meshes, io.now()) : undefined
   const verdicts = verify(workspace.federation, workspace.intents, seen, io.now(), looked?.loaded)
   const findings = [
+    ...aboutRecord(plan.findings, narrowOnly),
     ...(looked?.findings ?? inferred(workspace.intents, seen, io.now())),
     ...expiring(workspace.federation, workspace.intents, seen, io.now()),
     // Told by the verdicts, and with what it means, above.
@@ -55,6 +58,7 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
 async function handOver(workspace: Workspace, io: Io): Promise<number> {
   const meshes = await meshesOf(workspace.federation, workspace, io)
   const seen = await observe(workspace.intents, meshes, { everyPod: true })
+  goOn(io)
   const at = io.now()
   const looked = workspace.intents.flatMap((intent) => {
     const observation = seen.get(intent.member.name)

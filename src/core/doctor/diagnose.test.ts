@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Clinic, clinic, failed, gateway, gatewayService, istiod, mesh, near, pod, said } from '../../../test/support/clusters.ts'
-import { authority, domain, federation, member, NOW, spec } from '../../../test/support/federations.ts'
-import type { Leaf, Seen } from '../model.ts'
+import { ALICE, authority, domain, federation, member, NOW, sealAll, spec } from '../../../test/support/federations.ts'
+import type { AuditDraft, Leaf, Seen } from '../model.ts'
 import { CHECKS, type Check, type CheckName, type Verdict } from './check.ts'
 import { diagnose } from './diagnose.ts'
 import { ruleText } from './needs.ts'
@@ -262,6 +262,29 @@ const ROWS: readonly Row[] = [
     change: async () => withIstiod({ presented: (await istiod('a')).presented }),
     tells: 'ca-under-root',
     evidence: /no root in istio-ca-root-cert/,
+  },
+  {
+    name: 'a second istiod whose chain cannot be seen',
+    change: async () => ({
+      istiods: ok([await istiod('b'), await istiod('b', { pod: 'istiod-2', presented: failed('istiod-unreachable', 'no answer') })]),
+    }),
+    tells: 'ca-under-root',
+    verdict: 'unknown',
+    evidence: /no answer/,
+  },
+  {
+    name: 'pods that nobody may list: one of them may take plaintext',
+    change: () => sample({ pods: failed('forbidden', 'may not list pods') }),
+    tells: 'mtls',
+    verdict: 'unknown',
+    evidence: /may not list pods/,
+  },
+  {
+    name: 'a mesh config that cannot be read: which namespace is the root is not known',
+    change: () => ({ mesh: failed('forbidden', 'may not get configmaps') }),
+    tells: 'mtls',
+    verdict: 'unknown',
+    evidence: /may not get configmaps/,
   },
   { name: 'no network label', change: () => ({ labels: ok({}) }), tells: 'network', evidence: /no label/ },
   {
@@ -523,6 +546,12 @@ describe('routes', () => {
       { from: 'cluster-a', to: 'cluster-b', hosts: ['server.sample.svc.cluster.local'] },
     ])
     expect(questionOf(federation(ended), NOW).routes).toEqual([])
+    const pairs = [['cluster-a', 'cluster-b'] as const, ['cluster-b', 'cluster-a'] as const]
+    const severs = pairs.map(([truster, trusted]): AuditDraft => {
+      const said = { actor: ALICE, at: NOW, reason: 'x' }
+      return { ...said, action: 'sever', truster: member(truster), trusted: member(trusted) }
+    })
+    expect(questionOf(federation(), NOW, sealAll(severs)).routes).toEqual([])
   })
 })
 

@@ -108,9 +108,11 @@ function authorityChecks(looked: Looked, own: Seen<readonly Anchor[]>, now: Date
     const none = (check: typeof under): Check => (unseen === undefined ? check.skipped('no istiod runs') : check.unknown(unseen))
     return [none(under), none(expiry)]
   }
+  // What one istiod presents says nothing of another one.
+  const whole = (made: Check, check: typeof under): Check => (made.verdict === 'ok' && unseen !== undefined ? check.unknown(unseen) : made)
   return [
-    own.ok ? underCheck(looked, chains, own.value, now) : under.skipped('its own roots could not be read'),
-    caExpiryCheck(looked, chains, now),
+    own.ok ? whole(underCheck(looked, chains, own.value, now), under) : under.skipped('its own roots could not be read'),
+    whole(caExpiryCheck(looked, chains, now), expiry),
   ]
 }
 

@@ -1,5 +1,6 @@
 /** What `doctor` is asked: which clusters to look at, and between which of them calls are to go. */
-import type { Accept, Federation, Member, MemberName, Trust, Workloads } from '../model.ts'
+import type { Accept, AuditEntry, Federation, Member, MemberName, Trust, Workloads } from '../model.ts'
+import { endedPairs, pairKey } from '../severs.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 
 export interface Patient {
@@ -35,12 +36,13 @@ export interface Question {
   readonly foreign: ReadonlyMap<MemberName, readonly TrustDomain[]>
 }
 
-/** @param now trusts that are over, and severed ones, lead nowhere */
-export function questionOf(federation: Federation, now: Date): Question {
-  const severed = new Set(federation.severed.map(({ truster, trusted }) => `${truster} ${trusted}`))
-  const trusts = federation.trusts.filter(
-    (trust) => !severed.has(`${trust.truster} ${trust.trusted}`) && (trust.until === undefined || now < trust.until),
-  )
+/**
+ * @param now trusts that are over, and severed ones, lead nowhere
+ * @param record severs some that the file does not
+ */
+export function questionOf(federation: Federation, now: Date, record: readonly AuditEntry[] = []): Question {
+  const ended = endedPairs(federation, record)
+  const trusts = federation.trusts.filter((trust) => !ended.has(pairKey(trust)) && (trust.until === undefined || now < trust.until))
   const members = [...federation.members.values()]
   const looked = members.filter(({ home }) => home?.context !== undefined)
   return {

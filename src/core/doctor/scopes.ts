@@ -97,10 +97,14 @@ function mtlsChecks(looked: Looked): readonly Check[] {
     const labels = [set.labels ?? {}, ...(pods?.ok === true ? podsOf(pods.value, set).map((pod) => strings(pod.metadata.labels)) : [])]
     const under = (all: readonly Manifest[]) => labels.map((one) => effectiveMode({ namespace: set.namespace, labels: one }, all, root))
     const loose = under(policies.value).find((mode) => !keepsTo(mode, plaintext))
+    // That some pod takes plaintext is certain without the others; that none does is not.
+    const blind = pods?.ok === false ? pods.error : seen.mesh.ok ? undefined : seen.mesh.error
+    if (loose === undefined && blind !== undefined) return check.unknown(blind)
     if (loose === undefined)
       return check.ok(plaintext === undefined ? 'STRICT on every port' : 'as the federation file says: plaintext may come in, too')
     const others = policies.value.filter((policy) => !isOurs(policy))
     const still = under([...others, strictFor(set)]).find((mode) => !keepsTo(mode, plaintext))
+    if (mtls === 'enforce' && still === undefined && blind !== undefined) return check.unknown(blind)
     if (mtls === 'enforce' && still === undefined)
       return check.ok(`${describeMode(loose)} now; mtls: enforce makes it STRICT, and callers without a sidecar are refused from then on`)
     const { decidedBy } = still ?? loose

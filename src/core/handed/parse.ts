@@ -50,6 +50,7 @@ const config = z.object({
       hosts: texts.optional(),
       tls: z.enum(['mutual', 'none']),
       sanPrefixes: texts,
+      guards: z.array(z.object({ own: texts, callers: texts })).optional(),
       ...held,
     }),
   ),

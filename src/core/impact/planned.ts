@@ -1,18 +1,22 @@
 /** What a plan's own mesh lets in once it is carried out, told as findings: what existing policies do to it. */
 import { type Finding, info, warning } from '../finding.ts'
+import { proxiesIn } from '../istio/in-scope.ts'
+import { WIDE_POLICY } from '../istio/mesh-wide.ts'
+import { proxyOf } from '../istio/pods.ts'
+import { type Author, authorOf, callersObject } from '../istio/render.ts'
 import type { Inbound, MeshState } from '../istio/state.ts'
-import { isOurs } from '../manifest.ts'
+import { at, isOurs, keyOf, list, ownerOf, strings, text } from '../manifest.ts'
 import type { Intent, Manifest, MemberName, Observation } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, selects } from '../workloads.ts'
 import { byAddress, namesAddress } from './addresses.ts'
+import { type CallerTold, type Door, refusedCallers } from './callers.ts'
 import { impact, type PolicyImpact, patternsIn } from './impact.ts'
-import { type Bench, Judge, judge } from './judge.ts'
+import { Judge } from './judge.ts'
 import { isPolicy, policyKey } from './policy.ts'
-import { type AdmissionFacts, admissionOf, identitiesIn, readPolicies, workloadsIn } from './read.ts'
+import { type AdmissionFacts, admissionOf, identitiesIn, readPolicies, workloadOf, workloadsIn } from './read.ts'
 import { type Admission, ownDomainsOf, type Situation } from './situation.ts'
-import { NO } from './truth.ts'
 import { setsOf, type WorkloadSet } from './workload-set.ts'
 
 export interface Planned {
@@ -31,55 +35,129 @@ interface Entrance {
   readonly subject: string
   readonly where: string
   /** At the servers of a gateway, where Envoy goes by the address of the connection. */
-  readonly gateway?: boolean
+  readonly gateway: boolean
   readonly callers: Inbound['callers']
   readonly sets: readonly WorkloadSet[]
-  /** Those on which a caller that is refused is refused everywhere. */
-  readonly typical: readonly WorkloadSet[]
+  readonly door: Door
 }
 
 /** Nothing where no policy of others applies: then the file's callers come in, and nobody else does. */
 export function plannedImpact(planned: Planned): readonly Finding[] {
   const { intent, states, objects } = planned
   const none = states.after.inbound.size === 0 && states.after.wide === undefined
-  if (none || !objects.after.some((object) => isPolicy(object) && !isOurs(object))) return []
+  const others = objects.after.filter((object) => isPolicy(object) && ownerOf(object) !== intent.owner)
+  if (none || others.length === 0) return []
   const { before, after } = situationsOf(planned)
   const judging = new Judge(after)
+  // Policies of another federation let nobody in; they may refuse ours.
+  const strangers = others.some((object) => !isOurs(object))
   const entrances = entrancesOf(planned, after)
   const findings = entrances.flatMap((entrance) => {
+    const refused = refusedCallers(entrance.door, judging, 'warning').flatMap(({ certain, finding }) => (certain ? [finding] : []))
+    if (!strangers) return refused
     const { policies } = impact(before, after, { sets: entrance.sets, accounts: planned.accounts() })
-    return [...pastCallers(policies, entrance), ...refusedCallers(entrance, judging)]
+    return [...pastCallers(policies, entrance), ...refused]
   })
   const doorways = (after.policies.some(namesAddress) ? entrances : [])
-    .filter(({ gateway }) => gateway !== true)
+    .filter(({ gateway, door }) => !gateway && !door.workloads.every(({ raw }) => raw === true))
     .map(({ where, callers, sets }) => ({ where, callers, benches: sets.map((set) => judging.bench(set)) }))
   const loose = byAddress(intent.member.name, doorways, ownDomainsOf(after.admission))
   if (findings.length <= MAX_TOLD) return [...findings, ...loose]
   return [...findings.slice(0, MAX_TOLD), more(intent, findings.length - MAX_TOLD), ...loose]
 }
 
-function entrancesOf({ intent, states, objects }: Planned, { policies, admission }: Situation): readonly Entrance[] {
-  const { inbound, wide } = states.after
-  const named = setsOf(policies, admission.rootNamespace)
-  const pods = workloadsIn(objects.after)
-  const scopes = [...inbound.values()].map((scope): Entrance => {
-    const real = pods.filter(({ namespace, labels }) => selects(scope.at, namespace, labels))
-    const itself = { namespace: scope.at.namespace, labels: scope.at.labels ?? {} }
+/** What a live mesh is judged by: what is wanted of it, and what its API server has. */
+export interface Live {
+  readonly intent: Intent
+  readonly facts: AdmissionFacts
+  readonly wanted: MeshState
+  readonly objects: readonly Manifest[]
+}
+
+/**
+ * Named callers that live policies refuse, as errors, and those of whom that cannot be judged. Our own callers rules count as
+ * they are meant: that a proxy has them so is judged by its configuration.
+ */
+export function liveCallers({ intent, facts, wanted, objects }: Live): readonly CallerTold[] {
+  const meant = callersRules(wanted, authorOf(intent))
+  const keys = new Set(meant.map(keyOf))
+  const theirs = objects.filter((object) => isPolicy(object) && !(ownerOf(object) === intent.owner && keys.has(keyOf(object))))
+  if (theirs.length === 0 && wanted.wide === undefined) return []
+  const { policies } = readPolicies([...theirs, ...meant])
+  const admission = admissionOf(facts)
+  const extra = [...new Set([...admission.extra, ...heldIn(wanted.wide, admission)])]
+  const situation: Situation = { admission: { ...admission, extra, pinned: pinsIn(wanted, admission) }, policies }
+  const judging = new Judge(situation)
+  return doorsOf(intent, wanted, objects, situation).flatMap((door) => refusedCallers(door, judging, 'error'))
+}
+
+/** The callers rules of a state, as objects. */
+const callersRules = ({ inbound, wide }: MeshState, author: Author): readonly Manifest[] => [
+  ...[...inbound.values()].flatMap((scope) => (scope.callers.size > 0 ? [callersObject(scope, author)] : [])),
+  ...(wide !== undefined && wide.callers.size > 0 ? [callersObject(wide, author, WIDE_POLICY)] : []),
+]
+
+function doorsOf(
+  { member }: Intent,
+  { inbound, wide }: MeshState,
+  objects: readonly Manifest[],
+  { policies, admission }: Situation,
+): readonly Door[] {
+  const services = objects.filter(({ kind }) => kind === 'Service')
+  const scopes = [...inbound.values()].map((scope): Door => {
+    const pods = proxiesIn(objects, scope).map((pod) => ({ ...workloadOf(pod), proxy: proxyOf(pod), raw: isRaw(pod, services) }))
     return {
-      subject: `${intent.member.name}: ${describeWorkloads(scope.at)}`,
-      where: describeWorkloads(scope.at),
-      gateway: scope.gateway !== undefined,
+      subject: `${member.name}: ${describeWorkloads(scope.at)}`,
+      domains: heldIn(scope, admission).map((domain) => domain as TrustDomain),
       // Both rules hold where the whole mesh accepts a domain as well.
       callers: new Map([...(wide?.callers ?? []), ...scope.callers]),
-      sets: [...real, itself, ...named.flatMap((set) => within(set, scope))],
-      typical: real.length > 0 ? real : [itself],
+      workloads: pods.length > 0 ? pods : [{ namespace: scope.at.namespace, labels: scope.at.labels ?? {} }],
+      everywhere: scope.at.everywhere === true,
     }
   })
   if (wide === undefined) return scopes
-  const sets = [...pods, ...named]
+  const sets = [...workloadsIn(objects), ...setsOf(policies, admission.rootNamespace)]
+  const domains = heldIn(wide, admission).map((domain) => domain as TrustDomain)
+  return [...scopes, { subject: `${member.name}: the whole mesh`, domains, callers: wide.callers, workloads: sets, everywhere: true }]
+}
+
+/** What istiod takes for TCP, by the name or the appProtocol of a port (istio pkg/config/protocol/instance.go Parse). */
+const RAW = /^(tcp|tls|https|mongo|mysql|redis)(-|$)/i
+
+/** Whether no port of any Service in front of a pod is, or may turn out to be, HTTP. */
+function isRaw(pod: Manifest, services: readonly Manifest[]): boolean {
+  const ports = services
+    .filter((service) => {
+      const labels = strings(at(service, 'spec', 'selector'))
+      const { namespace = '' } = service.metadata
+      return Object.keys(labels).length > 0 && selects({ namespace, labels }, pod.metadata.namespace ?? '', pod.metadata.labels)
+    })
+    .flatMap((service) => list(at(service, 'spec', 'ports')))
+  return ports.length > 0 && ports.every((port) => RAW.test(text(at(port, 'appProtocol')) || text(at(port, 'name'))))
+}
+
+function entrancesOf({ intent, states, objects }: Planned, after: Situation): readonly Entrance[] {
+  const { policies, admission } = after
+  const { inbound, wide } = states.after
+  const named = setsOf(policies, admission.rootNamespace)
+  const pods = workloadsIn(objects.after)
+  const doors = doorsOf(intent, states.after, objects.after, after)
+  const of = (door: Door, sets: readonly WorkloadSet[], where = 'the whole mesh', gateway = false): Entrance => ({
+    subject: door.subject,
+    where,
+    gateway,
+    callers: door.callers,
+    sets,
+    door,
+  })
   return [
-    ...scopes,
-    { subject: `${intent.member.name}: the whole mesh`, where: 'the whole mesh', callers: wide.callers, sets, typical: sets },
+    ...[...inbound.values()].map((scope, i) => {
+      const real = pods.filter(({ namespace, labels }) => selects(scope.at, namespace, labels))
+      const itself = { namespace: scope.at.namespace, labels: scope.at.labels ?? {} }
+      const sets = [...real, itself, ...named.flatMap((set) => within(set, scope))]
+      return of(doors[i] as Door, sets, describeWorkloads(scope.at), scope.gateway !== undefined)
+    }),
+    ...(wide === undefined ? [] : [of(doors[inbound.size] as Door, [...pods, ...named])]),
   ]
 }
 
@@ -145,33 +223,6 @@ function isMeant(pattern: string, callers: ReadonlyMap<TrustDomain, readonly Pri
   return (
     named === undefined || named.some((caller) => caller === pattern || (caller.endsWith('/*') && pattern.startsWith(caller.slice(0, -1))))
   )
-}
-
-/** Callers that pass our DENY, and then meet a policy of others. */
-function refusedCallers({ callers, typical, subject }: Entrance, judging: Judge): readonly Finding[] {
-  const benches = typical.map((set) => judging.bench(set))
-  return [...callers].flatMap(([domain, named]) =>
-    named
-      .filter((caller) => !caller.endsWith('*') && benches.some(({ admitted }) => admitted.has(domain)))
-      .filter((caller) => benches.every((bench) => judge(`spiffe://${caller}`, bench) === NO))
-      .map((caller) =>
-        warning(
-          'caller-still-denied',
-          subject,
-          `${caller} is a caller, and is refused all the same: ${whyRefused(caller, benches[0])}`,
-          'let existing policies allow it, or take it out of callers',
-        ),
-      ),
-  )
-}
-
-function whyRefused(caller: string, bench: Bench | undefined): string {
-  const id = `spiffe://${caller}`
-  const denying = (bench?.denying ?? [])
-    .filter(({ policy }) => policy.rules.some(({ truth }) => truth(id) !== NO))
-    .map(({ policy }) => policyKey(policy.policy))
-  if (denying.length > 0) return `AuthorizationPolicy ${few(denying)} denies it`
-  return `no ALLOW policy matches it (${few((bench?.allowing ?? []).map(({ policy }) => policyKey(policy)))})`
 }
 
 /** The accounts of the meshes that it trusts, as far as they were looked at. */

@@ -22,11 +22,15 @@ export function readPolicies(objects: readonly Manifest[]): {
   return { policies: read.map(({ policy }) => policy), findings: read.flatMap(({ findings }) => findings) }
 }
 
-/** What policies see of the pods that run. */
+/** What policies see of a pod. */
+export const workloadOf = ({ metadata }: Manifest): WorkloadSet => ({
+  namespace: metadata.namespace ?? '',
+  labels: strings(metadata.labels),
+})
+
+/** Of the pods that run. */
 export const workloadsIn = (objects: readonly Manifest[]): readonly WorkloadSet[] =>
-  objects
-    .filter((object) => object.kind === 'Pod' && isLive(object) && !isGateway(object, objects))
-    .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', labels: strings(metadata.labels) }))
+  objects.filter((object) => object.kind === 'Pod' && isLive(object) && !isGateway(object, objects)).map(workloadOf)
 
 /** The SPIFFE IDs of the service accounts that exist, or that pods run as. */
 export function identitiesIn(objects: readonly Manifest[], trustDomain: string): readonly string[] {

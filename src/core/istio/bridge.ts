@@ -7,6 +7,7 @@ import type { Intent, Manifest, Workloads } from '../model.ts'
 import { isLabelled } from './mount.ts'
 import { hasSidecar, isGateway, podsIn } from './pods.ts'
 import { readState } from './render.ts'
+import { asItStands } from './standing.ts'
 import { type Inbound, type MeshState, NO_FILE, type Outbound, type Roots, wantedState } from './state.ts'
 
 /** The sidecars of a set that have no mount. */
@@ -16,7 +17,7 @@ export const unmounted = (objects: readonly Manifest[], at: Workloads): readonly
 /** What the intent asks for of what is in place, pods without the mount included. @param objects of everybody */
 export function wantedNow(intent: Intent, objects: readonly Manifest[]): MeshState {
   const before = readState(objects.filter((object) => ownerOf(object) === intent.owner))
-  return bridged(wantedState(intent, before), before, objects)
+  return bridged(wantedState(asItStands(intent, before), before), before, objects)
 }
 
 /** @param objects with all pods of the namespaces; undefined where nobody can look: then none is known to be rolled */

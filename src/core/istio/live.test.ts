@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { A, B, CLIENT, SERVER_HOST } from '../../../test/support/federations.ts'
 import { recorded } from '../../../test/support/recorded.ts'
-import { readProxyConfig } from './live.ts'
+import { isWhole, readProxyConfig } from './live.ts'
 
 const chainsOf = (name: Parameters<typeof recorded>[0]) => readProxyConfig(recorded(name)).inbound
 const upstreamsOf = (name: Parameters<typeof recorded>[0]) => readProxyConfig(recorded(name)).outbound.filter((u) => u.host === SERVER_HOST)
@@ -74,8 +74,44 @@ describe('what is no configuration', () => {
     expect(readProxyConfig(dump)).toEqual({ inbound: [], outbound: [], denies: [] })
   })
 
+  it.each(['Listeners', 'Clusters'])('tells nothing without its %sConfigDump', (kind) => {
+    const { configs } = recorded('strict-pinned') as { configs: readonly { '@type': string }[] }
+    expect(isWhole({ configs })).toBe(true)
+    expect(isWhole({ configs: configs.filter((config) => !config['@type'].endsWith(`${kind}ConfigDump`)) })).toBe(false)
+  })
+
   it('policies of others are passed over', () => {
     const text = JSON.stringify(recorded('strict-pinned')).replaceAll('policy[entente-accept-app-server]', 'policy[deny-a]')
     expect(readProxyConfig(JSON.parse(text)).denies).toEqual([])
+  })
+
+  const changed = (change: (text: string) => string) =>
+    readProxyConfig(JSON.parse(change(JSON.stringify(recorded('strict-pinned'))))).denies
+  const once = (from: string, to: string) => (text: string) => text.replace(from, to)
+  const RULE = '"permissions":[{"andRules":{"rules":[{"any":true}]}}]'
+  const SOURCE = '{"authenticated":{"principalName":{"prefix":"spiffe://cluster-a.example/"}}}'
+  it.each([
+    {
+      what: 'is for one port only',
+      change: (t: string) => t.replaceAll(RULE, '"permissions":[{"andRules":{"rules":[{"destinationPort":8080}]}}]'),
+    },
+    { what: 'is for one port in one chain', change: once(RULE, '"permissions":[{"andRules":{"rules":[{"destinationPort":8080}]}}]') },
+    {
+      what: 'asks for an address, too',
+      change: (t: string) => t.replaceAll(SOURCE, `${SOURCE},{"directRemoteIp":{"addressPrefix":"10.0.0.0","prefixLen":8}}`),
+    },
+    { what: 'is missing in one chain', change: once('policy[entente-accept-app-server]', 'policy[other]') },
+    { what: 'denies nothing in one chain', change: once('"action":"DENY"', '"action":"LOG"') },
+    { what: 'is a dry run in one chain', change: once('"rules":{"action":"DENY"', '"shadowRules":{"action":"DENY"') },
+  ])('a callers rule that $what is none', ({ change }) => {
+    expect(changed((text) => text)).toHaveLength(1)
+    expect(changed(change)).toEqual([])
+  })
+
+  it('a callers rule that lets more past in one chain is told beside the others', () => {
+    const more = changed(
+      once('{"exact":"spiffe://cluster-a.example/ns/sample/sa/client"}', '{"exact":"spiffe://cluster-a.example/ns/sample/sa/other"}'),
+    )
+    expect(more.map(({ except }) => except)).toEqual([['cluster-a.example/ns/sample/sa/other'], [CLIENT]])
   })
 })

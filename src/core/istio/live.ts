@@ -29,6 +29,12 @@ export function readProxyConfig(dump: unknown): ProxyConfig {
   }
 }
 
+/** Whether a dump has both lists that a configuration is read from: of one that lacks one nothing follows. */
+export const isWhole = (dump: unknown): boolean =>
+  ['ListenersConfigDump', 'ClustersConfigDump'].every((type) =>
+    list(at(dump, 'configs')).some((config) => text(at(config, '@type')).endsWith(type)),
+  )
+
 const VALIDATOR = ['combinedValidationContext', 'defaultValidationContext', 'customValidatorConfig'] as const
 
 /** Most of a proxy's clusters have no validator, and a mesh's dumps have hundreds of thousands of clusters. */
@@ -114,16 +120,26 @@ const OURS = /^ns\[([^\]]+)\]-policy\[(entente-accept-[^\]]+)\]-rule\[\d+\]$/
 
 type Deny = ProxyConfig['denies'][number]
 
-function denies(chains: readonly unknown[]): readonly Deny[] {
+/** What every chain that takes client certificates enforces: a rule that one of them lacks keeps nobody out. */
+function denies(all: readonly unknown[]): readonly Deny[] {
+  const mutual = all.filter((chain) => at(chain, 'transportSocket', 'typedConfig', 'requireClientCertificate') === true)
+  const chains = (mutual.length > 0 ? mutual : all).map(deniesOf)
+  const [first = new Map<string, Deny>()] = chains
+  const everywhere = [...first.keys()].filter((name) => chains.every((held) => held.has(name)))
+  const held = everywhere.flatMap((name) => chains.flatMap((chain) => chain.get(name) ?? []))
+  return [...new Map(held.map((deny) => [JSON.stringify(deny), deny])).values()]
+}
+
+function deniesOf(chain: unknown): ReadonlyMap<string, Deny> {
   const found = new Map<string, Deny>()
-  for (const policies of chains.flatMap((chain) => rulesOf(chain))) {
+  for (const policies of rulesOf(chain)) {
     for (const [name, policy] of Object.entries(policies)) {
       const [, namespace, object] = OURS.exec(name) ?? []
       const deny = namespace === undefined ? undefined : readDeny(`${namespace}/${object}`, policy)
       if (deny !== undefined) found.set(name, deny)
     }
   }
-  return [...found.values()]
+  return found
 }
 
 /** The DENY policies of one chain, from its network filters and from the HTTP filters inside. */
@@ -136,17 +152,36 @@ function rulesOf(chain: unknown): readonly Readonly<Record<string, unknown>>[] {
     .filter((policies): policies is Readonly<Record<string, unknown>> => typeof policies === 'object' && policies !== null)
 }
 
+/** Undefined for a rule that is not as ours are: one that asks for more (a port, a method, an address) denies less. */
 function readDeny(policy: string, rule: unknown): Deny | undefined {
-  const { positive, negative } = identities(at(rule, 'principals'))
+  const principals = list(at(rule, 'principals'))
+  const { positive, negative, strange } = identities(principals)
+  if (strange || principals.length !== 1 || !list(at(rule, 'permissions')).every(isAny)) return undefined
   const trustDomain: TrustDomain | undefined = positive.map(wholeDomain).find((domain) => domain !== undefined)
-  if (trustDomain === undefined) return undefined
+  if (trustDomain === undefined || positive.length !== 1) return undefined
   return { policy, trustDomain, except: negative.flatMap((principal) => readPrincipal(principal) ?? []).sort() as readonly Principal[] }
 }
 
+const isAny = (permission: unknown): boolean => {
+  const rules = at(permission, 'andRules', 'rules')
+  return at(permission, 'any') === true || (Array.isArray(rules) && rules.every((one) => at(one, 'any') === true))
+}
+
+/** How istiod nests the identities of a source (istio pilot/pkg/security/authz/model/principal.go). */
+const NESTING: ReadonlySet<string> = new Set(['andIds', 'orIds', 'ids', 'notId', 'authenticated', 'principalName'])
+
+interface Identities {
+  readonly positive: readonly string[]
+  readonly negative: readonly string[]
+  /** There is something in it that is no identity. */
+  readonly strange: boolean
+}
+
 /** The identities matched somewhere in a principal tree, and those matched under a negation. */
-function identities(tree: unknown): { readonly positive: readonly string[]; readonly negative: readonly string[] } {
+function identities(tree: unknown): Identities {
   const positive: string[] = []
   const negative: string[] = []
+  let strange = false
   const walk = (node: unknown, negated: boolean): void => {
     if (Array.isArray(node)) for (const item of node) walk(item, negated)
     else if (typeof node === 'object' && node !== null) {
@@ -155,9 +190,13 @@ function identities(tree: unknown): { readonly positive: readonly string[]; read
       const prefix = at(node, 'prefix')
       if (typeof exact === 'string') side.push(exact.replace(/^spiffe:\/\//, ''))
       else if (typeof prefix === 'string') side.push(`${prefix.replace(/^spiffe:\/\//, '')}*`)
-      else for (const [key, value] of Object.entries(node)) walk(value, negated || key === 'notId')
+      else
+        for (const [key, value] of Object.entries(node)) {
+          if (NESTING.has(key)) walk(value, negated || key === 'notId')
+          else strange = true
+        }
     }
   }
   walk(tree, false)
-  return { positive, negative }
+  return { positive, negative, strange }
 }

@@ -6,6 +6,8 @@ export const describeServer = ({ port, host }: Server): string => `port ${port} 
 
 const keyOf = ({ port, host }: Server): string => `${String(port).padStart(5, '0')} ${host ?? ''}`
 
+export const sameServer = (b: Server, a: Server): boolean => keyOf(b) === keyOf(a)
+
 /** The servers of either, in order. */
 export const unionServers = (b: readonly Server[], a: readonly Server[]): readonly Server[] =>
   [...new Map([...b, ...a].map((server) => [keyOf(server), server]))].sort(([x], [y]) => (x < y ? -1 : 1)).map(([, server]) => server)

@@ -36,8 +36,8 @@ export interface Chain {
   readonly port?: number
   readonly socket?: Socket
   readonly name?: string
-  /** Network filters that patches put in, the first one first. */
-  readonly filters?: readonly string[]
+  /** Network filters that patches put in. */
+  readonly filters?: ReadonlySet<string>
 }
 
 /** A cluster's transport socket, or the sockets its endpoints choose from, by the name of the match. */
@@ -68,14 +68,13 @@ export function patchChain(chain: Chain, patches: readonly unknown[], listenerPo
     patched = merged
   }
   // istiod merges all chains first, and then puts filters in and takes them out.
-  const inside = patches
-    .filter((p) => at(p, 'applyTo') === 'NETWORK_FILTER' && matches(patched, at(p, 'match', 'listener'), listenerPort))
-    .reduce<readonly string[]>((filters, p) => {
-      const [operation, name] = [at(p, 'patch', 'operation'), text(at(p, 'patch', 'value', 'name'))]
-      const matched = text(at(p, 'match', 'listener', 'filterChain', 'filter', 'name'))
-      return operation === 'REMOVE' ? filters.filter((filter) => filter !== matched) : [name, ...filters]
-    }, [])
-  return inside.length === 0 ? patched : { ...patched, filters: inside }
+  const filters = new Set<string>()
+  for (const patch of patches.filter((p) => at(p, 'applyTo') === 'NETWORK_FILTER')) {
+    if (!matches(patched, at(patch, 'match', 'listener'), listenerPort)) continue
+    if (at(patch, 'patch', 'operation') === 'REMOVE') filters.delete(text(at(patch, 'match', 'listener', 'filterChain', 'filter', 'name')))
+    else filters.add(text(at(patch, 'patch', 'value', 'name')))
+  }
+  return filters.size === 0 ? patched : { ...patched, filters }
 }
 
 function matches(chain: Chain, listener: unknown, listenerPort: number | undefined): boolean {
@@ -199,7 +198,7 @@ export function misfit(chain: Chain, patches: readonly unknown[], listenerPort?:
   if (patched.transportProtocol !== chain.transportProtocol)
     return `no connection would match the chain for ${chain.transportProtocol} any more`
   const held = patched.socket?.settings
-  const guarded = patched.filters?.includes(NAMES) === true
+  const guarded = patched.filters?.has(NAMES) === true
   if (isMutual(chain, 'server') && !guarded && patches.some((p) => at(p, 'patch', 'value', 'name') === NAMES))
     return 'the names in its certificates would not be checked'
   if (!isMutual(chain, 'server') && guarded) return 'every connection would be closed: there is no certificate to check names in'

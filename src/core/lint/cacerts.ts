@@ -4,24 +4,37 @@
  */
 import { FederationError } from '../errors.ts'
 import { text } from '../manifest.ts'
-import { type Anchor, parseAnchor } from '../x509/anchor.ts'
+import { type Anchor, anchorFrom, parseAnchor } from '../x509/anchor.ts'
+import { certificateIn } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
 import { splitPem } from '../x509/pem.ts'
+import { holdsPrivateKey } from '../x509/private-key.ts'
+import { isSameAuthority } from '../x509/same-name.ts'
 import { type Context, tellIn } from './context.ts'
 import { field, type Resource } from './resource.ts'
 import type { LintFinding } from './rules.ts'
 import type { Path } from './source.ts'
 
+/** Where istiod takes its CA from: plugged in, or made by itself and kept (istio security/pkg/pki/ca, CASecret). */
+const SECRETS: ReadonlySet<string> = new Set(['cacerts', 'istio-ca-secret'])
+
 export function cacerts(context: Context): readonly LintFinding[] {
-  const secrets = context.resources.filter(({ kind, manifest }) => kind === 'Secret' && manifest.metadata.name === 'cacerts')
+  const secrets = context.resources.filter(({ kind, manifest }) => kind === 'Secret' && SECRETS.has(manifest.metadata.name))
   const held = [...(context.known ?? [])]
   return secrets.flatMap((secret, i) => {
     // Two of one folder are two versions; of two folders, most likely two meshes.
-    const before = secrets.slice(0, i).findLast((other) => folderOf(other) === folderOf(secret) && other.namespace === secret.namespace)
+    const before = secrets
+      .slice(0, i)
+      .findLast(
+        (other) =>
+          other.manifest.metadata.name === secret.manifest.metadata.name &&
+          folderOf(other) === folderOf(secret) &&
+          other.namespace === secret.namespace,
+      )
     const live = [...held, ...liveRoots(context, secret)]
     const old = live.length > 0 ? live : before === undefined ? [] : rootsIn(before)
     const than = live.length > 0 ? 'the roots that the mesh has' : `${before?.title} in ${before?.source.file}`
-    return [...(old.length === 0 ? [] : swap(secret, old, than, context.now)), ...keyIn(secret)]
+    return [...(old.length === 0 ? [] : swap(secret, old, than, context.now)), ...unrooted(secret, context.now), ...keyIn(secret)]
   })
 }
 
@@ -73,17 +86,44 @@ function swap(secret: Resource, old: readonly Anchor[], than: string, now: Date)
   const before = new Set(old.map(({ fingerprint }) => fingerprint))
   const hint =
     'first apply the old and the new roots together, with the old CA; switch the CA when every proxy has both; drop the old root when no certificate is under it'
-  if (!next.some(({ fingerprint }) => before.has(fingerprint))) {
+  // A root made anew over the same key and name verifies the same leaves.
+  if (!next.some((root) => before.has(root.fingerprint) || old.some((other) => isSameAuthority(root, other)))) {
     const message = `has no root in common with ${than}: ${names(next)} instead of ${names(old)}; workloads that renewed and workloads that did not refuse each other`
     return [tellIn('cacerts-swap', secret, bundle.path, message, { hint })]
   }
-  const signer = entryOf(secret, ['ca-cert.pem', 'tls.crt'])
-  const above = entryOf(secret, ['cert-chain.pem'])
-  const chain = [signer, above].flatMap((entry) => splitPem(Buffer.from(entry?.pem ?? '', 'latin1')).blocks.map(({ der }) => der))
-  if (signer === undefined || chain.length === 0 || anchorOf(distinct(chain), old, now).anchor !== undefined) return []
+  const signer = entryOf(secret, SIGNERS)
+  const chain = chainOf(secret)
+  if (signer === undefined || chain.length === 0 || anchorOf(chain, old, now).anchor !== undefined) return []
   const message = `its CA signs under a root that is not among ${than}: workloads that have not got the new roots yet refuse what it signs`
   return [tellIn('cacerts-swap', secret, signer.path, message, { severity: 'warning', hint })]
 }
+
+/** What istiod checks before it starts: the CA's certificate is under its roots (istio security/pkg/pki/util, Verify). */
+function unrooted(secret: Resource, now: Date): readonly LintFinding[] {
+  const [signer, bundle] = [entryOf(secret, SIGNERS), entryOf(secret, ROOTS)]
+  if (signer === undefined || bundle === undefined) return []
+  const certificates = chainOf(secret)
+  const roots = splitPem(Buffer.from(bundle.pem, 'latin1')).blocks.flatMap(({ der }) => certificateIn(der) ?? [])
+  if (certificates.length === 0 || certificates.some((der) => certificateIn(der) === undefined) || roots.length === 0) return []
+  const { anchor, reason } = anchorOf(certificates, roots.map(anchorFrom), now)
+  if (anchor !== undefined) return []
+  const message = `${bundle.path[1]} does not vouch for ${signer.path[1]}: ${reason}; istiod refuses such a CA and does not start`
+  return [
+    tellIn('cacerts-broken', secret, signer.path, message, {
+      hint: `put the root that ${signer.path[1]} is under into ${bundle.path[1]}, and the intermediates between them into cert-chain.pem`,
+    }),
+  ]
+}
+
+const SIGNERS = ['ca-cert.pem', 'tls.crt']
+
+/** The CA's certificate and what is above it, the root left out. */
+const chainOf = (secret: Resource): readonly Uint8Array[] =>
+  distinct(
+    [entryOf(secret, SIGNERS), entryOf(secret, ['cert-chain.pem'])].flatMap((entry) =>
+      splitPem(Buffer.from(entry?.pem ?? '', 'latin1')).blocks.map(({ der }) => der),
+    ),
+  )
 
 const distinct = (chain: readonly Uint8Array[]): readonly Uint8Array[] => [
   ...new Map(chain.map((der) => [Buffer.from(der).toString('latin1'), der])).values(),
@@ -91,7 +131,7 @@ const distinct = (chain: readonly Uint8Array[]): readonly Uint8Array[] => [
 
 function keyIn(secret: Resource): readonly LintFinding[] {
   const key = entryOf(secret, KEYS)
-  if (key === undefined || !key.pem.includes('PRIVATE KEY')) return []
+  if (key === undefined || !holdsPrivateKey(key.pem)) return []
   const message = `${key.path[1]}: the CA's private key stands in this manifest, for everybody who can read it`
   return [
     tellIn('ca-key-in-manifest', secret, key.path, message, {

@@ -2,9 +2,11 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { makeCa, type TestCa } from '../../../test/support/ca.ts'
+import { withSerial } from '../../../test/support/der.ts'
 import { acceptEntry, document, spec } from '../../../test/support/federations.ts'
 import { codes, linted, places, type Texts, walkthroughPolicy, walkthroughValues } from '../../../test/support/lint.ts'
 import { readDocuments } from '../../adapters/yaml/documents.ts'
+import { printPem } from '../x509/pem.ts'
 import type { Source } from './source.ts'
 
 let a: TestCa
@@ -405,6 +407,25 @@ describe('cacerts', () => {
     const of = async (ca: TestCa) => secret(`${a.root.pem}${b.root.pem}`, { 'ca-cert.pem': (await ca.intermediate()).certificate.pem })
     expect(linted(await of(b), { known: known() }).findings).toMatchObject([{ code: 'cacerts-swap', severity: 'warning' }])
     expect(codes(linted(await of(a), { known: known() }))).toEqual([])
+  })
+
+  it('whose root was made anew over the same key and name are no swap', () => {
+    const anew = printPem(withSerial(a.root.der, [7]))
+    expect(codes(linted(secret(anew), { known: known() }))).toEqual([])
+  })
+
+  it('whose CA is not under their root are told: istiod does not start', async () => {
+    const of = async (ca: TestCa) => secret(a.root.pem, { 'ca-cert.pem': (await ca.intermediate()).certificate.pem })
+    expect(linted(await of(b)).findings).toMatchObject([{ code: 'cacerts-broken', severity: 'error' }])
+    expect(codes(linted(await of(a)))).toEqual([])
+  })
+
+  it('that istiod made itself hold a key, too', () => {
+    const made = secret(a.root.pem, { 'ca-cert.pem': a.root.pem, 'ca-key.pem': a.root.keyPem }).replace(
+      'name: cacerts',
+      'name: istio-ca-secret',
+    )
+    expect(codes(linted(made))).toEqual(['ca-key-in-manifest'])
   })
 
   it('in two versions, and beside what proxies have, are compared', () => {

@@ -20,7 +20,9 @@ export function printFederation(members: readonly MeantMember[], trusts: readonl
     'spec:',
     '  members:',
     ...members.flatMap(memberLines),
-    ...(trusts.length === 0 ? ['  trust: []', ...example(members)] : ['  trust:', ...trusts.flatMap(trustLines)]),
+    ...(trusts.length === 0
+      ? ['  trust: []', ...example(members)]
+      : ['  trust:', ...trusts.flatMap((trust) => trustLines(trust, trusts, members))]),
     '',
   ].join('\n')
   return { federation: text, placeholders }
@@ -35,26 +37,33 @@ const memberLines = ({ name, trustDomain, guessed }: MeantMember): readonly stri
   `      cluster: { directory: ${quote(name)} }   # a folder for Git to deliver; or { context: NAME } of your kubeconfig`,
 ]
 
-function trustLines({ truster, trusted, accept, reach }: MeantTrust, _: number, all: readonly MeantTrust[]): readonly string[] {
+function trustLines(
+  { truster, trusted, accept, reach }: MeantTrust,
+  all: readonly MeantTrust[],
+  members: readonly MeantMember[],
+): readonly string[] {
   const back = all.find((other) => other.truster === trusted && other.trusted === truster)
   return [
     `    - truster: ${quote(truster)}`,
     `      trusted: ${quote(trusted)}`,
     '      distribution: pinned',
     ...(accept.length === 0 ? [] : ['      accept:', ...accept.flatMap(acceptLines)]),
-    ...(reach.length === 0 ? reachExample(back) : ['      reach:', ...reach.flatMap(reachLines)]),
+    ...(reach.length === 0 ? reachExample(back, members) : ['      reach:', ...reach.flatMap(reachLines)]),
   ]
 }
 
 /** Which workloads call what is seldom in the manifests of those who are called. */
-function reachExample(back: MeantTrust | undefined): readonly string[] {
+function reachExample(back: MeantTrust | undefined, members: readonly MeantMember[]): readonly string[] {
   const [entry] = back?.accept ?? []
   if (back === undefined || entry === undefined) return []
-  const host = `${entry.at.labels?.app ?? 'my-app'}.${entry.at.namespace}.svc.cluster.local`
+  const app = entry.at.labels?.app ?? 'my-app'
+  const host = `${app}.${entry.at.namespace}.svc.cluster.local`
+  const domain = members.find(({ name }) => name === back.truster)?.trustDomain ?? 'change-me'
+  const server = `${domain}/ns/${entry.at.namespace}/sa/${app}`
   return [
     `      # change: which workloads of ${back.trusted} call what in ${back.truster}`,
     '      # reach:',
-    `      #   - { namespace: ${printable(entry.at.namespace)}, services: [{ host: ${printable(host)} }] }`,
+    `      #   - { namespace: ${printable(entry.at.namespace)}, services: [{ host: ${printable(host)}, servedBy: [${printable(server)}] }] }`,
   ]
 }
 

@@ -119,7 +119,9 @@ function judge(pem: string, where: string, view: View, title: string, { now }: C
   const { findings, certificates } = inspect(Buffer.from(pem), { now, format: 'pem' })
   const errors = findings.filter(({ severity, code }) => severity === 'error' || code === 'joined-blocks' || code === 'byte-order-mark')
   const told = errors.slice(0, 5).map(({ code, subject, message, hint }) => {
-    const fatal = FATAL.test(code) && FIRST.test(subject)
+    // Go parses a key of a kind that it does not know, but no curve that it does not know.
+    const unparsed = code === 'unsupported-key' && message.includes('ECDSA on')
+    const fatal = (FATAL.test(code) || unparsed) && FIRST.test(subject)
     const then = fatal
       ? 'istiod keeps its old list, so that removals do not happen either, and does not start again after its next restart'
       : 'istiod passes it on, and proxies may refuse it'

@@ -26,6 +26,7 @@ export const RULES = [
   { code: 'ca-not-bound', severity: 'warning', summary: 'caCertificates[].trustDomains does not bind the root to them' },
   { code: 'spiffe-bundle-url', severity: 'warning', summary: 'spiffeBundleUrl: a fetch that fails takes the roots away' },
   { code: 'cacerts-swap', severity: 'error', summary: 'a cacerts bundle that is swapped without overlap' },
+  { code: 'cacerts-broken', severity: 'error', summary: 'a cacerts whose CA is not under its root: istiod does not start' },
   { code: 'ca-key-in-manifest', severity: 'warning', summary: "the CA's private key stands in a manifest" },
   { code: 'mtls-not-strict', severity: 'error', summary: 'STRICT is missing in a federated scope' },
   { code: 'mtls-may-loosen', severity: 'warning', summary: 'a PeerAuthentication that would take STRICT from part of a federated scope' },

@@ -69,10 +69,10 @@ describe('parseBundle', () => {
     { name: 'cut JSON', file: '{"keys":[', code: 'bundle-malformed' },
     { name: 'a private key', file: `${kinds[0]?.root.pem}${kinds[0]?.root.keyPem}`, code: 'bundle-refused' },
     {
-      name: 'a serial of zero',
+      name: 'a negative serial',
       file: printPemBundle({
         trustDomain: TRUST_DOMAIN,
-        anchors: [{ ...(anchors[0] as Anchor), der: withSerial((anchors[0] as Anchor).der, [0]) }],
+        anchors: [{ ...(anchors[0] as Anchor), der: withSerial((anchors[0] as Anchor).der, [0x80]) }],
       }),
       code: 'bundle-refused',
     },

@@ -42,7 +42,8 @@ const MALFORMED = /^(empty|no-pem|no-certificate|malformed-.*|duplicate-.*|.*-in
  */
 export function parseBundle(trustDomain: TrustDomain, file: Uint8Array, options: ParseOptions): Bundle {
   const { bundle, findings } = readBundle(file, { ...options, trustDomain })
-  const wrong = findings.find(({ severity }) => severity === 'error')
+  // That a key has leaked is what its owner must hear first.
+  const wrong = findings.find(({ code }) => code === 'private-key') ?? findings.find(({ severity }) => severity === 'error')
   if (wrong === undefined && bundle !== undefined) return bundle
   const code = wrong === undefined || MALFORMED.test(wrong.code) ? 'bundle-malformed' : 'bundle-refused'
   const message = wrong === undefined ? 'nothing could be read' : `${wrong.subject}: ${wrong.message} (${wrong.code})`

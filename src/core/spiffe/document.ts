@@ -2,12 +2,12 @@
  * Files that carry roots, taken apart: which certificates stand in them under which subject, and what is wrong with the
  * file itself. The certificates are not opened here.
  */
-import { error, type Finding, warning } from '../finding.ts'
-import { elementAt, TAG } from '../x509/der.ts'
+import { error, type Finding, hasErrors, warning } from '../finding.ts'
 import { splitPem } from '../x509/pem.ts'
 import { printable } from '../x509/printable.ts'
+import { DAMAGED_KEY, holdsPrivateKey, isKeyDer, isKeyLabel, privateKey } from '../x509/private-key.ts'
 import { JsonFault, JsonObject, readJson } from './json.ts'
-import { type Entry, type Part, privateKey, readKeys, repeated } from './jwks.ts'
+import { type Entry, type Part, readKeys, repeated } from './jwks.ts'
 
 export type Format = 'pem' | 'der' | 'spiffe'
 
@@ -37,26 +37,16 @@ function formatOf(file: Uint8Array): Format {
     .toString('latin1')
     .replace(/^(\u00ef\u00bb\u00bf)?[\s]*/, '')
   if (start.startsWith('{') || start.startsWith('[')) return 'spiffe'
-  return file[0] === 0x30 && (file[1] ?? 0) >= 0x80 ? 'der' : 'pem'
+  return file[0] === 0x30 && ((file[1] ?? 0) >= 0x80 || isKeyDer(file)) ? 'der' : 'pem'
 }
 
 function readDer(file: Uint8Array): Document {
   const entries = [{ subject: 'file', der: file }]
   return {
     format: 'der',
-    parts: [{ entries, findings: holdsKey(file) ? [privateKey('file', 'looks like a private key')] : [] }],
+    parts: [{ entries, findings: isKeyDer(file) ? [privateKey('file', 'looks like a private key')] : [] }],
     isMap: false,
     findings: [],
-  }
-}
-
-/** PKCS #1, PKCS #8, SEC 1 and PKCS #12 start with a version number; a certificate does not. */
-function holdsKey(der: Uint8Array): boolean {
-  try {
-    const outer = elementAt(der, 0)
-    return elementAt(der, outer.start, outer.end).tag === TAG.integer
-  } catch {
-    return false
   }
 }
 
@@ -74,7 +64,7 @@ function readPem(file: Uint8Array): Document {
 
 function otherBlock(subject: string, label: string): Finding {
   const shown = JSON.stringify(printable(label, 40))
-  if (/PRIVATE KEY/i.test(label)) return privateKey(subject, `is a private key (${shown})`)
+  if (isKeyLabel(label)) return privateKey(subject, `is a private key (${shown})`)
   return error('non-certificate-block', subject, `is not a certificate but ${shown}`, 'only CERTIFICATE blocks belong into a bundle')
 }
 
@@ -92,7 +82,15 @@ function readSpiffe(file: Uint8Array): Document {
     if (!(cause instanceof JsonFault)) throw cause
     findings.push(error('malformed-json', 'file', cause.message, 'a bundle cut short, or a web page, looks like this'))
   }
+  if (mayHoldKey(file, [...findings, ...parts.flatMap((part) => part.findings)])) findings.push(privateKey('file', DAMAGED_KEY))
   return { format: 'spiffe', parts, isMap, findings }
+}
+
+/** A file that was read is not searched whole, as its keys were looked at one by one: only for the words of a PEM key. */
+function mayHoldKey(file: Uint8Array, findings: readonly Finding[]): boolean {
+  if (findings.some(({ code }) => code === 'private-key')) return false
+  const text = Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('latin1')
+  return (hasErrors(findings) || /PRIVATE|LS0tLS1CRUdJTi/.test(text)) && holdsPrivateKey(text)
 }
 
 const BOM = '\ufeff'

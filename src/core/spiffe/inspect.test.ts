@@ -9,9 +9,12 @@ import {
   withExtensions,
   withIssuer,
   withName,
+  withNotBefore,
   withSerial,
   withSignatureOid,
 } from '../../../test/support/der.ts'
+import { modulus, OTHER_KEYS, RSA_KEYS, rootWith, rsa } from '../../../test/support/odd-keys.ts'
+import { oid, pss, rsaKey } from '../../../test/support/signed.ts'
 import { printPem } from '../x509/pem.ts'
 import { printBundle } from './bundle.ts'
 import { inspect } from './inspect.ts'
@@ -42,6 +45,13 @@ const uri = (text: string): Uint8Array => encode(0x30, encode(0x86, Buffer.from(
 const permitted = (...subtrees: readonly Uint8Array[]): Uint8Array =>
   encode(0x30, encode(0xa0, ...subtrees.map((one) => encode(0x30, one))))
 
+const constrained = (list: number, ...bases: readonly Uint8Array[]): Uint8Array =>
+  withExtensions(root, [extension(NAME_CONSTRAINTS, true, encode(0x30, encode(list, ...bases.map((base) => encode(0x30, base)))))])
+const [SERVER, CLIENT, CODE, EMAIL] = [1, 2, 3, 4].map((last) => `1.3.6.1.5.5.7.3.${last}`) as [string, string, string, string]
+const ANY = '2.5.29.37.0'
+const forPurposes = (...purposes: readonly string[]): Uint8Array =>
+  withExtensions(root, [extension([0x55, 0x1d, 0x25], false, encode(0x30, ...purposes.map(oid)))])
+
 describe('a certificate as an anchor', async () => {
   it.each([
     { name: 'a plain root', der: root, found: [] },
@@ -57,7 +67,55 @@ describe('a certificate as an anchor', async () => {
     { name: 'expired', der: await made({ notAfter: new Date('2026-05-31T23:59:59Z') }), found: ['error expired'] },
     { name: 'valid until this second', der: await made({ notAfter: NOW }), found: [] },
     { name: 'not yet valid', der: await made({ notBefore: new Date('2026-06-01T00:00:01Z') }), found: ['error not-yet-valid'] },
-    { name: 'a serial of zero', der: withSerial(root, [0]), found: ['error serial-not-positive'] },
+    { name: 'a serial of zero', der: withSerial(root, [0]), found: ['warning serial-not-positive'] },
+    { name: "valid since Go's zero time", der: withNotBefore(root, '00010101000000Z'), found: ['warning unusual-date'] },
+    { name: 'valid since 1949', der: withNotBefore(root, '19491231235959Z'), found: ['warning unusual-date'] },
+    { name: 'valid since 1950', der: withNotBefore(root, '19500101000000Z'), found: [] },
+    ...RSA_KEYS.map(({ name, key, code }) => ({
+      name: `RSA with ${name}`,
+      der: rootWith(key),
+      found: code === undefined ? [] : [`error ${code}`],
+    })),
+    ...OTHER_KEYS.map(({ name, key }) => ({ name: `a key of kind ${name.source}`, der: rootWith(key), found: ['error unsupported-key'] })),
+    {
+      name: 'a wildcard among permitted DNS names',
+      der: constrained(0xa0, encode(0x82, Buffer.from('*.corp.local'))),
+      found: ['warning name-constraints', 'warning void-constraint'],
+    },
+    {
+      name: 'a permitted URI with a scheme',
+      der: constrained(0xa0, encode(0x86, Buffer.from('spiffe://a.example'))),
+      found: ['warning name-constraints', 'error void-constraint'],
+    },
+    {
+      name: 'a permitted URI with a scheme beside one without',
+      der: constrained(0xa0, encode(0x86, Buffer.from('spiffe://a.example')), encode(0x86, Buffer.from('a.example'))),
+      found: ['warning name-constraints', 'warning void-constraint'],
+    },
+    {
+      name: 'an excluded URI with a scheme',
+      der: constrained(0xa1, encode(0x86, Buffer.from('spiffe://a.example/ns/x'))),
+      found: ['warning name-constraints', 'warning void-constraint'],
+    },
+    { name: 'an extended key usage for both', der: forPurposes(CLIENT, SERVER), found: [] },
+    { name: 'an extended key usage for anything', der: forPurposes(ANY), found: [] },
+    { name: 'an extended key usage for servers only', der: forPurposes(SERVER), found: ['warning extended-key-usage'] },
+    { name: 'an extended key usage for code signing', der: forPurposes(CODE), found: ['warning extended-key-usage'] },
+    {
+      name: 'an intermediate with an extended key usage for e-mail',
+      der: withIssuer(forPurposes(EMAIL), 'another'),
+      found: ['warning extended-key-usage', 'warning not-self-issued'],
+    },
+    {
+      name: 'signed by PSS with a salt that Go refuses, self-issued',
+      der: rootWith(rsaKey(modulus, 65537n), pss(rsa.privateKey, { hash: 'sha256', salt: 222 })),
+      found: [],
+    },
+    {
+      name: 'the same, not self-issued',
+      der: withIssuer(rootWith(rsaKey(modulus, 65537n), pss(rsa.privateKey, { hash: 'sha256', salt: 222 })), 'another'),
+      found: ['error weak-signature', 'warning not-self-issued'],
+    },
     { name: 'a negative serial', der: withSerial(root, [0x80]), found: ['error serial-not-positive'] },
     { name: 'a serial of 127', der: withSerial(root, [0x7f]), found: [] },
     { name: 'RSA 1024', der: await made({ keyAlgorithm: 'RSA-1024' }), found: ['error weak-key'] },
@@ -162,6 +220,11 @@ describe('a certificate as an anchor', async () => {
     expect(findings.map(({ severity, code }) => `${severity} ${code}`)).toEqual(['error not-ca', 'warning expired'])
   })
 
+  it.each(OTHER_KEYS)('says what kind of key it has, and lists it: $name', ({ name, key }) => {
+    const { certificates, findings } = look(printPem(rootWith(key)))
+    expect([certificates.length, findings[0]?.message]).toEqual([1, expect.stringMatching(name)])
+  })
+
   it('shows hostile names harmless', () => {
     const { certificates } = look(printPem(withName(root, commonName('a\u001b[31m\nb', 0x14))))
     expect(certificates[0]?.certificate.subject).not.toContain('\u001b')
@@ -190,6 +253,12 @@ describe('a file of certificates', async () => {
       found: ['error non-certificate-block', 'error no-certificate'],
     },
     { name: 'the same root twice', file: ca.root.pem + ca.root.pem, found: ['warning duplicate'] },
+    { name: '250 copies of a root', file: ca.root.pem.repeat(250), found: ['warning duplicate'] },
+    {
+      name: 'copies of two roots, in turn',
+      file: (ca.root.pem + other.root.pem).repeat(9),
+      found: ['warning duplicate', 'warning duplicate'],
+    },
     {
       name: 'a leaf beside the root',
       file: ca.root.pem + (await ca.leaf('spiffe://a.example/x')).certPem,
@@ -205,6 +274,13 @@ describe('a file of certificates', async () => {
     { name: 'nothing', file: '', found: ['error empty'] },
   ])('$name: $found', ({ file, found }) => {
     expect(codes(file)).toEqual(found)
+  })
+
+  it('says how many copies there are', () => {
+    expect(look(ca.root.pem.repeat(250)).findings[0]).toMatchObject({
+      subject: 'block 2',
+      message: 'is the same certificate as block 1, and so are 248 more',
+    })
   })
 
   it('lists what could be read of a rejected file, with the block it stands in', () => {

@@ -4,6 +4,7 @@ import { error, type Finding, fromError, hasErrors, info, warning } from '../fin
 import { type Anchor, anchorFrom } from '../x509/anchor.ts'
 import { type Certificate, readCertificate } from '../x509/certificate.ts'
 import { type Fingerprint, fingerprintOf } from '../x509/fingerprint.ts'
+import { DAMAGED_KEY, isKeyDer, privateKey } from '../x509/private-key.ts'
 import { type Dates, dateProblemsOf, problemsOf } from '../x509/problems.ts'
 import { jwkOf } from '../x509/public-key.ts'
 import type { Bundle } from './bundle.ts'
@@ -131,12 +132,16 @@ function judgePart(part: Part, options: ReadOptions): Judged {
   const certificates: Inspected[] = []
   const findings: Finding[] = [...part.findings]
   const seen = new Map<Fingerprint, string>()
+  const copies = new Map<Fingerprint, string[]>()
   for (const entry of part.entries) {
     const fingerprint = fingerprintOf(entry.der)
     const before = seen.get(fingerprint)
     const known = options.known?.get(fingerprint)
     if (before !== undefined) {
-      findings.push(warning('duplicate', entry.subject, `is the same certificate as ${before}`, 'it counts once'))
+      copies
+        .set(fingerprint, copies.get(fingerprint) ?? [])
+        .get(fingerprint)
+        ?.push(entry.subject)
       continue
     }
     seen.set(fingerprint, entry.subject)
@@ -145,7 +150,15 @@ function judgePart(part: Part, options: ReadOptions): Judged {
     if (one.anchor) anchors.push(one.anchor)
     if (one.inspected && options.list) certificates.push(one.inspected)
   }
+  for (const [fingerprint, subjects] of copies) findings.push(duplicate(subjects, seen.get(fingerprint) ?? ''))
   return { anchors, certificates, findings }
+}
+
+/** One for all copies of a certificate. */
+function duplicate(subjects: readonly string[], first: string): Finding {
+  const [subject = '', ...others] = subjects
+  const more = others.length === 0 ? '' : `, and so ${others.length === 1 ? 'is 1 more' : `are ${others.length} more`}`
+  return warning('duplicate', subject, `is the same certificate as ${first}${more}`, 'it counts once')
 }
 
 interface One {
@@ -162,7 +175,10 @@ function judgeKnown(anchor: Anchor, entry: Entry, dates: Dates): One {
 function judgeUnseen(entry: Entry, dates: Dates): One {
   try {
     const certificate = readCertificate(entry.der, entry.subject)
-    const findings = [...problemsOf(certificate, entry.subject, dates), ...keyMismatch(entry, certificate.key.jwk ?? {})]
+    const findings = [
+      ...problemsOf(certificate, entry.subject, dates),
+      ...(entry.jwk === undefined ? [] : keyMismatch(entry, jwkOf(certificate))),
+    ]
     return {
       anchor: anchorFrom(certificate),
       inspected: { certificate, subject: entry.subject, problems: findings.map(({ code }) => code) },
@@ -170,7 +186,8 @@ function judgeUnseen(entry: Entry, dates: Dates): One {
     }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
-    return { findings: [{ ...fromError(cause), code: 'malformed-certificate' }] }
+    const key = isKeyDer(entry.der) && entry.subject !== 'file' ? [privateKey(entry.subject, DAMAGED_KEY)] : []
+    return { findings: [...key, { ...fromError(cause), code: 'malformed-certificate' }] }
   }
 }
 

@@ -17,10 +17,12 @@
  * because what should be revoked must stay revocable. `expired`, `not-self-issued` and the like are `inspect`'s to tell.
  */
 import { error, type Finding, warning } from '../finding.ts'
+import type { Recorded } from '../record.ts'
 import { type Anchor, type Fingerprint, fingerprintOf } from '../x509/anchor.ts'
 import { decodeBase64 } from '../x509/pem.ts'
 import { publicKeyIn } from '../x509/public-key.ts'
 import type { Bundle } from './bundle.ts'
+import { MAX_SEQUENCE } from './sequence.ts'
 import type { TrustDomain } from './trust-domain.ts'
 
 export interface JudgeContext {
@@ -29,6 +31,13 @@ export interface JudgeContext {
   readonly own?: Bundle
   /** From `publicRoots`. */
   readonly publicRoots: ReadonlySet<Fingerprint>
+  /**
+   * From `recordedBundles`: the highest approved sequence, and the roots approved last. They count before what the approved
+   * bundle says, whose file may have been edited, or have lost its sequence with an approval.
+   */
+  readonly recorded?: ReadonlyMap<TrustDomain, Recorded>
+  /** Sequences are not compared: the owner begins them again, or the bundle is the approved one with fewer roots. */
+  readonly anySequence?: boolean
 }
 
 /**
@@ -52,7 +61,14 @@ export function judge(offer: Bundle, context: JudgeContext): readonly Finding[] 
   const owners = ownersOf(offer.trustDomain, context)
   const claims = offer.anchors.flatMap((anchor) => judgeRoot(anchor, offer.trustDomain, owners, context.publicRoots))
   const approved = context.approved.get(offer.trustDomain) ?? (context.own?.trustDomain === offer.trustDomain ? context.own : undefined)
-  return approved === undefined ? claims : [...claims, ...judgeSequence(offer, approved), ...judgeChange(offer, approved)]
+  const sequence = context.anySequence === true ? [] : judgeSequence(offer, lastOf(approved, context.recorded?.get(offer.trustDomain)))
+  return [...claims, ...sequence, ...(approved === undefined ? [] : judgeChange(offer, approved))]
+}
+
+const lastOf = (approved: Bundle | undefined, recorded: Recorded | undefined): Recorded => {
+  const highest = recorded?.highest ?? approved?.sequence
+  const roots = recorded?.roots ?? approved?.anchors.map(({ fingerprint }) => fingerprint) ?? []
+  return { roots, ...(highest === undefined ? {} : { highest }) }
 }
 
 interface Owner {
@@ -112,29 +128,31 @@ function judgeRoot(
   return []
 }
 
-function judgeSequence(offer: Bundle, approved: Bundle): Finding[] {
-  if (approved.sequence === undefined) return []
+function judgeSequence(offer: Bundle, { highest, roots }: Recorded): Finding[] {
+  if (highest === undefined) return []
+  const again = 'if the publisher began again, and its owner says so: entente approve … --reset-sequence'
   if (offer.sequence === undefined) {
+    const last = highest === MAX_SEQUENCE
     return [
       warning(
         'sequence-missing',
         offer.trustDomain,
-        `has no sequence; the approved one has ${approved.sequence}`,
-        'ask the publisher to set spiffe_sequence',
+        `has no sequence; the highest approved one is ${highest}${last ? ', after which there is none' : ''}`,
+        last ? again : 'ask the publisher to set spiffe_sequence',
       ),
     ]
   }
-  if (offer.sequence < approved.sequence) {
+  if (offer.sequence < highest) {
     return [
       error(
         'sequence-rollback',
         offer.trustDomain,
-        `has sequence ${offer.sequence}, older than the approved ${approved.sequence}`,
-        'fetch it anew; an old copy may be a replay',
+        `has sequence ${offer.sequence}, older than the approved ${highest}`,
+        `fetch it anew; an old copy may be a replay; ${again}`,
       ),
     ]
   }
-  if (offer.sequence > approved.sequence || sameRoots(offer, approved)) return []
+  if (offer.sequence > highest || sameRoots(offer, roots)) return []
   return [
     error(
       'sequence-reused',
@@ -173,7 +191,7 @@ function judgeChange(offer: Bundle, approved: Bundle): Finding[] {
   return [warning('bundle-shrinks', offer.trustDomain, `drops ${lost}`, 'approve when no workload certificate is under it any more')]
 }
 
-function sameRoots(a: Bundle, b: Bundle): boolean {
-  const roots = new Set(a.anchors.map(({ fingerprint }) => fingerprint))
-  return roots.size === b.anchors.length && b.anchors.every(({ fingerprint }) => roots.has(fingerprint))
+function sameRoots({ anchors }: Bundle, roots: readonly Fingerprint[]): boolean {
+  const approved = new Set(roots)
+  return approved.size === anchors.length && anchors.every(({ fingerprint }) => approved.has(fingerprint))
 }

@@ -5,7 +5,9 @@
 import { error, type Finding, info, warning } from '../finding.ts'
 import { decodeBase64 } from '../x509/pem.ts'
 import { printable } from '../x509/printable.ts'
+import { privateKey } from '../x509/private-key.ts'
 import { type Json, JsonNumber, JsonObject } from './json.ts'
+import { MAX_SEQUENCE } from './sequence.ts'
 
 /** One certificate in a file. */
 export interface Entry {
@@ -26,8 +28,6 @@ export interface Part {
   readonly findings: readonly Finding[]
 }
 
-/** `spiffe_sequence` is a 64-bit number to the other readers. */
-const MAX_SEQUENCE = 2n ** 64n - 1n
 const KNOWN_KTY: ReadonlySet<Json | undefined> = new Set(['RSA', 'EC', 'OKP'])
 /** RFC 7518 §6.2.2, §6.3.2, §6.4.1. */
 const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
@@ -38,6 +38,8 @@ export function readKeys(root: JsonObject, prefix: string): Part {
   const findings: Finding[] = []
   const subject = prefix.trim() || 'file'
   for (const name of root.repeated) findings.push(repeated(subject, name))
+  // One JWK where a set of them belongs.
+  if (root.members.has('kty')) findings.push(...secretsOf(root, subject))
   const keys = root.get('keys')
   if (!Array.isArray(keys)) {
     findings.push(error('malformed-bundle', subject, '`keys` is not there or not an array', 'a bundle without roots has an empty array'))
@@ -55,9 +57,7 @@ function readKey(key: Json, subject: string, findings: Finding[]): Entry | undef
     return undefined
   }
   for (const name of key.repeated) findings.push(repeated(subject, name))
-  const secret = SECRET_MEMBERS.find((name) => key.members.has(name))
-  if (secret !== undefined || key.get('kty') === 'oct')
-    findings.push(privateKey(subject, `holds private key material (member \`${secret ?? 'kty'}\`)`))
+  findings.push(...secretsOf(key, subject))
   const ignored = ignoredBecause(key, subject)
   if (ignored) {
     findings.push(ignored)
@@ -66,6 +66,13 @@ function readKey(key: Json, subject: string, findings: Finding[]): Entry | undef
   if (key.members.has('kid'))
     findings.push(warning('kid-present', subject, 'has a `kid`, which an x509-svid key must not have (X509-SVID §6.1)', PUBLISHER))
   return readX5c(key, subject, findings)
+}
+
+/** A JWK with the members of a private or symmetric key. */
+function secretsOf(key: JsonObject, subject: string): readonly Finding[] {
+  const secret = SECRET_MEMBERS.find((name) => key.members.has(name))
+  if (secret === undefined && key.get('kty') !== 'oct') return []
+  return [privateKey(subject, `holds private key material (member \`${secret ?? 'kty'}\`)`)]
 }
 
 function ignoredBecause(key: JsonObject, subject: string): Finding | undefined {
@@ -122,9 +129,6 @@ function readHint(value: Json | undefined, subject: string, findings: Finding[])
     findings.push(warning('refresh-hint-zero', subject, '`spiffe_refresh_hint` is 0, which is taken as not set', PUBLISHER))
   return seconds === 0 ? undefined : seconds
 }
-
-export const privateKey = (subject: string, message: string): Finding =>
-  error('private-key', subject, message, 'take it out, and think of the key as known to whoever has seen this file')
 
 export const repeated = (subject: string, member: string): Finding =>
   error(

@@ -2,14 +2,13 @@
  * Which anchor vouches for a presented chain, by RFC 5280 §6: signatures, dates, CA flags, key usage, path lengths, name
  * constraints and unknown critical extensions, over every path there is.
  */
-import { X509Certificate } from 'node:crypto'
 import { FederationError } from '../errors.ts'
 import type { Anchor } from './anchor.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
 import { basicConstraintsOf, keyUsageOf } from './extensions.ts'
 import { fieldsOf, sameBytes } from './fields.ts'
 import { namesOutside } from './name-constraints.ts'
-import { WEAK_SIGNATURE } from './problems.ts'
+import { isSignedBy } from './signature.ts'
 import { unknownCritical } from './strict.ts'
 
 /** Enough for any real hierarchy; a hostile chain must not buy us work. */
@@ -23,7 +22,7 @@ export interface Vouched {
 }
 
 /**
- * RFC 5280 §6 over every path there is. Extended key usage, host names, policies and revocation are not looked at.
+ * RFC 5280 §6 over every path there is, with the keys and signatures that Go and BoringSSL verify. Extended key usage, host names, policies and revocation are not looked at.
  * @param chain DER, the leaf first, intermediates in any order; a root among them counts only if it is an anchor
  */
 export function anchorOf(chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date): Vouched {
@@ -79,7 +78,7 @@ class Search {
   }
 
   *paths(): Generator<Path> {
-    const unusable = this.staleness(this.leaf) ?? notUnderstood(this.leaf)
+    const unusable = this.staleness(this.leaf) ?? notUnderstood(this.leaf) ?? unusableKey(this.leaf)
     if (unusable) return this.meet(0, unusable)
     const itself = this.anchors.find(({ anchor }) => anchor.fingerprint === this.leaf.fingerprint)
     if (itself) yield { anchor: itself.anchor, certificates: [this.leaf] }
@@ -119,9 +118,11 @@ class Search {
   private signed(issuer: Certificate, certificate: Certificate): string | undefined {
     this.signatures++
     if (this.signatures > MAX_SIGNATURES) return 'there are too many ways to build the chain'
-    if (WEAK_SIGNATURE.test(certificate.signatureAlgorithm))
-      return `${called(certificate)} is signed with ${certificate.signatureAlgorithm}, which Go refuses`
-    return verifies(certificate, issuer)
+    if (certificate.signing.scheme === undefined)
+      return `${called(certificate)} is signed with ${certificate.signing.called}, which Go refuses`
+    const unusable = unusableKey(issuer)
+    if (unusable !== undefined) return unusable
+    return isSignedBy(certificate, issuer)
       ? undefined
       : `${called(certificate)} names ${quoted(issuer.subject)} as its issuer, but another key of that name signed it`
   }
@@ -136,13 +137,15 @@ class Search {
   }
 }
 
-/** OpenSSL throws for a key that it cannot decode. */
-function verifies(certificate: Certificate, issuer: Certificate): boolean {
-  try {
-    return new X509Certificate(certificate.der).verify(new X509Certificate(issuer.der).publicKey)
-  } catch {
-    return false
-  }
+/** Go's crypto/rsa (checkKeySize) verifies nothing below. */
+const MIN_RSA_BITS = 1024
+
+function unusableKey(certificate: Certificate): string | undefined {
+  const { algorithm, bits, refused } = certificate.key
+  if (refused !== undefined) return `${called(certificate)} has ${refused.why}`
+  return algorithm === 'RSA' && bits < MIN_RSA_BITS
+    ? `${called(certificate)} has an RSA key of ${bits} bits, and Go refuses those below ${MIN_RSA_BITS}`
+    : undefined
 }
 
 function unfit(issuer: Certificate, below: readonly Certificate[]): string | undefined {

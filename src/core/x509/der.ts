@@ -74,11 +74,31 @@ export const partsOf = (bytes: Uint8Array, element: Element | undefined, what: s
 export const contentsOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.start, element.end)
 export const encodingOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.from, element.end)
 
+const latin1 = (bytes: Uint8Array, start: number, end: number): string => {
+  let text = ''
+  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] ?? 0)
+  return text
+}
+
+/** Contents of object identifiers read before: certificates share some twenty. */
+const identifiers = new Map<string, string>()
+const MAX_IDENTIFIERS = 1000
+
 /** Dotted decimal; as to Go, no arc is padded or of more than 31 bits. @throws DerFault */
 export function oidOf(bytes: Uint8Array, element: Element): string {
+  if (element.tag !== TAG.oid || element.start === element.end) throw new DerFault('a bad object identifier')
+  const contents = latin1(bytes, element.start, element.end)
+  const before = identifiers.get(contents)
+  if (before !== undefined) return before
+  const oid = arcsOf(bytes.subarray(element.start, element.end)).join('.')
+  if (identifiers.size < MAX_IDENTIFIERS) identifiers.set(contents, oid)
+  return oid
+}
+
+function arcsOf(contents: Uint8Array): readonly number[] {
   const arcs: number[] = []
   let arc: number | undefined
-  for (const byte of contentsOf(bytes, element)) {
+  for (const byte of contents) {
     if (arc === undefined && byte === 0x80) throw new DerFault('an object identifier that is not DER')
     const more: number = (arc ?? 0) * 128 + (byte & 0x7f)
     if (more >= 2 ** 31) throw new DerFault('an object identifier out of range')
@@ -87,8 +107,8 @@ export function oidOf(bytes: Uint8Array, element: Element): string {
     const root = Math.min(Math.floor(more / 40), 2)
     arcs.push(...(arcs.length === 0 ? [root, more - 40 * root] : [more]))
   }
-  if (element.tag !== TAG.oid || arcs.length === 0 || arc !== undefined) throw new DerFault('a bad object identifier')
-  return arcs.join('.')
+  if (arcs.length === 0 || arc !== undefined) throw new DerFault('a bad object identifier')
+  return arcs
 }
 
 /** The contents of a minimal INTEGER: two's complement, big-endian. @throws DerFault */

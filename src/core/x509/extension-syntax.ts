@@ -46,10 +46,14 @@ function checkNameConstraints(value: Uint8Array): void {
 }
 const LISTS: Readonly<Record<number, string>> = { [PERMITTED]: 'permitted', [EXCLUDED]: 'excluded' }
 
-const isDomainRange = (host: string): boolean => host === '' || isDomain(host.replace(/^\./, ''))
-const isUriHosts = (host: string): boolean => isDomainRange(host) && !/^\d+(\.\d+){3}$/.test(host)
+/** Go's domainNameValid: labels of visible ASCII that are not empty, and no dot at the end. So `*.a.example` and `spiffe://a` are taken. */
+const isDomainRange = (host: string): boolean => host === '' || /^\.?[!-\-/-~]+(\.[!-\-/-~]+)*$/.test(host)
+/** An IP address is refused, and here also what only looks like one. */
+const isUriHosts = (host: string): boolean => isDomainRange(host) && !/^\d+(\.\d+){3}$|^[\da-f.]*:[\da-f.]*:[\da-f:.]*$/i.test(host)
 /** One mailbox, or all of a domain. */
-const isMailboxes = (text: string): boolean => isDomainRange(text.replace(/^[\w!#$%&'*+\-/=?^`{|}~]+(\.[\w!#$%&'*+\-/=?^`{|}~]+)*@/, ''))
+const isMailboxes = (text: string): boolean =>
+  text.includes('@') ? MAILBOX.test(text) && isDomain(text.slice(text.lastIndexOf('@') + 1)) : isDomainRange(text)
+const MAILBOX = /^[\w!#$%&'*+\-/=?^`{|}~]+(\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[^@]+$/
 
 function isAddressRange(contents: Uint8Array): boolean {
   if (contents.length !== 8 && contents.length !== 32) return false

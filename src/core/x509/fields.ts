@@ -12,6 +12,8 @@ export interface Fields {
   /** Two's complement. */
   readonly serial: Uint8Array
   readonly signatureOid: string
+  /** The parameters of the signature's algorithm, header included; undefined when absent. */
+  readonly signatureParameters?: Uint8Array
   /** The raw Name, header included: two names are the same when these bytes are. */
   readonly issuer: Uint8Array
   readonly subject: Uint8Array
@@ -43,20 +45,25 @@ export function fieldsOf(der: Uint8Array): Fields {
   if (certificate.end !== der.length) throw new DerFault(`${der.length - certificate.end} bytes after its end`)
   const [tbs, outerAlgorithm, signature, ...rest] = childrenOf(der, certificate)
   if (rest.length > 0) throw new DerFault('something after the signature')
-  bitsOf(der, signature, 'the signature')
+  checkBits(der, signature, 'the signature')
 
   const parts = partsOf(der, tbs, 'the signed part')
   const version = parts[0]?.tag === VERSION ? versionOf(der, parts.shift()) : 1
   const [serial, algorithm, issuer, validity, subject, key, ...optional] = parts
   const inner = expectTag(algorithm, TAG.sequence, 'the signature algorithm')
-  if (!sameBytes(encodingOf(der, inner), encodingOf(der, expectTag(outerAlgorithm, TAG.sequence, 'the signature algorithm')))) {
+  if (!sameElement(der, inner, expectTag(outerAlgorithm, TAG.sequence, 'the signature algorithm'))) {
     throw new DerFault('the two signature algorithms differ')
   }
-  const [notBefore, notAfter] = partsOf(der, validity, 'the validity')
+  const signatureAlgorithm = algorithmOf(der, inner, 'the signature algorithm')
+  const [notBefore, notAfter, ...later] = partsOf(der, validity, 'the validity')
+  if (later.length > 0) throw new DerFault('something after the validity')
+  if (!OPTIONAL.test(optional.map(({ tag }) => `${tag},`).join(''))) throw new DerFault('an unknown field')
+  for (const part of optional) if (part.tag !== EXTENSIONS) checkBits(der, { ...part, tag: TAG.bitString }, 'a unique identifier')
   return {
     version,
     serial: integerOf(der, serial, 'the serial number'),
-    signatureOid: algorithmOid(der, inner),
+    signatureOid: signatureAlgorithm.oid,
+    ...(signatureAlgorithm.parameters && { signatureParameters: signatureAlgorithm.parameters }),
     issuer: encodingOf(der, expectTag(issuer, TAG.sequence, 'the issuer')),
     notBefore: timeOf(der, notBefore),
     notAfter: timeOf(der, notAfter),
@@ -75,38 +82,46 @@ function versionOf(der: Uint8Array, element: Element | undefined): number {
   return version
 }
 
-const algorithmOid = (der: Uint8Array, algorithm: Element): string =>
-  oidOf(der, expectTag(childrenOf(der, algorithm)[0], TAG.oid, 'the algorithm'))
+export interface Algorithm {
+  readonly oid: string
+  /** Header included; undefined when absent. */
+  readonly parameters?: Uint8Array
+}
+
+/** An AlgorithmIdentifier, §4.1.1.2. @throws DerFault */
+export function algorithmOf(bytes: Uint8Array, element: Element | undefined, what: string): Algorithm {
+  const [oid, parameters, ...more] = partsOf(bytes, element, what)
+  if (more.length > 0) throw new DerFault(`something after ${what}`)
+  return {
+    oid: oidOf(bytes, expectTag(oid, TAG.oid, what)),
+    ...(parameters && { parameters: encodingOf(bytes, parameters) }),
+  }
+}
 
 export function publicKeyOf(der: Uint8Array, element: Element): PublicKey {
-  const [algorithm, key] = childrenOf(der, element)
-  const [oid, parameters] = partsOf(der, algorithm, "the public key's algorithm")
+  const [algorithm, key, ...more] = childrenOf(der, element)
+  const { oid, parameters } = algorithmOf(der, algorithm, "the public key's algorithm")
   const bits = contentsOf(der, expectTag(key, TAG.bitString, 'the public key'))
-  if (bits[0] !== 0) throw new DerFault('a public key that is not whole bytes')
-  return {
-    encoding: encodingOf(der, element),
-    oid: oidOf(der, expectTag(oid, TAG.oid, "the public key's algorithm")),
-    ...(parameters && { parameters: encodingOf(der, parameters) }),
-    bits: bits.subarray(1),
-  }
+  if (bits[0] !== 0 || more.length > 0) throw new DerFault('a public key that is not whole bytes, or something after it')
+  return { encoding: encodingOf(der, element), oid, ...(parameters && { parameters }), bits: bits.subarray(1) }
 }
 
 /** RFC 5280 §4.1.2.5: seconds are there, the zone is Z, and the year of the short form lies in 1950-2049. */
 function timeOf(der: Uint8Array, element: Element | undefined): Date {
   const long = element?.tag === TAG.generalizedTime
-  const contents = element === undefined ? new Uint8Array() : contentsOf(der, element)
   const length = long ? 15 : 13
-  const digits = contents.subarray(0, length - 1)
-  if (!(long || element?.tag === TAG.utcTime) || contents.length !== length || contents[length - 1] !== 0x5a)
+  if (element === undefined || !(long || element.tag === TAG.utcTime) || element.end - element.start !== length)
     throw new DerFault('a date that is not RFC 5280')
-  const pairs: number[] = []
-  for (let i = 0; i < digits.length; i += 2) pairs.push(pairAt(digits, i))
-  const [first = 0] = pairs
-  const [century, year = 0, month = 0, ...rest] = long ? pairs : [first < 50 ? 20 : 19, ...pairs]
-  const [day = 0, hour = 0, minute = 0, second = 0] = rest
-  const fullYear = (century ?? 0) * 100 + year
+  const rest = element.start + (long ? 4 : 2)
+  const first = pairAt(der, element.start)
+  const fullYear = long ? first * 100 + pairAt(der, element.start + 2) : first + (first < 50 ? 2000 : 1900)
+  const [month, day, hour] = [pairAt(der, rest), pairAt(der, rest + 2), pairAt(der, rest + 4)]
+  const [minute, second] = [pairAt(der, rest + 6), pairAt(der, rest + 8)]
+  if (der[element.end - 1] !== 0x5a) throw new DerFault('a date that is not RFC 5280')
   const date = new Date(Date.UTC(fullYear, month - 1, day, hour, minute, second))
-  if (fullYear < 100 || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day || hour > 23 || minute > 59 || second > 59)
+  // Date.UTC takes years below 100 for years of the 20th century, and Go's zero time is in year 1.
+  if (fullYear < 100) date.setUTCFullYear(fullYear, month - 1, day)
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day || hour > 23 || minute > 59 || second > 59)
     throw new DerFault('a date that is none')
   return date
 }
@@ -120,14 +135,16 @@ function pairAt(digits: Uint8Array, at: number): number {
 function extensionsOf(der: Uint8Array, optional: readonly Element[]): Map<string, Extension> {
   const extensions = new Map<string, Extension>()
   const wrapper = optional.find((part) => part.tag === EXTENSIONS)
-  if (!OPTIONAL.test(optional.map(({ tag }) => `${tag},`).join(''))) throw new DerFault('an unknown field')
   if (wrapper === undefined) return extensions
-  const [list] = childrenOf(der, wrapper)
+  const [list, ...more] = childrenOf(der, wrapper)
+  if (more.length > 0) throw new DerFault('something after the extensions')
   for (const element of partsOf(der, list, 'the list of extensions')) {
     const parts = partsOf(der, element, 'an extension')
     const oid = oidOf(der, expectTag(parts[0], TAG.oid, "an extension's name"))
     const flag = parts[1]?.tag === TAG.boolean ? contentsOf(der, parts[1]) : undefined
-    const value = contentsOf(der, expectTag(parts[flag === undefined ? 1 : 2], TAG.octetString, `extension ${oid}`))
+    const at = flag === undefined ? 1 : 2
+    const value = contentsOf(der, expectTag(parts[at], TAG.octetString, `extension ${oid}`))
+    if (parts.length > at + 1) throw new DerFault(`something after extension ${oid}`)
     if (extensions.has(oid)) throw new DerFault(`extension ${oid} is there twice`)
     extensions.set(oid, { critical: flag !== undefined && booleanOf(flag), value })
   }
@@ -141,12 +158,35 @@ export function booleanOf(contents: Uint8Array): boolean {
 
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0
 
+const sameElement = (bytes: Uint8Array, a: Element, b: Element): boolean => {
+  if (a.end - a.from !== b.end - b.from) return false
+  for (let at = 0; at < a.end - a.from; at++) if (bytes[a.from + at] !== bytes[b.from + at]) return false
+  return true
+}
+
+/** A BIT STRING whose unused bits are zero. @throws DerFault */
+function checkBits(bytes: Uint8Array, given: Element | undefined, what: string): Element {
+  const element = expectTag(given, TAG.bitString, what)
+  const size = element.end - element.start
+  const unused = size === 0 ? 8 : (bytes[element.start] ?? 8)
+  const spare = size < 2 ? 0 : (bytes[element.end - 1] ?? 0) & ((1 << unused) - 1)
+  if (unused > 7 || spare !== 0 || (size === 1 && unused !== 0)) throw new DerFault(`${what} is not a DER bit string`)
+  return element
+}
+
 /** The contents of a BIT STRING after the count of unused bits, which are zero. @throws DerFault */
-export function bitsOf(bytes: Uint8Array, element: Element | undefined, what: string): Uint8Array {
-  const contents = contentsOf(bytes, expectTag(element, TAG.bitString, what))
-  const unused = contents[0] ?? 8
-  const bits = contents.subarray(1)
-  const spare = (bits[bits.length - 1] ?? 0) & ((1 << unused) - 1)
-  if (unused > 7 || spare !== 0 || (bits.length === 0 && unused !== 0)) throw new DerFault(`${what} is not a DER bit string`)
-  return bits
+export const bitsOf = (bytes: Uint8Array, given: Element | undefined, what: string): Uint8Array => {
+  const element = checkBits(bytes, given, what)
+  return bytes.subarray(element.start + 1, element.end)
+}
+
+/**
+ * What the issuer signed (the TBSCertificate, header included), and its signature: undefined where that is not whole
+ * bytes, which no algorithm makes. @param der a certificate known to be well-formed
+ */
+export function signedPartsOf(der: Uint8Array): { readonly signed: Uint8Array; readonly signature?: Uint8Array } {
+  const [tbs, , signature] = childrenOf(der, elementAt(der, 0))
+  const signed = encodingOf(der, expectTag(tbs, TAG.sequence, 'the signed part'))
+  const bits = bitsOf(der, signature, 'the signature')
+  return der[signature?.start ?? 0] === 0 ? { signed, signature: bits } : { signed }
 }

@@ -61,6 +61,24 @@ function constraintsOf(fields: Fields): { permitted: readonly Subtree[]; exclude
   return { permitted: subtrees(0xa0), excluded: subtrees(0xa1) }
 }
 
+/** What no name matches, as no name has such characters: `spiffe://a.example` among URIs, `*.a.example` among DNS names. */
+const isVoid = ({ kind, value }: Subtree): boolean =>
+  (kind === NAME.uri && !/^[\w.-]*$/.test(text(value))) || (kind === NAME.dns && text(value).includes('*'))
+
+/** Constraints that nothing matches, as written. The certificate must be well-formed. */
+export function voidConstraintsOf(fields: Fields): readonly string[] {
+  if (!fields.extensions.has(OID.nameConstraints)) return []
+  const { permitted, excluded } = constraintsOf(fields)
+  return [...permitted, ...excluded].filter(isVoid).map(({ value }) => Buffer.from(value).toString('latin1'))
+}
+
+/** Whether URIs are permitted, and none that a SPIFFE ID can be. */
+export function permitsNoSpiffeId(fields: Fields): boolean {
+  if (!fields.extensions.has(OID.nameConstraints)) return false
+  const uris = constraintsOf(fields).permitted.filter(({ kind }) => kind === NAME.uri)
+  return uris.length > 0 && uris.every(isVoid)
+}
+
 function subtreeOf(bytes: Uint8Array, element: Element): Subtree[] {
   const [base, ...distances] = childrenOf(bytes, element)
   return base === undefined ? [] : [{ kind: base.tag, value: contentsOf(bytes, base), odd: distances.length > 0 }]

@@ -4,6 +4,7 @@
  * the first block only.
  */
 import { error, type Finding, warning } from '../finding.ts'
+import { DAMAGED_KEY, holdsPrivateKey, isKeyDer, privateKey } from './private-key.ts'
 
 export interface PemBlock {
   /** Counts the `-----BEGIN` lines, from 1. */
@@ -37,10 +38,12 @@ export function splitPem(file: Uint8Array): PemFile {
     if (begin > outside + 1) findings.push(...findingsOutside(text.slice(outside, begin), number))
     number++
     const next = readBlock(text, bytes, begin, number)
-    if ('finding' in next) findings.push(next.finding)
+    if ('finding' in next)
+      findings.push(holdsPrivateKey(text.slice(begin, next.end)) ? privateKey(`block ${number}`, DAMAGED_KEY) : next.finding)
     else blocks.push(next)
     outside = next.end
   }
+  if (number === 0 && isKeyDer(bytes)) findings.push(privateKey('file', 'looks like a private key'))
   if (number === 0) findings.push(error('no-pem', 'file', 'there is no -----BEGIN line in it', HINT))
   findings.push(...findingsOutside(text.slice(outside), number))
   return { blocks, findings }
@@ -150,6 +153,7 @@ const REMAINS =
 function findingsOutside(text: string, after: number): Finding[] {
   if (text.trim() === '') return []
   const subject = after === 0 ? 'before block 1' : `after block ${after}`
+  if (holdsPrivateKey(text)) return [privateKey(subject, DAMAGED_KEY)]
   if (REMAINS.test(text)) return [error('malformed-pem', subject, 'there is what looks like a damaged block', HINT)]
   return [warning('text-outside-blocks', subject, 'there is text outside the blocks', 'it is left out')]
 }

@@ -1,25 +1,31 @@
 /** What keeps a well-formed certificate from being a trust anchor; docs/anchors.md explains each. */
 import { error, type Finding, type Severity, warning } from '../finding.ts'
 import type { Certificate } from './certificate.ts'
-import { keyUsageOf, OID } from './extensions.ts'
+import { extendedKeyUsageOf, keyUsageOf, OID } from './extensions.ts'
+import type { Fields } from './fields.ts'
+import { permitsNoSpiffeId, voidConstraintsOf } from './name-constraints.ts'
+import { printable } from './printable.ts'
 import { unknownCritical } from './strict.ts'
 
 interface Rule {
   readonly code: string
   /** Undefined: not a problem of this certificate. */
   readonly severity: (certificate: Certificate, now: Date) => Severity | undefined
-  readonly message: string
+  readonly message: string | ((certificate: Certificate) => string)
   readonly hint: string
 }
 
 type Dated = Pick<Certificate, 'subject' | 'fingerprint' | 'notBefore' | 'notAfter'>
-type DateRule = Omit<Rule, 'severity'> & { readonly severity: (anchor: Dated, now: Date) => Severity | undefined }
+type DateRule = Omit<Rule, 'severity' | 'message'> & {
+  readonly message: string
+  readonly severity: (anchor: Dated, now: Date) => Severity | undefined
+}
 
 const errorIf = (wrong: boolean): Severity | undefined => (wrong ? 'error' : undefined)
 const warningIf = (odd: boolean): Severity | undefined => (odd ? 'warning' : undefined)
 
-/** By OpenSSL's names. */
-export const WEAK_SIGNATURE = /^(md2|md5|sha1|dsa-with-SHA1|ecdsa-with-SHA1)/
+/** UTCTime begins here (RFC 5280 §4.1.2.5.1), and no CA is older. */
+const FIRST_DATE = Date.UTC(1950, 0)
 const NEW_ROOT = 'ask its owner for a new root'
 
 /** The two that time alone makes and mends. */
@@ -59,15 +65,34 @@ const PROBLEMS: readonly Rule[] = [
   },
   ...DATE_PROBLEMS,
   {
+    code: 'unusual-date',
+    severity: ({ notBefore }) => warningIf(notBefore.getTime() < FIRST_DATE),
+    message: ({ notBefore }) =>
+      `is valid since ${notBefore.toISOString().slice(0, 10)}: its issuer set no date (year 1 is Go’s zero time). Go, Envoy and OpenSSL accept it`,
+    hint: 'ask its owner whether this root is meant',
+  },
+  {
     code: 'serial-not-positive',
-    severity: ({ fields: { serial } }) => errorIf((serial[0] ?? 0) >= 0x80 || serial.every((byte) => byte === 0)),
-    message: 'has a serial number that is not positive: RFC 5280 forbids it, and istiod refuses a negative one',
+    severity: ({ fields: { serial } }) => errorIf((serial[0] ?? 0) >= 0x80),
+    message: 'has a negative serial number: RFC 5280 forbids it, and istiod refuses it',
+    hint: NEW_ROOT,
+  },
+  {
+    code: 'serial-not-positive',
+    severity: ({ fields: { serial } }) => warningIf(serial.every((byte) => byte === 0)),
+    message: 'has the serial number zero: RFC 5280 forbids it; istiod, Envoy and OpenSSL accept it',
+    hint: 'ask its owner for a new root at the next rotation',
+  },
+  {
+    code: 'weak-signature',
+    severity: (c) => (c.signing.weak ? (c.selfIssued ? 'warning' : 'error') : undefined),
+    message: 'is signed with MD2, MD5 or SHA-1',
     hint: NEW_ROOT,
   },
   {
     code: 'weak-signature',
-    severity: (c) => (WEAK_SIGNATURE.test(c.signatureAlgorithm) ? (c.selfIssued ? 'warning' : 'error') : undefined),
-    message: 'is signed with MD2, MD5 or SHA-1',
+    severity: (c) => errorIf(!c.selfIssued && !c.signing.weak && c.signing.scheme === undefined),
+    message: ({ signing }) => `is signed with ${signing.called}, which Go and Envoy do not verify`,
     hint: NEW_ROOT,
   },
   {
@@ -76,12 +101,12 @@ const PROBLEMS: readonly Rule[] = [
     message: 'has a key that is too small (RSA below 2048 bits, or a curve below P-256)',
     hint: NEW_ROOT,
   },
-  {
-    code: 'unsupported-key',
-    severity: ({ key }) => errorIf(key.bits === 0),
-    message: 'has a key of a kind that Go or Envoy cannot verify with (want RSA, ECDSA on P-256/384/521, or Ed25519)',
-    hint: NEW_ROOT,
-  },
+  ...(['weak-key', 'unsupported-key'] as const).map((code) => ({
+    code,
+    severity: ({ key }: Certificate) => errorIf(key.refused?.code === code),
+    message: ({ key }: Certificate) => `has ${key.refused?.why}`,
+    hint: `${NEW_ROOT}, with an RSA key of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519`,
+  })),
   {
     code: 'unknown-critical-extension',
     severity: ({ fields }) => errorIf(unknownCritical(fields).length > 0),
@@ -95,12 +120,40 @@ const PROBLEMS: readonly Rule[] = [
     hint: 'do not rely on them in place of pinning',
   },
   {
+    code: 'void-constraint',
+    severity: ({ fields }) => (permitsNoSpiffeId(fields) ? 'error' : warningIf(voidConstraintsOf(fields).length > 0)),
+    message: ({ fields }) => {
+      const [first = ''] = voidConstraintsOf(fields)
+      const what = permitsNoSpiffeId(fields) ? 'no SPIFFE ID under it verifies' : 'it permits or excludes nothing'
+      return `has the name constraint ${JSON.stringify(printable(first, 100))}, which is no domain name: ${what}`
+    },
+    hint: `${NEW_ROOT}: a URI constraint is a host or trust domain without a scheme, a DNS constraint has no asterisk`,
+  },
+  {
+    code: 'extended-key-usage',
+    severity: ({ fields }) => warningIf(missingPurposesOf(fields).length > 0),
+    message: ({ fields }) =>
+      `has an extended key usage without ${missingPurposesOf(fields).join(' and ')}: Go and Envoy refuse what is under it in that role`,
+    hint: `${NEW_ROOT}, without an extended key usage`,
+  },
+  {
     code: 'not-self-issued',
     severity: ({ selfIssued }) => warningIf(!selfIssued),
     message: 'is not self-issued: an intermediate, which Go, Envoy and OpenSSL treat differently as an anchor',
     hint: 'offer the root above it: Envoy’s SPIFFE validator ends no chain at an intermediate',
   },
 ]
+
+/** Istio's workloads are both. */
+const PURPOSES = { clientAuth: '1.3.6.1.5.5.7.3.2', serverAuth: '1.3.6.1.5.5.7.3.1' }
+const ANY_PURPOSE = '2.5.29.37.0'
+
+/** What the extended key usage of a CA keeps those under it from being. Empty where there is none. */
+export function missingPurposesOf(fields: Fields): readonly string[] {
+  const usages = extendedKeyUsageOf(fields)
+  if (usages === undefined || usages.includes(ANY_PURPOSE)) return []
+  return Object.entries(PURPOSES).flatMap(([name, oid]) => (usages.includes(oid) ? [] : [name]))
+}
 
 const DATES: ReadonlySet<string> = new Set(DATE_PROBLEMS.map(({ code }) => code))
 
@@ -115,8 +168,16 @@ export interface Dates {
 }
 
 /** Everything wrong with a certificate as a trust anchor. */
-export const problemsOf = (certificate: Certificate, subject: string, dates: Dates): readonly Finding[] =>
-  PROBLEMS.flatMap((rule) => judge(rule, rule.severity(certificate, dates.now), certificate, subject, dates))
+export function problemsOf(certificate: Certificate, subject: string, dates: Dates): readonly Finding[] {
+  const findings: Finding[] = []
+  for (const rule of PROBLEMS) {
+    const severity = rule.severity(certificate, dates.now)
+    if (severity === undefined) continue
+    const message = typeof rule.message === 'string' ? rule.message : rule.message(certificate)
+    findings.push(...judge({ ...rule, message }, severity, certificate, subject, dates))
+  }
+  return findings
+}
 
 const NONE: readonly Finding[] = []
 
@@ -127,7 +188,7 @@ export function dateProblemsOf(anchor: Dated, subject: string, dates: Dates): re
   return DATE_PROBLEMS.flatMap((rule) => judge(rule, rule.severity(anchor, dates.now), anchor, subject, dates))
 }
 
-function judge(rule: Omit<Rule, 'severity'>, severity: Severity | undefined, of: Dated, subject: string, dates: Dates): Finding[] {
+function judge(rule: Omit<DateRule, 'severity'>, severity: Severity | undefined, of: Dated, subject: string, dates: Dates): Finding[] {
   if (severity === undefined) return []
   const tell = severity === 'error' && !(dates.tolerate === 'dates' && DATES.has(rule.code)) ? error : warning
   return [tell(rule.code, subject, `${of.subject || of.fingerprint} ${rule.message}`, rule.hint)]

@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest'
+import { failed, ok } from '../../../test/support/observations.ts'
+import type { Seen } from '../../core/model.ts'
+import type { IstiodPod } from '../kubernetes/pods.ts'
+import { presentedOf } from './istiods.ts'
+
+const chain = (ca: string): Seen<readonly Uint8Array[]> => ok(['leaf', ca].map((text) => new TextEncoder().encode(text)))
+const visit = (presented: Seen<readonly Uint8Array[]>, leaving = false) => ({ pod: { name: 'istiod', leaving } as IstiodPod, presented })
+const silent = failed('istiod-unreachable')
+
+describe('the chain that a mesh presents', () => {
+  it.each([
+    { what: 'is that of its only istiod', visits: [visit(chain('one'))], seen: true },
+    { what: 'is that of all of them', visits: [visit(chain('one')), visit(chain('one'))], seen: true },
+    {
+      what: 'is not seen where they present chains of different CAs',
+      visits: [visit(chain('one')), visit(chain('two'))],
+      code: 'presented-differs',
+    },
+    { what: 'is not seen where one of them could not be asked', visits: [visit(chain('one')), visit(silent)], code: 'istiod-unreachable' },
+    { what: 'waits for none that is on its way out', visits: [visit(chain('one')), visit(silent, true)], seen: true },
+    { what: 'is not seen where the only one is on its way out and silent', visits: [visit(silent, true)], code: 'istiod-unreachable' },
+  ])('$what', ({ visits, seen = false, code }) => {
+    const presented = presentedOf('cluster-b', visits)
+    expect(presented.ok).toBe(seen)
+    if (!presented.ok) expect(presented.error.code).toBe(code)
+  })
+})

@@ -1,0 +1,177 @@
+/**
+ * Callers that the file names, against the policies that stand: `plan` warns of those that will be refused, and for `verify`
+ * a trust with one is not proven. One producer, so that the two never say different things of one caller.
+ */
+import type { Finding, Severity } from '../finding.ts'
+import type { Inbound } from '../istio/state.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { type Bench, type Judge, judge } from './judge.ts'
+import { cellsOf, FRESH } from './names.ts'
+import { type Condition, policyKey } from './policy.ts'
+import { type ReadyPolicy, type ReadyRule, sourceTruth } from './rules.ts'
+import { either, MAYBE, NO, type Truth, YES } from './truth.ts'
+import type { WorkloadSet } from './workload-set.ts'
+
+/** One place where foreign callers come in. */
+export interface Door {
+  /** `cluster-b: sample (app=server)` */
+  readonly subject: string
+  /** Foreign domains that it has roots of. */
+  readonly domains: readonly TrustDomain[]
+  /** A domain without an entry takes everybody of it. */
+  readonly callers: Inbound['callers']
+  /** The workloads behind it; `proxy`: `POD.NAMESPACE`, where it is a pod that runs; `raw`: no port of its Services is HTTP. */
+  readonly workloads: readonly (WorkloadSet & { readonly proxy?: string; readonly raw?: boolean })[]
+  /** Of the whole mesh: a caller is let in if some workload takes it. */
+  readonly everywhere: boolean
+}
+
+export interface CallerTold {
+  readonly trustDomain: TrustDomain
+  /** False: whether the caller comes in cannot be judged. */
+  readonly certain: boolean
+  readonly finding: Finding
+}
+
+const MAX_SHOWN = 3
+
+/** @param severity of what is certain; what is not is a warning */
+export function refusedCallers(door: Door, judging: Judge, severity: Severity): readonly CallerTold[] {
+  const places = placesOf(door, judging)
+  return door.domains.flatMap((trustDomain) => {
+    const here = places.filter(({ bench }) => bench.admitted.has(trustDomain))
+    if (here.length === 0) return []
+    const callers = door.callers.get(trustDomain) ?? [`${trustDomain}/*`]
+    return callers.flatMap((caller) => toldOf(caller, trustDomain, here, door, severity) ?? [])
+  })
+}
+
+interface Place {
+  readonly bench: Bench
+  readonly proxies: readonly string[]
+}
+
+/** Workloads with the same labels are judged once. */
+function placesOf({ workloads }: Door, judging: Judge): readonly Place[] {
+  const places = new Map<string, { readonly bench: Bench; readonly proxies: string[] }>()
+  for (const { proxy, raw = false, ...set } of workloads) {
+    const key = JSON.stringify([raw, set.namespace, set.waypointFor, Object.entries(set.labels).sort(([a], [b]) => (a < b ? -1 : 1))])
+    const bench = (): Bench => (raw ? overTcp(judging.bench(set)) : judging.bench(set))
+    const place = places.get(key) ?? { bench: bench(), proxies: [] }
+    if (proxy !== undefined) place.proxies.push(proxy)
+    places.set(key, place)
+  }
+  return [...places.values()]
+}
+
+const HTTP = /^((not)?(requestPrincipals|methods|paths|hosts)|request\..*)$/i
+const isHttp = ({ name }: Condition): boolean => HTTP.test(name)
+
+/**
+ * On a TCP chain istiod leaves out a rule that allows by an HTTP attribute, and the attribute where a rule denies (istio
+ * pilot/pkg/security/authz/model/model.go checkError, eed52ebb66ad).
+ */
+function overTcp(bench: Bench): Bench {
+  const allowing = bench.allowing.map((policy) => ({
+    ...policy,
+    rules: policy.rules.filter(
+      ({ sources, operations }) => !sources.flat().some(({ condition }) => isHttp(condition)) && !operations.flat().some(isHttp),
+    ),
+  }))
+  const denying = bench.denying.map(({ policy, atMost }) => ({ atMost, policy: { ...policy, rules: policy.rules.map(widened) } }))
+  return { ...bench, allowing, denying }
+}
+
+function widened(rule: ReadyRule): ReadyRule {
+  const sources = rule.sources.map((source) => source.filter(({ condition }) => !isHttp(condition)))
+  const operations = rule.operations.map((entry) => entry.filter((condition) => !isHttp(condition)))
+  return { ...rule, sources, operations, truth: (id) => sources.reduce<Truth>((most, source) => either(most, sourceTruth(source, id)), NO) }
+}
+
+function toldOf(
+  caller: string,
+  trustDomain: TrustDomain,
+  places: readonly Place[],
+  { subject, everywhere }: Door,
+  severity: Severity,
+): CallerTold | undefined {
+  const judged = places.map((place) => ({ ...place, ...atBest(caller, place.bench) }))
+  const at = (truth: Truth): typeof judged => judged.filter((place) => place.truth === truth)
+  const [refused, unsure] = [at(NO), at(MAYBE)]
+  const [no] = refused
+  if (no !== undefined && (refused.length === judged.length || !everywhere)) {
+    const where = refused.length === judged.length ? '' : ` at ${few(refused.flatMap(({ proxies }) => proxies))}`
+    const finding: Finding = {
+      code: 'caller-still-denied',
+      severity,
+      subject,
+      message: `${caller} is a caller, and is refused all the same${where}: ${whyRefused(no.id, no.bench)}`,
+      hint: 'let existing policies allow it, or take it out of callers',
+    }
+    return { trustDomain, certain: true, finding }
+  }
+  const [maybe] = unsure
+  if (maybe === undefined || (everywhere && at(YES).length > 0)) return undefined
+  const where = unsure.length === judged.length ? '' : ` at ${few(unsure.flatMap(({ proxies }) => proxies))}`
+  const finding: Finding = {
+    code: 'caller-not-certain',
+    severity: 'warning',
+    subject,
+    message: `whether ${caller}, a caller, comes in${where} cannot be judged: ${whyUnsure(maybe.id, maybe.bench)}`,
+    hint: 'call it and see; a policy that goes by identities, ports, methods, paths and hosts only can be judged',
+  }
+  return { trustDomain, certain: false, finding }
+}
+
+/** The best that comes of anybody whom the caller stands for. */
+function atBest(caller: string, bench: Bench): { readonly truth: Truth; readonly id: string } {
+  let best: { readonly truth: Truth; readonly id: string } | undefined
+  for (const id of idsOf(caller, bench)) {
+    const truth = judge(id, bench)
+    if (best === undefined || truth > best.truth) best = { truth, id }
+    if (truth === YES) break
+  }
+  return best ?? { truth: NO, id: `spiffe://${caller}` }
+}
+
+/** Of `TRUST-DOMAIN/*` and `TRUST-DOMAIN/ns/N/*` enough identities to stand for all whom the policies tell apart. */
+function idsOf(caller: string, { applying }: Bench): readonly string[] {
+  if (!caller.endsWith('/*')) return [`spiffe://${caller}`]
+  const prefix = `spiffe://${caller.slice(0, -1)}`
+  const cells = cellsOf(applying.map(({ policy }) => policy))
+  const [, , , ns, namespace] = prefix.split('/')
+  if (ns === 'ns' && namespace !== undefined) {
+    const accounts = new Set([FRESH.value, ...cells.map(([, account]) => account.value)])
+    return [...accounts].map((account) => `${prefix}sa/${account}`)
+  }
+  const all = cells.map(([n, s]) => `${prefix}ns/${n.value}/sa/${s.value}`)
+  return [`${prefix}ns/${FRESH.value}/sa/${FRESH.value}`, ...all]
+}
+
+const few = (all: readonly string[]): string =>
+  all.length <= MAX_SHOWN ? all.join(', ') : `${all.slice(0, MAX_SHOWN).join(', ')} and ${all.length - MAX_SHOWN} more`
+const keysOf = (policies: readonly ReadyPolicy[]): string => few(policies.map(({ policy }) => policyKey(policy)))
+const matching = (policies: readonly ReadyPolicy[], id: string): readonly ReadyPolicy[] =>
+  policies.filter(({ rules }) => rules.some(({ truth }) => truth(id) !== NO))
+
+function whyRefused(id: string, bench: Bench): string {
+  const denying = matching(
+    bench.denying.map(({ policy }) => policy),
+    id,
+  )
+  return denying.length > 0 ? `AuthorizationPolicy ${keysOf(denying)} denies it` : `no ALLOW policy matches it (${keysOf(bench.allowing)})`
+}
+
+/** By what it is that nobody here can know: an address, a token, a header, another's word, or a field that is not understood. */
+function whyUnsure(id: string, bench: Bench): string {
+  const strange = bench.applying.filter(({ policy }) => policy.uncertain)
+  const asking = [
+    ...matching(
+      bench.denying.map(({ policy }) => policy),
+      id,
+    ),
+    ...bench.allowing.filter(({ rules }) => rules.some(({ truth }) => truth(id) === MAYBE)),
+  ]
+  const deciding = strange.length > 0 ? strange : asking.length > 0 ? asking : bench.applying
+  return `AuthorizationPolicy ${keysOf(deciding)} goes by ${strange.length > 0 ? 'what this version does not know' : 'more than who calls and what for'}`
+}

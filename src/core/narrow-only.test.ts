@@ -1,0 +1,52 @@
+/** What a plan does in a member in which nothing may widen: its memory of the record is not the file's. */
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { aMember, intent, LOCAL, liveOwn } from '../../test/support/arbitraries.ts'
+import { NOW } from '../../test/support/federations.ts'
+import { observation } from '../../test/support/observations.ts'
+import { error } from './finding.ts'
+import { render } from './istio/render.ts'
+import type { Change, Intent, Manifest, MemberName, Observation } from './model.ts'
+import { type PlanOptions, plan, simulate } from './plan.ts'
+
+const forked = error('record-forked', aMember.name, 'remembers another head')
+const narrowOnly = new Map<MemberName, typeof forked>([[aMember.name, forked]])
+const see = (wanted: Intent, objects: readonly Manifest[]): Observation =>
+  observation({ own: liveOwn(wanted), objects, istio: { trustDomain: LOCAL } })
+const planned = (wanted: Intent, seen: Observation, options: PlanOptions) => plan([wanted], new Map([[aMember.name, seen]]), NOW, options)
+
+/** A caller that is named where a pattern had it (`DOMAIN/*`, `DOMAIN/ns/N/*`) gains nothing by it. */
+const wasWithin = (changes: readonly Change[], caller: string): boolean =>
+  changes.some(
+    ({ effect, of, what }) => effect === 'narrows' && of === 'caller' && what.endsWith('/*') && caller.startsWith(what.slice(0, -1)),
+  )
+
+it('widens nothing, and does all the rest: then nothing is left to do', () => {
+  let narrowed = 0
+  fc.assert(
+    fc.property(intent(), intent(), (before, wanted) => {
+      const seen = see(wanted, render(before))
+      const { steps, findings } = planned(wanted, seen, { narrowOnly })
+      const widened = (changes: readonly Change[]) =>
+        changes.filter((change) => change.effect === 'widens' && !(change.of === 'caller' && wasWithin(changes, change.what)))
+      expect(steps.flatMap(({ changes }) => widened(changes))).toEqual([])
+      narrowed += steps.some(({ changes }) => changes.length > 0) ? 1 : 0
+      const waits = planned(wanted, seen, {}).steps.length > 0
+      expect(findings.filter(({ code }) => code === 'record-forked')).toEqual([{ ...forked, severity: waits ? 'error' : 'warning' }])
+      expect(planned(wanted, steps.reduce(simulate, seen), { narrowOnly }).steps).toEqual([])
+    }),
+    { numRuns: 60 },
+  )
+  expect(narrowed).toBeGreaterThan(5)
+}, 60_000)
+
+it('takes away the same as without it where a trust is closed', () => {
+  fc.assert(
+    fc.property(intent(), intent(), (before, wanted) => {
+      const seen = see(wanted, render(before))
+      const closing = (options: PlanOptions) => planned(wanted, seen, { only: 'closing', ...options }).steps.map(({ id }) => id)
+      expect(closing({ narrowOnly })).toEqual(closing({}))
+    }),
+    { numRuns: 30 },
+  )
+}, 60_000)
