@@ -5,6 +5,7 @@ await import('./verify.ts')
 await import('./evidence.ts')
 await import('./bundles.ts')
 await import('./impact.ts')
+await import('./hostile.ts')
 if (process.argv.includes('--bed')) {
   await import('./apply.ts')
   await import('./accepted.ts')

@@ -6,7 +6,7 @@ import { FederationError } from '../core/errors.ts'
 
 export function fileError(code: 'file-unreadable' | 'file-unwritable', path: string, cause: unknown): FederationError {
   // node ends its messages with the call and the path: `EACCES: permission denied, open '/…'`.
-  const message = cause instanceof Error ? cause.message.replace(/, \w+( '.*)?$/, '') : String(cause)
+  const message = cause instanceof Error ? (cause.message.split(`, ${(cause as NodeJS.ErrnoException).syscall}`)[0] ?? '') : String(cause)
   return new FederationError(code, path, message, { cause })
 }
 

@@ -3,6 +3,7 @@ import { FederationError } from '../core/errors.ts'
 import type { IstioFacts, Member, MemberName, Seen } from '../core/model.ts'
 import type { Bundle } from '../core/spiffe/bundle.ts'
 import { parseTrustDomain } from '../core/spiffe/trust-domain.ts'
+import { trimOf } from '../core/trim.ts'
 import type { Io } from './io.ts'
 import { goOn, type LimitOptions, limitsOf, overseer } from './limits.ts'
 
@@ -43,9 +44,4 @@ function orThrow<T>(seen: Seen<T>): T {
 
 /** A DNS label from a context's name: `gke_project_zone_shop` → `gke-project-zone-shop`. */
 export const memberName = (context: string): MemberName =>
-  (context
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 40)
-    .replace(/-+$/, '') || 'cluster') as MemberName
+  (trimOf(trimOf(context.toLowerCase().replace(/[^a-z0-9]+/g, '-'), '-').slice(0, 40), '-') || 'cluster') as MemberName

@@ -7,6 +7,7 @@ import { error, type Finding } from '../core/finding.ts'
 import { closedAt } from '../core/history.ts'
 import type { MemberName, Mesh, Observation, Verdict } from '../core/model.ts'
 import type { Io } from './io.ts'
+import type { Shown } from './screen.ts'
 import { table } from './text.ts'
 import { openRecord, type Workspace } from './workspace.ts'
 
@@ -54,7 +55,7 @@ const unseen = (truster: MemberName): Finding =>
     'the same command from where the cluster can be reached',
   )
 
-export const connectionsText = (views: readonly ConnectionsView[], columns?: number): string =>
+export const connectionsText = (views: readonly ConnectionsView[], columns?: number): Shown =>
   table(
     [
       ['PROXY', 'OLDER CONNECTIONS', 'OPEN IN ALL', 'ENDED BY'],

@@ -1,4 +1,5 @@
 /** What `impact` reads from files: policies, mesh configs, identities. */
+import { fileError } from '../adapters/files.ts'
 import { parseMeshConfig } from '../adapters/kubernetes/mesh-config.ts'
 import { readManifests } from '../adapters/manifests.ts'
 import { FederationError } from '../core/errors.ts'
@@ -7,6 +8,7 @@ import type { Admission } from '../core/impact/situation.ts'
 import { at, list, text } from '../core/manifest.ts'
 import type { Manifest } from '../core/model.ts'
 import { parseSpiffeId } from '../core/spiffe/spiffe-id.ts'
+import { trimEndOf } from '../core/trim.ts'
 import type { Io } from './io.ts'
 
 /** Every object of these files, directories and stdin. @throws FederationError file-unreadable */
@@ -65,7 +67,8 @@ export async function readIdentities(path: string, io: Io): Promise<readonly Wri
   const source = Buffer.from(await read(path, io)).toString('utf8')
   return source
     .split(/[\n,]/)
-    .map((line) => line.replace(/#.*/, '').replace(/^[\s[]*(- )?["']?|["']?[\s\]]*$/g, ''))
+    .map((line) => line.replace(/#.*/, '').replace(/^[\s[]*(?:- )?["']?/, ''))
+    .map((line) => trimEndOf(line, ' \t\r]').replace(/["']$/, ''))
     .filter((line) => line !== '')
     .map((written) => ({ written, id: parseSpiffeId(written.startsWith('spiffe://') ? written : `spiffe://${written}`) }))
 }
@@ -75,11 +78,6 @@ async function read(path: string, io: Io): Promise<Uint8Array> {
     return await io.readFile(path)
   } catch (cause) {
     if (cause instanceof FederationError) throw cause
-    throw new FederationError(
-      'file-unreadable',
-      path,
-      cause instanceof Error ? cause.message.replace(/, \w+( '.*)?$/, '') : String(cause),
-      { cause },
-    )
+    throw fileError('file-unreadable', path, cause)
   }
 }

@@ -1,15 +1,16 @@
 /** An impact as people read it. */
 import type { ImpactView, PolicyImpactView } from '../core/impact/view.ts'
+import { type Shown, show, stacked } from './screen.ts'
 import { count, findingsText, painter, table } from './text.ts'
 
 const MAX_PATTERNS = 12
 
 /** @param title what changes, and where */
-export function impactText(title: string, { policies, identities, findings }: ImpactView, color: boolean): string {
+export function impactText(title: string, { policies, identities, findings }: ImpactView, color: boolean): Shown {
   const paint = painter(color)
   const widened = policies.filter(({ newlyAccepted }) => newlyAccepted.length > 0)
   const parts = [
-    `${paint('bold', title)}\n${summary(widened.length, policies.length)}`,
+    show`${paint('bold', title)}\n${summary(widened.length, policies.length)}`,
     ...widened.map((policy) => policyText(policy, paint)),
     ...(identities.length === 0
       ? []
@@ -21,7 +22,7 @@ export function impactText(title: string, { policies, identities, findings }: Im
         ]),
     ...(findings.length === 0 ? [] : [findingsText(findings, color)]),
   ]
-  return parts.join('\n\n')
+  return stacked(parts, '\n\n')
 }
 
 function summary(widened: number, all: number): string {
@@ -30,20 +31,20 @@ function summary(widened: number, all: number): string {
   return `${widened} of ${count(all, 'policy').replace('policys', 'policies')} in reach ${widened === 1 ? 'has' : 'have'} a part in letting somebody in anew.`
 }
 
-function policyText(policy: PolicyImpactView, paint: ReturnType<typeof painter>): string {
+function policyText(policy: PolicyImpactView, paint: ReturnType<typeof painter>): Shown {
   const { namespace, name, action, newlyAccepted, maybe, except, at, because, closedBy, examples } = policy
   const more = newlyAccepted.length - MAX_PATTERNS
-  return [
-    `${paint('bold', `AuthorizationPolicy ${namespace}/${name}`)}   ${action}   at ${few(at, 3)}`,
+  return stacked([
+    show`${paint('bold', `AuthorizationPolicy ${namespace}/${name}`)}   ${action}   at ${few(at, 3)}`,
     ...newlyAccepted
       .slice(0, MAX_PATTERNS)
-      .map((pattern) => `  ${paint('yellow', '+')} ${pattern}${maybe.includes(pattern) ? '   maybe' : ''}`),
+      .map((pattern) => show`  ${paint('yellow', '+')} ${pattern}${maybe.includes(pattern) ? '   maybe' : ''}`),
     ...(more > 0 ? [`    and ${more} more`] : []),
     ...(except.length === 0 ? [] : [`    but not ${few(except, 6)}`]),
     ...(examples.length === 0 ? [] : [`    for example ${examples.join(', ')}`]),
     `    because ${because}`,
-    ...closedBy.map((way) => `    ${paint('green', 'to close it')}: ${way}`),
-  ].join('\n')
+    ...closedBy.map((way) => show`    ${paint('green', 'to close it')}: ${way}`),
+  ])
 }
 
 const few = (all: readonly string[], most: number): string =>

@@ -1,9 +1,11 @@
 /** The console as the commands see it. */
+import type { Shown } from './screen.ts'
+
 export interface Io {
-  /** Results: stdout. */
-  readonly print: (text: string) => void
+  /** Results: stdout. A string is shown on one line, see screen.ts. */
+  readonly print: (text: Shown | string) => void
   /** Everything else: stderr. */
-  readonly tell: (text: string) => void
+  readonly tell: (text: Shown | string) => void
   /** Stdin and stderr are a terminal, so a person can be asked. */
   readonly interactive: boolean
   readonly color: boolean
@@ -12,7 +14,7 @@ export interface Io {
   readonly now: () => Date
   readonly env: Readonly<Record<string, string | undefined>>
   /** False unless the person answers y. */
-  readonly confirm: (question: string) => Promise<boolean>
+  readonly confirm: (question: Shown | string) => Promise<boolean>
   readonly readFile: (path: string) => Promise<Uint8Array>
   /** Set by ^C and SIGTERM: long work ends at the next safe point. */
   readonly stopped: () => boolean

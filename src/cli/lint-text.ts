@@ -2,33 +2,34 @@
 import type { LintResult } from '../core/lint/lint.ts'
 import type { LintFinding } from '../core/lint/rules.ts'
 import { printable } from '../core/x509/printable.ts'
+import { document, type Part, type Shown, show, stacked } from './screen.ts'
 import { count, painter } from './text.ts'
 
 /** A page of ours, and the rule's anchor in it. */
 export const helpOf = (code: string): string => `docs/lint.md#${code}`
 
-export function lintText(result: LintResult, color = false): string {
+export function lintText(result: LintResult, color = false): Shown {
   const paint = painter(color)
   const style = { error: 'red', warning: 'yellow', info: 'dim' } as const
   const lines = result.findings.map(
     (f) =>
-      `${paint('bold', placeOf(f))}: ${paint(style[f.severity], f.severity)} ${f.code}: ${line(`${f.subject}: ${f.message}`)}${f.hint === '' ? '' : `\n  next: ${line(f.hint)}`}`,
+      show`${paint('bold', placeOf(f))}: ${paint(style[f.severity], f.severity)} ${f.code}: ${line(`${f.subject}: ${f.message}`)}${f.hint === '' ? '' : show`\n  next: ${line(f.hint)}`}`,
   )
-  const parts = lines.length === 0 ? [] : [lines.join('\n')]
-  if (result.notChecked.length > 0) parts.push(result.notChecked.map(({ rule, because }) => `not checked: ${rule}: ${because}`).join('\n'))
+  const parts: Part[] = lines.length === 0 ? [] : [stacked(lines)]
+  if (result.notChecked.length > 0) parts.push(stacked(result.notChecked.map(({ rule, because }) => `not checked: ${rule}: ${because}`)))
   if (result.replacement !== undefined) parts.push(replacementText(result.replacement))
   parts.push(summary(result))
-  return parts.join('\n\n')
+  return stacked(parts, '\n\n')
 }
 
-function replacementText({ federation, placeholders }: NonNullable<LintResult['replacement']>): string {
+function replacementText({ federation, placeholders }: NonNullable<LintResult['replacement']>): Shown {
   const open = placeholders.length === 0 ? [] : ['What the manifests do not say:', ...placeholders.map((one) => `  ${line(one)}`)]
-  return [
+  return stacked([
     'The federation file that does what the settings above were meant to do:',
     '',
-    federation.trimEnd(),
+    document(federation.trimEnd()),
     ...(open.length === 0 ? [] : ['', ...open]),
-  ].join('\n')
+  ])
 }
 
 function summary({ findings, suppressed, files, objects }: LintResult): string {

@@ -9,7 +9,7 @@ import { confirm } from './confirm.ts'
 import { errorText } from './error-text.ts'
 import type { Io } from './io.ts'
 import { program } from './program.ts'
-import { shown } from './screen.ts'
+import { plain, show, stacked } from './screen.ts'
 import { settled } from './settle.ts'
 
 const USAGE = 64
@@ -34,14 +34,14 @@ const argv = completing ? ['__complete', '--', ...process.argv.slice(2)] : proce
 const color = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb' && !argv.includes('--no-color')
 
 const io: Io = {
-  print: (text) => void process.stdout.write(`${shown(text, { color, terminal: process.stdout.isTTY === true })}\n`),
-  tell: (text) => void process.stderr.write(`${shown(text, { color, terminal: process.stderr.isTTY === true })}\n`),
+  print: (text) => void process.stdout.write(`${plain(text)}\n`),
+  tell: (text) => void process.stderr.write(`${plain(text)}\n`),
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   color,
   ...(process.stdout.isTTY ? { columns: process.stdout.columns } : {}),
   now: () => new Date(),
   env: process.env,
-  confirm: (question) => confirm(process.stdin, process.stderr, shown(question, { color, terminal: true })),
+  confirm: (question) => confirm(process.stdin, process.stderr, plain(question)),
   readFile: readCapped,
   stopped: () => asked !== undefined,
   stop: stop.signal,
@@ -74,9 +74,9 @@ function tellError(thrown: unknown): number {
     return thrown.code === 'usage' ? USAGE : 1
   }
   io.tell(
-    `error internal: ${thrown instanceof Error ? thrown.message : String(thrown)}\n  next: this is a bug of ours; please report it with the command you ran (ENTENTE_DEBUG=1 shows where)`,
+    show`error internal: ${thrown instanceof Error ? thrown.message : String(thrown)}\n  next: this is a bug of ours; please report it with the command you ran (ENTENTE_DEBUG=1 shows where)`,
   )
-  if (process.env.ENTENTE_DEBUG && thrown instanceof Error) io.tell(thrown.stack ?? '')
+  if (process.env.ENTENTE_DEBUG && thrown instanceof Error) io.tell(stacked((thrown.stack ?? '').split('\n')))
   return 1
 }
 

@@ -54,11 +54,11 @@ describe('what mount says', () => {
     { name: 'that the pinned filter stays', of: workload, says: /until then the pinned filter stays for it/ },
     { name: 'or that nobody foreign gets in', of: { ...workload, pinned: false }, says: /nothing foreign is accepted there/ },
   ])('$name', ({ of, says }) => {
-    expect(mountText([of])).toMatch(says)
+    expect(String(mountText([of]))).toMatch(says)
   })
 
   it('asks for nothing where all have it', () => {
-    expect(mountText([{ ...workload, lacking: [] }])).toMatch(/2\/2/)
-    expect(mountText([{ ...workload, lacking: [] }])).not.toContain('--rollout')
+    expect(String(mountText([{ ...workload, lacking: [] }]))).toMatch(/2\/2/)
+    expect(String(mountText([{ ...workload, lacking: [] }]))).not.toContain('--rollout')
   })
 })

@@ -2,9 +2,10 @@
 import { MOUNT, VOLUME, VOLUME_MOUNT, VOLUME_NAME } from '../core/istio/mount.ts'
 import { MOUNT_LABEL } from '../core/istio/mounted.ts'
 import type { Lacking } from './commands/mount.ts'
+import { type Part, type Shown, show, stacked } from './screen.ts'
 import { count, painter, table } from './text.ts'
 
-export function mountText(workloads: readonly Lacking[], color = false): string {
+export function mountText(workloads: readonly Lacking[], color = false): Shown {
   const paint = painter(color)
   const rows = workloads.map(({ member, kind, namespace, name, pods, lacking, sets }) => [
     member,
@@ -13,24 +14,24 @@ export function mountText(workloads: readonly Lacking[], color = false): string 
     sets.join('; '),
   ])
   const lacking = workloads.filter((workload) => workload.lacking.length > 0)
-  const parts = [table([['MEMBER', 'WORKLOAD', 'MOUNTED', 'SCOPES'], ...rows]), ...lacking.map(nextOf)]
+  const parts: Part[] = [table([['MEMBER', 'WORKLOAD', 'MOUNTED', 'SCOPES'], ...rows]), ...lacking.map(nextOf)]
   if (lacking.length > 0)
     parts.push('entente mount --rollout does it, one workload at a time, and waits for each. Nothing is restarted unasked.')
-  return parts.join('\n\n')
+  return stacked(parts, '\n\n')
 }
 
-function nextOf({ context, kind, namespace, name, lacking, patch, template, pinned }: Lacking): string {
+function nextOf({ context, kind, namespace, name, lacking, patch, template, pinned }: Lacking): Part {
   const until = pinned ? 'until then the pinned filter stays for it' : 'until then nothing foreign is accepted there'
   const does = `one restart gives ${count(lacking.length, 'pod')} the file; ${until}. After it, a change of roots needs no restart, no push and drains nothing`
   const what = `${kind} ${namespace}/${name}: ${does}`
   if (patch !== undefined) {
     const body = JSON.stringify({ spec: { template: { metadata: patch } } })
-    return `${what}\n  kubectl --context ${context} -n ${namespace} patch ${kind.toLowerCase()} ${name} --type strategic -p '${body}'`
+    return show`${what}\n  kubectl --context ${context} -n ${namespace} patch ${kind.toLowerCase()} ${name} --type strategic -p '${body}'`
   }
   if (template === 'mounted')
-    return `${what}\n  its template has the mount already: its rollout is under way, or its pods are yours to delete`
-  if (kind === 'Pod') return `${what}\n  it is a pod on its own: make it anew with the label and the annotations of the mount`
-  return `${what}\n  whoever owns it adds the label and the annotations of the mount to its pod template`
+    return show`${what}\n  its template has the mount already: its rollout is under way, or its pods are yours to delete`
+  if (kind === 'Pod') return show`${what}\n  it is a pod on its own: make it anew with the label and the annotations of the mount`
+  return show`${what}\n  whoever owns it adds the label and the annotations of the mount to its pod template`
 }
 
 const indent = (text: string, by: number): string => text.replace(/^(?=.)/gm, ' '.repeat(by))

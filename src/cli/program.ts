@@ -10,8 +10,7 @@ type Run = (code: Promise<number>) => Promise<void>
 
 const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
 
-const TIME = '(?:[01]\\d|2[0-3]):[0-5]\\d'
-const RFC_3339 = new RegExp(`^(\\d{4}-\\d\\d-\\d\\d)T${TIME}:[0-5]\\d(?:\\.\\d+)?(?:Z|[+-]${TIME})$`, 'i')
+const RFC_3339 = /^(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i
 
 /** Date takes much else for a time, and the 31st of February for a day in March. */
 function instant(value: string): Date {
@@ -74,10 +73,13 @@ function labelPairs(value: string): Readonly<Record<string, string>> {
 /** What is wrong with the words of a command line, told as every other error is. */
 const usageErrors = (io: Io, command: string) => ({
   outputError: (text: string): void => {
-    const [, message = '', guess = ''] = /^(?:error: )?(.*?)\n?(?:\(Did you mean (.*?)\?\)\s*)?$/s.exec(text.trim()) ?? []
+    const [said = '', guess = ''] = text
+      .trim()
+      .replace(/^error: /, '')
+      .split(/\n?\(Did you mean /)
     const help = command === 'entente' ? 'entente --help' : `entente ${command} --help`
-    const said = new FederationError('usage', command, message.replace(/\.$/, ''), { hint: guess === '' ? help : `did you mean ${guess}?` })
-    io.tell(errorText(said))
+    const hint = guess === '' ? help : `did you mean ${guess.replace(/\?\)$/, '')}?`
+    io.tell(errorText(new FederationError('usage', command, said.replace(/\.$/, ''), { hint })))
   },
 })
 

@@ -9,28 +9,30 @@ const ROWS = [
 
 describe('a table', () => {
   it('has columns three apart, also where a character is two wide', () => {
-    expect(table(ROWS)).toBe(
+    expect(String(table(ROWS))).toBe(
       ['MEMBER      ROOT          SUBJECT', 'cluster-a   sha256:373b   CN=Root CA a', '日本                      CN=根'].join('\n'),
     )
   })
 
   it('becomes blocks where the terminal is too narrow, with nothing cut', () => {
-    expect(table(ROWS, 30)).toBe(
+    expect(String(table(ROWS, 30))).toBe(
       ['MEMBER    cluster-a', 'ROOT      sha256:373b', 'SUBJECT   CN=Root CA a', '', 'MEMBER    日本', 'SUBJECT   CN=根'].join('\n'),
     )
   })
 
   it('stays one where it just fits', () => {
-    expect(table(ROWS, 38)).toBe(table(ROWS))
-    expect(table(ROWS, 37)).not.toBe(table(ROWS))
+    expect(String(table(ROWS, 38))).toBe(String(table(ROWS)))
+    expect(String(table(ROWS, 37))).not.toBe(String(table(ROWS)))
   })
 
   it('keeps a cell on one line', () => {
     expect(
-      table([
-        ['A', 'B'],
-        ['one\n  two', 'x'],
-      ]),
+      String(
+        table([
+          ['A', 'B'],
+          ['one\n  two', 'x'],
+        ]),
+      ),
     ).toContain('one two   x')
   })
 })

@@ -1,60 +1,63 @@
 /** Text for people: kubectl's plain columns, no boxes. */
-import { styleText } from 'node:util'
 import stringWidth from 'string-width'
 import { type Finding, hasErrors } from '../core/finding.ts'
 import type { LeafView } from '../core/leaves.ts'
 import { title } from '../core/manifest.ts'
 import type { Change, Plan, Step, Verdict } from '../core/model.ts'
 import { objectOf } from '../core/view.ts'
+import { indented, type Part, painted, plain, type Shown, type Style, show, stacked } from './screen.ts'
 
-type Paint = (style: 'red' | 'yellow' | 'green' | 'bold' | 'dim', text: string) => string
+type Paint = (style: Style, text: Part) => Part
 export const painter =
   (color: boolean): Paint =>
   (style, text) =>
-    color ? styleText(style, text, { validateStream: false }) : text
+    color ? painted(style, text) : text
 
 /**
  * Columns three spaces apart, under the names in the first row; the last one is not padded. What is wider than the
  * terminal would be torn at its edge: then each row is a block of `NAME   value` lines, nothing cut.
  * @param columns of the terminal; undefined where nothing is torn, as in a pipe
  */
-export function table(cells: readonly (readonly string[])[], columns?: number): string {
-  const rows = cells.map((row) => row.map((cell) => cell.replace(/\s*\n\s*/g, ' ')))
-  const lines = aligned(rows)
-  if (columns === undefined || lines.every((line) => stringWidth(line) <= columns)) return lines.join('\n')
-  const [names = [], ...values] = rows
-  return values.map((row) => aligned(row.flatMap((cell, i) => (cell === '' ? [] : [[names[i] ?? '', cell]]))).join('\n')).join('\n\n')
+export function table(cells: readonly (readonly Part[])[], columns?: number): Shown {
+  const lines = aligned(cells)
+  if (columns === undefined || lines.every((line) => stringWidth(String(line)) <= columns)) return stacked(lines)
+  const [names = [], ...values] = cells
+  const blocks = values.map((row) => stacked(aligned(row.flatMap((cell, i) => (cell === '' ? [] : [[names[i] ?? '', cell]])))))
+  return stacked(blocks, '\n\n')
 }
 
-function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+function aligned(rows: readonly (readonly Part[])[]): readonly Shown[] {
   const widths: number[] = []
-  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, stringWidth(cell))
-  return rows.map((row) =>
-    row
-      .map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - stringWidth(cell) + 3)))
-      .join('')
-      .trimEnd(),
-  )
+  const widthOf = (cell: Part): number => stringWidth(plain(cell))
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell))
+  return rows.map((row) => {
+    const last = row.findLastIndex((cell) => plain(cell) !== '')
+    return stacked(
+      row.slice(0, last + 1).flatMap((cell, i) => (i === last ? [cell] : [cell, ' '.repeat((widths[i] ?? 0) - widthOf(cell) + 3)])),
+      '',
+    )
+  })
 }
 
-export function findingsText(findings: readonly Finding[], color = false): string {
+export function findingsText(findings: readonly Finding[], color = false): Shown {
   const paint = painter(color)
   const style = { error: 'red', warning: 'yellow', info: 'dim' } as const
   const order = { error: 0, warning: 1, info: 2 }
-  return [...findings]
-    .sort((a, b) => order[a.severity] - order[b.severity])
-    .map(
-      ({ severity, code, subject, message, hint }) =>
-        `${paint(style[severity], severity)} ${code}: ${subject}: ${message}${hint === '' ? '' : `\n  next: ${hint}`}`,
-    )
-    .join('\n')
+  return stacked(
+    [...findings]
+      .sort((a, b) => order[a.severity] - order[b.severity])
+      .map(
+        ({ severity, code, subject, message, hint }) =>
+          show`${paint(style[severity], severity)} ${code}: ${subject}: ${message}${hint === '' ? '' : show`\n  next: ${hint}`}`,
+      ),
+  )
 }
 
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
 
-export function planText(plan: Plan, color = false): string {
+export function planText(plan: Plan, color = false): Shown {
   const paint = painter(color)
-  const parts: string[] = []
+  const parts: Part[] = []
   if (plan.steps.length === 0 && hasErrors(plan.findings))
     parts.push(`${plan.name}: no steps; the errors below say what could not be seen, or what stands in the way.`)
   else if (plan.steps.length === 0) parts.push(`${plan.name}: nothing to do, everything is as written.`)
@@ -71,24 +74,24 @@ export function planText(plan: Plan, color = false): string {
       )
   }
   if (plan.findings.length > 0) parts.push(findingsText(plan.findings, color))
-  return parts.join('\n\n')
+  return stacked(parts, '\n\n')
 }
 
-function memberText(member: string, steps: readonly Step[], paint: Paint): string {
-  const lines = steps.map((step): string => {
+function memberText(member: string, steps: readonly Step[], paint: Paint): Shown {
+  const lines = steps.map((step): Shown => {
     const drains = step.drains === 0 ? '' : `   (drains ${count(step.drains, 'proxy').replace('proxys', 'proxies')})`
     const held = step.gates.some((gate) => !gate.open) ? paint('yellow', '   held back') : ''
     const what = step.before === undefined ? 'create' : step.after === undefined ? 'remove' : 'update'
-    return [
-      `  ${step.phase.padEnd(5)}   ${what}   ${title(objectOf(step))}${drains}${held}`,
-      ...step.changes.map((change) => `            ${changeText(change, paint)}`),
+    return stacked([
+      show`  ${step.phase}${' '.repeat(5 - step.phase.length)}   ${what}   ${title(objectOf(step))}${drains}${held}`,
+      ...step.changes.map((change) => show`            ${changeText(change, paint)}`),
       ...gatesText(step, paint),
-    ].join('\n')
+    ])
   })
-  return [paint('bold', member), ...lines].join('\n')
+  return stacked([paint('bold', member), ...lines])
 }
 
-function changeText({ effect, of, trusted, what }: Change, paint: Paint): string {
+function changeText({ effect, of, trusted, what }: Change, paint: Paint): Shown {
   const sign = effect === 'widens' ? paint('yellow', '+') : paint('green', '-')
   const words: Readonly<Record<Change['of'], string>> = {
     root: `root ${what} of ${trusted}`,
@@ -98,15 +101,18 @@ function changeText({ effect, of, trusted, what }: Change, paint: Paint): string
     names: effect === 'widens' ? `${trusted} may name other workloads in a certificate` : `${trusted}: ${what}`,
     host: effect === 'widens' ? `${what} may be served by ${trusted}` : `${what} is served by ${trusted} no longer`,
   }
-  return `${sign} ${words[of]}`
+  return show`${sign} ${words[of]}`
 }
 
 const GATE_WORDS = { unused: 'out of use', held: 'held by all', apart: 'told from a root of its name' } as const
 
-const gatesText = (step: Step, paint: Paint): readonly string[] =>
+const gatesText = (step: Step, paint: Paint): readonly Shown[] =>
   step.gates
     .filter((gate) => !gate.open)
-    .map((gate) => `            ${paint('yellow', 'waits')} until ${gate.root} is ${GATE_WORDS[gate.needs]}: ${gate.waitingFor.join(', ')}`)
+    .map(
+      (gate) =>
+        show`            ${paint('yellow', 'waits')} until ${gate.root} is ${GATE_WORDS[gate.needs]}: ${gate.waitingFor.join(', ')}`,
+    )
 
 const day = (date: Date | undefined): string => (date === undefined ? '-' : date.toISOString().slice(0, 10))
 
@@ -118,7 +124,7 @@ export interface TrustLine {
 }
 
 /** One line for each trust. */
-export function statusText(lines: readonly TrustLine[], color = false, columns?: number): string {
+export function statusText(lines: readonly TrustLine[], color = false, columns?: number): Shown {
   const paint = painter(color)
   const style = { proven: 'green', severed: 'green', lagging: 'yellow', unknown: 'yellow', broken: 'red' } as const
   const rows = lines.map(({ verdict, expires, pending }) => [
@@ -134,7 +140,7 @@ export function statusText(lines: readonly TrustLine[], color = false, columns?:
   return table([['TRUSTER', 'TRUSTED', 'STATE', 'PROXIES', 'ROOTS', 'EXPIRES', 'ENDS', 'PENDING'], ...rows], columns)
 }
 
-export function leavesText(leaves: readonly LeafView[], columns?: number): string {
+export function leavesText(leaves: readonly LeafView[], columns?: number): Shown {
   const rows = leaves.map(({ member, proxy, root, until, holds }) => [
     member,
     proxy,
@@ -145,15 +151,15 @@ export function leavesText(leaves: readonly LeafView[], columns?: number): strin
   return table([['MEMBER', 'PROXY', 'ITS CERTIFICATE IS UNDER', 'UNTIL', 'HOLDS'], ...rows], columns)
 }
 
-export function verdictText(verdict: Verdict, color = false): string {
+export function verdictText(verdict: Verdict, color = false): Shown {
   const { proxies } = verdict
-  const names = (what: string, list: readonly string[]): string[] => (list.length === 0 ? [] : [`  ${what}: ${list.join(', ')}`])
-  const findings = verdict.findings.length === 0 ? [] : [findingsText(verdict.findings, color).replace(/^/gm, '  ')]
-  return [
-    `${verdict.truster} trusting ${verdict.trusted}: ${painter(color)('bold', verdict.state)}, ${proxies.ready} of ${count(proxies.total, 'proxy').replace('proxys', 'proxies')} ready`,
+  const names = (what: string, list: readonly string[]): Part[] => (list.length === 0 ? [] : [show`  ${what}: ${list.join(', ')}`])
+  const findings = verdict.findings.length === 0 ? [] : [indented(findingsText(verdict.findings, color), '  ')]
+  return stacked([
+    show`${verdict.truster} trusting ${verdict.trusted}: ${painter(color)('bold', verdict.state)}, ${proxies.ready} of ${count(proxies.total, 'proxy').replace('proxys', 'proxies')} ready`,
     ...names('lagging', proxies.lagging),
     ...names('rejected', proxies.rejected),
     ...names('unheard', proxies.unheard),
     ...findings,
-  ].join('\n')
+  ])
 }

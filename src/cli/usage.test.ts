@@ -5,7 +5,7 @@ import { program } from './program.ts'
 
 async function say(...words: readonly string[]): Promise<string> {
   const told: string[] = []
-  const io = quietIo({ print: () => {}, tell: (text) => void told.push(text) })
+  const io = quietIo({ print: () => {}, tell: (text) => void told.push(String(text)) })
   await program(io, '1.2.3', async (code) => void (await code))
     .parseAsync(words, { from: 'user' })
     .catch(() => {})

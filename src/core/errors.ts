@@ -1,5 +1,6 @@
 /** The errors Entente throws when it cannot go on. What it can report and carry on from is a Finding. */
 import { clip } from './clip.ts'
+import { withoutCredentials } from './credentials.ts'
 
 export type ErrorCode =
   // names and files
@@ -49,16 +50,17 @@ export class FederationError extends Error {
   override readonly name = 'FederationError'
   /** Stable: scripts, status conditions and tests match on it, never on the message. */
   readonly code: ErrorCode
-  /** The thing at fault, as the operator names it (`cluster-b`, `federation.yaml:12`). Never key or token material. */
+  /** The thing at fault, as the operator names it (`cluster-b`, `federation.yaml:12`). Never key or token material; what a URL has of it is taken out. */
   readonly subject: string
   /** The next thing to do, as a sentence or a command. */
   readonly hint: string
 
   constructor(code: ErrorCode, subject: string, message: string, options?: ErrorOptions & { hint?: string }) {
-    super(`${subject}: ${message}`, options)
+    const shown = withoutCredentials(subject)
+    super(`${shown}: ${withoutCredentials(message)}`, options)
     this.code = code
-    this.subject = subject
-    this.hint = options?.hint ?? ''
+    this.subject = shown
+    this.hint = withoutCredentials(options?.hint ?? '')
   }
 }
 

@@ -45,7 +45,7 @@ const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 10
 /** A duration as Go prints it: `24h0m0s`. */
 function asked(duration: string | undefined, by: string): LeafLife | undefined {
   if (duration === undefined || !/^(\d+(\.\d+)?(ms|h|m|s))+$/.test(duration)) return undefined
-  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)]
+  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/gy)]
   return {
     milliseconds: parts.reduce((sum, [, amount = '0', unit = 's']) => sum + Number(amount) * (UNITS[unit] ?? 0), 0),
     because: `${duration}, as ${by} asks for`,

@@ -172,18 +172,18 @@ describe('a filter from before names were checked', () => {
       ? { ...object, spec: { ...(object.spec as object), configPatches: plain } }
       : object
   }
-  const before = (): Seens =>
+  const asBefore = (): Seens =>
     new Map([...settled()].map(([name, seen]) => [name, seen.objects.ok ? { ...seen, objects: ok(seen.objects.value.map(older)) } : seen]))
 
   it('gets the check by one step, which says that it narrows and what it drains', () => {
-    const { steps } = plan(intentsOf(spec()), before(), NOW)
+    const { steps } = plan(intentsOf(spec()), asBefore(), NOW)
     expect(steps.map(({ phase, drains, changes }) => [phase, drains, changes])).toEqual([
       ['open', 1, [{ effect: 'narrows', of: 'names', trusted: A, what: 'one name in each certificate' }]],
     ])
   })
 
   it('is taken away as it is when the trust is severed: a sever writes nothing but what it takes away', () => {
-    const { steps } = plan(intentsOf(spec((s) => void s.trust.splice(0, 1))), before(), NOW, { only: 'closing' })
+    const { steps } = plan(intentsOf(spec((s) => void s.trust.splice(0, 1))), asBefore(), NOW, { only: 'closing' })
     const filters = steps.filter(({ before: was, after }) => (after ?? was)?.kind === 'EnvoyFilter')
     expect(filters.map(({ phase, after }) => [phase, after])).toEqual([['close', undefined]])
   })

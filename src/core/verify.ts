@@ -13,6 +13,7 @@ import { proxiesIn, sidecarsIn } from './istio/in-scope.ts'
 import { proxyOf, runsProxy } from './istio/pods.ts'
 import { authorOf } from './istio/render.ts'
 import type { MeshState } from './istio/state.ts'
+import { unguardedScopes } from './istio/unguarded.ts'
 import type { Federation, Intent, Manifest, MemberName, Observation, Trust, Verdict } from './model.ts'
 import { ownChain } from './own-chain.ts'
 import { unknownRoots } from './own-roots.ts'
@@ -165,6 +166,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...sameNamesIn({ ...intent, trusts: [trust] }, seen, now),
     ...chain.findings,
     ...empty,
+    ...(observation?.objects.ok === true ? unguardedScopes(trust.accept, observation.objects.value, trust.truster) : []),
     ...(callers === undefined && observation?.istio.ok === false ? [{ ...observation.istio.error, severity: 'warning' as const }] : []),
     ...told.map(({ finding }) => finding),
     ...shared,

@@ -1,6 +1,7 @@
 /** Sets of workloads, as label selectors of one namespace name them. */
 import { digestOf } from './digest.ts'
 import type { Workloads } from './model.ts'
+import { trimOf } from './trim.ts'
 
 const sorted = (labels: Readonly<Record<string, string>> | undefined): readonly [string, string][] =>
   Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
@@ -43,13 +44,12 @@ export function workloadsSlug(at: Workloads): string {
   ) {
     return `${only[0]}-${only[1]}`
   }
-  const readable = pairs
-    .map(([k, v]) => `${k.replace(/^.*\//, '')}-${v}`)
+  const words = pairs
+    .map(([k, v]) => `${k.slice(k.lastIndexOf('/') + 1)}-${v}`)
     .join('-')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, 28)
-    .replace(/^-+|-+$/g, '')
+  const readable = trimOf(words.slice(0, 28), '-')
   return `${readable}-${digestOf(pairs).slice('sha256:'.length, 'sha256:'.length + 8)}`
 }
 

@@ -18,7 +18,7 @@ async function play(
     directory,
     output,
     color: false,
-    print: (text) => void printed.push(text),
+    print: (text) => void printed.push(String(text)),
     now: () => new Date(),
     ...(story === undefined ? {} : { story }),
   })
@@ -83,9 +83,9 @@ describe('a step as text', () => {
       checks: [check('a', 'x', 'x'), check('longer', 'x', 'x', 'a detail')],
       meaning: ['So it is.'],
     }
-    expect(toldText(3, step, false)).toBe(
+    expect(String(toldText(3, step, false))).toBe(
       '3. Title\n   $ entente plan\n   ✓ a        x\n   ✓ longer   x\n              a detail\n   So it is.\n',
     )
-    expect(toldText(3, step, true)).toContain('\u001b[')
+    expect(String(toldText(3, step, true))).toContain('\u001b[')
   })
 })

@@ -1,5 +1,6 @@
 /** `entente demo`: the main job, with nothing but Node. */
 import { join, relative, resolve } from 'node:path'
+import { document, indented, json, type Shown, show } from '../cli/screen.ts'
 import { table } from '../cli/text.ts'
 import { prepare } from './folder.ts'
 import { productIn } from './product.ts'
@@ -11,7 +12,7 @@ export interface DemoOptions {
   readonly directory: string
   readonly output: 'text' | 'json'
   readonly color: boolean
-  readonly print: (text: string) => void
+  readonly print: (text: Shown | string) => void
   readonly now: () => Date
   readonly story?: readonly Act[]
 }
@@ -24,7 +25,7 @@ export async function demo({ directory, output, color, print, now, story = STORY
   const begun = now()
   await prepare(directory)
   const text = output === 'text'
-  if (text) print(INTRODUCTION)
+  if (text) print(document(INTRODUCTION))
   const stage = { scene: await makeScene(directory, now), entente: productIn(directory, now) }
   const steps: Told[] = []
   for (const act of story) {
@@ -34,7 +35,7 @@ export async function demo({ directory, output, color, print, now, story = STORY
   }
   const ok = !steps.some(hasFailed)
   const seconds = (now().getTime() - begun.getTime()) / 1000
-  print(text ? endText(steps, directory, seconds) : JSON.stringify(view(steps, ok, directory), null, 2))
+  print(text ? endText(steps, directory, seconds) : json(view(steps, ok, directory)))
   return ok
 }
 
@@ -43,7 +44,7 @@ The trust is made by Entente's own commands, on files. The certificate authoriti
 TLS (Node, OpenSSL) on 127.0.0.1, are the demo's; they trust what the written manifests say, and nothing else.
 `
 
-function endText(steps: readonly Told[], directory: string, seconds: number): string {
+function endText(steps: readonly Told[], directory: string, seconds: number): Shown {
   const checks = steps.flatMap((step) => step.checks)
   const failed = checks.filter(({ ok }) => !ok).length
   const within = relative('', directory)
@@ -57,7 +58,7 @@ function endText(steps: readonly Told[], directory: string, seconds: number): st
     [`entente audit verify -f ${join(here, 'tampered/cut/federation.yaml')}`, 'how a record that was cut is found'],
     ['entente init --context A --context B', 'the same for two clusters of yours'],
   ]
-  return `${verdict}, in ${seconds.toFixed(1)} s. The files are in ${here}. To look at next:\n\n${table(next).replace(/^/gm, '   ')}`
+  return show`${verdict}, in ${seconds.toFixed(1)} s. The files are in ${here}. To look at next:\n\n${indented(table(next), '   ')}`
 }
 
 const view = (steps: readonly Told[], ok: boolean, directory: string) => ({

@@ -46,7 +46,7 @@ export function productIn(directory: string, now: () => Date): Product {
     record: async () => (await openRecord(directory)).entries(),
     audit: async (elsewhere = directory) => {
       const printed: string[] = []
-      const io = { ...quiet(now), print: (text: string) => void printed.push(text) }
+      const io: Io = { ...quiet(now), print: (text) => void printed.push(String(text)) }
       await auditing.verify({ file: join(elsewhere, 'federation.yaml'), output: 'json' }, io)
       return JSON.parse(printed.join('\n')) as Audited
     },

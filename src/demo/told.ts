@@ -1,5 +1,6 @@
 /** What the demo tells, step by step: as text for people, or as one JSON for programs. */
-import { styleText } from 'node:util'
+import { type Shown, show, stacked } from '../cli/screen.ts'
+import { painter } from '../cli/text.ts'
 
 /** Something expected, and what came of it. */
 export interface Check {
@@ -33,14 +34,13 @@ export const hasFailed = (told: Told): boolean => told.checks.some(({ ok }) => !
 
 const INDENT = '   '
 
-export function toldText(number: number, { title, commands, lines, checks, meaning }: Told, color: boolean): string {
-  const paint = (style: 'bold' | 'dim' | 'green' | 'red', text: string): string =>
-    color ? styleText(style, text, { validateStream: false }) : text
+export function toldText(number: number, { title, commands, lines, checks, meaning }: Told, color: boolean): Shown {
+  const paint = painter(color)
   const width = Math.max(0, ...checks.map(({ what }) => what.length))
   const checked = checks.flatMap(({ what, expected, got, ok, details }) => [
-    `${ok ? paint('green', '✓') : paint('red', '✗')} ${what.padEnd(width)}   ${got}${ok ? '' : paint('red', `   expected: ${expected}`)}`,
-    ...details.map((detail) => `${' '.repeat(width + 5)}${paint('dim', detail)}`),
+    show`${ok ? paint('green', '✓') : paint('red', '✗')} ${what.padEnd(width)}   ${got}${ok ? '' : paint('red', `   expected: ${expected}`)}`,
+    ...details.map((detail) => show`${' '.repeat(width + 5)}${paint('dim', detail)}`),
   ])
   const body = [...commands.map((line) => paint('dim', `$ ${line}`)), ...lines, ...checked, ...meaning]
-  return [paint('bold', `${number}. ${title}`), ...body.map((line) => (line === '' ? '' : `${INDENT}${line}`)), ''].join('\n')
+  return stacked([paint('bold', `${number}. ${title}`), ...body.map((line) => (line === '' ? '' : show`${INDENT}${line}`)), ''])
 }

@@ -219,6 +219,24 @@ describe('an EnvoyFilter of somebody else', () => {
       operation: 'ADD',
       value: added({ validation_context: { custom_validator_config: VALIDATOR } }),
     },
+    {
+      what: 'what may hide one in a cluster of its own',
+      applyTo: 'CLUSTER',
+      operation: 'ADD',
+      value: { name: 'own', transport_socket: wrapped },
+    },
+    {
+      what: 'no TLS in the place of ours',
+      applyTo: 'CLUSTER',
+      value: { transport_socket: { name: 'envoy.transport_sockets.raw_buffer' } },
+    },
+    {
+      what: 'no need of a certificate',
+      applyTo: 'FILTER_CHAIN',
+      value: {
+        transport_socket: { name: 'x', typed_config: { '@type': `${TLS}.DownstreamTlsContext`, require_client_certificate: false } },
+      },
+    },
   ])('with $what is refused in a federated and in the root namespace, and nowhere else', async ({ applyTo, value, operation }) => {
     for (const namespace of ['sample', ISTIO_NAMESPACE]) {
       const refused = await apply(mallory, filter(namespace, applyTo, value, operation))
@@ -227,6 +245,148 @@ describe('an EnvoyFilter of somebody else', () => {
     const elsewhere = filter('elsewhere', applyTo, value, operation)
     expectDone(await apply(mallory, elsewhere))
     expectDone(await kubectl(mallory, ['delete', ...reference(elsewhere)]))
+  })
+
+  const chainFilter = (name: string, subFilter?: string) => ({
+    context: 'SIDECAR_INBOUND',
+    listener: { filterChain: { filter: { name, ...(subFilter === undefined ? {} : { subFilter: { name: subFilter } }) } } },
+  })
+  const HCM = 'envoy.filters.network.http_connection_manager'
+  const typed = (type: string) => ({ name: 'x', typed_config: { '@type': `type.googleapis.com/envoy.extensions.filters.${type}` } })
+  const perFilter = { typed_per_filter_config: { 'envoy.filters.http.rbac': {} } }
+  const patched = (namespace: string, applyTo: string, operation: string, match?: object, value?: object): KubeObject => ({
+    ...filter(namespace, applyTo, {}),
+    spec: { configPatches: [{ applyTo, ...(match && { match }), patch: { operation, ...(value && { value }) } }] },
+  })
+
+  it.each([
+    {
+      what: 'takes a policy’s filter away',
+      applyTo: 'HTTP_FILTER',
+      operation: 'REMOVE',
+      match: chainFilter(HCM, 'envoy.filters.http.rbac'),
+    },
+    {
+      what: 'replaces it',
+      applyTo: 'HTTP_FILTER',
+      operation: 'REPLACE',
+      match: chainFilter(HCM, 'envoy.filters.http.rbac'),
+      value: { name: 'x' },
+    },
+    {
+      what: 'changes it',
+      applyTo: 'HTTP_FILTER',
+      operation: 'MERGE',
+      match: chainFilter(HCM, 'envoy.filters.http.rbac'),
+      value: { name: 'x' },
+    },
+    { what: 'takes every HTTP filter away', applyTo: 'HTTP_FILTER', operation: 'REMOVE' },
+    { what: 'takes our guard of headers away', applyTo: 'HTTP_FILTER', operation: 'REMOVE', match: chainFilter(HCM, 'entente.headers') },
+    { what: 'takes our guard of names away', applyTo: 'NETWORK_FILTER', operation: 'REMOVE', match: chainFilter('entente.names') },
+    { what: 'takes RBAC of TCP away', applyTo: 'NETWORK_FILTER', operation: 'REMOVE', match: chainFilter('envoy.filters.network.rbac') },
+    { what: 'takes the connection manager away', applyTo: 'NETWORK_FILTER', operation: 'REMOVE', match: chainFilter(HCM) },
+    {
+      what: 'gives it other filters',
+      applyTo: 'NETWORK_FILTER',
+      operation: 'MERGE',
+      match: chainFilter(HCM),
+      value: { typed_config: { http_filters: [] } },
+    },
+    {
+      what: 'has it forward names of others',
+      applyTo: 'NETWORK_FILTER',
+      operation: 'MERGE',
+      match: chainFilter(HCM),
+      value: { typed_config: { forward_client_cert_details: 'ALWAYS_FORWARD_ONLY' } },
+    },
+    {
+      what: 'ends the chain before the guards',
+      applyTo: 'NETWORK_FILTER',
+      operation: 'INSERT_FIRST',
+      value: typed('network.tcp_proxy.v3.TcpProxy'),
+    },
+    { what: 'inserts what it hides', applyTo: 'NETWORK_FILTER', operation: 'INSERT_FIRST', value: { name: 'x', config_discovery: {} } },
+    { what: 'adds a chain', applyTo: 'FILTER_CHAIN', operation: 'ADD', value: { name: 'x' } },
+    { what: 'takes a chain away', applyTo: 'FILTER_CHAIN', operation: 'REMOVE' },
+    { what: 'changes which calls a chain is for', applyTo: 'FILTER_CHAIN', operation: 'MERGE', value: { filter_chain_match: {} } },
+    { what: 'adds a listener', applyTo: 'LISTENER', operation: 'ADD', value: { name: 'x' } },
+    { what: 'adds a chain to a listener', applyTo: 'LISTENER', operation: 'MERGE', value: { filter_chains: [{ name: 'x' }] } },
+    { what: 'has TLS not be seen', applyTo: 'LISTENER_FILTER', operation: 'REMOVE' },
+    { what: 'switches a policy off for a route', applyTo: 'HTTP_ROUTE', operation: 'MERGE', value: perFilter },
+    { what: 'switches it off for a host', applyTo: 'VIRTUAL_HOST', operation: 'MERGE', value: { routes: [perFilter] } },
+    {
+      what: 'switches it off for all',
+      applyTo: 'ROUTE_CONFIGURATION',
+      operation: 'MERGE',
+      value: { virtual_hosts: [{ routes: [perFilter] }] },
+    },
+    {
+      what: 'says who called',
+      applyTo: 'VIRTUAL_HOST',
+      operation: 'MERGE',
+      value: { request_headers_to_add: [{ header: { key: 'X-Forwarded-Client-Cert' } }] },
+    },
+    {
+      what: 'adds a cluster under a name of Istio’s',
+      applyTo: 'CLUSTER',
+      operation: 'ADD',
+      value: { name: 'outbound|80||server.sample.svc.cluster.local' },
+    },
+    { what: 'adds a listener at the start', applyTo: 'BOOTSTRAP', operation: 'MERGE', value: { static_resources: {} } },
+  ])('that $what is refused in a federated and in the root namespace, and nowhere else', async ({ applyTo, operation, match, value }) => {
+    for (const namespace of ['sample', ISTIO_NAMESPACE]) {
+      const object = patched(namespace, applyTo, operation, match, value)
+      expectRefused(
+        await apply(mallory, object),
+        `EnvoyFilter ${namespace}/theirs can take away or go around`,
+        `namespace ${namespace} is federated`,
+      )
+      expectDone(await kubectl(OPERATOR, ['create', '--dry-run=server', '-f', '-'], object))
+    }
+    const elsewhere = patched('elsewhere', applyTo, operation, match, value)
+    expectDone(await apply(mallory, elsewhere))
+    expectDone(await kubectl(mallory, ['delete', ...reference(elsewhere)]))
+  })
+
+  it.each([
+    {
+      what: 'takes a filter of its own away',
+      applyTo: 'HTTP_FILTER',
+      operation: 'REMOVE',
+      match: chainFilter(HCM, 'envoy.filters.http.fault'),
+    },
+    {
+      what: 'inserts a filter of TCP',
+      applyTo: 'NETWORK_FILTER',
+      operation: 'INSERT_BEFORE',
+      value: typed('network.ext_authz.v3.ExtAuthz'),
+    },
+    {
+      what: 'sets a timeout',
+      applyTo: 'NETWORK_FILTER',
+      operation: 'MERGE',
+      match: chainFilter(HCM),
+      value: { typed_config: { common_http_protocol_options: { idle_timeout: '30s' } } },
+    },
+    { what: 'sets a buffer', applyTo: 'LISTENER', operation: 'MERGE', value: { per_connection_buffer_limit_bytes: 1024 } },
+    {
+      what: 'adds a listener for outgoing calls',
+      applyTo: 'LISTENER',
+      operation: 'ADD',
+      match: { context: 'SIDECAR_OUTBOUND' },
+      value: { name: 'x' },
+    },
+    {
+      what: 'adds a header',
+      applyTo: 'VIRTUAL_HOST',
+      operation: 'MERGE',
+      value: { request_headers_to_add: [{ header: { key: 'x-team' } }] },
+    },
+    { what: 'counts', applyTo: 'BOOTSTRAP', operation: 'MERGE', value: { stats_config: {} } },
+  ])('that $what is let through', async ({ applyTo, operation, match, value }) => {
+    const theirs = patched('sample', applyTo, operation, match, value)
+    expectDone(await apply(mallory, theirs))
+    expectDone(await kubectl(mallory, ['delete', ...reference(theirs)]))
   })
 
   it.each([

@@ -53,7 +53,7 @@ async function doctor({ kubeconfig: file = bed.kubeconfig, context }: Look = {})
   let printed = ''
   const io: Io = {
     print: (text) => {
-      printed = text
+      printed = String(text)
     },
     tell: () => {},
     interactive: false,

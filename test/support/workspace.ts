@@ -54,6 +54,6 @@ export async function workspace(of: Spec, ...bundles: readonly Bundle[]): Promis
   }
   const printed: string[] = []
   const told: string[] = []
-  const io = quietIo({ print: (text) => void printed.push(text), tell: (text) => void told.push(text) })
+  const io = quietIo({ print: (text) => void printed.push(String(text)), tell: (text) => void told.push(String(text)) })
   return { directory, file, io, printed, told, write, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
 }

@@ -4,6 +4,7 @@
  */
 import type { ClientRequest } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
+import { shownUrl } from '../../core/credentials.ts'
 import { FederationError } from '../../core/errors.ts'
 import { type BundleEndpoint, parseEndpointUrl } from '../../core/spiffe/endpoint.ts'
 import { trustDomainOfId } from '../../core/spiffe/spiffe-id.ts'
@@ -32,7 +33,7 @@ export async function fetchBundle(endpoint: BundleEndpoint, { timeoutMillisecond
     const answer = await get(url, tlsOptions(endpoint, url), until)
     if ('body' in answer) return answer.body
     if (redirects === MAX_REDIRECTS)
-      throw new FederationError('endpoint-refused', endpoint.url, `redirects more than ${MAX_REDIRECTS} times`)
+      throw new FederationError('endpoint-refused', shownUrl(endpoint.url), `redirects more than ${MAX_REDIRECTS} times`)
     url = parseEndpointUrl(answer.location, url)
   }
 }
@@ -43,7 +44,7 @@ function checkConfiguration(endpoint: BundleEndpoint): void {
   if (trustDomainOfId(endpointId) === endpointBundle.trustDomain) return
   throw new FederationError(
     'endpoint-invalid',
-    endpoint.url,
+    shownUrl(endpoint.url),
     `the bundle for ${endpointId} is of ${endpointBundle.trustDomain}, another trust domain`,
     {
       hint: "give the bundle of the endpoint's own trust domain",
@@ -64,7 +65,7 @@ async function get(url: URL, tls: RequestOptions, until: number): Promise<Answer
   const make = (): ClientRequest =>
     request(url, { ...tls, agent: false, headers: { accept: 'application/json', 'accept-encoding': 'identity' } })
   try {
-    const { status, headers, body } = await exchange(make, undefined, { subject: url.href, timeoutMs, take })
+    const { status, headers, body } = await exchange(make, undefined, { subject: shownUrl(url.href), timeoutMs, take })
     if ([301, 302, 303, 307, 308].includes(status)) {
       if (headers.location === undefined) throw refuse(url, 'redirects to nowhere')
       return { location: headers.location }
@@ -77,7 +78,7 @@ async function get(url: URL, tls: RequestOptions, until: number): Promise<Answer
 }
 
 const refuse = (url: URL, message: string): FederationError =>
-  new FederationError('endpoint-refused', url.href, message, { hint: 'ask whoever runs the endpoint' })
+  new FederationError('endpoint-refused', shownUrl(url.href), message, { hint: 'ask whoever runs the endpoint' })
 
 /** OpenSSL's verdicts on a chain, and Node's on a name. */
 const UNVERIFIED =
@@ -87,15 +88,18 @@ function explain(cause: unknown, url: URL, until: number): unknown {
   if (cause instanceof FederationError) return cause
   const { code = '', message } = cause as NodeJS.ErrnoException
   if (performance.now() >= until - 1)
-    return new FederationError('endpoint-unreachable', url.href, 'did not finish in time', {
+    return new FederationError('endpoint-unreachable', shownUrl(url.href), 'did not finish in time', {
       cause,
       hint: 'raise --timeout if the network is slow',
     })
   if (UNVERIFIED.test(code)) {
-    return new FederationError('endpoint-unverified', url.href, `its certificate was not accepted: ${message}`, {
+    return new FederationError('endpoint-unverified', shownUrl(url.href), `its certificate was not accepted: ${message}`, {
       cause,
       hint: 'check the roots that the endpoint is to be verified with',
     })
   }
-  return new FederationError('endpoint-unreachable', url.href, message, { cause, hint: 'check the URL, and that the endpoint is up' })
+  return new FederationError('endpoint-unreachable', shownUrl(url.href), message, {
+    cause,
+    hint: 'check the URL, and that the endpoint is up',
+  })
 }

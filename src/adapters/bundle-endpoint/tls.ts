@@ -1,6 +1,7 @@
 /** How each profile knows its server. */
 import { isIP } from 'node:net'
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
+import { shownUrl } from '../../core/credentials.ts'
 import { FederationError } from '../../core/errors.ts'
 import type { BundleEndpoint } from '../../core/spiffe/endpoint.ts'
 import { readCertificate } from '../../core/x509/certificate.ts'
@@ -17,7 +18,7 @@ export function tlsOptions(endpoint: BundleEndpoint, url: URL): ConnectionOption
     // Absent means the public roots. An empty string would mean them too, so it must not come from a file.
     if (endpoint.webRoots === undefined) return common
     if (!endpoint.webRoots.includes('-----BEGIN'))
-      throw new FederationError('endpoint-invalid', endpoint.url, 'the roots given to verify it with are empty')
+      throw new FederationError('endpoint-invalid', shownUrl(endpoint.url), 'the roots given to verify it with are empty')
     return { ...common, ca: [endpoint.webRoots] }
   }
   const { endpointBundle, endpointId } = endpoint
@@ -35,7 +36,7 @@ export function tlsOptions(endpoint: BundleEndpoint, url: URL): ConnectionOption
 /** §5.2.2.3: an X509-SVID for exactly the configured ID. */
 function checkId(peer: PeerCertificate, expected: string, url: URL): Error | undefined {
   const refuse = (message: string): FederationError =>
-    new FederationError('endpoint-unverified', url.href, message, { hint: 'check --endpoint-spiffe-id, and who answers there' })
+    new FederationError('endpoint-unverified', shownUrl(url.href), message, { hint: 'check --endpoint-spiffe-id, and who answers there' })
   try {
     const id = svidIdOf(readCertificate(new Uint8Array(peer.raw), 'its certificate'))
     return id === expected ? undefined : refuse(`is ${id}, not ${expected}`)

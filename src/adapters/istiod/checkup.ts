@@ -50,5 +50,10 @@ async function ask(istiod: Survey): Promise<IstiodSaid> {
       return { proxy, version, ...(words === '' ? {} : { rejected: words }) }
     })
   // Builds outside Istio's own pipeline end in `-unknown-unknown`.
-  return { version: version.replace(/(-unknown)+$/, ''), proxies, clusters, gateways }
+  return { version: known(version), proxies, clusters, gateways }
+}
+
+function known(version: string): string {
+  const [first = '', ...rest] = version.split('-unknown')
+  return rest.every((part) => part === '') ? first : version
 }

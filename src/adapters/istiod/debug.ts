@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { clip } from '../../core/clip.ts'
 import type { NetworkGateway, RemoteCluster } from '../../core/doctor/seen.ts'
 import { FederationError } from '../../core/errors.ts'
+import { withoutKeys } from '../../core/handed/masked.ts'
 import { at, list, text } from '../../core/manifest.ts'
 import { Budget, LIMITS } from '../edge/budget.ts'
 import { checkedJson, Unfit } from '../edge/checked-json.ts'
@@ -155,12 +156,12 @@ export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
 }
 
 /** Envoy prints the whole resource, certificates included, before it says what is wrong with it: only the latter is kept. */
-export const reasonIn = (words: string): string =>
-  words
-    .replace(/\s*goo\.gle\/debug\w*[\s\S]*\n\}\s*:?/g, '')
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, 1000)
+export function reasonIn(words: string): string {
+  const [begin, end] = [words.indexOf('goo.gle/debug'), words.lastIndexOf('\n}')]
+  const after = words.slice(end + 2).trimStart()
+  const kept = begin === -1 || end < begin ? words : `${words.slice(0, begin).trimEnd()}${after.startsWith(':') ? after.slice(1) : after}`
+  return withoutKeys(kept).replace(/\s+/g, ' ').trim().slice(0, 1000)
+}
 
 /** The push that a dump was made of. Every listener says the same. */
 export function versionOf(dump: unknown): string {

@@ -1,4 +1,5 @@
 /** Pods: only what decides who a workload is and where, and, of istiod's own, how it runs. */
+import { redirectionArgs } from '../../core/istio/unguarded.ts'
 import { at, list, strings, text } from '../../core/manifest.ts'
 import type { Manifest } from '../../core/model.ts'
 import type { KubeClient, Live } from './client.ts'
@@ -11,6 +12,7 @@ export function bareInPod(pod: Manifest): Manifest {
     list(at(pod, 'spec', key)).map((c) => ({
       name: text(at(c, 'name')),
       ...(at(c, 'ports') === undefined ? {} : { ports: at(c, 'ports') }),
+      ...(redirectionArgs(c).length === 0 ? {} : { args: redirectionArgs(c) }),
       // Of Istio's own container only: what it is started as. Other arguments may hold anything.
       ...(at(c, 'name') === 'istio-proxy' ? { args: list(at(c, 'args')).slice(0, 2), env: settingsOf(c), volumeMounts: mountsOf(c) } : {}),
     }))

@@ -1,6 +1,8 @@
 /** How deep YAML may be nested before it is given to the library that reads it. */
 
 export const MAX_DEPTH = 500
+/** Two columns for each level, or an indicator of a collection for each. */
+const INDENTED = /^(?: {1000}|(?:[ \t]*[-?:][ \t]){500})/m
 
 /**
  * The library goes down one call for each level. Where that meets the end of the stack, V8 may not throw but end the
@@ -8,8 +10,8 @@ export const MAX_DEPTH = 500
  * and by brackets, also those in text.
  */
 export function tooDeepAt(text: string): number | undefined {
-  const [indented] = text.matchAll(new RegExp(`^(?: {${2 * MAX_DEPTH}}|(?:[ \\t]*[-?:][ \\t]){${MAX_DEPTH}})`, 'gm'))
-  if (indented !== undefined) return indented.index
+  const indented = INDENTED.exec(text)
+  if (indented !== null) return indented.index
   let depth = 0
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i)

@@ -111,7 +111,7 @@ function embed(file: string, given: string, content: unknown, key: Spot, lines: 
   const [source] = readDocuments(file, given, content).documents
   if (source === undefined) return undefined
   const header = lines.line(key.line)
-  if (!/[|][-+0-9]*[ \t]*(?:#.*)?$/.test(header)) return moved(source, () => key)
+  if (!/[|][-+0-9]*[ \t]*(?:#|$)/.test(header)) return moved(source, () => key)
   let first = key.line + 1
   while (first < lines.count && lines.line(first).trim() === '') first++
   const indent = lines.line(first).length - lines.line(first).trimStart().length

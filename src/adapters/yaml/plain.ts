@@ -306,7 +306,9 @@ class Reader {
       start = end + 1
     }
     // What is only white space, and comments after it, are read differently by different readers.
-    if (content === '' || /\n[ \t]+\n$|^[ \t]*\n$/.test(content)) giveUp()
+    const before = content.slice(0, -1).lastIndexOf('\n')
+    const last = content.slice(before + 1, -1)
+    if (content === '' || (/^[ \t]*$/.test(last) && (before === -1 || last !== ''))) giveUp()
     this.nextLine(start)
     if (this.at < text.length && this.indent() > column) giveUp()
     if (chomp === '-') return content.slice(0, -1)

@@ -14,6 +14,7 @@ import { objectOf } from '../../core/view.ts'
 import { mustAcceptImpact } from '../accept-impact.ts'
 import { errorText } from '../error-text.ts'
 import type { Io, Output } from '../io.ts'
+import { json, type Part, show, stacked } from '../screen.ts'
 import { findingsText, planText } from '../text.ts'
 import { repeat } from '../watch.ts'
 import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
@@ -54,16 +55,17 @@ export async function run(options: ApplyOptions, io: Io): Promise<number> {
   return repeat(EVERY_SECONDS, io, async () => {
     try {
       // A round in which nothing is new says nothing.
-      const news: string[] = []
+      const news: Part[] = []
       const code = await once(options, { ...io, tell: (text) => void news.push(text), progress: () => {} })
-      if (news.join('\n') !== told) io.tell(`${io.now().toISOString()}\n${news.join('\n')}\n`)
-      told = news.join('\n')
+      const text = stacked(news)
+      if (String(text) !== told) io.tell(show`${io.now().toISOString()}\n${text}\n`)
+      told = String(text)
       return code
     } catch (thrown) {
       if (!(thrown instanceof FederationError) || thrown.code === 'interrupted') throw thrown
       const text = errorText(thrown)
-      if (text !== told) io.tell(`${io.now().toISOString()}\n${text}\n`)
-      told = text
+      if (String(text) !== told) io.tell(show`${io.now().toISOString()}\n${text}\n`)
+      told = String(text)
       return 1
     }
   })
@@ -76,16 +78,16 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   const steps = chosen(plan, options)
   if (steps.size === 0) {
     if (plan.steps.length === 0 && !hasErrors(plan.findings)) await endUnfinished(workspace, seen, { ...options, whole: true }, io)
-    if (options.output === 'json') io.print(JSON.stringify(applyView(plan, { done: [], findings: [] }), null, 2))
+    if (options.output === 'json') io.print(json(applyView(plan, { done: [], findings: [] })))
     return hasErrors(plan.findings) ? 1 : 0
   }
   mustAcceptImpact(plan, steps, options.acceptImpact)
-  await agree(`\nCarry out ${steps.size === plan.steps.length ? 'these' : `${steps.size} of these`} steps?`, options, io)
+  await agree(show`\nCarry out ${steps.size === plan.steps.length ? 'these' : `${steps.size} of these`} steps?`, options, io)
   await mustBeTheSame(workspace)
   // Where nobody took time to read the plan, what it was made from is new enough to begin with.
   const asked = options.yes !== true && options.consent === undefined
   const outcome = await carryOut(workspace, plan, steps, { ...options, narrowOnly }, meshes, io, asked ? undefined : seen)
-  if (options.output === 'json') io.print(JSON.stringify(applyView(plan, outcome), null, 2))
+  if (options.output === 'json') io.print(json(applyView(plan, outcome)))
   else tellOutcome(outcome, io)
   return hasErrors(outcome.findings) || hasErrors(plan.findings) || outcome.findings.length > 0 ? 1 : 0
 }
@@ -107,7 +109,7 @@ export async function endUnfinished(
   const said = { actor: actor(io), at: io.now(), reason }
   const untold = { ...said, action: 'end', begin: begin.hash, done: [] } as const
   await addEntry(record, (milliseconds) => sleep(milliseconds), done === undefined ? untold : endOf(begin, done, said))
-  io.tell(`\nThe apply that ${begin.actor.name} began at ${begin.at.toISOString()} left nothing to do: it is ended on the record.`)
+  io.tell(show`\nThe apply that ${begin.actor.name} began at ${begin.at.toISOString()} left nothing to do: it is ended on the record.`)
 }
 
 /** What was severed or approved while somebody read the plan is not in it. */
@@ -146,14 +148,14 @@ function chosen(plan: Plan, { consent }: ApplyOptions): ReadonlySet<Digest> {
 }
 
 /** @throws FederationError not-confirmed */
-export async function agree(question: string, { yes, consent }: { yes?: boolean; consent?: readonly string[] }, io: Io): Promise<void> {
+export async function agree(question: Part, { yes, consent }: { yes?: boolean; consent?: readonly string[] }, io: Io): Promise<void> {
   if (yes === true || consent !== undefined) return
   if (!io.interactive) {
     throw new FederationError('not-confirmed', 'no terminal', 'nobody can be asked here, and nothing was changed', {
       hint: 'add --yes once you have read what is above',
     })
   }
-  if (!(await io.confirm(question))) throw new FederationError('not-confirmed', 'you', 'said no; nothing was changed')
+  if (!(await io.confirm(show`${question}`))) throw new FederationError('not-confirmed', 'you', 'said no; nothing was changed')
 }
 
 export async function carryOut(
@@ -224,6 +226,6 @@ function progressText(event: Progress): string {
 }
 
 export function tellOutcome({ done, findings }: Outcome, io: Io): void {
-  if (findings.length > 0) io.tell(`\n${findingsText(findings, io.color)}`)
-  io.tell(`\n${done.length} ${done.length === 1 ? 'step' : 'steps'} carried out.${done.length === 0 ? '' : ' Proof: entente verify'}`)
+  if (findings.length > 0) io.tell(show`\n${findingsText(findings, io.color)}`)
+  io.tell(show`\n${done.length} ${done.length === 1 ? 'step' : 'steps'} carried out.${done.length === 0 ? '' : ' Proof: entente verify'}`)
 }

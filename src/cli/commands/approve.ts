@@ -14,6 +14,7 @@ import { lookAt } from '../cluster.ts'
 import type { Io } from '../io.ts'
 import type { LimitOptions } from '../limits.ts'
 import { judgeOffer } from '../offer.ts'
+import { type Shown, show } from '../screen.ts'
 import { findingsText, table } from '../text.ts'
 import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree } from './apply.ts'
@@ -109,15 +110,15 @@ export async function accept(
   const reset = options.resetSequence === true
   const context = { recorded: recordedBundles(workspace.record), anySequence: reset || fewer === true }
   const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved, context), ...alike]
-  io.tell(`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, io.columns)}\n`)
-  if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
+  io.tell(show`Roots of ${member.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, io.columns)}\n`)
+  if (findings.length > 0) io.tell(show`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', member.name, 'the bundle is refused whole; nothing was changed', {
       hint: 'see the findings above',
     })
   checkFingerprints(bundle, options, member)
   const highest = highestOf(reset ? undefined : highestIn(workspace, member), bundle.sequence)
-  if (reset) io.tell(`Sequences of ${member.trustDomain} begin again with ${highest ?? 'the next bundle that has one'}.\n`)
+  if (reset) io.tell(show`Sequences of ${member.trustDomain} begin again with ${highest ?? 'the next bundle that has one'}.\n`)
   await agree(`Approve this bundle for ${member.name}?`, options, io)
 
   const record = await openRecord(workspace.directory)
@@ -212,7 +213,7 @@ function checkFingerprints(bundle: Bundle, options: Accepting, member: Member): 
   })
 }
 
-function rootsText(bundle: Bundle, before: Bundle | undefined, columns?: number): string {
+function rootsText(bundle: Bundle, before: Bundle | undefined, columns?: number): Shown {
   const old = new Set(before?.anchors.map((anchor) => anchor.fingerprint))
   const kept = new Set(bundle.anchors.map((anchor) => anchor.fingerprint))
   const row = (sign: string, { fingerprint, notAfter, subject }: Bundle['anchors'][number]): string[] => [

@@ -7,6 +7,7 @@ import type { AuditEntry } from '../../core/model.ts'
 import { checkWitness, printEntry, unfinished } from '../../core/record.ts'
 import { parseFingerprint } from '../../core/x509/anchor.ts'
 import type { Io, Output } from '../io.ts'
+import { json } from '../screen.ts'
 import { count, findingsText, table } from '../text.ts'
 import { type FileOptions, filesOf, meshesOf, openRecord, recordPath } from '../workspace.ts'
 
@@ -14,7 +15,7 @@ export async function log(options: FileOptions & { output: Output; fingerprint?:
   const entries = await entriesOf(options)
   if (options.fingerprint !== undefined) return tellHistory(history(entries, parseFingerprint(options.fingerprint)), options.output, io)
   if (options.output === 'json') {
-    io.print(JSON.stringify(entries, null, 2))
+    io.print(json(entries))
     return 0
   }
   const rows = entries.map((entry) => [
@@ -31,7 +32,7 @@ export async function log(options: FileOptions & { output: Output; fingerprint?:
 
 /** Who trusted a root, from when to when, on whose word. */
 function tellHistory(spans: readonly Span[], output: Output, io: Io): number {
-  if (output === 'json') io.print(JSON.stringify(spans, null, 2))
+  if (output === 'json') io.print(json(spans))
   else if (spans.length === 0) io.print('Nobody ever approved or trusted this root, as far as the record goes.')
   else {
     const said = ({ at, by, reason }: Word): string[] => [at.toISOString(), `${by.name} (${by.via})${reason === '' ? '' : `: ${reason}`}`]
@@ -101,7 +102,7 @@ export async function verify(options: FileOptions & { output: Output; offline?: 
     )
   const valid = !hasErrors(findings)
   const head = entries.at(-1)?.hash ?? null
-  if (options.output === 'json') io.print(JSON.stringify({ valid, entries: entries.length, head, findings }, null, 2))
+  if (options.output === 'json') io.print(json({ valid, entries: entries.length, head, findings }))
   else {
     const stands = `${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}, head ${head === null ? 'none' : short(head)}`
     const unasked = findings.every(({ code, severity }) => severity !== 'error' || code === 'witness-unseen')

@@ -5,6 +5,7 @@ import type { Format } from '../../core/spiffe/document.ts'
 import { type Inspection, inspect } from '../../core/spiffe/inspect.ts'
 import { parseTrustDomain, type TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { anchorFrom } from '../../core/x509/anchor.ts'
+import { document } from '../screen.ts'
 import { findingsText } from '../text.ts'
 import type { BundleWorld } from './bundle-inspect.ts'
 
@@ -43,7 +44,7 @@ export async function bundleConvert(args: ConvertArgs, world: BundleWorld): Prom
     ...(sequence !== undefined && { sequence }),
     ...(refreshHintSeconds !== undefined && { refreshHintSeconds }),
   }
-  world.print((args.to === 'pem' ? printPemBundle(bundle) : printBundle(bundle)).trimEnd())
+  world.print(document((args.to === 'pem' ? printPemBundle(bundle) : printBundle(bundle)).trimEnd()))
   return 0
 }
 

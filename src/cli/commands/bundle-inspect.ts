@@ -2,6 +2,7 @@
 import type { Format } from '../../core/spiffe/document.ts'
 import { inspect } from '../../core/spiffe/inspect.ts'
 import { parseTrustDomain } from '../../core/spiffe/trust-domain.ts'
+import type { Shown } from '../screen.ts'
 import { bundleJson, bundleText } from './bundle-view.ts'
 
 /** What the bundle commands need of the world around them. */
@@ -10,9 +11,9 @@ export interface BundleWorld {
   readFile(path: string): Promise<Uint8Array>
   now(): Date
   /** Stdout. */
-  print(text: string): void
+  print(text: Shown | string): void
   /** Stderr. */
-  tell(text: string): void
+  tell(text: Shown | string): void
   readonly color?: boolean
   readonly columns?: number
 }

@@ -1,10 +1,11 @@
 /** What `bundle inspect` and `bundle fetch` print: the contract's JSON, or columns for people. */
 import type { Inspected, Inspection } from '../../core/spiffe/inspect.ts'
 import type { Io } from '../io.ts'
+import { json, type Shown, show, stacked } from '../screen.ts'
 import { findingsText, painter, table } from '../text.ts'
 
 /** The shape that cli.md promises. */
-export function bundleJson(inspection: Inspection): string {
+export function bundleJson(inspection: Inspection): Shown {
   const { verdict, format, trustDomain, sequence, refreshHintSeconds, certificates, findings } = inspection
   const view = {
     verdict,
@@ -15,7 +16,7 @@ export function bundleJson(inspection: Inspection): string {
     certificates: certificates.map(certificateView),
     findings,
   }
-  return JSON.stringify(view, null, 2)
+  return json(view)
 }
 
 const certificateView = ({ certificate: c, problems }: Inspected) => ({
@@ -38,7 +39,7 @@ const DAY = 10
 const day = (date: Date): string => date.toISOString().slice(0, DAY)
 
 /** The fingerprint comes last and whole: it is what people compare and copy. */
-export function bundleText(inspection: Inspection, { color = false, columns }: Partial<Pick<Io, 'color' | 'columns'>>): string {
+export function bundleText(inspection: Inspection, { color = false, columns }: Partial<Pick<Io, 'color' | 'columns'>>): Shown {
   const paint = painter(color)
   const { verdict, certificates, findings } = inspection
   const rows = certificates.map(({ subject, certificate: c, problems }) => [
@@ -50,10 +51,10 @@ export function bundleText(inspection: Inspection, { color = false, columns }: P
     problems.join(',') || '-',
     c.fingerprint,
   ])
-  const head = `${paint(verdict === 'accept' ? 'green' : 'red', verdict)}   ${factsOf(inspection).join(', ')}`
+  const head = show`${paint(verdict === 'accept' ? 'green' : 'red', verdict)}   ${factsOf(inspection).join(', ')}`
   const list =
     rows.length === 0 ? [] : [table([['WHERE', 'SUBJECT', 'NOT BEFORE', 'NOT AFTER', 'KEY', 'PROBLEMS', 'FINGERPRINT'], ...rows], columns)]
-  return [head, ...list, ...(findings.length === 0 ? [] : [findingsText(findings, color)])].join('\n\n')
+  return stacked([head, ...list, ...(findings.length === 0 ? [] : [findingsText(findings, color)])], '\n\n')
 }
 
 function factsOf({ format, trustDomain, sequence, refreshHintSeconds, certificates }: Inspection): string[] {

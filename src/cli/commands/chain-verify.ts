@@ -7,6 +7,7 @@ import { readCertificate } from '../../core/x509/certificate.ts'
 import { anchorOf, type Vouched } from '../../core/x509/chain.ts'
 import { splitPem } from '../../core/x509/pem.ts'
 import { isKeyDer, isKeyLabel, privateKey } from '../../core/x509/private-key.ts'
+import { json } from '../screen.ts'
 import { findingsText } from '../text.ts'
 import type { BundleWorld } from './bundle-inspect.ts'
 
@@ -28,9 +29,7 @@ export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Pr
   const { anchor, reason, findings } = verdictOn(trusted, chain, args.at ?? world.now())
   const told = findings.length === 0 ? {} : { findings }
   if (args.output === 'json')
-    world.print(
-      JSON.stringify(anchor ? { valid: true, root: anchor.fingerprint, ...told } : { valid: false, error: reason, ...told }, null, 2),
-    )
+    world.print(json(anchor ? { valid: true, root: anchor.fingerprint, ...told } : { valid: false, error: reason, ...told }))
   else
     world.print(
       [

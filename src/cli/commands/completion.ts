@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { candidates, type Names } from '../candidates.ts'
 import type { Io } from '../io.ts'
+import { document, show, stacked } from '../screen.ts'
 
 export type Shell = 'bash' | 'zsh' | 'fish'
 
 export async function run(shell: Shell, io: Io): Promise<number> {
-  io.print(SCRIPTS[shell])
+  io.print(document(SCRIPTS[shell]))
   return 0
 }
 
@@ -17,8 +18,8 @@ export async function run(shell: Shell, io: Io): Promise<number> {
  */
 export async function complete(root: Command, typed: readonly string[], io: Io): Promise<number> {
   const found = await candidates(root, typed, namesBeside(typed, io))
-  const lines = found.words.map(({ word, about }) => (about === '' ? word : `${word}\t${about}`))
-  io.print([...lines, found.files ? ':0' : ':4'].join('\n'))
+  const lines = found.words.map(({ word, about }) => (about === '' ? word : show`${word}\t${about}`))
+  io.print(stacked([...lines, found.files ? ':0' : ':4']))
   return 0
 }
 

@@ -15,7 +15,7 @@ describe('what people read of doctor', () => {
       about('mesh-id', [A, B], 'cluster-a, cluster-b').ok('mesh1'),
       about('gateway-known', [A, B], 'cluster-a → cluster-b').warn('x', ''),
     ])
-    expect(text).toBe(
+    expect(String(text)).toBe(
       [
         'cluster-a',
         '  ok       istiod: istiod-0',

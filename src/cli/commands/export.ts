@@ -6,6 +6,7 @@ import { parseTrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { lookAt } from '../cluster.ts'
 import type { Io } from '../io.ts'
 import type { LimitOptions } from '../limits.ts'
+import { document, show } from '../screen.ts'
 
 export interface ExportOptions extends LimitOptions {
   readonly context?: string
@@ -18,10 +19,12 @@ export interface ExportOptions extends LimitOptions {
 
 export async function run(options: ExportOptions, io: Io): Promise<number> {
   const bundle = await bundleOf(options, io)
-  io.print((options.format === 'pem' ? printPemBundle(bundle) : printBundle(bundle)).trimEnd())
+  io.print(document((options.format === 'pem' ? printPemBundle(bundle) : printBundle(bundle)).trimEnd()))
   for (const { fingerprint, subject, notAfter } of bundle.anchors)
     io.tell(`${fingerprint}  ${subject}  until ${notAfter.toISOString().slice(0, 10)}`)
-  io.tell(`\nRead the fingerprints to the other side over another channel; it runs: entente approve MEMBER --bundle FILE --fingerprint …`)
+  io.tell(
+    show`\nRead the fingerprints to the other side over another channel; it runs: entente approve MEMBER --bundle FILE --fingerprint …`,
+  )
   return 0
 }
 

@@ -44,7 +44,7 @@ beforeAll(async () => {
   at = (name) => join(directory, name)
   for (const [name, text] of Object.entries(FILES)) await writeFile(join(directory, name), text)
   await using made = await workspace(inDirectories())
-  io = { ...made.io, print: (text) => void out.push(text) }
+  io = { ...made.io, print: (text) => void out.push(String(text)) }
 })
 afterAll(() => rm(directory, { recursive: true, force: true }))
 

@@ -13,6 +13,7 @@ import { parseTrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { readAdmission, readIdentities, readObjects, type WrittenIdentity } from '../impact-files.ts'
 import { impactText } from '../impact-text.ts'
 import type { Io, Output } from '../io.ts'
+import { json, show } from '../screen.ts'
 import { findingsText } from '../text.ts'
 import { type FileOptions, openWorkspace } from '../workspace.ts'
 import { planNow } from './plan.ts'
@@ -46,9 +47,9 @@ export async function run(args: ImpactArgs, io: Io): Promise<number> {
       identities: answers.flatMap((a) => a.view.identities),
       findings: all,
     }
-    io.print(JSON.stringify(view, null, 2))
+    io.print(json(view))
   } else {
-    for (const { title, view } of answers) io.print(`${impactText(title, view, io.color)}\n`)
+    for (const { title, view } of answers) io.print(show`${impactText(title, view, io.color)}\n`)
     if (findings.length > 0) io.tell(findingsText(findings, io.color))
   }
   return hasErrors(all) ? 1 : 0

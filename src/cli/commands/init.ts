@@ -9,10 +9,12 @@ import { type Finding, hasErrors, warning } from '../../core/finding.ts'
 import type { MemberName } from '../../core/model.ts'
 import { seal } from '../../core/record.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
+import { trimEndOf } from '../../core/trim.ts'
 import { type Cluster, lookAt, memberName } from '../cluster.ts'
 import type { Io } from '../io.ts'
 import type { LimitOptions } from '../limits.ts'
 import { judgeOffer } from '../offer.ts'
+import { type Shown, show } from '../screen.ts'
 import { findingsText, table } from '../text.ts'
 import { actor, openRecord } from '../workspace.ts'
 import { agree } from './apply.ts'
@@ -41,8 +43,8 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
     options.context.map(async (context): Promise<Found> => ({ name: memberName(context), ...(await lookAt(context, options, io)) })),
   )
   const findings = judgeAll(found, options.istioNamespace)
-  io.tell(`\n${summary(found, io.columns)}\n`)
-  if (findings.length > 0) io.tell(`${findingsText(findings, io.color)}\n`)
+  io.tell(show`\n${summary(found, io.columns)}\n`)
+  if (findings.length > 0) io.tell(show`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', options.context.join(', '), 'cannot be federated as they are; nothing was written', {
       hint: 'see the findings above',
@@ -73,7 +75,7 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
   }
   await writeAtomically(file, federationText(found, options.istioNamespace))
   io.tell(
-    `wrote ${join(options.out, 'audit.jsonl')}\nwrote ${join(options.out, 'federation.yaml')}\n\nNothing is open yet: say in federation.yaml who may call whom, then: entente plan -f ${join(options.out, 'federation.yaml')}`,
+    show`wrote ${join(options.out, 'audit.jsonl')}\nwrote ${join(options.out, 'federation.yaml')}\n\nNothing is open yet: say in federation.yaml who may call whom, then: entente plan -f ${join(options.out, 'federation.yaml')}`,
   )
   return 0
 }
@@ -142,7 +144,7 @@ function judgeAll(found: readonly Found[], istioNamespace: string): readonly Fin
   return findings
 }
 
-function summary(found: readonly Found[], columns?: number): string {
+function summary(found: readonly Found[], columns?: number): Shown {
   const rows = found.map(({ name, istio }) => [
     name,
     istio.trustDomain,
@@ -158,7 +160,7 @@ function summary(found: readonly Found[], columns?: number): string {
       anchor.subject.replaceAll('\n', ', '),
     ]),
   )
-  return `${table([['MEMBER', 'TRUST DOMAIN', 'MESH', 'NETWORK', 'REVISIONS'], ...rows], columns)}\n\n${table([['MEMBER', 'ROOT', 'UNTIL', 'SUBJECT'], ...roots], columns)}`
+  return show`${table([['MEMBER', 'TRUST DOMAIN', 'MESH', 'NETWORK', 'REVISIONS'], ...rows], columns)}\n\n${table([['MEMBER', 'ROOT', 'UNTIL', 'SUBJECT'], ...roots], columns)}`
 }
 
 /** A name as YAML reads it: some names look like numbers. */
@@ -175,11 +177,13 @@ function federationText(found: readonly Found[], istioNamespace: string): string
 # What each field means: docs/federation-file.md. Show what it would change: entente plan
 apiVersion: entente.dev/v1alpha1
 kind: Federation
-metadata: { name: ${found
-    .map((f) => f.name)
-    .join('-')
-    .slice(0, 60)
-    .replace(/-+$/, '')} }
+metadata: { name: ${trimEndOf(
+    found
+      .map((f) => f.name)
+      .join('-')
+      .slice(0, 60),
+    '-',
+  )} }
 spec:
   members:
 ${members.join('\n')}

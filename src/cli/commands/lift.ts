@@ -7,6 +7,7 @@ import { approveCommand } from '../../core/intent.ts'
 import type { AuditDraft, AuditEntry, Member, MemberName, Severed } from '../../core/model.ts'
 import { pairKey, type Standing, seversOn } from '../../core/severs.ts'
 import type { Io } from '../io.ts'
+import { json } from '../screen.ts'
 import { actor, domainsOf, membersOf, openRecord, openWorkspace, recordPath } from '../workspace.ts'
 import { agree } from './apply.ts'
 import type { SeverOptions } from './sever.ts'
@@ -113,7 +114,7 @@ function tellLifted(
   const { at, actor: by, reason = '' } = entry ?? {}
   if (output === 'json') {
     const lifted = { at: at?.toISOString() ?? null, by: by ?? null, reason }
-    io.print(JSON.stringify({ truster, trusted, trusterDomain, trustedDomain, lifted, next }, null, 2))
+    io.print(json({ truster, trusted, trusterDomain, trustedDomain, lifted, next }))
   } else
     io.print(
       `${truster} trusting ${trusted}: the sever is lifted. Nothing is open: that takes a new approval of the roots of ${trustedDomain}, and an apply.`,

@@ -14,8 +14,8 @@ let printed: string[]
 let told: string[]
 let stdin = ''
 const io = quietIo({
-  print: (text) => void printed.push(text),
-  tell: (text) => void told.push(text),
+  print: (text) => void printed.push(String(text)),
+  tell: (text) => void told.push(String(text)),
   readFile: async (path) => (path === '-' ? Buffer.from(stdin) : readFile(path)),
 })
 const file = async (name: string, text: string): Promise<string> => {

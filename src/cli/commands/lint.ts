@@ -12,6 +12,7 @@ import type { Io } from '../io.ts'
 import { lintGithub } from '../lint-github.ts'
 import { lintSarif } from '../lint-sarif.ts'
 import { lintJson, lintText } from '../lint-text.ts'
+import { document, type Shown } from '../screen.ts'
 
 export interface LintArgs {
   readonly files: readonly string[]
@@ -38,10 +39,10 @@ export async function run(args: LintArgs, io: Io & { readonly version?: string }
   return hasErrors(result.findings) ? 1 : 0
 }
 
-function print(result: LintResult, output: LintArgs['output'], io: Io): string {
-  if (output === 'json') return lintJson(result)
-  if (output === 'sarif') return lintSarif(result)
-  if (output === 'github') return lintGithub(result)
+function print(result: LintResult, output: LintArgs['output'], io: Io): Shown {
+  if (output === 'json') return document(lintJson(result))
+  if (output === 'sarif') return document(lintSarif(result))
+  if (output === 'github') return document(lintGithub(result))
   return lintText(result, io.color)
 }
 

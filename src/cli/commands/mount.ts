@@ -13,6 +13,7 @@ import { course } from '../../core/plan.ts'
 import type { Io, Output } from '../io.ts'
 import { goOn, overseer } from '../limits.ts'
 import { mountText } from '../mount-text.ts'
+import { json, show } from '../screen.ts'
 import { findingsText } from '../text.ts'
 import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree } from './apply.ts'
@@ -132,7 +133,7 @@ async function rollOut(
   if (due.length === 0 && first !== undefined) throw first
   if (due.length === 0) return []
   io.tell(mountText(due, io.color))
-  await agree(`\nRestart the pods of these ${due.length} workloads, one workload after the other?`, options, io)
+  await agree(show`\nRestart the pods of these ${due.length} workloads, one workload after the other?`, options, io)
   const each = [...groupBy(due, ({ member }) => member)].map(async ([member, some]): Promise<readonly Finding[]> => {
     try {
       return await rollIn(some, clients.get(member) as KubeClient, options, io)
@@ -186,10 +187,10 @@ const stopped = ({ member, kind, namespace, name }: Carrier, message: string, hi
 })
 
 function tell({ carriers: all, findings }: Looked, options: MountOptions, io: Io): number {
-  if (options.output === 'json') io.print(JSON.stringify({ workloads: all.map(viewOf), findings }, null, 2))
+  if (options.output === 'json') io.print(json({ workloads: all.map(viewOf), findings }))
   else {
     io.print(all.length === 0 ? 'No running workload is in a mounted scope.' : mountText(all, io.color))
-    if (findings.length > 0) io.tell(`\n${findingsText(findings, io.color)}`)
+    if (findings.length > 0) io.tell(show`\n${findingsText(findings, io.color)}`)
   }
   if (hasErrors(findings)) return 1
   return all.some(({ lacking }) => lacking.length > 0) ? 2 : 0

@@ -8,14 +8,15 @@ import { type PlanOptions, plan, type Seens } from '../../core/plan.ts'
 import { planView } from '../../core/view.ts'
 import type { Io, Output } from '../io.ts'
 import { goOn } from '../limits.ts'
+import { json, show } from '../screen.ts'
 import { planText } from '../text.ts'
 import { type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 
 export async function run(options: FileOptions & { output: Output }, io: Io): Promise<number> {
   const workspace = await openWorkspace(options, io)
   const { plan: made } = await planNow(workspace, io)
-  io.print(options.output === 'json' ? JSON.stringify(planView(made), null, 2) : planText(made, io.color))
-  if (options.output === 'text' && made.steps.length > 0) io.tell('\nTo carry it out: entente apply --reason "WHY"')
+  io.print(options.output === 'json' ? json(planView(made)) : planText(made, io.color))
+  if (options.output === 'text' && made.steps.length > 0) io.tell(show`\nTo carry it out: entente apply --reason "WHY"`)
   return exitCode(made)
 }
 

@@ -9,6 +9,7 @@ import { explain, render } from '../../core/istio/render.ts'
 import { type ValuesFormat, valuesFor } from '../../core/istio/values.ts'
 import type { Io, Output } from '../io.ts'
 import { mountGuide } from '../mount-text.ts'
+import { document, json, show } from '../screen.ts'
 import { count, findingsText } from '../text.ts'
 import { type FileOptions, openWorkspace } from '../workspace.ts'
 
@@ -29,7 +30,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
       )
     const what =
       options.values === 'helm' ? 'Helm values of the istiod chart' : 'for the Sail operator’s Istio resource (kubectl patch --type merge)'
-    io.print(`# ${what}, in ${wide.join(', ')}; every revision needs them\n${valuesFor(options.values)}`)
+    io.print(show`# ${what}, in ${wide.join(', ')}; every revision needs them\n${document(valuesFor(options.values))}`)
     return 0
   }
   if (workspace.findings.length > 0) io.tell(findingsText(workspace.findings, io.color))
@@ -49,14 +50,14 @@ export async function run(options: FileOptions & { out: string; output: Output; 
       io.tell(`${join(options.out, guide)}: what belongs into the pod templates of mounted scopes`)
     } else await rm(join(out, guide), { force: true })
   }
-  if (options.output === 'json') io.print(JSON.stringify({ out: options.out, members: written }, null, 2))
+  if (options.output === 'json') io.print(json({ out: options.out, members: written }))
   else {
     for (const { member, files, removed } of written) {
       io.print(`${join(options.out, member)}: ${count(files.length, 'file')}`)
       for (const file of files) io.print(`  ${file}`)
       for (const file of removed) io.print(`  ${file}   removed`)
     }
-    io.tell('\nApply the folders in the order of their names, e.g. kubectl apply -f MEMBER/10-guard, then MEMBER/20-open.')
+    io.tell(show`\nApply the folders in the order of their names, e.g. kubectl apply -f MEMBER/10-guard, then MEMBER/20-open.`)
     if (written.some(({ removed }) => removed.length > 0)) {
       io.tell('Files were removed: what they made must go in the opposite order, filters first. entente apply does it for you.')
     }

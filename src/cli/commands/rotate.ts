@@ -16,6 +16,7 @@ import type { Bundle } from '../../core/spiffe/bundle.ts'
 import { sequenceAfter } from '../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { Io, Output } from '../io.ts'
+import { json, type Shown, show, stacked } from '../screen.ts'
 import { findingsText, painter, planText } from '../text.ts'
 import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../workspace.ts'
 import { agree, carryOut, tellOutcome } from './apply.ts'
@@ -54,7 +55,7 @@ export async function run(options: RotateOptions, io: Io): Promise<number> {
       const { now, findings } = done
       const reached = options.wait === undefined || hasReached(now, options.wait)
       if (reached || io.stopped()) {
-        show(now, findings, options, io)
+        showRotation(now, findings, options, io)
         return !reached || hasErrors(findings) || hasErrors(now.findings) ? 1 : 0
       }
     }
@@ -205,7 +206,7 @@ async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly F
   const { plan, meshes, narrowOnly } = await planNow(workspace, io, options.look === true ? { look: true } : {})
   const steps = plan.steps.filter((step) => isAbout(step, trustDomain))
   const errors = plan.findings.filter((finding) => finding.severity === 'error')
-  if (errors.length > 0 && steps.length === 0) io.tell(`${findingsText(errors, io.color)}\n`)
+  if (errors.length > 0 && steps.length === 0) io.tell(show`${findingsText(errors, io.color)}\n`)
   // Where nothing may widen because of the record, a root that is to come waits as well.
   if (steps.length === 0) return aboutRecord(errors, narrowOnly)
   const ready = steps.filter((step) => step.gates.every((gate) => gate.open))
@@ -214,7 +215,7 @@ async function carryOutRoots(options: RotateOptions, io: Io): Promise<readonly F
   if (ready.length === 0 && alike.length === 0 && options.overrideGate === undefined) return []
   const part: Plan = { ...plan, steps, findings: errors }
   io.tell(planText(part, io.color))
-  await agree('\nCarry out these steps?', options, io)
+  await agree(show`\nCarry out these steps?`, options, io)
   // Its reason goes past gates of this kind only, and past no other that the same steps may have.
   const past = alike.length > ready.length && options.overrideGate === undefined
   const ids: ReadonlySet<Digest> = new Set((past ? alike : steps).map((step) => step.id))
@@ -263,9 +264,9 @@ async function abort(options: RotateOptions, io: Io): Promise<void> {
   await want(await openWorkspace(options, io), now.trustDomain, now.leaving, options, io)
 }
 
-function show(now: Rotation, findings: readonly Finding[], options: RotateOptions, io: Io): void {
+function showRotation(now: Rotation, findings: readonly Finding[], options: RotateOptions, io: Io): void {
   const all = [...findings, ...now.findings]
-  if (options.output === 'json') io.print(JSON.stringify(rotationView(now, all), null, 2))
+  if (options.output === 'json') io.print(json(rotationView(now, all)))
   else io.print(rotationText(now, all, io.color))
 }
 
@@ -283,22 +284,25 @@ export const rotationView = (now: Rotation, findings: readonly Finding[]) => ({
   findings,
 })
 
-export function rotationText(now: Rotation, findings: readonly Finding[], color = false): string {
+export function rotationText(now: Rotation, findings: readonly Finding[], color = false): Shown {
   const paint = painter(color)
   const line = (what: string, roots: readonly string[]): string[] =>
     roots.map((root) => `  ${what} ${root}${root === now.signs ? '   (its CA signs under it)' : ''}`)
   const gates = now.gates.map(({ needs, root, open, waitingFor }) => {
     const what = needs === 'held' ? `all hold ${short(root)}` : `nothing is under ${short(root)}`
-    return `  ${open ? paint('green', 'open') : paint('yellow', 'waits')} ${what}${waitingFor.map((who) => `\n          ${who}`).join('')}`
+    return stacked([
+      show`  ${open ? paint('green', 'open') : paint('yellow', 'waits')} ${what}`,
+      ...waitingFor.map((who) => `          ${who}`),
+    ])
   })
-  return [
-    `${now.member}: ${paint('bold', now.phase)}`,
+  return stacked([
+    show`${now.member}: ${paint('bold', now.phase)}`,
     ...line('stays ', now.staying),
     ...line('leaves', now.leaving),
     ...gates,
     `next: ${nextStep(now)}`,
     ...(findings.length === 0 ? [] : ['', findingsText(findings, color)]),
-  ].join('\n')
+  ])
 }
 
 const short = (root: string): string => root.slice(0, 'sha256:'.length + 12)

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { A, acceptEntry, authority, B, C } from '../../../test/support/federations.ts'
 import { inDirectories, workspace } from '../../../test/support/workspace.ts'
+import type { Part } from '../screen.ts'
 import { openRecord } from '../workspace.ts'
 import { run as apply } from './apply.ts'
 import { run as sever } from './sever.ts'
@@ -88,8 +89,8 @@ describe('sever', () => {
         await rm(w.file)
         return true
       },
-      tell: (told: string) => {
-        if (told.includes('The record says that cluster-b trusts cluster-a no longer')) writeFileSync(w.file, text)
+      tell: (told: Part) => {
+        if (String(told).includes('The record says that cluster-b trusts cluster-a no longer')) writeFileSync(w.file, text)
       },
     }
     expect(await sever({ ...asking, ...pair, file: w.file }, io)).toBe(1)

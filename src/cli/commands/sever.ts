@@ -14,6 +14,7 @@ import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
 import { connectionsText, type Older, olderConnections } from '../connections.ts'
 import type { Io, Output } from '../io.ts'
+import { json, type Shown, show, stacked } from '../screen.ts'
 import { findingsText, planText, verdictText } from '../text.ts'
 import {
   actor,
@@ -165,8 +166,7 @@ async function close(severed: Severed, known: readonly Finding[], options: Sever
   // Who undoes it opens it again.
   const undoing = tracked.filter((one) => !known.some(({ code, subject }) => code === one.code && subject === one.subject))
   const findings = [...known, ...undoing, ...outcome.findings, ...older.findings]
-  if (options.output === 'json')
-    io.print(JSON.stringify({ ...verifyView(verdicts, findings, io.now()), connections: older.views }, null, 2))
+  if (options.output === 'json') io.print(json({ ...verifyView(verdicts, findings, io.now()), connections: older.views }))
   else {
     const unwritten = known.filter(({ code }) => code !== 'gitops-tracked')
     io.print(severedText(verdicts, { ...older, findings: [...unwritten, ...undoing, ...older.findings] }, io))
@@ -175,9 +175,12 @@ async function close(severed: Severed, known: readonly Finding[], options: Sever
   // One that no istiod hears from is named, and holds up no sever.
   const dead = ({ state, proxies }: Verdict): boolean => state === 'unknown' && proxies.unheard.length > 0
   const unknown = verdicts.some((verdict) => verdict.state === 'unknown' && !dead(verdict))
-  if (blind) io.tell(`\n${truster} could not be looked at, and nothing was closed there: run the same again as soon as it can be reached.`)
+  if (blind)
+    io.tell(show`\n${truster} could not be looked at, and nothing was closed there: run the same again as soon as it can be reached.`)
   else if (unknown)
-    io.tell(`\nNo evidence says that live proxies of ${truster} refuse ${trustDomain}: run entente verify where they can be asked.`)
+    io.tell(
+      show`\nNo evidence says that live proxies of ${truster} refuse ${trustDomain ?? trusted}: run entente verify where they can be asked.`,
+    )
   // Of a mesh that is only a directory here nothing can be proven here.
   const provable = workspace.federation.members.get(truster)?.home?.context !== undefined
   const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging') || (unknown && provable)
@@ -223,8 +226,8 @@ async function closeOnce(severed: Severed, options: SeverOptions, io: Io): Promi
   const steps = new Set(plan.steps.map((step) => step.id))
   const objects = found.get(truster)?.objects
   const blind = objects?.ok === false ? [objects.error] : []
-  if (steps.size > 0) io.tell(`\n${planText({ ...plan, findings: [] }, io.color)}\n`)
-  else if (blind.length === 0) io.tell(`\nNothing of ours in ${truster} accepts ${trusted} any more.\n`)
+  if (steps.size > 0) io.tell(show`\n${planText({ ...plan, findings: [] }, io.color)}\n`)
+  else if (blind.length === 0) io.tell(show`\nNothing of ours in ${truster} accepts ${trusted} any more.\n`)
   // When it was closed is known from then on.
   if (steps.size === 0 && blind.length === 0) await endUnfinished(workspace, found, { ...options, whole: false }, io)
   // Who else holds fields of our objects may write them again; the end of a trust does not wait for that.
@@ -255,9 +258,9 @@ async function lettingGo(
   }
 }
 
-const severedText = (verdicts: readonly Verdict[], { views, findings }: Older, io: Io): string =>
-  [
+const severedText = (verdicts: readonly Verdict[], { views, findings }: Older, io: Io): Shown =>
+  stacked([
     ...verdicts.map((verdict) => verdictText(verdict, io.color)),
-    ...(views.length === 0 ? [] : [`\n${connectionsText(views, io.columns)}`]),
-    ...(findings.length === 0 ? [] : [`\n${findingsText(findings, io.color)}`]),
-  ].join('\n')
+    ...(views.length === 0 ? [] : [show`\n${connectionsText(views, io.columns)}`]),
+    ...(findings.length === 0 ? [] : [show`\n${findingsText(findings, io.color)}`]),
+  ])

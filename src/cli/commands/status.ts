@@ -4,6 +4,7 @@ import { hasErrors } from '../../core/finding.ts'
 import { verify } from '../../core/verify.ts'
 import { planView, verifyView } from '../../core/view.ts'
 import type { Io, Output } from '../io.ts'
+import { json, show } from '../screen.ts'
 import { findingsText, statusText, type TrustLine } from '../text.ts'
 import { repeat } from '../watch.ts'
 import { type FileOptions, openWorkspace } from '../workspace.ts'
@@ -42,14 +43,14 @@ async function once(options: FileOptions & { output: Output }, io: Io): Promise<
   const expiry = expiring(workspace.federation, workspace.intents, seen, io.now())
   const others = plan.findings.filter(({ code }) => code !== 'root-expires')
   if (options.output === 'json') {
-    io.print(JSON.stringify({ ...verifyView(verdicts, [...expiry, ...others], io.now()), steps: planView(plan).steps }, null, 2))
+    io.print(json({ ...verifyView(verdicts, [...expiry, ...others], io.now()), steps: planView(plan).steps }))
   } else {
     io.print(lines.length === 0 ? `${plan.name}: no trust is declared.` : statusText(lines, io.color, io.columns))
     const findings = [...others, ...verdicts.flatMap((verdict) => verdict.findings)].filter((finding) => finding.severity !== 'info')
     // The plan's word, which is the stronger one, before a verdict's.
     const distinct = findings.filter((one, i) => findings.findIndex((f) => f.code === one.code && f.subject === one.subject) === i)
     const told = [...expiry, ...distinct]
-    if (told.length > 0) io.print(`\n${findingsText(told, io.color)}`)
+    if (told.length > 0) io.print(show`\n${findingsText(told, io.color)}`)
   }
   if (hasErrors([...expiry, ...others]) || verdicts.some((verdict) => !holds(verdict))) return 1
   return plan.steps.length > 0 ? 2 : 0

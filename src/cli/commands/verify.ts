@@ -14,6 +14,7 @@ import { verify } from '../../core/verify.ts'
 import { verifyView } from '../../core/view.ts'
 import type { Io } from '../io.ts'
 import { goOn } from '../limits.ts'
+import { json, show, stacked } from '../screen.ts'
 import { findingsText, leavesText, verdictText } from '../text.ts'
 import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../workspace.ts'
 import { planNow } from './plan.ts'
@@ -39,17 +40,18 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
     ...workspace.findings.filter(({ code }) => code !== 'one-way' && code !== 'root-expires'),
   ]
   if (options.output === 'json')
-    io.print(
-      JSON.stringify({ ...verifyView(verdicts, findings, io.now()), ...(looked === undefined ? {} : { leaves: looked.leaves }) }, null, 2),
-    )
+    io.print(json({ ...verifyView(verdicts, findings, io.now()), ...(looked === undefined ? {} : { leaves: looked.leaves }) }))
   else {
     io.print(
       verdicts.length === 0
         ? `${workspace.federation.name}: no trust is declared.`
-        : verdicts.map((verdict) => verdictText(verdict, io.color)).join('\n\n'),
+        : stacked(
+            verdicts.map((verdict) => verdictText(verdict, io.color)),
+            '\n\n',
+          ),
     )
-    if (looked !== undefined && looked.leaves.length > 0) io.print(`\n${leavesText(looked.leaves, io.columns)}`)
-    if (findings.length > 0) io.print(`\n${findingsText(findings, io.color)}`)
+    if (looked !== undefined && looked.leaves.length > 0) io.print(show`\n${leavesText(looked.leaves, io.columns)}`)
+    if (findings.length > 0) io.print(show`\n${findingsText(findings, io.color)}`)
   }
   return hasErrors(findings) || verdicts.some((verdict) => !holds(verdict)) ? 1 : 0
 }
@@ -70,7 +72,7 @@ async function handOver(workspace: Workspace, io: Io): Promise<number> {
   const verdicts = verify(workspace.federation, workspace.intents, seen, at)
   const { name } = workspace.federation
   const record = workspace.record.at(-1)?.hash
-  io.print(JSON.stringify(handedView({ federation: name, record, at, looked, verdicts, findings: workspace.findings })))
+  io.print(json(handedView({ federation: name, record, at, looked, verdicts, findings: workspace.findings }), 0))
   const missing = looked.flatMap(({ observation: { objects, own, istio, pods, proxies } }) =>
     [objects, own, istio, pods, proxies].flatMap((part): Finding[] => (part === undefined || part.ok ? [] : [part.error])),
   )

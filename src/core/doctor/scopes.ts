@@ -3,6 +3,7 @@ import { describeMode, effectiveMode } from '../istio/mtls.ts'
 import { keepsTo } from '../istio/plaintext.ts'
 import { hasSidecar, isLive } from '../istio/pods.ts'
 import { plaintextOf } from '../istio/state.ts'
+import { describeUnguarded, UNGUARDED_HINT, unguardedIn } from '../istio/unguarded.ts'
 import { at, isOurs, list, strings, text, title } from '../manifest.ts'
 import type { Manifest, Workloads } from '../model.ts'
 import { describeWorkloads, relation, selects } from '../workloads.ts'
@@ -11,8 +12,6 @@ import { isOn } from './control-plane.ts'
 import { type Looked, on } from './looked.ts'
 import type { NamespaceSeen } from './seen.ts'
 
-const EXCLUDE = 'traffic.sidecar.istio.io/excludeInboundPorts'
-const INCLUDE = 'traffic.sidecar.istio.io/includeInboundPorts'
 const MODE = 'istio.io/dataplane-mode'
 
 const NAMES = ['data-plane', 'mtls', 'excluded-ports', 'sidecar-ingress'] as const
@@ -128,18 +127,8 @@ function portsCheck(looked: Looked, set: Workloads): Check {
   const pods = near(looked, set)?.pods
   if (pods === undefined) return check.skipped('was not looked at')
   if (!pods.ok) return check.unknown(pods.error)
-  const told = podsOf(pods.value, set).flatMap((pod) => {
-    const excluded = pod.metadata.annotations?.[EXCLUDE] ?? ''
-    const included = pod.metadata.annotations?.[INCLUDE] ?? '*'
-    if (at(pod, 'spec', 'hostNetwork') === true) return [`${pod.metadata.name} (hostNetwork: no port of it)`]
-    if (excluded !== '') return [`${pod.metadata.name} (${EXCLUDE}: ${excluded})`]
-    return included === '*' ? [] : [`${pod.metadata.name} (${INCLUDE}: ${included || 'none'})`]
-  })
-  if (told.length === 0) return check.ok('every port goes through the sidecar')
-  return check.warn(
-    `${some(told)}: on such ports anybody may call, with no certificate and past every policy`,
-    `take the annotation away, or close those ports with a NetworkPolicy`,
-  )
+  const found = unguardedIn(podsOf(pods.value, set))
+  return found.length === 0 ? check.ok('every port goes through the sidecar') : check.warn(describeUnguarded(found), UNGUARDED_HINT)
 }
 
 /**

@@ -1,9 +1,10 @@
 /** What was seen of a mesh, as JSON that its owner hands to those who cannot reach it. */
 import { proxiesIn, runsProxy } from '../istio/pods.ts'
-import { at, list, strings } from '../manifest.ts'
+import { at, list } from '../manifest.ts'
 import type { Digest, Evidence, IstioFacts, Manifest, Member, Observation, Pins, Seen, Verdict } from '../model.ts'
 import { type Bundle, printBundle } from '../spiffe/bundle.ts'
 import { type VerifyView, verifyView } from '../view.ts'
+import { masked } from './masked.ts'
 
 /** One mesh as its owner saw it. */
 export interface Looked {
@@ -34,7 +35,7 @@ function memberView({ member, namespaces, observation: { objects, own, ownSince,
     member: member.name,
     trustDomain: member.trustDomain,
     namespaces,
-    objects: mapped(objects, (all) => all.map(bare)),
+    objects: mapped(objects, (all) => all.map(masked)),
     own: mapped(own, ({ trustDomain, anchors }: Bundle) => JSON.parse(printBundle({ trustDomain, anchors })) as object),
     ownSince: ownSince?.toISOString() ?? null,
     istio: mapped(istio, istioView),
@@ -60,35 +61,13 @@ function proxyView({ config, ...evidence }: Evidence, configs: Map<string, numbe
   return { ...evidence, config: index }
 }
 
-/** Of what people write into labels and annotations of a pod, and what others note beside an object, only what is read again. */
-function bare(object: Manifest): Manifest {
-  const { metadata, status, ...fields } = object
-  const { name, namespace, labels, creationTimestamp, writtenAt } = metadata
-  const annotations = Object.entries(strings(metadata.annotations)).filter(([key]) => READ.test(key))
-  const kept = {
-    name,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(labels === undefined ? {} : { labels }),
-    ...(annotations.length === 0 ? {} : { annotations: Object.fromEntries(annotations) }),
-    ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
-    ...(writtenAt === undefined ? {} : { writtenAt }),
-    ...also(metadata, 'deletionTimestamp'),
-    ...also(metadata, 'ownerReferences'),
-  }
-  const whole = { ...fields, metadata: kept, ...(object.kind === 'Pod' && status !== undefined ? { status } : {}) }
-  return JSON.parse(JSON.stringify(whole).replace(KEY, '(a private key stood here)')) as Manifest
-}
-
 /** Of pods elsewhere: how long their certificates live, and whether their agents ask for the mesh's roots. */
-const bareProxy = (pod: Manifest): Manifest => ({
-  apiVersion: pod.apiVersion,
-  kind: pod.kind,
-  metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', ...also(pod.metadata, 'ownerReferences') },
-  spec: { containers: proxiesIn(pod).map((proxy) => ({ name: at(proxy, 'name'), ...also(proxy, 'args'), env: list(at(proxy, 'env')) })) },
-})
-
-const READ = /(^|[./])(istio\.io|entente\.dev|argoproj\.io|fluxcd\.io|networking\.k8s\.io)\//
-/** As it stands in JSON: nobody meant to hand that over. */
-const KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----/g
+const bareProxy = (pod: Manifest): Manifest =>
+  masked({
+    apiVersion: pod.apiVersion,
+    kind: pod.kind,
+    metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', ...also(pod.metadata, 'ownerReferences') },
+    spec: { containers: proxiesIn(pod).map((proxy) => ({ name: at(proxy, 'name'), ...also(proxy, 'args'), env: list(at(proxy, 'env')) })) },
+  })
 
 const also = (of: unknown, field: string): object => (at(of, field) === undefined ? {} : { [field]: at(of, field) })

@@ -2,6 +2,7 @@
  * Requests as rules see them, and the search for one that passes. Listeners are taken for HTTP ones: on TCP istiod
  * drops rules that allow by HTTP attributes and widens those that deny, so less passes there, never more.
  */
+import { isTemplate, templateTest } from '../glob.ts'
 import type { Condition } from './policy.ts'
 import { both, either, MAYBE, NO, opposite, type Truth, YES } from './truth.ts'
 
@@ -46,17 +47,9 @@ function valueMatches(dimension: Dimension, value: string, actual: string): bool
   if (dimension === 'port') return Number(value) === Number(actual)
   const [pattern, text] = dimension === 'host' ? [value.toLowerCase(), actual.toLowerCase()] : [value, actual]
   if (pattern === '*') return true
-  if (dimension === 'path' && /\{\*\*?\}/.test(pattern)) return templateTest(pattern).test(text)
+  if (dimension === 'path' && isTemplate(pattern)) return templateTest(pattern)(text)
   if (pattern.startsWith('*')) return text.endsWith(pattern.slice(1))
   return pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : text === pattern
-}
-
-function templateTest(template: string): RegExp {
-  const parts = template.split(/(\{\*\*\}|\{\*\})/).map((part) => {
-    if (part === '{**}') return '.*'
-    return part === '{*}' ? '[^/]+' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  })
-  return new RegExp(`^${parts.join('')}$`)
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Accepted representatives, told as patterns: `ns/sample/sa/*`, with what they would take in too much. */
+import { globTest } from '../glob.ts'
 import type { Token } from './names.ts'
 
 export type Cell = readonly [Token, Token]
@@ -47,12 +48,4 @@ function pathOf([{ shown: namespace }, { shown: account }]: Cell): string {
 }
 
 /** Whether a SPIFFE ID is meant by `TRUST-DOMAIN/PATH`. */
-export function pathTest(path: string): (idPath: string) => boolean {
-  const regex = new RegExp(
-    `^${path
-      .split('*')
-      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-      .join('.*')}$`,
-  )
-  return (idPath) => regex.test(idPath)
-}
+export const pathTest = (path: string): ((idPath: string) => boolean) => globTest(path)

@@ -18,6 +18,7 @@ import { readStrict, strictPolicy } from './policies.ts'
 import { checkWide } from './prerequisites.ts'
 import { checkHost } from './services.ts'
 import { type Inbound, type MeshState, ownDomains } from './state.ts'
+import { unguardedFindings } from './unguarded.ts'
 
 /** What speaks against widening: everywhere in this mesh, or for some sets of workloads. */
 export interface Checked {
@@ -145,7 +146,6 @@ function checkInbound(
   const meant = pods.filter((pod) => !isGateway(pod, objects))
   const gateways = scope.at.everywhere ? [] : pods.filter((pod) => !meant.includes(pod))
   const sidecars = meant.filter(hasSidecar)
-  const bare = scope.at.everywhere ? [] : meant.filter((pod) => !hasSidecar(pod))
   const findings: Finding[] = [...rootNamespaceScope(scope.at, rootNamespace, where)]
   if (pods.length === 0)
     findings.push(warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one'))
@@ -163,16 +163,7 @@ function checkInbound(
           ),
     )
   }
-  if (bare.length > 0) {
-    findings.push(
-      warning(
-        'no-sidecar',
-        where,
-        `${names(bare)} have no sidecar: nothing checks who calls them`,
-        'inject the sidecar, or narrow the scope',
-      ),
-    )
-  }
+  findings.push(...unguardedFindings(scope.at, objects, where, 'warning'))
   for (const pod of sidecars.filter((p) => /(^|,)spire(,|$)/.test(p.metadata.annotations?.['inject.istio.io/templates'] ?? ''))) {
     findings.push(
       error(

@@ -283,11 +283,11 @@ const VALIDATION = [...CONTEXT, 'combined_validation_context', 'default_validati
 export const targetsOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches')).map((p) => at(p, 'applyTo'))
 
 /** Objects of ours for the whole mesh, and the canaries of such: by their names, as what the root namespace is stands elsewhere. */
-const ALL_NAMESPACES = new RegExp(`^entente-(canary-)?accept-${EVERYWHERE}$`)
+const ALL_NAMESPACES: readonly string[] = [`entente-accept-${EVERYWHERE}`, `entente-canary-accept-${EVERYWHERE}`]
 
 export function readWorkloads(object: Manifest, ...path: readonly string[]): Workloads {
   const labels = strings(at(object, 'spec', ...(path.length > 0 ? path : ['workloadSelector', 'labels'])))
-  const everywhere = ALL_NAMESPACES.test(object.metadata.name) ? { everywhere: true as const } : {}
+  const everywhere = ALL_NAMESPACES.includes(object.metadata.name) ? { everywhere: true as const } : {}
   return { namespace: object.metadata.namespace ?? '', ...everywhere, ...(Object.keys(labels).length === 0 ? {} : { labels }) }
 }
 

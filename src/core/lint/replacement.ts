@@ -5,6 +5,7 @@
 import { list, strings, text } from '../manifest.ts'
 import type { Workloads } from '../model.ts'
 import { parsePrincipal } from '../spiffe/spiffe-id.ts'
+import { trimOf } from '../trim.ts'
 import { relation, selects, workloadsKey } from '../workloads.ts'
 import { anchorsIn } from './cacerts.ts'
 import { type Context, inNamespace, meshFor, trustDomainIn } from './context.ts'
@@ -203,11 +204,8 @@ class Members {
     const known = this.found.get(domain)
     if (known !== undefined) return known.name
     const taken = (name: string): boolean => name === 'istio-ca' || [...this.found.values()].some((member) => member.name === name)
-    const short = (domain.split('.')[0] ?? '').replace(/[^a-z0-9-]/g, '-').replace(/^-+|-+$/g, '')
-    const long = domain
-      .replace(/[^a-z0-9-]/g, '-')
-      .replace(/^-+|-+$/g, '')
-      .slice(0, 63)
+    const short = trimOf((domain.split('.')[0] ?? '').replace(/[^a-z0-9-]/g, '-'), '-')
+    const long = trimOf(domain.replace(/[^a-z0-9-]/g, '-'), '-').slice(0, 63)
     const name =
       [short, long, `mesh-${this.found.size + 1}`].find((one) => LABEL.test(one) && !taken(one)) ?? `member-${this.found.size + 1}`
     this.found.set(domain, { name, trustDomain: domain, guessed: !this.domains.includes(domain), roots: this.rootsOf(name) })

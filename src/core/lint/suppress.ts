@@ -31,7 +31,7 @@ export interface Suppressed extends LintFinding {
 }
 
 const MARK = 'entente-lint:'
-const COMMENT = /^(.*?)#[ \t]*entente-lint:[ \t]*ignore[ \t]+([a-z0-9-]+(?:[ \t]*,[ \t]*[a-z0-9-]+)*)[ \t]*(?:--(.*))?$/
+const COMMENT = /#[ \t]*entente-lint:[ \t]*ignore[ \t]+([a-z0-9-]+(?:[ \t]*,[ \t]*[a-z0-9-]+)*)[ \t]*(?:$|--([\s\S]*))/
 const ANNOTATION = 'lint.entente.dev/'
 
 /** What stands about suppressions stays: it cannot be suppressed itself. */
@@ -81,8 +81,11 @@ function commentsIn({ file, text }: LintFile): readonly Suppression[] {
   const lines = text.split('\n')
   const blocks = new Blocks(lines)
   return lines.flatMap((line, i): readonly Suppression[] => {
-    const [, before, codes = '', reason = ''] = (line.includes(MARK) ? COMMENT.exec(line) : undefined) ?? []
-    if (before === undefined || !/(^|\s)$/.test(before)) return []
+    const comment = line.includes(MARK) ? COMMENT.exec(line) : null
+    if (comment === null) return []
+    const [, codes = '', reason = ''] = comment
+    const before = line.slice(0, comment.index)
+    if (!/(^|\s)$/.test(before)) return []
     const { from, to } = before.trim() === '' ? blocks.below(i) : blocks.at(i)
     return codes.split(',').map((code) => ({
       file,

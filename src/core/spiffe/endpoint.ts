@@ -1,4 +1,5 @@
 /** Bundle endpoints as a client is configured with them, SPIFFE_Federation §5: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Federation.md */
+import { shownUrl, withoutCredentials } from '../credentials.ts'
 import { FederationError } from '../errors.ts'
 import { printable } from '../x509/printable.ts'
 import type { Bundle } from './bundle.ts'
@@ -28,15 +29,12 @@ export type BundleEndpoint =
  */
 export function parseEndpointUrl(text: string, base?: URL): URL {
   const refuse = (message: string): never => {
-    throw new FederationError('endpoint-invalid', withoutUserinfo(text), message, { hint: 'want https://HOST/PATH' })
+    throw new FederationError('endpoint-invalid', printable(shownUrl(text)), message, { hint: 'want https://HOST/PATH' })
   }
   if (!URL.canParse(text, base?.href)) return refuse('is not a URL')
   const url = new URL(text, base)
   if (url.protocol !== 'https:') refuse('must be https')
-  if (url.username !== '' || url.password !== '' || /^([a-z]+:)?\/\/[^/?#]*@/i.test(text)) refuse('must not hold a user name or password')
+  if (url.username !== '' || url.password !== '' || withoutCredentials(text).includes('…@')) refuse('must not hold a user name or password')
   url.hash = ''
   return url
 }
-
-/** What stands before the @ may be a password. */
-const withoutUserinfo = (text: string): string => printable(text.replace(/\/\/[^/?#]*@/, '//…@'))

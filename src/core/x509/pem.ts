@@ -146,15 +146,18 @@ const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buf
 const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength)
 
 /** Armour, a line that was armour once, or a line of base64. */
-const REMAINS =
-  /-----(BEGIN|END) |^[-= \t>]{0,20}(BEGIN|END)[ \t]{1,9}[A-Z0-9 ]{0,40}(CERTIFICATE|KEY)[-= \t\r]{0,20}$|^[ \t>]{0,20}(MI|[A-Za-z0-9+/]{40})[A-Za-z0-9+/]{20,}={0,2}[ \t\r]*$/im
+const REMAINS = [
+  /-----(?:BEGIN|END) /i,
+  /^[-= \t>]{0,20}(?:BEGIN|END)[ \t]{1,9}[A-Z0-9 ]{0,40}(?:CERTIFICATE|KEY)[-= \t\r]{0,20}$/im,
+  /^[ \t>]{0,20}(?:MI[A-Za-z0-9+/]{20,}|[A-Za-z0-9+/]{60,})={0,2}[ \t\r]*$/im,
+]
 
 /** Text around blocks is explanation (RFC 7468 §2), unless it looks like a block that was damaged. */
 function findingsOutside(text: string, after: number): Finding[] {
   if (text.trim() === '') return []
   const subject = after === 0 ? 'before block 1' : `after block ${after}`
   if (holdsPrivateKey(text)) return [privateKey(subject, DAMAGED_KEY)]
-  if (REMAINS.test(text)) return [error('malformed-pem', subject, 'there is what looks like a damaged block', HINT)]
+  if (REMAINS.some((one) => one.test(text))) return [error('malformed-pem', subject, 'there is what looks like a damaged block', HINT)]
   return [warning('text-outside-blocks', subject, 'there is text outside the blocks', 'it is left out')]
 }
 

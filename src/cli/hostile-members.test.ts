@@ -11,6 +11,7 @@ import { workspace } from '../../test/support/workspace.ts'
 import { FederationError } from '../core/errors.ts'
 import type { Finding } from '../core/finding.ts'
 import { program } from './program.ts'
+import type { Part } from './screen.ts'
 import { openRecord } from './workspace.ts'
 
 const [a, b] = await Promise.all([authority(A), authority(B)])
@@ -44,8 +45,8 @@ async function bench(hostile: Hostile = {}): Promise<Bench> {
     const io = {
       ...w.io,
       env: { KUBECONFIG: kubeconfig },
-      print: (text: string) => void printed.push(text),
-      tell: (text: string) => void told.push(text),
+      print: (text: Part) => void printed.push(String(text)),
+      tell: (text: Part) => void told.push(String(text)),
     }
     let code: Ran['code'] = 0
     try {

@@ -1,0 +1,16 @@
+/** Trimming in linear time: `text.replace(/-+$/, '')` tries at every place, and reads on from each. */
+
+export function trimStartOf(text: string, chars: string): string {
+  let start = 0
+  while (start < text.length && chars.includes(text[start] as string)) start++
+  return text.slice(start)
+}
+
+export function trimEndOf(text: string, chars: string): string {
+  let end = text.length
+  while (end > 0 && chars.includes(text[end - 1] as string)) end--
+  return text.slice(0, end)
+}
+
+/** Takes characters that are among `chars` away at both ends. */
+export const trimOf = (text: string, chars: string): string => trimEndOf(trimStartOf(text, chars), chars)
