@@ -1,12 +1,27 @@
 import { describe, expect, it } from 'vitest'
-import { A, authority, B, domain, principal, SERVER_HOST } from '../../../test/support/federations.ts'
+import {
+  A,
+  authority,
+  B,
+  bundleOf,
+  C,
+  federation,
+  principal,
+  reachEntry,
+  SERVER_HOST,
+  spec,
+  wanted,
+} from '../../../test/support/federations.ts'
+import { observation, pod, service } from '../../../test/support/observations.ts'
+import type { Intent } from '../model.ts'
+import type { Bundle } from '../spiffe/bundle.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { check } from './checks.ts'
 import { hostsOfSeveralDomains } from './host-domains.ts'
 import { outboundFilter } from './pinned.ts'
-import { noOutbound, type Outbound } from './state.ts'
+import { noOutbound, type Outbound, wantedState } from './state.ts'
 
-const C = domain('cluster-c.example')
 const SERVER = principal(`${B}/ns/sample/sa/server`)
 const LOCAL = principal(`${A}/ns/sample/*`)
 const anchors = new Map(await Promise.all([A, B, C].map(async (one) => [one, [(await authority(one)).root.anchor]] as const)))
@@ -58,6 +73,29 @@ describe('a server’s certificate with two names', () => {
   it.each(rows)('is taken or not: $name', ({ both, one, ...shown }) => {
     expect(accepts(outboundFilter(scope([A, B, C], [LOCAL, SERVER])), shown)).toBe(both)
     expect(accepts(outboundFilter(scope([A, B], [LOCAL, SERVER])), shown)).toBe(one)
+  })
+})
+
+describe('a check of what is wanted', () => {
+  it.each([
+    { name: 'istiod names the servers of two domains', servedBy: undefined, codes: ['host-of-several-domains'] },
+    { name: 'servedBy names those of one, and the others are of the namespace', servedBy: [SERVER], codes: [] },
+  ])('looks at hosts as well: $name', async ({ servedBy, codes }) => {
+    const services = [{ host: SERVER_HOST, ...(servedBy && { servedBy }) }]
+    const of = spec((made) => {
+      made.members.push({ name: 'cluster-c', trustDomain: C, cluster: { context: 'cluster-c' } })
+      made.trust = ['b', 'c'].map((x) => ({
+        truster: 'cluster-a',
+        trusted: `cluster-${x}`,
+        distribution: 'pinned',
+        reach: [reachEntry({ services: x === 'b' ? services : [{ host: SERVER_HOST }] })],
+      }))
+    })
+    const bundles = [A, B, C].map((one) => bundleOf(one, ...(anchors.get(one) ?? [])))
+    const intent = wanted(federation(of), ...bundles).find(({ member }) => member.name === 'cluster-a') as Intent
+    const seen = observation({ own: bundles[0] as Bundle, objects: [pod('sample/client', { app: 'client' }), service('sample/server')] })
+    const { findings } = check(intent, wantedState(intent), seen)
+    expect(findings.map(({ code }) => code)).toEqual(codes)
   })
 })
 
