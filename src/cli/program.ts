@@ -262,6 +262,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(fileOption())
     .option('--context <name>', 'look at these clusters, without a federation file; once for each', collect)
     .option('--namespace <name>', 'with --context: look at its workloads too; once for each', collect)
+    .option('--look', 'ask the sidecars there for their own certificates, by port-forward to their admin ports')
     .addOption(kubeconfigOption())
     .addOption(istioOption())
     .addOption(outputOption())

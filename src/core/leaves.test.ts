@@ -54,6 +54,28 @@ describe('workloads’ own certificates', () => {
     expect(findings).toMatchObject([{ code: 'leaf-not-approved', severity: 'error', subject: `${b}: server.sample` }])
   })
 
+  it.each([
+    { name: 'a second URI', more: { uris: [`spiffe://${B}/ns/sample/sa/server`, `spiffe://${B}/ns/x/sa/admin`] }, tells: 'URI SAN spiffe' },
+    { name: 'a DNS name with a slash', more: { dnsNames: [`${B}/ns/x/sa/admin`] }, tells: `DNS SAN ${B}/ns` },
+    { name: 'a subject with a namespace', more: { subject: 'CN=b/ns/x/sa' }, tells: 'subject CN=b/ns/x/sa' },
+    { name: 'a subject with an account', more: { subject: 'O=x/sa/y' }, tells: 'subject O=x/sa/y' },
+    { name: 'a plain DNS name', more: { dnsNames: ['server.sample.svc'] }, tells: undefined },
+    { name: 'a plain subject', more: { subject: 'CN=server' }, tells: undefined },
+    {
+      name: 'a first URI of another domain',
+      more: { uris: [`spiffe://${A}/ns/sample/sa/server`, `spiffe://${B}/ns/sample/sa/server`] },
+      tells: undefined,
+    },
+  ])('with $name are told where a policy could match it', async ({ more, tells }) => {
+    const { chainDer } = await own.leaf(`spiffe://${B}/ns/sample/sa/server`, more)
+    const { findings } = judgeLeaves(intent, answers(['server.sample', ok({ proxy: 'server.sample', chain: chainDer, roots: [] })]), NOW)
+    expect(findings).toMatchObject(
+      tells === undefined
+        ? []
+        : [{ code: 'own-certificate-names', severity: 'warning', subject: `${b}: server.sample`, message: expect.stringContaining(tells) }],
+    )
+  })
+
   it('that could not be asked for are told once for each reason, and where the right for it is', async () => {
     const no = failed('forbidden')
     const { findings } = judgeLeaves(intent, answers(['a.sample', no], ['b.sample', no], ['c.sample', failed('proxy-unreachable')]), NOW)

@@ -1,9 +1,11 @@
 /** Under which root workloads' own certificates are: what their pods said when they were asked, or what time tells. */
-import { error, type Finding, info } from './finding.ts'
+import { error, type Finding, info, warning } from './finding.ts'
 import { sidecarsIn } from './istio/in-scope.ts'
 import { proxyOf } from './istio/pods.ts'
+import { ownDomains } from './istio/state.ts'
 import { longestLeaf } from './leaf-life.ts'
 import type { Intent, Leaf, Manifest, MemberName, Observation, Seen } from './model.ts'
+import { SEVERAL_NAMES_REMEDY, severalNames } from './own-names.ts'
 import type { Seens } from './plan.ts'
 import { presentedBy } from './presented.ts'
 import { drained } from './retirement.ts'
@@ -67,7 +69,19 @@ function judge(
     holds: roots,
   }
   const why = reason ?? 'another root signed it'
-  const findings =
+  const several = severalNames(leaf, ownDomains(intent))
+  const names =
+    several === undefined
+      ? []
+      : [
+          warning(
+            'own-certificate-names',
+            `${name}: ${proxy}`,
+            `its own certificate (${several.id}) also has ${several.others.join(', ')}: policies match every one of these names, and Entente's filter for names exempts the mesh's own certificates`,
+            SEVERAL_NAMES_REMEDY,
+          ),
+        ]
+  const unapproved =
     anchor !== undefined
       ? []
       : [
@@ -78,7 +92,7 @@ function judge(
             `entente approve ${name}, if that root is the mesh's; a pod that kept an old one gets a new one at a restart`,
           ),
         ]
-  return { view, findings }
+  return { view, findings: [...unapproved, ...names] }
 }
 
 /** One finding for what was in the way of several. */

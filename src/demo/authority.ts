@@ -14,12 +14,20 @@ export interface Identity {
   readonly key: string
 }
 
+/** What a certificate calls its holder in addition to its SPIFFE ID. */
+export interface OtherNames {
+  readonly uri?: string
+  readonly dns?: string
+  /** Such as `CN=NAME`. */
+  readonly subject?: string
+}
+
 export interface Authority {
   readonly trustDomain: string
   readonly rootPem: string
   readonly root: Fingerprint
-  /** Signs whatever ID it is asked to: nothing in X.509 stops a CA from naming somebody else's workloads. */
-  mint(id: string): Promise<Identity>
+  /** Signs whatever names it is asked to: nothing in X.509 stops a CA from naming somebody else's workloads. */
+  mint(id: string, more?: OtherNames): Promise<Identity>
 }
 
 const P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
@@ -51,14 +59,15 @@ export async function makeAuthority(trustDomain: string, now: Date): Promise<Aut
     trustDomain,
     rootPem: `${root.toString('pem')}\n`,
     root: fingerprintOf(new Uint8Array(root.rawData)),
-    mint: async (id) => {
+    mint: async (id, more = {}) => {
       const own = await makeKeys()
       const leaf = await x509.X509CertificateGenerator.create({
         ...dates(now, 1),
+        ...(more.subject === undefined ? {} : { subject: more.subject }),
         issuer: name,
         publicKey: own.publicKey,
         signingKey: keys.privateKey,
-        extensions: leafExtensions(id),
+        extensions: leafExtensions(id, more),
       })
       return { id, chain: `${leaf.toString('pem')}\n${above}\n`, key: keyPem(own) }
     },
@@ -87,10 +96,16 @@ const authorityExtensions = async (keys: webcrypto.CryptoKeyPair, pathLength?: n
   await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
 ]
 
-/** The subject is empty, so the name is critical (RFC 5280 §4.2.1.6). */
-const leafExtensions = (id: string): x509.Extension[] => [
+/** Where the subject is empty, the alternative names are critical (RFC 5280 §4.2.1.6). */
+const leafExtensions = (id: string, { uri, dns, subject }: OtherNames): x509.Extension[] => [
   new x509.BasicConstraintsExtension(false, undefined, true),
   new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
   new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-  new x509.SubjectAlternativeNameExtension([{ type: 'url', value: id }], true),
+  new x509.SubjectAlternativeNameExtension(
+    [
+      ...[id, ...(uri === undefined ? [] : [uri])].map((value) => ({ type: 'url' as const, value })),
+      ...(dns === undefined ? [] : [{ type: 'dns' as const, value: dns }]),
+    ],
+    subject === undefined,
+  ),
 ]

@@ -5,7 +5,7 @@ import { parseTrustDomain } from '../core/spiffe/trust-domain.ts'
 import { fingerprintOf } from '../core/x509/anchor.ts'
 import { type Authority, type Identity, makeAuthority } from './authority.ts'
 import { call, type Outcome, type Server } from './peer.ts'
-import { flattened, ownTrust, type Trust } from './trust.ts'
+import { type Allow, flattened, ownTrust, type Trust } from './trust.ts'
 
 const NOW = new Date()
 const A = parseTrustDomain('cluster-a.example')
@@ -38,10 +38,10 @@ beforeAll(async () => {
   }
 })
 
-const meet = async (client: { identity: Identity; trust?: Trust }, server: Partial<Server>): Promise<Outcome> =>
+const meet = async (client: { identity: Identity; trust?: Trust; path?: string }, server: Partial<Server>): Promise<Outcome> =>
   call(
     { ...client, host: 'server.sample.svc.cluster.local', expects: SERVER },
-    { identity: await b.mint(SERVER), trust: both, callers: new Map(), ...server },
+    { identity: await b.mint(SERVER), trust: both, guards: [], callers: new Map(), allows: [], ...server },
     NOW,
   )
 
@@ -103,6 +103,36 @@ describe('an impostor, whose ID is of another trust domain than its CA', () => {
       verdict: 'accepted',
       clientSaw: SERVER,
     })
+  })
+})
+
+describe('a certificate with more than one name', () => {
+  const callers = [parsePrincipal('cluster-a.example/ns/sample/sa/client')]
+  const guards = [{ own: [B], callers }]
+  const policies = { callers: new Map([[A, callers]]) }
+  const allows: readonly Allow[] = [{ path: '/admin', principals: [ADMIN.slice('spiffe://'.length)], namespaces: ['admin-ns'] }]
+  const ask = (identity: Identity, server: Partial<Server>) => meet({ identity, path: '/admin' }, { ...policies, allows, ...server })
+
+  it.each([
+    { name: 'a second URI', more: { uri: ADMIN } },
+    { name: 'a DNS name', more: { dns: ADMIN } },
+    { name: 'a DNS name without a scheme', more: { dns: 'b/ns/admin-ns/sa' } },
+    { name: 'a subject', more: { subject: 'CN=b/ns/admin-ns/sa' } },
+  ])('passes the validator and the policies by $name; the filter refuses it', async ({ more }) => {
+    const identity = await a.mint(CLIENT, more)
+    expect(await ask(identity, { trust: flattened(both) })).toMatchObject({ verdict: 'accepted' })
+    expect(await ask(identity, {})).toMatchObject({ verdict: 'accepted' })
+    expect(await ask(identity, { guards })).toMatchObject({ verdict: 'refused', by: 'server', code: 'MORE_THAN_ONE_NAME' })
+  })
+
+  it('names nobody where no name is of the policy, and passes where its first URI is of the mesh’s own domain', async () => {
+    expect(await ask(await a.mint(CLIENT), { guards })).toMatchObject({ verdict: 'forbidden' })
+    expect(await ask(await b.mint(SERVER, { uri: ADMIN }), { guards })).toMatchObject({ verdict: 'accepted' })
+  })
+
+  it('names its caller by the first URI, whichever other one is granted', async () => {
+    expect(await ask(await a.mint(ADMIN, { uri: CLIENT }), { guards })).toMatchObject({ verdict: 'refused', code: 'OTHER_ROOT' })
+    expect(await meet({ identity: await a.mint(`${CLIENT}-2`) }, { guards })).toMatchObject({ verdict: 'forbidden' })
   })
 })
 

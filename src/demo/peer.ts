@@ -1,15 +1,16 @@
 /**
  * Two workloads and one call between them: mutual TLS and HTTP/1.1 over loopback, by node:tls and OpenSSL.
  *
- * As between two sidecars, each side checks the other, and the server's policies look at the caller once TLS stands.
+ * As between two sidecars, each side checks the other, and the server's filters and policies look at the caller once TLS stands.
  * One thing differs: Node cannot send the alert that Envoy sends, so a server that refuses just closes the connection.
  */
 import { createServer, type Server as HttpsServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { printRoots } from '../core/istio/pinned.ts'
+import type { CertificateNames } from '../core/x509/names.ts'
 import type { Identity } from './authority.ts'
-import { type Callers, isDenied, type Trust } from './trust.ts'
+import { type Allow, type Entrance, isAllowed, isDenied, isStranger, namesRefused, type Trust } from './trust.ts'
 import { chainFrom, chainOf, identityIn, type Peer, Refusal, rootsOf, validate } from './validator.ts'
 
 export interface Client {
@@ -19,12 +20,14 @@ export interface Client {
   readonly host: string
   /** The SPIFFE ID that the server must show, as istiod learns it from the endpoints. */
   readonly expects: string
+  /** `/` when absent. */
+  readonly path?: string
 }
 
-export interface Server {
+export interface Server extends Entrance {
   readonly identity: Identity
-  readonly trust: Trust
-  readonly callers: Callers
+  /** Policies of the mesh's own. */
+  readonly allows: readonly Allow[]
 }
 
 export type Outcome =
@@ -61,7 +64,8 @@ export async function call(client: Client, server: Server, now: Date): Promise<O
   }
 }
 
-function listen({ identity, trust, callers }: Server, now: Date, refuse: (refusal: Refusal) => void): Promise<HttpsServer> {
+function listen(entrance: Server, now: Date, refuse: (refusal: Refusal) => void): Promise<HttpsServer> {
+  const { identity, trust, guards, callers, allows } = entrance
   const server = createServer({
     cert: identity.chain,
     key: identity.key,
@@ -74,7 +78,7 @@ function listen({ identity, trust, callers }: Server, now: Date, refuse: (refusa
   const admitted = new WeakMap<object, Peer>()
   server.prependListener('secureConnection', (socket) => {
     try {
-      admitted.set(socket, admit(socket, trust, now))
+      admitted.set(socket, admit(socket, entrance, now))
     } catch (thrown) {
       socket.destroy()
       if (!(thrown instanceof Refusal)) throw thrown
@@ -85,8 +89,11 @@ function listen({ identity, trust, callers }: Server, now: Date, refuse: (refusa
     const peer = admitted.get(asked.socket)
     // Nothing reaches this unless it was admitted; if anything ever does, it gets no answer.
     if (peer === undefined) return void asked.socket.destroy()
-    answer.statusCode = isDenied(callers, peer.id, peer.domain) ? 403 : 200
-    answer.end(peer.id)
+    const { names } = peer
+    const passes = !isStranger(guards, peer) && !isDenied(callers, names)
+    const allowed = allows.every((allow) => allow.path !== asked.url || isAllowed(allow, names))
+    answer.statusCode = passes && allowed ? 200 : 403
+    answer.end(shown(names))
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
@@ -94,22 +101,28 @@ function listen({ identity, trust, callers }: Server, now: Date, refuse: (refusa
   })
 }
 
-function admit(socket: TLSSocket, trust: Trust, now: Date): Peer {
+function admit(socket: TLSSocket, { trust, guards }: Entrance, now: Date): Peer {
   if (!socket.authorized) {
     // A code, although the types say Error.
     const code = String(socket.authorizationError)
     throw new Refusal(code, WORDS[code] ?? code)
   }
-  return validate(chainOf(socket), trust, now)
+  const peer = validate(chainOf(socket), trust, now)
+  const refused = namesRefused(guards, peer)
+  if (refused.length > 0) throw new Refusal('MORE_THAN_ONE_NAME', `it also has ${refused.join(', ')}`)
+  return peer
 }
 
-function ask({ identity, trust, host, expects }: Client, port: number, now: Date): Promise<Outcome> {
+const shown = ({ uris, dns, subject }: CertificateNames): string => [...uris, ...dns, ...(subject === '' ? [] : [subject])].join(', ')
+
+function ask({ identity, trust, host, expects, path = '/' }: Client, port: number, now: Date): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const asking = request({
       host: '127.0.0.1',
       port,
       servername: host,
       headers: { host },
+      path,
       cert: identity.chain,
       key: identity.key,
       agent: false,
@@ -119,8 +132,12 @@ function ask({ identity, trust, host, expects }: Client, port: number, now: Date
       // Called by node:tls once OpenSSL has verified the chain against `ca`, with the certificates above the leaf.
       checkServerIdentity: (_, certificate) => {
         try {
-          const { id } = trust === undefined ? { id: expects } : validate(chainFrom(certificate as DetailedPeerCertificate), trust, now)
-          return id === expects ? undefined : new Refusal('OTHER_IDENTITY', `the server is ${id}, not ${expects}`)
+          if (trust === undefined) return undefined
+          const { names } = validate(chainFrom(certificate as DetailedPeerCertificate), trust, now)
+          // As Envoy compares: any alternative name will do.
+          return [...names.uris, ...names.dns].includes(expects)
+            ? undefined
+            : new Refusal('OTHER_IDENTITY', `the server is ${shown(names)}, not ${expects}`)
         } catch (thrown) {
           return thrown instanceof Error ? thrown : new Error(String(thrown))
         }

@@ -5,9 +5,9 @@ import { readRoots } from '../core/istio/pinned.ts'
 import type { Root } from '../core/istio/state.ts'
 import type { Manifest } from '../core/model.ts'
 import { parseTrustDomain, type TrustDomain } from '../core/spiffe/trust-domain.ts'
-import { type Authority, type Identity, makeAuthority } from './authority.ts'
+import { type Authority, type Identity, makeAuthority, type OtherNames } from './authority.ts'
 import { call, type Outcome } from './peer.ts'
-import { flattened, inboundTrust, outboundTrust, ownTrust, type Pod, type Trust } from './trust.ts'
+import { type Allow, entranceOf, outboundTrust, ownTrust, type Pod, type Trust, withoutFilters } from './trust.ts'
 
 export type Side = 'a' | 'b'
 
@@ -23,14 +23,17 @@ export interface Workload extends Pod {
 export interface CallOptions {
   /** The caller checks no server, as `curl -k` does. */
   readonly careless?: boolean
-  /** The server takes the roots it has as one list. */
+  /** The server takes the roots it has as one list, and has no filter of Entente's. */
   readonly flat?: boolean
+  readonly path?: string
 }
 
 export interface Scene {
   readonly directory: string
   readonly authorities: Readonly<Record<Side, Authority>>
-  readonly people: Readonly<Record<'client' | 'guest' | 'orders' | 'server' | 'reports' | 'impostor', Workload>>
+  readonly people: Readonly<Record<'client' | 'guest' | 'orders' | 'server' | 'reports', Workload>>
+  /** Workloads of cluster-a, whose CA signed each of them a name of cluster-b. */
+  readonly impostors: readonly Workload[]
   call(from: Workload, to: Workload, options?: CallOptions): Promise<Outcome>
 }
 
@@ -39,40 +42,57 @@ const DOMAINS: Readonly<Record<Side, TrustDomain>> = {
   b: parseTrustDomain('cluster-b.example'),
 }
 
+/** Policies of cluster-b's own, at every workload there. */
+const ALLOWS: Readonly<Record<Side, readonly Allow[]>> = {
+  a: [],
+  b: [{ path: '/admin', principals: [`${DOMAINS.b}/ns/sample/sa/admin`], namespaces: ['admin-ns'] }],
+}
+const CLIENT = `spiffe://${DOMAINS.a}/ns/sample/sa/client`
+const ADMIN = `spiffe://${DOMAINS.b}/ns/sample/sa/admin`
+
 export async function makeScene(directory: string, now: () => Date): Promise<Scene> {
   const [a, b] = await Promise.all([makeAuthority(DOMAINS.a, now()), makeAuthority(DOMAINS.b, now())])
   const authorities = { a, b }
   const own = { a: ownTrust(DOMAINS.a, rootOf(a)), b: ownTrust(DOMAINS.b, rootOf(b)) }
-  /** @param as the mesh whose identity it claims; its certificate is from its own */
-  const hire = async (side: Side, app: string, as: Side = side): Promise<Workload> => ({
+  /** @param id as its own mesh's CA signs it, with `more` names */
+  const hire = async (
+    side: Side,
+    app: string,
+    id = `spiffe://${DOMAINS[side]}/ns/sample/sa/${app}`,
+    more: OtherNames = {},
+  ): Promise<Workload> => ({
     name: `${side}/${app}`,
     side,
     namespace: 'sample',
     labels: { app },
     host: `${app}.sample.svc.cluster.local`,
-    identity: await authorities[side].mint(`spiffe://${DOMAINS[as]}/ns/sample/sa/${app === 'impostor' ? 'admin' : app}`),
+    identity: await authorities[side].mint(id, more),
   })
-  const [client, guest, orders, server, reports, impostor] = await Promise.all([
+  const [client, guest, orders, server, reports, ...impostors] = await Promise.all([
     hire('a', 'client'),
     hire('a', 'guest'),
     hire('a', 'orders'),
     hire('b', 'server'),
     hire('b', 'reports'),
-    hire('a', 'impostor', 'b'),
+    hire('a', 'impostor', ADMIN),
+    hire('a', 'two-uris', CLIENT, { uri: ADMIN }),
+    hire('a', 'uri-and-dns', CLIENT, { dns: ADMIN }),
+    hire('a', 'uri-and-subject', CLIENT, { subject: 'CN=b/ns/admin-ns/sa' }),
   ])
   const manifests = async (side: Side): Promise<readonly Manifest[]> =>
     [...(await readTree(join(directory, 'clusters', side))).values()].map(({ object }) => object)
   return {
     directory,
     authorities,
-    people: { client, guest, orders, server, reports, impostor },
-    call: async (from, to, { careless = false, flat = false } = {}) => {
+    people: { client, guest, orders, server, reports },
+    impostors,
+    call: async (from, to, { careless = false, flat = false, path = '/' } = {}) => {
       const [callers, servers] = await Promise.all([manifests(from.side), manifests(to.side)])
-      const { trust, callers: policy } = inboundTrust(servers, to, own[to.side])
+      const entrance = entranceOf(servers, to, own[to.side])
       const checks: { trust?: Trust } = careless ? {} : { trust: outboundTrust(callers, from, to.host, own[from.side]) }
       return call(
-        { identity: from.identity, host: to.host, expects: to.identity.id, ...checks },
-        { identity: to.identity, trust: flat ? flattened(trust) : trust, callers: policy },
+        { identity: from.identity, host: to.host, expects: to.identity.id, path, ...checks },
+        { identity: to.identity, allows: ALLOWS[to.side], ...(flat ? withoutFilters(entrance) : entrance) },
         now(),
       )
     },

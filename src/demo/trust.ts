@@ -1,12 +1,14 @@
 /** Whom a workload's sidecar would trust under the manifests that are in place: what the demo's TLS peers load. */
-import { readPrincipal } from '../core/istio/policies.ts'
+import { otherNames } from '../core/istio/other-names.ts'
+import { readGuard, readWorkloads } from '../core/istio/pinned.ts'
 import { readState } from '../core/istio/render.ts'
 import type { Root, Roots } from '../core/istio/state.ts'
-import { covers } from '../core/istio/transition.ts'
-import type { Manifest } from '../core/model.ts'
+import type { Manifest, NameGuard } from '../core/model.ts'
 import type { Principal } from '../core/spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
 import { selects } from '../core/workloads.ts'
+import type { CertificateNames } from '../core/x509/names.ts'
+import type { Peer } from './validator.ts'
 
 /**
  * What a peer checks a certificate against. `bound`: Envoy's SPIFFE validator, the roots of the ID's own trust domain.
@@ -16,7 +18,23 @@ export type Trust =
   | { readonly kind: 'bound'; readonly roots: Roots }
   | { readonly kind: 'flat'; readonly roots: readonly Root[]; readonly domains: readonly TrustDomain[] }
 
+/** The callers that Entente's DENY policies name, by trust domain. */
 export type Callers = ReadonlyMap<TrustDomain, readonly Principal[]>
+
+/** An ALLOW policy of the mesh's own: who may ask for a path. */
+export interface Allow {
+  readonly path: string
+  readonly principals: readonly string[]
+  readonly namespaces: readonly string[]
+}
+
+/** What decides about a caller, in Envoy's order. */
+export interface Entrance {
+  readonly trust: Trust
+  /** The filters `entente.names` and `entente.callers`. */
+  readonly guards: readonly NameGuard[]
+  readonly callers: Callers
+}
 
 export interface Pod {
   readonly namespace: string
@@ -26,12 +44,15 @@ export interface Pod {
 /** A mesh without a filter: its own root, its own trust domain (`istio-ca-root-cert`, `meshConfig.trustDomain`). */
 export const ownTrust = (domain: TrustDomain, root: Root): Trust => ({ kind: 'flat', roots: [root], domains: [domain] })
 
-/** Whom `pod` lets in, and which of their callers pass its policies. */
-export function inboundTrust(objects: readonly Manifest[], pod: Pod, own: Trust): { readonly trust: Trust; readonly callers: Callers } {
+/** What stands before `pod`. */
+export function entranceOf(objects: readonly Manifest[], pod: Pod, own: Trust): Entrance {
   const scopes = [...readState(objects).inbound.values()].filter(({ at }) => selects(at, pod.namespace, pod.labels))
   const pinned = scopes.find(({ roots }) => roots.size > 0)
   return {
     trust: pinned === undefined ? own : { kind: 'bound', roots: pinned.roots },
+    guards: objects
+      .filter((object) => object.kind === 'EnvoyFilter' && selects(readWorkloads(object), pod.namespace, pod.labels))
+      .flatMap((filter) => readGuard(filter) ?? []),
     callers: new Map(scopes.flatMap(({ callers }) => [...callers])),
   }
 }
@@ -47,9 +68,34 @@ export function outboundTrust(objects: readonly Manifest[], pod: Pod, host: stri
 export const flattened = (trust: Trust): Trust =>
   trust.kind === 'flat' ? trust : { kind: 'flat', roots: [...trust.roots.values()].flat(), domains: [...trust.roots.keys()] }
 
-/** Our policies only DENY: a trust domain without a rule is not restricted by them. */
-export function isDenied(callers: Callers, id: string, domain: TrustDomain): boolean {
-  const caller = readPrincipal(id.slice('spiffe://'.length))
-  const named = callers.get(domain)
-  return named !== undefined && !named.some((principal) => caller !== undefined && covers(principal, caller))
-}
+/** With policies as they are, and none of Entente's filters. */
+export const withoutFilters = ({ trust, callers }: Entrance): Entrance => ({ trust: flattened(trust), guards: [], callers })
+
+/** Names for which `entente.names` closes the connection. A certificate of the mesh's own passes. */
+export const namesRefused = (guards: readonly NameGuard[], { domain, names }: Peer): readonly string[] =>
+  guards.every(({ own }) => own.includes(domain)) ? [] : otherNames(names)
+
+/** `entente.callers`: each of them has to let the caller pass. */
+export const isStranger = (guards: readonly NameGuard[], { domain, id }: Peer): boolean =>
+  guards.some(({ own, callers }) => !own.includes(domain) && !callers.some((caller) => matches(caller, id)))
+
+/** As an AuthorizationPolicy writes a principal. */
+const matches = (principal: string, name: string): boolean =>
+  principal.endsWith('*') ? name.startsWith(`spiffe://${principal.slice(0, -1)}`) : name === `spiffe://${principal}`
+
+/** Envoy's RBAC compares a principal with any URI SAN, then any DNS SAN, then the subject (AuthenticatedMatcher). */
+const anyName = ({ uris, dns, subject }: CertificateNames, test: (name: string) => boolean): boolean =>
+  [...uris, ...dns, subject].some(test)
+
+/** Entente's policies only DENY: a trust domain without a rule is not restricted by them. */
+export const isDenied = (callers: Callers, names: CertificateNames): boolean =>
+  [...callers].some(
+    ([domain, named]) =>
+      anyName(names, (name) => matches(`${domain}/*`, name)) &&
+      !named.some((principal) => anyName(names, (name) => matches(principal, name))),
+  )
+
+/** istiod renders `namespaces` as an expression that is not anchored: `.*\/ns\/NAMESPACE\/.*`. */
+export const isAllowed = ({ principals, namespaces }: Allow, names: CertificateNames): boolean =>
+  principals.some((principal) => anyName(names, (name) => matches(principal, name))) ||
+  namespaces.some((namespace) => anyName(names, (name) => name.includes(`/ns/${namespace}/`)))

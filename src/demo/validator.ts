@@ -1,5 +1,5 @@
 /**
- * What a peer's certificate proves, to a side that has a Trust.
+ * What a peer's certificate proves, to a side that has a Trust: as with Envoy's validator, the first URI SAN decides.
  *
  * OpenSSL has verified the presented chain against all the roots of the Trust by then (`ca` of node:tls). Node takes no
  * other set of roots once the peer's name is known, so the binding to the trust domain is core's `anchorOf`, with the
@@ -9,13 +9,15 @@ import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { FederationError } from '../core/errors.ts'
 import { parseTrustDomain, type TrustDomain } from '../core/spiffe/trust-domain.ts'
 import { parseAnchor } from '../core/x509/anchor.ts'
-import { readCertificate } from '../core/x509/certificate.ts'
 import { anchorOf } from '../core/x509/chain.ts'
+import { type CertificateNames, namesIn } from '../core/x509/names.ts'
 import type { Trust } from './trust.ts'
 
 export interface Peer {
+  /** The first URI SAN. */
   readonly id: string
   readonly domain: TrustDomain
+  readonly names: CertificateNames
 }
 
 /** Why a peer's certificate is not taken. */
@@ -50,15 +52,16 @@ export function validate(chain: readonly Uint8Array[], trust: Trust, now: Date):
   return peer
 }
 
-/** The SPIFFE ID of a leaf: its one URI SAN (X509-SVID §2). @throws Refusal */
+/** The SPIFFE ID of a leaf by its first URI SAN: Envoy's validator looks at no other name. @throws Refusal */
 export function identityIn([leaf]: readonly Uint8Array[]): Peer {
   if (leaf === undefined) throw new Refusal('NO_CERTIFICATE', 'no certificate was shown')
-  const [id, ...others] = readCertificate(leaf, 'the certificate shown').uriSANs
+  const names = namesIn(leaf)
+  const id = names?.uris[0]
   const domain = /^spiffe:\/\/([^/]+)\/.+$/.exec(id ?? '')?.[1]
-  if (id === undefined || domain === undefined || others.length > 0)
-    throw new Refusal('NO_SPIFFE_ID', 'it does not have exactly one SPIFFE ID')
+  if (names === undefined || id === undefined || domain === undefined)
+    throw new Refusal('NO_SPIFFE_ID', 'the first URI SAN is not a SPIFFE ID')
   try {
-    return { id, domain: parseTrustDomain(domain) }
+    return { id, domain: parseTrustDomain(domain), names }
   } catch (cause) {
     throw new Refusal('NO_SPIFFE_ID', cause instanceof FederationError ? cause.message : String(cause))
   }

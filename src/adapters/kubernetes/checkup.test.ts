@@ -3,7 +3,7 @@ import { type Answers, type FakeKube, fakeKube, type Heard, type Said, status } 
 import { authority, federation, NOW } from '../../../test/support/federations.ts'
 import { questionOf } from '../../core/doctor/question.ts'
 import type { ClusterSeen } from '../../core/doctor/seen.ts'
-import { lookAtCluster } from './checkup.ts'
+import { type Looking, lookAtCluster } from './checkup.ts'
 
 const [, patient] = questionOf(federation(), NOW).patients
 const MESH = 'trustDomain: cluster-b.example\ndefaultConfig: { meshId: mesh1 }\n'
@@ -45,12 +45,24 @@ const metadata = (name: string) => ({
   ],
 })
 
+const podNamed = (name: string, container: string, phase: string) => ({
+  metadata: { name, namespace: 'sample' },
+  spec: { containers: [{ name: container }] },
+  status: { phase, podIP: '192.0.2.9' },
+})
+const PODS = [
+  podNamed('server-0', 'istio-proxy', 'Running'),
+  podNamed('bare', 'app', 'Running'),
+  podNamed('done', 'istio-proxy', 'Succeeded'),
+]
+
 async function look(
   refuse: (heard: Heard) => Said | undefined = () => undefined,
+  looking: Looking = {},
 ): Promise<{ seen: ClusterSeen; requests: readonly Heard[] }> {
   if (patient === undefined) throw new Error('no patient')
   api = await fakeKube(answers((await authority('cluster-b.example')).root.pem, refuse))
-  return { seen: await lookAtCluster(await api.client(), patient, () => NOW), requests: api.requests }
+  return { seen: await lookAtCluster(await api.client(), patient, () => NOW, looking), requests: api.requests }
 }
 
 describe('a look at a cluster', () => {
@@ -85,6 +97,14 @@ describe('a look at a cluster', () => {
     const { requests } = await look()
     expect(requests.filter(({ path }) => path.includes('secret'))).toEqual([])
     expect(requests.filter(({ method, path }) => method !== 'GET' && !path.endsWith('/selfsubjectaccessreviews'))).toEqual([])
+  })
+
+  it('asks sidecars that run for their certificates, and only where that is wanted', async () => {
+    const pods = ({ path }: Heard): Said | undefined => (path.endsWith('/sample/pods') ? { body: { items: PODS } } : undefined)
+    expect((await look(pods)).seen.leaves).toBeUndefined()
+    await api?.close()
+    const { seen } = await look(pods, { certificates: true })
+    expect([...(seen.leaves ?? [])]).toMatchObject([['server-0.sample', { ok: false }]])
   })
 
   it('keeps what it may not see from hiding the rest', async () => {

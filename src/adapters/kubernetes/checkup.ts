@@ -4,9 +4,12 @@ import type { Patient } from '../../core/doctor/question.ts'
 import type { ApiSeen, ClusterSeen, NamespaceSeen } from '../../core/doctor/seen.ts'
 import { FederationError } from '../../core/errors.ts'
 import type { Finding } from '../../core/finding.ts'
+import { runsProxy } from '../../core/istio/pods.ts'
 import { at, text } from '../../core/manifest.ts'
 import type { Manifest, Seen } from '../../core/model.ts'
 import type { Budget } from '../edge/budget.ts'
+import type { PodName } from '../envoy/admin.ts'
+import { leaves } from '../envoy/leaves.ts'
 import { lookAtIstiods } from '../istiod/checkup.ts'
 import { seen as asSeen } from '../seen.ts'
 import type { KubeClient, Live } from './client.ts'
@@ -20,11 +23,29 @@ import { reviewRights } from './rights.ts'
 const NETWORK = 'topology.istio.io/network'
 const OWN_ROOTS = 'istio-ca-root-cert'
 
-/** @param now the clock of this machine, to compare the API server's with */
-export async function lookAtCluster(client: KubeClient, patient: Patient, now: () => Date): Promise<ClusterSeen> {
-  const budget = client.budget()
-  return budget.watched(() => look(client.within(budget), budget, patient, now))
+export interface Looking {
+  /** Ask the sidecars in the patient's namespaces for their certificates, by port-forward to their admin ports. */
+  readonly certificates?: boolean
 }
+
+/** @param now the clock of this machine, to compare the API server's with */
+export async function lookAtCluster(
+  client: KubeClient,
+  patient: Patient,
+  now: () => Date,
+  { certificates = false }: Looking = {},
+): Promise<ClusterSeen> {
+  const budget = client.budget()
+  const found = await budget.watched(() => look(client.within(budget), budget, patient, now))
+  // Proxies have a deadline of their own.
+  return certificates && found.api.ok ? { ...found, leaves: await leaves(client, sidecarsIn([...found.near.values()])) } : found
+}
+
+const sidecarsIn = (near: readonly NamespaceSeen[]): readonly PodName[] =>
+  near
+    .flatMap(({ pods }) => (pods.ok ? pods.value : []))
+    .filter(runsProxy)
+    .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }))
 
 async function look(client: KubeClient, budget: Budget, patient: Patient, now: () => Date): Promise<ClusterSeen> {
   /** A failure as a fact, and none later than the look's end. */

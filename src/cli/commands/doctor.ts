@@ -21,6 +21,8 @@ export interface DoctorOptions extends LimitOptions {
   readonly namespace?: readonly string[]
   readonly istioNamespace: string
   readonly kubeconfig?: string
+  /** Ask proxies for their own certificates. */
+  readonly look?: boolean
   readonly output: Output
 }
 
@@ -52,7 +54,7 @@ async function ask({ file, context, namespace, istioNamespace }: DoctorOptions, 
 }
 
 async function lookAtAll({ patients }: Question, options: DoctorOptions, io: Io): Promise<ReadonlyMap<Patient['name'], Looked>> {
-  const { kubeconfig } = options
+  const { kubeconfig, look: certificates = false } = options
   const [{ loadKubeconfig }, { kubeClient }, { lookAtCluster, unseen }] = await Promise.all([
     import('../../adapters/kubernetes/kubeconfig.ts'),
     import('../../adapters/kubernetes/client.ts'),
@@ -62,7 +64,7 @@ async function lookAtAll({ patients }: Question, options: DoctorOptions, io: Io)
   const look = async (patient: Patient): Promise<ClusterSeen> => {
     try {
       const client = kubeClient(config.access(patient.context), { subject: patient.name, limits: limitsOf(options), ...overseer(io) })
-      return await lookAtCluster(client, patient, io.now).finally(() => client.close())
+      return await lookAtCluster(client, patient, io.now, { certificates }).finally(() => client.close())
     } catch (cause) {
       if (!(cause instanceof FederationError)) throw cause
       return unseen(patient, fromError(cause))

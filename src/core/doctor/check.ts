@@ -32,6 +32,7 @@ export const CHECKS = {
   'root-published': 'every namespace has the same roots',
   'ca-under-root': 'what its CA signs is under those roots',
   'ca-expiry': 'the CA that signs now is valid for long enough',
+  'own-certificate-names': 'certificates of its own workloads have one name each',
   'roots-distinct': 'they share no root',
   network: 'its network is named',
   'networks-distinct': 'their networks differ',

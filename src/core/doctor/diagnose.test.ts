@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Clinic, clinic, failed, gateway, gatewayService, istiod, mesh, near, pod, said } from '../../../test/support/clusters.ts'
 import { ALICE, authority, domain, federation, member, NOW, sealAll, spec } from '../../../test/support/federations.ts'
-import type { AuditDraft, Seen } from '../model.ts'
+import type { AuditDraft, Leaf, Seen } from '../model.ts'
 import { CHECKS, type Check, type CheckName, type Verdict } from './check.ts'
 import { diagnose } from './diagnose.ts'
 import { ruleText } from './needs.ts'
@@ -610,6 +610,64 @@ describe('rights', () => {
   it('join into one rule what lacks the same verbs', () => {
     const need = (resource: string) => ({ verb: 'list', group: 'security.istio.io', resource, purpose: 'read' as const })
     expect(ruleText([need('x'), need('y')])).toBe('ClusterRole: { apiGroups: ["security.istio.io"], resources: [x, y], verbs: [list] }')
+  })
+})
+
+describe('certificates of the mesh’s own workloads', () => {
+  const B = 'cluster-b.example'
+  const ID = `spiffe://${B}/ns/sample/sa/server`
+  const leaf = async (
+    proxy: string,
+    more: Parameters<Awaited<ReturnType<typeof authority>>['leaf']>[1] = {},
+  ): Promise<[string, Seen<Leaf>]> => [proxy, ok({ proxy, chain: (await (await authority(B)).leaf(ID, more)).chainDer, roots: [] })]
+  const told = async (leaves: ClusterSeen['leaves'], more: Partial<ClusterSeen> = {}): Promise<Check | undefined> =>
+    checksOf(await clinic({ ...(leaves && { leaves }), ...more })).find(
+      ({ name, subject }) => name === 'own-certificate-names' && subject === 'cluster-b',
+    )
+
+  it('are skipped where nobody asked for them', async () => {
+    expect(await told(undefined)).toMatchObject({ verdict: 'skipped', evidence: expect.stringContaining('--look') })
+    expect(await told(new Map())).toMatchObject({ verdict: 'skipped' })
+  })
+
+  it('are well with one name each, whatever host names they have', async () => {
+    expect(await told(new Map([await leaf('server.sample', { dnsNames: ['server.sample.svc'], subject: 'O=shop' })]))).toMatchObject({
+      verdict: 'ok',
+      evidence: '1 workload certificate, one name in each',
+    })
+  })
+
+  it.each([
+    {
+      more: { uris: [ID, 'spiffe://cluster-a.example/ns/sample/sa/client'] },
+      tells: 'URI SAN spiffe://cluster-a.example/ns/sample/sa/client',
+    },
+    { more: { dnsNames: [`spiffe://${B}/ns/x/sa/admin`] }, tells: `DNS SAN spiffe://${B}/ns/x/sa/admin` },
+    { more: { subject: 'CN=b/ns/x/sa' }, tells: 'subject CN=b/ns/x/sa' },
+    { more: { subject: 'CN=x/sa/y' }, tells: 'subject CN=x/sa/y' },
+  ])('are named with what else a policy could match: $tells', async ({ more, tells }) => {
+    const found = await told(new Map([await leaf('good.sample'), await leaf('server.sample', more)]))
+    expect(found).toMatchObject({ verdict: 'warn', evidence: expect.stringContaining(`server.sample (${ID}) also has ${tells}`) })
+    expect(found?.evidence).not.toContain('good.sample')
+    expect(found?.remedy).toContain('one URI SAN')
+  })
+
+  it('that some proxy did not show are neither well nor unmentioned', async () => {
+    const silent = ['mute.sample', failed('forbidden', 'may not forward ports')] as const
+    expect(await told(new Map([await leaf('good.sample'), silent]))).toMatchObject({
+      verdict: 'unknown',
+      evidence: 'mute.sample: may not forward ports; 1 of 2 proxies did not show theirs',
+      remedy: expect.stringContaining('deploy/look.yaml'),
+    })
+    const odd = await leaf('odd.sample', { subject: 'CN=b/ns/x/sa' })
+    expect(await told(new Map([odd, silent]))).toMatchObject({ verdict: 'warn', evidence: expect.stringContaining('1 of 2 proxies') })
+  })
+
+  it('of an alias are the mesh’s own, also where the file alone knows it', async () => {
+    const alias = `spiffe://old.example/ns/sample/sa/server`
+    const leaves = new Map([await leaf('server.sample', { uris: [alias, ID] })])
+    expect(await told(leaves)).toMatchObject({ verdict: 'ok' })
+    expect(await told(leaves, { mesh: ok(mesh('b', { aliases: [domain('old.example')] })) })).toMatchObject({ verdict: 'warn' })
   })
 })
 

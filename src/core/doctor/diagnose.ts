@@ -8,6 +8,7 @@ import { identityChecks } from './identity.ts'
 import { type Looked, networkOf, on } from './looked.ts'
 import { meshConfigChecks, meshIdCheck } from './mesh-config.ts'
 import { gatewayChecks, networkCheck } from './network.ts'
+import { ownCertificatesCheck } from './own-certificates.ts'
 import type { Question } from './question.ts'
 import { rightsCheck } from './rights.ts'
 import { type Looks, routeChecks } from './routes.ts'
@@ -46,6 +47,7 @@ const OF_CLUSTER: readonly CheckName[] = [
   'root-published',
   'ca-under-root',
   'ca-expiry',
+  'own-certificate-names',
   'network',
   'gateway',
   'gateway-passthrough',
@@ -73,6 +75,7 @@ function clusterChecks(looked: Looked, all: readonly Looked[], { routes, foreign
     ...controlPlaneChecks(looked),
     ...meshConfigChecks(looked, others, foreign.get(patient.name) ?? []),
     ...identityChecks(looked, now),
+    ownCertificatesCheck(looked),
     networkCheck(
       looked,
       others.some((other) => (networkOf(other) ?? '') !== ''),

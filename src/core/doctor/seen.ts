@@ -1,7 +1,7 @@
 /** What `doctor` saw of one cluster. Each part stands for itself: what could not be seen hides nothing else. */
 import type { Clock } from '../clock.ts'
 import type { Source } from '../istio/config-owner.ts'
-import type { Manifest, MemberName, Seen } from '../model.ts'
+import type { Leaf, Manifest, MemberName, Seen } from '../model.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Need } from './needs.ts'
 
@@ -22,6 +22,8 @@ export interface ClusterSeen {
   readonly policies: Seen<readonly Manifest[]>
   readonly near: ReadonlyMap<string, NamespaceSeen>
   readonly rights: Seen<readonly RightSeen[]>
+  /** Certificates of sidecars in the namespaces near, by proxy; absent: they were not asked. */
+  readonly leaves?: ReadonlyMap<string, Seen<Leaf>>
 }
 
 export interface ApiSeen {

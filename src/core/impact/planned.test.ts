@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { allow, deny, from } from '../../../test/support/authorization.ts'
+import { allow, deny, from, when } from '../../../test/support/authorization.ts'
 import { A, approvedOf, authority, B, bundleOf, CLIENT, federation, NOW, recordOf, spec } from '../../../test/support/federations.ts'
 import { facts, object, observation, pod, service } from '../../../test/support/observations.ts'
 import { intents } from '../intent.ts'
@@ -36,7 +36,7 @@ function told(policies: readonly Manifest[], more: { callers?: unknown; istio?: 
   )
   const { findings } = plan(wanted, seen, NOW)
   return findings
-    .filter(({ code }) => code.startsWith('impact') || code.startsWith('caller-'))
+    .filter(({ code }) => code.startsWith('impact') || code.startsWith('caller-') || code.startsWith('policy-'))
     .map(({ code, severity, subject, message }) => `${severity} ${code}: ${subject}: ${message}`)
 }
 
@@ -68,6 +68,70 @@ describe('a plan', () => {
     )
     expect(finding).toMatch(/carries no trust domain/)
     expect(rest).toEqual([])
+  })
+})
+
+describe('a policy that decides by an address from x-forwarded-for', () => {
+  const blocks = { remoteIpBlocks: ['10.0.0.0/8'] }
+  const open = allow({})
+  const by = (...sources: readonly object[]) => allow(from(...sources))
+  const foreign = { principals: [`${A}/*`] }
+  const local = { principals: [`${B}/*`] }
+
+  it.each([
+    { name: 'an ALLOW in the namespace', where: 'sample/x', spec: by(blocks), by: 'remoteIpBlocks' },
+    { name: 'a DENY in the namespace', where: 'sample/x', spec: deny(from(blocks)), by: 'remoteIpBlocks' },
+    { name: 'a CUSTOM in the namespace', where: 'sample/x', spec: { ...deny(from(blocks)), action: 'CUSTOM' }, by: 'remoteIpBlocks' },
+    { name: 'one in the root namespace', where: 'istio-system/x', spec: by(blocks), by: 'remoteIpBlocks' },
+    { name: 'notRemoteIpBlocks', where: 'sample/x', spec: deny(from({ notRemoteIpBlocks: ['10.0.0.0/8'] })), by: 'notRemoteIpBlocks' },
+    { name: 'when remote.ip', where: 'sample/x', spec: allow(when('remote.ip', ['10.0.0.0/8'])), by: 'remote.ip' },
+    { name: 'when remote.ip is not', where: 'sample/x', spec: allow(when('remote.ip', [], ['10.0.0.0/8'])), by: 'remote.ip' },
+    {
+      name: 'a selector that selects',
+      where: 'sample/x',
+      spec: { selector: { matchLabels: { app: 'server' } }, ...by(blocks) },
+      by: 'remoteIpBlocks',
+    },
+    { name: 'a rule for foreign principals', where: 'sample/x', spec: by({ ...blocks, ...foreign }), by: 'remoteIpBlocks' },
+    {
+      name: 'a rule for a namespace of that name',
+      where: 'sample/x',
+      spec: by({ ...blocks, namespaces: ['sample'] }),
+      by: 'remoteIpBlocks',
+    },
+    { name: 'one rule of two', where: 'sample/x', spec: by(local, blocks), by: 'remoteIpBlocks' },
+  ])('is told: $name', ({ where, spec, by: name }) => {
+    const found = told([policy(where, spec)]).filter((line) => line.includes('policy-by-address'))
+    expect(found).toEqual([
+      `warning policy-by-address: cluster-b: AuthorizationPolicy ${where}: decides by ${name} at sample (app=server): a sidecar takes that address from the header x-forwarded-for, which callers from another mesh write themselves`,
+    ])
+  })
+
+  it.each([
+    { name: 'ipBlocks, the address of the connection', where: 'sample/x', spec: by({ ipBlocks: ['10.0.0.0/8'] }) },
+    { name: 'when source.ip', where: 'sample/x', spec: allow(when('source.ip', ['10.0.0.0/8'])) },
+    { name: 'another namespace', where: 'other/x', spec: by(blocks) },
+    { name: 'a selector that does not select', where: 'sample/x', spec: { selector: { matchLabels: { app: 'other' } }, ...by(blocks) } },
+    { name: 'a rule for local principals only', where: 'sample/x', spec: by({ ...blocks, ...local }) },
+    { name: 'a rule for another namespace’s accounts', where: 'sample/x', spec: by({ ...blocks, namespaces: ['other'] }) },
+    { name: 'an AUDIT', where: 'sample/x', spec: { action: 'AUDIT', ...by(blocks) } },
+    { name: 'no address at all', where: 'sample/x', spec: open },
+  ])('is not told: $name', ({ where, spec }) => {
+    expect(told([policy(where, spec)]).filter((line) => line.includes('policy-by-address'))).toEqual([])
+  })
+
+  it('for another namespace is told where callers is all', () => {
+    const [found] = told([policy('sample/x', by({ ...blocks, namespaces: ['other'] }))], { callers: 'all' }).filter((line) =>
+      line.includes('policy-by-address'),
+    )
+    expect(found).toMatch(/sample\/x: decides by remoteIpBlocks/)
+  })
+
+  it('is told for ten policies, and then counted', () => {
+    const many = Array.from({ length: 13 }, (_, i) => policy(`sample/x${i}`, by(blocks)))
+    const found = told(many).filter((line) => line.includes('policy-by-address'))
+    expect(found).toHaveLength(11)
+    expect(found.at(-1)).toContain('cluster-b: 3 more')
   })
 })
 

@@ -10,6 +10,7 @@ import type { Intent, Manifest, MemberName, Observation } from '../model.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { describeWorkloads, selects } from '../workloads.ts'
+import { byAddress, namesAddress } from './addresses.ts'
 import { type CallerTold, type Door, refusedCallers } from './callers.ts'
 import { impact, type PolicyImpact, patternsIn } from './impact.ts'
 import { Judge } from './judge.ts'
@@ -32,6 +33,9 @@ const MAX_TOLD = 10
 /** One place where foreign callers come in, and who may. */
 interface Entrance {
   readonly subject: string
+  readonly where: string
+  /** At the servers of a gateway, where Envoy goes by the address of the connection. */
+  readonly gateway: boolean
   readonly callers: Inbound['callers']
   readonly sets: readonly WorkloadSet[]
   readonly door: Door
@@ -47,13 +51,19 @@ export function plannedImpact(planned: Planned): readonly Finding[] {
   const judging = new Judge(after)
   // Policies of another federation let nobody in; they may refuse ours.
   const strangers = others.some((object) => !isOurs(object))
-  const findings = entrancesOf(planned, after).flatMap((entrance) => {
+  const entrances = entrancesOf(planned, after)
+  const findings = entrances.flatMap((entrance) => {
     const refused = refusedCallers(entrance.door, judging, 'warning').flatMap(({ certain, finding }) => (certain ? [finding] : []))
     if (!strangers) return refused
     const { policies } = impact(before, after, { sets: entrance.sets, accounts: planned.accounts() })
     return [...pastCallers(policies, entrance), ...refused]
   })
-  return findings.length <= MAX_TOLD ? findings : [...findings.slice(0, MAX_TOLD), more(intent, findings.length - MAX_TOLD)]
+  const doorways = (after.policies.some(namesAddress) ? entrances : [])
+    .filter(({ gateway, door }) => !gateway && !door.workloads.every(({ raw }) => raw === true))
+    .map(({ where, callers, sets }) => ({ where, callers, benches: sets.map((set) => judging.bench(set)) }))
+  const loose = byAddress(intent.member.name, doorways, ownDomainsOf(after.admission))
+  if (findings.length <= MAX_TOLD) return [...findings, ...loose]
+  return [...findings.slice(0, MAX_TOLD), more(intent, findings.length - MAX_TOLD), ...loose]
 }
 
 /** What a live mesh is judged by: what is wanted of it, and what its API server has. */
@@ -132,12 +142,20 @@ function entrancesOf({ intent, states, objects }: Planned, after: Situation): re
   const named = setsOf(policies, admission.rootNamespace)
   const pods = workloadsIn(objects.after)
   const doors = doorsOf(intent, states.after, objects.after, after)
-  const of = (door: Door, sets: readonly WorkloadSet[]): Entrance => ({ subject: door.subject, callers: door.callers, sets, door })
+  const of = (door: Door, sets: readonly WorkloadSet[], where = 'the whole mesh', gateway = false): Entrance => ({
+    subject: door.subject,
+    where,
+    gateway,
+    callers: door.callers,
+    sets,
+    door,
+  })
   return [
     ...[...inbound.values()].map((scope, i) => {
       const real = pods.filter(({ namespace, labels }) => selects(scope.at, namespace, labels))
       const itself = { namespace: scope.at.namespace, labels: scope.at.labels ?? {} }
-      return of(doors[i] as Door, [...real, itself, ...named.flatMap((set) => within(set, scope))])
+      const sets = [...real, itself, ...named.flatMap((set) => within(set, scope))]
+      return of(doors[i] as Door, sets, describeWorkloads(scope.at), scope.gateway !== undefined)
     }),
     ...(wide === undefined ? [] : [of(doors[inbound.size] as Door, [...pods, ...named])]),
   ]

@@ -9,6 +9,7 @@ import type { Intent, IstioFacts, Manifest, Observation, Seen, Workloads } from 
 import { unknownRoots } from '../own-roots.ts'
 import { describeWorkloads, relation, workloadsKey } from '../workloads.ts'
 import { checkGateway, whatGatewaysDo } from './gateways.ts'
+import { hostsOfSeveralDomains } from './host-domains.ts'
 import { ANY, describeMode, type Effective, effectiveMode, isStrict, type Subject, subjectsOf } from './mtls.ts'
 import { readWorkloads } from './pinned.ts'
 import { keepsTo } from './plaintext.ts'
@@ -46,9 +47,10 @@ export function check(intent: Intent, wanted: MeshState, seen: Observation): Che
           findings: checkOutbound(scope, intent, objects, (seen.istio as { value: IstioFacts }).value),
         }))
       : []
+  const shared = [...wanted.outbound.values()].flatMap((scope) => hostsOfSeveralDomains(intent.member.name, scope, ownDomains(intent)))
   const blocks = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error')
   return {
-    findings: [...mesh, ...wide, ...inbound.flatMap((c) => c.findings), ...outbound.flatMap((c) => c.findings)],
+    findings: [...mesh, ...wide, ...inbound.flatMap((c) => c.findings), ...outbound.flatMap((c) => c.findings), ...shared],
     blocked: blocks(mesh),
     blockedWide: blocks(wide),
     blockedInbound: new Set(inbound.filter((c) => blocks(c.findings)).map((c) => workloadsKey(c.scope.at))),
