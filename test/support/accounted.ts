@@ -8,6 +8,8 @@ const spiffe = (text: string): number => (JSON.parse(text.replace('\ufeff', ''))
 export const shown = (text: string, format: Inspection['format']): number | undefined =>
   format === 'der' ? undefined : format === 'pem' ? pem(text) : spiffe(text)
 
-/** Those that were read, and those of which a finding says that they were left out. */
+/** Those that were read, and those of which a finding says that they were left out: all copies of one in one finding. */
 export const accounted = ({ certificates, findings }: Inspection): number =>
-  certificates.length + findings.filter(({ code }) => /^(duplicate|use-.*|kty-.*|x5c-missing|jwt-svid)$/.test(code)).length
+  findings
+    .filter(({ code }) => /^(duplicate|use-.*|kty-.*|x5c-missing|jwt-svid)$/.test(code))
+    .reduce((sum, { message }) => sum + 1 + Number(/(\d+) more$/.exec(message)?.[1] ?? 0), certificates.length)
