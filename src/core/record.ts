@@ -99,7 +99,7 @@ export function approvedRoots(record: readonly AuditEntry[]): ReadonlyMap<TrustD
 
 /** What counts of a trust domain's approvals when the next bundle is judged. */
 export interface Recorded {
-  /** Of the newest approval. */
+  /** Of the bundle that brought the highest sequence; where none was ever approved, of the newest approval. */
   readonly roots: readonly Fingerprint[]
   /** The highest sequence that was approved since sequences were last reset: an offer that nobody approved moves nothing. */
   readonly highest?: bigint
@@ -109,9 +109,11 @@ export function recordedBundles(record: readonly AuditEntry[]): ReadonlyMap<Trus
   const recorded = new Map<TrustDomain, Recorded>()
   for (const entry of record) {
     if (entry.action !== 'approve') continue
-    const before = entry.sequenceReset === true ? undefined : recorded.get(entry.trustDomain)?.highest
-    const highest = highestOf(before, entry.sequence === undefined ? undefined : BigInt(entry.sequence))
-    recorded.set(entry.trustDomain, { roots: list(entry.roots) as readonly Fingerprint[], ...(highest === undefined ? {} : { highest }) })
+    const before = entry.sequenceReset === true ? undefined : recorded.get(entry.trustDomain)
+    const highest = highestOf(before?.highest, entry.sequence === undefined ? undefined : BigInt(entry.sequence))
+    // An approval carries the highest sequence so far, also where its own bundle has none.
+    const roots = before?.highest !== undefined && before.highest === highest ? before.roots : (list(entry.roots) as readonly Fingerprint[])
+    recorded.set(entry.trustDomain, { roots, ...(highest === undefined ? {} : { highest }) })
   }
   return recorded
 }

@@ -126,6 +126,14 @@ describe('the highest approved sequence', () => {
     expect(await readFile(w.file, 'utf8')).not.toContain(root.anchor.fingerprint)
   })
 
+  it('comes with the same roots as ever: that bundle may be approved again, as its owner goes back', async () => {
+    await using w = await workspace(inDirectories(), b.bundle)
+    expect(await bring(w, a, 7n)).toBe(0)
+    expect(await bring(w, next)).toBe(0)
+    expect(await bring(w, a, 7n)).toBe(0)
+    await refused('sequence-reused')(w, bring(w, next, 7n))
+  })
+
   it('is not moved by an edit that raises it in the file, nor by an offer that was refused', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     expect(await bring(w, a, 7n)).toBe(0)

@@ -32,7 +32,7 @@ export interface JudgeContext {
   /** From `publicRoots`. */
   readonly publicRoots: ReadonlySet<Fingerprint>
   /**
-   * From `recordedBundles`: the highest approved sequence, and the roots approved last. They count before what the approved
+   * From `recordedBundles`: the highest approved sequence, and the roots it came with. They count before what the approved
    * bundle says, whose file may have been edited, or have lost its sequence with an approval.
    */
   readonly recorded?: ReadonlyMap<TrustDomain, Recorded>
