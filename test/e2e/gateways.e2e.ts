@@ -204,6 +204,7 @@ describe('an east-west gateway', () => {
     const eastWest = { port: { number: 15443, name: 'tls', protocol: 'TLS' }, hosts: ['*.local'], tls: { mode: 'AUTO_PASSTHROUGH' } }
     await bed.b.kube.apply(networking('Gateway', 'front', { selector: { app: 'ingress' }, servers: [eastWest] }))
     shop.write([{ ...bAccepts(), accept: [entry(undefined)] }])
+    await shop.lift()
     const { findings } = await shop.plan()
     expect(findings.find((finding) => finding.code === 'gateway-scope')?.message).toContain('they pass TLS through unread')
   })
