@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
-import { FederationError } from '../core/errors.ts'
+import { type Fault, FederationError } from '../core/errors.ts'
 import { type Problem, parseFederation } from '../core/federation.ts'
 import type { Federation, Severed } from '../core/model.ts'
 import { readIfThere, writeAtomically } from './files.ts'
@@ -191,13 +191,13 @@ function plainValue(document: Document.Parsed, path: string): unknown {
   }
 }
 
-function describe({ path, message, hint }: Problem, document: Document.Parsed, lines: LineCounter, file: string): string {
+function describe({ path, message, hint }: Problem, document: Document.Parsed, lines: LineCounter, file: string): Fault {
   const line = lineOf(path, document, lines)
   const where = path.reduce<string>(
     (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`),
     '',
   )
-  return `${file}${line === undefined ? '' : `:${line}`}: ${where === '' ? '' : `${where}: `}${message}${hint === '' ? '' : `\n    next: ${hint}`}`
+  return { message: `${file}${line === undefined ? '' : `:${line}`}: ${where === '' ? '' : `${where}: `}${message}`, hint }
 }
 
 /** The line of the node, or of the closest one around it that is there. */
@@ -218,9 +218,12 @@ function rangeOf(node: unknown): number | undefined {
   return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined
 }
 
-function invalid(path: string, problems: readonly string[]): FederationError {
-  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`
-  return new FederationError('federation-invalid', path, `${count}\n${problems.map((problem) => `  ${problem}`).join('\n')}`, {
+function invalid(path: string, causes: readonly (string | Fault)[]): FederationError {
+  const faults = causes.map((cause) => (typeof cause === 'string' ? { message: cause, hint: '' } : cause))
+  const count = faults.length === 1 ? 'one problem' : `${faults.length} problems`
+  const each = faults.map(({ message, hint }) => `  ${message}${hint === '' ? '' : `\n    next: ${hint}`}`)
+  return new FederationError('federation-invalid', path, `${count}\n${each.join('\n')}`, {
     hint: 'correct the file; nothing was changed',
+    faults,
   })
 }

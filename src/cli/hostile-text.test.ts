@@ -98,6 +98,11 @@ const lacking = hostile<Parameters<typeof mountText>[0][number]>({
 const TEXTS: readonly (readonly [string, (color: boolean) => Part])[] = [
   ['one line', () => HOSTILE],
   ['an error', () => errorText(new FederationError('cluster-refused', HOSTILE, HOSTILE, { hint: HOSTILE }))],
+  [
+    'an error of several causes',
+    () =>
+      errorText(new FederationError('federation-invalid', HOSTILE, '', { hint: HOSTILE, faults: [{ message: HOSTILE, hint: HOSTILE }] })),
+  ],
   ['findings', (color) => findingsText([finding], color)],
   [
     'a table',

@@ -54,14 +54,23 @@ export class FederationError extends Error {
   readonly subject: string
   /** The next thing to do, as a sentence or a command. */
   readonly hint: string
+  /** Each thing that is wrong, where one error is about several: a line and its next step. */
+  readonly faults: readonly Fault[]
 
-  constructor(code: ErrorCode, subject: string, message: string, options?: ErrorOptions & { hint?: string }) {
+  constructor(code: ErrorCode, subject: string, message: string, options?: ErrorOptions & { hint?: string; faults?: readonly Fault[] }) {
     const shown = withoutCredentials(subject)
     super(`${shown}: ${withoutCredentials(message)}`, options)
     this.code = code
     this.subject = shown
     this.hint = withoutCredentials(options?.hint ?? '')
+    this.faults = options?.faults ?? []
   }
+}
+
+export interface Fault {
+  readonly message: string
+  /** Empty: there is none but the error's own. */
+  readonly hint: string
 }
 
 /**
