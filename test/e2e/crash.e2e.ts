@@ -211,6 +211,8 @@ const MORE = [
 ]
 
 describe('while one cluster is lame, it is named, nothing is removed, and the other goes on:', () => {
+  beforeAll(() => bed.a.pod({ namespace: 'sample', name: 'other' }))
+
   const inCluster = async (name: 'a' | 'b') =>
     (await written(bed)).filter((line) => line.startsWith(`${name} `) && !line.includes('record'))
   const callers = async () => JSON.stringify((await ours(bed.b)).find(({ kind }) => kind === 'AuthorizationPolicy')?.spec)
