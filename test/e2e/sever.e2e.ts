@@ -127,7 +127,7 @@ describe('a trust that is severed', () => {
     })
     expect(Math.abs(Date.now() - new Date(entry?.at ?? 0).getTime())).toBeLessThan(10 * 60_000)
     expect(shop.read('federation.yaml')).toContain('INC-7: key of cluster-a lost')
-    expect((await shop.run('audit', 'log')).stdout).toMatch(/sever +cluster-b trusts cluster-a no longer +INC-7/)
+    expect((await shop.run('audit', 'log')).stdout).toMatch(/sever +cluster-b trusts cluster-a no longer.* +INC-7/)
     expectCode(await shop.run('audit', 'verify'), 0)
   })
 
