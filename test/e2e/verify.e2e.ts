@@ -288,7 +288,7 @@ const CAUSES: readonly Cause[] = [
     truster: 'cluster-a',
     code: 'servers-refused',
     subject: 'client.sample',
-    next: /make sure that it may, then kubectl .* rollout restart/,
+    next: /servedBy: \[cluster-b\.example\/.*then entente apply.*make sure that it may/,
   },
   {
     what: 'a proxy is gone, its pod is not',
