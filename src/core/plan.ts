@@ -98,7 +98,9 @@ export function course(said: Intent, seen: Observation, { only, narrowOnly }: Pl
   const found = against.reduce(withObstacles, check(intent, wanted, seen))
   const checked = narrowOnly?.has(intent.member.name) ? { ...found, blocked: true } : found
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
-  return { intent, before, after, author, checked }
+  // What people read of roots is not brought back by a file from before, either.
+  const shares = new Map([...before.shares].filter(([name]) => after.shares.has(name)))
+  return { intent, before, after: narrowOnly?.has(intent.member.name) ? { ...after, shares } : after, author, checked }
 }
 
 const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = false }: Obstacles): Checked => ({
