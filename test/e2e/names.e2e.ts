@@ -245,7 +245,13 @@ describe('a filter from before names were checked', () => {
 
 describe('a gateway that ends mutual TLS', () => {
   it('judges names where it takes foreign callers, and ordinary client certificates elsewhere as before', async () => {
-    const gateway = { namespace: 'ingress', selector: { app: 'ingress' }, mtls: 'require', gateway: [{ port: 8443, host: API }], callers: [CALLER] }
+    const gateway = {
+      namespace: 'ingress',
+      selector: { app: 'ingress' },
+      mtls: 'require',
+      gateway: [{ port: 8443, host: API }],
+      callers: [CALLER],
+    }
     await shop.make([{ truster: 'cluster-b', trusted: 'cluster-a', distribution: 'pinned', accept: [gateway] }, aReaches()])
     await shop.proven()
     const all = await outcomes(through)
