@@ -100,7 +100,9 @@ export const ODD_SIGNATURES: readonly OddChain[] = [
   under('ECDSA with NULL parameters', spki(ecdsa), ec(ecdsa.privateKey, 'sha256', '1.2.840.10045.4.3.2', NULL), true),
   under('ECDSA on P-224', spki(p224), ec(p224.privateKey, 'sha256', '1.2.840.10045.4.3.2'), true),
   under('Ed25519', spki(ed25519), plain(ed25519.privateKey, undefined, algorithm('1.3.101.112')), true),
-  under('Ed25519 with NULL parameters', spki(ed25519), plain(ed25519.privateKey, undefined, algorithm('1.3.101.112', NULL)), false),
+  under('Ed25519 with NULL parameters', spki(ed25519), plain(ed25519.privateKey, undefined, algorithm('1.3.101.112', NULL)), false, {
+    openssl: true,
+  }),
   under('Ed448', spki(ed448), plain(ed448.privateKey, undefined, algorithm('1.3.101.113')), false, { openssl: true }),
   under('DSA with SHA-256', spki(dsa), ec(dsa.privateKey, 'sha256', '2.16.840.1.101.3.4.3.2'), false, { openssl: true }),
   under('an id-RSASSA-PSS key', spki(pssKey), pss(pssKey.privateKey, { hash: 'sha256', salt: 32 }), false, { openssl: true }),
