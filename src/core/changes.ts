@@ -78,9 +78,10 @@ function nameChanges(before: Manifest | undefined, after: Manifest | undefined):
 
 /** Callers that none of the others covers: one that is named where a pattern had it gains nothing. */
 const beyond = (some: readonly Principal[], others: readonly Principal[], effect: Change['effect']): readonly Change[] =>
-  some
-    .filter((what) => !others.some((other) => covers(other, what)))
-    .map((what) => ({ effect, of: 'caller', trusted: trustDomainOf(what), what }))
+  uncovered(some, others).map((what) => ({ effect, of: 'caller', trusted: trustDomainOf(what), what }))
+
+const uncovered = (some: readonly Principal[] = [], others: readonly Principal[] = []): readonly Principal[] =>
+  some.filter((principal) => !others.some((other) => covers(other, principal)))
 
 function wideChanges(object: Manifest, from: MeshState, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
   const nothing = noInbound((from.wide ?? to.wide)?.at ?? { namespace: '' })
@@ -242,11 +243,9 @@ function diffServers(host: string, trusted: TrustDomain, before: Named, after: N
   if (after === undefined && before?.length === 0) return []
   const anybody = `${trusted}/*` as Principal
   const [was, is] = [before, after].map((named) => named?.filter((principal) => trustDomainOf(principal) === trusted) ?? [anybody])
-  const beyond = (some: readonly Principal[] = [], others: readonly Principal[] = []): readonly Principal[] =>
-    some.filter((principal) => !others.some((other) => covers(other, principal)))
   const changes = (effect: Change['effect'], named: readonly Principal[]): Change[] =>
     named.map((principal) => ({ effect, of: 'server', trusted, what: `${principal} of ${host}` }))
-  return [...changes('widens', beyond(is, was)), ...changes('narrows', beyond(was, is))]
+  return [...changes('widens', uncovered(is, was)), ...changes('narrows', uncovered(was, is))]
 }
 
 function diff(of: 'root' | 'workloads', trusted: TrustDomain, before: readonly string[], after: readonly string[]): Change[] {

@@ -38,7 +38,7 @@ export interface Inbound {
   readonly file: RootsFile
   /** Callers let past, by trusted domain; a domain without an entry is not restricted. */
   readonly callers: ReadonlyMap<TrustDomain, readonly Principal[]>
-  /** Callers that the filters themselves let past, `TRUST-DOMAIN/*` for all of one. Absent: they check no names, as before 0.2. */
+  /** Callers that the filters themselves let past, `TRUST-DOMAIN/*` for all of one. Absent: they check no names (docs/decisions/0023-one-name.md). */
   readonly admitted?: readonly Principal[] | undefined
   /** Ours to write: a PeerAuthentication STRICT for exactly these workloads. */
   readonly strict: boolean
