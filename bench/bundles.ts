@@ -5,8 +5,9 @@
  *     node --import tsx bench/bundles.ts
  */
 import { createHash, X509Certificate } from 'node:crypto'
-import { parseBundle, printBundle, printPemBundle } from '../src/core/spiffe/bundle.ts'
+import { printBundle, printPemBundle } from '../src/core/spiffe/bundle.ts'
 import { inspect } from '../src/core/spiffe/inspect.ts'
+import { parseBundle } from '../src/core/spiffe/parse-bundle.ts'
 import { parseTrustDomain } from '../src/core/spiffe/trust-domain.ts'
 import type { Anchor, Fingerprint } from '../src/core/x509/anchor.ts'
 import { fingerprintOf } from '../src/core/x509/fingerprint.ts'

@@ -8,7 +8,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { at, list } from '../src/core/manifest.ts'
+import { at, list } from '../src/core/model/manifest.ts'
 import { fakeKube } from '../test/support/fake-kube.ts'
 import { type Recorded, recorded } from '../test/support/recorded.ts'
 

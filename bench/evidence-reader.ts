@@ -11,11 +11,11 @@ import { debug } from '../src/adapters/istiod/debug.ts'
 import { evidenceOf, type Memory } from '../src/adapters/istiod/evidence.ts'
 import { RoadAgent } from '../src/adapters/istiod/road.ts'
 import { openTunnel } from '../src/adapters/istiod/tunnel.ts'
-import { kubeClient } from '../src/adapters/kubernetes/client.ts'
-import { loadKubeconfig } from '../src/adapters/kubernetes/kubeconfig.ts'
+import { kubeClient } from '../src/adapters/kubernetes/transport/client.ts'
+import { loadKubeconfig } from '../src/adapters/kubernetes/transport/kubeconfig.ts'
 import { limit } from '../src/adapters/limit.ts'
-import { readProxyConfig } from '../src/core/istio/live.ts'
-import { at, list, text } from '../src/core/manifest.ts'
+import { at, list, text } from '../src/core/model/manifest.ts'
+import { readProxyConfig } from '../src/core/trust/live/live-config.ts'
 
 /** Milliseconds and MiB. */
 export interface Reading {

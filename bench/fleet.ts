@@ -1,8 +1,10 @@
 /** A fleet as the benchmarks of the core know it: members with 5 trusts each, and what is seen of them. */
-import { render } from '../src/core/istio/render.ts'
-import type { AuditEntry, Federation, Intent, Member, MemberName, Trust } from '../src/core/model.ts'
-import type { Seens } from '../src/core/plan.ts'
+
+import type { Seens } from '../src/core/model/observed.ts'
+import type { AuditEntry } from '../src/core/model/recorded.ts'
+import type { Federation, Intent, Member, MemberName, Trust } from '../src/core/model/wanted.ts'
 import type { Bundle } from '../src/core/spiffe/bundle.ts'
+import { render } from '../src/core/trust/render.ts'
 import type { Anchor } from '../src/core/x509/anchor.ts'
 import { domain, member, principal, recordOf } from '../test/support/federations.ts'
 import { observation, pod, service } from '../test/support/observations.ts'

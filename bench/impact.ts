@@ -6,9 +6,9 @@
  *     npx tsx bench/impact.ts
  */
 import { impact } from '../src/core/impact/impact.ts'
-import { type Policy, readPolicy } from '../src/core/impact/policy.ts'
+import { type Policy, readPolicy } from '../src/core/impact/policy/policy.ts'
 import type { Admission } from '../src/core/impact/situation.ts'
-import type { Manifest } from '../src/core/model.ts'
+import type { Manifest } from '../src/core/model/manifest.ts'
 
 const SIZES = [1_250, 2_500, 5_000, 10_000]
 const IN_NAMESPACE = 10

@@ -4,8 +4,8 @@
  *
  *     npx tsx bench/plan.ts
  */
-import { intents } from '../src/core/intent.ts'
-import { plan } from '../src/core/plan.ts'
+import { intents } from '../src/core/federation/intents.ts'
+import { plan } from '../src/core/plan/plan.ts'
 import { type Anchor, fingerprintOf } from '../src/core/x509/anchor.ts'
 import { makeCa } from '../test/support/ca.ts'
 import { approvedOf, NOW } from '../test/support/federations.ts'

@@ -4,11 +4,12 @@
  *
  *     npx tsx bench/verify.ts
  */
-import { intents } from '../src/core/intent.ts'
-import type { Evidence, Manifest, MemberName, Observation } from '../src/core/model.ts'
-import type { Seens } from '../src/core/plan.ts'
+import { intents } from '../src/core/federation/intents.ts'
+import type { Manifest } from '../src/core/model/manifest.ts'
+import type { Evidence, Observation, Seens } from '../src/core/model/observed.ts'
+import type { MemberName } from '../src/core/model/wanted.ts'
 import type { Bundle } from '../src/core/spiffe/bundle.ts'
-import { verify } from '../src/core/verify.ts'
+import { verify } from '../src/core/verify/verdict.ts'
 import { makeCa } from '../test/support/ca.ts'
 import { approvedOf, domain, NOW } from '../test/support/federations.ts'
 import { configOf } from '../test/support/meshes.ts'

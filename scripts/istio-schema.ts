@@ -1,5 +1,5 @@
 /**
- * Makes src/core/lint/istio-schema.ts, the field names of Istio's resources and of its mesh config, from the module
+ * Makes src/core/lint/schema/istio-schema.ts, the field names of Istio's resources and of its mesh config, from the module
  * istio.io/api that the test bed builds with.
  *
  *     npx tsx scripts/istio-schema.ts            # writes it; wants Go
@@ -14,7 +14,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 
-const TARGET = 'src/core/lint/istio-schema.ts'
+const TARGET = 'src/core/lint/schema/istio-schema.ts'
 const BED = 'test/testbed/istio'
 const MODULE = 'istio.io/api'
 const CRDS = 'kubernetes/customresourcedefinitions.gen.yaml'

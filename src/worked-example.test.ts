@@ -19,7 +19,7 @@ import {
 } from '../test/support/federations.ts'
 import { observation, pod, service } from '../test/support/observations.ts'
 import { guarded, type Recorded, recorded } from '../test/support/recorded.ts'
-import { title } from './core/manifest.ts'
+import { title } from './core/model/manifest.ts'
 import {
   type Actor,
   type Approved,

@@ -1,10 +1,10 @@
 /** One knock at a gateway: TCP, and TLS under the name that proxies would use. Nothing is sent through it. */
 import { connect as dial, type Socket } from 'node:net'
 import { connect } from 'node:tls'
-import { clip } from '../core/clip.ts'
+import { clip } from '../core/basics/clip.ts'
+import { groupBy } from '../core/basics/group-by.ts'
 import type { Probe, Probed } from '../core/doctor/seen.ts'
-import { groupBy } from '../core/group-by.ts'
-import { at, text } from '../core/manifest.ts'
+import { at, text } from '../core/model/manifest.ts'
 import { chainOf } from './istiod/presented.ts'
 import { limit } from './limit.ts'
 

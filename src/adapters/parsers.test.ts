@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { FederationError } from '../core/errors.ts'
+import { FederationError } from '../core/diagnostics/errors.ts'
 import { parseManifests } from './directory/tree.ts'
 import { parseSyncz, versionOf } from './istiod/debug.ts'
-import { parseLive } from './kubernetes/client.ts'
-import { parseMeshConfig } from './kubernetes/mesh-config.ts'
-import { bareInPod } from './kubernetes/pods.ts'
+import { parseMeshConfig } from './kubernetes/read/mesh-config.ts'
+import { bareInPod } from './kubernetes/read/pods.ts'
 import { POD } from './kubernetes/resources.ts'
+import { parseLive } from './kubernetes/transport/client.ts'
 
 /** A value, or one of our errors; never anything else. */
 function holds(read: () => unknown): void {

@@ -1,6 +1,6 @@
-import { FederationError } from '../core/errors.ts'
-import { fromError } from '../core/finding.ts'
-import type { Seen } from '../core/model.ts'
+import { FederationError } from '../core/diagnostics/errors.ts'
+import { fromError } from '../core/diagnostics/finding.ts'
+import type { Seen } from '../core/model/observed.ts'
 
 /** A failure as a fact; what is not a FederationError is a mistake of ours and goes on up. */
 export async function seen<T>(work: Promise<T>): Promise<Seen<T>> {

@@ -1,15 +1,18 @@
 /** After a sever: connections that are older than it. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { drain } from '../apply/drain.ts'
-import { judgedAt } from '../core/clock.ts'
-import { type ConnectionsView, carriers, connectionFindings } from '../core/connections.ts'
-import { error, type Finding } from '../core/finding.ts'
-import { closedAt } from '../core/history.ts'
-import type { MemberName, Mesh, Observation, Verdict } from '../core/model.ts'
+import type { Mesh } from '../app/ports.ts'
+import { drain } from '../app/sever/drain.ts'
+import { error, type Finding } from '../core/diagnostics/finding.ts'
+import { judgedAt } from '../core/model/clock.ts'
+import type { Observation } from '../core/model/observed.ts'
+import type { Verdict } from '../core/model/proven.ts'
+import type { MemberName } from '../core/model/wanted.ts'
+import { closedAt } from '../core/record/history.ts'
+import { type ConnectionsView, carriers, connectionFindings } from '../core/verify/older-connections.ts'
+import { openRecord, type Workspace } from './input/workspace.ts'
 import type { Io } from './io.ts'
-import type { Shown } from './screen.ts'
-import { table } from './text.ts'
-import { openRecord, type Workspace } from './workspace.ts'
+import type { Shown } from './print/screen.ts'
+import { table } from './print/text.ts'
 
 export interface Asked {
   readonly truster: MemberName

@@ -8,11 +8,11 @@ import { type FakeCluster, fakeCluster, type Hostile, kubeconfigOf, page } from 
 import { type Heard, status } from '../../test/support/fake-kube.ts'
 import { A, authority, B, spec } from '../../test/support/federations.ts'
 import { workspace } from '../../test/support/workspace.ts'
-import { FederationError } from '../core/errors.ts'
-import type { Finding } from '../core/finding.ts'
+import { FederationError } from '../core/diagnostics/errors.ts'
+import type { Finding } from '../core/diagnostics/finding.ts'
+import { openRecord } from './input/workspace.ts'
+import type { Part } from './print/screen.ts'
 import { program } from './program.ts'
-import type { Part } from './screen.ts'
-import { openRecord } from './workspace.ts'
 
 const [a, b] = await Promise.all([authority(A), authority(B)])
 

@@ -1,5 +1,5 @@
 /** The console as the commands see it. */
-import type { Shown } from './screen.ts'
+import type { Shown } from './print/screen.ts'
 
 export interface Io {
   /** Results: stdout. A string is shown on one line, see screen.ts. */

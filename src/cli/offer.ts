@@ -1,8 +1,8 @@
 /** Judging an offered bundle with the roots of the web that Node ships. */
 import { rootCertificates } from 'node:tls'
-import type { Finding } from '../core/finding.ts'
+import type { Finding } from '../core/diagnostics/finding.ts'
+import { type JudgeContext, judge, publicRoots } from '../core/record/judge-offer.ts'
 import type { Bundle } from '../core/spiffe/bundle.ts'
-import { type JudgeContext, judge, publicRoots } from '../core/spiffe/judge.ts'
 import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
 
 export const judgeOffer = (

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { fakeCluster, type Hostile, kubeconfigOf } from '../../test/support/fake-cluster.ts'
 import { A, authority, B, spec } from '../../test/support/federations.ts'
 import { workspace } from '../../test/support/workspace.ts'
-import { openRecord } from './workspace.ts'
+import { openRecord } from './input/workspace.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const [a, b] = await Promise.all([authority(A), authority(B)])

@@ -1,10 +1,10 @@
 /** The command tree: names, options, help and examples. What a command does is imported only when it runs. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
-import { endOf } from '../core/day.ts'
-import { FederationError } from '../core/errors.ts'
+import { endOf } from '../core/basics/day.ts'
+import { FederationError } from '../core/diagnostics/errors.ts'
 import { MAX_SEQUENCE } from '../core/spiffe/sequence.ts'
-import { errorText } from './error-text.ts'
 import type { Io, Output } from './io.ts'
+import { errorText } from './print/error-text.ts'
 
 type Run = (code: Promise<number>) => Promise<void>
 
@@ -138,7 +138,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--yes', 'approve the roots as read, without asking')
     .addOption(kubeconfigOption())
     .addOption(istioOption())
-    .action(async (options) => run((await import('./commands/init.ts')).run(options, io)))
+    .action(async (options) => run((await import('./commands/federation/init.ts')).run(options, io)))
 
   lookingAt(root, 'export', 'print a mesh’s own roots, for the other side', 'entente export --context cluster-a > cluster-a.json')
     .option('--context <name>', 'read them from this cluster')
@@ -147,7 +147,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(new Option('--format <format>', 'spiffe or pem').choices(['spiffe', 'pem']).default('spiffe'))
     .addOption(kubeconfigOption())
     .addOption(istioOption())
-    .action(async (options) => run((await import('./commands/export.ts')).run(options, io)))
+    .action(async (options) => run((await import('./commands/roots/export.ts')).run(options, io)))
 
   looking(
     'approve <member>',
@@ -159,18 +159,18 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--reset-sequence', 'spiffe_sequence begins again with this bundle, whatever was approved before; wants a reason')
     .option('--yes', 'do not ask')
     .option('--reason <text>', 'goes on the record', '')
-    .action(async (member, options) => run((await import('./commands/approve.ts')).run({ ...options, member }, io)))
+    .action(async (member, options) => run((await import('./commands/roots/approve.ts')).run({ ...options, member }, io)))
 
   looking('plan', 'show what apply would change, and what that does to trust', 'entente plan')
     .addOption(evidenceOption())
     .addOption(outputOption())
-    .action(async (options) => run((await import('./commands/plan.ts')).run(options, io)))
+    .action(async (options) => run((await import('./commands/federation/plan.ts')).run(options, io)))
 
   federated('render', 'write the same as manifests for each member', 'entente render --out rendered')
     .requiredOption('--out <dir>', 'where to write; a folder for each member')
     .addOption(outputOption())
     .addOption(new Option('--values <format>', 'print what the owner of a mesh config must set').choices(['helm', 'sail']))
-    .action(async (options) => run((await import('./commands/render.ts')).run(options, io)))
+    .action(async (options) => run((await import('./commands/federation/render.ts')).run(options, io)))
 
   looking(
     'apply',
@@ -189,7 +189,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--watch', 'again every 15 seconds until ^C: puts back what drifts, closes what ends')
     .addOption(evidenceOption())
     .addOption(outputOption())
-    .action(async (options) => run((await import('./commands/apply.ts')).run(options, io)))
+    .action(async (options) => run((await import('./commands/federation/apply.ts')).run(options, io)))
 
   looking(
     'verify',
@@ -204,7 +204,7 @@ export function program(io: Io, version: string, run: Run): Command {
         .choices(['text', 'json', 'evidence'])
         .default('text'),
     )
-    .action(async (options) => run((await import('./commands/verify.ts')).run(options, io)))
+    .action(async (options) => run((await import('./commands/federation/verify.ts')).run(options, io)))
 
   looking('mount', 'mounted: which workloads lack the mount, and what one restart of each will do', 'entente mount')
     .option('--rollout', 'give it to them, one workload at a time, and wait until each is ready')
@@ -212,14 +212,14 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(new Option('--timeout <duration>', 'for each workload to become ready').argParser(milliseconds).default(600_000, '10m'))
     .addOption(outputOption())
     .action(async ({ timeout, ...options }) =>
-      run((await import('./commands/mount.ts')).run({ ...options, timeoutMilliseconds: timeout }, io)),
+      run((await import('./commands/federation/mount.ts')).run({ ...options, timeoutMilliseconds: timeout }, io)),
     )
 
   looking('status', 'one line for each trust: proof, expiry, drift; never writes', 'entente status --watch')
     .addOption(evidenceOption())
     .addOption(outputOption())
     .option('--watch', 'again every 10 seconds, until ^C')
-    .action(async (options) => run((await import('./commands/status.ts')).run(options, io)))
+    .action(async (options) => run((await import('./commands/federation/status.ts')).run(options, io)))
 
   looking(
     'sever <truster> <trusted>',
@@ -234,7 +234,9 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
     .addOption(evidenceOption())
     .addOption(outputOption())
-    .action(async (truster, trusted, options) => run((await import('./commands/sever.ts')).run({ ...options, truster, trusted }, io)))
+    .action(async (truster, trusted, options) =>
+      run((await import('./commands/federation/sever.ts')).run({ ...options, truster, trusted }, io)),
+    )
 
   looking(
     'impact',
@@ -251,7 +253,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(new Option('--labels <pairs>', 'only workloads with exactly these labels: app=server,tier=back').argParser(labelPairs))
     .option('--identities <file>', 'SPIFFE IDs to give a verdict on, one a line (-: stdin); examples are taken from them')
     .addOption(outputOption())
-    .action(async (options) => run((await import('./commands/impact.ts')).run(options, io)))
+    .action(async (options) => run((await import('./commands/inspect/impact.ts')).run(options, io)))
 
   lookingAt(
     root,
@@ -266,7 +268,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(kubeconfigOption())
     .addOption(istioOption())
     .addOption(outputOption())
-    .action(async (options) => run((await import('./commands/doctor.ts')).run(options, io)))
+    .action(async (options) => run((await import('./commands/inspect/doctor.ts')).run(options, io)))
 
   looking(
     'rotate <member>',
@@ -294,7 +296,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)
     .option('--yes', 'do not ask')
     .addOption(outputOption())
-    .action(async (member, options) => run((await import('./commands/rotate.ts')).run({ ...options, member }, io)))
+    .action(async (member, options) => run((await import('./commands/federation/rotate.ts')).run({ ...options, member }, io)))
 
   const audit = root.command('audit').configureOutput(usageErrors(io, 'audit')).description('the record: who trusted whom, when and why')
   federated(
@@ -305,14 +307,14 @@ export function program(io: Io, version: string, run: Run): Command {
   )
     .option('--fingerprint <sha256>', 'who trusted this root, from when to when, on whose word')
     .addOption(outputOption())
-    .action(async (options) => run((await import('./commands/audit.ts')).log(options, io)))
+    .action(async (options) => run((await import('./commands/record/audit.ts')).log(options, io)))
   looking('verify', 'check that nothing was changed, cut or forked', 'entente audit verify', audit)
     .addOption(outputOption())
     .option('--offline', 'check the file alone, without asking the clusters for the head they remember')
-    .action(async (options) => run((await import('./commands/audit.ts')).verify(options, io)))
+    .action(async (options) => run((await import('./commands/record/audit.ts')).verify(options, io)))
   federated('export', 'print the entries as canonical JSON, one a line', 'entente audit export --fingerprint sha256:9f2c…', audit)
     .option('--fingerprint <sha256>', 'only entries that say who trusted this root, from when to when')
-    .action(async (options) => run((await import('./commands/audit.ts')).exportRecord(options, io)))
+    .action(async (options) => run((await import('./commands/record/audit.ts')).exportRecord(options, io)))
 
   command(
     root,
@@ -329,7 +331,7 @@ export function program(io: Io, version: string, run: Run): Command {
         .choices(['text', 'json', 'sarif', 'github'])
         .default('text'),
     )
-    .action(async (files, options) => run((await import('./commands/lint.ts')).run({ ...options, files }, io)))
+    .action(async (files, options) => run((await import('./commands/inspect/lint.ts')).run({ ...options, files }, io)))
 
   const bundle = root.command('bundle').configureOutput(usageErrors(io, 'bundle')).description('look inside trust bundles')
   command(
@@ -342,7 +344,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--trust-domain <name>', 'whose bundle it is; of a bundle map, the one to take')
     .addOption(atOption())
     .addOption(outputOption())
-    .action(async (file, options) => run((await import('./commands/bundle-inspect.ts')).bundleInspect({ ...options, file }, io)))
+    .action(async (file, options) => run((await import('./commands/roots/bundle-inspect.ts')).bundleInspect({ ...options, file }, io)))
   command(
     bundle,
     'convert <file>',
@@ -361,7 +363,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(atOption())
     .action(async (file, { refreshHint, ...options }) =>
       run(
-        (await import('./commands/bundle-convert.ts')).bundleConvert(
+        (await import('./commands/roots/bundle-convert.ts')).bundleConvert(
           { ...options, file, ...(refreshHint === undefined ? {} : { refreshHintSeconds: refreshHint }) },
           io,
         ),
@@ -385,7 +387,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(new Option('--timeout <duration>', 'for the whole fetch').argParser(milliseconds).default(5000, '5s'))
     .addOption(outputOption())
     .action(async ({ timeout, ...options }) =>
-      run((await import('./commands/bundle-fetch.ts')).bundleFetch({ ...options, timeoutMilliseconds: timeout }, io)),
+      run((await import('./commands/roots/bundle-fetch.ts')).bundleFetch({ ...options, timeoutMilliseconds: timeout }, io)),
     )
 
   const chain = root.command('chain').configureOutput(usageErrors(io, 'chain')).description('look at certificate chains')
@@ -399,7 +401,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .requiredOption('--chain <file>', 'PEM: leaf first')
     .addOption(atOption())
     .addOption(outputOption())
-    .action(async (options) => run((await import('./commands/chain-verify.ts')).chainVerify(options, io)))
+    .action(async (options) => run((await import('./commands/roots/chain-verify.ts')).chainVerify(options, io)))
 
   command(root, 'completion', 'print completion for a shell: bash, zsh or fish', 'source <(entente completion bash)')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
@@ -407,15 +409,15 @@ export function program(io: Io, version: string, run: Run): Command {
       'after',
       '\nFor kubectl entente: link kubectl_complete-entente into the PATH beside kubectl-entente; npm does so by itself.',
     )
-    .action(async (shell: 'bash' | 'zsh' | 'fish') => run((await import('./commands/completion.ts')).run(shell, io)))
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => run((await import('./commands/tool/completion.ts')).run(shell, io)))
   root
     .command('__complete [words...]', { hidden: true })
-    .action(async (words: string[]) => run((await import('./commands/completion.ts')).complete(root, words, io)))
+    .action(async (words: string[]) => run((await import('./commands/tool/completion.ts')).complete(root, words, io)))
 
   command(root, 'demo', 'the main job with nothing but Node: two CAs, a federation, real TLS', 'entente demo --out entente-demo')
     .option('--out <dir>', 'where its files stay', 'entente-demo')
     .addOption(outputOption())
-    .action(async (options: { out: string; output: Output }) => run((await import('./commands/demo.ts')).run(options, io)))
+    .action(async (options: { out: string; output: Output }) => run((await import('./commands/tool/demo.ts')).run(options, io)))
 
   return root
 }

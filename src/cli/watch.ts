@@ -1,6 +1,6 @@
 /** Doing something again and again until ^C. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FederationError } from '../core/errors.ts'
+import { FederationError } from '../core/diagnostics/errors.ts'
 import type { Io } from './io.ts'
 
 /**

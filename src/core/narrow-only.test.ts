@@ -4,10 +4,13 @@ import { expect, it } from 'vitest'
 import { aMember, intent, LOCAL, liveOwn } from '../../test/support/arbitraries.ts'
 import { NOW } from '../../test/support/federations.ts'
 import { observation } from '../../test/support/observations.ts'
-import { error } from './finding.ts'
-import { render } from './istio/render.ts'
-import type { Intent, Manifest, MemberName, Observation } from './model.ts'
-import { type PlanOptions, plan, simulate } from './plan.ts'
+import { error } from './diagnostics/finding.ts'
+import type { Manifest } from './model/manifest.ts'
+import type { Observation } from './model/observed.ts'
+import type { Intent, MemberName } from './model/wanted.ts'
+import type { PlanOptions } from './plan/course.ts'
+import { plan, simulate } from './plan/plan.ts'
+import { render } from './trust/render.ts'
 
 const forked = error('record-forked', aMember.name, 'remembers another head')
 const narrowOnly = new Map<MemberName, typeof forked>([[aMember.name, forked]])

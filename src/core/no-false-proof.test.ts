@@ -5,13 +5,16 @@ import { allow, deny, from, to, when } from '../../test/support/authorization.ts
 import { A, acceptEntry, B, C, CLIENT, fakeRoot, federation, NOW, type Spec, spec, wanted } from '../../test/support/federations.ts'
 import { memoryMesh } from '../../test/support/meshes.ts'
 import { failed, object, ok, pod, service } from '../../test/support/observations.ts'
-import type { Finding } from './finding.ts'
-import { renderState } from './istio/render.ts'
-import { EMPTY, type Inbound, type MeshState, noInbound, noOutbound } from './istio/state.ts'
-import type { IstioFacts, Manifest, Observation, Verdict } from './model.ts'
-import { type PlanOptions, plan, type Seens } from './plan.ts'
+import type { Finding } from './diagnostics/finding.ts'
+import type { Manifest } from './model/manifest.ts'
+import type { IstioFacts, Observation, Seens } from './model/observed.ts'
+import type { Verdict } from './model/proven.ts'
+import type { PlanOptions } from './plan/course.ts'
+import { plan } from './plan/plan.ts'
 import type { Principal } from './spiffe/spiffe-id.ts'
-import { verify } from './verify.ts'
+import { renderState } from './trust/render.ts'
+import { EMPTY, type Inbound, type MeshState, noInbound, noOutbound } from './trust/state.ts'
+import { verify } from './verify/verdict.ts'
 
 const NOBODY = `${A}/ns/sample/sa/nobody` as Principal
 

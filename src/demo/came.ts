@@ -1,8 +1,8 @@
 /** What came of a call, a command, a plan: as checks, and as text short enough to compare. */
-import { FederationError } from '../core/errors.ts'
-import { title } from '../core/manifest.ts'
-import type { Change, Plan, Step } from '../core/model.ts'
-import { objectOf } from '../core/view.ts'
+import { FederationError } from '../core/diagnostics/errors.ts'
+import { title } from '../core/model/manifest.ts'
+import type { Change, Plan, Step } from '../core/model/planned.ts'
+import { objectOf } from '../core/view/plan-view.ts'
 import type { Outcome } from './peer.ts'
 import type { Audited, Product } from './product.ts'
 import type { CallOptions, Scene, Workload } from './scene.ts'

@@ -1,7 +1,7 @@
 /** `entente demo`: the main job, with nothing but Node. */
 import { join, relative, resolve } from 'node:path'
-import { document, indented, json, type Shown, show } from '../cli/screen.ts'
-import { table } from '../cli/text.ts'
+import { document, indented, json, type Shown, show } from '../cli/print/screen.ts'
+import { table } from '../cli/print/text.ts'
 import { prepare } from './folder.ts'
 import { productIn } from './product.ts'
 import { makeScene } from './scene.ts'

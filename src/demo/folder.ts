@@ -1,8 +1,8 @@
 /** Where the demo leaves its files: a directory like the one an owner keeps in Git. */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError, writeAtomically } from '../adapters/files.ts'
-import { FederationError } from '../core/errors.ts'
+import { fileError, writeAtomically } from '../adapters/files/write-files.ts'
+import { FederationError } from '../core/diagnostics/errors.ts'
 import type { Authority } from './authority.ts'
 
 const MARK = '.entente-demo'

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { readRoots } from '../core/istio/pinned.ts'
 import { parsePrincipal } from '../core/spiffe/spiffe-id.ts'
 import { parseTrustDomain } from '../core/spiffe/trust-domain.ts'
+import { readRoots } from '../core/trust/pinned/pinned-filter.ts'
 import { fingerprintOf } from '../core/x509/anchor.ts'
 import { type Authority, type Identity, makeAuthority } from './authority.ts'
 import { call, type Outcome, type Server } from './peer.ts'

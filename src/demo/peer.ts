@@ -7,11 +7,12 @@
 import { createServer, type Server as HttpsServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
-import { printRoots } from '../core/istio/pinned.ts'
-import type { CertificateNames } from '../core/x509/names.ts'
+import { printRoots } from '../core/trust/pinned/pinned-filter.ts'
+import type { CertificateNames } from '../core/x509/syntax/subject-alt-names.ts'
 import type { Identity } from './authority.ts'
+import type { Peer } from './trust.ts'
 import { type Allow, type Entrance, isAllowed, isDenied, isStranger, namesRefused, type Trust } from './trust.ts'
-import { chainFrom, chainOf, identityIn, type Peer, Refusal, rootsOf, validate } from './validator.ts'
+import { chainFrom, chainOf, identityIn, Refusal, rootsOf, validate } from './validator.ts'
 
 export interface Client {
   readonly identity: Identity

@@ -1,15 +1,16 @@
 /** Entente at work in one directory, by its own commands: the demo's steps are command lines that anybody can repeat. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import * as applying from '../cli/commands/apply.ts'
-import * as approving from '../cli/commands/approve.ts'
-import * as auditing from '../cli/commands/audit.ts'
-import { planNow } from '../cli/commands/plan.ts'
-import * as severing from '../cli/commands/sever.ts'
+import * as applying from '../cli/commands/federation/apply.ts'
+import { planNow } from '../cli/commands/federation/plan.ts'
+import * as severing from '../cli/commands/federation/sever.ts'
+import * as auditing from '../cli/commands/record/audit.ts'
+import * as approving from '../cli/commands/roots/approve.ts'
+import { openRecord, openWorkspace } from '../cli/input/workspace.ts'
 import type { Io } from '../cli/io.ts'
-import { openRecord, openWorkspace } from '../cli/workspace.ts'
-import type { Finding } from '../core/finding.ts'
-import type { AuditEntry, Plan } from '../core/model.ts'
+import type { Finding } from '../core/diagnostics/finding.ts'
+import type { Plan } from '../core/model/planned.ts'
+import type { AuditEntry } from '../core/model/recorded.ts'
 
 /** As `audit verify -o json` prints it. */
 export interface Audited {

@@ -1,10 +1,10 @@
 /** Who takes part: two meshes, their workloads, and what each workload trusts by the manifests as they stand now. */
 import { join } from 'node:path'
 import { readTree } from '../adapters/directory/tree.ts'
-import { readRoots } from '../core/istio/pinned.ts'
-import type { Root } from '../core/istio/state.ts'
-import type { Manifest } from '../core/model.ts'
+import type { Manifest } from '../core/model/manifest.ts'
 import { parseTrustDomain, type TrustDomain } from '../core/spiffe/trust-domain.ts'
+import { readRoots } from '../core/trust/pinned/pinned-filter.ts'
+import type { Root } from '../core/trust/state.ts'
 import { type Authority, type Identity, makeAuthority, type OtherNames } from './authority.ts'
 import { call, type Outcome } from './peer.ts'
 import { type Allow, entranceOf, outboundTrust, ownTrust, type Pod, type Trust, withoutFilters } from './trust.ts'

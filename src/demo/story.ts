@@ -1,5 +1,5 @@
 /** The demo's nine steps. Each does something, by Entente's own commands or over real TLS, and says what was to come of it. */
-import type { Step } from '../core/model.ts'
+import type { Step } from '../core/model/planned.ts'
 import { attempt, called, callersIn, changesThatWiden, codesOf, emptyPlan, errorsIn, phasesOf, planLines } from './came.ts'
 import { receiveRoot, writeFederation } from './folder.ts'
 import type { Product } from './product.ts'

@@ -1,9 +1,9 @@
 /** Three ways to make a record say something else, each on a copy of the demo's directory. */
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AuditEntry } from '../core/model.ts'
-import { parseRecord, printEntry, seal } from '../core/record.ts'
-import { readLines } from '../core/record-text.ts'
+import type { AuditEntry } from '../core/model/recorded.ts'
+import { parseRecord, printEntry, seal } from '../core/record/record.ts'
+import { readLines } from '../core/record/record-text.ts'
 
 export type Tampering = 'edited' | 'cut' | 'forked'
 type Forgery = (entries: readonly AuditEntry[]) => readonly string[]

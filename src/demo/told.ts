@@ -1,6 +1,6 @@
 /** What the demo tells, step by step: as text for people, or as one JSON for programs. */
-import { type Shown, show, stacked } from '../cli/screen.ts'
-import { painter } from '../cli/text.ts'
+import { type Shown, show, stacked } from '../cli/print/screen.ts'
+import { painter } from '../cli/print/text.ts'
 
 /** Something expected, and what came of it. */
 export interface Check {

@@ -1,14 +1,22 @@
 /** Whom a workload's sidecar would trust under the manifests that are in place: what the demo's TLS peers load. */
-import { otherNames } from '../core/istio/other-names.ts'
-import { readGuard, readWorkloads } from '../core/istio/pinned.ts'
-import { readState } from '../core/istio/render.ts'
-import type { Root, Roots } from '../core/istio/state.ts'
-import type { Manifest, NameGuard } from '../core/model.ts'
+
+import type { Manifest } from '../core/model/manifest.ts'
+import type { NameGuard } from '../core/model/observed.ts'
+import { selects } from '../core/model/workloads.ts'
 import type { Principal } from '../core/spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
-import { selects } from '../core/workloads.ts'
-import type { CertificateNames } from '../core/x509/names.ts'
-import type { Peer } from './validator.ts'
+import { otherNames } from '../core/trust/callers/principal-names.ts'
+import { readGuard, readWorkloads } from '../core/trust/pinned/pinned-filter.ts'
+import { readState } from '../core/trust/render.ts'
+import type { Root, Roots } from '../core/trust/state.ts'
+import type { CertificateNames } from '../core/x509/syntax/subject-alt-names.ts'
+
+export interface Peer {
+  /** The first URI SAN. */
+  readonly id: string
+  readonly domain: TrustDomain
+  readonly names: CertificateNames
+}
 
 /**
  * What a peer checks a certificate against. `bound`: Envoy's SPIFFE validator, the roots of the ID's own trust domain.

@@ -5,20 +5,14 @@
  * other set of roots once the peer's name is known, so the binding to the trust domain is core's `anchorOf`, with the
  * roots of that domain only: names and dates are compared, and every signature is verified by OpenSSL again.
  */
+
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
-import { FederationError } from '../core/errors.ts'
-import { parseTrustDomain, type TrustDomain } from '../core/spiffe/trust-domain.ts'
+import { FederationError } from '../core/diagnostics/errors.ts'
+import { parseTrustDomain } from '../core/spiffe/trust-domain.ts'
 import { parseAnchor } from '../core/x509/anchor.ts'
 import { anchorOf } from '../core/x509/chain.ts'
-import { type CertificateNames, namesIn } from '../core/x509/names.ts'
-import type { Trust } from './trust.ts'
-
-export interface Peer {
-  /** The first URI SAN. */
-  readonly id: string
-  readonly domain: TrustDomain
-  readonly names: CertificateNames
-}
+import { namesIn } from '../core/x509/syntax/subject-alt-names.ts'
+import type { Peer, Trust } from './trust.ts'
 
 /** Why a peer's certificate is not taken. */
 export class Refusal extends Error {

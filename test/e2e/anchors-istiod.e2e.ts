@@ -1,7 +1,7 @@
 /** What a running istiod makes of root files, at its start: where one bad entry of caCertificates is a time bomb. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseDocument } from 'yaml'
-import { at, text } from '../../src/core/manifest.ts'
+import { at, text } from '../../src/core/model/manifest.ts'
 import { inspect } from '../../src/core/spiffe/inspect.ts'
 import { printPem } from '../../src/core/x509/pem.ts'
 import { acceptedRoots, refusedFiles } from '../support/root-files.ts'

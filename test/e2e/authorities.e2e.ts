@@ -1,9 +1,9 @@
 /** Other ways to run a CA: one that revokes certificates, and intermediates under one corporate root. */
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { inboundFilter, readRoots } from '../../src/core/istio/pinned.ts'
-import { noInbound } from '../../src/core/istio/state.ts'
 import { parseTrustDomain } from '../../src/core/spiffe/trust-domain.ts'
+import { inboundFilter, readRoots } from '../../src/core/trust/pinned/pinned-filter.ts'
+import { noInbound } from '../../src/core/trust/state.ts'
 import { Bed } from '../testbed/bed.ts'
 import { handshake } from '../testbed/handshake.ts'
 import type { KubeObject } from '../testbed/kube.ts'

@@ -1,6 +1,6 @@
 /** Applies that die at every write, meet what others did, or lose an API server or an istiod on the way: each ends where it was meant to. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Span } from '../../src/core/history.ts'
+import type { Span } from '../../src/core/record/history.ts'
 import { type Ran, startCli } from '../support/cli.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { KubeObject } from '../testbed/kube.ts'
@@ -107,7 +107,7 @@ const killed = (number: number): void => {
   })
 }
 
-/** One in the midst here; after each of them over fakes (src/apply.test.ts: a crash), and here with `--all`. */
+/** One in the midst here; after each of them over fakes (src/app/apply/apply.test.ts: a crash), and here with `--all`. */
 const MIDST = 5
 const OTHERS = Array.from({ length: OPENING }, (_, index) => index + 1).filter((number) => number !== MIDST)
 describe.each([MIDST])('an apply killed with -9 after write %i', killed)

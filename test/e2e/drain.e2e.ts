@@ -1,7 +1,7 @@
 /** Severing while everybody calls: from then on nobody new gets in, and what is older is reported, and gone with --drain. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { ConnectionsView } from '../../src/core/connections.ts'
-import type { Finding } from '../../src/core/finding.ts'
+import type { Finding } from '../../src/core/diagnostics/finding.ts'
+import type { ConnectionsView } from '../../src/core/verify/older-connections.ts'
 import type { Ran } from '../support/cli.ts'
 import { Bed } from '../testbed/bed.ts'
 import { Attempts, handshake } from '../testbed/handshake.ts'

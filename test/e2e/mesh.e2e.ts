@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SHARED_MESH_CONFIG } from '../../src/core/istio/mesh-wide.ts'
+import { SHARED_MESH_CONFIG } from '../../src/core/trust/mesh-wide/mesh-roots.ts'
 import { Bed } from '../testbed/bed.ts'
 import { type Handshake, handshake } from '../testbed/handshake.ts'
 import { type Load, load } from '../testbed/load.ts'

@@ -1,5 +1,5 @@
 /** What a pod needs to read its trust bundles from a ConfigMap. */
-import { MAPS, MOUNT_LABEL, MOUNT_PATH } from '../../src/core/istio/mounted.ts'
+import { MAPS, MOUNT_LABEL, MOUNT_PATH } from '../../src/core/trust/mounted/bundle-map.ts'
 
 const volume = { projected: { sources: MAPS.map((name) => ({ configMap: { name, optional: true } })) } }
 

@@ -1,7 +1,7 @@
 /** Distribution `mounted` on real istiod and Envoy: roots in a file that a ConfigMap brings into the sidecar, with the kubelet's timing and layout. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { acceptFile, MAPS, MOUNT_PATH } from '../../src/core/istio/mounted.ts'
+import { acceptFile, MAPS, MOUNT_PATH } from '../../src/core/trust/mounted/bundle-map.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { Deployment } from '../testbed/deployment.ts'
 import { Attempts, handshake } from '../testbed/handshake.ts'

@@ -2,6 +2,7 @@
  * The filters for names on each Envoy that is supported, with a configuration of its own: the proxies of a mesh may be older
  * than the bed's. The policy in front of the application is what istiod makes of an ALLOW.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -10,9 +11,10 @@ import { type AddressInfo, connect, createServer as createTcpServer } from 'node
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CALLERS, CLIENT_CERT, guardPatches, NAMES } from '../../src/core/istio/names.ts'
+import { CALLERS, CLIENT_CERT, NAMES } from '../../src/core/model/filter-names.ts'
 import type { Principal } from '../../src/core/spiffe/spiffe-id.ts'
 import { parseTrustDomain } from '../../src/core/spiffe/trust-domain.ts'
+import { guardPatches } from '../../src/core/trust/callers/name-guard.ts'
 import { ensureEnvoy } from '../testbed/build.ts'
 import { handshake } from '../testbed/handshake.ts'
 import { createLeaf, createMeshCa, type LeafNames, type MeshCa } from '../testbed/pki.ts'

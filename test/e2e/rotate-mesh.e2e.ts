@@ -1,6 +1,6 @@
 /** A rotation under `mesh`, by asking every workload instead of waiting, with everybody calling all the while; leaves live one minute. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { SHARED_MESH_CONFIG } from '../../src/core/istio/mesh-wide.ts'
+import { SHARED_MESH_CONFIG } from '../../src/core/trust/mesh-wide/mesh-roots.ts'
 import { Bed } from '../testbed/bed.ts'
 import { createLeaf, type MeshCa } from '../testbed/pki.ts'
 import { until } from '../testbed/run.ts'

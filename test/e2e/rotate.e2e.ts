@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { ROTATION_PHASES } from '../../src/core/rotation.ts'
+import { ROTATION_PHASES } from '../../src/core/rotation/phases.ts'
 import { Bed } from '../testbed/bed.ts'
 import { kubeconfig } from '../testbed/control-plane.ts'
 import { Attempts } from '../testbed/handshake.ts'

@@ -1,9 +1,9 @@
 /** Rotations by the command line, and what is done to them: runs killed, sidecars cut off, traffic that must not notice. */
 import { X509Certificate } from 'node:crypto'
 import { expect } from 'vitest'
-import type { Finding } from '../../src/core/finding.ts'
-import { MOUNT_LABEL } from '../../src/core/istio/mounted.ts'
-import type { Gate } from '../../src/core/model.ts'
+import type { Finding } from '../../src/core/diagnostics/finding.ts'
+import type { Gate } from '../../src/core/model/planned.ts'
+import { MOUNT_LABEL } from '../../src/core/trust/mounted/bundle-map.ts'
 import type { Ran, Running } from '../support/cli.ts'
 import type { Bed } from '../testbed/bed.ts'
 import type { Cluster } from '../testbed/cluster.ts'

@@ -1,14 +1,14 @@
 /**
- * The table of shapes that plans are checked against (src/core/istio/shapes.table.ts), beside what istiod makes now.
+ * The table of shapes that plans are checked against (src/core/mesh/envoy/filter-merge.table.ts), beside what istiod makes now.
  * After an upgrade of Istio: `ENTENTE_RECORD=1 npx vitest run -c vitest.e2e.config.ts test/e2e/shapes.e2e.ts` writes it anew.
  */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CHAINS, CLUSTERS, RECORDED } from '../../src/core/istio/shapes.table.ts'
-import type { Chain, Cluster } from '../../src/core/istio/shapes.ts'
-import { at, list, text } from '../../src/core/manifest.ts'
+import { CHAINS, CLUSTERS, RECORDED } from '../../src/core/mesh/envoy/filter-merge.table.ts'
+import type { Chain, Cluster } from '../../src/core/mesh/envoy/filter-merge.ts'
+import { at, list, text } from '../../src/core/model/manifest.ts'
 import { readClusterShape, readShape } from '../support/shapes.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { KubeObject } from '../testbed/kube.ts'
@@ -115,7 +115,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  if (RECORD) writeFileSync(new URL('../../src/core/istio/shapes.table.ts', import.meta.url), table())
+  if (RECORD) writeFileSync(new URL('../../src/core/mesh/envoy/filter-merge.table.ts', import.meta.url), table())
   await bed?.giveBack()
 })
 

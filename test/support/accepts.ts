@@ -2,7 +2,7 @@
  * Whom a workload accepts, read from objects by other means than core's: the second opinion in tests of laws. It knows
  * the Istio semantics only (filters that apply to a pod, DENY rules with `*` suffixes), nothing of states or phases.
  */
-import type { Manifest } from '../../src/core/model.ts'
+import type { Manifest } from '../../src/core/model/manifest.ts'
 
 export interface Place {
   readonly namespace: string

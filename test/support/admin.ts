@@ -1,7 +1,7 @@
 /** Stand-ins for what proxies say on their admin port, behind an API server that forwards ports. */
 import { afterEach } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { KubeClient } from '../../src/adapters/kubernetes/client.ts'
+import type { KubeClient } from '../../src/adapters/kubernetes/transport/client.ts'
 import { type FakeKube, fakeKube } from './fake-kube.ts'
 
 const open: FakeKube[] = []

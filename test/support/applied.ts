@@ -1,6 +1,9 @@
 /** The README's federation, carried out and looked at: what verdicts are judged from, for tests that take parts of it away. */
-import type { IstioFacts, Manifest, MemberName, Observation, ProxyConfig } from '../../src/core/model.ts'
-import { plan, simulate } from '../../src/core/plan.ts'
+
+import type { Manifest } from '../../src/core/model/manifest.ts'
+import type { IstioFacts, Observation, ProxyConfig } from '../../src/core/model/observed.ts'
+import type { MemberName } from '../../src/core/model/wanted.ts'
+import { plan, simulate } from '../../src/core/plan/plan.ts'
 import { A, authority, B, federation, member, NOW, type Spec, spec, wanted } from './federations.ts'
 import { memoryMesh } from './meshes.ts'
 import { ok, pod, service } from './observations.ts'

@@ -1,6 +1,6 @@
 /** Generated wishes of one mesh, for tests of laws: few names, so that what is generated meets itself. */
 import fc from 'fast-check'
-import type { Accept, Intent, Member, Reach, Workloads } from '../../src/core/model.ts'
+import type { Accept, Intent, Member, Reach, Workloads } from '../../src/core/model/wanted.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
 import type { TrustDomain } from '../../src/core/spiffe/trust-domain.ts'
 import type { Place } from './accepts.ts'

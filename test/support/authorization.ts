@@ -1,6 +1,6 @@
 /** AuthorizationPolicies as values for tests, and arbitrary ones. */
 import fc from 'fast-check'
-import { type Policy, readPolicy } from '../../src/core/impact/policy.ts'
+import { type Policy, readPolicy } from '../../src/core/impact/policy/policy.ts'
 import { type Admission, type Situation, trusting } from '../../src/core/impact/situation.ts'
 import { object } from './observations.ts'
 

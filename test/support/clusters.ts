@@ -1,11 +1,12 @@
 /** What `doctor` sees of two clusters that are fit for federation, and ways to make them less so. */
 
+import { error } from '../../src/core/diagnostics/finding.ts'
 import type { Looked } from '../../src/core/doctor/looked.ts'
 import { needsOf } from '../../src/core/doctor/needs.ts'
 import { type Question, questionOf } from '../../src/core/doctor/question.ts'
 import type { ClusterSeen, IstiodSaid, IstiodSeen, MeshSeen, NamespaceSeen, Probed } from '../../src/core/doctor/seen.ts'
-import { error } from '../../src/core/finding.ts'
-import type { Manifest, Seen } from '../../src/core/model.ts'
+import type { Manifest } from '../../src/core/model/manifest.ts'
+import type { Seen } from '../../src/core/model/observed.ts'
 import type { TestCa } from './ca.ts'
 import { authority, domain, federation, member, NOW } from './federations.ts'
 

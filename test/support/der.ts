@@ -1,5 +1,5 @@
 /** Edits of a certificate's DER that no issuing library makes. Signatures do not hold afterwards; nobody checks a root's own. */
-import { childrenOf, elementAt } from '../../src/core/x509/der.ts'
+import { childrenOf, elementAt } from '../../src/core/x509/syntax/der.ts'
 
 /** One element: tag, length, contents. */
 export function encode(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { FOLDERS, layoutPath } from '../../src/adapters/directory/layout.ts'
-import { render } from '../../src/core/istio/render.ts'
-import { at } from '../../src/core/manifest.ts'
+import { at } from '../../src/core/model/manifest.ts'
+import { render } from '../../src/core/trust/render.ts'
 import { A, authority, B, federation, wanted } from './federations.ts'
 
 const EXAMPLES = join(import.meta.dirname, '../../examples')

@@ -10,8 +10,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Limits } from '../../src/adapters/edge/budget.ts'
-import { type KubeClient, kubeClient } from '../../src/adapters/kubernetes/client.ts'
-import { loadKubeconfig } from '../../src/adapters/kubernetes/kubeconfig.ts'
+import { type KubeClient, kubeClient } from '../../src/adapters/kubernetes/transport/client.ts'
+import { loadKubeconfig } from '../../src/adapters/kubernetes/transport/kubeconfig.ts'
 import { makeCa } from './ca.ts'
 
 export interface Heard {

@@ -1,9 +1,12 @@
 /** What owners write and approve, as values for tests. */
-import { digestOf } from '../../src/core/digest.ts'
-import { parseFederation } from '../../src/core/federation.ts'
-import { type Approved, intents } from '../../src/core/intent.ts'
-import type { Actor, AuditDraft, AuditEntry, Digest, Federation, Intent, MemberName } from '../../src/core/model.ts'
-import { seal } from '../../src/core/record.ts'
+
+import { type Approved, intents } from '../../src/core/federation/intents.ts'
+import { parseFederation } from '../../src/core/federation/parse.ts'
+import type { Digest } from '../../src/core/model/digest.ts'
+import { digestOf } from '../../src/core/model/digest.ts'
+import type { AuditDraft, AuditEntry } from '../../src/core/model/recorded.ts'
+import type { Actor, Federation, Intent, MemberName } from '../../src/core/model/wanted.ts'
+import { seal } from '../../src/core/record/record.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
 import { type Principal, parsePrincipal } from '../../src/core/spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../../src/core/spiffe/trust-domain.ts'

@@ -1,7 +1,8 @@
 /** What meshes look like from outside, as values for tests. */
-import { error } from '../../src/core/finding.ts'
-import { proxyOf } from '../../src/core/istio/pods.ts'
-import type { Evidence, IstioFacts, Manifest, Observation, ProxyConfig, Seen } from '../../src/core/model.ts'
+import { error } from '../../src/core/diagnostics/finding.ts'
+import { proxyOf } from '../../src/core/mesh/pods.ts'
+import type { Manifest } from '../../src/core/model/manifest.ts'
+import type { Evidence, IstioFacts, Observation, ProxyConfig, Seen } from '../../src/core/model/observed.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
 
 export const ok = <T>(value: T): Seen<T> => ({ ok: true, value })

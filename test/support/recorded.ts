@@ -3,8 +3,8 @@
  * listener, some clusters, endpoints. The one DENY policy in them is renamed to a name of ours.
  */
 import { readFileSync } from 'node:fs'
-import { guardPatches } from '../../src/core/istio/names.ts'
-import type { NameGuard } from '../../src/core/model.ts'
+import type { NameGuard } from '../../src/core/model/observed.ts'
+import { guardPatches } from '../../src/core/trust/callers/name-guard.ts'
 
 export type Recorded = 'strict' | 'strict-pinned' | 'permissive' | 'client' | 'client-pinned' | 'gateway'
 

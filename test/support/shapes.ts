@@ -1,6 +1,6 @@
 /** The shapes of chains and clusters in what istiod sent, for the table that src/core keeps of them. */
-import type { Chain, Cluster, Socket, Tls } from '../../src/core/istio/shapes.ts'
-import { at, list, text } from '../../src/core/manifest.ts'
+import type { Chain, Cluster, Socket, Tls } from '../../src/core/mesh/envoy/filter-merge.ts'
+import { at, list, text } from '../../src/core/model/manifest.ts'
 
 const part = <K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } =>
   (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V }

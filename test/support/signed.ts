@@ -1,6 +1,6 @@
 /** Certificates with keys and signatures that no issuing library makes: odd exponents, salts, curves and algorithms. */
 import { constants, createHash, type KeyObject, type KeyPairKeyObjectResult, sign } from 'node:crypto'
-import { childrenOf, elementAt } from '../../src/core/x509/der.ts'
+import { childrenOf, elementAt } from '../../src/core/x509/syntax/der.ts'
 import { commonName, encode } from './der.ts'
 
 export const oid = (dotted: string): Uint8Array => {

@@ -4,8 +4,8 @@
  */
 import type { ClientRequest } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
-import { shownUrl } from '../../core/credentials.ts'
-import { FederationError } from '../../core/errors.ts'
+import { shownUrl } from '../../core/diagnostics/credentials.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type BundleEndpoint, parseEndpointUrl } from '../../core/spiffe/endpoint.ts'
 import { trustDomainOfId } from '../../core/spiffe/spiffe-id.ts'
 import { exchange, Misbehaved } from '../edge/exchange.ts'

@@ -1,10 +1,10 @@
 /** One poll of a bundle endpoint. What was good stays good until something better is there. */
-import { FederationError } from '../../core/errors.ts'
-import { type Finding, fromError, hasErrors } from '../../core/finding.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import { type Finding, fromError, hasErrors } from '../../core/diagnostics/finding.ts'
+import { judge } from '../../core/record/judge-offer.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import type { BundleEndpoint } from '../../core/spiffe/endpoint.ts'
 import { type Inspection, inspect } from '../../core/spiffe/inspect.ts'
-import { judge } from '../../core/spiffe/judge.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { type FetchOptions, fetchBundle } from './fetch.ts'
 

@@ -1,12 +1,12 @@
 /** How each profile knows its server. */
 import { isIP } from 'node:net'
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
-import { shownUrl } from '../../core/credentials.ts'
-import { FederationError } from '../../core/errors.ts'
+import { shownUrl } from '../../core/diagnostics/credentials.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { BundleEndpoint } from '../../core/spiffe/endpoint.ts'
+import { svidIdOf } from '../../core/spiffe/svid.ts'
 import { readCertificate } from '../../core/x509/certificate.ts'
 import { printPem } from '../../core/x509/pem.ts'
-import { svidIdOf } from '../../core/x509/svid.ts'
 
 export function tlsOptions(endpoint: BundleEndpoint, url: URL): ConnectionOptions {
   const common: ConnectionOptions = {

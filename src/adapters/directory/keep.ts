@@ -1,7 +1,7 @@
 /** The folders of a tree, which stay when the last object in them goes. */
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeAtomically } from '../files.ts'
+import { writeAtomically } from '../files/write-files.ts'
 import { FOLDERS } from './layout.ts'
 
 const NOTE = 'This folder stays, also with nothing in it: a GitOps tool whose path is gone takes nothing away (Flux: path not found).\n'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import type { Manifest } from '../../core/model.ts'
+import type { Manifest } from '../../core/model/manifest.ts'
 import { layoutPath, printManifest } from './layout.ts'
 import { parseManifests } from './tree.ts'
 

@@ -1,6 +1,6 @@
 /** Where an object's file is, and what stands in it. `render` and the directory backend share this, byte for byte. */
 import { Document } from 'yaml'
-import type { Manifest } from '../../core/model.ts'
+import type { Manifest } from '../../core/model/manifest.ts'
 
 /** `kubectl apply -f` goes by names: what only restricts comes first, what opens after it. */
 const PHASES = { guard: '10-guard', open: '20-open' } as const

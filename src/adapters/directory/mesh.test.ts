@@ -2,7 +2,11 @@ import { mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Digest, Manifest, Member, Mesh, Step } from '../../core/model.ts'
+import type { Mesh } from '../../app/ports.ts'
+import type { Digest } from '../../core/model/digest.ts'
+import type { Manifest } from '../../core/model/manifest.ts'
+import type { Step } from '../../core/model/planned.ts'
+import type { Member } from '../../core/model/wanted.ts'
 import { directoryMesh, gitDelivered } from './mesh.ts'
 import { writeTree } from './render-tree.ts'
 

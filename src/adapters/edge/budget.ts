@@ -2,7 +2,7 @@
  * What one member may take of us: so much time for a whole look and for each call, so many bytes and pages of lists. A
  * member is not trusted: what it does beyond that is a failure of this member, and of nobody else.
  */
-import { asFailureOf, FederationError } from '../../core/errors.ts'
+import { asFailureOf, FederationError } from '../../core/diagnostics/errors.ts'
 
 export interface Limits {
   /** For one call, from the moment it is sent to the last byte of its answer. */

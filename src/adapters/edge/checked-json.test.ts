@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { digestOf } from '../../core/digest.ts'
+import { digestOf } from '../../core/model/digest.ts'
 import { checkedJson, checkValue, Unfit } from './checked-json.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)

@@ -3,13 +3,13 @@
  * pods (deploy/look.yaml).
  */
 import { type ClientRequest, request } from 'node:http'
-import { FederationError } from '../../core/errors.ts'
-import type { Seen } from '../../core/model.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { Seen } from '../../core/model/observed.ts'
 import { seconds } from '../edge/budget.ts'
 import { checkedJson } from '../edge/checked-json.ts'
 import { exchange } from '../edge/exchange.ts'
 import { openTunnel } from '../istiod/tunnel.ts'
-import type { KubeClient } from '../kubernetes/client.ts'
+import type { KubeClient } from '../kubernetes/transport/client.ts'
 import { limit } from '../limit.ts'
 import { seen } from '../seen.ts'
 

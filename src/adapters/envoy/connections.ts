@@ -1,7 +1,7 @@
 /** Proxies' open connections, as their admin ports tell them. */
-import { COUNTS_PATH, INFO_PATH, readConnections } from '../../core/istio/connections.ts'
-import type { Connections, Seen } from '../../core/model.ts'
-import type { KubeClient } from '../kubernetes/client.ts'
+import { COUNTS_PATH, INFO_PATH, readConnections } from '../../core/mesh/envoy/open-connections.ts'
+import type { Connections, Seen } from '../../core/model/observed.ts'
+import type { KubeClient } from '../kubernetes/transport/client.ts'
 import { askAll, type PodName } from './admin.ts'
 
 /** By proxy, `POD.NAMESPACE`: each answers, or says why not. */

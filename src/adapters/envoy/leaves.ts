@@ -1,9 +1,10 @@
 /** Proxies' own certificates, as their admin ports tell them. */
-import { CERTS_PATH, readCerts } from '../../core/istio/certs.ts'
-import { readSecrets, SECRETS_PATH } from '../../core/istio/secrets.ts'
-import type { Leaf, Seen } from '../../core/model.ts'
-import type { KubeClient } from '../kubernetes/client.ts'
+
+import type { Leaf, Seen } from '../../core/model/observed.ts'
+import { CERTS_PATH, readCerts } from '../../core/trust/mounted/loaded-certificates.ts'
+import type { KubeClient } from '../kubernetes/transport/client.ts'
 import { askAll, type PodName } from './admin.ts'
+import { readSecrets, SECRETS_PATH } from './asked-secrets.ts'
 
 interface Asked extends PodName {
   /** It judges by files of roots: what it has loaded from them is asked for, too. */

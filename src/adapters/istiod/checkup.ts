@@ -1,8 +1,8 @@
 /** What `doctor` asks of each istiod: its version, its proxies, the clusters and gateways it knows, and the chain it presents. */
 import type { IstiodSaid, IstiodSeen } from '../../core/doctor/seen.ts'
 import type { Budget } from '../edge/budget.ts'
-import type { KubeClient } from '../kubernetes/client.ts'
-import type { IstiodPod } from '../kubernetes/pods.ts'
+import type { IstiodPod } from '../kubernetes/read/pods.ts'
+import type { KubeClient } from '../kubernetes/transport/client.ts'
 import { limit } from '../limit.ts'
 import { seen } from '../seen.ts'
 import { debug, type Survey, type Sync } from './debug.ts'

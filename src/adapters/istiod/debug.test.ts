@@ -2,7 +2,7 @@ import { Agent, createServer, type RequestListener, type Server } from 'node:htt
 import { type AddressInfo, connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { IstiodPod } from '../kubernetes/pods.ts'
+import type { IstiodPod } from '../kubernetes/read/pods.ts'
 import { debug, parseSyncz, pushOf, reasonIn, versionOf } from './debug.ts'
 
 const servers: Server[] = []

@@ -6,7 +6,7 @@
  * the listeners came with (which is also the steady state after a push without listeners: hence only for a moment).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Evidence, ProxyConfig } from '../../core/model.ts'
+import type { Evidence, ProxyConfig } from '../../core/model/observed.ts'
 import { limit } from '../limit.ts'
 import { type Debug, pushOf, type Sync, versionOf } from './debug.ts'
 import { endings, occurrences } from './search.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { failed, ok } from '../../../test/support/observations.ts'
-import type { Seen } from '../../core/model.ts'
-import type { IstiodPod } from '../kubernetes/pods.ts'
+import type { Seen } from '../../core/model/observed.ts'
+import type { IstiodPod } from '../kubernetes/read/pods.ts'
 import { presentedOf } from './istiods.ts'
 
 const chain = (ca: string): Seen<readonly Uint8Array[]> => ok(['leaf', ca].map((text) => new TextEncoder().encode(text)))

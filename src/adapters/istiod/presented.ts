@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { connect as dial } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect, type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls'
-import { FederationError } from '../../core/errors.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
 
 export const XDS_PORT = 15012
 const CONNECT_MS = 1_000

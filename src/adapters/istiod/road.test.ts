@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { FederationError } from '../../core/errors.ts'
-import type { KubeClient } from '../kubernetes/client.ts'
-import type { IstiodPod } from '../kubernetes/pods.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { IstiodPod } from '../kubernetes/read/pods.ts'
+import type { KubeClient } from '../kubernetes/transport/client.ts'
 import { type Road, roads } from './road.ts'
 
 const pod: IstiodPod = {

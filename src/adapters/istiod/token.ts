@@ -2,9 +2,9 @@
  * A short-lived token of our own service account for istiod's debug port, kept in memory and nowhere else. istiod lets
  * in accounts of its own namespace with audience istio-ca (pilot/pkg/xds/debug.go AuthorizeDebugRequest, eed52ebb66ad).
  */
-import { FederationError } from '../../core/errors.ts'
-import { at, text } from '../../core/manifest.ts'
-import type { KubeClient } from '../kubernetes/client.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import { at, text } from '../../core/model/manifest.ts'
+import type { KubeClient } from '../kubernetes/transport/client.ts'
 
 const SERVICE_ACCOUNT = 'entente'
 const AUDIENCE = 'istio-ca'

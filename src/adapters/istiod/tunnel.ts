@@ -6,11 +6,11 @@
  */
 import { Duplex } from 'node:stream'
 import type { ClientOptions, RawData, WebSocket } from 'ws'
-import { clip } from '../../core/clip.ts'
-import { FederationError } from '../../core/errors.ts'
+import { clip } from '../../core/basics/clip.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Allowance, interrupted, seconds } from '../edge/budget.ts'
-import type { KubeClient } from '../kubernetes/client.ts'
-import { refusal, unreachable } from '../kubernetes/errors.ts'
+import type { KubeClient } from '../kubernetes/transport/client.ts'
+import { refusal, unreachable } from '../kubernetes/transport/errors.ts'
 
 const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v3.channel.k8s.io', 'v2.channel.k8s.io', 'channel.k8s.io']
 const [DATA, COMPLAINTS] = [0, 1]

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type Answers, type FakeKube, fakeKube, status } from '../../../test/support/fake-kube.ts'
 import { Budget, LIMITS } from '../edge/budget.ts'
 import { CONFIG_MAP, POD } from './resources.ts'
-import { retryMs } from './retry.ts'
+import { retryMs } from './transport/retry.ts'
 
 const open: FakeKube[] = []
 const kube = async (answers: Answers): Promise<FakeKube> => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { makeCa } from '../../../test/support/ca.ts'
 import { type FakeKube, fakeKube, type Heard, type Said, status } from '../../../test/support/fake-kube.ts'
-import type { Member } from '../../core/model.ts'
+import type { Member } from '../../core/model/wanted.ts'
 import { kubernetesMesh } from './mesh.ts'
 
 const open: FakeKube[] = []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseManifests } from '../directory/tree.ts'
-import { parseMeshConfig } from '../kubernetes/mesh-config.ts'
+import { parseMeshConfig } from '../kubernetes/read/mesh-config.ts'
 import { tooDeepAt } from './depth.ts'
 
 const DEEP = [

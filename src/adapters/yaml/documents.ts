@@ -1,6 +1,6 @@
 /** Files of YAML or JSON as documents with the place of everything in them. */
 import type { LintFile, Path, Source, Spot } from '../../core/lint/source.ts'
-import { at } from '../../core/manifest.ts'
+import { at } from '../../core/model/manifest.ts'
 import { type LibraryDocument, offsetIn, readWithLibrary, resolveScalar } from './library.ts'
 import { readPlain, type Spots } from './plain.ts'
 

@@ -1,9 +1,9 @@
 /** What must differ, or agree, between any two members. One check for all that are well, one for each pair that is not. */
 
-import { minorOf } from '../istio/version.ts'
+import { minorOf } from '../mesh/version.ts'
 import { about, type Check, type CheckName } from './check.ts'
-import { ownRootsOf } from './identity.ts'
 import { clusterIdOf, type Looked, nameOf, networkOf, saidBy } from './looked.ts'
+import { ownRootsOf } from './mesh-identity.ts'
 
 /** Istio's certificates begin two minutes before they were signed (istio security/pkg/pki/util/generate_cert.go, eed52ebb66ad). */
 const GRACE_MS = 120_000

@@ -1,6 +1,6 @@
 /** One look of `doctor`: what was asked of whom, the verdict, and what it rests on. Each name has a section in docs/doctor.md. */
-import type { Finding } from '../finding.ts'
-import type { MemberName } from '../model.ts'
+import type { Finding } from '../diagnostics/finding.ts'
+import type { MemberName } from '../model/wanted.ts'
 
 /**
  * `warn`: works, and is worth a thought. `fail`: federation fails, or trusts what it should not. `unknown`: it could not be
@@ -81,10 +81,4 @@ export function about(name: CheckName, members: readonly MemberName[], subject: 
     skipped: (why) => check('skipped', why),
     unknown: ({ message, hint }) => check('unknown', message, hint),
   }
-}
-
-/** `a`, `a and b`, `a, b and 4 more`. */
-export function some(names: readonly string[], most = 3): string {
-  if (names.length > most) return `${names.slice(0, most).join(', ')} and ${names.length - most} more`
-  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }

@@ -1,6 +1,8 @@
 /** istiod: does it run, which version, which settings, and do its proxies follow. */
-import { minorOf } from '../istio/version.ts'
-import { type Check, some } from './check.ts'
+
+import { some } from '../basics/some.ts'
+import { minorOf } from '../mesh/version.ts'
+import type { Check } from './check.ts'
 import { failedOrUnknown, type Looked, on, saidBy } from './looked.ts'
 import type { IstiodSeen } from './seen.ts'
 

@@ -3,14 +3,15 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Clinic, clinic, failed, gateway, gatewayService, istiod, mesh, near, pod, said } from '../../../test/support/clusters.ts'
 import { ALICE, authority, domain, federation, member, NOW, sealAll, spec } from '../../../test/support/federations.ts'
-import type { AuditDraft, Leaf, Seen } from '../model.ts'
+import type { Leaf, Seen } from '../model/observed.ts'
+import type { AuditDraft } from '../model/recorded.ts'
+import { countsOf, doctorView, overall } from '../view/doctor-view.ts'
 import { CHECKS, type Check, type CheckName, type Verdict } from './check.ts'
 import { diagnose } from './diagnose.ts'
 import { ruleText } from './needs.ts'
 import { questionOf, questionOfContexts } from './question.ts'
 import { probesOf } from './routes.ts'
 import type { ClusterSeen, NamespaceSeen } from './seen.ts'
-import { countsOf, doctorView, overall } from './view.ts'
 
 const ok = <T>(value: T): Seen<T> => ({ ok: true, value })
 const checksOf = ({ question, looks, probed }: Clinic): readonly Check[] => diagnose(question, looks as never, probed, NOW)

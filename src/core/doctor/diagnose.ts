@@ -1,18 +1,18 @@
 /** All checks over what was seen, in the order in which they are told. Pure: the clock comes in. */
 
-import { differs } from '../clock.ts'
+import { differs } from '../model/clock.ts'
 import { amongChecks } from './among.ts'
 import { about, type Check, type CheckName } from './check.ts'
 import { controlPlaneChecks } from './control-plane.ts'
-import { identityChecks } from './identity.ts'
 import { type Looked, networkOf, on } from './looked.ts'
 import { meshConfigChecks, meshIdCheck } from './mesh-config.ts'
+import { identityChecks } from './mesh-identity.ts'
 import { gatewayChecks, networkCheck } from './network.ts'
 import { ownCertificatesCheck } from './own-certificates.ts'
 import type { Question } from './question.ts'
 import { rightsCheck } from './rights.ts'
 import { type Looks, routeChecks } from './routes.ts'
-import { scopeChecks } from './scopes.ts'
+import { scopeChecks } from './scope-checks.ts'
 import type { Probed } from './seen.ts'
 
 /** @param now as the machine that asks has it; certificates are judged at it */

@@ -1,6 +1,7 @@
 /** One cluster under examination: what was asked of it and what was seen. */
-import type { Finding } from '../finding.ts'
-import type { MemberName, Seen } from '../model.ts'
+import type { Finding } from '../diagnostics/finding.ts'
+import type { Seen } from '../model/observed.ts'
+import type { MemberName } from '../model/wanted.ts'
 import { type About, about, type Check, type CheckName } from './check.ts'
 import type { Patient } from './question.ts'
 import type { ClusterSeen, IstiodSaid, IstiodSeen } from './seen.ts'

@@ -1,6 +1,8 @@
 /** The mesh config: what it says about trust, and who owns it. */
-import { configOwner, ownerText } from '../istio/config-owner.ts'
-import { about, type Check, some } from './check.ts'
+
+import { some } from '../basics/some.ts'
+import { configOwner, ownerText } from '../mesh/config-owner.ts'
+import { about, type Check } from './check.ts'
 import { type Looked, nameOf, on } from './looked.ts'
 import type { MeshSeen } from './seen.ts'
 

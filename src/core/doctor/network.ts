@@ -1,7 +1,9 @@
 /** The member's network and the east-west gateway by which others come in. */
-import { at, list, strings, text, title } from '../manifest.ts'
-import type { Manifest } from '../model.ts'
-import { type Check, some } from './check.ts'
+
+import { some } from '../basics/some.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { at, list, strings, text, title } from '../model/manifest.ts'
+import type { Check } from './check.ts'
 import { clusterIdOf, type Looked, NETWORK, networkOf, on, saidBy } from './looked.ts'
 
 /** What istio takes for the port when no label says otherwise (istio pilot/pkg/serviceregistry/kube/controller/network.go). */

@@ -1,6 +1,8 @@
 /** Certificates of the mesh's own workloads, where their proxies were asked for them. */
-import { SEVERAL_NAMES_REMEDY, severalNames } from '../own-names.ts'
-import { type Check, some } from './check.ts'
+
+import { some } from '../basics/some.ts'
+import { SEVERAL_NAMES_REMEDY, severalNames } from '../verify/own-certificate-names.ts'
+import type { Check } from './check.ts'
 import { type Looked, on } from './looked.ts'
 
 export function ownCertificatesCheck(looked: Looked): Check {

@@ -1,6 +1,8 @@
 /** What `doctor` is asked: which clusters to look at, and between which of them calls are to go. */
-import type { Accept, AuditEntry, Federation, Member, MemberName, Trust, Workloads } from '../model.ts'
-import { endedPairs, pairKey } from '../severs.ts'
+
+import type { AuditEntry } from '../model/recorded.ts'
+import type { Accept, Federation, Member, MemberName, Trust, Workloads } from '../model/wanted.ts'
+import { endedPairs, pairKey } from '../record/severs.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 
 export interface Patient {

@@ -1,7 +1,9 @@
 /** What `doctor` saw of one cluster. Each part stands for itself: what could not be seen hides nothing else. */
-import type { Clock } from '../clock.ts'
-import type { Source } from '../istio/config-owner.ts'
-import type { Leaf, Manifest, MemberName, Seen } from '../model.ts'
+
+import type { Source } from '../mesh/config-owner.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Clock, Leaf, Seen } from '../model/observed.ts'
+import type { MemberName } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Need } from './needs.ts'
 

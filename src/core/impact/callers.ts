@@ -2,15 +2,15 @@
  * Callers that the file names, against the policies that stand: `plan` warns of those that will be refused, and for `verify`
  * a trust with one is not proven. One producer, so that the two never say different things of one caller.
  */
-import type { Finding, Severity } from '../finding.ts'
-import type { Inbound } from '../istio/state.ts'
+import type { Finding, Severity } from '../diagnostics/finding.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
-import { type Bench, type Judge, judge } from './judge.ts'
-import { cellsOf, FRESH } from './names.ts'
-import { type Condition, policyKey } from './policy.ts'
-import { type ReadyPolicy, type ReadyRule, sourceTruth } from './rules.ts'
-import { either, MAYBE, NO, type Truth, YES } from './truth.ts'
-import type { WorkloadSet } from './workload-set.ts'
+import type { Inbound } from '../trust/state.ts'
+import { cellsOf, FRESH } from './alias-names.ts'
+import { type Bench, type Judge, judge } from './judge-request.ts'
+import { type Condition, policyKey } from './policy/policy.ts'
+import { type ReadyPolicy, type ReadyRule, sourceTruth } from './policy/rule-matching.ts'
+import { either, MAYBE, NO, type Truth, YES } from './policy/truth.ts'
+import type { WorkloadSet } from './policy/workload-set.ts'
 
 /** One place where foreign callers come in. */
 export interface Door {

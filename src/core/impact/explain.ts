@@ -1,7 +1,7 @@
 /** Why a policy lets a caller in, in one sentence, and what would close it. */
-import type { Condition } from './policy.ts'
-import { expanded, type ReadyCondition, type ReadyPolicy, type ReadyRule, sourceTruth, valueTest } from './rules.ts'
-import { NO } from './truth.ts'
+import type { Condition } from './policy/policy.ts'
+import { expanded, type ReadyCondition, type ReadyPolicy, type ReadyRule, sourceTruth, valueTest } from './policy/rule-matching.ts'
+import { NO } from './policy/truth.ts'
 
 export interface Reason {
   /** Index under `spec.rules`; undefined: not by a rule. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { ALONE, allow, change, deny, FOREIGN, from, LOCAL, policy, THIRD, to, when } from '../../../test/support/authorization.ts'
 import { object } from '../../../test/support/observations.ts'
+import { impactView } from '../view/impact-view.ts'
 import { type ImpactOptions, impact } from './impact.ts'
-import { type Policy, readPolicy } from './policy.ts'
+import { type Policy, readPolicy } from './policy/policy.ts'
 import { trusting } from './situation.ts'
-import { impactView } from './view.ts'
 
 const view = (policies: readonly Policy[], how: 'mesh' | 'alias' = 'mesh', options: ImpactOptions = {}) =>
   impactView(impact(...change(policies, how), options))

@@ -3,18 +3,18 @@
  * as patterns, with the reason and what would close it. Both situations are judged as istiod renders them, for
  * representatives of everybody whom the policies tell apart (names.ts).
  */
-import { type Finding, info } from '../finding.ts'
-import { Accounts } from './accounts.ts'
+import { type Finding, info } from '../diagnostics/finding.ts'
+import { cellsOf, FRESH } from './alias-names.ts'
 import { type Case, type Reason, whyAllowed, whyNotDenied, whyUnguarded } from './explain.ts'
-import { Judge, judge } from './judge.ts'
-import { cellsOf, FRESH } from './names.ts'
-import { type Cell, patternsOf } from './patterns.ts'
-import { type Group, gather, type Place } from './place.ts'
-import { type Action, type Policy, policyKey } from './policy.ts'
-import type { ReadyPolicy } from './rules.ts'
+import { Judge, judge } from './judge-request.ts'
+import { Accounts } from './policy/accounts.ts'
+import { type Cell, patternsOf } from './policy/patterns.ts'
+import { type Group, gather, type Place } from './policy/place.ts'
+import { type Action, type Policy, policyKey } from './policy/policy.ts'
+import type { ReadyPolicy } from './policy/rule-matching.ts'
+import { both, either, MAYBE, NO, type Truth, type Verdict, verdictOf, YES } from './policy/truth.ts'
+import { describeSet, setsOf, type WorkloadSet } from './policy/workload-set.ts'
 import type { Situation } from './situation.ts'
-import { both, either, MAYBE, NO, type Truth, type Verdict, verdictOf, YES } from './truth.ts'
-import { describeSet, setsOf, type WorkloadSet } from './workload-set.ts'
 
 /** Identities `DOMAIN/PATH` for each of the domains, but those of `except`. */
 export interface Widening {

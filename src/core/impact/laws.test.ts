@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ALONE, anyId, anyPolicies, FOREIGN, LOCAL, openPolicies, THIRD } from '../../../test/support/authorization.ts'
 import { impact } from './impact.ts'
-import { Judge, judge } from './judge.ts'
-import { pathTest } from './patterns.ts'
-import type { Policy } from './policy.ts'
+import { Judge, judge } from './judge-request.ts'
+import { pathTest } from './policy/patterns.ts'
+import type { Policy } from './policy/policy.ts'
+import { YES } from './policy/truth.ts'
 import { type Admission, type Distributed, trusting } from './situation.ts'
-import { YES } from './truth.ts'
 
 const AT = { namespace: 'sample', labels: { app: 'server' } }
 const HOWS: readonly Distributed[] = ['pinned', 'mesh', 'alias']

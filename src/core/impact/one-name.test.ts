@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { anyPolicies } from '../../../test/support/authorization.ts'
-import { otherNames } from '../istio/other-names.ts'
-import { valueTest } from './rules.ts'
+import { otherNames } from '../trust/callers/principal-names.ts'
+import { valueTest } from './policy/rule-matching.ts'
 
 /** Names that a certificate may have in addition to its SPIFFE ID where `entente.names` stands. */
 const part = fc.constantFrom('admin', 'foo', 'web', 'b.example', 'spiffe:', '-admin', 'ns', 'sa', 'x', '*', ':')

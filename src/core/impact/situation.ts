@@ -1,8 +1,8 @@
 /** A mesh at one moment, as far as it decides whose calls are accepted: whom TLS lets in, and what policies say then. */
-import type { Workloads } from '../model.ts'
-import { selects } from '../workloads.ts'
-import type { Policy } from './policy.ts'
-import type { WorkloadSet } from './workload-set.ts'
+import type { Workloads } from '../model/wanted.ts'
+import { selects } from '../model/workloads.ts'
+import type { Policy } from './policy/policy.ts'
+import type { WorkloadSet } from './policy/workload-set.ts'
 
 export interface Admission {
   readonly trustDomain: string

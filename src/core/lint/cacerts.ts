@@ -2,17 +2,17 @@
  * Secrets `cacerts`: a bundle that is about to be swapped. What live workloads show is signed under the old roots until
  * they renew, so that new roots must come beside the old ones first. Key material is neither printed nor kept.
  */
-import { FederationError } from '../errors.ts'
-import { text } from '../manifest.ts'
+import { FederationError } from '../diagnostics/errors.ts'
+import { text } from '../model/manifest.ts'
 import { type Anchor, anchorFrom, parseAnchor } from '../x509/anchor.ts'
 import { certificateIn } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
 import { splitPem } from '../x509/pem.ts'
 import { holdsPrivateKey } from '../x509/private-key.ts'
-import { isSameAuthority } from '../x509/same-name.ts'
+import { isSameAuthority } from '../x509/roots-of-one-name.ts'
 import { type Context, tellIn } from './context.ts'
+import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
-import type { LintFinding } from './rules.ts'
 import type { Path } from './source.ts'
 
 /** Where istiod takes its CA from: plugged in, or made by itself and kept (istio security/pkg/pki/ca, CASecret). */

@@ -1,10 +1,10 @@
 /** All that the rules look at: the objects of every file, sorted out once. */
-import { parseFederation } from '../federation.ts'
-import { at, text } from '../manifest.ts'
-import type { Federation, Member } from '../model.ts'
+import { parseFederation } from '../federation/parse.ts'
+import { at, text } from '../model/manifest.ts'
+import type { Federation, Member } from '../model/wanted.ts'
 import type { Anchor } from '../x509/anchor.ts'
+import { type LintFinding, type RuleCode, type Told, told } from './lint-rules.ts'
 import { type Resource, resourcesOf } from './resource.ts'
-import { type LintFinding, type RuleCode, type Told, told } from './rules.ts'
 import { type Settings, settingsOf } from './settings.ts'
 import { type LintFile, type Path, type Source, spotOf, type View, viewOf } from './source.ts'
 

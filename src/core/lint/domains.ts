@@ -1,11 +1,11 @@
 /** Trust domains: aliases that make foreigners local, and policies that name nobody. */
 
-import { inboundPrefixes } from '../istio/pinned.ts'
-import { at, list, text } from '../manifest.ts'
-import { printable } from '../x509/printable.ts'
+import { at, list, text } from '../model/manifest.ts'
+import { inboundPrefixes } from '../trust/pinned/pinned-filter.ts'
+import { printable } from '../x509/syntax/printable.ts'
 import { type Context, meshFor, tell, tellIn, trustDomainIn } from './context.ts'
+import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
-import type { LintFinding } from './rules.ts'
 import type { Settings } from './settings.ts'
 import type { Path } from './source.ts'
 

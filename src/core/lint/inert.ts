@@ -3,10 +3,10 @@
  * global.proxy.env, global.proxy.extraVolumeMounts or pilot.extraVolumes; PeerAuthentication has selector, mtls and
  * portLevelMtls only (istio.io/api v1.31.1).
  */
-import { at, text } from '../manifest.ts'
+import { at, text } from '../model/manifest.ts'
 import { type Context, tell, tellIn } from './context.ts'
+import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
-import type { LintFinding } from './rules.ts'
 import { type Path, type View, walk, within } from './source.ts'
 
 export const EXTRA_ROOTS = 'ISTIO_META_EXTRA_ROOT_CERTS'

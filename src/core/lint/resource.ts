@@ -1,7 +1,8 @@
 /** Kubernetes objects in documents: lists taken apart, names and labels made sure of. */
-import { at, list, strings, text, title } from '../manifest.ts'
-import type { Manifest } from '../model.ts'
-import { printable } from '../x509/printable.ts'
+
+import type { Manifest } from '../model/manifest.ts'
+import { at, list, strings, text, title } from '../model/manifest.ts'
+import { printable } from '../x509/syntax/printable.ts'
 import { isMap, type Path, type Source, type Spot, type View } from './source.ts'
 
 export interface Resource extends View {

@@ -2,10 +2,10 @@
  * meshConfig.caCertificates: what istiod makes of them. istio pilot/pkg/trustbundle/trustbundle.go and
  * pilot/pkg/features/pilot.go (ISTIO_MULTIROOT_MESH), pilot/cmd/pilot-agent/options (PROXY_CONFIG_XDS_AGENT), eed52ebb66ad.
  */
-import { at, list, text } from '../manifest.ts'
+import { at, list, text } from '../model/manifest.ts'
 import { inspect } from '../spiffe/inspect.ts'
 import { type Context, meshFor, tell } from './context.ts'
-import type { LintFinding } from './rules.ts'
+import type { LintFinding } from './lint-rules.ts'
 import type { Settings } from './settings.ts'
 import { type View, within } from './source.ts'
 

@@ -2,7 +2,7 @@
  * The forms in which people write Istio's own settings: the ConfigMap `istio`, Helm values (also of an umbrella chart, a
  * HelmRelease or an Argo CD Application), an IstioOperator, the Sail operator's Istio, and istiod's Deployment.
  */
-import { at, list, text } from '../manifest.ts'
+import { at, list, text } from '../model/manifest.ts'
 import { field, type Resource } from './resource.ts'
 import { isMap, type View, viewOf, within } from './source.ts'
 

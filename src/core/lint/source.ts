@@ -1,5 +1,5 @@
 /** What lint reads: documents with the place of everything in them. Files are read elsewhere; here they are values. */
-import { at } from '../manifest.ts'
+import { at } from '../model/manifest.ts'
 
 export type Path = readonly (string | number)[]
 

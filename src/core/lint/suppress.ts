@@ -2,9 +2,9 @@
  * Findings that somebody looked at and accepts, with a reason: a comment
  * `# entente-lint: ignore RULE, RULE -- REASON`, or an annotation `lint.entente.dev/RULE: REASON` of the object.
  */
-import { printable } from '../x509/printable.ts'
+import { printable } from '../x509/syntax/printable.ts'
+import { isRule, type LintFinding, told } from './lint-rules.ts'
 import { field, type Resource, spotIn } from './resource.ts'
-import { isRule, type LintFinding, told } from './rules.ts'
 import { isMap, type LintFile } from './source.ts'
 
 interface Suppression {

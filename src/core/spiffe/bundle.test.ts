@@ -4,10 +4,11 @@ import { accounted, shown } from '../../../test/support/accounted.ts'
 import { makeCa } from '../../../test/support/ca.ts'
 import { withSerial } from '../../../test/support/der.ts'
 import { anyBytes, mangling, share } from '../../../test/support/mangle.ts'
-import { FederationError } from '../errors.ts'
+import { FederationError } from '../diagnostics/errors.ts'
 import { type Anchor, parseAnchor } from '../x509/anchor.ts'
-import { type Bundle, parseBundle, printBundle, printPemBundle } from './bundle.ts'
+import { type Bundle, printBundle, printPemBundle } from './bundle.ts'
 import { inspect } from './inspect.ts'
+import { parseBundle } from './parse-bundle.ts'
 import { parseTrustDomain } from './trust-domain.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')

@@ -2,10 +2,10 @@
  * Files that carry roots, taken apart: which certificates stand in them under which subject, and what is wrong with the
  * file itself. The certificates are not opened here.
  */
-import { error, type Finding, hasErrors, warning } from '../finding.ts'
+import { error, type Finding, hasErrors, warning } from '../diagnostics/finding.ts'
 import { splitPem } from '../x509/pem.ts'
-import { printable } from '../x509/printable.ts'
 import { DAMAGED_KEY, holdsPrivateKey, isKeyDer, isKeyLabel, privateKey } from '../x509/private-key.ts'
+import { printable } from '../x509/syntax/printable.ts'
 import { JsonFault, JsonObject, readJson } from './json.ts'
 import { type Entry, type Part, readKeys, repeated } from './jwks.ts'
 

@@ -1,7 +1,7 @@
 /** Bundle endpoints as a client is configured with them, SPIFFE_Federation §5: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE_Federation.md */
-import { shownUrl, withoutCredentials } from '../credentials.ts'
-import { FederationError } from '../errors.ts'
-import { printable } from '../x509/printable.ts'
+import { shownUrl, withoutCredentials } from '../diagnostics/credentials.ts'
+import { FederationError } from '../diagnostics/errors.ts'
+import { printable } from '../x509/syntax/printable.ts'
 import type { Bundle } from './bundle.ts'
 import type { SpiffeId } from './spiffe-id.ts'
 

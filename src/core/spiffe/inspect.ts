@@ -1,6 +1,6 @@
 /** Looking into a file that may hold roots: what is in it, what is wrong with it, and the bundle if it can be taken. */
-import { FederationError } from '../errors.ts'
-import { error, type Finding, fromError, hasErrors, info, warning } from '../finding.ts'
+import { FederationError } from '../diagnostics/errors.ts'
+import { error, type Finding, fromError, hasErrors, info, warning } from '../diagnostics/finding.ts'
 import { type Anchor, anchorFrom } from '../x509/anchor.ts'
 import { type Certificate, readCertificate } from '../x509/certificate.ts'
 import { type Fingerprint, fingerprintOf } from '../x509/fingerprint.ts'

@@ -2,10 +2,10 @@
  * The JWK set of one trust domain, read as tolerantly as SPIFFE_Trust_Domain_and_Bundle §4 and X509-SVID §6.2 ask for:
  * an entry that is not for us is ignored with a finding, and what contradicts itself is refused.
  */
-import { error, type Finding, info, warning } from '../finding.ts'
+import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import { decodeBase64 } from '../x509/pem.ts'
-import { printable } from '../x509/printable.ts'
 import { privateKey } from '../x509/private-key.ts'
+import { printable } from '../x509/syntax/printable.ts'
 import { type Json, JsonNumber, JsonObject } from './json.ts'
 import { MAX_SEQUENCE } from './sequence.ts'
 

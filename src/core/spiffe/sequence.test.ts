@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { A, authority, NOW } from '../../../test/support/federations.ts'
-import { parseBundle, printBundle } from './bundle.ts'
-import { judge } from './judge.ts'
+import { judge } from '../record/judge-offer.ts'
+import { printBundle } from './bundle.ts'
+import { parseBundle } from './parse-bundle.ts'
 import { MAX_SEQUENCE, sequenceAfter } from './sequence.ts'
 
 const [old, next] = await Promise.all([authority(A), authority(A, 'next')])

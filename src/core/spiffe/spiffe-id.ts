@@ -1,6 +1,6 @@
 /** SPIFFE IDs and Istio principals, SPIFFE-ID §2: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md */
-import { FederationError } from '../errors.ts'
-import { printable } from '../x509/printable.ts'
+import { FederationError } from '../diagnostics/errors.ts'
+import { printable } from '../x509/syntax/printable.ts'
 import { parseTrustDomain, type TrustDomain } from './trust-domain.ts'
 
 declare const checked: unique symbol

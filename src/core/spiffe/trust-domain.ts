@@ -4,8 +4,8 @@
  * A TrustDomain is a string that has been through parseTrustDomain, so it works as a Map key and in JSON, and code
  * that receives one need not check it again.
  */
-import { FederationError } from '../errors.ts'
-import { printable } from '../x509/printable.ts'
+import { FederationError } from '../diagnostics/errors.ts'
+import { printable } from '../x509/syntax/printable.ts'
 
 declare const checked: unique symbol
 export type TrustDomain = string & { readonly [checked]: 'TrustDomain' }

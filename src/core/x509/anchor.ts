@@ -1,5 +1,5 @@
 /** Trust anchors: what a root certificate is to us. */
-import { FederationError } from '../errors.ts'
+import { FederationError } from '../diagnostics/errors.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import { problemsOf } from './problems.ts'

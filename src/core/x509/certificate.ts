@@ -2,16 +2,16 @@
  * One X.509 certificate, read field by field as Go's parser does, and no looser than OpenSSL's anywhere (a test compares).
  * OpenSSL itself is asked where a name is odd or a signature is verified: making its object costs twenty times the rest.
  */
-import { FederationError } from '../errors.ts'
-import { DerFault } from './der.ts'
-import { distinguishedName } from './distinguished-name.ts'
+import { FederationError } from '../diagnostics/errors.ts'
+import { type Fields, fieldsOf, sameBytes } from './certificate-fields.ts'
 import { basicConstraintsOf, uriSansOf } from './extensions.ts'
-import { type Fields, fieldsOf, sameBytes } from './fields.ts'
 import { type Fingerprint, fingerprintOf } from './fingerprint.ts'
-import { printable } from './printable.ts'
 import { type KeyFacts, keyFactsOf } from './public-key.ts'
 import { type SignatureAlgorithm, signatureAlgorithmOf } from './signature.ts'
 import { checkAsGoDoes } from './strict.ts'
+import { DerFault } from './syntax/der.ts'
+import { distinguishedName } from './syntax/distinguished-name.ts'
+import { printable } from './syntax/printable.ts'
 
 export interface Certificate {
   readonly fingerprint: Fingerprint

@@ -2,11 +2,11 @@
  * Which anchor vouches for a presented chain, by RFC 5280 §6: signatures, dates, CA flags, key usage, path lengths, name
  * constraints and unknown critical extensions, over every path there is.
  */
-import { FederationError } from '../errors.ts'
+import { FederationError } from '../diagnostics/errors.ts'
 import type { Anchor } from './anchor.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
+import { fieldsOf, sameBytes } from './certificate-fields.ts'
 import { basicConstraintsOf, keyUsageOf } from './extensions.ts'
-import { fieldsOf, sameBytes } from './fields.ts'
 import { namesOutside } from './name-constraints.ts'
 import { isSignedBy } from './signature.ts'
 import { unknownCritical } from './strict.ts'

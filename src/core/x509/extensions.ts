@@ -1,6 +1,7 @@
 /** The extensions that decide what a certificate may do, RFC 5280 §4.2.1. Each throws DerFault where Go's parser refuses. */
-import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './der.ts'
-import { bitsOf, booleanOf, type Fields } from './fields.ts'
+
+import { bitsOf, booleanOf, type Fields } from './certificate-fields.ts'
+import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './syntax/der.ts'
 
 export const OID = {
   subjectKeyId: '2.5.29.14',

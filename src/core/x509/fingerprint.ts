@@ -1,6 +1,6 @@
 /** Certificates are named by the SHA-256 of their DER. */
 import { hash } from 'node:crypto'
-import { FederationError } from '../errors.ts'
+import { FederationError } from '../diagnostics/errors.ts'
 
 declare const checked: unique symbol
 /** `sha256:` and 64 lower-case hex digits: the SHA-256 of the certificate's DER. */

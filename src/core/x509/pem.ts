@@ -3,7 +3,7 @@
  * told, so no root is lost in silence. Readers disagree on sloppy files: Go skips what it cannot read, istiod looks at
  * the first block only.
  */
-import { error, type Finding, warning } from '../finding.ts'
+import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { DAMAGED_KEY, holdsPrivateKey, isKeyDer, privateKey } from './private-key.ts'
 
 export interface PemBlock {

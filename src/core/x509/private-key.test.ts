@@ -3,8 +3,8 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { makeCa } from '../../../test/support/ca.ts'
 import { MANGLES } from '../../../test/support/mangle.ts'
-import { parseBundle } from '../spiffe/bundle.ts'
 import { inspect } from '../spiffe/inspect.ts'
+import { parseBundle } from '../spiffe/parse-bundle.ts'
 import { parseTrustDomain } from '../spiffe/trust-domain.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')

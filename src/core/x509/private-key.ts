@@ -2,7 +2,7 @@
  * Private keys where none belongs, in any state: as a PEM block, encrypted, indented, cut or garbled, inside JSON, YAML or
  * another layer of base64, as DER, as PKCS #12. Whoever hands one over must hear that it leaked. None of it is ever shown.
  */
-import { error, type Finding } from '../finding.ts'
+import { error, type Finding } from '../diagnostics/finding.ts'
 
 /** @param message after the subject; must hold nothing of the key */
 export const privateKey = (subject: string, message: string): Finding =>

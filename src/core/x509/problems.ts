@@ -1,11 +1,11 @@
 /** What keeps a well-formed certificate from being a trust anchor; docs/anchors.md explains each. */
-import { error, type Finding, type Severity, warning } from '../finding.ts'
+import { error, type Finding, type Severity, warning } from '../diagnostics/finding.ts'
 import type { Certificate } from './certificate.ts'
+import type { Fields } from './certificate-fields.ts'
 import { extendedKeyUsageOf, keyUsageOf, OID } from './extensions.ts'
-import type { Fields } from './fields.ts'
 import { permitsNoSpiffeId, voidConstraintsOf } from './name-constraints.ts'
-import { printable } from './printable.ts'
 import { unknownCritical } from './strict.ts'
+import { printable } from './syntax/printable.ts'
 
 interface Rule {
   readonly code: string

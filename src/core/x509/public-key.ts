@@ -1,6 +1,7 @@
 /** Public keys out of a SubjectPublicKeyInfo (RFC 3279, 5480, 8410) and as JSON Web Keys (RFC 7518 §6, RFC 8037). */
-import { childrenOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './der.ts'
-import { type PublicKey, publicKeyOf } from './fields.ts'
+
+import { type PublicKey, publicKeyOf } from './certificate-fields.ts'
+import { childrenOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './syntax/der.ts'
 
 export interface KeyFacts {
   /** RSA, ECDSA, Ed25519, or the name (else the OID) of what Go and Envoy do not verify with. */

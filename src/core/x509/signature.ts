@@ -2,10 +2,11 @@
  * Signatures of certificates, by an allowlist: what Go's crypto/x509 (getSignatureAlgorithmFromAI, checkSignature, Go 1.26)
  * and BoringSSL (crypto/x509/algorithm, rsa_pss) both verify. Everything else is refused before OpenSSL sees it.
  */
+
 import { constants, createPublicKey, verify } from 'node:crypto'
-import type { Certificate } from './certificate.ts'
-import { childrenOf, DerFault, type Element, elementAt, expectTag, integerOf, partsOf, TAG } from './der.ts'
-import { type Algorithm, algorithmOf, type Fields, sameBytes, signedPartsOf } from './fields.ts'
+import { type Algorithm, algorithmOf, type Fields, sameBytes, signedPartsOf } from './certificate-fields.ts'
+import type { KeyFacts } from './public-key.ts'
+import { childrenOf, DerFault, type Element, elementAt, expectTag, integerOf, partsOf, TAG } from './syntax/der.ts'
 
 type Hash = 'sha256' | 'sha384' | 'sha512'
 
@@ -161,11 +162,21 @@ function smallOf(bytes: Uint8Array, element: Element | undefined): number {
   return contents.reduce((sum, byte) => sum * 256 + byte, 0)
 }
 
+interface Signed {
+  readonly der: Uint8Array
+  readonly signing: SignatureAlgorithm
+}
+
+interface Issuer {
+  readonly key: Pick<KeyFacts, 'algorithm'>
+  readonly fields: Pick<Fields, 'publicKey'>
+}
+
 /**
  * Whether the key of one certificate signed the other. An algorithm that is not allowed is not verified.
  * OpenSSL throws for a key that it cannot decode.
  */
-export function isSignedBy({ der, signing: { scheme } }: Certificate, issuer: Certificate): boolean {
+export function isSignedBy({ der, signing: { scheme } }: Signed, issuer: Issuer): boolean {
   const { signed, signature } = signedPartsOf(der)
   if (scheme === undefined || scheme.key !== issuer.key.algorithm || signature === undefined) return false
   try {

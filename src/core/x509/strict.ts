@@ -2,10 +2,11 @@
  * What Go's crypto/x509 (parser.go, Go 1.26), and so istiod, refuses while OpenSSL, and so Node, does not mind.
  * The refusals that belong to reading a field are where the field is read; docs/anchors.md lists them all.
  */
-import { DerFault, elementAt, expectTag, partsOf, TAG } from './der.ts'
-import { checkExtensionSyntax, isHandledNames } from './extension-syntax.ts'
+
+import type { Fields } from './certificate-fields.ts'
 import { extendedKeyUsageOf, keyUsageOf, OID } from './extensions.ts'
-import type { Fields } from './fields.ts'
+import { DerFault, elementAt, expectTag, partsOf, TAG } from './syntax/der.ts'
+import { checkExtensionSyntax, isHandledNames } from './syntax/extension-syntax.ts'
 
 /** Extensions that Go handles, so that they may be critical. Any other critical one fails every verification. */
 const HANDLED: ReadonlySet<string> = new Set(Object.values(OID))

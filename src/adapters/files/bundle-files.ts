@@ -1,0 +1,44 @@
+/** `bundles/<trust-domain>.json`: the approved roots of each trust domain, as SPIFFE bundles in Git. */
+import { join } from 'node:path'
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import { fromError } from '../../core/diagnostics/finding.ts'
+import type { Approved } from '../../core/federation/intents.ts'
+import type { Seen } from '../../core/model/observed.ts'
+import type { Federation } from '../../core/model/wanted.ts'
+import { type Bundle, printBundle } from '../../core/spiffe/bundle.ts'
+import { parseBundle } from '../../core/spiffe/parse-bundle.ts'
+import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
+import { placeIn, readIfThere, writeAtomically } from './write-files.ts'
+
+const MAX_BYTES = 16 * 1024 * 1024
+
+export const bundlePath = (directory: string, domain: TrustDomain): string => join(directory, 'bundles', `${domain}.json`)
+
+/** The bundles of all members; a domain without a file is left out, an unreadable one is told. */
+export async function readBundles(directory: string, federation: Federation, now: Date): Promise<Approved> {
+  const domains = [...new Set([...federation.members.values()].map((member) => member.trustDomain))]
+  const read = await Promise.all(
+    domains.map(async (domain) => [domain, await readBundle(bundlePath(directory, domain), domain, now, directory)] as const),
+  )
+  return new Map(read.flatMap(([domain, seen]) => (seen === undefined ? [] : [[domain, seen] as const])))
+}
+
+/**
+ * A SPIFFE bundle in a file, as far as it is one; undefined where there is no file.
+ * @param folder no link out of it is followed; absent where the operator named the path
+ */
+export async function readBundle(path: string, domain: TrustDomain, now: Date, folder?: string): Promise<Seen<Bundle> | undefined> {
+  try {
+    const file = await readIfThere(folder === undefined ? path : await placeIn(folder, path), MAX_BYTES)
+    // An expired root must not keep the others, or a narrowing, from being carried out.
+    return file && { ok: true, value: parseBundle(domain, file, { now, format: 'spiffe', tolerate: 'dates' }) }
+  } catch (cause) {
+    if (!(cause instanceof FederationError)) throw cause
+    return { ok: false, error: { ...fromError(cause), subject: path } }
+  }
+}
+
+/** @throws FederationError file-unwritable; file-unreadable where the path leads out of the directory */
+export async function writeBundle(directory: string, bundle: Bundle): Promise<void> {
+  await writeAtomically(await placeIn(directory, bundlePath(directory, bundle.trustDomain)), printBundle(bundle))
+}

@@ -1,0 +1,229 @@
+/** federation.yaml on disk: read with lines to point at, edited without losing the owner's comments. */
+import { realpath } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
+import { type Fault, FederationError } from '../../core/diagnostics/errors.ts'
+import { type Problem, parseFederation } from '../../core/federation/parse.ts'
+import type { Federation, Severed } from '../../core/model/wanted.ts'
+import { tooDeepAt } from '../yaml/depth.ts'
+import { withLock } from './lock.ts'
+import { lockOf } from './record-file.ts'
+import { readIfThere, writeAtomically } from './write-files.ts'
+
+const MAX_BYTES = 4 * 1024 * 1024
+
+/** @throws FederationError file-unreadable, federation-invalid with every problem, its line and what to do */
+export async function readFederationFile(path: string): Promise<Federation> {
+  return parsed(path, await readText(path)).federation
+}
+
+function parsed(path: string, text: string): { readonly document: Document.Parsed; readonly federation: Federation } {
+  const { document, lines } = parseYaml(path, text)
+  const result = parseFederation(plainValue(document, path))
+  if ('federation' in result) return { document, federation: result.federation }
+  throw invalid(
+    path,
+    result.problems.map((problem) => describe(problem, document, lines, path)),
+  )
+}
+
+export interface Editing {
+  /** The record beside the file: an edit is written under its lock. */
+  readonly record: string
+  readonly sleep: (milliseconds: number) => Promise<void>
+  /** Waits for the lock for a second, and then writes without it: a lock that another process keeps holds up no emergency. */
+  readonly emergency: boolean
+}
+
+type Pair = Pick<Severed, 'truster' | 'trusted'>
+
+/**
+ * Writes the pair into `spec.severed`, where nothing re-opens it, unless it is there.
+ * @returns whether the file was changed
+ * @throws FederationError file-unreadable, file-unwritable, federation-invalid, record-busy, changed-meanwhile
+ */
+export const addSevered = (path: string, severed: Severed, how: Editing): Promise<boolean> =>
+  edit(path, how, (document, federation) => {
+    if (isSevered(federation, severed)) return undefined
+    const { truster, trusted, at, reason } = severed
+    const node = document.createNode({ truster, trusted, at: at.toISOString(), reason })
+    const list = severedIn(document, path)
+    if (list === undefined) {
+      const spec = document.get('spec') as YAMLMap
+      const was = spec.get('severed', true)
+      spec.set('severed', Object.assign(document.createNode([node]), isScalar(was) ? { comment: was.comment } : {}))
+    } else {
+      list.flow = false
+      list.add(node)
+    }
+    return (after) => isSevered(after, severed)
+  })
+
+/** Takes every entry of the pair out of `spec.severed`. Returns and throws as `addSevered`. */
+export const removeSevered = (path: string, pair: Pair, how: Editing): Promise<boolean> =>
+  edit(path, how, (document, federation) => {
+    if (!isSevered(federation, pair)) return undefined
+    // The federation has one for each entry, in the order of the file.
+    const list = severedIn(document, path)
+    for (const i of federation.severed.flatMap((one, i) => (isPair(one, pair) ? [i] : [])).reverse()) list?.delete(i)
+    return (after) => !isSevered(after, pair)
+  })
+
+const isPair = (one: Pair, { truster, trusted }: Pair): boolean => one.truster === truster && one.trusted === trusted
+const isSevered = ({ severed }: Federation, pair: Pair): boolean => severed.some((one) => isPair(one, pair))
+
+function severedIn(document: Document.Parsed, path: string): YAMLSeq | undefined {
+  const spec = document.get('spec')
+  if (!isMap(spec)) throw invalid(path, [`${path}: has no spec`])
+  const severed = spec.get('severed', true)
+  const list = isAlias(severed) ? severed.resolve(document) : severed
+  return isSeq(list) ? list : undefined
+}
+
+/** Changes the document in place. @returns what the federation must say afterwards; undefined: there is nothing to change */
+type Change = (document: Document.Parsed, federation: Federation) => ((after: Federation) => boolean) | undefined
+
+/** Each failed try is a commit of somebody else: two that edit at once both come through. */
+const TRIES = 100
+
+/**
+ * Reads, changes and writes the file. The text is made without a lock; it is put in place under the record's lock, if the file
+ * is still what was read, and read again after that.
+ */
+async function edit(name: string, how: Editing, change: Change): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    // What the name leads to is written, not the name.
+    const path = await realpath(name).catch(() => name)
+    const read = await readText(path)
+    const { document, federation } = parsed(name, read)
+    const holds = change(document, federation)
+    if (holds === undefined) return false
+    const text = printed(name, document, federation, holds)
+    const written = await underLock(name, path, how, async () => {
+      if ((await readText(path)) !== read) return false
+      await writeAtomically(path, text)
+      const after = await readText(path)
+      return after === text || holds(parsed(name, after).federation)
+    })
+    if (written) return true
+    if (tries === TRIES) {
+      throw new FederationError('changed-meanwhile', name, 'is written again and again while it is edited; nothing was changed', {
+        hint: 'end what writes it, then run this again',
+      })
+    }
+  }
+}
+
+/** Ten seconds; whoever has it needs milliseconds. */
+const LOCK_TRIES = 200
+const EMERGENCY_TRIES = 20
+
+/** The record's lock is of the folder that the name is in; a link may lead into another one, whose lock counts, too. */
+async function underLock(
+  name: string,
+  path: string,
+  { record, sleep, emergency }: Editing,
+  work: () => Promise<boolean>,
+): Promise<boolean> {
+  const [first = '', second] = [...new Set([lockOf(record), join(dirname(path), basename(lockOf(record)))])].sort()
+  for (let tries = 1; ; tries++) {
+    let begun = false
+    const begin = (): Promise<boolean> => {
+      begun = true
+      return work()
+    }
+    try {
+      return await withLock(first, () => (second === undefined ? begin() : withLock(second, begin)))
+    } catch (thrown) {
+      if (begun || !(thrown instanceof FederationError && thrown.code === 'record-busy')) throw thrown
+      if (emergency && tries === EMERGENCY_TRIES) return work()
+      if (tries === LOCK_TRIES) throw new FederationError('record-busy', name, `cannot be edited: ${thrown.message}`, { hint: thrown.hint })
+      await sleep(50)
+    }
+  }
+}
+
+/** The file is the owner's: what is made of it can be read, says what it said before, and what it is to say now. */
+function printed(path: string, document: Document.Parsed, before: Federation, holds: (after: Federation) => boolean): string {
+  const byHand = `${path}: change spec.severed by hand, then run this again`
+  let text: string
+  try {
+    text = document.toString({ lineWidth: 0 })
+  } catch (cause) {
+    throw invalid(path, [`${path}: cannot be edited: ${cause instanceof Error ? cause.message : String(cause)}`, byHand])
+  }
+  const result = parseFederation(plainValue(parseYaml(path, text).document, path))
+  if ('problems' in result) throw invalid(path, [...result.problems.map(({ message }) => `${path}: ${message}`), byHand])
+  const rest = ({ severed: _, ...federation }: Federation): unknown => federation
+  if (holds(result.federation) && isDeepStrictEqual(rest(result.federation), rest(before))) return text
+  throw invalid(path, [`${path}: cannot be edited without changing something else`, byHand])
+}
+
+async function readText(path: string): Promise<string> {
+  const file = await readIfThere(path, MAX_BYTES)
+  if (file !== undefined) return file.toString('utf8')
+  throw new FederationError('file-unreadable', path, 'there is no such file', {
+    hint: 'entente init --context A --context B writes one; -f names another',
+  })
+}
+
+function parseYaml(path: string, text: string): { readonly document: Document.Parsed; readonly lines: LineCounter } {
+  if (tooDeepAt(text) !== undefined) throw invalid(path, [`${path}: is nested too deeply`])
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const [first] = document.errors
+  if (first !== undefined) {
+    const line = first.linePos?.[0].line
+    const said = (first.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')
+    const why = first.code === 'MULTIPLE_DOCS' ? 'holds more than one document' : `is not YAML: ${said}`
+    throw invalid(path, [`${path}${line === undefined ? '' : `:${line}`}: ${why}`])
+  }
+  return { document, lines }
+}
+
+/** Aliases that multiply, and ones that name nothing, are found only here. */
+function plainValue(document: Document.Parsed, path: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch (cause) {
+    throw invalid(path, [`${path}: is not YAML: ${cause instanceof Error ? cause.message : String(cause)}`])
+  }
+}
+
+function describe({ path, message, hint }: Problem, document: Document.Parsed, lines: LineCounter, file: string): Fault {
+  const line = lineOf(path, document, lines)
+  const where = path.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`),
+    '',
+  )
+  return { message: `${file}${line === undefined ? '' : `:${line}`}: ${where === '' ? '' : `${where}: `}${message}`, hint }
+}
+
+/** The line of the node, or of the closest one around it that is there. */
+function lineOf(path: readonly (string | number)[], document: Document.Parsed, lines: LineCounter): number | undefined {
+  for (let length = path.length; length >= 0; length--) {
+    const here = path.slice(0, length)
+    const node = here.length === 0 ? document.contents : document.getIn(here, true)
+    const parent = document.getIn(here.slice(0, -1), true)
+    const key = isMap(parent) ? parent.items.find((item) => String(item.key) === String(here.at(-1)))?.key : undefined
+    const range = rangeOf(key) ?? rangeOf(node)
+    if (range !== undefined) return lines.linePos(range).line
+  }
+  return undefined
+}
+
+function rangeOf(node: unknown): number | undefined {
+  const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined
+  return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined
+}
+
+function invalid(path: string, causes: readonly (string | Fault)[]): FederationError {
+  const faults = causes.map((cause) => (typeof cause === 'string' ? { message: cause, hint: '' } : cause))
+  const count = faults.length === 1 ? 'one problem' : `${faults.length} problems`
+  const each = faults.map(({ message, hint }) => `  ${message}${hint === '' ? '' : `\n    next: ${hint}`}`)
+  return new FederationError('federation-invalid', path, `${count}\n${each.join('\n')}`, {
+    hint: 'correct the file; nothing was changed',
+    faults,
+  })
+}

@@ -1,0 +1,149 @@
+/** Everything that `doctor` looks at in one cluster, each part by itself. Reads only; no Secret. */
+
+import { FederationError } from '../../../core/diagnostics/errors.ts'
+import type { Finding } from '../../../core/diagnostics/finding.ts'
+import { needsOf } from '../../../core/doctor/needs.ts'
+import type { Patient } from '../../../core/doctor/question.ts'
+import type { ApiSeen, ClusterSeen, NamespaceSeen } from '../../../core/doctor/seen.ts'
+import { runsProxy } from '../../../core/mesh/pods.ts'
+import type { Manifest } from '../../../core/model/manifest.ts'
+import { at, text } from '../../../core/model/manifest.ts'
+import type { Seen } from '../../../core/model/observed.ts'
+import type { Budget } from '../../edge/budget.ts'
+import type { PodName } from '../../envoy/admin.ts'
+import { leaves } from '../../envoy/leaves.ts'
+import { lookAtIstiods } from '../../istiod/checkup.ts'
+import { seen as asSeen } from '../../seen.ts'
+import { CONFIG_MAP, GATEWAY, KUBERNETES_GATEWAY, NAMESPACE, PEER_AUTHENTICATION, POD, pathOf, SERVICE, SIDECAR } from '../resources.ts'
+import type { KubeClient, Live } from '../transport/client.ts'
+import { asked } from '../transport/errors.ts'
+import { clockIn } from './clock.ts'
+import { readMeshConfig } from './mesh-config.ts'
+import { bareInPod, istiodPods } from './pods.ts'
+import { reviewRights } from './rights.ts'
+
+const NETWORK = 'topology.istio.io/network'
+const OWN_ROOTS = 'istio-ca-root-cert'
+
+export interface Looking {
+  /** Ask the sidecars in the patient's namespaces for their certificates, by port-forward to their admin ports. */
+  readonly certificates?: boolean
+}
+
+/** @param now the clock of this machine, to compare the API server's with */
+export async function lookAtCluster(
+  client: KubeClient,
+  patient: Patient,
+  now: () => Date,
+  { certificates = false }: Looking = {},
+): Promise<ClusterSeen> {
+  const budget = client.budget()
+  const found = await budget.watched(() => look(client.within(budget), budget, patient, now))
+  // Proxies have a deadline of their own.
+  return certificates && found.api.ok ? { ...found, leaves: await leaves(client, sidecarsIn([...found.near.values()])) } : found
+}
+
+const sidecarsIn = (near: readonly NamespaceSeen[]): readonly PodName[] =>
+  near
+    .flatMap(({ pods }) => (pods.ok ? pods.value : []))
+    .filter(runsProxy)
+    .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }))
+
+async function look(client: KubeClient, budget: Budget, patient: Patient, now: () => Date): Promise<ClusterSeen> {
+  /** A failure as a fact, and none later than the look's end. */
+  const seen = <T>(work: Promise<T>): Promise<Seen<T>> => asSeen(budget.race(work))
+  const { name: member, istioNamespace: namespace } = patient
+  const api = await seen(askApi(client, now))
+  if (!api.ok) return unseen(patient, api.error)
+  const pods = istiodPods(client, namespace)
+  const roots = seen(readRoots(client))
+  const istiods = Promise.all([pods, roots]).then(([found, published]) =>
+    lookAtIstiods(client, namespace, found, published.ok ? published.value.get(namespace) : undefined),
+  )
+  const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await lookNear(client, one, seen)])
+  const [mesh, labels, seenIstiods, networkServices, gateways, policies, rights] = await Promise.all([
+    seen(pods.then((found) => readMeshConfig(client, namespace, found))),
+    seen(client.get(NAMESPACE, undefined, namespace).then((found) => found.metadata.labels ?? {})),
+    seen(istiods),
+    seen(client.list(SERVICE, { namespace, labels: NETWORK })),
+    seen(readGateways(client)),
+    seen(client.list(PEER_AUTHENTICATION)),
+    seen(
+      pods
+        .catch(() => [])
+        .then((found) =>
+          reviewRights(
+            client,
+            needsOf(
+              patient,
+              found.map(({ name }) => name),
+            ),
+          ),
+        ),
+    ),
+  ])
+  return {
+    member,
+    api,
+    mesh,
+    labels,
+    istiods: seenIstiods,
+    roots: await roots,
+    networkServices,
+    gateways,
+    policies,
+    near: new Map(await Promise.all(near)),
+    rights,
+  }
+}
+
+/** A cluster that could not be asked anything. */
+export function unseen({ name: member }: Patient, error: Finding): ClusterSeen {
+  const api: Seen<never> = { ok: false, error }
+  const all = { api, mesh: api, labels: api, istiods: api, roots: api, networkServices: api, gateways: api, policies: api, rights: api }
+  return { member, ...all, near: new Map() }
+}
+
+/** Any answer shows that it is up; who may not read kube-system still learns its clock. */
+async function askApi(client: KubeClient, now: () => Date): Promise<ApiSeen> {
+  // The first request opens the connection, and its way is long: the second one is timed.
+  await client.call({ method: 'GET', path: '/version' }, asked('get', NAMESPACE), ({ status }) => status === 403)
+  const sent = now().getTime()
+  const answer = await client.call(
+    { method: 'GET', path: pathOf(NAMESPACE, undefined, 'kube-system') },
+    asked('get', NAMESPACE, undefined, 'kube-system'),
+    ({ status }) => status === 403,
+  )
+  const arrived = now().getTime()
+  const uid = text(at(answer.body, 'metadata', 'uid'))
+  const clock = clockIn(answer, sent, arrived)
+  return { server: client.access.server.origin, ...(uid === '' ? {} : { uid }), ...(clock === undefined ? {} : { clock }) }
+}
+
+async function readRoots(client: KubeClient): Promise<ReadonlyMap<string, string>> {
+  const maps = await client.list(CONFIG_MAP, { fields: `metadata.name=${OWN_ROOTS}` })
+  return new Map(
+    maps
+      .filter(({ metadata }) => metadata.name === OWN_ROOTS)
+      .map((map) => [map.metadata.namespace ?? '', text(at(map, 'data', 'root-cert.pem'))]),
+  )
+}
+
+/** Where the Gateway API is not installed there are none of its kind. */
+async function readGateways(client: KubeClient): Promise<readonly Manifest[]> {
+  const theirs = client.list(KUBERNETES_GATEWAY, { labels: NETWORK }).catch((cause: unknown): readonly Live[] => {
+    if (cause instanceof FederationError && cause.code === 'not-found') return []
+    throw cause
+  })
+  return (await Promise.all([client.list(GATEWAY), theirs])).flat()
+}
+
+async function lookNear(client: KubeClient, namespace: string, seen: <T>(work: Promise<T>) => Promise<Seen<T>>): Promise<NamespaceSeen> {
+  const [labels, pods, services, sidecars] = await Promise.all([
+    seen(client.find(NAMESPACE, undefined, namespace).then((found) => (found === undefined ? undefined : (found.metadata.labels ?? {})))),
+    seen(client.list(POD, { namespace }).then((all): readonly Manifest[] => all.map(bareInPod))),
+    seen(client.list(SERVICE, { namespace })),
+    seen(client.list(SIDECAR, { namespace })),
+  ])
+  return { labels, pods, services, sidecars }
+}

@@ -1,0 +1,170 @@
+/**
+ * The mesh's own words about itself: ConfigMap `istio` (key `mesh`), or `istio-<rev>` of a revision, over the one that
+ * SHARED_MESH_CONFIG names. Defaults and merging: istio pkg/config/mesh/mesh.go (DefaultMeshConfig, ApplyMeshConfig)
+ * and pilot/pkg/bootstrap/mesh.go at eed52ebb66ad: fields of the base win, aliases are united, defaultConfig merges.
+ */
+import { parse } from 'yaml'
+import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { baseConfig, type Source } from '../../../core/mesh/config-owner.ts'
+import { at, list, strings, text } from '../../../core/model/manifest.ts'
+import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
+import { isMeshConfig } from '../../../core/trust/mesh-wide/mesh-roots.ts'
+import { checkValue } from '../../edge/checked-json.ts'
+import { MAX_DEPTH, tooDeepAt } from '../../yaml/depth.ts'
+import { CONFIG_MAP } from '../resources.ts'
+import { type KubeClient, parseLive } from '../transport/client.ts'
+import type { IstiodPod } from './pods.ts'
+
+export interface MeshConfig {
+  readonly trustDomain: TrustDomain
+  readonly aliases: readonly TrustDomain[]
+  readonly extraRoots: number
+  /**
+   * The last of the texts sets `caCertificates`, were it to an empty list: Istio takes that instead of what came before
+   * (jsonpb replaces a list that is there, and passes over null).
+   */
+  readonly hidesRoots: boolean
+  /** Trust domains of `caCertificates[].trustDomains`. */
+  readonly extraDomains: readonly string[]
+  /** Extension providers that CUSTOM policies may ask. */
+  readonly authorizers: readonly string[]
+  readonly autoMtls: boolean
+  readonly xdsAgent: boolean
+  readonly meshId: string
+  readonly rootNamespace: string
+}
+
+/** Which ConfigMaps a revision reads, the one that is applied first in front. */
+export function sourcesOf(revision: string, env: Readonly<Record<string, string>>): readonly string[] {
+  const shared = env.SHARED_MESH_CONFIG
+  return [...(shared === undefined ? [] : [shared]), baseConfig(revision)]
+}
+
+/** @throws FederationError mesh-config-unreadable when YAML or a trust domain is not one */
+export function parseMeshConfig(subject: string, texts: readonly string[]): MeshConfig {
+  const layers = texts.map((one) => layer(subject, one))
+  const last = (...path: string[]): unknown => layers.map((l) => at(l, ...path)).findLast((value) => value !== undefined && value !== null)
+  const domain = (value: unknown): TrustDomain => {
+    try {
+      return parseTrustDomain(text(value))
+    } catch (cause) {
+      throw unreadable(subject, `its trust domain ${JSON.stringify(value)} is not one`, cause)
+    }
+  }
+  const trustDomain = domain(last('trustDomain') || 'cluster.local')
+  return {
+    trustDomain,
+    aliases: [...new Set(layers.flatMap((l) => list(at(l, 'trustDomainAliases')).map(domain)))],
+    extraRoots: list(last('caCertificates')).length,
+    hidesRoots: (at(layers.at(-1), 'caCertificates') ?? null) !== null,
+    extraDomains: [...new Set(list(last('caCertificates')).flatMap((entry) => list(at(entry, 'trustDomains')).map(text)))],
+    authorizers: list(last('extensionProviders'))
+      .filter((one) => at(one, 'envoyExtAuthzHttp') !== undefined || at(one, 'envoyExtAuthzGrpc') !== undefined)
+      .map((one) => text(at(one, 'name'))),
+    autoMtls: last('enableAutoMtls') !== false,
+    xdsAgent: String(last('defaultConfig', 'proxyMetadata', 'PROXY_CONFIG_XDS_AGENT')) === 'true',
+    meshId: text(last('defaultConfig', 'meshId')) || trustDomain,
+    rootNamespace: text(last('rootNamespace')) || 'istio-system',
+  }
+}
+
+/** ConfigMaps hold no more; who answers for an API server may. */
+const MAX_TEXT = 1024 * 1024
+/** The library compares every key of a mapping with every other: 5,000 take a quarter of a second. */
+const MAX_KEYS = 5_000
+/** As many as there are control planes in one cluster, and more. */
+const MAX_REVISIONS = 32
+
+/** No fewer keys than it has: each has a colon, a comma or a question mark. */
+function keysIn(source: string): number {
+  let keys = 0
+  for (const char of source) if (char === ':' || char === ',' || char === '?') keys++
+  return keys
+}
+
+function layer(subject: string, source: string): unknown {
+  if (source.length > MAX_TEXT) throw unreadable(subject, 'it is too large')
+  if (tooDeepAt(source) !== undefined) throw unreadable(subject, 'it is nested too deeply')
+  if (keysIn(source) > MAX_KEYS) throw unreadable(subject, 'it is too large')
+  let value: unknown
+  try {
+    value = parse(source, { version: '1.1', schema: 'yaml-1.1', maxAliasCount: 100, logLevel: 'error' })
+  } catch (cause) {
+    throw unreadable(subject, `it is not YAML: ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`, cause)
+  }
+  try {
+    checkValue(value, MAX_DEPTH)
+  } catch (cause) {
+    throw unreadable(subject, `it ${cause instanceof Error ? cause.message : cause}`, cause)
+  }
+  if (value === null || (typeof value === 'object' && !Array.isArray(value))) return value ?? {}
+  throw unreadable(subject, 'it is not a mapping')
+}
+
+const unreadable = (subject: string, message: string, cause?: unknown): FederationError =>
+  new FederationError('mesh-config-unreadable', subject, `the mesh config cannot be read: ${message}`, {
+    hint: 'kubectl -n istio-system get configmap istio -o jsonpath={.data.mesh}',
+    cause,
+  })
+
+/**
+ * The mesh config of all revisions together. They share one CA, so one trust domain; aliases and extra roots are what
+ * any of them accepts, and auto mTLS is on only where every revision has it on.
+ * @throws FederationError mesh-config-unreadable also when revisions disagree about the trust domain
+ */
+export async function readMeshConfig(
+  client: KubeClient,
+  namespace: string,
+  pods: readonly IstiodPod[],
+): Promise<MeshConfig & { readonly sources: readonly Source[] }> {
+  const revisions = new Map(pods.map((pod) => [pod.revision, pod.env]))
+  if (revisions.size === 0) revisions.set('default', {})
+  if (revisions.size > MAX_REVISIONS) throw unreadable(client.subject, `there are more than ${MAX_REVISIONS} revisions of istiod`)
+  const read = await Promise.all([...revisions].map(([revision, env]) => readRevision(client, namespace, sourcesOf(revision, env))))
+  const configs = read.map(({ config }) => config)
+  const [first, ...rest] = configs as [MeshConfig, ...MeshConfig[]]
+  const other = rest.find((c) => c.trustDomain !== first.trustDomain)
+  if (other !== undefined)
+    throw unreadable(client.subject, `revisions disagree: trust domain ${first.trustDomain} and ${other.trustDomain}`)
+  return {
+    ...first,
+    aliases: [...new Set(configs.flatMap((c) => c.aliases))],
+    extraRoots: Math.max(...configs.map((c) => c.extraRoots)),
+    hidesRoots: configs.some((c) => c.hidesRoots),
+    extraDomains: [...new Set(configs.flatMap((c) => c.extraDomains))],
+    authorizers: [...new Set(configs.flatMap((c) => c.authorizers))],
+    autoMtls: configs.every((c) => c.autoMtls),
+    xdsAgent: configs.every((c) => c.xdsAgent),
+    sources: [...new Map(read.flatMap(({ sources }) => sources).map((source) => [source.name, source])).values()],
+  }
+}
+
+async function readRevision(
+  client: KubeClient,
+  namespace: string,
+  names: readonly string[],
+): Promise<{ readonly config: MeshConfig; readonly sources: readonly Source[] }> {
+  const found = await Promise.all(names.map((name) => client.raw(CONFIG_MAP, namespace, name)))
+  if (found.at(-1) === undefined) throw unreadable(client.subject, `there is no ConfigMap ${namespace}/${names.at(-1)}`)
+  const maps = found.filter((map) => map !== undefined)
+  const config = parseMeshConfig(
+    `${client.subject} ConfigMap ${namespace}/${names.join(', ')}`,
+    // What is in ours is what a federation says, and only that.
+    maps.flatMap((map) => (isMeshConfig(parseLive(client.subject, map, CONFIG_MAP)) ? [] : text(at(map, 'data', 'mesh')))),
+  )
+  return { config, sources: maps.map(sourceOf) }
+}
+
+function sourceOf(map: unknown): Source {
+  const metadata = at(map, 'metadata')
+  const managers = list(at(metadata, 'managedFields'))
+    .filter((entry) => at(entry, 'fieldsV1', 'f:data', 'f:mesh') !== undefined)
+    .map((entry) => ({ name: text(at(entry, 'manager')), at: text(at(entry, 'time')) }))
+  return {
+    name: text(at(metadata, 'name')),
+    labels: strings(at(metadata, 'labels')),
+    annotations: strings(at(metadata, 'annotations')),
+    owners: list(at(metadata, 'ownerReferences')).map((owner) => text(at(owner, 'kind'))),
+    managers,
+  }
+}

@@ -1,0 +1,98 @@
+/** Pods: only what decides who a workload is and where, and, of istiod's own, how it runs. */
+import { redirectionArgs } from '../../../core/mesh/unguarded-ports.ts'
+import type { Manifest } from '../../../core/model/manifest.ts'
+import { at, list, strings, text } from '../../../core/model/manifest.ts'
+import { POD } from '../resources.ts'
+import type { KubeClient, Live } from '../transport/client.ts'
+
+/** A thousand pods carry megabytes of env, volumes and status; scopes need this much of them. */
+export function bareInPod(pod: Manifest): Manifest {
+  const { apiVersion, kind, metadata } = pod
+  const containers = (key: string) =>
+    list(at(pod, 'spec', key)).map((c) => ({
+      name: text(at(c, 'name')),
+      ...(at(c, 'ports') === undefined ? {} : { ports: at(c, 'ports') }),
+      ...(redirectionArgs(c).length === 0 ? {} : { args: redirectionArgs(c) }),
+      // Of Istio's own container only: what it is started as. Other arguments may hold anything.
+      ...(at(c, 'name') === 'istio-proxy' ? { args: list(at(c, 'args')).slice(0, 2), env: settingsOf(c), volumeMounts: mountsOf(c) } : {}),
+    }))
+  const initContainers = containers('initContainers')
+  const ready = list(at(pod, 'status', 'conditions')).find((c) => at(c, 'type') === 'Ready')
+  return {
+    apiVersion,
+    kind,
+    metadata,
+    spec: {
+      serviceAccountName: text(at(pod, 'spec', 'serviceAccountName')),
+      ...(at(pod, 'spec', 'hostNetwork') === true ? { hostNetwork: true } : {}),
+      ...(initContainers.length === 0 ? {} : { initContainers }),
+      containers: containers('containers'),
+    },
+    status: {
+      phase: text(at(pod, 'status', 'phase')),
+      podIP: text(at(pod, 'status', 'podIP')),
+      conditions: ready === undefined ? [] : [{ type: 'Ready', status: text(at(ready, 'status')) }],
+    },
+  }
+}
+
+const mountsOf = (proxy: unknown) => list(at(proxy, 'volumeMounts')).map((mount) => ({ mountPath: text(at(mount, 'mountPath')) }))
+
+/** How long a proxy's certificates are to live, and whether it asks for the mesh's roots; of its environment nothing else. */
+const ITS_SETTINGS = ['SECRET_TTL', 'PROXY_CONFIG_XDS_AGENT']
+const settingsOf = (proxy: unknown) =>
+  list(at(proxy, 'env')).flatMap((variable) =>
+    ITS_SETTINGS.includes(text(at(variable, 'name'))) ? [{ name: text(at(variable, 'name')), value: text(at(variable, 'value')) }] : [],
+  )
+
+/** One istiod pod that runs, or is on its way out. */
+export interface IstiodPod {
+  readonly namespace: string
+  readonly name: string
+  readonly ip: string | undefined
+  /** `default`, or what istio.io/rev says. */
+  readonly revision: string
+  /** Settings with a literal value; no reference to a Secret or ConfigMap is followed. */
+  readonly env: Readonly<Record<string, string>>
+  /** It is being deleted: proxies are leaving it. */
+  readonly leaving: boolean
+  /** As its readiness probe says. */
+  readonly ready: boolean
+}
+
+/** The settings that Istio itself documents; others may hold what is none of our business. */
+const SETTING =
+  /^(PILOT|ISTIO|ISTIOD|CITADEL|CA|ENABLE|EXTERNAL|INJECTION|VALIDATION|UNSAFE|XDS|SHARED|DEFAULT|MAX|CLUSTER|REVISION|K8S|DEBUG|TRUSTED|MULTIROOT|AMBIENT)_?[A-Z0-9_]*$/
+
+/** Every istiod that a proxy may be connected to. @throws FederationError forbidden, … */
+export async function istiodPods(client: KubeClient, namespace: string): Promise<readonly IstiodPod[]> {
+  const pods = await client.list(POD, { namespace, labels: 'app=istiod' })
+  return pods
+    .filter(runs)
+    .map(istiodOf)
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Not one that has ended or not started, nor one whose container is down just now: it holds no connection. */
+function runs(pod: Live): boolean {
+  if (text(at(pod, 'status', 'phase')) !== 'Running') return false
+  const states = list(at(pod, 'status', 'containerStatuses')).filter((c) => at(c, 'name') === DISCOVERY)
+  return states.length === 0 || states.some((c) => at(c, 'state', 'running') !== undefined)
+}
+
+const DISCOVERY = 'discovery'
+
+function istiodOf(pod: Live): IstiodPod {
+  const containers = list(at(pod, 'spec', 'containers'))
+  const container = containers.find((c) => at(c, 'name') === DISCOVERY) ?? containers[0]
+  const settings = list(at(container, 'env')).map((e): readonly [string, string] => [text(at(e, 'name')), text(at(e, 'value'))])
+  return {
+    namespace: pod.metadata.namespace ?? '',
+    name: pod.metadata.name,
+    ip: text(at(pod, 'status', 'podIP')) || undefined,
+    revision: strings(pod.metadata.labels)['istio.io/rev'] ?? 'default',
+    env: Object.fromEntries(settings.filter(([name, value]) => SETTING.test(name) && value !== '')),
+    leaving: pod.metadata.deletionTimestamp !== undefined,
+    ready: list(at(pod, 'status', 'conditions')).some((c) => at(c, 'type') === 'Ready' && at(c, 'status') === 'True'),
+  }
+}

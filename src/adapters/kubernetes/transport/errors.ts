@@ -1,0 +1,148 @@
+/** What an API server, or the way to it, answered, in our words. */
+
+import { clip } from '../../../core/basics/clip.ts'
+import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { at, list, text } from '../../../core/model/manifest.ts'
+import { type Resource, rbacName } from '../resources.ts'
+
+/** What was asked for, as RBAC says it. `resource` of a subresource: `serviceaccounts/token`. */
+export interface Asked {
+  readonly verb: 'get' | 'list' | 'create' | 'update' | 'patch' | 'delete'
+  readonly resource: string
+  readonly namespace?: string
+  readonly name?: string
+}
+
+export function asked(verb: Asked['verb'], resource: Resource, namespace?: string, name?: string): Asked {
+  return { verb, resource: rbacName(resource), ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) }
+}
+
+/** `list envoyfilters.networking.istio.io in namespace sample`. */
+export function phrase({ verb, resource, namespace, name }: Asked): string {
+  return `${verb} ${resource}${name === undefined ? '' : ` ${name}`}${namespace === undefined ? '' : ` in namespace ${namespace}`}`
+}
+
+export interface Answer {
+  readonly status: number
+  /** Parsed JSON, or the start of the text when it was none. */
+  readonly body: unknown
+  /** Its header Date: the server's clock, to the second. */
+  readonly date?: string
+  /** Its header Retry-After. */
+  readonly retryAfter?: string
+}
+
+/** One field that another manager owns (server-side apply, `details.causes`). */
+export interface FieldConflict {
+  readonly manager: string
+  readonly field: string
+}
+
+/** The conflicts a 409 of a server-side apply lists; empty for one about resourceVersion. */
+export function fieldConflicts({ status, body }: Answer): readonly FieldConflict[] {
+  if (status !== 409) return []
+  return list(at(body, 'details', 'causes'))
+    .filter((cause) => at(cause, 'reason') === 'FieldManagerConflict')
+    .map((cause) => ({
+      manager: /^conflict with "([^"]*)"/.exec(text(at(cause, 'message')))?.[1] ?? text(at(cause, 'message')),
+      field: text(at(cause, 'field')),
+    }))
+}
+
+/** A status outside 2xx as the error to throw. */
+export function refusal(subject: string, context: string, what: Asked, answer: Answer): FederationError {
+  const said = clip(text(at(answer.body, 'message')), 2000) || (typeof answer.body === 'string' ? clip(answer.body, 200) : '')
+  const fail = (code: FederationError['code'], message: string, hint: string): FederationError =>
+    new FederationError(code, subject, message, { hint })
+  // A webhook or admission policy says no with 400, 403 or 422: it is the object that is refused, not the caller.
+  if (/admission webhook|ValidatingAdmissionPolicy/.test(said)) {
+    return fail(
+      'object-invalid',
+      `admission refuses to ${phrase(what)}: ${said}`,
+      'ask who owns that admission rule, or change what is asked for',
+    )
+  }
+  if (said.includes('request is too large') || answer.status === 413) {
+    return fail(
+      'object-invalid',
+      `the object is larger than the cluster can store (etcd takes about 1.5 MiB): ${phrase(what)}`,
+      'fewer roots, or fewer trust domains in one scope',
+    )
+  }
+  // A field that the schema does not have, or of another type, comes back from server-side apply as a 500.
+  if (said.includes('typed patch object'))
+    return fail('object-invalid', `${phrase(what)}: ${said}`, 'does the installed version of Istio know that field?')
+  switch (answer.status) {
+    case 401:
+      return fail('cluster-refused', `the credentials of context ${context} are not accepted`, `kubectl --context ${context} auth whoami`)
+    case 403:
+      return fail('forbidden', `${whoIn(said)} may not ${phrase(what)}${said.includes(' cannot ') ? '' : `: ${said}`}`, canI(context, what))
+    case 404:
+      return fail('not-found', `nothing there to ${phrase(what)}${said === '' ? '' : `: ${said}`}`, '')
+    case 409:
+      return conflict(subject, what, answer, said)
+    case 400:
+    case 422:
+      return fail('object-invalid', `${phrase(what)}: ${said}`, '')
+    case 429:
+      return fail('cluster-refused', `too many requests: ${phrase(what)}`, 'wait a moment and run it again')
+    default:
+      return fail(
+        'cluster-refused',
+        `answered ${answer.status} to ${phrase(what)}${said === '' ? '' : `: ${said}`}`,
+        'look at the API server',
+      )
+  }
+}
+
+function conflict(subject: string, what: Asked, answer: Answer, said: string): FederationError {
+  const conflicts = fieldConflicts(answer)
+  if (conflicts.length === 0) {
+    return new FederationError('changed-meanwhile', subject, `${phrase(what)}: ${said || 'somebody else was faster'}`, {
+      hint: 'run it again: it plans anew',
+    })
+  }
+  const fields = conflicts.map((c) => `${c.field} by ${c.manager}`).join(', ')
+  return new FederationError('conflict', subject, `${phrase(what)}: other managers own fields of it: ${fields}`, {
+    hint: 'stop the other manager from writing this object, or take it over with --force-conflicts',
+  })
+}
+
+/** RBAC's own words name the user it saw, which is not always the one the operator thinks. */
+const whoIn = (said: string): string => /User "([^"]*)"/.exec(said)?.[1] ?? 'this account'
+
+function canI(context: string, { verb, resource, namespace, name }: Asked): string {
+  const [plain, subresource] = resource.split('/')
+  const parts = [plain + (name === undefined ? '' : `/${name}`), ...(subresource === undefined ? [] : [`--subresource=${subresource}`])]
+  return `kubectl --context ${context} auth can-i ${verb} ${parts.join(' ')}${namespace === undefined ? ' -A' : ` -n ${namespace}`}`
+}
+
+const NETWORK: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was reset',
+  ENOTFOUND: 'the host name does not resolve',
+  EAI_AGAIN: 'the host name does not resolve just now',
+  ETIMEDOUT: 'no answer',
+  EHOSTUNREACH: 'no route to that host',
+  ENETUNREACH: 'no route to that network',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+}
+
+/** Certificate verification failures of node:tls that mean: not the CA we were told. */
+const UNVERIFIED = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_)/
+
+/** A request that never got an answer. */
+export function unreachable(subject: string, server: string, cause: unknown): FederationError {
+  const code = text(at(cause, 'code'))
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const why = NETWORK[code] ?? (UNVERIFIED.test(code) ? 'its certificate does not verify under the CA of the kubeconfig' : message)
+  return new FederationError('cluster-unreachable', subject, `${server}: ${why}${code === '' || why === message ? '' : ` (${code})`}`, {
+    hint:
+      code === '' || NETWORK[code] !== undefined
+        ? 'is the cluster up, and can this machine reach it?'
+        : 'compare the CA in the kubeconfig with the cluster',
+    cause,
+  })
+}

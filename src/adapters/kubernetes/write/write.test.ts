@@ -1,0 +1,197 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { type Answers, type FakeKube, fakeKube, type Heard, status } from '../../../../test/support/fake-kube.ts'
+import type { Manifest } from '../../../core/model/manifest.ts'
+import type { Step } from '../../../core/model/planned.ts'
+import { write } from './write.ts'
+
+const open: FakeKube[] = []
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close()
+})
+
+const policy = (action: string, spec: object = {}): Manifest => ({
+  apiVersion: 'security.istio.io/v1',
+  kind: 'AuthorizationPolicy',
+  metadata: { name: 'entente-x', namespace: 'sample', labels: { 'app.kubernetes.io/managed-by': 'entente' } },
+  spec: { action, ...spec },
+})
+const owned = (manager: string, fields: object) => ({ manager, operation: 'Update', fieldsV1: fields })
+const live = (object: Manifest, managedFields: object[] = []) => ({
+  ...object,
+  metadata: { ...object.metadata, uid: 'u-1', resourceVersion: '7', managedFields },
+})
+const step = (before: Manifest | undefined, after: Manifest | undefined): Step =>
+  ({
+    id: 'sha256:0',
+    member: 'b',
+    phase: 'guard',
+    changes: [],
+    drains: 0,
+    gates: [],
+    reason: '',
+    ...(before && { before }),
+    ...(after && { after }),
+  }) as unknown as Step
+
+/** What was asked beside the GET in front, and what came of it. */
+async function run(answers: Answers, wanted: Step, forceConflicts = false): Promise<{ writes: readonly Heard[]; thrown: unknown }> {
+  const server = await fakeKube(answers)
+  open.push(server)
+  const thrown = await write(await server.client(), wanted, { forceConflicts }).then(
+    () => undefined,
+    (cause: unknown) => cause,
+  )
+  return { writes: server.requests.filter((r) => r.method !== 'GET'), thrown }
+}
+
+const missing = status(404, 'NotFound', 'not found')
+const conflictWith = (...managers: string[]) =>
+  status(409, 'Conflict', 'Apply failed', {
+    causes: managers.map((m) => ({
+      reason: 'FieldManagerConflict',
+      message: `conflict with "${m}" using security.istio.io/v1`,
+      field: '.spec.action',
+    })),
+  })
+
+describe('a write compares before it sets', () => {
+  it.each([
+    { name: 'an object that has appeared', there: live(policy('DENY')), wanted: step(undefined, policy('DENY')), word: 'has appeared' },
+    { name: 'an object that has gone', there: undefined, wanted: step(policy('DENY'), policy('ALLOW')), word: 'has gone' },
+    {
+      name: 'an object that has changed',
+      there: live(policy('AUDIT')),
+      wanted: step(policy('DENY'), policy('ALLOW')),
+      word: 'has changed',
+    },
+    { name: 'a changed object that should go', there: live(policy('AUDIT')), wanted: step(policy('DENY'), undefined), word: 'has changed' },
+  ])('refuses $name', async ({ there, wanted, word }) => {
+    const { writes, thrown } = await run(() => (there === undefined ? missing : { body: there }), wanted)
+    expect(writes).toEqual([])
+    expect(thrown).toMatchObject({ code: 'changed-meanwhile', message: expect.stringContaining(word) })
+  })
+
+  it('sends the version it saw, strictly checked, as field manager entente, unforced', async () => {
+    const { writes, thrown } = await run(
+      ({ method }) => ({ body: live(policy(method === 'GET' ? 'DENY' : 'ALLOW')) }),
+      step(policy('DENY'), policy('ALLOW')),
+    )
+    expect(thrown).toBeUndefined()
+    expect(writes).toMatchObject([
+      {
+        method: 'PATCH',
+        path: '/apis/security.istio.io/v1/namespaces/sample/authorizationpolicies/entente-x',
+        query: { fieldManager: 'entente', fieldValidation: 'Strict', force: 'false' },
+        headers: { 'content-type': 'application/apply-patch+yaml' },
+        body: { metadata: { resourceVersion: '7' }, spec: { action: 'ALLOW' } },
+      },
+    ])
+  })
+
+  it('deletes the very object it saw', async () => {
+    const { writes } = await run(() => ({ body: live(policy('DENY')) }), step(policy('DENY'), undefined))
+    expect(writes).toMatchObject([{ method: 'DELETE', body: { preconditions: { uid: 'u-1', resourceVersion: '7' } } }])
+  })
+
+  it('takes an object that is gone already for deleted', async () => {
+    expect(await run(() => missing, step(policy('DENY'), undefined))).toEqual({ writes: [], thrown: undefined })
+  })
+
+  it('notices that somebody else created the object at the same moment', async () => {
+    const { thrown } = await run(
+      ({ method }) => (method === 'GET' ? missing : { status: 200, body: live(policy('DENY')) }),
+      step(undefined, policy('DENY')),
+    )
+    expect(thrown).toMatchObject({ code: 'changed-meanwhile' })
+  })
+
+  it('writes only kinds that are ours to write', async () => {
+    const secret = { ...policy('DENY'), apiVersion: 'v1', kind: 'Secret' }
+    const { writes, thrown } = await run(() => missing, step(undefined, secret))
+    expect([writes, (thrown as { code: string }).code]).toEqual([[], 'object-invalid'])
+  })
+})
+
+describe('conflicts with other field managers', () => {
+  const answer =
+    (managers: string[], fields: object[] = []): Answers =>
+    ({ method, query }) => {
+      if (method === 'GET') return { body: live(policy('DENY'), fields) }
+      return query.force === 'true' ? { body: live(policy('ALLOW')) } : conflictWith(...managers)
+    }
+  const forces = (writes: readonly Heard[]) => writes.map((w) => w.query.force)
+  const change = step(policy('DENY'), policy('ALLOW'))
+
+  it.each([
+    {
+      name: 'a hand edit by kubectl is put right',
+      managers: ['kubectl-edit', 'kubectl-client-side-apply'],
+      force: false,
+      sent: ['false', 'true'],
+      code: undefined,
+    },
+    {
+      name: 'another tool is never overruled unasked',
+      managers: ['kubectl-edit', 'helm'],
+      force: false,
+      sent: ['false'],
+      code: 'conflict',
+    },
+    { name: 'it is when asked to', managers: ['helm'], force: true, sent: ['true'], code: undefined },
+  ])('$name', async ({ managers, force, sent, code }) => {
+    const { writes, thrown } = await run(answer(managers), change, force)
+    expect([forces(writes), (thrown as { code?: string } | undefined)?.code]).toEqual([sent, code])
+  })
+
+  it.each([
+    {
+      name: 'a field that another tool added stops the write beforehand',
+      manager: 'argocd-controller',
+      fields: { 'f:spec': { 'f:selector': {} } },
+      code: 'conflict',
+    },
+    { name: 'a tracking label does not', manager: 'argocd-controller', fields: { 'f:metadata': { 'f:labels': {} } }, code: undefined },
+    { name: 'a status does not', manager: 'pilot-discovery', fields: { 'f:status': { 'f:conditions': {} } }, code: undefined },
+    { name: 'a field that kubectl added does not', manager: 'kubectl-patch', fields: { 'f:spec': { 'f:selector': {} } }, code: undefined },
+  ])('$name', async ({ manager, fields, code }) => {
+    const { writes, thrown } = await run(
+      ({ method }) => ({ body: live(policy(method === 'GET' ? 'DENY' : 'ALLOW'), [owned(manager, fields)]) }),
+      change,
+    )
+    expect([(thrown as { code?: string } | undefined)?.code, writes.length]).toEqual([code, code === undefined ? 1 : 0])
+    if (code !== undefined) expect((thrown as Error).message).toContain('.spec.selector by argocd-controller')
+  })
+
+  it('sets the object whole when a hand-added field has stayed, and keeps other tools’ labels', async () => {
+    const edited = policy('ALLOW', { selector: { matchLabels: { a: 'b' } } })
+    const tracked = {
+      ...live(edited),
+      metadata: {
+        ...live(edited).metadata,
+        resourceVersion: '8',
+        labels: { ...edited.metadata.labels, 'argocd.argoproj.io/instance': 'x' },
+      },
+    }
+    const { writes, thrown } = await run(
+      ({ method }) => {
+        if (method === 'GET') return { body: live(policy('DENY', { selector: { matchLabels: { a: 'b' } } })) }
+        return { body: method === 'PUT' ? live(policy('ALLOW')) : tracked }
+      },
+      step(policy('DENY', { selector: { matchLabels: { a: 'b' } } }), policy('ALLOW')),
+    )
+    expect(thrown).toBeUndefined()
+    expect(writes[1]).toMatchObject({
+      method: 'PUT',
+      body: {
+        metadata: { resourceVersion: '8', labels: { 'argocd.argoproj.io/instance': 'x', 'app.kubernetes.io/managed-by': 'entente' } },
+        spec: { action: 'ALLOW' },
+      },
+    })
+    expect(writes[1]?.body).not.toHaveProperty('spec.selector')
+  })
+
+  it('says so when the cluster stores something else than was written', async () => {
+    const { thrown } = await run(() => ({ body: live(policy('DENY')) }), change)
+    expect(thrown).toMatchObject({ code: 'object-invalid', message: expect.stringContaining('something else') })
+  })
+})

@@ -1,0 +1,208 @@
+/** An apply on the record. */
+
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
+import type { Digest } from '../../core/model/digest.ts'
+import { digestOf } from '../../core/model/digest.ts'
+import type { Gate, Step } from '../../core/model/planned.ts'
+import type { AuditDraft, AuditEntry } from '../../core/model/recorded.ts'
+import type { MemberName } from '../../core/model/wanted.ts'
+import { speakAgainst } from '../../core/record/heads.ts'
+import { type Begin, begun, killed } from '../../core/record/interrupted-apply.ts'
+import { seal, unfinished } from '../../core/record/record.ts'
+import type { Mesh } from '../ports.ts'
+import type { Consent, Outcome, RecordStore, World } from '../world.ts'
+import { askHeads } from './heads.ts'
+
+/** `begin` is on the record, and its hash with every mesh, before the first write; `end` after the last. */
+export class Journal {
+  /** Homes that cannot be asked for the record's head: nothing is written there, and the others go on. */
+  readonly absent: ReadonlyMap<MemberName, Finding>
+  /**
+   * Homes that remember another record, or what is no head; when a trust is closed, also those that cannot be asked.
+   * Nothing widens there, and their memory stays as it is.
+   */
+  readonly narrowOnly: ReadonlyMap<MemberName, Finding>
+  private readonly consent: Consent
+  private readonly world: World
+  private readonly homes: readonly Mesh[]
+  private readonly begin: AuditEntry
+
+  private constructor(consent: Consent, world: World, homes: readonly Mesh[], { absent, narrowOnly }: Left, begin: AuditEntry) {
+    this.consent = consent
+    this.world = world
+    this.homes = homes
+    this.absent = absent
+    this.narrowOnly = narrowOnly
+    this.begin = begin
+  }
+
+  /**
+   * @returns what was found instead, where no step is left that may be carried out: then nothing was written at all
+   * @throws FederationError record-busy: then no object was written to any home
+   */
+  static async open(due: readonly Step[], consent: Consent, world: World, ask: Asking): Promise<Journal | readonly Finding[]> {
+    // In this order: who begins in between is in the record before any home has heard of it.
+    const touched = [...new Set(due.map((step) => step.member))].flatMap((name) => world.meshes.get(name) ?? [])
+    const heads = await askHeads(touched)
+    const record = await world.record.entries()
+    mustNotBeSevered(due, record, consent.since)
+    const narrowOnly = new Map([...(consent.narrowOnly ?? []), ...speakAgainst(record, heads)])
+    const absent = new Map<MemberName, Finding>()
+    // The end of a trust does not wait for a right to the ConfigMap of the heads.
+    const without = consent.only === 'closing' ? narrowOnly : absent
+    for (const [name, head] of heads) if (!head.ok && !narrowOnly.has(name)) without.set(name, head.error)
+    const found = new Set([...narrowOnly.keys()].filter((name) => consent.narrowOnly?.has(name) !== true))
+    const narrowing = found.size === 0 ? found : await ask.narrowing(narrowOnly, found)
+    const steps = due.filter((step) => !absent.has(step.member) && (!found.has(step.member) || narrowing.has(step.id)))
+    if (steps.length === 0) return [...absent.values(), ...narrowOnly.values()]
+    const left = unfinished(record)
+    const done = left && (await ask.doneBy(left))
+    const drafts: AuditDraft[] = left && done ? [endOf(left, done, said(consent, world))] : []
+    for (const gate of closedGates(steps))
+      drafts.push({ ...said(consent, world), action: 'override', gate, reason: consent.overrideGate ?? '' })
+    drafts.push({
+      ...said(consent, world),
+      action: 'begin',
+      plan: planDigest(steps),
+      steps: steps.map(begun),
+      ...(consent.evidence === undefined || consent.evidence.length === 0 ? {} : { evidence: consent.evidence }),
+    })
+    let head = record.at(-1)
+    for (const draft of drafts) {
+      head = seal(head, draft)
+      await world.record.append(head)
+    }
+    const begin = head as AuditEntry
+    // One after the other, everybody in the same order: of two at once, the first at the first home goes on.
+    const moved: Mesh[] = []
+    for (const mesh of touched.toSorted((one, other) => (one.member < other.member ? -1 : 1))) {
+      const was = heads.get(mesh.member)
+      if (was?.ok === true && !narrowOnly.has(mesh.member)) moved.push(...(await move(mesh, was.value, begin.hash, without)))
+    }
+    return new Journal(consent, world, moved, { absent, narrowOnly }, begin)
+  }
+
+  /**
+   * Whether nobody began an apply or a sever since: what we were told to do may be wrong by now, and is theirs to do. A sever
+   * that finds nothing open yet begins nothing, and is on the record all the same. A home with another record's head has no
+   * lock; what narrows it needs none.
+   * @param due what comes next
+   */
+  async holds(mesh: Mesh, due: readonly Step[] = []): Promise<boolean> {
+    if (this.narrowOnly.has(mesh.member)) return true
+    if ((await mesh.witness()) !== this.begin.hash) return false
+    const widens = due.some((step) => step.changes.some(({ effect }) => effect === 'widens'))
+    return !widens || severedSince(due, await this.world.record.entries(), this.begin.hash) === undefined
+  }
+
+  async close({ done, findings }: Outcome): Promise<void> {
+    const stopped = findings.find((f) => f.severity === 'error') ?? findings[0]
+    const end = await addEntry(this.world.record, this.world.sleep, {
+      ...said(this.consent, this.world),
+      action: 'end',
+      begin: this.begin.hash,
+      done: done.map((step) => step.id),
+      ...(stopped === undefined ? {} : { stopped }),
+    })
+    // A home that is out of reach keeps `begin`, which is in the record as well.
+    await Promise.allSettled(this.homes.map((mesh) => mesh.moveWitness(this.begin.hash, end.hash)))
+  }
+}
+
+type Left = Pick<Journal, 'absent' | 'narrowOnly'>
+
+/** What takes a look at meshes. */
+interface Asking {
+  /** What an apply that was killed had done, where that can be told: it is on the record before ours begins. */
+  readonly doneBy: (killed: Begin) => Promise<readonly Digest[] | undefined>
+  /** The steps that are left of these members' plans when nothing may widen there. */
+  readonly narrowing: (narrowOnly: Journal['narrowOnly'], members: ReadonlySet<MemberName>) => Promise<ReadonlySet<string>>
+}
+
+/** The sever that an entry after `since` says of what these steps would open. */
+function severedSince(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined) {
+  const from = since === undefined ? record.length : record.findIndex((entry) => entry.hash === since) + 1
+  return record.slice(from).find((entry) => entry.action === 'sever' && opens(due, entry))
+}
+
+const opens = (due: readonly Step[], { truster, trustedDomain }: AuditEntry & { readonly action: 'sever' }): boolean =>
+  due.some(
+    (step) => step.member === truster && step.changes.some(({ effect, trusted }) => effect === 'widens' && trusted === trustedDomain),
+  )
+
+/** Between the reading of the record for a plan and `begin`, somebody may have severed what the plan opens. */
+function mustNotBeSevered(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined): void {
+  const sever = severedSince(due, record, since)
+  if (sever === undefined) return
+  throw new FederationError(
+    'changed-meanwhile',
+    'audit.jsonl',
+    `${sever.actor.name} severed what this plan opens (${sever.reason}) since it was made; nothing was changed`,
+    { hint: 'entente plan' },
+  )
+}
+
+/** The end that an apply which was killed did not come to write. */
+export const endOf = (begin: Begin, done: readonly Digest[], said: Pick<AuditDraft, 'actor' | 'at' | 'reason'>): AuditDraft => ({
+  ...said,
+  action: 'end',
+  begin: begin.hash,
+  done,
+  stopped: killed(begin),
+})
+
+const TRIES = 20
+
+/**
+ * Adds what happened after whatever stands last by now: it must not be lost because somebody else wrote just then.
+ * @throws FederationError record-busy when it cannot be had for a second, file-unwritable, record-broken
+ */
+export const addEntry = async (record: RecordStore, sleep: World['sleep'], draft: AuditDraft): Promise<AuditEntry> =>
+  (await addEntryIf(record, sleep, () => draft, TRIES)) as AuditEntry
+
+/**
+ * Likewise, if the record as it is by then needs it: of two that add the same at once, one does.
+ * @param draftFor undefined: nothing is to be added
+ * @param tries 50 ms apart
+ */
+export async function addEntryIf(
+  record: RecordStore,
+  sleep: World['sleep'],
+  draftFor: (record: readonly AuditEntry[]) => AuditDraft | undefined,
+  tries: number,
+): Promise<AuditEntry | undefined> {
+  for (let left = tries; ; left--) {
+    const entries = await record.entries()
+    const draft = draftFor(entries)
+    if (draft === undefined) return undefined
+    const entry = seal(entries.at(-1), draft)
+    try {
+      await record.append(entry)
+      return entry
+    } catch (thrown) {
+      if (!(thrown instanceof FederationError && thrown.code === 'record-busy') || left <= 1) throw thrown
+      await sleep(50)
+    }
+  }
+}
+
+/** Who cannot take the new head goes on without it, or not at all, and stops nobody else; a head that moved stops everything. */
+async function move(mesh: Mesh, was: Digest | undefined, is: Digest, without: Map<MemberName, Finding>): Promise<readonly Mesh[]> {
+  try {
+    await mesh.moveWitness(was, is)
+    return [mesh]
+  } catch (thrown) {
+    if (!(thrown instanceof FederationError) || thrown.code === 'record-busy') throw thrown
+    without.set(mesh.member, fromError(thrown))
+    return []
+  }
+}
+
+const said = (consent: Consent, world: World) => ({ actor: consent.actor, at: world.now(), reason: consent.reason })
+
+const closedGates = (steps: readonly Step[]): readonly Gate[] => [
+  ...new Map(steps.flatMap((step) => step.gates.filter((gate) => !gate.open)).map((gate) => [`${gate.needs} ${gate.root}`, gate])).values(),
+]
+
+const planDigest = (steps: readonly Step[]): Digest => digestOf(steps.map((step) => step.id))

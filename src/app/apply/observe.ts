@@ -1,0 +1,83 @@
+/** Looking at meshes, where intents point. */
+
+import { runsProxy } from '../../core/mesh/pods.ts'
+import { serviceName } from '../../core/mesh/services.ts'
+import type { Manifest } from '../../core/model/manifest.ts'
+import { ownerOf } from '../../core/model/manifest.ts'
+import type { Interest, Observation } from '../../core/model/observed.ts'
+import type { Plan } from '../../core/model/planned.ts'
+import type { Intent, MemberName } from '../../core/model/wanted.ts'
+import { readWorkloads } from '../../core/trust/pinned/pinned-filter.ts'
+import type { Mesh } from '../ports.ts'
+import type { Meshes } from '../world.ts'
+
+/** What a scope of the whole mesh is about. */
+const EVERYWHERE = { everyProxy: true, everyWorkload: true } as const
+
+/** Namespaces that must be looked at to plan an intent. */
+export function interestOf(intent: Intent): Interest {
+  const trusts = [...intent.trusts, ...(intent.lapsed ?? [])]
+  const namespaces = trusts.flatMap((trust) => [
+    ...trust.accept.map((accept) => accept.at.namespace),
+    ...trust.reach.flatMap((reach) => [reach.from.namespace, ...reach.services.flatMap(({ host }) => serviceName(host)?.namespace ?? [])]),
+  ])
+  const everywhere = trusts.some((trust) => trust.accept.some(({ at }) => at.everywhere))
+  const wide = trusts.some((trust) => trust.wide !== undefined)
+  return {
+    namespaces: [...new Set(namespaces)].sort(),
+    ...(wide ? { everyProxy: true, everyPod: true } : {}),
+    ...(everywhere ? EVERYWHERE : {}),
+  }
+}
+
+/** Looks at every mesh, side by side. */
+export async function observe(
+  wanted: readonly Intent[],
+  meshes: Meshes,
+  more: Pick<Interest, 'everyPod' | 'everyLeaf' | 'further'> = {},
+): Promise<ReadonlyMap<MemberName, Observation>> {
+  const seen = await Promise.all(
+    wanted.flatMap((intent) => {
+      const mesh = meshes.get(intent.member.name)
+      return mesh === undefined ? [] : [look(mesh, intent, more).then((observation) => [intent.member.name, observation] as const)]
+    }),
+  )
+  return new Map(seen)
+}
+
+/** Looks where the intent points, and where objects of ours stand that it no longer speaks of: their pods matter too. */
+export async function look(mesh: Mesh, intent: Intent, more: Omit<Interest, 'namespaces'> = {}): Promise<Observation> {
+  const interest = { ...interestOf(intent), ...more }
+  const seen = await mesh.observe(interest)
+  const namespaces = namespacesOf(intent, seen)
+  const left = interest.everyWorkload !== true && oursIn(intent, seen).some((object) => readWorkloads(object).everywhere)
+  const enough = namespaces.length === interest.namespaces.length && !left
+  const whole = enough ? seen : await mesh.observe({ ...interest, further: true, namespaces, ...(left ? EVERYWHERE : {}) })
+  return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
+}
+
+/** Namespaces that an intent points to, and those in which objects of ours stand. */
+export function namespacesOf(intent: Intent, seen: Observation): readonly string[] {
+  const left = oursIn(intent, seen).flatMap(({ kind, metadata }) => (kind === 'ConfigMap' ? [] : (metadata.namespace ?? [])))
+  return [...new Set([...interestOf(intent).namespaces, ...left])].sort()
+}
+
+const oursIn = ({ owner }: Intent, { objects }: Observation): readonly Manifest[] =>
+  objects.ok ? objects.value.filter((object) => ownerOf(object) === owner) : []
+
+async function withLeaves(mesh: Mesh, observation: Observation): Promise<Observation> {
+  if (observation.pods?.ok !== true || mesh.leaves === undefined) return observation
+  const proxies = observation.pods.value.filter(runsProxy)
+  const asked = proxies.map(({ metadata: { name, namespace = '' } }) => ({ name, namespace }))
+  return { ...observation, leaves: await mesh.leaves(asked) }
+}
+
+/** The meshes whose leaves decide whether a root may go: how long these live, every pod has a say in. */
+export function retiring({ steps }: Pick<Plan, 'steps'>, wanted: readonly Intent[]): readonly Intent[] {
+  const waiting = steps.filter(({ gates }) => gates.some((gate) => gate.needs === 'unused' && !gate.open))
+  const trusters = new Set(waiting.map((step) => step.member))
+  const concerned = new Set(
+    wanted.flatMap(({ member, trusts }) => (trusters.has(member.name) ? [member.name, ...trusts.map((trust) => trust.trusted)] : [])),
+  )
+  return wanted.filter(({ member }) => concerned.has(member.name))
+}

@@ -1,0 +1,81 @@
+/** Shutting a trust domain out at once: nothing is observed but the policies that do it, and nobody is asked. */
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
+import { undoneBy } from '../../core/mesh/gitops-owner.ts'
+import type { Digest } from '../../core/model/digest.ts'
+import type { Manifest } from '../../core/model/manifest.ts'
+import { ownerOf, sameContent } from '../../core/model/manifest.ts'
+import type { Intent, Trust, Workloads } from '../../core/model/wanted.ts'
+import { workloadsKey } from '../../core/model/workloads.ts'
+import { ownedBy } from '../../core/plan/hazards/owned-objects.ts'
+import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
+import { readCallers } from '../../core/trust/callers/policies.ts'
+import { WIDE_POLICY } from '../../core/trust/mesh-wide/mesh-roots.ts'
+import { authorOf, callersObject } from '../../core/trust/render.ts'
+import type { Mesh } from '../ports.ts'
+import type { World } from '../world.ts'
+
+export interface Denied {
+  /** The policies that let nobody of the domain past now. */
+  readonly policies: readonly Manifest[]
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * Lets nobody of `domain` past where these trusts let them in. What the policies say of other domains stays as it is
+ * live, and filters are left for the sever that follows.
+ */
+export async function denyNow(
+  intent: Intent,
+  trusts: readonly Trust[],
+  domain: TrustDomain,
+  mesh: Mesh,
+  sleep: World['sleep'] = async () => {},
+): Promise<Denied> {
+  const sets = new Map(trusts.flatMap((trust) => trust.accept.map(({ at }) => [workloadsKey(at), at] as const)))
+  const wide = trusts.some((trust) => trust.wide !== undefined)
+  const places: readonly (readonly [Workloads, string?])[] = [
+    ...[...sets.values()].map((at) => [at] as const),
+    ...(wide ? [[{ namespace: intent.member.istioNamespace }, WIDE_POLICY] as const] : []),
+  ]
+  const told = await Promise.all(places.map(([at, name]) => deny(() => denyOnce(intent, domain, mesh, at, name), sleep)))
+  return { policies: told.flatMap((one) => one.policies), findings: told.flatMap((one) => one.findings) }
+}
+
+/** Another sever of the same workloads may write their policy at the same moment: again, for a second or two. */
+const TRIES = 20
+const BUSY: ReadonlySet<string> = new Set(['changed-meanwhile', 'record-busy'])
+
+async function deny(once: () => Promise<Denied>, sleep: World['sleep']): Promise<Denied> {
+  for (let tries = 1; ; tries++) {
+    const denied = await once()
+    if (tries === TRIES || !denied.findings.some(({ code }) => BUSY.has(code))) return denied
+    await sleep(100)
+  }
+}
+
+async function denyOnce(intent: Intent, domain: TrustDomain, mesh: Mesh, at: Workloads, name?: string): Promise<Denied> {
+  const wanted = (live: Manifest | undefined): Manifest =>
+    callersObject({ at, callers: new Map([...(live === undefined ? [] : readCallers(live)), [domain, []]]) }, authorOf(intent), name)
+  try {
+    const before = await mesh.find(wanted(undefined))
+    if (before !== undefined && ownerOf(before) !== intent.owner) return { policies: [], findings: [ownedBy(intent, before)] }
+    const after = wanted(before)
+    if (before === undefined || !sameContent(before, after)) {
+      const step = {
+        member: mesh.member,
+        phase: 'guard',
+        changes: [],
+        drains: 0,
+        gates: [],
+        reason: 'emergency',
+        id: '' as Digest,
+      } as const
+      await mesh.write({ ...step, ...(before === undefined ? {} : { before }), after }, { forceConflicts: true })
+    }
+    return { policies: [after], findings: before === undefined ? [] : undoneBy(mesh.member, before) }
+  } catch (thrown) {
+    if (!(thrown instanceof FederationError)) throw thrown
+    return { policies: [], findings: [fromError(thrown)] }
+  }
+}

@@ -1,0 +1,66 @@
+/** `render`: what `apply` would write, as manifests for each member; a function of Git alone. */
+import { mkdir, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { writeTree } from '../../../adapters/directory/render-tree.ts'
+import { writeAtomically } from '../../../adapters/files/write-files.ts'
+import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { hasErrors } from '../../../core/diagnostics/finding.ts'
+import { type ValuesFormat, valuesFor } from '../../../core/trust/mesh-wide/install-values.ts'
+import { explain, render } from '../../../core/trust/render.ts'
+import { type FileOptions, openWorkspace } from '../../input/workspace.ts'
+import type { Io, Output } from '../../io.ts'
+import { mountGuide } from '../../print/mount-text.ts'
+import { document, json, show } from '../../print/screen.ts'
+import { count, findingsText } from '../../print/text.ts'
+
+export async function run(options: FileOptions & { out: string; output: Output; values?: ValuesFormat }, io: Io): Promise<number> {
+  const workspace = await openWorkspace(options, io)
+  if (options.values !== undefined) {
+    const wide = workspace.intents
+      .filter((intent) => intent.trusts.some((trust) => trust.wide !== undefined))
+      .map(({ member }) => member.name)
+    if (wide.length === 0)
+      throw new FederationError(
+        'usage',
+        `--values ${options.values}`,
+        'there is nothing for the owner of a mesh config to set: no trust has distribution mesh',
+        {
+          hint: 'entente render --out DIR',
+        },
+      )
+    const what =
+      options.values === 'helm' ? 'Helm values of the istiod chart' : 'for the Sail operator’s Istio resource (kubectl patch --type merge)'
+    io.print(show`# ${what}, in ${wide.join(', ')}; every revision needs them\n${document(valuesFor(options.values))}`)
+    return 0
+  }
+  if (workspace.findings.length > 0) io.tell(findingsText(workspace.findings, io.color))
+  if (hasErrors(workspace.findings)) {
+    throw new FederationError('bundle-refused', options.file, 'cannot be rendered while the findings above stand; nothing was written', {
+      hint: 'see each finding for its remedy',
+    })
+  }
+  const out = resolve(options.out)
+  await mkdir(out, { recursive: true })
+  const written = []
+  for (const intent of workspace.intents) {
+    written.push({ member: intent.member.name, ...(await writeTree(join(out, intent.member.name), render(intent), explain)) })
+    const guide = join(intent.member.name, 'mount.md')
+    if (intent.trusts.some(({ distribution }) => distribution === 'mounted')) {
+      await writeAtomically(join(out, guide), mountGuide())
+      io.tell(`${join(options.out, guide)}: what belongs into the pod templates of mounted scopes`)
+    } else await rm(join(out, guide), { force: true })
+  }
+  if (options.output === 'json') io.print(json({ out: options.out, members: written }))
+  else {
+    for (const { member, files, removed } of written) {
+      io.print(`${join(options.out, member)}: ${count(files.length, 'file')}`)
+      for (const file of files) io.print(`  ${file}`)
+      for (const file of removed) io.print(`  ${file}   removed`)
+    }
+    io.tell(show`\nApply the folders in the order of their names, e.g. kubectl apply -f MEMBER/10-guard, then MEMBER/20-open.`)
+    if (written.some(({ removed }) => removed.length > 0)) {
+      io.tell('Files were removed: what they made must go in the opposite order, filters first. entente apply does it for you.')
+    }
+  }
+  return 0
+}

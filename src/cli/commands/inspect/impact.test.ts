@@ -1,0 +1,197 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { A, authority, B, bundleOf, CLIENT } from '../../../../test/support/federations.ts'
+import { inDirectories, workspace } from '../../../../test/support/workspace.ts'
+import type { ImpactView } from '../../../core/view/impact-view.ts'
+import type { Io } from '../../io.ts'
+import { type ImpactArgs, run } from './impact.ts'
+
+const FILES = {
+  'policies.yaml': `apiVersion: v1
+kind: List
+items:
+  - apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: { name: by-namespace, namespace: sample }
+    spec: { selector: { matchLabels: { app: server } }, rules: [{ from: [{ source: { namespaces: [foo] } }] }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: locals, namespace: sample }
+spec: { selector: { matchLabels: { app: store } }, rules: [{ from: [{ source: { principals: [b.example/ns/foo/sa/web] } }] }] }
+`,
+  'bare.yaml': 'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: bare }\nspec: { rules: [{}] }\n',
+  'mesh.yaml': 'trustDomain: b.example\n',
+  'mesh-after.yaml': 'trustDomain: b.example\ncaCertificates: [{ pem: x, trustDomains: [a.example] }]\n',
+  'configmap.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: istio, namespace: istio-system }\ndata: { mesh: "trustDomain: b.example" }\n',
+  'operator.yaml': 'apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec: { meshConfig: { trustDomain: b.example } }\n',
+  'values.yaml': 'meshConfig: { trustDomain: b.example }\n',
+  'broken.yaml': 'trustDomain: [\n',
+  'ids.txt': '# callers\na.example/ns/foo/sa/web\nspiffe://b.example/ns/foo/sa/web\n',
+  'ids.json': '["a.example/ns/foo/sa/web", "spiffe://b.example/ns/foo/sa/web"]',
+}
+
+let directory: string
+let io: Io
+let out: string[]
+let at: (name: keyof typeof FILES) => string
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'entente-impact-'))
+  at = (name) => join(directory, name)
+  for (const [name, text] of Object.entries(FILES)) await writeFile(join(directory, name), text)
+  await using made = await workspace(inDirectories())
+  io = { ...made.io, print: (text) => void out.push(String(text)) }
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+async function ask(args: Partial<ImpactArgs>): Promise<{ readonly code: number; readonly text: string; readonly view: () => ImpactView }> {
+  out = []
+  const code = await run({ file: 'federation.yaml', output: 'json', policies: [at('policies.yaml')], mesh: at('mesh.yaml'), ...args }, io)
+  return { code, text: out.join('\n'), view: () => JSON.parse(out.join('')) as ImpactView }
+}
+
+describe('impact on files', () => {
+  it('says for each policy whom a new mesh config lets in, in the shape that docs/cli.md promises', async () => {
+    const { code, view } = await ask({
+      meshAfter: at('mesh-after.yaml'),
+      namespace: 'sample',
+      labels: { app: 'server' },
+      identities: at('ids.txt'),
+    })
+    expect(code).toBe(0)
+    expect(view()).toEqual({
+      policies: [
+        {
+          namespace: 'sample',
+          name: 'by-namespace',
+          action: 'ALLOW',
+          newlyAccepted: ['a.example/ns/foo/*'],
+          maybe: [],
+          except: [],
+          at: ['sample (app=server)'],
+          rules: [0],
+          because: expect.stringContaining('carries no trust domain'),
+          closedBy: ['add principals: ["b.example/*"] to its source'],
+          examples: ['spiffe://a.example/ns/foo/sa/web'],
+        },
+      ],
+      identities: [
+        { id: 'a.example/ns/foo/sa/web', before: 'deny', after: 'allow' },
+        { id: 'spiffe://b.example/ns/foo/sa/web', before: 'allow', after: 'allow' },
+      ],
+      findings: [],
+    })
+  })
+
+  it('says what a what-if lets in: in a filter, in the mesh, as an alias', async () => {
+    const lets = async (args: Partial<ImpactArgs>) =>
+      (await ask({ trusted: 'a.example', ...args })).view().policies.map(({ name, newlyAccepted }) => [name, newlyAccepted])
+    expect(await lets({ as: 'mesh' })).toEqual([
+      ['by-namespace', ['a.example/ns/foo/*']],
+      ['locals', []],
+    ])
+    expect(await lets({ as: 'alias' })).toEqual([
+      ['by-namespace', ['a.example/ns/foo/*']],
+      ['locals', ['a.example/ns/foo/sa/web']],
+    ])
+    expect(await lets({ as: 'pinned', namespace: 'sample', labels: { app: 'store' } })).toEqual([['locals', []]])
+  })
+
+  it('puts a policy without a namespace where --namespace says', async () => {
+    const args = { policies: [at('bare.yaml')], trusted: 'a.example', as: 'mesh' as const }
+    expect((await ask({ ...args, namespace: 'sample' })).view().policies[0]).toMatchObject({
+      namespace: 'sample',
+      newlyAccepted: ['a.example/*'],
+    })
+    expect((await ask(args)).view().policies[0]).toMatchObject({ namespace: 'default' })
+  })
+
+  it.each(['configmap.yaml', 'operator.yaml', 'values.yaml'] as const)('finds the mesh config in %s', async (name) => {
+    const { view } = await ask({ mesh: at(name), meshAfter: at('mesh-after.yaml') })
+    expect(view().policies[0]?.newlyAccepted).toEqual(['a.example/ns/foo/*'])
+  })
+
+  it('reads identities from a list in JSON, too', async () => {
+    const { view } = await ask({ meshAfter: at('mesh-after.yaml'), identities: at('ids.json') })
+    expect(view().identities.map(({ id, after }) => `${id} ${after}`)).toEqual([
+      'a.example/ns/foo/sa/web allow',
+      'spiffe://b.example/ns/foo/sa/web allow',
+    ])
+  })
+
+  it('tells people the same', async () => {
+    const { text } = await ask({ meshAfter: at('mesh-after.yaml'), identities: at('ids.txt'), output: 'text' })
+    expect(text).toContain('1 of 2 policies in reach has a part in letting somebody in anew.')
+    expect(text).toMatch(/AuthorizationPolicy sample\/by-namespace {3}ALLOW {3}at sample \(app=server\)\n {2}\+ a\.example\/ns\/foo\/\*\n/)
+    expect(text).toMatch(/to close it: add principals/)
+    expect(text).toMatch(/a\.example\/ns\/foo\/sa\/web +deny +allow/)
+  })
+
+  it.each([
+    { name: 'no policies', args: { policies: undefined }, code: 'usage' },
+    { name: 'no mesh config', args: { mesh: undefined }, code: 'usage' },
+    { name: 'no change', args: {}, code: 'usage' },
+    { name: 'two changes', args: { trusted: 'a.example', as: 'mesh', meshAfter: 'x' }, code: 'usage' },
+    { name: 'a change that does not say how', args: { trusted: 'a.example' }, code: 'usage' },
+    { name: 'a filter nowhere', args: { trusted: 'a.example', as: 'pinned' }, code: 'usage' },
+    { name: 'no trust domain', args: { trusted: 'A/B', as: 'mesh' }, code: 'trust-domain-invalid' },
+    { name: 'a file that is not there', args: { policies: ['/nowhere.yaml'], trusted: 'a.example', as: 'mesh' }, code: 'file-unreadable' },
+  ] as const)('refuses $name', async ({ args, code }) => {
+    await expect(ask(args as Partial<ImpactArgs>)).rejects.toThrow(expect.objectContaining({ code }))
+  })
+
+  it('refuses a mesh config that is none, and identities that are none', async () => {
+    await expect(ask({ mesh: at('policies.yaml'), trusted: 'a.example', as: 'mesh' })).rejects.toThrow(
+      expect.objectContaining({ code: 'mesh-config-unreadable' }),
+    )
+    await expect(ask({ mesh: at('broken.yaml'), trusted: 'a.example', as: 'mesh' })).rejects.toThrow(
+      expect.objectContaining({ code: 'mesh-config-unreadable' }),
+    )
+    await expect(ask({ trusted: 'a.example', as: 'mesh', identities: at('mesh.yaml') })).rejects.toThrow(
+      expect.objectContaining({ code: 'spiffe-id-invalid' }),
+    )
+  })
+})
+
+describe('impact on a federation', () => {
+  const [a, b] = [authority(A), authority(B)]
+  const POLICY = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: from-sample, namespace: sample }
+spec: { selector: { matchLabels: { app: server } }, rules: [{ from: [{ source: { namespaces: [sample] } }] }] }
+`
+  const asked = async (args: Partial<ImpactArgs>) => {
+    await using made = await workspace(inDirectories(), bundleOf(A, (await a).root.anchor), bundleOf(B, (await b).root.anchor))
+    await mkdir(join(made.directory, 'clusters/cluster-b'))
+    await writeFile(join(made.directory, 'clusters/cluster-b/policy.yaml'), POLICY)
+    const code = await run({ file: made.file, output: 'json', ...args }, made.io)
+    return { code, view: JSON.parse(made.printed.join('')) as ImpactView }
+  }
+
+  it('says whom what is written lets in, by policies that are in Git', async () => {
+    const { code, view } = await asked({})
+    expect(code).toBe(0)
+    expect(view.policies.find(({ name }) => name === 'from-sample')).toMatchObject({
+      member: 'cluster-b',
+      newlyAccepted: [CLIENT],
+      at: ['sample (app=server)'],
+    })
+    expect(view.findings.map(({ code }) => code)).toContain('not-checked')
+  })
+
+  it('says whom the whole domain would mean', async () => {
+    const { view } = await asked({ truster: 'cluster-b', trusted: 'cluster-a', as: 'mesh' })
+    expect(view.policies).toMatchObject([{ name: 'from-sample', newlyAccepted: ['cluster-a.example/ns/sample/*'] }])
+  })
+
+  it.each([{ truster: 'cluster-x' }, { trusted: 'cluster-a' }, { trusted: 'cluster-a', as: 'mesh' as const }])(
+    'refuses %j',
+    async (args) => {
+      await expect(asked(args)).rejects.toThrow(expect.objectContaining({ code: 'usage' }))
+    },
+  )
+})

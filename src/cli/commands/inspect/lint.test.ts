@@ -1,0 +1,133 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parse, stringify } from 'yaml'
+import { makeCa } from '../../../../test/support/ca.ts'
+import { walkthroughPolicy, walkthroughValues } from '../../../../test/support/lint.ts'
+import { inDirectories, quietIo, workspace } from '../../../../test/support/workspace.ts'
+import { run as plan } from '../federation/plan.ts'
+import { type LintArgs, run } from './lint.ts'
+
+let folder: string
+let printed: string[]
+let told: string[]
+let stdin = ''
+const io = quietIo({
+  print: (text) => void printed.push(String(text)),
+  tell: (text) => void told.push(String(text)),
+  readFile: async (path) => (path === '-' ? Buffer.from(stdin) : readFile(path)),
+})
+const file = async (name: string, text: string): Promise<string> => {
+  const path = join(folder, name)
+  await mkdir(join(path, '..'), { recursive: true })
+  await writeFile(path, text)
+  return path
+}
+const lint = (files: readonly string[], more: Partial<LintArgs> = {}): Promise<number> => run({ files, output: 'text', ...more }, io)
+const json = (): { findings: { file: string; line: number; code: string }[] } & Record<string, unknown> => JSON.parse(printed.join('\n'))
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'entente-lint-'))
+  printed = []
+  told = []
+  stdin = ''
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+describe('lint', () => {
+  it('exits 0 when there is nothing worse than a warning, and 1 at an error', async () => {
+    expect(await lint([await file('good.yaml', 'a: 1\n')])).toBe(0)
+    expect(await lint([await file('odd.yaml', 'meshConfig: {trustDomain: a, trustDomainAliases: [b]}\n')])).toBe(0)
+    expect(await lint([await file('bad.yaml', walkthroughPolicy('b'))])).toBe(1)
+  })
+
+  it('says file, line, code, and what is next', async () => {
+    const path = await file('bad.yaml', walkthroughPolicy('cluster-b'))
+    await lint([path])
+    expect(printed[0]).toMatch(`${path}:12:3: error inert-peer-aliases: PeerAuthentication default/allow-cluster-b: `)
+    expect(printed[0]).toContain('\n  next: ')
+    expect(printed[0]).toMatch(/1 object in 1 file: 1 error, 0 warnings, 0 info/)
+  })
+
+  it('reads directories, where hidden files, other files and JSON that is no manifest are passed over', async () => {
+    await file('d/x/bad.yml', walkthroughPolicy('b'))
+    await file('d/.git/bad.yaml', walkthroughPolicy('b'))
+    await file('d/notes.md', walkthroughPolicy('b'))
+    await file('d/tsconfig.json', '{ // not JSON\n}')
+    await file('d/node_modules/bad.yaml', walkthroughPolicy('b'))
+    await lint([join(folder, 'd')], { output: 'json' })
+    expect(json()).toMatchObject({ files: 1, findings: [{ file: join(folder, 'd/x/bad.yml') }] })
+  })
+
+  it('reads what helm renders from stdin', async () => {
+    stdin = `---\n# Source: istiod/templates/x.yaml\n${walkthroughPolicy('b')}`
+    expect(await lint(['-'], { output: 'json' })).toBe(1)
+    expect(json().findings).toMatchObject([{ file: '-', line: 14 }])
+  })
+
+  it('ends with an error at a file that is not there', async () => {
+    await expect(lint([join(folder, 'none.yaml')])).rejects.toMatchObject({ code: 'file-unreadable' })
+    await expect(lint([await file('a.yaml', '')], { file: join(folder, 'none.yaml') })).rejects.toThrow()
+    await expect(lint([await file('a.yaml', '')], { known: [await file('k.pem', 'nothing')] })).rejects.toMatchObject({
+      code: 'bundle-malformed',
+    })
+  })
+
+  it('shows no control character of a manifest', async () => {
+    await lint([await file('bad.yaml', stringify(parse(walkthroughPolicy('b').replace('allow-b', '"a\\e[31mb"'))))])
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is meant
+    expect(printed[0]).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/)
+  })
+
+  it('prints SARIF, with what is suppressed and why', async () => {
+    const path = await file(
+      'a b/bad.yaml',
+      `# entente-lint: ignore inert-peer-aliases -- until INC-7\n${walkthroughPolicy('b')}---\n${walkthroughPolicy('c')}`,
+    )
+    expect(await lint([path], { output: 'sarif' })).toBe(1)
+    const sarif = JSON.parse(printed[0] ?? '')
+    expect(sarif).toMatchObject({ version: '2.1.0', runs: [{ tool: { driver: { name: 'entente lint' } } }] })
+    const [run] = sarif.runs
+    expect(run.results).toMatchObject([
+      { ruleId: 'inert-peer-aliases', level: 'error', locations: [{ physicalLocation: { region: { startLine: 27, startColumn: 3 } } }] },
+      { ruleId: 'inert-peer-aliases', suppressions: [{ kind: 'inSource', justification: 'until INC-7' }] },
+    ])
+    expect(run.results[0].locations[0].physicalLocation.artifactLocation.uri).toBe(`file://${folder}/a%20b/bad.yaml`)
+    for (const result of run.results) expect(run.tool.driver.rules[result.ruleIndex].id).toBe(result.ruleId)
+  })
+
+  it('prints annotations for GitHub, each on one line', async () => {
+    await lint([await file('bad.yaml', walkthroughValues('b'))], { output: 'github' })
+    const lines = (printed[0] ?? '').split('\n')
+    expect(lines).toHaveLength(3)
+    expect(lines[0]).toMatch(/^::error file=.*bad\.yaml,line=5,col=9,title=inert-extra-root-certs::bad\.yaml: .*%0Anext: /)
+  })
+
+  it('writes the replacement once, and never over a file', async () => {
+    const bad = await file('bad.yaml', walkthroughPolicy('b'))
+    const out = join(folder, 'federation.yaml')
+    await lint([bad], { replacement: out })
+    expect(parse(await readFile(out, 'utf8'))).toMatchObject({ kind: 'Federation' })
+    await expect(lint([bad], { replacement: out })).rejects.toMatchObject({ code: 'file-unwritable' })
+    await lint([await file('good.yaml', 'a: 1\n')], { replacement: join(folder, 'other.yaml') })
+    expect(told.at(-1)).toContain('nothing to replace')
+  })
+})
+
+describe('the federation file that lint prints', () => {
+  it('is one that plan makes steps of, once the roots are approved', async () => {
+    const [a, b] = await Promise.all(['a', 'b'].map((x) => makeCa({ trustDomain: `cluster-${x}.example` })))
+    await using space = await workspace(inDirectories(), ...[a, b].flatMap((ca) => (ca === undefined ? [] : [ca.bundle])))
+    await rm(space.file)
+    for (const [here, other] of ['ab', 'ba'])
+      await file(`${here}/all.yaml`, `${walkthroughValues(`cluster-${other}`)}---\n${walkthroughPolicy(`cluster-${other}`)}`)
+    expect(await lint([join(folder, 'a'), join(folder, 'b')], { replacement: space.file })).toBe(1)
+    expect(await plan({ file: space.file, output: 'json' }, space.io)).toBe(2)
+    const { steps, findings } = JSON.parse(space.printed[0] ?? '')
+    expect(new Set(steps.map((step: { object: { kind: string } }) => step.object.kind))).toEqual(
+      new Set(['ConfigMap', 'PeerAuthentication', 'AuthorizationPolicy', 'EnvoyFilter']),
+    )
+    expect(findings.filter(({ severity }: { severity: string }) => severity === 'error')).toEqual([])
+  })
+})

@@ -1,0 +1,74 @@
+/** `bundle convert`: PEM, DER or SPIFFE in, PEM or SPIFFE out. What a format has no place for is said, never dropped in silence. */
+import { error, type Finding, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
+import { printBundle, printPemBundle } from '../../../core/spiffe/bundle.ts'
+import type { Format } from '../../../core/spiffe/document.ts'
+import { type Inspection, inspect } from '../../../core/spiffe/inspect.ts'
+import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
+import { anchorFrom } from '../../../core/x509/anchor.ts'
+import { document } from '../../print/screen.ts'
+import { findingsText } from '../../print/text.ts'
+import type { BundleWorld } from './bundle-inspect.ts'
+
+export interface ConvertArgs {
+  readonly file: string
+  /** What the file is; told from its contents when absent. */
+  readonly from?: Format
+  readonly to: 'pem' | 'spiffe'
+  /** Of a bundle map, the one to take. */
+  readonly trustDomain?: string
+  /** Given to a SPIFFE bundle that has none. */
+  readonly sequence?: bigint
+  readonly refreshHintSeconds?: number
+  readonly at?: Date
+}
+
+/**
+ * Prints the bundle, or nothing when it must be refused. Findings go to stderr.
+ * @returns the exit code: 0 printed, 1 rejected
+ * @throws FederationError trust-domain-invalid, or what `readFile` throws
+ */
+export async function bundleConvert(args: ConvertArgs, world: BundleWorld): Promise<number> {
+  const inspection = inspect(await world.readFile(args.file), {
+    now: args.at ?? world.now(),
+    ...(args.from !== undefined && { format: args.from }),
+    ...(args.trustDomain !== undefined && { trustDomain: parseTrustDomain(args.trustDomain) }),
+  })
+  const findings = [...inspection.findings, ...lost(inspection, args.to)]
+  if (findings.length > 0) world.tell(findingsText(findings, world.color))
+  if (hasErrors(findings)) return 1
+  const { sequence = args.sequence, refreshHintSeconds = args.refreshHintSeconds } = inspection
+  const bundle = {
+    // Neither format names the trust domain.
+    trustDomain: inspection.trustDomain ?? ('' as TrustDomain),
+    anchors: inspection.certificates.map(({ certificate }) => anchorFrom(certificate)),
+    ...(sequence !== undefined && { sequence }),
+    ...(refreshHintSeconds !== undefined && { refreshHintSeconds }),
+  }
+  world.print(document((args.to === 'pem' ? printPemBundle(bundle) : printBundle(bundle)).trimEnd()))
+  return 0
+}
+
+/** What the other format has no place for. */
+function lost({ findings, certificates, sequence, refreshHintSeconds }: Inspection, to: 'pem' | 'spiffe'): readonly Finding[] {
+  if (findings.some(({ code }) => code === 'bundle-map')) {
+    return [
+      error(
+        'trust-domain-missing',
+        'file',
+        'holds several trust domains, whose bundles must not be merged',
+        'take one with --trust-domain',
+      ),
+    ]
+  }
+  const jwt = findings.some(({ code }) => code === 'jwt-svid') ? ['the keys for JWT-SVIDs'] : []
+  if (to === 'spiffe')
+    return jwt.length === 0 ? [] : [warning('lost', 'file', 'the keys for JWT-SVIDs are left out', 'Istio uses X.509 only')]
+  const members = [
+    ...(sequence === undefined ? [] : [`spiffe_sequence ${sequence}`]),
+    ...(refreshHintSeconds === undefined ? [] : [`spiffe_refresh_hint ${refreshHintSeconds}`]),
+    ...jwt,
+  ]
+  const empty = certificates.length === 0 && !hasErrors(findings)
+  if (empty) return [error('bundle-empty', 'file', 'holds no root, which an empty PEM file cannot say', 'keep it as a SPIFFE bundle')]
+  return members.length === 0 ? [] : [warning('lost', 'file', `PEM has no place for ${members.join(', ')}`, 'keep the SPIFFE bundle too')]
+}

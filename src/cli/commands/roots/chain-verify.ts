@@ -1,0 +1,80 @@
+/** `chain verify`: does a root vouch for this chain, and if not, why. Reads files only. */
+import { FederationError } from '../../../core/diagnostics/errors.ts'
+import type { Finding } from '../../../core/diagnostics/finding.ts'
+import { sameNames } from '../../../core/verify/roots-share-name.ts'
+import { type Anchor, anchorFrom } from '../../../core/x509/anchor.ts'
+import { readCertificate } from '../../../core/x509/certificate.ts'
+import { anchorOf, type Vouched } from '../../../core/x509/chain.ts'
+import { splitPem } from '../../../core/x509/pem.ts'
+import { isKeyDer, isKeyLabel, privateKey } from '../../../core/x509/private-key.ts'
+import { json } from '../../print/screen.ts'
+import { findingsText } from '../../print/text.ts'
+import type { BundleWorld } from './bundle-inspect.ts'
+
+export interface ChainVerifyArgs {
+  /** PEM: the roots. */
+  readonly trusted: string
+  /** PEM: leaf first, intermediates in any order. */
+  readonly chain: string
+  readonly at?: Date
+  readonly output: 'text' | 'json'
+}
+
+/**
+ * @returns the exit code: 0 valid, 1 not
+ * @throws FederationError what `readFile` throws; a file that is no chain is a verdict
+ */
+export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Promise<number> {
+  const [trusted, chain] = [await world.readFile(args.trusted), await world.readFile(args.chain)]
+  const { anchor, reason, findings } = verdictOn(trusted, chain, args.at ?? world.now())
+  const told = findings.length === 0 ? {} : { findings }
+  if (args.output === 'json')
+    world.print(json(anchor ? { valid: true, root: anchor.fingerprint, ...told } : { valid: false, error: reason, ...told }))
+  else
+    world.print(
+      [
+        anchor ? `valid: ${anchor.subject || 'a root without a name'} vouches for it (${anchor.fingerprint})` : `not valid: ${reason}`,
+        ...(findings.length === 0 ? [] : [findingsText(findings)]),
+      ].join('\n'),
+    )
+  return anchor ? 0 : 1
+}
+
+type Verdict = Vouched & { readonly findings: readonly Finding[] }
+
+function verdictOn(trusted: Uint8Array, chain: Uint8Array, at: Date): Verdict {
+  try {
+    const [certificates, roots] = [certificatesIn(chain, 'the chain'), rootsIn(trusted)]
+    const findings = sameNames(
+      'the roots',
+      roots.filter(({ notAfter }) => notAfter > at),
+      [certificates],
+    )
+    return { ...anchorOf(certificates, roots, at), findings }
+  } catch (cause) {
+    if (!(cause instanceof FederationError)) throw cause
+    return { reason: cause.message, findings: [] }
+  }
+}
+
+/** Any well-formed certificate: that it is expired, or no CA, is better told about the path it breaks. */
+const rootsIn = (file: Uint8Array): readonly Anchor[] =>
+  certificatesIn(file, 'the roots').map((der, i) => anchorFrom(readCertificate(der, `root ${i + 1}`)))
+
+/** @throws FederationError chain-malformed */
+function certificatesIn(file: Uint8Array, what: string): readonly Uint8Array[] {
+  const { blocks, findings } = splitPem(file)
+  const key = blocks.find(({ label, der }) => isKeyLabel(label) || isKeyDer(der))
+  if (key !== undefined)
+    throw new FederationError('chain-malformed', what, `block ${key.number} is not a certificate but a private key (private-key)`, {
+      hint: privateKey('', '').hint,
+    })
+  const wrong = findings.find(({ code }) => code === 'private-key') ?? findings.find(({ severity }) => severity === 'error')
+  if (wrong) throw new FederationError('chain-malformed', what, `${wrong.subject}: ${wrong.message} (${wrong.code})`, { hint: wrong.hint })
+  const other = blocks.find(({ label }) => label !== 'CERTIFICATE')
+  if (other)
+    throw new FederationError('chain-malformed', what, `block ${other.number} is not a certificate`, {
+      hint: 'only CERTIFICATE blocks belong here',
+    })
+  return blocks.map(({ der }) => der)
+}

@@ -1,0 +1,46 @@
+/** `export`: a mesh's own roots, from its cluster or from a file, for the other side. */
+import { FederationError } from '../../../core/diagnostics/errors.ts'
+import type { Bundle } from '../../../core/spiffe/bundle.ts'
+import { printBundle, printPemBundle } from '../../../core/spiffe/bundle.ts'
+import { parseBundle } from '../../../core/spiffe/parse-bundle.ts'
+import { parseTrustDomain } from '../../../core/spiffe/trust-domain.ts'
+import { lookAt } from '../../input/cluster.ts'
+import type { LimitOptions } from '../../input/limits.ts'
+import type { Io } from '../../io.ts'
+import { document, show } from '../../print/screen.ts'
+
+export interface ExportOptions extends LimitOptions {
+  readonly context?: string
+  readonly pem?: string
+  readonly trustDomain?: string
+  readonly format: 'spiffe' | 'pem'
+  readonly kubeconfig?: string
+  readonly istioNamespace: string
+}
+
+export async function run(options: ExportOptions, io: Io): Promise<number> {
+  const bundle = await bundleOf(options, io)
+  io.print(document((options.format === 'pem' ? printPemBundle(bundle) : printBundle(bundle)).trimEnd()))
+  for (const { fingerprint, subject, notAfter } of bundle.anchors)
+    io.tell(`${fingerprint}  ${subject}  until ${notAfter.toISOString().slice(0, 10)}`)
+  io.tell(
+    show`\nRead the fingerprints to the other side over another channel; it runs: entente approve MEMBER --bundle FILE --fingerprint …`,
+  )
+  return 0
+}
+
+async function bundleOf(options: ExportOptions, io: Io): Promise<Bundle> {
+  if ((options.context === undefined) === (options.pem === undefined)) {
+    throw new FederationError('usage', 'export', 'wants --context, or --pem with --trust-domain', {
+      hint: 'entente export --context cluster-a',
+    })
+  }
+  if (options.context !== undefined) {
+    const { own } = await lookAt(options.context, options, io)
+    return own
+  }
+  if (options.trustDomain === undefined) {
+    throw new FederationError('usage', '--pem', 'a PEM file does not say whose roots it holds', { hint: 'add --trust-domain' })
+  }
+  return parseBundle(parseTrustDomain(options.trustDomain), await io.readFile(options.pem ?? '-'), { now: io.now() })
+}

@@ -1,0 +1,72 @@
+/** `--evidence`: what owners handed over about meshes that cannot be reached from here. */
+import { createHash } from 'node:crypto'
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import { type Finding, info } from '../../core/diagnostics/finding.ts'
+import { outdated, told } from '../../core/evidence/counts.ts'
+import type { Looked } from '../../core/evidence/print-evidence.ts'
+import { parseHanded } from '../../core/evidence/read-evidence.ts'
+import type { Digest } from '../../core/model/digest.ts'
+import type { AuditEntry, EvidenceFile } from '../../core/model/recorded.ts'
+import type { Federation, MemberName } from '../../core/model/wanted.ts'
+import type { Io } from '../io.ts'
+
+export interface HandedOver {
+  readonly file: string
+  readonly looked: Looked
+  readonly of: EvidenceFile
+  /** Why it says nothing about now. */
+  readonly stale?: Finding
+}
+
+/**
+ * Of several files about one member the newest counts.
+ * @throws FederationError file-unreadable, evidence-malformed
+ */
+export async function readHanded(
+  files: readonly string[],
+  federation: Federation,
+  record: readonly AuditEntry[],
+  io: Io,
+): Promise<{ readonly handed: ReadonlyMap<MemberName, HandedOver>; readonly findings: readonly Finding[] }> {
+  const handed = new Map<MemberName, HandedOver>()
+  const findings: Finding[] = []
+  const now = io.now()
+  for (const file of files) {
+    const body = await io.readFile(file)
+    const parsed = parseHanded(body, file, federation, now)
+    const digest = `sha256:${createHash('sha256').update(body).digest('hex')}` as Digest
+    for (const [member, looked] of parsed.looked) {
+      const { home } = looked.member
+      if (home?.directory === undefined || home.context !== undefined) {
+        const why = home === undefined ? 'has no home here: its bundle is all there is to judge' : 'has a context here, and is asked itself'
+        findings.push(info('evidence-unused', member, `${why}; ${file} is not used for it`))
+        continue
+      }
+      if ((handed.get(member)?.of.at ?? parsed.at) > parsed.at) continue
+      const stale = outdated(parsed, member, file, record, now)
+      handed.set(member, { file, looked, of: { member, digest, at: parsed.at }, ...(stale === undefined ? {} : { stale }) })
+    }
+  }
+  for (const { file, of, stale } of handed.values()) findings.push(stale ?? told(of, of.member, file, now))
+  return { handed, findings }
+}
+
+/** `MEMBER=CONTEXT`, as often as given. @throws FederationError usage */
+export function inContexts(federation: Federation, pairs: readonly string[]): Federation {
+  const members = new Map(federation.members)
+  for (const pair of pairs) {
+    const [, name = '', context = ''] = /^([^=]+)=(.+)$/.exec(pair) ?? []
+    const member = members.get(name as MemberName)
+    if (member === undefined)
+      throw new FederationError(
+        'usage',
+        `--context ${pair}`,
+        name === '' ? 'want MEMBER=CONTEXT' : `${name} is no member of this federation`,
+        {
+          hint: `members: ${[...members.keys()].join(', ')}`,
+        },
+      )
+    members.set(member.name, { ...member, home: { ...member.home, context } })
+  }
+  return { ...federation, members }
+}

@@ -1,0 +1,51 @@
+/** An impact as people read it. */
+import type { ImpactView, PolicyImpactView } from '../../core/view/impact-view.ts'
+import { type Shown, show, stacked } from './screen.ts'
+import { count, findingsText, painter, table } from './text.ts'
+
+const MAX_PATTERNS = 12
+
+/** @param title what changes, and where */
+export function impactText(title: string, { policies, identities, findings }: ImpactView, color: boolean): Shown {
+  const paint = painter(color)
+  const widened = policies.filter(({ newlyAccepted }) => newlyAccepted.length > 0)
+  const parts = [
+    show`${paint('bold', title)}\n${summary(widened.length, policies.length)}`,
+    ...widened.map((policy) => policyText(policy, paint)),
+    ...(identities.length === 0
+      ? []
+      : [
+          table([
+            ['IDENTITY', 'BEFORE', 'AFTER'],
+            ...identities.map(({ id, before, after }) => [id, before, before === after ? after : paint('yellow', after)]),
+          ]),
+        ]),
+    ...(findings.length === 0 ? [] : [findingsText(findings, color)]),
+  ]
+  return stacked(parts, '\n\n')
+}
+
+function summary(widened: number, all: number): string {
+  if (all === 0) return 'No AuthorizationPolicy is in reach.'
+  if (widened === 0) return `${count(all, 'policy').replace('policys', 'policies')} in reach, and none of them lets anybody in anew.`
+  return `${widened} of ${count(all, 'policy').replace('policys', 'policies')} in reach ${widened === 1 ? 'has' : 'have'} a part in letting somebody in anew.`
+}
+
+function policyText(policy: PolicyImpactView, paint: ReturnType<typeof painter>): Shown {
+  const { namespace, name, action, newlyAccepted, maybe, except, at, because, closedBy, examples } = policy
+  const more = newlyAccepted.length - MAX_PATTERNS
+  return stacked([
+    show`${paint('bold', `AuthorizationPolicy ${namespace}/${name}`)}   ${action}   at ${few(at, 3)}`,
+    ...newlyAccepted
+      .slice(0, MAX_PATTERNS)
+      .map((pattern) => show`  ${paint('yellow', '+')} ${pattern}${maybe.includes(pattern) ? '   maybe' : ''}`),
+    ...(more > 0 ? [`    and ${more} more`] : []),
+    ...(except.length === 0 ? [] : [`    but not ${few(except, 6)}`]),
+    ...(examples.length === 0 ? [] : [`    for example ${examples.join(', ')}`]),
+    `    because ${because}`,
+    ...closedBy.map((way) => show`    ${paint('green', 'to close it')}: ${way}`),
+  ])
+}
+
+const few = (all: readonly string[], most: number): string =>
+  all.length <= most ? all.join(', ') : `${all.slice(0, most).join(', ')} and ${all.length - most} more`

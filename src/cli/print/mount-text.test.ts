@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { MOUNT } from '../../core/trust/mounted/mount.ts'
+import type { Lacking } from './mount-text.ts'
+import { mountGuide, mountText } from './mount-text.ts'
+
+const blocks = [...mountGuide().matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml = '']) => parse(yaml))
+
+describe('the mount, as render leaves it beside the manifests,', () => {
+  const [manifest, kustomize, helm, injection] = blocks
+
+  it('is the same in a manifest, in every patch of Kustomize, and in Helm values', () => {
+    expect(manifest.spec.template.metadata).toEqual(MOUNT)
+    expect(kustomize.patches.map((p: { target: { kind: string } }) => p.target.kind)).toEqual(['Deployment', 'StatefulSet', 'DaemonSet'])
+    for (const { patch, target } of kustomize.patches)
+      expect(parse(patch)).toMatchObject({ kind: target.kind, spec: { template: { metadata: MOUNT } } })
+    expect({ labels: helm.podLabels, annotations: helm.podAnnotations }).toEqual(MOUNT)
+  })
+
+  it('is the same volume at the same path in an injection template', () => {
+    const template = parse(injection.sidecarInjectorWebhook.templates.entente)
+    const [name] = Object.keys(JSON.parse(MOUNT.annotations['sidecar.istio.io/userVolume'] ?? '{}'))
+    const volume = JSON.parse(MOUNT.annotations['sidecar.istio.io/userVolume'] ?? '{}')[name ?? '']
+    const mount = JSON.parse(MOUNT.annotations['sidecar.istio.io/userVolumeMount'] ?? '{}')[name ?? '']
+    expect(template).toEqual({
+      metadata: { labels: MOUNT.labels },
+      spec: { containers: [{ name: 'istio-proxy', volumeMounts: [{ name, ...mount }] }], volumes: [{ name, ...volume }] },
+    })
+  })
+})
+
+describe('what mount says', () => {
+  const workload: Lacking = {
+    member: 'cluster-b' as Lacking['member'],
+    context: 'ctx-b',
+    namespace: 'sample',
+    kind: 'Deployment',
+    name: 'server',
+    sets: ['sample (app=server)'],
+    pods: ['server-1', 'server-2'],
+    lacking: ['server-1'],
+    pinned: true,
+  }
+
+  it.each([
+    {
+      name: 'a patch where its template lacks it',
+      of: { ...workload, patch: MOUNT },
+      says: /kubectl --context ctx-b -n sample patch deployment server --type strategic -p '\{"spec"/,
+    },
+    { name: 'that a rollout is under way', of: { ...workload, template: 'mounted' as const }, says: /has the mount already/ },
+    { name: 'that a pod on its own is to be made anew', of: { ...workload, kind: 'Pod' }, says: /pod on its own/ },
+    { name: 'that the owner of anything else adds it', of: { ...workload, kind: 'Rollout' }, says: /whoever owns it/ },
+    { name: 'that the pinned filter stays', of: workload, says: /until then the pinned filter stays for it/ },
+    { name: 'or that nobody foreign gets in', of: { ...workload, pinned: false }, says: /nothing foreign is accepted there/ },
+  ])('$name', ({ of, says }) => {
+    expect(String(mountText([of]))).toMatch(says)
+  })
+
+  it('asks for nothing where all have it', () => {
+    expect(String(mountText([{ ...workload, lacking: [] }]))).toMatch(/2\/2/)
+    expect(String(mountText([{ ...workload, lacking: [] }]))).not.toContain('--rollout')
+  })
+})

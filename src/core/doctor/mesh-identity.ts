@@ -1,0 +1,158 @@
+/** The mesh's own roots: for how long, in every namespace, and whether its CA signs under them. */
+
+import { some } from '../basics/some.ts'
+import { FederationError } from '../diagnostics/errors.ts'
+import { type Finding, fromError } from '../diagnostics/finding.ts'
+import type { Seen } from '../model/observed.ts'
+import type { Bundle } from '../spiffe/bundle.ts'
+import { parseBundle } from '../spiffe/parse-bundle.ts'
+import { parseTrustDomain } from '../spiffe/trust-domain.ts'
+import type { Anchor } from '../x509/anchor.ts'
+import { readCertificate } from '../x509/certificate.ts'
+import { anchorOf } from '../x509/chain.ts'
+import type { Check } from './check.ts'
+import { type Looked, on } from './looked.ts'
+
+const DAY_MS = 24 * 3600 * 1000
+const ROOT_DAYS = 60
+const CA_DAYS = 30
+
+export function identityChecks(looked: Looked, now: Date): readonly Check[] {
+  const own = ownRootsOf(looked, now)
+  return [expiryCheck(looked, own, now), publishedCheck(looked, now), ...authorityChecks(looked, own, now)]
+}
+
+/** The roots in the Istio namespace's own ConfigMap istio-ca-root-cert. */
+export function ownRootsOf({ seen, patient }: Looked, now: Date): Seen<readonly Anchor[]> {
+  if (!seen.roots.ok) return seen.roots
+  const pem = seen.roots.value.get(patient.istioNamespace)
+  if (pem === undefined) return { ok: false, error: missing(patient.name, patient.istioNamespace) }
+  try {
+    return { ok: true, value: parse(pem, now).anchors }
+  } catch (cause) {
+    if (!(cause instanceof FederationError)) throw cause
+    return { ok: false, error: fromError(cause) }
+  }
+}
+
+const missing = (subject: string, namespace: string): Finding =>
+  fromError(
+    new FederationError('not-found', subject, `there is no ConfigMap ${namespace}/istio-ca-root-cert`, {
+      hint: 'is istiod running there?',
+    }),
+  )
+
+// Whose roots they are does not matter here: nothing is compared with what others approved.
+const parse = (pem: string, now: Date): Bundle =>
+  parseBundle(parseTrustDomain('own'), Buffer.from(pem), { now, format: 'pem', tolerate: 'dates' })
+
+const day = (date: Date): string => date.toISOString().slice(0, 10)
+
+function expiryCheck(looked: Looked, own: Seen<readonly Anchor[]>, now: Date): Check {
+  const check = on(looked, 'root-expiry')
+  if (!own.ok)
+    return ['forbidden', 'cluster-unreachable', 'cluster-refused'].includes(own.error.code)
+      ? check.unknown(own.error)
+      : check.fail(own.error.message, own.error.hint)
+  const soonest = [...own.value].sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]
+  if (soonest === undefined) return check.fail('istio-ca-root-cert holds no root', 'is istiod running there?')
+  const told = `${soonest.fingerprint} until ${day(soonest.notAfter)}`
+  const days = Math.floor((soonest.notAfter.getTime() - now.getTime()) / DAY_MS)
+  const remedy = 'announce a new root beside it, let every mesh that trusts this one approve it, then sign with it'
+  if (days < 0) return check.fail(`${told}: it has expired, and so has whatever it signed`, remedy)
+  return days < ROOT_DAYS ? check.warn(`${told}: ${days} days are left`, remedy) : check.ok(told)
+}
+
+const fingerprints = (pem: string, now: Date): string => {
+  try {
+    return parse(pem, now)
+      .anchors.map(({ fingerprint }) => fingerprint)
+      .sort()
+      .join(' ')
+  } catch {
+    return `unreadable ${pem.trim()}`
+  }
+}
+
+function publishedCheck(looked: Looked, now: Date): Check {
+  const check = on(looked, 'root-published')
+  const { roots } = looked.seen
+  const { istioNamespace, namespaces, context } = looked.patient
+  if (!roots.ok) return check.unknown(roots.error)
+  const reference = roots.value.get(istioNamespace)
+  if (reference === undefined) return check.fail(`there is no ConfigMap ${istioNamespace}/istio-ca-root-cert`, 'is istiod running there?')
+  const remedy = `kubectl --context ${context} -n NAMESPACE get configmap istio-ca-root-cert -o yaml shows who wrote it; delete it there, and istiod writes it anew`
+  const lacking = namespaces.filter((namespace) => !roots.value.has(namespace))
+  if (lacking.length > 0)
+    return check.fail(
+      `namespace ${some(lacking)} has no istio-ca-root-cert: sidecars there do not start`,
+      'is the namespace among istiod’s discoverySelectors, and does it exist?',
+    )
+  const [wanted, normal] = [reference.trim(), fingerprints(reference, now)]
+  const differing = [...roots.value]
+    .filter(([, pem]) => pem.trim() !== wanted && fingerprints(pem, now) !== normal)
+    .map(([namespace]) => namespace)
+    .sort()
+  if (differing.length > 0)
+    return check.fail(
+      `namespace ${some(differing)} has other roots than ${istioNamespace}: workloads there trust another CA than the rest`,
+      remedy,
+    )
+  return check.ok(`the same in ${roots.value.size} namespaces`)
+}
+
+function authorityChecks(looked: Looked, own: Seen<readonly Anchor[]>, now: Date): readonly Check[] {
+  const [under, expiry] = [on(looked, 'ca-under-root'), on(looked, 'ca-expiry')]
+  const { istiods } = looked.seen
+  if (!istiods.ok) return [under.unknown(istiods.error), expiry.unknown(istiods.error)]
+  const chains = istiods.value.flatMap(({ pod, presented }) => (presented.ok ? [{ pod, chain: presented.value }] : []))
+  const unseen = istiods.value.flatMap(({ presented }) => (presented.ok ? [] : [presented.error]))[0]
+  if (chains.length === 0) {
+    const none = (check: typeof under): Check => (unseen === undefined ? check.skipped('no istiod runs') : check.unknown(unseen))
+    return [none(under), none(expiry)]
+  }
+  // What one istiod presents says nothing of another one.
+  const whole = (made: Check, check: typeof under): Check => (made.verdict === 'ok' && unseen !== undefined ? check.unknown(unseen) : made)
+  return [
+    own.ok ? whole(underCheck(looked, chains, own.value, now), under) : under.skipped('its own roots could not be read'),
+    whole(caExpiryCheck(looked, chains, now), expiry),
+  ]
+}
+
+interface Presented {
+  readonly pod: string
+  readonly chain: readonly Uint8Array[]
+}
+
+function underCheck(looked: Looked, chains: readonly Presented[], anchors: readonly Anchor[], now: Date): Check {
+  const check = on(looked, 'ca-under-root')
+  const vouched = chains.map(({ pod, chain }) => ({ pod, ...anchorOf(chain, anchors, now) }))
+  const orphan = vouched.find(({ anchor }) => anchor === undefined)
+  if (orphan !== undefined) {
+    return check.fail(
+      `${orphan.pod} presents a chain that no root in istio-ca-root-cert vouches for: ${orphan.reason ?? 'another root signed it'}`,
+      'restart istiod after a change of cacerts, and publish the new root before the CA signs with it',
+    )
+  }
+  return check.ok(`${[...new Set(vouched.map(({ anchor }) => anchor?.fingerprint))].join(', ')}`)
+}
+
+function caExpiryCheck(looked: Looked, chains: readonly Presented[], now: Date): Check {
+  const check = on(looked, 'ca-expiry')
+  const issuers = chains.flatMap(({ chain }) => chain.slice(1).flatMap(readable)).filter(({ selfIssued }) => !selfIssued)
+  const soonest = issuers.sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]
+  if (soonest === undefined) return check.ok('the root signs itself')
+  const days = Math.floor((soonest.notAfter.getTime() - now.getTime()) / DAY_MS)
+  const told = `${soonest.subject} until ${day(soonest.notAfter)}`
+  const remedy = 'give istiod a new intermediate under the same root (Secret cacerts); nobody has to approve that'
+  if (days < 0) return check.fail(`${told}: it has expired`, remedy)
+  return days < CA_DAYS ? check.warn(`${told}: ${days} days are left`, remedy) : check.ok(told)
+}
+
+function readable(der: Uint8Array): readonly { readonly subject: string; readonly notAfter: Date; readonly selfIssued: boolean }[] {
+  try {
+    return [readCertificate(der)]
+  } catch {
+    return []
+  }
+}

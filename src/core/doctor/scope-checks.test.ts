@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { member } from '../../../test/support/federations.ts'
+import type { Looked } from './looked.ts'
+import { scopeChecks } from './scope-checks.ts'
+
+it('a scope of the whole mesh is left to plan, which looks at every namespace', () => {
+  const whole = { namespace: 'istio-system', everywhere: true } as const
+  const patient = {
+    name: member('cluster-b'),
+    istioNamespace: 'istio-system',
+    declared: {},
+    namespaces: [],
+    accepts: [{ at: whole, mtls: 'require' }],
+    reaches: [],
+  }
+  const checks = scopeChecks({ patient, seen: {} } as unknown as Looked)
+  expect(checks.map(({ name, verdict }) => `${name} ${verdict}`)).toEqual(
+    ['data-plane', 'mtls', 'excluded-ports', 'sidecar-ingress'].map((name) => `${name} skipped`),
+  )
+})

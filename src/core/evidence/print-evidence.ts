@@ -1,0 +1,77 @@
+/** What was seen of a mesh, as JSON that its owner hands to those who cannot reach it. */
+import { proxiesIn, runsProxy } from '../mesh/pods.ts'
+import type { Digest } from '../model/digest.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { at, list } from '../model/manifest.ts'
+import type { Evidence, IstioFacts, Observation, Pins, Seen } from '../model/observed.ts'
+import type { Verdict } from '../model/proven.ts'
+import type { Member } from '../model/wanted.ts'
+import { type Bundle, printBundle } from '../spiffe/bundle.ts'
+import { type VerifyView, verifyView } from '../view/plan-view.ts'
+import { masked } from './masked.ts'
+
+/** One mesh as its owner saw it. */
+export interface Looked {
+  readonly member: Member
+  /** Where its pods were looked for: of others nothing is known. */
+  readonly namespaces: readonly string[]
+  readonly observation: Observation
+}
+
+export interface Handing {
+  readonly federation: string
+  /** The hash of the last entry of the record that its owner has. */
+  readonly record: Digest | undefined
+  readonly at: Date
+  readonly looked: readonly Looked[]
+  readonly verdicts: readonly Verdict[]
+  readonly findings: VerifyView['findings']
+}
+
+/** The JSON of `verify`, and what it was judged from: parse.ts is the inverse. */
+export function handedView({ federation, record, at: when, looked, verdicts, findings }: Handing): object {
+  return { ...verifyView(verdicts, findings, when), federation, record: record ?? null, evidence: looked.map(memberView) }
+}
+
+function memberView({ member, namespaces, observation: { objects, own, ownSince, istio, pods, proxies } }: Looked) {
+  const configs = new Map<string, number>()
+  return {
+    member: member.name,
+    trustDomain: member.trustDomain,
+    namespaces,
+    objects: mapped(objects, (all) => all.map(masked)),
+    own: mapped(own, ({ trustDomain, anchors }: Bundle) => JSON.parse(printBundle({ trustDomain, anchors })) as object),
+    ownSince: ownSince?.toISOString() ?? null,
+    istio: mapped(istio, istioView),
+    pods: pods === undefined ? null : mapped(pods, (all) => all.filter(runsProxy).map(bareProxy)),
+    proxies: mapped(proxies, (all) => all.map((one) => proxyView(one, configs))),
+    // Proxies of one workload hold the same: it is said once.
+    configs: [...configs.keys()].map((text) => JSON.parse(text) as unknown),
+  }
+}
+
+const mapped = <T, U>(seen: Seen<T>, view: (value: T) => U): Seen<U> => (seen.ok ? { ok: true, value: view(seen.value) } : seen)
+
+const istioView = ({ presented, ...facts }: IstioFacts) => ({
+  ...facts,
+  presented: mapped(presented, (chain) => chain.map((der) => Buffer.from(der).toString('base64'))),
+})
+
+function proxyView({ config, ...evidence }: Evidence, configs: Map<string, number>) {
+  if (config === undefined) return evidence
+  const text = JSON.stringify(config, (_, value: unknown) => (value instanceof Map ? Object.fromEntries(value as Pins) : value))
+  const index = configs.get(text) ?? configs.size
+  configs.set(text, index)
+  return { ...evidence, config: index }
+}
+
+/** Of pods elsewhere: how long their certificates live, and whether their agents ask for the mesh's roots. */
+const bareProxy = (pod: Manifest): Manifest =>
+  masked({
+    apiVersion: pod.apiVersion,
+    kind: pod.kind,
+    metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', ...also(pod.metadata, 'ownerReferences') },
+    spec: { containers: proxiesIn(pod).map((proxy) => ({ name: at(proxy, 'name'), ...also(proxy, 'args'), env: list(at(proxy, 'env')) })) },
+  })
+
+const also = (of: unknown, field: string): object => (at(of, field) === undefined ? {} : { [field]: at(of, field) })

@@ -1,0 +1,25 @@
+/** Trusts whose last day is over. */
+
+import type { Step } from '../model/planned.ts'
+import type { Federation, Trust } from '../model/wanted.ts'
+
+const DAY = 86_400_000
+
+export const hasEnded = (trust: Trust, now: Date): boolean => trust.until !== undefined && trust.until <= now
+
+/** The day that the file names: its end is the trust's. */
+export const lastDay = (until: Date): string => new Date(until.getTime() - DAY).toISOString().slice(0, 10)
+
+/** What ended of itself and is taken away by these steps, for the record: nobody said a reason for it. */
+export function endedBy(federation: Federation, steps: readonly Step[], now: Date): readonly string[] {
+  const severed = new Set(federation.severed.map(({ truster, trusted }) => `${truster} ${trusted}`))
+  return federation.trusts.flatMap((trust) => {
+    const { truster, trusted, until } = trust
+    const domain = federation.members.get(trusted)?.trustDomain
+    const taken = steps.some(
+      ({ member, changes }) => member === truster && changes.some((change) => change.trusted === domain && change.effect === 'narrows'),
+    )
+    if (until === undefined || !hasEnded(trust, now) || severed.has(`${truster} ${trusted}`) || !taken) return []
+    return [`${truster} trusting ${trusted} ended at 24:00 UTC of ${lastDay(until)}`]
+  })
+}

@@ -1,0 +1,360 @@
+/** From what owners wrote and approved to what each mesh wishes now. */
+
+import { groupBy } from '../basics/group-by.ts'
+import { distinct, error, type Finding, info, warning } from '../diagnostics/finding.ts'
+import type { Seen } from '../model/observed.ts'
+import type { AuditEntry } from '../model/recorded.ts'
+import type { Approval, Federation, Held, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
+import { approvedRoots } from '../record/record.ts'
+import { pairKey, type Severs, type Standing, seversOn } from '../record/severs.ts'
+import type { Bundle } from '../spiffe/bundle.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import type { Fingerprint } from '../x509/anchor.ts'
+import { hasEnded, lastDay } from './ends.ts'
+
+/** What `bundles/` holds: a file that could not be read is not an absent one. */
+export type Approved = ReadonlyMap<TrustDomain, Seen<Bundle>>
+
+const DAY = 86_400_000
+
+/**
+ * One Intent for each member that has a home, in the order of the file. Severed and ended trusts are gone; roots
+ * without an approval on the record are left out (`unrecorded-root`). A trust that only the record severs is `held`
+ * (`sever-lifted`), and so is one that was lifted and whose roots nobody approved since (`lift-unapproved`).
+ */
+export function intents(
+  federation: Federation,
+  approved: Approved,
+  record: readonly AuditEntry[],
+  now: Date,
+): { readonly intents: readonly Intent[]; readonly findings: readonly Finding[] } {
+  const findings: Finding[] = []
+  const approvals = approvalsOf(record)
+  const inFile = new Set(federation.severed.map(pairKey))
+  const severs = seversOn(record, federation)
+  const held = heldPairs(federation, inFile, severs, now)
+  const severed = new Set([...inFile, ...held.keys()])
+  const live = federation.trusts.filter((trust) => !severed.has(pairKey(trust)) && !hasEnded(trust, now))
+  // A severed or ended trust needs no bundle. What stands of a held one stands beside the mesh's own roots.
+  const inUse = new Set([...domainsInUse(federation, live), ...domainsOf(federation, held, 'truster')])
+  const bundlesOf = (domains: ReadonlySet<TrustDomain>, into: Finding[]) => resolveBundles(federation, approved, record, domains, now, into)
+  const resolved = bundlesOf(inUse, findings)
+  const heldBundles = held.size === 0 ? resolved : bundlesOf(new Set([...inUse, ...domainsOf(federation, held, 'trusted')]), [])
+  const resolvedTrust = (trust: Trust, bundles: ReadonlyMap<TrustDomain, Bundle>): Intent['trusts'][number] => {
+    const { trustDomain, home } = memberOf(federation, trust.trusted)
+    const bundle = bundles.get(trustDomain)
+    return {
+      ...trust,
+      trustDomain,
+      approvals: approvals.get(trustDomain) ?? [],
+      ...(bundle === undefined ? {} : { bundle }),
+      ...(home === undefined ? { elsewhere: true as const } : {}),
+    }
+  }
+  const byTruster = groupBy(federation.trusts, (trust) => trust.truster)
+
+  const built = [...federation.members.values()].flatMap((member): Intent[] => {
+    if (member.home === undefined) return []
+    const own = resolved.get(member.trustDomain)
+    const lapsed: Trust[] = []
+    const standing: Held[] = []
+    const trusts = (byTruster.get(member.name) ?? []).flatMap((trust): Intent['trusts'][number][] => {
+      if (severed.has(pairKey(trust)) || isOver(trust, now, findings)) {
+        lapsed.push(trust)
+        if (held.has(pairKey(trust)) && !hasEnded(trust, now))
+          standing.push({ ...resolvedTrust(trust, heldBundles), remedy: severCommand(trust) })
+        return []
+      }
+      const { trustDomain } = memberOf(federation, trust.trusted)
+      if (
+        [...trust.accept, ...(trust.wide === undefined ? [] : [trust.wide])].some(
+          ({ callers }) => callers === 'all' || callers.some((caller) => caller === `${trustDomain}/*`),
+        )
+      ) {
+        findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call`, 'name the callers'))
+      }
+      for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
+        findings.push(
+          info(
+            'any-server',
+            pair(trust),
+            `any identity that ${trust.trusted} advertises may serve ${host}; and when istiod of ${trust.truster} restarts, as it does when its CA switches, calls there may fail for minutes: istiod then expects the servers under its own trust domain, until their endpoints change`,
+            'name it with servedBy: then the filter names the servers, and a restart costs no call',
+          ),
+        )
+      }
+      return [resolvedTrust(trust, resolved)]
+    })
+    return [
+      {
+        member,
+        owner: federation.name,
+        trusts,
+        lapsed,
+        ...(standing.length === 0 ? {} : { held: standing }),
+        ...(own === undefined ? {} : { own }),
+      },
+    ]
+  })
+  findings.push(...oneWay(federation, severed, live), ...[...held.values()].map(({ trust, by }) => told(federation, trust, by)))
+  return { intents: built, findings: distinct(findings) }
+}
+
+interface HeldPair {
+  readonly trust: Trust
+  readonly by: Standing
+}
+
+/** Pairs that the file trusts and does not sever, and that the record keeps closed. */
+function heldPairs(federation: Federation, inFile: ReadonlySet<string>, severs: Severs, now: Date): ReadonlyMap<string, HeldPair> {
+  const held = new Map<string, HeldPair>()
+  for (const trust of federation.trusts) {
+    const key = pairKey(trust)
+    if (inFile.has(key) || held.has(key) || hasEnded(trust, now)) continue
+    const by = severs(memberOf(federation, trust.truster), memberOf(federation, trust.trusted))
+    if (by !== undefined && by.state !== 'open') held.set(key, { trust, by })
+  }
+  return held
+}
+
+const domainsOf = (federation: Federation, held: ReadonlyMap<string, HeldPair>, side: 'truster' | 'trusted'): readonly TrustDomain[] =>
+  [...held.values()].map(({ trust }) => memberOf(federation, trust[side]).trustDomain)
+
+const severCommand = ({ truster, trusted }: Trust): string => `entente sever ${truster} ${trusted} --reason "WHY"`
+
+function told(federation: Federation, trust: Trust, { state, entry }: Standing): Finding {
+  const { truster, trusted } = trust
+  const by = `${entry.at.toISOString()} by ${entry.actor.name} (${entry.reason})`
+  const stays = 'Entente opens nothing of it, and what is in place stays'
+  if (state === 'severed')
+    return error(
+      'sever-lifted',
+      pair(trust),
+      `was severed ${by}, and spec.severed of the file does not have it: ${stays}`,
+      `to end the trust: ${severCommand(trust)}; to lift the sever: entente sever --lift ${truster} ${trusted} --reason "WHY"`,
+    )
+  const member = memberOf(federation, trusted)
+  return error(
+    'lift-unapproved',
+    pair(trust),
+    `the sever was lifted ${by}, and the roots of ${member.trustDomain} have not been approved since: ${stays}`,
+    `${approveCommand(member)}, then entente apply`,
+  )
+}
+
+/** Roots come from the member's own cluster, or from a file with each of their fingerprints. */
+export const approveCommand = ({ name, home }: Member): string =>
+  `entente approve ${name} ${home?.context === undefined ? '--bundle FILE --fingerprint sha256:… ' : ''}--reason "WHY"`
+
+const pair = (trust: Trust): string => `${trust.truster} trusting ${trust.trusted}`
+
+function memberOf(federation: Federation, name: MemberName): Member {
+  const member = federation.members.get(name)
+  if (member === undefined) throw new TypeError(`no member ${name}`)
+  return member
+}
+
+function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
+  if (trust.until === undefined) return false
+  const day = lastDay(trust.until)
+  if (hasEnded(trust, now)) {
+    findings.push(info('trust-ended', pair(trust), `ended at 24:00 UTC of ${day}`, 'remove it from the file, or give it a new until'))
+    return true
+  }
+  const days = Math.ceil((trust.until.getTime() - now.getTime()) / DAY)
+  if (days <= 30)
+    findings.push(
+      warning(
+        'trust-ends',
+        pair(trust),
+        `ends in ${days === 1 ? 'one day' : `${days} days`}, at 24:00 UTC of ${day}`,
+        'give it a new until if it is to go on',
+      ),
+    )
+  return false
+}
+
+/** The bundles that count: readable, approved on the record, no root in two domains. */
+function resolveBundles(
+  federation: Federation,
+  approved: Approved,
+  record: readonly AuditEntry[],
+  wanted: ReadonlySet<TrustDomain>,
+  now: Date,
+  findings: Finding[],
+): ReadonlyMap<TrustDomain, Bundle> {
+  const recorded = approvedRoots(record)
+  const holders = holdersOf(wanted, approved, record)
+  const resolved = new Map<TrustDomain, Bundle>()
+  for (const member of federation.members.values()) {
+    const { trustDomain } = member
+    if (!wanted.has(trustDomain)) continue
+    const seen = approved.get(trustDomain)
+    if (seen === undefined) {
+      findings.push(
+        error(
+          'bundle-missing',
+          member.name,
+          `no roots of ${trustDomain} are approved: bundles/${trustDomain}.json does not exist`,
+          `entente approve ${member.name}`,
+        ),
+      )
+      continue
+    }
+    if (!seen.ok) {
+      findings.push(seen.error)
+      continue
+    }
+    const known = recorded.get(trustDomain)
+    const [good, unrecorded] = partition(seen.value.anchors, (anchor) => known?.has(anchor.fingerprint) ?? false)
+    for (const anchor of unrecorded) {
+      findings.push(
+        error(
+          'unrecorded-root',
+          member.name,
+          `${anchor.fingerprint} is in bundles/${trustDomain}.json, but ${known === undefined ? 'nobody approved it on the record' : 'the newest approval on the record does not name it'}`,
+          `entente approve ${member.name}`,
+        ),
+      )
+    }
+    const shared = good.find((anchor) => holders.get(anchor.fingerprint) !== trustDomain)
+    if (shared !== undefined) {
+      findings.push(
+        error(
+          'root-of-another-domain',
+          member.name,
+          `${shared.fingerprint} in bundles/${trustDomain}.json was approved for ${holders.get(shared.fingerprint)} first: a root vouches for one trust domain`,
+          `remove it from bundles/${trustDomain}.json, or from the other one`,
+        ),
+      )
+      continue
+    }
+    findings.push(...expiry(member, good, now))
+    if (good.length === 0 && unrecorded.length === 0) {
+      findings.push(
+        warning('bundle-empty', member.name, `bundles/${trustDomain}.json has no roots: every identity of ${trustDomain} is refused`, ''),
+      )
+    }
+    // All roots unrecorded is a bundle we cannot use, not a revoked one: what is in place stays.
+    if (good.length > 0 || unrecorded.length === 0) resolved.set(trustDomain, { ...seen.value, anchors: good })
+  }
+  return resolved
+}
+
+/** The domain that each root belongs to: of those whose bundle has it, the one it was approved for first. */
+function holdersOf(
+  wanted: ReadonlySet<TrustDomain>,
+  approved: Approved,
+  record: readonly AuditEntry[],
+): ReadonlyMap<Fingerprint, TrustDomain> {
+  const inBundle = new Map(
+    [...wanted].map((domain) => {
+      const seen = approved.get(domain)
+      return [domain, new Set(seen?.ok ? seen.value.anchors.map((anchor) => anchor.fingerprint) : [])]
+    }),
+  )
+  const holders = new Map<Fingerprint, TrustDomain>()
+  for (const entry of record) {
+    if (entry.action !== 'approve') continue
+    const held = inBundle.get(entry.trustDomain)
+    for (const root of entry.roots) if (held?.has(root) && !holders.has(root)) holders.set(root, entry.trustDomain)
+  }
+  return holders
+}
+
+/** Domains whose roots some rendering needs. A severed or ended trust needs none. */
+function domainsInUse(federation: Federation, live: readonly Trust[]): ReadonlySet<TrustDomain> {
+  return new Set(
+    live.flatMap((trust) => [memberOf(federation, trust.truster).trustDomain, memberOf(federation, trust.trusted).trustDomain]),
+  )
+}
+
+function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[] {
+  return anchors.flatMap((anchor): Finding[] => {
+    const days = Math.ceil((anchor.notAfter.getTime() - now.getTime()) / DAY)
+    const until = anchor.notAfter.toISOString()
+    if (anchor.notAfter <= now) {
+      return [
+        error(
+          'root-expired',
+          member.name,
+          `${anchor.fingerprint} of ${member.trustDomain} expired ${until}: whatever it signed is refused`,
+          `entente approve ${member.name} with the root that follows it`,
+        ),
+      ]
+    }
+    if (anchor.notBefore > now)
+      return [
+        warning(
+          'root-not-yet-valid',
+          member.name,
+          `${anchor.fingerprint} of ${member.trustDomain} is valid from ${anchor.notBefore.toISOString()}`,
+          '',
+        ),
+      ]
+    if (days <= 60) {
+      return [
+        warning(
+          'root-expires',
+          member.name,
+          `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); then whatever it signed is refused`,
+          `approve its successor: entente approve ${member.name}`,
+        ),
+      ]
+    }
+    return []
+  })
+}
+
+/** A call needs both: the server accepts the caller, and the caller accepts the server. */
+function oneWay(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
+  const reaching = new Set(live.filter((t) => t.reach.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
+  const accepting = new Set(live.filter((t) => t.accept.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
+  return live.flatMap((trust): Finding[] => {
+    const back = `${trust.trusted} ${trust.truster}`
+    const hint = (what: 'reach' | 'accept'): string =>
+      severed.has(back)
+        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
+        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${what}`
+    if (memberOf(federation, trust.trusted).home === undefined) return []
+    const gaps: Finding[] = []
+    if (trust.accept.length > 0 && !reaching.has(back)) {
+      gaps.push(
+        warning(
+          'one-way',
+          `${trust.trusted} trusting ${trust.truster}`,
+          `${trust.truster} accepts callers of ${trust.trusted}, but no workload of ${trust.trusted} accepts ${trust.truster}'s servers: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
+          hint('reach'),
+        ),
+      )
+    }
+    if (trust.reach.length > 0 && !accepting.has(back)) {
+      gaps.push(
+        warning(
+          'one-way',
+          `${trust.trusted} trusting ${trust.truster}`,
+          `workloads of ${trust.truster} reach into ${trust.trusted}, but nothing in ${trust.trusted} accepts callers of ${trust.truster}: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
+          hint('accept'),
+        ),
+      )
+    }
+    return gaps
+  })
+}
+
+function approvalsOf(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, readonly Approval[]> {
+  const approvals = new Map<TrustDomain, Approval[]>()
+  for (const entry of record) {
+    if (entry.action !== 'approve') continue
+    const approval = { trustDomain: entry.trustDomain, roots: entry.roots, by: entry.actor, at: entry.at, reason: entry.reason }
+    approvals.set(entry.trustDomain, [...(approvals.get(entry.trustDomain) ?? []), approval])
+  }
+  return approvals
+}
+
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  const yes: T[] = []
+  const no: T[] = []
+  for (const item of items) (test(item) ? yes : no).push(item)
+  return [yes, no]
+}

@@ -1,0 +1,235 @@
+/** What a plan's own mesh lets in once it is carried out, told as findings: what existing policies do to it. */
+import { type Finding, info, warning } from '../diagnostics/finding.ts'
+import { proxyOf } from '../mesh/pods.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { at, isOurs, keyOf, list, ownerOf, strings, text } from '../model/manifest.ts'
+import type { Observation } from '../model/observed.ts'
+import type { Intent, MemberName } from '../model/wanted.ts'
+import { describeWorkloads, selects } from '../model/workloads.ts'
+import type { Principal } from '../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
+import { type Author, authorOf, callersObject } from '../trust/render.ts'
+import { proxiesIn } from '../trust/scope.ts'
+import type { Inbound, MeshState } from '../trust/state.ts'
+import { type CallerTold, type Door, refusedCallers } from './callers.ts'
+import { impact, type PolicyImpact, patternsIn } from './impact.ts'
+import { Judge } from './judge-request.ts'
+import { byAddress, namesAddress } from './policy/addresses.ts'
+import { isPolicy, policyKey } from './policy/policy.ts'
+import { setsOf, type WorkloadSet } from './policy/workload-set.ts'
+import { type AdmissionFacts, admissionOf, identitiesIn, readPolicies, workloadOf, workloadsIn } from './read-policies.ts'
+import { type Admission, ownDomainsOf, type Situation } from './situation.ts'
+
+export interface Planned {
+  readonly intent: Intent
+  readonly facts: AdmissionFacts
+  readonly states: { readonly before: MeshState; readonly after: MeshState }
+  readonly objects: { readonly before: readonly Manifest[]; readonly after: readonly Manifest[] }
+  /** SPIFFE IDs that exist elsewhere, as far as anybody looked. */
+  readonly accounts: () => readonly string[]
+}
+
+const MAX_TOLD = 10
+
+/** One place where foreign callers come in, and who may. */
+interface Entrance {
+  readonly subject: string
+  readonly where: string
+  /** At the servers of a gateway, where Envoy goes by the address of the connection. */
+  readonly gateway: boolean
+  readonly callers: Inbound['callers']
+  readonly sets: readonly WorkloadSet[]
+  readonly door: Door
+}
+
+/** Nothing where no policy of others applies: then the file's callers come in, and nobody else does. */
+export function plannedImpact(planned: Planned): readonly Finding[] {
+  const { intent, states, objects } = planned
+  const none = states.after.inbound.size === 0 && states.after.wide === undefined
+  const others = objects.after.filter((object) => isPolicy(object) && ownerOf(object) !== intent.owner)
+  if (none || others.length === 0) return []
+  const { before, after } = situationsOf(planned)
+  const judging = new Judge(after)
+  // Policies of another federation let nobody in; they may refuse ours.
+  const strangers = others.some((object) => !isOurs(object))
+  const entrances = entrancesOf(planned, after)
+  const findings = entrances.flatMap((entrance) => {
+    const refused = refusedCallers(entrance.door, judging, 'warning').flatMap(({ certain, finding }) => (certain ? [finding] : []))
+    if (!strangers) return refused
+    const { policies } = impact(before, after, { sets: entrance.sets, accounts: planned.accounts() })
+    return [...pastCallers(policies, entrance), ...refused]
+  })
+  const doorways = (after.policies.some(namesAddress) ? entrances : [])
+    .filter(({ gateway, door }) => !gateway && !door.workloads.every(({ raw }) => raw === true))
+    .map(({ where, callers, sets }) => ({ where, callers, benches: sets.map((set) => judging.bench(set)) }))
+  const loose = byAddress(intent.member.name, doorways, ownDomainsOf(after.admission))
+  if (findings.length <= MAX_TOLD) return [...findings, ...loose]
+  return [...findings.slice(0, MAX_TOLD), more(intent, findings.length - MAX_TOLD), ...loose]
+}
+
+/** What a live mesh is judged by: what is wanted of it, and what its API server has. */
+export interface Live {
+  readonly intent: Intent
+  readonly facts: AdmissionFacts
+  readonly wanted: MeshState
+  readonly objects: readonly Manifest[]
+}
+
+/**
+ * Named callers that live policies refuse, as errors, and those of whom that cannot be judged. Our own callers rules count as
+ * they are meant: that a proxy has them so is judged by its configuration.
+ */
+export function liveCallers({ intent, facts, wanted, objects }: Live): readonly CallerTold[] {
+  const meant = callersRules(wanted, authorOf(intent))
+  const keys = new Set(meant.map(keyOf))
+  const theirs = objects.filter((object) => isPolicy(object) && !(ownerOf(object) === intent.owner && keys.has(keyOf(object))))
+  if (theirs.length === 0 && wanted.wide === undefined) return []
+  const { policies } = readPolicies([...theirs, ...meant])
+  const admission = admissionOf(facts)
+  const extra = [...new Set([...admission.extra, ...heldIn(wanted.wide, admission)])]
+  const situation: Situation = { admission: { ...admission, extra, pinned: pinsIn(wanted, admission) }, policies }
+  const judging = new Judge(situation)
+  return doorsOf(intent, wanted, objects, situation).flatMap((door) => refusedCallers(door, judging, 'error'))
+}
+
+/** The callers rules of a state, as objects. */
+const callersRules = ({ inbound, wide }: MeshState, author: Author): readonly Manifest[] => [
+  ...[...inbound.values()].flatMap((scope) => (scope.callers.size > 0 ? [callersObject(scope, author)] : [])),
+  ...(wide !== undefined && wide.callers.size > 0 ? [callersObject(wide, author, WIDE_POLICY)] : []),
+]
+
+function doorsOf(
+  { member }: Intent,
+  { inbound, wide }: MeshState,
+  objects: readonly Manifest[],
+  { policies, admission }: Situation,
+): readonly Door[] {
+  const services = objects.filter(({ kind }) => kind === 'Service')
+  const scopes = [...inbound.values()].map((scope): Door => {
+    const pods = proxiesIn(objects, scope).map((pod) => ({ ...workloadOf(pod), proxy: proxyOf(pod), raw: isRaw(pod, services) }))
+    return {
+      subject: `${member.name}: ${describeWorkloads(scope.at)}`,
+      domains: heldIn(scope, admission).map((domain) => domain as TrustDomain),
+      // Both rules hold where the whole mesh accepts a domain as well.
+      callers: new Map([...(wide?.callers ?? []), ...scope.callers]),
+      workloads: pods.length > 0 ? pods : [{ namespace: scope.at.namespace, labels: scope.at.labels ?? {} }],
+      everywhere: scope.at.everywhere === true,
+    }
+  })
+  if (wide === undefined) return scopes
+  const sets = [...workloadsIn(objects), ...setsOf(policies, admission.rootNamespace)]
+  const domains = heldIn(wide, admission).map((domain) => domain as TrustDomain)
+  return [...scopes, { subject: `${member.name}: the whole mesh`, domains, callers: wide.callers, workloads: sets, everywhere: true }]
+}
+
+/** What istiod takes for TCP, by the name or the appProtocol of a port (istio pkg/config/protocol/instance.go Parse). */
+const RAW = /^(tcp|tls|https|mongo|mysql|redis)(-|$)/i
+
+/** Whether no port of any Service in front of a pod is, or may turn out to be, HTTP. */
+function isRaw(pod: Manifest, services: readonly Manifest[]): boolean {
+  const ports = services
+    .filter((service) => {
+      const labels = strings(at(service, 'spec', 'selector'))
+      const { namespace = '' } = service.metadata
+      return Object.keys(labels).length > 0 && selects({ namespace, labels }, pod.metadata.namespace ?? '', pod.metadata.labels)
+    })
+    .flatMap((service) => list(at(service, 'spec', 'ports')))
+  return ports.length > 0 && ports.every((port) => RAW.test(text(at(port, 'appProtocol')) || text(at(port, 'name'))))
+}
+
+function entrancesOf({ intent, states, objects }: Planned, after: Situation): readonly Entrance[] {
+  const { policies, admission } = after
+  const { inbound, wide } = states.after
+  const named = setsOf(policies, admission.rootNamespace)
+  const pods = workloadsIn(objects.after)
+  const doors = doorsOf(intent, states.after, objects.after, after)
+  const of = (door: Door, sets: readonly WorkloadSet[], where = 'the whole mesh', gateway = false): Entrance => ({
+    subject: door.subject,
+    where,
+    gateway,
+    callers: door.callers,
+    sets,
+    door,
+  })
+  return [
+    ...[...inbound.values()].map((scope, i) => {
+      const real = pods.filter(({ namespace, labels }) => selects(scope.at, namespace, labels))
+      const itself = { namespace: scope.at.namespace, labels: scope.at.labels ?? {} }
+      const sets = [...real, itself, ...named.flatMap((set) => within(set, scope))]
+      return of(doors[i] as Door, sets, describeWorkloads(scope.at), scope.gateway !== undefined)
+    }),
+    ...(wide === undefined ? [] : [of(doors[inbound.size] as Door, [...pods, ...named])]),
+  ]
+}
+
+const more = ({ member }: Intent, count: number): Finding =>
+  info('impact-more', member.name, `${count} more things like these about its policies`, 'entente impact shows all')
+
+/** The mesh as it is and as the plan leaves it, with its policies. */
+export function situationsOf({ facts, states, objects }: Pick<Planned, 'facts' | 'states' | 'objects'>): {
+  readonly before: Situation
+  readonly after: Situation
+} {
+  const admission = admissionOf(facts)
+  // The mesh config as istiod reads it has ours in it.
+  const others = admission.extra.filter((domain) => !heldIn(states.before.wide, admission).includes(domain))
+  const at = (when: 'before' | 'after'): Situation => ({
+    admission: { ...admission, extra: [...others, ...heldIn(states[when].wide, admission)], pinned: pinsIn(states[when], admission) },
+    policies: readPolicies(objects[when]).policies,
+  })
+  return { before: at('before'), after: at('after') }
+}
+
+const pinsIn = ({ inbound }: MeshState, admission: Admission): Admission['pinned'] =>
+  [...inbound.values()].map((scope) => ({ at: scope.at, domains: heldIn(scope, admission) }))
+
+/** The foreign domains that it has roots of. */
+function heldIn(scope: Inbound | undefined, admission: Admission): readonly string[] {
+  if (scope === undefined) return []
+  const own = ownDomainsOf(admission)
+  const held = [...scope.roots, ...(scope.file.read ? scope.file.roots : [])].filter(([, anchors]) => anchors.length > 0)
+  return [...new Set(held.map(([domain]) => domain).filter((domain) => !own.includes(domain)))]
+}
+
+/** The set's workloads that are in the scope too; none where a label contradicts. */
+function within({ namespace, labels, waypointFor }: WorkloadSet, { at }: Inbound): readonly WorkloadSet[] {
+  if ((!at.everywhere && namespace !== at.namespace) || waypointFor !== undefined) return []
+  const clashes = Object.entries(at.labels ?? {}).some(([key, value]) => key in labels && labels[key] !== value)
+  return clashes ? [] : [{ namespace, labels: { ...labels, ...at.labels } }]
+}
+
+function pastCallers(policies: readonly PolicyImpact[], { callers, subject }: Entrance): readonly Finding[] {
+  return policies.flatMap((policy): readonly Finding[] => {
+    const patterns = patternsIn(policy.widenings)
+    const past = patterns.filter((pattern) => !isMeant(pattern, callers))
+    const because = policy.reasons.map(({ sentence }) => sentence).join('; ')
+    const closes = policy.reasons[0]?.closes ?? ''
+    const where = `${subject}: AuthorizationPolicy ${policyKey(policy)}`
+    if (past.length > 0)
+      return [warning('impact-past-callers', where, `lets in ${few(past)} beyond the callers: ${because}${examples(policy)}`, closes)]
+    const open = patterns.filter((pattern) => !callers.has(pattern.slice(0, pattern.indexOf('/')) as TrustDomain))
+    return open.length === 0
+      ? []
+      : [info('impact-widens', where, `lets in ${few(open)}, as callers is all: ${because}${examples(policy)}`, closes)]
+  })
+}
+
+const examples = ({ examples }: PolicyImpact): string => (examples.length === 0 ? '' : `; for example ${examples.join(', ')}`)
+const few = (all: readonly string[]): string =>
+  all.length <= 3 ? all.join(', ') : `${all.slice(0, 3).join(', ')} and ${all.length - 3} more`
+
+/** A domain without an entry is not restricted. */
+function isMeant(pattern: string, callers: ReadonlyMap<TrustDomain, readonly Principal[]>): boolean {
+  const named = callers.get(pattern.slice(0, pattern.indexOf('/')) as TrustDomain)
+  return (
+    named === undefined || named.some((caller) => caller === pattern || (caller.endsWith('/*') && pattern.startsWith(caller.slice(0, -1))))
+  )
+}
+
+/** The accounts of the meshes that it trusts, as far as they were looked at. */
+export const accountsOf = (intent: Intent, seen: ReadonlyMap<MemberName, Observation>): readonly string[] =>
+  intent.trusts.flatMap(({ trusted, trustDomain }) => {
+    const objects = seen.get(trusted)?.objects
+    return objects?.ok === true ? identitiesIn(objects.value, trustDomain) : []
+  })

@@ -1,0 +1,51 @@
+/** Accepted representatives, told as patterns: `ns/sample/sa/*`, with what they would take in too much. */
+import { globTest } from '../../basics/glob.ts'
+import type { Token } from '../alias-names.ts'
+
+export type Cell = readonly [Token, Token]
+
+export interface Pattern {
+  /** What follows the trust domain: `*`, `ns/N/*`, `ns/*\/sa/S`, `ns/N/sa/S`. */
+  readonly path: string
+  /** Paths within it that are not meant. */
+  readonly except: readonly string[]
+}
+
+/** @param of those meant @param all every representative tried */
+export function patternsOf(of: readonly Cell[], all: readonly Cell[]): readonly Pattern[] {
+  const meant = new Set(of)
+  const patterns: Pattern[] = []
+  const within = new Set<Cell>()
+  for (const cell of maximal(of)) {
+    const not = maximal(all.filter((one) => covers(cell, one) && !meant.has(one)))
+    patterns.push({ path: pathOf(cell), except: not.map(pathOf) })
+    for (const one of of) if (one !== cell && not.some((exception) => covers(exception, one))) within.add(one)
+  }
+  // Exceptions have exceptions.
+  return within.size === 0 ? patterns : [...patterns, ...patternsOf([...within], all)]
+}
+
+/** Those that no other of them covers. */
+function maximal(cells: readonly Cell[]): readonly Cell[] {
+  const any = cells.find(([n, s]) => n.shown === '*' && s.shown === '*')
+  if (any !== undefined) return [any]
+  return cells.filter((cell) => !cells.some((other) => other !== cell && covers(other, cell)))
+}
+
+const covers = (a: Cell, b: Cell): boolean => tokenCovers(a[0], b[0]) && tokenCovers(a[1], b[1])
+
+function tokenCovers({ shown }: Token, other: Token): boolean {
+  if (shown === '*' || shown === other.shown) return true
+  const star = shown.indexOf('*')
+  // `foobar*ar` is no pattern for `foobar`, though that begins and ends like it.
+  if (star < 0 || other.shown.startsWith('*') || other.shown.length < shown.length - 1) return false
+  return other.shown.startsWith(shown.slice(0, star)) && other.shown.endsWith(shown.slice(shown.lastIndexOf('*') + 1))
+}
+
+function pathOf([{ shown: namespace }, { shown: account }]: Cell): string {
+  if (account !== '*') return `ns/${namespace}/sa/${account}`
+  return namespace === '*' ? '*' : `ns/${namespace}/*`
+}
+
+/** Whether a SPIFFE ID is meant by `TRUST-DOMAIN/PATH`. */
+export const pathTest = (path: string): ((idPath: string) => boolean) => globTest(path)

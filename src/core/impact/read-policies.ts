@@ -1,0 +1,65 @@
+/** Policies, workloads and identities out of objects that came from a cluster or from files. */
+import type { Finding } from '../diagnostics/finding.ts'
+import { isGateway, isLive } from '../mesh/pods.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { at, strings, text } from '../model/manifest.ts'
+import type { IstioFacts, Seen } from '../model/observed.ts'
+import type { Member } from '../model/wanted.ts'
+import { isPolicy, type Policy, readPolicy } from './policy/policy.ts'
+import type { WorkloadSet } from './policy/workload-set.ts'
+import type { Admission } from './situation.ts'
+
+const known = new WeakMap<Manifest, ReturnType<typeof readPolicy>>()
+
+/** The same value for the same object: what did not change is seen at a glance. */
+export function readPolicies(objects: readonly Manifest[]): {
+  readonly policies: readonly Policy[]
+  readonly findings: readonly Finding[]
+} {
+  const read = objects.filter(isPolicy).map((object) => {
+    const made = known.get(object) ?? readPolicy(object)
+    known.set(object, made)
+    return made
+  })
+  return { policies: read.map(({ policy }) => policy), findings: read.flatMap(({ findings }) => findings) }
+}
+
+/** What policies see of a pod. */
+export const workloadOf = ({ metadata }: Manifest): WorkloadSet => ({
+  namespace: metadata.namespace ?? '',
+  labels: strings(metadata.labels),
+})
+
+/** Of the pods that run. */
+export const workloadsIn = (objects: readonly Manifest[]): readonly WorkloadSet[] =>
+  objects.filter((object) => object.kind === 'Pod' && isLive(object) && !isGateway(object, objects)).map(workloadOf)
+
+/** The SPIFFE IDs of the service accounts that exist, or that pods run as. */
+export function identitiesIn(objects: readonly Manifest[], trustDomain: string): readonly string[] {
+  const ids = objects.flatMap((object) => {
+    const namespace = object.metadata.namespace ?? 'default'
+    if (object.kind === 'ServiceAccount') return [`spiffe://${trustDomain}/ns/${namespace}/sa/${object.metadata.name}`]
+    if (object.kind !== 'Pod' || !isLive(object)) return []
+    return [`spiffe://${trustDomain}/ns/${namespace}/sa/${text(at(object, 'spec', 'serviceAccountName')) || 'default'}`]
+  })
+  return [...new Set(ids)].sort()
+}
+
+/** What a mesh config says about it. */
+export type AdmissionFacts = Pick<IstioFacts, 'trustDomain' | 'aliases' | 'extraDomains' | 'authorizers' | 'rootNamespace'>
+
+/** Of a mesh that nobody here can ask, what the federation file says; undefined where asking failed. */
+export function factsOf({ trustDomain, aliases, istioNamespace }: Member, istio: Seen<IstioFacts>): AdmissionFacts | undefined {
+  if (istio.ok) return istio.value
+  return istio.error.severity === 'info' ? { trustDomain, aliases, rootNamespace: istioNamespace } : undefined
+}
+
+/** Without what filters of ours let in. */
+export const admissionOf = (facts: AdmissionFacts): Admission => ({
+  trustDomain: facts.trustDomain,
+  aliases: facts.aliases,
+  extra: facts.extraDomains ?? [],
+  pinned: [],
+  rootNamespace: facts.rootNamespace,
+  ...(facts.authorizers === undefined ? {} : { authorizers: facts.authorizers }),
+})

@@ -1,0 +1,104 @@
+/** What brings a host into a mesh: a Service of the cluster, or a ServiceEntry. */
+
+import type { Manifest } from '../model/manifest.ts'
+import { at, list, strings, text, title } from '../model/manifest.ts'
+
+export interface Known {
+  readonly kind: 'Service' | 'ExternalName' | 'ServiceEntry'
+  readonly object: Manifest
+  readonly namespace: string
+  readonly ports: readonly number[]
+  /** Outside of the mesh, so that auto mTLS leaves it alone. */
+  readonly external: boolean
+  /** Calls go to the very address that the caller dialled, and the endpoints decide about auto mTLS. */
+  readonly passthrough: boolean
+  /** Addresses that istiod takes for workloads without a sidecar. */
+  readonly bare: readonly string[]
+  /** Ports that endpoints of its own say they listen on. */
+  readonly endpointPorts: ReadonlySet<number>
+}
+
+/** It is there, and not for these callers. */
+export interface Hidden {
+  readonly why: string
+  readonly hint: string
+}
+
+/** @param from the callers' namespace. @returns undefined where there is no such Service */
+export function serviceOf(
+  id: { readonly name: string; readonly namespace: string },
+  from: string,
+  objects: readonly Manifest[],
+): Known | Hidden | undefined {
+  const object = objects.find((o) => o.kind === 'Service' && o.metadata.name === id.name && o.metadata.namespace === id.namespace)
+  if (object === undefined) return undefined
+  const exportTo = (object.metadata.annotations?.['networking.istio.io/exportTo'] ?? '').split(',').filter((to) => to !== '')
+  if (
+    !isVisible(
+      exportTo.map((to) => to.trim()),
+      id.namespace,
+      from,
+    )
+  )
+    return hidden(object, from)
+  return {
+    kind: at(object, 'spec', 'type') === 'ExternalName' ? 'ExternalName' : 'Service',
+    object,
+    namespace: id.namespace,
+    ports: portsOf(object, 'port'),
+    external: false,
+    passthrough: at(object, 'spec', 'clusterIP') === 'None',
+    bare: [],
+    endpointPorts: new Set(),
+  }
+}
+
+/** @param from the callers' namespace. @returns undefined where no ServiceEntry has this host, by its whole name or by a wildcard */
+export function entryOf(host: string, from: string, objects: readonly Manifest[]): Known | Hidden | undefined {
+  const entries = objects.filter((o) => o.kind === 'ServiceEntry' && list(at(o, 'spec', 'hosts')).includes(host))
+  const seen = (entry: Manifest): boolean => isVisible(list(at(entry, 'spec', 'exportTo')).map(text), entry.metadata.namespace ?? '', from)
+  const object = entries.find((entry) => entry.metadata.namespace === from && seen(entry)) ?? entries.find(seen)
+  const [unseen] = entries
+  if (object === undefined) return unseen === undefined ? underWildcard(host, objects) : hidden(unseen, from)
+  const endpoints = list(at(object, 'spec', 'endpoints'))
+  const external = at(object, 'spec', 'location') !== 'MESH_INTERNAL'
+  return {
+    kind: 'ServiceEntry',
+    object,
+    namespace: object.metadata.namespace ?? '',
+    ports: portsOf(object, 'number'),
+    external,
+    passthrough: ['', 'NONE'].includes(text(at(object, 'spec', 'resolution'))),
+    bare: endpoints
+      .filter((endpoint) => strings(at(endpoint, 'labels'))['security.istio.io/tlsMode'] !== 'istio')
+      .map((endpoint) => text(at(endpoint, 'address'))),
+    endpointPorts: new Set(endpoints.flatMap((endpoint) => Object.values(at(endpoint, 'ports') ?? {}) as number[])),
+  }
+}
+
+/** The cluster of a wildcard has its name, so a patch for one of its hosts would match nothing. */
+function underWildcard(host: string, objects: readonly Manifest[]): Hidden | undefined {
+  const covers = (pattern: string): boolean => pattern.startsWith('*') && host.endsWith(pattern.slice(1))
+  const entry = objects.find((o) => o.kind === 'ServiceEntry' && list(at(o, 'spec', 'hosts')).some((pattern) => covers(text(pattern))))
+  return entry === undefined
+    ? undefined
+    : {
+        why: `is under a wildcard of ${title(entry)}: there is one cluster for all its hosts, and none of this name`,
+        hint: 'give the host a ServiceEntry of its own',
+      }
+}
+
+const portsOf = (object: Manifest, field: string): readonly number[] =>
+  list(at(object, 'spec', 'ports')).flatMap((port) => {
+    const number = at(port, field)
+    return typeof number === 'number' ? [number] : []
+  })
+
+/** `.` its own namespace, `*` all, `~` none. */
+const isVisible = (exportTo: readonly string[], namespace: string, from: string): boolean =>
+  exportTo.length === 0 || exportTo.some((to) => to === '*' || to === from || (to === '.' && namespace === from))
+
+const hidden = (object: Manifest, from: string): Hidden => ({
+  why: `${title(object)} is not for namespace ${from}: its exportTo says so`,
+  hint: `add ${from} to its exportTo, or correct the host`,
+})

@@ -1,0 +1,184 @@
+/** What the client side's mesh says of a host: whether its workloads would speak Istio mutual TLS to it. */
+import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { at, strings, text, title } from '../model/manifest.ts'
+import type { IstioFacts } from '../model/observed.ts'
+import type { Workloads } from '../model/wanted.ts'
+import { type ClusterPolicy, clusterPolicies } from './destination-rules.ts'
+import { entryOf, type Known, serviceOf } from './hosts.ts'
+import { effectiveMode, type Workload } from './mtls.ts'
+import { podsIn } from './pods.ts'
+
+/** `server.sample.svc.cluster.local` → its Service; undefined when the host is not of that form. */
+export function serviceName(host: string): { readonly name: string; readonly namespace: string } | undefined {
+  const [, name, namespace] = /^([^.]+)\.([^.]+)\.svc(?:\.|$)/.exec(host) ?? []
+  return name === undefined || namespace === undefined ? undefined : { name, namespace }
+}
+
+/**
+ * Findings against patching a host's clusters: a validator on a cluster that does not do Istio mutual TLS is refused by
+ * Envoy, which freezes all clusters of the proxy, or sits inside somebody's own TLS origination (docs/services.md). The
+ * patch reaches every port and subset of the host, so each must do it.
+ * @param from the callers; a rule with a selector may be for some of them
+ */
+export function checkHost(
+  host: string,
+  from: Workloads,
+  member: string,
+  objects: readonly Manifest[],
+  istio: IstioFacts,
+): readonly Finding[] {
+  const id = serviceName(host)
+  const known = (id && serviceOf(id, from.namespace, objects)) ?? entryOf(host, from.namespace, objects)
+  if (known === undefined || 'why' in known) {
+    const why = known?.why ?? `${member} has no Service of that name, so its workloads cannot call it`
+    return [
+      error(
+        'service-unknown',
+        host,
+        why,
+        known?.hint ?? `create the Service in ${member} too (its selector may match nothing there), or correct the host`,
+      ),
+    ]
+  }
+  if (known.kind === 'ExternalName') {
+    return [
+      error(
+        'service-unsupported',
+        host,
+        `${title(known.object)} is an ExternalName: its cluster does no Istio mutual TLS`,
+        'name the Service behind it',
+      ),
+    ]
+  }
+  const clients = callers(from, objects)
+  const clusters = clients.flatMap((client) =>
+    clusterPolicies({ host, namespace: known.namespace }, known.ports, client, objects, istio.rootNamespace),
+  )
+  const against = notMutual(clusters, known, member, host, objects, istio)
+  return against.length > 0 ? against : [...headless(known, host), ...unroutable(clusters, known, host)]
+}
+
+/** A workload that does not exist yet has the scope's labels at least. */
+const callers = (from: Workloads, objects: readonly Manifest[]): readonly Workload[] => [
+  { namespace: from.namespace, labels: from.labels ?? {} },
+  ...podsIn(objects, from).map((pod) => ({ namespace: from.namespace, labels: strings(pod.metadata.labels) })),
+]
+
+/** One finding for each reason, with the clusters that it is about. */
+function notMutual(
+  clusters: readonly ClusterPolicy[],
+  known: Known,
+  member: string,
+  host: string,
+  objects: readonly Manifest[],
+  istio: IstioFacts,
+): readonly Finding[] {
+  const reasons = new Map<string, { readonly hint: string; readonly clusters: ClusterPolicy[] }>()
+  for (const cluster of clusters) {
+    const reason = reasonAgainst(cluster, known, member, objects, istio)
+    if (reason === undefined) continue
+    const told = reasons.get(reason.why) ?? { hint: reason.hint, clusters: [] }
+    told.clusters.push(cluster)
+    reasons.set(reason.why, told)
+  }
+  const total = named(clusters).length
+  return [...reasons].map(([why, { hint, clusters: bad }]) => {
+    const which = named(bad)
+    const where = which.length === total ? '' : `, for ${which.join(', ')}`
+    return error('reach-not-mutual', host, `${why}${where}: a validator there breaks the cluster, or sits inside its TLS`, hint)
+  })
+}
+
+const named = (clusters: readonly ClusterPolicy[]): readonly string[] => [
+  ...new Set(clusters.map(({ port, subset }) => (subset === '' ? `port ${port}` : `port ${port} of subset ${subset}`))),
+]
+
+interface Reason {
+  readonly why: string
+  readonly hint: string
+}
+
+/** undefined: it does Istio mutual TLS, whatever comes (istio networking/core/cluster_tls.go buildUpstreamTLSSettings, eed52ebb66ad). */
+function reasonAgainst(
+  { tls, rule, passthrough }: ClusterPolicy,
+  known: Known,
+  member: string,
+  objects: readonly Manifest[],
+  istio: IstioFacts,
+): Reason | undefined {
+  const says = rule === undefined ? '' : title(rule)
+  if (tls !== undefined) {
+    const mode = text(at(tls, 'mode')) || 'DISABLE'
+    if (mode === 'ISTIO_MUTUAL') return undefined
+    return { why: `${says} sets client TLS ${mode}`, hint: 'remove that setting for this host, or set ISTIO_MUTUAL' }
+  }
+  const why = leftToAuto(known, says, passthrough, objects, istio)
+  if (why === undefined) return undefined
+  const none = rule === undefined ? 'no DestinationRule says ISTIO_MUTUAL for this host' : `${says} does not say ISTIO_MUTUAL`
+  return {
+    why: `${member} ${why}, and ${none}`,
+    hint: 'add trafficPolicy.tls.mode: ISTIO_MUTUAL to a DestinationRule for it',
+  }
+}
+
+/**
+ * Why auto mTLS would, or one day could, leave the cluster in plaintext: it is off, the host is outside of the mesh, its
+ * namespace is DISABLE in the caller's mesh, or its endpoints decide, which may come and go
+ * (istio pilot/pkg/model/push_context.go BestEffortInferServiceMTLSMode, eed52ebb66ad).
+ */
+function leftToAuto(
+  known: Known,
+  says: string,
+  passthrough: boolean,
+  objects: readonly Manifest[],
+  { autoMtls, rootNamespace }: IstioFacts,
+): string | undefined {
+  if (!autoMtls) return 'has enableAutoMtls: false'
+  if (known.external) return `calls it in plaintext (${title(known.object)} is MESH_EXTERNAL)`
+  const { mode, decidedBy } = effectiveMode({ namespace: known.namespace, labels: {} }, objects, rootNamespace)
+  if (mode === 'DISABLE') return `calls it in plaintext (${decidedBy} is DISABLE)`
+  const [bare] = known.bare
+  if (bare !== undefined)
+    return `calls ${bare} in plaintext (that endpoint of ${title(known.object)} has no label security.istio.io/tlsMode: istio)`
+  if (!known.passthrough && !passthrough) return undefined
+  const cause = passthrough ? `${says} says PASSTHROUGH` : known.kind === 'ServiceEntry' ? 'its resolution is NONE' : 'it is headless'
+  return `calls it in plaintext whenever it has no endpoint, or one without a sidecar (${cause})`
+}
+
+/** Calls go to the address that the caller dialled: istiod puts no gateway in between (istio networking/core/cluster.go convertResolution). */
+const headless = ({ kind, passthrough }: Known, host: string): readonly Finding[] =>
+  kind === 'Service' && passthrough
+    ? [
+        warning(
+          'headless',
+          host,
+          'is headless: a call goes to the pod’s own address, never through an east-west gateway; across networks it cannot connect',
+          'use a Service with a cluster IP; or a ServiceEntry with the other side’s gateway (docs/services.md)',
+        ),
+      ]
+    : []
+
+/** Where gateways for mutual TLS unread listen (istio manifests, charts/gateways and samples/multicluster). */
+const EAST_WEST = 15443
+/** How such a gateway knows its services: `outbound_.PORT_.SUBSET_.HOST` (istio pilot/pkg/model BuildDNSSrvSubsetKey). */
+const SNI = /^outbound_\.\d+_\.[^_]*_\.[^.]+\.[^.]+\.svc\./
+
+/** Clusters whose endpoint is an east-west gateway that would not know what they ask for. */
+function unroutable(clusters: readonly ClusterPolicy[], known: Known, host: string): readonly Finding[] {
+  if (!known.endpointPorts.has(EAST_WEST)) return []
+  return distinct(
+    clusters.flatMap(({ port, subset, tls }) => {
+      const sni = text(at(tls, 'sni')) || `outbound_.${port}_.${subset}_.${host}`
+      if (SNI.test(sni)) return []
+      return [
+        warning(
+          'sni-unroutable',
+          host,
+          `asks port ${EAST_WEST}, an east-west gateway, for ${sni}, which is no Service of another mesh: the gateway ends such a connection`,
+          `set tls.sni: outbound_.PORT_._.SERVICE.NAMESPACE.svc.cluster.local in the DestinationRule, for each port (portLevelSettings)`,
+        ),
+      ]
+    }),
+  )
+}

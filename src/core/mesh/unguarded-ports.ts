@@ -1,0 +1,119 @@
+/**
+ * Ports and pods that no sidecar guards. Istio's init container (or CNI plugin) redirects a pod's inbound connections to
+ * Envoy; what it leaves out reaches the application with no certificate asked for and past every policy (istio
+ * manifests, injection-template.yaml; tools/istio-iptables/pkg/cmd/root.go flags -m, -b and -d, eed52ebb66ad).
+ */
+import { some } from '../basics/some.ts'
+import { type Finding, warning } from '../diagnostics/finding.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { at, list, strings, text } from '../model/manifest.ts'
+import type { Workloads } from '../model/wanted.ts'
+import { describeWorkloads } from '../model/workloads.ts'
+import { hasSidecar, isGateway, podsIn } from './pods.ts'
+
+const EXCLUDE = 'traffic.sidecar.istio.io/excludeInboundPorts'
+const INCLUDE = 'traffic.sidecar.istio.io/includeInboundPorts'
+const MODE = 'sidecar.istio.io/interceptionMode'
+/** Of the sidecar itself: the agent's status, health and Envoy's metrics. They are left out of every redirection. */
+const AGENTS = new Set(['15020', '15021', '15090'])
+const STATUS_PORT = 'status.sidecar.istio.io/port'
+
+export interface Unguarded {
+  readonly pod: Manifest
+  /** `excludeInboundPorts: 9000`, `hostNetwork`. */
+  readonly why: string
+  /** No port of it is guarded; else some are. */
+  readonly whole: boolean
+}
+
+/** A pod with a sidecar, or in the host's network, of which the sidecar does not see every inbound connection. */
+export function unguarded(pod: Manifest): Unguarded | undefined {
+  if (at(pod, 'spec', 'hostNetwork') === true) return { pod, why: 'hostNetwork: no port of it', whole: true }
+  if (!hasSidecar(pod)) return undefined
+  const annotations = strings(pod.metadata.annotations)
+  const flags = redirection(pod)
+  if (annotations[MODE] === 'NONE') return { pod, why: `${MODE}: NONE`, whole: true }
+  const include = flags.get('-b') ?? annotations[INCLUDE] ?? '*'
+  const included = portsIn(include)
+  if (include !== '*' && included.length === 0) return { pod, why: `${INCLUDE}: none`, whole: true }
+  if (!included.includes('*')) return { pod, why: `${INCLUDE}: ${included.join(',')}`, whole: false }
+  const own = annotations[STATUS_PORT]
+  const excluded = portsIn(flags.get('-d') ?? annotations[EXCLUDE] ?? '').filter((port) => !AGENTS.has(port) && port !== own)
+  return excluded.length === 0 ? undefined : { pod, why: `${EXCLUDE}: ${excluded.join(',')}`, whole: false }
+}
+
+const portsIn = (value: string): readonly string[] =>
+  value
+    .split(',')
+    .map((port) => port.trim())
+    .filter((port) => port !== '')
+
+/** What the redirection was really set up with, the mesh's own defaults included: annotations may come later. */
+function redirection(pod: Manifest): ReadonlyMap<string, string> {
+  const init = list(at(pod, 'spec', 'initContainers')).find((one) => ['istio-init', 'istio-validation'].includes(text(at(one, 'name'))))
+  const args = list(at(init, 'args'))
+  return new Map(FLAGS.flatMap((flag): [string, string][] => (args.includes(flag) ? [[flag, text(args[args.indexOf(flag) + 1])]] : [])))
+}
+const FLAGS = ['-b', '-d']
+
+/** The two flags of an init container of Istio's, and nothing else of what it is started with. */
+export function redirectionArgs(container: unknown): readonly string[] {
+  if (!['istio-init', 'istio-validation'].includes(text(at(container, 'name')))) return []
+  const args = list(at(container, 'args'))
+  return FLAGS.flatMap((flag) => (args.includes(flag) ? [flag, text(args[args.indexOf(flag) + 1])] : []))
+}
+
+/** One producer for doctor, plan and verify: how it is said. */
+export const describeUnguarded = (found: readonly Unguarded[]): string =>
+  `${some(found.map(({ pod, why }) => `${pod.metadata.name} (${why})`))}: on such ports anybody may call, with no certificate and past every policy`
+
+export const UNGUARDED_HINT = 'take the annotation or hostNetwork away, or close those ports with a NetworkPolicy'
+
+export const unguardedIn = (pods: readonly Manifest[]): readonly Unguarded[] => pods.flatMap((pod) => unguarded(pod) ?? [])
+
+/**
+ * Of one scope that lets callers in.
+ * @param whole what it is where no port of a pod is guarded; a port that is left out is a warning
+ */
+export function unguardedFindings(
+  scope: Workloads,
+  objects: readonly Manifest[],
+  where: string,
+  whole: 'error' | 'warning',
+): readonly Finding[] {
+  const pods = podsIn(objects, scope).filter((pod) => !isGateway(pod, objects))
+  const found = unguardedIn(pods)
+  const tell = (severity: 'error' | 'warning', some: readonly Unguarded[]): readonly Finding[] =>
+    some.length === 0 ? [] : [{ code: 'ports-unguarded', severity, subject: where, message: describeUnguarded(some), hint: UNGUARDED_HINT }]
+  const bare = scope.everywhere === true ? [] : pods.filter((pod) => !hasSidecar(pod) && at(pod, 'spec', 'hostNetwork') !== true)
+  return [
+    ...tell(
+      whole,
+      found.filter((one) => one.whole),
+    ),
+    ...tell(
+      'warning',
+      found.filter((one) => !one.whole),
+    ),
+    ...(bare.length === 0
+      ? []
+      : [
+          warning(
+            'no-sidecar',
+            where,
+            `${some(bare.map(({ metadata }) => metadata.name))} have no sidecar: nothing checks who calls them`,
+            'inject the sidecar, or narrow the scope',
+          ),
+        ]),
+  ]
+}
+
+/** The same for every scope of a trust. */
+export const unguardedScopes = (
+  accepts: readonly { readonly at: Workloads; readonly gateway?: unknown }[],
+  objects: readonly Manifest[],
+  member: string,
+): readonly Finding[] =>
+  accepts
+    .filter(({ gateway }) => gateway === undefined)
+    .flatMap((accept) => unguardedFindings(accept.at, objects, `${member}: ${describeWorkloads(accept.at)}`, 'error'))

@@ -1,0 +1,108 @@
+/** Kubernetes objects as values: naming, comparing, and who they belong to. */
+
+export interface Manifest {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string
+    readonly resourceVersion?: string
+    readonly creationTimestamp?: string
+    /** Of a ConfigMap: when anybody wrote to it last, RFC 3339 (`managedFields`). */
+    readonly writtenAt?: string
+    readonly labels?: Readonly<Record<string, string>>
+    readonly annotations?: Readonly<Record<string, string>>
+  }
+  readonly [field: string]: unknown
+}
+
+export const MANAGED_BY = 'app.kubernetes.io/managed-by'
+/** Whose wish an object carries out: the federation's name, or the controller's. */
+export const OWNER = 'entente.dev/owner'
+
+export const isOurs = (object: Manifest): boolean => object.metadata.labels?.[MANAGED_BY] === 'entente'
+
+export const ownerOf = (object: Manifest): string | undefined => (isOurs(object) ? object.metadata.labels?.[OWNER] : undefined)
+
+/** Unique among the objects of one cluster; the group matters, the served version does not. */
+export function keyOf(object: Manifest): string {
+  const group = object.apiVersion.includes('/') ? object.apiVersion.slice(0, object.apiVersion.indexOf('/')) : ''
+  return `${object.kind}.${group}/${object.metadata.namespace ?? ''}/${object.metadata.name}`
+}
+
+/** As people name it: `EnvoyFilter sample/entente-accept-app-server`. */
+export function title(object: Manifest): string {
+  const { namespace, name } = object.metadata
+  return `${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
+}
+
+const OURS = /(^|\/|\.)entente\.dev\/|^app\.kubernetes\.io\/managed-by$|^argocd\.argoproj\.io\/sync-wave$/
+
+function ours(map: Readonly<Record<string, string>> | undefined): Record<string, string> | undefined {
+  const entries = Object.entries(map ?? {}).filter(([key]) => OURS.test(key))
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+}
+
+/**
+ * What we write of an object and answer for: its content and our own labels and annotations. What the API server,
+ * kubectl or a GitOps tool adds (uid, managedFields, tracking labels, status) is left out.
+ */
+export function content(object: Manifest): Manifest {
+  const known = contents.get(object)
+  if (known !== undefined) return known
+  const made = withoutOthers(object)
+  contents.set(object, made)
+  contents.set(made, made)
+  return made
+}
+
+const contents = new WeakMap<Manifest, Manifest>()
+
+function withoutOthers(object: Manifest): Manifest {
+  const { apiVersion, kind, metadata, status: _, ...fields } = object
+  const labels = ours(metadata.labels)
+  const annotations = ours(metadata.annotations)
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      name: metadata.name,
+      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+      ...(labels === undefined ? {} : { labels }),
+      ...(annotations === undefined ? {} : { annotations }),
+    },
+    ...fields,
+  }
+}
+
+/** Whether the two say the same, as far as we answer for it. */
+export const sameContent = (a: Manifest, b: Manifest): boolean => equal(content(a), content(b))
+
+function equal(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const left = Object.entries(a).filter(([, value]) => value !== undefined)
+  const right = Object.entries(b).filter(([, value]) => value !== undefined)
+  const other = b as Record<string, unknown>
+  return left.length === right.length && left.every(([key, value]) => key in other && equal(value, other[key]))
+}
+
+/** Walks into an object that came from outside; undefined as soon as a step is missing. */
+export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let here = value
+  for (const step of path) {
+    if (typeof here !== 'object' || here === null) return undefined
+    here = (here as Record<string | number, unknown>)[step]
+  }
+  return here
+}
+
+export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** A string-to-string map; other values are left out. */
+export function strings(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
+  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+}

@@ -1,0 +1,48 @@
+/** What would change: phases, steps and their gates. */
+import type { Finding } from '../diagnostics/finding.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import type { Fingerprint } from '../x509/anchor.ts'
+import type { Digest } from './digest.ts'
+import type { Manifest } from './manifest.ts'
+import type { MemberName } from './wanted.ts'
+
+export type Phase = 'guard' | 'open' | 'close' | 'clean'
+
+export interface Change {
+  readonly effect: 'widens' | 'narrows'
+  /** `names`: whether an inbound filter checks that a foreign certificate has one name. */
+  readonly of: 'root' | 'caller' | 'workloads' | 'host' | 'server' | 'names'
+  readonly trusted: TrustDomain
+  readonly what: string
+}
+
+/** `held`: by every live proxy; `unused`: under no live leaf. */
+export interface Gate {
+  /** `held`: by all proxies; `unused`: no certificate is under it; `apart`: chains tell it from another root of its name. */
+  readonly needs: 'held' | 'unused' | 'apart'
+  readonly root: Fingerprint
+  readonly open: boolean
+  readonly waitingFor: readonly string[]
+}
+
+/** One write of one object. */
+export interface Step {
+  /** A content hash: the same step has the same id in every plan. */
+  readonly id: Digest
+  readonly member: MemberName
+  readonly phase: Phase
+  readonly before?: Manifest
+  readonly after?: Manifest
+  readonly changes: readonly Change[]
+  /** Proxies whose inbound connections Envoy drains because of this write. */
+  readonly drains: number
+  readonly gates: readonly Gate[]
+  readonly reason: string
+}
+
+export interface Plan {
+  readonly name: string
+  readonly digest: Digest
+  readonly steps: readonly Step[]
+  readonly findings: readonly Finding[]
+}

@@ -1,0 +1,65 @@
+/** Entries of the record. */
+import type { Finding } from '../diagnostics/finding.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import type { Fingerprint } from '../x509/anchor.ts'
+import type { Digest } from './digest.ts'
+import type { Change, Gate } from './planned.ts'
+import type { Actor, MemberName } from './wanted.ts'
+
+/** What its owner handed over about a mesh that is out of reach, by the SHA-256 of the file. */
+export interface EvidenceFile {
+  readonly member: MemberName
+  readonly digest: Digest
+  readonly at: Date
+}
+
+export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly reason: string } & (
+  | {
+      readonly action: 'approve'
+      readonly trustDomain: TrustDomain
+      readonly roots: readonly Fingerprint[]
+      readonly source: string
+      /** The highest `spiffe_sequence` approved so far, this bundle's included, in decimal; absent where there was none. */
+      readonly sequence?: string
+      /** The owner began sequences again: those before count no longer. */
+      readonly sequenceReset?: true
+    }
+  | {
+      readonly action: 'begin'
+      readonly plan: Digest
+      /**
+       * `before` and `after`: digests of the object's content, null where there is none. What is optional is absent in
+       * records from before it was written.
+       */
+      readonly steps: readonly {
+        readonly id: Digest
+        readonly member?: MemberName
+        readonly object?: string
+        readonly changes: readonly Change[]
+        readonly before?: Digest | null
+        readonly after?: Digest | null
+      }[]
+      readonly evidence?: readonly EvidenceFile[]
+    }
+  | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: Finding }
+  | { readonly action: 'override'; readonly gate: Gate }
+  /** The roots that are to stay when a rotation is over. */
+  | { readonly action: 'rotate'; readonly trustDomain: TrustDomain; readonly to: readonly Fingerprint[] }
+  /** The members' trust domains: a name may become another member's, or be changed. Absent in records from before they were written. */
+  | {
+      readonly action: 'sever'
+      readonly truster: MemberName
+      readonly trusted: MemberName
+      readonly trusterDomain?: TrustDomain
+      readonly trustedDomain?: TrustDomain
+    }
+  | {
+      readonly action: 'lift'
+      readonly truster: MemberName
+      readonly trusted: MemberName
+      readonly trusterDomain: TrustDomain
+      readonly trustedDomain: TrustDomain
+    }
+)
+
+export type AuditEntry = AuditDraft & { readonly seq: number; readonly prev: Digest; readonly hash: Digest }

@@ -1,0 +1,149 @@
+/** What owners write: the federation file as values, and one Intent for each mesh. */
+import type { Bundle } from '../spiffe/bundle.ts'
+import type { Principal } from '../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import type { Fingerprint } from '../x509/anchor.ts'
+
+declare const memberName: unique symbol
+
+/** A member's name in the federation file: a DNS-1123 label, as it becomes part of object names. */
+export type MemberName = string & { readonly [memberName]: never }
+
+export interface Federation {
+  readonly name: string
+  readonly members: ReadonlyMap<MemberName, Member>
+  readonly trusts: readonly Trust[]
+  readonly severed: readonly Severed[]
+}
+
+/** One mesh in one cluster, all its istiod revisions. No `home`: a party that is only trusted; nothing is planned for it. */
+export interface Member {
+  readonly name: MemberName
+  readonly trustDomain: TrustDomain
+  /** Domains that the mesh treats as its own (`meshConfig.trustDomainAliases`); its own roots vouch for them too. */
+  readonly aliases: readonly TrustDomain[]
+  readonly network?: string
+  readonly home?: Home
+  /** Where istiod and the mesh's root configuration live. */
+  readonly istioNamespace: string
+  /** Its owner takes it that a CRL of the mesh does not count where a filter of ours stands. */
+  readonly ignoresCrl?: true
+  /** Seconds between two syncs of a pod by its kubelet (`syncFrequency`); 60 when absent. */
+  readonly kubeletSyncSeconds?: number
+}
+
+/** `context`: observe there, and write there unless `directory` is given: then write to the directory only. */
+export interface Home {
+  readonly context?: string
+  readonly directory?: string
+}
+
+export type Distribution = 'pinned' | 'mounted' | 'mesh' | 'anchors'
+
+/** One direction: `truster` accepts identities of `trusted`. */
+export interface Trust {
+  readonly truster: MemberName
+  readonly trusted: MemberName
+  readonly distribution: Distribution
+  /** The trust is over from this instant (24:00 UTC of the day the file names). */
+  readonly until?: Date
+  /** Inbound: where their callers reach our workloads, and which. Empty: nobody. */
+  readonly accept: readonly Accept[]
+  /** Outbound: which of our workloads call their services. */
+  readonly reach: readonly Reach[]
+  /** Both ways, at every workload of the mesh: what `mesh` does. Then `accept` and `reach` are empty. */
+  readonly wide?: Wide
+}
+
+export interface Wide {
+  readonly mtls: 'require' | 'permissive'
+  readonly callers: Callers
+}
+
+/** Workloads of one namespace, or of the whole mesh; without labels all of them. */
+export interface Workloads {
+  readonly namespace: string
+  /** Of every namespace. `namespace` is then the mesh's root namespace: what stands there reaches all the others. */
+  readonly everywhere?: true
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+export type Callers = 'all' | readonly Principal[]
+
+export interface Accept {
+  readonly at: Workloads
+  /** `permissive`: any port may take plaintext beside mutual TLS; who comes in that way shows no identity. */
+  readonly mtls: 'enforce' | 'require' | 'permissive'
+  /** Ports of the workload that need not be STRICT. */
+  readonly ports?: ReadonlyMap<number, 'permissive' | 'disable'>
+  /** The workloads are gateways, and callers come in at these servers. */
+  readonly gateway?: readonly Server[]
+  readonly callers: Callers
+}
+
+/** A server of a gateway: the port its Envoy listens on, and the host as the Gateway names it; no host: the one for `*`. */
+export interface Server {
+  readonly port: number
+  readonly host?: string
+}
+
+export interface Service {
+  readonly host: string
+  readonly servedBy?: readonly Principal[]
+}
+
+export interface Reach {
+  readonly from: Workloads
+  readonly services: readonly Service[]
+}
+
+/** Outranks trust: while it stands, nothing re-opens the direction. A sever on the record outranks this list, too (record/severs.ts). */
+export interface Severed {
+  readonly truster: MemberName
+  readonly trusted: MemberName
+  readonly at: Date
+  readonly reason: string
+}
+
+/** `via`: who vouches for the name. */
+export interface Actor {
+  readonly name: string
+  readonly via: 'os' | 'git' | 'kubernetes' | 'token'
+}
+
+export interface Approval {
+  readonly trustDomain: TrustDomain
+  readonly roots: readonly Fingerprint[]
+  readonly by: Actor
+  readonly at: Date
+  readonly reason: string
+}
+
+/**
+ * All that one mesh wishes, ended and severed trusts gone: the unit of rendering, planning and ownership.
+ * A trust whose bundle could not be resolved has none: what is in place for it then stays as it is.
+ */
+export interface Intent {
+  readonly member: Member
+  /** Severed and ended trusts that the file still has: where to look for what is left of them. */
+  readonly lapsed?: readonly Trust[]
+  /** Of the lapsed ones, those that only the record ends: nothing of them opens, and what stands stays (trust/held-trusts.ts). */
+  readonly held?: readonly Held[]
+  /** Who owns the objects: the federation's name, or the controller. Stands on every object. */
+  readonly owner: string
+  /** The mesh's own approved roots; undefined when they could not be resolved. */
+  readonly own?: Bundle
+  readonly trusts: readonly (Trust & {
+    readonly trustDomain: TrustDomain
+    readonly bundle?: Bundle
+    readonly approvals: readonly Approval[]
+    /** Its mesh has no home here: all that is known of it is its bundle. */
+    readonly elsewhere?: true
+  })[]
+}
+
+/** A trust that the file has, and a sever on the record that the file does not have. */
+export type Held = Intent['trusts'][number] & {
+  /** The command that takes away what stands. */
+  readonly remedy: string
+}

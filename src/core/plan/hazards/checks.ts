@@ -1,0 +1,398 @@
+/**
+ * What must hold before trust is widened in a mesh: the hazards of touching TLS contexts, each as a finding with its
+ * remedy. A finding of severity `error` blocks widening where it applies, never narrowing.
+ */
+import { some } from '../../basics/some.ts'
+import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
+import { ANY, describeMode, type Effective, effectiveMode, isStrict, type Subject, subjectsOf } from '../../mesh/mtls.ts'
+import { keepsTo } from '../../mesh/plaintext.ts'
+import { hasSidecar, isGateway, podsIn } from '../../mesh/pods.ts'
+import { checkHost } from '../../mesh/services.ts'
+import { unguardedFindings } from '../../mesh/unguarded-ports.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import { at, isOurs, keyOf, list, text, title } from '../../model/manifest.ts'
+import type { IstioFacts, Observation, Seen } from '../../model/observed.ts'
+import type { Intent, Workloads } from '../../model/wanted.ts'
+import { describeWorkloads, relation, workloadsKey } from '../../model/workloads.ts'
+import { readStrict, strictPolicy } from '../../trust/callers/policies.ts'
+import { checkGateway, whatGatewaysDo } from '../../trust/gateway-scope.ts'
+import { checkWide } from '../../trust/mesh-wide/prerequisites.ts'
+import { readWorkloads } from '../../trust/pinned/pinned-filter.ts'
+import { type Inbound, type MeshState, ownDomains } from '../../trust/state.ts'
+import { unknownRoots } from '../../verify/unapproved-roots.ts'
+import { hostsOfSeveralDomains } from './host-domains.ts'
+
+/** What speaks against widening: everywhere in this mesh, or for some sets of workloads. */
+export interface Checked {
+  readonly findings: readonly Finding[]
+  readonly blocked: boolean
+  readonly blockedInbound: ReadonlySet<string>
+  readonly blockedOutbound: ReadonlySet<string>
+  readonly blockedWide: boolean
+  /** Sets that somebody else's STRICT PeerAuthentication covers already: ours is not written. */
+  readonly strictAlready: ReadonlySet<string>
+}
+
+export function check(intent: Intent, wanted: MeshState, seen: Observation): Checked {
+  const objects = seen.objects.ok ? seen.objects.value : []
+  const mesh = checkMesh(intent, seen)
+  const wide = checkWide(intent, seen)
+  const rootNamespace = seen.istio.ok ? seen.istio.value.rootNamespace : intent.member.istioNamespace
+  const canLook = intent.member.home?.context !== undefined
+  const inbound = canLook
+    ? [...wanted.inbound.values()].map((scope) => ({ scope, ...checkInbound(scope, intent, objects, rootNamespace) }))
+    : []
+  const outbound =
+    canLook && seen.istio.ok
+      ? [...wanted.outbound].map(([key, scope]) => ({
+          key,
+          findings: checkOutbound(scope, intent, objects, (seen.istio as { value: IstioFacts }).value),
+        }))
+      : []
+  const shared = [...wanted.outbound.values()].flatMap((scope) => hostsOfSeveralDomains(intent.member.name, scope, ownDomains(intent)))
+  const blocks = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error')
+  return {
+    findings: [...mesh, ...wide, ...inbound.flatMap((c) => c.findings), ...outbound.flatMap((c) => c.findings), ...shared],
+    blocked: blocks(mesh),
+    blockedWide: blocks(wide),
+    blockedInbound: new Set(inbound.filter((c) => blocks(c.findings)).map((c) => workloadsKey(c.scope.at))),
+    blockedOutbound: new Set(outbound.filter((c) => blocks(c.findings)).map((c) => c.key)),
+    strictAlready: new Set(inbound.filter((c) => c.strictAlready).map((c) => workloadsKey(c.scope.at))),
+  }
+}
+
+const failure = <T>(seen: Seen<T>): readonly Finding[] => (seen.ok ? [] : [seen.error])
+
+function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
+  if (intent.trusts.length === 0) return []
+  const { name, trustDomain, aliases } = intent.member
+  const findings: Finding[] = [...failure(seen.istio), ...failure(seen.own)]
+  if (seen.istio.ok) {
+    const istio = seen.istio.value
+    if (istio.trustDomain !== trustDomain) {
+      findings.push(
+        error(
+          'trust-domain-differs',
+          name,
+          `its mesh config says trust domain ${istio.trustDomain}, the federation file ${trustDomain}`,
+          `correct trustDomain of member ${name}`,
+        ),
+      )
+    }
+    const undeclared = istio.aliases.filter((alias) => alias !== trustDomain && !aliases.includes(alias))
+    if (undeclared.length > 0) {
+      findings.push(
+        error(
+          'own-domain-unaccounted',
+          name,
+          `the mesh accepts ${undeclared.join(', ')} as its own (trustDomainAliases); a pinned filter without them would cut those workloads off`,
+          `add trustDomainAliases: [${undeclared.join(', ')}] to member ${name} if its own roots vouch for them`,
+        ),
+      )
+    }
+    if (istio.extraRoots > 0 && intent.trusts.some((trust) => trust.wide === undefined)) {
+      findings.push(
+        error(
+          'own-domain-unaccounted',
+          name,
+          `its mesh config has ${istio.extraRoots} caCertificates: identities under them are accepted today, and a pinned filter would cut them off where it applies`,
+          'remove caCertificates from the mesh config first, and federate those domains here',
+        ),
+      )
+    }
+  }
+  if (intent.own !== undefined) findings.push(...unknownRoots(name, intent.own, seen.own))
+  if (seen.objects.ok) findings.push(...checkSurroundings(intent, seen.objects.value))
+  return findings
+}
+
+/**
+ * A filter of ours takes the place of the validation context that has Istio's CRL in it. A CRL inside a filter would be one of
+ * the past: Envoy refuses the whole domain once it is over (docs/decisions/0018-revocation.md). So its loss is the owner's word.
+ */
+function checkSurroundings({ member, trusts }: Intent, objects: readonly Manifest[]): readonly Finding[] {
+  // istiod makes this ConfigMap in every mesh, and leaves it empty where its CA has no CRL.
+  const crl = objects.find((o) => o.kind === 'ConfigMap' && o.metadata.name === 'istio-ca-crl' && text(at(o, 'data', 'ca-crl.pem')) !== '')
+  if (crl === undefined || trusts.every((trust) => trust.wide !== undefined)) return []
+  const what = 'the mesh distributes a CRL (istio-ca-crl), which Envoy does not read under a filter of ours'
+  return [
+    member.ignoresCrl === true
+      ? warning(
+          'crl-ignored',
+          member.name,
+          `${what}: certificates revoked there are accepted in scope, as the federation file allows`,
+          'keep scopes to workloads for which that is acceptable',
+        )
+      : error(
+          'crl-ignored',
+          member.name,
+          `${what}: certificates that are revoked would be accepted again in scope`,
+          `write istio: { crl: ignore } at member ${member.name} if that is acceptable; or distribution mesh, which keeps the CRL`,
+        ),
+  ]
+}
+
+function checkInbound(
+  scope: Inbound,
+  intent: Intent,
+  objects: readonly Manifest[],
+  rootNamespace: string,
+): { findings: readonly Finding[]; strictAlready: boolean } {
+  const where = `${intent.member.name}: ${describeWorkloads(scope.at)}`
+  if (scope.gateway !== undefined) {
+    const root = rootNamespaceScope(scope.at, rootNamespace, where)
+    return { findings: [...root, ...checkGateway(scope, scope.gateway, objects, where)], strictAlready: false }
+  }
+  const pods = podsIn(objects, scope.at)
+  // A filter for the whole mesh is for its sidecars: neither gateways nor pods that are not in the mesh were meant.
+  const meant = pods.filter((pod) => !isGateway(pod, objects))
+  const gateways = scope.at.everywhere ? [] : pods.filter((pod) => !meant.includes(pod))
+  const sidecars = meant.filter(hasSidecar)
+  const findings: Finding[] = [...rootNamespaceScope(scope.at, rootNamespace, where)]
+  if (pods.length === 0)
+    findings.push(warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one'))
+  if (gateways.length > 0) {
+    const names = gateways.map(title).join(', ')
+    const { why, hint } = whatGatewaysDo(gateways, objects)
+    findings.push(
+      pods.length === gateways.length
+        ? error('gateway-scope', where, `selects gateways (${names}); ${why}`, hint)
+        : warning(
+            'gateway-scope',
+            where,
+            `selects gateways too (${names}); the filter does not apply to them`,
+            'use a selector that leaves them out',
+          ),
+    )
+  }
+  findings.push(...unguardedFindings(scope.at, objects, where, 'warning'))
+  for (const pod of sidecars.filter((p) => /(^|,)spire(,|$)/.test(p.metadata.annotations?.['inject.istio.io/templates'] ?? ''))) {
+    findings.push(
+      error(
+        'identity-unaccounted',
+        where,
+        `${title(pod)} gets its identity from SPIRE, whose roots are not the mesh's`,
+        'leave such workloads out of the scope',
+      ),
+    )
+  }
+  const mode = checkMode(scope, sidecars, objects, rootNamespace, where)
+  return { findings: [...findings, ...mode.findings, ...foreignFilters(scope, objects, where)], strictAlready: mode.strictAlready }
+}
+
+/** The federation file knows where istiod runs; only the mesh config knows which namespace is the root. */
+const rootNamespaceScope = (at: Workloads, rootNamespace: string, where: string): readonly Finding[] =>
+  at.everywhere
+    ? at.namespace === rootNamespace
+      ? []
+      : [
+          error(
+            'root-namespace',
+            where,
+            `the mesh config says rootNamespace: ${rootNamespace}; an object in ${at.namespace} would reach the workloads there only`,
+            'one entry for each namespace',
+          ),
+        ]
+    : at.namespace === rootNamespace
+      ? [
+          error(
+            'root-namespace',
+            where,
+            `${rootNamespace} is the mesh's root namespace: what stands there reaches every namespace`,
+            'name the namespace of the workloads',
+          ),
+        ]
+      : []
+
+const names = (pods: readonly Manifest[]): string =>
+  pods.length > 3
+    ? `${pods
+        .slice(0, 3)
+        .map((pod) => pod.metadata.name)
+        .join(', ')} and ${pods.length - 3} more`
+    : pods.map((pod) => pod.metadata.name).join(', ')
+
+/** Who comes in plaintext shows no identity, so callers does not hold for them: every pod and port is computed. */
+function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: readonly Manifest[], rootNamespace: string, where: string) {
+  const all = objects.filter((o) => o.kind === 'PeerAuthentication')
+  const others = all.filter((o) => !isOurs(o))
+  const ours = scope.strict ? [ourPolicy(scope, all)] : []
+  const subjects = subjectsOf(scope.at, sidecars, objects, rootNamespace)
+  const before = subjects.map((subject) => ({ subject, mode: effectiveMode(subject, others, rootNamespace) }))
+  const strictAlready =
+    scope.strict &&
+    before.every(({ mode }) => isStrict(mode)) &&
+    others.some((o) => o.metadata.namespace === scope.at.namespace && sameSelector(o, scope))
+  const after = strictAlready
+    ? before
+    : subjects.map((subject) => ({ subject, mode: effectiveMode(subject, [...others, ...ours], rootNamespace) }))
+  const loose = after.filter(({ mode }) => !keepsTo(mode, scope.plaintext))
+  const findings: Finding[] = []
+  const [first] = loose
+  if (first !== undefined) {
+    const which = whoIs(scope.at, loose)
+    findings.push(
+      error(
+        'mtls-not-strict',
+        where,
+        `${which}: ${describeMode(first.mode)}; who comes in plaintext shows no identity, so callers does not hold for them`,
+        `${remedy(first.mode, scope)}; mtls: permissive if that is meant`,
+      ),
+    )
+  } else if (scope.strict && !strictAlready && !all.some((o) => isOurs(o) && sameSelector(o, scope) && readStrict(o).strict)) {
+    const changing = before.filter(({ mode }) => !isStrict(mode))
+    if (changing.length > 0) {
+      const plain = objects.filter((o) => o.kind === 'Pod' && !hasSidecar(o))
+      const known = plain.length === 0 ? '' : ` (pods without a sidecar that were seen: ${names(plain)})`
+      findings.push(
+        warning(
+          'plaintext-refused',
+          where,
+          `becomes STRICT: callers without a sidecar are refused, such as a Prometheus or a load balancer outside the mesh${known}`,
+          'make sure that nothing without a sidecar calls these workloads',
+        ),
+      )
+    }
+  }
+  if (scope.plaintext !== undefined) findings.push(...plaintextFindings(scope.at, after, where))
+  if (first === undefined && scope.plaintext !== 'all') {
+    // Some pods of the scope may come to wear more labels than it names.
+    const specific = others.filter((o) => selected(o).labels !== undefined && relation(selected(o), scope.at) === 'overlapping')
+    const effective = (o: Manifest): Effective =>
+      effectiveMode(
+        { namespace: selected(o).namespace, labels: { ...scope.at.labels, ...selected(o).labels } },
+        strictAlready ? others : [...others, ...ours],
+        rootNamespace,
+      )
+    for (const policy of specific.filter((o) => !keepsTo(effective(o), scope.plaintext))) {
+      findings.push(
+        warning(
+          'mtls-may-loosen',
+          where,
+          `${describeMode(effective(policy))}: a pod of ${describeWorkloads(selected(policy))} that comes into this scope would take plaintext, too`,
+          `set ${title(policy)} to STRICT, or keep the two apart`,
+        ),
+      )
+    }
+  }
+  return { findings, strictAlready }
+}
+
+interface Judged {
+  readonly subject: Subject
+  readonly mode: Effective
+}
+
+/** Their names; of the whole mesh, the namespaces that they are in. */
+function whoIs({ everywhere }: Workloads, judged: readonly Judged[]): string {
+  if (!everywhere) return [...new Set(judged.map(({ subject }) => subject.name))].join(', ')
+  const namespaces = [...new Set(judged.map(({ subject }) => subject.namespace))]
+  const named = namespaces.filter((name) => name !== ANY)
+  const told = named.length === 0 ? [] : [`namespace ${some(named, 10)}`]
+  return [...told, ...(named.length < namespaces.length ? ['every namespace without a policy of its own'] : [])].join(', and ')
+}
+
+/** What the file allows, and what it means. */
+function plaintextFindings(at: Workloads, after: readonly Judged[], where: string): readonly Finding[] {
+  const told = (list: typeof after): string => whoIs(at, list)
+  const open = after.filter(({ mode }) => !isStrict(mode))
+  const deaf = open.filter(({ mode }) => mode.mode === 'DISABLE' && [...mode.ports.values()].every((port) => port === 'DISABLE'))
+  const [first] = open
+  const [disabled] = deaf
+  if (disabled !== undefined) {
+    return [
+      error(
+        'mtls-disabled',
+        where,
+        `${told(deaf)}: ${describeMode(disabled.mode)}; no port there takes mutual TLS, so no caller of another mesh can be let in`,
+        `set ${disabled.mode.decidedBy ?? 'the PeerAuthentication'} to PERMISSIVE or STRICT, or write mtls: enforce`,
+      ),
+    ]
+  }
+  return first === undefined
+    ? []
+    : [
+        warning(
+          'plaintext-accepted',
+          where,
+          `${told(open)}: ${describeMode(first.mode)}, as the federation file allows; who comes in plaintext shows no identity, so callers does not hold for them`,
+          'write mtls: enforce without exceptions once every caller has a sidecar',
+        ),
+      ]
+}
+
+const selected = (policy: Manifest): Workloads => readWorkloads(policy, 'selector', 'matchLabels')
+
+const ourPolicy = (scope: Inbound, all: readonly Manifest[]): Manifest => {
+  const live = all.find((o) => isOurs(o) && o.metadata.namespace === scope.at.namespace && sameSelector(o, scope))
+  const metadata = live?.metadata ?? { name: 'entente', namespace: scope.at.namespace }
+  return { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata, spec: strictPolicy(scope) }
+}
+
+const sameSelector = (policy: Manifest, scope: Inbound): boolean => workloadsKey(selected(policy)) === workloadsKey(scope.at)
+
+function remedy({ decidedBy }: Effective, { at, strict: enforced }: Inbound): string {
+  if (at.everywhere) {
+    const policy = decidedBy === undefined ? `create a PeerAuthentication STRICT in ${at.namespace}` : `set ${decidedBy} to STRICT`
+    return `${policy}, or name the namespaces that are, one entry for each`
+  }
+  if (decidedBy === undefined) return 'write mtls: enforce, or create a PeerAuthentication with mode STRICT'
+  return enforced
+    ? `${decidedBy} is older than ours or more specific, so it wins: set it to STRICT, or remove it`
+    : `set ${decidedBy} to STRICT, or write mtls: enforce`
+}
+
+/** Filters of others that touch the same TLS contexts: the last one wins, and ours means to. */
+function foreignFilters(scope: Inbound, objects: readonly Manifest[], where: string): readonly Finding[] {
+  const touching = objects.filter((object) => {
+    const here = scope.at.everywhere === true || object.metadata.namespace === scope.at.namespace
+    if (object.kind !== 'EnvoyFilter' || isOurs(object) || !here) return false
+    return list(at(object, 'spec', 'configPatches')).some(
+      (patch) =>
+        ['FILTER_CHAIN', 'LISTENER'].includes(text(at(patch, 'applyTo'))) &&
+        JSON.stringify(at(patch, 'patch') ?? '').includes('transport_socket'),
+    )
+  })
+  return touching.map((object) =>
+    warning(
+      'foreign-filter',
+      where,
+      `${title(object)} touches inbound TLS contexts too: Envoy takes the last one`,
+      `look at ${keyOf(object)}; ours has priority 1000`,
+    ),
+  )
+}
+
+function checkOutbound(
+  scope: { from: Inbound['at']; hosts: ReadonlyMap<string, unknown> },
+  intent: Intent,
+  objects: readonly Manifest[],
+  istio: IstioFacts,
+): readonly Finding[] {
+  const where = `${intent.member.name}: ${describeWorkloads(scope.from)}`
+  const none =
+    podsIn(objects, scope.from).length === 0
+      ? [warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one')]
+      : []
+  return [
+    ...rootNamespaceScope(scope.from, istio.rootNamespace, where),
+    ...none,
+    ...[...scope.hosts.keys()].flatMap((host) => checkHost(host, scope.from, intent.member.name, objects, istio)),
+  ]
+}
+
+/** Roots that are approved and not live yet: announced, or left over. */
+export function announcedRoots(intent: Intent, seen: Observation): readonly Finding[] {
+  if (!seen.own.ok || intent.own === undefined) return []
+  const live = new Set(seen.own.value.anchors.map((anchor) => anchor.fingerprint))
+  return intent.own.anchors
+    .filter((anchor) => !live.has(anchor.fingerprint))
+    .map((anchor) =>
+      info(
+        'own-root-announced',
+        intent.member.name,
+        `${anchor.fingerprint} is approved for ${ownDomains(intent)[0]} and not (or no longer) among the mesh's own roots`,
+        '',
+      ),
+    )
+}

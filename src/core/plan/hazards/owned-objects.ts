@@ -1,0 +1,78 @@
+/**
+ * Objects that cannot be written: somebody else's under our name, too large, or a filter that does not fit. The scope they
+ * are part of is not widened: a filter without its policy would let everybody of a domain in.
+ */
+
+import { error, type Finding } from '../../diagnostics/finding.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import { isOurs, keyOf, MANAGED_BY, OWNER, ownerOf, title } from '../../model/manifest.ts'
+import type { Intent } from '../../model/wanted.ts'
+import { workloadsKey } from '../../model/workloads.ts'
+import { bypasses } from '../../trust/gateway-scope.ts'
+import { isTrustMap, readTrustMap } from '../../trust/mounted/bundle-map.ts'
+import type { Obstacles } from '../../trust/obstacles.ts'
+import { type Author, renderState, sizeOf } from '../../trust/render.ts'
+import { EMPTY, type MeshState } from '../../trust/state.ts'
+import { unfit } from './filter-fit.ts'
+
+/** etcd takes requests of 1.5 MiB and answers more with an opaque 500; a ConfigMap holds 1 MiB. */
+export const MAX_BYTES = 1_000_000
+
+export function obstacles(intent: Intent, wanted: MeshState, author: Author, objects: readonly Manifest[]): Obstacles {
+  const others = othersObjects(intent, objects)
+  const against = (part: Partial<MeshState>): readonly Finding[] => {
+    const rendered = renderState({ ...EMPTY, ...part }, author)
+    const unwritable = rendered.flatMap((object) => {
+      const other = others.get(keyOf(object))
+      return [...(other === undefined ? [] : [ownedBy(intent, other)]), ...(sizeOf(object) > MAX_BYTES ? [tooLarge(object, intent)] : [])]
+    })
+    return [...unwritable, ...unfit(rendered, objects, intent.member.istioNamespace, intent.member.name)]
+  }
+  const past = bypasses(wanted, intent.member.name)
+  const inbound = [...wanted.inbound].map(([key, scope]) => ({
+    key,
+    findings: [...against({ inbound: new Map([[key, scope]]) }), ...(past.get(key) ?? [])],
+  }))
+  const wide = wanted.wide === undefined ? [] : against({ wide: wanted.wide })
+  const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
+  // Files of many sets share a ConfigMap.
+  const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && sizeOf(object) > MAX_BYTES)
+  const crowded = new Set(full.flatMap(readTrustMap).map(({ owner }) => workloadsKey(owner.of)))
+  const stopped = (parts: readonly { readonly key: string; readonly findings: readonly Finding[] }[]): ReadonlySet<string> =>
+    new Set(parts.flatMap(({ key, findings }) => (findings.length > 0 || crowded.has(key) ? [key] : [])))
+  return {
+    findings: [
+      ...[...inbound, ...outbound].flatMap((part) => part.findings),
+      ...full.map((object) => tooLarge(object, intent)),
+      ...against({ shares: wanted.shares }),
+      ...wide,
+    ],
+    inbound: stopped(inbound),
+    outbound: stopped(outbound),
+    wide: wide.length > 0,
+  }
+}
+
+/** Objects of others, by key: never written. */
+export const othersObjects = (intent: Intent, objects: readonly Manifest[]): ReadonlyMap<string, Manifest> =>
+  new Map(objects.filter((object) => ownerOf(object) !== intent.owner).map((object) => [keyOf(object), object]))
+
+export function tooLarge(object: Manifest, { member }: Intent): Finding {
+  return error(
+    'object-too-large',
+    member.name,
+    `${title(object)} would have ${Math.ceil(sizeOf(object) / 1024)} KiB; the API server takes about 1 MiB`,
+    'trust fewer domains at one set of workloads',
+  )
+}
+
+/** What stands under our name and is not this intent's. */
+export function ownedBy(intent: Intent, object: Manifest): Finding {
+  const owner = isOurs(object) ? `the federation ${object.metadata.labels?.[OWNER] ?? '(none)'}` : 'somebody else'
+  return error(
+    'owned-by',
+    `${intent.member.name}: ${title(object)}`,
+    `belongs to ${owner} (no label ${MANAGED_BY}: entente with ${OWNER}: ${intent.owner})`,
+    'remove it there, or let that federation say what is wanted here',
+  )
+}

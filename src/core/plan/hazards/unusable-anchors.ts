@@ -1,0 +1,37 @@
+/**
+ * Approved anchors that no chain can end at. Envoy's SPIFFE validator asks BoringSSL for a chain up to a self-signed
+ * certificate and knows no partial ones: under an intermediate alone it refuses whatever that CA signed (run on Envoy
+ * 1.40: test/e2e/authorities.e2e.ts; docs/decisions/0017-corporate-root.md).
+ */
+import { error, type Finding } from '../../diagnostics/finding.ts'
+import type { Intent } from '../../model/wanted.ts'
+import { workloadsKey } from '../../model/workloads.ts'
+import type { Bundle } from '../../spiffe/bundle.ts'
+import { NO_OBSTACLES, type Obstacles } from '../../trust/obstacles.ts'
+import type { Anchor } from '../../x509/anchor.ts'
+
+/** What must not widen on their account: where a filter binds the domain, or, as every filter binds our own, all filters. */
+export function intermediates({ member, own, trusts }: Intent): Obstacles {
+  const pinned = trusts.filter((trust) => trust.wide === undefined)
+  if (pinned.length === 0) return NO_OBSTACLES
+  const foreign = pinned.map((trust) => ({ trust, findings: hanging(trust.bundle).map((anchor) => told(trust.trusted, anchor)) }))
+  const ours = hanging(own).map((anchor) => told(member.name, anchor))
+  const stopped = foreign.filter(({ findings }) => ours.length + findings.length > 0).map(({ trust }) => trust)
+  return {
+    findings: [...ours, ...foreign.flatMap(({ findings }) => findings)],
+    inbound: new Set(stopped.flatMap(({ accept }) => accept.map(({ at }) => workloadsKey(at)))),
+    outbound: new Set(stopped.flatMap(({ reach }) => reach.map(({ from }) => workloadsKey(from)))),
+  }
+}
+
+/** Those whose issuer is not among the anchors either: with the root beside it an intermediate does no harm, and no good. */
+const hanging = (bundle: Bundle | undefined): readonly Anchor[] =>
+  bundle?.anchors.filter(({ issuedBy }) => issuedBy !== undefined && !bundle.anchors.some(({ subject }) => subject === issuedBy)) ?? []
+
+const told = (member: string, { fingerprint, subject, issuedBy }: Anchor): Finding =>
+  error(
+    'anchor-not-root',
+    member,
+    `${fingerprint} (${subject}) is an intermediate, issued by ${issuedBy}: Envoy's SPIFFE validator ends a chain at a root only, and would refuse whatever this CA signs`,
+    `approve the root above it, if it signs for ${member} alone; a root over several meshes cannot tell them apart`,
+  )

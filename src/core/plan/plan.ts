@@ -1,0 +1,182 @@
+/** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
+
+import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
+import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
+import { factsOf } from '../impact/read-policies.ts'
+import { undoneBy } from '../mesh/gitops-owner.ts'
+import { digestOf } from '../model/digest.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { content, keyOf, ownerOf, sameContent } from '../model/manifest.ts'
+import type { Observation, Seens } from '../model/observed.ts'
+import type { Phase, Plan, Step } from '../model/planned.ts'
+import type { Intent } from '../model/wanted.ts'
+import { describeWorkloads } from '../model/workloads.ts'
+import { swapped } from '../rotation/root-swap.ts'
+import { unrecorded } from '../trust/live/untested-version.ts'
+import { renderState, sizeOf } from '../trust/render.ts'
+import { PHASES, stage } from '../trust/stage.ts'
+import type { Canary, MeshState } from '../trust/state.ts'
+import { ownChain } from '../verify/own-ca-chain.ts'
+import { namesGates, sameNamesIn } from '../verify/roots-share-name.ts'
+import { unnamedServers } from '../verify/servers.ts'
+import { type Course, course, type PlanOptions } from './course.ts'
+import { changesOf, drained } from './effects.ts'
+import { gatesOf, withRetiring } from './gates/rotation-gates.ts'
+import { announcedRoots } from './hazards/checks.ts'
+import { MAX_BYTES, othersObjects, tooLarge } from './hazards/owned-objects.ts'
+import { differences, reasonOf } from './phase-rules.ts'
+
+/**
+ * @param wanted one Intent for each mesh, all of one owner
+ * @param seen what was observed of each member; one that is missing here gets no steps
+ * @param now the instant at which chains are judged
+ */
+export function plan(wanted: readonly Intent[], seen: Seens, now: Date, options: PlanOptions = {}): Plan {
+  const parts = wanted.map((intent) => planMesh(intent, seen, now, options))
+  const steps = parts.flatMap((part) => part.steps)
+  const name = wanted[0]?.owner ?? ''
+  return {
+    name,
+    digest: digestOf([name, ...steps.map((step) => step.id)]),
+    steps,
+    findings: distinct([
+      ...wanted.flatMap((intent) => onlyNarrowed(intent, seen, now, options)),
+      ...parts.flatMap((part) => part.findings),
+    ]),
+  }
+}
+
+/** Why nothing widens there: an error where that holds something back. */
+function onlyNarrowed(intent: Intent, seen: Seens, now: Date, { narrowOnly, ...options }: PlanOptions): readonly Finding[] {
+  const why = narrowOnly?.get(intent.member.name)
+  if (why === undefined) return []
+  const waits = planMesh(intent, seen, now, options).steps.length > 0 || seen.get(intent.member.name)?.objects.ok !== true
+  return [{ ...why, severity: waits ? 'error' : 'warning' }]
+}
+
+function planMesh(
+  intent: Intent,
+  seen: Seens,
+  now: Date,
+  options: PlanOptions,
+): { readonly steps: readonly Step[]; readonly findings: readonly Finding[] } {
+  const { name } = intent.member
+  const observation = seen.get(name)
+  if (observation === undefined) return { steps: [], findings: [error('not-observed', name, 'was not observed', 'entente plan')] }
+  if (!observation.objects.ok) return { steps: [], findings: [observation.objects.error] }
+  const going = course(intent, observation, options)
+  if (going === undefined) return { steps: [], findings: [] }
+  const objects = observation.objects.value
+  const others = othersObjects(intent, objects)
+  const current = new Map(objects.filter((object) => ownerOf(object) === intent.owner).map((object) => [keyOf(object), content(object)]))
+  const names = sameNamesIn(intent, seen, now)
+  const alike = names.some(({ severity }) => severity === 'error')
+  const steps: Step[] = []
+  const large = new Map<string, Finding>()
+  let previous = going.before
+  for (const { phase, state } of isDone(current, going) ? [] : stagesOf(going)) {
+    for (const [key, before, after] of differences(current, renderState(state, going.author), phase)) {
+      if (others.has(key) || large.has(key)) continue
+      // On its way an object may hold more than before and after.
+      if (after !== undefined && sizeOf(after) > MAX_BYTES) {
+        large.set(key, tooLarge(after, intent))
+        continue
+      }
+      const changes = changesOf(before, after, previous, state, going.author.own)
+      steps.push({
+        id: digestOf([name, phase, before ?? null, after ?? null]),
+        member: name,
+        phase,
+        ...(before === undefined ? {} : { before }),
+        ...(after === undefined ? {} : { after }),
+        changes,
+        drains: drained((before ?? after) as Manifest, objects),
+        gates: [
+          ...gatesOf(phase, before, after, going, { intent: going.intent, seen, now }),
+          ...(alike ? namesGates(before, after, going.intent, seen, now) : []),
+        ],
+        reason: reasonOf(before, after, phase, changes),
+      })
+      if (after === undefined) current.delete(key)
+      else current.set(key, after)
+    }
+    previous = state
+  }
+  const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => other.message === f.message))
+  const left = [...(going.before.canaries?.values() ?? [])].map((canary) => canaryLeft(intent, canary))
+  return {
+    steps,
+    findings: [
+      ...going.checked.findings,
+      ...unwritable,
+      ...left,
+      ...announcedRoots(intent, observation),
+      ...handMade(intent, objects, steps),
+      ...swapped(name, intent.own, observation, now),
+      ...ownChain(intent, observation, now),
+      ...names,
+      ...intent.trusts.flatMap((trust) => unnamedServers(trust, seen.get(trust.trusted))),
+      ...unrecorded(steps, observation),
+      ...impactOf(intent, going, seen, [...current.values()]),
+    ],
+  }
+}
+
+/** Where Git delivers, the directory is written and nothing else; anywhere else a tool that tracks an object undoes us. */
+function handMade({ member }: Intent, objects: readonly Manifest[], steps: readonly Step[]): readonly Finding[] {
+  if (member.home?.directory !== undefined) return []
+  const touched = new Set(steps.flatMap(({ before }) => (before === undefined ? [] : [keyOf(before)])))
+  return objects.filter((object) => touched.has(keyOf(object))).flatMap((object) => undoneBy(member.name, object))
+}
+
+const canaryLeft = ({ member }: Intent, { of, at }: Canary): Finding =>
+  warning(
+    'canary-left',
+    `${member.name}: ${describeWorkloads(at)}`,
+    `has what EnvoyFilter ${at.namespace}/${of} was to say, ahead of the other workloads: an apply did not end, or is under way`,
+    'entente apply goes on from there, and takes it away',
+  )
+
+/** What policies of others make of it. */
+function impactOf(intent: Intent, going: Course, seen: Seens, after: readonly Manifest[]): readonly Finding[] {
+  const { istio, objects } = seen.get(intent.member.name) as Observation
+  const facts = factsOf(intent.member, istio)
+  if (facts === undefined || !objects.ok) return []
+  const others = objects.value.filter((object) => ownerOf(object) !== intent.owner)
+  return plannedImpact({
+    intent,
+    facts,
+    states: going,
+    objects: { before: objects.value, after: [...others, ...after] },
+    accounts: () => accountsOf(intent, seen),
+  })
+}
+
+/** Whether the objects are as wanted already, to the letter. */
+function isDone(current: ReadonlyMap<string, Manifest>, { after, author }: Course): boolean {
+  const wanted = renderState(after, author)
+  return (
+    wanted.length === current.size &&
+    wanted.every((object) => {
+      const held = current.get(keyOf(object))
+      return held !== undefined && sameContent(held, object)
+    })
+  )
+}
+
+/** Phase `close` in two: what goes at once, and what a gate may hold back, which must not hold back the first. */
+function stagesOf({ before, after, author }: Course): readonly { readonly phase: Phase; readonly state: MeshState }[] {
+  const at = (phase: Phase): MeshState => stage(before, after, phase, author.own)
+  return PHASES.flatMap((phase) => {
+    const states = phase === 'close' ? [withRetiring(at('open'), at(phase)), at(phase)] : [at(phase)]
+    return states.map((state) => ({ phase, state }))
+  })
+}
+
+/** What the observation becomes when the step is carried out: for tests and the demo. */
+export function simulate(seen: Observation, step: Step): Observation {
+  if (!seen.objects.ok) return seen
+  const key = keyOf((step.after ?? step.before) as Manifest)
+  const rest = seen.objects.value.filter((object) => keyOf(object) !== key)
+  return { ...seen, objects: { ok: true, value: step.after === undefined ? rest : [...rest, step.after] } }
+}

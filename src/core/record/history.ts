@@ -1,0 +1,131 @@
+/** Who trusted a root, from when to when, on whose word: read off the record alone. */
+
+import type { Digest } from '../model/digest.ts'
+import type { AuditEntry } from '../model/recorded.ts'
+import type { Actor, MemberName } from '../model/wanted.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import type { Fingerprint } from '../x509/anchor.ts'
+import type { Begin } from './interrupted-apply.ts'
+
+export interface Word {
+  readonly at: Date
+  readonly by: Actor
+  readonly reason: string
+}
+
+export interface Span {
+  /** Whose: `approved` for the federation, `trusted` in one mesh. */
+  readonly what: 'approved' | 'trusted'
+  /** The mesh whose proxies were given it; `?` in a record from before meshes were named. */
+  readonly where: string
+  readonly trustDomain: TrustDomain
+  readonly from: Word
+  /** Absent: it still is. */
+  readonly until?: Word
+  /** The apply that gave it was interrupted: it may not have come so far. */
+  readonly unfinished?: true
+}
+
+/** In the order in which they began. */
+export function history(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
+  return [...approvals(record, root), ...holdings(record, root)].sort((a, b) => a.from.at.getTime() - b.from.at.getTime())
+}
+
+const word = ({ at, actor, reason }: AuditEntry): Word => ({ at, by: actor, reason })
+
+/** An approval is of a bundle as a whole: it ends with the next one of the same domain that leaves the root out. */
+function approvals(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
+  const open = new Map<TrustDomain, Word>()
+  const spans: Span[] = []
+  const span = (trustDomain: TrustDomain, from: Word): Span => ({ what: 'approved', where: 'federation', trustDomain, from })
+  for (const entry of record) {
+    if (entry.action !== 'approve') continue
+    const since = open.get(entry.trustDomain)
+    const named = entry.roots.includes(root)
+    if (named && since === undefined) open.set(entry.trustDomain, word(entry))
+    if (!named && since !== undefined) {
+      spans.push({ ...span(entry.trustDomain, since), until: word(entry) })
+      open.delete(entry.trustDomain)
+    }
+  }
+  return [...spans, ...[...open].map(([trustDomain, from]) => span(trustDomain, from))]
+}
+
+/** A mesh holds a root from when an apply began to give it to some object until the last one that takes it away is done. */
+function holdings(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
+  const held = new Map<string, { readonly count: number; readonly span: Span }>()
+  const last = new Map<string, Digest>()
+  const spans: Span[] = []
+  for (const { step, said, by, unfinished } of carriedOut(record)) {
+    const object = `${step.member} ${step.object}`
+    // What an interrupted apply did may stand in the next one again: the same step, nothing between.
+    if (last.get(object) === step.id) continue
+    last.set(object, step.id)
+    for (const change of step.changes.filter(({ of, what }) => of === 'root' && what === root)) {
+      const where = step.member ?? '?'
+      const key = `${where} ${change.trusted}`
+      const before = held.get(key)
+      const count = (before?.count ?? 0) + (change.effect === 'widens' ? 1 : -1)
+      const span = before?.span ?? {
+        what: 'trusted' as const,
+        where,
+        trustDomain: change.trusted,
+        from: said,
+        ...(unfinished ? { unfinished: true as const } : {}),
+      }
+      if (count > 0) held.set(key, { count, span })
+      else if (before !== undefined) {
+        spans.push({ ...span, until: { ...said, at: by } })
+        held.delete(key)
+      }
+    }
+  }
+  return [...spans, ...[...held.values()].map(({ span }) => span)]
+}
+
+interface CarriedOut {
+  readonly step: Begin['steps'][number]
+  readonly said: Word
+  /** When it was done at the latest. */
+  readonly by: Date
+  readonly unfinished: boolean
+}
+
+/** The steps of every apply: what its `end` says was done, or, of one that has no end, all that it may have done. */
+function carriedOut(record: readonly AuditEntry[]): readonly CarriedOut[] {
+  // Of two the last one counts: what seemed to be killed was under way, and knew best.
+  const ends = new Map(record.flatMap((entry) => (entry.action === 'end' && isTold(entry) ? [[entry.begin, entry] as const] : [])))
+  return record.flatMap((entry) => {
+    if (entry.action !== 'begin') return []
+    const end = ends.get(entry.hash)
+    const done = end && new Set(end.done)
+    return entry.steps
+      .filter((step) => done === undefined || done.has(step.id))
+      .map((step) => ({ step, said: word(entry), by: (end ?? entry).at, unfinished: end === undefined }))
+  })
+}
+
+/** An end without a step and without a reason for that was written for an apply that was killed, when nobody looked what it had done. */
+const isTold = ({ done, stopped }: AuditEntry & { readonly action: 'end' }): boolean => done.length > 0 || stopped !== undefined
+
+/** When the last apply that took something of `domain` from `member` was done; undefined where none is known to have come to its end. */
+export function closedAt(record: readonly AuditEntry[], member: MemberName, domain: TrustDomain): Date | undefined {
+  const narrowed = ({ step }: CarriedOut): boolean =>
+    step.member === member && step.changes.some(({ trusted, effect }) => trusted === domain && effect === 'narrows')
+  const last = carriedOut(record).findLast(narrowed)
+  return last === undefined || last.unfinished ? undefined : last.by
+}
+
+/** The entries that say so, with the ends of applies that gave or took the root, and approvals that left it out. */
+export function entriesAbout(record: readonly AuditEntry[], root: Fingerprint): readonly AuditEntry[] {
+  const begins = new Set(record.filter((entry) => names(entry, root)).map((entry) => entry.hash))
+  const lasting = new Set(approvals(record, root).flatMap(({ until }) => until?.at.getTime() ?? []))
+  return record.filter(
+    (entry) =>
+      names(entry, root) ||
+      (entry.action === 'end' && begins.has(entry.begin)) ||
+      (entry.action === 'approve' && lasting.has(entry.at.getTime())),
+  )
+}
+
+const names = (entry: AuditEntry, root: Fingerprint): boolean => JSON.stringify(entry).includes(root)

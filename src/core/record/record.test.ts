@@ -1,0 +1,149 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { A, ALICE, approval, B, bundleOf, digest, fakeRoot, member, NOW, sealAll } from '../../../test/support/federations.ts'
+import type { Digest } from '../model/digest.ts'
+import { canonicalJson } from '../model/digest.ts'
+import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
+import { approvedRoots, checkWitness, GENESIS, parseRecord, printEntry, retiredRoots, seal, unfinished } from './record.ts'
+
+const said = { actor: ALICE, at: NOW, reason: 'because "it" was time: ü\u2028 \u0001' }
+const BEGIN: AuditDraft = {
+  ...said,
+  action: 'begin',
+  plan: digest('plan'),
+  steps: [{ id: digest('step'), changes: [{ effect: 'widens', of: 'root', trusted: A, what: 'x' }] }],
+}
+const drafts: readonly AuditDraft[] = [
+  approval(bundleOf(A, fakeRoot('a'))),
+  approval(bundleOf(B, fakeRoot('b'), fakeRoot('b2'))),
+  { ...said, action: 'sever', truster: member('cluster-b'), trusted: member('cluster-a') },
+  { ...said, action: 'override', gate: { needs: 'unused', root: fakeRoot('a').fingerprint, open: false, waitingFor: ['cluster-a'] } },
+  BEGIN,
+]
+const record = sealAll(drafts)
+const end = (of: AuditEntry): AuditDraft => ({ ...said, action: 'end', begin: of.hash, done: [digest('step')] })
+const lines = record.map(printEntry)
+const read = (texts: readonly string[]) =>
+  parseRecord(
+    texts.map((text) => JSON.parse(text) as unknown),
+    'audit.jsonl',
+  )
+const broken = (line: number) => expect.objectContaining({ code: 'record-broken', subject: `audit.jsonl:${line}` })
+const without = (i: number) => lines.filter((_, at) => at !== i)
+
+describe('the record', () => {
+  it('reads back as it was written', () => {
+    expect(read(lines)).toEqual(record)
+    expect(record[0]).toMatchObject({ seq: 1, prev: GENESIS })
+    expect(record[4]).toMatchObject({ seq: 5, prev: record[3]?.hash })
+  })
+
+  it('is canonical: one line, members in order, no matter how the draft was made', () => {
+    for (const line of lines) {
+      expect(line).not.toContain('\n')
+      expect(canonicalJson(JSON.parse(line))).toBe(line)
+    }
+    const [draft] = drafts as [AuditDraft]
+    expect(seal(undefined, Object.fromEntries(Object.entries(draft).reverse()) as unknown as AuditDraft)).toEqual(record[0])
+  })
+
+  it.each([
+    { name: 'an edit', texts: lines.map((l, i) => (i === 1 ? l.replace('first contact', 'second thought') : l)), at: 2 },
+    { name: 'a removal', texts: without(2), at: 3 },
+    { name: 'a removal at the start', texts: without(0), at: 1 },
+    { name: 'a reordering', texts: [lines[0], lines[2], lines[1], lines[3], lines[4]] as string[], at: 2 },
+    { name: 'an insertion', texts: [...lines.slice(0, 2), printEntry(seal(record[0], drafts[2] as AuditDraft)), ...lines.slice(2)], at: 3 },
+    { name: 'a repetition', texts: [...lines, lines[4]] as string[], at: 6 },
+    { name: 'an unknown action', texts: [printEntry(seal(undefined, { ...said, action: 'forget' } as unknown as AuditDraft))], at: 1 },
+    {
+      name: 'an entry that nobody made',
+      texts: [printEntry(seal(undefined, { at: NOW, reason: '', action: 'sever' } as unknown as AuditDraft))],
+      at: 1,
+    },
+    { name: 'a line that is no entry', texts: ['[]'], at: 1 },
+    {
+      name: 'an edit that was sealed anew, by the entry after it',
+      texts: [lines[0], printEntry(seal(record[0], { ...(drafts[1] as AuditDraft), reason: 'other' })), ...lines.slice(2)] as string[],
+      at: 3,
+    },
+  ])('gives $name away, and where', ({ texts, at }) => {
+    expect(() => read(texts)).toThrow(broken(at))
+  })
+
+  it('gives any changed byte of any line away', () => {
+    fc.assert(
+      fc.property(fc.nat(lines.length - 1), fc.nat(), fc.integer({ min: 1, max: 255 }), (i, position, flip) => {
+        const bytes = Buffer.from(lines[i] ?? '')
+        bytes[position % bytes.length] = (bytes[position % bytes.length] ?? 0) ^ flip
+        const changed = lines.map((line, at) => (at === i ? bytes.toString('utf8') : line))
+        let parsed: readonly unknown[]
+        try {
+          parsed = changed.map((line) => JSON.parse(line) as unknown)
+        } catch {
+          return
+        }
+        // An escape in capitals (\u001F) is other bytes for the same entry: nothing was changed.
+        if (canonicalJson(parsed[i]) === lines[i]) return
+        expect(() => parseRecord(parsed, 'audit.jsonl')).toThrow(broken(i + 1))
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('a home’s memory of the head', () => {
+  it.each([
+    { name: 'nothing yet', witness: undefined },
+    { name: 'the head', witness: record[4]?.hash },
+    { name: 'an earlier entry', witness: record[1]?.hash },
+  ])('agrees with the record: $name', ({ witness }) => {
+    expect(() => checkWitness(record, witness, 'cluster-b')).not.toThrow()
+  })
+
+  it.each([
+    { name: 'a tail that was cut', now: record.slice(0, 3), witness: record[4]?.hash },
+    { name: 'a record that was emptied', now: [], witness: record[0]?.hash },
+    { name: 'a fork', now: [...record.slice(0, 4), seal(record[3], { ...BEGIN, reason: 'another history' })], witness: record[4]?.hash },
+  ])('gives $name away', ({ now, witness }) => {
+    expect(() => checkWitness(now, witness as Digest, 'cluster-b')).toThrow(
+      expect.objectContaining({ code: 'record-forked', subject: 'cluster-b' }),
+    )
+  })
+})
+
+describe('what the record says', () => {
+  it('which roots were approved, for which domain', () => {
+    const approved = approvedRoots(record)
+    expect([...approved.keys()]).toEqual([A, B])
+    expect([...(approved.get(B)?.keys() ?? [])]).toEqual([fakeRoot('b').fingerprint, fakeRoot('b2').fingerprint])
+  })
+
+  it('which roots the newest approval of a domain took: what it left out is approved no longer', () => {
+    const later = sealAll([...drafts, approval(bundleOf(B, fakeRoot('b2')))])
+    expect([...(approvedRoots(later).get(B)?.keys() ?? [])]).toEqual([fakeRoot('b2').fingerprint])
+    expect(approvedRoots(sealAll([...drafts, approval(bundleOf(B))])).get(B)?.size).toBe(0)
+  })
+
+  it('which roots were retired: an approval that was killed before it reached bundles/ retires nothing', () => {
+    const [one, two] = [fakeRoot('b'), fakeRoot('b2')]
+    const retiredAfter = (...approvals: readonly (readonly (typeof one)[])[]) => [
+      ...retiredRoots(sealAll(approvals.map((roots) => approval(bundleOf(B, ...roots)))), B),
+    ]
+    expect(retiredAfter([one], [one, two])).toEqual([])
+    expect(retiredAfter([one], [one, two], [two])).toEqual([one.fingerprint])
+    expect(retiredAfter([one], [two], [one, two])).toEqual([])
+  })
+
+  it('which apply never ended', () => {
+    const begin = record[4] as AuditEntry
+    expect(unfinished(record)).toEqual(begin)
+    expect(unfinished([...record, seal(begin, end(begin))])).toBeUndefined()
+    expect(unfinished([])).toBeUndefined()
+  })
+
+  it('an apply that was interrupted is history once another one ended', () => {
+    const again = seal(record.at(-1), BEGIN)
+    expect(unfinished([...record, again])).toEqual(again)
+    expect(unfinished([...record, again, seal(again, end(again))])).toBeUndefined()
+  })
+})

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest'
+import type { Manifest } from '../model/manifest.ts'
+import type { Observation } from '../model/observed.ts'
+import { longestLeaf } from './leaf-lifetime.ts'
+
+const pod = (name: string, ttl?: string, container = 'istio-proxy'): Manifest => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'sample' },
+  spec: { containers: [{ name: container, env: ttl === undefined ? [] : [{ name: 'SECRET_TTL', value: ttl }] }] },
+})
+const seen = (pods: readonly Manifest[], near: readonly Manifest[] = [], env: Record<string, string> = {}): Observation =>
+  ({
+    objects: { ok: true, value: near },
+    pods: { ok: true, value: pods },
+    istio: { ok: true, value: { istiods: [{ pod: 'istiod-1', revision: 'default', env }] } },
+  }) as unknown as Observation
+const HOUR = 3_600_000
+
+describe('the longest life of a leaf', () => {
+  it.each([
+    { what: 'a day where nobody asks for another', of: seen([pod('a')]), hours: 24 },
+    { what: 'what the most patient pod asks for', of: seen([pod('a', '1h30m'), pod('b', '48h0m0s')]), hours: 48 },
+    { what: 'less than a day where all ask for less', of: seen([pod('a', '90m'), pod('b', '1h')]), hours: 1.5 },
+    { what: 'a day where one pod leaves it to the default', of: seen([pod('a', '90m'), pod('b')]), hours: 24 },
+    { what: 'a day where it is not a duration', of: seen([pod('a', 'soon')]), hours: 24 },
+    { what: 'nothing to do with other containers', of: seen([pod('a', '99h', 'app'), pod('b', '1h')]), hours: 1 },
+    { what: 'what istiod gives unasked, where there is no pod', of: seen([], [], { DEFAULT_WORKLOAD_CERT_TTL: '3m' }), hours: 0.05 },
+    { what: 'at least a day where only some pods are seen', of: { ...seen([], [pod('a', '1h')]), pods: undefined }, hours: 24 },
+    { what: 'a day for a mesh nobody looked at', of: undefined, hours: 24 },
+  ])('is $what', ({ of, hours }) => {
+    expect(longestLeaf(of as Observation | undefined).milliseconds).toBe(hours * HOUR)
+  })
+})

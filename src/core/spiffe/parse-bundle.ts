@@ -1,0 +1,42 @@
+/** A bundle from a file: whole, or not at all. */
+
+import { FederationError } from '../diagnostics/errors.ts'
+import type { Anchor } from '../x509/anchor.ts'
+import type { Fingerprint } from '../x509/fingerprint.ts'
+import type { Bundle } from './bundle.ts'
+import type { Format } from './document.ts'
+import { readBundle } from './inspect.ts'
+import type { TrustDomain } from './trust-domain.ts'
+
+export interface ParseOptions {
+  /** The instant that expiry is judged at. */
+  readonly now: Date
+  /** Told from the contents when absent. */
+  readonly format?: Format
+  /** For bundles approved already: takes roots that are expired or not valid yet, which vouch for nobody but are known. */
+  readonly tolerate?: 'dates'
+  /** Anchors read before: a certificate among them is hashed and not parsed again. */
+  readonly known?: ReadonlyMap<Fingerprint, Anchor>
+}
+
+/** What a file says that is not there, or not in the shape it must have. All else is refused for what it means. */
+const MALFORMED = /^(empty|no-pem|no-certificate|malformed-.*|duplicate-.*|.*-invalid|pem-headers)$/
+
+/**
+ * The bundle of a trust domain, from a file that is taken whole or not at all: PEM, one DER certificate, a SPIFFE
+ * bundle, or a SPIFFE bundle map that has the trust domain. `inspect` gives the same verdict with all its reasons.
+ *
+ * An empty result is valid and means the trust domain has revoked every root (§4.1.3). It comes from `keys: []` only
+ * (or a key set without any X.509 root); an empty PEM file is an error.
+ *
+ * @throws FederationError bundle-malformed, or bundle-refused when it is well-formed and must not be trusted
+ */
+export function parseBundle(trustDomain: TrustDomain, file: Uint8Array, options: ParseOptions): Bundle {
+  const { bundle, findings } = readBundle(file, { ...options, trustDomain })
+  // That a key has leaked is what its owner must hear first.
+  const wrong = findings.find(({ code }) => code === 'private-key') ?? findings.find(({ severity }) => severity === 'error')
+  if (wrong === undefined && bundle !== undefined) return bundle
+  const code = wrong === undefined || MALFORMED.test(wrong.code) ? 'bundle-malformed' : 'bundle-refused'
+  const message = wrong === undefined ? 'nothing could be read' : `${wrong.subject}: ${wrong.message} (${wrong.code})`
+  throw new FederationError(code, trustDomain, message, { hint: wrong?.hint ?? '' })
+}

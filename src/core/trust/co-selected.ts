@@ -1,0 +1,157 @@
+/**
+ * Two federations that select the same pods: of their filters the last one decides, and each one's callers rule denies the
+ * other's callers. Federations share a cluster only where no pod is in scopes of both.
+ */
+
+import { groupBy } from '../basics/group-by.ts'
+import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { hasSidecar, isGateway, isLive, proxyOf } from '../mesh/pods.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { isOurs, OWNER, ownerOf } from '../model/manifest.ts'
+import type { Intent, Trust, Workloads } from '../model/wanted.ts'
+import { describeWorkloads, relation, workloadsKey } from '../model/workloads.ts'
+import type { Obstacles } from './obstacles.ts'
+import { readState } from './render.ts'
+import { proxiesIn, sidecarsIn } from './scope.ts'
+import { acceptedBy, acceptedFrom, type Inbound, type MeshState, type Outbound } from './state.ts'
+
+/** What one other federation has in this mesh. */
+export interface Other {
+  readonly owner: string
+  readonly state: MeshState
+}
+
+const known = new WeakMap<readonly Manifest[], Map<string, readonly Other[]>>()
+
+/** The other federations of a mesh, by the owner that their objects name. */
+export function othersIn(objects: readonly Manifest[], owner: string): readonly Other[] {
+  const made = known.get(objects) ?? new Map<string, readonly Other[]>()
+  known.set(objects, made)
+  const held = made.get(owner) ?? readOthers(objects, owner)
+  made.set(owner, held)
+  return held
+}
+
+const readOthers = (objects: readonly Manifest[], owner: string): readonly Other[] =>
+  [
+    ...groupBy(
+      objects.filter((object) => isOurs(object) && ownerOf(object) !== owner),
+      nameOf,
+    ),
+  ].map(([name, theirs]) => ({
+    owner: name,
+    state: readState(theirs),
+  }))
+
+const nameOf = (object: Manifest): string => object.metadata.labels?.[OWNER] ?? '(none)'
+
+/** One set of workloads that both select. */
+interface Common {
+  readonly owner: string
+  readonly side: 'inbound' | 'outbound' | 'wide'
+  /** Ours, and its key in the state. */
+  readonly at: Workloads
+  readonly key: string
+  readonly theirs: Workloads
+  /** The proxies in both; empty where no pod is in both now. */
+  readonly proxies: readonly string[]
+  readonly hosts: readonly string[]
+}
+
+/** Sets of `state` that share pods with sets of others, or may come to. */
+function commonIn(owner: string, state: MeshState, objects: readonly Manifest[]): readonly Common[] {
+  return othersIn(objects, owner).flatMap((other): readonly Common[] => {
+    const inbound = [...state.inbound].filter(([, scope]) => judges(scope))
+    const theirs = [...other.state.inbound.values()].filter(judges)
+    const doors = inbound.flatMap(([key, ours]) =>
+      theirs.flatMap((scope): readonly Common[] => {
+        if (relation(ours.at, scope.at) === 'disjoint') return []
+        const proxies = both(proxiesIn(objects, ours), proxiesIn(objects, scope))
+        return [{ owner: other.owner, side: 'inbound', at: ours.at, key, theirs: scope.at, proxies, hosts: [] }]
+      }),
+    )
+    const exits = [...state.outbound].flatMap(([key, ours]) =>
+      [...other.state.outbound.values()].flatMap((scope): readonly Common[] => {
+        const hosts = hostsOf(ours).filter((host) => hostsOf(scope).includes(host))
+        if (hosts.length === 0 || relation(ours.from, scope.from) === 'disjoint') return []
+        const proxies = both(sidecarsIn(objects, ours.from), sidecarsIn(objects, scope.from))
+        return [{ owner: other.owner, side: 'outbound', at: ours.from, key, theirs: scope.from, proxies, hosts }]
+      }),
+    )
+    return [...doors, ...exits, ...wideWith(state, other, objects)]
+  })
+}
+
+/** Roots for the whole mesh are passed over where a filter of another federation stands, and callers rules of both hold everywhere. */
+function wideWith(state: MeshState, { owner, state: other }: Other, objects: readonly Manifest[]): readonly Common[] {
+  const all = (): readonly string[] =>
+    objects.filter((o) => o.kind === 'Pod' && hasSidecar(o) && isLive(o) && !isGateway(o, objects)).map(proxyOf)
+  const found: Common[] = []
+  const add = (side: Common['side'], key: string, at: Workloads, theirs: Workloads, proxies: readonly string[]): void =>
+    void found.push({ owner, side, key, at, theirs, proxies, hosts: [] })
+  const { wide } = state
+  if (wide !== undefined && other.wide !== undefined) add('wide', '', everywhere(wide), everywhere(other.wide), all())
+  if (wide !== undefined)
+    for (const scope of [...other.inbound.values()].filter(judges))
+      add('wide', '', everywhere(wide), scope.at, proxiesIn(objects, scope).map(proxyOf))
+  if (other.wide !== undefined)
+    for (const [key, scope] of [...state.inbound].filter(([, one]) => judges(one)))
+      add('inbound', key, scope.at, everywhere(other.wide), proxiesIn(objects, scope).map(proxyOf))
+  return found
+}
+
+const everywhere = ({ at }: Inbound): Workloads => ({ namespace: at.namespace, everywhere: true })
+const judges = (scope: Inbound): boolean => acceptedBy(scope).size > 0 || scope.callers.size > 0 || scope.file.read
+const hostsOf = (scope: Outbound): readonly string[] =>
+  [...acceptedFrom(scope)].flatMap(([host, roots]) => (roots.size > 0 || scope.files.get(host)?.read === true ? [host] : []))
+
+function both(ours: readonly Manifest[], theirs: readonly Manifest[]): readonly string[] {
+  const there = new Set(theirs.map(proxyOf))
+  return ours.map(proxyOf).filter((proxy) => there.has(proxy))
+}
+
+const few = (all: readonly string[]): string =>
+  all.length <= 3 ? all.join(', ') : `${all.slice(0, 3).join(', ')} and ${all.length - 3} more`
+
+function told(member: string, { owner, side, at, theirs, proxies, hosts }: Common): Finding {
+  const where = `${member}: ${describeWorkloads(at)}`
+  const them = `the federation ${owner} selects ${describeWorkloads(theirs)}`
+  const what =
+    side === 'outbound'
+      ? `for ${few(hosts)}: of the filters of both the last one decides`
+      : 'of the filters of both the last one decides, and the callers rules of each deny the callers of the other'
+  const hint = `let one of the two speak for these pods: narrow the selector here or in ${owner}, or move the trust there`
+  return proxies.length > 0
+    ? error('federations-overlap', where, `${them}, and ${few(proxies)} ${proxies.length === 1 ? 'is' : 'are'} in both; ${what}`, hint)
+    : warning('federations-overlap', where, `${them}, and a pod may come to be in both; ${what}`, hint)
+}
+
+/** What speaks against widening a set: pods of it that another federation selects. */
+export function overlaps(intent: Intent, wanted: MeshState, objects: readonly Manifest[]): Obstacles {
+  const common = commonIn(intent.owner, wanted, objects)
+  const stopped = (side: Common['side']): ReadonlySet<string> =>
+    new Set(common.flatMap((one) => (one.side === side && one.proxies.length > 0 ? [one.key] : [])))
+  return {
+    findings: common.map((one) => told(intent.member.name, one)),
+    inbound: stopped('inbound'),
+    outbound: stopped('outbound'),
+    wide: stopped('wide').size > 0,
+  }
+}
+
+/** The same of one trust, where pods are in both now: no evidence of today says whom they will let in. */
+export function overlapping(
+  { owner, member }: Intent,
+  { accept, reach, wide }: Pick<Trust, 'accept' | 'reach' | 'wide'>,
+  state: MeshState,
+  objects: readonly Manifest[],
+): readonly Finding[] {
+  const keys = {
+    inbound: new Set(accept.map(({ at }) => workloadsKey(at))),
+    outbound: new Set(reach.map(({ from }) => workloadsKey(from))),
+    wide: new Set(wide === undefined ? [] : ['']),
+  }
+  return commonIn(owner, state, objects)
+    .filter(({ side, key, proxies }) => proxies.length > 0 && keys[side].has(key))
+    .map((one) => told(member.name, one))
+}

@@ -1,0 +1,224 @@
+/** Gateways: which servers of theirs end mutual TLS with the mesh's identities, and what such a server lets past. */
+import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { CHAINS } from '../mesh/envoy/filter-merge.table.ts'
+import { type Chain, misfit } from '../mesh/envoy/filter-merge.ts'
+import { describeServer } from '../mesh/gateway-server.ts'
+import { hasSidecar, isGateway, podsIn } from '../mesh/pods.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { at, list, strings, text, title } from '../model/manifest.ts'
+import type { Server } from '../model/wanted.ts'
+import { describeWorkloads } from '../model/workloads.ts'
+import { gatewayPatches } from './pinned/pinned-filter.ts'
+import { covers } from './stage.ts'
+import type { Inbound, MeshState } from './state.ts'
+
+/** One server of a Gateway, Istio's or the Gateway API's, as istiod makes a filter chain of it. */
+interface Served {
+  readonly gateway: Manifest
+  /** Those its Envoy may listen on: the server's own, and what Services make of it. */
+  readonly ports: readonly number[]
+  readonly hosts: readonly string[]
+  readonly protocol: string
+  /** '' for a server without TLS. */
+  readonly mode: string
+  readonly subjectAltNames: boolean
+}
+
+/** What speaks against a set of gateways that is to let callers in. */
+export function checkGateway(scope: Inbound, servers: readonly Server[], objects: readonly Manifest[], where: string): readonly Finding[] {
+  const pods = podsIn(objects, scope.at)
+  const gateways = pods.filter((pod) => isGateway(pod, objects))
+  const others = pods.filter((pod) => !gateways.includes(pod) && hasSidecar(pod))
+  const served = gateways.flatMap((pod) => serversOf(pod, objects))
+  return [
+    ...(pods.length === 0
+      ? [warning('no-workload', where, 'selects no gateway yet', 'check the namespace and the labels, if you expected one')]
+      : []),
+    ...(others.length === 0
+      ? []
+      : [
+          error(
+            'gateway-scope',
+            where,
+            `names servers of a gateway, and selects sidecars (${others.map(title).join(', ')})`,
+            'give gateways an entry of their own',
+          ),
+        ]),
+    ...(gateways.length === 0 ? [] : servers.flatMap((server) => checkServer(server, served, where))),
+    ...unfitServers(servers, served, where),
+  ]
+}
+
+/** Why a set without servers cannot be pinned where it selects gateways: what their servers are. */
+export function whatGatewaysDo(
+  gateways: readonly Manifest[],
+  objects: readonly Manifest[],
+): { readonly why: string; readonly hint: string } {
+  const served = gateways.flatMap((pod) => serversOf(pod, objects))
+  const mutual = served.filter(({ mode }) => mode === 'ISTIO_MUTUAL')
+  const [first] = mutual
+  if (first !== undefined)
+    return {
+      why: `${title(first.gateway)} ends ISTIO_MUTUAL there`,
+      hint: `name the server: gateway: [{ port: ${first.ports[0]}${first.hosts[0] === '*' ? '' : `, host: ${first.hosts[0]}`} }]`,
+    }
+  const passing = served.length > 0 && served.every(({ mode }) => mode.endsWith('PASSTHROUGH'))
+  return passing
+    ? {
+        why: 'they pass TLS through unread (AUTO_PASSTHROUGH, PASSTHROUGH), so they hold no root and no place to pin',
+        hint: 'scope the workloads behind them',
+      }
+    : { why: 'no server of theirs ends mutual TLS with identities of the mesh (ISTIO_MUTUAL)', hint: 'scope the workloads behind them' }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  '': 'takes plaintext: who calls there has no identity',
+  SIMPLE: 'asks no caller for a certificate (SIMPLE): who calls there has no identity',
+  ISTIO_SIMPLE: 'asks no caller for a certificate (ISTIO_SIMPLE): who calls there has no identity',
+  OPTIONAL_MUTUAL: 'asks no caller for a certificate (OPTIONAL_MUTUAL): who calls there may have no identity',
+  MUTUAL: 'judges callers by roots of its own (MUTUAL), and not by identities of meshes',
+  PASSTHROUGH: 'passes TLS through unread (PASSTHROUGH): no place to pin',
+  AUTO_PASSTHROUGH: 'passes TLS through unread (AUTO_PASSTHROUGH): no place to pin; callers are judged by the workloads behind it',
+}
+
+function checkServer(server: Server, served: readonly Served[], where: string): readonly Finding[] {
+  const refuse = (message: string, hint: string): readonly Finding[] => [
+    error('gateway-server', where, `${describeServer(server)}: ${message}`, hint),
+  ]
+  const here = served.filter(({ ports }) => ports.includes(server.port))
+  const found = here.filter(({ hosts }) => hosts.includes(server.host ?? '*'))
+  const [one] = found
+  if (one === undefined)
+    return refuse(
+      `no Gateway of these workloads has such a server${here.length === 0 ? '' : `; on that port there is ${here.flatMap(({ hosts }) => hosts).join(', ')}`}`,
+      'name the port that the gateway’s Envoy listens on (targetPort of its Service), and the host as the Gateway has it',
+    )
+  if (one.mode !== 'ISTIO_MUTUAL') return refuse(`${title(one.gateway)} ${REASONS[one.mode] ?? one.mode}`, 'scope the workloads behind it')
+  if (one.subjectAltNames)
+    return refuse(
+      `${title(one.gateway)} lists subjectAltNames, and a filter can only add to them`,
+      'take them away: callers says who may come in',
+    )
+  return []
+}
+
+/** A named server must judge by the filter, and no other server on its port may be touched. */
+function unfitServers(servers: readonly Server[], served: readonly Served[], where: string): readonly Finding[] {
+  const patches = gatewayPatches({}, [], [], servers)
+  return [...new Set(servers.map(({ port }) => port))].flatMap((port) =>
+    served
+      .filter(({ ports }) => ports.includes(port))
+      .flatMap((one): readonly Finding[] => {
+        const named = one.hosts.filter((host) => servers.some((server) => server.port === port && (server.host ?? '*') === host))
+        const wrong = (message: string, hint: string): readonly Finding[] => [
+          error('gateway-server', where, `port ${port} for ${one.hosts.join(', ')}: ${message}`, hint),
+        ]
+        const touched = chainsOf(one).map((chain) => misfit(chain, patches, port))
+        if (named.length === 0) {
+          const alone = servers.some((server) => server.port === port && server.host === undefined)
+          return alone
+            ? wrong('shares the port with the server for every host, and the filter would reach it, too', 'give it a port of its own')
+            : []
+        }
+        if (named.length < one.hosts.length)
+          return wrong('is one server, so that all its hosts open at once', 'name them all, or make it two servers')
+        const [first] = touched.filter((misfits) => misfits !== undefined)
+        return first === undefined || one.mode !== 'ISTIO_MUTUAL'
+          ? []
+          : wrong(first, 'leave it out, and report it with the version of Istio')
+      }),
+  )
+}
+
+const chainsOf = ({ protocol, mode, hosts }: Served): readonly Chain[] =>
+  (CHAINS[`gateway ${protocol} ${mode}`.trim()] ?? []).map((chain) => (hosts.includes('*') ? chain : { ...chain, sni: hosts }))
+
+function serversOf(pod: Manifest, objects: readonly Manifest[]): readonly Served[] {
+  const labels = strings(pod.metadata.labels)
+  const ports = portsOf(pod, objects)
+  return objects.flatMap((gateway): readonly Served[] => {
+    if (gateway.kind !== 'Gateway') return []
+    if (gateway.apiVersion.startsWith('gateway.networking.k8s.io/')) {
+      const mine =
+        gateway.metadata.namespace === pod.metadata.namespace && labels['gateway.networking.k8s.io/gateway-name'] === gateway.metadata.name
+      return mine ? list(at(gateway, 'spec', 'listeners')).map((listener) => readListener(listener, gateway, ports)) : []
+    }
+    const selector = Object.entries(strings(at(gateway, 'spec', 'selector')))
+    const mine = selector.length > 0 && selector.every(([key, value]) => labels[key] === value)
+    return mine ? list(at(gateway, 'spec', 'servers')).map((server) => readServer(server, gateway, ports)) : []
+  })
+}
+
+function readServer(server: unknown, gateway: Manifest, ports: (port: number) => readonly number[]): Served {
+  const tls = at(server, 'tls')
+  return {
+    gateway,
+    ports: ports(Number(at(server, 'port', 'number'))),
+    hosts: list(at(server, 'hosts')).map((host) => text(host).replace(/^[^/]*\//, '')),
+    protocol: text(at(server, 'port', 'protocol')),
+    mode: tls === undefined ? '' : text(at(tls, 'mode')) || 'PASSTHROUGH',
+    subjectAltNames: list(at(tls, 'subjectAltNames')).length > 0,
+  }
+}
+
+/** istio pilot/pkg/config/kube/gatewaycommon/gateway_utils.go, eed52ebb66ad. */
+function readListener(listener: unknown, gateway: Manifest, ports: (port: number) => readonly number[]): Served {
+  const tls = at(listener, 'tls')
+  const options = at(tls, 'options')
+  const wanted = text(at(options, 'gateway.istio.io/tls-terminate-mode'))
+  const automatic = text(at(options, 'gateway.istio.io/listener-protocol')) === 'auto-passthrough'
+  const passes = automatic ? 'AUTO_PASSTHROUGH' : 'PASSTHROUGH'
+  return {
+    gateway,
+    ports: ports(Number(at(listener, 'port'))),
+    hosts: [text(at(listener, 'hostname')) || '*'],
+    protocol: text(at(listener, 'protocol')),
+    mode: tls === undefined ? '' : text(at(tls, 'mode')) === 'Passthrough' ? passes : wanted || 'SIMPLE',
+    subjectAltNames: false,
+  }
+}
+
+/** A gateway listens on the port that its Service sends to. */
+function portsOf(pod: Manifest, objects: readonly Manifest[]): (port: number) => readonly number[] {
+  const labels = strings(pod.metadata.labels)
+  const services = objects.filter((object) => {
+    const selector = Object.entries(strings(at(object, 'spec', 'selector')))
+    const near = object.kind === 'Service' && object.metadata.namespace === pod.metadata.namespace
+    return near && selector.length > 0 && selector.every(([key, value]) => labels[key] === value)
+  })
+  const targets = services.flatMap((service) =>
+    list(at(service, 'spec', 'ports')).map((port): [unknown, unknown] => [at(port, 'port'), at(port, 'targetPort') ?? at(port, 'port')]),
+  )
+  return (port) => {
+    const mapped = targets.flatMap(([from, to]) => (from === port && typeof to === 'number' ? [to] : []))
+    return mapped.length > 0 ? [...new Set(mapped)] : [port]
+  }
+}
+
+/** Behind a gateway a workload sees the gateway's identity: whoever passes there is past the workload's callers, too. */
+export function bypasses(state: MeshState, member: string): ReadonlyMap<string, readonly Finding[]> {
+  const behind = [...state.inbound.values()].filter(({ gateway }) => gateway === undefined)
+  return new Map(
+    [...state.inbound].flatMap(([key, scope]): [string, readonly Finding[]][] => {
+      if (scope.gateway === undefined) return []
+      const found = behind.flatMap((workload) =>
+        [...scope.roots.keys()].flatMap((domain): readonly Finding[] => {
+          const named = workload.callers.get(domain)
+          if (!workload.roots.has(domain) || named === undefined) return []
+          const passing = scope.callers.get(domain)
+          const strangers = passing?.filter((caller) => !named.some((other) => covers(other, caller))) ?? [`${domain}/*`]
+          if (strangers.length === 0) return []
+          return [
+            error(
+              'gateway-bypass',
+              `${member}: ${describeWorkloads(scope.at)}`,
+              `lets ${strangers.join(', ')} past, and ${describeWorkloads(workload.at)} would see only the gateway's identity: its own callers are bypassed`,
+              `name them as callers of ${describeWorkloads(workload.at)}, too, or not at the gateway`,
+            ),
+          ]
+        }),
+      )
+      return found.length === 0 ? [] : [[key, found]]
+    }),
+  )
+}

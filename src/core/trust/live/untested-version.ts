@@ -1,0 +1,69 @@
+/**
+ * Proxies and istiods of versions whose listeners nobody recorded: whether a filter fits them is not known before Envoy
+ * has it. What a listener looks like is istiod's doing, by its own version and by that of the proxy it is for.
+ */
+import { some } from '../../basics/some.ts'
+import { type Finding, warning } from '../../diagnostics/finding.ts'
+import { RECORDED } from '../../mesh/envoy/filter-merge.table.ts'
+import { proxyOf } from '../../mesh/pods.ts'
+import { minorOf } from '../../mesh/version.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import type { Observation } from '../../model/observed.ts'
+import type { Step } from '../../model/planned.ts'
+import { describeWorkloads, workloadsKey } from '../../model/workloads.ts'
+import { readInboundFilter, readWorkloads } from '../pinned/pinned-filter.ts'
+import { proxiesIn } from '../scope.ts'
+import type { Inbound } from '../state.ts'
+
+const MINORS: ReadonlySet<number | undefined> = new Set(RECORDED.map(minorOf))
+
+/** @param version as istiod's or a proxy's own words; undefined, or one that is not of the form 1.x: not recorded either */
+export const isRecorded = (version: string | undefined): boolean => {
+  const minor = minorOf(version ?? '')
+  return minor !== undefined && MINORS.has(minor)
+}
+
+/** One for each set of workloads that is about to get a filter, and each version that its proxies have. */
+export function unrecorded(steps: readonly Step[], { objects, proxies, istio }: Observation): readonly Finding[] {
+  const filters = steps.flatMap(({ member, after }) =>
+    after?.kind === 'EnvoyFilter' ? [{ member, at: readWorkloads(after), gateway: gatewayOf(after) }] : [],
+  )
+  const [first] = filters
+  if (first === undefined || !objects.ok || !proxies.ok) return []
+  const sets = new Map(filters.map((one) => [workloadsKey(one.at), one]))
+  const versions = new Map(proxies.value.map(({ proxy, version }) => [proxy, version ?? '']))
+  return [
+    ...(istio.ok ? istio.value.istiods : []).flatMap(({ pod, revision, version = '' }) =>
+      isRecorded(version) ? [] : [told(`${first.member}: istiod ${pod} (revision ${revision})`, '', version)],
+    ),
+    ...[...sets.values()].flatMap(({ member, at, gateway }) =>
+      [...groups(proxiesIn(objects.value, { at, ...gateway }), versions)].map(([version, pods]) =>
+        told(`${member}: ${describeWorkloads(at)}`, `${some(pods)}: `, version),
+      ),
+    ),
+  ]
+}
+
+const gatewayOf = (filter: Manifest): Pick<Inbound, 'gateway'> => {
+  const gateway = readInboundFilter(filter)?.gateway
+  return gateway === undefined ? {} : { gateway }
+}
+
+/** A proxy that no istiod knows is waited for by name: it says no version. */
+function groups(pods: readonly Manifest[], versions: ReadonlyMap<string, string>): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const pod of pods) {
+    const version = versions.get(proxyOf(pod))
+    if (version === undefined || isRecorded(version)) continue
+    found.set(version, [...(found.get(version) ?? []), pod.metadata.name])
+  }
+  return found
+}
+
+const told = (subject: string, who: string, version: string): Finding =>
+  warning(
+    'version-unrecorded',
+    subject,
+    `${who}${version === '' ? 'no version of Istio is told' : `Istio ${version}`}, and the shapes of listeners are known of ${RECORDED.join(', ')}: whether the filter fits is certain only once Envoy has it`,
+    'apply tries it on one workload first and puts back what Envoy refuses: do not give --no-canary; where Git delivers, scope one workload first',
+  )

@@ -1,0 +1,111 @@
+/** What `mesh` needs of Istio, and what it cannot give. */
+import { error, type Finding, warning } from '../../diagnostics/finding.ts'
+import { agentsIn, deafAgents, workloads } from '../../mesh/agents.ts'
+import { ownersOf, whoSets } from '../../mesh/config-owner.ts'
+import { describeMode, effectiveMode, isStrict } from '../../mesh/mtls.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import type { IstioFacts, Observation } from '../../model/observed.ts'
+import type { Intent, MemberName } from '../../model/wanted.ts'
+import { SHARED_MESH_CONFIG } from './mesh-roots.ts'
+
+export function checkWide(intent: Intent, seen: Observation): readonly Finding[] {
+  const wide = intent.trusts.filter((trust) => trust.wide !== undefined)
+  if (wide.length === 0) return []
+  const { name } = intent.member
+  const objects = seen.objects.ok ? seen.objects.value : []
+  return [
+    ...wide.map((trust) =>
+      warning(
+        'roots-not-bound',
+        `${name} trusting ${trust.trusted}`,
+        `Istio keeps one list of roots and binds none to a trust domain: whoever holds a CA key of ${trust.trustDomain} can sign an identity of ${intent.member.trustDomain}, or of any domain in the list, and every workload that no filter of ours covers takes it`,
+        'pin what matters: a second trust of the same pair with distribution pinned or mounted',
+      ),
+    ),
+    ...(intent.member.home?.context === undefined
+      ? []
+      : [...istiods(name, seen), ...hidden(name, seen), ...agents(name, seen), ...strictness(intent, seen, objects)]),
+  ]
+}
+
+const revisionsOf = (istiods: IstioFacts['istiods']): readonly string[] => istiods.map(({ revision }) => revision)
+
+/** Every revision by itself: each has its own environment and reads its own mesh config. */
+function istiods(name: MemberName, seen: Observation): readonly Finding[] {
+  if (!seen.istio.ok) return []
+  const { istiods, configOwners } = seen.istio.value
+  return istiods.flatMap(({ pod, revision, env }): Finding[] => {
+    const remedy = whoSets([revision], configOwners)
+    const which = `${name}: istiod ${pod} (revision ${revision})`
+    return [
+      ...(env.ISTIO_MULTIROOT_MESH === 'true'
+        ? []
+        : [error('multiroot-off', which, 'runs without ISTIO_MULTIROOT_MESH=true: it hands out no roots but its own', remedy)]),
+      ...(env.SHARED_MESH_CONFIG === SHARED_MESH_CONFIG
+        ? []
+        : [
+            error(
+              'shared-mesh-config',
+              which,
+              env.SHARED_MESH_CONFIG === undefined
+                ? `reads no shared mesh config: it would never see ConfigMap ${SHARED_MESH_CONFIG}`
+                : `reads the shared mesh config ${env.SHARED_MESH_CONFIG}, not ${SHARED_MESH_CONFIG}`,
+              remedy,
+            ),
+          ]),
+    ]
+  })
+}
+
+/** Of two mesh configs that set `caCertificates`, Istio takes the base's (pkg/config/mesh/mesh.go ApplyMeshConfig, eed52ebb66ad). */
+function hidden(name: MemberName, seen: Observation): readonly Finding[] {
+  if (!seen.istio.ok) return []
+  const { extraRoots, hidesRoots = extraRoots > 0, istiods, configOwners } = seen.istio.value
+  if (!hidesRoots) return []
+  const what = extraRoots === 0 ? 'to an empty list' : extraRoots === 1 ? 'with 1 entry' : `with ${extraRoots} entries`
+  const whose = ownersOf(revisionsOf(istiods), configOwners)
+  return [
+    error(
+      'shared-roots-hidden',
+      name,
+      `its own mesh config sets caCertificates (${what}), which hides those of ConfigMap ${SHARED_MESH_CONFIG}: no proxy would ever be sent these roots`,
+      `${whose === '' ? '' : `${whose}: `}take caCertificates out of it${extraRoots === 0 ? '' : ', and federate those domains here'}`,
+    ),
+  ]
+}
+
+/** Those who run go by their own environment; those to come, by the mesh config. */
+function agents(name: MemberName, seen: Observation): readonly Finding[] {
+  const agents = agentsIn(seen)
+  if (!agents.ok) return seen.objects.ok ? [{ ...agents.error, severity: 'warning' }] : []
+  const { pods, deaf } = agents.value
+  if (!seen.istio.ok || seen.istio.value.xdsAgent === true) return deafAgents(name, deaf)
+  const { istiods, configOwners } = seen.istio.value
+  if (deaf.length === 0 && pods.length > 0) return []
+  return [
+    warning(
+      'xds-agent-off',
+      name,
+      `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${deaf.length === 0 ? 'no sidecar was seen' : workloads(deaf)}): such proxies never learn these roots, and refuse what is under them`,
+      `${whoSets(revisionsOf(istiods), configOwners)}; pods take it with their next restart`,
+    ),
+  ]
+}
+
+/** `require`: a workload without labels anywhere in the mesh, which is what the root namespace's policy decides. */
+function strictness(intent: Intent, seen: Observation, objects: readonly Manifest[]): readonly Finding[] {
+  if (!seen.istio.ok || intent.trusts.every((trust) => trust.wide === undefined || trust.wide.mtls === 'permissive')) return []
+  const { rootNamespace } = seen.istio.value
+  const policies = objects.filter((object) => object.kind === 'PeerAuthentication')
+  const mode = effectiveMode({ namespace: rootNamespace, labels: {} }, policies, rootNamespace)
+  return isStrict(mode)
+    ? []
+    : [
+        error(
+          'mtls-not-strict',
+          `${intent.member.name}: all workloads of the mesh`,
+          `${describeMode(mode)}; a caller without a certificate is let in wherever no other policy says otherwise`,
+          `a PeerAuthentication with mode STRICT in ${rootNamespace}; or write mtls: permissive`,
+        ),
+      ]
+}

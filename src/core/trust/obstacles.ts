@@ -1,0 +1,12 @@
+/** What keeps scopes from widening. */
+import type { Finding } from '../diagnostics/finding.ts'
+
+export interface Obstacles {
+  readonly findings: readonly Finding[]
+  /** Scopes that must not widen on their account. */
+  readonly inbound: ReadonlySet<string>
+  readonly outbound: ReadonlySet<string>
+  readonly wide?: boolean
+}
+
+export const NO_OBSTACLES: Obstacles = { findings: [], inbound: new Set(), outbound: new Set() }

@@ -1,0 +1,34 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { TestCa } from '../../../test/support/ca.ts'
+import { A, authority, federation, member, NOW, wanted } from '../../../test/support/federations.ts'
+import { observation, ok } from '../../../test/support/observations.ts'
+import type { Intent } from '../model/wanted.ts'
+import { chainJudge } from './ca-chain.ts'
+
+let ours: TestCa
+let other: TestCa
+let chain: readonly Uint8Array[]
+beforeAll(async () => {
+  ;[ours, other] = await Promise.all([authority(A), authority(A, 'other')])
+  chain = (await ours.leaf(`spiffe://${A}/ns/istio-system/sa/istiod`)).chainDer
+})
+
+describe('the chain of a mesh that several trust', () => {
+  const judge = () => {
+    const of = federation()
+    const seen = new Map([[member('cluster-a'), observation({ own: ours.bundle, istio: { presented: ok(chain) } })]])
+    const intents = wanted(of, ours.bundle)
+    const trust = intents.flatMap(({ trusts }) => trusts).find(({ trusted }) => trusted === 'cluster-a') as Intent['trusts'][number]
+    const chainOf = chainJudge(of, intents, seen, NOW)
+    return (...anchors: TestCa['bundle']['anchors']) =>
+      chainOf({ ...trust, bundle: { trustDomain: A, anchors } }).findings.map(({ code }) => code)
+  }
+
+  it('is judged by the roots that each of them approved', () => {
+    const codes = judge()
+    expect(codes(ours.root.anchor)).toEqual([])
+    expect(codes(other.root.anchor)).toEqual(['ca-not-approved'])
+    expect(codes(other.root.anchor, ours.root.anchor)).toEqual([])
+    expect(codes(ours.root.anchor)).toEqual([])
+  })
+})

@@ -1,0 +1,114 @@
+/** The chain that a mesh's CA presents now, judged against the roots that are approved for it. */
+import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import type { Observation, Seens } from '../model/observed.ts'
+import type { Federation, Intent, Member } from '../model/wanted.ts'
+import type { Bundle } from '../spiffe/bundle.ts'
+import { readCertificate } from '../x509/certificate.ts'
+import { anchorOf } from '../x509/chain.ts'
+
+type BySubject = ReadonlyMap<string, readonly Bundle[]>
+type Carried = Intent['trusts'][number]
+
+export interface Judged {
+  readonly findings: readonly Finding[]
+  /** The chain could not be seen. */
+  readonly unknown: boolean
+}
+
+/** The chain that a mesh's CA presents now, DER, leaf first; undefined when it could not be seen. */
+export const presentedBy = (seen: Observation | undefined): readonly Uint8Array[] | undefined =>
+  seen?.istio.ok === true && seen.istio.value.presented.ok ? seen.istio.value.presented.value : undefined
+
+/** Judges the chain of every trusted mesh once, however many trust it: reading certificates is what costs. */
+export function chainJudge(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): (trust: Carried) => Judged {
+  const bySubject = bundlesBySubject(wanted)
+  const judged = new Map<string, Judged>()
+  return (trust) => {
+    const roots = trust.bundle?.anchors.map(({ fingerprint }) => fingerprint)
+    const key = `${trust.trusted} ${trust.trustDomain} ${roots ?? 'none'}`
+    const known = judged.get(key) ?? judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now)
+    judged.set(key, known)
+    return known
+  }
+}
+
+/** Every approved bundle by the names of its roots: a fleet has thousands, and a chain is under few. */
+function bundlesBySubject(wanted: readonly Intent[]): BySubject {
+  const bundles = wanted.flatMap(({ own, trusts }) => [...(own === undefined ? [] : [own]), ...trusts.flatMap((t) => t.bundle ?? [])])
+  const bySubject = new Map<string, Bundle[]>()
+  for (const bundle of new Map(bundles.map((b) => [b.trustDomain, b])).values()) {
+    for (const { subject } of bundle.anchors) bySubject.set(subject, [...(bySubject.get(subject) ?? []), bundle])
+  }
+  return bySubject
+}
+
+function issuersOf(chain: readonly Uint8Array[]): readonly string[] {
+  try {
+    return [...new Set(chain.map((der) => readCertificate(der).issuer))]
+  } catch {
+    return []
+  }
+}
+
+/** The chain that the trusted mesh's CA presents now must end under an approved root, and under no other domain's. */
+function judgeChain(
+  trust: Carried,
+  bySubject: BySubject,
+  member: Member | undefined,
+  observation: Observation | undefined,
+  now: Date,
+): Judged {
+  const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
+  if (presented?.ok !== true) {
+    const why = presented === undefined ? `nothing could be asked of ${trust.trusted}` : presented.error.message
+    const hint =
+      member?.home?.context === undefined
+        ? `no API server of ${trust.trusted} is known here: its owner can run entente verify${member?.home === undefined ? '' : ' -o evidence, which --evidence takes here'}`
+        : presented?.ok === false
+          ? presented.error.hint
+          : `kubectl --context ${member.home.context} -n ${member.istioNamespace} get pods -l app=istiod`
+    return {
+      findings: [warning('chain-unseen', trust.trusted, `the chain that its CA presents could not be seen: ${why}`, hint)],
+      unknown: true,
+    }
+  }
+  if (trust.bundle === undefined) return { findings: [], unknown: false }
+  const { anchors } = trust.bundle
+  const vouched = anchorOf(presented.value, anchors, now)
+  const foreign = issuersOf(presented.value)
+    .flatMap((issuer) => bySubject.get(issuer) ?? [])
+    .find((bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined)
+  const findings: Finding[] = []
+  if (vouched.anchor === undefined && anchors.length > 0 && anchors.every((anchor) => anchor.notAfter <= now)) {
+    findings.push(
+      error(
+        'root-expired',
+        trust.trusted,
+        `every approved root of ${trust.trustDomain} expired, the last ${latest(anchors).toISOString()}: whatever it signed is refused`,
+        `entente approve ${trust.trusted} && entente apply`,
+      ),
+    )
+  } else if (vouched.anchor === undefined) {
+    findings.push(
+      error(
+        'ca-not-approved',
+        trust.trusted,
+        `the chain that its CA presents now is under no approved root of ${trust.trustDomain}: ${vouched.reason ?? 'another root signed it'}`,
+        `entente approve ${trust.trusted} && entente apply`,
+      ),
+    )
+  }
+  if (foreign !== undefined) {
+    findings.push(
+      error(
+        'root-of-another-domain',
+        trust.trusted,
+        `the chain that its CA presents is under a root approved for ${foreign.trustDomain}`,
+        `two meshes share a root: remove it from bundles/${foreign.trustDomain}.json, or from bundles/${trust.trustDomain}.json`,
+      ),
+    )
+  }
+  return { findings, unknown: false }
+}
+
+const latest = (anchors: Bundle['anchors']): Date => new Date(Math.max(...anchors.map((anchor) => anchor.notAfter.getTime())))

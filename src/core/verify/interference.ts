@@ -1,0 +1,80 @@
+/** Where a live proxy does not hold what our objects say: who else has a say there. */
+
+import { error, type Finding } from '../diagnostics/finding.ts'
+import { podsIn, proxyOf } from '../mesh/pods.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { ownerOf, title } from '../model/manifest.ts'
+import type { Observation } from '../model/observed.ts'
+import type { Intent } from '../model/wanted.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { type Contexts, interferers } from '../trust/live/foreign-filters.ts'
+import type { Delivery } from '../trust/mounted/delivery.ts'
+import { authorOf, readState } from '../trust/render.ts'
+import type { MeshState } from '../trust/state.ts'
+import type { Standing } from './proxy-standing.ts'
+import { standings } from './standings.ts'
+
+/** What a filter of somebody else can bring about. */
+const SYMPTOMS = new Set([
+  'root-missing',
+  'own-root-missing',
+  'root-of-another-domain',
+  'root-not-approved',
+  'still-held',
+  'servers-differ',
+  'mtls-not-strict',
+  'filter-rejected',
+])
+
+const hasSymptoms = ({ findings }: Standing): boolean => findings.some(({ code }) => SYMPTOMS.has(code))
+
+/**
+ * A finding for each filter that keeps a proxy from what our objects say. Where these themselves are not as wanted, that
+ * is the cause, and nobody is named.
+ * @param stands how the proxies stand to what is wanted
+ */
+export function interfered(
+  stands: readonly Standing[],
+  intent: Intent,
+  trustDomain: TrustDomain,
+  { objects, proxies, istio }: Observation,
+  delivery: Delivery,
+): readonly Finding[] {
+  if (!stands.some(hasSymptoms) || !objects.ok || !proxies.ok) return []
+  const ours = readState(objects.value.filter((object) => ownerOf(object) === intent.owner))
+  const differing = new Set(
+    standings(ours, objects.value, proxies.value, authorOf(intent).own, trustDomain, delivery)
+      .filter(hasSymptoms)
+      .map(({ proxy }) => proxy),
+  )
+  const around = {
+    objects: objects.value,
+    owner: intent.owner,
+    rootNamespace: istio.ok ? istio.value.rootNamespace : intent.member.istioNamespace,
+  }
+  return stands
+    .filter((standing) => hasSymptoms(standing) && differing.has(standing.proxy))
+    .flatMap(({ proxy }) => {
+      const pod = objects.value.find((object) => object.kind === 'Pod' && proxyOf(object) === proxy)
+      return pod === undefined
+        ? []
+        : contextsOf(pod, ours).flatMap((contexts) =>
+            interferers(pod, contexts, around).map(({ filter, priority, last }) =>
+              error(
+                'foreign-filter',
+                proxy,
+                `${title(filter)} (priority ${priority}, applied ${last ? 'after' : 'before'} ours) changes the TLS context of its ${contexts.side === 'inbound' ? 'inbound listener' : `clusters for ${contexts.hosts.join(', ')}`}, and the proxy does not hold what ours says`,
+                'take that part out of it; deploy/admission.yaml keeps such filters out of federated namespaces',
+              ),
+            ),
+          )
+    })
+}
+
+function contextsOf(pod: Manifest, ours: MeshState): readonly Contexts[] {
+  const inbound = [...ours.inbound.values()].some((scope) => podsIn([pod], scope.at).length > 0)
+  const hosts = [...ours.outbound.values()]
+    .filter((scope) => podsIn([pod], scope.from).length > 0)
+    .flatMap(({ hosts, files }) => [...new Set([...hosts.keys(), ...files.keys()])])
+  return [...(inbound ? [{ side: 'inbound' } as const] : []), ...(hosts.length > 0 ? [{ side: 'outbound', hosts } as const] : [])]
+}

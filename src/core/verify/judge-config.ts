@@ -1,0 +1,292 @@
+/** What one proxy has, against what the scopes that reach it say it should: its filters, callers and hosts. */
+import { distinct, error, type Finding } from '../diagnostics/finding.ts'
+import { describeServer } from '../mesh/gateway-server.ts'
+import { mayTake } from '../mesh/plaintext.ts'
+import { serviceName } from '../mesh/services.ts'
+import type { InboundChain, NameGuard, Pins, ProxyConfig, Upstream } from '../model/observed.ts'
+import type { Server } from '../model/wanted.ts'
+import type { Principal } from '../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { acceptPolicy } from '../trust/render.ts'
+import type { Inbound, Roots } from '../trust/state.ts'
+
+const APPLY = 'entente apply'
+
+/**
+ * One proxy, by all the sets that select it: while one set takes over from another there are two. Every policy of them
+ * holds; of their filters the last one does, and which that is only Istio knows, so any of them will do.
+ */
+export function judgeInbound(
+  scopes: readonly Inbound[],
+  config: ProxyConfig,
+  proxy: string,
+  own: ReadonlySet<TrustDomain>,
+  only?: TrustDomain,
+): readonly Finding[] {
+  const foreignIn = (scope: Inbound): readonly TrustDomain[] =>
+    [...new Set([...scope.roots.keys(), ...scope.callers.keys()])].filter(
+      (domain) => !own.has(domain) && (only === undefined || domain === only),
+    )
+  const filters = scopes.filter((scope) => scope.roots.size > 0)
+  const [best = []] = (filters.length > 0 ? filters : scopes)
+    .map((scope) => judgeFilter(scope, foreignIn(scope), config, proxy, own))
+    .sort((a, b) => a.length - b.length)
+  const plaintext = scopes.some(
+    (scope) =>
+      scope.gateway === undefined &&
+      (scope.roots.size > 0 || scope.strict) &&
+      config.inbound.some((chain) => chain.tls === 'none' && !mayTake(scope.plaintext, chain.port)),
+  )
+  const deaf =
+    scopes.some((scope) => scope.roots.size > 0 && scope.gateway === undefined) && !config.inbound.some((chain) => chain.tls === 'mutual')
+  return distinct([
+    ...(plaintext ? [takesPlaintext(proxy)] : []),
+    ...(deaf ? [takesNoMutual(proxy)] : []),
+    ...best,
+    ...scopes.flatMap((scope) => foreignIn(scope).flatMap((domain) => judgeCallers(scope, config, domain, proxy))),
+  ])
+}
+
+const takesPlaintext = (proxy: string): Finding =>
+  error(
+    'mtls-not-strict',
+    proxy,
+    'its inbound listener takes plaintext too, where who calls stays unknown',
+    'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply; mtls: permissive if that is meant',
+  )
+
+const takesNoMutual = (proxy: string): Finding =>
+  error(
+    'mtls-disabled',
+    proxy,
+    'takes plaintext only: no caller of another mesh can be let in',
+    'set PeerAuthentication to PERMISSIVE or STRICT, or write mtls: enforce, then entente apply',
+  )
+
+function judgeFilter(
+  scope: Inbound,
+  foreign: readonly TrustDomain[],
+  config: ProxyConfig,
+  proxy: string,
+  own: ReadonlySet<TrustDomain>,
+): readonly Finding[] {
+  const mutual = config.inbound.filter((chain) => chain.tls === 'mutual' && isServed(chain, scope.gateway))
+  const gone = mutual.flatMap((chain) => fileGone(chain, scope.file.name, scope.roots, proxy)).slice(0, 1)
+  if (gone.length > 0) return gone
+  const deaf = scope.roots.size > 0 ? (scope.gateway ?? []).filter((server) => !mutual.some((chain) => isServed(chain, [server]))) : []
+  const missing = deaf.map((server) =>
+    error(
+      'gateway-server',
+      proxy,
+      `${describeServer(server)}: it has no server that ends mutual TLS there`,
+      'entente plan says what the Gateway has',
+    ),
+  )
+  const findings = foreign.flatMap((domain): readonly Finding[] => {
+    const wanted = scope.roots.get(domain) ?? []
+    const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
+    const unnamed = mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))
+    if (wanted.length === 0 || pins.length > 0 || !unnamed) return pins
+    return [error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY)]
+  })
+  findings.push(...missing)
+  const elsewhere = mutual.filter((chain) => (chain.file ?? '') !== scope.file.name).slice(0, 1)
+  findings.push(...(scope.roots.size > 0 ? elsewhere.map((chain) => judgesBy(chain.file, scope.file.name, proxy)) : []))
+  return scope.roots.size > 0
+    ? [
+        ...findings,
+        ...judgeNamesIn(mutual, scope, foreign, proxy),
+        ...mutual.flatMap((chain) => judgeOwn(chain.pins, scope.roots, own, proxy)),
+      ]
+    : findings
+}
+
+/** Every chain that takes foreign certificates has the filters for names that the scope's own filter brings with the roots. */
+function judgeNamesIn(
+  mutual: readonly InboundChain[],
+  { admitted }: Inbound,
+  foreign: readonly TrustDomain[],
+  proxy: string,
+): readonly Finding[] {
+  if (admitted === undefined) return []
+  const isOurs = ({ own, callers }: NameGuard): boolean =>
+    callers.length === admitted.length &&
+    admitted.every((principal) => callers.includes(principal)) &&
+    !own.some((domain) => foreign.includes(domain))
+  const open = mutual.filter((chain) => !chain.guards?.some(isOurs)).slice(0, 1)
+  return open.map(({ guards = [] }) =>
+    error(
+      'name-guard-missing',
+      proxy,
+      guards.length === 0
+        ? 'accepts a certificate with several names: a CA of another trust domain can name a workload of this mesh in it'
+        : `its filter for names lets past ${guards.map(({ callers }) => callers.join(', ') || 'no caller').join('; ')}, and not ${admitted.join(', ') || 'no caller'}`,
+      APPLY,
+    ),
+  )
+}
+
+const isServed = ({ port, hosts }: InboundChain, gateway: readonly Server[] | undefined): boolean =>
+  gateway === undefined ||
+  gateway.some((server) => server.port === port && (server.host === undefined ? !hosts : hosts?.includes(server.host)))
+
+/** What it judges by is not to be seen any more: it goes on with what it read last, and does not start again with that. */
+const fileGone = (part: { readonly file?: string; readonly pins?: Pins }, name: string, roots: Roots, proxy: string): readonly Finding[] =>
+  roots.size > 0 && name !== '' && part.file === name && (part.pins?.size ?? 0) === 0
+    ? [
+        error(
+          'file-missing',
+          proxy,
+          `its file ${name} is gone, or says nothing: it keeps the roots that it had until it restarts, and then never becomes ready`,
+          `${APPLY}, at once`,
+        ),
+      ]
+    : []
+
+const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding =>
+  error(
+    'file-differs',
+    proxy,
+    meant === ''
+      ? `judges by the file ${is}, and not by the roots inside the filter`
+      : `does not judge by its file ${meant}${is === undefined ? '' : `, but by ${is}`}`,
+    `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+  )
+
+/** @param roots all that the state binds here: a step on the way may still bind a root to a domain that it leaves. */
+function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string): readonly Finding[] {
+  const bound = (to: TrustDomain): readonly string[] => (roots.get(to) ?? []).map((root) => root.fingerprint)
+  const wanted = bound(domain)
+  const held = pins?.get(domain) ?? []
+  const missing = wanted.filter((root) => !held.includes(root as (typeof held)[number]))
+  const extra = held.filter((root) => !wanted.includes(root))
+  const elsewhere = [...(pins ?? [])].flatMap(([other, theirs]) =>
+    other === domain ? [] : theirs.filter((root) => wanted.includes(root) && !bound(other).includes(root)).map((root) => ({ other, root })),
+  )
+  return [
+    ...elsewhere.map(({ other, root }) =>
+      error(
+        'root-of-another-domain',
+        proxy,
+        `binds ${root} to ${other}, but it is approved for ${domain}: its CA could speak for ${other} there`,
+        `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+      ),
+    ),
+    ...missing.map((root) => error('root-missing', proxy, `lacks the root ${root} of ${domain}`, APPLY)),
+    ...extra.map((root) =>
+      wanted.length === 0
+        ? error('still-held', proxy, `still holds the root ${root} of ${domain}`, APPLY)
+        : error(
+            'root-not-approved',
+            proxy,
+            `holds ${root} for ${domain}, which is not among its approved roots`,
+            `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+          ),
+    ),
+  ]
+}
+
+/** Under a filter, a local root it lacks cuts off whatever was signed under it. */
+function judgeOwn(pins: Pins | undefined, roots: Roots, own: ReadonlySet<TrustDomain>, proxy: string): readonly Finding[] {
+  if (pins === undefined) return []
+  return [...own].flatMap((domain) =>
+    (roots.get(domain) ?? [])
+      .filter((root) => !(pins.get(domain) ?? []).includes(root.fingerprint))
+      .map((root) =>
+        error('own-root-missing', proxy, `lacks our own root ${root.fingerprint} of ${domain}: local callers under it are refused`, APPLY),
+      ),
+  )
+}
+
+export function judgeCallers(
+  scope: Inbound,
+  config: ProxyConfig,
+  domain: TrustDomain,
+  proxy: string,
+  policy = acceptPolicy(scope.at),
+): readonly Finding[] {
+  const wanted = scope.callers.get(domain)
+  const held = config.denies.filter((deny) => deny.trustDomain === domain && deny.policy === policy)
+  if (wanted === undefined) {
+    return held.length === 0 ? [] : [error('callers-differ', proxy, `still restricts the callers of ${domain}`, APPLY)]
+  }
+  if (held.length === 0) return [error('callers-differ', proxy, `does not restrict the callers of ${domain}`, APPLY)]
+  const same = (except: readonly Principal[]): boolean =>
+    except.length === wanted.length && [...wanted].sort().every((principal, i) => except[i] === principal)
+  return held.every((deny) => same(deny.except))
+    ? []
+    : [error('callers-differ', proxy, `lets other callers of ${domain} past than named`, APPLY)]
+}
+
+export function judgeHost(
+  host: string,
+  { roots, file, served }: { readonly roots: Roots; readonly file: string; readonly served?: readonly Principal[] },
+  config: ProxyConfig,
+  proxy: string,
+  own: ReadonlySet<TrustDomain>,
+  only?: TrustDomain,
+): readonly Finding[] {
+  const upstreams = config.outbound.filter((upstream) => upstream.host === host)
+  if (upstreams.length === 0) {
+    const id = serviceName(host)
+    return [
+      error(
+        'service-unknown',
+        proxy,
+        `its configuration has no cluster for ${host}`,
+        `${id === undefined ? 'kubectl get serviceentries -A' : `kubectl -n ${id.namespace} get service ${id.name}`}; a Sidecar resource or exportTo may hide it`,
+      ),
+    ]
+  }
+  return distinct(
+    upstreams.flatMap((upstream): readonly Finding[] => {
+      if (!upstream.mutual)
+        return [
+          error(
+            'reach-not-mutual',
+            proxy,
+            `its cluster for ${host} does not do Istio mutual TLS`,
+            'remove the DestinationRule that sets its TLS mode',
+          ),
+        ]
+      const gone = fileGone(upstream, file, roots, proxy)
+      if (gone.length > 0) return gone
+      const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
+      const pins = foreign.flatMap((domain) =>
+        judgePins(upstream.pins, domain, roots, proxy).map((f) => ({ ...f, message: `${f.message}, for ${host}` })),
+      )
+      const none =
+        upstream.endpoints === 0
+          ? [
+              error(
+                'no-endpoint',
+                proxy,
+                `knows no endpoint of ${host}, port ${upstream.port}`,
+                'is the service running there, is the remote secret in place (istioctl remote-clusters), and the east-west gateway up?',
+              ),
+            ]
+          : []
+      const elsewhere = roots.size > 0 && (upstream.file ?? '') !== file ? [judgesBy(upstream.file, file, proxy)] : []
+      const names = roots.size > 0 && served !== undefined ? judgeNames(host, upstream, served, proxy) : []
+      return [...elsewhere, ...pins, ...names, ...none, ...judgeOwn(upstream.pins, roots, own, proxy)]
+    }),
+  )
+}
+
+/** An empty list takes anybody of a domain that it trusts. */
+function judgeNames(host: string, { sans }: Upstream, served: readonly Principal[], proxy: string): readonly Finding[] {
+  const held = new Set(sans.map((san) => san.replace(/^spiffe:\/\//, '')))
+  const extra = [...held].filter((name) => !served.includes(name as Principal))
+  const missing = served.filter((name) => !held.has(name))
+  if (extra.length === 0 && missing.length === 0) return []
+  const takes = held.size === 0 ? 'any identity of a domain that it trusts' : (extra.length > 0 ? extra : [...held]).join(', ')
+  const not = missing.length === 0 ? '' : `, and not ${missing.join(', ')}`
+  return [
+    error(
+      'servers-differ',
+      proxy,
+      `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`,
+      `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+    ),
+  ]
+}

@@ -1,0 +1,69 @@
+/** Whether proxies that were asked themselves have loaded their files of roots as those are now. */
+
+import { type Finding, info, warning } from '../diagnostics/finding.ts'
+import { proxyOf } from '../mesh/pods.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { ownerOf } from '../model/manifest.ts'
+import type { Leaf, Observation, Seen } from '../model/observed.ts'
+import type { Intent, Workloads } from '../model/wanted.ts'
+import { filesIn } from '../trust/mounted/delivery.ts'
+import { type CaSet, caSetOf } from '../trust/mounted/loaded-certificates.ts'
+import { isLabelled } from '../trust/mounted/mount.ts'
+import { readState } from '../trust/render.ts'
+import { sidecarsIn } from '../trust/scope.ts'
+
+export interface Loaded {
+  /** Proxies that have it. */
+  readonly proxies: ReadonlySet<string>
+  readonly findings: readonly Finding[]
+}
+
+/** @param answers by proxy, `POD.NAMESPACE` */
+export function judgeLoaded(intent: Intent, { objects: seen }: Observation, answers: ReadonlyMap<string, Seen<Leaf>>): Loaded {
+  const objects = seen.ok ? seen.value : []
+  const expected = expectedOf(intent, objects)
+  const asked = [...expected].flatMap(([proxy, sets]) => {
+    const answer = answers.get(proxy)
+    return answer?.ok === true && answer.value.loaded !== undefined ? [{ proxy, good: agree(answer.value.loaded, sets) }] : []
+  })
+  const [good, stale] = [asked.filter((one) => one.good), asked.filter((one) => !one.good)]
+  const { name } = intent.member
+  return {
+    proxies: new Set(good.map(({ proxy }) => proxy)),
+    findings: [
+      ...(good.length === 0
+        ? []
+        : [info('file-loaded', name, `${good.map(({ proxy }) => proxy).join(', ')}: Envoy has loaded the files as they are`, '')]),
+      ...stale.map(({ proxy }) =>
+        warning(
+          'file-stale',
+          `${name}: ${proxy}`,
+          'Envoy has loaded other roots than its files hold now: its kubelet has not brought them, or it refused what it got',
+          'wait for the kubelet, or entente apply --nudge; its log says what it refused',
+        ),
+      ),
+    ],
+  }
+}
+
+/** What each proxy with the mount should have loaded: a set for each of its files. */
+function expectedOf(intent: Intent, objects: readonly Manifest[]): ReadonlyMap<string, readonly CaSet[]> {
+  const state = readState(objects.filter((object) => ownerOf(object) === intent.owner))
+  const files = filesIn(objects)
+  const expected = new Map<string, CaSet[]>()
+  const add = (at: Workloads, name: string): void => {
+    const roots = files.rootsOf(at.namespace, name)
+    if (roots === undefined) return
+    for (const pod of sidecarsIn(objects, at).filter(isLabelled))
+      expected.set(proxyOf(pod), [...(expected.get(proxyOf(pod)) ?? []), caSetOf([...roots.values()].flat())])
+  }
+  for (const { at, file } of state.inbound.values()) if (file.read) add(at, file.name)
+  for (const { from, files: read } of state.outbound.values()) for (const file of read.values()) if (file.read) add(from, file.name)
+  return expected
+}
+
+/** Every file is among what is loaded; more may be, from filters that hold their roots themselves. */
+function agree(loaded: readonly CaSet[], files: readonly CaSet[]): boolean {
+  const known = new Set(loaded.map((set) => set.join()))
+  return files.every((set) => known.has(set.join()))
+}

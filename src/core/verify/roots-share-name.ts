@@ -1,0 +1,138 @@
+/**
+ * Roots that Envoy holds in one list, have one subject and different keys, and that a presented chain does not tell apart:
+ * Envoy tries the first of them only, and refuses who is under another (docs/rotation.md). Under a domain each they do not
+ * disturb each other: the SPIFFE validator has a list for each domain. Istio's own list (`mesh`) is one.
+ */
+import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Seens } from '../model/observed.ts'
+import type { Gate } from '../model/planned.ts'
+import type { Intent, MemberName } from '../model/wanted.ts'
+import { readState } from '../trust/render.ts'
+import type { Root, Roots } from '../trust/state.ts'
+import type { Anchor } from '../x509/anchor.ts'
+import { isAmbiguous, rootsOfOneName } from '../x509/roots-of-one-name.ts'
+import { presentedBy } from './ca-chain.ts'
+
+type Chains = readonly (readonly Uint8Array[] | undefined)[]
+
+/** Undefined: a presented chain was seen for each, and it says under which root it is. */
+type Severity = 'error' | 'warning' | undefined
+
+const severityOf = (group: readonly Anchor[], chains: Chains): Severity => {
+  if (chains.some((chain) => chain !== undefined && isAmbiguous(chain, group))) return 'error'
+  return chains.some((chain) => chain === undefined) || chains.length === 0 ? 'warning' : undefined
+}
+
+/**
+ * @param subject whose roots they are
+ * @param chains what the CAs of these roots present now; undefined: it could not be seen
+ */
+export function sameNames(subject: string, anchors: readonly Anchor[], chains: Chains): readonly Finding[] {
+  return rootsOfOneName(anchors).flatMap((group): Finding[] => {
+    const severity = severityOf(group, chains)
+    if (severity === undefined) return []
+    const both = `${group.map(({ fingerprint }) => fingerprint).join(' and ')} are both named ${group[0]?.subject}, and have different keys`
+    return severity === 'error'
+      ? [
+          error(
+            'roots-share-name',
+            subject,
+            `${both}; the chain that is presented has no authority key identifier that tells them apart: Envoy tries the first of them only, and refuses what the other signed`,
+            WAY_OUT,
+          ),
+        ]
+      : [
+          warning(
+            'roots-share-name',
+            subject,
+            `${both}; Envoy tries the first of them only, wherever a certificate under them has no authority key identifier, and no chain was seen that says so`,
+            'openssl x509 -in ca-cert.pem -noout -ext authorityKeyIdentifier must print a key identifier for the intermediate of each',
+          ),
+        ]
+  })
+}
+
+const WAY_OUT =
+  'first let the CA sign with an intermediate that has an authority key identifier (and its root a subject key identifier), or make the new root with another subject; both roots then fit beside each other'
+
+const valid = (anchors: readonly Anchor[], now: Date): readonly Anchor[] => anchors.filter(({ notAfter }) => notAfter > now)
+
+/** Of all lists that the proxies of a mesh hold, or are to hold. */
+export function sameNamesIn(intent: Intent, seen: Seens, now: Date): readonly Finding[] {
+  const { member, own, trusts } = intent
+  if (trusts.length === 0) return []
+  const chainOf = (name: MemberName) => presentedBy(seen.get(name))
+  const bundles = [
+    { name: member.name, anchors: own?.anchors ?? [] },
+    ...trusts.map(({ trusted, bundle }) => ({ name: trusted, anchors: bundle?.anchors ?? [] })),
+  ]
+  const separate = bundles.flatMap(({ name, anchors }) => sameNames(name, valid(anchors, now), [chainOf(name)]))
+  const wide = trusts.filter((trust) => trust.wide !== undefined)
+  const flat = [...(own?.anchors ?? []), ...wide.flatMap(({ bundle }) => bundle?.anchors ?? [])]
+  const once = [...new Map(valid(flat, now).map((anchor) => [anchor.fingerprint, anchor])).values()]
+  const across =
+    wide.length === 0 ? [] : sameNames(`${member.name}: mesh`, once, [member.name, ...wide.map(({ trusted }) => trusted)].map(chainOf))
+  const known = new Set(separate.map(pairOf))
+  return distinct([...separate, ...across.filter((finding) => !known.has(pairOf(finding)))])
+}
+
+const pairOf = ({ message }: Finding): string => message.slice(0, message.indexOf(';'))
+
+/**
+ * What a step waits for that puts a root beside another one of its name: it would cut off whoever is under one of them.
+ * Only `--override-gate`, on the record, goes past it.
+ */
+export function namesGates(
+  before: Manifest | undefined,
+  after: Manifest | undefined,
+  intent: Intent,
+  seen: Seens,
+  now: Date,
+): readonly Gate[] {
+  if (after === undefined) return []
+  const anchors = new Map(
+    [...(intent.own?.anchors ?? []), ...intent.trusts.flatMap(({ bundle }) => bundle?.anchors ?? [])].map((a) => [a.fingerprint, a]),
+  )
+  const held = new Set(listsIn(before === undefined ? [] : [before]).flatMap((list) => list.map(({ fingerprint }) => fingerprint)))
+  const chains = [intent.member.name, ...intent.trusts.map(({ trusted }) => trusted)].flatMap((name) => presentedBy(seen.get(name)) ?? [])
+  const gates = listsIn([after]).flatMap((list) => {
+    const roots = valid(
+      list.flatMap(({ fingerprint }) => anchors.get(fingerprint) ?? []),
+      now,
+    )
+    return rootsOfOneName(roots)
+      .filter((group) => isAmbiguous(chains, group))
+      .flatMap((group) =>
+        group
+          .filter(({ fingerprint }) => !held.has(fingerprint))
+          .map(
+            ({ fingerprint }): Gate => ({
+              needs: 'apart',
+              root: fingerprint,
+              open: false,
+              waitingFor: group
+                .filter((other) => other.fingerprint !== fingerprint)
+                .map(
+                  (other) => `an authority key identifier that tells it from ${other.fingerprint}, which has its name (${other.subject})`,
+                ),
+            }),
+          ),
+      )
+  })
+  return [...new Map(gates.map((gate) => [gate.root, gate])).values()]
+}
+
+/** The lists of roots in one object, as Envoy keeps them. */
+function listsIn(objects: readonly Manifest[]): readonly (readonly Root[])[] {
+  const { inbound, outbound, wide } = readState(objects)
+  const perDomain = (roots: Roots): (readonly Root[])[] => [...roots.values()]
+  return [
+    ...[...inbound.values()].flatMap((scope) => [...perDomain(scope.roots), ...perDomain(scope.file.roots)]),
+    ...[...outbound.values()].flatMap((scope) => [
+      ...[...scope.hosts.values()].flatMap(perDomain),
+      ...[...scope.files.values()].flatMap(({ roots }) => perDomain(roots)),
+    ]),
+    ...(wide === undefined ? [] : [[...wide.roots.values()].flat()]),
+  ]
+}

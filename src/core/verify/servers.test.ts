@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest'
+import { A, B, bundleOf, fakeRoot, federation, SERVER_HOST, spec, wanted } from '../../../test/support/federations.ts'
+import { evidence, failed, observation, pod, service } from '../../../test/support/observations.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { judgeServers, unnamedServers } from './servers.ts'
+
+const client = pod('sample/client', { app: 'client' })
+/** The trust of a that reaches b. */
+const reaching = (servedBy: readonly string[] | undefined) => {
+  const of = spec((s) => {
+    const [entry] = (s.trust[1] as { reach: { services: object[] }[] }).reach
+    if (entry !== undefined) entry.services = [{ host: SERVER_HOST, ...(servedBy && { servedBy }) }]
+  })
+  const intent = wanted(federation(of), bundleOf(A, fakeRoot(A)), bundleOf(B, fakeRoot(B))).find(
+    ({ member }) => member.name === 'cluster-a',
+  )
+  if (intent === undefined) throw new Error('no intent')
+  const [trust] = intent.trusts
+  if (trust === undefined) throw new Error('no trust')
+  return { intent, trust }
+}
+
+describe('whom proxies take for servers, where that is left to istiod', () => {
+  const seen = (sans: readonly string[], endpoints = 1) => {
+    const upstream = { host: SERVER_HOST, port: 80, subset: '', mutual: true, sans: sans.map((san) => `spiffe://${san}`), endpoints }
+    return observation({
+      own: bundleOf(A),
+      objects: [client, service('sample/server')],
+      proxies: [evidence(client, { inbound: [], outbound: [upstream], denies: [] })],
+    })
+  }
+  const codes = (of: ReturnType<typeof seen>, servedBy?: readonly string[]) => {
+    const { intent, trust } = reaching(servedBy)
+    return judgeServers(intent, trust, of).map(({ code }) => code)
+  }
+
+  it.each([
+    { name: 'one of theirs', sans: [`${B}/ns/sample/sa/other`], found: [] },
+    { name: 'one of ours only', sans: [`${A}/ns/sample/sa/server`], found: ['servers-refused'] },
+    { name: 'anybody', sans: [], found: [] },
+    { name: 'one of ours, for which there is no endpoint', sans: [`${A}/ns/sample/sa/server`], endpoints: 0, found: [] },
+  ])('$name', ({ sans, endpoints, found }) => {
+    expect(codes(seen(sans, endpoints))).toEqual(found)
+  })
+
+  it('says nothing where the file names them', () => {
+    expect(codes(seen([`${A}/ns/sample/sa/server`]), [`${B}/ns/sample/sa/server`])).toEqual([])
+  })
+})
+
+describe('pods of the other mesh behind a host', () => {
+  const behind = (account: string | undefined): Manifest => {
+    const made = pod('sample/server-1', { app: 'server' })
+    return { ...made, spec: { ...(made.spec as object), ...(account && { serviceAccountName: account }) } }
+  }
+  const there = (account: string | undefined, selector: object = { app: 'server' }) =>
+    observation({ own: bundleOf(B), objects: [behind(account), service('sample/server', { selector })] })
+  const { trust } = reaching([`${B}/ns/sample/sa/server`])
+
+  it.each([
+    { name: 'as servedBy says', seen: there('server'), found: [] },
+    { name: 'under another account', seen: there('other'), found: [`${B}/ns/sample/sa/other`] },
+    { name: 'under no account of their own', seen: there(undefined), found: [`${B}/ns/sample/sa/default`] },
+    { name: 'that nobody can tell, for want of a selector', seen: there('other', {}), found: [] },
+    { name: 'that could not be seen', seen: { ...there('other'), objects: failed() }, found: [] },
+    { name: 'of a mesh that is not looked at', seen: undefined, found: [] },
+  ])('$name', ({ seen, found }) => {
+    const findings = unnamedServers(trust, seen)
+    expect(findings.map(({ code, severity }) => `${severity} ${code}`)).toEqual(found.map(() => 'warning served-by-differs'))
+    for (const identity of found) expect(findings[0]?.message).toContain(`as ${identity}, which servedBy does not name`)
+  })
+
+  it('may be any where nobody is named', () => {
+    expect(unnamedServers(reaching(undefined).trust, there('other'))).toEqual([])
+  })
+})

@@ -1,0 +1,82 @@
+/**
+ * Whom a live proxy takes for a server of a host, and who stands there. Where the file leaves it to istiod, that names the
+ * identities of the endpoints it knows; where the file says `servedBy`, our filter names them, and nobody else gets a call.
+ */
+import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { podsIn, proxyOf } from '../mesh/pods.ts'
+import { serviceName } from '../mesh/services.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { at, strings, text } from '../model/manifest.ts'
+import type { Observation } from '../model/observed.ts'
+import type { Intent } from '../model/wanted.ts'
+import type { Principal } from '../spiffe/spiffe-id.ts'
+import { sidecarsIn } from '../trust/scope.ts'
+import { covers } from '../trust/stage.ts'
+
+type Trust = Intent['trusts'][number]
+type Service = Trust['reach'][number]['services'][number]
+
+/** What the live clusters of the hosts that a trust leaves to istiod say about their servers; hosts without endpoints say nothing. */
+export function judgeServers({ member }: Intent, trust: Trust, observation: Observation): readonly Finding[] {
+  if (!observation.objects.ok || !observation.proxies.ok) return []
+  const objects = observation.objects.value
+  const configs = new Map(observation.proxies.value.map(({ proxy, config }) => [proxy, config]))
+  return trust.reach.flatMap(({ from, services }) =>
+    sidecarsIn(objects, from).flatMap((pod) =>
+      services.flatMap(({ host, servedBy }) => {
+        if (servedBy !== undefined) return []
+        const outbound = configs.get(proxyOf(pod))?.outbound ?? []
+        const upstreams = outbound.filter((upstream) => upstream.host === host && upstream.mutual && upstream.endpoints !== 0)
+        const named = [...new Set(upstreams.flatMap(({ sans }) => sans))].map((san) => san.replace(/^spiffe:\/\//, ''))
+        const theirs = named.filter((san) => san.startsWith(`${trust.trustDomain}/`))
+        return named.length > 0 && theirs.length === 0 ? [refused(proxyOf(pod), host, named, trust, member.name)] : []
+      }),
+    ),
+  )
+}
+
+/**
+ * istiod builds a remote endpoint's identity when it learns of it, with the remote mesh's trust domain, or with its own
+ * where it could not read that mesh's config yet, or not at all; it is not built again once it could
+ * (istio pkg/config/mesh/watchers.go restrictedConfigAdapter, pilot/pkg/serviceregistry/kube/controller/endpoint_builder.go).
+ */
+const refused = (proxy: string, host: string, named: readonly string[], { trusted, trustDomain }: Trust, truster: string): Finding =>
+  error(
+    'servers-refused',
+    proxy,
+    `takes only ${named.join(', ')} for a server of ${host}, and so refuses every server of ${trustDomain}`,
+    `name the servers of ${host} in federation.yaml (servedBy: [${trustDomain}/ns/…/sa/…]), then entente apply: the filter then names them, whatever istiod says. Does ${trusted} serve ${host}? If so, istiod of ${truster} learnt of its pods before it could read the mesh config there (ConfigMap istio), as after a restart: make sure that it may; restarting a pod behind ${host} makes istiod build its endpoint again`,
+  )
+
+/** Pods of the trusted mesh behind a host whose accounts `servedBy` does not name. @param there what was observed of that mesh */
+export function unnamedServers({ reach, trusted, trustDomain }: Trust, there: Observation | undefined): readonly Finding[] {
+  if (there?.objects.ok !== true) return []
+  const objects = there.objects.value
+  return reach.flatMap(({ services }) =>
+    services.flatMap((service) =>
+      accountsBehind(service, objects).flatMap(([pod, account]) => {
+        const identity = `${trustDomain}/${account}` as Principal
+        if (service.servedBy === undefined || service.servedBy.some((principal) => covers(principal, identity))) return []
+        return [
+          warning(
+            'served-by-differs',
+            `${trusted}: ${pod}`,
+            `is behind ${service.host} as ${identity}, which servedBy does not name: calls that come to it are refused`,
+            `find out why ${trusted} serves ${service.host} under that identity; name it in servedBy if it may`,
+          ),
+        ]
+      }),
+    ),
+  )
+}
+
+/** `POD.NAMESPACE` and `ns/NAMESPACE/sa/ACCOUNT` of what the Service selects. */
+function accountsBehind({ host }: Service, objects: readonly Manifest[]): readonly (readonly [string, string])[] {
+  const id = serviceName(host)
+  const service = objects.find((o) => o.kind === 'Service' && o.metadata.name === id?.name && o.metadata.namespace === id.namespace)
+  const labels = strings(at(service, 'spec', 'selector'))
+  if (id === undefined || Object.keys(labels).length === 0) return []
+  return podsIn(objects, { namespace: id.namespace, labels }).map(
+    (pod) => [proxyOf(pod), `ns/${id.namespace}/sa/${text(at(pod, 'spec', 'serviceAccountName')) || 'default'}`] as const,
+  )
+}

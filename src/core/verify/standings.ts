@@ -1,0 +1,197 @@
+/** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
+
+import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
+import { getPod, podsIn, proxyOf } from '../mesh/pods.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Evidence, ProxyConfig } from '../model/observed.ts'
+import type { Principal } from '../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
+import { type Delivery, type Files, filesIn, withFiles } from '../trust/mounted/delivery.ts'
+import { isLabelled } from '../trust/mounted/mount.ts'
+import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
+import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound } from '../trust/state.ts'
+import { judgeCallers, judgeHost, judgeInbound } from './judge-config.ts'
+import { judgeWide } from './mesh-wide-acceptance.ts'
+import type { Standing } from './proxy-standing.ts'
+
+/**
+ * Every proxy that the scopes of `state` reach.
+ * @param only judge these foreign domains and the mesh's own; undefined: all that the scopes name
+ * @param others where other federations let callers in: what a proxy holds of theirs is not left over from ours
+ */
+export function standings(
+  state: MeshState,
+  objects: readonly Manifest[],
+  proxies: readonly Evidence[],
+  own: ReadonlySet<TrustDomain>,
+  only?: TrustDomain,
+  delivery?: Delivery,
+  others: readonly Inbound[] = [],
+): readonly Standing[] {
+  const heard = new Map(proxies.map((evidence) => [evidence.proxy, evidence]))
+  const files = filesIn(objects, delivery)
+  const judged = new Map<string, Finding[]>()
+  const add = (pod: Manifest, judge: (config: ProxyConfig, proxy: string) => readonly Finding[]): void => {
+    const proxy = proxyOf(pod)
+    const held = heard.get(proxy)?.config
+    const config = held && withFiles(held, pod.metadata.namespace ?? '', files)
+    judged.set(proxy, [...(judged.get(proxy) ?? []), ...(config === undefined ? [] : judge(config, proxy))])
+  }
+  const selecting = new Map<Manifest, Inbound[]>()
+  const gateways = others.length === 0 ? [] : objects.filter(({ kind }) => kind === 'Gateway')
+  for (const scope of state.inbound.values()) {
+    if (only !== undefined && !acceptedBy(scope).has(only) && !scope.callers.has(only)) continue
+    for (const pod of proxiesIn(objects, scope)) {
+      selecting.set(pod, [...(selecting.get(pod) ?? []), { ...scope, ...partFor(pod, scope, files) }])
+      add(pod, () => judgeMount(pod, scope, files))
+    }
+  }
+  // Where one workload is ahead of its set, what it has may come from there.
+  const ahead = [...(state.canaries?.values() ?? [])]
+  for (const { inbound } of ahead) {
+    if (inbound === undefined || (only !== undefined && !inbound.file.read && !inbound.roots.has(only))) continue
+    for (const pod of sidecarsIn(objects, inbound.at))
+      selecting.set(pod, [...(selecting.get(pod) ?? []), { ...inbound, ...partFor(pod, inbound, files) }])
+  }
+  for (const [pod, scopes] of selecting) {
+    const theirs = others.filter((other) => proxiesIn([pod, ...gateways], other).length > 0)
+    const either = [scopes, ...theirs.map((other) => scopes.map((scope) => takenOver(scope, other, partFor(pod, other, files), own)))]
+    add(pod, (config, proxy) => {
+      const [best = []] = either.map((one) => judgeInbound(one, config, proxy, own, only)).sort((a, b) => a.length - b.length)
+      return best
+    })
+  }
+  for (const scope of state.outbound.values()) {
+    const hosts = [...acceptedFrom(scope)].filter(([, roots]) => only === undefined || roots.has(only)).map(([host]) => host)
+    if (hosts.length === 0) continue
+    for (const pod of sidecarsIn(objects, scope.from))
+      add(pod, (config, proxy) =>
+        hosts.flatMap((host) => {
+          const first = ahead.flatMap(({ outbound }) =>
+            outbound !== undefined && podsIn([pod], outbound.from).length > 0 ? [partOf(outbound, host)] : [],
+          )
+          const [best = []] = [partOf(scope, host), ...first]
+            .map((part) => {
+              const { roots, file } = partFor(pod, part, files)
+              const wanted = { roots, file: file.name, ...(part.served && { served: part.served }) }
+              return [...judgeHost(host, wanted, config, proxy, own, only), ...judgeMount(pod, part, files)]
+            })
+            .sort((a, b) => a.length - b.length)
+          return best
+        }),
+      )
+  }
+  const { wide } = state
+  if (wide !== undefined && (only === undefined || wide.roots.has(only) || wide.callers.has(only))) {
+    for (const { proxy, config } of proxies) {
+      const domains = [...new Set([...wide.roots.keys(), ...wide.callers.keys()])].filter((domain) => only === undefined || domain === only)
+      const found =
+        config === undefined || !config.inbound.some((chain) => chain.tls === 'mutual')
+          ? []
+          : [
+              ...judgeWide(wide, config, proxy, own, only),
+              ...domains.flatMap((domain) => judgeCallers(wide, config, domain, proxy, `${wide.at.namespace}/${WIDE_POLICY}`)),
+            ]
+      judged.set(proxy, [...(judged.get(proxy) ?? []), ...found])
+    }
+  }
+  return [...judged].map(([proxy, findings]) => stand(proxy, heard.get(proxy), findings))
+}
+
+type Part = Pick<Inbound, 'roots' | 'file'>
+
+/**
+ * A set of ours that lets nobody in any more, where a filter of another federation decides: of the domains that ours keeps
+ * out, what that binds.
+ */
+function takenOver(scope: Inbound, other: Inbound, part: Part, own: ReadonlySet<TrustDomain>): Inbound {
+  const shut = [...acceptedBy(scope).keys()].every((domain) => own.has(domain) || scope.callers.get(domain)?.length === 0)
+  if (!shut) return scope
+  const roots = new Map([...part.roots].filter(([domain]) => !own.has(domain) && scope.callers.has(domain)))
+  return {
+    ...scope,
+    roots,
+    file: roots.size === 0 ? NO_FILE : part.file,
+    // What plaintext its workloads take is for the other one to say.
+    ...(scope.strict ? {} : { plaintext: 'all' as const }),
+    ...(other.gateway && { gateway: other.gateway }),
+  }
+}
+
+const partOf = ({ hosts, files, served }: Outbound, host: string): Part & { readonly served: readonly Principal[] | undefined } => ({
+  roots: hosts.get(host) ?? new Map(),
+  file: files.get(host) ?? NO_FILE,
+  served: served.get(host),
+})
+
+/** What one pod judges by: the file if it has the mount and a filter reads it, else what is inside the filter. */
+function partFor(pod: Manifest, { roots, file }: Part, files: Files): Part {
+  if (!file.read || !isLabelled(pod)) return { roots, file: NO_FILE }
+  // What a canary reads is not in the canary.
+  const held = file.roots.size > 0 ? file.roots : (files.rootsOf(pod.metadata.namespace ?? '', file.name) ?? file.roots)
+  return { roots: held, file }
+}
+
+/** Whether its file has come, and whether it has the mount at all. */
+function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonly Finding[] {
+  if (file.roots.size === 0) return []
+  const proxy = proxyOf(pod)
+  if (!isLabelled(pod)) {
+    if (!file.read) return []
+    return roots.size > 0
+      ? [info('not-mounted', proxy, 'has no mount, and goes on with the pinned filter, which stays for it', 'entente mount')]
+      : [warning('not-mounted', proxy, 'has no mount: the filter passes it over, and nothing foreign is accepted there', 'entente mount')]
+  }
+  const until = files.awaited(pod, file.name)
+  if (until === undefined) return []
+  const by = until.toISOString().slice(11, 19)
+  return [
+    warning(
+      'file-pending',
+      proxy,
+      `its kubelet may not have brought ${file.name} yet; by ${by} UTC it has`,
+      'wait, or entente apply --nudge',
+    ),
+  ]
+}
+
+/** One that nothing can be told of. */
+export const unheard = (proxy: string, which = 'no istiod knows its proxy'): Standing => ({
+  proxy,
+  state: 'unheard',
+  findings: [warning('proxy-unheard', proxy, which, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)],
+})
+
+function stand(proxy: string, evidence: Evidence | undefined, findings: readonly Finding[]): Standing {
+  if (evidence === undefined) return unheard(proxy)
+  if (!evidence.heard || evidence.config === undefined) return unheard(proxy, 'its istiod could not tell what it holds')
+  if (evidence.rejected !== undefined) {
+    return {
+      proxy,
+      state: 'rejected',
+      findings: [
+        ...findings,
+        error(
+          'filter-rejected',
+          proxy,
+          `Envoy refused its last configuration and keeps the one before it, for everything inbound: ${evidence.rejected}`,
+          'entente plan shows what interferes; entente apply puts ours right',
+        ),
+      ],
+    }
+  }
+  if (!evidence.acknowledged)
+    return {
+      proxy,
+      state: 'lagging',
+      findings: [
+        ...findings,
+        warning('proxy-lagging', proxy, 'has not acknowledged what istiod sent last', 'wait, or look at the pod’s istio-proxy log'),
+      ],
+    }
+  // A service without endpoints is no fault of the proxy's: it holds what it should.
+  if (findings.some((f) => f.severity === 'error' && f.code !== 'no-endpoint')) return { proxy, state: 'lagging', findings }
+  const has = (code: string): boolean => findings.some((f) => f.code === code && f.severity === 'warning')
+  return { proxy, state: has('file-pending') ? 'pending' : has('not-mounted') ? 'unmounted' : 'ready', findings }
+}

@@ -1,0 +1,279 @@
+/** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
+
+import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import type { CallerTold } from '../impact/callers.ts'
+import { liveCallers } from '../impact/planned-impact.ts'
+import { factsOf } from '../impact/read-policies.ts'
+import { proxyOf, runsProxy } from '../mesh/pods.ts'
+import { unguardedScopes } from '../mesh/unguarded-ports.ts'
+import { judgedAt } from '../model/clock.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Observation, Seens } from '../model/observed.ts'
+import type { Verdict } from '../model/proven.ts'
+import type { Federation, Intent, MemberName, Trust } from '../model/wanted.ts'
+import { describeWorkloads } from '../model/workloads.ts'
+import { pairKey } from '../record/severs.ts'
+import { overlapping } from '../trust/co-selected.ts'
+import { boundMs, type Delivery } from '../trust/mounted/delivery.ts'
+import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
+import { authorOf } from '../trust/render.ts'
+import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
+import type { MeshState } from '../trust/state.ts'
+import { chainJudge, type Judged } from './ca-chain.ts'
+import { interfered } from './interference.ts'
+import { NOT_WIDE, viewOfRoots, withDeaf } from './mesh-wide-acceptance.ts'
+import { ownChain } from './own-ca-chain.ts'
+import type { Standing } from './proxy-standing.ts'
+import { severedVerdict, unseen } from './revocation.ts'
+import { sameNamesIn } from './roots-share-name.ts'
+import { judgeServers, unnamedServers } from './servers.ts'
+import { standings, unheard } from './standings.ts'
+import { unknownRoots } from './unapproved-roots.ts'
+
+/**
+ * One verdict for each trust of the federation, severed ones too.
+ * @param wanted the intents of the same federation
+ * @param now the instant at which chains are judged
+ * @param known proxies that were asked, and have loaded their files of roots as they are
+ */
+export function verify(
+  federation: Federation,
+  wanted: readonly Intent[],
+  seen: Seens,
+  now: Date,
+  known: ReadonlySet<string> = new Set(),
+): readonly Verdict[] {
+  const byMember = new Map(wanted.map((intent) => [intent.member.name, intent]))
+  const chainOf = chainJudge(federation, wanted, seen, now)
+  const stateOf = states()
+  const look: Look = { federation, seen, now, known, byMember, chainOf, stateOf, callersOf: callersIn(stateOf) }
+  const pairs = new Map(federation.trusts.map((trust) => [`${trust.truster} ${trust.trusted}`, trust]))
+  const live = [...pairs.values()].flatMap((trust) => {
+    const intent = byMember.get(trust.truster)
+    const carried = together(intent, trust.trusted)
+    return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, look)]
+  })
+  const deliveryOf = ({ member }: Intent): Delivery => ({ now: judgedAt(seen.get(member.name), now), boundMs: boundMs(member), known })
+  // By pair: the file may say one twice, and the record ends some that the file does not.
+  const severed = new Map([...federation.severed, ...wanted.flatMap(({ held = [] }) => held)].map((pair) => [pairKey(pair), pair]))
+  // One whose day is over has no verdict, unless a proxy holds it still.
+  const ended = [...pairs.values()].flatMap((trust): readonly Verdict[] => {
+    const intent = byMember.get(trust.truster)
+    if (intent === undefined || severed.has(pairKey(trust)) || together(intent, trust.trusted) !== undefined) return []
+    const verdict = severedVerdict(trust, intent, federation, seen, deliveryOf, 'it ended')
+    return verdict.state === 'broken' || verdict.state === 'lagging' ? [{ ...verdict, ...(trust.until && { ends: trust.until }) }] : []
+  })
+  return [
+    ...live,
+    ...[...severed.values()].map((pair) => severedVerdict(pair, byMember.get(pair.truster), federation, seen, deliveryOf)),
+    ...ended,
+  ]
+}
+
+type Carried = Intent['trusts'][number]
+
+/** Two trusts of one pair, pinned over mesh, are one question. */
+function together(intent: Intent | undefined, trusted: MemberName): Carried | undefined {
+  const all = intent?.trusts.filter((trust) => trust.trusted === trusted) ?? []
+  const [first] = all
+  if (first === undefined || all.length === 1) return first
+  const wide = all.find((trust) => trust.wide !== undefined)?.wide
+  return {
+    ...first,
+    accept: all.flatMap((trust) => trust.accept),
+    reach: all.flatMap((trust) => trust.reach),
+    ...(wide === undefined ? {} : { wide }),
+  }
+}
+
+/** What all trusts of a federation are judged by. */
+interface Look {
+  readonly federation: Federation
+  readonly seen: Seens
+  readonly now: Date
+  readonly known: ReadonlySet<string>
+  readonly byMember: ReadonlyMap<MemberName, Intent>
+  readonly chainOf: (trust: Carried) => Judged
+  readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
+  readonly callersOf: (intent: Intent, seen: Observation, objects: readonly Manifest[]) => readonly CallerTold[] | undefined
+}
+
+/** What a mesh is meant to let in is the same for all its trusts. */
+function states(): Look['stateOf'] {
+  const known = new Map<Intent, MeshState>()
+  return (intent, objects) => {
+    const state = known.get(intent) ?? wantedNow(intent, objects)
+    known.set(intent, state)
+    return state
+  }
+}
+
+/** What policies make of the named callers is one question for all trusts of a mesh; undefined: its mesh config could not be read. */
+function callersIn(stateOf: Look['stateOf']): Look['callersOf'] {
+  const known = new Map<Intent, readonly CallerTold[] | undefined>()
+  return (intent, seen, objects) => {
+    if (known.has(intent)) return known.get(intent)
+    const facts = factsOf(intent.member, seen.istio)
+    const told = facts === undefined ? undefined : liveCallers({ intent, facts, wanted: stateOf(intent, objects), objects })
+    known.set(intent, told)
+    return told
+  }
+}
+
+function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
+  const { federation, seen, now, known, byMember, chainOf, stateOf, callersOf } = look
+  const observation = seen.get(intent.member.name)
+  const approved = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
+  const chain = chainOf(trust)
+  const blind = unseen(observation, intent.member)
+  const roots = trust.wide === undefined || observation === undefined ? NOT_WIDE : viewOfRoots(intent.member.name, observation)
+  const held =
+    blind.length > 0 || observation === undefined || !observation.objects.ok || !observation.proxies.ok
+      ? []
+      : standings(
+          stateOf(intent, observation.objects.value),
+          observation.objects.value,
+          observation.proxies.value,
+          authorOf(intent).own,
+          trust.trustDomain,
+          { now: judgedAt(observation, now), boundMs: boundMs(intent.member), known },
+        )
+  const objects = blind.length > 0 || observation?.objects.ok !== true ? [] : observation.objects.value
+  const stands = blind.length > 0 ? held : withDeaf(trust.wide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
+  const callers = blind.length > 0 || observation === undefined ? [] : callersOf(intent, observation, objects)
+  const told = (callers ?? []).filter((one) => one.trustDomain === trust.trustDomain)
+  const shared = objects.length === 0 ? [] : overlapping(intent, trust, stateOf(intent, objects), objects)
+  const others =
+    observation === undefined
+      ? []
+      : interfered(held, intent, trust.trustDomain, observation, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
+  const notLive = unknownRoots(intent.member.name, intent.own, observation?.own)
+  const missing =
+    trust.bundle === undefined
+      ? [
+          error(
+            'bundle-missing',
+            trust.trusted,
+            `no approved roots of ${trust.trustDomain} can be used`,
+            `entente approve ${trust.trusted}`,
+          ),
+        ]
+      : []
+  const empty = blind.length > 0 ? [] : emptySets(trust, objects, stands)
+  const findings = [
+    ...missing,
+    ...blind,
+    ...roots.findings,
+    ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
+    ...notLive,
+    ...(observation === undefined ? [] : ownChain(intent, observation, now)),
+    ...sameNamesIn({ ...intent, trusts: [trust] }, seen, now),
+    ...chain.findings,
+    ...empty,
+    ...(observation?.objects.ok === true ? unguardedScopes(trust.accept, observation.objects.value, trust.truster) : []),
+    ...(callers === undefined && observation?.istio.ok === false ? [{ ...observation.istio.error, severity: 'warning' as const }] : []),
+    ...told.map(({ finding }) => finding),
+    ...shared,
+    ...withoutGuess(
+      stands.flatMap((s) => s.findings),
+      others,
+    ),
+    ...others,
+    ...(observation === undefined ? [] : judgeServers(intent, trust, observation)),
+    ...unnamedServers(trust, seen.get(trust.trusted)),
+    ...back(trust, byMember.get(trust.trusted), federation),
+  ]
+  const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
+  const late = [...of('lagging'), ...of('pending'), ...of('unmounted')]
+  return {
+    truster: trust.truster,
+    trusted: trust.trusted,
+    state: judge(
+      findings,
+      [...late, ...of('unheard')],
+      blind.length > 0 ||
+        empty.length > 0 ||
+        callers === undefined ||
+        told.some(({ certain }) => !certain) ||
+        chain.unknown ||
+        roots.unknown,
+    ),
+    roots: approved,
+    proxies: { total: stands.length, ready: of('ready').length, lagging: late, rejected: of('rejected'), unheard: of('unheard') },
+    ...(trust.until === undefined ? {} : { ends: trust.until }),
+    findings,
+  }
+}
+
+/** Sets without a running proxy: nothing of them is proven. */
+function emptySets(trust: Carried, objects: readonly Manifest[], stands: readonly Standing[]): readonly Finding[] {
+  const hint = 'check namespaces and selectors'
+  if (stands.length === 0)
+    return [warning('no-workload', trust.truster, `no running sidecar is in the scopes of its trust in ${trust.trusted}`, hint)]
+  const sets = [
+    ...trust.accept.map(({ at, gateway }) => ({ at, pods: proxiesIn(objects, gateway === undefined ? { at } : { at, gateway }) })),
+    ...trust.reach.map(({ from }) => ({ at: from, pods: sidecarsIn(objects, from) })),
+  ]
+  return sets.flatMap(({ at, pods }) =>
+    pods.length > 0 ? [] : [warning('no-workload', trust.truster, `no running proxy is in ${describeWorkloads(at)}`, hint)],
+  )
+}
+
+/** Sidecars of a whole mesh that no istiod knows: they are in no list of proxies. */
+function unlisted(held: readonly Standing[], observation: Observation | undefined): readonly Standing[] {
+  const known = new Set(held.map(({ proxy }) => proxy))
+  const pods = observation?.pods?.ok === true ? observation.pods.value : []
+  return pods.filter((pod) => runsProxy(pod) && !known.has(proxyOf(pod))).map((pod) => unheard(proxyOf(pod)))
+}
+
+/** Where the filter that interferes is named, nobody need look for it. */
+const withoutGuess = (findings: readonly Finding[], others: readonly Finding[]): readonly Finding[] =>
+  findings.map((one) =>
+    others.some(({ subject }) => subject === one.subject)
+      ? { ...one, hint: one.hint.replace(/; if (?:it stays|both are done), look for another EnvoyFilter on these workloads$/, '') }
+      : one,
+  )
+
+function judge(findings: readonly Finding[], late: readonly string[], unknown: boolean): Verdict['state'] {
+  if (findings.some((f) => f.severity === 'error' && f.code !== 'not-observed')) return 'broken'
+  if (late.length > 0) return 'lagging'
+  return unknown ? 'unknown' : 'proven'
+}
+
+/** A mesh whose own idea of its trust domain is another speaks with identities that nobody here means. */
+function domainsDiffer(federation: Federation, seen: Seens, names: readonly MemberName[]): readonly Finding[] {
+  return names.flatMap((name) => {
+    const istio = seen.get(name)?.istio
+    const written = federation.members.get(name)?.trustDomain
+    if (istio?.ok !== true || istio.value.trustDomain === written) return []
+    return [
+      error(
+        'trust-domain-differs',
+        name,
+        `its mesh config says trust domain ${istio.value.trustDomain}, the federation file ${written}`,
+        `correct trustDomain of member ${name}`,
+      ),
+    ]
+  })
+}
+
+/** Without the other direction a call fails all the same, on the other side. */
+function back(trust: Carried, other: Intent | undefined, federation: Federation): readonly Finding[] {
+  if (other === undefined || federation.members.get(trust.trusted)?.home === undefined) return []
+  const there: Trust | undefined = together(other, trust.truster)
+  if (there?.wide !== undefined) return []
+  const accepts = (trust.accept.length > 0 || trust.wide !== undefined) && (there?.reach.length ?? 0) === 0
+  const reaches = trust.reach.length > 0 && (there?.accept.length ?? 0) === 0
+  if (!accepts && !reaches) return []
+  const what = accepts ? 'its workloads cannot check our servers' : 'its workloads refuse our callers'
+  return [
+    error(
+      'one-way',
+      trust.trusted,
+      `lacks the root of ${trust.truster}: ${what}, so calls fail on its side`,
+      [...federation.severed, ...(other.held ?? [])].some((pair) => pair.truster === trust.trusted && pair.trusted === trust.truster)
+        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
+        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`,
+    ),
+  ]
+}

@@ -1,0 +1,67 @@
+/**
+ * Roots of one subject with different keys. BoringSSL looks an issuer up by its name and by the authority key identifier
+ * of what it signed, and tries the signature of the first that fits (crypto/x509/x509_vfy.cc, X509_STORE_CTX_get1_issuer;
+ * v3_purp.cc, X509_check_akid). Where nothing tells two roots apart, Envoy refuses what the later one signed (run on 1.40).
+ */
+import { groupBy } from '../basics/group-by.ts'
+import type { Anchor } from './anchor.ts'
+import { type Certificate, certificateIn } from './certificate.ts'
+import { type Fields, sameBytes } from './certificate-fields.ts'
+import { OID } from './extensions.ts'
+import { publicKeyIn } from './public-key.ts'
+import { childrenOf, contentsOf, elementAt } from './syntax/der.ts'
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+const keyOf = ({ der }: Pick<Anchor, 'der'>): string => hex(publicKeyIn(der).encoding)
+
+/** Groups of roots with one subject and at least two keys. A root made anew over its key is no other root: it verifies the same. */
+export function rootsOfOneName(anchors: readonly Anchor[]): readonly (readonly Anchor[])[] {
+  const bySubject = new Map<string, Anchor[]>()
+  // Only those that are printed alike are read.
+  for (const alike of groupBy(anchors, ({ subject }) => subject).values()) {
+    if (alike.length < 2) continue
+    for (const anchor of alike) {
+      const certificate = certificateIn(anchor.der)
+      if (certificate === undefined) continue
+      const subject = hex(certificate.fields.subject)
+      bySubject.set(subject, [...(bySubject.get(subject) ?? []), anchor])
+    }
+  }
+  return [...bySubject.values()].filter((group) => new Set(group.map(keyOf)).size > 1)
+}
+
+/** Whether one verifies what the other does: the same name and key, and no key identifiers that differ. */
+export function isSameAuthority(a: Anchor, b: Anchor): boolean {
+  if (a.subject !== b.subject) return false
+  const [one, other] = [certificateIn(a.der)?.fields, certificateIn(b.der)?.fields]
+  if (one === undefined || other === undefined || keyOf(a) !== keyOf(b)) return false
+  const [id, otherId] = [one, other].map((fields) => fields.extensions.get(OID.subjectKeyId)?.value)
+  return sameBytes(one.subject, other.subject) && (id === undefined || otherId === undefined || sameBytes(id, otherId))
+}
+
+/**
+ * Whether a certificate of a chain names these roots as its issuer and does not say which of them.
+ * @param chain DER, in any order; what cannot be read says nothing
+ * @param group roots of one subject
+ */
+export function isAmbiguous(chain: readonly Uint8Array[], group: readonly Anchor[]): boolean {
+  const roots = group.flatMap(({ der }) => certificateIn(der) ?? [])
+  const certificates = chain.flatMap((der) => certificateIn(der) ?? [])
+  return certificates.some((certificate) => {
+    if (roots.some(({ fingerprint }) => fingerprint === certificate.fingerprint)) return false
+    const fitting = roots.filter((root) => sameBytes(root.fields.subject, certificate.fields.issuer) && fits(certificate.fields, root))
+    return new Set(fitting.map(keyOf)).size > 1
+  })
+}
+
+/** RFC 5280 §4.2.1.1: key identifier, serial number; each counts where both have it. */
+function fits(fields: Fields, { fields: issuer }: Certificate): boolean {
+  const value = fields.extensions.get(OID.authorityKeyId)?.value
+  if (value === undefined) return true
+  const parts = childrenOf(value, elementAt(value, 0))
+  const [keyId, serial] = [0x80, 0x82].map((tag) => parts.find((part) => part.tag === tag)).map((part) => part && contentsOf(value, part))
+  const own = issuer.extensions.get(OID.subjectKeyId)?.value
+  const ownId = own && contentsOf(own, elementAt(own, 0))
+  if (keyId !== undefined && ownId !== undefined && !sameBytes(keyId, ownId)) return false
+  return serial === undefined || sameBytes(serial, issuer.serial)
+}

@@ -1,0 +1,25 @@
+/** Everything that a certificate calls its holder, as Envoy reads it (source/common/tls/utility.cc getSubjectAltNames). */
+import { X509Certificate } from 'node:crypto'
+import { fieldsOf } from '../certificate-fields.ts'
+import { generalNamesOf, NAME } from '../extensions.ts'
+
+/** The alternative names of each kind in the order of the certificate; the subject one attribute after the other. */
+export interface CertificateNames {
+  readonly uris: readonly string[]
+  readonly dns: readonly string[]
+  readonly subject: string
+}
+
+/** @param der one certificate; undefined where it cannot be read */
+export function namesIn(der: Uint8Array): CertificateNames | undefined {
+  try {
+    const names = generalNamesOf(fieldsOf(der))
+    const of = (wanted: number): readonly string[] =>
+      names.flatMap(({ kind, value }) => (kind === wanted ? [Buffer.from(value).toString('latin1')] : []))
+    // Node puts one attribute on each line.
+    const subject = new X509Certificate(der).subject ?? ''
+    return { uris: of(NAME.uri), dns: of(NAME.dns), subject: subject.split('\n').join(',') }
+  } catch {
+    return undefined
+  }
+}
