@@ -125,6 +125,8 @@ const member = z.object({
   configs: z.array(config),
 })
 const document = z.object({
+  /** Files of older versions have none. */
+  apiVersion: z.literal('entente.dev/v1alpha1', 'is of another version: want entente.dev/v1alpha1').optional(),
   at: instant,
   federation: z.string(),
   record: z.string().nullable(),
