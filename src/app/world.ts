@@ -52,7 +52,7 @@ export type Progress =
       readonly for: readonly string[]
       readonly milliseconds: number
       /** They have all but what their kubelets may not have brought yet. */
-      readonly kubelets?: boolean
+      readonly kubelets?: boolean | undefined
     }
   | {
       readonly kind: 'acknowledged'
@@ -61,7 +61,7 @@ export type Progress =
       readonly proxies: number
       readonly milliseconds: number
       /** The workloads that went first. */
-      readonly first?: readonly string[]
+      readonly first?: readonly string[] | undefined
     }
   | {
       /** One workload gets a filter before the others that it selects. */
@@ -73,7 +73,13 @@ export type Progress =
       readonly filter: string
     }
   /** `failed`: it was not allowed, and the kubelets take their time. */
-  | { readonly kind: 'nudged'; readonly member: MemberName; readonly phase: Phase; readonly pods: number; readonly failed?: string }
+  | {
+      readonly kind: 'nudged'
+      readonly member: MemberName
+      readonly phase: Phase
+      readonly pods: number
+      readonly failed?: string | undefined
+    }
   | { readonly kind: 'put-back'; readonly member: MemberName; readonly phase: Phase; readonly because: string }
 
 export interface Outcome {

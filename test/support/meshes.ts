@@ -12,7 +12,7 @@ import { hasSidecar, podsIn, proxyOf } from '../../src/core/mesh/pods.ts'
 import type { Digest } from '../../src/core/model/digest.ts'
 import type { Manifest } from '../../src/core/model/manifest.ts'
 import { keyOf, sameContent, strings, title } from '../../src/core/model/manifest.ts'
-import type { Evidence, Pins, ProxyConfig } from '../../src/core/model/observed.ts'
+import type { Evidence, Interest, Pins, ProxyConfig, Seen } from '../../src/core/model/observed.ts'
 import type { Step } from '../../src/core/model/planned.ts'
 import type { AuditEntry } from '../../src/core/model/recorded.ts'
 import type { MemberName } from '../../src/core/model/wanted.ts'
@@ -26,6 +26,8 @@ import { NOW } from './federations.ts'
 import { observation, ok, type Parts } from './observations.ts'
 
 export interface MemoryMesh extends Mesh {
+  /** Tests need no interest: all proxies are shown. */
+  proxies(interest?: Interest): Promise<Seen<readonly Evidence[]>>
   objects: readonly Manifest[]
   /** Every write that was carried out, in order, as `PHASE VERB KIND`. */
   readonly writes: string[]

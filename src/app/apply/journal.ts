@@ -10,9 +10,11 @@ import type { MemberName } from '../../core/model/wanted.ts'
 import { speakAgainst } from '../../core/record/heads.ts'
 import { type Begin, begun, killed } from '../../core/record/interrupted-apply.ts'
 import { seal, unfinished } from '../../core/record/record.ts'
-import type { Mesh } from '../ports.ts'
+import type { Home, KeepsHead } from '../ports.ts'
 import type { Consent, Outcome, RecordStore, World } from '../world.ts'
 import { askHeads } from './heads.ts'
+
+type HeadAt = Pick<Home, 'member'> & KeepsHead
 
 /** `begin` is on the record, and its hash with every mesh, before the first write; `end` after the last. */
 export class Journal {
@@ -25,10 +27,10 @@ export class Journal {
   readonly narrowOnly: ReadonlyMap<MemberName, Finding>
   private readonly consent: Consent
   private readonly world: World
-  private readonly homes: readonly Mesh[]
+  private readonly homes: readonly HeadAt[]
   private readonly begin: AuditEntry
 
-  private constructor(consent: Consent, world: World, homes: readonly Mesh[], { absent, narrowOnly }: Left, begin: AuditEntry) {
+  private constructor(consent: Consent, world: World, homes: readonly HeadAt[], { absent, narrowOnly }: Left, begin: AuditEntry) {
     this.consent = consent
     this.world = world
     this.homes = homes
@@ -75,7 +77,7 @@ export class Journal {
     }
     const begin = head as AuditEntry
     // One after the other, everybody in the same order: of two at once, the first at the first home goes on.
-    const moved: Mesh[] = []
+    const moved: HeadAt[] = []
     for (const mesh of touched.toSorted((one, other) => (one.member < other.member ? -1 : 1))) {
       const was = heads.get(mesh.member)
       if (was?.ok === true && !narrowOnly.has(mesh.member)) moved.push(...(await move(mesh, was.value, begin.hash, without)))
@@ -89,7 +91,7 @@ export class Journal {
    * lock; what narrows it needs none.
    * @param due what comes next
    */
-  async holds(mesh: Mesh, due: readonly Step[] = []): Promise<boolean> {
+  async holds(mesh: HeadAt, due: readonly Step[]): Promise<boolean> {
     if (this.narrowOnly.has(mesh.member)) return true
     if ((await mesh.witness()) !== this.begin.hash) return false
     const widens = due.some((step) => step.changes.some(({ effect }) => effect === 'widens'))
@@ -188,7 +190,7 @@ export async function addEntryIf(
 }
 
 /** Who cannot take the new head goes on without it, or not at all, and stops nobody else; a head that moved stops everything. */
-async function move(mesh: Mesh, was: Digest | undefined, is: Digest, without: Map<MemberName, Finding>): Promise<readonly Mesh[]> {
+async function move(mesh: HeadAt, was: Digest | undefined, is: Digest, without: Map<MemberName, Finding>): Promise<readonly HeadAt[]> {
   try {
     await mesh.moveWitness(was, is)
     return [mesh]

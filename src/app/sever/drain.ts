@@ -2,7 +2,7 @@
 
 import type { Connections, Seen } from '../../core/model/observed.ts'
 import { type Carrier, type ConnectionsView, judgeConnections, type Told } from '../../core/verify/older-connections.ts'
-import type { Mesh } from '../ports.ts'
+import type { AsksPods } from '../ports.ts'
 import type { World } from '../world.ts'
 
 const POLL_MS = 1_000
@@ -13,7 +13,7 @@ const TELL_MS = 10_000
 const TRIES = 3
 
 export interface Draining {
-  readonly mesh: Pick<Mesh, 'connections'>
+  readonly mesh: Pick<AsksPods, 'connections'>
   readonly proxies: readonly Carrier[]
   /** When the trust was closed, where that is known. */
   readonly since?: Date

@@ -12,8 +12,10 @@ import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { readCallers } from '../../core/trust/callers/policies.ts'
 import { WIDE_POLICY } from '../../core/trust/mesh-wide/mesh-roots.ts'
 import { authorOf, callersObject } from '../../core/trust/render.ts'
-import type { Mesh } from '../ports.ts'
+import type { Home, WritesObjects } from '../ports.ts'
 import type { World } from '../world.ts'
+
+type Denying = Pick<Home, 'member'> & WritesObjects
 
 export interface Denied {
   /** The policies that let nobody of the domain past now. */
@@ -29,7 +31,7 @@ export async function denyNow(
   intent: Intent,
   trusts: readonly Trust[],
   domain: TrustDomain,
-  mesh: Mesh,
+  mesh: Denying,
   sleep: World['sleep'] = async () => {},
 ): Promise<Denied> {
   const sets = new Map(trusts.flatMap((trust) => trust.accept.map(({ at }) => [workloadsKey(at), at] as const)))
@@ -54,7 +56,7 @@ async function deny(once: () => Promise<Denied>, sleep: World['sleep']): Promise
   }
 }
 
-async function denyOnce(intent: Intent, domain: TrustDomain, mesh: Mesh, at: Workloads, name?: string): Promise<Denied> {
+async function denyOnce(intent: Intent, domain: TrustDomain, mesh: Denying, at: Workloads, name?: string): Promise<Denied> {
   const wanted = (live: Manifest | undefined): Manifest =>
     callersObject({ at, callers: new Map([...(live === undefined ? [] : readCallers(live)), [domain, []]]) }, authorOf(intent), name)
   try {

@@ -1,9 +1,9 @@
 /** Which steps of a phase may be carried out now. */
-import { type Finding, warning } from '../../core/diagnostics/finding.ts'
-import type { Manifest } from '../../core/model/manifest.ts'
-import { keyOf, title } from '../../core/model/manifest.ts'
-import type { Phase, Step } from '../../core/model/planned.ts'
-import type { Consent } from '../world.ts'
+import { type Finding, warning } from '../../../core/diagnostics/finding.ts'
+import type { Manifest } from '../../../core/model/manifest.ts'
+import { keyOf, title } from '../../../core/model/manifest.ts'
+import type { Phase, Step } from '../../../core/model/planned.ts'
+import type { Consent } from '../../world.ts'
 
 export const passable = (step: Step, consent: Consent): boolean =>
   consent.overrideGate !== undefined || step.gates.every((gate) => gate.open)
