@@ -1,7 +1,9 @@
 /**
  * The stepper: what one member's apply does next. Pure: it observes, writes, asks and sleeps through its caller. A command
- * carries out each move and calls again until the end; a controller keeps the position and calls again when it may have
- * changed something. Every write compares before it sets, so a move that is carried out twice does no harm.
+ * carries out each move and calls again until the end. A controller stores the position and calls again when the move's
+ * time has come. A move whose answer was lost is returned again. Of a write, that is safe and seldom useful: it compares
+ * before it sets, so an object that was written already stops the apply with `changed-meanwhile`. Begin anew instead: the
+ * next observation shows what is done.
  */
 
 import { asFailureOf } from '../../../core/diagnostics/errors.ts'
