@@ -1,6 +1,6 @@
 /** audit.jsonl: one entry per line, only ever added to. What a line and an entry are, and whether they hang together, is core's. */
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type RecordLines, readLines } from '../../core/record/record-text.ts'
@@ -44,7 +44,10 @@ export interface RecordFile<T> {
 export function recordFile<T>(path: string, reading: Reading<T>): RecordFile<T> {
   const place = (): Promise<string> => placeIn(dirname(path), path)
   return {
-    read: async (known) => parse(path, reading, await load(await place()), known),
+    read: async (known) => {
+      const real = await place()
+      return known !== undefined && (await isStill(real, known.bytes)) ? known : parse(path, reading, await load(real), known)
+    },
     append: async (lines, since) => {
       const real = await place()
       const bytes = await withLock(lockOf(path), () => append(path, real, lines, since))
@@ -58,8 +61,39 @@ export const lockOf = (path: string): string => join(dirname(path), `.${basename
 
 const load = async (path: string): Promise<Buffer> => (await readIfThere(path, MAX_BYTES)) ?? Buffer.alloc(0)
 
+const CHUNK = 1 << 20
+
+/**
+ * Whether the file has these bytes and no others; an absent file has none. Its size and times do not say so: an edit may keep
+ * the first, and times may be set, or be coarser than two writes. One chunk at a time is read, so that a look needs no second
+ * copy of the file.
+ * @throws FederationError file-unreadable
+ */
+async function isStill(path: string, bytes: Buffer): Promise<boolean> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      return await holds(file, bytes)
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return bytes.length === 0
+    throw fileError('file-unreadable', path, cause)
+  }
+}
+
+async function holds(file: FileHandle, bytes: Buffer): Promise<boolean> {
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK, bytes.length + 1))
+  for (let at = 0; ; ) {
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
+    if (bytesRead === 0) return at === bytes.length
+    if (!chunk.subarray(0, bytesRead).equals(bytes.subarray(at, at + bytesRead))) return false
+    at += bytesRead
+  }
+}
+
 function parse<T>(path: string, reading: Reading<T>, bytes: Buffer, known: RecordText<T> | undefined): RecordText<T> {
-  if (known?.bytes.equals(bytes)) return known
   const from = known !== undefined && continues(bytes, known) ? known : { value: reading.none, lines: 0, whole: 0 }
   const { lines, whole, ...end } = readLines(bytes.subarray(from.whole), path, from.lines)
   return { value: reading.add(from.value, lines), lines: from.lines + lines.length, whole: from.whole + whole, bytes, ...end }
@@ -74,8 +108,8 @@ const continues = (bytes: Buffer, { bytes: known, whole, unended }: Omit<RecordT
  * @returns the bytes of the file now
  */
 async function append(path: string, real: string, lines: readonly string[], since: RecordText<unknown>): Promise<Buffer> {
-  const bytes = await load(real)
-  if (!bytes.equals(since.bytes)) throw changed(path)
+  const { bytes } = since
+  if (!(await isStill(real, bytes))) throw changed(path)
   const kept = bytes.subarray(0, since.whole)
   const added = `${since.unended === true ? '\n' : ''}${lines.map((line) => `${line}\n`).join('')}`
   try {
