@@ -32,7 +32,7 @@ import { Journal } from './journal.ts'
 import { look, observe, retiring } from './observe.ts'
 import { putBack, writeAll } from './write.ts'
 
-export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from '../world.ts'
+export type { Consent, Meshes, Outcome, Progress, World } from '../world.ts'
 export { namespacesOf, observe, retiring } from './observe.ts'
 
 /**
