@@ -5,10 +5,16 @@ import type { Phase, Step } from '../core/model/planned.ts'
 import type { AuditEntry, EvidenceFile } from '../core/model/recorded.ts'
 import type { Actor, MemberName } from '../core/model/wanted.ts'
 import type { PlanOptions } from '../core/plan/course.ts'
+import type { RecordView } from '../core/record/projection.ts'
 import type { Mesh } from './ports.ts'
 
 export interface RecordStore {
-  entries(): Promise<readonly AuditEntry[]>
+  /** What the record says now, also where another process has added to it. */
+  view(): Promise<RecordView>
+  /**
+   * Adds an entry that follows the view asked for last.
+   * @throws FederationError record-busy: something else follows it by now, and nothing was written
+   */
   append(entry: AuditEntry): Promise<void>
 }
 

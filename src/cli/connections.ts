@@ -9,7 +9,7 @@ import type { Verdict } from '../core/model/proven.ts'
 import type { MemberName } from '../core/model/wanted.ts'
 import { closedAt } from '../core/record/history.ts'
 import { type ConnectionsView, carriers, connectionFindings } from '../core/verify/older-connections.ts'
-import { openRecord, type Workspace } from './input/workspace.ts'
+import type { Workspace } from './input/workspace.ts'
 import type { Io } from './io.ts'
 import type { Shown } from './print/screen.ts'
 import { table } from './print/text.ts'
@@ -30,7 +30,7 @@ export interface Older {
   readonly findings: readonly Finding[]
 }
 
-/** @param workspace as it was opened; the record is read anew */
+/** @param workspace as it was opened; the record is asked anew */
 export async function olderConnections(workspace: Workspace, asked: Asked, io: Io): Promise<Older> {
   const { truster, trusted, mesh, observation, verdicts } = asked
   const intent = workspace.intents.find(({ member }) => member.name === truster)
@@ -38,9 +38,8 @@ export async function olderConnections(workspace: Workspace, asked: Asked, io: I
   if (intent === undefined || domain === undefined) return { views: [], findings: [] }
   if (mesh?.connections === undefined || observation?.proxies.ok !== true || !observation.objects.ok)
     return { views: [], findings: asked.drain ? [unseen(truster)] : [] }
-  const record = await openRecord(workspace.directory)
   // What Git delivers is closed when Git delivers it.
-  const since = intent.member.home?.directory === undefined ? closedAt(await record.entries(), truster, domain) : undefined
+  const since = intent.member.home?.directory === undefined ? closedAt(await workspace.store.view(), truster, domain) : undefined
   const open = verdicts.flatMap(({ proxies: { lagging, rejected, unheard } }) => [...lagging, ...rejected, ...unheard])
   const proxies = carriers(intent, trusted, observation, new Set(open))
   const told = await drain(

@@ -44,7 +44,7 @@ export function productIn(directory: string, now: () => Date): Product {
       const io = quiet(now)
       return (await planNow(await openWorkspace(shared, io), io)).plan
     },
-    record: async () => (await openRecord(directory)).entries(),
+    record: async () => openRecord(directory).entries(),
     audit: async (elsewhere = directory) => {
       const printed: string[] = []
       const io: Io = { ...quiet(now), print: (text) => void printed.push(String(text)) }

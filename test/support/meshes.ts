@@ -17,6 +17,7 @@ import type { Step } from '../../src/core/model/planned.ts'
 import type { AuditEntry } from '../../src/core/model/recorded.ts'
 import type { MemberName } from '../../src/core/model/wanted.ts'
 import { workloadsSlug } from '../../src/core/model/workloads.ts'
+import { NO_RECORD, project } from '../../src/core/record/projection.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
 import { WIDE_POLICY } from '../../src/core/trust/mesh-wide/mesh-roots.ts'
 import { isLabelled } from '../../src/core/trust/mounted/mount.ts'
@@ -212,9 +213,13 @@ export interface MemoryRecord extends RecordStore {
 
 export function memoryRecord(entries: readonly AuditEntry[] = []): MemoryRecord {
   const lines = [...entries]
+  let view = NO_RECORD
   return {
     lines,
-    entries: async () => [...lines],
+    view: async () => {
+      view = project(lines.slice(view.hashes.length), view)
+      return view
+    },
     append: async (entry) => {
       lines.push(entry)
     },

@@ -9,7 +9,8 @@ import type { AuditDraft, AuditEntry } from '../../core/model/recorded.ts'
 import type { MemberName } from '../../core/model/wanted.ts'
 import { speakAgainst } from '../../core/record/heads.ts'
 import { type Begin, begun, killed } from '../../core/record/interrupted-apply.ts'
-import { seal, unfinished } from '../../core/record/record.ts'
+import { type Head, type RecordView, unfinished } from '../../core/record/projection.ts'
+import { seal } from '../../core/record/record.ts'
 import type { Home, KeepsHead } from '../ports.ts'
 import type { Consent, Outcome, RecordStore, World } from '../world.ts'
 import { askHeads } from './heads.ts'
@@ -47,7 +48,7 @@ export class Journal {
     // In this order: who begins in between is in the record before any home has heard of it.
     const touched = [...new Set(due.map((step) => step.member))].flatMap((name) => world.meshes.get(name) ?? [])
     const heads = await askHeads(touched)
-    const record = await world.record.entries()
+    const record = await world.record.view()
     mustNotBeSevered(due, record, consent.since)
     const narrowOnly = new Map([...(consent.narrowOnly ?? []), ...speakAgainst(record, heads)])
     const absent = new Map<MemberName, Finding>()
@@ -70,10 +71,11 @@ export class Journal {
       steps: steps.map(begun),
       ...(consent.evidence === undefined || consent.evidence.length === 0 ? {} : { evidence: consent.evidence }),
     })
-    let head = record.at(-1)
+    let head: Head | undefined = record.head
     for (const draft of drafts) {
-      head = seal(head, draft)
-      await world.record.append(head)
+      const entry = seal(head, draft)
+      await world.record.append(entry)
+      head = entry
     }
     const begin = head as AuditEntry
     // One after the other, everybody in the same order: of two at once, the first at the first home goes on.
@@ -95,7 +97,7 @@ export class Journal {
     if (this.narrowOnly.has(mesh.member)) return true
     if ((await mesh.witness()) !== this.begin.hash) return false
     const widens = due.some((step) => step.changes.some(({ effect }) => effect === 'widens'))
-    return !widens || severedSince(due, await this.world.record.entries(), this.begin.hash) === undefined
+    return !widens || severedSince(due, await this.world.record.view(), this.begin.hash) === undefined
   }
 
   async close({ done, findings }: Outcome): Promise<void> {
@@ -123,9 +125,11 @@ interface Asking {
 }
 
 /** The sever that an entry after `since` says of what these steps would open. */
-function severedSince(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined) {
-  const from = since === undefined ? record.length : record.findIndex((entry) => entry.hash === since) + 1
-  return record.slice(from).find((entry) => entry.action === 'sever' && opens(due, entry))
+function severedSince(due: readonly Step[], record: RecordView, since: Digest | undefined) {
+  if (since === undefined) return undefined
+  const from = record.hashes.seqOf(since) ?? 0
+  const later = record.severs.flatMap(({ entry }) => (entry.action === 'sever' && entry.seq > from ? [entry] : []))
+  return later.find((sever) => opens(due, sever))
 }
 
 const opens = (due: readonly Step[], { truster, trustedDomain }: AuditEntry & { readonly action: 'sever' }): boolean =>
@@ -134,7 +138,7 @@ const opens = (due: readonly Step[], { truster, trustedDomain }: AuditEntry & { 
   )
 
 /** Between the reading of the record for a plan and `begin`, somebody may have severed what the plan opens. */
-function mustNotBeSevered(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined): void {
+function mustNotBeSevered(due: readonly Step[], record: RecordView, since: Digest | undefined): void {
   const sever = severedSince(due, record, since)
   if (sever === undefined) return
   throw new FederationError(
@@ -171,14 +175,14 @@ export const addEntry = async (record: RecordStore, sleep: World['sleep'], draft
 export async function addEntryIf(
   record: RecordStore,
   sleep: World['sleep'],
-  draftFor: (record: readonly AuditEntry[]) => AuditDraft | undefined,
+  draftFor: (record: RecordView) => AuditDraft | undefined,
   tries: number,
 ): Promise<AuditEntry | undefined> {
   for (let left = tries; ; left--) {
-    const entries = await record.entries()
-    const draft = draftFor(entries)
+    const view = await record.view()
+    const draft = draftFor(view)
     if (draft === undefined) return undefined
-    const entry = seal(entries.at(-1), draft)
+    const entry = seal(view.head, draft)
     try {
       await record.append(entry)
       return entry

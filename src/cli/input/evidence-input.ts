@@ -6,8 +6,9 @@ import { outdated, told } from '../../core/evidence/counts.ts'
 import type { Looked } from '../../core/evidence/print-evidence.ts'
 import { parseHanded } from '../../core/evidence/read-evidence.ts'
 import type { Digest } from '../../core/model/digest.ts'
-import type { AuditEntry, EvidenceFile } from '../../core/model/recorded.ts'
+import type { EvidenceFile } from '../../core/model/recorded.ts'
 import type { Federation, MemberName } from '../../core/model/wanted.ts'
+import type { RecordView } from '../../core/record/projection.ts'
 import type { Io } from '../io.ts'
 
 export interface HandedOver {
@@ -25,7 +26,7 @@ export interface HandedOver {
 export async function readHanded(
   files: readonly string[],
   federation: Federation,
-  record: readonly AuditEntry[],
+  record: RecordView,
   io: Io,
 ): Promise<{ readonly handed: ReadonlyMap<MemberName, HandedOver>; readonly findings: readonly Finding[] }> {
   const handed = new Map<MemberName, HandedOver>()

@@ -6,18 +6,17 @@ import type { Limits } from '../../adapters/edge/budget.ts'
 import { readBundles } from '../../adapters/files/bundle-files.ts'
 import { handedMesh } from '../../adapters/files/evidence-file.ts'
 import { readFederationFile } from '../../adapters/files/federation-file.ts'
-import { recordFile } from '../../adapters/files/record-file.ts'
+import { type RecordFileStore, recordStore } from '../../adapters/files/record-store.ts'
 import type { ClientOptions } from '../../adapters/kubernetes/transport/client.ts'
 import type { Access } from '../../adapters/kubernetes/transport/kubeconfig.ts'
-import type { Meshes, RecordStore } from '../../app/apply/apply.ts'
+import type { Meshes } from '../../app/apply/apply.ts'
 import type { Mesh } from '../../app/ports.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError, warning } from '../../core/diagnostics/finding.ts'
 import { type Approved, intents } from '../../core/federation/intents.ts'
 import type { Seen } from '../../core/model/observed.ts'
-import type { AuditEntry } from '../../core/model/recorded.ts'
 import type { Actor, Federation, Intent, Member, MemberName, Severed } from '../../core/model/wanted.ts'
-import { parseRecord, printEntry, unfinished } from '../../core/record/record.ts'
+import { type RecordView, unfinished } from '../../core/record/projection.ts'
 import { explain } from '../../core/trust/render.ts'
 import type { Io } from '../io.ts'
 import { type HandedOver, inContexts, readHanded } from './evidence-input.ts'
@@ -27,6 +26,8 @@ export interface Files {
   readonly file: string
   /** Where the federation file is: what it names is relative to it. */
   readonly directory: string
+  /** The record: read and verified once, however often it is asked. */
+  readonly store: RecordFileStore
   readonly kubeconfig?: string
   /** What one member may take, where it is not the usual. */
   readonly limits?: Partial<Limits>
@@ -37,7 +38,7 @@ export interface Files {
 export interface Workspace extends Files {
   readonly federation: Federation
   readonly approved: Approved
-  readonly record: readonly AuditEntry[]
+  readonly record: RecordView
   readonly intents: readonly Intent[]
   /** What the files alone say. */
   readonly findings: readonly Finding[]
@@ -46,17 +47,26 @@ export interface Workspace extends Files {
 export interface FileOptions extends LimitOptions {
   readonly file: string
   readonly kubeconfig?: string
+  /** As the command has opened the record; when absent it is opened anew. */
+  readonly store?: RecordFileStore
   /** Files about members that are a directory here. */
   readonly evidence?: readonly string[]
   /** `MEMBER=CONTEXT`: where to look at a member, whatever the file says. */
   readonly context?: readonly string[]
 }
 
-export const filesOf = ({ file, kubeconfig, ...limits }: FileOptions): Files => ({
+export const filesOf = ({ file, kubeconfig, store, ...limits }: FileOptions): Files => ({
   file,
   directory: dirname(resolve(file)),
+  store: store ?? openRecord(dirname(resolve(file))),
   limits: limitsOf(limits),
   ...(kubeconfig === undefined ? {} : { kubeconfig }),
+})
+
+/** For a command that opens its files several times: it verifies the record once. */
+export const withRecord = <T extends FileOptions>(options: T): T & { readonly store: RecordFileStore } => ({
+  ...options,
+  store: filesOf(options).store,
 })
 
 /** @throws FederationError file-unreadable, federation-invalid */
@@ -71,22 +81,21 @@ export async function openWorkspace(options: FileOptions, io: Io, ended?: Severe
   const files = filesOf(options)
   const read = await openFederation(options)
   const federation = ended === undefined ? read : { ...read, severed: [...read.severed, ended] }
-  const [approved, record] = await Promise.all([readBundles(files.directory, federation, io.now()), openRecord(files.directory)])
-  const entries = await record.entries()
-  const wanted = intents(federation, approved, entries, io.now())
-  const { handed, findings } = await readHanded(options.evidence ?? [], federation, entries, io)
+  const [approved, record] = await Promise.all([readBundles(files.directory, federation, io.now()), files.store.view()])
+  const wanted = intents(federation, approved, record, io.now())
+  const { handed, findings } = await readHanded(options.evidence ?? [], federation, record, io)
   return {
     ...files,
     handed,
     federation,
     approved,
-    record: entries,
+    record,
     intents: wanted.intents,
-    findings: [...wanted.findings, ...record.findings(), ...interrupted(entries), ...findings],
+    findings: [...wanted.findings, ...files.store.findings(), ...interrupted(record), ...findings],
   }
 }
 
-function interrupted(record: readonly AuditEntry[]): readonly Finding[] {
+function interrupted(record: RecordView): readonly Finding[] {
   const begin = unfinished(record)
   if (begin === undefined) return []
   return [
@@ -119,36 +128,7 @@ export function domainsOf(federation: Federation, pair: Pick<Severed, 'truster' 
 
 export const recordPath = (directory: string): string => join(directory, 'audit.jsonl')
 
-/** The record as a store: an append goes on from the entries asked for last, or not at all. */
-export async function openRecord(directory: string): Promise<RecordStore & { findings(): readonly Finding[] }> {
-  const file = recordFile(recordPath(directory))
-  let text = await file.read()
-  const told: Finding[] = []
-  if (text.torn !== undefined) {
-    told.push(
-      warning(
-        'record-torn',
-        'audit.jsonl',
-        'ends in an entry that a crash cut off; it never took effect, and the next entry takes its place',
-        '',
-      ),
-    )
-  }
-  if (text.unended === true)
-    told.push(
-      warning('record-torn', 'audit.jsonl', 'has no line break at its end; the last entry counts, and the next one puts it back', ''),
-    )
-  return {
-    findings: () => told,
-    entries: async () => {
-      text = await file.read()
-      return parseRecord(text.lines, 'audit.jsonl')
-    },
-    append: async (entry) => {
-      text = await file.append([printEntry(entry)], text)
-    },
-  }
-}
+export const openRecord = (directory: string): RecordFileStore => recordStore(recordPath(directory))
 
 /** The person at this machine, as the operating system names them. */
 export function actor(io: Io): Actor {

@@ -3,9 +3,8 @@
 import { groupBy } from '../basics/group-by.ts'
 import { distinct, error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import type { Seen } from '../model/observed.ts'
-import type { AuditEntry } from '../model/recorded.ts'
-import type { Approval, Federation, Held, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
-import { approvedRoots } from '../record/record.ts'
+import type { Federation, Held, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
+import type { RecordView } from '../record/projection.ts'
 import { pairKey, type Severs, type Standing, seversOn } from '../record/severs.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -25,11 +24,10 @@ const DAY = 86_400_000
 export function intents(
   federation: Federation,
   approved: Approved,
-  record: readonly AuditEntry[],
+  record: RecordView,
   now: Date,
 ): { readonly intents: readonly Intent[]; readonly findings: readonly Finding[] } {
   const findings: Finding[] = []
-  const approvals = approvalsOf(record)
   const inFile = new Set(federation.severed.map(pairKey))
   const severs = seversOn(record, federation)
   const held = heldPairs(federation, inFile, severs, now)
@@ -46,7 +44,7 @@ export function intents(
     return {
       ...trust,
       trustDomain,
-      approvals: approvals.get(trustDomain) ?? [],
+      approvals: record.domains.get(trustDomain)?.approvals ?? [],
       ...(bundle === undefined ? {} : { bundle }),
       ...(home === undefined ? { elsewhere: true as const } : {}),
     }
@@ -178,12 +176,11 @@ function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
 function resolveBundles(
   federation: Federation,
   approved: Approved,
-  record: readonly AuditEntry[],
+  record: RecordView,
   wanted: ReadonlySet<TrustDomain>,
   now: Date,
   findings: Finding[],
 ): ReadonlyMap<TrustDomain, Bundle> {
-  const recorded = approvedRoots(record)
   const holders = holdersOf(wanted, approved, record)
   const resolved = new Map<TrustDomain, Bundle>()
   for (const member of federation.members.values()) {
@@ -205,7 +202,7 @@ function resolveBundles(
       findings.push(seen.error)
       continue
     }
-    const known = recorded.get(trustDomain)
+    const known = record.domains.get(trustDomain)?.newest?.roots
     const [good, unrecorded] = partition(seen.value.anchors, (anchor) => known?.has(anchor.fingerprint) ?? false)
     for (const anchor of unrecorded) {
       findings.push(
@@ -242,22 +239,18 @@ function resolveBundles(
 }
 
 /** The domain that each root belongs to: of those whose bundle has it, the one it was approved for first. */
-function holdersOf(
-  wanted: ReadonlySet<TrustDomain>,
-  approved: Approved,
-  record: readonly AuditEntry[],
-): ReadonlyMap<Fingerprint, TrustDomain> {
-  const inBundle = new Map(
-    [...wanted].map((domain) => {
-      const seen = approved.get(domain)
-      return [domain, new Set(seen?.ok ? seen.value.anchors.map((anchor) => anchor.fingerprint) : [])]
-    }),
-  )
+function holdersOf(wanted: ReadonlySet<TrustDomain>, approved: Approved, record: RecordView): ReadonlyMap<Fingerprint, TrustDomain> {
   const holders = new Map<Fingerprint, TrustDomain>()
-  for (const entry of record) {
-    if (entry.action !== 'approve') continue
-    const held = inBundle.get(entry.trustDomain)
-    for (const root of entry.roots) if (held?.has(root) && !holders.has(root)) holders.set(root, entry.trustDomain)
+  const since = new Map<Fingerprint, number>()
+  for (const domain of wanted) {
+    const seen = approved.get(domain)
+    const first = record.domains.get(domain)?.first
+    for (const { fingerprint } of seen?.ok ? seen.value.anchors : []) {
+      const seq = first?.get(fingerprint)
+      if (seq === undefined || seq > (since.get(fingerprint) ?? Number.POSITIVE_INFINITY)) continue
+      since.set(fingerprint, seq)
+      holders.set(fingerprint, domain)
+    }
   }
   return holders
 }
@@ -340,16 +333,6 @@ function oneWay(federation: Federation, severed: ReadonlySet<string>, live: read
     }
     return gaps
   })
-}
-
-function approvalsOf(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, readonly Approval[]> {
-  const approvals = new Map<TrustDomain, Approval[]>()
-  for (const entry of record) {
-    if (entry.action !== 'approve') continue
-    const approval = { trustDomain: entry.trustDomain, roots: entry.roots, by: entry.actor, at: entry.at, reason: entry.reason }
-    approvals.set(entry.trustDomain, [...(approvals.get(entry.trustDomain) ?? []), approval])
-  }
-  return approvals
 }
 
 function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {

@@ -5,9 +5,9 @@
 import { error, type Finding } from '../diagnostics/finding.ts'
 import type { Digest } from '../model/digest.ts'
 import type { Seen } from '../model/observed.ts'
-import type { AuditEntry } from '../model/recorded.ts'
 import type { MemberName } from '../model/wanted.ts'
-import { forked, isHeadOf } from './record.ts'
+import type { RecordView } from './projection.ts'
+import { forked } from './record.ts'
 
 export type Heads = ReadonlyMap<MemberName, Seen<Digest | undefined>>
 
@@ -20,7 +20,7 @@ export type Heads = ReadonlyMap<MemberName, Seen<Digest | undefined>>
  *
  * A home that could not be asked says nothing: it is left to what else comes of that.
  */
-export function speakAgainst(record: readonly AuditEntry[], heads: Heads): ReadonlyMap<MemberName, Finding> {
+export function speakAgainst({ hashes }: RecordView, heads: Heads): ReadonlyMap<MemberName, Finding> {
   const against = new Map<MemberName, Finding>()
   const silent: MemberName[] = []
   let vouched = false
@@ -29,7 +29,7 @@ export function speakAgainst(record: readonly AuditEntry[], heads: Heads): Reado
     if (!head.ok) {
       if (head.error.code === 'record-broken') against.set(member, head.error)
     } else if (head.value === undefined) silent.push(member)
-    else if (isHeadOf(record, head.value)) vouched = true
+    else if (hashes.seqOf(head.value) !== undefined) vouched = true
     else {
       unknown += 1
       against.set(member, forked(member, head.value))

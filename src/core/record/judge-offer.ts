@@ -23,7 +23,7 @@ import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { type Anchor, type Fingerprint, fingerprintOf } from '../x509/anchor.ts'
 import { decodeBase64 } from '../x509/pem.ts'
 import { publicKeyIn } from '../x509/public-key.ts'
-import type { Recorded } from './record.ts'
+import type { Recorded } from './projection.ts'
 
 export interface JudgeContext {
   readonly approved: ReadonlyMap<TrustDomain, Bundle>

@@ -7,9 +7,8 @@ import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { clockDiffers, judgedAt } from '../model/clock.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Gate } from '../model/planned.ts'
-import type { AuditEntry } from '../model/recorded.ts'
 import type { Intent, Member } from '../model/wanted.ts'
-import { retiredRoots } from '../record/record.ts'
+import { type RecordView, retiredRoots } from '../record/projection.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { boundMs } from '../trust/mounted/delivery.ts'
@@ -55,7 +54,7 @@ export interface RotationInput {
   readonly member: Member
   /** What is approved for its trust domain. */
   readonly bundle: Bundle
-  readonly record: readonly AuditEntry[]
+  readonly record: RecordView
   /** Of all meshes of the federation. */
   readonly intents: readonly Intent[]
   /** The member's own observation with every pod. */
@@ -108,19 +107,15 @@ export function rotation(input: RotationInput): Rotation {
 }
 
 /** The roots that are to stay: what was said last on the record, or else, or where others were approved since, those that were approved last. */
-function target(bundle: Bundle, record: readonly AuditEntry[]): ReadonlySet<Fingerprint> {
+function target(bundle: Bundle, record: RecordView): ReadonlySet<Fingerprint> {
   const roots = bundle.anchors.map((anchor) => anchor.fingerprint)
-  const since = new Map(roots.map((root) => [root, record.findIndex((entry) => approves(entry, bundle.trustDomain, root))]))
-  const latest = Math.max(...since.values())
-  const saidAt = record.findLastIndex((entry) => entry.action === 'rotate' && entry.trustDomain === bundle.trustDomain)
-  const said = record[saidAt]
-  if (said?.action === 'rotate' && saidAt > latest && said.to.length > 0 && said.to.every((root) => roots.includes(root)))
-    return new Set(said.to)
-  return new Set(roots.filter((root) => since.get(root) === latest))
+  const { first, rotation } = record.domains.get(bundle.trustDomain) ?? {}
+  const approvedAt = (root: Fingerprint): number => first?.get(root) ?? 0
+  const latest = Math.max(...roots.map(approvedAt))
+  if (rotation !== undefined && rotation.seq > latest && rotation.to.length > 0 && rotation.to.every((root) => roots.includes(root)))
+    return new Set(rotation.to)
+  return new Set(roots.filter((root) => approvedAt(root) === latest))
 }
-
-const approves = (entry: AuditEntry, domain: TrustDomain, root: Fingerprint): boolean =>
-  entry.action === 'approve' && entry.trustDomain === domain && entry.roots.includes(root)
 
 const gate = (needs: Gate['needs'], { fingerprint }: Anchor, waitingFor: readonly string[]): Gate => ({
   needs,

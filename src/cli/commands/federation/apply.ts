@@ -11,10 +11,10 @@ import type { Seens } from '../../../core/model/observed.ts'
 import type { Plan } from '../../../core/model/planned.ts'
 import type { PlanOptions } from '../../../core/plan/course.ts'
 import { doneBy } from '../../../core/record/interrupted-apply.ts'
-import { unfinished } from '../../../core/record/record.ts'
+import { unfinished } from '../../../core/record/projection.ts'
 import { objectOf } from '../../../core/view/plan-view.ts'
 import { mustAcceptImpact } from '../../accept-impact.ts'
-import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../../input/workspace.ts'
+import { actor, type FileOptions, openWorkspace, type Workspace, withRecord } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { errorText } from '../../print/error-text.ts'
 import { json, type Part, show, stacked } from '../../print/screen.ts'
@@ -40,7 +40,8 @@ export interface ApplyOptions extends FileOptions {
 
 const EVERY_SECONDS = 15
 
-export async function run(options: ApplyOptions, io: Io): Promise<number> {
+export async function run(given: ApplyOptions, io: Io): Promise<number> {
+  const options = withRecord(given)
   if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
   if (options.watch !== true) return once(options, io)
   if (options.yes !== true || options.consent !== undefined) {
@@ -99,25 +100,23 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
  * @param whole nothing at all is left to do: it is ended also where nobody can tell what it had done
  */
 export async function endUnfinished(
-  { directory, intents }: Workspace,
+  { store, intents }: Workspace,
   seen: Seens,
   { reason, whole }: { readonly reason: string; readonly whole: boolean },
   io: Io,
 ): Promise<void> {
-  const record = await openRecord(directory)
-  const begin = unfinished(await record.entries())
+  const begin = unfinished(await store.view())
   const done = begin && doneBy(begin, intents, seen)
   if (begin === undefined || (done === undefined && !whole)) return
   const said = { actor: actor(io), at: io.now(), reason }
   const untold = { ...said, action: 'end', begin: begin.hash, done: [] } as const
-  await addEntry(record, (milliseconds) => sleep(milliseconds), done === undefined ? untold : endOf(begin, done, said))
+  await addEntry(store, (milliseconds) => sleep(milliseconds), done === undefined ? untold : endOf(begin, done, said))
   io.tell(show`\nThe apply that ${begin.actor.name} began at ${begin.at.toISOString()} left nothing to do: it is ended on the record.`)
 }
 
 /** What was severed or approved while somebody read the plan is not in it. */
 async function mustBeTheSame(workspace: Workspace): Promise<void> {
-  const record = await openRecord(workspace.directory)
-  if ((await record.entries()).at(-1)?.hash === workspace.record.at(-1)?.hash) return
+  if ((await workspace.store.view()).head?.hash === workspace.record.head?.hash) return
   throw new FederationError('changed-meanwhile', 'audit.jsonl', 'has new entries since the plan was made; nothing was changed', {
     hint: 'run it again: it plans anew',
   })
@@ -169,8 +168,7 @@ export async function carryOut(
   io: Io,
   seen?: Seens,
 ): Promise<Outcome> {
-  const record = await openRecord(workspace.directory)
-  const head = workspace.record.at(-1)?.hash
+  const head = workspace.record.head?.hash
   const consent = {
     steps,
     actor: actor(io),
@@ -187,7 +185,7 @@ export async function carryOut(
   }
   const world = {
     meshes,
-    record,
+    record: workspace.store,
     now: io.now,
     sleep: (milliseconds: number) => sleep(milliseconds),
     stopped: io.stopped,

@@ -55,8 +55,8 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
   await mustBeNew(join(directory, 'audit.jsonl'))
 
   await mkdir(directory, { recursive: true })
-  const record = await openRecord(directory)
-  let head = (await record.entries()).at(-1)
+  const record = openRecord(directory)
+  let { head } = await record.view()
   for (const { name, context, own } of found) {
     const draft = {
       actor: actor(io),
@@ -68,8 +68,9 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
       source: `cluster ${context}`,
       sequence: '1',
     }
-    head = seal(head, draft)
-    await record.append(head)
+    const entry = seal(head, draft)
+    await record.append(entry)
+    head = entry
     await writeBundle(directory, { ...own, sequence: 1n })
     io.tell(`wrote ${join(options.out, 'bundles', basename(bundlePath(directory, own.trustDomain)))}  (roots of ${name})`)
   }

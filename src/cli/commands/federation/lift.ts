@@ -7,8 +7,9 @@ import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { approveCommand } from '../../../core/federation/intents.ts'
 import type { AuditDraft, AuditEntry } from '../../../core/model/recorded.ts'
 import type { Member, MemberName, Severed } from '../../../core/model/wanted.ts'
+import type { RecordView } from '../../../core/record/projection.ts'
 import { pairKey, type Standing, seversOn } from '../../../core/record/severs.ts'
-import { actor, domainsOf, type FileOptions, membersOf, openRecord, openWorkspace, recordPath } from '../../input/workspace.ts'
+import { actor, domainsOf, type FileOptions, membersOf, openWorkspace, recordPath } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json } from '../../print/screen.ts'
 import { agree } from './apply.ts'
@@ -31,7 +32,7 @@ export interface SeverOptions extends FileOptions {
 /** @throws FederationError usage where there is nothing to lift, not-confirmed: then nothing was recorded */
 export async function lift(options: SeverOptions, io: Io): Promise<number> {
   mustGoTogether(options)
-  const { federation, record, directory } = await openWorkspace(options, io)
+  const { federation, record, store, directory } = await openWorkspace(options, io)
   const pair = { truster: options.truster as MemberName, trusted: options.trusted as MemberName }
   const [truster, trusted] = membersOf(federation, pair)
   const inFile = federation.severed.filter((one) => pairKey(one) === pairKey(pair))
@@ -47,13 +48,8 @@ export async function lift(options: SeverOptions, io: Io): Promise<number> {
     ...pair,
     ...domainsOf(federation, pair),
   }
-  const standingIn = (entries: readonly AuditEntry[]) => seversOn(entries, federation)(truster, trusted)
-  const added = await addEntryIf(
-    await openRecord(directory),
-    sleep,
-    (entries) => (needsLift(standingIn(entries), shown, inFile) ? draft : undefined),
-    PATIENT,
-  )
+  const standingIn = (now: RecordView) => seversOn(now, federation)(truster, trusted)
+  const added = await addEntryIf(store, sleep, (now) => (needsLift(standingIn(now), shown, inFile) ? draft : undefined), PATIENT)
   // Where this fails the file keeps closed what the record lets go: the same command again goes on from there.
   await removeSevered(options.file, pair, { record: recordPath(directory), sleep, emergency: false })
   tellLifted(draft, added ?? shown?.entry, trusted, options, io)

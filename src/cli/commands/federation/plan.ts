@@ -10,7 +10,7 @@ import { plan } from '../../../core/plan/plan.ts'
 import { speakAgainst } from '../../../core/record/heads.ts'
 import { planView } from '../../../core/view/plan-view.ts'
 import { goOn } from '../../input/limits.ts'
-import { type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../../input/workspace.ts'
+import { type FileOptions, meshesOf, openWorkspace, type Workspace } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json, show } from '../../print/screen.ts'
 import { planText } from '../../print/text.ts'
@@ -53,8 +53,8 @@ export async function planNow(workspace: Workspace, io: Io, options: PlanOptions
 }
 
 /** Which homes remember what is not in the record. It is read again after them: an apply may have begun in between. */
-async function otherRecords({ directory, intents, record }: Workspace, meshes: Meshes): Promise<NarrowOnly> {
+async function otherRecords({ store, intents, record }: Workspace, meshes: Meshes): Promise<NarrowOnly> {
   const heads = await askHeads(intents.flatMap(({ member }) => meshes.get(member.name) ?? []))
   if (speakAgainst(record, heads).size === 0) return new Map()
-  return speakAgainst(await (await openRecord(directory)).entries(), heads)
+  return speakAgainst(await store.view(), heads)
 }

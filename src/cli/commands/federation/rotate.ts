@@ -11,13 +11,13 @@ import type { Digest } from '../../../core/model/digest.ts'
 import type { Gate, Plan, Step } from '../../../core/model/planned.ts'
 import type { Member } from '../../../core/model/wanted.ts'
 import { aboutRecord } from '../../../core/record/heads.ts'
-import { retiredRoots } from '../../../core/record/record.ts'
+import { retiredRoots } from '../../../core/record/projection.ts'
 import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation, STILL_HELD } from '../../../core/rotation/phases.ts'
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
 import { sequenceAfter } from '../../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import { sameNames } from '../../../core/verify/roots-share-name.ts'
-import { actor, type FileOptions, meshesOf, openRecord, openWorkspace, type Workspace } from '../../input/workspace.ts'
+import { actor, type FileOptions, meshesOf, openWorkspace, type Workspace, withRecord } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json, type Shown, show, stacked } from '../../print/screen.ts'
 import { findingsText, painter, planText } from '../../print/text.ts'
@@ -42,7 +42,8 @@ export interface RotateOptions extends FileOptions, Accepting {
 
 const EVERY_MS = 3_000
 
-export async function run(options: RotateOptions, io: Io): Promise<number> {
+export async function run(given: RotateOptions, io: Io): Promise<number> {
+  const options = withRecord(given)
   const reads = options.status === true
   if (reads && options.abort === true) throw new FederationError('usage', '--abort', 'changes something, and --status does not')
   if (!reads && options.reason.trim() === '')
@@ -197,8 +198,7 @@ function refuseNames({ name }: Member, { anchors }: Bundle, presented: Offer['pr
 
 /** Which roots are to stay: all that is ever stored of a rotation. */
 async function want(workspace: Workspace, trustDomain: TrustDomain, to: Rotation['staying'], { reason }: Accepting, io: Io): Promise<void> {
-  const record = await openRecord(workspace.directory)
-  await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason, action: 'rotate', trustDomain, to })
+  await addEntry(workspace.store, sleep, { actor: actor(io), at: io.now(), reason, action: 'rotate', trustDomain, to })
 }
 
 /** Carries out what the plan says about roots of this domain, and nothing else. */
@@ -242,9 +242,8 @@ async function retire(now: Rotation, options: RotateOptions, io: Io): Promise<bo
   const before = approvedOf(workspace, member)
   const anchors = before.anchors.filter((anchor) => now.staying.includes(anchor.fingerprint))
   const source = closed.length === 0 ? 'the end of its rotation' : 'the end of its rotation, its gate overridden'
-  const record = await openRecord(workspace.directory)
   for (const gate of closed)
-    await addEntry(record, sleep, { actor: actor(io), at: io.now(), reason: options.overrideGate ?? '', action: 'override', gate })
+    await addEntry(workspace.store, sleep, { actor: actor(io), at: io.now(), reason: options.overrideGate ?? '', action: 'override', gate })
   // What a file brought keeps the sequence of its publisher, whose next bundle is then newer.
   const published = member.home?.context === undefined
   const { sequence: was, ...kept } = before

@@ -13,6 +13,7 @@ import type { Step } from '../../../core/model/planned.ts'
 import type { Verdict } from '../../../core/model/proven.ts'
 import type { AuditDraft, AuditEntry } from '../../../core/model/recorded.ts'
 import type { Federation, MemberName, Severed } from '../../../core/model/wanted.ts'
+import { NO_RECORD, type RecordView } from '../../../core/record/projection.ts'
 import { pairKey, seversOn } from '../../../core/record/severs.ts'
 import { verify } from '../../../core/verify/verdict.ts'
 import { verifyView } from '../../../core/view/plan-view.ts'
@@ -24,10 +25,10 @@ import {
   membersOf,
   meshesOf,
   openFederation,
-  openRecord,
   openWorkspace,
   recordPath,
   type Workspace,
+  withRecord,
 } from '../../input/workspace.ts'
 import type { Io } from '../../io.ts'
 import { json, type Shown, show, stacked } from '../../print/screen.ts'
@@ -36,7 +37,8 @@ import { agree, carryOut, endUnfinished, tellOutcome } from './apply.ts'
 import { lift, type SeverOptions } from './lift.ts'
 import { planNow } from './plan.ts'
 
-export async function run(options: SeverOptions, io: Io): Promise<number> {
+export async function run(given: SeverOptions, io: Io): Promise<number> {
+  const options = withRecord(given)
   if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
   if (options.lift === true) return lift(options, io)
   // In an emergency, bundles or a record that cannot be read keep nobody in.
@@ -92,10 +94,10 @@ async function note(severed: Severed, federation: Federation, options: SeverOpti
 
 /** Also where the file was edited by hand, or a crash came between the two. @returns undefined where the record has it */
 async function record(pair: Pair, federation: Federation, options: SeverOptions, io: Io): Promise<AuditEntry | undefined> {
-  const store = await openRecord(filesOf(options).directory)
+  const { store } = filesOf(options)
   const said = { actor: actor(io), at: io.now(), reason: options.reason }
   const draft: AuditDraft = { ...said, action: 'sever', ...pair, ...domainsOf(federation, pair) }
-  const draftFor = (entries: readonly AuditEntry[]) => (isRecorded(entries, federation, pair) ? undefined : draft)
+  const draftFor = (now: RecordView) => (isRecorded(now, federation, pair) ? undefined : draft)
   return addEntryIf(store, sleep, draftFor, options.emergency === true ? 20 : PATIENT)
 }
 
@@ -108,7 +110,7 @@ function asFinding(thrown: unknown): Finding {
 }
 
 /** By these trust domains, and nobody lifted it. An entry from before domains were written is written anew. */
-function isRecorded(record: readonly AuditEntry[], federation: Federation, pair: Pair): boolean {
+function isRecorded(record: RecordView, federation: Federation, pair: Pair): boolean {
   const { trusterDomain, trustedDomain } = domainsOf(federation, pair)
   const [truster, trusted] = membersOf(federation, pair)
   const standing = seversOn(record, federation)(truster, trusted)
@@ -121,7 +123,7 @@ function isRecorded(record: readonly AuditEntry[], federation: Federation, pair:
  */
 async function shutOut(federation: Federation, { truster, trusted }: Pair, options: SeverOptions, io: Io): Promise<readonly Finding[]> {
   // Whose objects they are, and where: no bundle and no approval has a say in that.
-  const intent = intents(federation, new Map(), [], io.now()).intents.find(({ member }) => member.name === truster)
+  const intent = intents(federation, new Map(), NO_RECORD, io.now()).intents.find(({ member }) => member.name === truster)
   const domain = federation.members.get(trusted)?.trustDomain
   const mesh = (await meshesOf(federation, filesOf(options), io, truster)).get(truster)
   if (intent === undefined || domain === undefined || mesh === undefined) return []

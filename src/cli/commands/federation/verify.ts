@@ -72,7 +72,7 @@ async function handOver(workspace: Workspace, io: Io): Promise<number> {
     throw new FederationError('usage', '-o evidence', 'no member has a cluster to look at', { hint: 'add --context MEMBER=CONTEXT' })
   const verdicts = verify(workspace.federation, workspace.intents, seen, at)
   const { name } = workspace.federation
-  const record = workspace.record.at(-1)?.hash
+  const record = workspace.record.head?.hash
   io.print(json(handedView({ federation: name, record, at, looked, verdicts, findings: workspace.findings }), 0))
   const missing = looked.flatMap(({ observation: { objects, own, istio, pods, proxies } }) =>
     [objects, own, istio, pods, proxies].flatMap((part): Finding[] => (part === undefined || part.ok ? [] : [part.error])),

@@ -44,9 +44,9 @@ async function ask({ file, context, namespace, istioNamespace }: DoctorOptions, 
   if (context === undefined) {
     if (namespace !== undefined)
       throw new FederationError('usage', '--namespace', 'goes with --context; the federation file names its namespaces')
-    const { filesOf, openFederation, openRecord } = await import('../../input/workspace.ts')
+    const { filesOf, openFederation } = await import('../../input/workspace.ts')
     const federation = await openFederation({ file })
-    return questionOf(federation, io.now(), await (await openRecord(filesOf({ file }).directory)).entries())
+    return questionOf(federation, io.now(), await filesOf({ file }).store.view())
   }
   const contexts = [...new Set(context)].map((one) => ({ name: memberName(one), context: one }))
   if (new Set(contexts.map(({ name }) => name)).size < contexts.length)

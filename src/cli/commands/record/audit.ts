@@ -4,9 +4,10 @@ import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { error, type Finding, fromError, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
 import type { AuditEntry } from '../../../core/model/recorded.ts'
 import { entriesAbout, history, type Span, type Word } from '../../../core/record/history.ts'
-import { checkWitness, printEntry, unfinished } from '../../../core/record/record.ts'
+import { NO_RECORD, type RecordView, unfinished } from '../../../core/record/projection.ts'
+import { checkWitness, printEntry } from '../../../core/record/record.ts'
 import { parseFingerprint } from '../../../core/x509/anchor.ts'
-import { type FileOptions, filesOf, meshesOf, openRecord, recordPath } from '../../input/workspace.ts'
+import { type FileOptions, filesOf, meshesOf, recordPath } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json } from '../../print/screen.ts'
 import { count, findingsText, table } from '../../print/text.ts'
@@ -80,17 +81,19 @@ const domains = ({ trusterDomain, trustedDomain }: Pick<AuditEntry & { action: '
 
 /** The chain itself, then every home's memory of its head. */
 export async function verify(options: FileOptions & { output: Output; offline?: boolean }, io: Io): Promise<number> {
+  const { store } = filesOf(options)
   const findings: Finding[] = []
-  let entries: readonly AuditEntry[] = []
+  let record = NO_RECORD
   try {
-    entries = await entriesOf(options)
-    findings.push(...(await openRecord(filesOf(options).directory)).findings())
-    if (options.offline !== true) findings.push(...(await witnesses(entries, options, io)))
+    await entriesOf({ ...options, store })
+    record = await store.view()
+    findings.push(...store.findings())
+    if (options.offline !== true) findings.push(...(await witnesses(record, options, io)))
   } catch (thrown) {
     if (!(thrown instanceof FederationError)) throw thrown
     findings.push(fromError(thrown))
   }
-  const begin = unfinished(entries)
+  const begin = unfinished(record)
   if (begin !== undefined)
     findings.push(
       warning(
@@ -101,16 +104,17 @@ export async function verify(options: FileOptions & { output: Output; offline?: 
       ),
     )
   const valid = !hasErrors(findings)
-  const head = entries.at(-1)?.hash ?? null
-  if (options.output === 'json') io.print(json({ valid, entries: entries.length, head, findings }))
+  const head = record.head?.hash ?? null
+  const entries = record.hashes.length
+  if (options.output === 'json') io.print(json({ valid, entries, head, findings }))
   else {
-    const stands = `${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}, head ${head === null ? 'none' : short(head)}`
+    const stands = `${entries} ${entries === 1 ? 'entry' : 'entries'}, head ${head === null ? 'none' : short(head)}`
     const unasked = findings.every(({ code, severity }) => severity !== 'error' || code === 'witness-unseen')
     if (valid) io.print(`The record holds: ${stands}.`)
     else if (unasked) io.print(`The file holds: ${stands}. Not every home could be asked which head it remembers.`)
     else
       io.print(
-        entries.length === 0 && !findings.some(({ code }) => code === 'record-broken')
+        entries === 0 && !findings.some(({ code }) => code === 'record-broken')
           ? 'There is no record that could be read.'
           : 'The record does not hold.',
       )
@@ -119,14 +123,14 @@ export async function verify(options: FileOptions & { output: Output; offline?: 
   return valid ? 0 : 1
 }
 
-async function witnesses(entries: readonly AuditEntry[], options: FileOptions, io: Io): Promise<readonly Finding[]> {
+async function witnesses(record: RecordView, options: FileOptions, io: Io): Promise<readonly Finding[]> {
   const { readFederationFile } = await import('../../../adapters/files/federation-file.ts')
   const federation = await readFederationFile(options.file)
   const meshes = await meshesOf(federation, filesOf(options), io)
   const told = await Promise.all(
     [...meshes.values()].map(async (mesh): Promise<readonly Finding[]> => {
       try {
-        checkWitness(entries, await mesh.witness(), mesh.member)
+        checkWitness(record, await mesh.witness(), mesh.member)
         return []
       } catch (thrown) {
         if (!(thrown instanceof FederationError)) throw thrown
@@ -155,8 +159,8 @@ export async function exportRecord(options: FileOptions & { fingerprint?: string
 
 /** @throws FederationError file-unreadable also where there is no record: an absent one is not an empty one */
 async function entriesOf(options: FileOptions): Promise<readonly AuditEntry[]> {
-  const { directory } = filesOf(options)
-  const entries = await (await openRecord(directory)).entries()
+  const { directory, store } = filesOf(options)
+  const entries = await store.entries()
   if (entries.length > 0 || (await exists(recordPath(directory)))) return entries
   throw new FederationError('file-unreadable', recordPath(directory), 'there is no record', {
     hint: 'entente init and approve begin one; -f names another federation',

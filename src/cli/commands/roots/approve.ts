@@ -3,7 +3,8 @@ import { bundlePath, writeBundle } from '../../../adapters/files/bundle-files.ts
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
 import type { Member, MemberName } from '../../../core/model/wanted.ts'
-import { approvedRoots, highestOf, recordedBundles, seal } from '../../../core/record/record.ts'
+import { highestOf, recordedBundles } from '../../../core/record/projection.ts'
+import { seal } from '../../../core/record/record.ts'
 import { seversOn } from '../../../core/record/severs.ts'
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
 import { parseBundle } from '../../../core/spiffe/parse-bundle.ts'
@@ -13,7 +14,7 @@ import { sameNames } from '../../../core/verify/roots-share-name.ts'
 import { type Fingerprint, parseFingerprint } from '../../../core/x509/anchor.ts'
 import { lookAt } from '../../input/cluster.ts'
 import type { LimitOptions } from '../../input/limits.ts'
-import { actor, type FileOptions, openRecord, openWorkspace, type Workspace } from '../../input/workspace.ts'
+import { actor, type FileOptions, openWorkspace, type Workspace } from '../../input/workspace.ts'
 import type { Io } from '../../io.ts'
 import { judgeOffer } from '../../offer.ts'
 import { type Shown, show } from '../../print/screen.ts'
@@ -65,7 +66,7 @@ export interface Offer {
 
 /** The highest approved sequence: of the record, or where it has none (from before it had), of the approved bundle. */
 export const highestIn = (workspace: Workspace, { trustDomain }: Member): bigint | undefined =>
-  recordedBundles(workspace.record).get(trustDomain)?.highest ?? usable(workspace).get(trustDomain)?.sequence
+  workspace.record.domains.get(trustDomain)?.recorded?.highest ?? usable(workspace).get(trustDomain)?.sequence
 
 /** Whether exactly these roots are in `bundles/` and on the record. */
 export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
@@ -74,7 +75,7 @@ export function isApproved(workspace: Workspace, bundle: Bundle): boolean {
       .get(bundle.trustDomain)
       ?.anchors.map((anchor) => anchor.fingerprint),
   )
-  const recorded = approvedRoots(workspace.record).get(bundle.trustDomain)
+  const recorded = workspace.record.domains.get(bundle.trustDomain)?.newest?.roots
   return (
     held.size > 0 &&
     bundle.anchors.length === held.size &&
@@ -122,7 +123,6 @@ export async function accept(
   if (reset) io.tell(show`Sequences of ${member.trustDomain} begin again with ${highest ?? 'the next bundle that has one'}.\n`)
   await agree(`Approve this bundle for ${member.name}?`, options, io)
 
-  const record = await openRecord(workspace.directory)
   const draft = {
     actor: actor(io),
     at: io.now(),
@@ -134,7 +134,8 @@ export async function accept(
     ...(highest === undefined ? {} : { sequence: `${highest}` }),
     ...(reset ? { sequenceReset: true as const } : {}),
   }
-  await record.append(seal((await record.entries()).at(-1), draft))
+  const { store } = workspace
+  await store.append(seal((await store.view()).head, draft))
   await writeBundle(workspace.directory, bundle)
 }
 
