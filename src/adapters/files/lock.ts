@@ -5,6 +5,7 @@ import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { clip } from '../../core/basics/clip.ts'
+import { type Outcome, retry } from '../../core/basics/retry.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Holder, here, isGone, parse, print } from './lock-holder.ts'
 import { fileError } from './write-files.ts'
@@ -18,22 +19,22 @@ const EVERY_MS = 20
  * @throws FederationError record-busy when it still has it then; file-unwritable
  */
 export async function withLock<T>(path: string, work: () => Promise<T>, waitMs = 0): Promise<T> {
-  for (let waited = 0; !(await take(path)); waited += EVERY_MS) {
-    const taken = await takeFromTheDead(path).then(
-      () => true,
-      (thrown: unknown) => {
-        if (waited >= waitMs) throw thrown
-      },
-    )
-    if (taken === true) break
-    await sleep(EVERY_MS)
-  }
+  await retry(async () => (await take(path)) || (await takeFromTheDead(path)), {
+    tries: 1 + Math.ceil(waitMs / EVERY_MS),
+    waitMs: () => EVERY_MS,
+    sleep,
+    again: isBusy,
+  })
   try {
     return await work()
   } finally {
     await rm(path, { force: true })
   }
 }
+
+/** The lock was somebody else's: another try may have it. */
+export const isBusy = (outcome: Outcome<unknown>): boolean =>
+  !outcome.ok && outcome.thrown instanceof FederationError && outcome.thrown.code === 'record-busy'
 
 /** The file names its holder from its first moment: who is killed on the way leaves none without. */
 async function take(path: string): Promise<boolean> {
@@ -51,7 +52,7 @@ async function take(path: string): Promise<boolean> {
 }
 
 /** Two that find a dead holder at once must not both win, nor one remove what the other has just taken: one breaks it at a time. */
-async function takeFromTheDead(path: string): Promise<void> {
+async function takeFromTheDead(path: string): Promise<true> {
   const breaking = `${path}.breaking`
   if (!(await take(breaking))) throw busy(breaking)
   try {
@@ -61,6 +62,7 @@ async function takeFromTheDead(path: string): Promise<void> {
     if (holder === undefined || !(await isGone(holder, await here()))) throw busy(path, holder)
     await rm(path, { force: true })
     if (!(await take(path))) throw busy(path)
+    return true
   } finally {
     await rm(breaking, { force: true })
   }
