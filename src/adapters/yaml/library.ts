@@ -1,7 +1,25 @@
-/** YAML by the library: all of it, slowly. As Kubernetes reads it: YAML 1.1, timestamps stay text, the last of two equal keys counts. */
+/** YAML by the library: all of it, slowly. As Kubernetes reads it: YAML 1.1 with its scalars, and the last of two equal keys counts. */
 
-import { type Document, isAlias, isMap, isScalar, isSeq, type ParseOptions, parse, parseAllDocuments, type SchemaOptions } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type ParseOptions,
+  parseAllDocuments,
+  type ScalarTag,
+  type SchemaOptions,
+  type Tags,
+} from 'yaml'
 import { tooDeepAt } from './depth.ts'
+import { resolveScalar } from './scalars.ts'
+
+/** In place of the library's numbers, some of which Kubernetes takes for text, and the other way round. */
+const numeric = (tag: string, test: RegExp): ScalarTag => ({ tag: `tag:yaml.org,2002:${tag}`, default: true, test, resolve: resolveScalar })
+const NUMBERS = [numeric('int', /^[-+]?[0-9]/), numeric('float', /^[-+.]/)]
+const REPLACED = new Set([...NUMBERS.map(({ tag }) => tag), 'tag:yaml.org,2002:timestamp'])
+const tagsFor = (tags: Tags): Tags => [...NUMBERS, ...tags.filter((tag) => typeof tag === 'string' || !REPLACED.has(tag.tag))]
 
 const OPTIONS: ParseOptions & SchemaOptions & { version: '1.1'; logLevel: 'error' } = {
   version: '1.1',
@@ -10,7 +28,7 @@ const OPTIONS: ParseOptions & SchemaOptions & { version: '1.1'; logLevel: 'error
   logLevel: 'error',
   // Where a fault is we find ourselves; the library searches the text anew for each of them.
   prettyErrors: false,
-  customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:timestamp'),
+  customTags: tagsFor,
 }
 
 /** Enough for values files that use an anchor freely, too few for a bomb. */
@@ -25,17 +43,6 @@ export interface LibraryDocument {
   readonly value: unknown
   readonly fault?: LibraryFault
   readonly document: Document.Parsed
-}
-
-const known = new Map<string, unknown>()
-const MAX_KNOWN = 10_000
-
-/** A scalar as the library understands it; `1.20`, `~`, `yes`. */
-export function resolveScalar(scalar: string): unknown {
-  if (known.has(scalar)) return known.get(scalar)
-  const value: unknown = parse(scalar, OPTIONS)
-  if (known.size < MAX_KNOWN) known.set(scalar, value)
-  return value
 }
 
 /** Never throws. */

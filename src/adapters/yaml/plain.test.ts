@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { readWithLibrary, resolveScalar } from './library.ts'
+import { readWithLibrary } from './library.ts'
 import { readPlain } from './plain.ts'
 
-const plain = (text: string) => readPlain(text, resolveScalar)
+const plain = (text: string) => readPlain(text)
 
 /** The library's opinion of one document; undefined when it has none. */
 function library(text: string): unknown {
