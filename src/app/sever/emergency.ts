@@ -1,4 +1,5 @@
 /** Shutting a trust domain out at once: nothing is observed but the policies that do it, and nobody is asked. */
+import { retry } from '../../core/basics/retry.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
 import { undoneBy } from '../../core/mesh/gitops-owner.ts'
@@ -48,13 +49,13 @@ export async function denyNow(
 const TRIES = 20
 const BUSY: ReadonlySet<string> = new Set(['changed-meanwhile', 'record-busy'])
 
-async function deny(once: () => Promise<Denied>, sleep: World['sleep']): Promise<Denied> {
-  for (let tries = 1; ; tries++) {
-    const denied = await once()
-    if (tries === TRIES || !denied.findings.some(({ code }) => BUSY.has(code))) return denied
-    await sleep(100)
-  }
-}
+const deny = (once: () => Promise<Denied>, sleep: World['sleep']): Promise<Denied> =>
+  retry(once, {
+    tries: TRIES,
+    waitMs: () => 100,
+    sleep,
+    again: (outcome) => outcome.ok && outcome.value.findings.some(({ code }) => BUSY.has(code)),
+  })
 
 async function denyOnce(intent: Intent, domain: TrustDomain, mesh: Denying, at: Workloads, name?: string): Promise<Denied> {
   const wanted = (live: Manifest | undefined): Manifest =>
