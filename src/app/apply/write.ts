@@ -1,6 +1,6 @@
 /** The writes of one phase. */
 import { FederationError } from '../../core/diagnostics/errors.ts'
-import { error, type Finding, fromError } from '../../core/diagnostics/finding.ts'
+import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
 import type { Phase, Step } from '../../core/model/planned.ts'
 import type { Mesh } from '../ports.ts'
 import type { Consent, World } from '../world.ts'
@@ -44,7 +44,7 @@ export async function putBack(mesh: Mesh, steps: readonly Step[], consent: Conse
   return settled.flatMap((result) => {
     if (result.status === 'fulfilled') return []
     if (!(result.reason instanceof FederationError)) throw result.reason
-    const { code, subject, message, hint } = fromError(result.reason)
-    return [error(code, `${mesh.member}: ${subject}`, `what was refused could not be put back: ${message}`, hint)]
+    const told = fromError(result.reason)
+    return [{ ...told, subject: `${mesh.member}: ${told.subject}`, message: `what was refused could not be put back: ${told.message}` }]
   })
 }

@@ -1,50 +1,7 @@
 /** The errors Entente throws when it cannot go on. What it can report and carry on from is a Finding. */
 import { clip } from '../basics/clip.ts'
+import type { ErrorCode } from './codes.ts'
 import { withoutCredentials } from './credentials.ts'
-
-export type ErrorCode =
-  // names and files
-  | 'trust-domain-invalid'
-  | 'spiffe-id-invalid'
-  | 'principal-invalid'
-  | 'fingerprint-invalid'
-  | 'federation-invalid'
-  | 'file-unreadable'
-  | 'file-unwritable'
-  | 'usage'
-  | 'evidence-malformed'
-  // bundles and chains
-  | 'certificate-malformed'
-  | 'bundle-malformed'
-  | 'bundle-refused'
-  | 'fingerprint-mismatch'
-  | 'chain-malformed'
-  | 'endpoint-invalid'
-  | 'endpoint-unreachable'
-  | 'endpoint-refused'
-  | 'endpoint-unverified'
-  // clusters
-  | 'context-unknown'
-  | 'cluster-unreachable'
-  | 'cluster-refused'
-  | 'forbidden'
-  | 'not-found'
-  | 'conflict'
-  | 'changed-meanwhile'
-  | 'object-invalid'
-  | 'istiod-not-found'
-  | 'istiod-unreachable'
-  | 'istiod-refused'
-  | 'proxy-unreachable'
-  | 'mesh-config-unreadable'
-  // the record, consent
-  | 'record-broken'
-  | 'record-forked'
-  | 'record-busy'
-  | 'not-consented'
-  | 'not-confirmed'
-  | 'interrupted'
-  | 'mount-too-early'
 
 export class FederationError extends Error {
   override readonly name = 'FederationError'

@@ -2,6 +2,7 @@
  * The JWK set of one trust domain, read as tolerantly as SPIFFE_Trust_Domain_and_Bundle §4 and X509-SVID §6.2 ask for:
  * an entry that is not for us is ignored with a finding, and what contradicts itself is refused.
  */
+import type { CodeOf } from '../diagnostics/codes.ts'
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import { decodeBase64 } from '../x509/pem.ts'
 import { privateKey } from '../x509/private-key.ts'
@@ -77,7 +78,7 @@ function secretsOf(key: JsonObject, subject: string): readonly Finding[] {
 
 function ignoredBecause(key: JsonObject, subject: string): Finding | undefined {
   const [kty, use, x5c] = [key.get('kty'), key.get('use'), key.get('x5c')]
-  const ignore = (code: string, message: string): Finding => warning(code, subject, `is ignored: ${message}`, PUBLISHER)
+  const ignore = (code: CodeOf<'warning'>, message: string): Finding => warning(code, subject, `is ignored: ${message}`, PUBLISHER)
   if (use === 'jwt-svid') return info('jwt-svid', subject, 'is for JWT-SVIDs and not looked at')
   if (use === undefined) return ignore('use-missing', 'it has no `use`')
   if (use !== 'x509-svid') return ignore('use-unknown', `its \`use\` is ${shown(use)}`)

@@ -1,6 +1,6 @@
 /** What distribution `mesh` leaves in a proxy, as far as istiod tells: the names its listeners take, and who may call. */
 
-import { error, type Finding, info } from '../diagnostics/finding.ts'
+import { asWarning, error, type Finding, info } from '../diagnostics/finding.ts'
 import { agentsIn, deafAgents } from '../mesh/agents.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Observation, ProxyConfig } from '../model/observed.ts'
@@ -31,7 +31,7 @@ export function viewOfRoots(member: MemberName, observation: Observation): WideV
         'distribution mesh is judged by the names that listeners take and by whether agents ask for roots; which roots they hold, istiod does not tell',
         'pinned and mounted are proven root by root',
       ),
-      ...(agents.ok ? deafAgents(member, deaf) : [{ ...agents.error, severity: 'warning' as const }]),
+      ...(agents.ok ? deafAgents(member, deaf) : [asWarning(agents.error)]),
     ],
     deaf: new Set(deaf.map(proxyOf)),
     unknown: !agents.ok,

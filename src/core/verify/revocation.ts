@@ -1,6 +1,6 @@
 /** Whether every proxy has let go of a severed trust. */
 
-import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { asWarning, distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
 import { getPod, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, Observation, ProxyConfig, Seen, Seens } from '../model/observed.ts'
@@ -139,7 +139,7 @@ function heldBy(
 export function unseen(observation: Observation | undefined, member: Member): readonly Finding[] {
   const parts: readonly Seen<unknown>[] = observation === undefined ? [] : [observation.objects, observation.proxies, observation.own]
   if (observation === undefined) return [error('not-observed', member.name, 'was not observed', 'entente verify')]
-  const failed = parts.flatMap((part) => (part.ok ? [] : [{ ...part.error, severity: 'warning' as const }]))
+  const failed = parts.flatMap((part) => (part.ok ? [] : [asWarning(part.error)]))
   // Where nothing answers, every part says the same.
-  return [...new Map(failed.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values()]
+  return distinct(failed)
 }

@@ -1,6 +1,6 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
 
-import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { asWarning, error, type Finding, warning } from '../diagnostics/finding.ts'
 import type { CallerTold } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
@@ -171,7 +171,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...chain.findings,
     ...empty,
     ...(observation?.objects.ok === true ? unguardedScopes(trust.accept, observation.objects.value, trust.truster) : []),
-    ...(callers === undefined && observation?.istio.ok === false ? [{ ...observation.istio.error, severity: 'warning' as const }] : []),
+    ...(callers === undefined && observation?.istio.ok === false ? [asWarning(observation.istio.error)] : []),
     ...told.map(({ finding }) => finding),
     ...shared,
     ...withoutGuess(

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeClient } from '../../../adapters/kubernetes/transport/client.ts'
 import { groupBy } from '../../../core/basics/group-by.ts'
 import { asFailureOf, FederationError } from '../../../core/diagnostics/errors.ts'
-import { type Finding, fromError, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
+import { asWarning, type Finding, fromError, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import { at } from '../../../core/model/manifest.ts'
 import type { Observation } from '../../../core/model/observed.ts'
@@ -111,7 +111,7 @@ async function templatesOf(
     return { templates: await listTemplates(client, namespaces), findings: [] }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
-    return { templates: [], findings: [{ ...fromError(cause), severity: 'warning' }] }
+    return { templates: [], findings: [asWarning(fromError(cause))] }
   }
 }
 

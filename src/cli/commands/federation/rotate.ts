@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { observe } from '../../../app/apply/apply.ts'
 import { addEntry } from '../../../app/apply/journal.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
-import { type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
+import { asWarning, type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
 import type { Digest } from '../../../core/model/digest.ts'
 import type { Gate, Plan, Step } from '../../../core/model/planned.ts'
 import type { Member } from '../../../core/model/wanted.ts'
@@ -108,7 +108,7 @@ async function look(options: RotateOptions, io: Io): Promise<Rotation> {
   const input = { member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() }
   const now = rotation(input)
   const accepted = (finding: Finding): Finding =>
-    options.overrideNames !== undefined && finding.code === 'roots-share-name' ? { ...finding, severity: 'warning' } : finding
+    options.overrideNames !== undefined && finding.code === 'roots-share-name' ? asWarning(finding) : finding
   const withAccepted = (one: Rotation): Rotation => ({ ...one, findings: one.findings.map(accepted) })
   if (options.look === true || options.wait !== undefined || !mayBeEarly(now)) return withAccepted(now)
   const asked = await observe(

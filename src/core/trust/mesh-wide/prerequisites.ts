@@ -1,5 +1,5 @@
 /** What `mesh` needs of Istio, and what it cannot give. */
-import { error, type Finding, warning } from '../../diagnostics/finding.ts'
+import { asWarning, error, type Finding, warning } from '../../diagnostics/finding.ts'
 import { agentsIn, deafAgents, workloads } from '../../mesh/agents.ts'
 import { ownersOf, whoSets } from '../../mesh/config-owner.ts'
 import { describeMode, effectiveMode, isStrict } from '../../mesh/mtls.ts'
@@ -77,7 +77,7 @@ function hidden(name: MemberName, seen: Observation): readonly Finding[] {
 /** Those who run go by their own environment; those to come, by the mesh config. */
 function agents(name: MemberName, seen: Observation): readonly Finding[] {
   const agents = agentsIn(seen)
-  if (!agents.ok) return seen.objects.ok ? [{ ...agents.error, severity: 'warning' }] : []
+  if (!agents.ok) return seen.objects.ok ? [asWarning(agents.error)] : []
   const { pods, deaf } = agents.value
   if (!seen.istio.ok || seen.istio.value.xdsAgent === true) return deafAgents(name, deaf)
   const { istiods, configOwners } = seen.istio.value
