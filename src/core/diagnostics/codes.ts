@@ -6,8 +6,8 @@
 export type Severity = 'error' | 'warning' | 'info'
 
 /**
- * Where a member lives, as far as commands reach it: in a cluster that Entente writes to, in a directory that a GitOps tool
- * delivers, or nowhere (Entente knows its bundle only).
+ * What Entente can reach of a member: the API server of its cluster; a directory only, which a GitOps tool delivers; or nothing
+ * but its bundle.
  */
 export type HomeKind = 'cluster' | 'directory' | 'none'
 
@@ -1303,5 +1303,11 @@ export function severitiesOf({ severity }: CodeEntry): readonly (readonly [Sever
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
 export const usualSeverity = (code: FindingCode): Severity => severitiesOf(CODES[code])[0]?.[0] ?? 'error'
+
+/** A code's remedy as a hint. @param names what stands for MEMBER and the like */
+export function remedyOf(code: FindingCode, home: HomeKind, names: Readonly<Record<string, string>> = {}): string {
+  const text = remedyFor(CODES[code], home).replaceAll('`', '')
+  return Object.entries(names).reduce((told, [placeholder, name]) => told.replaceAll(placeholder, name), text)
+}
 
 export const remedyFor = ({ remedy }: CodeEntry, home: HomeKind): string => (typeof remedy === 'string' ? remedy : remedy[home])

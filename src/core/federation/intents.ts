@@ -1,13 +1,25 @@
 /** From what owners wrote and approved to what each mesh wishes now. */
 
 import { groupBy } from '../basics/group-by.ts'
+import { remedyOf } from '../diagnostics/codes.ts'
 import { distinct, error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import type { Seen } from '../model/observed.ts'
 import type { AuditEntry } from '../model/recorded.ts'
-import type { Approval, Federation, Held, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
+import {
+  type Approval,
+  type Federation,
+  type Held,
+  holderOf,
+  homeKind,
+  type Intent,
+  type Member,
+  type MemberName,
+  type Trust,
+} from '../model/wanted.ts'
 import { approvedRoots } from '../record/record.ts'
 import { pairKey, type Severs, type Standing, seversOn } from '../record/severs.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import { bundleEmpty, bundleMissing, rootExpired, rootExpires, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import { hasEnded, lastDay } from './ends.ts'
@@ -143,8 +155,7 @@ function told(federation: Federation, trust: Trust, { state, entry }: Standing):
 }
 
 /** Roots come from the member's own cluster, or from a file with each of their fingerprints. */
-export const approveCommand = ({ name, home }: Member): string =>
-  `entente approve ${name} ${home?.context === undefined ? '--bundle FILE --fingerprint sha256:… ' : ''}--reason "WHY"`
+export const approveCommand = (member: Member): string => remedyOf('bundle-missing', homeKind(member), { MEMBER: member.name })
 
 const pair = (trust: Trust): string => `${trust.truster} trusting ${trust.trusted}`
 
@@ -191,14 +202,7 @@ function resolveBundles(
     if (!wanted.has(trustDomain)) continue
     const seen = approved.get(trustDomain)
     if (seen === undefined) {
-      findings.push(
-        error(
-          'bundle-missing',
-          member.name,
-          `no roots of ${trustDomain} are approved: bundles/${trustDomain}.json does not exist`,
-          `entente approve ${member.name}`,
-        ),
-      )
+      findings.push(bundleMissing(holderOf(member), `bundles/${trustDomain}.json does not exist`))
       continue
     }
     if (!seen.ok) {
@@ -213,17 +217,16 @@ function resolveBundles(
           'unrecorded-root',
           member.name,
           `${anchor.fingerprint} is in bundles/${trustDomain}.json, but ${known === undefined ? 'nobody approved it on the record' : 'the newest approval on the record does not name it'}`,
-          `entente approve ${member.name}`,
+          remedyOf('unrecorded-root', homeKind(member), { MEMBER: member.name }),
         ),
       )
     }
     const shared = good.find((anchor) => holders.get(anchor.fingerprint) !== trustDomain)
     if (shared !== undefined) {
       findings.push(
-        error(
-          'root-of-another-domain',
+        rootOfAnotherDomain(
           member.name,
-          `${shared.fingerprint} in bundles/${trustDomain}.json was approved for ${holders.get(shared.fingerprint)} first: a root vouches for one trust domain`,
+          `${shared.fingerprint} in bundles/${trustDomain}.json was approved for ${holders.get(shared.fingerprint)} first`,
           `remove it from bundles/${trustDomain}.json, or from the other one`,
         ),
       )
@@ -231,9 +234,7 @@ function resolveBundles(
     }
     findings.push(...expiry(member, good, now))
     if (good.length === 0 && unrecorded.length === 0) {
-      findings.push(
-        warning('bundle-empty', member.name, `bundles/${trustDomain}.json has no roots: every identity of ${trustDomain} is refused`, ''),
-      )
+      findings.push(bundleEmpty(member.name, 'approved'))
     }
     // All roots unrecorded is a bundle we cannot use, not a revoked one: what is in place stays.
     if (good.length > 0 || unrecorded.length === 0) resolved.set(trustDomain, { ...seen.value, anchors: good })
@@ -274,14 +275,7 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
     const days = Math.ceil((anchor.notAfter.getTime() - now.getTime()) / DAY)
     const until = anchor.notAfter.toISOString()
     if (anchor.notAfter <= now) {
-      return [
-        error(
-          'root-expired',
-          member.name,
-          `${anchor.fingerprint} of ${member.trustDomain} expired ${until}: whatever it signed is refused`,
-          `entente approve ${member.name} with the root that follows it`,
-        ),
-      ]
+      return [rootExpired(holderOf(member), anchor)]
     }
     if (anchor.notBefore > now)
       return [
@@ -294,8 +288,8 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
       ]
     if (days <= 60) {
       return [
-        warning(
-          'root-expires',
+        rootExpires(
+          'warning',
           member.name,
           `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); then whatever it signed is refused`,
           `approve its successor: entente approve ${member.name}`,

@@ -8,9 +8,10 @@ import { clockDiffers, judgedAt } from '../model/clock.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Gate } from '../model/planned.ts'
 import type { AuditEntry } from '../model/recorded.ts'
-import type { Intent, Member } from '../model/wanted.ts'
+import { holderOf, type Intent, type Member } from '../model/wanted.ts'
 import { retiredRoots } from '../record/record.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import { rootExpired } from '../spiffe/root-findings.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { boundMs } from '../trust/mounted/delivery.ts'
 import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
@@ -271,16 +272,9 @@ const unnamedBefore = ({ member, intents }: RotationInput): readonly Finding[] =
     ),
   )
 
-function endsTooSoon({ name }: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {
-  if (root.notAfter <= now)
-    return [
-      error(
-        'root-expired',
-        name,
-        `${root.fingerprint}, which is to stay, expired ${root.notAfter.toISOString()}: whatever it signed is refused`,
-        `its owner announces another one, and entente rotate ${name} takes it; or entente rotate ${name} --abort`,
-      ),
-    ]
+function endsTooSoon(member: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {
+  if (root.notAfter <= now) return [rootExpired(holderOf(member), { ...root, role: 'staying' })]
+  const { name } = member
   const life = longestLeaf(observation)
   if (root.notAfter.getTime() - now.getTime() >= life.milliseconds) return []
   return [

@@ -1,10 +1,12 @@
 /** What one proxy has, against what the scopes that reach it say it should: its filters, callers and hosts. */
+
 import { distinct, error, type Finding } from '../diagnostics/finding.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
 import { mayTake } from '../mesh/plaintext.ts'
 import { serviceName } from '../mesh/services.ts'
 import type { InboundChain, NameGuard, Pins, ProxyConfig, Upstream } from '../model/observed.ts'
 import type { Server } from '../model/wanted.ts'
+import { rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { acceptPolicy } from '../trust/render.ts'
@@ -165,10 +167,9 @@ function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, pr
   )
   return [
     ...elsewhere.map(({ other, root }) =>
-      error(
-        'root-of-another-domain',
+      rootOfAnotherDomain(
         proxy,
-        `binds ${root} to ${other}, but it is approved for ${domain}: its CA could speak for ${other} there`,
+        `binds ${root} to ${other}, but it is approved for ${domain}, and its CA could speak for ${other} there`,
         `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
       ),
     ),

@@ -10,9 +10,10 @@ import { judgedAt } from '../model/clock.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
-import type { Federation, Intent, MemberName, Trust } from '../model/wanted.ts'
+import { type Federation, homeKind, type Intent, type MemberName, type Trust } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
 import { pairKey } from '../record/severs.ts'
+import { bundleMissing } from '../spiffe/root-findings.ts'
 import { overlapping } from '../trust/co-selected.ts'
 import { boundMs, type Delivery } from '../trust/mounted/delivery.ts'
 import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
@@ -151,12 +152,11 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
   const missing =
     trust.bundle === undefined
       ? [
-          error(
-            'bundle-missing',
-            trust.trusted,
-            `no approved roots of ${trust.trustDomain} can be used`,
-            `entente approve ${trust.trusted}`,
-          ),
+          bundleMissing({
+            name: trust.trusted,
+            trustDomain: trust.trustDomain,
+            home: homeKind(federation.members.get(trust.trusted) ?? {}),
+          }),
         ]
       : []
   const empty = blind.length > 0 ? [] : emptySets(trust, objects, stands)
