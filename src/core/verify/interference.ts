@@ -1,9 +1,9 @@
 /** Where a live proxy does not hold what our objects say: who else has a say there. */
 
-import { error, type Finding } from '../diagnostics/finding.ts'
+import type { Finding } from '../diagnostics/finding.ts'
+import { foreignFilter } from '../mesh/mesh-findings.ts'
 import { podsIn, proxyOf } from '../mesh/pods.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { ownerOf, title } from '../model/manifest.ts'
+import { type Manifest, ownerOf, title } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -60,11 +60,11 @@ export function interfered(
         ? []
         : contextsOf(pod, ours).flatMap((contexts) =>
             interferers(pod, contexts, around).map(({ filter, priority, last }) =>
-              error(
-                'foreign-filter',
+              foreignFilter(
                 proxy,
                 `${title(filter)} (priority ${priority}, applied ${last ? 'after' : 'before'} ours) changes the TLS context of its ${contexts.side === 'inbound' ? 'inbound listener' : `clusters for ${contexts.hosts.join(', ')}`}, and the proxy does not hold what ours says`,
                 'take that part out of it; deploy/admission.yaml keeps such filters out of federated namespaces',
+                'ours',
               ),
             ),
           )

@@ -2,6 +2,7 @@
 
 import { distinct, error, type Finding } from '../diagnostics/finding.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
+import { gatewayServer, mtlsDisabled, mtlsNotStrict, reachNotMutual, serviceUnknown } from '../mesh/mesh-findings.ts'
 import { mayTake } from '../mesh/plaintext.ts'
 import { serviceName } from '../mesh/services.ts'
 import type { InboundChain, NameGuard, Pins, ProxyConfig, Upstream } from '../model/observed.ts'
@@ -50,18 +51,16 @@ export function judgeInbound(
 }
 
 const takesPlaintext = (proxy: string): Finding =>
-  error(
-    'mtls-not-strict',
+  mtlsNotStrict(
     proxy,
-    'its inbound listener takes plaintext too, where who calls stays unknown',
+    'its inbound listener accepts plaintext too',
     'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply; mtls: permissive if that is meant',
   )
 
 const takesNoMutual = (proxy: string): Finding =>
-  error(
-    'mtls-disabled',
+  mtlsDisabled(
     proxy,
-    'takes plaintext only: no caller of another mesh can be let in',
+    'its inbound listener accepts plaintext only',
     'set PeerAuthentication to PERMISSIVE or STRICT, or write mtls: enforce, then entente apply',
   )
 
@@ -77,12 +76,7 @@ function judgeFilter(
   if (gone.length > 0) return gone
   const deaf = scope.roots.size > 0 ? (scope.gateway ?? []).filter((server) => !mutual.some((chain) => isServed(chain, [server]))) : []
   const missing = deaf.map((server) =>
-    error(
-      'gateway-server',
-      proxy,
-      `${describeServer(server)}: it has no server that ends mutual TLS there`,
-      'entente plan says what the Gateway has',
-    ),
+    gatewayServer(proxy, describeServer(server), 'it has no server that ends mutual TLS there', 'entente plan says what the Gateway has'),
   )
   const findings = foreign.flatMap((domain): readonly Finding[] => {
     const wanted = scope.roots.get(domain) ?? []
@@ -231,8 +225,7 @@ export function judgeHost(
   if (upstreams.length === 0) {
     const id = serviceName(host)
     return [
-      error(
-        'service-unknown',
+      serviceUnknown(
         proxy,
         `its configuration has no cluster for ${host}`,
         `${id === undefined ? 'kubectl get serviceentries -A' : `kubectl -n ${id.namespace} get service ${id.name}`}; a Sidecar resource or exportTo may hide it`,
@@ -243,10 +236,9 @@ export function judgeHost(
     upstreams.flatMap((upstream): readonly Finding[] => {
       if (!upstream.mutual)
         return [
-          error(
-            'reach-not-mutual',
+          reachNotMutual(
             proxy,
-            `its cluster for ${host} does not do Istio mutual TLS`,
+            `its cluster for ${host} does not use Istio mutual TLS`,
             'remove the DestinationRule that sets its TLS mode',
           ),
         ]

@@ -1,6 +1,7 @@
 /** Whether every proxy has let go of a severed trust. */
 
 import { asWarning, distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
+import { notObserved } from '../mesh/mesh-findings.ts'
 import { getPod, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, Observation, ProxyConfig, Seen, Seens } from '../model/observed.ts'
@@ -36,8 +37,7 @@ export function severedVerdict(
     return {
       ...base,
       state: 'unknown',
-      findings:
-        blind.length > 0 ? blind : [warning('not-observed', pair.truster, 'cannot be observed, so that it let go is not proven', '')],
+      findings: blind.length > 0 ? blind : [notObserved(pair.truster)],
     }
   }
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === pair.trusted)
@@ -138,7 +138,7 @@ function heldBy(
 
 export function unseen(observation: Observation | undefined, member: Member): readonly Finding[] {
   const parts: readonly Seen<unknown>[] = observation === undefined ? [] : [observation.objects, observation.proxies, observation.own]
-  if (observation === undefined) return [error('not-observed', member.name, 'was not observed', 'entente verify')]
+  if (observation === undefined) return [notObserved(member.name, 'entente verify')]
   const failed = parts.flatMap((part) => (part.ok ? [] : [asWarning(part.error)]))
   // Where nothing answers, every part says the same.
   return distinct(failed)

@@ -1,9 +1,10 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
 
-import { asWarning, error, type Finding, warning } from '../diagnostics/finding.ts'
+import { asWarning, error, type Finding } from '../diagnostics/finding.ts'
 import type { CallerTold } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
+import { noWorkload, trustDomainDiffers } from '../mesh/mesh-findings.ts'
 import { proxyOf, runsProxy } from '../mesh/pods.ts'
 import { unguardedScopes } from '../mesh/unguarded-ports.ts'
 import { judgedAt } from '../model/clock.ts'
@@ -207,15 +208,13 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
 
 /** Sets without a running proxy: nothing of them is proven. */
 function emptySets(trust: Carried, objects: readonly Manifest[], stands: readonly Standing[]): readonly Finding[] {
-  const hint = 'check namespaces and selectors'
-  if (stands.length === 0)
-    return [warning('no-workload', trust.truster, `no running sidecar is in the scopes of its trust in ${trust.trusted}`, hint)]
+  if (stands.length === 0) return [noWorkload(trust.truster, { running: `sidecar is in the scopes of its trust in ${trust.trusted}` })]
   const sets = [
     ...trust.accept.map(({ at, gateway }) => ({ at, pods: proxiesIn(objects, gateway === undefined ? { at } : { at, gateway }) })),
     ...trust.reach.map(({ from }) => ({ at: from, pods: sidecarsIn(objects, from) })),
   ]
   return sets.flatMap(({ at, pods }) =>
-    pods.length > 0 ? [] : [warning('no-workload', trust.truster, `no running proxy is in ${describeWorkloads(at)}`, hint)],
+    pods.length > 0 ? [] : [noWorkload(trust.truster, { running: `proxy is in ${describeWorkloads(at)}` })],
   )
 }
 
@@ -246,14 +245,7 @@ function domainsDiffer(federation: Federation, seen: Seens, names: readonly Memb
     const istio = seen.get(name)?.istio
     const written = federation.members.get(name)?.trustDomain
     if (istio?.ok !== true || istio.value.trustDomain === written) return []
-    return [
-      error(
-        'trust-domain-differs',
-        name,
-        `its mesh config says trust domain ${istio.value.trustDomain}, the federation file ${written}`,
-        `correct trustDomain of member ${name}`,
-      ),
-    ]
+    return [trustDomainDiffers(name, istio.value.trustDomain, written)]
   })
 }
 
