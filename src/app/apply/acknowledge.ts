@@ -1,11 +1,13 @@
 /** Waiting until the proxies of one mesh hold what its objects say. */
 
-import { error, type Finding, warning } from '../../core/diagnostics/finding.ts'
+import type { Finding } from '../../core/diagnostics/finding.ts'
 import { judgedAt } from '../../core/model/clock.ts'
 import type { Evidence, Observation } from '../../core/model/observed.ts'
 import type { Phase, Step } from '../../core/model/planned.ts'
+import { interrupted } from '../../core/record/interrupted-apply.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { othersIn } from '../../core/trust/co-selected.ts'
+import { filterRejected, proxyLagging } from '../../core/trust/live/proxy-findings.ts'
 import type { Delivery } from '../../core/trust/mounted/delivery.ts'
 import type { MeshState } from '../../core/trust/state.ts'
 import type { Standing } from '../../core/verify/proxy-standing.ts'
@@ -72,12 +74,12 @@ export async function acknowledge(
         const words = proxies.value.find((evidence) => evidence.proxy === refused.proxy)?.rejected ?? ''
         return {
           putBack: true,
-          finding: error(
-            'filter-rejected',
+          finding: filterRejected(
             `${mesh.member}: ${refused.proxy}`,
             first === undefined
-              ? `Envoy refused what phase ${phase} wrote, so it was put back: ${words}`
-              : `Envoy refused what ${first.join(', ')} got first, so it was taken away again and nothing else was touched: ${words}`,
+              ? `Envoy rejected what phase ${phase} wrote, so Entente put it back`
+              : `Envoy rejected what ${first.join(', ')} got first, so Entente removed it again and touched nothing else`,
+            words,
             'entente plan says what stands in the way; entente verify shows every proxy',
           ),
         }
@@ -129,7 +131,7 @@ export async function acknowledge(
     if (stopped !== undefined && (due.length === 0 || waited - stopped >= LAST_LOOK_MS))
       return {
         putBack: false,
-        finding: warning('interrupted', mesh.member, `stopped while waiting for phase ${phase}`, 'entente apply goes on from here'),
+        finding: interrupted(mesh.member, `stopped while waiting for phase ${phase}`),
       }
     await world.sleep(waited < SOON_MS ? POLL_MS : PATIENT_POLL_MS)
   }
@@ -149,9 +151,4 @@ function isNew(proxies: readonly Evidence[], earlier: ReadonlyMap<string, Eviden
 }
 
 const lagging = (mesh: Mesh, phase: Phase, proxies: readonly string[]): Finding =>
-  error(
-    'proxy-lagging',
-    mesh.member,
-    `after ${WAIT_MS / 1000} s ${proxies.join(', ')} had not taken phase ${phase}; the phases after it wait`,
-    'entente verify says why; then entente apply',
-  )
+  proxyLagging(mesh.member, { name: phase, seconds: WAIT_MS / 1000, proxies })

@@ -4,17 +4,16 @@
  */
 
 import { asFailureOf, FederationError } from '../../core/diagnostics/errors.ts'
-import { error, type Finding, fromError, warning } from '../../core/diagnostics/finding.ts'
+import { error, type Finding, fromError } from '../../core/diagnostics/finding.ts'
 import type { Digest } from '../../core/model/digest.ts'
-import type { Manifest } from '../../core/model/manifest.ts'
-import { keyOf, ownerOf, title } from '../../core/model/manifest.ts'
+import { keyOf, type Manifest, ownerOf, title } from '../../core/model/manifest.ts'
 import type { Observation, Seens } from '../../core/model/observed.ts'
 import type { Phase, Plan, Step } from '../../core/model/planned.ts'
 import type { Intent, MemberName } from '../../core/model/wanted.ts'
 import { type Course, course } from '../../core/plan/course.ts'
 import { goneFiles } from '../../core/plan/hazards/mounted-files.ts'
 import { plan, simulate } from '../../core/plan/plan.ts'
-import { type Begin, doneBy } from '../../core/record/interrupted-apply.ts'
+import { type Begin, doneBy, interrupted } from '../../core/record/interrupted-apply.ts'
 import { isCanary } from '../../core/trust/canary/canary-filter.ts'
 import { readMountedFilter } from '../../core/trust/mounted/bundle-map.ts'
 import { boundMs } from '../../core/trust/mounted/delivery.ts'
@@ -159,7 +158,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
       steps = await replan(job, observation, phase)
       const surprise = steps.find((step) => !job.offered.has(step.id))
       if (surprise !== undefined) return [outside(surprise)]
-      if (world.stopped?.() === true) return [interrupted(mesh, `before phase ${phase}`)]
+      if (world.stopped?.() === true) return [interrupted(mesh.member, `stopped before phase ${phase}`)]
       const due = dueIn(phase, steps, consent)
       if (due.length === 0) break
       if (!(await journal.holds(mesh, due))) return [overtaken(mesh, phase)]
@@ -191,7 +190,7 @@ async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
         if (stopped.length > 0) return stopped
         if (!(await journal.holds(mesh, due))) return [overtaken(mesh, phase), ...(await takeAway(mesh, ahead, consent, world))]
         if (world.stopped?.() === true)
-          return [interrupted(mesh, `before phase ${phase}`), ...(await takeAway(mesh, ahead, consent, world))]
+          return [interrupted(mesh.member, `stopped before phase ${phase}`), ...(await takeAway(mesh, ahead, consent, world))]
       }
       const written = await writeAll(mesh, due, phase, consent, world)
       // At once, so that istiod sends both together: what the first ones have and what they get is the same.
@@ -264,6 +263,3 @@ const outside = (step: Step): Finding =>
 
 const overtaken = (mesh: Mesh, phase: Phase): Finding =>
   error('record-busy', mesh.member, `another apply or sever has begun; this one stopped before phase ${phase}`, 'entente plan')
-
-const interrupted = (mesh: Mesh, when: string): Finding =>
-  warning('interrupted', mesh.member, `stopped ${when}`, 'entente apply goes on from here')

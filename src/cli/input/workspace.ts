@@ -1,4 +1,5 @@
 /** What a command works on: the federation file and what stands beside it in Git, and the members' homes. */
+
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { directoryMesh, gitDelivered } from '../../adapters/directory/mesh.ts'
@@ -17,6 +18,7 @@ import { type Approved, intents } from '../../core/federation/intents.ts'
 import type { Seen } from '../../core/model/observed.ts'
 import type { AuditEntry } from '../../core/model/recorded.ts'
 import type { Actor, Federation, Intent, Member, MemberName, Severed } from '../../core/model/wanted.ts'
+import { applyUnfinished } from '../../core/record/interrupted-apply.ts'
 import { parseRecord, printEntry, unfinished } from '../../core/record/record.ts'
 import { explain } from '../../core/trust/render.ts'
 import type { Io } from '../io.ts'
@@ -88,15 +90,7 @@ export async function openWorkspace(options: FileOptions, io: Io, ended?: Severe
 
 function interrupted(record: readonly AuditEntry[]): readonly Finding[] {
   const begin = unfinished(record)
-  if (begin === undefined) return []
-  return [
-    warning(
-      'apply-unfinished',
-      'audit.jsonl',
-      `the apply that ${begin.actor.name} began at ${begin.at.toISOString()} did not end: it was interrupted, or is under way`,
-      'entente apply goes on from what is there',
-    ),
-  ]
+  return begin === undefined ? [] : [applyUnfinished(begin)]
 }
 
 /** @throws FederationError usage where the file has no such member */

@@ -23,6 +23,7 @@ import { bundleEmpty, bundleMissing, rootExpired, rootExpires, rootOfAnotherDoma
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import { hasEnded, lastDay } from './ends.ts'
+import { anyServer, oneWay } from './trust-findings.ts'
 
 /** What `bundles/` holds: a file that could not be read is not an absent one. */
 export type Approved = ReadonlyMap<TrustDomain, Seen<Bundle>>
@@ -86,14 +87,7 @@ export function intents(
         findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call`, 'name the callers'))
       }
       for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
-        findings.push(
-          info(
-            'any-server',
-            pair(trust),
-            `any identity that ${trust.trusted} advertises may serve ${host}; and when istiod of ${trust.truster} restarts, as it does when its CA switches, calls there may fail for minutes: istiod then expects the servers under its own trust domain, until their endpoints change`,
-            'name it with servedBy: then the filter names the servers, and a restart costs no call',
-          ),
-        )
+        findings.push(anyServer(trust, host))
       }
       return [resolvedTrust(trust, resolved)]
     })
@@ -108,7 +102,7 @@ export function intents(
       },
     ]
   })
-  findings.push(...oneWay(federation, severed, live), ...[...held.values()].map(({ trust, by }) => told(federation, trust, by)))
+  findings.push(...missingDirections(federation, severed, live), ...[...held.values()].map(({ trust, by }) => told(federation, trust, by)))
   return { intents: built, findings: distinct(findings) }
 }
 
@@ -301,38 +295,18 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
 }
 
 /** A call needs both: the server accepts the caller, and the caller accepts the server. */
-function oneWay(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
+function missingDirections(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
   const reaching = new Set(live.filter((t) => t.reach.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
   const accepting = new Set(live.filter((t) => t.accept.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
   return live.flatMap((trust): Finding[] => {
     const back = `${trust.trusted} ${trust.truster}`
-    const hint = (what: 'reach' | 'accept'): string =>
-      severed.has(back)
-        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
-        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${what}`
+    const other = { truster: trust.trusted, trusted: trust.truster }
+    const known = { severed: severed.has(back) }
     if (memberOf(federation, trust.trusted).home === undefined) return []
-    const gaps: Finding[] = []
-    if (trust.accept.length > 0 && !reaching.has(back)) {
-      gaps.push(
-        warning(
-          'one-way',
-          `${trust.trusted} trusting ${trust.truster}`,
-          `${trust.truster} accepts callers of ${trust.trusted}, but no workload of ${trust.trusted} accepts ${trust.truster}'s servers: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
-          hint('reach'),
-        ),
-      )
-    }
-    if (trust.reach.length > 0 && !accepting.has(back)) {
-      gaps.push(
-        warning(
-          'one-way',
-          `${trust.trusted} trusting ${trust.truster}`,
-          `workloads of ${trust.truster} reach into ${trust.trusted}, but nothing in ${trust.trusted} accepts callers of ${trust.truster}: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
-          hint('accept'),
-        ),
-      )
-    }
-    return gaps
+    return [
+      ...(trust.accept.length > 0 && !reaching.has(back) ? [oneWay(other, 'reach', known)] : []),
+      ...(trust.reach.length > 0 && !accepting.has(back) ? [oneWay(other, 'accept', known)] : []),
+    ]
   })
 }
 

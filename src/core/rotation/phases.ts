@@ -4,6 +4,7 @@
  */
 
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { anyServer } from '../federation/trust-findings.ts'
 import { clockDiffers, judgedAt } from '../model/clock.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Gate } from '../model/planned.ts'
@@ -261,14 +262,7 @@ const unnamedBefore = ({ member, intents }: RotationInput): readonly Finding[] =
     reach.flatMap(({ services }) =>
       services
         .filter(({ servedBy }) => servedBy === undefined)
-        .map(({ host }) =>
-          warning(
-            'any-server',
-            `${member.name} trusting ${trusted}`,
-            `the switch restarts istiod of ${member.name}, and calls to ${host} may fail from then on, until its endpoints change: who serves it is not named`,
-            'before the switch, name its servers with servedBy in federation.yaml, then entente apply',
-          ),
-        ),
+        .map(({ host }) => anyServer({ truster: member.name, trusted }, host, 'switch')),
     ),
   )
 

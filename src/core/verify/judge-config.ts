@@ -10,6 +10,7 @@ import type { Server } from '../model/wanted.ts'
 import { rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { fileMissing, rootMissing, rootNotApproved, stillHeld } from '../trust/live/proxy-findings.ts'
 import { acceptPolicy } from '../trust/render.ts'
 import type { Inbound, Roots } from '../trust/state.ts'
 
@@ -83,7 +84,7 @@ function judgeFilter(
     const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
     const unnamed = mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))
     if (wanted.length === 0 || pins.length > 0 || !unnamed) return pins
-    return [error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY)]
+    return [rootMissing(proxy, `refuses every identity of ${domain}: its listener does not name the domain`)]
   })
   findings.push(...missing)
   const elsewhere = mutual.filter((chain) => (chain.file ?? '') !== scope.file.name).slice(0, 1)
@@ -128,16 +129,7 @@ const isServed = ({ port, hosts }: InboundChain, gateway: readonly Server[] | un
 
 /** What it judges by is not to be seen any more: it goes on with what it read last, and does not start again with that. */
 const fileGone = (part: { readonly file?: string; readonly pins?: Pins }, name: string, roots: Roots, proxy: string): readonly Finding[] =>
-  roots.size > 0 && name !== '' && part.file === name && (part.pins?.size ?? 0) === 0
-    ? [
-        error(
-          'file-missing',
-          proxy,
-          `its file ${name} is gone, or says nothing: it keeps the roots that it had until it restarts, and then never becomes ready`,
-          `${APPLY}, at once`,
-        ),
-      ]
-    : []
+  roots.size > 0 && name !== '' && part.file === name && (part.pins?.size ?? 0) === 0 ? [fileMissing(proxy, name)] : []
 
 const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding =>
   error(
@@ -167,12 +159,11 @@ function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, pr
         `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
       ),
     ),
-    ...missing.map((root) => error('root-missing', proxy, `lacks the root ${root} of ${domain}`, APPLY)),
+    ...missing.map((root) => rootMissing(proxy, `lacks the root ${root} of ${domain}`)),
     ...extra.map((root) =>
       wanted.length === 0
-        ? error('still-held', proxy, `still holds the root ${root} of ${domain}`, APPLY)
-        : error(
-            'root-not-approved',
+        ? stillHeld(proxy, domain, { root })
+        : rootNotApproved(
             proxy,
             `holds ${root} for ${domain}, which is not among its approved roots`,
             `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,

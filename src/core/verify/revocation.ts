@@ -1,13 +1,14 @@
 /** Whether every proxy has let go of a severed trust. */
 
-import { asWarning, distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
+import { asWarning, distinct, type Finding } from '../diagnostics/finding.ts'
 import { notObserved } from '../mesh/mesh-findings.ts'
-import { getPod, proxyOf } from '../mesh/pods.ts'
+import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, Observation, ProxyConfig, Seen, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
 import type { Federation, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { filePending, filterRejected, proxyUnheard, stillHeld } from '../trust/live/proxy-findings.ts'
 import { type Delivery, type Files, filesIn, withFiles } from '../trust/mounted/delivery.ts'
 import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 
@@ -65,27 +66,13 @@ export function severedVerdict(
     proxies: { total, ready, lagging, rejected, unheard },
     state: holding.length + rejected.length > 0 ? 'broken' : lagging.length > 0 ? 'lagging' : unheard.length > 0 ? 'unknown' : 'severed',
     findings: [
-      ...holding.map(({ proxy, why }) =>
-        error('still-held', proxy, `still accepts ${domain} after ${was}${why === '' ? '' : `: ${why}`}`, pair.remedy ?? 'entente apply'),
+      ...holding.map(({ proxy, why }) => stillHeld(proxy, domain, { since: was, why: why ?? '' }, pair.remedy)),
+      ...pending.flatMap(({ proxy, until }) =>
+        until === undefined ? [] : [filePending(proxy, until, `may verify servers with a file from before ${domain} was removed from it`)],
       ),
-      ...pending.map(({ proxy, until }) =>
-        warning(
-          'file-pending',
-          proxy,
-          `may judge servers by a file from before ${domain} was taken out of it; by ${until?.toISOString().slice(11, 19)} UTC its kubelet has brought the new one`,
-          'wait, or entente apply --nudge',
-        ),
-      ),
-      ...rejected.map((proxy) =>
-        error(
-          'filter-rejected',
-          proxy,
-          `refused its last configuration: ${heard.get(proxy)?.rejected}`,
-          'entente plan shows what interferes',
-        ),
-      ),
+      ...rejected.map((proxy) => filterRejected(proxy, 'Envoy rejected its last configuration', heard.get(proxy)?.rejected ?? '')),
       // A sever never waits for a dead proxy: it gets its configuration before it serves again. But one that is cut off serves.
-      ...unheard.map((proxy) => warning('proxy-unheard', proxy, 'no istiod could tell what it holds', getPod(proxy))),
+      ...unheard.map((proxy) => proxyUnheard(proxy, 'no istiod could report what it holds')),
     ],
   }
 }

@@ -1,6 +1,7 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
 
-import { asWarning, error, type Finding } from '../diagnostics/finding.ts'
+import { asWarning, type Finding } from '../diagnostics/finding.ts'
+import { oneWay } from '../federation/trust-findings.ts'
 import type { CallerTold } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
@@ -257,15 +258,8 @@ function back(trust: Carried, other: Intent | undefined, federation: Federation)
   const accepts = (trust.accept.length > 0 || trust.wide !== undefined) && (there?.reach.length ?? 0) === 0
   const reaches = trust.reach.length > 0 && (there?.accept.length ?? 0) === 0
   if (!accepts && !reaches) return []
-  const what = accepts ? 'its workloads cannot check our servers' : 'its workloads refuse our callers'
-  return [
-    error(
-      'one-way',
-      trust.trusted,
-      `lacks the root of ${trust.truster}: ${what}, so calls fail on its side`,
-      [...federation.severed, ...(other.held ?? [])].some((pair) => pair.truster === trust.trusted && pair.trusted === trust.truster)
-        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
-        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`,
-    ),
-  ]
+  const severed = [...federation.severed, ...(other.held ?? [])].some(
+    (pair) => pair.truster === trust.trusted && pair.trusted === trust.truster,
+  )
+  return [oneWay({ truster: trust.trusted, trusted: trust.truster }, accepts ? 'reach' : 'accept', { severed, proven: true })]
 }

@@ -1,9 +1,11 @@
 /** `audit log|verify|export`: the record, for people, for checks and for auditors. */
+
 import { access } from 'node:fs/promises'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
-import { error, type Finding, fromError, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
+import { error, type Finding, fromError, hasErrors } from '../../../core/diagnostics/finding.ts'
 import type { AuditEntry } from '../../../core/model/recorded.ts'
 import { entriesAbout, history, type Span, type Word } from '../../../core/record/history.ts'
+import { applyUnfinished } from '../../../core/record/interrupted-apply.ts'
 import { checkWitness, printEntry, unfinished } from '../../../core/record/record.ts'
 import { parseFingerprint } from '../../../core/x509/anchor.ts'
 import { type FileOptions, filesOf, meshesOf, openRecord, recordPath } from '../../input/workspace.ts'
@@ -91,15 +93,7 @@ export async function verify(options: FileOptions & { output: Output; offline?: 
     findings.push(fromError(thrown))
   }
   const begin = unfinished(entries)
-  if (begin !== undefined)
-    findings.push(
-      warning(
-        'apply-unfinished',
-        'audit.jsonl',
-        `the apply of ${begin.at.toISOString()} by ${begin.actor.name} has no end`,
-        'entente apply',
-      ),
-    )
+  if (begin !== undefined) findings.push(applyUnfinished(begin))
   const valid = !hasErrors(findings)
   const head = entries.at(-1)?.hash ?? null
   if (options.output === 'json') io.print(json({ valid, entries: entries.length, head, findings }))
