@@ -1311,3 +1311,70 @@ export function remedyOf(code: FindingCode, home: HomeKind, names: Readonly<Reco
 }
 
 export const remedyFor = ({ remedy }: CodeEntry, home: HomeKind): string => (typeof remedy === 'string' ? remedy : remedy[home])
+
+const codes = (...all: readonly FindingCode[]): ReadonlySet<FindingCode> => new Set(all)
+
+/** A live proxy may still hold a root that is retired. Proxies that no istiod hears from are not among them. */
+export const MAY_HOLD_RETIRED_ROOT = codes('file-pending', 'still-held', 'root-not-approved')
+
+/** Symptoms of a proxy that the EnvoyFilter of somebody else may cause. */
+export const FILTER_SYMPTOMS = codes(
+  'root-missing',
+  'own-root-missing',
+  'root-of-another-domain',
+  'root-not-approved',
+  'still-held',
+  'servers-differ',
+  'mtls-not-strict',
+  'filter-rejected',
+)
+
+/** Of these, and others, the ones that only an EnvoyFilter applied after ours explains, once ours is in place. */
+export const FILTER_OVERRIDDEN = codes('file-differs', 'root-of-another-domain', 'root-not-approved', 'servers-differ')
+
+/** Another command wrote meanwhile: the same command may succeed when it is run again. */
+export const LOST_RACE = codes('record-busy', 'changed-meanwhile')
+
+/** What may be over when a command tries again without being started again. */
+export const MAY_PASS = codes('cluster-unreachable', 'cluster-refused', 'istiod-unreachable', ...LOST_RACE)
+
+/** The API server could not be asked, so that nothing is known of what it was asked about. */
+export const NOT_ASKED = codes('forbidden', 'cluster-unreachable', 'cluster-refused')
+
+/** An offer that may be older than what is approved. */
+export const SEQUENCE_DOUBTFUL = codes('sequence-rollback', 'sequence-reused', 'sequence-missing', 'sequence-invalid')
+
+/** A bundle file lacks something, or does not have the required form. What else is wrong with a bundle is what it means. */
+export const MALFORMED_BUNDLE = codes(
+  'empty',
+  'no-pem',
+  'no-certificate',
+  'malformed-pem',
+  'malformed-certificate',
+  'malformed-json',
+  'malformed-bundle',
+  'duplicate-member',
+  'duplicate-trust-domain',
+  'trust-domain-invalid',
+  'sequence-invalid',
+  'refresh-hint-invalid',
+  'pem-headers',
+)
+
+/** What Entente repairs in a PEM file, and Go does not. */
+export const REPAIRED_PEM = codes('byte-order-mark', 'joined-blocks')
+
+/** In the first block of a PEM file these make the check of istiod fail (verifyTrustAnchor). It checks no dates. */
+export const ISTIOD_REJECTS = codes(
+  'empty',
+  'no-pem',
+  'no-certificate',
+  'malformed-pem',
+  'malformed-certificate',
+  'not-ca',
+  'v1',
+  'pem-headers',
+  'non-certificate-block',
+  'serial-not-positive',
+  ...REPAIRED_PEM,
+)

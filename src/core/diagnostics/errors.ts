@@ -9,6 +9,8 @@ export class FederationError extends Error {
   readonly code: ErrorCode
   /** The thing at fault, as the operator names it (`cluster-b`, `federation.yaml:12`). Never key or token material; what a URL has of it is taken out. */
   readonly subject: string
+  /** The message without the subject. */
+  readonly reason: string
   /** The next thing to do, as a sentence or a command. */
   readonly hint: string
   /** Each thing that is wrong, where one error is about several: a line and its next step. */
@@ -16,9 +18,11 @@ export class FederationError extends Error {
 
   constructor(code: ErrorCode, subject: string, message: string, options?: ErrorOptions & { hint?: string; faults?: readonly Fault[] }) {
     const shown = withoutCredentials(subject)
-    super(`${shown}: ${withoutCredentials(message)}`, options)
+    const reason = withoutCredentials(message)
+    super(`${shown}: ${reason}`, options)
     this.code = code
     this.subject = shown
+    this.reason = reason
     this.hint = withoutCredentials(options?.hint ?? '')
     this.faults = options?.faults ?? []
   }

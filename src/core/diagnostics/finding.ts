@@ -25,11 +25,7 @@ export const warning = finding('warning')
 export const info = finding('info')
 
 /** A thrown error as a finding: the same code and words, told instead of thrown. */
-export function fromError(thrown: FederationError): Finding {
-  const prefix = `${thrown.subject}: `
-  const message = thrown.message.startsWith(prefix) ? thrown.message.slice(prefix.length) : thrown.message
-  return error(thrown.code, thrown.subject, message, thrown.hint)
-}
+export const fromError = ({ code, subject, reason, hint }: FederationError): Finding => error(code, subject, reason, hint)
 
 /** The reverse: a finding over which a command cannot go on. */
 export const toError = ({ code, subject, message, hint }: Finding): FederationError =>

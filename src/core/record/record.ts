@@ -5,8 +5,7 @@
 
 import { FederationError } from '../diagnostics/errors.ts'
 import { error, type Finding } from '../diagnostics/finding.ts'
-import type { Digest } from '../model/digest.ts'
-import { canonicalJson, digestOf, digestOfText } from '../model/digest.ts'
+import { canonicalJson, type Digest, digestOf, digestOfText } from '../model/digest.ts'
 import { at, list, text } from '../model/manifest.ts'
 import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -76,13 +75,21 @@ export function checkWitness(record: readonly AuditEntry[], witness: Digest | un
   throw new FederationError('record-forked', home, message, { hint })
 }
 
-export const forked = (home: string, head: Digest): Finding =>
-  error(
-    'record-forked',
-    home,
-    `remembers the record's head ${short(head)}, which is not in this audit.jsonl: it was cut, rewritten or forked, or that memory was edited`,
-    'use the audit.jsonl of the last apply (git pull); until then nothing widens there. What else it may be: docs/security.md, The record',
-  )
+/** @param remembers the head that the home remembers; or none, and how many members remember heads that are not in the record */
+export const forked = (home: string, remembers: Digest | { readonly others: number }): Finding =>
+  typeof remembers === 'string'
+    ? error(
+        'record-forked',
+        home,
+        `remembers the record's head ${short(remembers)}, which is not in this audit.jsonl: it was cut, rewritten or forked, or that memory was edited`,
+        'use the audit.jsonl of the last apply (git pull); until then nothing widens there. What else it may be: docs/security.md, The record',
+      )
+    : error(
+        'record-forked',
+        home,
+        `remembers no head, and ${remembers.others} other members remember heads that are not in this audit.jsonl: it was cut, rewritten or forked`,
+        'use the audit.jsonl of the last apply (git pull); nothing widens until then',
+      )
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
 

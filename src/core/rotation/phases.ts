@@ -3,6 +3,7 @@
  * on the record): the phase is computed from the approved bundle, from what proxies hold, and from what the CA presents.
  */
 
+import { MAY_HOLD_RETIRED_ROOT } from '../diagnostics/codes.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { anyServer } from '../federation/trust-findings.ts'
 import { clockDiffers, judgedAt } from '../model/clock.ts'
@@ -14,6 +15,7 @@ import { retiredRoots } from '../record/record.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import { rootExpired } from '../spiffe/root-findings.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { withFilterAdvice } from '../trust/live/proxy-findings.ts'
 import { boundMs } from '../trust/mounted/delivery.ts'
 import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
 import { authorOf } from '../trust/render.ts'
@@ -155,11 +157,10 @@ const lateHolders = (input: RotationInput): readonly Late[] =>
   )
 
 /** What says that a proxy has, or may have, a root that was retired. The dead are not among them: nobody waits for them. */
-export const STILL_HELD: ReadonlySet<string> = new Set(['file-pending', 'still-held', 'root-not-approved'])
 
 function stillHeld(input: RotationInput): readonly Finding[] {
   const living = holders(input).flatMap(({ standings = [] }) => standings.filter(({ state }) => state !== 'unheard'))
-  return living.flatMap(({ findings }) => findings.filter(({ code }) => STILL_HELD.has(code)))
+  return living.flatMap(({ findings }) => withFilterAdvice(findings.filter(({ code }) => MAY_HOLD_RETIRED_ROOT.has(code))))
 }
 
 interface Holders {

@@ -11,7 +11,7 @@ import { jwkOf } from '../x509/public-key.ts'
 import type { Bundle } from './bundle.ts'
 import { type Document, type Format, readDocument } from './document.ts'
 import type { Entry, Part } from './jwks.ts'
-import { bundleEmpty, trustDomainMissing } from './root-findings.ts'
+import { bundleEmpty, malformedCertificate, trustDomainMissing } from './root-findings.ts'
 import { parseTrustDomain, type TrustDomain } from './trust-domain.ts'
 
 export interface InspectOptions extends Dates {
@@ -182,7 +182,7 @@ function judgeUnseen(entry: Entry, dates: Dates): One {
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     const key = isKeyDer(entry.der) && entry.subject !== 'file' ? [privateKey(entry.subject, DAMAGED_KEY)] : []
-    return { findings: [...key, { ...fromError(cause), code: 'malformed-certificate' }] }
+    return { findings: [...key, malformedCertificate(cause.subject, cause.reason, cause.hint)] }
   }
 }
 

@@ -70,3 +70,8 @@ export const trustDomainMissing = (subject: string, names?: string): Finding =>
         'choose one with --trust-domain',
       )
     : error('trust-domain-missing', subject, 'is not in this bundle map', `it has ${names}`)
+
+export const malformedBundle = (subject: string, what: string, hint = ''): Finding => error('malformed-bundle', subject, what, hint)
+
+export const malformedCertificate = (subject: string, what: string, hint: string): Finding =>
+  error('malformed-certificate', subject, what, hint)

@@ -1,5 +1,6 @@
 /** Where a live proxy does not hold what our objects say: who else has a say there. */
 
+import { FILTER_SYMPTOMS } from '../diagnostics/codes.ts'
 import type { Finding } from '../diagnostics/finding.ts'
 import { foreignFilter } from '../mesh/mesh-findings.ts'
 import { podsIn, proxyOf } from '../mesh/pods.ts'
@@ -14,19 +15,7 @@ import type { MeshState } from '../trust/state.ts'
 import type { Standing } from './proxy-standing.ts'
 import { standings } from './standings.ts'
 
-/** What a filter of somebody else can bring about. */
-const SYMPTOMS = new Set([
-  'root-missing',
-  'own-root-missing',
-  'root-of-another-domain',
-  'root-not-approved',
-  'still-held',
-  'servers-differ',
-  'mtls-not-strict',
-  'filter-rejected',
-])
-
-const hasSymptoms = ({ findings }: Standing): boolean => findings.some(({ code }) => SYMPTOMS.has(code))
+const hasSymptoms = ({ findings }: Standing): boolean => findings.some(({ code }) => FILTER_SYMPTOMS.has(code))
 
 /**
  * A finding for each filter that keeps a proxy from what our objects say. Where these themselves are not as wanted, that

@@ -138,11 +138,11 @@ const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding
     meant === ''
       ? `judges by the file ${is}, and not by the roots inside the filter`
       : `does not judge by its file ${meant}${is === undefined ? '' : `, but by ${is}`}`,
-    `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+    APPLY,
   )
 
 /** @param roots all that the state binds here: a step on the way may still bind a root to a domain that it leaves. */
-function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string): readonly Finding[] {
+function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string, host?: string): readonly Finding[] {
   const bound = (to: TrustDomain): readonly string[] => (roots.get(to) ?? []).map((root) => root.fingerprint)
   const wanted = bound(domain)
   const held = pins?.get(domain) ?? []
@@ -151,23 +151,20 @@ function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, pr
   const elsewhere = [...(pins ?? [])].flatMap(([other, theirs]) =>
     other === domain ? [] : theirs.filter((root) => wanted.includes(root) && !bound(other).includes(root)).map((root) => ({ other, root })),
   )
+  const where = host === undefined ? '' : `, for ${host}`
   return [
     ...elsewhere.map(({ other, root }) =>
       rootOfAnotherDomain(
         proxy,
-        `binds ${root} to ${other}, but it is approved for ${domain}, and its CA could speak for ${other} there`,
-        `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+        `binds ${root} to ${other}, but it is approved for ${domain}, and its CA could speak for ${other} there${where}`,
+        APPLY,
       ),
     ),
-    ...missing.map((root) => rootMissing(proxy, `lacks the root ${root} of ${domain}`)),
+    ...missing.map((root) => rootMissing(proxy, `lacks the root ${root} of ${domain}${where}`)),
     ...extra.map((root) =>
       wanted.length === 0
-        ? stillHeld(proxy, domain, { root })
-        : rootNotApproved(
-            proxy,
-            `holds ${root} for ${domain}, which is not among its approved roots`,
-            `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
-          ),
+        ? stillHeld(proxy, domain, { root, where })
+        : rootNotApproved(proxy, `holds ${root} for ${domain}, which is not among its approved roots${where}`, APPLY),
     ),
   ]
 }
@@ -236,9 +233,7 @@ export function judgeHost(
       const gone = fileGone(upstream, file, roots, proxy)
       if (gone.length > 0) return gone
       const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
-      const pins = foreign.flatMap((domain) =>
-        judgePins(upstream.pins, domain, roots, proxy).map((f) => ({ ...f, message: `${f.message}, for ${host}` })),
-      )
+      const pins = foreign.flatMap((domain) => judgePins(upstream.pins, domain, roots, proxy, host))
       const none =
         upstream.endpoints === 0
           ? [
@@ -265,12 +260,5 @@ function judgeNames(host: string, { sans }: Upstream, served: readonly Principal
   if (extra.length === 0 && missing.length === 0) return []
   const takes = held.size === 0 ? 'any identity of a domain that it trusts' : (extra.length > 0 ? extra : [...held]).join(', ')
   const not = missing.length === 0 ? '' : `, and not ${missing.join(', ')}`
-  return [
-    error(
-      'servers-differ',
-      proxy,
-      `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`,
-      `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
-    ),
-  ]
+  return [error('servers-differ', proxy, `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`, APPLY)]
 }

@@ -17,6 +17,7 @@ import { describeWorkloads } from '../model/workloads.ts'
 import { pairKey } from '../record/severs.ts'
 import { bundleMissing } from '../spiffe/root-findings.ts'
 import { overlapping } from '../trust/co-selected.ts'
+import { withFilterAdvice } from '../trust/live/proxy-findings.ts'
 import { boundMs, type Delivery } from '../trust/mounted/delivery.ts'
 import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
 import { authorOf } from '../trust/render.ts'
@@ -176,9 +177,9 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...(callers === undefined && observation?.istio.ok === false ? [asWarning(observation.istio.error)] : []),
     ...told.map(({ finding }) => finding),
     ...shared,
-    ...withoutGuess(
+    ...withFilterAdvice(
       stands.flatMap((s) => s.findings),
-      others,
+      new Set(others.map(({ subject }) => subject)),
     ),
     ...others,
     ...(observation === undefined ? [] : judgeServers(intent, trust, observation)),
@@ -225,14 +226,6 @@ function unlisted(held: readonly Standing[], observation: Observation | undefine
   const pods = observation?.pods?.ok === true ? observation.pods.value : []
   return pods.filter((pod) => runsProxy(pod) && !known.has(proxyOf(pod))).map((pod) => unheard(proxyOf(pod)))
 }
-
-/** Where the filter that interferes is named, nobody need look for it. */
-const withoutGuess = (findings: readonly Finding[], others: readonly Finding[]): readonly Finding[] =>
-  findings.map((one) =>
-    others.some(({ subject }) => subject === one.subject)
-      ? { ...one, hint: one.hint.replace(/; if (?:it stays|both are done), look for another EnvoyFilter on these workloads$/, '') }
-      : one,
-  )
 
 function judge(findings: readonly Finding[], late: readonly string[], unknown: boolean): Verdict['state'] {
   if (findings.some((f) => f.severity === 'error' && f.code !== 'not-observed')) return 'broken'

@@ -129,7 +129,7 @@ async function witnesses(entries: readonly AuditEntry[], options: FileOptions, i
           error(
             'witness-unseen',
             mesh.member,
-            `could not be asked which head it remembers: ${thrown.subject === mesh.member ? fromError(thrown).message : thrown.message}`,
+            `could not be asked which head it remembers: ${thrown.subject === mesh.member ? thrown.reason : thrown.message}`,
             'entente audit verify --offline checks the file alone',
           ),
         ]

@@ -1,4 +1,5 @@
 /** What Entente reports about a live proxy and the roots that it holds: each code has its one producer here. */
+import { FILTER_OVERRIDDEN } from '../../diagnostics/codes.ts'
 import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
 import { getPod } from '../../mesh/pods.ts'
 import type { TrustDomain } from '../../spiffe/trust-domain.ts'
@@ -63,14 +64,25 @@ export const rootNotApproved = (proxy: string, what: string, hint: string): Find
 export const stillHeld = (
   proxy: string,
   domain: TrustDomain,
-  what: { readonly root: string } | { readonly since: string; readonly why: string },
+  what: { readonly root: string; readonly where: string } | { readonly since: string; readonly why: string },
   hint = APPLY,
 ): Finding =>
   error(
     'still-held',
     proxy,
     'root' in what
-      ? `still holds the root ${what.root} of ${domain}`
+      ? `still holds the root ${what.root} of ${domain}${what.where}`
       : `still accepts ${domain} after ${what.since}${what.why === '' ? '' : `: ${what.why}`}`,
     hint,
+  )
+
+/**
+ * With the advice to look for the EnvoyFilter of somebody else, where one may be the cause.
+ * @param known subjects whose interfering filter another finding names
+ */
+export const withFilterAdvice = (findings: readonly Finding[], known: ReadonlySet<string> = new Set()): readonly Finding[] =>
+  findings.map((one) =>
+    FILTER_OVERRIDDEN.has(one.code) && !known.has(one.subject)
+      ? { ...one, hint: `${one.hint}; if it stays, look for another EnvoyFilter on these workloads` }
+      : one,
   )
