@@ -1341,6 +1341,9 @@ export const MAY_PASS = codes('cluster-unreachable', 'cluster-refused', 'istiod-
 /** The API server could not be asked, so that nothing is known of what it was asked about. */
 export const NOT_ASKED = codes('forbidden', 'cluster-unreachable', 'cluster-refused')
 
+/** Findings about the file that evidence makes again, with more knowledge. */
+export const JUDGED_BY_EVIDENCE = codes('one-way', 'root-expires')
+
 /** An offer that may be older than what is approved. */
 export const SEQUENCE_DOUBTFUL = codes('sequence-rollback', 'sequence-reused', 'sequence-missing', 'sequence-invalid')
 

@@ -37,6 +37,9 @@ export const asWarning = (told: Finding): Finding => ({ ...told, severity: 'warn
 export const hasErrors = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error')
 
 /** Each fact once: what several looks at one thing found alike. */
-export const distinct = (findings: readonly Finding[]): readonly Finding[] => [
-  ...new Map(findings.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values(),
-]
+export const distinct = (findings: readonly Finding[]): readonly Finding[] => [...new Map(findings.map((f) => [identityOf(f), f])).values()]
+
+export const isSameFact = (one: Finding, other: Finding): boolean => identityOf(one) === identityOf(other)
+
+/** Two findings with it are one fact, also where they differ in severity or in what to do. */
+const identityOf = ({ code, subject, message }: Finding): string => JSON.stringify([code, subject, message])

@@ -1,6 +1,6 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
 
-import { distinct, type Finding, warning } from '../diagnostics/finding.ts'
+import { distinct, type Finding, isSameFact, warning } from '../diagnostics/finding.ts'
 import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
@@ -102,7 +102,7 @@ function planMesh(
     }
     previous = state
   }
-  const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => other.message === f.message))
+  const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => isSameFact(other, f)))
   const left = [...(going.before.canaries?.values() ?? [])].map((canary) => canaryLeft(intent, canary))
   return {
     steps,
