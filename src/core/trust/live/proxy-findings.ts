@@ -16,7 +16,7 @@ export const proxyLagging = (
   phase?: { readonly name: string; readonly seconds: number; readonly proxies: readonly string[] },
 ): Finding =>
   phase === undefined
-    ? warning('proxy-lagging', subject, 'has not acknowledged what istiod sent last', 'wait, or read the log of its container istio-proxy')
+    ? warning('proxy-lagging', subject, 'has not acknowledged what istiod sent last', 'wait, or read the pod’s istio-proxy log')
     : error(
         'proxy-lagging',
         subject,
