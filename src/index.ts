@@ -4,7 +4,8 @@
  */
 export { readDocuments } from './adapters/yaml/documents.ts'
 export type { Mesh } from './app/ports.ts'
-export { type ErrorCode, FederationError } from './core/diagnostics/errors.ts'
+export type { ErrorCode, FindingCode } from './core/diagnostics/codes.ts'
+export { FederationError } from './core/diagnostics/errors.ts'
 export type { Finding, Severity } from './core/diagnostics/finding.ts'
 export { type Approved, intents } from './core/federation/intents.ts'
 export { type Problem, parseFederation } from './core/federation/parse.ts'

@@ -1,14 +1,15 @@
 /** After a sever: connections that are older than it. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Mesh } from '../app/ports.ts'
 import { drain } from '../app/sever/drain.ts'
-import { error, type Finding } from '../core/diagnostics/finding.ts'
+import type { Finding } from '../core/diagnostics/finding.ts'
 import { judgedAt } from '../core/model/clock.ts'
 import type { Observation } from '../core/model/observed.ts'
 import type { Verdict } from '../core/model/proven.ts'
 import type { MemberName } from '../core/model/wanted.ts'
 import { closedAt } from '../core/record/history.ts'
-import { type ConnectionsView, carriers, connectionFindings } from '../core/verify/older-connections.ts'
+import { type ConnectionsView, carriers, connectionFindings, connectionsUnseen, unproven } from '../core/verify/older-connections.ts'
 import type { Workspace } from './input/workspace.ts'
 import type { Io } from './io.ts'
 import type { Shown } from './print/screen.ts'
@@ -50,12 +51,7 @@ export async function olderConnections(workspace: Workspace, asked: Asked, io: I
 }
 
 const unseen = (truster: MemberName): Finding =>
-  error(
-    'connections-unseen',
-    truster,
-    'whether connections from before the end are open is not known: no live proxy could be asked from here',
-    'the same command from where the cluster can be reached',
-  )
+  unproven(connectionsUnseen(truster, 'no live proxy could be asked from here', 'the same command from where the cluster can be reached'))
 
 export const connectionsText = (views: readonly ConnectionsView[], columns?: number): Shown =>
   table(

@@ -29,7 +29,7 @@ const hostile = <T>(given: object = {}): T =>
   new Proxy(given as Record<string, unknown>, {
     get: (target, key) => (key in target ? target[key as string] : typeof key === 'string' ? HOSTILE : undefined),
   }) as T
-const finding = { ...error('code', HOSTILE, HOSTILE, HOSTILE) }
+const finding = { ...error('file-unreadable', HOSTILE, HOSTILE, HOSTILE) }
 const lintFinding = { ...finding, code: 'yaml-invalid', file: HOSTILE, line: 1, column: 1 }
 const result = hostile<Parameters<typeof lintText>[0]>({
   findings: [lintFinding],

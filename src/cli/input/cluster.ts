@@ -1,7 +1,7 @@
 /** A cluster that no federation file speaks of yet: what `init`, `export` and `approve` need to know of it. */
 
 import { trimOf } from '../../core/basics/trim.ts'
-import { FederationError } from '../../core/diagnostics/errors.ts'
+import { toError } from '../../core/diagnostics/finding.ts'
 import type { IstioFacts, Seen } from '../../core/model/observed.ts'
 import type { Member, MemberName } from '../../core/model/wanted.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
@@ -40,8 +40,7 @@ export async function lookAt(context: string, options: LookOptions, io: Io): Pro
 
 function orThrow<T>(seen: Seen<T>): T {
   if (seen.ok) return seen.value
-  const { code, subject, message, hint } = seen.error
-  throw new FederationError(code as FederationError['code'], subject, message, { hint })
+  throw toError(seen.error)
 }
 
 /** A DNS label from a context's name: `gke_project_zone_shop` → `gke-project-zone-shop`. */

@@ -1,4 +1,5 @@
 /** What a command works on: the federation file and what stands beside it in Git, and the members' homes. */
+
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { directoryMesh, gitDelivered } from '../../adapters/directory/mesh.ts'
@@ -12,10 +13,11 @@ import type { Access } from '../../adapters/kubernetes/transport/kubeconfig.ts'
 import type { Meshes } from '../../app/apply/apply.ts'
 import type { Mesh } from '../../app/ports.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
-import { type Finding, fromError, warning } from '../../core/diagnostics/finding.ts'
+import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
 import { type Approved, intents } from '../../core/federation/intents.ts'
 import type { Seen } from '../../core/model/observed.ts'
 import type { Actor, Federation, Intent, Member, MemberName, Severed } from '../../core/model/wanted.ts'
+import { applyUnfinished } from '../../core/record/interrupted-apply.ts'
 import { type RecordView, unfinished } from '../../core/record/projection.ts'
 import { explain } from '../../core/trust/render.ts'
 import type { Io } from '../io.ts'
@@ -97,15 +99,7 @@ export async function openWorkspace(options: FileOptions, io: Io, ended?: Severe
 
 function interrupted(record: RecordView): readonly Finding[] {
   const begin = unfinished(record)
-  if (begin === undefined) return []
-  return [
-    warning(
-      'apply-unfinished',
-      'audit.jsonl',
-      `the apply that ${begin.actor.name} began at ${begin.at.toISOString()} did not end: it was interrupted, or is under way`,
-      'entente apply goes on from what is there',
-    ),
-  ]
+  return begin === undefined ? [] : [applyUnfinished(begin)]
 }
 
 /** @throws FederationError usage where the file has no such member */

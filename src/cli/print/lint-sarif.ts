@@ -1,5 +1,7 @@
 /** What lint found as SARIF 2.1.0 (OASIS, docs.oasis-open.org/sarif/sarif/v2.1.0), for code scanning. */
+
 import { createHash } from 'node:crypto'
+import { usualSeverity } from '../../core/diagnostics/codes.ts'
 import type { Severity } from '../../core/diagnostics/finding.ts'
 import type { LintResult } from '../../core/lint/lint.ts'
 import { type LintFinding, RULES } from '../../core/lint/lint-rules.ts'
@@ -9,11 +11,11 @@ import { helpOf } from './lint-text.ts'
 const LEVELS: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'note' }
 
 export function lintSarif({ findings, suppressed }: LintResult): string {
-  const rules = RULES.map(({ code, severity, summary }) => ({
+  const rules = RULES.map(({ code, summary }) => ({
     id: code,
     shortDescription: { text: summary },
     help: { text: `See ${helpOf(code)}` },
-    defaultConfiguration: { level: LEVELS[severity] },
+    defaultConfiguration: { level: LEVELS[usualSeverity(code)] },
   }))
   const results = [...findings.map((f) => resultOf(f)), ...suppressed.map((f) => resultOf(f))]
   return JSON.stringify(

@@ -1,5 +1,5 @@
 /** What keeps a well-formed certificate from being a trust anchor; docs/anchors.md explains each. */
-import { error, type Finding, type Severity, warning } from '../diagnostics/finding.ts'
+import type { Finding, FindingCode, Severity } from '../diagnostics/finding.ts'
 import type { Certificate } from './certificate.ts'
 import type { Fields } from './certificate-fields.ts'
 import { extendedKeyUsageOf, keyUsageOf, OID } from './extensions.ts'
@@ -8,7 +8,7 @@ import { unknownCritical } from './strict.ts'
 import { printable } from './syntax/printable.ts'
 
 interface Rule {
-  readonly code: string
+  readonly code: FindingCode
   /** Undefined: not a problem of this certificate. */
   readonly severity: (certificate: Certificate, now: Date) => Severity | undefined
   readonly message: string | ((certificate: Certificate) => string)
@@ -190,6 +190,7 @@ export function dateProblemsOf(anchor: Dated, subject: string, dates: Dates): re
 
 function judge(rule: Omit<DateRule, 'severity'>, severity: Severity | undefined, of: Dated, subject: string, dates: Dates): Finding[] {
   if (severity === undefined) return []
-  const tell = severity === 'error' && !(dates.tolerate === 'dates' && DATES.has(rule.code)) ? error : warning
-  return [tell(rule.code, subject, `${of.subject || of.fingerprint} ${rule.message}`, rule.hint)]
+  const { code, hint } = rule
+  const told = dates.tolerate === 'dates' && DATES.has(code) ? 'warning' : severity
+  return [{ code, severity: told, subject, message: `${of.subject || of.fingerprint} ${rule.message}`, hint }]
 }

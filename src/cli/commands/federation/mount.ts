@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeClient } from '../../../adapters/kubernetes/transport/client.ts'
 import { groupBy } from '../../../core/basics/group-by.ts'
 import { asFailureOf, FederationError } from '../../../core/diagnostics/errors.ts'
-import { type Finding, fromError, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
-import type { Manifest } from '../../../core/model/manifest.ts'
-import { at } from '../../../core/model/manifest.ts'
+import { asWarning, type Finding, fromError, hasErrors } from '../../../core/diagnostics/finding.ts'
+import { notChecked } from '../../../core/mesh/mesh-findings.ts'
+import { at, type Manifest } from '../../../core/model/manifest.ts'
 import type { Observation } from '../../../core/model/observed.ts'
 import type { Intent } from '../../../core/model/wanted.ts'
 import { course } from '../../../core/plan/course.ts'
@@ -85,7 +85,7 @@ async function lookAt(intent: Intent, seen: Observation | undefined, client: Kub
   const nothing = { carriers: [], early: new Set<string>() }
   if (seen?.objects.ok === false) return { ...nothing, findings: [seen.objects.error] }
   if (client === undefined || seen === undefined)
-    return { ...nothing, findings: [warning('not-checked', name, 'there is no API server for it here: its pods cannot be seen', '')] }
+    return { ...nothing, findings: [notChecked('warning', name, 'there is no API server for it here: its pods cannot be seen')] }
   const going = course(intent, seen)
   if (going === undefined) return { ...nothing, findings: [] }
   const wanted = wantedState(going.intent, going.before, going.author.own)
@@ -111,7 +111,7 @@ async function templatesOf(
     return { templates: await listTemplates(client, namespaces), findings: [] }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
-    return { templates: [], findings: [{ ...fromError(cause), severity: 'warning' }] }
+    return { templates: [], findings: [asWarning(fromError(cause))] }
   }
 }
 

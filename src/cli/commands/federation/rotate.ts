@@ -2,17 +2,19 @@
  * `rotate`: takes a mesh's root from old to new with overlap, as far as it goes now. What is left to do is computed each
  * time anew, so that it can be stopped, resumed, and gone on with by anybody with access.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { observe } from '../../../app/apply/apply.ts'
 import { addEntry } from '../../../app/apply/journal.ts'
+import { MAY_HOLD_RETIRED_ROOT, MAY_PASS } from '../../../core/diagnostics/codes.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
-import { type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
+import { asWarning, type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
 import type { Digest } from '../../../core/model/digest.ts'
 import type { Gate, Plan, Step } from '../../../core/model/planned.ts'
 import type { Member } from '../../../core/model/wanted.ts'
 import { aboutRecord } from '../../../core/record/heads.ts'
 import { retiredRoots } from '../../../core/record/projection.ts'
-import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation, STILL_HELD } from '../../../core/rotation/phases.ts'
+import { ROTATION_PHASES, type Rotation, type RotationPhase, rotation } from '../../../core/rotation/phases.ts'
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
 import { sequenceAfter } from '../../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../../core/spiffe/trust-domain.ts'
@@ -69,18 +71,9 @@ export async function run(given: RotateOptions, io: Io): Promise<number> {
   }
 }
 
-/** What may be over the next time it is tried. */
-const PASSING: ReadonlySet<string> = new Set([
-  'cluster-unreachable',
-  'cluster-refused',
-  'istiod-unreachable',
-  'record-busy',
-  'changed-meanwhile',
-])
-
 /** @param waiting has been waiting for a while, and need not end for what may pass */
 function passes(thrown: unknown, waiting: boolean): FederationError {
-  if (waiting && thrown instanceof FederationError && PASSING.has(thrown.code)) return thrown
+  if (waiting && thrown instanceof FederationError && MAY_PASS.has(thrown.code)) return thrown
   throw thrown
 }
 
@@ -95,7 +88,7 @@ const hasReached = (now: Rotation, wanted: RotationPhase): boolean =>
 
 /** Where a retired root may still be; before the end no root is. */
 const stillHeld = ({ phase, findings }: Rotation): readonly Finding[] =>
-  phase === 'steady' ? findings.filter(({ code }) => STILL_HELD.has(code)) : []
+  phase === 'steady' ? findings.filter(({ code }) => MAY_HOLD_RETIRED_ROOT.has(code)) : []
 
 /** Where the rotation stands, by what can be seen now. */
 async function look(options: RotateOptions, io: Io): Promise<Rotation> {
@@ -109,7 +102,7 @@ async function look(options: RotateOptions, io: Io): Promise<Rotation> {
   const input = { member, bundle: approvedOf(workspace, member), record: workspace.record, intents: concerned, seen, now: io.now() }
   const now = rotation(input)
   const accepted = (finding: Finding): Finding =>
-    options.overrideNames !== undefined && finding.code === 'roots-share-name' ? { ...finding, severity: 'warning' } : finding
+    options.overrideNames !== undefined && finding.code === 'roots-share-name' ? asWarning(finding) : finding
   const withAccepted = (one: Rotation): Rotation => ({ ...one, findings: one.findings.map(accepted) })
   if (options.look === true || options.wait !== undefined || !mayBeEarly(now)) return withAccepted(now)
   const asked = await observe(

@@ -5,6 +5,7 @@ import { addSevered } from '../../../adapters/files/federation-file.ts'
 import { type Outcome, observe } from '../../../app/apply/apply.ts'
 import { addEntryIf } from '../../../app/apply/journal.ts'
 import { denyNow } from '../../../app/sever/emergency.ts'
+import { type FindingCode, LOST_RACE } from '../../../core/diagnostics/codes.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { type Finding, fromError, hasErrors } from '../../../core/diagnostics/finding.ts'
 import { intents } from '../../../core/federation/intents.ts'
@@ -189,7 +190,7 @@ interface Closing {
 }
 
 /** Of several severs and applies at once, each holds the others up for a moment only. */
-const BUSY: ReadonlySet<string> = new Set(['record-busy', 'changed-meanwhile', 'not-consented'])
+const BUSY: ReadonlySet<FindingCode> = new Set([...LOST_RACE, 'not-consented'])
 const CLOSING_TRIES = 20
 
 /** Plans what closes the pair and carries it out; again where somebody else was at work just then. */

@@ -1,5 +1,7 @@
 /** `verify`: per trust, by evidence, whether it holds; and if not, on which side and what to do. */
+
 import { type Meshes, namespacesOf, observe } from '../../../app/apply/apply.ts'
+import { JUDGED_BY_EVIDENCE } from '../../../core/diagnostics/codes.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { distinct, type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
 import { handedView } from '../../../core/evidence/print-evidence.ts'
@@ -38,7 +40,7 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
     ...(looked?.findings ?? inferred(workspace.intents, seen, io.now())),
     ...expiring(workspace.federation, workspace.intents, seen, io.now()),
     // Told by the verdicts, and with what it means, above.
-    ...workspace.findings.filter(({ code }) => code !== 'one-way' && code !== 'root-expires'),
+    ...workspace.findings.filter(({ code }) => !JUDGED_BY_EVIDENCE.has(code)),
   ]
   if (options.output === 'json')
     io.print(json({ ...verifyView(verdicts, findings, io.now()), ...(looked === undefined ? {} : { leaves: looked.leaves }) }))

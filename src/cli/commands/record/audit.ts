@@ -1,9 +1,11 @@
 /** `audit log|verify|export`: the record, for people, for checks and for auditors. */
+
 import { access } from 'node:fs/promises'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
-import { error, type Finding, fromError, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
+import { error, type Finding, fromError, hasErrors } from '../../../core/diagnostics/finding.ts'
 import type { AuditEntry } from '../../../core/model/recorded.ts'
 import { entriesAbout, history, type Span, type Word } from '../../../core/record/history.ts'
+import { applyUnfinished } from '../../../core/record/interrupted-apply.ts'
 import { NO_RECORD, type RecordView, unfinished } from '../../../core/record/projection.ts'
 import { checkWitness, printEntry } from '../../../core/record/record.ts'
 import { parseFingerprint } from '../../../core/x509/anchor.ts'
@@ -94,15 +96,7 @@ export async function verify(options: FileOptions & { output: Output; offline?: 
     findings.push(fromError(thrown))
   }
   const begin = unfinished(record)
-  if (begin !== undefined)
-    findings.push(
-      warning(
-        'apply-unfinished',
-        'audit.jsonl',
-        `the apply of ${begin.at.toISOString()} by ${begin.actor.name} has no end`,
-        'entente apply',
-      ),
-    )
+  if (begin !== undefined) findings.push(applyUnfinished(begin))
   const valid = !hasErrors(findings)
   const head = record.head?.hash ?? null
   const entries = record.hashes.length
@@ -139,7 +133,7 @@ async function witnesses(record: RecordView, options: FileOptions, io: Io): Prom
           error(
             'witness-unseen',
             mesh.member,
-            `could not be asked which head it remembers: ${thrown.subject === mesh.member ? fromError(thrown).message : thrown.message}`,
+            `could not be asked which head it remembers: ${thrown.subject === mesh.member ? thrown.reason : thrown.message}`,
             'entente audit verify --offline checks the file alone',
           ),
         ]

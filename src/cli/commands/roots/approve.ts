@@ -1,7 +1,7 @@
 /** `approve`: the owner's word for a member's roots; the only road from an offer into `bundles/`. */
 import { bundlePath, writeBundle } from '../../../adapters/files/bundle-files.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
-import { type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
+import { asWarning, type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
 import type { Member, MemberName } from '../../../core/model/wanted.ts'
 import { highestOf, recordedBundles } from '../../../core/record/projection.ts'
 import { seal } from '../../../core/record/record.ts'
@@ -108,7 +108,7 @@ export async function accept(
     [presented],
   )
   // Approved, they do no harm yet: plan and apply hold back what would put both into one list.
-  const alike = names.map((finding) => ({ ...finding, severity: 'warning' as const }))
+  const alike = names.map(asWarning)
   const reset = options.resetSequence === true
   const context = { recorded: recordedBundles(workspace.record), anySequence: reset || fewer === true }
   const findings = [...unreadable(workspace, member), ...judgeOffer(bundle, approved, context), ...alike]
