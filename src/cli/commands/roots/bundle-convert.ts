@@ -5,9 +5,9 @@ import type { Format } from '../../../core/spiffe/document.ts'
 import { type Inspection, inspect } from '../../../core/spiffe/inspect.ts'
 import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import { anchorFrom } from '../../../core/x509/anchor.ts'
+import type { BundleWorld } from '../../io.ts'
 import { document } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
-import type { BundleWorld } from './bundle-inspect.ts'
 
 export interface ConvertArgs {
   readonly file: string
