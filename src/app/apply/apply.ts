@@ -17,7 +17,7 @@ import { heldBack, passable } from './next/due.ts'
 import type { Task } from './next/position.ts'
 import { observe } from './observe.ts'
 
-export type { Consent, Meshes, Outcome, Progress, World } from '../world.ts'
+export type { Consent, Outcome, World } from '../world.ts'
 export { retiring } from './next/retiring.ts'
 export { namespacesOf, observe } from './observe.ts'
 

@@ -5,9 +5,10 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { makeCa } from '../../../test/support/ca.ts'
 import { answer, startEndpoint } from '../../../test/support/endpoint.ts'
 import { printBundle } from '../../core/spiffe/bundle.ts'
+import type { BundleWorld } from '../io.ts'
 import { bundleConvert } from './roots/bundle-convert.ts'
 import { bundleFetch } from './roots/bundle-fetch.ts'
-import { type BundleWorld, bundleInspect } from './roots/bundle-inspect.ts'
+import { bundleInspect } from './roots/bundle-inspect.ts'
 import { chainVerify } from './roots/chain-verify.ts'
 
 const ca = await makeCa({ trustDomain: 'a.example', name: 'root a' })

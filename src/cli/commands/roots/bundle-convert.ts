@@ -7,9 +7,9 @@ import { type Inspection, inspect } from '../../../core/spiffe/inspect.ts'
 import { bundleEmpty, trustDomainMissing } from '../../../core/spiffe/root-findings.ts'
 import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import { anchorFrom } from '../../../core/x509/anchor.ts'
+import type { BundleWorld } from '../../io.ts'
 import { document } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
-import type { BundleWorld } from './bundle-inspect.ts'
 
 export interface ConvertArgs {
   readonly file: string

@@ -13,9 +13,9 @@ import { inspect } from '../../../core/spiffe/inspect.ts'
 import { parseBundle } from '../../../core/spiffe/parse-bundle.ts'
 import { parseSpiffeId, trustDomainOfId } from '../../../core/spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
+import type { BundleWorld } from '../../io.ts'
+import { bundleJson, bundleText } from '../../print/roots/bundle-text.ts'
 import { findingsText } from '../../print/text.ts'
-import type { BundleWorld } from './bundle-inspect.ts'
-import { bundleJson, bundleText } from './bundle-view.ts'
 
 export interface FetchArgs {
   readonly profile: string

@@ -7,9 +7,9 @@ import { readCertificate } from '../../../core/x509/certificate.ts'
 import { anchorOf, type Vouched } from '../../../core/x509/chain.ts'
 import { splitPem } from '../../../core/x509/pem.ts'
 import { isKeyDer, isKeyLabel, privateKey } from '../../../core/x509/private-key.ts'
+import type { BundleWorld } from '../../io.ts'
 import { json } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
-import type { BundleWorld } from './bundle-inspect.ts'
 
 export interface ChainVerifyArgs {
   /** PEM: the roots. */

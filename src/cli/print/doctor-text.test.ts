@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { member } from '../../../../test/support/federations.ts'
-import { about } from '../../../core/doctor/check.ts'
-import { doctorText } from './doctor.ts'
+import { member } from '../../../test/support/federations.ts'
+import { about } from '../../core/doctor/check.ts'
+import { doctorText } from './doctor-text.ts'
 
 const [A, B] = [member('cluster-a'), member('cluster-b')]
 

@@ -1,6 +1,6 @@
 /** What lint found as workflow commands, which GitHub shows beside the changed lines. */
-import type { Severity } from '../../core/diagnostics/finding.ts'
-import type { LintResult } from '../../core/lint/lint.ts'
+import type { Severity } from '../../../core/diagnostics/finding.ts'
+import type { LintResult } from '../../../core/lint/lint.ts'
 
 const COMMANDS: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'notice' }
 

@@ -1,9 +1,9 @@
 /** What lint found, for people and as JSON. */
-import type { LintResult } from '../../core/lint/lint.ts'
-import type { LintFinding } from '../../core/lint/lint-rules.ts'
-import { printable } from '../../core/x509/syntax/printable.ts'
-import { document, type Part, type Shown, show, stacked } from './screen.ts'
-import { count, painter } from './text.ts'
+import type { LintResult } from '../../../core/lint/lint.ts'
+import type { LintFinding } from '../../../core/lint/lint-rules.ts'
+import { printable } from '../../../core/x509/syntax/printable.ts'
+import { document, type Part, type Shown, show, stacked } from '../screen.ts'
+import { count, painter } from '../text.ts'
 
 /** A page of ours, and the rule's anchor in it. */
 export const helpOf = (code: string): string => `docs/lint.md#${code}`

@@ -1,7 +1,7 @@
 /** Where existing policies let in more than the callers, somebody must have said yes to that. */
-import { FederationError } from '../core/diagnostics/errors.ts'
-import type { Digest } from '../core/model/digest.ts'
-import type { Plan } from '../core/model/planned.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { Digest } from '../../core/model/digest.ts'
+import type { Plan } from '../../core/model/planned.ts'
 
 /**
  * Narrowing never waits for it.

@@ -1,8 +1,8 @@
 /** What `bundle inspect` and `bundle fetch` print: the contract's JSON, or columns for people. */
 import type { Inspected, Inspection } from '../../../core/spiffe/inspect.ts'
 import type { Io } from '../../io.ts'
-import { json, type Shown, show, stacked } from '../../print/screen.ts'
-import { findingsText, painter, table } from '../../print/text.ts'
+import { json, type Shown, show, stacked } from '../screen.ts'
+import { findingsText, painter, table } from '../text.ts'
 
 /** The shape that cli.md promises. */
 export function bundleJson(inspection: Inspection): Shown {

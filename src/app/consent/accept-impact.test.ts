@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { A, digest, member } from '../../test/support/federations.ts'
-import { warning } from '../core/diagnostics/finding.ts'
-import type { Step } from '../core/model/planned.ts'
+import { A, digest, member } from '../../../test/support/federations.ts'
+import { warning } from '../../core/diagnostics/finding.ts'
+import type { Step } from '../../core/model/planned.ts'
 import { mustAcceptImpact } from './accept-impact.ts'
 
 const step = (effect: 'widens' | 'narrows'): Step => ({

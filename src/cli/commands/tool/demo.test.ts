@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { demo } from './demo.ts'
-import type { Act } from './story.ts'
-import { check, toldText } from './told.ts'
+import type { Act } from '../../../demo/story.ts'
+import { check } from '../../../demo/told.ts'
+import { run } from './demo.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'demo-'))
 
@@ -14,14 +14,11 @@ async function play(
   story?: readonly Act[],
 ): Promise<{ readonly ok: boolean; readonly out: string }> {
   const printed: string[] = []
-  const ok = await demo({
-    directory,
-    output,
-    color: false,
-    print: (text) => void printed.push(String(text)),
-    now: () => new Date(),
-    ...(story === undefined ? {} : { story }),
-  })
+  const code = await run(
+    { out: directory, output, ...(story === undefined ? {} : { story }) },
+    { color: false, print: (text) => void printed.push(String(text)), tell: () => undefined, now: () => new Date() },
+  )
+  const ok = code === 0
   return { ok, out: printed.join('\n') }
 }
 
@@ -71,21 +68,5 @@ describe('the demo', () => {
       ok: false,
       steps: [{ step: 1, ok: false, checks: [{ what: 'a call', expected: 'refused', got: 'accepted', ok: false }] }],
     })
-  })
-})
-
-describe('a step as text', () => {
-  it('is aligned, and has colour only where it is wanted', () => {
-    const step = {
-      title: 'Title',
-      commands: ['entente plan'],
-      lines: [],
-      checks: [check('a', 'x', 'x'), check('longer', 'x', 'x', 'a detail')],
-      meaning: ['So it is.'],
-    }
-    expect(String(toldText(3, step, false))).toBe(
-      '3. Title\n   $ entente plan\n   ✓ a        x\n   ✓ longer   x\n              a detail\n   So it is.\n',
-    )
-    expect(String(toldText(3, step, true))).toContain('\u001b[')
   })
 })

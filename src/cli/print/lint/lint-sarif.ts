@@ -1,11 +1,11 @@
 /** What lint found as SARIF 2.1.0 (OASIS, docs.oasis-open.org/sarif/sarif/v2.1.0), for code scanning. */
 
 import { createHash } from 'node:crypto'
-import { usualSeverity } from '../../core/diagnostics/codes.ts'
-import type { Severity } from '../../core/diagnostics/finding.ts'
-import type { LintResult } from '../../core/lint/lint.ts'
-import { type LintFinding, RULES } from '../../core/lint/lint-rules.ts'
-import type { Suppressed } from '../../core/lint/suppress.ts'
+import { usualSeverity } from '../../../core/diagnostics/codes.ts'
+import type { Severity } from '../../../core/diagnostics/finding.ts'
+import type { LintResult } from '../../../core/lint/lint.ts'
+import { type LintFinding, RULES } from '../../../core/lint/lint-rules.ts'
+import type { Suppressed } from '../../../core/lint/suppress.ts'
 import { helpOf } from './lint-text.ts'
 
 const LEVELS: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'note' }
