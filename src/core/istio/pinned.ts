@@ -12,6 +12,7 @@ import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { EVERYWHERE } from '../workloads.ts'
 import { fingerprintOf } from '../x509/anchor.ts'
 import { printPem } from '../x509/pem.ts'
+import { inListOrder } from '../x509/same-name.ts'
 import { guardPatches, PASSTHROUGH, passthroughPatches, readGuardPatches } from './names.ts'
 import { printServed, readServed, type Served } from './served.ts'
 import { unionServers } from './server.ts'
@@ -191,12 +192,13 @@ const tlsContext = (context: Context, common: Spec, more: Spec = {}): Spec => ({
 
 const printed = new WeakMap<readonly Root[], string>()
 
-/** PEM, in the order of the fingerprints: the same roots give the same text. */
+/** PEM, in one order: the same roots give the same text. */
 export function printRoots(roots: readonly Root[]): string {
   const known = printed.get(roots)
   if (known !== undefined) return known
-  const inOrder = [...roots].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
-  const pem = inOrder.map(({ der }) => printPem(der)).join('')
+  const pem = inListOrder(roots)
+    .map(({ der }) => printPem(der))
+    .join('')
   printed.set(roots, pem)
   return pem
 }
