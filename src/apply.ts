@@ -49,7 +49,7 @@ export async function apply(
   if (!(journal instanceof Journal)) return { done: [], findings: journal }
   const { narrowOnly } = journal
   const touched = new Set(due.map((step) => step.member))
-  const offered = new Set(agreed.steps.map((step) => step.id))
+  const offered = new Map(agreed.steps.map((step) => [step.id, step]))
   const outcomes = await Promise.all(
     wanted
       .filter(({ member }) => touched.has(member.name) && !journal.absent.has(member.name))
@@ -97,8 +97,8 @@ async function narrowing(
 interface Job {
   readonly intent: Intent
   readonly wanted: readonly Intent[]
-  /** Ids of all steps that the agreed plan had. */
-  readonly offered: ReadonlySet<Digest>
+  /** All steps that the agreed plan had, by their ids. */
+  readonly offered: ReadonlyMap<Digest, Step>
   readonly consent: Consent
   readonly world: World
   readonly journal: Journal
@@ -222,14 +222,23 @@ const taken = (steps: readonly Step[], ahead: readonly Ahead[], consent: Consent
   )
 
 /** The steps that are left. What others present is asked for only where a root is to be retired. */
-async function replan({ intent, wanted, consent, world }: Job, observation: Observation, phase: Phase): Promise<readonly Step[]> {
+async function replan(job: Job, observation: Observation, phase: Phase): Promise<readonly Step[]> {
+  const { intent, wanted, consent, world } = job
   const { name } = intent.member
-  const { steps } = madeOf(intent, () => plan([intent], new Map([[name, observation]]), world.now(), consent))
+  const planned = madeOf(intent, () => plan([intent], new Map([[name, observation]]), world.now(), consent))
+  const steps = planned.steps.map((step) => stillApart(job, step))
   if (phase !== 'close' || !steps.some((step) => step.phase === 'close' && step.gates.some((gate) => !gate.open))) return steps
   const closer = await observe(retiring({ steps }, wanted), world.meshes, { everyPod: true, everyLeaf: consent.look === true })
   const { pods, leaves } = closer.get(name) ?? {}
   const own = { ...observation, ...(pods === undefined ? {} : { pods }), ...(leaves === undefined ? {} : { leaves }) }
-  return madeOf(intent, () => plan([intent], new Map([...closer, [name, own]]), world.now(), consent)).steps
+  const again = madeOf(intent, () => plan([intent], new Map([...closer, [name, own]]), world.now(), consent))
+  return again.steps.map((step) => stillApart(job, step))
+}
+
+/** Which roots a partner's chain does not tell apart was seen for the agreed plan; here the partner is not asked again. */
+function stillApart({ offered }: Job, step: Step): Step {
+  const apart = offered.get(step.id)?.gates.filter(({ needs }) => needs === 'apart') ?? []
+  return apart.length === 0 ? step : { ...step, gates: [...step.gates.filter(({ needs }) => needs !== 'apart'), ...apart] }
 }
 
 /** What the objects say now, the scopes included that have nothing any more. */
