@@ -1,6 +1,7 @@
 /**
  * What the proxies make of root files: Envoy's SPIFFE validator (`--mode validate`), and istiod's check of an entry of
  * caCertificates. What we accept, in the form we print it, Envoy loads; the refused rows are the table in docs/anchors.md.
+ * And what an Envoy by itself makes of chains: keys, signatures and purposes, in real handshakes.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -14,9 +15,11 @@ import { parseAnchor } from '../../src/core/x509/anchor.ts'
 import { printPem } from '../../src/core/x509/pem.ts'
 import { makeCa } from '../support/ca.ts'
 import { withSerial } from '../support/der.ts'
+import { HAND_MADE_KEYS, leafKey, ODD_KEYS, ODD_SIGNATURES } from '../support/odd-keys.ts'
 import { base64, type Go, startGo } from '../support/opinions.ts'
 import { acceptedRoots, refusedFiles } from '../support/root-files.ts'
-import { ensureBuilt } from '../testbed/build.ts'
+import { ENVOY_VERSION, ensureEnvoy } from '../testbed/build.ts'
+import { EnvoyAlone, flatRoots, pinnedRoots } from '../testbed/envoy-alone.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')
 const VALIDATOR = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig'
@@ -26,8 +29,7 @@ let envoy: string
 let go: Go
 let directory: string
 beforeAll(async () => {
-  const binaries = await ensureBuilt((line) => console.error(line))
-  envoy = join(binaries.root, binaries.envoy)
+  envoy = await ensureEnvoy(ENVOY_VERSION, (line) => console.error(line))
   go = await startGo()
   directory = await mkdtemp(join(tmpdir(), 'entente-envoy-'))
 })
@@ -102,5 +104,44 @@ describe('what is refused: what would have happened there', async () => {
       envoy: words === undefined,
       words: words?.slice(-300),
     }).toMatchObject({ istiod, envoy: proxy })
+  })
+})
+
+interface Shown {
+  readonly root: Uint8Array
+  readonly chain: readonly Uint8Array[]
+  readonly key: string
+}
+
+/** Whether an Envoy with this root lets the holder of the chain in. That it was shown at all, a listener says that lets anybody in. */
+async function letsIn({ root: trusted, chain, key }: Shown): Promise<{ readonly accepted: boolean; readonly shown: boolean }> {
+  const pem = printPem(trusted)
+  const anybody = { ...flatRoots(pem), trust_chain_verification: 'ACCEPT_UNTRUSTED' }
+  const running = await EnvoyAlone.start(envoy, { pinned: pinnedRoots({ 'a.example': pem }), anybody })
+  try {
+    const identity = { certificate: chain.map(printPem).join(''), key }
+    const ask = (listener: 'pinned' | 'anybody') => running.accepts(listener, identity, { ciphers: 'DEFAULT@SECLEVEL=0' })
+    return { accepted: await ask('pinned'), shown: await ask('anybody') }
+  } finally {
+    await running.stop()
+  }
+}
+
+describe('signatures and keys, in handshakes with Envoy: the column of docs/anchors.md', () => {
+  const rows = [...ODD_SIGNATURES, ...ODD_KEYS, ...HAND_MADE_KEYS].filter((row) => row.envoy !== 'unseen')
+  it.each(rows)('$name', async ({ root: trusted, chain, valid, envoy: other }) => {
+    expect(await letsIn({ root: trusted, chain, key: leafKey })).toEqual({ accepted: other ?? valid, shown: true })
+  })
+
+  it.each([
+    { keyAlgorithm: 'P-256', accepted: true },
+    { keyAlgorithm: 'P-384', accepted: true },
+    { keyAlgorithm: 'P-521', accepted: false },
+    { keyAlgorithm: 'RSA-2048', accepted: true },
+    { keyAlgorithm: 'RSA-1024', accepted: true },
+    { keyAlgorithm: 'Ed25519', accepted: false },
+  ] as const)('a leaf with a key of $keyAlgorithm: $accepted, whoever signed it', async ({ keyAlgorithm, accepted }) => {
+    const { chainDer: chain, keyPem: key } = await ca.leaf('spiffe://a.example/ns/x/sa/y', { keyAlgorithm })
+    expect((await letsIn({ root, chain, key })).accepted).toBe(accepted)
   })
 })

@@ -18,7 +18,7 @@ import { type Certified, Extension, type KeyAlgorithm, makeCa } from '../support
 import { asV1, commonName, encode, extension, withExtensions, withIssuer, withName, withNotBefore, withSerial } from '../support/der.ts'
 import { answer, startEndpoint } from '../support/endpoint.ts'
 import { anyBytes, mangling, share } from '../support/mangle.ts'
-import { ODD_KEYS, ODD_SIGNATURES, OTHER_KEYS, RSA_KEYS, rootWith } from '../support/odd-keys.ts'
+import { HAND_MADE_KEYS, ODD_KEYS, ODD_SIGNATURES, OTHER_KEYS, RSA_KEYS, rootWith } from '../support/odd-keys.ts'
 import { base64, type Go, opensslVerify, startGo } from '../support/opinions.ts'
 import { extra } from './extra.ts'
 
@@ -373,7 +373,7 @@ async function oddCases(): Promise<Case[]> {
 }
 
 describe('chains, beside openssl and Go', async () => {
-  const odd = [...ODD_SIGNATURES, ...ODD_KEYS].map(
+  const odd = [...ODD_SIGNATURES, ...ODD_KEYS, ...HAND_MADE_KEYS].map(
     ({ name, root, chain, openssl, go }): Case => ({
       name,
       roots: [root],

@@ -15,10 +15,9 @@ import { printPem } from '../../src/core/x509/pem.ts'
 import { isAmbiguous, rootsOfOneName } from '../../src/core/x509/same-name.ts'
 import { Extension, makeCa, type TestCa, type TestIssuer, type TestLeaf } from '../support/ca.ts'
 import { commonName, encode, selfIssued, withName } from '../support/der.ts'
-import { ensureEnvoy } from '../testbed/build.ts'
+import { ENVOY_VERSION, ensureEnvoy } from '../testbed/build.ts'
 import { EnvoyAlone, flatRoots, inline, type Json, pinnedRoots, refusal, spiffe } from '../testbed/envoy-alone.ts'
 
-const VERSION = '1.40.0'
 const [A, B] = [parseTrustDomain('a.example'), parseTrustDomain('b.example')]
 const keyId = (fill: number): Uint8Array => new Uint8Array(20).fill(fill)
 const subjectKey = (fill: number): Extension => new Extension('2.5.29.14', false, new Uint8Array(encode(0x04, keyId(fill))))
@@ -68,7 +67,7 @@ const running = async <Name extends string>(
   forms: Readonly<Record<Name, Json>>,
   work: (envoy: EnvoyAlone<Name>) => Promise<void>,
 ): Promise<void> => {
-  const envoy = await EnvoyAlone.start(await ensureEnvoy(VERSION, console.error), forms)
+  const envoy = await EnvoyAlone.start(await ensureEnvoy(ENVOY_VERSION, console.error), forms)
   try {
     await work(envoy)
   } finally {
@@ -216,6 +215,8 @@ describe('what else was tried, so that callers under both pass without key ident
   it('a trust domain that is there twice: Envoy rejects it', async () => {
     const bundleOf = ({ ca }: Generation): Json => ({ name: B, trust_bundle: inline(ca.root.pem) })
     const twice = spiffe({ trust_domains: [old, next].map(bundleOf) })
-    expect(await refusal(await ensureEnvoy(VERSION, console.error), twice)).toMatch(/Multiple trust bundles are given for one trust domain/)
+    expect(await refusal(await ensureEnvoy(ENVOY_VERSION, console.error), twice)).toMatch(
+      /Multiple trust bundles are given for one trust domain/,
+    )
   })
 })
