@@ -13,13 +13,14 @@ import { type Bundle, printBundle, printPemBundle } from '../../src/core/spiffe/
 import { inspect } from '../../src/core/spiffe/inspect.ts'
 import { parseAnchor } from '../../src/core/x509/anchor.ts'
 import { printPem } from '../../src/core/x509/pem.ts'
-import { makeCa } from '../support/ca.ts'
+import { KeyUsageFlags, makeCa } from '../support/ca.ts'
 import { withSerial } from '../support/der.ts'
 import { HAND_MADE_KEYS, leafKey, ODD_KEYS, ODD_SIGNATURES } from '../support/odd-keys.ts'
 import { base64, type Go, startGo } from '../support/opinions.ts'
+import { purposeCases } from '../support/purposes.ts'
 import { acceptedRoots, refusedFiles } from '../support/root-files.ts'
 import { ENVOY_VERSION, ensureEnvoy } from '../testbed/build.ts'
-import { EnvoyAlone, flatRoots, pinnedRoots } from '../testbed/envoy-alone.ts'
+import { EnvoyAlone, flatRoots, pinnedRoots, takesServer } from '../testbed/envoy-alone.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')
 const VALIDATOR = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig'
@@ -143,5 +144,58 @@ describe('signatures and keys, in handshakes with Envoy: the column of docs/anch
   ] as const)('a leaf with a key of $keyAlgorithm: $accepted, whoever signed it', async ({ keyAlgorithm, accepted }) => {
     const { chainDer: chain, keyPem: key } = await ca.leaf('spiffe://a.example/ns/x/sa/y', { keyAlgorithm })
     expect((await letsIn({ root, chain, key })).accepted).toBe(accepted)
+  })
+})
+
+describe('purposes: the flat list of Istio asks leaf and intermediates, the SPIFFE validator nobody', async () => {
+  it.each(await purposeCases())('$name', async ({ ca: above, leaf, go: toGo, envoy: toEnvoy }) => {
+    const forms = { flat: flatRoots(above.root.pem), pinned: pinnedRoots({ 'a.example': above.root.pem }) }
+    const identity = { certificate: leaf.certPem, key: leaf.keyPem }
+    const running = await EnvoyAlone.start(envoy, forms)
+    const asked = async (usage: string) =>
+      (
+        await go.ask({
+          op: 'verify',
+          roots: [base64(above.root.der)],
+          chain: leaf.chainDer.map(base64),
+          at: NOW.toISOString(),
+          usage,
+        })
+      ).ok
+    try {
+      expect({
+        flatClient: await running.accepts('flat', identity),
+        flatServer: await takesServer(envoy, forms.flat, identity),
+        goClient: await asked('client'),
+        goServer: await asked('server'),
+        pinnedClient: await running.accepts('pinned', identity),
+        pinnedServer: await takesServer(envoy, forms.pinned, identity),
+      }).toEqual({
+        flatClient: toEnvoy.includes('clientAuth'),
+        flatServer: toEnvoy.includes('serverAuth'),
+        goClient: toGo.includes('clientAuth'),
+        goServer: toGo.includes('serverAuth'),
+        pinnedClient: true,
+        pinnedServer: true,
+      })
+    } finally {
+      await running.stop()
+    }
+  })
+
+  it.each([
+    { name: 'digitalSignature', keyUsage: KeyUsageFlags.digitalSignature, flat: true, pinned: true },
+    { name: 'none at all', keyUsage: undefined, flat: true, pinned: false },
+    { name: 'keyEncipherment only', keyUsage: KeyUsageFlags.keyEncipherment, flat: false, pinned: false },
+    { name: 'keyCertSign, too', keyUsage: KeyUsageFlags.digitalSignature | KeyUsageFlags.keyCertSign, flat: true, pinned: false },
+  ])('a client whose key usage is $name: flat $flat, pinned $pinned', async ({ keyUsage, flat, pinned }) => {
+    const leaf = await ca.leaf('spiffe://a.example/ns/x/sa/y', { keyUsage })
+    const identity = { certificate: leaf.certPem, key: leaf.keyPem }
+    const running = await EnvoyAlone.start(envoy, { flat: flatRoots(ca.root.pem), pinned: pinnedRoots({ 'a.example': ca.root.pem }) })
+    try {
+      expect(await Promise.all((['flat', 'pinned'] as const).map((one) => running.accepts(one, identity)))).toEqual([flat, pinned])
+    } finally {
+      await running.stop()
+    }
   })
 })

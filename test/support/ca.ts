@@ -71,7 +71,8 @@ export interface Certified extends Validity {
   readonly uris: readonly string[]
   readonly dnsNames: readonly string[]
   readonly ipAddresses: readonly string[]
-  readonly extendedKeyUsage: boolean
+  /** True: for servers and clients; or these, dotted. */
+  readonly extendedKeyUsage: boolean | readonly string[]
   /** Hexadecimal. */
   readonly serial: string
   readonly hash: 'SHA-1' | 'SHA-256' | 'SHA-384'
@@ -155,6 +156,7 @@ export async function certify(
 
 function extensionsOf(content: Partial<Certified> & { readonly subject: string }): readonly x509.Extension[] {
   const { isCA, pathLength, keyUsage, uris = [], dnsNames = [], ipAddresses = [], extendedKeyUsage, extensions = [] } = content
+  const purposes = Array.isArray(extendedKeyUsage) ? extendedKeyUsage : ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']
   const names: x509.JsonGeneralNames = [
     ...uris.map((value) => ({ type: 'url' as const, value })),
     ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
@@ -163,7 +165,7 @@ function extensionsOf(content: Partial<Certified> & { readonly subject: string }
   return [
     ...(isCA === undefined ? [] : [new x509.BasicConstraintsExtension(isCA, pathLength, true)]),
     ...(keyUsage === undefined ? [] : [new x509.KeyUsagesExtension(keyUsage, true)]),
-    ...(extendedKeyUsage ? [new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'])] : []),
+    ...(extendedKeyUsage ? [new x509.ExtendedKeyUsageExtension(purposes as x509.ExtendedKeyUsageType[])] : []),
     ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names, content.subject === '')] : []),
     ...extensions,
   ]

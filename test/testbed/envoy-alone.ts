@@ -5,6 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer as createHttps } from 'node:https'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -52,24 +53,23 @@ const listens = (port: number): Promise<boolean> =>
     socket.on('connect', () => socket.destroy())
   })
 
-const manager: Json = {
+/** @param does what it does with every request */
+const manager = (does: Json): Json => ({
   name: 'envoy.filters.network.http_connection_manager',
   typed_config: {
     '@type': HTTP,
     stat_prefix: 'http',
     http_filters: [{ name: 'envoy.filters.http.router', typed_config: { '@type': ROUTER } }],
-    route_config: {
-      virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 } }] }],
-    },
+    route_config: { virtual_hosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, ...does }] }] },
   },
-}
+})
 
 const listenerOf = (name: string, port: number, validation: Json, server: Identity): Json => ({
   name,
-  address: { socket_address: { address: '127.0.0.1', port_value: port } },
+  address: at(port),
   filter_chains: [
     {
-      filters: [manager],
+      filters: [manager({ direct_response: { status: 200 } })],
       transport_socket: {
         name: 'envoy.transport_sockets.tls',
         typed_config: {
@@ -84,6 +84,8 @@ const listenerOf = (name: string, port: number, validation: Json, server: Identi
     },
   ],
 })
+
+const at = (port: number): Json => ({ socket_address: { address: '127.0.0.1', port_value: port } })
 
 /** The configuration of listeners, in a file of its own. */
 async function written<Name extends string>(
@@ -154,5 +156,40 @@ export class EnvoyAlone<Name extends string> {
     this.#process.kill()
     if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, 'exit')
     await rm(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** Whether an Envoy that calls a server takes it for one: the other role of a certificate. */
+export async function takesServer(binary: string, validation: Json, { certificate, key }: Identity): Promise<boolean> {
+  const server = createHttps({ cert: certificate, key }, (_, response) => response.end('ok'))
+  server.on('tlsClientError', () => {})
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const directory = await mkdtemp(path.join(tmpdir(), 'entente-envoy-'))
+  const [port = 0] = await freePorts(1)
+  const file = path.join(directory, 'envoy.json')
+  const target = { endpoint: { address: at((server.address() as AddressInfo).port) } }
+  const cluster = {
+    name: 'server',
+    type: 'STATIC',
+    load_assignment: { cluster_name: 'server', endpoints: [{ lb_endpoints: [target] }] },
+    transport_socket: {
+      name: 'envoy.transport_sockets.tls',
+      typed_config: { '@type': `${TLS}.UpstreamTlsContext`, common_tls_context: { validation_context: validation } },
+    },
+  }
+  const listener = { name: 'plain', address: at(port), filter_chains: [{ filters: [manager({ route: { cluster: 'server' } })] }] }
+  await writeFile(file, JSON.stringify({ static_resources: { listeners: [listener], clusters: [cluster] } }))
+  const envoy = spawn(binary, ['-c', file, '-l', 'error', '--concurrency', '1', '--use-dynamic-base-id'], { stdio: 'ignore' })
+  try {
+    await until('Envoy to listen', () => listens(port))
+    const { status } = await fetch(`http://127.0.0.1:${port}/`)
+    if (status !== 200 && status !== 503) throw new Error(`Envoy answers ${status}`)
+    return status === 200
+  } finally {
+    envoy.kill()
+    if (envoy.exitCode === null && envoy.signalCode === null) await once(envoy, 'exit')
+    server.close()
+    server.closeAllConnections()
+    await rm(directory, { recursive: true, force: true })
   }
 }
