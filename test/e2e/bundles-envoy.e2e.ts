@@ -12,11 +12,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Bundle, printBundle, printPemBundle } from '../../src/core/spiffe/bundle.ts'
 import { inspect } from '../../src/core/spiffe/inspect.ts'
 import { parseAnchor } from '../../src/core/x509/anchor.ts'
+import { pathTo } from '../../src/core/x509/chain.ts'
 import { printPem } from '../../src/core/x509/pem.ts'
+import { purposeFindings } from '../../src/core/x509/purposes.ts'
 import { KeyUsageFlags, makeCa } from '../support/ca.ts'
 import { withSerial } from '../support/der.ts'
+import { fieldChains } from '../support/field-roots.ts'
 import { HAND_MADE_KEYS, leafKey, ODD_KEYS, ODD_SIGNATURES } from '../support/odd-keys.ts'
-import { base64, type Go, startGo } from '../support/opinions.ts'
+import { base64, type Go, opensslVerify, startGo } from '../support/opinions.ts'
 import { purposeCases } from '../support/purposes.ts'
 import { acceptedRoots, refusedFiles } from '../support/root-files.ts'
 import { ENVOY_VERSION, ensureEnvoy } from '../testbed/build.ts'
@@ -197,5 +200,46 @@ describe('purposes: the flat list of Istio asks leaf and intermediates, the SPIF
     } finally {
       await running.stop()
     }
+  })
+})
+
+describe('roots and chains as programs in the field make them', async () => {
+  const chains = await fieldChains()
+  const names = chains.map((_, i) => String(i))
+  let running: EnvoyAlone<string>
+  beforeAll(async () => {
+    running = await EnvoyAlone.start(
+      envoy,
+      Object.fromEntries([
+        ...chains.map(({ root: made }, i) => [names[i], pinnedRoots({ 'a.example': made.pem })]),
+        ...chains.map(({ root: made }, i) => [`flat ${names[i]}`, flatRoots(made.pem)]),
+      ]),
+    )
+  })
+  afterAll(() => running?.stop())
+
+  it.each(chains.map((chain, i) => ({ ...chain, i })))('$program', async ({ root: made, leaf, i }) => {
+    const identity = { certificate: leaf.certPem, key: leaf.keyPem }
+    const where = { roots: [base64(made.der)], chain: leaf.chainDer.map(base64), at: NOW.toISOString() }
+    const path = pathTo(leaf.chainDer, [made.anchor], NOW).path
+    expect({
+      ours: path?.anchor.fingerprint,
+      purposes: path && purposeFindings('it', path.certificates),
+      istiod: (await go.ask({ op: 'istiod', file: base64(Buffer.from(made.pem)) })).error ?? 'takes it',
+      go:
+        (await go.ask({ op: 'verify', ...where, usage: 'client' })).error ??
+        (await go.ask({ op: 'verify', ...where, usage: 'server' })).error,
+      openssl: await opensslVerify([made.der], leaf.chainDer, NOW),
+      pinned: await running.accepts(String(i), identity),
+      flat: await running.accepts(`flat ${i}`, identity),
+    }).toEqual({
+      ours: made.anchor.fingerprint,
+      purposes: [],
+      istiod: 'takes it',
+      go: undefined,
+      openssl: undefined,
+      pinned: true,
+      flat: true,
+    })
   })
 })
