@@ -78,10 +78,11 @@ function readName(encoding: Uint8Array): string | undefined {
     const attributes = childrenOf(name, expectTag(set, TAG.set, 'a name'))
     if (attributes.length !== 1) plain = false
     for (const attribute of attributes) {
-      const [type, value, ...more] = childrenOf(name, expectTag(attribute, TAG.sequence, 'an attribute of a name'))
-      const oid = oidOf(name, expectTag(type, TAG.oid, "an attribute's type"))
+      const parts = childrenOf(name, expectTag(attribute, TAG.sequence, 'an attribute of a name'))
+      const oid = oidOf(name, expectTag(parts[0], TAG.oid, "an attribute's type"))
+      const value = parts[1]
       if (value === undefined) throw new DerFault('an attribute of a name without a value')
-      if (more.length > 0) throw new DerFault('an attribute of a name with two values')
+      if (parts.length > 2) throw new DerFault('an attribute of a name with two values')
       const text = name.toString('latin1', value.start, value.end)
       checkString(value.tag, text)
       const shortName = SHORT_NAMES[oid]
