@@ -18,8 +18,9 @@ import { type Certified, Extension, type KeyAlgorithm, makeCa } from '../support
 import { asV1, commonName, encode, extension, withExtensions, withIssuer, withName, withNotBefore, withSerial } from '../support/der.ts'
 import { answer, startEndpoint } from '../support/endpoint.ts'
 import { anyBytes, mangling, share } from '../support/mangle.ts'
-import { HAND_MADE_KEYS, ODD_KEYS, ODD_SIGNATURES, OTHER_KEYS, RSA_KEYS, rootWith } from '../support/odd-keys.ts'
+import { ODD_KEYS, ODD_SIGNATURES, OTHER_KEYS, RSA_KEYS, rootWith } from '../support/odd-keys.ts'
 import { base64, type Go, opensslVerify, startGo } from '../support/opinions.ts'
+import { HAND_MADE_KEYS } from '../support/rsa-by-hand.ts'
 import { extra } from './extra.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')

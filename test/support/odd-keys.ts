@@ -1,12 +1,11 @@
 /** Keys and signatures of certificates, with what Go 1.26, OpenSSL 3 and BoringSSL make of them: docs/anchors.md has the table. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { makeCa } from './ca.ts'
-import { type HandMade, handMade } from './rsa-by-hand.ts'
 import { algorithm, forged, NULL, plain, pss, resigned, rsaKey, rsaPkcs1, type Signing, spki } from './signed.ts'
 
 const base = await makeCa({ trustDomain: 'a.example' })
 const leaf = await base.leaf('spiffe://a.example/ns/x/sa/y')
-const leafDer = leaf.chainDer[0] as Uint8Array
+export const leafDer = leaf.chainDer[0] as Uint8Array
 /** Of all leaves here that have no key of their own. */
 export const leafKey = leaf.keyPem
 
@@ -133,25 +132,6 @@ export const RSA_KEYS: readonly { readonly name: string; readonly key: Uint8Arra
   { name: '8192 bits', key: rsaKey(2n ** 8191n + 1n, 65537n) },
   { name: '8193 bits', key: rsaKey(2n ** 8192n + 1n, 65537n), code: 'unsupported-key' },
   { name: '16384 bits', key: rsaKey(2n ** 16383n + 1n, 65537n), code: 'unsupported-key' },
-]
-
-/** Signed first: which key it is follows from what is signed. */
-function underHandMade(name: string, { signing, key }: HandMade, more: Partial<OddChain> = {}): OddChain {
-  const chain = [resigned(leafDer, signing, { issuer: 'odd' })]
-  return { name, root: rootWith(key()), chain, valid: false, ...more }
-}
-
-/** Whose numbers are sound: each signature is the root of the padded digest. */
-export const HAND_MADE_KEYS: readonly OddChain[] = [
-  underHandMade('a modulus of many primes', handMade(2048, 65537n), { valid: true }),
-  underHandMade('exponent 2', handMade(2048, 2n), { openssl: true }),
-  underHandMade('an even modulus', handMade(2048, 65537n, { even: true })),
-  underHandMade('an exponent of 33 bits', handMade(2048, 2n ** 32n + 15n), { openssl: true, envoy: true }),
-  underHandMade('an exponent of 34 bits', handMade(2048, 2n ** 33n + 17n), { openssl: true }),
-  underHandMade('8192 bits', handMade(8192, 65537n), { valid: true }),
-  underHandMade('8448 bits', handMade(8448, 65537n), { openssl: true, go: true, envoy: true }),
-  underHandMade('16384 bits', handMade(16384, 65537n), { openssl: true, go: true, envoy: true }),
-  underHandMade('16640 bits', handMade(16640, 65537n), { openssl: true, go: true }),
 ]
 
 const byOne = forged(256)

@@ -1,8 +1,9 @@
 /** RSA keys that no library makes, and signatures that hold under them: moduli of many small primes, so that roots are found by hand. */
 import { generatePrimeSync } from 'node:crypto'
-import { algorithm, NULL, padded, rsaKey, type Signing } from './signed.ts'
+import { leafDer, type OddChain, rootWith } from './odd-keys.ts'
+import { algorithm, NULL, padded, resigned, rsaKey, type Signing } from './signed.ts'
 
-export interface HandMade {
+interface HandMade {
   readonly signing: Signing
   /** The SubjectPublicKeyInfo; known once something was signed. */
   readonly key: () => Uint8Array
@@ -42,7 +43,7 @@ function rootModulo(message: bigint, exponent: bigint, prime: bigint): bigint | 
  * @param bits of the modulus, a multiple of 8; it may come out one shorter
  * @param exponent odd, or 2: then primes are taken of which the message is a square
  */
-export function handMade(bits: number, exponent: bigint, more: { readonly even?: true } = {}): HandMade {
+function handMade(bits: number, exponent: bigint, more: { readonly even?: true } = {}): HandMade {
   let modulus = 0n
   const sign = (signed: Uint8Array): Uint8Array => {
     const message = BigInt(`0x${padded(signed, bits / 8).toString('hex')}`)
@@ -69,3 +70,22 @@ export function handMade(bits: number, exponent: bigint, more: { readonly even?:
 }
 
 const lengthOf = (value: bigint): number => value.toString(2).length
+
+/** Signed first: which key it is follows from what is signed. */
+function underHandMade(name: string, { signing, key }: HandMade, more: Partial<OddChain> = {}): OddChain {
+  const chain = [resigned(leafDer, signing, { issuer: 'odd' })]
+  return { name, root: rootWith(key()), chain, valid: false, ...more }
+}
+
+/** Whose numbers are sound: each signature is the root of the padded digest. */
+export const HAND_MADE_KEYS: readonly OddChain[] = [
+  underHandMade('a modulus of many primes', handMade(2048, 65537n), { valid: true }),
+  underHandMade('exponent 2', handMade(2048, 2n), { openssl: true }),
+  underHandMade('an even modulus', handMade(2048, 65537n, { even: true })),
+  underHandMade('an exponent of 33 bits', handMade(2048, 2n ** 32n + 15n), { openssl: true, envoy: true }),
+  underHandMade('an exponent of 34 bits', handMade(2048, 2n ** 33n + 17n), { openssl: true }),
+  underHandMade('8192 bits', handMade(8192, 65537n), { valid: true }),
+  underHandMade('8448 bits', handMade(8448, 65537n), { openssl: true, go: true, envoy: true }),
+  underHandMade('16384 bits', handMade(16384, 65537n), { openssl: true, go: true, envoy: true }),
+  underHandMade('16640 bits', handMade(16640, 65537n), { go: true }),
+]

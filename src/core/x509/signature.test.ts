@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { HAND_MADE_KEYS, ODD_KEYS, ODD_SIGNATURES } from '../../../test/support/odd-keys.ts'
+import { ODD_KEYS, ODD_SIGNATURES } from '../../../test/support/odd-keys.ts'
+import { HAND_MADE_KEYS } from '../../../test/support/rsa-by-hand.ts'
 import { anchorFrom } from './anchor.ts'
 import { readCertificate } from './certificate.ts'
 import { anchorOf } from './chain.ts'
