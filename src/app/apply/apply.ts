@@ -42,7 +42,7 @@ export async function apply(
   if (!(journal instanceof Journal)) return { done: [], findings: journal }
   const { narrowOnly } = journal
   const touched = new Set(due.map((step) => step.member))
-  const offered = new Set(agreed.steps.map((step) => step.id))
+  const offered = new Map(agreed.steps.map((step) => [step.id, step]))
   const agreedWith = { wanted, offered, consent: { ...consent, narrowOnly } }
   const outcomes = await Promise.all(
     wanted.flatMap((intent) => {

@@ -72,7 +72,7 @@ function refuseNames({ name }: Member, { anchors }: Bundle, presented: Offer['pr
   const certain = sameNames(name, valid, [presented]).find(({ severity }) => severity === 'error')
   if (certain === undefined) return
   throw new FederationError('bundle-refused', name, `${certain.message} (${certain.code}); nothing was changed`, {
-    hint: `${certain.hint}; entente rotate ${name} --override-names REASON goes on all the same, and the record says so`,
+    hint: `${certain.hint}; or, where the intermediate under the new root has one (and both roots have a subject key identifier), entente rotate ${name} --override-names REASON: Entente writes the older root first, so both pass, and the record says so`,
   })
 }
 

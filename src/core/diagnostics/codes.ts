@@ -359,7 +359,7 @@ const BUNDLES = {
   'extended-key-usage': {
     severity: 'warning',
     meaning:
-      'The CA has an extended key usage without clientAuth or serverAuth, and without anyExtendedKeyUsage. Go and Envoy refuse its certificates in that role.',
+      'A root has an extended key usage without clientAuth or serverAuth, and without anyExtendedKeyUsage: Go refuses the certificates under it in that role. In `chain verify`, an extended key usage in the chain keeps the leaf out of a role; the message names the role and the verifier ([purposes](anchors.md#purposes)).',
     remedy: `${NEW_ROOT}, without an extended key usage`,
   },
   'unknown-critical-extension': {

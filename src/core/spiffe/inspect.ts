@@ -170,10 +170,8 @@ function judgeKnown(anchor: Anchor, entry: Entry, dates: Dates): One {
 function judgeUnseen(entry: Entry, dates: Dates): One {
   try {
     const certificate = readCertificate(entry.der, entry.subject)
-    const findings = [
-      ...problemsOf(certificate, entry.subject, dates),
-      ...(entry.jwk === undefined ? [] : keyMismatch(entry, jwkOf(certificate))),
-    ]
+    const problems = problemsOf(certificate, entry.subject, dates)
+    const findings = entry.jwk === undefined ? problems : [...problems, ...keyMismatch(entry, jwkOf(certificate))]
     return {
       anchor: anchorFrom(certificate),
       inspected: { certificate, subject: entry.subject, problems: findings.map(({ code }) => code) },

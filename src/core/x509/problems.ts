@@ -1,9 +1,9 @@
 /** What keeps a well-formed certificate from being a trust anchor; docs/anchors.md explains each. */
 import type { Finding, FindingCode, Severity } from '../diagnostics/finding.ts'
 import type { Certificate } from './certificate.ts'
-import type { Fields } from './certificate-fields.ts'
-import { extendedKeyUsageOf, keyUsageOf, OID } from './extensions.ts'
+import { keyUsageOf, OID } from './extensions.ts'
 import { permitsNoSpiffeId, voidConstraintsOf } from './name-constraints.ts'
+import { missingPurposesOf } from './purposes.ts'
 import { unknownCritical } from './strict.ts'
 import { printable } from './syntax/printable.ts'
 
@@ -133,7 +133,7 @@ const PROBLEMS: readonly Rule[] = [
     code: 'extended-key-usage',
     severity: ({ fields }) => warningIf(missingPurposesOf(fields).length > 0),
     message: ({ fields }) =>
-      `has an extended key usage without ${missingPurposesOf(fields).join(' and ')}: Go and Envoy refuse what is under it in that role`,
+      `has an extended key usage without ${missingPurposesOf(fields).join(' and ')}: Go refuses what is under it in that role`,
     hint: `${NEW_ROOT}, without an extended key usage`,
   },
   {
@@ -143,17 +143,6 @@ const PROBLEMS: readonly Rule[] = [
     hint: 'offer the root above it: Envoy’s SPIFFE validator ends no chain at an intermediate',
   },
 ]
-
-/** Istio's workloads are both. */
-const PURPOSES = { clientAuth: '1.3.6.1.5.5.7.3.2', serverAuth: '1.3.6.1.5.5.7.3.1' }
-const ANY_PURPOSE = '2.5.29.37.0'
-
-/** What the extended key usage of a CA keeps those under it from being. Empty where there is none. */
-export function missingPurposesOf(fields: Fields): readonly string[] {
-  const usages = extendedKeyUsageOf(fields)
-  if (usages === undefined || usages.includes(ANY_PURPOSE)) return []
-  return Object.entries(PURPOSES).flatMap(([name, oid]) => (usages.includes(oid) ? [] : [name]))
-}
 
 const DATES: ReadonlySet<string> = new Set(DATE_PROBLEMS.map(({ code }) => code))
 
