@@ -3,7 +3,7 @@ import type { Finding, FindingCode, Severity } from '../diagnostics/finding.ts'
 import type { Certificate } from './certificate.ts'
 import { keyUsageOf, OID } from './extensions.ts'
 import { permitsNoSpiffeId, voidConstraintsOf } from './name-constraints.ts'
-import { missingPurposesOf } from './purposes.ts'
+import { missingPurposesOf, PURPOSE_FINDING } from './purposes.ts'
 import { unknownCritical } from './strict.ts'
 import { printable } from './syntax/printable.ts'
 
@@ -130,7 +130,7 @@ const PROBLEMS: readonly Rule[] = [
     hint: `${NEW_ROOT}: a URI constraint is a host or trust domain without a scheme, a DNS constraint has no asterisk`,
   },
   {
-    code: 'extended-key-usage',
+    code: PURPOSE_FINDING,
     severity: ({ fields }) => warningIf(missingPurposesOf(fields).length > 0),
     message: ({ fields }) =>
       `has an extended key usage without ${missingPurposesOf(fields).join(' and ')}: Go refuses what is under it in that role`,

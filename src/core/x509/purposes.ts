@@ -24,6 +24,9 @@ const goAllows = (fields: Fields, purpose: Purpose): boolean => {
 
 const boringAllows = (fields: Fields, purpose: Purpose): boolean => extendedKeyUsageOf(fields)?.includes(PURPOSES[purpose]) ?? true
 
+/** The code of every finding about purposes: of a root here, and of a chain in `purposeFindings`. */
+export const PURPOSE_FINDING = 'extended-key-usage'
+
 /** What Go keeps whatever is under this certificate from being. Empty where it has no extended key usage. */
 export const missingPurposesOf = (fields: Fields): readonly Purpose[] => ALL.filter((purpose) => !goAllows(fields, purpose))
 
@@ -48,7 +51,7 @@ export function purposeFindings(subject: string, path: readonly Certificate[]): 
     const role = purpose === 'clientAuth' ? 'client' : 'server'
     return [
       warning(
-        'extended-key-usage',
+        PURPOSE_FINDING,
         subject,
         `an extended key usage on the way does not name ${purpose}: ${refusing.join(' and ')} ${refusing.length === 1 ? 'refuses' : 'refuse'} it as a ${role}`,
         `let the CA issue certificates with clientAuth and serverAuth, or without an extended key usage`,
