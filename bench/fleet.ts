@@ -1,8 +1,8 @@
 /** A fleet as the benchmarks of the core know it: members with 5 trusts each, and what is seen of them. */
 
 import type { Seens } from '../src/core/model/observed.ts'
-import type { AuditEntry } from '../src/core/model/recorded.ts'
 import type { Federation, Intent, Member, MemberName, Trust } from '../src/core/model/wanted.ts'
+import type { RecordView } from '../src/core/record/projection.ts'
 import type { Bundle } from '../src/core/spiffe/bundle.ts'
 import { render } from '../src/core/trust/render.ts'
 import type { Anchor } from '../src/core/x509/anchor.ts'
@@ -14,7 +14,7 @@ export const TRUSTS = 5
 export interface Fleet {
   readonly federation: Federation
   readonly bundles: readonly Bundle[]
-  readonly record: readonly AuditEntry[]
+  readonly record: RecordView
 }
 
 /** A member for each root. Each accepts callers of three others and reaches services of three; one of them is both. */

@@ -2,6 +2,7 @@
 await import('./help.ts')
 await import('./plan.ts')
 await import('./verify.ts')
+await import('./record.ts')
 await import('./evidence.ts')
 await import('./bundles.ts')
 await import('./impact.ts')

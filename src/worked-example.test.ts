@@ -5,6 +5,7 @@ import { parse, stringify } from 'yaml'
 import {
   A,
   ALICE,
+  approval,
   authority,
   B,
   CLIENT,
@@ -13,8 +14,8 @@ import {
   member,
   NOW,
   reachEntry,
-  recordOf,
   SERVER_HOST,
+  sealAll,
   spec,
 } from '../test/support/federations.ts'
 import { observation, pod, service } from '../test/support/observations.ts'
@@ -37,6 +38,7 @@ import {
   planView,
   printBundle,
   printEntry,
+  project,
   readProxyConfig,
   readState,
   render,
@@ -61,7 +63,7 @@ function example({ now, actor, read, look, head }: Yours) {
   const parsed = parseFederation(parse(read('federation.yaml')))
   if ('problems' in parsed) throw new Error(parsed.problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'))
   const { federation } = parsed
-  const record = parseRecord(read('audit.jsonl').trimEnd().split('\n'), 'audit.jsonl')
+  const record = project(parseRecord(read('audit.jsonl').trimEnd().split('\n'), 'audit.jsonl'))
   const approved: Approved = new Map(
     [...federation.members.values()].map(({ trustDomain }) => {
       const file = new TextEncoder().encode(read(`bundles/${trustDomain}.json`))
@@ -79,7 +81,7 @@ function example({ now, actor, read, look, head }: Yours) {
   // On the record before the first write. `head` is what the mesh remembers: record-forked where this file was cut or forked.
   checkWitness(record, head, 'cluster-b')
   const steps = made.steps.map(({ id, member, changes }) => ({ id, member, changes }))
-  const begin = seal(record.at(-1), { actor, at: now, reason: 'TICKET-123', action: 'begin', plan: made.digest, steps })
+  const begin = seal(record.head, { actor, at: now, reason: 'TICKET-123', action: 'begin', plan: made.digest, steps })
   console.log(printEntry(begin))
 
   // What becomes of the objects, and whom they let in then.
@@ -134,7 +136,7 @@ async function mesh(domain: string, app: string): Promise<Observation> {
 
 describe('the worked example', async () => {
   const bundles = (await Promise.all([A, B].map((domain) => authority(domain)))).map(({ bundle }) => bundle)
-  const record = recordOf(...bundles)
+  const record = sealAll(bundles.map(approval))
   // As it was when istiod gave these answers: it knows servers of both meshes, and the file does not name any.
   const federation = spec((s) => void Object.assign(s.trust[1] ?? {}, { reach: [reachEntry({ services: [{ host: SERVER_HOST }] })] }))
   const files: Readonly<Record<string, string>> = {

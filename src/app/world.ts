@@ -5,10 +5,16 @@ import type { Phase, Step } from '../core/model/planned.ts'
 import type { AuditEntry, EvidenceFile } from '../core/model/recorded.ts'
 import type { Actor, MemberName } from '../core/model/wanted.ts'
 import type { PlanOptions } from '../core/plan/course.ts'
+import type { RecordView } from '../core/record/projection.ts'
 import type { Mesh } from './ports.ts'
 
 export interface RecordStore {
-  entries(): Promise<readonly AuditEntry[]>
+  /** What the record says now, also where another process has added to it. */
+  view(): Promise<RecordView>
+  /**
+   * Adds an entry that follows the view asked for last.
+   * @throws FederationError record-busy: something else follows it by now, and nothing was written
+   */
   append(entry: AuditEntry): Promise<void>
 }
 
@@ -52,7 +58,7 @@ export type Progress =
       readonly for: readonly string[]
       readonly milliseconds: number
       /** They have all but what their kubelets may not have brought yet. */
-      readonly kubelets?: boolean
+      readonly kubelets?: boolean | undefined
     }
   | {
       readonly kind: 'acknowledged'
@@ -61,7 +67,7 @@ export type Progress =
       readonly proxies: number
       readonly milliseconds: number
       /** The workloads that went first. */
-      readonly first?: readonly string[]
+      readonly first?: readonly string[] | undefined
     }
   | {
       /** One workload gets a filter before the others that it selects. */
@@ -73,7 +79,13 @@ export type Progress =
       readonly filter: string
     }
   /** `failed`: it was not allowed, and the kubelets take their time. */
-  | { readonly kind: 'nudged'; readonly member: MemberName; readonly phase: Phase; readonly pods: number; readonly failed?: string }
+  | {
+      readonly kind: 'nudged'
+      readonly member: MemberName
+      readonly phase: Phase
+      readonly pods: number
+      readonly failed?: string | undefined
+    }
   | { readonly kind: 'put-back'; readonly member: MemberName; readonly phase: Phase; readonly because: string }
 
 export interface Outcome {

@@ -5,16 +5,16 @@ import { error } from '../core/diagnostics/finding.ts'
 import { about } from '../core/doctor/check.ts'
 import type { Plan } from '../core/model/planned.ts'
 import type { Verdict } from '../core/model/proven.ts'
-import { rotationText } from './commands/federation/rotate.ts'
-import { doctorText } from './commands/inspect/doctor.ts'
-import { bundleJson, bundleText } from './commands/roots/bundle-view.ts'
-import { connectionsText } from './connections.ts'
+import { doctorText } from './print/doctor-text.ts'
 import { errorText } from './print/error-text.ts'
 import { impactText } from './print/impact-text.ts'
-import { lintGithub } from './print/lint-github.ts'
-import { lintJson, lintText } from './print/lint-text.ts'
+import { lintGithub } from './print/lint/lint-github.ts'
+import { lintJson, lintText } from './print/lint/lint-text.ts'
 import { mountText } from './print/mount-text.ts'
+import { bundleJson, bundleText } from './print/roots/bundle-text.ts'
+import { rotationText } from './print/rotation-text.ts'
 import { document, json, type Part, plain } from './print/screen.ts'
+import { connectionsText } from './print/sever-text.ts'
 import { findingsText, leavesText, planText, statusText, table, verdictText } from './print/text.ts'
 
 const PROVEN = 'cluster-b trusting cluster-a: proven'
@@ -29,7 +29,7 @@ const hostile = <T>(given: object = {}): T =>
   new Proxy(given as Record<string, unknown>, {
     get: (target, key) => (key in target ? target[key as string] : typeof key === 'string' ? HOSTILE : undefined),
   }) as T
-const finding = { ...error('code', HOSTILE, HOSTILE, HOSTILE) }
+const finding = { ...error('file-unreadable', HOSTILE, HOSTILE, HOSTILE) }
 const lintFinding = { ...finding, code: 'yaml-invalid', file: HOSTILE, line: 1, column: 1 }
 const result = hostile<Parameters<typeof lintText>[0]>({
   findings: [lintFinding],

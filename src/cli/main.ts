@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The composition root: process, console and clock are touched here and nowhere else. */
 import { setMaxListeners } from 'node:events'
-import { createReadStream, readFileSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
 import { CommanderError } from 'commander'
 import { FederationError } from '../core/diagnostics/errors.ts'
@@ -11,6 +11,7 @@ import { errorText } from './print/error-text.ts'
 import { plain, show, stacked } from './print/screen.ts'
 import { program } from './program.ts'
 import { settled } from './settle.ts'
+import { VERSION } from './version.ts'
 
 const USAGE = 64
 /** A bundle or a chain; nothing that is read whole is larger. */
@@ -80,9 +81,6 @@ function tellError(thrown: unknown): number {
   return 1
 }
 
-const version = (): string =>
-  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
-
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
     if (asked !== undefined) process.exit(exitCodeOf(signal))
@@ -100,7 +98,7 @@ process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.
 
 try {
   await settled(
-    program(io, version(), async (code) => {
+    program(io, VERSION, async (code) => {
       process.exitCode = await code
     }).parseAsync(argv, { from: 'user' }),
   )

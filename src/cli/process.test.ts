@@ -1,6 +1,7 @@
 /** The command line as a process of its own: signals, and what would end it without a word. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fakeCluster, type Hostile, kubeconfigOf } from '../../test/support/fake-cluster.ts'
@@ -81,7 +82,7 @@ describe('a process', { timeout: 120_000 }, () => {
     expect(ended.stderr).not.toContain('internal')
   })
 
-  it('that waits for a write ends by ^C, with an end on the record', async () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('that waits for a write ends by %s, with an end on the record', async (signal) => {
     const deaf = (asked: () => void): Hostile => ({
       http: ({ method }) => {
         if (method !== 'PATCH') return undefined
@@ -91,11 +92,25 @@ describe('a process', { timeout: 120_000 }, () => {
     })
     await using run = await running(deaf, ['apply', '--yes', '--reason', 'r', ...FOR_EVER])
     await run.asked
-    run.child.kill('SIGINT')
+    run.child.kill(signal)
     const { code, stderr } = await run.ended
     expect([code, stderr]).toEqual([1, expect.stringContaining('interrupted')])
     const entries = await (await openRecord(run.directory)).entries()
     expect(entries.at(-1)).toMatchObject({ action: 'end' })
+  })
+
+  it('knows its version without a package.json beside it, as a bundled build has none', async () => {
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+    const elsewhere = await mkdtemp(join(tmpdir(), 'entente-moved-'))
+    try {
+      await cp(join(ROOT, 'src'), join(elsewhere, 'src'), { recursive: true })
+      await writeFile(join(elsewhere, 'src/package.json'), '{"type":"module"}')
+      await symlink(join(ROOT, 'node_modules'), join(elsewhere, 'node_modules'))
+      const { code, stdout, stderr } = await node([join(elsewhere, 'src/cli/main.ts'), '--version']).ended
+      expect([code, stdout.trim()], stderr).toEqual([0, version])
+    } finally {
+      await rm(elsewhere, { recursive: true })
+    }
   })
 
   it('that waits for what can no longer come says so', async () => {

@@ -234,9 +234,10 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
     .addOption(evidenceOption())
     .addOption(outputOption())
-    .action(async (truster, trusted, options) =>
-      run((await import('./commands/federation/sever.ts')).run({ ...options, truster, trusted }, io)),
-    )
+    .action(async (truster, trusted, { lift = false, ...options }) => {
+      const command = lift ? await import('./commands/federation/lift.ts') : await import('./commands/federation/sever.ts')
+      return run(command.run({ ...options, truster, trusted }, io))
+    })
 
   looking(
     'impact',

@@ -120,7 +120,7 @@ describe('both roads to istiod', () => {
     try {
       const mesh = await meshOf(bed.b)
       expect((await evidenceOf(mesh)).map((e) => e.heard)).toEqual([true, true, true])
-      for (let i = 0; i < 5; i += 1) expect(await mesh.proxies()).toMatchObject({ ok: true })
+      for (let i = 0; i < 5; i += 1) expect(await mesh.proxies(SAMPLE)).toMatchObject({ ok: true })
     } finally {
       await bed.setDirect(true)
     }
@@ -129,7 +129,8 @@ describe('both roads to istiod', () => {
 
 describe('evidence over time', () => {
   const broken = breaking({ name: 'entente-breaking', app: 'server', labels: { 'app.kubernetes.io/managed-by': 'entente' } }) as Manifest
-  const server = async (mesh: Mesh): Promise<Evidence | undefined> => held(await mesh.proxies()).find((e) => e.proxy === 'server.sample')
+  const server = async (mesh: Mesh): Promise<Evidence | undefined> =>
+    held(await mesh.proxies(SAMPLE)).find((e) => e.proxy === 'server.sample')
 
   it('has Envoy’s own words for a refusal, until it takes what it is sent again', async () => {
     const mesh = await meshOf(bed.b)
@@ -156,11 +157,11 @@ describe('evidence over time', () => {
     const mesh = await meshOf(bed.b)
     await evidenceOf(mesh)
     await bed.b.istiod.stop()
-    const down = await mesh.proxies()
+    const down = await mesh.proxies(SAMPLE)
     await bed.b.istiod.start()
     expect(down).toMatchObject({ ok: false, error: { severity: 'error' } })
     await until('all proxies to be heard again', async () => {
-      const seen = await mesh.proxies()
+      const seen = await mesh.proxies(SAMPLE)
       return seen.ok && seen.value.length === 3 && seen.value.every((e) => e.heard && e.acknowledged)
     })
   })

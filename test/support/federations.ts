@@ -6,6 +6,7 @@ import type { Digest } from '../../src/core/model/digest.ts'
 import { digestOf } from '../../src/core/model/digest.ts'
 import type { AuditDraft, AuditEntry } from '../../src/core/model/recorded.ts'
 import type { Actor, Federation, Intent, MemberName } from '../../src/core/model/wanted.ts'
+import { project, type RecordView } from '../../src/core/record/projection.ts'
 import { seal } from '../../src/core/record/record.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
 import { type Principal, parsePrincipal } from '../../src/core/spiffe/spiffe-id.ts'
@@ -112,8 +113,11 @@ export function sealAll(drafts: readonly AuditDraft[]): readonly AuditEntry[] {
   return record
 }
 
+/** A record of these drafts, as what decides by it sees it. */
+export const viewOf = (drafts: readonly AuditDraft[]): RecordView => project(sealAll(drafts))
+
 /** The record in which every root of these bundles was approved. */
-export const recordOf = (...bundles: readonly Bundle[]): readonly AuditEntry[] => sealAll(bundles.map(approval))
+export const recordOf = (...bundles: readonly Bundle[]): RecordView => viewOf(bundles.map(approval))
 
 export const approval = (bundle: Bundle): AuditDraft => ({
   actor: ALICE,

@@ -12,11 +12,12 @@ import { hasSidecar, podsIn, proxyOf } from '../../src/core/mesh/pods.ts'
 import type { Digest } from '../../src/core/model/digest.ts'
 import type { Manifest } from '../../src/core/model/manifest.ts'
 import { keyOf, sameContent, strings, title } from '../../src/core/model/manifest.ts'
-import type { Evidence, Pins, ProxyConfig } from '../../src/core/model/observed.ts'
+import type { Evidence, Interest, Pins, ProxyConfig, Seen } from '../../src/core/model/observed.ts'
 import type { Step } from '../../src/core/model/planned.ts'
 import type { AuditEntry } from '../../src/core/model/recorded.ts'
 import type { MemberName } from '../../src/core/model/wanted.ts'
 import { workloadsSlug } from '../../src/core/model/workloads.ts'
+import { NO_RECORD, project } from '../../src/core/record/projection.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
 import { WIDE_POLICY } from '../../src/core/trust/mesh-wide/mesh-roots.ts'
 import { isLabelled } from '../../src/core/trust/mounted/mount.ts'
@@ -26,6 +27,8 @@ import { NOW } from './federations.ts'
 import { observation, ok, type Parts } from './observations.ts'
 
 export interface MemoryMesh extends Mesh {
+  /** Tests need no interest: all proxies are shown. */
+  proxies(interest?: Interest): Promise<Seen<readonly Evidence[]>>
   objects: readonly Manifest[]
   /** Every write that was carried out, in order, as `PHASE VERB KIND`. */
   readonly writes: string[]
@@ -210,9 +213,13 @@ export interface MemoryRecord extends RecordStore {
 
 export function memoryRecord(entries: readonly AuditEntry[] = []): MemoryRecord {
   const lines = [...entries]
+  let view = NO_RECORD
   return {
     lines,
-    entries: async () => [...lines],
+    view: async () => {
+      view = project(lines.slice(view.hashes.length), view)
+      return view
+    },
     append: async (entry) => {
       lines.push(entry)
     },

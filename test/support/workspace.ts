@@ -7,7 +7,7 @@ import { writeBundle } from '../../src/adapters/files/bundle-files.ts'
 import { openRecord } from '../../src/cli/input/workspace.ts'
 import type { Io } from '../../src/cli/io.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
-import { document, NOW, recordOf, type Spec, spec } from './federations.ts'
+import { approval, document, NOW, type Spec, sealAll, spec } from './federations.ts'
 
 export interface TestWorkspace extends AsyncDisposable {
   readonly directory: string
@@ -47,11 +47,8 @@ export async function workspace(of: Spec, ...bundles: readonly Bundle[]): Promis
   await write(of)
   await mkdir(join(directory, 'clusters'))
   for (const bundle of bundles) await writeBundle(directory, bundle)
-  for (const entry of recordOf(...bundles)) {
-    const record = await openRecord(directory)
-    await record.entries()
-    await record.append(entry)
-  }
+  const record = openRecord(directory)
+  for (const entry of sealAll(bundles.map(approval))) await record.append(entry)
   const printed: string[] = []
   const told: string[] = []
   const io = quietIo({ print: (text) => void printed.push(String(text)), tell: (text) => void told.push(String(text)) })

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -46,6 +46,16 @@ describe('a directory as a home', () => {
     ])
   })
 
+  it('is read while another process removes files from it', async () => {
+    const path = await folder()
+    const files = Array.from({ length: 300 }, (_, i) => join(path, `x${i}.yaml`))
+    await Promise.all(files.map((file, i) => writeFile(file, JSON.stringify(map(`x${i}`, '1')))))
+    const mesh = directoryMesh({ member: MEMBER, path })
+    const [seen] = await Promise.all([mesh.observe({ namespaces: [] }), ...files.map((file) => rm(file))])
+    expect(seen.objects).toMatchObject({ ok: true })
+    expect(await names(mesh)).toEqual([])
+  })
+
   it('takes the writes of one phase side by side', async () => {
     const path = await folder()
     const homes = [directoryMesh({ member: MEMBER, path }), gitDelivered(directoryMesh({ member: MEMBER, path }), { member: MEMBER, path })]
@@ -58,7 +68,7 @@ describe('a directory as a home', () => {
   it('knows nothing of what lives', async () => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     const { own, istio, proxies } = await mesh.observe({ namespaces: [] })
-    for (const one of [own, istio, proxies, await mesh.proxies()]) {
+    for (const one of [own, istio, proxies, await mesh.proxies({ namespaces: [] })]) {
       expect(one).toMatchObject({ ok: false, error: { code: 'not-checked', severity: 'info', subject: 'cluster-a' } })
     }
     expect(mesh.live).toBe(false)
@@ -233,7 +243,7 @@ describe('a member delivered by Git', () => {
     const seen = { objects: { ok: true, value: [] } }
     const cluster = { member: MEMBER.name, live: true, observe: async () => seen, proxies: async () => 'live' } as unknown as Mesh
     const mesh = gitDelivered(cluster, { member: MEMBER, path })
-    expect([mesh.live, await mesh.observe({ namespaces: [] }), await mesh.proxies()]).toEqual([true, seen, 'live'])
+    expect([mesh.live, await mesh.observe({ namespaces: [] }), await mesh.proxies({ namespaces: [] })]).toEqual([true, seen, 'live'])
     await write(mesh, map('x', 'live'), map('x', 'wanted'))
     await write(mesh, map('x', 'live'), map('x', 'wanted'))
     await expect(write(mesh, map('x', 'live'), map('x', 'another'))).rejects.toMatchObject({ code: 'changed-meanwhile' })
@@ -255,8 +265,7 @@ describe('a policy of a member delivered by Git', () => {
     for (const object of [policy, filter]) await write(files, undefined, object)
     const cluster = { member: MEMBER.name, live: true, observe: async () => ({ objects: { ok: true, value: objects } }) } as unknown as Mesh
     const mesh = gitDelivered(cluster, { member: MEMBER, path })
-    await mesh.observe({ namespaces: [] })
-    const removed = mesh.write({ phase: 'clean', before: policy } as unknown as Step, { forceConflicts: false })
+    const removed = mesh.write({ phase: 'clean', before: policy } as unknown as Step, { forceConflicts: false, seen: objects })
     if (goes) await removed
     else await expect(removed).rejects.toMatchObject({ code: 'changed-meanwhile', message: expect.stringContaining('has not arrived') })
     expect(await names(files)).toEqual(goes ? ['f'] : ['p', 'f'])
@@ -265,12 +274,25 @@ describe('a policy of a member delivered by Git', () => {
   it('goes after a filter that this apply took away', async () => {
     const path = await folder()
     for (const object of [policy, filter]) await write(directoryMesh({ member: MEMBER, path }), undefined, object)
-    const both = { objects: { ok: true, value: [policy, filter] } }
-    const mesh = gitDelivered({ member: MEMBER.name, live: true, observe: async () => both } as unknown as Mesh, { member: MEMBER, path })
-    await mesh.observe({ namespaces: [] })
-    await mesh.write({ phase: 'close', before: filter } as unknown as Step, { forceConflicts: false })
-    await mesh.write({ phase: 'clean', before: policy } as unknown as Step, { forceConflicts: false })
+    const mesh = gitDelivered({ member: MEMBER.name, live: true } as unknown as Mesh, { member: MEMBER, path })
+    await mesh.write({ phase: 'close', before: filter } as unknown as Step, { forceConflicts: false, seen: [policy, filter] })
+    await mesh.write({ phase: 'clean', before: policy } as unknown as Step, { forceConflicts: false, seen: [policy] })
     expect(await readdir(join(path, '10-guard'))).toEqual(['.keep'])
+  })
+
+  it('stays while a filter that an earlier apply wrote through the same port has not arrived', async () => {
+    const path = await folder()
+    const next = { ...filter, data: { value: '2' } }
+    for (const object of [policy, filter]) await write(directoryMesh({ member: MEMBER, path }), undefined, object)
+    const cluster = [policy, filter]
+    const observe = async () => ({ objects: { ok: true, value: cluster } })
+    const mesh = gitDelivered({ member: MEMBER.name, live: true, observe } as unknown as Mesh, { member: MEMBER, path })
+    await mesh.observe({ namespaces: [] })
+    await mesh.write({ phase: 'open', before: filter, after: next } as unknown as Step, { forceConflicts: false, seen: cluster })
+    // Another apply, before the GitOps tool has synced.
+    await mesh.observe({ namespaces: [] })
+    const removed = mesh.write({ phase: 'clean', before: policy } as unknown as Step, { forceConflicts: false, seen: cluster })
+    await expect(removed).rejects.toMatchObject({ code: 'changed-meanwhile', message: expect.stringContaining('has not arrived') })
   })
 })
 

@@ -1,12 +1,12 @@
 /** A member's home that is a directory: a Git tree of our own manifests, one file per object, no API server. */
+
 import { mkdir, realpath } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Mesh } from '../../app/ports.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
-import { info } from '../../core/diagnostics/finding.ts'
+import { notChecked } from '../../core/mesh/mesh-findings.ts'
 import type { Digest } from '../../core/model/digest.ts'
-import type { Manifest } from '../../core/model/manifest.ts'
-import { isOurs, keyOf, sameContent, title } from '../../core/model/manifest.ts'
+import { isOurs, keyOf, type Manifest, sameContent, title } from '../../core/model/manifest.ts'
 import type { Step } from '../../core/model/planned.ts'
 import type { Member } from '../../core/model/wanted.ts'
 import { parseHead } from '../../core/record/record.ts'
@@ -43,8 +43,8 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
   const parsed: Parsed = new Map()
   const unasked = {
     ok: false,
-    error: info(
-      'not-checked',
+    error: notChecked(
+      'info',
       member.name,
       'there is no API server for it here: its manifests travel by Git',
       'its owner can hand over what they see: entente verify -o evidence, then --evidence FILE here',
@@ -85,26 +85,18 @@ export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mes
   const { write: _, ...files } = directoryMesh(options)
   const inTurn = limit(1)
   const parsed: Parsed = new Map()
-  /** Filters as they have arrived, and those that were written here since. */
-  let arrived: ReadonlyMap<string, Manifest> = new Map()
-  const written = new Set<string>()
   return {
     ...files,
     live: observed.live,
-    observe: async (interest) => {
-      const seen = await observed.observe(interest)
-      if (seen.objects.ok) arrived = new Map(seen.objects.value.filter(isFilter).map((object) => [keyOf(object), object]))
-      return seen
-    },
-    proxies: () => observed.proxies(),
+    observe: (interest) => observed.observe(interest),
+    proxies: (interest) => observed.proxies(interest),
     ...(observed.leaves === undefined ? {} : { leaves: (pods) => observed.leaves?.(pods) ?? Promise.resolve(new Map()) }),
     ...(observed.connections === undefined ? {} : { connections: (pods) => observed.connections?.(pods) ?? Promise.resolve(new Map()) }),
-    write: (step) =>
+    write: (step, { seen = [] }) =>
       inTurn(() =>
         locked(path, async () => {
-          if (step.phase === 'clean') expectArrived(path, await readTree(path, parsed), arrived, written)
+          if (step.phase === 'clean') expectArrived(path, await readTree(path, parsed), seen)
           await writeStep(options, step, { parsed, mayBeAbsent: true })
-          written.add(keyOf((step.after ?? step.before) as Manifest))
         }),
       ),
   }
@@ -112,16 +104,15 @@ export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mes
 
 const isFilter = (object: Manifest): boolean => object.kind === 'EnvoyFilter' && isOurs(object)
 
-/** A filter that waits in Git to be delivered is in no proxy yet, and will be: what keeps callers from it must not go before. */
-function expectArrived(
-  path: string,
-  tree: ReadonlyMap<string, Placed>,
-  arrived: ReadonlyMap<string, Manifest>,
-  written: ReadonlySet<string>,
-): void {
+/**
+ * A filter that waits in Git to be delivered is in no proxy yet, and will be: what keeps callers from it must not go before.
+ * @param seen the cluster's objects, and what this apply wrote since: of those the plan knows
+ */
+function expectArrived(path: string, tree: ReadonlyMap<string, Placed>, seen: readonly Manifest[]): void {
+  const arrived = new Map(seen.filter(isFilter).map((object) => [keyOf(object), object]))
   for (const [key, { object, file }] of tree) {
     const there = arrived.get(key)
-    if (!isFilter(object) || written.has(key) || (there !== undefined && sameContent(object, there))) continue
+    if (!isFilter(object) || (there !== undefined && sameContent(object, there))) continue
     throw new FederationError(
       'changed-meanwhile',
       join(path, file),

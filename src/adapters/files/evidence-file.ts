@@ -19,5 +19,5 @@ export function handedMesh(directory: Mesh, looked: Looked, file: string, stale:
     }
     return looked.observation.objects.ok ? looked.observation : { ...looked.observation, objects: tree.objects }
   }
-  return { ...directory, observe, proxies: async () => (await observe({ namespaces: [] })).proxies }
+  return { ...directory, observe, proxies: async (interest) => (await observe(interest)).proxies }
 }

@@ -3,11 +3,12 @@ import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
+import { type Outcome, outcomeOf, retry } from '../../core/basics/retry.ts'
 import { type Fault, FederationError } from '../../core/diagnostics/errors.ts'
 import { type Problem, parseFederation } from '../../core/federation/parse.ts'
 import type { Federation, Severed } from '../../core/model/wanted.ts'
 import { tooDeepAt } from '../yaml/depth.ts'
-import { withLock } from './lock.ts'
+import { isBusy, withLock } from './lock.ts'
 import { lockOf } from './record-file.ts'
 import { readIfThere, writeAtomically } from './write-files.ts'
 
@@ -92,27 +93,33 @@ const TRIES = 100
  * is still what was read, and read again after that.
  */
 async function edit(name: string, how: Editing, change: Change): Promise<boolean> {
-  for (let tries = 1; ; tries++) {
-    // What the name leads to is written, not the name.
-    const path = await realpath(name).catch(() => name)
-    const read = await readText(path)
-    const { document, federation } = parsed(name, read)
-    const holds = change(document, federation)
-    if (holds === undefined) return false
-    const text = printed(name, document, federation, holds)
-    const written = await underLock(name, path, how, async () => {
-      if ((await readText(path)) !== read) return false
-      await writeAtomically(path, text)
-      const after = await readText(path)
-      return after === text || holds(parsed(name, after).federation)
-    })
-    if (written) return true
-    if (tries === TRIES) {
-      throw new FederationError('changed-meanwhile', name, 'is written again and again while it is edited; nothing was changed', {
-        hint: 'end what writes it, then run this again',
-      })
-    }
-  }
+  const result = await retry(() => editOnce(name, how, change), {
+    tries: TRIES,
+    waitMs: () => 0,
+    sleep: async () => {},
+    again: (outcome) => outcome.ok && outcome.value === 'overtaken',
+  })
+  if (result !== 'overtaken') return result === 'written'
+  throw new FederationError('changed-meanwhile', name, 'is written again and again while it is edited; nothing was changed', {
+    hint: 'end what writes it, then run this again',
+  })
+}
+
+async function editOnce(name: string, how: Editing, change: Change): Promise<'unchanged' | 'written' | 'overtaken'> {
+  // What the name leads to is written, not the name.
+  const path = await realpath(name).catch(() => name)
+  const read = await readText(path)
+  const { document, federation } = parsed(name, read)
+  const holds = change(document, federation)
+  if (holds === undefined) return 'unchanged'
+  const text = printed(name, document, federation, holds)
+  const written = await underLock(name, path, how, async () => {
+    if ((await readText(path)) !== read) return false
+    await writeAtomically(path, text)
+    const after = await readText(path)
+    return after === text || holds(parsed(name, after).federation)
+  })
+  return written ? 'written' : 'overtaken'
 }
 
 /** Ten seconds; whoever has it needs milliseconds. */
@@ -127,21 +134,19 @@ async function underLock(
   work: () => Promise<boolean>,
 ): Promise<boolean> {
   const [first = '', second] = [...new Set([lockOf(record), join(dirname(path), basename(lockOf(record)))])].sort()
-  for (let tries = 1; ; tries++) {
-    let begun = false
-    const begin = (): Promise<boolean> => {
-      begun = true
-      return work()
-    }
-    try {
-      return await withLock(first, () => (second === undefined ? begin() : withLock(second, begin)))
-    } catch (thrown) {
-      if (begun || !(thrown instanceof FederationError && thrown.code === 'record-busy')) throw thrown
-      if (emergency && tries === EMERGENCY_TRIES) return work()
-      if (tries === LOCK_TRIES) throw new FederationError('record-busy', name, `cannot be edited: ${thrown.message}`, { hint: thrown.hint })
-      await sleep(50)
-    }
-  }
+  // What `work` itself throws is no word about the lock.
+  const begin = (): Promise<Outcome<boolean>> => outcomeOf(work)
+  const once = () => withLock(first, () => (second === undefined ? begin() : withLock(second, begin)))
+  const locked = await outcomeOf(() =>
+    retry(once, { tries: emergency ? EMERGENCY_TRIES : LOCK_TRIES, waitMs: () => 50, sleep, again: isBusy }),
+  )
+  const outcome = locked.ok ? locked.value : locked
+  if (outcome.ok) return outcome.value
+  const { thrown } = outcome
+  if (locked.ok || !isBusy(locked)) throw thrown
+  if (emergency) return work()
+  const { message, hint } = thrown as FederationError
+  throw new FederationError('record-busy', name, `cannot be edited: ${message}`, { hint })
 }
 
 /** The file is the owner's: what is made of it can be read, says what it said before, and what it is to say now. */

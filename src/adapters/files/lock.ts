@@ -2,8 +2,12 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { clip } from '../../core/basics/clip.ts'
+import { type Outcome, retry } from '../../core/basics/retry.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { type Holder, here, isGone, parse, print } from './lock-holder.ts'
 import { fileError } from './write-files.ts'
 
 const { O_NOFOLLOW, O_RDONLY } = constants
@@ -11,20 +15,16 @@ const EVERY_MS = 20
 
 /**
  * Holds it for as long as `work` runs, which is for milliseconds.
- * @param waitMs how long to try again while another living process of this machine has it; 0 when absent
+ * @param waitMs how long to try again while another living process has it; 0 when absent
  * @throws FederationError record-busy when it still has it then; file-unwritable
  */
 export async function withLock<T>(path: string, work: () => Promise<T>, waitMs = 0): Promise<T> {
-  for (let waited = 0; !(await take(path)); waited += EVERY_MS) {
-    const taken = await takeFromTheDead(path).then(
-      () => true,
-      (thrown: unknown) => {
-        if (waited >= waitMs) throw thrown
-      },
-    )
-    if (taken === true) break
-    await sleep(EVERY_MS)
-  }
+  await retry(async () => (await take(path)) || (await takeFromTheDead(path)), {
+    tries: 1 + Math.ceil(waitMs / EVERY_MS),
+    waitMs: () => EVERY_MS,
+    sleep,
+    again: isBusy,
+  })
   try {
     return await work()
   } finally {
@@ -32,11 +32,15 @@ export async function withLock<T>(path: string, work: () => Promise<T>, waitMs =
   }
 }
 
-/** The file has its holder's number from its first moment: who is killed on the way leaves none without. */
+/** The lock was somebody else's: another try may have it. */
+export const isBusy = (outcome: Outcome<unknown>): boolean =>
+  !outcome.ok && outcome.thrown instanceof FederationError && outcome.thrown.code === 'record-busy'
+
+/** The file names its holder from its first moment: who is killed on the way leaves none without. */
 async function take(path: string): Promise<boolean> {
   const mine = `${path}.${randomUUID()}`
   try {
-    await writeFile(mine, `${process.pid}\n`, { mode: 0o644 })
+    await writeFile(mine, print((await here()).self), { mode: 0o644 })
     await link(mine, path)
     return true
   } catch (cause) {
@@ -48,31 +52,26 @@ async function take(path: string): Promise<boolean> {
 }
 
 /** Two that find a dead holder at once must not both win, nor one remove what the other has just taken: one breaks it at a time. */
-async function takeFromTheDead(path: string): Promise<void> {
+async function takeFromTheDead(path: string): Promise<true> {
   const breaking = `${path}.breaking`
-  if (!(await take(breaking))) throw busy(breaking, 0)
+  if (!(await take(breaking))) throw busy(breaking)
   try {
     // A link there is no lock of ours, and leads where it likes.
-    const holder = Number((await readFile(path, { encoding: 'utf8', flag: O_RDONLY | O_NOFOLLOW }).catch(() => '')).trim())
+    const holder = parse(await readFile(path, { encoding: 'utf8', flag: O_RDONLY | O_NOFOLLOW }).catch(() => ''))
     // Gone by now, or nobody's that we know: whoever put it there may be at work.
-    if (holder === 0 || lives(holder)) throw busy(path, holder)
+    if (holder === undefined || !(await isGone(holder, await here()))) throw busy(path, holder)
     await rm(path, { force: true })
-    if (!(await take(path))) throw busy(path, 0)
+    if (!(await take(path))) throw busy(path)
+    return true
   } finally {
     await rm(breaking, { force: true })
   }
 }
 
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-const busy = (path: string, holder: number): FederationError =>
-  new FederationError('record-busy', path, holder > 0 ? `process ${holder} is at work` : 'somebody else is at work', {
+const busy = (path: string, holder?: Holder): FederationError =>
+  new FederationError('record-busy', path, holder === undefined ? 'somebody else is at work' : `${named(holder)} is at work`, {
     hint: `wait for it; if nobody is, remove ${path}`,
   })
+
+const named = ({ pid, host }: Holder): string =>
+  host === undefined || host === hostname() ? `process ${pid}` : `process ${pid} on ${clip(host, 80)}`

@@ -2,9 +2,11 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, symlink, writeFile } fro
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { recordFile } from './record-file.ts'
+import { type Reading, recordFile as recordFileOf } from './record-file.ts'
 
 const fresh = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), 'record-')), 'audit.jsonl')
+const LINES: Reading<readonly unknown[]> = { none: [], add: (known, lines) => [...known, ...lines] }
+const recordFile = (path: string, reading = LINES) => recordFileOf(path, reading)
 const line = (n: number): string => JSON.stringify({ n })
 
 describe('the record’s file', () => {
@@ -12,7 +14,7 @@ describe('the record’s file', () => {
     const path = await fresh()
     const file = recordFile(path)
     const none = await file.read()
-    expect(none.lines).toEqual([])
+    expect(none.value).toEqual([])
     const one = await file.append([line(1)], none)
     const three = await file.append([line(2), line(3)], one)
     expect(three).toEqual(await file.read())
@@ -44,7 +46,7 @@ describe('the record’s file', () => {
     await file.append([line(1)], await file.read())
     await appendFile(path, '{"n":2,"hash":"sha2')
     const torn = await file.read()
-    expect(torn).toMatchObject({ lines: [{ n: 1 }], torn: '{"n":2,"hash":"sha2' })
+    expect(torn).toMatchObject({ value: [{ n: 1 }], torn: '{"n":2,"hash":"sha2' })
     await file.append([line(2)], torn)
     expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n')
   })
@@ -54,7 +56,7 @@ describe('the record’s file', () => {
     await writeFile(path, '{"n":1}\n{"n":2}')
     const file = recordFile(path)
     const read = await file.read()
-    expect([read.lines, read.torn, read.unended]).toEqual([[{ n: 1 }, { n: 2 }], undefined, true])
+    expect([read.value, read.torn, read.unended]).toEqual([[{ n: 1 }, { n: 2 }], undefined, true])
     await file.append([line(3)], read)
     expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n{"n":3}\n')
   })

@@ -1,7 +1,6 @@
 /** audit.jsonl: one entry per line, only ever added to. What a line and an entry are, and whether they hang together, is core's. */
-import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type RecordLines, readLines } from '../../core/record/record-text.ts'
@@ -11,33 +10,48 @@ import { fileError, placeIn, readIfThere, syncFolder } from './write-files.ts'
 /** A hundred thousand entries; beyond that something else is wrong. */
 const MAX_BYTES = 256 * 1024 * 1024
 
-interface RecordText extends RecordLines {
-  /** SHA-256 of what was read, hex: an append goes on from there or not at all. */
-  readonly digest: string
+/** What the lines of the file come to. */
+export interface Reading<T> {
+  readonly none: T
+  /** @param lines the values of lines that follow those of `known` */
+  readonly add: (known: T, lines: readonly unknown[]) => T
 }
 
-export interface RecordFile {
+export interface RecordText<T> extends Omit<RecordLines, 'lines'> {
+  readonly value: T
+  /** Number of lines. */
+  readonly lines: number
+  /** What was read: an append goes on from there or not at all, and so does the next read. */
+  readonly bytes: Buffer
+}
+
+export interface RecordFile<T> {
   /**
-   * No file yet: no lines.
+   * Reads the file, and parses the lines that follow those of `known`. Where the file does not begin with the bytes of
+   * these, it parses all of it. No file yet: no lines.
    * @throws FederationError file-unreadable; record-broken, naming the line that is not the canonical print of an entry
    */
-  read(): Promise<RecordText>
+  read(known?: RecordText<T>): Promise<RecordText<T>>
   /**
    * Adds lines and returns when they are on the disk. What a crash left of an earlier append is replaced.
    * @param since what was read: if the file is not that any more, nothing is written
    * @throws FederationError record-busy, file-unwritable
    */
-  append(lines: readonly string[], since: RecordText): Promise<RecordText>
+  append(lines: readonly string[], since: RecordText<T>): Promise<RecordText<T>>
 }
 
 /** No link out of the file's folder is followed, neither to read nor to append. */
-export function recordFile(path: string): RecordFile {
+export function recordFile<T>(path: string, reading: Reading<T>): RecordFile<T> {
   const place = (): Promise<string> => placeIn(dirname(path), path)
   return {
-    read: async () => parse(path, await load(await place())),
+    read: async (known) => {
+      const real = await place()
+      return known !== undefined && (await isStill(real, known.bytes)) ? known : parse(path, reading, await load(real), known)
+    },
     append: async (lines, since) => {
       const real = await place()
-      return withLock(lockOf(path), () => append(path, real, lines, since))
+      const bytes = await withLock(lockOf(path), () => append(path, real, lines, since))
+      return parse(path, reading, bytes, since)
     },
   }
 }
@@ -47,16 +61,55 @@ export const lockOf = (path: string): string => join(dirname(path), `.${basename
 
 const load = async (path: string): Promise<Buffer> => (await readIfThere(path, MAX_BYTES)) ?? Buffer.alloc(0)
 
-const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
+const CHUNK = 1 << 20
 
-const parse = (path: string, bytes: Buffer): RecordText => ({ ...readLines(bytes, path), digest: digestOf(bytes) })
-
-/** @param real where `path` leads to */
-async function append(path: string, real: string, lines: readonly string[], since: RecordText): Promise<RecordText> {
-  const bytes = await load(real)
-  if (digestOf(bytes) !== since.digest) {
-    throw new FederationError('record-busy', path, 'has changed since it was read', { hint: 'another entente is at work: run it again' })
+/**
+ * Whether the file has these bytes and no others; an absent file has none. Its size and times do not say so: an edit may keep
+ * the first, and times may be set, or be coarser than two writes. One chunk at a time is read, so that a look needs no second
+ * copy of the file.
+ * @throws FederationError file-unreadable
+ */
+async function isStill(path: string, bytes: Buffer): Promise<boolean> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      return await holds(file, bytes)
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return bytes.length === 0
+    throw fileError('file-unreadable', path, cause)
   }
+}
+
+async function holds(file: FileHandle, bytes: Buffer): Promise<boolean> {
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK, bytes.length + 1))
+  for (let at = 0; ; ) {
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
+    if (bytesRead === 0) return at === bytes.length
+    if (!chunk.subarray(0, bytesRead).equals(bytes.subarray(at, at + bytesRead))) return false
+    at += bytesRead
+  }
+}
+
+function parse<T>(path: string, reading: Reading<T>, bytes: Buffer, known: RecordText<T> | undefined): RecordText<T> {
+  const from = known !== undefined && continues(bytes, known) ? known : { value: reading.none, lines: 0, whole: 0 }
+  const { lines, whole, ...end } = readLines(bytes.subarray(from.whole), path, from.lines)
+  return { value: reading.add(from.value, lines), lines: from.lines + lines.length, whole: from.whole + whole, bytes, ...end }
+}
+
+/** Whether the file has all lines that were read, byte for byte, and whatever follows them begins a line. */
+const continues = (bytes: Buffer, { bytes: known, whole, unended }: Omit<RecordText<unknown>, 'value'>): boolean =>
+  unended !== true && bytes.length >= whole && bytes.subarray(0, whole).equals(known.subarray(0, whole))
+
+/**
+ * @param real where `path` leads to
+ * @returns the bytes of the file now
+ */
+async function append(path: string, real: string, lines: readonly string[], since: RecordText<unknown>): Promise<Buffer> {
+  const { bytes } = since
+  if (!(await isStill(real, bytes))) throw changed(path)
   const kept = bytes.subarray(0, since.whole)
   const added = `${since.unended === true ? '\n' : ''}${lines.map((line) => `${line}\n`).join('')}`
   try {
@@ -65,8 +118,11 @@ async function append(path: string, real: string, lines: readonly string[], sinc
   } catch (cause) {
     throw fileError('file-unwritable', path, cause)
   }
-  return parse(path, Buffer.concat([kept, Buffer.from(added)]))
+  return Buffer.concat([kept, Buffer.from(added)])
 }
+
+export const changed = (path: string): FederationError =>
+  new FederationError('record-busy', path, 'has changed since it was read', { hint: 'another entente is at work: run it again' })
 
 async function addDurably(path: string, text: string): Promise<void> {
   const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type FakeKube, fakeKube } from '../../../test/support/fake-kube.ts'
@@ -69,6 +70,25 @@ describe('a port-forward', () => {
     const { client } = await portForward((say) => say(ERROR, 'connection refused to 15014'))
     const tunnel = await openTunnel(client, POD, 15014)
     await expect(readAll(tunnel)).rejects.toThrow('connection refused to 15014')
+  })
+
+  it('has the far side wait for a slow reader: what nobody reads yet stays there, and none of it is lost', async () => {
+    const piece = Buffer.alloc(64 * 1024)
+    const pieces = 1_600
+    let waiting = (): number => 0
+    const { client } = await portForward((say, socket) => {
+      waiting = () => socket.bufferedAmount
+      for (let i = 0; i < pieces; i++) say(DATA, piece)
+      setTimeout(() => socket.close(), 20)
+    })
+    const tunnel = await openTunnel(client, POD, 15014)
+    // A server that is listened to for as long as it speaks has nothing left by then.
+    await sleep(500)
+    expect(tunnel.readableLength).toBeLessThan(1024 * 1024)
+    expect(waiting()).toBeGreaterThan((pieces * piece.length) / 2)
+    let read = 0
+    for await (const chunk of tunnel) read += (chunk as Buffer).length
+    expect(read).toBe(pieces * piece.length)
   })
 
   it('closes the WebSocket when it is not wanted any more', async () => {

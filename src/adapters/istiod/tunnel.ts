@@ -19,8 +19,6 @@ const PORT_BYTES = 2
 const MAX_COMPLAINT = 2_000
 /** Kubelets send 32 KiB and less at once. */
 const MAX_MESSAGE = 4 * 1024 * 1024
-/** What came and nobody has read yet: a server does not listen to how fast we are. */
-const MAX_UNREAD = 16 * 1024 * 1024
 
 /** A Duplex with what http.Agent and tls.connect want of a socket. Destroyed with an error when the far side complains. */
 export class Tunnel extends Duplex {
@@ -58,11 +56,13 @@ export class Tunnel extends Duplex {
       if (words !== '') this.destroy(new Error(clip(words, MAX_COMPLAINT)))
       return
     }
-    this.push(bytes)
-    if (this.readableLength > MAX_UNREAD) this.destroy(new Error('the port-forward sends more than is asked for'))
+    // Nobody reads as fast as it comes: the server waits, by TCP, and little more than one read of the socket stays here.
+    if (!this.push(bytes)) this.#socket.pause()
   }
 
-  override _read(): void {}
+  override _read(): void {
+    this.#socket.resume()
+  }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#socket.send(Buffer.concat([Buffer.from([DATA]), chunk]), (cause) => done(cause ?? null))

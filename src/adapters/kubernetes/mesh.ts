@@ -32,8 +32,6 @@ export interface KubernetesMeshOptions {
 export function kubernetesMesh({ member, client, owner = '', now = () => new Date() }: KubernetesMeshOptions): Mesh {
   const namespace = member.istioNamespace
   let pem: string | undefined
-  // proxies() is polled between writes: it looks at what was observed last.
-  let interest: Interest = { namespaces: [] }
   const all = istiods({ client, namespace, roots: () => pem })
 
   /** Of the look that began last: another may go on with it. */
@@ -56,7 +54,7 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
     // Which road leads to an istiod depends on the roots; without them there is still the other one.
     const visited = roots
       .catch(() => undefined)
-      .then(async () => all.see(await listed, interest, wanted.again === true ? 'again' : 'all', budget))
+      .then(async () => all.see(await listed, wanted, wanted.again === true ? 'again' : 'all', budget))
     const facts = Promise.all([config, network, listed, visited]).then(([{ sources, ...config }, network, pods, visits]) => ({
       ...config,
       configOwners: sources.map(configOwner),
@@ -93,12 +91,11 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
     member: member.name,
     live: true,
     observe(wanted) {
-      interest = wanted
       const budget = (wanted.further === true ? last?.further() : undefined) ?? client.budget()
       last = budget
       return budget.watched(() => look(client.within(budget), budget, wanted))
     },
-    async proxies() {
+    async proxies(interest) {
       const budget = client.budget()
       const through = client.within(budget)
       if (pem === undefined) await budget.race(ownRoots(through)).catch(() => undefined)

@@ -51,6 +51,15 @@ describe('documents', () => {
     expect(read('a: 1\na: 2\n')[0]?.value).toEqual({ a: 2 })
   })
 
+  it.each([
+    ['before the merge gives way', '{b: 3, <<: *x}', { b: 1 }],
+    ['after the merge counts', '{<<: *x, b: 3}', { b: 3 }],
+    ['of the first mapping in a list counts', '{<<: [*x, *y]}', { b: 1, c: 3 }],
+    ['in a merged mapping likewise', '{<<: {b: 5, <<: *x}}', { b: 1 }],
+  ])('take of two equal keys with merges the last, as the API server does: one %s', (_, merging, value) => {
+    expect(read(`x: &x {b: 1}\ny: &y {b: 2, c: 3}\nz: ${merging}\n`)[0]?.value).toMatchObject({ z: value })
+  })
+
   it('of which one is broken leave the others whole, and say on which line it is', () => {
     const documents = read('a: 1\n---\nb: [1\nc: 2\n---\nd: 3\n')
     expect(documents.map(({ value }) => value)).toEqual([{ a: 1 }, undefined, { d: 3 }])
@@ -74,6 +83,8 @@ describe('documents', () => {
       ).join('\n')}\n`,
     ],
     ['an alias of nothing', 'a: *b\n'],
+    ['a list within itself', 'a: &a [*a]\n'],
+    ['a mapping within itself', 'a: &a\n  b: [{c: *a}]\n'],
     ['flow lists a hundred thousand deep', '['.repeat(100_000)],
     ['lists a hundred thousand deep', `${'- '.repeat(100_000)}x`],
     ['a document that is large and not plain', `a: &a 1\n${'b: "\\x41"\n'.repeat(500_000)}`],

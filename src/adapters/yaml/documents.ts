@@ -1,7 +1,7 @@
 /** Files of YAML or JSON as documents with the place of everything in them. */
 import type { LintFile, Path, Source, Spot } from '../../core/lint/source.ts'
 import { at } from '../../core/model/manifest.ts'
-import { type LibraryDocument, offsetIn, readWithLibrary, resolveScalar } from './library.ts'
+import { type LibraryDocument, offsetIn, readWithLibrary } from './library.ts'
 import { readPlain, type Spots } from './plain.ts'
 
 /** Documents that are not plain cost the library some fifty times their size in memory. */
@@ -58,7 +58,7 @@ interface Read {
 }
 
 function readChunk(text: string, base: number): readonly Read[] {
-  const plain = readPlain(text, resolveScalar)
+  const plain = readPlain(text)
   if (plain !== undefined) return [{ value: plain.value, offset: (path) => base + plainOffset(plain.value, plain.spots, path) }]
   if (text.length > MAX_LIBRARY_BYTES) {
     const message = `is larger than ${MAX_LIBRARY_BYTES >> 20} MiB, and not plain enough to be read in spite of it`

@@ -1,7 +1,55 @@
-/** YAML by the library: all of it, slowly. As Kubernetes reads it: YAML 1.1, timestamps stay text, the last of two equal keys counts. */
+/** YAML by the library: all of it, slowly. As Kubernetes reads it: YAML 1.1 with its scalars, and the last of two equal keys counts. */
 
-import { type Document, isAlias, isMap, isScalar, isSeq, type ParseOptions, parse, parseAllDocuments, type SchemaOptions } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type ParseOptions,
+  parseAllDocuments,
+  type Scalar,
+  type ScalarTag,
+  type SchemaOptions,
+  type Tags,
+} from 'yaml'
 import { tooDeepAt } from './depth.ts'
+import { resolveScalar } from './scalars.ts'
+
+/** In place of the library's numbers, some of which Kubernetes takes for text, and the other way round. */
+const numeric = (tag: string, test: RegExp): ScalarTag => ({ tag: `tag:yaml.org,2002:${tag}`, default: true, test, resolve: resolveScalar })
+const NUMBERS = [numeric('int', /^[-+]?[0-9]/), numeric('float', /^[-+.]/)]
+const MERGE = 'tag:yaml.org,2002:merge'
+const REPLACED = new Set([...NUMBERS.map(({ tag }) => tag), MERGE, 'tag:yaml.org,2002:timestamp'])
+
+/** Kubernetes merges where the `<<` stands: over what is before it. The library merges under whatever is there. */
+function mergeOver(tag: ScalarTag): ScalarTag {
+  const resolve: ScalarTag['resolve'] = (...given) => {
+    const key = tag.resolve(...given)
+    if (!isScalar(key)) return key
+    const merge = key.addToJSMap?.bind(key)
+    return Object.assign(key, {
+      addToJSMap: ((context, map, value) => {
+        const merged = new Map<unknown, unknown>()
+        merge?.(context, merged, value)
+        for (const [name, one] of merged) put(map, name, one)
+      }) satisfies Scalar['addToJSMap'],
+    })
+  }
+  return { ...tag, resolve }
+}
+
+function put(map: Parameters<NonNullable<Scalar['addToJSMap']>>[1], key: unknown, value: unknown): void {
+  if (map instanceof Map) map.set(key, value)
+  else if (map instanceof Set) map.add(key)
+  else Object.defineProperty(map, String(key), { value, writable: true, enumerable: true, configurable: true })
+}
+
+const tagsFor = (tags: Tags): Tags => [
+  ...NUMBERS,
+  ...tags.flatMap((tag) => (typeof tag === 'object' && tag.tag === MERGE ? [mergeOver(tag as ScalarTag)] : [])),
+  ...tags.filter((tag) => typeof tag === 'string' || !REPLACED.has(tag.tag)),
+]
 
 const OPTIONS: ParseOptions & SchemaOptions & { version: '1.1'; logLevel: 'error' } = {
   version: '1.1',
@@ -10,7 +58,7 @@ const OPTIONS: ParseOptions & SchemaOptions & { version: '1.1'; logLevel: 'error
   logLevel: 'error',
   // Where a fault is we find ourselves; the library searches the text anew for each of them.
   prettyErrors: false,
-  customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:timestamp'),
+  customTags: tagsFor,
 }
 
 /** Enough for values files that use an anchor freely, too few for a bomb. */
@@ -25,17 +73,6 @@ export interface LibraryDocument {
   readonly value: unknown
   readonly fault?: LibraryFault
   readonly document: Document.Parsed
-}
-
-const known = new Map<string, unknown>()
-const MAX_KNOWN = 10_000
-
-/** A scalar as the library understands it; `1.20`, `~`, `yes`. */
-export function resolveScalar(scalar: string): unknown {
-  if (known.has(scalar)) return known.get(scalar)
-  const value: unknown = parse(scalar, OPTIONS)
-  if (known.size < MAX_KNOWN) known.set(scalar, value)
-  return value
 }
 
 /** Never throws. */
@@ -58,11 +95,29 @@ export function readWithLibrary(text: string): readonly LibraryDocument[] | Libr
 
 function resultOf(document: Document.Parsed): LibraryDocument {
   try {
-    return { value: document.toJS({ maxAliasCount: MAX_ALIASES }), document }
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
+    if (!isWithinItself(value)) return { value, document }
+    return { value: undefined, document, fault: { message: 'an alias stands within what it is an alias of', offset: document.range[0] } }
   } catch (cause) {
     const message = cause instanceof RangeError ? 'is nested too deeply' : firstLine(cause instanceof Error ? cause.message : String(cause))
     return { value: undefined, document, fault: { message, offset: document.range[0] } }
   }
+}
+
+/** Whether some part of it contains itself: the library reads `&a [*a]`. */
+function isWithinItself(root: unknown): boolean {
+  const around = new Set<object>()
+  const done = new Set<object>()
+  const go = (value: unknown): boolean => {
+    if (typeof value !== 'object' || value === null || done.has(value)) return false
+    if (around.has(value)) return true
+    around.add(value)
+    const found = Object.values(value).some(go)
+    around.delete(value)
+    done.add(value)
+    return found
+  }
+  return go(root)
 }
 
 const firstLine = (message: string): string => (message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')

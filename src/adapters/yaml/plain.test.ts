@@ -1,10 +1,12 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { readWithLibrary, resolveScalar } from './library.ts'
+import { readWithLibrary } from './library.ts'
 import { readPlain } from './plain.ts'
 
-const plain = (text: string) => readPlain(text, resolveScalar)
+const plain = (text: string) => readPlain(text)
 
 /** The library's opinion of one document; undefined when it has none. */
 function library(text: string): unknown {
@@ -52,7 +54,25 @@ data:
     x
 `
 
+/** Every manifest and every block of YAML in what is shipped and documented. */
+const CORPUS = [
+  'README.md',
+  ...['deploy', 'docs', 'examples'].flatMap((folder) =>
+    readdirSync(folder, { encoding: 'utf8', recursive: true }).map((name) => join(folder, name)),
+  ),
+].flatMap((file) => {
+  if (/\.(ya?ml|json)$/.test(file)) return readFileSync(file, 'utf8').split(/^(?=---$)/m)
+  if (!file.endsWith('.md')) return []
+  return [...readFileSync(file, 'utf8').matchAll(/```ya?ml\n([\s\S]*?)```/g)].map(([, block = '']) => block)
+})
+
 describe('plain YAML', () => {
+  it('is nearly all that people write, and reads as the library reads it', () => {
+    for (const text of CORPUS) agree(text)
+    expect(CORPUS.filter((text) => plain(text) !== undefined).length).toBeGreaterThan(CORPUS.length * 0.8)
+    expect(CORPUS.length).toBeGreaterThan(50)
+  })
+
   it('is what a manifest is written in', () => {
     const text = POLICY.replace('  on: \n', '')
     expect(plain(text)?.value).toEqual(library(text))

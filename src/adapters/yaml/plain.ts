@@ -4,6 +4,8 @@
  * So it may give up at any doubt: tabs, anchors, tags, folded or multi-line scalars, unusual keys.
  */
 
+import { resolveScalar } from './scalars.ts'
+
 /** Where the keys and items of each collection begin: offsets in the text. */
 export type Spots = WeakMap<object, ReadonlyMap<string, number> | readonly number[]>
 
@@ -12,16 +14,13 @@ export interface Plain {
   readonly spots: Spots
 }
 
-/** A scalar whose type is not plain to see, resolved by the library. */
-export type Resolve = (scalar: string) => unknown
-
 const GIVE_UP = Symbol('not plain')
 const MAX_DEPTH = 100
 
 /** @param text one document that ends in a newline; line ends are LF */
-export function readPlain(text: string, resolve: Resolve): Plain | undefined {
+export function readPlain(text: string): Plain | undefined {
   try {
-    return new Reader(text, resolve).read()
+    return new Reader(text).read()
   } catch (thrown) {
     if (thrown === GIVE_UP) return undefined
     throw thrown
@@ -50,16 +49,14 @@ const FLOW_PLAIN = /[A-Za-z0-9_/$.^;()+-](?:[^,[\]{}:#\n\t]|:(?=[^ ,[\]{}\n\t]))
 
 class Reader {
   private readonly text: string
-  private readonly resolve: Resolve
   private readonly spots: Spots = new WeakMap()
   /** Where the content of the current line begins, blank lines and comments skipped; the text's length at the end. */
   private at = 0
   private lineStart = 0
   private depth = 0
 
-  constructor(text: string, resolve: Resolve) {
+  constructor(text: string) {
     this.text = text
-    this.resolve = resolve
   }
 
   read(): Plain {
@@ -251,9 +248,9 @@ class Reader {
   }
 
   private scalar(scalar: string): unknown {
-    if (WORD.test(scalar)) return RESERVED.test(scalar) ? this.resolve(scalar) : scalar
+    if (WORD.test(scalar)) return RESERVED.test(scalar) ? resolveScalar(scalar) : scalar
     if (WHOLE.test(scalar)) return Number(scalar)
-    return /^(?:[0-9+~]|-[^ -]|\.[^.])/.test(scalar) ? this.resolve(scalar) : giveUp()
+    return /^(?:[0-9+~]|-[^ -]|\.[^.])/.test(scalar) ? resolveScalar(scalar) : giveUp()
   }
 
   private quoted(): string {

@@ -30,7 +30,8 @@ import type { Plan } from '../../core/model/planned.ts'
 import type { Intent, MemberName, Workloads } from '../../core/model/wanted.ts'
 import { plan } from '../../core/plan/plan.ts'
 import { closedAt, history } from '../../core/record/history.ts'
-import { parseRecord, printEntry, seal, unfinished } from '../../core/record/record.ts'
+import { project, unfinished } from '../../core/record/projection.ts'
+import { parseRecord, printEntry, seal } from '../../core/record/record.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import type { Principal } from '../../core/spiffe/spiffe-id.ts'
 import { renderState } from '../../core/trust/render.ts'
@@ -353,7 +354,7 @@ describe('a crash', () => {
         left -= 1
       }
       await expect(run(target(), world)).rejects.toThrow('killed')
-      expect(unfinished(recordHolds(world))?.hash).toBe(world.record.lines[entries]?.hash)
+      expect(unfinished(project(recordHolds(world)))?.hash).toBe(world.record.lines[entries]?.hash)
       meshB.beforeWrite = () => {}
       expect((await run(target(), world)).findings).toEqual([])
       expect((await planFor(target(), world)).steps).toEqual([])
@@ -362,7 +363,7 @@ describe('a crash', () => {
       // As exact as if nobody had killed it: each step once, in whichever apply it was carried out.
       const spans = history(recordHolds(world), ROOT_A.fingerprint).filter(({ what }) => what === 'trusted')
       expect(spans.map(({ where, until, unfinished }) => [where, until !== undefined, unfinished])).toEqual([[b, ends, undefined]])
-      expect(closedAt(recordHolds(world), b, A) !== undefined).toBe(ends)
+      expect(closedAt(project(recordHolds(world)), b, A) !== undefined).toBe(ends)
     },
   )
 
@@ -429,10 +430,10 @@ describe('the record and its witnesses', () => {
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
     const theirs = seal(undefined, { actor: ALICE, at: NOW, reason: 'x', action: 'sever', truster: a, trusted: b })
-    const entries = world.record.entries
-    world.record.entries = async () => {
-      const before = await entries()
-      if (before.length === 0) await world.record.append(theirs)
+    const view = world.record.view
+    world.record.view = async () => {
+      const before = await view()
+      if (before.head === undefined) await world.record.append(theirs)
       meshB.head = theirs.hash
       return before
     }

@@ -1,39 +1,25 @@
 /**
- * Observe, plan, carry out one phase, wait for the proxies; again until nothing is left. Safe to interrupt and to
- * repeat: what is done is seen by the next observation, never remembered. The CLI and the controller both call it.
+ * Opens the record, drives the stepper (next/next.ts) of each member until it is done or stopped, and closes the record.
+ * Safe to interrupt and to repeat: the next observation shows what is done.
  */
 
-import { asFailureOf, FederationError } from '../../core/diagnostics/errors.ts'
-import { error, type Finding, fromError, warning } from '../../core/diagnostics/finding.ts'
 import type { Digest } from '../../core/model/digest.ts'
-import type { Manifest } from '../../core/model/manifest.ts'
-import { keyOf, ownerOf, title } from '../../core/model/manifest.ts'
-import type { Observation, Seens } from '../../core/model/observed.ts'
-import type { Phase, Plan, Step } from '../../core/model/planned.ts'
+import type { Seens } from '../../core/model/observed.ts'
+import type { Plan } from '../../core/model/planned.ts'
 import type { Intent, MemberName } from '../../core/model/wanted.ts'
-import { type Course, course } from '../../core/plan/course.ts'
-import { goneFiles } from '../../core/plan/hazards/mounted-files.ts'
-import { plan, simulate } from '../../core/plan/plan.ts'
+import { plan } from '../../core/plan/plan.ts'
 import { type Begin, doneBy } from '../../core/record/interrupted-apply.ts'
-import { isCanary } from '../../core/trust/canary/canary-filter.ts'
-import { readMountedFilter } from '../../core/trust/mounted/bundle-map.ts'
-import { boundMs } from '../../core/trust/mounted/delivery.ts'
-import { readState } from '../../core/trust/render.ts'
-import { PHASES } from '../../core/trust/stage.ts'
-import { type Inbound, type MeshState, noInbound } from '../../core/trust/state.ts'
-import { vacatedWide } from '../../core/verify/mesh-wide-acceptance.ts'
 import type { Mesh } from '../ports.ts'
 import type { Consent, Outcome, World } from '../world.ts'
-import { acknowledge } from './acknowledge.ts'
-import { sent } from './await-files.ts'
-import { type Ahead, aheadOf, goFirst, refusedCanaries, takeAway } from './canary.ts'
-import { dueIn, heldBack, passable } from './due.ts'
+import { drive } from './drive.ts'
 import { Journal } from './journal.ts'
-import { look, observe, retiring } from './observe.ts'
-import { putBack, writeAll } from './write.ts'
+import { heldBack, passable } from './next/due.ts'
+import type { Task } from './next/position.ts'
+import { observe } from './observe.ts'
 
-export type { Consent, Meshes, Outcome, Progress, RecordStore, World } from '../world.ts'
-export { namespacesOf, observe, retiring } from './observe.ts'
+export type { Consent, Outcome, World } from '../world.ts'
+export { retiring } from './next/retiring.ts'
+export { namespacesOf, observe } from './observe.ts'
 
 /**
  * Carries the consented steps out, each mesh on its own.
@@ -56,18 +42,16 @@ export async function apply(
   if (!(journal instanceof Journal)) return { done: [], findings: journal }
   const { narrowOnly } = journal
   const touched = new Set(due.map((step) => step.member))
-  const offered = new Set(agreed.steps.map((step) => step.id))
+  const offered = new Map(agreed.steps.map((step) => [step.id, step]))
+  const agreedWith = { wanted, offered, consent: { ...consent, narrowOnly } }
   const outcomes = await Promise.all(
-    wanted
-      .filter(({ member }) => touched.has(member.name) && !journal.absent.has(member.name))
-      .map(async (intent) => {
-        const done: Step[] = []
-        const findings = await applyMesh(
-          { intent, wanted, offered, consent: { ...consent, narrowOnly }, world, journal, seen },
-          done,
-        ).catch((thrown: unknown) => [stoppedBy(thrown, intent)])
-        return { done, findings }
-      }),
+    wanted.flatMap((intent) => {
+      const { name } = intent.member
+      const mesh = world.meshes.get(name)
+      if (mesh === undefined || !touched.has(name) || journal.absent.has(name)) return []
+      const task = { ...agreedWith, intent, home: homeOf(mesh, intent), nudge: consent.nudge === true && mesh.nudge !== undefined }
+      return [drive({ task, mesh, world, seen: seen.get(name), holds: (due) => journal.holds(mesh, due) })]
+    }),
   )
   const outcome = {
     done: outcomes.flatMap((o) => o.done),
@@ -101,169 +85,8 @@ async function narrowing(
   return new Set(steps.map((step) => step.id))
 }
 
-interface Job {
-  readonly intent: Intent
-  readonly wanted: readonly Intent[]
-  /** Ids of all steps that the agreed plan had. */
-  readonly offered: ReadonlySet<Digest>
-  readonly consent: Consent
-  readonly world: World
-  readonly journal: Journal
-  readonly seen: Seens
+/** What Git delivers is in no proxy before somebody commits it: nobody can wait for that here. */
+function homeOf({ live }: Mesh, { member: { home } }: Intent): Task['home'] {
+  if (!live) return 'directory'
+  return home?.directory === undefined ? 'cluster' : 'git'
 }
-
-function stoppedBy(thrown: unknown, intent: Intent): Finding {
-  if (!(thrown instanceof FederationError)) throw thrown
-  return { ...fromError(thrown), subject: `${intent.member.name}: ${thrown.subject}` }
-}
-
-/** What is made of what a member showed: whatever is thrown over that is its own failure, and stops nobody else. */
-function madeOf<T>({ member }: Intent, work: () => T): T {
-  try {
-    return work()
-  } catch (thrown) {
-    throw asFailureOf(member.name, thrown)
-  }
-}
-
-/**
- * @param done the steps carried out, as they are
- * @returns what stopped it on the way
- */
-async function applyMesh(job: Job, done: Step[]): Promise<readonly Finding[]> {
-  const { intent, consent, world, journal } = job
-  const { name } = intent.member
-  const mesh = world.meshes.get(name)
-  if (mesh === undefined) return []
-  // What Git delivers is in no proxy before somebody commits it: nobody can wait for that here.
-  const live = mesh.live && intent.member.home?.directory === undefined
-  let observation = job.seen.get(name) ?? (await look(mesh, intent))
-  const going = madeOf(intent, () => course(intent, observation, consent))
-  if (going === undefined) return observation.objects.ok ? [] : [observation.objects.error]
-
-  /** Whether the proxies are known to hold what the objects say. */
-  let settled = false
-  let steps: readonly Step[] = []
-  // A canary of an interrupted apply that Envoy refuses would keep its proxies from ever taking what follows.
-  const left = observation.objects.ok && observation.objects.value.some(isCanary) ? await replan(job, observation, 'guard') : []
-  const stuck = refusedCanaries(left, observation).filter((step) => consent.steps.has(step.id))
-  if (live && stuck.length > 0 && (await journal.holds(mesh))) {
-    const { done: gone, failed } = await writeAll(mesh, stuck, 'close', consent, world)
-    done.push(...gone)
-    if (failed !== undefined) return [failed]
-    observation = await look(mesh, intent)
-  }
-  for (const phase of PHASES) {
-    // A second round only where one object changes twice in a phase: what a gate lets go follows what needs no leave.
-    for (;;) {
-      steps = await replan(job, observation, phase)
-      const surprise = steps.find((step) => !job.offered.has(step.id))
-      if (surprise !== undefined) return [outside(surprise)]
-      if (world.stopped?.() === true) return [interrupted(mesh, `before phase ${phase}`)]
-      const due = dueIn(phase, steps, consent)
-      if (due.length === 0) break
-      if (!(await journal.holds(mesh, due))) return [overtaken(mesh, phase)]
-      const patient = steps.some(
-        (step) => consent.steps.has(step.id) && (step.changes.some((change) => change.effect === 'widens') || reads(step)),
-      )
-      // What was refused for want of its file must not keep the file from coming back.
-      const mends = goneFiles(expected(going, observation, intent)).length > 0
-      const awaited = {
-        mesh,
-        own: going.author.own,
-        owner: intent.owner,
-        phase,
-        patient,
-        mends,
-        delivery: { boundMs: boundMs(intent.member) },
-      }
-      if (live && !settled && phase !== 'guard') {
-        const late = await acknowledge(
-          { ...awaited, state: expected(going, observation, intent), observation, baseline: [], due: [] },
-          world,
-        )
-        if (late !== undefined) return [late.finding]
-      }
-      const baseline = observation.proxies.ok ? observation.proxies.value : []
-      const ahead = live && consent.canary !== false ? aheadOf(due, observation, baseline) : []
-      if (ahead.length > 0) {
-        const stopped = await goFirst(ahead, { ...awaited, observation, baseline }, consent, world)
-        if (stopped.length > 0) return stopped
-        if (!(await journal.holds(mesh, due))) return [overtaken(mesh, phase), ...(await takeAway(mesh, ahead, consent, world))]
-        if (world.stopped?.() === true)
-          return [interrupted(mesh, `before phase ${phase}`), ...(await takeAway(mesh, ahead, consent, world))]
-      }
-      const written = await writeAll(mesh, due, phase, consent, world)
-      // At once, so that istiod sends both together: what the first ones have and what they get is the same.
-      const left = await takeAway(mesh, ahead, consent, world)
-      done.push(...written.done, ...taken(steps, ahead, consent))
-      if (written.failed !== undefined || left.length > 0) return [...(written.failed === undefined ? [] : [written.failed]), ...left]
-      const now = [...due, ...ahead.map(({ away }) => away)].reduce(simulate, observation)
-      if (live) {
-        const files = await sent(mesh, due, observation, consent, world)
-        const refused = await acknowledge({ ...awaited, state: expected(going, now, intent), observation: files, baseline, due }, world)
-        if (refused?.putBack === true) {
-          world.tell({ kind: 'put-back', member: name, phase, because: refused.finding.message })
-          const failures = await putBack(mesh, due, consent)
-          if (failures.length === 0) done.splice(0, done.length, ...done.filter((step) => !due.some(({ id }) => id === step.id)))
-          return [refused.finding, ...failures]
-        }
-        if (refused !== undefined) return [refused.finding]
-        settled = true
-      }
-      if (steps.length === due.length) return []
-      observation = live || !mesh.live ? await look(mesh, intent, { again: true }) : now
-    }
-  }
-  return heldBack(steps, consent)
-}
-
-/** A filter that is rejected where its file has not come yet. */
-const reads = ({ phase, after }: Step): boolean => phase === 'open' && after !== undefined && readMountedFilter(after).length > 0
-
-/** Steps that were to take away what an interrupted apply left: they are done by having gone on from it. */
-const taken = (steps: readonly Step[], ahead: readonly Ahead[], consent: Consent): readonly Step[] =>
-  steps.filter(
-    ({ id, before, after }) =>
-      after === undefined && before !== undefined && consent.steps.has(id) && ahead.some(({ canary }) => keyOf(canary) === keyOf(before)),
-  )
-
-/** The steps that are left. What others present is asked for only where a root is to be retired. */
-async function replan({ intent, wanted, consent, world }: Job, observation: Observation, phase: Phase): Promise<readonly Step[]> {
-  const { name } = intent.member
-  const { steps } = madeOf(intent, () => plan([intent], new Map([[name, observation]]), world.now(), consent))
-  if (phase !== 'close' || !steps.some((step) => step.phase === 'close' && step.gates.some((gate) => !gate.open))) return steps
-  const closer = await observe(retiring({ steps }, wanted), world.meshes, { everyPod: true, everyLeaf: consent.look === true })
-  const { pods, leaves } = closer.get(name) ?? {}
-  const own = { ...observation, ...(pods === undefined ? {} : { pods }), ...(leaves === undefined ? {} : { leaves }) }
-  return madeOf(intent, () => plan([intent], new Map([...closer, [name, own]]), world.now(), consent)).steps
-}
-
-/** What the objects say now, the scopes included that have nothing any more. */
-function expected(going: Course, { objects }: Observation, { owner }: Intent): MeshState {
-  const now = readState((objects.ok ? objects.value : []).filter((object) => ownerOf(object) === owner))
-  const vacated = [...going.before.inbound].map(([key, scope]) => [key, noInbound(scope.at)] as const)
-  return { ...vacatedWide(going.before.wide), ...now, inbound: new Map([...vacated, ...[...now.inbound].map(allowedIn(going))]) }
-}
-
-/** Where no policy of ours says which ports may take plaintext, the file does. */
-const allowedIn =
-  (going: Course) =>
-  ([key, scope]: readonly [string, Inbound]): readonly [string, Inbound] => {
-    const plaintext = scope.strict ? undefined : going.after.inbound.get(key)?.plaintext
-    return [key, plaintext === undefined ? scope : { ...scope, plaintext }]
-  }
-
-const outside = (step: Step): Finding =>
-  error(
-    'not-consented',
-    step.member,
-    `${step.reason} (${title((step.after ?? step.before) as Manifest)}) was not part of the plan you agreed to: something changed meanwhile`,
-    'entente plan, then entente apply',
-  )
-
-const overtaken = (mesh: Mesh, phase: Phase): Finding =>
-  error('record-busy', mesh.member, `another apply or sever has begun; this one stopped before phase ${phase}`, 'entente plan')
-
-const interrupted = (mesh: Mesh, when: string): Finding =>
-  warning('interrupted', mesh.member, `stopped ${when}`, 'entente apply goes on from here')

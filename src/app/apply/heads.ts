@@ -4,14 +4,14 @@ import { fromError } from '../../core/diagnostics/finding.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Seen } from '../../core/model/observed.ts'
 import type { Heads } from '../../core/record/heads.ts'
-import type { Mesh } from '../ports.ts'
+import type { Home, KeepsHead } from '../ports.ts'
 
 /** Asks side by side. */
-export async function askHeads(meshes: readonly Mesh[]): Promise<Heads> {
+export async function askHeads(meshes: readonly (Pick<Home, 'member'> & KeepsHead)[]): Promise<Heads> {
   return new Map(await Promise.all(meshes.map(async (mesh) => [mesh.member, await askHead(mesh)] as const)))
 }
 
-async function askHead(mesh: Mesh): Promise<Seen<Digest | undefined>> {
+async function askHead(mesh: KeepsHead): Promise<Seen<Digest | undefined>> {
   try {
     return { ok: true, value: await mesh.witness() }
   } catch (thrown) {

@@ -9,10 +9,13 @@ import type { AuditDraft, AuditEntry } from '../../core/model/recorded.ts'
 import type { MemberName } from '../../core/model/wanted.ts'
 import { speakAgainst } from '../../core/record/heads.ts'
 import { type Begin, begun, killed } from '../../core/record/interrupted-apply.ts'
-import { seal, unfinished } from '../../core/record/record.ts'
-import type { Mesh } from '../ports.ts'
+import { type Head, type RecordView, unfinished } from '../../core/record/projection.ts'
+import { seal } from '../../core/record/record.ts'
+import type { Home, KeepsHead } from '../ports.ts'
 import type { Consent, Outcome, RecordStore, World } from '../world.ts'
 import { askHeads } from './heads.ts'
+
+type HeadAt = Pick<Home, 'member'> & KeepsHead
 
 /** `begin` is on the record, and its hash with every mesh, before the first write; `end` after the last. */
 export class Journal {
@@ -25,10 +28,10 @@ export class Journal {
   readonly narrowOnly: ReadonlyMap<MemberName, Finding>
   private readonly consent: Consent
   private readonly world: World
-  private readonly homes: readonly Mesh[]
+  private readonly homes: readonly HeadAt[]
   private readonly begin: AuditEntry
 
-  private constructor(consent: Consent, world: World, homes: readonly Mesh[], { absent, narrowOnly }: Left, begin: AuditEntry) {
+  private constructor(consent: Consent, world: World, homes: readonly HeadAt[], { absent, narrowOnly }: Left, begin: AuditEntry) {
     this.consent = consent
     this.world = world
     this.homes = homes
@@ -45,7 +48,7 @@ export class Journal {
     // In this order: who begins in between is in the record before any home has heard of it.
     const touched = [...new Set(due.map((step) => step.member))].flatMap((name) => world.meshes.get(name) ?? [])
     const heads = await askHeads(touched)
-    const record = await world.record.entries()
+    const record = await world.record.view()
     mustNotBeSevered(due, record, consent.since)
     const narrowOnly = new Map([...(consent.narrowOnly ?? []), ...speakAgainst(record, heads)])
     const absent = new Map<MemberName, Finding>()
@@ -68,14 +71,15 @@ export class Journal {
       steps: steps.map(begun),
       ...(consent.evidence === undefined || consent.evidence.length === 0 ? {} : { evidence: consent.evidence }),
     })
-    let head = record.at(-1)
+    let head: Head | undefined = record.head
     for (const draft of drafts) {
-      head = seal(head, draft)
-      await world.record.append(head)
+      const entry = seal(head, draft)
+      await world.record.append(entry)
+      head = entry
     }
     const begin = head as AuditEntry
     // One after the other, everybody in the same order: of two at once, the first at the first home goes on.
-    const moved: Mesh[] = []
+    const moved: HeadAt[] = []
     for (const mesh of touched.toSorted((one, other) => (one.member < other.member ? -1 : 1))) {
       const was = heads.get(mesh.member)
       if (was?.ok === true && !narrowOnly.has(mesh.member)) moved.push(...(await move(mesh, was.value, begin.hash, without)))
@@ -89,11 +93,11 @@ export class Journal {
    * lock; what narrows it needs none.
    * @param due what comes next
    */
-  async holds(mesh: Mesh, due: readonly Step[] = []): Promise<boolean> {
+  async holds(mesh: HeadAt, due: readonly Step[]): Promise<boolean> {
     if (this.narrowOnly.has(mesh.member)) return true
     if ((await mesh.witness()) !== this.begin.hash) return false
     const widens = due.some((step) => step.changes.some(({ effect }) => effect === 'widens'))
-    return !widens || severedSince(due, await this.world.record.entries(), this.begin.hash) === undefined
+    return !widens || severedSince(due, await this.world.record.view(), this.begin.hash) === undefined
   }
 
   async close({ done, findings }: Outcome): Promise<void> {
@@ -121,9 +125,11 @@ interface Asking {
 }
 
 /** The sever that an entry after `since` says of what these steps would open. */
-function severedSince(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined) {
-  const from = since === undefined ? record.length : record.findIndex((entry) => entry.hash === since) + 1
-  return record.slice(from).find((entry) => entry.action === 'sever' && opens(due, entry))
+function severedSince(due: readonly Step[], record: RecordView, since: Digest | undefined) {
+  if (since === undefined) return undefined
+  const from = record.hashes.seqOf(since) ?? 0
+  const later = record.severs.flatMap(({ entry }) => (entry.action === 'sever' && entry.seq > from ? [entry] : []))
+  return later.find((sever) => opens(due, sever))
 }
 
 const opens = (due: readonly Step[], { truster, trustedDomain }: AuditEntry & { readonly action: 'sever' }): boolean =>
@@ -132,7 +138,7 @@ const opens = (due: readonly Step[], { truster, trustedDomain }: AuditEntry & { 
   )
 
 /** Between the reading of the record for a plan and `begin`, somebody may have severed what the plan opens. */
-function mustNotBeSevered(due: readonly Step[], record: readonly AuditEntry[], since: Digest | undefined): void {
+function mustNotBeSevered(due: readonly Step[], record: RecordView, since: Digest | undefined): void {
   const sever = severedSince(due, record, since)
   if (sever === undefined) return
   throw new FederationError(
@@ -169,14 +175,14 @@ export const addEntry = async (record: RecordStore, sleep: World['sleep'], draft
 export async function addEntryIf(
   record: RecordStore,
   sleep: World['sleep'],
-  draftFor: (record: readonly AuditEntry[]) => AuditDraft | undefined,
+  draftFor: (record: RecordView) => AuditDraft | undefined,
   tries: number,
 ): Promise<AuditEntry | undefined> {
   for (let left = tries; ; left--) {
-    const entries = await record.entries()
-    const draft = draftFor(entries)
+    const view = await record.view()
+    const draft = draftFor(view)
     if (draft === undefined) return undefined
-    const entry = seal(entries.at(-1), draft)
+    const entry = seal(view.head, draft)
     try {
       await record.append(entry)
       return entry
@@ -188,7 +194,7 @@ export async function addEntryIf(
 }
 
 /** Who cannot take the new head goes on without it, or not at all, and stops nobody else; a head that moved stops everything. */
-async function move(mesh: Mesh, was: Digest | undefined, is: Digest, without: Map<MemberName, Finding>): Promise<readonly Mesh[]> {
+async function move(mesh: HeadAt, was: Digest | undefined, is: Digest, without: Map<MemberName, Finding>): Promise<readonly HeadAt[]> {
   try {
     await mesh.moveWitness(was, is)
     return [mesh]

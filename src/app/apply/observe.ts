@@ -5,11 +5,12 @@ import { serviceName } from '../../core/mesh/services.ts'
 import type { Manifest } from '../../core/model/manifest.ts'
 import { ownerOf } from '../../core/model/manifest.ts'
 import type { Interest, Observation } from '../../core/model/observed.ts'
-import type { Plan } from '../../core/model/planned.ts'
 import type { Intent, MemberName } from '../../core/model/wanted.ts'
 import { readWorkloads } from '../../core/trust/pinned/pinned-filter.ts'
-import type { Mesh } from '../ports.ts'
-import type { Meshes } from '../world.ts'
+import type { AsksPods, Observes } from '../ports.ts'
+
+/** To look at a member, and at the certificates in its pods where that is asked for. */
+type Looking = Observes & Pick<AsksPods, 'leaves'>
 
 /** What a scope of the whole mesh is about. */
 const EVERYWHERE = { everyProxy: true, everyWorkload: true } as const
@@ -33,7 +34,7 @@ export function interestOf(intent: Intent): Interest {
 /** Looks at every mesh, side by side. */
 export async function observe(
   wanted: readonly Intent[],
-  meshes: Meshes,
+  meshes: ReadonlyMap<MemberName, Looking>,
   more: Pick<Interest, 'everyPod' | 'everyLeaf' | 'further'> = {},
 ): Promise<ReadonlyMap<MemberName, Observation>> {
   const seen = await Promise.all(
@@ -46,14 +47,19 @@ export async function observe(
 }
 
 /** Looks where the intent points, and where objects of ours stand that it no longer speaks of: their pods matter too. */
-export async function look(mesh: Mesh, intent: Intent, more: Omit<Interest, 'namespaces'> = {}): Promise<Observation> {
+export async function look(mesh: Looking, intent: Intent, more: Omit<Interest, 'namespaces'> = {}): Promise<Observation> {
   const interest = { ...interestOf(intent), ...more }
   const seen = await mesh.observe(interest)
-  const namespaces = namespacesOf(intent, seen)
-  const left = interest.everyWorkload !== true && oursIn(intent, seen).some((object) => readWorkloads(object).everywhere)
-  const enough = namespaces.length === interest.namespaces.length && !left
-  const whole = enough ? seen : await mesh.observe({ ...interest, further: true, namespaces, ...(left ? EVERYWHERE : {}) })
+  const wider = widened(intent, seen)
+  const enough = wider.namespaces.length === interest.namespaces.length && (wider.everyWorkload !== true || interest.everyWorkload === true)
+  const whole = enough ? seen : await mesh.observe({ ...interest, further: true, ...wider })
   return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
+}
+
+/** What matters of a mesh, now that it is known where objects of ours stand: also for who only polls the proxies. */
+export function widened(intent: Intent, seen: Observation): Interest {
+  const interest = { ...interestOf(intent), namespaces: namespacesOf(intent, seen) }
+  return oursIn(intent, seen).some((object) => readWorkloads(object).everywhere) ? { ...interest, ...EVERYWHERE } : interest
 }
 
 /** Namespaces that an intent points to, and those in which objects of ours stand. */
@@ -65,19 +71,9 @@ export function namespacesOf(intent: Intent, seen: Observation): readonly string
 const oursIn = ({ owner }: Intent, { objects }: Observation): readonly Manifest[] =>
   objects.ok ? objects.value.filter((object) => ownerOf(object) === owner) : []
 
-async function withLeaves(mesh: Mesh, observation: Observation): Promise<Observation> {
+async function withLeaves(mesh: Looking, observation: Observation): Promise<Observation> {
   if (observation.pods?.ok !== true || mesh.leaves === undefined) return observation
   const proxies = observation.pods.value.filter(runsProxy)
   const asked = proxies.map(({ metadata: { name, namespace = '' } }) => ({ name, namespace }))
   return { ...observation, leaves: await mesh.leaves(asked) }
-}
-
-/** The meshes whose leaves decide whether a root may go: how long these live, every pod has a say in. */
-export function retiring({ steps }: Pick<Plan, 'steps'>, wanted: readonly Intent[]): readonly Intent[] {
-  const waiting = steps.filter(({ gates }) => gates.some((gate) => gate.needs === 'unused' && !gate.open))
-  const trusters = new Set(waiting.map((step) => step.member))
-  const concerned = new Set(
-    wanted.flatMap(({ member, trusts }) => (trusters.has(member.name) ? [member.name, ...trusts.map((trust) => trust.trusted)] : [])),
-  )
-  return wanted.filter(({ member }) => concerned.has(member.name))
 }

@@ -1,10 +1,11 @@
 /** Shutting a trust domain out at once: nothing is observed but the policies that do it, and nobody is asked. */
+import { retry } from '../../core/basics/retry.ts'
+import { LOST_RACE } from '../../core/diagnostics/codes.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
 import { undoneBy } from '../../core/mesh/gitops-owner.ts'
 import type { Digest } from '../../core/model/digest.ts'
-import type { Manifest } from '../../core/model/manifest.ts'
-import { ownerOf, sameContent } from '../../core/model/manifest.ts'
+import { type Manifest, ownerOf, sameContent } from '../../core/model/manifest.ts'
 import type { Intent, Trust, Workloads } from '../../core/model/wanted.ts'
 import { workloadsKey } from '../../core/model/workloads.ts'
 import { ownedBy } from '../../core/plan/hazards/owned-objects.ts'
@@ -12,8 +13,10 @@ import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { readCallers } from '../../core/trust/callers/policies.ts'
 import { WIDE_POLICY } from '../../core/trust/mesh-wide/mesh-roots.ts'
 import { authorOf, callersObject } from '../../core/trust/render.ts'
-import type { Mesh } from '../ports.ts'
+import type { Home, WritesObjects } from '../ports.ts'
 import type { World } from '../world.ts'
+
+type Denying = Pick<Home, 'member'> & WritesObjects
 
 export interface Denied {
   /** The policies that let nobody of the domain past now. */
@@ -29,7 +32,7 @@ export async function denyNow(
   intent: Intent,
   trusts: readonly Trust[],
   domain: TrustDomain,
-  mesh: Mesh,
+  mesh: Denying,
   sleep: World['sleep'] = async () => {},
 ): Promise<Denied> {
   const sets = new Map(trusts.flatMap((trust) => trust.accept.map(({ at }) => [workloadsKey(at), at] as const)))
@@ -44,17 +47,16 @@ export async function denyNow(
 
 /** Another sever of the same workloads may write their policy at the same moment: again, for a second or two. */
 const TRIES = 20
-const BUSY: ReadonlySet<string> = new Set(['changed-meanwhile', 'record-busy'])
 
-async function deny(once: () => Promise<Denied>, sleep: World['sleep']): Promise<Denied> {
-  for (let tries = 1; ; tries++) {
-    const denied = await once()
-    if (tries === TRIES || !denied.findings.some(({ code }) => BUSY.has(code))) return denied
-    await sleep(100)
-  }
-}
+const deny = (once: () => Promise<Denied>, sleep: World['sleep']): Promise<Denied> =>
+  retry(once, {
+    tries: TRIES,
+    waitMs: () => 100,
+    sleep,
+    again: (outcome) => outcome.ok && outcome.value.findings.some(({ code }) => LOST_RACE.has(code)),
+  })
 
-async function denyOnce(intent: Intent, domain: TrustDomain, mesh: Mesh, at: Workloads, name?: string): Promise<Denied> {
+async function denyOnce(intent: Intent, domain: TrustDomain, mesh: Denying, at: Workloads, name?: string): Promise<Denied> {
   const wanted = (live: Manifest | undefined): Manifest =>
     callersObject({ at, callers: new Map([...(live === undefined ? [] : readCallers(live)), [domain, []]]) }, authorOf(intent), name)
   try {

@@ -1,6 +1,7 @@
 /** The mesh's own roots: for how long, in every namespace, and whether its CA signs under them. */
 
 import { some } from '../basics/some.ts'
+import { NOT_ASKED } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import { type Finding, fromError } from '../diagnostics/finding.ts'
 import type { Seen } from '../model/observed.ts'
@@ -50,10 +51,7 @@ const day = (date: Date): string => date.toISOString().slice(0, 10)
 
 function expiryCheck(looked: Looked, own: Seen<readonly Anchor[]>, now: Date): Check {
   const check = on(looked, 'root-expiry')
-  if (!own.ok)
-    return ['forbidden', 'cluster-unreachable', 'cluster-refused'].includes(own.error.code)
-      ? check.unknown(own.error)
-      : check.fail(own.error.message, own.error.hint)
+  if (!own.ok) return NOT_ASKED.has(own.error.code) ? check.unknown(own.error) : check.fail(own.error.message, own.error.hint)
   const soonest = [...own.value].sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]
   if (soonest === undefined) return check.fail('istio-ca-root-cert holds no root', 'is istiod running there?')
   const told = `${soonest.fingerprint} until ${day(soonest.notAfter)}`

@@ -1,7 +1,7 @@
 /** What `doctor` is asked: which clusters to look at, and between which of them calls are to go. */
 
-import type { AuditEntry } from '../model/recorded.ts'
 import type { Accept, Federation, Member, MemberName, Trust, Workloads } from '../model/wanted.ts'
+import { NO_RECORD, type RecordView } from '../record/projection.ts'
 import { endedPairs, pairKey } from '../record/severs.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 
@@ -42,7 +42,7 @@ export interface Question {
  * @param now trusts that are over, and severed ones, lead nowhere
  * @param record severs some that the file does not
  */
-export function questionOf(federation: Federation, now: Date, record: readonly AuditEntry[] = []): Question {
+export function questionOf(federation: Federation, now: Date, record: RecordView = NO_RECORD): Question {
   const ended = endedPairs(federation, record)
   const trusts = federation.trusts.filter((trust) => !ended.has(pairKey(trust)) && (trust.until === undefined || now < trust.until))
   const members = [...federation.members.values()]

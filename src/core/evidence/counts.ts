@@ -2,8 +2,8 @@
 import { type Finding, info, warning } from '../diagnostics/finding.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { isOurs, keyOf, sameContent, title } from '../model/manifest.ts'
-import type { AuditEntry } from '../model/recorded.ts'
 import type { MemberName } from '../model/wanted.ts'
+import type { RecordView } from '../record/projection.ts'
 import type { Looked } from './print-evidence.ts'
 import type { Handed } from './read-evidence.ts'
 
@@ -22,17 +22,17 @@ export function outdated(
   { at, record: head }: Handed,
   member: MemberName,
   file: string,
-  record: readonly AuditEntry[],
+  record: RecordView,
   now: Date,
 ): Finding | undefined {
   const age = now.getTime() - at.getTime()
   if (age < -SKEW_MS) return stale(member, file, `was made in the future (${at.toISOString()}): one of the two clocks is wrong`)
   if (age > MAX_AGE_MS) return stale(member, file, `was made ${ago(age)} (${at.toISOString()}), and evidence counts for an hour`)
-  const known = head === undefined ? 0 : record.findIndex((entry) => entry.hash === head) + 1
-  if (head !== undefined && known === 0) return stale(member, file, 'was made with a record that this one does not continue')
-  const since = record
-    .slice(known)
-    .find((entry) => entry.action === 'begin' && entry.steps.some((step) => (step.member ?? member) === member))
+  const known = head === undefined ? 0 : record.hashes.seqOf(head)
+  if (known === undefined) return stale(member, file, 'was made with a record that this one does not continue')
+  const since = record.applies.find(
+    ({ begin }) => begin.seq > known && begin.steps.some((step) => (step.member ?? member) === member),
+  )?.begin
   if (since === undefined) return undefined
   return stale(member, file, `was made without knowing of what ${since.actor.name} applied at ${since.at.toISOString()}`)
 }

@@ -13,8 +13,8 @@ import {
   member,
   NOW,
   type Spec,
-  sealAll,
   spec,
+  viewOf,
   wanted,
 } from '../../../test/support/federations.ts'
 import { failed } from '../../../test/support/observations.ts'
@@ -35,7 +35,7 @@ interface Given {
   readonly now?: Date
 }
 const made = ({ spec: of = spec(), approved = both, record = recorded, now = NOW }: Given = {}) =>
-  intents(federation(of), approved, sealAll(record), now)
+  intents(federation(of), approved, viewOf(record), now)
 const inB = (built: { readonly intents: readonly Intent[] }) => built.intents.find((intent) => intent.member.name === 'cluster-b') as Intent
 const codes = (findings: readonly Finding[]) => findings.map((f) => `${f.severity} ${f.code} ${f.subject}`)
 const until = (day: string) => spec((s) => void Object.assign(s.trust[0] ?? {}, { until: day }))
@@ -81,7 +81,7 @@ describe('roots that do not count', () => {
       name: 'a bundle that is missing',
       given: { approved: approvedOf(BUNDLE_B) },
       code: 'error bundle-missing cluster-a',
-      hint: 'entente approve cluster-a',
+      hint: 'entente approve cluster-a --reason "WHY"',
     },
     {
       name: 'a bundle that cannot be read',
@@ -93,7 +93,7 @@ describe('roots that do not count', () => {
       name: 'a bundle nobody approved',
       given: { record: [approval(BUNDLE_B)] },
       code: 'error unrecorded-root cluster-a',
-      hint: 'entente approve cluster-a',
+      hint: 'entente approve cluster-a --reason "WHY"',
     },
   ])('$name: the trust has no bundle, so that what is in place stays', ({ given, code, hint }) => {
     const built = made(given)

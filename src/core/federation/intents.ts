@@ -1,16 +1,18 @@
 /** From what owners wrote and approved to what each mesh wishes now. */
 
 import { groupBy } from '../basics/group-by.ts'
+import { remedyOf } from '../diagnostics/codes.ts'
 import { distinct, error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import type { Seen } from '../model/observed.ts'
-import type { AuditEntry } from '../model/recorded.ts'
-import type { Approval, Federation, Held, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
-import { approvedRoots } from '../record/record.ts'
+import { type Federation, type Held, holderOf, homeKind, type Intent, type Member, type MemberName, type Trust } from '../model/wanted.ts'
+import type { RecordView } from '../record/projection.ts'
 import { pairKey, type Severs, type Standing, seversOn } from '../record/severs.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import { bundleEmpty, bundleMissing, rootExpired, rootExpires, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import { hasEnded, lastDay } from './ends.ts'
+import { anyServer, oneWay } from './trust-findings.ts'
 
 /** What `bundles/` holds: a file that could not be read is not an absent one. */
 export type Approved = ReadonlyMap<TrustDomain, Seen<Bundle>>
@@ -25,11 +27,10 @@ const DAY = 86_400_000
 export function intents(
   federation: Federation,
   approved: Approved,
-  record: readonly AuditEntry[],
+  record: RecordView,
   now: Date,
 ): { readonly intents: readonly Intent[]; readonly findings: readonly Finding[] } {
   const findings: Finding[] = []
-  const approvals = approvalsOf(record)
   const inFile = new Set(federation.severed.map(pairKey))
   const severs = seversOn(record, federation)
   const held = heldPairs(federation, inFile, severs, now)
@@ -46,7 +47,7 @@ export function intents(
     return {
       ...trust,
       trustDomain,
-      approvals: approvals.get(trustDomain) ?? [],
+      approvals: record.domains.get(trustDomain)?.approvals ?? [],
       ...(bundle === undefined ? {} : { bundle }),
       ...(home === undefined ? { elsewhere: true as const } : {}),
     }
@@ -74,14 +75,7 @@ export function intents(
         findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call`, 'name the callers'))
       }
       for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
-        findings.push(
-          info(
-            'any-server',
-            pair(trust),
-            `any identity that ${trust.trusted} advertises may serve ${host}; and when istiod of ${trust.truster} restarts, as it does when its CA switches, calls there may fail for minutes: istiod then expects the servers under its own trust domain, until their endpoints change`,
-            'name it with servedBy: then the filter names the servers, and a restart costs no call',
-          ),
-        )
+        findings.push(anyServer(trust, host))
       }
       return [resolvedTrust(trust, resolved)]
     })
@@ -96,7 +90,7 @@ export function intents(
       },
     ]
   })
-  findings.push(...oneWay(federation, severed, live), ...[...held.values()].map(({ trust, by }) => told(federation, trust, by)))
+  findings.push(...missingDirections(federation, severed, live), ...[...held.values()].map(({ trust, by }) => told(federation, trust, by)))
   return { intents: built, findings: distinct(findings) }
 }
 
@@ -143,8 +137,7 @@ function told(federation: Federation, trust: Trust, { state, entry }: Standing):
 }
 
 /** Roots come from the member's own cluster, or from a file with each of their fingerprints. */
-export const approveCommand = ({ name, home }: Member): string =>
-  `entente approve ${name} ${home?.context === undefined ? '--bundle FILE --fingerprint sha256:… ' : ''}--reason "WHY"`
+export const approveCommand = (member: Member): string => remedyOf('bundle-missing', homeKind(member), { MEMBER: member.name })
 
 const pair = (trust: Trust): string => `${trust.truster} trusting ${trust.trusted}`
 
@@ -178,12 +171,11 @@ function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
 function resolveBundles(
   federation: Federation,
   approved: Approved,
-  record: readonly AuditEntry[],
+  record: RecordView,
   wanted: ReadonlySet<TrustDomain>,
   now: Date,
   findings: Finding[],
 ): ReadonlyMap<TrustDomain, Bundle> {
-  const recorded = approvedRoots(record)
   const holders = holdersOf(wanted, approved, record)
   const resolved = new Map<TrustDomain, Bundle>()
   for (const member of federation.members.values()) {
@@ -191,21 +183,14 @@ function resolveBundles(
     if (!wanted.has(trustDomain)) continue
     const seen = approved.get(trustDomain)
     if (seen === undefined) {
-      findings.push(
-        error(
-          'bundle-missing',
-          member.name,
-          `no roots of ${trustDomain} are approved: bundles/${trustDomain}.json does not exist`,
-          `entente approve ${member.name}`,
-        ),
-      )
+      findings.push(bundleMissing(holderOf(member), `bundles/${trustDomain}.json does not exist`))
       continue
     }
     if (!seen.ok) {
       findings.push(seen.error)
       continue
     }
-    const known = recorded.get(trustDomain)
+    const known = record.domains.get(trustDomain)?.newest?.roots
     const [good, unrecorded] = partition(seen.value.anchors, (anchor) => known?.has(anchor.fingerprint) ?? false)
     for (const anchor of unrecorded) {
       findings.push(
@@ -213,17 +198,16 @@ function resolveBundles(
           'unrecorded-root',
           member.name,
           `${anchor.fingerprint} is in bundles/${trustDomain}.json, but ${known === undefined ? 'nobody approved it on the record' : 'the newest approval on the record does not name it'}`,
-          `entente approve ${member.name}`,
+          remedyOf('unrecorded-root', homeKind(member), { MEMBER: member.name }),
         ),
       )
     }
     const shared = good.find((anchor) => holders.get(anchor.fingerprint) !== trustDomain)
     if (shared !== undefined) {
       findings.push(
-        error(
-          'root-of-another-domain',
+        rootOfAnotherDomain(
           member.name,
-          `${shared.fingerprint} in bundles/${trustDomain}.json was approved for ${holders.get(shared.fingerprint)} first: a root vouches for one trust domain`,
+          `${shared.fingerprint} in bundles/${trustDomain}.json was approved for ${holders.get(shared.fingerprint)} first`,
           `remove it from bundles/${trustDomain}.json, or from the other one`,
         ),
       )
@@ -231,9 +215,7 @@ function resolveBundles(
     }
     findings.push(...expiry(member, good, now))
     if (good.length === 0 && unrecorded.length === 0) {
-      findings.push(
-        warning('bundle-empty', member.name, `bundles/${trustDomain}.json has no roots: every identity of ${trustDomain} is refused`, ''),
-      )
+      findings.push(bundleEmpty(member.name, 'approved'))
     }
     // All roots unrecorded is a bundle we cannot use, not a revoked one: what is in place stays.
     if (good.length > 0 || unrecorded.length === 0) resolved.set(trustDomain, { ...seen.value, anchors: good })
@@ -242,22 +224,18 @@ function resolveBundles(
 }
 
 /** The domain that each root belongs to: of those whose bundle has it, the one it was approved for first. */
-function holdersOf(
-  wanted: ReadonlySet<TrustDomain>,
-  approved: Approved,
-  record: readonly AuditEntry[],
-): ReadonlyMap<Fingerprint, TrustDomain> {
-  const inBundle = new Map(
-    [...wanted].map((domain) => {
-      const seen = approved.get(domain)
-      return [domain, new Set(seen?.ok ? seen.value.anchors.map((anchor) => anchor.fingerprint) : [])]
-    }),
-  )
+function holdersOf(wanted: ReadonlySet<TrustDomain>, approved: Approved, record: RecordView): ReadonlyMap<Fingerprint, TrustDomain> {
   const holders = new Map<Fingerprint, TrustDomain>()
-  for (const entry of record) {
-    if (entry.action !== 'approve') continue
-    const held = inBundle.get(entry.trustDomain)
-    for (const root of entry.roots) if (held?.has(root) && !holders.has(root)) holders.set(root, entry.trustDomain)
+  const since = new Map<Fingerprint, number>()
+  for (const domain of wanted) {
+    const seen = approved.get(domain)
+    const first = record.domains.get(domain)?.first
+    for (const { fingerprint } of seen?.ok ? seen.value.anchors : []) {
+      const seq = first?.get(fingerprint)
+      if (seq === undefined || seq > (since.get(fingerprint) ?? Number.POSITIVE_INFINITY)) continue
+      since.set(fingerprint, seq)
+      holders.set(fingerprint, domain)
+    }
   }
   return holders
 }
@@ -274,14 +252,7 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
     const days = Math.ceil((anchor.notAfter.getTime() - now.getTime()) / DAY)
     const until = anchor.notAfter.toISOString()
     if (anchor.notAfter <= now) {
-      return [
-        error(
-          'root-expired',
-          member.name,
-          `${anchor.fingerprint} of ${member.trustDomain} expired ${until}: whatever it signed is refused`,
-          `entente approve ${member.name} with the root that follows it`,
-        ),
-      ]
+      return [rootExpired(holderOf(member), anchor)]
     }
     if (anchor.notBefore > now)
       return [
@@ -294,8 +265,8 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
       ]
     if (days <= 60) {
       return [
-        warning(
-          'root-expires',
+        rootExpires(
+          'warning',
           member.name,
           `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); then whatever it signed is refused`,
           `approve its successor: entente approve ${member.name}`,
@@ -307,49 +278,19 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
 }
 
 /** A call needs both: the server accepts the caller, and the caller accepts the server. */
-function oneWay(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
+function missingDirections(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
   const reaching = new Set(live.filter((t) => t.reach.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
   const accepting = new Set(live.filter((t) => t.accept.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
   return live.flatMap((trust): Finding[] => {
     const back = `${trust.trusted} ${trust.truster}`
-    const hint = (what: 'reach' | 'accept'): string =>
-      severed.has(back)
-        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
-        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${what}`
+    const other = { truster: trust.trusted, trusted: trust.truster }
+    const known = { severed: severed.has(back) }
     if (memberOf(federation, trust.trusted).home === undefined) return []
-    const gaps: Finding[] = []
-    if (trust.accept.length > 0 && !reaching.has(back)) {
-      gaps.push(
-        warning(
-          'one-way',
-          `${trust.trusted} trusting ${trust.truster}`,
-          `${trust.truster} accepts callers of ${trust.trusted}, but no workload of ${trust.trusted} accepts ${trust.truster}'s servers: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
-          hint('reach'),
-        ),
-      )
-    }
-    if (trust.reach.length > 0 && !accepting.has(back)) {
-      gaps.push(
-        warning(
-          'one-way',
-          `${trust.trusted} trusting ${trust.truster}`,
-          `workloads of ${trust.truster} reach into ${trust.trusted}, but nothing in ${trust.trusted} accepts callers of ${trust.truster}: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
-          hint('accept'),
-        ),
-      )
-    }
-    return gaps
+    return [
+      ...(trust.accept.length > 0 && !reaching.has(back) ? [oneWay(other, 'reach', known)] : []),
+      ...(trust.reach.length > 0 && !accepting.has(back) ? [oneWay(other, 'accept', known)] : []),
+    ]
   })
-}
-
-function approvalsOf(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, readonly Approval[]> {
-  const approvals = new Map<TrustDomain, Approval[]>()
-  for (const entry of record) {
-    if (entry.action !== 'approve') continue
-    const approval = { trustDomain: entry.trustDomain, roots: entry.roots, by: entry.actor, at: entry.at, reason: entry.reason }
-    approvals.set(entry.trustDomain, [...(approvals.get(entry.trustDomain) ?? []), approval])
-  }
-  return approvals
 }
 
 function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {

@@ -1,11 +1,12 @@
 /** What the client side's mesh says of a host: whether its workloads would speak Istio mutual TLS to it. */
+
 import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { at, strings, text, title } from '../model/manifest.ts'
+import { at, type Manifest, strings, text, title } from '../model/manifest.ts'
 import type { IstioFacts } from '../model/observed.ts'
 import type { Workloads } from '../model/wanted.ts'
 import { type ClusterPolicy, clusterPolicies } from './destination-rules.ts'
 import { entryOf, type Known, serviceOf } from './hosts.ts'
+import { reachNotMutual, serviceUnknown } from './mesh-findings.ts'
 import { effectiveMode, type Workload } from './mtls.ts'
 import { podsIn } from './pods.ts'
 
@@ -33,8 +34,7 @@ export function checkHost(
   if (known === undefined || 'why' in known) {
     const why = known?.why ?? `${member} has no Service of that name, so its workloads cannot call it`
     return [
-      error(
-        'service-unknown',
+      serviceUnknown(
         host,
         why,
         known?.hint ?? `create the Service in ${member} too (its selector may match nothing there), or correct the host`,
@@ -86,7 +86,7 @@ function notMutual(
   return [...reasons].map(([why, { hint, clusters: bad }]) => {
     const which = named(bad)
     const where = which.length === total ? '' : `, for ${which.join(', ')}`
-    return error('reach-not-mutual', host, `${why}${where}: a validator there breaks the cluster, or sits inside its TLS`, hint)
+    return reachNotMutual(host, `${why}${where}`, hint)
   })
 }
 

@@ -1,12 +1,12 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
 
-import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
+import { distinct, type Finding, isSameFact, warning } from '../diagnostics/finding.ts'
 import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
+import { notObserved } from '../mesh/mesh-findings.ts'
 import { digestOf } from '../model/digest.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { content, keyOf, ownerOf, sameContent } from '../model/manifest.ts'
+import { content, keyOf, type Manifest, ownerOf, sameContent } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Phase, Plan, Step } from '../model/planned.ts'
 import type { Intent } from '../model/wanted.ts'
@@ -62,7 +62,7 @@ function planMesh(
 ): { readonly steps: readonly Step[]; readonly findings: readonly Finding[] } {
   const { name } = intent.member
   const observation = seen.get(name)
-  if (observation === undefined) return { steps: [], findings: [error('not-observed', name, 'was not observed', 'entente plan')] }
+  if (observation === undefined) return { steps: [], findings: [notObserved(name, 'entente plan')] }
   if (!observation.objects.ok) return { steps: [], findings: [observation.objects.error] }
   const going = course(intent, observation, options)
   if (going === undefined) return { steps: [], findings: [] }
@@ -102,7 +102,7 @@ function planMesh(
     }
     previous = state
   }
-  const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => other.message === f.message))
+  const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => isSameFact(other, f)))
   const left = [...(going.before.canaries?.values() ?? [])].map((canary) => canaryLeft(intent, canary))
   return {
     steps,

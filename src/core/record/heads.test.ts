@@ -6,6 +6,7 @@ import type { Digest } from '../model/digest.ts'
 import type { Seen } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
 import { speakAgainst } from './heads.ts'
+import { project } from './projection.ts'
 
 const sever = { actor: ALICE, at: NOW, reason: 'x', action: 'sever', truster: member('a'), trusted: member('b') } as const
 const record = sealAll([sever, sever, sever])
@@ -22,7 +23,7 @@ type Kind = keyof typeof heads
 
 const against = (...kinds: readonly Kind[]) => {
   const asked = new Map(kinds.map((kind, i) => [`${kind}-${i}` as MemberName, heads[kind] as Seen<Digest | undefined>]))
-  return [...speakAgainst(record, asked)].map(([name, { code }]) => `${name} ${code}`)
+  return [...speakAgainst(project(record), asked)].map(([name, { code }]) => `${name} ${code}`)
 }
 
 describe('what homes remember', () => {

@@ -2,12 +2,12 @@
  * What the homes remember of the record against what the file says. A home's memory is the word of its API server, which is
  * not trusted: it decides for that member alone. Decision 21 has the reasons.
  */
-import { error, type Finding } from '../diagnostics/finding.ts'
+import type { Finding } from '../diagnostics/finding.ts'
 import type { Digest } from '../model/digest.ts'
 import type { Seen } from '../model/observed.ts'
-import type { AuditEntry } from '../model/recorded.ts'
 import type { MemberName } from '../model/wanted.ts'
-import { forked, isHeadOf } from './record.ts'
+import type { RecordView } from './projection.ts'
+import { forked } from './record.ts'
 
 export type Heads = ReadonlyMap<MemberName, Seen<Digest | undefined>>
 
@@ -20,7 +20,7 @@ export type Heads = ReadonlyMap<MemberName, Seen<Digest | undefined>>
  *
  * A home that could not be asked says nothing: it is left to what else comes of that.
  */
-export function speakAgainst(record: readonly AuditEntry[], heads: Heads): ReadonlyMap<MemberName, Finding> {
+export function speakAgainst({ hashes }: RecordView, heads: Heads): ReadonlyMap<MemberName, Finding> {
   const against = new Map<MemberName, Finding>()
   const silent: MemberName[] = []
   let vouched = false
@@ -29,25 +29,17 @@ export function speakAgainst(record: readonly AuditEntry[], heads: Heads): Reado
     if (!head.ok) {
       if (head.error.code === 'record-broken') against.set(member, head.error)
     } else if (head.value === undefined) silent.push(member)
-    else if (isHeadOf(record, head.value)) vouched = true
+    else if (hashes.seqOf(head.value) !== undefined) vouched = true
     else {
       unknown += 1
       against.set(member, forked(member, head.value))
     }
   }
   if (vouched || unknown < 2) return against
-  for (const member of silent) against.set(member, cut(member, unknown))
+  for (const member of silent) against.set(member, forked(member, { others: unknown }))
   return against
 }
 
 /** Of a plan's findings those that say why nothing widens in these members. */
 export const aboutRecord = (findings: readonly Finding[], narrowOnly: ReadonlyMap<MemberName, Finding>): readonly Finding[] =>
   findings.filter(({ code, subject }) => [...narrowOnly.values()].some((why) => why.code === code && why.subject === subject))
-
-const cut = (member: MemberName, others: number): Finding =>
-  error(
-    'record-forked',
-    member,
-    `remembers no head, and ${others} other members remember heads that are not in this audit.jsonl: it was cut, rewritten or forked`,
-    'use the audit.jsonl of the last apply (git pull); nothing widens until then',
-  )

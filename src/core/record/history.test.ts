@@ -4,6 +4,7 @@ import { warning } from '../diagnostics/finding.ts'
 import type { Change } from '../model/planned.ts'
 import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
 import { closedAt, entriesAbout, history } from './history.ts'
+import { project } from './projection.ts'
 
 const root = fakeRoot('root').fingerprint
 const other = fakeRoot('other').fingerprint
@@ -45,7 +46,7 @@ const take = { of: b, object: 'filter', changes: [change('narrows')] }
 const giveMore = { of: b, object: 'second', changes: [change('widens')] }
 
 describe('when a mesh closed to a domain', () => {
-  const hour = (record: readonly AuditEntry[]) => closedAt(record, b, A)?.getUTCHours()
+  const hour = (record: readonly AuditEntry[]) => closedAt(project(record), b, A)?.getUTCHours()
   it.each([
     {
       name: 'is when the last apply that took something was done',

@@ -6,6 +6,7 @@ import type { Actor, MemberName } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import type { Begin } from './interrupted-apply.ts'
+import { type Apply, project, type RecordView } from './projection.ts'
 
 export interface Word {
   readonly at: Date
@@ -56,7 +57,7 @@ function holdings(record: readonly AuditEntry[], root: Fingerprint): readonly Sp
   const held = new Map<string, { readonly count: number; readonly span: Span }>()
   const last = new Map<string, Digest>()
   const spans: Span[] = []
-  for (const { step, said, by, unfinished } of carriedOut(record)) {
+  for (const { step, said, by, unfinished } of project(record).applies.flatMap(carriedOut)) {
     const object = `${step.member} ${step.object}`
     // What an interrupted apply did may stand in the next one again: the same step, nothing between.
     if (last.get(object) === step.id) continue
@@ -91,29 +92,19 @@ interface CarriedOut {
   readonly unfinished: boolean
 }
 
-/** The steps of every apply: what its `end` says was done, or, of one that has no end, all that it may have done. */
-function carriedOut(record: readonly AuditEntry[]): readonly CarriedOut[] {
-  // Of two the last one counts: what seemed to be killed was under way, and knew best.
-  const ends = new Map(record.flatMap((entry) => (entry.action === 'end' && isTold(entry) ? [[entry.begin, entry] as const] : [])))
-  return record.flatMap((entry) => {
-    if (entry.action !== 'begin') return []
-    const end = ends.get(entry.hash)
-    const done = end && new Set(end.done)
-    return entry.steps
-      .filter((step) => done === undefined || done.has(step.id))
-      .map((step) => ({ step, said: word(entry), by: (end ?? entry).at, unfinished: end === undefined }))
-  })
+/** The steps of an apply: what its `end` says was done, or, where there is no such end, all that it may have done. */
+function carriedOut({ begin, end }: Apply): readonly CarriedOut[] {
+  const done = end && new Set(end.done)
+  return begin.steps
+    .filter((step) => done === undefined || done.has(step.id))
+    .map((step) => ({ step, said: word(begin), by: (end ?? begin).at, unfinished: end === undefined }))
 }
 
-/** An end without a step and without a reason for that was written for an apply that was killed, when nobody looked what it had done. */
-const isTold = ({ done, stopped }: AuditEntry & { readonly action: 'end' }): boolean => done.length > 0 || stopped !== undefined
-
 /** When the last apply that took something of `domain` from `member` was done; undefined where none is known to have come to its end. */
-export function closedAt(record: readonly AuditEntry[], member: MemberName, domain: TrustDomain): Date | undefined {
-  const narrowed = ({ step }: CarriedOut): boolean =>
+export function closedAt({ applies }: RecordView, member: MemberName, domain: TrustDomain): Date | undefined {
+  const narrows = ({ step }: CarriedOut): boolean =>
     step.member === member && step.changes.some(({ trusted, effect }) => trusted === domain && effect === 'narrows')
-  const last = carriedOut(record).findLast(narrowed)
-  return last === undefined || last.unfinished ? undefined : last.by
+  return applies.findLast((apply) => carriedOut(apply).some(narrows))?.end?.at
 }
 
 /** The entries that say so, with the ends of applies that gave or took the root, and approvals that left it out. */

@@ -21,19 +21,22 @@ export interface RecordLines {
   readonly torn?: string
 }
 
-/** @throws FederationError record-broken, naming the line that nothing of ours wrote */
-export function readLines(bytes: Uint8Array, file: string): RecordLines {
+/**
+ * @param before number of lines that the file has before these bytes
+ * @throws FederationError record-broken, naming the line that nothing of ours wrote
+ */
+export function readLines(bytes: Uint8Array, file: string, before = 0): RecordLines {
   const lines: unknown[] = []
+  const where = (): string => `${file}:${before + lines.length + 1}`
   let start = 0
   for (let end = bytes.indexOf(LINE_FEED); end !== -1; end = bytes.indexOf(LINE_FEED, start)) {
-    lines.push(readLine(decode(bytes.subarray(start, end), `${file}:${lines.length + 1}`), `${file}:${lines.length + 1}`))
+    lines.push(readLine(decode(bytes.subarray(start, end), where()), where()))
     start = end + 1
   }
   const tail = bytes.subarray(start)
   if (tail.length === 0) return { lines, whole: start }
   if (isBeginning(tail)) return { lines, whole: start, torn: Buffer.from(tail).toString('utf8') }
-  const where = `${file}:${lines.length + 1}`
-  return { lines: [...lines, readLine(decode(tail, where), where)], whole: bytes.length, unended: true }
+  return { lines: [...lines, readLine(decode(tail, where()), where())], whole: bytes.length, unended: true }
 }
 
 /**

@@ -7,11 +7,9 @@ import { FederationError } from '../diagnostics/errors.ts'
 import { error, type Finding } from '../diagnostics/finding.ts'
 import type { Digest } from '../model/digest.ts'
 import { canonicalJson, digestOf, digestOfText } from '../model/digest.ts'
-import { at, list, text } from '../model/manifest.ts'
+import { at, text } from '../model/manifest.ts'
 import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
-import type { TrustDomain } from '../spiffe/trust-domain.ts'
-import type { Fingerprint } from '../x509/anchor.ts'
-import type { Begin } from './interrupted-apply.ts'
+import type { Head, RecordView } from './projection.ts'
 import { misfit } from './record-schema.ts'
 import { broken, printed, readLine } from './record-text.ts'
 
@@ -19,7 +17,7 @@ import { broken, printed, readLine } from './record-text.ts'
 export const GENESIS = `sha256:${'0'.repeat(64)}` as Digest
 
 /** The draft as the entry that follows `head`. Half a character (a lone surrogate) becomes U+FFFD: JSON has no text for it. */
-export function seal(head: AuditEntry | undefined, draft: AuditDraft): AuditEntry {
+export function seal(head: Head | undefined, draft: AuditDraft): AuditEntry {
   const text = JSON.stringify(draft, (_, value: unknown) => (typeof value === 'string' ? wellFormed(value) : value))
   const sealed = { ...(JSON.parse(text) as object), seq: (head?.seq ?? 0) + 1, prev: head?.hash ?? GENESIS }
   return revive({ ...sealed, hash: digestOf(sealed) })
@@ -34,13 +32,15 @@ export const printEntry = (entry: AuditEntry): string => canonicalJson(JSON.pars
  * @param lines the file's lines without their line breaks, each compared with its canonical print; or their values
  *   (`readLines`), whose bytes were compared before
  * @param file its name, for errors
+ * @param after the entry that the lines follow; when absent they are the whole file
  * @throws FederationError record-broken where an entry was changed, removed, inserted or reordered, or has not the form of
  *   its action (record-schema.ts)
  */
-export function parseRecord(lines: readonly unknown[], file: string): readonly AuditEntry[] {
-  let prev = GENESIS
+export function parseRecord(lines: readonly unknown[], file: string, after?: Head): readonly AuditEntry[] {
+  let prev = after?.hash ?? GENESIS
   return lines.map((line, i) => {
-    const where = `${file}:${i + 1}`
+    const seq = (after?.seq ?? 0) + i + 1
+    const where = `${file}:${seq}`
     const entry = typeof line === 'string' ? readLine(line, where) : line
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) throw broken(where, 'is not a record entry')
     const { hash, ...rest } = entry as { readonly hash?: unknown }
@@ -48,7 +48,7 @@ export function parseRecord(lines: readonly unknown[], file: string): readonly A
     if (text === undefined || digestOfText(text) !== hash) throw broken(where, 'was changed after it was written: its hash does not match')
     const wrong = misfit(entry)
     if (wrong !== undefined) throw broken(where, wrong, UNKNOWN)
-    if (at(rest, 'prev') !== prev || at(rest, 'seq') !== i + 1)
+    if (at(rest, 'prev') !== prev || at(rest, 'seq') !== seq)
       throw broken(where, 'does not follow the entry before it: an entry was removed, inserted or moved')
     prev = hash as Digest
     return revive(entry)
@@ -64,74 +64,30 @@ const revive = (line: object): AuditEntry => ({ ...line, at: new Date(text(at(li
 export const parseHead = (value: unknown): Digest | undefined =>
   typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value) ? (value as Digest) : undefined
 
-export const isHeadOf = (record: readonly AuditEntry[], head: Digest): boolean => record.some((entry) => entry.hash === head)
-
 /**
  * Where a home's memory of the head stands in the record.
  * @throws FederationError record-forked when it is not in there: the file was cut, rewritten or forked
  */
-export function checkWitness(record: readonly AuditEntry[], witness: Digest | undefined, home: string): void {
-  if (witness === undefined || isHeadOf(record, witness)) return
+export function checkWitness({ hashes }: RecordView, witness: Digest | undefined, home: string): void {
+  if (witness === undefined || hashes.seqOf(witness) !== undefined) return
   const { message, hint } = forked(home, witness)
   throw new FederationError('record-forked', home, message, { hint })
 }
 
-export const forked = (home: string, head: Digest): Finding =>
-  error(
-    'record-forked',
-    home,
-    `remembers the record's head ${short(head)}, which is not in this audit.jsonl: it was cut, rewritten or forked, or that memory was edited`,
-    'use the audit.jsonl of the last apply (git pull); until then nothing widens there. What else it may be: docs/security.md, The record',
-  )
+/** @param remembers the head that the home remembers; or none, and how many members remember heads that are not in the record */
+export const forked = (home: string, remembers: Digest | { readonly others: number }): Finding =>
+  typeof remembers === 'string'
+    ? error(
+        'record-forked',
+        home,
+        `remembers the record's head ${short(remembers)}, which is not in this audit.jsonl: it was cut, rewritten or forked, or that memory was edited`,
+        'use the audit.jsonl of the last apply (git pull); until then nothing widens there. What else it may be: docs/security.md, The record',
+      )
+    : error(
+        'record-forked',
+        home,
+        `remembers no head, and ${remembers.others} other members remember heads that are not in this audit.jsonl: it was cut, rewritten or forked`,
+        'use the audit.jsonl of the last apply (git pull); nothing widens until then',
+      )
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
-
-/**
- * The roots of each domain's newest approval, with it. An approval is of a bundle as a whole: what it left out is
- * approved no longer, also when an older bundle file is put back.
- */
-export function approvedRoots(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, ReadonlyMap<Fingerprint, AuditEntry>> {
-  const approved = new Map<TrustDomain, ReadonlyMap<Fingerprint, AuditEntry>>()
-  for (const entry of record) {
-    if (entry.action !== 'approve') continue
-    approved.set(entry.trustDomain, new Map((list(entry.roots) as readonly Fingerprint[]).map((root) => [root, entry])))
-  }
-  return approved
-}
-
-/** What counts of a trust domain's approvals when the next bundle is judged. */
-export interface Recorded {
-  /** Of the bundle that brought the highest sequence; where none was ever approved, of the newest approval. */
-  readonly roots: readonly Fingerprint[]
-  /** The highest sequence that was approved since sequences were last reset: an offer that nobody approved moves nothing. */
-  readonly highest?: bigint
-}
-
-export function recordedBundles(record: readonly AuditEntry[]): ReadonlyMap<TrustDomain, Recorded> {
-  const recorded = new Map<TrustDomain, Recorded>()
-  for (const entry of record) {
-    if (entry.action !== 'approve') continue
-    const before = entry.sequenceReset === true ? undefined : recorded.get(entry.trustDomain)
-    const highest = highestOf(before?.highest, entry.sequence === undefined ? undefined : BigInt(entry.sequence))
-    // An approval carries the highest sequence so far, also where its own bundle has none.
-    const roots = before?.highest !== undefined && before.highest === highest ? before.roots : (list(entry.roots) as readonly Fingerprint[])
-    recorded.set(entry.trustDomain, { roots, ...(highest === undefined ? {} : { highest }) })
-  }
-  return recorded
-}
-
-export const highestOf = (one: bigint | undefined, other: bigint | undefined): bigint | undefined =>
-  one === undefined || (other !== undefined && other > one) ? other : one
-
-/** Roots that an approval after theirs left out: an owner who still lists them does not bring them back. */
-export function retiredRoots(record: readonly AuditEntry[], domain: TrustDomain): ReadonlySet<Fingerprint> {
-  const now = approvedRoots(record).get(domain)
-  const ever = record.flatMap((entry) => (entry.action === 'approve' && entry.trustDomain === domain ? entry.roots : []))
-  return new Set(ever.filter((root) => now?.has(root) !== true))
-}
-
-/** The last apply, if it wrote `begin` and never `end`: it was interrupted, or is under way. One before it is history. */
-export function unfinished(record: readonly AuditEntry[]): Begin | undefined {
-  const last = record.findLast((entry): entry is Begin => entry.action === 'begin')
-  return record.some((entry) => entry.action === 'end' && entry.begin === last?.hash) ? undefined : last
-}

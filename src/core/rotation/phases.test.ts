@@ -11,8 +11,8 @@ import {
   federation,
   member,
   NOW,
-  sealAll,
   spec,
+  viewOf,
   wanted,
 } from '../../../test/support/federations.ts'
 import { evidence, failed, observation, ok, pod, service } from '../../../test/support/observations.ts'
@@ -120,7 +120,7 @@ async function look(world: World): Promise<Rotation> {
   return rotation({
     member: federation(spec()).members.get(a) as Member,
     bundle: current,
-    record: sealAll([...approved.slice(0, -1).map(approval), ...(world.earlier ?? []), approval(current), ...(world.drafts ?? [])]),
+    record: viewOf([...approved.slice(0, -1).map(approval), ...(world.earlier ?? []), approval(current), ...(world.drafts ?? [])]),
     intents,
     seen: world.down === undefined ? carriedOut : new Map(carriedOut).set(world.down === 'cluster-a' ? a : b, NOTHING),
     now: NOW,

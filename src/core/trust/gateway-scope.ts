@@ -1,11 +1,12 @@
 /** Gateways: which servers of theirs end mutual TLS with the mesh's identities, and what such a server lets past. */
-import { error, type Finding, warning } from '../diagnostics/finding.ts'
+
+import { error, type Finding } from '../diagnostics/finding.ts'
 import { CHAINS } from '../mesh/envoy/filter-merge.table.ts'
 import { type Chain, misfit } from '../mesh/envoy/filter-merge.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
+import { gatewayScope, gatewayServer, noWorkload } from '../mesh/mesh-findings.ts'
 import { hasSidecar, isGateway, podsIn } from '../mesh/pods.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { at, list, strings, text, title } from '../model/manifest.ts'
+import { at, list, type Manifest, strings, text, title } from '../model/manifest.ts'
 import type { Server } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
 import { gatewayPatches } from './pinned/pinned-filter.ts'
@@ -31,14 +32,11 @@ export function checkGateway(scope: Inbound, servers: readonly Server[], objects
   const others = pods.filter((pod) => !gateways.includes(pod) && hasSidecar(pod))
   const served = gateways.flatMap((pod) => serversOf(pod, objects))
   return [
-    ...(pods.length === 0
-      ? [warning('no-workload', where, 'selects no gateway yet', 'check the namespace and the labels, if you expected one')]
-      : []),
+    ...(pods.length === 0 ? [noWorkload(where, 'gateway')] : []),
     ...(others.length === 0
       ? []
       : [
-          error(
-            'gateway-scope',
+          gatewayScope(
             where,
             `names servers of a gateway, and selects sidecars (${others.map(title).join(', ')})`,
             'give gateways an entry of their own',
@@ -82,9 +80,7 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 function checkServer(server: Server, served: readonly Served[], where: string): readonly Finding[] {
-  const refuse = (message: string, hint: string): readonly Finding[] => [
-    error('gateway-server', where, `${describeServer(server)}: ${message}`, hint),
-  ]
+  const refuse = (message: string, hint: string): readonly Finding[] => [gatewayServer(where, describeServer(server), message, hint)]
   const here = served.filter(({ ports }) => ports.includes(server.port))
   const found = here.filter(({ hosts }) => hosts.includes(server.host ?? '*'))
   const [one] = found
@@ -111,7 +107,7 @@ function unfitServers(servers: readonly Server[], served: readonly Served[], whe
       .flatMap((one): readonly Finding[] => {
         const named = one.hosts.filter((host) => servers.some((server) => server.port === port && (server.host ?? '*') === host))
         const wrong = (message: string, hint: string): readonly Finding[] => [
-          error('gateway-server', where, `port ${port} for ${one.hosts.join(', ')}: ${message}`, hint),
+          gatewayServer(where, `port ${port} for ${one.hosts.join(', ')}`, message, hint),
         ]
         const touched = chainsOf(one).map((chain) => misfit(chain, patches, port))
         if (named.length === 0) {

@@ -1,8 +1,10 @@
 /** The chain that a mesh's CA presents now, judged against the roots that are approved for it. */
+import { remedyOf } from '../diagnostics/codes.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import type { Observation, Seens } from '../model/observed.ts'
-import type { Federation, Intent, Member } from '../model/wanted.ts'
+import { type Federation, homeKind, type Intent, type Member } from '../model/wanted.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import { type Holder, rootExpired, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import { readCertificate } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
 
@@ -78,30 +80,23 @@ function judgeChain(
   const foreign = issuersOf(presented.value)
     .flatMap((issuer) => bySubject.get(issuer) ?? [])
     .find((bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined)
+  const holder: Holder = { name: trust.trusted, trustDomain: trust.trustDomain, home: homeKind(member ?? {}) }
   const findings: Finding[] = []
   if (vouched.anchor === undefined && anchors.length > 0 && anchors.every((anchor) => anchor.notAfter <= now)) {
-    findings.push(
-      error(
-        'root-expired',
-        trust.trusted,
-        `every approved root of ${trust.trustDomain} expired, the last ${latest(anchors).toISOString()}: whatever it signed is refused`,
-        `entente approve ${trust.trusted} && entente apply`,
-      ),
-    )
+    findings.push(rootExpired(holder, { ...latest(anchors), role: 'last' }))
   } else if (vouched.anchor === undefined) {
     findings.push(
       error(
         'ca-not-approved',
         trust.trusted,
         `the chain that its CA presents now is under no approved root of ${trust.trustDomain}: ${vouched.reason ?? 'another root signed it'}`,
-        `entente approve ${trust.trusted} && entente apply`,
+        remedyOf('ca-not-approved', holder.home, { MEMBER: trust.trusted }),
       ),
     )
   }
   if (foreign !== undefined) {
     findings.push(
-      error(
-        'root-of-another-domain',
+      rootOfAnotherDomain(
         trust.trusted,
         `the chain that its CA presents is under a root approved for ${foreign.trustDomain}`,
         `two meshes share a root: remove it from bundles/${foreign.trustDomain}.json, or from bundles/${trust.trustDomain}.json`,
@@ -111,4 +106,5 @@ function judgeChain(
   return { findings, unknown: false }
 }
 
-const latest = (anchors: Bundle['anchors']): Date => new Date(Math.max(...anchors.map((anchor) => anchor.notAfter.getTime())))
+const latest = (anchors: Bundle['anchors']): Bundle['anchors'][number] =>
+  anchors.reduce((last, anchor) => (anchor.notAfter > last.notAfter ? anchor : last))

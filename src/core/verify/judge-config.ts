@@ -1,12 +1,16 @@
 /** What one proxy has, against what the scopes that reach it say it should: its filters, callers and hosts. */
+
 import { distinct, error, type Finding } from '../diagnostics/finding.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
+import { gatewayServer, mtlsDisabled, mtlsNotStrict, reachNotMutual, serviceUnknown } from '../mesh/mesh-findings.ts'
 import { mayTake } from '../mesh/plaintext.ts'
 import { serviceName } from '../mesh/services.ts'
 import type { InboundChain, NameGuard, Pins, ProxyConfig, Upstream } from '../model/observed.ts'
 import type { Server } from '../model/wanted.ts'
+import { rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { fileMissing, rootMissing, rootNotApproved, stillHeld } from '../trust/live/proxy-findings.ts'
 import { acceptPolicy } from '../trust/render.ts'
 import type { Inbound, Roots } from '../trust/state.ts'
 
@@ -48,18 +52,16 @@ export function judgeInbound(
 }
 
 const takesPlaintext = (proxy: string): Finding =>
-  error(
-    'mtls-not-strict',
+  mtlsNotStrict(
     proxy,
-    'its inbound listener takes plaintext too, where who calls stays unknown',
+    'its inbound listener accepts plaintext too',
     'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply; mtls: permissive if that is meant',
   )
 
 const takesNoMutual = (proxy: string): Finding =>
-  error(
-    'mtls-disabled',
+  mtlsDisabled(
     proxy,
-    'takes plaintext only: no caller of another mesh can be let in',
+    'its inbound listener accepts plaintext only',
     'set PeerAuthentication to PERMISSIVE or STRICT, or write mtls: enforce, then entente apply',
   )
 
@@ -75,19 +77,14 @@ function judgeFilter(
   if (gone.length > 0) return gone
   const deaf = scope.roots.size > 0 ? (scope.gateway ?? []).filter((server) => !mutual.some((chain) => isServed(chain, [server]))) : []
   const missing = deaf.map((server) =>
-    error(
-      'gateway-server',
-      proxy,
-      `${describeServer(server)}: it has no server that ends mutual TLS there`,
-      'entente plan says what the Gateway has',
-    ),
+    gatewayServer(proxy, describeServer(server), 'it has no server that ends mutual TLS there', 'entente plan says what the Gateway has'),
   )
   const findings = foreign.flatMap((domain): readonly Finding[] => {
     const wanted = scope.roots.get(domain) ?? []
     const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
     const unnamed = mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))
     if (wanted.length === 0 || pins.length > 0 || !unnamed) return pins
-    return [error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY)]
+    return [rootMissing(proxy, `refuses every identity of ${domain}: its listener does not name the domain`)]
   })
   findings.push(...missing)
   const elsewhere = mutual.filter((chain) => (chain.file ?? '') !== scope.file.name).slice(0, 1)
@@ -132,16 +129,7 @@ const isServed = ({ port, hosts }: InboundChain, gateway: readonly Server[] | un
 
 /** What it judges by is not to be seen any more: it goes on with what it read last, and does not start again with that. */
 const fileGone = (part: { readonly file?: string; readonly pins?: Pins }, name: string, roots: Roots, proxy: string): readonly Finding[] =>
-  roots.size > 0 && name !== '' && part.file === name && (part.pins?.size ?? 0) === 0
-    ? [
-        error(
-          'file-missing',
-          proxy,
-          `its file ${name} is gone, or says nothing: it keeps the roots that it had until it restarts, and then never becomes ready`,
-          `${APPLY}, at once`,
-        ),
-      ]
-    : []
+  roots.size > 0 && name !== '' && part.file === name && (part.pins?.size ?? 0) === 0 ? [fileMissing(proxy, name)] : []
 
 const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding =>
   error(
@@ -150,11 +138,11 @@ const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding
     meant === ''
       ? `judges by the file ${is}, and not by the roots inside the filter`
       : `does not judge by its file ${meant}${is === undefined ? '' : `, but by ${is}`}`,
-    `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+    APPLY,
   )
 
 /** @param roots all that the state binds here: a step on the way may still bind a root to a domain that it leaves. */
-function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string): readonly Finding[] {
+function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string, host?: string): readonly Finding[] {
   const bound = (to: TrustDomain): readonly string[] => (roots.get(to) ?? []).map((root) => root.fingerprint)
   const wanted = bound(domain)
   const held = pins?.get(domain) ?? []
@@ -163,25 +151,20 @@ function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, pr
   const elsewhere = [...(pins ?? [])].flatMap(([other, theirs]) =>
     other === domain ? [] : theirs.filter((root) => wanted.includes(root) && !bound(other).includes(root)).map((root) => ({ other, root })),
   )
+  const where = host === undefined ? '' : `, for ${host}`
   return [
     ...elsewhere.map(({ other, root }) =>
-      error(
-        'root-of-another-domain',
+      rootOfAnotherDomain(
         proxy,
-        `binds ${root} to ${other}, but it is approved for ${domain}: its CA could speak for ${other} there`,
-        `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+        `binds ${root} to ${other}, but it is approved for ${domain}, and its CA could speak for ${other} there${where}`,
+        APPLY,
       ),
     ),
-    ...missing.map((root) => error('root-missing', proxy, `lacks the root ${root} of ${domain}`, APPLY)),
+    ...missing.map((root) => rootMissing(proxy, `lacks the root ${root} of ${domain}${where}`)),
     ...extra.map((root) =>
       wanted.length === 0
-        ? error('still-held', proxy, `still holds the root ${root} of ${domain}`, APPLY)
-        : error(
-            'root-not-approved',
-            proxy,
-            `holds ${root} for ${domain}, which is not among its approved roots`,
-            `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
-          ),
+        ? stillHeld(proxy, domain, { root, where })
+        : rootNotApproved(proxy, `holds ${root} for ${domain}, which is not among its approved roots${where}`, APPLY),
     ),
   ]
 }
@@ -230,8 +213,7 @@ export function judgeHost(
   if (upstreams.length === 0) {
     const id = serviceName(host)
     return [
-      error(
-        'service-unknown',
+      serviceUnknown(
         proxy,
         `its configuration has no cluster for ${host}`,
         `${id === undefined ? 'kubectl get serviceentries -A' : `kubectl -n ${id.namespace} get service ${id.name}`}; a Sidecar resource or exportTo may hide it`,
@@ -242,19 +224,16 @@ export function judgeHost(
     upstreams.flatMap((upstream): readonly Finding[] => {
       if (!upstream.mutual)
         return [
-          error(
-            'reach-not-mutual',
+          reachNotMutual(
             proxy,
-            `its cluster for ${host} does not do Istio mutual TLS`,
+            `its cluster for ${host} does not use Istio mutual TLS`,
             'remove the DestinationRule that sets its TLS mode',
           ),
         ]
       const gone = fileGone(upstream, file, roots, proxy)
       if (gone.length > 0) return gone
       const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
-      const pins = foreign.flatMap((domain) =>
-        judgePins(upstream.pins, domain, roots, proxy).map((f) => ({ ...f, message: `${f.message}, for ${host}` })),
-      )
+      const pins = foreign.flatMap((domain) => judgePins(upstream.pins, domain, roots, proxy, host))
       const none =
         upstream.endpoints === 0
           ? [
@@ -281,12 +260,5 @@ function judgeNames(host: string, { sans }: Upstream, served: readonly Principal
   if (extra.length === 0 && missing.length === 0) return []
   const takes = held.size === 0 ? 'any identity of a domain that it trusts' : (extra.length > 0 ? extra : [...held]).join(', ')
   const not = missing.length === 0 ? '' : `, and not ${missing.join(', ')}`
-  return [
-    error(
-      'servers-differ',
-      proxy,
-      `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`,
-      `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
-    ),
-  ]
+  return [error('servers-differ', proxy, `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`, APPLY)]
 }

@@ -1,11 +1,12 @@
 /** What distribution `mesh` leaves in a proxy, as far as istiod tells: the names its listeners take, and who may call. */
 
-import { error, type Finding, info } from '../diagnostics/finding.ts'
+import { asWarning, type Finding, info } from '../diagnostics/finding.ts'
 import { agentsIn, deafAgents } from '../mesh/agents.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Observation, ProxyConfig } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { rootMissing, rootNotApproved } from '../trust/live/proxy-findings.ts'
 import { type Inbound, noInbound } from '../trust/state.ts'
 import type { Standing } from './proxy-standing.ts'
 
@@ -31,7 +32,7 @@ export function viewOfRoots(member: MemberName, observation: Observation): WideV
         'distribution mesh is judged by the names that listeners take and by whether agents ask for roots; which roots they hold, istiod does not tell',
         'pinned and mounted are proven root by root',
       ),
-      ...(agents.ok ? deafAgents(member, deaf) : [{ ...agents.error, severity: 'warning' as const }]),
+      ...(agents.ok ? deafAgents(member, deaf) : [asWarning(agents.error)]),
     ],
     deaf: new Set(deaf.map(proxyOf)),
     unknown: !agents.ok,
@@ -80,16 +81,14 @@ export function judgeWide(
   )
   return [
     ...missing.map((domain) =>
-      error(
-        'root-missing',
+      rootMissing(
         proxy,
         `its listeners do not take names of ${domain} yet`,
         'entente apply; istiod’s log says whether it took the mesh config',
       ),
     ),
     ...surplus.map((domain) =>
-      error(
-        'root-not-approved',
+      rootNotApproved(
         proxy,
         `its listeners take names of ${domain}, which no trust gives to the whole mesh`,
         'entente apply; or the mesh config names it',

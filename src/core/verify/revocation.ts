@@ -1,12 +1,14 @@
 /** Whether every proxy has let go of a severed trust. */
 
-import { error, type Finding, warning } from '../diagnostics/finding.ts'
-import { getPod, proxyOf } from '../mesh/pods.ts'
+import { asWarning, distinct, type Finding } from '../diagnostics/finding.ts'
+import { notObserved } from '../mesh/mesh-findings.ts'
+import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, Observation, ProxyConfig, Seen, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
 import type { Federation, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { filePending, filterRejected, proxyUnheard, stillHeld } from '../trust/live/proxy-findings.ts'
 import { type Delivery, type Files, filesIn, withFiles } from '../trust/mounted/delivery.ts'
 import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 
@@ -36,8 +38,7 @@ export function severedVerdict(
     return {
       ...base,
       state: 'unknown',
-      findings:
-        blind.length > 0 ? blind : [warning('not-observed', pair.truster, 'cannot be observed, so that it let go is not proven', '')],
+      findings: blind.length > 0 ? blind : [notObserved(pair.truster)],
     }
   }
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === pair.trusted)
@@ -65,27 +66,13 @@ export function severedVerdict(
     proxies: { total, ready, lagging, rejected, unheard },
     state: holding.length + rejected.length > 0 ? 'broken' : lagging.length > 0 ? 'lagging' : unheard.length > 0 ? 'unknown' : 'severed',
     findings: [
-      ...holding.map(({ proxy, why }) =>
-        error('still-held', proxy, `still accepts ${domain} after ${was}${why === '' ? '' : `: ${why}`}`, pair.remedy ?? 'entente apply'),
+      ...holding.map(({ proxy, why }) => stillHeld(proxy, domain, { since: was, why: why ?? '' }, pair.remedy)),
+      ...pending.flatMap(({ proxy, until }) =>
+        until === undefined ? [] : [filePending(proxy, until, `may verify servers with a file from before ${domain} was removed from it`)],
       ),
-      ...pending.map(({ proxy, until }) =>
-        warning(
-          'file-pending',
-          proxy,
-          `may judge servers by a file from before ${domain} was taken out of it; by ${until?.toISOString().slice(11, 19)} UTC its kubelet has brought the new one`,
-          'wait, or entente apply --nudge',
-        ),
-      ),
-      ...rejected.map((proxy) =>
-        error(
-          'filter-rejected',
-          proxy,
-          `refused its last configuration: ${heard.get(proxy)?.rejected}`,
-          'entente plan shows what interferes',
-        ),
-      ),
+      ...rejected.map((proxy) => filterRejected(proxy, 'Envoy rejected its last configuration', heard.get(proxy)?.rejected ?? '')),
       // A sever never waits for a dead proxy: it gets its configuration before it serves again. But one that is cut off serves.
-      ...unheard.map((proxy) => warning('proxy-unheard', proxy, 'no istiod could tell what it holds', getPod(proxy))),
+      ...unheard.map((proxy) => proxyUnheard(proxy, 'no istiod could report what it holds')),
     ],
   }
 }
@@ -138,8 +125,8 @@ function heldBy(
 
 export function unseen(observation: Observation | undefined, member: Member): readonly Finding[] {
   const parts: readonly Seen<unknown>[] = observation === undefined ? [] : [observation.objects, observation.proxies, observation.own]
-  if (observation === undefined) return [error('not-observed', member.name, 'was not observed', 'entente verify')]
-  const failed = parts.flatMap((part) => (part.ok ? [] : [{ ...part.error, severity: 'warning' as const }]))
+  if (observation === undefined) return [notObserved(member.name, 'entente verify')]
+  const failed = parts.flatMap((part) => (part.ok ? [] : [asWarning(part.error)]))
   // Where nothing answers, every part says the same.
-  return [...new Map(failed.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values()]
+  return distinct(failed)
 }

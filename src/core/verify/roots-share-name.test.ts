@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { Extension, makeCa, type TestCa } from '../../../test/support/ca.ts'
 import { encode, withSerial } from '../../../test/support/der.ts'
-import { A, authority, B, bundleOf, federation, member, NOW, spec, wanted } from '../../../test/support/federations.ts'
+import { A, ALICE, authority, B, bundleOf, federation, member, NOW, spec, viewOf, wanted } from '../../../test/support/federations.ts'
 import { observation, ok, pod, service } from '../../../test/support/observations.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
 import { plan } from '../plan/plan.ts'
+import { NO_RECORD } from '../record/projection.ts'
 import { rotation } from '../rotation/phases.ts'
 import { swapped } from '../rotation/root-swap.ts'
 import { parseAnchor } from '../x509/anchor.ts'
@@ -95,7 +96,7 @@ describe('roots of one name', async () => {
       const where = {
         member: intents[0]?.member as Intent['member'],
         bundle: bundleOf(A, ...roots(old, next)),
-        record: [],
+        record: NO_RECORD,
         intents,
         seen,
         now: NOW,
@@ -122,7 +123,8 @@ describe('before a switch, a rotation names each host whose servers are not name
     })
     const bundle = bundleOf(A, ...roots(old, other))
     const intents = wanted(federation(of), bundle, b.bundle)
-    const record = [{ action: 'rotate', trustDomain: A, to: roots(other).map(({ fingerprint }) => fingerprint) }] as never
+    const to = roots(other).map(({ fingerprint }) => fingerprint)
+    const record = viewOf([{ actor: ALICE, at: NOW, reason: 'x', action: 'rotate', trustDomain: A, to }])
     const { findings } = rotation({ member: intents[0]?.member as Intent['member'], bundle, record, intents, seen: new Map(), now: NOW })
     expect(findings.filter(({ code }) => code === 'any-server').map(({ severity }) => severity)).toEqual(found)
   })

@@ -1,11 +1,12 @@
 /** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
 
-import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
-import { getPod, podsIn, proxyOf } from '../mesh/pods.ts'
+import type { Finding } from '../diagnostics/finding.ts'
+import { podsIn, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, ProxyConfig } from '../model/observed.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { filePending, filterRejected, notMounted, proxyLagging, proxyUnheard } from '../trust/live/proxy-findings.ts'
 import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
 import { type Delivery, type Files, filesIn, withFiles } from '../trust/mounted/delivery.ts'
 import { isLabelled } from '../trust/mounted/mount.ts'
@@ -139,28 +140,18 @@ function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonl
   const proxy = proxyOf(pod)
   if (!isLabelled(pod)) {
     if (!file.read) return []
-    return roots.size > 0
-      ? [info('not-mounted', proxy, 'has no mount, and goes on with the pinned filter, which stays for it', 'entente mount')]
-      : [warning('not-mounted', proxy, 'has no mount: the filter passes it over, and nothing foreign is accepted there', 'entente mount')]
+    return roots.size > 0 ? [notMounted(proxy, 'proxy', true)] : [notMounted(proxy, 'proxy', false)]
   }
   const until = files.awaited(pod, file.name)
   if (until === undefined) return []
-  const by = until.toISOString().slice(11, 19)
-  return [
-    warning(
-      'file-pending',
-      proxy,
-      `its kubelet may not have brought ${file.name} yet; by ${by} UTC it has`,
-      'wait, or entente apply --nudge',
-    ),
-  ]
+  return [filePending(proxy, until, `its kubelet may not have written ${file.name} yet`)]
 }
 
 /** One that nothing can be told of. */
 export const unheard = (proxy: string, which = 'no istiod knows its proxy'): Standing => ({
   proxy,
   state: 'unheard',
-  findings: [warning('proxy-unheard', proxy, which, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)],
+  findings: [proxyUnheard(proxy, which)],
 })
 
 function stand(proxy: string, evidence: Evidence | undefined, findings: readonly Finding[]): Standing {
@@ -172,10 +163,10 @@ function stand(proxy: string, evidence: Evidence | undefined, findings: readonly
       state: 'rejected',
       findings: [
         ...findings,
-        error(
-          'filter-rejected',
+        filterRejected(
           proxy,
-          `Envoy refused its last configuration and keeps the one before it, for everything inbound: ${evidence.rejected}`,
+          'Envoy rejected its last configuration and keeps the one before it, for everything inbound',
+          evidence.rejected,
           'entente plan shows what interferes; entente apply puts ours right',
         ),
       ],
@@ -185,10 +176,7 @@ function stand(proxy: string, evidence: Evidence | undefined, findings: readonly
     return {
       proxy,
       state: 'lagging',
-      findings: [
-        ...findings,
-        warning('proxy-lagging', proxy, 'has not acknowledged what istiod sent last', 'wait, or look at the pod’s istio-proxy log'),
-      ],
+      findings: [...findings, proxyLagging(proxy)],
     }
   // A service without endpoints is no fault of the proxy's: it holds what it should.
   if (findings.some((f) => f.severity === 'error' && f.code !== 'no-endpoint')) return { proxy, state: 'lagging', findings }

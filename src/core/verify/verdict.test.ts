@@ -17,8 +17,8 @@ import {
   NOW,
   SERVER_HOST,
   type Spec,
-  sealAll,
   spec,
+  viewOf,
   wanted,
 } from '../../../test/support/federations.ts'
 import { memoryMesh } from '../../../test/support/meshes.ts'
@@ -568,7 +568,7 @@ describe('a severed trust', () => {
       trusterDomain: B,
       trustedDomain: A,
     } as const
-    const record = sealAll([...s.bundles.map(approval), sever])
+    const record = viewOf([...s.bundles.map(approval), sever])
     const verdicts = verify(of, intents(of, approvedOf(...s.bundles), record, NOW).intents, s.seen, NOW)
     const [verdict, ...others] = verdicts.filter((v) => v.truster === b && v.trusted === a)
     expect([verdict?.state, verdict?.findings.map(({ hint }) => hint), others]).toEqual([state, hints, []])

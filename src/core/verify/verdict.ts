@@ -1,19 +1,23 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
 
-import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { asWarning, type Finding } from '../diagnostics/finding.ts'
+import { oneWay } from '../federation/trust-findings.ts'
 import type { CallerTold } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
+import { noWorkload, trustDomainDiffers } from '../mesh/mesh-findings.ts'
 import { proxyOf, runsProxy } from '../mesh/pods.ts'
 import { unguardedScopes } from '../mesh/unguarded-ports.ts'
 import { judgedAt } from '../model/clock.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
-import type { Federation, Intent, MemberName, Trust } from '../model/wanted.ts'
+import { type Federation, homeKind, type Intent, type MemberName, type Trust } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
 import { pairKey } from '../record/severs.ts'
+import { bundleMissing } from '../spiffe/root-findings.ts'
 import { overlapping } from '../trust/co-selected.ts'
+import { withFilterAdvice } from '../trust/live/proxy-findings.ts'
 import { boundMs, type Delivery } from '../trust/mounted/delivery.ts'
 import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
 import { authorOf } from '../trust/render.ts'
@@ -151,12 +155,11 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
   const missing =
     trust.bundle === undefined
       ? [
-          error(
-            'bundle-missing',
-            trust.trusted,
-            `no approved roots of ${trust.trustDomain} can be used`,
-            `entente approve ${trust.trusted}`,
-          ),
+          bundleMissing({
+            name: trust.trusted,
+            trustDomain: trust.trustDomain,
+            home: homeKind(federation.members.get(trust.trusted) ?? {}),
+          }),
         ]
       : []
   const empty = blind.length > 0 ? [] : emptySets(trust, objects, stands)
@@ -171,12 +174,12 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...chain.findings,
     ...empty,
     ...(observation?.objects.ok === true ? unguardedScopes(trust.accept, observation.objects.value, trust.truster) : []),
-    ...(callers === undefined && observation?.istio.ok === false ? [{ ...observation.istio.error, severity: 'warning' as const }] : []),
+    ...(callers === undefined && observation?.istio.ok === false ? [asWarning(observation.istio.error)] : []),
     ...told.map(({ finding }) => finding),
     ...shared,
-    ...withoutGuess(
+    ...withFilterAdvice(
       stands.flatMap((s) => s.findings),
-      others,
+      new Set(others.map(({ subject }) => subject)),
     ),
     ...others,
     ...(observation === undefined ? [] : judgeServers(intent, trust, observation)),
@@ -207,15 +210,13 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
 
 /** Sets without a running proxy: nothing of them is proven. */
 function emptySets(trust: Carried, objects: readonly Manifest[], stands: readonly Standing[]): readonly Finding[] {
-  const hint = 'check namespaces and selectors'
-  if (stands.length === 0)
-    return [warning('no-workload', trust.truster, `no running sidecar is in the scopes of its trust in ${trust.trusted}`, hint)]
+  if (stands.length === 0) return [noWorkload(trust.truster, { running: `sidecar is in the scopes of its trust in ${trust.trusted}` })]
   const sets = [
     ...trust.accept.map(({ at, gateway }) => ({ at, pods: proxiesIn(objects, gateway === undefined ? { at } : { at, gateway }) })),
     ...trust.reach.map(({ from }) => ({ at: from, pods: sidecarsIn(objects, from) })),
   ]
   return sets.flatMap(({ at, pods }) =>
-    pods.length > 0 ? [] : [warning('no-workload', trust.truster, `no running proxy is in ${describeWorkloads(at)}`, hint)],
+    pods.length > 0 ? [] : [noWorkload(trust.truster, { running: `proxy is in ${describeWorkloads(at)}` })],
   )
 }
 
@@ -225,14 +226,6 @@ function unlisted(held: readonly Standing[], observation: Observation | undefine
   const pods = observation?.pods?.ok === true ? observation.pods.value : []
   return pods.filter((pod) => runsProxy(pod) && !known.has(proxyOf(pod))).map((pod) => unheard(proxyOf(pod)))
 }
-
-/** Where the filter that interferes is named, nobody need look for it. */
-const withoutGuess = (findings: readonly Finding[], others: readonly Finding[]): readonly Finding[] =>
-  findings.map((one) =>
-    others.some(({ subject }) => subject === one.subject)
-      ? { ...one, hint: one.hint.replace(/; if (?:it stays|both are done), look for another EnvoyFilter on these workloads$/, '') }
-      : one,
-  )
 
 function judge(findings: readonly Finding[], late: readonly string[], unknown: boolean): Verdict['state'] {
   if (findings.some((f) => f.severity === 'error' && f.code !== 'not-observed')) return 'broken'
@@ -246,14 +239,7 @@ function domainsDiffer(federation: Federation, seen: Seens, names: readonly Memb
     const istio = seen.get(name)?.istio
     const written = federation.members.get(name)?.trustDomain
     if (istio?.ok !== true || istio.value.trustDomain === written) return []
-    return [
-      error(
-        'trust-domain-differs',
-        name,
-        `its mesh config says trust domain ${istio.value.trustDomain}, the federation file ${written}`,
-        `correct trustDomain of member ${name}`,
-      ),
-    ]
+    return [trustDomainDiffers(name, istio.value.trustDomain, written)]
   })
 }
 
@@ -265,15 +251,8 @@ function back(trust: Carried, other: Intent | undefined, federation: Federation)
   const accepts = (trust.accept.length > 0 || trust.wide !== undefined) && (there?.reach.length ?? 0) === 0
   const reaches = trust.reach.length > 0 && (there?.accept.length ?? 0) === 0
   if (!accepts && !reaches) return []
-  const what = accepts ? 'its workloads cannot check our servers' : 'its workloads refuse our callers'
-  return [
-    error(
-      'one-way',
-      trust.trusted,
-      `lacks the root of ${trust.truster}: ${what}, so calls fail on its side`,
-      [...federation.severed, ...(other.held ?? [])].some((pair) => pair.truster === trust.trusted && pair.trusted === trust.truster)
-        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
-        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`,
-    ),
-  ]
+  const severed = [...federation.severed, ...(other.held ?? [])].some(
+    (pair) => pair.truster === trust.trusted && pair.trusted === trust.truster,
+  )
+  return [oneWay({ truster: trust.trusted, trusted: trust.truster }, accepts ? 'reach' : 'accept', { severed, proven: true })]
 }

@@ -49,46 +49,60 @@ export interface PublicKey {
 const VERSION = 0xa0
 const EXTENSIONS = 0xa3
 /** issuerUniqueID, subjectUniqueID, extensions: in this order, each at most once. */
-const OPTIONAL = /^(129,)?(130,)?(163,)?$/
+const OPTIONAL: ReadonlySet<number> = new Set([0x81, 0x82, EXTENSIONS])
 
-/** @throws DerFault when the bytes are not exactly one certificate */
+/**
+ * Parts are taken by their index: patterns with a rest run an iterator, and most of the time that the first ten thousand
+ * certificates take in a process went into compiling those.
+ * @throws DerFault when the bytes are not exactly one certificate
+ */
 export function fieldsOf(der: Uint8Array): Fields {
   const certificate = expectTag(elementAt(der, 0), TAG.sequence, 'the certificate')
   if (certificate.end !== der.length) throw new DerFault(`${der.length - certificate.end} bytes after its end`)
-  const [tbs, outerAlgorithm, signature, ...rest] = childrenOf(der, certificate)
-  if (rest.length > 0) throw new DerFault('something after the signature')
-  checkBits(der, signature, 'the signature')
+  const whole = childrenOf(der, certificate)
+  if (whole.length > 3) throw new DerFault('something after the signature')
+  checkBits(der, whole[2], 'the signature')
 
-  const parts = partsOf(der, tbs, 'the signed part')
-  const version = parts[0]?.tag === VERSION ? versionOf(der, parts.shift()) : 1
-  const [serial, algorithm, issuer, validity, subject, key, ...optional] = parts
-  const inner = expectTag(algorithm, TAG.sequence, 'the signature algorithm')
-  if (!sameElement(der, inner, expectTag(outerAlgorithm, TAG.sequence, 'the signature algorithm'))) {
+  const parts = partsOf(der, whole[0], 'the signed part')
+  const version = parts[0]?.tag === VERSION ? versionOf(der, parts[0]) : 1
+  const first = parts[0]?.tag === VERSION ? 1 : 0
+  const inner = expectTag(parts[first + 1], TAG.sequence, 'the signature algorithm')
+  if (!sameElement(der, inner, expectTag(whole[1], TAG.sequence, 'the signature algorithm'))) {
     throw new DerFault('the two signature algorithms differ')
   }
   const signatureAlgorithm = algorithmOf(der, inner, 'the signature algorithm')
-  const [notBefore, notAfter, ...later] = partsOf(der, validity, 'the validity')
-  if (later.length > 0) throw new DerFault('something after the validity')
-  if (!OPTIONAL.test(optional.map(({ tag }) => `${tag},`).join(''))) throw new DerFault('an unknown field')
-  for (const part of optional) if (part.tag !== EXTENSIONS) checkBits(der, { ...part, tag: TAG.bitString }, 'a unique identifier')
-  return {
+  const validity = partsOf(der, parts[first + 3], 'the validity')
+  if (validity.length > 2) throw new DerFault('something after the validity')
+  checkOptional(der, parts, first + 6)
+  const fields: Fields = {
     version,
-    serial: integerOf(der, serial, 'the serial number'),
+    serial: integerOf(der, parts[first], 'the serial number'),
     signatureOid: signatureAlgorithm.oid,
-    ...(signatureAlgorithm.parameters && { signatureParameters: signatureAlgorithm.parameters }),
-    issuer: encodingOf(der, expectTag(issuer, TAG.sequence, 'the issuer')),
-    notBefore: timeOf(der, notBefore),
-    notAfter: timeOf(der, notAfter),
-    subject: encodingOf(der, expectTag(subject, TAG.sequence, 'the subject')),
-    publicKey: publicKeyOf(der, expectTag(key, TAG.sequence, 'the public key')),
-    extensions: version === 3 ? extensionsOf(der, optional) : new Map(),
+    issuer: encodingOf(der, expectTag(parts[first + 2], TAG.sequence, 'the issuer')),
+    notBefore: timeOf(der, validity[0]),
+    notAfter: timeOf(der, validity[1]),
+    subject: encodingOf(der, expectTag(parts[first + 4], TAG.sequence, 'the subject')),
+    publicKey: publicKeyOf(der, expectTag(parts[first + 5], TAG.sequence, 'the public key')),
+    extensions: version === 3 ? extensionsOf(der, parts, first + 6) : new Map(),
+  }
+  return signatureAlgorithm.parameters === undefined ? fields : { ...fields, signatureParameters: signatureAlgorithm.parameters }
+}
+
+/** @param from the index of the first optional part */
+function checkOptional(der: Uint8Array, parts: readonly Element[], from: number): void {
+  let last = 0
+  for (let i = from; i < parts.length; i++) {
+    const part = parts[i] as Element
+    if (!OPTIONAL.has(part.tag) || part.tag <= last) throw new DerFault('an unknown field')
+    if (part.tag !== EXTENSIONS) checkBits(der, { ...part, tag: TAG.bitString }, 'a unique identifier')
+    last = part.tag
   }
 }
 
 function versionOf(der: Uint8Array, element: Element | undefined): number {
-  const [inner, ...more] = element === undefined ? [] : childrenOf(der, element)
-  const contents = integerOf(der, inner, 'the version')
-  if (more.length > 0) throw new DerFault('something after the version')
+  const inner = element === undefined ? [] : childrenOf(der, element)
+  const contents = integerOf(der, inner[0], 'the version')
+  if (inner.length > 1) throw new DerFault('something after the version')
   const version = (contents[0] ?? 0) + 1
   if (contents.length !== 1 || version > 3) throw new DerFault('an unknown version')
   return version
@@ -102,20 +116,19 @@ export interface Algorithm {
 
 /** An AlgorithmIdentifier, §4.1.1.2. @throws DerFault */
 export function algorithmOf(bytes: Uint8Array, element: Element | undefined, what: string): Algorithm {
-  const [oid, parameters, ...more] = partsOf(bytes, element, what)
-  if (more.length > 0) throw new DerFault(`something after ${what}`)
-  return {
-    oid: oidOf(bytes, expectTag(oid, TAG.oid, what)),
-    ...(parameters && { parameters: encodingOf(bytes, parameters) }),
-  }
+  const parts = partsOf(bytes, element, what)
+  if (parts.length > 2) throw new DerFault(`something after ${what}`)
+  const oid = oidOf(bytes, expectTag(parts[0], TAG.oid, what))
+  return parts[1] === undefined ? { oid } : { oid, parameters: encodingOf(bytes, parts[1]) }
 }
 
 export function publicKeyOf(der: Uint8Array, element: Element): PublicKey {
-  const [algorithm, key, ...more] = childrenOf(der, element)
-  const { oid, parameters } = algorithmOf(der, algorithm, "the public key's algorithm")
-  const bits = contentsOf(der, expectTag(key, TAG.bitString, 'the public key'))
-  if (bits[0] !== 0 || more.length > 0) throw new DerFault('a public key that is not whole bytes, or something after it')
-  return { encoding: encodingOf(der, element), oid, ...(parameters && { parameters }), bits: bits.subarray(1) }
+  const parts = childrenOf(der, element)
+  const { oid, parameters } = algorithmOf(der, parts[0], "the public key's algorithm")
+  const bits = contentsOf(der, expectTag(parts[1], TAG.bitString, 'the public key'))
+  if (bits[0] !== 0 || parts.length > 2) throw new DerFault('a public key that is not whole bytes, or something after it')
+  const encoding = encodingOf(der, element)
+  return parameters === undefined ? { encoding, oid, bits: bits.subarray(1) } : { encoding, oid, parameters, bits: bits.subarray(1) }
 }
 
 /** RFC 5280 §4.1.2.5: seconds are there, the zone is Z, and the year of the short form lies in 1950-2049. */
@@ -144,13 +157,14 @@ function pairAt(digits: Uint8Array, at: number): number {
   return tens * 10 + ones
 }
 
-function extensionsOf(der: Uint8Array, optional: readonly Element[]): Map<string, Extension> {
+/** @param from the index of the first optional part; the extensions are the last one */
+function extensionsOf(der: Uint8Array, optional: readonly Element[], from: number): Map<string, Extension> {
   const extensions = new Map<string, Extension>()
-  const wrapper = optional.find((part) => part.tag === EXTENSIONS)
-  if (wrapper === undefined) return extensions
-  const [list, ...more] = childrenOf(der, wrapper)
-  if (more.length > 0) throw new DerFault('something after the extensions')
-  for (const element of partsOf(der, list, 'the list of extensions')) {
+  const wrapper = optional.length > from ? optional[optional.length - 1] : undefined
+  if (wrapper?.tag !== EXTENSIONS) return extensions
+  const lists = childrenOf(der, wrapper)
+  if (lists.length > 1) throw new DerFault('something after the extensions')
+  for (const element of partsOf(der, lists[0], 'the list of extensions')) {
     const parts = partsOf(der, element, 'an extension')
     const oid = oidOf(der, expectTag(parts[0], TAG.oid, "an extension's name"))
     const flag = parts[1]?.tag === TAG.boolean ? contentsOf(der, parts[1]) : undefined

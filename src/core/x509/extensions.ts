@@ -24,10 +24,11 @@ export function basicConstraintsOf(fields: Fields): { readonly isCA: boolean; re
   const value = fields.extensions.get(OID.basicConstraints)?.value
   if (value === undefined) return { isCA: false }
   const parts = partsOf(value, elementAt(value, 0), 'the basic constraints')
-  const flag = parts[0]?.tag === TAG.boolean ? parts.shift() : undefined
+  const flag = parts[0]?.tag === TAG.boolean ? parts[0] : undefined
   const isCA = flag !== undefined && booleanOf(contentsOf(value, flag))
-  if (parts.length === 0) return { isCA }
-  const length = integerOf(value, parts[0], 'the path length')
+  const rest = flag === undefined ? 0 : 1
+  if (parts.length === rest) return { isCA }
+  const length = integerOf(value, parts[rest], 'the path length')
   if ((length[0] ?? 0) >= 0x80 || length.length > 4) throw new DerFault('the path length is out of range')
   return { isCA, pathLength: length.reduce((sum, byte) => sum * 256 + byte, 0) }
 }

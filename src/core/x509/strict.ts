@@ -24,10 +24,13 @@ export function checkAsGoDoes(fields: Fields): void {
 }
 
 /** The critical extensions that nobody on the way understands, or not all of (Go: UnhandledCriticalExtensions). */
-export const unknownCritical = (fields: Fields): readonly string[] =>
-  [...fields.extensions]
-    .filter(([oid, { critical }]) => critical && (!HANDLED.has(oid) || !isHandledNames(fields, oid)))
-    .map(([oid]) => oid)
+export function unknownCritical(fields: Fields): readonly string[] {
+  const unknown: string[] = []
+  fields.extensions.forEach(({ critical }, oid) => {
+    if (critical && (!HANDLED.has(oid) || !isHandledNames(fields, oid))) unknown.push(oid)
+  })
+  return unknown
+}
 
 function checkKeyIds(fields: Fields): void {
   const subject = fields.extensions.get(OID.subjectKeyId)?.value

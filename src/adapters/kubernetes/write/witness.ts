@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { clip } from '../../../core/basics/clip.ts'
+import { retry } from '../../../core/basics/retry.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Digest } from '../../../core/model/digest.ts'
 import { at, MANAGED_BY, strings } from '../../../core/model/manifest.ts'
@@ -37,16 +38,22 @@ export async function readWitness(client: KubeClient, namespace: string, owner =
  */
 export async function moveWitness(client: KubeClient, namespace: string, was: Digest | undefined, is: Digest, owner = ''): Promise<void> {
   const place = { client, namespace, owner }
-  for (let tries = 1; tries <= TRIES; tries++) {
+  const once = async (): Promise<boolean> => {
     const live = await find(place)
     if (headOf(place, live) !== was) throw busy(place)
     const request = live === undefined ? creation(place, is) : replacement(place, live, is)
     const lost = (answer: Answer): boolean => answer.status === 409 || (answer.status === 404 && live !== undefined)
     const answer = await client.call(request, asked(live === undefined ? 'create' : 'update', CONFIG_MAP, namespace, WITNESS), lost)
-    if (!lost(answer)) return
-    // Another owner's head moved, or this one: the next look tells.
-    await sleep(tries * (10 + Math.random() * 20))
+    return !lost(answer)
   }
+  const moved = await retry(once, {
+    tries: TRIES,
+    waitMs: (tried) => tried * (10 + Math.random() * 20),
+    sleep,
+    // Another owner's head moved, or this one: the next look tells.
+    again: (outcome) => outcome.ok && !outcome.value,
+  })
+  if (moved) return
   throw new FederationError(
     'changed-meanwhile',
     client.subject,

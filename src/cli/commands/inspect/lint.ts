@@ -10,9 +10,9 @@ import { type LintResult, lint } from '../../../core/lint/lint.ts'
 import type { Source } from '../../../core/lint/source.ts'
 import type { Anchor } from '../../../core/x509/anchor.ts'
 import type { Io } from '../../io.ts'
-import { lintGithub } from '../../print/lint-github.ts'
-import { lintSarif } from '../../print/lint-sarif.ts'
-import { lintJson, lintText } from '../../print/lint-text.ts'
+import { lintGithub } from '../../print/lint/lint-github.ts'
+import { lintSarif } from '../../print/lint/lint-sarif.ts'
+import { lintJson, lintText } from '../../print/lint/lint-text.ts'
 import { document, type Shown } from '../../print/screen.ts'
 
 export interface LintArgs {

@@ -1,8 +1,10 @@
 /** `bundle fetch`: get a bundle from its endpoint and look into it, and keep the last good one in a file. Approves nothing. */
+
 import { fetchBundle } from '../../../adapters/bundle-endpoint/fetch.ts'
 import { refreshBundle } from '../../../adapters/bundle-endpoint/refresh.ts'
 import { readBundle } from '../../../adapters/files/bundle-files.ts'
 import { writeAtomically } from '../../../adapters/files/write-files.ts'
+import { SEQUENCE_DOUBTFUL } from '../../../core/diagnostics/codes.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
 import { type Bundle, printBundle } from '../../../core/spiffe/bundle.ts'
@@ -11,9 +13,9 @@ import { inspect } from '../../../core/spiffe/inspect.ts'
 import { parseBundle } from '../../../core/spiffe/parse-bundle.ts'
 import { parseSpiffeId, trustDomainOfId } from '../../../core/spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
+import type { BundleWorld } from '../../io.ts'
+import { bundleJson, bundleText } from '../../print/roots/bundle-text.ts'
 import { findingsText } from '../../print/text.ts'
-import type { BundleWorld } from './bundle-inspect.ts'
-import { bundleJson, bundleText } from './bundle-view.ts'
 
 export interface FetchArgs {
   readonly profile: string
@@ -73,7 +75,7 @@ async function keep(
     world.tell(`${out} holds it. Next: entente approve MEMBER --bundle ${out} --fingerprint sha256:…, with what its owner told you.`)
     return 0
   }
-  if (findings.some(({ code }) => code.startsWith('sequence-')))
+  if (findings.some(({ code }) => SEQUENCE_DOUBTFUL.has(code)))
     world.tell(`${out} holds an offer that nobody approved. If its owner does not stand by it, remove the file and fetch again.`)
   world.tell(last === undefined ? `${out} was not written.` : `${out} stays as it was: ${standing(last)}.`)
   return 1

@@ -2,21 +2,8 @@
 import type { Format } from '../../../core/spiffe/document.ts'
 import { inspect } from '../../../core/spiffe/inspect.ts'
 import { parseTrustDomain } from '../../../core/spiffe/trust-domain.ts'
-import type { Shown } from '../../print/screen.ts'
-import { bundleJson, bundleText } from './bundle-view.ts'
-
-/** What the bundle commands need of the world around them. */
-export interface BundleWorld {
-  /** `-` is stdin. */
-  readFile(path: string): Promise<Uint8Array>
-  now(): Date
-  /** Stdout. */
-  print(text: Shown | string): void
-  /** Stderr. */
-  tell(text: Shown | string): void
-  readonly color?: boolean
-  readonly columns?: number
-}
+import type { BundleWorld } from '../../io.ts'
+import { bundleJson, bundleText } from '../../print/roots/bundle-text.ts'
 
 export interface InspectArgs {
   readonly file: string

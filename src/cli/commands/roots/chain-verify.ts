@@ -1,15 +1,17 @@
 /** `chain verify`: does a root vouch for this chain, and if not, why. Reads files only. */
+
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Finding } from '../../../core/diagnostics/finding.ts'
 import { sameNames } from '../../../core/verify/roots-share-name.ts'
 import { type Anchor, anchorFrom } from '../../../core/x509/anchor.ts'
 import { readCertificate } from '../../../core/x509/certificate.ts'
-import { anchorOf, type Vouched } from '../../../core/x509/chain.ts'
+import { pathTo, type Vouched } from '../../../core/x509/chain.ts'
 import { splitPem } from '../../../core/x509/pem.ts'
 import { isKeyDer, isKeyLabel, privateKey } from '../../../core/x509/private-key.ts'
+import { isPurposeless, purposeFindings } from '../../../core/x509/purposes.ts'
+import type { BundleWorld } from '../../io.ts'
 import { json } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
-import type { BundleWorld } from './bundle-inspect.ts'
 
 export interface ChainVerifyArgs {
   /** PEM: the roots. */
@@ -40,6 +42,9 @@ export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Pr
   return anchor ? 0 : 1
 }
 
+const PURPOSELESS =
+  'its extended key usages allow neither clientAuth nor serverAuth, so Go, and Envoy with Istio’s own list of roots, refuse it in either role'
+
 type Verdict = Vouched & { readonly findings: readonly Finding[] }
 
 function verdictOn(trusted: Uint8Array, chain: Uint8Array, at: Date): Verdict {
@@ -50,7 +55,10 @@ function verdictOn(trusted: Uint8Array, chain: Uint8Array, at: Date): Verdict {
       roots.filter(({ notAfter }) => notAfter > at),
       [certificates],
     )
-    return { ...anchorOf(certificates, roots, at), findings }
+    const { path, reason } = pathTo(certificates, roots, at, (one) => purposeFindings('the chain', one.certificates).length === 0)
+    if (path === undefined) return { ...(reason === undefined ? {} : { reason }), findings }
+    if (isPurposeless(path.certificates)) return { reason: PURPOSELESS, findings }
+    return { anchor: path.anchor, findings: [...findings, ...purposeFindings('the chain', path.certificates)] }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return { reason: cause.message, findings: [] }

@@ -2,15 +2,16 @@
  * What must hold before trust is widened in a mesh: the hazards of touching TLS contexts, each as a finding with its
  * remedy. A finding of severity `error` blocks widening where it applies, never narrowing.
  */
+
 import { some } from '../../basics/some.ts'
 import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
+import { foreignFilter, gatewayScope, mtlsDisabled, mtlsNotStrict, noWorkload, trustDomainDiffers } from '../../mesh/mesh-findings.ts'
 import { ANY, describeMode, type Effective, effectiveMode, isStrict, type Subject, subjectsOf } from '../../mesh/mtls.ts'
 import { keepsTo } from '../../mesh/plaintext.ts'
 import { hasSidecar, isGateway, podsIn } from '../../mesh/pods.ts'
 import { checkHost } from '../../mesh/services.ts'
 import { unguardedFindings } from '../../mesh/unguarded-ports.ts'
-import type { Manifest } from '../../model/manifest.ts'
-import { at, isOurs, keyOf, list, text, title } from '../../model/manifest.ts'
+import { at, isOurs, keyOf, list, type Manifest, text, title } from '../../model/manifest.ts'
 import type { IstioFacts, Observation, Seen } from '../../model/observed.ts'
 import type { Intent, Workloads } from '../../model/wanted.ts'
 import { describeWorkloads, relation, workloadsKey } from '../../model/workloads.ts'
@@ -70,14 +71,7 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
   if (seen.istio.ok) {
     const istio = seen.istio.value
     if (istio.trustDomain !== trustDomain) {
-      findings.push(
-        error(
-          'trust-domain-differs',
-          name,
-          `its mesh config says trust domain ${istio.trustDomain}, the federation file ${trustDomain}`,
-          `correct trustDomain of member ${name}`,
-        ),
-      )
+      findings.push(trustDomainDiffers(name, istio.trustDomain, trustDomain))
     }
     const undeclared = istio.aliases.filter((alias) => alias !== trustDomain && !aliases.includes(alias))
     if (undeclared.length > 0) {
@@ -149,19 +143,18 @@ function checkInbound(
   const gateways = scope.at.everywhere ? [] : pods.filter((pod) => !meant.includes(pod))
   const sidecars = meant.filter(hasSidecar)
   const findings: Finding[] = [...rootNamespaceScope(scope.at, rootNamespace, where)]
-  if (pods.length === 0)
-    findings.push(warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one'))
+  if (pods.length === 0) findings.push(noWorkload(where, 'pod'))
   if (gateways.length > 0) {
     const names = gateways.map(title).join(', ')
     const { why, hint } = whatGatewaysDo(gateways, objects)
     findings.push(
       pods.length === gateways.length
-        ? error('gateway-scope', where, `selects gateways (${names}); ${why}`, hint)
-        : warning(
-            'gateway-scope',
+        ? gatewayScope(where, `selects gateways (${names}); ${why}`, hint)
+        : gatewayScope(
             where,
             `selects gateways too (${names}); the filter does not apply to them`,
             'use a selector that leaves them out',
+            true,
           ),
     )
   }
@@ -232,12 +225,7 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
   if (first !== undefined) {
     const which = whoIs(scope.at, loose)
     findings.push(
-      error(
-        'mtls-not-strict',
-        where,
-        `${which}: ${describeMode(first.mode)}; who comes in plaintext shows no identity, so callers does not hold for them`,
-        `${remedy(first.mode, scope)}; mtls: permissive if that is meant`,
-      ),
+      mtlsNotStrict(where, `${which}: ${describeMode(first.mode)}`, `${remedy(first.mode, scope)}; mtls: permissive if that is meant`),
     )
   } else if (scope.strict && !strictAlready && !all.some((o) => isOurs(o) && sameSelector(o, scope) && readStrict(o).strict)) {
     const changing = before.filter(({ mode }) => !isStrict(mode))
@@ -301,10 +289,9 @@ function plaintextFindings(at: Workloads, after: readonly Judged[], where: strin
   const [disabled] = deaf
   if (disabled !== undefined) {
     return [
-      error(
-        'mtls-disabled',
+      mtlsDisabled(
         where,
-        `${told(deaf)}: ${describeMode(disabled.mode)}; no port there takes mutual TLS, so no caller of another mesh can be let in`,
+        `${told(deaf)}: ${describeMode(disabled.mode)}`,
         `set ${disabled.mode.decidedBy ?? 'the PeerAuthentication'} to PERMISSIVE or STRICT, or write mtls: enforce`,
       ),
     ]
@@ -354,11 +341,11 @@ function foreignFilters(scope: Inbound, objects: readonly Manifest[], where: str
     )
   })
   return touching.map((object) =>
-    warning(
-      'foreign-filter',
+    foreignFilter(
       where,
       `${title(object)} touches inbound TLS contexts too: Envoy takes the last one`,
       `look at ${keyOf(object)}; ours has priority 1000`,
+      'unknown',
     ),
   )
 }
@@ -370,10 +357,7 @@ function checkOutbound(
   istio: IstioFacts,
 ): readonly Finding[] {
   const where = `${intent.member.name}: ${describeWorkloads(scope.from)}`
-  const none =
-    podsIn(objects, scope.from).length === 0
-      ? [warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one')]
-      : []
+  const none = podsIn(objects, scope.from).length === 0 ? [noWorkload(where, 'pod')] : []
   return [
     ...rootNamespaceScope(scope.from, istio.rootNamespace, where),
     ...none,

@@ -1,10 +1,11 @@
 /** Which workloads of a mesh are to have the mount, which lack it, and what one restart of each will do. */
-import { error, type Finding, warning } from '../../diagnostics/finding.ts'
+
+import { error, type Finding } from '../../diagnostics/finding.ts'
 import { controllerOf, hasSidecar, isGateway, podsIn } from '../../mesh/pods.ts'
-import type { Manifest } from '../../model/manifest.ts'
-import { at } from '../../model/manifest.ts'
+import { at, type Manifest } from '../../model/manifest.ts'
 import type { Intent, MemberName, Workloads } from '../../model/wanted.ts'
 import { describeWorkloads, workloadsKey } from '../../model/workloads.ts'
+import { fileMissing, notMounted } from '../../trust/live/proxy-findings.ts'
 import { hasVolume, isLabelled, templateHasMount } from '../../trust/mounted/mount.ts'
 import { unmounted } from '../../trust/mounted/unmounted-pods.ts'
 import type { Obstacles } from '../../trust/obstacles.ts'
@@ -136,21 +137,7 @@ export function mountObstacles({ member }: Intent, wanted: MeshState, before: Me
 
 function lacking(where: string, pods: readonly Manifest[], pinned: boolean): readonly Finding[] {
   if (pods.length === 0) return []
-  return [
-    pinned
-      ? warning(
-          'not-mounted',
-          where,
-          `without the mount: ${names(pods)}; the pinned filter stays for them until they are rolled`,
-          'entente mount',
-        )
-      : warning(
-          'not-mounted',
-          where,
-          `without the mount: ${names(pods)}; the filter passes them over, and nothing foreign is accepted there`,
-          'entente mount',
-        ),
-  ]
+  return [notMounted(where, { pods: names(pods) }, pinned)]
 }
 
 /** Files that a filter reads and that are gone, or say nothing: those that have them loaded go on, and nobody else can start. */
@@ -163,12 +150,7 @@ export function goneFiles(state: MeshState): readonly { readonly at: Workloads; 
 
 function missingFiles(member: MemberName, before: MeshState): readonly Finding[] {
   return goneFiles(before).map(({ at, file }) =>
-    warning(
-      'file-missing',
-      `${member}: ${describeWorkloads(at)}`,
-      `${file.name} is in no ConfigMap of ${at.namespace}, or says nothing, and a filter reads it: running proxies keep the roots they had, and a new pod never becomes ready`,
-      'entente apply, at once; see who removed it',
-    ),
+    fileMissing(`${member}: ${describeWorkloads(at)}`, `${file.name} of namespace ${at.namespace}`, true),
   )
 }
 

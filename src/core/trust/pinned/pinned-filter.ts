@@ -17,6 +17,7 @@ import type { Principal } from '../../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../../spiffe/trust-domain.ts'
 import { fingerprintOf } from '../../x509/anchor.ts'
 import { printPem } from '../../x509/pem.ts'
+import { inListOrder } from '../../x509/roots-of-one-name.ts'
 import { guardPatches, passthroughPatches, readGuardPatches } from '../callers/name-guard.ts'
 import { printServed, readServed, type Served } from '../callers/served-by.ts'
 import type { Inbound, Outbound, Root, Roots } from '../state.ts'
@@ -195,12 +196,13 @@ const tlsContext = (context: Context, common: Spec, more: Spec = {}): Spec => ({
 
 const printed = new WeakMap<readonly Root[], string>()
 
-/** PEM, in the order of the fingerprints: the same roots give the same text. */
+/** PEM, in one order: the same roots give the same text. */
 export function printRoots(roots: readonly Root[]): string {
   const known = printed.get(roots)
   if (known !== undefined) return known
-  const inOrder = [...roots].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
-  const pem = inOrder.map(({ der }) => printPem(der)).join('')
+  const pem = inListOrder(roots)
+    .map(({ der }) => printPem(der))
+    .join('')
   printed.set(roots, pem)
   return pem
 }

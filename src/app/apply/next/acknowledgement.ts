@@ -1,0 +1,160 @@
+/** The rule by which an apply waits for proxies after a write: go on, wait, or stop. */
+
+import type { Finding } from '../../../core/diagnostics/finding.ts'
+import type { Seen } from '../../../core/model/observed.ts'
+import type { Phase } from '../../../core/model/planned.ts'
+import type { MemberName } from '../../../core/model/wanted.ts'
+import { interrupted } from '../../../core/record/interrupted-apply.ts'
+import { filterRejected, proxyLagging } from '../../../core/trust/live/proxy-findings.ts'
+import type { Standing } from '../../../core/verify/proxy-standing.ts'
+import type { Progress } from '../../world.ts'
+
+/** Long enough for a busy istiod; a proxy that needs longer stops its own mesh only. */
+export const WAIT_MS = 30_000
+export const RESTRICT_MS = 3_000
+/** Envoy acknowledges within some 200 ms; a user who asks to stop does not wait a second for it. */
+export const LAST_LOOK_MS = 300
+/** Who needs seconds is not asked as often as who needs the usual 200 ms. */
+const POLL_MS = 40
+const PATIENT_POLL_MS = 250
+const SOON_MS = 2_000
+const TELL_MS = 2_000
+const TELL_KUBELETS_MS = 15_000
+
+/** A wait that is under way. Plain numbers: milliseconds. */
+export interface Wait {
+  /** Since the epoch. */
+  readonly since: number
+  /** After `since`: when the user was told last; 0: not yet. */
+  readonly told: number
+  /** After `since`: when the user asked to stop. */
+  readonly stopped: number | undefined
+}
+
+export const waitFrom = (now: Date): Wait => ({ since: now.getTime(), told: 0, stopped: undefined })
+
+/** What is waited for. */
+export interface Awaited {
+  readonly member: MemberName
+  readonly phase: Phase
+  /** Something was just written: a new rejection is its doing, and it is put back. */
+  readonly wrote: boolean
+  /** Something widens: a proxy that nobody hears from, or that Envoy rejects, holds it up. What only narrows never waits for those. */
+  readonly patient: boolean
+  /** A proxy that is rejected for want of its file waits for this apply, and not this apply for the proxy. */
+  readonly mends: boolean
+  /** The workloads that go first, where only they are waited for. */
+  readonly first: readonly string[] | undefined
+  /** By when every kubelet has brought the files, where some are on their way. */
+  readonly filesBy: Date | undefined
+}
+
+/** One proxy in reach, and Envoy's words where it rejected what it took before. */
+export interface Stand {
+  readonly proxy: string
+  readonly state: Standing['state']
+  readonly rejection: string | undefined
+}
+
+export interface Heard {
+  /** Not ok: no istiod could be asked. */
+  readonly proxies: Seen<readonly Stand[]>
+  readonly now: Date
+  readonly stop: boolean
+}
+
+export type Judgement =
+  | { readonly kind: 'go-on'; readonly tell: readonly Progress[] }
+  | {
+      readonly kind: 'wait'
+      readonly wait: Wait
+      readonly for: readonly string[]
+      /** All that is missing is what kubelets bring. */
+      readonly kubelets: boolean
+      readonly until: Date | undefined
+      readonly afterMs: number
+      readonly tell: readonly Progress[]
+    }
+  | { readonly kind: 'stop'; readonly finding: Finding; readonly putBack: boolean }
+
+export function acknowledgement(awaited: Awaited, wait: Wait, { proxies, now, stop }: Heard): Judgement {
+  const waited = now.getTime() - wait.since
+  if (!proxies.ok) {
+    if (waited > WAIT_MS) return { kind: 'stop', putBack: false, finding: { ...proxies.error, severity: 'error' } }
+    return goOn(awaited, wait, { waited, stop, for: [`its istiod (${proxies.error.message})`], kubelets: undefined })
+  }
+  const rejected = awaited.wrote ? proxies.value.find(({ rejection }) => rejection !== undefined) : undefined
+  if (rejected !== undefined) return { kind: 'stop', putBack: true, finding: rejectedBy(awaited, rejected) }
+  const late = proxies.value.filter((stand) => holdsUp(awaited, stand))
+  if (late.length === 0) return { kind: 'go-on', tell: awaited.wrote ? [acknowledged(awaited, proxies.value.length, waited)] : [] }
+  const kubelets = late.every(({ state }) => state === 'pending')
+  // What only a kubelet brings has a bound of its own.
+  if (waited > WAIT_MS && !kubelets) return { kind: 'stop', putBack: false, finding: lagging(awaited, late) }
+  return goOn(awaited, wait, { waited, stop, for: late.map(named), kubelets })
+}
+
+interface Pending {
+  readonly waited: number
+  readonly stop: boolean
+  readonly for: readonly string[]
+  /** Undefined: no istiod could be asked. */
+  readonly kubelets: boolean | undefined
+}
+
+/** Not all have followed yet. */
+function goOn(awaited: Awaited, wait: Wait, pending: Pending): Judgement {
+  const { member, phase, wrote } = awaited
+  const { waited, kubelets } = pending
+  // What only closes does not wait until what only restricts is held, nor for an istiod that cannot be asked.
+  if (closesNext(awaited) && waited > RESTRICT_MS) return { kind: 'go-on', tell: [] }
+  const stopped = wait.stopped ?? (pending.stop ? waited : undefined)
+  // What was just written may yet be rejected, and somebody must be there to put it back.
+  if (stopped !== undefined && (!wrote || waited - stopped >= LAST_LOOK_MS)) {
+    const finding = interrupted(member, `stopped while waiting for phase ${phase}`)
+    return { kind: 'stop', putBack: false, finding }
+  }
+  const due = waited - wait.told > (kubelets === true && wait.told > 0 ? TELL_KUBELETS_MS : TELL_MS)
+  return {
+    kind: 'wait',
+    wait: { since: wait.since, told: due ? waited : wait.told, stopped },
+    for: pending.for,
+    kubelets: kubelets === true,
+    until: kubelets === true ? awaited.filesBy : new Date(wait.since + (closesNext(awaited) ? RESTRICT_MS : WAIT_MS)),
+    afterMs: waited < SOON_MS ? POLL_MS : PATIENT_POLL_MS,
+    tell: due ? [{ kind: 'waiting', member, phase, for: pending.for, milliseconds: waited, kubelets }] : [],
+  }
+}
+
+const closesNext = ({ phase, patient, wrote }: Awaited): boolean => !patient && (phase === 'guard' || (phase === 'close' && !wrote))
+
+/** A pod without the mount is out of reach. What closes never waits for a kubelet: filters and policies close at once. */
+function holdsUp({ phase, patient, mends }: Awaited, { state }: Stand): boolean {
+  if (state === 'ready' || state === 'unmounted') return false
+  if (state === 'rejected' && mends) return false
+  if (state === 'pending') return patient && (phase === 'guard' || phase === 'open')
+  return patient || (state !== 'unheard' && state !== 'rejected')
+}
+
+const named = ({ proxy, state }: Stand): string => (state === 'unheard' || state === 'rejected' ? `${proxy} (${state})` : proxy)
+
+const acknowledged = ({ member, phase, first }: Awaited, proxies: number, milliseconds: number): Progress => ({
+  kind: 'acknowledged',
+  member,
+  phase,
+  proxies,
+  milliseconds,
+  first,
+})
+
+const rejectedBy = ({ member, phase, first }: Awaited, { proxy, rejection }: Stand): Finding =>
+  filterRejected(
+    `${member}: ${proxy}`,
+    first === undefined
+      ? `Envoy rejected what phase ${phase} wrote, so Entente put it back`
+      : `Envoy rejected what ${first.join(', ')} got first, so Entente removed it again and touched nothing else`,
+    rejection ?? '',
+    'entente plan says what stands in the way; entente verify shows every proxy',
+  )
+
+const lagging = ({ member, phase }: Awaited, late: readonly Stand[]): Finding =>
+  proxyLagging(member, { name: phase, seconds: WAIT_MS / 1000, proxies: late.map(({ proxy }) => proxy) })

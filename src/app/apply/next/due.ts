@@ -1,0 +1,39 @@
+/** Which steps of a phase may be carried out now. */
+import { type Finding, warning } from '../../../core/diagnostics/finding.ts'
+import type { Manifest } from '../../../core/model/manifest.ts'
+import { keyOf, title } from '../../../core/model/manifest.ts'
+import type { Phase, Step } from '../../../core/model/planned.ts'
+import type { Consent } from '../../world.ts'
+
+export const passable = (step: Step, consent: Consent): boolean =>
+  consent.overrideGate !== undefined || step.gates.every((gate) => gate.open)
+
+const objectOf = (step: Step): Manifest => (step.after ?? step.before) as Manifest
+
+/**
+ * @param steps all that are left, in order
+ * @returns at most one for each object; none that relies on an earlier one that was held back or not consented to
+ */
+export function dueIn(phase: Phase, steps: readonly Step[], consent: Consent): readonly Step[] {
+  // Nothing opens unless all that restricts stands; no policy goes before the filters it kept callers from.
+  if (phase === 'open' && steps.some((step) => step.phase === 'guard')) return []
+  if (phase === 'clean' && steps.some((step) => step.phase === 'close' && step.gates.length === 0)) return []
+  const first = new Map<string, Step>()
+  for (const step of steps) if (!first.has(keyOf(objectOf(step)))) first.set(keyOf(objectOf(step)), step)
+  return [...first.values()].filter((step) => step.phase === phase && consent.steps.has(step.id) && passable(step, consent))
+}
+
+/** What was consented to and is not done, with what it waits for. */
+export function heldBack(left: readonly Step[], consent: Consent): readonly Finding[] {
+  return left
+    .filter((step) => consent.steps.has(step.id))
+    .map((step) => {
+      const waitingFor = passable(step, consent) ? ['steps that were not consented to'] : step.gates.flatMap((gate) => gate.waitingFor)
+      return warning(
+        'held-back',
+        `${step.member}: ${title(objectOf(step))}`,
+        `${step.reason}: waits for ${[...new Set(waitingFor)].join(', ')}`,
+        passable(step, consent) ? 'entente apply' : 'entente apply, once that is so; or entente apply --override-gate REASON',
+      )
+    })
+}

@@ -1,0 +1,56 @@
+/** Whether clusters can be members of one federation, as they are. */
+
+import { error, type Finding, warning } from '../../core/diagnostics/finding.ts'
+import { judge } from '../../core/record/judge-offer.ts'
+import type { Bundle } from '../../core/spiffe/bundle.ts'
+import type { Fingerprint } from '../../core/x509/anchor.ts'
+import type { Found } from '../events.ts'
+
+export function judgeClusters(found: readonly Found[], istioNamespace: string, publicRoots: ReadonlySet<Fingerprint>): readonly Finding[] {
+  const findings: Finding[] = []
+  const domains = new Map<string, Found>()
+  const approved = new Map<Bundle['trustDomain'], Bundle>()
+  for (const cluster of found) {
+    const { trustDomain } = cluster.istio
+    const other = domains.get(trustDomain)
+    if (other !== undefined) findings.push(sharedDomain(cluster, other))
+    if (found.some((one) => one !== cluster && one.name === cluster.name)) findings.push(sharedName(cluster))
+    domains.set(trustDomain, cluster)
+    findings.push(...judge(cluster.own, { approved, publicRoots }))
+    approved.set(cluster.own.trustDomain, cluster.own)
+  }
+  return [...findings, ...meshIds(found), ...networks(found, istioNamespace)]
+}
+
+function sharedDomain({ name, istio: { trustDomain } }: Found, other: Found): Finding {
+  const isDefault = trustDomain === 'cluster.local' ? ' (cluster.local is only Istio’s default)' : ''
+  const message = `has trust domain ${trustDomain}, and so has ${other.name}${isDefault}`
+  return error('trust-domain-shared', name, message, 'give each mesh a trust domain of its own: meshConfig.trustDomain')
+}
+
+const sharedName = ({ name, context }: Found): Finding =>
+  error(
+    'usage',
+    context,
+    `becomes the member name ${name}, as another context does`,
+    'rename one of the contexts: kubectl config rename-context',
+  )
+
+function meshIds(found: readonly Found[]): readonly Finding[] {
+  const ids = new Set(found.map((cluster) => cluster.istio.meshId))
+  if (ids.size < 2) return []
+  const message = 'the clusters name different mesh ids; multi-primary wants one'
+  return [warning('mesh-id-differs', [...ids].join(', '), message, 'set meshConfig.defaultConfig.meshId alike')]
+}
+
+const networks = (found: readonly Found[], istioNamespace: string): readonly Finding[] =>
+  found
+    .filter(({ istio }) => istio.network === undefined)
+    .map(({ name, context }) =>
+      warning(
+        'network-unset',
+        name,
+        'its Istio namespace has no network label',
+        `kubectl --context ${context} label namespace ${istioNamespace} topology.istio.io/network=NETWORK`,
+      ),
+    )

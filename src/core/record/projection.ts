@@ -1,0 +1,250 @@
+/**
+ * The record as a value that answers questions. `project` folds the entries once; `extend` adds one entry and visits no
+ * older one. A view never changes: an extended view shares with the older view what both hold.
+ * Whoever decides anything by the record asks a view. Only `audit log` and `audit export` print the entries themselves.
+ */
+
+import type { Digest } from '../model/digest.ts'
+import type { AuditEntry } from '../model/recorded.ts'
+import type { Approval } from '../model/wanted.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import type { Fingerprint } from '../x509/anchor.ts'
+import type { Begin } from './interrupted-apply.ts'
+
+export type SeverEntry = AuditEntry & { readonly action: 'sever' }
+export type LiftEntry = AuditEntry & { readonly action: 'lift' }
+type Approve = AuditEntry & { readonly action: 'approve' }
+type End = AuditEntry & { readonly action: 'end' }
+
+/** The last entry: the next one names its hash. */
+export type Head = Pick<AuditEntry, 'seq' | 'hash'>
+
+/** What counts of a trust domain's approvals when the next bundle is judged. */
+export interface Recorded {
+  /** Of the bundle that brought the highest sequence; where none was ever approved, of the newest approval. */
+  readonly roots: readonly Fingerprint[]
+  /** The highest sequence that was approved since sequences were last reset: an offer that nobody approved moves nothing. */
+  readonly highest?: bigint
+}
+
+/** What the record says of one trust domain. */
+export interface DomainRecord {
+  /** In the order of the record. */
+  readonly approvals: readonly Approval[]
+  /**
+   * The newest approval; absent where there is none. An approval is of a bundle as a whole: what it left out is approved no
+   * longer, also when an older bundle file is put back.
+   */
+  readonly newest?: { readonly seq: number; readonly roots: ReadonlySet<Fingerprint> }
+  /** Every root that was ever approved, with the `seq` of its first approval. */
+  readonly first: ReadonlyMap<Fingerprint, number>
+  readonly recorded?: Recorded
+  /** The last `rotate`: the roots that are to stay. */
+  readonly rotation?: { readonly seq: number; readonly to: readonly Fingerprint[] }
+}
+
+export interface Apply {
+  readonly begin: Begin
+  /** Whether any `end` names it. */
+  readonly ended: boolean
+  /** The last `end` that says what was done. */
+  readonly end?: End
+}
+
+/** A sever or a lift, in the order of the record. */
+export interface SeverRecord {
+  readonly entry: SeverEntry | LiftEntry
+  /**
+   * Of an entry without trust domains: the domains that the truster lost in the apply that followed the sever. Absent before
+   * there was such an apply.
+   */
+  readonly closed?: readonly string[]
+}
+
+export interface RecordView {
+  readonly head?: Head
+  readonly hashes: HashIndex
+  readonly domains: ReadonlyMap<TrustDomain, DomainRecord>
+  readonly severs: readonly SeverRecord[]
+  /** In the order in which they began. */
+  readonly applies: readonly Apply[]
+  /** Members that an apply wrote to or that somebody severed, with the `seq` of the first entry that says so. */
+  readonly trusters: ReadonlyMap<string, number>
+  /** `TRUSTER NAME` of each ConfigMap `NAME-root-cert` that an apply wrote in a truster, with the `seq` of the first one. */
+  readonly shares: ReadonlyMap<string, number>
+}
+
+/**
+ * The hashes of all entries. Views of one record share one map, and a view of n entries sees the first n hashes of it: so an
+ * extension does not copy them. Two extensions of the same view get a map each.
+ */
+export class HashIndex {
+  private readonly all: Map<Digest, number>
+  readonly length: number
+
+  constructor(all: Map<Digest, number> = new Map()) {
+    this.all = all
+    this.length = all.size
+  }
+
+  /** The `seq` of the entry with this hash; undefined where the record has none. */
+  seqOf(hash: Digest): number | undefined {
+    const seq = this.all.get(hash)
+    return seq !== undefined && seq <= this.length ? seq : undefined
+  }
+
+  with(hashes: readonly Digest[]): HashIndex {
+    const all = this.all.size === this.length ? this.all : new Map([...this.all].slice(0, this.length))
+    for (const hash of hashes) all.set(hash, all.size + 1)
+    return new HashIndex(all)
+  }
+}
+
+export const NO_RECORD: RecordView = {
+  hashes: new HashIndex(),
+  domains: new Map(),
+  severs: [],
+  applies: [],
+  trusters: new Map(),
+  shares: new Map(),
+}
+
+/** @param onto what the entries follow; when absent they are the whole record */
+export function project(entries: readonly AuditEntry[], onto: RecordView = NO_RECORD): RecordView {
+  const head = entries.at(-1)
+  if (head === undefined) return onto
+  const fold = new Fold(onto)
+  for (const entry of entries) fold.add(entry)
+  const { domains, severs, applies, trusters, shares } = fold
+  const hashes = onto.hashes.with(entries.map(({ hash }) => hash))
+  return { head: { seq: head.seq, hash: head.hash }, hashes, domains, severs, applies, trusters, shares }
+}
+
+/** The view with one more entry. It copies what the entry may change (domains, severs, applies), and no entry is read again. */
+export const extend = (view: RecordView, entry: AuditEntry): RecordView => project([entry], view)
+
+/** Roots that an approval after theirs left out: an owner who still lists them does not bring them back. */
+export function retiredRoots({ domains }: RecordView, domain: TrustDomain): ReadonlySet<Fingerprint> {
+  const { first, newest } = domains.get(domain) ?? {}
+  return new Set([...(first?.keys() ?? [])].filter((root) => newest?.roots.has(root) !== true))
+}
+
+export const recordedBundles = ({ domains }: RecordView): ReadonlyMap<TrustDomain, Recorded> =>
+  new Map([...domains].flatMap(([domain, { recorded }]) => (recorded === undefined ? [] : [[domain, recorded]])))
+
+/** The last apply, if it wrote `begin` and never `end`: it was interrupted, or is under way. One before it is history. */
+export function unfinished({ applies }: RecordView): Begin | undefined {
+  const last = applies.at(-1)
+  return last?.ended === false ? last.begin : undefined
+}
+
+export const highestOf = (one: bigint | undefined, other: bigint | undefined): bigint | undefined =>
+  one === undefined || (other !== undefined && other > one) ? other : one
+
+/** An end without a step and without a reason for that was written for an apply that was killed, when nobody looked what it had done. */
+const saysWhatWasDone = ({ done, stopped }: End): boolean => done.length > 0 || stopped !== undefined
+
+/** A view under construction: copies of what the older view has, which no caller holds yet. */
+class Fold {
+  readonly domains: Map<TrustDomain, DomainRecord>
+  readonly severs: SeverRecord[]
+  readonly applies: Apply[]
+  readonly trusters: Map<string, number>
+  readonly shares: Map<string, number>
+  /** Where `severs` has entries without domains that no apply has closed yet. */
+  private waiting: readonly number[]
+  /** Domains whose arrays and maps are copies already. */
+  private readonly copied = new Map<TrustDomain, DomainFold>()
+
+  constructor({ domains, severs, applies, trusters, shares }: RecordView) {
+    this.domains = new Map(domains)
+    this.severs = [...severs]
+    this.applies = [...applies]
+    this.trusters = new Map(trusters)
+    this.shares = new Map(shares)
+    this.waiting = severs.flatMap(({ entry, closed }, i) => (entry.trustedDomain === undefined && closed === undefined ? [i] : []))
+  }
+
+  /** An `override` changes nothing: the next closed gate needs one of its own. */
+  add(entry: AuditEntry): void {
+    if (entry.action === 'approve') this.approve(entry)
+    else if (entry.action === 'rotate') this.domain(entry.trustDomain).rotation = { seq: entry.seq, to: entry.to }
+    else if (entry.action === 'begin') this.begin(entry)
+    else if (entry.action === 'end') this.end(entry)
+    else if (entry.action === 'sever' || entry.action === 'lift') this.sever(entry)
+  }
+
+  private domain(name: TrustDomain): DomainFold {
+    const known = this.copied.get(name)
+    if (known !== undefined) return known
+    const before = this.domains.get(name)
+    const copy: DomainFold = { ...before, approvals: [...(before?.approvals ?? [])], first: new Map(before?.first) }
+    this.copied.set(name, copy)
+    this.domains.set(name, copy)
+    return copy
+  }
+
+  private approve({ trustDomain, roots, actor, at, reason, seq, sequence, sequenceReset }: Approve): void {
+    const domain = this.domain(trustDomain)
+    domain.approvals.push({ trustDomain, roots, by: actor, at, reason })
+    domain.newest = { seq, roots: new Set(roots) }
+    for (const root of roots) keepFirst(domain.first, root, seq)
+    const before = sequenceReset === true ? undefined : domain.recorded
+    const highest = highestOf(before?.highest, sequence === undefined ? undefined : BigInt(sequence))
+    // An approval carries the highest sequence so far, also where its own bundle has none.
+    const broughtBy = before?.highest !== undefined && before.highest === highest ? before.roots : roots
+    domain.recorded = { roots: broughtBy, ...(highest === undefined ? {} : { highest }) }
+  }
+
+  private sever(entry: SeverEntry | LiftEntry): void {
+    if (entry.action === 'sever') keepFirst(this.trusters, entry.truster, entry.seq)
+    if (entry.trustedDomain === undefined) this.waiting = [...this.waiting, this.severs.length]
+    this.severs.push({ entry })
+  }
+
+  private begin(begin: Begin): void {
+    this.applies.push({ begin, ended: false })
+    for (const { member, object } of begin.steps) {
+      if (member === undefined) continue
+      keepFirst(this.trusters, member, begin.seq)
+      const name = sharedName(object)
+      if (name !== undefined) keepFirst(this.shares, `${member} ${name}`, begin.seq)
+    }
+    this.waiting = this.waiting.filter((i) => {
+      const sever = this.severs[i] as SeverRecord
+      const closed = closedBy(begin, sever)
+      if (closed.length > 0) this.severs[i] = { ...sever, closed }
+      return closed.length === 0
+    })
+  }
+
+  private end(end: End): void {
+    const i = this.applies.findLastIndex(({ begin }) => begin.hash === end.begin)
+    const apply = this.applies[i]
+    // Of two ends the last one counts: an apply that seemed to be killed was under way, and knew best.
+    if (apply !== undefined) this.applies[i] = { ...apply, ended: true, ...(saysWhatWasDone(end) ? { end } : {}) }
+  }
+}
+
+interface DomainFold extends DomainRecord {
+  readonly approvals: Approval[]
+  newest?: NonNullable<DomainRecord['newest']>
+  readonly first: Map<Fingerprint, number>
+  recorded?: Recorded
+  rotation?: NonNullable<DomainRecord['rotation']>
+}
+
+function keepFirst<K>(map: Map<K, number>, key: K, seq: number): void {
+  if (!map.has(key)) map.set(key, seq)
+}
+
+/** `ConfigMap istio-system/NAME-root-cert` → NAME. */
+const sharedName = (object = ''): string | undefined => /\/([^/]*)-root-cert$/.exec(object)?.[1]
+
+/** The domains that this apply took from the truster, if it is the one that carried out this sever. */
+function closedBy(begin: Begin, { entry: { truster, trusted, reason } }: SeverRecord): readonly string[] {
+  const steps = begin.steps.filter(({ member }) => member === truster)
+  if (begin.reason !== reason && !steps.some(({ object }) => sharedName(object) === trusted)) return []
+  const narrowed = steps.flatMap(({ changes }) => changes.filter(({ effect }) => effect === 'narrows'))
+  return [...new Set(narrowed.map(({ trusted }) => trusted.toLowerCase()))]
+}
