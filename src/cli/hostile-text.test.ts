@@ -1,17 +1,20 @@
 /** Every text that a command prints, with a hostile string in each field that comes from outside. */
+
 import { describe, expect, it } from 'vitest'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { error } from '../core/diagnostics/finding.ts'
 import { about } from '../core/doctor/check.ts'
 import type { Plan } from '../core/model/planned.ts'
 import type { Verdict } from '../core/model/proven.ts'
+import { bundleView } from '../core/view/bundle-view.ts'
+import { lintView } from '../core/view/lint-view.ts'
 import { doctorText } from './print/doctor-text.ts'
 import { errorText } from './print/error-text.ts'
 import { impactText } from './print/impact-text.ts'
 import { lintGithub } from './print/lint/lint-github.ts'
-import { lintJson, lintText } from './print/lint/lint-text.ts'
+import { lintText } from './print/lint/lint-text.ts'
 import { mountText } from './print/mount-text.ts'
-import { bundleJson, bundleText } from './print/roots/bundle-text.ts'
+import { bundleText } from './print/roots/bundle-text.ts'
 import { rotationText } from './print/rotation-text.ts'
 import { document, json, type Part, plain } from './print/screen.ts'
 import { connectionsText } from './print/sever-text.ts'
@@ -138,12 +141,12 @@ const TEXTS: readonly (readonly [string, (color: boolean) => Part])[] = [
       ),
   ],
   ['bundle inspect', (color) => bundleText(inspection, { color })],
-  ['bundle inspect -o json', () => bundleJson(inspection)],
+  ['bundle inspect -o json', () => json(bundleView(inspection))],
   ['impact', (color) => impactText(HOSTILE, impact, color)],
   ['rotate', (color) => rotationText(rotation, [finding], color)],
   ['mount', (color) => mountText([lacking], color)],
   ['lint', (color) => lintText(result, color)],
-  ['lint -o json', () => document(lintJson(result))],
+  ['lint -o json', () => json(lintView(result))],
   ['lint -o github', () => document(lintGithub(result))],
   ['JSON', () => json({ plan, verdict, finding })],
 ]

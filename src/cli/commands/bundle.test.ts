@@ -47,6 +47,8 @@ describe('bundle inspect', () => {
     const world = new TestWorld()
     expect(await bundleInspect({ file: 'a.json', trustDomain: 'a.example', output: 'json' }, world)).toBe(0)
     expect(JSON.parse(world.printed)).toEqual({
+      apiVersion: 'entente.dev/v1alpha1',
+      kind: 'Bundle',
       verdict: 'accept',
       format: 'spiffe',
       trustDomain: 'a.example',
@@ -161,7 +163,7 @@ describe('chain verify', () => {
   ])('$chain under $trusted', async ({ trusted, chain, view, code }) => {
     const world = new TestWorld()
     expect(await chainVerify({ trusted, chain, output: 'json' }, world)).toBe(code)
-    expect(JSON.parse(world.printed)).toEqual(view)
+    expect(JSON.parse(world.printed)).toEqual({ apiVersion: 'entente.dev/v1alpha1', kind: 'Chain', ...view })
   })
 
   it.each([

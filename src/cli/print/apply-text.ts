@@ -1,18 +1,8 @@
-/** What `apply` says of its steps, on the way and at the end. */
-import type { Applied } from '../../app/consent/apply-plan.ts'
 import type { Outcome, Progress } from '../../app/world.ts'
 import { title } from '../../core/model/manifest.ts'
 import { objectOf } from '../../core/view/plan-view.ts'
 import { type Shown, show } from './screen.ts'
 import { findingsText } from './text.ts'
-
-/** The JSON of docs/cli.md. */
-export const applyView = ({ plan, outcome = { done: [], findings: [] } }: Applied) => ({
-  federation: plan.name,
-  digest: plan.digest,
-  done: outcome.done.map((step) => step.id),
-  findings: [...plan.findings, ...outcome.findings],
-})
 
 export const outcomeText = ({ done, findings }: Outcome, color = false): readonly Shown[] => [
   ...(findings.length === 0 ? [] : [show`\n${findingsText(findings, color)}`]),

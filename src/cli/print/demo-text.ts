@@ -1,5 +1,8 @@
 /** The demo, step by step: as text for people, or as one JSON for programs. */
+
 import { join, relative, resolve } from 'node:path'
+import type { View } from '../../core/view/schemas.ts'
+import { documented } from '../../core/view/versioned.ts'
 import type { Played } from '../../demo/demo.ts'
 import type { Told } from '../../demo/told.ts'
 import { document, indented, type Shown, show, stacked } from './screen.ts'
@@ -41,13 +44,14 @@ export function endText({ steps, seconds }: Played, directory: string): Shown {
 }
 
 /** The JSON of docs/cli.md. */
-export const demoView = ({ ok, steps }: Played, directory: string) => ({
-  ok,
-  directory: resolve(directory),
-  steps: steps.map(({ title, checks }, i) => ({
-    step: i + 1,
-    title,
-    ok: checks.every((one) => one.ok),
-    checks: checks.map(({ what, expected, got, ok: same }) => ({ what, expected, got, ok: same })),
-  })),
-})
+export const demoView = ({ ok, steps }: Played, directory: string): View<'Demo'> =>
+  documented('Demo', {
+    ok,
+    directory: resolve(directory),
+    steps: steps.map(({ title, checks }, i) => ({
+      step: i + 1,
+      title,
+      ok: checks.every((one) => one.ok),
+      checks: checks.map(({ what, expected, got, ok: same }) => ({ what, expected, got, ok: same })),
+    })),
+  })

@@ -6,20 +6,6 @@ import type { Rotation } from '../../core/rotation/phases.ts'
 import { type Shown, show, stacked } from './screen.ts'
 import { findingsText, painter } from './text.ts'
 
-/** The JSON of docs/cli.md. */
-export const rotationView = (now: Rotation, findings: readonly Finding[]) => ({
-  member: now.member,
-  trustDomain: now.trustDomain,
-  phase: now.phase,
-  staying: now.staying,
-  leaving: now.leaving,
-  signs: now.signs ?? null,
-  gates: now.gates,
-  drained: now.drained?.toISOString() ?? null,
-  next: nextStep(now),
-  findings,
-})
-
 export function rotationText(now: Rotation, findings: readonly Finding[], color = false): Shown {
   const paint = painter(color)
   const line = (what: string, roots: readonly string[]): string[] =>
@@ -43,7 +29,8 @@ export function rotationText(now: Rotation, findings: readonly Finding[], color 
 
 const short = (root: string): string => root.slice(0, 'sha256:'.length + 12)
 
-function nextStep({ member, phase, leaving, gates, drained }: Rotation): string {
+/** What the member's owner does next. */
+export function nextStep({ member, phase, leaving, gates, drained }: Rotation): string {
   const again = `entente rotate ${member}`
   const waits = (needs: Gate['needs']): boolean => gates.some((gate) => gate.needs === needs && !gate.open)
   switch (phase) {

@@ -8,9 +8,9 @@ import type { Evidence, IstioFacts, Observation, Pins, Seen } from '../model/obs
 import type { Verdict } from '../model/proven.ts'
 import type { Member } from '../model/wanted.ts'
 import { type Bundle, printBundle } from '../spiffe/bundle.ts'
-import { documented } from '../view/document.ts'
 import type { View } from '../view/schemas.ts'
 import { verdictsView } from '../view/verify-view.ts'
+import { documented } from '../view/versioned.ts'
 import { masked } from './masked.ts'
 
 /** One mesh as its owner saw it. */

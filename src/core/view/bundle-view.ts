@@ -2,8 +2,8 @@
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Inspected, Inspection } from '../spiffe/inspect.ts'
 import type { Anchor } from '../x509/anchor.ts'
-import { documented } from './document.ts'
 import type { CertificateView, View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
 export const bundleView = ({
   verdict,

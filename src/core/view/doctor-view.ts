@@ -1,7 +1,7 @@
 /** The JSON of `doctor`. */
 import { CHECKS, type Check } from '../doctor/check.ts'
-import { documented } from './document.ts'
 import type { View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
 const PAGE = 'docs/doctor.md'
 

@@ -1,7 +1,7 @@
 /** The JSON of `impact`. */
 import { type Impact, type PolicyImpact, patternsIn } from '../impact/impact.ts'
-import { documented } from './document.ts'
 import type { View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
 export type ImpactView = View<'Impact'>
 export type PolicyImpactView = ImpactView['policies'][number]

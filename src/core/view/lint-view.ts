@@ -2,8 +2,8 @@
 
 import type { LintResult } from '../lint/lint.ts'
 import type { LintFinding } from '../lint/lint-rules.ts'
-import { documented } from './document.ts'
 import type { View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
 export const lintView = ({ findings, suppressed, notChecked, replacement, files, objects }: LintResult): View<'Lint'> =>
   documented('Lint', {

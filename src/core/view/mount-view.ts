@@ -2,8 +2,8 @@
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Carrier } from '../plan/hazards/mounted-files.ts'
 import type { TemplateMetadata } from '../trust/mounted/mount.ts'
-import { documented } from './document.ts'
 import type { View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
 /** @param workloads each with the patch that gives its template the mount, where one is needed */
 export const mountView = (

@@ -2,8 +2,8 @@
 import type { Finding } from '../diagnostics/finding.ts'
 import { content, type Manifest } from '../model/manifest.ts'
 import type { Plan, Step } from '../model/planned.ts'
-import { documented } from './document.ts'
 import type { StepView, View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
 export type PlanView = View<'Plan'>
 
@@ -15,7 +15,7 @@ export const stepViews = ({ steps }: Plan): readonly StepView[] => steps.map(ste
 /** @param outcome the steps that were carried out, and what was found meanwhile */
 export const applyView = (
   { name, digest, findings }: Plan,
-  outcome: { readonly done: readonly Step[]; readonly findings: readonly Finding[] },
+  outcome: { readonly done: readonly Step[]; readonly findings: readonly Finding[] } = { done: [], findings: [] },
 ): View<'Apply'> =>
   documented('Apply', {
     federation: name,

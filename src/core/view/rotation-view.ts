@@ -1,8 +1,8 @@
 /** The JSON of `rotate`. */
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Rotation } from '../rotation/phases.ts'
-import { documented } from './document.ts'
 import type { View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
 /** @param next what its owner does next, as a sentence */
 export const rotationView = (now: Rotation, findings: readonly Finding[], next: string): View<'Rotation'> =>

@@ -4,6 +4,7 @@
  * zod is not loaded to print.
  */
 import { z } from 'zod'
+import type { FindingCode } from '../diagnostics/finding.ts'
 
 const fingerprint = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 const digest = fingerprint
@@ -13,7 +14,8 @@ const manifest = z.looseObject({ apiVersion: z.string(), kind: z.string(), metad
 
 export const finding = z
   .strictObject({
-    code: z.string().meta({ description: 'Stable; docs/findings.md explains each' }),
+    /** A later version may have more codes: the schema lets any pass. */
+    code: z.string().meta({ description: 'Stable; docs/findings.md explains each' }) as z.ZodType<FindingCode, string>,
     severity: z.enum(['error', 'warning', 'info']),
     subject: z.string(),
     message: z.string(),

@@ -4,9 +4,9 @@ import type { Plan } from '../model/planned.ts'
 import type { Verdict } from '../model/proven.ts'
 import type { LeafView } from '../rotation/leaves.ts'
 import type { ConnectionsView } from '../verify/older-connections.ts'
-import { documented } from './document.ts'
 import { stepViews } from './plan-view.ts'
 import type { VerdictView, View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
 export type VerifyView = View<'Verify'>
 

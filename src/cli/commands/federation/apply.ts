@@ -2,9 +2,10 @@
 
 import { type ApplyInput, applyPlan, succeeded } from '../../../app/consent/apply-plan.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { applyView } from '../../../core/view/plan-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
-import { applyView, outcomeText } from '../../print/apply-text.ts'
+import { outcomeText } from '../../print/apply-text.ts'
 import { errorText } from '../../print/error-text.ts'
 import { json, type Part, show, stacked } from '../../print/screen.ts'
 import { repeat } from '../../watch.ts'
@@ -53,7 +54,7 @@ export async function run(options: ApplyOptions, io: Io): Promise<number> {
 async function once(options: ApplyOptions, io: Io): Promise<number> {
   const applied = await applyPlan(portsOf(options, io), options)
   const { outcome } = applied
-  if (options.output === 'json') io.print(json(applyView(applied)))
+  if (options.output === 'json') io.print(json(applyView(applied.plan, applied.outcome)))
   else if (outcome !== undefined) for (const text of outcomeText(outcome, io.color)) io.tell(text)
   return succeeded(applied) ? 0 : 1
 }

@@ -224,6 +224,8 @@ describe('sever --lift', () => {
     f.printed.length = 0
     await f.lift({ output: 'json' })
     expect(JSON.parse(f.printed.join('\n'))).toEqual({
+      apiVersion: 'entente.dev/v1alpha1',
+      kind: 'Lift',
       ...pair,
       trusterDomain: B,
       trustedDomain: A,

@@ -1,9 +1,10 @@
 /** `sever --lift`: takes a sever back, on the record and out of the file. It opens nothing: a new approval and an apply do. */
 
-import { type Lifted, lift } from '../../../app/severing/lift.ts'
+import { lift } from '../../../app/severing/lift.ts'
 import type { SeverInput } from '../../../app/severing/sever.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { approveCommand } from '../../../core/federation/intents.ts'
+import { liftView } from '../../../core/view/record-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json } from '../../print/screen.ts'
@@ -19,7 +20,12 @@ export async function run(options: LiftOptions, io: Io): Promise<number> {
   const lifted = await lift(portsOf(options, io), options)
   const next = [approveCommand(lifted.trusted), 'entente apply --reason "WHY"']
   const { truster, trusted } = lifted.pair
-  if (options.output === 'json') io.print(json(liftedView(lifted, next)))
+  if (options.output === 'json')
+    io.print(
+      json(
+        liftView({ ...lifted.pair, trusterDomain: lifted.trusterDomain, trustedDomain: lifted.trusted.trustDomain }, lifted.entry, next),
+      ),
+    )
   else
     io.print(
       `${truster} trusting ${trusted}: the sever is lifted. Nothing is open: that takes a new approval of the roots of ${lifted.trusted.trustDomain}, and an apply.`,
@@ -32,11 +38,4 @@ function mustGoTogether({ emergency, drain, overrideGate, evidence = [] }: LiftO
   const others = { '--emergency': emergency === true, '--drain': drain === true, '--override-gate': overrideGate !== undefined }
   const [flag] = Object.entries({ ...others, '--evidence': evidence.length > 0 }).flatMap(([name, given]) => (given ? [name] : []))
   if (flag !== undefined) throw new FederationError('usage', flag, 'ends a trust, and --lift takes a sever back; nothing was changed')
-}
-
-/** The JSON of docs/cli.md. */
-function liftedView({ pair, trusterDomain, trusted, entry }: Lifted, next: readonly string[]) {
-  const { at, actor: by, reason = '' } = entry ?? {}
-  const lifted = { at: at?.toISOString() ?? null, by: by ?? null, reason }
-  return { ...pair, trusterDomain, trustedDomain: trusted.trustDomain, lifted, next }
 }

@@ -1,8 +1,8 @@
 /** `mount`: which workloads of mounted sets lack the mount, and what one restart will do; with `--rollout`, does it. */
 
-import type { Lacking } from '../../../app/events.ts'
 import { type MountInput, mount } from '../../../app/mount.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
+import { mountView } from '../../../core/view/mount-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { mountText } from '../../print/mount-text.ts'
@@ -16,7 +16,7 @@ export interface MountOptions extends FileOptions, MountInput {
 
 export async function run(options: MountOptions, io: Io): Promise<number> {
   const { workloads, findings } = await mount(portsOf(options, io), options)
-  if (options.output === 'json') io.print(json({ workloads: workloads.map(viewOf), findings }))
+  if (options.output === 'json') io.print(json(mountView(workloads, findings)))
   else {
     io.print(workloads.length === 0 ? 'No running workload is in a mounted scope.' : mountText(workloads, io.color))
     if (findings.length > 0) io.tell(show`\n${findingsText(findings, io.color)}`)
@@ -24,9 +24,3 @@ export async function run(options: MountOptions, io: Io): Promise<number> {
   if (hasErrors(findings)) return 1
   return workloads.some(({ lacking }) => lacking.length > 0) ? 2 : 0
 }
-
-const viewOf = ({ context: _, patch, template, ...carrier }: Lacking) => ({
-  ...carrier,
-  template: template ?? null,
-  patch: patch === undefined ? null : { spec: { template: { metadata: patch } } },
-})

@@ -8,6 +8,7 @@ import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
 import { type ValuesFormat, valuesFor } from '../../../core/trust/mesh-wide/install-values.ts'
 import { explain, render } from '../../../core/trust/render.ts'
+import { documented } from '../../../core/view/versioned.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { mountGuide } from '../../print/mount-text.ts'
@@ -51,7 +52,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
       io.tell(`${join(options.out, guide)}: what belongs into the pod templates of mounted scopes`)
     } else await rm(join(out, guide), { force: true })
   }
-  if (options.output === 'json') io.print(json({ out: options.out, members: written }))
+  if (options.output === 'json') io.print(json(documented('Render', { out: options.out, members: written })))
   else {
     for (const { member, files, removed } of written) {
       io.print(`${join(options.out, member)}: ${count(files.length, 'file')}`)

@@ -3,10 +3,11 @@
 import { type RotateInput, rotate } from '../../../app/rotate/rotate.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
+import { rotationView } from '../../../core/view/rotation-view.ts'
 import { type BundleOptions, sentBundle } from '../../input/sent-bundle.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
-import { rotationText, rotationView } from '../../print/rotation-text.ts'
+import { nextStep, rotationText } from '../../print/rotation-text.ts'
 import { json } from '../../print/screen.ts'
 
 export interface RotateOptions extends FileOptions, BundleOptions, Omit<RotateInput, 'sent'> {
@@ -21,6 +22,6 @@ export async function run(options: RotateOptions, io: Io): Promise<number> {
     throw new FederationError('usage', '--reason', 'is missing: say why, for those who ask later; or only look, with --status')
   const { now, findings, reached } = await rotate(portsOf(options, io), { ...options, ...sentBundle(options, io) })
   const all = [...findings, ...now.findings]
-  io.print(output === 'json' ? json(rotationView(now, all)) : rotationText(now, all, io.color))
+  io.print(output === 'json' ? json(rotationView(now, all, nextStep(now))) : rotationText(now, all, io.color))
   return !reached || hasErrors(all) ? 1 : 0
 }

@@ -2,7 +2,7 @@
 
 import { type SeverInput, sever } from '../../../app/severing/sever.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
-import { verifyView } from '../../../core/view/plan-view.ts'
+import { severView } from '../../../core/view/verify-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json, show } from '../../print/screen.ts'
@@ -17,7 +17,7 @@ export async function run(options: SeverOptions, io: Io): Promise<number> {
   if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
   const closed = await sever(portsOf(options, io), options)
   const { trustDomain, at, verdicts, findings, older, blind, unknown, failed } = closed
-  if (options.output === 'json') io.print(json({ ...verifyView(verdicts, findings, at), connections: older.views }))
+  if (options.output === 'json') io.print(json(severView(verdicts, findings, at, older.views)))
   else io.print(severedText(closed, io))
   if (blind)
     io.tell(

@@ -3,7 +3,7 @@
 import { type Status, statusOf } from '../../../app/status.ts'
 import { holds } from '../../../app/verify/verify.ts'
 import { type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
-import { planView, verifyView } from '../../../core/view/plan-view.ts'
+import { statusView } from '../../../core/view/verify-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json, show } from '../../print/screen.ts'
@@ -27,7 +27,7 @@ async function once(options: FileOptions & { output: Output }, io: Io): Promise<
   const { at, plan, trusts, expiry, findings } = status
   const verdicts = trusts.map(({ verdict }) => verdict)
   if (options.output === 'json') {
-    io.print(json({ ...verifyView(verdicts, [...expiry, ...findings], at), steps: planView(plan).steps }))
+    io.print(json(statusView(verdicts, [...expiry, ...findings], at, plan)))
   } else {
     io.print(trusts.length === 0 ? `${plan.name}: no trust is declared.` : statusText(trusts, io.color, io.columns))
     const told = findingsOf(status)

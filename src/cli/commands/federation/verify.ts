@@ -4,7 +4,7 @@ import { handOver } from '../../../app/verify/hand-over.ts'
 import { holds, verifyTrusts } from '../../../app/verify/verify.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
 import { handedView } from '../../../core/evidence/print-evidence.ts'
-import { verifyView } from '../../../core/view/plan-view.ts'
+import { verifyView } from '../../../core/view/verify-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io } from '../../io.ts'
 import { json, show, stacked } from '../../print/screen.ts'
@@ -20,7 +20,7 @@ export interface VerifyOptions extends FileOptions {
 export async function run(options: VerifyOptions, io: Io): Promise<number> {
   if (options.output === 'evidence') return printEvidence(options, io)
   const { federation, at, verdicts, findings, leaves } = await verifyTrusts(portsOf(options, io), options)
-  if (options.output === 'json') io.print(json({ ...verifyView(verdicts, findings, at), ...(leaves && { leaves }) }))
+  if (options.output === 'json') io.print(json(verifyView(verdicts, findings, at, leaves)))
   else {
     const texts = verdicts.map((verdict) => verdictText(verdict, io.color))
     io.print(texts.length === 0 ? `${federation}: no trust is declared.` : stacked(texts, '\n\n'))

@@ -64,6 +64,8 @@ describe('impact on files', () => {
     })
     expect(code).toBe(0)
     expect(view()).toEqual({
+      apiVersion: 'entente.dev/v1alpha1',
+      kind: 'Impact',
       policies: [
         {
           namespace: 'sample',

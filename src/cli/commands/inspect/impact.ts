@@ -1,4 +1,5 @@
 /** `impact`: what a change of trust lets in, policy by policy. Reads only. */
+
 import { readDesired } from '../../../app/desired.ts'
 import { planFor } from '../../../app/plan.ts'
 import type { Desired } from '../../../app/ports-desired.ts'
@@ -15,6 +16,7 @@ import { course } from '../../../core/plan/course.ts'
 import { simulate } from '../../../core/plan/plan.ts'
 import { parseTrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import { type ImpactView, impactView } from '../../../core/view/impact-view.ts'
+import { documented } from '../../../core/view/versioned.ts'
 import { readAdmission, readIdentities, readObjects, type WrittenIdentity } from '../../input/impact-files.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
@@ -46,11 +48,11 @@ export async function run(args: ImpactArgs, io: Io): Promise<number> {
   const { answers, findings } = fromFiles ? await ofFiles(args, io) : await ofFederation(args, io)
   const all = distinct([...findings, ...answers.flatMap(({ view }) => view.findings)])
   if (args.output === 'json') {
-    const view: ImpactView = {
+    const view = documented('Impact', {
       policies: answers.flatMap((a) => a.view.policies),
       identities: answers.flatMap((a) => a.view.identities),
       findings: all,
-    }
+    })
     io.print(json(view))
   } else {
     for (const { title, view } of answers) io.print(show`${impactText(title, view, io.color)}\n`)

@@ -5,6 +5,7 @@ import { auditRecord } from '../../../app/audit.ts'
 import type { AuditEntry } from '../../../core/model/recorded.ts'
 import { entriesAbout, history } from '../../../core/record/history.ts'
 import { printEntry } from '../../../core/record/record.ts'
+import { recordCheckView } from '../../../core/view/record-view.ts'
 import { parseFingerprint } from '../../../core/x509/anchor.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
@@ -28,7 +29,7 @@ export async function log(options: FileOptions & OneRoot & { output: Output }, i
 /** The chain itself, then every home's memory of its head. */
 export async function verify(options: FileOptions & { output: Output; offline?: boolean }, io: Io): Promise<number> {
   const audited = await auditRecord(portsOf(options, io), options)
-  io.print(options.output === 'json' ? json(audited) : auditText(audited, io.color))
+  io.print(options.output === 'json' ? json(recordCheckView(audited)) : auditText(audited, io.color))
   return audited.valid ? 0 : 1
 }
 

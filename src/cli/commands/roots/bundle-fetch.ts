@@ -13,8 +13,10 @@ import { inspect } from '../../../core/spiffe/inspect.ts'
 import { parseBundle } from '../../../core/spiffe/parse-bundle.ts'
 import { parseSpiffeId, trustDomainOfId } from '../../../core/spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
+import { bundleView } from '../../../core/view/bundle-view.ts'
 import type { BundleWorld } from '../../io.ts'
-import { bundleJson, bundleText } from '../../print/roots/bundle-text.ts'
+import { bundleText } from '../../print/roots/bundle-text.ts'
+import { json } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
 
 export interface FetchArgs {
@@ -47,7 +49,7 @@ export async function bundleFetch(args: FetchArgs, world: BundleWorld): Promise<
   if (args.out !== undefined) return keep({ ...args, out: args.out }, trustDomain, endpoint, options, world)
   const file = await fetchBundle(endpoint, options)
   const inspection = inspect(file, { format: 'spiffe', trustDomain, now: world.now() })
-  world.print(args.output === 'json' ? bundleJson(inspection) : bundleText(inspection, world))
+  world.print(args.output === 'json' ? json(bundleView(inspection)) : bundleText(inspection, world))
   return inspection.verdict === 'accept' ? 0 : 1
 }
 
@@ -68,7 +70,7 @@ async function keep(
   const { bundle, fresh, findings, inspection } = await refreshBundle(trustDomain, endpoint, last, { ...options, now: world.now() })
   if (inspection !== undefined) {
     const judged = { ...inspection, findings, verdict: hasErrors(findings) ? 'reject' : 'accept' } as const
-    world.print(output === 'json' ? bundleJson(judged) : bundleText(judged, world))
+    world.print(output === 'json' ? json(bundleView(judged)) : bundleText(judged, world))
   } else world.tell(findingsText(findings, world.color))
   if (fresh && bundle !== undefined) {
     await writeAtomically(out, printBundle(bundle))

@@ -3,6 +3,7 @@
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Finding } from '../../../core/diagnostics/finding.ts'
 import { sameNames } from '../../../core/verify/roots-share-name.ts'
+import { chainView } from '../../../core/view/bundle-view.ts'
 import { type Anchor, anchorFrom } from '../../../core/x509/anchor.ts'
 import { readCertificate } from '../../../core/x509/certificate.ts'
 import { pathTo, type Vouched } from '../../../core/x509/chain.ts'
@@ -29,9 +30,7 @@ export interface ChainVerifyArgs {
 export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Promise<number> {
   const [trusted, chain] = [await world.readFile(args.trusted), await world.readFile(args.chain)]
   const { anchor, reason, findings } = verdictOn(trusted, chain, args.at ?? world.now())
-  const told = findings.length === 0 ? {} : { findings }
-  if (args.output === 'json')
-    world.print(json(anchor ? { valid: true, root: anchor.fingerprint, ...told } : { valid: false, error: reason, ...told }))
+  if (args.output === 'json') world.print(json(chainView(anchor, reason, findings)))
   else
     world.print(
       [

@@ -6,7 +6,7 @@ import type { Severity } from '../../../core/diagnostics/finding.ts'
 import type { LintResult } from '../../../core/lint/lint.ts'
 import { type LintFinding, RULES } from '../../../core/lint/lint-rules.ts'
 import type { Suppressed } from '../../../core/lint/suppress.ts'
-import { helpOf } from './lint-text.ts'
+import { helpOf } from '../../../core/view/lint-view.ts'
 
 const LEVELS: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'note' }
 

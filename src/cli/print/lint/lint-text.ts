@@ -5,9 +5,6 @@ import { printable } from '../../../core/x509/syntax/printable.ts'
 import { document, type Part, type Shown, show, stacked } from '../screen.ts'
 import { count, painter } from '../text.ts'
 
-/** A page of ours, and the rule's anchor in it. */
-export const helpOf = (code: string): string => `docs/lint.md#${code}`
-
 export function lintText(result: LintResult, color = false): Shown {
   const paint = painter(color)
   const style = { error: 'red', warning: 'yellow', info: 'dim' } as const
@@ -43,12 +40,3 @@ function summary({ findings, suppressed, files, objects }: LintResult): string {
 const MAX_LINE = 2_000
 const line = (text: string): string => printable(text, MAX_LINE)
 const placeOf = ({ file, line: at, column }: LintFinding): string => `${printable(file, 1_000)}:${at}:${column}`
-
-export function lintJson({ findings, suppressed, notChecked, replacement, files, objects }: LintResult): string {
-  const view = <T extends LintFinding>(finding: T) => ({ ...finding, help: helpOf(finding.code) })
-  return JSON.stringify(
-    { findings: findings.map(view), suppressed: suppressed.map(view), notChecked, replacement: replacement ?? null, files, objects },
-    null,
-    2,
-  )
-}

@@ -1,39 +1,8 @@
 /** What `bundle inspect` and `bundle fetch` print: the contract's JSON, or columns for people. */
-import type { Inspected, Inspection } from '../../../core/spiffe/inspect.ts'
+import type { Inspection } from '../../../core/spiffe/inspect.ts'
 import type { Io } from '../../io.ts'
-import { json, type Shown, show, stacked } from '../screen.ts'
+import { type Shown, show, stacked } from '../screen.ts'
 import { findingsText, painter, table } from '../text.ts'
-
-/** The shape that cli.md promises. */
-export function bundleJson(inspection: Inspection): Shown {
-  const { verdict, format, trustDomain, sequence, refreshHintSeconds, certificates, findings } = inspection
-  const view = {
-    verdict,
-    format,
-    trustDomain: trustDomain ?? null,
-    sequence: sequence?.toString() ?? null,
-    refreshHintSeconds: refreshHintSeconds ?? null,
-    certificates: certificates.map(certificateView),
-    findings,
-  }
-  return json(view)
-}
-
-const certificateView = ({ certificate: c, problems }: Inspected) => ({
-  fingerprint: c.fingerprint,
-  subject: c.subject,
-  issuer: c.issuer,
-  serial: c.serial,
-  notBefore: c.notBefore.toISOString(),
-  notAfter: c.notAfter.toISOString(),
-  isCA: c.isCA,
-  selfIssued: c.selfIssued,
-  uriSANs: c.uriSANs,
-  keyAlgorithm: c.key.algorithm,
-  keyBits: c.key.bits,
-  signatureAlgorithm: c.signatureAlgorithm,
-  problems,
-})
 
 const DAY = 10
 const day = (date: Date): string => date.toISOString().slice(0, DAY)
