@@ -4,6 +4,7 @@ import { distinct, error, type Finding, warning } from '../diagnostics/finding.t
 import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import { digestOf } from '../model/digest.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { content, keyOf, ownerOf, sameContent } from '../model/manifest.ts'
@@ -66,9 +67,9 @@ function planMesh(
   if (!observation.objects.ok) return { steps: [], findings: [observation.objects.error] }
   const going = course(intent, observation, options)
   if (going === undefined) return { steps: [], findings: [] }
-  const objects = observation.objects.value
-  const others = othersObjects(intent, objects)
-  const current = new Map(objects.filter((object) => ownerOf(object) === intent.owner).map((object) => [keyOf(object), content(object)]))
+  const view = viewOf(observation)
+  const others = othersObjects(intent, view)
+  const current = new Map(view.ownedBy(intent.owner).map((object) => [keyOf(object), content(object)]))
   const names = sameNamesIn(intent, seen, now)
   const alike = names.some(({ severity }) => severity === 'error')
   const steps: Step[] = []
@@ -90,7 +91,7 @@ function planMesh(
         ...(before === undefined ? {} : { before }),
         ...(after === undefined ? {} : { after }),
         changes,
-        drains: drained((before ?? after) as Manifest, objects),
+        drains: drained((before ?? after) as Manifest, view),
         gates: [
           ...gatesOf(phase, before, after, going, { intent: going.intent, seen, now }),
           ...(alike ? namesGates(before, after, going.intent, seen, now) : []),
@@ -111,7 +112,7 @@ function planMesh(
       ...unwritable,
       ...left,
       ...announcedRoots(intent, observation),
-      ...handMade(intent, objects, steps),
+      ...handMade(intent, view.objects, steps),
       ...swapped(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
       ...names,

@@ -4,6 +4,7 @@ import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import type { CallerTold } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import { proxyOf, runsProxy } from '../mesh/pods.ts'
 import { unguardedScopes } from '../mesh/unguarded-ports.ts'
 import { judgedAt } from '../model/clock.ts'
@@ -170,7 +171,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...sameNamesIn({ ...intent, trusts: [trust] }, seen, now),
     ...chain.findings,
     ...empty,
-    ...(observation?.objects.ok === true ? unguardedScopes(trust.accept, observation.objects.value, trust.truster) : []),
+    ...(observation === undefined ? [] : unguardedScopes(trust.accept, viewOf(observation), trust.truster)),
     ...(callers === undefined && observation?.istio.ok === false ? [{ ...observation.istio.error, severity: 'warning' as const }] : []),
     ...told.map(({ finding }) => finding),
     ...shared,

@@ -224,6 +224,10 @@ export function readInboundFilter(object: Manifest): Pick<Inbound, 'at' | 'roots
   return { at: readWorkloads(object), roots, ...(gateway && { gateway }), ...(admitted && { admitted }) }
 }
 
+/** The servers of gateways that an inbound filter is for, without its roots; undefined: it is for sidecars, or no such filter. */
+export const readGateway = (object: Manifest): readonly Server[] | undefined =>
+  inboundContexts(object).some((context) => inlineValidatorIn(context) !== undefined) ? readServers(object) : undefined
+
 /** The names that an inbound filter of ours lets past; undefined: it checks none, or not as we do. */
 export const readGuard = (object: Manifest): NameGuard | undefined => readGuardPatches(list(at(object, 'spec', 'configPatches')))
 
@@ -300,8 +304,8 @@ export function readWorkloads(object: Manifest, ...path: readonly string[]): Wor
  * config dump shows it (camel case); undefined where there is no such validator.
  */
 export function readValidator(commonTlsContext: unknown): Roots | undefined {
-  const config = validatorIn(commonTlsContext)
-  if (config === undefined || get(config, 'trust_bundles') !== undefined) return undefined
+  const config = inlineValidatorIn(commonTlsContext)
+  if (config === undefined) return undefined
   const domains = new Map<TrustDomain, readonly Root[]>()
   for (const entry of list(get(config, 'trust_domains'))) {
     const bundle = get(entry, 'trust_bundle')
@@ -315,6 +319,12 @@ export function readValidator(commonTlsContext: unknown): Roots | undefined {
 /** The path of the bundle map that the SPIFFE validator in a common TLS context reads; undefined where it reads none. */
 export function readValidatorFile(commonTlsContext: unknown): string | undefined {
   return text(get(get(validatorIn(commonTlsContext), 'trust_bundles'), 'filename')) || undefined
+}
+
+/** The settings of a validator that has its roots inside. */
+function inlineValidatorIn(commonTlsContext: unknown): unknown {
+  const config = validatorIn(commonTlsContext)
+  return config === undefined || get(config, 'trust_bundles') !== undefined ? undefined : config
 }
 
 function validatorIn(commonTlsContext: unknown): unknown {

@@ -1,0 +1,188 @@
+/**
+ * One mesh, to be asked: an index over the objects of an observation. Each part is made when somebody first asks for it,
+ * in one pass over the objects; an answer then takes as long as it has members, not as long as the mesh has objects.
+ */
+import type { Manifest } from '../model/manifest.ts'
+import { at, list, ownerOf, strings, text } from '../model/manifest.ts'
+import type { Evidence, Observation } from '../model/observed.ts'
+import type { Workloads } from '../model/wanted.ts'
+import { selects } from '../model/workloads.ts'
+import { composeMode, type Effective, type PeerPolicy, peerPolicy, type Workload } from './mtls.ts'
+import { hasSidecar, isGateway, isLive, isPlaced } from './pods.ts'
+
+/** What is asked of each pod again and again. */
+interface Pod {
+  readonly labels: Readonly<Record<string, string>>
+  readonly sidecar: boolean
+  readonly gateway: boolean
+}
+
+export class MeshView {
+  /** Members of groups stand in the order of these. */
+  readonly objects: readonly Manifest[]
+  readonly #evidence: readonly Evidence[]
+  #byKind: ReadonlyMap<string, readonly Manifest[]> | undefined
+  readonly #byNamespace = new Map<string, ReadonlyMap<string, readonly Manifest[]>>()
+  readonly #byName = new Map<string, ReadonlyMap<string, Manifest>>()
+  readonly #pods = new Map<Manifest, Pod>()
+  #bare: readonly Manifest[] | undefined
+  #live: ReadonlyMap<string, readonly Manifest[]> | undefined
+  #policies: ReadonlyMap<string, readonly PeerPolicy[]> | undefined
+  #entries: ReadonlyMap<string, readonly Manifest[]> | undefined
+  #byOwner: ReadonlyMap<string | undefined, readonly Manifest[]> | undefined
+  #proxies: ReadonlyMap<string, Evidence> | undefined
+
+  constructor(objects: readonly Manifest[], evidence: readonly Evidence[] = []) {
+    this.objects = objects
+    this.#evidence = evidence
+  }
+
+  /** All objects of a kind. */
+  of(kind: string): readonly Manifest[] {
+    this.#byKind ??= grouped(this.objects, (object) => [object.kind])
+    return this.#byKind.get(kind) ?? []
+  }
+
+  /** Those of one namespace. */
+  in(kind: string, namespace: string): readonly Manifest[] {
+    const known = this.#byNamespace.get(kind) ?? grouped(this.of(kind), ({ metadata }) => [metadata.namespace ?? ''])
+    this.#byNamespace.set(kind, known)
+    return known.get(namespace) ?? []
+  }
+
+  named(kind: string, namespace: string, name: string): Manifest | undefined {
+    const place = ({ metadata }: Manifest): string => `${metadata.namespace ?? ''}/${metadata.name}`
+    const known =
+      this.#byName.get(kind) ??
+      new Map(
+        this.of(kind)
+          .toReversed()
+          .map((object) => [place(object), object]),
+      )
+    this.#byName.set(kind, known)
+    return known.get(`${namespace}/${name}`)
+  }
+
+  /** Objects that a federation calls its own; undefined: of anybody else. */
+  ownedBy(owner: string | undefined): readonly Manifest[] {
+    this.#byOwner ??= grouped(this.objects, (object) => [ownerOf(object)])
+    return this.#byOwner.get(owner) ?? []
+  }
+
+  /** The pods of a set that run, or are about to. */
+  podsIn(at: Workloads): readonly Manifest[] {
+    this.#live ??= grouped(this.of('Pod').filter(isLive), (pod) => this.#placesOf(pod))
+    const live = this.#live
+    const [fewest = []] = placesOfSet(at)
+      .map((place) => live.get(place) ?? [])
+      .sort((a, b) => a.length - b.length)
+    return fewest.filter((pod) => selects(at, pod.metadata.namespace ?? '', this.#pod(pod).labels))
+  }
+
+  /** Those of them with a sidecar, placed on a node or not. */
+  injectedIn(at: Workloads): readonly Manifest[] {
+    return this.podsIn(at).filter((pod) => this.hasSidecar(pod) && !this.isGateway(pod))
+  }
+
+  /** The sidecars that a set has now: of pods that have a place to run. */
+  sidecarsIn(at: Workloads): readonly Manifest[] {
+    return this.injectedIn(at).filter(isPlaced)
+  }
+
+  gatewaysIn(at: Workloads): readonly Manifest[] {
+    return this.podsIn(at).filter((pod) => isPlaced(pod) && this.isGateway(pod))
+  }
+
+  /** The proxies that a set is about: its gateways where it names servers of theirs, else its sidecars. */
+  proxiesIn({ at, gateway }: { readonly at: Workloads; readonly gateway?: unknown }): readonly Manifest[] {
+    return gateway === undefined ? this.sidecarsIn(at) : this.gatewaysIn(at)
+  }
+
+  hasSidecar(pod: Manifest): boolean {
+    return this.#pod(pod).sidecar
+  }
+
+  isGateway(pod: Manifest): boolean {
+    return this.#pod(pod).gateway
+  }
+
+  /** Pods without a sidecar. */
+  get bare(): readonly Manifest[] {
+    this.#bare ??= this.of('Pod').filter((pod) => !this.hasSidecar(pod))
+    return this.#bare
+  }
+
+  labelsOf(pod: Manifest): Readonly<Record<string, string>> {
+    return this.#pod(pod).labels
+  }
+
+  /** The PeerAuthentications that may be for workloads of a namespace: its own, and those of the root. */
+  peerPolicies(namespace: string, rootNamespace: string): readonly PeerPolicy[] {
+    this.#policies ??= grouped(this.of('PeerAuthentication').map(peerPolicy), (policy) => [policy.namespace])
+    const root = this.#policies.get(rootNamespace) ?? []
+    return namespace === rootNamespace ? root : [...root, ...(this.#policies.get(namespace) ?? [])]
+  }
+
+  /** The effective mutual TLS mode of a workload. @param more policies in addition to those that are there */
+  modeOf(workload: Workload, rootNamespace: string, more: readonly PeerPolicy[] = []): Effective {
+    return composeMode(workload, [...this.peerPolicies(workload.namespace, rootNamespace), ...more], rootNamespace)
+  }
+
+  /** The ServiceEntries that have a host, by its whole name. */
+  entriesOf(host: string): readonly Manifest[] {
+    this.#entries ??= grouped(this.of('ServiceEntry'), (entry) => new Set(list(at(entry, 'spec', 'hosts')).map(text)))
+    return this.#entries.get(host) ?? []
+  }
+
+  /** What the proxy of this id (`POD.NAMESPACE`) holds and said. */
+  evidenceOf(proxy: string): Evidence | undefined {
+    this.#proxies ??= new Map(this.#evidence.map((one) => [one.proxy, one]))
+    return this.#proxies.get(proxy)
+  }
+
+  #pod(pod: Manifest): Pod {
+    const known = this.#pods.get(pod)
+    if (known !== undefined) return known
+    const made = { labels: strings(pod.metadata.labels), sidecar: hasSidecar(pod), gateway: isGateway(pod, this.of('Gateway')) }
+    this.#pods.set(pod, made)
+    return made
+  }
+
+  #placesOf(pod: Manifest): ReadonlySet<string> {
+    const labels = Object.entries(this.#pod(pod).labels).map(([key, value]) => labelled(key, value))
+    const namespace = pod.metadata.namespace ?? ''
+    return new Set([ANYWHERE, ...labels, place(namespace), ...labels.map((label) => place(namespace, label))])
+  }
+}
+
+/** No name that a namespace may have. */
+const ANYWHERE = ''
+const labelled = (key: string, value: string): string => `${key}=${value}`
+const place = (namespace: string, label = ''): string => `${namespace}/${label}`
+
+/** Where to look for the pods of a set: every place has all of them. */
+const placesOfSet = ({ everywhere, namespace, labels = {} }: Workloads): readonly string[] => {
+  const pairs = Object.entries(labels).map(([key, value]) => labelled(key, value))
+  if (pairs.length === 0) return [everywhere ? ANYWHERE : place(namespace)]
+  return everywhere ? pairs : pairs.map((label) => place(namespace, label))
+}
+
+function grouped<T, K>(all: readonly T[], keysOf: (one: T) => Iterable<K>): ReadonlyMap<K, readonly T[]> {
+  const groups = new Map<K, T[]>()
+  for (const one of all)
+    for (const key of keysOf(one)) {
+      const group = groups.get(key)
+      if (group === undefined) groups.set(key, [one])
+      else group.push(one)
+    }
+  return groups
+}
+
+const views = new WeakMap<Observation, MeshView>()
+
+/** The view of an observation, built once, whoever asks first. Of what could not be seen it has nothing. */
+export function viewOf(seen: Observation): MeshView {
+  const made = views.get(seen) ?? new MeshView(seen.objects.ok ? seen.objects.value : [], seen.proxies.ok ? seen.proxies.value : [])
+  views.set(seen, made)
+  return made
+}
