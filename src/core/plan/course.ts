@@ -77,7 +77,8 @@ const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = f
 function allowed(wanted: MeshState, before: MeshState, checked: Checked, own: ReadonlySet<TrustDomain>): MeshState {
   const inbound = [...wanted.inbound].flatMap(([key, scope]): [string, Inbound][] => {
     const strict = scope.strict && !checked.strictAlready.has(key)
-    if (!checked.blocked && !checked.blockedInbound.has(key)) return [[key, { ...scope, strict }]]
+    // The very scope where it stays as it is: what is rendered once need not be rendered again.
+    if (!checked.blocked && !checked.blockedInbound.has(key)) return [[key, strict === scope.strict ? scope : { ...scope, strict }]]
     const was = before.inbound.get(key)
     return was === undefined ? [] : [[key, narrowedInbound(was, scope, own)]]
   })

@@ -14,7 +14,7 @@ import type { Intent } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
 import { swapped } from '../rotation/root-swap.ts'
 import { unrecorded } from '../trust/live/untested-version.ts'
-import { renderState, sizeOf } from '../trust/render.ts'
+import { exceeds, renderState } from '../trust/render.ts'
 import { PHASES, stage } from '../trust/stage.ts'
 import type { Canary, MeshState } from '../trust/state.ts'
 import { ownChain } from '../verify/own-ca-chain.ts'
@@ -79,7 +79,7 @@ function planMesh(
     for (const [key, before, after] of differences(current, renderState(state, going.author), phase)) {
       if (others.has(key) || large.has(key)) continue
       // On its way an object may hold more than before and after.
-      if (after !== undefined && sizeOf(after) > MAX_BYTES) {
+      if (after !== undefined && exceeds(after, MAX_BYTES)) {
         large.set(key, tooLarge(after, intent))
         continue
       }

@@ -1,7 +1,7 @@
 /** Gateways: which servers of theirs end mutual TLS with the mesh's identities, and what such a server lets past. */
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { CHAINS } from '../mesh/envoy/filter-merge.table.ts'
-import { type Chain, misfit } from '../mesh/envoy/filter-merge.ts'
+import { type Chain, misfit, readPatches } from '../mesh/envoy/filter-merge.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
 import type { MeshView } from '../mesh/mesh-view.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -101,7 +101,7 @@ function checkServer(server: Server, served: readonly Served[], where: string): 
 
 /** A named server must judge by the filter, and no other server on its port may be touched. */
 function unfitServers(servers: readonly Server[], served: readonly Served[], where: string): readonly Finding[] {
-  const patches = gatewayPatches({}, [], [], servers)
+  const patches = readPatches(gatewayPatches({}, [], [], servers))
   return [...new Set(servers.map(({ port }) => port))].flatMap((port) =>
     served
       .filter(({ ports }) => ports.includes(port))

@@ -1,7 +1,7 @@
 /** Whether the filters of a set of workloads fit the listeners that these have, by the table of shapes: before anything is written. */
 import { error, type Finding } from '../../diagnostics/finding.ts'
 import { CHAINS } from '../../mesh/envoy/filter-merge.table.ts'
-import { chainPatches, misfit } from '../../mesh/envoy/filter-merge.ts'
+import { type ChainPatch, chainPatches, misfit } from '../../mesh/envoy/filter-merge.ts'
 import type { MeshView } from '../../mesh/mesh-view.ts'
 import { type Effective, type Mode, peerPolicy, subjectsOf } from '../../mesh/mtls.ts'
 import type { Manifest } from '../../model/manifest.ts'
@@ -48,7 +48,7 @@ function remember(known: Map<string, readonly string[]>, mode: Effective, find: 
 /** What a port speaks is in its Service, which may change: a filter has to fit all there is. */
 const PROTOCOLS = ['unnamed', 'http', 'tcp', 'auto'] as const
 
-const misfitsOf = (patches: readonly unknown[], { mode, ports }: Effective): readonly string[] =>
+const misfitsOf = (patches: readonly ChainPatch[], { mode, ports }: Effective): readonly string[] =>
   [['every other port', mode] as const, ...[...ports].map(([port, set]): readonly [string, Mode] => [`port ${port}`, set])].flatMap(
     ([port, set]) =>
       PROTOCOLS.flatMap((protocol) => {

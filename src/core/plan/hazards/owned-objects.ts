@@ -12,7 +12,7 @@ import { workloadsKey } from '../../model/workloads.ts'
 import { bypasses } from '../../trust/gateway-scope.ts'
 import { isTrustMap, readTrustMap } from '../../trust/mounted/bundle-map.ts'
 import type { Obstacles } from '../../trust/obstacles.ts'
-import { type Author, renderState, sizeOf } from '../../trust/render.ts'
+import { type Author, exceeds, renderState, sizeOf } from '../../trust/render.ts'
 import { EMPTY, type MeshState } from '../../trust/state.ts'
 import { unfit } from './filter-fit.ts'
 
@@ -25,7 +25,7 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, vie
     const rendered = renderState({ ...EMPTY, ...part }, author)
     const unwritable = rendered.flatMap((object) => {
       const other = others.get(keyOf(object))
-      return [...(other === undefined ? [] : [ownedBy(intent, other)]), ...(sizeOf(object) > MAX_BYTES ? [tooLarge(object, intent)] : [])]
+      return [...(other === undefined ? [] : [ownedBy(intent, other)]), ...(exceeds(object, MAX_BYTES) ? [tooLarge(object, intent)] : [])]
     })
     return [...unwritable, ...unfit(rendered, view, intent.member.istioNamespace, intent.member.name)]
   }
@@ -37,7 +37,7 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, vie
   const wide = wanted.wide === undefined ? [] : against({ wide: wanted.wide })
   const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
   // Files of many sets share a ConfigMap.
-  const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && sizeOf(object) > MAX_BYTES)
+  const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && exceeds(object, MAX_BYTES))
   const crowded = new Set(full.flatMap(readTrustMap).map(({ owner }) => workloadsKey(owner.of)))
   const stopped = (parts: readonly { readonly key: string; readonly findings: readonly Finding[] }[]): ReadonlySet<string> =>
     new Set(parts.flatMap(({ key, findings }) => (findings.length > 0 || crowded.has(key) ? [key] : [])))
