@@ -26,7 +26,10 @@ export class MeshView {
   readonly #byName = new Map<string, ReadonlyMap<string, Manifest>>()
   readonly #pods = new Map<Manifest, Pod>()
   #bare: readonly Manifest[] | undefined
-  #live: ReadonlyMap<string, readonly Manifest[]> | undefined
+  #live: readonly Manifest[] | undefined
+  #liveIn: ReadonlyMap<string, readonly Manifest[]> | undefined
+  readonly #labels = new Map<string, ReadonlyMap<string | undefined, readonly Manifest[]>>()
+  readonly #modes = new Map<string, Effective>()
   #policies: ReadonlyMap<string, readonly PeerPolicy[]> | undefined
   #entries: ReadonlyMap<string, readonly Manifest[]> | undefined
   #byOwner: ReadonlyMap<string | undefined, readonly Manifest[]> | undefined
@@ -71,12 +74,11 @@ export class MeshView {
 
   /** The pods of a set that run, or are about to. */
   podsIn(at: Workloads): readonly Manifest[] {
-    this.#live ??= grouped(this.of('Pod').filter(isLive), (pod) => this.#placesOf(pod))
-    const live = this.#live
-    const [fewest = []] = placesOfSet(at)
-      .map((place) => live.get(place) ?? [])
-      .sort((a, b) => a.length - b.length)
-    return fewest.filter((pod) => selects(at, pod.metadata.namespace ?? '', this.#pod(pod).labels))
+    const namespace = at.everywhere ? undefined : at.namespace
+    const [first, ...others] = Object.entries(at.labels ?? {}).map(([label, value]) => this.#byLabel(label, namespace).get(value) ?? [])
+    if (first === undefined) return this.#livePods(namespace)
+    const fewest = others.reduce((least, some) => (some.length < least.length ? some : least), first)
+    return others.length === 0 ? first : fewest.filter((pod) => selects(at, pod.metadata.namespace ?? '', this.labelsOf(pod)))
   }
 
   /** Those of them with a sidecar, placed on a node or not. */
@@ -125,7 +127,14 @@ export class MeshView {
 
   /** The effective mutual TLS mode of a workload. @param more policies in addition to those that are there */
   modeOf(workload: Workload, rootNamespace: string, more: readonly PeerPolicy[] = []): Effective {
-    return composeMode(workload, [...this.peerPolicies(workload.namespace, rootNamespace), ...more], rootNamespace)
+    const policies = this.peerPolicies(workload.namespace, rootNamespace)
+    if (more.length > 0 || policies.some(({ selector }) => selector.length > 0))
+      return composeMode(workload, [...policies, ...more], rootNamespace)
+    // Then it is one for the whole namespace.
+    const place = JSON.stringify([workload.namespace, rootNamespace])
+    const known = this.#modes.get(place) ?? composeMode(workload, policies, rootNamespace)
+    this.#modes.set(place, known)
+    return known
   }
 
   /** The ServiceEntries that have a host, by its whole name. */
@@ -148,23 +157,19 @@ export class MeshView {
     return made
   }
 
-  #placesOf(pod: Manifest): ReadonlySet<string> {
-    const labels = Object.entries(this.#pod(pod).labels).map(([key, value]) => labelled(key, value))
-    const namespace = pod.metadata.namespace ?? ''
-    return new Set([ANYWHERE, ...labels, place(namespace), ...labels.map((label) => place(namespace, label))])
+  /** Pods that run, or are about to, by the value of one label; of one namespace, or of all of them. */
+  #byLabel(label: string, namespace: string | undefined): ReadonlyMap<string | undefined, readonly Manifest[]> {
+    const place = JSON.stringify([label, namespace])
+    const known = this.#labels.get(place) ?? grouped(this.#livePods(namespace), (pod) => [this.labelsOf(pod)[label]])
+    this.#labels.set(place, known)
+    return known
   }
-}
 
-/** No name that a namespace may have. */
-const ANYWHERE = ''
-const labelled = (key: string, value: string): string => `${key}=${value}`
-const place = (namespace: string, label = ''): string => `${namespace}/${label}`
-
-/** Where to look for the pods of a set: every place has all of them. */
-const placesOfSet = ({ everywhere, namespace, labels = {} }: Workloads): readonly string[] => {
-  const pairs = Object.entries(labels).map(([key, value]) => labelled(key, value))
-  if (pairs.length === 0) return [everywhere ? ANYWHERE : place(namespace)]
-  return everywhere ? pairs : pairs.map((label) => place(namespace, label))
+  #livePods(namespace: string | undefined): readonly Manifest[] {
+    this.#live ??= this.of('Pod').filter(isLive)
+    this.#liveIn ??= grouped(this.#live, ({ metadata }) => [metadata.namespace ?? ''])
+    return namespace === undefined ? this.#live : (this.#liveIn.get(namespace) ?? [])
+  }
 }
 
 function grouped<T, K>(all: readonly T[], keysOf: (one: T) => Iterable<K>): ReadonlyMap<K, readonly T[]> {

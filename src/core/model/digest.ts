@@ -35,20 +35,29 @@ function inOrder(value: unknown): unknown {
 }
 
 function itemsInOrder(list: readonly unknown[]): unknown {
-  const items = list.map(inOrder)
-  if (items.includes(ODD)) return ODD
-  return items.every((item, i) => item === list[i]) ? list : items
+  const items: unknown[] = []
+  let same = true
+  for (const item of list) {
+    const ordered = inOrder(item)
+    if (ordered === ODD) return ODD
+    same &&= ordered === item
+    items.push(ordered)
+  }
+  return same ? list : items
 }
 
 function membersInOrder(object: Readonly<Record<string, unknown>>): unknown {
   const keys = Object.keys(object)
-  if (keys.some(isOdd)) return ODD
   const sorted = keys.every((key, i) => i === 0 || (keys[i - 1] as string) < key)
-  const order = sorted ? keys : keys.sort()
-  const members = order.map((key) => inOrder(object[key]))
-  if (members.includes(ODD)) return ODD
-  if (sorted && members.every((member, i) => member === object[order[i] as string])) return object
-  return Object.fromEntries(order.map((key, i) => [key, members[i]]))
+  const members: [string, unknown][] = []
+  let same = sorted
+  for (const key of sorted ? keys : keys.sort()) {
+    const ordered = isOdd(key) ? ODD : inOrder(object[key])
+    if (ordered === ODD) return ODD
+    same &&= ordered === object[key]
+    members.push([key, ordered])
+  }
+  return same ? object : Object.fromEntries(members)
 }
 
 /** A JavaScript object has numbers first, whatever order they came in. */

@@ -375,7 +375,7 @@ function mostBytes(value: unknown): number {
   if (typeof value === 'string') return 6 * value.length + 3
   if (typeof value !== 'object' || value === null) return 32
   let most = 2
-  for (const [key, member] of Object.entries(value)) most += 6 * key.length + 4 + mostBytes(member)
+  for (const key of Object.keys(value)) most += 6 * key.length + 4 + mostBytes((value as Readonly<Record<string, unknown>>)[key])
   return most
 }
 

@@ -18,7 +18,7 @@ export function unfit(wanted: readonly Manifest[], view: MeshView, rootNamespace
     const patches = filter.kind === 'EnvoyFilter' ? chainPatches(filter, 'SIDECAR_INBOUND') : []
     if (patches.length === 0) return []
     const at = readWorkloads(filter)
-    const known = new Map<string, readonly string[]>()
+    const known = new Map<string | Effective, readonly string[]>()
     const there = subjectsOf(at, view.injectedIn(at), view.of('PeerAuthentication'), rootNamespace)
     return there.flatMap(({ name, ...workload }) => {
       // A filter stays while the mode changes: it must fit what the mode is and what it becomes.
@@ -38,10 +38,12 @@ export function unfit(wanted: readonly Manifest[], view: MeshView, rootNamespace
   })
 }
 
-function remember(known: Map<string, readonly string[]>, mode: Effective, find: () => readonly string[]): readonly string[] {
+function remember(known: Map<string | Effective, readonly string[]>, mode: Effective, find: () => readonly string[]): readonly string[] {
+  const same = known.get(mode)
+  if (same !== undefined) return same
   const key = JSON.stringify([mode.mode, [...mode.ports]])
   const found = known.get(key) ?? find()
-  known.set(key, found)
+  known.set(key, found).set(mode, found)
   return found
 }
 

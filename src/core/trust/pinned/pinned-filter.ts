@@ -334,4 +334,10 @@ function validatorIn(commonTlsContext: unknown): unknown {
 }
 
 const get = (value: unknown, snake: string): unknown => at(value, snake) ?? at(value, camel(snake))
-const camel = (snake: string): string => snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+const camel = (snake: string): string => {
+  const name = camels.get(snake) ?? snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+  camels.set(snake, name)
+  return name
+}
+/** Names of fields that this file asks for. */
+const camels = new Map<string, string>()
