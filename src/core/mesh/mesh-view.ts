@@ -7,7 +7,7 @@ import { at, list, ownerOf, strings, text } from '../model/manifest.ts'
 import type { Evidence, Observation } from '../model/observed.ts'
 import type { Workloads } from '../model/wanted.ts'
 import { selects } from '../model/workloads.ts'
-import { composeMode, type Effective, type PeerPolicy, peerPolicy, type Workload } from './mtls.ts'
+import { ANY, composeMode, type Effective, type PeerPolicy, peerPolicy, type Subject, type Workload } from './mtls.ts'
 import { hasSidecar, isGateway, isLive, isPlaced } from './pods.ts'
 
 /** What is asked of each pod again and again. */
@@ -29,6 +29,7 @@ export class MeshView {
   #live: readonly Manifest[] | undefined
   #liveIn: ReadonlyMap<string, readonly Manifest[]> | undefined
   readonly #labels = new Map<string, ReadonlyMap<string | undefined, readonly Manifest[]>>()
+  readonly #alike = new Map<string, Readonly<Record<string, string>>>()
   readonly #modes = new Map<string, Effective>()
   #policies: ReadonlyMap<string, readonly PeerPolicy[]> | undefined
   #entries: ReadonlyMap<string, readonly Manifest[]> | undefined
@@ -114,6 +115,7 @@ export class MeshView {
     return this.#bare
   }
 
+  /** The same object for the same labels, so that what is judged by labels is judged once for all pods that are alike. */
   labelsOf(pod: Manifest): Readonly<Record<string, string>> {
     return this.#pod(pod).labels
   }
@@ -137,6 +139,25 @@ export class MeshView {
     return known
   }
 
+  /**
+   * The pods of a set, and those that do not exist yet: they have the set's labels at least. Of the whole mesh, one for each
+   * namespace with a policy or a pod of its own, and one for those that have neither.
+   */
+  subjectsOf(at: Workloads, pods: readonly Manifest[], rootNamespace: string): readonly Subject[] {
+    const namespaces = (): ReadonlySet<string> =>
+      new Set(
+        [...pods, ...this.of('PeerAuthentication')]
+          .map(({ metadata }) => metadata.namespace ?? '')
+          .filter((name) => name !== rootNamespace),
+      )
+    const places = at.everywhere ? [...[...namespaces()].sort(), ANY] : [at.namespace]
+    const labels = at.labels ?? {}
+    return [
+      ...places.map((namespace) => ({ name: 'a new pod', namespace, labels })),
+      ...pods.map((pod) => ({ name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', labels: this.labelsOf(pod) })),
+    ]
+  }
+
   /** The ServiceEntries that have a host, by its whole name. */
   entriesOf(host: string): readonly Manifest[] {
     this.#entries ??= grouped(this.of('ServiceEntry'), (entry) => new Set(list(at(entry, 'spec', 'hosts')).map(text)))
@@ -152,9 +173,21 @@ export class MeshView {
   #pod(pod: Manifest): Pod {
     const known = this.#pods.get(pod)
     if (known !== undefined) return known
-    const made = { labels: strings(pod.metadata.labels), sidecar: hasSidecar(pod), gateway: isGateway(pod, this.of('Gateway')) }
+    const made = {
+      labels: this.#shared(strings(pod.metadata.labels)),
+      sidecar: hasSidecar(pod),
+      gateway: isGateway(pod, this.of('Gateway')),
+    }
     this.#pods.set(pod, made)
     return made
+  }
+
+  /** One object for the same labels: pods of one controller have the same. */
+  #shared(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const text = JSON.stringify(labels)
+    const known = this.#alike.get(text) ?? labels
+    this.#alike.set(text, known)
+    return known
   }
 
   /** Pods that run, or are about to, by the value of one label; of one namespace, or of all of them. */
@@ -190,4 +223,18 @@ export function viewOf(seen: Observation): MeshView {
   const made = views.get(seen) ?? new MeshView(seen.objects.ok ? seen.objects.value : [], seen.proxies.ok ? seen.proxies.value : [])
   views.set(seen, made)
   return made
+}
+
+/** Judges each kind of workload once: `labelsOf` gives those that are alike the same labels. */
+export function onceForAlike<T>(judge: (workload: Workload) => T): (workload: Workload) => T {
+  const known = new Map<object, Map<string, T>>()
+  return (workload) => {
+    const here = known.get(workload.labels) ?? new Map<string, T>()
+    known.set(workload.labels, here)
+    const found = here.get(workload.namespace)
+    if (found !== undefined) return found
+    const made = judge(workload)
+    here.set(workload.namespace, made)
+    return made
+  }
 }

@@ -5,7 +5,6 @@
 
 import type { Manifest } from '../model/manifest.ts'
 import { at, strings, title } from '../model/manifest.ts'
-import type { Workloads } from '../model/wanted.ts'
 
 export type Mode = 'STRICT' | 'PERMISSIVE' | 'DISABLE'
 
@@ -70,26 +69,6 @@ export const isStrict = ({ mode, ports }: Effective): boolean => mode === 'STRIC
 /** Somebody whose mode is of interest, and the name to tell it by. */
 export interface Subject extends Workload {
   readonly name: string
-}
-
-/**
- * The pods of a set, and those that do not exist yet: they have the set's labels at least. Of the whole mesh, one for each
- * namespace with a policy or a pod of its own, and one for those that have neither.
- * @param policies every PeerAuthentication
- */
-export function subjectsOf(
-  at: Workloads,
-  pods: readonly Manifest[],
-  policies: readonly Manifest[],
-  rootNamespace: string,
-): readonly Subject[] {
-  const namespaces = (): ReadonlySet<string> =>
-    new Set([...pods, ...policies].map(({ metadata }) => metadata.namespace ?? '').filter((name) => name !== rootNamespace))
-  const places = at.everywhere ? [...[...namespaces()].sort(), ANY] : [at.namespace]
-  return [
-    ...places.map((namespace) => ({ name: 'a new pod', namespace, labels: at.labels ?? {} })),
-    ...pods.map((pod) => ({ name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', labels: strings(pod.metadata.labels) })),
-  ]
 }
 
 /** A namespace that has no policy of its own: no name that a namespace may have. */

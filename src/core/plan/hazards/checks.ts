@@ -4,7 +4,7 @@
  */
 import { some } from '../../basics/some.ts'
 import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
-import { type MeshView, viewOf } from '../../mesh/mesh-view.ts'
+import { type MeshView, onceForAlike, viewOf } from '../../mesh/mesh-view.ts'
 import {
   ANY,
   composeMode,
@@ -14,7 +14,6 @@ import {
   type PeerPolicy,
   peerPolicy,
   type Subject,
-  subjectsOf,
   type Workload,
 } from '../../mesh/mtls.ts'
 import { keepsTo } from '../../mesh/plaintext.ts'
@@ -230,15 +229,20 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], view: MeshView
     : view.peerPolicies(scope.at.namespace, rootNamespace)
   const others = policies.filter(({ object }) => !isOurs(object))
   const ours = scope.strict ? [peerPolicy(ourPolicy(scope, policies))] : []
-  const judge = (subject: Workload, more: readonly PeerPolicy[]): Effective => composeMode(subject, [...others, ...more], rootNamespace)
-  const subjects = subjectsOf(scope.at, sidecars, view.of('PeerAuthentication'), rootNamespace)
-  const before = subjects.map((subject) => ({ subject, mode: judge(subject, []) }))
+  const judge = (more: readonly PeerPolicy[]): ((workload: Workload) => Effective) => {
+    const all = [...others, ...more]
+    return onceForAlike((workload) => composeMode(workload, all, rootNamespace))
+  }
+  const subjects = view.subjectsOf(scope.at, sidecars, rootNamespace)
+  const without = judge([])
+  const before = subjects.map((subject) => ({ subject, mode: without(subject) }))
   const strictAlready =
     scope.strict &&
     before.every(({ mode }) => isStrict(mode)) &&
     others.some((o) => o.namespace === scope.at.namespace && sameSelector(o, scope))
   const imposed = strictAlready ? [] : ours
-  const after = imposed.length === 0 ? before : subjects.map((subject) => ({ subject, mode: judge(subject, imposed) }))
+  const within = imposed.length === 0 ? without : judge(imposed)
+  const after = imposed.length === 0 ? before : subjects.map((subject) => ({ subject, mode: within(subject) }))
   const loose = after.filter(({ mode }) => !keepsTo(mode, scope.plaintext))
   const findings: Finding[] = []
   const [first] = loose
@@ -278,7 +282,7 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], view: MeshView
       .map(({ object }) => ({ object, of: selected(object) }))
       .filter(({ of }) => of.labels !== undefined && relation(of, scope.at) === 'overlapping')
     for (const { object, of } of specific) {
-      const mode = judge({ namespace: of.namespace, labels: { ...scope.at.labels, ...of.labels } }, imposed)
+      const mode = within({ namespace: of.namespace, labels: { ...scope.at.labels, ...of.labels } })
       if (keepsTo(mode, scope.plaintext)) continue
       findings.push(
         warning(

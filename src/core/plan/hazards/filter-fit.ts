@@ -2,8 +2,8 @@
 import { error, type Finding } from '../../diagnostics/finding.ts'
 import { CHAINS } from '../../mesh/envoy/filter-merge.table.ts'
 import { type ChainPatch, chainPatches, misfit } from '../../mesh/envoy/filter-merge.ts'
-import type { MeshView } from '../../mesh/mesh-view.ts'
-import { type Effective, type Mode, peerPolicy, subjectsOf } from '../../mesh/mtls.ts'
+import { type MeshView, onceForAlike } from '../../mesh/mesh-view.ts'
+import { type Effective, type Mode, peerPolicy } from '../../mesh/mtls.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { describeWorkloads } from '../../model/workloads.ts'
 import { readWorkloads } from '../../trust/pinned/pinned-filter.ts'
@@ -18,12 +18,14 @@ export function unfit(wanted: readonly Manifest[], view: MeshView, rootNamespace
     const patches = filter.kind === 'EnvoyFilter' ? chainPatches(filter, 'SIDECAR_INBOUND') : []
     if (patches.length === 0) return []
     const at = readWorkloads(filter)
-    const known = new Map<string | Effective, readonly string[]>()
-    const there = subjectsOf(at, view.injectedIn(at), view.of('PeerAuthentication'), rootNamespace)
-    return there.flatMap(({ name, ...workload }) => {
+    const known = new Map<string, readonly string[]>()
+    const judge = onceForAlike((workload) => {
       // A filter stays while the mode changes: it must fit what the mode is and what it becomes.
       const modes = (policies.length === 0 ? [[]] : [[], policies]).map((more) => view.modeOf(workload, rootNamespace, more))
-      const wrong = new Set(modes.flatMap((mode) => remember(known, mode, () => misfitsOf(patches, mode))))
+      return new Set(modes.flatMap((mode) => remember(known, mode, () => misfitsOf(patches, mode))))
+    })
+    return view.subjectsOf(at, view.injectedIn(at), rootNamespace).flatMap(({ name, ...workload }) => {
+      const wrong = judge(workload)
       return [...wrong]
         .slice(0, 1)
         .map((what) =>
@@ -38,12 +40,10 @@ export function unfit(wanted: readonly Manifest[], view: MeshView, rootNamespace
   })
 }
 
-function remember(known: Map<string | Effective, readonly string[]>, mode: Effective, find: () => readonly string[]): readonly string[] {
-  const same = known.get(mode)
-  if (same !== undefined) return same
+function remember(known: Map<string, readonly string[]>, mode: Effective, find: () => readonly string[]): readonly string[] {
   const key = JSON.stringify([mode.mode, [...mode.ports]])
   const found = known.get(key) ?? find()
-  known.set(key, found).set(mode, found)
+  known.set(key, found)
   return found
 }
 
