@@ -6,6 +6,7 @@ import type { CallerTold } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { noWorkload, trustDomainDiffers } from '../mesh/mesh-findings.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import { proxyOf, runsProxy } from '../mesh/pods.ts'
 import { unguardedScopes, whollyUnguarded } from '../mesh/unguarded-ports.ts'
 import { judgedAt } from '../model/clock.ts'
@@ -201,8 +202,8 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
   const differing = domainsDiffer(federation, seen, [trust.truster, trust.trusted])
   const ofOwn = ownOf(intent, observation)
   const names = sharedNamesIn({ ...intent, trusts: [trust] }, seen, now)
-  const seenObjects = observation?.objects.ok === true ? observation.objects.value : []
-  const unguarded = unguardedScopes(trust.accept, seenObjects, trust.truster)
+  const view = observation === undefined ? undefined : viewOf(observation)
+  const unguarded = view === undefined ? [] : unguardedScopes(trust.accept, view, trust.truster)
   const servers = live === undefined ? [] : judgeServers(intent, trust, live)
   const oneWay = back(trust, byMember.get(trust.trusted), federation)
   const findings = [
@@ -233,7 +234,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     names.some(({ certain }) => certain) ||
     told.some(({ certain }) => certain) ||
     stands.some(({ wrong }) => wrong) ||
-    (unguarded.length > 0 && whollyUnguarded(trust.accept, seenObjects))
+    (view !== undefined && unguarded.length > 0 && whollyUnguarded(trust.accept, view))
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
   const late = [...of('lagging'), ...of('pending'), ...of('unmounted')]
   return {

@@ -5,11 +5,11 @@
 import { FederationError } from '../diagnostics/errors.ts'
 import type { Anchor } from './anchor.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
-import { fieldsOf, sameBytes } from './certificate-fields.ts'
 import { basicConstraintsOf, keyUsageOf } from './extensions.ts'
 import { namesOutside } from './name-constraints.ts'
 import { isSignedBy } from './signature.ts'
 import { unknownCritical } from './strict.ts'
+import { fieldsOf, sameBytes } from './syntax/certificate-fields.ts'
 
 /** Enough for any real hierarchy; a hostile chain must not buy us work. */
 const MAX_CERTIFICATES = 16

@@ -1,6 +1,6 @@
 /** The extensions that decide what a certificate may do, RFC 5280 §4.2.1. Each throws DerFault where Go's parser refuses. */
 
-import { bitsOf, booleanOf, type Fields } from './certificate-fields.ts'
+import { bitsOf, booleanOf, type Fields } from './syntax/certificate-fields.ts'
 import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './syntax/der.ts'
 
 export const OID = {

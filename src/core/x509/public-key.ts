@@ -1,6 +1,6 @@
 /** Public keys out of a SubjectPublicKeyInfo (RFC 3279, 5480, 8410) and as JSON Web Keys (RFC 7518 §6, RFC 8037). */
 
-import { type PublicKey, publicKeyOf } from './certificate-fields.ts'
+import { type PublicKey, publicKeyOf } from './syntax/certificate-fields.ts'
 import { childrenOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './syntax/der.ts'
 
 export interface KeyFacts {

@@ -6,8 +6,8 @@
  */
 import { type Finding, warning } from '../diagnostics/finding.ts'
 import type { Certificate } from './certificate.ts'
-import type { Fields } from './certificate-fields.ts'
 import { extendedKeyUsageOf } from './extensions.ts'
+import type { Fields } from './syntax/certificate-fields.ts'
 
 /** Istio's workloads are both. */
 const PURPOSES = { clientAuth: '1.3.6.1.5.5.7.3.2', serverAuth: '1.3.6.1.5.5.7.3.1' } as const
@@ -51,7 +51,7 @@ export function purposeFindings(subject: string, path: readonly Certificate[]): 
     const role = purpose === 'clientAuth' ? 'client' : 'server'
     return [
       warning(
-        PURPOSE_FINDING,
+        'extended-key-usage',
         subject,
         `an extended key usage on the way does not name ${purpose}: ${refusing.join(' and ')} ${refusing.length === 1 ? 'refuses' : 'refuse'} it as a ${role}`,
         `let the CA issue certificates with clientAuth and serverAuth, or without an extended key usage`,

@@ -7,9 +7,9 @@
 import { groupBy } from '../basics/group-by.ts'
 import type { Anchor } from './anchor.ts'
 import { type Certificate, certificateIn } from './certificate.ts'
-import { type Fields, sameBytes } from './certificate-fields.ts'
 import { OID } from './extensions.ts'
 import { publicKeyIn } from './public-key.ts'
+import { type Fields, sameBytes } from './syntax/certificate-fields.ts'
 import { childrenOf, contentsOf, elementAt } from './syntax/der.ts'
 import { comparableName } from './syntax/distinguished-name.ts'
 

@@ -3,8 +3,8 @@
  * The refusals that belong to reading a field are where the field is read; docs/anchors.md lists them all.
  */
 
-import type { Fields } from './certificate-fields.ts'
 import { extendedKeyUsageOf, keyUsageOf, OID } from './extensions.ts'
+import type { Fields } from './syntax/certificate-fields.ts'
 import { DerFault, elementAt, expectTag, partsOf, TAG } from './syntax/der.ts'
 import { checkExtensionSyntax, isHandledNames } from './syntax/extension-syntax.ts'
 

@@ -1,7 +1,8 @@
 /** Which workloads of a mesh are to have the mount, which lack it, and what one restart of each will do. */
 
 import { error, type Finding } from '../../diagnostics/finding.ts'
-import { controllerOf, hasSidecar, isGateway, podsIn } from '../../mesh/pods.ts'
+import { MeshView } from '../../mesh/mesh-view.ts'
+import { controllerOf } from '../../mesh/pods.ts'
 import { at, type Manifest } from '../../model/manifest.ts'
 import type { Intent, MemberName, Workloads } from '../../model/wanted.ts'
 import { describeWorkloads, workloadsKey } from '../../model/workloads.ts'
@@ -63,9 +64,10 @@ export function carriers(
   templates: readonly Manifest[],
 ): readonly Carrier[] {
   const known = new Map(templates.map((of) => [`${of.kind} ${of.metadata.namespace}/${of.metadata.name}`, of]))
+  const view = new MeshView(objects)
   const found = new Map<string, Carrier>()
   for (const { at: set, pinned } of mountedSets(state, before)) {
-    for (const pod of sidecars(objects, set)) {
+    for (const pod of view.injectedIn(set)) {
       const { kind, name } = controllerOf(pod) ?? { kind: 'Pod', name: pod.metadata.name }
       const key = `${kind} ${set.namespace}/${name}`
       const template = known.get(key)
@@ -95,9 +97,6 @@ export function carriers(
 
 const keyOfCarrier = ({ namespace, kind, name }: Carrier): string => `${namespace}/${kind}/${name}`
 
-const sidecars = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
-  podsIn(objects, at).filter((pod) => hasSidecar(pod) && !isGateway(pod, objects))
-
 /** Whether every wanted file is in place: pods that start now have it. */
 export function filesStand(wanted: MeshState, before: MeshState): boolean {
   const there = (file: RootsFile, was: RootsFile | undefined): boolean => !file.read || (was?.roots.size ?? 0) > 0
@@ -110,10 +109,10 @@ export function filesStand(wanted: MeshState, before: MeshState): boolean {
 }
 
 /** Pods that the filter of files would select and whose file cannot come, and those that it passes over. */
-export function mountObstacles({ member }: Intent, wanted: MeshState, before: MeshState, objects: readonly Manifest[]): Obstacles {
+export function mountObstacles({ member }: Intent, wanted: MeshState, before: MeshState, view: MeshView): Obstacles {
   const sets = mountedSets(wanted, before)
   const broken = sets.flatMap((set) => {
-    const pods = sidecars(objects, set.at).filter((pod) => isLabelled(pod) && !hasVolume(pod))
+    const pods = view.injectedIn(set.at).filter((pod) => isLabelled(pod) && !hasVolume(pod))
     return pods.length === 0 ? [] : [{ ...set, pods }]
   })
   const stopped = new Set(broken.map(({ at }) => workloadsKey(at)))
@@ -127,7 +126,7 @@ export function mountObstacles({ member }: Intent, wanted: MeshState, before: Me
           'entente mount prints what belongs into their template: label and annotations together',
         ),
       ),
-      ...sets.flatMap(({ at, pinned }) => lacking(`${member.name}: ${describeWorkloads(at)}`, unmounted(objects, at), pinned)),
+      ...sets.flatMap(({ at, pinned }) => lacking(`${member.name}: ${describeWorkloads(at)}`, unmounted(view, at), pinned)),
       ...missingFiles(member.name, before),
     ],
     inbound: stopped,

@@ -226,6 +226,10 @@ export function readInboundFilter(object: Manifest): Pick<Inbound, 'at' | 'roots
   return { at: readWorkloads(object), roots, ...(gateway && { gateway }), ...(admitted && { admitted }) }
 }
 
+/** The servers of gateways that an inbound filter is for, without its roots; undefined: it is for sidecars, or no such filter. */
+export const readGateway = (object: Manifest): readonly Server[] | undefined =>
+  inboundContexts(object).some((context) => inlineValidatorIn(context) !== undefined) ? readServers(object) : undefined
+
 /** The names that an inbound filter of ours lets past; undefined: it checks none, or not as we do. */
 export const readGuard = (object: Manifest): NameGuard | undefined => readGuardPatches(list(at(object, 'spec', 'configPatches')))
 
@@ -302,8 +306,8 @@ export function readWorkloads(object: Manifest, ...path: readonly string[]): Wor
  * config dump shows it (camel case); undefined where there is no such validator.
  */
 export function readValidator(commonTlsContext: unknown): Roots | undefined {
-  const config = validatorIn(commonTlsContext)
-  if (config === undefined || get(config, 'trust_bundles') !== undefined) return undefined
+  const config = inlineValidatorIn(commonTlsContext)
+  if (config === undefined) return undefined
   const domains = new Map<TrustDomain, readonly Root[]>()
   for (const entry of list(get(config, 'trust_domains'))) {
     const bundle = get(entry, 'trust_bundle')
@@ -319,6 +323,12 @@ export function readValidatorFile(commonTlsContext: unknown): string | undefined
   return text(get(get(validatorIn(commonTlsContext), 'trust_bundles'), 'filename')) || undefined
 }
 
+/** The settings of a validator that has its roots inside. */
+function inlineValidatorIn(commonTlsContext: unknown): unknown {
+  const config = validatorIn(commonTlsContext)
+  return config === undefined || get(config, 'trust_bundles') !== undefined ? undefined : config
+}
+
 function validatorIn(commonTlsContext: unknown): unknown {
   const context = get(get(commonTlsContext, 'combined_validation_context'), 'default_validation_context')
   const validator = get(context, 'custom_validator_config')
@@ -326,4 +336,10 @@ function validatorIn(commonTlsContext: unknown): unknown {
 }
 
 const get = (value: unknown, snake: string): unknown => at(value, snake) ?? at(value, camel(snake))
-const camel = (snake: string): string => snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+const camel = (snake: string): string => {
+  const name = camels.get(snake) ?? snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+  camels.set(snake, name)
+  return name
+}
+/** Names of fields that this file asks for. */
+const camels = new Map<string, string>()

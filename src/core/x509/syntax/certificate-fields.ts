@@ -1,17 +1,5 @@
 /** The fields of one certificate as RFC 5280 §4.1 lays them out, read with the DER walker. Shape only, no judgement. */
-import {
-  childrenOf,
-  contentsOf,
-  DerFault,
-  type Element,
-  elementAt,
-  encodingOf,
-  expectTag,
-  integerOf,
-  oidOf,
-  partsOf,
-  TAG,
-} from './syntax/der.ts'
+import { childrenOf, contentsOf, DerFault, type Element, elementAt, encodingOf, expectTag, integerOf, oidOf, partsOf, TAG } from './der.ts'
 
 export interface Extension {
   readonly critical: boolean
