@@ -7,6 +7,7 @@ import type { Bundle } from '../spiffe/bundle.ts'
 import { type Holder, rootExpired, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import { readCertificate } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
+import type { Vouching } from './vouching.ts'
 
 type BySubject = ReadonlyMap<string, readonly Bundle[]>
 type Carried = Intent['trusts'][number]
@@ -22,13 +23,19 @@ export const presentedBy = (seen: Observation | undefined): readonly Uint8Array[
   seen?.istio.ok === true && seen.istio.value.presented.ok ? seen.istio.value.presented.value : undefined
 
 /** Judges the chain of every trusted mesh once, however many trust it: reading certificates is what costs. */
-export function chainJudge(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): (trust: Carried) => Judged {
+export function chainJudge(
+  federation: Federation,
+  wanted: readonly Intent[],
+  seen: Seens,
+  now: Date,
+  vouching: Vouching = anchorOf,
+): (trust: Carried) => Judged {
   const bySubject = bundlesBySubject(wanted)
   const judged = new Map<string, Judged>()
   return (trust) => {
     const roots = trust.bundle?.anchors.map(({ fingerprint }) => fingerprint)
     const key = `${trust.trusted} ${trust.trustDomain} ${roots ?? 'none'}`
-    const known = judged.get(key) ?? judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now)
+    const known = judged.get(key) ?? judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now, vouching)
     judged.set(key, known)
     return known
   }
@@ -59,6 +66,7 @@ function judgeChain(
   member: Member | undefined,
   observation: Observation | undefined,
   now: Date,
+  vouching: Vouching,
 ): Judged {
   const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
   if (presented?.ok !== true) {
@@ -76,10 +84,10 @@ function judgeChain(
   }
   if (trust.bundle === undefined) return { findings: [], unknown: false }
   const { anchors } = trust.bundle
-  const vouched = anchorOf(presented.value, anchors, now)
+  const vouched = vouching(presented.value, anchors, now)
   const foreign = issuersOf(presented.value)
     .flatMap((issuer) => bySubject.get(issuer) ?? [])
-    .find((bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined)
+    .find((bundle) => bundle.trustDomain !== trust.trustDomain && vouching(presented.value, bundle.anchors, now).anchor !== undefined)
   const holder: Holder = { name: trust.trusted, trustDomain: trust.trustDomain, home: homeKind(member ?? {}) }
   const findings: Finding[] = []
   if (vouched.anchor === undefined && anchors.length > 0 && anchors.every((anchor) => anchor.notAfter <= now)) {

@@ -3,14 +3,20 @@ import { error, type Finding } from '../diagnostics/finding.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
 import { anchorOf } from '../x509/chain.ts'
+import type { Vouching } from './vouching.ts'
 
 /** Told while istio-ca-root-cert looks as it should; once that changes, `own-root-unknown` and `root-swapped` say more. */
-export function ownChain({ member, own, trusts }: Intent, { own: live, istio }: Observation, now: Date): readonly Finding[] {
+export function ownChain(
+  { member, own, trusts }: Intent,
+  { own: live, istio }: Observation,
+  now: Date,
+  vouched: Vouching = anchorOf,
+): readonly Finding[] {
   const valid = own?.anchors.filter((anchor) => anchor.notAfter > now) ?? []
   if (trusts.length === 0 || valid.length === 0 || !live.ok || !istio.ok || !istio.value.presented.ok) return []
   const approved = new Set(own?.anchors.map((anchor) => anchor.fingerprint))
   if (live.value.anchors.some((anchor) => !approved.has(anchor.fingerprint))) return []
-  const { anchor, reason } = anchorOf(istio.value.presented.value, valid, now)
+  const { anchor, reason } = vouched(istio.value.presented.value, valid, now)
   if (anchor !== undefined) return []
   return [
     error(

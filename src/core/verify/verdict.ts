@@ -33,6 +33,7 @@ import { sameNamesIn } from './roots-share-name.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
 import { standings, unheard } from './standings.ts'
 import { unknownRoots } from './unapproved-roots.ts'
+import { type Vouching, vouching } from './vouching.ts'
 
 /**
  * One verdict for each trust of the federation, severed ones too.
@@ -48,9 +49,10 @@ export function verify(
   known: ReadonlySet<string> = new Set(),
 ): readonly Verdict[] {
   const byMember = new Map(wanted.map((intent) => [intent.member.name, intent]))
-  const chainOf = chainJudge(federation, wanted, seen, now)
+  const vouched = vouching()
+  const chainOf = chainJudge(federation, wanted, seen, now, vouched)
   const stateOf = states()
-  const look: Look = { federation, seen, now, known, byMember, chainOf, stateOf, callersOf: callersIn(stateOf) }
+  const look: Look = { federation, seen, now, known, byMember, chainOf, stateOf, callersOf: callersIn(stateOf), ownOf: ownIn(now, vouched) }
   const pairs = new Map(federation.trusts.map((trust) => [`${trust.truster} ${trust.trusted}`, trust]))
   const live = [...pairs.values()].flatMap((trust) => {
     const intent = byMember.get(trust.truster)
@@ -100,6 +102,21 @@ interface Look {
   readonly chainOf: (trust: Carried) => Judged
   readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
   readonly callersOf: (intent: Intent, seen: Observation, objects: readonly Manifest[]) => readonly CallerTold[] | undefined
+  /** What is wrong with the truster's own roots and its CA's chain. */
+  readonly ownOf: (intent: Intent, seen: Observation | undefined) => readonly Finding[]
+}
+
+/** A mesh's own roots are the same for all its trusts. */
+function ownIn(now: Date, vouched: Vouching): Look['ownOf'] {
+  const known = new Map<Intent, readonly Finding[]>()
+  return (intent, seen) => {
+    const found = known.get(intent) ?? [
+      ...unknownRoots(intent.member.name, intent.own, seen?.own),
+      ...(seen === undefined ? [] : ownChain(intent, seen, now, vouched)),
+    ]
+    known.set(intent, found)
+    return found
+  }
 }
 
 /** What a mesh is meant to let in is the same for all its trusts. */
@@ -125,7 +142,7 @@ function callersIn(stateOf: Look['stateOf']): Look['callersOf'] {
 }
 
 function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
-  const { federation, seen, now, known, byMember, chainOf, stateOf, callersOf } = look
+  const { federation, seen, now, known, byMember, chainOf, stateOf, callersOf, ownOf } = look
   const observation = seen.get(intent.member.name)
   const approved = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
@@ -151,7 +168,6 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     observation === undefined
       ? []
       : interfered(held, intent, trust.trustDomain, observation, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
-  const notLive = unknownRoots(intent.member.name, intent.own, observation?.own)
   const missing =
     trust.bundle === undefined
       ? [
@@ -168,8 +184,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...blind,
     ...roots.findings,
     ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
-    ...notLive,
-    ...(observation === undefined ? [] : ownChain(intent, observation, now)),
+    ...ownOf(intent, observation),
     ...sameNamesIn({ ...intent, trusts: [trust] }, seen, now),
     ...chain.findings,
     ...empty,
