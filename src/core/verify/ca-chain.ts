@@ -7,7 +7,7 @@ import type { Bundle } from '../spiffe/bundle.ts'
 import { type Holder, rootExpired, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import { readCertificate } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
-import type { Vouching } from './vouching.ts'
+import type { Vouching } from '../x509/vouching.ts'
 
 type BySubject = ReadonlyMap<string, readonly Bundle[]>
 type Carried = Intent['trusts'][number]
@@ -35,7 +35,8 @@ export function chainJudge(
   return (trust) => {
     const roots = trust.bundle?.anchors.map(({ fingerprint }) => fingerprint)
     const key = `${trust.trusted} ${trust.trustDomain} ${roots ?? 'none'}`
-    const known = judged.get(key) ?? judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now, vouching)
+    const known =
+      judged.get(key) ?? judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now, vouching)
     judged.set(key, known)
     return known
   }

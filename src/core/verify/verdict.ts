@@ -23,6 +23,7 @@ import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
 import { authorOf } from '../trust/render.ts'
 import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 import type { MeshState } from '../trust/state.ts'
+import { type Vouching, vouching } from '../x509/vouching.ts'
 import { chainJudge, type Judged } from './ca-chain.ts'
 import { interfered } from './interference.ts'
 import { NOT_WIDE, viewOfRoots, withDeaf } from './mesh-wide-acceptance.ts'
@@ -33,7 +34,6 @@ import { sameNamesIn } from './roots-share-name.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
 import { standings, unheard } from './standings.ts'
 import { unknownRoots } from './unapproved-roots.ts'
-import { type Vouching, vouching } from './vouching.ts'
 
 /**
  * One verdict for each trust of the federation, severed ones too.

@@ -1,6 +1,6 @@
 /** Which anchor vouches for a chain, asked once for each chain, set of anchors and instant: signatures are what costs. */
-import type { Anchor } from '../x509/anchor.ts'
-import { anchorOf, type Vouched } from '../x509/chain.ts'
+import type { Anchor } from './anchor.ts'
+import { anchorOf, type Vouched } from './chain.ts'
 
 export type Vouching = (chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date) => Vouched
 
