@@ -1,8 +1,9 @@
 /** `status`: drift, expiry and lag, one line for each trust. Never writes. */
 
-import { type Status, statusOf } from '../../../app/status.ts'
+import { statusOf } from '../../../app/status.ts'
 import { holds } from '../../../app/verify/verify.ts'
-import { type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
+import { hasErrors } from '../../../core/diagnostics/finding.ts'
+import { statusFindings } from '../../../core/view/status-findings.ts'
 import { statusView } from '../../../core/view/verify-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
@@ -23,23 +24,15 @@ export async function run(options: FileOptions & { output: Output; watch?: boole
 }
 
 async function once(options: FileOptions & { output: Output }, io: Io): Promise<number> {
-  const status = await statusOf(portsOf(options, io))
-  const { at, plan, trusts, expiry, findings } = status
+  const { at, plan, trusts, expiry, findings } = await statusOf(portsOf(options, io))
   const verdicts = trusts.map(({ verdict }) => verdict)
   if (options.output === 'json') {
     io.print(json(statusView(verdicts, [...expiry, ...findings], at, plan)))
   } else {
     io.print(trusts.length === 0 ? `${plan.name}: no trust is declared.` : statusText(trusts, io.color, io.columns))
-    const told = findingsOf(status)
+    const told = [...expiry, ...statusFindings(findings, verdicts)]
     if (told.length > 0) io.print(show`\n${findingsText(told, io.color)}`)
   }
   if (hasErrors([...expiry, ...findings]) || verdicts.some((verdict) => !holds(verdict))) return 1
   return plan.steps.length > 0 ? 2 : 0
-}
-
-/** For people: those that ask for something, each once. The plan's word, which is the stronger one, before a verdict's. */
-function findingsOf({ trusts, expiry, findings }: Status): readonly Finding[] {
-  const all = [...findings, ...trusts.flatMap(({ verdict }) => verdict.findings)].filter(({ severity }) => severity !== 'info')
-  const distinct = all.filter((one, i) => all.findIndex(({ code, subject }) => code === one.code && subject === one.subject) === i)
-  return [...expiry, ...distinct]
 }
