@@ -108,6 +108,15 @@ export function unguardedFindings(
   ]
 }
 
+/** Whether no port of some pod of them is guarded. */
+export const whollyUnguarded = (
+  accepts: readonly { readonly at: Workloads; readonly gateway?: unknown }[],
+  objects: readonly Manifest[],
+): boolean =>
+  accepts
+    .filter(({ gateway }) => gateway === undefined)
+    .some(({ at }) => unguardedIn(podsIn(objects, at).filter((pod) => !isGateway(pod, objects))).some(({ whole }) => whole))
+
 /** The same for every scope of a trust. */
 export const unguardedScopes = (
   accepts: readonly { readonly at: Workloads; readonly gateway?: unknown }[],

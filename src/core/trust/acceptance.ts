@@ -82,6 +82,10 @@ export const takesNamesOf = ({ names }: TlsContext, domain: TrustDomain): boolea
     return known.startsWith(prefixOf(domain)) || (name.endsWith('*') && prefixOf(domain).startsWith(known))
   })
 
+/** Whether it takes all of them. */
+export const takesEveryNameOf = ({ names }: TlsContext, domain: TrustDomain): boolean =>
+  names.length === 0 || names.some((name) => name.endsWith('*') && prefixOf(domain).startsWith(name.slice(0, -1)))
+
 /** The domains that the context names as a whole. */
 export const domainsNamed = ({ names }: TlsContext): readonly string[] =>
   names.flatMap((name) => /^spiffe:\/\/([^/]+)\/\*$/.exec(name)?.[1] ?? [])

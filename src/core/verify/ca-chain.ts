@@ -16,6 +16,8 @@ export interface Judged {
   readonly findings: readonly Finding[]
   /** The chain could not be seen. */
   readonly unknown: boolean
+  /** It was seen, and is under no approved root, or under one of another domain. */
+  readonly wrong: boolean
 }
 
 /** The chain that a mesh's CA presents now, DER, leaf first; undefined when it could not be seen. */
@@ -81,9 +83,10 @@ function judgeChain(
     return {
       findings: [warning('chain-unseen', trust.trusted, `the chain that its CA presents could not be seen: ${why}`, hint)],
       unknown: true,
+      wrong: false,
     }
   }
-  if (trust.bundle === undefined) return { findings: [], unknown: false }
+  if (trust.bundle === undefined) return { findings: [], unknown: false, wrong: false }
   const { anchors } = trust.bundle
   const vouched = vouching(presented.value, anchors, now)
   const foreign = issuersOf(presented.value)
@@ -112,7 +115,7 @@ function judgeChain(
       ),
     )
   }
-  return { findings, unknown: false }
+  return { findings, unknown: false, wrong: vouched.anchor === undefined || foreign !== undefined }
 }
 
 const latest = (anchors: Bundle['anchors']): Bundle['anchors'][number] =>

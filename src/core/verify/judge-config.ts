@@ -10,9 +10,12 @@ import type { Server } from '../model/wanted.ts'
 import { rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { inboundContext, takesEveryNameOf } from '../trust/acceptance.ts'
 import { fileMissing, rootMissing, rootNotApproved, stillHeld } from '../trust/live/proxy-findings.ts'
+import { isFileGone } from '../trust/mounted/mounted-acceptance.ts'
 import { acceptPolicy } from '../trust/render.ts'
 import type { Inbound, Roots } from '../trust/state.ts'
+import { differs, type Fact } from './proxy-standing.ts'
 
 const APPLY = 'entente apply'
 
@@ -82,7 +85,7 @@ function judgeFilter(
   const findings = foreign.flatMap((domain): readonly Finding[] => {
     const wanted = scope.roots.get(domain) ?? []
     const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
-    const unnamed = mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))
+    const unnamed = mutual.some((chain) => !takesEveryNameOf(inboundContext(chain), domain))
     if (wanted.length === 0 || pins.length > 0 || !unnamed) return pins
     return [rootMissing(proxy, `refuses every identity of ${domain}: its listener does not name the domain`)]
   })
@@ -129,7 +132,7 @@ const isServed = ({ port, hosts }: InboundChain, gateway: readonly Server[] | un
 
 /** What it judges by is not to be seen any more: it goes on with what it read last, and does not start again with that. */
 const fileGone = (part: { readonly file?: string; readonly pins?: Pins }, name: string, roots: Roots, proxy: string): readonly Finding[] =>
-  roots.size > 0 && name !== '' && part.file === name && (part.pins?.size ?? 0) === 0 ? [fileMissing(proxy, name)] : []
+  roots.size > 0 && name !== '' && part.file === name && isFileGone(part) ? [fileMissing(proxy, name)] : []
 
 const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding =>
   error(
@@ -208,48 +211,54 @@ export function judgeHost(
   proxy: string,
   own: ReadonlySet<TrustDomain>,
   only?: TrustDomain,
-): readonly Finding[] {
+): readonly Fact[] {
   const upstreams = config.outbound.filter((upstream) => upstream.host === host)
   if (upstreams.length === 0) {
     const id = serviceName(host)
     return [
-      serviceUnknown(
-        proxy,
-        `its configuration has no cluster for ${host}`,
-        `${id === undefined ? 'kubectl get serviceentries -A' : `kubectl -n ${id.namespace} get service ${id.name}`}; a Sidecar resource or exportTo may hide it`,
+      differs(
+        serviceUnknown(
+          proxy,
+          `its configuration has no cluster for ${host}`,
+          `${id === undefined ? 'kubectl get serviceentries -A' : `kubectl -n ${id.namespace} get service ${id.name}`}; a Sidecar resource or exportTo may hide it`,
+        ),
       ),
     ]
   }
-  return distinct(
-    upstreams.flatMap((upstream): readonly Finding[] => {
-      if (!upstream.mutual)
-        return [
+  const facts = upstreams.flatMap((upstream): readonly Fact[] => {
+    if (!upstream.mutual)
+      return [
+        differs(
           reachNotMutual(
             proxy,
             `its cluster for ${host} does not use Istio mutual TLS`,
             'remove the DestinationRule that sets its TLS mode',
           ),
-        ]
-      const gone = fileGone(upstream, file, roots, proxy)
-      if (gone.length > 0) return gone
-      const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
-      const pins = foreign.flatMap((domain) => judgePins(upstream.pins, domain, roots, proxy, host))
-      const none =
-        upstream.endpoints === 0
-          ? [
-              error(
+        ),
+      ]
+    const gone = fileGone(upstream, file, roots, proxy)
+    if (gone.length > 0) return gone.map(differs)
+    const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
+    const pins = foreign.flatMap((domain) => judgePins(upstream.pins, domain, roots, proxy, host))
+    const none: readonly Fact[] =
+      upstream.endpoints === 0
+        ? [
+            {
+              is: 'unserved',
+              finding: error(
                 'no-endpoint',
                 proxy,
                 `knows no endpoint of ${host}, port ${upstream.port}`,
                 'is the service running there, is the remote secret in place (istioctl remote-clusters), and the east-west gateway up?',
               ),
-            ]
-          : []
-      const elsewhere = roots.size > 0 && (upstream.file ?? '') !== file ? [judgesBy(upstream.file, file, proxy)] : []
-      const names = roots.size > 0 && served !== undefined ? judgeNames(host, upstream, served, proxy) : []
-      return [...elsewhere, ...pins, ...names, ...none, ...judgeOwn(upstream.pins, roots, own, proxy)]
-    }),
-  )
+            },
+          ]
+        : []
+    const elsewhere = roots.size > 0 && (upstream.file ?? '') !== file ? [judgesBy(upstream.file, file, proxy)] : []
+    const names = roots.size > 0 && served !== undefined ? judgeNames(host, upstream, served, proxy) : []
+    return [...[...elsewhere, ...pins, ...names].map(differs), ...none, ...judgeOwn(upstream.pins, roots, own, proxy).map(differs)]
+  })
+  return distinct(facts.map(({ finding }) => finding)).flatMap((finding) => facts.find((fact) => fact.finding === finding) ?? [])
 }
 
 /** An empty list takes anybody of a domain that it trusts. */

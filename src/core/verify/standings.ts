@@ -1,11 +1,11 @@
 /** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
 
-import type { Finding } from '../diagnostics/finding.ts'
 import { podsIn, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, ProxyConfig } from '../model/observed.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { doubtOf } from '../trust/accepted.ts'
 import { filePending, filterRejected, notMounted, proxyLagging, proxyUnheard } from '../trust/live/proxy-findings.ts'
 import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
 import { type Delivery, type Files, filesIn, withFiles } from '../trust/mounted/delivery.ts'
@@ -14,7 +14,7 @@ import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound } from '../trust/state.ts'
 import { judgeCallers, judgeHost, judgeInbound } from './judge-config.ts'
 import { judgeWide } from './mesh-wide-acceptance.ts'
-import type { Standing } from './proxy-standing.ts'
+import { differs, type Fact, type Standing } from './proxy-standing.ts'
 
 /**
  * Every proxy that the scopes of `state` reach.
@@ -32,12 +32,22 @@ export function standings(
 ): readonly Standing[] {
   const heard = new Map(proxies.map((evidence) => [evidence.proxy, evidence]))
   const files = filesIn(objects, delivery)
-  const judged = new Map<string, Finding[]>()
-  const add = (pod: Manifest, judge: (config: ProxyConfig, proxy: string) => readonly Finding[]): void => {
-    const proxy = proxyOf(pod)
+  const judged = new Map<string, Fact[]>()
+  const configs = new Map<string, ProxyConfig | undefined>()
+  const configOf = (proxy: string, namespace: string): ProxyConfig | undefined => {
     const held = heard.get(proxy)?.config
-    const config = held && withFiles(held, pod.metadata.namespace ?? '', files)
-    judged.set(proxy, [...(judged.get(proxy) ?? []), ...(config === undefined ? [] : judge(config, proxy))])
+    if (!configs.has(proxy)) configs.set(proxy, held && withFiles(held, namespace, files))
+    return configs.get(proxy)
+  }
+  const put = (proxy: string, facts: readonly Fact[]): void => {
+    const known = judged.get(proxy)
+    if (known === undefined) judged.set(proxy, [...facts])
+    else known.push(...facts)
+  }
+  const add = (pod: Manifest, judge: (config: ProxyConfig, proxy: string) => readonly Fact[]): void => {
+    const proxy = proxyOf(pod)
+    const config = configOf(proxy, pod.metadata.namespace ?? '')
+    put(proxy, config === undefined ? [] : judge(config, proxy))
   }
   const selecting = new Map<Manifest, Inbound[]>()
   const gateways = others.length === 0 ? [] : objects.filter(({ kind }) => kind === 'Gateway')
@@ -60,7 +70,7 @@ export function standings(
     const either = [scopes, ...theirs.map((other) => scopes.map((scope) => takenOver(scope, other, partFor(pod, other, files), own)))]
     add(pod, (config, proxy) => {
       const [best = []] = either.map((one) => judgeInbound(one, config, proxy, own, only)).sort((a, b) => a.length - b.length)
-      return best
+      return best.map(differs)
     })
   }
   for (const scope of state.outbound.values()) {
@@ -94,7 +104,7 @@ export function standings(
               ...judgeWide(wide, config, proxy, own, only),
               ...domains.flatMap((domain) => judgeCallers(wide, config, domain, proxy, `${wide.at.namespace}/${WIDE_POLICY}`)),
             ]
-      judged.set(proxy, [...(judged.get(proxy) ?? []), ...found])
+      put(proxy, found.map(differs))
     }
   }
   return [...judged].map(([proxy, findings]) => stand(proxy, heard.get(proxy), findings))
@@ -135,51 +145,45 @@ function partFor(pod: Manifest, { roots, file }: Part, files: Files): Part {
 }
 
 /** Whether its file has come, and whether it has the mount at all. */
-function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonly Finding[] {
+function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonly Fact[] {
   if (file.roots.size === 0) return []
   const proxy = proxyOf(pod)
   if (!isLabelled(pod)) {
     if (!file.read) return []
-    return roots.size > 0 ? [notMounted(proxy, 'proxy', true)] : [notMounted(proxy, 'proxy', false)]
+    const pinned = roots.size > 0
+    return [{ is: pinned ? 'told' : 'unmounted', finding: notMounted(proxy, 'proxy', pinned) }]
   }
   const until = files.awaited(pod, file.name)
   if (until === undefined) return []
-  return [filePending(proxy, until, `its kubelet may not have written ${file.name} yet`)]
+  return [{ is: 'pending', finding: filePending(proxy, until, `its kubelet may not have written ${file.name} yet`) }]
 }
 
 /** One that nothing can be told of. */
 export const unheard = (proxy: string, which = 'no istiod knows its proxy'): Standing => ({
   proxy,
   state: 'unheard',
+  wrong: false,
   findings: [proxyUnheard(proxy, which)],
 })
 
-function stand(proxy: string, evidence: Evidence | undefined, findings: readonly Finding[]): Standing {
+function stand(proxy: string, evidence: Evidence | undefined, facts: readonly Fact[]): Standing {
+  const doubt = doubtOf(evidence)
   if (evidence === undefined) return unheard(proxy)
-  if (!evidence.heard || evidence.config === undefined) return unheard(proxy, 'its istiod could not tell what it holds')
-  if (evidence.rejected !== undefined) {
-    return {
-      proxy,
-      state: 'rejected',
-      findings: [
-        ...findings,
-        filterRejected(
-          proxy,
-          'Envoy rejected its last configuration and keeps the one before it, for everything inbound',
-          evidence.rejected,
-          'entente plan shows what interferes; entente apply puts ours right',
-        ),
-      ],
-    }
-  }
-  if (!evidence.acknowledged)
-    return {
-      proxy,
-      state: 'lagging',
-      findings: [...findings, proxyLagging(proxy)],
-    }
+  if (doubt === 'unheard') return unheard(proxy, 'its istiod could not tell what it holds')
+  const findings = facts.map(({ finding }) => finding)
+  const has = (is: Fact['is']): boolean => facts.some((fact) => fact.is === is)
   // A service without endpoints is no fault of the proxy's: it holds what it should.
-  if (findings.some((f) => f.severity === 'error' && f.code !== 'no-endpoint')) return { proxy, state: 'lagging', findings }
-  const has = (code: string): boolean => findings.some((f) => f.code === code && f.severity === 'warning')
-  return { proxy, state: has('file-pending') ? 'pending' : has('not-mounted') ? 'unmounted' : 'ready', findings }
+  const wrong = has('differs') || has('unserved')
+  if (doubt === 'rejected') {
+    const refusal = filterRejected(
+      proxy,
+      'Envoy rejected its last configuration and keeps the one before it, for everything inbound',
+      evidence.rejected ?? '',
+      'entente plan shows what interferes; entente apply puts ours right',
+    )
+    return { proxy, state: 'rejected', wrong: true, findings: [...findings, refusal] }
+  }
+  if (doubt === 'not-acknowledged') return { proxy, state: 'lagging', wrong, findings: [...findings, proxyLagging(proxy)] }
+  const state = has('differs') ? 'lagging' : has('pending') ? 'pending' : has('unmounted') ? 'unmounted' : 'ready'
+  return { proxy, state, wrong, findings }
 }

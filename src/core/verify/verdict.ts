@@ -7,7 +7,7 @@ import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { noWorkload, trustDomainDiffers } from '../mesh/mesh-findings.ts'
 import { proxyOf, runsProxy } from '../mesh/pods.ts'
-import { unguardedScopes } from '../mesh/unguarded-ports.ts'
+import { unguardedScopes, whollyUnguarded } from '../mesh/unguarded-ports.ts'
 import { judgedAt } from '../model/clock.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
@@ -30,7 +30,7 @@ import { NOT_WIDE, viewOfRoots, withDeaf } from './mesh-wide-acceptance.ts'
 import { ownChain } from './own-ca-chain.ts'
 import type { Standing } from './proxy-standing.ts'
 import { severedVerdict, unseen } from './revocation.ts'
-import { sameNamesIn } from './roots-share-name.ts'
+import { sharedNamesIn } from './roots-share-name.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
 import { standings, unheard } from './standings.ts'
 import { unknownRoots } from './unapproved-roots.ts'
@@ -179,16 +179,23 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
         ]
       : []
   const empty = blind.length > 0 ? [] : emptySets(trust, objects, stands)
+  const differing = domainsDiffer(federation, seen, [trust.truster, trust.trusted])
+  const ofOwn = ownOf(intent, observation)
+  const names = sharedNamesIn({ ...intent, trusts: [trust] }, seen, now)
+  const seenObjects = observation?.objects.ok === true ? observation.objects.value : []
+  const unguarded = unguardedScopes(trust.accept, seenObjects, trust.truster)
+  const servers = observation === undefined ? [] : judgeServers(intent, trust, observation)
+  const oneWay = back(trust, byMember.get(trust.trusted), federation)
   const findings = [
     ...missing,
     ...blind,
     ...roots.findings,
-    ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
-    ...ownOf(intent, observation),
-    ...sameNamesIn({ ...intent, trusts: [trust] }, seen, now),
+    ...differing,
+    ...ofOwn,
+    ...names.map(({ finding }) => finding),
     ...chain.findings,
     ...empty,
-    ...(observation?.objects.ok === true ? unguardedScopes(trust.accept, observation.objects.value, trust.truster) : []),
+    ...unguarded,
     ...(callers === undefined && observation?.istio.ok === false ? [asWarning(observation.istio.error)] : []),
     ...told.map(({ finding }) => finding),
     ...shared,
@@ -197,17 +204,24 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
       new Set(others.map(({ subject }) => subject)),
     ),
     ...others,
-    ...(observation === undefined ? [] : judgeServers(intent, trust, observation)),
+    ...servers,
     ...unnamedServers(trust, seen.get(trust.trusted)),
-    ...back(trust, byMember.get(trust.trusted), federation),
+    ...oneWay,
   ]
+  const broken =
+    [missing, differing, ofOwn, shared, others, servers, oneWay].some((wrong) => wrong.length > 0) ||
+    chain.wrong ||
+    names.some(({ certain }) => certain) ||
+    told.some(({ certain }) => certain) ||
+    stands.some(({ wrong }) => wrong) ||
+    (unguarded.length > 0 && whollyUnguarded(trust.accept, seenObjects))
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
   const late = [...of('lagging'), ...of('pending'), ...of('unmounted')]
   return {
     truster: trust.truster,
     trusted: trust.trusted,
     state: judge(
-      findings,
+      broken,
       [...late, ...of('unheard')],
       blind.length > 0 ||
         empty.length > 0 ||
@@ -242,8 +256,9 @@ function unlisted(held: readonly Standing[], observation: Observation | undefine
   return pods.filter((pod) => runsProxy(pod) && !known.has(proxyOf(pod))).map((pod) => unheard(proxyOf(pod)))
 }
 
-function judge(findings: readonly Finding[], late: readonly string[], unknown: boolean): Verdict['state'] {
-  if (findings.some((f) => f.severity === 'error' && f.code !== 'not-observed')) return 'broken'
+/** By facts, and never by how severe a finding about them is. */
+function judge(broken: boolean, late: readonly string[], unknown: boolean): Verdict['state'] {
+  if (broken) return 'broken'
   if (late.length > 0) return 'lagging'
   return unknown ? 'unknown' : 'proven'
 }
