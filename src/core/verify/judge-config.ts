@@ -207,12 +207,11 @@ export function judgeCallers(
 export function judgeHost(
   host: string,
   { roots, file, served }: { readonly roots: Roots; readonly file: string; readonly served?: readonly Principal[] },
-  config: ProxyConfig,
+  upstreams: readonly Upstream[],
   proxy: string,
   own: ReadonlySet<TrustDomain>,
   only?: TrustDomain,
 ): readonly Fact[] {
-  const upstreams = config.outbound.filter((upstream) => upstream.host === host)
   if (upstreams.length === 0) {
     const id = serviceName(host)
     return [

@@ -6,11 +6,12 @@ import type { Evidence, ProxyConfig } from '../model/observed.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { doubtOf } from '../trust/accepted.ts'
+import { type LiveProxies, liveProxies } from '../trust/live/live-proxies.ts'
 import { filePending, filterRejected, notMounted, proxyLagging, proxyUnheard } from '../trust/live/proxy-findings.ts'
 import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
-import { type Delivery, type Files, filesIn, withFiles } from '../trust/mounted/delivery.ts'
+import type { Delivery, Files } from '../trust/mounted/delivery.ts'
 import { isLabelled } from '../trust/mounted/mount.ts'
-import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
+import { proxiesIn } from '../trust/scope.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound } from '../trust/state.ts'
 import { judgeCallers, judgeHost, judgeInbound } from './judge-config.ts'
 import { judgeWide } from './mesh-wide-acceptance.ts'
@@ -21,7 +22,7 @@ import { differs, type Fact, type Standing } from './proxy-standing.ts'
  * @param only judge these foreign domains and the mesh's own; undefined: all that the scopes name
  * @param others where other federations let callers in: what a proxy holds of theirs is not left over from ours
  */
-export function standings(
+export const standings = (
   state: MeshState,
   objects: readonly Manifest[],
   proxies: readonly Evidence[],
@@ -29,16 +30,18 @@ export function standings(
   only?: TrustDomain,
   delivery?: Delivery,
   others: readonly Inbound[] = [],
+): readonly Standing[] => standingsOf(state, liveProxies(objects, proxies, delivery), own, only, others)
+
+/** The same, of proxies that other questions are asked about, too. */
+export function standingsOf(
+  state: MeshState,
+  live: LiveProxies,
+  own: ReadonlySet<TrustDomain>,
+  only?: TrustDomain,
+  others: readonly Inbound[] = [],
 ): readonly Standing[] {
-  const heard = new Map(proxies.map((evidence) => [evidence.proxy, evidence]))
-  const files = filesIn(objects, delivery)
+  const { files } = live
   const judged = new Map<string, Fact[]>()
-  const configs = new Map<string, ProxyConfig | undefined>()
-  const configOf = (proxy: string, namespace: string): ProxyConfig | undefined => {
-    const held = heard.get(proxy)?.config
-    if (!configs.has(proxy)) configs.set(proxy, held && withFiles(held, namespace, files))
-    return configs.get(proxy)
-  }
   const put = (proxy: string, facts: readonly Fact[]): void => {
     const known = judged.get(proxy)
     if (known === undefined) judged.set(proxy, [...facts])
@@ -46,14 +49,13 @@ export function standings(
   }
   const add = (pod: Manifest, judge: (config: ProxyConfig, proxy: string) => readonly Fact[]): void => {
     const proxy = proxyOf(pod)
-    const config = configOf(proxy, pod.metadata.namespace ?? '')
+    const config = live.configOf(proxy, pod.metadata.namespace ?? '')
     put(proxy, config === undefined ? [] : judge(config, proxy))
   }
   const selecting = new Map<Manifest, Inbound[]>()
-  const gateways = others.length === 0 ? [] : objects.filter(({ kind }) => kind === 'Gateway')
   for (const scope of state.inbound.values()) {
     if (only !== undefined && !acceptedBy(scope).has(only) && !scope.callers.has(only)) continue
-    for (const pod of proxiesIn(objects, scope)) {
+    for (const pod of live.proxiesIn(scope)) {
       selecting.set(pod, [...(selecting.get(pod) ?? []), { ...scope, ...partFor(pod, scope, files) }])
       add(pod, () => judgeMount(pod, scope, files))
     }
@@ -62,11 +64,11 @@ export function standings(
   const ahead = [...(state.canaries?.values() ?? [])]
   for (const { inbound } of ahead) {
     if (inbound === undefined || (only !== undefined && !inbound.file.read && !inbound.roots.has(only))) continue
-    for (const pod of sidecarsIn(objects, inbound.at))
+    for (const pod of live.sidecarsIn(inbound.at))
       selecting.set(pod, [...(selecting.get(pod) ?? []), { ...inbound, ...partFor(pod, inbound, files) }])
   }
   for (const [pod, scopes] of selecting) {
-    const theirs = others.filter((other) => proxiesIn([pod, ...gateways], other).length > 0)
+    const theirs = others.filter((other) => proxiesIn([pod, ...live.gateways], other).length > 0)
     const either = [scopes, ...theirs.map((other) => scopes.map((scope) => takenOver(scope, other, partFor(pod, other, files), own)))]
     add(pod, (config, proxy) => {
       const [best = []] = either.map((one) => judgeInbound(one, config, proxy, own, only)).sort((a, b) => a.length - b.length)
@@ -76,7 +78,7 @@ export function standings(
   for (const scope of state.outbound.values()) {
     const hosts = [...acceptedFrom(scope)].filter(([, roots]) => only === undefined || roots.has(only)).map(([host]) => host)
     if (hosts.length === 0) continue
-    for (const pod of sidecarsIn(objects, scope.from))
+    for (const pod of live.sidecarsIn(scope.from))
       add(pod, (config, proxy) =>
         hosts.flatMap((host) => {
           const first = ahead.flatMap(({ outbound }) =>
@@ -86,7 +88,7 @@ export function standings(
             .map((part) => {
               const { roots, file } = partFor(pod, part, files)
               const wanted = { roots, file: file.name, ...(part.served && { served: part.served }) }
-              return [...judgeHost(host, wanted, config, proxy, own, only), ...judgeMount(pod, part, files)]
+              return [...judgeHost(host, wanted, live.clustersOf(config, host), proxy, own, only), ...judgeMount(pod, part, files)]
             })
             .sort((a, b) => a.length - b.length)
           return best
@@ -95,7 +97,7 @@ export function standings(
   }
   const { wide } = state
   if (wide !== undefined && (only === undefined || wide.roots.has(only) || wide.callers.has(only))) {
-    for (const { proxy, config } of proxies) {
+    for (const { proxy, config } of live.evidence) {
       const domains = [...new Set([...wide.roots.keys(), ...wide.callers.keys()])].filter((domain) => only === undefined || domain === only)
       const found =
         config === undefined || !config.inbound.some((chain) => chain.tls === 'mutual')
@@ -107,7 +109,7 @@ export function standings(
       put(proxy, found.map(differs))
     }
   }
-  return [...judged].map(([proxy, findings]) => stand(proxy, heard.get(proxy), findings))
+  return [...judged].map(([proxy, findings]) => stand(proxy, live.heard(proxy), findings))
 }
 
 type Part = Pick<Inbound, 'roots' | 'file'>

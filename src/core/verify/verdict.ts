@@ -17,11 +17,11 @@ import { describeWorkloads } from '../model/workloads.ts'
 import { pairKey } from '../record/severs.ts'
 import { bundleMissing } from '../spiffe/root-findings.ts'
 import { overlapping } from '../trust/co-selected.ts'
+import { type LiveProxies, liveProxies } from '../trust/live/live-proxies.ts'
 import { withFilterAdvice } from '../trust/live/proxy-findings.ts'
 import { boundMs, type Delivery } from '../trust/mounted/delivery.ts'
 import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
 import { authorOf } from '../trust/render.ts'
-import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 import type { MeshState } from '../trust/state.ts'
 import { type Vouching, vouching } from '../x509/vouching.ts'
 import { chainJudge, type Judged } from './ca-chain.ts'
@@ -32,7 +32,7 @@ import type { Standing } from './proxy-standing.ts'
 import { severedVerdict, unseen } from './revocation.ts'
 import { sharedNamesIn } from './roots-share-name.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
-import { standings, unheard } from './standings.ts'
+import { standingsOf, unheard } from './standings.ts'
 import { unknownRoots } from './unapproved-roots.ts'
 
 /**
@@ -52,7 +52,18 @@ export function verify(
   const vouched = vouching()
   const chainOf = chainJudge(federation, wanted, seen, now, vouched)
   const stateOf = states()
-  const look: Look = { federation, seen, now, known, byMember, chainOf, stateOf, callersOf: callersIn(stateOf), ownOf: ownIn(now, vouched) }
+  const look: Look = {
+    federation,
+    seen,
+    now,
+    known,
+    byMember,
+    chainOf,
+    stateOf,
+    callersOf: callersIn(stateOf),
+    ownOf: ownIn(now, vouched),
+    liveOf: livesIn(now, known),
+  }
   const pairs = new Map(federation.trusts.map((trust) => [`${trust.truster} ${trust.trusted}`, trust]))
   const live = [...pairs.values()].flatMap((trust) => {
     const intent = byMember.get(trust.truster)
@@ -102,8 +113,22 @@ interface Look {
   readonly chainOf: (trust: Carried) => Judged
   readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
   readonly callersOf: (intent: Intent, seen: Observation, objects: readonly Manifest[]) => readonly CallerTold[] | undefined
+  /** Undefined where its pods or proxies could not be seen. */
+  readonly liveOf: (intent: Intent, seen: Observation | undefined) => LiveProxies | undefined
   /** What is wrong with the truster's own roots and its CA's chain. */
   readonly ownOf: (intent: Intent, seen: Observation | undefined) => readonly Finding[]
+}
+
+/** The proxies of a mesh are the same for all its trusts. */
+function livesIn(now: Date, known: ReadonlySet<string>): Look['liveOf'] {
+  const made = new Map<Intent, LiveProxies | undefined>()
+  return (intent, seen) => {
+    if (made.has(intent)) return made.get(intent)
+    const delivery = { now: judgedAt(seen, now), boundMs: boundMs(intent.member), known }
+    const live = seen?.objects.ok === true && seen.proxies.ok ? liveProxies(seen.objects.value, seen.proxies.value, delivery) : undefined
+    made.set(intent, live)
+    return live
+  }
 }
 
 /** A mesh's own roots are the same for all its trusts. */
@@ -142,23 +167,17 @@ function callersIn(stateOf: Look['stateOf']): Look['callersOf'] {
 }
 
 function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
-  const { federation, seen, now, known, byMember, chainOf, stateOf, callersOf, ownOf } = look
+  const { federation, seen, now, byMember, chainOf, stateOf, callersOf, ownOf, liveOf } = look
   const observation = seen.get(intent.member.name)
   const approved = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
   const blind = unseen(observation, intent.member)
   const roots = trust.wide === undefined || observation === undefined ? NOT_WIDE : viewOfRoots(intent.member.name, observation)
+  const live = liveOf(intent, observation)
   const held =
-    blind.length > 0 || observation === undefined || !observation.objects.ok || !observation.proxies.ok
+    blind.length > 0 || observation?.objects.ok !== true || live === undefined
       ? []
-      : standings(
-          stateOf(intent, observation.objects.value),
-          observation.objects.value,
-          observation.proxies.value,
-          authorOf(intent).own,
-          trust.trustDomain,
-          { now: judgedAt(observation, now), boundMs: boundMs(intent.member), known },
-        )
+      : standingsOf(stateOf(intent, observation.objects.value), live, authorOf(intent).own, trust.trustDomain)
   const objects = blind.length > 0 || observation?.objects.ok !== true ? [] : observation.objects.value
   const stands = blind.length > 0 ? held : withDeaf(trust.wide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
   const callers = blind.length > 0 || observation === undefined ? [] : callersOf(intent, observation, objects)
@@ -178,13 +197,13 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
           }),
         ]
       : []
-  const empty = blind.length > 0 ? [] : emptySets(trust, objects, stands)
+  const empty = blind.length > 0 ? [] : emptySets(trust, live, stands)
   const differing = domainsDiffer(federation, seen, [trust.truster, trust.trusted])
   const ofOwn = ownOf(intent, observation)
   const names = sharedNamesIn({ ...intent, trusts: [trust] }, seen, now)
   const seenObjects = observation?.objects.ok === true ? observation.objects.value : []
   const unguarded = unguardedScopes(trust.accept, seenObjects, trust.truster)
-  const servers = observation === undefined ? [] : judgeServers(intent, trust, observation)
+  const servers = live === undefined ? [] : judgeServers(intent, trust, live)
   const oneWay = back(trust, byMember.get(trust.trusted), federation)
   const findings = [
     ...missing,
@@ -238,11 +257,12 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
 }
 
 /** Sets without a running proxy: nothing of them is proven. */
-function emptySets(trust: Carried, objects: readonly Manifest[], stands: readonly Standing[]): readonly Finding[] {
+function emptySets(trust: Carried, live: LiveProxies | undefined, stands: readonly Standing[]): readonly Finding[] {
   if (stands.length === 0) return [noWorkload(trust.truster, { running: `sidecar is in the scopes of its trust in ${trust.trusted}` })]
+  if (live === undefined) return []
   const sets = [
-    ...trust.accept.map(({ at, gateway }) => ({ at, pods: proxiesIn(objects, gateway === undefined ? { at } : { at, gateway }) })),
-    ...trust.reach.map(({ from }) => ({ at: from, pods: sidecarsIn(objects, from) })),
+    ...trust.accept.map(({ at, gateway }) => ({ at, pods: live.proxiesIn(gateway === undefined ? { at } : { at, gateway }) })),
+    ...trust.reach.map(({ from }) => ({ at: from, pods: live.sidecarsIn(from) })),
   ]
   return sets.flatMap(({ at, pods }) =>
     pods.length > 0 ? [] : [noWorkload(trust.truster, { running: `proxy is in ${describeWorkloads(at)}` })],
