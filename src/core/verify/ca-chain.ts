@@ -6,8 +6,7 @@ import { type Federation, homeKind, type Intent, type Member } from '../model/wa
 import type { Bundle } from '../spiffe/bundle.ts'
 import { type Holder, rootExpired, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import { readCertificate } from '../x509/certificate.ts'
-import { anchorOf } from '../x509/chain.ts'
-import type { Vouching } from '../x509/vouching.ts'
+import { anchorOf, type Vouching } from '../x509/chain.ts'
 
 type BySubject = ReadonlyMap<string, readonly Bundle[]>
 type Carried = Intent['trusts'][number]

@@ -2,8 +2,7 @@
 import { error, type Finding } from '../diagnostics/finding.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
-import { anchorOf } from '../x509/chain.ts'
-import type { Vouching } from '../x509/vouching.ts'
+import { anchorOf, type Vouching } from '../x509/chain.ts'
 
 /** Told while istio-ca-root-cert looks as it should; once that changes, `own-root-unknown` and `root-swapped` say more. */
 export function ownChain(

@@ -62,6 +62,22 @@ export function pathTo(
   return first === undefined ? { reason: outside ?? search.reason } : { path: first }
 }
 
+/** As `anchorOf`. */
+export type Vouching = (chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date) => Vouched
+
+/** Verifies each chain once for a set of anchors and an instant. For the length of one call: it keeps answers by the array that was observed. */
+export function vouching(): Vouching {
+  const known = new Map<readonly Uint8Array[], Map<string, Vouched>>()
+  return (chain, anchors, now) => {
+    const answers = known.get(chain) ?? new Map<string, Vouched>()
+    known.set(chain, answers)
+    const key = [now.getTime(), ...anchors.map(({ fingerprint }) => fingerprint)].join()
+    const answer = answers.get(key) ?? anchorOf(chain, anchors, now)
+    answers.set(key, answer)
+    return answer
+  }
+}
+
 /** A way from the leaf up: all is well with it but the names are not looked at. */
 export interface Path {
   readonly anchor: Anchor
