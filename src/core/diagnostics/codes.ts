@@ -203,7 +203,7 @@ const FILES = {
   },
   'evidence-file': {
     severity: 'info',
-    meaning: 'Entente judges a member that is a directory only by a file of its owner. The message says how old that evidence is.',
+    meaning: 'Entente evaluates a member that is a directory only, by a file of its owner. The message says how old that evidence is.',
     remedy: '',
   },
   'evidence-stale': {
@@ -644,7 +644,7 @@ const PLAN = {
   'roots-unseen': {
     severity: 'info',
     meaning:
-      'A trust has distribution `mesh`. `verify` judges it by names, callers and the settings of agents: istiod does not report which roots a proxy holds ([mesh](mesh.md#evidence)).',
+      'A trust has distribution `mesh`. `verify` evaluates it by names, callers and the settings of agents: istiod does not report which roots a proxy holds ([mesh](mesh.md#evidence)).',
     remedy: 'nothing; `pinned` and `mounted` are proven root by root',
   },
   'gitops-tracked': {
@@ -1309,7 +1309,7 @@ export const usualSeverity = (code: FindingCode): Severity => severitiesOf(CODES
 /** A code's remedy as a hint. @param names the values for MEMBER and similar placeholders */
 export function remedyOf(code: FindingCode, home: HomeKind, names: Readonly<Record<string, string>> = {}): string {
   const text = remedyFor(CODES[code], home).replaceAll('`', '')
-  return Object.entries(names).reduce((told, [placeholder, name]) => told.replaceAll(placeholder, name), text)
+  return Object.entries(names).reduce((hint, [placeholder, name]) => hint.replaceAll(placeholder, name), text)
 }
 
 export const remedyFor = ({ remedy }: CodeEntry, home: HomeKind): string => (typeof remedy === 'string' ? remedy : remedy[home])
