@@ -18,7 +18,7 @@ Search this page for the code that Entente printed, or choose it from the [list]
 - An **error** ends the command: it could not continue. The message says whether Entente changed anything.
 - A **finding** is a fact that Entente reports. A finding of severity \`error\` makes the exit code 1. If it is about a
   mesh or a scope, Entente widens nothing there until it is gone. It never stops a step that narrows.
-- If an error befalls one member among several, Entente reports it as a finding of that member, and continues with the
+- If an error concerns one of several members, Entente reports it as a finding of that member, and continues with the
   others.
 
 Both have a stable code, a subject, a message and the next command:

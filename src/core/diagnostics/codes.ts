@@ -12,12 +12,12 @@ export type Severity = 'error' | 'warning' | 'info'
 export type HomeKind = 'cluster' | 'directory' | 'none'
 
 export interface CodeEntry {
-  /** One severity; or each that the code may have, the usual one first, and when it has it. */
+  /** One severity; or each that the code may have, the usual one first, with its condition. */
   readonly severity: Severity | { readonly [S in Severity]?: string }
-  /** A command may end with it, as a FederationError. It also befalls one member among several: then it is a finding. */
+  /** A command may end with it, as a FederationError. If it concerns one of several members, it is a finding. */
   readonly thrown?: true
   readonly meaning: string
-  /** Empty: there is nothing to do. MEMBER and the like stand for names. */
+  /** Empty if there is nothing to do. MEMBER and similar words are placeholders. */
   readonly remedy: string | Readonly<Record<HomeKind, string>>
 }
 
@@ -203,7 +203,7 @@ const FILES = {
   },
   'evidence-file': {
     severity: 'info',
-    meaning: 'Entente judges a member that is a directory only by a file of its owner. The message says how old that evidence is.',
+    meaning: 'Entente evaluates a member that is a directory only, by a file of its owner. The message says how old that evidence is.',
     remedy: '',
   },
   'evidence-stale': {
@@ -273,7 +273,7 @@ const BUNDLES = {
     severity: 'error',
     meaning:
       'The file holds a private key: also encrypted or damaged, in base64, JSON or YAML, or as DER or PKCS #12. Entente prints none of it.',
-    remedy: 'take it out, and replace the key: everybody who saw the file has it',
+    remedy: 'remove it, and replace the key: everyone who read the file has it',
   },
   empty: { severity: 'error', meaning: 'The file is empty.', remedy: 'give a bundle' },
   'no-pem': { severity: 'error', meaning: 'The file has no `-----BEGIN` line.', remedy: 'give PEM, DER or a SPIFFE bundle' },
@@ -283,8 +283,8 @@ const BUNDLES = {
     meaning: 'A PEM block is damaged, or some text looks like a damaged block.',
     remedy: 'get the file again',
   },
-  'pem-headers': { severity: 'error', meaning: 'A PEM block has header lines, which proxies refuse.', remedy: 'take the header lines out' },
-  'non-certificate-block': { severity: 'error', meaning: 'A PEM block is not a certificate.', remedy: 'take it out' },
+  'pem-headers': { severity: 'error', meaning: 'A PEM block has header lines, which proxies refuse.', remedy: 'remove the header lines' },
+  'non-certificate-block': { severity: 'error', meaning: 'A PEM block is not a certificate.', remedy: 'remove it' },
   'byte-order-mark': {
     severity: 'warning',
     meaning: 'The file starts with a byte order mark. Entente leaves it out.',
@@ -298,7 +298,7 @@ const BUNDLES = {
   'text-outside-blocks': { severity: 'warning', meaning: 'There is text around the PEM blocks. Entente leaves it out.', remedy: '' },
   duplicate: {
     severity: 'warning',
-    meaning: 'The same certificate stands in the file more than once. It counts once, and one finding covers all copies.',
+    meaning: 'The same certificate is in the file more than once. Entente counts it once, and one finding covers all copies.',
     remedy: '',
   },
   'malformed-certificate': { severity: 'error', meaning: 'OpenSSL or Go would not parse a certificate in the bundle.', remedy: NEW_ROOT },
@@ -359,7 +359,7 @@ const BUNDLES = {
   'extended-key-usage': {
     severity: 'warning',
     meaning:
-      'A root has an extended key usage without clientAuth or serverAuth, and without anyExtendedKeyUsage: Go refuses the certificates under it in that role. In `chain verify`, an extended key usage in the chain keeps the leaf out of a role; the message names the role and the verifier ([purposes](anchors.md#purposes)).',
+      'A root has an extended key usage without clientAuth or serverAuth, and without anyExtendedKeyUsage: Go refuses the certificates under it in that role. In `chain verify`, an extended key usage in the chain excludes the workload certificate from a role; the message names the role and the verifier ([purposes](anchors.md#purposes)).',
     remedy: `${NEW_ROOT}, without an extended key usage`,
   },
   'unknown-critical-extension': {
@@ -417,7 +417,7 @@ const BUNDLES = {
   },
   lost: {
     severity: 'warning',
-    meaning: '`entente bundle convert` leaves out something for which the other format has no place.',
+    meaning: '`entente bundle convert` leaves out data that the other format cannot express.',
     remedy: 'keep the original if you need it',
   },
   'bundle-empty': {
@@ -433,7 +433,7 @@ const BUNDLES = {
   },
   'root-of-another-domain': {
     severity: 'error',
-    meaning: 'A root is approved for, or a proxy binds it to, another trust domain. A root vouches for one trust domain.',
+    meaning: 'A root is approved for, or a proxy binds it to, another trust domain. Entente binds a root to one trust domain.',
     remedy: 'ask both owners whose root it is, and remove it from the other bundle',
   },
   'sequence-rollback': {
@@ -593,7 +593,7 @@ const PLAN = {
     meaning:
       'The CA of a mesh was replaced at once: the mesh has a root that no one approved, and no longer the approved one (a renewal by cert-manager, a manual edit of `cacerts`). Workloads have certificates of both, and a proxy that holds one root refuses the other.',
     remedy:
-      '`entente rotate MEMBER --reason "WHY"`: it adds the new root beside the old one, and retires the old one when its last certificate has expired ([rotation](rotation.md))',
+      '`entente rotate MEMBER --reason "WHY"`: it adds the new root to the old one, and retires the old one when its last certificate has expired ([rotation](rotation.md))',
   },
   'switched-early': {
     severity: 'error',
@@ -616,7 +616,7 @@ const PLAN = {
     severity: 'warning',
     meaning:
       'A trust has distribution `mesh`. Istio binds no root to a trust domain: the CA of one domain can sign an identity of any other, wherever Entente has no filter.',
-    remedy: 'pin what matters: a second trust of the pair, `pinned` or `mounted` ([mesh](mesh.md))',
+    remedy: 'add a second trust of the pair, `pinned` or `mounted`, for critical workloads ([mesh](mesh.md))',
   },
   'multiroot-off': {
     severity: 'error',
@@ -644,7 +644,7 @@ const PLAN = {
   'roots-unseen': {
     severity: 'info',
     meaning:
-      'A trust has distribution `mesh`. `verify` judges it by names, callers and the settings of agents: istiod does not report which roots a proxy holds ([mesh](mesh.md#evidence)).',
+      'A trust has distribution `mesh`. `verify` evaluates it by names, callers and the settings of agents: istiod does not report which roots a proxy holds ([mesh](mesh.md#evidence)).',
     remedy: 'nothing; `pinned` and `mounted` are proven root by root',
   },
   'gitops-tracked': {
@@ -697,20 +697,20 @@ const PLAN = {
   'version-unrecorded': {
     severity: 'warning',
     meaning:
-      'A filter is about to reach proxies, or an istiod, of a version of Istio whose listeners are not recorded. Only Envoy can show whether it fits.',
+      'A filter is about to reach proxies, or an istiod, of a version of Istio whose listeners are not recorded. Only Envoy can show whether it accepts the filter.',
     remedy:
-      '`entente apply` gives it to one workload first (one of these), and takes back what Envoy rejects; where Git delivers, scope one workload first',
+      '`entente apply` applies it to one canary workload first (one of these), and removes what Envoy rejects; if Git delivers, start with a scope of one workload',
   },
   'filter-unfit': {
     severity: 'error',
     meaning:
-      'The filter does not fit a listener of the form that Istio gives that pod and port: Envoy would reject it, or it would have no effect.',
+      'The filter does not match a listener of the form that Istio gives that pod and port: Envoy would reject it, or it would have no effect.',
     remedy: 'leave these workloads out, and report it with the version of Istio',
   },
   'foreign-filter': {
     severity: { warning: 'usually', error: 'in `verify`, where a live proxy does not hold what the filter of Entente says' },
-    meaning: 'An EnvoyFilter of somebody else changes the inbound TLS settings in that namespace. `lint` reports this code, too.',
-    remedy: "look at it; Entente's filter has priority 1000",
+    meaning: 'An EnvoyFilter of another owner changes the inbound TLS settings in that namespace. `lint` reports this code, too.',
+    remedy: "review it; Entente's filter has priority 1000",
   },
   'federations-overlap': {
     severity: { error: 'usually', warning: '`plan`, where no pod is in both now' },
@@ -720,8 +720,8 @@ const PLAN = {
   },
   'owned-by': {
     severity: 'error',
-    meaning: 'An object with the name that Entente needs belongs to somebody else.',
-    remedy: 'remove it there, or let that federation declare what is wanted',
+    meaning: 'An object with the name that Entente needs belongs to another owner.',
+    remedy: 'remove it there, or let that federation declare the trust',
   },
   'object-too-large': {
     severity: 'error',
@@ -752,7 +752,7 @@ const WORKLOADS = {
     severity: 'warning',
     meaning:
       'A PeerAuthentication that is not STRICT selects pods that may come into the scope: they would accept plaintext. `lint` reports this code, too.',
-    remedy: 'set it to STRICT, or keep the two apart',
+    remedy: 'set it to STRICT, or make the two selectors disjoint',
   },
   'plaintext-refused': {
     severity: 'warning',
@@ -778,7 +778,7 @@ const WORKLOADS = {
   'ports-unguarded': {
     severity: { warning: 'usually', error: 'in `verify`, where no port of the pod is guarded' },
     meaning:
-      'A port of a pod in scope does not go through its sidecar (`excludeInboundPorts`, `includeInboundPorts`, `interceptionMode: NONE`, `hostNetwork`, or a default of the mesh): anybody may call it.',
+      'A port of a pod in scope does not go through its sidecar (`excludeInboundPorts`, `includeInboundPorts`, `interceptionMode: NONE`, `hostNetwork`, or a default of the mesh): any client may call it.',
     remedy: 'remove the annotation or `hostNetwork`, or close the port with a NetworkPolicy',
   },
   'gateway-scope': {
@@ -789,7 +789,7 @@ const WORKLOADS = {
   'gateway-server': {
     severity: 'error',
     meaning:
-      'Entente cannot pin a server that the file names: it does not exist, does not end ISTIO_MUTUAL, lists `subjectAltNames`, or shares its filter chain with a server that is not named.',
+      'Entente cannot pin a server that the file names: it does not exist, does not use ISTIO_MUTUAL, lists `subjectAltNames`, or shares its filter chain with a server that is not named.',
     remedy: 'the message says which',
   },
   'gateway-bypass': {
@@ -809,7 +809,8 @@ const WORKLOADS = {
   },
   'sni-unroutable': {
     severity: 'warning',
-    meaning: 'The endpoint of a ServiceEntry is an east-west gateway, and the requested server name (SNI) is no Service of another mesh.',
+    meaning:
+      'The endpoint of a ServiceEntry is an east-west gateway, and the requested server name (SNI) names no Service of another mesh.',
     remedy: '`tls.sni: outbound_.PORT_._.HOST` in the DestinationRule, for each port ([services](services.md))',
   },
   'reach-not-mutual': {
@@ -860,7 +861,7 @@ const CHANGE = {
   },
   'filter-rejected': {
     severity: 'error',
-    meaning: 'Envoy rejected a configuration (NACK). The message quotes it. During an apply, Entente put the phase back.',
+    meaning: 'Envoy rejected a configuration (NACK). The message quotes it. During an apply, Entente reverted the phase.',
     remedy: '`entente plan` shows what interferes',
   },
   'proxy-lagging': {
@@ -881,7 +882,7 @@ const CHANGE = {
   },
   'canary-left': {
     severity: 'warning',
-    meaning: 'One workload has a change that an apply gave it first, and that apply did not finish, or is still running.',
+    meaning: 'A canary workload has the change of an apply that did not finish, or that is still running.',
     remedy: '`entente apply` continues from there, and removes it',
   },
   'held-back': {
@@ -892,7 +893,7 @@ const CHANGE = {
   interrupted: {
     severity: { warning: 'usually', error: 'Entente did not wait for a member any more' },
     thrown: true,
-    meaning: '^C or SIGTERM stopped the command. On the record also: an apply was killed, and the next apply recorded its end.',
+    meaning: '^C or SIGTERM stopped the command. On the record: an apply ended without an entry, and the next apply recorded its end.',
     remedy: '`entente apply` continues from there',
   },
   'connections-draining': {
@@ -908,13 +909,14 @@ const CHANGE = {
   },
   'connections-open': {
     severity: { warning: 'usually', error: WITH_DRAIN },
-    meaning: 'Calls of our workloads to servers of a severed domain continue until they end by themselves; Envoy does not count them.',
+    meaning:
+      'Calls of the truster’s workloads to servers of a severed domain continue until they end by themselves; Envoy does not count them.',
     remedy: 'restart those workloads, then run the same command',
   },
   'connections-unseen': {
     severity: { warning: 'usually', error: WITH_DRAIN },
     meaning:
-      'Entente could not ask a proxy, no istiod hears from it, or it still accepts the domain: it may have connections from before a sever.',
+      'Entente could not read a proxy, no istiod reports it, or it still accepts the domain: it may have connections from before a sever.',
     remedy: 'grant the right in [deploy/look.yaml](../deploy/look.yaml); `kubectl get pod` for the ones that do not answer',
   },
 } as const satisfies Table
@@ -1049,13 +1051,13 @@ const RECORD = {
     severity: { error: 'usually', warning: 'nothing waits for it' },
     thrown: true,
     meaning:
-      'A home remembers a head that is not in the record: the record was cut, rewritten or forked, or that memory was edited. Nothing widens in that member.',
+      'A home holds a head that is not in the record: the record was cut, rewritten or forked, or the head was edited. Nothing widens in that member.',
     remedy: 'use the `audit.jsonl` of the last apply; other causes: [security.md](security.md#the-record)',
   },
   'record-busy': {
     severity: 'error',
     thrown: true,
-    meaning: 'Another apply or sever is at work, or this record is not the newest.',
+    meaning: 'Another apply or sever is running, or this record is not the newest.',
     remedy: 'pull the record, and run the command again',
   },
   'record-torn': {
@@ -1070,7 +1072,7 @@ const RECORD = {
   },
   'witness-unseen': {
     severity: 'error',
-    meaning: 'Entente could not ask a home which head it remembers.',
+    meaning: 'Entente could not read the head that a home holds.',
     remedy: '`entente audit verify --offline` checks the file alone',
   },
 } as const satisfies Table
@@ -1096,7 +1098,7 @@ const IMPACT = {
     severity: 'warning',
     meaning:
       '`verify`: whether a named caller is accepted depends on an address, a token, a header, another authorizer or a field that this version does not know. The trust is `unknown`.',
-    remedy: 'call it and see; or decide by identities, ports, methods, paths and hosts only',
+    remedy: 'test the call; or decide by identities, ports, methods, paths and hosts only',
   },
   'policy-by-address': {
     severity: 'warning',
@@ -1114,7 +1116,7 @@ const IMPACT = {
     severity: 'warning',
     meaning:
       'An AuthorizationPolicy has a field, a condition or a target that this version does not know. What depends on it counts as maybe.',
-    remedy: 'correct it if it is a slip; otherwise judge that policy yourself',
+    remedy: 'correct it if it is a typo; otherwise review that policy yourself',
   },
 } as const satisfies Table
 
@@ -1181,13 +1183,13 @@ const LINT = {
     remedy: 'put the roots in as `pem`',
   },
   'cacerts-swap': {
-    severity: { error: 'usually', warning: 'a root was made anew over the same key' },
-    meaning: 'A cacerts bundle is replaced without overlap. A root made anew over the same key and name is no replacement.',
-    remedy: 'first the old and the new roots together',
+    severity: { error: 'usually', warning: 'a root was re-issued with the same key' },
+    meaning: 'A cacerts bundle is replaced without overlap. A root re-issued with the same key and name is no replacement.',
+    remedy: 'first distribute the old and the new roots together',
   },
   'cacerts-broken': {
     severity: 'error',
-    meaning: '`root-cert.pem` does not vouch for `ca-cert.pem`: istiod refuses such a CA, and does not start.',
+    meaning: '`ca-cert.pem` does not verify under `root-cert.pem`: istiod refuses such a CA, and does not start.',
     remedy: 'put the root that the CA is under into `root-cert.pem`',
   },
   'ca-key-in-manifest': {
@@ -1248,7 +1250,7 @@ export const AREAS: readonly Area[] = [
   { title: 'The record', codes: RECORD },
   {
     title: 'Impact of policies',
-    intro: 'What Entente looks at: [impact.md](impact.md). `plan` reports the first four kinds as well.',
+    intro: 'What Entente evaluates: [impact.md](impact.md). `plan` reports the first four kinds as well.',
     codes: IMPACT,
   },
   { title: 'Lint', intro: '[lint.md](lint.md) explains each rule with an example.', codes: LINT },
@@ -1293,7 +1295,7 @@ export function isErrorCode(code: FindingCode): code is ErrorCode {
   return entry.thrown === true
 }
 
-/** @returns the severities that a code may have, the usual one first, and when it has them: empty where it has one only */
+/** @returns the severities that a code may have, the usual one first, each with its condition (empty if the code has one severity) */
 export function severitiesOf({ severity }: CodeEntry): readonly (readonly [Severity, string])[] {
   if (typeof severity === 'string') return [[severity, '']]
   return SEVERITIES.filter((one) => severity[one] !== undefined)
@@ -1304,20 +1306,20 @@ const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
 export const usualSeverity = (code: FindingCode): Severity => severitiesOf(CODES[code])[0]?.[0] ?? 'error'
 
-/** A code's remedy as a hint. @param names what stands for MEMBER and the like */
+/** A code's remedy as a hint. @param names the values for MEMBER and similar placeholders */
 export function remedyOf(code: FindingCode, home: HomeKind, names: Readonly<Record<string, string>> = {}): string {
   const text = remedyFor(CODES[code], home).replaceAll('`', '')
-  return Object.entries(names).reduce((told, [placeholder, name]) => told.replaceAll(placeholder, name), text)
+  return Object.entries(names).reduce((hint, [placeholder, name]) => hint.replaceAll(placeholder, name), text)
 }
 
 export const remedyFor = ({ remedy }: CodeEntry, home: HomeKind): string => (typeof remedy === 'string' ? remedy : remedy[home])
 
 const codes = (...all: readonly FindingCode[]): ReadonlySet<FindingCode> => new Set(all)
 
-/** A live proxy may still hold a root that is retired. Proxies that no istiod hears from are not among them. */
+/** A live proxy may still hold a root that is retired. Proxies that no istiod reports are excluded. */
 export const MAY_HOLD_RETIRED_ROOT = codes('file-pending', 'still-held', 'root-not-approved')
 
-/** Symptoms of a proxy that the EnvoyFilter of somebody else may cause. */
+/** Symptoms of a proxy that the EnvoyFilter of another owner may cause. */
 export const FILTER_SYMPTOMS = codes(
   'root-missing',
   'own-root-missing',
@@ -1329,25 +1331,25 @@ export const FILTER_SYMPTOMS = codes(
   'filter-rejected',
 )
 
-/** Of these, and others, the ones that only an EnvoyFilter applied after ours explains, once ours is in place. */
+/** Once Entente’s filter is in place, only an EnvoyFilter that Envoy applies after it explains these. */
 export const FILTER_OVERRIDDEN = codes('file-differs', 'root-of-another-domain', 'root-not-approved', 'servers-differ')
 
-/** Another command wrote meanwhile: the same command may succeed when it is run again. */
+/** Another command wrote meanwhile: a second run of the same command may succeed. */
 export const LOST_RACE = codes('record-busy', 'changed-meanwhile')
 
-/** What may be over when a command tries again without being started again. */
+/** Failures that may pass while a running command retries. */
 export const MAY_PASS = codes('cluster-unreachable', 'cluster-refused', 'istiod-unreachable', ...LOST_RACE)
 
-/** The API server could not be asked, so that nothing is known of what it was asked about. */
+/** The API server gave no answer, so Entente knows nothing about the objects that it requested. */
 export const NOT_ASKED = codes('forbidden', 'cluster-unreachable', 'cluster-refused')
 
-/** Findings about the file that evidence makes again, with more knowledge. */
+/** Findings about the file that the evaluation of evidence replaces with better informed ones. */
 export const JUDGED_BY_EVIDENCE = codes('one-way', 'root-expires')
 
-/** An offer that may be older than what is approved. */
+/** The offer may be older than the approved bundle. */
 export const SEQUENCE_DOUBTFUL = codes('sequence-rollback', 'sequence-reused', 'sequence-missing', 'sequence-invalid')
 
-/** A bundle file lacks something, or does not have the required form. What else is wrong with a bundle is what it means. */
+/** A bundle file lacks something, or does not have the required form. Every other problem of a bundle concerns its meaning. */
 export const MALFORMED_BUNDLE = codes(
   'empty',
   'no-pem',
@@ -1364,7 +1366,7 @@ export const MALFORMED_BUNDLE = codes(
   'pem-headers',
 )
 
-/** What Entente repairs in a PEM file, and Go does not. */
+/** Faults of a PEM file that Entente repairs, and Go does not. */
 export const REPAIRED_PEM = codes('byte-order-mark', 'joined-blocks')
 
 /** In the first block of a PEM file these make the check of istiod fail (verifyTrustAnchor). It checks no dates. */
