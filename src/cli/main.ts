@@ -4,6 +4,7 @@ import { setMaxListeners } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
 import { CommanderError } from 'commander'
+import { refuseWide } from '../adapters/files/input-text.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { confirm } from './confirm.ts'
 import type { Io } from './io.ts'
@@ -65,7 +66,7 @@ async function readCapped(path: string): Promise<Uint8Array> {
       (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message.replace(/,.*/, '')
     throw new FederationError('file-unreadable', path, message, { cause })
   }
-  return Buffer.concat(chunks)
+  return refuseWide(path, Buffer.concat(chunks))
 }
 
 function tellError(thrown: unknown): number {

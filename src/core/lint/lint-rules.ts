@@ -39,6 +39,7 @@ export const RULES = [
   { code: 'principal-never-matches', severity: 'error', summary: 'a principal in a form that Istio never matches' },
   { code: 'foreign-filter', severity: 'warning', summary: 'an EnvoyFilter that touches the TLS contexts in which trust is decided' },
   { code: 'mesh-config-unreadable', severity: 'error', summary: 'the mesh config in a ConfigMap is not YAML' },
+  { code: 'settings-not-read', severity: 'info', summary: 'settings of istiod in a form that is not read' },
   { code: 'federation-invalid', severity: 'error', summary: 'a federation file with problems' },
   { code: 'yaml-invalid', severity: 'error', summary: 'a document that is not YAML' },
   { code: 'document-too-large', severity: 'error', summary: 'a document too large to be looked at' },

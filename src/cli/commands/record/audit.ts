@@ -27,7 +27,7 @@ export async function log(options: FileOptions & { output: Output; fingerprint?:
     what(entry),
     entry.reason,
   ])
-  io.print(entries.length === 0 ? 'The record is empty.' : table([['SEQ', 'AT', 'BY', 'ACTION', 'WHAT', 'REASON'], ...rows], io.columns))
+  io.print(table([['SEQ', 'AT', 'BY', 'ACTION', 'WHAT', 'REASON'], ...rows], io.columns))
   return 0
 }
 
@@ -161,7 +161,11 @@ export async function exportRecord(options: FileOptions & { fingerprint?: string
 async function entriesOf(options: FileOptions): Promise<readonly AuditEntry[]> {
   const { directory, store } = filesOf(options)
   const entries = await store.entries()
-  if (entries.length > 0 || (await exists(recordPath(directory)))) return entries
+  if (entries.length > 0) return entries
+  if (await exists(recordPath(directory)))
+    throw new FederationError('file-unreadable', recordPath(directory), 'is empty: a record has an entry from its beginning', {
+      hint: 'bring it back from Git or a backup; entente approve begins a new one where there never was any',
+    })
   throw new FederationError('file-unreadable', recordPath(directory), 'there is no record', {
     hint: 'entente init and approve begin one; -f names another federation',
   })
