@@ -58,10 +58,13 @@ function object(item: View, key: string, resource: Resource): NotRead {
   }
 }
 
+/** Keys of what a shell runs: other text may only speak of it. */
+const RUNS = /^(?:run|(?:before_|after_)?script|commands?|args|cmds?|inlineScript)$/
+
 /** A text that names a mesh config, as YAML or as an argument of helm; others are not spoken of. */
 export function notReadText(view: View, resource: Resource, why: string): readonly NotRead[] {
   const content = text(view.value)
-  if (/--set\S*[ =]["']?[\w.-]*meshConfig\./.test(content)) {
+  if (view.path.some((step) => RUNS.test(String(step))) && /--set\S*[ =]["']?[\w.-]*meshConfig\./.test(content)) {
     const message = 'sets the mesh config by an argument of helm: it was not read, and is not judged'
     return [{ resource, view, message, hint: 'put it into a file of values and lint that' }]
   }
@@ -69,8 +72,14 @@ export function notReadText(view: View, resource: Resource, why: string): readon
   return [{ resource, view, message: `names a mesh config, and ${why}: it was not read, and is not judged`, hint: RENDERED }]
 }
 
-/** OpenShift Service Mesh 1 had a form of its own. */
+/** What the form of an object leaves out: further documents of a mesh config, and all of OpenShift Service Mesh 1. */
 export function notReadIn(resource: Resource): readonly NotRead[] {
+  if (resource.kind === 'ConfigMap' && typeof at(resource.value, 'data', 'mesh') === 'string') {
+    const view = within(resource, 'data', 'mesh')
+    if (resource.source.embedded(view.path)?.later !== true) return []
+    const message = 'data.mesh holds several documents: istiod reads the first only, and so does this'
+    return [{ resource, view, message, hint: 'put all of the mesh config into one document' }]
+  }
   if (resource.manifest.apiVersion !== 'maistra.io/v1' || resource.kind !== 'ServiceMeshControlPlane') return []
   const message = 'ServiceMeshControlPlane of maistra.io/v1: this form is not read, and what it sets of the mesh config is not judged'
   return [{ resource, view: within(resource, 'spec'), message, hint: 'lint the ConfigMap istio-NAME that its operator writes' }]

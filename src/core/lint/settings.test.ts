@@ -211,6 +211,29 @@ spec: { rules: [ { from: [ { source: { principals: [a.example/ns/x/sa/y, c.examp
   })
 })
 
+describe('a copy', () => {
+  const old = MESH.replace('b.example', 'old.example')
+  const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'istio' }, data: { mesh: old } }
+
+  it.each([
+    [
+      'of what kubectl applied last',
+      `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: istio\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: |\n      ${JSON.stringify(map)}\ndata:\n  mesh: 'trustDomain: a.example'\n`,
+    ],
+    [
+      'of what Argo CD synced last',
+      object(
+        'argoproj.io/v1alpha1',
+        'Application',
+        `status:\n  sync: { comparedTo: { source: { helm: { valuesObject: { ${old.trim().replaceAll('\n', ',').replace('meshConfig:,', 'meshConfig: {')} } } } } } }\n`,
+      ),
+    ],
+    ['that the istiod chart keeps', object('v1', 'ConfigMap', `data:\n  merged-values: |\n${block(4, old)}\n`)],
+  ])('%s is not judged', (_, text) => {
+    expect(codes(linted(text))).toEqual([])
+  })
+})
+
 describe('a form that is not read', () => {
   const release = (rest: string): string =>
     object('helm.toolkit.fluxcd.io/v2', 'HelmRelease', `spec:\n  chart: { spec: { chart: istiod } }\n${rest}`)
@@ -248,6 +271,12 @@ describe('a form that is not read', () => {
       '8:7',
       'only the first document',
     ],
+    [
+      'a second document in the ConfigMap',
+      object('v1', 'ConfigMap', 'data:\n  mesh: |\n    trustDomain: a.example\n    ---\n    trustDomain: b.example\n'),
+      '5:3',
+      'several documents',
+    ],
     ['OpenShift Service Mesh 1', object('maistra.io/v1', 'ServiceMeshControlPlane', 'spec:\n  istio: {}\n'), '4:1', 'maistra.io/v1'],
   ])('is named with its place: %s', (_, text, at, says) => {
     const found = linted(text).findings.filter(({ code }) => code === 'settings-not-read')
@@ -280,8 +309,9 @@ metadata: { name: p, namespace: sample }
 spec: { rules: [ { from: [ { source: { principals: ["${principal}"] } } ] } ] }
 `
   const ofRule = 'unknown-trust-domain'
+  const env = (name: string): string => `$${`{${name}}`}`
 
-  it.each(['${TD}/ns/a/sa/b', '{{ .td }}/ns/a/sa/b', '$(TD)/ns/a/sa/b', '${PRINCIPAL}', '${TD:=*}/ns/*/sa/b'])(
+  it.each([`${env('TD')}/ns/a/sa/b`, '{{ .td }}/ns/a/sa/b', '$(TD)/ns/a/sa/b', env('PRINCIPAL'), `${env('TD:=*')}/ns/*/sa/b`])(
     'in a policy is no trust domain: %s',
     (name) => {
       const result = linted(`${MESH.replace(/.*Aliases.*\n/, '')}---\n${policy(name)}`)
@@ -290,12 +320,15 @@ spec: { rules: [ { from: [ { source: { principals: ["${principal}"] } } ] } ] }
     },
   )
 
-  it.each(['"${TD}"', '"{{ .td }}"', '$(TD)'])('in a mesh config is no trust domain, and leaves open which there are: %s', (name) => {
-    const text = `meshConfig:\n  trustDomain: ${name}\n  trustDomainAliases: [${name}]\n---\n${policy('b.example/ns/a/sa/b')}`
-    const result = linted(text)
-    expect(codes(result)).toEqual([])
-    expect(result.notChecked.map(({ rule }) => rule)).toContain(ofRule)
-  })
+  it.each([`"${env('TD')}"`, '"{{ .td }}"', '$(TD)'])(
+    'in a mesh config is no trust domain, and leaves open which there are: %s',
+    (name) => {
+      const text = `meshConfig:\n  trustDomain: ${name}\n  trustDomainAliases: [${name}]\n---\n${policy('b.example/ns/a/sa/b')}`
+      const result = linted(text)
+      expect(codes(result)).toEqual([])
+      expect(result.notChecked.map(({ rule }) => rule)).toContain(ofRule)
+    },
+  )
 
   it('of Argo CD may stand without quotes in text', () => {
     const values = 'meshConfig:\n  trustDomain: {{name}}.example\n  trustDomainAliases: [b.example]\n'

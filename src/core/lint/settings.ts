@@ -88,13 +88,22 @@ function search(view: View, resource: Resource, depth: number): Found {
   }
   look([], view.value)
   walk(view.value, (path, key, value) => {
-    if (key === 'meshConfig' && isMap(value)) return false
+    if ((key === 'meshConfig' && isMap(value)) || isCopy(resource, view, path)) return false
     look([...path], value)
     notRead.push(...notReadWithin(view, path, key, resource))
     return undefined
   })
   return { settings, notRead }
 }
+
+/**
+ * What a program wrote of the object: what kubectl applied last, what Argo CD synced last. It may be old. The istiod chart keeps
+ * its values in a ConfigMap that nothing reads, beside the mesh config that it made from them.
+ */
+const COPIES = /^(?:metadata|status|operation|data\/(?:original|merged)-values)$/
+
+const isCopy = ({ kind, path: own }: Resource, { path }: View, below: Path): boolean =>
+  below.length <= 2 && kind !== '' && path.length === own.length && COPIES.test(below.join('/'))
 
 /** Read as a whole mesh config by its own form. */
 const isMeshText = ({ kind }: Resource, { path }: View, [data, key, ...more]: Path): boolean =>
