@@ -46,13 +46,30 @@ const MAX_INDEX = 1_000
 
 /** `istiod.meshConfig.trustDomainAliases[0]` as helm's --set reads it; undefined where it is of something else. */
 export function meshConfigPath(name: string): { readonly within: string; readonly path: Path } | undefined {
-  const steps = [...name.matchAll(/((?:\\.|[^.[\]\\])+)|\[(\d{1,4})\]/g)].map(([, key, index]) =>
-    index === undefined ? (key ?? '').replace(/\\(.)/g, '$1') : Number(index),
-  )
+  const steps = stepsOf(name)
   const start = steps.indexOf('meshConfig')
   const path = steps.slice(start + 1)
   if (start === -1 || path.length === 0 || path.some((step) => step === '__proto__' || Number(step) > MAX_INDEX)) return undefined
   return { within: steps.slice(0, start).join('.'), path }
+}
+
+/** A dot ends a key, unless a backslash is in front of it; `[0]` is an item of a list. */
+function stepsOf(name: string): readonly (string | number)[] {
+  const steps: (string | number)[] = []
+  let key = ''
+  const end = (index = false): void => {
+    if (index ? /^\d{1,4}$/.test(key) : key !== '') steps.push(index ? Number(key) : key)
+    key = ''
+  }
+  for (let i = 0; i < name.length; i++) {
+    const c = name.charAt(i)
+    if (c === '\\') key += name.charAt(++i)
+    else if (c === ']') end(true)
+    else if (c === '.' || c === '[') end()
+    else key += c
+  }
+  end()
+  return steps
 }
 
 /** What helm's --set makes of a value: `{a,b}` is a list, and true, false, null and numbers are no text. */

@@ -63,7 +63,7 @@ export function placeholdersIn({ settings, resources }: Context): string | undef
     ...settings.flatMap(({ mesh }) => domainsNamed(mesh?.value)),
     ...resources.filter(isAuthorizationPolicy).flatMap((policy) => namedIn(policy).map(({ value }) => value)),
   ]
-  const open = [...new Set(names.map(text).filter(isPlaceholder))].map(shownPlaceholder)
+  const open = [...new Set(names.filter(isPlaceholder).map(text))].map(shownPlaceholder)
   if (open.length === 0) return undefined
   const shown = `${open.slice(0, 3).join(', ')}${open.length > 3 ? ` and ${open.length - 3} more` : ''}`
   return `${shown}: a placeholder is no trust domain, so what it stands for is not judged; lint what is rendered`

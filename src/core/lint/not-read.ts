@@ -61,14 +61,20 @@ function object(item: View, key: string, resource: Resource): NotRead {
 /** Keys of what a shell runs: other text may only speak of it. */
 const RUNS = /^(?:run|(?:before_|after_)?script|commands?|args|cmds?|inlineScript)$/
 
+/** `--set meshConfig.x=y`, `--set-string=a.meshConfig.x=y` */
+function setsMesh(script: string): boolean {
+  const words = script.split(/\s/)
+  return words.some((word, i) => word.startsWith('--set') && (word.includes('=') ? word : (words[i + 1] ?? '')).includes('meshConfig.'))
+}
+
 /** A text that names a mesh config, as YAML or as an argument of helm; others are not spoken of. */
 export function notReadText(view: View, resource: Resource, why: string): readonly NotRead[] {
   const content = text(view.value)
-  if (view.path.some((step) => RUNS.test(String(step))) && /--set\S*[ =]["']?[\w.-]*meshConfig\./.test(content)) {
+  if (view.path.some((step) => RUNS.test(String(step))) && setsMesh(content)) {
     const message = 'sets the mesh config by an argument of helm: it was not read, and is not judged'
     return [{ resource, view, message, hint: 'put it into a file of values and lint that' }]
   }
-  if (!/(?:^|[\n{,])[ \t-]*["']?(?:meshConfig|trustDomain(?:Aliases)?)["']?[ \t]*:/.test(content)) return []
+  if (!/(?:^|[\s{,"'])(?:meshConfig|trustDomain|trustDomainAliases)["']?[ \t]{0,9}:/.test(content)) return []
   return [{ resource, view, message: `names a mesh config, and ${why}: it was not read, and is not judged`, hint: RENDERED }]
 }
 

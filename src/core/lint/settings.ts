@@ -27,13 +27,16 @@ export interface Found {
   readonly notRead: readonly NotRead[]
 }
 
-const FORMS: readonly { readonly is: (of: Resource) => boolean; readonly read: (of: Resource) => readonly Settings[] }[] = [
-  { is: ({ kind }) => kind === 'ConfigMap', read: configMap },
-  { is: ({ kind }) => kind === 'Deployment', read: deployment },
-  { is: ({ kind }) => kind === 'IstioOperator', read: operator },
-  { is: ({ kind, group }) => kind === 'ServiceMeshControlPlane' && group === 'maistra.io', read: serviceMesh2 },
-  { is: ({ kind, group }) => kind === 'Istio' && group === 'operator.kyma-project.io', read: kyma },
-]
+/** By kind; `group`: of that group only. */
+const FORMS: ReadonlyMap<string, { readonly group?: string; readonly read: (of: Resource) => readonly Settings[] }> = new Map([
+  ['ConfigMap', { read: configMap }],
+  ['Deployment', { read: deployment }],
+  ['IstioOperator', { read: operator }],
+  ['ServiceMeshControlPlane', { group: 'maistra.io', read: serviceMesh2 }],
+  ['Istio', { group: 'operator.kyma-project.io', read: kyma }],
+])
+
+const NOTHING: Found = { settings: [], notRead: [] }
 
 /** Text within text within text: more is not looked into. */
 const MAX_NESTED = 3
@@ -41,9 +44,9 @@ const MAX_TEXT = 1024 * 1024
 
 /** @param depth how many texts it stands in */
 export function settingsIn(resource: Resource, depth = 0): Found {
-  const form = FORMS.find(({ is }) => is(resource))
-  const own = form?.read(resource) ?? []
-  if (!mayHold(resource)) return { settings: own, notRead: [] }
+  const form = FORMS.get(resource.kind)
+  const own = form !== undefined && (form.group ?? resource.group) === resource.group ? form.read(resource) : []
+  if (!mayHold(resource)) return own.length === 0 ? NOTHING : { settings: own, notRead: [] }
   const found = search(resource, resource, depth)
   return { settings: [...own, ...found.settings], notRead: [...notReadIn(resource), ...found.notRead] }
 }
@@ -62,8 +65,8 @@ const PLAIN: ReadonlySet<string> = new Set([
 ])
 
 function mayHold({ kind, group }: Resource): boolean {
-  if (kind === '' || kind === 'ConfigMap' || kind === 'Secret') return true
-  return group !== '' && kind !== 'IstioOperator' && !PLAIN.has(group) && !isIstioGroup(group)
+  if (group === '') return kind === '' || kind === 'ConfigMap' || kind === 'Secret'
+  return kind !== 'IstioOperator' && !PLAIN.has(group) && !isIstioGroup(group)
 }
 
 /** A string in which it is worth looking for settings. */
@@ -83,13 +86,13 @@ function search(view: View, resource: Resource, depth: number): Found {
       if (isMap(value.set)) add(fromParameters(within(view, ...path, 'set'), resource))
       if (typeof value.op === 'string') add(fromPatch(within(view, ...path), resource, depth))
     } else if (Array.isArray(value)) add(fromParameters(within(view, ...path), resource))
-    else if (typeof value === 'string' && HINT.test(value) && !isMeshText(resource, view, path))
-      add(fromText(within(view, ...path), resource, depth))
+    else if (typeof value === 'string' && !isMeshText(resource, view, path)) add(fromText(within(view, ...path), resource, depth))
   }
   look([], view.value)
   walk(view.value, (path, key, value) => {
+    if (typeof value !== 'string' && typeof value !== 'object') return undefined
     if ((key === 'meshConfig' && isMap(value)) || isCopy(resource, view, path)) return false
-    look([...path], value)
+    if (typeof value !== 'string' || HINT.test(value)) look([...path], value)
     notRead.push(...notReadWithin(view, path, key, resource))
     return undefined
   })
