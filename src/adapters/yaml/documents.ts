@@ -1,5 +1,5 @@
 /** Files of YAML or JSON as documents with the place of everything in them. */
-import { masked } from '../../core/lint/placeholder.ts'
+import { masked } from '../../core/lint/settings/placeholder.ts'
 import type { LintFile, Path, Source, Spot } from '../../core/lint/source.ts'
 import { at } from '../../core/model/manifest.ts'
 import { type LibraryDocument, offsetIn, readWithLibrary } from './library.ts'

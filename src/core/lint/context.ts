@@ -4,10 +4,10 @@ import { at, text } from '../model/manifest.ts'
 import type { Federation, Member } from '../model/wanted.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { type LintFinding, type RuleCode, type Told, told } from './lint-rules.ts'
-import { type NotRead, notAmong } from './not-read.ts'
-import { isPlaceholder } from './placeholder.ts'
 import { type Resource, resourcesOf } from './resource.ts'
-import { type Settings, settingsIn } from './settings.ts'
+import { type NotRead, notAmong } from './settings/not-read.ts'
+import { isPlaceholder } from './settings/placeholder.ts'
+import { type Settings, settingsIn } from './settings/settings.ts'
 import { type LintFile, type Path, type Source, spotOf, type View, viewOf } from './source.ts'
 
 export interface LintOptions {

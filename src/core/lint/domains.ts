@@ -5,9 +5,9 @@ import { inboundPrefixes } from '../trust/pinned/pinned-filter.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { type Context, meshFor, tell, tellIn, trustDomainIn } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
-import { isPlaceholder, shownPlaceholder } from './placeholder.ts'
 import { field, type Resource } from './resource.ts'
-import type { Settings } from './settings.ts'
+import { isPlaceholder, shownPlaceholder } from './settings/placeholder.ts'
+import type { Settings } from './settings/settings.ts'
 import type { Path } from './source.ts'
 
 export const aliases = (context: Context): readonly LintFinding[] => context.settings.flatMap((settings) => aliasesOf(settings, context))

@@ -6,8 +6,8 @@ import { at, list, text } from '../model/manifest.ts'
 import { inspect } from '../spiffe/inspect.ts'
 import { type Context, meshFor, tell } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
-import { isPlaceholder } from './placeholder.ts'
-import type { Settings } from './settings.ts'
+import { isPlaceholder } from './settings/placeholder.ts'
+import type { Settings } from './settings/settings.ts'
 import { type View, within } from './source.ts'
 
 /** As Go's strconv.ParseBool. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { codes, linted, places, type Texts } from '../../../test/support/lint.ts'
+import { codes, linted, places, type Texts } from '../../../../test/support/lint.ts'
 
 /** Text below a key, two columns deeper than it. */
 const block = (indent: number, text: string): string => text.trimEnd().replace(/^(?=.)/gm, ' '.repeat(indent))
@@ -17,6 +17,12 @@ interface Form {
 
 const FORMS: readonly Form[] = [
   { form: 'Helm values', text: MESH, at: '3:24' },
+  { form: 'Helm values with a kind of their own', text: `kind: DaemonSet\n${MESH}`, at: '4:24' },
+  {
+    form: 'Helm values in text, with a kind and a status of their own',
+    text: object('helm.cattle.io/v1', 'HelmChart', `spec:\n  valuesContent: |\n    kind: DaemonSet\n    status:\n${block(6, MESH)}\n`),
+    at: '10:30',
+  },
   { form: 'values of an umbrella chart', text: `istiod:\n${block(2, MESH)}\n`, at: '4:26' },
   { form: 'values of an umbrella chart of umbrella charts', text: `a:\n  b:\n    c:\n      istiod:\n${block(8, MESH)}\n`, at: '7:32' },
   {

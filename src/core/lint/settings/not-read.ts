@@ -1,8 +1,8 @@
 /** Settings of istiod that are written in a form that is not read: each is named, so that nobody takes silence for an answer. */
-import { at, list, text } from '../model/manifest.ts'
-import { printable } from '../x509/syntax/printable.ts'
-import type { Resource } from './resource.ts'
-import { isMap, type View, within } from './source.ts'
+import { at, list, text } from '../../model/manifest.ts'
+import { printable } from '../../x509/syntax/printable.ts'
+import type { Resource } from '../resource.ts'
+import { isMap, type View, within } from '../source.ts'
 
 export interface NotRead {
   readonly resource: Resource

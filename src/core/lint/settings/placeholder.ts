@@ -1,6 +1,6 @@
 /** Names that another tool fills in before Kubernetes reads them: Flux and envsubst `${X}`, Helm and Argo CD `{{ }}`, kustomize `$(X)`. */
-import { text } from '../model/manifest.ts'
-import { printable } from '../x509/syntax/printable.ts'
+import { text } from '../../model/manifest.ts'
+import { printable } from '../../x509/syntax/printable.ts'
 
 /** Stands for the braces and the spaces of `{{ }}` in YAML text within a string, where they would be YAML themselves. */
 const MASK = '\ue000'

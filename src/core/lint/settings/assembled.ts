@@ -1,5 +1,5 @@
 /** A mesh config that is written in pieces: in fields of another name, or as `meshConfig.a.b=c`, each with its own place. */
-import type { Path, Source, View } from './source.ts'
+import type { Path, Source, View } from '../source.ts'
 
 export interface Piece {
   /** In the mesh config. */

@@ -3,12 +3,12 @@
  * a string; around it are Helm values. The forms that do not write a `meshConfig` have an entry of their own in FORMS:
  * the ConfigMap `istio`, istiod's Deployment, an IstioOperator, OpenShift Service Mesh 2, Kyma.
  */
-import { at, list, text } from '../model/manifest.ts'
+import { at, list, text } from '../../model/manifest.ts'
+import { field, type Resource, resourcesOf } from '../resource.ts'
+import { isIstioGroup } from '../schema/config-schema.ts'
+import { isMap, type Path, type Source, type View, viewOf, walk, within } from '../source.ts'
 import { assembled, helmValue, meshConfigPath, type Piece } from './assembled.ts'
 import { type NotRead, notReadIn, notReadText, notReadWithin } from './not-read.ts'
-import { field, type Resource, resourcesOf } from './resource.ts'
-import { isIstioGroup } from './schema/config-schema.ts'
-import { isMap, type Path, type Source, type View, viewOf, walk, within } from './source.ts'
 
 export interface Settings {
   readonly resource: Resource
@@ -64,8 +64,9 @@ const PLAIN: ReadonlySet<string> = new Set([
   'admissionregistration.k8s.io',
 ])
 
-function mayHold({ kind, group }: Resource): boolean {
-  if (group === '') return kind === '' || kind === 'ConfigMap' || kind === 'Secret'
+function mayHold({ kind, group, manifest }: Resource): boolean {
+  // Values may have a `kind` of their own, as those of Istio's gateway chart have.
+  if (group === '') return manifest.apiVersion === '' || kind === 'ConfigMap' || kind === 'Secret'
   return kind !== 'IstioOperator' && !PLAIN.has(group) && !isIstioGroup(group)
 }
 
@@ -105,12 +106,14 @@ function search(view: View, resource: Resource, depth: number): Found {
  */
 const COPIES = /^(?:metadata|status|operation|data\/(?:original|merged)-values)$/
 
-const isCopy = ({ kind, path: own }: Resource, { path }: View, below: Path): boolean =>
-  below.length <= 2 && kind !== '' && path.length === own.length && COPIES.test(below.join('/'))
+const isCopy = (resource: Resource, view: View, below: Path): boolean =>
+  below.length <= 2 && resource.manifest.apiVersion !== '' && isItself(resource, view) && COPIES.test(below.join('/'))
+
+const isItself = (resource: Resource, { source, path }: View): boolean => source === resource.source && path.length === resource.path.length
 
 /** Read as a whole mesh config by its own form. */
-const isMeshText = ({ kind }: Resource, { path }: View, [data, key, ...more]: Path): boolean =>
-  kind === 'ConfigMap' && path.length === 0 && data === 'data' && key === 'mesh' && more.length === 0
+const isMeshText = (resource: Resource, view: View, below: Path): boolean =>
+  resource.kind === 'ConfigMap' && isItself(resource, view) && below.join('/') === 'data/mesh'
 
 function fromText(view: View, resource: Resource, depth: number): Found {
   const content = text(view.value)
@@ -124,7 +127,7 @@ function fromText(view: View, resource: Resource, depth: number): Found {
   if (typeof inner.value !== 'object' || inner.value === null) {
     return { settings: [], notRead: notReadText(view, resource, 'it is not YAML') }
   }
-  const found = text(at(inner.value, 'kind')) === '' ? [search(viewOf(inner), resource, depth + 1)] : objectsIn(inner, depth + 1)
+  const found = text(at(inner.value, 'apiVersion')) === '' ? [search(viewOf(inner), resource, depth + 1)] : objectsIn(inner, depth + 1)
   return { settings: found.flatMap((f) => f.settings), notRead: [...later, ...found.flatMap((f) => f.notRead)] }
 }
 

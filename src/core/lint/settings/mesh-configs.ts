@@ -1,10 +1,10 @@
 /** The mesh configs that documents hold, for commands that judge by one: every form that lint reads, and one that stands alone. */
-import { at, text } from '../model/manifest.ts'
+import { at, text } from '../../model/manifest.ts'
+import { type Resource, resourcesOf } from '../resource.ts'
+import { meshConfigShape } from '../schema/config-schema.ts'
+import { isMap, type LintFile, type Spot, spotOf } from '../source.ts'
 import { type NotRead, notAmong } from './not-read.ts'
-import { type Resource, resourcesOf } from './resource.ts'
-import { meshConfigShape } from './schema/config-schema.ts'
 import { type Settings, settingsIn } from './settings.ts'
-import { isMap, type LintFile, type Spot, spotOf } from './source.ts'
 
 export interface WrittenMesh {
   /** Of the object, or of the file. */
