@@ -32,7 +32,11 @@ export function openRecord(directory: string): OpenRecord & Pick<RecordFileStore
   return {
     ...store,
     mustExist: async () => {
-      if ((await store.view()).head !== undefined || (await exists(path))) return
+      if ((await store.view()).head !== undefined) return
+      if (await exists(path))
+        throw new FederationError('file-unreadable', path, 'is empty: a record has an entry from its beginning', {
+          hint: 'bring it back from Git or a backup; entente approve begins a new one where there never was any',
+        })
       throw new FederationError('file-unreadable', path, 'there is no record', {
         hint: 'entente init and approve begin one; -f names another federation',
       })

@@ -98,7 +98,8 @@ const FILES = {
   'file-unreadable': {
     severity: 'error',
     thrown: true,
-    meaning: 'A file or folder is missing, too large, not YAML, or leads out of its tree. The message names which and why.',
+    meaning:
+      'A file or folder is missing, empty, too large, not YAML, not UTF-8, or leads out of its tree. The message names which and why.',
     remedy: 'correct the path or the file',
   },
   'file-unwritable': {
@@ -552,7 +553,8 @@ const CLUSTERS = {
   'mesh-config-unreadable': {
     severity: 'error',
     thrown: true,
-    meaning: 'The mesh config is missing, is not YAML, or revisions disagree on the trust domain. `lint` reports this code, too.',
+    meaning:
+      'The mesh config is missing, is not YAML, or revisions disagree on the trust domain; or a file of `impact` has none, or several that differ. `lint` reports this code, too.',
     remedy: '`kubectl -n istio-system get configmap istio -o yaml`',
   },
   'presented-differs': {
@@ -1214,6 +1216,11 @@ const LINT = {
   },
   'yaml-invalid': { severity: 'error', meaning: 'A document is not YAML.', remedy: 'correct it' },
   'document-too-large': { severity: 'error', meaning: 'A document is too large to check.', remedy: 'split it' },
+  'settings-not-read': {
+    severity: 'info',
+    meaning: 'Settings of istiod have a form that `lint` does not read. It does not judge what they set.',
+    remedy: 'give the file that the message names in the same run, or lint what is rendered',
+  },
   'helm-template': {
     severity: 'info',
     meaning: 'The file is a Helm template. lint checks what it renders.',

@@ -63,6 +63,8 @@ const camel = (key: string): string => key.replace(/_([a-z0-9])/g, (_, letter: s
 
 function unknownIn(value: unknown, shape: Shape, spelling: (key: string) => string, others: readonly string[] = []): readonly Unknown[] {
   const found: Unknown[] = []
+  // `$patch` and its siblings tell kustomize and kubectl how to merge; the API server never sees them.
+  const isDirective = (key: string): boolean => /^\$(?:patch$|retainKeys$|setElementOrder\/|deleteFromPrimitiveList\/)/.test(key)
   const go = (here: unknown, of: Shape, path: Path, more: readonly string[]): void => {
     if (found.length >= MAX_FOR_EACH) return
     if (of.is === 'list' && Array.isArray(here)) for (const [i, item] of here.entries()) go(item, of.of, [...path, i], [])
@@ -72,7 +74,8 @@ function unknownIn(value: unknown, shape: Shape, spelling: (key: string) => stri
         if (found.length >= MAX_FOR_EACH) return
         const next = of.fields.get(spelling(key))
         if (next !== undefined) go(item, next, [...path, key], [])
-        else if (!more.includes(key) && key !== EXTRA_ROOTS) found.push({ path: [...path, key], near: nearest(key, [...of.fields.keys()]) })
+        else if (!more.includes(key) && key !== EXTRA_ROOTS && !isDirective(key))
+          found.push({ path: [...path, key], near: nearest(key, [...of.fields.keys()]) })
       }
     }
   }

@@ -39,6 +39,7 @@ export const RULES = [
   { code: 'principal-never-matches', summary: 'a principal in a form that Istio never matches' },
   { code: 'foreign-filter', summary: 'an EnvoyFilter that touches the TLS contexts in which trust is decided' },
   { code: 'mesh-config-unreadable', summary: 'the mesh config in a ConfigMap is not YAML' },
+  { code: 'settings-not-read', summary: 'settings of istiod in a form that lint does not read' },
   { code: 'federation-invalid', summary: 'a federation file with problems' },
   { code: 'yaml-invalid', summary: 'a document that is not YAML' },
   { code: 'document-too-large', summary: 'a document too large to be looked at' },

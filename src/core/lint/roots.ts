@@ -7,7 +7,8 @@ import { at, list, text } from '../model/manifest.ts'
 import { inspect } from '../spiffe/inspect.ts'
 import { type Context, meshFor, tell } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
-import type { Settings } from './settings.ts'
+import { isPlaceholder } from './settings/placeholder.ts'
+import type { Settings } from './settings/settings.ts'
 import { type View, within } from './source.ts'
 
 /** As Go's strconv.ParseBool. */
@@ -76,7 +77,7 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
   const found: LintFinding[] = []
   const pem = text(at(view.value, 'pem'))
   const url = text(at(view.value, 'spiffeBundleUrl'))
-  if (pem !== '') found.push(...judge(pem, where, view, title, context))
+  if (pem !== '' && !isPlaceholder(pem)) found.push(...judge(pem, where, view, title, context))
   if (url !== '') {
     const why =
       pem === ''
