@@ -86,8 +86,8 @@ function changeText({ of, trusted, what }: Change): string {
     case 'workloads':
       return `${what} accept ${trusted}`
     case 'names':
-      return `${trusted} may name other workloads in a certificate`
+      return `certificates of ${trusted} may name other workloads`
     case 'host':
-      return `${what} may be served by ${trusted}`
+      return `${trusted} may serve ${what}`
   }
 }

@@ -64,7 +64,7 @@ describe('connections from before the end of a trust', () => {
     const { views, drained } = await drain({ mesh, proxies: [carrier('quick'), carrier('slow')], drain: true }, world)
     expect([states(views), drained, seconds()]).toEqual([['quick.sample gone', 'slow.sample gone'], true, 30])
     expect(asked.filter((name) => name === 'quick')).toHaveLength(6)
-    expect(lines[0]).toContain('quick.sample (3 open in all), slow.sample (3 open in all), 0 s so far')
+    expect(lines[0]).toContain('quick.sample (3 open in total), slow.sample (3 open in total), 0 s so far')
     expect(lines).toHaveLength(3)
   })
 

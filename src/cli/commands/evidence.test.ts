@@ -231,7 +231,7 @@ describe('a member whose cluster has a context here', () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await expect(verify({ file: w.file, output: 'evidence' }, w.io)).rejects.toMatchObject({
       code: 'usage',
-      hint: 'add --context MEMBER=CONTEXT',
+      hint: 'entente verify -o evidence --context MEMBER=CONTEXT',
     })
   })
 })

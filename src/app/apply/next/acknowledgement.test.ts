@@ -143,10 +143,10 @@ describe('waiting for proxies', () => {
     ])
   })
 
-  it('names the workloads that went first, where only they are waited for', () => {
+  it('names the canary workloads, if only they are waited for', () => {
     const awaited = { ...OPENS, first: ['sample app=server'] }
     expect(judge({ awaited, stands: [stand('rejected', 'no')] })).toMatchObject({
-      finding: { message: expect.stringContaining('sample app=server got first'), subject: 'cluster-b: rejected.sample' },
+      finding: { message: expect.stringContaining('canary filter of sample app=server'), subject: 'cluster-b: rejected.sample' },
     })
     expect(judge({ awaited, stands: [stand('ready')] })).toMatchObject({
       tell: [{ kind: 'acknowledged', first: awaited.first, proxies: 1 }],

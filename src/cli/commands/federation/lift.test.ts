@@ -235,7 +235,7 @@ describe('sever --lift', () => {
     expect(f.printed.join('\n')).toMatch(
       /lift +the sever of cluster-b trusting cluster-a is lifted \(cluster-b\.example, cluster-a\.example\)/,
     )
-    expect(f.printed.join('\n')).toMatch(/sever +cluster-b trusts cluster-a no longer \(cluster-b\.example, cluster-a\.example\)/)
+    expect(f.printed.join('\n')).toMatch(/sever +cluster-b no longer trusts cluster-a \(cluster-b\.example, cluster-a\.example\)/)
   })
 })
 

@@ -68,7 +68,7 @@ describe('sever', () => {
     await apply({ ...options, file: w.file }, w.io)
     await writeFile(join(w.directory, file), text)
     await expect(sever({ ...options, ...pair, emergency: true, file: w.file }, w.io)).rejects.toThrow(expect.objectContaining({ code }))
-    expect(w.told.join('\n')).toContain('in cluster-b lets nobody of cluster-a.example past')
+    expect(w.told.join('\n')).toContain('in cluster-b now denies every identity of cluster-a.example')
     const policy = await readFile(
       join(w.directory, 'clusters/cluster-b/10-guard/authorizationpolicy-sample-entente-accept-app-server.yaml'),
       'utf8',
@@ -90,7 +90,7 @@ describe('sever', () => {
         return true
       },
       tell: (told: Part) => {
-        if (String(told).includes('The record says that cluster-b trusts cluster-a no longer')) writeFileSync(w.file, text)
+        if (String(told).includes('The record says that cluster-b no longer trusts cluster-a')) writeFileSync(w.file, text)
       },
     }
     expect(await sever({ ...asking, ...pair, file: w.file }, io)).toBe(1)

@@ -1,11 +1,11 @@
-/** What lint found, for people and as JSON. */
+/** Prints lint's findings, for people and as JSON. */
 import type { LintResult } from '../../../core/lint/lint.ts'
 import type { LintFinding } from '../../../core/lint/lint-rules.ts'
 import { printable } from '../../../core/x509/syntax/printable.ts'
 import { document, type Part, type Shown, show, stacked } from '../screen.ts'
 import { count, painter } from '../text.ts'
 
-/** A page of ours, and the rule's anchor in it. */
+/** The documentation page of lint rules, and the rule's anchor in it. */
 export const helpOf = (code: string): string => `docs/lint.md#${code}`
 
 export function lintText(result: LintResult, color = false): Shown {
@@ -23,9 +23,12 @@ export function lintText(result: LintResult, color = false): Shown {
 }
 
 function replacementText({ federation, placeholders }: NonNullable<LintResult['replacement']>): Shown {
-  const open = placeholders.length === 0 ? [] : ['What the manifests do not say:', ...placeholders.map((one) => `  ${line(one)}`)]
+  const open =
+    placeholders.length === 0
+      ? []
+      : ['The manifests do not contain these values; fill them in:', ...placeholders.map((one) => `  ${line(one)}`)]
   return stacked([
-    'The federation file that does what the settings above were meant to do:',
+    'This federation file replaces the settings above:',
     '',
     document(federation.trimEnd()),
     ...(open.length === 0 ? [] : ['', ...open]),

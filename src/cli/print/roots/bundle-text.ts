@@ -1,10 +1,10 @@
-/** What `bundle inspect` and `bundle fetch` print: the contract's JSON, or columns for people. */
+/** Prints the result of `bundle inspect` and `bundle fetch`: JSON as docs/cli.md describes it, or columns for people. */
 import type { Inspected, Inspection } from '../../../core/spiffe/inspect.ts'
 import type { Io } from '../../io.ts'
 import { json, type Shown, show, stacked } from '../screen.ts'
 import { findingsText, painter, table } from '../text.ts'
 
-/** The shape that cli.md promises. */
+/** The JSON of docs/cli.md. */
 export function bundleJson(inspection: Inspection): Shown {
   const { verdict, format, trustDomain, sequence, refreshHintSeconds, certificates, findings } = inspection
   const view = {
@@ -38,7 +38,7 @@ const certificateView = ({ certificate: c, problems }: Inspected) => ({
 const DAY = 10
 const day = (date: Date): string => date.toISOString().slice(0, DAY)
 
-/** The fingerprint comes last and whole: it is what people compare and copy. */
+/** The fingerprint is the last column and never shortened: people compare and copy it. */
 export function bundleText(inspection: Inspection, { color = false, columns }: Partial<Pick<Io, 'color' | 'columns'>>): Shown {
   const paint = painter(color)
   const { verdict, certificates, findings } = inspection
