@@ -267,7 +267,7 @@ const BLIND: readonly Mode[] = [
   {
     name: '429 until tomorrow',
     does: { http: lists({ ...status(429, 'TooManyRequests', 'later'), headers: { 'retry-after': '86400' } }) },
-    words: 'longer than there is time',
+    words: 'longer than the remaining time',
   },
 ]
 

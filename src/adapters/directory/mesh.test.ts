@@ -75,9 +75,9 @@ describe('a directory as a home', () => {
   })
 
   it.each([
-    { name: 'has appeared', before: undefined, after: map('x', 'wanted') },
-    { name: 'has changed', before: map('x', 'planned'), after: map('x', 'wanted') },
-    { name: 'has changed', before: map('x', 'planned'), after: undefined },
+    { name: 'was created', before: undefined, after: map('x', 'wanted') },
+    { name: 'was changed', before: map('x', 'planned'), after: map('x', 'wanted') },
+    { name: 'was changed', before: map('x', 'planned'), after: undefined },
   ])('refuses to write over an object that $name', async ({ name, before, after }) => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     await write(mesh, undefined, map('x', 'there'))

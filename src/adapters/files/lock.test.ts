@@ -78,7 +78,7 @@ describe('a lock file', () => {
       await writeFile(path, print({ ...self, pid: process.ppid, start: (await startOf(process.ppid)) ?? '' }))
       await expect(withLock(path, async () => 'done')).rejects.toMatchObject({
         code: 'record-busy',
-        message: expect.stringContaining(`process ${process.ppid} is at work`),
+        message: expect.stringContaining(`process ${process.ppid} holds the lock`),
       })
     }))
 

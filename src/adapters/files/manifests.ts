@@ -1,4 +1,4 @@
-/** Manifests to be looked at, from files, directories and stdin. */
+/** Reads manifests for lint, from files, directories and stdin. */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -16,8 +16,8 @@ export interface ManifestSource {
 }
 
 /**
- * Every document of every argument. In a directory: files named .yaml, .yml and .json, hidden ones and links to folders
- * left out; JSON that is no manifest is passed over.
+ * Every document of every argument. In a directory: files named .yaml, .yml and .json. Hidden files and links to folders
+ * are left out; JSON that is no manifest is ignored.
  * @throws FederationError file-unreadable
  */
 export async function readManifests(given: readonly string[], { stdin }: ManifestSource): Promise<readonly LintFile[]> {
@@ -25,7 +25,7 @@ export async function readManifests(given: readonly string[], { stdin }: Manifes
   let bytes = 0
   const add = (file: string, from: string, content: Uint8Array): void => {
     bytes += content.length
-    if (bytes > MAX_ALL_BYTES) throw tooMuch(from, `more than ${MAX_ALL_BYTES >> 20} MiB in all`)
+    if (bytes > MAX_ALL_BYTES) throw tooMuch(from, `more than ${MAX_ALL_BYTES >> 20} MiB in total`)
     files.push(readDocuments(file, from, Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8')))
   }
   for (const from of new Set(given)) {
@@ -41,7 +41,7 @@ export async function readManifests(given: readonly string[], { stdin }: Manifes
 }
 
 const tooMuch = (path: string, message: string): FederationError =>
-  new FederationError('file-unreadable', path, message, { hint: 'give smaller parts of it, one run for each' })
+  new FederationError('file-unreadable', path, message, { hint: 'split the input, and run lint on each part' })
 
 async function isDirectory(path: string): Promise<boolean> {
   try {

@@ -26,7 +26,7 @@ function onlyDirect(up: () => boolean) {
   )
   const work = async (road: Road): Promise<string> => {
     if (road.kind === 'forward') throw forbidden
-    if (!up()) throw new FederationError('istiod-unreachable', 'cluster-b', 'connection refused', { hint: 'is istiod up?' })
+    if (!up()) throw new FederationError('istiod-unreachable', 'cluster-b', 'connection refused', { hint: 'check that istiod runs' })
     return 'answer'
   }
   return () => ways.to(pod, work)

@@ -78,7 +78,12 @@ describe('an API server’s refusals', () => {
       words: ['larger than'],
     },
     { name: 'what the API server will not take', said: { status: 413, raw: 'too large' }, code: 'object-invalid', words: ['larger than'] },
-    { name: 'a busy server', said: status(429, 'TooManyRequests', 'slow down'), code: 'cluster-refused', words: ['too many requests'] },
+    {
+      name: 'a busy server',
+      said: status(429, 'TooManyRequests', 'slow down'),
+      code: 'cluster-refused',
+      words: ['the API server limits requests'],
+    },
     {
       name: 'a broken server',
       said: status(503, 'ServiceUnavailable', 'etcd is away'),

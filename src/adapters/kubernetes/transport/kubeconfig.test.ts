@@ -28,7 +28,7 @@ describe('a kubeconfig', () => {
 
   it('names the contexts there are when one is unknown', async () => {
     const found = await loadKubeconfig({ path: await file(config('a')), env: {} })
-    expect(() => found.access('c')).toThrow(expect.objectContaining({ code: 'context-unknown', hint: 'there are: a' }))
+    expect(() => found.access('c')).toThrow(expect.objectContaining({ code: 'context-unknown', hint: 'known contexts: a' }))
   })
 
   it('says so when there is none', async () => {
