@@ -17,7 +17,7 @@ Search this page for the code that Entente printed, or choose it from the [list]
 
 - An **error** ends the command: it could not continue. The message says whether Entente changed anything.
 - A **finding** is a fact that Entente reports. A finding of severity \`error\` makes the exit code 1. If it is about a
-  mesh or a scope, Entente widens nothing there until it is gone. It never stops a step that narrows.
+  mesh or a scope, Entente opens nothing there until it is resolved. It never stops a step that closes.
 - If an error befalls one member among several, Entente reports it as a finding of that member, and continues with the
   others.
 
@@ -33,7 +33,7 @@ Scripts match on the code, never on the message. In JSON a finding is
 them under \`findings\`. Entente prints an error that ends a command on stderr only.
 
 - \`entente doctor\` has checks, not findings: [doctor.md](doctor.md) has a section for each.
-- \`error internal\` is a bug in Entente. Please report it. \`ENTENTE_DEBUG=1\` adds where it happened.
+- \`error internal\` is a bug in Entente. Please report it. \`ENTENTE_DEBUG=1\` adds the stack trace.
 `
 
 /** Breaks a paragraph or a list item at spaces, except inside code and links. */
@@ -99,6 +99,6 @@ function page(): string {
 
 if (process.argv.includes('--check')) {
   const current = readFileSync(PAGE, 'utf8') === page()
-  console.log(current ? `${PAGE} is up to date` : `${PAGE} is not what the table of codes gives: run npx tsx scripts/findings.ts`)
+  console.log(current ? `${PAGE} is up to date` : `${PAGE} differs from the table of codes: run npx tsx scripts/findings.ts`)
   process.exitCode = current ? 0 : 1
 } else writeFileSync(PAGE, page())

@@ -40,7 +40,7 @@ function interrupted(record: RecordView): readonly Finding[] {
 export function memberOf({ members }: Federation, name: string): Member {
   const member = members.get(name as MemberName)
   if (member !== undefined) return member
-  throw new FederationError('usage', name, 'is no member of this federation', { hint: `members: ${[...members.keys()].join(', ')}` })
+  throw new FederationError('usage', name, 'is not a member of this federation', { hint: `members: ${[...members.keys()].join(', ')}` })
 }
 
 /** @throws FederationError usage if the federation has no such member */

@@ -1,4 +1,4 @@
-/** What came of a call, a command, a plan: as checks, and as text short enough to compare. */
+/** The results of calls, commands and plans: as checks, and as text short enough to compare. */
 import type { Audited } from '../app/audit.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { title } from '../core/model/manifest.ts'
@@ -12,7 +12,7 @@ import { type Check, check } from './told.ts'
 export async function called(scene: Scene, from: Workload, to: Workload, expected: string, options: CallOptions = {}): Promise<Check> {
   const outcome = await scene.call(from, to, options)
   const how = [
-    ...(options.flat === true ? ['one flat list'] : options.careless === true && options.path === undefined ? ['checking nobody'] : []),
+    ...(options.flat === true ? ['one flat list'] : options.careless === true && options.path === undefined ? ['checking no server'] : []),
   ]
   const call = `${from.name} → ${to.name}${options.path ?? ''}`
   return check([call, ...how].join(', '), expected, outcomeText(outcome, from, to), ...seen(outcome, from, to, options))
@@ -25,7 +25,7 @@ function outcomeText(outcome: Outcome, from: Workload, to: Workload): string {
     case 'forbidden':
       return 'TLS accepted, 403'
     case 'refused':
-      return `refused by ${outcome.by === 'client' ? from.name : to.name}: ${outcome.code}`
+      return `rejected by ${outcome.by === 'client' ? from.name : to.name}: ${outcome.code}`
   }
 }
 
@@ -34,7 +34,7 @@ function seen(outcome: Outcome, from: Workload, to: Workload, { careless = false
   return [`${to.name} saw ${outcome.serverSaw}`, ...(careless ? [] : [`${from.name} saw ${outcome.clientSaw}`])]
 }
 
-/** The exit code, or the code of what was thrown. */
+/** The exit code, or the code of the error. */
 export async function attempt(work: () => Promise<number>): Promise<string> {
   try {
     return String(await work())

@@ -1,4 +1,4 @@
-/** `entente demo`: the main job, with nothing but Node. */
+/** `entente demo`: shows the main use of Entente, with nothing but Node. */
 import { prepare } from './folder.ts'
 import { productIn } from './product.ts'
 import { makeScene } from './scene.ts'
@@ -8,7 +8,7 @@ import { hasFailed, type Told } from './told.ts'
 export interface DemoOptions {
   readonly directory: string
   readonly now: () => Date
-  /** Called once the directory is ready, before the first step. */
+  /** Called when the directory is ready, before the first step. */
   readonly begin?: () => void
   /** Called after each step, with its number. */
   readonly tell?: (number: number, told: Told) => void
@@ -16,13 +16,13 @@ export interface DemoOptions {
 }
 
 export interface Played {
-  /** Whether all came as expected. */
+  /** True if every check passed. */
   readonly ok: boolean
   readonly steps: readonly Told[]
   readonly seconds: number
 }
 
-/** @throws FederationError file-unwritable when the directory holds something else */
+/** @throws FederationError file-unwritable if the directory holds something else */
 export async function demo({ directory, now, begin, tell, story = STORY }: DemoOptions): Promise<Played> {
   const begun = now()
   await prepare(directory)

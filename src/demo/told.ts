@@ -1,22 +1,22 @@
-/** What the demo tells, step by step. */
+/** The demo's output, step by step. */
 
-/** Something expected, and what came of it. */
+/** An expected result, and the actual one. */
 export interface Check {
   readonly what: string
   readonly expected: string
   readonly got: string
   readonly ok: boolean
-  /** More about what came of it, for people. */
+  /** More details of the result, for people. */
   readonly details: readonly string[]
 }
 
 export interface Told {
   readonly title: string
-  /** The command lines that did it. */
+  /** The command lines of the step. */
   readonly commands: readonly string[]
   readonly lines: readonly string[]
   readonly checks: readonly Check[]
-  /** What it means. */
+  /** What the result means. */
   readonly meaning: readonly string[]
 }
 

@@ -100,7 +100,7 @@ describe('bundle convert', () => {
       name: 'SPIFFE to PEM, which loses its numbers',
       args: { file: 'a.json', to: 'pem' },
       printed: ca.root.pem,
-      told: 'warning lost: file: PEM has no place for spiffe_sequence 1152921504606846977, spiffe_refresh_hint 300',
+      told: 'warning lost: file: PEM cannot hold spiffe_sequence 1152921504606846977, spiffe_refresh_hint 300',
       code: 0,
     },
     {
@@ -244,10 +244,10 @@ describe('bundle fetch', async () => {
       const { code, world, after, files } = await into(before, args())
       expect([code, after, files]).toEqual([1, before, ['offer.json']])
       expect(world.told + world.printed).toContain(says)
-      expect(world.told).toContain('offer.json stays as it was: 1 root, sequence 1152921504606846976.')
+      expect(world.told).toContain('offer.json is unchanged: 1 root, sequence 1152921504606846976.')
       const none = await into(undefined, args())
       expect([none.code, none.after, none.files]).toEqual([1, undefined, []])
-      expect(none.world.told).toContain('offer.json was not written.')
+      expect(none.world.told).toContain('Entente did not write offer.json.')
     })
 
     it('leaves a newer bundle, and the verdict says why', async () => {

@@ -217,8 +217,8 @@ describe('a member whose cluster has a context here', () => {
   })
 
   it.each([
-    ['cluster-x=prod', 'cluster-x is no member of this federation'],
-    ['prod', 'want MEMBER=CONTEXT'],
+    ['cluster-x=prod', 'cluster-x is not a member of this federation'],
+    ['prod', 'must have the form MEMBER=CONTEXT'],
   ])('is named as MEMBER=CONTEXT, not as %s', async (pair, because) => {
     await using w = await workspace(inDirectories(), ...bundles)
     await expect(verify({ file: w.file, output: 'evidence', context: [pair] }, w.io)).rejects.toMatchObject({

@@ -52,7 +52,11 @@ describe('what mount says', () => {
     { name: 'that a pod on its own is to be made anew', of: { ...workload, kind: 'Pod' }, says: /no workload owns this pod/ },
     { name: 'that the owner of anything else adds it', of: { ...workload, kind: 'Rollout' }, says: /to the pod template of its owner/ },
     { name: 'that the pinned filter still selects it', of: workload, says: /until then the pinned filter selects it/ },
-    { name: 'or that it accepts no foreign identity', of: { ...workload, pinned: false }, says: /until then it accepts no foreign identity/ },
+    {
+      name: 'or that it accepts no foreign identity',
+      of: { ...workload, pinned: false },
+      says: /until then it accepts no foreign identity/,
+    },
   ])('$name', ({ of, says }) => {
     expect(String(mountText([of]))).toMatch(says)
   })

@@ -1,4 +1,4 @@
-/** `status`: drift, expiry and lag, one line for each trust. Never writes. */
+/** `status`: drift, expiry and lag, one line for each trust. It never writes. */
 
 import { type Status, statusOf } from '../../../app/status.ts'
 import { holds } from '../../../app/verify/verify.ts'
@@ -37,7 +37,7 @@ async function once(options: FileOptions & { output: Output }, io: Io): Promise<
   return plan.steps.length > 0 ? 2 : 0
 }
 
-/** For people: those that ask for something, each once. The plan's word, which is the stronger one, before a verdict's. */
+/** The findings for people that require an action, each once. A finding of the plan replaces the same one of a verdict. */
 function findingsOf({ trusts, expiry, findings }: Status): readonly Finding[] {
   const all = [...findings, ...trusts.flatMap(({ verdict }) => verdict.findings)].filter(({ severity }) => severity !== 'info')
   const distinct = all.filter((one, i) => all.findIndex(({ code, subject }) => code === one.code && subject === one.subject) === i)

@@ -1,4 +1,4 @@
-/** `bundle inspect`: look into a file that may hold roots, and say whether and why not it could be approved. */
+/** `bundle inspect`: inspects a file of roots, and reports whether it could be approved, or why not. */
 import type { Format } from '../../../core/spiffe/document.ts'
 import { inspect } from '../../../core/spiffe/inspect.ts'
 import { parseTrustDomain } from '../../../core/spiffe/trust-domain.ts'
