@@ -1,4 +1,4 @@
-/** What is wrong with the words of a command line is told like every other error: what, why, and what to type next. */
+/** Errors in a command line are printed like every other error: what is wrong, why, and what to type next. */
 import { describe, expect, it } from 'vitest'
 import { quietIo } from '../../test/support/workspace.ts'
 import { program } from './program.ts'

@@ -46,11 +46,11 @@ describe('what a member answers', () => {
     { name: 'a byte order mark', text: '\ufeff{}', value: {} },
   ])('is taken: $name', ({ text, value }) => expect(checkedJson(bytes(text))).toEqual(value))
 
-  it('is refused where it is no UTF-8', () => {
+  it('is rejected if it is not UTF-8', () => {
     expect(() => checkedJson(Buffer.from([0x22, 0xc3, 0x28, 0x22]))).toThrow('is not UTF-8')
   })
 
-  it('is refused where it has more values than it may', () => {
+  it('is rejected if it has too many values', () => {
     expect(() => checkedJson(bytes('[{},{},{}]'), { maxValues: 5 })).toThrow('more than 5 values')
   })
 

@@ -31,7 +31,7 @@ describe('asking proxies for their own certificates', () => {
     )
   })
 
-  it('asks nobody any more once its time is over', async () => {
+  it('asks no further proxy after its time limit', async () => {
     const client = await admin(() => http('{}'))
     let clock = 0
     const found = await leaves(client, inSample('server'), () => (clock += 61_000))

@@ -72,7 +72,7 @@ describe('a port-forward', () => {
     await expect(readAll(tunnel)).rejects.toThrow('connection refused to 15014')
   })
 
-  it('has the far side wait for a slow reader: what nobody reads yet stays there, and none of it is lost', async () => {
+  it('makes the server wait for a slow reader, and loses no data', async () => {
     const piece = Buffer.alloc(64 * 1024)
     const pieces = 1_600
     let waiting = (): number => 0

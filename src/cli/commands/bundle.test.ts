@@ -232,7 +232,7 @@ describe('bundle fetch', async () => {
     })
 
     it.each([
-      { name: 'nobody answers', says: 'endpoint-unreachable', args: () => ({ url: 'https://localhost:1' }) },
+      { name: 'nothing listens', says: 'endpoint-unreachable', args: () => ({ url: 'https://localhost:1' }) },
       {
         name: 'the endpoint is not who it should be',
         says: 'endpoint-unverified',
@@ -257,7 +257,7 @@ describe('bundle fetch', async () => {
       expect(JSON.parse(world.printed)).toMatchObject({ verdict: 'reject', findings: [{ code: 'sequence-rollback' }] })
     })
 
-    it('leaves what is no bundle, and asks nobody', async () => {
+    it('keeps a file that is no bundle, and contacts no endpoint', async () => {
       const asked = endpoint.seen.length
       const { code, world, after } = await into('my notes')
       expect([code, after, endpoint.seen.length]).toEqual([1, 'my notes', asked])

@@ -118,7 +118,7 @@ describe('evidence of both owners', () => {
     expect(states(w)).toEqual(['lagging', 'proven'])
   })
 
-  it('has the newest word where two files are about one member', async () => {
+  it('is the newest if two files are about one member', async () => {
     await using w = await opened()
     const old = await handOver(w, { age: 59 })
     const newer = join(w.directory, 'newer.json')
@@ -227,7 +227,7 @@ describe('a member whose cluster has a context here', () => {
     })
   })
 
-  it('is what it takes to hand evidence over', async () => {
+  it('is required to write evidence', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await expect(verify({ file: w.file, output: 'evidence' }, w.io)).rejects.toMatchObject({
       code: 'usage',

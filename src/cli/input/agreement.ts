@@ -19,7 +19,6 @@ export const agreement =
         hint: 'read the output above, then add --yes',
       })
     }
-    if (!(await io.confirm(questionText(question))))
-      throw new FederationError('not-confirmed', 'cancelled', 'nothing was changed')
+    if (!(await io.confirm(questionText(question)))) throw new FederationError('not-confirmed', 'cancelled', 'nothing was changed')
     return true
   }

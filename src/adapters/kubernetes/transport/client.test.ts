@@ -122,7 +122,7 @@ describe('a cluster that does not answer', () => {
     return kubeClient((await loadKubeconfig({ path: file, env: {} })).access('test'), { limits: { timeoutMs: 300 } })
   }
 
-  it('is named with its address when nobody listens', async () => {
+  it('is named with its address when nothing listens', async () => {
     const port = await closedPort()
     const client = await clientOf(`https://127.0.0.1:${port}`, (await makeCa({ trustDomain: 'x' })).root.pem)
     await expect(client.list(POD)).rejects.toMatchObject({
@@ -131,7 +131,7 @@ describe('a cluster that does not answer', () => {
     })
   })
 
-  it('is told apart from one whose certificate is under another CA', async () => {
+  it('is distinguished from one whose certificate is under another CA', async () => {
     const { url } = await kube(() => ({}))
     const client = await clientOf(url, (await makeCa({ trustDomain: 'other' })).root.pem)
     await expect(client.list(POD)).rejects.toMatchObject({
@@ -161,7 +161,7 @@ describe('a cluster that does not answer', () => {
 })
 
 describe('reading', () => {
-  it('takes all pages of a list, and gives every item its kind', async () => {
+  it('reads all pages of a list, and gives every item its kind', async () => {
     const server = await kube(({ query }) => {
       const page = Number(query.continue ?? 0)
       return { body: { metadata: page < 2 ? { continue: String(page + 1) } : {}, items: [map(`m-${page}`)] } }

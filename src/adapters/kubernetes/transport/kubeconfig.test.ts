@@ -51,7 +51,7 @@ describe('a kubeconfig', () => {
     expect((await found.access('a').credentials()).ca?.toString()).toBe('PEM')
   })
 
-  it('takes the token out of a tokenFile, by a path relative to the kubeconfig', async () => {
+  it('reads the token from a tokenFile, by a path relative to the kubeconfig', async () => {
     const path = await file(config('a', { token: 'stale', tokenFile: 'token' }))
     await writeFile(join(path, '..', 'token'), 'from-file\n')
     const found = await loadKubeconfig({ path, env: {} })

@@ -93,11 +93,11 @@ describe('a write compares before it sets', () => {
     expect(writes).toMatchObject([{ method: 'DELETE', body: { preconditions: { uid: 'u-1', resourceVersion: '7' } } }])
   })
 
-  it('takes an object that is gone already for deleted', async () => {
+  it('counts an object that is gone already as deleted', async () => {
     expect(await run(() => missing, step(policy('DENY'), undefined))).toEqual({ writes: [], thrown: undefined })
   })
 
-  it('notices that somebody else created the object at the same moment', async () => {
+  it('notices that another client created the object at the same moment', async () => {
     const { thrown } = await run(
       ({ method }) => (method === 'GET' ? missing : { status: 200, body: live(policy('DENY')) }),
       step(undefined, policy('DENY')),

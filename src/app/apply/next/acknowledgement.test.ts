@@ -129,7 +129,7 @@ describe('waiting for proxies', () => {
     expect(every.map((judged) => judged.kind === 'wait' && judged.afterMs)).toEqual([40, 40, 250, 250])
   })
 
-  it('tells the user after two seconds, and of kubelets each fifteen from then on', () => {
+  it('reports to the user after two seconds, and about kubelets every fifteen from then on', () => {
     const told = (given: Given) => {
       const judged = judge(given)
       return judged.kind === 'wait' && judged.tell.length > 0
@@ -174,7 +174,7 @@ describe('waiting for proxies', () => {
     )
   })
 
-  it('stops for no proxy where all narrows and nobody lags', () => {
+  it('stops for no proxy if all steps close and no proxy lags', () => {
     fc.assert(
       fc.property(anything, ({ awaited, stands, at }) => {
         const given = { awaited: { ...OPENS, ...awaited, patient: false }, at, stands: stands.filter(({ state }) => state !== 'lagging') }

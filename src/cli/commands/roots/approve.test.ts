@@ -37,7 +37,7 @@ describe('approve', () => {
     expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
   })
 
-  it('takes what bundle fetch --out has from the owner’s endpoint, by the fingerprint the owner told', async () => {
+  it('accepts the file of bundle fetch --out, with the fingerprint from the owner', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     const id = `spiffe://${A}/endpoint`
     const endpoint = await startEndpoint(await a.leaf(id), answer(printBundle({ ...a.bundle, sequence: 3n })))
