@@ -166,6 +166,6 @@ function refused(client: KubeClient, pod: Pod, status: number): FederationError 
   const error = refusal(client.subject, client.access.context, asked, { status, body: '' })
   if (error.code !== 'forbidden') return error
   // A WebSocket opens with GET, and newer API servers also require create: a role needs both.
-  const told = `may not open pods/portforward ${pod.name} in namespace ${pod.namespace}, which requires the verbs get and create`
-  return new FederationError('forbidden', client.subject, told, { hint: error.hint })
+  const message = `may not open pods/portforward ${pod.name} in namespace ${pod.namespace}, which requires the verbs get and create`
+  return new FederationError('forbidden', client.subject, message, { hint: error.hint })
 }

@@ -37,10 +37,10 @@ function replacementText({ federation, placeholders }: NonNullable<LintResult['r
 
 function summary({ findings, suppressed, files, objects }: LintResult): string {
   const of = (severity: LintFinding['severity']): number => findings.filter((f) => f.severity === severity).length
-  const told = suppressed.length === 0 ? '' : `, ${suppressed.length} suppressed`
-  const looked = `${count(objects, 'object')} in ${count(files, 'file')}`
-  if (findings.length === 0) return `${looked}: nothing found${told}`
-  return `${looked}: ${count(of('error'), 'error')}, ${count(of('warning'), 'warning')}, ${of('info')} info${told}; each rule is explained in docs/lint.md`
+  const hidden = suppressed.length === 0 ? '' : `, ${suppressed.length} suppressed`
+  const checked = `${count(objects, 'object')} in ${count(files, 'file')}`
+  if (findings.length === 0) return `${checked}: nothing found${hidden}`
+  return `${checked}: ${count(of('error'), 'error')}, ${count(of('warning'), 'warning')}, ${of('info')} info${hidden}; each rule is explained in docs/lint.md`
 }
 
 const MAX_LINE = 2_000
