@@ -4,10 +4,10 @@ import { FederationError } from '../core/diagnostics/errors.ts'
 import { title } from '../core/model/manifest.ts'
 import type { Change, Plan, Step } from '../core/model/planned.ts'
 import { objectOf } from '../core/view/plan-view.ts'
+import { type Check, check } from './demo-step.ts'
 import type { Outcome } from './peer.ts'
 import type { Product } from './product.ts'
 import type { CallOptions, Scene, Workload } from './scene.ts'
-import { type Check, check } from './told.ts'
 
 export async function called(scene: Scene, from: Workload, to: Workload, expected: string, options: CallOptions = {}): Promise<Check> {
   const outcome = await scene.call(from, to, options)

@@ -1,27 +1,34 @@
 /** The demo's nine steps. Each runs Entente's own commands or real TLS calls, and compares the result with the expected one. */
 import type { Step } from '../core/model/planned.ts'
 import { attempt, called, callersIn, changesThatWiden, codesOf, emptyPlan, errorsIn, phasesOf, planLines } from './came.ts'
+import { type Check, check, type DemoStep } from './demo-step.ts'
 import { receiveRoot, writeFederation } from './folder.ts'
 import type { Product } from './product.ts'
 import type { Scene } from './scene.ts'
 import { tamper } from './tamper.ts'
-import { type Check, check, type Told } from './told.ts'
 
 export interface Stage {
   readonly scene: Scene
   readonly entente: Product
 }
 
-export type Act = (stage: Stage) => Promise<Told>
+export type Act = (stage: Stage) => Promise<DemoStep>
 
-const told = (title: string, parts: Partial<Told>): Told => ({ title, commands: [], lines: [], checks: [], meaning: [], ...parts })
+const demoStep = (title: string, parts: Partial<DemoStep>): DemoStep => ({
+  title,
+  commands: [],
+  lines: [],
+  checks: [],
+  meaning: [],
+  ...parts,
+})
 
 const UNKNOWN_ROOT = 'SELF_SIGNED_CERT_IN_CHAIN'
 
 const before: Act = async ({ scene }) => {
   const { client, server } = scene.people
   await writeFederation(scene.directory)
-  return told('Before: neither mesh knows the root of the other', {
+  return demoStep('Before: neither mesh knows the root of the other', {
     checks: [
       await called(scene, client, server, `rejected by a/client: ${UNKNOWN_ROOT}`),
       await called(scene, client, server, `rejected by b/server: ${UNKNOWN_ROOT}`, { careless: true }),
@@ -38,7 +45,7 @@ const approve: Act = async ({ scene, entente }) => {
     return check(`${member}'s root`, 'approved', got === '0' ? 'approved' : got, authority.root)
   }
   const pem = await receiveRoot(scene.directory, 'cluster-a', a)
-  return told('Approve: the root of each mesh, by the fingerprint that its owner reads out', {
+  return demoStep('Approve: the root of each mesh, by the fingerprint that its owner reads out', {
     commands: ['entente approve cluster-a --bundle from-owners/cluster-a-root.pem --fingerprint sha256:…   (the same for cluster-b)'],
     checks: [
       check('the wrong fingerprint', 'fingerprint-mismatch', await attempt(() => entente.approve('cluster-a', pem, b.root))),
@@ -53,7 +60,7 @@ const approve: Act = async ({ scene, entente }) => {
 const plan: Act = async ({ entente }) => {
   const made = await entente.plan()
   const widening = (phase: Step['phase']): number => made.steps.filter((step) => step.phase === phase).flatMap(changesThatWiden).length
-  return told(`Plan: ${made.steps.length} steps; the restrictions come before what opens`, {
+  return demoStep(`Plan: ${made.steps.length} steps; the restrictions come before what opens`, {
     commands: ['entente plan'],
     lines: planLines(made),
     checks: [
@@ -69,7 +76,7 @@ const plan: Act = async ({ entente }) => {
 const apply: Act = async ({ scene, entente }) => {
   const { client, server, reports, orders } = scene.people
   const code = await entente.apply('two meshes, one shop')
-  return told('Apply: both directions work, and nothing else changed', {
+  return demoStep('Apply: both directions work, and nothing else changed', {
     commands: ['entente apply --yes --reason "two meshes, one shop"'],
     checks: [
       check('apply', 'exit 0', `exit ${code}`, 'manifests in clusters/a and clusters/b, one file for each object'),
@@ -83,7 +90,7 @@ const apply: Act = async ({ scene, entente }) => {
 
 const unnamed: Act = async ({ scene }) => {
   const { guest, server } = scene.people
-  return told('A caller that is not named: authenticated, but denied', {
+  return demoStep('A caller that is not named: authenticated, but denied', {
     checks: [await called(scene, guest, server, 'TLS accepted, 403')],
     meaning: [
       'Its certificate is valid. The filter in clusters/b and the policy beside it deny all of cluster-a.example but the named callers.',
@@ -98,7 +105,7 @@ const impostors: Act = async ({ scene }) => {
     await called(scene, liar, server, `rejected by b/server: ${i === 0 ? 'OTHER_ROOT' : 'MORE_THAN_ONE_NAME'}`, asks),
     await called(scene, liar, server, 'accepted', { ...asks, flat: true }),
   ])
-  return told('Impostors: the CA of cluster-a signs names of cluster-b', {
+  return demoStep('Impostors: the CA of cluster-a signs names of cluster-b', {
     lines: [
       'b/server answers /admin to cluster-b.example/ns/sample/sa/admin and to namespace admin-ns. One impostor has the first as its',
       "SPIFFE ID. The others have the named caller's SPIFFE ID, and a name of cluster-b as a second URI, a DNS name or the subject.",
@@ -112,7 +119,7 @@ const impostors: Act = async ({ scene }) => {
 }
 
 const settled: Act = async ({ entente }) =>
-  told('Plan again: nothing to do', { commands: ['entente plan'], checks: [await emptyPlan(entente)] })
+  demoStep('Plan again: nothing to do', { commands: ['entente plan'], checks: [await emptyPlan(entente)] })
 
 const sever: Act = async ({ scene, entente }) => {
   const { client, server, reports, orders } = scene.people
@@ -137,7 +144,7 @@ const sever: Act = async ({ scene, entente }) => {
   ]
   const override = 'the demo has no proxy to ask'
   const cleaned = await entente.apply('clean up', override)
-  return told('Sever: rejected again, and not opened again', {
+  return demoStep('Sever: rejected again, and not opened again', {
     commands: [
       `entente sever cluster-b cluster-a --yes --reason "${why}"`,
       `entente apply --yes --reason "clean up" --override-gate "${override}"`,
@@ -170,7 +177,7 @@ const record: Act = async ({ scene, entente }) => {
     return check(how, expected, codesOf(audited), ...audited.findings.slice(0, 1).map(({ message }) => message))
   }
   const whole = await entente.audit()
-  return told('The record: it is intact, and Entente detects the change in three copies of it', {
+  return demoStep('The record: it is intact, and Entente detects the change in three copies of it', {
     commands: ['entente audit verify'],
     checks: [
       check('audit.jsonl', 'holds', codesOf(whole), `${whole.entries} entries, each with the hash of the one before it`),

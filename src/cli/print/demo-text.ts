@@ -1,7 +1,7 @@
 /** Prints the demo step by step: as text for people, or as one JSON document for programs. */
 import { join, relative, resolve } from 'node:path'
 import type { Played } from '../../demo/demo.ts'
-import type { Told } from '../../demo/told.ts'
+import type { DemoStep } from '../../demo/demo-step.ts'
 import { document, indented, type Shown, show, stacked } from './screen.ts'
 import { painter, table } from './text.ts'
 
@@ -12,7 +12,7 @@ TLS (Node, OpenSSL) on 127.0.0.1, are the demo's; they trust what the written ma
 
 const INDENT = '   '
 
-export function toldText(number: number, { title, commands, lines, checks, meaning }: Told, color: boolean): Shown {
+export function stepText(number: number, { title, commands, lines, checks, meaning }: DemoStep, color: boolean): Shown {
   const paint = painter(color)
   const width = Math.max(0, ...checks.map(({ what }) => what.length))
   const checked = checks.flatMap(({ what, expected, got, ok, details }) => [

@@ -10,7 +10,7 @@ export interface Check {
   readonly details: readonly string[]
 }
 
-export interface Told {
+export interface DemoStep {
   readonly title: string
   /** The command lines of the step. */
   readonly commands: readonly string[]
@@ -28,4 +28,4 @@ export const check = (what: string, expected: string, got: string, ...details: r
   details,
 })
 
-export const hasFailed = (told: Told): boolean => told.checks.some(({ ok }) => !ok)
+export const hasFailed = (demoStep: DemoStep): boolean => demoStep.checks.some(({ ok }) => !ok)
