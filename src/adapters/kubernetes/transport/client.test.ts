@@ -91,8 +91,8 @@ describe('an API server’s refusals', () => {
       words: ['503', 'etcd is away'],
     },
     { name: 'a page that is no JSON', said: { raw: '<html>log in</html>' }, code: 'cluster-refused', words: ['not JSON', 'text/html'] },
-    { name: 'JSON that is no list', said: { body: { hello: 'world' } }, code: 'cluster-refused', words: ['not what an API server sends'] },
-    { name: 'a list of things without names', said: { body: { items: [{ metadata: {} }] } }, code: 'cluster-refused', words: ['not what'] },
+    { name: 'JSON that is no list', said: { body: { hello: 'world' } }, code: 'cluster-refused', words: ['not a valid answer of an API server'] },
+    { name: 'a list of things without names', said: { body: { items: [{ metadata: {} }] } }, code: 'cluster-refused', words: ['not a valid answer'] },
   ])('$name', async ({ said, code, words, hint = '' }) => {
     const client = await (await kube(() => said)).client()
     const thrown = await client.list(ENVOY_FILTER, { namespace: 'sample' }).catch((e: unknown) => e)

@@ -57,7 +57,7 @@ const conflictWith = (...managers: string[]) =>
 describe('a write compares before it sets', () => {
   it.each([
     { name: 'an object that has appeared', there: live(policy('DENY')), wanted: step(undefined, policy('DENY')), word: 'was created' },
-    { name: 'an object that has gone', there: undefined, wanted: step(policy('DENY'), policy('ALLOW')), word: 'has gone' },
+    { name: 'an object that has gone', there: undefined, wanted: step(policy('DENY'), policy('ALLOW')), word: 'was deleted' },
     {
       name: 'an object that has changed',
       there: live(policy('AUDIT')),
