@@ -35,7 +35,7 @@ describe('asking proxies for their own certificates', () => {
     const client = await admin(() => http('{}'))
     let clock = 0
     const found = await leaves(client, inSample('server'), () => (clock += 61_000))
-    expect(found.get('server.sample')).toMatchObject({ ok: false, error: { message: expect.stringContaining('was not asked') } })
+    expect(found.get('server.sample')).toMatchObject({ ok: false, error: { message: expect.stringContaining('did not ask server.sample') } })
   })
 
   it('that is not allowed says which right is missing', async () => {
