@@ -36,7 +36,7 @@ interface Crd {
   }
 }
 
-/** `{a,b[]{c},d*,e?}`: fields of a mapping; `[]` a list, `*` a mapping with keys of one's own, `?` anything. */
+/** `{a,b[]{c},d*,e?}`: fields of a mapping; `[]` a list, `*` a mapping with arbitrary keys, `?` anything. */
 function shape(schema: Schema): string {
   if (schema['x-kubernetes-preserve-unknown-fields'] === true) return '?'
   if (schema.items !== undefined) return `[]${shape(schema.items)}`
@@ -111,7 +111,7 @@ ${body.join('')}]
 
 const wantedVersion = (): string => new RegExp(`${MODULE} (v\\S+)`).exec(readFileSync(join(BED, 'go.mod'), 'utf8'))?.[1] ?? ''
 
-/** Where the module is; undefined without Go, or when it is not in the cache and may not be fetched. */
+/** The directory of the module; undefined without Go, or if it is not in the cache and must not be fetched. */
 function moduleDirectory(fetch: boolean): string | undefined {
   try {
     const env = fetch ? process.env : { ...process.env, GOFLAGS: '-mod=mod', GOPROXY: 'off' }
@@ -134,9 +134,9 @@ function check(): string | undefined {
   const [, version, lines] = /^\/\/ istio\.io\/api (\S+), .*\n\/\/ lines sha256 (\w+)$/m.exec(text) ?? []
   if (version !== wantedVersion()) return `is of ${MODULE} ${version}, and ${BED}/go.mod names ${wantedVersion()}`
   const body = text.slice(text.indexOf('= [\n') + 4, text.lastIndexOf(']\n'))
-  if (sha256(body) !== lines) return 'was edited: its lines do not have the digest that it names'
+  if (sha256(body) !== lines) return 'was edited: the digest of its lines differs from the one in it'
   const directory = moduleDirectory(false)
-  if (directory !== undefined && generate(directory, version ?? '') !== text) return 'is not what the module gives'
+  if (directory !== undefined && generate(directory, version ?? '') !== text) return 'differs from what the module yields'
   return undefined
 }
 
@@ -146,6 +146,6 @@ if (process.argv.includes('--check')) {
   process.exitCode = wrong === undefined ? 0 : 1
 } else {
   const directory = moduleDirectory(true)
-  if (directory === undefined) throw new Error(`go cannot give ${MODULE}`)
+  if (directory === undefined) throw new Error(`go cannot download ${MODULE}`)
   writeFileSync(TARGET, generate(directory, wantedVersion()))
 }

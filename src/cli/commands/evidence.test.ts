@@ -118,7 +118,7 @@ describe('evidence of both owners', () => {
     expect(states(w)).toEqual(['lagging', 'proven'])
   })
 
-  it('has the newest word where two files are about one member', async () => {
+  it('is the newest if two files are about one member', async () => {
     await using w = await opened()
     const old = await handOver(w, { age: 59 })
     const newer = join(w.directory, 'newer.json')
@@ -132,12 +132,12 @@ describe('evidence that may not be true any more counts as not seen', () => {
     ['it is older than an hour', { age: 61 }, 'was made 61 min ago'],
     ['it is days old', { age: 5 * 1440 }, 'was made 5 days ago'],
     ['it is from the future', { age: -10 }, 'has a time in the future'],
+    ['its owner had another record', { record: `sha256:${'0'.repeat(64)}` as Digest }, 'another record'],
     [
-      'its owner had another record',
-      { record: `sha256:${'0'.repeat(64)}` as Digest },
-      'another record',
+      'the cluster did not have what Git says',
+      { objects: [] },
+      'was made when the cluster did not yet have ConfigMap istio-system/cluster-',
     ],
-    ['the cluster did not have what Git says', { objects: [] }, 'was made when the cluster did not yet have ConfigMap istio-system/cluster-'],
   ]
   it.each(stale)('%s', async (_, handing, because) => {
     await using w = await opened()
@@ -217,8 +217,8 @@ describe('a member whose cluster has a context here', () => {
   })
 
   it.each([
-    ['cluster-x=prod', 'cluster-x is no member of this federation'],
-    ['prod', 'want MEMBER=CONTEXT'],
+    ['cluster-x=prod', 'cluster-x is not a member of this federation'],
+    ['prod', 'must have the form MEMBER=CONTEXT'],
   ])('is named as MEMBER=CONTEXT, not as %s', async (pair, because) => {
     await using w = await workspace(inDirectories(), ...bundles)
     await expect(verify({ file: w.file, output: 'evidence', context: [pair] }, w.io)).rejects.toMatchObject({
@@ -227,11 +227,11 @@ describe('a member whose cluster has a context here', () => {
     })
   })
 
-  it('is what it takes to hand evidence over', async () => {
+  it('is required to write evidence', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await expect(verify({ file: w.file, output: 'evidence' }, w.io)).rejects.toMatchObject({
       code: 'usage',
-      hint: 'add --context MEMBER=CONTEXT',
+      hint: 'entente verify -o evidence --context MEMBER=CONTEXT',
     })
   })
 })

@@ -178,7 +178,12 @@ const ROWS: readonly Row[] = [
     tells: 'trust-domain',
     evidence: /cluster-c\.example; the federation file says cluster-b/,
   },
-  { name: 'one trust domain for two', change: () => ({ mesh: ok(mesh('a')) }), tells: 'trust-domains-unique', evidence: /cluster-a\.example/ },
+  {
+    name: 'one trust domain for two',
+    change: () => ({ mesh: ok(mesh('a')) }),
+    tells: 'trust-domains-unique',
+    evidence: /cluster-a\.example/,
+  },
   {
     name: 'a foreign domain as alias',
     change: () => ({ mesh: ok(mesh('b', { aliases: [domain('cluster-a.example')] })) }),
@@ -354,7 +359,12 @@ const ROWS: readonly Row[] = [
     verdict: 'warn',
     evidence: /no sidecar/,
   },
-  { name: 'no such namespace', change: () => sample({ labels: ok(undefined) }), tells: 'data-plane', evidence: /namespace sample does not exist/ },
+  {
+    name: 'no such namespace',
+    change: () => sample({ labels: ok(undefined) }),
+    tells: 'data-plane',
+    evidence: /namespace sample does not exist/,
+  },
   {
     name: 'pods that we may not list',
     change: () => sample({ pods: failed('forbidden', 'may not list pods') }),

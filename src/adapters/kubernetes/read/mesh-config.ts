@@ -1,7 +1,7 @@
 /**
- * The mesh's own words about itself: ConfigMap `istio` (key `mesh`), or `istio-<rev>` of a revision, over the one that
- * SHARED_MESH_CONFIG names. Defaults and merging: istio pkg/config/mesh/mesh.go (DefaultMeshConfig, ApplyMeshConfig)
- * and pilot/pkg/bootstrap/mesh.go at eed52ebb66ad: fields of the base win, aliases are united, defaultConfig merges.
+ * The mesh config: ConfigMap `istio` (key `mesh`), or `istio-<rev>` of a revision, over the one that SHARED_MESH_CONFIG
+ * names. Defaults and merging: istio pkg/config/mesh/mesh.go (DefaultMeshConfig, ApplyMeshConfig) and
+ * pilot/pkg/bootstrap/mesh.go at eed52ebb66ad. Fields of the base win, aliases are united, defaultConfig merges.
  */
 import { parse } from 'yaml'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
@@ -20,13 +20,13 @@ export interface MeshConfig {
   readonly aliases: readonly TrustDomain[]
   readonly extraRoots: number
   /**
-   * The last of the texts sets `caCertificates`, were it to an empty list: Istio takes that instead of what came before
-   * (jsonpb replaces a list that is there, and passes over null).
+   * True if the last of the texts sets `caCertificates`, even to an empty list. Istio then uses that instead of the
+   * earlier ones (jsonpb replaces a list that is present, and ignores null).
    */
   readonly hidesRoots: boolean
   /** Trust domains of `caCertificates[].trustDomains`. */
   readonly extraDomains: readonly string[]
-  /** Extension providers that CUSTOM policies may ask. */
+  /** Extension providers that CUSTOM policies may use. */
   readonly authorizers: readonly string[]
   readonly autoMtls: boolean
   readonly xdsAgent: boolean
@@ -34,13 +34,13 @@ export interface MeshConfig {
   readonly rootNamespace: string
 }
 
-/** Which ConfigMaps a revision reads, the one that is applied first in front. */
+/** The ConfigMaps that a revision reads, in the order of application. */
 export function sourcesOf(revision: string, env: Readonly<Record<string, string>>): readonly string[] {
   const shared = env.SHARED_MESH_CONFIG
   return [...(shared === undefined ? [] : [shared]), baseConfig(revision)]
 }
 
-/** @throws FederationError mesh-config-unreadable when YAML or a trust domain is not one */
+/** @throws FederationError mesh-config-unreadable if the YAML or a trust domain is invalid */
 export function parseMeshConfig(subject: string, texts: readonly string[]): MeshConfig {
   const layers = texts.map((one) => layer(subject, one))
   const last = (...path: string[]): unknown => layers.map((l) => at(l, ...path)).findLast((value) => value !== undefined && value !== null)
@@ -48,7 +48,7 @@ export function parseMeshConfig(subject: string, texts: readonly string[]): Mesh
     try {
       return parseTrustDomain(text(value))
     } catch (cause) {
-      throw unreadable(subject, `its trust domain ${JSON.stringify(value)} is not one`, cause)
+      throw unreadable(subject, `its trust domain ${JSON.stringify(value)} is invalid`, cause)
     }
   }
   const trustDomain = domain(last('trustDomain') || 'cluster.local')
@@ -68,14 +68,14 @@ export function parseMeshConfig(subject: string, texts: readonly string[]): Mesh
   }
 }
 
-/** ConfigMaps hold no more; who answers for an API server may. */
+/** A ConfigMap holds no more; a malicious API server may send more. */
 const MAX_TEXT = 1024 * 1024
 /** The library compares every key of a mapping with every other: 5,000 take a quarter of a second. */
 const MAX_KEYS = 5_000
-/** As many as there are control planes in one cluster, and more. */
+/** More than the number of control planes in any cluster. */
 const MAX_REVISIONS = 32
 
-/** No fewer keys than it has: each has a colon, a comma or a question mark. */
+/** An upper bound of its number of keys: each has a colon, a comma or a question mark. */
 function keysIn(source: string): number {
   let keys = 0
   for (const char of source) if (char === ':' || char === ',' || char === '?') keys++
@@ -108,9 +108,9 @@ const unreadable = (subject: string, message: string, cause?: unknown): Federati
   })
 
 /**
- * The mesh config of all revisions together. They share one CA, so one trust domain; aliases and extra roots are what
- * any of them accepts, and auto mTLS is on only where every revision has it on.
- * @throws FederationError mesh-config-unreadable also when revisions disagree about the trust domain
+ * The mesh config of all revisions together. They share one CA, so one trust domain. Aliases and extra roots are united.
+ * Auto mTLS is on only if every revision has it on.
+ * @throws FederationError mesh-config-unreadable, also if revisions have different trust domains
  */
 export async function readMeshConfig(
   client: KubeClient,
@@ -119,7 +119,7 @@ export async function readMeshConfig(
 ): Promise<MeshConfig & { readonly sources: readonly Source[] }> {
   const revisions = new Map(pods.map((pod) => [pod.revision, pod.env]))
   if (revisions.size === 0) revisions.set('default', {})
-  if (revisions.size > MAX_REVISIONS) throw unreadable(client.subject, `there are more than ${MAX_REVISIONS} revisions of istiod`)
+  if (revisions.size > MAX_REVISIONS) throw unreadable(client.subject, `it has more than ${MAX_REVISIONS} revisions of istiod`)
   const read = await Promise.all([...revisions].map(([revision, env]) => readRevision(client, namespace, sourcesOf(revision, env))))
   const configs = read.map(({ config }) => config)
   const [first, ...rest] = configs as [MeshConfig, ...MeshConfig[]]
@@ -149,7 +149,7 @@ async function readRevision(
   const maps = found.filter((map) => map !== undefined)
   const config = parseMeshConfig(
     `${client.subject} ConfigMap ${namespace}/${names.join(', ')}`,
-    // What is in ours is what a federation says, and only that.
+    // The objects that Entente writes contain what the federation file says, and nothing else.
     maps.flatMap((map) => (isMeshConfig(parseLive(client.subject, map, CONFIG_MAP)) ? [] : text(at(map, 'data', 'mesh')))),
   )
   return { config, sources: maps.map(sourceOf) }

@@ -1,4 +1,7 @@
-/** The mesh's own roots, as every namespace has them: ConfigMap istio-ca-root-cert. Never the Secret cacerts. */
+/**
+ * The mesh's own roots, as istiod distributes them to every namespace: ConfigMap istio-ca-root-cert. Entente never reads
+ * the Secret cacerts.
+ */
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { at, list, text } from '../../../core/model/manifest.ts'
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
@@ -11,9 +14,9 @@ const OWN_ROOTS = 'istio-ca-root-cert'
 const KEY = 'root-cert.pem'
 
 export interface OwnRoots {
-  /** As it stands there. */
+  /** The text as it is in the ConfigMap. */
   readonly pem: string
-  /** When istiod wrote it last; undefined where the API server does not tell. */
+  /** When istiod wrote it last; undefined if the API server does not report that. */
   readonly since?: Date
 }
 
@@ -22,12 +25,12 @@ export async function readOwnRoots(client: KubeClient, namespace: string): Promi
   const map = await client.raw(CONFIG_MAP, namespace, OWN_ROOTS)
   if (map === undefined)
     throw new FederationError('not-found', client.subject, `there is no ConfigMap ${namespace}/${OWN_ROOTS}`, {
-      hint: 'is istiod running there?',
+      hint: 'check that istiod runs, and istio.namespace in the federation file',
     })
   const pem = text(at(map, 'data', KEY))
   if (pem === '')
     throw new FederationError('bundle-malformed', client.subject, `ConfigMap ${namespace}/${OWN_ROOTS} has no ${KEY}`, {
-      hint: 'is istiod running there?',
+      hint: 'check that istiod runs, and istio.namespace in the federation file',
     })
   const writes = list(at(map, 'metadata', 'managedFields'))
     .filter((field) => at(field, 'fieldsV1', 'f:data', `f:${KEY}`) !== undefined)
@@ -37,7 +40,7 @@ export async function readOwnRoots(client: KubeClient, namespace: string): Promi
 }
 
 /**
- * Under the mesh's trust domain. Dates are no reason to look away: an expired root of our own is known all the same.
+ * Under the mesh's trust domain. Dates are ignored: an expired root of the mesh is still a known root.
  * @throws FederationError bundle-malformed, bundle-refused
  */
 export const parseOwnRoots = (trustDomain: TrustDomain, pem: string, now: Date): Bundle =>
