@@ -113,9 +113,9 @@ describe('a process', { timeout: 120_000 }, () => {
     }
   })
 
-  it('that waits for what can no longer come says so', async () => {
+  it('that waits for an event that can no longer happen says so', async () => {
     const script = `import { settled } from './src/cli/settle.ts'; await settled(new Promise(() => {})).catch((e) => { console.error(e.message); process.exitCode = 1 })`
     const { code, stderr } = await node(['--input-type=module', '-e', script]).ended
-    expect([code, stderr]).toEqual([1, expect.stringContaining('can no longer come')])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('can no longer happen')])
   })
 })
