@@ -259,4 +259,10 @@ describe('what could not be observed is not empty', () => {
     for (const one of [seen.own, seen.istio]) expect(one).toMatchObject({ ok: false, error: { code: 'mesh-config-unreadable' } })
     expect(seen.objects.ok).toBe(true)
   })
+
+  it('a mesh config that istiod refuses is not taken for one in force', async () => {
+    const mesh = 'trustDomain: b.example\nenableAutoMtls: "true"'
+    const { seen } = await observe({ objects: { [`${ISTIO}/configmaps/istio`]: { ...named('istio'), data: { mesh } } } })
+    for (const one of [seen.own, seen.istio]) expect(one).toMatchObject({ ok: false, error: { code: 'mesh-config-refused' } })
+  })
 })

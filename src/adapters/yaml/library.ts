@@ -12,8 +12,10 @@ import {
   type ScalarTag,
   type SchemaOptions,
   type Tags,
+  visit,
 } from 'yaml'
 import { tooDeepAt } from './depth.ts'
+import type { Repeated } from './plain.ts'
 import { resolveScalar } from './scalars.ts'
 
 /** In place of the library's numbers, some of which Kubernetes takes for text, and the other way round. */
@@ -72,6 +74,7 @@ export interface LibraryFault {
 export interface LibraryDocument {
   readonly value: unknown
   readonly fault?: LibraryFault
+  readonly repeated: readonly Repeated[]
   readonly document: Document.Parsed
 }
 
@@ -84,7 +87,8 @@ export function readWithLibrary(text: string): readonly LibraryDocument[] | Libr
     if (!Array.isArray(documents)) return []
     return documents.map((document) => {
       const [first] = document.errors
-      if (first !== undefined) return { value: undefined, document, fault: { message: firstLine(first.message), offset: first.pos[0] } }
+      if (first !== undefined)
+        return { value: undefined, document, repeated: [], fault: { message: firstLine(first.message), offset: first.pos[0] } }
       return resultOf(document)
     })
   } catch (cause) {
@@ -96,12 +100,35 @@ export function readWithLibrary(text: string): readonly LibraryDocument[] | Libr
 function resultOf(document: Document.Parsed): LibraryDocument {
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
-    if (!isWithinItself(value)) return { value, document }
-    return { value: undefined, document, fault: { message: 'an alias stands within what it is an alias of', offset: document.range[0] } }
+    if (!isWithinItself(value)) return { value, document, repeated: repeatedIn(document) }
+    return {
+      value: undefined,
+      document,
+      repeated: [],
+      fault: { message: 'an alias stands within what it is an alias of', offset: document.range[0] },
+    }
   } catch (cause) {
     const message = cause instanceof RangeError ? 'is nested too deeply' : firstLine(cause instanceof Error ? cause.message : String(cause))
-    return { value: undefined, document, fault: { message, offset: document.range[0] } }
+    return { value: undefined, document, repeated: [], fault: { message, offset: document.range[0] } }
   }
+}
+
+function repeatedIn(document: Document.Parsed): readonly Repeated[] {
+  const found: Repeated[] = []
+  visit(document, {
+    Map: (_, map) => {
+      const offsets = new Map<string, number>()
+      for (const { key } of map.items) {
+        const offset = rangeOf(key)
+        const name = isScalar(key) ? String(key.value) : undefined
+        if (name === undefined || name === '<<' || offset === undefined) continue
+        const ignored = offsets.get(name)
+        if (ignored !== undefined) found.push({ key: name, offset, ignored })
+        offsets.set(name, offset)
+      }
+    },
+  })
+  return found
 }
 
 /** Whether some part of it contains itself: the library reads `&a [*a]`. */

@@ -34,7 +34,7 @@ function flatten(value: unknown): readonly Manifest[] {
 
 /**
  * A mesh config, alone or where Istio's installers keep it: ConfigMap `istio`, Helm values, IstioOperator, Sail's Istio.
- * @throws FederationError file-unreadable, mesh-config-unreadable
+ * @throws FederationError file-unreadable, mesh-config-unreadable, mesh-config-refused
  */
 export async function readAdmission(path: string, io: Io): Promise<Admission> {
   const [file] = await readManifests([path], { stdin: () => io.readFile('-') })
@@ -54,7 +54,7 @@ export async function readAdmission(path: string, io: Io): Promise<Admission> {
       hint: 'kubectl -n istio-system get configmap istio -o yaml',
     })
   }
-  return admissionOf(parseMeshConfig(path, [typeof inner === 'string' ? inner : JSON.stringify(inner)]))
+  return admissionOf(parseMeshConfig(path, [typeof inner === 'string' ? inner : JSON.stringify(inner)], 'template'))
 }
 
 export interface WrittenIdentity {

@@ -37,6 +37,7 @@ export type ErrorCode =
   | 'istiod-refused'
   | 'proxy-unreachable'
   | 'mesh-config-unreadable'
+  | 'mesh-config-refused'
   // the record, consent
   | 'record-broken'
   | 'record-forked'

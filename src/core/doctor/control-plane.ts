@@ -1,6 +1,7 @@
 /** istiod: does it run, which version, which settings, and do its proxies follow. */
 
 import { some } from '../basics/some.ts'
+import { isOff, isOn, WEAKENING } from '../mesh/istiod-flags.ts'
 import { minorOf } from '../mesh/version.ts'
 import type { Check } from './check.ts'
 import { failedOrUnknown, type Looked, on, saidBy } from './looked.ts'
@@ -63,17 +64,6 @@ function versionCheck(looked: Looked): Check {
     )
   return check.ok(`istiod ${versions.join(', ')}`)
 }
-
-/** As Go reads a boolean. */
-export const isOn = (value: string | undefined): boolean => /^(1|t|true)$/i.test(value ?? '')
-const isOff = (value: string | undefined): boolean => /^(0|f|false)$/i.test(value ?? '')
-
-/** Settings read at eed52ebb66ad: istio pilot/pkg/features/{pilot,security}.go. */
-const WEAKENING: readonly { readonly flag: string; readonly when: (value: string | undefined) => boolean; readonly means: string }[] = [
-  { flag: 'PILOT_SKIP_VALIDATE_TRUST_DOMAIN', when: isOn, means: 'sidecars do not look at the trust domain of their callers' },
-  { flag: 'PILOT_ENABLE_XDS_IDENTITY_CHECK', when: isOff, means: 'a proxy may ask for the configuration of another workload' },
-  { flag: 'XDS_AUTH', when: isOff, means: 'whoever reaches istiod may ask for any proxy’s configuration' },
-]
 
 function flagsCheck(looked: Looked): Check {
   const check = on(looked, 'istiod-flags')

@@ -166,6 +166,12 @@ const ROWS: readonly Row[] = [
     evidence: /not YAML/,
   },
   {
+    name: 'a mesh config that istiod refuses',
+    change: () => ({ mesh: failed('mesh-config-refused', 'istiod refuses this mesh config as a whole') }),
+    tells: 'mesh-config',
+    evidence: /as a whole/,
+  },
+  {
     name: 'a mesh config that we may not read',
     change: () => ({ mesh: failed('forbidden', 'may not get configmaps') }),
     tells: 'mesh-config',

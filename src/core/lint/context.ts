@@ -5,6 +5,7 @@ import type { Federation, Member } from '../model/wanted.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { type LintFinding, type RuleCode, type Told, told } from './lint-rules.ts'
 import { type Resource, resourcesOf } from './resource.ts'
+import { asIstiodReads } from './schema/mesh-reading.ts'
 import { type Settings, settingsOf } from './settings.ts'
 import { type LintFile, type Path, type Source, spotOf, type View, viewOf } from './source.ts'
 
@@ -47,7 +48,7 @@ export interface Mesh {
 export function contextOf(files: readonly LintFile[], options: LintOptions): { context: Context; findings: readonly LintFinding[] } {
   const documents = files.flatMap((file) => file.documents)
   const resources = documents.flatMap(resourcesOf)
-  const settings = resources.flatMap(settingsOf)
+  const settings = resources.flatMap(settingsOf).map(asIstiodReads)
   const found = [
     ...(options.federation === undefined ? [] : [viewOf(options.federation)]),
     ...resources.filter((r) => r.group === 'entente.dev' && r.kind === 'Federation' && r.source.file !== options.federation?.file),

@@ -6,6 +6,7 @@ import { printable } from '../x509/syntax/printable.ts'
 import { type Context, meshFor, tell, tellIn, trustDomainIn } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
+import { hasIstioForm } from './rules/principal-form.ts'
 import type { Settings } from './settings.ts'
 import type { Path } from './source.ts'
 
@@ -79,6 +80,8 @@ export interface Named {
   readonly of: 'principals' | 'trustDomains'
 }
 
+const WHEN: Readonly<Record<string, Named['of']>> = { 'source.principal': 'principals', 'source.trustDomain': 'trustDomains' }
+
 /** Where an AuthorizationPolicy names identities by their trust domain. */
 export function namedIn(policy: Resource): readonly Named[] {
   const found: Named[] = []
@@ -92,8 +95,9 @@ export function namedIn(policy: Resource): readonly Named[] {
       for (const key of ['trustDomains', 'notTrustDomains'] as const) take(at(from, 'source', key), [...path, key], 'trustDomains')
     }
     for (const [w, when] of list(at(rule, 'when')).entries()) {
-      if (at(when, 'key') !== 'source.principal') continue
-      for (const key of ['values', 'notValues']) take(at(when, key), ['spec', 'rules', r, 'when', w, key], 'principals')
+      const of = WHEN[text(at(when, 'key'))]
+      if (of === undefined) continue
+      for (const key of ['values', 'notValues']) take(at(when, key), ['spec', 'rules', r, 'when', w, key], of)
     }
   }
   return found
@@ -111,7 +115,9 @@ export function policies(context: Context): readonly LintFinding[] {
   const known = knownDomains(context)
   return context.resources
     .filter(({ kind, group }) => kind === 'AuthorizationPolicy' && group === 'security.istio.io')
-    .flatMap((policy) => namedIn(policy).flatMap((named) => neverMatches(policy, named) ?? nobody(policy, named, known)))
+    .flatMap((policy) =>
+      namedIn(policy).flatMap((named) => neverMatches(policy, named) ?? [...notOfIstio(policy, named), ...nobody(policy, named, known)]),
+    )
 }
 
 function neverMatches(policy: Resource, { path, value, of }: Named): readonly LintFinding[] | undefined {
@@ -130,6 +136,17 @@ function neverMatches(policy: Resource, { path, value, of }: Named): readonly Li
   return [
     tellIn('principal-never-matches', policy, path, `${JSON.stringify(printable(value))} matches no identity, so ${then}: ${why}`, {
       hint: 'write the principal as TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, or as a prefix or suffix of it',
+    }),
+  ]
+}
+
+function notOfIstio(policy: Resource, { path, value, of }: Named): readonly LintFinding[] {
+  if (of !== 'principals' || value === '' || hasIstioForm(value)) return []
+  const message = `${JSON.stringify(printable(value))} matches no identity that Istio issues: those are TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT; another issuer, such as SPIRE, may have such names`
+  return [
+    tellIn('principal-never-matches', policy, path, message, {
+      severity: 'warning',
+      hint: 'correct it; if another issuer has such names, suppress this and say so',
     }),
   ]
 }

@@ -94,6 +94,17 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
       }),
     )
   const domains = list(at(view.value, 'trustDomains')).map(text)
+  if (domains.length === 0 && pem !== '' && list(at(settings.mesh?.value, 'trustDomainAliases')).length === 0)
+    found.push(
+      tell(
+        'ca-without-domains',
+        view,
+        [],
+        title,
+        `${where} names no trustDomains: proxies then accept it for this mesh's own trust domain only, and nobody of another one`,
+        { hint: 'right for a second root of this mesh; to let another mesh in, federate it with distribution pinned' },
+      ),
+    )
   if (domains.length > 0) {
     const names = domains.join(', ')
     found.push(

@@ -21,7 +21,7 @@ interface Scope {
   readonly index: number
 }
 
-function scopesOf({ members }: Mesh): readonly Scope[] {
+export function scopesOf({ members }: Mesh): readonly Scope[] {
   return members.flatMap(({ member, of }) =>
     of.federation.trusts.flatMap((trust, t) =>
       trust.truster !== member.name || isSevered(trust, of) ? [] : trust.accept.map((accept, index) => ({ accept, of, trust: t, index })),

@@ -2,14 +2,27 @@
  * The forms in which people write Istio's own settings: the ConfigMap `istio`, Helm values (also of an umbrella chart, a
  * HelmRelease or an Argo CD Application), an IstioOperator, the Sail operator's Istio, and istiod's Deployment.
  */
+import type { MeshReading } from '../mesh/config/mesh-facts.ts'
 import { at, list, text } from '../model/manifest.ts'
 import { field, type Resource } from './resource.ts'
 import { isMap, type View, viewOf, within } from './source.ts'
 
+export interface WrittenMesh {
+  readonly view: View
+  /** Why istiod refuses it as a whole: then nothing of it is in force. */
+  readonly faults: MeshReading['faults']
+  readonly unknown: MeshReading['unknown']
+}
+
 export interface Settings {
   readonly resource: Resource
-  /** `unreadable`: there is one, and it is not YAML. */
+  /**
+   * As istiod reads it: fields by their camelCase names, without those it does not know. `unreadable`: there is one, and it
+   * is not YAML.
+   */
   readonly mesh?: View
+  /** As it is written, where there is one. */
+  readonly written?: WrittenMesh
   readonly unreadable?: string
   readonly values?: View
   /** istiod's environment, as far as this document decides it; undefined: it says nothing of istiod. */

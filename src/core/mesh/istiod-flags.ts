@@ -1,0 +1,15 @@
+/** Settings of istiod that weaken identities. Read at eed52ebb66ad: istio pilot/pkg/features/{pilot,security}.go. */
+
+/** As Go's strconv.ParseBool. */
+export const isOn = (value: string | undefined): boolean => /^(1|t|true)$/i.test(value ?? '')
+export const isOff = (value: string | undefined): boolean => /^(0|f|false)$/i.test(value ?? '')
+
+export const WEAKENING: readonly {
+  readonly flag: string
+  readonly when: (value: string | undefined) => boolean
+  readonly means: string
+}[] = [
+  { flag: 'PILOT_SKIP_VALIDATE_TRUST_DOMAIN', when: isOn, means: 'sidecars do not look at the trust domain of their callers' },
+  { flag: 'PILOT_ENABLE_XDS_IDENTITY_CHECK', when: isOff, means: 'a proxy may ask for the configuration of another workload' },
+  { flag: 'XDS_AUTH', when: isOff, means: 'whoever reaches istiod may ask for any proxy’s configuration' },
+]
