@@ -90,7 +90,7 @@ const refused = ({ settings }: Context): readonly LintFinding[] =>
   settings.flatMap(({ written, resource }) => {
     if (written === undefined || written.faults.length === 0) return []
     const { message, hint, path } = refusal(written.faults)
-    return [tell('mesh-config-refused', written.view, path, resource.title, printable(message), { hint })]
+    return [tell('mesh-config-refused', written.view, path, resource.title, printable(message, 1_000), { hint })]
   })
 
 const distinct = (findings: readonly LintFinding[]): readonly LintFinding[] => [

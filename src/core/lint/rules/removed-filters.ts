@@ -29,7 +29,7 @@ function removes(patch: unknown): string | undefined {
   if ((operation !== 'REMOVE' && operation !== 'REPLACE') || context === 'SIDECAR_OUTBOUND') return undefined
   const applyTo = text(at(patch, 'applyTo'))
   const rbac = RBAC[applyTo]
-  const filter = at(patch, 'match', 'listener', 'filterChain', 'filter')
+  const filter = at(patch, 'match', 'listener', 'filterChain', 'filter') ?? at(patch, 'match', 'waypoint', 'filter')
   const name = text(applyTo === 'HTTP_FILTER' ? at(filter, 'subFilter', 'name') : at(filter, 'name'))
   if (rbac !== undefined) return name === rbac || (name === '' && operation === 'REMOVE') ? `the filter ${rbac}` : undefined
   if (operation === 'REPLACE') return undefined

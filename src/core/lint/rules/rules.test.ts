@@ -221,6 +221,11 @@ describe('an EnvoyFilter that takes policies away', () => {
     ['the listener', filter('LISTENER', 'REMOVE', { context: 'SIDECAR_INBOUND' }), 1],
     ['another filter', filter('HTTP_FILTER', 'REMOVE', http('envoy.filters.http.fault')), 0],
     ['one for outbound calls', filter('HTTP_FILTER', 'REMOVE', http('envoy.filters.http.rbac', 'SIDECAR_OUTBOUND')), 0],
+    [
+      'another filter of a waypoint',
+      filter('HTTP_FILTER', 'REMOVE', { context: 'WAYPOINT', waypoint: { filter: { subFilter: { name: 'envoy.filters.http.router' } } } }),
+      0,
+    ],
     ['none, but adds one', filter('HTTP_FILTER', 'INSERT_BEFORE', http('envoy.filters.http.rbac')), 0],
   ])('removes %s', (_, text, count) => {
     expect(codes(linted(text))).toEqual(Array.from({ length: count }, () => 'policy-filter-removed'))
