@@ -1,5 +1,6 @@
 /** All that the rules look at: the objects of every file, sorted out once. */
 import { parseFederation } from '../federation/parse.ts'
+import { DEFAULT_ROOT_NAMESPACE } from '../mesh/config/mesh-facts.ts'
 import { at, text } from '../model/manifest.ts'
 import type { Federation, Member } from '../model/wanted.ts'
 import type { Anchor } from '../x509/anchor.ts'
@@ -41,7 +42,10 @@ export interface Mesh {
   readonly settings: readonly Settings[]
   /** Undefined: no mesh config says so, or several say different. */
   readonly trustDomain?: string
+  /** The first of `rootNamespaces`. */
   readonly rootNamespace: string
+  /** Those that mesh configs here name; Istio's default where none does. Several: the files are of several meshes. */
+  readonly rootNamespaces: readonly [string, ...string[]]
   readonly members: readonly { readonly member: Member; readonly of: Federated }[]
 }
 
@@ -89,11 +93,19 @@ function meshOf(
   const settings = allSettings.filter(({ resource }) => resource.source.given === given)
   const domains = [...new Set(settings.flatMap(trustDomainIn))]
   const trustDomain = domains.length === 1 ? domains[0] : undefined
-  const rootNamespace = settings.map(({ mesh }) => text(at(mesh?.value, 'rootNamespace'))).find((name) => name !== '') ?? 'istio-system'
+  const named = [...new Set(settings.flatMap(rootNamespaceIn))]
+  const rootNamespaces: Mesh['rootNamespaces'] = [named[0] ?? DEFAULT_ROOT_NAMESPACE, ...named.slice(1)]
   const members = federations.flatMap((of) =>
     (memberOf(of.federation, trustDomain, options.member) ?? []).map((member) => ({ member, of })),
   )
-  return { resources, settings, rootNamespace, members, ...(trustDomain === undefined ? {} : { trustDomain }) }
+  return {
+    resources,
+    settings,
+    rootNamespace: rootNamespaces[0],
+    rootNamespaces,
+    members,
+    ...(trustDomain === undefined ? {} : { trustDomain }),
+  }
 }
 
 /** What the mesh config says; the ConfigMap is the whole of it, so that Istio's default holds where it says nothing. */
@@ -101,6 +113,12 @@ export function trustDomainIn({ mesh, whole }: Settings): readonly string[] {
   if (mesh === undefined) return []
   const said = text(at(mesh.value, 'trustDomain'))
   return said !== '' ? [said] : whole ? ['cluster.local'] : []
+}
+
+function rootNamespaceIn({ mesh, whole }: Settings): readonly string[] {
+  if (mesh === undefined) return []
+  const said = text(at(mesh.value, 'rootNamespace'))
+  return said !== '' ? [said] : whole ? [DEFAULT_ROOT_NAMESPACE] : []
 }
 
 function memberOf(

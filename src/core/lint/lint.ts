@@ -114,5 +114,11 @@ function notChecked(context: Context): LintResult['notChecked'] {
       missing.push({ rule: 'mtls-not-strict', because: 'no federation file says which scopes are federated: give it with -f' })
   } else if (members.length === 0)
     missing.push({ rule: 'mtls-not-strict', because: 'whose manifests these are could not be told: give --member' })
+  for (const [given, { rootNamespaces }] of context.meshes)
+    if (rootNamespaces.length > 1 && context.federations.length > 0)
+      missing.push({
+        rule: 'mtls-not-strict',
+        because: `mesh configs in ${printable(given)} name several root namespaces (${printable(rootNamespaces.join(', '))}): give each mesh as an argument of its own`,
+      })
   return missing
 }

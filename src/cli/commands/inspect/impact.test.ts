@@ -153,6 +153,23 @@ describe('impact on files', () => {
   })
 
   it.each([
+    { name: 'a rule of operations only', rules: '[{ to: [{ operation: { hosts: [x] } }] }]', maybe: false, codes: [] },
+    {
+      name: 'a field in the singular',
+      rules: '[{ from: [{ source: { namespace: [a] } }] }]',
+      maybe: true,
+      codes: ['policy-not-understood'],
+    },
+  ])('lets everybody of the domain in by $name', async ({ rules, maybe, codes }) => {
+    const head = 'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: p, namespace: sample }\n'
+    const path = join(directory, 'rules.yaml')
+    await writeFile(path, `${head}spec: { rules: ${rules} }\n`)
+    const view = (await ask({ policies: [path], trusted: 'a.example', as: 'mesh' })).view()
+    expect(view.policies[0]?.[maybe ? 'maybe' : 'newlyAccepted']).toEqual(['a.example/*'])
+    expect(view.findings.map(({ code }) => code)).toEqual(codes)
+  })
+
+  it.each([
     { name: 'that istiod refuses', file: 'refused.yaml', code: 'mesh-config-refused' },
     { name: 'whose trust domain has yet to be filled in', file: 'template.yaml', code: 'mesh-config-unreadable' },
   ] as const)('judges nothing by a mesh config $name', async ({ file, code }) => {

@@ -270,3 +270,26 @@ describe('caCertificates', () => {
     expect(linted(text).findings.map(({ severity, code }) => `${severity} ${code}`)).toEqual(expected)
   })
 })
+
+describe('two root namespaces in one argument', () => {
+  const maps = all(configMap('rootNamespace: roots'), configMap('trustDomain: a.example').replace('istio-system', 'istio-b'))
+  const loose = (namespace: string) =>
+    object(
+      'security.istio.io',
+      'PeerAuthentication',
+      { spec: { selector: { matchLabels: { app: 'x' } }, mtls: { mode: 'STRICT' } } },
+      namespace,
+    )
+
+  it.each(['roots', 'istio-system'])('may both be the one: %s', (namespace) => {
+    expect(linted(all(maps, loose(namespace))).findings).toMatchObject([{ code: 'selector-in-root-namespace', severity: 'warning' }])
+  })
+
+  it('leave open what is STRICT, which is said', () => {
+    const federation = readDocuments('federation.yaml', 'federation.yaml', stringify(document(spec()))).documents[0] as Source
+    const text = all(maps, object('security.istio.io', 'PeerAuthentication', { spec: { mtls: { mode: 'DISABLE' } } }, 'sample'))
+    const result = linted(text, { federation, member: 'cluster-b' })
+    expect(codes(result)).toEqual([])
+    expect(result.notChecked).toMatchObject([{ rule: 'mtls-not-strict', because: expect.stringContaining('roots, istio-system') }])
+  })
+})
