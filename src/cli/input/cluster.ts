@@ -2,7 +2,7 @@
 
 import { trimOf } from '../../core/basics/trim.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
-import type { IstioFacts, Seen } from '../../core/model/observed.ts'
+import type { Clock, IstioFacts, Seen } from '../../core/model/observed.ts'
 import type { Member, MemberName } from '../../core/model/wanted.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import { parseTrustDomain } from '../../core/spiffe/trust-domain.ts'
@@ -14,6 +14,7 @@ export interface Cluster {
   readonly istio: IstioFacts
   /** The roots that the mesh gives to all its workloads. */
   readonly own: Bundle
+  readonly clock?: Clock
 }
 
 export interface LookOptions extends LimitOptions {
@@ -33,9 +34,9 @@ export async function lookAt(context: string, options: LookOptions, io: Io): Pro
   const client = kubeClient(config.access(context), { limits: limitsOf(options), ...overseer(io) })
   // The trust domain is what we are about to learn; nothing that is looked at here depends on it.
   const member: Member = { name: memberName(context), trustDomain: parseTrustDomain('unknown'), aliases: [], istioNamespace }
-  const { istio, own } = await kubernetesMesh({ member, client }).observe({ namespaces: [] })
+  const { istio, own, clock } = await kubernetesMesh({ member, client }).observe({ namespaces: [] })
   goOn(io)
-  return { context, istio: orThrow(istio), own: orThrow(own) }
+  return { context, istio: orThrow(istio), own: orThrow(own), ...(clock === undefined ? {} : { clock }) }
 }
 
 function orThrow<T>(seen: Seen<T>): T {

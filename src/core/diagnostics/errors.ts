@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'proxy-unreachable'
   | 'mesh-config-unreadable'
   | 'mesh-config-refused'
+  | 'own-roots-differ'
   // the record, consent
   | 'record-broken'
   | 'record-forked'

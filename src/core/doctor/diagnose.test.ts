@@ -246,6 +246,22 @@ const ROWS: readonly Row[] = [
     evidence: /namespace sample has other roots/,
   },
   {
+    name: 'a ConfigMap that istiod no longer writes, beside a ClusterTrustBundle',
+    change: async () => ({
+      roots: ok(new Map([['sample', await pem('b')]])),
+      trustBundle: ok(await pem('a')),
+    }),
+    tells: 'root-published',
+    evidence: /namespace sample has other roots in ConfigMap .* than ClusterTrustBundle/,
+  },
+  {
+    name: 'a ClusterTrustBundle that we may not read',
+    change: () => ({ trustBundle: failed('forbidden', 'may not get clustertrustbundles') }),
+    tells: 'root-published',
+    verdict: 'unknown',
+    evidence: /clustertrustbundles/,
+  },
+  {
     name: 'a namespace without roots',
     change: async () => ({ roots: ok(new Map([['istio-system', await pem('b')]])) }),
     tells: 'root-published',

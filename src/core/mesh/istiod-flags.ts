@@ -13,3 +13,9 @@ export const WEAKENING: readonly {
   { flag: 'PILOT_ENABLE_XDS_IDENTITY_CHECK', when: isOff, means: 'a proxy may ask for the configuration of another workload' },
   { flag: 'XDS_AUTH', when: isOff, means: 'whoever reaches istiod may ask for any proxy’s configuration' },
 ]
+
+/** Where an istiod with ENABLE_CLUSTER_TRUST_BUNDLE_API keeps the mesh's roots, in place of the ConfigMaps istio-ca-root-cert. */
+export const TRUST_BUNDLE = 'istio.io:istiod-ca:root-cert'
+
+export const keepsTrustBundle = (istiods: readonly { readonly env: Readonly<Record<string, string>> }[]): boolean =>
+  istiods.some(({ env }) => isOn(env.ENABLE_CLUSTER_TRUST_BUNDLE_API))

@@ -4,6 +4,7 @@ import { distinct, error, type Finding, warning } from '../diagnostics/finding.t
 import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
+import { clockDiffers } from '../model/clock.ts'
 import { digestOf } from '../model/digest.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { content, keyOf, ownerOf, sameContent } from '../model/manifest.ts'
@@ -114,6 +115,7 @@ function planMesh(
       ...handMade(intent, objects, steps),
       ...swapped(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
+      ...clockDiffers(name, observation),
       ...names,
       ...intent.trusts.flatMap((trust) => unnamedServers(trust, seen.get(trust.trusted))),
       ...unrecorded(steps, observation),

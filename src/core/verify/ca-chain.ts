@@ -5,6 +5,7 @@ import type { Federation, Intent, Member } from '../model/wanted.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import { readCertificate } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
+import { anchorByClock } from './own-ca-chain.ts'
 
 type BySubject = ReadonlyMap<string, readonly Bundle[]>
 type Carried = Intent['trusts'][number]
@@ -74,7 +75,7 @@ function judgeChain(
   }
   if (trust.bundle === undefined) return { findings: [], unknown: false }
   const { anchors } = trust.bundle
-  const vouched = anchorOf(presented.value, anchors, now)
+  const vouched = anchorByClock(presented.value, anchors, now, observation?.clock)
   const foreign = issuersOf(presented.value)
     .flatMap((issuer) => bySubject.get(issuer) ?? [])
     .find((bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined)

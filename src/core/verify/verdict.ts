@@ -6,7 +6,7 @@ import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { proxyOf, runsProxy } from '../mesh/pods.ts'
 import { unguardedScopes } from '../mesh/unguarded-ports.ts'
-import { judgedAt } from '../model/clock.ts'
+import { clockDiffers, judgedAt } from '../model/clock.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
@@ -167,6 +167,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
     ...notLive,
     ...(observation === undefined ? [] : ownChain(intent, observation, now)),
+    ...[trust.truster, trust.trusted].flatMap((name) => clockDiffers(name, seen.get(name))),
     ...sameNamesIn({ ...intent, trusts: [trust] }, seen, now),
     ...chain.findings,
     ...empty,

@@ -7,9 +7,11 @@ import { writeAtomically } from '../../../adapters/files/write-files.ts'
 import { trimEndOf } from '../../../core/basics/trim.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { type Finding, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
+import { clockDiffers } from '../../../core/model/clock.ts'
 import type { MemberName } from '../../../core/model/wanted.ts'
 import { seal } from '../../../core/record/record.ts'
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
+import { signsElsewhere } from '../../../core/verify/own-ca-chain.ts'
 import { type Cluster, lookAt, memberName } from '../../input/cluster.ts'
 import type { LimitOptions } from '../../input/limits.ts'
 import { actor, openRecord } from '../../input/workspace.ts'
@@ -42,7 +44,7 @@ export async function run(options: InitOptions, io: Io): Promise<number> {
   const found = await Promise.all(
     options.context.map(async (context): Promise<Found> => ({ name: memberName(context), ...(await lookAt(context, options, io)) })),
   )
-  const findings = judgeAll(found, options.istioNamespace)
+  const findings = judgeAll(found, options.istioNamespace, io.now())
   io.tell(show`\n${summary(found, io.columns)}\n`)
   if (findings.length > 0) io.tell(show`${findingsText(findings, io.color)}\n`)
   if (hasErrors(findings))
@@ -92,7 +94,7 @@ async function mustBeNew(path: string): Promise<void> {
     })
 }
 
-function judgeAll(found: readonly Found[], istioNamespace: string): readonly Finding[] {
+function judgeAll(found: readonly Found[], istioNamespace: string, now: Date): readonly Finding[] {
   const findings: Finding[] = []
   const domains = new Map<string, Found>()
   const approved = new Map<Bundle['trustDomain'], Bundle>()
@@ -120,6 +122,10 @@ function judgeAll(found: readonly Found[], istioNamespace: string): readonly Fin
     }
     domains.set(trustDomain, cluster)
     findings.push(...judgeOffer(cluster.own, approved))
+    findings.push(
+      ...clockDiffers(cluster.name, cluster),
+      ...signsElsewhere(cluster.name, cluster.own, cluster.istio, { now, clock: cluster.clock }),
+    )
     approved.set(cluster.own.trustDomain, cluster.own)
   }
   const meshIds = new Set(found.map((cluster) => cluster.istio.meshId))
