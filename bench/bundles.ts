@@ -1,10 +1,15 @@
 /**
  * Reading bundles, as ratios on this machine: 10,000 roots never seen against bare X509Certificate, the same roots known
- * against splitting and hashing, and 1 MiB of hostile input of several kinds.
+ * against splitting and hashing, and 1 MiB of hostile input of several kinds. And the first read of a process, as a command
+ * of `dist/` does it, against a Go program: compiled JavaScript, in a process of its own, processor time.
  *
  *     node --import tsx bench/bundles.ts
  */
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { printBundle, printPemBundle } from '../src/core/spiffe/bundle.ts'
 import { inspect } from '../src/core/spiffe/inspect.ts'
 import { parseBundle } from '../src/core/spiffe/parse-bundle.ts'
@@ -12,6 +17,7 @@ import { parseTrustDomain } from '../src/core/spiffe/trust-domain.ts'
 import type { Anchor, Fingerprint } from '../src/core/x509/anchor.ts'
 import { fingerprintOf } from '../src/core/x509/fingerprint.ts'
 import { makeCa } from '../test/support/ca.ts'
+import { compiled } from './compiled.ts'
 import { bestOf } from './measure.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')
@@ -112,3 +118,33 @@ for (const [what, text] of Object.entries(hostile)) {
     1_000,
   )
 }
+
+/** Processor time of the whole of a program that reads this many roots, the best of several runs. */
+function processorTime(command: string, args: readonly string[], count: number): number {
+  const runs = Array.from({ length: 5 }, () => {
+    const { roots, milliseconds } = JSON.parse(execFileSync(command, args, { encoding: 'utf8' })) as { roots: number; milliseconds: number }
+    if (roots !== count) throw new Error(`${command} read ${roots} roots of ${count}`)
+    return milliseconds
+  })
+  return Math.min(...runs)
+}
+
+function firstRead(anchors: readonly Anchor[]): void {
+  const directory = mkdtempSync(path.join(tmpdir(), 'entente-bench-'))
+  try {
+    const [file, yardstick] = [path.join(directory, 'roots.pem'), path.join(directory, 'yardstick')]
+    writeFileSync(file, printPemBundle({ trustDomain: TRUST_DOMAIN, anchors }))
+    if (
+      spawnSync('go', ['build', '-o', yardstick, path.join(import.meta.dirname, 'first-read/main.go')], { stdio: 'inherit' }).status !== 0
+    ) {
+      console.log('skip  the first read of a process, beside Go: it is not installed')
+      return
+    }
+    const ours = processorTime(process.execPath, [compiled('bench/first-read.ts'), file, NOW.toISOString()], anchors.length)
+    report(`${anchors.length} roots, the first read, beside Go`, ours, 4, processorTime(yardstick, [file], anchors.length))
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+firstRead(await manyRoots(10_000))

@@ -1,7 +1,7 @@
 /**
  * Checks the structure of src: which layer and which area of core may import which, that no two files import each
- * other in a circle, that no folder grows beyond 15 files, and that a base name stands once in core. Prints each breach
- * and exits 1.
+ * other in a circle, that no command imports another, that no folder grows beyond 15 files, and that a base name stands
+ * once in core. Prints each breach and exits 1.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, normalize } from 'node:path'
@@ -17,11 +17,11 @@ interface Layer {
 
 const LAYERS: readonly Layer[] = [
   { name: 'core', holds: /^src\/core\//, from: [], packages: ['node:crypto', 'zod', 'canonicalize'] },
-  { name: 'ports', holds: /^src\/app\/ports\.ts$/, from: ['core'], packages: [] },
+  { name: 'ports', holds: /^src\/app\/ports[^/]*\.ts$/, from: ['core'], packages: [] },
   { name: 'yaml', holds: /^src\/adapters\/yaml\//, from: ['core'], packages: ['yaml'] },
   { name: 'adapters', holds: /^src\/adapters\//, from: ['core', 'ports', 'yaml'] },
   { name: 'app', holds: /^src\/app\//, from: ['core', 'ports'], packages: [] },
-  { name: 'demo', holds: /^src\/demo\//, from: ['core', 'ports', 'yaml', 'adapters', 'app', 'cli'] },
+  { name: 'demo', holds: /^src\/demo\//, from: ['core', 'ports', 'yaml', 'adapters', 'app'] },
   { name: 'cli', holds: /^src\/cli\//, from: ['core', 'ports', 'yaml', 'adapters', 'app', 'demo'] },
   { name: 'library', holds: /^src\/index\.ts$/, from: ['core', 'ports', 'yaml'], packages: [] },
 ]
@@ -52,6 +52,9 @@ const MOST_FILES = 15
 const layerOf = (file: string): Layer | undefined => LAYERS.find(({ holds }) => holds.test(file))
 const areaOf = (file: string): number => (file.startsWith('src/core/') ? AREAS.indexOf(file.split('/')[2] ?? '') : -1)
 
+/** A command is flags, a use case and print: what two commands share stands in one of these. */
+const COMMANDS = /^src\/cli\/commands\//
+
 /** What a file imports: statically, lazily, or as types. */
 const importsOf = (text: string): readonly string[] =>
   [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)'([^']+)'/gm)].map(([, target = '']) => target)
@@ -66,6 +69,7 @@ function breach(file: string, target: string): string | undefined {
   const path = normalize(join(dirname(file), target))
   if (areaOf(path) > areaOf(file) && areaOf(file) >= 0)
     return `${file} imports ${target}: ${AREAS[areaOf(path)]} comes after ${AREAS[areaOf(file)]}`
+  if (COMMANDS.test(file) && COMMANDS.test(path)) return `${file} imports ${target}: a command may not import another command`
   const other = layerOf(path)
   if (other === undefined || other === layer || layer.from.includes(other.name)) return undefined
   return `${file} imports ${target}: ${layer.name} may not import ${other.name}`

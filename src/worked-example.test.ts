@@ -1,4 +1,4 @@
-/** The worked example of docs/library.md: what stands between the marks is what is shown there, letter by letter. */
+/** The worked example of docs/library.md: the code between the marks is identical to the code there. */
 import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { parse, stringify } from 'yaml'
@@ -59,7 +59,7 @@ interface Yours {
 
 function example({ now, actor, read, look, head }: Yours) {
   // <example>
-  // What people wrote, approved and did.
+  // Read the federation file, the record and the approved bundles.
   const parsed = parseFederation(parse(read('federation.yaml')))
   if ('problems' in parsed) throw new Error(parsed.problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'))
   const { federation } = parsed
@@ -72,25 +72,25 @@ function example({ now, actor, read, look, head }: Yours) {
   )
   const wanted = intents(federation, approved, record, now)
 
-  // What would change, in which order and why; and the same as manifests, for whoever delivers them.
+  // Plan the changes, with their order and reason. Render the same objects as manifests, for a GitOps tool.
   let seen = look()
   const made = plan(wanted.intents, seen, now)
   for (const { member, phase, object, reason } of planView(made).steps) console.log(member, phase, object.kind, reason)
   const manifests = wanted.intents.flatMap(render)
 
-  // On the record before the first write. `head` is what the mesh remembers: record-forked where this file was cut or forked.
+  // Record the apply before the first write. If the file lacks `head`, which the mesh holds, this throws record-forked.
   checkWitness(record, head, 'cluster-b')
   const steps = made.steps.map(({ id, member, changes }) => ({ id, member, changes }))
   const begin = seal(record.head, { actor, at: now, reason: 'TICKET-123', action: 'begin', plan: made.digest, steps })
   console.log(printEntry(begin))
 
-  // What becomes of the objects, and whom they let in then.
+  // Simulate the steps, and read which callers the objects then accept.
   for (const step of made.steps) seen = new Map(seen).set(step.member, simulate(seen.get(step.member) as Observation, step))
   const objects = seen.get('cluster-b' as MemberName)?.objects
   const granted = readState(objects?.ok ? objects.value : [])
   for (const { at, callers } of granted.inbound.values()) console.log(at.namespace, at.labels, [...callers])
 
-  // Whether live proxies hold that: their configuration, as istiod has it under /debug/config_dump?proxyID=server.sample
+  // Verify that live proxies hold it, by the configuration of istiod's /debug/config_dump?proxyID=server.sample
   const proxy = (pod: string): Evidence => ({
     proxy: `${pod}.sample`,
     namespace: 'sample',

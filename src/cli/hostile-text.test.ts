@@ -1,20 +1,23 @@
 /** Every text that a command prints, with a hostile string in each field that comes from outside. */
+
 import { describe, expect, it } from 'vitest'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { error } from '../core/diagnostics/finding.ts'
 import { about } from '../core/doctor/check.ts'
 import type { Plan } from '../core/model/planned.ts'
 import type { Verdict } from '../core/model/proven.ts'
-import { rotationText } from './commands/federation/rotate.ts'
-import { doctorText } from './commands/inspect/doctor.ts'
-import { bundleJson, bundleText } from './commands/roots/bundle-view.ts'
-import { connectionsText } from './connections.ts'
+import { bundleView } from '../core/view/bundle-view.ts'
+import { lintView } from '../core/view/lint-view.ts'
+import { doctorText } from './print/doctor-text.ts'
 import { errorText } from './print/error-text.ts'
 import { impactText } from './print/impact-text.ts'
-import { lintGithub } from './print/lint-github.ts'
-import { lintJson, lintText } from './print/lint-text.ts'
+import { lintGithub } from './print/lint/lint-github.ts'
+import { lintText } from './print/lint/lint-text.ts'
 import { mountText } from './print/mount-text.ts'
+import { bundleText } from './print/roots/bundle-text.ts'
+import { rotationText } from './print/rotation-text.ts'
 import { document, json, type Part, plain } from './print/screen.ts'
+import { connectionsText } from './print/sever-text.ts'
 import { findingsText, leavesText, planText, statusText, table, verdictText } from './print/text.ts'
 
 const PROVEN = 'cluster-b trusting cluster-a: proven'
@@ -29,7 +32,7 @@ const hostile = <T>(given: object = {}): T =>
   new Proxy(given as Record<string, unknown>, {
     get: (target, key) => (key in target ? target[key as string] : typeof key === 'string' ? HOSTILE : undefined),
   }) as T
-const finding = { ...error('code', HOSTILE, HOSTILE, HOSTILE) }
+const finding = { ...error('file-unreadable', HOSTILE, HOSTILE, HOSTILE) }
 const lintFinding = { ...finding, code: 'yaml-invalid', file: HOSTILE, line: 1, column: 1 }
 const result = hostile<Parameters<typeof lintText>[0]>({
   findings: [lintFinding],
@@ -138,12 +141,12 @@ const TEXTS: readonly (readonly [string, (color: boolean) => Part])[] = [
       ),
   ],
   ['bundle inspect', (color) => bundleText(inspection, { color })],
-  ['bundle inspect -o json', () => bundleJson(inspection)],
+  ['bundle inspect -o json', () => json(bundleView(inspection))],
   ['impact', (color) => impactText(HOSTILE, impact, color)],
   ['rotate', (color) => rotationText(rotation, [finding], color)],
   ['mount', (color) => mountText([lacking], color)],
   ['lint', (color) => lintText(result, color)],
-  ['lint -o json', () => document(lintJson(result))],
+  ['lint -o json', () => json(lintView(result))],
   ['lint -o github', () => document(lintGithub(result))],
   ['JSON', () => json({ plan, verdict, finding })],
 ]

@@ -24,3 +24,16 @@ export interface Io {
   readonly progress?: (text: string) => void
 }
 export type Output = 'text' | 'json'
+
+/** What the bundle commands need of the world around them. */
+export interface BundleWorld {
+  /** `-` is stdin. */
+  readFile(path: string): Promise<Uint8Array>
+  now(): Date
+  /** Stdout. */
+  print(text: Shown | string): void
+  /** Stderr. */
+  tell(text: Shown | string): void
+  readonly color?: boolean
+  readonly columns?: number
+}

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /** The composition root: process, console and clock are touched here and nowhere else. */
 import { setMaxListeners } from 'node:events'
-import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
 import { CommanderError } from 'commander'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { confirm } from './confirm.ts'
+import { readInput } from './input/read-input.ts'
 import type { Io } from './io.ts'
 import { errorText } from './print/error-text.ts'
 import { plain, show, stacked } from './print/screen.ts'
@@ -14,8 +14,6 @@ import { settled } from './settle.ts'
 import { VERSION } from './version.ts'
 
 const USAGE = 64
-/** A bundle or a chain; nothing that is read whole is larger. */
-const MAX_BYTES = 64 * 1024 * 1024
 
 /** What asked us to stop, if anything did. */
 let asked: 'SIGINT' | 'SIGTERM' | undefined
@@ -43,29 +41,9 @@ const io: Io = {
   now: () => new Date(),
   env: process.env,
   confirm: (question) => confirm(process.stdin, process.stderr, plain(question)),
-  readFile: readCapped,
+  readFile: readInput,
   stopped: () => asked !== undefined,
   stop: stop.signal,
-}
-
-/** `-` is stdin. */
-async function readCapped(path: string): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  try {
-    const stream = path === '-' ? process.stdin : createReadStream(path)
-    for await (const chunk of stream) {
-      bytes += (chunk as Buffer).length
-      if (bytes > MAX_BYTES) throw new FederationError('file-unreadable', path, `is larger than ${MAX_BYTES / 1024 / 1024} MiB`)
-      chunks.push(chunk as Buffer)
-    }
-  } catch (cause) {
-    if (cause instanceof FederationError) throw cause
-    const message =
-      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message.replace(/,.*/, '')
-    throw new FederationError('file-unreadable', path, message, { cause })
-  }
-  return Buffer.concat(chunks)
 }
 
 function tellError(thrown: unknown): number {

@@ -1,4 +1,4 @@
-/** The command tree: names, options, help and examples. What a command does is imported only when it runs. */
+/** The command tree: names, options, help and examples. A command's module is imported only when the command runs. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { endOf } from '../core/basics/day.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
@@ -12,65 +12,65 @@ const collect = (value: string, before: string[] | undefined): string[] => [...(
 
 const RFC_3339 = /^(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i
 
-/** Date takes much else for a time, and the 31st of February for a day in March. */
+/** `Date` also parses other formats, and reads the 31st of February as a day in March. */
 function instant(value: string): Date {
   const [, day = ''] = RFC_3339.exec(value) ?? []
-  if (endOf(day) === undefined) throw new InvalidArgumentError('want a time as RFC 3339: 2027-01-31T00:00:00Z')
+  if (endOf(day) === undefined) throw new InvalidArgumentError('give a time as RFC 3339: 2027-01-31T00:00:00Z')
   return new Date(value.toUpperCase())
 }
 
 const DAY_MS = 86_400_000
 
-/** At most a day: a timer for more than 24 of them would go off at once. */
+/** At most a day: Node fires a timer of more than 24 days at once. */
 function milliseconds(value: string): number {
   const [, amount, unit = 's'] = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m)?$/.exec(value) ?? []
   const duration = Number(amount) * ({ ms: 1, s: 1000, m: 60_000 }[unit] ?? 1000)
-  if (amount === undefined || duration > DAY_MS) throw new InvalidArgumentError('want a duration of at most a day: 500ms, 5s, 1m')
+  if (amount === undefined || duration > DAY_MS) throw new InvalidArgumentError('give a duration of at most a day: 500ms, 5s, 1m')
   return duration
 }
 
 function someTime(value: string): number {
   const duration = milliseconds(value)
-  if (duration < 1) throw new InvalidArgumentError('want more than no time: 500ms, 5s, 1m')
+  if (duration < 1) throw new InvalidArgumentError('give more than no time: 500ms, 5s, 1m')
   return duration
 }
 
-/** Node takes no string of more than half a GiB. */
+/** Node cannot hold a string of more than half a GiB. */
 const MOST_BYTES = 512 * 1024 * 1024
 
 function bytes(value: string): number {
   const [, amount, unit = ''] = /^(\d{1,12})(KiB|MiB|GiB)?$/.exec(value) ?? []
   const size = Number(amount) * ({ KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }[unit] ?? 1)
   if (amount === undefined || size < 1 || size > MOST_BYTES)
-    throw new InvalidArgumentError('want a size of at most 512MiB: 64MiB, 500KiB, 1000000')
+    throw new InvalidArgumentError('give a size of at most 512MiB: 64MiB, 500KiB, 1000000')
   return size
 }
 
 function pages(value: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(value)) throw new InvalidArgumentError('want a whole number from 1 to 999999')
+  if (!/^[1-9]\d{0,5}$/.test(value)) throw new InvalidArgumentError('give a whole number from 1 to 999999')
   return Number(value)
 }
 
 function wholeNumber(value: string): bigint {
-  if (!/^\d{1,40}$/.test(value)) throw new InvalidArgumentError('want a whole number')
+  if (!/^\d{1,40}$/.test(value)) throw new InvalidArgumentError('give a whole number')
   return BigInt(value)
 }
 
 function sequenceNumber(value: string): bigint {
   const sequence = wholeNumber(value)
-  if (sequence > MAX_SEQUENCE) throw new InvalidArgumentError(`want a number of 64 bits: ${MAX_SEQUENCE} at most`)
+  if (sequence > MAX_SEQUENCE) throw new InvalidArgumentError(`give a number of 64 bits: ${MAX_SEQUENCE} at most`)
   return sequence
 }
 
-/** Nothing: workloads without labels. */
+/** An empty value selects workloads without labels. */
 function labelPairs(value: string): Readonly<Record<string, string>> {
   if (value.trim() === '') return {}
   const pairs = value.split(',').map((pair) => /^([^=]+)=([^=]*)$/.exec(pair.trim()))
-  if (pairs.some((pair) => pair === null)) throw new InvalidArgumentError('want labels: app=server,tier=back')
+  if (pairs.some((pair) => pair === null)) throw new InvalidArgumentError('give labels: app=server,tier=back')
   return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']))
 }
 
-/** What is wrong with the words of a command line, told as every other error is. */
+/** Prints a usage error of commander in the form of every other error. */
 const usageErrors = (io: Io, command: string) => ({
   outputError: (text: string): void => {
     const [said = '', guess = ''] = text
@@ -84,38 +84,39 @@ const usageErrors = (io: Io, command: string) => ({
 })
 
 const fileOption = (): Option =>
-  new Option('-f, --file <path>', 'the federation file; what stands beside it is found by it').default('federation.yaml')
+  new Option('-f, --file <path>', 'the federation file; bundles/ and audit.jsonl are in the same folder').default('federation.yaml')
 const outputOption = (): Option => new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text')
-const kubeconfigOption = (): Option => new Option('--kubeconfig <path>', 'instead of KUBECONFIG and ~/.kube/config')
+const kubeconfigOption = (): Option => new Option('--kubeconfig <path>', 'the kubeconfig, instead of KUBECONFIG and ~/.kube/config')
 const evidenceOption = (): Option =>
-  new Option('--evidence <file>', 'what the owner of a member that is only a directory here saw: their verify -o evidence').argParser(
-    collect,
-  )
-const istioOption = (): Option => new Option('--istio-namespace <name>', 'where istiod runs').default('istio-system')
-const atOption = (): Option => new Option('--at <time>', 'judge as of this time (RFC 3339) instead of now').argParser(instant)
+  new Option(
+    '--evidence <file>',
+    'output of verify -o evidence, from the owner of a member that is only a directory here; once for each file',
+  ).argParser(collect)
+const istioOption = (): Option => new Option('--istio-namespace <name>', 'the namespace of istiod').default('istio-system')
+const atOption = (): Option => new Option('--at <time>', 'check validity at this time (RFC 3339) instead of now').argParser(instant)
 
-/** For what looks at members. @param command to which they are added */
+/** Adds the limits that every command needs which reads members. */
 function limited(command: Command): Command {
   const limit = (flags: string, about: string, parse: (value: string) => number): Option =>
-    new Option(flags, about).argParser(parse).helpGroup('What one member may take:')
+    new Option(flags, about).argParser(parse).helpGroup('Limits for each member:')
   return [
-    limit('--look-timeout <duration>', 'for one look at it, all calls together (30s)', someTime),
-    limit('--call-timeout <duration>', 'for one call (10s)', someTime),
-    limit('--max-list-bytes <size>', 'of all lists of one look (64MiB)', bytes),
-    limit('--max-list-pages <n>', 'of all lists of one look, 500 objects each (500)', pages),
-    limit('--max-dump-bytes <size>', 'of one answer of istiod (64MiB)', bytes),
+    limit('--look-timeout <duration>', 'time to read one member, all calls together (30s)', someTime),
+    limit('--call-timeout <duration>', 'time for one call (10s)', someTime),
+    limit('--max-list-bytes <size>', 'size of all lists from one member (64MiB)', bytes),
+    limit('--max-list-pages <n>', 'pages of all lists from one member, 500 objects each (500)', pages),
+    limit('--max-dump-bytes <size>', 'size of one answer from istiod (64MiB)', bytes),
   ].reduce((to, option) => to.addOption(option), command)
 }
 
-/** @param run takes a command's exit code to the process */
+/** @param run sets the exit code of the process to that of the command */
 export function program(io: Io, version: string, run: Run): Command {
   const root = new Command('entente')
     .description('Federate trust between Istio meshes that keep their own root CAs')
     .version(version)
-    .option('--no-color', 'plain text; so does NO_COLOR in the environment')
+    .option('--no-color', 'print without colour, as with NO_COLOR in the environment')
     .exitOverride()
     .configureOutput(usageErrors(io, 'entente'))
-    .addHelpText('after', '\nA first look, with nothing but Node: entente demo')
+    .addHelpText('after', '\nTo try Entente with Node only: entente demo')
   const command = (parent: Command, signature: string, description: string, example: string): Command =>
     parent
       .command(signature)
@@ -130,20 +131,20 @@ export function program(io: Io, version: string, run: Run): Command {
   lookingAt(
     root,
     'init',
-    'look at clusters and write a federation in which nothing is open yet',
+    'read clusters, and write a federation file that accepts nothing yet',
     'entente init --context cluster-a --context cluster-b --out shop',
   )
-    .requiredOption('--context <name>', 'a kubeconfig context; once for each cluster', collect)
-    .option('--out <dir>', 'where to write', '.')
-    .option('--yes', 'approve the roots as read, without asking')
+    .requiredOption('--context <name>', 'a context of the kubeconfig; once for each cluster', collect)
+    .option('--out <dir>', 'the folder to write into', '.')
+    .option('--yes', 'approve the roots as read from the clusters, without a question')
     .addOption(kubeconfigOption())
     .addOption(istioOption())
     .action(async (options) => run((await import('./commands/federation/init.ts')).run(options, io)))
 
-  lookingAt(root, 'export', 'print a mesh’s own roots, for the other side', 'entente export --context cluster-a > cluster-a.json')
-    .option('--context <name>', 'read them from this cluster')
-    .option('--pem <file>', 'read them from a PEM file (-: stdin)')
-    .option('--trust-domain <name>', 'whose roots the PEM file holds')
+  lookingAt(root, 'export', 'print the roots of your mesh, for a partner to approve', 'entente export --context cluster-a > cluster-a.json')
+    .option('--context <name>', 'read the roots from this cluster')
+    .option('--pem <file>', 'read the roots from a PEM file (-: stdin)')
+    .option('--trust-domain <name>', 'the trust domain of the roots in the PEM file')
     .addOption(new Option('--format <format>', 'spiffe or pem').choices(['spiffe', 'pem']).default('spiffe'))
     .addOption(kubeconfigOption())
     .addOption(istioOption())
@@ -151,74 +152,79 @@ export function program(io: Io, version: string, run: Run): Command {
 
   looking(
     'approve <member>',
-    'accept a member’s roots, by fingerprint',
+    'approve the roots of a member, by fingerprint',
     'entente approve cluster-b --bundle cluster-b.json --fingerprint sha256:9f2c…',
   )
-    .option('--bundle <file>', 'from a file (-: stdin) instead of the member’s own cluster')
-    .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)
-    .option('--reset-sequence', 'spiffe_sequence begins again with this bundle, whatever was approved before; wants a reason')
-    .option('--yes', 'do not ask')
-    .option('--reason <text>', 'goes on the record', '')
+    .option('--bundle <file>', 'read the roots from a file (-: stdin) instead of the member’s own cluster')
+    .option('--fingerprint <sha256>', 'a root that the bundle must hold; --bundle requires the fingerprint of every root', collect)
+    .option('--reset-sequence', 'count spiffe_sequence from this bundle on, even if it is lower than before; requires --reason')
+    .option('--yes', 'do not ask for confirmation')
+    .option('--reason <text>', 'the reason; written to the record', '')
     .action(async (member, options) => run((await import('./commands/roots/approve.ts')).run({ ...options, member }, io)))
 
-  looking('plan', 'show what apply would change, and what that does to trust', 'entente plan')
+  looking('plan', 'show what apply would change, and the effect on trust', 'entente plan')
     .addOption(evidenceOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/federation/plan.ts')).run(options, io)))
 
-  federated('render', 'write the same as manifests for each member', 'entente render --out rendered')
-    .requiredOption('--out <dir>', 'where to write; a folder for each member')
+  federated('render', 'write the objects of the federation as manifests, for kubectl, Argo CD or Flux', 'entente render --out rendered')
+    .requiredOption('--out <dir>', 'the folder to write into; each member gets a folder in it')
     .addOption(outputOption())
-    .addOption(new Option('--values <format>', 'print what the owner of a mesh config must set').choices(['helm', 'sail']))
+    .addOption(
+      new Option('--values <format>', 'print the settings that the owner of a mesh config must add for distribution mesh').choices([
+        'helm',
+        'sail',
+      ]),
+    )
     .action(async (options) => run((await import('./commands/federation/render.ts')).run(options, io)))
 
   looking(
     'apply',
-    'carry the plan out, phase by phase; safe to interrupt and to repeat',
+    'carry out the plan, phase by phase; safe to interrupt and to repeat',
     'entente apply --reason "TICKET-123: shop calls billing"',
   )
-    .requiredOption('--reason <text>', 'goes on the record')
-    .option('--yes', 'carry out the plan as it is now, without asking')
-    .option('--consent <step...>', 'carry out these steps only, by id')
-    .option('--override-gate <reason>', 'carry out steps whose gate is closed; goes on the record')
-    .option('--force-conflicts', 'take fields over from other managers')
-    .option('--accept-impact', 'go on where existing policies let in more than the callers (impact-past-callers)')
-    .option('--no-canary', 'give what opens to all workloads of a scope at once, not to one of them first')
-    .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets bring it now')
-    .option('--look', 'where a root is to go: ask every workload of its mesh for its certificate, and name those under it')
-    .option('--watch', 'again every 15 seconds until ^C: puts back what drifts, closes what ends')
+    .requiredOption('--reason <text>', 'the reason; written to the record')
+    .option('--yes', 'carry out the current plan without a question')
+    .option('--consent <step...>', 'carry out only these steps, by id')
+    .option('--override-gate <reason>', 'also carry out steps whose gate is closed; the reason is written to the record')
+    .option('--force-conflicts', 'take over fields of Entente’s objects that another field manager owns')
+    .option('--accept-impact', 'continue although existing policies accept more identities than the callers (impact-past-callers)')
+    .option('--no-canary', 'apply a filter to all workloads of a scope at once, instead of to one canary workload first')
+    .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets sync it now')
+    .option('--look', 'before a root is removed: read the certificate of every workload of its mesh, and name those under it')
+    .option('--watch', 'repeat every 15 seconds until ^C: correct drift, close trusts that end')
     .addOption(evidenceOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/federation/apply.ts')).run(options, io)))
 
   looking(
     'verify',
-    'say by evidence from live proxies, for each trust, whether it holds',
+    'prove each trust from the configuration of live proxies',
     'entente verify -o json\nentente verify -o evidence --context cluster-b=prod-b > cluster-b.json\nentente verify --evidence cluster-b.json',
   )
-    .option('--look', 'ask the proxies in scopes for their own certificates, by port-forward to their admin ports')
-    .option('--context <member=name>', 'look at this member in that context of the kubeconfig, whatever the file says', collect)
+    .option('--look', 'read the certificates of the proxies in scopes, by port-forward to their admin ports')
+    .option('--context <member=name>', 'observe this member in that context of the kubeconfig, instead of the one in the file', collect)
     .addOption(evidenceOption())
     .addOption(
-      new Option('-o, --output <format>', 'text, json, or evidence: for those who cannot reach these clusters')
+      new Option('-o, --output <format>', 'text, json, or evidence (for --evidence of users who cannot reach these clusters)')
         .choices(['text', 'json', 'evidence'])
         .default('text'),
     )
     .action(async (options) => run((await import('./commands/federation/verify.ts')).run(options, io)))
 
-  looking('mount', 'mounted: which workloads lack the mount, and what one restart of each will do', 'entente mount')
-    .option('--rollout', 'give it to them, one workload at a time, and wait until each is ready')
-    .option('--yes', 'do not ask')
-    .addOption(new Option('--timeout <duration>', 'for each workload to become ready').argParser(milliseconds).default(600_000, '10m'))
+  looking('mount', 'mounted: list workloads that lack the mount, and what one restart of each will do', 'entente mount')
+    .option('--rollout', 'add the mount to them, one workload at a time, and wait until each is ready')
+    .option('--yes', 'do not ask for confirmation')
+    .addOption(new Option('--timeout <duration>', 'time for each workload to become ready').argParser(milliseconds).default(600_000, '10m'))
     .addOption(outputOption())
     .action(async ({ timeout, ...options }) =>
       run((await import('./commands/federation/mount.ts')).run({ ...options, timeoutMilliseconds: timeout }, io)),
     )
 
-  looking('status', 'one line for each trust: proof, expiry, drift; never writes', 'entente status --watch')
+  looking('status', 'print one line for each trust: proof, expiry, drift; writes nothing', 'entente status --watch')
     .addOption(evidenceOption())
     .addOption(outputOption())
-    .option('--watch', 'again every 10 seconds, until ^C')
+    .option('--watch', 'repeat every 10 seconds until ^C')
     .action(async (options) => run((await import('./commands/federation/status.ts')).run(options, io)))
 
   looking(
@@ -226,45 +232,56 @@ export function program(io: Io, version: string, run: Run): Command {
     'end a trust now, and keep it ended',
     'entente sever cluster-b cluster-a --reason "INC-7: key of cluster-a lost"\nentente sever --lift cluster-b cluster-a --reason "INC-7 is over: cluster-a has a new CA"',
   )
-    .requiredOption('--reason <text>', 'goes into the file and on the record')
-    .option('--lift', 'take a sever back, on the record; opens nothing: that takes a new approval and an apply')
-    .option('--yes', 'do not ask')
-    .option('--emergency', 'shut that domain out first, before anything is looked at, and ask nobody')
-    .option('--drain', 'wait until connections from before are gone, as long as their proxies were given (drainDuration, 45 s by default)')
-    .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; goes on the record')
+    .requiredOption('--reason <text>', 'written to the file and to the record')
+    .option('--lift', 'lift a sever, on the record; opens nothing until a new approval and an apply')
+    .option('--yes', 'do not ask for confirmation')
+    .option('--emergency', 'deny that domain first, before reading anything and without a question')
+    .option('--drain', 'wait until older connections are gone, at most the drainDuration of each proxy (45 s by default) and 15 s')
+    .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; the reason is written to the record')
     .addOption(evidenceOption())
     .addOption(outputOption())
-    .action(async (truster, trusted, options) =>
-      run((await import('./commands/federation/sever.ts')).run({ ...options, truster, trusted }, io)),
-    )
+    .action(async (truster, trusted, { lift = false, ...options }) => {
+      const command = lift ? await import('./commands/federation/lift.ts') : await import('./commands/federation/sever.ts')
+      return run(command.run({ ...options, truster, trusted }, io))
+    })
 
   looking(
     'impact',
-    'what a change of trust lets in: for each AuthorizationPolicy the foreign identities newly accepted, and why',
+    'show for each AuthorizationPolicy which foreign identities a change of trust newly accepts, and why',
     'entente impact\nentente impact --truster cluster-b --trusted cluster-a --as mesh\nentente impact --policies policies.yaml --mesh mesh.yaml --trusted cluster-a.example --as alias',
   )
-    .option('--policies <path>', 'from files instead of clusters: AuthorizationPolicies (a directory; -: stdin); several times', collect)
-    .option('--mesh <file>', 'with --policies: the mesh config as it is (alone, as ConfigMap, Helm values or IstioOperator)')
-    .option('--mesh-after <file>', 'with --policies: the mesh config to be')
+    .option(
+      '--policies <path>',
+      'read AuthorizationPolicies from files instead of clusters (file, directory, or -: stdin); repeatable',
+      collect,
+    )
+    .option('--mesh <file>', 'with --policies: the current mesh config (plain, ConfigMap, Helm values or IstioOperator)')
+    .option('--mesh-after <file>', 'with --policies: the mesh config after the change')
     .option('--truster <member>', 'only this member')
-    .option('--trusted <name>', 'what if it trusted this member, or trust domain')
-    .addOption(new Option('--as <how>', 'with --trusted: in a filter, in caCertificates, as an alias').choices(['pinned', 'mesh', 'alias']))
+    .option('--trusted <name>', 'evaluate trust in this member or trust domain, instead of what the file says')
+    .addOption(
+      new Option('--as <how>', 'with --trusted: in a filter (pinned), in caCertificates (mesh), as trustDomainAlias (alias)').choices([
+        'pinned',
+        'mesh',
+        'alias',
+      ]),
+    )
     .option('--namespace <name>', 'only workloads of this namespace')
     .addOption(new Option('--labels <pairs>', 'only workloads with exactly these labels: app=server,tier=back').argParser(labelPairs))
-    .option('--identities <file>', 'SPIFFE IDs to give a verdict on, one a line (-: stdin); examples are taken from them')
+    .option('--identities <file>', 'SPIFFE IDs to evaluate, one on each line (-: stdin); examples come from this list')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/inspect/impact.ts')).run(options, io)))
 
   lookingAt(
     root,
     'doctor',
-    'look whether clusters are fit for federation, and say what to do where they are not',
+    'check the prerequisites of clusters for federation, with a remedy for each failure',
     'entente doctor\nentente doctor --context cluster-a --context cluster-b --namespace sample',
   )
     .addOption(fileOption())
-    .option('--context <name>', 'look at these clusters, without a federation file; once for each', collect)
-    .option('--namespace <name>', 'with --context: look at its workloads too; once for each', collect)
-    .option('--look', 'ask the sidecars there for their own certificates, by port-forward to their admin ports')
+    .option('--context <name>', 'check this cluster, without a federation file; once for each cluster', collect)
+    .option('--namespace <name>', 'with --context: also check the workloads of this namespace; once for each namespace', collect)
+    .option('--look', 'read the certificates of the sidecars there, by port-forward to their admin ports')
     .addOption(kubeconfigOption())
     .addOption(istioOption())
     .addOption(outputOption())
@@ -272,13 +289,13 @@ export function program(io: Io, version: string, run: Run): Command {
 
   looking(
     'rotate <member>',
-    'take a member’s root from old to new, step by step and by evidence',
+    'replace the root of a member in steps, each gated by evidence',
     'entente rotate cluster-b --status\nentente rotate cluster-b --reason "yearly" --wait switch && ./switch-the-ca.sh',
   )
-    .option('--status', 'only look: the phase, its gates, who lags')
-    .option('--reason <text>', 'goes on the record', '')
+    .option('--status', 'only print the phase, its gates and the proxies that lag')
+    .option('--reason <text>', 'the reason; written to the record', '')
     .addOption(
-      new Option('--wait <phase>', 'go on until it has got there; ^C stops, and the next run goes on').choices([
+      new Option('--wait <phase>', 'continue until this phase; ^C stops, and the next run resumes').choices([
         'introducing',
         'switch',
         'draining',
@@ -286,46 +303,47 @@ export function program(io: Io, version: string, run: Run): Command {
         'steady',
       ]),
     )
-    .option('--look', 'ask every workload of the member for its certificate, instead of waiting for the time it may live')
-    .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets bring it now')
-    .option('--abort', 'go back: what was to leave stays; possible until it is retired')
-    .option('--override-gate <reason>', 'retire a root without evidence that it is out of use; goes on the record')
-    .option('--override-names <reason>', 'introduce a root beside another of its name that chains do not tell it from; goes on the record')
+    .option('--look', 'read the certificate of every workload of the member, instead of waiting for the maximum lifetime')
+    .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets sync it now')
+    .option('--abort', 'go back: keep the old root; possible until it is retired')
+    .option('--override-gate <reason>', 'retire a root without evidence that it is unused; the reason is written to the record')
+    .option(
+      '--override-names <reason>',
+      'accept a second root with the same name although chains do not distinguish the two; the reason is written to the record',
+    )
     .addOption(evidenceOption())
-    .option('--bundle <file>', 'the owner’s new bundle from a file (-: stdin) instead of the member’s own cluster')
-    .option('--fingerprint <sha256>', 'a root the bundle must hold; with --bundle, every one of them', collect)
-    .option('--yes', 'do not ask')
+    .option('--bundle <file>', 'read the new bundle from a file (-: stdin) instead of the member’s own cluster')
+    .option('--fingerprint <sha256>', 'a root that the bundle must hold; --bundle requires the fingerprint of every root', collect)
+    .option('--yes', 'do not ask for confirmation')
     .addOption(outputOption())
     .action(async (member, options) => run((await import('./commands/federation/rotate.ts')).run({ ...options, member }, io)))
 
-  const audit = root.command('audit').configureOutput(usageErrors(io, 'audit')).description('the record: who trusted whom, when and why')
-  federated(
-    'log',
-    'print the record, or who trusted one root from when to when',
-    'entente audit log\nentente audit log --fingerprint sha256:9f2c…',
-    audit,
-  )
-    .option('--fingerprint <sha256>', 'who trusted this root, from when to when, on whose word')
+  const audit = root
+    .command('audit')
+    .configureOutput(usageErrors(io, 'audit'))
+    .description('print, check and export the record: who trusted whom, when and why')
+  federated('log', 'print the record, or the history of one root', 'entente audit log\nentente audit log --fingerprint sha256:9f2c…', audit)
+    .option('--fingerprint <sha256>', 'print who trusted this root, from when to when, and who approved it')
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/record/audit.ts')).log(options, io)))
-  looking('verify', 'check that nothing was changed, cut or forked', 'entente audit verify', audit)
+  looking('verify', 'check that no entry of the record was changed, cut or forked', 'entente audit verify', audit)
     .addOption(outputOption())
-    .option('--offline', 'check the file alone, without asking the clusters for the head they remember')
+    .option('--offline', 'check only the file; do not compare it with the head that each cluster holds')
     .action(async (options) => run((await import('./commands/record/audit.ts')).verify(options, io)))
-  federated('export', 'print the entries as canonical JSON, one a line', 'entente audit export --fingerprint sha256:9f2c…', audit)
-    .option('--fingerprint <sha256>', 'only entries that say who trusted this root, from when to when')
+  federated('export', 'print the entries as canonical JSON, one on each line', 'entente audit export --fingerprint sha256:9f2c…', audit)
+    .option('--fingerprint <sha256>', 'only entries about who trusted this root, and when')
     .action(async (options) => run((await import('./commands/record/audit.ts')).exportRecord(options, io)))
 
   command(
     root,
     'lint <file...>',
-    'find manifests that do not do what they seem to; directories, and - for stdin, too',
+    'find manifests that do not have the effect they seem to have; FILE may be a directory, or - for stdin',
     'entente lint clusters/ -f federation.yaml\nhelm template istiod istio/istiod -f values.yaml | entente lint -',
   )
-    .option('-f, --file <path>', 'the federation file: its scopes and trust domains are compared with the manifests')
-    .option('--member <name>', 'whose manifests these are; told from their mesh config otherwise')
-    .option('--known <file>', 'PEM: roots that the mesh has now; a cacerts Secret is compared with them', collect)
-    .option('--replacement <file>', 'write the federation file that replaces inert settings here')
+    .option('-f, --file <path>', 'the federation file; lint compares its scopes and trust domains with the manifests')
+    .option('--member <name>', 'the member of these manifests (default: derived from their mesh config)')
+    .option('--known <file>', 'PEM: the current roots of the mesh; lint compares a cacerts Secret with them', collect)
+    .option('--replacement <file>', 'write the federation file that replaces inert settings to this path')
     .addOption(
       new Option('-o, --output <format>', 'text, json, sarif (2.1.0) or github (annotations)')
         .choices(['text', 'json', 'sarif', 'github'])
@@ -333,30 +351,34 @@ export function program(io: Io, version: string, run: Run): Command {
     )
     .action(async (files, options) => run((await import('./commands/inspect/lint.ts')).run({ ...options, files }, io)))
 
-  const bundle = root.command('bundle').configureOutput(usageErrors(io, 'bundle')).description('look inside trust bundles')
+  const bundle = root.command('bundle').configureOutput(usageErrors(io, 'bundle')).description('inspect, convert and fetch trust bundles')
   command(
     bundle,
     'inspect <file>',
-    'judge a bundle: PEM, DER, SPIFFE (JWKS) or bundle map; - is stdin',
+    'check a bundle: PEM, DER, SPIFFE (JWKS) or bundle map; - is stdin',
     'entente bundle inspect cluster-b.json',
   )
-    .addOption(new Option('--format <format>', 'what the file is; told from its contents otherwise').choices(['pem', 'der', 'spiffe']))
-    .option('--trust-domain <name>', 'whose bundle it is; of a bundle map, the one to take')
+    .addOption(
+      new Option('--format <format>', 'the format of the file (default: detected from its contents)').choices(['pem', 'der', 'spiffe']),
+    )
+    .option('--trust-domain <name>', 'the trust domain of the bundle; in a bundle map, the bundle to read')
     .addOption(atOption())
     .addOption(outputOption())
     .action(async (file, options) => run((await import('./commands/roots/bundle-inspect.ts')).bundleInspect({ ...options, file }, io)))
   command(
     bundle,
     'convert <file>',
-    'between PEM and SPIFFE; says what is lost',
+    'convert a bundle between PEM and SPIFFE, and report what is lost',
     'entente bundle convert root.pem --to spiffe --sequence 1 > bundle.json',
   )
     .addOption(new Option('--to <format>', 'pem or spiffe').choices(['pem', 'spiffe']).makeOptionMandatory())
-    .addOption(new Option('--from <format>', 'what the file is; told from its contents otherwise').choices(['pem', 'der', 'spiffe']))
-    .option('--trust-domain <name>', 'of a bundle map, the one to take')
-    .addOption(new Option('--sequence <n>', 'spiffe_sequence of the result, where the file has none').argParser(sequenceNumber))
     .addOption(
-      new Option('--refresh-hint <seconds>', 'spiffe_refresh_hint of the result, where the file has none').argParser((value) =>
+      new Option('--from <format>', 'the format of the file (default: detected from its contents)').choices(['pem', 'der', 'spiffe']),
+    )
+    .option('--trust-domain <name>', 'in a bundle map, the bundle to read')
+    .addOption(new Option('--sequence <n>', 'spiffe_sequence of the result if the file has none').argParser(sequenceNumber))
+    .addOption(
+      new Option('--refresh-hint <seconds>', 'spiffe_refresh_hint of the result if the file has none').argParser((value) =>
         Number(wholeNumber(value)),
       ),
     )
@@ -372,50 +394,50 @@ export function program(io: Io, version: string, run: Run): Command {
   command(
     bundle,
     'fetch',
-    'fetch a bundle from a SPIFFE bundle endpoint and judge it; --out keeps the last good one',
+    'fetch a bundle from a SPIFFE bundle endpoint and check it; --out keeps the last good one',
     'entente bundle fetch --profile https_web --url https://trust.example/bundle --trust-domain cluster-b.example --out offer.json\nentente approve cluster-b --bundle offer.json --fingerprint sha256:9f2c…',
   )
     .addOption(
-      new Option('--profile <profile>', 'how the endpoint proves who it is').choices(['https_web', 'https_spiffe']).makeOptionMandatory(),
+      new Option('--profile <profile>', 'how the endpoint authenticates').choices(['https_web', 'https_spiffe']).makeOptionMandatory(),
     )
-    .requiredOption('--url <url>', 'https only')
-    .requiredOption('--trust-domain <name>', 'whose bundle it is')
-    .option('--ca <file>', 'https_web: PEM roots instead of the public ones')
+    .requiredOption('--url <url>', 'the URL of the endpoint; https only')
+    .requiredOption('--trust-domain <name>', 'the trust domain of the bundle')
+    .option('--ca <file>', 'https_web: PEM roots that replace the public web roots')
     .option('--endpoint-spiffe-id <id>', 'https_spiffe: the endpoint’s own SPIFFE ID')
-    .option('--endpoint-bundle <file>', 'https_spiffe: the bundle to check the endpoint with')
-    .option('--out <file>', 'write it there, for approve --bundle; what is there stays when the fetch fails or is refused')
-    .addOption(new Option('--timeout <duration>', 'for the whole fetch').argParser(milliseconds).default(5000, '5s'))
+    .option('--endpoint-bundle <file>', 'https_spiffe: the bundle that verifies the endpoint’s certificate')
+    .option(
+      '--out <file>',
+      'write the bundle here, for approve --bundle; an existing file stays if the fetch fails or the bundle is rejected',
+    )
+    .addOption(new Option('--timeout <duration>', 'time for the whole fetch').argParser(milliseconds).default(5000, '5s'))
     .addOption(outputOption())
     .action(async ({ timeout, ...options }) =>
       run((await import('./commands/roots/bundle-fetch.ts')).bundleFetch({ ...options, timeoutMilliseconds: timeout }, io)),
     )
 
-  const chain = root.command('chain').configureOutput(usageErrors(io, 'chain')).description('look at certificate chains')
+  const chain = root.command('chain').configureOutput(usageErrors(io, 'chain')).description('verify certificate chains')
   command(
     chain,
     'verify',
-    'say whether a chain is valid under given roots, and why not',
-    'entente chain verify --trusted roots.pem --chain presented.pem',
+    'check a chain under given roots, and say why it is not valid',
+    'entente chain verify --trusted roots.pem --chain chain.pem',
   )
     .requiredOption('--trusted <file>', 'PEM: the roots')
-    .requiredOption('--chain <file>', 'PEM: leaf first')
+    .requiredOption('--chain <file>', 'PEM: workload certificate first')
     .addOption(atOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/roots/chain-verify.ts')).chainVerify(options, io)))
 
-  command(root, 'completion', 'print completion for a shell: bash, zsh or fish', 'source <(entente completion bash)')
+  command(root, 'completion', 'print the completion script of a shell: bash, zsh or fish', 'source <(entente completion bash)')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
-    .addHelpText(
-      'after',
-      '\nFor kubectl entente: link kubectl_complete-entente into the PATH beside kubectl-entente; npm does so by itself.',
-    )
+    .addHelpText('after', '\nFor kubectl entente: put kubectl_complete-entente into the PATH, next to kubectl-entente. npm link does this.')
     .action(async (shell: 'bash' | 'zsh' | 'fish') => run((await import('./commands/tool/completion.ts')).run(shell, io)))
   root
     .command('__complete [words...]', { hidden: true })
     .action(async (words: string[]) => run((await import('./commands/tool/completion.ts')).complete(root, words, io)))
 
-  command(root, 'demo', 'the main job with nothing but Node: two CAs, a federation, real TLS', 'entente demo --out entente-demo')
-    .option('--out <dir>', 'where its files stay', 'entente-demo')
+  command(root, 'demo', 'run the main use case with Node only: two CAs, a federation, real TLS', 'entente demo --out entente-demo')
+    .option('--out <dir>', 'the folder for its files', 'entente-demo')
     .addOption(outputOption())
     .action(async (options: { out: string; output: Output }) => run((await import('./commands/tool/demo.ts')).run(options, io)))
 

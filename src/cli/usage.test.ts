@@ -1,18 +1,18 @@
-/** What is wrong with the words of a command line is told like every other error: what, why, and what to type next. */
+/** Usage errors have the form of every other error: what is wrong, why, and the next command. */
 import { describe, expect, it } from 'vitest'
 import { quietIo } from '../../test/support/workspace.ts'
 import { program } from './program.ts'
 
 async function say(...words: readonly string[]): Promise<string> {
-  const told: string[] = []
-  const io = quietIo({ print: () => {}, tell: (text) => void told.push(String(text)) })
+  const printed: string[] = []
+  const io = quietIo({ print: () => {}, tell: (text) => void printed.push(String(text)) })
   await program(io, '1.2.3', async (code) => void (await code))
     .parseAsync(words, { from: 'user' })
     .catch(() => {})
-  return told.join('\n')
+  return printed.join('\n')
 }
 
-describe('a command line that cannot be', () => {
+describe('a usage error', () => {
   it.each([
     [['plann'], "error usage: entente: unknown command 'plann'\n  next: did you mean plan?"],
     [['nonsense'], "error usage: entente: unknown command 'nonsense'\n  next: entente --help"],
@@ -28,7 +28,7 @@ describe('a command line that cannot be', () => {
     [['audit', 'log', '--nope'], "error usage: audit log: unknown option '--nope'\n  next: entente audit log --help"],
     [
       ['bundle', 'inspect', 'x', '--at', 'noon'],
-      "error usage: bundle inspect: option '--at <time>' argument 'noon' is invalid. want a time as RFC 3339: 2027-01-31T00:00:00Z\n  next: entente bundle inspect --help",
+      "error usage: bundle inspect: option '--at <time>' argument 'noon' is invalid. give a time as RFC 3339: 2027-01-31T00:00:00Z\n  next: entente bundle inspect --help",
     ],
   ])('%j', async (words, said) => {
     expect(await say(...words)).toBe(said)
@@ -51,16 +51,16 @@ describe('a command line that cannot be', () => {
       ['bundle', 'convert', 'x', '--to', 'pem'],
       ['chain', 'verify', '--trusted', 'x', '--chain', 'x'],
     ])
-      expect(await say(...words, '--at', time)).toContain(`argument '${time}' is invalid. want a time as RFC 3339: 2027-01-31T00:00:00Z`)
+      expect(await say(...words, '--at', time)).toContain(`argument '${time}' is invalid. give a time as RFC 3339: 2027-01-31T00:00:00Z`)
   })
 
-  it.each(['2028-02-29T23:59:59Z', '2027-01-31t00:00:00.5z', '2027-01-31T00:00:00-08:00'])('is none for its --at %s', async (time) => {
+  it.each(['2028-02-29T23:59:59Z', '2027-01-31t00:00:00.5z', '2027-01-31T00:00:00-08:00'])('accepts --at %s', async (time) => {
     expect(await say('bundle', 'inspect', '/nowhere', '--at', time)).not.toContain('usage')
   })
 })
 
-describe('what one member may take', () => {
-  const LOOKING = [
+describe('the limits for each member', () => {
+  const READING = [
     ['init', '--context', 'a'],
     ['export', '--context', 'a'],
     ['approve', 'a'],
@@ -75,16 +75,16 @@ describe('what one member may take', () => {
     ['rotate', 'a'],
     ['audit', 'verify'],
   ]
-  it.each(LOOKING.map((words) => [words]))('is a matter of %j', async (words) => {
+  it.each(READING.map((words) => [words]))('are options of %j', async (words) => {
     expect(await say(...words, '--look-timeout', '0')).toContain(
-      "'--look-timeout <duration>' argument '0' is invalid. want more than no time",
+      "'--look-timeout <duration>' argument '0' is invalid. give more than no time",
     )
   })
 
   it.each([
     ['--look-timeout', '9999999m', 'at most a day'],
-    ['--look-timeout', '-1s', 'want a duration'],
-    ['--call-timeout', 'soon', 'want a duration'],
+    ['--look-timeout', '-1s', 'give a duration'],
+    ['--call-timeout', 'soon', 'give a duration'],
     ['--call-timeout', '0ms', 'more than no time'],
     ['--max-list-bytes', '0', 'at most 512MiB'],
     ['--max-list-bytes', '1TiB', 'at most 512MiB'],
@@ -92,7 +92,7 @@ describe('what one member may take', () => {
     ['--max-list-pages', '0', 'from 1 to 999999'],
     ['--max-list-pages', '1.5', 'from 1 to 999999'],
     ['--max-dump-bytes', '64MB', 'at most 512MiB'],
-  ])('%s %s is none', async (flag, value, words) => {
+  ])('reject %s %s', async (flag, value, words) => {
     expect(await say('plan', flag, value)).toContain(words)
   })
 })

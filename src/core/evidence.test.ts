@@ -1,6 +1,6 @@
 /**
- * What each verdict rests on, taken away piece by piece: a verdict that stays as it was would be a false proof. The table in
- * docs/evidence.md is this one.
+ * Removes each piece of evidence of a verdict, one at a time. A verdict that does not change would be a false proof. The first
+ * table in docs/evidence.md is identical to the rows here.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -97,43 +97,43 @@ const withoutPins = chainsIn(b, () => ({ pins: undefined }))
 const common = (of: Kind, name: typeof a, who: string, unheard: Verdict['state']): readonly Row[] => [
   {
     of,
-    evidence: 'the objects of its mesh were seen, all lists of them',
+    evidence: 'Entente read all lists of objects of its mesh',
     take: unseen(name, 'objects'),
     becomes: 'unknown',
     code: 'forbidden',
   },
-  { of, evidence: 'all its istiods said which proxies they have', take: unseen(name, 'proxies'), becomes: 'unknown', code: 'forbidden' },
+  { of, evidence: 'all its istiods listed their proxies', take: unseen(name, 'proxies'), becomes: 'unknown', code: 'forbidden' },
   {
     of,
-    evidence: 'the roots that its mesh gives to its workloads were seen',
+    evidence: 'Entente read the roots that its mesh distributes to its workloads',
     take: unseen(name, 'own'),
     becomes: 'unknown',
     code: 'forbidden',
   },
   {
     of,
-    evidence: 'an istiod knows the proxy of each pod',
+    evidence: 'an istiod reports the proxy of each pod',
     take: proxiesIn(name, (e) => (e.pod === who ? undefined : e)),
     becomes: unheard,
     code: 'proxy-unheard',
   },
   {
     of,
-    evidence: 'what each proxy holds was read',
+    evidence: 'Entente read the configuration of each proxy',
     take: proxiesIn(name, ({ config, ...e }) => (e.pod === who || config === undefined ? { ...e, heard: false } : { ...e, config })),
     becomes: unheard,
     code: 'proxy-unheard',
   },
   {
     of,
-    evidence: 'each proxy acknowledged what was sent to it last',
+    evidence: 'each proxy acknowledged the last push',
     take: proxiesIn(name, (e) => (e.pod === who ? { ...e, acknowledged: false } : e)),
     becomes: 'lagging',
     code: of === 'severed' ? '' : 'proxy-lagging',
   },
   {
     of,
-    evidence: 'no proxy refused it',
+    evidence: 'no proxy rejected it',
     take: proxiesIn(name, (e) => (e.pod === who ? { ...e, acknowledged: false, rejected: 'no' } : e)),
     becomes: 'broken',
     code: 'filter-rejected',
@@ -143,17 +143,17 @@ const common = (of: Kind, name: typeof a, who: string, unheard: Verdict['state']
 /** What any proof of a trust rests on besides. @param trusted the other mesh */
 const proof = (of: Kind, name: typeof a, trusted: typeof a, who: string): readonly Row[] => [
   ...common(of, name, who, 'lagging'),
-  { of, evidence: 'its mesh config was seen', take: unseen(name, 'istio'), becomes: 'unknown', code: 'forbidden' },
+  { of, evidence: 'Entente read its mesh config', take: unseen(name, 'istio'), becomes: 'unknown', code: 'forbidden' },
   {
     of,
-    evidence: 'a running proxy is in each of its sets',
+    evidence: 'each of its scopes has a running proxy',
     take: objectsIn(name, (all) => all.filter((o) => o.kind !== 'Pod' || o.metadata.name !== who)),
     becomes: 'unknown',
     code: 'no-workload',
   },
   {
     of,
-    evidence: 'its mesh has no root that nobody approved',
+    evidence: 'its mesh has only approved roots',
     take: (w) =>
       sees(w, name, ({ own }) => ({ own: own.ok ? ok({ ...own.value, anchors: [...own.value.anchors, fakeRoot('new')] }) : own })),
     becomes: 'broken',
@@ -161,7 +161,7 @@ const proof = (of: Kind, name: typeof a, trusted: typeof a, who: string): readon
   },
   {
     of,
-    evidence: 'the chain that the CA of the trusted mesh presents was seen',
+    evidence: 'Entente read the chain that the CA of the trusted mesh serves',
     take: presents(trusted, undefined),
     becomes: 'unknown',
     code: 'chain-unseen',
@@ -175,7 +175,7 @@ const proof = (of: Kind, name: typeof a, trusted: typeof a, who: string): readon
   },
   {
     of,
-    evidence: 'the mesh configs say the trust domains of the federation file',
+    evidence: 'the mesh configs have the trust domains of the federation file',
     take: (w) =>
       sees(w, trusted, ({ istio }) => ({ istio: istio.ok ? ok({ ...istio.value, trustDomain: domain('cluster.local') }) : istio })),
     becomes: 'broken',
@@ -205,21 +205,21 @@ const proof = (of: Kind, name: typeof a, trusted: typeof a, who: string): readon
 const callers = (of: Kind): readonly Row[] => [
   {
     of,
-    evidence: 'no policy of anybody refuses a named caller',
+    evidence: 'no policy of any owner denies a named caller',
     take: objectsIn(b, (all) => [...all, policy(deny(from({ namespaces: ['sample'] })))]),
     becomes: 'broken',
     code: 'caller-still-denied',
   },
   {
     of,
-    evidence: 'what policies make of a named caller can be judged',
+    evidence: 'the effect of policies on a named caller is certain',
     take: objectsIn(b, (all) => [...all, policy(deny(from({ ipBlocks: ['10.0.0.0/8'] })))]),
     becomes: 'unknown',
     code: 'caller-not-certain',
   },
   {
     of,
-    evidence: 'every chain that takes client certificates enforces the callers rule',
+    evidence: 'every filter chain with client certificates enforces the callers rule',
     take: configIn(b, () => ({ denies: [] })),
     becomes: 'broken',
     code: 'callers-differ',
@@ -229,14 +229,14 @@ const callers = (of: Kind): readonly Row[] => [
 const inFilter = (of: Kind): readonly Row[] => [
   {
     of,
-    evidence: 'every chain that takes client certificates holds the approved roots',
+    evidence: 'every filter chain with client certificates holds the approved roots',
     take: withoutPins,
     becomes: 'broken',
     code: of === 'proven, mounted' ? 'file-differs' : 'root-missing',
   },
   {
     of,
-    evidence: 'no chain takes plaintext, unless the file allows it',
+    evidence: 'no filter chain accepts plaintext, unless the file allows it',
     take: configIn(b, ({ inbound }) => ({ inbound: [...inbound, { name: 'virtualInbound', tls: 'none', sanPrefixes: [] }] })),
     becomes: 'broken',
     code: 'mtls-not-strict',
@@ -250,7 +250,7 @@ const ROWS: readonly Row[] = [
   ...inFilter('proven, callers'),
   {
     of: 'proven, callers',
-    evidence: 'it holds no other root for the domain',
+    evidence: 'no filter chain holds another root for the domain',
     take: chainsIn(b, ({ pins }) => ({ pins: new Map([...(pins ?? []), [A, [...(pins?.get(A) ?? []), fakeRoot('more').fingerprint]]]) })),
     becomes: 'broken',
     code: 'root-not-approved',
@@ -259,46 +259,52 @@ const ROWS: readonly Row[] = [
   ...proof('proven, servers', a, b, 'client'),
   {
     of: 'proven, servers',
-    evidence: 'it has a cluster for each host',
+    evidence: 'each proxy has an Envoy cluster for each host',
     take: configIn(a, () => ({ outbound: [] })),
     becomes: 'broken',
     code: 'service-unknown',
   },
   {
     of: 'proven, servers',
-    evidence: 'which does Istio mutual TLS',
+    evidence: 'that cluster uses ISTIO_MUTUAL',
     take: clustersIn({ mutual: false }),
     becomes: 'broken',
     code: 'reach-not-mutual',
   },
   {
     of: 'proven, servers',
-    evidence: 'which holds the approved roots',
+    evidence: 'that cluster holds the approved roots',
     take: clustersIn({ pins: undefined }),
     becomes: 'broken',
     code: 'root-missing',
   },
   {
     of: 'proven, servers',
-    evidence: 'which takes the named servers, and no other',
+    evidence: 'that cluster accepts the named servers, and no other',
     take: clustersIn({ sans: [] }),
     becomes: 'broken',
     code: 'servers-differ',
   },
-  { of: 'proven, servers', evidence: 'which has an endpoint', take: clustersIn({ endpoints: 0 }), becomes: 'broken', code: 'no-endpoint' },
+  {
+    of: 'proven, servers',
+    evidence: 'that cluster has an endpoint',
+    take: clustersIn({ endpoints: 0 }),
+    becomes: 'broken',
+    code: 'no-endpoint',
+  },
   ...proof('proven, mounted', b, a, 'server'),
   ...callers('proven, mounted'),
   {
     of: 'proven, mounted',
-    evidence: 'every chain judges by its file',
+    evidence: 'every filter chain validates with the roots of its file',
     take: chainsIn(b, () => ({ file: undefined })),
     becomes: 'broken',
     code: 'file-differs',
   },
-  { of: 'proven, mounted', evidence: 'the ConfigMap of the file is there', take: without('file'), becomes: 'broken', code: 'file-missing' },
+  { of: 'proven, mounted', evidence: 'the ConfigMap of the file exists', take: without('file'), becomes: 'broken', code: 'file-missing' },
   {
     of: 'proven, mounted',
-    evidence: 'its kubelet has brought it, by time, or the proxy said so',
+    evidence: 'its kubelet has synced the file, by time or as the proxy reports',
     take: objectsIn(b, (all) =>
       all.map((o) =>
         isTrustMap(o) ? { ...o, metadata: { ...o.metadata, writtenAt: new Date(NOW.getTime() - 30_000).toISOString() } } : o,
@@ -307,26 +313,32 @@ const ROWS: readonly Row[] = [
     becomes: 'lagging',
     code: 'file-pending',
   },
-  ...proof('proven, mesh', b, a, 'server').filter(({ evidence }) => !evidence.startsWith('a running proxy')),
+  ...proof('proven, mesh', b, a, 'server').filter(({ code }) => code !== 'no-workload'),
   ...callers('proven, mesh'),
   {
     of: 'proven, mesh',
-    evidence: 'every listener takes names of the domain',
+    evidence: 'every listener accepts names of the domain',
     take: chainsIn(b, () => ({ sanPrefixes: [`spiffe://${B}/`] })),
     becomes: 'broken',
     code: 'root-missing',
   },
-  { of: 'proven, mesh', evidence: 'the pods of all namespaces were seen', take: unseen(b, 'pods'), becomes: 'unknown', code: 'forbidden' },
   {
     of: 'proven, mesh',
-    evidence: 'the agent of each proxy asks for roots',
+    evidence: 'Entente read the pods of all namespaces',
+    take: unseen(b, 'pods'),
+    becomes: 'unknown',
+    code: 'forbidden',
+  },
+  {
+    of: 'proven, mesh',
+    evidence: 'the agent of each proxy requests roots',
     take: (w) => sees(w, b, () => ({ pods: ok(PODS) })),
     becomes: 'lagging',
     code: 'xds-agent-off',
   },
   {
     of: 'proven, mesh',
-    evidence: 'every sidecar of the mesh is on an istiod',
+    evidence: 'an istiod reports every sidecar of the mesh',
     take: (w) => sees(w, b, ({ pods }) => ({ pods: ok([...(pods?.ok ? pods.value : []), pod('other/cut-off', {}, ASKING)]) })),
     becomes: 'lagging',
     code: 'proxy-unheard',
@@ -334,21 +346,21 @@ const ROWS: readonly Row[] = [
   ...common('severed', b, 'server', 'unknown'),
   {
     of: 'severed',
-    evidence: 'no chain of any proxy that was read takes callers of the domain',
+    evidence: 'no filter chain of a proxy that was read accepts callers of the domain',
     take: chainsIn(b, () => ({ pins: new Map([[A, [fakeRoot('x').fingerprint]]]) })),
     becomes: 'broken',
     code: 'still-held',
   },
   {
     of: 'severed',
-    evidence: 'no cluster of any of them takes servers of the domain',
+    evidence: 'no Envoy cluster of these proxies accepts servers of the domain',
     take: configIn(b, ({ outbound }) => ({ outbound: outbound.map((one) => ({ ...one, pins: new Map([[A, []]]) })) })),
     becomes: 'broken',
     code: 'still-held',
   },
   {
     of: 'severed',
-    evidence: 'no file that a cluster reads is gone, unless the cluster names servers of other domains only',
+    evidence: 'no file that an Envoy cluster reads is missing, unless the cluster names only servers of other domains',
     take: configIn(b, ({ outbound }) => ({ outbound: outbound.map((one) => ({ ...one, file: 'gone.json', sans: [] })) })),
     becomes: 'broken',
     code: 'still-held',

@@ -1,10 +1,11 @@
 /** What came of a call, a command, a plan: as checks, and as text short enough to compare. */
+import type { Audited } from '../app/audit.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { title } from '../core/model/manifest.ts'
 import type { Change, Plan, Step } from '../core/model/planned.ts'
 import { objectOf } from '../core/view/plan-view.ts'
 import type { Outcome } from './peer.ts'
-import type { Audited, Product } from './product.ts'
+import type { Product } from './product.ts'
 import type { CallOptions, Scene, Workload } from './scene.ts'
 import { type Check, check } from './told.ts'
 

@@ -1,24 +1,24 @@
-/** Entente at work in one directory, by its own commands: the demo's steps are command lines that anybody can repeat. */
+/** Entente at work in one directory, by its use cases: the demo's steps are command lines that anybody can repeat. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import * as applying from '../cli/commands/federation/apply.ts'
-import { planNow } from '../cli/commands/federation/plan.ts'
-import * as severing from '../cli/commands/federation/sever.ts'
-import * as auditing from '../cli/commands/record/audit.ts'
-import * as approving from '../cli/commands/roots/approve.ts'
-import { openRecord, openWorkspace } from '../cli/input/workspace.ts'
-import type { Io } from '../cli/io.ts'
-import type { Finding } from '../core/diagnostics/finding.ts'
+import { setTimeout } from 'node:timers/promises'
+import { rootCertificates } from 'node:tls'
+import { actorHere } from '../adapters/actor.ts'
+import { directoryMesh } from '../adapters/directory/mesh.ts'
+import { bundleFolder, federationFile, openRecord } from '../adapters/files/federation-folder.ts'
+import { approve } from '../app/approve/approve.ts'
+import { type Audited, auditRecord } from '../app/audit.ts'
+import { applyPlan, succeeded } from '../app/consent/apply-plan.ts'
+import { planFederation } from '../app/plan.ts'
+import type { Mesh } from '../app/ports.ts'
+import { sever } from '../app/severing/sever.ts'
+import type { Ports } from '../app/use-case.ts'
+import { FederationError } from '../core/diagnostics/errors.ts'
 import type { Plan } from '../core/model/planned.ts'
 import type { AuditEntry } from '../core/model/recorded.ts'
-
-/** As `audit verify -o json` prints it. */
-export interface Audited {
-  readonly valid: boolean
-  readonly entries: number
-  readonly head: string | null
-  readonly findings: readonly Finding[]
-}
+import type { Federation, MemberName } from '../core/model/wanted.ts'
+import { publicRoots } from '../core/record/judge-offer.ts'
+import { explain } from '../core/trust/render.ts'
 
 export interface Product {
   /** @returns exit codes, as the command lines would */
@@ -32,37 +32,52 @@ export interface Product {
 }
 
 export function productIn(directory: string, now: () => Date): Product {
-  const file = join(directory, 'federation.yaml')
-  const shared = { file, yes: true, output: 'text' } as const
+  const ports = portsIn(directory, now)
   return {
-    approve: (member, bundle, fingerprint) =>
-      approving.run({ ...shared, member, bundle, fingerprint: [fingerprint], reason: 'fingerprint read out by its owner' }, quiet(now)),
-    apply: (reason, overrideGate) =>
-      applying.run({ ...shared, reason, ...(overrideGate === undefined ? {} : { overrideGate }) }, quiet(now)),
-    sever: (truster, trusted, reason) => severing.run({ ...shared, truster, trusted, reason }, quiet(now)),
-    plan: async () => {
-      const io = quiet(now)
-      return (await planNow(await openWorkspace(shared, io), io)).plan
+    approve: async (member, pem, fingerprint) => {
+      const sent = { name: pem, read: () => readFile(pem) }
+      await approve(ports, { member, sent, fingerprint: [fingerprint], reason: 'fingerprint read out by its owner' })
+      return 0
     },
+    apply: async (reason, overrideGate) => {
+      const applied = await applyPlan(ports, overrideGate === undefined ? { reason } : { reason, overrideGate })
+      return succeeded(applied) ? 0 : 1
+    },
+    sever: async (truster, trusted, reason) => ((await sever(ports, { truster, trusted, reason })).failed ? 1 : 0),
+    plan: async () => (await planFederation(ports)).plan,
     record: async () => openRecord(directory).entries(),
-    audit: async (elsewhere = directory) => {
-      const printed: string[] = []
-      const io: Io = { ...quiet(now), print: (text) => void printed.push(String(text)) }
-      await auditing.verify({ file: join(elsewhere, 'federation.yaml'), output: 'json' }, io)
-      return JSON.parse(printed.join('\n')) as Audited
-    },
+    audit: (elsewhere = directory) => auditRecord(portsIn(elsewhere, now), {}),
   }
 }
 
-/** Nobody is asked, nothing is shown: the demo tells what there is to tell. */
-const quiet = (now: () => Date): Io => ({
-  print: () => undefined,
-  tell: () => undefined,
-  interactive: false,
-  color: false,
-  now,
-  env: {},
-  confirm: async () => false,
-  readFile,
-  stopped: () => false,
-})
+/** Everybody agrees, and nothing is told on the way: the demo tells what there is to tell. */
+function portsIn(directory: string, now: () => Date): Ports {
+  const sleep = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
+  return {
+    desired: federationFile(join(directory, 'federation.yaml'), sleep),
+    bundles: bundleFolder(directory),
+    record: openRecord(directory),
+    evidence: async () => ({ handed: new Map(), findings: [] }),
+    meshes: async ({ federation }) => directoriesOf(federation, directory),
+    templates: async () => new Map(),
+    lookAt: async (context) => {
+      throw new FederationError('context-unknown', context, 'a demo has no clusters')
+    },
+    publicRoots: async () => publicRoots(rootCertificates),
+    actor: actorHere(),
+    now,
+    sleep,
+    stopped: () => false,
+    tell: () => undefined,
+    agree: async () => false,
+  }
+}
+
+const directoriesOf = ({ name: owner, members }: Federation, root: string): ReadonlyMap<MemberName, Mesh> =>
+  new Map(
+    [...members.values()].flatMap((member): [MemberName, Mesh][] => {
+      const { directory } = member.home ?? {}
+      if (directory === undefined) return []
+      return [[member.name, directoryMesh({ member, path: join(root, directory), owner, why: explain })]]
+    }),
+  )

@@ -1,6 +1,4 @@
-/** What the demo tells, step by step: as text for people, or as one JSON for programs. */
-import { type Shown, show, stacked } from '../cli/print/screen.ts'
-import { painter } from '../cli/print/text.ts'
+/** What the demo tells, step by step. */
 
 /** Something expected, and what came of it. */
 export interface Check {
@@ -31,16 +29,3 @@ export const check = (what: string, expected: string, got: string, ...details: r
 })
 
 export const hasFailed = (told: Told): boolean => told.checks.some(({ ok }) => !ok)
-
-const INDENT = '   '
-
-export function toldText(number: number, { title, commands, lines, checks, meaning }: Told, color: boolean): Shown {
-  const paint = painter(color)
-  const width = Math.max(0, ...checks.map(({ what }) => what.length))
-  const checked = checks.flatMap(({ what, expected, got, ok, details }) => [
-    show`${ok ? paint('green', '✓') : paint('red', '✗')} ${what.padEnd(width)}   ${got}${ok ? '' : paint('red', `   expected: ${expected}`)}`,
-    ...details.map((detail) => show`${' '.repeat(width + 5)}${paint('dim', detail)}`),
-  ])
-  const body = [...commands.map((line) => paint('dim', `$ ${line}`)), ...lines, ...checked, ...meaning]
-  return stacked([paint('bold', `${number}. ${title}`), ...body.map((line) => (line === '' ? '' : show`${INDENT}${line}`)), ''])
-}

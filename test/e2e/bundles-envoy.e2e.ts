@@ -1,6 +1,7 @@
 /**
  * What the proxies make of root files: Envoy's SPIFFE validator (`--mode validate`), and istiod's check of an entry of
  * caCertificates. What we accept, in the form we print it, Envoy loads; the refused rows are the table in docs/anchors.md.
+ * And what an Envoy by itself makes of chains: keys, signatures and purposes, in real handshakes.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -11,12 +12,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Bundle, printBundle, printPemBundle } from '../../src/core/spiffe/bundle.ts'
 import { inspect } from '../../src/core/spiffe/inspect.ts'
 import { parseAnchor } from '../../src/core/x509/anchor.ts'
+import { pathTo } from '../../src/core/x509/chain.ts'
 import { printPem } from '../../src/core/x509/pem.ts'
-import { makeCa } from '../support/ca.ts'
+import { purposeFindings } from '../../src/core/x509/purposes.ts'
+import { KeyUsageFlags, makeCa } from '../support/ca.ts'
 import { withSerial } from '../support/der.ts'
-import { base64, type Go, startGo } from '../support/opinions.ts'
+import { fieldChains } from '../support/field-roots.ts'
+import { leafKey, ODD_KEYS, ODD_SIGNATURES } from '../support/odd-keys.ts'
+import { base64, type Go, opensslVerify, startGo } from '../support/opinions.ts'
+import { purposeCases } from '../support/purposes.ts'
 import { acceptedRoots, refusedFiles } from '../support/root-files.ts'
-import { ensureBuilt } from '../testbed/build.ts'
+import { HAND_MADE_KEYS } from '../support/rsa-by-hand.ts'
+import { ENVOY_VERSION, ensureEnvoy } from '../testbed/build.ts'
+import { EnvoyAlone, flatRoots, pinnedRoots, takesServer } from '../testbed/envoy-alone.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')
 const VALIDATOR = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig'
@@ -26,8 +34,7 @@ let envoy: string
 let go: Go
 let directory: string
 beforeAll(async () => {
-  const binaries = await ensureBuilt((line) => console.error(line))
-  envoy = join(binaries.root, binaries.envoy)
+  envoy = await ensureEnvoy(ENVOY_VERSION, (line) => console.error(line))
   go = await startGo()
   directory = await mkdtemp(join(tmpdir(), 'entente-envoy-'))
 })
@@ -102,5 +109,138 @@ describe('what is refused: what would have happened there', async () => {
       envoy: words === undefined,
       words: words?.slice(-300),
     }).toMatchObject({ istiod, envoy: proxy })
+  })
+})
+
+interface Shown {
+  readonly root: Uint8Array
+  readonly chain: readonly Uint8Array[]
+  readonly key: string
+}
+
+/** Whether an Envoy with this root lets the holder of the chain in. That it was shown at all, a listener says that lets anybody in. */
+async function letsIn({ root: trusted, chain, key }: Shown): Promise<{ readonly accepted: boolean; readonly shown: boolean }> {
+  const pem = printPem(trusted)
+  const anybody = { ...flatRoots(pem), trust_chain_verification: 'ACCEPT_UNTRUSTED' }
+  const running = await EnvoyAlone.start(envoy, { pinned: pinnedRoots({ 'a.example': pem }), anybody })
+  try {
+    const identity = { certificate: chain.map(printPem).join(''), key }
+    const ask = (listener: 'pinned' | 'anybody') => running.accepts(listener, identity, { ciphers: 'DEFAULT@SECLEVEL=0' })
+    return { accepted: await ask('pinned'), shown: await ask('anybody') }
+  } finally {
+    await running.stop()
+  }
+}
+
+describe('signatures and keys, in handshakes with Envoy: the column of docs/anchors.md', () => {
+  const rows = [...ODD_SIGNATURES, ...ODD_KEYS, ...HAND_MADE_KEYS].filter((row) => row.envoy !== 'unseen')
+  it.each(rows)('$name', async ({ root: trusted, chain, valid, envoy: other }) => {
+    expect(await letsIn({ root: trusted, chain, key: leafKey })).toEqual({ accepted: other ?? valid, shown: true })
+  })
+
+  it.each([
+    { keyAlgorithm: 'P-256', accepted: true },
+    { keyAlgorithm: 'P-384', accepted: true },
+    { keyAlgorithm: 'P-521', accepted: false },
+    { keyAlgorithm: 'RSA-2048', accepted: true },
+    { keyAlgorithm: 'RSA-1024', accepted: true },
+    { keyAlgorithm: 'Ed25519', accepted: false },
+  ] as const)('a leaf with a key of $keyAlgorithm: $accepted, whoever signed it', async ({ keyAlgorithm, accepted }) => {
+    const { chainDer: chain, keyPem: key } = await ca.leaf('spiffe://a.example/ns/x/sa/y', { keyAlgorithm })
+    expect((await letsIn({ root, chain, key })).accepted).toBe(accepted)
+  })
+})
+
+describe('purposes: the flat list of Istio asks leaf and intermediates, the SPIFFE validator nobody', async () => {
+  it.each(await purposeCases())('$name', async ({ ca: above, leaf, go: toGo, envoy: toEnvoy }) => {
+    const forms = { flat: flatRoots(above.root.pem), pinned: pinnedRoots({ 'a.example': above.root.pem }) }
+    const identity = { certificate: leaf.certPem, key: leaf.keyPem }
+    const running = await EnvoyAlone.start(envoy, forms)
+    const asked = async (usage: string) =>
+      (
+        await go.ask({
+          op: 'verify',
+          roots: [base64(above.root.der)],
+          chain: leaf.chainDer.map(base64),
+          at: NOW.toISOString(),
+          usage,
+        })
+      ).ok
+    try {
+      expect({
+        flatClient: await running.accepts('flat', identity),
+        flatServer: await takesServer(envoy, forms.flat, identity),
+        goClient: await asked('client'),
+        goServer: await asked('server'),
+        pinnedClient: await running.accepts('pinned', identity),
+        pinnedServer: await takesServer(envoy, forms.pinned, identity),
+      }).toEqual({
+        flatClient: toEnvoy.includes('clientAuth'),
+        flatServer: toEnvoy.includes('serverAuth'),
+        goClient: toGo.includes('clientAuth'),
+        goServer: toGo.includes('serverAuth'),
+        pinnedClient: true,
+        pinnedServer: true,
+      })
+    } finally {
+      await running.stop()
+    }
+  })
+
+  it.each([
+    { name: 'digitalSignature', keyUsage: KeyUsageFlags.digitalSignature, flat: true, pinned: true },
+    { name: 'none at all', keyUsage: undefined, flat: true, pinned: false },
+    { name: 'keyEncipherment only', keyUsage: KeyUsageFlags.keyEncipherment, flat: false, pinned: false },
+    { name: 'keyCertSign, too', keyUsage: KeyUsageFlags.digitalSignature | KeyUsageFlags.keyCertSign, flat: true, pinned: false },
+  ])('a client whose key usage is $name: flat $flat, pinned $pinned', async ({ keyUsage, flat, pinned }) => {
+    const leaf = await ca.leaf('spiffe://a.example/ns/x/sa/y', { keyUsage })
+    const identity = { certificate: leaf.certPem, key: leaf.keyPem }
+    const running = await EnvoyAlone.start(envoy, { flat: flatRoots(ca.root.pem), pinned: pinnedRoots({ 'a.example': ca.root.pem }) })
+    try {
+      expect(await Promise.all((['flat', 'pinned'] as const).map((one) => running.accepts(one, identity)))).toEqual([flat, pinned])
+    } finally {
+      await running.stop()
+    }
+  })
+})
+
+describe('roots and chains as programs in the field make them', async () => {
+  const chains = await fieldChains()
+  const names = chains.map((_, i) => String(i))
+  let running: EnvoyAlone<string>
+  beforeAll(async () => {
+    running = await EnvoyAlone.start(
+      envoy,
+      Object.fromEntries([
+        ...chains.map(({ root: made }, i) => [names[i], pinnedRoots({ 'a.example': made.pem })]),
+        ...chains.map(({ root: made }, i) => [`flat ${names[i]}`, flatRoots(made.pem)]),
+      ]),
+    )
+  })
+  afterAll(() => running?.stop())
+
+  it.each(chains.map((chain, i) => ({ ...chain, i })))('$program', async ({ root: made, leaf, i }) => {
+    const identity = { certificate: leaf.certPem, key: leaf.keyPem }
+    const where = { roots: [base64(made.der)], chain: leaf.chainDer.map(base64), at: NOW.toISOString() }
+    const path = pathTo(leaf.chainDer, [made.anchor], NOW).path
+    expect({
+      ours: path?.anchor.fingerprint,
+      purposes: path && purposeFindings('it', path.certificates),
+      istiod: (await go.ask({ op: 'istiod', file: base64(Buffer.from(made.pem)) })).error ?? 'takes it',
+      go:
+        (await go.ask({ op: 'verify', ...where, usage: 'client' })).error ??
+        (await go.ask({ op: 'verify', ...where, usage: 'server' })).error,
+      openssl: await opensslVerify([made.der], leaf.chainDer, NOW),
+      pinned: await running.accepts(String(i), identity),
+      flat: await running.accepts(`flat ${i}`, identity),
+    }).toEqual({
+      ours: made.anchor.fingerprint,
+      purposes: [],
+      istiod: 'takes it',
+      go: undefined,
+      openssl: undefined,
+      pinned: true,
+      flat: true,
+    })
   })
 })

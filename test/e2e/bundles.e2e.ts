@@ -21,6 +21,7 @@ import { answer, startEndpoint } from '../support/endpoint.ts'
 import { anyBytes, mangling, share } from '../support/mangle.ts'
 import { ODD_KEYS, ODD_SIGNATURES, OTHER_KEYS, RSA_KEYS, rootWith } from '../support/odd-keys.ts'
 import { base64, type Go, opensslVerify, startGo } from '../support/opinions.ts'
+import { HAND_MADE_KEYS } from '../support/rsa-by-hand.ts'
 import { extra } from './extra.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')
@@ -374,7 +375,7 @@ async function oddCases(): Promise<Case[]> {
 }
 
 describe('chains, beside openssl and Go', async () => {
-  const odd = [...ODD_SIGNATURES, ...ODD_KEYS].map(
+  const odd = [...ODD_SIGNATURES, ...ODD_KEYS, ...HAND_MADE_KEYS].map(
     ({ name, root, chain, openssl, go }): Case => ({
       name,
       roots: [root],

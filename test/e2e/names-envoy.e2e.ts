@@ -16,6 +16,7 @@ import type { Principal } from '../../src/core/spiffe/spiffe-id.ts'
 import { parseTrustDomain } from '../../src/core/spiffe/trust-domain.ts'
 import { guardPatches } from '../../src/core/trust/callers/name-guard.ts'
 import { ensureEnvoy } from '../testbed/build.ts'
+import { freePorts } from '../testbed/envoy-alone.ts'
 import { handshake } from '../testbed/handshake.ts'
 import { createLeaf, createMeshCa, type LeafNames, type MeshCa } from '../testbed/pki.ts'
 import { until } from '../testbed/run.ts'
@@ -161,15 +162,6 @@ async function configuration(ports: readonly number[]): Promise<Json> {
       clusters: [cluster('app', portOf(app)), cluster('echo', portOf(echo))],
     },
   }
-}
-
-/** Ports that are free now. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createTcpServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map(portOf)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
 
 describe.each(['1.36.4', '1.37.0', '1.38.3', '1.39.3', '1.40.0'])('Envoy %s', (version) => {

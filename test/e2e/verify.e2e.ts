@@ -215,7 +215,7 @@ const CAUSES: readonly Cause[] = [
     state: 'unknown',
     code: 'caller-not-certain',
     subject: 'cluster-b: sample (app=server)',
-    next: /^call it and see/,
+    next: /^test the call/,
   },
   {
     what: 'another federation selects the same pods, and denies the callers of this one',

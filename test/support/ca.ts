@@ -15,7 +15,17 @@ export { Extension, KeyUsageFlags } from '@peculiar/x509'
 
 x509.cryptoProvider.set(webcrypto as never)
 
-export type KeyAlgorithm = 'P-256' | 'P-384' | 'P-521' | 'RSA-1024' | 'RSA-2048' | 'RSA-3072' | 'Ed25519'
+export type KeyAlgorithm =
+  | 'P-256'
+  | 'P-384'
+  | 'P-521'
+  | 'RSA-1024'
+  | 'RSA-2048'
+  | 'RSA-3072'
+  | 'RSA-4096'
+  /** Signs with PSS; its key is like any other RSA key. */
+  | 'PSS-2048'
+  | 'Ed25519'
 
 export interface Validity {
   /** 2025-01-01 when absent. */
@@ -29,6 +39,8 @@ export interface CaOptions extends Validity {
   /** The root's common name. */
   readonly name?: string
   readonly keyAlgorithm?: KeyAlgorithm
+  /** Of the root; made when absent. */
+  readonly keys?: webcrypto.CryptoKeyPair
   /** More of the root, or other than usual. */
   readonly root?: Partial<Certified>
 }
@@ -61,7 +73,8 @@ export interface TestCa extends TestIssuer {
 
 /** What goes into one certificate. */
 export interface Certified extends Validity {
-  readonly subject: string
+  /** As text, or a whole Name in DER. */
+  readonly subject: string | Uint8Array
   readonly keyAlgorithm: KeyAlgorithm
   /** Undefined: no basic constraints at all. */
   readonly isCA: boolean | undefined
@@ -71,15 +84,16 @@ export interface Certified extends Validity {
   readonly uris: readonly string[]
   readonly dnsNames: readonly string[]
   readonly ipAddresses: readonly string[]
-  readonly extendedKeyUsage: boolean
+  /** True: for servers and clients; or these, dotted. */
+  readonly extendedKeyUsage: boolean | readonly string[]
   /** Hexadecimal. */
   readonly serial: string
-  readonly hash: 'SHA-1' | 'SHA-256' | 'SHA-384'
+  readonly hash: 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512'
   readonly extensions: readonly x509.Extension[]
 }
 
 export async function makeCa(options: CaOptions): Promise<TestCa> {
-  const keys = await makeKeys(options.keyAlgorithm ?? 'P-256')
+  const keys = options.keys ?? (await makeKeys(options.keyAlgorithm ?? 'P-256'))
   const dates = datesOf(options)
   const content = {
     ...dates,
@@ -98,7 +112,7 @@ export async function makeCa(options: CaOptions): Promise<TestCa> {
 interface Signer {
   readonly certificate: TestCertificate
   readonly keys: webcrypto.CryptoKeyPair
-  readonly subject: string
+  readonly subject: Certified['subject']
   /** The intermediates from this one up, the root left out. */
   readonly above: readonly TestCertificate[]
   readonly dates: Required<Validity>
@@ -133,28 +147,40 @@ const datesOf = ({ notBefore, notAfter }: Validity): Required<Validity> => ({
   notAfter: notAfter ?? new Date('2035-01-01T00:00:00Z'),
 })
 
+const nameOf = (subject: Certified['subject']): x509.Name => new x509.Name(typeof subject === 'string' ? subject : new Uint8Array(subject))
+
+/** Of PSS: as long as the hash, in bytes. */
+const SALT: Readonly<Record<string, number>> = { 'SHA-1': 20, 'SHA-256': 32, 'SHA-384': 48, 'SHA-512': 64 }
+
 /** DER of a certificate for `keys`, signed by `signer`. */
 export async function certify(
-  content: Partial<Certified> & { readonly subject: string },
+  content: Partial<Certified> & Pick<Certified, 'subject'>,
   keys: webcrypto.CryptoKeyPair,
   signer: Pick<Signer, 'keys' | 'subject'>,
 ): Promise<Uint8Array> {
   const signs = signer.keys.privateKey.algorithm
+  // An RSA key has its hash with it.
+  const hash = (signs as Partial<webcrypto.RsaHashedKeyAlgorithm>).hash?.name ?? content.hash ?? 'SHA-256'
   const made = await x509.X509CertificateGenerator.create({
     serialNumber: content.serial ?? Buffer.from(webcrypto.getRandomValues(new Uint8Array(12)).with(0, 0x4e)).toString('hex'),
-    subject: content.subject,
-    issuer: signer.subject,
+    subject: nameOf(content.subject),
+    issuer: nameOf(signer.subject),
     ...datesOf(content),
     publicKey: keys.publicKey,
     signingKey: signer.keys.privateKey,
-    signingAlgorithm: { ...signs, hash: content.hash ?? 'SHA-256' } as webcrypto.EcdsaParams,
+    signingAlgorithm: {
+      ...signs,
+      hash,
+      ...(signs.name === 'RSA-PSS' && { saltLength: SALT[hash] }),
+    } as webcrypto.EcdsaParams,
     extensions: extensionsOf(content) as x509.Extension[],
   })
   return new Uint8Array(made.rawData)
 }
 
-function extensionsOf(content: Partial<Certified> & { readonly subject: string }): readonly x509.Extension[] {
+function extensionsOf(content: Partial<Certified> & Pick<Certified, 'subject'>): readonly x509.Extension[] {
   const { isCA, pathLength, keyUsage, uris = [], dnsNames = [], ipAddresses = [], extendedKeyUsage, extensions = [] } = content
+  const purposes = Array.isArray(extendedKeyUsage) ? extendedKeyUsage : ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']
   const names: x509.JsonGeneralNames = [
     ...uris.map((value) => ({ type: 'url' as const, value })),
     ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
@@ -163,7 +189,7 @@ function extensionsOf(content: Partial<Certified> & { readonly subject: string }
   return [
     ...(isCA === undefined ? [] : [new x509.BasicConstraintsExtension(isCA, pathLength, true)]),
     ...(keyUsage === undefined ? [] : [new x509.KeyUsagesExtension(keyUsage, true)]),
-    ...(extendedKeyUsage ? [new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'])] : []),
+    ...(extendedKeyUsage ? [new x509.ExtendedKeyUsageExtension(purposes as x509.ExtendedKeyUsageType[])] : []),
     ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names, content.subject === '')] : []),
     ...extensions,
   ]
@@ -172,14 +198,27 @@ function extensionsOf(content: Partial<Certified> & { readonly subject: string }
 export function makeKeys(algorithm: KeyAlgorithm): Promise<webcrypto.CryptoKeyPair> {
   const usages: webcrypto.KeyUsage[] = ['sign', 'verify']
   if (algorithm === 'Ed25519') return webcrypto.subtle.generateKey('Ed25519', true, usages) as Promise<webcrypto.CryptoKeyPair>
-  if (!algorithm.startsWith('RSA')) return webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: algorithm }, true, usages)
+  const [kind, size] = algorithm.split('-')
+  if (kind === 'P') return webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: algorithm }, true, usages)
   const rsa = {
-    name: 'RSASSA-PKCS1-v1_5',
-    modulusLength: Number(algorithm.slice(4)),
+    name: kind === 'PSS' ? 'RSA-PSS' : 'RSASSA-PKCS1-v1_5',
+    modulusLength: Number(size),
     publicExponent: new Uint8Array([1, 0, 1]),
     hash: 'SHA-256',
   }
   return webcrypto.subtle.generateKey(rsa, true, usages)
+}
+
+/** The same RSA keys, for another hash: all that they sign is signed with it. Others take any hash as they are. */
+export async function keysFor(keys: webcrypto.CryptoKeyPair, hash: Certified['hash']): Promise<webcrypto.CryptoKeyPair> {
+  const { name } = keys.privateKey.algorithm
+  if (!name.startsWith('RSA')) return keys
+  const { subtle } = webcrypto
+  const [secret, open] = [await subtle.exportKey('pkcs8', keys.privateKey), await subtle.exportKey('spki', keys.publicKey)]
+  return {
+    privateKey: await subtle.importKey('pkcs8', secret, { name, hash }, true, ['sign']),
+    publicKey: await subtle.importKey('spki', open, { name, hash }, true, ['verify']),
+  }
 }
 
 async function privateKeyPem({ privateKey }: webcrypto.CryptoKeyPair): Promise<string> {

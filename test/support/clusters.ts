@@ -1,5 +1,6 @@
 /** What `doctor` sees of two clusters that are fit for federation, and ways to make them less so. */
 
+import type { CodeOf } from '../../src/core/diagnostics/codes.ts'
 import { error } from '../../src/core/diagnostics/finding.ts'
 import type { Looked } from '../../src/core/doctor/looked.ts'
 import { needsOf } from '../../src/core/doctor/needs.ts'
@@ -12,7 +13,7 @@ import { authority, domain, federation, member, NOW } from './federations.ts'
 
 const NETWORK = 'topology.istio.io/network'
 const ok = <T>(value: T): Seen<T> => ({ ok: true, value })
-export const failed = (code: string, message: string): Seen<never> => ({
+export const failed = (code: CodeOf<'error'>, message: string): Seen<never> => ({
   ok: false,
   error: error(code, 'cluster-b', message, 'look at it'),
 })

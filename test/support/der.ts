@@ -33,6 +33,10 @@ export const withSerial = (der: Uint8Array, serial: readonly number[]): Uint8Arr
 export const withIssuer = (der: Uint8Array, name: string): Uint8Array =>
   edit(der, (signed) => signed.map((part, i) => (i === 3 ? commonName(name) : part)))
 
+/** Issued by its own subject. */
+export const selfIssued = (der: Uint8Array): Uint8Array =>
+  edit(der, (signed) => signed.map((part, i) => (i === 3 ? (signed[5] ?? part) : part)))
+
 export const commonName = (name: string, tag = 0x0c): Uint8Array =>
   encode(0x30, encode(0x31, encode(0x30, encode(0x06, Uint8Array.from([0x55, 0x04, 0x03])), encode(tag, Buffer.from(name, 'latin1')))))
 

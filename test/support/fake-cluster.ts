@@ -3,9 +3,10 @@
  * is connected. Or one that means harm: a `Hostile` takes over where it wants to, and the rest goes on as usual.
  */
 import type { ServerResponse } from 'node:http'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { createServer as createTls } from 'node:tls'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { TestCa } from './ca.ts'
+import type { TestCa, TestLeaf } from './ca.ts'
 import { configFor, type FakeKube, fakeKube, type Heard, type Said, status } from './fake-kube.ts'
 
 export interface Hostile {
@@ -19,6 +20,8 @@ export interface Hostile {
   readonly forward?: (socket: WebSocket) => void
   /** In place of istiod's answer to a path: HTTP as it goes over the wire; undefined: as usual; `never`: silence. */
   readonly istiod?: (path: string) => string | Buffer | 'never' | undefined
+  /** Istiod's own certificate, which it presents to whoever asks for roots. Default: it presents none. */
+  readonly presents?: TestLeaf
   /** In place of the upgrade to a port-forward. */
   readonly upgrade?: (socket: Socket) => void
 }
@@ -89,7 +92,8 @@ export async function fakeCluster(own: TestCa, hostile: Hostile = {}, now = new 
     const other = hostile.http?.(heard, response)
     return other === 'never' ? undefined : (other ?? answer(heard))
   }, true)
-  portForward(kube, hostile)
+  const istiod = hostile.presents === undefined ? undefined : await presenting(hostile.presents)
+  portForward(kube, hostile, istiod?.port)
   const raw = hostile.tcp === undefined && hostile.tls === undefined ? undefined : await rawServer(hostile)
   return {
     kube,
@@ -98,6 +102,7 @@ export async function fakeCluster(own: TestCa, hostile: Hostile = {}, now = new 
     objects,
     async close() {
       await raw?.close()
+      await istiod?.close()
       await kube.close()
     },
   }
@@ -132,7 +137,16 @@ const ISTIOD: Readonly<Record<string, string>> = {
   '/debug/connections': '{"clients":[]}',
 }
 
-function portForward(kube: FakeKube, { forward, istiod, upgrade }: Hostile): void {
+/** Whoever asks gets this chain. */
+async function presenting({ certPem, keyPem }: TestLeaf): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const server = createTls({ cert: certPem, key: keyPem }, (socket) => socket.on('error', () => {}).end())
+  server.on('tlsClientError', () => {})
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { port: (server.address() as AddressInfo).port, close: () => new Promise((resolve) => server.close(() => resolve())) }
+}
+
+/** @param xds where the chain is presented that istiod's own port presents */
+function portForward(kube: FakeKube, { forward, istiod, upgrade }: Hostile, xds?: number): void {
   if (upgrade !== undefined) {
     kube.server.on('upgrade', (_, socket) => {
       socket.on('error', () => {})
@@ -145,6 +159,7 @@ function portForward(kube: FakeKube, { forward, istiod, upgrade }: Hostile): voi
     socket.on('error', () => {})
     if (forward !== undefined) return forward(socket)
     for (const channel of [0, 1]) socket.send(Buffer.from([channel, 0xa6, 0x3a]))
+    if (request.url?.endsWith('ports=15012') && xds !== undefined) return bridge(socket, xds)
     if (!request.url?.endsWith('ports=15014')) return socket.close()
     socket.on('message', (message: Buffer) => {
       const path = /^GET (\S+)/.exec(message.subarray(1).toString())?.[1] ?? ''
@@ -152,6 +167,15 @@ function portForward(kube: FakeKube, { forward, istiod, upgrade }: Hostile): voi
       if (said !== 'never') socket.send(Buffer.concat([Buffer.from([0]), Buffer.from(said)]))
     })
   })
+}
+
+/** Bytes of channel 0, both ways. */
+function bridge(socket: WebSocket, port: number): void {
+  const onward = connect(port, '127.0.0.1').on('error', () => socket.close())
+  onward.on('data', (chunk: Buffer) => socket.send(Buffer.concat([Buffer.from([0]), chunk])))
+  onward.on('close', () => socket.close())
+  socket.on('message', (message: Buffer) => onward.write(message.subarray(1)))
+  socket.on('close', () => onward.destroy())
 }
 
 async function rawServer({ tcp, tls }: Hostile): Promise<{ url: string; close(): Promise<void> }> {

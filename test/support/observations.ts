@@ -1,4 +1,5 @@
 /** What meshes look like from outside, as values for tests. */
+import type { CodeOf } from '../../src/core/diagnostics/codes.ts'
 import { error } from '../../src/core/diagnostics/finding.ts'
 import { proxyOf } from '../../src/core/mesh/pods.ts'
 import type { Manifest } from '../../src/core/model/manifest.ts'
@@ -6,7 +7,7 @@ import type { Evidence, IstioFacts, Observation, ProxyConfig, Seen } from '../..
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
 
 export const ok = <T>(value: T): Seen<T> => ({ ok: true, value })
-export const failed = (code = 'cluster-unreachable', subject = 'cluster-b'): Seen<never> => ({
+export const failed = (code: CodeOf<'error'> = 'cluster-unreachable', subject = 'cluster-b'): Seen<never> => ({
   ok: false,
   error: error(code, subject, 'cannot be reached', 'kubectl --context cluster-b version'),
 })

@@ -4,7 +4,10 @@ import { makeCa } from './ca.ts'
 import { algorithm, forged, NULL, plain, pss, resigned, rsaKey, rsaPkcs1, type Signing, spki } from './signed.ts'
 
 const base = await makeCa({ trustDomain: 'a.example' })
-const leafDer = (await base.leaf('spiffe://a.example/ns/x/sa/y')).chainDer[0] as Uint8Array
+const leaf = await base.leaf('spiffe://a.example/ns/x/sa/y')
+export const leafDer = leaf.chainDer[0] as Uint8Array
+/** Of all leaves here that have no key of their own. */
+export const leafKey = leaf.keyPem
 
 export const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const ecdsa = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -37,6 +40,8 @@ export interface OddChain {
   readonly openssl?: boolean
   /** Go, where it says otherwise: it looks at no key that signs nothing. */
   readonly go?: boolean
+  /** Envoy 1.40, where it says otherwise; `unseen`: nobody has the leaf's key, so no handshake shows it. */
+  readonly envoy?: boolean | 'unseen'
 }
 
 const under = (name: string, key: Uint8Array, signing: Signing, valid: boolean, more: Partial<OddChain> = {}): OddChain => ({
@@ -63,8 +68,8 @@ export const ODD_SIGNATURES: readonly OddChain[] = [
     go: true,
     openssl: true,
   }),
-  signed('PKCS #1 v1.5 with SHA-224', pkcs1('sha224', '1.2.840.113549.1.1.14', NULL), false, { openssl: true }),
-  signed('PKCS #1 v1.5 with SHA-1', pkcs1('sha1', '1.2.840.113549.1.1.5', NULL), false, { openssl: true }),
+  signed('PKCS #1 v1.5 with SHA-224', pkcs1('sha224', '1.2.840.113549.1.1.14', NULL), false, { openssl: true, envoy: true }),
+  signed('PKCS #1 v1.5 with SHA-1', pkcs1('sha1', '1.2.840.113549.1.1.5', NULL), false, { openssl: true, envoy: true }),
   signed('PKCS #1 v1.5 with SHA-1 under its older OID', pkcs1('sha1', '1.3.14.3.2.29', NULL), false, { openssl: true }),
   signed('PKCS #1 v1.5 with MD5', pkcs1('md5', '1.2.840.113549.1.1.4', NULL), false, { openssl: true }),
   signed('PKCS #1 v1.5 with RIPEMD-160', pkcs1('ripemd160', '1.3.36.3.3.1.2', NULL), false, { openssl: true }),
@@ -95,6 +100,7 @@ export const ODD_SIGNATURES: readonly OddChain[] = [
     // OpenSSL 3.0, which the bed has, knows no ECDSA with SHA-3.
     under(`ECDSA with ${name}`, spki(ecdsa), ec(ecdsa.privateKey, String(hash), String(dotted)), valid === true, {
       openssl: name !== 'SHA3-256',
+      ...((name === 'SHA-1' || name === 'SHA-224') && { envoy: true }),
     }),
   ),
   under('ECDSA with NULL parameters', spki(ecdsa), ec(ecdsa.privateKey, 'sha256', '1.2.840.10045.4.3.2', NULL), true),
@@ -147,10 +153,14 @@ export const ODD_KEYS: readonly OddChain[] = [
     valid: false,
     openssl: true,
     go: true,
+    envoy: 'unseen',
   },
-  under('RSA of 512 bits', spki(small), rsaPkcs1(small.privateKey, 'sha256', RSA256), false, { openssl: true }),
+  under('RSA of 512 bits', spki(small), rsaPkcs1(small.privateKey, 'sha256', RSA256), false, { openssl: true, envoy: true }),
   under('exponent 3', spki(three), rsaPkcs1(three.privateKey, 'sha256', RSA256), true),
-  under('an exponent above 2^31', spki(wideExponent), rsaPkcs1(wideExponent.privateKey, 'sha256', RSA256), false, { openssl: true }),
+  under('an exponent above 2^31', spki(wideExponent), rsaPkcs1(wideExponent.privateKey, 'sha256', RSA256), false, {
+    openssl: true,
+    envoy: true,
+  }),
 ]
 
 /** Keys of kinds that nobody in a mesh verifies with, and their names. */

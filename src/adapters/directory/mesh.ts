@@ -1,12 +1,12 @@
 /** A member's home that is a directory: a Git tree of our own manifests, one file per object, no API server. */
+
 import { mkdir, realpath } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Mesh } from '../../app/ports.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
-import { info } from '../../core/diagnostics/finding.ts'
+import { notChecked } from '../../core/mesh/mesh-findings.ts'
 import type { Digest } from '../../core/model/digest.ts'
-import type { Manifest } from '../../core/model/manifest.ts'
-import { isOurs, keyOf, sameContent, title } from '../../core/model/manifest.ts'
+import { isOurs, keyOf, type Manifest, sameContent, title } from '../../core/model/manifest.ts'
 import type { Step } from '../../core/model/planned.ts'
 import type { Member } from '../../core/model/wanted.ts'
 import { parseHead } from '../../core/record/record.ts'
@@ -43,8 +43,8 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
   const parsed: Parsed = new Map()
   const unasked = {
     ok: false,
-    error: info(
-      'not-checked',
+    error: notChecked(
+      'info',
       member.name,
       'there is no API server for it here: its manifests travel by Git',
       'its owner can hand over what they see: entente verify -o evidence, then --evidence FILE here',

@@ -94,10 +94,18 @@ async function leadsToFolder(root: string, real: string, path: string): Promise<
   return (await stat(target)).isDirectory()
 }
 
+/** Another apply removed it since it was listed. */
+function isGone(cause: unknown): undefined {
+  if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+  return undefined
+}
+
 async function readObjects(path: string, parsed: Parsed): Promise<readonly Manifest[]> {
-  const { size } = await lstat(path)
-  if (size > MAX_BYTES) throw unreadable(path, `is larger than ${MAX_BYTES >> 20} MiB`)
-  const source = await readFile(path, 'utf8')
+  const there = await lstat(path).catch(isGone)
+  if (there === undefined) return []
+  if (there.size > MAX_BYTES) throw unreadable(path, `is larger than ${MAX_BYTES >> 20} MiB`)
+  const source = await readFile(path, 'utf8').catch(isGone)
+  if (source === undefined) return []
   const known = parsed.get(path)
   if (known?.source === source) return known.objects
   const objects = parseManifests(path, source)

@@ -8,6 +8,7 @@ import { type Fault, FederationError } from '../../core/diagnostics/errors.ts'
 import { type Problem, parseFederation } from '../../core/federation/parse.ts'
 import type { Federation, Severed } from '../../core/model/wanted.ts'
 import { tooDeepAt } from '../yaml/depth.ts'
+import { refuseWide } from './input-text.ts'
 import { isBusy, withLock } from './lock.ts'
 import { lockOf } from './record-file.ts'
 import { readIfThere, writeAtomically } from './write-files.ts'
@@ -167,7 +168,7 @@ function printed(path: string, document: Document.Parsed, before: Federation, ho
 
 async function readText(path: string): Promise<string> {
   const file = await readIfThere(path, MAX_BYTES)
-  if (file !== undefined) return file.toString('utf8')
+  if (file !== undefined) return refuseWide(path, file).toString('utf8')
   throw new FederationError('file-unreadable', path, 'there is no such file', {
     hint: 'entente init --context A --context B writes one; -f names another',
   })

@@ -3,7 +3,8 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { LintFile } from '../../core/lint/source.ts'
-import { readDocuments } from '../yaml/documents.ts'
+import { readDocuments, unreadDocument } from '../yaml/documents.ts'
+import { isWideText, refuseBlank, refuseWide, WIDE } from './input-text.ts'
 import { fileError, readIfThere } from './write-files.ts'
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -17,7 +18,8 @@ export interface ManifestSource {
 
 /**
  * Every document of every argument. In a directory: files named .yaml, .yml and .json, hidden ones and links to folders
- * left out; JSON that is no manifest is passed over.
+ * left out; JSON that is no manifest is passed over. In a directory an empty file is one without documents, and one that is
+ * not UTF-8 says so; given by name, or by stdin, it is refused.
  * @throws FederationError file-unreadable
  */
 export async function readManifests(given: readonly string[], { stdin }: ManifestSource): Promise<readonly LintFile[]> {
@@ -26,16 +28,22 @@ export async function readManifests(given: readonly string[], { stdin }: Manifes
   const add = (file: string, from: string, content: Uint8Array): void => {
     bytes += content.length
     if (bytes > MAX_ALL_BYTES) throw tooMuch(from, `more than ${MAX_ALL_BYTES >> 20} MiB in all`)
-    files.push(readDocuments(file, from, Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8')))
+    if (file !== from && isWideText(content)) {
+      files.push(unreadDocument(file, from, WIDE))
+      return
+    }
+    const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8')
+    if (file === from) refuseBlank(file, text)
+    files.push(readDocuments(file, from, text))
   }
   for (const from of new Set(given)) {
-    if (from === '-') add('-', from, await stdin())
+    if (from === '-') add('-', from, refuseWide('-', await stdin()))
     else if (await isDirectory(from)) {
       for (const file of await filesBelow(from)) {
         const content = await read(file)
         if (!file.endsWith('.json') || /"apiVersion"|"meshConfig"/.test(content.toString('latin1'))) add(file, from, content)
       }
-    } else add(from, from, await read(from))
+    } else add(from, from, refuseWide(from, await read(from)))
   }
   return files
 }

@@ -1,5 +1,7 @@
 /** All istiods of one mesh together: what their proxies hold, what chain they present, which versions they are. */
+
 import { error, type Finding } from '../../core/diagnostics/finding.ts'
+import { notChecked } from '../../core/mesh/mesh-findings.ts'
 import type { Evidence, Interest, Seen } from '../../core/model/observed.ts'
 import { isWhole, readProxyConfig } from '../../core/trust/live/live-config.ts'
 import type { Budget } from '../edge/budget.ts'
@@ -107,7 +109,7 @@ async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest
   const chain = (): Promise<readonly Uint8Array[]> =>
     travel(async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${name}`))
   const hearing = seen(ask((istiod) => evidenceOf({ ...istiod, configDump: (id) => dumps(() => istiod.configDump(id)) }, wanted, memory)))
-  if (what === 'proxies') return { pod, heard: await hearing, presented: { ok: false, error: error('not-checked', subject, 'not asked') } }
+  if (what === 'proxies') return { pod, heard: await hearing, presented: { ok: false, error: notChecked('error', subject, 'not asked') } }
   const [heard, presented, version] = await Promise.all([hearing, seen(chain()), ask((istiod) => istiod.version()).catch(() => undefined)])
   return { pod, heard, presented, version }
 }

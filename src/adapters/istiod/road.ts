@@ -144,8 +144,6 @@ const attempt = <T>(work: () => Promise<T>): Promise<Attempt<T>> =>
 
 function both(second: unknown, first: unknown): unknown {
   if (!(second instanceof FederationError) || !(first instanceof FederationError)) return second
-  const message = `by port-forward: ${said(second)}; directly: ${said(first)}`
+  const message = `by port-forward: ${second.reason}; directly: ${first.reason}`
   return new FederationError(second.code, second.subject, message, { hint: second.hint, cause: second })
 }
-
-const said = (error: FederationError): string => error.message.replace(`${error.subject}: `, '')

@@ -1,4 +1,5 @@
 /** Files of YAML or JSON as documents with the place of everything in them. */
+import { masked } from '../../core/lint/settings/placeholder.ts'
 import type { LintFile, Path, Source, Spot } from '../../core/lint/source.ts'
 import { at } from '../../core/model/manifest.ts'
 import { type LibraryDocument, offsetIn, readWithLibrary } from './library.ts'
@@ -20,6 +21,13 @@ export function readDocuments(file: string, given: string, content: string): Lin
   const templated = broken !== undefined && text.includes('{{')
   const fault = { code: 'helm-template', message: 'is a Helm template, not YAML' } as const
   return { file, given, text, documents: templated ? [{ ...broken, fault }] : documents }
+}
+
+/** A file of which nothing can be read. */
+export function unreadDocument(file: string, given: string, message: string): LintFile {
+  const spot = (): Spot => ({ line: 1, column: 1 })
+  const source: Source = { file, given, value: undefined, spot, embedded: () => undefined, fault: { code: 'yaml-invalid', message } }
+  return { file, given, text: '', documents: [source] }
 }
 
 /** LF line ends, a final one, no byte order mark: lines and columns stay what they were. */
@@ -121,13 +129,14 @@ function sourceOf(file: string, given: string, read: Read, lines: Lines): Source
 /** Of a block scalar every line is where it seems to be; of any other text only the beginning is known. */
 function embed(file: string, given: string, content: unknown, key: Spot, lines: Lines): Source | undefined {
   if (typeof content !== 'string') return undefined
-  const [source] = readDocuments(file, given, content).documents
-  if (source === undefined) return undefined
+  const [first, ...more] = readDocuments(file, given, masked(content)).documents
+  if (first === undefined) return undefined
+  const source = more.length === 0 ? first : { ...first, later: true }
   const header = lines.line(key.line)
   if (!/[|][-+0-9]*[ \t]*(?:#|$)/.test(header)) return moved(source, () => key)
-  let first = key.line + 1
-  while (first < lines.count && lines.line(first).trim() === '') first++
-  const indent = lines.line(first).length - lines.line(first).trimStart().length
+  let begin = key.line + 1
+  while (begin < lines.count && lines.line(begin).trim() === '') begin++
+  const indent = lines.line(begin).length - lines.line(begin).trimStart().length
   return moved(source, ({ line, column }) => ({ line: key.line + line, column: column + indent }))
 }
 

@@ -17,7 +17,7 @@ import { heldBack, passable } from './next/due.ts'
 import type { Task } from './next/position.ts'
 import { observe } from './observe.ts'
 
-export type { Consent, Meshes, Outcome, Progress, World } from '../world.ts'
+export type { Consent, Outcome, World } from '../world.ts'
 export { retiring } from './next/retiring.ts'
 export { namespacesOf, observe } from './observe.ts'
 
@@ -42,7 +42,7 @@ export async function apply(
   if (!(journal instanceof Journal)) return { done: [], findings: journal }
   const { narrowOnly } = journal
   const touched = new Set(due.map((step) => step.member))
-  const offered = new Set(agreed.steps.map((step) => step.id))
+  const offered = new Map(agreed.steps.map((step) => [step.id, step]))
   const agreedWith = { wanted, offered, consent: { ...consent, narrowOnly } }
   const outcomes = await Promise.all(
     wanted.flatMap((intent) => {

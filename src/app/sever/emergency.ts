@@ -1,11 +1,11 @@
 /** Shutting a trust domain out at once: nothing is observed but the policies that do it, and nobody is asked. */
 import { retry } from '../../core/basics/retry.ts'
+import { LOST_RACE } from '../../core/diagnostics/codes.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
 import { undoneBy } from '../../core/mesh/gitops-owner.ts'
 import type { Digest } from '../../core/model/digest.ts'
-import type { Manifest } from '../../core/model/manifest.ts'
-import { ownerOf, sameContent } from '../../core/model/manifest.ts'
+import { type Manifest, ownerOf, sameContent } from '../../core/model/manifest.ts'
 import type { Intent, Trust, Workloads } from '../../core/model/wanted.ts'
 import { workloadsKey } from '../../core/model/workloads.ts'
 import { ownedBy } from '../../core/plan/hazards/owned-objects.ts'
@@ -47,14 +47,13 @@ export async function denyNow(
 
 /** Another sever of the same workloads may write their policy at the same moment: again, for a second or two. */
 const TRIES = 20
-const BUSY: ReadonlySet<string> = new Set(['changed-meanwhile', 'record-busy'])
 
 const deny = (once: () => Promise<Denied>, sleep: World['sleep']): Promise<Denied> =>
   retry(once, {
     tries: TRIES,
     waitMs: () => 100,
     sleep,
-    again: (outcome) => outcome.ok && outcome.value.findings.some(({ code }) => BUSY.has(code)),
+    again: (outcome) => outcome.ok && outcome.value.findings.some(({ code }) => LOST_RACE.has(code)),
   })
 
 async function denyOnce(intent: Intent, domain: TrustDomain, mesh: Denying, at: Workloads, name?: string): Promise<Denied> {

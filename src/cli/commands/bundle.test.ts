@@ -5,9 +5,10 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { makeCa } from '../../../test/support/ca.ts'
 import { answer, startEndpoint } from '../../../test/support/endpoint.ts'
 import { printBundle } from '../../core/spiffe/bundle.ts'
+import type { BundleWorld } from '../io.ts'
 import { bundleConvert } from './roots/bundle-convert.ts'
 import { bundleFetch } from './roots/bundle-fetch.ts'
-import { type BundleWorld, bundleInspect } from './roots/bundle-inspect.ts'
+import { bundleInspect } from './roots/bundle-inspect.ts'
 import { chainVerify } from './roots/chain-verify.ts'
 
 const ca = await makeCa({ trustDomain: 'a.example', name: 'root a' })
@@ -46,6 +47,8 @@ describe('bundle inspect', () => {
     const world = new TestWorld()
     expect(await bundleInspect({ file: 'a.json', trustDomain: 'a.example', output: 'json' }, world)).toBe(0)
     expect(JSON.parse(world.printed)).toEqual({
+      apiVersion: 'entente.dev/v1alpha1',
+      kind: 'Bundle',
       verdict: 'accept',
       format: 'spiffe',
       trustDomain: 'a.example',
@@ -160,7 +163,24 @@ describe('chain verify', () => {
   ])('$chain under $trusted', async ({ trusted, chain, view, code }) => {
     const world = new TestWorld()
     expect(await chainVerify({ trusted, chain, output: 'json' }, world)).toBe(code)
-    expect(JSON.parse(world.printed)).toEqual(view)
+    expect(JSON.parse(world.printed)).toEqual({ apiVersion: 'entente.dev/v1alpha1', kind: 'Chain', ...view })
+  })
+
+  it.each([
+    { usage: ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'], valid: true, words: [] },
+    { usage: ['1.3.6.1.5.5.7.3.1'], valid: true, words: [/does not name clientAuth: Go and Envoy, .* refuse it as a client/] },
+    { usage: ['2.5.29.37.0'], valid: true, words: [/clientAuth: Envoy, .* refuses it as a client/, /serverAuth: Envoy/] },
+    { usage: ['1.3.6.1.5.5.7.3.3'], valid: false, words: [] },
+  ])('judges the extended key usage $usage', async ({ usage, valid, words }) => {
+    const world = new TestWorld()
+    const leaf = await ca.leaf('spiffe://a.example/x', { extendedKeyUsage: usage })
+    const others = world.readFile.bind(world)
+    world.readFile = async (file) => (file === 'odd.pem' ? Buffer.from(leaf.certPem) : others(file))
+    expect(await chainVerify({ trusted: 'ab.pem', chain: 'odd.pem', output: 'json' }, world)).toBe(valid ? 0 : 1)
+    const told = JSON.parse(world.printed) as { valid: boolean; error?: string; findings?: { code: string; message: string }[] }
+    expect(told.valid).toBe(valid)
+    expect(told.error ?? '').toMatch(valid ? /^$/ : /neither clientAuth nor serverAuth/)
+    expect(told.findings?.map(({ code, message }) => `${code} ${message}`) ?? []).toEqual(words.map((one) => expect.stringMatching(one)))
   })
 
   it('says it in words', async () => {

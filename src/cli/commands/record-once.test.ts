@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { A, authority, B } from '../../../test/support/federations.ts'
 import { inDirectories, type TestWorkspace, workspace } from '../../../test/support/workspace.ts'
 import { run as apply } from './federation/apply.ts'
+import { run as lift } from './federation/lift.ts'
 import { run as rotate } from './federation/rotate.ts'
 import { run as sever } from './federation/sever.ts'
 
@@ -37,7 +38,7 @@ describe('a command parses the record once', () => {
     },
     {
       name: 'sever --lift',
-      command: async (w) => sever({ ...options, ...pair, lift: true, file: w.file }, w.io),
+      command: (w) => lift({ ...options, ...pair, file: w.file }, w.io),
       adds: '"action":"lift"',
     },
     { name: 'rotate', command: (w) => rotate({ ...options, member: 'cluster-a', file: w.file }, w.io), adds: '' },

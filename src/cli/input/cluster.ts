@@ -1,21 +1,14 @@
 /** A cluster that no federation file speaks of yet: what `init`, `export` and `approve` need to know of it. */
 
-import { trimOf } from '../../core/basics/trim.ts'
-import { FederationError } from '../../core/diagnostics/errors.ts'
-import type { Clock, IstioFacts, Seen } from '../../core/model/observed.ts'
-import type { Member, MemberName } from '../../core/model/wanted.ts'
-import type { Bundle } from '../../core/spiffe/bundle.ts'
+import { memberName } from '../../app/init/member-name.ts'
+import type { Cluster } from '../../app/ports-desired.ts'
+import { goOn } from '../../app/use-case.ts'
+import { toError } from '../../core/diagnostics/finding.ts'
+import type { Seen } from '../../core/model/observed.ts'
+import type { Member } from '../../core/model/wanted.ts'
 import { parseTrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { Io } from '../io.ts'
-import { goOn, type LimitOptions, limitsOf, overseer } from './limits.ts'
-
-export interface Cluster {
-  readonly context: string
-  readonly istio: IstioFacts
-  /** The roots that the mesh gives to all its workloads. */
-  readonly own: Bundle
-  readonly clock?: Clock
-}
+import { kubeconfigOf, type LimitOptions, limitsOf, overseer } from './limits.ts'
 
 export interface LookOptions extends LimitOptions {
   readonly kubeconfig?: string
@@ -24,13 +17,13 @@ export interface LookOptions extends LimitOptions {
 
 /** @throws FederationError with what kept us from looking */
 export async function lookAt(context: string, options: LookOptions, io: Io): Promise<Cluster> {
-  const { kubeconfig, istioNamespace } = options
+  const { istioNamespace } = options
   const [{ loadKubeconfig }, { kubeClient }, { kubernetesMesh }] = await Promise.all([
     import('../../adapters/kubernetes/transport/kubeconfig.ts'),
     import('../../adapters/kubernetes/transport/client.ts'),
     import('../../adapters/kubernetes/mesh.ts'),
   ])
-  const config = await loadKubeconfig({ env: io.env, ...(kubeconfig === undefined ? {} : { path: kubeconfig }) })
+  const config = await loadKubeconfig(kubeconfigOf(options, io))
   const client = kubeClient(config.access(context), { limits: limitsOf(options), ...overseer(io) })
   // The trust domain is what we are about to learn; nothing that is looked at here depends on it.
   const member: Member = { name: memberName(context), trustDomain: parseTrustDomain('unknown'), aliases: [], istioNamespace }
@@ -41,10 +34,5 @@ export async function lookAt(context: string, options: LookOptions, io: Io): Pro
 
 function orThrow<T>(seen: Seen<T>): T {
   if (seen.ok) return seen.value
-  const { code, subject, message, hint } = seen.error
-  throw new FederationError(code as FederationError['code'], subject, message, { hint })
+  throw toError(seen.error)
 }
-
-/** A DNS label from a context's name: `gke_project_zone_shop` → `gke-project-zone-shop`. */
-export const memberName = (context: string): MemberName =>
-  (trimOf(trimOf(context.toLowerCase().replace(/[^a-z0-9]+/g, '-'), '-').slice(0, 40), '-') || 'cluster') as MemberName

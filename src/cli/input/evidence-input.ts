@@ -1,34 +1,20 @@
 /** `--evidence`: what owners handed over about meshes that cannot be reached from here. */
 import { createHash } from 'node:crypto'
+import type { Evidences, HandedOver } from '../../app/ports-desired.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, info } from '../../core/diagnostics/finding.ts'
 import { outdated, told } from '../../core/evidence/counts.ts'
-import type { Looked } from '../../core/evidence/print-evidence.ts'
 import { parseHanded } from '../../core/evidence/read-evidence.ts'
 import type { Digest } from '../../core/model/digest.ts'
-import type { EvidenceFile } from '../../core/model/recorded.ts'
 import type { Federation, MemberName } from '../../core/model/wanted.ts'
 import type { RecordView } from '../../core/record/projection.ts'
 import type { Io } from '../io.ts'
-
-export interface HandedOver {
-  readonly file: string
-  readonly looked: Looked
-  readonly of: EvidenceFile
-  /** Why it says nothing about now. */
-  readonly stale?: Finding
-}
 
 /**
  * Of several files about one member the newest counts.
  * @throws FederationError file-unreadable, evidence-malformed
  */
-export async function readHanded(
-  files: readonly string[],
-  federation: Federation,
-  record: RecordView,
-  io: Io,
-): Promise<{ readonly handed: ReadonlyMap<MemberName, HandedOver>; readonly findings: readonly Finding[] }> {
+export async function readHanded(files: readonly string[], federation: Federation, record: RecordView, io: Io): Promise<Evidences> {
   const handed = new Map<MemberName, HandedOver>()
   const findings: Finding[] = []
   const now = io.now()

@@ -1,5 +1,6 @@
 /** What `impact` reads from files: policies, mesh configs, identities. */
 
+import { nameOf } from '../../adapters/files/input-text.ts'
 import { readManifests } from '../../adapters/files/manifests.ts'
 import { fileError } from '../../adapters/files/write-files.ts'
 import { parseMeshConfig } from '../../adapters/kubernetes/read/mesh-config.ts'
@@ -7,54 +8,106 @@ import { trimEndOf } from '../../core/basics/trim.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { admissionOf } from '../../core/impact/read-policies.ts'
 import type { Admission } from '../../core/impact/situation.ts'
+import { meshConfigsIn } from '../../core/lint/settings/mesh-configs.ts'
+import { shownPlaceholder } from '../../core/lint/settings/placeholder.ts'
+import { type LintFile, spotOf } from '../../core/lint/source.ts'
+import { isPlaceholder } from '../../core/mesh/config/unfilled.ts'
 import type { Manifest } from '../../core/model/manifest.ts'
-import { at, list, text } from '../../core/model/manifest.ts'
+import { at, list, text, title } from '../../core/model/manifest.ts'
 import { parseSpiffeId } from '../../core/spiffe/spiffe-id.ts'
 import type { Io } from '../io.ts'
 
-/** Every object of these files, directories and stdin. @throws FederationError file-unreadable */
+/**
+ * Every object of these files, directories and stdin. What is no object is refused where nothing else is there: no object is an
+ * answer only as a List without items.
+ * @throws FederationError file-unreadable
+ */
 export async function readObjects(paths: readonly string[], io: Io): Promise<readonly Manifest[]> {
   const files = await readManifests(paths, { stdin: () => io.readFile('-') })
-  return files.flatMap(({ documents }) =>
-    documents.flatMap(({ value, fault, file }) => {
-      if (fault !== undefined)
-        throw new FederationError('file-unreadable', file, fault.message, {
-          hint: 'helm template renders a chart; kubectl get -o yaml prints what a cluster has',
-        })
-      return flatten(value)
-    }),
-  )
+  const values = readable(files, 'file-unreadable').flatMap(({ documents }) => documents.map(({ value }) => value))
+  if (!values.some((value) => text(at(value, 'kind')) !== '' || Array.isArray(value)))
+    throw new FederationError('file-unreadable', paths.map(nameOf).join(', '), 'holds no Kubernetes object, so nothing could be judged', {
+      hint: 'kubectl get authorizationpolicies -A -o yaml',
+    })
+  return values.flatMap(flatten)
+}
+
+/** @throws FederationError of this code, where a document cannot be read */
+function readable(files: readonly LintFile[], code: 'file-unreadable' | 'mesh-config-unreadable'): readonly LintFile[] {
+  for (const { fault, file } of files.flatMap(({ documents }) => documents))
+    if (fault !== undefined)
+      throw new FederationError(code, nameOf(file), fault.message, {
+        hint: 'helm template renders a chart; kubectl get -o yaml prints what a cluster has',
+      })
+  return files
 }
 
 function flatten(value: unknown): readonly Manifest[] {
+  if (Array.isArray(value)) return value.flatMap(flatten)
   if (text(at(value, 'kind')).endsWith('List') && Array.isArray(at(value, 'items'))) return list(at(value, 'items')).flatMap(flatten)
   const named = text(at(value, 'kind')) !== '' && text(at(value, 'apiVersion')) !== '' && text(at(value, 'metadata', 'name')) !== ''
-  return named ? [value as Manifest] : []
+  if (!named && at(value, 'kind') === 'AuthorizationPolicy')
+    throw new FederationError(
+      'file-unreadable',
+      'AuthorizationPolicy',
+      'one has no apiVersion or no metadata.name, so it could not be judged',
+      {
+        hint: 'give both; kubectl get authorizationpolicies -A -o yaml prints them',
+      },
+    )
+  return named ? [filledIn(value as Manifest)] : []
+}
+
+/** @throws FederationError file-unreadable: a policy whose names are yet to be filled in means nobody, and would be judged so */
+function filledIn(object: Manifest): Manifest {
+  if (object.kind !== 'AuthorizationPolicy') return object
+  const open = placeholderIn(object)
+  if (open === undefined) return object
+  throw new FederationError('file-unreadable', title(object), `names ${open}: a placeholder is no name, so it cannot be judged`, {
+    hint: 'give what is rendered: flux build, kustomize build, helm template, envsubst',
+  })
+}
+
+function placeholderIn(policy: Manifest): string | undefined {
+  const named = list(at(policy, 'spec', 'rules')).flatMap((rule) => [
+    ...list(at(rule, 'from')).flatMap((from) => Object.values(Object(at(from, 'source'))).flatMap(list)),
+    ...list(at(rule, 'when')).flatMap((when) =>
+      text(at(when, 'key')).startsWith('source.') ? [at(when, 'values'), at(when, 'notValues')].flatMap(list) : [],
+    ),
+  ])
+  return named.filter(isPlaceholder).map((name) => shownPlaceholder(text(name)))[0]
 }
 
 /**
- * A mesh config, alone or where Istio's installers keep it: ConfigMap `istio`, Helm values, IstioOperator, Sail's Istio.
+ * The mesh config of a file, of a directory or of stdin: alone, or in any form that lint reads (docs/lint.md). There is exactly
+ * one: none is refused as well as two that differ.
  * @throws FederationError file-unreadable, mesh-config-unreadable, mesh-config-refused
  */
 export async function readAdmission(path: string, io: Io): Promise<Admission> {
-  const [file] = await readManifests([path], { stdin: () => io.readFile('-') })
-  const values = (file?.documents ?? []).map(({ value, fault }) => {
-    if (fault === undefined) return value
-    throw new FederationError('mesh-config-unreadable', path, fault.message)
-  })
-  const value = values.find((one) => one !== null && one !== undefined) ?? {}
-  const inner =
-    at(value, 'data', 'mesh') ??
-    at(value, 'spec', 'meshConfig') ??
-    at(value, 'spec', 'values', 'meshConfig') ??
-    at(value, 'meshConfig') ??
-    value
-  if (text(at(value, 'kind')) !== '' && inner === value) {
-    throw new FederationError('mesh-config-unreadable', path, `is a ${text(at(value, 'kind'))} without a mesh config`, {
-      hint: 'kubectl -n istio-system get configmap istio -o yaml',
-    })
+  const files = await readManifests([path], { stdin: () => io.readFile('-') })
+  const { meshes, notRead, strangers } = meshConfigsIn(readable(files, 'mesh-config-unreadable'))
+  const refuse = (message: string, hint: string): never => {
+    throw new FederationError('mesh-config-unreadable', nameOf(path), message, { hint })
   }
-  return admissionOf(parseMeshConfig(path, [typeof inner === 'string' ? inner : JSON.stringify(inner)], 'template'))
+  const [open] = notRead
+  const [first, ...others] = [...new Map(meshes.map((mesh) => [JSON.stringify(mesh.layers), mesh])).values()]
+  if (first === undefined)
+    return refuse(
+      open === undefined ? 'holds no mesh config' : `holds no mesh config that could be read: ${open.resource.title}: ${open.message}`,
+      'kubectl -n istio-system get configmap istio -o yaml prints the one that istiod reads',
+    )
+  if (others.length > 0) {
+    const names = [first, ...others].slice(0, 3).map(({ title, spot }) => `${title} (line ${spot.line})`)
+    return refuse(
+      `holds ${others.length + 1} mesh configs that differ: ${names.join(', ')}`,
+      'give the one that is meant in a file of its own',
+    )
+  }
+  const [stranger] = files.length === 1 ? strangers : []
+  if (stranger !== undefined)
+    return refuse(`has a document that is no mesh config (line ${spotOf(stranger).line})`, 'give the mesh config in a file of its own')
+  if (open !== undefined) io.tell(`${nameOf(path)}: ${open.resource.title}: ${open.message}`)
+  return admissionOf(parseMeshConfig(nameOf(path), first.layers, 'template'))
 }
 
 export interface WrittenIdentity {
@@ -66,12 +119,16 @@ export interface WrittenIdentity {
 /** One on each line, or a list in JSON or YAML; `spiffe://` may be left out. @throws FederationError file-unreadable, spiffe-id-invalid */
 export async function readIdentities(path: string, io: Io): Promise<readonly WrittenIdentity[]> {
   const source = Buffer.from(await read(path, io)).toString('utf8')
-  return source
+  const identities = source
     .split(/[\n,]/)
     .map((line) => line.replace(/#.*/, '').replace(/^[\s[]*(?:- )?["']?/, ''))
     .map((line) => trimEndOf(line, ' \t\r]').replace(/["']$/, ''))
     .filter((line) => line !== '')
     .map((written) => ({ written, id: parseSpiffeId(written.startsWith('spiffe://') ? written : `spiffe://${written}`) }))
+  if (identities.length > 0) return identities
+  throw new FederationError('file-unreadable', nameOf(path), 'holds no SPIFFE ID', {
+    hint: 'write one on each line, such as spiffe://cluster-a.example/ns/sample/sa/client',
+  })
 }
 
 async function read(path: string, io: Io): Promise<Uint8Array> {

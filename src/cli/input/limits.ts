@@ -1,6 +1,5 @@
 /** What one member may take of a command: flags, as the adapters want them. */
 import type { Limits, Overseer } from '../../adapters/edge/budget.ts'
-import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Io } from '../io.ts'
 
 export interface LimitOptions {
@@ -12,6 +11,19 @@ export interface LimitOptions {
   readonly maxListPages?: number
   readonly maxDumpBytes?: number
 }
+
+/** Where the clusters of a command are found. */
+export interface HomeOptions extends LimitOptions {
+  /** The federation file: what it names is relative to it. */
+  readonly file: string
+  readonly kubeconfig?: string
+}
+
+/** The kubeconfig that the person named, or else the one of the environment. */
+export const kubeconfigOf = ({ kubeconfig }: Pick<HomeOptions, 'kubeconfig'>, { env }: Pick<Io, 'env'>) => ({
+  env,
+  ...(kubeconfig === undefined ? {} : { path: kubeconfig }),
+})
 
 /** Those that were given. */
 export function limitsOf({ lookTimeout, callTimeout, maxListBytes, maxListPages, maxDumpBytes }: LimitOptions): Partial<Limits> {
@@ -25,8 +37,3 @@ export function limitsOf({ lookTimeout, callTimeout, maxListBytes, maxListPages,
 }
 
 export const overseer = ({ tell, progress, stop }: Io): Overseer => ({ tell: progress ?? tell, ...(stop === undefined ? {} : { stop }) })
-
-/** @throws FederationError interrupted: what was looked at after the person asked to stop is no answer */
-export function goOn(io: Pick<Io, 'stopped'>): void {
-  if (io.stopped()) throw new FederationError('interrupted', 'entente', 'stopped before all had been looked at')
-}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import type { Lacking } from '../../app/events.ts'
 import { MOUNT } from '../../core/trust/mounted/mount.ts'
-import type { Lacking } from './mount-text.ts'
 import { mountGuide, mountText } from './mount-text.ts'
 
 const blocks = [...mountGuide().matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml = '']) => parse(yaml))

@@ -1,16 +1,10 @@
 /** What `mount` says of workloads, and the mount in each form that people keep their workloads in. */
-import type { Carrier } from '../../core/plan/hazards/mounted-files.ts'
+import type { Lacking } from '../../app/events.ts'
 
 import { MOUNT_LABEL } from '../../core/trust/mounted/bundle-map.ts'
-import { MOUNT, type TemplateMetadata, VOLUME, VOLUME_MOUNT, VOLUME_NAME } from '../../core/trust/mounted/mount.ts'
+import { MOUNT, VOLUME, VOLUME_MOUNT, VOLUME_NAME } from '../../core/trust/mounted/mount.ts'
 import { type Part, type Shown, show, stacked } from './screen.ts'
 import { count, painter, table } from './text.ts'
-
-/** One workload, and the patch that gives its template the mount; undefined where its template is not known, or is as it should be. */
-export interface Lacking extends Carrier {
-  readonly context: string
-  readonly patch?: TemplateMetadata
-}
 
 export function mountText(workloads: readonly Lacking[], color = false): Shown {
   const paint = painter(color)

@@ -1,5 +1,7 @@
 /** Text for people: kubectl's plain columns, no boxes. */
+
 import stringWidth from 'string-width'
+import type { TrustStatus } from '../../app/status.ts'
 import { type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
 import { title } from '../../core/model/manifest.ts'
 import type { Change, Plan, Step } from '../../core/model/planned.ts'
@@ -117,15 +119,8 @@ const gatesText = (step: Step, paint: Paint): readonly Shown[] =>
 
 const day = (date: Date | undefined): string => (date === undefined ? '-' : date.toISOString().slice(0, 10))
 
-export interface TrustLine {
-  readonly verdict: Verdict
-  /** When the first of its roots expires. */
-  readonly expires?: Date
-  readonly pending: number
-}
-
 /** One line for each trust. */
-export function statusText(lines: readonly TrustLine[], color = false, columns?: number): Shown {
+export function statusText(lines: readonly TrustStatus[], color = false, columns?: number): Shown {
   const paint = painter(color)
   const style = { proven: 'green', severed: 'green', lagging: 'yellow', unknown: 'yellow', broken: 'red' } as const
   const rows = lines.map(({ verdict, expires, pending }) => [

@@ -1,52 +1,7 @@
 /** The errors Entente throws when it cannot go on. What it can report and carry on from is a Finding. */
 import { clip } from '../basics/clip.ts'
+import type { ErrorCode } from './codes.ts'
 import { withoutCredentials } from './credentials.ts'
-
-export type ErrorCode =
-  // names and files
-  | 'trust-domain-invalid'
-  | 'spiffe-id-invalid'
-  | 'principal-invalid'
-  | 'fingerprint-invalid'
-  | 'federation-invalid'
-  | 'file-unreadable'
-  | 'file-unwritable'
-  | 'usage'
-  | 'evidence-malformed'
-  // bundles and chains
-  | 'certificate-malformed'
-  | 'bundle-malformed'
-  | 'bundle-refused'
-  | 'fingerprint-mismatch'
-  | 'chain-malformed'
-  | 'endpoint-invalid'
-  | 'endpoint-unreachable'
-  | 'endpoint-refused'
-  | 'endpoint-unverified'
-  // clusters
-  | 'context-unknown'
-  | 'cluster-unreachable'
-  | 'cluster-refused'
-  | 'forbidden'
-  | 'not-found'
-  | 'conflict'
-  | 'changed-meanwhile'
-  | 'object-invalid'
-  | 'istiod-not-found'
-  | 'istiod-unreachable'
-  | 'istiod-refused'
-  | 'proxy-unreachable'
-  | 'mesh-config-unreadable'
-  | 'mesh-config-refused'
-  | 'own-roots-differ'
-  // the record, consent
-  | 'record-broken'
-  | 'record-forked'
-  | 'record-busy'
-  | 'not-consented'
-  | 'not-confirmed'
-  | 'interrupted'
-  | 'mount-too-early'
 
 export class FederationError extends Error {
   override readonly name = 'FederationError'
@@ -54,6 +9,8 @@ export class FederationError extends Error {
   readonly code: ErrorCode
   /** The thing at fault, as the operator names it (`cluster-b`, `federation.yaml:12`). Never key or token material; what a URL has of it is taken out. */
   readonly subject: string
+  /** The message without the subject. */
+  readonly reason: string
   /** The next thing to do, as a sentence or a command. */
   readonly hint: string
   /** Each thing that is wrong, where one error is about several: a line and its next step. */
@@ -61,9 +18,11 @@ export class FederationError extends Error {
 
   constructor(code: ErrorCode, subject: string, message: string, options?: ErrorOptions & { hint?: string; faults?: readonly Fault[] }) {
     const shown = withoutCredentials(subject)
-    super(`${shown}: ${withoutCredentials(message)}`, options)
+    const reason = withoutCredentials(message)
+    super(`${shown}: ${reason}`, options)
     this.code = code
     this.subject = shown
+    this.reason = reason
     this.hint = withoutCredentials(options?.hint ?? '')
     this.faults = options?.faults ?? []
   }

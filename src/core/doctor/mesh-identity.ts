@@ -1,6 +1,7 @@
 /** The mesh's own roots: for how long, in every namespace, and whether its CA signs under them. */
 
 import { some } from '../basics/some.ts'
+import { NOT_ASKED } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import { type Finding, fromError } from '../diagnostics/finding.ts'
 import { TRUST_BUNDLE } from '../mesh/istiod-flags.ts'
@@ -11,7 +12,7 @@ import { parseTrustDomain } from '../spiffe/trust-domain.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { readCertificate } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
-import { sameRoots } from '../x509/same-roots.ts'
+import { sameRoots } from '../x509/pem.ts'
 import type { About, Check } from './check.ts'
 import { type Looked, on } from './looked.ts'
 
@@ -54,10 +55,7 @@ const day = (date: Date): string => date.toISOString().slice(0, 10)
 
 function expiryCheck(looked: Looked, own: Seen<readonly Anchor[]>, now: Date): Check {
   const check = on(looked, 'root-expiry')
-  if (!own.ok)
-    return ['forbidden', 'cluster-unreachable', 'cluster-refused'].includes(own.error.code)
-      ? check.unknown(own.error)
-      : check.fail(own.error.message, own.error.hint)
+  if (!own.ok) return NOT_ASKED.has(own.error.code) ? check.unknown(own.error) : check.fail(own.error.message, own.error.hint)
   const soonest = [...own.value].sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]
   if (soonest === undefined) return check.fail('istio-ca-root-cert holds no root', 'is istiod running there?')
   const told = `${soonest.fingerprint} until ${day(soonest.notAfter)}`

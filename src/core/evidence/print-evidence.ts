@@ -1,4 +1,5 @@
 /** What was seen of a mesh, as JSON that its owner hands to those who cannot reach it. */
+import type { Finding } from '../diagnostics/finding.ts'
 import { proxiesIn, runsProxy } from '../mesh/pods.ts'
 import type { Digest } from '../model/digest.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -7,7 +8,9 @@ import type { Evidence, IstioFacts, Observation, Pins, Seen } from '../model/obs
 import type { Verdict } from '../model/proven.ts'
 import type { Member } from '../model/wanted.ts'
 import { type Bundle, printBundle } from '../spiffe/bundle.ts'
-import { type VerifyView, verifyView } from '../view/plan-view.ts'
+import type { View } from '../view/schemas.ts'
+import { verdictsView } from '../view/verify-view.ts'
+import { documented } from '../view/versioned.ts'
 import { masked } from './masked.ts'
 
 /** One mesh as its owner saw it. */
@@ -25,12 +28,17 @@ export interface Handing {
   readonly at: Date
   readonly looked: readonly Looked[]
   readonly verdicts: readonly Verdict[]
-  readonly findings: VerifyView['findings']
+  readonly findings: readonly Finding[]
 }
 
 /** The JSON of `verify`, and what it was judged from: parse.ts is the inverse. */
-export function handedView({ federation, record, at: when, looked, verdicts, findings }: Handing): object {
-  return { ...verifyView(verdicts, findings, when), federation, record: record ?? null, evidence: looked.map(memberView) }
+export function handedView({ federation, record, at: when, looked, verdicts, findings }: Handing): View<'Evidence'> {
+  return documented('Evidence', {
+    ...verdictsView(verdicts, findings, when),
+    federation,
+    record: record ?? null,
+    evidence: looked.map(memberView),
+  })
 }
 
 function memberView({ member, namespaces, observation: { objects, own, ownSince, istio, pods, proxies } }: Looked) {

@@ -1,5 +1,6 @@
 /** Evidence from a file: what a mesh that is out of reach held, as its owner saw it (print.ts is the inverse). */
 import { z } from 'zod'
+import { type FindingCode, isFindingCode } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Digest } from '../model/digest.ts'
@@ -19,7 +20,8 @@ export interface Handed {
 }
 
 const finding = z.object({
-  code: z.string(),
+  // A newer version of Entente may have codes that this one does not know: then its message counts.
+  code: z.string().transform((code): FindingCode => (isFindingCode(code) ? code : 'not-checked')),
   severity: z.enum(['error', 'warning', 'info']),
   subject: z.string(),
   message: z.string(),
@@ -125,6 +127,8 @@ const member = z.object({
   configs: z.array(config),
 })
 const document = z.object({
+  /** Files of older versions have none. */
+  apiVersion: z.literal('entente.dev/v1alpha1', 'is of another version: want entente.dev/v1alpha1').optional(),
   at: instant,
   federation: z.string(),
   record: z.string().nullable(),

@@ -81,7 +81,7 @@ describe('roots that do not count', () => {
       name: 'a bundle that is missing',
       given: { approved: approvedOf(BUNDLE_B) },
       code: 'error bundle-missing cluster-a',
-      hint: 'entente approve cluster-a',
+      hint: 'entente approve cluster-a --reason "WHY"',
     },
     {
       name: 'a bundle that cannot be read',
@@ -93,7 +93,7 @@ describe('roots that do not count', () => {
       name: 'a bundle nobody approved',
       given: { record: [approval(BUNDLE_B)] },
       code: 'error unrecorded-root cluster-a',
-      hint: 'entente approve cluster-a',
+      hint: 'entente approve cluster-a --reason "WHY"',
     },
   ])('$name: the trust has no bundle, so that what is in place stays', ({ given, code, hint }) => {
     const built = made(given)

@@ -1,15 +1,18 @@
 /** From what owners wrote and approved to what each mesh wishes now. */
 
 import { groupBy } from '../basics/group-by.ts'
+import { remedyOf } from '../diagnostics/codes.ts'
 import { distinct, error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import type { Seen } from '../model/observed.ts'
-import type { Federation, Held, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
+import { type Federation, type Held, holderOf, homeKind, type Intent, type Member, type MemberName, type Trust } from '../model/wanted.ts'
 import type { RecordView } from '../record/projection.ts'
 import { pairKey, type Severs, type Standing, seversOn } from '../record/severs.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import { bundleEmpty, bundleMissing, rootExpired, rootExpires, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import { hasEnded, lastDay } from './ends.ts'
+import { anyServer, oneWay } from './trust-findings.ts'
 
 /** What `bundles/` holds: a file that could not be read is not an absent one. */
 export type Approved = ReadonlyMap<TrustDomain, Seen<Bundle>>
@@ -72,14 +75,7 @@ export function intents(
         findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call`, 'name the callers'))
       }
       for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
-        findings.push(
-          info(
-            'any-server',
-            pair(trust),
-            `any identity that ${trust.trusted} advertises may serve ${host}; and when istiod of ${trust.truster} restarts, as it does when its CA switches, calls there may fail for minutes: istiod then expects the servers under its own trust domain, until their endpoints change`,
-            'name it with servedBy: then the filter names the servers, and a restart costs no call',
-          ),
-        )
+        findings.push(anyServer(trust, host))
       }
       return [resolvedTrust(trust, resolved)]
     })
@@ -94,7 +90,7 @@ export function intents(
       },
     ]
   })
-  findings.push(...oneWay(federation, severed, live), ...[...held.values()].map(({ trust, by }) => told(federation, trust, by)))
+  findings.push(...missingDirections(federation, severed, live), ...[...held.values()].map(({ trust, by }) => told(federation, trust, by)))
   return { intents: built, findings: distinct(findings) }
 }
 
@@ -141,8 +137,7 @@ function told(federation: Federation, trust: Trust, { state, entry }: Standing):
 }
 
 /** Roots come from the member's own cluster, or from a file with each of their fingerprints. */
-export const approveCommand = ({ name, home }: Member): string =>
-  `entente approve ${name} ${home?.context === undefined ? '--bundle FILE --fingerprint sha256:… ' : ''}--reason "WHY"`
+export const approveCommand = (member: Member): string => remedyOf('bundle-missing', homeKind(member), { MEMBER: member.name })
 
 const pair = (trust: Trust): string => `${trust.truster} trusting ${trust.trusted}`
 
@@ -188,14 +183,7 @@ function resolveBundles(
     if (!wanted.has(trustDomain)) continue
     const seen = approved.get(trustDomain)
     if (seen === undefined) {
-      findings.push(
-        error(
-          'bundle-missing',
-          member.name,
-          `no roots of ${trustDomain} are approved: bundles/${trustDomain}.json does not exist`,
-          `entente approve ${member.name}`,
-        ),
-      )
+      findings.push(bundleMissing(holderOf(member), `bundles/${trustDomain}.json does not exist`))
       continue
     }
     if (!seen.ok) {
@@ -210,17 +198,16 @@ function resolveBundles(
           'unrecorded-root',
           member.name,
           `${anchor.fingerprint} is in bundles/${trustDomain}.json, but ${known === undefined ? 'nobody approved it on the record' : 'the newest approval on the record does not name it'}`,
-          `entente approve ${member.name}`,
+          remedyOf('unrecorded-root', homeKind(member), { MEMBER: member.name }),
         ),
       )
     }
     const shared = good.find((anchor) => holders.get(anchor.fingerprint) !== trustDomain)
     if (shared !== undefined) {
       findings.push(
-        error(
-          'root-of-another-domain',
+        rootOfAnotherDomain(
           member.name,
-          `${shared.fingerprint} in bundles/${trustDomain}.json was approved for ${holders.get(shared.fingerprint)} first: a root vouches for one trust domain`,
+          `${shared.fingerprint} in bundles/${trustDomain}.json was approved for ${holders.get(shared.fingerprint)} first`,
           `remove it from bundles/${trustDomain}.json, or from the other one`,
         ),
       )
@@ -228,9 +215,7 @@ function resolveBundles(
     }
     findings.push(...expiry(member, good, now))
     if (good.length === 0 && unrecorded.length === 0) {
-      findings.push(
-        warning('bundle-empty', member.name, `bundles/${trustDomain}.json has no roots: every identity of ${trustDomain} is refused`, ''),
-      )
+      findings.push(bundleEmpty(member.name, 'approved'))
     }
     // All roots unrecorded is a bundle we cannot use, not a revoked one: what is in place stays.
     if (good.length > 0 || unrecorded.length === 0) resolved.set(trustDomain, { ...seen.value, anchors: good })
@@ -267,14 +252,7 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
     const days = Math.ceil((anchor.notAfter.getTime() - now.getTime()) / DAY)
     const until = anchor.notAfter.toISOString()
     if (anchor.notAfter <= now) {
-      return [
-        error(
-          'root-expired',
-          member.name,
-          `${anchor.fingerprint} of ${member.trustDomain} expired ${until}: whatever it signed is refused`,
-          `entente approve ${member.name} with the root that follows it`,
-        ),
-      ]
+      return [rootExpired(holderOf(member), anchor)]
     }
     if (anchor.notBefore > now)
       return [
@@ -287,8 +265,8 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
       ]
     if (days <= 60) {
       return [
-        warning(
-          'root-expires',
+        rootExpires(
+          'warning',
           member.name,
           `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); then whatever it signed is refused`,
           `approve its successor: entente approve ${member.name}`,
@@ -300,38 +278,18 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
 }
 
 /** A call needs both: the server accepts the caller, and the caller accepts the server. */
-function oneWay(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
+function missingDirections(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
   const reaching = new Set(live.filter((t) => t.reach.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
   const accepting = new Set(live.filter((t) => t.accept.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
   return live.flatMap((trust): Finding[] => {
     const back = `${trust.trusted} ${trust.truster}`
-    const hint = (what: 'reach' | 'accept'): string =>
-      severed.has(back)
-        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
-        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${what}`
+    const other = { truster: trust.trusted, trusted: trust.truster }
+    const known = { severed: severed.has(back) }
     if (memberOf(federation, trust.trusted).home === undefined) return []
-    const gaps: Finding[] = []
-    if (trust.accept.length > 0 && !reaching.has(back)) {
-      gaps.push(
-        warning(
-          'one-way',
-          `${trust.trusted} trusting ${trust.truster}`,
-          `${trust.truster} accepts callers of ${trust.trusted}, but no workload of ${trust.trusted} accepts ${trust.truster}'s servers: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
-          hint('reach'),
-        ),
-      )
-    }
-    if (trust.reach.length > 0 && !accepting.has(back)) {
-      gaps.push(
-        warning(
-          'one-way',
-          `${trust.trusted} trusting ${trust.truster}`,
-          `workloads of ${trust.truster} reach into ${trust.trusted}, but nothing in ${trust.trusted} accepts callers of ${trust.truster}: their calls fail on ${trust.trusted}'s side, which lacks the root of ${trust.truster}`,
-          hint('accept'),
-        ),
-      )
-    }
-    return gaps
+    return [
+      ...(trust.accept.length > 0 && !reaching.has(back) ? [oneWay(other, 'reach', known)] : []),
+      ...(trust.reach.length > 0 && !accepting.has(back) ? [oneWay(other, 'accept', known)] : []),
+    ]
   })
 }
 

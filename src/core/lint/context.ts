@@ -1,13 +1,15 @@
 /** All that the rules look at: the objects of every file, sorted out once. */
 import { parseFederation } from '../federation/parse.ts'
 import { DEFAULT_ROOT_NAMESPACE } from '../mesh/config/mesh-facts.ts'
+import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, text } from '../model/manifest.ts'
 import type { Federation, Member } from '../model/wanted.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { type LintFinding, type RuleCode, type Told, told } from './lint-rules.ts'
 import { type Resource, resourcesOf } from './resource.ts'
 import { asIstiodReads } from './schema/mesh-reading.ts'
-import { type Settings, settingsOf } from './settings.ts'
+import { type NotRead, notAmong } from './settings/not-read.ts'
+import { type Settings, settingsIn } from './settings/settings.ts'
 import { type LintFile, type Path, type Source, spotOf, type View, viewOf } from './source.ts'
 
 export interface LintOptions {
@@ -32,6 +34,8 @@ export interface Context extends LintOptions {
   /** By namespace. */
   readonly namespaces: ReadonlyMap<string, readonly Resource[]>
   readonly settings: readonly Settings[]
+  /** Settings in a form that is not read. */
+  readonly notRead: readonly NotRead[]
   readonly federations: readonly Federated[]
   /** What came by one argument, by that argument: one mesh. */
   readonly meshes: ReadonlyMap<string, Mesh>
@@ -52,7 +56,13 @@ export interface Mesh {
 export function contextOf(files: readonly LintFile[], options: LintOptions): { context: Context; findings: readonly LintFinding[] } {
   const documents = files.flatMap((file) => file.documents)
   const resources = documents.flatMap(resourcesOf)
-  const settings = resources.flatMap(settingsOf).map(asIstiodReads)
+  const searched = resources.map((resource) => settingsIn(resource))
+  const settings = searched.flatMap((found) => found.settings).map(asIstiodReads)
+  const notRead = notAmong(
+    searched.flatMap((found) => found.notRead),
+    files,
+    resources,
+  )
   const found = [
     ...(options.federation === undefined ? [] : [viewOf(options.federation)]),
     ...resources.filter((r) => r.group === 'entente.dev' && r.kind === 'Federation' && r.source.file !== options.federation?.file),
@@ -69,7 +79,7 @@ export function contextOf(files: readonly LintFile[], options: LintOptions): { c
   const meshes = new Map(
     [...new Set(files.map(({ given }) => given))].map((given) => [given, meshOf(given, resources, settings, federations, options)]),
   )
-  return { context: { ...options, files, resources, namespaces: byNamespace(resources), settings, federations, meshes }, findings }
+  return { context: { ...options, files, resources, namespaces: byNamespace(resources), settings, notRead, federations, meshes }, findings }
 }
 
 function byNamespace(resources: readonly Resource[]): ReadonlyMap<string, readonly Resource[]> {
@@ -112,6 +122,7 @@ function meshOf(
 export function trustDomainIn({ mesh, whole }: Settings): readonly string[] {
   if (mesh === undefined) return []
   const said = text(at(mesh.value, 'trustDomain'))
+  if (isPlaceholder(said)) return []
   return said !== '' ? [said] : whole ? ['cluster.local'] : []
 }
 

@@ -1,5 +1,6 @@
 /** Trust domains: aliases that make foreigners local, and policies that name nobody. */
 
+import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
 import { inboundPrefixes } from '../trust/pinned/pinned-filter.ts'
 import { printable } from '../x509/syntax/printable.ts'
@@ -7,7 +8,8 @@ import { type Context, meshFor, tell, tellIn, trustDomainIn } from './context.ts
 import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
 import { hasIstioForm } from './rules/principal-form.ts'
-import type { Settings } from './settings.ts'
+import { shownPlaceholder } from './settings/placeholder.ts'
+import type { Settings } from './settings/settings.ts'
 import type { Path } from './source.ts'
 
 export const aliases = (context: Context): readonly LintFinding[] => context.settings.flatMap((settings) => aliasesOf(settings, context))
@@ -20,7 +22,7 @@ function aliasesOf(settings: Settings, context: Context): readonly LintFinding[]
   return list(at(mesh.value, 'trustDomainAliases'))
     .map(text)
     .flatMap((alias, i) => {
-      if (alias === '' || alias === own || declared.some((name) => name === alias)) return []
+      if (alias === '' || alias === own || isPlaceholder(alias) || declared.some((name) => name === alias)) return []
       const owner = ownerOf(alias, settings, context)
       const equal = `trustDomainAliases: every identity of ${printable(alias)} becomes equal to the local one of the same name, in every policy of the mesh`
       const path: Path = ['trustDomainAliases', i]
@@ -51,13 +53,33 @@ function ownerOf(alias: string, { mesh, resource }: Settings, context: Context):
   return root === -1 ? undefined : `under a root of its own (caCertificates[${root}])`
 }
 
+const domainsNamed = (mesh: unknown): readonly unknown[] => [
+  at(mesh, 'trustDomain'),
+  ...list(at(mesh, 'trustDomainAliases')),
+  ...list(at(mesh, 'caCertificates')).flatMap((entry) => list(at(entry, 'trustDomains'))),
+]
+
+/** Names that another tool fills in: nothing can be said of them. */
+export function placeholdersIn({ settings, resources }: Context): string | undefined {
+  const names = [
+    ...settings.flatMap(({ mesh }) => domainsNamed(mesh?.value)),
+    ...resources.filter(isAuthorizationPolicy).flatMap((policy) => namedIn(policy).map(({ value }) => value)),
+  ]
+  const open = [...new Set(names.filter(isPlaceholder).map(text))].map(shownPlaceholder)
+  if (open.length === 0) return undefined
+  const shown = `${open.slice(0, 3).join(', ')}${open.length > 3 ? ` and ${open.length - 3} more` : ''}`
+  return `${shown}: a placeholder is no trust domain, so what it stands for is not judged; lint what is rendered`
+}
+
+const isAuthorizationPolicy = ({ kind, group }: Resource): boolean => kind === 'AuthorizationPolicy' && group === 'security.istio.io'
+
 /** Every trust domain that somebody has; undefined where nothing says which there are. */
 export function knownDomains({ federations, settings, resources }: Context): ReadonlySet<string> | undefined {
   const own = [
     ...federations.flatMap(({ federation }) => [...federation.members.values()].map((member) => member.trustDomain as string)),
     ...settings.flatMap(trustDomainIn),
   ]
-  if (own.length === 0) return undefined
+  if (own.length === 0 || settings.some(({ mesh }) => domainsNamed(mesh?.value).some(isPlaceholder))) return undefined
   return new Set([
     ...own,
     ...federations.flatMap(({ federation }) => [...federation.members.values()].flatMap((member) => member.aliases as readonly string[])),
@@ -113,11 +135,11 @@ export function domainIn({ value, of }: Named): { readonly name: string; readonl
 
 export function policies(context: Context): readonly LintFinding[] {
   const known = knownDomains(context)
-  return context.resources
-    .filter(({ kind, group }) => kind === 'AuthorizationPolicy' && group === 'security.istio.io')
-    .flatMap((policy) =>
-      namedIn(policy).flatMap((named) => neverMatches(policy, named) ?? [...notOfIstio(policy, named), ...nobody(policy, named, known)]),
-    )
+  return context.resources.filter(isAuthorizationPolicy).flatMap((policy) =>
+    namedIn(policy)
+      .filter(({ value }) => !isPlaceholder(value))
+      .flatMap((named) => neverMatches(policy, named) ?? [...notOfIstio(policy, named), ...nobody(policy, named, known)]),
+  )
 }
 
 function neverMatches(policy: Resource, { path, value, of }: Named): readonly LintFinding[] | undefined {

@@ -6,7 +6,7 @@ import { EXTRA_ROOTS, hasPeerAliases } from './inert.ts'
 import type { LintFinding } from './lint-rules.ts'
 import type { Resource } from './resource.ts'
 import { isIstioGroup, type Shape, served, shapeOf } from './schema/config-schema.ts'
-import type { WrittenMesh } from './settings.ts'
+import type { MeshAsWritten } from './settings/settings.ts'
 import { isMap, type Path } from './source.ts'
 
 /** One object full of nonsense is told of briefly. */
@@ -17,7 +17,7 @@ export const fields = ({ resources, settings }: Context): readonly LintFinding[]
   ...settings.flatMap(({ written, resource }) => (written === undefined ? [] : unknownMeshFields(written, resource))),
 ]
 
-function unknownMeshFields({ view, unknown }: WrittenMesh, resource: Resource): readonly LintFinding[] {
+function unknownMeshFields({ view, unknown }: MeshAsWritten, resource: Resource): readonly LintFinding[] {
   // `$patch` and its siblings are for kustomize.
   const fields = unknown.filter(({ path }) => path.at(-1) !== EXTRA_ROOTS && !String(path.at(-1)).startsWith('$'))
   return fields.map(({ path, known }) =>
@@ -62,6 +62,8 @@ interface Unknown {
 
 function unknownIn(value: unknown, shape: Shape, others: readonly string[] = []): readonly Unknown[] {
   const found: Unknown[] = []
+  // `$patch` and its siblings tell kustomize and kubectl how to merge; the API server never sees them.
+  const isDirective = (key: string): boolean => /^\$(?:patch$|retainKeys$|setElementOrder\/|deleteFromPrimitiveList\/)/.test(key)
   const go = (here: unknown, of: Shape, path: Path, more: readonly string[]): void => {
     if (found.length >= MAX_FOR_EACH) return
     if (of.is === 'list' && Array.isArray(here)) for (const [i, item] of here.entries()) go(item, of.of, [...path, i], [])
@@ -71,7 +73,8 @@ function unknownIn(value: unknown, shape: Shape, others: readonly string[] = [])
         if (found.length >= MAX_FOR_EACH) return
         const next = of.fields.get(key)
         if (next !== undefined) go(item, next, [...path, key], [])
-        else if (!more.includes(key) && key !== EXTRA_ROOTS) found.push({ path: [...path, key], near: nearest(key, [...of.fields.keys()]) })
+        else if (!more.includes(key) && key !== EXTRA_ROOTS && !isDirective(key))
+          found.push({ path: [...path, key], near: nearest(key, [...of.fields.keys()]) })
       }
     }
   }

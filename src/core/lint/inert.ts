@@ -9,7 +9,7 @@ import { printable } from '../x509/syntax/printable.ts'
 import { type Context, tell, tellIn } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './settings/settings.ts'
 import { type Path, type View, walk, within } from './source.ts'
 
 export const EXTRA_ROOTS = 'ISTIO_META_EXTRA_ROOT_CERTS'

@@ -4,7 +4,7 @@ import { refusal } from '../mesh/config/mesh-facts.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { cacerts } from './cacerts.ts'
 import { type Context, contextOf, type LintOptions, tell } from './context.ts'
-import { aliases, knownDomains, policies } from './domains.ts'
+import { aliases, knownDomains, placeholdersIn, policies } from './domains.ts'
 import { fields } from './field-rules.ts'
 import { inert } from './inert.ts'
 import type { LintFinding, RuleCode } from './lint-rules.ts'
@@ -70,7 +70,7 @@ const UNREAD_HINTS = {
   'helm-template': 'helm template CHART | entente lint -',
 } as const
 
-function unread({ files, settings }: Context): readonly LintFinding[] {
+function unread({ files, settings, notRead }: Context): readonly LintFinding[] {
   const documents = files.flatMap((file) => file.documents)
   return [
     ...documents.flatMap((source) =>
@@ -83,6 +83,7 @@ function unread({ files, settings }: Context): readonly LintFinding[] {
         ? []
         : [tell('mesh-config-unreadable', resource, ['data', 'mesh'], resource.title, `data.mesh is not a mesh config: ${unreadable}`)],
     ),
+    ...notRead.map(({ resource, view, message, hint }) => tell('settings-not-read', view, [], resource.title, message, { hint })),
   ]
 }
 
@@ -108,6 +109,8 @@ function notChecked(context: Context): LintResult['notChecked'] {
   const has = (kind: string): boolean => context.resources.some((resource) => resource.kind === kind)
   if (has('AuthorizationPolicy') && knownDomains(context) === undefined)
     missing.push({ rule: 'unknown-trust-domain', because: 'neither a mesh config nor a federation says which trust domains there are' })
+  const placeholders = placeholdersIn(context)
+  if (placeholders !== undefined) missing.push({ rule: 'unknown-trust-domain', because: placeholders })
   const members = [...context.meshes.values()].flatMap((mesh) => mesh.members)
   if (context.federations.length === 0) {
     if (has('PeerAuthentication'))

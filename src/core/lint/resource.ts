@@ -15,7 +15,7 @@ export interface Resource extends View {
   readonly title: string
 }
 
-/** The objects of a document; a document that is none (Helm values) is one without a kind. */
+/** The objects of a document, or of the list that it is (JSON patches, playbooks); a document that is none (Helm values) is one without a kind. */
 export function resourcesOf(source: Source): readonly Resource[] {
   const found: Resource[] = []
   const add = (value: unknown, path: Path): void => {
@@ -25,7 +25,8 @@ export function resourcesOf(source: Source): readonly Resource[] {
       for (const [i, item] of list(value.items).entries()) add(item, [...path, 'items', i])
     } else found.push(resourceOf(source, value, path, kind))
   }
-  add(source.value, [])
+  if (Array.isArray(source.value)) for (const [i, item] of source.value.entries()) add(item, [i])
+  else add(source.value, [])
   return found
 }
 

@@ -2,11 +2,13 @@
  * meshConfig.caCertificates: what istiod makes of them. istio pilot/pkg/trustbundle/trustbundle.go and
  * pilot/pkg/features/pilot.go (ISTIO_MULTIROOT_MESH), pilot/cmd/pilot-agent/options (PROXY_CONFIG_XDS_AGENT), eed52ebb66ad.
  */
+import { ISTIOD_REJECTS, REPAIRED_PEM } from '../diagnostics/codes.ts'
+import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
 import { inspect } from '../spiffe/inspect.ts'
 import { type Context, meshFor, tell } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './settings/settings.ts'
 import { type View, within } from './source.ts'
 
 /** As Go's strconv.ParseBool. */
@@ -75,7 +77,7 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
   const found: LintFinding[] = []
   const pem = text(at(view.value, 'pem'))
   const url = text(at(view.value, 'spiffeBundleUrl'))
-  if (pem !== '') found.push(...judge(pem, where, view, title, context))
+  if (pem !== '' && !isPlaceholder(pem)) found.push(...judge(pem, where, view, title, context))
   if (url !== '') {
     const why =
       pem === ''
@@ -121,18 +123,16 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
   return found
 }
 
-/** What makes istiod's own check fail (verifyTrustAnchor): the first block only, and no dates. */
-const FATAL =
-  /^(empty|no-pem|no-certificate|malformed-pem|malformed-certificate|not-ca|v1|pem-headers|non-certificate-block|serial-not-positive|byte-order-mark|joined-blocks)$/
+/** The check of istiod reads the first block only. */
 const FIRST = /^(file|block 1|before block 1)$/
 
 function judge(pem: string, where: string, view: View, title: string, { now }: Context): readonly LintFinding[] {
   const { findings, certificates } = inspect(Buffer.from(pem), { now, format: 'pem' })
-  const errors = findings.filter(({ severity, code }) => severity === 'error' || code === 'joined-blocks' || code === 'byte-order-mark')
+  const errors = findings.filter(({ severity, code }) => severity === 'error' || REPAIRED_PEM.has(code))
   const told = errors.slice(0, 5).map(({ code, subject, message, hint }) => {
-    // Go parses a key of a kind that it does not know, but no curve that it does not know.
-    const unparsed = code === 'unsupported-key' && message.includes('ECDSA on')
-    const fatal = (FATAL.test(code) || unparsed) && FIRST.test(subject)
+    const unparsed =
+      code === 'unsupported-key' && certificates.some((one) => one.subject === subject && one.certificate.key.refused?.unparsed === true)
+    const fatal = (ISTIOD_REJECTS.has(code) || unparsed) && FIRST.test(subject)
     const then = fatal
       ? 'istiod keeps its old list, so that removals do not happen either, and does not start again after its next restart'
       : 'istiod passes it on, and proxies may refuse it'

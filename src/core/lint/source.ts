@@ -28,6 +28,8 @@ export interface Source {
   embedded(path: Path): Source | undefined
   /** Keys that stand twice in a mapping, each with the place of the one that counts and of the one before it. */
   readonly repeated?: readonly RepeatedKey[]
+  /** It is text in another document, and further documents follow it there. */
+  readonly later?: boolean
   /** Why it could not be read; then there is no value. */
   readonly fault?: { readonly code: 'yaml-invalid' | 'document-too-large' | 'helm-template'; readonly message: string }
 }
@@ -63,9 +65,9 @@ const MAX_DEPTH = 200
 
 /**
  * Visits every key and every text of a value, each shared part (a YAML alias) once: linear also where aliases multiply.
- * @param visit gets the way to it, the key, and the value
+ * @param visit gets the way to it, the key, and the value; what it answers `false` to is not gone into
  */
-export function walk(value: unknown, visit: (path: Path, key: string | number, value: unknown) => void): void {
+export function walk(value: unknown, visit: (path: Path, key: string | number, value: unknown) => unknown): void {
   const seen = new WeakSet<object>()
   const path: (string | number)[] = []
   const go = (here: unknown): void => {
@@ -74,8 +76,7 @@ export function walk(value: unknown, visit: (path: Path, key: string | number, v
     const entries = Array.isArray(here) ? here.entries() : Object.entries(here)
     for (const [key, item] of entries) {
       path.push(key)
-      visit(path, key, item)
-      go(item)
+      if (visit(path, key, item) !== false) go(item)
       path.pop()
     }
   }

@@ -6,11 +6,13 @@
  * `proxyMetadata`, as it is at that moment, into the environment of the proxy's container (injection-template.yaml); the
  * variable PROXY_CONFIG, which has the same entries, does not count, and a pod that runs keeps what it was born with.
  */
+
 import { some } from '../basics/some.ts'
-import { type Finding, warning } from '../diagnostics/finding.ts'
+import type { Finding } from '../diagnostics/finding.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Observation, Seen } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
+import { xdsAgentOff } from './mesh-findings.ts'
 import { controllerOf, proxiesIn, roleOf, runsProxy, settingOf } from './pods.ts'
 
 const ASKS = 'PROXY_CONFIG_XDS_AGENT'
@@ -36,10 +38,9 @@ export function agentsIn({ pods, objects }: Observation): Seen<Agents> {
 export function deafAgents(name: MemberName, deaf: readonly Manifest[]): readonly Finding[] {
   if (deaf.length === 0) return []
   return [
-    warning(
-      'xds-agent-off',
+    xdsAgentOff(
       name,
-      `${workloads(deaf)} run without ${ASKS}=true: they started before the mesh config said so, or are told otherwise; such proxies never learn these roots, and refuse what is under them`,
+      `${workloads(deaf)} run without ${ASKS}=true: they started before the mesh config set it, or override it`,
       `${restart(deaf[0] as Manifest)}, and so on; where that does not do it, look for proxy.istio.io/config or a ProxyConfig`,
     ),
   ]

@@ -6,6 +6,7 @@
 
 import type { Manifest } from '../model/manifest.ts'
 import { at, list, strings, text } from '../model/manifest.ts'
+import type { MeshView } from './mesh-view.ts'
 import type { Workload } from './mtls.ts'
 
 /** A host, and the namespace of the Service or ServiceEntry that brings it. */
@@ -35,15 +36,22 @@ export interface ClusterPolicy {
   readonly passthrough: boolean
 }
 
-/** Every cluster that istiod makes of a host: one for each port, and for each subset of it. */
+/**
+ * Every cluster that istiod makes of a host for each client: one for each port, and for each subset of it.
+ * @param clients all of one namespace
+ */
 export function clusterPolicies(
   target: Target,
   ports: readonly number[],
-  client: Workload,
-  objects: readonly Manifest[],
+  { namespace, clients }: { readonly namespace: string; readonly clients: readonly Workload[] },
+  view: MeshView,
   rootNamespace: string,
 ): readonly ClusterPolicy[] {
-  const merged = ruleFor(target, client, objects, rootNamespace)
+  const rules = rulesFor(target, namespace, view, rootNamespace)
+  return clients.flatMap((client) => policiesOf(rules && select(rules, client), ports))
+}
+
+function policiesOf(merged: Merged | undefined, ports: readonly number[]): readonly ClusterPolicy[] {
   return ports.flatMap((port): ClusterPolicy[] => {
     if (merged === undefined) return [{ port, subset: '', tls: undefined, passthrough: false }]
     const { of, is } = merged.policy
@@ -72,22 +80,21 @@ function ofPort(policy: unknown, port: number): { readonly policy: unknown; read
   return own === undefined ? { policy, exact: false } : { policy: own, exact: true }
 }
 
-/** The nearest namespace that has a rule for the host: the client's, the host's, the root. */
-function ruleFor({ host, namespace }: Target, client: Workload, objects: readonly Manifest[], rootNamespace: string): Merged | undefined {
-  const rules = objects.filter((o) => o.kind === 'DestinationRule').sort(inOrder)
-  const isRoot = client.namespace === rootNamespace
-  const near = rules.filter((rule) => rule.metadata.namespace === client.namespace)
+/** The nearest namespace that has a rule for the host: the clients', the host's, the root. */
+function rulesFor({ host, namespace }: Target, from: string, view: MeshView, rootNamespace: string): readonly Merged[] | undefined {
+  const rulesOf = (place: string): readonly Manifest[] => [...view.in('DestinationRule', place)].sort(inOrder)
+  const near = rulesOf(from)
   const own = mostSpecific(
-    isRoot ? near.filter((rule) => isPrivate(rule)) : near.filter((rule) => isFor(rule, client.namespace) || exportOf(rule).has('.')),
+    from === rootNamespace ? near.filter((rule) => isPrivate(rule)) : near.filter((rule) => isFor(rule, from) || exportOf(rule).has('.')),
     host,
   )
-  if (own !== undefined) return select(own, client)
+  if (own !== undefined) return own
   for (const owner of [namespace, rootNamespace]) {
     const exported = mostSpecific(
-      rules.filter((rule) => rule.metadata.namespace === owner && !isPrivate(rule)),
+      rulesOf(owner).filter((rule) => !isPrivate(rule)),
       host,
-    )?.filter(({ exportTo }) => isExported(exportTo, client.namespace))
-    if (exported !== undefined && exported.length > 0) return select(exported, client)
+    )?.filter(({ exportTo }) => isExported(exportTo, from))
+    if (exported !== undefined && exported.length > 0) return exported
   }
   return undefined
 }

@@ -2,6 +2,7 @@
 
 import type { Manifest } from '../model/manifest.ts'
 import { at, list, strings, text, title } from '../model/manifest.ts'
+import type { MeshView } from './mesh-view.ts'
 
 export interface Known {
   readonly kind: 'Service' | 'ExternalName' | 'ServiceEntry'
@@ -28,9 +29,9 @@ export interface Hidden {
 export function serviceOf(
   id: { readonly name: string; readonly namespace: string },
   from: string,
-  objects: readonly Manifest[],
+  view: MeshView,
 ): Known | Hidden | undefined {
-  const object = objects.find((o) => o.kind === 'Service' && o.metadata.name === id.name && o.metadata.namespace === id.namespace)
+  const object = view.named('Service', id.namespace, id.name)
   if (object === undefined) return undefined
   const exportTo = (object.metadata.annotations?.['networking.istio.io/exportTo'] ?? '').split(',').filter((to) => to !== '')
   if (
@@ -54,12 +55,12 @@ export function serviceOf(
 }
 
 /** @param from the callers' namespace. @returns undefined where no ServiceEntry has this host, by its whole name or by a wildcard */
-export function entryOf(host: string, from: string, objects: readonly Manifest[]): Known | Hidden | undefined {
-  const entries = objects.filter((o) => o.kind === 'ServiceEntry' && list(at(o, 'spec', 'hosts')).includes(host))
+export function entryOf(host: string, from: string, view: MeshView): Known | Hidden | undefined {
+  const entries = view.entriesOf(host)
   const seen = (entry: Manifest): boolean => isVisible(list(at(entry, 'spec', 'exportTo')).map(text), entry.metadata.namespace ?? '', from)
   const object = entries.find((entry) => entry.metadata.namespace === from && seen(entry)) ?? entries.find(seen)
   const [unseen] = entries
-  if (object === undefined) return unseen === undefined ? underWildcard(host, objects) : hidden(unseen, from)
+  if (object === undefined) return unseen === undefined ? underWildcard(host, view) : hidden(unseen, from)
   const endpoints = list(at(object, 'spec', 'endpoints'))
   const external = at(object, 'spec', 'location') !== 'MESH_INTERNAL'
   return {
@@ -77,9 +78,9 @@ export function entryOf(host: string, from: string, objects: readonly Manifest[]
 }
 
 /** The cluster of a wildcard has its name, so a patch for one of its hosts would match nothing. */
-function underWildcard(host: string, objects: readonly Manifest[]): Hidden | undefined {
+function underWildcard(host: string, view: MeshView): Hidden | undefined {
   const covers = (pattern: string): boolean => pattern.startsWith('*') && host.endsWith(pattern.slice(1))
-  const entry = objects.find((o) => o.kind === 'ServiceEntry' && list(at(o, 'spec', 'hosts')).some((pattern) => covers(text(pattern))))
+  const entry = view.of('ServiceEntry').find((o) => list(at(o, 'spec', 'hosts')).some((pattern) => covers(text(pattern))))
   return entry === undefined
     ? undefined
     : {

@@ -5,7 +5,6 @@
 
 import type { Manifest } from '../model/manifest.ts'
 import { at, strings, title } from '../model/manifest.ts'
-import type { Workloads } from '../model/wanted.ts'
 
 export type Mode = 'STRICT' | 'PERMISSIVE' | 'DISABLE'
 
@@ -22,16 +21,34 @@ export interface Workload {
   readonly labels: Readonly<Record<string, string>>
 }
 
-export function effectiveMode(workload: Workload, policies: readonly Manifest[], rootNamespace: string): Effective {
-  const applying = policies.filter((policy) => policy.kind === 'PeerAuthentication')
-  const wide = (namespace: string) => oldest(applying.filter((p) => p.metadata.namespace === namespace && !hasSelector(p)))
+/** A PeerAuthentication, and whom it selects. */
+export interface PeerPolicy {
+  readonly object: Manifest
+  readonly namespace: string
+  /** None: all workloads of the namespace, or in the root namespace of the mesh. */
+  readonly selector: readonly (readonly [string, string])[]
+}
+
+export const peerPolicy = (object: Manifest): PeerPolicy => ({
+  object,
+  namespace: object.metadata.namespace ?? '',
+  selector: Object.entries(strings(at(object, 'spec', 'selector', 'matchLabels'))),
+})
+
+/** @param policies objects of any kind */
+export const effectiveMode = (workload: Workload, policies: readonly Manifest[], rootNamespace: string): Effective =>
+  composeMode(workload, policies.filter(({ kind }) => kind === 'PeerAuthentication').map(peerPolicy), rootNamespace)
+
+/** @param policies all of the workload's namespace and of the root, at least */
+export function composeMode(workload: Workload, policies: readonly PeerPolicy[], rootNamespace: string): Effective {
+  const wide = (namespace: string) => oldest(policies.filter((p) => p.namespace === namespace && p.selector.length === 0))
   const mesh = wide(rootNamespace)
   const namespace = workload.namespace === rootNamespace ? undefined : wide(workload.namespace)
   // A selector in the root namespace selects nothing (istio, ibid.).
   const own =
     workload.namespace === rootNamespace
       ? undefined
-      : oldest(applying.filter((p) => p.metadata.namespace === workload.namespace && hasSelector(p) && matches(p, workload.labels)))
+      : oldest(policies.filter((p) => p.namespace === workload.namespace && p.selector.length > 0 && matches(p, workload.labels)))
 
   let mode: Mode = 'PERMISSIVE'
   let decidedBy: string | undefined
@@ -54,27 +71,6 @@ export interface Subject extends Workload {
   readonly name: string
 }
 
-/**
- * The pods of a set, and those that do not exist yet: they have the set's labels at least. Of the whole mesh, one for each
- * namespace with a policy or a pod of its own, and one for those that have neither.
- */
-export function subjectsOf(
-  at: Workloads,
-  pods: readonly Manifest[],
-  objects: readonly Manifest[],
-  rootNamespace: string,
-): readonly Subject[] {
-  const policies = objects.filter(({ kind }) => kind === 'PeerAuthentication')
-  const namespaces = new Set(
-    [...pods, ...policies].map(({ metadata }) => metadata.namespace ?? '').filter((name) => name !== rootNamespace),
-  )
-  const places = at.everywhere ? [...[...namespaces].sort(), ANY] : [at.namespace]
-  return [
-    ...places.map((namespace) => ({ name: 'a new pod', namespace, labels: at.labels ?? {} })),
-    ...pods.map((pod) => ({ name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', labels: strings(pod.metadata.labels) })),
-  ]
-}
-
 /** A namespace that has no policy of its own: no name that a namespace may have. */
 export const ANY = '*'
 
@@ -84,20 +80,18 @@ export function describeMode({ mode, ports, decidedBy }: Effective): string {
   return [`${mode} by ${decidedBy ?? 'default'}`, ...loose].join(', ')
 }
 
-const selectorOf = (policy: Manifest): Readonly<Record<string, string>> => strings(at(policy, 'spec', 'selector', 'matchLabels'))
-const hasSelector = (policy: Manifest): boolean => Object.keys(selectorOf(policy)).length > 0
-const matches = (policy: Manifest, labels: Readonly<Record<string, string>>): boolean =>
-  Object.entries(selectorOf(policy)).every(([key, value]) => labels[key] === value)
+const matches = ({ selector }: PeerPolicy, labels: Readonly<Record<string, string>>): boolean =>
+  selector.every(([key, value]) => labels[key] === value)
 
 function modeOf(value: unknown): Mode | undefined {
   return value === 'STRICT' || value === 'PERMISSIVE' || value === 'DISABLE' ? value : undefined
 }
 
 /** The one istiod takes; a policy without a creation time is one that we are about to make, so the youngest. */
-function oldest(policies: readonly Manifest[]): Manifest | undefined {
+function oldest(policies: readonly PeerPolicy[]): Manifest | undefined {
   const born = (policy: Manifest): string => policy.metadata.creationTimestamp ?? '9999'
-  return policies.reduce<Manifest | undefined>((best, policy) => {
-    if (best === undefined || born(policy) < born(best)) return policy
-    return born(policy) === born(best) && policy.metadata.name < best.metadata.name ? policy : best
+  return policies.reduce<Manifest | undefined>((best, { object }) => {
+    if (best === undefined || born(object) < born(best)) return object
+    return born(object) === born(best) && object.metadata.name < best.metadata.name ? object : best
   }, undefined)
 }

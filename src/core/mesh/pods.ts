@@ -39,7 +39,9 @@ export const isPlaced = (pod: Manifest): boolean => at(pod, 'status', 'phase') !
 export const runsProxy = (pod: Manifest): boolean => hasSidecar(pod) && isLive(pod) && isPlaced(pod)
 
 export const podsIn = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
-  objects.filter((object) => object.kind === 'Pod' && isLive(object) && selects(at, object.metadata.namespace ?? '', labelsOf(object)))
+  objects.filter(
+    (object) => object.kind === 'Pod' && isLive(object) && selects(at, object.metadata.namespace ?? '', object.metadata.labels),
+  )
 
 /** What made the pod; a Deployment where a ReplicaSet of one did. Undefined: a pod on its own. */
 export function controllerOf(pod: Manifest): { readonly kind: string; readonly name: string } | undefined {

@@ -2,10 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { B, bundleOf, SERVER_HOST } from '../../../test/support/federations.ts'
 import { destinationRule as dr, facts, object, peerAuthentication as pa, pod, service } from '../../../test/support/observations.ts'
 import type { Manifest } from '../model/manifest.ts'
+import { MeshView } from './mesh-view.ts'
 import { checkHost, serviceName } from './services.ts'
 
 const look = (objects: readonly Manifest[], more: { autoMtls?: boolean; host?: string } = {}) =>
-  checkHost(more.host ?? SERVER_HOST, { namespace: 'calls' }, 'cluster-a', objects, facts(bundleOf(B), { autoMtls: more.autoMtls ?? true }))
+  checkHost(
+    more.host ?? SERVER_HOST,
+    { namespace: 'calls' },
+    'cluster-a',
+    new MeshView(objects),
+    facts(bundleOf(B), { autoMtls: more.autoMtls ?? true }),
+  )
 const codes = (objects: readonly Manifest[], more = {}) => look(objects, more).map((f) => `${f.severity} ${f.code}`)
 const server = service('sample/server')
 const headless = service('sample/server', { clusterIP: 'None' })

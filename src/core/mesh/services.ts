@@ -1,13 +1,14 @@
 /** What the client side's mesh says of a host: whether its workloads would speak Istio mutual TLS to it. */
+
 import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { at, strings, text, title } from '../model/manifest.ts'
+import { at, text, title } from '../model/manifest.ts'
 import type { IstioFacts } from '../model/observed.ts'
 import type { Workloads } from '../model/wanted.ts'
 import { type ClusterPolicy, clusterPolicies } from './destination-rules.ts'
 import { entryOf, type Known, serviceOf } from './hosts.ts'
-import { effectiveMode, type Workload } from './mtls.ts'
-import { podsIn } from './pods.ts'
+import { reachNotMutual, serviceUnknown } from './mesh-findings.ts'
+import type { MeshView } from './mesh-view.ts'
+import type { Workload } from './mtls.ts'
 
 /** `server.sample.svc.cluster.local` → its Service; undefined when the host is not of that form. */
 export function serviceName(host: string): { readonly name: string; readonly namespace: string } | undefined {
@@ -21,20 +22,13 @@ export function serviceName(host: string): { readonly name: string; readonly nam
  * patch reaches every port and subset of the host, so each must do it.
  * @param from the callers; a rule with a selector may be for some of them
  */
-export function checkHost(
-  host: string,
-  from: Workloads,
-  member: string,
-  objects: readonly Manifest[],
-  istio: IstioFacts,
-): readonly Finding[] {
+export function checkHost(host: string, from: Workloads, member: string, view: MeshView, istio: IstioFacts): readonly Finding[] {
   const id = serviceName(host)
-  const known = (id && serviceOf(id, from.namespace, objects)) ?? entryOf(host, from.namespace, objects)
+  const known = (id && serviceOf(id, from.namespace, view)) ?? entryOf(host, from.namespace, view)
   if (known === undefined || 'why' in known) {
     const why = known?.why ?? `${member} has no Service of that name, so its workloads cannot call it`
     return [
-      error(
-        'service-unknown',
+      serviceUnknown(
         host,
         why,
         known?.hint ?? `create the Service in ${member} too (its selector may match nothing there), or correct the host`,
@@ -51,18 +45,16 @@ export function checkHost(
       ),
     ]
   }
-  const clients = callers(from, objects)
-  const clusters = clients.flatMap((client) =>
-    clusterPolicies({ host, namespace: known.namespace }, known.ports, client, objects, istio.rootNamespace),
-  )
-  const against = notMutual(clusters, known, member, host, objects, istio)
+  const clients = { namespace: from.namespace, clients: callers(from, view) }
+  const clusters = clusterPolicies({ host, namespace: known.namespace }, known.ports, clients, view, istio.rootNamespace)
+  const against = notMutual(clusters, known, member, host, view, istio)
   return against.length > 0 ? against : [...headless(known, host), ...unroutable(clusters, known, host)]
 }
 
 /** A workload that does not exist yet has the scope's labels at least. */
-const callers = (from: Workloads, objects: readonly Manifest[]): readonly Workload[] => [
+const callers = (from: Workloads, view: MeshView): readonly Workload[] => [
   { namespace: from.namespace, labels: from.labels ?? {} },
-  ...podsIn(objects, from).map((pod) => ({ namespace: from.namespace, labels: strings(pod.metadata.labels) })),
+  ...view.podsIn(from).map((pod) => ({ namespace: from.namespace, labels: view.labelsOf(pod) })),
 ]
 
 /** One finding for each reason, with the clusters that it is about. */
@@ -71,12 +63,12 @@ function notMutual(
   known: Known,
   member: string,
   host: string,
-  objects: readonly Manifest[],
+  view: MeshView,
   istio: IstioFacts,
 ): readonly Finding[] {
   const reasons = new Map<string, { readonly hint: string; readonly clusters: ClusterPolicy[] }>()
   for (const cluster of clusters) {
-    const reason = reasonAgainst(cluster, known, member, objects, istio)
+    const reason = reasonAgainst(cluster, known, member, view, istio)
     if (reason === undefined) continue
     const told = reasons.get(reason.why) ?? { hint: reason.hint, clusters: [] }
     told.clusters.push(cluster)
@@ -86,7 +78,7 @@ function notMutual(
   return [...reasons].map(([why, { hint, clusters: bad }]) => {
     const which = named(bad)
     const where = which.length === total ? '' : `, for ${which.join(', ')}`
-    return error('reach-not-mutual', host, `${why}${where}: a validator there breaks the cluster, or sits inside its TLS`, hint)
+    return reachNotMutual(host, `${why}${where}`, hint)
   })
 }
 
@@ -104,7 +96,7 @@ function reasonAgainst(
   { tls, rule, passthrough }: ClusterPolicy,
   known: Known,
   member: string,
-  objects: readonly Manifest[],
+  view: MeshView,
   istio: IstioFacts,
 ): Reason | undefined {
   const says = rule === undefined ? '' : title(rule)
@@ -113,7 +105,7 @@ function reasonAgainst(
     if (mode === 'ISTIO_MUTUAL') return undefined
     return { why: `${says} sets client TLS ${mode}`, hint: 'remove that setting for this host, or set ISTIO_MUTUAL' }
   }
-  const why = leftToAuto(known, says, passthrough, objects, istio)
+  const why = leftToAuto(known, says, passthrough, view, istio)
   if (why === undefined) return undefined
   const none = rule === undefined ? 'no DestinationRule says ISTIO_MUTUAL for this host' : `${says} does not say ISTIO_MUTUAL`
   return {
@@ -131,12 +123,12 @@ function leftToAuto(
   known: Known,
   says: string,
   passthrough: boolean,
-  objects: readonly Manifest[],
+  view: MeshView,
   { autoMtls, rootNamespace }: IstioFacts,
 ): string | undefined {
   if (!autoMtls) return 'has enableAutoMtls: false'
   if (known.external) return `calls it in plaintext (${title(known.object)} is MESH_EXTERNAL)`
-  const { mode, decidedBy } = effectiveMode({ namespace: known.namespace, labels: {} }, objects, rootNamespace)
+  const { mode, decidedBy } = view.modeOf({ namespace: known.namespace, labels: {} }, rootNamespace)
   if (mode === 'DISABLE') return `calls it in plaintext (${decidedBy} is DISABLE)`
   const [bare] = known.bare
   if (bare !== undefined)

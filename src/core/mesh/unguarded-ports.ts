@@ -9,7 +9,8 @@ import type { Manifest } from '../model/manifest.ts'
 import { at, list, strings, text } from '../model/manifest.ts'
 import type { Workloads } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
-import { hasSidecar, isGateway, podsIn } from './pods.ts'
+import type { MeshView } from './mesh-view.ts'
+import { hasSidecar } from './pods.ts'
 
 const EXCLUDE = 'traffic.sidecar.istio.io/excludeInboundPorts'
 const INCLUDE = 'traffic.sidecar.istio.io/includeInboundPorts'
@@ -75,17 +76,12 @@ export const unguardedIn = (pods: readonly Manifest[]): readonly Unguarded[] => 
  * Of one scope that lets callers in.
  * @param whole what it is where no port of a pod is guarded; a port that is left out is a warning
  */
-export function unguardedFindings(
-  scope: Workloads,
-  objects: readonly Manifest[],
-  where: string,
-  whole: 'error' | 'warning',
-): readonly Finding[] {
-  const pods = podsIn(objects, scope).filter((pod) => !isGateway(pod, objects))
+export function unguardedFindings(scope: Workloads, view: MeshView, where: string, whole: 'error' | 'warning'): readonly Finding[] {
+  const pods = view.podsIn(scope).filter((pod) => !view.isGateway(pod))
   const found = unguardedIn(pods)
   const tell = (severity: 'error' | 'warning', some: readonly Unguarded[]): readonly Finding[] =>
     some.length === 0 ? [] : [{ code: 'ports-unguarded', severity, subject: where, message: describeUnguarded(some), hint: UNGUARDED_HINT }]
-  const bare = scope.everywhere === true ? [] : pods.filter((pod) => !hasSidecar(pod) && at(pod, 'spec', 'hostNetwork') !== true)
+  const bare = scope.everywhere === true ? [] : pods.filter((pod) => !view.hasSidecar(pod) && at(pod, 'spec', 'hostNetwork') !== true)
   return [
     ...tell(
       whole,
@@ -108,12 +104,18 @@ export function unguardedFindings(
   ]
 }
 
+/** Whether no port of some pod of them is guarded. */
+export const whollyUnguarded = (accepts: readonly { readonly at: Workloads; readonly gateway?: unknown }[], view: MeshView): boolean =>
+  accepts
+    .filter(({ gateway }) => gateway === undefined)
+    .some(({ at }) => unguardedIn(view.podsIn(at).filter((pod) => !view.isGateway(pod))).some(({ whole }) => whole))
+
 /** The same for every scope of a trust. */
 export const unguardedScopes = (
   accepts: readonly { readonly at: Workloads; readonly gateway?: unknown }[],
-  objects: readonly Manifest[],
+  view: MeshView,
   member: string,
 ): readonly Finding[] =>
   accepts
     .filter(({ gateway }) => gateway === undefined)
-    .flatMap((accept) => unguardedFindings(accept.at, objects, `${member}: ${describeWorkloads(accept.at)}`, 'error'))
+    .flatMap((accept) => unguardedFindings(accept.at, view, `${member}: ${describeWorkloads(accept.at)}`, 'error'))

@@ -1,3 +1,4 @@
+import canonicalize from 'canonicalize'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { canonicalJson, digestOf } from './digest.ts'
@@ -26,6 +27,33 @@ describe('digests', () => {
         expect(digestOf(a) === digestOf(b)).toBe(canonicalJson(a) === canonicalJson(b))
         expect(canonicalJson(JSON.parse(canonicalJson(a)))).toBe(canonicalJson(a))
       }),
+    )
+  })
+
+  it('are over what the library for RFC 8785 writes, and of nothing that it refuses', () => {
+    const key = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('1', '10', '9', '01', '__proto__', 'toJSON'))
+    const { value } = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        fc.constantFrom(null, undefined, true, -0, Number.NaN, '\ud800', '\\ud8', new Date(0)),
+        fc.double(),
+        fc.string({ unit: 'binary' }),
+        fc.array(tie('value')),
+        fc.array(fc.tuple(key, tie('value'))).map((members) => Object.fromEntries(members)),
+      ),
+    }))
+    const outcome = (write: (of: unknown) => string | undefined, of: unknown): string => {
+      try {
+        return write(of) ?? 'refused'
+      } catch {
+        return 'refused'
+      }
+    }
+    fc.assert(
+      fc.property(value, (of) => {
+        expect(outcome(canonicalJson, of)).toBe(outcome(canonicalize, of))
+      }),
+      { numRuns: 500 },
     )
   })
 

@@ -82,10 +82,15 @@ function equal(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (Array.isArray(a) !== Array.isArray(b)) return false
-  const left = Object.entries(a).filter(([, value]) => value !== undefined)
-  const right = Object.entries(b).filter(([, value]) => value !== undefined)
-  const other = b as Record<string, unknown>
-  return left.length === right.length && left.every(([key, value]) => key in other && equal(value, other[key]))
+  const [left, right] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>]
+  let said = 0
+  for (const key of Object.keys(left)) {
+    if (left[key] === undefined) continue
+    said++
+    if (!(key in right) || !equal(left[key], right[key])) return false
+  }
+  for (const key of Object.keys(right)) if (right[key] !== undefined) said--
+  return said === 0
 }
 
 /** Walks into an object that came from outside; undefined as soon as a step is missing. */

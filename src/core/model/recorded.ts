@@ -13,6 +13,11 @@ export interface EvidenceFile {
   readonly at: Date
 }
 
+/** A finding as an entry keeps it. Another version of Entente may have written it, with a code that this one does not know. */
+export interface RecordedFinding extends Omit<Finding, 'code'> {
+  readonly code: string
+}
+
 export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly reason: string } & (
   | {
       readonly action: 'approve'
@@ -41,7 +46,7 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
       }[]
       readonly evidence?: readonly EvidenceFile[]
     }
-  | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: Finding }
+  | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: RecordedFinding }
   | { readonly action: 'override'; readonly gate: Gate }
   /** The roots that are to stay when a rotation is over. */
   | { readonly action: 'rotate'; readonly trustDomain: TrustDomain; readonly to: readonly Fingerprint[] }

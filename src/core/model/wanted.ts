@@ -1,5 +1,7 @@
 /** What owners write: the federation file as values, and one Intent for each mesh. */
+import type { HomeKind } from '../diagnostics/codes.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import type { Holder } from '../spiffe/root-findings.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
@@ -37,6 +39,12 @@ export interface Home {
   readonly context?: string
   readonly directory?: string
 }
+
+export const homeKind = ({ home }: Pick<Member, 'home'>): HomeKind =>
+  home === undefined ? 'none' : home.context === undefined ? 'directory' : 'cluster'
+
+/** The member as the holder of its roots, in findings about them. */
+export const holderOf = (member: Member): Holder => ({ name: member.name, trustDomain: member.trustDomain, home: homeKind(member) })
 
 export type Distribution = 'pinned' | 'mounted' | 'mesh' | 'anchors'
 

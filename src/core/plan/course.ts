@@ -1,7 +1,7 @@
 /** The states between which a mesh moves. */
 
 import type { Finding } from '../diagnostics/finding.ts'
-import { ownerOf } from '../model/manifest.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -41,20 +41,21 @@ export interface Course {
 /** The states between which a mesh moves; undefined when its objects could not be seen. */
 export function course(said: Intent, seen: Observation, { only, narrowOnly }: PlanOptions = {}): Course | undefined {
   if (!seen.objects.ok) return undefined
-  const ours = seen.objects.value.filter((object) => ownerOf(object) === said.owner)
+  const view = viewOf(seen)
+  const ours = view.ownedBy(said.owner)
   const before = readState(ours)
   const intent = asItStands(said, before)
   const written = authorOf(intent)
   const author = { ...written, own: ownDomainsIn(intent, written, before, seen, ours) }
-  const pods = intent.member.home?.context === undefined ? undefined : seen.objects.value
+  const pods = intent.member.home?.context === undefined ? undefined : view
   const wanted = withoutNewShares(bridged(wantedState(intent, before, author.own), before, pods), before, said)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
   const against = [
-    obstacles(intent, wanted, author, seen.objects.value),
+    obstacles(intent, wanted, author, view),
     mounts,
     intermediates(intent),
     newServers(said, wanted, before),
-    overlaps(intent, wanted, seen.objects.value),
+    overlaps(intent, wanted, view),
   ]
   const found = against.reduce(withObstacles, check(intent, wanted, seen))
   const checked = narrowOnly?.has(intent.member.name) ? { ...found, blocked: true } : found
@@ -76,7 +77,8 @@ const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = f
 function allowed(wanted: MeshState, before: MeshState, checked: Checked, own: ReadonlySet<TrustDomain>): MeshState {
   const inbound = [...wanted.inbound].flatMap(([key, scope]): [string, Inbound][] => {
     const strict = scope.strict && !checked.strictAlready.has(key)
-    if (!checked.blocked && !checked.blockedInbound.has(key)) return [[key, { ...scope, strict }]]
+    // The very scope where it stays as it is: what is rendered once need not be rendered again.
+    if (!checked.blocked && !checked.blockedInbound.has(key)) return [[key, strict === scope.strict ? scope : { ...scope, strict }]]
     const was = before.inbound.get(key)
     return was === undefined ? [] : [[key, narrowedInbound(was, scope, own)]]
   })

@@ -1,7 +1,7 @@
 /** What the write of one object changes in trust, and whom it disturbs. */
 
 import { describeServer } from '../mesh/gateway-server.ts'
-import { hasSidecar, isGateway, podsIn } from '../mesh/pods.ts'
+import type { MeshView } from '../mesh/mesh-view.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Change } from '../model/planned.ts'
 import type { Workloads } from '../model/wanted.ts'
@@ -11,7 +11,7 @@ import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { isCanary } from '../trust/canary/canary-filter.ts'
 import { isMeshConfig, isWidePolicy } from '../trust/mesh-wide/mesh-roots.ts'
 import { isTrustMap, readMountedFilter, readTrustMap } from '../trust/mounted/bundle-map.ts'
-import { inboundPrefixes, readGuard, readInboundFilter, readWorkloads, targetsOf } from '../trust/pinned/pinned-filter.ts'
+import { inboundPrefixes, readGateway, readGuard, readWorkloads, targetsOf } from '../trust/pinned/pinned-filter.ts'
 import { acceptName, mountedName, reachName, readState } from '../trust/render.ts'
 import { covers } from '../trust/stage.ts'
 import { type Inbound, type MeshState, NO_FILE, noInbound, noOutbound, type Outbound, type Roots, type RootsFile } from '../trust/state.ts'
@@ -258,14 +258,14 @@ function diff(of: 'root' | 'workloads', trusted: TrustDomain, before: readonly s
 }
 
 /** Every inbound change makes Envoy drain the listener: idle connections end, long ones are cut 45 s later. */
-export function drained(object: Manifest, objects: readonly Manifest[]): number {
+export function drained(object: Manifest, view: MeshView): number {
   // The names that listeners take come from the mesh config, and a policy of the root namespace is everybody's.
   if (isMeshConfig(object) || isWidePolicy(object))
-    return objects.filter((o) => o.kind === 'Pod' && hasSidecar(o) && !isGateway(o, objects)).length
+    return view.of('Pod').filter((pod) => view.hasSidecar(pod) && !view.isGateway(pod)).length
   const at = inboundPlace(object)
   if (at === undefined) return 0
-  const gateways = targetsOf(object).includes('FILTER_CHAIN') && readInboundFilter(object)?.gateway !== undefined
-  return podsIn(objects, at).filter((pod) => hasSidecar(pod) && isGateway(pod, objects) === gateways).length
+  const gateways = targetsOf(object).includes('FILTER_CHAIN') && readGateway(object) !== undefined
+  return view.podsIn(at).filter((pod) => view.hasSidecar(pod) && view.isGateway(pod) === gateways).length
 }
 
 /** The workloads whose inbound listener an object is about. */

@@ -744,13 +744,50 @@ describe('a member delivered by Git', () => {
     expect(cleaning(delivered(withProxies(settled(from), gone), to), to)).toEqual(policies.map((policy) => [policy, 'open']))
   })
 
+  const leavingSet = { from: accepting(acceptEntry(), named), to: spec() }
+  const letGoOf = having(false)
+  const onlyChain = (change: object): ProxyConfig => ({ ...letGoOf, inbound: letGoOf.inbound.map((chain) => ({ ...chain, ...change })) })
+  it.each([
+    { what: 'holds what istiod sent', more: {}, waits: 'open' },
+    { what: 'has not acknowledged what istiod sent', more: { acknowledged: false }, waits: 'second.sample' },
+    { what: 'refused what istiod sent', more: { acknowledged: false, rejected: 'no' }, waits: 'second.sample' },
+    { what: 'was not heard, though an older configuration is known', more: { heard: false }, waits: 'second.sample' },
+    {
+      what: 'reads a file that is gone, and takes any name',
+      more: { config: onlyChain({ file: 'gone.json', sanPrefixes: [] }) },
+      waits: 'second.sample',
+    },
+    {
+      what: 'takes names of the domain by Istio’s own list',
+      more: { config: onlyChain({ sanPrefixes: [`spiffe://${A}/`] }) },
+      waits: 'second.sample',
+    },
+    {
+      what: 'takes a prefix of names that covers the domain',
+      more: { config: onlyChain({ sanPrefixes: ['spiffe://'] }) },
+      waits: 'second.sample',
+    },
+  ])('lets a policy go only by a certain no: a proxy that $what', ({ more, waits }) => {
+    const seen = withProxies(settled(leavingSet.from), [[server, having(true, 'app-server')]])
+    const there = seen.get(b) as Observation
+    const proxies = [...(there.proxies.ok ? there.proxies.value : []), evidence(second, letGoOf, more)]
+    const after = delivered(new Map(seen).set(b, { ...there, proxies: ok(proxies) }), leavingSet.to)
+    expect(cleaning(after, leavingSet.to).map(([, ...gates]) => gates)).toEqual([[waits], [waits]])
+  })
+
   it('keeps the file of a set that leaves until no proxy reads it', () => {
     const mounted = (...entries: readonly object[]) =>
       spec((s) => void Object.assign(s.trust[0] ?? {}, { distribution: 'mounted', accept: entries }))
     const [from, to] = [mounted(acceptEntry(), named), mounted(acceptEntry())]
     const reads = (file: string | undefined): ProxyConfig => ({
       ...having(false, 'app-second'),
-      inbound: [{ name: 'x', tls: 'mutual', sanPrefixes: [`spiffe://${A}/`], ...(file === undefined ? {} : { file }) }],
+      inbound: [
+        {
+          name: 'x',
+          tls: 'mutual',
+          ...(file === undefined ? { sanPrefixes: [`spiffe://${B}/`] } : { sanPrefixes: [`spiffe://${A}/`], file }),
+        },
+      ],
     })
     const waiting = cleaning(withProxies(settled(from), [[second, reads('accept-app-second.json')]]), to)
     expect(waiting.map(([, ...gates]) => gates)).toEqual([['second.sample'], ['second.sample'], ['second.sample']])

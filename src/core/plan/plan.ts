@@ -1,20 +1,21 @@
 /** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
 
-import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
+import { distinct, type Finding, isSameFact, warning } from '../diagnostics/finding.ts'
 import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
+import { notObserved } from '../mesh/mesh-findings.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import { clockDiffers } from '../model/clock.ts'
 import { digestOf } from '../model/digest.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { content, keyOf, ownerOf, sameContent } from '../model/manifest.ts'
+import { content, keyOf, type Manifest, ownerOf, sameContent } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Phase, Plan, Step } from '../model/planned.ts'
 import type { Intent } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
 import { swapped } from '../rotation/root-swap.ts'
 import { unrecorded } from '../trust/live/untested-version.ts'
-import { renderState, sizeOf } from '../trust/render.ts'
+import { exceeds, renderState } from '../trust/render.ts'
 import { PHASES, stage } from '../trust/stage.ts'
 import type { Canary, MeshState } from '../trust/state.ts'
 import { ownChain } from '../verify/own-ca-chain.ts'
@@ -63,13 +64,13 @@ function planMesh(
 ): { readonly steps: readonly Step[]; readonly findings: readonly Finding[] } {
   const { name } = intent.member
   const observation = seen.get(name)
-  if (observation === undefined) return { steps: [], findings: [error('not-observed', name, 'was not observed', 'entente plan')] }
+  if (observation === undefined) return { steps: [], findings: [notObserved(name, 'entente plan')] }
   if (!observation.objects.ok) return { steps: [], findings: [observation.objects.error] }
   const going = course(intent, observation, options)
   if (going === undefined) return { steps: [], findings: [] }
-  const objects = observation.objects.value
-  const others = othersObjects(intent, objects)
-  const current = new Map(objects.filter((object) => ownerOf(object) === intent.owner).map((object) => [keyOf(object), content(object)]))
+  const view = viewOf(observation)
+  const others = othersObjects(intent, view)
+  const current = new Map(view.ownedBy(intent.owner).map((object) => [keyOf(object), content(object)]))
   const names = sameNamesIn(intent, seen, now)
   const alike = names.some(({ severity }) => severity === 'error')
   const steps: Step[] = []
@@ -79,7 +80,7 @@ function planMesh(
     for (const [key, before, after] of differences(current, renderState(state, going.author), phase)) {
       if (others.has(key) || large.has(key)) continue
       // On its way an object may hold more than before and after.
-      if (after !== undefined && sizeOf(after) > MAX_BYTES) {
+      if (after !== undefined && exceeds(after, MAX_BYTES)) {
         large.set(key, tooLarge(after, intent))
         continue
       }
@@ -91,7 +92,7 @@ function planMesh(
         ...(before === undefined ? {} : { before }),
         ...(after === undefined ? {} : { after }),
         changes,
-        drains: drained((before ?? after) as Manifest, objects),
+        drains: drained((before ?? after) as Manifest, view),
         gates: [
           ...gatesOf(phase, before, after, going, { intent: going.intent, seen, now }),
           ...(alike ? namesGates(before, after, going.intent, seen, now) : []),
@@ -103,7 +104,7 @@ function planMesh(
     }
     previous = state
   }
-  const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => other.message === f.message))
+  const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => isSameFact(other, f)))
   const left = [...(going.before.canaries?.values() ?? [])].map((canary) => canaryLeft(intent, canary))
   return {
     steps,
@@ -112,7 +113,7 @@ function planMesh(
       ...unwritable,
       ...left,
       ...announcedRoots(intent, observation),
-      ...handMade(intent, objects, steps),
+      ...handMade(intent, view.objects, steps),
       ...swapped(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
       ...clockDiffers(name, observation),

@@ -2,7 +2,7 @@
  * What the homes remember of the record against what the file says. A home's memory is the word of its API server, which is
  * not trusted: it decides for that member alone. Decision 21 has the reasons.
  */
-import { error, type Finding } from '../diagnostics/finding.ts'
+import type { Finding } from '../diagnostics/finding.ts'
 import type { Digest } from '../model/digest.ts'
 import type { Seen } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
@@ -36,18 +36,10 @@ export function speakAgainst({ hashes }: RecordView, heads: Heads): ReadonlyMap<
     }
   }
   if (vouched || unknown < 2) return against
-  for (const member of silent) against.set(member, cut(member, unknown))
+  for (const member of silent) against.set(member, forked(member, { others: unknown }))
   return against
 }
 
 /** Of a plan's findings those that say why nothing widens in these members. */
 export const aboutRecord = (findings: readonly Finding[], narrowOnly: ReadonlyMap<MemberName, Finding>): readonly Finding[] =>
   findings.filter(({ code, subject }) => [...narrowOnly.values()].some((why) => why.code === code && why.subject === subject))
-
-const cut = (member: MemberName, others: number): Finding =>
-  error(
-    'record-forked',
-    member,
-    `remembers no head, and ${others} other members remember heads that are not in this audit.jsonl: it was cut, rewritten or forked`,
-    'use the audit.jsonl of the last apply (git pull); nothing widens until then',
-  )

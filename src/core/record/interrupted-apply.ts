@@ -2,10 +2,8 @@
 
 import { groupBy } from '../basics/group-by.ts'
 import { type Finding, warning } from '../diagnostics/finding.ts'
-import type { Digest } from '../model/digest.ts'
-import { digestOf } from '../model/digest.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { content, ownerOf, title } from '../model/manifest.ts'
+import { type Digest, digestOf } from '../model/digest.ts'
+import { content, type Manifest, ownerOf, title } from '../model/manifest.ts'
 import type { Seens } from '../model/observed.ts'
 import type { Step } from '../model/planned.ts'
 import type { AuditEntry } from '../model/recorded.ts'
@@ -57,9 +55,16 @@ function liveOf({ member, object }: Begun, wanted: readonly Intent[], seen: Seen
 
 /** What an `end` says that another apply wrote. */
 export const killed = ({ actor, at }: Begin): Finding =>
+  interrupted('audit.jsonl', `the apply that ${actor.name} began at ${at.toISOString()} was killed; the next one found what stands`, '')
+
+export const interrupted = (subject: string, what: string, hint = 'entente apply continues from here'): Finding =>
+  warning('interrupted', subject, what, hint)
+
+/** Of an apply that began and has no end on the record. */
+export const applyUnfinished = ({ actor, at }: Pick<Begin, 'actor' | 'at'>): Finding =>
   warning(
-    'interrupted',
+    'apply-unfinished',
     'audit.jsonl',
-    `the apply that ${actor.name} began at ${at.toISOString()} was killed; the next one found what stands`,
-    '',
+    `the apply that ${actor.name} began at ${at.toISOString()} has no end on the record: it was interrupted, or is still running`,
+    'entente apply continues from there',
   )

@@ -16,8 +16,10 @@
  * An error means: not to be approved. A warning means: never without the owner's consent. Narrowing is no error here,
  * because what should be revoked must stay revocable. `expired`, `not-self-issued` and the like are `inspect`'s to tell.
  */
+
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import { rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import { MAX_SEQUENCE } from '../spiffe/sequence.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { type Anchor, type Fingerprint, fingerprintOf } from '../x509/anchor.ts'
@@ -112,11 +114,10 @@ function judgeRoot(
     ]
   if (owner) {
     return [
-      error(
-        'root-of-another-domain',
+      rootOfAnotherDomain(
         subject,
         `${what} a root approved for ${owner.trustDomain}`,
-        'a root vouches for one trust domain: ask both owners whose it is; where one root is over both, either CA can sign for the other: give each mesh a root of its own',
+        'ask both owners whose it is; where one root is over both, either CA can sign for the other: give each mesh a root of its own',
       ),
     ]
   }

@@ -74,12 +74,20 @@ export function checkWitness({ hashes }: RecordView, witness: Digest | undefined
   throw new FederationError('record-forked', home, message, { hint })
 }
 
-export const forked = (home: string, head: Digest): Finding =>
-  error(
-    'record-forked',
-    home,
-    `remembers the record's head ${short(head)}, which is not in this audit.jsonl: it was cut, rewritten or forked, or that memory was edited`,
-    'use the audit.jsonl of the last apply (git pull); until then nothing widens there. What else it may be: docs/security.md, The record',
-  )
+/** @param remembers the head that the home remembers; or none, and how many members remember heads that are not in the record */
+export const forked = (home: string, remembers: Digest | { readonly others: number }): Finding =>
+  typeof remembers === 'string'
+    ? error(
+        'record-forked',
+        home,
+        `remembers the record's head ${short(remembers)}, which is not in this audit.jsonl: it was cut, rewritten or forked, or that memory was edited`,
+        'use the audit.jsonl of the last apply (git pull); until then nothing widens there. What else it may be: docs/security.md, The record',
+      )
+    : error(
+        'record-forked',
+        home,
+        `remembers no head, and ${remembers.others} other members remember heads that are not in this audit.jsonl: it was cut, rewritten or forked`,
+        'use the audit.jsonl of the last apply (git pull); nothing widens until then',
+      )
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)

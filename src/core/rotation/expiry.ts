@@ -1,8 +1,10 @@
 /** What expires within 60 days, and what stops then: told more loudly at 30 and at 7. */
-import { type Finding, info, type Severity } from '../diagnostics/finding.ts'
+
+import type { Finding, Severity } from '../diagnostics/finding.ts'
 import type { Seens } from '../model/observed.ts'
 import type { Federation, Intent, Member } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
+import { rootExpires } from '../spiffe/root-findings.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { presentedBy } from '../verify/ca-chain.ts'
 import type { Anchor } from '../x509/anchor.ts'
@@ -82,8 +84,7 @@ function rootFinding({ member, anchor, anchors, stops }: Expiring, use: Use, now
   const days = daysLeft(anchor.notAfter, now) ?? 0
   const heir = anchors.some((other) => other.notAfter > anchor.notAfter)
   const what = `root ${anchor.fingerprint} of ${member.trustDomain} expires ${inDays(anchor.notAfter, days)}`
-  if (use === 'unused')
-    return info('root-expires', member.name, `${what}; its CA signs under another approved root already`, retire(member))
+  if (use === 'unused') return rootExpires('info', member.name, `${what}; its CA signs under another approved root already`, retire(member))
   const severity = use === 'unseen' && heir && days <= 7 ? 'warning' : severityIn(days)
   const under =
     use === 'used'
@@ -92,7 +93,7 @@ function rootFinding({ member, anchor, anchors, stops }: Expiring, use: Use, now
         ? 'whether its CA signs under it is not known here'
         : 'there is no other approved root'
   const message = `${what}, and ${under}. Then these fail: ${some(stops)}`
-  return { code: 'root-expires', severity, subject: member.name, message, hint: renew(member) }
+  return rootExpires(severity, member.name, message, renew(member))
 }
 
 const retire = (member: Member): string =>

@@ -3,14 +3,18 @@
  * on the record): the phase is computed from the approved bundle, from what proxies hold, and from what the CA presents.
  */
 
+import { MAY_HOLD_RETIRED_ROOT } from '../diagnostics/codes.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { anyServer } from '../federation/trust-findings.ts'
 import { clockDiffers, judgedAt } from '../model/clock.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Gate } from '../model/planned.ts'
-import type { Intent, Member } from '../model/wanted.ts'
+import { holderOf, type Intent, type Member } from '../model/wanted.ts'
 import { type RecordView, retiredRoots } from '../record/projection.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import { rootExpired } from '../spiffe/root-findings.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { withFilterAdvice } from '../trust/live/proxy-findings.ts'
 import { boundMs } from '../trust/mounted/delivery.ts'
 import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
 import { authorOf } from '../trust/render.ts'
@@ -148,11 +152,10 @@ const lateHolders = (input: RotationInput): readonly Late[] =>
   )
 
 /** What says that a proxy has, or may have, a root that was retired. The dead are not among them: nobody waits for them. */
-export const STILL_HELD: ReadonlySet<string> = new Set(['file-pending', 'still-held', 'root-not-approved'])
 
 function stillHeld(input: RotationInput): readonly Finding[] {
   const living = holders(input).flatMap(({ standings = [] }) => standings.filter(({ state }) => state !== 'unheard'))
-  return living.flatMap(({ findings }) => findings.filter(({ code }) => STILL_HELD.has(code)))
+  return living.flatMap(({ findings }) => withFilterAdvice(findings.filter(({ code }) => MAY_HOLD_RETIRED_ROOT.has(code))))
 }
 
 interface Holders {
@@ -255,27 +258,13 @@ const unnamedBefore = ({ member, intents }: RotationInput): readonly Finding[] =
     reach.flatMap(({ services }) =>
       services
         .filter(({ servedBy }) => servedBy === undefined)
-        .map(({ host }) =>
-          warning(
-            'any-server',
-            `${member.name} trusting ${trusted}`,
-            `the switch restarts istiod of ${member.name}, and calls to ${host} may fail from then on, until its endpoints change: who serves it is not named`,
-            'before the switch, name its servers with servedBy in federation.yaml, then entente apply',
-          ),
-        ),
+        .map(({ host }) => anyServer({ truster: member.name, trusted }, host, 'switch')),
     ),
   )
 
-function endsTooSoon({ name }: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {
-  if (root.notAfter <= now)
-    return [
-      error(
-        'root-expired',
-        name,
-        `${root.fingerprint}, which is to stay, expired ${root.notAfter.toISOString()}: whatever it signed is refused`,
-        `its owner announces another one, and entente rotate ${name} takes it; or entente rotate ${name} --abort`,
-      ),
-    ]
+function endsTooSoon(member: Member, root: Anchor, observation: Observation | undefined, now: Date): readonly Finding[] {
+  if (root.notAfter <= now) return [rootExpired(holderOf(member), { ...root, role: 'staying' })]
+  const { name } = member
   const life = longestLeaf(observation)
   if (root.notAfter.getTime() - now.getTime() >= life.milliseconds) return []
   return [

@@ -2,12 +2,14 @@
  * Files that carry roots, taken apart: which certificates stand in them under which subject, and what is wrong with the
  * file itself. The certificates are not opened here.
  */
-import { error, type Finding, hasErrors, warning } from '../diagnostics/finding.ts'
-import { splitPem } from '../x509/pem.ts'
+
+import { error, type Finding, hasErrors } from '../diagnostics/finding.ts'
+import { byteOrderMark, splitPem } from '../x509/pem.ts'
 import { DAMAGED_KEY, holdsPrivateKey, isKeyDer, isKeyLabel, privateKey } from '../x509/private-key.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { JsonFault, JsonObject, readJson } from './json.ts'
 import { type Entry, type Part, readKeys, repeated } from './jwks.ts'
+import { malformedBundle } from './root-findings.ts'
 
 export type Format = 'pem' | 'der' | 'spiffe'
 
@@ -77,7 +79,7 @@ function readSpiffe(file: Uint8Array): Document {
     if (root instanceof JsonObject) {
       isMap = root.members.has('trust_domains')
       parts.push(...(isMap ? readMap(root, findings) : [readKeys(root, '')]))
-    } else findings.push(error('malformed-bundle', 'file', 'want a JSON object with `keys`'))
+    } else findings.push(malformedBundle('file', 'want a JSON object with `keys`'))
   } catch (cause) {
     if (!(cause instanceof JsonFault)) throw cause
     findings.push(error('malformed-json', 'file', cause.message, 'a bundle cut short, or a web page, looks like this'))
@@ -104,7 +106,7 @@ function decode(file: Uint8Array, findings: Finding[]): string {
   }
   if (text.trim() === '') throw new JsonFault('there is nothing', 0)
   if (!text.startsWith(BOM)) return text
-  findings.push(warning('byte-order-mark', 'file', 'starts with a byte order mark, which JSON forbids', 'it is left out'))
+  findings.push(byteOrderMark('which JSON forbids'))
   return text.slice(BOM.length)
 }
 
@@ -112,10 +114,9 @@ function decode(file: Uint8Array, findings: Finding[]): string {
 function readMap(root: JsonObject, findings: Finding[]): Part[] {
   const domains = root.get('trust_domains')
   for (const name of root.repeated) findings.push(repeated('file', name))
-  if (root.members.has('keys'))
-    findings.push(error('malformed-bundle', 'file', 'has `trust_domains` and `keys` both: a bundle map or a bundle?'))
+  if (root.members.has('keys')) findings.push(malformedBundle('file', 'has `trust_domains` and `keys` both: a bundle map or a bundle?'))
   if (!(domains instanceof JsonObject)) {
-    findings.push(error('malformed-bundle', 'file', '`trust_domains` is not an object'))
+    findings.push(malformedBundle('file', '`trust_domains` is not an object'))
     return []
   }
   for (const repeatedName of domains.repeated) {
@@ -132,6 +133,6 @@ function readMap(root: JsonObject, findings: Finding[]): Part[] {
   return [...domains.members].map(([trustDomain, bundle]) => {
     const name = printable(trustDomain)
     if (bundle instanceof JsonObject) return { trustDomain, ...readKeys(bundle, `${name} `) }
-    return { trustDomain, entries: [], findings: [error('malformed-bundle', name, 'its bundle is not an object')] }
+    return { trustDomain, entries: [], findings: [malformedBundle(name, 'its bundle is not an object')] }
   })
 }

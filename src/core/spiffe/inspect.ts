@@ -1,4 +1,5 @@
 /** Looking into a file that may hold roots: what is in it, what is wrong with it, and the bundle if it can be taken. */
+
 import { FederationError } from '../diagnostics/errors.ts'
 import { error, type Finding, fromError, hasErrors, info, warning } from '../diagnostics/finding.ts'
 import { type Anchor, anchorFrom } from '../x509/anchor.ts'
@@ -10,6 +11,7 @@ import { jwkOf } from '../x509/public-key.ts'
 import type { Bundle } from './bundle.ts'
 import { type Document, type Format, readDocument } from './document.ts'
 import type { Entry, Part } from './jwks.ts'
+import { bundleEmpty, malformedCertificate, trustDomainMissing } from './root-findings.ts'
 import { parseTrustDomain, type TrustDomain } from './trust-domain.ts'
 
 export interface InspectOptions extends Dates {
@@ -63,14 +65,7 @@ export function readBundle(file: Uint8Array, options: ReadOptions): Reading {
   const [part, result] = [parts[0], judged[0]]
   const single = parts.length === 1 && part !== undefined && result !== undefined
   if (single && document.format === 'spiffe' && result.anchors.length === 0 && !hasErrors(findings)) {
-    findings.push(
-      warning(
-        'bundle-empty',
-        trustDomain ?? 'file',
-        'holds no root: its trust domain has revoked them all',
-        'nobody of it is trusted once this is approved',
-      ),
-    )
+    findings.push(bundleEmpty(trustDomain ?? 'file', 'offered'))
   }
   const numbers = single ? numbersOf(part) : {}
   const accepted = single && trustDomain !== undefined && !hasErrors(findings)
@@ -98,7 +93,7 @@ function choose(
   const names = document.parts.flatMap(({ trustDomain }) => checkName(trustDomain ?? '', findings) ?? [])
   if (wanted !== undefined) {
     const parts = document.parts.filter(({ trustDomain }) => trustDomain === wanted)
-    if (parts.length === 0) findings.push(error('trust-domain-missing', wanted, 'is not in this bundle map', `it has ${shortList(names)}`))
+    if (parts.length === 0) findings.push(trustDomainMissing(wanted, shortList(names)))
     return { parts, trustDomain: wanted }
   }
   const [only, ...others] = names
@@ -175,10 +170,8 @@ function judgeKnown(anchor: Anchor, entry: Entry, dates: Dates): One {
 function judgeUnseen(entry: Entry, dates: Dates): One {
   try {
     const certificate = readCertificate(entry.der, entry.subject)
-    const findings = [
-      ...problemsOf(certificate, entry.subject, dates),
-      ...(entry.jwk === undefined ? [] : keyMismatch(entry, jwkOf(certificate))),
-    ]
+    const problems = problemsOf(certificate, entry.subject, dates)
+    const findings = entry.jwk === undefined ? problems : [...problems, ...keyMismatch(entry, jwkOf(certificate))]
     return {
       anchor: anchorFrom(certificate),
       inspected: { certificate, subject: entry.subject, problems: findings.map(({ code }) => code) },
@@ -187,7 +180,7 @@ function judgeUnseen(entry: Entry, dates: Dates): One {
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     const key = isKeyDer(entry.der) && entry.subject !== 'file' ? [privateKey(entry.subject, DAMAGED_KEY)] : []
-    return { findings: [...key, { ...fromError(cause), code: 'malformed-certificate' }] }
+    return { findings: [...key, malformedCertificate(cause.subject, cause.reason, cause.hint)] }
   }
 }
 

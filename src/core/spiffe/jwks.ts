@@ -2,11 +2,14 @@
  * The JWK set of one trust domain, read as tolerantly as SPIFFE_Trust_Domain_and_Bundle §4 and X509-SVID §6.2 ask for:
  * an entry that is not for us is ignored with a finding, and what contradicts itself is refused.
  */
+
+import type { CodeOf } from '../diagnostics/codes.ts'
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import { decodeBase64 } from '../x509/pem.ts'
 import { privateKey } from '../x509/private-key.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { type Json, JsonNumber, JsonObject } from './json.ts'
+import { malformedBundle, malformedCertificate } from './root-findings.ts'
 import { MAX_SEQUENCE } from './sequence.ts'
 
 /** One certificate in a file. */
@@ -42,7 +45,7 @@ export function readKeys(root: JsonObject, prefix: string): Part {
   if (root.members.has('kty')) findings.push(...secretsOf(root, subject))
   const keys = root.get('keys')
   if (!Array.isArray(keys)) {
-    findings.push(error('malformed-bundle', subject, '`keys` is not there or not an array', 'a bundle without roots has an empty array'))
+    findings.push(malformedBundle(subject, '`keys` is not there or not an array', 'a bundle without roots has an empty array'))
   }
   const list: readonly Json[] = Array.isArray(keys) ? keys : []
   const entries = list.flatMap((key, i) => readKey(key, `${prefix}key ${i + 1}`, findings) ?? [])
@@ -53,7 +56,7 @@ export function readKeys(root: JsonObject, prefix: string): Part {
 
 function readKey(key: Json, subject: string, findings: Finding[]): Entry | undefined {
   if (!(key instanceof JsonObject)) {
-    findings.push(error('malformed-bundle', subject, 'is not an object'))
+    findings.push(malformedBundle(subject, 'is not an object'))
     return undefined
   }
   for (const name of key.repeated) findings.push(repeated(subject, name))
@@ -77,7 +80,7 @@ function secretsOf(key: JsonObject, subject: string): readonly Finding[] {
 
 function ignoredBecause(key: JsonObject, subject: string): Finding | undefined {
   const [kty, use, x5c] = [key.get('kty'), key.get('use'), key.get('x5c')]
-  const ignore = (code: string, message: string): Finding => warning(code, subject, `is ignored: ${message}`, PUBLISHER)
+  const ignore = (code: CodeOf<'warning'>, message: string): Finding => warning(code, subject, `is ignored: ${message}`, PUBLISHER)
   if (use === 'jwt-svid') return info('jwt-svid', subject, 'is for JWT-SVIDs and not looked at')
   if (use === undefined) return ignore('use-missing', 'it has no `use`')
   if (use !== 'x509-svid') return ignore('use-unknown', `its \`use\` is ${shown(use)}`)
@@ -96,12 +99,7 @@ function readX5c(key: JsonObject, subject: string, findings: Finding[]): Entry |
   const der = typeof first === 'string' ? decodeBase64(Buffer.from(first)) : undefined
   if (der === undefined || der.length === 0) {
     findings.push(
-      error(
-        'malformed-certificate',
-        subject,
-        'its `x5c` value is not base64',
-        'want the certificate as base64 with + and /, not base64url',
-      ),
+      malformedCertificate(subject, 'its `x5c` value is not base64', 'want the certificate as base64 with + and /, not base64url'),
     )
     return undefined
   }

@@ -1,5 +1,6 @@
 /** A bundle from a file: whole, or not at all. */
 
+import { MALFORMED_BUNDLE } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import type { Fingerprint } from '../x509/fingerprint.ts'
@@ -19,9 +20,6 @@ export interface ParseOptions {
   readonly known?: ReadonlyMap<Fingerprint, Anchor>
 }
 
-/** What a file says that is not there, or not in the shape it must have. All else is refused for what it means. */
-const MALFORMED = /^(empty|no-pem|no-certificate|malformed-.*|duplicate-.*|.*-invalid|pem-headers)$/
-
 /**
  * The bundle of a trust domain, from a file that is taken whole or not at all: PEM, one DER certificate, a SPIFFE
  * bundle, or a SPIFFE bundle map that has the trust domain. `inspect` gives the same verdict with all its reasons.
@@ -36,7 +34,7 @@ export function parseBundle(trustDomain: TrustDomain, file: Uint8Array, options:
   // That a key has leaked is what its owner must hear first.
   const wrong = findings.find(({ code }) => code === 'private-key') ?? findings.find(({ severity }) => severity === 'error')
   if (wrong === undefined && bundle !== undefined) return bundle
-  const code = wrong === undefined || MALFORMED.test(wrong.code) ? 'bundle-malformed' : 'bundle-refused'
+  const code = wrong === undefined || MALFORMED_BUNDLE.has(wrong.code) ? 'bundle-malformed' : 'bundle-refused'
   const message = wrong === undefined ? 'nothing could be read' : `${wrong.subject}: ${wrong.message} (${wrong.code})`
   throw new FederationError(code, trustDomain, message, { hint: wrong?.hint ?? '' })
 }

@@ -5,14 +5,14 @@
 
 import { groupBy } from '../basics/group-by.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
-import { hasSidecar, isGateway, isLive, proxyOf } from '../mesh/pods.ts'
+import { MeshView } from '../mesh/mesh-view.ts'
+import { isLive, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { isOurs, OWNER, ownerOf } from '../model/manifest.ts'
 import type { Intent, Trust, Workloads } from '../model/wanted.ts'
 import { describeWorkloads, relation, workloadsKey } from '../model/workloads.ts'
 import type { Obstacles } from './obstacles.ts'
 import { readState } from './render.ts'
-import { proxiesIn, sidecarsIn } from './scope.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, type Outbound } from './state.ts'
 
 /** What one other federation has in this mesh. */
@@ -59,14 +59,14 @@ interface Common {
 }
 
 /** Sets of `state` that share pods with sets of others, or may come to. */
-function commonIn(owner: string, state: MeshState, objects: readonly Manifest[]): readonly Common[] {
-  return othersIn(objects, owner).flatMap((other): readonly Common[] => {
+function commonIn(owner: string, state: MeshState, view: MeshView): readonly Common[] {
+  return othersIn(view.objects, owner).flatMap((other): readonly Common[] => {
     const inbound = [...state.inbound].filter(([, scope]) => judges(scope))
     const theirs = [...other.state.inbound.values()].filter(judges)
     const doors = inbound.flatMap(([key, ours]) =>
       theirs.flatMap((scope): readonly Common[] => {
         if (relation(ours.at, scope.at) === 'disjoint') return []
-        const proxies = both(proxiesIn(objects, ours), proxiesIn(objects, scope))
+        const proxies = both(view.proxiesIn(ours), view.proxiesIn(scope))
         return [{ owner: other.owner, side: 'inbound', at: ours.at, key, theirs: scope.at, proxies, hosts: [] }]
       }),
     )
@@ -74,18 +74,21 @@ function commonIn(owner: string, state: MeshState, objects: readonly Manifest[])
       [...other.state.outbound.values()].flatMap((scope): readonly Common[] => {
         const hosts = hostsOf(ours).filter((host) => hostsOf(scope).includes(host))
         if (hosts.length === 0 || relation(ours.from, scope.from) === 'disjoint') return []
-        const proxies = both(sidecarsIn(objects, ours.from), sidecarsIn(objects, scope.from))
+        const proxies = both(view.sidecarsIn(ours.from), view.sidecarsIn(scope.from))
         return [{ owner: other.owner, side: 'outbound', at: ours.from, key, theirs: scope.from, proxies, hosts }]
       }),
     )
-    return [...doors, ...exits, ...wideWith(state, other, objects)]
+    return [...doors, ...exits, ...wideWith(state, other, view)]
   })
 }
 
 /** Roots for the whole mesh are passed over where a filter of another federation stands, and callers rules of both hold everywhere. */
-function wideWith(state: MeshState, { owner, state: other }: Other, objects: readonly Manifest[]): readonly Common[] {
+function wideWith(state: MeshState, { owner, state: other }: Other, view: MeshView): readonly Common[] {
   const all = (): readonly string[] =>
-    objects.filter((o) => o.kind === 'Pod' && hasSidecar(o) && isLive(o) && !isGateway(o, objects)).map(proxyOf)
+    view
+      .of('Pod')
+      .filter((pod) => view.hasSidecar(pod) && isLive(pod) && !view.isGateway(pod))
+      .map(proxyOf)
   const found: Common[] = []
   const add = (side: Common['side'], key: string, at: Workloads, theirs: Workloads, proxies: readonly string[]): void =>
     void found.push({ owner, side, key, at, theirs, proxies, hosts: [] })
@@ -93,10 +96,10 @@ function wideWith(state: MeshState, { owner, state: other }: Other, objects: rea
   if (wide !== undefined && other.wide !== undefined) add('wide', '', everywhere(wide), everywhere(other.wide), all())
   if (wide !== undefined)
     for (const scope of [...other.inbound.values()].filter(judges))
-      add('wide', '', everywhere(wide), scope.at, proxiesIn(objects, scope).map(proxyOf))
+      add('wide', '', everywhere(wide), scope.at, view.proxiesIn(scope).map(proxyOf))
   if (other.wide !== undefined)
     for (const [key, scope] of [...state.inbound].filter(([, one]) => judges(one)))
-      add('inbound', key, scope.at, everywhere(other.wide), proxiesIn(objects, scope).map(proxyOf))
+      add('inbound', key, scope.at, everywhere(other.wide), view.proxiesIn(scope).map(proxyOf))
   return found
 }
 
@@ -127,8 +130,8 @@ function told(member: string, { owner, side, at, theirs, proxies, hosts }: Commo
 }
 
 /** What speaks against widening a set: pods of it that another federation selects. */
-export function overlaps(intent: Intent, wanted: MeshState, objects: readonly Manifest[]): Obstacles {
-  const common = commonIn(intent.owner, wanted, objects)
+export function overlaps(intent: Intent, wanted: MeshState, view: MeshView): Obstacles {
+  const common = commonIn(intent.owner, wanted, view)
   const stopped = (side: Common['side']): ReadonlySet<string> =>
     new Set(common.flatMap((one) => (one.side === side && one.proxies.length > 0 ? [one.key] : [])))
   return {
@@ -151,7 +154,7 @@ export function overlapping(
     outbound: new Set(reach.map(({ from }) => workloadsKey(from))),
     wide: new Set(wide === undefined ? [] : ['']),
   }
-  return commonIn(owner, state, objects)
+  return commonIn(owner, state, new MeshView(objects))
     .filter(({ side, key, proxies }) => proxies.length > 0 && keys[side].has(key))
     .map((one) => told(member.name, one))
 }

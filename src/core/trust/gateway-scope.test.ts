@@ -3,6 +3,7 @@ import { A, B, fakeRoot, principal } from '../../../test/support/federations.ts'
 import { object, pod, service } from '../../../test/support/observations.ts'
 import { CHAINS } from '../mesh/envoy/filter-merge.table.ts'
 import { chainPatches, misfit } from '../mesh/envoy/filter-merge.ts'
+import { MeshView } from '../mesh/mesh-view.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Server } from '../model/wanted.ts'
 import { bypasses, checkGateway, whatGatewaysDo } from './gateway-scope.ts'
@@ -27,7 +28,7 @@ const roots = new Map([
 ])
 const scope = (gateway: readonly Server[]): Inbound => ({ ...noInbound(at), roots, gateway })
 const said = (named: readonly Server[], objects: readonly Manifest[], pods: readonly Manifest[] = [ingress]) =>
-  checkGateway(scope(named), named, [...pods, ...objects], 'edge').map((f) => `${f.code}: ${f.message}`)
+  checkGateway(scope(named), named, new MeshView([...pods, ...objects]), 'edge').map((f) => `${f.code}: ${f.message}`)
 const API: Server = { port: 8443, host: 'api.example' }
 
 describe('a server of a gateway', () => {
@@ -98,7 +99,7 @@ describe('a server of a gateway', () => {
 })
 
 describe('gateways without servers in the file', () => {
-  const does = (...servers: readonly object[]) => whatGatewaysDo([ingress], [ingress, front(...servers)])
+  const does = (...servers: readonly object[]) => whatGatewaysDo([ingress], new MeshView([ingress, front(...servers)]))
   it('are told apart', () => {
     expect(does(server(15443, ['*.local'], 'AUTO_PASSTHROUGH')).why).toContain('they pass TLS through unread')
     expect(does(server(8443, ['*.local'], 'SIMPLE')).why).toContain('no server of theirs ends mutual TLS')

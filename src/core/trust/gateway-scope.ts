@@ -1,11 +1,12 @@
 /** Gateways: which servers of theirs end mutual TLS with the mesh's identities, and what such a server lets past. */
-import { error, type Finding, warning } from '../diagnostics/finding.ts'
+
+import { error, type Finding } from '../diagnostics/finding.ts'
 import { CHAINS } from '../mesh/envoy/filter-merge.table.ts'
-import { type Chain, misfit } from '../mesh/envoy/filter-merge.ts'
+import { type Chain, misfit, readPatches } from '../mesh/envoy/filter-merge.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
-import { hasSidecar, isGateway, podsIn } from '../mesh/pods.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { at, list, strings, text, title } from '../model/manifest.ts'
+import { gatewayScope, gatewayServer, noWorkload } from '../mesh/mesh-findings.ts'
+import type { MeshView } from '../mesh/mesh-view.ts'
+import { at, list, type Manifest, strings, text, title } from '../model/manifest.ts'
 import type { Server } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
 import { gatewayPatches } from './pinned/pinned-filter.ts'
@@ -25,20 +26,17 @@ interface Served {
 }
 
 /** What speaks against a set of gateways that is to let callers in. */
-export function checkGateway(scope: Inbound, servers: readonly Server[], objects: readonly Manifest[], where: string): readonly Finding[] {
-  const pods = podsIn(objects, scope.at)
-  const gateways = pods.filter((pod) => isGateway(pod, objects))
-  const others = pods.filter((pod) => !gateways.includes(pod) && hasSidecar(pod))
-  const served = gateways.flatMap((pod) => serversOf(pod, objects))
+export function checkGateway(scope: Inbound, servers: readonly Server[], view: MeshView, where: string): readonly Finding[] {
+  const pods = view.podsIn(scope.at)
+  const gateways = pods.filter((pod) => view.isGateway(pod))
+  const others = pods.filter((pod) => !view.isGateway(pod) && view.hasSidecar(pod))
+  const served = gateways.flatMap((pod) => serversOf(pod, view))
   return [
-    ...(pods.length === 0
-      ? [warning('no-workload', where, 'selects no gateway yet', 'check the namespace and the labels, if you expected one')]
-      : []),
+    ...(pods.length === 0 ? [noWorkload(where, 'gateway')] : []),
     ...(others.length === 0
       ? []
       : [
-          error(
-            'gateway-scope',
+          gatewayScope(
             where,
             `names servers of a gateway, and selects sidecars (${others.map(title).join(', ')})`,
             'give gateways an entry of their own',
@@ -50,11 +48,8 @@ export function checkGateway(scope: Inbound, servers: readonly Server[], objects
 }
 
 /** Why a set without servers cannot be pinned where it selects gateways: what their servers are. */
-export function whatGatewaysDo(
-  gateways: readonly Manifest[],
-  objects: readonly Manifest[],
-): { readonly why: string; readonly hint: string } {
-  const served = gateways.flatMap((pod) => serversOf(pod, objects))
+export function whatGatewaysDo(gateways: readonly Manifest[], view: MeshView): { readonly why: string; readonly hint: string } {
+  const served = gateways.flatMap((pod) => serversOf(pod, view))
   const mutual = served.filter(({ mode }) => mode === 'ISTIO_MUTUAL')
   const [first] = mutual
   if (first !== undefined)
@@ -82,9 +77,7 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 function checkServer(server: Server, served: readonly Served[], where: string): readonly Finding[] {
-  const refuse = (message: string, hint: string): readonly Finding[] => [
-    error('gateway-server', where, `${describeServer(server)}: ${message}`, hint),
-  ]
+  const refuse = (message: string, hint: string): readonly Finding[] => [gatewayServer(where, describeServer(server), message, hint)]
   const here = served.filter(({ ports }) => ports.includes(server.port))
   const found = here.filter(({ hosts }) => hosts.includes(server.host ?? '*'))
   const [one] = found
@@ -104,14 +97,14 @@ function checkServer(server: Server, served: readonly Served[], where: string): 
 
 /** A named server must judge by the filter, and no other server on its port may be touched. */
 function unfitServers(servers: readonly Server[], served: readonly Served[], where: string): readonly Finding[] {
-  const patches = gatewayPatches({}, [], [], servers)
+  const patches = readPatches(gatewayPatches({}, [], [], servers))
   return [...new Set(servers.map(({ port }) => port))].flatMap((port) =>
     served
       .filter(({ ports }) => ports.includes(port))
       .flatMap((one): readonly Finding[] => {
         const named = one.hosts.filter((host) => servers.some((server) => server.port === port && (server.host ?? '*') === host))
         const wrong = (message: string, hint: string): readonly Finding[] => [
-          error('gateway-server', where, `port ${port} for ${one.hosts.join(', ')}: ${message}`, hint),
+          gatewayServer(where, `port ${port} for ${one.hosts.join(', ')}`, message, hint),
         ]
         const touched = chainsOf(one).map((chain) => misfit(chain, patches, port))
         if (named.length === 0) {
@@ -133,11 +126,10 @@ function unfitServers(servers: readonly Server[], served: readonly Served[], whe
 const chainsOf = ({ protocol, mode, hosts }: Served): readonly Chain[] =>
   (CHAINS[`gateway ${protocol} ${mode}`.trim()] ?? []).map((chain) => (hosts.includes('*') ? chain : { ...chain, sni: hosts }))
 
-function serversOf(pod: Manifest, objects: readonly Manifest[]): readonly Served[] {
-  const labels = strings(pod.metadata.labels)
-  const ports = portsOf(pod, objects)
-  return objects.flatMap((gateway): readonly Served[] => {
-    if (gateway.kind !== 'Gateway') return []
+function serversOf(pod: Manifest, view: MeshView): readonly Served[] {
+  const labels = view.labelsOf(pod)
+  const ports = portsOf(pod, view)
+  return view.of('Gateway').flatMap((gateway): readonly Served[] => {
     if (gateway.apiVersion.startsWith('gateway.networking.k8s.io/')) {
       const mine =
         gateway.metadata.namespace === pod.metadata.namespace && labels['gateway.networking.k8s.io/gateway-name'] === gateway.metadata.name
@@ -179,12 +171,11 @@ function readListener(listener: unknown, gateway: Manifest, ports: (port: number
 }
 
 /** A gateway listens on the port that its Service sends to. */
-function portsOf(pod: Manifest, objects: readonly Manifest[]): (port: number) => readonly number[] {
-  const labels = strings(pod.metadata.labels)
-  const services = objects.filter((object) => {
+function portsOf(pod: Manifest, view: MeshView): (port: number) => readonly number[] {
+  const labels = view.labelsOf(pod)
+  const services = view.in('Service', pod.metadata.namespace ?? '').filter((object) => {
     const selector = Object.entries(strings(at(object, 'spec', 'selector')))
-    const near = object.kind === 'Service' && object.metadata.namespace === pod.metadata.namespace
-    return near && selector.length > 0 && selector.every(([key, value]) => labels[key] === value)
+    return selector.length > 0 && selector.every(([key, value]) => labels[key] === value)
   })
   const targets = services.flatMap((service) =>
     list(at(service, 'spec', 'ports')).map((port): [unknown, unknown] => [at(port, 'port'), at(port, 'targetPort') ?? at(port, 'port')]),

@@ -367,11 +367,19 @@ export function explain(object: Manifest): string {
   }
 }
 
-/** Bytes the object takes as JSON, which is what the API server and etcd count. */
-export function sizeOf(object: Manifest): number {
-  const size = sizes.get(object) ?? Buffer.byteLength(JSON.stringify(object))
-  sizes.set(object, size)
-  return size
+/** Whether the object takes more bytes than that as JSON; they are counted only where it could. */
+export const exceeds = (object: Manifest, bytes: number): boolean => mostBytes(object) > bytes && sizeOf(object) > bytes
+
+/** No character takes more than an escape of six bytes. */
+function mostBytes(value: unknown): number {
+  if (typeof value === 'string') return 6 * value.length + 3
+  if (typeof value !== 'object' || value === null) return 32
+  let most = 2
+  for (const key of Object.keys(value)) most += 6 * key.length + 4 + mostBytes((value as Readonly<Record<string, unknown>>)[key])
+  return most
 }
 
-const sizes = new WeakMap<Manifest, number>()
+/** Bytes the object takes as JSON, which is what the API server and etcd count. */
+export function sizeOf(object: Manifest): number {
+  return Buffer.byteLength(JSON.stringify(object))
+}

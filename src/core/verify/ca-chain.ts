@@ -1,10 +1,12 @@
 /** The chain that a mesh's CA presents now, judged against the roots that are approved for it. */
+import { remedyOf } from '../diagnostics/codes.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import type { Observation, Seens } from '../model/observed.ts'
-import type { Federation, Intent, Member } from '../model/wanted.ts'
+import { type Federation, homeKind, type Intent, type Member } from '../model/wanted.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import { type Holder, rootExpired, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import { readCertificate } from '../x509/certificate.ts'
-import { anchorOf } from '../x509/chain.ts'
+import { anchorOf, type Vouching } from '../x509/chain.ts'
 import { anchorByClock } from './own-ca-chain.ts'
 
 type BySubject = ReadonlyMap<string, readonly Bundle[]>
@@ -14,6 +16,8 @@ export interface Judged {
   readonly findings: readonly Finding[]
   /** The chain could not be seen. */
   readonly unknown: boolean
+  /** It was seen, and is under no approved root, or under one of another domain. */
+  readonly wrong: boolean
 }
 
 /** The chain that a mesh's CA presents now, DER, leaf first; undefined when it could not be seen. */
@@ -21,13 +25,20 @@ export const presentedBy = (seen: Observation | undefined): readonly Uint8Array[
   seen?.istio.ok === true && seen.istio.value.presented.ok ? seen.istio.value.presented.value : undefined
 
 /** Judges the chain of every trusted mesh once, however many trust it: reading certificates is what costs. */
-export function chainJudge(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): (trust: Carried) => Judged {
+export function chainJudge(
+  federation: Federation,
+  wanted: readonly Intent[],
+  seen: Seens,
+  now: Date,
+  vouching: Vouching = anchorOf,
+): (trust: Carried) => Judged {
   const bySubject = bundlesBySubject(wanted)
   const judged = new Map<string, Judged>()
   return (trust) => {
     const roots = trust.bundle?.anchors.map(({ fingerprint }) => fingerprint)
     const key = `${trust.trusted} ${trust.trustDomain} ${roots ?? 'none'}`
-    const known = judged.get(key) ?? judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now)
+    const known =
+      judged.get(key) ?? judgeChain(trust, bySubject, federation.members.get(trust.trusted), seen.get(trust.trusted), now, vouching)
     judged.set(key, known)
     return known
   }
@@ -58,6 +69,7 @@ function judgeChain(
   member: Member | undefined,
   observation: Observation | undefined,
   now: Date,
+  vouching: Vouching,
 ): Judged {
   const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
   if (presented?.ok !== true) {
@@ -71,45 +83,40 @@ function judgeChain(
     return {
       findings: [warning('chain-unseen', trust.trusted, `the chain that its CA presents could not be seen: ${why}`, hint)],
       unknown: true,
+      wrong: false,
     }
   }
-  if (trust.bundle === undefined) return { findings: [], unknown: false }
+  if (trust.bundle === undefined) return { findings: [], unknown: false, wrong: false }
   const { anchors } = trust.bundle
-  const vouched = anchorByClock(presented.value, anchors, now, observation?.clock)
+  const vouched = anchorByClock(presented.value, anchors, { now, clock: observation?.clock }, vouching)
   const foreign = issuersOf(presented.value)
     .flatMap((issuer) => bySubject.get(issuer) ?? [])
-    .find((bundle) => bundle.trustDomain !== trust.trustDomain && anchorOf(presented.value, bundle.anchors, now).anchor !== undefined)
+    .find((bundle) => bundle.trustDomain !== trust.trustDomain && vouching(presented.value, bundle.anchors, now).anchor !== undefined)
+  const holder: Holder = { name: trust.trusted, trustDomain: trust.trustDomain, home: homeKind(member ?? {}) }
   const findings: Finding[] = []
   if (vouched.anchor === undefined && anchors.length > 0 && anchors.every((anchor) => anchor.notAfter <= now)) {
-    findings.push(
-      error(
-        'root-expired',
-        trust.trusted,
-        `every approved root of ${trust.trustDomain} expired, the last ${latest(anchors).toISOString()}: whatever it signed is refused`,
-        `entente approve ${trust.trusted} && entente apply`,
-      ),
-    )
+    findings.push(rootExpired(holder, { ...latest(anchors), role: 'last' }))
   } else if (vouched.anchor === undefined) {
     findings.push(
       error(
         'ca-not-approved',
         trust.trusted,
         `the chain that its CA presents now is under no approved root of ${trust.trustDomain}: ${vouched.reason ?? 'another root signed it'}`,
-        `entente approve ${trust.trusted} && entente apply`,
+        remedyOf('ca-not-approved', holder.home, { MEMBER: trust.trusted }),
       ),
     )
   }
   if (foreign !== undefined) {
     findings.push(
-      error(
-        'root-of-another-domain',
+      rootOfAnotherDomain(
         trust.trusted,
         `the chain that its CA presents is under a root approved for ${foreign.trustDomain}`,
         `two meshes share a root: remove it from bundles/${foreign.trustDomain}.json, or from bundles/${trust.trustDomain}.json`,
       ),
     )
   }
-  return { findings, unknown: false }
+  return { findings, unknown: false, wrong: vouched.anchor === undefined || foreign !== undefined }
 }
 
-const latest = (anchors: Bundle['anchors']): Date => new Date(Math.max(...anchors.map((anchor) => anchor.notAfter.getTime())))
+const latest = (anchors: Bundle['anchors']): Bundle['anchors'][number] =>
+  anchors.reduce((last, anchor) => (anchor.notAfter > last.notAfter ? anchor : last))

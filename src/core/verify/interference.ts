@@ -1,9 +1,10 @@
 /** Where a live proxy does not hold what our objects say: who else has a say there. */
 
-import { error, type Finding } from '../diagnostics/finding.ts'
+import { FILTER_SYMPTOMS } from '../diagnostics/codes.ts'
+import type { Finding } from '../diagnostics/finding.ts'
+import { foreignFilter } from '../mesh/mesh-findings.ts'
 import { podsIn, proxyOf } from '../mesh/pods.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { ownerOf, title } from '../model/manifest.ts'
+import { type Manifest, ownerOf, title } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -14,19 +15,7 @@ import type { MeshState } from '../trust/state.ts'
 import type { Standing } from './proxy-standing.ts'
 import { standings } from './standings.ts'
 
-/** What a filter of somebody else can bring about. */
-const SYMPTOMS = new Set([
-  'root-missing',
-  'own-root-missing',
-  'root-of-another-domain',
-  'root-not-approved',
-  'still-held',
-  'servers-differ',
-  'mtls-not-strict',
-  'filter-rejected',
-])
-
-const hasSymptoms = ({ findings }: Standing): boolean => findings.some(({ code }) => SYMPTOMS.has(code))
+const hasSymptoms = ({ findings }: Standing): boolean => findings.some(({ code }) => FILTER_SYMPTOMS.has(code))
 
 /**
  * A finding for each filter that keeps a proxy from what our objects say. Where these themselves are not as wanted, that
@@ -60,11 +49,11 @@ export function interfered(
         ? []
         : contextsOf(pod, ours).flatMap((contexts) =>
             interferers(pod, contexts, around).map(({ filter, priority, last }) =>
-              error(
-                'foreign-filter',
+              foreignFilter(
                 proxy,
                 `${title(filter)} (priority ${priority}, applied ${last ? 'after' : 'before'} ours) changes the TLS context of its ${contexts.side === 'inbound' ? 'inbound listener' : `clusters for ${contexts.hosts.join(', ')}`}, and the proxy does not hold what ours says`,
                 'take that part out of it; deploy/admission.yaml keeps such filters out of federated namespaces',
+                'ours',
               ),
             ),
           )

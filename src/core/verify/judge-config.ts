@@ -1,14 +1,21 @@
 /** What one proxy has, against what the scopes that reach it say it should: its filters, callers and hosts. */
+
 import { distinct, error, type Finding } from '../diagnostics/finding.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
+import { gatewayServer, mtlsDisabled, mtlsNotStrict, reachNotMutual, serviceUnknown } from '../mesh/mesh-findings.ts'
 import { mayTake } from '../mesh/plaintext.ts'
 import { serviceName } from '../mesh/services.ts'
 import type { InboundChain, NameGuard, Pins, ProxyConfig, Upstream } from '../model/observed.ts'
 import type { Server } from '../model/wanted.ts'
+import { rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { inboundContext, takesEveryNameOf } from '../trust/acceptance.ts'
+import { fileMissing, rootMissing, rootNotApproved, stillHeld } from '../trust/live/proxy-findings.ts'
+import { isFileGone } from '../trust/mounted/mounted-acceptance.ts'
 import { acceptPolicy } from '../trust/render.ts'
 import type { Inbound, Roots } from '../trust/state.ts'
+import { differs, type Fact } from './proxy-standing.ts'
 
 const APPLY = 'entente apply'
 
@@ -48,18 +55,16 @@ export function judgeInbound(
 }
 
 const takesPlaintext = (proxy: string): Finding =>
-  error(
-    'mtls-not-strict',
+  mtlsNotStrict(
     proxy,
-    'its inbound listener takes plaintext too, where who calls stays unknown',
+    'its inbound listener accepts plaintext too',
     'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply; mtls: permissive if that is meant',
   )
 
 const takesNoMutual = (proxy: string): Finding =>
-  error(
-    'mtls-disabled',
+  mtlsDisabled(
     proxy,
-    'takes plaintext only: no caller of another mesh can be let in',
+    'its inbound listener accepts plaintext only',
     'set PeerAuthentication to PERMISSIVE or STRICT, or write mtls: enforce, then entente apply',
   )
 
@@ -75,19 +80,14 @@ function judgeFilter(
   if (gone.length > 0) return gone
   const deaf = scope.roots.size > 0 ? (scope.gateway ?? []).filter((server) => !mutual.some((chain) => isServed(chain, [server]))) : []
   const missing = deaf.map((server) =>
-    error(
-      'gateway-server',
-      proxy,
-      `${describeServer(server)}: it has no server that ends mutual TLS there`,
-      'entente plan says what the Gateway has',
-    ),
+    gatewayServer(proxy, describeServer(server), 'it has no server that ends mutual TLS there', 'entente plan says what the Gateway has'),
   )
   const findings = foreign.flatMap((domain): readonly Finding[] => {
     const wanted = scope.roots.get(domain) ?? []
     const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
-    const unnamed = mutual.some((chain) => chain.sanPrefixes.length > 0 && !chain.sanPrefixes.includes(`spiffe://${domain}/`))
+    const unnamed = mutual.some((chain) => !takesEveryNameOf(inboundContext(chain), domain))
     if (wanted.length === 0 || pins.length > 0 || !unnamed) return pins
-    return [error('root-missing', proxy, `refuses every identity of ${domain}: its listener does not name the domain`, APPLY)]
+    return [rootMissing(proxy, `refuses every identity of ${domain}: its listener does not name the domain`)]
   })
   findings.push(...missing)
   const elsewhere = mutual.filter((chain) => (chain.file ?? '') !== scope.file.name).slice(0, 1)
@@ -132,16 +132,7 @@ const isServed = ({ port, hosts }: InboundChain, gateway: readonly Server[] | un
 
 /** What it judges by is not to be seen any more: it goes on with what it read last, and does not start again with that. */
 const fileGone = (part: { readonly file?: string; readonly pins?: Pins }, name: string, roots: Roots, proxy: string): readonly Finding[] =>
-  roots.size > 0 && name !== '' && part.file === name && (part.pins?.size ?? 0) === 0
-    ? [
-        error(
-          'file-missing',
-          proxy,
-          `its file ${name} is gone, or says nothing: it keeps the roots that it had until it restarts, and then never becomes ready`,
-          `${APPLY}, at once`,
-        ),
-      ]
-    : []
+  roots.size > 0 && name !== '' && part.file === name && isFileGone(part) ? [fileMissing(proxy, name)] : []
 
 const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding =>
   error(
@@ -150,11 +141,11 @@ const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding
     meant === ''
       ? `judges by the file ${is}, and not by the roots inside the filter`
       : `does not judge by its file ${meant}${is === undefined ? '' : `, but by ${is}`}`,
-    `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+    APPLY,
   )
 
 /** @param roots all that the state binds here: a step on the way may still bind a root to a domain that it leaves. */
-function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string): readonly Finding[] {
+function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string, host?: string): readonly Finding[] {
   const bound = (to: TrustDomain): readonly string[] => (roots.get(to) ?? []).map((root) => root.fingerprint)
   const wanted = bound(domain)
   const held = pins?.get(domain) ?? []
@@ -163,25 +154,20 @@ function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, pr
   const elsewhere = [...(pins ?? [])].flatMap(([other, theirs]) =>
     other === domain ? [] : theirs.filter((root) => wanted.includes(root) && !bound(other).includes(root)).map((root) => ({ other, root })),
   )
+  const where = host === undefined ? '' : `, for ${host}`
   return [
     ...elsewhere.map(({ other, root }) =>
-      error(
-        'root-of-another-domain',
+      rootOfAnotherDomain(
         proxy,
-        `binds ${root} to ${other}, but it is approved for ${domain}: its CA could speak for ${other} there`,
-        `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
+        `binds ${root} to ${other}, but it is approved for ${domain}, and its CA could speak for ${other} there${where}`,
+        APPLY,
       ),
     ),
-    ...missing.map((root) => error('root-missing', proxy, `lacks the root ${root} of ${domain}`, APPLY)),
+    ...missing.map((root) => rootMissing(proxy, `lacks the root ${root} of ${domain}${where}`)),
     ...extra.map((root) =>
       wanted.length === 0
-        ? error('still-held', proxy, `still holds the root ${root} of ${domain}`, APPLY)
-        : error(
-            'root-not-approved',
-            proxy,
-            `holds ${root} for ${domain}, which is not among its approved roots`,
-            `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
-          ),
+        ? stillHeld(proxy, domain, { root, where })
+        : rootNotApproved(proxy, `holds ${root} for ${domain}, which is not among its approved roots${where}`, APPLY),
     ),
   ]
 }
@@ -221,56 +207,57 @@ export function judgeCallers(
 export function judgeHost(
   host: string,
   { roots, file, served }: { readonly roots: Roots; readonly file: string; readonly served?: readonly Principal[] },
-  config: ProxyConfig,
+  upstreams: readonly Upstream[],
   proxy: string,
   own: ReadonlySet<TrustDomain>,
   only?: TrustDomain,
-): readonly Finding[] {
-  const upstreams = config.outbound.filter((upstream) => upstream.host === host)
+): readonly Fact[] {
   if (upstreams.length === 0) {
     const id = serviceName(host)
     return [
-      error(
-        'service-unknown',
-        proxy,
-        `its configuration has no cluster for ${host}`,
-        `${id === undefined ? 'kubectl get serviceentries -A' : `kubectl -n ${id.namespace} get service ${id.name}`}; a Sidecar resource or exportTo may hide it`,
+      differs(
+        serviceUnknown(
+          proxy,
+          `its configuration has no cluster for ${host}`,
+          `${id === undefined ? 'kubectl get serviceentries -A' : `kubectl -n ${id.namespace} get service ${id.name}`}; a Sidecar resource or exportTo may hide it`,
+        ),
       ),
     ]
   }
-  return distinct(
-    upstreams.flatMap((upstream): readonly Finding[] => {
-      if (!upstream.mutual)
-        return [
-          error(
-            'reach-not-mutual',
+  const facts = upstreams.flatMap((upstream): readonly Fact[] => {
+    if (!upstream.mutual)
+      return [
+        differs(
+          reachNotMutual(
             proxy,
-            `its cluster for ${host} does not do Istio mutual TLS`,
+            `its cluster for ${host} does not use Istio mutual TLS`,
             'remove the DestinationRule that sets its TLS mode',
           ),
-        ]
-      const gone = fileGone(upstream, file, roots, proxy)
-      if (gone.length > 0) return gone
-      const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
-      const pins = foreign.flatMap((domain) =>
-        judgePins(upstream.pins, domain, roots, proxy).map((f) => ({ ...f, message: `${f.message}, for ${host}` })),
-      )
-      const none =
-        upstream.endpoints === 0
-          ? [
-              error(
+        ),
+      ]
+    const gone = fileGone(upstream, file, roots, proxy)
+    if (gone.length > 0) return gone.map(differs)
+    const foreign = [...roots.keys()].filter((domain) => !own.has(domain) && (only === undefined || domain === only))
+    const pins = foreign.flatMap((domain) => judgePins(upstream.pins, domain, roots, proxy, host))
+    const none: readonly Fact[] =
+      upstream.endpoints === 0
+        ? [
+            {
+              is: 'unserved',
+              finding: error(
                 'no-endpoint',
                 proxy,
                 `knows no endpoint of ${host}, port ${upstream.port}`,
                 'is the service running there, is the remote secret in place (istioctl remote-clusters), and the east-west gateway up?',
               ),
-            ]
-          : []
-      const elsewhere = roots.size > 0 && (upstream.file ?? '') !== file ? [judgesBy(upstream.file, file, proxy)] : []
-      const names = roots.size > 0 && served !== undefined ? judgeNames(host, upstream, served, proxy) : []
-      return [...elsewhere, ...pins, ...names, ...none, ...judgeOwn(upstream.pins, roots, own, proxy)]
-    }),
-  )
+            },
+          ]
+        : []
+    const elsewhere = roots.size > 0 && (upstream.file ?? '') !== file ? [judgesBy(upstream.file, file, proxy)] : []
+    const names = roots.size > 0 && served !== undefined ? judgeNames(host, upstream, served, proxy) : []
+    return [...[...elsewhere, ...pins, ...names].map(differs), ...none, ...judgeOwn(upstream.pins, roots, own, proxy).map(differs)]
+  })
+  return distinct(facts.map(({ finding }) => finding)).flatMap((finding) => facts.find((fact) => fact.finding === finding) ?? [])
 }
 
 /** An empty list takes anybody of a domain that it trusts. */
@@ -281,12 +268,5 @@ function judgeNames(host: string, { sans }: Upstream, served: readonly Principal
   if (extra.length === 0 && missing.length === 0) return []
   const takes = held.size === 0 ? 'any identity of a domain that it trusts' : (extra.length > 0 ? extra : [...held]).join(', ')
   const not = missing.length === 0 ? '' : `, and not ${missing.join(', ')}`
-  return [
-    error(
-      'servers-differ',
-      proxy,
-      `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`,
-      `${APPLY}; if it stays, look for another EnvoyFilter on these workloads`,
-    ),
-  ]
+  return [error('servers-differ', proxy, `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`, APPLY)]
 }

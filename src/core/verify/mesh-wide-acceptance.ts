@@ -1,11 +1,14 @@
 /** What distribution `mesh` leaves in a proxy, as far as istiod tells: the names its listeners take, and who may call. */
 
-import { error, type Finding, info } from '../diagnostics/finding.ts'
+import { asWarning, type Finding, info } from '../diagnostics/finding.ts'
 import { agentsIn, deafAgents } from '../mesh/agents.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Observation, ProxyConfig } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { domainsNamed, inboundContext, type TlsContext, takesEveryNameOf } from '../trust/acceptance.ts'
+import { isUnfiltered } from '../trust/accepted.ts'
+import { rootMissing, rootNotApproved } from '../trust/live/proxy-findings.ts'
 import { type Inbound, noInbound } from '../trust/state.ts'
 import type { Standing } from './proxy-standing.ts'
 
@@ -31,7 +34,7 @@ export function viewOfRoots(member: MemberName, observation: Observation): WideV
         'distribution mesh is judged by the names that listeners take and by whether agents ask for roots; which roots they hold, istiod does not tell',
         'pinned and mounted are proven root by root',
       ),
-      ...(agents.ok ? deafAgents(member, deaf) : [{ ...agents.error, severity: 'warning' as const }]),
+      ...(agents.ok ? deafAgents(member, deaf) : [asWarning(agents.error)]),
     ],
     deaf: new Set(deaf.map(proxyOf)),
     unknown: !agents.ok,
@@ -43,23 +46,13 @@ export function withDeaf(stands: readonly Standing[], { deaf }: WideView): reado
   const judged = new Set(stands.map(({ proxy }) => proxy))
   return [
     ...stands.map((stand): Standing => (stand.state === 'ready' && deaf.has(stand.proxy) ? { ...stand, state: 'lagging' } : stand)),
-    ...[...deaf].filter((proxy) => !judged.has(proxy)).map((proxy): Standing => ({ proxy, state: 'lagging', findings: [] })),
+    ...[...deaf].filter((proxy) => !judged.has(proxy)).map((proxy): Standing => ({ proxy, state: 'lagging', wrong: false, findings: [] })),
   ]
 }
 
-/** The domains besides the mesh's own that a listener without a filter takes certificates of. */
-function namedIn(config: ProxyConfig, own: ReadonlySet<TrustDomain>): readonly ReadonlySet<string>[] {
-  return config.inbound
-    .filter((chain) => chain.tls === 'mutual' && chain.pins === undefined && chain.file === undefined && chain.sanPrefixes.length > 0)
-    .map(
-      (chain) =>
-        new Set(
-          chain.sanPrefixes
-            .map((prefix) => prefix.replace(/^spiffe:\/\//, '').replace(/\/$/, ''))
-            .filter((domain) => !own.has(domain as TrustDomain)),
-        ),
-    )
-}
+/** The TLS contexts that no filter judges in, and that take certificates of certain domains only. */
+const unfiltered = ({ inbound }: ProxyConfig): readonly TlsContext[] =>
+  inbound.map(inboundContext).filter((context) => context.mutual && isUnfiltered(context) && context.names.length > 0)
 
 /**
  * The names come with the same change of the mesh config as the roots, which travel another way that istiod does not
@@ -72,24 +65,22 @@ export function judgeWide(
   own: ReadonlySet<TrustDomain>,
   only?: TrustDomain,
 ): readonly Finding[] {
-  const chains = namedIn(config, own)
+  const chains = unfiltered(config)
   const wanted = [...scope.roots.keys()].filter((domain) => only === undefined || domain === only)
-  const missing = wanted.filter((domain) => chains.some((names) => !names.has(domain)))
-  const surplus = [...new Set(chains.flatMap((names) => [...names]))].filter(
-    (domain) => !scope.roots.has(domain as TrustDomain) && (only === undefined || domain === only),
+  const missing = wanted.filter((domain) => chains.some((context) => !takesEveryNameOf(context, domain)))
+  const surplus = [...new Set(chains.flatMap(domainsNamed))].filter(
+    (domain) => !own.has(domain as TrustDomain) && !scope.roots.has(domain as TrustDomain) && (only === undefined || domain === only),
   )
   return [
     ...missing.map((domain) =>
-      error(
-        'root-missing',
+      rootMissing(
         proxy,
         `its listeners do not take names of ${domain} yet`,
         'entente apply; istiod’s log says whether it took the mesh config',
       ),
     ),
     ...surplus.map((domain) =>
-      error(
-        'root-not-approved',
+      rootNotApproved(
         proxy,
         `its listeners take names of ${domain}, which no trust gives to the whole mesh`,
         'entente apply; or the mesh config names it',

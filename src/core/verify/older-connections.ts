@@ -91,7 +91,7 @@ export function connectionFindings(member: MemberName, { views, answers, drained
     return `${member}: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`
   }
   const [draining, open, unseen] = [at('draining'), at('open'), at('unseen')]
-  const left = (told: Finding): Finding => (drained ? { ...told, severity: 'error' } : told)
+  const left = (told: Finding): Finding => (drained ? unproven(told) : told)
   const until = draining
     .map((view) => view.until ?? '')
     .sort()
@@ -136,10 +136,9 @@ export function connectionFindings(member: MemberName, { views, answers, drained
       ? []
       : [
           left(
-            warning(
-              'connections-unseen',
+            connectionsUnseen(
               who(unseen),
-              `whether connections from before the end are open there is not known: ${why?.message ?? 'it accepts the domain still, or nobody hears from it'}`,
+              why?.message ?? 'it accepts the domain still, or no istiod hears from it',
               why?.code === 'forbidden'
                 ? 'deploy/look.yaml has the right to ask, which is one to everything in these pods; without it, what came in is over after drainDuration (45 s by default)'
                 : (why?.hint ?? ''),
@@ -148,3 +147,10 @@ export function connectionFindings(member: MemberName, { views, answers, drained
         ]),
   ]
 }
+
+/** @param because why no proxy said it */
+export const connectionsUnseen = (subject: string, because: string, hint: string): Finding =>
+  warning('connections-unseen', subject, `whether connections from before the end are open there is not known: ${because}`, hint)
+
+/** With --drain what is not proven is an error: the command was to prove it. */
+export const unproven = (told: Finding): Finding => ({ ...told, severity: 'error' })

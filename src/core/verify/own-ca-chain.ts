@@ -5,15 +5,20 @@ import type { Clock, IstioFacts, Observation } from '../model/observed.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import type { Anchor } from '../x509/anchor.ts'
-import { anchorOf, type Vouched } from '../x509/chain.ts'
+import { anchorOf, type Vouched, type Vouching } from '../x509/chain.ts'
 
 /** Told while istio-ca-root-cert looks as it should; once that changes, `own-root-unknown` and `root-swapped` say more. */
-export function ownChain({ member, own, trusts }: Intent, { own: live, istio, clock }: Observation, now: Date): readonly Finding[] {
+export function ownChain(
+  { member, own, trusts }: Intent,
+  { own: live, istio, clock }: Observation,
+  now: Date,
+  vouched: Vouching = anchorOf,
+): readonly Finding[] {
   const valid = own?.anchors.filter((anchor) => anchor.notAfter > now) ?? []
   if (trusts.length === 0 || valid.length === 0 || !live.ok || !istio.ok || !istio.value.presented.ok) return []
   const approved = new Set(own?.anchors.map((anchor) => anchor.fingerprint))
   if (live.value.anchors.some((anchor) => !approved.has(anchor.fingerprint))) return []
-  const { anchor, reason } = anchorByClock(istio.value.presented.value, valid, now, clock)
+  const { anchor, reason } = anchorByClock(istio.value.presented.value, valid, { now, clock }, vouched)
   if (anchor !== undefined) return []
   return [
     error(
@@ -25,11 +30,22 @@ export function ownChain({ member, own, trusts }: Intent, { own: live, istio, cl
   ]
 }
 
+interface Clocks {
+  readonly now: Date
+  /** The cluster's, against ours. */
+  readonly clock?: Clock | undefined
+}
+
 /** Where the chain is valid by the cluster's clock only, the clocks differ (`clock-differs`), and the CA is as it should be. */
-export function anchorByClock(chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date, clock: Clock | undefined): Vouched {
-  const here = anchorOf(chain, anchors, now)
+export function anchorByClock(
+  chain: readonly Uint8Array[],
+  anchors: readonly Anchor[],
+  { now, clock }: Clocks,
+  vouched: Vouching = anchorOf,
+): Vouched {
+  const here = vouched(chain, anchors, now)
   if (here.anchor !== undefined || clock === undefined || !differs(clock)) return here
-  const there = anchorOf(chain, anchors, new Date(now.getTime() + clock.aheadMs))
+  const there = vouched(chain, anchors, new Date(now.getTime() + clock.aheadMs))
   return there.anchor === undefined ? here : there
 }
 
@@ -41,10 +57,10 @@ export function signsElsewhere(
   name: MemberName,
   own: Bundle,
   { presented }: Pick<IstioFacts, 'presented'>,
-  { now, clock }: { readonly now: Date; readonly clock?: Clock | undefined },
+  clocks: Clocks,
 ): readonly Finding[] {
   if (!presented.ok) return []
-  const { anchor, reason } = anchorByClock(presented.value, own.anchors, now, clock)
+  const { anchor, reason } = anchorByClock(presented.value, own.anchors, clocks)
   if (anchor !== undefined) return []
   return [
     error(

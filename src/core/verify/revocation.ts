@@ -1,13 +1,18 @@
 /** Whether every proxy has let go of a severed trust. */
 
-import { error, type Finding, warning } from '../diagnostics/finding.ts'
-import { getPod, proxyOf } from '../mesh/pods.ts'
+import { asWarning, distinct, type Finding } from '../diagnostics/finding.ts'
+import { notObserved } from '../mesh/mesh-findings.ts'
+import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, Observation, ProxyConfig, Seen, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
 import type { Federation, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
-import { type Delivery, type Files, filesIn, withFiles } from '../trust/mounted/delivery.ts'
+import type { Answer, Doubt, Surroundings } from '../trust/acceptance.ts'
+import { acceptsCallers, acceptsServers } from '../trust/accepted.ts'
+import { filePending, filterRejected, proxyUnheard, stillHeld } from '../trust/live/proxy-findings.ts'
+import { listIn } from '../trust/mesh-wide/listed-acceptance.ts'
+import { type Delivery, filesIn, surroundings, withFiles } from '../trust/mounted/delivery.ts'
 import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 
 /**
@@ -36,8 +41,7 @@ export function severedVerdict(
     return {
       ...base,
       state: 'unknown',
-      findings:
-        blind.length > 0 ? blind : [warning('not-observed', pair.truster, 'cannot be observed, so that it let go is not proven', '')],
+      findings: blind.length > 0 ? blind : [notObserved(pair.truster)],
     }
   }
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === pair.trusted)
@@ -49,43 +53,39 @@ export function severedVerdict(
   const heard = new Map(
     observation.proxies.value.flatMap((e) => (e.config === undefined || !e.heard ? [] : [[e.proxy, { ...e, config: e.config }] as const])),
   )
-  const held = [...heard.values()].map((e) => ({ proxy: e.proxy, ...heldBy(e, { domain, wide }, files, pods.get(e.proxy)) }))
+  const list = listIn(observation, objects)
+  const held = [...heard.values()].map(({ proxy, namespace, config }) => ({
+    proxy,
+    ...heldBy(withFiles(config, namespace, files), domain, surroundings(pods.get(proxy), files, list)),
+  }))
   const holding = held.filter(({ why }) => why !== undefined)
   const pending = held.filter(({ why, until }) => why === undefined && until !== undefined)
+  const unseenIn = held.filter((one) => one.unseen).map(({ proxy }) => proxy)
   const unheard = [...meant].filter((proxy) => !heard.has(proxy))
   // istiod says what it sent; a proxy that did not take it goes on with what it had.
   const told = new Set([...holding, ...pending].map(({ proxy }) => proxy))
   const behind = [...meant].flatMap((proxy) => heard.get(proxy) ?? []).filter((e) => !e.acknowledged && !told.has(e.proxy))
   const rejected = behind.filter((e) => e.rejected !== undefined).map((e) => e.proxy)
   const lagging = [...told, ...behind.filter((e) => e.rejected === undefined).map((e) => e.proxy)]
-  const total = new Set([...meant, ...told]).size
-  const ready = total - lagging.length - rejected.length - unheard.length
+  const late = new Set([...lagging, ...rejected])
+  const unsure = [...unheard, ...unseenIn.filter((proxy) => !late.has(proxy))]
+  const total = new Set([...meant, ...told, ...unsure]).size
+  const ready = total - lagging.length - rejected.length - unsure.length
   return {
     ...base,
-    proxies: { total, ready, lagging, rejected, unheard },
-    state: holding.length + rejected.length > 0 ? 'broken' : lagging.length > 0 ? 'lagging' : unheard.length > 0 ? 'unknown' : 'severed',
+    proxies: { total, ready, lagging, rejected, unheard: unsure },
+    state: holding.length + rejected.length > 0 ? 'broken' : lagging.length > 0 ? 'lagging' : unsure.length > 0 ? 'unknown' : 'severed',
     findings: [
-      ...holding.map(({ proxy, why }) =>
-        error('still-held', proxy, `still accepts ${domain} after ${was}${why === '' ? '' : `: ${why}`}`, pair.remedy ?? 'entente apply'),
+      ...holding.map(({ proxy, why }) => stillHeld(proxy, domain, { since: was, why: why ?? '' }, pair.remedy)),
+      ...pending.flatMap(({ proxy, until }) =>
+        until === undefined ? [] : [filePending(proxy, until, `may judge by a file from before ${domain} was removed from it`)],
       ),
-      ...pending.map(({ proxy, until }) =>
-        warning(
-          'file-pending',
-          proxy,
-          `may judge servers by a file from before ${domain} was taken out of it; by ${until?.toISOString().slice(11, 19)} UTC its kubelet has brought the new one`,
-          'wait, or entente apply --nudge',
-        ),
-      ),
-      ...rejected.map((proxy) =>
-        error(
-          'filter-rejected',
-          proxy,
-          `refused its last configuration: ${heard.get(proxy)?.rejected}`,
-          'entente plan shows what interferes',
-        ),
-      ),
+      ...rejected.map((proxy) => filterRejected(proxy, 'Envoy rejected its last configuration', heard.get(proxy)?.rejected ?? '')),
       // A sever never waits for a dead proxy: it gets its configuration before it serves again. But one that is cut off serves.
-      ...unheard.map((proxy) => warning('proxy-unheard', proxy, 'no istiod could tell what it holds', getPod(proxy))),
+      ...unheard.map((proxy) => proxyUnheard(proxy, 'no istiod could report what it holds')),
+      ...unsure
+        .filter((proxy) => heard.has(proxy))
+        .map((proxy) => proxyUnheard(proxy, `istiod does not report whether Istio's own list of roots still holds one of ${domain}`)),
     ],
   }
 }
@@ -106,40 +106,32 @@ interface HeldBy {
   readonly why?: string
   /** It may, until its file has come. */
   readonly until?: Date
+  /** It may, and nothing that was seen tells. */
+  readonly unseen?: true
 }
 
-/** Whether a proxy accepts somebody of the domain: callers in any chain of its listener, or servers of any host. */
-function heldBy(
-  e: Evidence & { readonly config: ProxyConfig },
-  { domain, wide }: { readonly domain: TrustDomain; readonly wide: boolean },
-  files: Files,
-  pod: Manifest | undefined,
-): HeldBy {
-  const { inbound, outbound } = withFiles(e.config, e.namespace, files)
-  const prefix = `spiffe://${domain}/`
-  // What a file held last its proxies go on with, whatever became of the ConfigMap: the listener names the domain or it does not.
-  const comesIn = inbound.some(({ file, pins, sanPrefixes }) => {
-    if (file !== undefined) return sanPrefixes.length === 0 || sanPrefixes.includes(prefix)
-    return pins?.has(domain) || (wide && sanPrefixes.includes(prefix))
-  })
-  if (comesIn || outbound.some(({ file, pins }) => file === undefined && pins?.has(domain))) return { why: '' }
-  // A cluster may name no server at all, and then takes whomever its file vouches for.
-  const reading = outbound.filter(
-    ({ file, sans }) => file !== undefined && (sans.length === 0 || sans.some((san) => san.startsWith(prefix))),
-  )
-  for (const { file = '', host, pins } of reading) {
-    if (pins?.has(domain)) return { why: '' }
-    if ((pins?.size ?? 0) === 0)
-      return { why: `its file ${file} for ${host} is gone, or says nothing, and it goes on with the roots that it had` }
-  }
-  const late = pod === undefined ? [] : reading.flatMap(({ file = '' }) => files.awaited(pod, file) ?? [])
-  return late.length === 0 ? {} : { until: new Date(Math.max(...late.map((until) => until.getTime()))) }
+/** Whether a proxy accepts somebody of the domain, as it was pushed: callers in any chain, or servers of any host. */
+function heldBy(config: ProxyConfig, domain: TrustDomain, around: Surroundings): HeldBy {
+  const answers = [acceptsCallers(config, domain, around), ...acceptsServers(config, domain, around)]
+  const may = (doubt: Doubt): readonly Answer[] => answers.filter((answer) => answer.accepts === 'unknown' && answer.doubt === doubt)
+  const [plain, gone, pending] = [
+    answers.find((answer) => answer.accepts === 'yes' || (answer.accepts === 'no' && answer.bound)),
+    may('file-gone')[0],
+    may('file-pending'),
+  ]
+  if (plain !== undefined || pending.some(({ bound }) => bound)) return { why: '' }
+  if (gone !== undefined)
+    return {
+      why: `its file ${gone.file}${gone.host === undefined ? '' : ` for ${gone.host}`} is gone, or says nothing, and it goes on with the roots that it had`,
+    }
+  if (pending.length > 0) return { until: new Date(Math.max(...pending.flatMap(({ until }) => until?.getTime() ?? []))) }
+  return may('roots-unseen').length > 0 ? { unseen: true } : {}
 }
 
 export function unseen(observation: Observation | undefined, member: Member): readonly Finding[] {
   const parts: readonly Seen<unknown>[] = observation === undefined ? [] : [observation.objects, observation.proxies, observation.own]
-  if (observation === undefined) return [error('not-observed', member.name, 'was not observed', 'entente verify')]
-  const failed = parts.flatMap((part) => (part.ok ? [] : [{ ...part.error, severity: 'warning' as const }]))
+  if (observation === undefined) return [notObserved(member.name, 'entente verify')]
+  const failed = parts.flatMap((part) => (part.ok ? [] : [asWarning(part.error)]))
   // Where nothing answers, every part says the same.
-  return [...new Map(failed.map((f) => [`${f.code} ${f.subject} ${f.message}`, f])).values()]
+  return distinct(failed)
 }

@@ -16,40 +16,44 @@ import { presentedBy } from './ca-chain.ts'
 
 type Chains = readonly (readonly Uint8Array[] | undefined)[]
 
-/** Undefined: a presented chain was seen for each, and it says under which root it is. */
-type Severity = 'error' | 'warning' | undefined
+export interface SharedName {
+  /** A presented chain does not tell the roots apart; else none was seen that does. */
+  readonly certain: boolean
+  readonly finding: Finding
+}
 
-const severityOf = (group: readonly Anchor[], chains: Chains): Severity => {
-  if (chains.some((chain) => chain !== undefined && isAmbiguous(chain, group))) return 'error'
-  return chains.some((chain) => chain === undefined) || chains.length === 0 ? 'warning' : undefined
+/** Undefined: a presented chain was seen for each, and it says under which root it is. */
+const isCertain = (group: readonly Anchor[], chains: Chains): boolean | undefined => {
+  if (chains.some((chain) => chain !== undefined && isAmbiguous(chain, group))) return true
+  return chains.some((chain) => chain === undefined) || chains.length === 0 ? false : undefined
 }
 
 /**
  * @param subject whose roots they are
  * @param chains what the CAs of these roots present now; undefined: it could not be seen
  */
-export function sameNames(subject: string, anchors: readonly Anchor[], chains: Chains): readonly Finding[] {
-  return rootsOfOneName(anchors).flatMap((group): Finding[] => {
-    const severity = severityOf(group, chains)
-    if (severity === undefined) return []
+export const sameNames = (subject: string, anchors: readonly Anchor[], chains: Chains): readonly Finding[] =>
+  sharedNames(subject, anchors, chains).map(({ finding }) => finding)
+
+function sharedNames(subject: string, anchors: readonly Anchor[], chains: Chains): readonly SharedName[] {
+  return rootsOfOneName(anchors).flatMap((group): SharedName[] => {
+    const certain = isCertain(group, chains)
+    if (certain === undefined) return []
     const both = `${group.map(({ fingerprint }) => fingerprint).join(' and ')} are both named ${group[0]?.subject}, and have different keys`
-    return severity === 'error'
-      ? [
-          error(
-            'roots-share-name',
-            subject,
-            `${both}; the chain that is presented has no authority key identifier that tells them apart: Envoy tries the first of them only, and refuses what the other signed`,
-            WAY_OUT,
-          ),
-        ]
-      : [
-          warning(
-            'roots-share-name',
-            subject,
-            `${both}; Envoy tries the first of them only, wherever a certificate under them has no authority key identifier, and no chain was seen that says so`,
-            'openssl x509 -in ca-cert.pem -noout -ext authorityKeyIdentifier must print a key identifier for the intermediate of each',
-          ),
-        ]
+    const finding = certain
+      ? error(
+          'roots-share-name',
+          subject,
+          `${both}; the chain that is presented has no authority key identifier that tells them apart: Envoy tries the first of them only, and refuses what the other signed`,
+          WAY_OUT,
+        )
+      : warning(
+          'roots-share-name',
+          subject,
+          `${both}; Envoy tries the first of them only, wherever a certificate under them has no authority key identifier, and no chain was seen that says so`,
+          'openssl x509 -in ca-cert.pem -noout -ext authorityKeyIdentifier must print a key identifier for the intermediate of each',
+        )
+    return [{ certain, finding }]
   })
 }
 
@@ -59,7 +63,11 @@ const WAY_OUT =
 const valid = (anchors: readonly Anchor[], now: Date): readonly Anchor[] => anchors.filter(({ notAfter }) => notAfter > now)
 
 /** Of all lists that the proxies of a mesh hold, or are to hold. */
-export function sameNamesIn(intent: Intent, seen: Seens, now: Date): readonly Finding[] {
+export const sameNamesIn = (intent: Intent, seen: Seens, now: Date): readonly Finding[] =>
+  sharedNamesIn(intent, seen, now).map(({ finding }) => finding)
+
+/** The same, each with whether it is certain. */
+export function sharedNamesIn(intent: Intent, seen: Seens, now: Date): readonly SharedName[] {
   const { member, own, trusts } = intent
   if (trusts.length === 0) return []
   const chainOf = (name: MemberName) => presentedBy(seen.get(name))
@@ -67,17 +75,18 @@ export function sameNamesIn(intent: Intent, seen: Seens, now: Date): readonly Fi
     { name: member.name, anchors: own?.anchors ?? [] },
     ...trusts.map(({ trusted, bundle }) => ({ name: trusted, anchors: bundle?.anchors ?? [] })),
   ]
-  const separate = bundles.flatMap(({ name, anchors }) => sameNames(name, valid(anchors, now), [chainOf(name)]))
+  const separate = bundles.flatMap(({ name, anchors }) => sharedNames(name, valid(anchors, now), [chainOf(name)]))
   const wide = trusts.filter((trust) => trust.wide !== undefined)
   const flat = [...(own?.anchors ?? []), ...wide.flatMap(({ bundle }) => bundle?.anchors ?? [])]
   const once = [...new Map(valid(flat, now).map((anchor) => [anchor.fingerprint, anchor])).values()]
   const across =
-    wide.length === 0 ? [] : sameNames(`${member.name}: mesh`, once, [member.name, ...wide.map(({ trusted }) => trusted)].map(chainOf))
+    wide.length === 0 ? [] : sharedNames(`${member.name}: mesh`, once, [member.name, ...wide.map(({ trusted }) => trusted)].map(chainOf))
   const known = new Set(separate.map(pairOf))
-  return distinct([...separate, ...across.filter((finding) => !known.has(pairOf(finding)))])
+  const all = [...separate, ...across.filter((one) => !known.has(pairOf(one)))]
+  return distinct(all.map(({ finding }) => finding)).flatMap((finding) => all.find((one) => one.finding === finding) ?? [])
 }
 
-const pairOf = ({ message }: Finding): string => message.slice(0, message.indexOf(';'))
+const pairOf = ({ finding: { message } }: SharedName): string => message.slice(0, message.indexOf(';'))
 
 /**
  * What a step waits for that puts a root beside another one of its name: it would cut off whoever is under one of them.

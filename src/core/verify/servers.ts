@@ -10,23 +10,21 @@ import { at, strings, text } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
-import { sidecarsIn } from '../trust/scope.ts'
+import type { LiveProxies } from '../trust/live/live-proxies.ts'
 import { covers } from '../trust/stage.ts'
 
 type Trust = Intent['trusts'][number]
 type Service = Trust['reach'][number]['services'][number]
 
 /** What the live clusters of the hosts that a trust leaves to istiod say about their servers; hosts without endpoints say nothing. */
-export function judgeServers({ member }: Intent, trust: Trust, observation: Observation): readonly Finding[] {
-  if (!observation.objects.ok || !observation.proxies.ok) return []
-  const objects = observation.objects.value
-  const configs = new Map(observation.proxies.value.map(({ proxy, config }) => [proxy, config]))
+export function judgeServers({ member }: Intent, trust: Trust, live: LiveProxies): readonly Finding[] {
   return trust.reach.flatMap(({ from, services }) =>
-    sidecarsIn(objects, from).flatMap((pod) =>
+    live.sidecarsIn(from).flatMap((pod) =>
       services.flatMap(({ host, servedBy }) => {
         if (servedBy !== undefined) return []
-        const outbound = configs.get(proxyOf(pod))?.outbound ?? []
-        const upstreams = outbound.filter((upstream) => upstream.host === host && upstream.mutual && upstream.endpoints !== 0)
+        const config = live.heard(proxyOf(pod))?.config
+        const clusters = config === undefined ? [] : live.clustersOf(config, host)
+        const upstreams = clusters.filter((upstream) => upstream.mutual && upstream.endpoints !== 0)
         const named = [...new Set(upstreams.flatMap(({ sans }) => sans))].map((san) => san.replace(/^spiffe:\/\//, ''))
         const theirs = named.filter((san) => san.startsWith(`${trust.trustDomain}/`))
         return named.length > 0 && theirs.length === 0 ? [refused(proxyOf(pod), host, named, trust, member.name)] : []

@@ -1,26 +1,28 @@
 /** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
 
-import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
-import { getPod, podsIn, proxyOf } from '../mesh/pods.ts'
+import { podsIn, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, ProxyConfig } from '../model/observed.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
+import { doubtOf } from '../trust/accepted.ts'
+import { type LiveProxies, liveProxies } from '../trust/live/live-proxies.ts'
+import { filePending, filterRejected, notMounted, proxyLagging, proxyUnheard } from '../trust/live/proxy-findings.ts'
 import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
-import { type Delivery, type Files, filesIn, withFiles } from '../trust/mounted/delivery.ts'
+import type { Delivery, Files } from '../trust/mounted/delivery.ts'
 import { isLabelled } from '../trust/mounted/mount.ts'
-import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
+import { proxiesIn } from '../trust/scope.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound } from '../trust/state.ts'
 import { judgeCallers, judgeHost, judgeInbound } from './judge-config.ts'
 import { judgeWide } from './mesh-wide-acceptance.ts'
-import type { Standing } from './proxy-standing.ts'
+import { differs, type Fact, type Standing } from './proxy-standing.ts'
 
 /**
  * Every proxy that the scopes of `state` reach.
  * @param only judge these foreign domains and the mesh's own; undefined: all that the scopes name
  * @param others where other federations let callers in: what a proxy holds of theirs is not left over from ours
  */
-export function standings(
+export const standings = (
   state: MeshState,
   objects: readonly Manifest[],
   proxies: readonly Evidence[],
@@ -28,21 +30,32 @@ export function standings(
   only?: TrustDomain,
   delivery?: Delivery,
   others: readonly Inbound[] = [],
+): readonly Standing[] => standingsOf(state, liveProxies(objects, proxies, delivery), own, only, others)
+
+/** The same, of proxies that other questions are asked about, too. */
+export function standingsOf(
+  state: MeshState,
+  live: LiveProxies,
+  own: ReadonlySet<TrustDomain>,
+  only?: TrustDomain,
+  others: readonly Inbound[] = [],
 ): readonly Standing[] {
-  const heard = new Map(proxies.map((evidence) => [evidence.proxy, evidence]))
-  const files = filesIn(objects, delivery)
-  const judged = new Map<string, Finding[]>()
-  const add = (pod: Manifest, judge: (config: ProxyConfig, proxy: string) => readonly Finding[]): void => {
+  const { files } = live
+  const judged = new Map<string, Fact[]>()
+  const put = (proxy: string, facts: readonly Fact[]): void => {
+    const known = judged.get(proxy)
+    if (known === undefined) judged.set(proxy, [...facts])
+    else known.push(...facts)
+  }
+  const add = (pod: Manifest, judge: (config: ProxyConfig, proxy: string) => readonly Fact[]): void => {
     const proxy = proxyOf(pod)
-    const held = heard.get(proxy)?.config
-    const config = held && withFiles(held, pod.metadata.namespace ?? '', files)
-    judged.set(proxy, [...(judged.get(proxy) ?? []), ...(config === undefined ? [] : judge(config, proxy))])
+    const config = live.configOf(proxy, pod.metadata.namespace ?? '')
+    put(proxy, config === undefined ? [] : judge(config, proxy))
   }
   const selecting = new Map<Manifest, Inbound[]>()
-  const gateways = others.length === 0 ? [] : objects.filter(({ kind }) => kind === 'Gateway')
   for (const scope of state.inbound.values()) {
     if (only !== undefined && !acceptedBy(scope).has(only) && !scope.callers.has(only)) continue
-    for (const pod of proxiesIn(objects, scope)) {
+    for (const pod of live.proxiesIn(scope)) {
       selecting.set(pod, [...(selecting.get(pod) ?? []), { ...scope, ...partFor(pod, scope, files) }])
       add(pod, () => judgeMount(pod, scope, files))
     }
@@ -51,21 +64,21 @@ export function standings(
   const ahead = [...(state.canaries?.values() ?? [])]
   for (const { inbound } of ahead) {
     if (inbound === undefined || (only !== undefined && !inbound.file.read && !inbound.roots.has(only))) continue
-    for (const pod of sidecarsIn(objects, inbound.at))
+    for (const pod of live.sidecarsIn(inbound.at))
       selecting.set(pod, [...(selecting.get(pod) ?? []), { ...inbound, ...partFor(pod, inbound, files) }])
   }
   for (const [pod, scopes] of selecting) {
-    const theirs = others.filter((other) => proxiesIn([pod, ...gateways], other).length > 0)
+    const theirs = others.filter((other) => proxiesIn([pod, ...live.gateways], other).length > 0)
     const either = [scopes, ...theirs.map((other) => scopes.map((scope) => takenOver(scope, other, partFor(pod, other, files), own)))]
     add(pod, (config, proxy) => {
       const [best = []] = either.map((one) => judgeInbound(one, config, proxy, own, only)).sort((a, b) => a.length - b.length)
-      return best
+      return best.map(differs)
     })
   }
   for (const scope of state.outbound.values()) {
     const hosts = [...acceptedFrom(scope)].filter(([, roots]) => only === undefined || roots.has(only)).map(([host]) => host)
     if (hosts.length === 0) continue
-    for (const pod of sidecarsIn(objects, scope.from))
+    for (const pod of live.sidecarsIn(scope.from))
       add(pod, (config, proxy) =>
         hosts.flatMap((host) => {
           const first = ahead.flatMap(({ outbound }) =>
@@ -75,7 +88,7 @@ export function standings(
             .map((part) => {
               const { roots, file } = partFor(pod, part, files)
               const wanted = { roots, file: file.name, ...(part.served && { served: part.served }) }
-              return [...judgeHost(host, wanted, config, proxy, own, only), ...judgeMount(pod, part, files)]
+              return [...judgeHost(host, wanted, live.clustersOf(config, host), proxy, own, only), ...judgeMount(pod, part, files)]
             })
             .sort((a, b) => a.length - b.length)
           return best
@@ -84,7 +97,7 @@ export function standings(
   }
   const { wide } = state
   if (wide !== undefined && (only === undefined || wide.roots.has(only) || wide.callers.has(only))) {
-    for (const { proxy, config } of proxies) {
+    for (const { proxy, config } of live.evidence) {
       const domains = [...new Set([...wide.roots.keys(), ...wide.callers.keys()])].filter((domain) => only === undefined || domain === only)
       const found =
         config === undefined || !config.inbound.some((chain) => chain.tls === 'mutual')
@@ -93,10 +106,10 @@ export function standings(
               ...judgeWide(wide, config, proxy, own, only),
               ...domains.flatMap((domain) => judgeCallers(wide, config, domain, proxy, `${wide.at.namespace}/${WIDE_POLICY}`)),
             ]
-      judged.set(proxy, [...(judged.get(proxy) ?? []), ...found])
+      put(proxy, found.map(differs))
     }
   }
-  return [...judged].map(([proxy, findings]) => stand(proxy, heard.get(proxy), findings))
+  return [...judged].map(([proxy, findings]) => stand(proxy, live.heard(proxy), findings))
 }
 
 type Part = Pick<Inbound, 'roots' | 'file'>
@@ -134,64 +147,45 @@ function partFor(pod: Manifest, { roots, file }: Part, files: Files): Part {
 }
 
 /** Whether its file has come, and whether it has the mount at all. */
-function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonly Finding[] {
+function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonly Fact[] {
   if (file.roots.size === 0) return []
   const proxy = proxyOf(pod)
   if (!isLabelled(pod)) {
     if (!file.read) return []
-    return roots.size > 0
-      ? [info('not-mounted', proxy, 'has no mount, and goes on with the pinned filter, which stays for it', 'entente mount')]
-      : [warning('not-mounted', proxy, 'has no mount: the filter passes it over, and nothing foreign is accepted there', 'entente mount')]
+    const pinned = roots.size > 0
+    return [{ is: pinned ? 'told' : 'unmounted', finding: notMounted(proxy, 'proxy', pinned) }]
   }
   const until = files.awaited(pod, file.name)
   if (until === undefined) return []
-  const by = until.toISOString().slice(11, 19)
-  return [
-    warning(
-      'file-pending',
-      proxy,
-      `its kubelet may not have brought ${file.name} yet; by ${by} UTC it has`,
-      'wait, or entente apply --nudge',
-    ),
-  ]
+  return [{ is: 'pending', finding: filePending(proxy, until, `its kubelet may not have written ${file.name} yet`) }]
 }
 
 /** One that nothing can be told of. */
 export const unheard = (proxy: string, which = 'no istiod knows its proxy'): Standing => ({
   proxy,
   state: 'unheard',
-  findings: [warning('proxy-unheard', proxy, which, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)],
+  wrong: false,
+  findings: [proxyUnheard(proxy, which)],
 })
 
-function stand(proxy: string, evidence: Evidence | undefined, findings: readonly Finding[]): Standing {
+function stand(proxy: string, evidence: Evidence | undefined, facts: readonly Fact[]): Standing {
+  const doubt = doubtOf(evidence)
   if (evidence === undefined) return unheard(proxy)
-  if (!evidence.heard || evidence.config === undefined) return unheard(proxy, 'its istiod could not tell what it holds')
-  if (evidence.rejected !== undefined) {
-    return {
-      proxy,
-      state: 'rejected',
-      findings: [
-        ...findings,
-        error(
-          'filter-rejected',
-          proxy,
-          `Envoy refused its last configuration and keeps the one before it, for everything inbound: ${evidence.rejected}`,
-          'entente plan shows what interferes; entente apply puts ours right',
-        ),
-      ],
-    }
-  }
-  if (!evidence.acknowledged)
-    return {
-      proxy,
-      state: 'lagging',
-      findings: [
-        ...findings,
-        warning('proxy-lagging', proxy, 'has not acknowledged what istiod sent last', 'wait, or look at the pod’s istio-proxy log'),
-      ],
-    }
+  if (doubt === 'unheard') return unheard(proxy, 'its istiod could not tell what it holds')
+  const findings = facts.map(({ finding }) => finding)
+  const has = (is: Fact['is']): boolean => facts.some((fact) => fact.is === is)
   // A service without endpoints is no fault of the proxy's: it holds what it should.
-  if (findings.some((f) => f.severity === 'error' && f.code !== 'no-endpoint')) return { proxy, state: 'lagging', findings }
-  const has = (code: string): boolean => findings.some((f) => f.code === code && f.severity === 'warning')
-  return { proxy, state: has('file-pending') ? 'pending' : has('not-mounted') ? 'unmounted' : 'ready', findings }
+  const wrong = has('differs') || has('unserved')
+  if (doubt === 'rejected') {
+    const refusal = filterRejected(
+      proxy,
+      'Envoy rejected its last configuration and keeps the one before it, for everything inbound',
+      evidence.rejected ?? '',
+      'entente plan shows what interferes; entente apply puts ours right',
+    )
+    return { proxy, state: 'rejected', wrong: true, findings: [...findings, refusal] }
+  }
+  if (doubt === 'not-acknowledged') return { proxy, state: 'lagging', wrong, findings: [...findings, proxyLagging(proxy)] }
+  const state = has('differs') ? 'lagging' : has('pending') ? 'pending' : has('unmounted') ? 'unmounted' : 'ready'
+  return { proxy, state, wrong, findings }
 }

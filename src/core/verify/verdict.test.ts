@@ -33,9 +33,9 @@ import type { Bundle } from '../spiffe/bundle.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { SHARED_MESH_CONFIG } from '../trust/mesh-wide/mesh-roots.ts'
-import { isTrustMap, reachFile } from '../trust/mounted/bundle-map.ts'
+import { acceptFile, isTrustMap, reachFile } from '../trust/mounted/bundle-map.ts'
 import { renderState } from '../trust/render.ts'
-import { EMPTY, noOutbound, type Roots } from '../trust/state.ts'
+import { EMPTY, noInbound, noOutbound, type Roots } from '../trust/state.ts'
 import { verify } from './verdict.ts'
 
 const [a, b] = ['cluster-a', 'cluster-b'].map(member) as [MemberName, MemberName]
@@ -113,6 +113,10 @@ const atHost = (change: Partial<ProxyConfig['outbound'][number]>) =>
 const withGuards = (change: (guard: NameGuard) => readonly NameGuard[]) =>
   inConfig(({ inbound }) => ({ inbound: inbound.map((chain) => ({ ...chain, guards: (chain.guards ?? []).flatMap(change) })) }))
 const withoutPins = inConfig(({ inbound }) => ({ inbound: inbound.map(({ pins: _, ...chain }) => chain) }))
+/** As istiod makes it once the filter is gone: the names that the filter brought go with it. */
+const withoutFilter = inConfig(({ inbound }) => ({
+  inbound: inbound.map(({ pins: _, ...chain }) => ({ ...chain, sanPrefixes: [`spiffe://${B}/`] })),
+}))
 
 /** The verdict on b, which accepts callers of a. */
 const accepting = (verdicts: readonly Verdict[]) => verdicts.find((v) => v.truster === b) as Verdict
@@ -553,7 +557,7 @@ describe('a severed trust', () => {
   const severedOf = (s: Scene) => verdictsOf(s).find((v) => v.truster === b && v.trusted === a) as Verdict
   const letGo = async () => {
     const s = sever(await scene())
-    inB(s, { proxies: proxiesOf(s, b, withoutPins) })
+    inB(s, { proxies: proxiesOf(s, b, withoutFilter) })
     return s
   }
 
@@ -584,6 +588,32 @@ describe('a severed trust', () => {
     const verdicts = verify(of, intents(of, approvedOf(...s.bundles), record, NOW).intents, s.seen, NOW)
     const [verdict, ...others] = verdicts.filter((v) => v.truster === b && v.trusted === a)
     expect([verdict?.state, verdict?.findings.map(({ hint }) => hint), others]).toEqual([state, hints, []])
+  })
+
+  it('of the whole mesh, which the file does not name any more, is broken while Istio’s own list names its domain', async () => {
+    const s = await letGo()
+    s.spec.trust = s.spec.trust.filter(({ truster }) => truster !== 'cluster-b')
+    inB(s, {
+      proxies: proxiesOf(
+        s,
+        b,
+        inConfig(({ inbound }) => ({ inbound: inbound.map((c) => ({ ...c, sanPrefixes: [`spiffe://${B}/`, `spiffe://${A}/`] })) })),
+      ),
+    })
+    expect(severedOf(s)).toMatchObject({ state: 'broken', proxies: { lagging: ['client.sample', 'server.sample'] } })
+  })
+
+  it('is unknown where a listener names no domain, and the mesh config, which could hold its roots, was not read', async () => {
+    const s = await letGo()
+    inB(s, {
+      istio: failed('forbidden'),
+      proxies: proxiesOf(
+        s,
+        b,
+        inConfig(({ inbound }) => ({ inbound: inbound.map((c) => ({ ...c, sanPrefixes: [] })) })),
+      ),
+    })
+    expect(severedOf(s)).toMatchObject({ state: 'unknown', proxies: { unheard: ['client.sample', 'server.sample'] } })
   })
 
   it('that the file names twice has one verdict', async () => {
@@ -634,6 +664,52 @@ describe('a severed trust', () => {
     const s = await letGo()
     inB(s, { objects: failed('forbidden') })
     expect(severedOf(s).state).toBe('unknown')
+  })
+
+  describe('of who calls our workloads, by a file', () => {
+    const file = acceptFile({ namespace: 'sample', labels: { app: 'server' } })
+    const roots = (...domains: readonly TrustDomain[]): Roots => new Map(domains.map((d) => [d, [fakeRoot(d)]]))
+    it.each([
+      {
+        name: 'is severed where the file has lost the domain that the listener still names',
+        held: roots(B),
+        names: [A, B],
+        state: 'severed',
+      },
+      {
+        name: 'is lagging until its kubelet has brought that',
+        held: roots(B),
+        at: '2026-05-31T23:59:30Z',
+        names: [A, B],
+        state: 'lagging',
+      },
+      { name: 'is broken where it has the domain', held: roots(A, B), names: [A, B], state: 'broken' },
+      { name: 'is broken where it has the domain, and the listener takes any name', held: roots(A, B), names: [], state: 'broken' },
+      { name: 'is broken where it is gone', held: undefined, names: [A, B], state: 'broken' },
+    ])('$name', async ({ held, at, names, state }) => {
+      const s = sever(await scene())
+      const scope = {
+        ...noInbound({ namespace: 'sample', labels: { app: 'server' } }),
+        file: { name: file, roots: held ?? roots(), read: true, volumes: [0] },
+      }
+      const made = renderState(
+        { ...EMPTY, inbound: new Map(held === undefined ? [] : [['k', scope]]) },
+        { owner: 'shop', istioNamespace: 'istio-system', own: new Set([B]) },
+      )
+      const maps = made.filter(isTrustMap).map((map) => ({ ...map, metadata: { ...map.metadata, ...(at && { writtenAt: at }) } }))
+      const { objects } = s.seen.get(b) as Observation
+      inB(s, {
+        objects: ok([...(objects.ok ? objects.value : []), ...maps]),
+        proxies: proxiesOf(s, b, (e) =>
+          inConfig(({ inbound }) => ({
+            inbound: inbound.map(({ pins: _, ...c }) =>
+              e.pod === 'server' ? { ...c, file, sanPrefixes: names.map((d) => `spiffe://${d}/`) } : c,
+            ),
+          }))(e),
+        ),
+      })
+      expect(severedOf(s).state).toBe(state)
+    })
   })
 
   describe('of what our workloads call, by a file', () => {
@@ -703,7 +779,7 @@ describe('a trust', () => {
         findings: [{ code: 'still-held', subject: 'server.sample', message: `still accepts ${A} after it ended` }],
       },
     ])
-    inB(s, { proxies: proxiesOf(s, b, withoutPins) })
+    inB(s, { proxies: proxiesOf(s, b, withoutFilter) })
     expect(over()).toEqual([])
   })
 })

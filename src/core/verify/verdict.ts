@@ -1,33 +1,39 @@
 /** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
 
-import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { asWarning, type Finding } from '../diagnostics/finding.ts'
+import { oneWay } from '../federation/trust-findings.ts'
 import type { CallerTold } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
+import { noWorkload, trustDomainDiffers } from '../mesh/mesh-findings.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import { proxyOf, runsProxy } from '../mesh/pods.ts'
-import { unguardedScopes } from '../mesh/unguarded-ports.ts'
+import { unguardedScopes, whollyUnguarded } from '../mesh/unguarded-ports.ts'
 import { clockDiffers, judgedAt } from '../model/clock.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
-import type { Federation, Intent, MemberName, Trust } from '../model/wanted.ts'
+import { type Federation, homeKind, type Intent, type MemberName, type Trust } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
 import { pairKey } from '../record/severs.ts'
+import { bundleMissing } from '../spiffe/root-findings.ts'
 import { overlapping } from '../trust/co-selected.ts'
+import { type LiveProxies, liveProxies } from '../trust/live/live-proxies.ts'
+import { withFilterAdvice } from '../trust/live/proxy-findings.ts'
 import { boundMs, type Delivery } from '../trust/mounted/delivery.ts'
 import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
 import { authorOf } from '../trust/render.ts'
-import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 import type { MeshState } from '../trust/state.ts'
+import { type Vouching, vouching } from '../x509/chain.ts'
 import { chainJudge, type Judged } from './ca-chain.ts'
 import { interfered } from './interference.ts'
 import { NOT_WIDE, viewOfRoots, withDeaf } from './mesh-wide-acceptance.ts'
 import { ownChain } from './own-ca-chain.ts'
 import type { Standing } from './proxy-standing.ts'
 import { severedVerdict, unseen } from './revocation.ts'
-import { sameNamesIn } from './roots-share-name.ts'
+import { sharedNamesIn } from './roots-share-name.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
-import { standings, unheard } from './standings.ts'
+import { standingsOf, unheard } from './standings.ts'
 import { unknownRoots } from './unapproved-roots.ts'
 
 /**
@@ -44,9 +50,21 @@ export function verify(
   known: ReadonlySet<string> = new Set(),
 ): readonly Verdict[] {
   const byMember = new Map(wanted.map((intent) => [intent.member.name, intent]))
-  const chainOf = chainJudge(federation, wanted, seen, now)
+  const vouched = vouching()
+  const chainOf = chainJudge(federation, wanted, seen, now, vouched)
   const stateOf = states()
-  const look: Look = { federation, seen, now, known, byMember, chainOf, stateOf, callersOf: callersIn(stateOf) }
+  const look: Look = {
+    federation,
+    seen,
+    now,
+    known,
+    byMember,
+    chainOf,
+    stateOf,
+    callersOf: callersIn(stateOf),
+    ownOf: ownIn(now, vouched),
+    liveOf: livesIn(now, known),
+  }
   const pairs = new Map(federation.trusts.map((trust) => [`${trust.truster} ${trust.trusted}`, trust]))
   const live = [...pairs.values()].flatMap((trust) => {
     const intent = byMember.get(trust.truster)
@@ -96,6 +114,35 @@ interface Look {
   readonly chainOf: (trust: Carried) => Judged
   readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
   readonly callersOf: (intent: Intent, seen: Observation, objects: readonly Manifest[]) => readonly CallerTold[] | undefined
+  /** Undefined where its pods or proxies could not be seen. */
+  readonly liveOf: (intent: Intent, seen: Observation | undefined) => LiveProxies | undefined
+  /** What is wrong with the truster's own roots and its CA's chain. */
+  readonly ownOf: (intent: Intent, seen: Observation | undefined) => readonly Finding[]
+}
+
+/** The proxies of a mesh are the same for all its trusts. */
+function livesIn(now: Date, known: ReadonlySet<string>): Look['liveOf'] {
+  const made = new Map<Intent, LiveProxies | undefined>()
+  return (intent, seen) => {
+    if (made.has(intent)) return made.get(intent)
+    const delivery = { now: judgedAt(seen, now), boundMs: boundMs(intent.member), known }
+    const live = seen?.objects.ok === true && seen.proxies.ok ? liveProxies(seen.objects.value, seen.proxies.value, delivery) : undefined
+    made.set(intent, live)
+    return live
+  }
+}
+
+/** A mesh's own roots are the same for all its trusts. */
+function ownIn(now: Date, vouched: Vouching): Look['ownOf'] {
+  const known = new Map<Intent, readonly Finding[]>()
+  return (intent, seen) => {
+    const found = known.get(intent) ?? [
+      ...unknownRoots(intent.member.name, intent.own, seen?.own),
+      ...(seen === undefined ? [] : ownChain(intent, seen, now, vouched)),
+    ]
+    known.set(intent, found)
+    return found
+  }
 }
 
 /** What a mesh is meant to let in is the same for all its trusts. */
@@ -121,23 +168,17 @@ function callersIn(stateOf: Look['stateOf']): Look['callersOf'] {
 }
 
 function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
-  const { federation, seen, now, known, byMember, chainOf, stateOf, callersOf } = look
+  const { federation, seen, now, byMember, chainOf, stateOf, callersOf, ownOf, liveOf } = look
   const observation = seen.get(intent.member.name)
   const approved = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
   const blind = unseen(observation, intent.member)
   const roots = trust.wide === undefined || observation === undefined ? NOT_WIDE : viewOfRoots(intent.member.name, observation)
+  const live = liveOf(intent, observation)
   const held =
-    blind.length > 0 || observation === undefined || !observation.objects.ok || !observation.proxies.ok
+    blind.length > 0 || observation?.objects.ok !== true || live === undefined
       ? []
-      : standings(
-          stateOf(intent, observation.objects.value),
-          observation.objects.value,
-          observation.proxies.value,
-          authorOf(intent).own,
-          trust.trustDomain,
-          { now: judgedAt(observation, now), boundMs: boundMs(intent.member), known },
-        )
+      : standingsOf(stateOf(intent, observation.objects.value), live, authorOf(intent).own, trust.trustDomain)
   const objects = blind.length > 0 || observation?.objects.ok !== true ? [] : observation.objects.value
   const stands = blind.length > 0 ? held : withDeaf(trust.wide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
   const callers = blind.length > 0 || observation === undefined ? [] : callersOf(intent, observation, objects)
@@ -147,50 +188,61 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     observation === undefined
       ? []
       : interfered(held, intent, trust.trustDomain, observation, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
-  const notLive = unknownRoots(intent.member.name, intent.own, observation?.own)
   const missing =
     trust.bundle === undefined
       ? [
-          error(
-            'bundle-missing',
-            trust.trusted,
-            `no approved roots of ${trust.trustDomain} can be used`,
-            `entente approve ${trust.trusted}`,
-          ),
+          bundleMissing({
+            name: trust.trusted,
+            trustDomain: trust.trustDomain,
+            home: homeKind(federation.members.get(trust.trusted) ?? {}),
+          }),
         ]
       : []
-  const empty = blind.length > 0 ? [] : emptySets(trust, objects, stands)
+  const empty = blind.length > 0 ? [] : emptySets(trust, live, stands)
+  const differing = domainsDiffer(federation, seen, [trust.truster, trust.trusted])
+  const ofOwn = ownOf(intent, observation)
+  const names = sharedNamesIn({ ...intent, trusts: [trust] }, seen, now)
+  const view = observation === undefined ? undefined : viewOf(observation)
+  const unguarded = view === undefined ? [] : unguardedScopes(trust.accept, view, trust.truster)
+  const servers = live === undefined ? [] : judgeServers(intent, trust, live)
+  const oneWay = back(trust, byMember.get(trust.trusted), federation)
   const findings = [
     ...missing,
     ...blind,
     ...roots.findings,
-    ...domainsDiffer(federation, seen, [trust.truster, trust.trusted]),
-    ...notLive,
-    ...(observation === undefined ? [] : ownChain(intent, observation, now)),
+    ...differing,
+    ...ofOwn,
     ...[trust.truster, trust.trusted].flatMap((name) => clockDiffers(name, seen.get(name))),
-    ...sameNamesIn({ ...intent, trusts: [trust] }, seen, now),
+    ...names.map(({ finding }) => finding),
     ...chain.findings,
     ...empty,
-    ...(observation?.objects.ok === true ? unguardedScopes(trust.accept, observation.objects.value, trust.truster) : []),
-    ...(callers === undefined && observation?.istio.ok === false ? [{ ...observation.istio.error, severity: 'warning' as const }] : []),
+    ...unguarded,
+    ...(callers === undefined && observation?.istio.ok === false ? [asWarning(observation.istio.error)] : []),
     ...told.map(({ finding }) => finding),
     ...shared,
-    ...withoutGuess(
+    ...withFilterAdvice(
       stands.flatMap((s) => s.findings),
-      others,
+      new Set(others.map(({ subject }) => subject)),
     ),
     ...others,
-    ...(observation === undefined ? [] : judgeServers(intent, trust, observation)),
+    ...servers,
     ...unnamedServers(trust, seen.get(trust.trusted)),
-    ...back(trust, byMember.get(trust.trusted), federation),
+    ...oneWay,
   ]
+  const broken =
+    [missing, differing, ofOwn, shared, others, servers, oneWay].some((wrong) => wrong.length > 0) ||
+    chain.wrong ||
+    names.some(({ certain }) => certain) ||
+    told.some(({ certain }) => certain) ||
+    stands.some(({ wrong }) => wrong) ||
+    (view !== undefined && unguarded.length > 0 && whollyUnguarded(trust.accept, view))
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
   const late = [...of('lagging'), ...of('pending'), ...of('unmounted')]
   return {
     truster: trust.truster,
     trusted: trust.trusted,
     state: judge(
-      findings,
+      broken,
       [...late, ...of('unheard')],
       blind.length > 0 ||
         empty.length > 0 ||
@@ -207,16 +259,15 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
 }
 
 /** Sets without a running proxy: nothing of them is proven. */
-function emptySets(trust: Carried, objects: readonly Manifest[], stands: readonly Standing[]): readonly Finding[] {
-  const hint = 'check namespaces and selectors'
-  if (stands.length === 0)
-    return [warning('no-workload', trust.truster, `no running sidecar is in the scopes of its trust in ${trust.trusted}`, hint)]
+function emptySets(trust: Carried, live: LiveProxies | undefined, stands: readonly Standing[]): readonly Finding[] {
+  if (stands.length === 0) return [noWorkload(trust.truster, { running: `sidecar is in the scopes of its trust in ${trust.trusted}` })]
+  if (live === undefined) return []
   const sets = [
-    ...trust.accept.map(({ at, gateway }) => ({ at, pods: proxiesIn(objects, gateway === undefined ? { at } : { at, gateway }) })),
-    ...trust.reach.map(({ from }) => ({ at: from, pods: sidecarsIn(objects, from) })),
+    ...trust.accept.map(({ at, gateway }) => ({ at, pods: live.proxiesIn(gateway === undefined ? { at } : { at, gateway }) })),
+    ...trust.reach.map(({ from }) => ({ at: from, pods: live.sidecarsIn(from) })),
   ]
   return sets.flatMap(({ at, pods }) =>
-    pods.length > 0 ? [] : [warning('no-workload', trust.truster, `no running proxy is in ${describeWorkloads(at)}`, hint)],
+    pods.length > 0 ? [] : [noWorkload(trust.truster, { running: `proxy is in ${describeWorkloads(at)}` })],
   )
 }
 
@@ -227,16 +278,9 @@ function unlisted(held: readonly Standing[], observation: Observation | undefine
   return pods.filter((pod) => runsProxy(pod) && !known.has(proxyOf(pod))).map((pod) => unheard(proxyOf(pod)))
 }
 
-/** Where the filter that interferes is named, nobody need look for it. */
-const withoutGuess = (findings: readonly Finding[], others: readonly Finding[]): readonly Finding[] =>
-  findings.map((one) =>
-    others.some(({ subject }) => subject === one.subject)
-      ? { ...one, hint: one.hint.replace(/; if (?:it stays|both are done), look for another EnvoyFilter on these workloads$/, '') }
-      : one,
-  )
-
-function judge(findings: readonly Finding[], late: readonly string[], unknown: boolean): Verdict['state'] {
-  if (findings.some((f) => f.severity === 'error' && f.code !== 'not-observed')) return 'broken'
+/** By facts, and never by how severe a finding about them is. */
+function judge(broken: boolean, late: readonly string[], unknown: boolean): Verdict['state'] {
+  if (broken) return 'broken'
   if (late.length > 0) return 'lagging'
   return unknown ? 'unknown' : 'proven'
 }
@@ -247,14 +291,7 @@ function domainsDiffer(federation: Federation, seen: Seens, names: readonly Memb
     const istio = seen.get(name)?.istio
     const written = federation.members.get(name)?.trustDomain
     if (istio?.ok !== true || istio.value.trustDomain === written) return []
-    return [
-      error(
-        'trust-domain-differs',
-        name,
-        `its mesh config says trust domain ${istio.value.trustDomain}, the federation file ${written}`,
-        `correct trustDomain of member ${name}`,
-      ),
-    ]
+    return [trustDomainDiffers(name, istio.value.trustDomain, written)]
   })
 }
 
@@ -266,15 +303,8 @@ function back(trust: Carried, other: Intent | undefined, federation: Federation)
   const accepts = (trust.accept.length > 0 || trust.wide !== undefined) && (there?.reach.length ?? 0) === 0
   const reaches = trust.reach.length > 0 && (there?.accept.length ?? 0) === 0
   if (!accepts && !reaches) return []
-  const what = accepts ? 'its workloads cannot check our servers' : 'its workloads refuse our callers'
-  return [
-    error(
-      'one-way',
-      trust.trusted,
-      `lacks the root of ${trust.truster}: ${what}, so calls fail on its side`,
-      [...federation.severed, ...(other.held ?? [])].some((pair) => pair.truster === trust.trusted && pair.trusted === trust.truster)
-        ? `${trust.trusted} severed ${trust.truster}: if this direction is to end too, entente sever ${trust.truster} ${trust.trusted}`
-        : `add a trust with truster: ${trust.trusted}, trusted: ${trust.truster} and ${accepts ? 'reach' : 'accept'}, then entente apply`,
-    ),
-  ]
+  const severed = [...federation.severed, ...(other.held ?? [])].some(
+    (pair) => pair.truster === trust.trusted && pair.trusted === trust.truster,
+  )
+  return [oneWay({ truster: trust.trusted, trusted: trust.truster }, accepts ? 'reach' : 'accept', { severed, proven: true })]
 }

@@ -1,26 +1,12 @@
-/** `doctor -o json`: docs/cli.md. Stable from the first release. */
-import { CHECKS, type Check, type Verdict } from '../doctor/check.ts'
+/** The JSON of `doctor`. */
+import { CHECKS, type Check } from '../doctor/check.ts'
+import type { View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
 const PAGE = 'docs/doctor.md'
 
-export interface CheckView {
-  readonly name: string
-  readonly title: string
-  readonly members: readonly string[]
-  readonly subject: string
-  readonly verdict: Verdict
-  readonly evidence: string
-  readonly remedy: string
-  /** The section that explains it. */
-  readonly anchor: string
-}
-
-export interface DoctorView {
-  readonly at: string
-  readonly verdict: 'ok' | 'warn' | 'fail'
-  readonly counts: Readonly<Record<Verdict, number>>
-  readonly checks: readonly CheckView[]
-}
+export type DoctorView = View<'Doctor'>
+export type CheckView = DoctorView['checks'][number]
 
 export const anchorOf = ({ name }: Check): string => `${PAGE}#${name}`
 
@@ -37,10 +23,10 @@ export function countsOf(checks: readonly Check[]): DoctorView['counts'] {
 }
 
 export function doctorView(checks: readonly Check[], at: Date): DoctorView {
-  return {
+  return documented('Doctor', {
     at: at.toISOString(),
     verdict: overall(checks),
     counts: countsOf(checks),
     checks: checks.map((check) => ({ ...check, title: CHECKS[check.name], anchor: anchorOf(check) })),
-  }
+  })
 }

@@ -1,41 +1,13 @@
-/** What programs read of an impact: the JSON of docs/cli.md. Stable from the first release. */
-import type { Finding } from '../diagnostics/finding.ts'
-import { type IdentityImpact, type Impact, type PolicyImpact, patternsIn } from '../impact/impact.ts'
-import type { Action } from '../impact/policy/policy.ts'
+/** The JSON of `impact`. */
+import { type Impact, type PolicyImpact, patternsIn } from '../impact/impact.ts'
+import type { View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
-export interface PolicyImpactView {
-  /** The mesh it belongs to, where there are several. */
-  readonly member?: string
-  readonly namespace: string
-  readonly name: string
-  readonly action: Action
-  /** `TRUST-DOMAIN/…`, `*` for anything. Empty: nobody is let in anew. */
-  readonly newlyAccepted: readonly string[]
-  /** Patterns among them that hang on a token, an address, a header or another authority. */
-  readonly maybe: readonly string[]
-  /** Patterns within them that are not meant. */
-  readonly except: readonly string[]
-  /** Workloads. */
-  readonly at: readonly string[]
-  /** Indices under `spec.rules`. */
-  readonly rules: readonly number[]
-  readonly because: string
-  readonly closedBy: readonly string[]
-  /** SPIFFE IDs that exist, at most three. */
-  readonly examples: readonly string[]
-}
+export type ImpactView = View<'Impact'>
+export type PolicyImpactView = ImpactView['policies'][number]
 
-export interface ImpactView {
-  readonly policies: readonly PolicyImpactView[]
-  readonly identities: readonly IdentityImpact[]
-  readonly findings: readonly Finding[]
-}
-
-export const impactView = ({ policies, identities, findings }: Impact, member?: string): ImpactView => ({
-  policies: policies.map((policy) => policyView(policy, member)),
-  identities,
-  findings,
-})
+export const impactView = ({ policies, identities, findings }: Impact, member?: string): ImpactView =>
+  documented('Impact', { policies: policies.map((policy) => policyView(policy, member)), identities, findings })
 
 function policyView({ namespace, name, action, widenings, reasons, examples }: PolicyImpact, member?: string): PolicyImpactView {
   return {

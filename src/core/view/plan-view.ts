@@ -1,33 +1,28 @@
-/** What programs read: the JSON of docs/cli.md, made from the model. Stable from the first release. */
+/** The JSON of `plan` and `apply`. */
 import type { Finding } from '../diagnostics/finding.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { content } from '../model/manifest.ts'
-import type { Change, Gate, Phase, Plan, Step } from '../model/planned.ts'
-import type { Verdict } from '../model/proven.ts'
+import { content, type Manifest } from '../model/manifest.ts'
+import type { Plan, Step } from '../model/planned.ts'
+import type { StepView, View } from './schemas.ts'
+import { documented } from './versioned.ts'
 
-export interface StepView {
-  readonly id: string
-  readonly member: string
-  readonly phase: Phase
-  readonly object: { readonly apiVersion: string; readonly kind: string; readonly namespace: string | null; readonly name: string }
-  readonly before: Manifest | null
-  readonly after: Manifest | null
-  readonly changes: readonly Change[]
-  readonly drains: number
-  readonly gates: readonly Gate[]
-  readonly reason: string
-}
+export type PlanView = View<'Plan'>
 
-export interface PlanView {
-  readonly federation: string
-  readonly digest: string
-  readonly steps: readonly StepView[]
-  readonly findings: readonly Finding[]
-}
+export const planView = (plan: Plan): PlanView =>
+  documented('Plan', { federation: plan.name, digest: plan.digest, steps: stepViews(plan), findings: plan.findings })
 
-export function planView(plan: Plan): PlanView {
-  return { federation: plan.name, digest: plan.digest, steps: plan.steps.map(stepView), findings: plan.findings }
-}
+export const stepViews = ({ steps }: Plan): readonly StepView[] => steps.map(stepView)
+
+/** @param outcome the steps that were carried out, and what was found meanwhile */
+export const applyView = (
+  { name, digest, findings }: Plan,
+  outcome: { readonly done: readonly Step[]; readonly findings: readonly Finding[] } = { done: [], findings: [] },
+): View<'Apply'> =>
+  documented('Apply', {
+    federation: name,
+    digest,
+    done: outcome.done.map(({ id }) => id),
+    findings: [...findings, ...outcome.findings],
+  })
 
 /** @throws TypeError on a step that writes nothing, which plan() never makes */
 export function objectOf(step: Step): Manifest {
@@ -50,20 +45,4 @@ function stepView(step: Step): StepView {
     gates: step.gates,
     reason: step.reason,
   }
-}
-
-export interface VerdictView extends Omit<Verdict, 'ends'> {
-  /** RFC 3339, or null. */
-  readonly ends: string | null
-}
-
-export interface VerifyView {
-  readonly at: string
-  readonly trusts: readonly VerdictView[]
-  readonly findings: readonly Finding[]
-}
-
-/** @param findings those that belong to no one trust */
-export function verifyView(verdicts: readonly Verdict[], findings: readonly Finding[], at: Date): VerifyView {
-  return { at: at.toISOString(), trusts: verdicts.map((verdict) => ({ ...verdict, ends: verdict.ends?.toISOString() ?? null })), findings }
 }

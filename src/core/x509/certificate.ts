@@ -3,12 +3,12 @@
  * OpenSSL itself is asked where a name is odd or a signature is verified: making its object costs twenty times the rest.
  */
 import { FederationError } from '../diagnostics/errors.ts'
-import { type Fields, fieldsOf, sameBytes } from './certificate-fields.ts'
 import { basicConstraintsOf, uriSansOf } from './extensions.ts'
 import { type Fingerprint, fingerprintOf } from './fingerprint.ts'
 import { type KeyFacts, keyFactsOf } from './public-key.ts'
 import { type SignatureAlgorithm, signatureAlgorithmOf } from './signature.ts'
 import { checkAsGoDoes } from './strict.ts'
+import { type Fields, fieldsOf, sameBytes } from './syntax/certificate-fields.ts'
 import { DerFault } from './syntax/der.ts'
 import { distinguishedName } from './syntax/distinguished-name.ts'
 import { printable } from './syntax/printable.ts'

@@ -5,11 +5,11 @@
 import { FederationError } from '../diagnostics/errors.ts'
 import type { Anchor } from './anchor.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
-import { fieldsOf, sameBytes } from './certificate-fields.ts'
 import { basicConstraintsOf, keyUsageOf } from './extensions.ts'
 import { namesOutside } from './name-constraints.ts'
 import { isSignedBy } from './signature.ts'
 import { unknownCritical } from './strict.ts'
+import { fieldsOf, sameBytes } from './syntax/certificate-fields.ts'
 
 /** Enough for any real hierarchy; a hostile chain must not buy us work. */
 const MAX_CERTIFICATES = 16
@@ -22,23 +22,64 @@ export interface Vouched {
 }
 
 /**
- * RFC 5280 §6 over every path there is, with the keys and signatures that Go and BoringSSL verify. Extended key usage, host names, policies and revocation are not looked at.
+ * RFC 5280 §6 over every path there is, with the keys and signatures that Go and BoringSSL verify. Extended key usage (purposes.ts), host
+ * names, policies and revocation are not looked at.
  * @param chain DER, the leaf first, intermediates in any order; a root among them counts only if it is an anchor
  */
 export function anchorOf(chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date): Vouched {
+  const { path, reason } = pathTo(chain, anchors, now)
+  if (path !== undefined) return { anchor: path.anchor }
+  return reason === undefined ? {} : { reason }
+}
+
+export interface Found {
+  readonly path?: Path
+  /** Why there is none. */
+  readonly reason?: string
+}
+
+/**
+ * As `anchorOf`, with the certificates on the way.
+ * @param fits which path is preferred: the first that fits, else the first of all
+ */
+export function pathTo(
+  chain: readonly Uint8Array[],
+  anchors: readonly Anchor[],
+  now: Date,
+  fits: (path: Path) => boolean = () => true,
+): Found {
   const search = searchFor(chain, anchors, now)
   if (!(search instanceof Search)) return search
   let outside: string | undefined
-  for (const { anchor, certificates } of search.paths()) {
-    const wrong = namesOutside(certificates)
-    if (wrong === undefined) return { anchor }
+  let first: Path | undefined
+  for (const path of search.paths()) {
+    const wrong = namesOutside(path.certificates)
     outside ??= wrong
+    if (wrong !== undefined) continue
+    if (fits(path)) return { path }
+    first ??= path
   }
-  return { reason: outside ?? search.reason }
+  return first === undefined ? { reason: outside ?? search.reason } : { path: first }
+}
+
+/** As `anchorOf`. */
+export type Vouching = (chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date) => Vouched
+
+/** Verifies each chain once for a set of anchors and an instant. For the length of one call: it keeps answers by the array that was observed. */
+export function vouching(): Vouching {
+  const known = new Map<readonly Uint8Array[], Map<string, Vouched>>()
+  return (chain, anchors, now) => {
+    const answers = known.get(chain) ?? new Map<string, Vouched>()
+    known.set(chain, answers)
+    const key = [now.getTime(), ...anchors.map(({ fingerprint }) => fingerprint)].join()
+    const answer = answers.get(key) ?? anchorOf(chain, anchors, now)
+    answers.set(key, answer)
+    return answer
+  }
 }
 
 /** A way from the leaf up: all is well with it but the names are not looked at. */
-interface Path {
+export interface Path {
   readonly anchor: Anchor
   /** The leaf first, the anchor last. */
   readonly certificates: readonly Certificate[]

@@ -1,6 +1,6 @@
 /** The extensions that decide what a certificate may do, RFC 5280 §4.2.1. Each throws DerFault where Go's parser refuses. */
 
-import { bitsOf, booleanOf, type Fields } from './certificate-fields.ts'
+import { bitsOf, booleanOf, type Fields } from './syntax/certificate-fields.ts'
 import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './syntax/der.ts'
 
 export const OID = {
@@ -24,10 +24,11 @@ export function basicConstraintsOf(fields: Fields): { readonly isCA: boolean; re
   const value = fields.extensions.get(OID.basicConstraints)?.value
   if (value === undefined) return { isCA: false }
   const parts = partsOf(value, elementAt(value, 0), 'the basic constraints')
-  const flag = parts[0]?.tag === TAG.boolean ? parts.shift() : undefined
+  const flag = parts[0]?.tag === TAG.boolean ? parts[0] : undefined
   const isCA = flag !== undefined && booleanOf(contentsOf(value, flag))
-  if (parts.length === 0) return { isCA }
-  const length = integerOf(value, parts[0], 'the path length')
+  const rest = flag === undefined ? 0 : 1
+  if (parts.length === rest) return { isCA }
+  const length = integerOf(value, parts[rest], 'the path length')
   if ((length[0] ?? 0) >= 0x80 || length.length > 4) throw new DerFault('the path length is out of range')
   return { isCA, pathLength: length.reduce((sum, byte) => sum * 256 + byte, 0) }
 }

@@ -3,8 +3,8 @@
  * (Go would take its subdomains too), every name of a constrained kind must lie inside, and what cannot be judged fails.
  */
 import type { Certificate } from './certificate.ts'
-import type { Fields } from './certificate-fields.ts'
 import { generalNamesOf, NAME, OID } from './extensions.ts'
+import type { Fields } from './syntax/certificate-fields.ts'
 import { childrenOf, contentsOf, DerFault, type Element, elementAt, expectTag, oidOf, TAG } from './syntax/der.ts'
 
 /** A name, or what it must (not) be under: the kind is the tag of a GeneralName (§4.2.1.6). */

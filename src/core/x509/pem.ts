@@ -56,8 +56,7 @@ const JOINED = /-----END [^\r\n-]*-----(?=-----BEGIN )/g
 /** Two accidents whose meaning is beyond doubt: a byte order mark, and `cat` of files without a final newline. */
 function repair(text: string, findings: Finding[]): string {
   const bare = text.startsWith(BOM) ? text.slice(BOM.length) : text
-  if (bare !== text)
-    findings.push(warning('byte-order-mark', 'file', 'starts with a byte order mark, at which Go finds no certificate', 'it is left out'))
+  if (bare !== text) findings.push(byteOrderMark('at which Go finds no certificate'))
   if (!bare.includes('----------BEGIN ')) return bare
   const split = bare.replace(JOINED, '$&\n')
   if (split !== bare) {
@@ -168,4 +167,16 @@ export function printPem(der: Uint8Array): string {
       .toString('base64')
       .match(/.{1,64}/g) ?? []
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+}
+
+/** @param why it must not be there */
+export const byteOrderMark = (why: string): Finding =>
+  warning('byte-order-mark', 'file', `starts with a byte order mark, ${why}`, 'it is left out')
+
+/** Whether two PEM files hold the same certificates, in any order. */
+export const sameRoots = (one: string, other: string): boolean => contentOf(one) === contentOf(other)
+
+const contentOf = (pem: string): string => {
+  const blocks = splitPem(Buffer.from(pem)).blocks.map(({ der }) => Buffer.from(der).toString('base64'))
+  return blocks.length === 0 ? pem.trim() : [...new Set(blocks)].sort().join(' ')
 }

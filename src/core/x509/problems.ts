@@ -1,14 +1,14 @@
 /** What keeps a well-formed certificate from being a trust anchor; docs/anchors.md explains each. */
-import { error, type Finding, type Severity, warning } from '../diagnostics/finding.ts'
+import type { Finding, FindingCode, Severity } from '../diagnostics/finding.ts'
 import type { Certificate } from './certificate.ts'
-import type { Fields } from './certificate-fields.ts'
-import { extendedKeyUsageOf, keyUsageOf, OID } from './extensions.ts'
+import { keyUsageOf, OID } from './extensions.ts'
 import { permitsNoSpiffeId, voidConstraintsOf } from './name-constraints.ts'
+import { missingPurposesOf, PURPOSE_FINDING } from './purposes.ts'
 import { unknownCritical } from './strict.ts'
 import { printable } from './syntax/printable.ts'
 
 interface Rule {
-  readonly code: string
+  readonly code: FindingCode
   /** Undefined: not a problem of this certificate. */
   readonly severity: (certificate: Certificate, now: Date) => Severity | undefined
   readonly message: string | ((certificate: Certificate) => string)
@@ -130,10 +130,10 @@ const PROBLEMS: readonly Rule[] = [
     hint: `${NEW_ROOT}: a URI constraint is a host or trust domain without a scheme, a DNS constraint has no asterisk`,
   },
   {
-    code: 'extended-key-usage',
+    code: PURPOSE_FINDING,
     severity: ({ fields }) => warningIf(missingPurposesOf(fields).length > 0),
     message: ({ fields }) =>
-      `has an extended key usage without ${missingPurposesOf(fields).join(' and ')}: Go and Envoy refuse what is under it in that role`,
+      `has an extended key usage without ${missingPurposesOf(fields).join(' and ')}: Go refuses what is under it in that role`,
     hint: `${NEW_ROOT}, without an extended key usage`,
   },
   {
@@ -143,17 +143,6 @@ const PROBLEMS: readonly Rule[] = [
     hint: 'offer the root above it: Envoy’s SPIFFE validator ends no chain at an intermediate',
   },
 ]
-
-/** Istio's workloads are both. */
-const PURPOSES = { clientAuth: '1.3.6.1.5.5.7.3.2', serverAuth: '1.3.6.1.5.5.7.3.1' }
-const ANY_PURPOSE = '2.5.29.37.0'
-
-/** What the extended key usage of a CA keeps those under it from being. Empty where there is none. */
-export function missingPurposesOf(fields: Fields): readonly string[] {
-  const usages = extendedKeyUsageOf(fields)
-  if (usages === undefined || usages.includes(ANY_PURPOSE)) return []
-  return Object.entries(PURPOSES).flatMap(([name, oid]) => (usages.includes(oid) ? [] : [name]))
-}
 
 const DATES: ReadonlySet<string> = new Set(DATE_PROBLEMS.map(({ code }) => code))
 
@@ -190,6 +179,7 @@ export function dateProblemsOf(anchor: Dated, subject: string, dates: Dates): re
 
 function judge(rule: Omit<DateRule, 'severity'>, severity: Severity | undefined, of: Dated, subject: string, dates: Dates): Finding[] {
   if (severity === undefined) return []
-  const tell = severity === 'error' && !(dates.tolerate === 'dates' && DATES.has(rule.code)) ? error : warning
-  return [tell(rule.code, subject, `${of.subject || of.fingerprint} ${rule.message}`, rule.hint)]
+  const { code, hint } = rule
+  const told = dates.tolerate === 'dates' && DATES.has(code) ? 'warning' : severity
+  return [{ code, severity: told, subject, message: `${of.subject || of.fingerprint} ${rule.message}`, hint }]
 }

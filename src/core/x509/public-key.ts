@@ -1,6 +1,6 @@
 /** Public keys out of a SubjectPublicKeyInfo (RFC 3279, 5480, 8410) and as JSON Web Keys (RFC 7518 §6, RFC 8037). */
 
-import { type PublicKey, publicKeyOf } from './certificate-fields.ts'
+import { type PublicKey, publicKeyOf } from './syntax/certificate-fields.ts'
 import { childrenOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './syntax/der.ts'
 
 export interface KeyFacts {
@@ -16,6 +16,8 @@ export interface Refusal {
   readonly code: 'weak-key' | 'unsupported-key'
   /** After "has": `an RSA key with exponent 1, …`. */
   readonly why: string
+  /** Go does not parse a certificate with this key at all. Others it parses, and does not verify with. */
+  readonly unparsed?: true
 }
 
 interface Curve {
@@ -96,6 +98,13 @@ const unsupported = (algorithm: string): KeyFacts => ({
   refused: { code: 'unsupported-key', why: `a key of a kind that Go or Envoy cannot verify with: ${algorithm}` },
 })
 
+/** Go parses a key of a kind that it does not know, but no curve that it does not know. */
+const onUnknownCurve = (which: string): KeyFacts => {
+  const algorithm = `ECDSA on ${which}`
+  const { refused, ...facts } = unsupported(algorithm)
+  return { ...facts, ...(refused && { refused: { ...refused, unparsed: true } }) }
+}
+
 interface RsaNumbers {
   readonly n: Uint8Array
   readonly e: Uint8Array
@@ -146,11 +155,11 @@ function positive(integer: Uint8Array): Uint8Array {
 }
 
 function ec({ parameters, bits }: PublicKey): KeyFacts {
-  if (parameters?.[0] === TAG.sequence) return unsupported('ECDSA on a curve that is given by its parameters and not by its name')
+  if (parameters?.[0] === TAG.sequence) return onUnknownCurve('a curve that is given by its parameters and not by its name')
   if (parameters?.[0] !== TAG.oid) throw new DerFault('an elliptic curve that has no name')
   const oid = oidOf(parameters, elementAt(parameters, 0))
   const curve = CURVES[oid]
-  if (curve === undefined) return unsupported(`ECDSA on ${OTHER_CURVES[oid] ?? `the curve ${oid}`}`)
+  if (curve === undefined) return onUnknownCurve(OTHER_CURVES[oid] ?? `the curve ${oid}`)
   const size = Math.ceil(curve.bits / 8)
   if (bits[0] !== 4 || bits.length !== 1 + 2 * size) throw new DerFault('an elliptic curve point that is not uncompressed')
   if (!isOn(curve, bits, size)) throw new DerFault('an elliptic curve point that is not on its curve')

@@ -3,31 +3,67 @@
  * of what it signed, and tries the signature of the first that fits (crypto/x509/x509_vfy.cc, X509_STORE_CTX_get1_issuer;
  * v3_purp.cc, X509_check_akid). Where nothing tells two roots apart, Envoy refuses what the later one signed (run on 1.40).
  */
+
 import { groupBy } from '../basics/group-by.ts'
 import type { Anchor } from './anchor.ts'
 import { type Certificate, certificateIn } from './certificate.ts'
-import { type Fields, sameBytes } from './certificate-fields.ts'
 import { OID } from './extensions.ts'
 import { publicKeyIn } from './public-key.ts'
+import { type Fields, sameBytes } from './syntax/certificate-fields.ts'
 import { childrenOf, contentsOf, elementAt } from './syntax/der.ts'
+import { comparableName } from './syntax/distinguished-name.ts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 const keyOf = ({ der }: Pick<Anchor, 'der'>): string => hex(publicKeyIn(der).encoding)
 
-/** Groups of roots with one subject and at least two keys. A root made anew over its key is no other root: it verifies the same. */
+/** Groups of roots that have one subject to Envoy, and at least two keys. A root made anew over its key is no other root: it verifies the same. */
 export function rootsOfOneName(anchors: readonly Anchor[]): readonly (readonly Anchor[])[] {
-  const bySubject = new Map<string, Anchor[]>()
   // Only those that are printed alike are read.
-  for (const alike of groupBy(anchors, ({ subject }) => subject).values()) {
-    if (alike.length < 2) continue
-    for (const anchor of alike) {
-      const certificate = certificateIn(anchor.der)
-      if (certificate === undefined) continue
-      const subject = hex(certificate.fields.subject)
-      bySubject.set(subject, [...(bySubject.get(subject) ?? []), anchor])
-    }
-  }
-  return [...bySubject.values()].filter((group) => new Set(group.map(keyOf)).size > 1)
+  const alike = [...groupBy(anchors, ({ subject }) => subject.toLowerCase().replace(/[^a-z0-9]/g, '')).values()]
+  return alike.flatMap((some) => {
+    if (some.length < 2) return []
+    const groups = groupBy(some, (anchor) => nameAndAge(anchor).subject)
+    return [...groups.values()].filter((group) => new Set(group.map(keyOf)).size > 1)
+  })
+}
+
+interface Listed {
+  readonly fingerprint: string
+  readonly der: Uint8Array
+}
+
+/**
+ * The order in which roots are written into one list of Envoy's: that of their fingerprints, but of one subject the older
+ * first. Envoy tries the first root that fits, so callers under the older root, whose intermediate may have no authority
+ * key identifier, are accepted while a newer one is beside it; those under the newer one are if their intermediate names
+ * its key (docs/decisions/0024-roots-of-one-name.md).
+ */
+export function inListOrder<R extends Listed>(roots: readonly R[]): readonly R[] {
+  const byFingerprint = [...roots].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
+  if (roots.length < 2) return byFingerprint
+  const named = byFingerprint.map((root) => ({ root, ...nameAndAge(root) }))
+  const groups = groupBy(named, ({ subject }) => subject)
+  const older = new Map([...groups].map(([subject, group]) => [subject, group.toSorted((a, b) => a.since - b.since).values()]))
+  return named.flatMap(({ subject }) => older.get(subject)?.next().value?.root ?? [])
+}
+
+const NAMES = new WeakMap<Uint8Array, NameAndAge>()
+
+interface NameAndAge {
+  readonly subject: string
+  readonly since: number
+}
+
+/** A rotation looks at the same few roots again and again. What cannot be read has a name of its own. */
+function nameAndAge(root: Listed): NameAndAge {
+  const known = NAMES.get(root.der) ?? readNameAndAge(root)
+  NAMES.set(root.der, known)
+  return known
+}
+
+function readNameAndAge({ der, fingerprint }: Listed): NameAndAge {
+  const fields = certificateIn(der)?.fields
+  return { subject: fields === undefined ? fingerprint : comparableName(fields.subject), since: fields?.notBefore.getTime() ?? 0 }
 }
 
 /** Whether one verifies what the other does: the same name and key, and no key identifiers that differ. */
@@ -49,7 +85,8 @@ export function isAmbiguous(chain: readonly Uint8Array[], group: readonly Anchor
   const certificates = chain.flatMap((der) => certificateIn(der) ?? [])
   return certificates.some((certificate) => {
     if (roots.some(({ fingerprint }) => fingerprint === certificate.fingerprint)) return false
-    const fitting = roots.filter((root) => sameBytes(root.fields.subject, certificate.fields.issuer) && fits(certificate.fields, root))
+    const issuer = comparableName(certificate.fields.issuer)
+    const fitting = roots.filter((root) => comparableName(root.fields.subject) === issuer && fits(certificate.fields, root))
     return new Set(fitting.map(keyOf)).size > 1
   })
 }

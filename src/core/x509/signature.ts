@@ -4,8 +4,8 @@
  */
 
 import { constants, createPublicKey, verify } from 'node:crypto'
-import { type Algorithm, algorithmOf, type Fields, sameBytes, signedPartsOf } from './certificate-fields.ts'
 import type { KeyFacts } from './public-key.ts'
+import { type Algorithm, algorithmOf, type Fields, sameBytes, signedPartsOf } from './syntax/certificate-fields.ts'
 import { childrenOf, DerFault, type Element, elementAt, expectTag, integerOf, partsOf, TAG } from './syntax/der.ts'
 
 type Hash = 'sha256' | 'sha384' | 'sha512'

@@ -3,8 +3,8 @@
  * The refusals that belong to reading a field are where the field is read; docs/anchors.md lists them all.
  */
 
-import type { Fields } from './certificate-fields.ts'
 import { extendedKeyUsageOf, keyUsageOf, OID } from './extensions.ts'
+import type { Fields } from './syntax/certificate-fields.ts'
 import { DerFault, elementAt, expectTag, partsOf, TAG } from './syntax/der.ts'
 import { checkExtensionSyntax, isHandledNames } from './syntax/extension-syntax.ts'
 
@@ -24,10 +24,13 @@ export function checkAsGoDoes(fields: Fields): void {
 }
 
 /** The critical extensions that nobody on the way understands, or not all of (Go: UnhandledCriticalExtensions). */
-export const unknownCritical = (fields: Fields): readonly string[] =>
-  [...fields.extensions]
-    .filter(([oid, { critical }]) => critical && (!HANDLED.has(oid) || !isHandledNames(fields, oid)))
-    .map(([oid]) => oid)
+export function unknownCritical(fields: Fields): readonly string[] {
+  const unknown: string[] = []
+  fields.extensions.forEach(({ critical }, oid) => {
+    if (critical && (!HANDLED.has(oid) || !isHandledNames(fields, oid))) unknown.push(oid)
+  })
+  return unknown
+}
 
 function checkKeyIds(fields: Fields): void {
   const subject = fields.extensions.get(OID.subjectKeyId)?.value

@@ -28,6 +28,7 @@ type request struct {
 	Roots       [][]byte // DER
 	Chain       [][]byte // DER, leaf first
 	At          time.Time
+	Usage       string // client or server; empty: any
 	URL         string
 	EndpointID  string
 	Cert, Key   string // PEM
@@ -138,7 +139,11 @@ func verify(req request) error {
 	if err != nil {
 		return err
 	}
-	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: req.At, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	usage, known := map[string]x509.ExtKeyUsage{"": x509.ExtKeyUsageAny, "client": x509.ExtKeyUsageClientAuth, "server": x509.ExtKeyUsageServerAuth}[req.Usage]
+	if !known {
+		return errors.New("unknown usage")
+	}
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, CurrentTime: req.At, KeyUsages: []x509.ExtKeyUsage{usage}})
 	return err
 }
 

@@ -10,7 +10,7 @@ import { at, list, text } from '../../../core/model/manifest.ts'
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
 import { parseBundle } from '../../../core/spiffe/parse-bundle.ts'
 import type { TrustDomain } from '../../../core/spiffe/trust-domain.ts'
-import { sameRoots } from '../../../core/x509/same-roots.ts'
+import { sameRoots } from '../../../core/x509/pem.ts'
 import { CLUSTER_TRUST_BUNDLE, CONFIG_MAP } from '../resources.ts'
 import type { KubeClient } from '../transport/client.ts'
 

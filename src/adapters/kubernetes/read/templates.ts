@@ -1,7 +1,9 @@
 /** Deployments, StatefulSets and DaemonSets: their pod templates, what is added to them, and how far a rollout is. */
+import type { Rollout, Template } from '../../../app/ports-templates.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import { at, list, strings, text } from '../../../core/model/manifest.ts'
+import type { TemplateMetadata } from '../../../core/trust/mounted/mount.ts'
 import { DAEMON_SET, DEPLOYMENT, pathOf, type Resource, STATEFUL_SET } from '../resources.ts'
 import type { KubeClient } from '../transport/client.ts'
 import { asked } from '../transport/errors.ts'
@@ -24,18 +26,8 @@ export async function listTemplates(client: KubeClient, namespaces: readonly str
 const labelsIn = (of: unknown) => strings(at(of, 'spec', 'template', 'metadata', 'labels'))
 const annotationsIn = (of: unknown) => strings(at(of, 'spec', 'template', 'metadata', 'annotations'))
 
-export interface Template {
-  readonly kind: string
-  readonly namespace: string
-  readonly name: string
-}
-
 /** Adds labels and annotations to a pod template, which makes its owner roll the pods. */
-export async function patchTemplate(
-  client: KubeClient,
-  { kind, namespace, name }: Template,
-  metadata: { readonly labels: Readonly<Record<string, string>>; readonly annotations: Readonly<Record<string, string>> },
-): Promise<void> {
+export async function patchTemplate(client: KubeClient, { kind, namespace, name }: Template, metadata: TemplateMetadata): Promise<void> {
   const resource = resourceOf(kind)
   await client.call(
     {
@@ -48,8 +40,6 @@ export async function patchTemplate(
     asked('patch', resource, namespace, name),
   )
 }
-
-export type Rollout = { readonly state: 'done' | 'under way' | 'stuck'; readonly words: string }
 
 /** As `kubectl rollout status` tells it (kubernetes staging/src/k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go). */
 export async function rolloutOf(client: KubeClient, { kind, namespace, name }: Template): Promise<Rollout> {

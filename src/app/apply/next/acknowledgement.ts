@@ -1,9 +1,11 @@
 /** The rule by which an apply waits for proxies after a write: go on, wait, or stop. */
 
-import { error, type Finding, warning } from '../../../core/diagnostics/finding.ts'
+import type { Finding } from '../../../core/diagnostics/finding.ts'
 import type { Seen } from '../../../core/model/observed.ts'
 import type { Phase } from '../../../core/model/planned.ts'
 import type { MemberName } from '../../../core/model/wanted.ts'
+import { interrupted } from '../../../core/record/interrupted-apply.ts'
+import { filterRejected, proxyLagging } from '../../../core/trust/live/proxy-findings.ts'
 import type { Standing } from '../../../core/verify/proxy-standing.ts'
 import type { Progress } from '../../world.ts'
 
@@ -108,7 +110,7 @@ function goOn(awaited: Awaited, wait: Wait, pending: Pending): Judgement {
   const stopped = wait.stopped ?? (pending.stop ? waited : undefined)
   // What was just written may yet be rejected, and somebody must be there to put it back.
   if (stopped !== undefined && (!wrote || waited - stopped >= LAST_LOOK_MS)) {
-    const finding = warning('interrupted', member, `stopped while waiting for phase ${phase}`, 'entente apply goes on from here')
+    const finding = interrupted(member, `stopped while waiting for phase ${phase}`)
     return { kind: 'stop', putBack: false, finding }
   }
   const due = waited - wait.told > (kubelets === true && wait.told > 0 ? TELL_KUBELETS_MS : TELL_MS)
@@ -145,19 +147,14 @@ const acknowledged = ({ member, phase, first }: Awaited, proxies: number, millis
 })
 
 const rejectedBy = ({ member, phase, first }: Awaited, { proxy, rejection }: Stand): Finding =>
-  error(
-    'filter-rejected',
+  filterRejected(
     `${member}: ${proxy}`,
     first === undefined
-      ? `Envoy refused what phase ${phase} wrote, so it was put back: ${rejection}`
-      : `Envoy refused what ${first.join(', ')} got first, so it was taken away again and nothing else was touched: ${rejection}`,
+      ? `Envoy rejected what phase ${phase} wrote, so Entente put it back`
+      : `Envoy rejected what ${first.join(', ')} got first, so Entente removed it again and touched nothing else`,
+    rejection ?? '',
     'entente plan says what stands in the way; entente verify shows every proxy',
   )
 
 const lagging = ({ member, phase }: Awaited, late: readonly Stand[]): Finding =>
-  error(
-    'proxy-lagging',
-    member,
-    `after ${WAIT_MS / 1000} s ${late.map(({ proxy }) => proxy).join(', ')} had not taken phase ${phase}; the phases after it wait`,
-    'entente verify says why; then entente apply',
-  )
+  proxyLagging(member, { name: phase, seconds: WAIT_MS / 1000, proxies: late.map(({ proxy }) => proxy) })

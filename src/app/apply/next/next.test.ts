@@ -53,7 +53,15 @@ async function taskFor(intents: readonly Intent[], mesh: MemoryMesh, now: Date, 
   const { steps } = plan([intent], new Map([[b, await mesh.observe(EVERYWHERE)]]), now)
   const ids = new Set(steps.map(({ id }) => id))
   const consent: Consent = { steps: ids, actor: ALICE, reason: 'a test' }
-  return { intent, wanted: intents, offered: ids, consent, home: 'cluster', nudge: false, ...more }
+  return {
+    intent,
+    wanted: intents,
+    offered: new Map(steps.map((step) => [step.id, step])),
+    consent,
+    home: 'cluster',
+    nudge: false,
+    ...more,
+  }
 }
 
 interface Walk {

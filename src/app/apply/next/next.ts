@@ -7,7 +7,7 @@
  */
 
 import { asFailureOf } from '../../../core/diagnostics/errors.ts'
-import { error, type Finding, fromError, warning } from '../../../core/diagnostics/finding.ts'
+import { error, type Finding, fromError } from '../../../core/diagnostics/finding.ts'
 import { judgedAt } from '../../../core/model/clock.ts'
 import { title } from '../../../core/model/manifest.ts'
 import type { Observation } from '../../../core/model/observed.ts'
@@ -15,6 +15,7 @@ import type { Phase, Step } from '../../../core/model/planned.ts'
 import { describeWorkloads } from '../../../core/model/workloads.ts'
 import { course } from '../../../core/plan/course.ts'
 import { plan, simulate } from '../../../core/plan/plan.ts'
+import { interrupted } from '../../../core/record/interrupted-apply.ts'
 import { isCanary } from '../../../core/trust/canary/canary-filter.ts'
 import { PHASES } from '../../../core/trust/stage.ts'
 import type { Progress } from '../../world.ts'
@@ -201,7 +202,7 @@ function planPhase(call: Call, from: Phase, answer?: Answer): Next {
     steps = left.steps
     const unforeseen = surprise(task, steps)
     if (unforeseen !== undefined) return stopped(call, [unforeseen])
-    if (call.stop) return stopped(call, [interrupted(task, phase)])
+    if (call.stop) return stopped(call, [stoppedBefore(task, phase)])
     const round = roundOf(planning, start, steps)
     if (round !== undefined) return enter(call, { at: 'lock', round })
   }
@@ -241,7 +242,7 @@ function canaryWritten(call: Call, round: Round, { failures }: Written): Next {
 
 function lockedAfterCanary(call: Call, round: Round, held: boolean): Next {
   if (!held) return enter(call, { at: 'withdraw-canary', round, findings: [overtaken(call.task, round.phase)] })
-  if (call.stop) return enter(call, { at: 'withdraw-canary', round, findings: [interrupted(call.task, round.phase)] })
+  if (call.stop) return enter(call, { at: 'withdraw-canary', round, findings: [stoppedBefore(call.task, round.phase)] })
   return enter(call, { at: 'write', round })
 }
 
@@ -318,9 +319,11 @@ function notFollowed(call: Call, { at, round }: Awaiting, { finding, putBack }: 
 
 function putBack(call: Call, round: Round, findings: readonly Finding[], { failures }: Written): Next {
   const { name } = call.task.intent.member
-  const left = failures.map(({ code, subject, message, hint }) =>
-    error(code, `${name}: ${subject}`, `what was refused could not be put back: ${message}`, hint),
-  )
+  const left = failures.map((failure) => ({
+    ...failure,
+    subject: `${name}: ${failure.subject}`,
+    message: `what was refused could not be put back: ${failure.message}`,
+  }))
   const undone = new Set(left.length === 0 ? round.due.map(({ id }) => id) : [])
   const position = { ...call.position, done: call.position.done.filter(({ id }) => !undone.has(id)) }
   return stopped({ ...call, position }, [...findings, ...left])
@@ -366,5 +369,4 @@ function startIn({ start }: Position): Start {
 const overtaken = ({ intent }: Task, phase: Phase): Finding =>
   error('record-busy', intent.member.name, `another apply or sever has begun; this one stopped before phase ${phase}`, 'entente plan')
 
-const interrupted = ({ intent }: Task, phase: Phase): Finding =>
-  warning('interrupted', intent.member.name, `stopped before phase ${phase}`, 'entente apply goes on from here')
+const stoppedBefore = ({ intent }: Task, phase: Phase): Finding => interrupted(intent.member.name, `stopped before phase ${phase}`)

@@ -20,8 +20,8 @@ export interface Task {
   readonly intent: Intent
   /** The intents of all members: a root is retired by what its own mesh shows. */
   readonly wanted: readonly Intent[]
-  /** Ids of all steps that the agreed plan had. */
-  readonly offered: ReadonlySet<Digest>
+  /** All steps that the agreed plan had, by their ids. */
+  readonly offered: ReadonlyMap<Digest, Step>
   readonly consent: Consent
   /**
    * Where writes show. `cluster`: in the next observation, and live proxies acknowledge them. `directory`: in the next

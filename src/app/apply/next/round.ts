@@ -26,14 +26,22 @@ export interface Planning {
 
 /** The steps that are left; or the members whose pods decide whether a root may go, where they were not observed yet. */
 export function stepsLeft(
-  { task: { intent, wanted, consent }, observation, phase, now }: Planning,
+  { task, observation, phase, now }: Planning,
   partners: Seens | undefined,
 ): { readonly steps: readonly Step[] } | { readonly observe: readonly MemberName[] } {
+  const { intent, wanted, consent } = task
   const { name } = intent.member
-  const { steps } = plan([intent], new Map([[name, observation]]), now, consent)
+  const steps = plan([intent], new Map([[name, observation]]), now, consent).steps.map((step) => stillApart(task, step))
   if (phase !== 'close' || !steps.some((step) => step.phase === 'close' && step.gates.some((gate) => !gate.open))) return { steps }
   if (partners === undefined) return { observe: retiring({ steps }, wanted).map(({ member }) => member.name) }
-  return { steps: plan([intent], new Map([...partners, [name, withPods(observation, partners.get(name))]]), now, consent).steps }
+  const again = plan([intent], new Map([...partners, [name, withPods(observation, partners.get(name))]]), now, consent)
+  return { steps: again.steps.map((step) => stillApart(task, step)) }
+}
+
+/** Which roots a partner's chain does not tell apart was observed for the agreed plan; apply does not ask the partner again. */
+function stillApart({ offered }: Task, step: Step): Step {
+  const apart = offered.get(step.id)?.gates.filter(({ needs }) => needs === 'apart') ?? []
+  return apart.length === 0 ? step : { ...step, gates: [...step.gates.filter(({ needs }) => needs !== 'apart'), ...apart] }
 }
 
 function withPods(observation: Observation, { pods, leaves }: Pick<Observation, 'pods' | 'leaves'> = {}): Observation {

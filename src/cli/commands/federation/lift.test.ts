@@ -10,6 +10,7 @@ import { openRecord } from '../../input/workspace.ts'
 import { log } from '../record/audit.ts'
 import { run as approve } from '../roots/approve.ts'
 import { run as apply } from './apply.ts'
+import { run as lift } from './lift.ts'
 import { run as plan } from './plan.ts'
 import { run as render } from './render.ts'
 import { run as sever } from './sever.ts'
@@ -38,7 +39,7 @@ async function federation(of: Spec = inDirectories()) {
     [Symbol.asyncDispose]: () => w[Symbol.asyncDispose](),
     apply: () => apply(shared, w.io),
     sever: (more: Partial<typeof pair> = {}) => sever({ ...shared, ...pair, ...more, reason: 'INC-7' }, w.io),
-    lift: (more: object = {}) => sever({ ...shared, ...pair, reason: 'INC-7 is over', lift: true, ...more }, w.io),
+    lift: (more: object = {}) => lift({ ...shared, ...pair, reason: 'INC-7 is over', ...more }, w.io),
     approve: () => approve({ ...shared, member: 'cluster-a', bundle: pem, fingerprint: [rootOfA?.fingerprint ?? ''] }, w.io),
     planned: () => json(plan),
     status: () => json(status),
@@ -213,7 +214,7 @@ describe('sever --lift', () => {
       await f.sever()
       return true
     }
-    const asking = sever({ file: f.file, ...pair, reason: 'x', lift: true, output: 'text' }, { ...f.io, interactive: true, confirm })
+    const asking = lift({ file: f.file, ...pair, reason: 'x', output: 'text' }, { ...f.io, interactive: true, confirm })
     await expect(asking).rejects.toThrow(expect.objectContaining({ code: 'changed-meanwhile' }))
     expect((await f.actions()).at(-1)).not.toBe('lift')
   })
@@ -223,6 +224,8 @@ describe('sever --lift', () => {
     f.printed.length = 0
     await f.lift({ output: 'json' })
     expect(JSON.parse(f.printed.join('\n'))).toEqual({
+      apiVersion: 'entente.dev/v1alpha1',
+      kind: 'Lift',
       ...pair,
       trusterDomain: B,
       trustedDomain: A,

@@ -3,20 +3,22 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { writeTree } from '../../../adapters/directory/render-tree.ts'
 import { writeAtomically } from '../../../adapters/files/write-files.ts'
+import { readDesired } from '../../../app/desired.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
 import { type ValuesFormat, valuesFor } from '../../../core/trust/mesh-wide/install-values.ts'
 import { explain, render } from '../../../core/trust/render.ts'
-import { type FileOptions, openWorkspace } from '../../input/workspace.ts'
+import { documented } from '../../../core/view/versioned.ts'
+import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { mountGuide } from '../../print/mount-text.ts'
 import { document, json, show } from '../../print/screen.ts'
 import { count, findingsText } from '../../print/text.ts'
 
 export async function run(options: FileOptions & { out: string; output: Output; values?: ValuesFormat }, io: Io): Promise<number> {
-  const workspace = await openWorkspace(options, io)
+  const desired = await readDesired(portsOf(options, io))
   if (options.values !== undefined) {
-    const wide = workspace.intents
+    const wide = desired.intents
       .filter((intent) => intent.trusts.some((trust) => trust.wide !== undefined))
       .map(({ member }) => member.name)
     if (wide.length === 0)
@@ -33,8 +35,8 @@ export async function run(options: FileOptions & { out: string; output: Output; 
     io.print(show`# ${what}, in ${wide.join(', ')}; every revision needs them\n${document(valuesFor(options.values))}`)
     return 0
   }
-  if (workspace.findings.length > 0) io.tell(findingsText(workspace.findings, io.color))
-  if (hasErrors(workspace.findings)) {
+  if (desired.findings.length > 0) io.tell(findingsText(desired.findings, io.color))
+  if (hasErrors(desired.findings)) {
     throw new FederationError('bundle-refused', options.file, 'cannot be rendered while the findings above stand; nothing was written', {
       hint: 'see each finding for its remedy',
     })
@@ -42,7 +44,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
   const out = resolve(options.out)
   await mkdir(out, { recursive: true })
   const written = []
-  for (const intent of workspace.intents) {
+  for (const intent of desired.intents) {
     written.push({ member: intent.member.name, ...(await writeTree(join(out, intent.member.name), render(intent), explain)) })
     const guide = join(intent.member.name, 'mount.md')
     if (intent.trusts.some(({ distribution }) => distribution === 'mounted')) {
@@ -50,7 +52,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
       io.tell(`${join(options.out, guide)}: what belongs into the pod templates of mounted scopes`)
     } else await rm(join(out, guide), { force: true })
   }
-  if (options.output === 'json') io.print(json({ out: options.out, members: written }))
+  if (options.output === 'json') io.print(json(documented('Render', { out: options.out, members: written })))
   else {
     for (const { member, files, removed } of written) {
       io.print(`${join(options.out, member)}: ${count(files.length, 'file')}`)

@@ -1,16 +1,15 @@
 /** `status`: drift, expiry and lag, one line for each trust. Never writes. */
 
+import { statusOf } from '../../../app/status.ts'
+import { holds } from '../../../app/verify/verify.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
-import { expiring } from '../../../core/rotation/expiry.ts'
-import { verify } from '../../../core/verify/verdict.ts'
-import { planView, verifyView } from '../../../core/view/plan-view.ts'
-import { type FileOptions, openWorkspace } from '../../input/workspace.ts'
+import { statusFindings } from '../../../core/view/status-findings.ts'
+import { statusView } from '../../../core/view/verify-view.ts'
+import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json, show } from '../../print/screen.ts'
-import { findingsText, statusText, type TrustLine } from '../../print/text.ts'
+import { findingsText, statusText } from '../../print/text.ts'
 import { repeat } from '../../watch.ts'
-import { planNow } from './plan.ts'
-import { holds } from './verify.ts'
 
 const EVERY_SECONDS = 10
 
@@ -25,34 +24,15 @@ export async function run(options: FileOptions & { output: Output; watch?: boole
 }
 
 async function once(options: FileOptions & { output: Output }, io: Io): Promise<number> {
-  const workspace = await openWorkspace(options, io)
-  const { plan, seen } = await planNow(workspace, io)
-  const verdicts = verify(workspace.federation, workspace.intents, seen, io.now())
-  const lines = verdicts.map((verdict): TrustLine => {
-    const trusted = workspace.federation.members.get(verdict.trusted)?.trustDomain
-    const bundle = trusted === undefined ? undefined : workspace.approved.get(trusted)
-    const ends =
-      bundle?.ok === true && verdict.state !== 'severed' && verdict.roots.length > 0
-        ? bundle.value.anchors.map((anchor) => anchor.notAfter.getTime())
-        : []
-    return {
-      verdict,
-      pending: plan.steps.filter((step) => step.member === verdict.truster).length,
-      ...(ends.length === 0 ? {} : { expires: new Date(Math.min(...ends)) }),
-    }
-  })
-  const expiry = expiring(workspace.federation, workspace.intents, seen, io.now())
-  const others = plan.findings.filter(({ code }) => code !== 'root-expires')
+  const { at, plan, trusts, expiry, findings } = await statusOf(portsOf(options, io))
+  const verdicts = trusts.map(({ verdict }) => verdict)
   if (options.output === 'json') {
-    io.print(json({ ...verifyView(verdicts, [...expiry, ...others], io.now()), steps: planView(plan).steps }))
+    io.print(json(statusView(verdicts, [...expiry, ...findings], at, plan)))
   } else {
-    io.print(lines.length === 0 ? `${plan.name}: no trust is declared.` : statusText(lines, io.color, io.columns))
-    const findings = [...others, ...verdicts.flatMap((verdict) => verdict.findings)].filter((finding) => finding.severity !== 'info')
-    // The plan's word, which is the stronger one, before a verdict's.
-    const distinct = findings.filter((one, i) => findings.findIndex((f) => f.code === one.code && f.subject === one.subject) === i)
-    const told = [...expiry, ...distinct]
+    io.print(trusts.length === 0 ? `${plan.name}: no trust is declared.` : statusText(trusts, io.color, io.columns))
+    const told = [...expiry, ...statusFindings(findings, verdicts)]
     if (told.length > 0) io.print(show`\n${findingsText(told, io.color)}`)
   }
-  if (hasErrors([...expiry, ...others]) || verdicts.some((verdict) => !holds(verdict))) return 1
+  if (hasErrors([...expiry, ...findings]) || verdicts.some((verdict) => !holds(verdict))) return 1
   return plan.steps.length > 0 ? 2 : 0
 }

@@ -67,6 +67,8 @@ describe('impact on files', () => {
     })
     expect(code).toBe(0)
     expect(view()).toEqual({
+      apiVersion: 'entente.dev/v1alpha1',
+      kind: 'Impact',
       policies: [
         {
           namespace: 'sample',
@@ -116,6 +118,104 @@ describe('impact on files', () => {
   it.each(['configmap.yaml', 'operator.yaml', 'values.yaml'] as const)('finds the mesh config in %s', async (name) => {
     const { view } = await ask({ mesh: at(name), meshAfter: at('mesh-after.yaml') })
     expect(view().policies[0]?.newlyAccepted).toEqual(['a.example/ns/foo/*'])
+  })
+
+  describe('asked about files of other forms', () => {
+    const mesh = 'meshConfig: { trustDomain: b.example }'
+    const map = (domain: string, name = 'istio'): string =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name}, namespace: istio-system }\ndata: { mesh: "trustDomain: ${domain}" }\n`
+    const application = (helm: string): string =>
+      `apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: { name: istiod }\nspec: { source: { chart: istiod, helm: ${helm} } }\n`
+    const write = async (text: string | Buffer): Promise<string> => {
+      const path = join(directory, 'made.yaml')
+      await writeFile(path, text)
+      return path
+    }
+    const layered = 'spec: { meshConfig: { trustDomain: b.example }, values: { meshConfig: { trustDomain: z.example } } }'
+
+    it.each([
+      ['an umbrella chart', `istio: { istiod: { ${mesh} } }`],
+      ['a helmfile', `releases: [ { name: istiod, values: [ { ${mesh} } ] } ]`],
+      ['an Application', application(`{ values: "${mesh}" }`)],
+      [
+        'OpenShift Service Mesh 2',
+        'apiVersion: maistra.io/v2\nkind: ServiceMeshControlPlane\nspec: { security: { trust: { domain: b.example } } }',
+      ],
+      ['an IstioOperator, over its values', `apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\n${layered}`],
+      ['a later document', `apiVersion: v1\nkind: Namespace\nmetadata: { name: x }\n---\n${map('b.example')}`],
+      ['a List', JSON.stringify({ kind: 'List', items: [{ kind: 'ConfigMap', data: { mesh: 'trustDomain: b.example' } }] })],
+      ['what the chart renders, beside its values', `${map('b.example')}---\n${map('x', 'values').replace('mesh:', 'merged-values:')}`],
+      ['the same twice', `${map('b.example')}---\n${map('b.example', 'istio-canary')}`],
+    ])('reads the mesh config of %s', async (_, text) => {
+      const { view } = await ask({
+        mesh: await write(text),
+        meshAfter: at('mesh-after.yaml'),
+        identities: at('ids.txt'),
+        namespace: 'sample',
+      })
+      expect(view().identities.map(({ before }) => before)).toEqual(['deny', 'allow'])
+    })
+
+    it.each([
+      ['an empty file', '', 'file-unreadable', /is empty/],
+      ['comments only', '# nothing\n', 'mesh-config-unreadable', /holds no mesh config/],
+      ['an empty mapping', '{}', 'mesh-config-unreadable', /holds no mesh config/],
+      ['UTF-16', Buffer.from('trustDomain: b.example', 'utf16le'), 'file-unreadable', /UTF-16/],
+      ['values without one', 'pilot: { env: { A: b } }', 'mesh-config-unreadable', /holds no mesh config/],
+      ['another object', map('x').replace('mesh:', 'other:'), 'mesh-config-unreadable', /holds no mesh config/],
+      [
+        'two that differ',
+        `${map('b.example')}---\n${map('c.example', 'istio-canary')}`,
+        'mesh-config-unreadable',
+        /2 mesh configs that differ.*istio-canary/,
+      ],
+      [
+        'two that stand alone',
+        'trustDomain: b.example\n---\ntrustDomain: c.example\n',
+        'mesh-config-unreadable',
+        /2 mesh configs that differ/,
+      ],
+      [
+        'a second document of no known kind',
+        'trustDomain: b.example\n---\nnonsense: 1\n',
+        'mesh-config-unreadable',
+        /no mesh config \(line 3\)/,
+      ],
+      ['values in a file elsewhere', application('{ valueFiles: [x.yaml] }'), 'mesh-config-unreadable', /valueFiles: x\.yaml is not among/],
+    ] as const)('refuses a mesh config of %s', async (_, text, code, says) => {
+      const asked = ask({ mesh: await write(text), trusted: 'a.example', as: 'mesh' })
+      await expect(asked).rejects.toMatchObject({ code, message: expect.stringMatching(says), hint: expect.stringMatching(/./) })
+    })
+
+    const policy = (principal: string): string =>
+      `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: p, namespace: sample }\nspec: { rules: [ { from: [ { source: { principals: ['${principal}'] } } ] } ] }\n`
+
+    it.each([
+      ['an empty file', '', /is empty/],
+      ['blank documents', '---\n---\n', /is empty/],
+      ['comments only', '# nothing\n', /holds no Kubernetes object/],
+      ['UTF-16', Buffer.from(policy('x'), 'utf16le'), /UTF-16/],
+      ['no object', 'istiod: {}', /holds no Kubernetes object/],
+      ['a policy without a name', policy('x').replace('name: p, ', ''), /metadata\.name/],
+      ['a policy with a placeholder', policy('$' + '{TD}/ns/a/sa/b'), /placeholder/],
+    ] as const)('refuses policies from %s', async (_, text, says) => {
+      const asked = ask({ policies: [await write(text)], trusted: 'a.example', as: 'mesh' })
+      await expect(asked).rejects.toMatchObject({
+        code: 'file-unreadable',
+        message: expect.stringMatching(says),
+        hint: expect.stringMatching(/./),
+      })
+    })
+
+    it('takes a List without items for the answer that there are none', async () => {
+      const { view } = await ask({ policies: [await write('apiVersion: v1\nkind: List\nitems: []\n')], trusted: 'a.example', as: 'mesh' })
+      expect(view().policies).toEqual([])
+    })
+
+    it('refuses identities from an empty file', async () => {
+      const asked = ask({ identities: await write('\n'), trusted: 'a.example', as: 'mesh' })
+      await expect(asked).rejects.toMatchObject({ code: 'file-unreadable', message: expect.stringContaining('no SPIFFE ID') })
+    })
   })
 
   it('reads identities from a list in JSON, too', async () => {

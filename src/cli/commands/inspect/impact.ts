@@ -1,4 +1,8 @@
 /** `impact`: what a change of trust lets in, policy by policy. Reads only. */
+
+import { readDesired } from '../../../app/desired.ts'
+import { planFor } from '../../../app/plan.ts'
+import type { Desired } from '../../../app/ports-desired.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { distinct, type Finding, hasErrors } from '../../../core/diagnostics/finding.ts'
 import { type Impact, impact } from '../../../core/impact/impact.ts'
@@ -12,13 +16,13 @@ import { course } from '../../../core/plan/course.ts'
 import { simulate } from '../../../core/plan/plan.ts'
 import { parseTrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import { type ImpactView, impactView } from '../../../core/view/impact-view.ts'
+import { documented } from '../../../core/view/versioned.ts'
 import { readAdmission, readIdentities, readObjects, type WrittenIdentity } from '../../input/impact-files.ts'
-import { type FileOptions, openWorkspace } from '../../input/workspace.ts'
+import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { impactText } from '../../print/impact-text.ts'
 import { json, show } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
-import { planNow } from '../federation/plan.ts'
 
 export interface ImpactArgs extends FileOptions {
   readonly output: Output
@@ -44,11 +48,11 @@ export async function run(args: ImpactArgs, io: Io): Promise<number> {
   const { answers, findings } = fromFiles ? await ofFiles(args, io) : await ofFederation(args, io)
   const all = distinct([...findings, ...answers.flatMap(({ view }) => view.findings)])
   if (args.output === 'json') {
-    const view: ImpactView = {
+    const view = documented('Impact', {
       policies: answers.flatMap((a) => a.view.policies),
       identities: answers.flatMap((a) => a.view.identities),
       findings: all,
-    }
+    })
     io.print(json(view))
   } else {
     for (const { title, view } of answers) io.print(show`${impactText(title, view, io.color)}\n`)
@@ -156,20 +160,21 @@ function onlyNamespace(policies: readonly { readonly namespace: string }[], root
 }
 
 async function ofFederation(args: ImpactArgs, io: Io): Promise<Answers> {
-  const workspace = await openWorkspace(args, io)
+  const ports = portsOf(args, io)
+  const desired = await readDesired(ports)
   if ((args.trusted === undefined) !== (args.as === undefined))
     throw usage(
       args.as === undefined ? '--trusted' : '--as',
       args.as === undefined ? 'how? --as says it: pinned, mesh or alias' : 'goes with --trusted',
       'entente impact --truster cluster-b --trusted cluster-a --as mesh',
     )
-  const wanted = args.truster === undefined ? workspace.intents : workspace.intents.filter(({ member }) => member.name === args.truster)
+  const wanted = args.truster === undefined ? desired.intents : desired.intents.filter(({ member }) => member.name === args.truster)
   if (wanted.length === 0) throw usage('--truster', `${args.truster ?? ''} is no member with a cluster`, 'entente status shows the members')
   if (args.trusted !== undefined && wanted.length > 1)
     throw usage('--trusted', 'by whom?', '--truster names the member that would trust it')
-  const { plan, seen } = await planNow(workspace, io)
+  const { plan, seen } = await planFor(ports, desired)
   const identities = args.identities === undefined ? [] : await readIdentities(args.identities, io)
-  const findings: Finding[] = [...workspace.findings]
+  const findings: Finding[] = [...desired.findings]
   const answers = wanted.flatMap((intent): readonly Answer[] => {
     const { name } = intent.member
     const observation = seen.get(name)
@@ -186,8 +191,8 @@ async function ofFederation(args: ImpactArgs, io: Io): Promise<Answers> {
     const { title, before, after } =
       args.trusted === undefined
         ? { title: `${name}, from what is live to what is written`, ...planned }
-        : supposed(args, intent, planned.before, workspace)
-    const accounts = [...accountsOf(intent, seen), ...otherAccounts(args, workspace, seen)]
+        : supposed(args, intent, planned.before, desired)
+    const accounts = [...accountsOf(intent, seen), ...otherAccounts(args, desired, seen)]
     const made = impact(before, after, {
       sets: setsFor(args, before, after, objects.after),
       identities: identities.map(({ id }) => id),
@@ -198,14 +203,12 @@ async function ofFederation(args: ImpactArgs, io: Io): Promise<Answers> {
   return { answers, findings }
 }
 
-type Workspace = Awaited<ReturnType<typeof openWorkspace>>
-
 /** What if the mesh, as it is now, trusted somebody: a member of the federation, or a trust domain. */
 function supposed(
   args: ImpactArgs,
   intent: Intent,
   before: Situation,
-  { federation }: Workspace,
+  { federation }: Desired,
 ): { readonly title: string; readonly before: Situation; readonly after: Situation } {
   const member = [...federation.members.values()].find(({ name }) => name === args.trusted)
   const trusted = member?.trustDomain ?? args.trusted ?? ''
@@ -214,7 +217,7 @@ function supposed(
   return { title: `${intent.member.name}, if it trusted ${trusted} (${args.as}) as it is now`, before, after: { ...before, admission } }
 }
 
-function otherAccounts({ trusted }: ImpactArgs, { federation }: Workspace, seen: Parameters<typeof accountsOf>[1]): readonly string[] {
+function otherAccounts({ trusted }: ImpactArgs, { federation }: Desired, seen: Parameters<typeof accountsOf>[1]): readonly string[] {
   const member = [...federation.members.values()].find(({ name, trustDomain }) => name === trusted || trustDomain === trusted)
   const objects = member === undefined ? undefined : seen.get(member.name)?.objects
   return objects?.ok === true && member !== undefined ? identitiesIn(objects.value, member.trustDomain) : []

@@ -12,7 +12,7 @@ import { type LintArgs, run } from './lint.ts'
 let folder: string
 let printed: string[]
 let told: string[]
-let stdin = ''
+let stdin: string | Buffer = ''
 const io = quietIo({
   print: (text) => void printed.push(String(text)),
   tell: (text) => void told.push(String(text)),
@@ -68,10 +68,28 @@ describe('lint', () => {
 
   it('ends with an error at a file that is not there', async () => {
     await expect(lint([join(folder, 'none.yaml')])).rejects.toMatchObject({ code: 'file-unreadable' })
-    await expect(lint([await file('a.yaml', '')], { file: join(folder, 'none.yaml') })).rejects.toThrow()
-    await expect(lint([await file('a.yaml', '')], { known: [await file('k.pem', 'nothing')] })).rejects.toMatchObject({
+    await expect(lint([await file('a.yaml', '{}')], { file: join(folder, 'none.yaml') })).rejects.toThrow(/none\.yaml/)
+    await expect(lint([await file('a.yaml', '{}')], { known: [await file('k.pem', 'nothing')] })).rejects.toMatchObject({
       code: 'bundle-malformed',
     })
+  })
+
+  it.each([
+    ['empty', ''],
+    ['blank', ' \n---\n\n---\n'],
+    ['UTF-16', Buffer.from('\ufeffmeshConfig: {}\n', 'utf16le')],
+    ['UTF-16 without its mark', Buffer.from('meshConfig: {}\n', 'utf16le')],
+    ['UTF-16 of the other byte order', Buffer.from('meshConfig: {}\n', 'utf16le').swap16()],
+  ])('refuses a file or stdin that is %s, and goes on where it is one of a directory', async (_, content) => {
+    const path = await file('d/m.yaml', '')
+    await writeFile(path, content)
+    await expect(lint([path])).rejects.toMatchObject({ code: 'file-unreadable', subject: path, hint: expect.stringMatching(/./) })
+    stdin = content
+    await expect(lint(['-'])).rejects.toMatchObject({ code: 'file-unreadable', subject: 'stdin' })
+    await file('d/pa.yaml', walkthroughPolicy('b'))
+    await lint([join(folder, 'd')], { output: 'json' })
+    const utf16 = Buffer.isBuffer(content) ? ['yaml-invalid'] : []
+    expect(json().findings.map(({ code }) => code)).toEqual([...utf16, 'inert-peer-aliases'])
   })
 
   it('shows no control character of a manifest', async () => {

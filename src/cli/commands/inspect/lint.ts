@@ -8,12 +8,13 @@ import { hasErrors } from '../../../core/diagnostics/finding.ts'
 import { anchorsIn } from '../../../core/lint/cacerts.ts'
 import { type LintResult, lint } from '../../../core/lint/lint.ts'
 import type { Source } from '../../../core/lint/source.ts'
+import { lintView } from '../../../core/view/lint-view.ts'
 import type { Anchor } from '../../../core/x509/anchor.ts'
 import type { Io } from '../../io.ts'
-import { lintGithub } from '../../print/lint-github.ts'
-import { lintSarif } from '../../print/lint-sarif.ts'
-import { lintJson, lintText } from '../../print/lint-text.ts'
-import { document, type Shown } from '../../print/screen.ts'
+import { lintGithub } from '../../print/lint/lint-github.ts'
+import { lintSarif } from '../../print/lint/lint-sarif.ts'
+import { lintText } from '../../print/lint/lint-text.ts'
+import { document, json, type Shown } from '../../print/screen.ts'
 
 export interface LintArgs {
   readonly files: readonly string[]
@@ -41,7 +42,7 @@ export async function run(args: LintArgs, io: Io & { readonly version?: string }
 }
 
 function print(result: LintResult, output: LintArgs['output'], io: Io): Shown {
-  if (output === 'json') return document(lintJson(result))
+  if (output === 'json') return json(lintView(result))
   if (output === 'sarif') return document(lintSarif(result))
   if (output === 'github') return document(lintGithub(result))
   return lintText(result, io.color)

@@ -1,13 +1,15 @@
 /** `bundle convert`: PEM, DER or SPIFFE in, PEM or SPIFFE out. What a format has no place for is said, never dropped in silence. */
-import { error, type Finding, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
+
+import { type Finding, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
 import { printBundle, printPemBundle } from '../../../core/spiffe/bundle.ts'
 import type { Format } from '../../../core/spiffe/document.ts'
 import { type Inspection, inspect } from '../../../core/spiffe/inspect.ts'
+import { bundleEmpty, trustDomainMissing } from '../../../core/spiffe/root-findings.ts'
 import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import { anchorFrom } from '../../../core/x509/anchor.ts'
+import type { BundleWorld } from '../../io.ts'
 import { document } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
-import type { BundleWorld } from './bundle-inspect.ts'
 
 export interface ConvertArgs {
   readonly file: string
@@ -51,14 +53,7 @@ export async function bundleConvert(args: ConvertArgs, world: BundleWorld): Prom
 /** What the other format has no place for. */
 function lost({ findings, certificates, sequence, refreshHintSeconds }: Inspection, to: 'pem' | 'spiffe'): readonly Finding[] {
   if (findings.some(({ code }) => code === 'bundle-map')) {
-    return [
-      error(
-        'trust-domain-missing',
-        'file',
-        'holds several trust domains, whose bundles must not be merged',
-        'take one with --trust-domain',
-      ),
-    ]
+    return [trustDomainMissing('file')]
   }
   const jwt = findings.some(({ code }) => code === 'jwt-svid') ? ['the keys for JWT-SVIDs'] : []
   if (to === 'spiffe')
@@ -69,6 +64,6 @@ function lost({ findings, certificates, sequence, refreshHintSeconds }: Inspecti
     ...jwt,
   ]
   const empty = certificates.length === 0 && !hasErrors(findings)
-  if (empty) return [error('bundle-empty', 'file', 'holds no root, which an empty PEM file cannot say', 'keep it as a SPIFFE bundle')]
+  if (empty) return [bundleEmpty('file', 'pem')]
   return members.length === 0 ? [] : [warning('lost', 'file', `PEM has no place for ${members.join(', ')}`, 'keep the SPIFFE bundle too')]
 }

@@ -1,8 +1,10 @@
 /** `bundle fetch`: get a bundle from its endpoint and look into it, and keep the last good one in a file. Approves nothing. */
+
 import { fetchBundle } from '../../../adapters/bundle-endpoint/fetch.ts'
 import { refreshBundle } from '../../../adapters/bundle-endpoint/refresh.ts'
 import { readBundle } from '../../../adapters/files/bundle-files.ts'
 import { writeAtomically } from '../../../adapters/files/write-files.ts'
+import { SEQUENCE_DOUBTFUL } from '../../../core/diagnostics/codes.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
 import { type Bundle, printBundle } from '../../../core/spiffe/bundle.ts'
@@ -11,9 +13,11 @@ import { inspect } from '../../../core/spiffe/inspect.ts'
 import { parseBundle } from '../../../core/spiffe/parse-bundle.ts'
 import { parseSpiffeId, trustDomainOfId } from '../../../core/spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
+import { bundleView } from '../../../core/view/bundle-view.ts'
+import type { BundleWorld } from '../../io.ts'
+import { bundleText } from '../../print/roots/bundle-text.ts'
+import { json } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
-import type { BundleWorld } from './bundle-inspect.ts'
-import { bundleJson, bundleText } from './bundle-view.ts'
 
 export interface FetchArgs {
   readonly profile: string
@@ -45,7 +49,7 @@ export async function bundleFetch(args: FetchArgs, world: BundleWorld): Promise<
   if (args.out !== undefined) return keep({ ...args, out: args.out }, trustDomain, endpoint, options, world)
   const file = await fetchBundle(endpoint, options)
   const inspection = inspect(file, { format: 'spiffe', trustDomain, now: world.now() })
-  world.print(args.output === 'json' ? bundleJson(inspection) : bundleText(inspection, world))
+  world.print(args.output === 'json' ? json(bundleView(inspection)) : bundleText(inspection, world))
   return inspection.verdict === 'accept' ? 0 : 1
 }
 
@@ -66,14 +70,14 @@ async function keep(
   const { bundle, fresh, findings, inspection } = await refreshBundle(trustDomain, endpoint, last, { ...options, now: world.now() })
   if (inspection !== undefined) {
     const judged = { ...inspection, findings, verdict: hasErrors(findings) ? 'reject' : 'accept' } as const
-    world.print(output === 'json' ? bundleJson(judged) : bundleText(judged, world))
+    world.print(output === 'json' ? json(bundleView(judged)) : bundleText(judged, world))
   } else world.tell(findingsText(findings, world.color))
   if (fresh && bundle !== undefined) {
     await writeAtomically(out, printBundle(bundle))
     world.tell(`${out} holds it. Next: entente approve MEMBER --bundle ${out} --fingerprint sha256:…, with what its owner told you.`)
     return 0
   }
-  if (findings.some(({ code }) => code.startsWith('sequence-')))
+  if (findings.some(({ code }) => SEQUENCE_DOUBTFUL.has(code)))
     world.tell(`${out} holds an offer that nobody approved. If its owner does not stand by it, remove the file and fetch again.`)
   world.tell(last === undefined ? `${out} was not written.` : `${out} stays as it was: ${standing(last)}.`)
   return 1

@@ -1,22 +1,12 @@
 /** `bundle inspect`: look into a file that may hold roots, and say whether and why not it could be approved. */
+
 import type { Format } from '../../../core/spiffe/document.ts'
 import { inspect } from '../../../core/spiffe/inspect.ts'
 import { parseTrustDomain } from '../../../core/spiffe/trust-domain.ts'
-import type { Shown } from '../../print/screen.ts'
-import { bundleJson, bundleText } from './bundle-view.ts'
-
-/** What the bundle commands need of the world around them. */
-export interface BundleWorld {
-  /** `-` is stdin. */
-  readFile(path: string): Promise<Uint8Array>
-  now(): Date
-  /** Stdout. */
-  print(text: Shown | string): void
-  /** Stderr. */
-  tell(text: Shown | string): void
-  readonly color?: boolean
-  readonly columns?: number
-}
+import { bundleView } from '../../../core/view/bundle-view.ts'
+import type { BundleWorld } from '../../io.ts'
+import { bundleText } from '../../print/roots/bundle-text.ts'
+import { json } from '../../print/screen.ts'
 
 export interface InspectArgs {
   readonly file: string
@@ -36,6 +26,6 @@ export async function bundleInspect(args: InspectArgs, world: BundleWorld): Prom
     ...(args.format !== undefined && { format: args.format }),
     ...(args.trustDomain !== undefined && { trustDomain: parseTrustDomain(args.trustDomain) }),
   })
-  world.print(args.output === 'json' ? bundleJson(inspection) : bundleText(inspection, world))
+  world.print(args.output === 'json' ? json(bundleView(inspection)) : bundleText(inspection, world))
   return inspection.verdict === 'accept' ? 0 : 1
 }

@@ -1,15 +1,18 @@
 /** `chain verify`: does a root vouch for this chain, and if not, why. Reads files only. */
+
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Finding } from '../../../core/diagnostics/finding.ts'
 import { sameNames } from '../../../core/verify/roots-share-name.ts'
+import { chainView } from '../../../core/view/bundle-view.ts'
 import { type Anchor, anchorFrom } from '../../../core/x509/anchor.ts'
 import { readCertificate } from '../../../core/x509/certificate.ts'
-import { anchorOf, type Vouched } from '../../../core/x509/chain.ts'
+import { pathTo, type Vouched } from '../../../core/x509/chain.ts'
 import { splitPem } from '../../../core/x509/pem.ts'
 import { isKeyDer, isKeyLabel, privateKey } from '../../../core/x509/private-key.ts'
+import { isPurposeless, purposeFindings } from '../../../core/x509/purposes.ts'
+import type { BundleWorld } from '../../io.ts'
 import { json } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
-import type { BundleWorld } from './bundle-inspect.ts'
 
 export interface ChainVerifyArgs {
   /** PEM: the roots. */
@@ -27,9 +30,7 @@ export interface ChainVerifyArgs {
 export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Promise<number> {
   const [trusted, chain] = [await world.readFile(args.trusted), await world.readFile(args.chain)]
   const { anchor, reason, findings } = verdictOn(trusted, chain, args.at ?? world.now())
-  const told = findings.length === 0 ? {} : { findings }
-  if (args.output === 'json')
-    world.print(json(anchor ? { valid: true, root: anchor.fingerprint, ...told } : { valid: false, error: reason, ...told }))
+  if (args.output === 'json') world.print(json(chainView(anchor, reason, findings)))
   else
     world.print(
       [
@@ -39,6 +40,9 @@ export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Pr
     )
   return anchor ? 0 : 1
 }
+
+const PURPOSELESS =
+  'its extended key usages allow neither clientAuth nor serverAuth, so Go, and Envoy with Istio’s own list of roots, refuse it in either role'
 
 type Verdict = Vouched & { readonly findings: readonly Finding[] }
 
@@ -50,7 +54,10 @@ function verdictOn(trusted: Uint8Array, chain: Uint8Array, at: Date): Verdict {
       roots.filter(({ notAfter }) => notAfter > at),
       [certificates],
     )
-    return { ...anchorOf(certificates, roots, at), findings }
+    const { path, reason } = pathTo(certificates, roots, at, (one) => purposeFindings('the chain', one.certificates).length === 0)
+    if (path === undefined) return { ...(reason === undefined ? {} : { reason }), findings }
+    if (isPurposeless(path.certificates)) return { reason: PURPOSELESS, findings }
+    return { anchor: path.anchor, findings: [...findings, ...purposeFindings('the chain', path.certificates)] }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return { reason: cause.message, findings: [] }

@@ -1,18 +1,24 @@
 /** `demo`: two certificate authorities, a federation, and the calls that it lets through and refuses. Needs nothing but Node. */
+import type { DemoOptions } from '../../../demo/demo.ts'
 import type { Io, Output } from '../../io.ts'
+import { demoView, endText, INTRODUCTION, toldText } from '../../print/demo-text.ts'
+import { json } from '../../print/screen.ts'
 
-export interface DemoCommandOptions {
+export interface DemoCommandOptions extends Pick<DemoOptions, 'story'> {
   readonly out?: string
   readonly output: Output
 }
 
 /** @returns 0 when all came as expected, else 1 */
 export async function run(
-  { out = 'entente-demo', output }: DemoCommandOptions,
-  io: Pick<Io, 'print' | 'tell' | 'color' | 'now'>,
+  { out: directory = 'entente-demo', output, ...options }: DemoCommandOptions,
+  { print, tell, color, now }: Pick<Io, 'print' | 'tell' | 'color' | 'now'>,
 ): Promise<number> {
   const { demo } = await import('../../../demo/demo.ts')
-  const ok = await demo({ directory: out, output, color: io.color, print: io.print, now: io.now })
-  if (!ok) io.tell('Something came otherwise than expected: see the lines with ✗.')
-  return ok ? 0 : 1
+  const telling: Pick<DemoOptions, 'begin' | 'tell'> =
+    output === 'json' ? {} : { begin: () => print(INTRODUCTION), tell: (number, told) => print(toldText(number, told, color)) }
+  const played = await demo({ directory, now, ...telling, ...options })
+  print(output === 'json' ? json(demoView(played, directory)) : endText(played, directory))
+  if (!played.ok) tell('Something came otherwise than expected: see the lines with ✗.')
+  return played.ok ? 0 : 1
 }

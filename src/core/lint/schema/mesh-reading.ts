@@ -2,7 +2,7 @@
 import { spelledPath } from '../../mesh/config/decode.ts'
 import { readMesh } from '../../mesh/config/mesh-facts.ts'
 import { at } from '../../model/manifest.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../settings/settings.ts'
 import { spotOf, type View } from '../source.ts'
 
 /** Of a mesh config that istiod refuses nothing is in force: rules do not see it. */

@@ -174,7 +174,7 @@ export function nanoseconds(text: string): number | undefined {
   const [, sign, rest = ''] = /^([-+]?)(.*)$/.exec(text) ?? []
   if (rest === '0') return 0
   if (rest.length > 100 || !/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined
-  const parts = [...rest.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/g)]
+  const parts = [...rest.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/gy)]
   const total = parts.reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (UNITS[unit] ?? 0), 0)
   return sign === '-' ? -total : total
 }

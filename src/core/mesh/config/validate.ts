@@ -79,9 +79,11 @@ function tracerFault(tracer: unknown): string | undefined {
 
 function isAddress(value: string): boolean {
   const [, bracketed, plain = '', number = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(value) ?? []
-  const host = bracketed === undefined ? isIpv4(plain) || isHostName(plain) : /^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%\w+)?$/.test(bracketed)
+  const host = bracketed === undefined ? isIpv4(plain) || isHostName(plain) : isIpv6(bracketed)
   return Number(number) >= 1 && Number(number) <= 65_535 && host
 }
+
+const isIpv6 = (host: string): boolean => host.includes(':') && /^[0-9a-fA-F:.]+(%\w+)?$/.test(host)
 
 const isIpv4 = (host: string): boolean => /^\d{1,3}(\.\d{1,3}){3}$/.test(host) && host.split('.').every((part) => Number(part) <= 255)
 

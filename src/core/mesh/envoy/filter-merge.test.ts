@@ -13,12 +13,14 @@ import {
   PANIC,
   patchChain,
   patchCluster,
+  readPatches,
   refusal,
   type Socket,
 } from './filter-merge.ts'
 
 const A = parseTrustDomain('cluster-a.example')
-const patches = inboundPatches({ trust_domains: [] }, [A])
+const configPatches = inboundPatches({ trust_domains: [] }, [A])
+const patches = readPatches(configPatches)
 /** The form that came before: every chain for TLS, also one that passes it through. */
 const strictOnly = patches.slice(1, 2)
 
@@ -52,7 +54,7 @@ describe('the inbound filter', () => {
   })
 
   it('is of the inbound side only', () => {
-    const filter = { spec: { configPatches: patches } }
+    const filter = { spec: { configPatches } }
     expect([chainPatches(filter, 'SIDECAR_INBOUND').length, chainPatches(filter, 'GATEWAY').length]).toEqual([3, 0])
   })
 

@@ -49,65 +49,100 @@ export interface Cluster {
 /** istiod drops every patch of a listener or cluster on which one of them panics. */
 export const PANIC = 'istiod would panic over it and leave out all filters of the listener'
 
+/** A patch of a filter chain or of its network filters, as far as a merge looks at it. */
+export interface ChainPatch {
+  readonly of: 'chain' | 'filters'
+  readonly operation: unknown
+  /** The match; undefined parts are for any. */
+  readonly port: unknown
+  readonly transportProtocol: unknown
+  readonly alpn: readonly string[] | undefined
+  readonly destinationPort: unknown
+  readonly sni: string | undefined
+  readonly chain: unknown
+  /** The network filter that the match is about. */
+  readonly filter: string
+  /** Of its value. */
+  readonly socket: Socket | undefined
+  readonly protocol: unknown
+  readonly name: string
+}
+
 /** The patches of filter chains and their network filters that a filter has for one context, in order. */
-export const chainPatches = (filter: unknown, context: 'SIDECAR_INBOUND' | 'GATEWAY'): readonly unknown[] =>
-  list(at(filter, 'spec', 'configPatches')).filter(
-    (p) => ['FILTER_CHAIN', 'NETWORK_FILTER'].includes(text(at(p, 'applyTo'))) && at(p, 'match', 'context') === context,
-  )
+export const chainPatches = (filter: unknown, context: 'SIDECAR_INBOUND' | 'GATEWAY'): readonly ChainPatch[] =>
+  readPatches(list(at(filter, 'spec', 'configPatches')).filter((p) => at(p, 'match', 'context') === context))
+
+/** Those of filter chains and network filters among patches. */
+export const readPatches = (patches: readonly unknown[]): readonly ChainPatch[] =>
+  patches.filter((p) => ['FILTER_CHAIN', 'NETWORK_FILTER'].includes(text(at(p, 'applyTo')))).map(readPatch)
+
+function readPatch(patch: unknown): ChainPatch {
+  const listener = at(patch, 'match', 'listener')
+  const match = at(listener, 'filterChain')
+  const value = at(patch, 'patch', 'value')
+  const [alpn, sni] = [at(match, 'applicationProtocols'), at(match, 'sni')]
+  return {
+    of: at(patch, 'applyTo') === 'NETWORK_FILTER' ? 'filters' : 'chain',
+    operation: at(patch, 'patch', 'operation'),
+    port: at(listener, 'portNumber'),
+    transportProtocol: at(match, 'transportProtocol'),
+    alpn: alpn === undefined ? undefined : text(alpn).split(','),
+    destinationPort: at(match, 'destinationPort'),
+    sni: sni === undefined ? undefined : text(sni),
+    chain: at(match, 'name'),
+    filter: text(at(match, 'filter', 'name')),
+    socket: readSocket(at(value, 'transport_socket')),
+    protocol: at(value, 'filter_chain_match', 'transport_protocol'),
+    name: text(at(value, 'name')),
+  }
+}
 
 /**
  * A chain after the patches.
  * @param listenerPort of a listener with a port of its own, as gateways have; the virtual inbound one has it in each chain
  */
-export function patchChain(chain: Chain, patches: readonly unknown[], listenerPort?: number): Chain | typeof PANIC {
+export function patchChain(chain: Chain, patches: readonly ChainPatch[], listenerPort?: number): Chain | typeof PANIC {
   let patched = chain
-  for (const patch of patches.filter((p) => at(p, 'patch', 'operation') === 'MERGE')) {
-    if (!matches(patched, at(patch, 'match', 'listener'), listenerPort)) continue
-    const merged = mergeChain(patched, at(patch, 'patch', 'value'))
+  for (const patch of patches.filter(({ operation }) => operation === 'MERGE')) {
+    if (!matches(patched, patch, listenerPort)) continue
+    const merged = mergeChain(patched, patch)
     if (merged === PANIC) return PANIC
     patched = merged
   }
   // istiod merges all chains first, and then puts filters in and takes them out.
   const filters = new Set<string>()
-  for (const patch of patches.filter((p) => at(p, 'applyTo') === 'NETWORK_FILTER')) {
-    if (!matches(patched, at(patch, 'match', 'listener'), listenerPort)) continue
-    if (at(patch, 'patch', 'operation') === 'REMOVE') filters.delete(text(at(patch, 'match', 'listener', 'filterChain', 'filter', 'name')))
-    else filters.add(text(at(patch, 'patch', 'value', 'name')))
+  for (const patch of patches.filter(({ of }) => of === 'filters')) {
+    if (!matches(patched, patch, listenerPort)) continue
+    if (patch.operation === 'REMOVE') filters.delete(patch.filter)
+    else filters.add(patch.name)
   }
   return filters.size === 0 ? patched : { ...patched, filters }
 }
 
-function matches(chain: Chain, listener: unknown, listenerPort: number | undefined): boolean {
-  const wants = (value: unknown, fits: (value: unknown) => boolean): boolean => value === undefined || fits(value)
-  const match = at(listener, 'filterChain')
+function matches(chain: Chain, patch: ChainPatch, listenerPort: number | undefined): boolean {
+  const { port, transportProtocol, alpn, destinationPort, sni, chain: name } = patch
   return (
-    wants(at(listener, 'portNumber'), (port) => port === (listenerPort ?? chain.port)) &&
-    wants(at(match, 'transportProtocol'), (protocol) => protocol === chain.transportProtocol) &&
-    wants(at(match, 'applicationProtocols'), (all) =>
-      text(all)
-        .split(',')
-        .every((one) => chain.alpn?.includes(one) === true),
-    ) &&
-    wants(at(match, 'destinationPort'), (port) => port === chain.port) &&
-    wants(at(match, 'sni'), (name) => chain.sni?.includes(text(name)) === true) &&
-    wants(at(match, 'name'), (name) => name === chain.name)
+    (port === undefined || port === (listenerPort ?? chain.port)) &&
+    (transportProtocol === undefined || transportProtocol === chain.transportProtocol) &&
+    (alpn === undefined || alpn.every((one) => chain.alpn?.includes(one) === true)) &&
+    (destinationPort === undefined || destinationPort === chain.port) &&
+    (sni === undefined || chain.sni?.includes(sni) === true) &&
+    (name === undefined || name === chain.name)
   )
 }
 
 /** Where both have a transport socket of one name, that is merged and nothing else; everywhere else the value as a whole. */
-function mergeChain(chain: Chain, value: unknown): Chain | typeof PANIC {
-  const theirs = readSocket(at(value, 'transport_socket'))
+function mergeChain(chain: Chain, { socket: theirs, protocol, name }: ChainPatch): Chain | typeof PANIC {
   if (theirs !== undefined && chain.socket !== undefined && theirs.name === chain.socket.name) {
     const merged = mergeSettings(chain.socket.settings, theirs.settings)
     if (merged === PANIC) return PANIC
     return merged === undefined ? chain : { ...chain, socket: { ...chain.socket, settings: merged } }
   }
-  const protocol = at(value, 'filter_chain_match', 'transport_protocol')
   const whole = theirs === undefined ? chain.socket : replaceSocket(chain.socket, theirs)
   return {
     ...chain,
     ...(typeof protocol === 'string' ? { transportProtocol: protocol } : {}),
-    ...(text(at(value, 'name')) === '' ? {} : { name: text(at(value, 'name')) }),
+    ...(name === '' ? {} : { name }),
     ...(whole === undefined ? {} : { socket: whole }),
   }
 }
@@ -190,7 +225,7 @@ export const isMutual = ({ socket }: Pick<Chain, 'socket'>, side: 'server' | 'cl
  * What is wrong with a chain after the patches of a filter that is to judge callers; undefined: nothing. Where Istio's
  * mutual TLS ends, the validator must be in; every other chain must be as it was.
  */
-export function misfit(chain: Chain, patches: readonly unknown[], listenerPort?: number): string | undefined {
+export function misfit(chain: Chain, patches: readonly ChainPatch[], listenerPort?: number): string | undefined {
   const patched = patchChain(chain, patches, listenerPort)
   if (patched === PANIC) return PANIC
   const refused = refusal(patched.socket, 'server')
@@ -199,7 +234,7 @@ export function misfit(chain: Chain, patches: readonly unknown[], listenerPort?:
     return `no connection would match the chain for ${chain.transportProtocol} any more`
   const held = patched.socket?.settings
   const guarded = patched.filters?.has(NAMES) === true
-  if (isMutual(chain, 'server') && !guarded && patches.some((p) => at(p, 'patch', 'value', 'name') === NAMES))
+  if (isMutual(chain, 'server') && !guarded && patches.some(({ name }) => name === NAMES))
     return 'the names in its certificates would not be checked'
   if (!isMutual(chain, 'server') && guarded) return 'every connection would be closed: there is no certificate to check names in'
   if (isMutual(chain, 'server'))

@@ -4,27 +4,61 @@
  */
 
 import { podsIn, proxyOf } from '../../mesh/pods.ts'
+import { judgedAt } from '../../model/clock.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import type { Evidence, InboundChain, ProxyConfig } from '../../model/observed.ts'
+import type { Evidence, Observation, ProxyConfig } from '../../model/observed.ts'
 import type { Gate } from '../../model/planned.ts'
 import { workloadsKey } from '../../model/workloads.ts'
 import type { Witnesses } from '../../rotation/retirement.ts'
 import type { TrustDomain } from '../../spiffe/trust-domain.ts'
-import { isWidePolicy } from '../../trust/mesh-wide/mesh-roots.ts'
+import { isShutOut, type Surroundings } from '../../trust/acceptance.ts'
+import { doubtOf, proxyAccepts } from '../../trust/accepted.ts'
+import { listIn } from '../../trust/mesh-wide/listed-acceptance.ts'
+import { isWidePolicy, WIDE_POLICY } from '../../trust/mesh-wide/mesh-roots.ts'
 import { isTrustMap, readTrustMap } from '../../trust/mounted/bundle-map.ts'
+import { boundMs, filesIn, surroundings, withFiles } from '../../trust/mounted/delivery.ts'
 import { readWorkloads } from '../../trust/pinned/pinned-filter.ts'
 import { acceptPolicy, readState } from '../../trust/render.ts'
-import { acceptedBy, distinctRoots, type Inbound, type MeshState, noInbound, type Root } from '../../trust/state.ts'
+import { acceptedBy, distinctRoots, type Inbound, noInbound, type Root } from '../../trust/state.ts'
 import type { Course } from '../course.ts'
 
 /** Roots that an object stands beside, and the proxies that have not let go of them. */
 interface Beside {
   readonly roots: readonly Root[]
-  readonly holding: (proxies: readonly Evidence[]) => readonly Evidence[]
+  readonly holding: (proxies: readonly Held[]) => readonly Held[]
+}
+
+/** One proxy, and what is known of it. */
+interface Held {
+  readonly proxy: string
+  readonly namespace: string
+  readonly pod?: Manifest
+  readonly evidence: Evidence
+  /** With what its files hold. */
+  readonly config?: ProxyConfig
+  readonly around: Surroundings
+}
+
+/**
+ * The proxies that istiods know. One that none of them knows is sent nothing: its listener keeps the filter together with the
+ * policy, and once it is back it gets a listener with neither.
+ */
+function heldIn(observation: Observation, proxies: readonly Evidence[], { intent, now }: Witnesses): readonly Held[] {
+  const objects = observation.objects.ok ? observation.objects.value : []
+  const files = filesIn(objects, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
+  const list = listIn(observation, objects)
+  const pods = new Map(objects.filter(({ kind }) => kind === 'Pod').map((pod) => [proxyOf(pod), pod]))
+  return proxies.map((evidence): Held => {
+    const { proxy, namespace, config } = evidence
+    const pod = pods.get(proxy)
+    const around = surroundings(pod, files, list)
+    return { proxy, namespace, evidence, around, ...(pod && { pod }), ...(config && { config: withFiles(config, namespace, files) }) }
+  })
 }
 
 /** The gates of a removal, or of an update that takes away, in phase `clean`. */
-export function outlives(before: Manifest, after: Manifest | undefined, going: Course, { intent, seen }: Witnesses): readonly Gate[] {
+export function outlives(before: Manifest, after: Manifest | undefined, going: Course, witnesses: Witnesses): readonly Gate[] {
+  const { intent, seen } = witnesses
   const { name } = intent.member
   const observation = seen.get(name)
   const objects = observation?.objects.ok === true ? observation.objects.value : []
@@ -32,11 +66,10 @@ export function outlives(before: Manifest, after: Manifest | undefined, going: C
     observation?.proxies.ok === false && observation.proxies.error.code === 'evidence-stale'
       ? ` (${observation.proxies.error.message})`
       : ''
+  const held = observation?.proxies.ok === true ? heldIn(observation, observation.proxies.value, witnesses) : []
   const gates = besides(before, after, going, objects).flatMap(({ roots, holding }) => {
     const waitingFor =
-      observation?.proxies.ok === true
-        ? holding(observation.proxies.value).map(({ proxy }) => proxy)
-        : [`evidence from the proxies of ${name}${why}`]
+      observation?.proxies.ok === true ? holding(held).map(({ proxy }) => proxy) : [`evidence from the proxies of ${name}${why}`]
     return roots.map((root): Gate => ({ needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }))
   })
   return [...new Map(gates.map((gate) => [`${gate.root} ${gate.waitingFor.join()}`, gate])).values()]
@@ -51,30 +84,31 @@ function besides(before: Manifest, after: Manifest | undefined, going: Course, o
     Inbound,
     Inbound,
   ]
-  const pods = new Map((wide ? objects.filter(({ kind }) => kind === 'Pod') : podsIn(objects, at)).map((pod) => [proxyOf(pod), pod]))
+  const selected = new Set(wide ? [] : podsIn(objects, at).map(proxyOf))
   const leaving = [...new Set([...acceptedBy(b).keys(), ...b.callers.keys()])].filter(
     (domain) => !going.author.own.has(domain) && !acceptedBy(a).has(domain),
   )
   return leaving.map((domain) => ({
     roots: rootsOf(domain, going),
     holding: (proxies) =>
-      proxies.filter(({ proxy, config }) => {
-        const pod = pods.get(proxy)
-        if (pod === undefined && !wide) return false
-        return config === undefined || (takes(config, domain, wide) && !guarded(pod, config, domain, going.after))
-      }),
+      proxies.filter((held) => (wide || selected.has(held.proxy)) && mayAccept(held, domain) && !guarded(held, domain, going)),
   }))
 }
 
-/** Whether another set has it by then, with its own policy in force. */
-const guarded = (pod: Manifest | undefined, { denies }: ProxyConfig, domain: TrustDomain, { inbound }: MeshState): boolean =>
-  pod !== undefined &&
-  [...inbound.values()].some(
-    (scope) =>
+/** Whether another set has it by then, or the whole mesh, with its own policy in force. */
+function guarded({ pod, evidence, config }: Held, domain: TrustDomain, { after, author }: Course): boolean {
+  if (pod === undefined || config === undefined || doubtOf(evidence) !== undefined) return false
+  const { inbound, wide } = after
+  const rules = [
+    ...[...inbound.values()].filter(({ at }) => podsIn([pod], at).length > 0).map((scope) => ({ scope, policy: acceptPolicy(scope.at) })),
+    ...(wide === undefined ? [] : [{ scope: wide, policy: `${author.istioNamespace}/${WIDE_POLICY}` }]),
+  ]
+  return rules.some(
+    ({ scope, policy }) =>
       acceptedBy(scope).has(domain) &&
-      podsIn([pod], scope.at).length > 0 &&
-      (!scope.callers.has(domain) || denies.some((deny) => deny.trustDomain === domain && deny.policy === acceptPolicy(scope.at))),
+      (!scope.callers.has(domain) || config.denies.some((deny) => deny.trustDomain === domain && deny.policy === policy)),
   )
+}
 
 function shares(before: Manifest, after: Manifest | undefined, { after: then }: Course): readonly Beside[] {
   if (after !== undefined) return []
@@ -82,7 +116,7 @@ function shares(before: Manifest, after: Manifest | undefined, { after: then }: 
     .filter(({ trusted }) => !then.shares.has(trusted))
     .map(({ trustDomain, roots }) => ({
       roots,
-      holding: (proxies) => proxies.filter(({ config }) => config === undefined || takes(config, trustDomain, false)),
+      holding: (proxies) => proxies.filter((held) => mayAccept(held, trustDomain)),
     }))
 }
 
@@ -100,20 +134,16 @@ function files(before: Manifest, { author, after }: Course): readonly Beside[] {
       roots: [...roots].flatMap(([domain, anchors]) => (author.own.has(domain) ? [] : anchors)),
       holding: (proxies) =>
         proxies.filter(
-          (evidence) =>
-            evidence.namespace === namespace &&
-            (evidence.config === undefined || [...evidence.config.inbound, ...evidence.config.outbound].some(({ file }) => file === name)),
+          ({ namespace: where, evidence, config }) =>
+            where === namespace &&
+            (doubtOf(evidence) !== undefined ||
+              [...(config?.inbound ?? []), ...(config?.outbound ?? [])].some(({ file }) => file === name)),
         ),
     }))
 }
 
-/** Judged by what is inside the filter; where a file decides, or Istio's own list, by whether the listener names the domain. */
-const takes = ({ inbound }: ProxyConfig, domain: TrustDomain, wide: boolean): boolean =>
-  inbound.some(({ tls, pins, file, sanPrefixes }: InboundChain) =>
-    file === undefined && (pins !== undefined || !wide)
-      ? pins?.has(domain) === true
-      : tls === 'mutual' && sanPrefixes.includes(`spiffe://${domain}/`),
-  )
+/** Callers of the domain may come in: only a certain no lets a policy go. */
+const mayAccept = (held: Held, domain: TrustDomain): boolean => !isShutOut(proxyAccepts(held.evidence, held.config, domain, held.around))
 
 /** Every root of the domain that one of the two states has. */
 const rootsOf = (domain: TrustDomain, { before, after }: Course): readonly Root[] => {

@@ -82,12 +82,15 @@ export function withRetiring(before: MeshState, after: MeshState): MeshState {
     inbound: new Map(
       [...after.inbound].map(([key, a]) => {
         const b = before.inbound.get(key)
+        if (b === a) return [key, a]
         return [key, { ...a, roots: keep(b?.roots, a.roots), file: { ...a.file, roots: keep(b?.file.roots, a.file.roots) } }]
       }),
     ),
     outbound: new Map(
       [...after.outbound].map(([key, a]) => {
-        const { hosts, files } = before.outbound.get(key) ?? {}
+        const b = before.outbound.get(key)
+        if (b === a) return [key, a]
+        const { hosts, files } = b ?? {}
         return [
           key,
           {

@@ -2,15 +2,26 @@
  * What must hold before trust is widened in a mesh: the hazards of touching TLS contexts, each as a finding with its
  * remedy. A finding of severity `error` blocks widening where it applies, never narrowing.
  */
+
 import { some } from '../../basics/some.ts'
 import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
-import { ANY, describeMode, type Effective, effectiveMode, isStrict, type Subject, subjectsOf } from '../../mesh/mtls.ts'
+import { foreignFilter, gatewayScope, mtlsDisabled, mtlsNotStrict, noWorkload, trustDomainDiffers } from '../../mesh/mesh-findings.ts'
+import { type MeshView, onceForAlike, viewOf } from '../../mesh/mesh-view.ts'
+import {
+  ANY,
+  composeMode,
+  describeMode,
+  type Effective,
+  isStrict,
+  type PeerPolicy,
+  peerPolicy,
+  type Subject,
+  type Workload,
+} from '../../mesh/mtls.ts'
 import { keepsTo } from '../../mesh/plaintext.ts'
-import { hasSidecar, isGateway, podsIn } from '../../mesh/pods.ts'
 import { checkHost } from '../../mesh/services.ts'
 import { unguardedFindings } from '../../mesh/unguarded-ports.ts'
-import type { Manifest } from '../../model/manifest.ts'
-import { at, isOurs, keyOf, list, text, title } from '../../model/manifest.ts'
+import { at, isOurs, keyOf, list, type Manifest, text, title } from '../../model/manifest.ts'
 import type { IstioFacts, Observation, Seen } from '../../model/observed.ts'
 import type { Intent, Workloads } from '../../model/wanted.ts'
 import { describeWorkloads, relation, workloadsKey } from '../../model/workloads.ts'
@@ -34,19 +45,19 @@ export interface Checked {
 }
 
 export function check(intent: Intent, wanted: MeshState, seen: Observation): Checked {
-  const objects = seen.objects.ok ? seen.objects.value : []
+  const view = viewOf(seen)
   const mesh = checkMesh(intent, seen)
   const wide = checkWide(intent, seen)
   const rootNamespace = seen.istio.ok ? seen.istio.value.rootNamespace : intent.member.istioNamespace
   const canLook = intent.member.home?.context !== undefined
   const inbound = canLook
-    ? [...wanted.inbound.values()].map((scope) => ({ scope, ...checkInbound(scope, intent, objects, rootNamespace) }))
+    ? [...wanted.inbound.values()].map((scope) => ({ scope, ...checkInbound(scope, intent, view, rootNamespace) }))
     : []
   const outbound =
     canLook && seen.istio.ok
       ? [...wanted.outbound].map(([key, scope]) => ({
           key,
-          findings: checkOutbound(scope, intent, objects, (seen.istio as { value: IstioFacts }).value),
+          findings: checkOutbound(scope, intent, view, (seen.istio as { value: IstioFacts }).value),
         }))
       : []
   const shared = [...wanted.outbound.values()].flatMap((scope) => hostsOfSeveralDomains(intent.member.name, scope, ownDomains(intent)))
@@ -70,14 +81,7 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
   if (seen.istio.ok) {
     const istio = seen.istio.value
     if (istio.trustDomain !== trustDomain) {
-      findings.push(
-        error(
-          'trust-domain-differs',
-          name,
-          `its mesh config says trust domain ${istio.trustDomain}, the federation file ${trustDomain}`,
-          `correct trustDomain of member ${name}`,
-        ),
-      )
+      findings.push(trustDomainDiffers(name, istio.trustDomain, trustDomain))
     }
     const undeclared = istio.aliases.filter((alias) => alias !== trustDomain && !aliases.includes(alias))
     if (undeclared.length > 0) {
@@ -102,7 +106,7 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
     }
   }
   if (intent.own !== undefined) findings.push(...unknownRoots(name, intent.own, seen.own))
-  if (seen.objects.ok) findings.push(...checkSurroundings(intent, seen.objects.value))
+  findings.push(...checkSurroundings(intent, viewOf(seen)))
   return findings
 }
 
@@ -110,9 +114,9 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
  * A filter of ours takes the place of the validation context that has Istio's CRL in it. A CRL inside a filter would be one of
  * the past: Envoy refuses the whole domain once it is over (docs/decisions/0018-revocation.md). So its loss is the owner's word.
  */
-function checkSurroundings({ member, trusts }: Intent, objects: readonly Manifest[]): readonly Finding[] {
+function checkSurroundings({ member, trusts }: Intent, view: MeshView): readonly Finding[] {
   // istiod makes this ConfigMap in every mesh, and leaves it empty where its CA has no CRL.
-  const crl = objects.find((o) => o.kind === 'ConfigMap' && o.metadata.name === 'istio-ca-crl' && text(at(o, 'data', 'ca-crl.pem')) !== '')
+  const crl = view.of('ConfigMap').find((o) => o.metadata.name === 'istio-ca-crl' && text(at(o, 'data', 'ca-crl.pem')) !== '')
   if (crl === undefined || trusts.every((trust) => trust.wide !== undefined)) return []
   const what = 'the mesh distributes a CRL (istio-ca-crl), which Envoy does not read under a filter of ours'
   return [
@@ -135,37 +139,36 @@ function checkSurroundings({ member, trusts }: Intent, objects: readonly Manifes
 function checkInbound(
   scope: Inbound,
   intent: Intent,
-  objects: readonly Manifest[],
+  view: MeshView,
   rootNamespace: string,
 ): { findings: readonly Finding[]; strictAlready: boolean } {
   const where = `${intent.member.name}: ${describeWorkloads(scope.at)}`
   if (scope.gateway !== undefined) {
     const root = rootNamespaceScope(scope.at, rootNamespace, where)
-    return { findings: [...root, ...checkGateway(scope, scope.gateway, objects, where)], strictAlready: false }
+    return { findings: [...root, ...checkGateway(scope, scope.gateway, view, where)], strictAlready: false }
   }
-  const pods = podsIn(objects, scope.at)
+  const pods = view.podsIn(scope.at)
   // A filter for the whole mesh is for its sidecars: neither gateways nor pods that are not in the mesh were meant.
-  const meant = pods.filter((pod) => !isGateway(pod, objects))
-  const gateways = scope.at.everywhere ? [] : pods.filter((pod) => !meant.includes(pod))
-  const sidecars = meant.filter(hasSidecar)
+  const meant = pods.filter((pod) => !view.isGateway(pod))
+  const gateways = scope.at.everywhere ? [] : pods.filter((pod) => view.isGateway(pod))
+  const sidecars = meant.filter((pod) => view.hasSidecar(pod))
   const findings: Finding[] = [...rootNamespaceScope(scope.at, rootNamespace, where)]
-  if (pods.length === 0)
-    findings.push(warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one'))
+  if (pods.length === 0) findings.push(noWorkload(where, 'pod'))
   if (gateways.length > 0) {
     const names = gateways.map(title).join(', ')
-    const { why, hint } = whatGatewaysDo(gateways, objects)
+    const { why, hint } = whatGatewaysDo(gateways, view)
     findings.push(
       pods.length === gateways.length
-        ? error('gateway-scope', where, `selects gateways (${names}); ${why}`, hint)
-        : warning(
-            'gateway-scope',
+        ? gatewayScope(where, `selects gateways (${names}); ${why}`, hint)
+        : gatewayScope(
             where,
             `selects gateways too (${names}); the filter does not apply to them`,
             'use a selector that leaves them out',
+            true,
           ),
     )
   }
-  findings.push(...unguardedFindings(scope.at, objects, where, 'warning'))
+  findings.push(...unguardedFindings(scope.at, view, where, 'warning'))
   for (const pod of sidecars.filter((p) => /(^|,)spire(,|$)/.test(p.metadata.annotations?.['inject.istio.io/templates'] ?? ''))) {
     findings.push(
       error(
@@ -176,8 +179,8 @@ function checkInbound(
       ),
     )
   }
-  const mode = checkMode(scope, sidecars, objects, rootNamespace, where)
-  return { findings: [...findings, ...mode.findings, ...foreignFilters(scope, objects, where)], strictAlready: mode.strictAlready }
+  const mode = checkMode(scope, sidecars, view, rootNamespace, where)
+  return { findings: [...findings, ...mode.findings, ...foreignFilters(scope, view, where)], strictAlready: mode.strictAlready }
 }
 
 /** The federation file knows where istiod runs; only the mesh config knows which namespace is the root. */
@@ -213,36 +216,42 @@ const names = (pods: readonly Manifest[]): string =>
     : pods.map((pod) => pod.metadata.name).join(', ')
 
 /** Who comes in plaintext shows no identity, so callers does not hold for them: every pod and port is computed. */
-function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: readonly Manifest[], rootNamespace: string, where: string) {
-  const all = objects.filter((o) => o.kind === 'PeerAuthentication')
-  const others = all.filter((o) => !isOurs(o))
-  const ours = scope.strict ? [ourPolicy(scope, all)] : []
-  const subjects = subjectsOf(scope.at, sidecars, objects, rootNamespace)
-  const before = subjects.map((subject) => ({ subject, mode: effectiveMode(subject, others, rootNamespace) }))
+function checkMode(scope: Inbound, sidecars: readonly Manifest[], view: MeshView, rootNamespace: string, where: string) {
+  const policies = scope.at.everywhere
+    ? view.of('PeerAuthentication').map(peerPolicy)
+    : view.peerPolicies(scope.at.namespace, rootNamespace)
+  const others = policies.filter(({ object }) => !isOurs(object))
+  const ours = scope.strict ? [peerPolicy(ourPolicy(scope, policies))] : []
+  const judge = (more: readonly PeerPolicy[]): ((workload: Workload) => Effective) => {
+    const all = [...others, ...more]
+    return onceForAlike((workload) => composeMode(workload, all, rootNamespace))
+  }
+  const subjects = view.subjectsOf(scope.at, sidecars, rootNamespace)
+  const without = judge([])
+  const before = subjects.map((subject) => ({ subject, mode: without(subject) }))
   const strictAlready =
     scope.strict &&
     before.every(({ mode }) => isStrict(mode)) &&
-    others.some((o) => o.metadata.namespace === scope.at.namespace && sameSelector(o, scope))
-  const after = strictAlready
-    ? before
-    : subjects.map((subject) => ({ subject, mode: effectiveMode(subject, [...others, ...ours], rootNamespace) }))
+    others.some((o) => o.namespace === scope.at.namespace && sameSelector(o, scope))
+  const imposed = strictAlready ? [] : ours
+  const within = imposed.length === 0 ? without : judge(imposed)
+  const after = imposed.length === 0 ? before : subjects.map((subject) => ({ subject, mode: within(subject) }))
   const loose = after.filter(({ mode }) => !keepsTo(mode, scope.plaintext))
   const findings: Finding[] = []
   const [first] = loose
   if (first !== undefined) {
     const which = whoIs(scope.at, loose)
     findings.push(
-      error(
-        'mtls-not-strict',
-        where,
-        `${which}: ${describeMode(first.mode)}; who comes in plaintext shows no identity, so callers does not hold for them`,
-        `${remedy(first.mode, scope)}; mtls: permissive if that is meant`,
-      ),
+      mtlsNotStrict(where, `${which}: ${describeMode(first.mode)}`, `${remedy(first.mode, scope)}; mtls: permissive if that is meant`),
     )
-  } else if (scope.strict && !strictAlready && !all.some((o) => isOurs(o) && sameSelector(o, scope) && readStrict(o).strict)) {
+  } else if (
+    scope.strict &&
+    !strictAlready &&
+    !policies.some((o) => isOurs(o.object) && sameSelector(o, scope) && readStrict(o.object).strict)
+  ) {
     const changing = before.filter(({ mode }) => !isStrict(mode))
     if (changing.length > 0) {
-      const plain = objects.filter((o) => o.kind === 'Pod' && !hasSidecar(o))
+      const plain = view.bare
       const known = plain.length === 0 ? '' : ` (pods without a sidecar that were seen: ${names(plain)})`
       findings.push(
         warning(
@@ -257,20 +266,18 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], objects: reado
   if (scope.plaintext !== undefined) findings.push(...plaintextFindings(scope.at, after, where))
   if (first === undefined && scope.plaintext !== 'all') {
     // Some pods of the scope may come to wear more labels than it names.
-    const specific = others.filter((o) => selected(o).labels !== undefined && relation(selected(o), scope.at) === 'overlapping')
-    const effective = (o: Manifest): Effective =>
-      effectiveMode(
-        { namespace: selected(o).namespace, labels: { ...scope.at.labels, ...selected(o).labels } },
-        strictAlready ? others : [...others, ...ours],
-        rootNamespace,
-      )
-    for (const policy of specific.filter((o) => !keepsTo(effective(o), scope.plaintext))) {
+    const specific = others
+      .map(({ object }) => ({ object, of: selected(object) }))
+      .filter(({ of }) => of.labels !== undefined && relation(of, scope.at) === 'overlapping')
+    for (const { object, of } of specific) {
+      const mode = within({ namespace: of.namespace, labels: { ...scope.at.labels, ...of.labels } })
+      if (keepsTo(mode, scope.plaintext)) continue
       findings.push(
         warning(
           'mtls-may-loosen',
           where,
-          `${describeMode(effective(policy))}: a pod of ${describeWorkloads(selected(policy))} that comes into this scope would take plaintext, too`,
-          `set ${title(policy)} to STRICT, or keep the two apart`,
+          `${describeMode(mode)}: a pod of ${describeWorkloads(of)} that comes into this scope would take plaintext, too`,
+          `set ${title(object)} to STRICT, or keep the two apart`,
         ),
       )
     }
@@ -301,10 +308,9 @@ function plaintextFindings(at: Workloads, after: readonly Judged[], where: strin
   const [disabled] = deaf
   if (disabled !== undefined) {
     return [
-      error(
-        'mtls-disabled',
+      mtlsDisabled(
         where,
-        `${told(deaf)}: ${describeMode(disabled.mode)}; no port there takes mutual TLS, so no caller of another mesh can be let in`,
+        `${told(deaf)}: ${describeMode(disabled.mode)}`,
         `set ${disabled.mode.decidedBy ?? 'the PeerAuthentication'} to PERMISSIVE or STRICT, or write mtls: enforce`,
       ),
     ]
@@ -323,13 +329,13 @@ function plaintextFindings(at: Workloads, after: readonly Judged[], where: strin
 
 const selected = (policy: Manifest): Workloads => readWorkloads(policy, 'selector', 'matchLabels')
 
-const ourPolicy = (scope: Inbound, all: readonly Manifest[]): Manifest => {
-  const live = all.find((o) => isOurs(o) && o.metadata.namespace === scope.at.namespace && sameSelector(o, scope))
-  const metadata = live?.metadata ?? { name: 'entente', namespace: scope.at.namespace }
+const ourPolicy = (scope: Inbound, all: readonly PeerPolicy[]): Manifest => {
+  const live = all.find((o) => isOurs(o.object) && o.namespace === scope.at.namespace && sameSelector(o, scope))
+  const metadata = live?.object.metadata ?? { name: 'entente', namespace: scope.at.namespace }
   return { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata, spec: strictPolicy(scope) }
 }
 
-const sameSelector = (policy: Manifest, scope: Inbound): boolean => workloadsKey(selected(policy)) === workloadsKey(scope.at)
+const sameSelector = ({ object }: PeerPolicy, scope: Inbound): boolean => workloadsKey(selected(object)) === workloadsKey(scope.at)
 
 function remedy({ decidedBy }: Effective, { at, strict: enforced }: Inbound): string {
   if (at.everywhere) {
@@ -343,22 +349,23 @@ function remedy({ decidedBy }: Effective, { at, strict: enforced }: Inbound): st
 }
 
 /** Filters of others that touch the same TLS contexts: the last one wins, and ours means to. */
-function foreignFilters(scope: Inbound, objects: readonly Manifest[], where: string): readonly Finding[] {
-  const touching = objects.filter((object) => {
-    const here = scope.at.everywhere === true || object.metadata.namespace === scope.at.namespace
-    if (object.kind !== 'EnvoyFilter' || isOurs(object) || !here) return false
-    return list(at(object, 'spec', 'configPatches')).some(
-      (patch) =>
-        ['FILTER_CHAIN', 'LISTENER'].includes(text(at(patch, 'applyTo'))) &&
-        JSON.stringify(at(patch, 'patch') ?? '').includes('transport_socket'),
-    )
-  })
+function foreignFilters(scope: Inbound, view: MeshView, where: string): readonly Finding[] {
+  const filters = scope.at.everywhere === true ? view.of('EnvoyFilter') : view.in('EnvoyFilter', scope.at.namespace)
+  const touching = filters.filter(
+    (object) =>
+      !isOurs(object) &&
+      list(at(object, 'spec', 'configPatches')).some(
+        (patch) =>
+          ['FILTER_CHAIN', 'LISTENER'].includes(text(at(patch, 'applyTo'))) &&
+          JSON.stringify(at(patch, 'patch') ?? '').includes('transport_socket'),
+      ),
+  )
   return touching.map((object) =>
-    warning(
-      'foreign-filter',
+    foreignFilter(
       where,
       `${title(object)} touches inbound TLS contexts too: Envoy takes the last one`,
       `look at ${keyOf(object)}; ours has priority 1000`,
+      'unknown',
     ),
   )
 }
@@ -366,18 +373,15 @@ function foreignFilters(scope: Inbound, objects: readonly Manifest[], where: str
 function checkOutbound(
   scope: { from: Inbound['at']; hosts: ReadonlyMap<string, unknown> },
   intent: Intent,
-  objects: readonly Manifest[],
+  view: MeshView,
   istio: IstioFacts,
 ): readonly Finding[] {
   const where = `${intent.member.name}: ${describeWorkloads(scope.from)}`
-  const none =
-    podsIn(objects, scope.from).length === 0
-      ? [warning('no-workload', where, 'selects no pod yet', 'check the namespace and the labels, if you expected one')]
-      : []
+  const none = view.podsIn(scope.from).length === 0 ? [noWorkload(where, 'pod')] : []
   return [
     ...rootNamespaceScope(scope.from, istio.rootNamespace, where),
     ...none,
-    ...[...scope.hosts.keys()].flatMap((host) => checkHost(host, scope.from, intent.member.name, objects, istio)),
+    ...[...scope.hosts.keys()].flatMap((host) => checkHost(host, scope.from, intent.member.name, view, istio)),
   ]
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { object, peerAuthentication, pod } from '../../../../test/support/observations.ts'
+import { MeshView } from '../../mesh/mesh-view.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { parseTrustDomain } from '../../spiffe/trust-domain.ts'
 import { inboundPatches } from '../../trust/pinned/pinned-filter.ts'
@@ -16,7 +17,7 @@ const fits = filterOf(patches)
 const strictOnly = filterOf(patches.slice(1, 2))
 const pods = [pod('sample/server-1', server), pod('sample/server-2', { ...server, tier: 'old' })]
 const look = (wanted: readonly Manifest[], ...objects: readonly Manifest[]) =>
-  unfit(wanted, [...pods, ...objects], 'istio-system', 'cluster-b').map((f) => `${f.subject}: ${f.message}`)
+  unfit(wanted, new MeshView([...pods, ...objects]), 'istio-system', 'cluster-b').map((f) => `${f.subject}: ${f.message}`)
 
 const STRICT = peerAuthentication('sample/default', 'STRICT')
 

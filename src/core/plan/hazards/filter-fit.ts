@@ -1,33 +1,31 @@
 /** Whether the filters of a set of workloads fit the listeners that these have, by the table of shapes: before anything is written. */
 import { error, type Finding } from '../../diagnostics/finding.ts'
 import { CHAINS } from '../../mesh/envoy/filter-merge.table.ts'
-import { chainPatches, misfit } from '../../mesh/envoy/filter-merge.ts'
-import { type Effective, effectiveMode, type Mode, subjectsOf } from '../../mesh/mtls.ts'
-import { hasSidecar, isGateway, podsIn } from '../../mesh/pods.ts'
+import { type ChainPatch, chainPatches, misfit } from '../../mesh/envoy/filter-merge.ts'
+import { type MeshView, onceForAlike } from '../../mesh/mesh-view.ts'
+import { type Effective, type Mode, peerPolicy } from '../../mesh/mtls.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import type { Workloads } from '../../model/wanted.ts'
 import { describeWorkloads } from '../../model/workloads.ts'
 import { readWorkloads } from '../../trust/pinned/pinned-filter.ts'
 
 /**
  * @param wanted the objects of one set of workloads, as they are to be
- * @param objects what is there, of others and of ours
+ * @param view what is there, of others and of ours
  */
-export function unfit(
-  wanted: readonly Manifest[],
-  objects: readonly Manifest[],
-  rootNamespace: string,
-  member: string,
-): readonly Finding[] {
+export function unfit(wanted: readonly Manifest[], view: MeshView, rootNamespace: string, member: string): readonly Finding[] {
+  const policies = wanted.filter(({ kind }) => kind === 'PeerAuthentication').map(peerPolicy)
   return wanted.flatMap((filter) => {
     const patches = filter.kind === 'EnvoyFilter' ? chainPatches(filter, 'SIDECAR_INBOUND') : []
     if (patches.length === 0) return []
     const at = readWorkloads(filter)
     const known = new Map<string, readonly string[]>()
-    return subjects(at, objects, rootNamespace).flatMap(({ name, ...workload }) => {
+    const judge = onceForAlike((workload) => {
       // A filter stays while the mode changes: it must fit what the mode is and what it becomes.
-      const modes = [objects, [...objects, ...wanted]].map((all) => effectiveMode(workload, all, rootNamespace))
-      const wrong = new Set(modes.flatMap((mode) => remember(known, mode, () => misfitsOf(patches, mode))))
+      const modes = (policies.length === 0 ? [[]] : [[], policies]).map((more) => view.modeOf(workload, rootNamespace, more))
+      return new Set(modes.flatMap((mode) => remember(known, mode, () => misfitsOf(patches, mode))))
+    })
+    return view.subjectsOf(at, view.injectedIn(at), rootNamespace).flatMap(({ name, ...workload }) => {
+      const wrong = judge(workload)
       return [...wrong]
         .slice(0, 1)
         .map((what) =>
@@ -42,14 +40,6 @@ export function unfit(
   })
 }
 
-const subjects = (at: Workloads, objects: readonly Manifest[], rootNamespace: string) =>
-  subjectsOf(
-    at,
-    podsIn(objects, at).filter((pod) => hasSidecar(pod) && !isGateway(pod, objects)),
-    objects,
-    rootNamespace,
-  )
-
 function remember(known: Map<string, readonly string[]>, mode: Effective, find: () => readonly string[]): readonly string[] {
   const key = JSON.stringify([mode.mode, [...mode.ports]])
   const found = known.get(key) ?? find()
@@ -60,7 +50,7 @@ function remember(known: Map<string, readonly string[]>, mode: Effective, find: 
 /** What a port speaks is in its Service, which may change: a filter has to fit all there is. */
 const PROTOCOLS = ['unnamed', 'http', 'tcp', 'auto'] as const
 
-const misfitsOf = (patches: readonly unknown[], { mode, ports }: Effective): readonly string[] =>
+const misfitsOf = (patches: readonly ChainPatch[], { mode, ports }: Effective): readonly string[] =>
   [['every other port', mode] as const, ...[...ports].map(([port, set]): readonly [string, Mode] => [`port ${port}`, set])].flatMap(
     ([port, set]) =>
       PROTOCOLS.flatMap((protocol) => {

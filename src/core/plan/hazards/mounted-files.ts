@@ -1,10 +1,12 @@
 /** Which workloads of a mesh are to have the mount, which lack it, and what one restart of each will do. */
-import { error, type Finding, warning } from '../../diagnostics/finding.ts'
-import { controllerOf, hasSidecar, isGateway, podsIn } from '../../mesh/pods.ts'
-import type { Manifest } from '../../model/manifest.ts'
-import { at } from '../../model/manifest.ts'
+
+import { error, type Finding } from '../../diagnostics/finding.ts'
+import { MeshView } from '../../mesh/mesh-view.ts'
+import { controllerOf } from '../../mesh/pods.ts'
+import { at, type Manifest } from '../../model/manifest.ts'
 import type { Intent, MemberName, Workloads } from '../../model/wanted.ts'
 import { describeWorkloads, workloadsKey } from '../../model/workloads.ts'
+import { fileMissing, notMounted } from '../../trust/live/proxy-findings.ts'
 import { hasVolume, isLabelled, templateHasMount } from '../../trust/mounted/mount.ts'
 import { unmounted } from '../../trust/mounted/unmounted-pods.ts'
 import type { Obstacles } from '../../trust/obstacles.ts'
@@ -62,9 +64,10 @@ export function carriers(
   templates: readonly Manifest[],
 ): readonly Carrier[] {
   const known = new Map(templates.map((of) => [`${of.kind} ${of.metadata.namespace}/${of.metadata.name}`, of]))
+  const view = new MeshView(objects)
   const found = new Map<string, Carrier>()
   for (const { at: set, pinned } of mountedSets(state, before)) {
-    for (const pod of sidecars(objects, set)) {
+    for (const pod of view.injectedIn(set)) {
       const { kind, name } = controllerOf(pod) ?? { kind: 'Pod', name: pod.metadata.name }
       const key = `${kind} ${set.namespace}/${name}`
       const template = known.get(key)
@@ -94,9 +97,6 @@ export function carriers(
 
 const keyOfCarrier = ({ namespace, kind, name }: Carrier): string => `${namespace}/${kind}/${name}`
 
-const sidecars = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
-  podsIn(objects, at).filter((pod) => hasSidecar(pod) && !isGateway(pod, objects))
-
 /** Whether every wanted file is in place: pods that start now have it. */
 export function filesStand(wanted: MeshState, before: MeshState): boolean {
   const there = (file: RootsFile, was: RootsFile | undefined): boolean => !file.read || (was?.roots.size ?? 0) > 0
@@ -109,10 +109,10 @@ export function filesStand(wanted: MeshState, before: MeshState): boolean {
 }
 
 /** Pods that the filter of files would select and whose file cannot come, and those that it passes over. */
-export function mountObstacles({ member }: Intent, wanted: MeshState, before: MeshState, objects: readonly Manifest[]): Obstacles {
+export function mountObstacles({ member }: Intent, wanted: MeshState, before: MeshState, view: MeshView): Obstacles {
   const sets = mountedSets(wanted, before)
   const broken = sets.flatMap((set) => {
-    const pods = sidecars(objects, set.at).filter((pod) => isLabelled(pod) && !hasVolume(pod))
+    const pods = view.injectedIn(set.at).filter((pod) => isLabelled(pod) && !hasVolume(pod))
     return pods.length === 0 ? [] : [{ ...set, pods }]
   })
   const stopped = new Set(broken.map(({ at }) => workloadsKey(at)))
@@ -126,7 +126,7 @@ export function mountObstacles({ member }: Intent, wanted: MeshState, before: Me
           'entente mount prints what belongs into their template: label and annotations together',
         ),
       ),
-      ...sets.flatMap(({ at, pinned }) => lacking(`${member.name}: ${describeWorkloads(at)}`, unmounted(objects, at), pinned)),
+      ...sets.flatMap(({ at, pinned }) => lacking(`${member.name}: ${describeWorkloads(at)}`, unmounted(view, at), pinned)),
       ...missingFiles(member.name, before),
     ],
     inbound: stopped,
@@ -136,21 +136,7 @@ export function mountObstacles({ member }: Intent, wanted: MeshState, before: Me
 
 function lacking(where: string, pods: readonly Manifest[], pinned: boolean): readonly Finding[] {
   if (pods.length === 0) return []
-  return [
-    pinned
-      ? warning(
-          'not-mounted',
-          where,
-          `without the mount: ${names(pods)}; the pinned filter stays for them until they are rolled`,
-          'entente mount',
-        )
-      : warning(
-          'not-mounted',
-          where,
-          `without the mount: ${names(pods)}; the filter passes them over, and nothing foreign is accepted there`,
-          'entente mount',
-        ),
-  ]
+  return [notMounted(where, { pods: names(pods) }, pinned)]
 }
 
 /** Files that a filter reads and that are gone, or say nothing: those that have them loaded go on, and nobody else can start. */
@@ -163,12 +149,7 @@ export function goneFiles(state: MeshState): readonly { readonly at: Workloads; 
 
 function missingFiles(member: MemberName, before: MeshState): readonly Finding[] {
   return goneFiles(before).map(({ at, file }) =>
-    warning(
-      'file-missing',
-      `${member}: ${describeWorkloads(at)}`,
-      `${file.name} is in no ConfigMap of ${at.namespace}, or says nothing, and a filter reads it: running proxies keep the roots they had, and a new pod never becomes ready`,
-      'entente apply, at once; see who removed it',
-    ),
+    fileMissing(`${member}: ${describeWorkloads(at)}`, `${file.name} of namespace ${at.namespace}`, true),
   )
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { error, type Finding } from '../../diagnostics/finding.ts'
+import type { MeshView } from '../../mesh/mesh-view.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { isOurs, keyOf, MANAGED_BY, OWNER, ownerOf, title } from '../../model/manifest.ts'
 import type { Intent } from '../../model/wanted.ts'
@@ -11,22 +12,22 @@ import { workloadsKey } from '../../model/workloads.ts'
 import { bypasses } from '../../trust/gateway-scope.ts'
 import { isTrustMap, readTrustMap } from '../../trust/mounted/bundle-map.ts'
 import type { Obstacles } from '../../trust/obstacles.ts'
-import { type Author, renderState, sizeOf } from '../../trust/render.ts'
+import { type Author, exceeds, renderState, sizeOf } from '../../trust/render.ts'
 import { EMPTY, type MeshState } from '../../trust/state.ts'
 import { unfit } from './filter-fit.ts'
 
 /** etcd takes requests of 1.5 MiB and answers more with an opaque 500; a ConfigMap holds 1 MiB. */
 export const MAX_BYTES = 1_000_000
 
-export function obstacles(intent: Intent, wanted: MeshState, author: Author, objects: readonly Manifest[]): Obstacles {
-  const others = othersObjects(intent, objects)
+export function obstacles(intent: Intent, wanted: MeshState, author: Author, view: MeshView): Obstacles {
+  const others = othersObjects(intent, view)
   const against = (part: Partial<MeshState>): readonly Finding[] => {
     const rendered = renderState({ ...EMPTY, ...part }, author)
     const unwritable = rendered.flatMap((object) => {
       const other = others.get(keyOf(object))
-      return [...(other === undefined ? [] : [ownedBy(intent, other)]), ...(sizeOf(object) > MAX_BYTES ? [tooLarge(object, intent)] : [])]
+      return [...(other === undefined ? [] : [ownedBy(intent, other)]), ...(exceeds(object, MAX_BYTES) ? [tooLarge(object, intent)] : [])]
     })
-    return [...unwritable, ...unfit(rendered, objects, intent.member.istioNamespace, intent.member.name)]
+    return [...unwritable, ...unfit(rendered, view, intent.member.istioNamespace, intent.member.name)]
   }
   const past = bypasses(wanted, intent.member.name)
   const inbound = [...wanted.inbound].map(([key, scope]) => ({
@@ -36,7 +37,7 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, obj
   const wide = wanted.wide === undefined ? [] : against({ wide: wanted.wide })
   const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
   // Files of many sets share a ConfigMap.
-  const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && sizeOf(object) > MAX_BYTES)
+  const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && exceeds(object, MAX_BYTES))
   const crowded = new Set(full.flatMap(readTrustMap).map(({ owner }) => workloadsKey(owner.of)))
   const stopped = (parts: readonly { readonly key: string; readonly findings: readonly Finding[] }[]): ReadonlySet<string> =>
     new Set(parts.flatMap(({ key, findings }) => (findings.length > 0 || crowded.has(key) ? [key] : [])))
@@ -54,7 +55,7 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, obj
 }
 
 /** Objects of others, by key: never written. */
-export const othersObjects = (intent: Intent, objects: readonly Manifest[]): ReadonlyMap<string, Manifest> =>
+export const othersObjects = (intent: Intent, { objects }: MeshView): ReadonlyMap<string, Manifest> =>
   new Map(objects.filter((object) => ownerOf(object) !== intent.owner).map((object) => [keyOf(object), object]))
 
 export function tooLarge(object: Manifest, { member }: Intent): Finding {

@@ -168,7 +168,7 @@ export const passthroughPatches = (context: string): readonly Json[] =>
  */
 export function readGuardPatches(patches: readonly unknown[]): NameGuard | undefined {
   const callers = patches.filter((p) => at(p, 'patch', 'value', 'name') === CALLERS)
-  const guard = readCallersFilter(at(callers[0], 'patch', 'value'))
+  const guard = namedBy(at(callers[0], 'patch', 'value'))
   if (guard === undefined) return undefined
   const opened = patches.filter((p) => at(p, 'applyTo') === 'FILTER_CHAIN')
   const wanted = distinctMatches(opened).flatMap((match) => [
@@ -206,14 +206,20 @@ export function readGuards(filters: readonly unknown[]): readonly NameGuard[] {
 
 /** Read, printed again and compared: what is not exactly ours is no guard. */
 function readCallersFilter(filter: unknown): NameGuard | undefined {
+  const guard = namedBy(filter)
+  const layer = text(at(filter, 'typed_config', '@type')).includes('.http.') ? 'http' : 'network'
+  return guard !== undefined && same(filter, callersFilter(layer, guard)) ? guard : undefined
+}
+
+/** Whom a filter of callers names, whether or not it is just as we write it. */
+function namedBy(filter: unknown): NameGuard | undefined {
   const [own = [], passing = []] = list(at(filter, 'typed_config', 'matcher', 'matcher_list', 'matchers')).map((one) =>
     valuesOf(at(one, 'predicate')).map((value) => text(at(value, 'exact')) || `${text(at(value, 'prefix'))}*`),
   )
   const principals = (ids: readonly string[]): readonly Principal[] =>
     ids.flatMap((id) => readPrincipal(id.replace(/^spiffe:\/\//, '')) ?? [])
   const guard: NameGuard = { own: principals(own).map(trustDomainOf), callers: principals(passing) }
-  const layer = text(at(filter, 'typed_config', '@type')).includes('.http.') ? 'http' : 'network'
-  return guard.own.length > 0 && same(filter, callersFilter(layer, guard)) ? guard : undefined
+  return guard.own.length > 0 ? guard : undefined
 }
 
 const valuesOf = (predicate: unknown): readonly unknown[] =>
@@ -225,8 +231,9 @@ const valuesOf = (predicate: unknown): readonly unknown[] =>
 function same(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((one, i) => same(one, b[i]))
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
-  const [keys, others] = [Object.keys(a), Object.keys(b)]
-  return keys.length === others.length && keys.every((key) => same(at(a, key), at(b, key)))
+  const [ours, theirs] = [a as Json, b as Json]
+  const keys = Object.keys(ours)
+  return keys.length === Object.keys(theirs).length && keys.every((key) => same(ours[key], theirs[key]))
 }
 
 /** istiod prints protobuf in camel case, and the rest as it is. */

@@ -5,14 +5,14 @@
 import { some } from '../../basics/some.ts'
 import { type Finding, warning } from '../../diagnostics/finding.ts'
 import { RECORDED } from '../../mesh/envoy/filter-merge.table.ts'
+import { type MeshView, viewOf } from '../../mesh/mesh-view.ts'
 import { proxyOf } from '../../mesh/pods.ts'
 import { minorOf } from '../../mesh/version.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { Observation } from '../../model/observed.ts'
 import type { Step } from '../../model/planned.ts'
 import { describeWorkloads, workloadsKey } from '../../model/workloads.ts'
-import { readInboundFilter, readWorkloads } from '../pinned/pinned-filter.ts'
-import { proxiesIn } from '../scope.ts'
+import { readGateway, readWorkloads } from '../pinned/pinned-filter.ts'
 import type { Inbound } from '../state.ts'
 
 const MINORS: ReadonlySet<number | undefined> = new Set(RECORDED.map(minorOf))
@@ -24,20 +24,20 @@ export const isRecorded = (version: string | undefined): boolean => {
 }
 
 /** One for each set of workloads that is about to get a filter, and each version that its proxies have. */
-export function unrecorded(steps: readonly Step[], { objects, proxies, istio }: Observation): readonly Finding[] {
+export function unrecorded(steps: readonly Step[], seen: Observation): readonly Finding[] {
   const filters = steps.flatMap(({ member, after }) =>
     after?.kind === 'EnvoyFilter' ? [{ member, at: readWorkloads(after), gateway: gatewayOf(after) }] : [],
   )
   const [first] = filters
-  if (first === undefined || !objects.ok || !proxies.ok) return []
+  if (first === undefined || !seen.objects.ok || !seen.proxies.ok) return []
+  const view = viewOf(seen)
   const sets = new Map(filters.map((one) => [workloadsKey(one.at), one]))
-  const versions = new Map(proxies.value.map(({ proxy, version }) => [proxy, version ?? '']))
   return [
-    ...(istio.ok ? istio.value.istiods : []).flatMap(({ pod, revision, version = '' }) =>
+    ...(seen.istio.ok ? seen.istio.value.istiods : []).flatMap(({ pod, revision, version = '' }) =>
       isRecorded(version) ? [] : [told(`${first.member}: istiod ${pod} (revision ${revision})`, '', version)],
     ),
     ...[...sets.values()].flatMap(({ member, at, gateway }) =>
-      [...groups(proxiesIn(objects.value, { at, ...gateway }), versions)].map(([version, pods]) =>
+      [...groups(view.proxiesIn({ at, ...gateway }), view)].map(([version, pods]) =>
         told(`${member}: ${describeWorkloads(at)}`, `${some(pods)}: `, version),
       ),
     ),
@@ -45,16 +45,17 @@ export function unrecorded(steps: readonly Step[], { objects, proxies, istio }: 
 }
 
 const gatewayOf = (filter: Manifest): Pick<Inbound, 'gateway'> => {
-  const gateway = readInboundFilter(filter)?.gateway
+  const gateway = readGateway(filter)
   return gateway === undefined ? {} : { gateway }
 }
 
 /** A proxy that no istiod knows is waited for by name: it says no version. */
-function groups(pods: readonly Manifest[], versions: ReadonlyMap<string, string>): ReadonlyMap<string, readonly string[]> {
+function groups(pods: readonly Manifest[], view: MeshView): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
   for (const pod of pods) {
-    const version = versions.get(proxyOf(pod))
-    if (version === undefined || isRecorded(version)) continue
+    const evidence = view.evidenceOf(proxyOf(pod))
+    if (evidence === undefined || isRecorded(evidence.version)) continue
+    const { version = '' } = evidence
     found.set(version, [...(found.get(version) ?? []), pod.metadata.name])
   }
   return found

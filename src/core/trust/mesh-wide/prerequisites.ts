@@ -1,7 +1,9 @@
 /** What `mesh` needs of Istio, and what it cannot give. */
-import { error, type Finding, warning } from '../../diagnostics/finding.ts'
+
+import { asWarning, error, type Finding, warning } from '../../diagnostics/finding.ts'
 import { agentsIn, deafAgents, workloads } from '../../mesh/agents.ts'
 import { ownersOf, whoSets } from '../../mesh/config-owner.ts'
+import { mtlsNotStrict, xdsAgentOff } from '../../mesh/mesh-findings.ts'
 import { describeMode, effectiveMode, isStrict } from '../../mesh/mtls.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { IstioFacts, Observation } from '../../model/observed.ts'
@@ -77,16 +79,15 @@ function hidden(name: MemberName, seen: Observation): readonly Finding[] {
 /** Those who run go by their own environment; those to come, by the mesh config. */
 function agents(name: MemberName, seen: Observation): readonly Finding[] {
   const agents = agentsIn(seen)
-  if (!agents.ok) return seen.objects.ok ? [{ ...agents.error, severity: 'warning' }] : []
+  if (!agents.ok) return seen.objects.ok ? [asWarning(agents.error)] : []
   const { pods, deaf } = agents.value
   if (!seen.istio.ok || seen.istio.value.xdsAgent === true) return deafAgents(name, deaf)
   const { istiods, configOwners } = seen.istio.value
   if (deaf.length === 0 && pods.length > 0) return []
   return [
-    warning(
-      'xds-agent-off',
+    xdsAgentOff(
       name,
-      `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${deaf.length === 0 ? 'no sidecar was seen' : workloads(deaf)}): such proxies never learn these roots, and refuse what is under them`,
+      `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${deaf.length === 0 ? 'no sidecar was seen' : workloads(deaf)})`,
       `${whoSets(revisionsOf(istiods), configOwners)}; pods take it with their next restart`,
     ),
   ]
@@ -101,10 +102,9 @@ function strictness(intent: Intent, seen: Observation, objects: readonly Manifes
   return isStrict(mode)
     ? []
     : [
-        error(
-          'mtls-not-strict',
+        mtlsNotStrict(
           `${intent.member.name}: all workloads of the mesh`,
-          `${describeMode(mode)}; a caller without a certificate is let in wherever no other policy says otherwise`,
+          `${describeMode(mode)}, wherever no other policy says otherwise`,
           `a PeerAuthentication with mode STRICT in ${rootNamespace}; or write mtls: permissive`,
         ),
       ]

@@ -13,6 +13,7 @@ import { workloadsSlug } from '../../model/workloads.ts'
 import { parseTrustDomain, type TrustDomain } from '../../spiffe/trust-domain.ts'
 import { fingerprintOf } from '../../x509/anchor.ts'
 import { jwkOf } from '../../x509/public-key.ts'
+import { inListOrder } from '../../x509/roots-of-one-name.ts'
 import {
   foreignIn,
   guardOf,
@@ -119,13 +120,11 @@ export function printFile(roots: Roots): string {
   const lines = [...roots]
     .filter(([, anchors]) => anchors.length > 0)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([domain, anchors]) => `${JSON.stringify(domain)}:${JSON.stringify({ keys: inOrder(anchors).map(keyOfRoot) })}`)
+    .map(([domain, anchors]) => `${JSON.stringify(domain)}:${JSON.stringify({ keys: inListOrder(anchors).map(keyOfRoot) })}`)
   const file = `{"trust_domains":{\n${lines.join(',\n')}\n}}\n`
   printed.set(roots, file)
   return file
 }
-
-const inOrder = (roots: readonly Root[]): readonly Root[] => [...roots].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
 
 function keyOfRoot({ der }: Root): Spec {
   return { ...jwkIn(der), use: 'x509-svid', x5c: [Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64')] }

@@ -10,6 +10,7 @@ import type { Manifest } from '../../model/manifest.ts'
 import { isOurs } from '../../model/manifest.ts'
 import type { Pins, ProxyConfig } from '../../model/observed.ts'
 import type { Member } from '../../model/wanted.ts'
+import type { Surroundings } from '../acceptance.ts'
 import type { Roots } from '../state.ts'
 import { isTrustMap, readTrustMap } from './bundle-map.ts'
 
@@ -60,6 +61,12 @@ export function filesIn(objects: readonly Manifest[], delivery?: Delivery): File
     },
   }
 }
+
+/** What decides besides a pod's configuration. @param pod undefined: it was not seen, and nothing tells when its files come */
+export const surroundings = (pod: Manifest | undefined, files: Files, listed: Surroundings['listed']): Surroundings => ({
+  listed,
+  ...(pod && { awaited: (file: string) => files.awaited(pod, file) }),
+})
 
 /** The configuration with what the files hold, where a proxy judges by files. */
 export function withFiles(config: ProxyConfig, namespace: string, files: Files): ProxyConfig {

@@ -3,7 +3,7 @@
  * same roots, until the last of them is rolled.
  */
 
-import { hasSidecar, isGateway, podsIn } from '../../mesh/pods.ts'
+import { MeshView } from '../../mesh/mesh-view.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { ownerOf } from '../../model/manifest.ts'
 import type { Intent, Workloads } from '../../model/wanted.ts'
@@ -14,18 +14,17 @@ import { wantedState } from '../wanted-state.ts'
 import { isLabelled } from './mount.ts'
 
 /** The sidecars of a set that have no mount. */
-export const unmounted = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
-  podsIn(objects, at).filter((pod) => hasSidecar(pod) && !isGateway(pod, objects) && !isLabelled(pod))
+export const unmounted = (view: MeshView, at: Workloads): readonly Manifest[] => view.injectedIn(at).filter((pod) => !isLabelled(pod))
 
 /** What the intent asks for of what is in place, pods without the mount included. @param objects of everybody */
 export function wantedNow(intent: Intent, objects: readonly Manifest[]): MeshState {
   const before = readState(objects.filter((object) => ownerOf(object) === intent.owner))
-  return bridged(wantedState(asItStands(intent, before), before), before, objects)
+  return bridged(wantedState(asItStands(intent, before), before), before, new MeshView(objects))
 }
 
-/** @param objects with all pods of the namespaces; undefined where nobody can look: then none is known to be rolled */
-export function bridged(wanted: MeshState, before: MeshState, objects: readonly Manifest[] | undefined): MeshState {
-  const waits = (at: Workloads): boolean => objects === undefined || unmounted(objects, at).length > 0
+/** @param view with all pods of the namespaces; undefined where nobody can look: then none is known to be rolled */
+export function bridged(wanted: MeshState, before: MeshState, view: MeshView | undefined): MeshState {
+  const waits = (at: Workloads): boolean => view === undefined || unmounted(view, at).length > 0
   return {
     ...wanted,
     inbound: new Map([...wanted.inbound].map(([key, scope]) => [key, bridgeInbound(scope, before.inbound.get(key), waits)])),

@@ -17,6 +17,7 @@ import type { Principal } from '../../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../../spiffe/trust-domain.ts'
 import { fingerprintOf } from '../../x509/anchor.ts'
 import { printPem } from '../../x509/pem.ts'
+import { inListOrder } from '../../x509/roots-of-one-name.ts'
 import { guardPatches, passthroughPatches, readGuardPatches } from '../callers/name-guard.ts'
 import { printServed, readServed, type Served } from '../callers/served-by.ts'
 import type { Inbound, Outbound, Root, Roots } from '../state.ts'
@@ -195,12 +196,13 @@ const tlsContext = (context: Context, common: Spec, more: Spec = {}): Spec => ({
 
 const printed = new WeakMap<readonly Root[], string>()
 
-/** PEM, in the order of the fingerprints: the same roots give the same text. */
+/** PEM, in one order: the same roots give the same text. */
 export function printRoots(roots: readonly Root[]): string {
   const known = printed.get(roots)
   if (known !== undefined) return known
-  const inOrder = [...roots].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
-  const pem = inOrder.map(({ der }) => printPem(der)).join('')
+  const pem = inListOrder(roots)
+    .map(({ der }) => printPem(der))
+    .join('')
   printed.set(roots, pem)
   return pem
 }
@@ -223,6 +225,10 @@ export function readInboundFilter(object: Manifest): Pick<Inbound, 'at' | 'roots
   const admitted = readGuard(object)?.callers
   return { at: readWorkloads(object), roots, ...(gateway && { gateway }), ...(admitted && { admitted }) }
 }
+
+/** The servers of gateways that an inbound filter is for, without its roots; undefined: it is for sidecars, or no such filter. */
+export const readGateway = (object: Manifest): readonly Server[] | undefined =>
+  inboundContexts(object).some((context) => inlineValidatorIn(context) !== undefined) ? readServers(object) : undefined
 
 /** The names that an inbound filter of ours lets past; undefined: it checks none, or not as we do. */
 export const readGuard = (object: Manifest): NameGuard | undefined => readGuardPatches(list(at(object, 'spec', 'configPatches')))
@@ -300,8 +306,8 @@ export function readWorkloads(object: Manifest, ...path: readonly string[]): Wor
  * config dump shows it (camel case); undefined where there is no such validator.
  */
 export function readValidator(commonTlsContext: unknown): Roots | undefined {
-  const config = validatorIn(commonTlsContext)
-  if (config === undefined || get(config, 'trust_bundles') !== undefined) return undefined
+  const config = inlineValidatorIn(commonTlsContext)
+  if (config === undefined) return undefined
   const domains = new Map<TrustDomain, readonly Root[]>()
   for (const entry of list(get(config, 'trust_domains'))) {
     const bundle = get(entry, 'trust_bundle')
@@ -317,6 +323,12 @@ export function readValidatorFile(commonTlsContext: unknown): string | undefined
   return text(get(get(validatorIn(commonTlsContext), 'trust_bundles'), 'filename')) || undefined
 }
 
+/** The settings of a validator that has its roots inside. */
+function inlineValidatorIn(commonTlsContext: unknown): unknown {
+  const config = validatorIn(commonTlsContext)
+  return config === undefined || get(config, 'trust_bundles') !== undefined ? undefined : config
+}
+
 function validatorIn(commonTlsContext: unknown): unknown {
   const context = get(get(commonTlsContext, 'combined_validation_context'), 'default_validation_context')
   const validator = get(context, 'custom_validator_config')
@@ -324,4 +336,10 @@ function validatorIn(commonTlsContext: unknown): unknown {
 }
 
 const get = (value: unknown, snake: string): unknown => at(value, snake) ?? at(value, camel(snake))
-const camel = (snake: string): string => snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+const camel = (snake: string): string => {
+  const name = camels.get(snake) ?? snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+  camels.set(snake, name)
+  return name
+}
+/** Names of fields that this file asks for. */
+const camels = new Map<string, string>()

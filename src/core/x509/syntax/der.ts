@@ -74,25 +74,32 @@ export const partsOf = (bytes: Uint8Array, element: Element | undefined, what: s
 export const contentsOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.start, element.end)
 export const encodingOf = (bytes: Uint8Array, element: Element): Uint8Array => bytes.subarray(element.from, element.end)
 
-const latin1 = (bytes: Uint8Array, start: number, end: number): string => {
-  let text = ''
-  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] ?? 0)
-  return text
+interface Identifier {
+  readonly contents: Uint8Array
+  readonly oid: string
 }
 
-/** Contents of object identifiers read before: certificates share some twenty. */
-const identifiers = new Map<string, string>()
+/** Object identifiers read before, by a number made of their contents: certificates share some twenty. */
+const identifiers = new Map<number, Identifier>()
 const MAX_IDENTIFIERS = 1000
 
 /** Dotted decimal; as to Go, no arc is padded or of more than 31 bits. @throws DerFault */
-export function oidOf(bytes: Uint8Array, element: Element): string {
-  if (element.tag !== TAG.oid || element.start === element.end) throw new DerFault('a bad object identifier')
-  const contents = latin1(bytes, element.start, element.end)
-  const before = identifiers.get(contents)
-  if (before !== undefined) return before
-  const oid = arcsOf(bytes.subarray(element.start, element.end)).join('.')
-  if (identifiers.size < MAX_IDENTIFIERS) identifiers.set(contents, oid)
+export function oidOf(bytes: Uint8Array, { tag, start, end }: Element): string {
+  if (tag !== TAG.oid || start === end) throw new DerFault('a bad object identifier')
+  let key = end - start
+  for (let at = start; at < end; at++) key = (Math.imul(key, 31) + (bytes[at] as number)) | 0
+  const before = identifiers.get(key)
+  if (before !== undefined && isAt(bytes, start, end, before.contents)) return before.oid
+  const contents = bytes.slice(start, end)
+  const oid = arcsOf(contents).join('.')
+  if (identifiers.size < MAX_IDENTIFIERS) identifiers.set(key, { contents, oid })
   return oid
+}
+
+function isAt(bytes: Uint8Array, start: number, end: number, contents: Uint8Array): boolean {
+  if (end - start !== contents.length) return false
+  for (let at = start; at < end; at++) if (bytes[at] !== contents[at - start]) return false
+  return true
 }
 
 function arcsOf(contents: Uint8Array): readonly number[] {
@@ -114,7 +121,8 @@ function arcsOf(contents: Uint8Array): readonly number[] {
 /** The contents of a minimal INTEGER: two's complement, big-endian. @throws DerFault */
 export function integerOf(bytes: Uint8Array, element: Element | undefined, what: string): Uint8Array {
   const contents = contentsOf(bytes, expectTag(element, TAG.integer, what))
-  const [first, next] = contents
+  const first = contents[0]
+  const next = contents[1]
   const padded = next !== undefined && ((first === 0 && next < 0x80) || (first === 0xff && next >= 0x80))
   if (first === undefined || padded) throw new DerFault(`${what} is not a minimal INTEGER`)
   return contents

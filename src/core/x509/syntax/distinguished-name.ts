@@ -31,6 +31,44 @@ export function distinguishedName(name: Uint8Array, der: Uint8Array, which: 'sub
   return readName(name) ?? printable((new X509Certificate(der)[which] ?? '').split('\n').join(', '), MAX_LENGTH)
 }
 
+/** BoringSSL converts these to UTF-8 before it compares them (ASN1_MASK_CANON): UTF8String, PrintableString, T61String, IA5String, VisibleString, BMPString. */
+const COMPARED: Readonly<Record<number, (bytes: Buffer) => string>> = {
+  12: (bytes) => bytes.toString('utf8'),
+  19: (bytes) => bytes.toString('latin1'),
+  20: (bytes) => bytes.toString('latin1'),
+  22: (bytes) => bytes.toString('latin1'),
+  26: (bytes) => bytes.toString('latin1'),
+  30: (bytes) =>
+    Buffer.from(bytes.subarray(0, bytes.length & ~1))
+      .swap16()
+      .toString('utf16le'),
+}
+
+/**
+ * Equal for two names that Envoy takes for one: BoringSSL compares texts whatever their string type, ASCII letters without
+ * case, and runs of spaces as one (crypto/x509/x_name.cc, x509_name_canon). Go compares bytes.
+ * @param encoding a raw Name that is known to be well-formed
+ */
+export function comparableName(encoding: Uint8Array): string {
+  const name = Buffer.from(encoding.buffer, encoding.byteOffset, encoding.byteLength)
+  const sets = childrenOf(name, elementAt(name, 0)).map((set) =>
+    childrenOf(name, set).map((attribute) => {
+      const [type, value] = childrenOf(name, attribute)
+      if (type === undefined || value === undefined) return []
+      const bytes = name.subarray(value.start, value.end)
+      const text = COMPARED[value.tag]?.(bytes)
+      return [oidOf(name, type), text === undefined ? `${value.tag} ${bytes.toString('hex')}` : comparable(text)]
+    }),
+  )
+  return JSON.stringify(sets)
+}
+
+const comparable = (text: string): string =>
+  text
+    .replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+    .replace(/[ \t\n\v\f\r]+/g, ' ')
+    .replace(/^ | $/g, '')
+
 /** Undefined where OpenSSL would escape, convert or join something. */
 function readName(encoding: Uint8Array): string | undefined {
   const name = Buffer.from(encoding.buffer, encoding.byteOffset, encoding.byteLength)
@@ -40,10 +78,11 @@ function readName(encoding: Uint8Array): string | undefined {
     const attributes = childrenOf(name, expectTag(set, TAG.set, 'a name'))
     if (attributes.length !== 1) plain = false
     for (const attribute of attributes) {
-      const [type, value, ...more] = childrenOf(name, expectTag(attribute, TAG.sequence, 'an attribute of a name'))
-      const oid = oidOf(name, expectTag(type, TAG.oid, "an attribute's type"))
+      const parts = childrenOf(name, expectTag(attribute, TAG.sequence, 'an attribute of a name'))
+      const oid = oidOf(name, expectTag(parts[0], TAG.oid, "an attribute's type"))
+      const value = parts[1]
       if (value === undefined) throw new DerFault('an attribute of a name without a value')
-      if (more.length > 0) throw new DerFault('an attribute of a name with two values')
+      if (parts.length > 2) throw new DerFault('an attribute of a name with two values')
       const text = name.toString('latin1', value.start, value.end)
       checkString(value.tag, text)
       const shortName = SHORT_NAMES[oid]

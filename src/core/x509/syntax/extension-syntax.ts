@@ -1,7 +1,7 @@
 /** The extensions whose meaning is nobody's here, but which Go's parser reads (crypto/x509/parser.go, processExtensions, Go 1.26) and may refuse. */
 
-import type { Fields } from '../certificate-fields.ts'
 import { generalNamesOf, isDomain, NAME, OID } from '../extensions.ts'
+import type { Fields } from './certificate-fields.ts'
 import { childrenOf, contentsOf, DerFault, type Element, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './der.ts'
 
 /** @throws DerFault */

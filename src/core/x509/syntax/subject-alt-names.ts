@@ -1,7 +1,7 @@
 /** Everything that a certificate calls its holder, as Envoy reads it (source/common/tls/utility.cc getSubjectAltNames). */
 import { X509Certificate } from 'node:crypto'
-import { fieldsOf } from '../certificate-fields.ts'
 import { generalNamesOf, NAME } from '../extensions.ts'
+import { fieldsOf } from './certificate-fields.ts'
 
 /** The alternative names of each kind in the order of the certificate; the subject one attribute after the other. */
 export interface CertificateNames {

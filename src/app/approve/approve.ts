@@ -1,0 +1,45 @@
+/** `approve`: the owner's word for a member's roots; the only road from an offer to an approved bundle. */
+
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { Member } from '../../core/model/wanted.ts'
+import { seversOn } from '../../core/record/severs.ts'
+import { type DesiredPorts, memberOf, readDesired } from '../desired.ts'
+import type { Desired } from '../ports-desired.ts'
+import type { Ports } from '../use-case.ts'
+import { type Accepting, type AcceptPorts, accept, checkFingerprints } from './accept.ts'
+import { highestIn, isApproved, offerOf } from './offer.ts'
+
+export interface ApproveInput extends Accepting {
+  readonly member: string
+}
+
+export interface Approval {
+  readonly member: Member
+  /** How many roots the bundle has. */
+  readonly roots: number
+  /** Exactly these roots were approved before, and nothing was written. */
+  readonly already: boolean
+}
+
+/** @throws FederationError as `accept`, and usage where sequences are to begin again for no reason */
+export async function approve(ports: DesiredPorts & AcceptPorts & Pick<Ports, 'lookAt'>, input: ApproveInput): Promise<Approval> {
+  const desired = await readDesired(ports)
+  const member = memberOf(desired.federation, input.member)
+  const reset = input.resetSequence === true
+  if (reset && input.reason.trim() === '')
+    throw new FederationError('usage', '--reset-sequence', 'takes a --reason: say why sequences begin again, for those who ask later')
+  const offer = await offerOf(ports, member, input.sent, reset ? undefined : highestIn(desired, member))
+  const roots = offer.bundle.anchors.length
+  if (isApproved(desired, offer.bundle) && !reset && !isAwaited(desired, member)) {
+    if (input.fingerprint !== undefined) checkFingerprints(offer.bundle, input, member)
+    return { member, roots, already: true }
+  }
+  await accept(ports, desired, member, offer, input)
+  return { member, roots, already: false }
+}
+
+/** Whether a sever of it was lifted: the approvals from before open nothing for that truster. */
+const isAwaited = ({ record, federation }: Desired, member: Member): boolean => {
+  const severs = seversOn(record, federation)
+  return [...federation.members.values()].some((truster) => severs(truster, member)?.state === 'lifted')
+}

@@ -1,0 +1,85 @@
+/** Roots that somebody offers for a member: what they are, and what of them is approved already. */
+
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { Member } from '../../core/model/wanted.ts'
+import type { Bundle } from '../../core/spiffe/bundle.ts'
+import { parseBundle } from '../../core/spiffe/parse-bundle.ts'
+import { sequenceAfter } from '../../core/spiffe/sequence.ts'
+import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
+import type { Desired } from '../ports-desired.ts'
+import type { Ports } from '../use-case.ts'
+
+/** A bundle as its owner sent it. */
+export interface SentBundle {
+  /** As the record is to name it. */
+  readonly name: string
+  readonly read: () => Promise<Uint8Array>
+}
+
+export interface Offer {
+  readonly bundle: Bundle
+  readonly source: string
+  /** The chain that its CA presents now, where that could be seen. */
+  readonly presented?: readonly Uint8Array[]
+  /** It is the approved bundle with fewer roots, not what somebody published: its sequence says nothing. */
+  readonly fewer?: boolean
+}
+
+/**
+ * What its owner sent, or else what the member's own cluster says.
+ * @param highest of the sequences approved so far: what the member's own cluster says gets the next one
+ * @throws FederationError usage, bundle-malformed, bundle-refused; what kept us from looking at the cluster
+ */
+export async function offerOf(
+  { lookAt, now }: Pick<Ports, 'lookAt' | 'now'>,
+  member: Member,
+  sent: SentBundle | undefined,
+  highest: bigint | undefined,
+): Promise<Offer> {
+  if (sent !== undefined) return { bundle: parseBundle(member.trustDomain, await sent.read(), { now: now() }), source: `file ${sent.name}` }
+  const context = member.home?.context
+  if (context === undefined) {
+    throw new FederationError('usage', member.name, 'has no cluster that could be asked for its roots', {
+      hint: `entente approve ${member.name} --bundle FILE --fingerprint sha256:…`,
+    })
+  }
+  const { istio, own } = await lookAt(context, member.istioNamespace)
+  if (istio.trustDomain !== member.trustDomain) {
+    throw new FederationError(
+      'bundle-refused',
+      member.name,
+      `its mesh has trust domain ${istio.trustDomain}, the federation file says ${member.trustDomain}`,
+      { hint: 'correct the federation file' },
+    )
+  }
+  const { presented } = istio
+  const sequence = sequenceAfter(highest)
+  return {
+    bundle: { ...own, ...(sequence === undefined ? {} : { sequence }) },
+    source: `cluster ${context}`,
+    ...(presented.ok && { presented: presented.value }),
+  }
+}
+
+/** The bundles that could be read. */
+export const usable = ({ approved }: Pick<Desired, 'approved'>): ReadonlyMap<TrustDomain, Bundle> =>
+  new Map([...approved].flatMap(([domain, seen]) => (seen.ok ? [[domain, seen.value] as const] : [])))
+
+/** The highest approved sequence: of the record, or where it has none (from before it had), of the approved bundle. */
+export const highestIn = (desired: Desired, { trustDomain }: Member): bigint | undefined =>
+  desired.record.domains.get(trustDomain)?.recorded?.highest ?? usable(desired).get(trustDomain)?.sequence
+
+/** Whether exactly these roots are in the approved bundle and on the record. */
+export function isApproved(desired: Desired, bundle: Bundle): boolean {
+  const held = new Set(
+    usable(desired)
+      .get(bundle.trustDomain)
+      ?.anchors.map((anchor) => anchor.fingerprint),
+  )
+  const recorded = desired.record.domains.get(bundle.trustDomain)?.newest?.roots
+  return (
+    held.size > 0 &&
+    bundle.anchors.length === held.size &&
+    bundle.anchors.every(({ fingerprint }) => held.has(fingerprint) && recorded?.has(fingerprint))
+  )
+}

@@ -1,0 +1,56 @@
+/** Reading what owners wrote, approved and recorded. */
+
+import { FederationError } from '../core/diagnostics/errors.ts'
+import type { Finding } from '../core/diagnostics/finding.ts'
+import { intents } from '../core/federation/intents.ts'
+import type { Federation, Member, MemberName, Severed } from '../core/model/wanted.ts'
+import { applyUnfinished } from '../core/record/interrupted-apply.ts'
+import { type RecordView, unfinished } from '../core/record/projection.ts'
+import type { Desired, Pair } from './ports-desired.ts'
+import type { Ports } from './use-case.ts'
+
+export type DesiredPorts = Pick<Ports, 'desired' | 'bundles' | 'record' | 'evidence' | 'now'>
+
+/**
+ * @param severed ended, whether the file says so or not
+ * @throws FederationError file-unreadable, federation-invalid, record-broken, evidence-malformed
+ */
+export async function readDesired(ports: DesiredPorts, severed?: Severed): Promise<Desired> {
+  const read = await ports.desired.federation()
+  const federation = severed === undefined ? read : { ...read, severed: [...read.severed, severed] }
+  const [approved, record] = await Promise.all([ports.bundles.read(federation, ports.now()), ports.record.view()])
+  const wanted = intents(federation, approved, record, ports.now())
+  const { handed, findings } = await ports.evidence(federation, record)
+  return {
+    federation,
+    approved,
+    record,
+    intents: wanted.intents,
+    handed,
+    findings: [...wanted.findings, ...ports.record.findings(), ...interrupted(record), ...findings],
+  }
+}
+
+function interrupted(record: RecordView): readonly Finding[] {
+  const begin = unfinished(record)
+  return begin === undefined ? [] : [applyUnfinished(begin)]
+}
+
+/** @throws FederationError usage where the federation has no such member */
+export function memberOf({ members }: Federation, name: string): Member {
+  const member = members.get(name as MemberName)
+  if (member !== undefined) return member
+  throw new FederationError('usage', name, 'is no member of this federation', { hint: `members: ${[...members.keys()].join(', ')}` })
+}
+
+/** @throws FederationError usage where the federation has no such member */
+export const membersOf = (federation: Federation, { truster, trusted }: Pair): readonly [Member, Member] => [
+  memberOf(federation, truster),
+  memberOf(federation, trusted),
+]
+
+/** As entries about a pair name them. */
+export function domainsOf(federation: Federation, pair: Pair) {
+  const [truster, trusted] = membersOf(federation, pair)
+  return { trusterDomain: truster.trustDomain, trustedDomain: trusted.trustDomain }
+}

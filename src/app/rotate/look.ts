@@ -1,0 +1,66 @@
+/** Where a rotation stands, by what can be seen now. */
+
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { Finding } from '../../core/diagnostics/finding.ts'
+import { asWarning } from '../../core/diagnostics/finding.ts'
+import type { Member } from '../../core/model/wanted.ts'
+import { type Rotation, rotation } from '../../core/rotation/phases.ts'
+import type { Bundle } from '../../core/spiffe/bundle.ts'
+import { observe } from '../apply/apply.ts'
+import { usable } from '../approve/offer.ts'
+import { memberOf, readDesired } from '../desired.ts'
+import type { PlanPorts } from '../plan.ts'
+import type { Desired } from '../ports-desired.ts'
+
+export interface LookInput {
+  readonly member: string
+  /** Ask every workload for its certificate, instead of waiting for the time it may live. */
+  readonly look?: boolean
+  /** Introduce a root beside another of its name that chains do not tell it from; why. */
+  readonly overrideNames?: string
+}
+
+/** @param waits for a phase: its rounds ask no workload that `look` does not ask */
+export async function lookAtRotation(ports: PlanPorts, input: LookInput, waits: boolean): Promise<Rotation> {
+  const desired = await readDesired(ports)
+  const member = memberOf(desired.federation, input.member)
+  const meshes = await ports.meshes(desired)
+  const intents = desired.intents.filter(
+    (intent) => intent.member.name === member.name || intent.trusts.some((trust) => trust.trusted === member.name),
+  )
+  const seen = await observe(intents, meshes, { everyPod: true, everyLeaf: input.look === true })
+  const given = { member, bundle: approvedOf(desired, member), record: desired.record, intents, seen, now: ports.now() }
+  const now = rotation(given)
+  const accepted = (one: Rotation): Rotation => (input.overrideNames === undefined ? one : withoutNames(one))
+  if (input.look === true || waits || !mayBeEarly(now)) return accepted(now)
+  const concerned = intents.filter((intent) => intent.member.name === member.name)
+  const asked = await observe(concerned, meshes, { everyPod: true, everyLeaf: true })
+  return accepted({ ...now, ...heldBy(now, rotation({ ...given, seen: new Map([...seen, ...asked]) })) })
+}
+
+/** Somebody took it on the record that two roots share a name: that is no error any more. */
+const withoutNames = (one: Rotation): Rotation => ({
+  ...one,
+  findings: one.findings.map((finding): Finding => (finding.code === 'roots-share-name' ? asWarning(finding) : finding)),
+})
+
+/** Its CA has switched, and time alone does not tell that its own proxies hold the new root: then they are asked, without --look. */
+const mayBeEarly = ({ phase, gates }: Rotation): boolean =>
+  (phase === 'draining' || phase === 'retire') && gates.some(({ needs, open }) => needs === 'held' && !open)
+
+/** What they said of the roots that they hold; what they said of their certificates is for --look. */
+const heldBy = (now: Rotation, asked: Rotation): Pick<Rotation, 'gates' | 'findings'> => ({
+  gates: now.gates.map(
+    (gate) => asked.gates.find(({ needs, root }) => needs === 'held' && gate.needs === 'held' && root === gate.root) ?? gate,
+  ),
+  findings: asked.findings,
+})
+
+/** @throws FederationError bundle-malformed */
+export function approvedOf(desired: Desired, member: Member): Bundle {
+  const bundle = usable(desired).get(member.trustDomain)
+  if (bundle !== undefined) return bundle
+  throw new FederationError('bundle-malformed', member.name, `no roots of ${member.trustDomain} are approved, or they cannot be read`, {
+    hint: `entente approve ${member.name}`,
+  })
+}

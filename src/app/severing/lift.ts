@@ -1,0 +1,89 @@
+/** `sever --lift`: takes a sever back, on the record and out of the file. It opens nothing: a new approval and an apply do. */
+
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import { approveCommand } from '../../core/federation/intents.ts'
+import type { AuditDraft, AuditEntry } from '../../core/model/recorded.ts'
+import type { Member, MemberName, Severed } from '../../core/model/wanted.ts'
+import type { RecordView } from '../../core/record/projection.ts'
+import { pairKey, type Standing, seversOn } from '../../core/record/severs.ts'
+import { addEntryIf } from '../apply/journal.ts'
+import { type DesiredPorts, domainsOf, membersOf, readDesired } from '../desired.ts'
+import type { Pair } from '../ports-desired.ts'
+import type { Ports } from '../use-case.ts'
+import { PATIENT } from './note.ts'
+
+export interface LiftInput {
+  readonly truster: string
+  readonly trusted: string
+  readonly reason: string
+}
+
+export interface Lifted {
+  readonly pair: Pair
+  readonly trusted: Member
+  readonly trusterDomain: Member['trustDomain']
+  /** The entry that lifts it, or the one that did before; undefined where the record never had the sever. */
+  readonly entry: AuditEntry | undefined
+}
+
+/** @throws FederationError usage where there is nothing to lift, not-confirmed: then nothing was recorded */
+export async function lift(ports: DesiredPorts & Pick<Ports, 'actor' | 'sleep' | 'agree'>, input: LiftInput): Promise<Lifted> {
+  const { federation, record } = await readDesired(ports)
+  const pair = { truster: input.truster as MemberName, trusted: input.trusted as MemberName }
+  const [truster, trusted] = membersOf(federation, pair)
+  const inFile = federation.severed.filter((one) => pairKey(one) === pairKey(pair))
+  const shown = seversOn(record, federation)(truster, trusted)
+  const sever = severOf(shown, inFile)
+  if (sever === undefined) throw notSevered(pair, trusted, shown)
+  await ports.agree({ kind: 'lift', ...pair, ...sever })
+
+  const said = { actor: ports.actor, at: ports.now(), reason: input.reason }
+  const draft: AuditDraft = { ...said, action: 'lift', ...pair, ...domainsOf(federation, pair) }
+  const standingIn = (view: RecordView) => seversOn(view, federation)(truster, trusted)
+  const needed = (view: RecordView) => (needsLift(standingIn(view), shown, inFile) ? draft : undefined)
+  const added = await addEntryIf(ports.record, ports.sleep, needed, PATIENT)
+  // Where this fails the file keeps closed what the record lets go: the same command again goes on from there.
+  await ports.desired.removeSevered(pair)
+  return { pair, trusted, trusterDomain: truster.trustDomain, entry: added ?? shown?.entry }
+}
+
+/** The sever that stands, as the record has it, or else the file. */
+function severOf(
+  shown: Standing | undefined,
+  [first]: readonly Severed[],
+): (Pick<Severed, 'at' | 'reason'> & { readonly by?: string }) | undefined {
+  if (shown?.state === 'severed') return { at: shown.entry.at, by: shown.entry.actor.name, reason: shown.entry.reason }
+  return first && { at: first.at, reason: first.reason }
+}
+
+function notSevered(pair: Pair, trusted: Member, standing: Standing | undefined): FederationError {
+  const subject = pairKey(pair)
+  const unchanged = 'there is nothing to lift, and nothing was recorded'
+  if (standing === undefined) {
+    const message = `neither the record nor the file severs ${pair.truster} from ${pair.trusted}: ${unchanged}`
+    return new FederationError('usage', subject, message, { hint: 'entente audit log shows what was severed' })
+  }
+  const { at, actor: by, reason } = standing.entry
+  return new FederationError('usage', subject, `${by.name} lifted the sever at ${at.toISOString()} (${reason}): ${unchanged}`, {
+    hint: standing.state === 'lifted' ? `${approveCommand(trusted)}, then entente apply` : 'entente plan',
+  })
+}
+
+/**
+ * Whether the record needs a lift: it severs the pair, or the file alone does, by an entry that is newer than the last lift.
+ * @throws FederationError changed-meanwhile when somebody severed the pair again since the question was asked
+ */
+function needsLift(now: Standing | undefined, shown: Standing | undefined, inFile: readonly Severed[]): boolean {
+  if (now?.state === 'severed') {
+    if (now.entry.hash === shown?.entry.hash) return true
+    throw new FederationError(
+      'changed-meanwhile',
+      'audit.jsonl',
+      `${now.entry.actor.name} severed it again (${now.entry.reason}); nothing was changed`,
+      {
+        hint: 'entente audit log, then decide anew',
+      },
+    )
+  }
+  return inFile.some(({ at }) => now === undefined || at > now.entry.at)
+}

@@ -1,0 +1,71 @@
+/** Putting a sever into the federation file and on the record: either one keeps the trust closed. */
+
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
+import type { AuditDraft, AuditEntry } from '../../core/model/recorded.ts'
+import type { Federation, Severed } from '../../core/model/wanted.ts'
+import type { RecordView } from '../../core/record/projection.ts'
+import { seversOn } from '../../core/record/severs.ts'
+import { addEntryIf } from '../apply/journal.ts'
+import { domainsOf, membersOf } from '../desired.ts'
+import type { Pair } from '../ports-desired.ts'
+import type { Ports } from '../use-case.ts'
+
+export type NotePorts = Pick<Ports, 'desired' | 'record' | 'sleep' | 'actor' | 'now' | 'tell'>
+
+/** 50 ms each: several severs at once wait for each other. */
+export const PATIENT = 200
+const IN_AN_EMERGENCY = 20
+
+/**
+ * Into the file, and on the record, which outranks it: each is tried whatever becomes of the other.
+ * @returns why the file could not be written
+ * @throws FederationError why the record could not
+ */
+export async function note(
+  ports: NotePorts,
+  severed: Severed,
+  federation: Federation,
+  { reason, emergency }: { readonly reason: string; readonly emergency: boolean },
+): Promise<readonly Finding[]> {
+  const pair = { truster: severed.truster, trusted: severed.trusted }
+  const writing = ports.desired.addSevered(severed, { emergency })
+  // In an emergency neither waits for the other. Else the file comes first: what is killed in between is closed by the next apply.
+  const [written] = emergency ? [undefined] : await Promise.allSettled([writing])
+  const tries = emergency ? IN_AN_EMERGENCY : PATIENT
+  const [recorded, late] = await Promise.allSettled([recordSever(ports, pair, federation, reason, tries), writing])
+  const result = written ?? late
+  const unwritten = result.status === 'rejected' ? [asFinding(result.reason)] : []
+  if (recorded.status === 'rejected') {
+    if (unwritten.length > 0) ports.tell({ kind: 'unwritten', findings: unwritten })
+    throw recorded.reason
+  }
+  if (recorded.value !== undefined) ports.tell({ kind: 'severed-in', where: unwritten.length > 0 ? 'record' : 'file-and-record', ...pair })
+  else if (result.status === 'fulfilled' && result.value) ports.tell({ kind: 'severed-in', where: 'file-again', ...pair })
+  return unwritten
+}
+
+/** Also where the file was edited by hand, or a crash came between the two. @returns undefined where the record has it */
+async function recordSever(
+  { record, sleep, actor, now }: NotePorts,
+  pair: Pair,
+  federation: Federation,
+  reason: string,
+  tries: number,
+): Promise<AuditEntry | undefined> {
+  const draft: AuditDraft = { actor, at: now(), reason, action: 'sever', ...pair, ...domainsOf(federation, pair) }
+  return addEntryIf(record, sleep, (view) => (isRecorded(view, federation, pair) ? undefined : draft), tries)
+}
+
+function asFinding(thrown: unknown): Finding {
+  if (!(thrown instanceof FederationError)) throw thrown
+  return fromError(thrown)
+}
+
+/** By these trust domains, and nobody lifted it. An entry from before domains were written is written anew. */
+function isRecorded(record: RecordView, federation: Federation, pair: Pair): boolean {
+  const { trusterDomain, trustedDomain } = domainsOf(federation, pair)
+  const [truster, trusted] = membersOf(federation, pair)
+  const standing = seversOn(record, federation)(truster, trusted)
+  return standing?.state === 'severed' && standing.entry.trusterDomain === trusterDomain && standing.entry.trustedDomain === trustedDomain
+}

@@ -1,0 +1,55 @@
+/** `status`: drift, expiry and lag of each trust. Never writes. */
+
+import type { Finding } from '../core/diagnostics/finding.ts'
+import type { Plan } from '../core/model/planned.ts'
+import type { Verdict } from '../core/model/proven.ts'
+import { expiring } from '../core/rotation/expiry.ts'
+import { verify } from '../core/verify/verdict.ts'
+import { type PlanPorts, planFederation } from './plan.ts'
+import type { Desired } from './ports-desired.ts'
+
+export interface TrustStatus {
+  readonly verdict: Verdict
+  /** When the first of its roots expires. */
+  readonly expires?: Date
+  /** Steps that are planned in the truster. */
+  readonly pending: number
+}
+
+export interface Status {
+  readonly at: Date
+  readonly plan: Plan
+  readonly trusts: readonly TrustStatus[]
+  /** What expires; it stands for `root-expires` of the plan. */
+  readonly expiry: readonly Finding[]
+  /** Of the plan, all others. */
+  readonly findings: readonly Finding[]
+}
+
+export async function statusOf(ports: PlanPorts): Promise<Status> {
+  const { desired, plan, seen } = await planFederation(ports)
+  const { federation, intents } = desired
+  const at = ports.now()
+  const verdicts = verify(federation, intents, seen, at)
+  return {
+    at,
+    plan,
+    trusts: verdicts.map((verdict) => trustStatus(verdict, desired, plan)),
+    expiry: expiring(federation, intents, seen, at),
+    findings: plan.findings.filter(({ code }) => code !== 'root-expires'),
+  }
+}
+
+function trustStatus(verdict: Verdict, { federation, approved }: Desired, plan: Plan): TrustStatus {
+  const trusted = federation.members.get(verdict.trusted)?.trustDomain
+  const bundle = trusted === undefined ? undefined : approved.get(trusted)
+  const ends =
+    bundle?.ok === true && verdict.state !== 'severed' && verdict.roots.length > 0
+      ? bundle.value.anchors.map((anchor) => anchor.notAfter.getTime())
+      : []
+  return {
+    verdict,
+    pending: plan.steps.filter((step) => step.member === verdict.truster).length,
+    ...(ends.length > 0 && { expires: new Date(Math.min(...ends)) }),
+  }
+}

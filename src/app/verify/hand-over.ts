@@ -1,0 +1,38 @@
+/** `verify -o evidence`: what is seen of the meshes here, for owners who cannot reach them. */
+
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import { distinct, type Finding } from '../../core/diagnostics/finding.ts'
+import type { Handing } from '../../core/evidence/print-evidence.ts'
+import { verify } from '../../core/verify/verdict.ts'
+import { namespacesOf, observe } from '../apply/apply.ts'
+import { readDesired } from '../desired.ts'
+import type { PlanPorts } from '../plan.ts'
+import { goOn } from '../use-case.ts'
+
+export interface HandingOver {
+  readonly handing: Handing
+  /** What could not be seen, and so is not in it. */
+  readonly missing: readonly Finding[]
+}
+
+/** @throws FederationError usage where no member has a cluster to look at; interrupted */
+export async function handOver(ports: PlanPorts): Promise<HandingOver> {
+  const desired = await readDesired(ports)
+  const { federation, intents, findings } = desired
+  const seen = await observe(intents, await ports.meshes(desired), { everyPod: true })
+  goOn(ports)
+  const at = ports.now()
+  const looked = intents.flatMap((intent) => {
+    const observation = seen.get(intent.member.name)
+    if (intent.member.home?.context === undefined || observation === undefined) return []
+    return [{ member: intent.member, namespaces: namespacesOf(intent, observation), observation }]
+  })
+  if (looked.length === 0)
+    throw new FederationError('usage', '-o evidence', 'no member has a cluster to look at', { hint: 'add --context MEMBER=CONTEXT' })
+  const verdicts = verify(federation, intents, seen, at)
+  const record = desired.record.head?.hash
+  const missing = looked.flatMap(({ observation: { objects, own, istio, pods, proxies } }) =>
+    [objects, own, istio, pods, proxies].flatMap((part): Finding[] => (part === undefined || part.ok ? [] : [part.error])),
+  )
+  return { handing: { federation: federation.name, record, at, looked, verdicts, findings }, missing: distinct(missing) }
+}

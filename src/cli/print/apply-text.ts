@@ -1,0 +1,34 @@
+import type { Outcome, Progress } from '../../app/world.ts'
+import { title } from '../../core/model/manifest.ts'
+import { objectOf } from '../../core/view/plan-view.ts'
+import { type Shown, show } from './screen.ts'
+import { findingsText } from './text.ts'
+
+export const outcomeText = ({ done, findings }: Outcome, color = false): readonly Shown[] => [
+  ...(findings.length === 0 ? [] : [show`\n${findingsText(findings, color)}`]),
+  show`\n${done.length} ${done.length === 1 ? 'step' : 'steps'} carried out.${done.length === 0 ? '' : ' Proof: entente verify'}`,
+]
+
+export function progressText(event: Progress): string {
+  const where = `${event.member} ${event.phase}`
+  switch (event.kind) {
+    case 'writing': {
+      const { before, after } = event.step
+      return `${where}: ${before === undefined ? 'creating' : after === undefined ? 'removing' : 'updating'} ${title(objectOf(event.step))}`
+    }
+    case 'waiting':
+      return `${where}: waiting for ${event.kubelets === true ? 'the kubelets of ' : ''}${event.for.join(', ')}, ${Math.round(event.milliseconds / 1000)} s so far`
+    case 'nudged':
+      return event.failed === undefined
+        ? `${event.member}: nudged the kubelets of ${event.pods} ${event.pods === 1 ? 'pod' : 'pods'}`
+        : `${event.member}: could not nudge the kubelets, which will come by themselves: ${event.failed}`
+    case 'first':
+      return `${where}: ${event.workload} goes first with ${event.filter} (${event.proxies.join(', ')})`
+    case 'acknowledged': {
+      const who = `${event.proxies} ${event.proxies === 1 ? 'proxy has' : 'proxies have'} it, after ${event.milliseconds} ms`
+      return event.first === undefined ? `${where}: ${who}` : `${where}: ${who}; now the others`
+    }
+    case 'put-back':
+      return `${where}: refused, putting back what was: ${event.because}`
+  }
+}

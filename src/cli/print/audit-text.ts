@@ -1,0 +1,76 @@
+/** The record, for people. */
+import type { Audited } from '../../app/audit.ts'
+import type { AuditEntry } from '../../core/model/recorded.ts'
+import type { Span, Word } from '../../core/record/history.ts'
+import { type Shown, stacked } from './screen.ts'
+import { count, findingsText, table } from './text.ts'
+
+export function recordText(entries: readonly AuditEntry[], columns?: number): Shown | string {
+  if (entries.length === 0) return 'The record is empty.'
+  const rows = entries.map((entry) => [
+    String(entry.seq),
+    entry.at.toISOString(),
+    `${entry.actor.name} (${entry.actor.via})`,
+    entry.action,
+    what(entry),
+    entry.reason,
+  ])
+  return table([['SEQ', 'AT', 'BY', 'ACTION', 'WHAT', 'REASON'], ...rows], columns)
+}
+
+/** Who trusted a root, from when to when, on whose word. */
+export function historyText(spans: readonly Span[], columns?: number): Shown | string {
+  if (spans.length === 0) return 'Nobody ever approved or trusted this root, as far as the record goes.'
+  const said = ({ at, by, reason }: Word): string[] => [at.toISOString(), `${by.name} (${by.via})${reason === '' ? '' : `: ${reason}`}`]
+  const rows = spans.map(({ what, where, trustDomain, from, until, unfinished }) => [
+    `${what} ${what === 'approved' ? 'here' : `in ${where}`}${unfinished ? ', or begun' : ''}`,
+    trustDomain,
+    ...said(from),
+    ...(until === undefined ? ['-', 'still'] : said(until)),
+  ])
+  return table([['', 'AS A ROOT OF', 'FROM', 'BY', 'UNTIL', 'BY'], ...rows], columns)
+}
+
+export function auditText({ valid, entries, head, findings }: Audited, color = false): Shown {
+  const stands = `${count(entries, 'entry').replace('entrys', 'entries')}, head ${head === null ? 'none' : short(head)}`
+  return stacked([verdictOf(valid, entries, stands, findings), ...(findings.length === 0 ? [] : [findingsText(findings, color)])])
+}
+
+function verdictOf(valid: boolean, entries: number, stands: string, findings: Audited['findings']): string {
+  if (valid) return `The record holds: ${stands}.`
+  if (findings.every(({ code, severity }) => severity !== 'error' || code === 'witness-unseen'))
+    return `The file holds: ${stands}. Not every home could be asked which head it remembers.`
+  if (entries === 0 && !findings.some(({ code }) => code === 'record-broken')) return 'There is no record that could be read.'
+  return 'The record does not hold.'
+}
+
+const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
+
+function sequences({ sequence, sequenceReset }: AuditEntry & { readonly action: 'approve' }): string {
+  return `${sequence === undefined ? '' : `, sequence ${sequence}`}${sequenceReset === true ? ', sequences begin again' : ''}`
+}
+
+function what(entry: AuditEntry): string {
+  switch (entry.action) {
+    case 'approve':
+      return `${entry.trustDomain}: ${entry.roots.map(short).join(', ')} from ${entry.source}${sequences(entry)}`
+    case 'begin':
+      return `plan ${short(entry.plan)}, ${count(entry.steps.length, 'step')}`
+    case 'end':
+      return entry.stopped === undefined
+        ? `${count(entry.done.length, 'step')} done`
+        : `${count(entry.done.length, 'step')} done, stopped: ${entry.stopped.code}`
+    case 'override':
+      return `gate ${entry.gate.needs} of ${short(entry.gate.root)}`
+    case 'rotate':
+      return `${entry.trustDomain}: ${entry.to.map(short).join(', ')} to stay`
+    case 'sever':
+      return `${entry.truster} trusts ${entry.trusted} no longer${domains(entry)}`
+    case 'lift':
+      return `the sever of ${entry.truster} trusting ${entry.trusted} is lifted${domains(entry)}`
+  }
+}
+
+/** A sever counts by trust domain: the members may have other names by now. */
+const domains = ({ trusterDomain, trustedDomain }: Pick<AuditEntry & { action: 'sever' }, 'trusterDomain' | 'trustedDomain'>): string =>
+  trusterDomain === undefined || trustedDomain === undefined ? '' : ` (${trusterDomain}, ${trustedDomain})`

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest'
+import { check } from '../../demo/told.ts'
+import { toldText } from './demo-text.ts'
+
+describe('a step as text', () => {
+  it('is aligned, and has colour only where it is wanted', () => {
+    const step = {
+      title: 'Title',
+      commands: ['entente plan'],
+      lines: [],
+      checks: [check('a', 'x', 'x'), check('longer', 'x', 'x', 'a detail')],
+      meaning: ['So it is.'],
+    }
+    expect(String(toldText(3, step, false))).toBe(
+      '3. Title\n   $ entente plan\n   ✓ a        x\n   ✓ longer   x\n              a detail\n   So it is.\n',
+    )
+    expect(String(toldText(3, step, true))).toContain('\u001b[')
+  })
+})

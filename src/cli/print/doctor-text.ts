@@ -1,0 +1,44 @@
+/** What `doctor` found, for people. */
+import type { Check } from '../../core/doctor/check.ts'
+import { anchorOf, countsOf, overall } from '../../core/view/doctor-view.ts'
+import { type Shown, show, stacked } from './screen.ts'
+import { count, painter } from './text.ts'
+
+/** One block for each cluster and pair; what was skipped for one reason takes one line. */
+export function doctorText(checks: readonly Check[], color = false): Shown {
+  const groups = new Map<string, Check[]>()
+  for (const check of checks) {
+    const key = check.subject.includes(' → ') ? check.subject : check.members.join(', ') || check.subject
+    groups.set(key, [...(groups.get(key) ?? []), check])
+  }
+  const blocks = [...groups].map(([title, group]) => stacked([painter(color)('bold', title), ...linesOf(group, title, color)]))
+  return stacked([...blocks, summary(checks, color)], '\n\n')
+}
+
+const STYLE = { ok: 'green', warn: 'yellow', fail: 'red', unknown: 'yellow', skipped: 'dim' } as const
+
+function linesOf(group: readonly Check[], title: string, color: boolean): readonly Shown[] {
+  const paint = painter(color)
+  const told = group.filter(({ verdict }) => verdict !== 'skipped')
+  const lines = told.map((check) => {
+    const { name, verdict, subject, evidence, remedy } = check
+    const part = subject === title ? '' : ` (${subject.replace(`${title}: `, '')})`
+    const next = remedy === '' ? '' : show`\n           next: ${remedy}`
+    const see = verdict === 'ok' ? '' : show`\n           see: ${anchorOf(check)}`
+    return show`  ${paint(STYLE[verdict], verdict.padEnd(7))}  ${name}${part}: ${evidence}${next}${see}`
+  })
+  const reasons = new Map<string, string[]>()
+  for (const { verdict, evidence, name } of group)
+    if (verdict === 'skipped') reasons.set(evidence, [...(reasons.get(evidence) ?? []), name])
+  return [...lines, ...[...reasons].map(([why, names]) => show`  ${paint('dim', `skipped  ${names.join(', ')}: ${why}`)}`)]
+}
+
+function summary(checks: readonly Check[], color: boolean): Shown {
+  const { ok, warn, fail, unknown, skipped } = countsOf(checks)
+  const parts = [`${ok} ok`, ...(warn > 0 ? [`${count(warn, 'warning')}`] : []), ...(fail > 0 ? [`${fail} failed`] : [])]
+  const rest = [...(unknown > 0 ? [`${unknown} could not be made`] : []), ...(skipped > 0 ? [`${skipped} skipped`] : [])]
+  const verdict = overall(checks)
+  if (ok + warn + fail + unknown === 0) return show`${painter(color)('yellow', 'nothing was looked at')}: ${skipped} skipped`
+  const words = { ok: 'all is well', warn: 'fit, with warnings', fail: 'not fit for federation yet' }
+  return show`${painter(color)(verdict === 'ok' ? 'green' : verdict === 'warn' ? 'yellow' : 'red', words[verdict])}: ${[...parts, ...rest].join(', ')}`
+}

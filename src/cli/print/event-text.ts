@@ -1,0 +1,92 @@
+/** What use cases tell on the way, for the person at the terminal. */
+import { dirname, join } from 'node:path'
+import type { Event, Lacking, SeverEvent } from '../../app/events.ts'
+import { title } from '../../core/model/manifest.ts'
+import type { Io } from '../io.ts'
+import { outcomeText, progressText } from './apply-text.ts'
+import { clustersText } from './federation-text.ts'
+import { mountText } from './mount-text.ts'
+import { rootsText } from './roots/roots-text.ts'
+import { waitingText } from './rotation-text.ts'
+import { type Shown, show } from './screen.ts'
+import { findingsText, planText } from './text.ts'
+
+type Console = Pick<Io, 'tell' | 'color' | 'columns'>
+
+/** @param file the federation file, as the person named it */
+export function eventTeller(io: Console, file: string): (event: Event) => void {
+  let waiting = ''
+  return (event) => {
+    const texts = eventTexts(event, io, file)
+    const waits = event.kind === 'rotation-waits' || event.kind === 'rotation-retries'
+    // Who waits for the same as a round ago need not be told so again.
+    if (waits && waiting === String(texts[0])) return
+    if (waits) waiting = String(texts[0])
+    for (const text of texts) io.tell(text)
+  }
+}
+
+function eventTexts(event: Event, { color, columns }: Console, file: string): readonly (Shown | string)[] {
+  switch (event.kind) {
+    case 'planned':
+      return [planText(event.plan, color)]
+    case 'carried-out':
+      return outcomeText(event.outcome, color)
+    case 'ended-unfinished':
+      return [
+        show`\nThe apply that ${event.begin.actor.name} began at ${event.begin.at.toISOString()} left nothing to do: it is ended on the record.`,
+      ]
+    case 'offered': {
+      const { bundle, before, source, findings } = event
+      const offered = show`Roots of ${bundle.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, columns)}\n`
+      return [offered, ...(findings.length === 0 ? [] : [show`${findingsText(findings, color)}\n`])]
+    }
+    case 'sequence-reset':
+      return [show`Sequences of ${event.trustDomain} begin again with ${event.from ?? 'the next bundle that has one'}.\n`]
+    case 'root-recorded':
+      return [`wrote ${join(dirname(file), 'bundles', `${event.trustDomain}.json`)}  (roots of ${event.member})`]
+    case 'looking':
+      return [`Looking at ${event.contexts.join(', ')} …`]
+    case 'looked':
+      return [
+        show`\n${clustersText(event.found, columns)}\n`,
+        ...(event.findings.length === 0 ? [] : [show`${findingsText(event.findings, color)}\n`]),
+      ]
+    case 'severed-in':
+      return [`${placeOf(event.where, file)} that ${event.truster} trusts ${event.trusted} no longer.`]
+    case 'unwritten':
+      return [findingsText(event.findings, color)]
+    case 'denied':
+      return [
+        ...event.policies.map((policy) => `${title(policy)} in ${event.member} lets nobody of ${event.trustDomain} past.`),
+        ...(event.findings.length === 0 ? [] : [findingsText(event.findings, color)]),
+      ]
+    case 'closing':
+      return [show`\n${planText({ ...event.plan, findings: [] }, color)}\n`]
+    case 'nothing-to-close':
+      return [show`\nNothing of ours in ${event.truster} accepts ${event.trusted} any more.\n`]
+    case 'draining':
+      return [event.text]
+    case 'rotation-blocked':
+      return [show`${findingsText(event.findings, color)}\n`]
+    case 'rotation-waits':
+      return [waitingText(event.now)]
+    case 'rotation-retries':
+      return [`${event.because.message}; trying again`]
+    case 'lacking':
+      return [mountText(event.workloads, color)]
+    case 'rolling':
+      return [`${event.workload.member}: ${objectOf(event.workload)} rolls its pods`]
+    case 'rolled':
+      return [`${event.workload.member}: ${objectOf(event.workload)} has the mount, after ${Math.round(event.milliseconds / 1000)} s`]
+    default:
+      return [progressText(event)]
+  }
+}
+
+const PLACES = { record: 'The record says', 'file-and-record': 'and the record say', 'file-again': 'says again' } as const
+
+const placeOf = (where: (SeverEvent & { kind: 'severed-in' })['where'], file: string): string =>
+  where === 'record' ? PLACES[where] : `${file} ${PLACES[where]}`
+
+const objectOf = ({ kind, namespace, name }: Lacking): string => `${kind} ${namespace}/${name}`

@@ -1,0 +1,24 @@
+/** What a person is asked before anything is written. */
+import type { Question } from '../../app/questions.ts'
+import { type Shown, show } from './screen.ts'
+
+export function questionText(question: Question): Shown | string {
+  switch (question.kind) {
+    case 'carry-out':
+      return show`\nCarry out ${question.steps === question.of ? 'these' : `${question.steps} of these`} steps?`
+    case 'approve':
+      return `Approve this bundle for ${question.member}?`
+    case 'begin':
+      return 'Are these the roots of your meshes? They are approved as read from their own API servers.'
+    case 'sever':
+      return `${question.truster} stops trusting ${question.trusted}, now and until somebody lifts the sever. Go on?`
+    case 'lift': {
+      const said = `${question.at.toISOString()}${question.by === undefined ? '' : ` by ${question.by}`}: ${question.reason}`
+      return `The sever of ${question.truster} trusting ${question.trusted} (${said}) is lifted. Nothing opens before a new approval and an apply. Go on?`
+    }
+    case 'abort-rotation':
+      return `${question.member} keeps ${question.leaving.join(', ')}, and lets ${question.staying.join(', ')} go. Go on?`
+    case 'roll-out':
+      return show`\nRestart the pods of these ${question.workloads} workloads, one workload after the other?`
+  }
+}

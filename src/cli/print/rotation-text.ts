@@ -1,0 +1,55 @@
+/** Where a rotation stands, for people and for programs. */
+import { stillHeld } from '../../app/rotate/still-held.ts'
+import type { Finding } from '../../core/diagnostics/finding.ts'
+import type { Gate } from '../../core/model/planned.ts'
+import type { Rotation } from '../../core/rotation/phases.ts'
+import { type Shown, show, stacked } from './screen.ts'
+import { findingsText, painter } from './text.ts'
+
+export function rotationText(now: Rotation, findings: readonly Finding[], color = false): Shown {
+  const paint = painter(color)
+  const line = (what: string, roots: readonly string[]): string[] =>
+    roots.map((root) => `  ${what} ${root}${root === now.signs ? '   (its CA signs under it)' : ''}`)
+  const gates = now.gates.map(({ needs, root, open, waitingFor }) => {
+    const what = needs === 'held' ? `all hold ${short(root)}` : `nothing is under ${short(root)}`
+    return stacked([
+      show`  ${open ? paint('green', 'open') : paint('yellow', 'waits')} ${what}`,
+      ...waitingFor.map((who) => `          ${who}`),
+    ])
+  })
+  return stacked([
+    show`${now.member}: ${paint('bold', now.phase)}`,
+    ...line('stays ', now.staying),
+    ...line('leaves', now.leaving),
+    ...gates,
+    `next: ${nextStep(now)}`,
+    ...(findings.length === 0 ? [] : ['', findingsText(findings, color)]),
+  ])
+}
+
+const short = (root: string): string => root.slice(0, 'sha256:'.length + 12)
+
+/** What the member's owner does next. */
+export function nextStep({ member, phase, leaving, gates, drained }: Rotation): string {
+  const again = `entente rotate ${member}`
+  const waits = (needs: Gate['needs']): boolean => gates.some((gate) => gate.needs === needs && !gate.open)
+  switch (phase) {
+    case 'introducing':
+      return `${again}, until everybody holds what is to stay`
+    case 'switch':
+      return `its owner lets the CA sign under the root that stays, and keeps ${leaving.map(short).join(', ')} in its bundle; then ${again}`
+    case 'draining':
+      return `wait until ${drained?.toISOString() ?? 'the last leaf from before is gone'}; then ${again}`
+    case 'retire':
+      return waits('unused') ? `its owner takes ${leaving.map(short).join(', ')} out of its CA's bundle; then ${again}` : again
+    case 'steady':
+      return `nothing; a new root begins with its owner announcing it beside the old one, then ${again}`
+  }
+}
+
+export const waitingText = (now: Rotation): string => {
+  const gates = now.gates.filter((gate) => !gate.open && (now.phase === 'introducing') === (gate.needs === 'held'))
+  const held = stillHeld(now).map(({ subject, message }) => `${subject}: ${message}`)
+  const who = [...new Set([...gates.flatMap((gate) => gate.waitingFor), ...held])]
+  return `${now.member}: ${now.phase}${who.length === 0 ? '' : `; waiting for ${who.join('; ')}`}${now.phase === 'switch' || now.phase === 'steady' ? `; next: ${nextStep(now)}` : ''}`
+}

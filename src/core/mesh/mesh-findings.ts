@@ -1,0 +1,63 @@
+/** What Entente reports about a mesh, its workloads and its hosts: each code has its one producer here. */
+import { error, type Finding, type Severity, warning } from '../diagnostics/finding.ts'
+import type { TrustDomain } from '../spiffe/trust-domain.ts'
+
+/** @param next the command that looks again; none: what is reported is not proven */
+export const notObserved = (member: string, next?: 'entente plan' | 'entente verify'): Finding =>
+  next === undefined
+    ? warning('not-observed', member, 'could not be observed, so that it let go is not proven')
+    : error('not-observed', member, 'was not observed', next)
+
+/** @param because why Entente could not make the check */
+export const notChecked = (severity: Severity, subject: string, because: string, hint = ''): Finding => ({
+  code: 'not-checked',
+  severity,
+  subject,
+  message: because,
+  hint,
+})
+
+export const trustDomainDiffers = (member: string, inMesh: string, inFile: TrustDomain | undefined): Finding =>
+  error(
+    'trust-domain-differs',
+    member,
+    `its mesh config says trust domain ${inMesh}, the federation file ${inFile}`,
+    `correct trustDomain of member ${member}`,
+  )
+
+/** @param what the scope selects none of */
+export const noWorkload = (where: string, what: 'pod' | 'gateway' | { readonly running: string }): Finding =>
+  typeof what === 'string'
+    ? warning('no-workload', where, `selects no ${what} yet`, 'check the namespace and the labels, if you expected one')
+    : warning('no-workload', where, `no running ${what.running}`, 'check namespaces and selectors')
+
+/** @param who accepts plaintext, and by which policy */
+export const mtlsNotStrict = (subject: string, who: string, hint: string): Finding =>
+  error('mtls-not-strict', subject, `${who}; who comes in plaintext shows no identity, so callers does not hold for them`, hint)
+
+/** @param who accepts no mutual TLS, and by which policy */
+export const mtlsDisabled = (subject: string, who: string, hint: string): Finding =>
+  error('mtls-disabled', subject, `${who}; no port there accepts mutual TLS, so no caller of another mesh can be accepted`, hint)
+
+/** @param why the host is unknown there */
+export const serviceUnknown = (subject: string, why: string, hint: string): Finding => error('service-unknown', subject, why, hint)
+
+/** @param why the cluster does not use ISTIO_MUTUAL, and for which ports and subsets */
+export const reachNotMutual = (subject: string, why: string, hint: string): Finding =>
+  error('reach-not-mutual', subject, `${why}: a validator there breaks the cluster, or sits inside its TLS`, hint)
+
+/** @param who runs without it, and why */
+export const xdsAgentOff = (member: string, who: string, hint: string): Finding =>
+  warning('xds-agent-off', member, `${who}: such proxies never learn these roots, and refuse what is under them`, hint)
+
+/** @param why these gateways cannot be pinned so. `beside`: the scope selects other workloads, too */
+export const gatewayScope = (where: string, why: string, hint: string, beside = false): Finding =>
+  (beside ? warning : error)('gateway-scope', where, why, hint)
+
+/** @param server as people name it */
+export const gatewayServer = (subject: string, server: string, why: string, hint: string): Finding =>
+  error('gateway-server', subject, `${server}: ${why}`, hint)
+
+/** @param effect what the filter of somebody else does; `held`: a live proxy does not hold what ours says */
+export const foreignFilter = (subject: string, effect: string, hint: string, held: 'ours' | 'unknown'): Finding =>
+  (held === 'ours' ? error : warning)('foreign-filter', subject, effect, hint)

@@ -1,0 +1,94 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { A, bundleOf } from '../../../test/support/federations.ts'
+import { evidence, object, observation, peerAuthentication, pod } from '../../../test/support/observations.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Workloads } from '../model/wanted.ts'
+import { MeshView, onceForAlike, viewOf } from './mesh-view.ts'
+import { effectiveMode } from './mtls.ts'
+import { podsIn } from './pods.ts'
+
+const names = (objects: readonly Manifest[]): readonly string[] => objects.map(({ metadata }) => metadata.name)
+
+const namespace = fc.constantFrom('shop', 'bank', '')
+const labels = fc.dictionary(fc.constantFrom('app', 'tier', '__proto__', 'a/b'), fc.constantFrom('x', 'y', ''), { maxKeys: 3 })
+const pods: fc.Arbitrary<readonly Manifest[]> = fc
+  .array(fc.tuple(namespace, labels, fc.boolean()), { maxLength: 12 })
+  .map((all) =>
+    all.map(([where, worn, over], i) => ({ ...pod(`${where}/pod-${i}`, worn), ...(over ? { status: { phase: 'Succeeded' } } : {}) })),
+  )
+const sets: fc.Arbitrary<Workloads> = fc.record(
+  { namespace, labels, everywhere: fc.constant(true as const) },
+  { requiredKeys: ['namespace'] },
+)
+
+describe('a view of a mesh', () => {
+  it('selects the pods that a scan of all objects selects, in their order, however often it is asked', () => {
+    fc.assert(
+      fc.property(pods, fc.array(sets, { minLength: 1, maxLength: 4 }), (all, asked) => {
+        const view = new MeshView(all)
+        for (const at of [...asked, ...asked]) expect(view.podsIn(at)).toEqual(podsIn(all, at))
+      }),
+    )
+  })
+
+  it('judges modes as all objects do, with and without selectors', () => {
+    const policies = fc.subarray([
+      peerAuthentication('istio-system/mesh', 'STRICT'),
+      peerAuthentication('shop/default', 'PERMISSIVE'),
+      peerAuthentication('shop/of-x', 'DISABLE', { labels: { app: 'x' } }),
+      peerAuthentication('bank/default', 'STRICT'),
+    ])
+    const places = fc.constantFrom('shop', 'bank', 'empty', 'istio-system')
+    fc.assert(
+      fc.property(policies, fc.array(fc.tuple(places, labels), { minLength: 1, maxLength: 6 }), (all, workloads) => {
+        const view = new MeshView(all)
+        for (const [where, worn] of workloads) {
+          const workload = { namespace: where, labels: worn }
+          expect(view.modeOf(workload, 'istio-system')).toEqual(effectiveMode(workload, all, 'istio-system'))
+        }
+      }),
+    )
+  })
+
+  it('finds objects by kind, namespace, name, owner and host', () => {
+    const entry = object('networking.istio.io/v1', 'ServiceEntry', 'shop/entry', {
+      spec: { hosts: ['a.example', 'a.example', '*.b.example'] },
+    })
+    const ours = object(
+      'v1',
+      'ConfigMap',
+      'shop/ours',
+      {},
+      { labels: { 'app.kubernetes.io/managed-by': 'entente', 'entente.dev/owner': 'fleet' } },
+    )
+    const [first, second] = ['one', 'two'].map((spec) => object('v1', 'Service', 'shop/twice', { spec })) as [Manifest, Manifest]
+    const view = new MeshView([entry, ours, first, second])
+    expect(names(view.of('Service'))).toEqual(['twice', 'twice'])
+    expect([names(view.in('ConfigMap', 'shop')), view.in('ConfigMap', 'bank')]).toEqual([['ours'], []])
+    expect(view.named('Service', 'shop', 'twice')).toBe(first)
+    expect([names(view.ownedBy('fleet')), view.ownedBy(undefined).length, view.ownedBy('other').length]).toEqual([['ours'], 3, 0])
+    expect([view.entriesOf('a.example'), view.entriesOf('*.b.example'), view.entriesOf('c.b.example')]).toEqual([[entry], [entry], []])
+  })
+
+  it('is built once for an observation, and has what its proxies said', () => {
+    const server = pod('shop/server', {})
+    const said = evidence(server, { inbound: [], outbound: [], denies: [] })
+    const seen = observation({ own: bundleOf(A), objects: [server], proxies: [said] })
+    expect(viewOf(seen)).toBe(viewOf(seen))
+    expect([viewOf(seen).evidenceOf('server.shop'), viewOf(seen).evidenceOf('other.shop')]).toEqual([said, undefined])
+    expect(
+      viewOf({ ...seen, objects: { ok: false, error: { code: 'not-observed', severity: 'error', subject: '', message: '', hint: '' } } })
+        .objects,
+    ).toEqual([])
+  })
+
+  it('lets pods that are alike be judged once', () => {
+    const all = Array.from({ length: 5 }, (_, i) => pod(`shop/pod-${i}`, { app: i === 4 ? 'other' : 'same' }))
+    const view = new MeshView(all)
+    let judged = 0
+    const judge = onceForAlike(() => ++judged)
+    for (const one of all) judge({ namespace: 'shop', labels: view.labelsOf(one) })
+    expect(judged).toBe(2)
+  })
+})

@@ -1,0 +1,240 @@
+/**
+ * One mesh, to be asked: an index over the objects of an observation. Each part is made when somebody first asks for it,
+ * in one pass over the objects; an answer then takes as long as it has members, not as long as the mesh has objects.
+ */
+import type { Manifest } from '../model/manifest.ts'
+import { at, list, ownerOf, strings, text } from '../model/manifest.ts'
+import type { Evidence, Observation } from '../model/observed.ts'
+import type { Workloads } from '../model/wanted.ts'
+import { selects } from '../model/workloads.ts'
+import { ANY, composeMode, type Effective, type PeerPolicy, peerPolicy, type Subject, type Workload } from './mtls.ts'
+import { hasSidecar, isGateway, isLive, isPlaced } from './pods.ts'
+
+/** What is asked of each pod again and again. */
+interface Pod {
+  readonly labels: Readonly<Record<string, string>>
+  readonly sidecar: boolean
+  readonly gateway: boolean
+}
+
+export class MeshView {
+  /** Members of groups stand in the order of these. */
+  readonly objects: readonly Manifest[]
+  readonly #evidence: readonly Evidence[]
+  #byKind: ReadonlyMap<string, readonly Manifest[]> | undefined
+  readonly #byNamespace = new Map<string, ReadonlyMap<string, readonly Manifest[]>>()
+  readonly #byName = new Map<string, ReadonlyMap<string, Manifest>>()
+  readonly #pods = new Map<Manifest, Pod>()
+  #bare: readonly Manifest[] | undefined
+  #live: readonly Manifest[] | undefined
+  #liveIn: ReadonlyMap<string, readonly Manifest[]> | undefined
+  readonly #labels = new Map<string, ReadonlyMap<string | undefined, readonly Manifest[]>>()
+  readonly #alike = new Map<string, Readonly<Record<string, string>>>()
+  readonly #modes = new Map<string, Effective>()
+  #policies: ReadonlyMap<string, readonly PeerPolicy[]> | undefined
+  #entries: ReadonlyMap<string, readonly Manifest[]> | undefined
+  #byOwner: ReadonlyMap<string | undefined, readonly Manifest[]> | undefined
+  #proxies: ReadonlyMap<string, Evidence> | undefined
+
+  constructor(objects: readonly Manifest[], evidence: readonly Evidence[] = []) {
+    this.objects = objects
+    this.#evidence = evidence
+  }
+
+  /** All objects of a kind. */
+  of(kind: string): readonly Manifest[] {
+    this.#byKind ??= grouped(this.objects, (object) => [object.kind])
+    return this.#byKind.get(kind) ?? []
+  }
+
+  /** Those of one namespace. */
+  in(kind: string, namespace: string): readonly Manifest[] {
+    const known = this.#byNamespace.get(kind) ?? grouped(this.of(kind), ({ metadata }) => [metadata.namespace ?? ''])
+    this.#byNamespace.set(kind, known)
+    return known.get(namespace) ?? []
+  }
+
+  named(kind: string, namespace: string, name: string): Manifest | undefined {
+    const place = ({ metadata }: Manifest): string => `${metadata.namespace ?? ''}/${metadata.name}`
+    const known =
+      this.#byName.get(kind) ??
+      new Map(
+        this.of(kind)
+          .toReversed()
+          .map((object) => [place(object), object]),
+      )
+    this.#byName.set(kind, known)
+    return known.get(`${namespace}/${name}`)
+  }
+
+  /** Objects that a federation calls its own; undefined: of anybody else. */
+  ownedBy(owner: string | undefined): readonly Manifest[] {
+    this.#byOwner ??= grouped(this.objects, (object) => [ownerOf(object)])
+    return this.#byOwner.get(owner) ?? []
+  }
+
+  /** The pods of a set that run, or are about to. */
+  podsIn(at: Workloads): readonly Manifest[] {
+    const namespace = at.everywhere ? undefined : at.namespace
+    const [first, ...others] = Object.entries(at.labels ?? {}).map(([label, value]) => this.#byLabel(label, namespace).get(value) ?? [])
+    if (first === undefined) return this.#livePods(namespace)
+    const fewest = others.reduce((least, some) => (some.length < least.length ? some : least), first)
+    return others.length === 0 ? first : fewest.filter((pod) => selects(at, pod.metadata.namespace ?? '', this.labelsOf(pod)))
+  }
+
+  /** Those of them with a sidecar, placed on a node or not. */
+  injectedIn(at: Workloads): readonly Manifest[] {
+    return this.podsIn(at).filter((pod) => this.hasSidecar(pod) && !this.isGateway(pod))
+  }
+
+  /** The sidecars that a set has now: of pods that have a place to run. */
+  sidecarsIn(at: Workloads): readonly Manifest[] {
+    return this.injectedIn(at).filter(isPlaced)
+  }
+
+  gatewaysIn(at: Workloads): readonly Manifest[] {
+    return this.podsIn(at).filter((pod) => isPlaced(pod) && this.isGateway(pod))
+  }
+
+  /** The proxies that a set is about: its gateways where it names servers of theirs, else its sidecars. */
+  proxiesIn({ at, gateway }: { readonly at: Workloads; readonly gateway?: unknown }): readonly Manifest[] {
+    return gateway === undefined ? this.sidecarsIn(at) : this.gatewaysIn(at)
+  }
+
+  hasSidecar(pod: Manifest): boolean {
+    return this.#pod(pod).sidecar
+  }
+
+  isGateway(pod: Manifest): boolean {
+    return this.#pod(pod).gateway
+  }
+
+  /** Pods without a sidecar. */
+  get bare(): readonly Manifest[] {
+    this.#bare ??= this.of('Pod').filter((pod) => !this.hasSidecar(pod))
+    return this.#bare
+  }
+
+  /** The same object for the same labels, so that what is judged by labels is judged once for all pods that are alike. */
+  labelsOf(pod: Manifest): Readonly<Record<string, string>> {
+    return this.#pod(pod).labels
+  }
+
+  /** The PeerAuthentications that may be for workloads of a namespace: its own, and those of the root. */
+  peerPolicies(namespace: string, rootNamespace: string): readonly PeerPolicy[] {
+    this.#policies ??= grouped(this.of('PeerAuthentication').map(peerPolicy), (policy) => [policy.namespace])
+    const root = this.#policies.get(rootNamespace) ?? []
+    return namespace === rootNamespace ? root : [...root, ...(this.#policies.get(namespace) ?? [])]
+  }
+
+  /** The effective mutual TLS mode of a workload. @param more policies in addition to those that are there */
+  modeOf(workload: Workload, rootNamespace: string, more: readonly PeerPolicy[] = []): Effective {
+    const policies = this.peerPolicies(workload.namespace, rootNamespace)
+    if (more.length > 0 || policies.some(({ selector }) => selector.length > 0))
+      return composeMode(workload, [...policies, ...more], rootNamespace)
+    // Then it is one for the whole namespace.
+    const place = JSON.stringify([workload.namespace, rootNamespace])
+    const known = this.#modes.get(place) ?? composeMode(workload, policies, rootNamespace)
+    this.#modes.set(place, known)
+    return known
+  }
+
+  /**
+   * The pods of a set, and those that do not exist yet: they have the set's labels at least. Of the whole mesh, one for each
+   * namespace with a policy or a pod of its own, and one for those that have neither.
+   */
+  subjectsOf(at: Workloads, pods: readonly Manifest[], rootNamespace: string): readonly Subject[] {
+    const namespaces = (): ReadonlySet<string> =>
+      new Set(
+        [...pods, ...this.of('PeerAuthentication')]
+          .map(({ metadata }) => metadata.namespace ?? '')
+          .filter((name) => name !== rootNamespace),
+      )
+    const places = at.everywhere ? [...[...namespaces()].sort(), ANY] : [at.namespace]
+    const labels = at.labels ?? {}
+    return [
+      ...places.map((namespace) => ({ name: 'a new pod', namespace, labels })),
+      ...pods.map((pod) => ({ name: pod.metadata.name, namespace: pod.metadata.namespace ?? '', labels: this.labelsOf(pod) })),
+    ]
+  }
+
+  /** The ServiceEntries that have a host, by its whole name. */
+  entriesOf(host: string): readonly Manifest[] {
+    this.#entries ??= grouped(this.of('ServiceEntry'), (entry) => new Set(list(at(entry, 'spec', 'hosts')).map(text)))
+    return this.#entries.get(host) ?? []
+  }
+
+  /** What the proxy of this id (`POD.NAMESPACE`) holds and said. */
+  evidenceOf(proxy: string): Evidence | undefined {
+    this.#proxies ??= new Map(this.#evidence.map((one) => [one.proxy, one]))
+    return this.#proxies.get(proxy)
+  }
+
+  #pod(pod: Manifest): Pod {
+    const known = this.#pods.get(pod)
+    if (known !== undefined) return known
+    const made = {
+      labels: this.#shared(strings(pod.metadata.labels)),
+      sidecar: hasSidecar(pod),
+      gateway: isGateway(pod, this.of('Gateway')),
+    }
+    this.#pods.set(pod, made)
+    return made
+  }
+
+  /** One object for the same labels: pods of one controller have the same. */
+  #shared(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const text = JSON.stringify(labels)
+    const known = this.#alike.get(text) ?? labels
+    this.#alike.set(text, known)
+    return known
+  }
+
+  /** Pods that run, or are about to, by the value of one label; of one namespace, or of all of them. */
+  #byLabel(label: string, namespace: string | undefined): ReadonlyMap<string | undefined, readonly Manifest[]> {
+    const place = JSON.stringify([label, namespace])
+    const known = this.#labels.get(place) ?? grouped(this.#livePods(namespace), (pod) => [this.labelsOf(pod)[label]])
+    this.#labels.set(place, known)
+    return known
+  }
+
+  #livePods(namespace: string | undefined): readonly Manifest[] {
+    this.#live ??= this.of('Pod').filter(isLive)
+    this.#liveIn ??= grouped(this.#live, ({ metadata }) => [metadata.namespace ?? ''])
+    return namespace === undefined ? this.#live : (this.#liveIn.get(namespace) ?? [])
+  }
+}
+
+function grouped<T, K>(all: readonly T[], keysOf: (one: T) => Iterable<K>): ReadonlyMap<K, readonly T[]> {
+  const groups = new Map<K, T[]>()
+  for (const one of all)
+    for (const key of keysOf(one)) {
+      const group = groups.get(key)
+      if (group === undefined) groups.set(key, [one])
+      else group.push(one)
+    }
+  return groups
+}
+
+const views = new WeakMap<Observation, MeshView>()
+
+/** The view of an observation, built once, whoever asks first. Of what could not be seen it has nothing. */
+export function viewOf(seen: Observation): MeshView {
+  const made = views.get(seen) ?? new MeshView(seen.objects.ok ? seen.objects.value : [], seen.proxies.ok ? seen.proxies.value : [])
+  views.set(seen, made)
+  return made
+}
+
+/** Judges each kind of workload once: `labelsOf` gives those that are alike the same labels. */
+export function onceForAlike<T>(judge: (workload: Workload) => T): (workload: Workload) => T {
+  const known = new Map<object, Map<string, T>>()
+  return (workload) => {
+    const here = known.get(workload.labels) ?? new Map<string, T>()
+    known.set(workload.labels, here)
+    const found = here.get(workload.namespace)
+    if (found !== undefined) return found
+    const made = judge(workload)
+    here.set(workload.namespace, made)
+    return made
+  }
+}

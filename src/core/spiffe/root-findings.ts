@@ -1,0 +1,77 @@
+/** What Entente reports about the roots and the bundle of a trust domain: each code has its one producer here. */
+import { type HomeKind, remedyOf } from '../diagnostics/codes.ts'
+import { error, type Finding, type Severity, warning } from '../diagnostics/finding.ts'
+import type { Fingerprint } from '../x509/anchor.ts'
+import type { TrustDomain } from './trust-domain.ts'
+
+/** Whose roots these are. */
+export interface Holder {
+  readonly name: string
+  readonly trustDomain: TrustDomain
+  readonly home: HomeKind
+}
+
+/** @param because why Entente can use none of its roots */
+export const bundleMissing = ({ name, trustDomain, home }: Holder, because = 'none of its approved roots counts'): Finding =>
+  error('bundle-missing', name, `Entente can use no root of ${trustDomain}: ${because}`, remedyOf('bundle-missing', home, { MEMBER: name }))
+
+/**
+ * @param root which one: the only one of interest, the one that a rotation is to keep, or the last of all
+ */
+export function rootExpired(
+  { name, trustDomain, home }: Holder,
+  root: { readonly notAfter: Date; readonly fingerprint: Fingerprint; readonly role?: 'staying' | 'last' },
+): Finding {
+  const which = {
+    one: `${root.fingerprint} of ${trustDomain} expired ${root.notAfter.toISOString()}`,
+    staying: `${root.fingerprint} of ${trustDomain}, which is to stay, expired ${root.notAfter.toISOString()}`,
+    last: `every approved root of ${trustDomain} expired, the last one, ${root.fingerprint}, ${root.notAfter.toISOString()}`,
+  }[root.role ?? 'one']
+  const hint =
+    root.role === 'staying'
+      ? `its owner announces another root, then: entente rotate ${name}; or entente rotate ${name} --abort`
+      : remedyOf('ca-not-approved', home, { MEMBER: name })
+  return error('root-expired', name, `${which}: proxies refuse every certificate that it signed`, hint)
+}
+
+/** @param what the root, when it expires and what fails then */
+export const rootExpires = (severity: Severity, subject: string, what: string, hint: string): Finding => ({
+  code: 'root-expires',
+  severity,
+  subject,
+  message: what,
+  hint,
+})
+
+/** A root vouches for one trust domain, and here it does for two. @param where who holds it, and for which domains */
+export const rootOfAnotherDomain = (subject: string, where: string, hint: string): Finding =>
+  error('root-of-another-domain', subject, `${where}: a root vouches for one trust domain`, hint)
+
+/** @param asked `pem`: a file for the caller, which cannot say that there are no roots */
+export const bundleEmpty = (subject: string, holder: 'offered' | 'approved' | 'pem'): Finding =>
+  holder === 'pem'
+    ? error('bundle-empty', subject, 'holds no root, which an empty PEM file cannot say', 'keep it as a SPIFFE bundle')
+    : warning(
+        'bundle-empty',
+        subject,
+        holder === 'offered'
+          ? 'holds no root: its trust domain has revoked them all'
+          : 'has no roots: proxies refuse every identity of its trust domain',
+        holder === 'offered' ? 'once it is approved, proxies refuse every identity of that domain' : '',
+      )
+
+/** @param names the trust domains that the bundle map has; undefined: the caller named none of several */
+export const trustDomainMissing = (subject: string, names?: string): Finding =>
+  names === undefined
+    ? error(
+        'trust-domain-missing',
+        subject,
+        'holds several trust domains, whose bundles must not be merged',
+        'choose one with --trust-domain',
+      )
+    : error('trust-domain-missing', subject, 'is not in this bundle map', `it has ${names}`)
+
+export const malformedBundle = (subject: string, what: string, hint = ''): Finding => error('malformed-bundle', subject, what, hint)
+
+export const malformedCertificate = (subject: string, what: string, hint: string): Finding =>
+  error('malformed-certificate', subject, what, hint)

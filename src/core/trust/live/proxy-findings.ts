@@ -1,0 +1,88 @@
+/** What Entente reports about a live proxy and the roots that it holds: each code has its one producer here. */
+import { FILTER_OVERRIDDEN } from '../../diagnostics/codes.ts'
+import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
+import { getPod } from '../../mesh/pods.ts'
+import type { TrustDomain } from '../../spiffe/trust-domain.ts'
+
+const APPLY = 'entente apply'
+
+/** @param what it rejected, in words for the message, and what Envoy said */
+export const filterRejected = (subject: string, what: string, words: string, hint = 'entente plan shows what interferes'): Finding =>
+  error('filter-rejected', subject, `${what}: ${words}`, hint)
+
+/** @param phase the apply whose next phases wait for these proxies; undefined: `verify` found one that lags */
+export const proxyLagging = (
+  subject: string,
+  phase?: { readonly name: string; readonly seconds: number; readonly proxies: readonly string[] },
+): Finding =>
+  phase === undefined
+    ? warning('proxy-lagging', subject, 'has not acknowledged what istiod sent last', 'wait, or read the pod’s istio-proxy log')
+    : error(
+        'proxy-lagging',
+        subject,
+        `after ${phase.seconds} s ${phase.proxies.join(', ')} had not acknowledged phase ${phase.name}; the phases after it wait`,
+        'entente verify says why; then entente apply',
+      )
+
+export const proxyUnheard = (proxy: string, because: string): Finding =>
+  warning('proxy-unheard', proxy, because, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)
+
+/** @param what the proxy may do until its kubelet has written the file */
+export const filePending = (proxy: string, until: Date, what: string): Finding =>
+  warning(
+    'file-pending',
+    proxy,
+    `${what}; by ${until.toISOString().slice(11, 19)} UTC its kubelet has written it`,
+    'wait, or entente apply --nudge',
+  )
+
+/** @param at one proxy, or the pods of a scope. `pinned`: the pinned filter that it had stays for it. */
+export const notMounted = (subject: string, at: 'proxy' | { readonly pods: string }, pinned: boolean): Finding => {
+  const who = at === 'proxy' ? 'has no mount' : `without the mount: ${at.pods}`
+  const then = pinned
+    ? `${who}; the pinned filter stays there until the pods are rolled out with the mount`
+    : `${who}; the filter does not apply there, and nothing foreign is accepted`
+  return (pinned && at === 'proxy' ? info : warning)('not-mounted', subject, then, 'entente mount')
+}
+
+/** @param planned the plan has the step that restores it */
+export const fileMissing = (subject: string, file: string, planned = false): Finding =>
+  (planned ? warning : error)(
+    'file-missing',
+    subject,
+    `a filter reads ${file}, which is in no ConfigMap or is empty: running proxies keep the roots that they loaded, and a new pod never becomes ready`,
+    'entente apply, at once; then find out who removed it',
+  )
+
+/** @param what the proxy lacks of the domain */
+export const rootMissing = (proxy: string, what: string, hint = APPLY): Finding => error('root-missing', proxy, what, hint)
+
+/** @param what the proxy holds that nobody approved */
+export const rootNotApproved = (proxy: string, what: string, hint: string): Finding => error('root-not-approved', proxy, what, hint)
+
+/** @param what `root`: one that is to go; `since`: why the domain is to be out, and how it still comes in */
+export const stillHeld = (
+  proxy: string,
+  domain: TrustDomain,
+  what: { readonly root: string; readonly where: string } | { readonly since: string; readonly why: string },
+  hint = APPLY,
+): Finding =>
+  error(
+    'still-held',
+    proxy,
+    'root' in what
+      ? `still holds the root ${what.root} of ${domain}${what.where}`
+      : `still accepts ${domain} after ${what.since}${what.why === '' ? '' : `: ${what.why}`}`,
+    hint,
+  )
+
+/**
+ * With the advice to look for the EnvoyFilter of somebody else, where one may be the cause.
+ * @param known subjects whose interfering filter another finding names
+ */
+export const withFilterAdvice = (findings: readonly Finding[], known: ReadonlySet<string> = new Set()): readonly Finding[] =>
+  findings.map((one) =>
+    FILTER_OVERRIDDEN.has(one.code) && !known.has(one.subject)
+      ? { ...one, hint: `${one.hint}; if it stays, look for another EnvoyFilter on these workloads` }
+      : one,
+  )

@@ -1,0 +1,29 @@
+/** JSON Schemas (draft 2020-12) of what programs read, and of the federation file that people write. */
+import { z } from 'zod'
+import { schema as federation } from '../federation/schema.ts'
+import { VIEWS } from './schemas.ts'
+
+type JsonSchema = Readonly<Record<string, unknown>>
+
+/** By file name. A view may gain members in a later version: its schema lets them pass. The federation file may not. */
+export const jsonSchemas = (): ReadonlyMap<string, JsonSchema> =>
+  new Map<string, JsonSchema>([
+    ['federation.json', titled('Federation', z.toJSONSchema(federation, { io: 'input' }))],
+    ...Object.entries(VIEWS).map(([kind, view]): [string, JsonSchema] => [
+      `${fileOf(kind)}.json`,
+      titled(
+        kind,
+        z.toJSONSchema(view, {
+          override: ({ jsonSchema }) => {
+            if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties
+            delete jsonSchema.readOnly
+          },
+        }),
+      ),
+    ]),
+  ])
+
+/** `RecordCheck`: record-check */
+const fileOf = (kind: string): string => kind.replace(/(?<=[a-z])[A-Z]/g, (capital) => `-${capital}`).toLowerCase()
+
+const titled = (title: string, { $schema, ...schema }: JsonSchema): JsonSchema => ({ $schema, title, ...schema })

@@ -1,0 +1,38 @@
+/** What `status` tells of a plan and of verdicts together: each fact once. */
+import type { Finding } from '../diagnostics/finding.ts'
+import type { Verdict } from '../model/proven.ts'
+
+/**
+ * The plan's word is the stronger one, and goes before that of a verdict. Two meshes may have pods of one name and namespace:
+ * what two trusters say of such a subject are two facts, each with the name of its mesh.
+ */
+export function statusFindings(planned: readonly Finding[], verdicts: readonly Verdict[]): readonly Finding[] {
+  const told = new Set(planned.map(keyOf))
+  const ofPlan = onceEach(planned.map((finding) => [keyOf(finding), finding]))
+  const proven = verdicts.flatMap(({ truster, findings }) =>
+    findings.filter((finding) => !told.has(keyOf(finding))).map((finding) => ({ truster, finding })),
+  )
+  const trusters = new Map<string, Set<string>>()
+  for (const { truster, finding } of proven) trusters.set(keyOf(finding), (trusters.get(keyOf(finding)) ?? new Set()).add(truster))
+  const members = new Set<string>(verdicts.flatMap(({ truster, trusted }) => [truster, trusted]))
+  const isOfMember = ({ subject }: Finding): boolean => members.has(subject.split(/:| trusting /)[0] ?? '')
+  return [
+    ...ofPlan,
+    ...onceEach(
+      proven.map(({ truster, finding }): readonly [string, Finding] => {
+        const shared = !isOfMember(finding) && (trusters.get(keyOf(finding))?.size ?? 0) > 1
+        const subject = shared ? `${truster}: ${finding.subject}` : finding.subject
+        return [`${finding.code} ${subject}`, { ...finding, subject }]
+      }),
+    ),
+  ].filter(({ severity }) => severity !== 'info')
+}
+
+const keyOf = ({ code, subject }: Finding): string => `${code} ${subject}`
+
+/** The first of each key. */
+function onceEach(entries: readonly (readonly [string, Finding])[]): readonly Finding[] {
+  const first = new Map<string, Finding>()
+  for (const [key, finding] of entries) if (!first.has(key)) first.set(key, finding)
+  return [...first.values()]
+}

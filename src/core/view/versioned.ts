@@ -1,0 +1,16 @@
+/** Every document that programs read says what it is, as objects of Kubernetes do. */
+import type { Kind, View } from './schemas.ts'
+
+const API_VERSION = 'entente.dev/v1alpha1'
+
+/** A view without what `documented` adds. */
+export type Content<K extends Kind> = Omit<View<K>, 'apiVersion' | 'kind'>
+
+export const documented = <K extends Kind>(
+  kind: K,
+  content: Content<K>,
+): Content<K> & { readonly apiVersion: typeof API_VERSION; readonly kind: K } => ({
+  apiVersion: API_VERSION,
+  kind,
+  ...content,
+})

@@ -1,0 +1,92 @@
+/** All ports of the use cases, in memory: no file, no console. Time passes only while somebody sleeps. */
+
+import type { Event } from '../../src/app/events.ts'
+import type { Cluster } from '../../src/app/ports-desired.ts'
+import type { Templates } from '../../src/app/ports-templates.ts'
+import type { Question } from '../../src/app/questions.ts'
+import type { Ports } from '../../src/app/use-case.ts'
+import { FederationError } from '../../src/core/diagnostics/errors.ts'
+import type { AuditEntry } from '../../src/core/model/recorded.ts'
+import type { MemberName, Severed } from '../../src/core/model/wanted.ts'
+import type { Bundle } from '../../src/core/spiffe/bundle.ts'
+import { ALICE, approval, approvedOf, federation, NOW, type Spec, sealAll } from './federations.ts'
+import { type MemoryMesh, memoryRecord } from './meshes.ts'
+import { facts } from './observations.ts'
+
+export interface MemoryPorts extends Ports {
+  readonly entries: readonly AuditEntry[]
+  /** By trust domain. */
+  readonly approved: Map<string, Bundle>
+  /** What the federation file severs. */
+  readonly severed: Severed[]
+  /** What each context's mesh gives to its own workloads. */
+  readonly clusters: Map<string, Bundle>
+  readonly owners: Map<MemberName, Templates>
+  readonly told: Event['kind'][]
+  readonly asked: Question[]
+  /** From now on nobody agrees. */
+  refuse(): void
+}
+
+/** @param bundles approved, on the record too */
+export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles: readonly Bundle[]): MemoryPorts {
+  const record = memoryRecord(sealAll(bundles.map(approval)))
+  const read = federation(of)
+  const severed = [...read.severed]
+  const approved = new Map<string, Bundle>(bundles.map((bundle) => [bundle.trustDomain, bundle]))
+  const clusters = new Map<string, Bundle>()
+  const owners = new Map<MemberName, Templates>()
+  const told: Event['kind'][] = []
+  const asked: Question[] = []
+  let clock = NOW.getTime()
+  let agrees = true
+  return {
+    entries: record.lines,
+    approved,
+    severed,
+    clusters,
+    owners,
+    told,
+    asked,
+    refuse: () => {
+      agrees = false
+    },
+    desired: {
+      federation: async () => ({ ...read, severed: [...severed] }),
+      addSevered: async (one) => {
+        severed.push(one)
+        return true
+      },
+      removeSevered: async ({ truster, trusted }) => {
+        const left = severed.filter((one) => one.truster !== truster || one.trusted !== trusted)
+        return severed.splice(0, severed.length, ...left).length > left.length
+      },
+    },
+    bundles: {
+      read: async () => approvedOf(...approved.values()),
+      write: async (bundle) => void approved.set(bundle.trustDomain, bundle),
+    },
+    record: { ...record, findings: () => [], mustExist: async () => {} },
+    evidence: async () => ({ handed: new Map(), findings: [] }),
+    meshes: async () => new Map(meshes.map((mesh) => [mesh.member, mesh])),
+    templates: async () => owners,
+    lookAt: async (context): Promise<Cluster> => {
+      const own = clusters.get(context)
+      if (own === undefined) throw new FederationError('context-unknown', context, 'is not in this test')
+      return { context, istio: facts(own), own }
+    },
+    publicRoots: async () => new Set(),
+    actor: ALICE,
+    now: () => new Date(clock),
+    sleep: async (milliseconds) => {
+      clock += milliseconds
+    },
+    stopped: () => false,
+    tell: ({ kind }) => void told.push(kind),
+    agree: async (question) => {
+      asked.push(question)
+      if (!agrees) throw new FederationError('not-confirmed', 'nobody', 'said no')
+      return true
+    },
+  }
+}
