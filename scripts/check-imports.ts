@@ -1,7 +1,10 @@
 /**
- * Checks the structure of src: which layer and which area of core may import which, that no two files import each
- * other in a circle, that no command imports another, that no folder grows beyond 15 files, and that a base name stands
- * once in core. Prints each breach and exits 1.
+ * Checks the structure of src. Prints each breach and exits 1. The rules:
+ * - which layer, and which area of core, may import which;
+ * - no import cycle between files;
+ * - no command imports another command;
+ * - no folder has more than 15 files;
+ * - a base name occurs once in core.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, normalize } from 'node:path'
@@ -26,7 +29,7 @@ const LAYERS: readonly Layer[] = [
   { name: 'library', holds: /^src\/index\.ts$/, from: ['core', 'ports', 'yaml'], packages: [] },
 ]
 
-/** Areas of core, each of which may import those before it. */
+/** Areas of core, each of which may import the earlier ones. */
 const AREAS = [
   'basics',
   'diagnostics',
@@ -52,23 +55,23 @@ const MOST_FILES = 15
 const layerOf = (file: string): Layer | undefined => LAYERS.find(({ holds }) => holds.test(file))
 const areaOf = (file: string): number => (file.startsWith('src/core/') ? AREAS.indexOf(file.split('/')[2] ?? '') : -1)
 
-/** A command is flags, a use case and print: what two commands share stands in one of these. */
+/** A command consists of flags, a use case and printing. Code that two commands share belongs in one of these folders. */
 const COMMANDS = /^src\/cli\/commands\//
 
-/** What a file imports: statically, lazily, or as types. */
+/** The imports of a file: static, dynamic, or types. */
 const importsOf = (text: string): readonly string[] =>
   [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)'([^']+)'/gm)].map(([, target = '']) => target)
 
 function breach(file: string, target: string): string | undefined {
   const layer = layerOf(file)
-  if (layer === undefined) return `${file} is in no layer`
+  if (layer === undefined) return `${file} belongs to no layer`
   if (!target.startsWith('.')) {
     const allowed = layer.packages === undefined || layer.packages.includes(target)
     return allowed ? undefined : `${file} imports ${target}: ${layer.name} may import ${layer.packages?.join(', ') || 'no package'}`
   }
   const path = normalize(join(dirname(file), target))
   if (areaOf(path) > areaOf(file) && areaOf(file) >= 0)
-    return `${file} imports ${target}: ${AREAS[areaOf(path)]} comes after ${AREAS[areaOf(file)]}`
+    return `${file} imports ${target}: ${AREAS[areaOf(path)]} is listed after ${AREAS[areaOf(file)]}`
   if (COMMANDS.test(file) && COMMANDS.test(path)) return `${file} imports ${target}: a command may not import another command`
   const other = layerOf(path)
   if (other === undefined || other === layer || layer.from.includes(other.name)) return undefined
@@ -115,8 +118,8 @@ const graph = new Map(
 )
 const breaches = [
   ...[...imports].flatMap(([file, targets]) => targets.flatMap((target) => breach(file, target) ?? [])),
-  ...files.filter((file) => file.startsWith('src/core/') && areaOf(file) < 0).map((file) => `${file} is in no area of core`),
-  ...circlesIn(graph).map((circle) => `files import each other in a circle: ${circle.join(', ')}`),
+  ...files.filter((file) => file.startsWith('src/core/') && areaOf(file) < 0).map((file) => `${file} belongs to no area of core`),
+  ...circlesIn(graph).map((circle) => `import cycle: ${circle.join(', ')}`),
   ...[...groups(files, dirname)]
     .filter(([, held]) => held.length > MOST_FILES)
     .map(([folder, held]) => `${folder} holds ${held.length} files: at most ${MOST_FILES}`),
@@ -127,7 +130,7 @@ const breaches = [
     ),
   ]
     .filter(([, held]) => held.length > 1)
-    .map(([name, held]) => `${name} stands more than once in core: ${held.join(', ')}`),
+    .map(([name, held]) => `${name} occurs more than once in core: ${held.join(', ')}`),
 ]
 for (const line of breaches) console.error(line)
 console.log(`import rules: ${files.length} files, ${breaches.length} ${breaches.length === 1 ? 'breach' : 'breaches'}`)

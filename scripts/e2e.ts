@@ -1,6 +1,7 @@
 /**
- * `npm run e2e [-- [--all] FILE…]`: the end-to-end tests, minutes per file, and a second try on a new bed where at most two files failed: two API
- * servers, istiods and a dozen Envoys share two cores with the tests. A second try is said; its failure is the run's. So is all that is left behind.
+ * `npm run e2e [-- [--all] FILE…]`: runs the end-to-end tests, which need minutes per file. Two API servers, istiods and a
+ * dozen Envoys share two cores with the tests. So if at most two files failed, it runs them once more on a new bed, and
+ * reports that. The result of the second try is the run's. It also fails if processes are left behind.
  */
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -22,12 +23,12 @@ End-to-end tests on the test bed: two real Istio clusters on this machine. Needs
 A file stops at its first failure. At most two files that failed are tried once more, on a new bed. Exit code 1 when a test
 failed, or when a process, a network namespace or the bridge was left behind.
 `
-/** Files that may have a second try in one run. */
+/** The number of files that may have a second try in one run. */
 const SECOND_TRIES = 2
 
 interface Tried {
   readonly modules: readonly TestModule[]
-  /** Outside of every test: a failed file's last words, or a failure of the run. */
+  /** Errors outside of every test: the last lines of a failed file, or a failure of the run. */
   readonly errors: readonly unknown[]
 }
 
@@ -40,7 +41,7 @@ async function run(files: readonly string[]): Promise<Tried> {
 
 const nameOf = ({ moduleId }: TestModule): string => path.relative(process.cwd(), moduleId)
 
-/** The longest first. */
+/** The slowest file is printed at the top. */
 function minutes(modules: readonly TestModule[]): string {
   const took = modules.map((module) => ({ name: nameOf(module), ms: module.diagnostic().duration }))
   const line = (ms: number, name: string) => `${(ms / 60_000).toFixed(1).padStart(6)} min  ${name}`
@@ -49,12 +50,12 @@ function minutes(modules: readonly TestModule[]): string {
     ...ran.map(({ ms, name }) => line(ms, name)),
     line(
       ran.reduce((sum, { ms }) => sum + ms, 0),
-      'in all',
+      'in total',
     ),
   ].join('\n')
 }
 
-/** The last bed goes with the process that had it, which takes a moment. */
+/** The last bed ends with the process that started it, which takes a moment. */
 async function nothingLeft(mark: string): Promise<boolean> {
   const found = async () => ({ bed: await leftovers(), others: leftBehind(mark) })
   const gone = async () => {
@@ -90,10 +91,10 @@ if (again.length > 0) {
   const second = await run(again.map(({ moduleId }) => moduleId))
   last = { modules: [...first.modules.filter((module) => module.ok()), ...second.modules], errors: second.errors }
 } else if (failed.length > 0) {
-  console.log(`\n── no second try: ${failed.length} files failed, more than ${SECOND_TRIES}`)
+  console.log(`\n── no second try: ${failed.length} files failed, at most ${SECOND_TRIES} get one`)
 }
 console.log(`\n── minutes of each file${again.length > 0 ? `, with the second try of ${names} alone` : ''}`)
 console.log(minutes(last.modules))
-if (!values.all) console.log('── skipped tests repeat what others hold; to run them, too: npm run e2e -- --all')
+if (!values.all) console.log('── the skipped tests only repeat what others cover; to run all: npm run e2e -- --all')
 console.log(closingLine(last.modules, last.errors))
 if (!(await nothingLeft(mark))) process.exitCode = 1

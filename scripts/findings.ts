@@ -33,7 +33,7 @@ Scripts match on the code, never on the message. In JSON a finding is
 them under \`findings\`. Entente prints an error that ends a command on stderr only.
 
 - \`entente doctor\` has checks, not findings: [doctor.md](doctor.md) has a section for each.
-- \`error internal\` is a bug in Entente. Please report it. \`ENTENTE_DEBUG=1\` adds where it happened.
+- \`error internal\` is a bug in Entente. Please report it. \`ENTENTE_DEBUG=1\` adds the stack trace.
 `
 
 /** Breaks a paragraph or a list item at spaces, except inside code and links. */
@@ -99,6 +99,6 @@ function page(): string {
 
 if (process.argv.includes('--check')) {
   const current = readFileSync(PAGE, 'utf8') === page()
-  console.log(current ? `${PAGE} is up to date` : `${PAGE} is not what the table of codes gives: run npx tsx scripts/findings.ts`)
+  console.log(current ? `${PAGE} is up to date` : `${PAGE} differs from the table of codes: run npx tsx scripts/findings.ts`)
   process.exitCode = current ? 0 : 1
 } else writeFileSync(PAGE, page())

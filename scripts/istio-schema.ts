@@ -44,7 +44,7 @@ interface Crd {
   }
 }
 
-/** `{a,b[]{c},d*,e?}`: fields of a mapping; `[]` a list, `*` a mapping with keys of one's own, `?` anything. */
+/** `{a,b[]{c},d*,e?}`: fields of a mapping; `[]` a list, `*` a mapping with arbitrary keys, `?` anything. */
 function shape(schema: Schema): string {
   if (schema['x-kubernetes-preserve-unknown-fields'] === true) return '?'
   if (schema.items !== undefined) return `[]${shape(schema.items)}`
@@ -192,7 +192,7 @@ ${body.join('')}]
 
 const wantedVersion = (): string => new RegExp(`${MODULE} (v\\S+)`).exec(readFileSync(join(BED, 'go.mod'), 'utf8'))?.[1] ?? ''
 
-/** Where the module is; undefined without Go, or when it is not in the cache and may not be fetched. */
+/** The directory of the module; undefined without Go, or if it is not in the cache and must not be fetched. */
 function moduleDirectory(fetch: boolean): string | undefined {
   try {
     const env = fetch ? process.env : { ...process.env, GOFLAGS: '-mod=mod', GOPROXY: 'off' }
@@ -218,8 +218,8 @@ function check(): readonly string[] {
     const [, version, lines] = /^\/\/ istio\.io\/api (\S+), .*\n\/\/ lines sha256 (\w+)$/m.exec(text) ?? []
     if (version !== wantedVersion()) return [`${target} is of ${MODULE} ${version}, and ${BED}/go.mod names ${wantedVersion()}`]
     const body = text.slice(text.indexOf('= [\n') + 4, text.lastIndexOf(']\n'))
-    if (sha256(body) !== lines) return [`${target} was edited: its lines do not have the digest that it names`]
-    return made !== undefined && made[target] !== text ? [`${target} is not what the module gives`] : []
+    if (sha256(body) !== lines) return [`${target} was edited: the digest of its lines differs from the one in it`]
+    return made !== undefined && made[target] !== text ? [`${target} differs from what the module yields`] : []
   })
 }
 
@@ -230,6 +230,6 @@ if (process.argv.includes('--check')) {
   process.exitCode = wrong.length === 0 ? 0 : 1
 } else {
   const directory = moduleDirectory(true)
-  if (directory === undefined) throw new Error(`go cannot give ${MODULE}`)
+  if (directory === undefined) throw new Error(`go cannot download ${MODULE}`)
   for (const [target, text] of Object.entries(generate(directory, wantedVersion()))) writeFileSync(target, text)
 }

@@ -1,4 +1,4 @@
-/** Processes that inherited a mark in `ENTENTE_E2E_RUN`, but neither this process nor any below it. */
+/** Finds processes that inherited a mark in `ENTENTE_E2E_RUN`, except this process and its descendants. */
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** @returns `PID COMMAND` of each */
@@ -14,7 +14,7 @@ function isBelow(pid: number): boolean {
   return false
 }
 
-/** proc(5): the name may hold spaces and parentheses; the state and the parent follow it. @returns 0 when it is gone */
+/** proc(5): the name may hold spaces and parentheses; the state and the parent follow it. @returns 0 if the process ended */
 const parentOf = (pid: number): number => Number(read(pid, 'stat').split(') ').at(-1)?.split(' ')[1] ?? 0)
 
 const tell = (pid: number): string => `${pid} ${read(pid, 'cmdline').replaceAll('\0', ' ').trim()}`

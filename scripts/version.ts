@@ -14,6 +14,6 @@ const wanted = `/** Written by scripts/version.ts from package.json. */\nexport 
 
 if (!process.argv.includes('--check')) writeFileSync(TARGET, wanted)
 else if (readFileSync(TARGET, 'utf8') !== wanted) {
-  console.error(`${TARGET} is not of version ${version}: npx tsx scripts/version.ts`)
+  console.error(`${TARGET} does not have version ${version}: npx tsx scripts/version.ts`)
   process.exitCode = 1
 }

@@ -1,8 +1,8 @@
-/** Who is at this machine. */
+/** Identifies the user of this machine. */
 import { userInfo } from 'node:os'
 import type { Actor } from '../core/model/wanted.ts'
 
-/** As the operating system names them. @param otherwise where it has no name for them */
+/** The operating system's name for the user. @param otherwise used if it has none */
 export function actorHere(otherwise = 'unknown'): Actor {
   try {
     return { name: userInfo().username, via: 'os' }

@@ -22,18 +22,18 @@ afterEach(async () => {
 })
 
 describe('a knock at a gateway', () => {
-  it('tells that nothing listens', async () => {
+  it('reports that nothing listens', async () => {
     const probe = await listen(createServer())
     await new Promise((resolve) => open.splice(0)[0]?.close(resolve))
     expect(await knock(probe)).toMatchObject({ connected: false, refused: true })
   })
 
-  it('is a connection only, where no service behind it is known', async () => {
+  it('only connects if no service behind it is known', async () => {
     const probe = await listen(createServer((socket) => socket.end()))
     expect(await knock(probe)).toMatchObject({ connected: true, refused: false })
   })
 
-  it('brings back the chain of whoever answers when asked for the service', async () => {
+  it('returns the chain of the server that answers for the service', async () => {
     const ca = await makeCa({ trustDomain: 'cluster-b.example' })
     const { certPem, keyPem, chainDer } = await (await ca.intermediate()).leaf('spiffe://cluster-b.example/ns/sample/sa/server')
     const names: string[] = []
@@ -50,7 +50,7 @@ describe('a knock at a gateway', () => {
     expect(names).toEqual([SNI])
   })
 
-  it('tells when the gateway closes without a word', async () => {
+  it('reports that the gateway closed the connection without an answer', async () => {
     const probe = await listen(createServer((socket) => socket.destroy()))
     const { connected, chain, why } = await knock({ ...probe, sni: SNI })
     expect({ connected, chain }).toEqual({ connected: true, chain: undefined })

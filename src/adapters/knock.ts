@@ -1,4 +1,4 @@
-/** One knock at a gateway: TCP, and TLS under the name that proxies would use. Nothing is sent through it. */
+/** Probes a gateway once: TCP, and TLS with the name that proxies would use. It sends nothing through the connection. */
 import { connect as dial, type Socket } from 'node:net'
 import { connect } from 'node:tls'
 import { clip } from '../core/basics/clip.ts'
@@ -10,14 +10,14 @@ import { limit } from './limit.ts'
 
 const CONNECT_MS = 3_000
 const HANDSHAKE_MS = 5_000
-/** What sidecars speak among each other: a PERMISSIVE listener knows mutual TLS by it. */
+/** The ALPN protocols between sidecars: a PERMISSIVE listener detects mutual TLS by them. */
 const ALPN = ['istio']
 
-/** As many gateways as a member has are knocked at; a member that names thousands gets that many. */
+/** The maximal number of probed gateways, even if a member names thousands. */
 const MOST_OF_MEMBER = 64
 const AT_ONCE = 16
 
-/** All of them, a few at once. */
+/** Probes all of them, a few at once. */
 export async function knockAll(probes: readonly Probe[]): Promise<readonly Probed[]> {
   const few = [...groupBy(probes, ({ to }) => to).values()].flatMap((some) => some.slice(0, MOST_OF_MEMBER))
   const atOnce = limit(AT_ONCE)
@@ -58,7 +58,10 @@ function open({ address, port }: Probe): Promise<Opened> {
 
 type Chain = { readonly ok: true; readonly value: readonly Uint8Array[] } | { readonly ok: false; readonly cause: unknown }
 
-/** We show no certificate: the far side tells who it is before it turns us away. Judged by whoever asked. */
+/**
+ * Entente sends no certificate: the server sends its own before it rejects the connection. The caller evaluates the
+ * server's certificate.
+ */
 function handshake(socket: Socket, servername: string): Promise<Chain> {
   return new Promise((resolve) => {
     const secure = connect({ socket, servername, ALPNProtocols: ALPN, ca: [], rejectUnauthorized: false })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { limit } from './limit.ts'
 
 describe('a limit', () => {
-  it('lets no more in than it may, and everybody in the end, in order', async () => {
+  it('runs at most the limit at once, and everything in the end, in order', async () => {
     const queue = limit(3)
     let [inside, most] = [0, 0]
     const order: number[] = []

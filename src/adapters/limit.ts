@@ -1,4 +1,4 @@
-/** At most `most` pieces of work at once; the rest waits in the order it came. */
+/** Runs at most `most` pieces of work at once; the rest waits in the order of arrival. */
 export type Limit = <T>(work: () => Promise<T>) => Promise<T>
 
 export function limit(most: number): Limit {
@@ -9,7 +9,7 @@ export function limit(most: number): Limit {
     running += 1
     return undefined
   }
-  // Who leaves hands the place over: nobody that comes just then can slip in between.
+  // A finished piece of work passes its slot on directly, so that a newcomer cannot take it.
   const leave = (): void => {
     const next = waiting.shift()
     if (next === undefined) running -= 1

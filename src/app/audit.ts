@@ -1,4 +1,4 @@
-/** `audit`: whether the record holds, by itself and by what every home remembers of its head. */
+/** `audit`: checks the record by itself, and against the head that every home stores. */
 
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { error, type Finding, fromError, hasErrors } from '../core/diagnostics/finding.ts'
@@ -18,7 +18,7 @@ export interface Audited {
 
 type AuditPorts = Pick<Ports, 'desired' | 'record' | 'meshes'>
 
-/** @param offline checks the record alone, and asks no home */
+/** @param offline checks the record alone, and contacts no home */
 export async function auditRecord(ports: AuditPorts, { offline = false }: { readonly offline?: boolean }): Promise<Audited> {
   const findings: Finding[] = []
   let view = NO_RECORD
@@ -53,7 +53,7 @@ async function witnessOf(mesh: Mesh, view: RecordView): Promise<readonly Finding
     if (!(thrown instanceof FederationError)) throw thrown
     if (thrown.code === 'record-forked') return [fromError(thrown)]
     const why = thrown.subject === mesh.member ? thrown.reason : thrown.message
-    const message = `could not be asked which head it remembers: ${why}`
-    return [error('witness-unseen', mesh.member, message, 'entente audit verify --offline checks the file alone')]
+    const message = `Entente could not read the record's head that it stores: ${why}`
+    return [error('witness-unseen', mesh.member, message, 'entente audit verify --offline')]
   }
 }

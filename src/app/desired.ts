@@ -1,4 +1,4 @@
-/** Reading what owners wrote, approved and recorded. */
+/** Reads the federation file, the approved bundles and the record. */
 
 import { FederationError } from '../core/diagnostics/errors.ts'
 import type { Finding } from '../core/diagnostics/finding.ts'
@@ -12,7 +12,7 @@ import type { Ports } from './use-case.ts'
 export type DesiredPorts = Pick<Ports, 'desired' | 'bundles' | 'record' | 'evidence' | 'now'>
 
 /**
- * @param severed ended, whether the file says so or not
+ * @param severed pairs that are closed, whether the file says so or not
  * @throws FederationError file-unreadable, federation-invalid, record-broken, evidence-malformed
  */
 export async function readDesired(ports: DesiredPorts, severed?: Severed): Promise<Desired> {
@@ -36,20 +36,20 @@ function interrupted(record: RecordView): readonly Finding[] {
   return begin === undefined ? [] : [applyUnfinished(begin)]
 }
 
-/** @throws FederationError usage where the federation has no such member */
+/** @throws FederationError usage if the federation has no such member */
 export function memberOf({ members }: Federation, name: string): Member {
   const member = members.get(name as MemberName)
   if (member !== undefined) return member
-  throw new FederationError('usage', name, 'is no member of this federation', { hint: `members: ${[...members.keys()].join(', ')}` })
+  throw new FederationError('usage', name, 'is not a member of this federation', { hint: `members: ${[...members.keys()].join(', ')}` })
 }
 
-/** @throws FederationError usage where the federation has no such member */
+/** @throws FederationError usage if the federation has no such member */
 export const membersOf = (federation: Federation, { truster, trusted }: Pair): readonly [Member, Member] => [
   memberOf(federation, truster),
   memberOf(federation, trusted),
 ]
 
-/** As entries about a pair name them. */
+/** The pair, in the form that entries use. */
 export function domainsOf(federation: Federation, pair: Pair) {
   const [truster, trusted] = membersOf(federation, pair)
   return { trusterDomain: truster.trustDomain, trustedDomain: trusted.trustDomain }

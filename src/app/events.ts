@@ -1,4 +1,4 @@
-/** What use cases tell on the way. Who shows it, and how, is not their affair. */
+/** Events that use cases emit while they run. The caller decides whether and how to show them. */
 
 import type { FederationError } from '../core/diagnostics/errors.ts'
 import type { Finding } from '../core/diagnostics/finding.ts'
@@ -32,11 +32,11 @@ export interface Found extends Cluster {
 export type PlanEvent =
   | { readonly kind: 'planned'; readonly plan: Plan }
   | { readonly kind: 'carried-out'; readonly outcome: Outcome }
-  /** An apply that was killed left nothing to do; the record has its end now. */
+  /** An interrupted apply left no step; the record has its `end` entry now. */
   | { readonly kind: 'ended-unfinished'; readonly begin: Begin }
 
 export type RootsEvent =
-  /** A bundle that somebody is to approve; `before`: the approved one. */
+  /** A bundle that the user is asked to approve; `before`: the approved one. */
   | {
       readonly kind: 'offered'
       readonly bundle: Bundle
@@ -44,15 +44,15 @@ export type RootsEvent =
       readonly source: string
       readonly findings: readonly Finding[]
     }
-  /** Sequences begin again with `from`; undefined: with the next bundle that has one. */
+  /** Sequence numbers restart with `from`; undefined: with the next bundle that has one. */
   | { readonly kind: 'sequence-reset'; readonly trustDomain: TrustDomain; readonly from: bigint | undefined }
-  /** Of a new federation: the bundle is written and on the record. */
+  /** For a new federation: the bundle is written and in the record. */
   | { readonly kind: 'root-recorded'; readonly member: MemberName; readonly trustDomain: TrustDomain }
 
 export type SeverEvent =
-  /** Where the sever stands now: on the record, in the file too, or in the file again. */
+  /** Where the sever is written now: in the record, also in the file, or in the file again. */
   | ({ readonly kind: 'severed-in'; readonly where: 'record' | 'file-and-record' | 'file-again' } & Pair)
-  /** Why the federation file could not be written, where the record could not be written either. */
+  /** Why the federation file could not be written, if the record could not be written either. */
   | { readonly kind: 'unwritten'; readonly findings: readonly Finding[] }
   /** In an emergency: these policies of `member` now deny every identity of `trustDomain`. */
   | {
@@ -63,18 +63,18 @@ export type SeverEvent =
       readonly findings: readonly Finding[]
     }
   | { readonly kind: 'closing'; readonly plan: Plan }
-  /** No object of ours accepts the pair, and so none is to be closed. */
+  /** No Entente object accepts the pair, so there is none to close. */
   | ({ readonly kind: 'nothing-to-close' } & Pair)
   | { readonly kind: 'draining'; readonly text: string }
 
 export type RotationEvent =
-  /** No step of this rotation can be planned, and these errors say why. */
+  /** No step of this rotation can be planned, for these errors. */
   | { readonly kind: 'rotation-blocked'; readonly findings: readonly Finding[] }
   | { readonly kind: 'rotation-waits'; readonly now: Rotation }
-  /** What may pass stopped a round; it is tried again. */
+  /** A temporary error stopped a round; the command tries it again. */
   | { readonly kind: 'rotation-retries'; readonly because: FederationError }
 
-/** One workload, and the patch that gives its template the mount; undefined where its template is not known, or is as it should be. */
+/** One workload, and the patch that adds the mount to its template. Undefined if the template is unknown or needs no change. */
 export interface Lacking extends Carrier {
   readonly context: string
   readonly patch?: TemplateMetadata

@@ -1,4 +1,4 @@
-/** `mount`: which workloads of mounted sets lack the mount, and what one restart will do; with `rollout`, does it. */
+/** `mount`: lists the workloads that lack the mount, and what one restart of each does. With `rollout`, it restarts them. */
 
 import { groupBy } from '../core/basics/group-by.ts'
 import { asFailureOf, FederationError } from '../core/diagnostics/errors.ts'
@@ -22,7 +22,7 @@ import { goOn, type Ports } from './use-case.ts'
 
 export interface MountInput {
   readonly rollout?: boolean
-  /** For each workload to become ready. */
+  /** Time limit for each workload to become ready. */
   readonly timeoutMilliseconds: number
 }
 
@@ -34,7 +34,7 @@ export interface Mounted {
 export type MountPorts = PlanPorts & Pick<Ports, 'templates' | 'sleep' | 'tell' | 'agree'>
 
 interface Looked extends Mounted {
-  /** Members whose files do not stand yet. */
+  /** Members whose ConfigMaps of roots do not exist yet. */
   readonly early: ReadonlySet<MemberName>
 }
 
@@ -72,7 +72,7 @@ async function lookAt(intent: Intent, seen: Observation | undefined, templates: 
   const nothing = { workloads: [], early: new Set<MemberName>() }
   if (seen?.objects.ok === false) return { ...nothing, findings: [seen.objects.error] }
   if (templates === undefined || seen === undefined)
-    return { ...nothing, findings: [notChecked('warning', name, 'there is no API server for it here: its pods cannot be seen')] }
+    return { ...nothing, findings: [notChecked('warning', name, 'no API server for it is known here, so Entente cannot read its pods')] }
   const going = course(intent, seen)
   if (going === undefined) return { ...nothing, findings: [] }
   const wanted = wantedState(going.intent, going.before, going.author.own)
@@ -88,7 +88,7 @@ async function lookAt(intent: Intent, seen: Observation | undefined, templates: 
   return { workloads, findings, early: filesStand(wanted, going.before) ? new Set() : new Set([name]) }
 }
 
-/** Rights to look at workloads are optional: pods alone say who lacks the mount. */
+/** The right to read workloads is optional: the pods alone show which of them lack the mount. */
 async function ownersOf(
   templates: Templates,
   namespaces: readonly string[],
@@ -101,7 +101,11 @@ async function ownersOf(
   }
 }
 
-/** In each member one after the other; the first that does not become ready is the last there. @returns what stopped it */
+/**
+ * Restarts the workloads of each member one after the other, and stops that member at the first that does not become
+ * ready.
+ * @returns what stopped it
+ */
 async function rollOut(
   ports: MountPorts,
   { workloads, early }: Looked,
@@ -122,7 +126,7 @@ async function rollOut(
     try {
       return await rollIn(ports, some, owners, input)
     } catch (thrown) {
-      // Its API server's failure is no reason to leave the others without.
+      // A failure of one member's API server does not stop the others.
       return [fromError(asFailureOf(member, thrown))]
     }
   })
@@ -130,8 +134,8 @@ async function rollOut(
 }
 
 const tooEarly = (member: string): FederationError =>
-  new FederationError('mount-too-early', member, 'its files do not stand in their ConfigMaps yet; no pod was restarted', {
-    hint: 'entente apply first: it writes the ConfigMaps, and filters that select nobody before pods have the mount',
+  new FederationError('mount-too-early', member, 'the ConfigMaps with its roots do not exist yet; no pod was restarted', {
+    hint: 'entente apply: it writes the ConfigMaps, and filters that select no pod before it has the mount',
   })
 
 async function rollIn(
@@ -143,7 +147,13 @@ async function rollIn(
   for (const workload of due) {
     const { kind, namespace, name, template, patch } = workload
     if (template === 'bare' && patch === undefined)
-      return [stopped(workload, 'the volumes in its annotations cannot be read', 'correct sidecar.istio.io/userVolume in its template')]
+      return [
+        stopped(
+          workload,
+          'the annotation sidecar.istio.io/userVolume of its template is not valid JSON',
+          'correct sidecar.istio.io/userVolume in its pod template',
+        ),
+      ]
     if (patch !== undefined) await templates.patch(workload, patch)
     ports.tell({ kind: 'rolling', workload })
     const begun = ports.now().getTime()
@@ -152,7 +162,7 @@ async function rollIn(
       if (state === 'done') break
       const late = ports.now().getTime() - begun > timeoutMilliseconds
       if (state === 'stuck' || late || ports.stopped()) {
-        const hint = `kubectl -n ${namespace} rollout status ${kind.toLowerCase()}/${name}; its old pods go on`
+        const hint = `kubectl -n ${namespace} rollout status ${kind.toLowerCase()}/${name}; its old pods keep running`
         return [stopped(workload, `did not become ready: ${words}`, hint)]
       }
       await ports.sleep(500)
@@ -166,6 +176,6 @@ const stopped = ({ member, kind, namespace, name }: Carrier, message: string, hi
   code: 'rollout-stopped',
   severity: 'error',
   subject: `${member}: ${kind} ${namespace}/${name}`,
-  message: `${message}; no other workload of ${member} was touched after it`,
+  message: `${message}; Entente restarted no other workload of ${member} after it`,
   hint,
 })

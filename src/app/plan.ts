@@ -1,4 +1,4 @@
-/** The plan: what would be written, what that does to trust, and what stands in the way. Reads only. */
+/** The plan: the writes, their effect on trust, and what blocks them. It only reads. */
 
 import type { Seens } from '../core/model/observed.ts'
 import type { Plan } from '../core/model/planned.ts'
@@ -14,15 +14,15 @@ import type { Meshes } from './world.ts'
 
 export type PlanPorts = DesiredPorts & Pick<Ports, 'meshes' | 'stopped'>
 
-/** A plan, and what it was made from. */
+/** A plan, and the state that it was made from. */
 export interface Planned {
   readonly desired: Desired
-  /** With what the files alone say among its findings. */
+  /** Its findings include those from the files alone. */
   readonly plan: Plan
   readonly options: PlanOptions
   readonly seen: Seens
   readonly meshes: Meshes
-  /** Members that remember another record: who carries the plan out has to know them, too. */
+  /** Members that store the head of another record: the carrying out of the plan needs to know them, too. */
   readonly narrowOnly: NarrowOnly
 }
 
@@ -31,7 +31,7 @@ type NarrowOnly = NonNullable<PlanOptions['narrowOnly']>
 /** @throws FederationError as `readDesired`; interrupted */
 export const planFederation = async (ports: PlanPorts): Promise<Planned> => planFor(ports, await readDesired(ports))
 
-/** Looks at the home of every intent, and plans. @throws FederationError interrupted */
+/** Observes the home of every intent, and plans. @throws FederationError interrupted */
 export async function planFor(
   ports: Pick<Ports, 'record' | 'meshes' | 'now' | 'stopped'>,
   desired: Desired,
@@ -53,7 +53,10 @@ export async function planFor(
   return { desired, plan: whole, options, seen, meshes, narrowOnly }
 }
 
-/** Which homes remember what is not in the record. It is read again after them: an apply may have begun in between. */
+/**
+ * The homes that store a head which is not in the record. The record is read again after the homes, because an apply may
+ * have begun in between.
+ */
 async function otherRecords(ports: Pick<Ports, 'record'>, { intents, record }: Desired, meshes: Meshes): Promise<NarrowOnly> {
   const heads = await askHeads(intents.flatMap(({ member }) => meshes.get(member.name) ?? []))
   if (speakAgainst(record, heads).size === 0) return new Map()

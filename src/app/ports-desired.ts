@@ -12,48 +12,48 @@ import type { Bundle } from '../core/spiffe/bundle.ts'
 export type Pair = Pick<Severed, 'truster' | 'trusted'>
 
 export interface DesiredState {
-  /** What owners wrote, as it is now. @throws FederationError file-unreadable, federation-invalid */
+  /** The federation file as it is now. @throws FederationError file-unreadable, federation-invalid */
   federation(): Promise<Federation>
   /**
-   * Writes the pair into `severed`, where nothing re-opens it.
-   * @param how in an emergency, a lock that another process keeps is waited for no longer than a second
-   * @returns whether that changed anything
+   * Writes the pair into `severed`, which no later apply opens again.
+   * @param how in an emergency, it waits at most a second for a lock that another process holds
+   * @returns whether the file changed
    * @throws FederationError file-unreadable, file-unwritable, federation-invalid, record-busy, changed-meanwhile
    */
   addSevered(severed: Severed, how: { readonly emergency: boolean }): Promise<boolean>
-  /** Takes every entry of the pair out of `severed`. Returns and throws as `addSevered`. */
+  /** Removes every entry of the pair from `severed`. Returns and throws as `addSevered`. */
   removeSevered(pair: Pair): Promise<boolean>
 }
 
 export interface ApprovedBundles {
-  /** The bundles of all members; a domain without one is left out, an unreadable one says why. */
+  /** The bundles of all members. A domain without a bundle is left out; for an unreadable one, the error is returned. */
   read(federation: Federation, now: Date): Promise<Approved>
   /** @throws FederationError file-unwritable */
   write(bundle: Bundle): Promise<void>
 }
 
-/** The record as one command works on it; what another process adds is seen by the next view. */
+/** The record as one command works on it. The next view shows what another process appended. */
 export interface OpenRecord {
-  /** What the record says now. @throws FederationError file-unreadable, record-broken */
+  /** The current record. @throws FederationError file-unreadable, record-broken */
   view(): Promise<RecordView>
   /**
-   * Adds an entry that follows the view asked for last.
-   * @throws FederationError record-busy: something else follows it by now, and nothing was written; file-unwritable
+   * Appends an entry after the last view.
+   * @throws FederationError record-busy: another entry follows that view by now, and nothing was written; file-unwritable
    */
   append(entry: AuditEntry): Promise<void>
-  /** What is odd about it as it was read last, and stops nobody. */
+  /** Irregularities of the last view that stop no command. */
   findings(): readonly Finding[]
-  /** @throws FederationError file-unreadable where there is no record: an absent record is not an empty one */
+  /** @throws FederationError file-unreadable if there is no record: an absent record is not an empty one */
   mustExist(): Promise<void>
 }
 
-/** What the owner of a mesh that is out of reach handed over about it. */
+/** Evidence about an unreachable mesh that the mesh's owner sent. */
 export interface HandedOver {
-  /** What its owner calls it: messages name it. */
+  /** The owner's name for it; messages use it. */
   readonly file: string
   readonly looked: Looked
   readonly of: EvidenceFile
-  /** Why it says nothing about now. */
+  /** Why it is no evidence about the present. */
   readonly stale?: Finding
 }
 
@@ -62,23 +62,23 @@ export interface Evidences {
   readonly findings: readonly Finding[]
 }
 
-/** A cluster that no federation need speak of yet. */
+/** A cluster that need not be in a federation. */
 export interface Cluster {
   readonly context: string
   readonly istio: IstioFacts
-  /** The roots that the mesh gives to all its workloads. */
+  /** The roots that the mesh distributes to all its workloads. */
   readonly own: Bundle
   readonly clock?: Clock
 }
 
-/** What owners wrote, approved and recorded, read at one moment: what every plan is made from. */
+/** The federation, the bundles and the record, read at one moment. Every plan is made from it. */
 export interface Desired {
   readonly federation: Federation
   readonly approved: Approved
   readonly record: RecordView
   readonly intents: readonly Intent[]
-  /** What their owners saw of members that cannot be asked from here. */
+  /** The owners' evidence about members that cannot be read from here. */
   readonly handed: Evidences['handed']
-  /** What all this alone says, before any mesh is looked at. */
+  /** Findings from all this alone, before any mesh is observed. */
   readonly findings: readonly Finding[]
 }

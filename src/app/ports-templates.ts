@@ -15,11 +15,14 @@ export interface Rollout {
 }
 
 export interface Templates {
-  /** Owners of pods, each with the labels and annotations of its pod template. @throws FederationError forbidden, cluster-unreachable, … */
+  /**
+   * Owners of pods, each with the labels and annotations of its pod template.
+   * @throws FederationError forbidden, cluster-unreachable, …
+   */
   list(namespaces: readonly string[]): Promise<readonly Manifest[]>
-  /** Whether owners of this kind roll their pods when the template changes. */
+  /** True if owners of this kind restart their pods when the template changes. */
   rolls(kind: string): boolean
-  /** Adds labels and annotations to a pod template, which makes its owner roll the pods. */
+  /** Adds labels and annotations to a pod template, so that its owner restarts the pods. */
   patch(template: Template, metadata: TemplateMetadata): Promise<void>
   rollout(template: Template): Promise<Rollout>
   close(): void

@@ -1,6 +1,6 @@
 /**
- * What use cases ask of the outside, one port for each need. Adapters implement it; every write compares before it sets.
- * A port remembers nothing of one call that decides another: what it has to know, it is given.
+ * The ports of the use cases, one for each need. Adapters implement them; every write compares before it sets.
+ * A port keeps no state between calls that changes a result: every call gets what it needs as arguments.
  */
 
 import type { Digest } from '../core/model/digest.ts'
@@ -9,10 +9,10 @@ import type { Connections, Evidence, Interest, Leaf, Observation, Seen } from '.
 import type { Step } from '../core/model/planned.ts'
 import type { MemberName } from '../core/model/wanted.ts'
 
-/** Whose home it is. */
+/** The member that this home belongs to. */
 export interface Home {
   readonly member: MemberName
-  /** Can say what live proxies hold; a directory cannot. */
+  /** True if it can report what live proxies hold; a directory cannot. */
   readonly live: boolean
 }
 
@@ -20,17 +20,17 @@ export interface Observes {
   observe(interest: Interest): Promise<Observation>
 }
 
-/** What proxies hold: cheap enough to poll between two observations. */
+/** What proxies hold. It is cheap enough to poll between two observations. */
 export interface ShowsProxies {
-  /** @param interest of which proxies the configuration matters, in addition to what they acknowledged */
+  /** @param interest the proxies whose configuration is needed, in addition to what they acknowledged */
   proxies(interest: Interest): Promise<Seen<readonly Evidence[]>>
 }
 
 export interface WritesObjects {
-  /** The object of that kind and name as it is now; undefined when there is none. @throws FederationError as `write` */
+  /** The object of that kind and name as it is now; undefined if there is none. @throws FederationError as `write` */
   find(object: Manifest): Promise<Manifest | undefined>
   /**
-   * Writes `after` (or deletes, where there is none) if the object still is what `before` was.
+   * Writes `after` (or deletes the object, if there is no `after`) if the object still equals `before`.
    * @throws FederationError changed-meanwhile, conflict, forbidden, cluster-unreachable, cluster-refused, object-invalid
    */
   write(step: Step, options: WriteOptions): Promise<void>
@@ -39,9 +39,9 @@ export interface WritesObjects {
 export interface WriteOptions {
   readonly forceConflicts: boolean
   /**
-   * The objects that the step was planned from, with what the same apply has written since. Where Git delivers, a filter
-   * in the tree that is not among them is on its way into proxies, and the policies that guard it stay. Absent: nothing
-   * is known to have arrived.
+   * The objects that the step was planned from, plus what the same apply has written since. If Git delivers, a filter in
+   * the tree that is not among them may be on its way to proxies, so the policies that guard it stay. Absent: nothing is
+   * known to have arrived.
    */
   readonly seen?: readonly Manifest[] | undefined
 }
@@ -51,23 +51,26 @@ export interface PodName {
   readonly name: string
 }
 
-/** Needs rights to the pods that nothing else needs, so it is used on demand. Where there is no API server, absent. */
+/** It needs rights to the pods that nothing else needs, so it is used on demand. Absent if there is no API server. */
 export interface AsksPods {
-  /** Asks these pods' own proxies for their certificates, by `POD.NAMESPACE`; each answers or says why not. */
+  /**
+   * Reads the certificates of these pods' proxies from the proxies, by `POD.NAMESPACE`. For each, it returns them or the
+   * reason why not.
+   */
   leaves?(pods: readonly (PodName & { readonly files?: boolean })[]): Promise<ReadonlyMap<string, Seen<Leaf>>>
-  /** Likewise, of the connections that are open at these pods. */
+  /** Reads the open connections of these pods in the same way. */
   connections?(pods: readonly PodName[]): Promise<ReadonlyMap<string, Seen<Connections>>>
-  /** Makes the kubelets of these pods sync them now: an annotation, `at` RFC 3339. */
+  /** Makes the kubelets sync these pods now, by an annotation; `at` is RFC 3339. */
   nudge?(pods: readonly PodName[], at: string): Promise<void>
 }
 
-/** The record's head, as the home keeps it for one owner. */
+/** The record's head, as the home stores it for one owner. */
 export interface KeepsHead {
-  /** Undefined when it never saw one. */
+  /** Undefined if it stores none. */
   witness(): Promise<Digest | undefined>
-  /** Compare and set; which is the lock between two applies. @throws FederationError record-busy */
+  /** Compares and sets the head, which is the lock between two applies. @throws FederationError record-busy */
   moveWitness(was: Digest | undefined, is: Digest): Promise<void>
 }
 
-/** One member's home, as adapters implement it. Use cases name what they need of it. */
+/** One member's home, as adapters implement it. Each use case names the parts that it needs. */
 export interface Mesh extends Home, Observes, ShowsProxies, WritesObjects, AsksPods, KeepsHead {}

@@ -1,17 +1,17 @@
-/** What somebody has to agree to before a use case goes on. */
+/** Questions that need consent before a use case goes on. */
 
 import type { MemberName } from '../core/model/wanted.ts'
 import type { Fingerprint } from '../core/x509/anchor.ts'
 import type { Pair } from './ports-desired.ts'
 
 export type Question =
-  /** `steps` of the `of` steps that the plan has. */
+  /** `steps` of the plan's `of` steps. */
   | { readonly kind: 'carry-out'; readonly steps: number; readonly of: number }
   | { readonly kind: 'approve'; readonly member: MemberName }
-  /** The roots of a new federation, as its clusters gave them. */
+  /** The roots of a new federation, as read from its clusters. */
   | { readonly kind: 'begin' }
   | ({ readonly kind: 'sever' } & Pair)
-  /** `by`: who severed it, where the record says so. */
+  /** `by`: the actor who severed it, if the record has one. */
   | ({ readonly kind: 'lift'; readonly at: Date; readonly by?: string; readonly reason: string } & Pair)
   | {
       readonly kind: 'abort-rotation'

@@ -1,4 +1,4 @@
-/** `status`: drift, expiry and lag of each trust. Never writes. */
+/** `status`: drift, expiry and lag of each trust. It never writes. */
 
 import type { Finding } from '../core/diagnostics/finding.ts'
 import type { Plan } from '../core/model/planned.ts'
@@ -12,7 +12,7 @@ export interface TrustStatus {
   readonly verdict: Verdict
   /** When the first of its roots expires. */
   readonly expires?: Date
-  /** Steps that are planned in the truster. */
+  /** The number of steps that are planned in the truster. */
   readonly pending: number
 }
 
@@ -20,9 +20,9 @@ export interface Status {
   readonly at: Date
   readonly plan: Plan
   readonly trusts: readonly TrustStatus[]
-  /** What expires; it stands for `root-expires` of the plan. */
+  /** Expiry findings; they replace `root-expires` of the plan. */
   readonly expiry: readonly Finding[]
-  /** Of the plan, all others. */
+  /** All other findings of the plan. */
   readonly findings: readonly Finding[]
 }
 

@@ -1,6 +1,6 @@
 /**
- * What use cases have in common: the ports, the question to whoever agrees, and being asked to stop. A use case is a
- * function of the ports that it needs and an input of values; it returns a result and tells events on the way.
+ * The common parts of use cases: the ports, the question for consent, and the request to stop. A use case is a function of
+ * the ports that it needs and an input of values. It returns a result, and emits events while it runs.
  */
 
 import { FederationError } from '../core/diagnostics/errors.ts'
@@ -13,45 +13,45 @@ import type { Templates } from './ports-templates.ts'
 import type { Question } from './questions.ts'
 import type { Meshes } from './world.ts'
 
-/** All of them; a use case names those that it needs. */
+/** All ports; a use case names those that it needs. */
 export interface Ports {
   readonly desired: DesiredState
   readonly bundles: ApprovedBundles
   readonly record: OpenRecord
-  /** What other owners handed over. @throws FederationError file-unreadable, evidence-malformed */
+  /** The evidence that other owners sent. @throws FederationError file-unreadable, evidence-malformed */
   readonly evidence: (federation: Federation, record: RecordView) => Promise<Evidences>
   /**
-   * A home for each member that has one; a cluster that cannot be reached is one that says so.
-   * @param only this member's, by its API server also where Git delivers
+   * A home for each member that has one. The home of an unreachable cluster reports that it is unreachable.
+   * @param only this member's home, through its API server even if Git delivers
    */
   readonly meshes: (of: Pick<Desired, 'federation' | 'handed'>, only?: MemberName) => Promise<Meshes>
-  /** By member; one whose API server is unknown is left out. */
+  /** By member; a member whose API server is unknown is left out. */
   readonly templates: (federation: Federation) => Promise<ReadonlyMap<MemberName, Templates>>
-  /** @throws FederationError with what kept us from looking */
+  /** @throws FederationError with the reason why the cluster could not be read */
   readonly lookAt: (context: string, istioNamespace: string) => Promise<Cluster>
-  /** Roots of the web, which no owner of a mesh can mean. */
+  /** Roots of public web CAs, which no owner of a mesh can intend. */
   readonly publicRoots: () => Promise<ReadonlySet<Fingerprint>>
-  /** On whose word all this happens. */
+  /** The actor of all entries in the record. */
   readonly actor: Actor
   readonly now: () => Date
   readonly sleep: (milliseconds: number) => Promise<void>
-  /** Somebody asked to stop: long work ends at the next safe point. */
+  /** The user asked to stop: long work ends at the next safe point. */
   readonly stopped: () => boolean
   readonly tell: (event: Event) => void
   /**
-   * Returns once somebody agreed, beforehand or now.
-   * @returns whether a person was asked now: what was seen before that is old
+   * Returns after somebody agreed, beforehand or now.
+   * @returns whether a person was asked now: earlier observations are outdated then
    * @throws FederationError not-confirmed
    */
   readonly agree: (question: Question) => Promise<boolean>
 }
 
-/** @throws FederationError interrupted: what was looked at after somebody asked to stop is no answer */
+/** @throws FederationError interrupted: observations made after the user asked to stop are incomplete */
 export function goOn({ stopped }: Pick<Ports, 'stopped'>): void {
-  if (stopped()) throw new FederationError('interrupted', 'entente', 'stopped before all had been looked at')
+  if (stopped()) throw new FederationError('interrupted', 'entente', 'stopped before everything was observed')
 }
 
-/** Sleeps so long, or until somebody asks to stop. */
+/** Sleeps for this time, or until the user asks to stop. */
 export async function rest(milliseconds: number, { sleep, stopped }: Pick<Ports, 'sleep' | 'stopped'>): Promise<void> {
   for (let waited = 0; waited < milliseconds && !stopped(); waited += 200) await sleep(200)
 }

@@ -70,7 +70,7 @@ describe('without a console', () => {
     await expect(applyPlan(ports, { ...why, consent: [first?.id ?? ''] })).rejects.toMatchObject({ code: 'not-consented' })
   })
 
-  it('apply writes nothing where nobody agrees', async () => {
+  it('apply writes nothing without consent', async () => {
     const ports = house()
     ports.refuse()
     await expect(applyPlan(ports, why)).rejects.toMatchObject({ code: 'not-confirmed' })
@@ -94,7 +94,7 @@ describe('without a console', () => {
     expect(trusts.map(({ verdict, pending, expires }) => [verdict.truster, pending, expires])).toContainEqual(['cluster-b', 0, expires])
   })
 
-  it('sever closes a trust, and lift with a new approval lets it come back', async () => {
+  it('sever closes a trust, and lift with a new approval opens it again', async () => {
     const ports = await applied()
     const closed = await sever(ports, { ...pair, ...why })
     expect([closed.failed, closed.verdicts.map(({ state }) => state)]).toEqual([false, ['severed']])
@@ -108,14 +108,14 @@ describe('without a console', () => {
     expect(ports.asked.map(({ kind }) => kind)).toEqual(['carry-out', 'sever', 'lift', 'approve', 'carry-out'])
   })
 
-  it('sever asks nobody in an emergency, and denies first', async () => {
+  it('sever asks for no consent in an emergency, and denies before all else', async () => {
     const ports = await applied()
     ports.refuse()
     const closed = await sever(ports, { ...pair, ...why, emergency: true })
     expect([closed.failed, ports.told.includes('denied')]).toEqual([false, true])
   })
 
-  it('approve takes a bundle by the fingerprints of its roots only, and the same one once', async () => {
+  it('approve requires the fingerprints of a bundle’s roots, and records the same bundle once', async () => {
     const ports = house()
     const sent = { name: 'mail', read: async () => Buffer.from(a.root.pem + newA.root.pem) }
     const both = [a, newA].map(({ root }) => root.anchor.fingerprint)
@@ -166,7 +166,7 @@ describe('without a console', () => {
     await expect(twice).rejects.toMatchObject({ code: 'usage' })
   })
 
-  it('init writes nothing where two clusters have one trust domain', async () => {
+  it('init writes nothing if two clusters have one trust domain', async () => {
     const { clusters, ...ports } = memoryPorts(spec(), [])
     clusters.set('a', a.bundle).set('b', a.bundle)
     const place = { mustBeNew: async () => {}, make: () => Promise.reject(new Error('made')), write: async () => {} }

@@ -1,4 +1,4 @@
-/** What an apply works on, is allowed to do, and tells. */
+/** What an apply works on, what it may do, and where it reports. */
 import type { Finding } from '../core/diagnostics/finding.ts'
 import type { Digest } from '../core/model/digest.ts'
 import type { Phase, Step } from '../core/model/planned.ts'
@@ -9,11 +9,11 @@ import type { RecordView } from '../core/record/projection.ts'
 import type { Mesh } from './ports.ts'
 
 export interface RecordStore {
-  /** What the record says now, also where another process has added to it. */
+  /** The current record, including what another process has appended. */
   view(): Promise<RecordView>
   /**
-   * Adds an entry that follows the view asked for last.
-   * @throws FederationError record-busy: something else follows it by now, and nothing was written
+   * Appends an entry after the last view.
+   * @throws FederationError record-busy: another entry follows that view by now, and nothing was written
    */
   append(entry: AuditEntry): Promise<void>
 }
@@ -25,16 +25,16 @@ export interface Consent extends PlanOptions {
   readonly steps: ReadonlySet<Digest>
   readonly actor: Actor
   readonly reason: string
-  /** The head of the record that the plan was made from; undefined: there was none, or nobody says. */
+  /** The head of the record that the plan was made from; undefined: there was none, or it is not known. */
   readonly since?: Digest
-  /** Carries out steps whose gate is closed, on the record. */
+  /** Carries out steps whose gate is closed, and says so in the record. */
   readonly overrideGate?: string
   readonly forceConflicts?: boolean
-  /** Files that vouch for meshes which are out of reach here, by member: they go on the record. */
+  /** The evidence files for meshes that are unreachable here, by member: the record names them. */
   readonly evidence?: readonly EvidenceFile[]
-  /** Has the kubelets bring changed files of roots now: an annotation on each pod that has them. */
+  /** Makes kubelets deliver changed files of roots now, by an annotation on each pod that has them. */
   readonly nudge?: boolean
-  /** False: what widens reaches all workloads of a set at once. */
+  /** False: no canary; steps that open reach all workloads of a set at once. */
   readonly canary?: boolean
 }
 
@@ -54,10 +54,10 @@ export type Progress =
       readonly kind: 'waiting'
       readonly member: MemberName
       readonly phase: Phase
-      /** Proxies, and what is the matter with those that do not merely take their time; or their istiod. */
+      /** The proxies that are not ready, with the reason unless they are merely slow; or their istiod. */
       readonly for: readonly string[]
       readonly milliseconds: number
-      /** They have all but what their kubelets may not have brought yet. */
+      /** They have everything except the files that their kubelets may not have delivered yet. */
       readonly kubelets?: boolean | undefined
     }
   | {
@@ -66,11 +66,11 @@ export type Progress =
       readonly phase: Phase
       readonly proxies: number
       readonly milliseconds: number
-      /** The workloads that went first. */
+      /** The canary workloads. */
       readonly first?: readonly string[] | undefined
     }
   | {
-      /** One workload gets a filter before the others that it selects. */
+      /** One workload gets a filter before the others that the filter selects. */
       readonly kind: 'first'
       readonly member: MemberName
       readonly phase: Phase
@@ -78,7 +78,7 @@ export type Progress =
       readonly proxies: readonly string[]
       readonly filter: string
     }
-  /** `failed`: it was not allowed, and the kubelets take their time. */
+  /** `failed`: the annotation was not allowed, so the kubelets sync in their usual interval. */
   | {
       readonly kind: 'nudged'
       readonly member: MemberName
@@ -90,6 +90,6 @@ export type Progress =
 
 export interface Outcome {
   readonly done: readonly Step[]
-  /** What stopped a mesh on the way. */
+  /** The error that stopped a mesh's apply. */
   readonly findings: readonly Finding[]
 }

@@ -16,7 +16,7 @@ describe('a question', () => {
     expect(String(output.read())).toContain('Go on? [y/N] ')
   })
 
-  it('that nobody answers any more, since the input ended, is not agreed to', async () => {
+  it('without an answer, since the input ended, is no consent', async () => {
     const [input, output] = [new PassThrough(), new PassThrough()]
     input.end()
     expect(await confirm(input, output, 'Go on?')).toBe(false)

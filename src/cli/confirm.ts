@@ -1,7 +1,7 @@
-/** A question to the person at the terminal. */
+/** Asks the person at the terminal a question. */
 import { createInterface } from 'node:readline/promises'
 
-/** True for `y` and `yes`; ^C, and the end of the input, are no consent. */
+/** True for `y` and `yes`. ^C and the end of the input are no consent. */
 export async function confirm(input: NodeJS.ReadableStream, output: NodeJS.WritableStream, question: string): Promise<boolean> {
   const terminal = createInterface({ input, output })
   terminal.once('SIGINT', () => terminal.close())

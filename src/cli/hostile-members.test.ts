@@ -267,7 +267,7 @@ const BLIND: readonly Mode[] = [
   {
     name: '429 until tomorrow',
     does: { http: lists({ ...status(429, 'TooManyRequests', 'later'), headers: { 'retry-after': '86400' } }) },
-    words: 'longer than there is time',
+    words: 'longer than the remaining time',
   },
 ]
 
@@ -406,7 +406,7 @@ describe.concurrent('a member whose istiod, or whose way to it,', () => {
     },
     { name: 'sends on channels that are none', does: { forward: frames(...PORT, Buffer.from([7, 1, 2, 3])) } },
     { name: 'sends a message of 8 MiB', does: { forward: frames(...PORT, Buffer.alloc(8 << 20)) } },
-    { name: 'sends what nobody asked for', does: { forward: frames(...PORT, ...Array.from({ length: 20 }, () => Buffer.alloc(2 << 20))) } },
+    { name: 'sends unrequested data', does: { forward: frames(...PORT, ...Array.from({ length: 20 }, () => Buffer.alloc(2 << 20))) } },
     {
       name: 'complains in bytes that are no text',
       does: { forward: frames(...PORT, Buffer.concat([Buffer.from([1]), Buffer.alloc(1 << 20, 0xff)])) },

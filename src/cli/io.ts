@@ -1,31 +1,31 @@
-/** The console as the commands see it. */
+/** The console, as the commands use it. */
 import type { Shown } from './print/screen.ts'
 
 export interface Io {
-  /** Results: stdout. A string is shown on one line, see screen.ts. */
+  /** Results: stdout. A string is printed on one line, see screen.ts. */
   readonly print: (text: Shown | string) => void
   /** Everything else: stderr. */
   readonly tell: (text: Shown | string) => void
   /** Stdin and stderr are a terminal, so a person can be asked. */
   readonly interactive: boolean
   readonly color: boolean
-  /** How wide the terminal is; absent in a pipe or a file. */
+  /** The width of the terminal; absent in a pipe or a file. */
   readonly columns?: number
   readonly now: () => Date
   readonly env: Readonly<Record<string, string | undefined>>
-  /** False unless the person answers y. */
+  /** True only if the person answers y or yes. */
   readonly confirm: (question: Shown | string) => Promise<boolean>
   readonly readFile: (path: string) => Promise<Uint8Array>
   /** Set by ^C and SIGTERM: long work ends at the next safe point. */
   readonly stopped: () => boolean
-  /** Aborts a moment after that: nothing that a member is to answer is waited for any more. */
+  /** Aborts a moment after that: from then on, no answer of a member is waited for. */
   readonly stop?: AbortSignal
-  /** How far long work has come: stderr, and no news of what was found. `tell`, where absent. */
+  /** The progress of long work, on stderr; it contains no findings. `tell`, if absent. */
   readonly progress?: (text: string) => void
 }
 export type Output = 'text' | 'json'
 
-/** What the bundle commands need of the world around them. */
+/** The environment that the bundle commands need. */
 export interface BundleWorld {
   /** `-` is stdin. */
   readFile(path: string): Promise<Uint8Array>

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The composition root: process, console and clock are touched here and nowhere else. */
+/** The composition root: only this file uses the process, the console and the clock. */
 import { setMaxListeners } from 'node:events'
 import { basename } from 'node:path'
 import { CommanderError } from 'commander'
@@ -15,15 +15,15 @@ import { VERSION } from './version.ts'
 
 const USAGE = 64
 
-/** What asked us to stop, if anything did. */
+/** The signal that asked the process to stop, if any. */
 let asked: 'SIGINT' | 'SIGTERM' | undefined
-/** Until then what is under way may still come to its end; after it no member is waited for. */
+/** Until then current work may still finish; after it no member is waited for. */
 const GRACE_MS = 500
-/** A signal ends us within a second, whatever is under way. */
+/** A signal ends the process within a second, whatever it does. */
 const LAST_MS = 900
 const exitCodeOf = (signal: 'SIGINT' | 'SIGTERM'): number => (signal === 'SIGINT' ? 130 : 143)
 const stop = new AbortController()
-// One look has many calls, and each listens.
+// One observation has many calls, and each adds a listener.
 setMaxListeners(0, stop.signal)
 
 /** kubectl runs `kubectl_complete-entente WORD…` at a press of Tab after `kubectl entente`. */
@@ -53,7 +53,7 @@ function tellError(thrown: unknown): number {
     return thrown.code === 'usage' ? USAGE : 1
   }
   io.tell(
-    show`error internal: ${thrown instanceof Error ? thrown.message : String(thrown)}\n  next: this is a bug of ours; please report it with the command you ran (ENTENTE_DEBUG=1 shows where)`,
+    show`error internal: ${thrown instanceof Error ? thrown.message : String(thrown)}\n  next: this is a bug in Entente; please report it with the command that you ran (ENTENTE_DEBUG=1 adds the stack trace)`,
   )
   if (process.env.ENTENTE_DEBUG && thrown instanceof Error) io.tell(stacked((thrown.stack ?? '').split('\n')))
   return 1
@@ -63,15 +63,15 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
     if (asked !== undefined) process.exit(exitCodeOf(signal))
     asked = signal
-    io.tell('Stopping at the next safe point, within a second. What is done stays done, and apply goes on from there.')
+    io.tell('Stopping at the next safe point, within a second. Completed steps stay; run entente apply to continue.')
     setTimeout(() => stop.abort(), GRACE_MS).unref()
     setTimeout(() => process.exit(exitCodeOf(signal)), LAST_MS).unref()
   })
-// What nobody could catch is told like every other mistake of ours, and ends us: what was under way is not known any more.
+// An error that no code caught is printed as an internal error and ends the process, because its state is unknown.
 process.on('uncaughtException', (thrown) => {
   process.exit(tellError(thrown))
 })
-// Somebody stopped reading, as in `entente plan | head`: that is no error of ours.
+// The reader closed the pipe, as in `entente plan | head`: that is no error.
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? 0 : 1))
 
 try {

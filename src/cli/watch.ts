@@ -1,11 +1,11 @@
-/** Doing something again and again until ^C. */
+/** Repeats work until ^C. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import type { Io } from './io.ts'
 
 /**
- * @returns the exit code of the last round that came to an end
- * @throws FederationError interrupted when none did
+ * @returns the exit code of the last complete round
+ * @throws FederationError interrupted if no round was completed
  */
 export async function repeat(everySeconds: number, io: Pick<Io, 'stopped'>, round: () => Promise<number>): Promise<number> {
   let last: number | undefined

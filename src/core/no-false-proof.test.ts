@@ -187,7 +187,7 @@ describe('a caller that is refused at some workloads of a scope', () => {
   it('is refused there, by the name of the proxy', async () => {
     const { state, findings } = await verdictIn({ more: [second], inB: [atV2] })
     expect([state, codes(findings)]).toEqual(['broken', ['error caller-still-denied']])
-    expect(findings[0]?.message).toMatch(/is refused all the same at server-2\.sample: AuthorizationPolicy sample\/x denies it/)
+    expect(findings[0]?.message).toMatch(/is refused at server-2\.sample: AuthorizationPolicy sample\/x denies it/)
   })
 
   it('is a matter of pods that have a proxy', async () => {

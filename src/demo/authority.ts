@@ -1,20 +1,20 @@
 /**
- * A mesh's certificate authority as Istio has it with plugged-in certificates: an offline root, an intermediate that
- * signs workloads, and workload certificates that live for a day (X509-SVID §2 to §4). Keys stay in memory.
+ * A mesh's certificate authority, like Istio's with plugged-in certificates: an offline root, an intermediate that signs
+ * workloads, and workload certificates that live for a day (X509-SVID §2 to §4). Keys stay in memory.
  */
 import 'reflect-metadata'
 import { KeyObject, randomBytes, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { type Fingerprint, fingerprintOf } from '../core/x509/anchor.ts'
 
-/** What a workload shows, and the key to it. PEM; the chain is the leaf, the intermediate, the root. */
+/** A workload's certificate chain and its key. PEM; the chain is the leaf, the intermediate, the root. */
 export interface Identity {
   readonly id: string
   readonly chain: string
   readonly key: string
 }
 
-/** What a certificate calls its holder in addition to its SPIFFE ID. */
+/** Names in a certificate in addition to its SPIFFE ID. */
 export interface OtherNames {
   readonly uri?: string
   readonly dns?: string
@@ -26,7 +26,7 @@ export interface Authority {
   readonly trustDomain: string
   readonly rootPem: string
   readonly root: Fingerprint
-  /** Signs whatever names it is asked to: nothing in X.509 stops a CA from naming somebody else's workloads. */
+  /** Signs every requested name: X.509 does not stop a CA from naming workloads of another mesh. */
   mint(id: string, more?: OtherNames): Promise<Identity>
 }
 
@@ -79,7 +79,7 @@ const makeKeys = (): Promise<webcrypto.CryptoKeyPair> => webcrypto.subtle.genera
 const keyPem = ({ privateKey }: webcrypto.CryptoKeyPair): string =>
   KeyObject.from(privateKey).export({ type: 'pkcs8', format: 'pem' }).toString()
 
-/** A few minutes back, as istiod does it: clocks differ. */
+/** A few minutes in the past, as istiod does it: clocks differ. */
 const dates = (now: Date, days: number) => ({
   serialNumber: serial(),
   notBefore: new Date(now.getTime() - 2 * MINUTE),
@@ -87,7 +87,7 @@ const dates = (now: Date, days: number) => ({
   signingAlgorithm: P256,
 })
 
-/** 127 bits and positive, whatever the dice say (RFC 5280 §4.1.2.2). */
+/** 127 bits and positive, whatever the random bytes are (RFC 5280 §4.1.2.2). */
 const serial = (): string => `01${randomBytes(15).toString('hex')}`
 
 const authorityExtensions = async (keys: webcrypto.CryptoKeyPair, pathLength?: number): Promise<x509.Extension[]> => [
@@ -96,7 +96,7 @@ const authorityExtensions = async (keys: webcrypto.CryptoKeyPair, pathLength?: n
   await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
 ]
 
-/** Where the subject is empty, the alternative names are critical (RFC 5280 §4.2.1.6). */
+/** If the subject is empty, the alternative names are critical (RFC 5280 §4.2.1.6). */
 const leafExtensions = (id: string, { uri, dns, subject }: OtherNames): x509.Extension[] => [
   new x509.BasicConstraintsExtension(false, undefined, true),
   new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),

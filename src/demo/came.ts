@@ -1,18 +1,18 @@
-/** What came of a call, a command, a plan: as checks, and as text short enough to compare. */
+/** The results of calls, commands and plans: as checks, and as text short enough to compare. */
 import type { Audited } from '../app/audit.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { title } from '../core/model/manifest.ts'
 import type { Change, Plan, Step } from '../core/model/planned.ts'
 import { objectOf } from '../core/view/plan-view.ts'
+import { type Check, check } from './demo-step.ts'
 import type { Outcome } from './peer.ts'
 import type { Product } from './product.ts'
 import type { CallOptions, Scene, Workload } from './scene.ts'
-import { type Check, check } from './told.ts'
 
 export async function called(scene: Scene, from: Workload, to: Workload, expected: string, options: CallOptions = {}): Promise<Check> {
   const outcome = await scene.call(from, to, options)
   const how = [
-    ...(options.flat === true ? ['one flat list'] : options.careless === true && options.path === undefined ? ['checking nobody'] : []),
+    ...(options.flat === true ? ['one flat list'] : options.careless === true && options.path === undefined ? ['checking no server'] : []),
   ]
   const call = `${from.name} → ${to.name}${options.path ?? ''}`
   return check([call, ...how].join(', '), expected, outcomeText(outcome, from, to), ...seen(outcome, from, to, options))
@@ -25,7 +25,7 @@ function outcomeText(outcome: Outcome, from: Workload, to: Workload): string {
     case 'forbidden':
       return 'TLS accepted, 403'
     case 'refused':
-      return `refused by ${outcome.by === 'client' ? from.name : to.name}: ${outcome.code}`
+      return `rejected by ${outcome.by === 'client' ? from.name : to.name}: ${outcome.code}`
   }
 }
 
@@ -34,7 +34,7 @@ function seen(outcome: Outcome, from: Workload, to: Workload, { careless = false
   return [`${to.name} saw ${outcome.serverSaw}`, ...(careless ? [] : [`${from.name} saw ${outcome.clientSaw}`])]
 }
 
-/** The exit code, or the code of what was thrown. */
+/** The exit code, or the code of the error. */
 export async function attempt(work: () => Promise<number>): Promise<string> {
   try {
     return String(await work())
@@ -86,8 +86,8 @@ function changeText({ of, trusted, what }: Change): string {
     case 'workloads':
       return `${what} accept ${trusted}`
     case 'names':
-      return `${trusted} may name other workloads in a certificate`
+      return `certificates of ${trusted} may name other workloads`
     case 'host':
-      return `${what} may be served by ${trusted}`
+      return `${trusted} may serve ${what}`
   }
 }

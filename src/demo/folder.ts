@@ -1,4 +1,4 @@
-/** Where the demo leaves its files: a directory like the one an owner keeps in Git. */
+/** The directory where the demo leaves its files: like the one that an owner keeps in Git. */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError, writeAtomically } from '../adapters/files/write-files.ts'
@@ -6,19 +6,19 @@ import { FederationError } from '../core/diagnostics/errors.ts'
 import type { Authority } from './authority.ts'
 
 const MARK = '.entente-demo'
-/** All that a demo ever makes; of an earlier one's directory nothing else is touched. */
+/** Everything that a demo creates. In an earlier demo's directory, nothing else is changed. */
 const MADE = ['federation.yaml', 'audit.jsonl', 'bundles', 'clusters', 'from-owners', 'tampered']
 
 /**
- * Makes the directory, or clears an earlier demo out of it.
- * @throws FederationError file-unwritable: it holds something that no demo made, or cannot be written
+ * Creates the directory, or removes an earlier demo from it.
+ * @throws FederationError file-unwritable: it holds other files, or cannot be written
  */
 export async function prepare(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true })
     const there = await readdir(directory)
     if (there.length > 0 && !there.includes(MARK)) {
-      throw new FederationError('file-unwritable', directory, 'is not empty, and no earlier demo made it', {
+      throw new FederationError('file-unwritable', directory, 'is not empty, and no earlier demo created it', {
         hint: 'name another directory: entente demo --out DIR',
       })
     }
@@ -30,7 +30,7 @@ export async function prepare(directory: string): Promise<void> {
   }
 }
 
-/** The owner's PEM file as somebody got it by mail. @returns its path */
+/** Writes the owner's PEM file, as received by mail. @returns its path */
 export async function receiveRoot(directory: string, member: string, authority: Authority): Promise<string> {
   const path = join(directory, 'from-owners', `${member}-root.pem`)
   await writeAtomically(path, authority.rootPem)
@@ -39,7 +39,7 @@ export async function receiveRoot(directory: string, member: string, authority: 
 
 export const writeFederation = (directory: string): Promise<void> => writeAtomically(join(directory, 'federation.yaml'), FEDERATION)
 
-const FEDERATION = `# Two meshes that keep their own root CAs. What is not written here is not trusted.
+const FEDERATION = `# Two meshes that keep their own root CAs. Entente opens nothing that is not written here.
 apiVersion: entente.dev/v1alpha1
 kind: Federation
 metadata:

@@ -53,7 +53,7 @@ describe('an authority of the demo', () => {
 })
 
 describe('a call between peers of the demo', () => {
-  it('is accepted where each side accepts the other, and both see who is there', async () => {
+  it('is accepted if each side accepts the other, and both see the other’s identity', async () => {
     expect(await meet({ identity: await a.mint(CLIENT), trust: both }, {})).toEqual({
       verdict: 'accepted',
       serverSaw: CLIENT,
@@ -69,7 +69,7 @@ describe('a call between peers of the demo', () => {
     })
   })
 
-  it('is refused by a server that does not know the client’s root, also when the client checks nobody', async () => {
+  it('is refused by a server that does not know the client’s root, even if the client verifies no server', async () => {
     const refused = { verdict: 'refused', by: 'server', code: 'SELF_SIGNED_CERT_IN_CHAIN' }
     expect(await meet({ identity: await a.mint(CLIENT) }, { trust: onlyB })).toMatchObject(refused)
     expect(await meet({ identity: await a.mint(CLIENT), trust: both }, { trust: onlyB })).toMatchObject(refused)
@@ -86,7 +86,7 @@ describe('a call between peers of the demo', () => {
 })
 
 describe('an impostor, whose ID is of another trust domain than its CA', () => {
-  it('is refused as a caller where roots are bound to their trust domain, and let in by a flat list', async () => {
+  it('is rejected as a caller if roots are bound to their trust domain, and accepted with a flat list', async () => {
     const impostor = { identity: await a.mint(ADMIN) }
     expect(await meet(impostor, {})).toMatchObject({ verdict: 'refused', by: 'server', code: 'OTHER_ROOT' })
     expect(await meet(impostor, { trust: flattened(both) })).toMatchObject({ verdict: 'accepted', serverSaw: ADMIN })
@@ -136,7 +136,7 @@ describe('a certificate with more than one name', () => {
   })
 })
 
-describe('a certificate that names nobody we can take', () => {
+describe('a certificate without an acceptable identity', () => {
   it.each([
     { name: 'no SPIFFE ID', id: 'https://cluster-a.example/', code: 'NO_SPIFFE_ID' },
     { name: 'a SPIFFE ID without a path', id: 'spiffe://cluster-a.example', code: 'NO_SPIFFE_ID' },

@@ -1,8 +1,9 @@
 /**
  * Two workloads and one call between them: mutual TLS and HTTP/1.1 over loopback, by node:tls and OpenSSL.
  *
- * As between two sidecars, each side checks the other, and the server's filters and policies look at the caller once TLS stands.
- * One thing differs: Node cannot send the alert that Envoy sends, so a server that refuses just closes the connection.
+ * As between two sidecars, each side verifies the other. After the TLS handshake, the server's filters and policies
+ * evaluate the caller. One thing differs: Node cannot send the alert that Envoy sends, so a server that rejects closes the
+ * connection.
  */
 import { createServer, type Server as HttpsServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -16,18 +17,18 @@ import { chainFrom, chainOf, identityIn, Refusal, rootsOf, validate } from './va
 
 export interface Client {
   readonly identity: Identity
-  /** Undefined: checks nobody, as an attacker does. */
+  /** Undefined: verifies no server, as an attacker does. */
   readonly trust?: Trust
   readonly host: string
-  /** The SPIFFE ID that the server must show, as istiod learns it from the endpoints. */
+  /** The SPIFFE ID that the server must have, as istiod learns it from the endpoints. */
   readonly expects: string
-  /** `/` when absent. */
+  /** `/` if absent. */
   readonly path?: string
 }
 
 export interface Server extends Entrance {
   readonly identity: Identity
-  /** Policies of the mesh's own. */
+  /** The mesh's own policies. */
   readonly allows: readonly Allow[]
 }
 
@@ -36,7 +37,7 @@ export type Outcome =
   | { readonly verdict: 'refused'; readonly by: 'client' | 'server'; readonly code: string; readonly message: string }
 
 const TIMEOUT_MS = 5000
-/** Node gives a server only the name of the error; these are OpenSSL's words for it. */
+/** Node reports only the name of the error to a server; these are OpenSSL's words for it. */
 const WORDS: Readonly<Record<string, string>> = {
   SELF_SIGNED_CERT_IN_CHAIN: 'self-signed certificate in certificate chain',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unable to get local issuer certificate',
@@ -44,7 +45,7 @@ const WORDS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'certificate has expired',
 }
 
-/** Starts the server for this one call. @throws Error when the call fails for any other reason than that a side refused */
+/** Starts the server for this one call. @throws Error if the call fails for another reason than a rejection */
 export async function call(client: Client, server: Server, now: Date): Promise<Outcome> {
   let refusal: Refusal | undefined
   const listening = await listen(server, now, (refused) => {
@@ -72,7 +73,7 @@ function listen(entrance: Server, now: Date, refuse: (refusal: Refusal) => void)
     key: identity.key,
     ca: printRoots(rootsOf(trust)),
     requestCert: true,
-    // Not to let anybody in: Node would hide why OpenSSL refused, and the answer to that is `admit`.
+    // This accepts no caller by itself: otherwise Node would hide OpenSSL's reason. `admit` decides.
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
   })
@@ -88,7 +89,7 @@ function listen(entrance: Server, now: Date, refuse: (refusal: Refusal) => void)
   })
   server.on('request', (asked, answer) => {
     const peer = admitted.get(asked.socket)
-    // Nothing reaches this unless it was admitted; if anything ever does, it gets no answer.
+    // Only an admitted request reaches this; any other gets no answer.
     if (peer === undefined) return void asked.socket.destroy()
     const { names } = peer
     const passes = !isStranger(guards, peer) && !isDenied(callers, names)
@@ -110,7 +111,7 @@ function admit(socket: TLSSocket, { trust, guards }: Entrance, now: Date): Peer 
   }
   const peer = validate(chainOf(socket), trust, now)
   const refused = namesRefused(guards, peer)
-  if (refused.length > 0) throw new Refusal('MORE_THAN_ONE_NAME', `it also has ${refused.join(', ')}`)
+  if (refused.length > 0) throw new Refusal('MORE_THAN_ONE_NAME', `the certificate also has ${refused.join(', ')}`)
   return peer
 }
 
@@ -130,12 +131,12 @@ function ask({ identity, trust, host, expects, path = '/' }: Client, port: numbe
       minVersion: 'TLSv1.2',
       timeout: TIMEOUT_MS,
       ...(trust === undefined ? { rejectUnauthorized: false } : { ca: printRoots(rootsOf(trust)) }),
-      // Called by node:tls once OpenSSL has verified the chain against `ca`, with the certificates above the leaf.
+      // node:tls calls this after OpenSSL has verified the chain against `ca`, with the certificates above the leaf.
       checkServerIdentity: (_, certificate) => {
         try {
           if (trust === undefined) return undefined
           const { names } = validate(chainFrom(certificate as DetailedPeerCertificate), trust, now)
-          // As Envoy compares: any alternative name will do.
+          // Envoy compares with every alternative name, and one match is enough.
           return [...names.uris, ...names.dns].includes(expects)
             ? undefined
             : new Refusal('OTHER_IDENTITY', `the server is ${shown(names)}, not ${expects}`)

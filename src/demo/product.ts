@@ -1,4 +1,4 @@
-/** Entente at work in one directory, by its use cases: the demo's steps are command lines that anybody can repeat. */
+/** Runs Entente's use cases in one directory. The user can repeat each of the demo's steps with the printed command line. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -27,7 +27,7 @@ export interface Product {
   sever(truster: string, trusted: string, reason: string): Promise<number>
   plan(): Promise<Plan>
   record(): Promise<readonly AuditEntry[]>
-  /** @param directory another one, with a record, a federation file and homes of its own */
+  /** @param directory another one, with its own record, federation file and homes */
   audit(directory?: string): Promise<Audited>
 }
 
@@ -50,7 +50,7 @@ export function productIn(directory: string, now: () => Date): Product {
   }
 }
 
-/** Everybody agrees, and nothing is told on the way: the demo tells what there is to tell. */
+/** Consents to everything and prints no events: the demo prints its own text. */
 function portsIn(directory: string, now: () => Date): Ports {
   const sleep = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
   return {
@@ -61,7 +61,7 @@ function portsIn(directory: string, now: () => Date): Ports {
     meshes: async ({ federation }) => directoriesOf(federation, directory),
     templates: async () => new Map(),
     lookAt: async (context) => {
-      throw new FederationError('context-unknown', context, 'a demo has no clusters')
+      throw new FederationError('context-unknown', context, 'the demo has no clusters')
     },
     publicRoots: async () => publicRoots(rootCertificates),
     actor: actorHere(),

@@ -1,4 +1,4 @@
-/** Who takes part: two meshes, their workloads, and what each workload trusts by the manifests as they stand now. */
+/** The participants: two meshes, their workloads, and what each workload trusts by the current manifests. */
 import { join } from 'node:path'
 import { readTree } from '../adapters/directory/tree.ts'
 import type { Manifest } from '../core/model/manifest.ts'
@@ -12,18 +12,18 @@ import { type Allow, entranceOf, outboundTrust, ownTrust, type Pod, type Trust, 
 export type Side = 'a' | 'b'
 
 export interface Workload extends Pod {
-  /** As the demo speaks of it: `a/client`. */
+  /** The workload's name in the demo: `a/client`. */
   readonly name: string
   readonly side: Side
   readonly identity: Identity
-  /** The host under which it is called. */
+  /** The host name of its service. */
   readonly host: string
 }
 
 export interface CallOptions {
-  /** The caller checks no server, as `curl -k` does. */
+  /** The caller verifies no server, as `curl -k` does. */
   readonly careless?: boolean
-  /** The server takes the roots it has as one list, and has no filter of Entente's. */
+  /** The server uses its roots as one list, without a filter of Entente. */
   readonly flat?: boolean
   readonly path?: string
 }
@@ -32,7 +32,7 @@ export interface Scene {
   readonly directory: string
   readonly authorities: Readonly<Record<Side, Authority>>
   readonly people: Readonly<Record<'client' | 'guest' | 'orders' | 'server' | 'reports', Workload>>
-  /** Workloads of cluster-a, whose CA signed each of them a name of cluster-b. */
+  /** Workloads of cluster-a whose certificates also name identities of cluster-b, signed by cluster-a's CA. */
   readonly impostors: readonly Workload[]
   call(from: Workload, to: Workload, options?: CallOptions): Promise<Outcome>
 }
@@ -42,7 +42,7 @@ const DOMAINS: Readonly<Record<Side, TrustDomain>> = {
   b: parseTrustDomain('cluster-b.example'),
 }
 
-/** Policies of cluster-b's own, at every workload there. */
+/** Cluster-b's own policies, at every workload there. */
 const ALLOWS: Readonly<Record<Side, readonly Allow[]>> = {
   a: [],
   b: [{ path: '/admin', principals: [`${DOMAINS.b}/ns/sample/sa/admin`], namespaces: ['admin-ns'] }],

@@ -1,4 +1,4 @@
-/** Three ways to make a record say something else, each on a copy of the demo's directory. */
+/** Three ways to falsify a record, each on a copy of the demo's directory. */
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AuditEntry } from '../core/model/recorded.ts'
@@ -9,11 +9,11 @@ export type Tampering = 'edited' | 'cut' | 'forked'
 type Forgery = (entries: readonly AuditEntry[]) => readonly string[]
 
 const FORGERIES: Readonly<Record<Tampering, Forgery>> = {
-  /** One word of one line, and nothing else. */
+  /** Changes one word of one line. */
   edited: (entries) => entries.map((entry, i) => printEntry(i === 0 ? { ...entry, reason: 'agreed by everybody' } : entry)),
-  /** As if nobody had severed anything. What is left is a chain without a flaw: only who saw more can tell. */
+  /** Removes the sever. The rest is a valid chain: only a stored head can reveal the change. */
   cut: (entries) => untilSevered(entries).map(printEntry),
-  /** A chain without a flaw, too, in which the other side severed. */
+  /** A valid chain, too, in which the other side severed. */
   forked: (entries) => {
     const kept = untilSevered(entries)
     const [severed] = entries.slice(kept.length)

@@ -1,4 +1,4 @@
-/** Whom a workload's sidecar would trust under the manifests that are in place: what the demo's TLS peers load. */
+/** The roots and names that a workload's sidecar would trust under the current manifests: the demo's TLS peers load them. */
 
 import type { Manifest } from '../core/model/manifest.ts'
 import type { NameGuard } from '../core/model/observed.ts'
@@ -19,8 +19,8 @@ export interface Peer {
 }
 
 /**
- * What a peer checks a certificate against. `bound`: Envoy's SPIFFE validator, the roots of the ID's own trust domain.
- * `flat`: Istio's own list, where any root vouches for any of the trust domains.
+ * What a peer validates a certificate against. `bound`: Envoy's SPIFFE validator, with the roots of the ID's own trust
+ * domain. `flat`: Istio's own list, where any root vouches for any of the trust domains.
  */
 export type Trust =
   | { readonly kind: 'bound'; readonly roots: Roots }
@@ -29,14 +29,14 @@ export type Trust =
 /** The callers that Entente's DENY policies name, by trust domain. */
 export type Callers = ReadonlyMap<TrustDomain, readonly Principal[]>
 
-/** An ALLOW policy of the mesh's own: who may ask for a path. */
+/** The mesh's own ALLOW policy: the callers that may request a path. */
 export interface Allow {
   readonly path: string
   readonly principals: readonly string[]
   readonly namespaces: readonly string[]
 }
 
-/** What decides about a caller, in Envoy's order. */
+/** The rules that decide about a caller, in Envoy's order. */
 export interface Entrance {
   readonly trust: Trust
   /** The filters `entente.names` and `entente.callers`. */
@@ -52,7 +52,7 @@ export interface Pod {
 /** A mesh without a filter: its own root, its own trust domain (`istio-ca-root-cert`, `meshConfig.trustDomain`). */
 export const ownTrust = (domain: TrustDomain, root: Root): Trust => ({ kind: 'flat', roots: [root], domains: [domain] })
 
-/** What stands before `pod`. */
+/** The rules in front of `pod`. */
 export function entranceOf(objects: readonly Manifest[], pod: Pod, own: Trust): Entrance {
   const scopes = [...readState(objects).inbound.values()].filter(({ at }) => selects(at, pod.namespace, pod.labels))
   const pinned = scopes.find(({ roots }) => roots.size > 0)
@@ -65,29 +65,29 @@ export function entranceOf(objects: readonly Manifest[], pod: Pod, own: Trust): 
   }
 }
 
-/** Whom `pod` takes for the server of `host`. */
+/** The identities that `pod` accepts as the server of `host`. */
 export function outboundTrust(objects: readonly Manifest[], pod: Pod, host: string, own: Trust): Trust {
   const scopes = [...readState(objects).outbound.values()].filter(({ from }) => selects(from, pod.namespace, pod.labels))
   const roots = scopes.map(({ hosts }) => hosts.get(host)).find((bound) => bound !== undefined)
   return roots === undefined ? own : { kind: 'bound', roots }
 }
 
-/** What a mesh with `meshConfig.caCertificates` makes of the same roots. */
+/** The trust that `meshConfig.caCertificates` makes of the same roots. */
 export const flattened = (trust: Trust): Trust =>
   trust.kind === 'flat' ? trust : { kind: 'flat', roots: [...trust.roots.values()].flat(), domains: [...trust.roots.keys()] }
 
-/** With policies as they are, and none of Entente's filters. */
+/** With the current policies, and without Entente's filters. */
 export const withoutFilters = ({ trust, callers }: Entrance): Entrance => ({ trust: flattened(trust), guards: [], callers })
 
 /** Names for which `entente.names` closes the connection. A certificate of the mesh's own passes. */
 export const namesRefused = (guards: readonly NameGuard[], { domain, names }: Peer): readonly string[] =>
   guards.every(({ own }) => own.includes(domain)) ? [] : otherNames(names)
 
-/** `entente.callers`: each of them has to let the caller pass. */
+/** `entente.callers`: each of them has to accept the caller. */
 export const isStranger = (guards: readonly NameGuard[], { domain, id }: Peer): boolean =>
   guards.some(({ own, callers }) => !own.includes(domain) && !callers.some((caller) => matches(caller, id)))
 
-/** As an AuthorizationPolicy writes a principal. */
+/** In the form of a principal in an AuthorizationPolicy. */
 const matches = (principal: string, name: string): boolean =>
   principal.endsWith('*') ? name.startsWith(`spiffe://${principal.slice(0, -1)}`) : name === `spiffe://${principal}`
 
@@ -95,7 +95,7 @@ const matches = (principal: string, name: string): boolean =>
 const anyName = ({ uris, dns, subject }: CertificateNames, test: (name: string) => boolean): boolean =>
   [...uris, ...dns, subject].some(test)
 
-/** Entente's policies only DENY: a trust domain without a rule is not restricted by them. */
+/** Entente's policies only DENY: they do not restrict a trust domain without a rule. */
 export const isDenied = (callers: Callers, names: CertificateNames): boolean =>
   [...callers].some(
     ([domain, named]) =>

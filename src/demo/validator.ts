@@ -1,9 +1,9 @@
 /**
- * What a peer's certificate proves, to a side that has a Trust: as with Envoy's validator, the first URI SAN decides.
+ * What a peer's certificate proves to a side that has a Trust: as with Envoy's validator, the first URI SAN decides.
  *
- * OpenSSL has verified the presented chain against all the roots of the Trust by then (`ca` of node:tls). Node takes no
- * other set of roots once the peer's name is known, so the binding to the trust domain is core's `anchorOf`, with the
- * roots of that domain only: names and dates are compared, and every signature is verified by OpenSSL again.
+ * OpenSSL has already verified the received chain against all the roots of the Trust (`ca` of node:tls). Node accepts no
+ * other set of roots after the peer's name is known. So the binding to the trust domain is core's `anchorOf`, with the
+ * roots of that domain only: it compares names and dates, and OpenSSL verifies every signature again.
  */
 
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
@@ -14,9 +14,9 @@ import { anchorOf } from '../core/x509/chain.ts'
 import { namesIn } from '../core/x509/syntax/subject-alt-names.ts'
 import type { Peer, Trust } from './trust.ts'
 
-/** Why a peer's certificate is not taken. */
+/** Why a peer's certificate is rejected. */
 export class Refusal extends Error {
-  /** OpenSSL's name of it, or ours. */
+  /** OpenSSL's name of it, or Entente's. */
   readonly code: string
 
   constructor(code: string, message: string) {
@@ -25,11 +25,11 @@ export class Refusal extends Error {
   }
 }
 
-/** The roots that OpenSSL gets. */
+/** The roots that OpenSSL uses. */
 export const rootsOf = (trust: Trust) => (trust.kind === 'flat' ? trust.roots : [...trust.roots.values()].flat())
 
 /**
- * @param chain DER, the leaf first
+ * @param chain DER, the leaf before its issuers
  * @throws Refusal
  */
 export function validate(chain: readonly Uint8Array[], trust: Trust, now: Date): Peer {
@@ -46,9 +46,9 @@ export function validate(chain: readonly Uint8Array[], trust: Trust, now: Date):
   return peer
 }
 
-/** The SPIFFE ID of a leaf by its first URI SAN: Envoy's validator looks at no other name. @throws Refusal */
+/** The SPIFFE ID of a leaf by its first URI SAN: Envoy's validator uses no other name. @throws Refusal */
 export function identityIn([leaf]: readonly Uint8Array[]): Peer {
-  if (leaf === undefined) throw new Refusal('NO_CERTIFICATE', 'no certificate was shown')
+  if (leaf === undefined) throw new Refusal('NO_CERTIFICATE', 'the peer sent no certificate')
   const names = namesIn(leaf)
   const id = names?.uris[0]
   const domain = /^spiffe:\/\/([^/]+)\/.+$/.exec(id ?? '')?.[1]
@@ -61,7 +61,7 @@ export function identityIn([leaf]: readonly Uint8Array[]): Peer {
   }
 }
 
-/** DER, the leaf first; what OpenSSL found above the presented chain is among it, and counts for nothing here. */
+/** DER, the leaf before its issuers. OpenSSL may have added certificates above the received chain; they do not count here. */
 export function chainOf(socket: TLSSocket): readonly Uint8Array[] {
   return chainFrom(socket.getPeerCertificate(true))
 }

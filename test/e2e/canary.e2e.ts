@@ -44,7 +44,7 @@ describe('a scope with two workloads', () => {
     shop.write(WIDE)
     const { stderr } = expectCode(await shop.apply(), 1)
     expect(stderr).toContain(
-      'cluster-b open: sample (app=neighbour) goes first with EnvoyFilter sample/entente-accept-all (neighbour.sample)',
+      'cluster-b open: canary sample (app=neighbour) gets EnvoyFilter sample/entente-accept-all before the others (neighbour.sample)',
     )
     expect(stderr).toMatch(
       /error filter-rejected: cluster-b: neighbour\.sample: .*nothing else was touched: .*ValidationContextSdsSecretConfig/,
@@ -57,7 +57,9 @@ describe('a scope with two workloads', () => {
 
   it('that both take gets it, the first one ahead of the other', async () => {
     const { stderr } = expectCode(await shop.apply(), 0)
-    expect(stderr).toMatch(/goes first with.*1 proxy has it, .*creating EnvoyFilter sample\/entente-accept-all.*2 proxies have it/s)
+    expect(stderr).toMatch(
+      /before the others.*1 proxy acknowledged it .*creating EnvoyFilter sample\/entente-accept-all.*2 proxies acknowledged it/s,
+    )
     expect(await filters()).toEqual(['entente-accept-all'])
     expect((await call(pods.client, 'server.sample')).status).toBe(200)
     await shop.proven()
@@ -83,7 +85,7 @@ describe('a scope with two workloads', () => {
     await shop.make([aReaches()])
     shop.write(WIDE)
     const { stderr } = expectCode(await shop.apply('--no-canary'), 0)
-    expect(stderr).not.toContain('goes first')
+    expect(stderr).not.toContain('canary')
     await shop.proven()
   })
 })

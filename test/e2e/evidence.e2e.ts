@@ -230,7 +230,7 @@ describe('a filter that Envoy rejects', () => {
       const summaries = await Promise.all(running.map((one) => one.stop()))
 
       const words = 'ValidationContextSdsSecretConfig: value is required'
-      expect(stderr).toMatch(new RegExp(`cluster-${cluster} open: refused, putting back what was: .*${words}`))
+      expect(stderr).toMatch(new RegExp(`cluster-${cluster} open: Envoy rejected it; restoring the previous objects: .*${words}`))
       expect(stderr).toMatch(new RegExp(`error filter-rejected: cluster-${cluster}: ${proxy.replace('.', '\\.')}: .*${words}`))
       expect(shop.record().at(-1)).toMatchObject({
         action: 'end',

@@ -56,12 +56,12 @@ describe('a federation file is refused with line and remedy when it has', () => 
     {
       what: 'a caller of another trust domain',
       write: () => shop.write([bAccepts({ callers: ['cluster-b.example/ns/sample/sa/client'] })]),
-      says: /is not of the trusted domain cluster-a\.example\n +next: principals here begin with cluster-a\.example\//,
+      says: /is not in the trusted domain cluster-a\.example\n +next: write a principal that begins with cluster-a\.example\//,
     },
     {
       what: 'no callers',
       write: () => shop.write([bAccepts({ callers: [] })]),
-      says: /nobody is let in unless named/,
+      says: /accepts only named callers/,
     },
     { what: 'no YAML', write: () => shop.writeText('spec: [\n'), says: /federation\.yaml:\d+: is not YAML/ },
   ]

@@ -82,7 +82,7 @@ describe('two revisions side by side', () => {
 
   it('take the filter, the one nobody recorded first; calls reach proxies of both, and both refuse an impostor', async () => {
     const { stderr } = expectCode(await shop.apply(), 0)
-    expect(stderr).toMatch(/sample \(app=server,version=upgraded\) goes first with .* \(upgraded\.sample\)/)
+    expect(stderr).toMatch(/canary sample \(app=server,version=upgraded\) gets .* before the others \(upgraded\.sample\)/)
     await shop.proven()
     expect((await shop.verdict('b')).proxies).toMatchObject({ total: 2, ready: 2 })
     await answered('server', 'upgraded')
@@ -144,7 +144,7 @@ describe('one filter for the whole mesh', () => {
     ])
     shop.write(WHOLE)
     const { stderr } = expectCode(await shop.apply(), 0)
-    expect(stderr).toMatch(/all namespaces \(.*\) goes first/)
+    expect(stderr).toMatch(/canary all namespaces \(.*\) gets/)
     for (const one of running) expect((await one.stop()).failures).toEqual([])
     expect([...(await everybody())].sort()).toEqual([...ALL].sort())
   })

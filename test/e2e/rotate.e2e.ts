@@ -237,7 +237,9 @@ describe('a rotation of both roots', () => {
     await both((member) => until(`${member} to drain`, async () => isPast('switch', (await rotations.of(member)).phase), 120_000))
     const now = await rotations.of('cluster-b')
     expect(now.signs).toBe(rootOf(cas.newB))
-    expect(waiting(now)).toMatch(/leaves of cluster-b from before its CA switched, which may live until|own workloads still accept it/)
+    expect(waiting(now)).toMatch(
+      /workload certificates of cluster-b from before its CA switched, which may be valid until|own workloads still accept it/,
+    )
     for (const member of BOTH) expectCode(await rotations.goOn(member), 0)
     expect(await filtersHold(bed, cas.oldB)).toBe(true)
   })

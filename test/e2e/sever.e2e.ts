@@ -111,7 +111,7 @@ describe('a trust that is severed', () => {
       await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'INC-7: key of cluster-a lost', '--yes', '-o', 'json'),
       0,
     )
-    expect(stderr).toContain('say that cluster-b trusts cluster-a no longer')
+    expect(stderr).toContain('say that cluster-b no longer trusts cluster-a')
     await becomes(503)
     expect((await local.stop()).failures).toEqual([])
     expect((await written(bed)).filter((object) => object.startsWith('a ') && !object.includes('entente-record'))).toEqual(inA)
@@ -127,7 +127,7 @@ describe('a trust that is severed', () => {
     })
     expect(Math.abs(Date.now() - new Date(entry?.at ?? 0).getTime())).toBeLessThan(10 * 60_000)
     expect(shop.read('federation.yaml')).toContain('INC-7: key of cluster-a lost')
-    expect((await shop.run('audit', 'log')).stdout).toMatch(/sever +cluster-b trusts cluster-a no longer.* +INC-7/)
+    expect((await shop.run('audit', 'log')).stdout).toMatch(/sever +cluster-b no longer trusts cluster-a.* +INC-7/)
     expectCode(await shop.run('audit', 'verify'), 0)
   })
 
@@ -220,7 +220,7 @@ describe('an emergency', () => {
     await bed.b.kube.patch(POLICY, { metadata: { annotations: { 'argocd.argoproj.io/tracking-id': 'mesh:security/x' } } })
     const { stderr, stdout } = expectCode(await emergency('INC-8: it is happening'), 0)
     const [denied, planned] = [
-      'AuthorizationPolicy sample/entente-accept-app-server in cluster-b lets nobody of cluster-a.example past',
+      'AuthorizationPolicy sample/entente-accept-app-server in cluster-b now denies every identity of cluster-a.example',
       'cluster-b close',
     ]
     expect(stderr.indexOf(denied)).toBeGreaterThan(-1)
@@ -256,7 +256,7 @@ describe('an emergency', () => {
     shop.write(BOTH, inGit)
     expectCode(await shop.apply(), 0)
     const { stderr, stdout } = await emergency('INC-9: and now')
-    expect(stderr).toContain('lets nobody of cluster-a.example past')
+    expect(stderr).toContain('denies every identity of cluster-a.example')
     expect(stdout).toMatch(/server\.sample +unseen/)
     await becomes(403) // the filter is Git's to take away; the policy stands
     expect(await kinds()).toContain('EnvoyFilter')

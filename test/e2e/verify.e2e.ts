@@ -205,7 +205,7 @@ const CAUSES: readonly Cause[] = [
     truster: 'cluster-b',
     code: 'caller-still-denied',
     subject: 'cluster-b: sample (app=server)',
-    next: /^let existing policies allow it/,
+    next: /^change the existing policies to allow it/,
   },
   {
     what: 'a policy of another team goes by addresses, so that nobody can say whether the caller comes in',
@@ -215,7 +215,7 @@ const CAUSES: readonly Cause[] = [
     state: 'unknown',
     code: 'caller-not-certain',
     subject: 'cluster-b: sample (app=server)',
-    next: /^test the call/,
+    next: /^test it with a call/,
   },
   {
     what: 'another federation selects the same pods, and denies the callers of this one',

@@ -85,7 +85,7 @@ export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles:
     tell: ({ kind }) => void told.push(kind),
     agree: async (question) => {
       asked.push(question)
-      if (!agrees) throw new FederationError('not-confirmed', 'nobody', 'said no')
+      if (!agrees) throw new FederationError('not-confirmed', 'cancelled', 'nothing was changed')
       return true
     },
   }

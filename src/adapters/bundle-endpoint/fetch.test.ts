@@ -80,7 +80,7 @@ describe('a well-behaved endpoint', () => {
     expect([bundle?.anchors, fresh, findings.map(({ code }) => code)]).toEqual([[], true, ['bundle-empty', 'bundle-emptied']])
   })
 
-  it('takes a root out and puts one in', async () => {
+  it('removes a root and adds one', async () => {
     const { url } = await start(page, answer(printBundle({ ...next.bundle, sequence: 8n })))
     const { bundle, fresh, findings } = await poll(overWeb(url))
     expect([bundle?.anchors, fresh, findings.map(({ code }) => code)]).toEqual([next.bundle.anchors, true, ['root-swap']])
@@ -105,7 +105,7 @@ const hangUp: Behaviour = (response) => {
   setTimeout(() => response.destroy(), 20)
 }
 
-describe('a misbehaving endpoint changes nothing, and is told apart', async () => {
+describe('a misbehaving endpoint changes nothing, and the error names the misbehaviour', async () => {
   const leaf = (more: Partial<Certified>) => ca.leaf(ID, more)
   const html = '<!doctype html><html><body>Welcome</body></html>'
   const elsewhere = 'https://localhost:1/'
@@ -201,7 +201,7 @@ describe('a misbehaving endpoint changes nothing, and is told apart', async () =
     expect((await poll(overWeb(url(endpoint.url)))).findings[0]?.code).toBe(code)
   })
 
-  it('trusts nobody over https_spiffe when the bundle is empty', async () => {
+  it('accepts no server over https_spiffe when the bundle is empty', async () => {
     const { url } = await start(page, answer(body))
     expect((await poll(overSpiffe(url, { ...ca.bundle, anchors: [] }))).findings[0]?.code).toBe('endpoint-unverified')
   })
@@ -210,7 +210,7 @@ describe('a misbehaving endpoint changes nothing, and is told apart', async () =
     expect((await poll({ profile: 'https_web', url: elsewhere, webRoots: '' })).findings[0]?.code).toBe('endpoint-invalid')
   })
 
-  it('wants the bundle of the trust domain that the endpoint is in', async () => {
+  it('requires the bundle of the trust domain that the endpoint is in', async () => {
     expect((await poll(overSpiffe(elsewhere, other.bundle))).findings[0]?.code).toBe('endpoint-invalid')
   })
 

@@ -1,6 +1,6 @@
 /**
- * Fetching a bundle, SPIFFE_Federation §5.2, both profiles. What comes back is bytes: judging them is `inspect`'s.
- * Every hop obeys the same rules, no answer is remembered, and nothing is sent but the GET.
+ * Fetches a bundle, SPIFFE_Federation §5.2, both profiles. The result is bytes; `inspect` evaluates them.
+ * Every hop obeys the same rules, no answer is cached, and only the GET is sent.
  */
 import type { ClientRequest } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
@@ -12,7 +12,7 @@ import { exchange, Misbehaved } from '../edge/exchange.ts'
 import { tlsOptions } from './tls.ts'
 
 export interface FetchOptions {
-  /** For all of it: names, connections, redirects and the last byte of the body. */
+  /** Covers everything: names, connections, redirects and the last byte of the body. */
   readonly timeoutMilliseconds: number
 }
 
@@ -61,13 +61,13 @@ async function get(url: URL, tls: RequestOptions, until: number): Promise<Answer
     bytes += more
     if (bytes > MAX_BYTES) throw refuse(url, 'sent more than 1 MiB')
   }
-  // No agent: a kept connection would keep the verdict on a certificate.
+  // No agent: a kept connection would reuse the verdict on a certificate.
   const make = (): ClientRequest =>
     request(url, { ...tls, agent: false, headers: { accept: 'application/json', 'accept-encoding': 'identity' } })
   try {
     const { status, headers, body } = await exchange(make, undefined, { subject: shownUrl(url.href), timeoutMs, take })
     if ([301, 302, 303, 307, 308].includes(status)) {
-      if (headers.location === undefined) throw refuse(url, 'redirects to nowhere')
+      if (headers.location === undefined) throw refuse(url, 'sent a redirect without a Location')
       return { location: headers.location }
     }
     if (status !== 200) throw refuse(url, `answered with status ${status}`)
@@ -78,9 +78,9 @@ async function get(url: URL, tls: RequestOptions, until: number): Promise<Answer
 }
 
 const refuse = (url: URL, message: string): FederationError =>
-  new FederationError('endpoint-refused', shownUrl(url.href), message, { hint: 'ask whoever runs the endpoint' })
+  new FederationError('endpoint-refused', shownUrl(url.href), message, { hint: 'ask the operator of the endpoint' })
 
-/** OpenSSL's verdicts on a chain, and Node's on a name. */
+/** OpenSSL's verdicts on a chain, and Node's on a host name. */
 const UNVERIFIED =
   /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_MISMATCH|ERR_TLS_CERT|ERR_OSSL_X509|PERMITTED_|EXCLUDED_)/
 
@@ -88,18 +88,18 @@ function explain(cause: unknown, url: URL, until: number): unknown {
   if (cause instanceof FederationError) return cause
   const { code = '', message } = cause as NodeJS.ErrnoException
   if (performance.now() >= until - 1)
-    return new FederationError('endpoint-unreachable', shownUrl(url.href), 'did not finish in time', {
+    return new FederationError('endpoint-unreachable', shownUrl(url.href), 'did not answer completely in time', {
       cause,
       hint: 'raise --timeout if the network is slow',
     })
   if (UNVERIFIED.test(code)) {
-    return new FederationError('endpoint-unverified', shownUrl(url.href), `its certificate was not accepted: ${message}`, {
+    return new FederationError('endpoint-unverified', shownUrl(url.href), `Entente rejected its certificate: ${message}`, {
       cause,
-      hint: 'check the roots that the endpoint is to be verified with',
+      hint: 'check the roots that verify the endpoint',
     })
   }
   return new FederationError('endpoint-unreachable', shownUrl(url.href), message, {
     cause,
-    hint: 'check the URL, and that the endpoint is up',
+    hint: 'check the URL, and that the endpoint runs',
   })
 }

@@ -1,4 +1,4 @@
-/** One poll of a bundle endpoint. What was good stays good until something better is there. */
+/** One poll of a bundle endpoint. The previous bundle stays valid until a better one arrives. */
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError, hasErrors } from '../../core/diagnostics/finding.ts'
 import { judge } from '../../core/record/judge-offer.ts'
@@ -9,13 +9,13 @@ import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { type FetchOptions, fetchBundle } from './fetch.ts'
 
 export interface Refreshed {
-  /** The one to go on with: the fetched one, or what there was before. An empty one means that every root is revoked. */
+  /** The bundle to use next: the fetched one, or the previous one. An empty one means that every root is revoked. */
   readonly bundle?: Bundle
-  /** It is the fetched one. */
+  /** True if it is the fetched one. */
   readonly fresh: boolean
-  /** Why not, and what else there is to say. */
+  /** Why the fetched bundle is not used, and other findings. */
   readonly findings: readonly Finding[]
-  /** What was fetched, also where it is refused; absent where nothing was. */
+  /** The fetched bundle, even if it is rejected; absent if nothing was fetched. */
   readonly inspection?: Inspection
 }
 

@@ -1,4 +1,4 @@
-/** How each profile knows its server. */
+/** How each profile authenticates the server. */
 import { isIP } from 'node:net'
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
 import { shownUrl } from '../../core/diagnostics/credentials.ts'
@@ -15,20 +15,20 @@ export function tlsOptions(endpoint: BundleEndpoint, url: URL): ConnectionOption
     ...(isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0 && { servername: url.hostname }),
   }
   if (endpoint.profile === 'https_web') {
-    // Absent means the public roots. An empty string would mean them too, so it must not come from a file.
+    // Absent means the public roots. An empty string would mean them too, so an empty file must not pass.
     if (endpoint.webRoots === undefined) return common
     if (!endpoint.webRoots.includes('-----BEGIN'))
-      throw new FederationError('endpoint-invalid', shownUrl(endpoint.url), 'the roots given to verify it with are empty')
+      throw new FederationError('endpoint-invalid', shownUrl(endpoint.url), 'the file with the roots to verify it is empty')
     return { ...common, ca: [endpoint.webRoots] }
   }
   const { endpointBundle, endpointId } = endpoint
   return {
     ...common,
-    // An empty array trusts nobody.
+    // With an empty array OpenSSL trusts nothing.
     ca: endpointBundle.anchors.map(({ der }) => printPem(der)),
-    // An anchor that is not self-issued is an anchor all the same.
+    // A trust anchor need not be self-issued.
     ...({ allowPartialTrustChain: true } as ConnectionOptions),
-    // Called once OpenSSL has verified the chain, in place of the check of the host name.
+    // Node calls this after OpenSSL has verified the chain, instead of its host name check.
     checkServerIdentity: (_host, peer) => checkId(peer, endpointId, url),
   }
 }
@@ -36,7 +36,9 @@ export function tlsOptions(endpoint: BundleEndpoint, url: URL): ConnectionOption
 /** §5.2.2.3: an X509-SVID for exactly the configured ID. */
 function checkId(peer: PeerCertificate, expected: string, url: URL): Error | undefined {
   const refuse = (message: string): FederationError =>
-    new FederationError('endpoint-unverified', shownUrl(url.href), message, { hint: 'check --endpoint-spiffe-id, and who answers there' })
+    new FederationError('endpoint-unverified', shownUrl(url.href), message, {
+      hint: 'check --endpoint-spiffe-id, and which server answers at that URL',
+    })
   try {
     const id = svidIdOf(readCertificate(new Uint8Array(peer.raw), 'its certificate'))
     return id === expected ? undefined : refuse(`is ${id}, not ${expected}`)

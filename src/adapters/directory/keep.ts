@@ -1,4 +1,4 @@
-/** The folders of a tree, which stay when the last object in them goes. */
+/** Keeps the folders of a tree when their last object is removed. */
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeAtomically } from '../files/write-files.ts'

@@ -52,7 +52,7 @@ describe('an object’s file', () => {
     )
   })
 
-  it('keeps a comment a comment, whatever stands in it', () => {
+  it('keeps a comment a comment, whatever it contains', () => {
     const text = printManifest(object('ConfigMap', 'x', 'sample'), 'because\nkind: Secret\r\n\u2028evil: yes\u0085more: yes')
     expect(parse(text, { version: '1.1' })).toEqual(object('ConfigMap', 'x', 'sample'))
     expect(text.startsWith('# because\n# kind: Secret\n#\n# evil: yes\n# more: yes\napiVersion: v1\n')).toBe(true)

@@ -1,8 +1,8 @@
-/** Where an object's file is, and what stands in it. `render` and the directory backend share this, byte for byte. */
+/** The path and the content of each object's file. `render` and the directory backend share this, byte for byte. */
 import { Document } from 'yaml'
 import type { Manifest } from '../../core/model/manifest.ts'
 
-/** `kubectl apply -f` goes by names: what only restricts comes first, what opens after it. */
+/** `kubectl apply -f` sorts by name: restrictions get the lower numbers, so they are applied before what opens. */
 const PHASES = { guard: '10-guard', open: '20-open' } as const
 export const FOLDERS = Object.values(PHASES)
 
@@ -17,10 +17,10 @@ export function layoutPath(manifest: Manifest): string {
 /** Names of objects are DNS names; anything else must not become a path. */
 const safe = (part: string): string => (/^[a-z0-9][a-z0-9.-]*$/.test(part) ? part : encodeURIComponent(part).replaceAll('.', '%2E'))
 
-/** Everything that YAML 1.1 takes for the end of a line, and of a comment. */
+/** Everything that YAML 1.1 accepts as the end of a line, and so of a comment. */
 const LINE_END = /\r\n|[\n\r\u0085\u2028\u2029]/
 
-/** Kubernetes reads YAML 1.1: there, unquoted `y`, `n`, `0o7` and `1_000` are something else. */
+/** Kubernetes reads YAML 1.1: there, unquoted `y`, `n`, `0o7` and `1_000` have another type. */
 export function printManifest(manifest: Manifest, why?: string): string {
   const comment =
     why === undefined

@@ -56,7 +56,7 @@ describe('a directory as a home', () => {
     expect(await names(mesh)).toEqual([])
   })
 
-  it('takes the writes of one phase side by side', async () => {
+  it('accepts the writes of one phase in parallel', async () => {
     const path = await folder()
     const homes = [directoryMesh({ member: MEMBER, path }), gitDelivered(directoryMesh({ member: MEMBER, path }), { member: MEMBER, path })]
     for (const [i, mesh] of homes.entries()) {
@@ -75,16 +75,16 @@ describe('a directory as a home', () => {
   })
 
   it.each([
-    { name: 'has appeared', before: undefined, after: map('x', 'wanted') },
-    { name: 'has changed', before: map('x', 'planned'), after: map('x', 'wanted') },
-    { name: 'has changed', before: map('x', 'planned'), after: undefined },
+    { name: 'was created', before: undefined, after: map('x', 'wanted') },
+    { name: 'was changed', before: map('x', 'planned'), after: map('x', 'wanted') },
+    { name: 'was changed', before: map('x', 'planned'), after: undefined },
   ])('refuses to write over an object that $name', async ({ name, before, after }) => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     await write(mesh, undefined, map('x', 'there'))
     await expect(write(mesh, before, after)).rejects.toMatchObject({ code: 'changed-meanwhile', message: expect.stringContaining(name) })
   })
 
-  it('takes what is as wished already for done', async () => {
+  it('counts an object that is as intended already as written', async () => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     await write(mesh, undefined, map('x', 'one'))
     await write(mesh, undefined, map('x', 'one'))
@@ -175,7 +175,7 @@ describe('the record’s witness in a directory', () => {
     expect(await names(mesh)).toEqual([])
   })
 
-  it('lets exactly one of many through', async () => {
+  it('lets exactly one of many concurrent writers succeed', async () => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     const results = await Promise.allSettled(['1', '2', '3', '4', '5'].map((digit) => mesh.moveWitness(undefined, head(digit))))
     expect(results.filter((r) => r.status === 'fulfilled')).toHaveLength(1)
@@ -238,7 +238,7 @@ describe('the records’ witness in a directory of two owners', () => {
 })
 
 describe('a member delivered by Git', () => {
-  it('is observed in the cluster and written to the tree, which may be behind or ahead', async () => {
+  it('is observed in the cluster and written to the tree, which may be older or newer', async () => {
     const path = await folder()
     const seen = { objects: { ok: true, value: [] } }
     const cluster = { member: MEMBER.name, live: true, observe: async () => seen, proxies: async () => 'live' } as unknown as Mesh

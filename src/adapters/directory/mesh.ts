@@ -1,4 +1,4 @@
-/** A member's home that is a directory: a Git tree of our own manifests, one file per object, no API server. */
+/** A member's home that is a directory: a Git tree of Entente's manifests, one file per object, without an API server. */
 
 import { mkdir, realpath } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
@@ -19,26 +19,26 @@ import { layoutPath, printManifest } from './layout.ts'
 import { type Parsed, type Placed, readTree, unreadable } from './tree.ts'
 
 /**
- * The records' heads, a line `OWNER HASH` for each owner; a hash alone is the one head from before they were kept by owner.
- * Hidden, and no manifest: nothing that a GitOps tool would apply.
+ * The heads of records, one line `OWNER HASH` for each owner. A hash alone is the single head of an older version.
+ * The file is hidden and no manifest, so a GitOps tool does not apply it.
  */
 const WITNESS = '.entente-record'
 const LOCK = '.entente-lock'
-/** Another owner may be writing here just now. */
+/** Another owner may be writing here at the same moment. */
 const OTHERS_MS = 1_000
 
 export interface DirectoryMeshOptions {
   readonly member: Member
   readonly path: string
-  /** Whose record's head is kept there: the federation's name. */
+  /** The owner of the stored head: the federation's name. */
   readonly owner?: string
-  /** Why an object is there: the comment above it. */
+  /** The reason for an object: the comment above it. */
   readonly why?: (object: Manifest) => string | undefined
 }
 
 export function directoryMesh(options: DirectoryMeshOptions): Mesh {
   const { member, path, owner = '' } = options
-  // An apply writes side by side. The lock is against others: a mesh's own work goes in turn.
+  // An apply writes in parallel. The lock excludes other processes; writes of the same mesh run one after the other.
   const inTurn = limit(1)
   const parsed: Parsed = new Map()
   const unasked = {
@@ -46,8 +46,8 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
     error: notChecked(
       'info',
       member.name,
-      'there is no API server for it here: its manifests travel by Git',
-      'its owner can hand over what they see: entente verify -o evidence, then --evidence FILE here',
+      'no API server for it is known here: Git delivers its manifests',
+      'its owner runs entente verify -o evidence; then add --evidence FILE here',
     ),
   } as const
   return {
@@ -77,8 +77,8 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
 }
 
 /**
- * Observed in the cluster, written to the directory. The file may be ahead of the cluster, or not made yet, so a write
- * compares with the file: it must be absent, what the cluster has, or what is wanted.
+ * Observed in the cluster, written to the directory. The file may be newer than the cluster, or not exist yet. So a write
+ * compares with the file: it must be absent, equal to the cluster's object, or equal to the target.
  */
 export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mesh {
   const { path } = options
@@ -105,8 +105,9 @@ export function gitDelivered(observed: Mesh, options: DirectoryMeshOptions): Mes
 const isFilter = (object: Manifest): boolean => object.kind === 'EnvoyFilter' && isOurs(object)
 
 /**
- * A filter that waits in Git to be delivered is in no proxy yet, and will be: what keeps callers from it must not go before.
- * @param seen the cluster's objects, and what this apply wrote since: of those the plan knows
+ * A filter that waits in Git is in no proxy yet, but will be. The policies that restrict its callers must not be removed
+ * before it.
+ * @param seen the cluster's objects, and what this apply wrote since: the plan knows these
  */
 function expectArrived(path: string, tree: ReadonlyMap<string, Placed>, seen: readonly Manifest[]): void {
   const arrived = new Map(seen.filter(isFilter).map((object) => [keyOf(object), object]))
@@ -116,8 +117,8 @@ function expectArrived(path: string, tree: ReadonlyMap<string, Placed>, seen: re
     throw new FederationError(
       'changed-meanwhile',
       join(path, file),
-      `${title(object)} has not arrived in the cluster as it is in Git: nothing that keeps callers from it is taken away before`,
-      { hint: 'once your GitOps tool has synced: entente apply' },
+      `${title(object)} in Git has not arrived in the cluster yet, so Entente keeps the policies that restrict its callers`,
+      { hint: 'entente apply, after your GitOps tool has synced' },
     )
   }
 }
@@ -148,40 +149,40 @@ async function writeStep({ path, why }: DirectoryMeshOptions, step: Step, { pars
   else await writeAtomically(join(path, file), printManifest(step.after, why?.(step.after)))
 }
 
-/** An apply that is repeated finds what it wrote the first time. */
+/** A repeated apply finds what it wrote before. */
 const isAsWished = (placed: Placed | undefined, { after }: Step): boolean =>
   after === undefined ? placed === undefined : placed !== undefined && sameContent(placed.object, after)
 
 function expectBefore(path: string, placed: Placed | undefined, { before }: Step, object: Manifest, mayBeAbsent: boolean): void {
   const same = placed === undefined ? before === undefined || mayBeAbsent : before !== undefined && sameContent(placed.object, before)
   if (same) return
-  const how = placed === undefined ? 'has gone' : before === undefined ? 'has appeared' : 'has changed'
+  const how = placed === undefined ? 'was deleted' : before === undefined ? 'was created' : 'was changed'
   throw new FederationError(
     'changed-meanwhile',
     join(path, placed?.file ?? layoutPath(object)),
     `${title(object)} ${how} since the plan was made`,
     {
-      hint: 'run it again: it plans anew',
+      hint: 'run the command again: it plans again',
     },
   )
 }
 
-/** One file per object, below the tree: everything else would touch what is not ours. */
+/** One file per object, below the tree. Any other layout would change files that are not Entente's. */
 async function expectOursAlone(path: string, file: string, placed: Placed | undefined, tree: ReadonlyMap<string, Placed>): Promise<void> {
   const shared = placed === undefined ? [...tree.values()].find((other) => other.file === file) : placed.alone ? undefined : placed
   if (shared !== undefined) {
-    throw new FederationError('object-invalid', join(path, file), 'holds other objects, too', {
-      hint: 'give each object a file of its own',
+    throw new FederationError('object-invalid', join(path, file), 'also holds other objects', {
+      hint: 'move each object to a separate file',
     })
   }
   const folder = await realpath(dirname(join(path, file))).catch(() => undefined)
   if (folder !== undefined && !isWithin(await realpath(path), folder))
-    throw unreadable(dirname(join(path, file)), 'is a link out of the tree')
+    throw unreadable(dirname(join(path, file)), 'is a symbolic link that leads out of the tree')
 }
 
 const MAX_HEADS_BYTES = 1024 * 1024
 
-/** What stands for a head, by owner. @throws FederationError file-unreadable */
+/** The stored heads, by owner. @throws FederationError file-unreadable */
 async function readHeads(path: string): Promise<Map<string, string>> {
   const file = await readIfThere(await placeIn(path, join(path, WITNESS)), MAX_HEADS_BYTES)
   if (file === undefined) return new Map()
@@ -191,7 +192,10 @@ async function readHeads(path: string): Promise<Map<string, string>> {
   )
 }
 
-/** Where the owner has none yet, the one from before counts as the owner's. @throws FederationError record-broken */
+/**
+ * If the owner has no head yet, the single head of an older version counts as the owner's. @throws FederationError
+ * record-broken
+ */
 function headOf(heads: ReadonlyMap<string, string>, owner: string, path: string): Digest | undefined {
   const held = heads.get(owner) ?? heads.get('')
   const head = parseHead(held?.trim())
@@ -200,6 +204,6 @@ function headOf(heads: ReadonlyMap<string, string>, owner: string, path: string)
 }
 
 const moved = (path: string): FederationError =>
-  new FederationError('record-busy', resolve(path, WITNESS), "the record's head is not what it was", {
-    hint: 'another apply is at work, or the record here is not the newest: pull it, then run it again',
+  new FederationError('record-busy', resolve(path, WITNESS), 'its stored head of the record has changed', {
+    hint: 'wait for another apply to end, or pull the newest record from Git; then run the command again',
   })

@@ -1,4 +1,4 @@
-/** A rendered tree on the disk: exactly the given objects of ours, whatever was there before. */
+/** A rendered tree on disk: exactly the given Entente objects, whatever was there before. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -16,15 +16,16 @@ export interface Written {
 }
 
 /**
- * Leaves a file alone when its bytes are right already, and everything that is not ours.
- * @throws FederationError file-unreadable, file-unwritable; object-invalid when a file of ours is not where it belongs
+ * Leaves files unchanged whose bytes are right already, and all files that are not Entente's.
+ * @throws FederationError file-unreadable, file-unwritable; object-invalid if a file of Entente is at a wrong path
  */
 export async function writeTree(path: string, objects: readonly Manifest[], why: (object: Manifest) => string): Promise<Written> {
   const wanted = new Map<string, Manifest>()
   for (const object of objects) {
     const file = layoutPath(object)
     const other = wanted.get(file)
-    if (other !== undefined) throw new FederationError('object-invalid', file, `is the file of ${title(other)} and of ${title(object)}`)
+    if (other !== undefined)
+      throw new FederationError('object-invalid', file, `would be the file of both ${title(other)} and ${title(object)}`)
     wanted.set(file, object)
   }
   const placed = [...(await readTree(path)).values()]
@@ -47,4 +48,6 @@ async function writeIfOther(path: string, content: string): Promise<void> {
 }
 
 const notOurs = (path: string, object: Manifest): FederationError =>
-  new FederationError('object-invalid', path, `holds ${title(object)}, which is not ours`, { hint: 'render into a directory of its own' })
+  new FederationError('object-invalid', path, `holds ${title(object)}, which Entente does not manage`, {
+    hint: 'render into a separate directory',
+  })

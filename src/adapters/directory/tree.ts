@@ -1,4 +1,4 @@
-/** Reads a directory of manifests: every object of every YAML file below it, with where it stands. */
+/** Reads a directory of manifests: every object of every YAML file below it, with its position. */
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LineCounter, parseAllDocuments } from 'yaml'
@@ -17,16 +17,17 @@ export interface Placed {
   readonly object: Manifest
   /** Relative to the tree, with `/`. */
   readonly file: string
-  /** Nothing else is in that file. */
+  /** True if nothing else is in that file. */
   readonly alone: boolean
 }
 
-/** Files parsed before: who writes many objects reads the tree as often, and reading is quick. */
+/** Files parsed before. A process that writes many objects reads the tree as often, so the cache keeps that fast. */
 export type Parsed = Map<string, { readonly source: string; readonly objects: readonly Manifest[] }>
 
 /**
- * By key (manifest.ts keyOf). A directory that nobody has made yet is empty, if its parent is there.
- * @throws FederationError file-unreadable: a file that is not YAML, too large, a link out of the tree, or an object twice
+ * By key (manifest.ts keyOf). A directory that does not exist yet is empty, if its parent exists.
+ * @throws FederationError file-unreadable: a file that is not YAML or too large, a link out of the tree, or a duplicate
+ * object
  */
 export async function readTree(root: string, parsed: Parsed = new Map()): Promise<ReadonlyMap<string, Placed>> {
   const found = new Map<string, Placed>()
@@ -39,7 +40,7 @@ export async function readTree(root: string, parsed: Parsed = new Map()): Promis
     for (const object of objects) {
       const key = keyOf(object)
       const other = found.get(key)
-      if (other !== undefined) throw unreadable(join(root, file), `${title(object)} is in ${other.file}, too`)
+      if (other !== undefined) throw unreadable(join(root, file), `${title(object)} is also in ${other.file}`)
       found.set(key, { object, file, alone: objects.length === 1 })
     }
   }
@@ -47,7 +48,7 @@ export async function readTree(root: string, parsed: Parsed = new Map()): Promis
 }
 
 export const unreadable = (path: string, message: string, cause?: unknown): FederationError =>
-  new FederationError('file-unreadable', path, message, { hint: 'put the file right or take it out of the tree', cause })
+  new FederationError('file-unreadable', path, message, { hint: 'correct the file, or move it out of the tree', cause })
 
 async function isUnmade(root: string): Promise<boolean> {
   const there = await stat(root).catch(wentWrong(root))
@@ -58,7 +59,7 @@ async function isUnmade(root: string): Promise<boolean> {
   return true
 }
 
-/** Missing is an answer; every other failure is one. */
+/** A missing file or an error is a result, too. */
 const wentWrong =
   (path: string) =>
   (cause: unknown): undefined => {
@@ -76,7 +77,7 @@ async function yamlFiles(root: string, real: string): Promise<readonly string[]>
       if (entry.name.startsWith('.')) continue
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
       const isFolder = entry.isSymbolicLink() ? await leadsToFolder(root, real, path) : entry.isDirectory()
-      // A link to a folder of this tree is read where it points to; following it could go round for ever.
+      // A link to a folder of this tree is read at its target. Following it could recurse without end.
       if (isFolder && !entry.isSymbolicLink()) await visit(path)
       else if (!isFolder && /\.ya?ml$/.test(entry.name)) files.push(path)
       if (files.length > MAX_FILES) throw unreadable(root, `more than ${MAX_FILES} files`)
@@ -88,13 +89,13 @@ async function yamlFiles(root: string, real: string): Promise<readonly string[]>
 
 async function leadsToFolder(root: string, real: string, path: string): Promise<boolean> {
   const target = await realpath(join(root, path)).catch((cause) => {
-    throw unreadable(join(root, path), 'is a link to nowhere', cause)
+    throw unreadable(join(root, path), 'is a symbolic link without a target', cause)
   })
-  if (!isWithin(real, target)) throw unreadable(join(root, path), 'is a link out of the tree')
+  if (!isWithin(real, target)) throw unreadable(join(root, path), 'is a symbolic link that leads out of the tree')
   return (await stat(target)).isDirectory()
 }
 
-/** Another apply removed it since it was listed. */
+/** Another apply removed it after it was listed. */
 function isGone(cause: unknown): undefined {
   if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
   return undefined
@@ -114,7 +115,7 @@ async function readObjects(path: string, parsed: Parsed): Promise<readonly Manif
 }
 
 /**
- * The Kubernetes objects of one YAML text, of `kind: List` the items. Documents without a kind are no objects.
+ * The Kubernetes objects of one YAML text; of `kind: List`, the items. Documents without a kind are no objects.
  * @throws FederationError file-unreadable, naming the line
  */
 export function parseManifests(path: string, source: string): readonly Manifest[] {

@@ -1,20 +1,20 @@
 /**
- * What one member may take of us: so much time for a whole look and for each call, so many bytes and pages of lists. A
- * member is not trusted: what it does beyond that is a failure of this member, and of nobody else.
+ * Limits on what one member may consume: time for a whole observation and for each call, and bytes and pages of lists.
+ * Entente does not trust a member. If it exceeds a limit, that is this member's failure, and affects no other member.
  */
 import { asFailureOf, FederationError } from '../../core/diagnostics/errors.ts'
 
 export interface Limits {
-  /** For one call, from the moment it is sent to the last byte of its answer. */
+  /** For one call, from sending to the last byte of the answer. */
   readonly timeoutMs: number
-  /** For one look at a member, all of its calls together; likewise for one write. */
+  /** For one observation of a member with all its calls, or for one write. */
   readonly lookMs: number
-  /** Of all lists of one look. */
+  /** For all lists of one observation. */
   readonly maxBytes: number
   readonly maxPages: number
-  /** Of one answer of istiod's debug port. */
+  /** For one answer of istiod's debug port. */
   readonly maxDumpBytes: number
-  /** Calls under way at one API server. */
+  /** Concurrent calls to one API server. */
   readonly atOnce: number
 }
 
@@ -29,26 +29,26 @@ export const LIMITS: Limits = {
   atOnce: 16,
 }
 
-/** Of any answer that is no list and no dump: etcd takes objects of 1.5 MiB, and managedFields come on top. */
+/** For any answer that is neither a list nor a dump. etcd accepts objects of 1.5 MiB, and managedFields are added to that. */
 export const MAX_ANSWER = 8 * MIB
 
-/** How often somebody who waits hears how far a look has come. */
+/** The interval of progress messages for a waiting user. */
 const TELL_MS = 5_000
 
 export interface Overseer {
-  /** How far a look has come, where it takes long. */
+  /** The progress of a long observation. */
   readonly tell?: (text: string) => void
-  /** Once it aborts, nothing that a member is to say is waited for any more. */
+  /** After it aborts, no answer of a member is waited for. */
   readonly stop?: AbortSignal
 }
 
-/** What one call may take. */
+/** The limits of one call. */
 export interface Allowance {
-  /** As errors name the member. */
+  /** The name of the member in errors. */
   readonly subject: string
   readonly timeoutMs: number
   readonly stop?: AbortSignal
-  /** Is told of every piece of the answer as it comes. @throws when that is too much */
+  /** Called with every piece of the answer as it arrives. @throws if that exceeds the limit */
   readonly take: (bytes: number) => void
 }
 
@@ -69,7 +69,7 @@ export class Budget {
     this.until = until
   }
 
-  /** The same look goes on: its deadline stays. What the first part read may be read again. */
+  /** Continues the same observation: its deadline stays. What the earlier part read may be read again. */
   further(): Budget {
     return new Budget(this.subject, this.limits, this.overseer, this.until)
   }
@@ -85,7 +85,7 @@ export class Budget {
     const most = Math.min(maxBytes, Math.max(this.limits.maxBytes, this.limits.maxDumpBytes))
     return this.allowance((bytes) => {
       taken += bytes
-      if (taken > most) throw new FederationError('cluster-refused', this.subject, `an answer of more than ${mebibytes(most)}`)
+      if (taken > most) throw new FederationError('cluster-refused', this.subject, `sent an answer larger than ${mebibytes(most)}`)
     })
   }
 
@@ -94,13 +94,13 @@ export class Budget {
     this.pages += 1
     if (this.pages > this.limits.maxPages)
       throw new FederationError('cluster-refused', this.subject, `its lists have more than ${this.limits.maxPages} pages, or never end`, {
-        hint: 'if it is that large: --max-list-pages',
+        hint: 'if the cluster is that large, raise --max-list-pages',
       })
     return this.allowance((bytes) => {
       this.bytes += bytes
       if (this.bytes > this.limits.maxBytes)
-        throw new FederationError('cluster-refused', this.subject, `its lists have more than ${mebibytes(this.limits.maxBytes)} in all`, {
-          hint: 'if it is that large: --max-list-bytes',
+        throw new FederationError('cluster-refused', this.subject, `its lists have more than ${mebibytes(this.limits.maxBytes)} in total`, {
+          hint: 'if the cluster is that large, raise --max-list-bytes',
         })
     })
   }
@@ -114,22 +114,22 @@ export class Budget {
       if (taken === 0) this.dumps += 1
       taken += bytes
       if (taken > maxDumpBytes)
-        throw new FederationError('istiod-refused', this.subject, `an answer of more than ${mebibytes(maxDumpBytes)}`, {
-          hint: 'if its proxies have that much: --max-dump-bytes',
+        throw new FederationError('istiod-refused', this.subject, `sent an answer larger than ${mebibytes(maxDumpBytes)}`, {
+          hint: 'if its proxies have that much configuration, raise --max-dump-bytes',
         })
     })
   }
 
-  /** Waits, as the member asked to. @throws FederationError when that is longer than there is time */
+  /** Waits as long as the member requests. @throws FederationError if that exceeds the remaining time */
   async wait(milliseconds: number, why: string): Promise<void> {
     if (milliseconds >= this.left())
-      throw new FederationError('cluster-refused', this.subject, `${why}, longer than there is time`, { hint: LONGER })
+      throw new FederationError('cluster-refused', this.subject, `${why}, longer than the remaining time`, { hint: LONGER })
     await this.race(new Promise((resolve) => setTimeout(resolve, milliseconds)))
   }
 
   /**
-   * `work`, or the end of the look: whatever `work` waits for, this settles. What is not a FederationError came of an
-   * answer that nobody foresaw, and is this member's failure, too.
+   * Settles with `work` or at the deadline of the observation, whichever is earlier. An error that is not a
+   * FederationError comes from an unforeseen answer, and is this member's failure, too.
    * @throws FederationError
    */
   async race<T>(work: Promise<T>): Promise<T> {
@@ -145,7 +145,7 @@ export class Budget {
         stop?.removeEventListener('abort', stopped)
       }
     })
-    // Where `work` wins, nobody waits for the other any more; and the other way round.
+    // Whichever of the two settles, the other is cancelled.
     end.catch(() => {})
     work.catch(() => {})
     try {
@@ -157,7 +157,7 @@ export class Budget {
     }
   }
 
-  /** `work`, with word of how far it has come. */
+  /** `work`, with progress messages. */
   async watched<T>(work: () => Promise<T>): Promise<T> {
     const { tell } = this.overseer
     if (tell === undefined) return work()
@@ -172,7 +172,7 @@ export class Budget {
 
   private progress(milliseconds: number): string {
     const dumps = this.asked === 0 ? '' : `, ${this.dumps} of ${this.asked} answers of istiod`
-    return `looking for ${Math.round(milliseconds / 1000)} s: ${this.pages} pages of lists (${mebibytes(this.bytes)})${dumps}`
+    return `reading for ${Math.round(milliseconds / 1000)} s: ${this.pages} pages of lists (${mebibytes(this.bytes)})${dumps}`
   }
 
   private allowance(take: (bytes: number) => void): Allowance {
@@ -190,10 +190,9 @@ export class Budget {
   }
 }
 
-const LONGER = 'is it up, and near? if it is only large: --look-timeout'
+const LONGER = 'check that it runs and that the network is fast enough; if it is large, raise --look-timeout'
 
-export const interrupted = (subject: string): FederationError =>
-  new FederationError('interrupted', subject, 'stopped before it had answered')
+export const interrupted = (subject: string): FederationError => new FederationError('interrupted', subject, 'stopped before it answered')
 
 export const seconds = (milliseconds: number): string => `${Number((milliseconds / 1000).toFixed(1))} s`
 const mebibytes = (bytes: number): string => `${Number((bytes / MIB).toFixed(1))} MiB`

@@ -23,7 +23,7 @@ describe('what a member answers', () => {
     { name: 'the other half', text: '{"a":"\\uDC00x"}', words: 'surrogate pair at a' },
     { name: 'two first halves', text: '"\\ud83d\\ud83d"', words: 'surrogate pair at the top' },
     { name: 'half a pair in a name', text: '{"a":{"\\udfff":1}}', words: 'surrogate pair in a name at a' },
-    { name: '1e999', text: '{"a":[0,1e999]}', words: 'number beyond all bounds at a[1]' },
+    { name: '1e999', text: '{"a":[0,1e999]}', words: 'number that is too large at a[1]' },
     { name: '-1E+400', text: '[-1E+400]', words: 'number' },
     { name: '1 and 308 zeros, e9', text: `[1${'0'.repeat(308)}e9]`, words: 'number' },
     { name: '400 digits', text: `{"a":${'9'.repeat(400)}}`, words: 'number' },
@@ -46,11 +46,11 @@ describe('what a member answers', () => {
     { name: 'a byte order mark', text: '\ufeff{}', value: {} },
   ])('is taken: $name', ({ text, value }) => expect(checkedJson(bytes(text))).toEqual(value))
 
-  it('is refused where it is no UTF-8', () => {
+  it('is rejected if it is not UTF-8', () => {
     expect(() => checkedJson(Buffer.from([0x22, 0xc3, 0x28, 0x22]))).toThrow('is not UTF-8')
   })
 
-  it('is refused where it has more values than it may', () => {
+  it('is rejected if it has too many values', () => {
     expect(() => checkedJson(bytes('[{},{},{}]'), { maxValues: 5 })).toThrow('more than 5 values')
   })
 
@@ -72,7 +72,7 @@ describe('what a member answers', () => {
   })
 
   it('of another parser is held to the same', () => {
-    expect(() => checkValue({ a: [Number.POSITIVE_INFINITY] })).toThrow('number beyond all bounds at a[0]')
+    expect(() => checkValue({ a: [Number.POSITIVE_INFINITY] })).toThrow('number that is too large at a[0]')
     expect(() => checkValue(JSON.parse(nested(300)))).toThrow('deeper than 200')
   })
 })

@@ -1,16 +1,16 @@
 /**
- * The one way in which what a member answered becomes a value. What passes can be printed, hashed and walked by any code
- * behind it: JSON.parse alone lets through half surrogate pairs (which RFC 8785 cannot print), 1e999 (which it reads as
- * Infinity), and any depth (which ends every recursion).
+ * The only way in which a member's answer becomes a value. Code behind it can print, hash and traverse every value that
+ * passes. JSON.parse alone accepts half surrogate pairs (which RFC 8785 cannot print), 1e999 (which becomes Infinity), and
+ * any depth (which overflows every recursion).
  */
 
-/** Thrown for bytes that are not fit; the message says what about them, and where. It quotes no value. */
+/** Thrown for bytes that are rejected; the message says why, and where. It quotes no value. */
 export class Unfit extends Error {
   override readonly name = 'Unfit'
 }
 
 export interface JsonBounds {
-  /** Nesting of objects and arrays. Protocol Buffers stop at 100, and no object of Kubernetes or Istio comes near. */
+  /** Nesting of objects and arrays. Protocol Buffers stop at 100, and objects of Kubernetes and Istio stay far below. */
   readonly maxDepth: number
   /** Values and members: an empty object takes 2 bytes on the wire, and some 50 of memory. */
   readonly maxValues: number
@@ -19,7 +19,7 @@ export interface JsonBounds {
 export const BOUNDS: JsonBounds = { maxDepth: 200, maxValues: 8 * 1024 * 1024 }
 
 /**
- * @param body UTF-8. U+0000 is text like any other: a ConfigMap may hold it
+ * @param body UTF-8. U+0000 is allowed: a ConfigMap may hold it
  * @throws Unfit
  */
 export function checkedJson(body: Uint8Array, bounds: Partial<JsonBounds> = {}): unknown {
@@ -33,7 +33,7 @@ export function checkedJson(body: Uint8Array, bounds: Partial<JsonBounds> = {}):
 }
 
 /**
- * The same for a value that another parser made (YAML).
+ * The same check for a value that another parser made (YAML).
  * @throws Unfit
  */
 export function checkValue(value: unknown, maxDepth = BOUNDS.maxDepth): void {
@@ -59,18 +59,18 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true })
 interface Shape {
   readonly depth: number
   readonly values: number
-  /** Something in it may be no number, or no text: only then every value is looked at. */
+  /** True if it may hold an invalid number or text. Only then is every value checked. */
   readonly suspicious: boolean
 }
 
 const [QUOTE, BACKSLASH, COMMA, COLON, DOT] = [0x22, 0x5c, 0x2c, 0x3a, 0x2e]
 const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d]
-/** Fewer digits than this make a finite number, whatever they are. */
+/** A number with fewer digits than this is always finite. */
 const MANY_DIGITS = 300
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39
 
-/** One pass over the bytes, before anything is made of them. Of what is not JSON it tells nothing of use. */
+/** One pass over the bytes, before any value is made. For input that is not JSON the result has no meaning. */
 function shapeOf(body: Uint8Array): Shape {
   let [depth, deepest, values, digits] = [0, 0, 1, 0]
   let suspicious = false
@@ -80,7 +80,7 @@ function shapeOf(body: Uint8Array): Shape {
       for (i++; i < body.length && body[i] !== QUOTE; i++) {
         if (body[i] !== BACKSLASH) continue
         i++
-        // \ud800 to \udfff: half a pair, or one of two halves.
+        // \ud800 to \udfff: half a surrogate pair, or one of two halves.
         if (body[i] === 0x75 && ((body[i + 1] as number) | 0x20) === 0x64) suspicious = true
       }
       digits = 0
@@ -106,12 +106,12 @@ const HALF_A_PAIR = /\p{Surrogate}/u
 
 type Path = (string | number)[]
 
-/** One path for all of it: a step is put on and taken off again. */
+/** One shared path: each step is pushed before and popped after its value. */
 function walk(value: unknown, path: Path, left: number): void {
   if (typeof value === 'string') {
     if (HALF_A_PAIR.test(value)) throw new Unfit(`holds half a surrogate pair at ${where(path)}`)
   } else if (typeof value === 'number') {
-    if (!Number.isFinite(value)) throw new Unfit(`holds a number beyond all bounds at ${where(path)}`)
+    if (!Number.isFinite(value)) throw new Unfit(`holds a number that is too large at ${where(path)}`)
   } else if (typeof value === 'object' && value !== null) {
     if (left === 0) throw new Unfit(`is nested deeper than ${path.length} levels`)
     for (const key in value) {
@@ -125,7 +125,7 @@ function walk(value: unknown, path: Path, left: number): void {
 
 const MOST_STEPS = 8
 
-/** `items[3].metadata.name`: keys are the member's, so only what looks like a name is shown. */
+/** `items[3].metadata.name`: keys come from the member, so only keys that look like names are shown. */
 function where(path: Path): string {
   const steps = path
     .slice(0, MOST_STEPS)

@@ -1,7 +1,7 @@
 /**
- * One HTTP request, and all of its answer. Whatever the other side does, or leaves undone, the promise settles within its
- * time: node:http alone says nothing of a 101 that nobody asked for, of 1xx without end, or of a connection that closes
- * before it has answered.
+ * One HTTP request, and its whole answer. Whatever the other side does, the promise settles within the time limit.
+ * node:http alone reports no error for an unrequested 101, for endless 1xx, or for a connection that closes before the
+ * answer.
  */
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type Allowance, interrupted, seconds } from './budget.ts'
@@ -12,15 +12,15 @@ export interface Page {
   readonly body: Buffer
 }
 
-/** It answered, and with what no answer may be. */
+/** The server sent an answer that HTTP does not allow here. */
 export class Misbehaved extends Error {
   override readonly name = 'Misbehaved'
 }
 
-/** RFC 9110 allows any number of them before an answer; nobody needs more than one or two. */
+/** RFC 9110 allows any number of them before an answer; real servers send one or two. */
 const MOST_INFORMATIONAL = 16
 
-/** @throws Misbehaved; Error: what kept the answer from coming, in words; what `take` throws; FederationError interrupted */
+/** @throws Misbehaved; Error with the reason why no answer came; the error that `take` throws; FederationError interrupted */
 export function exchange(
   make: () => ClientRequest,
   body: string | undefined,
@@ -42,19 +42,19 @@ export function exchange(
     const stopped = (): void => fail(interrupted(subject))
     const timer = setTimeout(() => fail(new Error(`no answer within ${seconds(timeoutMs)}`)), timeoutMs)
     stop?.addEventListener('abort', stopped, { once: true })
-    // For good: what a connection says after its end is no error of anybody.
+    // This handler stays: errors of a connection after its end are ignored.
     request.on('error', fail)
     request.on('information', () => {
       informational += 1
-      if (informational > MOST_INFORMATIONAL) fail(new Misbehaved('informational answers (1xx) without end'))
+      if (informational > MOST_INFORMATIONAL) fail(new Misbehaved('sent too many informational answers (1xx)'))
     })
     const switched = (_: IncomingMessage, socket: { destroy(): void }): void => {
       socket.destroy()
-      fail(new Misbehaved('switched protocols, which was not asked for'))
+      fail(new Misbehaved('switched protocols without being asked'))
     }
     request.on('upgrade', switched)
     request.on('connect', switched)
-    const closed = (): void => fail(new Error('hung up before it had answered'))
+    const closed = (): void => fail(new Error('the connection was closed before the answer'))
     request.on('close', closed)
     request.on('response', (response) => {
       request.off('close', closed)
@@ -67,12 +67,12 @@ export function exchange(
 async function whole(response: IncomingMessage, take: Allowance['take']): Promise<Page> {
   const { statusCode: status = 0, headers } = response
   const encoding = headers['content-encoding'] ?? 'identity'
-  if (encoding !== 'identity') throw new Misbehaved('sent a compressed body, which was not asked for')
+  if (encoding !== 'identity') throw new Misbehaved('sent a compressed body without being asked')
   const chunks: Buffer[] = []
   for await (const chunk of response as AsyncIterable<Buffer>) {
     take(chunk.length)
     chunks.push(chunk)
   }
-  if (!response.complete) throw new Error('hung up in the middle of its answer')
+  if (!response.complete) throw new Error('the connection was closed in the middle of the answer')
   return { status, headers, body: Buffer.concat(chunks) }
 }

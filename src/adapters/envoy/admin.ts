@@ -1,6 +1,6 @@
 /**
- * What proxies say on their admin port, by port-forward. Only on demand: whoever may do this may do anything with these
- * pods (deploy/look.yaml).
+ * Reads the admin port of proxies by port-forward. It is used only on demand: the right to port-forward allows anything
+ * with these pods (deploy/look.yaml).
  */
 import { type ClientRequest, request } from 'node:http'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -28,11 +28,11 @@ export interface Admin {
   readonly proxy: string
   /** The answer to a GET, parsed as JSON. @throws FederationError proxy-unreachable, forbidden, not-found, cluster-unreachable */
   readonly get: (path: string) => Promise<unknown>
-  /** What to throw when the answer is of no use. */
+  /** Makes the error for an answer that Entente cannot use. */
   readonly refused: (why: string, cause?: unknown) => FederationError
 }
 
-/** By proxy, `POD.NAMESPACE`: each answers, or says why not. */
+/** By proxy, `POD.NAMESPACE`: the answer of each, or the reason why there is none. */
 export async function askAll<P extends PodName, T>(
   client: KubeClient,
   pods: readonly P[],
@@ -44,9 +44,14 @@ export async function askAll<P extends PodName, T>(
   const { lookMs } = budget.limits
   const until = now() + lookMs
   const late = async (proxy: string): Promise<never> => {
-    throw new FederationError('proxy-unreachable', client.subject, `${proxy} was not asked: the others took ${seconds(lookMs)}`, {
-      hint: 'run it again, or from nearer to the cluster; --look-timeout gives all of them more time',
-    })
+    throw new FederationError(
+      'proxy-unreachable',
+      client.subject,
+      `Entente did not ask ${proxy}: the other proxies used the time limit of ${seconds(lookMs)}`,
+      {
+        hint: 'run it again, or closer to the cluster; or raise --look-timeout',
+      },
+    )
   }
   const answers = pods.map((pod) =>
     atOnce(async () => {

@@ -1,16 +1,16 @@
-/** A proxy's own certificate, out of what Envoy's admin port tells of its secrets. */
+/** Extracts a proxy's own certificate from the secrets that Envoy's admin port prints. */
 import { at, list, text } from '../../core/model/manifest.ts'
 import type { Leaf } from '../../core/model/observed.ts'
 import { readRoots } from '../../core/trust/pinned/pinned-filter.ts'
 
 /**
- * What to ask of the admin port: chains and CA certificates, by name. Envoy prints no private key anywhere; with the
- * mask that field is not even part of the answer (source/server/admin/config_dump_handler.cc).
+ * The query for the admin port: chains and CA certificates, by name. Envoy never prints a private key; with this mask that
+ * field is not even part of the answer (source/server/admin/config_dump_handler.cc).
  */
 export const SECRETS_PATH =
   '/config_dump?resource=dynamic_active_secrets&mask=name,secret.tls_certificate.certificate_chain,secret.validation_context.trusted_ca'
 
-/** Undefined where the proxy has no certificate from Istio's agent (secret `default`; its CA is `ROOTCA`). */
+/** Undefined if the proxy has no certificate from Istio's agent (secret `default`; its CA is `ROOTCA`). */
 export function readSecrets(dump: unknown): Omit<Leaf, 'proxy'> | undefined {
   const secrets = new Map(list(at(dump, 'configs')).map((entry) => [text(at(entry, 'name')), at(entry, 'secret')]))
   const pem = (name: string, ...path: readonly string[]): string =>

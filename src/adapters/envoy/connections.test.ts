@@ -19,7 +19,7 @@ describe('asking proxies for their connections', () => {
     const told = { proxy: 'server.sample', upSeconds: 3600, drainSeconds: 45, draining: 6, open: 7 }
     expect(found.get('server.sample')).toEqual({ ok: true, value: told })
     for (const [proxy, why] of [
-      ['mute.sample', 'does not say how many connections'],
+      ['mute.sample', 'does not report how many connections'],
       ['busy.sample', '503'],
     ] as const)
       expect(found.get(proxy)).toMatchObject({ ok: false, error: { code: 'proxy-unreachable', message: expect.stringContaining(why) } })

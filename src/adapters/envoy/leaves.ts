@@ -1,4 +1,4 @@
-/** Proxies' own certificates, as their admin ports tell them. */
+/** Proxies' own certificates, as their admin ports report them. */
 
 import type { Leaf, Seen } from '../../core/model/observed.ts'
 import { CERTS_PATH, readCerts } from '../../core/trust/mounted/loaded-certificates.ts'
@@ -7,18 +7,18 @@ import { askAll, type PodName } from './admin.ts'
 import { readSecrets, SECRETS_PATH } from './asked-secrets.ts'
 
 interface Asked extends PodName {
-  /** It judges by files of roots: what it has loaded from them is asked for, too. */
+  /** The proxy validates with files of roots, so Entente also asks what it has loaded from them. */
   readonly files?: boolean
 }
 
-/** By proxy, `POD.NAMESPACE`: each answers, or says why not. */
+/** By proxy, `POD.NAMESPACE`: the certificate of each, or the reason why there is no answer. */
 export const leaves = (client: KubeClient, pods: readonly Asked[], now?: () => number): Promise<ReadonlyMap<string, Seen<Leaf>>> =>
   askAll(
     client,
     pods,
     async ({ files }, { proxy, get, refused }) => {
       const leaf = readSecrets(await get(SECRETS_PATH))
-      if (leaf === undefined) throw refused('shows no certificate of its own')
+      if (leaf === undefined) throw refused('does not report its own certificate')
       return files === true ? { proxy, ...leaf, loaded: readCerts(await get(CERTS_PATH)) } : { proxy, ...leaf }
     },
     now,

@@ -14,7 +14,7 @@ const MAX_BYTES = 16 * 1024 * 1024
 
 export const bundlePath = (directory: string, domain: TrustDomain): string => join(directory, 'bundles', `${domain}.json`)
 
-/** The bundles of all members; a domain without a file is left out, an unreadable one is told. */
+/** The bundles of all members. A domain without a file is left out; for an unreadable one, the error is returned. */
 export async function readBundles(directory: string, federation: Federation, now: Date): Promise<Approved> {
   const domains = [...new Set([...federation.members.values()].map((member) => member.trustDomain))]
   const read = await Promise.all(
@@ -24,13 +24,13 @@ export async function readBundles(directory: string, federation: Federation, now
 }
 
 /**
- * A SPIFFE bundle in a file, as far as it is one; undefined where there is no file.
- * @param folder no link out of it is followed; absent where the operator named the path
+ * The SPIFFE bundle in a file, or the error if it is none; undefined if there is no file.
+ * @param folder links out of it are not followed; absent if the operator named the path
  */
 export async function readBundle(path: string, domain: TrustDomain, now: Date, folder?: string): Promise<Seen<Bundle> | undefined> {
   try {
     const file = await readIfThere(folder === undefined ? path : await placeIn(folder, path), MAX_BYTES)
-    // An expired root must not keep the others, or a narrowing, from being carried out.
+    // An expired root must block neither the other roots nor steps that only close.
     return file && { ok: true, value: parseBundle(domain, file, { now, format: 'spiffe', tolerate: 'dates' }) }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
@@ -38,7 +38,7 @@ export async function readBundle(path: string, domain: TrustDomain, now: Date, f
   }
 }
 
-/** @throws FederationError file-unwritable; file-unreadable where the path leads out of the directory */
+/** @throws FederationError file-unwritable; file-unreadable if the path leads out of the directory */
 export async function writeBundle(directory: string, bundle: Bundle): Promise<void> {
   await writeAtomically(await placeIn(directory, bundlePath(directory, bundle.trustDomain)), printBundle(bundle))
 }

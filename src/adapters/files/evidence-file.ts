@@ -1,4 +1,7 @@
-/** A member that is a directory here and was looked at by its owner: what Git says, and, while that is the same, what the owner saw. */
+/**
+ * A member that is a directory here and was observed by its owner. It combines the objects in Git with the owner's
+ * evidence, which counts while the objects are the same.
+ */
 
 import type { Mesh } from '../../app/ports.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
@@ -6,9 +9,9 @@ import { undelivered } from '../../core/evidence/counts.ts'
 import type { Looked } from '../../core/evidence/print-evidence.ts'
 import type { Observation } from '../../core/model/observed.ts'
 
-/** @param stale why the file says nothing about now, if that is known already */
+/** @param stale why the file is no evidence about the present, if that is known already */
 export function handedMesh(directory: Mesh, looked: Looked, file: string, stale: Finding | undefined): Mesh {
-  /** Judged at every look: an apply writes to the directory meanwhile. */
+  /** Evaluated at every observation, because an apply writes to the directory meanwhile. */
   const observe: Mesh['observe'] = async (interest): Promise<Observation> => {
     const tree = await directory.observe(interest)
     if (!tree.objects.ok) return tree

@@ -107,7 +107,7 @@ describe('an edit of the federation file', () => {
   const FLOW = '  severed: []'
   const said = (severed: string): string => `${stringify(document(spec())).replace(/ {2}severed: \[\]\n/, '')}${severed}\n# the end\n`
 
-  it('comes to what an editor wrote meanwhile, and takes nothing of it away', async () => {
+  it('is added to what an editor wrote meanwhile, and removes nothing of it', async () => {
     const { file, how } = await fileOf(said(FLOW))
     // The lock is asked for when the text is made: just then somebody saves the file.
     await writeFile(lockOf(how.record), `${process.pid}\n`)
@@ -147,7 +147,7 @@ describe('an edit of the federation file', () => {
     expect(text.includes('# why')).toBe(severed.includes('# why'))
   })
 
-  it('takes out every entry of the pair, in whatever style, and none of another', async () => {
+  it('removes every entry of the pair, in whatever style, and none of another', async () => {
     const { file, how } = await fileOf(
       said(`  severed:
     - { truster: cluster-b, trusted: cluster-a, at: 2026-05-30T10:00:00Z, reason: one }

@@ -1,4 +1,4 @@
-/** federation.yaml on disk: read with lines to point at, edited without losing the owner's comments. */
+/** federation.yaml on disk: read with line numbers for messages, edited without losing the owner's comments. */
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -15,7 +15,7 @@ import { readIfThere, writeAtomically } from './write-files.ts'
 
 const MAX_BYTES = 4 * 1024 * 1024
 
-/** @throws FederationError file-unreadable, federation-invalid with every problem, its line and what to do */
+/** @throws FederationError file-unreadable; federation-invalid with every problem, its line and the correction */
 export async function readFederationFile(path: string): Promise<Federation> {
   return parsed(path, await readText(path)).federation
 }
@@ -34,14 +34,17 @@ export interface Editing {
   /** The record beside the file: an edit is written under its lock. */
   readonly record: string
   readonly sleep: (milliseconds: number) => Promise<void>
-  /** Waits for the lock for a second, and then writes without it: a lock that another process keeps holds up no emergency. */
+  /**
+   * Waits a second for the lock, and then writes without it: in an emergency, a lock that another process holds must not
+   * delay the sever.
+   */
   readonly emergency: boolean
 }
 
 type Pair = Pick<Severed, 'truster' | 'trusted'>
 
 /**
- * Writes the pair into `spec.severed`, where nothing re-opens it, unless it is there.
+ * Writes the pair into `spec.severed`, which no later apply opens again, unless it is there.
  * @returns whether the file was changed
  * @throws FederationError file-unreadable, file-unwritable, federation-invalid, record-busy, changed-meanwhile
  */
@@ -62,7 +65,7 @@ export const addSevered = (path: string, severed: Severed, how: Editing): Promis
     return (after) => isSevered(after, severed)
   })
 
-/** Takes every entry of the pair out of `spec.severed`. Returns and throws as `addSevered`. */
+/** Removes every entry of the pair from `spec.severed`. Returns and throws as `addSevered`. */
 export const removeSevered = (path: string, pair: Pair, how: Editing): Promise<boolean> =>
   edit(path, how, (document, federation) => {
     if (!isSevered(federation, pair)) return undefined
@@ -83,15 +86,15 @@ function severedIn(document: Document.Parsed, path: string): YAMLSeq | undefined
   return isSeq(list) ? list : undefined
 }
 
-/** Changes the document in place. @returns what the federation must say afterwards; undefined: there is nothing to change */
+/** Changes the document in place. @returns what the federation must say afterwards; undefined if there is nothing to change */
 type Change = (document: Document.Parsed, federation: Federation) => ((after: Federation) => boolean) | undefined
 
-/** Each failed try is a commit of somebody else: two that edit at once both come through. */
+/** Each failed try means that another process wrote the file: of two concurrent edits, both succeed. */
 const TRIES = 100
 
 /**
- * Reads, changes and writes the file. The text is made without a lock; it is put in place under the record's lock, if the file
- * is still what was read, and read again after that.
+ * Reads, changes and writes the file. The text is made without a lock. Then, under the record's lock, the file is replaced
+ * if it is still what was read, and read again.
  */
 async function edit(name: string, how: Editing, change: Change): Promise<boolean> {
   const result = await retry(() => editOnce(name, how, change), {
@@ -101,13 +104,13 @@ async function edit(name: string, how: Editing, change: Change): Promise<boolean
     again: (outcome) => outcome.ok && outcome.value === 'overtaken',
   })
   if (result !== 'overtaken') return result === 'written'
-  throw new FederationError('changed-meanwhile', name, 'is written again and again while it is edited; nothing was changed', {
-    hint: 'end what writes it, then run this again',
+  throw new FederationError('changed-meanwhile', name, 'changed during every try to edit it; nothing was changed', {
+    hint: 'stop the other process that writes it, then run this again',
   })
 }
 
 async function editOnce(name: string, how: Editing, change: Change): Promise<'unchanged' | 'written' | 'overtaken'> {
-  // What the name leads to is written, not the name.
+  // The target of a symbolic link is replaced, not the link.
   const path = await realpath(name).catch(() => name)
   const read = await readText(path)
   const { document, federation } = parsed(name, read)
@@ -123,11 +126,14 @@ async function editOnce(name: string, how: Editing, change: Change): Promise<'un
   return written ? 'written' : 'overtaken'
 }
 
-/** Ten seconds; whoever has it needs milliseconds. */
+/** Ten seconds; a holder needs milliseconds. */
 const LOCK_TRIES = 200
 const EMERGENCY_TRIES = 20
 
-/** The record's lock is of the folder that the name is in; a link may lead into another one, whose lock counts, too. */
+/**
+ * The record's lock is in the folder of the given name. If the name is a link into another folder, the lock there counts,
+ * too.
+ */
 async function underLock(
   name: string,
   path: string,
@@ -135,7 +141,7 @@ async function underLock(
   work: () => Promise<boolean>,
 ): Promise<boolean> {
   const [first = '', second] = [...new Set([lockOf(record), join(dirname(path), basename(lockOf(record)))])].sort()
-  // What `work` itself throws is no word about the lock.
+  // Errors of `work` itself are not errors of the lock.
   const begin = (): Promise<Outcome<boolean>> => outcomeOf(work)
   const once = () => withLock(first, () => (second === undefined ? begin() : withLock(second, begin)))
   const locked = await outcomeOf(() =>
@@ -150,7 +156,10 @@ async function underLock(
   throw new FederationError('record-busy', name, `cannot be edited: ${message}`, { hint })
 }
 
-/** The file is the owner's: what is made of it can be read, says what it said before, and what it is to say now. */
+/**
+ * The file belongs to the owner: the new text must parse, keep everything else unchanged, and say exactly what was to be
+ * added or removed.
+ */
 function printed(path: string, document: Document.Parsed, before: Federation, holds: (after: Federation) => boolean): string {
   const byHand = `${path}: change spec.severed by hand, then run this again`
   let text: string
@@ -163,7 +172,7 @@ function printed(path: string, document: Document.Parsed, before: Federation, ho
   if ('problems' in result) throw invalid(path, [...result.problems.map(({ message }) => `${path}: ${message}`), byHand])
   const rest = ({ severed: _, ...federation }: Federation): unknown => federation
   if (holds(result.federation) && isDeepStrictEqual(rest(result.federation), rest(before))) return text
-  throw invalid(path, [`${path}: cannot be edited without changing something else`, byHand])
+  throw invalid(path, [`${path}: cannot be edited without changing other parts`, byHand])
 }
 
 async function readText(path: string): Promise<string> {
@@ -188,7 +197,7 @@ function parseYaml(path: string, text: string): { readonly document: Document.Pa
   return { document, lines }
 }
 
-/** Aliases that multiply, and ones that name nothing, are found only here. */
+/** Aliases that expand without limit or name nothing are detected only here. */
 function plainValue(document: Document.Parsed, path: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 })
@@ -206,7 +215,7 @@ function describe({ path, message, hint }: Problem, document: Document.Parsed, l
   return { message: `${file}${line === undefined ? '' : `:${line}`}: ${where === '' ? '' : `${where}: `}${message}`, hint }
 }
 
-/** The line of the node, or of the closest one around it that is there. */
+/** The line of the node, or of the closest node around it that exists. */
 function lineOf(path: readonly (string | number)[], document: Document.Parsed, lines: LineCounter): number | undefined {
   for (let length = path.length; length >= 0; length--) {
     const here = path.slice(0, length)
@@ -229,7 +238,7 @@ function invalid(path: string, causes: readonly (string | Fault)[]): FederationE
   const count = faults.length === 1 ? 'one problem' : `${faults.length} problems`
   const each = faults.map(({ message, hint }) => `  ${message}${hint === '' ? '' : `\n    next: ${hint}`}`)
   return new FederationError('federation-invalid', path, `${count}\n${each.join('\n')}`, {
-    hint: 'correct the file; nothing was changed',
+    hint: 'correct the file (nothing was changed)',
     faults,
   })
 }

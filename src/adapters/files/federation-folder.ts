@@ -25,7 +25,7 @@ export const bundleFolder = (directory: string): ApprovedBundles => ({
   write: (bundle) => writeBundle(directory, bundle),
 })
 
-/** One for a command: it reads and verifies the record once. */
+/** One per command: it reads and verifies the record once. */
 export function openRecord(directory: string): OpenRecord & Pick<RecordFileStore, 'entries'> {
   const path = recordPath(directory)
   const store = recordStore(path)
@@ -38,7 +38,7 @@ export function openRecord(directory: string): OpenRecord & Pick<RecordFileStore
           hint: 'bring it back from Git or a backup; entente approve begins a new one where there never was any',
         })
       throw new FederationError('file-unreadable', path, 'there is no record', {
-        hint: 'entente init and approve begin one; -f names another federation',
+        hint: 'entente init, which begins one; or name another federation with -f',
       })
     },
   }

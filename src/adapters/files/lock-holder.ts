@@ -1,15 +1,15 @@
 /**
- * Who holds a lock file, so that another process can tell whether it still runs. A process number alone does not: numbers
- * are used again, and in containers nearly every process is number 1.
+ * Identifies the holder of a lock file, so that another process can check whether it still runs. A process ID alone is not
+ * enough: IDs are reused, and in containers nearly every process has ID 1.
  */
 import { readFile, readlink } from 'node:fs/promises'
 import { hostname, uptime } from 'node:os'
 
 export interface Holder {
   readonly pid: number
-  /** Absent in a lock of an older version. A pod's name, in a container. */
+  /** Absent in a lock of an older version. In a container, the pod's name. */
   readonly host?: string
-  /** The kernel's boot id. This and the rest: on Linux only. */
+  /** The kernel's boot ID. This field and the following: on Linux only. */
   readonly boot?: string
   /** The PID namespace, within which `pid` counts. */
   readonly namespace?: string
@@ -19,24 +19,24 @@ export interface Holder {
   readonly taken?: number
 }
 
-/** What this process can find out. */
+/** The facts that this process can read. */
 export interface Here {
   readonly self: Holder
-  /** When the process with that number started: `undefined` when there is none, '' when nobody can tell. */
+  /** When the process with that ID started: `undefined` if there is none, '' if that is not known. */
   readonly startOf: (pid: number) => Promise<string | undefined>
 }
 
-/** A lock is held for milliseconds. Where nobody can look at its holder, it is taken for dead after this. */
+/** A lock is held for milliseconds. If its holder cannot be checked, the lock counts as abandoned after this time. */
 const LONGEST_S = 60
 
-/** In doubt it runs: two that write at once are worse than one that has to be told. */
+/** In doubt the holder counts as running: two concurrent writers are worse than an error that the user has to resolve. */
 export async function isGone(holder: Holder, { self, startOf }: Here): Promise<boolean> {
   const sameBoot = holder.boot === self.boot
   if (sameBoot && holder.namespace !== self.namespace) {
     // Another container of this machine, or this one before its restart.
     return holder.boot !== undefined && (self.taken ?? 0) - (holder.taken ?? 0) > LONGEST_S
   }
-  // A name that moves to another kernel, or a kernel that starts again, takes no process along.
+  // If the host name moved to another kernel, or the kernel restarted, the process no longer exists.
   if (holder.boot !== undefined && !sameBoot) return self.boot !== undefined && holder.host === self.host
   if (holder.boot === undefined) {
     const elsewhere = holder.host !== undefined && holder.host !== self.host
@@ -84,7 +84,7 @@ export async function here(): Promise<Here> {
 
 export const print = (holder: Holder): string => `${JSON.stringify(holder)}\n`
 
-/** `undefined`: not written by us. An older version wrote the number only. */
+/** `undefined`: not written by Entente. An older version wrote the process ID only. */
 export function parse(text: string): Holder | undefined {
   let value: unknown
   try {

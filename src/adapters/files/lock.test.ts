@@ -10,7 +10,7 @@ async function inFolder(work: (path: string) => Promise<void>): Promise<void> {
   await work(join(folder, 'lock')).finally(() => rm(folder, { recursive: true }))
 }
 
-it('is never there without the name of its holder: who is killed on the way leaves nothing that nobody may break', () =>
+it('always names its holder: a process that dies on the way leaves no lock that cannot be removed', () =>
   inFolder(async (path) => {
     const seen = new Set<number | undefined>()
     let over = false
@@ -78,7 +78,7 @@ describe('a lock file', () => {
       await writeFile(path, print({ ...self, pid: process.ppid, start: (await startOf(process.ppid)) ?? '' }))
       await expect(withLock(path, async () => 'done')).rejects.toMatchObject({
         code: 'record-busy',
-        message: expect.stringContaining(`process ${process.ppid} is at work`),
+        message: expect.stringContaining(`process ${process.ppid} holds the lock`),
       })
     }))
 

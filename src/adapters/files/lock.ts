@@ -1,4 +1,4 @@
-/** A file that is there while somebody works: one process at a time, also after one that died holding it. */
+/** A lock file: one process at a time. If the holder died, the next process removes the lock. */
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
@@ -14,9 +14,9 @@ const { O_NOFOLLOW, O_RDONLY } = constants
 const EVERY_MS = 20
 
 /**
- * Holds it for as long as `work` runs, which is for milliseconds.
- * @param waitMs how long to try again while another living process has it; 0 when absent
- * @throws FederationError record-busy when it still has it then; file-unwritable
+ * Holds the lock while `work` runs, which takes milliseconds.
+ * @param waitMs how long to retry while another living process holds it; 0 if absent
+ * @throws FederationError record-busy if it is still held then; file-unwritable
  */
 export async function withLock<T>(path: string, work: () => Promise<T>, waitMs = 0): Promise<T> {
   await retry(async () => (await take(path)) || (await takeFromTheDead(path)), {
@@ -32,11 +32,11 @@ export async function withLock<T>(path: string, work: () => Promise<T>, waitMs =
   }
 }
 
-/** The lock was somebody else's: another try may have it. */
+/** Another process had the lock: a retry may get it. */
 export const isBusy = (outcome: Outcome<unknown>): boolean =>
   !outcome.ok && outcome.thrown instanceof FederationError && outcome.thrown.code === 'record-busy'
 
-/** The file names its holder from its first moment: who is killed on the way leaves none without. */
+/** The file names its holder from the moment it exists: a process that dies on the way leaves no lock without a holder. */
 async function take(path: string): Promise<boolean> {
   const mine = `${path}.${randomUUID()}`
   try {
@@ -51,14 +51,17 @@ async function take(path: string): Promise<boolean> {
   }
 }
 
-/** Two that find a dead holder at once must not both win, nor one remove what the other has just taken: one breaks it at a time. */
+/**
+ * Of two processes that detect an abandoned lock, only one may remove it, and neither may remove a lock that the other has
+ * just taken. So removal has a lock, too.
+ */
 async function takeFromTheDead(path: string): Promise<true> {
   const breaking = `${path}.breaking`
   if (!(await take(breaking))) throw busy(breaking)
   try {
-    // A link there is no lock of ours, and leads where it likes.
+    // A symbolic link here is not Entente's lock, and could lead anywhere.
     const holder = parse(await readFile(path, { encoding: 'utf8', flag: O_RDONLY | O_NOFOLLOW }).catch(() => ''))
-    // Gone by now, or nobody's that we know: whoever put it there may be at work.
+    // The lock is gone by now, or its holder is unknown: the process that wrote it may be running.
     if (holder === undefined || !(await isGone(holder, await here()))) throw busy(path, holder)
     await rm(path, { force: true })
     if (!(await take(path))) throw busy(path)
@@ -69,8 +72,8 @@ async function takeFromTheDead(path: string): Promise<true> {
 }
 
 const busy = (path: string, holder?: Holder): FederationError =>
-  new FederationError('record-busy', path, holder === undefined ? 'somebody else is at work' : `${named(holder)} is at work`, {
-    hint: `wait for it; if nobody is, remove ${path}`,
+  new FederationError('record-busy', path, holder === undefined ? 'another process holds the lock' : `${named(holder)} holds the lock`, {
+    hint: `wait for it; if no such process runs: rm ${path}`,
   })
 
 const named = ({ pid, host }: Holder): string =>

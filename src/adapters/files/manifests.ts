@@ -1,4 +1,4 @@
-/** Manifests to be looked at, from files, directories and stdin. */
+/** Reads manifests for lint, from files, directories and stdin. */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -49,7 +49,7 @@ export async function readManifests(given: readonly string[], { stdin }: Manifes
 }
 
 const tooMuch = (path: string, message: string): FederationError =>
-  new FederationError('file-unreadable', path, message, { hint: 'give smaller parts of it, one run for each' })
+  new FederationError('file-unreadable', path, message, { hint: 'split the input, and run lint on each part' })
 
 async function isDirectory(path: string): Promise<boolean> {
   try {

@@ -31,7 +31,7 @@ describe('the record’s file', () => {
     expect(await readFile(path, 'utf8')).toBe('{"n":7}\n{"n":2}\n')
   })
 
-  it('lets one of two writers through', async () => {
+  it('lets one of two writers succeed', async () => {
     const path = await fresh()
     const [a, b] = [recordFile(path), recordFile(path)]
     const [readA, readB] = [await a.read(), await b.read()]
@@ -40,7 +40,7 @@ describe('the record’s file', () => {
     expect(codes).toEqual(['record-busy', 'written'])
   })
 
-  it('tells of an append that a crash cut off, and puts the next one in its place', async () => {
+  it('reports an append that a crash cut off, and replaces it by the next one', async () => {
     const path = await fresh()
     const file = recordFile(path)
     await file.append([line(1)], await file.read())
@@ -51,7 +51,7 @@ describe('the record’s file', () => {
     expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n')
   })
 
-  it('takes a last line without its line break for what it is', async () => {
+  it('reads a last line without its line break', async () => {
     const path = await fresh()
     await writeFile(path, '{"n":1}\n{"n":2}')
     const file = recordFile(path)
@@ -76,7 +76,7 @@ describe('the record’s file', () => {
     expect(await readdir(dirname(path))).toEqual(['audit.jsonl'])
   })
 
-  it('waits for nobody who lives, and names them', async () => {
+  it('does not wait for a living holder, and names it', async () => {
     const path = await fresh()
     await writeFile(join(dirname(path), '.audit.jsonl.lock'), `${process.pid}\n`)
     const file = recordFile(path)
@@ -123,7 +123,7 @@ describe('the record’s file', () => {
     expect(await readdir(join(base, 'checkout/records'))).toEqual(['audit.jsonl'])
   })
 
-  it('takes a link for no lock of its own, wherever it leads', async () => {
+  it('does not treat a link as its lock, wherever it leads', async () => {
     const path = await fresh()
     await symlink('/dev/zero', join(dirname(path), '.audit.jsonl.lock'))
     const file = recordFile(path)

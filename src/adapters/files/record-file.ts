@@ -1,4 +1,4 @@
-/** audit.jsonl: one entry per line, only ever added to. What a line and an entry are, and whether they hang together, is core's. */
+/** audit.jsonl: one entry per line, append-only. The core defines lines and entries, and verifies their chain. */
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -7,10 +7,10 @@ import { type RecordLines, readLines } from '../../core/record/record-text.ts'
 import { withLock } from './lock.ts'
 import { fileError, placeIn, readIfThere, syncFolder } from './write-files.ts'
 
-/** A hundred thousand entries; beyond that something else is wrong. */
+/** Room for a hundred thousand entries; a larger file is an error. */
 const MAX_BYTES = 256 * 1024 * 1024
 
-/** What the lines of the file come to. */
+/** The result of the file's lines. */
 export interface Reading<T> {
   readonly none: T
   /** @param lines the values of lines that follow those of `known` */
@@ -21,26 +21,26 @@ export interface RecordText<T> extends Omit<RecordLines, 'lines'> {
   readonly value: T
   /** Number of lines. */
   readonly lines: number
-  /** What was read: an append goes on from there or not at all, and so does the next read. */
+  /** What was read. An append and the next read compare the file with it. */
   readonly bytes: Buffer
 }
 
 export interface RecordFile<T> {
   /**
-   * Reads the file, and parses the lines that follow those of `known`. Where the file does not begin with the bytes of
-   * these, it parses all of it. No file yet: no lines.
+   * Reads the file, and parses the lines that follow those of `known`. If the file does not begin with the bytes of these,
+   * it parses the whole file. A missing file has no lines.
    * @throws FederationError file-unreadable; record-broken, naming the line that is not the canonical print of an entry
    */
   read(known?: RecordText<T>): Promise<RecordText<T>>
   /**
-   * Adds lines and returns when they are on the disk. What a crash left of an earlier append is replaced.
-   * @param since what was read: if the file is not that any more, nothing is written
+   * Adds lines and returns when they are on disk. It replaces a partial line that a crash left.
+   * @param since what was read: if the file differs from it, nothing is written
    * @throws FederationError record-busy, file-unwritable
    */
   append(lines: readonly string[], since: RecordText<T>): Promise<RecordText<T>>
 }
 
-/** No link out of the file's folder is followed, neither to read nor to append. */
+/** Links out of the file's folder are not followed, neither to read nor to append. */
 export function recordFile<T>(path: string, reading: Reading<T>): RecordFile<T> {
   const place = (): Promise<string> => placeIn(dirname(path), path)
   return {
@@ -56,7 +56,7 @@ export function recordFile<T>(path: string, reading: Reading<T>): RecordFile<T> 
   }
 }
 
-/** What a process holds while it writes to the record, or to the federation file beside it. */
+/** The lock that a process holds while it writes to the record, or to the federation file beside it. */
 export const lockOf = (path: string): string => join(dirname(path), `.${basename(path)}.lock`)
 
 const load = async (path: string): Promise<Buffer> => (await readIfThere(path, MAX_BYTES)) ?? Buffer.alloc(0)
@@ -64,9 +64,9 @@ const load = async (path: string): Promise<Buffer> => (await readIfThere(path, M
 const CHUNK = 1 << 20
 
 /**
- * Whether the file has these bytes and no others; an absent file has none. Its size and times do not say so: an edit may keep
- * the first, and times may be set, or be coarser than two writes. One chunk at a time is read, so that a look needs no second
- * copy of the file.
+ * True if the file has exactly these bytes; an absent file has none. Size and times do not prove that: an edit may keep
+ * the size, and times may be set, or be coarser than two writes. It reads one chunk at a time, so it needs no second copy
+ * of the file in memory.
  * @throws FederationError file-unreadable
  */
 async function isStill(path: string, bytes: Buffer): Promise<boolean> {
@@ -99,12 +99,12 @@ function parse<T>(path: string, reading: Reading<T>, bytes: Buffer, known: Recor
   return { value: reading.add(from.value, lines), lines: from.lines + lines.length, whole: from.whole + whole, bytes, ...end }
 }
 
-/** Whether the file has all lines that were read, byte for byte, and whatever follows them begins a line. */
+/** True if the file has all lines that were read, byte for byte, and what follows them begins a new line. */
 const continues = (bytes: Buffer, { bytes: known, whole, unended }: Omit<RecordText<unknown>, 'value'>): boolean =>
   unended !== true && bytes.length >= whole && bytes.subarray(0, whole).equals(known.subarray(0, whole))
 
 /**
- * @param real where `path` leads to
+ * @param real the target of `path`
  * @returns the bytes of the file now
  */
 async function append(path: string, real: string, lines: readonly string[], since: RecordText<unknown>): Promise<Buffer> {
@@ -122,7 +122,9 @@ async function append(path: string, real: string, lines: readonly string[], sinc
 }
 
 export const changed = (path: string): FederationError =>
-  new FederationError('record-busy', path, 'has changed since it was read', { hint: 'another entente is at work: run it again' })
+  new FederationError('record-busy', path, 'has changed since it was read', {
+    hint: 'another entente process writes to it: run the command again',
+  })
 
 async function addDurably(path: string, text: string): Promise<void> {
   const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants

@@ -18,7 +18,7 @@ async function recordWith(text: string): Promise<string> {
 }
 
 describe('the record as one command works on it', () => {
-  it('parses each line once, whoever added it', async () => {
+  it('parses each line once, whichever process added it', async () => {
     const path = await recordWith(textOf(one))
     const parse = vi.spyOn(JSON, 'parse')
     try {
@@ -64,7 +64,7 @@ describe('the record as one command works on it', () => {
     expect((await store.view()).head?.hash).toBe(two.hash)
   })
 
-  it('reads a file that was cut, or replaced by another record, anew', async () => {
+  it('reads a file again that was cut, or replaced by another record', async () => {
     const path = await recordWith(textOf(one, two))
     const store = recordStore(path)
     await store.view()
@@ -87,7 +87,7 @@ describe('the record as one command works on it', () => {
     expect(await readFile(path, 'utf8')).toBe(textOf(one, two))
   })
 
-  it('adds nothing to a file that somebody else has added to', async () => {
+  it('adds nothing to a file that another process has added to', async () => {
     const path = await recordWith(textOf(one))
     const store = recordStore(path)
     const { head } = await store.view()

@@ -1,4 +1,4 @@
-/** The record in audit.jsonl as one command works on it: read and verified once, and extended by what is added to it. */
+/** The record in audit.jsonl, as one command works on it: read and verified once, and extended by its own entries. */
 import { type Finding, warning } from '../../core/diagnostics/finding.ts'
 import type { AuditEntry } from '../../core/model/recorded.ts'
 import { NO_RECORD, project, type RecordView } from '../../core/record/projection.ts'
@@ -6,16 +6,16 @@ import { GENESIS, parseRecord, printEntry } from '../../core/record/record.ts'
 import { changed, type Reading, type RecordText, recordFile } from './record-file.ts'
 
 export interface RecordFileStore {
-  /** What the file says now. It is compared byte for byte with what was read before, and only what is new is parsed. */
+  /** The current content. The file is compared byte for byte with what was read before, and only new lines are parsed. */
   view(): Promise<RecordView>
-  /** For those who print them. */
+  /** The values of the lines, for printing. */
   entries(): Promise<readonly AuditEntry[]>
   /**
-   * @param entry follows the view asked for last
-   * @throws FederationError record-busy: something else follows it by now, and nothing was written
+   * @param entry follows the last view
+   * @throws FederationError record-busy: another entry follows that view by now, and nothing was written
    */
   append(entry: AuditEntry): Promise<void>
-  /** What is odd about the file as it was read last, and stops nobody. */
+  /** Irregularities of the file at the last read that stop no command. */
   findings(): readonly Finding[]
 }
 
@@ -24,7 +24,7 @@ interface Known {
   readonly view: RecordView
 }
 
-/** Errors name the file as its owner does. */
+/** The file's name in errors, as its owner uses it. */
 const NAME = 'audit.jsonl'
 
 const READING: Reading<Known> = {
@@ -35,11 +35,11 @@ const READING: Reading<Known> = {
   },
 }
 
-/** Reads nothing before somebody asks. */
+/** Reads nothing before the first request. */
 export function recordStore(path: string): RecordFileStore {
   const file = recordFile(path, READING)
   let text: RecordText<Known> | undefined
-  // One after the other: a read that began earlier must not replace what a later append left.
+  // Reads and appends run one after the other: an earlier read must not replace the result of a later append.
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const next = last.then(work, work)
@@ -57,7 +57,8 @@ export function recordStore(path: string): RecordFileStore {
     append: (entry) =>
       inTurn(async () => {
         text ??= await file.read()
-        // Another part of the same command may have read what another process added: this entry was not made for that.
+        // Another part of the same command may have read what another process added: this entry was made for an older
+        // view.
         if (entry.prev !== (text.value.view.head?.hash ?? GENESIS)) throw changed(path)
         text = await file.append([printEntry(entry)], text)
       }),
@@ -66,8 +67,8 @@ export function recordStore(path: string): RecordFileStore {
 }
 
 function oddities({ torn, unended }: RecordText<Known>): readonly Finding[] {
-  const cutOff = 'ends in an entry that a crash cut off; it never took effect, and the next entry takes its place'
-  const unbroken = 'has no line break at its end; the last entry counts, and the next one puts it back'
+  const cutOff = 'ends in an incomplete entry, which a crash cut off; it never took effect, and the next entry replaces it'
+  const unbroken = 'has no line break at its end; the last entry is valid, and the next write adds the line break'
   return [
     ...(torn === undefined ? [] : [warning('record-torn', NAME, cutOff, '')]),
     ...(unended === true ? [warning('record-torn', NAME, unbroken, '')] : []),

@@ -1,4 +1,4 @@
-/** Files that are either what they were or what they shall be, also after a crash. */
+/** Writes files atomically: after a crash, each has either its old or its new content. */
 import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
@@ -16,20 +16,20 @@ export function isWithin(real: string, target: string): boolean {
 }
 
 /**
- * Where a file that Entente names itself (`audit.jsonl`, `bundles/…`) really is. A link inside the folder is followed, as a
- * mounted ConfigMap has them, and so is one to the folder itself. One that leads out of it is not: whoever can commit a
- * link would otherwise choose which file of this machine is read as the record, or appended to.
+ * The real path of a file that Entente names itself (`audit.jsonl`, `bundles/…`). It follows a link inside the folder, as
+ * in a mounted ConfigMap, and a link to the folder itself. It rejects a link that leads out of the folder. Otherwise
+ * anybody who can commit a link could choose which file of this machine is read as the record, or appended to.
  * @param path below `folder`; neither of them needs to exist
- * @throws FederationError file-unreadable: it leads out of the folder, or nowhere, or to something that is no file
+ * @throws FederationError file-unreadable: it leads out of the folder, has no target, or is no regular file
  */
 export async function placeIn(folder: string, path: string): Promise<string> {
   const refuse = (message: string): never => {
-    throw new FederationError('file-unreadable', path, message, { hint: 'put the file itself there, and no link' })
+    throw new FederationError('file-unreadable', path, message, { hint: 'replace the link by the file itself' })
   }
   try {
     const home = await realpath(folder)
     const real = await realOf(path, refuse)
-    if (!isWithin(home, real)) refuse(`is a link out of ${folder}`)
+    if (!isWithin(home, real)) refuse(`is a symbolic link that leads out of ${folder}`)
     const there = await stat(real).catch(ifThere)
     if (there !== undefined && !there.isFile()) refuse('is not a file')
     return real
@@ -40,11 +40,11 @@ export async function placeIn(folder: string, path: string): Promise<string> {
   }
 }
 
-/** @throws ENOENT where not even its folder is there */
+/** @throws ENOENT if not even its folder exists */
 async function realOf(path: string, refuse: (message: string) => never): Promise<string> {
   const real = await realpath(path).catch(ifThere)
   if (real !== undefined) return real
-  if ((await lstat(path).catch(ifThere)) !== undefined) refuse('is a link to nothing')
+  if ((await lstat(path).catch(ifThere)) !== undefined) refuse('is a symbolic link without a target')
   return join(await realpath(dirname(path)), basename(path))
 }
 
@@ -53,8 +53,8 @@ function ifThere(cause: unknown): undefined {
 }
 
 /**
- * The whole file, or undefined where there is none.
- * @throws FederationError file-unreadable, also when it is larger than `maxBytes`
+ * The whole file, or undefined if there is none.
+ * @throws FederationError file-unreadable, also if it is larger than `maxBytes`
  */
 export async function readIfThere(path: string, maxBytes: number): Promise<Buffer | undefined> {
   try {
@@ -73,7 +73,7 @@ export async function readIfThere(path: string, maxBytes: number): Promise<Buffe
   }
 }
 
-/** Makes folders on the way. @throws FederationError file-unwritable */
+/** Creates missing folders. @throws FederationError file-unwritable */
 export async function writeAtomically(path: string, content: string): Promise<void> {
   const folder = dirname(path)
   try {
@@ -111,7 +111,7 @@ export async function removeDurably(path: string): Promise<void> {
   }
 }
 
-/** A name is durable only once its folder is; not every file system lets one ask for that. */
+/** A file's name is durable only after its folder was synced; some file systems do not support that. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined)
   if (handle === undefined) return

@@ -1,4 +1,7 @@
-/** What `doctor` asks of each istiod: its version, its proxies, the clusters and gateways it knows, and the chain it presents. */
+/**
+ * Reads from each istiod what `doctor` checks: its version, its proxies, the clusters and gateways it knows, and its
+ * certificate chain.
+ */
 import type { IstiodSaid, IstiodSeen } from '../../core/doctor/seen.ts'
 import type { Budget } from '../edge/budget.ts'
 import type { IstiodPod } from '../kubernetes/read/pods.ts'
@@ -12,7 +15,7 @@ import { tokens } from './token.ts'
 
 const AT_ONCE = 8
 
-/** @param roots the mesh's own, PEM; undefined: no istiod is reached directly */
+/** @param roots the mesh's own, PEM; undefined: Entente connects to no istiod directly */
 export async function lookAtIstiods(
   client: KubeClient,
   namespace: string,
@@ -22,7 +25,7 @@ export async function lookAtIstiods(
   const ways = roads(client, tokens(client, namespace), () => roots)
   const budget = client.budget()
   const visits = limit(AT_ONCE)
-  // One on its way out is no longer asked: its proxies are connecting elsewhere.
+  // A terminating istiod is not asked any more: its proxies connect to another one.
   return Promise.all(pods.filter(({ leaving }) => !leaving).map((pod) => visits(() => lookAt(client.subject, pod, ways, budget))))
 }
 

@@ -54,7 +54,7 @@ describe('istiod’s debug port', () => {
       name: 'a token it does not take',
       answer: (r: Parameters<RequestListener>[1]) => r.writeHead(401).end(),
       code: 'istiod-refused',
-      word: 'does not accept our token',
+      word: 'rejects the token of Entente',
     },
     {
       name: 'debug switched off',

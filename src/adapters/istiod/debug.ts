@@ -1,4 +1,4 @@
-/** istiod's debug port (15014, plain HTTP): pilot/pkg/xds/debug.go at eed52ebb66ad says what each path answers. */
+/** istiod's debug port (15014, plain HTTP): pilot/pkg/xds/debug.go at eed52ebb66ad defines each path's answer. */
 import { request } from 'node:http'
 import { clip } from '../../core/basics/clip.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -11,25 +11,25 @@ import { exchange } from '../edge/exchange.ts'
 import type { Road } from './road.ts'
 
 const DEBUG_PORT = 15014
-/** A value takes 8 bytes and more of memory, however short it is written. */
+/** A value takes 8 bytes and more of memory, however short it is on the wire. */
 const BYTES_A_VALUE = 8
 
-/** One proxy's connection, of /debug/syncz. */
+/** One proxy's connection, from /debug/syncz. */
 export interface Sync {
   /** `POD.NAMESPACE` */
   readonly proxy: string
   readonly cluster: string
-  /** `sidecar`, `router`, `waypoint`, `ztunnel`; empty from an istiod that does not say. */
+  /** `sidecar`, `router`, `waypoint`, `ztunnel`; empty if this istiod does not report it. */
   readonly type: string
-  /** Of the proxy; empty where it was not told. */
+  /** The proxy's version; empty if the proxy did not report it. */
   readonly version: string
   readonly listeners: Nonces
   readonly clusters: Nonces
-  /** The nonce of the endpoints sent last. */
+  /** The nonce of the endpoints that istiod sent last. */
   readonly endpoints: string
-  /** Envoy's words about what it refused, by resource type; cleared by its next acknowledgement. */
+  /** Envoy's reasons for rejected configuration, by resource type; its next acknowledgement clears them. */
   readonly errors: readonly { readonly type: string; readonly message: string }[]
-  /** When istiod last sent listeners; empty when it does not say. RFC 3339. */
+  /** When istiod last sent listeners; empty if it does not report that. RFC 3339. */
   readonly sentAt: string
 }
 
@@ -47,14 +47,17 @@ export interface Debug {
   syncz(): Promise<readonly Sync[]>
   /** The ids of the connections, `POD.NAMESPACE-NUMBER`. */
   connections(): Promise<readonly string[]>
-  /** Undefined when that proxy is not connected to this istiod. `id`: any part of a connection's id, the first match is taken. */
+  /**
+   * Undefined if that proxy is not connected to this istiod. `id`: any part of a connection's id; istiod uses the first
+   * match.
+   */
   configDump(id: string): Promise<unknown>
   version(): Promise<string>
 }
 
-/** What only `doctor` asks. */
+/** The part that only `doctor` reads. */
 export interface Survey extends Debug {
-  /** Clusters whose endpoints it reads, its own among them. */
+  /** Clusters whose endpoints it reads, including its own. */
   clusters(): Promise<readonly RemoteCluster[]>
   /** Gateways between networks. */
   gateways(): Promise<readonly NetworkGateway[]>
@@ -77,7 +80,7 @@ export function debug(subject: string, road: Road): Survey {
         secret: text(at(one, 'secretName')),
         status: text(at(one, 'syncStatus')),
       })),
-    // The struct has no JSON names of its own: pilot/pkg/model/network.go NetworkGateway.
+    // The Go struct has no JSON tags: pilot/pkg/model/network.go NetworkGateway.
     gateways: async () =>
       list(await json('/debug/networkz')).map((one) => ({
         network: text(at(one, 'Network')),
@@ -93,7 +96,7 @@ interface Page {
   readonly body: Buffer
 }
 
-/** The beginning of what may be megabytes. */
+/** The beginning of a text that may have megabytes. */
 const wordsOf = (body: Buffer): string => clip(body.subarray(0, 800).toString('utf8').trim(), 200)
 
 async function get(subject: string, road: Road, path: string, also: readonly number[] = []): Promise<Page> {
@@ -101,12 +104,15 @@ async function get(subject: string, road: Road, path: string, also: readonly num
   const page = await fetchPage(subject, road, path).catch((cause: unknown) => {
     if (cause instanceof FederationError) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new FederationError('istiod-unreachable', subject, `${name}:${DEBUG_PORT}${path}: ${why}`, { hint: 'is istiod up?', cause })
+    throw new FederationError('istiod-unreachable', subject, `${name}:${DEBUG_PORT}${path}: ${why}`, {
+      hint: 'check that istiod runs',
+      cause,
+    })
   })
   if (page.status === 200 || also.includes(page.status)) return page
-  const why = page.status === 401 || page.status === 403 ? 'it does not accept our token' : wordsOf(page.body)
+  const why = page.status === 401 || page.status === 403 ? 'it rejects the token of Entente' : wordsOf(page.body)
   throw new FederationError('istiod-refused', subject, `${name}:${DEBUG_PORT}${path} answered ${page.status}: ${why}`, {
-    hint: page.status === 404 ? 'is ENABLE_DEBUG_ON_HTTP off?' : 'look at the log of istiod',
+    hint: page.status === 404 ? 'check that ENABLE_DEBUG_ON_HTTP is not false in istiod' : 'read the log of istiod',
   })
 }
 
@@ -133,7 +139,7 @@ function parse(subject: string, road: Road, path: string, body: Buffer): unknown
 /** @throws FederationError istiod-refused */
 export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
   if (value === null) return []
-  if (!Array.isArray(value)) throw new FederationError('istiod-refused', subject, '/debug/syncz is not a list')
+  if (!Array.isArray(value)) throw new FederationError('istiod-refused', subject, 'its answer to /debug/syncz is not a list')
   return value.map((entry) => {
     const resources = Object.entries(Object(at(entry, 'resources')) as Record<string, unknown>)
     const listener = resources.find(([type]) => type.endsWith('.Listener'))?.[1]
@@ -146,7 +152,7 @@ export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
       clusters: { sent: text(at(entry, 'cluster_sent')), acked: text(at(entry, 'cluster_acked')) },
       endpoints: text(at(entry, 'endpoint_sent')),
       errors: resources.flatMap(([type, resource]) => {
-        // One short of where it is cut already: that may have left half a surrogate pair.
+        // One character less than the limit: the cut may have left half a surrogate pair.
         const message = clip(reasonIn(text(at(resource, 'lastError'))), 999)
         return message === '' ? [] : [{ type: type.slice(type.lastIndexOf('.') + 1), message }]
       }),
@@ -155,7 +161,7 @@ export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
   })
 }
 
-/** Envoy prints the whole resource, certificates included, before it says what is wrong with it: only the latter is kept. */
+/** Envoy prints the whole resource, certificates included, before the reason: only the reason is kept. */
 export function reasonIn(words: string): string {
   const [begin, end] = [words.indexOf('goo.gle/debug'), words.lastIndexOf('\n}')]
   const after = words.slice(end + 2).trimStart()

@@ -60,7 +60,7 @@ const wanted = {
 }
 const see = async (debug: Debug) => (await evidenceOf(debug, wanted)).map(({ evidence }) => evidence)
 
-describe('what an istiod can tell of its proxies', () => {
+describe('what an istiod reports about its proxies', () => {
   it('is what they hold, and that they acknowledged it', async () => {
     const { debug, samplesTaken } = istiod([[{ proxy: 'server.sample' }]], { 'server.sample': 'v/1' })
     expect(await see(debug)).toEqual([
@@ -77,7 +77,7 @@ describe('what an istiod can tell of its proxies', () => {
     expect(samplesTaken()).toBe(2)
   })
 
-  it('is Envoy’s own words where one refused', async () => {
+  it('contains Envoy’s reason if a proxy rejected the configuration', async () => {
     const { debug } = istiod([[{ proxy: 'server.sample', sent: 'v/2', acked: 'v/1', error: 'value is required' }]], {
       'server.sample': 'v/2',
     })
@@ -97,7 +97,7 @@ describe('what an istiod can tell of its proxies', () => {
     expect(asked).toEqual(['gw.istio-system'])
   })
 
-  it('waits a moment when a newer push than the one sent is in the dump, and takes the last word', async () => {
+  it('waits a moment when a newer push than the one sent is in the dump, and uses the last state', async () => {
     const before = [{ proxy: 'server.sample', sent: 'v/1' }]
     const after = [{ proxy: 'server.sample', sent: 'v/2', acked: 'v/1' }]
     const { debug, samplesTaken } = istiod([before, before, after], { 'server.sample': 'v/2' })
@@ -105,18 +105,18 @@ describe('what an istiod can tell of its proxies', () => {
     expect(samplesTaken()).toBe(3)
   })
 
-  it('tells versions apart of which one begins like the other', async () => {
+  it('distinguishes versions of which one is a prefix of the other', async () => {
     const { debug, samplesTaken } = istiod([[{ proxy: 'server.sample', sent: 'v/11' }]], { 'server.sample': 'v/1' })
     await see(debug)
     expect(samplesTaken()).toBe(5)
   })
 
-  it('has not heard a proxy that went away while it was asked', async () => {
+  it('has no evidence of a proxy that disconnected during the query', async () => {
     const { debug } = istiod([[{ proxy: 'server.sample' }]], {})
     expect(await see(debug)).toMatchObject([{ heard: false }])
   })
 
-  it('has not heard a proxy whose dump cannot be read', async () => {
+  it('has no evidence of a proxy whose dump cannot be read', async () => {
     const { debug } = istiod([[{ proxy: 'server.sample' }]], { 'server.sample': 'v/1' })
     const broken = () => {
       throw new Error('not a listener')
@@ -130,7 +130,7 @@ describe('what an istiod can tell of its proxies', () => {
     expect(await see(fresh)).toMatchObject([{ acknowledged: false }])
   })
 
-  it('takes the newer of two connections of one proxy', async () => {
+  it('uses the newer of two connections of one proxy', async () => {
     const old = { proxy: 'x.other', sent: 'v/1', acked: 'v/0', sentTime: '2026-11-21T11:00:00Z' }
     const { debug } = istiod([[{ proxy: 'x.other', sent: 'v/2' }, old]], {})
     expect(await see(debug)).toMatchObject([{ acknowledged: true }])
@@ -160,7 +160,7 @@ describe('polling', () => {
     ])
   })
 
-  it('asks nobody, and samples once, while nothing is sent', async () => {
+  it('asks no proxy, and samples once, while istiod sends nothing', async () => {
     const { debug, asked, samplesTaken } = istiod([[{ proxy: 'server.sample' }]], { 'server.sample': 'v/1' })
     const memory: Memory = new Map()
     const first = await poll(debug, memory)

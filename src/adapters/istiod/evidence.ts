@@ -1,9 +1,10 @@
 /**
- * What one istiod can tell of the proxies connected to it.
+ * What one istiod reports about the proxies connected to it.
  *
- * A dump shows what istiod makes of the push that the proxy was given last, and istiod notes that push before it sends
- * it. So acknowledgements are read after the dump, and again for a moment while the dump's push is not the one that
- * the listeners came with (which is also the steady state after a push without listeners: hence only for a moment).
+ * A dump shows the configuration that istiod generates for the push that it sent to the proxy last, and istiod records a
+ * push before it sends it. So Entente reads the acknowledgements after the dump. It reads them again for a short time
+ * while the dump's push differs from the push of the listeners. After a push without listeners they stay different, hence
+ * the time limit.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Evidence, ProxyConfig } from '../../core/model/observed.ts'
@@ -12,27 +13,27 @@ import { type Debug, pushOf, type Sync, versionOf } from './debug.ts'
 import { endings, occurrences } from './search.ts'
 
 const DUMPS_AT_ONCE = 8
-/** 200 ms in all: mostly the first look is enough, and of a thousand proxies a sample is megabytes. */
+/** 200 ms in total: mostly the first read is enough, and for a thousand proxies an answer has megabytes. */
 const SETTLE_MS = [20, 40, 140] as const
 
 export interface Wanted {
-  /** istiod's CLUSTER_ID: proxies of remote clusters are another member's. */
+  /** istiod's CLUSTER_ID: proxies of remote clusters belong to another member. */
   readonly cluster: string
-  /** Whether what this proxy holds is of interest, beside what it said. */
+  /** True if this proxy's configuration is needed, in addition to what it acknowledged. */
   readonly interesting: (proxy: { readonly namespace: string; readonly type: string }) => boolean
-  /** Undefined for a dump that says too little. */
+  /** Undefined if the dump contains too little. */
   readonly readConfig: (dump: unknown) => ProxyConfig | undefined
 }
 
-/** Evidence, and when istiod last sent listeners, to tell which of two istiods heard a proxy last. */
+/** Evidence, and when istiod last sent listeners. If two istiods list a proxy, the later one counts. */
 export interface Heard {
   readonly evidence: Evidence
   readonly sentAt: string
 }
 
 /**
- * What proxies held when they were asked last, and what had been sent to them by then: while nothing more is sent, that
- * is what they hold. A dump of a real proxy is megabytes, and who waits for acknowledgements asks many times a second.
+ * What proxies held when they were asked last, and what istiod had sent to them by then. While istiod sends nothing more,
+ * this stays true. A real proxy's dump has megabytes, and waiting for acknowledgements polls many times a second.
  */
 export type Memory = Map<string, { readonly sent: string; readonly config: ProxyConfig }>
 
@@ -52,7 +53,7 @@ export async function evidenceOf(istiod: Debug, wanted: Wanted, memory: Memory =
     const config = dump === undefined ? remembered : dump.config
     const moved = before.get(proxy) !== sentTo(sync)
     if (config !== undefined && !moved) memory.set(proxy, { sent: sentTo(sync), config })
-    // What it acknowledges by now is more than what we remember.
+    // The proxy may have acknowledged more than the cached state.
     return { evidence: judge(sync, wanted, config, dump === undefined && moved), sentAt: sync.sentAt }
   })
   const here = new Set(after.map(({ proxy }) => proxy))
@@ -69,7 +70,7 @@ interface Dump {
   readonly config: ProxyConfig | undefined
 }
 
-/** Of a proxy that has gone meanwhile, or cannot be asked for, there is none. */
+/** A proxy that has gone meanwhile, or that no query identifies, has no dump. */
 async function dumpsOf(
   istiod: Debug,
   wanted: Wanted,
@@ -99,7 +100,7 @@ async function settled(istiod: Debug, cluster: string, dumps: ReadonlyMap<string
   return after
 }
 
-/** A proxy that reconnected is listed twice until the old connection is noticed: what was sent last is what counts. */
+/** A proxy that reconnected is listed twice until istiod closes the old connection: the latest push counts. */
 function latest(syncs: readonly Sync[]): readonly Sync[] {
   const byProxy = new Map<string, Sync>()
   for (const sync of syncs) {
@@ -110,9 +111,9 @@ function latest(syncs: readonly Sync[]): readonly Sync[] {
 }
 
 /**
- * istiod takes the first connection whose id (`POD.NAMESPACE-NUMBER`) contains what it is asked for, in no order:
- * `db-0.shop` may answer for `my-db-0.shop` or `db-0.shop2` (pilot/pkg/xds/debug.go getProxyConnection). So ask by name
- * where that is unmistakable, by connection where it is not, and not at all where neither is.
+ * istiod answers for the first connection whose id (`POD.NAMESPACE-NUMBER`) contains the query, in no fixed order. So
+ * `db-0.shop` may return `my-db-0.shop` or `db-0.shop2` (pilot/pkg/xds/debug.go getProxyConnection). Entente asks by name
+ * if that is unique, otherwise by connection id if that is unique, otherwise not at all.
  */
 async function dumpIds(istiod: Debug, connected: readonly Sync[], asked: readonly Sync[]): Promise<ReadonlyMap<string, string>> {
   const names = [...new Map(connected.map((sync) => [`${sync.cluster} ${sync.proxy}`, sync.proxy])).values()]
@@ -147,7 +148,7 @@ async function dumpIds(istiod: Debug, connected: readonly Sync[], asked: readonl
   return ids
 }
 
-/** `db-0.shop` of `db-0.shop-7`: what looks like a connection's number may be the end of a namespace. */
+/** `db-0.shop` of `db-0.shop-7`: a suffix that looks like a connection's number may be the end of a namespace. */
 const beforeNumber = (id: string): string | undefined => /^(.*)-\d+$/.exec(id)?.[1]
 
 function judge(sync: Sync, wanted: Wanted, config: ProxyConfig | undefined, overtaken: boolean): Evidence {
@@ -166,7 +167,7 @@ function judge(sync: Sync, wanted: Wanted, config: ProxyConfig | undefined, over
   }
 }
 
-/** A dump that cannot be read tells nothing: the proxy counts as not heard. */
+/** A dump that cannot be parsed proves nothing: the proxy counts as one without evidence. */
 function read(dump: unknown, readConfig: Wanted['readConfig']): ProxyConfig | undefined {
   try {
     return readConfig(dump)
@@ -175,5 +176,5 @@ function read(dump: unknown, readConfig: Wanted['readConfig']): ProxyConfig | un
   }
 }
 
-/** A namespace, being a DNS label, has no dot in it; a pod's name may. */
+/** A namespace is a DNS label and has no dot; a pod's name may have some. */
 const namespaceOf = (proxy: string): string => proxy.slice(proxy.lastIndexOf('.') + 1)

@@ -1,4 +1,4 @@
-/** All istiods of one mesh together: what their proxies hold, what chain they present, which versions they are. */
+/** All istiods of one mesh together: what their proxies hold, which chain they serve, which versions they are. */
 
 import { error, type Finding } from '../../core/diagnostics/finding.ts'
 import { notChecked } from '../../core/mesh/mesh-findings.ts'
@@ -16,9 +16,12 @@ import { istiodNames, type Road, roads } from './road.ts'
 import { tokens } from './token.ts'
 
 export interface IstiodsSeen {
-  /** Not ok as soon as one istiod did not answer: a proxy connected to it would look like one that is gone. */
+  /** Not ok if one istiod did not answer: a proxy connected to it would look disconnected. */
   readonly proxies: Seen<readonly Evidence[]>
-  /** Not ok as soon as one could not be asked, or when they present chains of different CAs: what one presents says nothing of another. */
+  /**
+   * Not ok if one istiod did not answer, or if their chains come from different CAs: the chain of one does not prove that
+   * of another.
+   */
   readonly presented: Seen<readonly Uint8Array[]>
   readonly versions: ReadonlyMap<string, string>
 }
@@ -26,7 +29,10 @@ export interface IstiodsSeen {
 type What = 'all' | 'again' | 'proxies'
 
 export interface Istiods {
-  /** `again` asks what proxies hold only where more was sent since; `proxies` leaves the chain and the versions out as well: for polling. */
+  /**
+   * `again` reads a proxy's configuration only if istiod has sent more since. `proxies` also omits the chain and the
+   * versions, for polling.
+   */
   see(pods: readonly IstiodPod[], interest: Interest, what: What, budget?: Budget): Promise<IstiodsSeen>
 }
 
@@ -37,10 +43,10 @@ export interface IstiodsOptions {
   readonly roots: () => string | undefined
 }
 
-/** A mesh has two or three; who lists thousands is not given a connection for each. */
+/** A mesh has two or three istiods. If a member lists thousands, Entente does not connect to each at once. */
 const MOST_TOLD = 5
 const VISITS_AT_ONCE = 8
-/** Of all istiods together: a dump is megabytes. */
+/** For all istiods together: a dump has megabytes. */
 const DUMPS_AT_ONCE = 8
 
 export function istiods({ client, namespace, roots: ownRoots }: IstiodsOptions): Istiods {
@@ -50,7 +56,7 @@ export function istiods({ client, namespace, roots: ownRoots }: IstiodsOptions):
   const dumps = limit(DUMPS_AT_ONCE)
   return {
     async see(pods, interest, what, budget = client.budget()) {
-      // An observation takes nobody's word of before; polling goes on from there.
+      // A full observation uses no cached state; polling continues from its result.
       if (what === 'all') memories.clear()
       for (const { name } of pods) if (!memories.has(name)) memories.set(name, new Map())
       const visited = await Promise.all(
@@ -69,7 +75,7 @@ export function istiods({ client, namespace, roots: ownRoots }: IstiodsOptions):
         'istiod-not-found',
         client.subject,
         `no running pod with label app=istiod in namespace ${namespace}`,
-        'is that the right istio.namespace?',
+        'check istio.namespace of this member in the federation file',
       )
       return {
         proxies: pods.length === 0 ? { ok: false, error: nobody } : proxiesOf(visited),
@@ -115,7 +121,7 @@ async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest
 }
 
 function proxiesOf(visits: readonly Visit[]): Seen<readonly Evidence[]> {
-  // One on its way out may be gone by now: its proxies are connecting elsewhere.
+  // A terminating istiod may be gone by now: its proxies connect to another one.
   const silent = visits.flatMap(({ pod, heard }) => (heard.ok || pod.leaving ? [] : [heard.error]))
   const [first, ...rest] = silent
   if (first !== undefined) return { ok: false, error: together(first, rest, visits.length) }
@@ -124,7 +130,7 @@ function proxiesOf(visits: readonly Visit[]): Seen<readonly Evidence[]> {
     if (!heard.ok) continue
     for (const one of heard.value) {
       const other = last.get(one.evidence.proxy)
-      // A proxy is on one istiod; where two still list it, the one that sent last has it.
+      // A proxy is connected to one istiod. If two list it, the one that sent last counts.
       if (other === undefined || other.sentAt < one.sentAt) last.set(one.evidence.proxy, one)
     }
   }
@@ -140,14 +146,14 @@ export function presentedOf(subject: string, visits: readonly Pick<Visit, 'pod' 
   if (first === undefined || silent !== undefined) return { ok: false, error: together(silent as Finding, rest, visits.length) }
   const other = others.find((chain) => issuers(chain) !== issuers(first))
   if (other === undefined) return { ok: true, value: first }
-  const message = 'istiods of this mesh present chains of different CAs'
+  const message = 'istiods of this mesh serve chains of different CAs'
   return {
     ok: false,
     error: error('presented-differs', subject, message, 'wait for the CA change to reach all of them, or restart the ones that lag'),
   }
 }
 
-/** Leaves differ from pod to pod; what signed them must not. */
+/** The leaf differs from pod to pod; the CA above it must not. */
 const issuers = (chain: readonly Uint8Array[]): string =>
   chain
     .slice(1)

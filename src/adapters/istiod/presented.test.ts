@@ -19,8 +19,8 @@ async function serve({ certPem, keyPem }: TestLeaf): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-describe('the chain an istiod presents', () => {
-  it('is what came over the wire, leaf first', async () => {
+describe('the chain that an istiod serves', () => {
+  it('is what came over the wire, leaf before its issuers', async () => {
     const ca = await makeCa({ trustDomain: 'b.example' })
     const leaf = await (await ca.intermediate()).leaf('spiffe://b.example/ns/istio-system/sa/istiod', { dnsNames: [NAME] })
     const stream = connect({ host: '127.0.0.1', port: await serve(leaf) })
@@ -28,7 +28,7 @@ describe('the chain an istiod presents', () => {
     expect(chain.map((der) => Buffer.from(der).toString('hex'))).toEqual(leaf.chainDer.map((der) => Buffer.from(der).toString('hex')))
   })
 
-  it('is an error where nobody speaks TLS', async () => {
+  it('is an error if the server does not speak TLS', async () => {
     const stream = connect({ host: '127.0.0.1', port: 1 })
     await expect(presentedOver(stream, NAME, 'cluster-b')).rejects.toMatchObject({ code: 'istiod-unreachable', subject: 'cluster-b' })
   })
@@ -46,7 +46,7 @@ describe('an address counts as an istiod’s', () => {
     expect(await answersAsIstiod('127.0.0.1', [NAME], ca.root.pem, port)).toBe(is)
   })
 
-  it('but not when nobody is there', async () => {
+  it('but not when nothing listens', async () => {
     expect(await answersAsIstiod('127.0.0.1', [NAME], (await makeCa({ trustDomain: 'b' })).root.pem, 1)).toBe(false)
   })
 })

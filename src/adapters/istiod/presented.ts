@@ -1,6 +1,6 @@
 /**
- * What an istiod presents on its XDS port (15012): which root its CA signs under now. We only read it: it is judged by
- * whoever asked, against roots that an owner approved.
+ * Reads the chain that an istiod serves on its XDS port (15012), which shows the root that its CA signs under now. This
+ * code only reads it: the caller evaluates it against roots that an owner approved.
  */
 
 import { X509Certificate } from 'node:crypto'
@@ -13,31 +13,31 @@ import { FederationError } from '../../core/diagnostics/errors.ts'
 export const XDS_PORT = 15012
 const CONNECT_MS = 1_000
 const HANDSHAKE_MS = 5_000
-/** Nobody waits long for the shorter of two roads. */
+/** The time limit of the direct connection is short, because there is a second way. */
 const PROOF_MS = 2_000
 
 /**
- * The chain as it came, DER, leaf first.
+ * The chain as received, DER, leaf before its issuers.
  * @throws FederationError istiod-unreachable
  */
 export async function presentedOver(stream: Duplex, name: string, subject: string): Promise<readonly Uint8Array[]> {
   try {
-    // With no roots of ours in play node cannot slip one into the chain; `ca` left out would put the public ones in play.
+    // With an empty `ca`, node cannot complete the chain with a known root; without `ca` it would use the public roots.
     const socket = await handshake({ socket: stream, servername: name, ca: [], rejectUnauthorized: false })
     const chain = chainOf(socket)
     socket.destroy()
     return chain
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new FederationError('istiod-unreachable', subject, `port ${XDS_PORT}: ${why}`, { hint: 'is istiod up?', cause })
+    throw new FederationError('istiod-unreachable', subject, `port ${XDS_PORT}: ${why}`, { hint: 'check that istiod runs', cause })
   } finally {
     stream.destroy()
   }
 }
 
 /**
- * Whether an istiod of this mesh answers at that address: it holds a key that the mesh's own roots vouch for, under one
- * of istiod's names. Private addresses repeat themselves, and what listens there would be given a token.
+ * Checks that an istiod of this mesh answers at that address: its certificate verifies under the mesh's own roots and has
+ * one of istiod's names. Private addresses are reused, and another server there would receive a token.
  * @param roots PEM, as in ConfigMap istio-ca-root-cert
  */
 export async function answersAsIstiod(ip: string, names: readonly string[], roots: string, port = XDS_PORT): Promise<boolean> {
@@ -48,7 +48,9 @@ export async function answersAsIstiod(ip: string, names: readonly string[], root
     stream.setTimeout(0)
     const checkServerIdentity = (_: string, { raw }: PeerCertificate): Error | undefined => {
       const leaf = new X509Certificate(raw)
-      return names.some((name) => leaf.checkHost(name, { wildcards: false }) !== undefined) ? undefined : new Error('not a name of istiod')
+      return names.some((name) => leaf.checkHost(name, { wildcards: false }) !== undefined)
+        ? undefined
+        : new Error('its certificate has no name of istiod')
     }
     const verified = { servername: names[0] ?? '', ca: [roots], rejectUnauthorized: true, checkServerIdentity }
     const socket = await handshake({ socket: stream, ...verified }, PROOF_MS)
@@ -64,7 +66,7 @@ export async function answersAsIstiod(ip: string, names: readonly string[], root
 async function handshake(options: ConnectionOptions, timeoutMs = HANDSHAKE_MS): Promise<TLSSocket> {
   const socket = connect({ ALPNProtocols: ['h2'], ...options })
   const timer = setTimeout(() => socket.destroy(new Error(`no TLS handshake within ${timeoutMs / 1000} s`)), timeoutMs)
-  // A stream that ends early ends the handshake without an error of its own.
+  // A stream that ends early ends the handshake without an error event.
   const ended = once(socket, 'close').then(() => Promise.reject(new Error('the connection was closed')))
   ended.catch(() => {})
   try {
@@ -80,7 +82,7 @@ async function handshake(options: ConnectionOptions, timeoutMs = HANDSHAKE_MS): 
   }
 }
 
-/** What the other side showed, DER, leaf first. */
+/** The chain that the other side sent, DER, leaf before its issuers. */
 export function chainOf(socket: TLSSocket): readonly Uint8Array[] {
   const chain: Uint8Array[] = []
   let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)

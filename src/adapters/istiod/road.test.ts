@@ -26,14 +26,14 @@ function onlyDirect(up: () => boolean) {
   )
   const work = async (road: Road): Promise<string> => {
     if (road.kind === 'forward') throw forbidden
-    if (!up()) throw new FederationError('istiod-unreachable', 'cluster-b', 'connection refused', { hint: 'is istiod up?' })
+    if (!up()) throw new FederationError('istiod-unreachable', 'cluster-b', 'connection refused', { hint: 'check that istiod runs' })
     return 'answer'
   }
   return () => ways.to(pod, work)
 }
 
-describe('an istiod that only the direct road leads to', () => {
-  it('is found again once it is back: while it was starting, neither road led there', async () => {
+describe('an istiod that only the direct connection reaches', () => {
+  it('is reached again after its restart: while it was starting, neither way worked', async () => {
     let up = true
     const ask = onlyDirect(() => up)
     expect(await ask()).toBe('answer')
@@ -43,7 +43,7 @@ describe('an istiod that only the direct road leads to', () => {
     expect(await ask()).toBe('answer')
   })
 
-  it('is found though it was starting when it was first asked, and until then both roads are named', async () => {
+  it('is reached although it was starting at the first request; until then the error names both ways', async () => {
     let up = false
     const ask = onlyDirect(() => up)
     await expect(ask()).rejects.toMatchObject({

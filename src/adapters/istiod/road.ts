@@ -1,6 +1,7 @@
 /**
- * Two roads to an istiod: straight to its address where that answers and proves to be an istiod of this mesh, else by
- * port-forward through the API server. istiod wants our token on the first; the second arrives from its localhost.
+ * Two ways to connect to an istiod. The direct one is used if an istiod of this mesh proves to answer at the address.
+ * Otherwise Entente uses a port-forward through the API server. On the direct way istiod requires a token; the
+ * port-forward arrives from its localhost.
  */
 import { Agent } from 'node:http'
 import { connect } from 'node:net'
@@ -19,33 +20,34 @@ export interface Road {
   readonly kind: 'direct' | 'forward'
   readonly pod: IstiodPod
   dial(port: number): Promise<Duplex>
-  /** For HTTP on istiod's ports; destroyed when the traveller is back. */
+  /** For HTTP on istiod's ports; destroyed after the visit. */
   readonly agent: Agent
   readonly token: string | undefined
-  /** What all that is asked on this way may take; undefined: nothing else is asked in this look. */
+  /** The limits for all requests of this visit; undefined: no other request belongs to this observation. */
   readonly budget?: Budget
 }
 
 export interface Roads {
   /**
-   * Does `work` at that istiod. What fails on the direct road is tried once more by port-forward: all of it only reads.
+   * Runs `work` with a connection to that istiod. If it fails on the direct way, it runs once more by port-forward: `work`
+   * only reads.
    * @throws FederationError istiod-unreachable, istiod-refused, forbidden, …
    */
   to<T>(pod: IstiodPod, work: (road: Road) => Promise<T>, budget?: Budget): Promise<T>
 }
 
-/** The names istiod's own certificate may bear (istio pilot/pkg/bootstrap/server.go getDNSNames, eed52ebb66ad). */
+/** The names that istiod's own certificate may have (istio pilot/pkg/bootstrap/server.go getDNSNames, eed52ebb66ad). */
 export function istiodNames({ namespace, revision }: IstiodPod): readonly string[] {
   const plain = `istiod.${namespace}.svc`
   return revision === 'default' ? [plain] : [plain, `istiod-${revision}.${namespace}.svc`]
 }
 
 /**
- * @param roots the mesh's own, PEM; undefined when they could not be read: then nothing is reached directly
- * @param answers whether an istiod of this mesh is at an address
+ * @param roots the mesh's own, PEM; undefined if they could not be read: then no direct connection is made
+ * @param answers checks whether an istiod of this mesh is at an address
  */
 export function roads(client: KubeClient, tokens: Tokens, roots: () => string | undefined, answers = answersAsIstiod): Roads {
-  /** Only of roads that led there: an istiod that neither leads to may be starting. */
+  /** Only successful ways are remembered: an istiod that does not answer may be starting. */
   const direct = new Map<string, boolean>()
   const mayGoDirectly = async (pod: IstiodPod): Promise<boolean> => {
     const pem = roots()
@@ -102,7 +104,7 @@ function dialDirectly(subject: string, pod: IstiodPod, port: number): Promise<Du
     const socket = connect({ host: pod.ip ?? '', port })
     const fail = (cause: Error): void => {
       const message = `${pod.namespace}/${pod.name} at ${pod.ip}:${port}: ${cause.message}`
-      reject(new FederationError('istiod-unreachable', subject, message, { hint: 'is istiod up?', cause }))
+      reject(new FederationError('istiod-unreachable', subject, message, { hint: 'check that istiod runs', cause }))
     }
     socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error('no answer')))
     socket.once('error', fail)

@@ -28,7 +28,7 @@ describe('how many texts a part is in', () => {
     )
   })
 
-  it('is not told of a part without a dot', () => {
+  it('omits a part without a dot', () => {
     expect(occurrences(['a.b'], ['a']).get('a')).toBeUndefined()
   })
 })

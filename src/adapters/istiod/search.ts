@@ -1,17 +1,20 @@
 /**
- * istiod searches a connection by any part of its id, `POD.NAMESPACE-NUMBER` (pilot/pkg/xds/debug.go getProxyConnection).
- * What such a search may hit, for thousands of proxies at once, without looking for every one in every other.
+ * istiod finds a connection by any part of its id, `POD.NAMESPACE-NUMBER` (pilot/pkg/xds/debug.go getProxyConnection).
+ * This code computes what such a query may match, for thousands of proxies at once, without comparing all pairs.
  */
 
-/** How many of `texts` have each of `parts` in them. Of a part without a dot it is not told. */
+/** How many of `texts` contain each of `parts`. Parts without a dot are omitted. */
 export const occurrences = (texts: readonly string[], parts: Iterable<string>): ReadonlyMap<string, number> =>
   count(texts, [...parts], (text, end) => end <= text.length)
 
-/** How many of `texts` end with each of `parts`. Of a part without a dot it is not told. */
+/** How many of `texts` end with each of `parts`. Parts without a dot are omitted. */
 export const endings = (texts: readonly string[], parts: Iterable<string>): ReadonlyMap<string, number> =>
   count(texts, [...parts], (text, end) => end === text.length)
 
-/** Where a part occurs its last dot lies on one of the text's: at each, one look for every shape that parts have. */
+/**
+ * In every match, the part's last dot is one of the text's dots. So at each dot there is one lookup for every combination
+ * of lengths that parts have.
+ */
 function count(
   texts: readonly string[],
   parts: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * A short-lived token of our own service account for istiod's debug port, kept in memory and nowhere else. istiod lets
- * in accounts of its own namespace with audience istio-ca (pilot/pkg/xds/debug.go AuthorizeDebugRequest, eed52ebb66ad).
+ * A short-lived token of Entente's service account for istiod's debug port, kept in memory only. istiod accepts accounts
+ * of its own namespace with audience istio-ca (pilot/pkg/xds/debug.go AuthorizeDebugRequest, eed52ebb66ad).
  */
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { at, text } from '../../core/model/manifest.ts'
@@ -42,5 +42,5 @@ async function request(client: KubeClient, namespace: string): Promise<string> {
   const answer = await client.call({ method: 'POST', path, body }, asked)
   const token = text(at(answer.body, 'status', 'token'))
   if (token !== '') return token
-  throw new FederationError('cluster-refused', client.subject, `gave no token for service account ${namespace}/${SERVICE_ACCOUNT}`)
+  throw new FederationError('cluster-refused', client.subject, `returned no token for service account ${namespace}/${SERVICE_ACCOUNT}`)
 }

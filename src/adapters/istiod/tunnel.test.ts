@@ -72,7 +72,7 @@ describe('a port-forward', () => {
     await expect(readAll(tunnel)).rejects.toThrow('connection refused to 15014')
   })
 
-  it('has the far side wait for a slow reader: what nobody reads yet stays there, and none of it is lost', async () => {
+  it('makes the server wait for a slow reader, and loses no data', async () => {
     const piece = Buffer.alloc(64 * 1024)
     const pieces = 1_600
     let waiting = (): number => 0
@@ -107,7 +107,7 @@ describe('a port-forward', () => {
     kube.server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n'))
     await expect(openTunnel(await kube.client(), POD, 15014)).rejects.toMatchObject({
       code: 'forbidden',
-      message: expect.stringContaining('open pods/portforward istiod-0 in namespace istio-system, which takes the verbs get and create'),
+      message: expect.stringContaining('open pods/portforward istiod-0 in namespace istio-system, which requires the verbs get and create'),
       hint: 'kubectl --context test auth can-i create pods/istiod-0 --subresource=portforward -n istio-system',
     })
   })

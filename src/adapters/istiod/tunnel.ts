@@ -1,8 +1,10 @@
 /**
- * Port-forward through the API server as a stream: WebSocket, one binary message per piece, first byte the channel
- * (0 data, 1 errors), each channel beginning with the port (2 bytes): kubernetes pkg/kubelet/cri/streaming/portforward/
- * websocket.go. The framing is ours: client-node's throws on an empty message, where nobody can catch it, and closes
- * this process's own stdout when a server says so.
+ * Port-forward through the API server as a stream. It is a WebSocket with one binary message per piece. The first byte is
+ * the channel (0 data, 1 errors), and each channel begins with the port (2 bytes): kubernetes
+ * pkg/kubelet/cri/streaming/portforward/websocket.go.
+ *
+ * Entente implements the framing itself. client-node's throws on an empty message, where no caller can catch it, and
+ * closes this process's own stdout if a server requests it.
  */
 import { Duplex } from 'node:stream'
 import type { ClientOptions, RawData, WebSocket } from 'ws'
@@ -15,12 +17,15 @@ import { refusal, unreachable } from '../kubernetes/transport/errors.ts'
 const PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v3.channel.k8s.io', 'v2.channel.k8s.io', 'channel.k8s.io']
 const [DATA, COMPLAINTS] = [0, 1]
 const PORT_BYTES = 2
-/** What a kubelet says when it cannot connect is a sentence. */
+/** The error of a kubelet that cannot connect is one sentence. */
 const MAX_COMPLAINT = 2_000
 /** Kubelets send 32 KiB and less at once. */
 const MAX_MESSAGE = 4 * 1024 * 1024
 
-/** A Duplex with what http.Agent and tls.connect want of a socket. Destroyed with an error when the far side complains. */
+/**
+ * A Duplex with the methods that http.Agent and tls.connect need of a socket. It is destroyed with an error if the other
+ * side reports one.
+ */
 export class Tunnel extends Duplex {
   readonly #socket: WebSocket
   readonly #portLeft = [PORT_BYTES, PORT_BYTES]
@@ -29,7 +34,7 @@ export class Tunnel extends Duplex {
   constructor(socket: WebSocket) {
     super({ allowHalfOpen: false })
     this.#socket = socket
-    // Between being opened and being used nobody listens yet; who uses it hears of the same error.
+    // Between opening and use no listener exists; the user of the stream receives the same error.
     this.on('error', () => {})
     socket.on('message', (data, isBinary) => this.#take(data, isBinary))
     socket.on('close', () => {
@@ -40,7 +45,7 @@ export class Tunnel extends Duplex {
     socket.on('error', (cause) => this.destroy(cause))
   }
 
-  /** Never throws: nobody could catch it. */
+  /** Never throws: no caller could catch it. */
   #take(data: RawData, isBinary: boolean): void {
     if (!isBinary || this.destroyed) return
     const message = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)
@@ -56,7 +61,8 @@ export class Tunnel extends Duplex {
       if (words !== '') this.destroy(new Error(clip(words, MAX_COMPLAINT)))
       return
     }
-    // Nobody reads as fast as it comes: the server waits, by TCP, and little more than one read of the socket stays here.
+    // If the reader is slower than the server, TCP makes the server wait. Little more than one read of the socket is
+    // buffered here.
     if (!this.push(bytes)) this.#socket.pause()
   }
 
@@ -69,12 +75,12 @@ export class Tunnel extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // A closing handshake would wait for the far side.
+    // A closing handshake would wait for the other side.
     this.#socket.terminate()
     done(error)
   }
 
-  // http.Agent treats whatever it is given as a net.Socket.
+  // http.Agent treats every stream as a net.Socket.
   setKeepAlive(): this {
     return this
   }
@@ -106,12 +112,12 @@ export async function openTunnel(client: KubeClient, pod: Pod, port: number): Pr
     ...(credentials as object),
     ...(proxied && typeof agent === 'object' ? { agent } : {}),
     maxPayload: MAX_MESSAGE,
-    // A message of a few bytes could be gigabytes.
+    // Without this limit, a header of a few bytes could announce gigabytes.
     perMessageDeflate: false,
     followRedirects: false,
   }
   const socket = new WebSocket(`${base}${path}?ports=${port}`, PROTOCOLS, options)
-  // From the first moment: the first messages may come with the answer.
+  // Registered immediately: the first messages may arrive with the answer.
   const tunnel = new Tunnel(socket)
   try {
     await opened(socket, allowed)
@@ -124,7 +130,7 @@ export async function openTunnel(client: KubeClient, pod: Pod, port: number): Pr
   }
 }
 
-/** The server answered, and it was no upgrade. */
+/** The server answered, but did not upgrade. */
 class Refused extends Error {
   readonly status: number
 
@@ -147,7 +153,7 @@ function opened(socket: WebSocket, { subject, timeoutMs, stop }: Allowance): Pro
     stop?.addEventListener('abort', stopped, { once: true })
     socket.on('open', () => settle(resolve))
     socket.on('error', fail)
-    socket.on('close', () => fail(new Error('hung up before the port-forward was open')))
+    socket.on('close', () => fail(new Error('the connection was closed before the port-forward was open')))
     socket.on('unexpected-response', (request, response) => {
       request.destroy()
       fail(new Refused(response.statusCode ?? 0))
@@ -159,7 +165,7 @@ function refused(client: KubeClient, pod: Pod, status: number): FederationError 
   const asked = { verb: 'create', resource: 'pods/portforward', namespace: pod.namespace, name: pod.name } as const
   const error = refusal(client.subject, client.access.context, asked, { status, body: '' })
   if (error.code !== 'forbidden') return error
-  // A WebSocket opens with GET, and newer API servers ask for create besides: a role needs both.
-  const told = `may not open pods/portforward ${pod.name} in namespace ${pod.namespace}, which takes the verbs get and create`
-  return new FederationError('forbidden', client.subject, told, { hint: error.hint })
+  // A WebSocket opens with GET, and newer API servers also require create: a role needs both.
+  const message = `may not open pods/portforward ${pod.name} in namespace ${pod.namespace}, which requires the verbs get and create`
+  return new FederationError('forbidden', client.subject, message, { hint: error.hint })
 }

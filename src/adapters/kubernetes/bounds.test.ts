@@ -1,4 +1,4 @@
-/** What one look at an API server may take, and when it is asked again. */
+/** The limits of one observation of an API server, and when a request is retried. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Answers, type FakeKube, fakeKube, status } from '../../../test/support/fake-kube.ts'
 import { Budget, LIMITS } from '../edge/budget.ts'
@@ -25,7 +25,7 @@ describe('an API server that asks to come back later', () => {
     expect(asked).toBe(2)
   })
 
-  it('longer than the look lasts is not waited for', async () => {
+  it('does not wait longer than the observation may take', async () => {
     const server = await kube(() => later('3600'))
     await expect((await server.client({ lookMs: 2_000 })).list(CONFIG_MAP)).rejects.toMatchObject({
       code: 'cluster-refused',

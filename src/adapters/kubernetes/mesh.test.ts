@@ -71,7 +71,7 @@ describe('observing many namespaces', () => {
     expect(podLists(requests)).toEqual(['/api/v1/pods'])
   })
 
-  it('asks for each where the whole cluster is not ours to see', async () => {
+  it('reads each namespace if the account may not list the whole cluster', async () => {
     const forbidden = ({ path }: Heard) => (path === '/api/v1/pods' ? status(403, 'Forbidden', 'pods is forbidden') : undefined)
     const { mesh, requests } = await meshOf({ lists: { '/api/v1/namespaces/n3/pods': [pods[0] as object] }, instead: forbidden })
     expect(names(await mesh.observe({ namespaces }))).toEqual(['here'])
@@ -252,7 +252,7 @@ describe('what could not be observed is not empty', () => {
     expect(seen.own).toMatchObject({ ok: false, error: { code } })
   })
 
-  it('a mesh config that is gone takes the facts and the roots’ domain with it', async () => {
+  it('without a mesh config, the facts and the roots’ domain are unknown, too', async () => {
     const { seen } = await observe({
       instead: ({ path }) => (path.endsWith('/configmaps/istio') ? status(404, 'NotFound', 'gone') : undefined),
     })

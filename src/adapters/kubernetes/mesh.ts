@@ -24,7 +24,7 @@ const NETWORK = 'topology.istio.io/network'
 export interface KubernetesMeshOptions {
   readonly member: Member
   readonly client: KubeClient
-  /** Whose record's head the cluster remembers: the federation's name. Empty, where nothing is written. */
+  /** The owner of the stored head: the federation's name. Empty if nothing is written. */
   readonly owner?: string
   readonly now?: () => Date
 }
@@ -34,7 +34,7 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
   let pem: string | undefined
   const all = istiods({ client, namespace, roots: () => pem })
 
-  /** Of the look that began last: another may go on with it. */
+  /** The limits of the observation that began last: another call may continue it. */
   let last: Budget | undefined
 
   const ownRoots = async (through: KubeClient, listed: Promise<readonly IstiodPod[]>): Promise<OwnRoots> => {
@@ -44,14 +44,14 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
     return own
   }
   const look = async (through: KubeClient, budget: Budget, wanted: Interest): Promise<Observation> => {
-    /** A failure as a fact, and none later than the look's end. */
+    /** Returns a failure as a value, and at the latest at the deadline. */
     const part = <T>(work: Promise<T>): Promise<Seen<T>> => seen(budget.race(work))
     const listed = istiodPods(through, namespace)
     const roots = ownRoots(through, listed)
     const config = listed.then((pods) => readMeshConfig(through, namespace, pods))
     const network = through.get(NAMESPACE, undefined, namespace).then((ns) => ns.metadata.labels?.[NETWORK])
     const own = Promise.all([config, roots]).then(([{ trustDomain }, { pem }]) => parseOwnRoots(trustDomain, pem, now()))
-    // Which road leads to an istiod depends on the roots; without them there is still the other one.
+    // The direct way to an istiod needs the mesh's roots; without them the port-forward still works.
     const visited = roots
       .catch(() => undefined)
       .then(async () => all.see(await listed, wanted, wanted.again === true ? 'again' : 'all', budget))
@@ -81,7 +81,7 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
       proxies: visits.ok ? visits.value.proxies : visits,
     }
   }
-  /** One question to the member: it has the time of a look, and fails as the member's own. */
+  /** One request to the member: it has the time limit of an observation, and its failure is the member's. */
   const ask = <T>(work: (through: KubeClient) => Promise<T>): Promise<T> => {
     const budget = client.budget()
     return budget.race(work(client.within(budget)))

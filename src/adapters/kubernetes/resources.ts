@@ -1,4 +1,4 @@
-/** The kinds we read and write, and where the API server keeps them. */
+/** The kinds that Entente reads and writes, and their API paths. */
 
 export interface Resource {
   readonly apiVersion: string
@@ -26,7 +26,7 @@ export const DESTINATION_RULE = resource('networking.istio.io/v1', 'DestinationR
 export const SERVICE_ENTRY = resource('networking.istio.io/v1', 'ServiceEntry', 'serviceentries')
 export const GATEWAY = resource('networking.istio.io/v1', 'Gateway', 'gateways')
 export const SIDECAR = resource('networking.istio.io/v1', 'Sidecar', 'sidecars')
-/** The Gateway API's. */
+/** The Gateway API's kinds. */
 export const KUBERNETES_GATEWAY = resource('gateway.networking.k8s.io/v1', 'Gateway', 'gateways')
 export const DEPLOYMENT = resource('apps/v1', 'Deployment', 'deployments')
 export const STATEFUL_SET = resource('apps/v1', 'StatefulSet', 'statefulsets')
@@ -36,18 +36,18 @@ export const CLUSTER_TRUST_BUNDLE = ['v1beta1', 'v1', 'v1alpha1'].map((version) 
   resource(`certificates.k8s.io/${version}`, 'ClusterTrustBundle', 'clustertrustbundles', false),
 )
 
-/** What we may write. */
+/** The kinds that Entente may write. */
 const WRITABLE = [CONFIG_MAP, PEER_AUTHENTICATION, AUTHORIZATION_POLICY, ENVOY_FILTER]
 
 export const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '')
 
-/** The resource of an object of ours, at the version that the object names; undefined when it is not a kind we write. */
+/** The resource of an Entente object, at the version that the object names; undefined for a kind that Entente does not write. */
 export function writableResource(apiVersion: string, kind: string): Resource | undefined {
   const known = WRITABLE.find((r) => r.kind === kind && groupOf(r.apiVersion) === groupOf(apiVersion))
   return known === undefined ? undefined : { ...known, apiVersion }
 }
 
-/** As RBAC and `kubectl auth can-i` name it: `envoyfilters.networking.istio.io`. */
+/** The name in RBAC and `kubectl auth can-i`: `envoyfilters.networking.istio.io`. */
 export function rbacName(of: Resource): string {
   const group = groupOf(of.apiVersion)
   return group === '' ? of.plural : `${of.plural}.${group}`

@@ -64,7 +64,7 @@ async function meshWith(...proxies: readonly string[]) {
   return kubernetesMesh({ member: { name: 'cluster-b', istioNamespace: 'istio-system' } as Member, client: await kube.client() })
 }
 
-describe('the proxies of a mesh that somebody else observed meanwhile', () => {
+describe('the proxies of a mesh that another command observed meanwhile', () => {
   it('are those that the caller asks for', async () => {
     const mesh = await meshWith('a.one', 'b.two')
     await mesh.observe({ namespaces: ['one'] })

@@ -1,13 +1,13 @@
-/** How deep YAML may be nested before it is given to the library that reads it. */
+/** Bounds the nesting of YAML before the library parses it. */
 
 export const MAX_DEPTH = 500
-/** Two columns for each level, or an indicator of a collection for each. */
+/** Two columns for each level, or one collection indicator for each. */
 const INDENTED = /^(?: {1000}|(?:[ \t]*[-?:][ \t]){500})/m
 
 /**
- * The library goes down one call for each level. Where that meets the end of the stack, V8 may not throw but end the
- * process (a regular expression that is compiled there), so that depth is bounded before: by indentation, by `- - -`,
- * and by brackets, also those in text.
+ * The library recurses once per level. At the end of the stack V8 may not throw but end the process (a regular expression
+ * that is compiled there). So this code bounds the depth before parsing: by indentation, by `- - -`, and by brackets,
+ * including those in text.
  */
 export function tooDeepAt(text: string): number | undefined {
   const indented = INDENTED.exec(text)

@@ -5,10 +5,10 @@ import { at } from '../../core/model/manifest.ts'
 import { type LibraryDocument, offsetIn, readWithLibrary } from './library.ts'
 import { type Repeated, readPlain, type Spots } from './plain.ts'
 
-/** Documents that are not plain cost the library some fifty times their size in memory. */
+/** For documents that are not plain, the library needs some fifty times their size in memory. */
 const MAX_LIBRARY_BYTES = 4 * 1024 * 1024
 
-/** Never throws: a document that cannot be read says so. */
+/** Never throws: an unreadable document contains its fault. */
 export function readDocuments(file: string, given: string, content: string): LintFile {
   const text = normal(content)
   const lines = new Lines(text)
@@ -17,7 +17,7 @@ export function readDocuments(file: string, given: string, content: string): Lin
     return read.map((one): Source => sourceOf(file, given, one, lines))
   })
   const broken = documents.find(({ fault }) => fault !== undefined)
-  // What a Helm template renders is YAML; it is none itself.
+  // A Helm template renders YAML, but is no YAML itself.
   const templated = broken !== undefined && text.includes('{{')
   const fault = { code: 'helm-template', message: 'is a Helm template, not YAML' } as const
   return { file, given, text, documents: templated ? [{ ...broken, fault }] : documents }
@@ -42,7 +42,7 @@ interface Chunk {
   readonly end: number
 }
 
-/** At every `---` that begins a line, which YAML allows nowhere else; directives stay with what they are for. */
+/** Splits at every `---` that begins a line, which YAML allows nowhere else. Directives stay with their document. */
 function chunks(text: string): readonly Chunk[] {
   const starts = [0, ...[...text.matchAll(/^---(?=[ \t\n])/gm)].map(({ index }) => index).filter((index) => index > 0)]
   const found: Chunk[] = []
@@ -73,7 +73,7 @@ function readChunk(text: string, base: number): readonly Read[] {
     return [{ value, offset: (path) => base + plainOffset(value, spots, path), repeated: from(base, repeated) }]
   }
   if (text.length > MAX_LIBRARY_BYTES) {
-    const message = `is larger than ${MAX_LIBRARY_BYTES >> 20} MiB, and not plain enough to be read in spite of it`
+    const message = `is larger than ${MAX_LIBRARY_BYTES >> 20} MiB, and not plain YAML, which Entente would accept at that size`
     return [{ value: undefined, offset: () => base, fault: { code: 'document-too-large', message } }]
   }
   const documents = readWithLibrary(text)
@@ -126,7 +126,7 @@ function sourceOf(file: string, given: string, read: Read, lines: Lines): Source
   return { file, given, value: read.value, spot, embedded, repeated, ...(read.fault === undefined ? {} : { fault: read.fault }) }
 }
 
-/** Of a block scalar every line is where it seems to be; of any other text only the beginning is known. */
+/** In a block scalar every line has a known position; in any other text only the beginning has. */
 function embed(file: string, given: string, content: unknown, key: Spot, lines: Lines): Source | undefined {
   if (typeof content !== 'string') return undefined
   const [first, ...more] = readDocuments(file, given, masked(content)).documents
@@ -150,7 +150,7 @@ const moved = (source: Source, move: (spot: Spot) => Spot): Source => ({
   },
 })
 
-/** The beginnings of lines, found when somebody first asks. */
+/** The beginnings of lines, computed at the first use. */
 class Lines {
   private readonly text: string
   private starts: number[] | undefined

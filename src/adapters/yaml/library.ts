@@ -1,4 +1,7 @@
-/** YAML by the library: all of it, slowly. As Kubernetes reads it: YAML 1.1 with its scalars, and the last of two equal keys counts. */
+/**
+ * Parses YAML with the library: complete, but slow. It reads as Kubernetes does: YAML 1.1 with its scalars, and the last
+ * of two equal keys counts.
+ */
 
 import {
   type Document,
@@ -18,13 +21,13 @@ import { tooDeepAt } from './depth.ts'
 import type { Repeated } from './plain.ts'
 import { resolveScalar } from './scalars.ts'
 
-/** In place of the library's numbers, some of which Kubernetes takes for text, and the other way round. */
+/** Replaces the library's numbers: for some scalars Kubernetes reads text instead, and vice versa. */
 const numeric = (tag: string, test: RegExp): ScalarTag => ({ tag: `tag:yaml.org,2002:${tag}`, default: true, test, resolve: resolveScalar })
 const NUMBERS = [numeric('int', /^[-+]?[0-9]/), numeric('float', /^[-+.]/)]
 const MERGE = 'tag:yaml.org,2002:merge'
 const REPLACED = new Set([...NUMBERS.map(({ tag }) => tag), MERGE, 'tag:yaml.org,2002:timestamp'])
 
-/** Kubernetes merges where the `<<` stands: over what is before it. The library merges under whatever is there. */
+/** Kubernetes merges in order: `<<` overrides the keys before it. The library lets every other key override it. */
 function mergeOver(tag: ScalarTag): ScalarTag {
   const resolve: ScalarTag['resolve'] = (...given) => {
     const key = tag.resolve(...given)
@@ -58,12 +61,12 @@ const OPTIONS: ParseOptions & SchemaOptions & { version: '1.1'; logLevel: 'error
   schema: 'yaml-1.1',
   uniqueKeys: false,
   logLevel: 'error',
-  // Where a fault is we find ourselves; the library searches the text anew for each of them.
+  // This code finds the position of a fault itself; the library would search the text again for each fault.
   prettyErrors: false,
   customTags: tagsFor,
 }
 
-/** Enough for values files that use an anchor freely, too few for a bomb. */
+/** Enough for values files that use many anchors, too few for an alias bomb. */
 const MAX_ALIASES = 1_000
 
 export interface LibraryFault {
@@ -92,7 +95,7 @@ export function readWithLibrary(text: string): readonly LibraryDocument[] | Libr
       return resultOf(document)
     })
   } catch (cause) {
-    // What is nested thousands of levels deep overflows the library's stack.
+    // Nesting of thousands of levels overflows the library's stack.
     return { message: cause instanceof RangeError ? 'is nested too deeply' : String(cause), offset: 0 }
   }
 }
@@ -101,12 +104,8 @@ function resultOf(document: Document.Parsed): LibraryDocument {
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
     if (!isWithinItself(value)) return { value, document, repeated: repeatedIn(document) }
-    return {
-      value: undefined,
-      document,
-      repeated: [],
-      fault: { message: 'an alias stands within what it is an alias of', offset: document.range[0] },
-    }
+    const fault = { message: 'an alias is inside the value that it refers to', offset: document.range[0] }
+    return { value: undefined, document, repeated: [], fault }
   } catch (cause) {
     const message = cause instanceof RangeError ? 'is nested too deeply' : firstLine(cause instanceof Error ? cause.message : String(cause))
     return { value: undefined, document, repeated: [], fault: { message, offset: document.range[0] } }
@@ -131,7 +130,7 @@ function repeatedIn(document: Document.Parsed): readonly Repeated[] {
   return found
 }
 
-/** Whether some part of it contains itself: the library reads `&a [*a]`. */
+/** True if some part of it contains itself: the library accepts `&a [*a]`. */
 function isWithinItself(root: unknown): boolean {
   const around = new Set<object>()
   const done = new Set<object>()
@@ -149,7 +148,7 @@ function isWithinItself(root: unknown): boolean {
 
 const firstLine = (message: string): string => (message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')
 
-/** Where the key (or item) at the path begins, or the closest one around it that is there. */
+/** The start of the key (or item) at the path, or of the closest one around it that exists. */
 export function offsetIn(document: Document.Parsed, path: readonly (string | number)[]): number {
   let node: unknown = document.contents
   let offset = rangeOf(node) ?? document.range[0]

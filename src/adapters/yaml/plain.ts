@@ -1,12 +1,12 @@
 /**
- * The YAML that manifests are nearly always written in, read some ten times faster than the library does, with the place
- * of every key. The law (plain.test.ts): the same value as the library gives, or undefined, and then the library reads it.
- * So it may give up at any doubt: tabs, anchors, tags, folded or multi-line scalars, unusual keys.
+ * Parses the YAML subset of nearly all manifests, some ten times faster than the library, with the position of every key.
+ * The law (plain.test.ts): it returns the same value as the library, or undefined, and then the library parses the text.
+ * So it may give up in any doubt: tabs, anchors, tags, folded or multi-line scalars, unusual keys.
  */
 
 import { resolveScalar } from './scalars.ts'
 
-/** Where the keys and items of each collection begin: offsets in the text. */
+/** The start of the keys and items of each collection: offsets in the text. */
 export type Spots = WeakMap<object, ReadonlyMap<string, number> | readonly number[]>
 
 export interface Plain {
@@ -45,7 +45,7 @@ const HASH = 35
 const DASH = 45
 const COLON = 58
 
-/** Text for sure: begins like a word, and is none that YAML 1.1 reads as a boolean or null. */
+/** Text in any case: it begins like a word, and YAML 1.1 reads it neither as a boolean nor as null. */
 const WORD = /^[A-Za-z_/$(;^\\]/
 const RESERVED = /^(?:y|n|yes|no|on|off|true|false|null)$/i
 const WHOLE = /^(?:0|[1-9][0-9]{0,14})$/
@@ -59,7 +59,7 @@ class Reader {
   private readonly text: string
   private readonly spots: Spots = new WeakMap()
   private readonly repeated: Repeated[] = []
-  /** Where the content of the current line begins, blank lines and comments skipped; the text's length at the end. */
+  /** The start of the current line's content, after blank lines and comments; the text's length at the end. */
   private at = 0
   private lineStart = 0
   private depth = 0
@@ -92,7 +92,7 @@ class Reader {
     return this.at - this.lineStart
   }
 
-  /** Goes to the next line with content, from the beginning of a line. */
+  /** Moves to the next line with content, from the beginning of a line. */
   private nextLine(from: number): void {
     const { text } = this
     let start = from
@@ -218,7 +218,7 @@ class Reader {
     const indent = this.indent()
     if (indent > column) {
       const c = this.text[this.at]
-      // A scalar on a line of its own, or a flow collection: rare enough.
+      // A scalar or a flow collection on a separate line is rare, so this code gives up.
       if (c === '{' || c === '[' || !(this.isDash() || this.isKey())) giveUp()
       return this.block(indent, column)
     }
@@ -237,7 +237,7 @@ class Reader {
     return value
   }
 
-  /** Nothing but a comment may follow on the line, and no deeper line after it. */
+  /** Only a comment may follow on the line, and no deeper line after it. */
   private endOfValue(column: number): void {
     let i = this.at
     while (this.text.charCodeAt(i) === SPACE) i++
@@ -285,7 +285,7 @@ class Reader {
     }
   }
 
-  /** A block scalar of kind `|`, without an indentation of its own choosing. */
+  /** A block scalar of kind `|`, without an indentation indicator. */
   private literal(column: number): string {
     const { text } = this
     const header = text.slice(this.at, text.indexOf('\n', this.at))
@@ -317,7 +317,7 @@ class Reader {
       blanks = 0
       start = end + 1
     }
-    // What is only white space, and comments after it, are read differently by different readers.
+    // Parsers differ on lines of only white space, and on comments after them.
     const before = content.slice(0, -1).lastIndexOf('\n')
     const last = content.slice(before + 1, -1)
     if (content === '' || (/^[ \t]*$/.test(last) && (before === -1 || last !== ''))) giveUp()
@@ -329,7 +329,7 @@ class Reader {
 
   // ── flow ──
 
-  /** @param lines may go over several lines, as JSON does */
+  /** @param lines whether it may extend over several lines, as in JSON */
   private flow(lines: boolean): unknown {
     if (++this.depth > MAX_DEPTH) giveUp()
     const value = this.text[this.at] === '{' ? this.flowMap(lines) : this.flowList(lines)
@@ -391,7 +391,7 @@ class Reader {
     return items
   }
 
-  /** A comma, or the end of the collection; a key without a value and `a: b` in a list are not for us. */
+  /** A comma, or the end of the collection. A key without a value and `a: b` in a list are not supported here. */
   private separator(lines: boolean, end: string): void {
     this.skip(lines)
     if (this.text[this.at] === ',') {

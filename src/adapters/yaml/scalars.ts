@@ -1,6 +1,6 @@
 /**
- * What a plain scalar is to Kubernetes: sigs.k8s.io/yaml, which is go.yaml.in/yaml/v2 (resolve.go). YAML 1.1 without base 60
- * and without timestamps: `22:22` and `2026-01-01` are text.
+ * Resolves a plain scalar as Kubernetes does: sigs.k8s.io/yaml, which is go.yaml.in/yaml/v2 (resolve.go). That is YAML 1.1
+ * without base 60 and without timestamps: `22:22` and `2026-01-01` are text.
  */
 
 const WORDS: ReadonlyMap<string, boolean | null | number> = new Map<string, boolean | null | number>([
@@ -12,14 +12,14 @@ const WORDS: ReadonlyMap<string, boolean | null | number> = new Map<string, bool
   ...['-.inf', '-.Inf', '-.INF'].map((word) => [word, Number.NEGATIVE_INFINITY] as const),
 ])
 const INTEGER = /^([-+]?)(?:(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0|[1-9][0-9]*)|0([0-7]+))$/
-/** Of Go's int64, and of uint64, which takes no sign. */
+/** The range of Go's int64, and of uint64, which allows no sign. */
 const MOST: Readonly<Record<string, bigint>> = { '-': 2n ** 63n, '+': 2n ** 63n - 1n, '': 2n ** 64n - 1n }
 const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/
 const NUMERIC = /^[-+.0-9]/
-/** After a leading dot, underscores stand between digits only; elsewhere anywhere. */
+/** After a leading dot, underscores are allowed between digits only; elsewhere anywhere. */
 const SEPARATED = /(?<=[0-9])_(?=[0-9])/g
 
-/** @param scalar without quotes and tag @returns the text itself where it is nothing else */
+/** @param scalar without quotes and tag @returns the text itself if it has no other type */
 export function resolveScalar(scalar: string): string | boolean | null | number {
   const word = WORDS.get(scalar)
   if (word !== undefined) return word

@@ -93,7 +93,7 @@ describe('an apply', () => {
     expect((await planFor(intentsOf(), world)).steps).toEqual([])
   })
 
-  it('takes plaintext for what it is where the file allows it', async () => {
+  it('accepts plaintext if the file allows it', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const permissive = intentsOf(spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ mtls: 'permissive' })] })))
@@ -117,7 +117,7 @@ describe('an apply', () => {
     expect([meshA.head, meshB.head]).toEqual([end?.hash, end?.hash])
   })
 
-  it('begins with what the plan was made from, where that is new enough, and looks again after each phase', async () => {
+  it('begins with the observations of the plan if they are recent, and observes again after each phase', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const seen = await observe(intentsOf(), world.meshes)
@@ -127,7 +127,7 @@ describe('an apply', () => {
     expect([findings, meshB.looked - before]).toEqual([[], 1])
   })
 
-  it('writes nothing where nothing was consented to', async () => {
+  it('writes nothing if no step was consented to', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     expect(await run(intentsOf(), world, { steps: new Set() })).toEqual({ done: [], findings: [] })
@@ -144,7 +144,7 @@ describe('an apply', () => {
     expect(codes(findings)).toEqual(['held-back'])
   })
 
-  it('takes no policy away while the filter it guards was not consented to go', async () => {
+  it('removes no policy while the removal of the filter that it guards has no consent', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world)
@@ -175,7 +175,7 @@ describe('an apply', () => {
     expect((await run(intentsOf(), world)).findings).toEqual([])
   })
 
-  it('stops at a step nobody was shown', async () => {
+  it('stops at a step that the user was not shown', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.afterWrite = (step) => {
@@ -191,7 +191,7 @@ describe('an apply', () => {
     expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
   })
 
-  it('stops where an object has changed since it was planned', async () => {
+  it('stops if an object has changed since it was planned', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.beforeWrite = (step) => {
@@ -225,7 +225,7 @@ describe('proxies that do not follow', () => {
     expect(done.some((step) => step.after?.kind === 'EnvoyFilter' && step.member === b)).toBe(false)
   })
 
-  it('what cannot be put back is told, and what was done stays on the record', async () => {
+  it('reports what it could not undo, and the record keeps what was done', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.refuses = (_, config) => (config.inbound.some((chain) => chain.pins) ? 'no' : undefined)
@@ -237,7 +237,7 @@ describe('proxies that do not follow', () => {
     expect(done.filter((step) => step.member === b).length).toBe(4)
   })
 
-  it('a proxy that refused something before is not blamed on this apply, and holds up what widens', async () => {
+  it('a proxy that refused something before is not blamed on this apply, and delays steps that open', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.refuses = (proxy) => (proxy === 'server.sample' ? 'an older quarrel' : undefined)
@@ -267,7 +267,7 @@ describe('proxies that do not follow', () => {
     expect(world.told).toContain('cluster-b guard waiting')
   })
 
-  it('a proxy nobody hears from holds up what widens', async () => {
+  it('a disconnected proxy delays steps that open', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.unheard.add('server.sample')
@@ -378,7 +378,7 @@ describe('a crash', () => {
     return { meshB, world }
   }
 
-  it('leaves on the record that all may have been done, where somebody else wrote to an object meanwhile', async () => {
+  it('records that all may have been done if another client wrote to an object meanwhile', async () => {
     const { meshB, world } = await killedBeforeItOpens()
     meshB.objects = meshB.objects.map((o) => (o.kind === 'AuthorizationPolicy' ? { ...o, spec: {} } : o))
     expect((await run(intentsOf(), world)).findings).toEqual([])
@@ -402,7 +402,7 @@ describe('a crash', () => {
 })
 
 describe('the record and its witnesses', () => {
-  it('two applies at once: the second is told so before it writes', async () => {
+  it('two applies at once: the second stops before it writes', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
@@ -483,7 +483,7 @@ describe('the record and its witnesses', () => {
 
   const foreign = (digit: string) => `sha256:${digit.repeat(64)}` as Digest
 
-  it('a head that is not in the file stops what widens that member, and nobody else', async () => {
+  it('a head that is not in the file stops steps that open in that member, and no other member', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
@@ -539,7 +539,7 @@ describe('the record and its witnesses', () => {
     expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
   })
 
-  it('writes nothing at all, the record included, where all that is due widens and no home knows the record', async () => {
+  it('writes nothing at all, the record included, if all due steps open and no home knows the record', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
@@ -605,7 +605,7 @@ describe('a scope that changes to an overlapping one', () => {
   })
 })
 
-describe('a federation that takes its part of an overlap back', () => {
+describe('a federation that withdraws its part of an overlap', () => {
   /** What another federation has in b: the same domain at all workloads of the namespace, its own callers. */
   const theirs = (caller: string, at: Workloads = { namespace: 'sample' }) => {
     const roots = new Map([[A, [ROOT_A]] as const, [B, [ROOT_B]] as const])
@@ -639,7 +639,7 @@ describe('a federation that takes its part of an overlap back', () => {
     expect((await planFor(intents(), world)).steps).toEqual([])
   })
 
-  it('opens elsewhere in the same apply what it takes back here', async () => {
+  it('opens elsewhere in the same apply what it closes here', async () => {
     const [meshA, meshB] = twoMeshes()
     meshB.objects = [pod('sample/server', { app: 'server', tier: 'web' }), pod('sample/next', { app: 'next' }), service('sample/server')]
     const world = memoryWorld([meshA, meshB])
@@ -709,8 +709,8 @@ describe('a gated root', () => {
   })
 })
 
-describe('what it looks at', () => {
-  it('opening looks at no partner, so that a dead one delays nobody', async () => {
+describe('what it observes', () => {
+  it('opening observes no partner, so that an unreachable one delays nothing', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const intents = intentsOf(spec((s) => void s.trust.pop()))
@@ -722,7 +722,7 @@ describe('what it looks at', () => {
 })
 
 describe('two at once', () => {
-  it('an apply stops where a sever began meanwhile, and re-opens nothing', async () => {
+  it('an apply stops if a sever began meanwhile, and re-opens nothing', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const closing = severed()
@@ -741,7 +741,7 @@ describe('two at once', () => {
     expect((await run(closing, world)).findings).toEqual([])
   })
 
-  it('its end is on the record although somebody else wrote there last', async () => {
+  it('its end is in the record although another process wrote there last', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const { append } = world.record
@@ -762,7 +762,7 @@ describe('two at once', () => {
     expect(meshB.head).toBe(recordHolds(world).at(-1)?.hash)
   })
 
-  it('a mesh that does not let us keep the head there stops itself only', async () => {
+  it('a mesh that rejects the write of the head stops only itself', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshA.moveWitness = () => Promise.reject(new FederationError('forbidden', 'cluster-a', 'may not update configmaps'))
@@ -774,7 +774,7 @@ describe('two at once', () => {
 })
 
 describe('a mesh that Git delivers to', () => {
-  it('gets its files at once, and nobody waits for a cluster that has not been given them', async () => {
+  it('gets its files at once, and the apply does not wait for a cluster that has not received them', async () => {
     const [meshA, meshB] = twoMeshes()
     const files: string[] = []
     meshB.write = async (step) => void files.push(step.phase)
@@ -790,7 +790,7 @@ describe('a mesh that Git delivers to', () => {
 })
 
 describe('closing only', () => {
-  it('takes away what is severed and leaves pending changes for an apply', async () => {
+  it('removes what is severed and leaves pending changes for an apply', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world)
@@ -848,7 +848,7 @@ describe('roots in a file', () => {
     expect((await planFor(intentsOf(mounted()), world)).steps).toEqual([])
   })
 
-  it('are there soon where the kubelets are nudged', async () => {
+  it('arrive soon if Entente annotates the pods', async () => {
     const [meshA, meshB] = meshes()
     const world = memoryWorld([meshA, meshB])
     expect((await run(intentsOf(mounted()), world, { nudge: true })).findings).toEqual([])
@@ -870,7 +870,7 @@ describe('roots in a file', () => {
     expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter').map((o) => o.metadata.name)).toEqual(['entente-accept-app-server-mounted'])
   })
 
-  it('wait for nobody where no pod has the mount', async () => {
+  it('cause no wait if no pod has the mount', async () => {
     const [meshA, meshB] = meshes({})
     const world = memoryWorld([meshA, meshB])
     expect((await run(intentsOf(mounted()), world)).findings).toEqual([])
@@ -902,7 +902,7 @@ describe('roots in a file', () => {
     expect(world.elapsedMs() - begun).toBeGreaterThanOrEqual(95_000)
   })
 
-  it('come back where somebody removed them, though a new pod was refused for want of its file', async () => {
+  it('are restored after somebody removed them, although Envoy rejects a new pod for lack of its file', async () => {
     const [meshA, meshB] = meshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(mounted()), world)

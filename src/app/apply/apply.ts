@@ -1,6 +1,6 @@
 /**
- * Opens the record, drives the stepper (next/next.ts) of each member until it is done or stopped, and closes the record.
- * Safe to interrupt and to repeat: the next observation shows what is done.
+ * Opens the record, drives the stepper of each member (next/next.ts) until it is done or stopped, and closes the record.
+ * It is safe to interrupt and to repeat: the next observation shows what is done.
  */
 
 import type { Digest } from '../../core/model/digest.ts'
@@ -22,8 +22,8 @@ export { retiring } from './next/retiring.ts'
 export { namespacesOf, observe } from './observe.ts'
 
 /**
- * Carries the consented steps out, each mesh on its own.
- * @param seen what `agreed` was made from, if that was a moment ago: every write still compares before it sets
+ * Carries out the consented steps, each mesh independently.
+ * @param seen the observations that `agreed` was made from, if they are recent; every write still compares before it sets
  * @throws FederationError record-busy before anything is written
  */
 export async function apply(
@@ -65,13 +65,13 @@ export async function apply(
   return outcome
 }
 
-/** What stands of an apply that was killed, if that can be told by looking. */
+/** The steps that an interrupted apply completed, if an observation can show that. */
 async function standingOf(killed: Begin, wanted: readonly Intent[], world: World, seen: Seens): Promise<readonly Digest[] | undefined> {
   const unseen = wanted.filter(({ member }) => !seen.has(member.name) && killed.steps.some((step) => step.member === member.name))
   return doneBy(killed, wanted, new Map([...seen, ...(await observe(unseen, world.meshes))]))
 }
 
-/** The ids of the steps that are planned in these members when nothing may widen there. */
+/** The ids of the steps that remain planned in these members when nothing may be opened there. */
 async function narrowing(
   wanted: readonly Intent[],
   members: ReadonlySet<MemberName>,
@@ -85,7 +85,7 @@ async function narrowing(
   return new Set(steps.map((step) => step.id))
 }
 
-/** What Git delivers is in no proxy before somebody commits it: nobody can wait for that here. */
+/** Files reach a proxy only after somebody commits them and a GitOps tool delivers them, so this command cannot wait for that. */
 function homeOf({ live }: Mesh, { member: { home } }: Intent): Task['home'] {
   if (!live) return 'directory'
   return home?.directory === undefined ? 'cluster' : 'git'

@@ -1,4 +1,4 @@
-/** One workload goes first: what Envoy refuses there touches nobody else, and a crash on the way is gone on from. */
+/** The canary: if Envoy rejects the filter there, no other workload is affected, and a later apply continues after a crash. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { acceptedInbound } from '../../../test/support/accepts.ts'
@@ -126,7 +126,7 @@ describe('a filter for more than one workload', () => {
     expect(filters(meshB)).toEqual(['entente-accept-all'])
   })
 
-  it('is held back by a first one that is slow, and reaches nobody when that one never follows', async () => {
+  it('waits for a slow canary, and reaches no other workload if the canary never acknowledges', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.slow.set('other.sample', 1e6)
@@ -136,7 +136,7 @@ describe('a filter for more than one workload', () => {
     expect(filters(meshA)).toEqual(['entente-reach-all'])
   })
 
-  it('is not written where a sever began while the first one took it', async () => {
+  it('is not written if a sever began during the canary', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.afterWrite = ({ after }) => {
@@ -148,7 +148,7 @@ describe('a filter for more than one workload', () => {
   })
 })
 
-describe('a canary that an apply left when it was killed', () => {
+describe('a canary of an interrupted apply', () => {
   /** Killed at the nth write to b. */
   const killed = async (n: number, refuses = false) => {
     const [meshA, meshB] = twoMeshes()
@@ -188,7 +188,7 @@ describe('a canary that an apply left when it was killed', () => {
     expect(filters(meshB)).toEqual([])
   })
 
-  it('is no step that was done, where another workload refuses what follows, and all is put back', async () => {
+  it('does not count as a completed step if another workload rejects the rest, and all is undone', async () => {
     const { meshA, meshB, record } = await killed(AFTER_CANARY)
     meshB.refuses = (proxy, config) => (proxy !== 'other.sample' && config.inbound.some((one) => one.pins) ? 'no' : undefined)
     const { done, findings } = await run(intentsOf(), memoryWorld([meshA, meshB], record))
@@ -198,7 +198,7 @@ describe('a canary that an apply left when it was killed', () => {
     expect(filtersDone.map(({ reason }) => reason)).toEqual(['remove: what one workload had first, of an apply that did not end'])
   })
 
-  it('grants what its plan says it takes away, once nobody wants it any more', async () => {
+  it('grants what its plan says it takes away, once it is not planned any more', async () => {
     const { meshA, meshB, record } = await killed(AFTER_CANARY)
     const world = memoryWorld([meshA, meshB], record)
     const gone = (await planFor(severed(), world)).steps.find((s) => s.before?.metadata.name === 'entente-canary-accept-all')
@@ -230,7 +230,7 @@ describe('the law of phases, with canaries', () => {
     )
   const roots = fc.subarray([ROOT_A, NEXT_A], { minLength: 1 }).map((some) => bundleOf(A, ...some))
 
-  it('holds at every write of every apply, killed ones and those that go on from them', async () => {
+  it('holds at every write of every apply, interrupted ones and those that continue them', async () => {
     await fc.assert(
       fc.asyncProperty(roots, roots, fc.nat({ max: 8 }), async (before, after, n) => {
         const [meshA, meshB] = twoMeshes()

@@ -1,4 +1,7 @@
-/** Carries out what the stepper returns for one member, until the end: with a clock, with sleep, and with that member's home. */
+/**
+ * Carries out the moves that the stepper returns for one member, until the end: with a clock, with sleep, and with that
+ * member's home.
+ */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
@@ -16,9 +19,9 @@ export interface Driving {
   readonly task: Task
   readonly mesh: Observes & ShowsProxies & WritesObjects & AsksPods
   readonly world: World
-  /** Whether no other apply or sever has begun, and nobody severed what these steps open. */
+  /** True if no other apply or sever has begun, and no sever names a pair that these steps open. */
   readonly holds: (due: readonly Step[]) => Promise<boolean>
-  /** What the agreed plan was made from, if that was a moment ago. */
+  /** The observations that the agreed plan was made from, if they are recent. */
   readonly seen: Observation | undefined
 }
 
@@ -75,7 +78,7 @@ async function answerTo(move: Exclude<Going, { kind: 'observe' }>, observation: 
   }
 }
 
-/** It only makes things quicker: what keeps it from being done keeps nothing else from it. */
+/** The annotation only speeds up the kubelets, so a failure does not stop the apply. */
 async function refusalOf(work: Promise<void> | undefined): Promise<FederationError | undefined> {
   try {
     await work

@@ -1,4 +1,4 @@
-/** The record's head, as homes remember it. */
+/** The record's head, as each home stores it. */
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { fromError } from '../../core/diagnostics/finding.ts'
 import type { Digest } from '../../core/model/digest.ts'
@@ -6,7 +6,7 @@ import type { Seen } from '../../core/model/observed.ts'
 import type { Heads } from '../../core/record/heads.ts'
 import type { Home, KeepsHead } from '../ports.ts'
 
-/** Asks side by side. */
+/** Reads the head from all homes in parallel. */
 export async function askHeads(meshes: readonly (Pick<Home, 'member'> & KeepsHead)[]): Promise<Heads> {
   return new Map(await Promise.all(meshes.map(async (mesh) => [mesh.member, await askHead(mesh)] as const)))
 }

@@ -1,4 +1,4 @@
-/** An apply on the record. */
+/** Writes an apply to the record. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
@@ -17,13 +17,13 @@ import { askHeads } from './heads.ts'
 
 type HeadAt = Pick<Home, 'member'> & KeepsHead
 
-/** `begin` is on the record, and its hash with every mesh, before the first write; `end` after the last. */
+/** `begin` is in the record, and its hash is stored in every mesh, before the first write. `end` follows the last write. */
 export class Journal {
-  /** Homes that cannot be asked for the record's head: nothing is written there, and the others go on. */
+  /** Homes from which Entente could not read the record's head. It writes nothing there; the other members go on. */
   readonly absent: ReadonlyMap<MemberName, Finding>
   /**
-   * Homes that remember another record, or what is no head; when a trust is closed, also those that cannot be asked.
-   * Nothing widens there, and their memory stays as it is.
+   * Homes that store the head of another record, or something that is no head. When a trust is closed, also the homes from
+   * which Entente could not read it. Entente opens nothing there, and leaves the stored head unchanged.
    */
   readonly narrowOnly: ReadonlyMap<MemberName, Finding>
   private readonly consent: Consent
@@ -41,18 +41,18 @@ export class Journal {
   }
 
   /**
-   * @returns what was found instead, where no step is left that may be carried out: then nothing was written at all
+   * @returns the findings, if no step is left that may be carried out; in that case nothing was written
    * @throws FederationError record-busy: then no object was written to any home
    */
   static async open(due: readonly Step[], consent: Consent, world: World, ask: Asking): Promise<Journal | readonly Finding[]> {
-    // In this order: who begins in between is in the record before any home has heard of it.
+    // The record comes before the homes: a reader that starts in between finds `begin` in the record.
     const touched = [...new Set(due.map((step) => step.member))].flatMap((name) => world.meshes.get(name) ?? [])
     const heads = await askHeads(touched)
     const record = await world.record.view()
     mustNotBeSevered(due, record, consent.since)
     const narrowOnly = new Map([...(consent.narrowOnly ?? []), ...speakAgainst(record, heads)])
     const absent = new Map<MemberName, Finding>()
-    // The end of a trust does not wait for a right to the ConfigMap of the heads.
+    // Closing a trust does not depend on write access to the ConfigMap that stores the head.
     const without = consent.only === 'closing' ? narrowOnly : absent
     for (const [name, head] of heads) if (!head.ok && !narrowOnly.has(name)) without.set(name, head.error)
     const found = new Set([...narrowOnly.keys()].filter((name) => consent.narrowOnly?.has(name) !== true))
@@ -78,7 +78,8 @@ export class Journal {
       head = entry
     }
     const begin = head as AuditEntry
-    // One after the other, everybody in the same order: of two at once, the first at the first home goes on.
+    // Homes are locked one after the other, in the same order by every process. Of two concurrent applies, the one that
+    // locks the first home goes on.
     const moved: HeadAt[] = []
     for (const mesh of touched.toSorted((one, other) => (one.member < other.member ? -1 : 1))) {
       const was = heads.get(mesh.member)
@@ -88,10 +89,10 @@ export class Journal {
   }
 
   /**
-   * Whether nobody began an apply or a sever since: what we were told to do may be wrong by now, and is theirs to do. A sever
-   * that finds nothing open yet begins nothing, and is on the record all the same. A home with another record's head has no
-   * lock; what narrows it needs none.
-   * @param due what comes next
+   * True if no other apply or sever has begun since. A later one may have made this plan wrong, so this apply stops and
+   * leaves the rest to it. A sever that finds nothing open writes no `begin`, but its entry is in the record. A home that
+   * stores another record's head gives no lock; steps that only close need none there.
+   * @param due the steps that come next
    */
   async holds(mesh: HeadAt, due: readonly Step[]): Promise<boolean> {
     if (this.narrowOnly.has(mesh.member)) return true
@@ -109,22 +110,25 @@ export class Journal {
       done: done.map((step) => step.id),
       ...(stopped === undefined ? {} : { stopped }),
     })
-    // A home that is out of reach keeps `begin`, which is in the record as well.
+    // A home that is unreachable keeps `begin`, and so does the record.
     await Promise.allSettled(this.homes.map((mesh) => mesh.moveWitness(this.begin.hash, end.hash)))
   }
 }
 
 type Left = Pick<Journal, 'absent' | 'narrowOnly'>
 
-/** What takes a look at meshes. */
+/** What is needed to observe meshes. */
 interface Asking {
-  /** What an apply that was killed had done, where that can be told: it is on the record before ours begins. */
+  /**
+   * The steps that an interrupted apply completed, if an observation can show that. Their `end` entry is written before
+   * this apply's `begin`.
+   */
   readonly doneBy: (killed: Begin) => Promise<readonly Digest[] | undefined>
-  /** The steps that are left of these members' plans when nothing may widen there. */
+  /** The steps of these members' plans that remain when nothing may be opened there. */
   readonly narrowing: (narrowOnly: Journal['narrowOnly'], members: ReadonlySet<MemberName>) => Promise<ReadonlySet<string>>
 }
 
-/** The sever that an entry after `since` says of what these steps would open. */
+/** The first sever after `since` that names a pair which these steps would open. */
 function severedSince(due: readonly Step[], record: RecordView, since: Digest | undefined) {
   if (since === undefined) return undefined
   const from = record.hashes.seqOf(since) ?? 0
@@ -137,7 +141,7 @@ const opens = (due: readonly Step[], { truster, trustedDomain }: AuditEntry & { 
     (step) => step.member === truster && step.changes.some(({ effect, trusted }) => effect === 'widens' && trusted === trustedDomain),
   )
 
-/** Between the reading of the record for a plan and `begin`, somebody may have severed what the plan opens. */
+/** Somebody may sever a pair between the reading of the record for the plan and `begin`. */
 function mustNotBeSevered(due: readonly Step[], record: RecordView, since: Digest | undefined): void {
   const sever = severedSince(due, record, since)
   if (sever === undefined) return
@@ -149,7 +153,7 @@ function mustNotBeSevered(due: readonly Step[], record: RecordView, since: Diges
   )
 }
 
-/** The end that an apply which was killed did not come to write. */
+/** The `end` entry that an interrupted apply did not write. */
 export const endOf = (begin: Begin, done: readonly Digest[], said: Pick<AuditDraft, 'actor' | 'at' | 'reason'>): AuditDraft => ({
   ...said,
   action: 'end',
@@ -161,15 +165,16 @@ export const endOf = (begin: Begin, done: readonly Digest[], said: Pick<AuditDra
 const TRIES = 20
 
 /**
- * Adds what happened after whatever stands last by now: it must not be lost because somebody else wrote just then.
- * @throws FederationError record-busy when it cannot be had for a second, file-unwritable, record-broken
+ * Appends an entry after the current last one. It retries if another process appended in the meantime, because the event
+ * must not be lost.
+ * @throws FederationError record-busy if it cannot append within a second; file-unwritable, record-broken
  */
 export const addEntry = async (record: RecordStore, sleep: World['sleep'], draft: AuditDraft): Promise<AuditEntry> =>
   (await addEntryIf(record, sleep, () => draft, TRIES)) as AuditEntry
 
 /**
- * Likewise, if the record as it is by then needs it: of two that add the same at once, one does.
- * @param draftFor undefined: nothing is to be added
+ * Appends an entry only if the current record needs it: of two processes that add the same entry, one does.
+ * @param draftFor returns undefined if nothing is to be added
  * @param tries 50 ms apart
  */
 export async function addEntryIf(
@@ -193,7 +198,10 @@ export async function addEntryIf(
   }
 }
 
-/** Who cannot take the new head goes on without it, or not at all, and stops nobody else; a head that moved stops everything. */
+/**
+ * A home that cannot store the new head is continued without it or stopped, and delays no other home. A head that another
+ * process moved stops everything.
+ */
 async function move(mesh: HeadAt, was: Digest | undefined, is: Digest, without: Map<MemberName, Finding>): Promise<readonly HeadAt[]> {
   try {
     await mesh.moveWitness(was, is)

@@ -1,4 +1,4 @@
-/** Looking at meshes, where intents point. */
+/** Observes the meshes that intents refer to. */
 
 import { runsProxy } from '../../core/mesh/pods.ts'
 import { serviceName } from '../../core/mesh/services.ts'
@@ -9,13 +9,13 @@ import type { Intent, MemberName } from '../../core/model/wanted.ts'
 import { readWorkloads } from '../../core/trust/pinned/pinned-filter.ts'
 import type { AsksPods, Observes } from '../ports.ts'
 
-/** To look at a member, and at the certificates in its pods where that is asked for. */
+/** Ports to observe a member and, on request, the certificates in its pods. */
 type Looking = Observes & Pick<AsksPods, 'leaves'>
 
-/** What a scope of the whole mesh is about. */
+/** The parts of a scope that concern the whole mesh. */
 const EVERYWHERE = { everyProxy: true, everyWorkload: true } as const
 
-/** Namespaces that must be looked at to plan an intent. */
+/** Namespaces that must be observed to plan an intent. */
 export function interestOf(intent: Intent): Interest {
   const trusts = [...intent.trusts, ...(intent.lapsed ?? [])]
   const namespaces = trusts.flatMap((trust) => [
@@ -31,7 +31,7 @@ export function interestOf(intent: Intent): Interest {
   }
 }
 
-/** Looks at every mesh, side by side. */
+/** Observes all meshes in parallel. */
 export async function observe(
   wanted: readonly Intent[],
   meshes: ReadonlyMap<MemberName, Looking>,
@@ -46,7 +46,10 @@ export async function observe(
   return new Map(seen)
 }
 
-/** Looks where the intent points, and where objects of ours stand that it no longer speaks of: their pods matter too. */
+/**
+ * Observes the namespaces of the intent, and those where Entente objects exist that the intent no longer mentions: their
+ * pods count too.
+ */
 export async function look(mesh: Looking, intent: Intent, more: Omit<Interest, 'namespaces'> = {}): Promise<Observation> {
   const interest = { ...interestOf(intent), ...more }
   const seen = await mesh.observe(interest)
@@ -56,13 +59,13 @@ export async function look(mesh: Looking, intent: Intent, more: Omit<Interest, '
   return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
 }
 
-/** What matters of a mesh, now that it is known where objects of ours stand: also for who only polls the proxies. */
+/** The relevant part of a mesh, after it is known where Entente objects exist. Polling of proxies uses it as well. */
 export function widened(intent: Intent, seen: Observation): Interest {
   const interest = { ...interestOf(intent), namespaces: namespacesOf(intent, seen) }
   return oursIn(intent, seen).some((object) => readWorkloads(object).everywhere) ? { ...interest, ...EVERYWHERE } : interest
 }
 
-/** Namespaces that an intent points to, and those in which objects of ours stand. */
+/** Namespaces that an intent points to, and those that contain Entente objects. */
 export function namespacesOf(intent: Intent, seen: Observation): readonly string[] {
   const left = oursIn(intent, seen).flatMap(({ kind, metadata }) => (kind === 'ConfigMap' ? [] : (metadata.namespace ?? [])))
   return [...new Set([...interestOf(intent).namespaces, ...left])].sort()

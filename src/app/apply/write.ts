@@ -1,4 +1,4 @@
-/** The writes that go together. */
+/** Makes the writes of one round. */
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
 import type { Digest } from '../../core/model/digest.ts'
@@ -11,7 +11,7 @@ export interface Wrote {
 }
 
 /**
- * Writes them side by side: one that fails keeps none of the others from being made.
+ * Makes the writes in parallel: if one fails, the others are still made.
  * @param before called for each step before its write
  */
 export async function writeAll(

@@ -1,4 +1,4 @@
-/** Judging an offered bundle, and putting it on the record and among the approved ones. */
+/** Evaluates an offered bundle, and writes it to the record and to the approved bundles. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { asWarning, type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
@@ -14,19 +14,19 @@ import type { Ports } from '../use-case.ts'
 import { highestIn, type Offer, type SentBundle, usable } from './offer.ts'
 
 export interface Accepting {
-  /** Its owner's bundle, instead of what the member's own cluster says. */
+  /** The bundle that the member's owner sent, used instead of the roots in the member's cluster. */
   readonly sent?: SentBundle
-  /** Roots that the bundle must hold; of a sent bundle, every one of them. */
+  /** Roots that the bundle must hold. For a sent bundle: every one of its roots. */
   readonly fingerprint?: readonly string[]
   readonly reason: string
-  /** Sequences begin again with this bundle, on the record. */
+  /** Sequence numbers restart with this bundle; the record says so. */
   readonly resetSequence?: boolean
 }
 
 export type AcceptPorts = Pick<Ports, 'bundles' | 'record' | 'publicRoots' | 'actor' | 'now' | 'tell' | 'agree'>
 
 /**
- * Judges an offer, shows it, asks, and puts it on the record and among the approved bundles.
+ * Evaluates an offer, shows it, asks for consent, and writes it to the record and to the approved bundles.
  * @throws FederationError bundle-refused, fingerprint-mismatch, not-confirmed: then nothing was changed
  */
 export async function accept(ports: AcceptPorts, desired: Desired, member: Member, offer: Offer, accepting: Accepting): Promise<void> {
@@ -36,8 +36,8 @@ export async function accept(ports: AcceptPorts, desired: Desired, member: Membe
   const findings = await judgeOffer(ports, desired, member, offer, reset)
   ports.tell({ kind: 'offered', bundle, before, source, findings })
   if (hasErrors(findings))
-    throw new FederationError('bundle-refused', member.name, 'the bundle is refused whole; nothing was changed', {
-      hint: 'see the findings above',
+    throw new FederationError('bundle-refused', member.name, 'Entente rejects the whole bundle; nothing was changed', {
+      hint: 'correct what the findings above name, then approve again',
     })
   checkFingerprints(bundle, accepting, member)
   const highest = highestOf(reset ? undefined : highestIn(desired, member), bundle.sequence)
@@ -66,7 +66,7 @@ async function judgeOffer(
   reset: boolean,
 ): Promise<readonly Finding[]> {
   const valid = bundle.anchors.filter(({ notAfter }) => notAfter > ports.now())
-  // Approved, they do no harm yet: plan and apply hold back what would put both into one list.
+  // An approval alone does no harm: plan and apply hold back steps that would put both roots into one list.
   const alike = sameNames(member.name, valid, [presented]).map(asWarning)
   const judged = judge(bundle, {
     approved: usable(desired),
@@ -77,18 +77,22 @@ async function judgeOffer(
   return [...unreadable(desired, member), ...judged, ...alike]
 }
 
-/** What could not be read is not absent: of another domain, this offer may hold a root of it; of its own, it may be older. */
+/**
+ * An unreadable bundle is not an absent one. Another domain's bundle may hold a root of this offer; this domain's bundle
+ * may be newer than the offer.
+ */
 function unreadable({ approved }: Desired, member: Member): readonly Finding[] {
   return [...approved].flatMap(([domain, seen]): Finding[] => {
     if (seen.ok) return []
     if (domain !== member.trustDomain) return [{ ...seen.error, hint: 'restore it from Git first: this offer cannot be compared with it' }]
-    const message = `${seen.error.message}; what this approval changes, and whether it goes back, cannot be told`
+    const message = `${seen.error.message}; Entente cannot compare this approval with it, so the offer may be older`
     return [{ ...seen.error, severity: 'warning', message, hint: 'restore it from Git first, if you can' }]
   })
 }
 
 /**
- * Of a sent bundle every root wants its fingerprint, whoever agrees; what our own API server says is the owner's word.
+ * For a sent bundle, the fingerprint of every root is required, whoever consents. The roots that the member's own API
+ * server returns count as the owner's statement.
  * @throws FederationError fingerprint-mismatch
  */
 export function checkFingerprints(bundle: Bundle, { sent, fingerprint = [] }: Accepting, member: Member): void {
@@ -99,10 +103,10 @@ export function checkFingerprints(bundle: Bundle, { sent, fingerprint = [] }: Ac
   const unknown = [...given].filter((root) => !roots.has(root))
   if (unnamed.length === 0 && unknown.length === 0) return
   const said = [
-    ...unnamed.map((root) => `${root} is in the bundle and was not given`),
-    ...unknown.map((root) => `${root} was given and is not in the bundle`),
+    ...unnamed.map((root) => `${root} is in the bundle, but no --fingerprint names it`),
+    ...unknown.map((root) => `${root} is given with --fingerprint, but is not in the bundle`),
   ]
   throw new FederationError('fingerprint-mismatch', member.name, `${said.join('; ')}; nothing was changed`, {
-    hint: 'get the fingerprints from the owner over another channel, and give each with --fingerprint',
+    hint: 'get the fingerprints from the owner over another channel, then pass each with --fingerprint sha256:…',
   })
 }

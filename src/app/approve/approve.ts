@@ -1,4 +1,4 @@
-/** `approve`: the owner's word for a member's roots; the only road from an offer to an approved bundle. */
+/** `approve`: records that the owner vouches for a member's roots. Only an approval turns an offer into an approved bundle. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Member } from '../../core/model/wanted.ts'
@@ -15,19 +15,19 @@ export interface ApproveInput extends Accepting {
 
 export interface Approval {
   readonly member: Member
-  /** How many roots the bundle has. */
+  /** The number of roots in the bundle. */
   readonly roots: number
-  /** Exactly these roots were approved before, and nothing was written. */
+  /** True if exactly these roots were approved before, so nothing was written. */
   readonly already: boolean
 }
 
-/** @throws FederationError as `accept`, and usage where sequences are to begin again for no reason */
+/** @throws FederationError as `accept`; usage if sequences are to restart without a reason */
 export async function approve(ports: DesiredPorts & AcceptPorts & Pick<Ports, 'lookAt'>, input: ApproveInput): Promise<Approval> {
   const desired = await readDesired(ports)
   const member = memberOf(desired.federation, input.member)
   const reset = input.resetSequence === true
   if (reset && input.reason.trim() === '')
-    throw new FederationError('usage', '--reset-sequence', 'takes a --reason: say why sequences begin again, for those who ask later')
+    throw new FederationError('usage', '--reset-sequence', 'requires --reason: the record keeps why sequence numbers restart')
   const offer = await offerOf(ports, member, input.sent, reset ? undefined : highestIn(desired, member))
   const roots = offer.bundle.anchors.length
   if (isApproved(desired, offer.bundle) && !reset && !isAwaited(desired, member)) {
@@ -38,7 +38,7 @@ export async function approve(ports: DesiredPorts & AcceptPorts & Pick<Ports, 'l
   return { member, roots, already: false }
 }
 
-/** Whether a sever of it was lifted: the approvals from before open nothing for that truster. */
+/** True if a sever of it was lifted: earlier approvals open nothing for that truster. */
 const isAwaited = ({ record, federation }: Desired, member: Member): boolean => {
   const severs = seversOn(record, federation)
   return [...federation.members.values()].some((truster) => severs(truster, member)?.state === 'lifted')

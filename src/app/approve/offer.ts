@@ -1,4 +1,4 @@
-/** Roots that somebody offers for a member: what they are, and what of them is approved already. */
+/** Roots that are offered for a member: which they are, and which of them are approved already. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Member } from '../../core/model/wanted.ts'
@@ -11,7 +11,7 @@ import type { Ports } from '../use-case.ts'
 
 /** A bundle as its owner sent it. */
 export interface SentBundle {
-  /** As the record is to name it. */
+  /** The name that the record uses for it. */
   readonly name: string
   readonly read: () => Promise<Uint8Array>
 }
@@ -19,16 +19,16 @@ export interface SentBundle {
 export interface Offer {
   readonly bundle: Bundle
   readonly source: string
-  /** The chain that its CA presents now, where that could be seen. */
+  /** The chain that the member's CA issues now, if Entente could read it. */
   readonly presented?: readonly Uint8Array[]
-  /** It is the approved bundle with fewer roots, not what somebody published: its sequence says nothing. */
+  /** True if it is the approved bundle with fewer roots, not a published bundle: its sequence number proves nothing. */
   readonly fewer?: boolean
 }
 
 /**
- * What its owner sent, or else what the member's own cluster says.
- * @param highest of the sequences approved so far: what the member's own cluster says gets the next one
- * @throws FederationError usage, bundle-malformed, bundle-refused; what kept us from looking at the cluster
+ * The bundle that the owner sent, or else the roots in the member's own cluster.
+ * @param highest of the sequences approved so far; the roots from the member's own cluster get the next one
+ * @throws FederationError usage, bundle-malformed, bundle-refused; or the error that prevented reading the cluster
  */
 export async function offerOf(
   { lookAt, now }: Pick<Ports, 'lookAt' | 'now'>,
@@ -39,7 +39,7 @@ export async function offerOf(
   if (sent !== undefined) return { bundle: parseBundle(member.trustDomain, await sent.read(), { now: now() }), source: `file ${sent.name}` }
   const context = member.home?.context
   if (context === undefined) {
-    throw new FederationError('usage', member.name, 'has no cluster that could be asked for its roots', {
+    throw new FederationError('usage', member.name, 'has no cluster here from which Entente could read its roots', {
       hint: `entente approve ${member.name} --bundle FILE --fingerprint sha256:…`,
     })
   }
@@ -65,11 +65,11 @@ export async function offerOf(
 export const usable = ({ approved }: Pick<Desired, 'approved'>): ReadonlyMap<TrustDomain, Bundle> =>
   new Map([...approved].flatMap(([domain, seen]) => (seen.ok ? [[domain, seen.value] as const] : [])))
 
-/** The highest approved sequence: of the record, or where it has none (from before it had), of the approved bundle. */
+/** The highest approved sequence: of the record, or of the approved bundle if the record has none (older records do not). */
 export const highestIn = (desired: Desired, { trustDomain }: Member): bigint | undefined =>
   desired.record.domains.get(trustDomain)?.recorded?.highest ?? usable(desired).get(trustDomain)?.sequence
 
-/** Whether exactly these roots are in the approved bundle and on the record. */
+/** True if exactly these roots are in the approved bundle and in the record. */
 export function isApproved(desired: Desired, bundle: Bundle): boolean {
   const held = new Set(
     usable(desired)

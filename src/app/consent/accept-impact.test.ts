@@ -19,14 +19,14 @@ const check = (findings: readonly (typeof past)[], steps: readonly Step[], accep
   mustAcceptImpact({ findings, steps: [opens, closes] }, new Set(steps.map(({ id }) => id)), accepted)
 
 describe('apply', () => {
-  it('wants --accept-impact where policies let in more than the callers', () => {
+  it('requires --accept-impact if policies accept more identities than the callers', () => {
     expect(check([past], [opens, closes])).toThrow(
       expect.objectContaining({ code: 'not-consented', subject: past.subject, hint: expect.stringContaining('--accept-impact') }),
     )
     expect(check([past], [opens, closes], true)).not.toThrow()
   })
 
-  it('wants it for what widens only, and only where something is let in', () => {
+  it('requires it only for steps that open, and only if they accept more identities', () => {
     expect(check([past], [closes])).not.toThrow()
     expect(check([], [opens, closes])).not.toThrow()
   })

@@ -1,10 +1,10 @@
-/** Where existing policies let in more than the callers, somebody must have said yes to that. */
+/** If existing policies accept more identities than the callers of the federation file, the owner must consent to that. */
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Plan } from '../../core/model/planned.ts'
 
 /**
- * Narrowing never waits for it.
+ * Steps that only close never need this consent.
  * @param steps those that are to be carried out
  * @throws FederationError not-consented
  */
@@ -19,7 +19,7 @@ export function mustAcceptImpact(
   throw new FederationError(
     'not-consented',
     past.map(({ subject }) => subject).join('; '),
-    'lets in more than the callers of the federation file; nothing was changed',
-    { hint: 'entente impact says whom and why; close it, or add --accept-impact' },
+    'accepts more identities than the callers in the federation file; nothing was changed',
+    { hint: 'entente impact lists them and the policies; narrow those, or add --accept-impact' },
   )
 }

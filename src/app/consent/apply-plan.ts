@@ -1,4 +1,4 @@
-/** `apply`: plans, has somebody agree, and carries the agreed steps out. */
+/** `apply`: plans, asks for consent, and carries out the agreed steps. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../core/diagnostics/finding.ts'
@@ -14,19 +14,19 @@ import { type CarryOutPorts, carryOut, endUnfinished, type Leave } from './carry
 export interface ApplyInput extends Leave {
   /** Ids of the steps that may be carried out, or at least the first 12 characters of each; undefined: all. */
   readonly consent?: readonly string[]
-  /** Existing policies may let in more than the callers of the federation file. */
+  /** Existing policies may accept more identities than the callers of the federation file. */
   readonly acceptImpact?: boolean
-  /** Ask every workload for its certificate where a root is to be retired. */
+  /** Ask every workload for its certificate if a root is to be retired. */
   readonly look?: boolean
 }
 
 export interface Applied {
   readonly plan: Plan
-  /** Undefined where no step was to be carried out. */
+  /** Undefined if no step was to be carried out. */
   readonly outcome?: Outcome
 }
 
-/** Whether all that was agreed to is done, and nothing stands in the way of the rest. */
+/** True if everything agreed to is done, and nothing blocks the rest. */
 export const succeeded = ({ plan, outcome }: Applied): boolean => !hasErrors(plan.findings) && (outcome?.findings ?? []).length === 0
 
 /** @throws FederationError not-consented, not-confirmed, changed-meanwhile, record-busy: then no object was written */
@@ -46,16 +46,16 @@ export async function applyPlan(ports: PlanPorts & CarryOutPorts & Pick<Ports, '
   return { plan, outcome: await carryOut(ports, planned, { ...leave, steps, fresh: !asked }) }
 }
 
-/** What was severed or approved while somebody read the plan is not in it. */
+/** A sever or an approval that happened while the user read the plan is not in it. */
 async function mustBeTheSame({ record }: Pick<Ports, 'record'>, { desired }: Planned): Promise<void> {
   const { head } = await record.view()
   if (head?.hash === desired.record.head?.hash) return
-  throw new FederationError('changed-meanwhile', 'audit.jsonl', 'has new entries since the plan was made; nothing was changed', {
-    hint: 'run it again: it plans anew',
+  throw new FederationError('changed-meanwhile', 'audit.jsonl', 'has entries that are newer than the plan; nothing was changed', {
+    hint: 'entente apply: it plans again',
   })
 }
 
-/** @throws FederationError not-consented when a step is named that the plan does not have */
+/** @throws FederationError not-consented if a named step is not in the plan */
 function chosen(plan: Plan, named: readonly string[] | undefined): ReadonlySet<Digest> {
   const ids = plan.steps.map((step) => step.id)
   return new Set(named === undefined ? ids : named.map((text) => theOne(text, ids)))
@@ -65,7 +65,7 @@ function theOne(text: string, ids: readonly Digest[]): Digest {
   const whole = text.startsWith('sha256:') ? text : `sha256:${text}`
   const [id, other] = ids.filter((one) => one === text || (text.length >= 12 && one.startsWith(whole)))
   if (id !== undefined && other === undefined) return id
-  throw new FederationError('not-consented', text, 'is not a step of the plan as it is now; nothing was changed', {
-    hint: 'entente plan -o json shows the ids; 12 characters of one will do',
+  throw new FederationError('not-consented', text, 'is not a step of the current plan; nothing was changed', {
+    hint: 'entente plan -o json lists the ids; the first 12 characters of an id are enough',
   })
 }

@@ -1,4 +1,4 @@
-/** Carrying out what somebody agreed to, on the record. */
+/** Carries out the steps that somebody agreed to, and writes that to the record. */
 
 import { endedBy } from '../../core/federation/ends.ts'
 import { doneBy } from '../../core/record/interrupted-apply.ts'
@@ -9,13 +9,13 @@ import type { Planned } from '../plan.ts'
 import type { Ports } from '../use-case.ts'
 import type { Consent, Outcome } from '../world.ts'
 
-/** Why it may be done, and how far it may go. */
+/** On whose consent it is done, and how much is allowed. */
 export type Leave = Pick<Consent, 'reason' | 'overrideGate' | 'forceConflicts' | 'nudge' | 'canary'>
 
 export interface Agreed extends Leave {
   /** Ids of the steps that may be carried out. */
   readonly steps: Consent['steps']
-  /** Nobody took time over the plan: what it was made from is new enough to begin with. */
+  /** No person was asked, so the observations of the plan are recent enough to begin with. */
   readonly fresh: boolean
 }
 
@@ -40,7 +40,7 @@ export async function carryOut(ports: CarryOutPorts, planned: Planned, agreed: A
   return apply(desired.intents, plan, consent, world, fresh ? seen : undefined)
 }
 
-/** What the record says: what somebody said, and what ended of itself. */
+/** The reason in the record: the user's, and the one for a root that ended by itself. */
 function reasonOf({ desired, plan }: Planned, { steps, reason }: Agreed, now: Date): string {
   const due = plan.steps.filter((step) => steps.has(step.id))
   const ended = endedBy(desired.federation, due, now)
@@ -48,8 +48,8 @@ function reasonOf({ desired, plan }: Planned, { steps, reason }: Agreed, now: Da
 }
 
 /**
- * An apply that was killed after its last write left nothing to do but to say so.
- * @param whole nothing at all is left to do: it is ended also where nobody can tell what it had done
+ * An apply that was interrupted after its last write left no step: its `end` entry is written now.
+ * @param whole no step is left in any member: the apply is ended even if no observation can show what it completed
  */
 export async function endUnfinished(
   ports: Pick<Ports, 'record' | 'actor' | 'now' | 'sleep' | 'tell'>,

@@ -1,4 +1,4 @@
-/** `init`: looks at clusters and writes a federation in which nothing is open yet. */
+/** `init`: observes clusters and writes a federation in which nothing is open yet. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../core/diagnostics/finding.ts'
@@ -14,12 +14,12 @@ export interface InitInput {
   readonly istioNamespace: string
 }
 
-/** Where the new federation is to be. */
+/** The path of the new federation. */
 export interface NewPlace {
-  /** @throws FederationError usage where a federation or a record is there already */
+  /** @throws FederationError usage if a federation or a record exists there already */
   mustBeNew(): Promise<void>
   make(): Promise<void>
-  /** The federation of these members, in which nobody trusts anybody. */
+  /** The federation of these members, with no trust in it. */
   write(members: readonly Found[]): Promise<void>
 }
 
@@ -28,7 +28,7 @@ type InitPorts = Pick<Ports, 'lookAt' | 'bundles' | 'record' | 'publicRoots' | '
 /** @throws FederationError usage, bundle-refused, not-confirmed: then nothing was written */
 export async function init(ports: InitPorts, place: NewPlace, { contexts, istioNamespace }: InitInput): Promise<readonly Found[]> {
   await place.mustBeNew()
-  if (new Set(contexts).size !== contexts.length) throw new FederationError('usage', '--context', 'the same context is named twice')
+  if (new Set(contexts).size !== contexts.length) throw new FederationError('usage', '--context', 'the same context is given twice')
   ports.tell({ kind: 'looking', contexts })
   const found = await Promise.all(
     contexts.map(async (context): Promise<Found> => ({ name: memberName(context), ...(await ports.lookAt(context, istioNamespace)) })),
@@ -36,11 +36,11 @@ export async function init(ports: InitPorts, place: NewPlace, { contexts, istioN
   const findings = judgeClusters(found, { istioNamespace, publicRoots: await ports.publicRoots(), now: ports.now() })
   ports.tell({ kind: 'looked', found, findings })
   if (hasErrors(findings))
-    throw new FederationError('bundle-refused', contexts.join(', '), 'cannot be federated as they are; nothing was written', {
-      hint: 'see the findings above',
+    throw new FederationError('bundle-refused', contexts.join(', '), 'cannot form a federation; nothing was written', {
+      hint: 'correct what the findings above name, then run entente init again',
     })
   await ports.agree({ kind: 'begin' })
-  // Somebody may have written them while the question stood.
+  // Another process may have written them while the user was asked.
   await place.mustBeNew()
   await place.make()
   await approveAll(ports, found)

@@ -1,4 +1,4 @@
-/** Whether clusters can be members of one federation, as they are. */
+/** Checks whether clusters can be members of one federation. */
 
 import { error, type Finding, warning } from '../../core/diagnostics/finding.ts'
 import { clockDiffers } from '../../core/model/clock.ts'
@@ -36,23 +36,18 @@ export function judgeClusters(found: readonly Found[], { istioNamespace, publicR
 
 function sharedDomain({ name, istio: { trustDomain } }: Found, other: Found): Finding {
   const isDefault = trustDomain === 'cluster.local' ? ' (cluster.local is only Istio’s default)' : ''
-  const message = `has trust domain ${trustDomain}, and so has ${other.name}${isDefault}`
-  return error('trust-domain-shared', name, message, 'give each mesh a trust domain of its own: meshConfig.trustDomain')
+  const message = `has trust domain ${trustDomain}, as ${other.name} does${isDefault}`
+  return error('trust-domain-shared', name, message, 'set meshConfig.trustDomain to a different value in each mesh')
 }
 
 const sharedName = ({ name, context }: Found): Finding =>
-  error(
-    'usage',
-    context,
-    `becomes the member name ${name}, as another context does`,
-    'rename one of the contexts: kubectl config rename-context',
-  )
+  error('usage', context, `yields member name ${name}, as another context does`, `kubectl config rename-context ${context} NEW`)
 
 function meshIds(found: readonly Found[]): readonly Finding[] {
   const ids = new Set(found.map((cluster) => cluster.istio.meshId))
   if (ids.size < 2) return []
-  const message = 'the clusters name different mesh ids; multi-primary wants one'
-  return [warning('mesh-id-differs', [...ids].join(', '), message, 'set meshConfig.defaultConfig.meshId alike')]
+  const message = 'the clusters have different mesh IDs; multi-primary requires one'
+  return [warning('mesh-id-differs', [...ids].join(', '), message, 'set meshConfig.defaultConfig.meshId to the same value in all clusters')]
 }
 
 const networks = (found: readonly Found[], istioNamespace: string): readonly Finding[] =>

@@ -1,4 +1,4 @@
-/** Names of members, from the contexts of a kubeconfig. */
+/** Derives names of members from the contexts of a kubeconfig. */
 
 import { trimOf } from '../../core/basics/trim.ts'
 import type { MemberName } from '../../core/model/wanted.ts'

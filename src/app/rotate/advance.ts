@@ -1,4 +1,4 @@
-/** One round of a rotation: does what is due, and says where it stands then. */
+/** One round of a rotation: carries out what is due, and returns the state after it. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
@@ -24,19 +24,19 @@ import { approvedOf, type LookInput, lookAtRotation } from './look.ts'
 export type RotatePorts = PlanPorts & CarryOutPorts & AcceptPorts & Pick<Ports, 'lookAt'>
 
 export interface AdvanceInput extends LookInput, Omit<Accepting, 'resetSequence'> {
-  /** Retire a root without evidence that it is out of use; why. */
+  /** The reason to retire a root without evidence that it is out of use. */
   readonly overrideGate?: string
-  /** Annotate pods whose file changed, so that their kubelets bring it now. */
+  /** Annotate pods whose file changed, so that their kubelets deliver it now. */
   readonly nudge?: boolean
 }
 
-/** Where it stands after all that was due, and what stopped some of it. */
+/** The state after all due steps, and what stopped some of them. */
 export interface Advanced {
   readonly now: Rotation
   readonly findings: readonly Finding[]
 }
 
-/** Accepts a root that is announced beside the old one, hands roots out, takes those away that are out of use. */
+/** Approves a root that is announced beside the old one, distributes roots, and removes roots that are out of use. */
 export async function advance(ports: RotatePorts, input: AdvanceInput, waits: boolean): Promise<Advanced> {
   await takeAnnounced(ports, input)
   const findings = await carryOutRoots(ports, input)
@@ -46,7 +46,10 @@ export async function advance(ports: RotatePorts, input: AdvanceInput, waits: bo
   return { now: await lookAtRotation(ports, input, waits), findings: after }
 }
 
-/** The roots that the mesh gives to its own workloads, or a bundle that its owner sent, beside those that are approved. */
+/**
+ * The roots that the mesh distributes to its own workloads, or a bundle that its owner sent, if they differ from the
+ * approved ones.
+ */
 async function takeAnnounced(ports: RotatePorts, input: AdvanceInput): Promise<void> {
   const desired = await readDesired(ports)
   const member = memberOf(desired.federation, input.member)
@@ -56,7 +59,7 @@ async function takeAnnounced(ports: RotatePorts, input: AdvanceInput): Promise<v
   const retired = input.sent === undefined ? retiredRoots(desired.record, member.trustDomain) : []
   const known = new Set([...retired, ...before.anchors.map((anchor) => anchor.fingerprint)])
   const added = offered.anchors.filter((anchor) => !known.has(anchor.fingerprint))
-  // A file says what its owner wants, roots that are to go included; a cluster says what it announces.
+  // A file states what its owner intends, including roots to be retired; a cluster states what it announces.
   const bundle = input.sent === undefined ? { ...offered, anchors: [...before.anchors, ...added] } : offered
   if (isApproved(desired, bundle)) return
   if (added.length === 0 && input.sent === undefined) return
@@ -66,7 +69,7 @@ async function takeAnnounced(ports: RotatePorts, input: AdvanceInput): Promise<v
   if (staying.length > 0) await recordStaying(ports, member.trustDomain, staying, input.reason)
 }
 
-/** @throws FederationError bundle-refused where Envoy would refuse callers under one of two roots: before anything is approved */
+/** @throws FederationError bundle-refused if Envoy would reject callers under one of two roots: before anything is approved */
 function refuseNames({ name }: Member, { anchors }: Bundle, presented: Offer['presented'], now: Date): void {
   const valid = anchors.filter(({ notAfter }) => notAfter > now)
   const certain = sameNames(name, valid, [presented]).find(({ severity }) => severity === 'error')
@@ -76,7 +79,7 @@ function refuseNames({ name }: Member, { anchors }: Bundle, presented: Offer['pr
   })
 }
 
-/** Which roots are to stay: all that is ever stored of a rotation. */
+/** The roots that are to stay: the only state of a rotation that is stored. */
 export async function recordStaying(
   { record, sleep, actor, now }: Pick<Ports, 'record' | 'sleep' | 'actor' | 'now'>,
   trustDomain: TrustDomain,
@@ -86,7 +89,7 @@ export async function recordStaying(
   await addEntry(record, sleep, { actor, at: now(), reason, action: 'rotate', trustDomain, to })
 }
 
-/** Carries out what the plan says about roots of this domain, and nothing else. @returns the errors that stopped it */
+/** Carries out the plan's steps for roots of this domain, and nothing else. @returns the errors that stopped it */
 async function carryOutRoots(ports: RotatePorts, input: AdvanceInput): Promise<readonly Finding[]> {
   const { overrideGate, overrideNames, look = false } = input
   const desired = await readDesired(ports)
@@ -95,14 +98,14 @@ async function carryOutRoots(ports: RotatePorts, input: AdvanceInput): Promise<r
   const steps = planned.plan.steps.filter((step) => isAbout(step, trustDomain))
   const errors = planned.plan.findings.filter((finding) => finding.severity === 'error')
   if (errors.length > 0 && steps.length === 0) ports.tell({ kind: 'rotation-blocked', findings: errors })
-  // Where nothing may widen because of the record, a root that is to come waits as well.
+  // If the record forbids opening anything, a root that is to be introduced waits as well.
   if (steps.length === 0) return aboutRecord(errors, planned.narrowOnly)
   const ready = steps.filter((step) => step.gates.every((gate) => gate.open))
   const alike = overrideNames === undefined ? [] : steps.filter((step) => step.gates.every((gate) => gate.open || gate.needs === 'apart'))
   if (ready.length === 0 && alike.length === 0 && overrideGate === undefined) return []
   ports.tell({ kind: 'planned', plan: { ...planned.plan, steps, findings: errors } })
   await ports.agree({ kind: 'carry-out', steps: steps.length, of: steps.length })
-  // Its reason goes past gates of this kind only, and past no other that the same steps may have.
+  // Its reason overrides gates of this kind only, and no other gates of the same steps.
   const past = alike.length > ready.length && overrideGate === undefined
   const outcome = await carryOut(ports, planned, {
     ...leaveOf(input, past ? overrideNames : overrideGate),
@@ -119,12 +122,15 @@ const leaveOf = ({ reason, nudge = false }: AdvanceInput, overrideGate: string |
   ...(overrideGate === undefined ? {} : { overrideGate }),
 })
 
-/** One object may take roots of several domains at once: all of them are approved, and nothing but roots changes, or a check of names is added. */
+/**
+ * True if the step changes only roots, of approved bundles, or adds a name check. One object may hold roots of several
+ * domains.
+ */
 const isAbout = ({ changes }: Step, domain: TrustDomain): boolean =>
   changes.every((change) => change.of === 'root' || (change.of === 'names' && change.effect === 'narrows')) &&
   (changes.length === 0 || changes.some((change) => change.trusted === domain))
 
-/** Takes the roots that are out of use out of the approved bundle. @returns whether it did */
+/** Removes the roots that are out of use from the approved bundle. @returns whether it did */
 async function retire(ports: RotatePorts, now: Rotation, { member: name, overrideGate, reason }: AdvanceInput): Promise<boolean> {
   const closed = now.gates.filter((gate) => gate.needs === 'unused' && !gate.open)
   if (now.leaving.length === 0 || (now.phase !== 'retire' && overrideGate === undefined)) return false
@@ -136,7 +142,7 @@ async function retire(ports: RotatePorts, now: Rotation, { member: name, overrid
   const source = closed.length === 0 ? 'the end of its rotation' : 'the end of its rotation, its gate overridden'
   for (const gate of closed)
     await addEntry(ports.record, ports.sleep, { actor: ports.actor, at: ports.now(), reason: overrideGate ?? '', action: 'override', gate })
-  // What a file brought keeps the sequence of its publisher, whose next bundle is then newer.
+  // A bundle from a file keeps its publisher's sequence, so that the publisher's next bundle is newer.
   const published = member.home?.context === undefined
   const { sequence: was, ...kept } = before
   const sequence = published ? was : sequenceAfter(highestIn(desired, member))

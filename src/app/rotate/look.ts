@@ -1,4 +1,4 @@
-/** Where a rotation stands, by what can be seen now. */
+/** Determines the state of a rotation from current observations. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
@@ -14,9 +14,9 @@ import type { Desired } from '../ports-desired.ts'
 
 export interface LookInput {
   readonly member: string
-  /** Ask every workload for its certificate, instead of waiting for the time it may live. */
+  /** Ask every workload for its certificate, instead of waiting until old ones must have expired. */
   readonly look?: boolean
-  /** Introduce a root beside another of its name that chains do not tell it from; why. */
+  /** The reason to introduce a root beside another of the same name, although chains do not distinguish them. */
   readonly overrideNames?: string
 }
 
@@ -38,17 +38,20 @@ export async function lookAtRotation(ports: PlanPorts, input: LookInput, waits: 
   return accepted({ ...now, ...heldBy(now, rotation({ ...given, seen: new Map([...seen, ...asked]) })) })
 }
 
-/** Somebody took it on the record that two roots share a name: that is no error any more. */
+/** The record says that the owner accepts two roots of one name, so it is not an error any more. */
 const withoutNames = (one: Rotation): Rotation => ({
   ...one,
   findings: one.findings.map((finding): Finding => (finding.code === 'roots-share-name' ? asWarning(finding) : finding)),
 })
 
-/** Its CA has switched, and time alone does not tell that its own proxies hold the new root: then they are asked, without --look. */
+/**
+ * True if the CA has switched, and elapsed time alone does not prove that its proxies hold the new root. Then Entente asks
+ * the proxies, even without --look.
+ */
 const mayBeEarly = ({ phase, gates }: Rotation): boolean =>
   (phase === 'draining' || phase === 'retire') && gates.some(({ needs, open }) => needs === 'held' && !open)
 
-/** What they said of the roots that they hold; what they said of their certificates is for --look. */
+/** What proxies answered about the roots that they hold. What they answered about their certificates is used with --look only. */
 const heldBy = (now: Rotation, asked: Rotation): Pick<Rotation, 'gates' | 'findings'> => ({
   gates: now.gates.map(
     (gate) => asked.gates.find(({ needs, root }) => needs === 'held' && gate.needs === 'held' && root === gate.root) ?? gate,

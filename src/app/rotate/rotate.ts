@@ -1,6 +1,6 @@
 /**
- * `rotate`: takes a mesh's root from old to new with overlap, as far as it goes now. What is left to do is computed each
- * time anew, so that it can be stopped, resumed, and gone on with by anybody with access.
+ * `rotate`: moves a mesh from its old root to a new one with overlap, as far as possible now. Each run computes what is
+ * left to do, so it can be stopped, and anybody with access can resume it.
  */
 
 import { MAY_PASS } from '../../core/diagnostics/codes.ts'
@@ -12,22 +12,22 @@ import { lookAtRotation } from './look.ts'
 import { stillHeld } from './still-held.ts'
 
 export interface RotateInput extends AdvanceInput {
-  /** Only look. */
+  /** Only show the state. */
   readonly status?: boolean
-  /** Go on until it has got there. */
+  /** Continue until the target phase is reached. */
   readonly wait?: RotationPhase
-  /** What was to leave stays, and the other way round. */
+  /** Abort: the root that was to be retired stays, and the new one is retired. */
   readonly abort?: boolean
 }
 
 export interface Rotated extends Advanced {
-  /** Whether it is where it was to get. */
+  /** True if it reached the target phase. */
   readonly reached: boolean
 }
 
 const EVERY_MS = 3_000
 
-/** @throws FederationError as `accept` and `carryOut`; usage where there is no rotation to abort */
+/** @throws FederationError as `accept` and `carryOut`; usage if there is no rotation to abort */
 export async function rotate(ports: RotatePorts, input: RotateInput): Promise<Rotated> {
   const { wait, status = false } = input
   const waits = wait !== undefined
@@ -45,7 +45,7 @@ export async function rotate(ports: RotatePorts, input: RotateInput): Promise<Ro
   }
 }
 
-/** @param waiting has been waiting for a while, and need not end for what may pass */
+/** @param waiting it has waited for a while, so a temporary error need not stop it */
 function passes(thrown: unknown, waiting: boolean): FederationError {
   if (waiting && thrown instanceof FederationError && MAY_PASS.has(thrown.code)) return thrown
   throw thrown
@@ -54,19 +54,24 @@ function passes(thrown: unknown, waiting: boolean): FederationError {
 const at = (phase: RotationPhase): number => ROTATION_PHASES.indexOf(phase)
 
 /**
- * Whoever waits for leave to switch a CA has none where no other root was announced: that is `steady`, too. And whoever
- * waits for the end waits until no proxy has what was retired.
+ * If no other root was announced, there is no switch to wait for: `steady` ends a wait for `switch`, too. A wait for the
+ * end also waits until no proxy holds what was retired.
  */
 const hasReached = (now: Rotation, wanted: RotationPhase): boolean =>
   now.phase === 'steady' ? at(wanted) > at('switch') && (wanted !== 'steady' || stillHeld(now).length === 0) : at(now.phase) >= at(wanted)
 
-/** What was to go is to stay, and the other way round. */
+/** Aborts: the root that was to be retired stays, and the other is retired. */
 async function abort(ports: RotatePorts, input: RotateInput, waits: boolean): Promise<void> {
   const { member, trustDomain, leaving, staying } = await lookAtRotation(ports, input, waits)
   if (leaving.length === 0)
-    throw new FederationError('usage', '--abort', `${member} is in no rotation: one root generation is approved; nothing was changed`, {
-      hint: 'a root that was retired comes back by entente approve only',
-    })
+    throw new FederationError(
+      'usage',
+      '--abort',
+      `${member} has no rotation under way: only one root generation is approved; nothing was changed`,
+      {
+        hint: `entente approve ${member}, to bring back a root that was retired`,
+      },
+    )
   await ports.agree({ kind: 'abort-rotation', member, leaving, staying })
   await recordStaying(ports, trustDomain, leaving, input.reason)
 }

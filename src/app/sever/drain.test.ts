@@ -53,7 +53,7 @@ const states = (views: readonly { readonly proxy: string; readonly state: string
   views.map(({ proxy, state }) => `${proxy} ${state}`)
 
 describe('connections from before the end of a trust', () => {
-  it('are looked at once, where nobody waits', async () => {
+  it('are read once without a wait', async () => {
     const { mesh, world, seconds, asked } = scene({ server: { seconds: 30 } })
     const { views, drained } = await drain({ mesh, proxies: [carrier('server')], drain: false }, world)
     expect([states(views), drained, seconds(), asked.length]).toEqual([['server.sample draining'], false, 0, 1])
@@ -64,11 +64,11 @@ describe('connections from before the end of a trust', () => {
     const { views, drained } = await drain({ mesh, proxies: [carrier('quick'), carrier('slow')], drain: true }, world)
     expect([states(views), drained, seconds()]).toEqual([['quick.sample gone', 'slow.sample gone'], true, 30])
     expect(asked.filter((name) => name === 'quick')).toHaveLength(6)
-    expect(lines[0]).toContain('quick.sample (3 open in all), slow.sample (3 open in all), 0 s so far')
+    expect(lines[0]).toContain('quick.sample (3 open in total), slow.sample (3 open in total), 0 s so far')
     expect(lines).toHaveLength(3)
   })
 
-  it('are waited for no longer than the proxies were told to keep them, and somewhat', async () => {
+  it('are waited for as long as the proxies’ drain time, plus a tolerance', async () => {
     const { mesh, world, seconds } = scene({ server: { seconds: FOR_EVER } })
     const { views } = await drain({ mesh, proxies: [carrier('server')], drain: true }, world)
     expect(states(views)).toEqual(['server.sample draining'])

@@ -1,4 +1,4 @@
-/** Connections from before a trust ended: looked at once, or until those that came in are gone. */
+/** Reads the connections from before a trust ended, once or until Envoy has ended the inbound ones. */
 
 import type { Connections, Seen } from '../../core/model/observed.ts'
 import type { Carrier, ConnectionsView, Told } from '../../core/verify/older-connections.ts'
@@ -9,13 +9,13 @@ import { boundMs, drainStep, heard, UNASKED } from './draining.ts'
 export interface Drain {
   readonly mesh: Pick<AsksPods, 'connections'>
   readonly proxies: readonly Carrier[]
-  /** When the trust was closed, where that is known. */
+  /** When the trust was closed, if that is known. */
   readonly since?: Date
-  /** Wait until Envoy has ended what came in; what is left then is an error. */
+  /** Wait until Envoy has ended the inbound connections; those that remain then are an error. */
   readonly drain: boolean
 }
 
-/** Each proxy has as long as it was configured to have (`drainDuration`); one that cannot be asked is named, not waited for. */
+/** Waits for each proxy as long as its `drainDuration`. A proxy that does not answer is named, and delays nothing. */
 export async function drain(
   { mesh, proxies, since, drain }: Drain,
   world: Pick<World, 'now' | 'sleep' | 'stopped'> & { readonly tell: (text: string) => void },
@@ -43,7 +43,7 @@ export async function drain(
 }
 
 function waiting(left: readonly Carrier[], views: Readonly<Record<string, ConnectionsView>>, waited: number): string {
-  const who = left.slice(0, 5).map(({ proxy }) => `${proxy} (${views[proxy]?.open} open in all)`)
+  const who = left.slice(0, 5).map(({ proxy }) => `${proxy} (${views[proxy]?.open} open in total)`)
   const more = left.length > 5 ? ` and ${left.length - 5} more` : ''
-  return `waiting until Envoy has ended what is older: ${who.join(', ')}${more}, ${Math.round(waited / 1000)} s so far`
+  return `waiting until Envoy has ended the older connections: ${who.join(', ')}${more}, ${Math.round(waited / 1000)} s so far`
 }

@@ -57,7 +57,7 @@ describe('waiting for connections from before a sever', () => {
     expect(boundMs(answered(MUTE))).toBe(SLACK_MS)
   })
 
-  it('tells at once, and then every ten seconds', () => {
+  it('reports at once, and then every ten seconds', () => {
     const tell = (at: number, told: number) => {
       const step = drainStep(answered(says(4)), { ...wait, told }, { proxies: [SERVER], now: inMs(at), stop: false })
       return step.kind === 'wait' && step.tell

@@ -1,16 +1,16 @@
-/** The rule by which a sever waits until Envoy has ended connections from before it. Pure; its state is plain data. */
+/** The rule by which a sever waits until Envoy has ended older connections. It is pure; its state is plain data. */
 
 import type { Connections, Seen } from '../../core/model/observed.ts'
 import { type Carrier, type ConnectionsView, judgeConnections } from '../../core/verify/older-connections.ts'
 
 const POLL_MS = 1_000
-/** Beyond the time that Envoy was told: its timers, and who asks it, are not exact. */
+/** Added to Envoy's drain time: its timers and our polling are not exact. */
 export const SLACK_MS = 15_000
 const TELL_MS = 10_000
-/** A proxy that answered before is asked so often again, and not waited for after that. */
+/** A proxy that answered before is asked this many times more; after that, the sever does not wait for it. */
 export const TRIES = 3
 
-/** What the proxies said so far. */
+/** The proxies' answers so far. */
 export interface Draining {
   readonly answers: Readonly<Record<string, Seen<Connections>>>
   readonly views: Readonly<Record<string, ConnectionsView>>
@@ -21,15 +21,15 @@ export interface Draining {
 export const UNASKED: Draining = { answers: {}, views: {}, unanswered: {} }
 
 export interface Round {
-  /** Who was asked now. */
+  /** The proxies that were asked now. */
   readonly asked: readonly Carrier[]
   readonly answers: ReadonlyMap<string, Seen<Connections>>
-  /** When the trust was closed, where that is known. */
+  /** When the trust was closed, if that is known. */
   readonly since: Date | undefined
   readonly now: Date
 }
 
-/** With what these proxies answered. One that answered before is judged by that until it failed to answer three times. */
+/** The state with these proxies' new answers. The last answer of a proxy counts until it failed to answer three times. */
 export function heard(before: Draining, { asked, answers, since, now }: Round): Draining {
   const unanswered = { ...before.unanswered }
   const held = { ...before.answers }
@@ -45,7 +45,7 @@ export function heard(before: Draining, { asked, answers, since, now }: Round): 
   return { answers: held, views, unanswered }
 }
 
-/** How long the slowest of them may need: `drainDuration`, which each proxy says of itself. */
+/** How long the slowest of them may need: the `drainDuration` that each proxy reports. */
 export const boundMs = ({ answers }: Draining): number =>
   Math.max(0, ...Object.values(answers).map((answer) => (answer.ok ? answer.value.drainSeconds * 1000 : 0))) + SLACK_MS
 
@@ -53,7 +53,7 @@ export const boundMs = ({ answers }: Draining): number =>
 export interface DrainWait {
   readonly since: number
   readonly boundMs: number
-  /** When the user was told last; 0: not yet. */
+  /** The last progress message to the user; 0: none yet. */
   readonly told: number
 }
 
@@ -61,20 +61,20 @@ export type DrainStep =
   | { readonly kind: 'over' }
   | {
       readonly kind: 'wait'
-      /** Whom to ask again. */
+      /** The proxies to ask again. */
       readonly for: readonly Carrier[]
       readonly until: Date
       readonly afterMs: number
       readonly wait: DrainWait
       readonly waited: number
-      /** The user is due to be told. */
+      /** A progress message is due. */
       readonly tell: boolean
     }
 
 export interface DrainScene {
   readonly proxies: readonly Carrier[]
   readonly now: Date
-  /** The user asks to stop. */
+  /** True if the user asked to stop. */
   readonly stop: boolean
 }
 

@@ -37,15 +37,15 @@ const run = async (...objects: readonly Manifest[]) => {
 }
 
 describe('an emergency', () => {
-  it('lets nobody of the domain past, and leaves what the policy says of others', async () => {
+  it('denies every identity of the domain, and keeps what the policy says of others', async () => {
     expect((await run(policy())).callers).toEqual({ [A]: [], [C]: [OTHER] })
   })
 
-  it('makes the policy where there is none', async () => {
+  it('creates the policy if there is none', async () => {
     expect((await run()).callers).toEqual({ [A]: [] })
   })
 
-  it('shuts the domain out of the whole mesh where it was let in there', async () => {
+  it('denies the domain in the whole mesh if the whole mesh accepts it', async () => {
     const mesh = memoryMesh(member('cluster-b'), { own: BUNDLE_B })
     const wide: Trust = { ...trust, distribution: 'mesh', accept: [], reach: [], wide: { mtls: 'require', callers: [CLIENT] } }
     await denyNow(intent, [wide], A, mesh)
@@ -54,12 +54,12 @@ describe('an emergency', () => {
     ])
   })
 
-  it('writes nothing where nobody gets past already', async () => {
+  it('writes nothing if every identity is denied already', async () => {
     const first = await run(policy())
     expect((await run(...first.policies)).mesh.writes).toEqual([])
   })
 
-  it('leaves alone what belongs to somebody else, and says so', async () => {
+  it('does not change an object of another owner, and says so', async () => {
     const { mesh, findings } = await run(policy({ labels: {} }))
     expect(mesh.writes).toEqual([])
     expect(findings.map((finding) => finding.code)).toEqual(['owned-by'])
@@ -72,7 +72,7 @@ describe('an emergency', () => {
     )
   })
 
-  it('tells what it could not write, and throws nothing: the sever goes on', async () => {
+  it('reports what it could not write, and throws nothing: the sever goes on', async () => {
     const mesh = memoryMesh(member('cluster-b'), { own: BUNDLE_B, objects: [policy()] })
     mesh.beforeWrite = () => {
       throw new FederationError('forbidden', 'cluster-b', 'may not patch')

@@ -1,4 +1,4 @@
-/** Shutting a trust domain out at once: nothing is observed but the policies that do it, and nobody is asked. */
+/** Denies a trust domain at once: it reads only the policies that do this, and asks for no consent. */
 import { retry } from '../../core/basics/retry.ts'
 import { LOST_RACE } from '../../core/diagnostics/codes.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -19,14 +19,14 @@ import type { World } from '../world.ts'
 type Denying = Pick<Home, 'member'> & WritesObjects
 
 export interface Denied {
-  /** The policies that let nobody of the domain past now. */
+  /** The policies that deny every identity of the domain now. */
   readonly policies: readonly Manifest[]
   readonly findings: readonly Finding[]
 }
 
 /**
- * Lets nobody of `domain` past where these trusts let them in. What the policies say of other domains stays as it is
- * live, and filters are left for the sever that follows.
+ * Denies every identity of `domain` where these trusts accept it. What the policies say about other domains stays as it is
+ * live. The sever that follows removes the filters.
  */
 export async function denyNow(
   intent: Intent,
@@ -45,7 +45,7 @@ export async function denyNow(
   return { policies: told.flatMap((one) => one.policies), findings: told.flatMap((one) => one.findings) }
 }
 
-/** Another sever of the same workloads may write their policy at the same moment: again, for a second or two. */
+/** Another sever of the same workloads may write their policy at the same moment, so it retries for a second or two. */
 const TRIES = 20
 
 const deny = (once: () => Promise<Denied>, sleep: World['sleep']): Promise<Denied> =>

@@ -1,4 +1,4 @@
-/** Closing what a sever ends, and seeing live proxies let go of it. */
+/** Closes a severed trust, and checks that live proxies have dropped it. */
 
 import { type FindingCode, LOST_RACE } from '../../core/diagnostics/codes.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -20,31 +20,31 @@ import { type Older, olderConnections } from './older-connections.ts'
 export type ClosePorts = PlanPorts & CarryOutPorts
 
 export interface CloseInput extends Pick<Leave, 'reason' | 'overrideGate'> {
-  /** Waits until connections from before are gone. */
+  /** Waits until older connections are gone. */
   readonly drain: boolean
 }
 
 export interface Closed {
-  /** The trusted member's. */
+  /** The trusted member's trust domain. */
   readonly trustDomain: string
   readonly at: Date
   readonly verdicts: readonly Verdict[]
-  /** What was known before it was closed: why the file was not written, whose objects the policies are. */
+  /** Findings from before it was closed: why the file was not written, who owns the policies. */
   readonly known: readonly Finding[]
-  /** Who would write again what was taken away, where that is not known already. */
+  /** Who would recreate the removed objects, if that is not known already. */
   readonly undoing: readonly Finding[]
   readonly older: Older
-  /** The truster's objects could not be seen, and nothing was closed. */
+  /** Entente could not read the truster's objects, and closed nothing. */
   readonly blind: boolean
-  /** No evidence says whether live proxies refuse the domain. */
+  /** No evidence shows whether live proxies reject the domain. */
   readonly unknown: boolean
-  /** Some proxy accepts it still, or may where that could be proven here; or an error stands in the way. */
+  /** A proxy still accepts it, or may although that could be proven here; or an error blocks it. */
   readonly failed: boolean
   /** All of them, in one list. */
   readonly findings: readonly Finding[]
 }
 
-/** Looks at the truster and nowhere else: no other mesh that is down delays it. */
+/** Observes the truster only: no other mesh that is down delays it. */
 export async function close(ports: ClosePorts, severed: Severed, known: readonly Finding[], input: CloseInput): Promise<Closed> {
   const { truster, trusted } = severed
   const { planned, outcome, tracked, blind } = await closing(ports, severed, input)
@@ -54,9 +54,9 @@ export async function close(ports: ClosePorts, severed: Severed, known: readonly
   const asked = { truster, trusted, mesh: meshes.get(truster), observation: seen.get(truster), verdicts, drain: input.drain }
   const older = await olderConnections(ports, desired, asked)
   const unknown = verdicts.some((verdict) => verdict.state === 'unknown' && !isDead(verdict))
-  // Of a mesh that is only a directory here nothing can be proven here.
+  // If the mesh is only a directory here, nothing can be proven here.
   const provable = desired.federation.members.get(truster)?.home?.context !== undefined
-  // Who undoes it opens it again.
+  // A controller that recreates the objects opens the trust again.
   const undoing = tracked.filter((one) => !known.some(({ code, subject }) => code === one.code && subject === one.subject))
   const findings = [...known, ...undoing, ...outcome.findings, ...older.findings]
   const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging') || (unknown && provable)
@@ -75,22 +75,22 @@ export async function close(ports: ClosePorts, severed: Severed, known: readonly
   }
 }
 
-/** One that no istiod hears from is named, and holds up no sever. */
+/** A proxy that no istiod reports is named, and delays no sever. */
 const isDead = ({ proxies }: Verdict): boolean => proxies.unheard.length > 0
 
 interface Closing {
   readonly planned: Planned
   readonly outcome: Outcome
-  /** Who would write again what is taken away. */
+  /** Who would recreate the removed objects. */
   readonly tracked: readonly Finding[]
   readonly blind: boolean
 }
 
-/** Of several severs and applies at once, each holds the others up for a moment only. */
+/** Concurrent severs and applies delay each other only briefly. */
 const BUSY: ReadonlySet<FindingCode> = new Set([...LOST_RACE, 'not-consented'])
 const CLOSING_TRIES = 20
 
-/** Plans what closes the pair and carries it out; again where somebody else was at work just then. */
+/** Plans what closes the pair and carries it out. It retries if another process changed something in between. */
 async function closing(ports: ClosePorts, severed: Severed, input: CloseInput): Promise<Closing> {
   const done: Step[] = []
   for (let tries = 1; ; tries++) {
@@ -117,20 +117,20 @@ async function closeOnce(ports: ClosePorts, severed: Severed, { drain: _, ...lea
   if (plan.steps.length > 0) ports.tell({ kind: 'closing', plan })
   else if (blind.length === 0) {
     ports.tell({ kind: 'nothing-to-close', truster, trusted })
-    // When it was closed is known from then on.
+    // From now on, the time of closing is known.
     await endUnfinished(ports, planned, { reason: leave.reason, whole: false })
   }
-  // Who else holds fields of our objects may write them again; the end of a trust does not wait for that.
+  // Another field manager of Entente objects may write them again; the end of a trust does not wait for that.
   const agreed = { ...leave, forceConflicts: true, steps: new Set(plan.steps.map((step) => step.id)), fresh: true }
   const outcome = await carryOut(ports, planned, agreed)
   const tracked = plan.findings.filter(({ code }) => code === 'gitops-tracked')
   return { planned, outcome: { ...outcome, findings: [...blind, ...outcome.findings] }, tracked, blind: blind.length > 0 }
 }
 
-/** What istiod sends is taken within a second or so. Who is cut off stays named, and holds nobody up. */
+/** A proxy applies what istiod sends within a second or so. Disconnected proxies stay named, and delay nothing. */
 const LETTING_GO_MS = 10_000
 
-/** Looks until live proxies have let go, or for as long as that may take. */
+/** Polls until live proxies have dropped the trust, or the time limit ends. */
 async function lettingGo(
   ports: Pick<Ports, 'now' | 'sleep' | 'stopped'>,
   { desired: { federation, intents }, meshes }: Planned,

@@ -1,4 +1,4 @@
-/** `sever --lift`: takes a sever back, on the record and out of the file. It opens nothing: a new approval and an apply do. */
+/** `sever --lift`: takes a sever back, in the record and in the file. It opens nothing: a new approval and an apply do. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { approveCommand } from '../../core/federation/intents.ts'
@@ -22,11 +22,11 @@ export interface Lifted {
   readonly pair: Pair
   readonly trusted: Member
   readonly trusterDomain: Member['trustDomain']
-  /** The entry that lifts it, or the one that did before; undefined where the record never had the sever. */
+  /** The entry that lifts it, or an earlier one that did; undefined if the record never had the sever. */
   readonly entry: AuditEntry | undefined
 }
 
-/** @throws FederationError usage where there is nothing to lift, not-confirmed: then nothing was recorded */
+/** @throws FederationError usage if there is nothing to lift; not-confirmed: then nothing was recorded */
 export async function lift(ports: DesiredPorts & Pick<Ports, 'actor' | 'sleep' | 'agree'>, input: LiftInput): Promise<Lifted> {
   const { federation, record } = await readDesired(ports)
   const pair = { truster: input.truster as MemberName, trusted: input.trusted as MemberName }
@@ -42,12 +42,12 @@ export async function lift(ports: DesiredPorts & Pick<Ports, 'actor' | 'sleep' |
   const standingIn = (view: RecordView) => seversOn(view, federation)(truster, trusted)
   const needed = (view: RecordView) => (needsLift(standingIn(view), shown, inFile) ? draft : undefined)
   const added = await addEntryIf(ports.record, ports.sleep, needed, PATIENT)
-  // Where this fails the file keeps closed what the record lets go: the same command again goes on from there.
+  // If this fails, the file still closes what the record lifted. Running the same command again completes it.
   await ports.desired.removeSevered(pair)
   return { pair, trusted, trusterDomain: truster.trustDomain, entry: added ?? shown?.entry }
 }
 
-/** The sever that stands, as the record has it, or else the file. */
+/** The active sever, from the record, or else from the file. */
 function severOf(
   shown: Standing | undefined,
   [first]: readonly Severed[],
@@ -61,7 +61,7 @@ function notSevered(pair: Pair, trusted: Member, standing: Standing | undefined)
   const unchanged = 'there is nothing to lift, and nothing was recorded'
   if (standing === undefined) {
     const message = `neither the record nor the file severs ${pair.truster} from ${pair.trusted}: ${unchanged}`
-    return new FederationError('usage', subject, message, { hint: 'entente audit log shows what was severed' })
+    return new FederationError('usage', subject, message, { hint: 'entente audit log' })
   }
   const { at, actor: by, reason } = standing.entry
   return new FederationError('usage', subject, `${by.name} lifted the sever at ${at.toISOString()} (${reason}): ${unchanged}`, {
@@ -70,8 +70,9 @@ function notSevered(pair: Pair, trusted: Member, standing: Standing | undefined)
 }
 
 /**
- * Whether the record needs a lift: it severs the pair, or the file alone does, by an entry that is newer than the last lift.
- * @throws FederationError changed-meanwhile when somebody severed the pair again since the question was asked
+ * True if the record needs a lift: it severs the pair; or only the file does, by an entry that is newer than the last
+ * lift.
+ * @throws FederationError changed-meanwhile if somebody severed the pair again since the user was asked
  */
 function needsLift(now: Standing | undefined, shown: Standing | undefined, inFile: readonly Severed[]): boolean {
   if (now?.state === 'severed') {
@@ -81,7 +82,7 @@ function needsLift(now: Standing | undefined, shown: Standing | undefined, inFil
       'audit.jsonl',
       `${now.entry.actor.name} severed it again (${now.entry.reason}); nothing was changed`,
       {
-        hint: 'entente audit log, then decide anew',
+        hint: 'entente audit log, then decide again',
       },
     )
   }

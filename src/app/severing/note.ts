@@ -1,4 +1,4 @@
-/** Putting a sever into the federation file and on the record: either one keeps the trust closed. */
+/** Writes a sever to the federation file and to the record: either one keeps the trust closed. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
@@ -13,12 +13,12 @@ import type { Ports } from '../use-case.ts'
 
 export type NotePorts = Pick<Ports, 'desired' | 'record' | 'sleep' | 'actor' | 'now' | 'tell'>
 
-/** 50 ms each: several severs at once wait for each other. */
+/** 50 ms each: concurrent severs wait for each other. */
 export const PATIENT = 200
 const IN_AN_EMERGENCY = 20
 
 /**
- * Into the file, and on the record, which outranks it: each is tried whatever becomes of the other.
+ * Writes the sever to the file and to the record, which takes precedence. It tries each even if the other fails.
  * @returns why the file could not be written
  * @throws FederationError why the record could not
  */
@@ -30,7 +30,8 @@ export async function note(
 ): Promise<readonly Finding[]> {
   const pair = { truster: severed.truster, trusted: severed.trusted }
   const writing = ports.desired.addSevered(severed, { emergency })
-  // In an emergency neither waits for the other. Else the file comes first: what is killed in between is closed by the next apply.
+  // In an emergency neither waits for the other. Otherwise the file is written before the record: if the process dies in
+  // between, the next apply closes the pair.
   const [written] = emergency ? [undefined] : await Promise.allSettled([writing])
   const tries = emergency ? IN_AN_EMERGENCY : PATIENT
   const [recorded, late] = await Promise.allSettled([recordSever(ports, pair, federation, reason, tries), writing])
@@ -45,7 +46,10 @@ export async function note(
   return unwritten
 }
 
-/** Also where the file was edited by hand, or a crash came between the two. @returns undefined where the record has it */
+/**
+ * Writes it to the record even if the file was edited by hand, or the process died between the two writes.
+ * @returns undefined if the record has it already
+ */
 async function recordSever(
   { record, sleep, actor, now }: NotePorts,
   pair: Pair,
@@ -62,7 +66,10 @@ function asFinding(thrown: unknown): Finding {
   return fromError(thrown)
 }
 
-/** By these trust domains, and nobody lifted it. An entry from before domains were written is written anew. */
+/**
+ * True if an entry severs this pair of trust domains, and no later one lifts it. An entry from before entries named
+ * domains does not count, so a new one is written.
+ */
 function isRecorded(record: RecordView, federation: Federation, pair: Pair): boolean {
   const { trusterDomain, trustedDomain } = domainsOf(federation, pair)
   const [truster, trusted] = membersOf(federation, pair)

@@ -1,4 +1,4 @@
-/** After a sever: connections that are older than it. */
+/** Finds connections that are older than a sever. */
 
 import type { Finding } from '../../core/diagnostics/finding.ts'
 import { judgedAt } from '../../core/model/clock.ts'
@@ -15,7 +15,7 @@ import type { Ports } from '../use-case.ts'
 interface Asked extends Pair {
   readonly mesh: Mesh | undefined
   readonly observation: Observation | undefined
-  /** What live proxies say of the pair. */
+  /** What live proxies report about the pair. */
   readonly verdicts: readonly Verdict[]
   /** Wait until they are gone. */
   readonly drain: boolean
@@ -26,7 +26,7 @@ export interface Older {
   readonly findings: readonly Finding[]
 }
 
-/** @param desired as it was read; the record is asked anew */
+/** @param desired as it was read; the record is read again */
 export async function olderConnections(
   ports: Pick<Ports, 'record' | 'now' | 'sleep' | 'stopped' | 'tell'>,
   desired: Desired,
@@ -38,7 +38,7 @@ export async function olderConnections(
   if (intent === undefined || domain === undefined) return { views: [], findings: [] }
   if (mesh?.connections === undefined || observation?.proxies.ok !== true || !observation.objects.ok)
     return { views: [], findings: asked.drain ? [unseen(truster)] : [] }
-  // What Git delivers is closed when Git delivers it.
+  // If Git delivers the change, the trust is closed when Git delivers it.
   const since = intent.member.home?.directory === undefined ? closedAt(await ports.record.view(), truster, domain) : undefined
   const open = verdicts.flatMap(({ proxies: { lagging, rejected, unheard } }) => [...lagging, ...rejected, ...unheard])
   const proxies = carriers(intent, trusted, observation, new Set(open))
@@ -55,4 +55,4 @@ export async function olderConnections(
 }
 
 const unseen = (truster: MemberName): Finding =>
-  unproven(connectionsUnseen(truster, 'no live proxy could be asked from here', 'the same command from where the cluster can be reached'))
+  unproven(connectionsUnseen(truster, 'Entente could read from no live proxy here', 'run the same command where the cluster is reachable'))

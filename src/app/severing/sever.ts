@@ -1,4 +1,4 @@
-/** `sever`: notes that a trust is over, closes it, proves it. What only narrows waits for nobody. */
+/** `sever`: records that a trust ended, closes it, and checks live proxies. Steps that only close wait for nothing. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
@@ -17,11 +17,11 @@ export interface SeverInput {
   readonly truster: string
   readonly trusted: string
   readonly reason: string
-  /** Goes past closed gates; why. */
+  /** The reason to override closed gates. */
   readonly overrideGate?: string
-  /** Waits until connections from before are gone. */
+  /** Waits until older connections are gone. */
   readonly drain?: boolean
-  /** Shuts the domain out before anything is looked at, and asks nobody. */
+  /** Denies the domain before anything is observed, and asks for no consent. */
   readonly emergency?: boolean
 }
 
@@ -30,7 +30,7 @@ export type SeverPorts = ClosePorts & NotePorts & Pick<Ports, 'agree'>
 /** @throws FederationError usage, not-confirmed: then nothing was changed */
 export async function sever(ports: SeverPorts, input: SeverInput): Promise<Closed> {
   const { emergency = false, drain = false, ...leave } = input
-  // In an emergency, bundles or a record that cannot be read keep nobody in.
+  // In an emergency, an unreadable bundle or record does not prevent closing.
   const federation = emergency ? await ports.desired.federation() : (await readDesired(ports)).federation
   const pair = { truster: input.truster as MemberName, trusted: input.trusted as MemberName }
   const standing = federation.severed.find((one) => pairKey(one) === pairKey(pair))
@@ -39,7 +39,7 @@ export async function sever(ports: SeverPorts, input: SeverInput): Promise<Close
     if (!emergency) await ports.agree({ kind: 'sever', ...pair })
   }
   const severed: Severed = standing ?? { ...pair, at: ports.now(), reason: input.reason }
-  // Whatever keeps the file or the record from being written, those who are out are out first.
+  // Even if the file or the record cannot be written, the domain is denied before anything else.
   const [noted, denied] = await Promise.allSettled([
     note(ports, severed, federation, { reason: input.reason, emergency }),
     emergency ? shutOut(ports, federation, pair) : [],
@@ -50,15 +50,15 @@ export async function sever(ports: SeverPorts, input: SeverInput): Promise<Close
 }
 
 /**
- * Policies first, by the API server also where Git delivers: what a plan would find out can wait.
- * @returns what was found
+ * Writes the policies before all else, through the API server even if Git delivers. Whatever a plan would find can wait.
+ * @returns the findings
  */
 async function shutOut(
   { meshes, now, sleep, tell }: Pick<Ports, 'meshes' | 'now' | 'sleep' | 'tell'>,
   federation: Federation,
   { truster, trusted }: Pair,
 ): Promise<readonly Finding[]> {
-  // Whose objects they are, and where: no bundle and no approval has a say in that.
+  // Only the federation is needed to know whose objects they are and where. Bundles and approvals have no influence.
   const intent = intents(federation, new Map(), NO_RECORD, now()).intents.find(({ member }) => member.name === truster)
   const trustDomain = federation.members.get(trusted)?.trustDomain
   const mesh = (await meshes({ federation, handed: new Map() }, truster)).get(truster)
@@ -74,8 +74,13 @@ function mustTrust(federation: Federation, pair: Pair): void {
   const { truster, trusted } = pair
   if (!federation.trusts.some((trust) => trust.truster === truster && trust.trusted === trusted)) {
     const there = federation.trusts.map((trust) => `${trust.truster} ${trust.trusted}`).join(', ')
-    throw new FederationError('usage', `${truster} ${trusted}`, `the file has no trust of ${truster} in ${trusted}; nothing was changed`, {
-      hint: there === '' ? 'there is no trust to sever' : `there are: ${there}`,
-    })
+    throw new FederationError(
+      'usage',
+      `${truster} ${trusted}`,
+      `the federation file has no trust of ${truster} in ${trusted}; nothing was changed`,
+      {
+        hint: there === '' ? 'there is no trust to sever' : `the trusts of the file are: ${there}`,
+      },
+    )
   }
 }

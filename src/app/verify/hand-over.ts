@@ -1,4 +1,4 @@
-/** `verify -o evidence`: what is seen of the meshes here, for owners who cannot reach them. */
+/** `verify -o evidence`: writes what is observed of the meshes here, for owners who cannot reach them. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { distinct, type Finding } from '../../core/diagnostics/finding.ts'
@@ -11,11 +11,11 @@ import { goOn } from '../use-case.ts'
 
 export interface HandingOver {
   readonly handing: Handing
-  /** What could not be seen, and so is not in it. */
+  /** What could not be read, and so is missing in it. */
   readonly missing: readonly Finding[]
 }
 
-/** @throws FederationError usage where no member has a cluster to look at; interrupted */
+/** @throws FederationError usage if no member has a reachable cluster; interrupted */
 export async function handOver(ports: PlanPorts): Promise<HandingOver> {
   const desired = await readDesired(ports)
   const { federation, intents, findings } = desired
@@ -28,7 +28,9 @@ export async function handOver(ports: PlanPorts): Promise<HandingOver> {
     return [{ member: intent.member, namespaces: namespacesOf(intent, observation), observation }]
   })
   if (looked.length === 0)
-    throw new FederationError('usage', '-o evidence', 'no member has a cluster to look at', { hint: 'add --context MEMBER=CONTEXT' })
+    throw new FederationError('usage', '-o evidence', 'no member has a cluster that Entente could read', {
+      hint: 'entente verify -o evidence --context MEMBER=CONTEXT',
+    })
   const verdicts = verify(federation, intents, seen, at)
   const record = desired.record.head?.hash
   const missing = looked.flatMap(({ observation: { objects, own, istio, pods, proxies } }) =>

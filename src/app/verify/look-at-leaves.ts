@@ -1,4 +1,4 @@
-/** Asking proxies for their own certificates, and for the files of roots that they have loaded. */
+/** Asks proxies for their own certificates, and for the files of roots that they have loaded. */
 
 import type { Seens } from '../../core/model/observed.ts'
 import type { Intent } from '../../core/model/wanted.ts'
@@ -8,11 +8,11 @@ import { judgeLoaded } from '../../core/verify/loaded-files.ts'
 import type { Meshes } from '../world.ts'
 
 export interface LookedAll extends Looked {
-  /** Proxies that have loaded their files of roots as they are. */
+  /** Proxies that have loaded the current content of their files of roots. */
   readonly loaded: ReadonlySet<string>
 }
 
-/** Side by side; a mesh that is in Git alone has no pods to ask. */
+/** In parallel. A mesh that is only in Git has no pods to ask. */
 export async function lookAtLeaves(intents: readonly Intent[], seen: Seens, meshes: Meshes, now: Date): Promise<LookedAll> {
   const each = intents.map(async (intent): Promise<LookedAll> => {
     const observation = seen.get(intent.member.name)

@@ -1,4 +1,4 @@
-/** `verify`: for each trust, by evidence from live proxies, whether it holds. */
+/** `verify`: checks for each trust, by evidence from live proxies, whether it holds. */
 
 import { JUDGED_BY_EVIDENCE } from '../../core/diagnostics/codes.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
@@ -14,13 +14,13 @@ export interface Verified {
   readonly federation: string
   readonly at: Date
   readonly verdicts: readonly Verdict[]
-  /** Those that belong to no one trust. */
+  /** Findings that belong to no single trust. */
   readonly findings: readonly Finding[]
-  /** What proxies said of their own certificates, where they were asked. */
+  /** The proxies' answers about their own certificates, if they were asked. */
   readonly leaves?: readonly LeafView[]
 }
 
-/** @param look asks the proxies in scopes for their own certificates */
+/** @param look asks the selected proxies for their own certificates */
 export async function verifyTrusts(ports: PlanPorts, { look = false }: { readonly look?: boolean }): Promise<Verified> {
   const { desired, plan, seen, meshes, narrowOnly } = await planFederation(ports)
   const { federation, intents } = desired
@@ -34,7 +34,7 @@ export async function verifyTrusts(ports: PlanPorts, { look = false }: { readonl
       ...aboutRecord(plan.findings, narrowOnly),
       ...(looked?.findings ?? inferred(intents, seen, at)),
       ...expiring(federation, intents, seen, at),
-      // Told by the verdicts, and with what it means, above.
+      // The verdicts report this already, with its meaning.
       ...desired.findings.filter(({ code }) => !JUDGED_BY_EVIDENCE.has(code)),
     ],
     ...(looked && { leaves: looked.leaves }),

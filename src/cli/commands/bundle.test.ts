@@ -102,7 +102,7 @@ describe('bundle convert', () => {
       name: 'SPIFFE to PEM, which loses its numbers',
       args: { file: 'a.json', to: 'pem' },
       printed: ca.root.pem,
-      told: 'warning lost: file: PEM has no place for spiffe_sequence 1152921504606846977, spiffe_refresh_hint 300',
+      told: 'warning lost: file: PEM cannot hold spiffe_sequence 1152921504606846977, spiffe_refresh_hint 300',
       code: 0,
     },
     {
@@ -229,12 +229,12 @@ describe('bundle fetch', async () => {
     ])('puts it where $name was, says what is next, and prints the verdict as without', async ({ held }) => {
       const { code, world, after, files } = await into(held)
       expect([code, after, files]).toEqual([0, printBundle(bundle), ['offer.json']])
-      expect(world.told).toMatch(/offer\.json holds it\. Next: entente approve MEMBER --bundle /)
+      expect(world.told).toMatch(/offer\.json\. Next: entente approve MEMBER --bundle /)
       expect(JSON.parse(world.printed)).toMatchObject({ verdict: 'accept', sequence: '1152921504606846977' })
     })
 
     it.each([
-      { name: 'nobody answers', says: 'endpoint-unreachable', args: () => ({ url: 'https://localhost:1' }) },
+      { name: 'nothing listens', says: 'endpoint-unreachable', args: () => ({ url: 'https://localhost:1' }) },
       {
         name: 'the endpoint is not who it should be',
         says: 'endpoint-unverified',
@@ -246,10 +246,10 @@ describe('bundle fetch', async () => {
       const { code, world, after, files } = await into(before, args())
       expect([code, after, files]).toEqual([1, before, ['offer.json']])
       expect(world.told + world.printed).toContain(says)
-      expect(world.told).toContain('offer.json stays as it was: 1 root, sequence 1152921504606846976.')
+      expect(world.told).toContain('offer.json is unchanged: 1 root, sequence 1152921504606846976.')
       const none = await into(undefined, args())
       expect([none.code, none.after, none.files]).toEqual([1, undefined, []])
-      expect(none.world.told).toContain('offer.json was not written.')
+      expect(none.world.told).toContain('Entente did not write ')
     })
 
     it('leaves a newer bundle, and the verdict says why', async () => {
@@ -259,7 +259,7 @@ describe('bundle fetch', async () => {
       expect(JSON.parse(world.printed)).toMatchObject({ verdict: 'reject', findings: [{ code: 'sequence-rollback' }] })
     })
 
-    it('leaves what is no bundle, and asks nobody', async () => {
+    it('keeps a file that is no bundle, and contacts no endpoint', async () => {
       const asked = endpoint.seen.length
       const { code, world, after } = await into('my notes')
       expect([code, after, endpoint.seen.length]).toEqual([1, 'my notes', asked])

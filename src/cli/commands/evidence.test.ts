@@ -118,7 +118,7 @@ describe('evidence of both owners', () => {
     expect(states(w)).toEqual(['lagging', 'proven'])
   })
 
-  it('has the newest word where two files are about one member', async () => {
+  it('is the newest if two files are about one member', async () => {
     await using w = await opened()
     const old = await handOver(w, { age: 59 })
     const newer = join(w.directory, 'newer.json')
@@ -131,13 +131,13 @@ describe('evidence that may not be true any more counts as not seen', () => {
   const stale: [string, Handing, string][] = [
     ['it is older than an hour', { age: 61 }, 'was made 61 min ago'],
     ['it is days old', { age: 5 * 1440 }, 'was made 5 days ago'],
-    ['it is from the future', { age: -10 }, 'was made in the future'],
+    ['it is from the future', { age: -10 }, 'has a time in the future'],
+    ['its owner had another record', { record: `sha256:${'0'.repeat(64)}` as Digest }, 'another record'],
     [
-      'its owner had another record',
-      { record: `sha256:${'0'.repeat(64)}` as Digest },
-      'was made with a record that this one does not continue',
+      'the cluster did not have what Git says',
+      { objects: [] },
+      'was made when the cluster did not yet have ConfigMap istio-system/cluster-',
     ],
-    ['the cluster did not have what Git says', { objects: [] }, 'was made when the cluster did not have ConfigMap istio-system/cluster-'],
   ]
   it.each(stale)('%s', async (_, handing, because) => {
     await using w = await opened()
@@ -151,7 +151,7 @@ describe('evidence that may not be true any more counts as not seen', () => {
     await using w = await opened()
     const before = (await (await openRecord(w.directory)).entries())[1]?.hash as Digest
     expect(await judge(w, [await handOver(w, { record: before })])).toBe(1)
-    expect(JSON.stringify(json(w).findings)).toContain('was made without knowing of what')
+    expect(JSON.stringify(json(w).findings)).toContain('was made before the apply of')
   })
 
   it('the cluster still had what Git no longer says', async () => {
@@ -217,8 +217,8 @@ describe('a member whose cluster has a context here', () => {
   })
 
   it.each([
-    ['cluster-x=prod', 'cluster-x is no member of this federation'],
-    ['prod', 'want MEMBER=CONTEXT'],
+    ['cluster-x=prod', 'cluster-x is not a member of this federation'],
+    ['prod', 'must have the form MEMBER=CONTEXT'],
   ])('is named as MEMBER=CONTEXT, not as %s', async (pair, because) => {
     await using w = await workspace(inDirectories(), ...bundles)
     await expect(verify({ file: w.file, output: 'evidence', context: [pair] }, w.io)).rejects.toMatchObject({
@@ -227,11 +227,11 @@ describe('a member whose cluster has a context here', () => {
     })
   })
 
-  it('is what it takes to hand evidence over', async () => {
+  it('is required to write evidence', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await expect(verify({ file: w.file, output: 'evidence' }, w.io)).rejects.toMatchObject({
       code: 'usage',
-      hint: 'add --context MEMBER=CONTEXT',
+      hint: 'entente verify -o evidence --context MEMBER=CONTEXT',
     })
   })
 })
@@ -249,17 +249,17 @@ describe('a file that is no evidence', () => {
       (text) => text.replace('"autoMtls":true', '"autoMtls":"yes"'),
       'seen.json: evidence.0.istio.value.autoMtls',
     ],
-    ['names a configuration that is not there', (text) => text.replace('"config":0', '"config":77'), 'is none of configs'],
+    ['names a configuration that is not there', (text) => text.replace('"config":0', '"config":77'), 'is not an index of configs'],
     ['has a chain that is not base64', (text) => text.replace(/"presented":\{"ok":true,"value":\["/, '$&*'), 'is not base64'],
     [
       'is about a stranger',
       (text) => text.replaceAll('"member":"cluster-b"', '"member":"cluster-x"'),
-      'is about cluster-x, which is no member',
+      'is about cluster-x, which is not a member',
     ],
     [
       'is about another trust domain',
       (text) => text.replaceAll('"trustDomain":"cluster-b.example"', '"trustDomain":"other.example"'),
-      'calls the trust domain of cluster-b other.example',
+      'has trust domain other.example for cluster-b',
     ],
     ['is nested beyond all use', () => '['.repeat(100_000) + ']'.repeat(100_000), 'is nested too deeply'],
   ]
@@ -274,7 +274,7 @@ describe('a file that is no evidence', () => {
   it('because it is of another federation', async () => {
     await using w = await opened()
     await expect(judge(w, [await handOver(w, { federation: 'lab' })])).rejects.toMatchObject({
-      message: expect.stringContaining('is about the federation lab'),
+      message: expect.stringContaining('is from federation lab'),
     })
   })
 })

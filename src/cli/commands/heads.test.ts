@@ -39,7 +39,7 @@ describe.each([
   { what: 'no hash at all', text: 'shop hello\n', code: 'record-broken' },
   { what: 'half a MiB', text: 'x'.repeat(1 << 19), code: 'record-broken' },
 ])('a member that remembers $what', ({ text, code }) => {
-  it('is told by plan, and gets nothing that widens; the other one gets all of it', async () => {
+  it('is reported by plan, and nothing opens there; the other member gets every step', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await remember(w, 'cluster-b', text)
     expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(1)
@@ -65,7 +65,7 @@ describe.each([
     expect(actions).toEqual(['sever', 'begin', 'end'])
   })
 
-  it('is told by status, verify and audit verify', async () => {
+  it('is reported by status, verify and audit verify', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await remember(w, 'cluster-b', text)
     for (const command of [status, verify]) {
@@ -77,7 +77,7 @@ describe.each([
 })
 
 describe('a record that was cut', () => {
-  it('widens nothing anywhere, also in a member that remembers nothing; and the whole one goes on', async () => {
+  it('opens nothing anywhere, even in a member that stores no head; the complete record continues', async () => {
     const three = inDirectories((s) => {
       s.members.push({ name: 'cluster-c', trustDomain: 'cluster-c.example', cluster: { directory: 'clusters/cluster-c' } })
     })

@@ -6,7 +6,7 @@ import { questionText } from '../print/question-text.ts'
 
 export interface Consenting {
   readonly yes?: boolean
-  /** Ids of steps: whoever names them has read them. */
+  /** Ids of steps: a user who names them has read them. */
   readonly consent?: readonly string[]
 }
 
@@ -15,10 +15,10 @@ export const agreement =
   async (question) => {
     if (yes === true || consent !== undefined) return false
     if (!io.interactive) {
-      throw new FederationError('not-confirmed', 'no terminal', 'nobody can be asked here, and nothing was changed', {
-        hint: 'add --yes once you have read what is above',
+      throw new FederationError('not-confirmed', 'no terminal', 'Entente cannot ask for consent here; nothing was changed', {
+        hint: 'read the output above, then add --yes',
       })
     }
-    if (!(await io.confirm(questionText(question)))) throw new FederationError('not-confirmed', 'you', 'said no; nothing was changed')
+    if (!(await io.confirm(questionText(question)))) throw new FederationError('not-confirmed', 'cancelled', 'nothing was changed')
     return true
   }

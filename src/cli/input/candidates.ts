@@ -1,4 +1,4 @@
-/** What the shell may offer next, told from the command tree itself, so that it never lags behind what there is. */
+/** The candidates for the shell's completion, computed from the command tree, so that they always match the commands. */
 import type { Argument, Command, Option } from 'commander'
 
 export interface Candidate {
@@ -8,11 +8,11 @@ export interface Candidate {
 
 export interface Candidates {
   readonly words: readonly Candidate[]
-  /** The shell's own file names are welcome too. */
+  /** The shell may add file names. */
   readonly files: boolean
 }
 
-/** Names that only files beside us can tell; asked for when they are needed. */
+/** Names that have to be read from files; they are read on demand. */
 export interface Names {
   readonly members: () => Promise<readonly string[]>
   readonly contexts: () => Promise<readonly string[]>
@@ -49,7 +49,7 @@ export async function candidates(root: Command, typed: readonly string[], names:
 
 const visible = (command: Command): readonly Command[] => command.createHelp().visibleCommands(command)
 
-/** The option whose value comes next, if the word is one that wants a value and has not got it by `=`. */
+/** The option whose value comes next, if the word is an option that requires a value and has no `=`. */
 function valueWanted(command: Command, word: string): Option | undefined {
   const option = command.options.find((known) => known.long === word || known.short === word)
   return option?.required === true || option?.optional === true ? option : undefined

@@ -1,4 +1,4 @@
-/** A cluster that no federation file speaks of yet: what `init`, `export` and `approve` need to know of it. */
+/** A cluster that is in no federation file yet: what `init`, `export` and `approve` need to read from it. */
 
 import { memberName } from '../../app/init/member-name.ts'
 import type { Cluster } from '../../app/ports-desired.ts'
@@ -15,7 +15,7 @@ export interface LookOptions extends LimitOptions {
   readonly istioNamespace: string
 }
 
-/** @throws FederationError with what kept us from looking */
+/** @throws FederationError with the reason why the cluster could not be read */
 export async function lookAt(context: string, options: LookOptions, io: Io): Promise<Cluster> {
   const { istioNamespace } = options
   const [{ loadKubeconfig }, { kubeClient }, { kubernetesMesh }] = await Promise.all([
@@ -25,7 +25,7 @@ export async function lookAt(context: string, options: LookOptions, io: Io): Pro
   ])
   const config = await loadKubeconfig(kubeconfigOf(options, io))
   const client = kubeClient(config.access(context), { limits: limitsOf(options), ...overseer(io) })
-  // The trust domain is what we are about to learn; nothing that is looked at here depends on it.
+  // The trust domain is not known yet; nothing that is read here depends on it.
   const member: Member = { name: memberName(context), trustDomain: parseTrustDomain('unknown'), aliases: [], istioNamespace }
   const { istio, own, clock } = await kubernetesMesh({ member, client }).observe({ namespaces: [] })
   goOn(io)

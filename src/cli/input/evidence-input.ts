@@ -1,4 +1,4 @@
-/** `--evidence`: what owners handed over about meshes that cannot be reached from here. */
+/** `--evidence`: evidence from owners about meshes that are unreachable from here. */
 import { createHash } from 'node:crypto'
 import type { Evidences, HandedOver } from '../../app/ports-desired.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -25,8 +25,11 @@ export async function readHanded(files: readonly string[], federation: Federatio
     for (const [member, looked] of parsed.looked) {
       const { home } = looked.member
       if (home?.directory === undefined || home.context !== undefined) {
-        const why = home === undefined ? 'has no home here: its bundle is all there is to judge' : 'has a context here, and is asked itself'
-        findings.push(info('evidence-unused', member, `${why}; ${file} is not used for it`))
+        const why =
+          home === undefined
+            ? 'has no home here, so only its bundle is evaluated'
+            : 'has a context here, so Entente reads the cluster itself'
+        findings.push(info('evidence-unused', member, `${why}; ${file} is ignored for it`))
         continue
       }
       if ((handed.get(member)?.of.at ?? parsed.at) > parsed.at) continue
@@ -48,7 +51,7 @@ export function inContexts(federation: Federation, pairs: readonly string[]): Fe
       throw new FederationError(
         'usage',
         `--context ${pair}`,
-        name === '' ? 'want MEMBER=CONTEXT' : `${name} is no member of this federation`,
+        name === '' ? 'must have the form MEMBER=CONTEXT' : `${name} is not a member of this federation`,
         {
           hint: `members: ${[...members.keys()].join(', ')}`,
         },

@@ -1,4 +1,4 @@
-/** The members' homes, as adapters: API servers, directories, both, or what an owner handed over. */
+/** The members' homes, as adapters: API servers, directories, both, or an owner's evidence. */
 import { join } from 'node:path'
 import { directoryMesh, gitDelivered } from '../../adapters/directory/mesh.ts'
 import { handedMesh } from '../../adapters/files/evidence-file.ts'
@@ -17,8 +17,8 @@ import type { Io } from '../io.ts'
 import { type HomeOptions, kubeconfigOf, limitsOf, overseer } from './limits.ts'
 
 /**
- * A home for each member that has one; a cluster that cannot be reached is one that says so.
- * @param only this member's, by its API server also where Git delivers
+ * A home for each member that has one. The home of an unreachable cluster reports that it is unreachable.
+ * @param only this member's home, through its API server even if Git delivers
  */
 export async function meshesOf(
   { federation, handed }: Pick<Desired, 'federation' | 'handed'>,
@@ -60,7 +60,7 @@ async function clusterMesh(member: Member, owner: string, access: () => Access, 
   }
 }
 
-/** A home that cannot even be asked: every observation says why, every write is refused. */
+/** A home that cannot be contacted: every observation returns the reason, every write throws it. */
 function outOfReach(member: Member, cause: FederationError): Mesh {
   const seen: Seen<never> = { ok: false, error: fromError(cause) }
   const refuse = (): Promise<never> => Promise.reject(cause)

@@ -1,4 +1,4 @@
-/** What one member may take of a command: flags, as the adapters want them. */
+/** Limits on what one member may consume: the flags, in the form of the adapters. */
 import type { Limits, Overseer } from '../../adapters/edge/budget.ts'
 import type { Io } from '../io.ts'
 
@@ -12,20 +12,20 @@ export interface LimitOptions {
   readonly maxDumpBytes?: number
 }
 
-/** Where the clusters of a command are found. */
+/** How a command finds its clusters. */
 export interface HomeOptions extends LimitOptions {
-  /** The federation file: what it names is relative to it. */
+  /** The federation file: relative paths in it start at its folder. */
   readonly file: string
   readonly kubeconfig?: string
 }
 
-/** The kubeconfig that the person named, or else the one of the environment. */
+/** The kubeconfig that the user named, or else the one of the environment. */
 export const kubeconfigOf = ({ kubeconfig }: Pick<HomeOptions, 'kubeconfig'>, { env }: Pick<Io, 'env'>) => ({
   env,
   ...(kubeconfig === undefined ? {} : { path: kubeconfig }),
 })
 
-/** Those that were given. */
+/** Only the flags that were given. */
 export function limitsOf({ lookTimeout, callTimeout, maxListBytes, maxListPages, maxDumpBytes }: LimitOptions): Partial<Limits> {
   return {
     ...(lookTimeout === undefined ? {} : { lookMs: lookTimeout }),

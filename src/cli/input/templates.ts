@@ -27,7 +27,7 @@ export async function templatesOf({ members }: Federation, options: HomeOptions,
       try {
         return [[name, of(kubeClient(config.access(home.context), { subject: name, limits, ...overseer(io) }))]]
       } catch (cause) {
-        // The look at it says why, too.
+        // The observation of the member reports the reason, too.
         if (cause instanceof FederationError) return []
         throw cause
       }

@@ -1,4 +1,4 @@
-/** What a command works on: the federation file and what stands beside it in Git, and the members' homes. */
+/** The inputs of a command: the federation file, the files beside it in Git, and the members' homes. */
 import { setTimeout } from 'node:timers/promises'
 import { actorHere } from '../../adapters/actor.ts'
 import { readFederationFile } from '../../adapters/files/federation-file.ts'
@@ -17,9 +17,9 @@ import { templatesOf } from './templates.ts'
 export { openRecord } from '../../adapters/files/federation-folder.ts'
 
 export interface FileOptions extends HomeOptions {
-  /** Files about members that are a directory here. */
+  /** Evidence files about members that are a directory here. */
   readonly evidence?: readonly string[]
-  /** `MEMBER=CONTEXT`: where to look at a member, whatever the file says. */
+  /** `MEMBER=CONTEXT`: the context of a member, which overrides the file. */
   readonly context?: readonly string[]
 }
 
@@ -29,7 +29,7 @@ const openFederation = async ({ file, context }: FileOptions): Promise<Federatio
 
 const sleep = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
 
-/** All that the use cases ask of the outside, as files, clusters and this console. */
+/** All ports of the use cases, as files, clusters and this console. */
 export function portsOf(options: FileOptions & Consenting, io: Io): Ports {
   const directory = folderOf(options.file)
   return {
@@ -50,7 +50,7 @@ export function portsOf(options: FileOptions & Consenting, io: Io): Ports {
   }
 }
 
-/** Of the web, as Node ships them. */
+/** The public web roots that Node ships. */
 async function publicRoots(): ReturnType<Ports['publicRoots']> {
   const [{ rootCertificates }, { publicRoots }] = await Promise.all([import('node:tls'), import('../../core/record/judge-offer.ts')])
   return publicRoots(rootCertificates)

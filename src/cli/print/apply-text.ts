@@ -20,15 +20,15 @@ export function progressText(event: Progress): string {
       return `${where}: waiting for ${event.kubelets === true ? 'the kubelets of ' : ''}${event.for.join(', ')}, ${Math.round(event.milliseconds / 1000)} s so far`
     case 'nudged':
       return event.failed === undefined
-        ? `${event.member}: nudged the kubelets of ${event.pods} ${event.pods === 1 ? 'pod' : 'pods'}`
-        : `${event.member}: could not nudge the kubelets, which will come by themselves: ${event.failed}`
+        ? `${event.member}: annotated ${event.pods} ${event.pods === 1 ? 'pod' : 'pods'}, so that the kubelets sync now`
+        : `${event.member}: could not annotate the pods, so their kubelets sync in their usual interval: ${event.failed}`
     case 'first':
-      return `${where}: ${event.workload} goes first with ${event.filter} (${event.proxies.join(', ')})`
+      return `${where}: canary ${event.workload} gets ${event.filter} before the others (${event.proxies.join(', ')})`
     case 'acknowledged': {
-      const who = `${event.proxies} ${event.proxies === 1 ? 'proxy has' : 'proxies have'} it, after ${event.milliseconds} ms`
-      return event.first === undefined ? `${where}: ${who}` : `${where}: ${who}; now the others`
+      const who = `${event.proxies} ${event.proxies === 1 ? 'proxy' : 'proxies'} acknowledged it after ${event.milliseconds} ms`
+      return event.first === undefined ? `${where}: ${who}` : `${where}: ${who}; the other workloads follow`
     }
     case 'put-back':
-      return `${where}: refused, putting back what was: ${event.because}`
+      return `${where}: Envoy rejected it; restoring the previous objects: ${event.because}`
   }
 }

@@ -1,4 +1,4 @@
-/** The record, for people. */
+/** Prints the record for people. */
 import type { Audited } from '../../app/audit.ts'
 import type { AuditEntry } from '../../core/model/recorded.ts'
 import type { Span, Word } from '../../core/record/history.ts'
@@ -18,12 +18,12 @@ export function recordText(entries: readonly AuditEntry[], columns?: number): Sh
   return table([['SEQ', 'AT', 'BY', 'ACTION', 'WHAT', 'REASON'], ...rows], columns)
 }
 
-/** Who trusted a root, from when to when, on whose word. */
+/** Prints who trusted or approved a root, from when to when, and who decided that. */
 export function historyText(spans: readonly Span[], columns?: number): Shown | string {
-  if (spans.length === 0) return 'Nobody ever approved or trusted this root, as far as the record goes.'
+  if (spans.length === 0) return 'The record has no approval of this root, and no trust in it.'
   const said = ({ at, by, reason }: Word): string[] => [at.toISOString(), `${by.name} (${by.via})${reason === '' ? '' : `: ${reason}`}`]
   const rows = spans.map(({ what, where, trustDomain, from, until, unfinished }) => [
-    `${what} ${what === 'approved' ? 'here' : `in ${where}`}${unfinished ? ', or begun' : ''}`,
+    `${what} ${what === 'approved' ? 'here' : `in ${where}`}${unfinished ? ', or only begun' : ''}`,
     trustDomain,
     ...said(from),
     ...(until === undefined ? ['-', 'still'] : said(until)),
@@ -37,17 +37,17 @@ export function auditText({ valid, entries, head, findings }: Audited, color = f
 }
 
 function verdictOf(valid: boolean, entries: number, stands: string, findings: Audited['findings']): string {
-  if (valid) return `The record holds: ${stands}.`
+  if (valid) return `The record is intact: ${stands}.`
   if (findings.every(({ code, severity }) => severity !== 'error' || code === 'witness-unseen'))
-    return `The file holds: ${stands}. Not every home could be asked which head it remembers.`
-  if (entries === 0 && !findings.some(({ code }) => code === 'record-broken')) return 'There is no record that could be read.'
-  return 'The record does not hold.'
+    return `The file is intact: ${stands}. Entente could not read the head that every home stores.`
+  if (entries === 0 && !findings.some(({ code }) => code === 'record-broken')) return 'There is no readable record.'
+  return 'The record is not intact.'
 }
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
 
 function sequences({ sequence, sequenceReset }: AuditEntry & { readonly action: 'approve' }): string {
-  return `${sequence === undefined ? '' : `, sequence ${sequence}`}${sequenceReset === true ? ', sequences begin again' : ''}`
+  return `${sequence === undefined ? '' : `, sequence ${sequence}`}${sequenceReset === true ? ', sequence numbers restart' : ''}`
 }
 
 function what(entry: AuditEntry): string {
@@ -65,12 +65,12 @@ function what(entry: AuditEntry): string {
     case 'rotate':
       return `${entry.trustDomain}: ${entry.to.map(short).join(', ')} to stay`
     case 'sever':
-      return `${entry.truster} trusts ${entry.trusted} no longer${domains(entry)}`
+      return `${entry.truster} no longer trusts ${entry.trusted}${domains(entry)}`
     case 'lift':
       return `the sever of ${entry.truster} trusting ${entry.trusted} is lifted${domains(entry)}`
   }
 }
 
-/** A sever counts by trust domain: the members may have other names by now. */
+/** Members may have been renamed since, so the trust domains are printed, which decide what a sever closes. */
 const domains = ({ trusterDomain, trustedDomain }: Pick<AuditEntry & { action: 'sever' }, 'trusterDomain' | 'trustedDomain'>): string =>
   trusterDomain === undefined || trustedDomain === undefined ? '' : ` (${trusterDomain}, ${trustedDomain})`

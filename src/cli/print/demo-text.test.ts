@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { check } from '../../demo/told.ts'
-import { toldText } from './demo-text.ts'
+import { check } from '../../demo/demo-step.ts'
+import { stepText } from './demo-text.ts'
 
 describe('a step as text', () => {
   it('is aligned, and has colour only where it is wanted', () => {
@@ -11,9 +11,9 @@ describe('a step as text', () => {
       checks: [check('a', 'x', 'x'), check('longer', 'x', 'x', 'a detail')],
       meaning: ['So it is.'],
     }
-    expect(String(toldText(3, step, false))).toBe(
+    expect(String(stepText(3, step, false))).toBe(
       '3. Title\n   $ entente plan\n   ✓ a        x\n   ✓ longer   x\n              a detail\n   So it is.\n',
     )
-    expect(String(toldText(3, step, true))).toContain('\u001b[')
+    expect(String(stepText(3, step, true))).toContain('\u001b[')
   })
 })

@@ -4,7 +4,7 @@ import { join, relative, resolve } from 'node:path'
 import type { View } from '../../core/view/schemas.ts'
 import { documented } from '../../core/view/versioned.ts'
 import type { Played } from '../../demo/demo.ts'
-import type { Told } from '../../demo/told.ts'
+import type { DemoStep } from '../../demo/demo-step.ts'
 import { document, indented, type Shown, show, stacked } from './screen.ts'
 import { painter, table } from './text.ts'
 
@@ -15,7 +15,7 @@ TLS (Node, OpenSSL) on 127.0.0.1, are the demo's; they trust what the written ma
 
 const INDENT = '   '
 
-export function toldText(number: number, { title, commands, lines, checks, meaning }: Told, color: boolean): Shown {
+export function stepText(number: number, { title, commands, lines, checks, meaning }: DemoStep, color: boolean): Shown {
   const paint = painter(color)
   const width = Math.max(0, ...checks.map(({ what }) => what.length))
   const checked = checks.flatMap(({ what, expected, got, ok, details }) => [
@@ -31,16 +31,15 @@ export function endText({ steps, seconds }: Played, directory: string): Shown {
   const failed = checks.filter(({ ok }) => !ok).length
   const within = relative('', directory)
   const here = within === '' ? '.' : within.startsWith('..') ? resolve(directory) : within
-  const verdict =
-    failed === 0 ? `All ${checks.length} checks came as expected` : `✗ ${failed} of ${checks.length} checks did not come as expected`
+  const verdict = failed === 0 ? `All ${checks.length} checks passed` : `✗ ${failed} of ${checks.length} checks failed`
   const next = [
     [join(here, 'federation.yaml'), 'who trusts whom, as an owner writes it'],
-    [join(here, 'clusters/a/20-open'), 'what proxies of cluster-a get: roots, each bound to its trust domain'],
+    [join(here, 'clusters/a/20-open'), 'the objects of cluster-a: roots, each bound to its trust domain'],
     [`entente audit log -f ${join(here, 'federation.yaml')}`, 'who did what, when and why'],
-    [`entente audit verify -f ${join(here, 'tampered/cut/federation.yaml')}`, 'how a record that was cut is found'],
-    ['entente init --context A --context B', 'the same for two clusters of yours'],
+    [`entente audit verify -f ${join(here, 'tampered/cut/federation.yaml')}`, 'how Entente detects a truncated record'],
+    ['entente init --context A --context B', 'the same for two of your clusters'],
   ]
-  return show`${verdict}, in ${seconds.toFixed(1)} s. The files are in ${here}. To look at next:\n\n${indented(table(next), '   ')}`
+  return show`${verdict}, in ${seconds.toFixed(1)} s. The files are in ${here}. Next:\n\n${indented(table(next), '   ')}`
 }
 
 /** The JSON of docs/cli.md. */

@@ -31,7 +31,7 @@ describe('what people read of doctor', () => {
         '  warn     gateway-known: x',
         '           see: docs/doctor.md#gateway-known',
         '',
-        'not fit for federation yet: 2 ok, 1 warning, 1 failed, 2 skipped',
+        'not ready for federation yet: 2 ok, 1 warning, 1 failed, 2 skipped',
       ].join('\n'),
     )
   })

@@ -1,10 +1,10 @@
-/** What `doctor` found, for people. */
+/** Prints the checks of `doctor` for people. */
 import type { Check } from '../../core/doctor/check.ts'
 import { anchorOf, countsOf, overall } from '../../core/view/doctor-view.ts'
 import { type Shown, show, stacked } from './screen.ts'
 import { count, painter } from './text.ts'
 
-/** One block for each cluster and pair; what was skipped for one reason takes one line. */
+/** One block for each cluster and pair. Checks that were skipped for the same reason share a line. */
 export function doctorText(checks: readonly Check[], color = false): Shown {
   const groups = new Map<string, Check[]>()
   for (const check of checks) {
@@ -36,9 +36,9 @@ function linesOf(group: readonly Check[], title: string, color: boolean): readon
 function summary(checks: readonly Check[], color: boolean): Shown {
   const { ok, warn, fail, unknown, skipped } = countsOf(checks)
   const parts = [`${ok} ok`, ...(warn > 0 ? [`${count(warn, 'warning')}`] : []), ...(fail > 0 ? [`${fail} failed`] : [])]
-  const rest = [...(unknown > 0 ? [`${unknown} could not be made`] : []), ...(skipped > 0 ? [`${skipped} skipped`] : [])]
+  const rest = [...(unknown > 0 ? [`${unknown} could not be checked`] : []), ...(skipped > 0 ? [`${skipped} skipped`] : [])]
   const verdict = overall(checks)
-  if (ok + warn + fail + unknown === 0) return show`${painter(color)('yellow', 'nothing was looked at')}: ${skipped} skipped`
-  const words = { ok: 'all is well', warn: 'fit, with warnings', fail: 'not fit for federation yet' }
+  if (ok + warn + fail + unknown === 0) return show`${painter(color)('yellow', 'nothing was checked')}: ${skipped} skipped`
+  const words = { ok: 'ready for federation', warn: 'ready, with warnings', fail: 'not ready for federation yet' }
   return show`${painter(color)(verdict === 'ok' ? 'green' : verdict === 'warn' ? 'yellow' : 'red', words[verdict])}: ${[...parts, ...rest].join(', ')}`
 }

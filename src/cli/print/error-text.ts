@@ -1,7 +1,7 @@
 import type { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Part, type Shown, show, stacked } from './screen.ts'
 
-/** The cause and the next step, as people read them; where there are several causes, a line for each. */
+/** Prints the cause and the next step; for several causes, one line each. */
 export function errorText({ code, subject, message, hint, faults }: FederationError): Shown {
   const many = faults.length === 1 ? 'one problem' : `${faults.length} problems`
   const head = faults.length === 0 ? show`error ${code}: ${message}` : show`error ${code}: ${subject}: ${many}`

@@ -1,4 +1,4 @@
-/** What use cases tell on the way, for the person at the terminal. */
+/** Prints the events of use cases for the person at the terminal. */
 import { dirname, join } from 'node:path'
 import type { Event, Lacking, SeverEvent } from '../../app/events.ts'
 import { title } from '../../core/model/manifest.ts'
@@ -13,13 +13,13 @@ import { findingsText, planText } from './text.ts'
 
 type Console = Pick<Io, 'tell' | 'color' | 'columns'>
 
-/** @param file the federation file, as the person named it */
+/** @param file the federation file, as the user named it */
 export function eventTeller(io: Console, file: string): (event: Event) => void {
   let waiting = ''
   return (event) => {
     const texts = eventTexts(event, io, file)
     const waits = event.kind === 'rotation-waits' || event.kind === 'rotation-retries'
-    // Who waits for the same as a round ago need not be told so again.
+    // If a round waits for the same as the one before, the message is not repeated.
     if (waits && waiting === String(texts[0])) return
     if (waits) waiting = String(texts[0])
     for (const text of texts) io.tell(text)
@@ -34,7 +34,7 @@ function eventTexts(event: Event, { color, columns }: Console, file: string): re
       return outcomeText(event.outcome, color)
     case 'ended-unfinished':
       return [
-        show`\nThe apply that ${event.begin.actor.name} began at ${event.begin.at.toISOString()} left nothing to do: it is ended on the record.`,
+        show`\nThe apply that ${event.begin.actor.name} began at ${event.begin.at.toISOString()} left no step; Entente wrote its end to the record.`,
       ]
     case 'offered': {
       const { bundle, before, source, findings } = event
@@ -42,29 +42,29 @@ function eventTexts(event: Event, { color, columns }: Console, file: string): re
       return [offered, ...(findings.length === 0 ? [] : [show`${findingsText(findings, color)}\n`])]
     }
     case 'sequence-reset':
-      return [show`Sequences of ${event.trustDomain} begin again with ${event.from ?? 'the next bundle that has one'}.\n`]
+      return [show`Sequence numbers of ${event.trustDomain} restart with ${event.from ?? 'the next bundle that has one'}.\n`]
     case 'root-recorded':
       return [`wrote ${join(dirname(file), 'bundles', `${event.trustDomain}.json`)}  (roots of ${event.member})`]
     case 'looking':
-      return [`Looking at ${event.contexts.join(', ')} …`]
+      return [`Reading ${event.contexts.join(', ')} …`]
     case 'looked':
       return [
         show`\n${clustersText(event.found, columns)}\n`,
         ...(event.findings.length === 0 ? [] : [show`${findingsText(event.findings, color)}\n`]),
       ]
     case 'severed-in':
-      return [`${placeOf(event.where, file)} that ${event.truster} trusts ${event.trusted} no longer.`]
+      return [`${placeOf(event.where, file)} that ${event.truster} no longer trusts ${event.trusted}.`]
     case 'unwritten':
       return [findingsText(event.findings, color)]
     case 'denied':
       return [
-        ...event.policies.map((policy) => `${title(policy)} in ${event.member} lets nobody of ${event.trustDomain} past.`),
+        ...event.policies.map((policy) => `${title(policy)} in ${event.member} now denies every identity of ${event.trustDomain}.`),
         ...(event.findings.length === 0 ? [] : [findingsText(event.findings, color)]),
       ]
     case 'closing':
       return [show`\n${planText({ ...event.plan, findings: [] }, color)}\n`]
     case 'nothing-to-close':
-      return [show`\nNothing of ours in ${event.truster} accepts ${event.trusted} any more.\n`]
+      return [show`\nNo Entente object in ${event.truster} accepts ${event.trusted} any more.\n`]
     case 'draining':
       return [event.text]
     case 'rotation-blocked':
@@ -76,7 +76,7 @@ function eventTexts(event: Event, { color, columns }: Console, file: string): re
     case 'lacking':
       return [mountText(event.workloads, color)]
     case 'rolling':
-      return [`${event.workload.member}: ${objectOf(event.workload)} rolls its pods`]
+      return [`${event.workload.member}: ${objectOf(event.workload)} restarts its pods`]
     case 'rolled':
       return [`${event.workload.member}: ${objectOf(event.workload)} has the mount, after ${Math.round(event.milliseconds / 1000)} s`]
     default:

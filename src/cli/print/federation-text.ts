@@ -1,4 +1,4 @@
-/** A new federation: its clusters, for people, and the file in which nothing is open yet. */
+/** Prints a new federation: its clusters, for people, and the file in which nothing is open yet. */
 import { stringify } from 'yaml'
 import type { Found } from '../../app/events.ts'
 import { trimEndOf } from '../../core/basics/trim.ts'
@@ -24,7 +24,7 @@ export function clustersText(found: readonly Found[], columns?: number): Shown {
   return show`${table([['MEMBER', 'TRUST DOMAIN', 'MESH', 'NETWORK', 'REVISIONS'], ...rows], columns)}\n\n${table([['MEMBER', 'ROOT', 'UNTIL', 'SUBJECT'], ...roots], columns)}`
 }
 
-/** A name as YAML reads it: some names look like numbers. */
+/** Quotes a name if YAML would read it as another type: some names look like numbers. */
 const scalar = (name: string): string => stringify(name).trimEnd()
 
 export function federationText(found: readonly Found[], istioNamespace: string): string {
@@ -34,7 +34,7 @@ export function federationText(found: readonly Found[], istioNamespace: string):
       cluster: { context: ${JSON.stringify(context)} }${istioNamespace === 'istio-system' ? '' : `\n      istio: { namespace: ${istioNamespace} }`}`,
   )
   const examples = found.flatMap((truster) => found.filter((other) => other !== truster).map((trusted) => example(truster, trusted)))
-  return `# Who trusts whom, in one direction at a time. Nothing is open that is not written here.
+  return `# Who trusts whom, in one direction at a time. Entente opens nothing that is not written here.
 # What each field means: docs/federation-file.md. Show what it would change: entente plan
 apiVersion: entente.dev/v1alpha1
 kind: Federation
@@ -57,7 +57,7 @@ ${examples.join('\n')}
 `
 }
 
-/** All that one mesh can say about another, ready to be uncommented. */
+/** Every setting for the trust of one mesh in another, as comments that the user can uncomment. */
 function example(truster: Found, trusted: Found): string {
   return `  # ${truster.name} trusts ${trusted.name}:
   #  - truster: ${truster.name}

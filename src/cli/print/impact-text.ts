@@ -1,11 +1,11 @@
-/** An impact as people read it. */
+/** Prints an impact for people. */
 import type { ImpactView, PolicyImpactView } from '../../core/view/impact-view.ts'
 import { type Shown, show, stacked } from './screen.ts'
 import { count, findingsText, painter, table } from './text.ts'
 
 const MAX_PATTERNS = 12
 
-/** @param title what changes, and where */
+/** @param title the change, and where it is made */
 export function impactText(title: string, { policies, identities, findings }: ImpactView, color: boolean): Shown {
   const paint = painter(color)
   const widened = policies.filter(({ newlyAccepted }) => newlyAccepted.length > 0)
@@ -26,9 +26,9 @@ export function impactText(title: string, { policies, identities, findings }: Im
 }
 
 function summary(widened: number, all: number): string {
-  if (all === 0) return 'No AuthorizationPolicy is in reach.'
-  if (widened === 0) return `${count(all, 'policy').replace('policys', 'policies')} in reach, and none of them lets anybody in anew.`
-  return `${widened} of ${count(all, 'policy').replace('policys', 'policies')} in reach ${widened === 1 ? 'has' : 'have'} a part in letting somebody in anew.`
+  if (all === 0) return 'No AuthorizationPolicy selects these workloads.'
+  if (widened === 0) return `${count(all, 'policy').replace('policys', 'policies')} evaluated; none accepts an additional identity.`
+  return `${widened} of ${count(all, 'policy').replace('policys', 'policies')} evaluated ${widened === 1 ? 'helps' : 'help'} to accept an additional identity.`
 }
 
 function policyText(policy: PolicyImpactView, paint: ReturnType<typeof painter>): Shown {
@@ -40,7 +40,7 @@ function policyText(policy: PolicyImpactView, paint: ReturnType<typeof painter>)
       .slice(0, MAX_PATTERNS)
       .map((pattern) => show`  ${paint('yellow', '+')} ${pattern}${maybe.includes(pattern) ? '   maybe' : ''}`),
     ...(more > 0 ? [`    and ${more} more`] : []),
-    ...(except.length === 0 ? [] : [`    but not ${few(except, 6)}`]),
+    ...(except.length === 0 ? [] : [`    except ${few(except, 6)}`]),
     ...(examples.length === 0 ? [] : [`    for example ${examples.join(', ')}`]),
     `    because ${because}`,
     ...closedBy.map((way) => show`    ${paint('green', 'to close it')}: ${way}`),

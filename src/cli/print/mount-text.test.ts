@@ -49,10 +49,14 @@ describe('what mount says', () => {
       says: /kubectl --context ctx-b -n sample patch deployment server --type strategic -p '\{"spec"/,
     },
     { name: 'that a rollout is under way', of: { ...workload, template: 'mounted' as const }, says: /has the mount already/ },
-    { name: 'that a pod on its own is to be made anew', of: { ...workload, kind: 'Pod' }, says: /pod on its own/ },
-    { name: 'that the owner of anything else adds it', of: { ...workload, kind: 'Rollout' }, says: /whoever owns it/ },
-    { name: 'that the pinned filter stays', of: workload, says: /until then the pinned filter stays for it/ },
-    { name: 'or that nobody foreign gets in', of: { ...workload, pinned: false }, says: /nothing foreign is accepted there/ },
+    { name: 'that a pod on its own is to be made anew', of: { ...workload, kind: 'Pod' }, says: /no workload owns this pod/ },
+    { name: 'that the owner of anything else adds it', of: { ...workload, kind: 'Rollout' }, says: /to the pod template of its owner/ },
+    { name: 'that the pinned filter still selects it', of: workload, says: /until then the pinned filter selects it/ },
+    {
+      name: 'or that it accepts no foreign identity',
+      of: { ...workload, pinned: false },
+      says: /until then it accepts no foreign identity/,
+    },
   ])('$name', ({ of, says }) => {
     expect(String(mountText([of]))).toMatch(says)
   })

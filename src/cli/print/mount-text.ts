@@ -1,4 +1,4 @@
-/** What `mount` says of workloads, and the mount in each form that people keep their workloads in. */
+/** Prints the workloads of `mount`, and the mount in every form in which people keep workloads. */
 import type { Lacking } from '../../app/events.ts'
 
 import { MOUNT_LABEL } from '../../core/trust/mounted/bundle-map.ts'
@@ -17,22 +17,22 @@ export function mountText(workloads: readonly Lacking[], color = false): Shown {
   const lacking = workloads.filter((workload) => workload.lacking.length > 0)
   const parts: Part[] = [table([['MEMBER', 'WORKLOAD', 'MOUNTED', 'SCOPES'], ...rows]), ...lacking.map(nextOf)]
   if (lacking.length > 0)
-    parts.push('entente mount --rollout does it, one workload at a time, and waits for each. Nothing is restarted unasked.')
+    parts.push('entente mount --rollout restarts one workload at a time and waits for each. Entente restarts nothing without your consent.')
   return stacked(parts, '\n\n')
 }
 
 function nextOf({ context, kind, namespace, name, lacking, patch, template, pinned }: Lacking): Part {
-  const until = pinned ? 'until then the pinned filter stays for it' : 'until then nothing foreign is accepted there'
-  const does = `one restart gives ${count(lacking.length, 'pod')} the file; ${until}. After it, a change of roots needs no restart, no push and drains nothing`
+  const until = pinned ? 'until then the pinned filter selects it' : 'until then it accepts no foreign identity'
+  const does = `one restart gives ${count(lacking.length, 'pod')} the file; ${until}. After that, a change of roots needs no restart and no push, and drains no connections`
   const what = `${kind} ${namespace}/${name}: ${does}`
   if (patch !== undefined) {
     const body = JSON.stringify({ spec: { template: { metadata: patch } } })
     return show`${what}\n  kubectl --context ${context} -n ${namespace} patch ${kind.toLowerCase()} ${name} --type strategic -p '${body}'`
   }
   if (template === 'mounted')
-    return show`${what}\n  its template has the mount already: its rollout is under way, or its pods are yours to delete`
-  if (kind === 'Pod') return show`${what}\n  it is a pod on its own: make it anew with the label and the annotations of the mount`
-  return show`${what}\n  whoever owns it adds the label and the annotations of the mount to its pod template`
+    return show`${what}\n  its template has the mount already: wait for its rollout, or delete its pods (updateStrategy OnDelete)`
+  if (kind === 'Pod') return show`${what}\n  no workload owns this pod: recreate it with the label and the annotations of the mount`
+  return show`${what}\n  add the label and the annotations of the mount to the pod template of its owner`
 }
 
 const indent = (text: string, by: number): string => text.replace(/^(?=.)/gm, ' '.repeat(by))
@@ -42,7 +42,7 @@ const yaml = (values: Readonly<Record<string, string>>): string =>
     .map(([key, value]) => `${key}: '${value}'`)
     .join('\n')
 
-/** Every form of the mount, as `render` leaves it beside the manifests. A function of nothing: always the same bytes. */
+/** Every form of the mount, as `render` writes it beside the manifests. It has no input, so the bytes are always the same. */
 export function mountGuide(): string {
   const labels = yaml(MOUNT.labels)
   const annotations = yaml(MOUNT.annotations)
@@ -53,7 +53,7 @@ export function mountGuide(): string {
   return `# The mount
 
 A mounted scope reaches the pods that have the label and the volume below, and no other. Set both together, in the pod template: a pod with the label
-and without the volume would be refused its listener. \`entente mount\` shows who lacks it. Order: \`entente apply\` (ConfigMaps), then the restart.
+and Envoy rejects the listener of a pod that has the label without the volume. \`entente mount\` lists the pods that lack it. Order: \`entente apply\` (ConfigMaps), then the restart.
 
 ## kubectl
 
@@ -88,7 +88,7 @@ ${indent(annotations, 2)}
 ## An injection template instead of the two annotations
 
 In the values of istiod's chart; pods then carry the label and \`inject.istio.io/templates: sidecar,entente\`.
-This form was never run: Entente's test bed has no injector. Try it on one pod first; \`entente mount\` tells whether that has the mount.
+This form is untested: Entente's test bed has no injector. Try it on one pod before the others; \`entente mount\` shows whether that pod has the mount.
 
 \`\`\`yaml
 sidecarInjectorWebhook:

@@ -1,4 +1,4 @@
-/** What a person is asked before anything is written. */
+/** The questions that need consent before anything is written. */
 import type { Question } from '../../app/questions.ts'
 import { type Shown, show } from './screen.ts'
 
@@ -11,13 +11,13 @@ export function questionText(question: Question): Shown | string {
     case 'begin':
       return 'Are these the roots of your meshes? They are approved as read from their own API servers.'
     case 'sever':
-      return `${question.truster} stops trusting ${question.trusted}, now and until somebody lifts the sever. Go on?`
+      return `${question.truster} stops trusting ${question.trusted} now, until somebody lifts the sever. Continue?`
     case 'lift': {
       const said = `${question.at.toISOString()}${question.by === undefined ? '' : ` by ${question.by}`}: ${question.reason}`
-      return `The sever of ${question.truster} trusting ${question.trusted} (${said}) is lifted. Nothing opens before a new approval and an apply. Go on?`
+      return `The sever of ${question.truster} trusting ${question.trusted} (${said}) will be lifted. Nothing opens before a new approval and an apply. Continue?`
     }
     case 'abort-rotation':
-      return `${question.member} keeps ${question.leaving.join(', ')}, and lets ${question.staying.join(', ')} go. Go on?`
+      return `${question.member} keeps ${question.leaving.join(', ')} and retires ${question.staying.join(', ')}. Continue?`
     case 'roll-out':
       return show`\nRestart the pods of these ${question.workloads} workloads, one workload after the other?`
   }

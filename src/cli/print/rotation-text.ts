@@ -1,4 +1,4 @@
-/** Where a rotation stands, for people and for programs. */
+/** Prints the state of a rotation, for people and for programs. */
 import { stillHeld } from '../../app/rotate/still-held.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
 import type { Gate } from '../../core/model/planned.ts'
@@ -11,7 +11,7 @@ export function rotationText(now: Rotation, findings: readonly Finding[], color 
   const line = (what: string, roots: readonly string[]): string[] =>
     roots.map((root) => `  ${what} ${root}${root === now.signs ? '   (its CA signs under it)' : ''}`)
   const gates = now.gates.map(({ needs, root, open, waitingFor }) => {
-    const what = needs === 'held' ? `all hold ${short(root)}` : `nothing is under ${short(root)}`
+    const what = needs === 'held' ? `every proxy holds ${short(root)}` : `no certificate is under ${short(root)}`
     return stacked([
       show`  ${open ? paint('green', 'open') : paint('yellow', 'waits')} ${what}`,
       ...waitingFor.map((who) => `          ${who}`),
@@ -35,15 +35,15 @@ export function nextStep({ member, phase, leaving, gates, drained }: Rotation): 
   const waits = (needs: Gate['needs']): boolean => gates.some((gate) => gate.needs === needs && !gate.open)
   switch (phase) {
     case 'introducing':
-      return `${again}, until everybody holds what is to stay`
+      return `${again}, until every proxy holds the roots that stay`
     case 'switch':
-      return `its owner lets the CA sign under the root that stays, and keeps ${leaving.map(short).join(', ')} in its bundle; then ${again}`
+      return `its owner switches the CA to the root that stays, and keeps ${leaving.map(short).join(', ')} in its bundle; then ${again}`
     case 'draining':
-      return `wait until ${drained?.toISOString() ?? 'the last leaf from before is gone'}; then ${again}`
+      return `wait until ${drained?.toISOString() ?? 'the last certificate under the old root has expired'}; then ${again}`
     case 'retire':
-      return waits('unused') ? `its owner takes ${leaving.map(short).join(', ')} out of its CA's bundle; then ${again}` : again
+      return waits('unused') ? `its owner removes ${leaving.map(short).join(', ')} from its CA's bundle; then ${again}` : again
     case 'steady':
-      return `nothing; a new root begins with its owner announcing it beside the old one, then ${again}`
+      return `nothing; to rotate, the owner announces a new root beside the old one, then ${again}`
   }
 }
 

@@ -1,12 +1,12 @@
 /**
- * The last word on what reaches a terminal, a pipe or a log. A `string` is one line and may hold text from outside:
- * it is shown on one line, with nothing invisible in it. Only `Shown` has lines and styles, and only this file makes it.
+ * The only place that makes text for a terminal, a pipe or a log. A `string` may hold text from outside: it is printed on
+ * one line, with invisible characters escaped. Only `Shown` has line breaks and styles, and only this file makes it.
  */
 import { styleText } from 'node:util'
 import { withoutCredentials } from '../../core/diagnostics/credentials.ts'
 import { visible, visibleLines } from '../../core/x509/syntax/printable.ts'
 
-/** Text whose line breaks and styles are ours, and in which all that came from outside is visible. */
+/** Text whose line breaks and styles come from Entente, and in which text from outside has no invisible characters. */
 export class Shown {
   readonly #text: string
 
@@ -14,7 +14,7 @@ export class Shown {
     this.#text = text
   }
 
-  /** A template: its own text is ours, each part is shown on one line unless it is `Shown` already. */
+  /** A template: the literal text comes from Entente. Each part is printed on one line unless it is `Shown` already. */
   static show(ours: TemplateStringsArray, ...parts: readonly Part[]): Shown {
     return new Shown(ours.map((text, i) => (i < parts.length ? `${text}${plain(parts[i] as Part)}` : text)).join(''))
   }
@@ -43,7 +43,7 @@ export class Shown {
 export type Part = Shown | string | number | bigint
 export type Style = 'red' | 'yellow' | 'green' | 'bold' | 'dim'
 
-/** Multi-line text of others on one line: a break with the blanks around it is one blank. */
+/** Puts multi-line text from outside on one line: a line break and the blanks around it become one blank. */
 function oneLine(words: string): string {
   const text = withoutCredentials(words)
   if (!/[\n\t]/.test(text)) return visible(text)
@@ -56,15 +56,15 @@ function oneLine(words: string): string {
   )
 }
 
-/** A part as it goes into a line of ours. */
+/** A part as it is inserted into a line. */
 export const plain = (part: Part): string => (typeof part === 'string' ? oneLine(part) : String(part))
 
-/** Lines of ours with values in them: show`${member}: ${reason}`. */
+/** Lines from Entente with values in them: show`${member}: ${reason}`. */
 export const show = Shown.show
 export const stacked = Shown.stacked
 export const indented = Shown.indented
 export const painted = Shown.painted
-/** Of a format that itself quotes what is from outside: PEM, YAML and JSON that we made. Its line breaks are ours. */
+/** Text that Entente made in a format that quotes text from outside: PEM, YAML or JSON. Its line breaks are kept. */
 export const document = Shown.document
-/** As `JSON.stringify` has it, what is invisible escaped: the value is the same. */
+/** The output of `JSON.stringify`, with invisible characters escaped: the value is the same. */
 export const json = (value: unknown, indent: 0 | 2 = 2): Shown => document(JSON.stringify(value, null, indent))

@@ -1,11 +1,11 @@
-/** What came of a sever. */
+/** Prints the result of a sever. */
 import type { Closed } from '../../app/severing/close.ts'
 import type { ConnectionsView } from '../../core/verify/older-connections.ts'
 import type { Io } from '../io.ts'
 import { type Shown, show, stacked } from './screen.ts'
 import { findingsText, table, verdictText } from './text.ts'
 
-/** All but what the outcome told already. */
+/** All findings except those that the outcome contains already. */
 export function severedText({ verdicts, known, undoing, older }: Closed, { color, columns }: Pick<Io, 'color' | 'columns'>): Shown {
   const findings = [...known.filter(({ code }) => code !== 'gitops-tracked'), ...undoing, ...older.findings]
   return stacked([

@@ -1,4 +1,4 @@
-/** Text for people: kubectl's plain columns, no boxes. */
+/** Text for people: plain columns as kubectl prints them, no boxes. */
 
 import stringWidth from 'string-width'
 import type { TrustStatus } from '../../app/status.ts'
@@ -17,9 +17,9 @@ export const painter =
     color ? painted(style, text) : text
 
 /**
- * Columns three spaces apart, under the names in the first row; the last one is not padded. What is wider than the
- * terminal would be torn at its edge: then each row is a block of `NAME   value` lines, nothing cut.
- * @param columns of the terminal; undefined where nothing is torn, as in a pipe
+ * Columns three spaces apart, under the names in the first row; the last one is not padded. A table wider than the
+ * terminal would wrap: then each row is a block of `NAME   value` lines, and nothing is cut.
+ * @param columns of the terminal; undefined if nothing wraps, as in a pipe
  */
 export function table(cells: readonly (readonly Part[])[], columns?: number): Shown {
   const lines = aligned(cells)
@@ -62,8 +62,8 @@ export function planText(plan: Plan, color = false): Shown {
   const paint = painter(color)
   const parts: Part[] = []
   if (plan.steps.length === 0 && hasErrors(plan.findings))
-    parts.push(`${plan.name}: no steps; the errors below say what could not be seen, or what stands in the way.`)
-  else if (plan.steps.length === 0) parts.push(`${plan.name}: nothing to do, everything is as written.`)
+    parts.push(`${plan.name}: no steps; the errors below say what could not be read, or what blocks the plan.`)
+  else if (plan.steps.length === 0) parts.push(`${plan.name}: nothing to do; every mesh matches the federation file.`)
   else {
     const members = [...new Set(plan.steps.map((step) => step.member))]
     parts.push(`${plan.name}: ${count(plan.steps.length, 'step')} in ${members.join(', ')}`)
@@ -99,15 +99,15 @@ function changeText({ effect, of, trusted, what }: Change, paint: Paint): Shown 
   const words: Readonly<Record<Change['of'], string>> = {
     root: `root ${what} of ${trusted}`,
     caller: `caller ${what === `${trusted}/*` ? `${what} (every identity of it)` : what}`,
-    workloads: effect === 'widens' ? `${what} accept ${trusted}` : `${what} accept ${trusted} no longer`,
+    workloads: effect === 'widens' ? `${what} accept ${trusted}` : `${what} no longer accept ${trusted}`,
     server: `server ${what}`,
-    names: effect === 'widens' ? `${trusted} may name other workloads in a certificate` : `${trusted}: ${what}`,
-    host: effect === 'widens' ? `${what} may be served by ${trusted}` : `${what} is served by ${trusted} no longer`,
+    names: effect === 'widens' ? `certificates of ${trusted} may name other workloads` : `${trusted}: ${what}`,
+    host: effect === 'widens' ? `${trusted} may serve ${what}` : `${trusted} may no longer serve ${what}`,
   }
   return show`${sign} ${words[of]}`
 }
 
-const GATE_WORDS = { unused: 'out of use', held: 'held by all', apart: 'told from a root of its name' } as const
+const GATE_WORDS = { unused: 'out of use', held: 'held by every proxy', apart: 'distinguishable from a root of the same name' } as const
 
 const gatesText = (step: Step, paint: Paint): readonly Shown[] =>
   step.gates
@@ -140,7 +140,7 @@ export function leavesText(leaves: readonly LeafView[], columns?: number): Shown
   const rows = leaves.map(({ member, proxy, root, until, holds }) => [
     member,
     proxy,
-    root ?? 'none that is approved',
+    root ?? 'no approved root',
     until.slice(0, 16),
     String(holds.length),
   ])

@@ -1,4 +1,4 @@
-/** The beginning of a text from outside. A cut never leaves half of a surrogate pair: no such text can be hashed. */
+/** The beginning of an untrusted text. The cut never splits a surrogate pair, because canonical JSON cannot encode half of one. */
 export function clip(text: string, most: number): string {
   if (text.length <= most) return text
   const last = text.charCodeAt(most - 1)

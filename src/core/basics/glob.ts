@@ -1,12 +1,12 @@
 /**
- * Matching of names and globs in linear time. Patterns come from outside: whoever may write an AuthorizationPolicy in a
- * scope's namespace chooses them, and a backtracking regular expression needs 2^n steps for `a*a*a*…*b`.
+ * Matches names and globs in linear time. Patterns are untrusted: anyone who can write an AuthorizationPolicy in the
+ * namespace of a scope chooses them. A backtracking regular expression needs 2^n steps for `a*a*a*…*b`.
  */
 
-/** The index of the first occurrence at or after `from`; -1 where there is none. */
+/** The index of the first occurrence at or after `from`; -1 if there is none. */
 export type Find = (text: string, from?: number) => number
 
-/** Knuth, Morris and Pratt (1977): `text.length + part.length` steps. `indexOf` needs their product where the text repeats itself. */
+/** Knuth, Morris and Pratt (1977): `text.length + part.length` steps. `indexOf` needs their product for repetitive texts. */
 export function finder(part: string): Find {
   const border = new Int32Array(part.length)
   for (let i = 1, matched = 0; i < part.length; i++) {
@@ -25,7 +25,7 @@ export function finder(part: string): Find {
   }
 }
 
-/** A test for the whole text: each `*` stands for any characters, or none. The leftmost place for each part is always enough. */
+/** Tests the whole text. Each `*` stands for any characters, or none. Matching each part leftmost is always sufficient. */
 export function globTest(pattern: string): (text: string) => boolean {
   const [first = '', ...rest] = pattern.split('*')
   const last = rest.pop()
@@ -44,9 +44,9 @@ export function globTest(pattern: string): (text: string) => boolean {
 }
 
 /**
- * A test for the path templates of AuthorizationPolicies: `{*}` is one segment that is not empty, `{**}` is any number
- * of characters. As in istiod's validation (istio pkg/config/security/security.go CheckValidPathTemplate, eed52ebb66ad)
- * each is a whole segment, and `{**}` comes once, after every `{*}`; another template matches nothing.
+ * Tests path templates of AuthorizationPolicies: `{*}` is one non-empty segment, `{**}` is any number of characters.
+ * istiod requires that each is a whole segment and that `{**}` occurs once, after every `{*}` (istio
+ * pkg/config/security/security.go CheckValidPathTemplate, eed52ebb66ad). Any other template matches nothing.
  */
 export function templateTest(template: string): (path: string) => boolean {
   const segments = template.split('/')
@@ -62,5 +62,5 @@ export function templateTest(template: string): (path: string) => boolean {
   }
 }
 
-/** Whether a path holds `{*}` or `{**}`, by which istiod takes it for a template. */
+/** Whether istiod treats the path as a template: it contains `{*}` or `{**}`. */
 export const isTemplate = (path: string): boolean => path.includes('{*}') || path.includes('{**}')

@@ -1,4 +1,4 @@
-/** Things by what they have in common, in their order. */
+/** Groups items by a key; groups and items keep their order. */
 export function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): ReadonlyMap<K, readonly T[]> {
   const groups = new Map<K, T[]>()
   for (const item of items) {

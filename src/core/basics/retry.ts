@@ -1,16 +1,16 @@
-/** What one try came to. */
+/** The outcome of one try. */
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly thrown: unknown }
 
 export interface Retry<T> {
   readonly tries: number
-  /** Before the next try, after so many. */
+  /** The wait before the next try, by the number of tries so far. */
   readonly waitMs: (tried: number) => number
   readonly sleep: (milliseconds: number) => Promise<void>
-  /** Whether another try may end otherwise. */
+  /** Whether another try may have another outcome. */
   readonly again: (outcome: Outcome<T>) => boolean
 }
 
-/** Does `work` until it comes to what is final, or has been tried often enough. @returns or throws what the last try did */
+/** Repeats `work` until its outcome is final or the tries are used up. @returns or throws the outcome of the last try */
 export async function retry<T>(work: () => Promise<T>, { tries, waitMs, sleep, again }: Retry<T>): Promise<T> {
   for (let tried = 1; ; tried++) {
     const outcome = await outcomeOf(work)

@@ -1,4 +1,4 @@
-/** A list of names for a sentence. */
+/** Prints a list of names for a sentence. */
 
 /** `a`, `a and b`, `a, b and 4 more`. */
 export function some(names: readonly string[], most = 3): string {

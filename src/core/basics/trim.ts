@@ -1,4 +1,4 @@
-/** Trimming in linear time: `text.replace(/-+$/, '')` tries at every place, and reads on from each. */
+/** Trims in linear time. `text.replace(/-+$/, '')` is quadratic: it starts at every position and scans on from each. */
 
 export function trimStartOf(text: string, chars: string): string {
   let start = 0
@@ -12,5 +12,5 @@ export function trimEndOf(text: string, chars: string): string {
   return text.slice(0, end)
 }
 
-/** Takes characters that are among `chars` away at both ends. */
+/** Removes characters of `chars` from both ends. */
 export const trimOf = (text: string, chars: string): string => trimEndOf(trimStartOf(text, chars), chars)

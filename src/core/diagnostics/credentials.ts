@@ -1,18 +1,18 @@
 /**
- * No message shows the user name and password of a URL, or its query, where tokens stand. A URL is read as loosely as
- * the WHATWG standard does, whose parser takes `https:/u:p@h`, `https:u:p@h` and `https:\\u:p@h` for `https://u:p@h`,
- * and passes over tabs and line breaks in it.
+ * Removes the user name, password and query of every URL in a message: the query may contain tokens. A URL is recognized
+ * as loosely as the WHATWG standard parses it: it reads `https:/u:p@h`, `https:u:p@h` and `https:\\u:p@h` as
+ * `https://u:p@h`, and ignores tabs and line breaks.
  */
 
-/** The end of a scheme that needs no slashes (URL Standard, special schemes), of any other with two, or no scheme but two slashes. */
+/** The start of an authority: a special scheme (URL Standard) with or without slashes, another scheme with `//`, or `//` alone. */
 const BEGIN = /(?:https?|wss?|ftp)(?::|%3a)|:(?=[\\/]{2})|%3a(?=%2f%2f)|(?:^|[\s"'(=,])(?=\/\/)/gi
 const SLASH = /(?:[\\/\t\r\n]|%2f|%5c)*/iy
-/** What ends the part with user, host and port. */
+/** Characters that end the part with user, host and port. */
 const AUTHORITY = /[^\\/?# "'<>]*/y
-/** What ends a URL in a sentence. */
+/** Characters that end a URL in a sentence. */
 const WORD = /[^ "'<>]*/y
 
-/** The text without what stands before the `@` of a URL in it, and without what stands behind its `?`. */
+/** The text, with every URL in it stripped of the part before `@` and the part after `?`. */
 export function withoutCredentials(text: string): string {
   let shown = ''
   let from = 0
@@ -31,14 +31,14 @@ export function withoutCredentials(text: string): string {
   return from === 0 && shown === '' ? text : shown + text.slice(from)
 }
 
-/** @returns how much of a URL's rest stands before its host, the `@` included */
+/** @returns the length of the part before the host, including the `@` */
 function credentials(authority: string, word: string): number {
   const within = lastAt(authority)
-  // With a port that is no number it is no URL: then a `/` may be a part of the password.
+  // A text with a port that is not a number is not a URL, so a `/` may be part of the password.
   return within > 0 || !/:[^0-9]/.test(authority) || authority.startsWith('[') ? within : lastAt(word)
 }
 
-/** Behind the last `@`, also where it is escaped; 0 where there is none. */
+/** The offset after the last `@`, escaped ones included; 0 if there is none. */
 function lastAt(text: string): number {
   const lower = text.toLowerCase()
   const [plain, escaped] = [lower.lastIndexOf('@'), lower.lastIndexOf('%40')]
@@ -51,7 +51,7 @@ function end(pattern: RegExp, text: string, at: number): number {
   return Math.max(at, pattern.lastIndex)
 }
 
-/** A text that is meant for a URL: also where it is none, what stands before an `@` may be a password. */
+/** For a text that is meant as a URL. Even if it is not a valid one, the part before `@` may be a password. */
 export function shownUrl(text: string): string {
   const shown = withoutCredentials(text)
   if (shown !== text || URL.canParse(text)) {

@@ -1,4 +1,4 @@
-/** The errors Entente throws when it cannot go on. What it can report and carry on from is a Finding. */
+/** The error that Entente throws when it cannot continue. A problem that it can report and continue from is a Finding. */
 import { clip } from '../basics/clip.ts'
 import type { ErrorCode } from './codes.ts'
 import { withoutCredentials } from './credentials.ts'
@@ -7,13 +7,13 @@ export class FederationError extends Error {
   override readonly name = 'FederationError'
   /** Stable: scripts, status conditions and tests match on it, never on the message. */
   readonly code: ErrorCode
-  /** The thing at fault, as the operator names it (`cluster-b`, `federation.yaml:12`). Never key or token material; what a URL has of it is taken out. */
+  /** The object at fault, as the operator names it (`cluster-b`, `federation.yaml:12`). Credentials in URLs are removed. */
   readonly subject: string
   /** The message without the subject. */
   readonly reason: string
-  /** The next thing to do, as a sentence or a command. */
+  /** The next command or edit. */
   readonly hint: string
-  /** Each thing that is wrong, where one error is about several: a line and its next step. */
+  /** If the error reports several problems: one line and one hint for each. */
   readonly faults: readonly Fault[]
 
   constructor(code: ErrorCode, subject: string, message: string, options?: ErrorOptions & { hint?: string; faults?: readonly Fault[] }) {
@@ -30,19 +30,19 @@ export class FederationError extends Error {
 
 export interface Fault {
   readonly message: string
-  /** Empty: there is none but the error's own. */
+  /** Empty if only the hint of the error applies. */
   readonly hint: string
 }
 
 /**
- * Whatever was thrown over what `subject` answered, as its failure: an answer that nobody foresaw concerns whoever gave
- * it, and nobody else.
+ * An exception while reading the answer of `subject`, as a failure of `subject`. An unexpected answer of one cluster must
+ * not stop work on the others.
  */
 export function asFailureOf(subject: string, thrown: unknown): FederationError {
   if (thrown instanceof FederationError) return thrown
   const why = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)
-  return new FederationError('cluster-refused', subject, `what it answered cannot be made sense of (${clip(why, 160)})`, {
-    hint: 'look at what answers there; if that is well, please report this',
+  return new FederationError('cluster-refused', subject, `Entente could not read its answer (${clip(why, 160)})`, {
+    hint: 'check that an API server answers at this address; if it does, please report this',
     cause: thrown,
   })
 }

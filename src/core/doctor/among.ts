@@ -1,11 +1,11 @@
-/** What must differ, or agree, between any two members. One check for all that are well, one for each pair that is not. */
+/** Checks that compare every two members. A comparison makes one check if no pair has a problem, else one check per bad pair. */
 
 import { minorOf } from '../mesh/version.ts'
 import { about, type Check, type CheckName } from './check.ts'
 import { clusterIdOf, type Looked, nameOf, networkOf, saidBy } from './looked.ts'
 import { ownRootsOf } from './mesh-identity.ts'
 
-/** Istio's certificates begin two minutes before they were signed (istio security/pkg/pki/util/generate_cert.go, eed52ebb66ad). */
+/** istiod dates notBefore two minutes back (istio security/pkg/pki/util/generate_cert.go, eed52ebb66ad). */
 const GRACE_MS = 120_000
 const NOTABLE_MS = 30_000
 const MINORS = 2
@@ -13,12 +13,12 @@ const MINORS = 2
 interface Comparison<T> {
   readonly name: CheckName
   readonly of: (looked: Looked) => T | undefined
-  /** What is wrong with these two; undefined: nothing. */
+  /** The problem between these two members; undefined if there is none. */
   readonly wrong: (
     a: T,
     b: T,
     names: string,
-  ) => { readonly verdict: 'warn' | 'fail'; readonly told: string; readonly remedy: string } | undefined
+  ) => { readonly verdict: 'warn' | 'fail'; readonly evidence: string; readonly remedy: string } | undefined
   readonly well: (values: readonly T[]) => string
 }
 
@@ -28,13 +28,13 @@ function compare<T>(all: readonly Looked[], { name, of, wrong, well }: Compariso
     return value === undefined ? [] : [{ member: nameOf(looked), value }]
   })
   const members = known.map(({ member }) => member)
-  if (known.length < 2) return [about(name, members, all.map(nameOf).join(', ')).skipped('fewer than two clusters could be compared')]
+  if (known.length < 2) return [about(name, members, all.map(nameOf).join(', ')).skipped('fewer than two clusters gave a value to compare')]
   const bad = known.flatMap((a, i) =>
     known.slice(i + 1).flatMap((b) => {
       const found = wrong(a.value, b.value, `${a.member} and ${b.member}`)
       return found === undefined
         ? []
-        : [about(name, [a.member, b.member], `${a.member}, ${b.member}`)[found.verdict](found.told, found.remedy)]
+        : [about(name, [a.member, b.member], `${a.member}, ${b.member}`)[found.verdict](found.evidence, found.remedy)]
     }),
   )
   return bad.length > 0 ? bad : [about(name, members, members.join(', ')).ok(well(known.map(({ value }) => value)))]
@@ -48,11 +48,11 @@ export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[]
       a === b
         ? {
             verdict: 'fail',
-            told: `${names} are one cluster (its namespace kube-system has the UID ${a})`,
-            remedy: 'correct the context of one of them: each would take the other’s objects for leftovers',
+            evidence: `${names} are the same cluster: namespace kube-system has the UID ${a} in both`,
+            remedy: 'correct the context of one of them: Entente would remove the objects of one member as leftovers of the other',
           }
         : undefined,
-    well: (uids) => `${uids.length} clusters, by the UID of kube-system`,
+    well: (uids) => `${uids.length} different clusters, by the UID of kube-system`,
   }),
   ...compare(all, {
     name: 'clocks-agree',
@@ -60,16 +60,16 @@ export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[]
     wrong: (a, b, names) => {
       const apart = Math.abs(a.aheadMs - b.aheadMs) - a.withinMs - b.withinMs
       if (apart < NOTABLE_MS) return undefined
-      const told = `${names} are ${Math.round(Math.abs(a.aheadMs - b.aheadMs) / 1000)} s apart, by the Date of their API servers`
+      const evidence = `the clocks of ${names} differ by ${Math.round(Math.abs(a.aheadMs - b.aheadMs) / 1000)} s, by the Date header of their API servers`
       return apart > GRACE_MS
         ? {
             verdict: 'fail',
-            told: `${told}: a certificate that one has just signed is not valid yet for the other`,
-            remedy: 'set the clocks (NTP) of the nodes that lag',
+            evidence: `${evidence}: a certificate that one mesh has just signed is not yet valid in the other`,
+            remedy: 'correct the clocks (NTP) of the nodes that are behind',
           }
-        : { verdict: 'warn', told, remedy: 'look at NTP on the nodes' }
+        : { verdict: 'warn', evidence, remedy: 'check NTP on the nodes' }
     },
-    well: () => `less than ${NOTABLE_MS / 1000} s apart`,
+    well: () => `the clocks differ by less than ${NOTABLE_MS / 1000} s`,
   }),
   ...compare(all, {
     name: 'istio-versions-close',
@@ -81,8 +81,8 @@ export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[]
       Math.abs(a - b) > MINORS
         ? {
             verdict: 'warn',
-            told: `${names}: 1.${a} and 1.${b}`,
-            remedy: 'upgrade the older one: what a newer istiod writes for its proxies the older one may not know',
+            evidence: `${names} run Istio 1.${a} and 1.${b}, more than ${MINORS} minor versions apart`,
+            remedy: 'upgrade the older one: it may not support what the newer one uses',
           }
         : undefined,
     well: (minors) => [...new Set(minors)].map((minor) => `1.${minor}`).join(', '),
@@ -94,8 +94,8 @@ export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[]
       a === b
         ? {
             verdict: 'fail',
-            told: `${names} are both ${a}: whose identity it is cannot be told`,
-            remedy: 'give one of them another meshConfig.trustDomain, and restart its workloads',
+            evidence: `${names} both use the trust domain ${a}: a SPIFFE ID does not show which mesh it belongs to`,
+            remedy: 'set another meshConfig.trustDomain in one of them, and restart its workloads',
           }
         : undefined,
     well: (domains) => domains.join(', '),
@@ -112,8 +112,8 @@ export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[]
         ? undefined
         : {
             verdict: 'fail',
-            told: `${names} share the root ${shared}: either CA vouches for both, and no trust can tell them apart`,
-            remedy: 'meshes of one root need no federation; or give one of them a root of its own',
+            evidence: `${names} share the root ${shared}: the CA of either mesh can issue identities of the other, and proxies cannot tell the difference`,
+            remedy: 'give one of them a separate root; two meshes that are meant to share a root need no federation',
           }
     },
     well: (roots) => `${roots.flat().length} roots`,
@@ -125,8 +125,9 @@ export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[]
       a === b
         ? {
             verdict: 'warn',
-            told: `${names} are both in ${a}: calls go from pod to pod and through no gateway`,
-            remedy: `that is right only where their pods reach each other; else label the Istio namespace of one with another network`,
+            evidence: `${names} are both in network ${a}: istiod sends calls directly to pods, not through a gateway`,
+            remedy:
+              'this is correct only if their pods reach each other directly; otherwise label the Istio namespace of one with another network',
           }
         : undefined,
     well: (networks) => networks.join(', '),
@@ -138,8 +139,8 @@ export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[]
       a === b
         ? {
             verdict: 'fail',
-            told: `${names} are both cluster ${a} to their istiods: a remote secret of that name is ignored, or taken for the local cluster`,
-            remedy: 'set global.multiCluster.clusterName (CLUSTER_ID) of each to a name of its own',
+            evidence: `the istiods of ${names} both use the cluster ID ${a}: istiod ignores a remote secret of that name, or treats it as its local cluster`,
+            remedy: 'set global.multiCluster.clusterName (CLUSTER_ID) to a different name in each',
           }
         : undefined,
     well: (ids) => ids.join(', '),

@@ -1,4 +1,4 @@
-/** istiod: does it run, which version, which settings, and do its proxies follow. */
+/** Checks of istiod: whether it runs, its version, its settings, its CA, and whether its proxies acknowledge what it sends. */
 
 import { some } from '../basics/some.ts'
 import { isOff, isOn, WEAKENING } from '../mesh/istiod-flags.ts'
@@ -7,9 +7,9 @@ import type { Check } from './check.ts'
 import { failedOrUnknown, type Looked, on, saidBy } from './looked.ts'
 import type { IstiodSeen } from './seen.ts'
 
-/** The first with networking.istio.io/v1 and security.istio.io/v1, which we write and read. */
+/** Istio 1.22 is the first minor version that serves networking.istio.io/v1 and security.istio.io/v1. */
 const OLDEST_MINOR = 22
-/** Istio supports proxies of the two minor versions before istiod's. */
+/** Istio supports proxies that are up to two minor versions older than istiod. */
 const PROXY_LAG = 2
 
 export const controlPlaneChecks = (looked: Looked): readonly Check[] => [
@@ -26,7 +26,7 @@ function istiodCheck(looked: Looked): Check {
   if (!istiods.ok) return check.unknown(istiods.error)
   const { istioNamespace, context } = looked.patient
   const look = `kubectl --context ${context} -n ${istioNamespace} get pods -l app=istiod`
-  if (istiods.value.length === 0) return check.fail(`no running pod with label app=istiod in namespace ${istioNamespace}`, look)
+  if (istiods.value.length === 0) return check.fail(`namespace ${istioNamespace} has no running pod with label app=istiod`, look)
   const silent = istiods.value.find(({ said }) => !said.ok)
   if (silent?.said.ok === false) return failedOrUnknown(check, silent.said.error)
   const unready = istiods.value.filter(({ ready }) => !ready)
@@ -41,11 +41,11 @@ function versionCheck(looked: Looked): Check {
   const versions = [...new Set(said.value.map(({ version }) => version))]
   const minors = versions.flatMap((version) => minorOf(version) ?? [])
   if (minors.length === 0)
-    return check.skipped(versions.length === 0 ? 'no istiod runs' : `its build names no version: ${versions.join(', ')}`)
+    return check.skipped(versions.length === 0 ? 'no istiod runs' : `the build of istiod names no version: ${versions.join(', ')}`)
   const oldest = Math.min(...minors)
   if (oldest < OLDEST_MINOR)
     return check.fail(
-      `istiod ${versions.join(', ')}: networking.istio.io/v1 came with 1.${OLDEST_MINOR}`,
+      `istiod ${versions.join(', ')} does not serve networking.istio.io/v1, which came with 1.${OLDEST_MINOR}`,
       `upgrade Istio to 1.${OLDEST_MINOR} or newer`,
     )
   const behind = said.value
@@ -55,12 +55,12 @@ function versionCheck(looked: Looked): Check {
   if (behind.length > 0)
     return check.warn(
       `istiod ${versions.join(', ')}, and proxies more than ${PROXY_LAG} minor versions behind: ${some(behind)}`,
-      'restart those workloads, so that they get the proxy of their revision',
+      'restart those workloads: the injector then gives them the proxy version of their revision',
     )
   if (new Set(minors).size > 1)
     return check.warn(
-      `istiods of several minor versions: ${versions.join(', ')}`,
-      'finish the upgrade: filters are judged by what each of them renders',
+      `istiods of several minor versions run: ${versions.join(', ')}`,
+      'finish the upgrade: each istiod renders Entente’s filters in its own way',
     )
   return check.ok(`istiod ${versions.join(', ')}`)
 }
@@ -73,16 +73,16 @@ function flagsCheck(looked: Looked): Check {
   const found = istiods.value.flatMap(({ pod, env }) =>
     WEAKENING.filter(({ flag, when }) => when(env[flag])).map(({ flag, means }) => ({
       flag,
-      told: `${pod}: ${flag}=${env[flag]}: ${means}`,
+      evidence: `${pod}: ${flag}=${env[flag]}: ${means}`,
     })),
   )
   if (found.length > 0)
     return check.warn(
-      found.map(({ told }) => told).join('; '),
-      `take ${[...new Set(found.map(({ flag }) => flag))].join(', ')} out of istiod’s environment`,
+      found.map(({ evidence }) => evidence).join('; '),
+      `remove ${[...new Set(found.map(({ flag }) => flag))].join(', ')} from the environment of istiod`,
     )
   const multiroot = istiods.value.some(({ env }) => isOn(env.ISTIO_MULTIROOT_MESH))
-  return check.ok(`ISTIO_MULTIROOT_MESH is ${multiroot ? 'on' : 'off'} (pinned needs neither)`)
+  return check.ok(`ISTIO_MULTIROOT_MESH is ${multiroot ? 'on' : 'off'} (distribution pinned works with both)`)
 }
 
 function externalCa({ env }: IstiodSeen): string | undefined {
@@ -97,10 +97,10 @@ function authorityCheck(looked: Looked): Check {
   if (!istiods.ok) return check.unknown(istiods.error)
   if (istiods.value.length === 0) return check.skipped('no istiod runs')
   const found = istiods.value.flatMap((istiod) => externalCa(istiod) ?? [])[0]
-  if (found === undefined) return check.ok('istiod signs')
+  if (found === undefined) return check.ok('istiod signs workload certificates')
   return check.warn(
-    `${found}: another CA signs the workloads’ certificates (istio-csr, or a signer of Kubernetes); that its roots are those in istio-ca-root-cert is not proved by what istiod presents`,
-    'entente chain verify --trusted ROOTS --chain CHAIN with the chain of a workload, before anything is pinned; rotate roots where that CA is run',
+    `${found}: another CA signs workload certificates (istio-csr, or a Kubernetes signer); the certificate of istiod does not prove that this CA’s roots are in istio-ca-root-cert`,
+    'before you pin roots, check the chain of a workload: entente chain verify --trusted ROOTS --chain CHAIN. Rotate roots at that CA',
   )
 }
 
@@ -113,11 +113,11 @@ function proxiesCheck(looked: Looked): Check {
   const [first] = refusing
   if (first !== undefined) {
     return check.fail(
-      `${some(refusing.map(({ proxy }) => proxy))} refuses what istiod sends, so nothing reaches it any more, policies neither: ${first.rejected}`,
-      'correct or remove the EnvoyFilter that Envoy complains of',
+      `${some(refusing.map(({ proxy }) => proxy))} rejects the configuration from istiod, so no later change takes effect there, policies included: ${first.rejected}`,
+      'correct or remove the EnvoyFilter that Envoy names in its error',
     )
   }
   return proxies.length === 0
-    ? check.warn('no proxy is connected to istiod', 'inject sidecars, or name the revision of the workloads’ istiod')
-    : check.ok(`${proxies.length} connected, none refuses its configuration`)
+    ? check.warn('no proxy is connected to istiod', 'inject sidecars, and check that their revision label names a running istiod')
+    : check.ok(`${proxies.length} proxies connected; none rejects its configuration`)
 }

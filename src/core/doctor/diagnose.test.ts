@@ -56,7 +56,7 @@ const ROWS: readonly Row[] = [
     name: 'one cluster under two names',
     change: () => ({ api: ok({ server: 'https://b.test', uid: 'uid-a' }) }),
     tells: 'api-server-distinct',
-    evidence: /one cluster/,
+    evidence: /the same cluster/,
   },
   {
     name: 'a clock behind ours',
@@ -69,14 +69,14 @@ const ROWS: readonly Row[] = [
     name: 'clocks too far apart for certificates',
     change: () => ({ api: ok({ server: '', clock: { aheadMs: 200_000, withinMs: 600 } }) }),
     tells: 'clocks-agree',
-    evidence: /not valid yet/,
+    evidence: /not yet valid/,
   },
   {
     name: 'clocks somewhat apart',
     change: () => ({ api: ok({ server: '', clock: { aheadMs: 60_000, withinMs: 600 } }) }),
     tells: 'clocks-agree',
     verdict: 'warn',
-    evidence: /60 s apart/,
+    evidence: /differ by 60 s/,
   },
   { name: 'no istiod', change: () => ({ istiods: ok([]) }), tells: 'istiod', evidence: /no running pod/ },
   {
@@ -144,7 +144,7 @@ const ROWS: readonly Row[] = [
     name: 'a refused configuration',
     change: () => withIstiod({ said: ok(said('b', { proxies: [{ proxy: 'p.sample', version: '', rejected: 'Listener: bad' }] })) }),
     tells: 'proxies',
-    evidence: /p\.sample refuses.*bad/,
+    evidence: /p\.sample rejects.*bad/,
   },
   {
     name: 'no proxy at all',
@@ -157,7 +157,7 @@ const ROWS: readonly Row[] = [
     name: 'cluster ids that are alike',
     change: () => withIstiod({ env: { CLUSTER_ID: 'a' } }),
     tells: 'cluster-id',
-    evidence: /both cluster a/,
+    evidence: /cluster ID a/,
   },
   {
     name: 'a mesh config that cannot be read',
@@ -182,20 +182,25 @@ const ROWS: readonly Row[] = [
     name: 'another trust domain than the file says',
     change: () => ({ mesh: ok(mesh('c')) }),
     tells: 'trust-domain',
-    evidence: /cluster-c\.example, the federation file cluster-b/,
+    evidence: /cluster-c\.example; the federation file says cluster-b/,
   },
-  { name: 'one trust domain for two', change: () => ({ mesh: ok(mesh('a')) }), tells: 'trust-domains-unique', evidence: /both cluster-a/ },
+  {
+    name: 'one trust domain for two',
+    change: () => ({ mesh: ok(mesh('a')) }),
+    tells: 'trust-domains-unique',
+    evidence: /cluster-a\.example/,
+  },
   {
     name: 'a foreign domain as alias',
     change: () => ({ mesh: ok(mesh('b', { aliases: [domain('cluster-a.example')] })) }),
     tells: 'trust-domain-aliases',
-    evidence: /lets the foreign one/,
+    evidence: /contains cluster-a/,
   },
   {
     name: 'an alias that the file does not know',
     change: () => ({ mesh: ok(mesh('b', { aliases: [domain('old.example')] })) }),
     tells: 'trust-domain-aliases',
-    evidence: /cut those workloads off/,
+    evidence: /alias old\.example/,
   },
   {
     name: 'caCertificates',
@@ -215,7 +220,7 @@ const ROWS: readonly Row[] = [
     change: () => ({ mesh: ok(mesh('b', { meshId: 'x' })) }),
     tells: 'mesh-id',
     verdict: 'warn',
-    evidence: /cluster-b says x/,
+    evidence: /cluster-b has x/,
   },
   {
     name: 'a hand beside Argo CD',
@@ -230,7 +235,7 @@ const ROWS: readonly Row[] = [
     },
     tells: 'mesh-config-owner',
     verdict: 'warn',
-    evidence: /belongs to Argo CD, and kubectl-edit/,
+    evidence: /Argo CD owns ConfigMap istio, and kubectl-edit/,
   },
   {
     name: 'roots that differ',
@@ -315,7 +320,7 @@ const ROWS: readonly Row[] = [
     change: () => ({ labels: ok({ 'topology.istio.io/network': 'network-a' }) }),
     tells: 'networks-distinct',
     verdict: 'warn',
-    evidence: /both in network-a/,
+    evidence: /network network-a/,
   },
   {
     name: 'no gateway',
@@ -336,7 +341,7 @@ const ROWS: readonly Row[] = [
       ...(await withIstiod({ said: ok(said('b', { gateways: [] })) })),
     }),
     tells: 'gateway',
-    evidence: /no address/,
+    evidence: /no external address/,
   },
   {
     name: 'a gateway that ends TLS',
@@ -376,7 +381,12 @@ const ROWS: readonly Row[] = [
     verdict: 'warn',
     evidence: /no sidecar/,
   },
-  { name: 'no such namespace', change: () => sample({ labels: ok(undefined) }), tells: 'data-plane', evidence: /no namespace sample/ },
+  {
+    name: 'no such namespace',
+    change: () => sample({ labels: ok(undefined) }),
+    tells: 'data-plane',
+    evidence: /namespace sample does not exist/,
+  },
   {
     name: 'pods that we may not list',
     change: () => sample({ pods: failed('forbidden', 'may not list pods') }),
@@ -419,7 +429,7 @@ const ROWS: readonly Row[] = [
       ...policy({ selector: { matchLabels: { app: 'server' } }, mtls: { mode: 'STRICT' }, portLevelMtls: { 9443: { mode: 'DISABLE' } } }),
     }),
     tells: 'sidecar-ingress',
-    evidence: /ends TLS of its own on port 9443/,
+    evidence: /terminates TLS on port 9443/,
   },
 ]
 
@@ -490,7 +500,7 @@ describe('routes', () => {
       name: 'no remote secret',
       change: { clusters: [{ id: 'a', secret: '', status: 'synced' }] },
       tells: 'remote-cluster',
-      evidence: /no cluster with the id b/,
+      evidence: /no remote secret of cluster b/,
     },
     {
       name: 'a remote secret that timed out',
@@ -518,7 +528,7 @@ describe('routes', () => {
       name: 'no answer from here',
       probed: { connected: false, refused: false, why: 'no answer within 3 s' },
       verdict: 'warn',
-      evidence: /may be better or worse off/,
+      evidence: /from the machine that runs entente/,
     },
     {
       name: 'no way to the service',
@@ -542,7 +552,7 @@ describe('routes', () => {
     const told = (chain: readonly Uint8Array[]) =>
       checksOf({ ...made, probed: [{ ...first, chain }] }).find(({ name }) => name === 'gateway-reachable')
     expect(told(foreign.chainDer)?.evidence).toMatch(/under none of the mesh’s own roots/)
-    expect(told([a.root.der])?.evidence).toMatch(/something on the way ends TLS/)
+    expect(told([a.root.der])?.evidence).toMatch(/not a workload certificate/)
   })
 
   it('to a member whose API server nobody knows here are skipped, and say why', async () => {
@@ -556,7 +566,7 @@ describe('routes', () => {
     const checks = checksOf({ question: away, looks, probed: [] })
     expect(amiss(checks)).toEqual([])
     expect(new Set(checks.filter(({ subject }) => subject === 'cluster-a → cluster-b').map(({ evidence }) => evidence))).toEqual(
-      new Set(['no API server of cluster-b is known here']),
+      new Set(['this machine has no context for the API server of cluster-b']),
     )
     expect(checks.find(({ subject }) => subject === 'cluster-b')).toMatchObject({ name: 'api-server', verdict: 'skipped' })
   })
@@ -679,7 +689,7 @@ describe('certificates of the mesh’s own workloads', () => {
     const silent = ['mute.sample', failed('forbidden', 'may not forward ports')] as const
     expect(await told(new Map([await leaf('good.sample'), silent]))).toMatchObject({
       verdict: 'unknown',
-      evidence: 'mute.sample: may not forward ports; 1 of 2 proxies did not show theirs',
+      evidence: 'mute.sample: may not forward ports; 1 of 2 proxies did not answer',
       remedy: expect.stringContaining('deploy/look.yaml'),
     })
     const odd = await leaf('odd.sample', { subject: 'CN=b/ns/x/sa' })

@@ -1,4 +1,4 @@
-/** All checks over what was seen, in the order in which they are told. Pure: the clock comes in. */
+/** Runs all checks over the observations, in the order of the report. Pure: the caller passes the time. */
 
 import { differs } from '../model/clock.ts'
 import { amongChecks } from './among.ts'
@@ -15,13 +15,13 @@ import { type Looks, routeChecks } from './routes.ts'
 import { scopeChecks } from './scope-checks.ts'
 import type { Probed } from './seen.ts'
 
-/** @param now as the machine that asks has it; certificates are judged at it */
+/** @param now the time of this machine, at which certificates are judged */
 export function diagnose(question: Question, looks: Looks, probed: readonly Probed[], now: Date): readonly Check[] {
   const all = [...looks.values()]
   const up = all.filter(({ seen }) => seen.api.ok)
   return [
     ...question.away.map((name) =>
-      about('api-server', [name], name).skipped('no API server of it is known here: its owner can run entente doctor'),
+      about('api-server', [name], name).skipped('this machine has no context for its API server; its owner can run entente doctor'),
     ),
     ...all.flatMap((looked) => clusterChecks(looked, all, question, now)),
     ...(up.length < 1 ? [] : [...amongChecks(up, now), meshIdCheck(up)]),
@@ -29,7 +29,7 @@ export function diagnose(question: Question, looks: Looks, probed: readonly Prob
   ]
 }
 
-/** Those of one cluster that need its API server. */
+/** Checks of one cluster that need its API server. */
 const OF_CLUSTER: readonly CheckName[] = [
   'clock',
   'rights',
@@ -82,7 +82,7 @@ function clusterChecks(looked: Looked, all: readonly Looked[], { routes, foreign
     ),
     ...(called
       ? gatewayChecks(looked)
-      : (['gateway', 'gateway-passthrough'] as const).map((name) => on(looked, name).skipped('nobody is to call it'))),
+      : (['gateway', 'gateway-passthrough'] as const).map((name) => on(looked, name).skipped('no other member calls it'))),
     ...scopeChecks(looked),
   ]
 }
@@ -90,12 +90,12 @@ function clusterChecks(looked: Looked, all: readonly Looked[], { routes, foreign
 function clockCheck(looked: Looked): Check {
   const check = on(looked, 'clock')
   const clock = looked.seen.api.ok ? looked.seen.api.value.clock : undefined
-  if (clock === undefined) return check.skipped('its API server sends no date')
+  if (clock === undefined) return check.skipped('its API server sends no Date header')
   const seconds = Math.round(Math.abs(clock.aheadMs) / 1000)
   if (differs(clock))
     return check.warn(
-      `it is ${seconds} s ${clock.aheadMs > 0 ? 'ahead of' : 'behind'} the clock of this machine`,
-      'set whichever is wrong (NTP): expiry is judged by the clock here, handshakes by those of the nodes',
+      `the clock of its API server is ${seconds} s ${clock.aheadMs > 0 ? 'ahead of' : 'behind'} the clock of this machine`,
+      'correct the wrong clock (NTP): Entente judges expiry by this machine, Envoy by its node',
     )
-  return check.ok(`within ${Math.ceil((Math.abs(clock.aheadMs) + clock.withinMs) / 1000)} s of this machine’s`)
+  return check.ok(`within ${Math.ceil((Math.abs(clock.aheadMs) + clock.withinMs) / 1000)} s of the clock of this machine`)
 }

@@ -1,4 +1,4 @@
-/** One cluster under examination: what was asked of it and what was seen. */
+/** One cluster: the question asked about it, and the observations. */
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Seen } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
@@ -13,15 +13,15 @@ export interface Looked {
 
 export const nameOf = ({ patient }: Looked): MemberName => patient.name
 
-/** A check of one cluster. @param part what of it, such as a namespace */
+/** Starts a check of one cluster. @param part a part of the cluster, such as a namespace */
 export function on({ patient: { name } }: Looked, check: CheckName, part?: string): About {
   return about(check, [name], part === undefined ? name : `${name}: ${part}`)
 }
 
-/** A check of calls from one cluster to another. */
+/** Starts a check of calls from one cluster to another. */
 export const along = (from: MemberName, to: MemberName, check: CheckName): About => about(check, [from, to], `${from} → ${to}`)
 
-/** What all istiods that answered say; the first silence when none did. */
+/** The answers of all istiods that answered; the first error if none did. */
 export function saidBy(istiods: Seen<readonly IstiodSeen[]>): Seen<readonly (IstiodSaid & { readonly pod: string })[]> {
   if (!istiods.ok) return istiods
   const answers = istiods.value.flatMap(({ pod, said }) => (said.ok ? [{ ...said.value, pod }] : []))
@@ -29,7 +29,7 @@ export function saidBy(istiods: Seen<readonly IstiodSeen[]>): Seen<readonly (Ist
   return answers.length === 0 && silent !== undefined ? { ok: false, error: silent } : { ok: true, value: answers }
 }
 
-/** `CLUSTER_ID` of its istiods, which other clusters' remote secrets name it by; undefined when none was seen. */
+/** `CLUSTER_ID` of its istiods, which remote secrets in other clusters name; undefined if no istiod was observed. */
 export function clusterIdOf({ seen }: Looked): string | undefined {
   const [first] = seen.istiods.ok ? seen.istiods.value : []
   return first === undefined ? undefined : (first.env.CLUSTER_ID ?? 'Kubernetes')
@@ -37,9 +37,9 @@ export function clusterIdOf({ seen }: Looked): string | undefined {
 
 export const NETWORK = 'topology.istio.io/network'
 
-/** The network that the Istio namespace names; empty when it names none, undefined when that was not seen. */
+/** The network label of the Istio namespace; empty if it has none, undefined if the labels were not observed. */
 export const networkOf = ({ seen }: Looked): string | undefined => (seen.labels.ok ? (seen.labels.value[NETWORK] ?? '') : undefined)
 
-/** A right that is missing keeps us from knowing; anything else is itself the trouble. */
+/** A missing RBAC right makes a check `unknown`; any other error makes it `fail`. */
 export const failedOrUnknown = (check: About, error: Finding): Check =>
   error.code === 'forbidden' ? check.unknown(error) : check.fail(error.message, error.hint)

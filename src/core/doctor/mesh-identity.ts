@@ -1,4 +1,4 @@
-/** The mesh's own roots: for how long, in every namespace, and whether its CA signs under them. */
+/** Checks of the mesh's own roots: their expiry, their copies in every namespace, and whether the CA signs under them. */
 
 import { some } from '../basics/some.ts'
 import { NOT_ASKED } from '../diagnostics/codes.ts'
@@ -25,7 +25,7 @@ export function identityChecks(looked: Looked, now: Date): readonly Check[] {
   return [expiryCheck(looked, own, now), publishedCheck(looked, now), ...authorityChecks(looked, own, now)]
 }
 
-/** The roots that istiod keeps in a ClusterTrustBundle, else those in the Istio namespace's own ConfigMap istio-ca-root-cert. */
+/** The roots in istiod's ClusterTrustBundle; if there is none, those in ConfigMap istio-ca-root-cert of the Istio namespace. */
 export function ownRootsOf({ seen, patient }: Looked, now: Date): Seen<readonly Anchor[]> {
   const { roots, trustBundle } = seen
   if (trustBundle?.ok === false) return trustBundle
@@ -42,12 +42,12 @@ export function ownRootsOf({ seen, patient }: Looked, now: Date): Seen<readonly 
 
 const missing = (subject: string, namespace: string): Finding =>
   fromError(
-    new FederationError('not-found', subject, `there is no ConfigMap ${namespace}/istio-ca-root-cert`, {
+    new FederationError('not-found', subject, `ConfigMap ${namespace}/istio-ca-root-cert does not exist`, {
       hint: 'is istiod running there?',
     }),
   )
 
-// Whose roots they are does not matter here: nothing is compared with what others approved.
+// The trust domain has no effect here: these roots are not compared with approved ones.
 const parse = (pem: string, now: Date): Bundle =>
   parseBundle(parseTrustDomain('own'), Buffer.from(pem), { now, format: 'pem', tolerate: 'dates' })
 
@@ -57,12 +57,13 @@ function expiryCheck(looked: Looked, own: Seen<readonly Anchor[]>, now: Date): C
   const check = on(looked, 'root-expiry')
   if (!own.ok) return NOT_ASKED.has(own.error.code) ? check.unknown(own.error) : check.fail(own.error.message, own.error.hint)
   const soonest = [...own.value].sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]
-  if (soonest === undefined) return check.fail('istio-ca-root-cert holds no root', 'is istiod running there?')
-  const told = `${soonest.fingerprint} until ${day(soonest.notAfter)}`
+  if (soonest === undefined)
+    return check.fail('istio-ca-root-cert contains no root', 'check that istiod runs there: it writes this ConfigMap')
+  const evidence = `${soonest.fingerprint} until ${day(soonest.notAfter)}`
   const days = Math.floor((soonest.notAfter.getTime() - now.getTime()) / DAY_MS)
-  const remedy = 'announce a new root beside it, let every mesh that trusts this one approve it, then sign with it'
-  if (days < 0) return check.fail(`${told}: it has expired, and so has whatever it signed`, remedy)
-  return days < ROOT_DAYS ? check.warn(`${told}: ${days} days are left`, remedy) : check.ok(told)
+  const remedy = 'announce a new root in addition to this one, have every mesh that trusts this one approve it, then sign with it'
+  if (days < 0) return check.fail(`${evidence}: it has expired, and so has every certificate under it`, remedy)
+  return days < ROOT_DAYS ? check.warn(`${evidence}: ${days} days are left`, remedy) : check.ok(evidence)
 }
 
 const fingerprints = (pem: string, now: Date): string => {
@@ -85,13 +86,17 @@ function publishedCheck(looked: Looked, now: Date): Check {
   if (trustBundle?.ok === false) return check.unknown(trustBundle.error)
   if (trustBundle !== undefined) return bundleCheck(check, trustBundle.value, roots.value, istioNamespace)
   const reference = roots.value.get(istioNamespace)
-  if (reference === undefined) return check.fail(`there is no ConfigMap ${istioNamespace}/istio-ca-root-cert`, 'is istiod running there?')
-  const remedy = `kubectl --context ${context} -n NAMESPACE get configmap istio-ca-root-cert -o yaml shows who wrote it; delete it there, and istiod writes it anew`
+  if (reference === undefined)
+    return check.fail(
+      `ConfigMap ${istioNamespace}/istio-ca-root-cert does not exist`,
+      'check that istiod runs there: it writes this ConfigMap',
+    )
+  const remedy = `kubectl --context ${context} -n NAMESPACE get configmap istio-ca-root-cert -o yaml shows which field manager wrote it; delete it there, and istiod recreates it`
   const lacking = namespaces.filter((namespace) => !roots.value.has(namespace))
   if (lacking.length > 0)
     return check.fail(
       `namespace ${some(lacking)} has no istio-ca-root-cert: sidecars there do not start`,
-      'is the namespace among istiod’s discoverySelectors, and does it exist?',
+      'check that the namespace exists and that the discoverySelectors of istiod select it',
     )
   const [wanted, normal] = [reference.trim(), fingerprints(reference, now)]
   const differing = [...roots.value]
@@ -99,11 +104,8 @@ function publishedCheck(looked: Looked, now: Date): Check {
     .map(([namespace]) => namespace)
     .sort()
   if (differing.length > 0)
-    return check.fail(
-      `namespace ${some(differing)} has other roots than ${istioNamespace}: workloads there trust another CA than the rest`,
-      remedy,
-    )
-  return check.ok(`the same in ${roots.value.size} namespaces`)
+    return check.fail(`namespace ${some(differing)} has other roots than ${istioNamespace}: workloads there trust a different CA`, remedy)
+  return check.ok(`the same roots in ${roots.value.size} namespaces`)
 }
 
 /** With ENABLE_CLUSTER_TRUST_BUNDLE_API istiod writes the ClusterTrustBundle, and the ConfigMaps stay as they were. */
@@ -126,10 +128,10 @@ function authorityChecks(looked: Looked, own: Seen<readonly Anchor[]>, now: Date
     const none = (check: typeof under): Check => (unseen === undefined ? check.skipped('no istiod runs') : check.unknown(unseen))
     return [none(under), none(expiry)]
   }
-  // What one istiod presents says nothing of another one.
+  // Each istiod presents its own chain, so each chain gets a check.
   const whole = (made: Check, check: typeof under): Check => (made.verdict === 'ok' && unseen !== undefined ? check.unknown(unseen) : made)
   return [
-    own.ok ? whole(underCheck(looked, chains, own.value, now), under) : under.skipped('its own roots could not be read'),
+    own.ok ? whole(underCheck(looked, chains, own.value, now), under) : under.skipped('Entente could not read the roots of the mesh'),
     whole(caExpiryCheck(looked, chains, now), expiry),
   ]
 }
@@ -146,7 +148,7 @@ function underCheck(looked: Looked, chains: readonly Presented[], anchors: reado
   if (orphan !== undefined) {
     return check.fail(
       `${orphan.pod} presents a chain that no root in istio-ca-root-cert vouches for: ${orphan.reason ?? 'another root signed it'}`,
-      'restart istiod after a change of cacerts, and publish the new root before the CA signs with it',
+      'after a change of Secret cacerts restart istiod; publish a new root before the CA signs with it',
     )
   }
   return check.ok(`${[...new Set(vouched.map(({ anchor }) => anchor?.fingerprint))].join(', ')}`)
@@ -156,12 +158,12 @@ function caExpiryCheck(looked: Looked, chains: readonly Presented[], now: Date):
   const check = on(looked, 'ca-expiry')
   const issuers = chains.flatMap(({ chain }) => chain.slice(1).flatMap(readable)).filter(({ selfIssued }) => !selfIssued)
   const soonest = issuers.sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]
-  if (soonest === undefined) return check.ok('the root signs itself')
+  if (soonest === undefined) return check.ok('the root signs workload certificates directly')
   const days = Math.floor((soonest.notAfter.getTime() - now.getTime()) / DAY_MS)
-  const told = `${soonest.subject} until ${day(soonest.notAfter)}`
-  const remedy = 'give istiod a new intermediate under the same root (Secret cacerts); nobody has to approve that'
-  if (days < 0) return check.fail(`${told}: it has expired`, remedy)
-  return days < CA_DAYS ? check.warn(`${told}: ${days} days are left`, remedy) : check.ok(told)
+  const evidence = `${soonest.subject} until ${day(soonest.notAfter)}`
+  const remedy = 'give istiod a new intermediate under the same root (Secret cacerts); partners need not approve it'
+  if (days < 0) return check.fail(`${evidence}: it has expired`, remedy)
+  return days < CA_DAYS ? check.warn(`${evidence}: ${days} days are left`, remedy) : check.ok(evidence)
 }
 
 function readable(der: Uint8Array): readonly { readonly subject: string; readonly notAfter: Date; readonly selfIssued: boolean }[] {

@@ -1,15 +1,15 @@
-/** The rights that Entente needs in one cluster, as RBAC says them: deploy/rbac.yaml, for one federation. */
+/** The RBAC rights that Entente needs in one cluster: deploy/rbac.yaml, limited to the namespaces of one federation. */
 import type { Patient } from './question.ts'
 
 export interface Need {
   readonly verb: string
   readonly group: string
-  /** Of a subresource: `serviceaccounts/token`. */
+  /** A subresource is written as `serviceaccounts/token`. */
   readonly resource: string
   readonly namespace?: string
   readonly name?: string
   readonly purpose: 'read' | 'evidence' | 'write' | 'doctor'
-  /** Needs of one road: one whole road is enough. */
+  /** Alternative ways to reach istiod. All needs of one way are enough. */
   readonly road?: 'direct' | 'port-forward'
 }
 
@@ -17,8 +17,8 @@ const ISTIO_NETWORKING = 'networking.istio.io'
 const ISTIO_SECURITY = 'security.istio.io'
 
 /**
- * @param istiods names of istiod's pods, for port-forward
- * @param trustBundles names of ClusterTrustBundles that hold the mesh's roots
+ * @param istiods the names of istiod's pods, for port-forward
+ * @param trustBundles the names of ClusterTrustBundles that hold the mesh's roots
  */
 export function needsOf(patient: Patient, istiods: readonly string[], trustBundles: readonly string[] = []): readonly Need[] {
   const { istioNamespace: namespace } = patient
@@ -52,7 +52,7 @@ function reading({ istioNamespace: namespace, namespaces, accepts }: Patient): r
   ]
 }
 
-/** To ask istiod what proxies hold: a token for its own port, or a port-forward. */
+/** Rights to read proxies' configuration from istiod: a token for its debug port, or a port-forward. */
 const evidence = (namespace: string, istiods: readonly string[]): readonly Need[] => [
   { verb: 'create', group: '', resource: 'serviceaccounts/token', namespace, name: 'entente', purpose: 'evidence', road: 'direct' },
   ...istiods.flatMap((name) =>
@@ -80,7 +80,7 @@ function writing({ istioNamespace, accepts, reaches, trusted }: Patient): readon
   ]
 }
 
-/** What only `doctor` asks for: without it some of its checks are `unknown`, and nothing else is. */
+/** Rights that only `doctor` uses. Without them some of its checks are `unknown`; no other command fails. */
 function looking({ istioNamespace, namespaces }: Patient): readonly Need[] {
   const look = (verb: string, group: string, resource: string, at: Pick<Need, 'namespace' | 'name'> = {}): Need => ({
     verb,
@@ -100,7 +100,7 @@ function looking({ istioNamespace, namespaces }: Patient): readonly Need[] {
   ]
 }
 
-/** The rule that is missing, as one would write it into a Role or ClusterRole. */
+/** The missing rules, to paste into a Role or ClusterRole. */
 export function ruleText(needs: readonly Need[]): string {
   const rules = new Map<string, { readonly need: Need; readonly resources: Set<string>; readonly verbs: Set<string> }>()
   for (const need of needs) {
@@ -119,7 +119,7 @@ export function ruleText(needs: readonly Need[]): string {
     .join('; ')
 }
 
-/** Resources that lack the same verbs make one rule. */
+/** Resources that need the same verbs share one rule. */
 const verbsOf = (needs: readonly Need[], { group, resource, namespace, name }: Need): string =>
   needs
     .filter((n) => n.group === group && n.resource === resource && n.namespace === namespace && n.name === name)

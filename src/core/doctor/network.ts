@@ -1,4 +1,4 @@
-/** The member's network and the east-west gateway by which others come in. */
+/** Checks of the member's network and of its east-west gateway, which receives calls from other networks. */
 
 import { some } from '../basics/some.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -6,7 +6,7 @@ import { at, list, strings, text, title } from '../model/manifest.ts'
 import type { Check } from './check.ts'
 import { clusterIdOf, type Looked, NETWORK, networkOf, on, saidBy } from './looked.ts'
 
-/** What istio takes for the port when no label says otherwise (istio pilot/pkg/serviceregistry/kube/controller/network.go). */
+/** istiod's default port of a gateway without the port label (istio pilot/pkg/serviceregistry/kube/controller/network.go). */
 const GATEWAY_PORT = 15443
 const PORT_LABEL = 'networking.istio.io/gatewayPort'
 
@@ -15,7 +15,7 @@ export interface Entrance {
   readonly port: number
 }
 
-/** @param anyNamed whether some other member's network has a name */
+/** @param anyNamed whether another member has a network label */
 export function networkCheck(looked: Looked, anyNamed: boolean): Check {
   const check = on(looked, 'network')
   const { labels } = looked.seen
@@ -23,24 +23,21 @@ export function networkCheck(looked: Looked, anyNamed: boolean): Check {
   const { istioNamespace, declared, context } = looked.patient
   const network = labels.value[NETWORK] ?? ''
   if (network === '') {
-    const told = `namespace ${istioNamespace} has no label ${NETWORK}`
+    const evidence = `namespace ${istioNamespace} has no label ${NETWORK}`
     const remedy = `kubectl --context ${context} label namespace ${istioNamespace} ${NETWORK}=${declared?.network ?? 'NAME'}`
     return anyNamed || declared?.network !== undefined
-      ? check.fail(
-          `${told}, so istiod takes its pods for reachable from everywhere, and sends others to their addresses instead of the gateway`,
-          remedy,
-        )
-      : check.warn(`${told}: that is right only where pods of all members reach each other directly`, remedy)
+      ? check.fail(`${evidence}, so other istiods send calls to pod addresses instead of the gateway`, remedy)
+      : check.warn(`${evidence}: this is correct only if pods of all members reach each other directly`, remedy)
   }
   if (declared?.network !== undefined && declared.network !== network)
     return check.fail(
-      `the namespace says ${network}, the federation file ${declared.network}`,
-      `correct network of member ${looked.patient.name}`,
+      `the namespace has network ${network}; the federation file says ${declared.network}`,
+      `correct network of member ${looked.patient.name} in the federation file`,
     )
   return check.ok(network)
 }
 
-/** Where others come in, as its own istiod and its Services tell. */
+/** Addresses of the gateway for calls from other networks, from the member's istiod and its Services. */
 export function entrancesOf(looked: Looked): readonly Entrance[] {
   const network = networkOf(looked) ?? ''
   const said = saidBy(looked.seen.istiods)
@@ -68,7 +65,7 @@ const portOf = (service: Manifest): number => Number(service.metadata.labels?.[P
 
 const exposes = (service: Manifest): boolean => list(at(service, 'spec', 'ports')).some((port) => at(port, 'port') === portOf(service))
 
-/** Of a member that others call. */
+/** Checks of a member that other members call. */
 export const gatewayChecks = (looked: Looked): readonly Check[] => [gatewayCheck(looked), passthroughCheck(looked)]
 
 function gatewayCheck(looked: Looked): Check {
@@ -84,17 +81,17 @@ function gatewayCheck(looked: Looked): Check {
   const closed = mine.filter((service) => !exposes(service))
   if (mine.length > 0 && closed.length === mine.length) {
     return check.fail(
-      `${some(closed.map((service) => `${title(service)} has no port ${portOf(service)}`))}, the one that istiod sends others to`,
-      `add port ${GATEWAY_PORT} to the Service, or name another in its label ${PORT_LABEL}`,
+      `${some(closed.map((service) => `${title(service)} has no port ${portOf(service)}`))}, to which istiod sends calls from other networks`,
+      `add port ${GATEWAY_PORT} to the Service, or name another port in its label ${PORT_LABEL}`,
     )
   }
-  // An istiod goes on with an address that a load balancer lost, until it starts anew (run, eed52ebb66ad): the Service has the last word.
+  // istiod keeps an address that a load balancer lost until istiod restarts (tested, eed52ebb66ad). The status of the Service decides.
   const lost = mine.length > 0 && mine.every((service) => isBalanced(service) && addressesOf(service).length === 0)
   if (ways !== '' && !lost) return check.ok(ways)
   return services.ok ? withoutEntrance(looked, mine, ways) : check.unknown(services.error)
 }
 
-/** @param ways what istiod still names */
+/** @param ways the addresses that istiod still names */
 function withoutEntrance(looked: Looked, mine: readonly Manifest[], ways: string): Check {
   const check = on(looked, 'gateway')
   const { patient, seen } = looked
@@ -104,19 +101,19 @@ function withoutEntrance(looked: Looked, mine: readonly Manifest[], ways: string
   if (pending !== undefined) {
     const type = text(at(pending, 'spec', 'type')) || 'ClusterIP'
     return check.fail(
-      `${title(pending)} (${type}) has no address that others could reach${ways === '' ? '' : `; istiod still names ${ways}, until it starts anew`}`,
-      `${kubectl} describe service ${pending.metadata.name}: does the cluster give out load balancers?`,
+      `${title(pending)} (${type}) has no external address${ways === '' ? '' : `; istiod names ${ways} until it restarts`}`,
+      `${kubectl} describe service ${pending.metadata.name} (check that the cluster provides load balancers)`,
     )
   }
   const [other] = seen.networkServices.ok ? seen.networkServices.value : []
   if (other !== undefined) {
     return check.fail(
-      `${title(other)} is labelled for network ${other.metadata.labels?.[NETWORK]}, and namespace ${patient.istioNamespace} says ${network || 'none'}: nobody is sent through it`,
+      `${title(other)} has the label of network ${other.metadata.labels?.[NETWORK]}, and namespace ${patient.istioNamespace} that of ${network || 'none'}: istiod sends no calls through it`,
       `${kubectl} label --overwrite service ${other.metadata.name} ${NETWORK}=${network || 'NAME'}`,
     )
   }
   return check.fail(
-    `no Service in ${patient.istioNamespace} has the label ${NETWORK}=${network || 'NAME'}, and istiod knows of no gateway of this network`,
+    `no Service in ${patient.istioNamespace} has the label ${NETWORK}=${network || 'NAME'}, and istiod knows no gateway of this network`,
     'install an east-west gateway (istio samples/multicluster/gen-eastwest-gateway.sh) and give its Service an address',
   )
 }
@@ -140,20 +137,20 @@ function passthroughCheck(looked: Looked): Check {
   const wrong = servers.find(({ mode }) => mode !== 'AUTO_PASSTHROUGH')
   if (wrong !== undefined) {
     return check.fail(
-      `${title(wrong.gateway)} has port ${wrong.port} in mode ${wrong.mode || 'without TLS'}: the callers’ mutual TLS ends there, or is not let in`,
-      `set tls.mode of that server to AUTO_PASSTHROUGH`,
+      `${title(wrong.gateway)} has port ${wrong.port} in mode ${wrong.mode || 'without TLS'}: the gateway terminates or rejects the callers’ mutual TLS`,
+      'set tls.mode of that server to AUTO_PASSTHROUGH',
     )
   }
   const [first] = through
   if (first === undefined)
     return check.fail(
       `no Gateway has port ${ports.join(' or ')} in mode AUTO_PASSTHROUGH`,
-      `a Gateway with ${SERVER} that selects the gateway’s pods`,
+      `create a Gateway that selects the gateway’s pods, with ${SERVER}`,
     )
   if (!through.some(({ hosts }) => hosts.some((host) => host === '*' || /(^|\/)\*\.local$/.test(host)))) {
     return check.warn(
-      `${title(first.gateway)} passes only ${first.hosts.join(', ')} through`,
-      'hosts: ["*.local"] passes every service of the mesh; keep the list if it names all that are called',
+      `${title(first.gateway)} passes through only ${first.hosts.join(', ')}`,
+      'set hosts: ["*.local"] to pass through every service; keep the list if it names every called service',
     )
   }
   return check.ok(`${title(first.gateway)}, port ${first.port}`)
@@ -165,7 +162,7 @@ function portsBehind(service: Manifest): readonly number[] {
   return [...new Set([portOf(service), ...(typeof target === 'number' ? [target] : [])])]
 }
 
-/** A Gateway selects pods; of those only the Service’s selector is known. */
+/** A Gateway selects pods by labels. Only the Service's selector is known here, so a Gateway counts unless the two contradict. */
 function mayServe(gateway: Manifest, service: Manifest): boolean {
   const behind = strings(at(service, 'spec', 'selector'))
   return Object.entries(strings(at(gateway, 'spec', 'selector'))).every(
@@ -179,7 +176,7 @@ interface Server {
   readonly hosts: readonly string[]
 }
 
-/** Of a Gateway of the Gateway API: its listeners (istio pilot/pkg/serviceregistry/kube/conversion.go IsAutoPassthrough, eed52ebb66ad). */
+/** For a Gateway of the Gateway API: its listeners (istio pilot/pkg/serviceregistry/kube/conversion.go IsAutoPassthrough, eed52ebb66ad). */
 function serversOf(gateway: Manifest): readonly Server[] {
   if (!gateway.apiVersion.startsWith('gateway.networking.k8s.io/')) {
     return list(at(gateway, 'spec', 'servers')).map((server) => ({

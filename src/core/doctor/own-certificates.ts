@@ -1,4 +1,4 @@
-/** Certificates of the mesh's own workloads, where their proxies were asked for them. */
+/** Check of the certificates of the mesh's own workloads, which only `doctor --look` reads from their proxies. */
 
 import { some } from '../basics/some.ts'
 import { SEVERAL_NAMES_REMEDY, severalNames } from '../verify/own-certificate-names.ts'
@@ -8,8 +8,8 @@ import { type Looked, on } from './looked.ts'
 export function ownCertificatesCheck(looked: Looked): Check {
   const check = on(looked, 'own-certificate-names')
   const { mesh, leaves } = looked.seen
-  if (leaves === undefined) return check.skipped('proxies are asked for their own certificates with --look only')
-  if (leaves.size === 0) return check.skipped('no pod with a sidecar was seen in the namespaces that matter')
+  if (leaves === undefined) return check.skipped('doctor reads workload certificates only with --look')
+  if (leaves.size === 0) return check.skipped('the examined namespaces have no pod with a sidecar')
   const { declared } = looked.patient
   if (!mesh.ok && declared === undefined) return check.unknown(mesh.error)
   const own = [...(mesh.ok ? [mesh.value] : []), ...(declared ? [declared] : [])].flatMap((one) => [one.trustDomain, ...one.aliases])
@@ -20,7 +20,7 @@ export function ownCertificatesCheck(looked: Looked): Check {
     const found = severalNames(chain[0], own)
     return found === undefined ? [] : [`${proxy} (${found.id}) also has ${found.others.join(', ')}`]
   })
-  const unasked = silent.length === 0 ? '' : `; ${silent.length} of ${answers.length} proxies did not show theirs`
+  const unasked = silent.length === 0 ? '' : `; ${silent.length} of ${answers.length} proxies did not answer`
   if (odd.length > 0)
     return check.warn(
       `${some(odd)}: policies match every one of these names, and Entente's filter for names exempts the mesh's own certificates${unasked}`,
@@ -29,7 +29,7 @@ export function ownCertificatesCheck(looked: Looked): Check {
   const [first] = silent
   if (first !== undefined) {
     const { message, hint, code } = first.error
-    const right = code === 'forbidden' ? '; deploy/look.yaml has the right' : ''
+    const right = code === 'forbidden' ? '; deploy/look.yaml grants the right' : ''
     return check.unknown({ ...first.error, message: `${first.proxy}: ${message}${unasked}`, hint: `${hint}${right}` })
   }
   return check.ok(`${shown.length} workload ${shown.length === 1 ? 'certificate' : 'certificates'}, one name in each`)

@@ -1,4 +1,4 @@
-/** What `doctor` is asked: which clusters to look at, and between which of them calls are to go. */
+/** The question that `doctor` answers: which clusters to examine, and between which of them calls go. */
 
 import type { Accept, Federation, Member, MemberName, Trust, Workloads } from '../model/wanted.ts'
 import { NO_RECORD, type RecordView } from '../record/projection.ts'
@@ -9,38 +9,38 @@ export interface Patient {
   readonly name: MemberName
   readonly context: string
   readonly istioNamespace: string
-  /** What the federation file says; undefined where there is none. */
+  /** From the federation file; undefined without one. */
   readonly declared?: Pick<Member, 'trustDomain' | 'aliases' | 'network'>
-  /** Namespaces of scopes and hosts. */
+  /** The namespaces of scopes and of called hosts. */
   readonly namespaces: readonly string[]
   readonly accepts: readonly Pick<Accept, 'at' | 'mtls' | 'ports'>[]
   readonly reaches: readonly Workloads[]
-  /** Trusted members: each has a ConfigMap with its roots here. */
+  /** Trusted members. For each of them the cluster has a ConfigMap with its roots. */
   readonly trusted: readonly MemberName[]
-  /** `apply` writes through this API server, and not into a Git tree only. */
+  /** `apply` writes to this API server, not only into a Git tree. */
   readonly writes: boolean
 }
 
-/** Calls go from workloads of one member to services of another. */
+/** Calls from workloads of one member to services of another. */
 export interface Route {
   readonly from: MemberName
   readonly to: MemberName
-  /** Empty: which hosts are called is not known. */
+  /** Empty if the called hosts are not known. */
   readonly hosts: readonly string[]
 }
 
 export interface Question {
   readonly patients: readonly Patient[]
   readonly routes: readonly Route[]
-  /** Members without an API server here, and what is known of them. */
+  /** Members without a context on this machine. */
   readonly away: readonly MemberName[]
-  /** Foreign trust domains, as the file names them. */
+  /** For each member, the trust domains of the other members in the file. */
   readonly foreign: ReadonlyMap<MemberName, readonly TrustDomain[]>
 }
 
 /**
- * @param now trusts that are over, and severed ones, lead nowhere
- * @param record severs some that the file does not
+ * @param now ended trusts make no route, and neither do severed ones
+ * @param record may sever a pair that the file does not sever
  */
 export function questionOf(federation: Federation, now: Date, record: RecordView = NO_RECORD): Question {
   const ended = endedPairs(federation, record)
@@ -102,7 +102,7 @@ export interface Contexts {
   readonly namespaces: readonly string[]
 }
 
-/** Without a federation file: every cluster is to call every other. */
+/** Without a federation file: every cluster calls every other. */
 export function questionOfContexts({ contexts, istioNamespace, namespaces }: Contexts): Question {
   const names = contexts.map(({ name }) => name)
   return {

@@ -1,4 +1,4 @@
-/** Which rights are missing, and the rule to add. */
+/** Check for missing RBAC rights, with the rules to add. */
 import type { Check } from './check.ts'
 import { type Looked, on } from './looked.ts'
 import { type Need, ruleText } from './needs.ts'
@@ -6,9 +6,9 @@ import type { RightSeen } from './seen.ts'
 
 const FOR: Readonly<Record<Need['purpose'], string>> = {
   read: 'to plan',
-  evidence: 'to ask istiod what proxies hold',
+  evidence: 'to read proxies’ configuration from istiod',
   write: 'to apply',
-  doctor: 'for some checks of doctor',
+  doctor: 'for some checks of entente doctor',
 }
 
 export function rightsCheck(looked: Looked): Check {
@@ -17,17 +17,17 @@ export function rightsCheck(looked: Looked): Check {
   if (!rights.ok) return check.unknown(rights.error)
   const missing = missingOf(rights.value)
   if (missing.length === 0)
-    return check.ok(`all ${rights.value.length} that are needed${looked.patient.declared === undefined ? ' to look' : ''}`)
-  const told = (['read', 'evidence', 'write', 'doctor'] as const)
+    return check.ok(`all ${rights.value.length} needed rights${looked.patient.declared === undefined ? ' to read' : ''} are granted`)
+  const evidence = (['read', 'evidence', 'write', 'doctor'] as const)
     .map((purpose) => ({ purpose, needs: missing.filter((need) => need.purpose === purpose) }))
     .filter(({ needs }) => needs.length > 0)
     .map(({ purpose, needs }) => `${FOR[purpose]}: ${needs.map(phrase).join(', ')}`)
   const only = missing.every(({ purpose }) => purpose === 'doctor')
   const remedy = `add ${ruleText(missing)}`
-  return only ? check.warn(`missing ${told.join('; ')}`, remedy) : check.fail(`missing ${told.join('; ')}`, remedy)
+  return only ? check.warn(`missing ${evidence.join('; ')}`, remedy) : check.fail(`missing ${evidence.join('; ')}`, remedy)
 }
 
-/** Of two roads one is enough; where neither is whole, the direct one is what to ask for. */
+/** Either way to reach istiod is enough. If both lack rights, report those of the direct way. */
 function missingOf(rights: readonly RightSeen[]): readonly Need[] {
   const roads = ['direct', 'port-forward'] as const
   const whole = roads.some((road) => {

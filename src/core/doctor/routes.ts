@@ -1,4 +1,4 @@
-/** The way of calls from one member to another: does the caller's istiod know it, and does the gateway answer. */
+/** Checks of calls from one member to another: whether the caller's istiod knows the gateway, and whether the gateway answers. */
 import { at, list, strings, text } from '../model/manifest.ts'
 import type { MemberName } from '../model/wanted.ts'
 import { certificateIn } from '../x509/certificate.ts'
@@ -12,7 +12,7 @@ import type { Probe, Probed } from './seen.ts'
 
 export type Looks = ReadonlyMap<MemberName, Looked>
 
-/** Gateways to knock at, each with a service behind it where one is known. */
+/** Gateway addresses to connect to, each with a service behind it if one is known. */
 export function probesOf({ routes }: Question, looks: Looks): readonly Probe[] {
   const probes = routes.flatMap((route) => {
     const to = looks.get(route.to)
@@ -23,7 +23,7 @@ export function probesOf({ routes }: Question, looks: Looks): readonly Probe[] {
   return [...new Map(probes.map((probe) => [`${probe.to} ${probe.address} ${probe.port}`, probe])).values()]
 }
 
-/** `outbound_.80_._.server.sample.svc.cluster.local`: how proxies name a service to a gateway in AUTO_PASSTHROUGH. */
+/** The SNI by which proxies name a service to a gateway in AUTO_PASSTHROUGH: `outbound_.80_._.server.sample.svc.cluster.local`. */
 function sniOf(to: Looked, { hosts }: Route): string | undefined {
   for (const [namespace, { services, pods }] of to.seen.near) {
     if (!services.ok || !pods.ok) continue
@@ -49,7 +49,7 @@ export function routeChecks(route: Route, looks: Looks, probed: readonly Probed[
   return [remoteCheck(route, caller, server), knownCheck(route, caller, server), reachableCheck(route, server, probed, now)]
 }
 
-const away = (name: MemberName): string => `no API server of ${name} is known here`
+const away = (name: MemberName): string => `this machine has no context for the API server of ${name}`
 
 function remoteCheck({ from, to }: Route, caller: Looked | undefined, server: Looked | undefined): Check {
   const check = along(from, to, 'remote-cluster')
@@ -58,8 +58,8 @@ function remoteCheck({ from, to }: Route, caller: Looked | undefined, server: Lo
   const said = saidBy(caller.seen.istiods)
   if (!said.ok) return failedOrUnknown(check, said.error)
   const id = server === undefined ? undefined : clusterIdOf(server)
-  if (id === undefined) return check.skipped(server === undefined ? away(to) : `the cluster id of ${to} was not seen`)
-  if (id === clusterIdOf(caller)) return check.skipped(`both have the cluster id ${id}`)
+  if (id === undefined) return check.skipped(server === undefined ? away(to) : `Entente could not read the cluster ID of ${to}`)
+  if (id === clusterIdOf(caller)) return check.skipped(`both have the cluster ID ${id}`)
   const remedy = `istioctl create-remote-secret --context ${server?.patient.context} --name=${id} | kubectl --context ${caller.patient.context} apply -f -`
   for (const { pod, clusters } of said.value) {
     const found = clusters.filter((cluster) => cluster.id === id && cluster.secret !== '')
@@ -67,18 +67,18 @@ function remoteCheck({ from, to }: Route, caller: Looked | undefined, server: Lo
     if (first === undefined) {
       const known = clusters.filter(({ secret }) => secret !== '').map((cluster) => cluster.id)
       return check.fail(
-        `${pod} reads no cluster with the id ${id}${known.length === 0 ? '' : ` (it reads ${known.join(', ')})`}: it knows no endpoint of ${to}`,
+        `${pod} has no remote secret of cluster ${id}${known.length === 0 ? '' : ` (only of ${known.join(', ')})`}: it knows no endpoint of ${to}`,
         remedy,
       )
     }
     if (found.every(({ status }) => status !== 'synced')) {
       return check.fail(
-        `${pod} has the Secret ${first.secret} and is not in sync with cluster ${id}: ${first.status}`,
-        'is the API server in that Secret reachable from istiod, and is its token still valid? The log of istiod says',
+        `${pod} has the Secret ${first.secret} but is not in sync with cluster ${id}: ${first.status}`,
+        'check in the log of istiod that it reaches the API server in that Secret, and that its token is valid',
       )
     }
   }
-  return said.value.length === 0 ? check.skipped('no istiod runs') : check.ok(`cluster ${id} is synced`)
+  return said.value.length === 0 ? check.skipped('no istiod runs') : check.ok(`istiod is in sync with cluster ${id}`)
 }
 
 function knownCheck({ from, to }: Route, caller: Looked | undefined, server: Looked | undefined): Check {
@@ -86,79 +86,79 @@ function knownCheck({ from, to }: Route, caller: Looked | undefined, server: Loo
   if (caller === undefined || server === undefined) return check.skipped(away(caller === undefined ? from : to))
   if (!caller.seen.api.ok) return check.skipped(`${from} did not answer`)
   const network = networkOf(server)
-  if (network === undefined) return check.skipped(`the network of ${to} was not seen`)
-  if (network === '' || network === networkOf(caller)) return check.skipped('both are in one network: calls go from pod to pod')
+  if (network === undefined) return check.skipped(`Entente could not read the network of ${to}`)
+  if (network === '' || network === networkOf(caller)) return check.skipped('both are in one network: calls go directly from pod to pod')
   const said = saidBy(caller.seen.istiods)
   if (!said.ok) return failedOrUnknown(check, said.error)
   if (said.value.length === 0) return check.skipped('no istiod runs')
   const blind = said.value.find(({ gateways }) => !gateways.some((gateway) => gateway.network === network && gateway.port > 0))
   if (blind !== undefined)
     return check.fail(
-      `${blind.pod} knows no gateway to network ${network}: it leaves endpoints there out, or sends calls to addresses that cannot be reached`,
-      `make the checks gateway of ${to} and remote-cluster of ${from} ok`,
+      `${blind.pod} knows no gateway to network ${network}: it omits endpoints there, or sends calls to unreachable addresses`,
+      `first fix what the checks gateway of ${to} and remote-cluster of ${from} report`,
     )
   const ways = said.value.flatMap(({ gateways }) =>
     gateways.filter((g) => g.network === network).map(({ address, port }) => `${address}:${port}`),
   )
-  return check.ok(`${network} by ${[...new Set(ways)].join(', ')}`)
+  return check.ok(`${network} through ${[...new Set(ways)].join(', ')}`)
 }
 
-const HERE = 'this was tried from the machine that runs entente: the proxies of the callers may be better or worse off'
+const HERE = 'tested from the machine that runs entente: the callers’ proxies may get a different result'
 
 function reachableCheck({ from, to }: Route, server: Looked | undefined, probed: readonly Probed[], now: Date): Check {
   const check = along(from, to, 'gateway-reachable')
   if (server === undefined) return check.skipped(away(to))
   const tries = probed.filter(({ probe }) => probe.to === to)
-  if (tries.length === 0) return check.skipped(`no address of a gateway of ${to} is known`)
+  if (tries.length === 0) return check.skipped(`Entente knows no gateway address of ${to}`)
   const judged = tries.map((one) => judge(one, server, now))
   const worst = judged.find(({ verdict }) => verdict === 'fail') ?? judged.find(({ verdict }) => verdict === 'warn')
-  if (worst === undefined) return check.ok(judged.map(({ told }) => told).join('; '))
+  if (worst === undefined) return check.ok(judged.map(({ evidence }) => evidence).join('; '))
   return worst.verdict === 'fail'
-    ? check.fail(`${worst.told} (${HERE})`, worst.remedy)
-    : check.warn(`${worst.told} (${HERE})`, worst.remedy)
+    ? check.fail(`${worst.evidence} (${HERE})`, worst.remedy)
+    : check.warn(`${worst.evidence} (${HERE})`, worst.remedy)
 }
 
 interface Judged {
   readonly verdict: 'ok' | 'warn' | 'fail'
-  readonly told: string
+  readonly evidence: string
   readonly remedy: string
 }
 
 function judge({ probe, connected, refused, milliseconds, why, chain }: Probed, server: Looked, now: Date): Judged {
   const where = `${probe.address}:${probe.port}`
-  const as = (verdict: Judged['verdict'], told: string, remedy = ''): Judged => ({ verdict, told, remedy })
+  const as = (verdict: Judged['verdict'], evidence: string, remedy = ''): Judged => ({ verdict, evidence, remedy })
   if (refused)
     return as(
       'fail',
-      `${where}: connection refused: nothing listens there`,
-      'is the gateway’s pod running, and does its Service lead to it?',
+      `${where}: connection refused: no process listens there`,
+      'check that the gateway’s pod runs and that its Service selects it',
     )
-  if (!connected) return as('warn', `${where}: ${why}`, `try it where the callers are: nc -vz ${probe.address} ${probe.port}`)
+  if (!connected) return as('warn', `${where}: ${why}`, `test it from a node of the callers: nc -vz ${probe.address} ${probe.port}`)
   const reached = `${where} answers after ${milliseconds} ms`
-  if (probe.sni === undefined) return as('ok', `${reached}; no service behind it is known, so no TLS was tried`)
+  if (probe.sni === undefined) return as('ok', `${reached}; TLS was not tested, as no service behind it is known`)
   if (chain === undefined) {
     return as(
       'fail',
-      `${reached}, and closes the connection when asked for ${probe.sni}: ${why}`,
-      'is the Gateway in AUTO_PASSTHROUGH, does the service exist there, and has it a ready endpoint with a sidecar?',
+      `${reached}, but closes the connection for SNI ${probe.sni}: ${why}`,
+      'check that the Gateway is in AUTO_PASSTHROUGH, and that the service exists and has a ready endpoint with a sidecar',
     )
   }
   const identity = identityOf(chain)
   if (identity === undefined)
     return as(
       'fail',
-      `${reached} with a certificate that is no workload’s: something on the way ends TLS`,
-      'use a load balancer that passes TCP on, and AUTO_PASSTHROUGH at the gateway',
+      `${reached} with a certificate that is not a workload certificate: something on the path terminates TLS`,
+      'use a load balancer that forwards TCP, and AUTO_PASSTHROUGH at the gateway',
     )
   const own = ownRootsOf(server, now)
   const vouched = own.ok ? anchorOf(chain, own.value, now) : undefined
   if (vouched !== undefined && vouched.anchor === undefined)
     return as(
       'fail',
-      `${reached}, and behind it ${identity} under none of the mesh’s own roots: ${vouched.reason ?? 'another root signed it'}`,
-      'is that address the gateway of this cluster?',
+      `${reached}, but ${identity} behind it is under none of the mesh’s own roots: ${vouched.reason ?? 'another root signed it'}`,
+      'check that this address is the gateway of this cluster',
     )
-  return as('ok', `${reached}, and behind it ${identity}`)
+  return as('ok', `${reached}; ${identity} is behind it`)
 }
 
 function identityOf([leaf]: readonly Uint8Array[]): string | undefined {

@@ -1,4 +1,4 @@
-/** Workloads of the namespaces that matter: what they are for `pinned`. */
+/** Checks of the workloads in scopes: whether filters of distribution pinned work there. */
 
 import { some } from '../basics/some.ts'
 import { isOn } from '../mesh/istiod-flags.ts'
@@ -22,10 +22,10 @@ const NAMES = ['data-plane', 'mtls', 'excluded-ports', 'sidecar-ingress'] as con
 export function scopeChecks(looked: Looked): readonly Check[] {
   const { patient } = looked
   const scopes = [...patient.accepts.map((accept) => accept.at), ...patient.reaches]
-  // Without a federation file every namespace that was named counts as a whole.
+  // Without a federation file, each named namespace is one scope of all its workloads.
   const sets = patient.declared === undefined ? patient.namespaces.map((namespace) => ({ namespace })) : scopes
   if (sets.length === 0) {
-    const why = patient.declared === undefined ? 'no namespace was named (--namespace)' : 'no trust names workloads of it'
+    const why = patient.declared === undefined ? 'no namespace was given (--namespace)' : 'no trust names workloads of this member'
     return NAMES.map((name) => on(looked, name).skipped(why))
   }
   const inbound = patient.declared === undefined ? sets : patient.accepts.map((accept) => accept.at)
@@ -39,7 +39,7 @@ export function scopeChecks(looked: Looked): readonly Check[] {
 }
 
 const isWhole = (set: Workloads): boolean => set.everywhere === true
-const PLAN_LOOKS = 'every namespace of the mesh is more than is looked at here; entente plan does'
+const PLAN_LOOKS = 'doctor does not read every namespace of the mesh; entente plan does'
 
 const distinct = (sets: readonly Workloads[]): readonly Workloads[] => [
   ...new Map(sets.map((set) => [describeWorkloads(set), set])).values(),
@@ -60,7 +60,8 @@ function dataPlaneCheck(looked: Looked, set: Workloads): Check {
   const seen = near(looked, set)
   if (seen === undefined) return check.skipped('was not looked at')
   const { labels, pods } = seen
-  if (labels.ok && labels.value === undefined) return check.fail(`there is no namespace ${set.namespace}`, 'create it, or correct the name')
+  if (labels.ok && labels.value === undefined)
+    return check.fail(`namespace ${set.namespace} does not exist`, 'create it, or correct the name')
   if (!pods.ok) return check.unknown(pods.error)
   const mine = podsOf(pods.value, set)
   const bare = mine.filter((pod) => !hasSidecar(pod))
@@ -68,25 +69,25 @@ function dataPlaneCheck(looked: Looked, set: Workloads): Check {
   const wanted = labels.ok && labels.value?.[MODE] === 'ambient' && mine.every((pod) => !hasSidecar(pod))
   if (ambient.length > 0 || wanted) {
     return check.fail(
-      `${ambient.length > 0 ? podNames(ambient) : `namespace ${set.namespace}`} is in ambient mode: ztunnel reads no EnvoyFilter, so pinned does nothing there, and it takes foreign roots from cacerts only`,
-      'give these workloads sidecars (pinned), or leave them out of the scope',
+      `${ambient.length > 0 ? podNames(ambient) : `namespace ${set.namespace}`} is in ambient mode: ztunnel reads no EnvoyFilter, so distribution pinned has no effect there; it reads foreign roots only from cacerts`,
+      'give these workloads sidecars, or exclude them from the scope',
     )
   }
   if (bare.length > 0)
     return check.warn(
-      `${podNames(bare)} of ${mine.length} has no sidecar: nothing checks who calls it`,
+      `${podNames(bare)} of ${mine.length} has no sidecar, so no proxy checks its callers`,
       'inject the sidecar, or narrow the scope',
     )
-  // What the namespace is labelled with matters for pods to come; without the right to look, those that are there tell.
+  // The namespace label decides for future pods. Without the right to read it, judge by the pods that exist.
   return mine.length === 0
     ? check.warn('selects no pod yet', 'check the namespace and the labels, if you expected one')
-    : check.ok(`${mine.length} with sidecars: pinned applies`)
+    : check.ok(`${mine.length} pods, all with sidecars: distribution pinned works there`)
 }
 
 function mtlsChecks(looked: Looked): readonly Check[] {
   const { patient, seen } = looked
   if (patient.accepts.length === 0)
-    return [on(looked, 'mtls').skipped(patient.declared === undefined ? 'no scope is declared' : 'no trust lets callers in')]
+    return [on(looked, 'mtls').skipped(patient.declared === undefined ? 'no federation file declares a scope' : 'no trust has accept')]
   const accepts = patient.accepts.filter((accept) => !isWhole(accept.at))
   return accepts.map(({ at: set, ...accept }) => {
     const { mtls } = accept
@@ -99,16 +100,16 @@ function mtlsChecks(looked: Looked): readonly Check[] {
     const labels = [set.labels ?? {}, ...(pods?.ok === true ? podsOf(pods.value, set).map((pod) => strings(pod.metadata.labels)) : [])]
     const under = (all: readonly Manifest[]) => labels.map((one) => effectiveMode({ namespace: set.namespace, labels: one }, all, root))
     const loose = under(policies.value).find((mode) => !keepsTo(mode, plaintext))
-    // That some pod takes plaintext is certain without the others; that none does is not.
+    // One pod that accepts plaintext is enough to report. The opposite needs all pods.
     const blind = pods?.ok === false ? pods.error : seen.mesh.ok ? undefined : seen.mesh.error
     if (loose === undefined && blind !== undefined) return check.unknown(blind)
     if (loose === undefined)
-      return check.ok(plaintext === undefined ? 'STRICT on every port' : 'as the federation file says: plaintext may come in, too')
+      return check.ok(plaintext === undefined ? 'STRICT on every port' : 'plaintext is accepted, as the federation file allows')
     const others = policies.value.filter((policy) => !isOurs(policy))
     const still = under([...others, strictFor(set)]).find((mode) => !keepsTo(mode, plaintext))
     if (mtls === 'enforce' && still === undefined && blind !== undefined) return check.unknown(blind)
     if (mtls === 'enforce' && still === undefined)
-      return check.ok(`${describeMode(loose)} now; mtls: enforce makes it STRICT, and callers without a sidecar are refused from then on`)
+      return check.ok(`${describeMode(loose)} now; apply makes it STRICT (mtls: enforce), and then callers without a sidecar are refused`)
     const { decidedBy } = still ?? loose
     return check.fail(
       `${describeMode(still ?? loose)}: plaintext callers have no identity`,
@@ -131,12 +132,13 @@ function portsCheck(looked: Looked, set: Workloads): Check {
   if (pods === undefined) return check.skipped('was not looked at')
   if (!pods.ok) return check.unknown(pods.error)
   const found = unguardedIn(podsOf(pods.value, set))
-  return found.length === 0 ? check.ok('every port goes through the sidecar') : check.warn(describeUnguarded(found), UNGUARDED_HINT)
+  return found.length === 0 ? check.ok('the sidecar intercepts every port') : check.warn(describeUnguarded(found), UNGUARDED_HINT)
 }
 
 /**
- * istiod takes such settings only with ENABLE_TLS_ON_SIDECAR_INGRESS, and where the port's mode is DISABLE (istio
- * pilot/pkg/networking/core/listener_inbound.go, eed52ebb66ad). There Envoy refuses the filter; elsewhere it applies (run).
+ * istiod uses these TLS settings only with ENABLE_TLS_ON_SIDECAR_INGRESS and only if the port's mode is DISABLE (istio
+ * pilot/pkg/networking/core/listener_inbound.go, eed52ebb66ad). On such a listener Envoy rejects our filter; on any other
+ * it accepts it (tested).
  */
 function ingressCheck(looked: Looked, set: Workloads): Check {
   const check = on(looked, 'sidecar-ingress', describeWorkloads(set))
@@ -157,12 +159,12 @@ function ingressCheck(looked: Looked, set: Workloads): Check {
   })
   if (taken !== undefined) {
     return check.fail(
-      `${title(taken.sidecar)} ends TLS of its own on port ${taken.port}: Envoy refuses the filter on that listener`,
-      'take tls out of spec.ingress, or leave those workloads out of the scope',
+      `${title(taken.sidecar)} terminates TLS on port ${taken.port}: Envoy rejects Entente’s filter on that listener`,
+      'remove tls from spec.ingress, or exclude those workloads from the scope',
     )
   }
   const why = enabled ? 'the mode of that port is not DISABLE' : 'ENABLE_TLS_ON_SIDECAR_INGRESS is off in istiod'
-  return check.warn(`${title(first.sidecar)} sets TLS on port ${first.port}, which has no effect: ${why}`, 'take tls out of spec.ingress')
+  return check.warn(`${title(first.sidecar)} sets TLS on port ${first.port}, which has no effect: ${why}`, 'remove tls from spec.ingress')
 }
 
 const workloadsOf = (sidecar: Manifest, { namespace }: Workloads): Workloads => ({

@@ -1,4 +1,4 @@
-/** What `doctor` saw of one cluster. Each part stands for itself: what could not be seen hides nothing else. */
+/** The observations of `doctor` in one cluster. Each part succeeds or fails independently of the others. */
 
 import type { Source } from '../mesh/config-owner.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -11,7 +11,7 @@ export interface ClusterSeen {
   readonly member: MemberName
   readonly api: Seen<ApiSeen>
   readonly mesh: Seen<MeshSeen>
-  /** The Istio namespace's labels. */
+  /** Labels of the Istio namespace. */
   readonly labels: Seen<Readonly<Record<string, string>>>
   readonly istiods: Seen<readonly IstiodSeen[]>
   /** `root-cert.pem` of every ConfigMap istio-ca-root-cert, by namespace. */
@@ -20,21 +20,21 @@ export interface ClusterSeen {
   readonly trustBundle?: Seen<string>
   /** Services with a network label. */
   readonly networkServices: Seen<readonly Manifest[]>
-  /** Istio's Gateways, and those of the Gateway API that have a network label. */
+  /** Gateways of Istio, and Gateways of the Gateway API with a network label. */
   readonly gateways: Seen<readonly Manifest[]>
   /** PeerAuthentications. */
   readonly policies: Seen<readonly Manifest[]>
   readonly near: ReadonlyMap<string, NamespaceSeen>
   readonly rights: Seen<readonly RightSeen[]>
-  /** Certificates of sidecars in the namespaces near, by proxy; absent: they were not asked. */
+  /** Certificates of sidecars in the examined namespaces, by proxy; absent if they were not read (no `--look`). */
   readonly leaves?: ReadonlyMap<string, Seen<Leaf>>
 }
 
 export interface ApiSeen {
   readonly server: string
-  /** UID of the namespace kube-system: what tells one cluster from another. Undefined when it may not be read. */
+  /** UID of namespace kube-system, which identifies the cluster. Undefined without the right to read it. */
   readonly uid?: string
-  /** How far its clock is ahead of ours, and how well that is known. Undefined when it sent no date. */
+  /** The offset of its clock from ours, and the margin of error. Undefined if it sent no Date header. */
   readonly clock?: Clock
 }
 
@@ -46,7 +46,7 @@ export interface MeshSeen {
   readonly autoMtls: boolean
   readonly meshId: string
   readonly rootNamespace: string
-  /** The ConfigMaps that make it, with their managedFields. */
+  /** The ConfigMaps that it is merged from, with their managedFields. */
   readonly sources: readonly Source[]
 }
 
@@ -55,7 +55,7 @@ export interface IstiodSeen {
   readonly revision: string
   readonly env: Readonly<Record<string, string>>
   readonly ready: boolean
-  /** What its debug port said. */
+  /** The answer of its debug port. */
   readonly said: Seen<IstiodSaid>
   /** The chain it presents on port 15012, DER, leaf first. */
   readonly presented: Seen<readonly Uint8Array[]>
@@ -64,9 +64,9 @@ export interface IstiodSeen {
 export interface IstiodSaid {
   readonly version: string
   readonly proxies: readonly ProxySeen[]
-  /** Clusters whose endpoints it reads. */
+  /** Clusters whose endpoints istiod reads. */
   readonly clusters: readonly RemoteCluster[]
-  /** Gateways between networks, as it would send them to proxies. */
+  /** Gateways between networks, as istiod sends them to proxies. */
   readonly gateways: readonly NetworkGateway[]
 }
 
@@ -74,7 +74,7 @@ export interface ProxySeen {
   /** `POD.NAMESPACE` */
   readonly proxy: string
   readonly version: string
-  /** Envoy's words about a configuration it refused. */
+  /** Envoy's error message for a configuration that it rejected. */
   readonly rejected?: string
 }
 
@@ -94,7 +94,7 @@ export interface NetworkGateway {
 }
 
 export interface NamespaceSeen {
-  /** Undefined: there is no such namespace. */
+  /** Undefined if the namespace does not exist. */
   readonly labels: Seen<Readonly<Record<string, string>> | undefined>
   readonly pods: Seen<readonly Manifest[]>
   readonly services: Seen<readonly Manifest[]>
@@ -106,7 +106,7 @@ export interface RightSeen {
   readonly allowed: boolean
 }
 
-/** One knock at a gateway. `sni`: a service behind it, as proxies name it there. */
+/** One connection attempt to a gateway. `sni`: a service behind it, as proxies name it. */
 export interface Probe {
   readonly to: MemberName
   readonly address: string
@@ -117,11 +117,11 @@ export interface Probe {
 export interface Probed {
   readonly probe: Probe
   readonly connected: boolean
-  /** The address answered, and said no: nothing listens there. */
+  /** The host answered with a TCP reset: no process listens there. */
   readonly refused: boolean
   readonly milliseconds: number
-  /** What kept us from connecting, or from a handshake. */
+  /** Why the connection or the handshake failed. */
   readonly why?: string
-  /** The chain that came back through the gateway, DER, leaf first. */
+  /** The certificate chain received through the gateway, DER, leaf first. */
   readonly chain?: readonly Uint8Array[]
 }

@@ -1,7 +1,7 @@
 /**
- * Objects of a mesh as they may be handed to others: what verify and plan read of each kind, and nothing else. Other
- * teams' EnvoyFilters hold private keys and tokens, AuthorizationPolicies API keys, annotations whole manifests.
- * An object of ours is public: roots, names and selectors.
+ * Reduces objects of a mesh to the fields that verify and plan read, so that an owner can share them. EnvoyFilters of
+ * other teams may contain private keys and tokens, AuthorizationPolicies API keys, annotations whole manifests. Entente's
+ * own objects contain only public data: roots, names and selectors.
  */
 import { redirectionArgs } from '../mesh/unguarded-ports.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -16,7 +16,7 @@ export function masked(object: Manifest): Manifest {
   return eachText({ ...body, metadata: metadataOf(object) }, withoutKeys) as unknown as Manifest
 }
 
-/** Annotations that somebody reads, with their value. */
+/** Annotations that Entente reads, kept with their value. */
 const READ =
   /^(?:entente\.dev\/|[a-z0-9.-]+\.entente\.dev\/|argocd\.argoproj\.io\/|kustomize\.toolkit\.fluxcd\.io\/|helm\.toolkit\.fluxcd\.io\/|traffic\.sidecar\.istio\.io\/)/
 const READ_BY_NAME = new Set([
@@ -27,7 +27,7 @@ const READ_BY_NAME = new Set([
   'sidecar.istio.io/interceptionMode',
   'status.sidecar.istio.io/port',
 ])
-/** Only that it is there says something. */
+/** Keeps the presence of a field, not its value. */
 const THERE = 'sidecar.istio.io/status'
 
 function metadataOf({ metadata }: Manifest): Manifest['metadata'] {
@@ -50,7 +50,7 @@ const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const all: View = (value) => value
 const hidden: View = (value) => eachText(value, () => MASKED)
-/** These fields of a map; without `others` the rest is left out. */
+/** Keeps these fields of a map. Without `others` it removes all other fields. */
 const pick = (value: unknown, views: Views, others?: View): Readonly<Record<string, unknown>> =>
   isMap(value)
     ? Object.fromEntries(
@@ -69,7 +69,7 @@ const each =
   (value) =>
     list(value).map(fields(views, others))
 
-/** Keys and the names of types stay: which parts of Envoy's configuration it is about. */
+/** Keeps keys and type names, which show the parts of Envoy's configuration that are changed. */
 const skeleton: View = (value) => {
   if (Array.isArray(value)) return value.map(skeleton)
   if (!isMap(value)) return typeof value === 'string' ? MASKED : value
@@ -92,7 +92,7 @@ const PORTS = each({
 const TLS = fields({ mode: all, subjectAltNames: all, sni: all }, hidden)
 const TRAFFIC = { tls: TLS, loadBalancer: fields({ simple: all }) }
 const POLICY = fields({ ...TRAFFIC, portLevelSettings: each({ port: all, ...TRAFFIC }) })
-/** Of Istio's own container what it is started as; of the others their names and ports. */
+/** Keeps the arguments and environment of Istio's container, and the names and ports of the others. */
 const CONTAINERS: View = (value) =>
   list(value).map((container) => {
     const proxy = isMap(container) && container.name === 'istio-proxy'
@@ -103,7 +103,7 @@ const CONTAINERS: View = (value) =>
 const settings: View = (value) => list(value).filter((variable) => isMap(variable) && SETTINGS.has(text(variable.name)))
 const SETTINGS = new Set(['SECRET_TTL', 'PROXY_CONFIG_XDS_AGENT'])
 
-/** Whom a rule is about stays; a token's claims and a header's value may be a secret. */
+/** Keeps the identities of a rule. Token claims and header values may be secret, so they are removed. */
 const SOURCE = (value: unknown): unknown =>
   fields(
     Object.fromEntries(
@@ -188,7 +188,7 @@ const SLICE: Views = {
   endpoints: each({ addresses: all, conditions: all, targetRef: all, hostname: all, nodeName: all, zone: all }),
 }
 
-/** What stands beside `metadata`. A kind that is not known here is a skeleton. */
+/** The fields other than `metadata`. An unknown kind is reduced to its keys. */
 function bodyOf({ kind, apiVersion: _, metadata, ...rest }: Manifest): Readonly<Record<string, unknown>> {
   if (kind === 'EndpointSlice') return pick(rest, SLICE)
   if (kind === 'ConfigMap') return { ...rest, ...(metadata.name.endsWith('-root-cert') ? { data: certificatesIn(rest) } : {}) }
@@ -203,7 +203,7 @@ function bodyOf({ kind, apiVersion: _, metadata, ...rest }: Manifest): Readonly<
 
 const STATUS: Views = { phase: all, podIP: all, conditions: each({ type: all, status: all }) }
 
-/** Of a ConfigMap of roots its certificates. */
+/** Keeps only the certificates of a ConfigMap of roots. */
 const certificatesIn = (rest: object): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(strings((rest as { readonly data?: unknown }).data)).map(([key, value]) => [
@@ -223,7 +223,7 @@ const KEY = 'PRIVATE KEY'
 const [BEGIN, END] = ['-----BEGIN ', '-----END ']
 const BASE64 = /^[A-Za-z0-9+/=\s]{64,}$/
 
-/** Whatever it stands in, also as base64: without an end all of the rest is taken for the key. */
+/** Replaces private keys anywhere in a text, also base64-encoded. A key block without an END line extends to the end of the text. */
 export function withoutKeys(value: string): string {
   if (!value.includes(KEY)) {
     const encoded = BASE64.test(value) && Buffer.from(value, 'base64').includes(KEY)

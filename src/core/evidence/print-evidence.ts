@@ -1,4 +1,4 @@
-/** What was seen of a mesh, as JSON that its owner hands to those who cannot reach it. */
+/** Prints the observation of a mesh as JSON, which its owner gives to people who cannot reach the mesh. */
 import type { Finding } from '../diagnostics/finding.ts'
 import { proxiesIn, runsProxy } from '../mesh/pods.ts'
 import type { Digest } from '../model/digest.ts'
@@ -13,17 +13,17 @@ import { verdictsView } from '../view/verify-view.ts'
 import { documented } from '../view/versioned.ts'
 import { masked } from './masked.ts'
 
-/** One mesh as its owner saw it. */
+/** One mesh as its owner observed it. */
 export interface Looked {
   readonly member: Member
-  /** Where its pods were looked for: of others nothing is known. */
+  /** The namespaces whose pods were read. Nothing is known about other namespaces. */
   readonly namespaces: readonly string[]
   readonly observation: Observation
 }
 
 export interface Handing {
   readonly federation: string
-  /** The hash of the last entry of the record that its owner has. */
+  /** The hash of the last entry in the owner's record. */
   readonly record: Digest | undefined
   readonly at: Date
   readonly looked: readonly Looked[]
@@ -31,7 +31,7 @@ export interface Handing {
   readonly findings: readonly Finding[]
 }
 
-/** The JSON of `verify`, and what it was judged from: parse.ts is the inverse. */
+/** The JSON of `verify`, with the observations that it was judged by. read-evidence.ts is the inverse. */
 export function handedView({ federation, record, at: when, looked, verdicts, findings }: Handing): View<'Evidence'> {
   return documented('Evidence', {
     ...verdictsView(verdicts, findings, when),
@@ -53,7 +53,7 @@ function memberView({ member, namespaces, observation: { objects, own, ownSince,
     istio: mapped(istio, istioView),
     pods: pods === undefined ? null : mapped(pods, (all) => all.filter(runsProxy).map(bareProxy)),
     proxies: mapped(proxies, (all) => all.map((one) => proxyView(one, configs))),
-    // Proxies of one workload hold the same: it is said once.
+    // Proxies of one workload have equal configurations, so each is printed once.
     configs: [...configs.keys()].map((text) => JSON.parse(text) as unknown),
   }
 }
@@ -73,7 +73,7 @@ function proxyView({ config, ...evidence }: Evidence, configs: Map<string, numbe
   return { ...evidence, config: index }
 }
 
-/** Of pods elsewhere: how long their certificates live, and whether their agents ask for the mesh's roots. */
+/** The fields of other pods that show their certificate lifetime and whether their agents request the mesh's roots. */
 const bareProxy = (pod: Manifest): Manifest =>
   masked({
     apiVersion: pod.apiVersion,

@@ -1,4 +1,4 @@
-/** Evidence from a file: what a mesh that is out of reach held, as its owner saw it (print.ts is the inverse). */
+/** Reads an evidence file: the observation of an unreachable mesh, as its owner made it. print-evidence.ts is the inverse. */
 import { z } from 'zod'
 import { type FindingCode, isFindingCode } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
@@ -20,7 +20,7 @@ export interface Handed {
 }
 
 const finding = z.object({
-  // A newer version of Entente may have codes that this one does not know: then its message counts.
+  // A newer version of Entente may have written an unknown code; its message is kept.
   code: z.string().transform((code): FindingCode => (isFindingCode(code) ? code : 'not-checked')),
   severity: z.enum(['error', 'warning', 'info']),
   subject: z.string(),
@@ -45,7 +45,7 @@ const manifest = z.looseObject({
   }),
 })
 
-const fingerprints = z.array(z.string().regex(/^sha256:[0-9a-f]{64}$/, 'want sha256: and 64 hex digits'))
+const fingerprints = z.array(z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits'))
 const pins = z.record(z.string(), fingerprints).transform((held) => new Map(Object.entries(held)))
 const held = { pins: pins.optional(), file: z.string().optional() }
 const config = z.object({
@@ -132,22 +132,22 @@ const document = z.object({
   at: instant,
   federation: z.string(),
   record: z.string().nullable(),
-  evidence: z.array(member).min(1, 'no member was looked at'),
+  evidence: z.array(member).min(1, 'contains no member'),
 })
 type MemberDocument = z.infer<typeof member>
 
-/** Nested deeper than anything that we write, or that reads it again could follow. */
+/** Deeper than any evidence that Entente writes. Code that recurses over it could overflow the stack. */
 const MAX_DEPTH = 100
 
 /**
- * @param path its name, for errors
- * @param now the instant that the roots are judged at
- * @throws FederationError evidence-malformed, with where in the document; also for another federation or a member it does not have
+ * @param path the name of the file, for errors
+ * @param now the instant at which the roots are judged
+ * @throws FederationError evidence-malformed with the position in the document, also for another federation or an unknown member
  */
 export function parseHanded(body: Uint8Array, path: string, federation: Federation, now: Date): Handed {
   const wrong = (where: string, message: string, cause?: unknown): FederationError =>
     new FederationError('evidence-malformed', where === '' ? path : `${path}: ${where}`, message, {
-      hint: 'have its owner make it anew: entente verify -o evidence > FILE',
+      hint: 'ask its owner to create it again: entente verify -o evidence > FILE',
       cause,
     })
   const doc = json(body, wrong)
@@ -156,20 +156,17 @@ export function parseHanded(body: Uint8Array, path: string, federation: Federati
     const [issue] = parsed.error.issues
     const where = issue?.path.join('.') ?? ''
     throw where === 'evidence' && issue?.code === 'invalid_type'
-      ? wrong('', 'says what was judged, and not from what: it is the output of verify -o json')
+      ? wrong('', 'contains verdicts but no observations: it is the output of verify -o json')
       : wrong(where, issue?.message ?? 'is not evidence')
   }
   const { at, record, evidence } = parsed.data
   if (parsed.data.federation !== federation.name)
-    throw wrong('', `is about the federation ${parsed.data.federation}, and this one is ${federation.name}`)
+    throw wrong('', `is from federation ${parsed.data.federation}; this federation is ${federation.name}`)
   const looked = evidence.map((one, i): readonly [MemberName, Looked] => {
     const known = federation.members.get(one.member as MemberName)
-    if (known === undefined) throw wrong(`evidence.${i}`, `is about ${one.member}, which is no member of ${federation.name}`)
+    if (known === undefined) throw wrong(`evidence.${i}`, `is about ${one.member}, which is not a member of ${federation.name}`)
     if (known.trustDomain !== one.trustDomain)
-      throw wrong(
-        `evidence.${i}`,
-        `calls the trust domain of ${known.name} ${one.trustDomain}; the federation file says ${known.trustDomain}`,
-      )
+      throw wrong(`evidence.${i}`, `has trust domain ${one.trustDomain} for ${known.name}; the federation file says ${known.trustDomain}`)
     const failed = (field: string, cause: unknown): FederationError =>
       wrong(`evidence.${i}.${field}`, cause instanceof Error ? cause.message : String(cause), cause)
     return [known.name, { member: known, namespaces: one.namespaces, observation: observationOf(one, now, failed) }]
@@ -188,7 +185,7 @@ function json(body: Uint8Array, wrong: (where: string, message: string, cause?: 
   return doc
 }
 
-/** Level by level: what is nested deeply enough would end the stack. */
+/** Counts level by level, without recursion: deep nesting would overflow the stack. */
 function depthOf(doc: unknown): number {
   let level: unknown[] = [doc]
   for (let depth = 0; ; depth++) {
@@ -198,13 +195,13 @@ function depthOf(doc: unknown): number {
 }
 
 function observationOf(one: MemberDocument, now: Date, failed: (field: string, cause: unknown) => FederationError): Observation {
-  // JSON has no undefined: what zod calls optional is absent.
+  // JSON has no undefined: an optional field of zod is absent.
   const configs = one.configs as unknown as readonly ProxyConfig[]
   const proxies = mapped(one.proxies, (all) =>
     all.map(({ config, ...rest }, i): Evidence => {
       if (config === undefined) return rest as Evidence
       const shared = configs[config]
-      if (shared === undefined) throw failed(`proxies.value.${i}.config`, 'is none of configs')
+      if (shared === undefined) throw failed(`proxies.value.${i}.config`, 'is not an index of configs')
       return { ...(rest as Evidence), config: shared }
     }),
   )

@@ -1,4 +1,4 @@
-/** Trusts whose last day is over. */
+/** Trusts whose `until` has passed. */
 
 import type { Step } from '../model/planned.ts'
 import type { Federation, Trust } from '../model/wanted.ts'
@@ -7,10 +7,10 @@ const DAY = 86_400_000
 
 export const hasEnded = (trust: Trust, now: Date): boolean => trust.until !== undefined && trust.until <= now
 
-/** The day that the file names: its end is the trust's. */
+/** The day that the file names. The trust ends at the end of that day. */
 export const lastDay = (until: Date): string => new Date(until.getTime() - DAY).toISOString().slice(0, 10)
 
-/** What ended of itself and is taken away by these steps, for the record: nobody said a reason for it. */
+/** Ended trusts that these steps remove, as the reason on the record: an end by date has no reason of a person. */
 export function endedBy(federation: Federation, steps: readonly Step[], now: Date): readonly string[] {
   const severed = new Set(federation.severed.map(({ truster, trusted }) => `${truster} ${trusted}`))
   return federation.trusts.flatMap((trust) => {

@@ -1,4 +1,4 @@
-/** From what owners wrote and approved to what each mesh wishes now. */
+/** Computes one Intent per mesh from the federation file, the approved bundles and the record. */
 
 import { groupBy } from '../basics/group-by.ts'
 import { remedyOf } from '../diagnostics/codes.ts'
@@ -14,15 +14,18 @@ import type { Fingerprint } from '../x509/anchor.ts'
 import { hasEnded, lastDay } from './ends.ts'
 import { anyServer, oneWay } from './trust-findings.ts'
 
-/** What `bundles/` holds: a file that could not be read is not an absent one. */
+/** The contents of `bundles/`. An unreadable file is an error, not an absent file. */
 export type Approved = ReadonlyMap<TrustDomain, Seen<Bundle>>
 
 const DAY = 86_400_000
 
 /**
- * One Intent for each member that has a home, in the order of the file. Severed and ended trusts are gone; roots
- * without an approval on the record are left out (`unrecorded-root`). A trust that only the record severs is `held`
- * (`sever-lifted`), and so is one that was lifted and whose roots nobody approved since (`lift-unapproved`).
+ * One Intent for each member that has a home, in the order of the file.
+ *
+ * - Severed and ended trusts are left out.
+ * - Roots without an approval on the record are left out (`unrecorded-root`).
+ * - A trust that only the record severs is `held` (`sever-lifted`).
+ * - A trust whose sever was lifted is `held` until its roots are approved again (`lift-unapproved`).
  */
 export function intents(
   federation: Federation,
@@ -36,7 +39,7 @@ export function intents(
   const held = heldPairs(federation, inFile, severs, now)
   const severed = new Set([...inFile, ...held.keys()])
   const live = federation.trusts.filter((trust) => !severed.has(pairKey(trust)) && !hasEnded(trust, now))
-  // A severed or ended trust needs no bundle. What stands of a held one stands beside the mesh's own roots.
+  // A severed or ended trust needs no bundle. A held trust needs the mesh's own: the existing objects also contain its roots.
   const inUse = new Set([...domainsInUse(federation, live), ...domainsOf(federation, held, 'truster')])
   const bundlesOf = (domains: ReadonlySet<TrustDomain>, into: Finding[]) => resolveBundles(federation, approved, record, domains, now, into)
   const resolved = bundlesOf(inUse, findings)
@@ -72,7 +75,14 @@ export function intents(
           ({ callers }) => callers === 'all' || callers.some((caller) => caller === `${trustDomain}/*`),
         )
       ) {
-        findings.push(warning('any-caller', pair(trust), `every identity of ${trustDomain} may call`, 'name the callers'))
+        findings.push(
+          warning(
+            'any-caller',
+            pair(trust),
+            `every identity of ${trustDomain} may call`,
+            'name the callers in callers of the federation file',
+          ),
+        )
       }
       for (const { host } of trust.reach.flatMap((reach) => reach.services).filter((service) => service.servedBy === undefined)) {
         findings.push(anyServer(trust, host))
@@ -99,7 +109,7 @@ interface HeldPair {
   readonly by: Standing
 }
 
-/** Pairs that the file trusts and does not sever, and that the record keeps closed. */
+/** Pairs that the file trusts and does not sever, but that the record keeps closed. */
 function heldPairs(federation: Federation, inFile: ReadonlySet<string>, severs: Severs, now: Date): ReadonlyMap<string, HeldPair> {
   const held = new Map<string, HeldPair>()
   for (const trust of federation.trusts) {
@@ -119,12 +129,12 @@ const severCommand = ({ truster, trusted }: Trust): string => `entente sever ${t
 function told(federation: Federation, trust: Trust, { state, entry }: Standing): Finding {
   const { truster, trusted } = trust
   const by = `${entry.at.toISOString()} by ${entry.actor.name} (${entry.reason})`
-  const stays = 'Entente opens nothing of it, and what is in place stays'
+  const stays = 'Entente opens nothing for this trust and leaves existing objects in place'
   if (state === 'severed')
     return error(
       'sever-lifted',
       pair(trust),
-      `was severed ${by}, and spec.severed of the file does not have it: ${stays}`,
+      `was severed ${by}, but spec.severed of the federation file does not list it: ${stays}`,
       `to end the trust: ${severCommand(trust)}; to lift the sever: entente sever --lift ${truster} ${trusted} --reason "WHY"`,
     )
   const member = memberOf(federation, trusted)
@@ -136,7 +146,7 @@ function told(federation: Federation, trust: Trust, { state, entry }: Standing):
   )
 }
 
-/** Roots come from the member's own cluster, or from a file with each of their fingerprints. */
+/** The command that approves the member's roots: from its cluster, or from a file with the fingerprint of each root. */
 export const approveCommand = (member: Member): string => remedyOf('bundle-missing', homeKind(member), { MEMBER: member.name })
 
 const pair = (trust: Trust): string => `${trust.truster} trusting ${trust.trusted}`
@@ -151,7 +161,9 @@ function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
   if (trust.until === undefined) return false
   const day = lastDay(trust.until)
   if (hasEnded(trust, now)) {
-    findings.push(info('trust-ended', pair(trust), `ended at 24:00 UTC of ${day}`, 'remove it from the file, or give it a new until'))
+    findings.push(
+      info('trust-ended', pair(trust), `ended at 24:00 UTC of ${day}`, 'remove the trust from the federation file, or set a later until'),
+    )
     return true
   }
   const days = Math.ceil((trust.until.getTime() - now.getTime()) / DAY)
@@ -161,13 +173,13 @@ function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
         'trust-ends',
         pair(trust),
         `ends in ${days === 1 ? 'one day' : `${days} days`}, at 24:00 UTC of ${day}`,
-        'give it a new until if it is to go on',
+        'to continue the trust, set a later until in the federation file',
       ),
     )
   return false
 }
 
-/** The bundles that count: readable, approved on the record, no root in two domains. */
+/** The usable bundles: readable, approved on the record, and without a root of another trust domain. */
 function resolveBundles(
   federation: Federation,
   approved: Approved,
@@ -197,7 +209,7 @@ function resolveBundles(
         error(
           'unrecorded-root',
           member.name,
-          `${anchor.fingerprint} is in bundles/${trustDomain}.json, but ${known === undefined ? 'nobody approved it on the record' : 'the newest approval on the record does not name it'}`,
+          `${anchor.fingerprint} is in bundles/${trustDomain}.json, but ${known === undefined ? 'the record has no approval of it' : 'the newest approval on the record does not name it'}`,
           remedyOf('unrecorded-root', homeKind(member), { MEMBER: member.name }),
         ),
       )
@@ -207,8 +219,8 @@ function resolveBundles(
       findings.push(
         rootOfAnotherDomain(
           member.name,
-          `${shared.fingerprint} in bundles/${trustDomain}.json was approved for ${holders.get(shared.fingerprint)} first`,
-          `remove it from bundles/${trustDomain}.json, or from the other one`,
+          `${shared.fingerprint} in bundles/${trustDomain}.json was first approved for ${holders.get(shared.fingerprint)}`,
+          `remove it from bundles/${trustDomain}.json or from bundles/${holders.get(shared.fingerprint)}.json`,
         ),
       )
       continue
@@ -217,13 +229,13 @@ function resolveBundles(
     if (good.length === 0 && unrecorded.length === 0) {
       findings.push(bundleEmpty(member.name, 'approved'))
     }
-    // All roots unrecorded is a bundle we cannot use, not a revoked one: what is in place stays.
+    // If no root has an approval, the bundle is unusable but not revoked: existing objects stay in place.
     if (good.length > 0 || unrecorded.length === 0) resolved.set(trustDomain, { ...seen.value, anchors: good })
   }
   return resolved
 }
 
-/** The domain that each root belongs to: of those whose bundle has it, the one it was approved for first. */
+/** The trust domain of each root: among the domains whose bundle has it, the one with the earliest approval. */
 function holdersOf(wanted: ReadonlySet<TrustDomain>, approved: Approved, record: RecordView): ReadonlyMap<Fingerprint, TrustDomain> {
   const holders = new Map<Fingerprint, TrustDomain>()
   const since = new Map<Fingerprint, number>()
@@ -240,7 +252,7 @@ function holdersOf(wanted: ReadonlySet<TrustDomain>, approved: Approved, record:
   return holders
 }
 
-/** Domains whose roots some rendering needs. A severed or ended trust needs none. */
+/** Trust domains whose roots a live trust needs. A severed or ended trust needs none. */
 function domainsInUse(federation: Federation, live: readonly Trust[]): ReadonlySet<TrustDomain> {
   return new Set(
     live.flatMap((trust) => [memberOf(federation, trust.truster).trustDomain, memberOf(federation, trust.trusted).trustDomain]),
@@ -268,8 +280,8 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
         rootExpires(
           'warning',
           member.name,
-          `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); then whatever it signed is refused`,
-          `approve its successor: entente approve ${member.name}`,
+          `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); proxies then refuse every certificate under it`,
+          `approve a root that replaces it: entente approve ${member.name}`,
         ),
       ]
     }
@@ -277,7 +289,7 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
   })
 }
 
-/** A call needs both: the server accepts the caller, and the caller accepts the server. */
+/** A call needs both directions: the server accepts the caller, and the caller accepts the server. */
 function missingDirections(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
   const reaching = new Set(live.filter((t) => t.reach.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
   const accepting = new Set(live.filter((t) => t.accept.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))

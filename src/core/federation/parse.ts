@@ -1,4 +1,4 @@
-/** The federation file: what an owner writes. Parsing gives a Federation, or every problem with its path. */
+/** Parses the federation file into a Federation, or reports every problem with its path. */
 import type { z } from 'zod'
 import { endOf } from '../basics/day.ts'
 import { FederationError } from '../diagnostics/errors.ts'
@@ -9,7 +9,7 @@ import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { type Document, schema, type TrustEntry } from './schema.ts'
 import { reportSharedHomes } from './shared-homes.ts'
 
-/** What is wrong with a federation file, and where: `path` leads into the document. */
+/** A problem in a federation file. `path` is the position in the document. */
 export interface Problem {
   readonly path: readonly (string | number)[]
   readonly message: string
@@ -18,7 +18,7 @@ export interface Problem {
 
 /**
  * @param doc the parsed YAML
- * @returns the federation, or all that is wrong with it
+ * @returns the federation, or every problem
  */
 export function parseFederation(doc: unknown): { readonly federation: Federation } | { readonly problems: readonly Problem[] } {
   const parsed = schema.safeParse(doc)
@@ -51,12 +51,12 @@ type Report = (path: readonly (string | number)[], message: string, hint?: strin
 const HINTS: Readonly<Record<string, string>> = {
   apiVersion: 'write apiVersion: entente.dev/v1alpha1',
   kind: 'write kind: Federation',
-  mtls: 'enforce writes a STRICT PeerAuthentication; require only checks that there is one; permissive takes plaintext, too',
-  distribution: 'write pinned: nothing to restart; or mounted: one restart for each pod, then no drain when roots change',
+  mtls: 'enforce writes a STRICT PeerAuthentication; require checks that one exists; permissive also allows plaintext',
+  distribution: 'write pinned (no restart), or mounted (one restart per pod, then root changes drain no connection)',
   callers: 'list principals such as cluster-a.example/ns/NAMESPACE/sa/ACCOUNT',
 }
 
-/** zod passes over a key of that name without a word; a selector without one of its labels selects more. */
+/** zod drops a key `__proto__` silently. A selector that loses a label selects more workloads, so such a key is a problem. */
 function protoKeys(value: unknown, path: readonly (string | number)[]): Problem[] {
   if (Array.isArray(value)) return value.flatMap((item, i) => protoKeys(item, [...path, i]))
   if (typeof value !== 'object' || value === null) return []
@@ -73,22 +73,22 @@ function problemsOf(issue: z.core.$ZodIssue): Problem[] {
     return issue.keys.map((key) => ({
       path: [...path, key],
       message: `unknown field "${key}"`,
-      hint: 'remove it, or see docs/federation-file.md for the fields there are',
+      hint: 'remove it; docs/federation-file.md lists the fields',
     }))
   }
   return [{ path, message: worded(issue.message), hint: HINTS[String(path.at(-1))] ?? '' }]
 }
 
-/** zod's `Invalid input: expected array, received null`. */
+/** Rewords zod's `Invalid input: expected array, received null`. */
 function worded(message: string): string {
   const [, want, got] = /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? []
   if (want === undefined) return message
   const noun: Readonly<Record<string, string>> = {
     object: 'a mapping',
     array: 'a list',
-    string: 'text; quote it if YAML reads it as something else',
+    string: 'text; if YAML reads it as another type, quote it',
   }
-  return got === 'undefined' ? 'is required' : got === 'null' ? 'is empty' : `want ${noun[want] ?? want}`
+  return got === 'undefined' ? 'is required' : got === 'null' ? 'is empty' : `must be ${noun[want] ?? want}`
 }
 
 function attempt<T>(read: () => T, path: readonly (string | number)[], report: Report): T | undefined {
@@ -101,7 +101,7 @@ function attempt<T>(read: () => T, path: readonly (string | number)[], report: R
   }
 }
 
-/** A trusted member's roots go into the ConfigMap NAME-root-cert beside Istio's own. */
+/** A trusted member's roots go into ConfigMap NAME-root-cert. Istio itself writes istio-ca-root-cert. */
 const RESERVED: ReadonlySet<string> = new Set(['istio-ca'])
 
 function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Member> {
@@ -114,8 +114,8 @@ function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Mem
     const aliases = (entry.trustDomainAliases ?? []).flatMap(
       (alias, j) => attempt(() => parseTrustDomain(alias), [...path, 'trustDomainAliases', j], report) ?? [],
     )
-    if (RESERVED.has(name)) report([...path, 'name'], `${name}-root-cert is a ConfigMap of Istio's own`, 'choose another name')
-    if (members.has(name)) report([...path, 'name'], `a second member named ${name}`, 'names are unique')
+    if (RESERVED.has(name)) report([...path, 'name'], `Istio owns the ConfigMap ${name}-root-cert`, 'choose another name')
+    if (members.has(name)) report([...path, 'name'], `a second member is named ${name}`, 'give each member a unique name')
     const places = [
       [entry.trustDomain, [...path, 'trustDomain']] as const,
       ...aliases.map((alias, j) => [alias, [...path, 'trustDomainAliases', j]] as const),
@@ -125,16 +125,16 @@ function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Mem
       if (other !== undefined) {
         report(
           where,
-          `trust domain ${domain} belongs to member ${other} already`,
+          `trust domain ${domain} already belongs to member ${other}`,
           domain === 'cluster.local'
-            ? 'cluster.local is only Istio’s default: give each mesh a trust domain of its own (meshConfig.trustDomain)'
-            : 'two meshes that share a trust domain cannot be told apart: give each its own',
+            ? 'cluster.local is Istio’s default: give each mesh a unique trust domain (meshConfig.trustDomain)'
+            : 'two meshes with one trust domain have the same identities: give each mesh a unique trust domain',
         )
       }
       domains.set(domain, entry.name)
     }
     if (entry.cluster !== undefined && entry.cluster.context === undefined && entry.cluster.directory === undefined) {
-      report([...path, 'cluster'], 'names neither a context nor a directory', 'remove it for a member that is only trusted')
+      report([...path, 'cluster'], 'names neither a context nor a directory', 'add one; for a member that is only trusted, remove cluster')
     }
     if (trustDomain === undefined) return
     members.set(name, {
@@ -158,7 +158,7 @@ function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Mem
   return members
 }
 
-/** `names`: of all that are written, also of those that could not be read. */
+/** `names` has every member in the document, including those with problems. */
 interface Members {
   readonly read: ReadonlyMap<MemberName, Member>
   readonly names: readonly string[]
@@ -173,12 +173,13 @@ function readPair(entry: { truster: string; trusted: string }, path: readonly (s
   }
   const truster = find('truster')
   const trusted = find('trusted')
-  if (truster !== undefined && truster === trusted) report([...path, 'trusted'], 'a mesh trusts itself already', 'name another member')
+  if (truster !== undefined && truster === trusted)
+    report([...path, 'trusted'], 'truster and trusted are the same member', 'name another member: a mesh always trusts itself')
   return truster === undefined || trusted === undefined ? undefined : { truster, trusted }
 }
 
 const LATER: Readonly<Record<string, string>> = {
-  anchors: 'the anchors distribution is not built yet',
+  anchors: 'distribution anchors is not implemented',
 }
 
 function readTrust(entry: TrustEntry, path: readonly (string | number)[], members: Members, report: Report): Trust[] {
@@ -186,22 +187,22 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
   const later = LATER[entry.distribution]
   if (later !== undefined) report([...path, 'distribution'], later, 'write pinned or mounted')
   if ((entry.accept ?? []).length + (entry.reach ?? []).length === 0) {
-    report(path, 'says neither what to accept nor what to reach', 'add accept (inbound) or reach (outbound), or remove it')
+    report(path, 'has neither accept nor reach', 'add accept (inbound) or reach (outbound), or remove the trust')
   }
   if (pair === undefined) return []
   const { truster, trusted } = pair
   if (truster.home === undefined) {
     report(
       [...path, 'truster'],
-      `member ${truster.name} has no cluster, so nothing can be planned for it`,
-      'give the member a cluster (context or directory)',
+      `member ${truster.name} has no cluster, so Entente cannot plan for it`,
+      'give the member a cluster with a context or directory',
     )
   }
   if (trusted.trustDomain === 'cluster.local' && (entry.accept ?? []).some((item) => item.callers !== 'all')) {
     report(
       [...path, 'accept'],
-      'callers of cluster.local cannot be named: in a policy Istio takes cluster.local for the domain of the mesh that reads it',
-      `give ${trusted.name} a trust domain of its own (meshConfig.trustDomain)`,
+      'callers from cluster.local cannot be named: in a policy Istio reads cluster.local as the trust domain of its own mesh',
+      `give ${trusted.name} a unique trust domain (meshConfig.trustDomain)`,
     )
   }
   const until = entry.until === undefined ? undefined : endOf(entry.until)
@@ -244,41 +245,45 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
   return [{ ...pairing, accept, reach }]
 }
 
-/** `mesh` goes both ways at every workload: one entry says whom it lets in. */
+/** Distribution mesh accepts in both directions at every workload, so one accept entry names its callers. */
 function readWide(entry: TrustEntry, path: readonly (string | number)[], domain: TrustDomain, report: Report): Wide | undefined {
   const [item, ...more] = entry.accept ?? []
   const where = [...path, 'accept']
   if (item === undefined || more.length > 0) {
-    report(where, 'distribution mesh has one entry for the whole mesh', 'accept: [{ mtls: require, callers: [...] }]')
+    report(
+      where,
+      'distribution mesh needs exactly one accept entry, for the whole mesh',
+      'write accept: [{ mtls: require, callers: [...] }]',
+    )
     return undefined
   }
   for (const place of ['namespace', 'selector'] as const) {
     if (item[place] !== undefined)
       report(
         [...where, 0, place],
-        'distribution mesh reaches every workload of the mesh, not some',
-        'remove it; or write pinned or mounted for these',
+        'distribution mesh applies to every workload of the mesh',
+        'remove it; for some workloads only, write distribution pinned or mounted',
       )
   }
   for (const [i, reach] of (entry.reach ?? []).entries()) {
     if (reach.namespace !== undefined || reach.selector !== undefined || reach.services.length > 0)
-      report([...path, 'reach', i], 'distribution mesh lets every workload of the mesh call them', 'remove reach')
+      report([...path, 'reach', i], 'with distribution mesh every workload of the mesh can call the trusted member', 'remove reach')
   }
   if (item.mtls === 'enforce') {
-    report([...where, 0, 'mtls'], 'STRICT for a whole mesh is not ours to write', 'write require, or permissive')
+    report([...where, 0, 'mtls'], 'Entente does not write STRICT for a whole mesh', 'write require or permissive')
     return undefined
   }
   const callers = item.callers === 'all' ? 'all' : readPrincipals(item.callers, [...where, 0, 'callers'], domain, report)
   return { mtls: item.mtls, callers }
 }
 
-/** Said by naming no namespace. A file of roots is a namespace's own, so it takes roots inside the filter. */
+/** An entry without namespace is for the whole mesh. A mounted file exists per namespace, so this needs distribution pinned. */
 const isEverywhere = (
   { namespace }: { readonly namespace?: string | undefined },
   { distribution }: Pick<TrustEntry, 'distribution'>,
 ): boolean => namespace === undefined && distribution === 'pinned'
 
-/** Every sidecar of the mesh. Which namespaces allow it is for `plan` to see. */
+/** Every sidecar of the mesh. `plan` checks which namespaces allow it. */
 function readEverywhere(
   { mtls, selector, gateway }: Pick<NonNullable<TrustEntry['accept']>[number], 'mtls' | 'selector' | 'gateway'>,
   path: readonly (string | number)[],
@@ -286,8 +291,13 @@ function readEverywhere(
   report: Report,
 ): Workloads | undefined {
   const partly = selector !== undefined || gateway !== undefined
-  if (partly) report(path, 'names no namespace: without one an entry is for every sidecar of the mesh, all of them', 'add namespace:')
-  if (mtls === 'enforce') report([...path, 'mtls'], 'STRICT for a whole mesh is not ours to write', 'write require, or permissive')
+  if (partly)
+    report(
+      path,
+      'names no namespace: without one, an entry is for every sidecar of the mesh and cannot have selector or gateway',
+      'add namespace:',
+    )
+  if (mtls === 'enforce') report([...path, 'mtls'], 'Entente does not write STRICT for a whole mesh', 'write require or permissive')
   return partly || mtls === 'enforce' ? undefined : { namespace: truster.istioNamespace, everywhere: true }
 }
 
@@ -298,20 +308,20 @@ function readWorkloads(
   report: Report,
 ): Workloads | undefined {
   if (item.namespace === undefined) {
-    report(path, 'names no namespace; the whole mesh is for accept with distribution pinned', 'add namespace:, one entry for each')
+    report(path, 'names no namespace; only accept with distribution pinned can be for the whole mesh', 'add namespace:, one entry for each')
     return undefined
   }
   if (item.namespace === truster.istioNamespace) {
     report(
       [...path, 'namespace'],
-      `${item.namespace} is the mesh's root namespace: what stands there reaches every namespace`,
-      'name the namespace of the workloads; without one, accept with pinned is for the whole mesh',
+      `${item.namespace} is the mesh's root namespace: Istio applies objects there to every namespace`,
+      'name the namespace of the workloads; for the whole mesh, write accept without namespace and distribution pinned',
     )
     return undefined
   }
   const labels = item.selector !== undefined && Object.keys(item.selector).length > 0 ? item.selector : undefined
   if (item.selector !== undefined && labels === undefined)
-    report([...path, 'selector'], 'is empty', 'remove it to scope the whole namespace')
+    report([...path, 'selector'], 'is empty', 'remove it to select the whole namespace')
   return { namespace: item.namespace, ...(labels === undefined ? {} : { labels }) }
 }
 
@@ -321,9 +331,9 @@ function readPorts(
   report: Report,
 ): Accept['ports'] {
   if (ports === undefined) return undefined
-  if (mtls === 'permissive') report([...path, 'ports'], 'every port may take plaintext under mtls: permissive', 'remove ports')
+  if (mtls === 'permissive') report([...path, 'ports'], 'mtls: permissive already allows plaintext on every port', 'remove ports')
   if (mtls === 'enforce' && selector === undefined)
-    report([...path, 'ports'], 'Istio takes the mode of a port from policies with a selector only', 'add a selector')
+    report([...path, 'ports'], 'Istio applies the mode of a port only from a PeerAuthentication with a selector', 'add a selector')
   const named = Object.entries(ports)
   for (const [port] of named.filter(([port]) => !/^[1-9]\d{0,4}$/.test(port)))
     report(
@@ -334,7 +344,7 @@ function readPorts(
   return new Map(named.map(([port, mode]) => [Number(port), mode]))
 }
 
-/** Whether a server demands a certificate is in its Gateway: there is no mode of ours to write. */
+/** The Gateway decides whether a server requires a certificate, so Entente writes no mode there. */
 function readGateway(
   { mtls, ports, gateway }: Pick<NonNullable<TrustEntry['accept']>[number], 'mtls' | 'ports' | 'gateway'>,
   distribution: string,
@@ -342,13 +352,14 @@ function readGateway(
   report: Report,
 ): Accept['gateway'] {
   if (gateway === undefined) return undefined
-  if (mtls !== 'require') report([...path, 'mtls'], 'a gateway demands certificates by its Gateway (ISTIO_MUTUAL)', 'write mtls: require')
-  if (ports !== undefined) report([...path, 'ports'], 'are of workloads with a sidecar', 'remove ports')
-  if (distribution !== 'pinned') report([...path, 'gateway'], 'is for distribution pinned', 'write pinned')
+  if (mtls !== 'require')
+    report([...path, 'mtls'], 'only its Gateway (mode ISTIO_MUTUAL) can make a gateway require certificates', 'write mtls: require')
+  if (ports !== undefined) report([...path, 'ports'], 'apply only to workloads with a sidecar', 'remove ports')
+  if (distribution !== 'pinned') report([...path, 'gateway'], 'needs distribution pinned', 'write distribution: pinned')
   return gateway.map(({ port, host }) => ({ port, ...(host === undefined || host === '*' ? {} : { host }) }))
 }
 
-/** Of the trusted domain; and of our own, who of us stands behind the same host. */
+/** Principals of the trusted domain, and principals of the truster's own workloads that also serve the host. */
 function readServedBy(
   texts: readonly string[] | undefined,
   path: readonly (string | number)[],
@@ -358,11 +369,11 @@ function readServedBy(
 ): readonly Principal[] | undefined {
   if (texts === undefined) return undefined
   const own = (text: string): boolean => [trustDomain, ...aliases].some((ours) => text.startsWith(`${ours}/`))
-  if (texts.every(own)) report(path, `names nobody of the trusted domain ${domain}`, `principals of it begin with ${domain}/`)
+  if (texts.every(own)) report(path, `names no principal of the trusted domain ${domain}`, `add one that begins with ${domain}/`)
   return texts.flatMap((text, i) =>
     own(text)
       ? (attempt(() => parsePrincipal(text), [...path, i], report) ?? [])
-      : readPrincipals([text], path, domain, (at, ...told) => report([...at.slice(0, -1), i], ...told)),
+      : readPrincipals([text], path, domain, (at, ...problem) => report([...at.slice(0, -1), i], ...problem)),
   )
 }
 
@@ -376,7 +387,7 @@ function readPrincipals(
     const principal = attempt(() => parsePrincipal(text), [...path, i], report)
     if (principal === undefined) return []
     if (trustDomainOf(principal) !== domain) {
-      report([...path, i], `${text} is not of the trusted domain ${domain}`, `principals here begin with ${domain}/`)
+      report([...path, i], `${text} is not in the trusted domain ${domain}`, `write a principal that begins with ${domain}/`)
     }
     return [principal]
   })
@@ -385,15 +396,15 @@ function readPrincipals(
 function reportRepeatedPairs(entries: readonly TrustEntry[], report: Report): void {
   const seen = new Set<string>()
   entries.forEach((entry, i) => {
-    // Pinned over mesh: a second wall where it matters.
+    // A pair may have distribution pinned in addition to mesh, to restrict some workloads further.
     const pair = `${entry.truster} ${entry.trusted}${entry.distribution === 'mesh' ? ' mesh' : ''}`
     if (seen.has(pair))
-      report(['spec', 'trust', i], `a second entry for ${entry.truster} trusting ${entry.trusted}`, 'put all of it into one entry')
+      report(['spec', 'trust', i], `a second entry for ${entry.truster} trusting ${entry.trusted}`, 'merge the two entries into one')
     seen.add(pair)
   })
 }
 
-/** Two entries of one side and namespace must name the same workloads, or be disjoint for certain. */
+/** Two accept entries (or two reach entries) of one namespace must select the same workloads, or provably disjoint ones. */
 function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
   for (const side of ['accept', 'reach'] as const) {
     const seen = new Map<string, Workloads[]>()
@@ -412,14 +423,14 @@ function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
         if (way !== entry.distribution) {
           report(
             ['spec', 'trust', i, 'distribution'],
-            `${describeWorkloads(at)} has its roots ${way} in another entry already`,
-            `one set of workloads has one distribution: write ${way} here, or ${entry.distribution} there`,
+            `another entry already gives ${describeWorkloads(at)} distribution ${way}`,
+            `a set of workloads has one distribution: write ${way} here, or ${entry.distribution} in the other entry`,
           )
         }
         travels.set(`${entry.truster} ${workloadsKey(at)}`, way)
         const key = `${entry.truster} ${item.namespace ?? '*'}`
         const others = seen.get(key) ?? []
-        // The whole mesh overlaps whatever its truster names first, and that overlaps the whole mesh.
+        // The whole mesh overlaps every other set of the same truster.
         const beyond = everywhere ? firsts.get(entry.truster) : seen.get(`${entry.truster} *`)?.[0]
         const other = [...others, ...(beyond === undefined ? [] : [beyond])].find((known) => relation(at, known) === 'overlapping')
         if (!everywhere && !firsts.has(entry.truster)) firsts.set(entry.truster, at)
@@ -428,8 +439,8 @@ function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
             ['spec', 'trust', i, side, j],
             `scope-overlap: ${describeWorkloads(at)} and ${describeWorkloads(other)} may select the same workload`,
             everywhere || other.everywhere
-              ? 'scope the whole mesh for all that this truster trusts, or none of it'
-              : 'use equal selectors, which are merged, or ones that differ in the value of one label',
+              ? 'for this truster, write every accept entry without a namespace, or every one with a namespace'
+              : 'use equal selectors (Entente merges them), or selectors with different values of one label',
           )
         }
         seen.set(key, [...others, at])
@@ -438,7 +449,7 @@ function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
   }
 }
 
-/** Entries of one set make one policy. */
+/** Entries of one set of workloads become one policy, so they must agree. */
 function reportModes(trusts: readonly Trust[], report: Report): void {
   const seen = new Map<string, string>()
   for (const [i, trust] of trusts.entries()) {
@@ -449,8 +460,8 @@ function reportModes(trusts: readonly Trust[], report: Report): void {
       if (other !== undefined && other !== says) {
         report(
           ['spec', 'trust', i, 'accept', j],
-          `mtls, ports or gateway of ${describeWorkloads(at)} differ from what another entry says of the same workloads`,
-          'say the same in both',
+          `mtls, ports or gateway of ${describeWorkloads(at)} differ from another entry for the same workloads`,
+          'write the same values in both entries',
         )
       }
       seen.set(key, other ?? says)

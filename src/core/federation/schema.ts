@@ -1,22 +1,25 @@
-/** The form of a federation file: which fields there are, and what each may hold by itself. What they mean together: federation.ts. */
+/** The schema of a federation file: its fields and the syntax of each. parse.ts checks the fields against each other. */
 import { z } from 'zod'
 import { endOf } from '../basics/day.ts'
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-const label = (what: string) => z.string().regex(LABEL, `${what} is a DNS label: a-z 0-9 -, at most 63 characters`)
+const label = (what: string) => z.string().regex(LABEL, `${what} must be a DNS label: a-z 0-9 -, at most 63 characters`)
 const selector = z
   .record(
     z.string().regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/, 'not a label key'),
     z
       .string()
-      .regex(/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/, 'not a label value; quote it if YAML reads it as a number or boolean'),
+      .regex(/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/, 'not a label value; if YAML reads it as a number or boolean, quote it'),
   )
-  .refine((labels) => !('entente.dev/mounted' in labels), 'entente.dev/mounted marks pods with the mount; it is added where it belongs')
+  .refine(
+    (labels) => !('entente.dev/mounted' in labels),
+    'remove entente.dev/mounted: Entente adds this label itself where it selects pods with the mount',
+  )
 const place = { namespace: label('a namespace').optional(), selector: selector.optional() }
 const HOST = /^(\*|(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?)$/
 const date = z
   .string()
-  .regex(/^\d{4}-\d{2}-\d{2}$/, 'want a day: YYYY-MM-DD')
+  .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day: YYYY-MM-DD')
   .refine((day) => endOf(day) !== undefined, 'no such day')
 
 export const schema = z.strictObject({
@@ -35,7 +38,7 @@ export const schema = z.strictObject({
           istio: z.strictObject({ namespace: label('a namespace').optional(), crl: z.literal('ignore').optional() }).optional(),
           kubeletSync: z
             .string()
-            .regex(/^[1-9]\d{0,3}s$/, 'want seconds: 60s')
+            .regex(/^[1-9]\d{0,3}s$/, 'must be seconds, such as 60s')
             .optional(),
         }),
       )
@@ -64,7 +67,7 @@ export const schema = z.strictObject({
                   .optional(),
                 callers: z.union([
                   z.literal('all'),
-                  z.array(z.string()).min(1, 'name a caller, or remove the entry: nobody is let in unless named'),
+                  z.array(z.string()).min(1, 'name a caller, or remove the entry: Entente accepts only named callers'),
                 ]),
               }),
             )

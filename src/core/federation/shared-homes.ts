@@ -1,6 +1,6 @@
-/** Where members live: two in one place would take each other's objects for leftovers of their own. */
+/** Checks that no two members share a cluster or directory: Entente would remove objects of one as leftovers of the other. */
 
-/** One member's `cluster` in the file, and where that stands. */
+/** The `cluster` of one member in the file, and its path in the document. */
 export interface HomeEntry {
   readonly name: string
   readonly context?: string | undefined
@@ -12,7 +12,7 @@ type Report = (path: readonly (string | number)[], message: string, hint: string
 
 export function reportSharedHomes(entries: readonly HomeEntry[], report: Report): void {
   const contexts = new Map<string, string>()
-  /** Every directory, and every one above it, by the member that came first. */
+  /** `taken` has every directory, `above` every parent of one; each names the first member there. */
   const taken = new Map<string, string>()
   const above = new Map<string, string>()
   for (const { name, context, directory, path } of entries) {
@@ -20,8 +20,8 @@ export function reportSharedHomes(entries: readonly HomeEntry[], report: Report)
     if (there !== undefined) {
       report(
         [...path, 'context'],
-        `context ${context} is the cluster of member ${there} already: each would remove what the other wrote`,
-        'a member is one mesh in one cluster, all its revisions',
+        `context ${context} is already the cluster of member ${there}: each member’s apply would remove the objects of the other`,
+        'write one member per cluster; it covers all istiod revisions there',
       )
     }
     if (context !== undefined) contexts.set(context, name)
@@ -33,8 +33,8 @@ export function reportSharedHomes(entries: readonly HomeEntry[], report: Report)
     if (other !== undefined) {
       report(
         [...path, 'directory'],
-        `directory ${directory} is, holds, or is inside that of member ${other}: each would remove what the other wrote`,
-        'give each member a directory of its own, side by side',
+        `directory ${directory} overlaps the directory of member ${other}: each member’s apply would remove the files of the other`,
+        'give each member a separate directory that is not inside another’s',
       )
     }
     taken.set(whole, name)
@@ -42,7 +42,7 @@ export function reportSharedHomes(entries: readonly HomeEntry[], report: Report)
   }
 }
 
-/** `./clusters//a/../a/` → clusters, a. What leads above the start stays as it is. */
+/** `./clusters//a/../a/` → clusters, a. Leading `..` segments are kept. */
 function segments(path: string): readonly string[] {
   const kept: string[] = path.startsWith('/') ? [''] : []
   for (const part of path.split('/')) {

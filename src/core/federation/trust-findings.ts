@@ -1,4 +1,4 @@
-/** What Entente reports about one direction of trust, as the file has it: each code has its one producer here. */
+/** Findings about one direction of trust in the federation file. Each of these codes is produced only here. */
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import type { MemberName } from '../model/wanted.ts'
 
@@ -8,10 +8,10 @@ interface Pair {
 }
 
 /**
- * The direction that is missing, without which calls fail.
+ * A call needs trust in both directions, and one is missing.
  * @param missing what `truster` lacks towards `trusted`
- * @param there how `trusted` uses the other direction
- * @param proven `verify` found it: an error
+ * @param severed the missing direction was severed
+ * @param proven `verify` observed it, so it is an error
  */
 export function oneWay(
   { truster, trusted }: Pair,
@@ -20,34 +20,34 @@ export function oneWay(
 ): Finding {
   const what =
     missing === 'reach'
-      ? `${trusted} accepts callers of ${truster}, but no workload of ${truster} accepts servers of ${trusted}`
-      : `workloads of ${trusted} call ${truster}, but no workload of ${truster} accepts callers of ${trusted}`
+      ? `${trusted} accepts callers from ${truster}, but no workload of ${truster} accepts servers of ${trusted}`
+      : `workloads of ${trusted} call ${truster}, but no workload of ${truster} accepts callers from ${trusted}`
   const hint = severed
-    ? `${truster} severed ${trusted}: if the other direction is to end too, entente sever ${trusted} ${truster}`
+    ? `${truster} severed ${trusted}; to end the other direction too: entente sever ${trusted} ${truster} --reason "WHY"`
     : `add a trust with truster: ${truster}, trusted: ${trusted} and ${missing}, then entente apply`
   return (proven ? error : warning)(
     'one-way',
     proven ? truster : `${truster} trusting ${trusted}`,
-    `${what}: calls fail on the side of ${truster}, which lacks the root of ${trusted}`,
+    `${what}: calls fail, because proxies of ${truster} do not have the root of ${trusted}`,
     hint,
   )
 }
 
-/** @param before a switch of the CA restarts istiod, with which the calls may begin to fail */
+/** @param before `switch`: a CA switch lies ahead; it restarts istiod, and calls may fail from then on */
 export function anyServer({ truster, trusted }: Pair, host: string, before?: 'switch'): Finding {
   const subject = `${truster} trusting ${trusted}`
-  const expects = 'istiod then expects the servers under its own trust domain, until their endpoints change'
+  const expects = 'after a restart istiod expects these servers under its own trust domain until their endpoints change'
   return before === 'switch'
     ? warning(
         'any-server',
         subject,
-        `the switch restarts istiod of ${truster}, and calls to ${host} may fail from then on: ${expects}`,
-        'before the switch, name its servers with servedBy in federation.yaml, then entente apply',
+        `the CA switch restarts istiod of ${truster}, and calls to ${host} may then fail: ${expects}`,
+        'before the switch, name the servers with servedBy in federation.yaml, then entente apply',
       )
     : info(
         'any-server',
         subject,
-        `any identity that ${trusted} advertises may serve ${host}; and when istiod of ${truster} restarts, as it does when its CA switches, calls there may fail for minutes: ${expects}`,
-        'name it with servedBy: then the filter names the servers, and a restart costs no call',
+        `any identity that ${trusted} advertises may serve ${host}; when istiod of ${truster} restarts, for example at a CA switch, calls to ${host} may fail for minutes: ${expects}`,
+        'name the servers with servedBy in federation.yaml: the filter then names them, and a restart of istiod breaks no call',
       )
 }

@@ -1,6 +1,6 @@
 /**
- * Callers that the file names, against the policies that stand: `plan` warns of those that will be refused, and for `verify`
- * a trust with one is not proven. One producer, so that the two never say different things of one caller.
+ * Judges the callers that the file names against the existing policies. `plan` warns about callers that will be refused,
+ * and `verify` does not prove a trust with such a caller. Both use this code, so they never disagree about a caller.
  */
 import type { Finding, Severity } from '../diagnostics/finding.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -12,7 +12,7 @@ import { type ReadyPolicy, type ReadyRule, sourceTruth } from './policy/rule-mat
 import { either, MAYBE, NO, type Truth, YES } from './policy/truth.ts'
 import type { WorkloadSet } from './policy/workload-set.ts'
 
-/** One place where foreign callers come in. */
+/** One set of workloads that accepts foreign callers. */
 export interface Door {
   /** `cluster-b: sample (app=server)` */
   readonly subject: string
@@ -105,8 +105,8 @@ function toldOf(
       code: 'caller-still-denied',
       severity,
       subject,
-      message: `${caller} is a caller, and is refused all the same${where}: ${whyRefused(no.id, no.bench)}`,
-      hint: 'let existing policies allow it, or take it out of callers',
+      message: `${caller} is one of the callers, but is refused${where}: ${whyRefused(no.id, no.bench)}`,
+      hint: 'change the existing policies to allow it, or remove it from callers',
     }
     return { trustDomain, certain: true, finding }
   }
@@ -117,8 +117,8 @@ function toldOf(
     code: 'caller-not-certain',
     severity: 'warning',
     subject,
-    message: `whether ${caller}, a caller, comes in${where} cannot be judged: ${whyUnsure(maybe.id, maybe.bench)}`,
-    hint: 'call it and see; a policy that goes by identities, ports, methods, paths and hosts only can be judged',
+    message: `Entente cannot judge whether the caller ${caller} is accepted${where}: ${whyUnsure(maybe.id, maybe.bench)}`,
+    hint: 'test it with a call; Entente can judge policies that match only identities, ports, methods, paths and hosts',
   }
   return { trustDomain, certain: false, finding }
 }
@@ -173,5 +173,5 @@ function whyUnsure(id: string, bench: Bench): string {
     ...bench.allowing.filter(({ rules }) => rules.some(({ truth }) => truth(id) === MAYBE)),
   ]
   const deciding = strange.length > 0 ? strange : asking.length > 0 ? asking : bench.applying
-  return `AuthorizationPolicy ${keysOf(deciding)} goes by ${strange.length > 0 ? 'what this version does not know' : 'more than who calls and what for'}`
+  return `AuthorizationPolicy ${keysOf(deciding)} matches by ${strange.length > 0 ? 'fields that this version of Entente does not know' : 'more than identity and operation'}`
 }

@@ -1,4 +1,4 @@
-/** Why a policy lets a caller in, in one sentence, and what would close it. */
+/** Explains in one sentence why a policy accepts a caller, and which edit would refuse it. */
 import type { Condition } from './policy/policy.ts'
 import { expanded, type ReadyCondition, type ReadyPolicy, type ReadyRule, sourceTruth, valueTest } from './policy/rule-matching.ts'
 import { NO } from './policy/truth.ts'

@@ -1,7 +1,7 @@
 /**
- * What a change of trust lets in: for each AuthorizationPolicy in reach the foreign identities that are newly accepted,
- * as patterns, with the reason and what would close it. Both situations are judged as istiod renders them, for
- * representatives of everybody whom the policies tell apart (names.ts).
+ * The effect of a change of trust: for each AuthorizationPolicy, the foreign identities that are newly accepted, as
+ * patterns, with the reason and the edit that would refuse them. Both situations are judged as istiod renders them, for
+ * representatives of all identities that the policies distinguish (alias-names.ts).
  */
 import { type Finding, info } from '../diagnostics/finding.ts'
 import { cellsOf, FRESH } from './alias-names.ts'

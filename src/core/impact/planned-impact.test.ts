@@ -55,7 +55,7 @@ describe('a plan', () => {
 
   it('says which callers existing policies refuse, and which policy does', () => {
     expect(told([policy('sample/locals', allow(from({ principals: [`${B}/*`] })))])).toEqual([
-      `warning caller-still-denied: cluster-b: sample (app=server): ${A}/ns/sample/sa/client is a caller, and is refused all the same: no ALLOW policy matches it (sample/locals)`,
+      `warning caller-still-denied: cluster-b: sample (app=server): ${A}/ns/sample/sa/client is one of the callers, but is refused: no ALLOW policy matches it (sample/locals)`,
     ])
     expect(told([policy('istio-system/no-sample', deny(from({ namespaces: ['sample'] })))])[0]).toMatch(
       /AuthorizationPolicy istio-system\/no-sample denies it/,
@@ -66,7 +66,7 @@ describe('a plan', () => {
   it('says whom existing policies let in where callers is all', () => {
     const [finding, ...rest] = told([policy('sample/by-namespace', allow(from({ namespaces: ['sample'] })))], { callers: 'all' })
     expect(finding).toMatch(
-      /^info impact-widens: cluster-b: sample \(app=server\): AuthorizationPolicy sample\/by-namespace: lets in cluster-a\.example\/ns\/sample\/\*, as callers is all/,
+      /^info impact-widens: cluster-b: sample \(app=server\): AuthorizationPolicy sample\/by-namespace: accepts cluster-a\.example\/ns\/sample\/\*, because callers is all/,
     )
     expect(finding).toMatch(/carries no trust domain/)
     expect(rest).toEqual([])
@@ -105,7 +105,7 @@ describe('a policy that decides by an address from x-forwarded-for', () => {
   ])('is told: $name', ({ where, spec, by: name }) => {
     const found = told([policy(where, spec)]).filter((line) => line.includes('policy-by-address'))
     expect(found).toEqual([
-      `warning policy-by-address: cluster-b: AuthorizationPolicy ${where}: decides by ${name} at sample (app=server): a sidecar takes that address from the header x-forwarded-for, which callers from another mesh write themselves`,
+      `warning policy-by-address: cluster-b: AuthorizationPolicy ${where}: decides by ${name} at sample (app=server): a sidecar reads that address from the header x-forwarded-for, which callers from another mesh can set`,
     ])
   })
 
@@ -153,7 +153,7 @@ describe('a callers rule that is not in force', () => {
         severity: 'warning',
         subject: 'cluster-b: sample (app=server): AuthorizationPolicy sample/by-namespace',
         message: expect.stringMatching(
-          /lets in cluster-a\.example\/ns\/sample\/\* beyond the callers: .*; for example spiffe:\/\/cluster-a\.example\/ns\/sample\/sa\/intruder$/,
+          /accepts cluster-a\.example\/ns\/sample\/\* in addition to the callers: .*; for example spiffe:\/\/cluster-a\.example\/ns\/sample\/sa\/intruder$/,
         ),
         hint: 'add principals: ["cluster-b.example/*"] to its source',
       },

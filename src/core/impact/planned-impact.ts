@@ -1,4 +1,4 @@
-/** What a plan's own mesh lets in once it is carried out, told as findings: what existing policies do to it. */
+/** Findings about the effect of existing policies: which identities the mesh accepts after the plan is carried out. */
 import { type Finding, info, warning } from '../diagnostics/finding.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -164,7 +164,7 @@ function entrancesOf({ intent, states, objects }: Planned, after: Situation): re
 }
 
 const more = ({ member }: Intent, count: number): Finding =>
-  info('impact-more', member.name, `${count} more things like these about its policies`, 'entente impact shows all')
+  info('impact-more', member.name, `${count} more findings about its policies`, 'to see all: entente impact')
 
 /** The mesh as it is and as the plan leaves it, with its policies. */
 export function situationsOf({ facts, states, objects }: Pick<Planned, 'facts' | 'states' | 'objects'>): {
@@ -207,11 +207,13 @@ function pastCallers(policies: readonly PolicyImpact[], { callers, subject }: En
     const closes = policy.reasons[0]?.closes ?? ''
     const where = `${subject}: AuthorizationPolicy ${policyKey(policy)}`
     if (past.length > 0)
-      return [warning('impact-past-callers', where, `lets in ${few(past)} beyond the callers: ${because}${examples(policy)}`, closes)]
+      return [
+        warning('impact-past-callers', where, `accepts ${few(past)} in addition to the callers: ${because}${examples(policy)}`, closes),
+      ]
     const open = patterns.filter((pattern) => !callers.has(pattern.slice(0, pattern.indexOf('/')) as TrustDomain))
     return open.length === 0
       ? []
-      : [info('impact-widens', where, `lets in ${few(open)}, as callers is all: ${because}${examples(policy)}`, closes)]
+      : [info('impact-widens', where, `accepts ${few(open)}, because callers is all: ${because}${examples(policy)}`, closes)]
   })
 }
 

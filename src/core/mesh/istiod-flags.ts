@@ -9,9 +9,9 @@ export const WEAKENING: readonly {
   readonly when: (value: string | undefined) => boolean
   readonly means: string
 }[] = [
-  { flag: 'PILOT_SKIP_VALIDATE_TRUST_DOMAIN', when: isOn, means: 'sidecars do not look at the trust domain of their callers' },
-  { flag: 'PILOT_ENABLE_XDS_IDENTITY_CHECK', when: isOff, means: 'a proxy may ask for the configuration of another workload' },
-  { flag: 'XDS_AUTH', when: isOff, means: 'whoever reaches istiod may ask for any proxy’s configuration' },
+  { flag: 'PILOT_SKIP_VALIDATE_TRUST_DOMAIN', when: isOn, means: 'sidecars do not check the trust domain of their callers' },
+  { flag: 'PILOT_ENABLE_XDS_IDENTITY_CHECK', when: isOff, means: 'a proxy can request the configuration of another workload' },
+  { flag: 'XDS_AUTH', when: isOff, means: 'any client that reaches istiod can request the configuration of any proxy' },
 ]
 
 /** Where an istiod with ENABLE_CLUSTER_TRUST_BUNDLE_API keeps the mesh's roots, in place of the ConfigMaps istio-ca-root-cert. */

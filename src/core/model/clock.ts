@@ -1,24 +1,24 @@
 /**
- * Whose time what waits for time goes by: that of the machine this runs on and that of the cluster, both. A clock that
- * runs ahead makes nothing due early; one that is behind makes it late.
+ * Waiting times count by whichever clock is behind: this machine's or the cluster's. So a clock that is ahead ends no wait
+ * early; one that is behind ends it late.
  */
 
 import { type Finding, warning } from '../diagnostics/finding.ts'
 import type { Clock, Observation } from './observed.ts'
 import type { MemberName } from './wanted.ts'
 
-/** Beyond this the difference is worth telling: half a minute, a quarter of what istiod allows for. */
+/** Larger differences are reported. istiod dates certificates back by two minutes; this is a quarter of that. */
 const TOLERATED_MS = 30_000
 
 export const differs = ({ aheadMs, withinMs }: Clock): boolean => Math.abs(aheadMs) - withinMs > TOLERATED_MS
 
-/** Now, by whichever of the two clocks is behind. @param now by ours */
+/** The current time by the clock that is behind. @param now the time of this machine */
 export function judgedAt(seen: Pick<Observation, 'clock'> | undefined, now: Date): Date {
   const clock = seen?.clock
   return clock === undefined || clock.aheadMs + clock.withinMs >= 0 ? now : new Date(now.getTime() + clock.aheadMs)
 }
 
-/** For whoever waits for time to pass. */
+/** A finding for commands that wait for a time to pass. */
 export function clockDiffers(name: MemberName, seen: Pick<Observation, 'clock'> | undefined): readonly Finding[] {
   const clock = seen?.clock
   if (clock === undefined || !differs(clock)) return []
@@ -27,8 +27,8 @@ export function clockDiffers(name: MemberName, seen: Pick<Observation, 'clock'> 
     warning(
       'clock-differs',
       name,
-      `the clock of its API server is ${seconds} s ${clock.aheadMs > 0 ? 'ahead of' : 'behind'} the one here: what waits for time goes by whichever is behind`,
-      'set whichever is wrong (NTP)',
+      `the clock of its API server is ${seconds} s ${clock.aheadMs > 0 ? 'ahead of' : 'behind'} the clock of this machine: waiting times count by the clock that is behind`,
+      'correct the wrong clock (NTP)',
     ),
   ]
 }

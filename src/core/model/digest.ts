@@ -6,7 +6,7 @@ declare const digest: unique symbol
 /** SHA-256 as `sha256:` and 64 hex digits, over canonical JSON (RFC 8785). */
 export type Digest = string & { readonly [digest]: never }
 
-/** @param value JSON; members that are undefined are left out, as JSON.stringify does */
+/** @param value JSON; undefined members are left out, as in JSON.stringify */
 export const digestOf = (value: unknown): Digest => digestOfText(canonicalJson(value))
 
 export const digestOfText = (text: string): Digest => `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest

@@ -2,5 +2,5 @@
 export const NAMES = 'entente.names'
 export const CALLERS = 'entente.callers'
 export const CLIENT_CERT = 'entente.client-cert'
-/** The name that pass-through chains of a PERMISSIVE listener get: there is no certificate, so no name to check. */
+/** The name of pass-through chains of a PERMISSIVE listener. Their connections have no certificate, so no name is checked. */
 export const PASSTHROUGH = 'entente-passthrough'

@@ -1,4 +1,4 @@
-/** Kubernetes objects as values: naming, comparing, and who they belong to. */
+/** Kubernetes objects as values: names, comparison and ownership. */
 
 export interface Manifest {
   readonly apiVersion: string
@@ -8,7 +8,7 @@ export interface Manifest {
     readonly namespace?: string
     readonly resourceVersion?: string
     readonly creationTimestamp?: string
-    /** Of a ConfigMap: when anybody wrote to it last, RFC 3339 (`managedFields`). */
+    /** For a ConfigMap: the time of its last write, RFC 3339 (`managedFields`). */
     readonly writtenAt?: string
     readonly labels?: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
@@ -17,20 +17,20 @@ export interface Manifest {
 }
 
 export const MANAGED_BY = 'app.kubernetes.io/managed-by'
-/** Whose wish an object carries out: the federation's name, or the controller's. */
+/** The owner of an object: the name of the federation or of the controller. */
 export const OWNER = 'entente.dev/owner'
 
 export const isOurs = (object: Manifest): boolean => object.metadata.labels?.[MANAGED_BY] === 'entente'
 
 export const ownerOf = (object: Manifest): string | undefined => (isOurs(object) ? object.metadata.labels?.[OWNER] : undefined)
 
-/** Unique among the objects of one cluster; the group matters, the served version does not. */
+/** Unique among the objects of one cluster. It contains the API group but not the version. */
 export function keyOf(object: Manifest): string {
   const group = object.apiVersion.includes('/') ? object.apiVersion.slice(0, object.apiVersion.indexOf('/')) : ''
   return `${object.kind}.${group}/${object.metadata.namespace ?? ''}/${object.metadata.name}`
 }
 
-/** As people name it: `EnvoyFilter sample/entente-accept-app-server`. */
+/** For people: `EnvoyFilter sample/entente-accept-app-server`. */
 export function title(object: Manifest): string {
   const { namespace, name } = object.metadata
   return `${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
@@ -44,8 +44,8 @@ function ours(map: Readonly<Record<string, string>> | undefined): Record<string,
 }
 
 /**
- * What we write of an object and answer for: its content and our own labels and annotations. What the API server,
- * kubectl or a GitOps tool adds (uid, managedFields, tracking labels, status) is left out.
+ * The part of an object that Entente writes: its content and Entente's labels and annotations. Fields that the API server,
+ * kubectl or a GitOps tool adds (uid, managedFields, tracking labels, status) are left out.
  */
 export function content(object: Manifest): Manifest {
   const known = contents.get(object)
@@ -75,7 +75,7 @@ function withoutOthers(object: Manifest): Manifest {
   }
 }
 
-/** Whether the two say the same, as far as we answer for it. */
+/** Whether the parts that Entente writes are equal. */
 export const sameContent = (a: Manifest, b: Manifest): boolean => equal(content(a), content(b))
 
 function equal(a: unknown, b: unknown): boolean {
@@ -93,7 +93,7 @@ function equal(a: unknown, b: unknown): boolean {
   return said === 0
 }
 
-/** Walks into an object that came from outside; undefined as soon as a step is missing. */
+/** The value at a path in an untrusted object; undefined if any step is missing. */
 export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
   let here = value
   for (const step of path) {
@@ -106,7 +106,7 @@ export function at(value: unknown, ...path: readonly (string | number)[]): unkno
 export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 export const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** A string-to-string map; other values are left out. */
+/** Reads a string-to-string map; other values are left out. */
 export function strings(value: unknown): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
   return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))

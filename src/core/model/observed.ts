@@ -1,4 +1,4 @@
-/** What is out there: objects of a cluster, Istio's settings, and what live proxies hold. */
+/** The observed state: objects of a cluster, Istio's settings, and the configuration of live proxies. */
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
@@ -7,15 +7,15 @@ import type { Fingerprint } from '../x509/anchor.ts'
 import type { Manifest } from './manifest.ts'
 import type { MemberName } from './wanted.ts'
 
-/** A failed observation is never an empty one. */
+/** An observation or the error that prevented it. A failed observation is never treated as an empty one. */
 export type Seen<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Finding }
 
 /** What to look at: namespaces that scopes and hosts name. */
 export interface Interest {
   readonly namespaces: readonly string[]
-  /** What every proxy of the mesh holds, not only those of these namespaces. */
+  /** Observe the configuration of every proxy of the mesh, not only in these namespaces. */
   readonly everyProxy?: boolean
-  /** Among the objects, the pods of all namespaces. */
+  /** Include the pods of all namespaces among the objects. */
   readonly everyWorkload?: boolean
   /** Pods of all namespaces: how long their certificates may live, and whether their agents ask for the mesh's roots. */
   readonly everyPod?: boolean
@@ -36,14 +36,14 @@ export interface Observation {
   readonly objects: Seen<readonly Manifest[]>
   /** The roots in ConfigMap istio-ca-root-cert under the trust domain of the mesh config. */
   readonly own: Seen<Bundle>
-  /** When istiod wrote these roots into istio-ca-root-cert; undefined where that is not told. */
+  /** When istiod wrote these roots into istio-ca-root-cert; undefined if it is not known. */
   readonly ownSince?: Date
   readonly istio: Seen<IstioFacts>
-  /** Of all namespaces; absent when nobody asked (`Interest.everyPod`). */
+  /** Pods of all namespaces; absent unless requested (`Interest.everyPod`). */
   readonly pods?: Seen<readonly Manifest[]>
-  /** What the proxies of these pods said when they were asked, by `POD.NAMESPACE`; absent when nobody asked. */
+  /** The answers of these pods' proxies about their certificates, by `POD.NAMESPACE`; absent unless requested. */
   readonly leaves?: ReadonlyMap<string, Seen<Leaf>>
-  /** Every proxy some istiod knows. */
+  /** Every proxy that any istiod knows. */
   readonly proxies: Seen<readonly Evidence[]>
   /** Of its API server; undefined where none was asked, or it sent no date. */
   readonly clock?: Clock
@@ -52,7 +52,7 @@ export interface Observation {
 export interface IstioFacts {
   readonly trustDomain: TrustDomain
   readonly aliases: readonly TrustDomain[]
-  /** Entries of `meshConfig.caCertificates` that are not ours. */
+  /** Entries of `meshConfig.caCertificates` that Entente did not write. */
   readonly extraRoots: number
   /** The base mesh config sets `caCertificates`, be it to none: Istio passes over what the shared one has. */
   readonly hidesRoots?: boolean
@@ -79,7 +79,7 @@ export interface IstioFacts {
   readonly presented: Seen<readonly Uint8Array[]>
 }
 
-/** What one proxy holds (as istiod pushed it) and said. */
+/** The configuration that istiod pushed to one proxy, and the proxy's answer. */
 export interface Evidence {
   /** `POD.NAMESPACE`, istiod's proxy id. */
   readonly proxy: string
@@ -89,16 +89,16 @@ export interface Evidence {
   readonly version?: string
   /** An istiod is connected to it and could tell what it holds, or was not asked that (`Interest`): then there is no `config`. */
   readonly heard: boolean
-  /** It acknowledged the last listeners and clusters sent to it. */
+  /** The proxy acknowledged the last listeners and clusters that istiod sent. */
   readonly acknowledged: boolean
-  /** The nonces of the listeners and clusters sent last: a change of these is a new push. */
+  /** The nonces of the last listeners and clusters that istiod sent. A new nonce means a new push. */
   readonly sent: { readonly listeners: string; readonly clusters: string }
-  /** Envoy's own words about a configuration it refused; gone with its next acknowledgement. */
+  /** Envoy's error for a configuration that it rejected; absent after its next acknowledgement. */
   readonly rejected?: string
   readonly config?: ProxyConfig
 }
 
-/** What a proxy itself says of its certificate, which istiod does not know. */
+/** A proxy's own answer about its certificate, which istiod does not know. */
 export interface Leaf {
   /** `POD.NAMESPACE` */
   readonly proxy: string
@@ -110,7 +110,7 @@ export interface Leaf {
   readonly loaded?: readonly (readonly string[])[]
 }
 
-/** What a proxy itself says of connections, which istiod does not know. */
+/** A proxy's own answer about its connections, which istiod does not know. */
 export interface Connections {
   /** `POD.NAMESPACE` */
   readonly proxy: string
@@ -124,7 +124,7 @@ export interface Connections {
   readonly open: number
 }
 
-/** The part of a proxy's configuration that decides whom it trusts. */
+/** The part of a proxy's configuration that decides which identities it accepts. */
 export interface ProxyConfig {
   readonly inbound: readonly InboundChain[]
   readonly outbound: readonly Upstream[]
@@ -155,7 +155,7 @@ export interface InboundChain {
 
 /** Who passes a listener by the names in its certificate (docs/pinned.md). */
 export interface NameGuard {
-  /** The mesh's own domains: the validator has bound such a certificate to our own CA, and the guard lets it pass. */
+  /** The mesh's own domains. The validator has already bound such a certificate to the mesh's own CA, so the guard accepts it. */
   readonly own: readonly TrustDomain[]
   /** Foreign callers, `TRUST-DOMAIN/*` for all of one; any other is refused. */
   readonly callers: readonly Principal[]
@@ -166,7 +166,7 @@ export interface Upstream {
   readonly host: string
   readonly port: number
   readonly subset: string
-  /** It does Istio mutual TLS. */
+  /** The cluster uses Istio mutual TLS. */
   readonly mutual: boolean
   readonly pins?: Pins
   /** As in an inbound chain. */
@@ -177,13 +177,13 @@ export interface Upstream {
   readonly endpoints?: number
 }
 
-/** How far an API server's clock is ahead of ours, and how well that is known. */
+/** The offset of an API server's clock from ours, and the margin of error. */
 export interface Clock {
   readonly aheadMs: number
   readonly withinMs: number
 }
 
-/** A ConfigMap with a mesh config, and whose it is. */
+/** A ConfigMap with a mesh config, and its owner. */
 export interface ConfigOwner {
   /** The ConfigMap's name. */
   readonly config: string

@@ -1,4 +1,4 @@
-/** What would change: phases, steps and their gates. */
+/** A plan: its steps with their phases, changes and gates. */
 import type { Finding } from '../diagnostics/finding.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
@@ -16,9 +16,9 @@ export interface Change {
   readonly what: string
 }
 
-/** `held`: by every live proxy; `unused`: under no live leaf. */
+/** A condition that a step waits for. */
 export interface Gate {
-  /** `held`: by all proxies; `unused`: no certificate is under it; `apart`: chains tell it from another root of its name. */
+  /** `held`: every live proxy holds the root; `unused`: no valid certificate is under it; `apart`: chains distinguish it from another root of its name. */
   readonly needs: 'held' | 'unused' | 'apart'
   readonly root: Fingerprint
   readonly open: boolean

@@ -1,4 +1,4 @@
-/** What is true: the verdict on one direction of trust. */
+/** The verdict of `verify` on one direction of trust. */
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import type { MemberName } from './wanted.ts'

@@ -6,7 +6,7 @@ import type { Digest } from './digest.ts'
 import type { Change, Gate } from './planned.ts'
 import type { Actor, MemberName } from './wanted.ts'
 
-/** What its owner handed over about a mesh that is out of reach, by the SHA-256 of the file. */
+/** An evidence file about an unreachable mesh, identified by its SHA-256. */
 export interface EvidenceFile {
   readonly member: MemberName
   readonly digest: Digest
@@ -26,7 +26,7 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
       readonly source: string
       /** The highest `spiffe_sequence` approved so far, this bundle's included, in decimal; absent where there was none. */
       readonly sequence?: string
-      /** The owner began sequences again: those before count no longer. */
+      /** The owner restarted sequences: earlier ones no longer count. */
       readonly sequenceReset?: true
     }
   | {
@@ -48,7 +48,7 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
     }
   | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: RecordedFinding }
   | { readonly action: 'override'; readonly gate: Gate }
-  /** The roots that are to stay when a rotation is over. */
+  /** The roots that stay after the rotation. */
   | { readonly action: 'rotate'; readonly trustDomain: TrustDomain; readonly to: readonly Fingerprint[] }
   /** The members' trust domains: a name may become another member's, or be changed. Absent in records from before they were written. */
   | {

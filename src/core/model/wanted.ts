@@ -1,4 +1,4 @@
-/** What owners write: the federation file as values, and one Intent for each mesh. */
+/** The federation file as values, and one Intent for each mesh. */
 import type { HomeKind } from '../diagnostics/codes.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import type { Holder } from '../spiffe/root-findings.ts'
@@ -28,7 +28,7 @@ export interface Member {
   readonly home?: Home
   /** Where istiod and the mesh's root configuration live. */
   readonly istioNamespace: string
-  /** Its owner takes it that a CRL of the mesh does not count where a filter of ours stands. */
+  /** `istio.crl: ignore`: the owner accepts that Istio's CRL is not enforced on listeners with an Entente filter. */
   readonly ignoresCrl?: true
   /** Seconds between two syncs of a pod by its kubelet (`syncFrequency`); 60 when absent. */
   readonly kubeletSyncSeconds?: number
@@ -53,9 +53,9 @@ export interface Trust {
   readonly truster: MemberName
   readonly trusted: MemberName
   readonly distribution: Distribution
-  /** The trust is over from this instant (24:00 UTC of the day the file names). */
+  /** The trust ends at this instant (24:00 UTC of the day in the file). */
   readonly until?: Date
-  /** Inbound: where their callers reach our workloads, and which. Empty: nobody. */
+  /** Inbound: the workloads that accept callers, and the callers. If empty, no caller is accepted. */
   readonly accept: readonly Accept[]
   /** Outbound: which of our workloads call their services. */
   readonly reach: readonly Reach[]
@@ -80,7 +80,7 @@ export type Callers = 'all' | readonly Principal[]
 
 export interface Accept {
   readonly at: Workloads
-  /** `permissive`: any port may take plaintext beside mutual TLS; who comes in that way shows no identity. */
+  /** `permissive`: any port may accept plaintext in addition to mutual TLS; a plaintext caller has no identity. */
   readonly mtls: 'enforce' | 'require' | 'permissive'
   /** Ports of the workload that need not be STRICT. */
   readonly ports?: ReadonlyMap<number, 'permissive' | 'disable'>
@@ -113,7 +113,7 @@ export interface Severed {
   readonly reason: string
 }
 
-/** `via`: who vouches for the name. */
+/** `via`: the system that authenticated the name. */
 export interface Actor {
   readonly name: string
   readonly via: 'os' | 'git' | 'kubernetes' | 'token'
@@ -128,16 +128,16 @@ export interface Approval {
 }
 
 /**
- * All that one mesh wishes, ended and severed trusts gone: the unit of rendering, planning and ownership.
- * A trust whose bundle could not be resolved has none: what is in place for it then stays as it is.
+ * The target state of one mesh, without ended and severed trusts: the unit of rendering, planning and ownership.
+ * A trust whose bundle could not be resolved has no `bundle`. Its existing objects then stay unchanged.
  */
 export interface Intent {
   readonly member: Member
-  /** Severed and ended trusts that the file still has: where to look for what is left of them. */
+  /** Severed and ended trusts that the file still has: their leftover objects are searched by these. */
   readonly lapsed?: readonly Trust[]
-  /** Of the lapsed ones, those that only the record ends: nothing of them opens, and what stands stays (trust/held-trusts.ts). */
+  /** Lapsed trusts that only the record ends: Entente opens nothing for them and keeps existing objects (trust/held-trusts.ts). */
   readonly held?: readonly Held[]
-  /** Who owns the objects: the federation's name, or the controller. Stands on every object. */
+  /** The owner of the objects, a label on each of them: the name of the federation or of the controller. */
   readonly owner: string
   /** The mesh's own approved roots; undefined when they could not be resolved. */
   readonly own?: Bundle
@@ -145,13 +145,13 @@ export interface Intent {
     readonly trustDomain: TrustDomain
     readonly bundle?: Bundle
     readonly approvals: readonly Approval[]
-    /** Its mesh has no home here: all that is known of it is its bundle. */
+    /** Its mesh has no home here, so only its bundle is known. */
     readonly elsewhere?: true
   })[]
 }
 
 /** A trust that the file has, and a sever on the record that the file does not have. */
 export type Held = Intent['trusts'][number] & {
-  /** The command that takes away what stands. */
+  /** The command that removes the existing objects. */
   readonly remedy: string
 }

@@ -433,7 +433,7 @@ describe('a root that is retired', () => {
       signer: () => presents(next, 23),
       open: false,
       waitsFor: [
-        `leaves of cluster-a from before its CA switched, which may live until ${new Date(NOW.getTime() + 3_600_000 + 120_000).toISOString()} (Istio’s default of 24h)`,
+        `workload certificates of cluster-a from before its CA switched, which may be valid until ${new Date(NOW.getTime() + 3_600_000 + 120_000).toISOString()} (Istio’s default of 24h)`,
       ],
     },
     {

@@ -1,6 +1,6 @@
 /**
- * What the homes remember of the record against what the file says. A home's memory is the word of its API server, which is
- * not trusted: it decides for that member alone. Decision 21 has the reasons.
+ * Compares the record heads that the members' API servers store with the record file. An API server is not trusted, so its
+ * head decides only for its own member (docs/decisions/0021).
  */
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Digest } from '../model/digest.ts'
@@ -12,13 +12,13 @@ import { forked } from './record.ts'
 export type Heads = ReadonlyMap<MemberName, Seen<Digest | undefined>>
 
 /**
- * The members in which nothing may widen, and why.
+ * The members in which no change may widen trust, with the reason.
  *
- * - A head that is not in the record, or that is none (`record-broken`): that member.
- * - Several members remember heads, and none of these is in the record: all of them, those included that remember none. One
- *   member cannot bring that about: any head that is in the record vouches for it.
+ * - A member whose head is not in the record, or is malformed (`record-broken`).
+ * - Every member, also one without a head, if at least two members have heads and none of these heads is in the record. One
+ *   member alone cannot cause this: any head that is in the record vouches for the file.
  *
- * A home that could not be asked says nothing: it is left to what else comes of that.
+ * An API server that could not be asked has no effect here; other checks report it.
  */
 export function speakAgainst({ hashes }: RecordView, heads: Heads): ReadonlyMap<MemberName, Finding> {
   const against = new Map<MemberName, Finding>()
@@ -40,6 +40,6 @@ export function speakAgainst({ hashes }: RecordView, heads: Heads): ReadonlyMap<
   return against
 }
 
-/** Of a plan's findings those that say why nothing widens in these members. */
+/** The findings of a plan that explain why nothing widens in these members. */
 export const aboutRecord = (findings: readonly Finding[], narrowOnly: ReadonlyMap<MemberName, Finding>): readonly Finding[] =>
   findings.filter(({ code, subject }) => [...narrowOnly.values()].some((why) => why.code === code && why.subject === subject))

@@ -1,4 +1,4 @@
-/** Who trusted a root, from when to when, on whose word: read off the record alone. */
+/** Reads from the record who trusted a root, from when to when, and who decided it. */
 
 import type { Digest } from '../model/digest.ts'
 import type { AuditEntry } from '../model/recorded.ts'
@@ -15,26 +15,26 @@ export interface Word {
 }
 
 export interface Span {
-  /** Whose: `approved` for the federation, `trusted` in one mesh. */
+  /** `approved` for the federation, or `trusted` in one mesh. */
   readonly what: 'approved' | 'trusted'
-  /** The mesh whose proxies were given it; `?` in a record from before meshes were named. */
+  /** The mesh whose proxies received the root; `?` if the record is from a version that did not name meshes. */
   readonly where: string
   readonly trustDomain: TrustDomain
   readonly from: Word
-  /** Absent: it still is. */
+  /** Absent while the span lasts. */
   readonly until?: Word
-  /** The apply that gave it was interrupted: it may not have come so far. */
+  /** The apply that added the root was interrupted, possibly before this write. */
   readonly unfinished?: true
 }
 
-/** In the order in which they began. */
+/** The spans in the order of their beginnings. */
 export function history(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
   return [...approvals(record, root), ...holdings(record, root)].sort((a, b) => a.from.at.getTime() - b.from.at.getTime())
 }
 
 const word = ({ at, actor, reason }: AuditEntry): Word => ({ at, by: actor, reason })
 
-/** An approval is of a bundle as a whole: it ends with the next one of the same domain that leaves the root out. */
+/** An approval covers a whole bundle. It ends with the next approval of the same domain without the root. */
 function approvals(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
   const open = new Map<TrustDomain, Word>()
   const spans: Span[] = []
@@ -52,14 +52,14 @@ function approvals(record: readonly AuditEntry[], root: Fingerprint): readonly S
   return [...spans, ...[...open].map(([trustDomain, from]) => span(trustDomain, from))]
 }
 
-/** A mesh holds a root from when an apply began to give it to some object until the last one that takes it away is done. */
+/** A mesh holds a root from the begin of the apply that adds it to any object to the end of the apply that removes it from the last. */
 function holdings(record: readonly AuditEntry[], root: Fingerprint): readonly Span[] {
   const held = new Map<string, { readonly count: number; readonly span: Span }>()
   const last = new Map<string, Digest>()
   const spans: Span[] = []
   for (const { step, said, by, unfinished } of project(record).applies.flatMap(carriedOut)) {
     const object = `${step.member} ${step.object}`
-    // What an interrupted apply did may stand in the next one again: the same step, nothing between.
+    // The apply after an interrupted one may repeat its last step, with no other step in between.
     if (last.get(object) === step.id) continue
     last.set(object, step.id)
     for (const change of step.changes.filter(({ of, what }) => of === 'root' && what === root)) {
@@ -87,12 +87,12 @@ function holdings(record: readonly AuditEntry[], root: Fingerprint): readonly Sp
 interface CarriedOut {
   readonly step: Begin['steps'][number]
   readonly said: Word
-  /** When it was done at the latest. */
+  /** The latest time at which the step was done. */
   readonly by: Date
   readonly unfinished: boolean
 }
 
-/** The steps of an apply: what its `end` says was done, or, where there is no such end, all that it may have done. */
+/** The steps of an apply that its `end` lists as done; without an `end`, all steps, as any may have been done. */
 function carriedOut({ begin, end }: Apply): readonly CarriedOut[] {
   const done = end && new Set(end.done)
   return begin.steps
@@ -100,14 +100,14 @@ function carriedOut({ begin, end }: Apply): readonly CarriedOut[] {
     .map((step) => ({ step, said: word(begin), by: (end ?? begin).at, unfinished: end === undefined }))
 }
 
-/** When the last apply that took something of `domain` from `member` was done; undefined where none is known to have come to its end. */
+/** When the last apply ended that removed trust in `domain` from `member`; undefined if no such apply has an end. */
 export function closedAt({ applies }: RecordView, member: MemberName, domain: TrustDomain): Date | undefined {
   const narrows = ({ step }: CarriedOut): boolean =>
     step.member === member && step.changes.some(({ trusted, effect }) => trusted === domain && effect === 'narrows')
   return applies.findLast((apply) => carriedOut(apply).some(narrows))?.end?.at
 }
 
-/** The entries that say so, with the ends of applies that gave or took the root, and approvals that left it out. */
+/** The entries about a root, with the ends of applies that added or removed it, and the approvals that left it out. */
 export function entriesAbout(record: readonly AuditEntry[], root: Fingerprint): readonly AuditEntry[] {
   const begins = new Set(record.filter((entry) => names(entry, root)).map((entry) => entry.hash))
   const lasting = new Set(approvals(record, root).flatMap(({ until }) => until?.at.getTime() ?? []))

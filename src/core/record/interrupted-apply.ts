@@ -1,4 +1,4 @@
-/** An apply that was killed: it wrote `begin` and never `end`. What it had done by then is told by what stands there now. */
+/** An interrupted apply wrote `begin` and no `end`. The current objects show which of its steps were done. */
 
 import { groupBy } from '../basics/group-by.ts'
 import { type Finding, warning } from '../diagnostics/finding.ts'
@@ -12,7 +12,7 @@ import type { Intent } from '../model/wanted.ts'
 export type Begin = AuditEntry & { readonly action: 'begin' }
 type Begun = Begin['steps'][number]
 
-/** A step as `begin` has it: by the digests of the object it is told later whether the step was carried out. */
+/** A step as `begin` records it. Its digests of the object show later whether the step was carried out. */
 export const begun = ({ id, member, changes, before, after }: Step): Begun => ({
   id,
   member,
@@ -25,10 +25,10 @@ export const begun = ({ id, member, changes, before, after }: Step): Begun => ({
 const digest = (object: Manifest | undefined): Digest | null => (object === undefined ? null : digestOf(content(object)))
 
 /**
- * The ids of the steps that are live, in their order.
- * @param seen what was observed since
- * @returns undefined where that cannot be told: a mesh was not seen, somebody else wrote to an object, or the entry is
- *   from before it had digests
+ * The ids of the steps that were done, in their order.
+ * @param seen the observations since then
+ * @returns undefined if it is not certain: a mesh was not observed, somebody else changed an object, or an older version
+ *   of Entente wrote the entry without digests
  */
 export function doneBy({ steps }: Begin, wanted: readonly Intent[], seen: Seens): readonly Digest[] | undefined {
   const objects = groupBy(steps, ({ member, object }) => `${member} ${object}`)
@@ -38,14 +38,14 @@ export function doneBy({ steps }: Begin, wanted: readonly Intent[], seen: Seens)
   return steps.flatMap(({ id }) => (ids.has(id) ? [id] : []))
 }
 
-/** @param steps of one object, each from where the one before it ended */
+/** @param steps the steps of one object, each starting from the result of the one before */
 function upTo(live: Digest | null | undefined, steps: readonly Begun[]): readonly Begun[] | undefined {
   if (live === undefined) return undefined
   const last = steps.findLastIndex(({ after }) => after === live)
   return last >= 0 || steps[0]?.before === live ? steps.slice(0, last + 1) : undefined
 }
 
-/** Null: there is no such object of ours; undefined: nobody could look. */
+/** Null if Entente has no such object there; undefined if the mesh was not observed. */
 function liveOf({ member, object }: Begun, wanted: readonly Intent[], seen: Seens): Digest | null | undefined {
   const owner = wanted.find((intent) => intent.member.name === member)?.owner
   const objects = member === undefined ? undefined : seen.get(member)?.objects
@@ -53,18 +53,22 @@ function liveOf({ member, object }: Begun, wanted: readonly Intent[], seen: Seen
   return digest(objects.value.find((one) => ownerOf(one) === owner && title(one) === object))
 }
 
-/** What an `end` says that another apply wrote. */
+/** The finding in an `end` that a later apply writes for an interrupted one. */
 export const killed = ({ actor, at }: Begin): Finding =>
-  interrupted('audit.jsonl', `the apply that ${actor.name} began at ${at.toISOString()} was killed; the next one found what stands`, '')
+  interrupted(
+    'audit.jsonl',
+    `the apply that ${actor.name} began at ${at.toISOString()} was interrupted; the next apply determined which of its steps were done`,
+    '',
+  )
 
 export const interrupted = (subject: string, what: string, hint = 'entente apply continues from here'): Finding =>
   warning('interrupted', subject, what, hint)
 
-/** Of an apply that began and has no end on the record. */
+/** An apply that has a `begin` and no `end` on the record. */
 export const applyUnfinished = ({ actor, at }: Pick<Begin, 'actor' | 'at'>): Finding =>
   warning(
     'apply-unfinished',
     'audit.jsonl',
-    `the apply that ${actor.name} began at ${at.toISOString()} has no end on the record: it was interrupted, or is still running`,
-    'entente apply continues from there',
+    `the apply that ${actor.name} began at ${at.toISOString()} has no end on the record: it was interrupted or is still running`,
+    'if it is not running any more, entente apply continues from there',
   )

@@ -1,20 +1,20 @@
 /**
- * Judging an offered bundle against what is approved already: the guards that need more than one bundle.
+ * Judges an offered bundle against the approved bundles. These checks need more than one bundle.
  *
  * | code                   | severity | why                                                                             |
  * |------------------------|----------|---------------------------------------------------------------------------------|
- * | own-root               | error    | the offering side could name our own workloads                                  |
+ * | own-root               | error    | the offering side could issue identities of our own workloads                   |
  * | root-of-another-domain | error    | one CA would vouch for two trust domains                                        |
- * | public-root            | error    | anyone with a web certificate would come in                                     |
- * | sequence-rollback      | error    | a replayed old bundle brings back roots that were taken out                     |
- * | sequence-reused        | error    | same sequence, other roots: which one is newer cannot be told (§4.1.1)          |
- * | sequence-missing       | warning  | from now on old and new cannot be told apart                                    |
- * | bundle-emptied         | warning  | narrows to nothing: every call of that domain will be refused                   |
- * | root-swap              | warning  | no root in common: live workloads break, and a hijacked publisher looks like it |
- * | bundle-shrinks         | warning  | narrows: right at the end of a rotation, an outage before                       |
+ * | public-root            | error    | anyone with a web certificate would be accepted                                 |
+ * | sequence-rollback      | error    | a replayed old bundle would restore removed roots                               |
+ * | sequence-reused        | error    | same sequence, other roots: neither is known to be newer (§4.1.1)               |
+ * | sequence-missing       | warning  | from now on a replayed bundle cannot be detected                                |
+ * | bundle-emptied         | warning  | removes every root: proxies would refuse every call of that domain              |
+ * | root-swap              | warning  | no root in common: calls fail, and a hijacked publisher looks the same          |
+ * | bundle-shrinks         | warning  | removes a root: correct at the end of a rotation, an outage before              |
  *
- * An error means: not to be approved. A warning means: never without the owner's consent. Narrowing is no error here,
- * because what should be revoked must stay revocable. `expired`, `not-self-issued` and the like are `inspect`'s to tell.
+ * A bundle with an error cannot be approved. A bundle with a warning needs the owner's consent. Narrowing is not an
+ * error: an owner must always be able to revoke. `inspect` reports problems of a single certificate, such as `expired`.
  */
 
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
@@ -34,18 +34,18 @@ export interface JudgeContext {
   /** From `publicRoots`. */
   readonly publicRoots: ReadonlySet<Fingerprint>
   /**
-   * From `recordedBundles`: the highest approved sequence, and the roots it came with. They count before what the approved
-   * bundle says, whose file may have been edited, or have lost its sequence with an approval.
+   * From `recordedBundles`: the highest approved sequence and its roots. They take precedence over the approved bundle,
+   * whose file may have been edited or may have lost its sequence with an approval.
    */
   readonly recorded?: ReadonlyMap<TrustDomain, Recorded>
-  /** Sequences are not compared: the owner begins them again, or the bundle is the approved one with fewer roots. */
+  /** Skips the sequence checks: the owner restarts sequences, or the bundle is the approved one with fewer roots. */
   readonly anySequence?: boolean
 }
 
 /**
- * Roots of the web, as certificates and as keys: the same key in another certificate is the same root, since nobody
- * checks a root's own signature.
- * @param pems one certificate each, as `node:tls` has them in `rootCertificates`
+ * Public web roots, by certificate and by key. Another certificate with the same key is the same root, because verifiers
+ * do not check a root's self-signature.
+ * @param pems one certificate each, as in `rootCertificates` of `node:tls`
  */
 export function publicRoots(pems: readonly string[]): ReadonlySet<Fingerprint> {
   const roots = new Set<Fingerprint>()
@@ -78,7 +78,7 @@ interface Owner {
   readonly own: boolean
 }
 
-/** Whose each root is, by certificate and by key, the offering trust domain itself left out. */
+/** The trust domain of each root, by certificate and by key. The offering trust domain itself is left out. */
 function ownersOf(offering: TrustDomain, { approved, own }: JudgeContext): ReadonlyMap<Fingerprint, Owner> {
   const owners = new Map<Fingerprint, Owner>()
   const bundles = [
@@ -109,7 +109,7 @@ function judgeRoot(
         'own-root',
         subject,
         `${what} our own root (${owner.trustDomain})`,
-        'a partner has no business offering it: ask how it got there',
+        'do not approve it; ask the partner how this root got into its bundle',
       ),
     ]
   if (owner) {
@@ -117,13 +117,13 @@ function judgeRoot(
       rootOfAnotherDomain(
         subject,
         `${what} a root approved for ${owner.trustDomain}`,
-        'ask both owners whose it is; where one root is over both, either CA can sign for the other: give each mesh a root of its own',
+        'ask both owners which mesh it belongs to; under a shared root either CA can sign for the other mesh, so give each mesh a separate root',
       ),
     ]
   }
   if (web.has(anchor.fingerprint) || web.has(key)) {
     return [
-      error('public-root', subject, `${what} a public web root`, "offer the mesh's own root; anybody can get a certificate under this one"),
+      error('public-root', subject, `${what} a public web root`, "offer the mesh's own root; anyone can get a certificate under this one"),
     ]
   }
   return []
@@ -131,14 +131,14 @@ function judgeRoot(
 
 function judgeSequence(offer: Bundle, { highest, roots }: Recorded): Finding[] {
   if (highest === undefined) return []
-  const again = 'if the publisher began again, and its owner says so: entente approve … --reset-sequence'
+  const again = 'if its owner confirms that the publisher restarted sequences: entente approve … --reset-sequence'
   if (offer.sequence === undefined) {
     const last = highest === MAX_SEQUENCE
     return [
       warning(
         'sequence-missing',
         offer.trustDomain,
-        `has no sequence; the highest approved one is ${highest}${last ? ', after which there is none' : ''}`,
+        `has no sequence; the highest approved one is ${highest}${last ? ', the last possible one' : ''}`,
         last ? again : 'ask the publisher to set spiffe_sequence',
       ),
     ]
@@ -149,7 +149,7 @@ function judgeSequence(offer: Bundle, { highest, roots }: Recorded): Finding[] {
         'sequence-rollback',
         offer.trustDomain,
         `has sequence ${offer.sequence}, older than the approved ${highest}`,
-        `fetch it anew; an old copy may be a replay; ${again}`,
+        `fetch it again: an old copy may be a replay; ${again}`,
       ),
     ]
   }
@@ -158,8 +158,8 @@ function judgeSequence(offer: Bundle, { highest, roots }: Recorded): Finding[] {
     error(
       'sequence-reused',
       offer.trustDomain,
-      `has other roots under the approved sequence ${offer.sequence}`,
-      'ask the publisher to raise spiffe_sequence with every change',
+      `has the approved sequence ${offer.sequence} but other roots`,
+      'ask the publisher to increase spiffe_sequence with every change',
     ),
   ]
 }
@@ -174,8 +174,8 @@ function judgeChange(offer: Bundle, approved: Bundle): Finding[] {
       warning(
         'bundle-emptied',
         offer.trustDomain,
-        `holds no root any more; it revokes ${lost}`,
-        'approve only if every call from and to it should stop',
+        `contains no root; its approval would revoke ${lost}`,
+        'approve it only if every call from and to this trust domain should stop',
       ),
     ]
   }
@@ -184,12 +184,19 @@ function judgeChange(offer: Bundle, approved: Bundle): Finding[] {
       warning(
         'root-swap',
         offer.trustDomain,
-        `has no root in common with the approved bundle; it drops ${lost}`,
-        'ask its owner by another way; a planned rotation publishes old and new together first',
+        `has no root in common with the approved bundle; it lacks ${lost}`,
+        'confirm it with its owner through another channel; a planned rotation first publishes the old and the new root together',
       ),
     ]
   }
-  return [warning('bundle-shrinks', offer.trustDomain, `drops ${lost}`, 'approve when no workload certificate is under it any more')]
+  return [
+    warning(
+      'bundle-shrinks',
+      offer.trustDomain,
+      `lacks ${lost}`,
+      'approve it when no valid workload certificate is under that root any more',
+    ),
+  ]
 }
 
 function sameRoots({ anchors }: Bundle, roots: readonly Fingerprint[]): boolean {

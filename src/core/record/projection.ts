@@ -1,7 +1,7 @@
 /**
  * The record as a value that answers questions. `project` folds the entries once; `extend` adds one entry and visits no
  * older one. A view never changes: an extended view shares with the older view what both hold.
- * Whoever decides anything by the record asks a view. Only `audit log` and `audit export` print the entries themselves.
+ * Code that decides by the record uses a view. Only `audit log` and `audit export` print the entries themselves.
  */
 
 import type { Digest } from '../model/digest.ts'
@@ -19,35 +19,35 @@ type End = AuditEntry & { readonly action: 'end' }
 /** The last entry: the next one names its hash. */
 export type Head = Pick<AuditEntry, 'seq' | 'hash'>
 
-/** What counts of a trust domain's approvals when the next bundle is judged. */
+/** The part of a trust domain's approvals that the next offered bundle is judged by. */
 export interface Recorded {
-  /** Of the bundle that brought the highest sequence; where none was ever approved, of the newest approval. */
+  /** The roots of the bundle with the highest sequence; if no sequence was ever approved, of the newest approval. */
   readonly roots: readonly Fingerprint[]
-  /** The highest sequence that was approved since sequences were last reset: an offer that nobody approved moves nothing. */
+  /** The highest sequence approved since the last reset. Offers that were not approved have no effect. */
   readonly highest?: bigint
 }
 
-/** What the record says of one trust domain. */
+/** The record's data about one trust domain. */
 export interface DomainRecord {
   /** In the order of the record. */
   readonly approvals: readonly Approval[]
   /**
-   * The newest approval; absent where there is none. An approval is of a bundle as a whole: what it left out is approved no
-   * longer, also when an older bundle file is put back.
+   * The newest approval; absent if there is none. An approval covers a whole bundle: a root that it left out is no longer
+   * approved, even if somebody restores an older bundle file.
    */
   readonly newest?: { readonly seq: number; readonly roots: ReadonlySet<Fingerprint> }
   /** Every root that was ever approved, with the `seq` of its first approval. */
   readonly first: ReadonlyMap<Fingerprint, number>
   readonly recorded?: Recorded
-  /** The last `rotate`: the roots that are to stay. */
+  /** The last `rotate`: the roots that stay. */
   readonly rotation?: { readonly seq: number; readonly to: readonly Fingerprint[] }
 }
 
 export interface Apply {
   readonly begin: Begin
-  /** Whether any `end` names it. */
+  /** Whether any `end` names this `begin`. */
   readonly ended: boolean
-  /** The last `end` that says what was done. */
+  /** The last `end` that lists the steps done. */
   readonly end?: End
 }
 
@@ -55,8 +55,8 @@ export interface Apply {
 export interface SeverRecord {
   readonly entry: SeverEntry | LiftEntry
   /**
-   * Of an entry without trust domains: the domains that the truster lost in the apply that followed the sever. Absent before
-   * there was such an apply.
+   * For an entry without trust domains: the domains that the apply after the sever removed from the truster. Absent until
+   * there is such an apply.
    */
   readonly closed?: readonly string[]
 }
@@ -66,17 +66,17 @@ export interface RecordView {
   readonly hashes: HashIndex
   readonly domains: ReadonlyMap<TrustDomain, DomainRecord>
   readonly severs: readonly SeverRecord[]
-  /** In the order in which they began. */
+  /** In the order of their beginnings. */
   readonly applies: readonly Apply[]
-  /** Members that an apply wrote to or that somebody severed, with the `seq` of the first entry that says so. */
+  /** Members that an apply wrote to or that severed a trust, with the `seq` of the first such entry. */
   readonly trusters: ReadonlyMap<string, number>
-  /** `TRUSTER NAME` of each ConfigMap `NAME-root-cert` that an apply wrote in a truster, with the `seq` of the first one. */
+  /** `TRUSTER NAME` for each ConfigMap `NAME-root-cert` that an apply wrote in a truster, with the `seq` of the first write. */
   readonly shares: ReadonlyMap<string, number>
 }
 
 /**
- * The hashes of all entries. Views of one record share one map, and a view of n entries sees the first n hashes of it: so an
- * extension does not copy them. Two extensions of the same view get a map each.
+ * The hashes of all entries. Views of one record share one map, and a view of n entries sees its first n hashes, so an
+ * extension copies no hashes. If a view is extended twice, the second extension gets a copy of the map.
  */
 export class HashIndex {
   private readonly all: Map<Digest, number>
@@ -87,7 +87,7 @@ export class HashIndex {
     this.length = all.size
   }
 
-  /** The `seq` of the entry with this hash; undefined where the record has none. */
+  /** The `seq` of the entry with this hash; undefined if the record has none. */
   seqOf(hash: Digest): number | undefined {
     const seq = this.all.get(hash)
     return seq !== undefined && seq <= this.length ? seq : undefined
@@ -109,7 +109,7 @@ export const NO_RECORD: RecordView = {
   shares: new Map(),
 }
 
-/** @param onto what the entries follow; when absent they are the whole record */
+/** @param onto the view of the entries before these; absent if the entries are the whole record */
 export function project(entries: readonly AuditEntry[], onto: RecordView = NO_RECORD): RecordView {
   const head = entries.at(-1)
   if (head === undefined) return onto
@@ -120,10 +120,10 @@ export function project(entries: readonly AuditEntry[], onto: RecordView = NO_RE
   return { head: { seq: head.seq, hash: head.hash }, hashes, domains, severs, applies, trusters, shares }
 }
 
-/** The view with one more entry. It copies what the entry may change (domains, severs, applies), and no entry is read again. */
+/** The view with one more entry. It copies the parts that the entry may change and reads no older entry again. */
 export const extend = (view: RecordView, entry: AuditEntry): RecordView => project([entry], view)
 
-/** Roots that an approval after theirs left out: an owner who still lists them does not bring them back. */
+/** Roots that a later approval left out. They stay retired even if their owner still lists them. */
 export function retiredRoots({ domains }: RecordView, domain: TrustDomain): ReadonlySet<Fingerprint> {
   const { first, newest } = domains.get(domain) ?? {}
   return new Set([...(first?.keys() ?? [])].filter((root) => newest?.roots.has(root) !== true))
@@ -132,7 +132,7 @@ export function retiredRoots({ domains }: RecordView, domain: TrustDomain): Read
 export const recordedBundles = ({ domains }: RecordView): ReadonlyMap<TrustDomain, Recorded> =>
   new Map([...domains].flatMap(([domain, { recorded }]) => (recorded === undefined ? [] : [[domain, recorded]])))
 
-/** The last apply, if it wrote `begin` and never `end`: it was interrupted, or is under way. One before it is history. */
+/** The last apply, if it has no `end`: it was interrupted or is running. Earlier applies without an `end` do not count. */
 export function unfinished({ applies }: RecordView): Begin | undefined {
   const last = applies.at(-1)
   return last?.ended === false ? last.begin : undefined
@@ -141,17 +141,17 @@ export function unfinished({ applies }: RecordView): Begin | undefined {
 export const highestOf = (one: bigint | undefined, other: bigint | undefined): bigint | undefined =>
   one === undefined || (other !== undefined && other > one) ? other : one
 
-/** An end without a step and without a reason for that was written for an apply that was killed, when nobody looked what it had done. */
+/** False for an `end` without steps and without a reason: it was written for an interrupted apply whose result was not observed. */
 const saysWhatWasDone = ({ done, stopped }: End): boolean => done.length > 0 || stopped !== undefined
 
-/** A view under construction: copies of what the older view has, which no caller holds yet. */
+/** A view under construction. It mutates copies of the older view's parts, which no caller has yet. */
 class Fold {
   readonly domains: Map<TrustDomain, DomainRecord>
   readonly severs: SeverRecord[]
   readonly applies: Apply[]
   readonly trusters: Map<string, number>
   readonly shares: Map<string, number>
-  /** Where `severs` has entries without domains that no apply has closed yet. */
+  /** Indexes in `severs` of entries without domains that no apply has closed yet. */
   private waiting: readonly number[]
   /** Domains whose arrays and maps are copies already. */
   private readonly copied = new Map<TrustDomain, DomainFold>()
@@ -165,7 +165,7 @@ class Fold {
     this.waiting = severs.flatMap(({ entry, closed }, i) => (entry.trustedDomain === undefined && closed === undefined ? [i] : []))
   }
 
-  /** An `override` changes nothing: the next closed gate needs one of its own. */
+  /** An `override` changes nothing here: it counts for one gate, and the next closed gate needs another. */
   add(entry: AuditEntry): void {
     if (entry.action === 'approve') this.approve(entry)
     else if (entry.action === 'rotate') this.domain(entry.trustDomain).rotation = { seq: entry.seq, to: entry.to }
@@ -191,7 +191,7 @@ class Fold {
     for (const root of roots) keepFirst(domain.first, root, seq)
     const before = sequenceReset === true ? undefined : domain.recorded
     const highest = highestOf(before?.highest, sequence === undefined ? undefined : BigInt(sequence))
-    // An approval carries the highest sequence so far, also where its own bundle has none.
+    // An approval keeps the highest sequence so far, even if its own bundle has none.
     const broughtBy = before?.highest !== undefined && before.highest === highest ? before.roots : roots
     domain.recorded = { roots: broughtBy, ...(highest === undefined ? {} : { highest }) }
   }
@@ -221,7 +221,7 @@ class Fold {
   private end(end: End): void {
     const i = this.applies.findLastIndex(({ begin }) => begin.hash === end.begin)
     const apply = this.applies[i]
-    // Of two ends the last one counts: an apply that seemed to be killed was under way, and knew best.
+    // If an apply has two ends, the last one counts: the apply that seemed interrupted was running and wrote it itself.
     if (apply !== undefined) this.applies[i] = { ...apply, ended: true, ...(saysWhatWasDone(end) ? { end } : {}) }
   }
 }
@@ -241,7 +241,7 @@ function keepFirst<K>(map: Map<K, number>, key: K, seq: number): void {
 /** `ConfigMap istio-system/NAME-root-cert` → NAME. */
 const sharedName = (object = ''): string | undefined => /\/([^/]*)-root-cert$/.exec(object)?.[1]
 
-/** The domains that this apply took from the truster, if it is the one that carried out this sever. */
+/** The domains that this apply removed from the truster, if it is the apply that carried out this sever. */
 function closedBy(begin: Begin, { entry: { truster, trusted, reason } }: SeverRecord): readonly string[] {
   const steps = begin.steps.filter(({ member }) => member === truster)
   if (begin.reason !== reason && !steps.some(({ object }) => sharedName(object) === trusted)) return []

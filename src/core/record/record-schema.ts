@@ -1,7 +1,6 @@
 /**
- * The members of a record entry, for each action: the one table of them. It is closed. An entry with another action, with
- * a member that is not here or without one that must be there is refused: an older version that skipped over what it does
- * not know could skip over a sever.
+ * The fields of a record entry, by action. The table is closed: an entry with an unknown action, an unknown field or
+ * without a required field is rejected. A version that skipped unknown entries could skip a sever.
  */
 import { z } from 'zod'
 import type { Change, Gate } from '../model/planned.ts'
@@ -11,9 +10,9 @@ const text = z.string()
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'is not sha256: and 64 hex digits')
 const label = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'is not a name')
 const trustDomain = z.string().regex(/^[a-z0-9._-]{1,255}$/, 'is not a trust domain')
-/** As `Date.toISOString` prints it: an instant has one form, so an entry that is printed again has the same bytes. */
+/** Only the form of `Date.toISOString`: each instant has one text, so printing an entry again gives the same bytes. */
 const instant = z.string().refine((at) => !Number.isNaN(Date.parse(at)) && new Date(at).toISOString() === at, 'is not an instant')
-/** `spiffe_sequence`: 64 bits (go-spiffe), which a number of JSON does not hold. */
+/** `spiffe_sequence`: 64 bits (go-spiffe), which a JavaScript number cannot hold exactly. */
 const sequence = z.string().refine((n) => /^(0|[1-9]\d{0,19})$/.test(n) && BigInt(n) < 2n ** 64n, 'is not a 64-bit number')
 
 const change = z.strictObject({
@@ -56,7 +55,7 @@ const ACTIONS = {
   end: { begin: digest, done: z.array(digest), stopped: finding.optional() },
   override: { gate },
   rotate: { trustDomain, to: z.array(digest) },
-  // An older version wrote no domains.
+  // Older versions of Entente wrote no domains.
   sever: { truster: label, trusted: label, trusterDomain: trustDomain.optional(), trustedDomain: trustDomain.optional() },
   lift: { truster: label, trusted: label, trusterDomain: trustDomain, trustedDomain: trustDomain },
 } satisfies Record<AuditDraft['action'], z.ZodRawShape>
@@ -73,7 +72,7 @@ const SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map(
   Object.entries(ACTIONS).map(([action, members]) => [action, z.strictObject({ action: z.literal(action), ...common, ...members })]),
 )
 
-/** What is wrong with the entry, as a predicate (`has no truster`); undefined where it has the form of its action. */
+/** The problem with the entry, as a predicate (`has no truster`); undefined if it has the form of its action. */
 export function misfit(entry: object): string | undefined {
   const action: unknown = 'action' in entry ? entry.action : undefined
   const schema = typeof action === 'string' ? SCHEMAS.get(action) : undefined

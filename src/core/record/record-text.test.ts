@@ -263,7 +263,7 @@ describe('a sealed entry', () => {
   it('says of an action that it does not know what to do', () => {
     const line = forge((entry) => set(entry, 'action', 'forget'), drafts.sever)
     expect(() => parseRecord([line], 'audit.jsonl')).toThrow(
-      expect.objectContaining({ message: expect.stringContaining('"forget"'), hint: expect.stringContaining('newer entente') }),
+      expect.objectContaining({ message: expect.stringContaining('"forget"'), hint: expect.stringContaining('newer version of Entente') }),
     )
   })
 

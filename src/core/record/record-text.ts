@@ -1,29 +1,29 @@
 /**
- * The record's bytes as lines. A value has one text (RFC 8785), so that what is not that text, byte for byte, was edited,
- * whatever value a JSON parser makes of it: a second member of the same name, `1.0`, `\u0061`, CRLF.
+ * Splits the bytes of the record into lines. Each value has exactly one canonical text (RFC 8785). A line with other bytes
+ * was edited, even if a JSON parser gives the same value: a repeated member name, `1.0`, `\u0061`, CRLF.
  */
 
 import { FederationError } from '../diagnostics/errors.ts'
 import { canonicalJson } from '../model/digest.ts'
 
-/** An entry has 5 levels. What is deeper is none, and is not given to a parser that recurses. */
+/** An entry has 5 levels. Deeper text is rejected before a recursive parser reads it. */
 const MAX_DEPTH = 16
 const [QUOTE, BACKSLASH, LINE_FEED, OPEN, SPACE] = [0x22, 0x5c, 0x0a, 0x7b, 0x20]
 
 export interface RecordLines {
   /** The value of every line. */
   readonly lines: readonly unknown[]
-  /** Length in bytes of these lines, the last line break included where it is there. */
+  /** Length in bytes of these lines, including the last line break if it exists. */
   readonly whole: number
-  /** The last entry is complete, and the line break after it is missing. */
+  /** The last entry is complete but lacks its line break. */
   readonly unended?: true
-  /** What follows them: the beginning of an entry, without an end. Nothing was done on account of it. */
+  /** The rest of the file: the beginning of an entry whose write was cut off. No action followed from it. */
   readonly torn?: string
 }
 
 /**
- * @param before number of lines that the file has before these bytes
- * @throws FederationError record-broken, naming the line that nothing of ours wrote
+ * @param before the number of lines in the file before these bytes
+ * @throws FederationError record-broken with the number of the line that Entente did not write
  */
 export function readLines(bytes: Uint8Array, file: string, before = 0): RecordLines {
   const lines: unknown[] = []
@@ -40,8 +40,8 @@ export function readLines(bytes: Uint8Array, file: string, before = 0): RecordLi
 }
 
 /**
- * One line without its line break.
- * @throws FederationError record-broken unless it is the canonical print of its value
+ * Parses one line without its line break.
+ * @throws FederationError record-broken unless the line is the canonical text of its value
  */
 export function readLine(line: string, where: string): unknown {
   if (line.startsWith('\ufeff')) throw broken(where, 'begins with a byte order mark', EDITOR)
@@ -55,11 +55,11 @@ export function readLine(line: string, where: string): unknown {
   } catch {
     throw broken(where, 'is not JSON')
   }
-  if (printed(value) !== line) throw broken(where, 'is not written as it was: it is not the canonical JSON (RFC 8785) of what it says')
+  if (printed(value) !== line) throw broken(where, 'was edited: it is not the canonical JSON (RFC 8785) of its value')
   return value
 }
 
-/** Undefined for what has no canonical JSON: a lone surrogate, a number beyond all bounds. */
+/** Undefined for a value without canonical JSON: a lone surrogate or a number out of range. */
 export function printed(value: unknown): string | undefined {
   try {
     return canonicalJson(value)
@@ -68,9 +68,9 @@ export function printed(value: unknown): string | undefined {
   }
 }
 
-const EDITOR = 'an editor, or Git, changed its line ends or encoding: restore it, and have .gitattributes say: audit.jsonl -text'
+const EDITOR = 'an editor or Git changed its line ends or encoding: restore the file, and add to .gitattributes: audit.jsonl -text'
 
-export const broken = (where: string, message: string, hint = 'restore the file from Git; entente audit verify says what holds') =>
+export const broken = (where: string, message: string, hint = 'restore the file from Git, then check it: entente audit verify') =>
   new FederationError('record-broken', where, message, { hint })
 
 function decode(bytes: Uint8Array, where: string): string {
@@ -81,13 +81,13 @@ function decode(bytes: Uint8Array, where: string): string {
   }
 }
 
-/** Whether an append could have been cut off here: an object that has begun, and that has no end. */
+/** Whether this may be an append that was cut off: the text begins an object and does not end it. */
 function isBeginning(tail: Uint8Array): boolean {
-  // One character for each byte: a cut may be inside a character.
+  // One character per byte, because a cut may be inside a UTF-8 character.
   return tail[0] === OPEN && tail.every((byte) => byte >= SPACE) && !outline(Buffer.from(tail).toString('latin1')).closed
 }
 
-/** How deep the brackets outside strings go, and whether all of them were closed at some point. */
+/** The depth of brackets outside strings, and whether all of them were closed at some point. */
 function outline(text: string): { readonly depth: number; readonly closed: boolean } {
   let [depth, most, inString, closed] = [0, 0, false, false]
   for (let i = 0; i < text.length; i++) {

@@ -1,6 +1,6 @@
 /**
- * The record: who trusted whom, when and why, as a chain in which every entry names the hash of the one before it.
- * One JSON per line, RFC 8785 canonical; `hash` is the SHA-256 over the entry without it.
+ * The record of who trusted whom, when and why. It is a hash chain: every entry contains the hash of the entry before it.
+ * Each line is one entry as canonical JSON (RFC 8785). `hash` is the SHA-256 of the entry without this field.
  */
 
 import { FederationError } from '../diagnostics/errors.ts'
@@ -13,10 +13,10 @@ import type { Head, RecordView } from './projection.ts'
 import { misfit } from './record-schema.ts'
 import { broken, printed, readLine } from './record-text.ts'
 
-/** What the first entry names as the one before it. */
+/** `prev` of the first entry. */
 export const GENESIS = `sha256:${'0'.repeat(64)}` as Digest
 
-/** The draft as the entry that follows `head`. Half a character (a lone surrogate) becomes U+FFFD: JSON has no text for it. */
+/** Makes the entry that follows `head`. A lone surrogate becomes U+FFFD, because canonical JSON cannot encode it. */
 export function seal(head: Head | undefined, draft: AuditDraft): AuditEntry {
   const text = JSON.stringify(draft, (_, value: unknown) => (typeof value === 'string' ? wellFormed(value) : value))
   const sealed = { ...(JSON.parse(text) as object), seq: (head?.seq ?? 0) + 1, prev: head?.hash ?? GENESIS }
@@ -29,12 +29,12 @@ const wellFormed = (text: string): string => Buffer.from(text, 'utf8').toString(
 export const printEntry = (entry: AuditEntry): string => canonicalJson(JSON.parse(JSON.stringify(entry)))
 
 /**
- * @param lines the file's lines without their line breaks, each compared with its canonical print; or their values
- *   (`readLines`), whose bytes were compared before
- * @param file its name, for errors
- * @param after the entry that the lines follow; when absent they are the whole file
- * @throws FederationError record-broken where an entry was changed, removed, inserted or reordered, or has not the form of
- *   its action (record-schema.ts)
+ * @param lines the lines of the file without line breaks, each compared with its canonical text; or their values
+ *   (`readLines`), whose bytes were already compared
+ * @param file the name of the file, for errors
+ * @param after the entry before these lines; absent if they are the whole file
+ * @throws FederationError record-broken if an entry was changed, removed, inserted or reordered, or does not have the form
+ *   of its action (record-schema.ts)
  */
 export function parseRecord(lines: readonly unknown[], file: string, after?: Head): readonly AuditEntry[] {
   let prev = after?.hash ?? GENESIS
@@ -55,18 +55,18 @@ export function parseRecord(lines: readonly unknown[], file: string, after?: Hea
   })
 }
 
-const UNKNOWN = 'if a newer entente wrote it, use that version; otherwise restore the file from Git'
+const UNKNOWN = 'if a newer version of Entente wrote it, use that version; otherwise restore the file from Git'
 
-/** An entry is JSON but for its instant. */
+/** In an entry, `at` is a Date; in JSON it is text. */
 const revive = (line: object): AuditEntry => ({ ...line, at: new Date(text(at(line, 'at'))) }) as AuditEntry
 
-/** The hash of an entry, or undefined for what is none. */
+/** The hash of an entry; undefined for any other value. */
 export const parseHead = (value: unknown): Digest | undefined =>
   typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value) ? (value as Digest) : undefined
 
 /**
- * Where a home's memory of the head stands in the record.
- * @throws FederationError record-forked when it is not in there: the file was cut, rewritten or forked
+ * Checks that the head stored in a member's cluster is in the record.
+ * @throws FederationError record-forked if it is not: the file was cut, rewritten or forked
  */
 export function checkWitness({ hashes }: RecordView, witness: Digest | undefined, home: string): void {
   if (witness === undefined || hashes.seqOf(witness) !== undefined) return
@@ -74,20 +74,20 @@ export function checkWitness({ hashes }: RecordView, witness: Digest | undefined
   throw new FederationError('record-forked', home, message, { hint })
 }
 
-/** @param remembers the head that the home remembers; or none, and how many members remember heads that are not in the record */
+/** @param remembers the head stored in the member's cluster; or, without one, the number of members with unknown heads */
 export const forked = (home: string, remembers: Digest | { readonly others: number }): Finding =>
   typeof remembers === 'string'
     ? error(
         'record-forked',
         home,
-        `remembers the record's head ${short(remembers)}, which is not in this audit.jsonl: it was cut, rewritten or forked, or that memory was edited`,
-        'use the audit.jsonl of the last apply (git pull); until then nothing widens there. What else it may be: docs/security.md, The record',
+        `has stored the record head ${short(remembers)}, which is not in this audit.jsonl: the file was cut, rewritten or forked, or somebody edited the stored head`,
+        'use the audit.jsonl of the last apply (git pull); until then Entente widens no trust there. Other causes: docs/security.md, The record',
       )
     : error(
         'record-forked',
         home,
-        `remembers no head, and ${remembers.others} other members remember heads that are not in this audit.jsonl: it was cut, rewritten or forked`,
-        'use the audit.jsonl of the last apply (git pull); nothing widens until then',
+        `has no stored record head, and the stored heads of ${remembers.others} other members are not in this audit.jsonl: the file was cut, rewritten or forked`,
+        'use the audit.jsonl of the last apply (git pull); until then Entente widens no trust',
       )
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)

@@ -1,23 +1,26 @@
 /**
- * Severs on the record. A sever holds until a `lift` that follows it, whatever the federation file says; from then on until
- * an approval of the trusted domain's roots that follows the lift. It is keyed by the trust domain of the trusted member and
- * by the truster's name or trust domain, so that no renamed member escapes it (docs/decisions/0020-severs-on-the-record.md).
+ * Severs on the record. A sever holds regardless of the federation file, until a later `lift` and, after that, a later
+ * approval of the trusted domain's roots. Its key is the trust domain of the trusted member and the name or trust domain
+ * of the truster, so a renamed member does not escape it (docs/decisions/0020-severs-on-the-record.md).
  */
 import type { Federation, Member, Trust } from '../model/wanted.ts'
 import type { LiftEntry, RecordView, SeverEntry, SeverRecord } from './projection.ts'
 
 /**
- * What the record says of a pair. `severed`: nobody lifted it · `lifted`: nobody approved the trusted domain's roots since ·
- * `open`: somebody did.
+ * The state of a pair on the record.
+ *
+ * - `severed`: no lift follows the sever.
+ * - `lifted`: a lift follows, but no approval of the trusted domain's roots since.
+ * - `open`: a lift and such an approval follow.
  */
 export type Standing =
   | { readonly state: 'severed'; readonly entry: SeverEntry }
   | { readonly state: 'lifted' | 'open'; readonly entry: LiftEntry }
 
-/** @returns undefined where the record has neither a sever nor a lift of the pair */
+/** @returns undefined if the record has neither a sever nor a lift of the pair */
 export type Severs = (truster: Member, trusted: Member) => Standing | undefined
 
-/** A pair as the federation file's `severed` and `trust` name it. */
+/** The key of a pair, from the names in `severed` and `trust` of the federation file. */
 export const pairKey = ({ truster, trusted }: Pick<Trust, 'truster' | 'trusted'>): string => `${truster} ${trusted}`
 
 interface Word {
@@ -46,7 +49,7 @@ export function seversOn(record: RecordView, { members }: Pick<Federation, 'memb
   }
 }
 
-/** Trusts that the file severs, or the record, by `pairKey`. */
+/** The pairs that the file or the record severs, by `pairKey`. */
 export function endedPairs(federation: Federation, record: RecordView): ReadonlySet<string> {
   const { members, trusts, severed } = federation
   const severs = seversOn(record, federation)
@@ -66,25 +69,25 @@ function add<K>(map: Map<K, Word[]>, key: K, word: Word): void {
   else words.push(word)
 }
 
-/** A mesh that changes its trust domain keeps the old one as an alias. */
+/** A mesh that changes its trust domain keeps the old one as an alias, so aliases count. */
 const domainsIn = ({ trustDomain, aliases }: Member): readonly string[] => [trustDomain, ...aliases]
 
-/** A sever concerns who has the truster's name or its domain; a lift, which gives something back, the domain alone. */
+/** A sever applies to a truster with the same name or domain. A lift widens trust, so it applies only to the same domain. */
 function concerning(entry: Word['entry'], { trusters }: RecordView, members: Federation['members']): Word['concerns'] {
   const domain = entry.trusterDomain?.toLowerCase()
   const byDomain = (truster: Member): boolean => domain !== undefined && domainsIn(truster).includes(domain)
   if (entry.action === 'lift') return byDomain
   if (domain !== undefined || members.has(entry.truster)) return (truster) => truster.name === entry.truster || byDomain(truster)
-  // An entry without domains, and its truster has another name by now: a truster that the record knew before it is another mesh.
+  // The entry has no domains, and the file has no member of that name. It was renamed: a member that the record knew before is another mesh.
   return (truster) => !isBefore(trusters.get(truster.name), entry)
 }
 
-/** The trusted member's domains. An entry without them is followed by the apply that closed it, which names what it took away. */
+/** The trusted member's domains. For an entry without them: the domains that the apply after it removed. */
 function domainsOf({ entry, closed = [] }: SeverRecord, { shares }: RecordView, members: Federation['members']): readonly string[] {
   if (entry.trustedDomain !== undefined) return [entry.trustedDomain.toLowerCase()]
   const { truster, trusted } = entry
   const owners = new Map([...members.values()].map((member) => [member.trustDomain as string, member.name]))
-  // The same apply may have taken away what another member, under its own name, was trusted for.
+  // The same apply may have removed trust in another member, which had a ConfigMap under its own name before the sever.
   const another = (domain: string): boolean => {
     const owner = owners.get(domain)
     return owner !== undefined && owner !== trusted && isBefore(shares.get(`${truster} ${owner}`), entry)

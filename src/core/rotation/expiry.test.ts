@@ -65,7 +65,7 @@ describe('a root that expires', () => {
       { severity: 'info', message: expect.stringMatching(/another approved root/) },
     ])
     expect(told([expires.root.anchor, next.root.anchor], await under(expires))).toMatchObject([
-      { severity: 'error', message: expect.stringMatching(/under it alone/) },
+      { severity: 'error', message: expect.stringMatching(/under this root only/) },
     ])
   })
 

@@ -1,4 +1,4 @@
-/** What expires within 60 days, and what stops then: told more loudly at 30 and at 7. */
+/** Reports certificates that expire within 60 days, and the calls that then fail: info, then warning at 30 days, error at 7. */
 
 import type { Finding, Severity } from '../diagnostics/finding.ts'
 import type { Seens } from '../model/observed.ts'
@@ -13,7 +13,7 @@ import { anchorOf } from '../x509/chain.ts'
 
 const DAY_MS = 86_400_000
 
-/** Whole days left; undefined for what has expired, or lives longer than 60 of them. */
+/** Whole days left; undefined for a certificate that has expired or is valid for more than 60 days. */
 export function daysLeft(notAfter: Date, now: Date): number | undefined {
   const days = Math.floor((notAfter.getTime() - now.getTime()) / DAY_MS)
   return notAfter <= now || days > 60 ? undefined : days
@@ -21,7 +21,7 @@ export function daysLeft(notAfter: Date, now: Date): number | undefined {
 
 const severityIn = (days: number): Severity => (days <= 7 ? 'error' : days <= 30 ? 'warning' : 'info')
 
-/** Whether a mesh's CA signs under a root now. `unseen`: its chain could not be looked at. */
+/** Whether the CA of a mesh signs under a root now. `unseen`: its chain was not observed. */
 type Use = 'used' | 'unused' | 'unseen'
 
 interface Expiring {
@@ -32,7 +32,7 @@ interface Expiring {
   readonly stops: readonly string[]
 }
 
-/** Approved roots, own and foreign, and the intermediates that the meshes' CAs present now. */
+/** Checks all approved roots, and the intermediates that the CAs of the meshes present now. */
 export function expiring(federation: Federation, wanted: readonly Intent[], seen: Seens, now: Date): readonly Finding[] {
   const roots = rootsOf(federation, wanted)
     .filter(({ anchor }) => daysLeft(anchor.notAfter, now) !== undefined)
@@ -59,7 +59,7 @@ function rootsOf(federation: Federation, wanted: readonly Intent[]): readonly Ex
   )
 }
 
-/** Every way in which certificates of a mesh are taken. */
+/** The calls that depend on certificates of a mesh. */
 function stopsOf(member: Member, wanted: readonly Intent[]): readonly string[] {
   const foreign = wanted.flatMap((intent) =>
     intent.trusts
@@ -82,29 +82,29 @@ function useOf({ anchor, anchors }: Expiring, chain: readonly Uint8Array[] | und
 
 function rootFinding({ member, anchor, anchors, stops }: Expiring, use: Use, now: Date): Finding {
   const days = daysLeft(anchor.notAfter, now) ?? 0
-  const heir = anchors.some((other) => other.notAfter > anchor.notAfter)
+  const hasSuccessor = anchors.some((other) => other.notAfter > anchor.notAfter)
   const what = `root ${anchor.fingerprint} of ${member.trustDomain} expires ${inDays(anchor.notAfter, days)}`
-  if (use === 'unused') return rootExpires('info', member.name, `${what}; its CA signs under another approved root already`, retire(member))
-  const severity = use === 'unseen' && heir && days <= 7 ? 'warning' : severityIn(days)
+  if (use === 'unused') return rootExpires('info', member.name, `${what}; its CA already signs under another approved root`, retire(member))
+  const severity = use === 'unseen' && hasSuccessor && days <= 7 ? 'warning' : severityIn(days)
   const under =
     use === 'used'
-      ? 'what its CA signs now is under it alone'
-      : heir
-        ? 'whether its CA signs under it is not known here'
-        : 'there is no other approved root'
-  const message = `${what}, and ${under}. Then these fail: ${some(stops)}`
+      ? 'every certificate that its CA signs now is under this root only'
+      : hasSuccessor
+        ? 'Entente could not observe whether its CA signs under this root'
+        : 'no other root is approved'
+  const message = `${what}; ${under}. From then on these fail: ${some(stops)}`
   return rootExpires(severity, member.name, message, renew(member))
 }
 
 const retire = (member: Member): string =>
-  `take it out of bundles/${member.trustDomain}.json once no certificate under it lives, then entente apply`
+  `when no certificate under it is valid any more, remove it from bundles/${member.trustDomain}.json, then entente apply`
 
 const renew = (member: Member): string =>
   member.home === undefined
-    ? `ask the owner of ${member.name} for the next root; entente approve ${member.name} --bundle FILE --fingerprint …, then entente apply`
-    : `bring in the next root while this one is valid: entente rotate ${member.name}`
+    ? `ask the owner of ${member.name} for the next root, then entente approve ${member.name} --bundle FILE --fingerprint …, then entente apply`
+    : `introduce the next root while this one is valid: entente rotate ${member.name}`
 
-/** The CAs that a mesh presents above its leaf, roots left out: those are approved, and judged above. */
+/** The CA certificates above the leaf that a mesh presents, without roots, which `roots` judges. */
 function intermediates(chain: readonly Uint8Array[] | undefined): readonly Certificate[] {
   return (chain ?? []).slice(1).flatMap((der) => {
     const certificate = certificateIn(der)
@@ -126,8 +126,8 @@ function intermediateFinding(
       code: 'intermediate-expires',
       severity: days === undefined ? 'error' : severityIn(days),
       subject: member.name,
-      message: `the CA that signs its workload certificates (${subject}, ${fingerprint}) ${when}: no certificate that it signed is valid longer. Then these fail: ${some(stops)}`,
-      hint: `give ${member.name} a new signing certificate under its root (Secret cacerts) before that`,
+      message: `the CA that signs its workload certificates (${subject}, ${fingerprint}) ${when}: no certificate that it signed is valid after that. From then on these fail: ${some(stops)}`,
+      hint: `before that, give istiod of ${member.name} a new signing certificate under its root (Secret cacerts)`,
     },
   ]
 }

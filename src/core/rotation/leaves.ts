@@ -1,4 +1,4 @@
-/** Under which root workloads' own certificates are: what their pods said when they were asked, or what time tells. */
+/** Finds the root of each workload certificate: read from the pods, or else inferred from the time of the CA switch. */
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -14,17 +14,17 @@ import { anchorOf } from '../x509/chain.ts'
 import { longestLeaf } from './leaf-lifetime.ts'
 import { drained } from './retirement.ts'
 
-/** One workload certificate, judged. */
+/** One judged workload certificate. */
 export interface LeafView {
   readonly member: MemberName
   readonly proxy: string
-  /** The approved root of its own mesh that vouches for it; null when none does. */
+  /** The approved root of its own mesh that vouches for it; null if none does. */
   readonly root: Fingerprint | null
-  /** The certificate of the CA that signed it, where it was shown. */
+  /** The certificate of the CA that signed it, if the chain contains it. */
   readonly issuer: Fingerprint | null
   /** RFC 3339. */
   readonly until: string
-  /** The CA certificates of the mesh that it holds. */
+  /** The mesh's CA certificates that the proxy holds. */
   readonly holds: readonly Fingerprint[]
 }
 
@@ -33,14 +33,14 @@ export interface Looked {
   readonly findings: readonly Finding[]
 }
 
-/** The pods in scopes: partners check their certificates. */
+/** The pods in scopes, whose certificates partners verify. */
 export function podsToLookAt(intent: Intent, observation: Observation): readonly Manifest[] {
   const objects = observation.objects.ok ? observation.objects.value : []
   const scopes = intent.trusts.flatMap(({ accept, reach }) => [...accept.map(({ at }) => at), ...reach.map(({ from }) => from)])
   return [...new Set(scopes.flatMap((at) => sidecarsIn(objects, at)))].sort((a, b) => (proxyOf(a) < proxyOf(b) ? -1 : 1))
 }
 
-/** @param answers by proxy, `POD.NAMESPACE` */
+/** @param answers the answers by proxy, `POD.NAMESPACE` */
 export function judgeLeaves(intent: Intent, answers: ReadonlyMap<string, Seen<Leaf>>, now: Date): Looked {
   const { name } = intent.member
   const seen = [...answers.values()].flatMap((answer) => (answer.ok ? [answer.value] : []))
@@ -59,7 +59,8 @@ function judge(
   const { name, trustDomain } = intent.member
   const [leaf, issuer] = chain
   const certificate = leaf === undefined ? undefined : certificateIn(leaf)
-  if (certificate === undefined) return { findings: [error('leaf-unseen', `${name}: ${proxy}`, 'its certificate could not be read', '')] }
+  if (certificate === undefined)
+    return { findings: [error('leaf-unseen', `${name}: ${proxy}`, 'Entente could not parse its certificate', '')] }
   const { anchor, reason } = anchorOf(chain, intent.own?.anchors ?? [], now)
   const view: LeafView = {
     member: name,
@@ -89,14 +90,14 @@ function judge(
           error(
             'leaf-not-approved',
             `${name}: ${proxy}`,
-            `its own certificate (until ${view.until}) is under no approved root of ${trustDomain}, so partners refuse it: ${why}`,
-            `entente approve ${name}, if that root is the mesh's; a pod that kept an old one gets a new one at a restart`,
+            `its own certificate (until ${view.until}) is under no approved root of ${trustDomain}, so partners reject it: ${why}`,
+            `if that root belongs to the mesh: entente approve ${name}; if the pod kept an old certificate, restart it`,
           ),
         ]
   return { view, findings: [...unapproved, ...names] }
 }
 
-/** One finding for what was in the way of several. */
+/** One finding for each error, with all proxies that it concerns. */
 function unseen(name: MemberName, answers: ReadonlyMap<string, Seen<Leaf>>): readonly Finding[] {
   const failed = new Map<string, { readonly proxies: string[]; readonly error: Finding }>()
   for (const [proxy, answer] of answers) {
@@ -110,12 +111,12 @@ function unseen(name: MemberName, answers: ReadonlyMap<string, Seen<Leaf>>): rea
       'leaf-unseen',
       `${name}: ${proxies.slice(0, 5).join(', ')}${proxies.length > 5 ? ` and ${proxies.length - 5} more` : ''}`,
       message,
-      code === 'forbidden' ? `${hint}; deploy/look.yaml has the right, which is one to everything in these pods` : hint,
+      code === 'forbidden' ? `${hint}; deploy/look.yaml grants the right, which gives full access to these pods` : hint,
     ),
   )
 }
 
-/** Without a look: what the chain that a CA presents now, and the longest life that workloads ask for, say together. */
+/** Without reading pods: infers certificates under other roots from the CA's current chain and the longest certificate lifetime. */
 export function inferred(intents: readonly Intent[], seen: Seens, now: Date): readonly Finding[] {
   return intents.flatMap(({ member, own }) => {
     const observation = seen.get(member.name)
@@ -129,8 +130,8 @@ export function inferred(intents: readonly Intent[], seen: Seens, now: Date): re
       info(
         'leaves-inferred',
         member.name,
-        `its CA signs under ${anchor.fingerprint}; by time alone, certificates under another of its ${own.anchors.length} approved roots may live until ${until.toISOString()} (${life.because})`,
-        'entente verify --look asks the proxies themselves',
+        `its CA signs under ${anchor.fingerprint}; by their lifetime, certificates under another of its ${own.anchors.length} approved roots may be valid until ${until.toISOString()} (${life.because})`,
+        'to read the certificates from the proxies: entente verify --look',
       ),
     ]
   })

@@ -137,7 +137,7 @@ describe('a rotation', () => {
       what: 'a root that its own mesh does not announce',
       world: () => ({ approved: both(), signer: old, own: bundle(old) }),
       phase: 'introducing',
-      waits: /cluster-a, which does not give it to its own workloads/,
+      waits: /cluster-a, which does not yet give it to its own workloads/,
     },
     {
       what: 'a root that was announced less than a leaf’s life ago',
@@ -155,7 +155,7 @@ describe('a rotation', () => {
       what: 'a root of which nobody knows since when it is announced',
       world: () => ({ approved: both(), signer: old, announcedHoursAgo: null }),
       phase: 'introducing',
-      waits: /proxies of cluster-a: when it began to give it to them is not known/,
+      waits: /proxies of cluster-a: the time of its announcement is not known/,
     },
     { what: 'a root that everybody holds', world: () => ({ approved: both(), signer: old }), phase: 'switch' },
     {
@@ -169,7 +169,8 @@ describe('a rotation', () => {
       what: 'a CA that went over an hour ago',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 1 }),
       phase: 'draining',
-      waits: /leaves of cluster-a from before its CA switched, which may live until 2026-05-31T23:02:00.000Z|2026-06-01T23:02:00.000Z/,
+      waits:
+        /workload certificates of cluster-a from before its CA switched, which may be valid until 2026-05-31T23:02:00.000Z|2026-06-01T23:02:00.000Z/,
     },
     {
       what: 'a CA that went over longer ago than leaves live, whose own mesh still accepts the old root',
@@ -473,7 +474,7 @@ describe('workloads that were asked for their certificates', () => {
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 1, own: bundle(next), leaves: { 'mute.sample': null } }),
       phase: 'draining',
       needs: 'unused',
-      for: /^mute\.sample, which could not be asked for its certificate/,
+      for: /^mute\.sample, whose certificate Entente could not read/,
     },
     {
       what: 'did not all answer, and by time no old leaf can live',

@@ -1,6 +1,6 @@
 /**
- * Where the rotation of a mesh's root stands. Nothing of it is stored but what somebody wants (which roots are to stay,
- * on the record): the phase is computed from the approved bundle, from what proxies hold, and from what the CA presents.
+ * Computes the phase of a root rotation from the approved bundle, the roots that proxies hold and the chain that the CA
+ * presents. Only the target (the roots that stay) is stored, on the record.
  */
 
 import { MAY_HOLD_RETIRED_ROOT } from '../diagnostics/codes.ts'
@@ -29,13 +29,15 @@ import { longestLeaf } from './leaf-lifetime.ts'
 import { drained, inUse, leavesUnder, vouchesForNobody } from './retirement.ts'
 import { swapped } from './root-swap.ts'
 
-/** In the order in which a rotation goes through them. */
+/** In the order of a rotation. */
 export const ROTATION_PHASES = ['introducing', 'switch', 'draining', 'retire', 'steady'] as const
 
 /**
- * `introducing`: not everybody holds the roots that are to stay · `switch`: everybody does, and the CA signs under one
- * that leaves · `draining`: it signs under one that stays, and leaves from before may live · `retire`: none does any
- * more · `steady`: no root is to leave.
+ * - `introducing`: some proxy does not hold the roots that stay.
+ * - `switch`: every proxy holds them, and the CA still signs under a root that leaves.
+ * - `draining`: the CA signs under a root that stays, and certificates under a root that leaves may be valid.
+ * - `retire`: no certificate under a root that leaves is valid.
+ * - `steady`: no root leaves.
  */
 export type RotationPhase = (typeof ROTATION_PHASES)[number]
 
@@ -45,23 +47,23 @@ export interface Rotation {
   readonly phase: RotationPhase
   readonly staying: readonly Fingerprint[]
   readonly leaving: readonly Fingerprint[]
-  /** The approved root that its CA signs under now; undefined when that could not be seen, or when it is none of them. */
+  /** The approved root that its CA signs under now; undefined if that was not observed or the root is not approved. */
   readonly signs?: Fingerprint
   /** `held` for each root that stays, `unused` for each that leaves. */
   readonly gates: readonly Gate[]
-  /** When the last leaf from before the switch is gone. */
+  /** When the last workload certificate from before the switch has expired. */
   readonly drained?: Date
   readonly findings: readonly Finding[]
 }
 
 export interface RotationInput {
   readonly member: Member
-  /** What is approved for its trust domain. */
+  /** The approved bundle of its trust domain. */
   readonly bundle: Bundle
   readonly record: RecordView
-  /** Of all meshes of the federation. */
+  /** The intents of all meshes in the federation. */
   readonly intents: readonly Intent[]
-  /** The member's own observation with every pod. */
+  /** The observations; that of the member itself covers every pod. */
   readonly seen: Seens
   readonly now: Date
 }
@@ -77,7 +79,7 @@ export function rotation(input: RotationInput): Rotation {
   const signs = presented && anchorOf(presented, bundle.anchors, now).anchor?.fingerprint
   const late = leaving.length === 0 ? [] : lateHolders(input)
   const switched = signs !== undefined && kept.has(signs)
-  const ended = staying.every((root) => vouchesForNobody(root, now)) ? ['a root in its place that is valid: it has expired'] : []
+  const ended = staying.every((root) => vouchesForNobody(root, now)) ? ['a valid root that replaces it: it has expired'] : []
   const held = staying.map((root) => gate('held', root, [...ended, ...late.map(({ who }) => who), ...unannounced(input, root, switched)]))
   const unused = leaving.map((root) => gate('unused', root, vouchesForNobody(root, now) ? [] : waitsForLeaves(input, staying, root)))
   const alive =
@@ -96,7 +98,12 @@ export function rotation(input: RotationInput): Rotation {
     findings: [
       ...(leaving.length > 0 && switched ? early(input, staying, late) : []),
       ...(leaving.length === 0 && retiredRoots(record, bundle.trustDomain).size > 0 ? stillHeld(input) : []),
-      ...unknownRoots(member.name, bundle, observation?.own, `entente rotate ${member.name} accepts it beside those that are approved`),
+      ...unknownRoots(
+        member.name,
+        bundle,
+        observation?.own,
+        `to accept it in addition to the approved roots: entente rotate ${member.name}`,
+      ),
       ...(observation === undefined ? [] : swapped(member.name, bundle, observation, now)),
       ...(leaving.length > 0 && !switched ? unnamedBefore(input) : []),
       ...clockDiffers(member.name, observation),
@@ -110,7 +117,7 @@ export function rotation(input: RotationInput): Rotation {
   }
 }
 
-/** The roots that are to stay: what was said last on the record, or else, or where others were approved since, those that were approved last. */
+/** The roots that stay: those of the last `rotate` on the record. Without one, or after a newer approval, those approved last. */
 function target(bundle: Bundle, record: RecordView): ReadonlySet<Fingerprint> {
   const roots = bundle.anchors.map((anchor) => anchor.fingerprint)
   const { first, rotation } = record.domains.get(bundle.trustDomain) ?? {}
@@ -128,7 +135,7 @@ const gate = (needs: Gate['needs'], { fingerprint }: Anchor, waitingFor: readonl
   waitingFor,
 })
 
-/** @param draining certificates from before the switch are about, by time, or earlier than that by what workloads say */
+/** @param draining certificates from before the switch may be valid, by their lifetime or by what workloads report */
 function phaseOf(leaving: readonly Anchor[], switched: boolean, held: readonly Gate[], draining: boolean): RotationPhase {
   if (leaving.length === 0) return 'steady'
   if (switched) return draining ? 'draining' : 'retire'
@@ -137,11 +144,11 @@ function phaseOf(leaving: readonly Anchor[], switched: boolean, held: readonly G
 
 interface Late {
   readonly who: string
-  /** False where it could not be seen whether they hold it. */
+  /** False if Entente could not observe whether they hold it. */
   readonly seen: boolean
 }
 
-/** Proxies that do not hold all approved roots of the domain yet, by the mesh they are in. */
+/** Proxies that do not yet hold all approved roots of the domain, with their mesh. */
 const lateHolders = (input: RotationInput): readonly Late[] =>
   holders(input).flatMap(({ in: mesh, standings }): readonly Late[] =>
     standings === undefined
@@ -151,8 +158,7 @@ const lateHolders = (input: RotationInput): readonly Late[] =>
           .map((standing) => ({ who: `${mesh}: ${standing.proxy} (${standing.state})`, seen: true })),
   )
 
-/** What says that a proxy has, or may have, a root that was retired. The dead are not among them: nobody waits for them. */
-
+/** Findings that a live proxy holds, or may hold, a retired root. Disconnected proxies are excluded. */
 function stillHeld(input: RotationInput): readonly Finding[] {
   const living = holders(input).flatMap(({ standings = [] }) => standings.filter(({ state }) => state !== 'unheard'))
   return living.flatMap(({ findings }) => withFilterAdvice(findings.filter(({ code }) => MAY_HOLD_RETIRED_ROOT.has(code))))
@@ -160,11 +166,11 @@ function stillHeld(input: RotationInput): readonly Finding[] {
 
 interface Holders {
   readonly in: Member['name']
-  /** Undefined: they cannot be seen. */
+  /** Undefined if the proxies were not observed. */
   readonly standings?: readonly Standing[]
 }
 
-/** The proxies that are to hold the domain's roots, mesh by mesh. */
+/** The proxies that must hold the domain's roots, by mesh. */
 function holders({ member, bundle, intents, seen, now }: RotationInput): readonly Holders[] {
   return intents.flatMap((intent): readonly Holders[] => {
     const own = intent.member.name === member.name
@@ -180,7 +186,7 @@ function holders({ member, bundle, intents, seen, now }: RotationInput): readonl
   })
 }
 
-/** The mesh's own proxies learn a root from their next certificate, where no filter of ours tells them. */
+/** Proxies of the mesh itself without our filter. istiod sends them a new root only with their next certificate. */
 function unannounced(input: RotationInput, root: Anchor, switched: boolean): readonly string[] {
   const { member, seen, now: here } = input
   if (member.home === undefined) return []
@@ -191,13 +197,13 @@ function unannounced(input: RotationInput, root: Anchor, switched: boolean): rea
   const now = judgedAt(observation, here)
   const { until, because } = heldFrom(observation, switched)
   const { leaves } = observation
-  // Asked for what it holds, a workload need not be waited for; once every certificate is newer than the switch, nor need one that is mute.
+  // A proxy that answered needs no waiting. One that did not answer counts until every certificate is newer than the switch.
   if (leaves !== undefined)
     return switched && until !== undefined && until <= now
       ? []
       : [...leaves].flatMap(([proxy, answer]) => (answer.ok ? [] : [`${proxy}, which does not hold it yet`]))
   if (until === undefined)
-    return [`proxies of ${member.name}: when it began to give it to them is not known (entente rotate --look asks them)`]
+    return [`proxies of ${member.name}: the time of its announcement is not known (entente rotate --look reads their roots)`]
   if (until <= now) return []
   const since = switched ? 'since its CA switched or' : 'since'
   return [
@@ -205,21 +211,21 @@ function unannounced(input: RotationInput, root: Anchor, switched: boolean): rea
   ]
 }
 
-/** What is certain: the mesh does not announce the root, or a proxy that was asked (Istio's secret ROOTCA) does not have it. */
+/** Certain facts: the mesh does not announce the root, or a proxy that answered does not hold it (Istio's secret ROOTCA). */
 function without({ member, seen }: RotationInput, root: Anchor): readonly string[] {
   const observation = seen.get(member.name)
   if (observation?.own.ok !== true) return []
   if (!observation.own.value.anchors.some((anchor) => anchor.fingerprint === root.fingerprint))
-    return [`${member.name}, which does not give it to its own workloads yet (istio-ca-root-cert)`]
+    return [`${member.name}, which does not yet give it to its own workloads (istio-ca-root-cert)`]
   return [...(observation.leaves ?? [])].flatMap(([proxy, answer]) =>
     answer.ok && !answer.value.roots.includes(root.fingerprint) ? [`${proxy}, which does not hold it yet`] : [],
   )
 }
 
 /**
- * From when on every proxy of the mesh has had a certificate since the root was announced, and the roots with it; undefined: not
- * told. Who switches a CA may write the roots anew, so after a switch the time of that counts, too: what the CA gives out comes
- * with the root that it signs under.
+ * The time by which every proxy of the mesh has renewed its certificate since the announcement, and so received the root;
+ * undefined if it is not known. istiod sends the root that it signs under with each certificate, so after a switch the
+ * time of the switch counts too: a CA switch may rewrite istio-ca-root-cert and thereby reset the announcement time.
  */
 function heldFrom(observation: Observation, switched: boolean): { readonly until?: Date; readonly because: string } {
   const life = longestLeaf(observation)
@@ -236,7 +242,7 @@ function waitsForLeaves({ member, seen, now, bundle }: RotationInput, staying: r
     : inUse(member.name, { ...bundle, anchors: staying }, root, seen, now)
 }
 
-/** The CA signs under a root that some do not accept: they refuse its new leaves now. */
+/** The CA signs under a root that some proxies do not accept: they reject its new certificates now. */
 function early(input: RotationInput, staying: readonly Anchor[], late: readonly Late[]): readonly Finding[] {
   const { name } = input.member
   const own = staying.flatMap((root) => without(input, root))
@@ -246,13 +252,13 @@ function early(input: RotationInput, staying: readonly Anchor[], late: readonly 
     error(
       'switched-early',
       name,
-      `its CA signs under the new root already, and not everybody holds it: ${waiting.join(', ')}; calls with its new certificates fail there`,
-      `entente rotate ${name} brings it there; or let the CA sign under the old root again, which everybody still holds`,
+      `its CA already signs under the new root, which these do not hold: ${waiting.join(', ')}; calls with its new certificates fail there`,
+      `to distribute the new root: entente rotate ${name}; or have the CA sign under the old root again, which all of them hold`,
     ),
   ]
 }
 
-/** A switch restarts istiod, which then may expect the servers of another mesh under its own trust domain. */
+/** A CA switch restarts istiod. After a restart istiod may expect servers of another mesh under its own trust domain. */
 const unnamedBefore = ({ member, intents }: RotationInput): readonly Finding[] =>
   (intents.find((intent) => intent.member.name === member.name)?.trusts ?? []).flatMap(({ trusted, reach }) =>
     reach.flatMap(({ services }) =>
@@ -271,8 +277,8 @@ function endsTooSoon(member: Member, root: Anchor, observation: Observation | un
     warning(
       'root-ends-before-leaves',
       name,
-      `${root.fingerprint} ends ${root.notAfter.toISOString()}, before the leaves it signs now (${life.because}): they are refused from then on`,
-      'rotate to a root that outlives them',
+      `${root.fingerprint} expires ${root.notAfter.toISOString()}, before the workload certificates signed now (${life.because}): proxies then reject them`,
+      `rotate to a root with a later expiry: entente rotate ${name}`,
     ),
   ]
 }

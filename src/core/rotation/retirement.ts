@@ -1,4 +1,4 @@
-/** When a root is out of use: no live leaf is under it, by what its CA does now and by how long leaves live. */
+/** Decides whether a root is unused: no valid workload certificate is under it, by the CA's current root and certificate lifetimes. */
 import { judgedAt } from '../model/clock.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Gate } from '../model/planned.ts'
@@ -11,7 +11,7 @@ import { certificateIn } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
 import { issuedBy, type LeafLife, longestLeaf } from './leaf-lifetime.ts'
 
-/** What evidence there is, and when it is judged. */
+/** The evidence, and the time at which it is judged. */
 export interface Witnesses {
   readonly intent: Intent
   readonly seen: Seens
@@ -19,9 +19,12 @@ export interface Witnesses {
 }
 
 /**
- * Open when the domain's CA has signed under a root that stays for longer than a leaf may live, and its own mesh has let
- * go of this one. Of a mesh that cannot be looked at: when its owner dropped the root as long ago. And when nothing can
- * be under it any more.
+ * The gate for the removal of a root. It is open if one of these holds:
+ *
+ * - The CA of the domain has signed under a root that stays for longer than the longest certificate lifetime, and its own
+ *   mesh no longer accepts this root.
+ * - The mesh has no home here, and its owner dropped the root from the bundle that long ago.
+ * - The root has expired, so no certificate under it is valid.
  */
 export function retirement(domain: TrustDomain, root: Root, { intent, seen, now }: Witnesses): Gate {
   const trust = intent.trusts.find((other) => other.trustDomain === domain)
@@ -36,7 +39,7 @@ export function retirement(domain: TrustDomain, root: Root, { intent, seen, now 
 
 type Bundle = Intent['own']
 
-/** Who may still present a certificate under it. @param here by the clock here; the member's is heard, too */
+/** Workloads that may still present a certificate under the root. @param here the time of this machine; the member's clock counts too */
 export function inUse(
   member: Member['name'],
   staying: Bundle,
@@ -58,15 +61,15 @@ export function inUse(
   ]
 }
 
-/** Certificates under a root that does not stay: as the workloads say, or else by how long they live. */
+/** Certificates under a root that does not stay: as the workloads report, or else by the certificate lifetime. */
 export function leavesUnder(member: Member['name'], kept: readonly Anchor[], observation: Observation, now: Date): readonly string[] {
   const presented = presentedBy(observation) ?? []
   return underOld(observation, kept, presented, now) ?? alive(member, observation, presented, now)
 }
 
 /**
- * By what the workloads themselves said: those whose certificate is not under a root that stays, and, while that may be,
- * those that could not be asked. Undefined where nobody was.
+ * Workloads whose certificate is not under a root that stays, from their own answers. Workloads that did not answer count
+ * while a certificate from before the switch may be valid. Undefined if no workload was asked.
  */
 function underOld(
   observation: Observation,
@@ -80,11 +83,11 @@ function underOld(
   return [...leaves].flatMap(([proxy, answer]) => {
     if (answer.ok)
       return anchorOf(answer.value.chain, kept, now).anchor === undefined ? [`${proxy}, whose certificate is under another root`] : []
-    return until !== undefined && until <= now ? [] : [`${proxy}, which could not be asked for its certificate (${answer.error.message})`]
+    return until !== undefined && until <= now ? [] : [`${proxy}, whose certificate Entente could not read (${answer.error.message})`]
   })
 }
 
-/** Leaves that were issued before the CA went over to another root. */
+/** Certificates that the CA issued before it switched to another root. */
 function alive(member: Member['name'], observation: Observation, presented: readonly Uint8Array[], now: Date): readonly string[] {
   const life = longestLeaf(observation)
   const until = drained(presented, life)
@@ -92,15 +95,15 @@ function alive(member: Member['name'], observation: Observation, presented: read
 }
 
 const leavesOf = (member: Member['name'], until: Date, life: LeafLife): string =>
-  `leaves of ${member} from before its CA switched, which may live until ${until.toISOString()} (${life.because})`
+  `workload certificates of ${member} from before its CA switched, which may be valid until ${until.toISOString()} (${life.because})`
 
-/** When the last leaf from before the switch is gone, as far as the chain that is presented now tells. */
+/** When the last certificate from before the switch expires, by the chain that the CA presents now. */
 export function drained(presented: readonly Uint8Array[], life: LeafLife): Date | undefined {
   const since = issuedBy(presented)
   return since && new Date(since.getTime() + life.milliseconds)
 }
 
-/** All that a mesh of another owner tells is its bundle. */
+/** For a mesh without a home here, the only evidence is its bundle. */
 function droppedBy(member: Member['name'], approvals: readonly Approval[], root: Root, now: Date): readonly string[] {
   const dropped = approvals[approvals.findLastIndex((approval) => approval.roots.includes(root.fingerprint)) + 1]
   const life = longestLeaf(undefined)

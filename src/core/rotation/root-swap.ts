@@ -1,4 +1,4 @@
-/** An atomic change of a mesh's root: the old one gone, the new one in, and no time in which both held. */
+/** Detects a root that was replaced at once, without a time in which both the old and the new root were trusted. */
 import { error, type Finding } from '../diagnostics/finding.ts'
 import type { Observation } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
@@ -8,13 +8,13 @@ import { anchorOf } from '../x509/chain.ts'
 import { isSameAuthority } from '../x509/roots-of-one-name.ts'
 import { issuedBy } from './leaf-lifetime.ts'
 
-/** @param approved what is approved for this mesh's own trust domain */
+/** @param approved the approved bundle of this mesh's own trust domain */
 export function swapped(name: MemberName, approved: Bundle | undefined, seen: Observation, now: Date): readonly Finding[] {
   if (approved === undefined || approved.anchors.length === 0 || !seen.own.ok) return []
   const known = new Set(approved.anchors.map((anchor) => anchor.fingerprint))
   const live = seen.own.value.anchors
   if (live.length === 0 || live.some((anchor) => known.has(anchor.fingerprint))) return []
-  // A root made anew over the same key and name verifies the same leaves.
+  // A root that was reissued with the same key and name verifies the same certificates.
   if (live.some((anchor) => approved.anchors.some((other) => isSameAuthority(anchor, other)))) return []
   const presented = presentedBy(seen) ?? []
   const since = anchorOf(presented, live, now).anchor === undefined ? undefined : issuedBy(presented)
@@ -22,8 +22,8 @@ export function swapped(name: MemberName, approved: Bundle | undefined, seen: Ob
     error(
       'root-swapped',
       name,
-      `every approved root is gone from its own mesh, and ${live.map((anchor) => anchor.fingerprint).join(', ')} is there, which nobody approved${since === undefined ? '' : `; its CA has signed with it since ${since.toISOString()} at the latest`}: a workload with a new certificate is refused by those that hold the old root, and the other way round`,
-      `entente rotate ${name} --reason WHY, which accepts the new root beside the old one until its last certificate is gone; if the change was no wish of the owner's, put the old CA back`,
+      `the mesh no longer has any approved root; it has ${live.map((anchor) => anchor.fingerprint).join(', ')}, which is not approved${since === undefined ? '' : `; its CA has signed with it since ${since.toISOString()} at the latest`}: proxies with the old root reject new certificates, and proxies with the new root reject old ones`,
+      `entente rotate ${name} --reason WHY, to accept the new root in addition to the old one until the last old certificate expires; if the owner did not intend the change, restore the old CA`,
     ),
   ]
 }

@@ -1,4 +1,4 @@
-/** Looking into a file that may hold roots: what is in it, what is wrong with it, and the bundle if it can be taken. */
+/** Inspects a file that may contain roots: its certificates, its problems, and the bundle if it is accepted. */
 
 import { FederationError } from '../diagnostics/errors.ts'
 import { error, type Finding, fromError, hasErrors, info, warning } from '../diagnostics/finding.ts'
@@ -15,7 +15,7 @@ import { bundleEmpty, malformedCertificate, trustDomainMissing } from './root-fi
 import { parseTrustDomain, type TrustDomain } from './trust-domain.ts'
 
 export interface InspectOptions extends Dates {
-  /** Told from the contents when absent. */
+  /** Detected from the contents if absent. */
   readonly format?: Format
   /** Whose bundle it is; of a bundle map, the one to take. */
   readonly trustDomain?: TrustDomain
@@ -42,7 +42,7 @@ export interface Inspection {
   readonly bundle?: Bundle
 }
 
-/** Judges a file as a bundle, by docs/anchors.md. Never throws: what is wrong is in the findings. */
+/** Judges a file as a bundle, by docs/anchors.md. Never throws: the findings contain the problems. */
 export function inspect(file: Uint8Array, options: InspectOptions): Inspection {
   const { certificates, ...rest } = readBundle(file, { ...options, list: true })
   return { verdict: hasErrors(rest.findings) ? 'reject' : 'accept', certificates, ...rest }
@@ -153,7 +153,7 @@ function judgePart(part: Part, options: ReadOptions): Judged {
 function duplicate(subjects: readonly string[], first: string): Finding {
   const [subject = '', ...others] = subjects
   const more = others.length === 0 ? '' : `, and so ${others.length === 1 ? 'is 1 more' : `are ${others.length} more`}`
-  return warning('duplicate', subject, `is the same certificate as ${first}${more}`, 'it counts once')
+  return warning('duplicate', subject, `is the same certificate as ${first}${more}`, 'Entente keeps one copy')
 }
 
 interface One {

@@ -12,9 +12,9 @@ import type { TrustDomain } from './trust-domain.ts'
 export interface ParseOptions {
   /** The instant that expiry is judged at. */
   readonly now: Date
-  /** Told from the contents when absent. */
+  /** Detected from the contents if absent. */
   readonly format?: Format
-  /** For bundles approved already: takes roots that are expired or not valid yet, which vouch for nobody but are known. */
+  /** For approved bundles: accepts roots that are expired or not yet valid. They verify nothing but stay known. */
   readonly tolerate?: 'dates'
   /** Anchors read before: a certificate among them is hashed and not parsed again. */
   readonly known?: ReadonlyMap<Fingerprint, Anchor>
@@ -31,7 +31,7 @@ export interface ParseOptions {
  */
 export function parseBundle(trustDomain: TrustDomain, file: Uint8Array, options: ParseOptions): Bundle {
   const { bundle, findings } = readBundle(file, { ...options, trustDomain })
-  // That a key has leaked is what its owner must hear first.
+  // Report a leaked private key before any other problem.
   const wrong = findings.find(({ code }) => code === 'private-key') ?? findings.find(({ severity }) => severity === 'error')
   if (wrong === undefined && bundle !== undefined) return bundle
   const code = wrong === undefined || MALFORMED_BUNDLE.has(wrong.code) ? 'bundle-malformed' : 'bundle-refused'

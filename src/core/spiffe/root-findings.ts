@@ -1,10 +1,10 @@
-/** What Entente reports about the roots and the bundle of a trust domain: each code has its one producer here. */
+/** Findings about the roots and the bundle of a trust domain. Each of these codes is produced only here. */
 import { type HomeKind, remedyOf } from '../diagnostics/codes.ts'
 import { error, type Finding, type Severity, warning } from '../diagnostics/finding.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import type { TrustDomain } from './trust-domain.ts'
 
-/** Whose roots these are. */
+/** The member that the roots belong to. */
 export interface Holder {
   readonly name: string
   readonly trustDomain: TrustDomain

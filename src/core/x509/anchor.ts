@@ -1,4 +1,4 @@
-/** Trust anchors: what a root certificate is to us. */
+/** Trust anchors: accepted root certificates. */
 import { FederationError } from '../diagnostics/errors.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
 import type { Fingerprint } from './fingerprint.ts'

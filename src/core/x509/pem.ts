@@ -1,7 +1,6 @@
 /**
- * PEM, split to the letter (RFC 7468, strict form): every `-----BEGIN` is a block that was read or an error that was
- * told, so no root is lost in silence. Readers disagree on sloppy files: Go skips what it cannot read, istiod looks at
- * the first block only.
+ * Splits PEM by the strict form of RFC 7468. Every `-----BEGIN` becomes a block or an error, so no root is lost silently.
+ * Other readers differ on malformed files: Go skips blocks that it cannot read, istiod reads only the first block.
  */
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { DAMAGED_KEY, holdsPrivateKey, isKeyDer, privateKey } from './private-key.ts'
@@ -49,7 +48,7 @@ export function splitPem(file: Uint8Array): PemFile {
   return { blocks, findings }
 }
 
-const HINT = 'give a file of -----BEGIN CERTIFICATE----- blocks'
+const HINT = 'give a file that contains -----BEGIN CERTIFICATE----- blocks'
 const BOM = '\u00ef\u00bb\u00bf'
 const JOINED = /-----END [^\r\n-]*-----(?=-----BEGIN )/g
 
@@ -106,7 +105,7 @@ function bodyOf(body: Uint8Array, number: number, label: string, end: number): R
   if (der !== undefined && der.length > 0) return { number, label, der, end }
   if (!body.includes(COLON)) return malformed(number, 'its contents are not base64', end)
   return {
-    finding: error('pem-headers', `block ${number}`, 'it has PEM header lines, which proxies refuse', 'take the header lines out'),
+    finding: error('pem-headers', `block ${number}`, 'it has PEM header lines, which proxies refuse', 'remove the header lines'),
     end,
   }
 }
@@ -156,7 +155,7 @@ function findingsOutside(text: string, after: number): Finding[] {
   if (text.trim() === '') return []
   const subject = after === 0 ? 'before block 1' : `after block ${after}`
   if (holdsPrivateKey(text)) return [privateKey(subject, DAMAGED_KEY)]
-  if (REMAINS.some((one) => one.test(text))) return [error('malformed-pem', subject, 'there is what looks like a damaged block', HINT)]
+  if (REMAINS.some((one) => one.test(text))) return [error('malformed-pem', subject, 'the text looks like a damaged block', HINT)]
   return [warning('text-outside-blocks', subject, 'there is text outside the blocks', 'it is left out')]
 }
 

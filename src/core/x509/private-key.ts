@@ -1,12 +1,12 @@
 /**
- * Private keys where none belongs, in any state: as a PEM block, encrypted, indented, cut or garbled, inside JSON, YAML or
- * another layer of base64, as DER, as PKCS #12. Whoever hands one over must hear that it leaked. None of it is ever shown.
+ * Detects private keys in files that must not contain any: as a PEM block, encrypted, indented, cut or garbled, inside JSON,
+ * YAML or another layer of base64, as DER, as PKCS #12. The owner must learn that the key leaked. No part of it is printed.
  */
 import { error, type Finding } from '../diagnostics/finding.ts'
 
 /** @param message after the subject; must hold nothing of the key */
 export const privateKey = (subject: string, message: string): Finding =>
-  error('private-key', subject, message, 'take it out of the file, and replace the key: everybody who has seen this file has it')
+  error('private-key', subject, message, 'remove it from the file and replace the key: everyone with access to this file has it')
 
 export const DAMAGED_KEY = 'holds a private key, which is damaged, wrapped or encrypted'
 

@@ -1,4 +1,4 @@
-/** What keeps a well-formed certificate from being a trust anchor; docs/anchors.md explains each. */
+/** The rules that reject a well-formed certificate as a trust anchor; docs/anchors.md explains each. */
 import type { Finding, FindingCode, Severity } from '../diagnostics/finding.ts'
 import type { Certificate } from './certificate.ts'
 import { keyUsageOf, OID } from './extensions.ts'
@@ -28,19 +28,19 @@ const warningIf = (odd: boolean): Severity | undefined => (odd ? 'warning' : und
 const FIRST_DATE = Date.UTC(1950, 0)
 const NEW_ROOT = 'ask its owner for a new root'
 
-/** The two that time alone makes and mends. */
+/** The two rules that depend on time. */
 const DATE_PROBLEMS: readonly DateRule[] = [
   {
     code: 'expired',
     severity: ({ notAfter }, now) => errorIf(notAfter < now),
     message: 'has expired',
-    hint: 'leave it out, or ask its owner for the current root',
+    hint: 'remove it, or ask its owner for the current root',
   },
   {
     code: 'not-yet-valid',
     severity: ({ notBefore }, now) => errorIf(notBefore > now),
     message: 'is not valid yet',
-    hint: 'offer it again when it is, or check the clocks',
+    hint: 'offer it again when it is valid, or check the clocks',
   },
 ]
 
@@ -55,7 +55,7 @@ const PROBLEMS: readonly Rule[] = [
     code: 'not-ca',
     severity: ({ isCA }) => errorIf(!isCA),
     message: 'is not a CA certificate (basicConstraints CA is not true)',
-    hint: 'leave workload and server certificates out; give the root that signs them',
+    hint: 'remove workload and server certificates; give the root that signs them',
   },
   {
     code: 'no-cert-sign',
@@ -69,7 +69,7 @@ const PROBLEMS: readonly Rule[] = [
     severity: ({ notBefore }) => warningIf(notBefore.getTime() < FIRST_DATE),
     message: ({ notBefore }) =>
       `is valid since ${notBefore.toISOString().slice(0, 10)}: its issuer set no date (year 1 is Go’s zero time). Go, Envoy and OpenSSL accept it`,
-    hint: 'ask its owner whether this root is meant',
+    hint: 'ask its owner whether this root is intended',
   },
   {
     code: 'serial-not-positive',
@@ -156,7 +156,7 @@ export interface Dates {
   readonly tolerate?: 'dates'
 }
 
-/** Everything wrong with a certificate as a trust anchor. */
+/** All problems of a certificate as a trust anchor. */
 export function problemsOf(certificate: Certificate, subject: string, dates: Dates): readonly Finding[] {
   const findings: Finding[] = []
   for (const rule of PROBLEMS) {
@@ -170,7 +170,7 @@ export function problemsOf(certificate: Certificate, subject: string, dates: Dat
 
 const NONE: readonly Finding[] = []
 
-/** What may have become wrong since a certificate was judged. */
+/** The problems that time may have caused since a certificate was judged. */
 export function dateProblemsOf(anchor: Dated, subject: string, dates: Dates): readonly Finding[] {
   const at = dates.now.getTime()
   if (anchor.notBefore.getTime() <= at && at <= anchor.notAfter.getTime()) return NONE

@@ -65,7 +65,7 @@ async function look(
   return { seen: await lookAtCluster(await api.client(), patient, () => NOW, looking), requests: api.requests }
 }
 
-describe('a look at a cluster', () => {
+describe('the check of a cluster', () => {
   it('sees each part, and how far the clock is off', async () => {
     const { seen } = await look()
     expect(seen.api).toMatchObject({ ok: true, value: { uid: 'uid-b', clock: { aheadMs: -59_500, withinMs: 500 } } })
@@ -99,7 +99,7 @@ describe('a look at a cluster', () => {
     expect(requests.filter(({ method, path }) => method !== 'GET' && !path.endsWith('/selfsubjectaccessreviews'))).toEqual([])
   })
 
-  it('asks sidecars that run for their certificates, and only where that is wanted', async () => {
+  it('asks sidecars that run for their certificates, and only on request', async () => {
     const pods = ({ path }: Heard): Said | undefined => (path.endsWith('/sample/pods') ? { body: { items: PODS } } : undefined)
     expect((await look(pods)).seen.leaves).toBeUndefined()
     await api?.close()

@@ -1,4 +1,4 @@
-/** Everything that `doctor` looks at in one cluster, each part by itself. Reads only; no Secret. */
+/** Everything that `doctor` reads in one cluster, each part independently. Reads only; no Secret. */
 
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Finding } from '../../../core/diagnostics/finding.ts'
@@ -28,7 +28,7 @@ const NETWORK = 'topology.istio.io/network'
 const OWN_ROOTS = 'istio-ca-root-cert'
 
 export interface Looking {
-  /** Ask the sidecars in the patient's namespaces for their certificates, by port-forward to their admin ports. */
+  /** Ask the sidecars in the checked namespaces for their certificates, by port-forward to their admin ports. */
   readonly certificates?: boolean
 }
 
@@ -41,7 +41,7 @@ export async function lookAtCluster(
 ): Promise<ClusterSeen> {
   const budget = client.budget()
   const found = await budget.watched(() => look(client.within(budget), budget, patient, now))
-  // Proxies have a deadline of their own.
+  // The requests to proxies have a separate deadline.
   return certificates && found.api.ok ? { ...found, leaves: await leaves(client, sidecarsIn([...found.near.values()])) } : found
 }
 
@@ -52,7 +52,7 @@ const sidecarsIn = (near: readonly NamespaceSeen[]): readonly PodName[] =>
     .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }))
 
 async function look(client: KubeClient, budget: Budget, patient: Patient, now: () => Date): Promise<ClusterSeen> {
-  /** A failure as a fact, and none later than the look's end. */
+  /** Returns a failure as a value, and at the latest at the deadline. */
   const seen = <T>(work: Promise<T>): Promise<Seen<T>> => asSeen(budget.race(work))
   const { name: member, istioNamespace: namespace } = patient
   const api = await seen(askApi(client, now))
@@ -102,16 +102,16 @@ async function look(client: KubeClient, budget: Budget, patient: Patient, now: (
   }
 }
 
-/** A cluster that could not be asked anything. */
+/** A cluster that answered no request. */
 export function unseen({ name: member }: Patient, error: Finding): ClusterSeen {
   const api: Seen<never> = { ok: false, error }
   const all = { api, mesh: api, labels: api, istiods: api, roots: api, networkServices: api, gateways: api, policies: api, rights: api }
   return { member, ...all, near: new Map() }
 }
 
-/** Any answer shows that it is up; who may not read kube-system still learns its clock. */
+/** Any answer shows that it runs. An account without the right to read kube-system still gets its clock. */
 async function askApi(client: KubeClient, now: () => Date): Promise<ApiSeen> {
-  // The first request opens the connection, and its way is long: the second one is timed.
+  // The first request also opens the connection, so the second one is timed.
   await client.call({ method: 'GET', path: '/version' }, asked('get', NAMESPACE), ({ status }) => status === 403)
   const sent = now().getTime()
   const answer = await client.call(
@@ -142,7 +142,7 @@ async function readRoots(client: KubeClient): Promise<ReadonlyMap<string, string
   )
 }
 
-/** Where the Gateway API is not installed there are none of its kind. */
+/** Without the Gateway API there are no objects of its kinds. */
 async function readGateways(client: KubeClient): Promise<readonly Manifest[]> {
   const theirs = client.list(KUBERNETES_GATEWAY, { labels: NETWORK }).catch((cause: unknown): readonly Live[] => {
     if (cause instanceof FederationError && cause.code === 'not-found') return []

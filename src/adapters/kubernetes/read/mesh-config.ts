@@ -1,6 +1,6 @@
 /**
  * The mesh config of a live mesh: ConfigMap `istio` (key `mesh`), or `istio-<rev>` of a revision, over the one that
- * SHARED_MESH_CONFIG names. What its text means is in core/mesh/config.
+ * SHARED_MESH_CONFIG names. core/mesh/config reads its text.
  */
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Stage } from '../../../core/mesh/config/decode.ts'
@@ -21,13 +21,13 @@ export interface MeshConfig extends MeshFacts {
   readonly aliases: readonly TrustDomain[]
 }
 
-/** Which ConfigMaps a revision reads, the one that is applied first in front. */
+/** The ConfigMaps that a revision reads, in the order of application. */
 export function sourcesOf(revision: string, env: Readonly<Record<string, string>>): readonly string[] {
   const shared = env.SHARED_MESH_CONFIG
   return [...(shared === undefined ? [] : [shared]), baseConfig(revision)]
 }
 
-/** @throws FederationError mesh-config-refused where istiod refuses one; mesh-config-unreadable where we cannot make sense of it */
+/** @throws FederationError mesh-config-refused if istiod refuses one; mesh-config-unreadable if the YAML or a trust domain is invalid */
 export function parseMeshConfig(subject: string, texts: readonly string[], stage: Stage = 'as-is'): MeshConfig {
   const layers = texts.map((one) => layer(subject, one, stage))
   const facts = factsIn(layers)
@@ -35,20 +35,20 @@ export function parseMeshConfig(subject: string, texts: readonly string[], stage
     try {
       return parseTrustDomain(value)
     } catch (cause) {
-      throw unreadable(subject, `its trust domain ${JSON.stringify(value)} is not one`, cause)
+      throw unreadable(subject, `its trust domain ${JSON.stringify(value)} is invalid`, cause)
     }
   }
   return { ...facts, trustDomain: domain(facts.trustDomain), aliases: facts.aliases.map(domain) }
 }
 
-/** ConfigMaps hold no more; who answers for an API server may. */
+/** A ConfigMap holds no more; a malicious API server may send more. */
 const MAX_TEXT = 1024 * 1024
 /** The library compares every key of a mapping with every other: 5,000 take a quarter of a second. */
 const MAX_KEYS = 5_000
-/** As many as there are control planes in one cluster, and more. */
+/** More than the number of control planes in any cluster. */
 const MAX_REVISIONS = 32
 
-/** No fewer keys than it has: each has a colon, a comma or a question mark. */
+/** An upper bound of its number of keys: each has a colon, a comma or a question mark. */
 function keysIn(source: string): number {
   let keys = 0
   for (const char of source) if (char === ':' || char === ',' || char === '?') keys++
@@ -86,9 +86,9 @@ const unreadable = (subject: string, message: string, cause?: unknown): Federati
   })
 
 /**
- * The mesh config of all revisions together. They share one CA, so one trust domain; aliases and extra roots are what
- * any of them accepts, and auto mTLS is on only where every revision has it on.
- * @throws FederationError mesh-config-unreadable also when revisions disagree about the trust domain
+ * The mesh config of all revisions together. They share one CA, so one trust domain. Aliases and extra roots are united.
+ * Auto mTLS is on only if every revision has it on.
+ * @throws FederationError mesh-config-unreadable, also if revisions have different trust domains
  */
 export async function readMeshConfig(
   client: KubeClient,
@@ -97,7 +97,7 @@ export async function readMeshConfig(
 ): Promise<MeshConfig & { readonly sources: readonly Source[] }> {
   const revisions = new Map(pods.map((pod) => [pod.revision, pod.env]))
   if (revisions.size === 0) revisions.set('default', {})
-  if (revisions.size > MAX_REVISIONS) throw unreadable(client.subject, `there are more than ${MAX_REVISIONS} revisions of istiod`)
+  if (revisions.size > MAX_REVISIONS) throw unreadable(client.subject, `it has more than ${MAX_REVISIONS} revisions of istiod`)
   const read = await Promise.all([...revisions].map(([revision, env]) => readRevision(client, namespace, sourcesOf(revision, env))))
   const configs = read.map(({ config }) => config)
   const [first, ...rest] = configs as [MeshConfig, ...MeshConfig[]]
@@ -127,7 +127,7 @@ async function readRevision(
   const maps = found.filter((map) => map !== undefined)
   const config = parseMeshConfig(
     `${client.subject} ConfigMap ${namespace}/${names.join(', ')}`,
-    // What is in ours is what a federation says, and only that.
+    // The objects that Entente writes contain what the federation file says, and nothing else.
     maps.flatMap((map) => (isMeshConfig(parseLive(client.subject, map, CONFIG_MAP)) ? [] : text(at(map, 'data', 'mesh')))),
   )
   return { config, sources: maps.map(sourceOf) }

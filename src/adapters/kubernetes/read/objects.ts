@@ -1,4 +1,4 @@
-/** The lists that make `Observation.objects`: ours everywhere, and what of others decides whether ours works. */
+/** The lists that make `Observation.objects`: Entente's objects everywhere, and the objects of others that affect them. */
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { error, type Finding, fromError } from '../../../core/diagnostics/finding.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
@@ -29,13 +29,13 @@ interface Wanted {
   readonly resource: Resource
   readonly selection: Selection
   readonly keep?: (object: Manifest) => boolean
-  /** Where it is not installed, or not ours to see, there is none: what depends on it is refused then. */
+  /** If the kind is not installed or not readable, the list is empty; whatever depends on it is rejected then. */
   readonly optional?: true
-  /** Asked for one by one where the whole cluster is not ours to see. */
+  /** Read namespace by namespace if the account may not list the whole cluster. */
   readonly namespaces?: readonly string[]
 }
 
-/** In more namespaces than this, one list of the whole cluster costs less than one of each. */
+/** For more namespaces than this, one list of the whole cluster costs less than one per namespace. */
 const FEW = 16
 
 const OURS = { labels: `${MANAGED_BY}=entente` }
@@ -80,7 +80,7 @@ export async function observeObjects(client: KubeClient, interest: Interest, ist
   for (const result of results) {
     if (result.status === 'fulfilled') for (const object of result.value) byKey.set(keyOf(object), object)
   }
-  // The record's witness carries our label and is nobody's intent.
+  // The ConfigMap with the record's head has Entente's label, but no intent contains it.
   return { ok: true, value: [...byKey.values()].filter((o) => o.kind !== 'ConfigMap' || o.metadata.name !== WITNESS) }
 }
 
@@ -99,7 +99,7 @@ async function read(client: KubeClient, { resource, selection, keep, optional, n
 export const observePods = (client: KubeClient): Promise<Seen<readonly Manifest[]>> =>
   seen(client.list(POD, {}).then((pods) => pods.map(bareInPod)))
 
-/** One finding for all that failed: every forbidden list is named, so that one look at RBAC is enough. */
+/** One finding for all failed lists: it names every forbidden one, so that one change of RBAC is enough. */
 function explain(client: KubeClient, failed: readonly { readonly cause: unknown; readonly one: Wanted }[]): Finding {
   const stranger = failed.find(({ cause }) => !(cause instanceof FederationError))
   if (stranger !== undefined) throw stranger.cause
@@ -119,6 +119,6 @@ function explain(client: KubeClient, failed: readonly { readonly cause: unknown;
     istios ? 'istio-not-installed' : 'cluster-refused',
     client.subject,
     `the API server does not know ${missing.join(', ')}`,
-    istios ? 'Istio 1.22 or newer must be installed in this cluster; is this the right context?' : '',
+    istios ? 'install Istio 1.22 or newer in this cluster, or correct the context' : '',
   )
 }

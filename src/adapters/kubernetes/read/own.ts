@@ -1,7 +1,7 @@
 /**
- * The mesh's own roots, never from the Secret cacerts: ConfigMap istio-ca-root-cert, as every namespace has it. An istiod
- * with ENABLE_CLUSTER_TRUST_BUNDLE_API no longer writes that ConfigMap: it keeps the ClusterTrustBundle
- * `istio.io:istiod-ca:root-cert` instead (istio pilot/pkg/config/kube/clustertrustbundle and
+ * The mesh's own roots, as istiod distributes them to every namespace: ConfigMap istio-ca-root-cert. Entente never reads
+ * the Secret cacerts. An istiod with ENABLE_CLUSTER_TRUST_BUNDLE_API no longer writes that ConfigMap: it keeps the
+ * ClusterTrustBundle `istio.io:istiod-ca:root-cert` instead (istio pilot/pkg/config/kube/clustertrustbundle and
  * pilot/pkg/serviceregistry/kube/controller/multicluster.go, eed52ebb66ad).
  */
 import { FederationError } from '../../../core/diagnostics/errors.ts'
@@ -18,9 +18,9 @@ const OWN_ROOTS = 'istio-ca-root-cert'
 const KEY = 'root-cert.pem'
 
 export interface OwnRoots {
-  /** As it stands there. */
+  /** The text as it is in the ConfigMap. */
   readonly pem: string
-  /** When istiod wrote it last; undefined where the API server does not tell. */
+  /** When istiod wrote it last; undefined if the API server does not report that. */
   readonly since?: Date
 }
 
@@ -69,12 +69,12 @@ const rootsDiffer = (subject: string, namespace: string): FederationError =>
 function inConfigMap(subject: string, namespace: string, map: unknown): OwnRoots {
   if (map === undefined)
     throw new FederationError('not-found', subject, `there is no ConfigMap ${namespace}/${OWN_ROOTS}`, {
-      hint: 'is istiod running there?',
+      hint: 'check that istiod runs, and istio.namespace in the federation file',
     })
   const pem = text(at(map, 'data', KEY))
   if (pem === '')
     throw new FederationError('bundle-malformed', subject, `ConfigMap ${namespace}/${OWN_ROOTS} has no ${KEY}`, {
-      hint: 'is istiod running there?',
+      hint: 'check that istiod runs, and istio.namespace in the federation file',
     })
   return { pem, ...sinceOf(map, 'f:data', `f:${KEY}`) }
 }
@@ -89,7 +89,7 @@ function sinceOf(object: unknown, ...field: readonly string[]): { readonly since
 }
 
 /**
- * Under the mesh's trust domain. Dates are no reason to look away: an expired root of our own is known all the same.
+ * Under the mesh's trust domain. Dates are ignored: an expired root of the mesh is still a known root.
  * @throws FederationError bundle-malformed, bundle-refused
  */
 export const parseOwnRoots = (trustDomain: TrustDomain, pem: string, now: Date): Bundle =>

@@ -1,11 +1,11 @@
-/** Pods: only what decides who a workload is and where, and, of istiod's own, how it runs. */
+/** Reads pods: only what identifies a workload and its location; for istiod's pods also how it runs. */
 import { redirectionArgs } from '../../../core/mesh/unguarded-ports.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import { at, list, strings, text } from '../../../core/model/manifest.ts'
 import { POD } from '../resources.ts'
 import type { KubeClient, Live } from '../transport/client.ts'
 
-/** A thousand pods carry megabytes of env, volumes and status; scopes need this much of them. */
+/** A thousand pods have megabytes of env, volumes and status; scopes need only these fields. */
 export function bareInPod(pod: Manifest): Manifest {
   const { apiVersion, kind, metadata } = pod
   const containers = (key: string) =>
@@ -13,7 +13,7 @@ export function bareInPod(pod: Manifest): Manifest {
       name: text(at(c, 'name')),
       ...(at(c, 'ports') === undefined ? {} : { ports: at(c, 'ports') }),
       ...(redirectionArgs(c).length === 0 ? {} : { args: redirectionArgs(c) }),
-      // Of Istio's own container only: what it is started as. Other arguments may hold anything.
+      // Only of Istio's own container: its arguments. Those of other containers may hold anything.
       ...(at(c, 'name') === 'istio-proxy' ? { args: list(at(c, 'args')).slice(0, 2), env: settingsOf(c), volumeMounts: mountsOf(c) } : {}),
     }))
   const initContainers = containers('initContainers')
@@ -38,29 +38,29 @@ export function bareInPod(pod: Manifest): Manifest {
 
 const mountsOf = (proxy: unknown) => list(at(proxy, 'volumeMounts')).map((mount) => ({ mountPath: text(at(mount, 'mountPath')) }))
 
-/** How long a proxy's certificates are to live, and whether it asks for the mesh's roots; of its environment nothing else. */
+/** The lifetime of a proxy's certificates, and whether it requests the mesh's roots; nothing else of its environment. */
 const ITS_SETTINGS = ['SECRET_TTL', 'PROXY_CONFIG_XDS_AGENT']
 const settingsOf = (proxy: unknown) =>
   list(at(proxy, 'env')).flatMap((variable) =>
     ITS_SETTINGS.includes(text(at(variable, 'name'))) ? [{ name: text(at(variable, 'name')), value: text(at(variable, 'value')) }] : [],
   )
 
-/** One istiod pod that runs, or is on its way out. */
+/** One istiod pod that runs or terminates. */
 export interface IstiodPod {
   readonly namespace: string
   readonly name: string
   readonly ip: string | undefined
-  /** `default`, or what istio.io/rev says. */
+  /** `default`, or the value of istio.io/rev. */
   readonly revision: string
-  /** Settings with a literal value; no reference to a Secret or ConfigMap is followed. */
+  /** Settings with a literal value; references to a Secret or ConfigMap are not followed. */
   readonly env: Readonly<Record<string, string>>
-  /** It is being deleted: proxies are leaving it. */
+  /** It is being deleted: proxies disconnect from it. */
   readonly leaving: boolean
-  /** As its readiness probe says. */
+  /** The result of its readiness probe. */
   readonly ready: boolean
 }
 
-/** The settings that Istio itself documents; others may hold what is none of our business. */
+/** The settings that Istio documents. Others are not kept, because they may be private. */
 const SETTING =
   /^(PILOT|ISTIO|ISTIOD|CITADEL|CA|ENABLE|EXTERNAL|INJECTION|VALIDATION|UNSAFE|XDS|SHARED|DEFAULT|MAX|CLUSTER|REVISION|K8S|DEBUG|TRUSTED|MULTIROOT|AMBIENT)_?[A-Z0-9_]*$/
 
@@ -73,7 +73,7 @@ export async function istiodPods(client: KubeClient, namespace: string): Promise
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** Not one that has ended or not started, nor one whose container is down just now: it holds no connection. */
+/** A pod that has ended or not started, or whose container is not running, has no connections. */
 function runs(pod: Live): boolean {
   if (text(at(pod, 'status', 'phase')) !== 'Running') return false
   const states = list(at(pod, 'status', 'containerStatuses')).filter((c) => at(c, 'name') === DISCOVERY)

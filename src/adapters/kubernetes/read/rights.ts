@@ -1,4 +1,4 @@
-/** Whether our credentials may do something: SelfSubjectAccessReview, which everybody may ask for. Nothing is written. */
+/** Checks the account's rights with SelfSubjectAccessReview, which every account may use. It writes nothing. */
 import type { Need } from '../../../core/doctor/needs.ts'
 import type { RightSeen } from '../../../core/doctor/seen.ts'
 import { at } from '../../../core/model/manifest.ts'

@@ -1,4 +1,4 @@
-/** Deployments, StatefulSets and DaemonSets: their pod templates, what is added to them, and how far a rollout is. */
+/** Deployments, StatefulSets and DaemonSets: reads and changes their pod templates, and reads the state of rollouts. */
 import type { Rollout, Template } from '../../../app/ports-templates.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
@@ -12,7 +12,7 @@ const KINDS: readonly Resource[] = [DEPLOYMENT, STATEFUL_SET, DAEMON_SET]
 
 export const rolls = (kind: string): boolean => KINDS.some((resource) => resource.kind === kind)
 
-/** Of each only the labels and annotations of its pod template. @throws FederationError forbidden, cluster-unreachable, … */
+/** Only the labels and annotations of each pod template. @throws FederationError forbidden, cluster-unreachable, … */
 export async function listTemplates(client: KubeClient, namespaces: readonly string[]): Promise<readonly Manifest[]> {
   const lists = namespaces.flatMap((namespace) => KINDS.map((resource) => client.list(resource, { namespace })))
   return (await Promise.all(lists)).flat().map(({ apiVersion, kind, metadata, ...fields }) => ({
@@ -26,7 +26,7 @@ export async function listTemplates(client: KubeClient, namespaces: readonly str
 const labelsIn = (of: unknown) => strings(at(of, 'spec', 'template', 'metadata', 'labels'))
 const annotationsIn = (of: unknown) => strings(at(of, 'spec', 'template', 'metadata', 'annotations'))
 
-/** Adds labels and annotations to a pod template, which makes its owner roll the pods. */
+/** Adds labels and annotations to a pod template, so that its owner restarts the pods. */
 export async function patchTemplate(client: KubeClient, { kind, namespace, name }: Template, metadata: TemplateMetadata): Promise<void> {
   const resource = resourceOf(kind)
   await client.call(
@@ -41,11 +41,14 @@ export async function patchTemplate(client: KubeClient, { kind, namespace, name 
   )
 }
 
-/** As `kubectl rollout status` tells it (kubernetes staging/src/k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go). */
+/**
+ * Evaluated as `kubectl rollout status` does (kubernetes
+ * staging/src/k8s.io/kubectl/pkg/polymorphichelpers/rollout_status.go).
+ */
 export async function rolloutOf(client: KubeClient, { kind, namespace, name }: Template): Promise<Rollout> {
-  // As it comes: its generation is not among what is kept of an object.
+  // The raw object: the shortened form of an object lacks its generation.
   const object = await client.raw(resourceOf(kind), namespace, name)
-  if (object === undefined) return { state: 'stuck', words: 'it is gone' }
+  if (object === undefined) return { state: 'stuck', words: 'it was deleted' }
   const spec = (key: string, otherwise = 0): number => numberOr(at(object, 'spec', key), otherwise)
   const status = (key: string): number => numberOr(at(object, 'status', key), 0)
   if (numberOr(at(object, 'metadata', 'generation'), 0) > status('observedGeneration'))
@@ -55,13 +58,13 @@ export async function rolloutOf(client: KubeClient, { kind, namespace, name }: T
   }
   const strategy = text(at(object, 'spec', 'updateStrategy', 'type'))
   if (kind === 'StatefulSet') {
-    if (strategy === 'OnDelete') return { state: 'stuck', words: 'its update strategy is OnDelete: its pods are yours to delete' }
+    if (strategy === 'OnDelete') return { state: 'stuck', words: 'its update strategy is OnDelete, so you have to delete its pods' }
     return counts(status('updatedReplicas'), status('readyReplicas'), spec('replicas', 1))
   }
   const progressing = list(at(object, 'status', 'conditions')).find((condition) => at(condition, 'type') === 'Progressing')
   if (at(progressing, 'reason') === 'ProgressDeadlineExceeded') return { state: 'stuck', words: text(at(progressing, 'message')) }
   const old = status('replicas') - status('updatedReplicas')
-  if (old > 0) return { state: 'under way', words: `${old} old pods are still there` }
+  if (old > 0) return { state: 'under way', words: `${old} old pods still exist` }
   return counts(status('updatedReplicas'), status('availableReplicas'), spec('replicas', 1))
 }
 
@@ -75,5 +78,5 @@ const numberOr = (value: unknown, otherwise: number): number => (typeof value ==
 function resourceOf(kind: string): Resource {
   const found = KINDS.find((resource) => resource.kind === kind)
   if (found !== undefined) return found
-  throw new FederationError('object-invalid', kind, 'is not a kind that rolls its pods')
+  throw new FederationError('object-invalid', kind, 'is not a kind that restarts its pods')
 }

@@ -78,7 +78,12 @@ describe('an API server’s refusals', () => {
       words: ['larger than'],
     },
     { name: 'what the API server will not take', said: { status: 413, raw: 'too large' }, code: 'object-invalid', words: ['larger than'] },
-    { name: 'a busy server', said: status(429, 'TooManyRequests', 'slow down'), code: 'cluster-refused', words: ['too many requests'] },
+    {
+      name: 'a busy server',
+      said: status(429, 'TooManyRequests', 'slow down'),
+      code: 'cluster-refused',
+      words: ['the API server limits requests'],
+    },
     {
       name: 'a broken server',
       said: status(503, 'ServiceUnavailable', 'etcd is away'),
@@ -86,8 +91,18 @@ describe('an API server’s refusals', () => {
       words: ['503', 'etcd is away'],
     },
     { name: 'a page that is no JSON', said: { raw: '<html>log in</html>' }, code: 'cluster-refused', words: ['not JSON', 'text/html'] },
-    { name: 'JSON that is no list', said: { body: { hello: 'world' } }, code: 'cluster-refused', words: ['not what an API server sends'] },
-    { name: 'a list of things without names', said: { body: { items: [{ metadata: {} }] } }, code: 'cluster-refused', words: ['not what'] },
+    {
+      name: 'JSON that is no list',
+      said: { body: { hello: 'world' } },
+      code: 'cluster-refused',
+      words: ['not a valid answer of an API server'],
+    },
+    {
+      name: 'a list of things without names',
+      said: { body: { items: [{ metadata: {} }] } },
+      code: 'cluster-refused',
+      words: ['not a valid answer'],
+    },
   ])('$name', async ({ said, code, words, hint = '' }) => {
     const client = await (await kube(() => said)).client()
     const thrown = await client.list(ENVOY_FILTER, { namespace: 'sample' }).catch((e: unknown) => e)
@@ -117,7 +132,7 @@ describe('a cluster that does not answer', () => {
     return kubeClient((await loadKubeconfig({ path: file, env: {} })).access('test'), { limits: { timeoutMs: 300 } })
   }
 
-  it('is named with its address when nobody listens', async () => {
+  it('is named with its address when nothing listens', async () => {
     const port = await closedPort()
     const client = await clientOf(`https://127.0.0.1:${port}`, (await makeCa({ trustDomain: 'x' })).root.pem)
     await expect(client.list(POD)).rejects.toMatchObject({
@@ -126,7 +141,7 @@ describe('a cluster that does not answer', () => {
     })
   })
 
-  it('is told apart from one whose certificate is under another CA', async () => {
+  it('is distinguished from one whose certificate is under another CA', async () => {
     const { url } = await kube(() => ({}))
     const client = await clientOf(url, (await makeCa({ trustDomain: 'other' })).root.pem)
     await expect(client.list(POD)).rejects.toMatchObject({
@@ -156,7 +171,7 @@ describe('a cluster that does not answer', () => {
 })
 
 describe('reading', () => {
-  it('takes all pages of a list, and gives every item its kind', async () => {
+  it('reads all pages of a list, and gives every item its kind', async () => {
     const server = await kube(({ query }) => {
       const page = Number(query.continue ?? 0)
       return { body: { metadata: page < 2 ? { continue: String(page + 1) } : {}, items: [map(`m-${page}`)] } }

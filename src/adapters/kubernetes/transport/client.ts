@@ -1,4 +1,4 @@
-/** One cluster's API server: read, list and write objects. Knows HTTP and RBAC, nothing of trust. */
+/** One cluster's API server: reads, lists and writes objects. It handles HTTP and RBAC, not trust. */
 
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
@@ -12,7 +12,7 @@ import type { Access } from './kubeconfig.ts'
 import { type Request, transport } from './request.ts'
 import { retryMs } from './retry.ts'
 
-/** An object as the API server holds it. `managedFields` and kubectl's copy of it are left out. */
+/** An object as the API server stores it, without `managedFields` and kubectl's last-applied copy. */
 export interface Live extends Manifest {
   readonly metadata: Manifest['metadata'] & { readonly uid?: string; readonly deletionTimestamp?: string }
 }
@@ -20,39 +20,39 @@ export interface Live extends Manifest {
 export interface Selection {
   readonly namespace?: string
   readonly labels?: string
-  /** As `kubectl --field-selector` takes it. */
+  /** In the form of `kubectl --field-selector`. */
   readonly fields?: string
 }
 
 export interface KubeClient {
-  /** As errors name this cluster. */
+  /** The cluster's name in errors. */
   readonly subject: string
   readonly access: Access
-  /** What the calls of one question may take together; each of a client that is in no look is a question of its own. */
+  /** The limits for all calls of one observation. Without an observation, each call has separate limits. */
   budget(): Budget
-  /** The same API server, with all calls in one look. */
+  /** The same API server, with all calls in one observation. */
   within(budget: Budget): KubeClient
   /** @throws FederationError not-found, forbidden, cluster-unreachable, cluster-refused */
   get(resource: Resource, namespace: string | undefined, name: string): Promise<Live>
-  /** As it comes, with `metadata.managedFields`; undefined when there is none. */
+  /** The raw object with `metadata.managedFields`; undefined if there is none. */
   raw(resource: Resource, namespace: string | undefined, name: string): Promise<unknown>
-  /** As get; undefined when there is none. */
+  /** As get; undefined if there is none. */
   find(resource: Resource, namespace: string | undefined, name: string): Promise<Live | undefined>
-  /** All pages. @throws FederationError not-found when the kind itself is unknown */
+  /** All pages. @throws FederationError not-found if the kind itself is unknown */
   list(resource: Resource, selection?: Selection): Promise<readonly Live[]>
-  /** Any request, refusals thrown. `take`: answers outside 2xx that the caller wants to see. */
+  /** Any request; error statuses throw. `take`: error statuses that the caller handles. */
   call(request: Request, what: Asked, take?: (answer: Answer) => boolean): Promise<Answer>
-  /** The server's clock against ours, as well as answers so far told it. */
+  /** The offset of the server's clock, as precisely as the answers so far show it. */
   clock(): Clock | undefined
   close(): void
 }
 
 const PAGE = 500
-/** Twice that and more is no page of what was asked for. */
+/** A page with at least twice the requested number is invalid. */
 const MOST_IN_PAGE = 10 * PAGE
-/** Those of Kubernetes have some hundred characters, and go into an URL. */
+/** Kubernetes' continue tokens have some hundred characters, and are part of a URL. */
 const MAX_TOKEN = 8_192
-/** Each time a token has expired, all of the list is asked for again. */
+/** Each time a continue token has expired, the whole list is read again. */
 const RESTARTS = 3
 
 export interface ClientOptions extends Overseer {
@@ -81,13 +81,13 @@ export function kubeClient(access: Access, options: ClientOptions = {}): KubeCli
         if ((answer.status >= 200 && answer.status <= 299) || take(answer)) return answer
         const wait = retryMs(answer, request.method, now())
         if (wait === undefined) throw refusal(subject, access.context, what, answer)
-        await within.wait(wait, `answered ${answer.status} to ${phrase(what)} and asks to wait ${wait / 1000} s`)
+        await within.wait(wait, `answered ${answer.status} to ${phrase(what)} and requested a wait of ${wait / 1000} s`)
       }
     }
 
     const raw: KubeClient['raw'] = async (resource, namespace, name) => {
       const what = asked('get', resource, namespace, name)
-      // Only the API server's own "not found" counts: a 404 of a proxy in between is no word about the object.
+      // Only the API server's own "not found" counts: a 404 from a proxy in between says nothing about the object.
       const missing = ({ status, body }: Answer): boolean =>
         status === 404 && at(body, 'kind') === 'Status' && at(body, 'reason') === 'NotFound'
       const answer = await call({ method: 'GET', path: pathOf(resource, namespace, name) }, what, missing)
@@ -99,7 +99,7 @@ export function kubeClient(access: Access, options: ClientOptions = {}): KubeCli
       return body === undefined ? undefined : parseLive(subject, body, resource)
     }
 
-    /** The pages of one list from the first to the last; undefined when what has been read of it has expired on the way. */
+    /** The pages of one list in order; undefined if its continue token expired. */
     const pages = async (resource: Resource, selection: Selection): Promise<readonly Live[] | undefined> => {
       const all: Live[] = []
       const seen = new Set<string>()
@@ -120,8 +120,8 @@ export function kubeClient(access: Access, options: ClientOptions = {}): KubeCli
         if (items.length > MOST_IN_PAGE) throw endless(subject, resource, `sends ${items.length} in one page`)
         for (const item of items) all.push(parseLive(subject, item, resource))
         next = text(at(answer.body, 'metadata', 'continue'))
-        if (seen.has(next)) throw endless(subject, resource, 'goes on from where it has been')
-        if (next.length > MAX_TOKEN) throw endless(subject, resource, `goes on from a token of ${next.length} characters`)
+        if (seen.has(next)) throw endless(subject, resource, 'repeats a continue token')
+        if (next.length > MAX_TOKEN) throw endless(subject, resource, `has a continue token of ${next.length} characters`)
         seen.add(next)
       } while (next !== '')
       return all
@@ -138,10 +138,10 @@ export function kubeClient(access: Access, options: ClientOptions = {}): KubeCli
       async get(resource, namespace, name) {
         const found = await find(resource, namespace, name)
         if (found !== undefined) return found
-        throw new FederationError('not-found', subject, `there is no such thing: ${phrase(asked('get', resource, namespace, name))}`)
+        throw new FederationError('not-found', subject, `there is no such object: ${phrase(asked('get', resource, namespace, name))}`)
       },
       async list(resource, selection = {}) {
-        // All pages are one question.
+        // All pages share one set of limits.
         if (given === undefined) return of(fresh()).list(resource, selection)
         for (let restarts = 0; restarts <= RESTARTS; restarts++) {
           const all = await pages(resource, selection)
@@ -152,7 +152,7 @@ export function kubeClient(access: Access, options: ClientOptions = {}): KubeCli
           subject,
           `its list of ${resource.plural} expired ${RESTARTS + 1} times while it was read`,
           {
-            hint: 'run it again, from nearer to the cluster',
+            hint: 'run it again closer to the cluster',
           },
         )
       },
@@ -165,12 +165,12 @@ export function kubeClient(access: Access, options: ClientOptions = {}): KubeCli
 
 const endless = (subject: string, resource: Resource, why: string): FederationError =>
   new FederationError('cluster-refused', subject, `its list of ${resource.plural} ${why}: it would never end`, {
-    hint: 'is that server a Kubernetes API server?',
+    hint: 'check that the server is a Kubernetes API server',
   })
 
 const notAnObject = (subject: string, what: string): FederationError =>
-  new FederationError('cluster-refused', subject, `${what} is not what an API server sends`, {
-    hint: 'is that server a Kubernetes API server?',
+  new FederationError('cluster-refused', subject, `${what} is not a valid answer of an API server`, {
+    hint: 'check that the server is a Kubernetes API server',
   })
 
 /** RFC 3339 in UTC, to the second: such times sort as text. */
@@ -180,7 +180,7 @@ function writtenAt(metadata: unknown): { readonly writtenAt?: string } {
   return last === '' ? {} : { writtenAt: last }
 }
 
-/** Who made a pod: of all that is said of owners, the controller's kind and name. */
+/** The owner of a pod: only the kind and name of its controller. */
 function controllerIn(metadata: unknown): { readonly ownerReferences?: readonly object[] } {
   const owner = list(at(metadata, 'ownerReferences')).find((reference) => at(reference, 'controller') === true)
   return owner === undefined
@@ -188,7 +188,7 @@ function controllerIn(metadata: unknown): { readonly ownerReferences?: readonly 
     : { ownerReferences: [{ controller: true, kind: text(at(owner, 'kind')), name: text(at(owner, 'name')) }] }
 }
 
-/** Lists leave apiVersion and kind out of their items; `resource` knows them. */
+/** Items of lists lack apiVersion and kind; `resource` knows them. */
 export function parseLive(subject: string, value: unknown, resource: Resource): Live {
   const metadata = at(value, 'metadata')
   const name = text(at(metadata, 'name'))

@@ -1,11 +1,11 @@
-/** What an API server, or the way to it, answered, in our words. */
+/** Turns the answer of an API server, or a network error, into an Entente error. */
 
 import { clip } from '../../../core/basics/clip.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { at, list, text } from '../../../core/model/manifest.ts'
 import { type Resource, rbacName } from '../resources.ts'
 
-/** What was asked for, as RBAC says it. `resource` of a subresource: `serviceaccounts/token`. */
+/** The request in RBAC's terms. `resource` may name a subresource: `serviceaccounts/token`. */
 export interface Asked {
   readonly verb: 'get' | 'list' | 'create' | 'update' | 'patch' | 'delete'
   readonly resource: string
@@ -24,7 +24,7 @@ export function phrase({ verb, resource, namespace, name }: Asked): string {
 
 export interface Answer {
   readonly status: number
-  /** Parsed JSON, or the start of the text when it was none. */
+  /** Parsed JSON, or the start of the text if it was none. */
   readonly body: unknown
   /** Its header Date: the server's clock, to the second. */
   readonly date?: string
@@ -38,7 +38,7 @@ export interface FieldConflict {
   readonly field: string
 }
 
-/** The conflicts a 409 of a server-side apply lists; empty for one about resourceVersion. */
+/** The conflicts that a 409 of a server-side apply lists; empty for one about resourceVersion. */
 export function fieldConflicts({ status, body }: Answer): readonly FieldConflict[] {
   if (status !== 409) return []
   return list(at(body, 'details', 'causes'))
@@ -49,32 +49,36 @@ export function fieldConflicts({ status, body }: Answer): readonly FieldConflict
     }))
 }
 
-/** A status outside 2xx as the error to throw. */
+/** The error for a status outside 2xx. */
 export function refusal(subject: string, context: string, what: Asked, answer: Answer): FederationError {
   const said = clip(text(at(answer.body, 'message')), 2000) || (typeof answer.body === 'string' ? clip(answer.body, 200) : '')
   const fail = (code: FederationError['code'], message: string, hint: string): FederationError =>
     new FederationError(code, subject, message, { hint })
-  // A webhook or admission policy says no with 400, 403 or 422: it is the object that is refused, not the caller.
+  // A webhook or admission policy rejects with 400, 403 or 422: it rejects the object, not the caller.
   if (/admission webhook|ValidatingAdmissionPolicy/.test(said)) {
     return fail(
       'object-invalid',
       `admission refuses to ${phrase(what)}: ${said}`,
-      'ask who owns that admission rule, or change what is asked for',
+      'ask the owner of that admission rule, or change the object',
     )
   }
   if (said.includes('request is too large') || answer.status === 413) {
     return fail(
       'object-invalid',
       `the object is larger than the cluster can store (etcd takes about 1.5 MiB): ${phrase(what)}`,
-      'fewer roots, or fewer trust domains in one scope',
+      'approve fewer roots, or select fewer trust domains in one scope',
     )
   }
-  // A field that the schema does not have, or of another type, comes back from server-side apply as a 500.
+  // Server-side apply answers 500 for a field that the schema lacks, or whose type differs.
   if (said.includes('typed patch object'))
-    return fail('object-invalid', `${phrase(what)}: ${said}`, 'does the installed version of Istio know that field?')
+    return fail('object-invalid', `${phrase(what)}: ${said}`, 'check that the installed version of Istio has that field')
   switch (answer.status) {
     case 401:
-      return fail('cluster-refused', `the credentials of context ${context} are not accepted`, `kubectl --context ${context} auth whoami`)
+      return fail(
+        'cluster-refused',
+        `the API server rejects the credentials of context ${context}`,
+        `kubectl --context ${context} auth whoami`,
+      )
     case 403:
       return fail('forbidden', `${whoIn(said)} may not ${phrase(what)}${said.includes(' cannot ') ? '' : `: ${said}`}`, canI(context, what))
     case 404:
@@ -85,12 +89,12 @@ export function refusal(subject: string, context: string, what: Asked, answer: A
     case 422:
       return fail('object-invalid', `${phrase(what)}: ${said}`, '')
     case 429:
-      return fail('cluster-refused', `too many requests: ${phrase(what)}`, 'wait a moment and run it again')
+      return fail('cluster-refused', `the API server limits requests: ${phrase(what)}`, 'wait a moment and run it again')
     default:
       return fail(
         'cluster-refused',
         `answered ${answer.status} to ${phrase(what)}${said === '' ? '' : `: ${said}`}`,
-        'look at the API server',
+        'check the API server',
       )
   }
 }
@@ -98,8 +102,8 @@ export function refusal(subject: string, context: string, what: Asked, answer: A
 function conflict(subject: string, what: Asked, answer: Answer, said: string): FederationError {
   const conflicts = fieldConflicts(answer)
   if (conflicts.length === 0) {
-    return new FederationError('changed-meanwhile', subject, `${phrase(what)}: ${said || 'somebody else was faster'}`, {
-      hint: 'run it again: it plans anew',
+    return new FederationError('changed-meanwhile', subject, `${phrase(what)}: ${said || 'another client changed it at the same moment'}`, {
+      hint: 'run the command again: it plans again',
     })
   }
   const fields = conflicts.map((c) => `${c.field} by ${c.manager}`).join(', ')
@@ -108,7 +112,7 @@ function conflict(subject: string, what: Asked, answer: Answer, said: string): F
   })
 }
 
-/** RBAC's own words name the user it saw, which is not always the one the operator thinks. */
+/** RBAC's message names the user as the API server identified it, which may differ from the expected one. */
 const whoIn = (said: string): string => /User "([^"]*)"/.exec(said)?.[1] ?? 'this account'
 
 function canI(context: string, { verb, resource, namespace, name }: Asked): string {
@@ -130,7 +134,7 @@ const NETWORK: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
 }
 
-/** Certificate verification failures of node:tls that mean: not the CA we were told. */
+/** Verification failures of node:tls that mean: not the configured CA. */
 const UNVERIFIED = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_)/
 
 /** A request that never got an answer. */
@@ -141,7 +145,7 @@ export function unreachable(subject: string, server: string, cause: unknown): Fe
   return new FederationError('cluster-unreachable', subject, `${server}: ${why}${code === '' || why === message ? '' : ` (${code})`}`, {
     hint:
       code === '' || NETWORK[code] !== undefined
-        ? 'is the cluster up, and can this machine reach it?'
+        ? 'check that the cluster runs, and that this machine can reach it'
         : 'compare the CA in the kubeconfig with the cluster',
     cause,
   })

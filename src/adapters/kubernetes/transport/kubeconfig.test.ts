@@ -28,7 +28,7 @@ describe('a kubeconfig', () => {
 
   it('names the contexts there are when one is unknown', async () => {
     const found = await loadKubeconfig({ path: await file(config('a')), env: {} })
-    expect(() => found.access('c')).toThrow(expect.objectContaining({ code: 'context-unknown', hint: 'there are: a' }))
+    expect(() => found.access('c')).toThrow(expect.objectContaining({ code: 'context-unknown', hint: 'known contexts: a' }))
   })
 
   it('says so when there is none', async () => {
@@ -51,7 +51,7 @@ describe('a kubeconfig', () => {
     expect((await found.access('a').credentials()).ca?.toString()).toBe('PEM')
   })
 
-  it('takes the token out of a tokenFile, by a path relative to the kubeconfig', async () => {
+  it('reads the token from a tokenFile, by a path relative to the kubeconfig', async () => {
     const path = await file(config('a', { token: 'stale', tokenFile: 'token' }))
     await writeFile(join(path, '..', 'token'), 'from-file\n')
     const found = await loadKubeconfig({ path, env: {} })

@@ -1,6 +1,6 @@
 /**
- * Kubeconfig: which clusters there are and how to prove who we are. Reading, merging and the credentials themselves
- * (exec plugins, OIDC, certificates, tokens) are @kubernetes/client-node's; importing it takes 300 ms, hence lazily.
+ * Reads the contexts and the credentials of a kubeconfig. @kubernetes/client-node does the reading, the merging and the
+ * credentials themselves (exec plugins, OIDC, certificates, tokens). Importing it takes 300 ms, so that happens on demand.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
@@ -20,13 +20,13 @@ export interface KubeconfigSource {
   readonly env: Environment
 }
 
-/** One context of it, ready to ask for credentials. */
+/** One context, ready to request credentials. */
 export interface Access {
   readonly context: string
   readonly server: URL
   /** The kubeconfig with this context as the current one, for what client-node does itself (port-forward). */
   readonly config: KubeConfig
-  /** Headers and TLS options for one request; exec plugins and token refresh happen in here. */
+  /** Headers and TLS options for one request; it runs exec plugins and refreshes tokens. */
   credentials(): Promise<RequestOptions>
 }
 
@@ -37,10 +37,10 @@ export interface Kubeconfig {
   access(context: string): Access
 }
 
-/** The name under which a pod's own service account is offered as a context, where there is no kubeconfig. */
+/** The context's name for a pod's own service account, if there is no kubeconfig. */
 export const IN_CLUSTER = 'in-cluster'
 
-/** A plugin may have to wait for a person; a refresh for a slow identity provider. */
+/** A plugin may wait for a person, and a refresh for a slow identity provider. */
 const CREDENTIALS_MS = 60_000
 
 /** @throws FederationError file-unreadable */
@@ -57,7 +57,7 @@ export async function loadKubeconfig(source: KubeconfigSource): Promise<Kubeconf
   }
 }
 
-/** kubectl skips files of KUBECONFIG that do not exist, and so do we. */
+/** As kubectl, it skips files of KUBECONFIG that do not exist. */
 function filesOf({ path, env }: KubeconfigSource): readonly string[] {
   if (path !== undefined) return [path]
   if (env.KUBECONFIG) return env.KUBECONFIG.split(delimiter).filter((file) => file !== '' && existsSync(file))
@@ -73,13 +73,16 @@ function readOne(config: KubeConfig, file: string): KubeConfig {
     return config
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== undefined) throw fileError('file-unreadable', file, cause)
-    // Only the parser's first line: the rest quotes the file, and there are credentials in it.
+    // Only the parser's first line: the rest quotes the file, which contains credentials.
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
     throw new FederationError('file-unreadable', file, `not a kubeconfig: ${why}`, { hint: `kubectl --kubeconfig ${file} config view` })
   }
 }
 
-/** `tokenFile`, which client-node passes over: it outranks `token`, and a relative path starts at the kubeconfig. */
+/**
+ * Reads `tokenFile`, which client-node ignores. It takes precedence over `token`; a relative path starts at the
+ * kubeconfig's folder.
+ */
 function withTokenFiles(users: KubeConfig['users'], file: string): KubeConfig['users'] {
   const paths = new Map(
     list(at(parse(readFileSync(file, 'utf8')), 'users')).map((entry) => [at(entry, 'name'), text(at(entry, 'user', 'tokenFile'))]),
@@ -90,7 +93,7 @@ function withTokenFiles(users: KubeConfig['users'], file: string): KubeConfig['u
   })
 }
 
-/** As kubectl merges: of two entries with one name the first file's stands. */
+/** Merges as kubectl: of two entries with one name, the one in the earlier file counts. */
 function merge(into: KubeConfig, from: KubeConfig): void {
   const add = <T extends { name: string }>(all: T[], more: T[]): T[] => [...all, ...more.filter((m) => !all.some((a) => a.name === m.name))]
   into.clusters = add(into.clusters ?? [], from.clusters)
@@ -111,13 +114,13 @@ function select(into: KubeConfig, all: KubeConfig, context: string, files: reado
   const known = all.contexts.map((c) => c.name).join(', ')
   const refuse = (message: string): never => {
     throw new FederationError('context-unknown', context, message, {
-      hint: known === '' ? 'set KUBECONFIG, or write the context into ~/.kube/config' : `there are: ${known}`,
+      hint: known === '' ? 'set KUBECONFIG, or write the context into ~/.kube/config' : `known contexts: ${known}`,
     })
   }
   if (found === undefined) return refuse(`no such context: ${where}`)
   const cluster =
     all.clusters.find((c) => c.name === found.cluster) ?? refuse(`its cluster ${JSON.stringify(found.cluster)} is not in the kubeconfig`)
-  // client-node forgets the cluster's CA and tls settings when a context has no user: give it an anonymous one.
+  // client-node drops the cluster's CA and TLS settings if a context has no user: give it an anonymous one.
   const user =
     all.users.find((u) => u.name === found.user) ??
     (found.user ? refuse(`its user ${JSON.stringify(found.user)} is not in the kubeconfig`) : undefined)
@@ -133,7 +136,7 @@ function select(into: KubeConfig, all: KubeConfig, context: string, files: reado
 function accessOf(config: KubeConfig, context: string): Access {
   const server = config.getCurrentCluster()?.server ?? ''
   if (!URL.canParse(server)) {
-    throw new FederationError('context-unknown', context, `its server ${JSON.stringify(server)} is not an URL`)
+    throw new FederationError('context-unknown', context, `its server ${JSON.stringify(server)} is not a URL`)
   }
   let pending: Promise<RequestOptions> | undefined
   const ask = async (): Promise<RequestOptions> => {
@@ -153,7 +156,7 @@ function accessOf(config: KubeConfig, context: string): Access {
     context,
     server: new URL(server),
     config,
-    // Requests that start together share one run of an exec plugin.
+    // Concurrent requests share one run of an exec plugin.
     credentials: () => (pending ??= ask()),
   }
 }
@@ -170,8 +173,8 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   }
 }
 
-/** Enough to see what a plugin complained about, too little to spill a credential. */
+/** Enough to see the plugin's error, too little to print a credential. */
 function firstWords(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause)
-  return clip(text.trim().split('\n').slice(0, 2).join(' '), 200) || 'the credential plugin failed without a word'
+  return clip(text.trim().split('\n').slice(0, 2).join(' '), 200) || 'the credential plugin failed without a message'
 }

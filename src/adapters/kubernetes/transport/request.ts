@@ -18,11 +18,11 @@ export interface Request {
   readonly contentType?: string
 }
 
-/** Shorter than any API server's own, so that a connection is not taken up again while the server closes it. */
+/** Shorter than any API server's own timeout, so that the client does not reuse a connection that the server closes. */
 const IDLE_MS = 30_000
 
 export interface Transport {
-  /** @throws FederationError cluster-unreachable, cluster-refused, interrupted; any status is an answer */
+  /** @throws FederationError cluster-unreachable, cluster-refused, interrupted; any status counts as an answer */
   send(request: Request, allowance: () => Allowance): Promise<Answer>
   close(): void
 }
@@ -47,10 +47,10 @@ export function transport(subject: string, access: Access, { atOnce, maxBytes }:
         ? {}
         : { 'content-type': request.contentType ?? 'application/json', 'content-length': Buffer.byteLength(body) }),
     }
-    // A proxy-url needs client-node's own agent; nothing else does, and it makes a new one for every call.
+    // A proxy-url needs client-node's own agent, which is created for every call. Nothing else needs it.
     const through = proxied && agent !== undefined ? agent : own
     const make = plain ? httpRequest : httpsRequest
-    // What it may take is asked when it is its turn: time runs while others are before it.
+    // The limits are computed when the request starts: it may have waited for earlier ones.
     const allowed = allowance()
     try {
       return answerIn(
@@ -61,7 +61,7 @@ export function transport(subject: string, access: Access, { atOnce, maxBytes }:
     } catch (cause) {
       if (cause instanceof Misbehaved)
         throw new FederationError('cluster-refused', subject, `${access.server.origin} ${cause.message}`, {
-          hint: 'look at what answers there',
+          hint: 'check which server answers at that address',
         })
       throw cause instanceof FederationError ? cause : unreachable(subject, access.server.origin, cause)
     }
@@ -69,7 +69,7 @@ export function transport(subject: string, access: Access, { atOnce, maxBytes }:
   return { send: (request, allowance) => queue(() => once(request, allowance)), close: () => own.destroy() }
 }
 
-/** A value takes 8 bytes and more of memory, however short it is written. */
+/** A value takes 8 bytes and more of memory, however short it is on the wire. */
 const BYTES_A_VALUE = 8
 
 function answerIn(subject: string, { status, headers, body }: Page, maxBytes: number): Answer {
@@ -79,11 +79,11 @@ function answerIn(subject: string, { status, headers, body }: Page, maxBytes: nu
     return { status, body: checkedJson(body, { maxValues: Math.ceil(maxBytes / BYTES_A_VALUE) }), ...more }
   } catch (cause) {
     if (!(cause instanceof Unfit)) throw cause
-    // A refusal that is no JSON is a refusal all the same: its status says so.
+    // An error answer without JSON is still an error: its status shows that.
     if (status < 200 || status > 299) return { status, body: clip(body.subarray(0, 800).toString('utf8'), 200), ...more }
     const type = clip(headers['content-type'] ?? 'no content type', 100)
     throw new FederationError('cluster-refused', subject, `answered ${status} with something that ${cause.message} (${type})`, {
-      hint: 'is a proxy or a login page in front of the API server?',
+      hint: 'check whether a proxy or a login page is in front of the API server',
     })
   }
 }

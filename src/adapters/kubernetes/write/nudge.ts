@@ -1,10 +1,10 @@
-/** Makes kubelets look after pods now: a changed annotation is an update, and an update is a sync (docs/mounted.md). */
+/** Makes kubelets sync pods now: a changed annotation is an update, and an update triggers a sync (docs/mounted.md). */
 import { NUDGED } from '../../../core/trust/mounted/delivery.ts'
 import { POD, pathOf } from '../resources.ts'
 import type { KubeClient } from '../transport/client.ts'
 import { asked } from '../transport/errors.ts'
 
-/** A pod that is gone by now needs none. @throws FederationError forbidden, cluster-unreachable, … */
+/** A pod that was deleted meanwhile needs none. @throws FederationError forbidden, cluster-unreachable, … */
 export async function nudge(
   client: KubeClient,
   pods: readonly { readonly namespace: string; readonly name: string }[],

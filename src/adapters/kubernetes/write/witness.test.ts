@@ -60,7 +60,7 @@ describe('the record’s witness', () => {
     expect(codes).toEqual(['moved', 'record-busy', 'record-busy', 'record-busy'])
   })
 
-  it('is busy when it is not where we thought', async () => {
+  it('is busy when the head has changed', async () => {
     const client = await clientOf(store({ head: head('a') }))
     await expect(moveWitness(client, 'istio-system', head('b'), head('c'))).rejects.toMatchObject({ code: 'record-busy' })
     await expect(moveWitness(client, 'istio-system', undefined, head('c'))).rejects.toMatchObject({ code: 'record-busy' })
@@ -86,7 +86,7 @@ describe('the witness of two owners in one cluster', () => {
     expect(cluster.data()).toEqual({ 'head.shop': head('c'), 'head.bank': head('b') })
   })
 
-  it('lets one of each owner through, of many that move at once', async () => {
+  it('lets one of each owner succeed, of many concurrent moves', async () => {
     const cluster = store({ 'head.shop': head('0'), 'head.bank': head('0') })
     const client = await clientOf(cluster)
     const movers = ['shop', 'bank'].flatMap((owner) => ['1', '2', '3'].map((digit) => ({ owner, digit })))
@@ -148,7 +148,7 @@ describe('what is no head', () => {
     await expect(moveWitness(client, NS, undefined, head('b'), 'shop')).rejects.toThrow(broken)
   })
 
-  it('is refused at the edge where it is nested 3,000 levels deep, as that member’s failure', async () => {
+  it('is rejected at the edge if it is nested 3,000 levels deep, as that member’s failure', async () => {
     const deep = JSON.parse(`${'['.repeat(3_000)}${']'.repeat(3_000)}`) as unknown
     const client = await clientOf(store({ 'head.shop': deep }, {}))
     const refused = expect.objectContaining({ code: 'cluster-refused', subject: 'cluster-b' })
@@ -162,7 +162,7 @@ describe('what is no head', () => {
     expect(cluster.data()).toEqual({ 'head.bank': 'hello', 'head.shop': head('a') })
   })
 
-  it('is not what a ConfigMap without data has: somebody took the last head out', async () => {
+  it('is not what a ConfigMap without data has: somebody removed the last head', async () => {
     expect(await readWitness(await clientOf(store({})), NS, 'shop')).toBeUndefined()
     expect(await readWitness(await clientOf(store(null)), NS, 'shop')).toBeUndefined()
   })

@@ -1,7 +1,7 @@
 /**
- * The records' heads as a cluster remembers them: ConfigMap entente-record in the Istio namespace, one key for each owner,
- * since two federations may share a cluster. One object, so that RBAC can name it. Moving a head is a compare and set by
- * resourceVersion, which makes it the lock between two applies of one owner; applies of other owners only make it try again.
+ * The records' heads in a cluster: ConfigMap entente-record in the Istio namespace, with one key for each owner, because
+ * two federations may share a cluster. It is one object, so that RBAC can name it. Moving a head is a compare-and-set by
+ * resourceVersion, which makes it the lock between two applies of one owner. Applies of other owners only cause a retry.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { clip } from '../../../core/basics/clip.ts'
@@ -15,26 +15,26 @@ import type { KubeClient, Live } from '../transport/client.ts'
 import { type Answer, asked } from '../transport/errors.ts'
 
 export const WITNESS = 'entente-record'
-/** The one key from before heads were kept by owner. */
+/** The single key of an older version, which did not distinguish owners. */
 const ONE = 'head'
 const TRIES = 10
 
 interface Place {
   readonly client: KubeClient
   readonly namespace: string
-  /** Whose record: the federation's name. Empty: the head from before heads were kept by owner. */
+  /** The owner of the head: the federation's name. Empty: the single head of an older version. */
   readonly owner: string
 }
 
-/** @throws FederationError record-broken when the ConfigMap is there and what stands for the head is none */
+/** @throws FederationError record-broken if the ConfigMap exists and its value is not a head */
 export async function readWitness(client: KubeClient, namespace: string, owner = ''): Promise<Digest | undefined> {
   const place = { client, namespace, owner }
   return headOf(place, await find(place))
 }
 
 /**
- * @throws FederationError record-busy when the head is not `was`, or moves while it is moved; changed-meanwhile when the
- *   API server goes on to refuse although the head has not moved
+ * @throws FederationError record-busy if the head is not `was`, or moves at the same moment; changed-meanwhile if the API
+ * server keeps rejecting the write although the head has not moved
  */
 export async function moveWitness(client: KubeClient, namespace: string, was: Digest | undefined, is: Digest, owner = ''): Promise<void> {
   const place = { client, namespace, owner }
@@ -50,7 +50,7 @@ export async function moveWitness(client: KubeClient, namespace: string, was: Di
     tries: TRIES,
     waitMs: (tried) => tried * (10 + Math.random() * 20),
     sleep,
-    // Another owner's head moved, or this one: the next look tells.
+    // Another owner's head moved, or this one: the next read shows which.
     again: (outcome) => outcome.ok && !outcome.value,
   })
   if (moved) return
@@ -59,7 +59,7 @@ export async function moveWitness(client: KubeClient, namespace: string, was: Di
     client.subject,
     `ConfigMap ${namespace}/${WITNESS} could not be updated in ${TRIES} tries`,
     {
-      hint: 'the head of this record in it did not change: look who writes to it all the time, or at the API server',
+      hint: 'the head of this record in it did not change: find the client that keeps writing to it, or check the API server',
     },
   )
 }
@@ -68,7 +68,7 @@ const find = ({ client, namespace }: Place) => client.find(CONFIG_MAP, namespace
 
 const keyOf = ({ owner }: Place): string => (owner === '' ? ONE : `${ONE}.${owner}`)
 
-/** The owner's key. Where there is none yet, the one head from before counts as the owner's: it is found if it is not. */
+/** The owner's key. If there is none yet, the single head of an older version counts as the owner's. */
 function heldIn(place: Place, live: Live): { readonly key: string; readonly value: unknown } | undefined {
   const key = [keyOf(place), ONE].find((key) => at(live, 'data', key) !== undefined)
   return key === undefined ? undefined : { key, value: at(live, 'data', key) }
@@ -84,14 +84,14 @@ function headOf(place: Place, live: Live | undefined): Digest | undefined {
   const what = held === undefined ? 'holds no head' : `has no head in ${held.key}: ${shown(held.value)}`
   const undo = held === undefined ? '' : ` patch configmap ${WITNESS} --type json -p '[{"op":"remove","path":"/data/${held.key}"}]'`
   throw new FederationError('record-broken', client.subject, `ConfigMap ${namespace}/${WITNESS} ${what}`, {
-    hint: `somebody edited it. Where audit.jsonl is the newest: kubectl --context ${client.access.context} -n ${namespace}${undo === '' ? ` delete configmap ${WITNESS}` : undo}`,
+    hint: `somebody edited it. If audit.jsonl is the newest version: kubectl --context ${client.access.context} -n ${namespace}${undo === '' ? ` delete configmap ${WITNESS}` : undo}`,
   })
 }
 
-/** An API server may send any JSON there, nested as deep as it likes. */
+/** An API server may send any JSON here, at any depth. */
 const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(clip(value, 80)) : 'not a text')
 
-/** Nothing in it but other owners' heads. */
+/** True if it contains only heads of other owners. */
 function isOthersOnly(live: Live): boolean {
   const data = at(live, 'data') ?? {}
   if (typeof data !== 'object' || Array.isArray(data) || at(live, 'binaryData') !== undefined) return false
@@ -108,7 +108,7 @@ const creation = (place: Place, is: Digest) =>
     body: body(place, { data: { [keyOf(place)]: is } }),
   }) as const
 
-/** Other owners' heads stay as they are. The one from before is the owner's if the owner had no other. */
+/** Other owners' heads stay unchanged. The single head of an older version is replaced if the owner had no other. */
 function replacement(place: Place, live: Live, is: Digest) {
   const taken = heldIn(place, live)?.key
   const rest = Object.entries(strings(at(live, 'data'))).filter(([key]) => key !== taken)
@@ -132,6 +132,6 @@ const body = ({ namespace }: Place, { data, metadata = {} }: { readonly data: ob
 })
 
 const busy = ({ client, namespace }: Place): FederationError =>
-  new FederationError('record-busy', client.subject, `the record's head in ConfigMap ${namespace}/${WITNESS} is not what it was`, {
-    hint: 'another apply is at work, or the record here is not the newest: pull it, then run it again',
+  new FederationError('record-busy', client.subject, `the record's head in ConfigMap ${namespace}/${WITNESS} has changed`, {
+    hint: 'wait for another apply to end, or pull the newest record from Git; then run the command again',
   })

@@ -56,15 +56,15 @@ const conflictWith = (...managers: string[]) =>
 
 describe('a write compares before it sets', () => {
   it.each([
-    { name: 'an object that has appeared', there: live(policy('DENY')), wanted: step(undefined, policy('DENY')), word: 'has appeared' },
-    { name: 'an object that has gone', there: undefined, wanted: step(policy('DENY'), policy('ALLOW')), word: 'has gone' },
+    { name: 'an object that has appeared', there: live(policy('DENY')), wanted: step(undefined, policy('DENY')), word: 'was created' },
+    { name: 'an object that has gone', there: undefined, wanted: step(policy('DENY'), policy('ALLOW')), word: 'was deleted' },
     {
       name: 'an object that has changed',
       there: live(policy('AUDIT')),
       wanted: step(policy('DENY'), policy('ALLOW')),
-      word: 'has changed',
+      word: 'was changed',
     },
-    { name: 'a changed object that should go', there: live(policy('AUDIT')), wanted: step(policy('DENY'), undefined), word: 'has changed' },
+    { name: 'a changed object that should go', there: live(policy('AUDIT')), wanted: step(policy('DENY'), undefined), word: 'was changed' },
   ])('refuses $name', async ({ there, wanted, word }) => {
     const { writes, thrown } = await run(() => (there === undefined ? missing : { body: there }), wanted)
     expect(writes).toEqual([])
@@ -93,11 +93,11 @@ describe('a write compares before it sets', () => {
     expect(writes).toMatchObject([{ method: 'DELETE', body: { preconditions: { uid: 'u-1', resourceVersion: '7' } } }])
   })
 
-  it('takes an object that is gone already for deleted', async () => {
+  it('counts an object that is gone already as deleted', async () => {
     expect(await run(() => missing, step(policy('DENY'), undefined))).toEqual({ writes: [], thrown: undefined })
   })
 
-  it('notices that somebody else created the object at the same moment', async () => {
+  it('notices that another client created the object at the same moment', async () => {
     const { thrown } = await run(
       ({ method }) => (method === 'GET' ? missing : { status: 200, body: live(policy('DENY')) }),
       step(undefined, policy('DENY')),

@@ -1,8 +1,8 @@
 /**
  * One step: server-side apply or delete, each comparing before it sets.
  *
- * We own our objects whole. Server-side apply alone would leave what others added to them, and would refuse to change
- * what kubectl edited by hand; the plan showed that edit as `before`, so putting it right was consented to.
+ * Entente owns its objects completely. Server-side apply alone would keep fields that others added, and would refuse to
+ * change fields that kubectl edited. The plan showed that edit as `before`, so the user consented to reverting it.
  */
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
@@ -37,14 +37,14 @@ function resourceFor(client: KubeClient, object: Manifest): Resource {
 function expectBefore(client: KubeClient, live: Live | undefined, before: Manifest | undefined, object: Manifest): void {
   if (live === undefined && before === undefined) return
   if (live !== undefined && before !== undefined && sameContent(live, before)) return
-  const how = before === undefined ? 'has appeared' : live === undefined ? 'has gone' : 'has changed'
+  const how = before === undefined ? 'was created' : live === undefined ? 'was deleted' : 'was changed'
   throw changed(client, `${title(object)} ${how} since the plan was made`)
 }
 
 const changed = (client: KubeClient, message: string): FederationError =>
-  new FederationError('changed-meanwhile', client.subject, message, { hint: 'run it again: it plans anew' })
+  new FederationError('changed-meanwhile', client.subject, message, { hint: 'run the command again: it plans again' })
 
-/** What is gone already is as wished: a narrowing never stops at that. */
+/** An object that is deleted already is as intended: a step that closes never stops at that. */
 async function remove(client: KubeClient, resource: Resource, live: Live | undefined, before: Manifest): Promise<void> {
   if (live === undefined) return
   expectBefore(client, live, before, before)
@@ -56,8 +56,8 @@ async function remove(client: KubeClient, resource: Resource, live: Live | undef
 
 async function create(client: KubeClient, resource: Resource, after: Manifest): Promise<void> {
   const answer = await apply(client, resource, after, { force: false })
-  // 201: created; 200: somebody created it since we looked, and it is now a mixture of both.
-  if (answer.status !== 201) throw changed(client, `${title(after)} has appeared while it was written`)
+  // 201: created. 200: another client created it meanwhile, and it is now a mixture of both.
+  if (answer.status !== 201) throw changed(client, `${title(after)} was created by another client at the same moment`)
 }
 
 async function update(client: KubeClient, resource: Resource, live: Live, after: Manifest, forceConflicts: boolean): Promise<void> {
@@ -71,8 +71,8 @@ async function update(client: KubeClient, resource: Resource, live: Live, after:
 }
 
 /**
- * Before anything is written: a field of another manager would stay and change what ours means (a selector on a policy,
- * say). Labels, annotations and status may well be theirs.
+ * Checked before anything is written: a field of another manager would stay and change the meaning of the object (for
+ * example a selector of a policy). Other managers may own labels, annotations and status.
  */
 function expectSoleOwner(client: KubeClient, live: unknown, after: Manifest): void {
   const others = list(at(live, 'metadata', 'managedFields')).flatMap((entry) => {
@@ -86,7 +86,7 @@ function expectSoleOwner(client: KubeClient, live: unknown, after: Manifest): vo
   })
 }
 
-/** `.spec.action`: two levels say enough. fieldsV1 names a field `f:NAME`. */
+/** `.spec.action`: two levels are enough. fieldsV1 names a field `f:NAME`. */
 function contentFields(fields: unknown): readonly string[] {
   const names = (value: unknown): string[] => Object.keys(Object(value)).flatMap((key) => (key.startsWith('f:') ? [key.slice(2)] : []))
   const top = names(fields).filter((name) => name !== 'metadata' && name !== 'status')
@@ -96,7 +96,7 @@ function contentFields(fields: unknown): readonly string[] {
   })
 }
 
-/** Edits by kubectl, and leftovers of an update of our own. */
+/** Edits by kubectl, and remains of an update by Entente. */
 const byHand = ({ manager }: { readonly manager: string }): boolean => manager.startsWith('kubectl') || manager === FIELD_MANAGER
 
 interface ApplyOptions {
@@ -127,8 +127,8 @@ async function apply(
 }
 
 /**
- * Server-side apply takes away only what we alone own; a field that somebody added to our object stays. If what stayed
- * is more than we meant, the object is set whole, still comparing the resourceVersion.
+ * Server-side apply removes only fields that Entente alone owns; a field that another client added stays. If the result
+ * has more than intended, the whole object is replaced, still comparing the resourceVersion.
  */
 async function replace(client: KubeClient, resource: Resource, written: Live, after: Manifest): Promise<void> {
   const { namespace, name, resourceVersion } = written.metadata
@@ -140,11 +140,11 @@ async function replace(client: KubeClient, resource: Resource, written: Live, af
   if (sameContent(parseLive(client.subject, answer.body, resource), after)) return
   throw refusal(client.subject, client.access.context, what, {
     status: 422,
-    body: { message: 'the cluster stored something else than was written: a mutating webhook, or a CRD that lacks a field' },
+    body: { message: 'the cluster stored something else than Entente wrote: a mutating webhook changed it, or the CRD lacks a field' },
   })
 }
 
-/** Labels and annotations of other tools (tracking labels of a GitOps tool, say) are theirs and stay. */
+/** Labels and annotations of other tools (for example tracking labels of a GitOps tool) stay. */
 function besideOurs(written: Manifest, after: Manifest): Pick<Manifest['metadata'], 'labels' | 'annotations'> {
   const ours = content(written).metadata
   const join = (key: 'labels' | 'annotations'): Record<string, string> => {
@@ -154,7 +154,7 @@ function besideOurs(written: Manifest, after: Manifest): Pick<Manifest['metadata
   return { labels: join('labels'), annotations: join('annotations') }
 }
 
-/** What we send: nothing that the API server keeps for itself. */
+/** The part that Entente sends, without the fields that the API server manages. */
 function bare(after: Manifest, resourceVersion: string | undefined): Manifest {
   const { namespace, name, labels, annotations } = after.metadata
   const metadata = {

@@ -129,7 +129,7 @@ describe('waiting for proxies', () => {
     expect(every.map((judged) => judged.kind === 'wait' && judged.afterMs)).toEqual([40, 40, 250, 250])
   })
 
-  it('tells the user after two seconds, and of kubelets each fifteen from then on', () => {
+  it('reports to the user after two seconds, and about kubelets every fifteen from then on', () => {
     const told = (given: Given) => {
       const judged = judge(given)
       return judged.kind === 'wait' && judged.tell.length > 0
@@ -143,10 +143,10 @@ describe('waiting for proxies', () => {
     ])
   })
 
-  it('names the workloads that went first, where only they are waited for', () => {
+  it('names the canary workloads, if only they are waited for', () => {
     const awaited = { ...OPENS, first: ['sample app=server'] }
     expect(judge({ awaited, stands: [stand('rejected', 'no')] })).toMatchObject({
-      finding: { message: expect.stringContaining('sample app=server got first'), subject: 'cluster-b: rejected.sample' },
+      finding: { message: expect.stringContaining('canary filter of sample app=server'), subject: 'cluster-b: rejected.sample' },
     })
     expect(judge({ awaited, stands: [stand('ready')] })).toMatchObject({
       tell: [{ kind: 'acknowledged', first: awaited.first, proxies: 1 }],
@@ -174,7 +174,7 @@ describe('waiting for proxies', () => {
     )
   })
 
-  it('stops for no proxy where all narrows and nobody lags', () => {
+  it('stops for no proxy if all steps close and no proxy lags', () => {
     fc.assert(
       fc.property(anything, ({ awaited, stands, at }) => {
         const given = { awaited: { ...OPENS, ...awaited, patient: false }, at, stands: stands.filter(({ state }) => state !== 'lagging') }

@@ -9,23 +9,23 @@ import { filterRejected, proxyLagging } from '../../../core/trust/live/proxy-fin
 import type { Standing } from '../../../core/verify/proxy-standing.ts'
 import type { Progress } from '../../world.ts'
 
-/** Long enough for a busy istiod; a proxy that needs longer stops its own mesh only. */
+/** Long enough for a busy istiod. A proxy that needs longer stops only its own mesh's apply. */
 export const WAIT_MS = 30_000
 export const RESTRICT_MS = 3_000
-/** Envoy acknowledges within some 200 ms; a user who asks to stop does not wait a second for it. */
+/** Envoy acknowledges within some 200 ms. After a user asks to stop, the apply waits at most this long for it. */
 export const LAST_LOOK_MS = 300
-/** Who needs seconds is not asked as often as who needs the usual 200 ms. */
+/** After the usual 200 ms have passed, proxies are polled less often. */
 const POLL_MS = 40
 const PATIENT_POLL_MS = 250
 const SOON_MS = 2_000
 const TELL_MS = 2_000
 const TELL_KUBELETS_MS = 15_000
 
-/** A wait that is under way. Plain numbers: milliseconds. */
+/** A wait that is under way. All times are milliseconds. */
 export interface Wait {
   /** Since the epoch. */
   readonly since: number
-  /** After `since`: when the user was told last; 0: not yet. */
+  /** After `since`: the last progress message to the user; 0: none yet. */
   readonly told: number
   /** After `since`: when the user asked to stop. */
   readonly stopped: number | undefined
@@ -33,23 +33,29 @@ export interface Wait {
 
 export const waitFrom = (now: Date): Wait => ({ since: now.getTime(), told: 0, stopped: undefined })
 
-/** What is waited for. */
+/** What the apply waits for. */
 export interface Awaited {
   readonly member: MemberName
   readonly phase: Phase
-  /** Something was just written: a new rejection is its doing, and it is put back. */
+  /** This apply has just written something: a new rejection is caused by that write, and the write is undone. */
   readonly wrote: boolean
-  /** Something widens: a proxy that nobody hears from, or that Envoy rejects, holds it up. What only narrows never waits for those. */
+  /**
+   * These steps open something, so a proxy that no istiod reports or that Envoy rejects delays them. Steps that only close
+   * never wait for such proxies.
+   */
   readonly patient: boolean
-  /** A proxy that is rejected for want of its file waits for this apply, and not this apply for the proxy. */
+  /**
+   * A proxy that Envoy rejects because its roots file is missing waits for this apply; this apply does not wait for the
+   * proxy.
+   */
   readonly mends: boolean
-  /** The workloads that go first, where only they are waited for. */
+  /** The canary workloads, if the apply waits only for these. */
   readonly first: readonly string[] | undefined
-  /** By when every kubelet has brought the files, where some are on their way. */
+  /** The time by which every kubelet has delivered the files, if some are on their way. */
   readonly filesBy: Date | undefined
 }
 
-/** One proxy in reach, and Envoy's words where it rejected what it took before. */
+/** One proxy in reach, and Envoy's reason if it rejected the configuration before the writes. */
 export interface Stand {
   readonly proxy: string
   readonly state: Standing['state']
@@ -57,7 +63,7 @@ export interface Stand {
 }
 
 export interface Heard {
-  /** Not ok: no istiod could be asked. */
+  /** Not ok: Entente could read from no istiod. */
   readonly proxies: Seen<readonly Stand[]>
   readonly now: Date
   readonly stop: boolean
@@ -69,7 +75,7 @@ export type Judgement =
       readonly kind: 'wait'
       readonly wait: Wait
       readonly for: readonly string[]
-      /** All that is missing is what kubelets bring. */
+      /** Only files that kubelets deliver are missing. */
       readonly kubelets: boolean
       readonly until: Date | undefined
       readonly afterMs: number
@@ -88,7 +94,7 @@ export function acknowledgement(awaited: Awaited, wait: Wait, { proxies, now, st
   const late = proxies.value.filter((stand) => holdsUp(awaited, stand))
   if (late.length === 0) return { kind: 'go-on', tell: awaited.wrote ? [acknowledged(awaited, proxies.value.length, waited)] : [] }
   const kubelets = late.every(({ state }) => state === 'pending')
-  // What only a kubelet brings has a bound of its own.
+  // Waiting for kubelets has its own time limit.
   if (waited > WAIT_MS && !kubelets) return { kind: 'stop', putBack: false, finding: lagging(awaited, late) }
   return goOn(awaited, wait, { waited, stop, for: late.map(named), kubelets })
 }
@@ -97,18 +103,18 @@ interface Pending {
   readonly waited: number
   readonly stop: boolean
   readonly for: readonly string[]
-  /** Undefined: no istiod could be asked. */
+  /** Undefined: Entente could read from no istiod. */
   readonly kubelets: boolean | undefined
 }
 
-/** Not all have followed yet. */
+/** Some proxies have not acknowledged yet. */
 function goOn(awaited: Awaited, wait: Wait, pending: Pending): Judgement {
   const { member, phase, wrote } = awaited
   const { waited, kubelets } = pending
-  // What only closes does not wait until what only restricts is held, nor for an istiod that cannot be asked.
+  // Steps that only close do not wait until proxies hold the restrictions, nor for an istiod that cannot be read.
   if (closesNext(awaited) && waited > RESTRICT_MS) return { kind: 'go-on', tell: [] }
   const stopped = wait.stopped ?? (pending.stop ? waited : undefined)
-  // What was just written may yet be rejected, and somebody must be there to put it back.
+  // Envoy may still reject the last write, and then this apply has to undo it.
   if (stopped !== undefined && (!wrote || waited - stopped >= LAST_LOOK_MS)) {
     const finding = interrupted(member, `stopped while waiting for phase ${phase}`)
     return { kind: 'stop', putBack: false, finding }
@@ -127,7 +133,10 @@ function goOn(awaited: Awaited, wait: Wait, pending: Pending): Judgement {
 
 const closesNext = ({ phase, patient, wrote }: Awaited): boolean => !patient && (phase === 'guard' || (phase === 'close' && !wrote))
 
-/** A pod without the mount is out of reach. What closes never waits for a kubelet: filters and policies close at once. */
+/**
+ * A pod without the mount cannot receive the file. Steps that close never wait for a kubelet: filters and policies close
+ * at once.
+ */
 function holdsUp({ phase, patient, mends }: Awaited, { state }: Stand): boolean {
   if (state === 'ready' || state === 'unmounted') return false
   if (state === 'rejected' && mends) return false
@@ -150,10 +159,10 @@ const rejectedBy = ({ member, phase, first }: Awaited, { proxy, rejection }: Sta
   filterRejected(
     `${member}: ${proxy}`,
     first === undefined
-      ? `Envoy rejected what phase ${phase} wrote, so Entente put it back`
-      : `Envoy rejected what ${first.join(', ')} got first, so Entente removed it again and touched nothing else`,
+      ? `Envoy rejected what phase ${phase} wrote, so Entente restored the previous objects`
+      : `Envoy rejected the canary filter of ${first.join(', ')}, so Entente removed it and changed nothing else`,
     rejection ?? '',
-    'entente plan says what stands in the way; entente verify shows every proxy',
+    'entente plan lists the obstacles; entente verify shows every proxy',
   )
 
 const lagging = ({ member, phase }: Awaited, late: readonly Stand[]): Finding =>

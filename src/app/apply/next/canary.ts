@@ -1,6 +1,6 @@
 /**
- * One workload goes first: where a filter reaches several, one of them gets it before the others, by an object of its
- * own. If Envoy rejects that, it is removed, and no other workload was touched.
+ * The canary: if a filter selects several workloads, one of them gets it before the others, through a separate object. If
+ * Envoy rejects that object, Entente removes it, and no other workload is affected.
  */
 
 import { podsIn, proxyOf } from '../../../core/mesh/pods.ts'
@@ -13,18 +13,18 @@ import { firstOf } from '../../../core/trust/canary/canary-choice.ts'
 import { canaryOf, canaryStep, isCanary } from '../../../core/trust/canary/canary-filter.ts'
 import { readWorkloads } from '../../../core/trust/pinned/pinned-filter.ts'
 
-/** A filter that is due, and the canary that goes ahead of it. */
+/** A filter that is due, and its canary. */
 export interface Ahead {
   readonly filter: Manifest
   readonly canary: Manifest
   readonly at: Workloads
   readonly proxies: readonly string[]
-  /** Undefined where an interrupted apply left it as it should be. */
+  /** Undefined if an interrupted apply left the canary as it should be. */
   readonly put: Step | undefined
   readonly away: Step
 }
 
-/** For each filter that is about to reach more than one workload. */
+/** One for each filter that is about to reach more than one workload. */
 export function aheadOf(due: readonly Step[], observation: Observation, proxies: readonly Evidence[]): readonly Ahead[] {
   const objects = observation.objects.ok ? observation.objects.value : []
   return due.flatMap(({ member, phase, after }): Ahead[] => {
@@ -32,7 +32,7 @@ export function aheadOf(due: readonly Step[], observation: Observation, proxies:
     const first = firstOf(readWorkloads(after), objects, proxies)
     if (first === undefined) return []
     const left = objects.find((object) => ownerOf(object) === ownerOf(after) && keyOf(object) === keyOf(canaryOf(after, first.at)))
-    // Who has it from an interrupted apply keeps it until all have it.
+    // A workload that has the canary of an interrupted apply keeps it until all workloads have the filter.
     const kept = left === undefined ? [] : podsIn(objects, readWorkloads(left)).map(proxyOf)
     const [at, reached] = left === undefined || kept.length === 0 ? [first.at, first.proxies] : [readWorkloads(left), kept]
     const canary = canaryOf(after, at)
@@ -41,7 +41,7 @@ export function aheadOf(due: readonly Step[], observation: Observation, proxies:
   })
 }
 
-/** Canaries of an interrupted apply that Envoy refuses: while they stand, their proxies take nothing new. */
+/** Canaries of an interrupted apply that Envoy rejects. While they exist, their proxies accept no new listeners. */
 export function refusedCanaries(steps: readonly Step[], observation: Observation): readonly Step[] {
   if (!observation.objects.ok || !observation.proxies.ok) return []
   const objects = observation.objects.value

@@ -97,7 +97,7 @@ describe('what is held back', () => {
     {
       name: 'names the consent that is missing before it',
       consent: consentTo([plain]),
-      says: ['a test: waits for steps that were not consented to'],
+      says: ['a test: waits for steps that you did not consent to'],
     },
     { name: 'leaves out what was not consented to', consent: consentTo([]), says: [] },
   ])('$name', ({ consent, says }) => {

@@ -1,4 +1,4 @@
-/** Which steps of a phase may be carried out now. */
+/** Selects the steps of a phase that may be carried out now. */
 import { type Finding, warning } from '../../../core/diagnostics/finding.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import { keyOf, title } from '../../../core/model/manifest.ts'
@@ -12,10 +12,10 @@ const objectOf = (step: Step): Manifest => (step.after ?? step.before) as Manife
 
 /**
  * @param steps all that are left, in order
- * @returns at most one for each object; none that relies on an earlier one that was held back or not consented to
+ * @returns at most one for each object; none that depends on an earlier step that was held back or not consented to
  */
 export function dueIn(phase: Phase, steps: readonly Step[], consent: Consent): readonly Step[] {
-  // Nothing opens unless all that restricts stands; no policy goes before the filters it kept callers from.
+  // Nothing is opened before every restriction is in place. No policy is removed before the filters that it guards.
   if (phase === 'open' && steps.some((step) => step.phase === 'guard')) return []
   if (phase === 'clean' && steps.some((step) => step.phase === 'close' && step.gates.length === 0)) return []
   const first = new Map<string, Step>()
@@ -23,17 +23,17 @@ export function dueIn(phase: Phase, steps: readonly Step[], consent: Consent): r
   return [...first.values()].filter((step) => step.phase === phase && consent.steps.has(step.id) && passable(step, consent))
 }
 
-/** What was consented to and is not done, with what it waits for. */
+/** Findings for steps that were consented to and are not done, with what they wait for. */
 export function heldBack(left: readonly Step[], consent: Consent): readonly Finding[] {
   return left
     .filter((step) => consent.steps.has(step.id))
     .map((step) => {
-      const waitingFor = passable(step, consent) ? ['steps that were not consented to'] : step.gates.flatMap((gate) => gate.waitingFor)
+      const waitingFor = passable(step, consent) ? ['steps that you did not consent to'] : step.gates.flatMap((gate) => gate.waitingFor)
       return warning(
         'held-back',
         `${step.member}: ${title(objectOf(step))}`,
         `${step.reason}: waits for ${[...new Set(waitingFor)].join(', ')}`,
-        passable(step, consent) ? 'entente apply' : 'entente apply, once that is so; or entente apply --override-gate REASON',
+        passable(step, consent) ? 'entente apply' : 'entente apply, after that; or entente apply --override-gate REASON',
       )
     })
 }

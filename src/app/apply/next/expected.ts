@@ -1,4 +1,4 @@
-/** What proxies are to hold, from what the objects say and from what the apply found. */
+/** What proxies should hold, derived from the objects and from the state that the apply found. */
 
 import type { Plaintext } from '../../../core/mesh/plaintext.ts'
 import { ownerOf } from '../../../core/model/manifest.ts'
@@ -20,12 +20,12 @@ export function startOf({ before, after, author }: Course): Start {
   }
 }
 
-/** What the objects say now; scopes that the apply has emptied are in it, and let nobody in. */
+/** What the objects say now. Scopes that the apply has emptied are included, and accept no foreign identity. */
 export function expected(start: Start, { objects }: Observation, owner: string): MeshState {
   const now = readState((objects.ok ? objects.value : []).filter((object) => ownerOf(object) === owner))
   const emptied = start.inbound.map(([key, at]) => [key, noInbound(at)] as const)
   const allowed = new Map(start.plaintext.map(([key, plaintext]) => [key, plaintextOf(plaintext)] as const))
-  // Where no policy of ours says which ports may take plaintext, the federation file does.
+  // If no Entente policy says which ports may accept plaintext, the federation file does.
   const withPlaintext = ([key, scope]: readonly [string, Inbound]): readonly [string, Inbound] => {
     const plaintext = scope.strict ? undefined : allowed.get(key)
     return [key, plaintext === undefined ? scope : { ...scope, plaintext }]

@@ -1,4 +1,4 @@
-/** Files of roots on their way into pods: what is written now is with them by a known time, or sooner when they are annotated. */
+/** Files of roots that kubelets deliver to pods: a write arrives by a known time, or sooner if Entente annotates the pods. */
 
 import { isLive } from '../../../core/mesh/pods.ts'
 import { judgedAt } from '../../../core/model/clock.ts'
@@ -11,26 +11,29 @@ import { isTrustMap } from '../../../core/trust/mounted/bundle-map.ts'
 import { NUDGED } from '../../../core/trust/mounted/delivery.ts'
 import { isLabelled } from '../../../core/trust/mounted/mount.ts'
 
-/** No order holds between a kubelet's watch on pods and its watch on ConfigMaps: it must see the ConfigMap first. */
+/**
+ * Kubernetes guarantees no order between a kubelet's watch on pods and its watch on ConfigMaps. The kubelet must see the
+ * ConfigMap before the annotation.
+ */
 export const ANNOTATE_AFTER_MS = 1_000
 
 /** ConfigMaps that were just written. Plain data. */
 export interface Sent {
-  /** By the API server's clock, as far as it is known; RFC 3339. */
+  /** By the API server's clock, as far as Entente knows it; RFC 3339. */
   readonly writtenAt: string
-  /** The pods that were annotated, by `NAMESPACE/NAME`. */
+  /** The annotated pods, as `NAMESPACE/NAME`. */
   readonly annotated: { readonly at: string; readonly pods: readonly string[] } | undefined
 }
 
 export const mapsIn = (written: readonly Step[]): readonly Step[] => written.filter(({ after }) => after !== undefined && isTrustMap(after))
 
-/** Undefined where no file is among the writes. */
+/** Undefined if no file is among the writes. */
 export const sentAt = (written: readonly Step[], observation: Observation, now: Date): Sent | undefined =>
   observation.objects.ok && mapsIn(written).length > 0
     ? { writtenAt: judgedAt(observation, now).toISOString(), annotated: undefined }
     : undefined
 
-/** The pods with the mount where these files were written. */
+/** The pods with the mount in the namespaces where these files were written. */
 export function podsOf(written: readonly Step[], { objects }: Observation): readonly Manifest[] {
   const namespaces = new Set(mapsIn(written).map(({ after }) => after?.metadata.namespace))
   return (objects.ok ? objects.value : []).filter(
@@ -40,7 +43,7 @@ export function podsOf(written: readonly Step[], { objects }: Observation): read
 
 export const podName = ({ metadata: { namespace = '', name } }: Manifest): string => `${namespace}/${name}`
 
-/** What was observed, with the files as they were written just now, and the pods that were annotated since. */
+/** The observation, with the files that were just written and the pods that were annotated since. */
 export function withSent(observation: Observation, written: readonly Step[], sent: Sent | undefined): Observation {
   if (sent === undefined) return observation
   const now = mapsIn(written)
@@ -56,12 +59,12 @@ export function withSent(observation: Observation, written: readonly Step[], sen
   }
 }
 
-/** By when every kubelet has brought the files as they are, by our clock; undefined where there are none. */
+/** The time, by this machine's clock, at which every kubelet has delivered the files. Undefined if there are none. */
 export function filesBy({ objects, clock }: Observation, boundMs: number): Date | undefined {
   const maps = objects.ok ? objects.value.filter((object) => isOurs(object) && isTrustMap(object)) : []
   const written = maps.map(({ metadata }) => Date.parse(metadata.writtenAt ?? '')).filter((at) => !Number.isNaN(at))
   if (written.length === 0) return undefined
-  // A clock that is behind ours makes it later.
+  // If this machine's clock is behind the API server's, the time is later.
   const behindMs = clock === undefined || clock.aheadMs + clock.withinMs >= 0 ? 0 : -clock.aheadMs
   return new Date(Math.max(...written) + boundMs + behindMs)
 }

@@ -181,7 +181,7 @@ describe('a move of the stepper', () => {
     })
   })
 
-  it('that waits for kubelets says so, and by when they have brought the files', async () => {
+  it('that waits for kubelets says so, and by when they deliver the files', async () => {
     const waits = await until('wait', meshB(MOUNT))
     expect(waits.filter((move) => move.kind === 'wait' && move.why.of === 'files')).toContainEqual(
       expect.objectContaining({
@@ -191,7 +191,7 @@ describe('a move of the stepper', () => {
     )
   })
 
-  it('waits for nobody where Git delivers, and passes on what was written', async () => {
+  it('does not wait if Git delivers, and passes on what was written', async () => {
     const mesh = meshB()
     expect(await until('wait', mesh, { home: 'git' })).toEqual([])
     const [, second] = await until('write', meshB(), { home: 'git' })
@@ -208,7 +208,7 @@ describe('a move of the stepper', () => {
     expect([position, move]).toEqual([end, { kind: 'done', findings: [] }])
   })
 
-  it('stops with a finding of that member where what it showed makes no sense', async () => {
+  it('stops with a finding of that member if its state makes no sense', async () => {
     const mesh = meshB()
     const task = await taskFor(intentsOf(), mesh, NOW)
     const observation: Observation = { ...(await mesh.observe(EVERYWHERE)), objects: ok([{ kind: 'Pod' } as Manifest]) }
@@ -216,7 +216,7 @@ describe('a move of the stepper', () => {
     expect(move).toMatchObject({ kind: 'stopped', findings: [{ code: 'cluster-refused', subject: 'cluster-b: cluster-b' }] })
   })
 
-  it('stops where the objects could not be observed', async () => {
+  it('stops if the objects could not be observed', async () => {
     const mesh = meshB()
     const task = await taskFor(intentsOf(), mesh, NOW)
     const down = { ok: false, error: { code: 'forbidden', severity: 'error', subject: 'cluster-b', message: 'x', hint: '' } } as const

@@ -1,9 +1,11 @@
 /**
- * The stepper: what one member's apply does next. Pure: it observes, writes, asks and sleeps through its caller. A command
- * carries out each move and calls again until the end. A controller stores the position and calls again when the move's
- * time has come. A move whose answer was lost is returned again. Of a write, that is safe and seldom useful: it compares
- * before it sets, so an object that was written already stops the apply with `changed-meanwhile`. Begin anew instead: the
- * next observation shows what is done.
+ * The stepper: decides what one member's apply does next. It is pure: its caller observes, writes, polls and sleeps. A
+ * command carries out each move and calls again until the end. A controller stores the position and calls again when the
+ * move's time has come.
+ *
+ * If the answer to a move was lost, the stepper returns the same move again. Repeating a write is safe, because it
+ * compares before it sets. If the object was written already, the apply stops with `changed-meanwhile`. It is more useful
+ * to begin a new apply: the next observation shows what is done.
  */
 
 import { asFailureOf } from '../../../core/diagnostics/errors.ts'
@@ -28,11 +30,11 @@ import type { Answer, Move, Next, Position, Round, Scene, Stage, Start, Task } f
 import { roundOf, stepsLeft, surprise } from './round.ts'
 import { awaitedIn, standsOf, type WaitStage } from './standing.ts'
 
-/** What a stage works with. */
+/** The context of a stage. */
 interface Call {
   readonly task: Task
   readonly position: Position
-  /** With what Git has yet to deliver. */
+  /** Includes the files that Git has yet to deliver. */
   readonly observation: Observation
   readonly stop: boolean
   readonly now: Date
@@ -45,14 +47,14 @@ export function next(task: Task, position: Position, scene: Scene, now: Date): N
   try {
     return resume(call, scene.answer)
   } catch (thrown) {
-    // Whatever is thrown over what a member showed is that member's failure, and stops no other.
+    // An error thrown while the stepper evaluates a member's state fails that member only.
     const { name } = task.intent.member
     const failure = asFailureOf(name, thrown)
     return stopped(call, [{ ...fromError(failure), subject: `${name}: ${failure.subject}` }])
   }
 }
 
-/** Goes on with the answer to the move of this stage. */
+/** Continues with the answer to this stage's move. */
 function resume(call: Call, answer: Answer | undefined): Next {
   const { stage } = call.position
   switch (stage.at) {
@@ -97,7 +99,7 @@ function resume(call: Call, answer: Answer | undefined): Next {
 
 type Entered = Exclude<Stage, { at: 'begin' | 'plan' }>
 
-/** Enters a stage: returns the move that it begins with. */
+/** Enters a stage: returns its first move. */
 const enter = (call: Call, stage: Entered): Next => ({
   position: { ...call.position, stage },
   move: moveOf(call, stage),
@@ -169,7 +171,8 @@ function begin(call: Call): Next {
   if (going === undefined) return observation.objects.ok ? done(call, []) : stopped(call, [observation.objects.error])
   const begun = { ...call, position: { ...call.position, start: startOf(going) } }
   if (task.home !== 'cluster' || !observation.objects.ok || !observation.objects.value.some(isCanary)) return planPhase(begun, 'guard')
-  // A canary of an interrupted apply that Envoy rejects would keep its proxies from ever taking what follows.
+  // While a canary of an interrupted apply is rejected by Envoy, its proxies accept no later change. So it is removed
+  // before anything else.
   const { steps } = plan([task.intent], new Map([[task.intent.member.name, observation]]), now, task.consent)
   const stuck = refusedCanaries(steps, observation).filter((step) => task.consent.steps.has(step.id))
   return stuck.length === 0 ? planPhase(begun, 'guard') : enter(begun, { at: 'lock-leftover', steps: stuck })
@@ -183,7 +186,7 @@ function leftoverRemoved(call: Call, steps: readonly Step[], answer: Written): N
   return failed === undefined ? enter(after, { at: 'observe', phase: 'guard', again: false }) : stopped(after, [failed])
 }
 
-/** Plans anew, and begins the next round; from the first phase on that has writes due. */
+/** Plans again and begins the next round, at the first phase that has due writes. */
 function planPhase(call: Call, from: Phase, answer?: Answer): Next {
   const { task, observation, now, position } = call
   const start = startIn(position)
@@ -250,7 +253,7 @@ function written(call: Call, round: Round, answer: Written): Next {
   const { position, failed } = withWritten(call, round.due, answer)
   const after = { ...call, position: { ...position, done: [...position.done, ...round.taken] } }
   const findings = failed === undefined ? [] : [failed]
-  // At once, so that istiod sends both together: what the first ones have and what they get is the same.
+  // Immediately, so that istiod sends both together: the canary workloads then keep the same configuration without a gap.
   return round.ahead.length === 0 ? canaryRemoved(after, round, findings) : enter(after, { at: 'remove-canary', round, findings })
 }
 
@@ -322,7 +325,7 @@ function putBack(call: Call, round: Round, findings: readonly Finding[], { failu
   const left = failures.map((failure) => ({
     ...failure,
     subject: `${name}: ${failure.subject}`,
-    message: `what was refused could not be put back: ${failure.message}`,
+    message: `Entente could not undo the rejected write: ${failure.message}`,
   }))
   const undone = new Set(left.length === 0 ? round.due.map(({ id }) => id) : [])
   const position = { ...call.position, done: call.position.done.filter(({ id }) => !undone.has(id)) }
@@ -331,7 +334,7 @@ function putBack(call: Call, round: Round, findings: readonly Finding[], { failu
 
 function roundOver(call: Call, round: Round): Next {
   if (round.last) return done(call, [])
-  // A second round in the same phase only where one object changes twice: what a gate lets go follows what needs no gate.
+  // A phase has a second round only if one object changes twice: a change behind a gate follows one that needs no gate.
   if (call.task.home !== 'git') return enter(call, { at: 'observe', phase: round.phase, again: true })
   const position = { ...call.position, undelivered: [...call.position.undelivered, ...round.due] }
   return planPhase({ ...call, position, observation: round.due.reduce(simulate, call.observation) }, round.phase)
@@ -352,7 +355,7 @@ function failureOf({ intent: { member } }: Task, [failed]: readonly Finding[]): 
 
 function leftStanding({ task }: Call, { failures }: Written): readonly Finding[] {
   const failed = failureOf(task, failures)
-  return failed === undefined ? [] : [{ ...failed, message: `what one workload had first could not be taken away: ${failed.message}` }]
+  return failed === undefined ? [] : [{ ...failed, message: `Entente could not remove the canary filter: ${failed.message}` }]
 }
 
 const inverse = ({ before, after, ...step }: Step): Step => {
@@ -360,7 +363,7 @@ const inverse = ({ before, after, ...step }: Step): Step => {
   return before === undefined ? from : { ...from, after: before }
 }
 
-/** Set by the first call. */
+/** The first call sets it. */
 function startIn({ start }: Position): Start {
   if (start === undefined) throw new Error('the apply has not begun')
   return start

@@ -1,6 +1,6 @@
 /**
- * What the stepper of one member is given and returns. Only `Position` has to outlive a call: it is plain data, so that
- * `JSON.stringify` keeps it across a restart.
+ * The input and output of one member's stepper. Only `Position` is stored between calls: it is plain data, so
+ * `JSON.stringify` preserves it across a restart.
  */
 
 import type { Finding } from '../../../core/diagnostics/finding.ts'
@@ -15,73 +15,78 @@ import type { Wait } from './acknowledgement.ts'
 import type { Ahead } from './canary.ts'
 import type { Sent } from './files.ts'
 
-/** What one member's apply has to do; the same at every call. */
+/** The task of one member's apply; the same at every call. */
 export interface Task {
   readonly intent: Intent
-  /** The intents of all members: a root is retired by what its own mesh shows. */
+  /** The intents of all members: the evidence for retiring a root comes from the root's own mesh. */
   readonly wanted: readonly Intent[]
-  /** All steps that the agreed plan had, by their ids. */
+  /** All steps of the agreed plan, by id. */
   readonly offered: ReadonlyMap<Digest, Step>
   readonly consent: Consent
   /**
-   * Where writes show. `cluster`: in the next observation, and live proxies acknowledge them. `directory`: in the next
-   * observation. `git`: nowhere, before somebody commits the files and a GitOps tool delivers them.
+   * Where a write becomes visible:
+   * - `cluster`: in the next observation, and live proxies acknowledge it.
+   * - `directory`: in the next observation.
+   * - `git`: only after somebody commits the files and a GitOps tool delivers them.
    */
   readonly home: 'cluster' | 'directory' | 'git'
-  /** Annotate pods, so that their kubelets bring changed files at once. */
+  /** Annotate pods, so that their kubelets deliver changed files at once. */
   readonly nudge: boolean
 }
 
-/** What is known when the stepper is called. */
+/** The input of one call. */
 export interface Scene {
   readonly observation: Observation
-  /** The result of the move that the last call returned; without it the stepper returns the same move again. */
+  /** The result of the move that the last call returned. Without it the stepper returns the same move again. */
   readonly answer?: Answer
-  /** The user asks to stop. */
+  /** True if the user asked to stop. */
   readonly stop: boolean
 }
 
-/** What the caller is to do next. */
+/** What the caller does next. */
 export type Move =
-  /** Observe the member anew. `again`: after this apply's own writes. */
+  /** Observe the member again. `again`: after this apply's own writes. */
   | { readonly kind: 'observe'; readonly again: boolean }
-  /** Observe these members with all their pods: their certificates decide whether a root may go. */
+  /** Observe these members with all their pods: their certificates decide whether a root may be retired. */
   | { readonly kind: 'observe-pods'; readonly of: readonly MemberName[] }
-  /** Check that no other apply or sever has begun, and that nobody severed what these steps open. */
+  /** Check that no other apply or sever has begun, and that no sever names a pair which these steps open. */
   | { readonly kind: 'check-lock'; readonly due: readonly Step[] }
   | {
       readonly kind: 'write'
       readonly phase: Phase
       readonly steps: readonly Step[]
-      /** Undoes what Envoy rejected: not announced step by step. */
+      /** Undoes what Envoy rejected. It is not announced step by step. */
       readonly undo: boolean
-      /** What the steps were planned from, with what this apply has written since. */
+      /** The objects that the steps were planned from, plus what this apply has written since. */
       readonly seen: Observation
     }
   | { readonly kind: 'nudge'; readonly pods: readonly { readonly namespace: string; readonly name: string }[]; readonly at: string }
   | WaitMove
-  /** Nothing is left, or the rest waits for what the findings name. */
+  /** Nothing is left, or the findings name what the rest waits for. */
   | { readonly kind: 'done'; readonly findings: readonly Finding[] }
   | { readonly kind: 'stopped'; readonly findings: readonly Finding[] }
 
 export interface WaitMove {
   readonly kind: 'wait'
-  /** Call again after this time, with fresh evidence of the proxies where `evidence` is set. */
+  /** Call again after this time, with fresh evidence of the proxies if `evidence` is set. */
   readonly afterMs: number
   readonly evidence: boolean
-  /** When the wait ends by itself; undefined where that is not known yet. */
+  /** When the wait times out; undefined if that is not known yet. */
   readonly until: Date | undefined
   readonly why: Why
 }
 
 export interface Why {
   /**
-   * `acknowledgement`: proxies have not acknowledged what was written. `canary`: nor has the workload that goes first.
-   * `files`: kubelets have not brought what was written. `annotation`: the kubelets' watch on ConfigMaps.
+   * What the apply waits for:
+   * - `acknowledgement`: proxies have not acknowledged the write.
+   * - `canary`: the canary workload has not acknowledged it.
+   * - `files`: kubelets have not delivered the files.
+   * - `annotation`: the kubelets may not have seen the ConfigMap yet.
    */
   readonly of: 'acknowledgement' | 'canary' | 'files' | 'annotation'
   readonly phase: Phase
-  /** Who has not followed yet, where that is known. */
+  /** The proxies that have not acknowledged yet, as far as they are known. */
   readonly for: readonly string[]
 }
 
@@ -90,23 +95,23 @@ export type Answer =
   | { readonly to: 'observe-pods'; readonly seen: Seens }
   | { readonly to: 'check-lock'; readonly held: boolean }
   | { readonly to: 'write'; readonly written: readonly Digest[]; readonly failures: readonly Finding[] }
-  /** `refused`: why it was not allowed. */
+  /** `refused`: why the check failed. */
   | { readonly to: 'nudge'; readonly refused: string | undefined }
   | { readonly to: 'wait'; readonly proxies: Seen<readonly Evidence[]> | undefined }
 
 export interface Next {
   readonly position: Position
   readonly move: Move
-  /** What the move before came to, and what this one begins. */
+  /** The result of the previous move, and the move that comes now. */
   readonly tell: readonly Progress[]
 }
 
-/** Where one member's apply stands. */
+/** The state of one member's apply. */
 export interface Position {
   readonly stage: Stage
   readonly start: Start | undefined
   readonly done: readonly Step[]
-  /** The proxies are known to hold what the objects say. */
+  /** True if the proxies are known to hold what the objects say. */
   readonly settled: boolean
   /** Written to files that Git has yet to deliver: no observation shows them. */
   readonly undelivered: readonly Step[]
@@ -128,18 +133,18 @@ export type Stage =
   | { readonly at: 'remove-canary' | 'withdraw-canary' | 'put-back'; readonly round: Round; readonly findings: readonly Finding[] }
   | { readonly at: 'end'; readonly kind: 'done' | 'stopped'; readonly findings: readonly Finding[] }
 
-/** The writes of one phase that go together, and what is waited for after them. */
+/** The writes of one phase that are made together, and the wait after them. */
 export interface Round {
   readonly phase: Phase
   readonly due: readonly Step[]
   readonly ahead: readonly Ahead[]
-  /** Steps that were to remove what an interrupted apply left: going on from it does them. */
+  /** Steps that would remove what an interrupted apply left. Continuing that apply makes them unnecessary. */
   readonly taken: readonly Step[]
   /** No step is left after these. */
   readonly last: boolean
-  /** Something widens: a proxy that nobody hears from holds it up. */
+  /** These steps open something, so a proxy that no istiod reports delays them. */
   readonly patient: boolean
-  /** A file that a filter reads is gone: a proxy that Envoy rejects for want of it waits for this apply. */
+  /** A file that a filter reads is missing: a proxy that Envoy rejects for that reason waits for this apply. */
   readonly mends: boolean
   /** Envoy's rejections from before the writes, by proxy. */
   readonly rejections: Readonly<Record<string, string>>
@@ -147,13 +152,13 @@ export interface Round {
   readonly sent: Sent | undefined
 }
 
-/** What an apply remembers of the mesh as it found it: later observations no longer show it. */
+/** The state of the mesh before this apply, as far as the apply needs it: later observations no longer show it. */
 export interface Start {
-  /** The mesh's own domains. */
+  /** The mesh's own trust domains. */
   readonly own: readonly TrustDomain[]
-  /** Sets of workloads that let foreign callers in: a proxy there must have let go of them. */
+  /** Sets of workloads that accepted foreign callers: their proxies must have dropped them. */
   readonly inbound: readonly (readonly [string, Workloads])[]
   readonly wide: Workloads | undefined
-  /** Where the file allows plaintext, by set. */
+  /** Where the federation file allows plaintext, by set. */
   readonly plaintext: readonly (readonly [string, 'all' | readonly (readonly [number, Exception])[]])[]
 }

@@ -1,9 +1,12 @@
-/** Whose workload certificates decide whether a root may go. */
+/** Selects the meshes whose workload certificates decide whether a root may be retired. */
 
 import type { Plan } from '../../../core/model/planned.ts'
 import type { Intent } from '../../../core/model/wanted.ts'
 
-/** The meshes whose leaves decide whether a root may go: how long these live, every pod has a say in. */
+/**
+ * The meshes whose workload certificates decide whether a root may be retired. Every pod counts, because pods can set
+ * different certificate lifetimes.
+ */
 export function retiring({ steps }: Pick<Plan, 'steps'>, wanted: readonly Intent[]): readonly Intent[] {
   const waiting = steps.filter(({ gates }) => gates.some((gate) => gate.needs === 'unused' && !gate.open))
   const trusters = new Set(waiting.map((step) => step.member))

@@ -1,4 +1,4 @@
-/** What is left of a plan, and which writes of it go together now. */
+/** Computes what is left of a plan, and which of its writes are made together now. */
 
 import type { Finding } from '../../../core/diagnostics/finding.ts'
 import { error } from '../../../core/diagnostics/finding.ts'
@@ -24,7 +24,7 @@ export interface Planning {
   readonly now: Date
 }
 
-/** The steps that are left; or the members whose pods decide whether a root may go, where they were not observed yet. */
+/** The steps that are left; or the members whose pods decide whether a root may be retired, if those were not observed yet. */
 export function stepsLeft(
   { task, observation, phase, now }: Planning,
   partners: Seens | undefined,
@@ -38,7 +38,7 @@ export function stepsLeft(
   return { steps: again.steps.map((step) => stillApart(task, step)) }
 }
 
-/** Which roots a partner's chain does not tell apart was observed for the agreed plan; apply does not ask the partner again. */
+/** The agreed plan observed which roots a partner's chain cannot distinguish; apply does not connect to the partner again. */
 function stillApart({ offered }: Task, step: Step): Step {
   const apart = offered.get(step.id)?.gates.filter(({ needs }) => needs === 'apart') ?? []
   return apart.length === 0 ? step : { ...step, gates: [...step.gates.filter(({ needs }) => needs !== 'apart'), ...apart] }
@@ -49,7 +49,7 @@ function withPods(observation: Observation, { pods, leaves }: Pick<Observation, 
   return leaves === undefined ? asked : { ...asked, leaves }
 }
 
-/** The next writes of the phase; undefined where none is due. */
+/** The next writes of the phase; undefined if none is due. */
 export function roundOf({ task, observation, phase }: Planning, start: Start, steps: readonly Step[]): Round | undefined {
   const { consent, intent, home } = task
   const due = dueIn(phase, steps, consent)
@@ -63,14 +63,14 @@ export function roundOf({ task, observation, phase }: Planning, start: Start, st
     taken: takenBy(ahead, steps, consent),
     last: steps.length === due.length,
     patient: steps.some((step) => consent.steps.has(step.id) && (step.changes.some(({ effect }) => effect === 'widens') || reads(step))),
-    // What was rejected for want of its file must not keep the file from coming back.
+    // A proxy that Envoy rejects because its roots file is missing must not prevent the write of that file.
     mends: goneFiles(expected(start, observation, intent.owner)).length > 0,
     rejections: Object.fromEntries(proxies.flatMap(({ proxy, rejected }) => (rejected === undefined ? [] : [[proxy, rejected]]))),
     sent: undefined,
   }
 }
 
-/** A filter that is rejected where its file has not come yet. */
+/** A filter that Envoy rejects because its roots file has not arrived yet. */
 const reads = ({ phase, after }: Step): boolean => phase === 'open' && after !== undefined && readMountedFilter(after).length > 0
 
 const takenBy = (ahead: readonly Ahead[], steps: readonly Step[], consent: Consent): readonly Step[] =>
@@ -79,14 +79,14 @@ const takenBy = (ahead: readonly Ahead[], steps: readonly Step[], consent: Conse
       after === undefined && before !== undefined && consent.steps.has(id) && ahead.some(({ canary }) => keyOf(canary) === keyOf(before)),
   )
 
-/** A step that the agreed plan did not have. */
+/** A step that is not in the agreed plan. */
 export function surprise({ offered }: Task, steps: readonly Step[]): Finding | undefined {
   const step = steps.find(({ id }) => !offered.has(id))
   if (step === undefined) return undefined
   return error(
     'not-consented',
     step.member,
-    `${step.reason} (${title((step.after ?? step.before) as Manifest)}) was not part of the plan you agreed to: something changed meanwhile`,
+    `${step.reason} (${title((step.after ?? step.before) as Manifest)}) is not in the plan that you agreed to: the cluster or the files changed since`,
     'entente plan, then entente apply',
   )
 }

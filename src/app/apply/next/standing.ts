@@ -1,4 +1,4 @@
-/** What one wait of a round is for, and where the proxies stand to it. */
+/** What one wait of a round waits for, and how far the proxies are. */
 
 import { judgedAt } from '../../../core/model/clock.ts'
 import type { Evidence, Observation, Seen } from '../../../core/model/observed.ts'
@@ -22,7 +22,7 @@ export interface Waiting {
   readonly task: Task
   readonly start: Start
   readonly round: Round
-  /** What the round was planned from. */
+  /** The observation that the round was planned from. */
   readonly observation: Observation
 }
 
@@ -40,7 +40,7 @@ export function awaitedIn({ at, task: { intent }, round, observation }: Waiting)
   }
 }
 
-/** Where every proxy in reach stands; a rejection counts only where Envoy did not say the same before the writes. */
+/** The state of every proxy in reach. A rejection counts only if Envoy did not report the same one before the writes. */
 export function standsOf(waiting: Waiting, proxies: Seen<readonly Evidence[]>, now: Date): Seen<readonly Stand[]> {
   if (!proxies.ok) return proxies
   const { at, task, start, round, observation } = waiting

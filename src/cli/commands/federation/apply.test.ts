@@ -18,7 +18,7 @@ async function begin(directory: string): Promise<void> {
   await addEntry(await openRecord(directory), async () => {}, draft)
 }
 
-describe('an apply that was killed after its last write', () => {
+describe('an apply that was interrupted after its last write', () => {
   it('is ended on the record by the next one, which finds nothing to do', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
@@ -56,7 +56,7 @@ describe('an apply that was killed after its last write', () => {
 })
 
 describe('a trust whose last day is over', () => {
-  it('is closed by the next apply, and the record says that nobody did it but the day', async () => {
+  it('is closed by the next apply, and the record names the date as the reason', async () => {
     const until = inDirectories((s) => void Object.assign(s.trust[0] ?? {}, { until: '2026-06-30' }))
     await using w = await workspace(until, ...bundles)
     const at = (time: string) => apply({ ...options, reason: 'kept as written', file: w.file }, { ...w.io, now: () => new Date(time) })

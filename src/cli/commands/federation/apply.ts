@@ -1,4 +1,4 @@
-/** `apply`: carries the plan out phase by phase. Safe to interrupt and to repeat. */
+/** `apply`: carries the plan out phase by phase. It is safe to interrupt and to repeat. */
 
 import { type ApplyInput, applyPlan, succeeded } from '../../../app/consent/apply-plan.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
@@ -19,22 +19,17 @@ export interface ApplyOptions extends FileOptions, ApplyInput {
 const EVERY_SECONDS = 15
 
 export async function run(options: ApplyOptions, io: Io): Promise<number> {
-  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
+  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
   if (options.watch !== true) return once(options, io)
   if (options.yes !== true || options.consent !== undefined) {
-    throw new FederationError(
-      'usage',
-      '--watch',
-      'carries out whatever the files say, time after time: that takes --yes, and goes with no --consent',
-      {
-        hint: 'entente apply --watch --yes --reason "kept as written"',
-      },
-    )
+    throw new FederationError('usage', '--watch', 'applies every later change of the files, so it requires --yes and excludes --consent', {
+      hint: 'entente apply --watch --yes --reason "keep as in Git"',
+    })
   }
   let told = ''
   return repeat(EVERY_SECONDS, io, async () => {
     try {
-      // A round in which nothing is new says nothing.
+      // A round that changes nothing prints nothing.
       const news: Part[] = []
       const code = await once(options, { ...io, tell: (text) => void news.push(text), progress: () => {} })
       const text = stacked(news)

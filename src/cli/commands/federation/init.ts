@@ -1,4 +1,4 @@
-/** `init`: looks at the clusters and writes a federation in which nothing is open yet. */
+/** `init`: observes the clusters and writes a federation in which nothing is open yet. */
 import { access, mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { writeAtomically } from '../../../adapters/files/write-files.ts'
@@ -22,7 +22,7 @@ export async function run({ context: contexts, out, istioNamespace, ...options }
   const file = join(out, 'federation.yaml')
   await init(portsOf({ ...options, file }, io), placeAt(resolve(out), istioNamespace), { contexts, istioNamespace })
   io.tell(
-    show`wrote ${join(out, 'audit.jsonl')}\nwrote ${file}\n\nNothing is open yet: say in federation.yaml who may call whom, then: entente plan -f ${file}`,
+    show`wrote ${join(out, 'audit.jsonl')}\nwrote ${file}\n\nNothing is open yet. Write into federation.yaml who may call whom. Next: entente plan -f ${file}`,
   )
   return 0
 }
@@ -45,7 +45,7 @@ async function mustBeNew(path: string): Promise<void> {
     () => false,
   )
   if (exists)
-    throw new FederationError('usage', path, 'is there already; init never overwrites', {
-      hint: 'choose another --out, or go on with entente plan',
+    throw new FederationError('usage', path, 'exists already; init never overwrites it', {
+      hint: 'choose another --out, or continue with entente plan',
     })
 }

@@ -159,7 +159,7 @@ describe('sever --lift', () => {
     expect((await f.actions()).filter((action) => action === 'sever')).toHaveLength(2)
   })
 
-  it('goes on where it was killed between the record and the file, without a second entry', async () => {
+  it('continues after an interruption between the record and the file, without a second entry', async () => {
     await using f = await lost()
     await f.lift()
     await f.write(inDirectories((s) => void s.severed.push({ ...pair, at: '2026-05-30T10:00:00Z', reason: 'as it was' })))
@@ -197,7 +197,7 @@ describe('sever --lift', () => {
     expect((await f.actions()).filter((action) => action === 'lift')).toHaveLength(1)
   })
 
-  it('asks first, and changes nothing where nobody can be asked', async () => {
+  it('asks for consent, and changes nothing without a terminal', async () => {
     await using f = await lost()
     await expect(f.lift({ yes: false })).rejects.toThrow(expect.objectContaining({ code: 'not-confirmed' }))
     expect(await f.actions()).not.toContain('lift')
@@ -237,7 +237,7 @@ describe('sever --lift', () => {
     expect(f.printed.join('\n')).toMatch(
       /lift +the sever of cluster-b trusting cluster-a is lifted \(cluster-b\.example, cluster-a\.example\)/,
     )
-    expect(f.printed.join('\n')).toMatch(/sever +cluster-b trusts cluster-a no longer \(cluster-b\.example, cluster-a\.example\)/)
+    expect(f.printed.join('\n')).toMatch(/sever +cluster-b no longer trusts cluster-a \(cluster-b\.example, cluster-a\.example\)/)
   })
 })
 

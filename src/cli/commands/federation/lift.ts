@@ -1,4 +1,4 @@
-/** `sever --lift`: takes a sever back, on the record and out of the file. It opens nothing: a new approval and an apply do. */
+/** `sever --lift`: takes a sever back, in the record and in the file. It opens nothing: a new approval and an apply do. */
 
 import { lift } from '../../../app/severing/lift.ts'
 import type { SeverInput } from '../../../app/severing/sever.ts'
@@ -15,7 +15,7 @@ export interface LiftOptions extends FileOptions, SeverInput {
 }
 
 export async function run(options: LiftOptions, io: Io): Promise<number> {
-  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
+  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
   mustGoTogether(options)
   const lifted = await lift(portsOf(options, io), options)
   const next = [approveCommand(lifted.trusted), 'entente apply --reason "WHY"']
@@ -28,7 +28,7 @@ export async function run(options: LiftOptions, io: Io): Promise<number> {
     )
   else
     io.print(
-      `${truster} trusting ${trusted}: the sever is lifted. Nothing is open: that takes a new approval of the roots of ${lifted.trusted.trustDomain}, and an apply.`,
+      `${truster} trusting ${trusted}: the sever is lifted. Nothing is open yet: that requires a new approval of the roots of ${lifted.trusted.trustDomain}, and an apply.`,
     )
   io.tell(`Next: ${next.join(', then ')}`)
   return 0
@@ -37,5 +37,5 @@ export async function run(options: LiftOptions, io: Io): Promise<number> {
 function mustGoTogether({ emergency, drain, overrideGate, evidence = [] }: LiftOptions): void {
   const others = { '--emergency': emergency === true, '--drain': drain === true, '--override-gate': overrideGate !== undefined }
   const [flag] = Object.entries({ ...others, '--evidence': evidence.length > 0 }).flatMap(([name, given]) => (given ? [name] : []))
-  if (flag !== undefined) throw new FederationError('usage', flag, 'ends a trust, and --lift takes a sever back; nothing was changed')
+  if (flag !== undefined) throw new FederationError('usage', flag, 'ends a trust, but --lift takes a sever back; nothing was changed')
 }

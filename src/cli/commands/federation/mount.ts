@@ -1,4 +1,4 @@
-/** `mount`: which workloads of mounted sets lack the mount, and what one restart will do; with `--rollout`, does it. */
+/** `mount`: lists the workloads that lack the mount, and what one restart of each does. With `--rollout`, it restarts them. */
 
 import { type MountInput, mount } from '../../../app/mount.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'

@@ -1,4 +1,4 @@
-/** `plan`: the steps, their effect on trust, the findings. Reads only. */
+/** `plan`: the steps, their effect on trust, the findings. It only reads. */
 
 import { planFederation } from '../../../app/plan.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'

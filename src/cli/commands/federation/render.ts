@@ -1,4 +1,4 @@
-/** `render`: what `apply` would write, as manifests for each member; a function of Git alone. */
+/** `render`: the manifests that `apply` would write, for each member. The output depends on the files in Git only. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { writeTree } from '../../../adapters/directory/render-tree.ts'
@@ -25,20 +25,20 @@ export async function run(options: FileOptions & { out: string; output: Output; 
       throw new FederationError(
         'usage',
         `--values ${options.values}`,
-        'there is nothing for the owner of a mesh config to set: no trust has distribution mesh',
+        'no trust has distribution mesh, so the owner of a mesh config has nothing to set',
         {
           hint: 'entente render --out DIR',
         },
       )
     const what =
       options.values === 'helm' ? 'Helm values of the istiod chart' : 'for the Sail operator’s Istio resource (kubectl patch --type merge)'
-    io.print(show`# ${what}, in ${wide.join(', ')}; every revision needs them\n${document(valuesFor(options.values))}`)
+    io.print(show`# ${what}, in ${wide.join(', ')}; set them in every revision\n${document(valuesFor(options.values))}`)
     return 0
   }
   if (desired.findings.length > 0) io.tell(findingsText(desired.findings, io.color))
   if (hasErrors(desired.findings)) {
-    throw new FederationError('bundle-refused', options.file, 'cannot be rendered while the findings above stand; nothing was written', {
-      hint: 'see each finding for its remedy',
+    throw new FederationError('bundle-refused', options.file, 'cannot be rendered with the findings above; nothing was written', {
+      hint: 'correct what the findings above name, then run entente render again',
     })
   }
   const out = resolve(options.out)
@@ -49,7 +49,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
     const guide = join(intent.member.name, 'mount.md')
     if (intent.trusts.some(({ distribution }) => distribution === 'mounted')) {
       await writeAtomically(join(out, guide), mountGuide())
-      io.tell(`${join(options.out, guide)}: what belongs into the pod templates of mounted scopes`)
+      io.tell(`${join(options.out, guide)}: the label and annotations for the pod templates of mounted scopes`)
     } else await rm(join(out, guide), { force: true })
   }
   if (options.output === 'json') io.print(json(documented('Render', { out: options.out, members: written })))
@@ -61,7 +61,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
     }
     io.tell(show`\nApply the folders in the order of their names, e.g. kubectl apply -f MEMBER/10-guard, then MEMBER/20-open.`)
     if (written.some(({ removed }) => removed.length > 0)) {
-      io.tell('Files were removed: what they made must go in the opposite order, filters first. entente apply does it for you.')
+      io.tell('Files were removed: delete their objects in the opposite order, filters before policies. entente apply does that.')
     }
   }
   return 0

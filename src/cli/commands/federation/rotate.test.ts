@@ -101,7 +101,7 @@ describe('rotate, for a mesh of another owner', () => {
     expect(await approved(w)).toBe(1)
   })
 
-  it('by two at once: one of them does it, the other is told or finds it done, and the record holds', async () => {
+  it('by two at once: one of them does it, the other gets an error or finds it done, and the record is intact', async () => {
     await using w = await workspace(withPartner, ...bundles)
     const offered = await offer(w, oldC, newC)
     const ran = await Promise.allSettled([1, 2, 3].map(() => rotate({ ...base, file: w.file, ...offered }, w.io)))

@@ -1,4 +1,4 @@
-/** `rotate`: takes a mesh's root from old to new with overlap, as far as it goes now. */
+/** `rotate`: moves a mesh from its old root to a new one with overlap, as far as possible now. */
 
 import { type RotateInput, rotate } from '../../../app/rotate/rotate.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
@@ -17,9 +17,9 @@ export interface RotateOptions extends FileOptions, BundleOptions, Omit<RotateIn
 
 export async function run(options: RotateOptions, io: Io): Promise<number> {
   const { status: reads = false, abort = false, output } = options
-  if (reads && abort) throw new FederationError('usage', '--abort', 'changes something, and --status does not')
+  if (reads && abort) throw new FederationError('usage', '--abort', 'writes, but --status only reads: use one of them')
   if (!reads && options.reason.trim() === '')
-    throw new FederationError('usage', '--reason', 'is missing: say why, for those who ask later; or only look, with --status')
+    throw new FederationError('usage', '--reason', 'is missing: the record requires a reason. To only read the state: --status')
   const { now, findings, reached } = await rotate(portsOf(options, io), { ...options, ...sentBundle(options, io) })
   const all = [...findings, ...now.findings]
   io.print(output === 'json' ? json(rotationView(now, all, nextStep(now))) : rotationText(now, all, io.color))

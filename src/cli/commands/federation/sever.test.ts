@@ -50,7 +50,7 @@ describe('sever', () => {
     expect([filter.includes('cluster-a.example'), filter.includes('cluster-c.example')]).toEqual([false, true])
   })
 
-  it('fails where nothing could be looked at, with the pair in the file and on the record all the same', async () => {
+  it('fails if nothing could be observed; the pair is in the file and in the record all the same', async () => {
     const dead = inDirectories((s) => Object.assign(s.members[1] as object, { cluster: { context: 'nowhere' } }))
     await using w = await workspace(dead, ...bundles)
     await writeFile(join(w.directory, 'kubeconfig'), DEAD)
@@ -68,7 +68,7 @@ describe('sever', () => {
     await apply({ ...options, file: w.file }, w.io)
     await writeFile(join(w.directory, file), text)
     await expect(sever({ ...options, ...pair, emergency: true, file: w.file }, w.io)).rejects.toThrow(expect.objectContaining({ code }))
-    expect(w.told.join('\n')).toContain('in cluster-b lets nobody of cluster-a.example past')
+    expect(w.told.join('\n')).toContain('in cluster-b now denies every identity of cluster-a.example')
     const policy = await readFile(
       join(w.directory, 'clusters/cluster-b/10-guard/authorizationpolicy-sample-entente-accept-app-server.yaml'),
       'utf8',
@@ -77,7 +77,7 @@ describe('sever', () => {
     expect(await readFile(w.file, 'utf8')).toContain('reason: INC-7')
   })
 
-  it('closes on the word of the record alone where the file cannot be written, and says so', async () => {
+  it('closes by the record alone if the file cannot be written, and says so', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await apply({ ...options, file: w.file }, w.io)
     const text = await readFile(w.file, 'utf8')
@@ -90,7 +90,7 @@ describe('sever', () => {
         return true
       },
       tell: (told: Part) => {
-        if (String(told).includes('The record says that cluster-b trusts cluster-a no longer')) writeFileSync(w.file, text)
+        if (String(told).includes('The record says that cluster-b no longer trusts cluster-a')) writeFileSync(w.file, text)
       },
     }
     expect(await sever({ ...asking, ...pair, file: w.file }, io)).toBe(1)
@@ -140,7 +140,7 @@ describe('sever', () => {
     },
   )
 
-  it('wants a reason, as the file does', async () => {
+  it('requires a reason, as the file does', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     const before = await readFile(w.file, 'utf8')
     await expect(sever({ ...options, ...pair, file: w.file, reason: ' ' }, w.io)).rejects.toThrow(

@@ -1,4 +1,7 @@
-/** `sever`: writes it into the federation file, closes, proves. What only narrows waits for nobody. */
+/**
+ * `sever`: writes the sever to the federation file, closes the trust, and checks live proxies. Steps that only close wait
+ * for nothing.
+ */
 
 import { type SeverInput, sever } from '../../../app/severing/sever.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
@@ -14,18 +17,18 @@ export interface SeverOptions extends FileOptions, SeverInput {
 }
 
 export async function run(options: SeverOptions, io: Io): Promise<number> {
-  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: say why, for those who ask later')
+  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
   const closed = await sever(portsOf(options, io), options)
   const { trustDomain, at, verdicts, findings, older, blind, unknown, failed } = closed
   if (options.output === 'json') io.print(json(severView(verdicts, findings, at, older.views)))
   else io.print(severedText(closed, io))
   if (blind)
     io.tell(
-      show`\n${options.truster} could not be looked at, and nothing was closed there: run the same again as soon as it can be reached.`,
+      show`\nEntente could not read ${options.truster}, and closed nothing there. Run the same command again as soon as it is reachable.`,
     )
   else if (unknown)
     io.tell(
-      show`\nNo evidence says that live proxies of ${options.truster} refuse ${trustDomain}: run entente verify where they can be asked.`,
+      show`\nNo evidence shows that live proxies of ${options.truster} reject ${trustDomain}. Run entente verify where the cluster is reachable.`,
     )
   return failed ? 1 : 0
 }

@@ -1,4 +1,4 @@
-/** `status`: drift, expiry and lag, one line for each trust. Never writes. */
+/** `status`: drift, expiry and lag, one line for each trust. It never writes. */
 
 import { statusOf } from '../../../app/status.ts'
 import { holds } from '../../../app/verify/verify.ts'

@@ -1,4 +1,4 @@
-/** `verify`: per trust, by evidence, whether it holds; and if not, on which side and what to do. */
+/** `verify`: checks for each trust, by evidence, whether it holds; if not, it names the side and the remedy. */
 
 import { handOver } from '../../../app/verify/hand-over.ts'
 import { holds, verifyTrusts } from '../../../app/verify/verify.ts'
@@ -11,9 +11,9 @@ import { json, show, stacked } from '../../print/screen.ts'
 import { findingsText, leavesText, verdictText } from '../../print/text.ts'
 
 export interface VerifyOptions extends FileOptions {
-  /** `evidence`: JSON with what was seen, for those who cannot reach these clusters. */
+  /** `evidence`: JSON with the observations, for owners who cannot reach these clusters. */
   readonly output: 'text' | 'json' | 'evidence'
-  /** Asks the proxies in scopes for their own certificates. */
+  /** Asks the selected proxies for their own certificates. */
   readonly look?: boolean
 }
 
@@ -30,7 +30,7 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
   return hasErrors(findings) || verdicts.some((verdict) => !holds(verdict)) ? 1 : 0
 }
 
-/** Exit 0 when all that could be told is in it, whatever it says. */
+/** Exit 0 if everything that could be observed is in it, whatever it says. */
 async function printEvidence(options: VerifyOptions, io: Io): Promise<number> {
   const { handing, missing } = await handOver(portsOf(options, io))
   io.print(json(handedView(handing), 0))

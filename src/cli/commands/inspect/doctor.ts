@@ -1,4 +1,4 @@
-/** `doctor`: whether clusters are fit for federation, and what to do where they are not. Reads only; no Secret, no exec. */
+/** `doctor`: checks whether clusters are ready for federation, and names the remedy if not. Reads only; no Secret, no exec. */
 
 import { memberName } from '../../../app/init/member-name.ts'
 import { goOn } from '../../../app/use-case.ts'
@@ -17,7 +17,7 @@ import { json } from '../../print/screen.ts'
 
 export interface DoctorOptions extends LimitOptions {
   readonly file: string
-  /** Look at these instead of the members of a federation file. */
+  /** Check these contexts instead of the members of a federation file. */
   readonly context?: readonly string[]
   readonly namespace?: readonly string[]
   readonly istioNamespace: string
@@ -43,14 +43,14 @@ export async function run(options: DoctorOptions, io: Io): Promise<number> {
 async function ask({ file, context, namespace, istioNamespace }: DoctorOptions, io: Io): Promise<Question> {
   if (context === undefined) {
     if (namespace !== undefined)
-      throw new FederationError('usage', '--namespace', 'goes with --context; the federation file names its namespaces')
+      throw new FederationError('usage', '--namespace', 'requires --context; with a federation file, its scopes name the namespaces')
     const { portsOf } = await import('../../input/workspace.ts')
     const { desired, record } = portsOf({ file }, io)
     return questionOf(await desired.federation(), io.now(), await record.view())
   }
   const contexts = [...new Set(context)].map((one) => ({ name: memberName(one), context: one }))
   if (new Set(contexts.map(({ name }) => name)).size < contexts.length)
-    throw new FederationError('usage', '--context', 'two contexts make the same member name; rename one in the kubeconfig')
+    throw new FederationError('usage', '--context', 'two contexts yield the same member name; rename one in the kubeconfig')
   return questionOfContexts({ contexts, istioNamespace, namespaces: [...new Set(namespace ?? [])] })
 }
 

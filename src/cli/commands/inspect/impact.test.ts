@@ -58,7 +58,7 @@ async function ask(args: Partial<ImpactArgs>): Promise<{ readonly code: number; 
 }
 
 describe('impact on files', () => {
-  it('says for each policy whom a new mesh config lets in, in the shape that docs/cli.md promises', async () => {
+  it('names for each policy the identities that a new mesh config adds, as docs/cli.md describes the JSON', async () => {
     const { code, view } = await ask({
       meshAfter: at('mesh-after.yaml'),
       namespace: 'sample',
@@ -92,7 +92,7 @@ describe('impact on files', () => {
     })
   })
 
-  it('says what a what-if lets in: in a filter, in the mesh, as an alias', async () => {
+  it('names the identities that a what-if adds: in a filter, in the mesh, as an alias', async () => {
     const lets = async (args: Partial<ImpactArgs>) =>
       (await ask({ trusted: 'a.example', ...args })).view().policies.map(({ name, newlyAccepted }) => [name, newlyAccepted])
     expect(await lets({ as: 'mesh' })).toEqual([
@@ -226,9 +226,9 @@ describe('impact on files', () => {
     ])
   })
 
-  it('tells people the same', async () => {
+  it('prints the same for people', async () => {
     const { text } = await ask({ meshAfter: at('mesh-after.yaml'), identities: at('ids.txt'), output: 'text' })
-    expect(text).toContain('1 of 2 policies in reach has a part in letting somebody in anew.')
+    expect(text).toContain('1 of 2 policies evaluated helps to accept an additional identity.')
     expect(text).toMatch(/AuthorizationPolicy sample\/by-namespace {3}ALLOW {3}at sample \(app=server\)\n {2}\+ a\.example\/ns\/foo\/\*\n/)
     expect(text).toMatch(/to close it: add principals/)
     expect(text).toMatch(/a\.example\/ns\/foo\/sa\/web +deny +allow/)
@@ -304,7 +304,7 @@ spec: { selector: { matchLabels: { app: server } }, rules: [{ from: [{ source: {
     return { code, view: JSON.parse(made.printed.join('')) as ImpactView }
   }
 
-  it('says whom what is written lets in, by policies that are in Git', async () => {
+  it('names the identities that the written change adds, by policies that are in Git', async () => {
     const { code, view } = await asked({})
     expect(code).toBe(0)
     expect(view.policies.find(({ name }) => name === 'from-sample')).toMatchObject({
@@ -315,7 +315,7 @@ spec: { selector: { matchLabels: { app: server } }, rules: [{ from: [{ source: {
     expect(view.findings.map(({ code }) => code)).toContain('not-checked')
   })
 
-  it('says whom the whole domain would mean', async () => {
+  it('names the identities of a whole domain', async () => {
     const { view } = await asked({ truster: 'cluster-b', trusted: 'cluster-a', as: 'mesh' })
     expect(view.policies).toMatchObject([{ name: 'from-sample', newlyAccepted: ['cluster-a.example/ns/sample/*'] }])
   })

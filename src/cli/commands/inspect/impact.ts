@@ -63,7 +63,7 @@ export async function run(args: ImpactArgs, io: Io): Promise<number> {
 
 interface Answers {
   readonly answers: readonly Answer[]
-  /** Those that belong to no one mesh. */
+  /** Findings that belong to no single mesh. */
   readonly findings: readonly Finding[]
 }
 
@@ -72,13 +72,13 @@ const usage = (subject: string, message: string, hint: string): FederationError 
 async function ofFiles(args: ImpactArgs, io: Io): Promise<Answers> {
   const { policies: paths, mesh, meshAfter } = args
   if (paths === undefined)
-    throw usage('--policies', 'is missing: the policies to judge', 'kubectl get authorizationpolicies -A -o yaml > policies.yaml')
+    throw usage('--policies', 'is missing: pass the policies to evaluate', 'kubectl get authorizationpolicies -A -o yaml > policies.yaml')
   if (mesh === undefined)
-    throw usage('--mesh', 'is missing: the mesh config as it is', 'kubectl -n istio-system get configmap istio -o yaml > mesh.yaml')
+    throw usage('--mesh', 'is missing: pass the current mesh config', 'kubectl -n istio-system get configmap istio -o yaml > mesh.yaml')
   if ((meshAfter === undefined) === (args.trusted === undefined)) {
     throw usage(
       '--mesh-after',
-      'say what changes: the mesh config to be, or --trusted DOMAIN with --as pinned, mesh or alias',
+      'requires a change: the future mesh config, or --trusted DOMAIN with --as pinned, mesh or alias',
       'entente impact --policies policies.yaml --mesh mesh.yaml --trusted cluster-a.example --as mesh',
     )
   }
@@ -100,11 +100,11 @@ async function ofFiles(args: ImpactArgs, io: Io): Promise<Answers> {
   }
 }
 
-/** As kubectl would: an object that names no namespace goes to the one that is given. */
+/** As kubectl does: an object without a namespace gets the given one. */
 const placed = (object: Manifest, namespace = 'default'): Manifest =>
   object.metadata.namespace === undefined ? { ...object, metadata: { ...object.metadata, namespace } } : object
 
-/** In the order of the file, and spelled as there. */
+/** In the order and spelling of the file. */
 const asWritten = (made: Impact, written: readonly WrittenIdentity[]): Impact => ({
   ...made,
   identities: made.identities.map((identity, i) => ({ ...identity, id: written[i]?.written ?? identity.id })),
@@ -123,18 +123,18 @@ function whatIf(admission: Admission, { as, namespace, labels, trusted = '' }: I
   if (as === undefined)
     throw usage(
       '--as',
-      `is missing: how is ${trusted} trusted?`,
-      '--as pinned, --as mesh (caCertificates) or --as alias (trustDomainAliases)',
+      `is missing: it says how ${trusted} is trusted`,
+      'add --as pinned, --as mesh (caCertificates) or --as alias (trustDomainAliases)',
     )
   const domain = parseTrustDomain(trusted)
   const given = namespace === undefined ? [] : [{ namespace, ...(labels === undefined ? {} : { labels }) }]
   const where = given.length > 0 ? given : (at ?? [])
   if (as === 'pinned' && where.length === 0)
-    throw usage('--as pinned', 'is for certain workloads: say which', '--namespace sample --labels app=server')
+    throw usage('--as pinned', 'requires the selected workloads', '--namespace sample --labels app=server')
   return trusting(admission, domain, as, where)
 }
 
-/** The workloads asked for: exactly those of --namespace and --labels, or all that policies tell apart. */
+/** The requested workloads: exactly those of --namespace and --labels, or all that policies distinguish. */
 function setsFor(
   { namespace, labels }: ImpactArgs,
   before: Situation,
@@ -156,7 +156,7 @@ function onlyNamespace(policies: readonly { readonly namespace: string }[], root
   const own = [...new Set(policies.map(({ namespace }) => namespace).filter((namespace) => namespace !== rootNamespace))]
   const [only] = own
   if (only !== undefined && own.length === 1) return only
-  throw usage('--labels', 'are of workloads in which namespace?', `--namespace ${own[0] ?? 'sample'}`)
+  throw usage('--labels', 'require --namespace', `--namespace ${own[0] ?? 'sample'}`)
 }
 
 async function ofFederation(args: ImpactArgs, io: Io): Promise<Answers> {
@@ -165,13 +165,14 @@ async function ofFederation(args: ImpactArgs, io: Io): Promise<Answers> {
   if ((args.trusted === undefined) !== (args.as === undefined))
     throw usage(
       args.as === undefined ? '--trusted' : '--as',
-      args.as === undefined ? 'how? --as says it: pinned, mesh or alias' : 'goes with --trusted',
+      args.as === undefined ? 'requires --as pinned, mesh or alias' : 'requires --trusted',
       'entente impact --truster cluster-b --trusted cluster-a --as mesh',
     )
   const wanted = args.truster === undefined ? desired.intents : desired.intents.filter(({ member }) => member.name === args.truster)
-  if (wanted.length === 0) throw usage('--truster', `${args.truster ?? ''} is no member with a cluster`, 'entente status shows the members')
+  if (wanted.length === 0)
+    throw usage('--truster', `${args.truster ?? ''} is not a member with a cluster`, 'entente status lists the members')
   if (args.trusted !== undefined && wanted.length > 1)
-    throw usage('--trusted', 'by whom?', '--truster names the member that would trust it')
+    throw usage('--trusted', 'requires --truster', 'add --truster MEMBER, the member that would trust it')
   const { plan, seen } = await planFor(ports, desired)
   const identities = args.identities === undefined ? [] : await readIdentities(args.identities, io)
   const findings: Finding[] = [...desired.findings]
@@ -190,7 +191,7 @@ async function ofFederation(args: ImpactArgs, io: Io): Promise<Answers> {
     const planned = situationsOf({ facts, states: going, objects })
     const { title, before, after } =
       args.trusted === undefined
-        ? { title: `${name}, from what is live to what is written`, ...planned }
+        ? { title: `${name}, from the live state to the federation file`, ...planned }
         : supposed(args, intent, planned.before, desired)
     const accounts = [...accountsOf(intent, seen), ...otherAccounts(args, desired, seen)]
     const made = impact(before, after, {
@@ -203,7 +204,7 @@ async function ofFederation(args: ImpactArgs, io: Io): Promise<Answers> {
   return { answers, findings }
 }
 
-/** What if the mesh, as it is now, trusted somebody: a member of the federation, or a trust domain. */
+/** The impact if the mesh in its current state trusted one more member of the federation, or one more trust domain. */
 function supposed(
   args: ImpactArgs,
   intent: Intent,
@@ -214,7 +215,11 @@ function supposed(
   const trusted = member?.trustDomain ?? args.trusted ?? ''
   const scopes = intent.trusts.filter((trust) => trust.trusted === args.trusted).flatMap(({ accept }) => accept.map(({ at }) => at))
   const admission = whatIf(before.admission, { ...args, trusted }, scopes)
-  return { title: `${intent.member.name}, if it trusted ${trusted} (${args.as}) as it is now`, before, after: { ...before, admission } }
+  return {
+    title: `${intent.member.name}, if it trusted ${trusted} (${args.as}) in its current state`,
+    before,
+    after: { ...before, admission },
+  }
 }
 
 function otherAccounts({ trusted }: ImpactArgs, { federation }: Desired, seen: Parameters<typeof accountsOf>[1]): readonly string[] {

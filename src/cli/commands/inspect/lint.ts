@@ -1,4 +1,4 @@
-/** `lint`: manifests that do not do what they seem to. Reads only, and asks no cluster. */
+/** `lint`: finds manifests whose effect differs from what they appear to do. It reads files only, and contacts no cluster. */
 
 import { readManifests } from '../../../adapters/files/manifests.ts'
 import { readIfThere, writeAtomically } from '../../../adapters/files/write-files.ts'
@@ -25,7 +25,7 @@ export interface LintArgs {
   readonly output: 'text' | 'json' | 'sarif' | 'github'
 }
 
-/** @returns 1 when a finding is an error, else 0 @throws FederationError file-unreadable, file-unwritable, usage */
+/** @returns 1 if a finding is an error, else 0 @throws FederationError file-unreadable, file-unwritable, usage */
 export async function run(args: LintArgs, io: Io & { readonly version?: string }): Promise<number> {
   const files = await readManifests(args.files, { stdin: () => io.readFile('-') })
   const federation = args.file === undefined ? undefined : await federationAt(args.file, io)
@@ -59,16 +59,16 @@ async function rootsAt(path: string, io: Io): Promise<readonly Anchor[]> {
   const roots = anchorsIn(Buffer.from(await io.readFile(path)).toString('latin1'))
   if (roots.length > 0) return roots
   throw new FederationError('bundle-malformed', path, 'holds no root as PEM', {
-    hint: 'entente export --context A --format pem prints them',
+    hint: 'entente export --context A --format pem',
   })
 }
 
-/** Never over a file that is there: it may be somebody's federation. */
+/** It never overwrites a file: that may be somebody's federation. */
 async function writeReplacement({ replacement }: LintResult, path: string | undefined, io: Io): Promise<void> {
   if (path === undefined) return
-  if (replacement === undefined) return io.tell('no inert setting was found: there is nothing to replace')
+  if (replacement === undefined) return io.tell('lint found no setting without effect, so there is nothing to replace')
   if ((await readIfThere(path, 64 * 1024 * 1024)) !== undefined)
-    throw new FederationError('file-unwritable', path, 'is there already', { hint: 'name another file, or move it away' })
+    throw new FederationError('file-unwritable', path, 'exists already', { hint: 'name another file, or move this one' })
   await writeAtomically(path, replacement.federation)
-  io.tell(`wrote ${path}; next: read it, approve the roots, then entente plan -f ${path}`)
+  io.tell(`wrote ${path}; next: review it, approve the roots, then entente plan -f ${path}`)
 }

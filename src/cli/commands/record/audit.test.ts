@@ -9,7 +9,7 @@ const { bundle } = await authority(A)
 const options = { output: 'json' } as const
 
 describe('audit', () => {
-  it('takes a record that is not there for a failure, not for an empty one', async () => {
+  it('treats an absent record as a failure, not as an empty record', async () => {
     await using w = await workspace(inDirectories(), bundle)
     expect(await verify({ ...options, file: w.file }, w.io)).toBe(0)
     await rm(join(w.directory, 'audit.jsonl'))
@@ -21,7 +21,7 @@ describe('audit', () => {
     }
   })
 
-  it('tells of an entry that a crash cut off', async () => {
+  it('reports an entry that a crash cut off', async () => {
     await using w = await workspace(inDirectories(), bundle)
     await appendFile(join(w.directory, 'audit.jsonl'), '{"a":')
     expect(await verify({ ...options, file: w.file }, w.io)).toBe(0)

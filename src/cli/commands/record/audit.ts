@@ -26,14 +26,14 @@ export async function log(options: FileOptions & OneRoot & { output: Output }, i
   return 0
 }
 
-/** The chain itself, then every home's memory of its head. */
+/** Verifies the chain, then compares it with the head that every home stores. */
 export async function verify(options: FileOptions & { output: Output; offline?: boolean }, io: Io): Promise<number> {
   const audited = await auditRecord(portsOf(options, io), options)
   io.print(options.output === 'json' ? json(recordCheckView(audited)) : auditText(audited, io.color))
   return audited.valid ? 0 : 1
 }
 
-/** Canonical entries, one a line: what a third party can check again. */
+/** Canonical entries, one per line, which a third party can verify again. */
 export async function exportRecord(options: FileOptions & OneRoot, io: Io): Promise<number> {
   const entries = await entriesOf(options)
   const chosen = options.fingerprint === undefined ? entries : entriesAbout(entries, parseFingerprint(options.fingerprint))
@@ -41,7 +41,7 @@ export async function exportRecord(options: FileOptions & OneRoot, io: Io): Prom
   return 0
 }
 
-/** @throws FederationError file-unreadable also where there is no record */
+/** @throws FederationError file-unreadable, also if there is no record */
 async function entriesOf({ file }: FileOptions): Promise<readonly AuditEntry[]> {
   const record = openRecord(folderOf(file))
   await record.mustExist()

@@ -37,7 +37,7 @@ describe('approve', () => {
     expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
   })
 
-  it('takes what bundle fetch --out has from the owner’s endpoint, by the fingerprint the owner told', async () => {
+  it('accepts the file of bundle fetch --out, with the fingerprint from the owner', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     const id = `spiffe://${A}/endpoint`
     const endpoint = await startEndpoint(await a.leaf(id), answer(printBundle({ ...a.bundle, sequence: 3n })))
@@ -76,7 +76,7 @@ describe('approve', () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     await writeFile(join(w.directory, 'bundles/cluster-a.example.json'), '{')
     expect(await offer(w, a)).toBe(0)
-    expect(w.told.join('\n')).toContain('cannot be told')
+    expect(w.told.join('\n')).toContain('bundle-malformed')
     expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
   })
 })
@@ -177,7 +177,7 @@ describe('the highest approved sequence', () => {
     expect(await bring(w, a, 9n)).toBe(0)
     expect((await approvals(w)).at(-1)).not.toHaveProperty('sequenceReset')
     await log({ file: w.file, output: 'text' }, w.io)
-    expect(w.printed.at(-1)).toContain('sequence 8, sequences begin again')
+    expect(w.printed.at(-1)).toContain('sequence 8, sequence numbers restart')
   })
 
   it('begins again also where the roots are approved already, and where the bundle has none', async () => {

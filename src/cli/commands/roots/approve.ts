@@ -1,4 +1,4 @@
-/** `approve`: the owner's word for a member's roots; the only road from an offer into `bundles/`. */
+/** `approve`: records that the owner vouches for a member's roots. Only this command writes an offer to `bundles/`. */
 
 import { bundlePath } from '../../../adapters/files/bundle-files.ts'
 import { type ApproveInput, approve } from '../../../app/approve/approve.ts'
@@ -16,7 +16,7 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
   io.tell(
     already
       ? `${member.name}: ${which} approved already; nothing to do.`
-      : `Approved: ${bundlePath('', member.trustDomain)} and the record say so. Next: entente plan`,
+      : `Approved: ${bundlePath('', member.trustDomain)} and the record now contain it. Next: entente plan`,
   )
   return 0
 }

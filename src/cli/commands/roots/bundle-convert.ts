@@ -1,4 +1,4 @@
-/** `bundle convert`: PEM, DER or SPIFFE in, PEM or SPIFFE out. What a format has no place for is said, never dropped in silence. */
+/** `bundle convert`: PEM, DER or SPIFFE in, PEM or SPIFFE out. A finding names everything that the output format cannot hold. */
 
 import { type Finding, hasErrors, warning } from '../../../core/diagnostics/finding.ts'
 import { printBundle, printPemBundle } from '../../../core/spiffe/bundle.ts'
@@ -13,19 +13,19 @@ import { findingsText } from '../../print/text.ts'
 
 export interface ConvertArgs {
   readonly file: string
-  /** What the file is; told from its contents when absent. */
+  /** The input format; detected from the contents if absent. */
   readonly from?: Format
   readonly to: 'pem' | 'spiffe'
-  /** Of a bundle map, the one to take. */
+  /** The trust domain to select from a bundle map. */
   readonly trustDomain?: string
-  /** Given to a SPIFFE bundle that has none. */
+  /** The sequence for a SPIFFE bundle that has none. */
   readonly sequence?: bigint
   readonly refreshHintSeconds?: number
   readonly at?: Date
 }
 
 /**
- * Prints the bundle, or nothing when it must be refused. Findings go to stderr.
+ * Prints the bundle, or nothing if it is rejected. Findings go to stderr.
  * @returns the exit code: 0 printed, 1 rejected
  * @throws FederationError trust-domain-invalid, or what `readFile` throws
  */
@@ -50,14 +50,14 @@ export async function bundleConvert(args: ConvertArgs, world: BundleWorld): Prom
   return 0
 }
 
-/** What the other format has no place for. */
+/** The parts that the output format cannot hold. */
 function lost({ findings, certificates, sequence, refreshHintSeconds }: Inspection, to: 'pem' | 'spiffe'): readonly Finding[] {
   if (findings.some(({ code }) => code === 'bundle-map')) {
     return [trustDomainMissing('file')]
   }
   const jwt = findings.some(({ code }) => code === 'jwt-svid') ? ['the keys for JWT-SVIDs'] : []
   if (to === 'spiffe')
-    return jwt.length === 0 ? [] : [warning('lost', 'file', 'the keys for JWT-SVIDs are left out', 'Istio uses X.509 only')]
+    return jwt.length === 0 ? [] : [warning('lost', 'file', 'Entente leaves out the keys for JWT-SVIDs', 'Istio uses X.509 only')]
   const members = [
     ...(sequence === undefined ? [] : [`spiffe_sequence ${sequence}`]),
     ...(refreshHintSeconds === undefined ? [] : [`spiffe_refresh_hint ${refreshHintSeconds}`]),
@@ -65,5 +65,5 @@ function lost({ findings, certificates, sequence, refreshHintSeconds }: Inspecti
   ]
   const empty = certificates.length === 0 && !hasErrors(findings)
   if (empty) return [bundleEmpty('file', 'pem')]
-  return members.length === 0 ? [] : [warning('lost', 'file', `PEM has no place for ${members.join(', ')}`, 'keep the SPIFFE bundle too')]
+  return members.length === 0 ? [] : [warning('lost', 'file', `PEM cannot hold ${members.join(', ')}`, 'keep the SPIFFE bundle as well')]
 }

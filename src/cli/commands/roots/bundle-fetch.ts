@@ -1,4 +1,7 @@
-/** `bundle fetch`: get a bundle from its endpoint and look into it, and keep the last good one in a file. Approves nothing. */
+/**
+ * `bundle fetch`: fetches a bundle from its endpoint, inspects it, and keeps the last good one in a file. It approves
+ * nothing.
+ */
 
 import { fetchBundle } from '../../../adapters/bundle-endpoint/fetch.ts'
 import { refreshBundle } from '../../../adapters/bundle-endpoint/refresh.ts'
@@ -23,14 +26,14 @@ export interface FetchArgs {
   readonly profile: string
   readonly url: string
   readonly trustDomain: string
-  /** https_web: a PEM file of roots in place of the public ones. */
+  /** https_web: a PEM file of roots that replaces the public ones. */
   readonly ca?: string
-  /** https_spiffe: both are needed. */
+  /** https_spiffe: both are required. */
   readonly endpointSpiffeId?: string
   readonly endpointBundle?: string
-  /** 5 seconds when absent. */
+  /** 5 seconds if absent. */
   readonly timeoutMilliseconds?: number
-  /** Keeps the last good bundle here, as a SPIFFE bundle. */
+  /** Keeps the last good bundle in this file, as a SPIFFE bundle. */
   readonly out?: string
   readonly output: 'text' | 'json'
 }
@@ -53,7 +56,7 @@ export async function bundleFetch(args: FetchArgs, world: BundleWorld): Promise<
   return inspection.verdict === 'accept' ? 0 : 1
 }
 
-/** Puts what was fetched in the place of what was good, if it is as good; otherwise that stays as it was. */
+/** Replaces the kept bundle by the fetched one if that is good; otherwise the file stays unchanged. */
 async function keep(
   { out, output }: FetchArgs & { readonly out: string },
   trustDomain: TrustDomain,
@@ -74,16 +77,16 @@ async function keep(
   } else world.tell(findingsText(findings, world.color))
   if (fresh && bundle !== undefined) {
     await writeAtomically(out, printBundle(bundle))
-    world.tell(`${out} holds it. Next: entente approve MEMBER --bundle ${out} --fingerprint sha256:…, with what its owner told you.`)
+    world.tell(`wrote ${out}. Next: entente approve MEMBER --bundle ${out} --fingerprint sha256:…, with the fingerprints from its owner.`)
     return 0
   }
   if (findings.some(({ code }) => SEQUENCE_DOUBTFUL.has(code)))
-    world.tell(`${out} holds an offer that nobody approved. If its owner does not stand by it, remove the file and fetch again.`)
-  world.tell(last === undefined ? `${out} was not written.` : `${out} stays as it was: ${standing(last)}.`)
+    world.tell(`${out} holds an unapproved offer. If its owner does not confirm it, remove the file and fetch again.`)
+  world.tell(last === undefined ? `Entente did not write ${out}.` : `${out} is unchanged: ${standing(last)}.`)
   return 1
 }
 
-const OTHER_FILE = '--out keeps a SPIFFE bundle: name another file, or move this one away'
+const OTHER_FILE = '--out requires a SPIFFE bundle or a new file: name another file, or move this one'
 
 const standing = ({ anchors, sequence }: Bundle): string =>
   `${anchors.length} ${anchors.length === 1 ? 'root' : 'roots'}${sequence === undefined ? '' : `, sequence ${sequence}`}`
@@ -94,13 +97,13 @@ async function endpointOf(args: FetchArgs, world: BundleWorld): Promise<BundleEn
     throw new FederationError('usage', 'bundle fetch', message)
   }
   if (profile === 'https_web') {
-    if (endpointSpiffeId ?? endpointBundle) refuse('--endpoint-spiffe-id and --endpoint-bundle are for the profile https_spiffe')
+    if (endpointSpiffeId ?? endpointBundle) refuse('--endpoint-spiffe-id and --endpoint-bundle require --profile https_spiffe')
     return { profile, url, ...(ca !== undefined && { webRoots: new TextDecoder().decode(await world.readFile(ca)) }) }
   }
-  if (profile !== 'https_spiffe') return refuse(`--profile is https_web or https_spiffe, not ${JSON.stringify(profile)}`)
-  if (ca !== undefined) refuse('--ca is for the profile https_web')
+  if (profile !== 'https_spiffe') return refuse(`--profile must be https_web or https_spiffe, not ${JSON.stringify(profile)}`)
+  if (ca !== undefined) refuse('--ca requires --profile https_web')
   if (endpointSpiffeId === undefined || endpointBundle === undefined)
-    return refuse('the profile https_spiffe needs --endpoint-spiffe-id and --endpoint-bundle')
+    return refuse('the profile https_spiffe requires --endpoint-spiffe-id and --endpoint-bundle')
   const endpointId = parseSpiffeId(endpointSpiffeId)
   const bundle = parseBundle(trustDomainOfId(endpointId), await world.readFile(endpointBundle), { now: world.now() })
   return { profile, url, endpointId, endpointBundle: bundle }

@@ -1,4 +1,4 @@
-/** `chain verify`: does a root vouch for this chain, and if not, why. Reads files only. */
+/** `chain verify`: checks whether a root vouches for this chain, and if not, why. It only reads files. */
 
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Finding } from '../../../core/diagnostics/finding.ts'
@@ -17,7 +17,7 @@ import { findingsText } from '../../print/text.ts'
 export interface ChainVerifyArgs {
   /** PEM: the roots. */
   readonly trusted: string
-  /** PEM: leaf first, intermediates in any order. */
+  /** PEM: the leaf, then intermediates in any order. */
   readonly chain: string
   readonly at?: Date
   readonly output: 'text' | 'json'
@@ -25,7 +25,7 @@ export interface ChainVerifyArgs {
 
 /**
  * @returns the exit code: 0 valid, 1 not
- * @throws FederationError what `readFile` throws; a file that is no chain is a verdict
+ * @throws FederationError from `readFile`; a file that is no chain yields a verdict
  */
 export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Promise<number> {
   const [trusted, chain] = [await world.readFile(args.trusted), await world.readFile(args.chain)]
@@ -42,7 +42,7 @@ export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Pr
 }
 
 const PURPOSELESS =
-  'its extended key usages allow neither clientAuth nor serverAuth, so Go, and Envoy with Istio’s own list of roots, refuse it in either role'
+  'its extended key usages allow neither clientAuth nor serverAuth, so Go, and Envoy with Istio’s own list of roots, reject it in either role'
 
 type Verdict = Vouched & { readonly findings: readonly Finding[] }
 
@@ -64,7 +64,7 @@ function verdictOn(trusted: Uint8Array, chain: Uint8Array, at: Date): Verdict {
   }
 }
 
-/** Any well-formed certificate: that it is expired, or no CA, is better told about the path it breaks. */
+/** Any well-formed certificate. If it is expired or no CA, the message about the path says so. */
 const rootsIn = (file: Uint8Array): readonly Anchor[] =>
   certificatesIn(file, 'the roots').map((der, i) => anchorFrom(readCertificate(der, `root ${i + 1}`)))
 
@@ -81,7 +81,7 @@ function certificatesIn(file: Uint8Array, what: string): readonly Uint8Array[] {
   const other = blocks.find(({ label }) => label !== 'CERTIFICATE')
   if (other)
     throw new FederationError('chain-malformed', what, `block ${other.number} is not a certificate`, {
-      hint: 'only CERTIFICATE blocks belong here',
+      hint: 'remove all blocks except CERTIFICATE',
     })
   return blocks.map(({ der }) => der)
 }

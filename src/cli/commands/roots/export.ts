@@ -1,4 +1,4 @@
-/** `export`: a mesh's own roots, from its cluster or from a file, for the other side. */
+/** `export`: a mesh's own roots, from its cluster or from a file, for the owner of the other mesh. */
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
 import { printBundle, printPemBundle } from '../../../core/spiffe/bundle.ts'
@@ -24,14 +24,14 @@ export async function run(options: ExportOptions, io: Io): Promise<number> {
   for (const { fingerprint, subject, notAfter } of bundle.anchors)
     io.tell(`${fingerprint}  ${subject}  until ${notAfter.toISOString().slice(0, 10)}`)
   io.tell(
-    show`\nRead the fingerprints to the other side over another channel; it runs: entente approve MEMBER --bundle FILE --fingerprint …`,
+    show`\nSend the fingerprints to the other owner over another channel. That owner runs: entente approve MEMBER --bundle FILE --fingerprint …`,
   )
   return 0
 }
 
 async function bundleOf(options: ExportOptions, io: Io): Promise<Bundle> {
   if ((options.context === undefined) === (options.pem === undefined)) {
-    throw new FederationError('usage', 'export', 'wants --context, or --pem with --trust-domain', {
+    throw new FederationError('usage', 'export', 'requires --context, or --pem with --trust-domain', {
       hint: 'entente export --context cluster-a',
     })
   }
@@ -40,7 +40,9 @@ async function bundleOf(options: ExportOptions, io: Io): Promise<Bundle> {
     return own
   }
   if (options.trustDomain === undefined) {
-    throw new FederationError('usage', '--pem', 'a PEM file does not say whose roots it holds', { hint: 'add --trust-domain' })
+    throw new FederationError('usage', '--pem', 'requires --trust-domain, because a PEM file does not name its trust domain', {
+      hint: 'add --trust-domain',
+    })
   }
   return parseBundle(parseTrustDomain(options.trustDomain), await io.readFile(options.pem ?? '-'), { now: io.now() })
 }

@@ -1,4 +1,4 @@
-/** `completion`: a few lines for the shell, which ask us at each press of Tab; and the answers to that. */
+/** `completion`: prints a script for the shell, which runs entente at each press of Tab; and prints those answers. */
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { candidates, type Names } from '../../input/candidates.ts'
@@ -13,8 +13,8 @@ export async function run(shell: Shell, io: Io): Promise<number> {
 }
 
 /**
- * One candidate a line, a tab before its description, and in the last line `:0` where file names are welcome too, else
- * `:4`: what kubectl asks of `kubectl_complete-NAME` (kubernetes staging/src/k8s.io/kubectl/pkg/cmd/plugin).
+ * One candidate per line, with a tab before its description. The last line is `:0` if the shell may add file names, else
+ * `:4`. That is the protocol of `kubectl_complete-NAME` (kubernetes staging/src/k8s.io/kubectl/pkg/cmd/plugin).
  */
 export async function complete(root: Command, typed: readonly string[], io: Io): Promise<number> {
   const found = await candidates(root, typed, namesBeside(typed, io))
@@ -23,7 +23,7 @@ export async function complete(root: Command, typed: readonly string[], io: Io):
   return 0
 }
 
-/** A file that cannot be read offers nothing: a press of Tab is no place for an error. */
+/** An unreadable file yields no candidates: an error would disturb the user's command line. */
 function namesBeside(typed: readonly string[], io: Io): Names {
   const given = (names: readonly string[]): string | undefined => typed[typed.findIndex((word) => names.includes(word)) + 1 || -1]
   const yaml = async (path: string): Promise<unknown> => (await import('yaml')).parse(Buffer.from(await io.readFile(path)).toString())

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { check } from '../../../demo/demo-step.ts'
 import type { Act } from '../../../demo/story.ts'
-import { check } from '../../../demo/told.ts'
 import { run } from './demo.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'demo-'))
@@ -35,9 +35,9 @@ describe('the demo', () => {
     const directory = join(await folder(), 'new', 'entente-demo')
     for (const _ of ['once', 'again']) {
       const { ok, out } = await play(directory, 'json')
-      const told = JSON.parse(out) as { ok: boolean; steps: { step: number; ok: boolean; checks: { ok: boolean }[] }[] }
-      expect(told.steps.flatMap(({ checks }) => checks.filter((one) => !one.ok))).toEqual([])
-      expect([ok, told.ok, told.steps.map(({ step }) => step)]).toEqual([true, true, [1, 2, 3, 4, 5, 6, 7, 8, 9]])
+      const played = JSON.parse(out) as { ok: boolean; steps: { step: number; ok: boolean; checks: { ok: boolean }[] }[] }
+      expect(played.steps.flatMap(({ checks }) => checks.filter((one) => !one.ok))).toEqual([])
+      expect([ok, played.ok, played.steps.map(({ step }) => step)]).toEqual([true, true, [1, 2, 3, 4, 5, 6, 7, 8, 9]])
     }
     expect((await readdir(directory)).sort()).toEqual(
       ['.entente-demo', 'audit.jsonl', 'bundles', 'clusters', 'federation.yaml', 'from-owners', 'tampered'].sort(),

@@ -1,7 +1,7 @@
-/** `demo`: two certificate authorities, a federation, and the calls that it lets through and refuses. Needs nothing but Node. */
+/** `demo`: two certificate authorities, a federation, and the calls that it accepts and rejects. Needs nothing but Node. */
 import type { DemoOptions } from '../../../demo/demo.ts'
 import type { Io, Output } from '../../io.ts'
-import { demoView, endText, INTRODUCTION, toldText } from '../../print/demo-text.ts'
+import { demoView, endText, INTRODUCTION, stepText } from '../../print/demo-text.ts'
 import { json } from '../../print/screen.ts'
 
 export interface DemoCommandOptions extends Pick<DemoOptions, 'story'> {
@@ -9,16 +9,16 @@ export interface DemoCommandOptions extends Pick<DemoOptions, 'story'> {
   readonly output: Output
 }
 
-/** @returns 0 when all came as expected, else 1 */
+/** @returns 0 if every check passed, else 1 */
 export async function run(
   { out: directory = 'entente-demo', output, ...options }: DemoCommandOptions,
   { print, tell, color, now }: Pick<Io, 'print' | 'tell' | 'color' | 'now'>,
 ): Promise<number> {
   const { demo } = await import('../../../demo/demo.ts')
   const telling: Pick<DemoOptions, 'begin' | 'tell'> =
-    output === 'json' ? {} : { begin: () => print(INTRODUCTION), tell: (number, told) => print(toldText(number, told, color)) }
+    output === 'json' ? {} : { begin: () => print(INTRODUCTION), tell: (number, demoStep) => print(stepText(number, demoStep, color)) }
   const played = await demo({ directory, now, ...telling, ...options })
   print(output === 'json' ? json(demoView(played, directory)) : endText(played, directory))
-  if (!played.ok) tell('Something came otherwise than expected: see the lines with ✗.')
+  if (!played.ok) tell('A check failed: see the lines with ✗.')
   return played.ok ? 0 : 1
 }

@@ -1,4 +1,4 @@
-/** What lint found as workflow commands, which GitHub shows beside the changed lines. */
+/** Prints lint's findings as workflow commands, which GitHub shows beside the changed lines. */
 import type { Severity } from '../../../core/diagnostics/finding.ts'
 import type { LintResult } from '../../../core/lint/lint.ts'
 

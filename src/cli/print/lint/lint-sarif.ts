@@ -1,4 +1,4 @@
-/** What lint found as SARIF 2.1.0 (OASIS, docs.oasis-open.org/sarif/sarif/v2.1.0), for code scanning. */
+/** Prints lint's findings as SARIF 2.1.0 (OASIS, docs.oasis-open.org/sarif/sarif/v2.1.0), for code scanning. */
 
 import { createHash } from 'node:crypto'
 import { usualSeverity } from '../../../core/diagnostics/codes.ts'
@@ -37,7 +37,7 @@ function resultOf(finding: LintFinding | Suppressed): object {
     level: LEVELS[severity],
     message: { text: `${subject}: ${message}${hint === '' ? '' : `. Next: ${hint}`}` },
     locations: [{ physicalLocation: { artifactLocation: { uri: uriOf(file) }, region: { startLine: line, startColumn: column } } }],
-    // Lines move; what is found where they do stays the same.
+    // Line numbers change with edits; a fingerprint without them stays the same.
     partialFingerprints: { 'entente/v1': createHash('sha256').update(`${code} ${file} ${subject} ${message}`).digest('hex') },
     ...('reason' in finding ? { suppressions: [{ kind: 'inSource', justification: finding.reason }] } : {}),
   }

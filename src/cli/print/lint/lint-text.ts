@@ -1,4 +1,4 @@
-/** What lint found, for people and as JSON. */
+/** Prints lint's findings, for people and as JSON. */
 import type { LintResult } from '../../../core/lint/lint.ts'
 import type { LintFinding } from '../../../core/lint/lint-rules.ts'
 import { printable } from '../../../core/x509/syntax/printable.ts'
@@ -20,9 +20,12 @@ export function lintText(result: LintResult, color = false): Shown {
 }
 
 function replacementText({ federation, placeholders }: NonNullable<LintResult['replacement']>): Shown {
-  const open = placeholders.length === 0 ? [] : ['What the manifests do not say:', ...placeholders.map((one) => `  ${line(one)}`)]
+  const open =
+    placeholders.length === 0
+      ? []
+      : ['The manifests do not contain these values; fill them in:', ...placeholders.map((one) => `  ${line(one)}`)]
   return stacked([
-    'The federation file that does what the settings above were meant to do:',
+    'This federation file replaces the settings above:',
     '',
     document(federation.trimEnd()),
     ...(open.length === 0 ? [] : ['', ...open]),
@@ -31,10 +34,10 @@ function replacementText({ federation, placeholders }: NonNullable<LintResult['r
 
 function summary({ findings, suppressed, files, objects }: LintResult): string {
   const of = (severity: LintFinding['severity']): number => findings.filter((f) => f.severity === severity).length
-  const told = suppressed.length === 0 ? '' : `, ${suppressed.length} suppressed`
-  const looked = `${count(objects, 'object')} in ${count(files, 'file')}`
-  if (findings.length === 0) return `${looked}: nothing found${told}`
-  return `${looked}: ${count(of('error'), 'error')}, ${count(of('warning'), 'warning')}, ${of('info')} info${told}; each rule is explained in docs/lint.md`
+  const hidden = suppressed.length === 0 ? '' : `, ${suppressed.length} suppressed`
+  const checked = `${count(objects, 'object')} in ${count(files, 'file')}`
+  if (findings.length === 0) return `${checked}: nothing found${hidden}`
+  return `${checked}: ${count(of('error'), 'error')}, ${count(of('warning'), 'warning')}, ${of('info')} info${hidden}; each rule is explained in docs/lint.md`
 }
 
 const MAX_LINE = 2_000

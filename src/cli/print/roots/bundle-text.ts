@@ -7,7 +7,7 @@ import { findingsText, painter, table } from '../text.ts'
 const DAY = 10
 const day = (date: Date): string => date.toISOString().slice(0, DAY)
 
-/** The fingerprint comes last and whole: it is what people compare and copy. */
+/** The fingerprint is the last column and never shortened: people compare and copy it. */
 export function bundleText(inspection: Inspection, { color = false, columns }: Partial<Pick<Io, 'color' | 'columns'>>): Shown {
   const paint = painter(color)
   const { verdict, certificates, findings } = inspection

@@ -1,4 +1,4 @@
-/** The roots of an offered bundle, against those that are approved. */
+/** Compares the roots of an offered bundle with the approved ones. */
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
 import type { Shown } from '../screen.ts'
 import { table } from '../text.ts'

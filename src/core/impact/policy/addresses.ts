@@ -48,7 +48,7 @@ export function byAddress(member: string, doorways: readonly Doorway[], own: rea
     warning(
       'policy-by-address',
       `${member}: AuthorizationPolicy ${policyKey(policy)}`,
-      `decides by ${[...names].join(', ')} at ${[...at].join(', ')}: a sidecar takes that address from the header x-forwarded-for, which callers from another mesh write themselves`,
+      `decides by ${[...names].join(', ')} at ${[...at].join(', ')}: a sidecar reads that address from the header x-forwarded-for, which callers from another mesh can set`,
       'name principals in that rule; ipBlocks is the address of the connection, which is a gateway’s for callers from another network',
     ),
   )

@@ -1,22 +1,22 @@
-/** What the demo tells, step by step. */
+/** The demo's output, step by step. */
 
-/** Something expected, and what came of it. */
+/** An expected result, and the actual one. */
 export interface Check {
   readonly what: string
   readonly expected: string
   readonly got: string
   readonly ok: boolean
-  /** More about what came of it, for people. */
+  /** More details of the result, for people. */
   readonly details: readonly string[]
 }
 
-export interface Told {
+export interface DemoStep {
   readonly title: string
-  /** The command lines that did it. */
+  /** The command lines of the step. */
   readonly commands: readonly string[]
   readonly lines: readonly string[]
   readonly checks: readonly Check[]
-  /** What it means. */
+  /** What the result means. */
   readonly meaning: readonly string[]
 }
 
@@ -28,4 +28,4 @@ export const check = (what: string, expected: string, got: string, ...details: r
   details,
 })
 
-export const hasFailed = (told: Told): boolean => told.checks.some(({ ok }) => !ok)
+export const hasFailed = (demoStep: DemoStep): boolean => demoStep.checks.some(({ ok }) => !ok)
