@@ -3,7 +3,7 @@
 import type { Finding } from '../core/diagnostics/finding.ts'
 import type { Looked } from '../core/evidence/print-evidence.ts'
 import type { Approved } from '../core/federation/intents.ts'
-import type { IstioFacts } from '../core/model/observed.ts'
+import type { Clock, IstioFacts } from '../core/model/observed.ts'
 import type { AuditEntry, EvidenceFile } from '../core/model/recorded.ts'
 import type { Federation, Intent, MemberName, Severed } from '../core/model/wanted.ts'
 import type { RecordView } from '../core/record/projection.ts'
@@ -68,6 +68,7 @@ export interface Cluster {
   readonly istio: IstioFacts
   /** The roots that the mesh distributes to all its workloads. */
   readonly own: Bundle
+  readonly clock?: Clock
 }
 
 /** The federation, the bundles and the record, read at one moment. Every plan is made from it. */

@@ -259,4 +259,70 @@ describe('what could not be observed is not empty', () => {
     for (const one of [seen.own, seen.istio]) expect(one).toMatchObject({ ok: false, error: { code: 'mesh-config-unreadable' } })
     expect(seen.objects.ok).toBe(true)
   })
+
+  it('a mesh config that istiod refuses is not taken for one in force', async () => {
+    const mesh = 'trustDomain: b.example\nenableAutoMtls: "true"'
+    const { seen } = await observe({ objects: { [`${ISTIO}/configmaps/istio`]: { ...named('istio'), data: { mesh } } } })
+    for (const one of [seen.own, seen.istio]) expect(one).toMatchObject({ ok: false, error: { code: 'mesh-config-refused' } })
+  })
+})
+
+describe('the own roots of a mesh whose istiod keeps a ClusterTrustBundle', () => {
+  const PODS = `${ISTIO}/pods`
+  const istiod = (flag: string) => ({
+    ...named('istiod-1', {}, 'istio-system'),
+    spec: { containers: [{ name: 'discovery', env: [{ name: 'ENABLE_CLUSTER_TRUST_BUNDLE_API', value: flag }] }] },
+    status: { phase: 'Running' },
+  })
+  const bundlePath = (version: string) => `/apis/certificates.k8s.io/${version}/clustertrustbundles/istio.io%3Aistiod-ca%3Aroot-cert`
+  const bundle = (pem: string) => ({ metadata: { name: 'istio.io:istiod-ca:root-cert' }, spec: { trustBundle: pem } })
+  const configMap = (pem: string) => ({
+    [`${ISTIO}/configmaps/istio-ca-root-cert`]: { ...named('istio-ca-root-cert'), data: { 'root-cert.pem': pem } },
+  })
+  const asked = (requests: readonly Heard[]) => requests.filter(({ path }) => path.includes('clustertrustbundles'))
+  const makeTwo = async () =>
+    (await Promise.all(['old', 'new'].map((name) => makeCa({ trustDomain: 'b.example', name })))).map(({ root }) => root)
+
+  it.each(['v1beta1', 'v1', 'v1alpha1'])('are those in the bundle, at %s, and nobody else’s', async (version) => {
+    const [, live] = await makeTwo()
+    const pem = live?.pem ?? ''
+    const gone = ({ path }: Heard) => (path.endsWith('/istio-ca-root-cert') ? status(404, 'NotFound', 'gone') : undefined)
+    const { seen } = await observe({ lists: { [PODS]: [istiod('true')] }, objects: { [bundlePath(version)]: bundle(pem) }, instead: gone })
+    expect(seen.own).toMatchObject({ ok: true, value: { anchors: [{ fingerprint: live?.anchor.fingerprint }] } })
+  })
+
+  it('may stand in the ConfigMap, too, in another order', async () => {
+    const [old, live] = (await makeTwo()).map(({ pem }) => pem)
+    const objects = { ...configMap(`${old}${live}`), [bundlePath('v1beta1')]: bundle(`${live}${old}`) }
+    const { seen } = await observe({ lists: { [PODS]: [istiod('true')] }, objects })
+    expect(seen.own.ok && seen.own.value.anchors).toHaveLength(2)
+  })
+
+  it('are refused where the ConfigMap, which nobody writes any more, has others', async () => {
+    const [old, live] = (await makeTwo()).map(({ pem }) => pem)
+    const objects = { ...configMap(old ?? ''), [bundlePath('v1beta1')]: bundle(live ?? '') }
+    const { seen } = await observe({ lists: { [PODS]: [istiod('true')] }, objects })
+    expect(seen.own).toMatchObject({ ok: false, error: { code: 'own-roots-differ', severity: 'error' } })
+  })
+
+  it('are refused where we may not read the bundle, and that right is named', async () => {
+    const { seen } = await observe({
+      lists: { [PODS]: [istiod('true')] },
+      instead: ({ path }) =>
+        path.includes('clustertrustbundles') ? status(403, 'Forbidden', 'clustertrustbundles is forbidden') : undefined,
+    })
+    expect(seen.own).toMatchObject({ ok: false, error: { code: 'forbidden', message: expect.stringContaining('clustertrustbundles') } })
+  })
+
+  it('are those in the ConfigMap where there is no bundle yet', async () => {
+    const { seen, requests } = await observe({ lists: { [PODS]: [istiod('true')] } })
+    expect(seen.own.ok).toBe(true)
+    expect(asked(requests)).toHaveLength(3)
+  })
+
+  it.each([[], [istiod('false')]])('are asked for with that setting only', async (...pods) => {
+    const { seen, requests } = await observe({ lists: { [PODS]: pods } })
+    expect(seen.own.ok).toBe(true)
+    expect(asked(requests)).toEqual([])
+  })
 })

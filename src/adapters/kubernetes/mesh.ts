@@ -37,9 +37,9 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
   /** The limits of the observation that began last: another call may continue it. */
   let last: Budget | undefined
 
-  const ownRoots = async (through: KubeClient): Promise<OwnRoots> => {
+  const ownRoots = async (through: KubeClient, listed: Promise<readonly IstiodPod[]>): Promise<OwnRoots> => {
     pem = undefined
-    const own = await readOwnRoots(through, namespace)
+    const own = await readOwnRoots(through, namespace, await listed.catch(() => []))
     pem = own.pem
     return own
   }
@@ -47,7 +47,7 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
     /** Returns a failure as a value, and at the latest at the deadline. */
     const part = <T>(work: Promise<T>): Promise<Seen<T>> => seen(budget.race(work))
     const listed = istiodPods(through, namespace)
-    const roots = ownRoots(through)
+    const roots = ownRoots(through, listed)
     const config = listed.then((pods) => readMeshConfig(through, namespace, pods))
     const network = through.get(NAMESPACE, undefined, namespace).then((ns) => ns.metadata.labels?.[NETWORK])
     const own = Promise.all([config, roots]).then(([{ trustDomain }, { pem }]) => parseOwnRoots(trustDomain, pem, now()))
@@ -98,8 +98,9 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
     async proxies(interest) {
       const budget = client.budget()
       const through = client.within(budget)
-      if (pem === undefined) await budget.race(ownRoots(through)).catch(() => undefined)
-      const visits = await seen(budget.race(istiodPods(through, namespace).then((pods) => all.see(pods, interest, 'proxies', budget))))
+      const listed = istiodPods(through, namespace)
+      if (pem === undefined) await budget.race(ownRoots(through, listed)).catch(() => undefined)
+      const visits = await seen(budget.race(listed.then((pods) => all.see(pods, interest, 'proxies', budget))))
       return visits.ok ? visits.value.proxies : visits
     },
     async find({ apiVersion, kind, metadata: { namespace, name } }) {

@@ -31,6 +31,10 @@ export const KUBERNETES_GATEWAY = resource('gateway.networking.k8s.io/v1', 'Gate
 export const DEPLOYMENT = resource('apps/v1', 'Deployment', 'deployments')
 export const STATEFUL_SET = resource('apps/v1', 'StatefulSet', 'statefulsets')
 export const DAEMON_SET = resource('apps/v1', 'DaemonSet', 'daemonsets')
+/** The version that istiod writes, then those that older and newer API servers serve. */
+export const CLUSTER_TRUST_BUNDLE = ['v1beta1', 'v1', 'v1alpha1'].map((version) =>
+  resource(`certificates.k8s.io/${version}`, 'ClusterTrustBundle', 'clustertrustbundles', false),
+)
 
 /** The kinds that Entente may write. */
 const WRITABLE = [CONFIG_MAP, PEER_AUTHENTICATION, AUTHORIZATION_POLICY, ENVOY_FILTER]

@@ -3,7 +3,7 @@ import { masked } from '../../core/lint/settings/placeholder.ts'
 import type { LintFile, Path, Source, Spot } from '../../core/lint/source.ts'
 import { at } from '../../core/model/manifest.ts'
 import { type LibraryDocument, offsetIn, readWithLibrary } from './library.ts'
-import { readPlain, type Spots } from './plain.ts'
+import { type Repeated, readPlain, type Spots } from './plain.ts'
 
 /** For documents that are not plain, the library needs some fifty times their size in memory. */
 const MAX_LIBRARY_BYTES = 4 * 1024 * 1024
@@ -62,12 +62,16 @@ const isBlank = (text: string): boolean => /^(?:---)?[ \t]*(?:#.*)?\n(?:[ \t]*(?
 interface Read {
   readonly value: unknown
   readonly offset: (path: Path) => number
+  readonly repeated?: readonly Repeated[]
   readonly fault?: Source['fault']
 }
 
 function readChunk(text: string, base: number): readonly Read[] {
   const plain = readPlain(text)
-  if (plain !== undefined) return [{ value: plain.value, offset: (path) => base + plainOffset(plain.value, plain.spots, path) }]
+  if (plain !== undefined) {
+    const { value, spots, repeated } = plain
+    return [{ value, offset: (path) => base + plainOffset(value, spots, path), repeated: from(base, repeated) }]
+  }
   if (text.length > MAX_LIBRARY_BYTES) {
     const message = `is larger than ${MAX_LIBRARY_BYTES >> 20} MiB, and not plain YAML, which Entente would accept at that size`
     return [{ value: undefined, offset: () => base, fault: { code: 'document-too-large', message } }]
@@ -77,12 +81,16 @@ function readChunk(text: string, base: number): readonly Read[] {
     const { message, offset } = documents as { message: string; offset: number }
     return [{ value: undefined, offset: () => base + offset, fault: { code: 'yaml-invalid', message } }]
   }
-  return (documents as readonly LibraryDocument[]).map(({ value, fault, document }) => ({
+  return (documents as readonly LibraryDocument[]).map(({ value, fault, document, repeated }) => ({
     value,
+    repeated: from(base, repeated),
     offset: fault === undefined ? (path) => base + offsetIn(document, path) : () => base + fault.offset,
     ...(fault === undefined ? {} : { fault: { code: 'yaml-invalid', message: fault.message } as const }),
   }))
 }
+
+const from = (base: number, repeated: readonly Repeated[]): readonly Repeated[] =>
+  repeated.map(({ key, offset, ignored }) => ({ key, offset: base + offset, ignored: base + ignored }))
 
 function plainOffset(root: unknown, spots: Spots, path: Path): number {
   let here = root
@@ -110,7 +118,12 @@ function sourceOf(file: string, given: string, read: Read, lines: Lines): Source
     if (!known.has(key)) known.set(key, embed(file, given, at(read.value, ...path), spot(path), lines))
     return known.get(key)
   }
-  return { file, given, value: read.value, spot, embedded, ...(read.fault === undefined ? {} : { fault: read.fault }) }
+  const repeated = (read.repeated ?? []).map(({ key, offset, ignored }) => ({
+    key,
+    spot: lines.spot(offset),
+    ignored: lines.spot(ignored),
+  }))
+  return { file, given, value: read.value, spot, embedded, repeated, ...(read.fault === undefined ? {} : { fault: read.fault }) }
 }
 
 /** In a block scalar every line has a known position; in any other text only the beginning has. */
@@ -130,6 +143,7 @@ function embed(file: string, given: string, content: unknown, key: Spot, lines: 
 const moved = (source: Source, move: (spot: Spot) => Spot): Source => ({
   ...source,
   spot: (path) => move(source.spot(path)),
+  repeated: (source.repeated ?? []).map(({ key, spot, ignored }) => ({ key, spot: move(spot), ignored: move(ignored) })),
   embedded: (path) => {
     const inner = source.embedded(path)
     return inner === undefined ? undefined : moved(inner, move)

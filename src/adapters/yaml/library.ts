@@ -15,8 +15,10 @@ import {
   type ScalarTag,
   type SchemaOptions,
   type Tags,
+  visit,
 } from 'yaml'
 import { tooDeepAt } from './depth.ts'
+import type { Repeated } from './plain.ts'
 import { resolveScalar } from './scalars.ts'
 
 /** Replaces the library's numbers: for some scalars Kubernetes reads text instead, and vice versa. */
@@ -75,6 +77,7 @@ export interface LibraryFault {
 export interface LibraryDocument {
   readonly value: unknown
   readonly fault?: LibraryFault
+  readonly repeated: readonly Repeated[]
   readonly document: Document.Parsed
 }
 
@@ -87,7 +90,8 @@ export function readWithLibrary(text: string): readonly LibraryDocument[] | Libr
     if (!Array.isArray(documents)) return []
     return documents.map((document) => {
       const [first] = document.errors
-      if (first !== undefined) return { value: undefined, document, fault: { message: firstLine(first.message), offset: first.pos[0] } }
+      if (first !== undefined)
+        return { value: undefined, document, repeated: [], fault: { message: firstLine(first.message), offset: first.pos[0] } }
       return resultOf(document)
     })
   } catch (cause) {
@@ -99,12 +103,31 @@ export function readWithLibrary(text: string): readonly LibraryDocument[] | Libr
 function resultOf(document: Document.Parsed): LibraryDocument {
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
-    if (!isWithinItself(value)) return { value, document }
-    return { value: undefined, document, fault: { message: 'an alias is inside the value that it refers to', offset: document.range[0] } }
+    if (!isWithinItself(value)) return { value, document, repeated: repeatedIn(document) }
+    const fault = { message: 'an alias is inside the value that it refers to', offset: document.range[0] }
+    return { value: undefined, document, repeated: [], fault }
   } catch (cause) {
     const message = cause instanceof RangeError ? 'is nested too deeply' : firstLine(cause instanceof Error ? cause.message : String(cause))
-    return { value: undefined, document, fault: { message, offset: document.range[0] } }
+    return { value: undefined, document, repeated: [], fault: { message, offset: document.range[0] } }
   }
+}
+
+function repeatedIn(document: Document.Parsed): readonly Repeated[] {
+  const found: Repeated[] = []
+  visit(document, {
+    Map: (_, map) => {
+      const offsets = new Map<string, number>()
+      for (const { key } of map.items) {
+        const offset = rangeOf(key)
+        const name = isScalar(key) ? String(key.value) : undefined
+        if (name === undefined || name === '<<' || offset === undefined) continue
+        const ignored = offsets.get(name)
+        if (ignored !== undefined) found.push({ key: name, offset, ignored })
+        offsets.set(name, offset)
+      }
+    },
+  })
+  return found
 }
 
 /** True if some part of it contains itself: the library accepts `&a [*a]`. */

@@ -12,6 +12,14 @@ export type Spots = WeakMap<object, ReadonlyMap<string, number> | readonly numbe
 export interface Plain {
   readonly value: unknown
   readonly spots: Spots
+  readonly repeated: readonly Repeated[]
+}
+
+/** A key that stands twice in a mapping: where it counts, and where it is ignored. */
+export interface Repeated {
+  readonly key: string
+  readonly offset: number
+  readonly ignored: number
 }
 
 const GIVE_UP = Symbol('not plain')
@@ -50,6 +58,7 @@ const FLOW_PLAIN = /[A-Za-z0-9_/$.^;()+-](?:[^,[\]{}:#\n\t]|:(?=[^ ,[\]{}\n\t]))
 class Reader {
   private readonly text: string
   private readonly spots: Spots = new WeakMap()
+  private readonly repeated: Repeated[] = []
   /** The start of the current line's content, after blank lines and comments; the text's length at the end. */
   private at = 0
   private lineStart = 0
@@ -62,7 +71,7 @@ class Reader {
   read(): Plain {
     if (this.text.startsWith('---')) this.skipMarker()
     else this.nextLine(0)
-    if (this.at === this.text.length) return { value: null, spots: this.spots }
+    if (this.at === this.text.length) return { value: null, spots: this.spots, repeated: [] }
     const first = this.text[this.at]
     let value: unknown
     if (first === '{' || first === '[') {
@@ -70,7 +79,7 @@ class Reader {
       this.endOfValue(-1)
     } else value = this.block(this.indent(), -1)
     if (this.at !== this.text.length) giveUp()
-    return { value, spots: this.spots }
+    return { value, spots: this.spots, repeated: this.repeated }
   }
 
   private skipMarker(): void {
@@ -173,11 +182,17 @@ class Reader {
         value = this.inline(column)
       }
       map[key] = value
-      spots.set(key, start)
+      this.note(spots, key, start)
     }
     if (this.at < this.text.length && this.indent() > column) giveUp()
     this.spots.set(map, spots)
     return map
+  }
+
+  private note(spots: Map<string, number>, key: string, offset: number): void {
+    const ignored = spots.get(key)
+    if (ignored !== undefined) this.repeated.push({ key, offset, ignored })
+    spots.set(key, offset)
   }
 
   /** Reads a key and stops at its colon. */
@@ -344,7 +359,7 @@ class Reader {
       if (c !== SPACE && c !== NEWLINE && this.text[start] !== '"') giveUp()
       this.skip(lines)
       map[key] = this.flowValue(lines)
-      spots.set(key, start)
+      this.note(spots, key, start)
       this.separator(lines, '}')
     }
     this.at++

@@ -33,7 +33,7 @@ export async function init(ports: InitPorts, place: NewPlace, { contexts, istioN
   const found = await Promise.all(
     contexts.map(async (context): Promise<Found> => ({ name: memberName(context), ...(await ports.lookAt(context, istioNamespace)) })),
   )
-  const findings = judgeClusters(found, istioNamespace, await ports.publicRoots())
+  const findings = judgeClusters(found, { istioNamespace, publicRoots: await ports.publicRoots(), now: ports.now() })
   ports.tell({ kind: 'looked', found, findings })
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', contexts.join(', '), 'cannot form a federation; nothing was written', {

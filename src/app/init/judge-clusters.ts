@@ -1,12 +1,20 @@
 /** Checks whether clusters can be members of one federation. */
 
 import { error, type Finding, warning } from '../../core/diagnostics/finding.ts'
+import { clockDiffers } from '../../core/model/clock.ts'
 import { judge } from '../../core/record/judge-offer.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
+import { signsElsewhere } from '../../core/verify/own-ca-chain.ts'
 import type { Fingerprint } from '../../core/x509/anchor.ts'
 import type { Found } from '../events.ts'
 
-export function judgeClusters(found: readonly Found[], istioNamespace: string, publicRoots: ReadonlySet<Fingerprint>): readonly Finding[] {
+interface Judging {
+  readonly istioNamespace: string
+  readonly publicRoots: ReadonlySet<Fingerprint>
+  readonly now: Date
+}
+
+export function judgeClusters(found: readonly Found[], { istioNamespace, publicRoots, now }: Judging): readonly Finding[] {
   const findings: Finding[] = []
   const domains = new Map<string, Found>()
   const approved = new Map<Bundle['trustDomain'], Bundle>()
@@ -17,6 +25,10 @@ export function judgeClusters(found: readonly Found[], istioNamespace: string, p
     if (found.some((one) => one !== cluster && one.name === cluster.name)) findings.push(sharedName(cluster))
     domains.set(trustDomain, cluster)
     findings.push(...judge(cluster.own, { approved, publicRoots }))
+    findings.push(
+      ...clockDiffers(cluster.name, cluster),
+      ...signsElsewhere(cluster.name, cluster.own, cluster.istio, { now, clock: cluster.clock }),
+    )
     approved.set(cluster.own.trustDomain, cluster.own)
   }
   return [...findings, ...meshIds(found), ...networks(found, istioNamespace)]

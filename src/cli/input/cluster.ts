@@ -27,9 +27,9 @@ export async function lookAt(context: string, options: LookOptions, io: Io): Pro
   const client = kubeClient(config.access(context), { limits: limitsOf(options), ...overseer(io) })
   // The trust domain is not known yet; nothing that is read here depends on it.
   const member: Member = { name: memberName(context), trustDomain: parseTrustDomain('unknown'), aliases: [], istioNamespace }
-  const { istio, own } = await kubernetesMesh({ member, client }).observe({ namespaces: [] })
+  const { istio, own, clock } = await kubernetesMesh({ member, client }).observe({ namespaces: [] })
   goOn(io)
-  return { context, istio: orThrow(istio), own: orThrow(own) }
+  return { context, istio: orThrow(istio), own: orThrow(own), ...(clock === undefined ? {} : { clock }) }
 }
 
 function orThrow<T>(seen: Seen<T>): T {

@@ -9,8 +9,9 @@ import { FederationError } from '../../core/diagnostics/errors.ts'
 import { admissionOf } from '../../core/impact/read-policies.ts'
 import type { Admission } from '../../core/impact/situation.ts'
 import { meshConfigsIn } from '../../core/lint/settings/mesh-configs.ts'
-import { isPlaceholder, shownPlaceholder } from '../../core/lint/settings/placeholder.ts'
+import { shownPlaceholder } from '../../core/lint/settings/placeholder.ts'
 import { type LintFile, spotOf } from '../../core/lint/source.ts'
+import { isPlaceholder } from '../../core/mesh/config/unfilled.ts'
 import type { Manifest } from '../../core/model/manifest.ts'
 import { at, list, text, title } from '../../core/model/manifest.ts'
 import { parseSpiffeId } from '../../core/spiffe/spiffe-id.ts'
@@ -80,7 +81,7 @@ function placeholderIn(policy: Manifest): string | undefined {
 /**
  * The mesh config of a file, of a directory or of stdin: alone, or in any form that lint reads (docs/lint.md). There is exactly
  * one: none is refused as well as two that differ.
- * @throws FederationError file-unreadable, mesh-config-unreadable
+ * @throws FederationError file-unreadable, mesh-config-unreadable, mesh-config-refused
  */
 export async function readAdmission(path: string, io: Io): Promise<Admission> {
   const files = await readManifests([path], { stdin: () => io.readFile('-') })
@@ -106,7 +107,7 @@ export async function readAdmission(path: string, io: Io): Promise<Admission> {
   if (stranger !== undefined)
     return refuse(`has a document that is no mesh config (line ${spotOf(stranger).line})`, 'give the mesh config in a file of its own')
   if (open !== undefined) io.tell(`${nameOf(path)}: ${open.resource.title}: ${open.message}`)
-  return admissionOf(parseMeshConfig(nameOf(path), first.layers))
+  return admissionOf(parseMeshConfig(nameOf(path), first.layers, 'template'))
 }
 
 export interface WrittenIdentity {

@@ -550,6 +550,13 @@ const CLUSTERS = {
     meaning: "A proxy's admin port did not answer (`verify --look`).",
     remedy: 'read the log of the container istio-proxy',
   },
+  'mesh-config-refused': {
+    severity: 'error',
+    thrown: true,
+    meaning:
+      'istiod refuses the mesh config as a whole: a value of another type, an unknown enum value, a trust domain that is no DNS name. A running istiod goes on with the last one that it accepted; after a restart it uses its defaults. Entente judges nothing of it as in force. `lint` reports this code, too.',
+    remedy: 'correct the field that the message names ([lint.md](lint.md#mesh-config-refused))',
+  },
   'mesh-config-unreadable': {
     severity: 'error',
     thrown: true,
@@ -606,7 +613,7 @@ const PLAN = {
   'clock-differs': {
     severity: 'warning',
     meaning:
-      'The clock of an API server and the local clock differ by more than half a minute. Where Entente waits, it goes by the one that is behind ([why](decisions/0014-clocks.md)).',
+      'The clock of an API server and the local clock differ by more than half a minute. Where Entente waits, it goes by the one that is behind. `plan`, `verify`, `rotate` and `init` report it. If a chain is valid by the clock of the cluster only, they report the clock and not the chain ([why](decisions/0014-clocks.md)).',
     remedy: 'set the clock that is wrong',
   },
   'root-ends-before-leaves': {
@@ -663,6 +670,18 @@ const PLAN = {
     meaning:
       'The mesh has a root of its own that no one approved. A filter would refuse what that root signed, so Entente widens nothing in that mesh.',
     remedy: APPROVE_AND_APPLY,
+  },
+  'own-roots-differ': {
+    severity: 'error',
+    thrown: true,
+    meaning:
+      'istiod has `ENABLE_CLUSTER_TRUST_BUNDLE_API=true`, so it no longer writes the ConfigMap `istio-ca-root-cert`. The ConfigMap has other roots than the ClusterTrustBundle `istio.io:istiod-ca:root-cert`. Entente approves and widens nothing by either.',
+    remedy: 'restart the workloads that still mount the ConfigMap, then delete it',
+  },
+  'ca-not-under-own-roots': {
+    severity: 'error',
+    meaning: '`init`: istiod presents a chain that is under none of the roots that the mesh distributes. Entente approves nothing.',
+    remedy: 'restart istiod after a change of `cacerts`; see `ca-under-root` of `entente doctor`',
   },
   'own-ca-not-approved': {
     severity: 'error',
@@ -1134,6 +1153,11 @@ const LINT = {
     meaning: 'PeerAuthentication has no field trustDomainAliases.',
     remedy: 'remove it; use the federation file that lint prints',
   },
+  'inert-global-trust-domain': {
+    severity: 'error',
+    meaning: 'No chart of Istio sets the trust domain by `global.trustDomain` any more.',
+    remedy: 'write `meshConfig.trustDomain`',
+  },
   'unknown-field': {
     severity: 'error',
     meaning: 'The Istio resource does not have that field: the API server drops it.',
@@ -1174,6 +1198,11 @@ const LINT = {
     meaning: 'One entry of caCertificates has several roots: istiod checks the first only.',
     remedy: 'write an entry for each root',
   },
+  'ca-without-domains': {
+    severity: 'info',
+    meaning: 'An entry of caCertificates has no trustDomains: proxies accept it for the trust domain of the mesh itself only.',
+    remedy: 'right for a second root of this mesh; otherwise federate the other mesh with `pinned`',
+  },
   'ca-not-bound': {
     severity: 'warning',
     meaning: 'caCertificates[].trustDomains does not bind the root to them.',
@@ -1210,9 +1239,39 @@ const LINT = {
     remedy: 'correct the name, or give lint the federation file that has it',
   },
   'principal-never-matches': {
-    severity: 'error',
+    severity: { error: 'usually', warning: 'an issuer other than Istio may have such names' },
     meaning: 'A principal has a form that Istio never matches.',
     remedy: '`TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`, or a prefix or suffix of it',
+  },
+  'ports-without-selector': {
+    severity: 'error',
+    meaning: '`portLevelMtls` without a selector: the webhook of istiod refuses it, and istiod ignores it.',
+    remedy: 'add the selector',
+  },
+  'port-of-service': {
+    severity: 'warning',
+    meaning: '`portLevelMtls` names the port of the Service, and the workload listens on another one.',
+    remedy: 'write the port of the workload',
+  },
+  'san-without-scheme': {
+    severity: 'error',
+    meaning: '`subjectAltNames` has an identity without `spiffe://`: no certificate matches it.',
+    remedy: 'write `spiffe://` in front of it',
+  },
+  'policy-filter-removed': {
+    severity: { warning: 'usually', error: 'it reaches a federated scope' },
+    meaning: 'An EnvoyFilter removes the filters into which istiod writes AuthorizationPolicies.',
+    remedy: 'remove the patch',
+  },
+  'istiod-flag': {
+    severity: 'warning',
+    meaning: "istiod's environment has a setting that weakens identities.",
+    remedy: 'remove it',
+  },
+  'key-repeated': {
+    severity: 'warning',
+    meaning: 'A mapping has the same key twice: the last one counts.',
+    remedy: 'remove one of them',
   },
   'yaml-invalid': { severity: 'error', meaning: 'A document is not YAML.', remedy: 'correct it' },
   'document-too-large': { severity: 'error', meaning: 'A document is too large to check.', remedy: 'split it' },

@@ -1,6 +1,7 @@
 /** Checks of istiod: whether it runs, its version, its settings, its CA, and whether its proxies acknowledge what it sends. */
 
 import { some } from '../basics/some.ts'
+import { isOff, isOn, WEAKENING } from '../mesh/istiod-flags.ts'
 import { minorOf } from '../mesh/version.ts'
 import type { Check } from './check.ts'
 import { failedOrUnknown, type Looked, on, saidBy } from './looked.ts'
@@ -63,17 +64,6 @@ function versionCheck(looked: Looked): Check {
     )
   return check.ok(`istiod ${versions.join(', ')}`)
 }
-
-/** strconv.ParseBool of Go. */
-export const isOn = (value: string | undefined): boolean => /^(1|t|true)$/i.test(value ?? '')
-const isOff = (value: string | undefined): boolean => /^(0|f|false)$/i.test(value ?? '')
-
-/** From istio pilot/pkg/features/{pilot,security}.go, eed52ebb66ad. */
-const WEAKENING: readonly { readonly flag: string; readonly when: (value: string | undefined) => boolean; readonly means: string }[] = [
-  { flag: 'PILOT_SKIP_VALIDATE_TRUST_DOMAIN', when: isOn, means: 'sidecars do not check the trust domain of their callers' },
-  { flag: 'PILOT_ENABLE_XDS_IDENTITY_CHECK', when: isOff, means: 'a proxy can request the configuration of another workload' },
-  { flag: 'XDS_AUTH', when: isOff, means: 'any client that reaches istiod can request the configuration of any proxy' },
-]
 
 function flagsCheck(looked: Looked): Check {
   const check = on(looked, 'istiod-flags')

@@ -166,6 +166,12 @@ const ROWS: readonly Row[] = [
     evidence: /not YAML/,
   },
   {
+    name: 'a mesh config that istiod refuses',
+    change: () => ({ mesh: failed('mesh-config-refused', 'istiod refuses this mesh config as a whole') }),
+    tells: 'mesh-config',
+    evidence: /as a whole/,
+  },
+  {
     name: 'a mesh config that we may not read',
     change: () => ({ mesh: failed('forbidden', 'may not get configmaps') }),
     tells: 'mesh-config',
@@ -243,6 +249,22 @@ const ROWS: readonly Row[] = [
     }),
     tells: 'root-published',
     evidence: /namespace sample has other roots/,
+  },
+  {
+    name: 'a ConfigMap that istiod no longer writes, beside a ClusterTrustBundle',
+    change: async () => ({
+      roots: ok(new Map([['sample', await pem('b')]])),
+      trustBundle: ok(await pem('a')),
+    }),
+    tells: 'root-published',
+    evidence: /namespace sample has other roots in ConfigMap .* than ClusterTrustBundle/,
+  },
+  {
+    name: 'a ClusterTrustBundle that we may not read',
+    change: () => ({ trustBundle: failed('forbidden', 'may not get clustertrustbundles') }),
+    tells: 'root-published',
+    verdict: 'unknown',
+    evidence: /clustertrustbundles/,
   },
   {
     name: 'a namespace without roots',

@@ -12,7 +12,8 @@ export function meshConfigChecks(looked: Looked, others: readonly Looked[], fore
   const check = on(looked, 'mesh-config')
   if (!mesh.ok) {
     const { error } = mesh
-    const meshConfig = error.code === 'mesh-config-unreadable' ? check.fail(error.message, error.hint) : check.unknown(error)
+    const wrong = error.code === 'mesh-config-unreadable' || error.code === 'mesh-config-refused'
+    const meshConfig = wrong ? check.fail(error.message, error.hint) : check.unknown(error)
     const rest = (['mesh-config-owner', 'trust-domain', 'trust-domain-aliases', 'extra-roots', 'auto-mtls'] as const).map((name) =>
       on(looked, name).skipped('Entente could not read the mesh config'),
     )

@@ -4,6 +4,7 @@ import { some } from '../basics/some.ts'
 import { NOT_ASKED } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import { type Finding, fromError } from '../diagnostics/finding.ts'
+import { TRUST_BUNDLE } from '../mesh/istiod-flags.ts'
 import type { Seen } from '../model/observed.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import { parseBundle } from '../spiffe/parse-bundle.ts'
@@ -11,7 +12,8 @@ import { parseTrustDomain } from '../spiffe/trust-domain.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { readCertificate } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
-import type { Check } from './check.ts'
+import { sameRoots } from '../x509/pem.ts'
+import type { About, Check } from './check.ts'
 import { type Looked, on } from './looked.ts'
 
 const DAY_MS = 24 * 3600 * 1000
@@ -23,10 +25,12 @@ export function identityChecks(looked: Looked, now: Date): readonly Check[] {
   return [expiryCheck(looked, own, now), publishedCheck(looked, now), ...authorityChecks(looked, own, now)]
 }
 
-/** The roots in ConfigMap istio-ca-root-cert of the Istio namespace. */
+/** The roots in istiod's ClusterTrustBundle; if there is none, those in ConfigMap istio-ca-root-cert of the Istio namespace. */
 export function ownRootsOf({ seen, patient }: Looked, now: Date): Seen<readonly Anchor[]> {
-  if (!seen.roots.ok) return seen.roots
-  const pem = seen.roots.value.get(patient.istioNamespace)
+  const { roots, trustBundle } = seen
+  if (trustBundle?.ok === false) return trustBundle
+  if (!roots.ok) return roots
+  const pem = trustBundle?.value ?? roots.value.get(patient.istioNamespace)
   if (pem === undefined) return { ok: false, error: missing(patient.name, patient.istioNamespace) }
   try {
     return { ok: true, value: parse(pem, now).anchors }
@@ -78,6 +82,9 @@ function publishedCheck(looked: Looked, now: Date): Check {
   const { roots } = looked.seen
   const { istioNamespace, namespaces, context } = looked.patient
   if (!roots.ok) return check.unknown(roots.error)
+  const { trustBundle } = looked.seen
+  if (trustBundle?.ok === false) return check.unknown(trustBundle.error)
+  if (trustBundle !== undefined) return bundleCheck(check, trustBundle.value, roots.value, istioNamespace)
   const reference = roots.value.get(istioNamespace)
   if (reference === undefined)
     return check.fail(
@@ -99,6 +106,16 @@ function publishedCheck(looked: Looked, now: Date): Check {
   if (differing.length > 0)
     return check.fail(`namespace ${some(differing)} has other roots than ${istioNamespace}: workloads there trust a different CA`, remedy)
   return check.ok(`the same roots in ${roots.value.size} namespaces`)
+}
+
+/** With ENABLE_CLUSTER_TRUST_BUNDLE_API istiod writes the ClusterTrustBundle, and the ConfigMaps stay as they were. */
+function bundleCheck(check: About, bundle: string, roots: ReadonlyMap<string, string>, istioNamespace: string): Check {
+  const stale = [...roots].filter(([, pem]) => !sameRoots(pem, bundle)).map(([namespace]) => namespace)
+  if (stale.length === 0) return check.ok(`ClusterTrustBundle ${TRUST_BUNDLE}, and ${roots.size} ConfigMaps that say the same`)
+  return check.fail(
+    `namespace ${some(stale.sort())} has other roots in ConfigMap istio-ca-root-cert than ClusterTrustBundle ${TRUST_BUNDLE}: with ENABLE_CLUSTER_TRUST_BUNDLE_API istiod keeps the latter only`,
+    `restart the workloads that still mount the ConfigMap, then: kubectl -n ${istioNamespace} delete configmap istio-ca-root-cert`,
+  )
 }
 
 function authorityChecks(looked: Looked, own: Seen<readonly Anchor[]>, now: Date): readonly Check[] {

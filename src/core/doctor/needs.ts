@@ -16,10 +16,22 @@ export interface Need {
 const ISTIO_NETWORKING = 'networking.istio.io'
 const ISTIO_SECURITY = 'security.istio.io'
 
-/** @param istiods the names of istiod's pods, for port-forward */
-export function needsOf(patient: Patient, istiods: readonly string[]): readonly Need[] {
+/**
+ * @param istiods the names of istiod's pods, for port-forward
+ * @param trustBundles the names of ClusterTrustBundles that hold the mesh's roots
+ */
+export function needsOf(patient: Patient, istiods: readonly string[], trustBundles: readonly string[] = []): readonly Need[] {
   const { istioNamespace: namespace } = patient
-  return [...reading(patient), ...evidence(namespace, istiods), ...(patient.writes ? writing(patient) : []), ...looking(patient)]
+  const bundles = trustBundles.map(
+    (name): Need => ({ verb: 'get', group: 'certificates.k8s.io', resource: 'clustertrustbundles', name, purpose: 'read' }),
+  )
+  return [
+    ...reading(patient),
+    ...bundles,
+    ...evidence(namespace, istiods),
+    ...(patient.writes ? writing(patient) : []),
+    ...looking(patient),
+  ]
 }
 
 function reading({ istioNamespace: namespace, namespaces, accepts }: Patient): readonly Need[] {

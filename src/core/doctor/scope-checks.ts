@@ -1,6 +1,7 @@
 /** Checks of the workloads in scopes: whether filters of distribution pinned work there. */
 
 import { some } from '../basics/some.ts'
+import { isOn } from '../mesh/istiod-flags.ts'
 import { describeMode, effectiveMode } from '../mesh/mtls.ts'
 import { keepsTo } from '../mesh/plaintext.ts'
 import { hasSidecar, isLive } from '../mesh/pods.ts'
@@ -11,7 +12,6 @@ import type { Workloads } from '../model/wanted.ts'
 import { describeWorkloads, relation, selects } from '../model/workloads.ts'
 import { plaintextOf } from '../trust/state.ts'
 import type { Check } from './check.ts'
-import { isOn } from './control-plane.ts'
 import { type Looked, on } from './looked.ts'
 import type { NamespaceSeen } from './seen.ts'
 

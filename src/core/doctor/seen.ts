@@ -16,6 +16,8 @@ export interface ClusterSeen {
   readonly istiods: Seen<readonly IstiodSeen[]>
   /** `root-cert.pem` of every ConfigMap istio-ca-root-cert, by namespace. */
   readonly roots: Seen<ReadonlyMap<string, string>>
+  /** The roots in the ClusterTrustBundle, where an istiod keeps them there; absent where none does. */
+  readonly trustBundle?: Seen<string>
   /** Services with a network label. */
   readonly networkServices: Seen<readonly Manifest[]>
   /** Gateways of Istio, and Gateways of the Gateway API with a network label. */

@@ -1,12 +1,14 @@
 /** All that the rules look at: the objects of every file, sorted out once. */
 import { parseFederation } from '../federation/parse.ts'
+import { DEFAULT_ROOT_NAMESPACE } from '../mesh/config/mesh-facts.ts'
+import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, text } from '../model/manifest.ts'
 import type { Federation, Member } from '../model/wanted.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { type LintFinding, type RuleCode, type Told, told } from './lint-rules.ts'
 import { type Resource, resourcesOf } from './resource.ts'
+import { asIstiodReads } from './schema/mesh-reading.ts'
 import { type NotRead, notAmong } from './settings/not-read.ts'
-import { isPlaceholder } from './settings/placeholder.ts'
 import { type Settings, settingsIn } from './settings/settings.ts'
 import { type LintFile, type Path, type Source, spotOf, type View, viewOf } from './source.ts'
 
@@ -44,7 +46,10 @@ export interface Mesh {
   readonly settings: readonly Settings[]
   /** Undefined: no mesh config says so, or several say different. */
   readonly trustDomain?: string
+  /** The first of `rootNamespaces`. */
   readonly rootNamespace: string
+  /** Those that mesh configs here name; Istio's default where none does. Several: the files are of several meshes. */
+  readonly rootNamespaces: readonly [string, ...string[]]
   readonly members: readonly { readonly member: Member; readonly of: Federated }[]
 }
 
@@ -52,7 +57,7 @@ export function contextOf(files: readonly LintFile[], options: LintOptions): { c
   const documents = files.flatMap((file) => file.documents)
   const resources = documents.flatMap(resourcesOf)
   const searched = resources.map((resource) => settingsIn(resource))
-  const settings = searched.flatMap((found) => found.settings)
+  const settings = searched.flatMap((found) => found.settings).map(asIstiodReads)
   const notRead = notAmong(
     searched.flatMap((found) => found.notRead),
     files,
@@ -98,11 +103,19 @@ function meshOf(
   const settings = allSettings.filter(({ resource }) => resource.source.given === given)
   const domains = [...new Set(settings.flatMap(trustDomainIn))]
   const trustDomain = domains.length === 1 ? domains[0] : undefined
-  const rootNamespace = settings.map(({ mesh }) => text(at(mesh?.value, 'rootNamespace'))).find((name) => name !== '') ?? 'istio-system'
+  const named = [...new Set(settings.flatMap(rootNamespaceIn))]
+  const rootNamespaces: Mesh['rootNamespaces'] = [named[0] ?? DEFAULT_ROOT_NAMESPACE, ...named.slice(1)]
   const members = federations.flatMap((of) =>
     (memberOf(of.federation, trustDomain, options.member) ?? []).map((member) => ({ member, of })),
   )
-  return { resources, settings, rootNamespace, members, ...(trustDomain === undefined ? {} : { trustDomain }) }
+  return {
+    resources,
+    settings,
+    rootNamespace: rootNamespaces[0],
+    rootNamespaces,
+    members,
+    ...(trustDomain === undefined ? {} : { trustDomain }),
+  }
 }
 
 /** What the mesh config says; the ConfigMap is the whole of it, so that Istio's default holds where it says nothing. */
@@ -111,6 +124,12 @@ export function trustDomainIn({ mesh, whole }: Settings): readonly string[] {
   const said = text(at(mesh.value, 'trustDomain'))
   if (isPlaceholder(said)) return []
   return said !== '' ? [said] : whole ? ['cluster.local'] : []
+}
+
+function rootNamespaceIn({ mesh, whole }: Settings): readonly string[] {
+  if (mesh === undefined) return []
+  const said = text(at(mesh.value, 'rootNamespace'))
+  return said !== '' ? [said] : whole ? [DEFAULT_ROOT_NAMESPACE] : []
 }
 
 function memberOf(

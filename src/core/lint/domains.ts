@@ -1,12 +1,14 @@
 /** Trust domains: aliases that make foreigners local, and policies that name nobody. */
 
+import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
 import { inboundPrefixes } from '../trust/pinned/pinned-filter.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { type Context, meshFor, tell, tellIn, trustDomainIn } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
-import { isPlaceholder, shownPlaceholder } from './settings/placeholder.ts'
+import { hasIstioForm } from './rules/principal-form.ts'
+import { shownPlaceholder } from './settings/placeholder.ts'
 import type { Settings } from './settings/settings.ts'
 import type { Path } from './source.ts'
 
@@ -100,6 +102,8 @@ export interface Named {
   readonly of: 'principals' | 'trustDomains'
 }
 
+const WHEN: Readonly<Record<string, Named['of']>> = { 'source.principal': 'principals', 'source.trustDomain': 'trustDomains' }
+
 /** Where an AuthorizationPolicy names identities by their trust domain. */
 export function namedIn(policy: Resource): readonly Named[] {
   const found: Named[] = []
@@ -113,8 +117,9 @@ export function namedIn(policy: Resource): readonly Named[] {
       for (const key of ['trustDomains', 'notTrustDomains'] as const) take(at(from, 'source', key), [...path, key], 'trustDomains')
     }
     for (const [w, when] of list(at(rule, 'when')).entries()) {
-      if (at(when, 'key') !== 'source.principal') continue
-      for (const key of ['values', 'notValues']) take(at(when, key), ['spec', 'rules', r, 'when', w, key], 'principals')
+      const of = WHEN[text(at(when, 'key'))]
+      if (of === undefined) continue
+      for (const key of ['values', 'notValues']) take(at(when, key), ['spec', 'rules', r, 'when', w, key], of)
     }
   }
   return found
@@ -133,7 +138,7 @@ export function policies(context: Context): readonly LintFinding[] {
   return context.resources.filter(isAuthorizationPolicy).flatMap((policy) =>
     namedIn(policy)
       .filter(({ value }) => !isPlaceholder(value))
-      .flatMap((named) => neverMatches(policy, named) ?? nobody(policy, named, known)),
+      .flatMap((named) => neverMatches(policy, named) ?? [...notOfIstio(policy, named), ...nobody(policy, named, known)]),
   )
 }
 
@@ -153,6 +158,17 @@ function neverMatches(policy: Resource, { path, value, of }: Named): readonly Li
   return [
     tellIn('principal-never-matches', policy, path, `${JSON.stringify(printable(value))} matches no identity, so ${then}: ${why}`, {
       hint: 'write the principal as TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, or as a prefix or suffix of it',
+    }),
+  ]
+}
+
+function notOfIstio(policy: Resource, { path, value, of }: Named): readonly LintFinding[] {
+  if (of !== 'principals' || value === '' || hasIstioForm(value)) return []
+  const message = `${JSON.stringify(printable(value))} matches no identity that Istio issues: those are TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT; another issuer, such as SPIRE, may have such names`
+  return [
+    tellIn('principal-never-matches', policy, path, message, {
+      severity: 'warning',
+      hint: 'correct it; if another issuer has such names, suppress this and say so',
     }),
   ]
 }

@@ -5,7 +5,8 @@ import { type Context, tell, tellIn } from './context.ts'
 import { EXTRA_ROOTS, hasPeerAliases } from './inert.ts'
 import type { LintFinding } from './lint-rules.ts'
 import type { Resource } from './resource.ts'
-import { isIstioGroup, meshConfigShape, type Shape, served, shapeOf } from './schema/config-schema.ts'
+import { isIstioGroup, type Shape, served, shapeOf } from './schema/config-schema.ts'
+import type { MeshAsWritten } from './settings/settings.ts'
 import { isMap, type Path } from './source.ts'
 
 /** One object full of nonsense is told of briefly. */
@@ -13,22 +14,23 @@ const MAX_FOR_EACH = 20
 
 export const fields = ({ resources, settings }: Context): readonly LintFinding[] => [
   ...resources.flatMap(unknownFields),
-  ...settings.flatMap(({ mesh, resource }) => {
-    if (mesh === undefined) return []
-    return unknownIn(mesh.value, meshConfigShape(), camel).map(({ path, near }) =>
-      tell(
-        'unknown-mesh-field',
-        mesh,
-        path,
-        resource.title,
-        `${name(path)}: the mesh config of Istio 1.31 has no such field; istiod ignores it`,
-        {
-          hint: suggestion(near),
-        },
-      ),
-    )
-  }),
+  ...settings.flatMap(({ written, resource }) => (written === undefined ? [] : unknownMeshFields(written, resource))),
 ]
+
+function unknownMeshFields({ view, unknown }: MeshAsWritten, resource: Resource): readonly LintFinding[] {
+  // `$patch` and its siblings are for kustomize.
+  const fields = unknown.filter(({ path }) => path.at(-1) !== EXTRA_ROOTS && !String(path.at(-1)).startsWith('$'))
+  return fields.map(({ path, known }) =>
+    tell(
+      'unknown-mesh-field',
+      view,
+      path,
+      resource.title,
+      `${name(path)}: the mesh config of Istio 1.31 has no such field; istiod ignores it`,
+      { hint: suggestion(nearest(String(path.at(-1)), known)) },
+    ),
+  )
+}
 
 /** Groups of Istio's past, and none of its own beside them. */
 const GONE = /^(authentication|rbac|config)\.istio\.io$/
@@ -44,7 +46,7 @@ function unknownFields(resource: Resource): readonly LintFinding[] {
     const message = `Istio 1.31 serves no ${printable(kind)} as ${printable(manifest.apiVersion)}`
     return [tellIn('unknown-kind', resource, ['apiVersion'], message, { hint })]
   }
-  return unknownIn(resource.value, shape, (key) => key, ['apiVersion', 'kind', 'metadata'])
+  return unknownIn(resource.value, shape, ['apiVersion', 'kind', 'metadata'])
     .filter(({ path }) => !(hasPeerAliases(resource) && path.join('.') === 'spec.trustDomainAliases'))
     .map(({ path, near }) =>
       tellIn('unknown-field', resource, path, `${name(path)}: ${kind} of Istio 1.31 has no such field; the API server drops it`, {
@@ -58,10 +60,7 @@ interface Unknown {
   readonly near: string | undefined
 }
 
-/** protobuf's JSON takes both spellings. */
-const camel = (key: string): string => key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
-
-function unknownIn(value: unknown, shape: Shape, spelling: (key: string) => string, others: readonly string[] = []): readonly Unknown[] {
+function unknownIn(value: unknown, shape: Shape, others: readonly string[] = []): readonly Unknown[] {
   const found: Unknown[] = []
   // `$patch` and its siblings tell kustomize and kubectl how to merge; the API server never sees them.
   const isDirective = (key: string): boolean => /^\$(?:patch$|retainKeys$|setElementOrder\/|deleteFromPrimitiveList\/)/.test(key)
@@ -72,7 +71,7 @@ function unknownIn(value: unknown, shape: Shape, spelling: (key: string) => stri
     else if (of.is === 'fields' && isMap(here)) {
       for (const [key, item] of Object.entries(here)) {
         if (found.length >= MAX_FOR_EACH) return
-        const next = of.fields.get(spelling(key))
+        const next = of.fields.get(key)
         if (next !== undefined) go(item, next, [...path, key], [])
         else if (!more.includes(key) && key !== EXTRA_ROOTS && !isDirective(key))
           found.push({ path: [...path, key], near: nearest(key, [...of.fields.keys()]) })

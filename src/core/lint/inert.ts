@@ -3,10 +3,13 @@
  * global.proxy.env, global.proxy.extraVolumeMounts or pilot.extraVolumes; PeerAuthentication has selector, mtls and
  * portLevelMtls only (istio.io/api v1.31.1).
  */
+import { DEFAULT_TRUST_DOMAIN } from '../mesh/config/mesh-facts.ts'
 import { at, text } from '../model/manifest.ts'
+import { printable } from '../x509/syntax/printable.ts'
 import { type Context, tell, tellIn } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
+import type { Settings } from './settings/settings.ts'
 import { type Path, type View, walk, within } from './source.ts'
 
 export const EXTRA_ROOTS = 'ISTIO_META_EXTRA_ROOT_CERTS'
@@ -15,6 +18,7 @@ const NEXT = 'remove it; the federation file that is printed with this does what
 export const inert = ({ resources, settings }: Context): readonly LintFinding[] => [
   ...resources.flatMap(extraRoots),
   ...settings.flatMap(({ values, resource }) => (values === undefined ? [] : extraVolumes(values, resource))),
+  ...settings.flatMap(globalTrustDomain),
   ...resources.flatMap(peerAliases),
 ]
 
@@ -51,6 +55,20 @@ const extraVolumes = (values: View, resource: Resource): readonly LintFinding[] 
       hint: `remove it; ${instead}`,
     }),
   )
+
+/** istiod's chart took it as the trust domain up to 1.9; its templates ask meshConfig.trustDomain first, which has a default. */
+function globalTrustDomain({ values, mesh, written, resource }: Settings): readonly LintFinding[] {
+  const path = ['global', 'trustDomain']
+  const name = text(at(values?.value, ...path))
+  if (values === undefined || name === '' || name === DEFAULT_TRUST_DOMAIN) return []
+  const said = text(at(mesh?.value ?? written?.view.value, 'trustDomain'))
+  if (said === name) return []
+  const stays = said === '' ? 'the mesh is cluster.local, unless meshConfig.trustDomain is set elsewhere' : `the mesh is ${printable(said)}`
+  const message = `global.trustDomain: no chart of Istio sets the trust domain by it any more; ${stays}`
+  return [
+    tell('inert-global-trust-domain', values, path, resource.title, message, { hint: `write meshConfig.trustDomain: ${printable(name)}` }),
+  ]
+}
 
 export const hasPeerAliases = (resource: Resource): boolean =>
   resource.kind === 'PeerAuthentication' && field(resource, 'spec', 'trustDomainAliases') !== undefined

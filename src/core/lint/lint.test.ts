@@ -158,7 +158,7 @@ describe('unknown fields', () => {
     ],
     [
       'both spellings in the mesh config',
-      configMap('trust_domain: a\nenableAutoMtls: true\ndefaultConfig: {proxyMetadata: {A: b}, discovery_address: x}'),
+      configMap('trust_domain: a\nenableAutoMtls: true\ndefaultConfig: {proxyMetadata: {A: b}, discovery_address: "x:15012"}'),
     ],
     ['other people’s kinds', 'apiVersion: example.com/v1\nkind: PeerAuthentication\nmetadata: {name: x}\nspec: {any: thing}\n'],
   ])('are not %s', (_, text) => {
@@ -173,17 +173,21 @@ describe('caCertificates', () => {
       meshConfig: { caCertificates: entries, defaultConfig: { proxyMetadata: flags ? { PROXY_CONFIG_XDS_AGENT: 'true' } : {} } },
     })
 
-  it('with all that they need are no finding', () => {
-    expect(codes(linted(mesh([{ pem: b.root.pem }])))).toEqual([])
+  it('with all that they need only lack a trust domain', () => {
+    expect(codes(linted(mesh([{ pem: b.root.pem }])))).toEqual(['ca-without-domains'])
   })
 
   it('are nothing without the flags', () => {
-    expect(codes(linted(mesh([{ pem: b.root.pem }], false)))).toEqual(['ca-without-multiroot', 'ca-without-xds-agent'])
+    expect(codes(linted(mesh([{ pem: b.root.pem }], false)))).toEqual([
+      'ca-without-multiroot',
+      'ca-without-xds-agent',
+      'ca-without-domains',
+    ])
   })
 
   it('find the flag on istiod’s Deployment, and say when that is not there', () => {
     const map = configMap(
-      stringify({ caCertificates: [{ pem: b.root.pem }], defaultConfig: { proxyMetadata: { PROXY_CONFIG_XDS_AGENT: true } } }).trimEnd(),
+      stringify({ caCertificates: [{ pem: b.root.pem }], defaultConfig: { proxyMetadata: { PROXY_CONFIG_XDS_AGENT: 'true' } } }).trimEnd(),
     )
     const istiod = (value: string) =>
       stringify({
@@ -192,7 +196,8 @@ describe('caCertificates', () => {
         metadata: { name: 'istiod' },
         spec: { template: { spec: { containers: [{ name: 'discovery', env: [{ name: 'ISTIO_MULTIROOT_MESH', value }] }] } } },
       })
-    const severities = (text: string) => linted(text).findings.map(({ code, severity }) => `${severity} ${code}`)
+    const severities = (text: string) =>
+      linted(text).findings.flatMap(({ code, severity }) => (severity === 'info' ? [] : `${severity} ${code}`))
     expect(severities(map)).toEqual(['warning ca-without-multiroot'])
     expect(severities(`${map}---\n${istiod('false')}`)).toEqual(['error ca-without-multiroot'])
     expect(severities(`${map}---\n${istiod('true')}`)).toEqual([])

@@ -1,5 +1,7 @@
 /** Manifests that do not do what they seem to: every rule over every object, what is suppressed, what could not be checked. */
 
+import { refusal } from '../mesh/config/mesh-facts.ts'
+import { printable } from '../x509/syntax/printable.ts'
 import { cacerts } from './cacerts.ts'
 import { type Context, contextOf, type LintOptions, tell } from './context.ts'
 import { aliases, knownDomains, placeholdersIn, policies } from './domains.ts'
@@ -9,6 +11,11 @@ import type { LintFinding, RuleCode } from './lint-rules.ts'
 import type { Replacement } from './replacement/meant.ts'
 import { replacementFor } from './replacement/replacement.ts'
 import { roots } from './roots.ts'
+import { peerPorts } from './rules/peer-ports.ts'
+import { removedFilters } from './rules/removed-filters.ts'
+import { repeatedKeys } from './rules/repeated-keys.ts'
+import { serverNames } from './rules/server-names.ts'
+import { weakeningFlags } from './rules/weakening-flags.ts'
 import { filters, rootSelectors, strict } from './scope-rules.ts'
 import { type LintFile, viewOf } from './source.ts'
 import { type Suppressed, suppress } from './suppress.ts'
@@ -35,11 +42,16 @@ const CHECKS: readonly ((context: Context) => readonly LintFinding[])[] = [
   rootSelectors,
   policies,
   filters,
+  removedFilters,
+  peerPorts,
+  serverNames,
+  weakeningFlags,
+  repeatedKeys,
 ]
 
 export function lint(files: readonly LintFile[], options: LintOptions): LintResult {
   const { context, findings: own } = contextOf(files, options)
-  const found = [...unread(context), ...own, ...CHECKS.flatMap((check) => check(context))]
+  const found = [...unread(context), ...refused(context), ...own, ...CHECKS.flatMap((check) => check(context))]
   const { findings, suppressed } = suppress(distinct(found), files, context.resources)
   const replacement = replacementFor(context)
   return {
@@ -75,6 +87,13 @@ function unread({ files, settings, notRead }: Context): readonly LintFinding[] {
   ]
 }
 
+const refused = ({ settings }: Context): readonly LintFinding[] =>
+  settings.flatMap(({ written, resource }) => {
+    if (written === undefined || written.faults.length === 0) return []
+    const { message, hint, path } = refusal(written.faults)
+    return [tell('mesh-config-refused', written.view, path, resource.title, printable(message, 1_000), { hint })]
+  })
+
 const distinct = (findings: readonly LintFinding[]): readonly LintFinding[] => [
   ...new Map(findings.map((f) => [`${f.code} ${f.file} ${f.line} ${f.column} ${f.message}`, f])).values(),
 ]
@@ -98,5 +117,11 @@ function notChecked(context: Context): LintResult['notChecked'] {
       missing.push({ rule: 'mtls-not-strict', because: 'no federation file says which scopes are federated: give it with -f' })
   } else if (members.length === 0)
     missing.push({ rule: 'mtls-not-strict', because: 'whose manifests these are could not be told: give --member' })
+  for (const [given, { rootNamespaces }] of context.meshes)
+    if (rootNamespaces.length > 1 && context.federations.length > 0)
+      missing.push({
+        rule: 'mtls-not-strict',
+        because: `mesh configs in ${printable(given)} name several root namespaces (${printable(rootNamespaces.join(', '))}): give each mesh as an argument of its own`,
+      })
   return missing
 }

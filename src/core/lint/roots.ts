@@ -3,11 +3,11 @@
  * pilot/pkg/features/pilot.go (ISTIO_MULTIROOT_MESH), pilot/cmd/pilot-agent/options (PROXY_CONFIG_XDS_AGENT), eed52ebb66ad.
  */
 import { ISTIOD_REJECTS, REPAIRED_PEM } from '../diagnostics/codes.ts'
+import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
 import { inspect } from '../spiffe/inspect.ts'
 import { type Context, meshFor, tell } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
-import { isPlaceholder } from './settings/placeholder.ts'
 import type { Settings } from './settings/settings.ts'
 import { type View, within } from './source.ts'
 
@@ -96,6 +96,17 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
       }),
     )
   const domains = list(at(view.value, 'trustDomains')).map(text)
+  if (domains.length === 0 && pem !== '' && list(at(settings.mesh?.value, 'trustDomainAliases')).length === 0)
+    found.push(
+      tell(
+        'ca-without-domains',
+        view,
+        [],
+        title,
+        `${where} names no trustDomains: proxies then accept it for this mesh's own trust domain only, and nobody of another one`,
+        { hint: 'right for a second root of this mesh; to let another mesh in, federate it with distribution pinned' },
+      ),
+    )
   if (domains.length > 0) {
     const names = domains.join(', ')
     found.push(

@@ -21,7 +21,7 @@ interface Scope {
   readonly index: number
 }
 
-function scopesOf({ members }: Mesh): readonly Scope[] {
+export function scopesOf({ members }: Mesh): readonly Scope[] {
   return members.flatMap(({ member, of }) =>
     of.federation.trusts.flatMap((trust, t) =>
       trust.truster !== member.name || isSevered(trust, of) ? [] : trust.accept.map((accept, index) => ({ accept, of, trust: t, index })),
@@ -34,6 +34,8 @@ const isSevered = ({ truster, trusted }: Trust, { federation }: Federated): bool
 
 export const strict = (context: Context): readonly LintFinding[] =>
   [...context.meshes].flatMap(([given, mesh]) => {
+    // Which of them decides here nobody can tell.
+    if (mesh.rootNamespaces.length > 1) return []
     const at = (namespace: string): readonly Resource[] => inNamespace(context, namespace, given)
     return scopesOf(mesh).flatMap((scope) => {
       const { namespace } = scope.accept.at
@@ -115,21 +117,23 @@ const SELECTORS: Readonly<Record<string, readonly string[]>> = {
 export const rootSelectors = (context: Context): readonly LintFinding[] =>
   context.resources.flatMap((resource) => {
     const path = SELECTORS[resource.kind]
-    if (path === undefined || resource.namespace !== meshFor(context, resource).rootNamespace || isOurs(resource.manifest)) return []
+    const { rootNamespaces } = meshFor(context, resource)
+    if (path === undefined || !rootNamespaces.includes(resource.namespace) || isOurs(resource.manifest)) return []
     const labels = strings(field(resource, ...path))
     if (Object.keys(labels).length === 0) return []
-    const root = resource.namespace
+    const several = rootNamespaces.length > 1
+    const root = several ? `${resource.namespace}, as one of the mesh configs here says,` : resource.namespace
     if (resource.kind === 'PeerAuthentication') {
       const message = `${root} is the root namespace: a PeerAuthentication with a selector there applies to no workload at all`
       return [
         tellIn('selector-in-root-namespace', resource, path, message, {
-          severity: 'error',
+          severity: several ? 'warning' : 'error',
           hint: 'move it to the namespace of the workloads, or remove the selector to mean the whole mesh',
         }),
       ]
     }
     const gateways = Object.entries(labels).some(([key, value]) => /gateway/.test(`${key} ${value}`))
-    const message = `${root} is the root namespace: this applies to workloads with these labels in every namespace, not only in ${root}`
+    const message = `${root} is the root namespace: this applies to workloads with these labels in every namespace, not only in ${resource.namespace}`
     return [
       tellIn('selector-in-root-namespace', resource, path, message, {
         ...(gateways ? { severity: 'info' as const } : {}),

@@ -9,6 +9,12 @@ export interface Spot {
   readonly column: number
 }
 
+export interface RepeatedKey {
+  readonly key: string
+  readonly spot: Spot
+  readonly ignored: Spot
+}
+
 /** One YAML document. */
 export interface Source {
   /** As the user named it; `-` is stdin. */
@@ -20,6 +26,8 @@ export interface Source {
   spot(path: Path): Spot
   /** The text at the path, read as YAML of its own: the mesh config in a ConfigMap. Undefined where there is no text. */
   embedded(path: Path): Source | undefined
+  /** Keys that stand twice in a mapping, each with the place of the one that counts and of the one before it. */
+  readonly repeated?: readonly RepeatedKey[]
   /** It is text in another document, and further documents follow it there. */
   readonly later?: boolean
   /** Why it could not be read; then there is no value. */

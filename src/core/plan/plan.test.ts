@@ -798,3 +798,11 @@ describe('a member delivered by Git', () => {
     ])
   })
 })
+
+describe('a clock that differs', () => {
+  it('is told by a plan, once for the mesh', () => {
+    const seen = new Map(fresh()).set(b, { ...seenAs(BUNDLE_B), clock: { aheadMs: -3_600_000, withinMs: 500 } })
+    const { findings } = plan(intentsOf(), seen, NOW)
+    expect(findings.filter(({ code }) => code === 'clock-differs')).toMatchObject([{ severity: 'warning', subject: b }])
+  })
+})

@@ -6,6 +6,7 @@ import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
 import { notObserved } from '../mesh/mesh-findings.ts'
 import { viewOf } from '../mesh/mesh-view.ts'
+import { clockDiffers } from '../model/clock.ts'
 import { digestOf } from '../model/digest.ts'
 import { content, keyOf, type Manifest, ownerOf, sameContent } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
@@ -115,6 +116,7 @@ function planMesh(
       ...handMade(intent, view.objects, steps),
       ...swapped(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
+      ...clockDiffers(name, observation),
       ...names,
       ...intent.trusts.flatMap((trust) => unnamedServers(trust, seen.get(trust.trusted))),
       ...unrecorded(steps, observation),

@@ -24,6 +24,22 @@ describe('the chain of a mesh that several trust', () => {
       chainOf({ ...trust, bundle: { trustDomain: A, anchors } }).findings.map(({ code }) => code)
   }
 
+  it('is not taken for one of another root where only the clocks differ', async () => {
+    const of = federation()
+    const early = new Date(NOW.getTime() - 3_600_000)
+    const fresh = (await ours.leaf(`spiffe://${A}/ns/istio-system/sa/istiod`, { notBefore: NOW })).chainDer
+    const trust = wanted(of, ours.bundle)
+      .flatMap(({ trusts }) => trusts)
+      .find(({ trusted }) => trusted === 'cluster-a') as Intent['trusts'][number]
+    const codes = (aheadMs: number) => {
+      const seen = { ...observation({ own: ours.bundle, istio: { presented: ok(fresh) } }), clock: { aheadMs, withinMs: 500 } }
+      const judge = chainJudge(of, wanted(of, ours.bundle), new Map([[member('cluster-a'), seen]]), early)
+      return judge(trust).findings.map(({ code }) => code)
+    }
+    expect(codes(0)).toEqual(['ca-not-approved'])
+    expect(codes(3_601_000)).toEqual([])
+  })
+
   it('is judged by the roots that each of them approved', () => {
     const codes = judge()
     expect(codes(ours.root.anchor)).toEqual([])

@@ -7,6 +7,7 @@ import type { Bundle } from '../spiffe/bundle.ts'
 import { type Holder, rootExpired, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import { readCertificate } from '../x509/certificate.ts'
 import { anchorOf, type Vouching } from '../x509/chain.ts'
+import { anchorByClock } from './own-ca-chain.ts'
 
 type BySubject = ReadonlyMap<string, readonly Bundle[]>
 type Carried = Intent['trusts'][number]
@@ -87,7 +88,7 @@ function judgeChain(
   }
   if (trust.bundle === undefined) return { findings: [], unknown: false, wrong: false }
   const { anchors } = trust.bundle
-  const vouched = vouching(presented.value, anchors, now)
+  const vouched = anchorByClock(presented.value, anchors, { now, clock: observation?.clock }, vouching)
   const foreign = issuersOf(presented.value)
     .flatMap((issuer) => bySubject.get(issuer) ?? [])
     .find((bundle) => bundle.trustDomain !== trust.trustDomain && vouching(presented.value, bundle.anchors, now).anchor !== undefined)

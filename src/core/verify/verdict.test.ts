@@ -136,6 +136,18 @@ describe('a trust that works', () => {
   })
 })
 
+describe('a clock that differs', () => {
+  it('is told of either side, and takes nothing from the verdict', async () => {
+    const made = await scene()
+    for (const name of [a, b]) {
+      const seen = made.seen.get(name) as Observation
+      made.seen.set(name, { ...seen, clock: { aheadMs: name === a ? 3_600_000 : 0, withinMs: 500 } })
+    }
+    for (const { state, findings } of verdictsOf(made))
+      expect([state, findings.map(({ code, subject }) => [code, subject])]).toEqual(['proven', [['clock-differs', a]]])
+  })
+})
+
 describe('a listener whose names are not checked as the filter says', () => {
   const stranger = `${A}/ns/sample/sa/stranger` as Principal
   it.each([

@@ -9,7 +9,7 @@ import { noWorkload, trustDomainDiffers } from '../mesh/mesh-findings.ts'
 import { viewOf } from '../mesh/mesh-view.ts'
 import { proxyOf, runsProxy } from '../mesh/pods.ts'
 import { unguardedScopes, whollyUnguarded } from '../mesh/unguarded-ports.ts'
-import { judgedAt } from '../model/clock.ts'
+import { clockDiffers, judgedAt } from '../model/clock.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
@@ -212,6 +212,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...roots.findings,
     ...differing,
     ...ofOwn,
+    ...[trust.truster, trust.trusted].flatMap((name) => clockDiffers(name, seen.get(name))),
     ...names.map(({ finding }) => finding),
     ...chain.findings,
     ...empty,

@@ -171,3 +171,11 @@ export function printPem(der: Uint8Array): string {
 /** @param why it must not be there */
 export const byteOrderMark = (why: string): Finding =>
   warning('byte-order-mark', 'file', `starts with a byte order mark, ${why}`, 'it is left out')
+
+/** Whether two PEM files hold the same certificates, in any order. */
+export const sameRoots = (one: string, other: string): boolean => contentOf(one) === contentOf(other)
+
+const contentOf = (pem: string): string => {
+  const blocks = splitPem(Buffer.from(pem)).blocks.map(({ der }) => Buffer.from(der).toString('base64'))
+  return blocks.length === 0 ? pem.trim() : [...new Set(blocks)].sort().join(' ')
+}

@@ -5,6 +5,7 @@ import type { Finding } from '../../../core/diagnostics/finding.ts'
 import { needsOf } from '../../../core/doctor/needs.ts'
 import type { Patient } from '../../../core/doctor/question.ts'
 import type { ApiSeen, ClusterSeen, NamespaceSeen } from '../../../core/doctor/seen.ts'
+import { keepsTrustBundle, TRUST_BUNDLE } from '../../../core/mesh/istiod-flags.ts'
 import { runsProxy } from '../../../core/mesh/pods.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import { at, text } from '../../../core/model/manifest.ts'
@@ -19,6 +20,7 @@ import type { KubeClient, Live } from '../transport/client.ts'
 import { asked } from '../transport/errors.ts'
 import { clockIn } from './clock.ts'
 import { readMeshConfig } from './mesh-config.ts'
+import { type OwnRoots, readTrustBundle } from './own.ts'
 import { bareInPod, istiodPods } from './pods.ts'
 import { reviewRights } from './rights.ts'
 
@@ -57,8 +59,9 @@ async function look(client: KubeClient, budget: Budget, patient: Patient, now: (
   if (!api.ok) return unseen(patient, api.error)
   const pods = istiodPods(client, namespace)
   const roots = seen(readRoots(client))
-  const istiods = Promise.all([pods, roots]).then(([found, published]) =>
-    lookAtIstiods(client, namespace, found, published.ok ? published.value.get(namespace) : undefined),
+  const bundle = seen(pods.then((found) => readTrustBundle(client, found)))
+  const istiods = Promise.all([pods, roots, bundle]).then(([found, published, kept]) =>
+    lookAtIstiods(client, namespace, found, keptIn(kept)?.pem ?? (published.ok ? published.value.get(namespace) : undefined)),
   )
   const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await lookNear(client, one, seen)])
   const [mesh, labels, seenIstiods, networkServices, gateways, policies, rights] = await Promise.all([
@@ -77,6 +80,7 @@ async function look(client: KubeClient, budget: Budget, patient: Patient, now: (
             needsOf(
               patient,
               found.map(({ name }) => name),
+              keepsTrustBundle(found) ? [TRUST_BUNDLE] : [],
             ),
           ),
         ),
@@ -89,6 +93,7 @@ async function look(client: KubeClient, budget: Budget, patient: Patient, now: (
     labels,
     istiods: seenIstiods,
     roots: await roots,
+    ...trustBundleOf(await bundle),
     networkServices,
     gateways,
     policies,
@@ -118,6 +123,14 @@ async function askApi(client: KubeClient, now: () => Date): Promise<ApiSeen> {
   const uid = text(at(answer.body, 'metadata', 'uid'))
   const clock = clockIn(answer, sent, arrived)
   return { server: client.access.server.origin, ...(uid === '' ? {} : { uid }), ...(clock === undefined ? {} : { clock }) }
+}
+
+const keptIn = (bundle: Seen<OwnRoots | undefined>): OwnRoots | undefined => (bundle.ok ? bundle.value : undefined)
+
+function trustBundleOf(bundle: Seen<OwnRoots | undefined>): Pick<ClusterSeen, 'trustBundle'> {
+  if (bundle.ok) return bundle.value === undefined ? {} : { trustBundle: { ok: true, value: bundle.value.pem } }
+  // Which istiods there are is told elsewhere.
+  return bundle.error.message.includes('clustertrustbundles') ? { trustBundle: bundle } : {}
 }
 
 async function readRoots(client: KubeClient): Promise<ReadonlyMap<string, string>> {

@@ -21,7 +21,7 @@ describe('a mesh config', () => {
 
   it('says who the mesh is', () => {
     const config = parse(
-      'trustDomain: b.example\ntrustDomainAliases: [old.example]\ncaCertificates: [{pem: x, trustDomains: [a.example]}, {pem: y}]\nextensionProviders: [{name: opa, envoyExtAuthzGrpc: {}}, {name: prom, prometheus: {}}]\nenableAutoMtls: false\nrootNamespace: mesh\ndefaultConfig: {meshId: mesh1}',
+      'trustDomain: b.example\ntrustDomainAliases: [old.example]\ncaCertificates: [{pem: x, trustDomains: [a.example]}, {pem: q}]\nextensionProviders: [{name: opa, envoyExtAuthzGrpc: {}}, {name: prom, prometheus: {}}]\nenableAutoMtls: false\nrootNamespace: mesh\ndefaultConfig: {meshId: mesh1}',
     )
     expect(config).toEqual({
       trustDomain: 'b.example',
@@ -52,15 +52,29 @@ describe('a mesh config', () => {
     { base: 'trustDomain: b.example', hides: false, roots: 2 },
     { base: '', hides: false, roots: 2 },
   ])('takes the list of the base, $base, or else the shared one', ({ base, hides, roots }) => {
-    expect(parse('caCertificates: [{pem: y}, {pem: z}]', base)).toMatchObject({ hidesRoots: hides, extraRoots: roots })
+    expect(parse('caCertificates: [{pem: q}, {pem: r}]', base)).toMatchObject({ hidesRoots: hides, extraRoots: roots })
   })
 
   it.each([
     { name: 'no YAML', text: 'a: [', word: 'not YAML' },
     { name: 'no mapping', text: '- a', word: 'not a mapping' },
-    { name: 'a wrong trust domain', text: 'trustDomain: Not A Domain', word: 'Not A Domain' },
-  ])('is refused with $name', ({ text, word }) => {
+    { name: 'a trust domain in capitals, which SPIFFE has none of', text: 'trustDomain: B.example', word: 'B.example' },
+  ])('cannot be read with $name', ({ text, word }) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'mesh-config-unreadable', message: expect.stringContaining(word) }))
+  })
+
+  it.each([
+    { name: 'a wrong trust domain', text: 'trustDomain: Not A Domain', word: 'Not A Domain' },
+    { name: 'a placeholder that nobody filled in', text: 'trustDomain: $(TRUST_DOMAIN)', word: 'trustDomain' },
+    { name: 'a value of another type', text: 'defaultConfig: {proxyMetadata: {A: true}}', word: 'defaultConfig.proxyMetadata.A is true' },
+  ])('is refused as a whole with $name', ({ text, word }) => {
+    expect(() => parse('', text)).toThrow(
+      expect.objectContaining({ code: 'mesh-config-refused', message: expect.stringMatching(new RegExp(`${word}.*next restart`)) }),
+    )
+  })
+
+  it('counts the last of two equal keys, as Kubernetes does', () => {
+    expect(parse('trustDomain: a.example\ntrustDomain: b.example').trustDomain).toBe('b.example')
   })
 
   it.each([

@@ -1,37 +1,24 @@
 /**
- * The mesh config: ConfigMap `istio` (key `mesh`), or `istio-<rev>` of a revision, over the one that SHARED_MESH_CONFIG
- * names. Defaults and merging: istio pkg/config/mesh/mesh.go (DefaultMeshConfig, ApplyMeshConfig) and
- * pilot/pkg/bootstrap/mesh.go at eed52ebb66ad. Fields of the base win, aliases are united, defaultConfig merges.
+ * The mesh config of a live mesh: ConfigMap `istio` (key `mesh`), or `istio-<rev>` of a revision, over the one that
+ * SHARED_MESH_CONFIG names. core/mesh/config reads its text.
  */
-import { parse } from 'yaml'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import type { Stage } from '../../../core/mesh/config/decode.ts'
+import { factsIn, type MeshFacts, type MeshReading, placeholderIn, readMesh, refusal } from '../../../core/mesh/config/mesh-facts.ts'
 import { baseConfig, type Source } from '../../../core/mesh/config-owner.ts'
 import { at, list, strings, text } from '../../../core/model/manifest.ts'
 import { parseTrustDomain, type TrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import { isMeshConfig } from '../../../core/trust/mesh-wide/mesh-roots.ts'
 import { checkValue } from '../../edge/checked-json.ts'
 import { MAX_DEPTH, tooDeepAt } from '../../yaml/depth.ts'
+import { readDocuments } from '../../yaml/documents.ts'
 import { CONFIG_MAP } from '../resources.ts'
 import { type KubeClient, parseLive } from '../transport/client.ts'
 import type { IstiodPod } from './pods.ts'
 
-export interface MeshConfig {
+export interface MeshConfig extends MeshFacts {
   readonly trustDomain: TrustDomain
   readonly aliases: readonly TrustDomain[]
-  readonly extraRoots: number
-  /**
-   * True if the last of the texts sets `caCertificates`, even to an empty list. Istio then uses that instead of the
-   * earlier ones (jsonpb replaces a list that is present, and ignores null).
-   */
-  readonly hidesRoots: boolean
-  /** Trust domains of `caCertificates[].trustDomains`. */
-  readonly extraDomains: readonly string[]
-  /** Extension providers that CUSTOM policies may use. */
-  readonly authorizers: readonly string[]
-  readonly autoMtls: boolean
-  readonly xdsAgent: boolean
-  readonly meshId: string
-  readonly rootNamespace: string
 }
 
 /** The ConfigMaps that a revision reads, in the order of application. */
@@ -40,32 +27,18 @@ export function sourcesOf(revision: string, env: Readonly<Record<string, string>
   return [...(shared === undefined ? [] : [shared]), baseConfig(revision)]
 }
 
-/** @throws FederationError mesh-config-unreadable if the YAML or a trust domain is invalid */
-export function parseMeshConfig(subject: string, texts: readonly string[]): MeshConfig {
-  const layers = texts.map((one) => layer(subject, one))
-  const last = (...path: string[]): unknown => layers.map((l) => at(l, ...path)).findLast((value) => value !== undefined && value !== null)
-  const domain = (value: unknown): TrustDomain => {
+/** @throws FederationError mesh-config-refused if istiod refuses one; mesh-config-unreadable if the YAML or a trust domain is invalid */
+export function parseMeshConfig(subject: string, texts: readonly string[], stage: Stage = 'as-is'): MeshConfig {
+  const layers = texts.map((one) => layer(subject, one, stage))
+  const facts = factsIn(layers)
+  const domain = (value: string): TrustDomain => {
     try {
-      return parseTrustDomain(text(value))
+      return parseTrustDomain(value)
     } catch (cause) {
       throw unreadable(subject, `its trust domain ${JSON.stringify(value)} is invalid`, cause)
     }
   }
-  const trustDomain = domain(last('trustDomain') || 'cluster.local')
-  return {
-    trustDomain,
-    aliases: [...new Set(layers.flatMap((l) => list(at(l, 'trustDomainAliases')).map(domain)))],
-    extraRoots: list(last('caCertificates')).length,
-    hidesRoots: (at(layers.at(-1), 'caCertificates') ?? null) !== null,
-    extraDomains: [...new Set(list(last('caCertificates')).flatMap((entry) => list(at(entry, 'trustDomains')).map(text)))],
-    authorizers: list(last('extensionProviders'))
-      .filter((one) => at(one, 'envoyExtAuthzHttp') !== undefined || at(one, 'envoyExtAuthzGrpc') !== undefined)
-      .map((one) => text(at(one, 'name'))),
-    autoMtls: last('enableAutoMtls') !== false,
-    xdsAgent: String(last('defaultConfig', 'proxyMetadata', 'PROXY_CONFIG_XDS_AGENT')) === 'true',
-    meshId: text(last('defaultConfig', 'meshId')) || trustDomain,
-    rootNamespace: text(last('rootNamespace')) || 'istio-system',
-  }
+  return { ...facts, trustDomain: domain(facts.trustDomain), aliases: facts.aliases.map(domain) }
 }
 
 /** A ConfigMap holds no more; a malicious API server may send more. */
@@ -82,23 +55,28 @@ function keysIn(source: string): number {
   return keys
 }
 
-function layer(subject: string, source: string): unknown {
+function layer(subject: string, source: string, stage: Stage): MeshReading['value'] {
   if (source.length > MAX_TEXT) throw unreadable(subject, 'it is too large')
   if (tooDeepAt(source) !== undefined) throw unreadable(subject, 'it is nested too deeply')
   if (keysIn(source) > MAX_KEYS) throw unreadable(subject, 'it is too large')
-  let value: unknown
-  try {
-    value = parse(source, { version: '1.1', schema: 'yaml-1.1', maxAliasCount: 100, logLevel: 'error' })
-  } catch (cause) {
-    throw unreadable(subject, `it is not YAML: ${cause instanceof Error ? cause.message.split('\n')[0] : cause}`, cause)
-  }
+  // istiod reads the first document, too.
+  const [document] = readDocuments(subject, subject, source).documents
+  if (document?.fault !== undefined) throw unreadable(subject, `it is not YAML: ${document.fault.message}`)
+  const value = document?.value ?? null
   try {
     checkValue(value, MAX_DEPTH)
   } catch (cause) {
     throw unreadable(subject, `it ${cause instanceof Error ? cause.message : cause}`, cause)
   }
-  if (value === null || (typeof value === 'object' && !Array.isArray(value))) return value ?? {}
-  throw unreadable(subject, 'it is not a mapping')
+  if (typeof value !== 'object' || Array.isArray(value)) throw unreadable(subject, 'it is not a mapping')
+  const read = readMesh(value, stage)
+  if (read.faults.length > 0) {
+    const { message, hint } = refusal(read.faults)
+    throw new FederationError('mesh-config-refused', subject, message, { hint })
+  }
+  const placeholder = stage === 'template' ? placeholderIn(read.value) : undefined
+  if (placeholder !== undefined) throw unreadable(subject, `it holds the placeholder ${JSON.stringify(placeholder)}: fill it in first`)
+  return read.value
 }
 
 const unreadable = (subject: string, message: string, cause?: unknown): FederationError =>

@@ -30,6 +30,9 @@ spec: { selector: { matchLabels: { app: store } }, rules: [{ from: [{ source: { 
   'operator.yaml': 'apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nspec: { meshConfig: { trustDomain: b.example } }\n',
   'values.yaml': 'meshConfig: { trustDomain: b.example }\n',
   'broken.yaml': 'trustDomain: [\n',
+  'refused.yaml': 'trustDomain: b.example\ndefaultConfig: { proxyMetadata: { A: true } }\n',
+  'snake.yaml': 'trust_domain: b.example\ntrust_domain_aliases: [a.example]\n',
+  'template.yaml': 'trustDomain: $(TRUST_DOMAIN)\n',
   'ids.txt': '# callers\na.example/ns/foo/sa/web\nspiffe://b.example/ns/foo/sa/web\n',
   'ids.json': '["a.example/ns/foo/sa/web", "spiffe://b.example/ns/foo/sa/web"]',
 }
@@ -242,6 +245,35 @@ describe('impact on files', () => {
     { name: 'a file that is not there', args: { policies: ['/nowhere.yaml'], trusted: 'a.example', as: 'mesh' }, code: 'file-unreadable' },
   ] as const)('refuses $name', async ({ args, code }) => {
     await expect(ask(args as Partial<ImpactArgs>)).rejects.toThrow(expect.objectContaining({ code }))
+  })
+
+  it('reads a mesh config in snake_case', async () => {
+    const { view } = await ask({ meshAfter: at('snake.yaml'), identities: at('ids.txt'), namespace: 'sample', labels: { app: 'store' } })
+    expect(view().identities).toMatchObject([{ id: 'a.example/ns/foo/sa/web', before: 'deny', after: 'allow' }, {}])
+  })
+
+  it.each([
+    { name: 'a rule of operations only', rules: '[{ to: [{ operation: { hosts: [x] } }] }]', maybe: false, codes: [] },
+    {
+      name: 'a field in the singular',
+      rules: '[{ from: [{ source: { namespace: [a] } }] }]',
+      maybe: true,
+      codes: ['policy-not-understood'],
+    },
+  ])('lets everybody of the domain in by $name', async ({ rules, maybe, codes }) => {
+    const head = 'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: p, namespace: sample }\n'
+    const path = join(directory, 'rules.yaml')
+    await writeFile(path, `${head}spec: { rules: ${rules} }\n`)
+    const view = (await ask({ policies: [path], trusted: 'a.example', as: 'mesh' })).view()
+    expect(view.policies[0]?.[maybe ? 'maybe' : 'newlyAccepted']).toEqual(['a.example/*'])
+    expect(view.findings.map(({ code }) => code)).toEqual(codes)
+  })
+
+  it.each([
+    { name: 'that istiod refuses', file: 'refused.yaml', code: 'mesh-config-refused' },
+    { name: 'whose trust domain has yet to be filled in', file: 'template.yaml', code: 'mesh-config-unreadable' },
+  ] as const)('judges nothing by a mesh config $name', async ({ file, code }) => {
+    await expect(ask({ meshAfter: at(file) })).rejects.toThrow(expect.objectContaining({ code }))
   })
 
   it('refuses a mesh config that is none, and identities that are none', async () => {

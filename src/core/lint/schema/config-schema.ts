@@ -69,12 +69,8 @@ export function shapeOf(group: string, kind: string, version: string): Shape | u
   return found === undefined ? undefined : shapeFrom(found)
 }
 
-export const meshConfigShape = (): Shape => shapeFrom(KINDS.find(({ group }) => group === 'mesh') as Kind)
-
 /** `security.istio.io/v1 PeerAuthentication`, of every version there is. */
 export const served = (kind: string): readonly string[] =>
-  KINDS.filter((k) => k.kind === kind && k.group !== 'mesh').flatMap(({ group, versions }) =>
-    versions.map((version) => `${group}/${version}`),
-  )
+  KINDS.filter((k) => k.kind === kind).flatMap(({ group, versions }) => versions.map((version) => `${group}/${version}`))
 
 export const isIstioGroup = (group: string): boolean => KINDS.some((k) => k.group === group)

@@ -1,7 +1,7 @@
 /** The mesh configs that documents hold, for commands that judge by one: every form that lint reads, and one that stands alone. */
+import { fieldsOf } from '../../mesh/config/mesh-fields.ts'
 import { at, text } from '../../model/manifest.ts'
 import { type Resource, resourcesOf } from '../resource.ts'
-import { meshConfigShape } from '../schema/config-schema.ts'
 import { isMap, type LintFile, type Spot, spotOf } from '../source.ts'
 import { type NotRead, notAmong } from './not-read.ts'
 import { type Settings, settingsIn } from './settings.ts'
@@ -43,13 +43,11 @@ export function meshConfigsIn(files: readonly LintFile[]): MeshesIn {
   }
 }
 
-const camel = (key: string): string => key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+/** In both spellings that istiod reads. */
+const FIELDS: ReadonlySet<string> = new Set(fieldsOf('MeshConfig').flatMap(({ json, proto }) => [json, proto]))
 
 /** As `kubectl get configmap istio -o jsonpath={.data.mesh}` prints it: some field of it is one of a mesh config. */
-function standsAlone({ kind, value }: Resource): boolean {
-  const shape = meshConfigShape()
-  return kind === '' && isMap(value) && shape.is === 'fields' && Object.keys(value).some((key) => shape.fields.has(camel(key)))
-}
+const standsAlone = ({ kind, value }: Resource): boolean => kind === '' && isMap(value) && Object.keys(value).some((key) => FIELDS.has(key))
 
 /** Of these kinds the parts are applied over each other; of any other kind each is a mesh config of its own. */
 const LAYERED: ReadonlySet<string> = new Set(['IstioOperator', 'ServiceMeshControlPlane'])

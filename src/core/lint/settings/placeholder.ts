@@ -1,12 +1,8 @@
 /** Names that another tool fills in before Kubernetes reads them: Flux and envsubst `${X}`, Helm and Argo CD `{{ }}`, kustomize `$(X)`. */
-import { text } from '../../model/manifest.ts'
 import { printable } from '../../x509/syntax/printable.ts'
 
 /** Stands for the braces and the spaces of `{{ }}` in YAML text within a string, where they would be YAML themselves. */
 const MASK = '\ue000'
-
-/** No trust domain, namespace or account has any of these characters. */
-export const isPlaceholder = (value: unknown): boolean => /\$[{(A-Za-z_]|\{\{|\ue000/.test(text(value))
 
 /** Every `{{ }}` as a word of the same length: lines and columns stay what they were. */
 export const masked = (content: string): string =>

@@ -3,6 +3,7 @@
  * a string; around it are Helm values. The forms that do not write a `meshConfig` have an entry of their own in FORMS:
  * the ConfigMap `istio`, istiod's Deployment, an IstioOperator, OpenShift Service Mesh 2, Kyma.
  */
+import type { MeshReading } from '../../mesh/config/mesh-facts.ts'
 import { at, list, text } from '../../model/manifest.ts'
 import { field, type Resource, resourcesOf } from '../resource.ts'
 import { isIstioGroup } from '../schema/config-schema.ts'
@@ -10,10 +11,22 @@ import { isMap, type Path, type Source, type View, viewOf, walk, within } from '
 import { assembled, helmValue, meshConfigPath, type Piece } from './assembled.ts'
 import { type NotRead, notReadIn, notReadText, notReadWithin } from './not-read.ts'
 
+export interface MeshAsWritten {
+  readonly view: View
+  /** Why istiod refuses it as a whole: then nothing of it is in force. */
+  readonly faults: MeshReading['faults']
+  readonly unknown: MeshReading['unknown']
+}
+
 export interface Settings {
   readonly resource: Resource
-  /** `unreadable`: there is one, and it is not YAML. */
+  /**
+   * As istiod reads it once `asIstiodReads` was over it: fields by their camelCase names, without those it does not know; as
+   * it is written before that. `unreadable`: there is one, and it is not YAML.
+   */
   readonly mesh?: View
+  /** As it is written, where there is one, and what istiod makes of it. */
+  readonly written?: MeshAsWritten
   readonly unreadable?: string
   readonly values?: View
   /** istiod's environment, as far as this document decides it; undefined: it says nothing of istiod. */

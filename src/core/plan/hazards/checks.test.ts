@@ -320,6 +320,12 @@ describe('what a mesh is', () => {
       code: 'error mesh-config-unreadable',
       hint: /./,
     },
+    {
+      name: 'a mesh config that istiod refuses',
+      given: { seen: { istio: failed('mesh-config-refused') } },
+      code: 'error mesh-config-refused',
+      hint: /./,
+    },
   ])('$name blocks all widening in it', ({ given, code, hint }) => {
     const result = checked(given)
     const finding = result.findings.find((f) => `${f.severity} ${f.code}` === code)

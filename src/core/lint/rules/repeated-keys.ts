@@ -1,0 +1,21 @@
+/** Keys that stand twice in one mapping: Kubernetes, Helm and istiod read the last one and say nothing of the other. */
+import { printable } from '../../x509/syntax/printable.ts'
+import type { Context } from '../context.ts'
+import { type LintFinding, told } from '../lint-rules.ts'
+import type { Source } from '../source.ts'
+
+export function repeatedKeys({ files, settings }: Context): readonly LintFinding[] {
+  const documents = files.flatMap((file) => file.documents)
+  const embedded = settings.flatMap(({ written }) => (written === undefined ? [] : [written.view.source]))
+  return [...new Set([...documents, ...embedded])].flatMap(repeatedIn)
+}
+
+const repeatedIn = ({ file, repeated = [] }: Source): readonly LintFinding[] =>
+  repeated.map(({ key, spot, ignored }) =>
+    told(
+      'key-repeated',
+      { file, ...spot, subject: printable(key, 60) },
+      `${printable(key, 60)} stands twice in this mapping: the last one counts, and the one in line ${ignored.line} is ignored`,
+      { hint: 'remove one of them' },
+    ),
+  )

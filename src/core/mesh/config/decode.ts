@@ -1,0 +1,195 @@
+/**
+ * A mesh config as istiod decodes it: protobuf's JSON in the older dialect of github.com/golang/protobuf/jsonpb (istio
+ * pkg/util/protomarshal at eed52ebb66ad). It reads both spellings of a field and prefers the camelCase one where both
+ * stand. It skips null and fields that it does not know, and fails on any other value of a wrong type.
+ */
+import { type FieldType, fieldsOf, protoName } from './mesh-fields.ts'
+import { isPlaceholder } from './unfilled.ts'
+
+export type FieldPath = readonly (string | number)[]
+
+export interface Fault {
+  /** As the text spells it. */
+  readonly path: FieldPath
+  /** `is true where istiod requires text` */
+  readonly problem: string
+  readonly hint: string
+}
+
+export interface Decoded {
+  /** Fields by their JSON names; without null and without fields that istiod does not know. */
+  readonly value: Readonly<Record<string, unknown>>
+  readonly faults: readonly Fault[]
+  /** Fields that istiod ignores, with those that stand there. */
+  readonly unknown: readonly { readonly path: FieldPath; readonly known: readonly string[] }[]
+}
+
+/** Nobody reads more. */
+const MAX_FAULTS = 20
+
+interface Found {
+  readonly faults: Fault[]
+  readonly unknown: { path: FieldPath; known: readonly string[] }[]
+  readonly open: (value: unknown) => boolean
+}
+
+/** `as-is`: what istiod has; `template`: what a tool may still fill in, so that a placeholder fits everywhere. */
+export type Stage = 'as-is' | 'template'
+
+/** @param value a mapping, or null */
+export function decode(value: unknown, stage: Stage): Decoded {
+  const found: Found = { faults: [], unknown: [], open: stage === 'template' ? isPlaceholder : () => false }
+  const decoded = message('MeshConfig', value, [], found)
+  return { value: isRecord(decoded) ? decoded : {}, faults: found.faults, unknown: found.unknown }
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function message(name: string, value: unknown, path: FieldPath, found: Found): unknown {
+  if (value === null || value === undefined) return {}
+  if (!isRecord(value)) return fault(value, path, 'a mapping', 'write it as a mapping', found)
+  const fields = fieldsOf(name)
+  const made: Record<string, unknown> = {}
+  for (const { json, proto, type } of fields) {
+    const key = keyFor(value, json, proto)
+    const raw = key === undefined ? undefined : value[key]
+    if (key !== undefined && raw !== null && raw !== undefined) made[json] = decodeAs(type, raw, [...path, key], found)
+  }
+  const known = new Set(fields.flatMap(({ json, proto }) => [json, proto]))
+  for (const key of Object.keys(value))
+    if (!known.has(key) && found.unknown.length < MAX_FAULTS)
+      found.unknown.push({ path: [...path, key], known: fields.map(({ json }) => json) })
+  return made
+}
+
+const keyFor = (value: Readonly<Record<string, unknown>>, json: string, proto: string): string | undefined =>
+  Object.hasOwn(value, json) ? json : Object.hasOwn(value, proto) ? proto : undefined
+
+function decodeAs(type: FieldType, value: unknown, path: FieldPath, found: Found): unknown {
+  switch (type.is) {
+    case 'list':
+      if (found.open(value)) return []
+      if (!Array.isArray(value)) return fault(value, path, 'a list', `write ${last(path)} as a list`, found)
+      return value.map((item, i) => (item === null ? emptyOf(type.of) : decodeAs(type.of, item, [...path, i], found)))
+    case 'map':
+      if (found.open(value)) return {}
+      if (!isRecord(value)) return fault(value, path, 'a mapping', `write ${last(path)} as a mapping`, found)
+      return Object.fromEntries(
+        Object.entries(value).map(([key, item]) => [
+          key,
+          item === null ? emptyOf(type.of) : decodeAs(type.of, item, [...path, key], found),
+        ]),
+      )
+    case 'message':
+      return found.open(value) ? {} : message(type.name, value, path, found)
+    case 'struct':
+      return isRecord(value) || found.open(value) ? value : fault(value, path, 'a mapping', 'write it as a mapping', found)
+    default:
+      return scalar(type, value, path, found)
+  }
+}
+
+/** What Go makes of null where a value must be. */
+const emptyOf = ({ is }: FieldType): unknown =>
+  is === 'text' ? '' : is === 'list' ? [] : is === 'message' || is === 'map' ? {} : undefined
+
+type Scalar = Exclude<FieldType, { readonly is: 'list' | 'map' } | { readonly is: 'message' } | { readonly is: 'struct' }>
+
+function scalar(type: Scalar, value: unknown, path: FieldPath, found: Found): unknown {
+  if (found.open(value) || fits(type, value)) return value
+  const [requires, hint] = demand(type, value, path)
+  return fault(value, path, requires, hint, found)
+}
+
+function fits(type: Scalar, value: unknown): boolean {
+  switch (type.is) {
+    case 'boolean':
+      return typeof value === 'boolean'
+    case 'text':
+      return typeof value === 'string'
+    case 'duration':
+      return typeof value === 'string' && nanoseconds(value) !== undefined
+    case 'enum':
+      return typeof value === 'string' ? type.values.includes(value) : Number.isInteger(value) && Math.abs(value as number) < 2 ** 31
+    case 'integer': {
+      const number = typeof value === 'string' && /^-?(0|[1-9]\d*)$/.test(value) ? Number(value) : value
+      return Number.isInteger(number) && (number as number) >= type.least && (number as number) <= type.most
+    }
+    case 'number':
+      return typeof value === 'string'
+        ? /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$|^(NaN|-?Infinity)$/.test(value)
+        : typeof value === 'number'
+  }
+}
+
+function demand(type: Scalar, value: unknown, path: FieldPath): readonly [string, string] {
+  const key = typeof path.at(-1) === 'number' ? '' : `${last(path)}: `
+  switch (type.is) {
+    case 'boolean':
+      return [
+        'true or false without quotes',
+        /^(true|false)$/i.test(String(value)) ? `write ${key}${String(value).toLowerCase()}` : 'write true or false',
+      ]
+    case 'text':
+      return ['text', typeof value === 'boolean' || typeof value === 'number' ? `write ${key}"${value}"` : 'write it as text']
+    case 'duration':
+      return [
+        'a duration with its unit',
+        typeof value === 'number' ? `write ${key}${value}s, if seconds are meant` : 'write it like 10s or 1m30s',
+      ]
+    case 'enum':
+      return [`one of ${type.values.join(', ')}`, spelled(type.values, value, key)]
+    case 'integer':
+      return ['an integer', 'write an integer']
+    case 'number':
+      return ['a number', 'write a number']
+  }
+}
+
+function spelled(values: readonly string[], value: unknown, key: string): string {
+  const same = values.find((one) => one.toLowerCase() === String(value).toLowerCase() || (value === false && one === 'OFF'))
+  return same === undefined ? `write one of ${values.join(', ')}` : `write ${key}${value === false ? '"OFF"' : same}`
+}
+
+const last = (path: FieldPath): string => String(path.findLast((step) => typeof step === 'string') ?? '')
+
+function fault(value: unknown, path: FieldPath, requires: string, hint: string, { faults }: Found): undefined {
+  if (faults.length < MAX_FAULTS) faults.push({ path, problem: `is ${shown(value)}, and istiod requires ${requires}`, hint })
+  return undefined
+}
+
+/** Never long text: it may be a key. */
+export function shown(value: unknown): string {
+  if (value === null || typeof value === 'boolean' || typeof value === 'number') return String(value)
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a mapping'
+  return typeof value === 'string' && /^[\w.:/*+ -]{0,60}$/.test(value) ? JSON.stringify(value) : 'a text'
+}
+
+const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }
+
+/** As Go's time.ParseDuration. */
+export function nanoseconds(text: string): number | undefined {
+  const [, sign, rest = ''] = /^([-+]?)(.*)$/.exec(text) ?? []
+  if (rest === '0') return 0
+  if (rest.length > 100 || !/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined
+  const parts = [...rest.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/gy)]
+  const total = parts.reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (UNITS[unit] ?? 0), 0)
+  return sign === '-' ? -total : total
+}
+
+/** `defaultConfig.proxyMetadata.A`, `caCertificates[0].pem` */
+export const pathText = (path: FieldPath): string =>
+  path.reduce<string>((all, step) => (typeof step === 'number' ? `${all}[${step}]` : all === '' ? step : `${all}.${step}`), '')
+
+/** The way to a field of the text, from the way to it by JSON names: some of the keys may be in snake_case. */
+export function spelledPath(raw: unknown, path: FieldPath): FieldPath {
+  let here = raw
+  return path.map((step) => {
+    const other = typeof step === 'string' && isRecord(here) && !Object.hasOwn(here, step) ? protoName(step) : step
+    const key = isRecord(here) && Object.hasOwn(here, other) ? other : step
+    here = typeof here === 'object' && here !== null ? (here as Record<string | number, unknown>)[key] : undefined
+    return key
+  })
+}

@@ -1,0 +1,262 @@
+/**
+ * What istiod refuses in a mesh config that it could decode: ValidateMeshConfig in istio pkg/config/validation/agent at
+ * eed52ebb66ad. One field that it refuses makes it refuse the whole mesh config.
+ */
+import { at, list, text } from '../../model/manifest.ts'
+import { type Fault, type FieldPath, nanoseconds, type Stage, shown } from './decode.ts'
+import { isPlaceholder } from './unfilled.ts'
+
+type Mesh = Readonly<Record<string, unknown>>
+type Rule = (mesh: Mesh) => readonly Fault[]
+
+/** @param mesh as `decode` returns it; paths are of JSON names */
+export const validate = (mesh: Mesh, stage: Stage): readonly Fault[] =>
+  RULES.flatMap((rule) => rule(mesh)).filter(({ path }) => stage === 'as-is' || !isPlaceholder(at(mesh, ...path)))
+
+const LABEL = /^[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/
+
+/** Undefined: Istio accepts it as a trust domain. An empty last label is fine, as in `example.com.`. */
+export function trustDomainFault(domain: string): string | undefined {
+  if (domain === '') return 'is empty'
+  const labels = domain.split('.')
+  const checked = labels.at(-1) === '' ? labels.slice(0, -1) : labels
+  return checked.every((label) => LABEL.test(label))
+    ? undefined
+    : `is ${shown(domain)}, and istiod requires DNS labels: letters, digits and inner hyphens`
+}
+
+function trustDomains(mesh: Mesh): readonly Fault[] {
+  const named = [
+    ...(mesh.trustDomain === undefined ? [] : [{ path: ['trustDomain'] as FieldPath, value: mesh.trustDomain }]),
+    ...list(mesh.trustDomainAliases).map((value, i) => ({ path: ['trustDomainAliases', i] as FieldPath, value })),
+  ]
+  return named.flatMap(({ path, value }) => {
+    const problem = typeof value !== 'string' ? undefined : trustDomainFault(value)
+    return problem === undefined ? [] : [{ path, problem, hint: trustDomainHint(value as string) }]
+  })
+}
+
+function trustDomainHint(value: string): string {
+  if (value === '') return 'remove it, or write a trust domain'
+  if (value.includes('*')) return 'name each trust domain: Istio knows no wildcard there'
+  if (value.startsWith('spiffe://')) return 'write the trust domain without spiffe://'
+  return value.includes('_') ? `write ${shown(value.replaceAll('_', '-'))}, everywhere where the trust domain is named` : 'write a DNS name'
+}
+
+/** A check of the field at a path, where the field stands. */
+const field =
+  (path: FieldPath, problem: (value: unknown) => string | undefined, hint: string): Rule =>
+  (mesh) => {
+    const value = at(mesh, ...path)
+    const found = value === undefined ? undefined : problem(value)
+    return found === undefined ? [] : [{ path, problem: found, hint }]
+  }
+
+const port = (value: unknown): string | undefined =>
+  Number(value) >= 1 && Number(value) <= 65_535 ? undefined : `is ${shown(value)}, and istiod requires a port from 1 to 65535`
+
+const notEmpty = (value: unknown): string | undefined => (value === '' ? 'is empty' : undefined)
+
+const MS = 1e6
+const S = 1e9
+
+function duration(least: number, most: number, unit: number, requires: string): (value: unknown) => string | undefined {
+  return (value) => {
+    const given = nanoseconds(text(value)) ?? 0
+    return given >= least && given <= most && given % unit === 0 ? undefined : `is ${shown(value)}, and istiod requires ${requires}`
+  }
+}
+
+const address = (value: unknown): string | undefined =>
+  isAddress(text(value)) ? undefined : `is ${shown(value)}, and istiod requires HOST:PORT`
+const optionalAddress = (value: unknown): string | undefined => (value === '' ? undefined : address(value))
+
+/** `$(HOST_IP)` is a name that the proxy's agent replaces. */
+function tracerFault(tracer: unknown): string | undefined {
+  const given = text(at(tracer, 'address')).replace('$(HOST_IP)', '127.0.0.1')
+  return isPlaceholder(given) || isAddress(given) ? undefined : `has the address ${shown(given)}, and istiod requires HOST:PORT`
+}
+
+function isAddress(value: string): boolean {
+  const [, bracketed, plain = '', number = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(value) ?? []
+  const host = bracketed === undefined ? isIpv4(plain) || isHostName(plain) : isIpv6(bracketed)
+  return Number(number) >= 1 && Number(number) <= 65_535 && host
+}
+
+const isIpv6 = (host: string): boolean => host.includes(':') && /^[0-9a-fA-F:.]+(%\w+)?$/.test(host)
+
+const isIpv4 = (host: string): boolean => /^\d{1,3}(\.\d{1,3}){3}$/.test(host) && host.split('.').every((part) => Number(part) <= 255)
+
+function isHostName(host: string): boolean {
+  const labels = host.split('.')
+  const checked = labels.length > 1 && labels.at(-1) === '' ? labels.slice(0, -1) : labels
+  return host.length <= 255 && !/^\d+$/.test(labels.at(-1) ?? '') && checked.every((label) => LABEL.test(label))
+}
+
+function serviceHosts(mesh: Mesh): readonly Fault[] {
+  return list(mesh.serviceSettings).flatMap((settings, i) =>
+    list(at(settings, 'hosts')).flatMap((host, h) => {
+      const name = text(host)
+      const plain = name.replace(/^\*-?(?=[a-zA-Z0-9])|^\*\./, '')
+      if (name === '*' || isHostName(plain)) return []
+      return [{ path: ['serviceSettings', i, 'hosts', h], problem: `is ${shown(host)}, which is no host name`, hint: 'write a host name' }]
+    }),
+  )
+}
+
+function locality(mesh: Mesh): readonly Fault[] {
+  const setting = at(mesh, 'localityLbSetting')
+  const [distribute, failover] = [list(at(setting, 'distribute')), list(at(setting, 'failover'))]
+  const path: FieldPath = ['localityLbSetting']
+  if (distribute.length > 0 && failover.length > 0)
+    return [{ path, problem: 'has distribute and failover, and istiod takes one of them only', hint: 'remove one of them' }]
+  const weights = distribute.flatMap((one, i) => {
+    const given = Object.values((at(one, 'to') ?? {}) as object).map(Number)
+    const sum = given.reduce((all, weight) => all + weight, 0)
+    if (sum === 100 && given.every((weight) => weight >= 1)) return []
+    return [{ path: [...path, 'distribute', i], problem: `has weights that add up to ${sum}`, hint: 'make them add up to 100' }]
+  })
+  return [...weights, ...regions(failover, [...path, 'failover'])]
+}
+
+const zones = (mesh: Mesh): readonly Fault[] =>
+  regions(list(at(mesh, 'zoneAwareLbSetting', 'failover')), ['zoneAwareLbSetting', 'failover'])
+
+const regions = (failover: readonly unknown[], path: FieldPath): readonly Fault[] =>
+  failover.flatMap((one, i) => {
+    const [from, to] = [text(at(one, 'from')), text(at(one, 'to'))]
+    if (from !== to && !/[/*]/.test(from + to)) return []
+    return [{ path: [...path, i], problem: 'must lead from one region to another, without / and *', hint: 'name two regions' }]
+  })
+
+const atLeast =
+  (least: number) =>
+  (value: unknown): string | undefined =>
+    Number(value) >= least ? undefined : `is ${shown(value)}, and istiod requires at least ${least}`
+
+/** Fields below one, each with its least value. */
+const leasts = (path: FieldPath, fields: Readonly<Record<string, number>>): readonly Rule[] =>
+  Object.entries(fields).map(([name, least]) => field([...path, name], atLeast(least), 'remove it, or raise it'))
+
+const POSITIVE = duration(MS, Number.POSITIVE_INFINITY, MS, 'whole milliseconds, and more than none')
+const NOT_NEGATIVE = duration(0, Number.POSITIVE_INFINITY, 1, 'a duration that is not negative')
+
+const durations = (path: FieldPath, names: readonly string[], problem: (value: unknown) => string | undefined): readonly Rule[] =>
+  names.map((name) => field([...path, name], problem, 'write it like 10s'))
+
+function keyProvider(mesh: Mesh): readonly Fault[] {
+  const provider = at(mesh, 'defaultConfig', 'privateKeyProvider')
+  if (provider === undefined) return []
+  const delay = at(provider, 'qat', 'pollDelay') ?? at(provider, 'cryptomb', 'pollDelay')
+  if (isPlaceholder(delay) || (nanoseconds(text(delay)) ?? 0) !== 0) return []
+  const path: FieldPath = ['defaultConfig', 'privateKeyProvider']
+  return [{ path, problem: 'has no provider with a pollDelay other than 0', hint: 'set pollDelay, such as 1ms' }]
+}
+
+function authPolicy(value: unknown): string | undefined {
+  const known = ['NONE', 'MUTUAL_TLS', 0, 1].some((one) => one === value)
+  return known ? undefined : `is ${shown(value)}, and istiod requires NONE or MUTUAL_TLS`
+}
+
+const percent = (value: unknown): string | undefined =>
+  Number(value) >= 0 && Number(value) <= 100 ? undefined : `is ${shown(value)}, and istiod requires 0 to 100`
+
+function localFailures(mesh: Mesh): readonly Fault[] {
+  const path: FieldPath = ['defaultTrafficPolicy', 'outlierDetection']
+  const found = at(mesh, ...path)
+  if (at(found, 'splitExternalLocalOriginErrors') === true || !(Number(at(found, 'consecutiveLocalOriginFailures') ?? 0) > 0)) return []
+  return [
+    {
+      path: [...path, 'consecutiveLocalOriginFailures'],
+      problem: 'is set without splitExternalLocalOriginErrors',
+      hint: 'set splitExternalLocalOriginErrors: true',
+    },
+  ]
+}
+
+function connectionPool(mesh: Mesh): readonly Fault[] {
+  const path: FieldPath = ['defaultTrafficPolicy', 'connectionPool']
+  const pool = at(mesh, ...path)
+  if (pool === undefined || at(pool, 'http') !== undefined || at(pool, 'tcp') !== undefined) return []
+  return [{ path, problem: 'has neither http nor tcp', hint: 'remove it' }]
+}
+
+const CONNECTIONS: FieldPath = ['defaultConfig', 'connectionSettings']
+const POOL: FieldPath = ['defaultTrafficPolicy', 'connectionPool']
+const OUTLIERS: FieldPath = ['defaultTrafficPolicy', 'outlierDetection']
+const PROXY: FieldPath = ['defaultConfig']
+
+const RULES: readonly Rule[] = [
+  trustDomains,
+  field(['proxyListenPort'], port, 'remove it, or write a port'),
+  field(['connectTimeout'], duration(MS, 3600 * S, MS, 'between 1ms and 1h, in whole milliseconds'), 'write it like 10s'),
+  field(
+    ['protocolDetectionTimeout'],
+    duration(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, MS, 'whole milliseconds'),
+    'write it like 100ms',
+  ),
+  field(
+    ['meshMTLS', 'ecdhCurves'],
+    (value) => (list(value).length > 0 ? 'is set, and istiod takes curves in tlsDefaults only' : undefined),
+    'move it to tlsDefaults',
+  ),
+  ...['configPath', 'binaryPath', 'serviceCluster'].map((name) => field([...PROXY, name], notEmpty, 'remove it')),
+  field([...PROXY, 'discoveryAddress'], address, 'write it like istiod.istio-system.svc:15012'),
+  field([...PROXY, 'drainDuration'], duration(MS, Number.POSITIVE_INFINITY, S, 'whole seconds, and more than none'), 'write it like 45s'),
+  field([...PROXY, 'proxyAdminPort'], port, 'remove it, or write a port'),
+  field([...PROXY, 'statusPort'], port, 'remove it, or write a port'),
+  field([...PROXY, 'statsdUdpAddress'], optionalAddress, 'write HOST:PORT'),
+  field([...PROXY, 'envoyMetricsServiceAddress'], optionalAddress, 'write HOST:PORT'),
+  field([...PROXY, 'envoyMetricsService', 'address'], optionalAddress, 'write HOST:PORT'),
+  field([...PROXY, 'envoyAccessLogService', 'address'], optionalAddress, 'write HOST:PORT'),
+  ...['zipkin', 'lightstep', 'datadog'].map((tracer) =>
+    field([...PROXY, 'tracing', tracer], tracerFault, 'write its address as HOST:PORT'),
+  ),
+  field(
+    [...PROXY, 'tracing', 'lightstep'],
+    (tracer) => (text(at(tracer, 'accessToken')) === '' ? 'has no accessToken' : undefined),
+    'set its accessToken',
+  ),
+  field([...PROXY, 'controlPlaneAuthPolicy'], authPolicy, 'remove it'),
+  keyProvider,
+  ...leasts(CONNECTIONS, {
+    listenerPerConnectionBufferLimitBytes: 0,
+    clusterPerConnectionBufferLimitBytes: 0,
+    httpMaxConcurrentStreams: 1,
+    http2InitialStreamWindowSize: 65_535,
+    http2InitialConnectionWindowSize: 65_535,
+    listenerConnectionLimit: 1,
+    globalDownstreamConnectionLimit: 1,
+  }),
+  ...durations(
+    CONNECTIONS,
+    [
+      'httpIdleTimeout',
+      'httpMaxConnectionDuration',
+      'httpDrainTimeout',
+      'httpRequestTimeout',
+      'httpRequestHeadersTimeout',
+      'httpStreamIdleTimeout',
+      'httpMaxStreamDuration',
+    ],
+    NOT_NEGATIVE,
+  ),
+  serviceHosts,
+  locality,
+  zones,
+  connectionPool,
+  ...leasts([...POOL, 'http'], {
+    http1MaxPendingRequests: 0,
+    http2MaxRequests: 0,
+    maxRequestsPerConnection: 0,
+    maxRetries: 0,
+    maxConcurrentStreams: 0,
+  }),
+  ...durations([...POOL, 'http'], ['idleTimeout'], POSITIVE),
+  ...leasts([...POOL, 'tcp'], { maxConnections: 0 }),
+  ...durations([...POOL, 'tcp'], ['connectTimeout', 'maxConnectionDuration'], POSITIVE),
+  ...durations([...POOL, 'tcp', 'tcpKeepalive'], ['time', 'interval'], POSITIVE),
+  ...durations(OUTLIERS, ['baseEjectionTime', 'interval'], POSITIVE),
+  ...['maxEjectionPercent', 'minHealthPercent'].map((name) => field([...OUTLIERS, name], percent, 'write 0 to 100')),
+  localFailures,
+]
