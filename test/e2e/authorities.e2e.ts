@@ -138,7 +138,7 @@ describe('two meshes under one corporate root', () => {
   it('are not approved together, with the reason', async () => {
     const { stderr } = expectCode(await shop.run('init', '--context', 'cluster-a', '--context', 'cluster-b', '--yes'), 1)
     expect(stderr).toMatch(/error root-of-another-domain: .*approved for cluster-a\.example/)
-    expect(stderr).toContain('give each mesh a root of its own')
+    expect(stderr).toContain('give each mesh a separate root')
   })
 
   it('open nothing where an intermediate is approved instead: that is told, and local callers go on', async () => {

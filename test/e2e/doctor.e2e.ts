@@ -622,7 +622,7 @@ describe('doctor', () => {
     expect({ code, verdict }).toEqual({ code: 0, verdict: 'ok' })
     const text = await shop.run('doctor')
     expect(text.code, text.stderr).toBe(0)
-    expect(text.stdout).toMatch(/all is well: \d+ ok/)
+    expect(text.stdout).toMatch(/ready for federation: \d+ ok/)
     expect(text.stdout).toContain('spiffe://cluster-b.example/ns/sample/sa/server is behind it')
   })
 

@@ -143,7 +143,7 @@ describe('one direction only', () => {
       expect.objectContaining({
         code: 'one-way',
         subject: 'cluster-b',
-        message: expect.stringContaining('lacks the root of cluster-a'),
+        message: expect.stringContaining('do not have the root of cluster-a'),
         hint: expect.stringContaining('truster: cluster-b, trusted: cluster-a and accept'),
       }),
     )
@@ -158,7 +158,7 @@ describe('one direction only', () => {
       expect.objectContaining({
         code: 'one-way',
         subject: 'cluster-a',
-        message: expect.stringContaining('lacks the root of cluster-b'),
+        message: expect.stringContaining('do not have the root of cluster-b'),
         hint: expect.stringContaining('truster: cluster-a, trusted: cluster-b and reach'),
       }),
     )

@@ -133,7 +133,7 @@ describe('a port with a mode of its own', () => {
     await bed.b.kube.apply({ ...theirs, spec: { selector: { matchLabels: { app: 'server' } }, mtls: { mode: 'DISABLE' } } })
     shop.write(under('permissive'))
     expect((await shop.plan()).findings).toContainEqual(
-      expect.objectContaining({ code: 'mtls-disabled', message: expect.stringContaining('no port there takes mutual TLS') }),
+      expect.objectContaining({ code: 'mtls-disabled', message: expect.stringContaining('no port there accepts mutual TLS') }),
     )
     await bed.b.kube.delete(referenceTo(theirs))
   })

@@ -84,7 +84,7 @@ describe('a rotation of a root that a whole mesh trusts', () => {
     await rotations.killed('cluster-b', /: switch/, '--look', '--wait', 'draining')
     await change(() => bed.b.newRoot(next, [old]))
     await until('cluster-b to drain', async () => (await rotations.of('cluster-b')).phase === 'draining', 120_000)
-    expect(waiting(await rotations.of('cluster-b'))).toMatch(/leaves of cluster-b from before its CA switched/)
+    expect(waiting(await rotations.of('cluster-b'))).toMatch(/workload certificates of cluster-b from before its CA switched/)
     await rotations.killed('cluster-b', /: draining/, '--wait', 'retire')
     expectCode(await rotations.goOn('cluster-b', '--look', '--wait', 'retire'), 0)
     expect(waiting(await rotations.of('cluster-b'))).toMatch(/own workloads still accept it/)
