@@ -80,7 +80,7 @@ export function vouching(): Vouching {
   }
 }
 
-/** A verified path from the leaf to an anchor. Host names are not checked. */
+/** A path from the leaf to an anchor. `Search` checks all but the name constraints; `pathTo` checks those. */
 export interface Path {
   readonly anchor: Anchor
   /** The leaf first, the anchor last. */
