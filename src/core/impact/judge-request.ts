@@ -74,7 +74,7 @@ const customTruth = ({ provider, dryRun }: Policy, { authorizers }: Admission): 
 /**
  * Evaluates TLS and all policies.
  * @param id a SPIFFE ID
- * @param operation undefined: the result for the best operation
+ * @param operation undefined: the certainty that some operation passes
  */
 export function judge(id: string, bench: Bench, operation?: Operation): Truth {
   if (!bench.admitted.has(domainOf(id))) return NO

@@ -144,7 +144,7 @@ export interface Approval {
 
 /**
  * The target state of one mesh, without ended and severed trusts. Rendering, planning and ownership work on one Intent.
- * A trust without `bundle` has one that could not be resolved. Its existing objects then stay unchanged.
+ * If the bundle of a trust could not be resolved, `bundle` is absent and its existing objects stay unchanged.
  */
 export interface Intent {
   readonly member: Member

@@ -84,7 +84,7 @@ const AUTHORITY = /^(?:[\w.~!$&'()*+,;=:-]*@)?(?:[\w-]+(?:\.[\w-]+)*)?(?::\d*)?$
 
 /** RFC 5280 §4.2.1.6: the URI must be absolute and its host must be a name. */
 function checkUri(uri: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the test searches for them
   const written = !/[\u0000-\u0020\u007f]/.test(uri) && !/%(?![0-9a-fA-F]{2})/.test(uri)
   const [, rest] = /^[a-zA-Z][a-zA-Z0-9+.-]*:(.*)$/.exec(uri) ?? []
   const authority = rest?.startsWith('//') ? (/^[^/?#]*/.exec(rest.slice(2))?.[0] ?? '') : ''

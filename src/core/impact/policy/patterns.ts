@@ -8,7 +8,7 @@ import type { Token } from '../alias-names.ts'
 export type Cell = readonly [Token, Token]
 
 export interface Pattern {
-  /** What follows the trust domain: `*`, `ns/N/*`, `ns/*\/sa/S`, `ns/N/sa/S`. */
+  /** The path after the trust domain: `*`, `ns/N/*`, `ns/*\/sa/S`, `ns/N/sa/S`. */
   readonly path: string
   /** Paths within the pattern that are not accepted. */
   readonly except: readonly string[]

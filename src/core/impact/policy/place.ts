@@ -28,10 +28,7 @@ export interface Place {
   readonly trustDomain: string
   readonly own: { readonly before: readonly string[]; readonly after: readonly string[] }
   readonly groups: readonly Group[]
-  /**
-   * The certainty that an identity is newly accepted; undefined: it is not accepted, or it was before with the same
-   * certainty.
-   */
+  /** The certainty that an identity is newly accepted. Undefined: not accepted now, or before as certainly. */
   readonly widened: (id: string) => Truth | undefined
 }
 

@@ -26,8 +26,8 @@ const starts =
   (id) =>
     id.startsWith(prefix)
 
-// The value has no trust domain, so it matches that namespace in every domain. istiod writes .*/ns/VALUE/.*, with each
-// star as .*.
+// The value has no trust domain, so it matches that namespace in every domain.
+// istiod writes .*/ns/VALUE/.*, with each star as .*.
 export const namespaceTest = (value: string): Test => globTest(`*/ns/${value}/*`)
 
 /** @param home the policy's namespace, for values without one */

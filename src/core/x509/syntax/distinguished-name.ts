@@ -116,7 +116,7 @@ const only =
   (text: string): boolean =>
     pattern.test(text)
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is what is meant
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches all of ASCII
 const ASCII = /^[\u0000-\u007f]*$/
 
 /** By tag: UTF8String, NumericString, PrintableString, T61String, IA5String, BMPString. */
