@@ -47,7 +47,7 @@ type Told = Pick<Reason, 'sentence' | 'closes'>
 function tellSource(source: readonly ReadyCondition[], home: string, about: Case): Told {
   const identity = source.filter(({ condition }) => condition.attribute.startsWith('source.'))
   const positive = identity.filter(({ condition }) => condition.values.length > 0)
-  // A condition with a trust domain is the reason only if no other condition could have denied the identity.
+  // The sentence explains every condition that lists values. The edit closes the first of them.
   const told = positive.map(({ condition }) => tellValue(condition, home, about))
   const [first] = told
   if (first !== undefined) return { sentence: told.map(({ sentence }) => sentence).join(', and '), closes: first.closes }
