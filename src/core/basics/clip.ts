@@ -1,4 +1,7 @@
-/** The beginning of an untrusted text. The cut never splits a surrogate pair, because canonical JSON cannot encode half of one. */
+/**
+ * The beginning of an untrusted text. It never splits a surrogate pair, because canonical JSON cannot encode half of
+ * one.
+ */
 export function clip(text: string, most: number): string {
   if (text.length <= most) return text
   const last = text.charCodeAt(most - 1)

@@ -25,7 +25,7 @@ export function finder(part: string): Find {
   }
 }
 
-/** Tests the whole text. Each `*` stands for any characters, or none. Matching each part leftmost is always sufficient. */
+/** Tests the whole text. Each `*` matches any characters, including none. Matching each part leftmost is sufficient. */
 export function globTest(pattern: string): (text: string) => boolean {
   const [first = '', ...rest] = pattern.split('*')
   const last = rest.pop()
@@ -62,5 +62,5 @@ export function templateTest(template: string): (path: string) => boolean {
   }
 }
 
-/** Whether istiod treats the path as a template: it contains `{*}` or `{**}`. */
+/** True if istiod treats the path as a template: it contains `{*}` or `{**}`. */
 export const isTemplate = (path: string): boolean => path.includes('{*}') || path.includes('{**}')

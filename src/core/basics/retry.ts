@@ -6,11 +6,11 @@ export interface Retry<T> {
   /** The wait before the next try, by the number of tries so far. */
   readonly waitMs: (tried: number) => number
   readonly sleep: (milliseconds: number) => Promise<void>
-  /** Whether another try may have another outcome. */
+  /** True if another try may have another outcome. */
   readonly again: (outcome: Outcome<T>) => boolean
 }
 
-/** Repeats `work` until its outcome is final or the tries are used up. @returns or throws the outcome of the last try */
+/** Repeats `work` until its outcome is final or no tries are left. @returns or throws the outcome of the last try */
 export async function retry<T>(work: () => Promise<T>, { tries, waitMs, sleep, again }: Retry<T>): Promise<T> {
   for (let tried = 1; ; tried++) {
     const outcome = await outcomeOf(work)

@@ -1,4 +1,6 @@
-/** Trims in linear time. `text.replace(/-+$/, '')` is quadratic: it starts at every position and scans on from each. */
+/**
+ * Trims in linear time. `text.replace(/-+$/, '')` is quadratic: it starts at every position and scans ahead from each.
+ */
 
 export function trimStartOf(text: string, chars: string): string {
   let start = 0

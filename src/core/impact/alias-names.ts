@@ -1,10 +1,10 @@
 /**
- * Which namespaces, accounts and trust domains policies tell apart: with one name that none of them mentions, these are
- * enough representatives to know what policies do to everybody.
+ * Collects the namespaces, accounts and trust domains that policies distinguish. Together with one name that no policy
+ * mentions, they are enough representatives to determine the effect of the policies on every identity.
  */
 import type { Condition, Policy } from './policy/policy.ts'
 
-/** `shown`: the pattern it stands for; `*` for the name that nobody mentions. */
+/** `shown`: the pattern that the value represents; `*` for the name that no policy mentions. */
 export interface Token {
   readonly value: string
   readonly shown: string
@@ -13,7 +13,7 @@ export interface Token {
 export interface Names {
   readonly namespaces: ReadonlyMap<string, Token>
   readonly accounts: ReadonlyMap<string, Token>
-  /** Pairs that a value names together. */
+  /** Pairs of namespace and account that one value names together. */
   readonly pairs: readonly (readonly [Token, Token])[]
 }
 
@@ -52,7 +52,7 @@ function namesOf({ attribute }: Condition, value: string, home: string): readonl
   return attribute === 'source.principal' ? principalNames(value) : [[], []]
 }
 
-/** Of `TD/ns/N/sa/S` and its prefixes and suffixes, `*-admin` and `*front/sa/web` among them. */
+/** The names in `TD/ns/N/sa/S` and in its prefixes and suffixes, such as `*-admin` and `*front/sa/web`. */
 function principalNames(value: string): readonly [readonly string[], readonly string[]] {
   const parts = value.split('/')
   const after = (key: string): readonly string[] => parts.filter((_, i) => parts[i - 1] === key)
@@ -62,14 +62,17 @@ function principalNames(value: string): readonly [readonly string[], readonly st
   return parts[1] === 'sa' ? [[first], after('sa')] : [after('ns'), after('sa')]
 }
 
-/** A pattern stands for itself with its stars filled; `foo*` and `*foo` match `foo` as well. */
+/** A pattern's representative is the pattern with its stars filled. `foo*` and `*foo` also match `foo`. */
 function instances(token: string): readonly Token[] {
   if (!token.includes('*')) return token === '' ? [] : [{ value: token, shown: token }]
   if (/^\*+$/.test(token)) return []
   return [{ value: token.replaceAll('*', 'entente'), shown: token }]
 }
 
-/** Whom to try: each pair that is named, each name with one that is not, all of them crosswise while they are few. */
+/**
+ * The identities to test: all combinations while they are few. Beyond that: each named pair, and each name with one
+ * that no policy mentions.
+ */
 export function cellsOf(policies: readonly Policy[]): readonly (readonly [Token, Token])[] {
   const all = policies.map(namesIn)
   const namespaces = new Map(all.flatMap((names) => [...names.namespaces]))
@@ -84,10 +87,10 @@ export function cellsOf(policies: readonly Policy[]): readonly (readonly [Token,
 }
 
 const MAX_CROSSWISE = 400
-/** Overlaps of overlaps beyond this are left: nobody writes so many wildcards by hand. */
+/** Limits the search for overlaps of overlaps. Hand-written policies have fewer wildcards. */
 const MAX_OVERLAPPING = 40
 
-/** And what two wildcards have in common: `foo*` and `*bar` both match `foo*bar` and `foobar`. */
+/** Adds the overlaps of two wildcards: `foo*` and `*bar` both match `foo*bar` and `foobar`. */
 function withOverlaps(tokens: ReadonlyMap<string, Token>): ReadonlyMap<string, Token> {
   const all = new Map(tokens)
   const wild = [...tokens.keys()].filter((shown) => shown.includes('*')).map(ends)
@@ -116,11 +119,11 @@ function overlap(a: Ends, b: Ends): Ends | undefined {
   return prefix.startsWith(shorter) && suffix.endsWith(briefer) ? [prefix, suffix] : undefined
 }
 
-/** Names in which the end of one is the beginning of the other. */
+/** Names in which the end of the prefix overlaps the start of the suffix. */
 const shortest = (prefix: string, suffix: string): readonly string[] =>
   [...suffix].flatMap((_, i) => (prefix.endsWith(suffix.slice(0, i + 1)) ? [prefix + suffix.slice(i + 1)] : []))
 
-/** How policies mention trust domains: equal answers, equal treatment. */
+/** How policies mention trust domains. Policies treat two domains alike if the answers are equal. */
 export interface Mentions {
   readonly literal: ReadonlySet<string>
   readonly wild: readonly string[]
@@ -144,7 +147,7 @@ export function mentionsIn(policy: Policy): Mentions {
   return found
 }
 
-/** A key under which domains that these policies treat alike come together. */
+/** Domains that these policies treat alike have the same key. */
 export function treatment(domain: string, mentions: readonly Mentions[]): string {
   let key = ''
   for (const { literal, wild } of mentions) {

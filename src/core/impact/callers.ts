@@ -1,6 +1,7 @@
 /**
- * Judges the callers that the file names against the existing policies. `plan` warns about callers that will be refused,
- * and `verify` does not prove a trust with such a caller. Both use this code, so they never disagree about a caller.
+ * Evaluates the callers in the federation file against the existing policies. `plan` warns about callers that policies
+ * deny, and `verify` does not prove a trust with such a caller. Both use this code, so they never disagree about a
+ * caller.
  */
 import type { Finding, Severity } from '../diagnostics/finding.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -16,26 +17,26 @@ import type { WorkloadSet } from './policy/workload-set.ts'
 export interface Door {
   /** `cluster-b: sample (app=server)` */
   readonly subject: string
-  /** Foreign domains that it has roots of. */
+  /** Foreign domains whose roots the workloads hold. */
   readonly domains: readonly TrustDomain[]
-  /** A domain without an entry takes everybody of it. */
+  /** A domain without an entry accepts every identity. */
   readonly callers: Inbound['callers']
-  /** The workloads behind it; `proxy`: `POD.NAMESPACE`, where it is a pod that runs; `raw`: no port of its Services is HTTP. */
+  /** The workloads of this set. `proxy`: `POD.NAMESPACE` of a running pod. `raw`: no port of its Services is HTTP. */
   readonly workloads: readonly (WorkloadSet & { readonly proxy?: string; readonly raw?: boolean })[]
-  /** Of the whole mesh: a caller is let in if some workload takes it. */
+  /** The set is the whole mesh: a caller is accepted if some workload accepts it. */
   readonly everywhere: boolean
 }
 
 export interface CallerTold {
   readonly trustDomain: TrustDomain
-  /** False: whether the caller comes in cannot be judged. */
+  /** False: Entente cannot determine whether policies accept the caller. */
   readonly certain: boolean
   readonly finding: Finding
 }
 
 const MAX_SHOWN = 3
 
-/** @param severity of what is certain; what is not is a warning */
+/** @param severity of certain findings; uncertain ones are warnings */
 export function refusedCallers(door: Door, judging: Judge, severity: Severity): readonly CallerTold[] {
   const places = placesOf(door, judging)
   return door.domains.flatMap((trustDomain) => {
@@ -51,7 +52,7 @@ interface Place {
   readonly proxies: readonly string[]
 }
 
-/** Workloads with the same labels are judged once. */
+/** Evaluates workloads with the same labels once. */
 function placesOf({ workloads }: Door, judging: Judge): readonly Place[] {
   const places = new Map<string, { readonly bench: Bench; readonly proxies: string[] }>()
   for (const { proxy, raw = false, ...set } of workloads) {
@@ -68,8 +69,8 @@ const HTTP = /^((not)?(requestPrincipals|methods|paths|hosts)|request\..*)$/i
 const isHttp = ({ name }: Condition): boolean => HTTP.test(name)
 
 /**
- * On a TCP chain istiod leaves out a rule that allows by an HTTP attribute, and the attribute where a rule denies (istio
- * pilot/pkg/security/authz/model/model.go checkError, eed52ebb66ad).
+ * On a TCP chain, istiod omits a rule that allows by an HTTP attribute. In a rule that denies, it omits only the
+ * attribute (istio pilot/pkg/security/authz/model/model.go checkError, eed52ebb66ad).
  */
 function overTcp(bench: Bench): Bench {
   const allowing = bench.allowing.map((policy) => ({
@@ -123,7 +124,7 @@ function toldOf(
   return { trustDomain, certain: false, finding }
 }
 
-/** The best that comes of anybody whom the caller stands for. */
+/** The best result among the identities that the caller pattern represents. */
 function atBest(caller: string, bench: Bench): { readonly truth: Truth; readonly id: string } {
   let best: { readonly truth: Truth; readonly id: string } | undefined
   for (const id of idsOf(caller, bench)) {
@@ -134,7 +135,7 @@ function atBest(caller: string, bench: Bench): { readonly truth: Truth; readonly
   return best ?? { truth: NO, id: `spiffe://${caller}` }
 }
 
-/** Of `TRUST-DOMAIN/*` and `TRUST-DOMAIN/ns/N/*` enough identities to stand for all whom the policies tell apart. */
+/** For `TRUST-DOMAIN/*` and `TRUST-DOMAIN/ns/N/*`: enough identities to represent all that the policies distinguish. */
 function idsOf(caller: string, { applying }: Bench): readonly string[] {
   if (!caller.endsWith('/*')) return [`spiffe://${caller}`]
   const prefix = `spiffe://${caller.slice(0, -1)}`
@@ -162,7 +163,10 @@ function whyRefused(id: string, bench: Bench): string {
   return denying.length > 0 ? `AuthorizationPolicy ${keysOf(denying)} denies it` : `no ALLOW policy matches it (${keysOf(bench.allowing)})`
 }
 
-/** By what it is that nobody here can know: an address, a token, a header, another's word, or a field that is not understood. */
+/**
+ * Names the inputs that Entente does not have: an address, a token, a header, an external authorizer's answer, or a
+ * policy field that Entente does not support.
+ */
 function whyUnsure(id: string, bench: Bench): string {
   const strange = bench.applying.filter(({ policy }) => policy.uncertain)
   const asking = [

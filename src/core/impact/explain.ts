@@ -4,7 +4,7 @@ import { expanded, type ReadyCondition, type ReadyPolicy, type ReadyRule, source
 import { NO } from './policy/truth.ts'
 
 export interface Reason {
-  /** Index under `spec.rules`; undefined: not by a rule. */
+  /** Index under `spec.rules`; undefined: no rule is the reason. */
   readonly rule?: number
   readonly sentence: string
   readonly closes: string
@@ -14,14 +14,14 @@ export interface Case {
   /** A SPIFFE ID that is newly accepted, and its trust domain. */
   readonly id: string
   readonly domain: string
-  /** The domain, and how many others are treated alike. */
+  /** The domain, and the number of other domains that policies treat alike. */
   readonly shown: string
   readonly trustDomain: string
   /** The mesh's trust domain and aliases. */
   readonly own: readonly string[]
 }
 
-/** Every rule of an ALLOW policy that matches. */
+/** Explains every rule of an ALLOW policy that matches the identity. */
 export function whyAllowed({ policy, rules }: ReadyPolicy, about: Case): readonly Reason[] {
   return rules.flatMap((rule) => {
     const source = rule.sources.find((one) => sourceTruth(one, about.id) !== NO)
@@ -31,7 +31,7 @@ export function whyAllowed({ policy, rules }: ReadyPolicy, about: Case): readonl
   })
 }
 
-/** What else must hold. */
+/** The further conditions of the rule. */
 function provided(source: readonly ReadyCondition[], { operations }: ReadyRule): string {
   const conditions = [
     ...source.filter(({ condition }) => condition.attribute === 'other').map(({ condition }) => condition.name),
@@ -47,12 +47,12 @@ type Told = Pick<Reason, 'sentence' | 'closes'>
 function tellSource(source: readonly ReadyCondition[], home: string, about: Case): Told {
   const identity = source.filter(({ condition }) => condition.attribute.startsWith('source.'))
   const positive = identity.filter(({ condition }) => condition.values.length > 0)
-  // What carries a trust domain is the reason where it is the only thing that could have kept them out.
+  // The sentence explains every condition that lists values. The edit closes the first of them.
   const told = positive.map(({ condition }) => tellValue(condition, home, about))
   const [first] = told
   if (first !== undefined) return { sentence: told.map(({ sentence }) => sentence).join(', and '), closes: first.closes }
   const negative = identity.map(({ condition }) => condition.name)
-  // Istio takes no principals beside service accounts; trustDomains exist from 1.30 on.
+  // Istio rejects a source with both principals and service accounts. `trustDomains` exist from 1.30 on.
   const only = negative.includes('notServiceAccounts')
     ? `add trustDomains: ["${about.trustDomain}"] to its source`
     : `add principals: ["${about.trustDomain}/*"] to its source`
@@ -115,7 +115,7 @@ function tellPrincipal(said: string, written: string, { domain, shown, trustDoma
   return { sentence: `says ${said}, which matches in every trust domain`, closes }
 }
 
-/** A policy that restricts nobody here, where nothing else says who may come in. */
+/** Explains a policy that denies no identity here, when no other policy restricts the callers either. */
 export function whyUnguarded({ policy }: ReadyPolicy, { trustDomain, domain }: Case): Reason {
   const itself = {
     ALLOW: 'is a dry run',
@@ -130,7 +130,7 @@ export function whyUnguarded({ policy }: ReadyPolicy, { trustDomain, domain }: C
   }
 }
 
-/** A DENY that stops the account of that name in the mesh itself. */
+/** Explains a DENY policy that denies the mesh's own account of the same name, but not the foreign one. */
 export function whyNotDenied({ rules }: ReadyPolicy, local: string, { shown, trustDomain }: Case): Reason {
   const rule = rules.find(({ truth }) => truth(local) !== NO)
   const path = local.slice(`spiffe://${trustDomain}/`.length)

@@ -1,7 +1,7 @@
 /**
- * The effect of a change of trust: for each AuthorizationPolicy, the foreign identities that are newly accepted, as
- * patterns, with the reason and the edit that would refuse them. Both situations are judged as istiod renders them, for
- * representatives of all identities that the policies distinguish (alias-names.ts).
+ * The effect of a change of trust: for each AuthorizationPolicy, the foreign identities that it newly accepts, as
+ * patterns, with the reason and the edit that would deny them. Entente evaluates both situations as istiod renders
+ * them, for representatives of all identities that the policies distinguish (alias-names.ts).
  */
 import { type Finding, info } from '../diagnostics/finding.ts'
 import { cellsOf, FRESH } from './alias-names.ts'
@@ -16,14 +16,14 @@ import { both, either, MAYBE, NO, type Truth, type Verdict, verdictOf, YES } fro
 import { describeSet, setsOf, type WorkloadSet } from './policy/workload-set.ts'
 import type { Situation } from './situation.ts'
 
-/** Identities `DOMAIN/PATH` for each of the domains, but those of `except`. */
+/** The identities `DOMAIN/PATH` of each domain, except those in `except`. */
 export interface Widening {
   readonly domains: readonly string[]
   readonly path: string
   readonly except: readonly string[]
-  /** `maybe`: a token, an address, a header or another authority decides. */
+  /** `maybe`: a token, an address, a header or an external authorizer decides. */
   readonly certainty: 'certain' | 'maybe'
-  /** Workloads, as people name them. */
+  /** Descriptions of the workloads, for messages. */
   readonly at: readonly string[]
 }
 
@@ -33,7 +33,7 @@ export interface PolicyImpact {
   readonly action: Action
   readonly widenings: readonly Widening[]
   readonly reasons: readonly Reason[]
-  /** Identities that exist, at most three. */
+  /** At most three existing identities. */
   readonly examples: readonly string[]
 }
 
@@ -44,20 +44,20 @@ export interface IdentityImpact {
 }
 
 export interface Impact {
-  /** Every policy that applies somewhere, widened or not. */
+  /** Every policy that applies to some workload, even if it accepts no new identity. */
   readonly policies: readonly PolicyImpact[]
   readonly identities: readonly IdentityImpact[]
   readonly findings: readonly Finding[]
 }
 
 export interface ImpactOptions {
-  /** Judge these workloads only. Default: those that policies tell apart, and the `real` ones. */
+  /** Evaluate only these workloads. Default: those that policies distinguish, and the `real` ones. */
   readonly sets?: readonly WorkloadSet[]
-  /** Workloads that exist, by what policies see of them. */
+  /** The namespaces and labels of existing workloads. */
   readonly real?: readonly WorkloadSet[]
-  /** SPIFFE IDs to give a verdict on: allowed when some operation of some of the workloads is. */
+  /** SPIFFE IDs to give a verdict on. `allowed`: some operation at some workload is allowed. */
   readonly identities?: readonly string[]
-  /** SPIFFE IDs that exist, to take examples from. */
+  /** Existing SPIFFE IDs, as a source of examples. */
   readonly accounts?: readonly string[]
 }
 
@@ -118,7 +118,7 @@ const shown = (domains: readonly string[]): string =>
     ? String(domains[0])
     : `${domains[0]} (and ${domains.length - 1} more trust ${domains.length === 2 ? 'domain' : 'domains'})`
 
-/** What one policy lets in at one place. */
+/** Collects the identities that one policy newly accepts at one place. */
 function widen(policy: ReadyPolicy, place: Place, found: Found, accounts: Accounts): void {
   const cells = cellsOf([policy.policy, ...place.after.denying.map(({ policy }) => policy.policy)])
   for (const group of place.groups) {
@@ -136,7 +136,7 @@ function widen(policy: ReadyPolicy, place: Place, found: Found, accounts: Accoun
         exemplify(found, place, accounts, domains, path)
       }
     }
-    // The broadest have the most to say.
+    // Explains the broadest identities first.
     for (const { cell, part } of [...entering].sort((a, b) => breadth(b.cell) - breadth(a.cell)).slice(0, MAX_EXPLAINED)) {
       const about: Case = {
         id: spiffeId(domain, cell),
@@ -153,10 +153,10 @@ function widen(policy: ReadyPolicy, place: Place, found: Found, accounts: Accoun
 const MAX_EXPLAINED = 4
 const breadth = ([namespace, account]: Cell): number => Number(namespace === FRESH) + Number(account === FRESH)
 
-/** How a policy has a part in it that somebody gets in. */
+/** A policy's part in accepting a new identity. */
 type Part = 'allows' | 'denies-namesake' | 'restricts-nobody'
 
-/** `truth`: how certain it is that it has. */
+/** `truth`: the certainty that the policy has this part. */
 function partOf(
   { policy, rules }: ReadyPolicy,
   { after, trustDomain }: Place,
@@ -204,7 +204,7 @@ function summary({ namespace, name, action }: Policy, { widenings, reasons, exam
 
 const byName = (a: PolicyImpact, b: PolicyImpact): number => (policyKey(a) < policyKey(b) ? -1 : policyKey(a) > policyKey(b) ? 1 : 0)
 
-/** `cluster-a.example/ns/sample/*`, for each domain and path. */
+/** `cluster-a.example/ns/sample/*`, one for each domain and path. */
 export const patternsIn = (widenings: readonly Widening[]): readonly string[] => [
   ...new Set(widenings.flatMap(({ domains, path }) => domains.map((domain) => `${domain}/${path}`))),
 ]

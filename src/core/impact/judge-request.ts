@@ -1,4 +1,4 @@
-/** Whether a caller is accepted at a set of workloads: TLS first, then CUSTOM, DENY and ALLOW, in Envoy's order. */
+/** Determines if a set of workloads accepts a caller: TLS first, then CUSTOM, DENY and ALLOW, in Envoy's order. */
 import { type Matched, type Operation, passing, someOperation } from './policy/operation.ts'
 import type { Policy } from './policy/policy.ts'
 import { type ReadyPolicy, ready } from './policy/rule-matching.ts'
@@ -6,17 +6,17 @@ import { both, MAYBE, NO, type Truth, YES } from './policy/truth.ts'
 import { applies, type WorkloadSet } from './policy/workload-set.ts'
 import { type Admission, admittedAt, ownDomainsOf, type Situation } from './situation.ts'
 
-/** What decides at one set of workloads. */
+/** The admission and policies that apply to one set of workloads. */
 export interface Bench {
   readonly admitted: ReadonlySet<string>
-  /** Which filters select it, by their place in the admission. */
+  /** Indexes in `Admission.pinned` of the filters that select the set. */
   readonly pins: readonly number[]
-  /** Everything that applies, AUDIT and dry runs too. */
+  /** Every policy that applies, AUDIT and dry runs included. */
   readonly applying: readonly ReadyPolicy[]
   readonly allowing: readonly ReadyPolicy[]
-  /** CUSTOM policies are here: whoever they match needs another's word. */
+  /** DENY and CUSTOM policies. A caller that a CUSTOM policy matches depends on an external authorizer. */
   readonly denying: readonly { readonly policy: ReadyPolicy; readonly atMost: Truth }[]
-  /** Some policy that applies is not understood. */
+  /** Entente does not support some field of a policy that applies. */
   readonly uncertain: boolean
 }
 
@@ -64,11 +64,18 @@ export class Judge {
   }
 }
 
-/** A provider that the mesh config does not have denies all that the policy matches (istio builder.go getBadCustomDenyRules). */
+/**
+ * If the mesh config does not define the provider, istiod denies every request that the policy matches (istio
+ * builder.go getBadCustomDenyRules).
+ */
 const customTruth = ({ provider, dryRun }: Policy, { authorizers }: Admission): Truth =>
   dryRun || authorizers === undefined || authorizers.includes(provider) ? MAYBE : YES
 
-/** @param id a SPIFFE ID @param operation undefined: whether any passes */
+/**
+ * Evaluates TLS and all policies.
+ * @param id a SPIFFE ID
+ * @param operation undefined: the certainty that some operation passes
+ */
 export function judge(id: string, bench: Bench, operation?: Operation): Truth {
   if (!bench.admitted.has(domainOf(id))) return NO
   const allowing = bench.allowing.length === 0 ? undefined : bench.allowing.flatMap((policy) => matchedBy(policy, id, YES))

@@ -1,4 +1,6 @@
-/** Findings about the effect of existing policies: which identities the mesh accepts after the plan is carried out. */
+/**
+ * Findings about the effect of existing policies: the identities that the mesh accepts after the plan is carried out.
+ */
 import { type Finding, info, warning } from '../diagnostics/finding.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -26,24 +28,24 @@ export interface Planned {
   readonly facts: AdmissionFacts
   readonly states: { readonly before: MeshState; readonly after: MeshState }
   readonly objects: { readonly before: readonly Manifest[]; readonly after: readonly Manifest[] }
-  /** SPIFFE IDs that exist elsewhere, as far as anybody looked. */
+  /** Existing SPIFFE IDs of other meshes, as far as they were observed. */
   readonly accounts: () => readonly string[]
 }
 
 const MAX_TOLD = 10
 
-/** One place where foreign callers come in, and who may. */
+/** One set of workloads that accepts foreign callers, and the callers. */
 interface Entrance {
   readonly subject: string
   readonly where: string
-  /** At the servers of a gateway, where Envoy goes by the address of the connection. */
+  /** True: foreign callers connect to the servers of a gateway, where Envoy uses the address of the connection. */
   readonly gateway: boolean
   readonly callers: Inbound['callers']
   readonly sets: readonly WorkloadSet[]
   readonly door: Door
 }
 
-/** Nothing where no policy of others applies: then the file's callers come in, and nobody else does. */
+/** Empty if no policy of another owner applies: the mesh then accepts exactly the callers in the federation file. */
 export function plannedImpact(planned: Planned): readonly Finding[] {
   const { intent, states, objects } = planned
   const none = states.after.inbound.size === 0 && states.after.wide === undefined
@@ -51,7 +53,7 @@ export function plannedImpact(planned: Planned): readonly Finding[] {
   if (none || others.length === 0) return []
   const { before, after } = situationsOf(planned)
   const judging = new Judge(after)
-  // Policies of another federation let nobody in; they may refuse ours.
+  // Policies of another federation accept no additional identity, but they may deny callers of this one.
   const strangers = others.some((object) => !isOurs(object))
   const entrances = entrancesOf(planned, after)
   const findings = entrances.flatMap((entrance) => {
@@ -68,7 +70,7 @@ export function plannedImpact(planned: Planned): readonly Finding[] {
   return [...findings.slice(0, MAX_TOLD), more(intent, findings.length - MAX_TOLD), ...loose]
 }
 
-/** What a live mesh is judged by: what is wanted of it, and what its API server has. */
+/** The inputs for a live mesh: the wanted state, and the objects on its API server. */
 export interface Live {
   readonly intent: Intent
   readonly facts: AdmissionFacts
@@ -77,8 +79,8 @@ export interface Live {
 }
 
 /**
- * Named callers that live policies refuse, as errors, and those of whom that cannot be judged. Our own callers rules count as
- * they are meant: that a proxy has them so is judged by its configuration.
+ * Reports named callers that live policies deny, as errors, and callers for which that is uncertain. Entente's own
+ * callers rules count in their wanted form, because `verify` checks each proxy's copy of them in its configuration.
  */
 export function liveCallers({ intent, facts, wanted, objects }: Live): readonly CallerTold[] {
   const meant = callersRules(wanted, authorOf(intent))
@@ -123,10 +125,10 @@ function doorsOf(
   return [...scopes, { subject: `${member.name}: the whole mesh`, domains, callers: wide.callers, workloads: sets, everywhere: true }]
 }
 
-/** What istiod takes for TCP, by the name or the appProtocol of a port (istio pkg/config/protocol/instance.go Parse). */
+/** The port names and appProtocols that istiod treats as TCP (istio pkg/config/protocol/instance.go Parse). */
 const RAW = /^(tcp|tls|https|mongo|mysql|redis)(-|$)/i
 
-/** Whether no port of any Service in front of a pod is, or may turn out to be, HTTP. */
+/** True if no port of any Service in front of a pod is HTTP or may be detected as HTTP. */
 function isRaw(pod: Manifest, services: readonly Manifest[]): boolean {
   const ports = services
     .filter((service) => {
@@ -166,13 +168,13 @@ function entrancesOf({ intent, states, objects }: Planned, after: Situation): re
 const more = ({ member }: Intent, count: number): Finding =>
   info('impact-more', member.name, `${count} more findings about its policies`, 'to see all: entente impact')
 
-/** The mesh as it is and as the plan leaves it, with its policies. */
+/** The mesh before and after the plan, with its policies. */
 export function situationsOf({ facts, states, objects }: Pick<Planned, 'facts' | 'states' | 'objects'>): {
   readonly before: Situation
   readonly after: Situation
 } {
   const admission = admissionOf(facts)
-  // The mesh config as istiod reads it has ours in it.
+  // The mesh config that istiod reads includes Entente's own entries.
   const others = admission.extra.filter((domain) => !heldIn(states.before.wide, admission).includes(domain))
   const at = (when: 'before' | 'after'): Situation => ({
     admission: { ...admission, extra: [...others, ...heldIn(states[when].wide, admission)], pinned: pinsIn(states[when], admission) },
@@ -184,7 +186,7 @@ export function situationsOf({ facts, states, objects }: Pick<Planned, 'facts' |
 const pinsIn = ({ inbound }: MeshState, admission: Admission): Admission['pinned'] =>
   [...inbound.values()].map((scope) => ({ at: scope.at, domains: heldIn(scope, admission) }))
 
-/** The foreign domains that it has roots of. */
+/** The foreign domains whose roots the scope holds. */
 function heldIn(scope: Inbound | undefined, admission: Admission): readonly string[] {
   if (scope === undefined) return []
   const own = ownDomainsOf(admission)
@@ -192,7 +194,7 @@ function heldIn(scope: Inbound | undefined, admission: Admission): readonly stri
   return [...new Set(held.map(([domain]) => domain).filter((domain) => !own.includes(domain)))]
 }
 
-/** The set's workloads that are in the scope too; none where a label contradicts. */
+/** Narrows the set to the workloads that are in the scope too; empty if a label contradicts. */
 function within({ namespace, labels, waypointFor }: WorkloadSet, { at }: Inbound): readonly WorkloadSet[] {
   if ((!at.everywhere && namespace !== at.namespace) || waypointFor !== undefined) return []
   const clashes = Object.entries(at.labels ?? {}).some(([key, value]) => key in labels && labels[key] !== value)
@@ -221,7 +223,7 @@ const examples = ({ examples }: PolicyImpact): string => (examples.length === 0 
 const few = (all: readonly string[]): string =>
   all.length <= 3 ? all.join(', ') : `${all.slice(0, 3).join(', ')} and ${all.length - 3} more`
 
-/** A domain without an entry is not restricted. */
+/** A domain without an entry has no restriction. */
 function isMeant(pattern: string, callers: ReadonlyMap<TrustDomain, readonly Principal[]>): boolean {
   const named = callers.get(pattern.slice(0, pattern.indexOf('/')) as TrustDomain)
   return (
@@ -229,7 +231,7 @@ function isMeant(pattern: string, callers: ReadonlyMap<TrustDomain, readonly Pri
   )
 }
 
-/** The accounts of the meshes that it trusts, as far as they were looked at. */
+/** Identities of the meshes that this mesh trusts, as far as they were observed. */
 export const accountsOf = (intent: Intent, seen: ReadonlyMap<MemberName, Observation>): readonly string[] =>
   intent.trusts.flatMap(({ trusted, trustDomain }) => {
     const objects = seen.get(trusted)?.objects

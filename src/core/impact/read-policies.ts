@@ -1,4 +1,4 @@
-/** Policies, workloads and identities out of objects that came from a cluster or from files. */
+/** Reads policies, workloads and identities from the objects of a cluster or of files. */
 import type { Finding } from '../diagnostics/finding.ts'
 import { isGateway, isLive } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -11,7 +11,7 @@ import type { Admission } from './situation.ts'
 
 const known = new WeakMap<Manifest, ReturnType<typeof readPolicy>>()
 
-/** The same value for the same object: what did not change is seen at a glance. */
+/** Returns the same value for the same object, so callers can compare unchanged policies by identity. */
 export function readPolicies(objects: readonly Manifest[]): {
   readonly policies: readonly Policy[]
   readonly findings: readonly Finding[]
@@ -24,17 +24,17 @@ export function readPolicies(objects: readonly Manifest[]): {
   return { policies: read.map(({ policy }) => policy), findings: read.flatMap(({ findings }) => findings) }
 }
 
-/** What policies see of a pod. */
+/** The part of a pod that policies match: namespace and labels. */
 export const workloadOf = ({ metadata }: Manifest): WorkloadSet => ({
   namespace: metadata.namespace ?? '',
   labels: strings(metadata.labels),
 })
 
-/** Of the pods that run. */
+/** The workload sets of running pods, gateways excluded. */
 export const workloadsIn = (objects: readonly Manifest[]): readonly WorkloadSet[] =>
   objects.filter((object) => object.kind === 'Pod' && isLive(object) && !isGateway(object, objects)).map(workloadOf)
 
-/** The SPIFFE IDs of the service accounts that exist, or that pods run as. */
+/** The SPIFFE IDs of the existing service accounts, and of those that pods run as. */
 export function identitiesIn(objects: readonly Manifest[], trustDomain: string): readonly string[] {
   const ids = objects.flatMap((object) => {
     const namespace = object.metadata.namespace ?? 'default'
@@ -45,16 +45,16 @@ export function identitiesIn(objects: readonly Manifest[], trustDomain: string):
   return [...new Set(ids)].sort()
 }
 
-/** What a mesh config says about it. */
+/** The part of the mesh config that affects admission. */
 export type AdmissionFacts = Pick<IstioFacts, 'trustDomain' | 'aliases' | 'extraDomains' | 'authorizers' | 'rootNamespace'>
 
-/** Of a mesh that nobody here can ask, what the federation file says; undefined where asking failed. */
+/** For a mesh that cannot be observed, the values in the federation file. Undefined if the observation failed. */
 export function factsOf({ trustDomain, aliases, istioNamespace }: Member, istio: Seen<IstioFacts>): AdmissionFacts | undefined {
   if (istio.ok) return istio.value
   return istio.error.severity === 'info' ? { trustDomain, aliases, rootNamespace: istioNamespace } : undefined
 }
 
-/** Without what filters of ours let in. */
+/** The admission of the mesh without Entente's filters. */
 export const admissionOf = (facts: AdmissionFacts): Admission => ({
   trustDomain: facts.trustDomain,
   aliases: facts.aliases,

@@ -1,4 +1,4 @@
-/** A mesh at one moment, as far as it decides whose calls are accepted: whom TLS lets in, and what policies say then. */
+/** The state of a mesh that decides which calls it accepts: the identities that TLS accepts, and the policies. */
 import type { Workloads } from '../model/wanted.ts'
 import { selects } from '../model/workloads.ts'
 import type { Policy } from './policy/policy.ts'
@@ -7,12 +7,12 @@ import type { WorkloadSet } from './policy/workload-set.ts'
 export interface Admission {
   readonly trustDomain: string
   readonly aliases: readonly string[]
-  /** Domains of `caCertificates[].trustDomains`: accepted in the whole mesh, by any root of the flat list. */
+  /** Domains of `caCertificates[].trustDomains`. The whole mesh accepts them, under any root of the flat list. */
   readonly extra: readonly string[]
-  /** Domains that filters let in at some workloads. */
+  /** Domains that Entente's filters accept at some workloads. */
   readonly pinned: readonly { readonly at: Workloads; readonly domains: readonly string[] }[]
   readonly rootNamespace: string
-  /** Providers that CUSTOM policies may name; undefined: not known. */
+  /** Providers that CUSTOM policies may name; undefined if unknown. */
   readonly authorizers?: readonly string[]
 }
 
@@ -21,13 +21,13 @@ export interface Situation {
   readonly policies: readonly Policy[]
 }
 
-/** The domains that a mesh with these settings takes for its own, as istiod orders them. */
+/** The domains that a mesh with these settings treats as its own, in istiod's order. */
 export const ownDomainsOf = ({ trustDomain, aliases }: Admission): readonly string[] => [...new Set([trustDomain, ...aliases])]
 
 /**
- * The trust domains whose URI SANs pass the inbound check at these workloads (istio
- * pilot/pkg/networking/plugin/authn/util.go TrustDomainsForValidation, eed52ebb66ad, and what our filter appends).
- * That some root vouches for them is taken for granted.
+ * The trust domains whose URI SANs pass the inbound check at these workloads: istiod's own list (istio
+ * pilot/pkg/networking/plugin/authn/util.go TrustDomainsForValidation, eed52ebb66ad) and the domains that Entente's
+ * filter appends. It assumes that some root verifies them.
  */
 export function admittedAt(
   admission: Admission,
@@ -48,7 +48,10 @@ function everywhere(admission: Admission): ReadonlySet<string> {
 
 export type Distributed = 'pinned' | 'mesh' | 'alias'
 
-/** The same mesh with one more trust domain. @param at where, when pinned */
+/**
+ * The same mesh with one more trust domain.
+ * @param at the workloads, when pinned
+ */
 export function trusting(admission: Admission, domain: string, how: Distributed, at: readonly Workloads[] = []): Admission {
   switch (how) {
     case 'alias':

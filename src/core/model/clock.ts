@@ -1,18 +1,21 @@
 /**
- * Waiting times count by whichever clock is behind: this machine's or the cluster's. So a clock that is ahead ends no wait
- * early; one that is behind ends it late.
+ * Entente measures waiting times by the clock that is behind: this machine's or the cluster's. A clock that is ahead
+ * therefore ends no wait early. A clock that is behind ends it late.
  */
 
 import { type Finding, warning } from '../diagnostics/finding.ts'
 import type { Clock, Observation } from './observed.ts'
 import type { MemberName } from './wanted.ts'
 
-/** Larger differences are reported. istiod dates certificates back by two minutes; this is a quarter of that. */
+/** Entente reports larger differences only. istiod backdates certificates by two minutes; this is a quarter of that. */
 const TOLERATED_MS = 30_000
 
 export const differs = ({ aheadMs, withinMs }: Clock): boolean => Math.abs(aheadMs) - withinMs > TOLERATED_MS
 
-/** The current time by the clock that is behind. @param now the time of this machine */
+/**
+ * The current time by the clock that is behind.
+ * @param now the time of this machine
+ */
 export function judgedAt(seen: Pick<Observation, 'clock'> | undefined, now: Date): Date {
   const clock = seen?.clock
   return clock === undefined || clock.aheadMs + clock.withinMs >= 0 ? now : new Date(now.getTime() + clock.aheadMs)

@@ -6,19 +6,19 @@ declare const digest: unique symbol
 /** SHA-256 as `sha256:` and 64 hex digits, over canonical JSON (RFC 8785). */
 export type Digest = string & { readonly [digest]: never }
 
-/** @param value JSON; undefined members are left out, as in JSON.stringify */
+/** @param value JSON; undefined members are omitted, as in JSON.stringify */
 export const digestOf = (value: unknown): Digest => digestOfText(canonicalJson(value))
 
 export const digestOfText = (text: string): Digest => `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest
 
 /**
- * RFC 8785: one text for one value, whatever order its members came in. JSON.stringify writes it so, once the members are
- * in order; what it would write otherwise is left to the library, which is several times slower.
+ * RFC 8785: equal values give equal texts, whatever the order of their members. After sorting the members,
+ * JSON.stringify writes that form for most values. The library writes the others; it is several times slower.
  */
 export function canonicalJson(value: unknown): string {
   const ordered = inOrder(value)
   const written = ordered === ODD ? undefined : JSON.stringify(ordered)
-  // Perhaps a lone surrogate, which JSON.stringify escapes and RFC 8785 refuses.
+  // A match may be a lone surrogate, which JSON.stringify escapes and RFC 8785 rejects.
   const text = written?.includes('\\ud') === false ? written : canonicalize(value)
   if (text === undefined) throw new TypeError('not a JSON value')
   return text
@@ -26,7 +26,10 @@ export function canonicalJson(value: unknown): string {
 
 const ODD = Symbol('to be written by the library')
 
-/** The value with all members in order, the very value where they are; ODD where JSON.stringify alone would not do. */
+/**
+ * Returns the value with all members sorted, and the same value if they already are. Returns ODD when JSON.stringify
+ * alone does not write RFC 8785.
+ */
 function inOrder(value: unknown): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value : ODD
   if (typeof value !== 'object' || value === null) return ['string', 'boolean', 'undefined', 'object'].includes(typeof value) ? value : ODD
@@ -60,5 +63,5 @@ function membersInOrder(object: Readonly<Record<string, unknown>>): unknown {
   return same ? object : Object.fromEntries(members)
 }
 
-/** A JavaScript object has numbers first, whatever order they came in. */
+/** A JavaScript object lists integer keys first, whatever the insertion order. */
 const isOdd = (key: string): boolean => key.charCodeAt(0) <= 0x39 && /^\d+$/.test(key)

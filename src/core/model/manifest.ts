@@ -24,13 +24,13 @@ export const isOurs = (object: Manifest): boolean => object.metadata.labels?.[MA
 
 export const ownerOf = (object: Manifest): string | undefined => (isOurs(object) ? object.metadata.labels?.[OWNER] : undefined)
 
-/** Unique among the objects of one cluster. It contains the API group but not the version. */
+/** Unique among the objects of one cluster. It includes the API group but not the version. */
 export function keyOf(object: Manifest): string {
   const group = object.apiVersion.includes('/') ? object.apiVersion.slice(0, object.apiVersion.indexOf('/')) : ''
   return `${object.kind}.${group}/${object.metadata.namespace ?? ''}/${object.metadata.name}`
 }
 
-/** For people: `EnvoyFilter sample/entente-accept-app-server`. */
+/** For messages: `EnvoyFilter sample/entente-accept-app-server`. */
 export function title(object: Manifest): string {
   const { namespace, name } = object.metadata
   return `${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
@@ -44,8 +44,8 @@ function ours(map: Readonly<Record<string, string>> | undefined): Record<string,
 }
 
 /**
- * The part of an object that Entente writes: its content and Entente's labels and annotations. Fields that the API server,
- * kubectl or a GitOps tool adds (uid, managedFields, tracking labels, status) are left out.
+ * The part of an object that Entente writes: its content and Entente's labels and annotations. It omits fields that the
+ * API server, kubectl or a GitOps tool adds (uid, managedFields, tracking labels, status).
  */
 export function content(object: Manifest): Manifest {
   const known = contents.get(object)
@@ -75,7 +75,7 @@ function withoutOthers(object: Manifest): Manifest {
   }
 }
 
-/** Whether the parts that Entente writes are equal. */
+/** True if the parts that Entente writes are equal. */
 export const sameContent = (a: Manifest, b: Manifest): boolean => equal(content(a), content(b))
 
 function equal(a: unknown, b: unknown): boolean {
@@ -106,7 +106,7 @@ export function at(value: unknown, ...path: readonly (string | number)[]): unkno
 export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 export const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** Reads a string-to-string map; other values are left out. */
+/** Reads a string-to-string map; omits other values. */
 export function strings(value: unknown): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
   return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))

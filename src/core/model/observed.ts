@@ -10,42 +10,51 @@ import type { MemberName } from './wanted.ts'
 /** An observation or the error that prevented it. A failed observation is never treated as an empty one. */
 export type Seen<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Finding }
 
-/** What to look at: namespaces that scopes and hosts name. */
+/** The scope of an observation: the namespaces that scopes and hosts name, and the options below. */
 export interface Interest {
   readonly namespaces: readonly string[]
   /** Observe the configuration of every proxy of the mesh, not only in these namespaces. */
   readonly everyProxy?: boolean
   /** Include the pods of all namespaces among the objects. */
   readonly everyWorkload?: boolean
-  /** Pods of all namespaces: how long their certificates may live, and whether their agents ask for the mesh's roots. */
+  /**
+   * Observe the pods of all namespaces: the lifetime of their certificates, and whether their agents request the mesh's
+   * roots.
+   */
   readonly everyPod?: boolean
-  /** What these pods' own proxies say of their certificates: on demand, with a right that nothing else needs. */
+  /**
+   * Ask these pods' own proxies for their certificates. Only on demand: it needs a permission that no other observation
+   * needs.
+   */
   readonly everyLeaf?: boolean
-  /** It was looked at a moment ago: what a proxy holds need not be asked for again where nothing was sent to it since. */
+  /**
+   * A repeated observation: read a proxy's configuration only if istiod has sent more to the proxy since the last one.
+   */
   readonly again?: boolean
-  /** It is the same look as the one before: what that took of its time is gone. */
+  /** A continuation of the previous observation: its deadline stays, so the time that it used counts. */
   readonly further?: boolean
 }
 
 export interface Observation {
   /**
-   * Ours, in the whole cluster (label app.kubernetes.io/managed-by=entente), and of others: all AuthorizationPolicies,
-   * PeerAuthentications, EnvoyFilters, DestinationRules, ServiceEntries and Gateways; Services, EndpointSlices and Pods of the namespaces of interest;
-   * in the Istio namespace every ConfigMap whose name ends in -root-cert, and istio-ca-crl.
+   * Entente's objects in the whole cluster (label app.kubernetes.io/managed-by=entente), and objects of others:
+   * - all AuthorizationPolicies, PeerAuthentications, EnvoyFilters, DestinationRules, ServiceEntries and Gateways
+   * - Services, EndpointSlices and Pods of the namespaces of interest
+   * - in the Istio namespace every ConfigMap whose name ends in -root-cert, and istio-ca-crl
    */
   readonly objects: Seen<readonly Manifest[]>
-  /** The roots in ConfigMap istio-ca-root-cert under the trust domain of the mesh config. */
+  /** The roots in ConfigMap istio-ca-root-cert, under the trust domain of the mesh config. */
   readonly own: Seen<Bundle>
-  /** When istiod wrote these roots into istio-ca-root-cert; undefined if it is not known. */
+  /** When istiod wrote these roots into istio-ca-root-cert; undefined if unknown. */
   readonly ownSince?: Date
   readonly istio: Seen<IstioFacts>
   /** Pods of all namespaces; absent unless requested (`Interest.everyPod`). */
   readonly pods?: Seen<readonly Manifest[]>
-  /** The answers of these pods' proxies about their certificates, by `POD.NAMESPACE`; absent unless requested. */
+  /** The proxies' answers about their certificates, by `POD.NAMESPACE`; absent unless requested. */
   readonly leaves?: ReadonlyMap<string, Seen<Leaf>>
-  /** Every proxy that any istiod knows. */
+  /** Every proxy that some istiod reports. */
   readonly proxies: Seen<readonly Evidence[]>
-  /** Of its API server; undefined where none was asked, or it sent no date. */
+  /** The clock of the API server; undefined if none was asked, or it sent no date. */
   readonly clock?: Clock
 }
 
@@ -54,17 +63,20 @@ export interface IstioFacts {
   readonly aliases: readonly TrustDomain[]
   /** Entries of `meshConfig.caCertificates` that Entente did not write. */
   readonly extraRoots: number
-  /** The base mesh config sets `caCertificates`, be it to none: Istio passes over what the shared one has. */
+  /**
+   * The base mesh config sets `caCertificates`, even to an empty list. Istio then ignores the value of the shared mesh
+   * config.
+   */
   readonly hidesRoots?: boolean
-  /** The trust domains that those are for (`caCertificates[].trustDomains`). */
+  /** The trust domains of those entries (`caCertificates[].trustDomains`). */
   readonly extraDomains?: readonly string[]
-  /** Extension providers that CUSTOM policies may ask; undefined: not known. */
+  /** Extension providers that CUSTOM policies may name; undefined if unknown. */
   readonly authorizers?: readonly string[]
   readonly autoMtls: boolean
-  /** The mesh config tells proxies' agents to ask istiod for the mesh's roots (PROXY_CONFIG_XDS_AGENT). */
+  /** The mesh config makes the proxies' agents request the mesh's roots from istiod (PROXY_CONFIG_XDS_AGENT). */
   readonly xdsAgent?: boolean
   readonly meshId?: string
-  /** Whose the ConfigMaps are that make the mesh config. */
+  /** The ConfigMaps that form the mesh config, and their owners. */
   readonly configOwners?: readonly ConfigOwner[]
   /** Label topology.istio.io/network of the Istio namespace. */
   readonly network?: string
@@ -75,7 +87,10 @@ export interface IstioFacts {
     readonly version?: string
     readonly env: Readonly<Record<string, string>>
   }[]
-  /** The chain that istiod presents on port 15012, DER, leaf first: which root its CA signs under now. */
+  /**
+   * The chain that istiod presents on port 15012, DER, leaf first. It shows the root under which istiod's CA currently
+   * signs.
+   */
   readonly presented: Seen<readonly Uint8Array[]>
 }
 
@@ -85,9 +100,12 @@ export interface Evidence {
   readonly proxy: string
   readonly namespace: string
   readonly pod: string
-  /** Of Istio, as the proxy says it; absent where it does not. */
+  /** The Istio version that the proxy reports; absent if it reports none. */
   readonly version?: string
-  /** An istiod is connected to it and could tell what it holds, or was not asked that (`Interest`): then there is no `config`. */
+  /**
+   * True: a connected istiod reported the proxy's configuration, or `Interest` did not request it. In the second case
+   * `config` is absent.
+   */
   readonly heard: boolean
   /** The proxy acknowledged the last listeners and clusters that istiod sent. */
   readonly acknowledged: boolean
@@ -98,29 +116,35 @@ export interface Evidence {
   readonly config?: ProxyConfig
 }
 
-/** A proxy's own answer about its certificate, which istiod does not know. */
+/** A proxy's own answer about its certificate, which istiod does not have. */
 export interface Leaf {
   /** `POD.NAMESPACE` */
   readonly proxy: string
-  /** As it presents it: DER, leaf first. */
+  /** The chain that the proxy presents: DER, leaf first. */
   readonly chain: readonly Uint8Array[]
-  /** The CA certificates of its mesh that it holds (Istio's secret ROOTCA). */
+  /** The CA certificates of its mesh that the proxy holds (Istio's secret ROOTCA). */
   readonly roots: readonly Fingerprint[]
-  /** What its TLS contexts have loaded from files (trust/mounted/loaded-certificates.ts); absent where it did not say. */
+  /**
+   * The certificates that its TLS contexts loaded from files (trust/mounted/loaded-certificates.ts); absent if the
+   * proxy did not report them.
+   */
   readonly loaded?: readonly (readonly string[])[]
 }
 
-/** A proxy's own answer about its connections, which istiod does not know. */
+/** A proxy's own answer about its connections, which istiod does not have. */
 export interface Connections {
   /** `POD.NAMESPACE` */
   readonly proxy: string
-  /** Since its Envoy started: nothing there is older. */
+  /** Seconds since its Envoy started; every open connection is younger. */
   readonly upSeconds: number
-  /** How long connections of a listener from before a change may go on (Istio's `drainDuration`). */
+  /** Seconds for which connections of a replaced listener may continue (Istio's `drainDuration`). */
   readonly drainSeconds: number
-  /** Listeners and filter chains from before a change that still have that time; 0: every connection is of the configuration as it is. */
+  /**
+   * The number of replaced listeners and filter chains that still drain. 0: every connection uses the current
+   * configuration.
+   */
   readonly draining: number
-  /** Open connections to it, from inside and outside its pod, whoever made them; counted within the last 5 s. */
+  /** Open connections to the proxy, from inside and outside its pod, made by any client; counted within the last 5 s. */
   readonly open: number
 }
 
@@ -128,36 +152,36 @@ export interface Connections {
 export interface ProxyConfig {
   readonly inbound: readonly InboundChain[]
   readonly outbound: readonly Upstream[]
-  /** The callers rules of ours that the inbound listener enforces. */
+  /** The callers rules of Entente that the inbound listener enforces. */
   readonly denies: readonly { readonly policy: string; readonly trustDomain: TrustDomain; readonly except: readonly Principal[] }[]
 }
 
-/** Roots by the trust domain they are bound to. */
+/** The roots of each trust domain. */
 export type Pins = ReadonlyMap<TrustDomain, readonly Fingerprint[]>
 
-/** One filter chain of the inbound listener. `tls: none` accepts plaintext, or passes TLS through unread. */
+/** One filter chain of the inbound listener. `tls: none` accepts plaintext, or forwards TLS without terminating it. */
 export interface InboundChain {
   readonly name: string
-  /** Absent: of all ports that have no chain of their own. */
+  /** Absent: the chain applies to all ports without a chain of their own. */
   readonly port?: number
-  /** Of a gateway: the names (SNI) it is for; absent: any. */
+  /** For a gateway: the server names (SNI) that the chain matches; absent: any. */
   readonly hosts?: readonly string[]
   readonly tls: 'mutual' | 'none'
-  /** Absent: no SPIFFE validator, Istio's own root list decides. */
+  /** Absent: the chain has no SPIFFE validator, and Istio's own root list applies. */
   readonly pins?: Pins
-  /** The file whose roots decide instead: a name below the mount, or a path elsewhere. */
+  /** The file with the roots that apply instead: a name below the mount, or another path. */
   readonly file?: string
-  /** `spiffe://…/` prefixes a caller's URI SAN must start with; empty: any. */
+  /** `spiffe://…/` prefixes, one of which the caller's URI SAN must start with; empty: any. */
   readonly sanPrefixes: readonly string[]
-  /** Absent: none; several: all of them hold. */
+  /** Absent: no guard. If there are several, a caller must pass all of them. */
   readonly guards?: readonly NameGuard[]
 }
 
-/** Who passes a listener by the names in its certificate (docs/pinned.md). */
+/** A listener's check of the names in a caller's certificate (docs/pinned.md). */
 export interface NameGuard {
   /** The mesh's own domains. The validator has already bound such a certificate to the mesh's own CA, so the guard accepts it. */
   readonly own: readonly TrustDomain[]
-  /** Foreign callers, `TRUST-DOMAIN/*` for all of one; any other is refused. */
+  /** Accepted foreign callers, `TRUST-DOMAIN/*` for all of one domain; the guard rejects all others. */
   readonly callers: readonly Principal[]
 }
 
@@ -169,15 +193,18 @@ export interface Upstream {
   /** The cluster uses Istio mutual TLS. */
   readonly mutual: boolean
   readonly pins?: Pins
-  /** As in an inbound chain. */
+  /** As in `InboundChain`. */
   readonly file?: string
-  /** URI SANs that a server must present, `…/*` for a prefix: as istiod learnt them from the endpoints, or as `servedBy` says; empty: any. */
+  /**
+   * URI SANs, one of which the server must present; `…/*` is a prefix. istiod derives them from the endpoints, or
+   * `servedBy` sets them. Empty: any.
+   */
   readonly sans: readonly string[]
-  /** Endpoints istiod knows for it; undefined when it was not asked. */
+  /** The number of endpoints that istiod has for the cluster; undefined if it was not asked. */
   readonly endpoints?: number
 }
 
-/** The offset of an API server's clock from ours, and the margin of error. */
+/** The offset of an API server's clock from this machine's, and the margin of error. */
 export interface Clock {
   readonly aheadMs: number
   readonly withinMs: number
@@ -187,9 +214,9 @@ export interface Clock {
 export interface ConfigOwner {
   /** The ConfigMap's name. */
   readonly config: string
-  /** The tool; undefined when its metadata names none. */
+  /** The tool; undefined if the metadata names none. */
   readonly owner?: string
-  /** The tool with its release or application, where that is told. */
+  /** The tool with its release or application, if the metadata names it. */
   readonly named?: string
   /** The field manager that wrote it last. */
   readonly last?: string

@@ -10,7 +10,7 @@ export type Phase = 'guard' | 'open' | 'close' | 'clean'
 
 export interface Change {
   readonly effect: 'widens' | 'narrows'
-  /** `names`: whether an inbound filter checks that a foreign certificate has one name. */
+  /** `names`: an inbound filter starts or stops checking that a foreign certificate has one name. */
   readonly of: 'root' | 'caller' | 'workloads' | 'host' | 'server' | 'names'
   readonly trusted: TrustDomain
   readonly what: string
@@ -18,7 +18,10 @@ export interface Change {
 
 /** A condition that a step waits for. */
 export interface Gate {
-  /** `held`: every live proxy holds the root; `unused`: no valid certificate is under it; `apart`: chains distinguish it from another root of its name. */
+  /**
+   * `held`: every live proxy holds the root. `unused`: no valid certificate chains to it. `apart`: chains distinguish
+   * it from another root of its name.
+   */
   readonly needs: 'held' | 'unused' | 'apart'
   readonly root: Fingerprint
   readonly open: boolean
@@ -34,7 +37,7 @@ export interface Step {
   readonly before?: Manifest
   readonly after?: Manifest
   readonly changes: readonly Change[]
-  /** Proxies whose inbound connections Envoy drains because of this write. */
+  /** The number of proxies whose inbound connections Envoy drains because of this write. */
   readonly drains: number
   readonly gates: readonly Gate[]
   readonly reason: string

@@ -13,7 +13,10 @@ export interface EvidenceFile {
   readonly at: Date
 }
 
-/** A finding as an entry keeps it. Another version of Entente may have written it, with a code that this one does not know. */
+/**
+ * A finding in an entry of the record. Another version of Entente may have written it, with a code that this version
+ * does not define.
+ */
 export interface RecordedFinding extends Omit<Finding, 'code'> {
   readonly code: string
 }
@@ -24,7 +27,9 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
       readonly trustDomain: TrustDomain
       readonly roots: readonly Fingerprint[]
       readonly source: string
-      /** The highest `spiffe_sequence` approved so far, this bundle's included, in decimal; absent where there was none. */
+      /**
+       * The highest `spiffe_sequence` approved so far, this bundle's included, in decimal; absent if no bundle had one.
+       */
       readonly sequence?: string
       /** The owner restarted sequences: earlier ones no longer count. */
       readonly sequenceReset?: true
@@ -33,8 +38,8 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
       readonly action: 'begin'
       readonly plan: Digest
       /**
-       * `before` and `after`: digests of the object's content, null where there is none. What is optional is absent in
-       * records from before it was written.
+       * `before` and `after`: digests of the object's content, null if there is no object. Records from before an
+       * optional field existed do not have it.
        */
       readonly steps: readonly {
         readonly id: Digest
@@ -50,7 +55,10 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
   | { readonly action: 'override'; readonly gate: Gate }
   /** The roots that stay after the rotation. */
   | { readonly action: 'rotate'; readonly trustDomain: TrustDomain; readonly to: readonly Fingerprint[] }
-  /** The members' trust domains: a name may become another member's, or be changed. Absent in records from before they were written. */
+  /**
+   * The members' trust domains. They are recorded because a name may later belong to another member or change. Older
+   * records do not have them.
+   */
   | {
       readonly action: 'sever'
       readonly truster: MemberName

@@ -1,4 +1,4 @@
-/** The federation file as values, and one Intent for each mesh. */
+/** The federation file as values, and one Intent per mesh. */
 import type { HomeKind } from '../diagnostics/codes.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import type { Holder } from '../spiffe/root-findings.ts'
@@ -8,7 +8,7 @@ import type { Fingerprint } from '../x509/anchor.ts'
 
 declare const memberName: unique symbol
 
-/** A member's name in the federation file: a DNS-1123 label, as it becomes part of object names. */
+/** A member's name in the federation file. It is a DNS-1123 label, because Entente uses it in object names. */
 export type MemberName = string & { readonly [memberName]: never }
 
 export interface Federation {
@@ -18,15 +18,21 @@ export interface Federation {
   readonly severed: readonly Severed[]
 }
 
-/** One mesh in one cluster, all its istiod revisions. No `home`: a party that is only trusted; nothing is planned for it. */
+/**
+ * One mesh in one cluster, with all its istiod revisions. Without `home` the member is only trusted, and Entente plans
+ * no change for it.
+ */
 export interface Member {
   readonly name: MemberName
   readonly trustDomain: TrustDomain
-  /** Domains that the mesh treats as its own (`meshConfig.trustDomainAliases`); its own roots vouch for them too. */
+  /**
+   * Domains that the mesh treats as its own (`meshConfig.trustDomainAliases`). Its own roots verify their certificates
+   * too.
+   */
   readonly aliases: readonly TrustDomain[]
   readonly network?: string
   readonly home?: Home
-  /** Where istiod and the mesh's root configuration live. */
+  /** The namespace of istiod and of the mesh's root configuration. */
   readonly istioNamespace: string
   /** `istio.crl: ignore`: the owner accepts that Istio's CRL is not enforced on listeners with an Entente filter. */
   readonly ignoresCrl?: true
@@ -34,7 +40,10 @@ export interface Member {
   readonly kubeletSyncSeconds?: number
 }
 
-/** `context`: observe there, and write there unless `directory` is given: then write to the directory only. */
+/**
+ * `context`: observe this cluster, and write to it unless `directory` is given. With `directory`, write to the
+ * directory only.
+ */
 export interface Home {
   readonly context?: string
   readonly directory?: string
@@ -55,11 +64,11 @@ export interface Trust {
   readonly distribution: Distribution
   /** The trust ends at this instant (24:00 UTC of the day in the file). */
   readonly until?: Date
-  /** Inbound: the workloads that accept callers, and the callers. If empty, no caller is accepted. */
+  /** Inbound: the workloads that accept callers, and the callers. Empty: no caller is accepted. */
   readonly accept: readonly Accept[]
-  /** Outbound: which of our workloads call their services. */
+  /** Outbound: the workloads of the truster that call services of the trusted mesh. */
   readonly reach: readonly Reach[]
-  /** Both ways, at every workload of the mesh: what `mesh` does. Then `accept` and `reach` are empty. */
+  /** `mesh` trusts both ways at every workload of the mesh. `accept` and `reach` are then empty. */
   readonly wide?: Wide
 }
 
@@ -68,10 +77,10 @@ export interface Wide {
   readonly callers: Callers
 }
 
-/** Workloads of one namespace, or of the whole mesh; without labels all of them. */
+/** Workloads of one namespace or of the whole mesh. Without labels: all of them. */
 export interface Workloads {
   readonly namespace: string
-  /** Of every namespace. `namespace` is then the mesh's root namespace: what stands there reaches all the others. */
+  /** All namespaces. `namespace` is then the mesh's root namespace, whose objects apply to every namespace. */
   readonly everywhere?: true
   readonly labels?: Readonly<Record<string, string>>
 }
@@ -80,16 +89,19 @@ export type Callers = 'all' | readonly Principal[]
 
 export interface Accept {
   readonly at: Workloads
-  /** `permissive`: any port may accept plaintext in addition to mutual TLS; a plaintext caller has no identity. */
+  /** `permissive`: any port may accept plaintext in addition to mutual TLS. A plaintext caller has no identity. */
   readonly mtls: 'enforce' | 'require' | 'permissive'
   /** Ports of the workload that need not be STRICT. */
   readonly ports?: ReadonlyMap<number, 'permissive' | 'disable'>
-  /** The workloads are gateways, and callers come in at these servers. */
+  /** The workloads are gateways that accept callers at these servers. */
   readonly gateway?: readonly Server[]
   readonly callers: Callers
 }
 
-/** A server of a gateway: the port its Envoy listens on, and the host as the Gateway names it; no host: the one for `*`. */
+/**
+ * A server of a gateway: the port on which its Envoy listens, and the host as the Gateway spells it. No host: the
+ * server for `*`.
+ */
 export interface Server {
   readonly port: number
   readonly host?: string
@@ -105,7 +117,10 @@ export interface Reach {
   readonly services: readonly Service[]
 }
 
-/** Outranks trust: while it stands, nothing re-opens the direction. A sever on the record outranks this list, too (record/severs.ts). */
+/**
+ * Overrides trust: until it is removed, Entente does not re-open the direction. A sever on the record also overrides
+ * this list (record/severs.ts).
+ */
 export interface Severed {
   readonly truster: MemberName
   readonly trusted: MemberName
@@ -128,29 +143,32 @@ export interface Approval {
 }
 
 /**
- * The target state of one mesh, without ended and severed trusts: the unit of rendering, planning and ownership.
- * A trust whose bundle could not be resolved has no `bundle`. Its existing objects then stay unchanged.
+ * The target state of one mesh, without ended and severed trusts. Rendering, planning and ownership work on one Intent.
+ * If the bundle of a trust could not be resolved, `bundle` is absent and its existing objects stay unchanged.
  */
 export interface Intent {
   readonly member: Member
-  /** Severed and ended trusts that the file still has: their leftover objects are searched by these. */
+  /** Severed and ended trusts that the file still lists. Entente uses them to find leftover objects. */
   readonly lapsed?: readonly Trust[]
-  /** Lapsed trusts that only the record ends: Entente opens nothing for them and keeps existing objects (trust/held-trusts.ts). */
+  /**
+   * Lapsed trusts that only the record ends. Entente opens no trust for them and keeps existing objects
+   * (trust/held-trusts.ts).
+   */
   readonly held?: readonly Held[]
-  /** The owner of the objects, a label on each of them: the name of the federation or of the controller. */
+  /** The value of the owner label on each object: the name of the federation or of the controller. */
   readonly owner: string
-  /** The mesh's own approved roots; undefined when they could not be resolved. */
+  /** The mesh's own approved roots; undefined if they could not be resolved. */
   readonly own?: Bundle
   readonly trusts: readonly (Trust & {
     readonly trustDomain: TrustDomain
     readonly bundle?: Bundle
     readonly approvals: readonly Approval[]
-    /** Its mesh has no home here, so only its bundle is known. */
+    /** The mesh has no home in this federation file, so Entente has only its bundle. */
     readonly elsewhere?: true
   })[]
 }
 
-/** A trust that the file has, and a sever on the record that the file does not have. */
+/** A trust in the file that a sever on the record ends, while the file does not list the sever. */
 export type Held = Intent['trusts'][number] & {
   /** The command that removes the existing objects. */
   readonly remedy: string

@@ -1,4 +1,4 @@
-/** Sets of workloads, as label selectors of one namespace name them. */
+/** Sets of workloads, selected by the labels of one namespace. */
 
 import { trimOf } from '../basics/trim.ts'
 import { digestOf } from './digest.ts'
@@ -7,13 +7,13 @@ import type { Workloads } from './wanted.ts'
 const sorted = (labels: Readonly<Record<string, string>> | undefined): readonly [string, string][] =>
   Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
 
-/** Equal for equal sets: a Map key. */
+/** Equal sets have equal keys. */
 export const workloadsKey = (at: Workloads): string =>
   `${at.everywhere ? '*' : at.namespace}/${sorted(at.labels)
     .map(([k, v]) => `${k}=${v}`)
     .join(',')}`
 
-/** As people read it: `sample (app=server)`, `sample (all workloads)`, `all namespaces (all workloads)`. */
+/** For messages: `sample (app=server)`, `sample (all workloads)`, `all namespaces (all workloads)`. */
 export function describeWorkloads(at: Workloads): string {
   const labels = sorted(at.labels)
     .map(([k, v]) => `${k}=${v}`)
@@ -21,16 +21,16 @@ export function describeWorkloads(at: Workloads): string {
   return `${at.everywhere ? 'all namespaces' : at.namespace} (${labels === '' ? 'all workloads' : labels})`
 }
 
-/** The slug of all workloads of the mesh: what objects of ours in the root namespace are read by. */
+/** The slug for all workloads of the mesh. It identifies Entente's objects in the root namespace. */
 export const EVERYWHERE = 'all-namespaces'
 
 /**
- * The set's part of an object name: readable, at most 40 characters, and never the same for two sets of one
- * namespace (whatever does not survive as a DNS-1123 label is told apart by a hash).
+ * The set's part of an object name: readable, at most 40 characters, and different for different sets of one namespace.
+ * A hash distinguishes sets whose names are not DNS-1123 labels.
  */
 export function workloadsSlug(at: Workloads): string {
   const pairs = sorted(at.labels)
-  // With labels it is a part of it that a canary is for: no object of ours has that name.
+  // With labels, the set is the part of the mesh that a canary covers. No object of Entente has that name.
   if (at.everywhere)
     return pairs.length === 0 ? EVERYWHERE : `${EVERYWHERE}-${digestOf(pairs).slice('sha256:'.length, 'sha256:'.length + 8)}`
   if (pairs.length === 0) return 'all'
@@ -54,7 +54,7 @@ export function workloadsSlug(at: Workloads): string {
   return `${readable}-${digestOf(pairs).slice('sha256:'.length, 'sha256:'.length + 8)}`
 }
 
-/** Whether a pod with these labels is in the set. */
+/** True if a pod with these labels is in the set. */
 export function selects(at: Workloads, namespace: string, labels: Readonly<Record<string, string>> | undefined): boolean {
   return (
     (at.everywhere === true || at.namespace === namespace) &&
@@ -62,7 +62,7 @@ export function selects(at: Workloads, namespace: string, labels: Readonly<Recor
   )
 }
 
-/** `disjoint` only where it is certain: another namespace, or another value for one label key. */
+/** `disjoint` only if certain: different namespaces, or different values of one label key. */
 export function relation(a: Workloads, b: Workloads): 'equal' | 'disjoint' | 'overlapping' {
   if (workloadsKey(a) === workloadsKey(b)) return 'equal'
   if (!a.everywhere && !b.everywhere && a.namespace !== b.namespace) return 'disjoint'

@@ -5,17 +5,18 @@ import type { TrustDomain } from './trust-domain.ts'
 
 export interface Bundle {
   readonly trustDomain: TrustDomain
-  /** In document order, no fingerprint twice. Empty: every root is revoked (§4.1.3). */
+  /** In document order, each fingerprint once. Empty: every root is revoked (§4.1.3). */
   readonly anchors: readonly Anchor[]
   /** `spiffe_sequence`; may exceed 2^53. */
   readonly sequence?: bigint
-  /** `spiffe_refresh_hint`: seconds between polls, as the publisher suggests. */
+  /** `spiffe_refresh_hint`: the publisher's suggested seconds between polls. */
   readonly refreshHintSeconds?: number
 }
 
 /**
- * A SPIFFE bundle that SPIRE, go-spiffe, Istio and Envoy all read: per root one key with exactly one `x5c` value, the
- * key's own members, `use`, no `kid`. Same bundle, same bytes; one line per value, so that Git shows what changed.
+ * Writes a SPIFFE bundle that SPIRE, go-spiffe, Istio and Envoy all accept. Each root is one key with exactly one `x5c`
+ * value, the members of its key, `use`, and no `kid`. Equal bundles give equal bytes, with one value per line, so that
+ * a Git diff shows each change.
  */
 export function printBundle(bundle: Bundle): string {
   const document = {
@@ -27,9 +28,9 @@ export function printBundle(bundle: Bundle): string {
     ...(bundle.sequence !== undefined && { spiffe_sequence: bundle.sequence.toString() }),
     ...(bundle.refreshHintSeconds !== undefined && { spiffe_refresh_hint: bundle.refreshHintSeconds }),
   }
-  // JSON.stringify has no integers beyond 2^53.
+  // JSON.stringify cannot write integers beyond 2^53 as numbers.
   return `${JSON.stringify(document, null, 2).replace(/("spiffe_sequence": )"(\d+)"/, '$1$2')}\n`
 }
 
-/** The roots as PEM. Trust domain, sequence and refresh hint have no place in it. */
+/** The roots as PEM, which cannot hold the trust domain, sequence and refresh hint. */
 export const printPemBundle = (bundle: Bundle): string => bundle.anchors.map(({ der }) => printPem(der)).join('')

@@ -1,6 +1,6 @@
 /**
- * Files that carry roots, taken apart: which certificates stand in them under which subject, and what is wrong with the
- * file itself. The certificates are not opened here.
+ * Splits a file that contains roots into certificates with their subjects, and reports problems of the file itself. It
+ * does not parse the certificates.
  */
 
 import { error, type Finding, hasErrors } from '../diagnostics/finding.ts'
@@ -15,7 +15,7 @@ export type Format = 'pem' | 'der' | 'spiffe'
 
 export interface Document {
   readonly format: Format
-  /** A bundle map has one for each of its trust domains, any other file exactly one. */
+  /** One part per trust domain in a bundle map; exactly one part in any other file. */
   readonly parts: readonly Part[]
   readonly isMap: boolean
   readonly findings: readonly Finding[]
@@ -33,7 +33,7 @@ export function readDocument(file: Uint8Array, format: Format | undefined): Docu
   }
 }
 
-/** JSON starts with `{`, DER with a SEQUENCE, and all else is taken for PEM. */
+/** JSON starts with `{` or `[`, DER with a SEQUENCE. Everything else is read as PEM. */
 function formatOf(file: Uint8Array): Format {
   const start = Buffer.from(file.subarray(0, 4096))
     .toString('latin1')
@@ -88,7 +88,10 @@ function readSpiffe(file: Uint8Array): Document {
   return { format: 'spiffe', parts, isMap, findings }
 }
 
-/** A file that was read is not searched whole, as its keys were looked at one by one: only for the words of a PEM key. */
+/**
+ * Detects a leaked key in the raw text. If the file parsed without errors, its keys were checked one by one, so a full
+ * search runs only when the text has the words of a PEM key.
+ */
 function mayHoldKey(file: Uint8Array, findings: readonly Finding[]): boolean {
   if (findings.some(({ code }) => code === 'private-key')) return false
   const text = Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('latin1')

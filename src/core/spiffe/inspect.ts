@@ -17,7 +17,7 @@ import { parseTrustDomain, type TrustDomain } from './trust-domain.ts'
 export interface InspectOptions extends Dates {
   /** Detected from the contents if absent. */
   readonly format?: Format
-  /** Whose bundle it is; of a bundle map, the one to take. */
+  /** The trust domain of the bundle; in a bundle map, the trust domain to read. */
   readonly trustDomain?: TrustDomain
 }
 
@@ -31,18 +31,18 @@ export interface Inspected {
 export interface Inspection {
   readonly verdict: 'accept' | 'reject'
   readonly format: Format
-  /** As given, or the only one of a bundle map. */
+  /** The given trust domain, or the only one of a bundle map. */
   readonly trustDomain?: TrustDomain
   readonly sequence?: bigint
   readonly refreshHintSeconds?: number
-  /** As far as they could be read, also of a rejected file; no fingerprint twice. */
+  /** The readable certificates, each fingerprint once, even if the file is rejected. */
   readonly certificates: readonly Inspected[]
   readonly findings: readonly Finding[]
-  /** There when the file is accepted and the trust domain is known. */
+  /** Present when the file is accepted and the trust domain is known. */
   readonly bundle?: Bundle
 }
 
-/** Judges a file as a bundle, by docs/anchors.md. Never throws: the findings contain the problems. */
+/** Checks a file as a bundle by docs/anchors.md. Never throws: the findings contain the problems. */
 export function inspect(file: Uint8Array, options: InspectOptions): Inspection {
   const { certificates, ...rest } = readBundle(file, { ...options, list: true })
   return { verdict: hasErrors(rest.findings) ? 'reject' : 'accept', certificates, ...rest }
@@ -51,11 +51,11 @@ export function inspect(file: Uint8Array, options: InspectOptions): Inspection {
 type Reading = Omit<Inspection, 'verdict'>
 interface ReadOptions extends InspectOptions {
   readonly known?: ReadonlyMap<Fingerprint, Anchor>
-  /** Without it no certificate is kept: they weigh far more than the anchors made from them. */
+  /** True: keep the certificates. They use far more memory than the anchors made from them. */
   readonly list?: boolean
 }
 
-/** What `inspect` and `parseBundle` share. */
+/** The common part of `inspect` and `parseBundle`. */
 export function readBundle(file: Uint8Array, options: ReadOptions): Reading {
   const document = readDocument(file, options.format)
   const findings: Finding[] = [...document.findings]
@@ -83,7 +83,10 @@ function numbersOf({ sequence, refreshHintSeconds }: Part): Pick<Part, 'sequence
   return { ...(sequence !== undefined && { sequence }), ...(refreshHintSeconds !== undefined && { refreshHintSeconds }) }
 }
 
-/** Of a map only the wanted domain is taken; bundles of different trust domains are never merged (SPIFFE_Federation §4.2). */
+/**
+ * Selects one trust domain of a bundle map. Bundles of different trust domains are never merged (SPIFFE_Federation
+ * §4.2).
+ */
 function choose(
   document: Document,
   wanted: TrustDomain | undefined,
@@ -149,7 +152,7 @@ function judgePart(part: Part, options: ReadOptions): Judged {
   return { anchors, certificates, findings }
 }
 
-/** One for all copies of a certificate. */
+/** One finding for all copies of a certificate. */
 function duplicate(subjects: readonly string[], first: string): Finding {
   const [subject = '', ...others] = subjects
   const more = others.length === 0 ? '' : `, and so ${others.length === 1 ? 'is 1 more' : `are ${others.length} more`}`
@@ -184,7 +187,10 @@ function judgeUnseen(entry: Entry, dates: Dates): One {
   }
 }
 
-/** RFC 7517 §4.7: the certificate's key must be the one that the other members name. go-jose, so SPIRE and Istio, refuse it else. */
+/**
+ * RFC 7517 §4.7: the certificate's key must match the key members of the JWK. go-jose, and so SPIRE and Istio, rejects
+ * a mismatch.
+ */
 function keyMismatch({ jwk, subject }: Entry, own: Readonly<Record<string, string>>): readonly Finding[] {
   if (jwk === undefined) return []
   const wrong: string[] = []

@@ -1,9 +1,9 @@
 /**
- * JSON (RFC 8259) without the losses of JSON.parse: a number keeps its digits, and an object says which members it has
- * twice. Otherwise it takes exactly what JSON.parse takes, down to a nesting of 64.
+ * Reads JSON (RFC 8259) without the losses of JSON.parse: a number keeps its digits, and an object reports its repeated
+ * members. Otherwise it accepts exactly the texts that JSON.parse accepts, up to a nesting of 64.
  */
 
-/** Thrown for text that is not JSON; `at` is the offset in it. */
+/** Thrown for text that is not JSON. `at` is the offset of the fault. */
 export class JsonFault extends Error {
   override readonly name = 'JsonFault'
   readonly at: number
@@ -14,7 +14,7 @@ export class JsonFault extends Error {
   }
 }
 
-/** A number as it was written. */
+/** A number with its digits as written. */
 export class JsonNumber {
   readonly source: string
 

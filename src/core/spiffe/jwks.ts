@@ -1,6 +1,6 @@
 /**
- * The JWK set of one trust domain, read as tolerantly as SPIFFE_Trust_Domain_and_Bundle §4 and X509-SVID §6.2 ask for:
- * an entry that is not for us is ignored with a finding, and what contradicts itself is refused.
+ * Reads the JWK set of one trust domain as tolerantly as SPIFFE_Trust_Domain_and_Bundle §4 and X509-SVID §6.2 require.
+ * An entry for another use is ignored with a finding. An entry that contradicts itself is rejected.
  */
 
 import type { CodeOf } from '../diagnostics/codes.ts'
@@ -14,14 +14,14 @@ import { MAX_SEQUENCE } from './sequence.ts'
 
 /** One certificate in a file. */
 export interface Entry {
-  /** As the operator finds it: `block 2`, `key 2`, `cluster-b.example key 2`. */
+  /** The operator's name for its place: `block 2`, `key 2`, `cluster-b.example key 2`. */
   readonly subject: string
   readonly der: Uint8Array
-  /** The members of its JWK that say which key it is, when there are any. */
+  /** The members of its JWK that identify the key, if present. */
   readonly jwk?: Readonly<Record<string, string>>
 }
 
-/** What one trust domain gets from a file. */
+/** The contents of a file for one trust domain. */
 export interface Part {
   /** The name in a bundle map, unchecked. */
   readonly trustDomain?: string
@@ -32,16 +32,16 @@ export interface Part {
 }
 
 const KNOWN_KTY: ReadonlySet<Json | undefined> = new Set(['RSA', 'EC', 'OKP'])
-/** RFC 7518 §6.2.2, §6.3.2, §6.4.1. */
+/** The members that hold private or symmetric key material, RFC 7518 §6.2.2, §6.3.2, §6.4.1. */
 const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 const PUBLISHER = 'tell the publisher'
 
-/** @param prefix what stands before every subject: the trust domain in a bundle map */
+/** @param prefix precedes every subject: the trust domain in a bundle map */
 export function readKeys(root: JsonObject, prefix: string): Part {
   const findings: Finding[] = []
   const subject = prefix.trim() || 'file'
   for (const name of root.repeated) findings.push(repeated(subject, name))
-  // One JWK where a set of them belongs.
+  // A single JWK in the place of a set.
   if (root.members.has('kty')) findings.push(...secretsOf(root, subject))
   const keys = root.get('keys')
   if (!Array.isArray(keys)) {
@@ -71,7 +71,7 @@ function readKey(key: Json, subject: string, findings: Finding[]): Entry | undef
   return readX5c(key, subject, findings)
 }
 
-/** A JWK with the members of a private or symmetric key. */
+/** Reports a JWK with the members of a private or symmetric key. */
 function secretsOf(key: JsonObject, subject: string): readonly Finding[] {
   const secret = SECRET_MEMBERS.find((name) => key.members.has(name))
   if (secret === undefined && key.get('kty') !== 'oct') return []

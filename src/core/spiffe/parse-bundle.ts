@@ -1,4 +1,4 @@
-/** A bundle from a file: whole, or not at all. */
+/** Reads a bundle from a file. One bad part rejects the whole file. */
 
 import { MALFORMED_BUNDLE } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
@@ -10,23 +10,25 @@ import { readBundle } from './inspect.ts'
 import type { TrustDomain } from './trust-domain.ts'
 
 export interface ParseOptions {
-  /** The instant that expiry is judged at. */
+  /** The instant at which expiry is evaluated. */
   readonly now: Date
   /** Detected from the contents if absent. */
   readonly format?: Format
-  /** For approved bundles: accepts roots that are expired or not yet valid. They verify nothing but stay known. */
+  /**
+   * For approved bundles: accepts roots that are expired or not yet valid. They verify no certificate but stay in the
+   * bundle.
+   */
   readonly tolerate?: 'dates'
-  /** Anchors read before: a certificate among them is hashed and not parsed again. */
+  /** Anchors from an earlier read. A certificate among them is hashed but not parsed again. */
   readonly known?: ReadonlyMap<Fingerprint, Anchor>
 }
 
 /**
- * The bundle of a trust domain, from a file that is taken whole or not at all: PEM, one DER certificate, a SPIFFE
- * bundle, or a SPIFFE bundle map that has the trust domain. `inspect` gives the same verdict with all its reasons.
- *
- * An empty result is valid and means the trust domain has revoked every root (§4.1.3). It comes from `keys: []` only
- * (or a key set without any X.509 root); an empty PEM file is an error.
- *
+ * Reads the bundle of a trust domain from PEM, one DER certificate, a SPIFFE bundle, or a SPIFFE bundle map that
+ * contains the trust domain. One bad part rejects the whole file. `inspect` gives the same verdict with all its
+ * reasons.
+ * An empty result is valid and means that the trust domain has revoked every root (§4.1.3). It results only from `keys:
+ * []` or from a key set without any X.509 root. An empty PEM file is an error.
  * @throws FederationError bundle-malformed, or bundle-refused when it is well-formed and must not be trusted
  */
 export function parseBundle(trustDomain: TrustDomain, file: Uint8Array, options: ParseOptions): Bundle {

@@ -1,4 +1,4 @@
-/** Findings about the roots and the bundle of a trust domain. Each of these codes is produced only here. */
+/** Findings about the roots and the bundle of a trust domain. Only this file produces these codes. */
 import { type HomeKind, remedyOf } from '../diagnostics/codes.ts'
 import { error, type Finding, type Severity, warning } from '../diagnostics/finding.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
@@ -16,7 +16,8 @@ export const bundleMissing = ({ name, trustDomain, home }: Holder, because = 'no
   error('bundle-missing', name, `Entente can use no root of ${trustDomain}: ${because}`, remedyOf('bundle-missing', home, { MEMBER: name }))
 
 /**
- * @param root which one: the only one of interest, the one that a rotation is to keep, or the last of all
+ * @param root the expired root. Role `staying`: a rotation keeps this root. Role `last`: all roots expired, this one
+ * last
  */
 export function rootExpired(
   { name, trustDomain, home }: Holder,
@@ -34,7 +35,7 @@ export function rootExpired(
   return error('root-expired', name, `${which}: proxies refuse every certificate that it signed`, hint)
 }
 
-/** @param what the root, when it expires and what fails then */
+/** @param what the root, its expiry time, and the connections that fail then */
 export const rootExpires = (severity: Severity, subject: string, what: string, hint: string): Finding => ({
   code: 'root-expires',
   severity,
@@ -43,11 +44,14 @@ export const rootExpires = (severity: Severity, subject: string, what: string, h
   hint,
 })
 
-/** A root vouches for one trust domain, and here it does for two. @param where who holds it, and for which domains */
+/**
+ * A root must belong to one trust domain, but here it belongs to two.
+ * @param where the holders of the root and their trust domains
+ */
 export const rootOfAnotherDomain = (subject: string, where: string, hint: string): Finding =>
   error('root-of-another-domain', subject, `${where}: a root vouches for one trust domain`, hint)
 
-/** @param asked `pem`: a file for the caller, which cannot say that there are no roots */
+/** @param holder `pem`: the caller asked for a PEM file, which cannot express an empty bundle */
 export const bundleEmpty = (subject: string, holder: 'offered' | 'approved' | 'pem'): Finding =>
   holder === 'pem'
     ? error('bundle-empty', subject, 'holds no root, which an empty PEM file cannot say', 'keep it as a SPIFFE bundle')
@@ -60,7 +64,7 @@ export const bundleEmpty = (subject: string, holder: 'offered' | 'approved' | 'p
         holder === 'offered' ? 'once it is approved, proxies refuse every identity of that domain' : '',
       )
 
-/** @param names the trust domains that the bundle map has; undefined: the caller named none of several */
+/** @param names the trust domains in the bundle map; undefined: the caller selected none of several */
 export const trustDomainMissing = (subject: string, names?: string): Finding =>
   names === undefined
     ? error(

@@ -1,7 +1,13 @@
-/** `spiffe_sequence` (SPIFFE_Trust_Domain_and_Bundle §4.1.1): a whole number of 64 bits, as go-spiffe reads it; never a JavaScript number. */
+/**
+ * `spiffe_sequence` (SPIFFE_Trust_Domain_and_Bundle §4.1.1): a 64-bit integer, as go-spiffe reads it. Held as a bigint,
+ * because a JavaScript number loses digits.
+ */
 
 export const MAX_SEQUENCE = 2n ** 64n - 1n
 
-/** For a bundle of our own making; undefined where no sequence is left: such a bundle has none, and can still be read. */
+/**
+ * The sequence for a bundle that Entente writes. Undefined after the highest one: the bundle then has no sequence and
+ * is still readable.
+ */
 export const sequenceAfter = (highest: bigint | undefined): bigint | undefined =>
   highest === undefined ? 1n : highest < MAX_SEQUENCE ? highest + 1n : undefined

@@ -5,8 +5,8 @@ import { parseTrustDomain, type TrustDomain } from './trust-domain.ts'
 
 declare const checked: unique symbol
 /**
- * An Istio principal, a SPIFFE ID without its scheme: `TD/ns/N/sa/S`, or a prefix of such: `TD/*`, `TD/ns/N/*`.
- * The forms Istio's AuthorizationPolicy matches as exact and prefix (istio pkg/config/security, 86c9f01).
+ * An Istio principal, which is a SPIFFE ID without its scheme: `TD/ns/N/sa/S`, or a prefix of one: `TD/*`, `TD/ns/N/*`.
+ * Istio's AuthorizationPolicy matches these forms as exact and prefix (istio pkg/config/security, 86c9f01).
  */
 export type Principal = string & { readonly [checked]: 'Principal' }
 
@@ -34,7 +34,7 @@ export const trustDomainOf = (principal: Principal): TrustDomain => principal.sl
 export type SpiffeId = string & { readonly [checkedId]: 'SpiffeId' }
 declare const checkedId: unique symbol
 
-/** §2.3: what every implementation must support, and none should exceed. */
+/** §2.3: every implementation must support this length, and none should exceed it. */
 const MAX_ID_BYTES = 2048
 
 /** @throws FederationError spiffe-id-invalid */

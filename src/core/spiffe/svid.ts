@@ -1,4 +1,7 @@
-/** X509-SVIDs as a validator must check them, X509-SVID §4, §5.2: https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md */
+/**
+ * The checks of a validator on X509-SVIDs, X509-SVID §4, §5.2:
+ * https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md
+ */
 import { FederationError } from '../diagnostics/errors.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { extendedKeyUsageOf, keyUsageOf, OID } from '../x509/extensions.ts'
@@ -7,7 +10,7 @@ import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts'
 const [SERVER_AUTH, CLIENT_AUTH] = ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']
 
 /**
- * The SPIFFE ID of a leaf. Says nothing about who signed it: that is `anchorOf`.
+ * Returns the SPIFFE ID of a leaf. It does not verify the signature; `anchorOf` does.
  * @throws FederationError chain-malformed when it is not an X509-SVID of a workload; spiffe-id-invalid
  */
 export function svidIdOf(leaf: Certificate): SpiffeId {

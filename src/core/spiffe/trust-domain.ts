@@ -1,8 +1,7 @@
 /**
  * Trust domain names, SPIFFE-ID §2.1: https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md
- *
- * A TrustDomain is a string that has been through parseTrustDomain, so it works as a Map key and in JSON, and code
- * that receives one need not check it again.
+ * A TrustDomain is a string that `parseTrustDomain` has checked. It works as a Map key and in JSON, and code that
+ * receives one need not check it again.
  */
 import { FederationError } from '../diagnostics/errors.ts'
 import { printable } from '../x509/syntax/printable.ts'
@@ -10,7 +9,7 @@ import { printable } from '../x509/syntax/printable.ts'
 declare const checked: unique symbol
 export type TrustDomain = string & { readonly [checked]: 'TrustDomain' }
 
-/** RFC 3986 caps a host at 255 bytes, and SPIFFE-ID §2.3 applies that to trust domains. */
+/** RFC 3986 limits a host to 255 bytes, and SPIFFE-ID §2.3 applies that limit to trust domains. */
 const MAX_BYTES = 255
 
 /** @throws FederationError trust-domain-invalid */

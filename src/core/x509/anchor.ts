@@ -6,12 +6,15 @@ import { problemsOf } from './problems.ts'
 
 export { type Fingerprint, fingerprintOf, parseFingerprint } from './fingerprint.ts'
 
-/** Made only from certificates that may be one (docs/anchors.md). Its dates are the holder's to look at: time changes them. */
+/**
+ * Entente builds an anchor only from certificates that docs/anchors.md allows as a root. The holder checks the dates,
+ * because time changes them.
+ */
 export interface Anchor {
   readonly fingerprint: Fingerprint
   readonly der: Uint8Array
   readonly subject: string
-  /** Whose name stands on it as its issuer; absent where that is its own: a root. */
+  /** The issuer's name. Absent when the certificate is self-issued: then it is a root. */
   readonly issuedBy?: string
   readonly notBefore: Date
   readonly notAfter: Date
@@ -27,7 +30,7 @@ export const anchorFrom = ({ fingerprint, der, subject, issuer, selfIssued, notB
 })
 
 /**
- * Judges everything but the dates.
+ * Checks every rule except the dates.
  * @throws FederationError certificate-malformed, or bundle-refused when it must not be an anchor
  */
 export function parseAnchor(der: Uint8Array, subject = 'certificate'): Anchor {

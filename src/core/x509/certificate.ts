@@ -1,6 +1,7 @@
 /**
- * One X.509 certificate, read field by field as Go's parser does, and no looser than OpenSSL's anywhere (a test compares).
- * OpenSSL itself is asked where a name is odd or a signature is verified: making its object costs twenty times the rest.
+ * Reads one X.509 certificate field by field as Go's parser does. It accepts nothing that OpenSSL rejects; a test
+ * compares. Only two cases use OpenSSL, because its object costs twenty times the rest: an unusual name, and the
+ * verification of a signature.
  */
 import { FederationError } from '../diagnostics/errors.ts'
 import { basicConstraintsOf, uriSansOf } from './extensions.ts'
@@ -16,7 +17,9 @@ import { printable } from './syntax/printable.ts'
 export interface Certificate {
   readonly fingerprint: Fingerprint
   readonly der: Uint8Array
-  /** `CN=…, O=…`, in the order of the certificate; special characters escaped (RFC 2253), fit to be shown. */
+  /**
+   * `CN=…, O=…`, in the order of the certificate. Special characters are escaped (RFC 2253), so it is safe to print.
+   */
   readonly subject: string
   readonly issuer: string
   /** Hexadecimal, as openssl prints it. */
@@ -24,7 +27,7 @@ export interface Certificate {
   readonly notBefore: Date
   readonly notAfter: Date
   readonly isCA: boolean
-  /** Issuer and subject are the same name (RFC 5280 §3.2). Says nothing about the signature. */
+  /** Issuer and subject are the same name (RFC 5280 §3.2). The signature may still be from another key. */
   readonly selfIssued: boolean
   readonly uriSANs: readonly string[]
   readonly key: KeyFacts
@@ -34,7 +37,7 @@ export interface Certificate {
   readonly fields: Fields
 }
 
-/** Undefined where it is none that we can read. */
+/** Undefined when the bytes are not a certificate that `readCertificate` accepts. */
 export function certificateIn(der: Uint8Array): Certificate | undefined {
   try {
     return readCertificate(der)
@@ -44,9 +47,9 @@ export function certificateIn(der: Uint8Array): Certificate | undefined {
 }
 
 /**
- * @param der exactly one certificate, no byte more
- * @param subject what to call it in an error, as the operator names it: `block 2`
- * @throws FederationError certificate-malformed when OpenSSL or Go's parser would not take it
+ * @param der exactly one certificate, without trailing bytes
+ * @param subject the operator's name for it in an error: `block 2`
+ * @throws FederationError certificate-malformed when OpenSSL or Go's parser rejects it
  */
 export function readCertificate(der: Uint8Array, subject = 'certificate'): Certificate {
   try {

@@ -1,6 +1,6 @@
 /**
- * Which anchor vouches for a presented chain, by RFC 5280 §6: signatures, dates, CA flags, key usage, path lengths, name
- * constraints and unknown critical extensions, over every path there is.
+ * Finds the anchor that verifies a certificate chain by RFC 5280 §6. It checks signatures, dates, CA flags, key usage,
+ * path lengths, name constraints and unknown critical extensions, over every possible path.
  */
 import { FederationError } from '../diagnostics/errors.ts'
 import type { Anchor } from './anchor.ts'
@@ -11,20 +11,20 @@ import { isSignedBy } from './signature.ts'
 import { unknownCritical } from './strict.ts'
 import { fieldsOf, sameBytes } from './syntax/certificate-fields.ts'
 
-/** Enough for any real hierarchy; a hostile chain must not buy us work. */
+/** Enough for any real hierarchy. The limits bound the work that a hostile chain can cause. */
 const MAX_CERTIFICATES = 16
 const MAX_SIGNATURES = 100
 
 export interface Vouched {
   readonly anchor?: Anchor
-  /** Why none does, as a person would say it. */
+  /** Why no anchor verifies the chain, in words for a person. */
   readonly reason?: string
 }
 
 /**
- * RFC 5280 §6 over every path there is, with the keys and signatures that Go and BoringSSL verify. Extended key usage (purposes.ts), host
- * names, policies and revocation are not looked at.
- * @param chain DER, the leaf first, intermediates in any order; a root among them counts only if it is an anchor
+ * Applies RFC 5280 §6 to every possible path, with the keys and signatures that Go and BoringSSL verify. It does not
+ * check extended key usage (see purposes.ts), host names, policies or revocation.
+ * @param chain DER, the leaf first, intermediates in any order; a root in it counts only if it is an anchor
  */
 export function anchorOf(chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date): Vouched {
   const { path, reason } = pathTo(chain, anchors, now)
@@ -34,13 +34,13 @@ export function anchorOf(chain: readonly Uint8Array[], anchors: readonly Anchor[
 
 export interface Found {
   readonly path?: Path
-  /** Why there is none. */
+  /** Why there is no path. */
   readonly reason?: string
 }
 
 /**
- * As `anchorOf`, with the certificates on the way.
- * @param fits which path is preferred: the first that fits, else the first of all
+ * Does the same as `anchorOf` and also returns the certificates of the path.
+ * @param fits the preferred kind of path: the first path that fits is returned, otherwise the first path
  */
 export function pathTo(
   chain: readonly Uint8Array[],
@@ -62,10 +62,12 @@ export function pathTo(
   return first === undefined ? { reason: outside ?? search.reason } : { path: first }
 }
 
-/** As `anchorOf`. */
+/** The signature of `anchorOf`. */
 export type Vouching = (chain: readonly Uint8Array[], anchors: readonly Anchor[], now: Date) => Vouched
 
-/** Verifies each chain once for a set of anchors and an instant. For the length of one call: it keeps answers by the array that was observed. */
+/**
+ * Verifies each chain once for a set of anchors and an instant. Use it for one call only: it caches by array identity.
+ */
 export function vouching(): Vouching {
   const known = new Map<readonly Uint8Array[], Map<string, Vouched>>()
   return (chain, anchors, now) => {
@@ -78,7 +80,7 @@ export function vouching(): Vouching {
   }
 }
 
-/** A way from the leaf up: all is well with it but the names are not looked at. */
+/** A path from the leaf to an anchor. `Search` checks all but the name constraints; `pathTo` checks those. */
 export interface Path {
   readonly anchor: Anchor
   /** The leaf first, the anchor last. */
@@ -178,7 +180,7 @@ class Search {
   }
 }
 
-/** Go's crypto/rsa (checkKeySize) verifies nothing below. */
+/** Go's crypto/rsa (checkKeySize) does not verify with smaller keys. */
 const MIN_RSA_BITS = 1024
 
 function unusableKey(certificate: Certificate): string | undefined {

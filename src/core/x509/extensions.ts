@@ -1,4 +1,7 @@
-/** The extensions that decide what a certificate may do, RFC 5280 §4.2.1. Each throws DerFault where Go's parser refuses. */
+/**
+ * The extensions that decide how a certificate may be used, RFC 5280 §4.2.1. Each function throws DerFault when Go's
+ * parser rejects the extension.
+ */
 
 import { bitsOf, booleanOf, type Fields } from './syntax/certificate-fields.ts'
 import { childrenOf, contentsOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './syntax/der.ts'
@@ -33,7 +36,7 @@ export function basicConstraintsOf(fields: Fields): { readonly isCA: boolean; re
   return { isCA, pathLength: length.reduce((sum, byte) => sum * 256 + byte, 0) }
 }
 
-/** §4.2.1.3. Undefined: the extension is absent, so the key may do anything. */
+/** §4.2.1.3. Undefined: the extension is absent, so the key may be used for anything. */
 export function keyUsageOf(
   fields: Fields,
 ): { readonly keyCertSign: boolean; readonly cRLSign: boolean; readonly digitalSignature: boolean } | undefined {
@@ -50,10 +53,10 @@ export function extendedKeyUsageOf(fields: Fields): readonly string[] | undefine
   return partsOf(value, elementAt(value, 0), 'the extended key usage').map((usage) => oidOf(value, usage))
 }
 
-/** Kinds of GeneralName by their tags, §4.2.1.6. */
+/** The kinds of GeneralName by tag, §4.2.1.6. */
 export const NAME = { email: 0x81, dns: 0x82, directory: 0xa4, uri: 0x86, ip: 0x87 } as const
 
-/** §4.2.1.6. A directory name is tagged explicitly, so its value is a whole Name. */
+/** §4.2.1.6. A directory name is tagged explicitly, so its value is a complete Name. */
 export function generalNamesOf(fields: Fields): readonly { readonly kind: number; readonly value: Uint8Array }[] {
   const value = fields.extensions.get(OID.subjectAltName)?.value
   if (value === undefined) return []
@@ -61,7 +64,7 @@ export function generalNamesOf(fields: Fields): readonly { readonly kind: number
   return childrenOf(value, list).map((name) => ({ kind: name.tag, value: contentsOf(value, name) }))
 }
 
-/** The URIs among them; the other kinds are only checked. */
+/** Returns the URIs. The other kinds are only checked. */
 export function uriSansOf(fields: Fields): readonly string[] {
   const uris: string[] = []
   for (const { kind, value } of generalNamesOf(fields)) {
@@ -73,15 +76,15 @@ export function uriSansOf(fields: Fields): readonly string[] {
   return uris
 }
 
-/** Labels that are not empty, of characters that hosts have. */
+/** Non-empty labels of the characters that host names may have. */
 export const isDomain = (host: string): boolean => /^[\w-]+(\.[\w-]+)*$/.test(host)
 
-/** RFC 3986 §3.2: who, host, port; all of them may be missing. */
+/** RFC 3986 §3.2: user information, host, port; each may be missing. */
 const AUTHORITY = /^(?:[\w.~!$&'()*+,;=:-]*@)?(?:[\w-]+(?:\.[\w-]+)*)?(?::\d*)?$/
 
-/** RFC 5280 §4.2.1.6: absolute, and its host a name. */
+/** RFC 5280 §4.2.1.6: the URI must be absolute and its host must be a name. */
 function checkUri(uri: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the test searches for them
   const written = !/[\u0000-\u0020\u007f]/.test(uri) && !/%(?![0-9a-fA-F]{2})/.test(uri)
   const [, rest] = /^[a-zA-Z][a-zA-Z0-9+.-]*:(.*)$/.exec(uri) ?? []
   const authority = rest?.startsWith('//') ? (/^[^/?#]*/.exec(rest.slice(2))?.[0] ?? '') : ''

@@ -1,4 +1,4 @@
-/** Certificates are named by the SHA-256 of their DER. */
+/** The SHA-256 of a certificate's DER identifies the certificate. */
 import { hash } from 'node:crypto'
 import { FederationError } from '../diagnostics/errors.ts'
 
@@ -11,7 +11,7 @@ export function fingerprintOf(der: Uint8Array): Fingerprint {
 }
 
 /**
- * Reads a fingerprint as people paste it: with or without `sha256:`, colons, capitals.
+ * Accepts the usual spellings: with or without `sha256:`, with colons, in capitals.
  * @throws FederationError fingerprint-invalid
  */
 export function parseFingerprint(text: string): Fingerprint {

@@ -1,26 +1,28 @@
 /**
- * Name constraints, RFC 5280 §4.2.1.10, as OpenSSL reads them: a URI constraint without a leading dot names one host
- * (Go would take its subdomains too), every name of a constrained kind must lie inside, and what cannot be judged fails.
+ * Applies name constraints, RFC 5280 §4.2.1.10, as OpenSSL does:
+ * - A URI constraint without a leading dot names one host. Go would include its subdomains.
+ * - Every name of a constrained kind must be inside the constraint.
+ * - A name or constraint that cannot be evaluated fails.
  */
 import type { Certificate } from './certificate.ts'
 import { generalNamesOf, NAME, OID } from './extensions.ts'
 import type { Fields } from './syntax/certificate-fields.ts'
 import { childrenOf, contentsOf, DerFault, type Element, elementAt, expectTag, oidOf, TAG } from './syntax/der.ts'
 
-/** A name, or what it must (not) be under: the kind is the tag of a GeneralName (§4.2.1.6). */
+/** A name, or the constraint on one. The kind is the tag of a GeneralName (§4.2.1.6). */
 interface Name {
   readonly kind: number
   readonly value: Uint8Array
 }
 
 interface Subtree extends Name {
-  /** A distance other than the only one allowed (§4.2.1.10). */
+  /** The minimum or maximum distance differs from the only allowed one (§4.2.1.10). */
   readonly odd: boolean
 }
 
 /**
  * @param certificates a path: the leaf first, the root last
- * @returns why a name is outside what an issuer above it allows; undefined when all are inside
+ * @returns why a name is outside the constraints of an issuer above it; undefined when all are inside
  */
 export function namesOutside(certificates: readonly Certificate[]): string | undefined {
   try {
@@ -61,18 +63,21 @@ function constraintsOf(fields: Fields): { permitted: readonly Subtree[]; exclude
   return { permitted: subtrees(0xa0), excluded: subtrees(0xa1) }
 }
 
-/** What no name matches, as no name has such characters: `spiffe://a.example` among URIs, `*.a.example` among DNS names. */
+/**
+ * True for a constraint that no name can match, because names cannot contain its characters: `spiffe://a.example` for
+ * URIs, `*.a.example` for DNS names.
+ */
 const isVoid = ({ kind, value }: Subtree): boolean =>
   (kind === NAME.uri && !/^[\w.-]*$/.test(text(value))) || (kind === NAME.dns && text(value).includes('*'))
 
-/** Constraints that nothing matches, as written. The certificate must be well-formed. */
+/** The constraints that no name can match, as written. The certificate must be well-formed. */
 export function voidConstraintsOf(fields: Fields): readonly string[] {
   if (!fields.extensions.has(OID.nameConstraints)) return []
   const { permitted, excluded } = constraintsOf(fields)
   return [...permitted, ...excluded].filter(isVoid).map(({ value }) => Buffer.from(value).toString('latin1'))
 }
 
-/** Whether URIs are permitted, and none that a SPIFFE ID can be. */
+/** True if the constraints permit URIs but no permitted subtree can match a SPIFFE ID. */
 export function permitsNoSpiffeId(fields: Fields): boolean {
   if (!fields.extensions.has(OID.nameConstraints)) return false
   const uris = constraintsOf(fields).permitted.filter(({ kind }) => kind === NAME.uri)
@@ -84,7 +89,7 @@ function subtreeOf(bytes: Uint8Array, element: Element): Subtree[] {
   return base === undefined ? [] : [{ kind: base.tag, value: contentsOf(bytes, base), odd: distances.length > 0 }]
 }
 
-/** The alternative names, and the subject, which counts as a directory name and may hold e-mail addresses. */
+/** The alternative names and the subject. The subject counts as a directory name and may contain e-mail addresses. */
 function namesOf(fields: Fields): readonly Name[] {
   const alternatives = generalNamesOf(fields)
   const subject = rdnsOf(fields.subject)
@@ -108,11 +113,11 @@ const MATCH: Readonly<Record<number, (name: Uint8Array, constraint: Uint8Array) 
 
 const isUnreadable = (name: Name): boolean => name.kind === NAME.uri && hostOf(name.value) === undefined
 
-/** The host of a URI with an authority, in lower case. */
+/** The host of a URI that has an authority, in lower case. */
 const hostOf = (uri: Uint8Array): string | undefined =>
   /^[^:/?#]+:\/\/(?:[^/?#@]*@)?([^/?#:@[\]]+)(?::\d*)?(?:[/?#]|$)/.exec(text(uri))?.[1]
 
-/** One host, or with a leading dot every host below. */
+/** A constraint matches one host exactly. With a leading dot it matches every host below the domain. */
 const hostUnder = (host: string, constraint: string): boolean =>
   constraint.startsWith('.') ? host.length > constraint.length && host.endsWith(constraint) : host === constraint
 
@@ -133,7 +138,7 @@ function addressUnder(address: Uint8Array, range: Uint8Array): boolean {
   return range.length === 2 * size && address.every((byte, i) => ((byte ^ (range[i] ?? 0)) & (range[size + i] ?? 0)) === 0)
 }
 
-/** A directory name lies under another when it starts with all of it, case and white space aside (§7.1). */
+/** A directory name is under another when it starts with all of its RDNs. Case and white space do not count (§7.1). */
 function directoryUnder(name: Uint8Array, constraint: Uint8Array): boolean {
   const normal = (encoding: Uint8Array): string[] =>
     rdnsOf(encoding).map((rdn) =>

@@ -1,6 +1,7 @@
 /**
- * Splits PEM by the strict form of RFC 7468. Every `-----BEGIN` becomes a block or an error, so no root is lost silently.
- * Other readers differ on malformed files: Go skips blocks that it cannot read, istiod reads only the first block.
+ * Splits PEM by the strict form of RFC 7468. Every `-----BEGIN` becomes a block or an error, so no root is lost
+ * silently. Other readers differ on malformed files: Go skips blocks that it cannot read, istiod reads only the first
+ * block.
  */
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { DAMAGED_KEY, holdsPrivateKey, isKeyDer, privateKey } from './private-key.ts'
@@ -13,7 +14,7 @@ export interface PemBlock {
 }
 
 export interface PemFile {
-  /** Those that could be read, whatever their label. */
+  /** The readable blocks, whatever their label. */
   readonly blocks: readonly PemBlock[]
   readonly findings: readonly Finding[]
 }
@@ -21,10 +22,10 @@ export interface PemFile {
 const BEGIN = '-----BEGIN '
 const DASHES = '-----'
 
-/** Never throws. Reading is linear in the size of the file. */
+/** Never throws. The time is linear in the size of the file. */
 export function splitPem(file: Uint8Array): PemFile {
   const findings: Finding[] = []
-  // Latin-1, so that offsets in the text are offsets in the bytes.
+  // Latin-1 makes offsets in the text equal offsets in the bytes.
   const original = bufferOf(file)
   const text = repair(original.toString('latin1'), findings)
   const bytes = text.length === original.length ? original : Buffer.from(text, 'latin1')
@@ -52,7 +53,7 @@ const HINT = 'give a file that contains -----BEGIN CERTIFICATE----- blocks'
 const BOM = '\u00ef\u00bb\u00bf'
 const JOINED = /-----END [^\r\n-]*-----(?=-----BEGIN )/g
 
-/** Two accidents whose meaning is beyond doubt: a byte order mark, and `cat` of files without a final newline. */
+/** Repairs two accidents with a clear meaning: a byte order mark, and `cat` of files without a final newline. */
 function repair(text: string, findings: Finding[]): string {
   const bare = text.startsWith(BOM) ? text.slice(BOM.length) : text
   if (bare !== text) findings.push(byteOrderMark('at which Go finds no certificate'))
@@ -67,7 +68,7 @@ function repair(text: string, findings: Finding[]): string {
 type Read = PemBlock & { readonly end: number }
 interface Failed {
   readonly finding: Finding
-  /** Where to look for the next block. */
+  /** The offset at which the search for the next block continues. */
   readonly end: number
 }
 
@@ -113,7 +114,10 @@ function bodyOf(body: Uint8Array, number: number, label: string, end: number): R
 const NEWLINE = 0x0a
 const COLON = 0x3a
 
-/** Base64 as RFC 4648 §4 has it, white space aside; undefined for anything else. Node's own decoder takes anything. */
+/**
+ * Decodes base64 by RFC 4648 §4 and ignores white space. Undefined for anything else; Node's own decoder accepts any
+ * input.
+ */
 export function decodeBase64(ascii: Uint8Array): Uint8Array | undefined {
   let digits = 0
   let kinds = 0
@@ -132,7 +136,10 @@ export function decodeBase64(ascii: Uint8Array): Uint8Array | undefined {
 const DIGIT = 1
 const PADDING = 2
 const OTHER = 4
-/** By byte; white space is 0. A table and a loop without branches, because bundles may have ten thousand roots. */
+/**
+ * Indexed by byte; white space is 0. Bundles may have ten thousand roots, so decoding uses a table and a loop without
+ * branches.
+ */
 const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
   const char = String.fromCharCode(byte)
   if (/[A-Za-z0-9+/]/.test(char)) return DIGIT
@@ -143,14 +150,14 @@ const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
 const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 const viewOf = ({ buffer, byteOffset, byteLength }: Buffer): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength)
 
-/** Armour, a line that was armour once, or a line of base64. */
+/** Patterns of a damaged block: armour, a damaged armour line, or a line of base64. */
 const REMAINS = [
   /-----(?:BEGIN|END) /i,
   /^[-= \t>]{0,20}(?:BEGIN|END)[ \t]{1,9}[A-Z0-9 ]{0,40}(?:CERTIFICATE|KEY)[-= \t\r]{0,20}$/im,
   /^[ \t>]{0,20}(?:MI[A-Za-z0-9+/]{20,}|[A-Za-z0-9+/]{60,})={0,2}[ \t\r]*$/im,
 ]
 
-/** Text around blocks is explanation (RFC 7468 §2), unless it looks like a block that was damaged. */
+/** Text around blocks is explanation (RFC 7468 §2), unless it looks like a damaged block. */
 function findingsOutside(text: string, after: number): Finding[] {
   if (text.trim() === '') return []
   const subject = after === 0 ? 'before block 1' : `after block ${after}`
@@ -159,7 +166,7 @@ function findingsOutside(text: string, after: number): Finding[] {
   return [warning('text-outside-blocks', subject, 'there is text outside the blocks', 'it is left out')]
 }
 
-/** One CERTIFICATE block, lines of 64, LF, final newline: the one form that all readers take. */
+/** One CERTIFICATE block: lines of 64 characters, LF, final newline. All readers accept this form. */
 export function printPem(der: Uint8Array): string {
   const lines =
     Buffer.from(der.buffer, der.byteOffset, der.byteLength)
@@ -168,11 +175,11 @@ export function printPem(der: Uint8Array): string {
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
 }
 
-/** @param why it must not be there */
+/** @param why the reason to remove the mark; follows "starts with a byte order mark," */
 export const byteOrderMark = (why: string): Finding =>
   warning('byte-order-mark', 'file', `starts with a byte order mark, ${why}`, 'it is left out')
 
-/** Whether two PEM files hold the same certificates, in any order. */
+/** True if two PEM files contain the same set of certificates. */
 export const sameRoots = (one: string, other: string): boolean => contentOf(one) === contentOf(other)
 
 const contentOf = (pem: string): string => {

@@ -1,31 +1,35 @@
 /**
- * Detects private keys in files that must not contain any: as a PEM block, encrypted, indented, cut or garbled, inside JSON,
- * YAML or another layer of base64, as DER, as PKCS #12. The owner must learn that the key leaked. No part of it is printed.
+ * Detects private keys in files that must not contain any: PEM blocks that are encrypted, indented, cut or garbled,
+ * keys inside JSON, YAML or another layer of base64, DER, PKCS #12. The finding informs the owner of the leak and
+ * prints no part of the key.
  */
 import { error, type Finding } from '../diagnostics/finding.ts'
 
-/** @param message after the subject; must hold nothing of the key */
+/** @param message follows the subject; must contain no part of the key */
 export const privateKey = (subject: string, message: string): Finding =>
   error('private-key', subject, message, 'remove it from the file and replace the key: everyone with access to this file has it')
 
 export const DAMAGED_KEY = 'holds a private key, which is damaged, wrapped or encrypted'
 
-/** Whether a PEM label is that of a private key of any kind, damaged ones included: PUBLIC KEY is none. */
+/** True for the PEM label of any kind of private key, damaged labels included. PUBLIC KEY is not one. */
 export const isKeyLabel = (label: string): boolean => /PRIV|\bKEY\b/i.test(label) && !/PUBLIC|CERTIFICATE/i.test(label)
 
-/** `BEGIN`, `END` or what is left of it before `PRIVATE KEY`; PuTTY's own format. */
+/** `BEGIN` or `END`, or a damaged remainder of them, before `PRIVATE KEY`; also PuTTY's own format. */
 const KEY_LINE =
   /(?:BEGIN|END)[ \t_-]+(?:[A-Z0-9]+[ \t_-]+){0,4}PRIVATE[ \t_-]*KEY|---[A-Z0-9]{0,8}[ \t]+(?:[A-Z0-9]+[ \t]+){0,2}PRIVATE[ \t]+KEY|PuTTY-User-Key-File-\d/i
 const ARMOUR = /--[ \t]*(?:BEGIN|END)[ \t]+([^\r\n-]{1,60})/gi
 
-/** How many layers of base64 are opened: a Secret's `data` is one. */
+/** The number of base64 layers to decode. The `data` of a Secret is one layer. */
 const LAYERS = 2
-/** Long enough for the start of any key, in characters of base64. */
+/** The shortest candidate, in base64 characters. The start of any key is at least this long. */
 const SHORTEST = 24
 
-/** Whether there is a private key in a text, in whatever state. Linear in its length. @param text one character a byte */
+/**
+ * True if the text contains a private key, even a damaged one. The time is linear in the length.
+ * @param text one character per byte
+ */
 export function holdsPrivateKey(text: string, layers = LAYERS): boolean {
-  // UTF-16 of ASCII: every other byte is zero.
+  // In UTF-16, every second byte of ASCII text is zero.
   const plain = text.includes('\u0000') ? text.replaceAll('\u0000', '') : text
   if (KEY_LINE.test(plain)) return true
   for (const [, label = ''] of plain.matchAll(ARMOUR)) if (isKeyLabel(label)) return true
@@ -44,12 +48,12 @@ function isKeyInBase64(token: string, layers: number): boolean {
 }
 
 const SEQUENCE = 0x30
-/** PKCS #5 and PKCS #12: the encryption schemes of an encrypted PKCS #8. */
+/** The OIDs of PKCS #5 and PKCS #12: the encryption schemes of an encrypted PKCS #8. */
 const PASSWORD_BASED = ['2a864886f70d0105', '2a864886f70d010c01']
 
 /**
- * PKCS #1, PKCS #8, SEC 1 and PKCS #12 start with a version of 0, 1 or 3, and an encrypted PKCS #8 with its encryption.
- * Only the start is looked at, so that one cut short is known, too.
+ * PKCS #1, PKCS #8, SEC 1 and PKCS #12 start with a version of 0, 1 or 3. An encrypted PKCS #8 starts with its
+ * encryption algorithm. The function reads only the start, so it also detects a truncated key.
  */
 export function isKeyDer(der: Uint8Array): boolean {
   const first = contentsAt(der, 0)
@@ -61,7 +65,7 @@ export function isKeyDer(der: Uint8Array): boolean {
   return PASSWORD_BASED.some((known) => oid.startsWith(known))
 }
 
-/** Where the contents of the SEQUENCE at this place start; of whatever length it says to be. */
+/** The offset of the contents of the SEQUENCE at this offset. The SEQUENCE may be truncated. */
 function contentsAt(der: Uint8Array, at: number): number | undefined {
   const length = der[at + 1]
   if (der[at] !== SEQUENCE || length === undefined || length > 0x84) return undefined

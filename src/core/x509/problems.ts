@@ -9,7 +9,7 @@ import { printable } from './syntax/printable.ts'
 
 interface Rule {
   readonly code: FindingCode
-  /** Undefined: not a problem of this certificate. */
+  /** Undefined: the certificate does not have this problem. */
   readonly severity: (certificate: Certificate, now: Date) => Severity | undefined
   readonly message: string | ((certificate: Certificate) => string)
   readonly hint: string
@@ -24,7 +24,7 @@ type DateRule = Omit<Rule, 'severity' | 'message'> & {
 const errorIf = (wrong: boolean): Severity | undefined => (wrong ? 'error' : undefined)
 const warningIf = (odd: boolean): Severity | undefined => (odd ? 'warning' : undefined)
 
-/** UTCTime begins here (RFC 5280 §4.1.2.5.1), and no CA is older. */
+/** UTCTime begins in 1950 (RFC 5280 §4.1.2.5.1), and no CA is older. */
 const FIRST_DATE = Date.UTC(1950, 0)
 const NEW_ROOT = 'ask its owner for a new root'
 
@@ -147,11 +147,11 @@ const PROBLEMS: readonly Rule[] = [
 const DATES: ReadonlySet<string> = new Set(DATE_PROBLEMS.map(({ code }) => code))
 
 export interface Dates {
-  /** The instant that expiry is judged at. */
+  /** The instant at which expiry is evaluated. */
   readonly now: Date
   /**
-   * Makes `expired` and `not-yet-valid` warnings. It is for bundles that are approved already: an expired root vouches
-   * for nobody, and must not keep the bundle from being read when trust is to be narrowed.
+   * Reports `expired` and `not-yet-valid` as warnings. Use it for bundles that are already approved. An expired root
+   * verifies no certificate, so it must not block reading the bundle when trust is to be reduced.
    */
   readonly tolerate?: 'dates'
 }
@@ -170,7 +170,7 @@ export function problemsOf(certificate: Certificate, subject: string, dates: Dat
 
 const NONE: readonly Finding[] = []
 
-/** The problems that time may have caused since a certificate was judged. */
+/** The date problems that may have appeared since the certificate was checked. */
 export function dateProblemsOf(anchor: Dated, subject: string, dates: Dates): readonly Finding[] {
   const at = dates.now.getTime()
   if (anchor.notBefore.getTime() <= at && at <= anchor.notAfter.getTime()) return NONE

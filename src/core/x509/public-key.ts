@@ -1,22 +1,25 @@
-/** Public keys out of a SubjectPublicKeyInfo (RFC 3279, 5480, 8410) and as JSON Web Keys (RFC 7518 §6, RFC 8037). */
+/**
+ * Reads public keys from a SubjectPublicKeyInfo (RFC 3279, 5480, 8410) and writes them as JSON Web Keys (RFC 7518 §6,
+ * RFC 8037).
+ */
 
 import { type PublicKey, publicKeyOf } from './syntax/certificate-fields.ts'
 import { childrenOf, DerFault, elementAt, expectTag, integerOf, oidOf, partsOf, TAG } from './syntax/der.ts'
 
 export interface KeyFacts {
-  /** RSA, ECDSA, Ed25519, or the name (else the OID) of what Go and Envoy do not verify with. */
+  /** RSA, ECDSA or Ed25519. For a key that Go and Envoy do not verify with: its name, otherwise its OID. */
   readonly algorithm: string
-  /** The modulus or the curve; 0 when unknown. */
+  /** The size of the modulus or of the curve; 0 when unknown. */
   readonly bits: number
-  /** Why Go or BoringSSL verifies no signature with it. Undefined: both do. */
+  /** Why Go or BoringSSL does not verify signatures with this key. Undefined: both do. */
   readonly refused?: Refusal
 }
 
 export interface Refusal {
   readonly code: 'weak-key' | 'unsupported-key'
-  /** After "has": `an RSA key with exponent 1, …`. */
+  /** Follows "has": `an RSA key with exponent 1, …`. */
   readonly why: string
-  /** Go does not parse a certificate with this key at all. Others it parses, and does not verify with. */
+  /** True: Go cannot parse a certificate with this key. Absent: Go parses it but does not verify with it. */
   readonly unparsed?: true
 }
 
@@ -29,7 +32,7 @@ interface Curve {
   readonly b: bigint
 }
 
-/** Curves that Go knows (crypto/x509, namedCurveFromOID). */
+/** The curves that Go supports (crypto/x509, namedCurveFromOID). */
 const CURVES: Readonly<Record<string, Curve>> = {
   '1.3.132.0.33': {
     name: 'P-224',
@@ -57,7 +60,7 @@ const CURVES: Readonly<Record<string, Curve>> = {
   },
 }
 
-/** Names for a person. None of these is a key that Go or BoringSSL verifies a certificate's signature with. */
+/** Display names. Go and BoringSSL verify no certificate signature with any of these keys. */
 const OTHER_KEYS: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.7': 'RSAES-OAEP',
   '1.2.840.113549.1.1.10': 'RSASSA-PSS',
@@ -98,7 +101,7 @@ const unsupported = (algorithm: string): KeyFacts => ({
   refused: { code: 'unsupported-key', why: `a key of a kind that Go or Envoy cannot verify with: ${algorithm}` },
 })
 
-/** Go parses a key of a kind that it does not know, but no curve that it does not know. */
+/** Go parses a key of an unknown algorithm, but rejects a key on an unknown curve. */
 const onUnknownCurve = (which: string): KeyFacts => {
   const algorithm = `ECDSA on ${which}`
   const { refused, ...facts } = unsupported(algorithm)
@@ -121,7 +124,7 @@ function rsa(key: PublicKey): KeyFacts {
   const [type, length, ...contents] = key.parameters ?? []
   if (type !== TAG.null || length !== 0 || contents.length > 0) throw new DerFault('an RSA key without NULL parameters')
   const { n, e } = rsaNumbers(key)
-  // Go reads it into 64 bits, sign included.
+  // Go reads the exponent into 64 bits, sign included.
   if (e.length > 8 || (e.length === 8 && (e[0] ?? 0) >= 0x80)) throw new DerFault('an RSA exponent out of range')
   const bits = n.length * 8 - Math.clz32(n[0] ?? 0) + 24
   const refused = rsaRefusal(n, e, bits)
@@ -131,8 +134,9 @@ function rsa(key: PublicKey): KeyFacts {
 const MAX_RSA_BITS = 8192
 
 /**
- * What Go's crypto/internal/fips140/rsa (checkPublicKey, Go 1.26) and BoringSSL's rsa_check_public_key refuse: with
- * exponent 1 anybody makes a signature. Go's crypto/tls takes at most 8,192 bits (maxRSAKeySize), BoringSSL 16,384.
+ * The RSA keys that Go's crypto/internal/fips140/rsa (checkPublicKey, Go 1.26) and BoringSSL's rsa_check_public_key
+ * reject. With exponent 1, anybody can make a signature. Go's crypto/tls accepts at most 8,192 bits (maxRSAKeySize),
+ * BoringSSL 16,384.
  */
 function rsaRefusal(n: Uint8Array, e: Uint8Array, size: number): Refusal | undefined {
   const exponent = e.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n)
@@ -166,7 +170,7 @@ function ec({ parameters, bits }: PublicKey): KeyFacts {
   return { algorithm: 'ECDSA', bits: curve.bits }
 }
 
-/** @param point uncompressed: 4, x, y */
+/** @param point uncompressed: the byte 4, then x, then y */
 function isOn({ p, b }: Curve, point: Uint8Array, size: number): boolean {
   const hex = Buffer.from(point.buffer, point.byteOffset, point.byteLength).toString('hex')
   const [x, y] = [BigInt(`0x${hex.slice(2, 2 + 2 * size)}`), BigInt(`0x${hex.slice(2 + 2 * size)}`)]
@@ -178,7 +182,7 @@ function ed25519({ parameters, bits }: PublicKey): KeyFacts {
   return { algorithm: 'Ed25519', bits: 256 }
 }
 
-/** The members of a JWK that say which key it is; none for a key of a kind that Go or Envoy cannot verify with. */
+/** The JWK members that identify the key. Empty for a kind of key that Go or Envoy cannot verify with. */
 function jwkFrom(key: PublicKey): Jwk {
   const { algorithm, bits } = keyFactsOf(key)
   if (bits === 0) return {}
@@ -191,7 +195,10 @@ function jwkFrom(key: PublicKey): Jwk {
   return { kty: 'EC', crv: `P-${bits}`, x: base64url(key.bits.subarray(1, 1 + size)), y: base64url(key.bits.subarray(1 + size)) }
 }
 
-/** The SubjectPublicKeyInfo of a certificate known to be well-formed: cheap, nothing else of it is read. @throws DerFault */
+/**
+ * Extracts the SubjectPublicKeyInfo of a certificate that is known to be well-formed. Cheap: it reads no other field.
+ * @throws DerFault
+ */
 export function publicKeyIn(der: Uint8Array): PublicKey {
   const [tbs] = childrenOf(der, elementAt(der, 0))
   const parts = partsOf(der, tbs, 'the signed part')
@@ -202,7 +209,7 @@ export function publicKeyIn(der: Uint8Array): PublicKey {
 type Jwk = Readonly<Record<string, string>>
 const jwks = new WeakMap<Uint8Array, Jwk>()
 
-/** The key of an anchor as a JWK, remembered with its bytes: a bundle that is polled has the same roots every time. */
+/** The key of an anchor as a JWK, cached by its bytes: a polled bundle has the same roots at every poll. */
 export function jwkOf({ der }: { readonly der: Uint8Array }): Jwk {
   const before = jwks.get(der)
   if (before !== undefined) return before

@@ -1,15 +1,18 @@
 /**
- * What the extended key usages along a chain let its leaf be, RFC 5280 §4.2.1.12. Run beside Go 1.26 and Envoy 1.40: Go asks
- * every certificate, the root too, and takes anyExtendedKeyUsage for all (crypto/x509, checkChainForKeyUsage). BoringSSL,
- * with Envoy's own list of roots, asks all but the root, and wants the purpose by its name (v3_purp.cc, xku_reject).
- * Envoy's SPIFFE validator does not look at it.
+ * Derives the purposes of a leaf from the extended key usages along its chain, RFC 5280 §4.2.1.12. Tested against Go
+ * 1.26 and Envoy 1.40:
+ * - Go checks every certificate, the root included, and accepts anyExtendedKeyUsage for all purposes (crypto/x509,
+ *   checkChainForKeyUsage).
+ * - BoringSSL, with Envoy's own list of roots, checks all certificates except the root and requires the purpose by name
+ *   (v3_purp.cc, xku_reject).
+ * - Envoy's SPIFFE validator does not check it.
  */
 import { type Finding, warning } from '../diagnostics/finding.ts'
 import type { Certificate } from './certificate.ts'
 import { extendedKeyUsageOf } from './extensions.ts'
 import type { Fields } from './syntax/certificate-fields.ts'
 
-/** Istio's workloads are both. */
+/** Istio's workloads act in both roles. */
 const PURPOSES = { clientAuth: '1.3.6.1.5.5.7.3.2', serverAuth: '1.3.6.1.5.5.7.3.1' } as const
 const ANY_PURPOSE = '2.5.29.37.0'
 
@@ -27,10 +30,13 @@ const boringAllows = (fields: Fields, purpose: Purpose): boolean => extendedKeyU
 /** The code of every finding about purposes: of a root here, and of a chain in `purposeFindings`. */
 export const PURPOSE_FINDING = 'extended-key-usage'
 
-/** What Go keeps whatever is under this certificate from being. Empty where it has no extended key usage. */
+/** The purposes that Go denies to every leaf below this certificate. Empty without an extended key usage. */
 export const missingPurposesOf = (fields: Fields): readonly Purpose[] => ALL.filter((purpose) => !goAllows(fields, purpose))
 
-/** What the leaf may be to Go, and to Envoy's own list. @param path the leaf first, the anchor last */
+/**
+ * The purposes that Go accepts, and those that Envoy's own list of roots accepts.
+ * @param path the leaf first, the anchor last
+ */
 export function purposesOf(path: readonly Certificate[]): { readonly go: readonly Purpose[]; readonly envoy: readonly Purpose[] } {
   const below = path.length === 1 ? path : path.slice(0, -1)
   return {
@@ -39,7 +45,7 @@ export function purposesOf(path: readonly Certificate[]): { readonly go: readonl
   }
 }
 
-/** Who refuses the leaf in which role, though the chain holds. Empty: nobody. */
+/** Reports which program rejects the leaf in which role although the chain is valid. Empty if none does. */
 export function purposeFindings(subject: string, path: readonly Certificate[]): readonly Finding[] {
   const { go, envoy } = purposesOf(path)
   return ALL.flatMap((purpose) => {
@@ -60,7 +66,7 @@ export function purposeFindings(subject: string, path: readonly Certificate[]): 
   })
 }
 
-/** No mesh has a use for it: neither reader takes its leaf in any role. */
+/** True if neither Go nor Envoy accepts the leaf in any role, so no mesh can use it. */
 export const isPurposeless = (path: readonly Certificate[]): boolean => {
   const { go, envoy } = purposesOf(path)
   return go.length === 0 && envoy.length === 0

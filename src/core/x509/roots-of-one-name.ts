@@ -1,7 +1,8 @@
 /**
- * Roots of one subject with different keys. BoringSSL looks an issuer up by its name and by the authority key identifier
- * of what it signed, and tries the signature of the first that fits (crypto/x509/x509_vfy.cc, X509_STORE_CTX_get1_issuer;
- * v3_purp.cc, X509_check_akid). Where nothing tells two roots apart, Envoy refuses what the later one signed (run on 1.40).
+ * Roots with the same subject and different keys. BoringSSL looks up an issuer by its name and by the authority key
+ * identifier of the certificate that it signed. It tries the signature of the first root that matches
+ * (crypto/x509/x509_vfy.cc, X509_STORE_CTX_get1_issuer; v3_purp.cc, X509_check_akid). When nothing distinguishes two
+ * roots, Envoy rejects certificates that the later one signed (tested with Envoy 1.40).
  */
 
 import { groupBy } from '../basics/group-by.ts'
@@ -16,9 +17,12 @@ import { comparableName } from './syntax/distinguished-name.ts'
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 const keyOf = ({ der }: Pick<Anchor, 'der'>): string => hex(publicKeyIn(der).encoding)
 
-/** Groups of roots that have one subject to Envoy, and at least two keys. A root made anew over its key is no other root: it verifies the same. */
+/**
+ * Groups of roots that have the same subject for Envoy and at least two keys. A root reissued with the same key is not
+ * a different root, because it verifies the same signatures.
+ */
 export function rootsOfOneName(anchors: readonly Anchor[]): readonly (readonly Anchor[])[] {
-  // Only those that are printed alike are read.
+  // Reads only the roots whose printed subjects are alike.
   const alike = [...groupBy(anchors, ({ subject }) => subject.toLowerCase().replace(/[^a-z0-9]/g, '')).values()]
   return alike.flatMap((some) => {
     if (some.length < 2) return []
@@ -33,10 +37,12 @@ interface Listed {
 }
 
 /**
- * The order in which roots are written into one list of Envoy's: that of their fingerprints, but of one subject the older
- * first. Envoy tries the first root that fits, so callers under the older root, whose intermediate may have no authority
- * key identifier, are accepted while a newer one is beside it; those under the newer one are if their intermediate names
- * its key (docs/decisions/0024-roots-of-one-name.md).
+ * The order in which Entente writes roots into one list of Envoy's: by fingerprint, but among roots of one subject the
+ * older first. Envoy tries the first root that matches.
+ * - Callers under the older root are accepted while the newer one is in the list, even if their intermediate has no
+ *   authority key identifier.
+ * - Callers under the newer root are accepted if their intermediate names its key.
+ * See docs/decisions/0024-roots-of-one-name.md.
  */
 export function inListOrder<R extends Listed>(roots: readonly R[]): readonly R[] {
   const byFingerprint = [...roots].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1))
@@ -54,7 +60,7 @@ interface NameAndAge {
   readonly since: number
 }
 
-/** A rotation looks at the same few roots again and again. What cannot be read has a name of its own. */
+/** Caches the answer, because a rotation reads the same few roots many times. An unreadable root gets a unique name. */
 function nameAndAge(root: Listed): NameAndAge {
   const known = NAMES.get(root.der) ?? readNameAndAge(root)
   NAMES.set(root.der, known)
@@ -66,7 +72,7 @@ function readNameAndAge({ der, fingerprint }: Listed): NameAndAge {
   return { subject: fields === undefined ? fingerprint : comparableName(fields.subject), since: fields?.notBefore.getTime() ?? 0 }
 }
 
-/** Whether one verifies what the other does: the same name and key, and no key identifiers that differ. */
+/** True if both roots verify the same certificates: same name, same key, and key identifiers that do not differ. */
 export function isSameAuthority(a: Anchor, b: Anchor): boolean {
   if (a.subject !== b.subject) return false
   const [one, other] = [certificateIn(a.der)?.fields, certificateIn(b.der)?.fields]
@@ -76,8 +82,8 @@ export function isSameAuthority(a: Anchor, b: Anchor): boolean {
 }
 
 /**
- * Whether a certificate of a chain names these roots as its issuer and does not say which of them.
- * @param chain DER, in any order; what cannot be read says nothing
+ * True if a certificate of the chain names these roots as its issuer without identifying one of them.
+ * @param chain DER, in any order; unreadable certificates are ignored
  * @param group roots of one subject
  */
 export function isAmbiguous(chain: readonly Uint8Array[], group: readonly Anchor[]): boolean {
@@ -91,7 +97,7 @@ export function isAmbiguous(chain: readonly Uint8Array[], group: readonly Anchor
   })
 }
 
-/** RFC 5280 §4.2.1.1: key identifier, serial number; each counts where both have it. */
+/** RFC 5280 §4.2.1.1: compares key identifier and serial number. Each counts only if both certificates have it. */
 function fits(fields: Fields, { fields: issuer }: Certificate): boolean {
   const value = fields.extensions.get(OID.authorityKeyId)?.value
   if (value === undefined) return true

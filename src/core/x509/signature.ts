@@ -1,6 +1,7 @@
 /**
- * Signatures of certificates, by an allowlist: what Go's crypto/x509 (getSignatureAlgorithmFromAI, checkSignature, Go 1.26)
- * and BoringSSL (crypto/x509/algorithm, rsa_pss) both verify. Everything else is refused before OpenSSL sees it.
+ * Verifies certificate signatures by an allowlist: the algorithms that both Go's crypto/x509
+ * (getSignatureAlgorithmFromAI, checkSignature, Go 1.26) and BoringSSL (crypto/x509/algorithm, rsa_pss) verify.
+ * Everything else is rejected before OpenSSL reads it.
  */
 
 import { constants, createPublicKey, verify } from 'node:crypto'
@@ -10,7 +11,7 @@ import { childrenOf, DerFault, type Element, elementAt, expectTag, integerOf, pa
 
 type Hash = 'sha256' | 'sha384' | 'sha512'
 
-/** How a signature is verified: the kind of key, the hash, and for PSS the length of the salt in bytes. */
+/** The key type, the hash and, for PSS, the salt length in bytes. */
 interface Scheme {
   readonly key: 'RSA' | 'ECDSA' | 'Ed25519'
   readonly hash?: Hash
@@ -18,13 +19,13 @@ interface Scheme {
 }
 
 export interface SignatureAlgorithm {
-  /** OpenSSL's name of it, or the OID. */
+  /** OpenSSL's name of the algorithm, or the OID. */
   readonly name: string
-  /** The same with its parameters, where they are why it is refused. */
+  /** The name. It includes the parameters if they are the reason for the rejection. */
   readonly called: string
   /** Undefined: Go or BoringSSL does not verify it. */
   readonly scheme?: Scheme
-  /** A hash that is broken: MD2, MD5, SHA-1. */
+  /** The hash is broken: MD2, MD5, SHA-1. */
   readonly weak: boolean
 }
 
@@ -39,7 +40,7 @@ const HASHES: Readonly<Record<string, { readonly hash: Hash; readonly bytes: num
   '2.16.840.1.101.3.4.2.3': { hash: 'sha512', bytes: 64 },
 }
 
-/** Whose parameters are NULL or absent: Go and BoringSSL take either. */
+/** Algorithms whose parameters are NULL or absent: Go and BoringSSL accept either. */
 const ALLOWED: Readonly<Record<string, { readonly name: string; readonly scheme: Scheme }>> = {
   '1.2.840.113549.1.1.11': { name: 'sha256WithRSAEncryption', scheme: { key: 'RSA', hash: 'sha256' } },
   '1.2.840.113549.1.1.12': { name: 'sha384WithRSAEncryption', scheme: { key: 'RSA', hash: 'sha384' } },
@@ -61,7 +62,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   '1.3.14.3.2.29': 'sha1WithRSA',
 }
 
-/** Names for a person, of what is refused. */
+/** Display names of rejected algorithms. */
 const OTHERS: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.14': 'sha224WithRSAEncryption',
   '1.2.840.113549.1.1.15': 'sha512-224WithRSAEncryption',
@@ -105,7 +106,10 @@ export function signatureAlgorithmOf({ signatureOid: oid, signatureParameters: p
 const NULL = Uint8Array.from([TAG.null, 0])
 const nullOrAbsent = (parameters: Uint8Array | undefined): boolean => parameters === undefined || sameBytes(parameters, NULL)
 
-/** RFC 4055 §3.1: one hash for message and mask, a salt of its length, the one trailer. The defaults are of SHA-1. */
+/**
+ * RFC 4055 §3.1: the same hash for message and mask, a salt of the hash's length, and the only defined trailer. The
+ * defaults use SHA-1.
+ */
 function pssOf(parameters: Uint8Array | undefined): SignatureAlgorithm {
   try {
     const { hash, mask, maskHash, salt, trailer } = pssParametersOf(parameters)
@@ -123,7 +127,7 @@ function pssOf(parameters: Uint8Array | undefined): SignatureAlgorithm {
 interface PssParameters {
   readonly hash: Algorithm
   readonly mask: Algorithm
-  /** The hash of the mask; undefined where its parameters are not there. */
+  /** The hash of the mask function; undefined when its parameters are absent. */
   readonly maskHash: Algorithm | undefined
   readonly salt: number
   readonly trailer: number
@@ -173,8 +177,8 @@ interface Issuer {
 }
 
 /**
- * Whether the key of one certificate signed the other. An algorithm that is not allowed is not verified.
- * OpenSSL throws for a key that it cannot decode.
+ * True if the issuer's key signed the other certificate. A signature by an algorithm outside the allowlist is never
+ * valid. OpenSSL throws for a key that it cannot decode.
  */
 export function isSignedBy({ der, signing: { scheme } }: Signed, issuer: Issuer): boolean {
   const { signed, signature } = signedPartsOf(der)

@@ -1,6 +1,6 @@
 /**
- * What Go's crypto/x509 (parser.go, Go 1.26), and so istiod, refuses while OpenSSL, and so Node, does not mind.
- * The refusals that belong to reading a field are where the field is read; docs/anchors.md lists them all.
+ * Checks that Go's crypto/x509 (parser.go, Go 1.26), and therefore istiod, performs, but OpenSSL, and therefore Node,
+ * does not. Checks on the syntax of a field are in the code that reads the field. docs/anchors.md lists them all.
  */
 
 import { extendedKeyUsageOf, keyUsageOf, OID } from './extensions.ts'
@@ -8,11 +8,14 @@ import type { Fields } from './syntax/certificate-fields.ts'
 import { DerFault, elementAt, expectTag, partsOf, TAG } from './syntax/der.ts'
 import { checkExtensionSyntax, isHandledNames } from './syntax/extension-syntax.ts'
 
-/** Extensions that Go handles, so that they may be critical. Any other critical one fails every verification. */
+/** The extensions that Go handles, so they may be critical. Any other critical extension fails every verification. */
 const HANDLED: ReadonlySet<string> = new Set(Object.values(OID))
 const NEVER_CRITICAL = [OID.subjectKeyId, OID.authorityKeyId, OID.authorityInfoAccess]
 
-/** Names, alternative names and the key are checked where they are read. @throws DerFault for the first thing that Go refuses to parse */
+/**
+ * Names, alternative names and the key are checked where they are read.
+ * @throws DerFault for the first thing that Go's parser rejects
+ */
 export function checkAsGoDoes(fields: Fields): void {
   for (const oid of NEVER_CRITICAL) {
     if (fields.extensions.get(oid)?.critical) throw new DerFault(`extension ${oid} must not be critical`)
@@ -23,7 +26,7 @@ export function checkAsGoDoes(fields: Fields): void {
   checkExtensionSyntax(fields)
 }
 
-/** The critical extensions that nobody on the way understands, or not all of (Go: UnhandledCriticalExtensions). */
+/** The critical extensions that Go does not handle, or handles only in part (Go: UnhandledCriticalExtensions). */
 export function unknownCritical(fields: Fields): readonly string[] {
   const unknown: string[] = []
   fields.extensions.forEach(({ critical }, oid) => {

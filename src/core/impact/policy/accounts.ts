@@ -1,4 +1,4 @@
-/** Identities that exist on the other side, found by pattern. */
+/** Finds existing identities of the other mesh by pattern. */
 import { pathTest } from './patterns.ts'
 
 interface Account {
@@ -42,5 +42,5 @@ export class Accounts {
   }
 }
 
-/** Of `ns/N/sa/S`; empty where there is none. */
+/** The namespace in `ns/N/sa/S`; empty if there is none. */
 const namespaceOf = (path: string): string => (path.startsWith('ns/') ? (path.split('/')[1] ?? '') : '')

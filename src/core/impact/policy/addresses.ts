@@ -1,7 +1,8 @@
 /**
- * Policies that decide by an address which a foreign caller chooses. `remoteIpBlocks` becomes Envoy's `remote_ip`: at a
- * sidecar's inbound listener that is the last address in `x-forwarded-for`, as istiod sets use_remote_address to false there
- * (istio pilot/pkg/networking/core/listener_inbound.go buildSidecarInboundHTTPOpts, eed52ebb66ad); a gateway's is true.
+ * Policies that decide by an address which a foreign caller can choose. `remoteIpBlocks` becomes Envoy's `remote_ip`.
+ * At a sidecar's inbound listener, that is the last address in `x-forwarded-for`, because istiod sets
+ * use_remote_address to false (istio pilot/pkg/networking/core/listener_inbound.go buildSidecarInboundHTTPOpts,
+ * eed52ebb66ad). At a gateway it is true.
  */
 import { type Finding, warning } from '../../diagnostics/finding.ts'
 import type { TrustDomain } from '../../spiffe/trust-domain.ts'
@@ -12,23 +13,23 @@ import { type Policy, policyKey } from './policy.ts'
 import { type ReadyPolicy, sourceTruth } from './rule-matching.ts'
 import { NO } from './truth.ts'
 
-/** Where foreign callers come in at sidecars. */
+/** Sidecars that accept foreign callers. */
 export interface Doorway {
-  /** As people name it: `sample (app=server)`. */
+  /** For messages: `sample (app=server)`. */
   readonly where: string
-  /** Callers let past, by trusted domain; a domain without an entry is not restricted. */
+  /** The accepted callers, by trusted domain. A domain without an entry has no restriction. */
   readonly callers: Inbound['callers']
   readonly benches: readonly Bench[]
 }
 
-/** Whether it has such a condition at all. */
+/** True if the policy has a condition on such an address. */
 export const namesAddress = ({ rules }: Policy): boolean =>
   rules.some(({ sources }) => sources.some((source) => source.some(({ name }) => BY_ADDRESS.includes(name))))
 
 const BY_ADDRESS = ['remoteIpBlocks', 'notRemoteIpBlocks', 'remote.ip']
 const MAX_TOLD = 10
 
-/** @param own the trust domains of the mesh itself: how its callers come in does not change */
+/** @param own the trust domains of the mesh itself: the change does not affect the path of its callers */
 export function byAddress(member: string, doorways: readonly Doorway[], own: readonly string[]): readonly Finding[] {
   const found = new Map<Policy, { readonly names: Set<string>; readonly at: Set<string> }>()
   for (const { where, callers, benches } of doorways) {
@@ -61,7 +62,7 @@ export function byAddress(member: string, doorways: readonly Doorway[], own: rea
       ]
 }
 
-/** The conditions on such an address that some foreign caller meets: in a rule whose identities it may match. */
+/** The address conditions in rules whose identities may match some foreign caller. */
 function addressesIn({ policy, rules }: ReadyPolicy, foreign: readonly string[], callers: Inbound['callers']): readonly string[] {
   if (policy.dryRun || policy.action === 'AUDIT') return []
   const asked = rules.flatMap(({ sources }) =>
@@ -75,7 +76,7 @@ function addressesIn({ policy, rules }: ReadyPolicy, foreign: readonly string[],
   return asked.flatMap(({ source, names }) => (ids.some((id) => sourceTruth(source, id) !== NO) ? names : []))
 }
 
-/** SPIFFE IDs of callers, enough to know what the policy makes of each. */
+/** SPIFFE IDs of callers, enough to represent all that the policy distinguishes. */
 const representatives = (policy: Policy, callers: readonly string[]): readonly string[] =>
   callers.flatMap((caller) => {
     if (!caller.endsWith('*')) return [`spiffe://${caller}`]

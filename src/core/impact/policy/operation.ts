@@ -1,6 +1,7 @@
 /**
- * Requests as rules see them, and the search for one that passes. Listeners are taken for HTTP ones: on TCP istiod
- * drops rules that allow by HTTP attributes and widens those that deny, so less passes there, never more.
+ * Requests as rules match them, and the search for one that passes. Entente evaluates every listener as HTTP. On TCP,
+ * istiod drops rules that allow by HTTP attributes and broadens those that deny. So a TCP listener accepts fewer
+ * requests, never more.
  */
 import { isTemplate, templateTest } from '../../basics/glob.ts'
 import type { Condition } from './policy.ts'
@@ -16,7 +17,7 @@ export interface Operation {
 /** One entry under `to`: every condition must hold. */
 export type Operations = readonly (readonly Condition[])[]
 
-/** A rule that matches the caller, as far as that is certain, for some operations. */
+/** A rule that matches the caller with this certainty, and the operations it applies to. */
 export interface Matched {
   readonly truth: Truth
   readonly operations: Operations
@@ -24,14 +25,14 @@ export interface Matched {
 
 const DIMENSIONS = { 'destination.port': 'port', method: 'method', path: 'path', host: 'host' } as const
 type Dimension = keyof Operation
-/** Values that no policy names. */
+/** Values that do not occur in policies. */
 const FRESH: Operation = { port: '65535', method: 'ENTENTE', path: '/.entente', host: 'entente.invalid' }
-/** Beyond this the answer is maybe: nobody writes such policies by hand. */
+/** Beyond this number the answer is maybe. Hand-written policies stay below it. */
 const MAX_CANDIDATES = 5_000
 
 export const isAnyOperation = (operations: Operations): boolean => operations.some((entry) => entry.length === 0)
 
-/** Whether one of the entries matches. */
+/** True if one of the entries matches. */
 export const operationTruth = (operations: Operations, operation: Operation): boolean =>
   operations.some((entry) => entry.every((condition) => holds(condition, operation)))
 
@@ -42,7 +43,7 @@ function holds({ attribute, values, notValues }: Condition, operation: Operation
   return (values.length === 0 || values.some(matches)) && !notValues.some(matches)
 }
 
-/** istio matcher/header.go HeaderMatcher, HostMatcher; matcher/template.go; ports are exact. */
+/** istio matcher/header.go HeaderMatcher, HostMatcher; matcher/template.go. Ports match exactly. */
 function valueMatches(dimension: Dimension, value: string, actual: string): boolean {
   if (dimension === 'port') return Number(value) === Number(actual)
   const [pattern, text] = dimension === 'host' ? [value.toLowerCase(), actual.toLowerCase()] : [value, actual]
@@ -53,8 +54,8 @@ function valueMatches(dimension: Dimension, value: string, actual: string): bool
 }
 
 /**
- * How certain it is that some operation passes: allowed by one rule, denied by none.
- * @param allowing the rules that allow this caller; undefined: no policy allows anything in particular, so all is allowed
+ * The certainty that some operation passes: one rule allows it, and no rule denies it.
+ * @param allowing the rules that allow this caller; undefined: no ALLOW policy applies, so every operation is allowed
  * @param denying the rules that deny it
  */
 export function someOperation(allowing: readonly Matched[] | undefined, denying: readonly Matched[]): Truth {
@@ -80,14 +81,14 @@ function search(allowing: readonly Matched[] | undefined, denying: readonly Matc
   return best
 }
 
-/** How certain it is that this operation passes. */
+/** The certainty that this operation passes. */
 export function passing(allowing: readonly Matched[] | undefined, denying: readonly Matched[], operation: Operation): Truth {
   const on = (rules: readonly Matched[]): Truth =>
     rules.reduce<Truth>((most, { truth, operations }) => (operationTruth(operations, operation) ? either(most, truth) : most), NO)
   return both(allowing === undefined ? YES : on(allowing), opposite(on(denying)))
 }
 
-/** Every combination of the values that the rules name, and of one that none names. */
+/** Every combination of the values that the rules name, plus one value that no rule names per dimension. */
 function candidatesOf(rules: readonly Matched[]): readonly Operation[] | undefined {
   const named: Record<Dimension, Set<string>> = {
     port: new Set([FRESH.port]),

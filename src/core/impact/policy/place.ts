@@ -1,4 +1,7 @@
-/** Sets of workloads at which the same decides, before and after, and the trust domains that may come in there. */
+/**
+ * Groups sets of workloads to which the same policies apply, before and after, and the trust domains that they may
+ * accept.
+ */
 
 import { mentionsIn, treatment } from '../alias-names.ts'
 import { type Bench, type Judge, judge } from '../judge-request.ts'
@@ -8,24 +11,24 @@ import type { ReadyPolicy } from './rule-matching.ts'
 import { NO, type Truth } from './truth.ts'
 import type { WorkloadSet } from './workload-set.ts'
 
-/** Domains that the policies of a place treat alike: what goes for the first goes for all. */
+/** Domains that the policies of a place treat alike: the verdict for the first applies to all. */
 export interface Group {
   readonly domains: readonly [string, ...string[]]
-  /** Equal for equal groups. */
+  /** Equal groups have equal keys. */
   readonly key: string
 }
 
-/** One set of workloads with what decides there, before and after. */
+/** One set of workloads with its policies and admission, before and after. */
 export interface Place {
   readonly set: WorkloadSet
-  /** Sets at which the same decides. */
+  /** Other sets with the same policies and admission. */
   readonly alike: WorkloadSet[]
   readonly before: Bench
   readonly after: Bench
   readonly trustDomain: string
   readonly own: { readonly before: readonly string[]; readonly after: readonly string[] }
   readonly groups: readonly Group[]
-  /** How certain it is that an identity is newly accepted; undefined: it is not, or was before. */
+  /** The certainty that an identity is newly accepted. Undefined: not accepted now, or before as certainly. */
   readonly widened: (id: string) => Truth | undefined
 }
 
@@ -63,7 +66,7 @@ function comparing(before: Bench, after: Bench): Place['widened'] {
   }
 }
 
-/** Domains that may be let in anew, those that are treated alike together. */
+/** The domains that may be newly accepted, grouped by equal treatment. */
 function groupsOf({ before, after, own }: Pick<Place, 'before' | 'after' | 'own'>): readonly Group[] {
   const policies = [...new Set([...before.applying, ...after.applying].map(({ policy }) => policy))]
   const unchanged =
@@ -82,5 +85,5 @@ function groupsOf({ before, after, own }: Pick<Place, 'before' | 'after' | 'own'
   return [...groups.values()].map((domains) => ({ domains, key: domains.join() }))
 }
 
-/** The trust domain itself, an alias, or neither. */
+/** 0 for the trust domain itself, 1 for an alias, -1 for any other. */
 const standing = (domain: string, own: readonly string[]): number => Math.min(own.indexOf(domain), 1)

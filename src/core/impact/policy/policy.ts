@@ -1,6 +1,7 @@
 /**
- * An AuthorizationPolicy as istiod reads it: `from`, `to` and `when` become conditions on one list of attributes
- * (istio pilot/pkg/security/authz/model/model.go New, eed52ebb66ad). What we do not know is said, and counts as maybe.
+ * An AuthorizationPolicy as istiod reads it: `from`, `to` and `when` become conditions on one list of attributes (istio
+ * pilot/pkg/security/authz/model/model.go New, eed52ebb66ad). A field that Entente does not support causes a finding
+ * and counts as maybe.
  */
 import { type Finding, warning } from '../../diagnostics/finding.ts'
 import type { Manifest } from '../../model/manifest.ts'
@@ -8,7 +9,7 @@ import { at, list, strings, text, title } from '../../model/manifest.ts'
 
 export type Action = 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM' | 'unknown'
 
-/** `other`: an address, a header, a token, metadata; or something we do not know. */
+/** `other`: an address, a header, a token, metadata, or a field that Entente does not support. */
 export type Attribute =
   | 'source.principal'
   | 'source.namespace'
@@ -22,13 +23,13 @@ export type Attribute =
 
 export interface Condition {
   readonly attribute: Attribute
-  /** As the policy spells it: `notNamespaces`, `request.headers[x-token]`. */
+  /** The policy's spelling: `notNamespaces`, `request.headers[x-token]`. */
   readonly name: string
   readonly values: readonly string[]
   readonly notValues: readonly string[]
 }
 
-/** Matches when one of the sources and one of the operations does; in each, all conditions must hold. Neither list is ever empty. */
+/** Matches if one source and one operation match. In each, all conditions must hold. Neither list is ever empty. */
 export interface Rule {
   readonly index: number
   readonly sources: readonly (readonly Condition[])[]
@@ -49,11 +50,11 @@ export interface Policy {
   readonly labels: Readonly<Record<string, string>>
   readonly targets: readonly Target[]
   readonly rules: readonly Rule[]
-  /** Annotation istio.io/dry-run: judged and logged, never enforced. */
+  /** Annotation istio.io/dry-run: Envoy evaluates and logs the policy but does not enforce it. */
   readonly dryRun: boolean
-  /** Of a CUSTOM policy: who is asked. */
+  /** The extension provider of a CUSTOM policy. */
   readonly provider: string
-  /** It has something on the outside that we do not know: whether it applies at all is a maybe. */
+  /** The policy has an unsupported field outside its rules, so it is uncertain if the policy applies at all. */
   readonly uncertain: boolean
 }
 
@@ -81,7 +82,7 @@ const WHEN: Readonly<Record<string, Attribute>> = {
 }
 const UNDECIDED =
   /^(source\.ip|remote\.ip|destination\.ip|connection\.sni|request\.auth\.(principal|audiences|presenter)|request\.(headers|auth\.claims).*|experimental\.envoy\.filters\..*)$/
-/** strconv.ParseBool, as istiod reads the annotation. */
+/** The values that strconv.ParseBool accepts as true; istiod reads the annotation with it. */
 const TRUE = ['1', 't', 'T', 'true', 'TRUE', 'True']
 const ACTIONS = ['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']
 const SPEC = ['selector', 'targetRef', 'targetRefs', 'action', 'rules', 'provider']
@@ -122,7 +123,7 @@ const unknown = (object: Manifest, what: readonly string[]): Finding =>
     'correct it if it is a slip; else judge this policy yourself',
   )
 
-/** Where policies may point (istio pilot/pkg/model/policyattachment.go); other targets attach to nothing. */
+/** The valid targets of policies (istio pilot/pkg/model/policyattachment.go). istiod ignores other targets. */
 export function targetKind({ group, kind, name }: Target): 'gateway' | 'service' | 'serviceEntry' | 'waypoints' | undefined {
   if (kind === 'Gateway' && group === 'gateway.networking.k8s.io') return 'gateway'
   if (kind === 'GatewayClass' && group === 'gateway.networking.k8s.io' && name === 'istio-waypoint') return 'waypoints'
@@ -144,7 +145,7 @@ function readTargets(spec: unknown): readonly Target[] {
   }))
 }
 
-/** istiod skips a rule that is null. */
+/** istiod skips a null rule. */
 function readRule(rule: unknown, index: number, strange: string[]): readonly Rule[] {
   const here = `rules[${index}]`
   if (typeof rule !== 'object' || rule === null) {
@@ -202,7 +203,7 @@ function fields(value: unknown, table: Readonly<Record<string, Attribute>>, note
   })
 }
 
-/** A list of strings; none at all is an empty one. Anything else is undefined. */
+/** Reads a list of strings; an absent list is empty. Undefined for any other value. */
 function names(value: unknown): readonly string[] | undefined {
   if (value === undefined || value === null) return []
   return Array.isArray(value) && value.every((one) => typeof one === 'string') ? value : undefined

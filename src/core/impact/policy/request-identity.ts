@@ -1,7 +1,7 @@
 /**
- * Whom a value of a source matches: tests on a whole SPIFFE ID, as the matchers that istiod writes for Envoy
- * (istio pilot/pkg/security/authz/model/generator.go, matcher/string.go, eed52ebb66ad). Envoy's regexes match in full.
- * Each is matched in linear time: what a policy says is anybody's who may write one.
+ * Tests that match a source value against a whole SPIFFE ID, like the matchers that istiod writes for Envoy (istio
+ * pilot/pkg/security/authz/model/generator.go, matcher/string.go, eed52ebb66ad). Envoy's regular expressions match the
+ * full text. Each test runs in linear time, because anyone who may write a policy chooses its values.
  */
 import { finder, globTest } from '../../basics/glob.ts'
 
@@ -9,7 +9,7 @@ export type Test = (id: string) => boolean
 
 const SCHEME = 'spiffe://'
 
-/** A leading `*` counts before a trailing one, which then is a character like others. */
+/** A leading `*` takes precedence over a trailing one, which is then a literal character. */
 export function principalTest(value: string): Test {
   if (value === '*') return (id) => id !== ''
   if (value.startsWith('*')) {
@@ -26,10 +26,11 @@ const starts =
   (id) =>
     id.startsWith(prefix)
 
-// No trust domain in it: the namespace of that name in any of them. istiod writes .*/ns/VALUE/.*, each star as .* again.
+// The value has no trust domain, so it matches that namespace in every domain.
+// istiod writes .*/ns/VALUE/.*, with each star as .*.
 export const namespaceTest = (value: string): Test => globTest(`*/ns/${value}/*`)
 
-/** @param home the policy's namespace, for values that name none */
+/** @param home the policy's namespace, for values without one */
 export function serviceAccountTest(value: string, home: string): Test {
   const slash = value.indexOf('/')
   const [namespace, account] = slash < 0 ? [home, value] : [value.slice(0, slash), value.slice(slash + 1)]
@@ -54,7 +55,7 @@ export function trustDomainTest(value: string): Test {
   if (star < 0) return starts(`${SCHEME}${value}/`)
   const prefix = `${SCHEME}${value.slice(0, star)}`
   const suffix = `${value.slice(star + 1)}/`
-  // spiffe://PREFIX[^/]*SUFFIX/.*: the first slash behind the prefix is the first one of the suffix.
+  // spiffe://PREFIX[^/]*SUFFIX/.*: the first slash after the prefix is the first slash of the suffix.
   const slashAt = suffix.indexOf('/')
   return (id) => {
     const at = id.startsWith(prefix) ? id.indexOf('/', prefix.length) - slashAt : -1

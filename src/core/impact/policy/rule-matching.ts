@@ -1,4 +1,4 @@
-/** Policies made ready for one mesh: their values expanded by its aliases, and turned into tests. */
+/** Prepares policies for one mesh: expands their values by its aliases and builds the tests. */
 import { expandPrincipals, expandTrustDomains } from '../aliases.ts'
 import type { Operations } from './operation.ts'
 import type { Condition, Policy } from './policy.ts'
@@ -7,7 +7,7 @@ import { both, either, MAYBE, NO, type Truth, YES } from './truth.ts'
 
 export interface ReadyCondition {
   readonly condition: Condition
-  /** What the values became. */
+  /** The values after the expansion of aliases. */
   readonly values: readonly string[]
   readonly notValues: readonly string[]
   readonly truth: (id: string) => Truth

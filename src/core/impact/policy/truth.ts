@@ -1,4 +1,7 @@
-/** Kleene's three values: what depends on a token, an address or a header is neither yes nor no. Ordered, so and is the lesser, or the greater. */
+/**
+ * Kleene's three truth values. A result that depends on a token, an address or a header is MAYBE. The values are
+ * ordered, so AND is the lesser and OR the greater.
+ */
 export type Truth = 0 | 1 | 2
 export const NO = 0
 export const MAYBE = 1

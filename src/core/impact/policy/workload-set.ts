@@ -1,17 +1,17 @@
 /**
- * Sets of workloads that policies tell apart, and which policies apply to one
- * (istio pilot/pkg/model/policyattachment.go ShouldAttachPolicy, eed52ebb66ad).
+ * Sets of workloads that policies distinguish, and the policies that apply to a set (istio
+ * pilot/pkg/model/policyattachment.go ShouldAttachPolicy, eed52ebb66ad).
  */
 import { type Policy, type Target, targetKind } from './policy.ts'
 
 export interface WorkloadSet {
   readonly namespace: string
   readonly labels: Readonly<Record<string, string>>
-  /** A waypoint, on behalf of this `Service/NAME` or `ServiceEntry/NAME`. */
+  /** The set is a waypoint for this `Service/NAME` or `ServiceEntry/NAME`. */
   readonly waypointFor?: string
 }
 
-/** Of workloads in namespaces that have no policy of their own. */
+/** Represents the namespaces without a policy of their own. */
 export const ANYWHERE = '*'
 
 const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name'
@@ -57,8 +57,8 @@ export function describeSet({ namespace, labels, waypointFor }: WorkloadSet): st
 }
 
 /**
- * One set for each that the policies' selectors and targets name: workloads with exactly those labels. Workloads with
- * the labels of several selectors at once are found where pods are known, and passed in as `real`.
+ * One set for each selector and target in the policies: workloads with exactly those labels. Workloads with the labels
+ * of several selectors are found only in observed pods; the caller passes them as `real`.
  */
 export function setsOf(policies: readonly Policy[], rootNamespace: string, real: readonly WorkloadSet[] = []): readonly WorkloadSet[] {
   const byNamespace = new Map<string, Policy[]>()

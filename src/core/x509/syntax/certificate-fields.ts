@@ -1,4 +1,4 @@
-/** The fields of one certificate as RFC 5280 §4.1 lays them out, read with the DER walker. Shape only, no judgement. */
+/** Reads the fields of one certificate in the layout of RFC 5280 §4.1 with the DER walker. It checks syntax only. */
 import { childrenOf, contentsOf, DerFault, type Element, elementAt, encodingOf, expectTag, integerOf, oidOf, partsOf, TAG } from './der.ts'
 
 export interface Extension {
@@ -7,14 +7,14 @@ export interface Extension {
 }
 
 export interface Fields {
-  /** 1, 2 or 3: as people count, not as the field does. */
+  /** 1, 2 or 3: the version number, which is one more than the value in the field. */
   readonly version: number
   /** Two's complement. */
   readonly serial: Uint8Array
   readonly signatureOid: string
-  /** The parameters of the signature's algorithm, header included; undefined when absent. */
+  /** The parameters of the signature algorithm, header included; undefined when absent. */
   readonly signatureParameters?: Uint8Array
-  /** The raw Name, header included: two names are the same when these bytes are. */
+  /** The raw Name, header included. Two names are equal when these bytes are. */
   readonly issuer: Uint8Array
   readonly subject: Uint8Array
   readonly notBefore: Date
@@ -30,7 +30,7 @@ export interface PublicKey {
   readonly oid: string
   /** The algorithm's parameters, header included; undefined when absent. */
   readonly parameters?: Uint8Array
-  /** The key itself: the bit string's bytes. */
+  /** The key itself: the contents of the bit string. */
   readonly bits: Uint8Array
 }
 
@@ -40,8 +40,8 @@ const EXTENSIONS = 0xa3
 const OPTIONAL: ReadonlySet<number> = new Set([0x81, 0x82, EXTENSIONS])
 
 /**
- * Parts are taken by their index: patterns with a rest run an iterator, and most of the time that the first ten thousand
- * certificates take in a process went into compiling those.
+ * Reads the parts by index. Array patterns with a rest element run an iterator, and V8 spent most of the time for the
+ * first ten thousand certificates on compiling those.
  * @throws DerFault when the bytes are not exactly one certificate
  */
 export function fieldsOf(der: Uint8Array): Fields {
@@ -119,7 +119,7 @@ export function publicKeyOf(der: Uint8Array, element: Element): PublicKey {
   return parameters === undefined ? { encoding, oid, bits: bits.subarray(1) } : { encoding, oid, parameters, bits: bits.subarray(1) }
 }
 
-/** RFC 5280 §4.1.2.5: seconds are there, the zone is Z, and the year of the short form lies in 1950-2049. */
+/** RFC 5280 §4.1.2.5: seconds are present, the zone is Z, and the year of the short form is in 1950-2049. */
 function timeOf(der: Uint8Array, element: Element | undefined): Date {
   const long = element?.tag === TAG.generalizedTime
   const length = long ? 15 : 13
@@ -132,7 +132,7 @@ function timeOf(der: Uint8Array, element: Element | undefined): Date {
   const [minute, second] = [pairAt(der, rest + 6), pairAt(der, rest + 8)]
   if (der[element.end - 1] !== 0x5a) throw new DerFault('a date that is not RFC 5280')
   const date = new Date(Date.UTC(fullYear, month - 1, day, hour, minute, second))
-  // Date.UTC takes years below 100 for years of the 20th century, and Go's zero time is in year 1.
+  // Date.UTC maps years below 100 to the 20th century, but Go's zero time is in year 1.
   if (fullYear < 100) date.setUTCFullYear(fullYear, month - 1, day)
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day || hour > 23 || minute > 59 || second > 59)
     throw new DerFault('a date that is none')
@@ -145,7 +145,7 @@ function pairAt(digits: Uint8Array, at: number): number {
   return tens * 10 + ones
 }
 
-/** @param from the index of the first optional part; the extensions are the last one */
+/** @param from the index of the first optional part; the extensions are the last part */
 function extensionsOf(der: Uint8Array, optional: readonly Element[], from: number): Map<string, Extension> {
   const extensions = new Map<string, Extension>()
   const wrapper = optional.length > from ? optional[optional.length - 1] : undefined
@@ -178,7 +178,10 @@ const sameElement = (bytes: Uint8Array, a: Element, b: Element): boolean => {
   return true
 }
 
-/** A BIT STRING whose unused bits are zero. @throws DerFault */
+/**
+ * Checks a BIT STRING whose unused bits must be zero.
+ * @throws DerFault
+ */
 function checkBits(bytes: Uint8Array, given: Element | undefined, what: string): Element {
   const element = expectTag(given, TAG.bitString, what)
   const size = element.end - element.start
@@ -188,15 +191,19 @@ function checkBits(bytes: Uint8Array, given: Element | undefined, what: string):
   return element
 }
 
-/** The contents of a BIT STRING after the count of unused bits, which are zero. @throws DerFault */
+/**
+ * The contents of a BIT STRING after the count of unused bits. The unused bits must be zero.
+ * @throws DerFault
+ */
 export const bitsOf = (bytes: Uint8Array, given: Element | undefined, what: string): Uint8Array => {
   const element = checkBits(bytes, given, what)
   return bytes.subarray(element.start + 1, element.end)
 }
 
 /**
- * What the issuer signed (the TBSCertificate, header included), and its signature: undefined where that is not whole
- * bytes, which no algorithm makes. @param der a certificate known to be well-formed
+ * The TBSCertificate, header included, which the issuer signed, and the signature. The signature is undefined if it is
+ * not whole bytes; no algorithm produces that.
+ * @param der a certificate known to be well-formed
  */
 export function signedPartsOf(der: Uint8Array): { readonly signed: Uint8Array; readonly signature?: Uint8Array } {
   const [tbs, , signature] = childrenOf(der, elementAt(der, 0))

@@ -1,7 +1,7 @@
 /**
- * A read-only walker over DER (X.690): just enough to see what node:crypto's X509Certificate does not show. It builds no
- * tree, encodes nothing and knows nothing of certificates. Lengths must be definite and minimal, tags one byte, as
- * Go's cryptobyte demands.
+ * A read-only walker over DER (X.690), for the fields that node:crypto's X509Certificate does not expose. It builds no
+ * tree, encodes nothing and has no certificate logic. Like Go's cryptobyte, it requires definite, minimal lengths and
+ * one-byte tags.
  */
 
 /** Thrown for bytes that are not DER; certificate.ts turns it into a FederationError. */
@@ -61,13 +61,19 @@ export function childrenOf(bytes: Uint8Array, parent: Element): Element[] {
   return children
 }
 
-/** The element if it has this tag. @throws DerFault */
+/**
+ * Returns the element if it has this tag.
+ * @throws DerFault
+ */
 export function expectTag(element: Element | undefined, tag: number, what: string): Element {
   if (element?.tag !== tag) throw new DerFault(`${what} is missing or of the wrong type`)
   return element
 }
 
-/** The parts of a SEQUENCE. @throws DerFault where it is none */
+/**
+ * The parts of a SEQUENCE.
+ * @throws DerFault when the element is not a SEQUENCE
+ */
 export const partsOf = (bytes: Uint8Array, element: Element | undefined, what: string): Element[] =>
   childrenOf(bytes, expectTag(element, TAG.sequence, what))
 
@@ -79,11 +85,14 @@ interface Identifier {
   readonly oid: string
 }
 
-/** Object identifiers read before, by a number made of their contents: certificates share some twenty. */
+/** A cache of object identifiers, keyed by a hash of their contents: certificates share about twenty. */
 const identifiers = new Map<number, Identifier>()
 const MAX_IDENTIFIERS = 1000
 
-/** Dotted decimal; as to Go, no arc is padded or of more than 31 bits. @throws DerFault */
+/**
+ * Dotted decimal. Like Go, rejects an arc that is padded or longer than 31 bits.
+ * @throws DerFault
+ */
 export function oidOf(bytes: Uint8Array, { tag, start, end }: Element): string {
   if (tag !== TAG.oid || start === end) throw new DerFault('a bad object identifier')
   let key = end - start

@@ -1,11 +1,14 @@
-/** Names of subjects and issuers, RFC 5280 §4.1.2.4: checked as Go's parser does (crypto/x509, parseName), printed as OpenSSL does. */
+/**
+ * Names of subjects and issuers, RFC 5280 §4.1.2.4. Checks them as Go's parser does (crypto/x509, parseName) and prints
+ * them as OpenSSL does.
+ */
 import { X509Certificate } from 'node:crypto'
 import { childrenOf, DerFault, elementAt, expectTag, oidOf, TAG } from './der.ts'
 import { printable } from './printable.ts'
 
 const MAX_LENGTH = 1000
 
-/** OpenSSL's short names of the attributes that nearly every CA uses. */
+/** OpenSSL's short names of the common attributes. */
 const SHORT_NAMES: Readonly<Record<string, string>> = {
   '2.5.4.3': 'CN',
   '2.5.4.5': 'serialNumber',
@@ -18,20 +21,23 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.9.1': 'emailAddress',
 }
 
-/** Characters that stand for themselves in RFC 2253, in no order that OpenSSL escapes. */
+/** Text that RFC 2253 and OpenSSL print without an escape. */
 const PLAIN = /^[\w()*./:@&'!?%~$|-](?:[\w()*./:@&'!?%~$| -]*[\w()*./:@&'!?%~$|-])?$/
 
 /**
- * `CN=…, O=…`, in the order of the certificate; special characters escaped (RFC 2253), fit to be shown.
+ * `CN=…, O=…`, in the order of the certificate. Special characters are escaped (RFC 2253), so it is safe to print.
  * @param name the raw Name
- * @param der the certificate it stands in, which OpenSSL reads where the name is not plain
- * @throws DerFault for a name that Go does not parse, or OpenSSL
+ * @param der the certificate that contains the name; OpenSSL reads it when the name is not plain
+ * @throws DerFault for a name that Go or OpenSSL cannot parse
  */
 export function distinguishedName(name: Uint8Array, der: Uint8Array, which: 'subject' | 'issuer'): string {
   return readName(name) ?? printable((new X509Certificate(der)[which] ?? '').split('\n').join(', '), MAX_LENGTH)
 }
 
-/** BoringSSL converts these to UTF-8 before it compares them (ASN1_MASK_CANON): UTF8String, PrintableString, T61String, IA5String, VisibleString, BMPString. */
+/**
+ * The string types that BoringSSL converts to UTF-8 before it compares them (ASN1_MASK_CANON): UTF8String,
+ * PrintableString, T61String, IA5String, VisibleString, BMPString.
+ */
 const COMPARED: Readonly<Record<number, (bytes: Buffer) => string>> = {
   12: (bytes) => bytes.toString('utf8'),
   19: (bytes) => bytes.toString('latin1'),
@@ -45,8 +51,8 @@ const COMPARED: Readonly<Record<number, (bytes: Buffer) => string>> = {
 }
 
 /**
- * Equal for two names that Envoy takes for one: BoringSSL compares texts whatever their string type, ASCII letters without
- * case, and runs of spaces as one (crypto/x509/x_name.cc, x509_name_canon). Go compares bytes.
+ * Returns equal strings for two names that Envoy considers equal. BoringSSL ignores the string type and the case of
+ * ASCII letters, and treats a run of spaces as one (crypto/x509/x_name.cc, x509_name_canon). Go compares bytes.
  * @param encoding a raw Name that is known to be well-formed
  */
 export function comparableName(encoding: Uint8Array): string {
@@ -69,7 +75,7 @@ const comparable = (text: string): string =>
     .replace(/[ \t\n\v\f\r]+/g, ' ')
     .replace(/^ | $/g, '')
 
-/** Undefined where OpenSSL would escape, convert or join something. */
+/** Undefined if OpenSSL would escape, convert or join a part of the name. */
 function readName(encoding: Uint8Array): string | undefined {
   const name = Buffer.from(encoding.buffer, encoding.byteOffset, encoding.byteLength)
   let printed = ''
@@ -98,7 +104,7 @@ const PLAIN_TAGS: ReadonlySet<number> = new Set([12, 19, 22])
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** @param text one character a byte */
+/** @param text one character per byte */
 function checkString(tag: number, text: string): void {
   const valid = STRINGS[tag]
   if (valid === undefined) throw new DerFault(`a name of string type ${tag}, which Go does not take`)
@@ -110,7 +116,7 @@ const only =
   (text: string): boolean =>
     pattern.test(text)
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is what is meant
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches all of ASCII
 const ASCII = /^[\u0000-\u007f]*$/
 
 /** By tag: UTF8String, NumericString, PrintableString, T61String, IA5String, BMPString. */
@@ -133,7 +139,7 @@ function isUtf8(text: string): boolean {
   }
 }
 
-/** No surrogates and no non-characters; a terminator is none of it. */
+/** Rejects surrogates and non-characters. A terminator is neither. */
 function isUcs2(text: string): boolean {
   if (text.length % 2 !== 0) return false
   for (let at = 0; at < text.length; at += 2) {

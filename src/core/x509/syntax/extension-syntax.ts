@@ -1,4 +1,7 @@
-/** The extensions whose meaning is nobody's here, but which Go's parser reads (crypto/x509/parser.go, processExtensions, Go 1.26) and may refuse. */
+/**
+ * Syntax checks for the extensions that Entente does not evaluate, but that Go's parser reads and may reject
+ * (crypto/x509/parser.go, processExtensions, Go 1.26).
+ */
 
 import { generalNamesOf, isDomain, NAME, OID } from '../extensions.ts'
 import type { Fields } from './certificate-fields.ts'
@@ -22,7 +25,7 @@ const reading =
   (contents: Uint8Array): boolean =>
     valid(Buffer.from(contents).toString('latin1'))
 
-/** By the number of the GeneralName's kind: what a constraint on it must be. */
+/** The syntax of a name constraint, by the number of the GeneralName's kind. */
 const CONSTRAINTS: Readonly<Record<number, (contents: Uint8Array) => boolean>> = {
   1: reading((text) => isMailboxes(text)),
   2: reading((text) => isDomainRange(text)),
@@ -31,7 +34,7 @@ const CONSTRAINTS: Readonly<Record<number, (contents: Uint8Array) => boolean>> =
 }
 const CONTEXT = 0x80
 
-/** RFC 5280 §4.2.1.10: something must be permitted or excluded, each list is there once, and addresses come with a mask. */
+/** RFC 5280 §4.2.1.10: at least one subtree, each list at most once, and addresses with a mask. */
 function checkNameConstraints(value: Uint8Array): void {
   const outer = expectTag(elementAt(value, 0), TAG.sequence, 'the name constraints')
   const lists = childrenOf(value, outer)
@@ -47,11 +50,14 @@ function checkNameConstraints(value: Uint8Array): void {
 }
 const LISTS: Readonly<Record<number, string>> = { [PERMITTED]: 'permitted', [EXCLUDED]: 'excluded' }
 
-/** Go's domainNameValid: labels of visible ASCII that are not empty, and no dot at the end. So `*.a.example` and `spiffe://a` are taken. */
+/**
+ * Go's domainNameValid: non-empty labels of visible ASCII, and no trailing dot. It accepts `*.a.example` and
+ * `spiffe://a`.
+ */
 const isDomainRange = (host: string): boolean => host === '' || /^\.?[!-\-/-~]+(\.[!-\-/-~]+)*$/.test(host)
-/** An IP address is refused, and here also what only looks like one. */
+/** Go rejects an IP address. This check also rejects text that only resembles one. */
 const isUriHosts = (host: string): boolean => isDomainRange(host) && !/^\d+(\.\d+){3}$|^[\da-f.]*:[\da-f.]*:[\da-f:.]*$/i.test(host)
-/** One mailbox, or all of a domain. */
+/** One mailbox, or all mailboxes of a domain. */
 const isMailboxes = (text: string): boolean =>
   text.includes('@') ? MAILBOX.test(text) && isDomain(text.slice(text.lastIndexOf('@') + 1)) : isDomainRange(text)
 const MAILBOX = /^[\w!#$%&'*+\-/=?^`{|}~]+(\.[\w!#$%&'*+\-/=?^`{|}~]+)*@[^@]+$/
@@ -81,7 +87,7 @@ function checkPolicyMappings(value: Uint8Array): void {
   }
 }
 
-/** §4.2.1.11: how many certificates may go without, in [0] and [1]. */
+/** §4.2.1.11: [0] and [1] count the certificates that may follow before the constraint applies. */
 function checkPolicyConstraints(value: Uint8Array): void {
   for (const part of listOf(value, 'the policy constraints')) {
     if (part.tag !== CONTEXT && part.tag !== CONTEXT + 1) throw new DerFault('policy constraints of an unknown kind')
@@ -98,7 +104,7 @@ function checkInhibitAnyPolicy(value: Uint8Array): void {
 const POINT_NAME = 0xa0
 const FULL_NAME = 0xa0
 
-/** §4.2.1.13. Go takes full names only. */
+/** §4.2.1.13. Go accepts full names only. */
 function checkDistributionPoints(value: Uint8Array): void {
   for (const point of listOf(value, 'the CRL distribution points')) {
     const [name] = partsOf(value, point, 'a CRL distribution point')
@@ -127,7 +133,10 @@ const CHECKS: readonly (readonly [string, (value: Uint8Array) => void])[] = [
 
 const ALTERNATIVES: ReadonlySet<number> = new Set([NAME.email, NAME.dns, NAME.uri, NAME.ip])
 
-/** Whether Go understands what such an extension is about: alternative names of some kind that it knows, constraints on nothing else. */
+/**
+ * True if Go handles the contents of this extension: at least one alternative name of a kind that Go supports, or
+ * constraints on supported kinds only.
+ */
 export function isHandledNames(fields: Fields, oid: string): boolean {
   if (oid === OID.subjectAltName) return generalNamesOf(fields).some(({ kind }) => ALTERNATIVES.has(kind))
   const value = oid === OID.nameConstraints ? fields.extensions.get(oid)?.value : undefined

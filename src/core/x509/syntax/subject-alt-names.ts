@@ -1,16 +1,22 @@
-/** Everything that a certificate calls its holder, as Envoy reads it (source/common/tls/utility.cc getSubjectAltNames). */
+/**
+ * The subject and alternative names of a certificate, as Envoy reads them (source/common/tls/utility.cc
+ * getSubjectAltNames).
+ */
 import { X509Certificate } from 'node:crypto'
 import { generalNamesOf, NAME } from '../extensions.ts'
 import { fieldsOf } from './certificate-fields.ts'
 
-/** The alternative names of each kind in the order of the certificate; the subject one attribute after the other. */
+/** The alternative names of each kind, in the order of the certificate, and the subject attributes in sequence. */
 export interface CertificateNames {
   readonly uris: readonly string[]
   readonly dns: readonly string[]
   readonly subject: string
 }
 
-/** @param der one certificate; undefined where it cannot be read */
+/**
+ * Undefined when the certificate cannot be read.
+ * @param der one certificate
+ */
 export function namesIn(der: Uint8Array): CertificateNames | undefined {
   try {
     const names = generalNamesOf(fieldsOf(der))
