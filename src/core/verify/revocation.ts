@@ -81,8 +81,7 @@ export function severedVerdict(
         until === undefined ? [] : [filePending(proxy, until, `may judge by a file from before ${domain} was removed from it`)],
       ),
       ...rejected.map((proxy) => filterRejected(proxy, 'Envoy rejected its last configuration', heard.get(proxy)?.rejected ?? '')),
-      // A sever never waits for a stopped proxy: it loads its configuration before it serves again.
-      // A proxy that lost its connection to istiod still serves.
+      // A sever never waits for a dead proxy: it gets its configuration before it serves again. But one that is cut off serves.
       ...unheard.map((proxy) => proxyUnheard(proxy, 'no istiod could report what it holds')),
       ...unsure
         .filter((proxy) => heard.has(proxy))

@@ -126,7 +126,7 @@ function takenOver(scope: Inbound, other: Inbound, part: Part, own: ReadonlySet<
     ...scope,
     roots,
     file: roots.size === 0 ? NO_FILE : part.file,
-    // The other federation decides which plaintext its workloads accept.
+    // What plaintext its workloads take is for the other one to say.
     ...(scope.strict ? {} : { plaintext: 'all' as const }),
     ...(other.gateway && { gateway: other.gateway }),
   }
