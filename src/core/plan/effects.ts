@@ -247,7 +247,7 @@ function compareHosts(was: Believed, willBe: Believed, own: ReadonlySet<TrustDom
 
 type Named = readonly Principal[] | undefined
 
-/** Changes of the accepted servers of a host that stays reachable; none if istiod names them before and after. */
+/** Changes of the accepted servers of a host that is reachable afterwards; none if it is new and istiod names its servers. */
 function diffServers(host: string, trusted: TrustDomain, before: Named, after: Named): Change[] {
   if (after === undefined && before?.length === 0) return []
   const anybody = `${trusted}/*` as Principal

@@ -48,7 +48,7 @@ export function plan(wanted: readonly Intent[], seen: Seens, now: Date, options:
   }
 }
 
-/** Reports why trust in the member only narrows: an error if steps are withheld, else a warning. */
+/** Reports why trust in the member only narrows: an error if steps are withheld or its objects are unknown, else a warning. */
 function onlyNarrowed(intent: Intent, seen: Seens, now: Date, { narrowOnly, ...options }: PlanOptions): readonly Finding[] {
   const why = narrowOnly?.get(intent.member.name)
   if (why === undefined) return []
