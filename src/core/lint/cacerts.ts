@@ -1,6 +1,6 @@
 /**
- * Checks Secrets `cacerts` for a replaced root bundle. Live workloads present certificates under the old roots until they
- * renew. New roots therefore have to be added to the old ones first. Lint neither prints nor keeps key material.
+ * Checks Secrets `cacerts` for a replaced root bundle. Live workloads present certificates under the old roots until
+ * they renew. New roots therefore have to be added to the old ones first. Lint neither prints nor keeps key material.
  */
 import { FederationError } from '../diagnostics/errors.ts'
 import { text } from '../model/manifest.ts'
@@ -15,7 +15,9 @@ import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
 import type { Path } from './source.ts'
 
-/** The Secrets with istiod's CA: a plugged-in one, or one that istiod generated (istio security/pkg/pki/ca, CASecret). */
+/**
+ * The Secrets with istiod's CA: a plugged-in one, or one that istiod generated (istio security/pkg/pki/ca, CASecret).
+ */
 const SECRETS: ReadonlySet<string> = new Set(['cacerts', 'istio-ca-secret'])
 
 export function cacerts(context: Context): readonly LintFinding[] {
@@ -98,7 +100,9 @@ function swap(secret: Resource, old: readonly Anchor[], than: string, now: Date)
   return [tellIn('cacerts-swap', secret, signer.path, message, { severity: 'warning', hint })]
 }
 
-/** istiod checks before it starts that the CA's certificate is under its roots (istio security/pkg/pki/util, Verify). */
+/**
+ * istiod checks before it starts that the CA's certificate is under its roots (istio security/pkg/pki/util, Verify).
+ */
 function unrooted(secret: Resource, now: Date): readonly LintFinding[] {
   const [signer, bundle] = [entryOf(secret, SIGNERS), entryOf(secret, ROOTS)]
   if (signer === undefined || bundle === undefined) return []

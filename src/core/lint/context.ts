@@ -118,7 +118,9 @@ function meshOf(
   }
 }
 
-/** The trust domain that the mesh config sets. The ConfigMap is the whole mesh config: without a value, Istio's default. */
+/**
+ * The trust domain that the mesh config sets. The ConfigMap is the whole mesh config: without a value, Istio's default.
+ */
 export function trustDomainIn({ mesh, whole }: Settings): readonly string[] {
   if (mesh === undefined) return []
   const said = text(at(mesh.value, 'trustDomain'))

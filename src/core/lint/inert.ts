@@ -24,7 +24,10 @@ export const inert = ({ resources, settings }: Context): readonly LintFinding[] 
 
 const aboutRoots = `${EXTRA_ROOTS}: nothing in Istio reads it, so no proxy trusts the roots it points to`
 
-/** Finds the setting as a key, as the name of a variable, or in a string that holds YAML (annotation proxy.istio.io/config, data.mesh). */
+/**
+ * Finds the setting as a key, as the name of a variable, or in a string that holds YAML (annotation
+ * proxy.istio.io/config, data.mesh).
+ */
 function extraRoots(resource: Resource): readonly LintFinding[] {
   const found: LintFinding[] = []
   const look = (view: View): void =>
@@ -56,7 +59,10 @@ const extraVolumes = (values: View, resource: Resource): readonly LintFinding[] 
     }),
   )
 
-/** istiod's chart used it as the trust domain up to 1.9; its templates prefer meshConfig.trustDomain, which has a default. */
+/**
+ * istiod's chart used it as the trust domain up to 1.9; its templates prefer meshConfig.trustDomain, which has a
+ * default.
+ */
 function globalTrustDomain({ values, mesh, written, resource }: Settings): readonly LintFinding[] {
   const path = ['global', 'trustDomain']
   const name = text(at(values?.value, ...path))

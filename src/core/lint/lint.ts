@@ -1,6 +1,6 @@
 /**
- * Finds manifests whose effect differs from their appearance. Runs every rule on every object, applies suppressions, and
- * lists the rules that it could not check.
+ * Finds manifests whose effect differs from their appearance. Runs every rule on every object, applies suppressions,
+ * and lists the rules that it could not check.
  */
 
 import { refusal } from '../mesh/config/mesh-facts.ts'

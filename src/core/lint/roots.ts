@@ -1,6 +1,7 @@
 /**
  * Checks meshConfig.caCertificates as istiod reads them. istio pilot/pkg/trustbundle/trustbundle.go and
- * pilot/pkg/features/pilot.go (ISTIO_MULTIROOT_MESH), pilot/cmd/pilot-agent/options (PROXY_CONFIG_XDS_AGENT), eed52ebb66ad.
+ * pilot/pkg/features/pilot.go (ISTIO_MULTIROOT_MESH), pilot/cmd/pilot-agent/options (PROXY_CONFIG_XDS_AGENT),
+ * eed52ebb66ad.
  */
 import { ISTIOD_REJECTS, REPAIRED_PEM } from '../diagnostics/codes.ts'
 import { isPlaceholder } from '../mesh/config/unfilled.ts'

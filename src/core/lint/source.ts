@@ -64,8 +64,8 @@ export const isMap = (value: unknown): value is Readonly<Record<string, unknown>
 const MAX_DEPTH = 200
 
 /**
- * Visits every key and every text of a value. It visits each shared part (a YAML alias) once, so its time is linear even if
- * aliases multiply.
+ * Visits every key and every text of a value. It visits each shared part (a YAML alias) once, so its time is linear
+ * even if aliases multiply.
  * @param visit receives the path, the key and the value; if it returns `false`, `walk` does not descend into the value
  */
 export function walk(value: unknown, visit: (path: Path, key: string | number, value: unknown) => unknown): void {

@@ -22,7 +22,10 @@ import { intermediates } from './hazards/unusable-anchors.ts'
 export interface PlanOptions {
   /** `closing`: only remove whole domains from scopes and hosts; leave everything else unchanged. */
   readonly only?: 'closing'
-  /** Before a root is retired, ask every workload for its certificate, and do not wait for the maximum certificate lifetime. */
+  /**
+   * Before a root is retired, ask every workload for its certificate, and do not wait for the maximum certificate
+   * lifetime.
+   */
   readonly look?: boolean
   /** Members in which trust may only narrow, each with the reason: Entente carries out only narrowing changes there. */
   readonly narrowOnly?: ReadonlyMap<MemberName, Finding>

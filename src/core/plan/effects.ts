@@ -22,8 +22,8 @@ type Accepted = ReadonlyMap<
 >
 
 /**
- * The effect of writing one object between two stages. A proxy admits a caller only if both the roots and the policy accept
- * it. A policy without a root therefore changes nothing.
+ * The effect of writing one object between two stages. A proxy admits a caller only if both the roots and the policy
+ * accept it. A policy without a root therefore changes nothing.
  */
 export function changesOf(
   before: Manifest | undefined,
@@ -66,7 +66,10 @@ export function changesOf(
   return [...inbound, ...nameChanges(before, after), ...outbound]
 }
 
-/** Changes of the names that an inbound filter admits. For a new or removed filter, the changes of its workloads suffice. */
+/**
+ * Changes of the names that an inbound filter admits. For a new or removed filter, the changes of its workloads
+ * suffice.
+ */
 function nameChanges(before: Manifest | undefined, after: Manifest | undefined): readonly Change[] {
   if (before === undefined || after === undefined) return []
   const [b, a] = [readGuard(before), readGuard(after)]
@@ -122,8 +125,8 @@ const believed = (scope: Outbound, mount: boolean): Believed => ({ hosts: hostsO
 type Believed = Pick<Outbound, 'hosts' | 'served'>
 
 /**
- * Applies only the part that the object decides. A filter decides the roots or that a file is read, a ConfigMap the roots
- * in the file, a policy the callers.
+ * Applies only the part that the object decides. A filter decides the roots or that a file is read, a ConfigMap the
+ * roots in the file, a policy the callers.
  */
 function movedInbound(object: Manifest, b: Inbound, a: Inbound): Inbound {
   if (isTrustMap(object)) return { ...b, file: { ...b.file, roots: a.file.roots } }
@@ -247,7 +250,10 @@ function compareHosts(was: Believed, willBe: Believed, own: ReadonlySet<TrustDom
 
 type Named = readonly Principal[] | undefined
 
-/** Changes of the accepted servers of a host that is reachable afterwards; none if it is new and istiod names its servers. */
+/**
+ * Changes of the accepted servers of a host that is reachable afterwards; none if it is new and istiod names its
+ * servers.
+ */
 function diffServers(host: string, trusted: TrustDomain, before: Named, after: Named): Change[] {
   if (after === undefined && before?.length === 0) return []
   const anybody = `${trusted}/*` as Principal
@@ -263,7 +269,9 @@ function diff(of: 'root' | 'workloads', trusted: TrustDomain, before: readonly s
   return [...added, ...removed]
 }
 
-/** Every inbound change makes Envoy drain the listener: it closes idle connections, and the remaining ones after 45 s. */
+/**
+ * Every inbound change makes Envoy drain the listener: it closes idle connections, and the remaining ones after 45 s.
+ */
 export function drained(object: Manifest, view: MeshView): number {
   // The mesh config sets the names that listeners accept, and a policy of the root namespace applies to every workload.
   if (isMeshConfig(object) || isWidePolicy(object))

@@ -48,7 +48,10 @@ export function plan(wanted: readonly Intent[], seen: Seens, now: Date, options:
   }
 }
 
-/** Reports why trust in the member only narrows: an error if steps are withheld or its objects are unknown, else a warning. */
+/**
+ * Reports why trust in the member only narrows: an error if steps are withheld or its objects are unknown, else a
+ * warning.
+ */
 function onlyNarrowed(intent: Intent, seen: Seens, now: Date, { narrowOnly, ...options }: PlanOptions): readonly Finding[] {
   const why = narrowOnly?.get(intent.member.name)
   if (why === undefined) return []
@@ -125,7 +128,10 @@ function planMesh(
   }
 }
 
-/** Reports objects that a GitOps tool tracks: it would revert a write to the cluster. Members with a directory are exempt. */
+/**
+ * Reports objects that a GitOps tool tracks: it would revert a write to the cluster. Members with a directory are
+ * exempt.
+ */
 function handMade({ member }: Intent, objects: readonly Manifest[], steps: readonly Step[]): readonly Finding[] {
   if (member.home?.directory !== undefined) return []
   const touched = new Set(steps.flatMap(({ before }) => (before === undefined ? [] : [keyOf(before)])))

@@ -1,4 +1,6 @@
-/** For a live proxy that differs from Entente's objects: names the EnvoyFilters of others that change its TLS contexts. */
+/**
+ * For a live proxy that differs from Entente's objects: names the EnvoyFilters of others that change its TLS contexts.
+ */
 
 import { FILTER_SYMPTOMS } from '../diagnostics/codes.ts'
 import type { Finding } from '../diagnostics/finding.ts'

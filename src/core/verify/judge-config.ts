@@ -20,8 +20,9 @@ import { differs, type Fact } from './proxy-standing.ts'
 const APPLY = 'entente apply'
 
 /**
- * Judges one proxy by all sets of workloads that select it. While one set replaces another, there are two. The policies of
- * all sets apply. Of their filters only the last applies, and only Istio knows the order: a match with any filter suffices.
+ * Judges one proxy by all sets of workloads that select it. While one set replaces another, there are two. The policies
+ * of all sets apply. Of their filters only the last applies, and only Istio knows the order: a match with any filter
+ * suffices.
  */
 export function judgeInbound(
   scopes: readonly Inbound[],
@@ -101,7 +102,9 @@ function judgeFilter(
     : findings
 }
 
-/** Requires in every mutual-TLS chain the filter for names that the scope's EnvoyFilter adds together with the roots. */
+/**
+ * Requires in every mutual-TLS chain the filter for names that the scope's EnvoyFilter adds together with the roots.
+ */
 function judgeNamesIn(
   mutual: readonly InboundChain[],
   { admitted }: Inbound,
@@ -144,7 +147,9 @@ const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding
     APPLY,
   )
 
-/** @param roots all roots that the state binds here: an intermediate step may still bind a root to the domain it leaves */
+/**
+ * @param roots all roots that the state binds here: an intermediate step may still bind a root to the domain it leaves
+ */
 function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string, host?: string): readonly Finding[] {
   const bound = (to: TrustDomain): readonly string[] => (roots.get(to) ?? []).map((root) => root.fingerprint)
   const wanted = bound(domain)

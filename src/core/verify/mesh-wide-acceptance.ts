@@ -92,5 +92,7 @@ export function judgeWide(
   ]
 }
 
-/** An empty scope for a mesh whose mesh-wide trust is removed: any name that a listener still accepts is then surplus. */
+/**
+ * An empty scope for a mesh whose mesh-wide trust is removed: any name that a listener still accepts is then surplus.
+ */
 export const vacatedWide = (was: Inbound | undefined): { readonly wide?: Inbound } => (was === undefined ? {} : { wide: noInbound(was.at) })

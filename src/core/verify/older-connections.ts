@@ -29,7 +29,9 @@ export interface ConnectionsView {
   readonly state: State
   /** All open connections, older and newer, from any peer; null if Entente could not ask the proxy. */
   readonly open: number | null
-  /** RFC 3339: the latest time at which Envoy closes the older ones; null if Envoy does not close them or they are gone. */
+  /**
+   * RFC 3339: the latest time at which Envoy closes the older ones; null if Envoy does not close them or they are gone.
+   */
   readonly until: string | null
 }
 

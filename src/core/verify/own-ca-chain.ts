@@ -1,6 +1,6 @@
 /**
- * Checks the chain that a mesh's own CA presents against the roots approved for that mesh. A CA may sign under a new root
- * before its workloads receive that root.
+ * Checks the chain that a mesh's own CA presents against the roots approved for that mesh. A CA may sign under a new
+ * root before its workloads receive that root.
  */
 import { error, type Finding } from '../diagnostics/finding.ts'
 import { differs } from '../model/clock.ts'
@@ -11,8 +11,8 @@ import type { Anchor } from '../x509/anchor.ts'
 import { anchorOf, type Vouched, type Vouching } from '../x509/chain.ts'
 
 /**
- * Reports `own-ca-not-approved` only while ConfigMap istio-ca-root-cert holds approved roots. Once the ConfigMap changes,
- * `own-root-unknown` and `root-swapped` say more.
+ * Reports `own-ca-not-approved` only while ConfigMap istio-ca-root-cert holds approved roots. Once the ConfigMap
+ * changes, `own-root-unknown` and `root-swapped` say more.
  */
 export function ownChain(
   { member, own, trusts }: Intent,
@@ -42,7 +42,9 @@ interface Clocks {
   readonly clock?: Clock | undefined
 }
 
-/** Accepts a chain that is valid only by the cluster's clock: the clocks differ (`clock-differs`), the CA is correct. */
+/**
+ * Accepts a chain that is valid only by the cluster's clock: the clocks differ (`clock-differs`), the CA is correct.
+ */
 export function anchorByClock(
   chain: readonly Uint8Array[],
   anchors: readonly Anchor[],
@@ -56,8 +58,8 @@ export function anchorByClock(
 }
 
 /**
- * Checks, before roots are approved as the cluster distributes them, that the CA signs under one of them. After a change of
- * `cacerts` that istiod has not published, the CA signs under another root.
+ * Checks, before roots are approved as the cluster distributes them, that the CA signs under one of them. After a
+ * change of `cacerts` that istiod has not published, the CA signs under another root.
  */
 export function signsElsewhere(
   name: MemberName,

@@ -1,6 +1,6 @@
 /**
- * Finds certificates of a mesh's own workloads that have more than one name. Entente's filters for names exempt them, and
- * Istio's policies read every name.
+ * Finds certificates of a mesh's own workloads that have more than one name. Entente's filters for names exempt them,
+ * and Istio's policies read every name.
  */
 import { otherNames } from '../trust/callers/principal-names.ts'
 import { namesIn } from '../x509/syntax/subject-alt-names.ts'

@@ -4,9 +4,9 @@ import type { Finding } from '../diagnostics/finding.ts'
 /** One fact about a proxy, with its finding. */
 export interface Fact {
   /**
-   * `differs`: the proxy does not hold the wanted configuration. `unserved`: it holds it, but a host that it calls has no
-   * endpoint. `pending`: its kubelet may not have written its file yet. `unmounted`: it has no mount, so no root of the
-   * scope reaches it. `told`: a finding that changes no state.
+   * `differs`: the proxy does not hold the wanted configuration. `unserved`: it holds it, but a host that it calls has
+   * no endpoint. `pending`: its kubelet may not have written its file yet. `unmounted`: it has no mount, so no root of
+   * the scope reaches it. `told`: a finding that changes no state.
    */
   readonly is: 'differs' | 'unserved' | 'pending' | 'unmounted' | 'told'
   readonly finding: Finding

@@ -102,7 +102,9 @@ const inItsSet = (pod: Manifest, objects: readonly Manifest[]): readonly string[
   sidecarsIn([pod, ...objects.filter(({ kind }) => kind === 'Gateway')], { namespace: pod.metadata.namespace ?? '' }).map(proxyOf)
 
 interface HeldBy {
-  /** Why the proxy accepts the domain; empty if its configuration says so directly. Undefined: it does not accept it. */
+  /**
+   * Why the proxy accepts the domain; empty if its configuration says so directly. Undefined: it does not accept it.
+   */
   readonly why?: string
   /** The proxy may accept the domain until its kubelet has written its file, at this time at the latest. */
   readonly until?: Date

@@ -1,7 +1,7 @@
 /**
- * Compares the server identities that a live proxy accepts for a host with the identities of the pods behind it. Without
- * `servedBy`, istiod lists the identities of the endpoints that it knows. With `servedBy`, Entente's filter lists them,
- * and the proxy calls no server with another identity.
+ * Compares the server identities that a live proxy accepts for a host with the identities of the pods behind it.
+ * Without `servedBy`, istiod lists the identities of the endpoints that it knows. With `servedBy`, Entente's filter
+ * lists them, and the proxy calls no server with another identity.
  */
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { podsIn, proxyOf } from '../mesh/pods.ts'
@@ -38,9 +38,10 @@ export function judgeServers({ member }: Intent, trust: Trust, live: LiveProxies
 }
 
 /**
- * istiod builds the identity of a remote endpoint when it discovers the endpoint. It uses the remote mesh's trust domain,
- * or its own if it could not read that mesh's config at that time. It does not rebuild the identity later
- * (istio pkg/config/mesh/watchers.go restrictedConfigAdapter, pilot/pkg/serviceregistry/kube/controller/endpoint_builder.go).
+ * istiod builds the identity of a remote endpoint when it discovers the endpoint. It uses the remote mesh's trust
+ * domain, or its own if it could not read that mesh's config at that time. It does not rebuild the identity later
+ * (istio pkg/config/mesh/watchers.go restrictedConfigAdapter,
+ * pilot/pkg/serviceregistry/kube/controller/endpoint_builder.go).
  */
 const refused = (proxy: string, host: string, named: readonly string[], { trusted, trustDomain }: Trust, truster: string): Finding =>
   error(

@@ -1,4 +1,6 @@
-/** Compares live proxies with the wanted state. `apply` waits for them to match, and `verify` reports whether they do. */
+/**
+ * Compares live proxies with the wanted state. `apply` waits for them to match, and `verify` reports whether they do.
+ */
 
 import { podsIn, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -115,8 +117,8 @@ export function standingsOf(
 type Part = Pick<Inbound, 'roots' | 'file'>
 
 /**
- * If every foreign domain of the scope has an empty list of callers, the filter of another federation may apply in place
- * of ours. The result then has the roots that the other filter binds to the domains that this scope still names.
+ * If every foreign domain of the scope has an empty list of callers, the filter of another federation may apply in
+ * place of ours. The result then has the roots that the other filter binds to the domains that this scope still names.
  */
 function takenOver(scope: Inbound, other: Inbound, part: Part, own: ReadonlySet<TrustDomain>): Inbound {
   const shut = [...acceptedBy(scope).keys()].every((domain) => own.has(domain) || scope.callers.get(domain)?.length === 0)

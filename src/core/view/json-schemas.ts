@@ -5,7 +5,7 @@ import { VIEWS } from './schemas.ts'
 
 type JsonSchema = Readonly<Record<string, unknown>>
 
-/** By file name. A later version may add members to a view, so its schema accepts unknown ones. The federation file's rejects them. */
+/** By file name. Views accept unknown members, which later versions may add; the federation file rejects them. */
 export const jsonSchemas = (): ReadonlyMap<string, JsonSchema> =>
   new Map<string, JsonSchema>([
     ['federation.json', titled('Federation', z.toJSONSchema(federation, { io: 'input' }))],

@@ -1,7 +1,7 @@
 /**
  * The schemas of every command's JSON output (docs/cli.md). TypeScript infers the view types from them, and
- * scripts/schemas.ts generates `schemas/*.json` of the package. Commands import only the types, so that printing does not
- * load zod.
+ * scripts/schemas.ts generates `schemas/*.json` of the package. Commands import only the types, so that printing does
+ * not load zod.
  */
 import { z } from 'zod'
 import type { FindingCode } from '../diagnostics/finding.ts'

@@ -3,8 +3,8 @@ import type { Finding } from '../diagnostics/finding.ts'
 import type { Verdict } from '../model/proven.ts'
 
 /**
- * A finding of the plan takes precedence over the same finding of a verdict. Two meshes may have pods with the same name and
- * namespace: findings of two trusters about such a subject are two facts, each with the name of its mesh.
+ * A finding of the plan takes precedence over the same finding of a verdict. Two meshes may have pods with the same
+ * name and namespace: findings of two trusters about such a subject are two facts, each with the name of its mesh.
  */
 export function statusFindings(planned: readonly Finding[], verdicts: readonly Verdict[]): readonly Finding[] {
   const told = new Set(planned.map(keyOf))

@@ -1,6 +1,7 @@
 /**
- * Checks `portLevelMtls` of a PeerAuthentication. istiod reads it only in policies with a selector, and its keys are ports
- * of the workload (istio pkg/config/validation/validation.go, pilot/pkg/security/authn/policy_applier.go, eed52ebb66ad).
+ * Checks `portLevelMtls` of a PeerAuthentication. istiod reads it only in policies with a selector, and its keys are
+ * ports of the workload (istio pkg/config/validation/validation.go, pilot/pkg/security/authn/policy_applier.go,
+ * eed52ebb66ad).
  */
 import { at, list, strings } from '../../model/manifest.ts'
 import { type Context, inNamespace, tellIn } from '../context.ts'

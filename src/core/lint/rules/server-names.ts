@@ -1,6 +1,6 @@
 /**
- * Checks the SANs that a server's certificate must have (DestinationRule, ServiceEntry). The SAN of an Istio workload is a
- * URI, and Envoy compares all of it, including spiffe://.
+ * Checks the SANs that a server's certificate must have (DestinationRule, ServiceEntry). The SAN of an Istio workload
+ * is a URI, and Envoy compares all of it, including spiffe://.
  */
 import { at, list } from '../../model/manifest.ts'
 import { printable } from '../../x509/syntax/printable.ts'

@@ -44,7 +44,9 @@ function put(root: Node, path: Path, value: unknown): void {
 /** An upper limit for list indexes: no list of settings has as many items. */
 const MAX_INDEX = 1_000
 
-/** Reads `istiod.meshConfig.trustDomainAliases[0]` as helm's --set does; undefined if the name is outside a mesh config. */
+/**
+ * Reads `istiod.meshConfig.trustDomainAliases[0]` as helm's --set does; undefined if the name is outside a mesh config.
+ */
 export function meshConfigPath(name: string): { readonly within: string; readonly path: Path } | undefined {
   const steps = stepsOf(name)
   const start = steps.indexOf('meshConfig')

@@ -1,6 +1,6 @@
 /**
- * Finds settings of istiod in a form that lint does not read. Lint names each of them: without a message, a reader would
- * assume that lint checked it.
+ * Finds settings of istiod in a form that lint does not read. Lint names each of them: without a message, a reader
+ * would assume that lint checked it.
  */
 import { at, list, text } from '../../model/manifest.ts'
 import { printable } from '../../x509/syntax/printable.ts'

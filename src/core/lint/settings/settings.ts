@@ -1,7 +1,7 @@
 /**
- * Finds Istio's settings. One rule finds most of them: a mapping `meshConfig` at any depth, also in YAML within a string;
- * the mapping around it holds Helm values. Forms without a `meshConfig` have their own entry in FORMS:
- * the ConfigMap `istio`, istiod's Deployment, an IstioOperator, OpenShift Service Mesh 2, Kyma.
+ * Finds Istio's settings. One rule finds most of them: a mapping `meshConfig` at any depth, also in YAML within a
+ * string; the mapping around it holds Helm values. Forms without a `meshConfig` have their own entry in FORMS: the
+ * ConfigMap `istio`, istiod's Deployment, an IstioOperator, OpenShift Service Mesh 2, Kyma.
  */
 import type { MeshReading } from '../../mesh/config/mesh-facts.ts'
 import { at, list, text } from '../../model/manifest.ts'
@@ -21,8 +21,8 @@ export interface MeshAsWritten {
 export interface Settings {
   readonly resource: Resource
   /**
-   * The mesh config as written; after `asIstiodReads`, as istiod reads it: fields by their camelCase names, without unknown
-   * fields. `unreadable`: there is a mesh config, but it is not YAML.
+   * The mesh config as written; after `asIstiodReads`, as istiod reads it: fields by their camelCase names, without
+   * unknown fields. `unreadable`: there is a mesh config, but it is not YAML.
    */
   readonly mesh?: View
   /** The mesh config as written, if there is one, with istiod's faults and unknown fields. */
@@ -115,8 +115,8 @@ function search(view: View, resource: Resource, depth: number): Found {
 
 /**
  * Copies of an object that programs write, and that may be outdated: kubectl keeps the object that it applied last, and
- * Argo CD the one that it synced last. The istiod chart also keeps its values in the ConfigMap with the mesh config that it
- * renders from them; no program reads these values.
+ * Argo CD the one that it synced last. The istiod chart also keeps its values in the ConfigMap with the mesh config
+ * that it renders from them; no program reads these values.
  */
 const COPIES = /^(?:metadata|status|operation|data\/(?:original|merged)-values)$/
 

@@ -1,6 +1,7 @@
 /**
- * Gates for members whose objects a GitOps tool delivers. It may delete policies and files before filters, and with delay.
- * Entente therefore removes them only after the proxies no longer hold the filter that depends on them.
+ * Gates for members whose objects a GitOps tool delivers. The tool syncs policies and files before filters, and with
+ * delay. Entente therefore removes a policy or file only after the proxies no longer hold the filter that depends on
+ * it.
  */
 
 import { podsIn, proxyOf } from '../../mesh/pods.ts'
@@ -40,8 +41,8 @@ interface Held {
 }
 
 /**
- * The proxies that some istiod knows. No istiod sends configuration to another proxy: its listener keeps both the filter
- * and the policy, and after it reconnects, it gets a listener with neither.
+ * The proxies that some istiod knows. No istiod sends configuration to another proxy: its listener keeps both the
+ * filter and the policy, and after it reconnects, it gets a listener with neither.
  */
 function heldIn(observation: Observation, proxies: readonly Evidence[], { intent, now }: Witnesses): readonly Held[] {
   const objects = observation.objects.ok ? observation.objects.value : []

@@ -111,8 +111,9 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
 }
 
 /**
- * An Entente filter replaces the validation context that holds Istio's CRL. A CRL copied into the filter would expire, and
- * Envoy then rejects the whole domain (docs/decisions/0018-revocation.md). The owner therefore has to accept its loss.
+ * An Entente filter replaces the validation context that holds Istio's CRL. A CRL copied into the filter would expire,
+ * and Envoy then rejects the whole domain (docs/decisions/0018-revocation.md). The owner therefore has to accept its
+ * loss.
  */
 function checkSurroundings({ member, trusts }: Intent, view: MeshView): readonly Finding[] {
   // istiod creates this ConfigMap in every mesh, and leaves it empty if its CA has no CRL.
@@ -215,7 +216,9 @@ const names = (pods: readonly Manifest[]): string =>
         .join(', ')} and ${pods.length - 3} more`
     : pods.map((pod) => pod.metadata.name).join(', ')
 
-/** A plaintext caller shows no identity, so `callers` cannot restrict it: this computes the mode of every pod and port. */
+/**
+ * A plaintext caller shows no identity, so `callers` cannot restrict it: this computes the mode of every pod and port.
+ */
 function checkMode(scope: Inbound, sidecars: readonly Manifest[], view: MeshView, rootNamespace: string, where: string) {
   const policies = scope.at.everywhere
     ? view.of('PeerAuthentication').map(peerPolicy)

@@ -1,6 +1,6 @@
 /**
- * Checks, before anything is written, that the filters of a set of workloads match the filter chains that istiod builds for
- * its listeners. The table CHAINS lists these filter chains by mTLS mode and protocol.
+ * Checks, before anything is written, that the filters of a set of workloads match the filter chains that istiod builds
+ * for its listeners. The table CHAINS lists these filter chains by mTLS mode and protocol.
  */
 import { error, type Finding } from '../../diagnostics/finding.ts'
 import { CHAINS } from '../../mesh/envoy/filter-merge.table.ts'

@@ -1,9 +1,9 @@
 /**
  * Finds hosts where the CA of one trust domain could impersonate the servers of another. Envoy's validator selects the
- * bundle by the first URI SAN of a server's certificate. It then compares the names that a cluster accepts with every URI
- * SAN, and with no other kind (source/extensions/transport_sockets/tls/cert_validator/spiffe/spiffe_validator.cc; run on 1.36 and 1.40).
- * A second URI SAN adds nothing if the CA may sign an accepted name of its own domain anyway. It allows impersonation if
- * the validator has a domain's roots and the cluster accepts no name of that domain.
+ * bundle by the first URI SAN of a server's certificate. It then compares the names that a cluster accepts with every
+ * URI SAN, and with no other kind (source/extensions/transport_sockets/tls/cert_validator/spiffe/spiffe_validator.cc;
+ * run on 1.36 and 1.40). A second URI SAN adds nothing if the CA may sign an accepted name of its own domain anyway. It
+ * allows impersonation if the validator has a domain's roots and the cluster accepts no name of that domain.
  */
 import { type Finding, warning } from '../../diagnostics/finding.ts'
 import { describeWorkloads } from '../../model/workloads.ts'

@@ -109,8 +109,8 @@ export function filesStand(wanted: MeshState, before: MeshState): boolean {
 }
 
 /**
- * Reports pods that the filter with files would select but that have no volume for the file, and pods without the label,
- * which it does not select.
+ * Reports pods that the filter with files would select but that have no volume for the file, and pods without the
+ * label, which it does not select.
  */
 export function mountObstacles({ member }: Intent, wanted: MeshState, before: MeshState, view: MeshView): Obstacles {
   const sets = mountedSets(wanted, before)

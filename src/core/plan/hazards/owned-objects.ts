@@ -1,6 +1,7 @@
 /**
- * Finds objects that Entente cannot write: another owner's object has the name, the object is too large, or a filter does
- * not match its listeners. Such a scope is not widened: a filter without its policy would admit every identity of a domain.
+ * Finds objects that Entente cannot write: another owner's object has the name, the object is too large, or a filter
+ * does not match its listeners. Such a scope is not widened: a filter without its policy would admit every identity of
+ * a domain.
  */
 
 import { error, type Finding } from '../../diagnostics/finding.ts'
