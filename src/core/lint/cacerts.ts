@@ -1,6 +1,6 @@
 /**
- * Secrets `cacerts`: a bundle that is about to be swapped. What live workloads show is signed under the old roots until
- * they renew, so that new roots must come beside the old ones first. Key material is neither printed nor kept.
+ * Checks Secrets `cacerts` for a replaced root bundle. Live workloads present certificates under the old roots until
+ * they renew. New roots therefore have to be added to the old ones first. Lint neither prints nor keeps key material.
  */
 import { FederationError } from '../diagnostics/errors.ts'
 import { text } from '../model/manifest.ts'
@@ -15,14 +15,16 @@ import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
 import type { Path } from './source.ts'
 
-/** Where istiod takes its CA from: plugged in, or made by itself and kept (istio security/pkg/pki/ca, CASecret). */
+/**
+ * The Secrets with istiod's CA: a plugged-in one, or one that istiod generated (istio security/pkg/pki/ca, CASecret).
+ */
 const SECRETS: ReadonlySet<string> = new Set(['cacerts', 'istio-ca-secret'])
 
 export function cacerts(context: Context): readonly LintFinding[] {
   const secrets = context.resources.filter(({ kind, manifest }) => kind === 'Secret' && SECRETS.has(manifest.metadata.name))
   const held = [...(context.known ?? [])]
   return secrets.flatMap((secret, i) => {
-    // Two of one folder are two versions; of two folders, most likely two meshes.
+    // Two Secrets in one directory are two versions; in two directories they most likely belong to two meshes.
     const before = secrets
       .slice(0, i)
       .findLast(
@@ -41,7 +43,7 @@ export function cacerts(context: Context): readonly LintFinding[] {
 const folderOf = ({ source: { given, file } }: Resource): string =>
   `${given === '-' ? '-' : ''} ${file.slice(0, file.lastIndexOf('/') + 1)}`
 
-/** The ConfigMap that istiod writes into every namespace says what proxies trust now. */
+/** istiod writes the roots that proxies trust now into a ConfigMap in every namespace. */
 function liveRoots({ resources }: Context, secret: Resource): readonly Anchor[] {
   const map = resources.find(
     (r) => r.kind === 'ConfigMap' && r.manifest.metadata.name === 'istio-ca-root-cert' && r.source.given === secret.source.given,
@@ -49,7 +51,7 @@ function liveRoots({ resources }: Context, secret: Resource): readonly Anchor[] 
   return map === undefined ? [] : anchorsIn(text(field(map, 'data', 'root-cert.pem')))
 }
 
-/** The names of istiod's own form and of cert-manager's (istio security/pkg/pki/ca, eed52ebb66ad). */
+/** The key names of istiod and of cert-manager (istio security/pkg/pki/ca, eed52ebb66ad). */
 const ROOTS = ['root-cert.pem', 'ca.crt']
 const KEYS = ['ca-key.pem', 'tls.key']
 
@@ -65,7 +67,7 @@ function entryOf(secret: Resource, names: readonly string[]): { readonly path: P
 
 const rootsIn = (secret: Resource): readonly Anchor[] => anchorsIn(entryOf(secret, ROOTS)?.pem ?? '')
 
-/** The certificates in a PEM text that could be anchors; what is wrong with the others is not asked here. */
+/** The certificates in a PEM text that can be anchors; the others are skipped without a finding. */
 export const anchorsIn = (pem: string): readonly Anchor[] =>
   splitPem(Buffer.from(pem, 'latin1')).blocks.flatMap(({ label, der }): Anchor[] => {
     if (label !== 'CERTIFICATE') return []
@@ -86,7 +88,7 @@ function swap(secret: Resource, old: readonly Anchor[], than: string, now: Date)
   const before = new Set(old.map(({ fingerprint }) => fingerprint))
   const hint =
     'first apply the old and the new roots together, with the old CA; switch the CA when every proxy has both; drop the old root when no certificate is under it'
-  // A root made anew over the same key and name verifies the same leaves.
+  // A root reissued with the same key and subject verifies the same leaf certificates.
   if (!next.some((root) => before.has(root.fingerprint) || old.some((other) => isSameAuthority(root, other)))) {
     const message = `has no root in common with ${than}: ${names(next)} instead of ${names(old)}; workloads that renewed and workloads that did not refuse each other`
     return [tellIn('cacerts-swap', secret, bundle.path, message, { hint })]
@@ -98,7 +100,9 @@ function swap(secret: Resource, old: readonly Anchor[], than: string, now: Date)
   return [tellIn('cacerts-swap', secret, signer.path, message, { severity: 'warning', hint })]
 }
 
-/** What istiod checks before it starts: the CA's certificate is under its roots (istio security/pkg/pki/util, Verify). */
+/**
+ * istiod checks before it starts that the CA's certificate is under its roots (istio security/pkg/pki/util, Verify).
+ */
 function unrooted(secret: Resource, now: Date): readonly LintFinding[] {
   const [signer, bundle] = [entryOf(secret, SIGNERS), entryOf(secret, ROOTS)]
   if (signer === undefined || bundle === undefined) return []
@@ -117,7 +121,7 @@ function unrooted(secret: Resource, now: Date): readonly LintFinding[] {
 
 const SIGNERS = ['ca-cert.pem', 'tls.crt']
 
-/** The CA's certificate and what is above it, the root left out. */
+/** The CA's certificate and the certificates above it, without the root. */
 const chainOf = (secret: Resource): readonly Uint8Array[] =>
   distinct(
     [entryOf(secret, SIGNERS), entryOf(secret, ['cert-chain.pem'])].flatMap((entry) =>

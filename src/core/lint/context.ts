@@ -1,4 +1,4 @@
-/** All that the rules look at: the objects of every file, sorted out once. */
+/** The input of all rules: the objects of every file, indexed once. */
 import { parseFederation } from '../federation/parse.ts'
 import { DEFAULT_ROOT_NAMESPACE } from '../mesh/config/mesh-facts.ts'
 import { isPlaceholder } from '../mesh/config/unfilled.ts'
@@ -18,11 +18,11 @@ export interface LintOptions {
   readonly federation?: Source
   /** Roots that the mesh's proxies hold now (`--known`). */
   readonly known?: readonly Anchor[]
-  /** Whose manifests these are; told from their mesh config otherwise. */
+  /** The member that the manifests belong to. If undefined, lint derives it from their mesh config. */
   readonly member?: string
 }
 
-/** A federation that was found or given, with the place of its parts. */
+/** A federation that lint found or received, with the positions of its parts. */
 export interface Federated {
   readonly federation: Federation
   readonly view: View
@@ -34,21 +34,21 @@ export interface Context extends LintOptions {
   /** By namespace. */
   readonly namespaces: ReadonlyMap<string, readonly Resource[]>
   readonly settings: readonly Settings[]
-  /** Settings in a form that is not read. */
+  /** Settings in a form that lint does not read. */
   readonly notRead: readonly NotRead[]
   readonly federations: readonly Federated[]
-  /** What came by one argument, by that argument: one mesh. */
+  /** One mesh for each command-line argument, by that argument. */
   readonly meshes: ReadonlyMap<string, Mesh>
 }
 
 export interface Mesh {
   readonly resources: readonly Resource[]
   readonly settings: readonly Settings[]
-  /** Undefined: no mesh config says so, or several say different. */
+  /** Undefined: no mesh config sets it, or several set different values. */
   readonly trustDomain?: string
   /** The first of `rootNamespaces`. */
   readonly rootNamespace: string
-  /** Those that mesh configs here name; Istio's default where none does. Several: the files are of several meshes. */
+  /** The root namespaces that mesh configs name, or Istio's default. Several: the files belong to several meshes. */
   readonly rootNamespaces: readonly [string, ...string[]]
   readonly members: readonly { readonly member: Member; readonly of: Federated }[]
 }
@@ -118,7 +118,9 @@ function meshOf(
   }
 }
 
-/** What the mesh config says; the ConfigMap is the whole of it, so that Istio's default holds where it says nothing. */
+/**
+ * The trust domain that the mesh config sets. The ConfigMap is the whole mesh config: without a value, Istio's default.
+ */
 export function trustDomainIn({ mesh, whole }: Settings): readonly string[] {
   if (mesh === undefined) return []
   const said = text(at(mesh.value, 'trustDomain'))
@@ -151,7 +153,7 @@ export const tell = (code: RuleCode, view: View, path: Path, subject: string, me
 export const tellIn = (code: RuleCode, resource: Resource, path: Path, message: string, more: Told = {}): LintFinding =>
   tell(code, resource, path, resource.title, message, more)
 
-/** The objects of a namespace that came by the same argument. */
+/** The objects of a namespace from the same command-line argument. */
 export const inNamespace = ({ namespaces }: Context, namespace: string, given: string): readonly Resource[] =>
   (namespaces.get(namespace) ?? []).filter(({ source }) => source.given === given)
 

@@ -1,4 +1,4 @@
-/** Trust domains: aliases that make foreigners local, and policies that name nobody. */
+/** Checks trust domains: aliases that make foreign identities local, and policies that match no identity. */
 
 import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
@@ -41,7 +41,7 @@ function aliasesOf(settings: Settings, context: Context): readonly LintFinding[]
     })
 }
 
-/** How we know that it is somebody else's. */
+/** The source that shows that another mesh owns the alias; undefined: none does. */
 function ownerOf(alias: string, { mesh, resource }: Settings, context: Context): string | undefined {
   for (const { federation } of context.federations) {
     const member = [...federation.members.values()].find((m) => m.trustDomain === alias)
@@ -59,7 +59,7 @@ const domainsNamed = (mesh: unknown): readonly unknown[] => [
   ...list(at(mesh, 'caCertificates')).flatMap((entry) => list(at(entry, 'trustDomains'))),
 ]
 
-/** Names that another tool fills in: nothing can be said of them. */
+/** Names with placeholders that another tool fills in: lint cannot judge them. */
 export function placeholdersIn({ settings, resources }: Context): string | undefined {
   const names = [
     ...settings.flatMap(({ mesh }) => domainsNamed(mesh?.value)),
@@ -73,7 +73,7 @@ export function placeholdersIn({ settings, resources }: Context): string | undef
 
 const isAuthorizationPolicy = ({ kind, group }: Resource): boolean => kind === 'AuthorizationPolicy' && group === 'security.istio.io'
 
-/** Every trust domain that somebody has; undefined where nothing says which there are. */
+/** Every trust domain of a member or mesh; undefined if no file names one, or a name is a placeholder. */
 export function knownDomains({ federations, settings, resources }: Context): ReadonlySet<string> | undefined {
   const own = [
     ...federations.flatMap(({ federation }) => [...federation.members.values()].map((member) => member.trustDomain as string)),
@@ -104,7 +104,7 @@ export interface Named {
 
 const WHEN: Readonly<Record<string, Named['of']>> = { 'source.principal': 'principals', 'source.trustDomain': 'trustDomains' }
 
-/** Where an AuthorizationPolicy names identities by their trust domain. */
+/** The places where an AuthorizationPolicy names identities by their trust domain. */
 export function namedIn(policy: Resource): readonly Named[] {
   const found: Named[] = []
   const take = (values: unknown, path: Path, of: Named['of']): void => {
@@ -125,7 +125,7 @@ export function namedIn(policy: Resource): readonly Named[] {
   return found
 }
 
-/** What a pattern says of the trust domain: a name, or undefined where it leaves that open. */
+/** The trust domain in a pattern; undefined if the pattern matches any domain. */
 export function domainIn({ value, of }: Named): { readonly name: string; readonly prefix: boolean } | undefined {
   if (value.startsWith('*')) return undefined
   const [name = '', ...path] = value.split('/')

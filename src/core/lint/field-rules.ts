@@ -1,4 +1,4 @@
-/** Fields that do not exist: dropped by the API server, or ignored by istiod, without a word. */
+/** Reports unknown fields: the API server drops them, or istiod ignores them, without a message. */
 import { text } from '../model/manifest.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { type Context, tell, tellIn } from './context.ts'
@@ -9,7 +9,7 @@ import { isIstioGroup, type Shape, served, shapeOf } from './schema/config-schem
 import type { MeshAsWritten } from './settings/settings.ts'
 import { isMap, type Path } from './source.ts'
 
-/** One object full of nonsense is told of briefly. */
+/** The maximum number of findings for one object. */
 const MAX_FOR_EACH = 20
 
 export const fields = ({ resources, settings }: Context): readonly LintFinding[] => [
@@ -18,7 +18,7 @@ export const fields = ({ resources, settings }: Context): readonly LintFinding[]
 ]
 
 function unknownMeshFields({ view, unknown }: MeshAsWritten, resource: Resource): readonly LintFinding[] {
-  // `$patch` and its siblings are for kustomize.
+  // kustomize reads `$patch` and the other directives.
   const fields = unknown.filter(({ path }) => path.at(-1) !== EXTRA_ROOTS && !String(path.at(-1)).startsWith('$'))
   return fields.map(({ path, known }) =>
     tell(
@@ -32,7 +32,7 @@ function unknownMeshFields({ view, unknown }: MeshAsWritten, resource: Resource)
   )
 }
 
-/** Groups of Istio's past, and none of its own beside them. */
+/** API groups of former Istio versions. */
 const GONE = /^(authentication|rbac|config)\.istio\.io$/
 
 function unknownFields(resource: Resource): readonly LintFinding[] {
@@ -62,7 +62,7 @@ interface Unknown {
 
 function unknownIn(value: unknown, shape: Shape, others: readonly string[] = []): readonly Unknown[] {
   const found: Unknown[] = []
-  // `$patch` and its siblings tell kustomize and kubectl how to merge; the API server never sees them.
+  // kustomize and kubectl read `$patch` and the other merge directives; the API server never receives them.
   const isDirective = (key: string): boolean => /^\$(?:patch$|retainKeys$|setElementOrder\/|deleteFromPrimitiveList\/)/.test(key)
   const go = (here: unknown, of: Shape, path: Path, more: readonly string[]): void => {
     if (found.length >= MAX_FOR_EACH) return
@@ -98,7 +98,7 @@ function nearest(key: string, names: readonly string[]): string | undefined {
   return names.find((known) => distance(plain(known), plain(key)) <= (key.length > 5 ? 2 : 1))
 }
 
-/** Levenshtein's. */
+/** The Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {

@@ -1,5 +1,5 @@
 /**
- * Settings that do nothing. istio eed52ebb66ad, searched: no code and no chart reads ISTIO_META_EXTRA_ROOT_CERTS,
+ * Reports settings without effect. In istio eed52ebb66ad, no code and no chart reads ISTIO_META_EXTRA_ROOT_CERTS,
  * global.proxy.env, global.proxy.extraVolumeMounts or pilot.extraVolumes; PeerAuthentication has selector, mtls and
  * portLevelMtls only (istio.io/api v1.31.1).
  */
@@ -24,7 +24,10 @@ export const inert = ({ resources, settings }: Context): readonly LintFinding[] 
 
 const aboutRoots = `${EXTRA_ROOTS}: nothing in Istio reads it, so no proxy trusts the roots it points to`
 
-/** As a key, as the name of a variable, or in text that is YAML itself (annotation proxy.istio.io/config, data.mesh). */
+/**
+ * Finds the setting as a key, as the name of a variable, or in a string that holds YAML (annotation
+ * proxy.istio.io/config, data.mesh).
+ */
 function extraRoots(resource: Resource): readonly LintFinding[] {
   const found: LintFinding[] = []
   const look = (view: View): void =>
@@ -56,7 +59,10 @@ const extraVolumes = (values: View, resource: Resource): readonly LintFinding[] 
     }),
   )
 
-/** istiod's chart took it as the trust domain up to 1.9; its templates ask meshConfig.trustDomain first, which has a default. */
+/**
+ * istiod's chart used it as the trust domain up to 1.9; its templates prefer meshConfig.trustDomain, which has a
+ * default.
+ */
 function globalTrustDomain({ values, mesh, written, resource }: Settings): readonly LintFinding[] {
   const path = ['global', 'trustDomain']
   const name = text(at(values?.value, ...path))
@@ -86,7 +92,7 @@ export const peerAliasesOf = (resource: Resource): readonly string[] => {
 
 const domains = (resource: Resource): string => peerAliasesOf(resource).join(', ') || 'another trust domain'
 
-/** Where the walk-through's volumes say whose roots they meant: ConfigMap `NAME-root-cert`. */
+/** The members whose roots the walk-through's volumes mount: ConfigMap `NAME-root-cert`. */
 export function meantMembers({
   settings,
 }: Context): readonly { readonly name: string; readonly view: View; readonly resource: Resource }[] {

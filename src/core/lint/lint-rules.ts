@@ -1,4 +1,4 @@
-/** Every rule: its code, which is its anchor in docs/lint.md, and what it is about. */
+/** Every rule: its code, which is also its anchor in docs/lint.md, and its summary. */
 import { type FindingCode, usualSeverity } from '../diagnostics/codes.ts'
 import type { Finding, Severity } from '../diagnostics/finding.ts'
 
@@ -76,7 +76,7 @@ export interface Told {
   readonly hint?: string
 }
 
-/** @param where the place and the thing */
+/** @param where the position and the object */
 export const told = (
   code: RuleCode,
   where: { readonly file: string; readonly line: number; readonly column: number; readonly subject: string },

@@ -1,4 +1,7 @@
-/** Manifests that do not do what they seem to: every rule over every object, what is suppressed, what could not be checked. */
+/**
+ * Finds manifests whose effect differs from their appearance. Runs every rule on every object, applies suppressions,
+ * and lists the rules that it could not check.
+ */
 
 import { refusal } from '../mesh/config/mesh-facts.ts'
 import { printable } from '../x509/syntax/printable.ts'
@@ -24,9 +27,9 @@ export interface LintResult {
   /** In the order of the files, and of the lines in them. */
   readonly findings: readonly LintFinding[]
   readonly suppressed: readonly Suppressed[]
-  /** Rules for which something to compare with is missing. */
+  /** Rules that lint could not check, because the data to compare with is missing. */
   readonly notChecked: readonly { readonly rule: RuleCode; readonly because: string }[]
-  /** Where an inert setting was found: the federation that does what it was meant to do. */
+  /** If lint found an inert setting: a federation file with the effect that the setting was meant to have. */
   readonly replacement?: Replacement
   readonly files: number
   readonly objects: number

@@ -1,4 +1,4 @@
-/** Kubernetes objects in documents: lists taken apart, names and labels made sure of. */
+/** Reads Kubernetes objects from documents: expands lists, and validates names and labels. */
 
 import type { Manifest } from '../model/manifest.ts'
 import { at, list, strings, text, title } from '../model/manifest.ts'
@@ -7,15 +7,18 @@ import { isMap, type Path, type Source, type Spot, type View } from './source.ts
 
 export interface Resource extends View {
   readonly manifest: Manifest
-  /** The API group; empty for core, and for documents that are no object, such as Helm values. */
+  /** The API group; empty for core, and for documents that are not an object, such as Helm values. */
   readonly group: string
   readonly kind: string
   readonly namespace: string
-  /** `PeerAuthentication default/allow-cluster-b`; the file's name for what is no object. */
+  /** `PeerAuthentication default/allow-cluster-b`; the file's name if the document is not an object. */
   readonly title: string
 }
 
-/** The objects of a document, or of the list that it is (JSON patches, playbooks); a document that is none (Helm values) is one without a kind. */
+/**
+ * The objects of a document, or of the list that it holds (JSON patches, playbooks). A document that is not an object
+ * (Helm values) becomes one resource without a kind.
+ */
 export function resourcesOf(source: Source): readonly Resource[] {
   const found: Resource[] = []
   const add = (value: unknown, path: Path): void => {
@@ -61,7 +64,7 @@ function resourceOf(source: Source, value: Readonly<Record<string, unknown>>, pa
 
 const fileName = (file: string): string => (file === '-' ? 'stdin' : printable(file.slice(file.lastIndexOf('/') + 1)))
 
-/** Where something in the object begins; the object itself begins at its first line. */
+/** The position of a part of the object; the object itself begins at its first line. */
 export const spotIn = (resource: Resource, ...path: Path): Spot => resource.source.spot([...resource.path, ...path])
 
 export const field = (resource: Resource, ...path: Path): unknown => at(resource.value, ...path)

@@ -1,6 +1,7 @@
 /**
- * meshConfig.caCertificates: what istiod makes of them. istio pilot/pkg/trustbundle/trustbundle.go and
- * pilot/pkg/features/pilot.go (ISTIO_MULTIROOT_MESH), pilot/cmd/pilot-agent/options (PROXY_CONFIG_XDS_AGENT), eed52ebb66ad.
+ * Checks meshConfig.caCertificates as istiod reads them. istio pilot/pkg/trustbundle/trustbundle.go and
+ * pilot/pkg/features/pilot.go (ISTIO_MULTIROOT_MESH), pilot/cmd/pilot-agent/options (PROXY_CONFIG_XDS_AGENT),
+ * eed52ebb66ad.
  */
 import { ISTIOD_REJECTS, REPAIRED_PEM } from '../diagnostics/codes.ts'
 import { isPlaceholder } from '../mesh/config/unfilled.ts'
@@ -123,7 +124,7 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
   return found
 }
 
-/** The check of istiod reads the first block only. */
+/** istiod's check reads only the first block. */
 const FIRST = /^(file|block 1|before block 1)$/
 
 function judge(pem: string, where: string, view: View, title: string, { now }: Context): readonly LintFinding[] {

@@ -1,4 +1,4 @@
-/** What federated scopes need around them, and what reaches further than it looks. */
+/** Checks the mTLS mode around federated scopes, and resources that affect more workloads than they appear to. */
 
 import { describeMode, type Effective, effectiveMode } from '../mesh/mtls.ts'
 import { keepsTo } from '../mesh/plaintext.ts'
@@ -34,7 +34,7 @@ const isSevered = ({ truster, trusted }: Trust, { federation }: Federated): bool
 
 export const strict = (context: Context): readonly LintFinding[] =>
   [...context.meshes].flatMap(([given, mesh]) => {
-    // Which of them decides here nobody can tell.
+    // The files do not show which of the root namespaces applies here.
     if (mesh.rootNamespaces.length > 1) return []
     const at = (namespace: string): readonly Resource[] => inNamespace(context, namespace, given)
     return scopesOf(mesh).flatMap((scope) => {
@@ -43,7 +43,7 @@ export const strict = (context: Context): readonly LintFinding[] =>
     })
   })
 
-/** Those in a cluster are older than the one that is yet to be written; the oldest wins. */
+/** Dates manifests before the policy that Entente will write: istiod applies the oldest one. */
 const aged = ({ manifest }: Resource): Manifest => ({
   ...manifest,
   metadata: { ...manifest.metadata, creationTimestamp: manifest.metadata.creationTimestamp ?? '0000' },
@@ -52,7 +52,7 @@ const aged = ({ manifest }: Resource): Manifest => ({
 const WORKLOADS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'])
 
 interface Around {
-  /** What stands in the scope's namespace, and in the root namespace. */
+  /** The resources in the scope's namespace; `wide`: those in the root namespace. */
   readonly here: readonly Resource[]
   readonly wide: readonly Resource[]
 }
@@ -106,7 +106,7 @@ function looseIn({ accept, of, trust, index }: Scope, { here, wide }: Around, me
 
 // ── the root namespace ──
 
-/** Where each kind has its selector. */
+/** The path of the selector in each kind. */
 const SELECTORS: Readonly<Record<string, readonly string[]>> = {
   PeerAuthentication: ['spec', 'selector', 'matchLabels'],
   AuthorizationPolicy: ['spec', 'selector', 'matchLabels'],

@@ -1,4 +1,4 @@
-/** What lint reads: documents with the place of everything in them. Files are read elsewhere; here they are values. */
+/** The documents that lint reads, with the position of each part. Other modules read the files. */
 import { at } from '../model/manifest.ts'
 
 export type Path = readonly (string | number)[]
@@ -19,18 +19,18 @@ export interface RepeatedKey {
 export interface Source {
   /** As the user named it; `-` is stdin. */
   readonly file: string
-  /** The argument it came by: a file, a directory, stdin. What came by one argument is taken for one mesh. */
+  /** The command-line argument: a file, a directory or stdin. Lint treats the files of one argument as one mesh. */
   readonly given: string
   readonly value: unknown
-  /** Where the key or item at the path begins, or the closest around it. */
+  /** The start of the key or item at the path, or of its closest enclosing one. */
   spot(path: Path): Spot
-  /** The text at the path, read as YAML of its own: the mesh config in a ConfigMap. Undefined where there is no text. */
+  /** The text at the path, parsed as YAML, such as the mesh config in a ConfigMap. Undefined if there is no text. */
   embedded(path: Path): Source | undefined
-  /** Keys that stand twice in a mapping, each with the place of the one that counts and of the one before it. */
+  /** Keys that occur twice in a mapping, each with the position of the effective one and of the one before it. */
   readonly repeated?: readonly RepeatedKey[]
-  /** It is text in another document, and further documents follow it there. */
+  /** The source is text in another document, and that text holds further documents. */
   readonly later?: boolean
-  /** Why it could not be read; then there is no value. */
+  /** Why lint could not read it; then there is no value. */
   readonly fault?: { readonly code: 'yaml-invalid' | 'document-too-large' | 'helm-template'; readonly message: string }
 }
 
@@ -42,7 +42,7 @@ export interface LintFile {
   readonly documents: readonly Source[]
 }
 
-/** A part of a document, with the way to it. */
+/** A part of a document, with its path. */
 export interface View {
   readonly value: unknown
   readonly source: Source
@@ -60,12 +60,13 @@ export const spotOf = (view: View, ...path: Path): Spot => view.source.spot([...
 export const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Deeper than any manifest; what is nested deeper is not looked at. */
+/** The maximum depth of nesting that lint visits; no manifest is nested as deep. */
 const MAX_DEPTH = 200
 
 /**
- * Visits every key and every text of a value, each shared part (a YAML alias) once: linear also where aliases multiply.
- * @param visit gets the way to it, the key, and the value; what it answers `false` to is not gone into
+ * Visits every key and every text of a value. It visits each shared part (a YAML alias) once, so its time is linear
+ * even if aliases multiply.
+ * @param visit receives the path, the key and the value; if it returns `false`, `walk` does not descend into the value
  */
 export function walk(value: unknown, visit: (path: Path, key: string | number, value: unknown) => unknown): void {
   const seen = new WeakSet<object>()

@@ -1,5 +1,5 @@
 /**
- * Findings that somebody looked at and accepts, with a reason: a comment
+ * Suppresses findings that the owner accepts, with a reason: a comment
  * `# entente-lint: ignore RULE, RULE -- REASON`, or an annotation `lint.entente.dev/RULE: REASON` of the object.
  */
 import { printable } from '../x509/syntax/printable.ts'
@@ -14,9 +14,9 @@ interface Suppression {
   readonly subject: string
   readonly code: string
   readonly reason: string
-  /** By annotation: the object that has it, of which all is covered. */
+  /** For an annotation: the object that has it. It covers the whole object. */
   readonly object?: string
-  /** By comment: the lines that it covers. */
+  /** For a comment: the lines that it covers. */
   readonly from?: number
   readonly to?: number
 }
@@ -34,7 +34,7 @@ const MARK = 'entente-lint:'
 const COMMENT = /#[ \t]*entente-lint:[ \t]*ignore[ \t]+([a-z0-9-]+(?:[ \t]*,[ \t]*[a-z0-9-]+)*)[ \t]*(?:$|--([\s\S]*))/
 const ANNOTATION = 'lint.entente.dev/'
 
-/** What stands about suppressions stays: it cannot be suppressed itself. */
+/** A suppression never covers findings about suppressions. */
 export function suppress(
   findings: readonly LintFinding[],
   files: readonly LintFile[],
@@ -100,11 +100,11 @@ function commentsIn({ file, text }: LintFile): readonly Suppression[] {
   })
 }
 
-/** Not indented: the line between two documents; not content: blank, or a comment. */
+/** Pseudo-indentations: MARKER for the line between two documents, NO_CONTENT for a blank line or a comment. */
 const MARKER = -1
 const NO_CONTENT = -2
 
-/** What is nested in which line, by indentation; found for all lines at once, in linear time. */
+/** Computes by indentation which lines are nested in each line, for all lines at once, in linear time. */
 class Blocks {
   private readonly indents: readonly number[]
   private readonly isItem: readonly boolean[]

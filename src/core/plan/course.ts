@@ -20,17 +20,20 @@ import { obstacles } from './hazards/owned-objects.ts'
 import { intermediates } from './hazards/unusable-anchors.ts'
 
 export interface PlanOptions {
-  /** `closing`: only what takes a whole domain out of some scope or host; what else is wanted stays as it is. */
+  /** `closing`: only remove whole domains from scopes and hosts; leave everything else unchanged. */
   readonly only?: 'closing'
-  /** Ask every workload for its certificate where a root is to be retired, instead of waiting for the time they may live. */
+  /**
+   * Before a root is retired, ask every workload for its certificate, and do not wait for the maximum certificate
+   * lifetime.
+   */
   readonly look?: boolean
-  /** Members in which nothing may widen, and why: of what is wanted there, what only narrows is done. */
+  /** Members in which trust may only narrow, each with the reason: Entente carries out only narrowing changes there. */
   readonly narrowOnly?: ReadonlyMap<MemberName, Finding>
 }
 
-/** What one mesh is to become, step by step: also what `apply` waits for after each phase. */
+/** The states through which one mesh moves. `apply` waits for the same states after each phase. */
 export interface Course {
-  /** With what stands of held trusts. */
+  /** Includes the current content of held trusts. */
   readonly intent: Intent
   readonly before: MeshState
   readonly after: MeshState
@@ -38,7 +41,7 @@ export interface Course {
   readonly checked: Checked
 }
 
-/** The states between which a mesh moves; undefined when its objects could not be seen. */
+/** Computes the states between which a mesh moves; undefined if Entente could not read its objects. */
 export function course(said: Intent, seen: Observation, { only, narrowOnly }: PlanOptions = {}): Course | undefined {
   if (!seen.objects.ok) return undefined
   const view = viewOf(seen)
@@ -60,7 +63,7 @@ export function course(said: Intent, seen: Observation, { only, narrowOnly }: Pl
   const found = against.reduce(withObstacles, check(intent, wanted, seen))
   const checked = narrowOnly?.has(intent.member.name) ? { ...found, blocked: true } : found
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
-  // What people read of roots is not brought back by a file from before, either.
+  // An older federation file must not restore removed ConfigMaps of published roots either.
   const shares = new Map([...before.shares].filter(([name]) => after.shares.has(name)))
   return { intent, before, after: narrowOnly?.has(intent.member.name) ? { ...after, shares } : after, author, checked }
 }
@@ -73,11 +76,11 @@ const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = f
   blockedWide: checked.blockedWide || wide,
 })
 
-/** What is wanted, less what something speaks against. */
+/** The wanted state; blocked scopes narrow to what both the current and the wanted state accept. */
 function allowed(wanted: MeshState, before: MeshState, checked: Checked, own: ReadonlySet<TrustDomain>): MeshState {
   const inbound = [...wanted.inbound].flatMap(([key, scope]): [string, Inbound][] => {
     const strict = scope.strict && !checked.strictAlready.has(key)
-    // The very scope where it stays as it is: what is rendered once need not be rendered again.
+    // Reuse the same object if nothing changes, so that rendering can use its cache.
     if (!checked.blocked && !checked.blockedInbound.has(key)) return [[key, strict === scope.strict ? scope : { ...scope, strict }]]
     const was = before.inbound.get(key)
     return was === undefined ? [] : [[key, narrowedInbound(was, scope, own)]]

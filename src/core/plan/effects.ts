@@ -1,4 +1,4 @@
-/** What the write of one object changes in trust, and whom it disturbs. */
+/** Computes how the write of one object changes trust, and how many proxies drain connections because of it. */
 
 import { describeServer } from '../mesh/gateway-server.ts'
 import type { MeshView } from '../mesh/mesh-view.ts'
@@ -22,8 +22,8 @@ type Accepted = ReadonlyMap<
 >
 
 /**
- * The effect of writing one object between two stages. Only what passes both the roots and the callers is let in, so a
- * policy alone changes nothing until there is a root.
+ * The effect of writing one object between two stages. A proxy admits a caller only if both the roots and the policy
+ * accept it. A policy without a root therefore changes nothing.
  */
 export function changesOf(
   before: Manifest | undefined,
@@ -66,7 +66,10 @@ export function changesOf(
   return [...inbound, ...nameChanges(before, after), ...outbound]
 }
 
-/** What an inbound filter itself lets past by name; what comes with the filter is told by its workloads. */
+/**
+ * Changes of the names that an inbound filter admits. For a new or removed filter, the changes of its workloads
+ * suffice.
+ */
 function nameChanges(before: Manifest | undefined, after: Manifest | undefined): readonly Change[] {
   if (before === undefined || after === undefined) return []
   const [b, a] = [readGuard(before), readGuard(after)]
@@ -79,7 +82,7 @@ function nameChanges(before: Manifest | undefined, after: Manifest | undefined):
   return changes.filter(({ trusted }) => domains.has(trusted))
 }
 
-/** Callers that none of the others covers: one that is named where a pattern had it gains nothing. */
+/** Callers that none of the others covers: a caller that a pattern covered before is no change. */
 const beyond = (some: readonly Principal[], others: readonly Principal[], effect: Change['effect']): readonly Change[] =>
   uncovered(some, others).map((what) => ({ effect, of: 'caller', trusted: trustDomainOf(what), what }))
 
@@ -94,7 +97,7 @@ function wideChanges(object: Manifest, from: MeshState, to: MeshState, own: Read
   return compare(acceptedBy(b, own, where), acceptedBy(moved, own, where), own)
 }
 
-/** Pods with the mount and pods without it are two kinds once a filter reads files; what befalls both is told once. */
+/** If a filter reads files, computes pods with and without the mount separately; equal changes appear once. */
 function inParts(reads: boolean, where: string, changes: (mount: boolean, where: string) => readonly Change[]): readonly Change[] {
   if (!reads) return changes(false, where)
   const [with_, without] = [changes(true, where), changes(false, where)]
@@ -102,7 +105,10 @@ function inParts(reads: boolean, where: string, changes: (mount: boolean, where:
   return [...changes(true, `${where} with the mount`), ...changes(false, `${where} without the mount`)]
 }
 
-/** Where one kind of pods comes to a domain, or leaves it, that the other kind goes on with, its roots and callers are no news. */
+/**
+ * If pods with or without the mount gain or lose a whole domain that the other pods keep, omits the changes of single
+ * roots and callers.
+ */
 function inShort(changes: readonly Change[], goesOn: (trusted: TrustDomain) => boolean): readonly Change[] {
   const whole = new Set(changes.flatMap(({ of, trusted }) => (of === 'workloads' || of === 'host' ? [trusted] : [])))
   return changes.filter(({ of, trusted }) => of === 'workloads' || of === 'host' || !whole.has(trusted) || !goesOn(trusted))
@@ -113,12 +119,15 @@ const partOf = (scope: Inbound, mount: boolean): Inbound => (mount && scope.file
 const hostsOf = ({ hosts, files }: Outbound, mount: boolean): ReadonlyMap<string, Roots> =>
   mount ? new Map([...hosts, ...[...files].flatMap(([host, { read, roots }]) => (read ? [[host, roots] as const] : []))]) : hosts
 
-/** Whom one kind of pods believes to be the servers of each host. */
+/** The roots and server identities that pods with or without the mount accept for each host. */
 const believed = (scope: Outbound, mount: boolean): Believed => ({ hosts: hostsOf(scope, mount), served: scope.served })
 
 type Believed = Pick<Outbound, 'hosts' | 'served'>
 
-/** Each object moves its own part only: a filter the roots or whether a file is read, a ConfigMap the file, a policy the callers. */
+/**
+ * Applies only the part that the object decides. A filter decides the roots or that a file is read, a ConfigMap the
+ * roots in the file, a policy the callers.
+ */
 function movedInbound(object: Manifest, b: Inbound, a: Inbound): Inbound {
   if (isTrustMap(object)) return { ...b, file: { ...b.file, roots: a.file.roots } }
   if (object.kind !== 'EnvoyFilter') return { ...b, callers: a.callers }
@@ -139,7 +148,7 @@ function movedOutbound(object: Manifest, b: Outbound, a: Outbound): Outbound {
   return { ...b, hosts: a.hosts, served: a.served }
 }
 
-/** What one workload had ahead of its set, and the set does not get. */
+/** The changes when a canary is removed: its workload returns to the state of its set. */
 function canaryGoes(object: Manifest, from: MeshState, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
   const { of, at, inbound, outbound } = [...(readState([object]).canaries?.values() ?? [])][0] ?? {}
   if (at === undefined) return []
@@ -150,7 +159,7 @@ function canaryGoes(object: Manifest, from: MeshState, to: MeshState, own: Reado
   const callers = scope?.callers ?? new Map()
   const where = describeWorkloads(at)
   const [then, thenTo] = [scope ?? noInbound(at), reach ?? noOutbound(at)]
-  // What a canary reads is not in the canary.
+  // A canary object names its file but does not hold its roots; the ConfigMap holds them.
   const files = new Map([
     ...[...from.inbound.values()].map(({ file }) => [file.name, file.roots] as const),
     ...[...from.outbound.values()].flatMap((other) => [...other.files.values()].map((file) => [file.name, file.roots] as const)),
@@ -165,7 +174,7 @@ function canaryGoes(object: Manifest, from: MeshState, to: MeshState, own: Reado
   return changes.filter(({ effect }) => effect === 'narrows')
 }
 
-/** The keys of the scopes whose roots or callers an object decides. */
+/** The keys of the scopes whose roots or callers the object decides. */
 function placesOf(object: Manifest): { readonly inbound: readonly string[]; readonly outbound: readonly string[] } {
   if (object.kind === 'AuthorizationPolicy') {
     return { inbound: [workloadsKey(readWorkloads(object, 'selector', 'matchLabels'))], outbound: [] }
@@ -199,7 +208,7 @@ function acceptedBy(scope: Inbound, own: ReadonlySet<TrustDomain>, where: string
   )
 }
 
-/** Our own domain is accepted without a filter too: only a change of its roots within one is news. */
+/** Proxies accept our own domain without a filter too: only a change of its roots within a filter is a change. */
 function compare(before: Accepted, after: Accepted, own: ReadonlySet<TrustDomain>): Change[] {
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((trusted) => {
     const b = before.get(trusted)
@@ -241,7 +250,10 @@ function compareHosts(was: Believed, willBe: Believed, own: ReadonlySet<TrustDom
 
 type Named = readonly Principal[] | undefined
 
-/** Who may be a server of a host that is reached afterwards; nothing is said where istiod names them from the beginning. */
+/**
+ * Changes of the accepted servers of a host that is reachable afterwards; none if it is new and istiod names its
+ * servers.
+ */
 function diffServers(host: string, trusted: TrustDomain, before: Named, after: Named): Change[] {
   if (after === undefined && before?.length === 0) return []
   const anybody = `${trusted}/*` as Principal
@@ -257,9 +269,11 @@ function diff(of: 'root' | 'workloads', trusted: TrustDomain, before: readonly s
   return [...added, ...removed]
 }
 
-/** Every inbound change makes Envoy drain the listener: idle connections end, long ones are cut 45 s later. */
+/**
+ * Every inbound change makes Envoy drain the listener: it closes idle connections, and the remaining ones after 45 s.
+ */
 export function drained(object: Manifest, view: MeshView): number {
-  // The names that listeners take come from the mesh config, and a policy of the root namespace is everybody's.
+  // The mesh config sets the names that listeners accept, and a policy of the root namespace applies to every workload.
   if (isMeshConfig(object) || isWidePolicy(object))
     return view.of('Pod').filter((pod) => view.hasSidecar(pod) && !view.isGateway(pod)).length
   const at = inboundPlace(object)
@@ -268,7 +282,7 @@ export function drained(object: Manifest, view: MeshView): number {
   return view.podsIn(at).filter((pod) => view.hasSidecar(pod) && view.isGateway(pod) === gateways).length
 }
 
-/** The workloads whose inbound listener an object is about. */
+/** The workloads whose inbound listener the object changes. */
 function inboundPlace(object: Manifest): Workloads | undefined {
   if (object.kind === 'PeerAuthentication' || object.kind === 'AuthorizationPolicy') return readWorkloads(object, 'selector', 'matchLabels')
   return targetsOf(object).includes('FILTER_CHAIN') ? readWorkloads(object) : undefined

@@ -1,4 +1,4 @@
-/** Which objects a phase writes, and why. */
+/** Decides which objects a phase writes, and gives the reason for each write. */
 
 import type { Manifest } from '../model/manifest.ts'
 import { keyOf, sameContent } from '../model/manifest.ts'
@@ -8,8 +8,9 @@ import { isMeshConfig } from '../trust/mesh-wide/mesh-roots.ts'
 import { isTrustMap } from '../trust/mounted/bundle-map.ts'
 
 /**
- * In which phases objects of a kind are written: filters open and close, what restricts comes first and goes last. A file
- * of roots does all of it: it comes before the filter that reads it, opens, closes, and goes after it.
+ * The phases in which objects of a kind are written. Filters are written in `open` and `close`. Restricting objects are
+ * created first and removed last. A file of roots is written in every phase: Entente creates it before the filter that
+ * reads it, adds roots to it, removes roots from it, and removes it after that filter.
  */
 const WRITES: Readonly<Record<Phase, (kind: string, removal: boolean) => boolean>> = {
   guard: (kind, removal) => kind !== 'EnvoyFilter' && !removal,
@@ -20,7 +21,7 @@ const WRITES: Readonly<Record<Phase, (kind: string, removal: boolean) => boolean
 }
 
 const FILES = 'files'
-/** The mesh's own list of roots opens and closes as a filter does. */
+/** The mesh config with the mesh's own list of roots is written in the phases of a filter. */
 const kindOf = (object: Manifest): string => (isTrustMap(object) ? FILES : isMeshConfig(object) ? 'EnvoyFilter' : object.kind)
 
 export function differences(

@@ -1,4 +1,4 @@
-/** The plan: the steps from what is seen to what is wanted, with what each changes in trust, and the findings. */
+/** Computes the plan: the steps from the observed to the wanted state, the trust changes of each, and the findings. */
 
 import { distinct, type Finding, isSameFact, warning } from '../diagnostics/finding.ts'
 import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
@@ -30,7 +30,7 @@ import { differences, reasonOf } from './phase-rules.ts'
 
 /**
  * @param wanted one Intent for each mesh, all of one owner
- * @param seen what was observed of each member; one that is missing here gets no steps
+ * @param seen the observation of each member; a member without one gets no steps
  * @param now the instant at which chains are judged
  */
 export function plan(wanted: readonly Intent[], seen: Seens, now: Date, options: PlanOptions = {}): Plan {
@@ -48,7 +48,10 @@ export function plan(wanted: readonly Intent[], seen: Seens, now: Date, options:
   }
 }
 
-/** Why nothing widens there: an error where that holds something back. */
+/**
+ * Reports why trust in the member only narrows: an error if steps are withheld or its objects are unknown, else a
+ * warning.
+ */
 function onlyNarrowed(intent: Intent, seen: Seens, now: Date, { narrowOnly, ...options }: PlanOptions): readonly Finding[] {
   const why = narrowOnly?.get(intent.member.name)
   if (why === undefined) return []
@@ -79,7 +82,7 @@ function planMesh(
   for (const { phase, state } of isDone(current, going) ? [] : stagesOf(going)) {
     for (const [key, before, after] of differences(current, renderState(state, going.author), phase)) {
       if (others.has(key) || large.has(key)) continue
-      // On its way an object may hold more than before and after.
+      // An intermediate version of an object may be larger than the versions before and after.
       if (after !== undefined && exceeds(after, MAX_BYTES)) {
         large.set(key, tooLarge(after, intent))
         continue
@@ -125,7 +128,10 @@ function planMesh(
   }
 }
 
-/** Where Git delivers, the directory is written and nothing else; anywhere else a tool that tracks an object undoes us. */
+/**
+ * Reports objects that a GitOps tool tracks: it would revert a write to the cluster. Members with a directory are
+ * exempt.
+ */
 function handMade({ member }: Intent, objects: readonly Manifest[], steps: readonly Step[]): readonly Finding[] {
   if (member.home?.directory !== undefined) return []
   const touched = new Set(steps.flatMap(({ before }) => (before === undefined ? [] : [keyOf(before)])))
@@ -140,7 +146,7 @@ const canaryLeft = ({ member }: Intent, { of, at }: Canary): Finding =>
     'entente apply goes on from there, and takes it away',
   )
 
-/** What policies of others make of it. */
+/** Findings about the effect of other owners' policies on the planned state. */
 function impactOf(intent: Intent, going: Course, seen: Seens, after: readonly Manifest[]): readonly Finding[] {
   const { istio, objects } = seen.get(intent.member.name) as Observation
   const facts = factsOf(intent.member, istio)
@@ -155,7 +161,7 @@ function impactOf(intent: Intent, going: Course, seen: Seens, after: readonly Ma
   })
 }
 
-/** Whether the objects are as wanted already, to the letter. */
+/** True if the objects have exactly the wanted content. */
 function isDone(current: ReadonlyMap<string, Manifest>, { after, author }: Course): boolean {
   const wanted = renderState(after, author)
   return (
@@ -167,7 +173,7 @@ function isDone(current: ReadonlyMap<string, Manifest>, { after, author }: Cours
   )
 }
 
-/** Phase `close` in two: what goes at once, and what a gate may hold back, which must not hold back the first. */
+/** Splits phase `close`: removals without a gate come first, so that a gate cannot delay them. */
 function stagesOf({ before, after, author }: Course): readonly { readonly phase: Phase; readonly state: MeshState }[] {
   const at = (phase: Phase): MeshState => stage(before, after, phase, author.own)
   return PHASES.flatMap((phase) => {
@@ -176,7 +182,7 @@ function stagesOf({ before, after, author }: Course): readonly { readonly phase:
   })
 }
 
-/** What the observation becomes when the step is carried out: for tests and the demo. */
+/** The observation after the step is carried out: for tests and the demo. */
 export function simulate(seen: Observation, step: Step): Observation {
   if (!seen.objects.ok) return seen
   const key = keyOf((step.after ?? step.before) as Manifest)

@@ -1,4 +1,4 @@
-/** The chain that a mesh's CA presents now, judged against the roots that are approved for it. */
+/** Checks the chain that a mesh's CA presents now against the roots that are approved for that mesh. */
 import { remedyOf } from '../diagnostics/codes.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import type { Observation, Seens } from '../model/observed.ts'
@@ -14,17 +14,17 @@ type Carried = Intent['trusts'][number]
 
 export interface Judged {
   readonly findings: readonly Finding[]
-  /** The chain could not be seen. */
+  /** Entente could not read the chain. */
   readonly unknown: boolean
-  /** It was seen, and is under no approved root, or under one of another domain. */
+  /** Entente read the chain, and it is under no approved root or under a root of another domain. */
   readonly wrong: boolean
 }
 
-/** The chain that a mesh's CA presents now, DER, leaf first; undefined when it could not be seen. */
+/** The chain that a mesh's CA presents now, DER, leaf first; undefined when Entente could not read it. */
 export const presentedBy = (seen: Observation | undefined): readonly Uint8Array[] | undefined =>
   seen?.istio.ok === true && seen.istio.value.presented.ok ? seen.istio.value.presented.value : undefined
 
-/** Judges the chain of every trusted mesh once, however many trust it: reading certificates is what costs. */
+/** Judges the chain of every trusted mesh once, however many meshes trust it: parsing certificates is expensive. */
 export function chainJudge(
   federation: Federation,
   wanted: readonly Intent[],
@@ -44,7 +44,7 @@ export function chainJudge(
   }
 }
 
-/** Every approved bundle by the names of its roots: a fleet has thousands, and a chain is under few. */
+/** Indexes every approved bundle by the subjects of its roots: a fleet has thousands, and few can issue one chain. */
 function bundlesBySubject(wanted: readonly Intent[]): BySubject {
   const bundles = wanted.flatMap(({ own, trusts }) => [...(own === undefined ? [] : [own]), ...trusts.flatMap((t) => t.bundle ?? [])])
   const bySubject = new Map<string, Bundle[]>()
@@ -62,7 +62,7 @@ function issuersOf(chain: readonly Uint8Array[]): readonly string[] {
   }
 }
 
-/** The chain that the trusted mesh's CA presents now must end under an approved root, and under no other domain's. */
+/** Requires that the chain ends at an approved root of its trust domain, and at no root approved for another domain. */
 function judgeChain(
   trust: Carried,
   bySubject: BySubject,

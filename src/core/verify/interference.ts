@@ -1,4 +1,6 @@
-/** Where a live proxy does not hold what our objects say: who else has a say there. */
+/**
+ * For a live proxy that differs from Entente's objects: names the EnvoyFilters of others that change its TLS contexts.
+ */
 
 import { FILTER_SYMPTOMS } from '../diagnostics/codes.ts'
 import type { Finding } from '../diagnostics/finding.ts'
@@ -18,9 +20,9 @@ import { standings } from './standings.ts'
 const hasSymptoms = ({ findings }: Standing): boolean => findings.some(({ code }) => FILTER_SYMPTOMS.has(code))
 
 /**
- * A finding for each filter that keeps a proxy from what our objects say. Where these themselves are not as wanted, that
- * is the cause, and nobody is named.
- * @param stands how the proxies stand to what is wanted
+ * One finding for each EnvoyFilter of others that changes a TLS context of a differing proxy. If Entente's own objects
+ * differ from the wanted state and the proxy matches them, those objects are the cause, and there is no finding.
+ * @param stands the proxies, compared with the wanted state
  */
 export function interfered(
   stands: readonly Standing[],

@@ -1,4 +1,4 @@
-/** What one proxy has, against what the scopes that reach it say it should: its filters, callers and hosts. */
+/** Compares the filters, callers and hosts of one proxy with the scopes that select it. */
 
 import { distinct, error, type Finding } from '../diagnostics/finding.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
@@ -20,8 +20,9 @@ import { differs, type Fact } from './proxy-standing.ts'
 const APPLY = 'entente apply'
 
 /**
- * One proxy, by all the sets that select it: while one set takes over from another there are two. Every policy of them
- * holds; of their filters the last one does, and which that is only Istio knows, so any of them will do.
+ * Judges one proxy by all sets of workloads that select it. While one set replaces another, there are two. The policies
+ * of all sets apply. Of their filters only the last applies, and only Istio knows the order: a match with any filter
+ * suffices.
  */
 export function judgeInbound(
   scopes: readonly Inbound[],
@@ -101,7 +102,9 @@ function judgeFilter(
     : findings
 }
 
-/** Every chain that takes foreign certificates has the filters for names that the scope's own filter brings with the roots. */
+/**
+ * Requires in every mutual-TLS chain the filter for names that the scope's EnvoyFilter adds together with the roots.
+ */
 function judgeNamesIn(
   mutual: readonly InboundChain[],
   { admitted }: Inbound,
@@ -130,7 +133,7 @@ const isServed = ({ port, hosts }: InboundChain, gateway: readonly Server[] | un
   gateway === undefined ||
   gateway.some((server) => server.port === port && (server.host === undefined ? !hosts : hosts?.includes(server.host)))
 
-/** What it judges by is not to be seen any more: it goes on with what it read last, and does not start again with that. */
+/** Reports a missing file of roots: Envoy keeps the roots that it read last, and after a restart it has none. */
 const fileGone = (part: { readonly file?: string; readonly pins?: Pins }, name: string, roots: Roots, proxy: string): readonly Finding[] =>
   roots.size > 0 && name !== '' && part.file === name && isFileGone(part) ? [fileMissing(proxy, name)] : []
 
@@ -144,7 +147,9 @@ const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding
     APPLY,
   )
 
-/** @param roots all that the state binds here: a step on the way may still bind a root to a domain that it leaves. */
+/**
+ * @param roots all roots that the state binds here: an intermediate step may still bind a root to the domain it leaves
+ */
 function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, proxy: string, host?: string): readonly Finding[] {
   const bound = (to: TrustDomain): readonly string[] => (roots.get(to) ?? []).map((root) => root.fingerprint)
   const wanted = bound(domain)
@@ -172,7 +177,7 @@ function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, pr
   ]
 }
 
-/** Under a filter, a local root it lacks cuts off whatever was signed under it. */
+/** Reports local roots that a filter lacks: the proxy rejects every local certificate under them. */
 function judgeOwn(pins: Pins | undefined, roots: Roots, own: ReadonlySet<TrustDomain>, proxy: string): readonly Finding[] {
   if (pins === undefined) return []
   return [...own].flatMap((domain) =>
@@ -260,7 +265,7 @@ export function judgeHost(
   return distinct(facts.map(({ finding }) => finding)).flatMap((finding) => facts.find((fact) => fact.finding === finding) ?? [])
 }
 
-/** An empty list takes anybody of a domain that it trusts. */
+/** Compares the accepted server names. With an empty list, Envoy accepts any identity of a trusted domain. */
 function judgeNames(host: string, { sans }: Upstream, served: readonly Principal[], proxy: string): readonly Finding[] {
   const held = new Set(sans.map((san) => san.replace(/^spiffe:\/\//, '')))
   const extra = [...held].filter((name) => !served.includes(name as Principal))

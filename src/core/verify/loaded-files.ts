@@ -1,4 +1,4 @@
-/** Whether proxies that were asked themselves have loaded their files of roots as those are now. */
+/** Compares the certificates that a proxy reports as loaded with the current content of its root files. */
 
 import { type Finding, info, warning } from '../diagnostics/finding.ts'
 import { proxyOf } from '../mesh/pods.ts'
@@ -13,7 +13,7 @@ import { readState } from '../trust/render.ts'
 import { sidecarsIn } from '../trust/scope.ts'
 
 export interface Loaded {
-  /** Proxies that have it. */
+  /** Proxies that loaded the current content of all their files. */
   readonly proxies: ReadonlySet<string>
   readonly findings: readonly Finding[]
 }
@@ -46,7 +46,7 @@ export function judgeLoaded(intent: Intent, { objects: seen }: Observation, answ
   }
 }
 
-/** What each proxy with the mount should have loaded: a set for each of its files. */
+/** The certificates that each proxy with the mount should have loaded: one set for each of its files. */
 function expectedOf(intent: Intent, objects: readonly Manifest[]): ReadonlyMap<string, readonly CaSet[]> {
   const state = readState(objects.filter((object) => ownerOf(object) === intent.owner))
   const files = filesIn(objects)
@@ -62,7 +62,7 @@ function expectedOf(intent: Intent, objects: readonly Manifest[]): ReadonlyMap<s
   return expected
 }
 
-/** Every file is among what is loaded; more may be, from filters that hold their roots themselves. */
+/** Requires that Envoy loaded every file. Envoy may hold further sets, from filters with inline roots. */
 function agree(loaded: readonly CaSet[], files: readonly CaSet[]): boolean {
   const known = new Set(loaded.map((set) => set.join()))
   return files.every((set) => known.has(set.join()))

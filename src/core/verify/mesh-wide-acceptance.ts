@@ -1,4 +1,7 @@
-/** What distribution `mesh` leaves in a proxy, as far as istiod tells: the names its listeners take, and who may call. */
+/**
+ * Judges distribution `mesh` by the configuration that istiod reports for a proxy: the names that its listeners
+ * accept, and the callers that its policies admit.
+ */
 
 import { asWarning, type Finding, info } from '../diagnostics/finding.ts'
 import { agentsIn, deafAgents } from '../mesh/agents.ts'
@@ -12,12 +15,12 @@ import { rootMissing, rootNotApproved } from '../trust/live/proxy-findings.ts'
 import { type Inbound, noInbound } from '../trust/state.ts'
 import type { Standing } from './proxy-standing.ts'
 
-/** What can be said of the roots themselves, which no evidence of istiod's shows. */
+/** Facts about the roots themselves. istiod does not report which roots a proxy holds. */
 interface WideView {
   readonly findings: readonly Finding[]
-  /** Proxies that cannot have them: their agents never ask. */
+  /** Proxies that cannot hold the roots, because their agents never request them (PCDS). */
   readonly deaf: ReadonlySet<string>
-  /** Nobody could see what the agents are told. */
+  /** Entente could not read the settings of the agents. */
   readonly unknown: boolean
 }
 
@@ -41,7 +44,7 @@ export function viewOfRoots(member: MemberName, observation: Observation): WideV
   }
 }
 
-/** A proxy that takes the names and cannot have the roots is not where it should be. */
+/** Marks a proxy as lagging if its agent cannot receive the roots, even where its listeners accept the names. */
 export function withDeaf(stands: readonly Standing[], { deaf }: WideView): readonly Standing[] {
   const judged = new Set(stands.map(({ proxy }) => proxy))
   return [
@@ -50,13 +53,13 @@ export function withDeaf(stands: readonly Standing[], { deaf }: WideView): reado
   ]
 }
 
-/** The TLS contexts that no filter judges in, and that take certificates of certain domains only. */
+/** The mutual-TLS contexts without an Entente filter that accept only listed names. */
 const unfiltered = ({ inbound }: ProxyConfig): readonly TlsContext[] =>
   inbound.map(inboundContext).filter((context) => context.mutual && isUnfiltered(context) && context.names.length > 0)
 
 /**
- * The names come with the same change of the mesh config as the roots, which travel another way that istiod does not
- * tell of (PCDS): a listener that takes the names is as near as evidence comes.
+ * One change of the mesh config brings both the names and the roots. The roots travel over PCDS, which istiod does not
+ * report. A listener that accepts the names is therefore the closest available evidence.
  */
 export function judgeWide(
   scope: Inbound,
@@ -89,5 +92,7 @@ export function judgeWide(
   ]
 }
 
-/** The scope to judge by where nothing is wanted any more, and something was. */
+/**
+ * An empty scope for a mesh whose mesh-wide trust is removed: any name that a listener still accepts is then surplus.
+ */
 export const vacatedWide = (was: Inbound | undefined): { readonly wide?: Inbound } => (was === undefined ? {} : { wide: noInbound(was.at) })

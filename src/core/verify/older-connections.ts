@@ -1,21 +1,24 @@
-/** Connections from before a trust ended: at which proxies they may be, and whether they are gone. */
+/** Finds the proxies that may still have connections from before a trust ended, and judges whether these are closed. */
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import { podOf, proxyOf } from '../mesh/pods.ts'
 import type { Connections, Evidence, Observation, Seen } from '../model/observed.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
 import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 
-/** A proxy that may have some. */
+/** A proxy that may have connections from before the trust ended. */
 export interface Carrier {
   /** `POD.NAMESPACE` */
   readonly proxy: string
   readonly namespace: string
   readonly name: string
-  /** It is known to hold what its istiod sent last, and that is without the domain. If not, what it says proves nothing, and nobody waits for it. */
+  /**
+   * The proxy acknowledged the last configuration from its istiod, and that configuration does not accept the domain.
+   * If false, the answer of the proxy proves nothing, and Entente does not wait for it.
+   */
   readonly settled: boolean
-  /** Those that came in: the end of the trust changed its listener, so Envoy ends them. */
+  /** It may have inbound connections. The end of the trust changed its listener, so Envoy drains and closes them. */
   readonly inbound: boolean
-  /** Those that its workload opened: Envoy keeps them until they end by themselves. */
+  /** It may have connections that its workload opened. Envoy keeps them until either end closes them. */
   readonly outbound: boolean
 }
 
@@ -24,15 +27,17 @@ export type State = 'gone' | 'draining' | 'open' | 'unseen'
 export interface ConnectionsView {
   readonly proxy: string
   readonly state: State
-  /** All that are open there, older and newer ones, whoever made them; null where it could not be asked. */
+  /** All open connections, older and newer, from any peer; null if Entente could not ask the proxy. */
   readonly open: number | null
-  /** RFC 3339: when Envoy has ended the older ones at the latest; null where it does not, or they are gone. */
+  /**
+   * RFC 3339: the latest time at which Envoy closes the older ones; null if Envoy does not close them or they are gone.
+   */
   readonly until: string | null
 }
 
 /**
- * The proxies that a severed trust let anybody in at, or out from.
- * @param open those that a verdict says have not let go
+ * The proxies that accepted callers or reached servers under a severed trust.
+ * @param open proxies that still accept the domain according to a verdict
  */
 export function carriers(
   intent: Intent,
@@ -44,7 +49,7 @@ export function carriers(
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === trusted)
   const heard = new Map(proxies.value.map((evidence) => [evidence.proxy, evidence]))
   const named = (pods: ReturnType<typeof sidecarsIn>): readonly string[] => pods.map(proxyOf)
-  // A gateway that passes TLS through takes part in nothing.
+  // A gateway that passes TLS through validates no certificates.
   const wide = lapsed.some((trust) => trust.wide !== undefined) ? [...heard.values()].filter(takesMutual).map(({ proxy }) => proxy) : []
   const into = new Set([...named(lapsed.flatMap(({ accept }) => accept.flatMap((scope) => proxiesIn(objects.value, scope)))), ...wide])
   const out = new Set([...named(lapsed.flatMap(({ reach }) => reach.flatMap(({ from }) => sidecarsIn(objects.value, from)))), ...wide])
@@ -60,7 +65,10 @@ export function carriers(
 const takesMutual = ({ config }: Evidence): boolean => config?.inbound.some((chain) => chain.tls === 'mutual') === true
 const isSettled = (e: Evidence | undefined): boolean => e?.heard === true && e.acknowledged && e.rejected === undefined
 
-/** @param since when the trust was closed; undefined: not known, so that a restart proves nothing. @param now when the answer came */
+/**
+ * @param since when the trust was closed; undefined: unknown, so a later restart proves nothing
+ * @param now when the answer of the proxy arrived
+ */
 export function judgeConnections(
   { proxy, settled, inbound, outbound }: Carrier,
   answer: Seen<Connections> | undefined,
@@ -79,11 +87,11 @@ export function judgeConnections(
 export interface Told {
   readonly views: readonly ConnectionsView[]
   readonly answers: ReadonlyMap<string, Seen<Connections>>
-  /** All were to be gone by now: what is left is an error. */
+  /** The command waited for the drain (`--drain`): a remaining connection is an error. */
   readonly drained: boolean
 }
 
-/** One finding for all proxies that are alike. */
+/** Returns one finding for all proxies in the same state. */
 export function connectionFindings(member: MemberName, { views, answers, drained }: Told): readonly Finding[] {
   const at = (state: State): readonly ConnectionsView[] => views.filter((view) => view.state === state)
   const who = (some: readonly ConnectionsView[]): string => {
@@ -148,9 +156,9 @@ export function connectionFindings(member: MemberName, { views, answers, drained
   ]
 }
 
-/** @param because why no proxy said it */
+/** @param because why no proxy reported its connections */
 export const connectionsUnseen = (subject: string, because: string, hint: string): Finding =>
   warning('connections-unseen', subject, `whether connections from before the end are open there is not known: ${because}`, hint)
 
-/** With --drain what is not proven is an error: the command was to prove it. */
+/** Raises a finding to an error: `--drain` promises proof that the connections are closed. */
 export const unproven = (told: Finding): Finding => ({ ...told, severity: 'error' })

@@ -1,4 +1,7 @@
-/** The chain that a mesh's own CA presents, against the roots approved for it: it may sign before its workloads are told of its root. */
+/**
+ * Checks the chain that a mesh's own CA presents against the roots approved for that mesh. A CA may sign under a new
+ * root before its workloads receive that root.
+ */
 import { error, type Finding } from '../diagnostics/finding.ts'
 import { differs } from '../model/clock.ts'
 import type { Clock, IstioFacts, Observation } from '../model/observed.ts'
@@ -7,7 +10,10 @@ import type { Bundle } from '../spiffe/bundle.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { anchorOf, type Vouched, type Vouching } from '../x509/chain.ts'
 
-/** Told while istio-ca-root-cert looks as it should; once that changes, `own-root-unknown` and `root-swapped` say more. */
+/**
+ * Reports `own-ca-not-approved` only while ConfigMap istio-ca-root-cert holds approved roots. Once the ConfigMap
+ * changes, `own-root-unknown` and `root-swapped` say more.
+ */
 export function ownChain(
   { member, own, trusts }: Intent,
   { own: live, istio, clock }: Observation,
@@ -32,11 +38,13 @@ export function ownChain(
 
 interface Clocks {
   readonly now: Date
-  /** The cluster's, against ours. */
+  /** The cluster's clock, compared with ours. */
   readonly clock?: Clock | undefined
 }
 
-/** Where the chain is valid by the cluster's clock only, the clocks differ (`clock-differs`), and the CA is as it should be. */
+/**
+ * Accepts a chain that is valid only by the cluster's clock: the clocks differ (`clock-differs`), the CA is correct.
+ */
 export function anchorByClock(
   chain: readonly Uint8Array[],
   anchors: readonly Anchor[],
@@ -50,8 +58,8 @@ export function anchorByClock(
 }
 
 /**
- * Before roots are approved as a cluster distributes them: its CA must sign under one of them. After a change of `cacerts`
- * that no istiod published, it signs under another.
+ * Checks, before roots are approved as the cluster distributes them, that the CA signs under one of them. After a
+ * change of `cacerts` that istiod has not published, the CA signs under another root.
  */
 export function signsElsewhere(
   name: MemberName,

@@ -1,11 +1,14 @@
-/** Certificates of a mesh's own workloads that have more than one name: filters for names exempt them, and policies read every name. */
+/**
+ * Finds certificates of a mesh's own workloads that have more than one name. Entente's filters for names exempt them,
+ * and Istio's policies read every name.
+ */
 import { otherNames } from '../trust/callers/principal-names.ts'
 import { namesIn } from '../x509/syntax/subject-alt-names.ts'
 
 export interface SeveralNames {
-  /** The first URI SAN, in a domain of the mesh's own. */
+  /** The first URI SAN, in one of the mesh's own trust domains. */
   readonly id: string
-  /** Each with its kind. */
+  /** The further names, each with its kind. */
   readonly others: readonly string[]
 }
 

@@ -1,11 +1,12 @@
-/** Where one proxy stands. */
+/** The state of one proxy, compared with the wanted state. */
 import type { Finding } from '../diagnostics/finding.ts'
 
-/** One fact about a proxy, and what is reported of it. */
+/** One fact about a proxy, with its finding. */
 export interface Fact {
   /**
-   * `differs`: it does not hold what is wanted. `unserved`: it does, and a host that it calls has no endpoint. `pending`: its
-   * kubelet may not have written its file. `unmounted`: it has no mount, and nothing of the scope reaches it. `told`: none of these.
+   * `differs`: the proxy does not hold the wanted configuration. `unserved`: it holds it, but a host that it calls has
+   * no endpoint. `pending`: its kubelet may not have written its file yet. `unmounted`: it has no mount, so no root of
+   * the scope reaches it. `told`: a finding that changes no state.
    */
   readonly is: 'differs' | 'unserved' | 'pending' | 'unmounted' | 'told'
   readonly finding: Finding
@@ -13,13 +14,13 @@ export interface Fact {
 
 export const differs = (finding: Finding): Fact => ({ is: 'differs', finding })
 
-/** One proxy in reach of a scope, and how it stands to what is wanted of it. */
+/** One proxy that a scope selects, compared with the wanted state. */
 export interface Standing {
   readonly proxy: string
-  /** `pending`, `unmounted`: as of a fact. */
+  /** `pending`, `unmounted`: as in `Fact`. */
   readonly state: 'ready' | 'lagging' | 'rejected' | 'unheard' | 'pending' | 'unmounted'
-  /** Something is wrong that time alone does not mend: a trust with such a proxy is broken. */
+  /** A fault that waiting does not repair: a trust with such a proxy is `broken`. */
   readonly wrong: boolean
-  /** What differs; empty when it holds exactly what it should. */
+  /** The differences; empty if the proxy holds exactly the wanted configuration. */
   readonly findings: readonly Finding[]
 }

@@ -1,4 +1,4 @@
-/** Whether every proxy has let go of a severed trust. */
+/** Checks that no proxy still accepts identities of a severed trust. */
 
 import { asWarning, distinct, type Finding } from '../diagnostics/finding.ts'
 import { notObserved } from '../mesh/mesh-findings.ts'
@@ -16,9 +16,9 @@ import { type Delivery, filesIn, surroundings, withFiles } from '../trust/mounte
 import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 
 /**
- * @param pair `remedy`: the command that takes away what is left, where it is not the next apply
- * @param deliveryOf by when a member's kubelets have brought what its files hold
- * @param was what became of the trust, in a finding's words
+ * @param pair `remedy`: the command that removes the rest, if it is not the next apply
+ * @param deliveryOf the latest time by which a member's kubelets have written its files
+ * @param was how the trust ended, as the finding says it
  */
 export function severedVerdict(
   pair: { readonly truster: MemberName; readonly trusted: MemberName; readonly remedy?: string },
@@ -62,7 +62,7 @@ export function severedVerdict(
   const pending = held.filter(({ why, until }) => why === undefined && until !== undefined)
   const unseenIn = held.filter((one) => one.unseen).map(({ proxy }) => proxy)
   const unheard = [...meant].filter((proxy) => !heard.has(proxy))
-  // istiod says what it sent; a proxy that did not take it goes on with what it had.
+  // istiod reports what it sent; a proxy that did not acknowledge it keeps its previous configuration.
   const told = new Set([...holding, ...pending].map(({ proxy }) => proxy))
   const behind = [...meant].flatMap((proxy) => heard.get(proxy) ?? []).filter((e) => !e.acknowledged && !told.has(e.proxy))
   const rejected = behind.filter((e) => e.rejected !== undefined).map((e) => e.proxy)
@@ -90,7 +90,7 @@ export function severedVerdict(
   }
 }
 
-/** The proxies that the trust was about; of one whose scopes the file no longer has, every sidecar that was seen. */
+/** The proxies in the scopes of the trust; if the file no longer has those scopes, every observed sidecar. */
 function meantBy(lapsed: readonly Trust[], wide: boolean, objects: readonly Manifest[], proxies: readonly Evidence[]): ReadonlySet<string> {
   if (lapsed.length === 0) return new Set(objects.filter(({ kind }) => kind === 'Pod').flatMap((pod) => inItsSet(pod, objects)))
   const scopes = lapsed.flatMap((trust) => [...trust.accept, ...trust.reach.map(({ from }) => ({ at: from }))])
@@ -102,15 +102,17 @@ const inItsSet = (pod: Manifest, objects: readonly Manifest[]): readonly string[
   sidecarsIn([pod, ...objects.filter(({ kind }) => kind === 'Gateway')], { namespace: pod.metadata.namespace ?? '' }).map(proxyOf)
 
 interface HeldBy {
-  /** Why it accepts the domain; empty where that is plain. Undefined: it does not. */
+  /**
+   * Why the proxy accepts the domain; empty if its configuration says so directly. Undefined: it does not accept it.
+   */
   readonly why?: string
-  /** It may, until its file has come. */
+  /** The proxy may accept the domain until its kubelet has written its file, at this time at the latest. */
   readonly until?: Date
-  /** It may, and nothing that was seen tells. */
+  /** The proxy may accept the domain, and no observation decides it. */
   readonly unseen?: true
 }
 
-/** Whether a proxy accepts somebody of the domain, as it was pushed: callers in any chain, or servers of any host. */
+/** Checks the pushed configuration: does the proxy accept identities of the domain as callers or as servers? */
 function heldBy(config: ProxyConfig, domain: TrustDomain, around: Surroundings): HeldBy {
   const answers = [acceptsCallers(config, domain, around), ...acceptsServers(config, domain, around)]
   const may = (doubt: Doubt): readonly Answer[] => answers.filter((answer) => answer.accepts === 'unknown' && answer.doubt === doubt)
@@ -132,6 +134,6 @@ export function unseen(observation: Observation | undefined, member: Member): re
   const parts: readonly Seen<unknown>[] = observation === undefined ? [] : [observation.objects, observation.proxies, observation.own]
   if (observation === undefined) return [notObserved(member.name, 'entente verify')]
   const failed = parts.flatMap((part) => (part.ok ? [] : [asWarning(part.error)]))
-  // Where nothing answers, every part says the same.
+  // If the cluster does not answer, every part has the same error.
   return distinct(failed)
 }

@@ -1,7 +1,8 @@
 /**
- * Roots that Envoy holds in one list, have one subject and different keys, and that a presented chain does not tell apart:
- * Envoy tries the first of them only, and refuses who is under another (docs/rotation.md). Under a domain each they do not
- * disturb each other: the SPIFFE validator has a list for each domain. Istio's own list (`mesh`) is one.
+ * Finds roots in one list of Envoy's that have the same subject and different keys, where a presented chain has no
+ * authority key identifier that distinguishes them. Envoy tries only the first of them, and rejects certificates under
+ * another (docs/rotation.md). Roots of different domains do not conflict: the SPIFFE validator keeps one list for each
+ * domain. Istio's own list (`mesh`) is a single list for all domains.
  */
 import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -17,20 +18,20 @@ import { presentedBy } from './ca-chain.ts'
 type Chains = readonly (readonly Uint8Array[] | undefined)[]
 
 export interface SharedName {
-  /** A presented chain does not tell the roots apart; else none was seen that does. */
+  /** True: a presented chain does not distinguish the roots. False: Entente saw no chain that distinguishes them. */
   readonly certain: boolean
   readonly finding: Finding
 }
 
-/** Undefined: a presented chain was seen for each, and it says under which root it is. */
+/** Undefined: Entente saw every presented chain, and each one identifies its root. */
 const isCertain = (group: readonly Anchor[], chains: Chains): boolean | undefined => {
   if (chains.some((chain) => chain !== undefined && isAmbiguous(chain, group))) return true
   return chains.some((chain) => chain === undefined) || chains.length === 0 ? false : undefined
 }
 
 /**
- * @param subject whose roots they are
- * @param chains what the CAs of these roots present now; undefined: it could not be seen
+ * @param subject the owner of the roots, as the finding names it
+ * @param chains the chains that the CAs of these roots present now; undefined: Entente could not read the chain
  */
 export const sameNames = (subject: string, anchors: readonly Anchor[], chains: Chains): readonly Finding[] =>
   sharedNames(subject, anchors, chains).map(({ finding }) => finding)
@@ -62,11 +63,11 @@ const WAY_OUT =
 
 const valid = (anchors: readonly Anchor[], now: Date): readonly Anchor[] => anchors.filter(({ notAfter }) => notAfter > now)
 
-/** Of all lists that the proxies of a mesh hold, or are to hold. */
+/** Checks every list of roots that the proxies of a mesh hold or will hold. */
 export const sameNamesIn = (intent: Intent, seen: Seens, now: Date): readonly Finding[] =>
   sharedNamesIn(intent, seen, now).map(({ finding }) => finding)
 
-/** The same, each with whether it is certain. */
+/** Like `sameNamesIn`, with the certainty of each finding. */
 export function sharedNamesIn(intent: Intent, seen: Seens, now: Date): readonly SharedName[] {
   const { member, own, trusts } = intent
   if (trusts.length === 0) return []
@@ -89,8 +90,8 @@ export function sharedNamesIn(intent: Intent, seen: Seens, now: Date): readonly 
 const pairOf = ({ finding: { message } }: SharedName): string => message.slice(0, message.indexOf(';'))
 
 /**
- * What a step waits for that puts a root beside another one of its name: it would cut off whoever is under one of them.
- * Only `--override-gate`, on the record, goes past it.
+ * The gates of a step that adds a root to a list with another root of the same subject: Envoy would reject certificates
+ * under one of them. Only `--override-gate`, which the record keeps, passes these gates.
  */
 export function namesGates(
   before: Manifest | undefined,

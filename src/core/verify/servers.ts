@@ -1,6 +1,7 @@
 /**
- * Whom a live proxy takes for a server of a host, and who stands there. Where the file leaves it to istiod, that names the
- * identities of the endpoints it knows; where the file says `servedBy`, our filter names them, and nobody else gets a call.
+ * Compares the server identities that a live proxy accepts for a host with the identities of the pods behind it.
+ * Without `servedBy`, istiod lists the identities of the endpoints that it knows. With `servedBy`, Entente's filter
+ * lists them, and the proxy calls no server with another identity.
  */
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { podsIn, proxyOf } from '../mesh/pods.ts'
@@ -16,7 +17,10 @@ import { covers } from '../trust/stage.ts'
 type Trust = Intent['trusts'][number]
 type Service = Trust['reach'][number]['services'][number]
 
-/** What the live clusters of the hosts that a trust leaves to istiod say about their servers; hosts without endpoints say nothing. */
+/**
+ * For hosts without `servedBy`: reports live clusters that accept no server identity of the trusted domain.
+ * Skips hosts without endpoints.
+ */
 export function judgeServers({ member }: Intent, trust: Trust, live: LiveProxies): readonly Finding[] {
   return trust.reach.flatMap(({ from, services }) =>
     live.sidecarsIn(from).flatMap((pod) =>
@@ -34,9 +38,10 @@ export function judgeServers({ member }: Intent, trust: Trust, live: LiveProxies
 }
 
 /**
- * istiod builds a remote endpoint's identity when it learns of it, with the remote mesh's trust domain, or with its own
- * where it could not read that mesh's config yet, or not at all; it is not built again once it could
- * (istio pkg/config/mesh/watchers.go restrictedConfigAdapter, pilot/pkg/serviceregistry/kube/controller/endpoint_builder.go).
+ * istiod builds the identity of a remote endpoint when it discovers the endpoint. It uses the remote mesh's trust
+ * domain, or its own if it could not read that mesh's config at that time. It does not rebuild the identity later
+ * (istio pkg/config/mesh/watchers.go restrictedConfigAdapter,
+ * pilot/pkg/serviceregistry/kube/controller/endpoint_builder.go).
  */
 const refused = (proxy: string, host: string, named: readonly string[], { trusted, trustDomain }: Trust, truster: string): Finding =>
   error(
@@ -46,7 +51,10 @@ const refused = (proxy: string, host: string, named: readonly string[], { truste
     `name the servers of ${host} in federation.yaml (servedBy: [${trustDomain}/ns/…/sa/…]), then entente apply: the filter then names them, whatever istiod says. Does ${trusted} serve ${host}? If so, istiod of ${truster} learnt of its pods before it could read the mesh config there (ConfigMap istio), as after a restart: make sure that it may; restarting a pod behind ${host} makes istiod build its endpoint again`,
   )
 
-/** Pods of the trusted mesh behind a host whose accounts `servedBy` does not name. @param there what was observed of that mesh */
+/**
+ * Reports pods of the trusted mesh behind a host whose service accounts `servedBy` does not name.
+ * @param there the observation of the trusted mesh
+ */
 export function unnamedServers({ reach, trusted, trustDomain }: Trust, there: Observation | undefined): readonly Finding[] {
   if (there?.objects.ok !== true) return []
   const objects = there.objects.value
@@ -68,7 +76,7 @@ export function unnamedServers({ reach, trusted, trustDomain }: Trust, there: Ob
   )
 }
 
-/** `POD.NAMESPACE` and `ns/NAMESPACE/sa/ACCOUNT` of what the Service selects. */
+/** `POD.NAMESPACE` and `ns/NAMESPACE/sa/ACCOUNT` of every pod that the Service selects. */
 function accountsBehind({ host }: Service, objects: readonly Manifest[]): readonly (readonly [string, string])[] {
   const id = serviceName(host)
   const service = objects.find((o) => o.kind === 'Service' && o.metadata.name === id?.name && o.metadata.namespace === id.namespace)

@@ -1,4 +1,6 @@
-/** Whether live proxies hold what a mesh is meant to accept: what `apply` waits for and `verify` proves. */
+/**
+ * Compares live proxies with the wanted state. `apply` waits for them to match, and `verify` reports whether they do.
+ */
 
 import { podsIn, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -18,9 +20,9 @@ import { judgeWide } from './mesh-wide-acceptance.ts'
 import { differs, type Fact, type Standing } from './proxy-standing.ts'
 
 /**
- * Every proxy that the scopes of `state` reach.
- * @param only judge these foreign domains and the mesh's own; undefined: all that the scopes name
- * @param others where other federations let callers in: what a proxy holds of theirs is not left over from ours
+ * Judges every proxy that the scopes of `state` select.
+ * @param only judge this foreign domain and the mesh's own; undefined: all domains that the scopes name
+ * @param others inbound scopes of other federations: roots that a proxy holds for them are not leftovers of this one
  */
 export const standings = (
   state: MeshState,
@@ -32,7 +34,7 @@ export const standings = (
   others: readonly Inbound[] = [],
 ): readonly Standing[] => standingsOf(state, liveProxies(objects, proxies, delivery), own, only, others)
 
-/** The same, of proxies that other questions are asked about, too. */
+/** Like `standings`, for live proxies that the caller computed already. */
 export function standingsOf(
   state: MeshState,
   live: LiveProxies,
@@ -60,7 +62,7 @@ export function standingsOf(
       add(pod, () => judgeMount(pod, scope, files))
     }
   }
-  // Where one workload is ahead of its set, what it has may come from there.
+  // A canary workload gets new roots before the rest of its set: its configuration may match the canary instead.
   const ahead = [...(state.canaries?.values() ?? [])]
   for (const { inbound } of ahead) {
     if (inbound === undefined || (only !== undefined && !inbound.file.read && !inbound.roots.has(only))) continue
@@ -115,8 +117,8 @@ export function standingsOf(
 type Part = Pick<Inbound, 'roots' | 'file'>
 
 /**
- * A set of ours that lets nobody in any more, where a filter of another federation decides: of the domains that ours keeps
- * out, what that binds.
+ * If every foreign domain of the scope has an empty list of callers, the filter of another federation may apply in
+ * place of ours. The result then has the roots that the other filter binds to the domains that this scope still names.
  */
 function takenOver(scope: Inbound, other: Inbound, part: Part, own: ReadonlySet<TrustDomain>): Inbound {
   const shut = [...acceptedBy(scope).keys()].every((domain) => own.has(domain) || scope.callers.get(domain)?.length === 0)
@@ -138,15 +140,15 @@ const partOf = ({ hosts, files, served }: Outbound, host: string): Part & { read
   served: served.get(host),
 })
 
-/** What one pod judges by: the file if it has the mount and a filter reads it, else what is inside the filter. */
+/** The roots that one pod uses: those of the file if the pod has the mount and a filter reads it, else the filter's. */
 function partFor(pod: Manifest, { roots, file }: Part, files: Files): Part {
   if (!file.read || !isLabelled(pod)) return { roots, file: NO_FILE }
-  // What a canary reads is not in the canary.
+  // A canary object names its file but does not hold its roots; the ConfigMap holds them.
   const held = file.roots.size > 0 ? file.roots : (files.rootsOf(pod.metadata.namespace ?? '', file.name) ?? file.roots)
   return { roots: held, file }
 }
 
-/** Whether its file has come, and whether it has the mount at all. */
+/** Checks that the pod has the mount, and that its kubelet has had time to write the file. */
 function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonly Fact[] {
   if (file.roots.size === 0) return []
   const proxy = proxyOf(pod)
@@ -160,7 +162,7 @@ function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonl
   return [{ is: 'pending', finding: filePending(proxy, until, `its kubelet may not have written ${file.name} yet`) }]
 }
 
-/** One that nothing can be told of. */
+/** A proxy whose configuration no istiod reports. */
 export const unheard = (proxy: string, which = 'no istiod knows its proxy'): Standing => ({
   proxy,
   state: 'unheard',
@@ -174,7 +176,7 @@ function stand(proxy: string, evidence: Evidence | undefined, facts: readonly Fa
   if (doubt === 'unheard') return unheard(proxy, 'its istiod could not tell what it holds')
   const findings = facts.map(({ finding }) => finding)
   const has = (is: Fact['is']): boolean => facts.some((fact) => fact.is === is)
-  // A service without endpoints is no fault of the proxy's: it holds what it should.
+  // A service without endpoints is wrong, but the proxy does not lag: it holds the wanted configuration.
   const wrong = has('differs') || has('unserved')
   if (doubt === 'rejected') {
     const refusal = filterRejected(

@@ -1,13 +1,13 @@
-/** Roots that a mesh has and nobody approved: under a filter, what is signed with them is cut off. */
+/** Finds unapproved roots of a mesh: proxies with an Entente filter reject certificates under them. */
 import { error, type Finding } from '../diagnostics/finding.ts'
 import type { Seen } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 
 /**
- * One finding for each of them; none where the mesh's roots could not be read.
- * @param approved the roots that are approved for it; undefined: none
- * @param hint what to do about it, where that is something else than to approve it
+ * Returns one finding for each unapproved root, and none if Entente could not read the mesh's roots.
+ * @param approved the roots that are approved for the mesh; undefined: none
+ * @param hint the remedy, if it is not to approve the root
  */
 export function unknownRoots(
   name: MemberName,

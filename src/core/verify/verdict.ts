@@ -1,4 +1,4 @@
-/** Per trust, by evidence: proven, lagging, broken or unknown, who lags, and what to do. */
+/** Judges each trust by evidence: proven, lagging, broken or unknown, with the lagging proxies and the remedies. */
 
 import { asWarning, type Finding } from '../diagnostics/finding.ts'
 import { oneWay } from '../federation/trust-findings.ts'
@@ -40,7 +40,7 @@ import { unknownRoots } from './unapproved-roots.ts'
  * One verdict for each trust of the federation, severed ones too.
  * @param wanted the intents of the same federation
  * @param now the instant at which chains are judged
- * @param known proxies that were asked, and have loaded their files of roots as they are
+ * @param known proxies that reported to Entente that they loaded the current content of their root files
  */
 export function verify(
   federation: Federation,
@@ -72,9 +72,9 @@ export function verify(
     return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, look)]
   })
   const deliveryOf = ({ member }: Intent): Delivery => ({ now: judgedAt(seen.get(member.name), now), boundMs: boundMs(member), known })
-  // By pair: the file may say one twice, and the record ends some that the file does not.
+  // One entry for each pair: the federation file may sever a pair twice, and the record may sever further pairs.
   const severed = new Map([...federation.severed, ...wanted.flatMap(({ held = [] }) => held)].map((pair) => [pairKey(pair), pair]))
-  // One whose day is over has no verdict, unless a proxy holds it still.
+  // A trust past its end date has a verdict only while a proxy still accepts it.
   const ended = [...pairs.values()].flatMap((trust): readonly Verdict[] => {
     const intent = byMember.get(trust.truster)
     if (intent === undefined || severed.has(pairKey(trust)) || together(intent, trust.trusted) !== undefined) return []
@@ -90,7 +90,7 @@ export function verify(
 
 type Carried = Intent['trusts'][number]
 
-/** Two trusts of one pair, pinned over mesh, are one question. */
+/** Merges the trusts of one pair (distribution `pinned` in addition to `mesh`): they get one verdict. */
 function together(intent: Intent | undefined, trusted: MemberName): Carried | undefined {
   const all = intent?.trusts.filter((trust) => trust.trusted === trusted) ?? []
   const [first] = all
@@ -104,7 +104,7 @@ function together(intent: Intent | undefined, trusted: MemberName): Carried | un
   }
 }
 
-/** What all trusts of a federation are judged by. */
+/** The inputs and cached functions that judge every trust of a federation. */
 interface Look {
   readonly federation: Federation
   readonly seen: Seens
@@ -114,13 +114,13 @@ interface Look {
   readonly chainOf: (trust: Carried) => Judged
   readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
   readonly callersOf: (intent: Intent, seen: Observation, objects: readonly Manifest[]) => readonly CallerTold[] | undefined
-  /** Undefined where its pods or proxies could not be seen. */
+  /** Undefined where Entente could not read the pods or the proxies. */
   readonly liveOf: (intent: Intent, seen: Observation | undefined) => LiveProxies | undefined
-  /** What is wrong with the truster's own roots and its CA's chain. */
+  /** Faults of the truster's own roots and of its CA's chain. */
   readonly ownOf: (intent: Intent, seen: Observation | undefined) => readonly Finding[]
 }
 
-/** The proxies of a mesh are the same for all its trusts. */
+/** Caches the live proxies of a mesh for all its trusts. */
 function livesIn(now: Date, known: ReadonlySet<string>): Look['liveOf'] {
   const made = new Map<Intent, LiveProxies | undefined>()
   return (intent, seen) => {
@@ -132,7 +132,7 @@ function livesIn(now: Date, known: ReadonlySet<string>): Look['liveOf'] {
   }
 }
 
-/** A mesh's own roots are the same for all its trusts. */
+/** Caches the findings about a mesh's own roots for all its trusts. */
 function ownIn(now: Date, vouched: Vouching): Look['ownOf'] {
   const known = new Map<Intent, readonly Finding[]>()
   return (intent, seen) => {
@@ -145,7 +145,7 @@ function ownIn(now: Date, vouched: Vouching): Look['ownOf'] {
   }
 }
 
-/** What a mesh is meant to let in is the same for all its trusts. */
+/** Caches the wanted state of a mesh for all its trusts. */
 function states(): Look['stateOf'] {
   const known = new Map<Intent, MeshState>()
   return (intent, objects) => {
@@ -155,7 +155,7 @@ function states(): Look['stateOf'] {
   }
 }
 
-/** What policies make of the named callers is one question for all trusts of a mesh; undefined: its mesh config could not be read. */
+/** Caches how policies treat the named callers of a mesh; undefined: Entente could not read its mesh config. */
 function callersIn(stateOf: Look['stateOf']): Look['callersOf'] {
   const known = new Map<Intent, readonly CallerTold[] | undefined>()
   return (intent, seen, objects) => {
@@ -258,7 +258,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
   }
 }
 
-/** Sets without a running proxy: nothing of them is proven. */
+/** Reports sets of workloads without a running proxy: nothing about them is proven. */
 function emptySets(trust: Carried, live: LiveProxies | undefined, stands: readonly Standing[]): readonly Finding[] {
   if (stands.length === 0) return [noWorkload(trust.truster, { running: `sidecar is in the scopes of its trust in ${trust.trusted}` })]
   if (live === undefined) return []
@@ -271,21 +271,21 @@ function emptySets(trust: Carried, live: LiveProxies | undefined, stands: readon
   )
 }
 
-/** Sidecars of a whole mesh that no istiod knows: they are in no list of proxies. */
+/** Sidecars of the whole mesh that are missing from the proxy list of every istiod. */
 function unlisted(held: readonly Standing[], observation: Observation | undefined): readonly Standing[] {
   const known = new Set(held.map(({ proxy }) => proxy))
   const pods = observation?.pods?.ok === true ? observation.pods.value : []
   return pods.filter((pod) => runsProxy(pod) && !known.has(proxyOf(pod))).map((pod) => unheard(proxyOf(pod)))
 }
 
-/** By facts, and never by how severe a finding about them is. */
+/** Uses facts only; the severity of a finding never decides the state. */
 function judge(broken: boolean, late: readonly string[], unknown: boolean): Verdict['state'] {
   if (broken) return 'broken'
   if (late.length > 0) return 'lagging'
   return unknown ? 'unknown' : 'proven'
 }
 
-/** A mesh whose own idea of its trust domain is another speaks with identities that nobody here means. */
+/** Reports a mesh whose istiod uses a trust domain other than the federation file's: its identities match no trust. */
 function domainsDiffer(federation: Federation, seen: Seens, names: readonly MemberName[]): readonly Finding[] {
   return names.flatMap((name) => {
     const istio = seen.get(name)?.istio
@@ -295,7 +295,7 @@ function domainsDiffer(federation: Federation, seen: Seens, names: readonly Memb
   })
 }
 
-/** Without the other direction a call fails all the same, on the other side. */
+/** Checks the opposite direction: without it, the other side rejects the call. */
 function back(trust: Carried, other: Intent | undefined, federation: Federation): readonly Finding[] {
   if (other === undefined || federation.members.get(trust.trusted)?.home === undefined) return []
   const there: Trust | undefined = together(other, trust.truster)

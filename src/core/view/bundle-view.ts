@@ -40,7 +40,7 @@ const certificateView = ({ certificate: c, problems }: Inspected): CertificateVi
   problems,
 })
 
-/** @param reason why no root vouches for the chain */
+/** @param reason why the chain ends at no root */
 export const chainView = (
   anchor: Pick<Anchor, 'fingerprint'> | undefined,
   reason: string | undefined,

@@ -10,7 +10,7 @@ export type CheckView = DoctorView['checks'][number]
 
 export const anchorOf = ({ name }: Check): string => `${PAGE}#${name}`
 
-/** A check that could not be made counts like one that failed: nothing wanted goes unseen. */
+/** An `unknown` check counts as failed, so that doctor never passes with a required check missing. */
 export function overall(checks: readonly Check[]): DoctorView['verdict'] {
   if (checks.some(({ verdict }) => verdict === 'fail' || verdict === 'unknown')) return 'fail'
   return checks.some(({ verdict }) => verdict === 'warn') ? 'warn' : 'ok'

@@ -1,11 +1,11 @@
-/** JSON Schemas (draft 2020-12) of what programs read, and of the federation file that people write. */
+/** JSON Schemas (draft 2020-12) of the commands' output, and of the federation file. */
 import { z } from 'zod'
 import { schema as federation } from '../federation/schema.ts'
 import { VIEWS } from './schemas.ts'
 
 type JsonSchema = Readonly<Record<string, unknown>>
 
-/** By file name. A view may gain members in a later version: its schema lets them pass. The federation file may not. */
+/** By file name. Views accept unknown members, which later versions may add; the federation file rejects them. */
 export const jsonSchemas = (): ReadonlyMap<string, JsonSchema> =>
   new Map<string, JsonSchema>([
     ['federation.json', titled('Federation', z.toJSONSchema(federation, { io: 'input' }))],

@@ -15,7 +15,7 @@ export const lintView = ({ findings, suppressed, notChecked, replacement, files,
     objects,
   })
 
-/** Where the page of the rules explains it. */
+/** The section of docs/lint.md that explains the rule. */
 export const helpOf = (code: string): string => `docs/lint.md#${code}`
 
 const withHelp = <T extends LintFinding>(finding: T): T & { readonly help: string } => ({ ...finding, help: helpOf(finding.code) })

@@ -5,7 +5,7 @@ import type { TemplateMetadata } from '../trust/mounted/mount.ts'
 import type { View } from './schemas.ts'
 import { documented } from './versioned.ts'
 
-/** @param workloads each with the patch that gives its template the mount, where one is needed */
+/** @param workloads each with the patch that adds the mount to its template, if the template lacks it */
 export const mountView = (
   workloads: readonly (Carrier & { readonly patch?: TemplateMetadata })[],
   findings: readonly Finding[],

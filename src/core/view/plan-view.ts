@@ -12,7 +12,7 @@ export const planView = (plan: Plan): PlanView =>
 
 export const stepViews = ({ steps }: Plan): readonly StepView[] => steps.map(stepView)
 
-/** @param outcome the steps that were carried out, and what was found meanwhile */
+/** @param outcome the completed steps, and the findings from their execution */
 export const applyView = (
   { name, digest, findings }: Plan,
   outcome: { readonly done: readonly Step[]; readonly findings: readonly Finding[] } = { done: [], findings: [] },
@@ -24,7 +24,7 @@ export const applyView = (
     findings: [...findings, ...outcome.findings],
   })
 
-/** @throws TypeError on a step that writes nothing, which plan() never makes */
+/** @throws TypeError on a step without an object; plan() never returns one */
 export function objectOf(step: Step): Manifest {
   const object = step.after ?? step.before
   if (object === undefined) throw new TypeError(`step ${step.id} has no object`)

@@ -4,13 +4,13 @@ import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
 import type { View } from './schemas.ts'
 import { type Content, documented } from './versioned.ts'
 
-/** @param check how many entries the record has, and the hash of the last */
+/** @param check the number of entries in the record, and the hash of the last one */
 export const recordCheckView = (check: Content<'RecordCheck'>): View<'RecordCheck'> => documented('RecordCheck', check)
 
 type LiftedPair = Pick<AuditDraft & { readonly action: 'lift' }, 'truster' | 'trusted' | 'trusterDomain' | 'trustedDomain'>
 
 /**
- * @param entry the lift on the record; absent where the file alone severed the pair
+ * @param entry the entry of the lift on the record; absent if only the federation file severed the pair
  * @param next the commands that open the trust again
  */
 export const liftView = (

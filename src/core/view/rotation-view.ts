@@ -4,7 +4,7 @@ import type { Rotation } from '../rotation/phases.ts'
 import type { View } from './schemas.ts'
 import { documented } from './versioned.ts'
 
-/** @param next what its owner does next, as a sentence */
+/** @param next the next action of the owner, as a sentence */
 export const rotationView = (now: Rotation, findings: readonly Finding[], next: string): View<'Rotation'> =>
   documented('Rotation', {
     member: now.member,

@@ -1,7 +1,7 @@
 /**
- * What programs read of Entente, as schemas: the JSON of every command (docs/cli.md). The view types are inferred from
- * them, and `schemas/*.json` in the package is generated from them (scripts/schemas.ts). Commands import the types only:
- * zod is not loaded to print.
+ * The schemas of every command's JSON output (docs/cli.md). TypeScript infers the view types from them, and
+ * scripts/schemas.ts generates `schemas/*.json` of the package. Commands import only the types, so that printing does
+ * not load zod.
  */
 import { z } from 'zod'
 import type { FindingCode } from '../diagnostics/finding.ts'
@@ -9,7 +9,7 @@ import type { FindingCode } from '../diagnostics/finding.ts'
 const fingerprint = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 const digest = fingerprint
 const instant = z.iso.datetime()
-/** An object of a cluster. */
+/** A Kubernetes object. */
 const manifest = z.looseObject({ apiVersion: z.string(), kind: z.string(), metadata: z.looseObject({ name: z.string() }) })
 
 export const finding = z
@@ -132,7 +132,7 @@ const certificate = z
 
 const API_VERSION = 'entente.dev/v1alpha1'
 
-/** A document of its own: `apiVersion` and `kind` say what it is. */
+/** A top-level document, identified by `apiVersion` and `kind`. */
 const document = <K extends string, T extends z.ZodRawShape>(kind: K, shape: T) =>
   z.strictObject({ apiVersion: z.literal(API_VERSION), kind: z.literal(kind), ...shape }).readonly()
 

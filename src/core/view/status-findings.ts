@@ -1,10 +1,10 @@
-/** What `status` tells of a plan and of verdicts together: each fact once. */
+/** Merges the findings of a plan and of verdicts for `status`, so that each fact appears once. */
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Verdict } from '../model/proven.ts'
 
 /**
- * The plan's word is the stronger one, and goes before that of a verdict. Two meshes may have pods of one name and namespace:
- * what two trusters say of such a subject are two facts, each with the name of its mesh.
+ * A finding of the plan takes precedence over the same finding of a verdict. Two meshes may have pods with the same
+ * name and namespace: findings of two trusters about such a subject are two facts, each with the name of its mesh.
  */
 export function statusFindings(planned: readonly Finding[], verdicts: readonly Verdict[]): readonly Finding[] {
   const told = new Set(planned.map(keyOf))

@@ -11,8 +11,8 @@ import { documented } from './versioned.ts'
 export type VerifyView = View<'Verify'>
 
 /**
- * @param findings those that belong to no one trust
- * @param leaves workload certificates, where proxies were asked for them
+ * @param findings the findings that belong to no single trust
+ * @param leaves workload certificates, if Entente asked proxies for them
  */
 export const verifyView = (
   verdicts: readonly Verdict[],

@@ -1,9 +1,9 @@
-/** Every document that programs read says what it is, as objects of Kubernetes do. */
+/** Adds `apiVersion` and `kind` to every JSON document, as in Kubernetes objects. */
 import type { Kind, View } from './schemas.ts'
 
 const API_VERSION = 'entente.dev/v1alpha1'
 
-/** A view without what `documented` adds. */
+/** A view without the fields that `documented` adds. */
 export type Content<K extends Kind> = Omit<View<K>, 'apiVersion' | 'kind'>
 
 export const documented = <K extends Kind>(

@@ -1,26 +1,26 @@
-/** The federation that somebody built by hand meant. */
+/** The federation that hand-written manifests intend. */
 import type { Workloads } from '../../model/wanted.ts'
 
 export interface Replacement {
   /** YAML: a federation file that `entente plan` reads. */
   readonly federation: string
-  /** What could not be known, in sentences. */
+  /** The facts that lint could not derive, as sentences. */
   readonly placeholders: readonly string[]
 }
 
 export interface MeantMember {
   readonly name: string
   readonly trustDomain: string
-  /** A name that was made up. */
+  /** Lint invented the name. */
   readonly guessed: boolean
-  /** Roots that the files hold under its name, by fingerprint. */
+  /** Fingerprints of the roots that the files hold under its name. */
   readonly roots: readonly string[]
 }
 
 export interface MeantAccept {
   readonly at: Workloads
   readonly callers: readonly string[]
-  /** Nobody says who; the callers are made up. */
+  /** The manifests name no callers; lint invented these. */
   readonly guessed: boolean
 }
 
@@ -30,7 +30,7 @@ export interface MeantReach {
   readonly servedBy: readonly string[]
 }
 
-/** Both directions of one pair at most once each. */
+/** One direction of a pair; each direction occurs at most once. */
 export interface MeantTrust {
   readonly truster: string
   readonly trusted: string

@@ -1,4 +1,4 @@
-/** A federation as the file that people edit: with comments for what they must fill in. */
+/** Writes a federation as a file to edit, with comments at the values that the reader has to fill in. */
 import { printable } from '../../x509/syntax/printable.ts'
 import type { MeantAccept, MeantMember, MeantReach, MeantTrust, Replacement } from './meant.ts'
 
@@ -52,7 +52,7 @@ function trustLines(
   ]
 }
 
-/** Which workloads call what is seldom in the manifests of those who are called. */
+/** An example for `reach`: the manifests of a called workload seldom name the workloads that call it. */
 function reachExample(back: MeantTrust | undefined, members: readonly MeantMember[]): readonly string[] {
   const [entry] = back?.accept ?? []
   if (back === undefined || entry === undefined) return []
@@ -86,7 +86,7 @@ const reachLines = ({ namespace, host, servedBy }: MeantReach): readonly string[
   `            - { host: ${quote(host)}${servedBy.length === 0 ? '' : `, servedBy: [${servedBy.map(quote).join(', ')}]`} }`,
 ]
 
-/** Where the manifests name no workloads, as Helm values do not. */
+/** An example for manifests that name no workloads, such as Helm values. */
 function example(members: readonly MeantMember[]): readonly string[] {
   const [own, other] = members
   if (own === undefined || other === undefined) return []

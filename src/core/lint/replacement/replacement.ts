@@ -1,6 +1,6 @@
 /**
- * The federation file that does what inert settings were meant to do, as far as the manifests say whom they meant.
- * What they do not say is a placeholder that opens nothing, and is told.
+ * Builds the federation file with the effect that inert settings were meant to have, as far as the manifests name the
+ * members. Missing facts become placeholders: they open no trust, and the result lists each of them.
  */
 
 import { trimOf } from '../../basics/trim.ts'
@@ -17,7 +17,7 @@ import { walk } from '../source.ts'
 import type { MeantMember, MeantTrust, Replacement } from './meant.ts'
 import { printFederation } from './replacement-text.ts'
 
-/** More than anybody reads. */
+/** The maximum number of scopes, so that the file stays readable. */
 const MAX_SCOPES = 500
 const DOMAIN = /^[a-z0-9._-]{1,255}$/
 const LABEL_KEY = /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/
@@ -79,7 +79,7 @@ function addScope(policy: Resource, alias: string, context: Context, members: Me
     return
   }
   const { accept } = trust(truster, trusted)
-  // Equal scopes are one; scopes that overlap are refused by plan.
+  // Merge equal scopes and drop overlapping ones: plan rejects scopes that overlap.
   if (accept.some((other) => relation(other.at, at) !== 'disjoint')) {
     if (!accept.some((other) => workloadsKey(other.at) === workloadsKey(at)))
       members.notes.push(`${policy.title}: its scope overlaps another one, so that it was left out; name the workloads apart`)
@@ -96,7 +96,7 @@ function addScope(policy: Resource, alias: string, context: Context, members: Me
   }
 }
 
-/** Principals of that domain whom policies of the namespace name already. */
+/** Principals of the domain that policies of the namespace already name. */
 function callersIn(namespace: string, domain: string, { namespaces }: Context): readonly string[] {
   const named = (namespaces.get(namespace) ?? [])
     .filter((r) => r.kind === 'AuthorizationPolicy' && field(r, 'spec', 'action') !== 'DENY')
@@ -132,7 +132,7 @@ function serversOf(at: Workloads, domain: string, policy: Resource, context: Con
   return [...new Set(accounts)].filter((account) => LABEL.test(account)).map((account) => `${domain}/ns/${at.namespace}/sa/${account}`)
 }
 
-/** Whom the manifests speak of: trust domains, and a name for each. */
+/** The members that the manifests mention: trust domains, with a name for each. */
 class Members {
   private readonly context: Context
   /** Trust domains that somebody is sure of. */

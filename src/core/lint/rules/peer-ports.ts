@@ -1,6 +1,7 @@
 /**
- * `portLevelMtls` of a PeerAuthentication: istiod reads it of policies with a selector only, and its keys are ports of the
- * workload (istio pkg/config/validation/validation.go, pilot/pkg/security/authn/policy_applier.go, eed52ebb66ad).
+ * Checks `portLevelMtls` of a PeerAuthentication. istiod reads it only in policies with a selector, and its keys are
+ * ports of the workload (istio pkg/config/validation/validation.go, pilot/pkg/security/authn/policy_applier.go,
+ * eed52ebb66ad).
  */
 import { at, list, strings } from '../../model/manifest.ts'
 import { type Context, inNamespace, tellIn } from '../context.ts'
@@ -50,7 +51,7 @@ function ofService(resource: Resource, port: number, labels: Labels, near: reado
   ]
 }
 
-/** They select some workload together, as far as their labels say. */
+/** True if, by their labels, both can select the same workload. */
 const meet = (labels: Labels, selector: Labels): boolean =>
   Object.entries(selector).some(([key, value]) => labels[key] === value) &&
   Object.entries(selector).every(([key, value]) => labels[key] === undefined || labels[key] === value)

@@ -1,9 +1,9 @@
-/** Whether a pattern of a principal could match an identity that Istio issues: TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT. */
+/** Checks that a principal pattern can match an identity that Istio issues: TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT. */
 
-/** The words that stand in an identity's segments; undefined: any name. */
+/** The fixed words in the segments of an identity; undefined: any name. */
 const SEGMENTS: readonly (string | undefined)[] = [undefined, 'ns', undefined, 'sa', undefined]
 
-/** @param pattern with `*` at its beginning or its end, or without one */
+/** @param pattern with `*` at its beginning or its end, or without `*` */
 export function hasIstioForm(pattern: string): boolean {
   if (pattern === '*') return true
   if (pattern.startsWith('*')) return isEnd(pattern.slice(1))

@@ -1,5 +1,5 @@
 /**
- * EnvoyFilters that take policies away: they remove or replace the RBAC filters into which istiod writes
+ * Reports EnvoyFilters that disable policies: they remove or replace the RBAC filters into which istiod writes
  * AuthorizationPolicies, or the filter chain or listener that holds them.
  */
 import { at, isOurs, list, text } from '../../model/manifest.ts'

@@ -1,4 +1,4 @@
-/** Keys that stand twice in one mapping: Kubernetes, Helm and istiod read the last one and say nothing of the other. */
+/** Reports keys that occur twice in one mapping: Kubernetes, Helm and istiod silently use the last one. */
 import { printable } from '../../x509/syntax/printable.ts'
 import type { Context } from '../context.ts'
 import { type LintFinding, told } from '../lint-rules.ts'

@@ -1,6 +1,6 @@
 /**
- * SANs that a server's certificate must have (DestinationRule, ServiceEntry): of an Istio workload that is a URI, and
- * Envoy compares the whole of it, spiffe:// included.
+ * Checks the SANs that a server's certificate must have (DestinationRule, ServiceEntry). The SAN of an Istio workload
+ * is a URI, and Envoy compares all of it, including spiffe://.
  */
 import { at, list } from '../../model/manifest.ts'
 import { printable } from '../../x509/syntax/printable.ts'
@@ -14,7 +14,7 @@ export const serverNames = ({ resources }: Context): readonly LintFinding[] =>
     .filter(({ group }) => group === 'networking.istio.io')
     .flatMap((resource) => placesIn(resource).flatMap((path) => bare(resource, path)))
 
-/** Wherever a resource has `subjectAltNames`. */
+/** The paths of `subjectAltNames` in a resource. */
 function placesIn(resource: Resource): readonly Path[] {
   if (resource.kind === 'ServiceEntry') return [['spec', 'subjectAltNames']]
   if (resource.kind !== 'DestinationRule') return []

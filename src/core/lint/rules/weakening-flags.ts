@@ -1,4 +1,4 @@
-/** Settings of istiod in manifests that weaken identities, wherever istiod's environment is written. */
+/** Reports settings of istiod that weaken identities, in every form in which manifests set istiod's environment. */
 import { WEAKENING } from '../../mesh/istiod-flags.ts'
 import { at } from '../../model/manifest.ts'
 import { type Context, tell } from '../context.ts'

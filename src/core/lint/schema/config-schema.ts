@@ -1,4 +1,4 @@
-/** The field names of Istio's resources, from the lines of istio-schema.ts. */
+/** Parses the field names of Istio's resources from the lines of istio-schema.ts. */
 import { ISTIO_SCHEMA } from './istio-schema.ts'
 
 export type Shape =
@@ -69,7 +69,7 @@ export function shapeOf(group: string, kind: string, version: string): Shape | u
   return found === undefined ? undefined : shapeFrom(found)
 }
 
-/** `security.istio.io/v1 PeerAuthentication`, of every version there is. */
+/** `security.istio.io/v1`, for every version of the kind. */
 export const served = (kind: string): readonly string[] =>
   KINDS.filter((k) => k.kind === kind).flatMap(({ group, versions }) => versions.map((version) => `${group}/${version}`))
 

@@ -1,11 +1,11 @@
-/** A mesh config that is written in pieces: in fields of another name, or as `meshConfig.a.b=c`, each with its own place. */
+/** Assembles a mesh config from pieces: fields with other names, or `meshConfig.a.b=c`, each with its own position. */
 import type { Path, Source, View } from '../source.ts'
 
 export interface Piece {
   /** In the mesh config. */
   readonly path: Path
   readonly value: unknown
-  /** Where it stands in the source. */
+  /** Its path in the source. */
   readonly from: Path
 }
 
@@ -41,10 +41,12 @@ function put(root: Node, path: Path, value: unknown): void {
   }
 }
 
-/** More items than a list of settings has. */
+/** An upper limit for list indexes: no list of settings has as many items. */
 const MAX_INDEX = 1_000
 
-/** `istiod.meshConfig.trustDomainAliases[0]` as helm's --set reads it; undefined where it is of something else. */
+/**
+ * Reads `istiod.meshConfig.trustDomainAliases[0]` as helm's --set does; undefined if the name is outside a mesh config.
+ */
 export function meshConfigPath(name: string): { readonly within: string; readonly path: Path } | undefined {
   const steps = stepsOf(name)
   const start = steps.indexOf('meshConfig')
@@ -53,7 +55,7 @@ export function meshConfigPath(name: string): { readonly within: string; readonl
   return { within: steps.slice(0, start).join('.'), path }
 }
 
-/** A dot ends a key, unless a backslash is in front of it; `[0]` is an item of a list. */
+/** A dot ends a key, unless a backslash precedes it; `[0]` is an item of a list. */
 function stepsOf(name: string): readonly (string | number)[] {
   const steps: (string | number)[] = []
   let key = ''
@@ -72,7 +74,7 @@ function stepsOf(name: string): readonly (string | number)[] {
   return steps
 }
 
-/** What helm's --set makes of a value: `{a,b}` is a list, and true, false, null and numbers are no text. */
+/** Converts a value as helm's --set does: `{a,b}` is a list; true, false, null and numbers are not strings. */
 export function helmValue(value: unknown, asText = false): unknown {
   if (typeof value !== 'string') return value
   const list = /^\{([^{}]*)\}$/.exec(value)?.[1]

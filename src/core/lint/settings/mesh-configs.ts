@@ -1,4 +1,7 @@
-/** The mesh configs that documents hold, for commands that judge by one: every form that lint reads, and one that stands alone. */
+/**
+ * Finds mesh configs in documents, for commands that need one. Reads every form that lint reads, and a document that is
+ * a mesh config itself.
+ */
 import { fieldsOf } from '../../mesh/config/mesh-fields.ts'
 import { at, text } from '../../model/manifest.ts'
 import { type Resource, resourcesOf } from '../resource.ts'
@@ -7,23 +10,23 @@ import { type NotRead, notAmong } from './not-read.ts'
 import { type Settings, settingsIn } from './settings.ts'
 
 export interface WrittenMesh {
-  /** Of the object, or of the file. */
+  /** The title of the object, or the name of the file. */
   readonly title: string
   readonly spot: Spot
-  /** YAML; what is applied first stands first. */
+  /** YAML, in the order in which the layers are applied. */
   readonly layers: readonly string[]
-  /** The ConfigMap that istiod reads: what else is there was made into it. */
+  /** True for the ConfigMap that istiod reads: it already contains all other layers. */
   readonly whole: boolean
 }
 
 export interface MeshesIn {
   readonly meshes: readonly WrittenMesh[]
   readonly notRead: readonly NotRead[]
-  /** Documents that are neither an object nor a mesh config nor values with one. */
+  /** Documents that are no object and no mesh config, and that hold no values with one. */
   readonly strangers: readonly Resource[]
 }
 
-/** @param files of which every document could be read */
+/** @param files files in which every document is readable */
 export function meshConfigsIn(files: readonly LintFile[]): MeshesIn {
   const resources = files.flatMap((file) => file.documents).flatMap(resourcesOf)
   const read = resources.map((resource) => ({ resource, found: settingsIn(resource), alone: standsAlone(resource) }))
@@ -46,10 +49,10 @@ export function meshConfigsIn(files: readonly LintFile[]): MeshesIn {
 /** In both spellings that istiod reads. */
 const FIELDS: ReadonlySet<string> = new Set(fieldsOf('MeshConfig').flatMap(({ json, proto }) => [json, proto]))
 
-/** As `kubectl get configmap istio -o jsonpath={.data.mesh}` prints it: some field of it is one of a mesh config. */
+/** Recognizes the output of `kubectl get configmap istio -o jsonpath={.data.mesh}` by any field of a mesh config. */
 const standsAlone = ({ kind, value }: Resource): boolean => kind === '' && isMap(value) && Object.keys(value).some((key) => FIELDS.has(key))
 
-/** Of these kinds the parts are applied over each other; of any other kind each is a mesh config of its own. */
+/** In these kinds, the parts are merged in order; in any other kind, each part is a separate mesh config. */
 const LAYERED: ReadonlySet<string> = new Set(['IstioOperator', 'ServiceMeshControlPlane'])
 
 function meshesOf(resource: Resource, settings: readonly Settings[]): readonly WrittenMesh[] {
@@ -60,11 +63,11 @@ function meshesOf(resource: Resource, settings: readonly Settings[]): readonly W
       : [{ title: one.resource.title, spot: spotOf(one.mesh ?? one.resource), layers: [layer], whole: one.whole }]
   })
   if (all.length < 2 || !LAYERED.has(resource.kind)) return all
-  // spec.meshConfig stands first, and is applied over spec.values.meshConfig (istio operator/pkg/render, eed52ebb66ad).
+  // spec.meshConfig is the first part, and overrides spec.values.meshConfig (istio operator/pkg/render, eed52ebb66ad).
   return [{ title: resource.title, spot: spotOf(resource), layers: all.flatMap(({ layers }) => layers).reverse(), whole: false }]
 }
 
-/** A ConfigMap's as it stands there: istiod reads that text. */
+/** For a ConfigMap, the unchanged text: istiod reads that text. */
 function textOf({ resource, mesh, whole, unreadable }: Settings): string | undefined {
   const written = at(resource.value, 'data', 'mesh')
   if (whole && resource.kind === 'ConfigMap' && typeof written === 'string') return written

@@ -1,4 +1,7 @@
-/** Settings of istiod that are written in a form that is not read: each is named, so that nobody takes silence for an answer. */
+/**
+ * Finds settings of istiod in a form that lint does not read. Lint names each of them: without a message, a reader
+ * would assume that lint checked it.
+ */
 import { at, list, text } from '../../model/manifest.ts'
 import { printable } from '../../x509/syntax/printable.ts'
 import type { Resource } from '../resource.ts'
@@ -9,7 +12,7 @@ export interface NotRead {
   readonly view: View
   readonly message: string
   readonly hint: string
-  /** What it refers to: it is read after all where this is among the files. */
+  /** The file or object that it refers to. If that is among the files, lint reads the setting there. */
   readonly refersTo?: { readonly file: string } | { readonly kind: string; readonly name: string }
 }
 
@@ -19,7 +22,7 @@ const RENDERED = 'lint what is rendered: helm template, helmfile template, kusto
 const FILES: ReadonlySet<string> = new Set(['valueFiles', 'valuesFiles', 'valuesFile', 'additionalValuesFiles'])
 /** Keys of lists that name ConfigMaps and Secrets with Helm values: Flux, K3s. */
 const OBJECTS: ReadonlySet<string> = new Set(['valuesFrom', 'valuesSecrets'])
-/** In helmfile, beside mappings. */
+/** In helmfile, these lists hold file names in addition to mappings. */
 const MIXED: ReadonlySet<string> = new Set(['values', 'secrets'])
 
 /** @param path within the view; its last step is `key` */
@@ -58,7 +61,7 @@ function object(item: View, key: string, resource: Resource): NotRead {
   }
 }
 
-/** Keys of what a shell runs: other text may only speak of it. */
+/** Keys of commands for a shell: other text may mention a setting without applying it. */
 const RUNS = /^(?:run|(?:before_|after_)?script|commands?|args|cmds?|inlineScript)$/
 
 /** `--set meshConfig.x=y`, `--set-string=a.meshConfig.x=y` */
@@ -67,7 +70,7 @@ function setsMesh(script: string): boolean {
   return words.some((word, i) => word.startsWith('--set') && (word.includes('=') ? word : (words[i + 1] ?? '')).includes('meshConfig.'))
 }
 
-/** A text that names a mesh config, as YAML or as an argument of helm; others are not spoken of. */
+/** Reports a text that sets a mesh config, as YAML or as an argument of helm; other texts produce no result. */
 export function notReadText(view: View, resource: Resource, why: string): readonly NotRead[] {
   const content = text(view.value)
   if (view.path.some((step) => RUNS.test(String(step))) && setsMesh(content)) {
@@ -78,7 +81,7 @@ export function notReadText(view: View, resource: Resource, why: string): readon
   return [{ resource, view, message: `names a mesh config, and ${why}: it was not read, and is not judged`, hint: RENDERED }]
 }
 
-/** What the form of an object leaves out: further documents of a mesh config, and all of OpenShift Service Mesh 1. */
+/** The parts that no form reads: further documents in a mesh config, and all of OpenShift Service Mesh 1. */
 export function notReadIn(resource: Resource): readonly NotRead[] {
   if (resource.kind === 'ConfigMap' && typeof at(resource.value, 'data', 'mesh') === 'string') {
     const view = within(resource, 'data', 'mesh')
@@ -91,10 +94,10 @@ export function notReadIn(resource: Resource): readonly NotRead[] {
   return [{ resource, view: within(resource, 'spec'), message, hint: 'lint the ConfigMap istio-NAME that its operator writes' }]
 }
 
-/** Charts of Istio that have no mesh config. */
+/** Istio charts without a mesh config. */
 const OTHER_CHARTS = /^(?:base|gateway|cni|istio-cni|ztunnel|istio-(?:base|gateway|ingress(?:gateway)?|egress(?:gateway)?)|crds?)$/
 
-/** Whether what stands around is about a chart that has a mesh config, told by its names. */
+/** Judges by the names in the surrounding mappings whether they configure a chart with a mesh config. */
 function isOfIstiod(view: View, path: readonly (string | number)[]): boolean {
   for (let i = path.length - 1; i >= 0; i--) {
     const around = at(view.value, ...path.slice(0, i))
@@ -109,7 +112,7 @@ function isOfIstiod(view: View, path: readonly (string | number)[]): boolean {
   return false
 }
 
-/** Those whose file or object is not among what was given. */
+/** The settings whose file or object is not among the given ones. */
 export function notAmong(
   all: readonly NotRead[],
   files: readonly { readonly file: string }[],

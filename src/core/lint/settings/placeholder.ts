@@ -1,10 +1,13 @@
-/** Names that another tool fills in before Kubernetes reads them: Flux and envsubst `${X}`, Helm and Argo CD `{{ }}`, kustomize `$(X)`. */
+/**
+ * Placeholders that another tool replaces before Kubernetes reads them: Flux and envsubst `${X}`, Helm and Argo CD
+ * `{{ }}`, kustomize `$(X)`.
+ */
 import { printable } from '../../x509/syntax/printable.ts'
 
-/** Stands for the braces and the spaces of `{{ }}` in YAML text within a string, where they would be YAML themselves. */
+/** Replaces the braces and spaces of `{{ }}` in YAML text, which a YAML parser would read as syntax. */
 const MASK = '\ue000'
 
-/** Every `{{ }}` as a word of the same length: lines and columns stay what they were. */
+/** Replaces every `{{ }}` with a word of the same length, so that lines and columns stay the same. */
 export const masked = (content: string): string =>
   content.includes('{{') ? content.replace(/\{\{[^{}\n]*\}\}/g, (all) => all.replace(/[^A-Za-z0-9]/g, MASK)) : content
 

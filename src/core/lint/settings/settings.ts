@@ -1,7 +1,7 @@
 /**
- * Where Istio's own settings stand. One rule finds them: a mapping `meshConfig` at any depth, also in YAML that stands as text in
- * a string; around it are Helm values. The forms that do not write a `meshConfig` have an entry of their own in FORMS:
- * the ConfigMap `istio`, istiod's Deployment, an IstioOperator, OpenShift Service Mesh 2, Kyma.
+ * Finds Istio's settings. One rule finds most of them: a mapping `meshConfig` at any depth, also in YAML within a
+ * string; the mapping around it holds Helm values. Forms without a `meshConfig` have their own entry in FORMS: the
+ * ConfigMap `istio`, istiod's Deployment, an IstioOperator, OpenShift Service Mesh 2, Kyma.
  */
 import type { MeshReading } from '../../mesh/config/mesh-facts.ts'
 import { at, list, text } from '../../model/manifest.ts'
@@ -13,7 +13,7 @@ import { type NotRead, notReadIn, notReadText, notReadWithin } from './not-read.
 
 export interface MeshAsWritten {
   readonly view: View
-  /** Why istiod refuses it as a whole: then nothing of it is in force. */
+  /** Why istiod rejects the whole mesh config: then no part of it is in force. */
   readonly faults: MeshReading['faults']
   readonly unknown: MeshReading['unknown']
 }
@@ -21,17 +21,17 @@ export interface MeshAsWritten {
 export interface Settings {
   readonly resource: Resource
   /**
-   * As istiod reads it once `asIstiodReads` was over it: fields by their camelCase names, without those it does not know; as
-   * it is written before that. `unreadable`: there is one, and it is not YAML.
+   * The mesh config as written; after `asIstiodReads`, as istiod reads it: fields by their camelCase names, without
+   * unknown fields. `unreadable`: there is a mesh config, but it is not YAML.
    */
   readonly mesh?: View
-  /** As it is written, where there is one, and what istiod makes of it. */
+  /** The mesh config as written, if there is one, with istiod's faults and unknown fields. */
   readonly written?: MeshAsWritten
   readonly unreadable?: string
   readonly values?: View
-  /** istiod's environment, as far as this document decides it; undefined: it says nothing of istiod. */
+  /** The part of istiod's environment that this document sets; undefined: it does not configure istiod. */
   readonly env?: ReadonlyMap<string, string>
-  /** Nothing outside the document adds to its mesh config: the ConfigMap as istiod reads it. */
+  /** True for the ConfigMap that istiod reads: nothing outside the document adds to its mesh config. */
   readonly whole: boolean
 }
 
@@ -40,7 +40,7 @@ export interface Found {
   readonly notRead: readonly NotRead[]
 }
 
-/** By kind; `group`: of that group only. */
+/** By kind; `group`: only in that API group. */
 const FORMS: ReadonlyMap<string, { readonly group?: string; readonly read: (of: Resource) => readonly Settings[] }> = new Map([
   ['ConfigMap', { read: configMap }],
   ['Deployment', { read: deployment }],
@@ -51,11 +51,11 @@ const FORMS: ReadonlyMap<string, { readonly group?: string; readonly read: (of: 
 
 const NOTHING: Found = { settings: [], notRead: [] }
 
-/** Text within text within text: more is not looked into. */
+/** The maximum depth of YAML text within YAML text that lint reads. */
 const MAX_NESTED = 3
 const MAX_TEXT = 1024 * 1024
 
-/** @param depth how many texts it stands in */
+/** @param depth the number of enclosing texts */
 export function settingsIn(resource: Resource, depth = 0): Found {
   const form = FORMS.get(resource.kind)
   const own = form !== undefined && (form.group ?? resource.group) === resource.group ? form.read(resource) : []
@@ -78,12 +78,12 @@ const PLAIN: ReadonlySet<string> = new Set([
 ])
 
 function mayHold({ kind, group, manifest }: Resource): boolean {
-  // Values may have a `kind` of their own, as those of Istio's gateway chart have.
+  // Values may have their own field `kind`, such as those of Istio's gateway chart.
   if (group === '') return manifest.apiVersion === '' || kind === 'ConfigMap' || kind === 'Secret'
   return kind !== 'IstioOperator' && !PLAIN.has(group) && !isIstioGroup(group)
 }
 
-/** A string in which it is worth looking for settings. */
+/** Matches a string that may hold settings. */
 const HINT = /meshConfig|(?:\b(?:pilot|global|mesh)|trustDomain)["']?[ \t]*:/
 
 /** @param view an object, Helm values, or YAML in a string of them */
@@ -114,8 +114,9 @@ function search(view: View, resource: Resource, depth: number): Found {
 }
 
 /**
- * What a program wrote of the object: what kubectl applied last, what Argo CD synced last. It may be old. The istiod chart keeps
- * its values in a ConfigMap that nothing reads, beside the mesh config that it made from them.
+ * Copies of an object that programs write, and that may be outdated: kubectl keeps the object that it applied last, and
+ * Argo CD the one that it synced last. The istiod chart also keeps its values in the ConfigMap with the mesh config
+ * that it renders from them; no program reads these values.
  */
 const COPIES = /^(?:metadata|status|operation|data\/(?:original|merged)-values)$/
 
@@ -124,7 +125,7 @@ const isCopy = (resource: Resource, view: View, below: Path): boolean =>
 
 const isItself = (resource: Resource, { source, path }: View): boolean => source === resource.source && path.length === resource.path.length
 
-/** Read as a whole mesh config by its own form. */
+/** Text that the form of the ConfigMap reads as a whole mesh config. */
 const isMeshText = (resource: Resource, view: View, below: Path): boolean =>
   resource.kind === 'ConfigMap' && isItself(resource, view) && below.join('/') === 'data/mesh'
 
@@ -146,7 +147,7 @@ function fromText(view: View, resource: Resource, depth: number): Found {
 
 const objectsIn = (inner: Source, depth: number): readonly Found[] => resourcesOf(inner).map((resource) => settingsIn(resource, depth))
 
-/** One setting at a time: `parameters` of Argo CD, `set` of helmfile, K3s and helm. */
+/** Reads lists of single settings: `parameters` of Argo CD, `set` of helmfile, K3s and helm. */
 function fromParameters(view: View, resource: Resource): Found {
   const rows = Array.isArray(view.value)
     ? view.value.flatMap((item, i) =>
@@ -167,7 +168,7 @@ function fromParameters(view: View, resource: Resource): Found {
   return { settings, notRead: [] }
 }
 
-/** An operation of a JSON patch: what it sets is read where it is the mesh config itself. */
+/** Reads an operation of a JSON patch if it sets a part of the mesh config itself. */
 function fromPatch(view: View, resource: Resource, depth: number): Found {
   const target = text(at(view.value, 'path'))
   const value = within(view, 'value')
@@ -177,21 +178,21 @@ function fromPatch(view: View, resource: Resource, depth: number): Found {
   if (inner !== undefined) return { settings: [wholeMesh(resource, inner)], notRead: [] }
   const place = meshConfigPath(target.slice(1).replaceAll('/', '.'))
   if (place === undefined || value.value === undefined) return { settings: [], notRead: [] }
-  // `-` is the end of a list.
+  // In a JSON pointer, `-` is the end of a list.
   const steps = place.path.map((step) => (step === '-' ? 0 : /^\d{1,3}$/.test(String(step)) ? Number(step) : step))
   const piece = { path: steps, value: value.value }
   return { settings: [{ resource, whole: false, mesh: assembled(view.source, [{ ...piece, from: value.path }], view.path) }], notRead: [] }
 }
 
-/** Values of the istiod chart: nothing in them says so but their names. */
+/** Recognizes values of the istiod chart: only the names of their keys identify them. */
 function isValues(value: Readonly<Record<string, unknown>>, path: Path): boolean {
   if (isMap(value.meshConfig)) return !isSchema(value.meshConfig)
-  // An IstioOperator and OpenShift Service Mesh name the parts of a control plane there.
+  // There, an IstioOperator and OpenShift Service Mesh list the components of a control plane.
   if (path.at(-1) === 'components') return false
   return (isMap(value.pilot) && !isSchema(value.pilot)) || isMap(at(value, 'global', 'proxy'))
 }
 
-/** The values.schema.json of a chart has these names, too. */
+/** The values.schema.json of a chart has the same key names. */
 const isSchema = (value: Readonly<Record<string, unknown>>): boolean =>
   typeof value.type === 'string' || typeof value.$ref === 'string' || isMap(value.properties)
 
@@ -214,7 +215,7 @@ function operator(resource: Resource): readonly Settings[] {
   return fromIts?.mesh === undefined ? [own] : [own, { resource, mesh: fromIts.mesh, env, whole: false }]
 }
 
-/** OpenShift Service Mesh 2 has names of its own for the trust domain and its aliases. */
+/** OpenShift Service Mesh 2 has other names for the trust domain and its aliases. */
 function serviceMesh2(resource: Resource): readonly Settings[] {
   const trust: Path = ['spec', 'security', 'trust']
   return fromFields(resource, trust, { domain: 'trustDomain', additionalDomains: 'trustDomainAliases' })
@@ -224,7 +225,7 @@ function kyma(resource: Resource): readonly Settings[] {
   return fromFields(resource, ['spec', 'config'], { trustDomain: 'trustDomain' })
 }
 
-/** @param names the field there, and the one of the mesh config that is made from it */
+/** @param names each field of the resource, with the field of the mesh config that is made from it */
 function fromFields(resource: Resource, at: Path, names: Readonly<Record<string, string>>): readonly Settings[] {
   const pieces = Object.entries(names).flatMap(([theirs, ours]): readonly Piece[] => {
     const value = field(resource, ...at, theirs)

@@ -1,6 +1,7 @@
 /**
- * What outlives a filter where Git delivers, which brings policies and files before filters and takes its time: it goes
- * only when the proxies are seen to have let go of that filter.
+ * Gates for members whose objects a GitOps tool delivers. The tool syncs policies and files before filters, and with
+ * delay. Entente therefore removes a policy or file only after the proxies no longer hold the filter that depends on
+ * it.
  */
 
 import { podsIn, proxyOf } from '../../mesh/pods.ts'
@@ -22,26 +23,26 @@ import { acceptPolicy, readState } from '../../trust/render.ts'
 import { acceptedBy, distinctRoots, type Inbound, noInbound, type Root } from '../../trust/state.ts'
 import type { Course } from '../course.ts'
 
-/** Roots that an object stands beside, and the proxies that have not let go of them. */
+/** Roots whose filter depends on an object, and the proxies that still accept them. */
 interface Beside {
   readonly roots: readonly Root[]
   readonly holding: (proxies: readonly Held[]) => readonly Held[]
 }
 
-/** One proxy, and what is known of it. */
+/** One proxy with its evidence. */
 interface Held {
   readonly proxy: string
   readonly namespace: string
   readonly pod?: Manifest
   readonly evidence: Evidence
-  /** With what its files hold. */
+  /** The configuration, with the content of its files. */
   readonly config?: ProxyConfig
   readonly around: Surroundings
 }
 
 /**
- * The proxies that istiods know. One that none of them knows is sent nothing: its listener keeps the filter together with the
- * policy, and once it is back it gets a listener with neither.
+ * The proxies that some istiod knows. No istiod sends configuration to another proxy: its listener keeps both the
+ * filter and the policy, and after it reconnects, it gets a listener with neither.
  */
 function heldIn(observation: Observation, proxies: readonly Evidence[], { intent, now }: Witnesses): readonly Held[] {
   const objects = observation.objects.ok ? observation.objects.value : []
@@ -56,7 +57,7 @@ function heldIn(observation: Observation, proxies: readonly Evidence[], { intent
   })
 }
 
-/** The gates of a removal, or of an update that takes away, in phase `clean`. */
+/** The gates of a removal, or of an update that removes content, in phase `clean`. */
 export function outlives(before: Manifest, after: Manifest | undefined, going: Course, witnesses: Witnesses): readonly Gate[] {
   const { intent, seen } = witnesses
   const { name } = intent.member
@@ -95,7 +96,9 @@ function besides(before: Manifest, after: Manifest | undefined, going: Course, o
   }))
 }
 
-/** Whether another set has it by then, or the whole mesh, with its own policy in force. */
+/**
+ * True if another set or the whole mesh accepts the domain after the change, and the proxy already holds its policy.
+ */
 function guarded({ pod, evidence, config }: Held, domain: TrustDomain, { after, author }: Course): boolean {
   if (pod === undefined || config === undefined || doubtOf(evidence) !== undefined) return false
   const { inbound, wide } = after
@@ -120,7 +123,7 @@ function shares(before: Manifest, after: Manifest | undefined, { after: then }: 
     }))
 }
 
-/** Files that nothing is to read any more: a proxy that starts with a filter whose file is gone never becomes ready. */
+/** Files that no filter will read. A proxy that starts with a filter whose file is missing never becomes ready. */
 function files(before: Manifest, { author, after }: Course): readonly Beside[] {
   const namespace = before.metadata.namespace ?? ''
   const inbound = [...after.inbound.values()].filter(({ at }) => at.namespace === namespace).map(({ file }) => file)
@@ -142,10 +145,10 @@ function files(before: Manifest, { author, after }: Course): readonly Beside[] {
     }))
 }
 
-/** Callers of the domain may come in: only a certain no lets a policy go. */
+/** True unless the proxy certainly rejects callers of the domain: only then may the policy be removed. */
 const mayAccept = (held: Held, domain: TrustDomain): boolean => !isShutOut(proxyAccepts(held.evidence, held.config, domain, held.around))
 
-/** Every root of the domain that one of the two states has. */
+/** The roots of the domain in the state before or after. */
 const rootsOf = (domain: TrustDomain, { before, after }: Course): readonly Root[] => {
   const all = [before, after].flatMap(({ inbound, wide, shares }) => [
     ...[...inbound.values(), ...(wide === undefined ? [] : [wide])].flatMap((scope) => acceptedBy(scope).get(domain) ?? []),

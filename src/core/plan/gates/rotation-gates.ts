@@ -1,4 +1,4 @@
-/** What a step waits for: a root leaves only when nothing that lives is under it. */
+/** The gates of a step: Entente retires a root only when no live certificate is under it. */
 
 import type { Manifest } from '../../model/manifest.ts'
 import type { Gate, Phase } from '../../model/planned.ts'
@@ -34,13 +34,13 @@ export function gatesOf(
 const retirements = (roots: readonly [TrustDomain, Root][], witnesses: Witnesses): readonly Gate[] =>
   roots.map(([domain, root]) => retirement(domain, root, witnesses))
 
-/** Files that go wait as long as the filter that reads them. */
+/** The files that a step removes: they wait for the same gates as the filter that reads them. */
 function goneFrom(before: Manifest, after: Manifest | undefined): readonly Reading[] {
   const staying = new Set(after === undefined ? [] : readTrustMap(after).map(({ name }) => name))
   return isTrustMap(before) ? readTrustMap(before).filter(({ name }) => !staying.has(name)) : []
 }
 
-/** Roots of a file that pods with the mount read no longer, and that what they judge by from then on does not have. */
+/** Roots of a file that pods with the mount no longer read, and that are missing from the filter they use next. */
 function handedOver(read: readonly Reading[], { before, after }: Course): readonly [TrustDomain, Root][] {
   return read.flatMap(({ owner: { of, host } }) => {
     const key = workloadsKey(of)
@@ -50,7 +50,7 @@ function handedOver(read: readonly Reading[], { before, after }: Course): readon
   })
 }
 
-/** Roots that leave a place where their domain stays trusted: a domain that leaves as a whole waits for nothing. */
+/** Roots that leave a scope or host that still trusts their domain. The removal of a whole domain waits for no gate. */
 function retired(before: MeshState, after: MeshState): readonly [TrustDomain, Root][] {
   const inbound = [...before.inbound].flatMap(([key, scope]) => [
     ...leaving(scope.roots, after.inbound.get(key)?.roots),
@@ -72,7 +72,7 @@ function leaving(before: Roots, after: Roots | undefined): [TrustDomain, Root][]
   })
 }
 
-/** The state after phase `close`, with every root that only a gate lets go. */
+/** The state after phase `close`, in which every root that waits for a gate is still present. */
 export function withRetiring(before: MeshState, after: MeshState): MeshState {
   const keep = (b: Roots | undefined, a: Roots): Roots =>
     new Map([...a].map(([domain, roots]) => [domain, distinctRoots([...(b?.get(domain) ?? []), ...roots])]))

@@ -1,6 +1,6 @@
 /**
- * What must hold before trust is widened in a mesh: the hazards of touching TLS contexts, each as a finding with its
- * remedy. A finding of severity `error` blocks widening where it applies, never narrowing.
+ * Checks the conditions for widening trust in a mesh: each hazard of a change of TLS contexts is a finding with its
+ * remedy. A finding of severity `error` blocks widening in its scope, and never narrowing.
  */
 
 import { some } from '../../basics/some.ts'
@@ -33,14 +33,14 @@ import { type Inbound, type MeshState, ownDomains } from '../../trust/state.ts'
 import { unknownRoots } from '../../verify/unapproved-roots.ts'
 import { hostsOfSeveralDomains } from './host-domains.ts'
 
-/** What speaks against widening: everywhere in this mesh, or for some sets of workloads. */
+/** Findings and blocks against widening: in the whole mesh, or for single sets of workloads. */
 export interface Checked {
   readonly findings: readonly Finding[]
   readonly blocked: boolean
   readonly blockedInbound: ReadonlySet<string>
   readonly blockedOutbound: ReadonlySet<string>
   readonly blockedWide: boolean
-  /** Sets that somebody else's STRICT PeerAuthentication covers already: ours is not written. */
+  /** Sets that a STRICT PeerAuthentication of another owner covers: Entente writes none for them. */
   readonly strictAlready: ReadonlySet<string>
 }
 
@@ -111,11 +111,12 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
 }
 
 /**
- * A filter of ours takes the place of the validation context that has Istio's CRL in it. A CRL inside a filter would be one of
- * the past: Envoy refuses the whole domain once it is over (docs/decisions/0018-revocation.md). So its loss is the owner's word.
+ * An Entente filter replaces the validation context that holds Istio's CRL. A CRL copied into the filter would expire,
+ * and Envoy then rejects the whole domain (docs/decisions/0018-revocation.md). The owner therefore has to accept its
+ * loss.
  */
 function checkSurroundings({ member, trusts }: Intent, view: MeshView): readonly Finding[] {
-  // istiod makes this ConfigMap in every mesh, and leaves it empty where its CA has no CRL.
+  // istiod creates this ConfigMap in every mesh, and leaves it empty if its CA has no CRL.
   const crl = view.of('ConfigMap').find((o) => o.metadata.name === 'istio-ca-crl' && text(at(o, 'data', 'ca-crl.pem')) !== '')
   if (crl === undefined || trusts.every((trust) => trust.wide !== undefined)) return []
   const what = 'the mesh distributes a CRL (istio-ca-crl), which Envoy does not read under a filter of ours'
@@ -148,7 +149,7 @@ function checkInbound(
     return { findings: [...root, ...checkGateway(scope, scope.gateway, view, where)], strictAlready: false }
   }
   const pods = view.podsIn(scope.at)
-  // A filter for the whole mesh is for its sidecars: neither gateways nor pods that are not in the mesh were meant.
+  // A scope of the whole mesh means its sidecars, and neither gateways nor pods outside the mesh.
   const meant = pods.filter((pod) => !view.isGateway(pod))
   const gateways = scope.at.everywhere ? [] : pods.filter((pod) => view.isGateway(pod))
   const sidecars = meant.filter((pod) => view.hasSidecar(pod))
@@ -183,7 +184,7 @@ function checkInbound(
   return { findings: [...findings, ...mode.findings, ...foreignFilters(scope, view, where)], strictAlready: mode.strictAlready }
 }
 
-/** The federation file knows where istiod runs; only the mesh config knows which namespace is the root. */
+/** The federation file names the namespace of istiod; only the mesh config names the root namespace. */
 const rootNamespaceScope = (at: Workloads, rootNamespace: string, where: string): readonly Finding[] =>
   at.everywhere
     ? at.namespace === rootNamespace
@@ -215,7 +216,9 @@ const names = (pods: readonly Manifest[]): string =>
         .join(', ')} and ${pods.length - 3} more`
     : pods.map((pod) => pod.metadata.name).join(', ')
 
-/** Who comes in plaintext shows no identity, so callers does not hold for them: every pod and port is computed. */
+/**
+ * A plaintext caller shows no identity, so `callers` cannot restrict it: this computes the mode of every pod and port.
+ */
 function checkMode(scope: Inbound, sidecars: readonly Manifest[], view: MeshView, rootNamespace: string, where: string) {
   const policies = scope.at.everywhere
     ? view.of('PeerAuthentication').map(peerPolicy)
@@ -265,7 +268,7 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], view: MeshView
   }
   if (scope.plaintext !== undefined) findings.push(...plaintextFindings(scope.at, after, where))
   if (first === undefined && scope.plaintext !== 'all') {
-    // Some pods of the scope may come to wear more labels than it names.
+    // Pods of the scope may get labels in addition to those that it names.
     const specific = others
       .map(({ object }) => ({ object, of: selected(object) }))
       .filter(({ of }) => of.labels !== undefined && relation(of, scope.at) === 'overlapping')
@@ -290,7 +293,7 @@ interface Judged {
   readonly mode: Effective
 }
 
-/** Their names; of the whole mesh, the namespaces that they are in. */
+/** The names of the workloads; for the whole mesh, their namespaces. */
 function whoIs({ everywhere }: Workloads, judged: readonly Judged[]): string {
   if (!everywhere) return [...new Set(judged.map(({ subject }) => subject.name))].join(', ')
   const namespaces = [...new Set(judged.map(({ subject }) => subject.namespace))]
@@ -299,7 +302,7 @@ function whoIs({ everywhere }: Workloads, judged: readonly Judged[]): string {
   return [...told, ...(named.length < namespaces.length ? ['every namespace without a policy of its own'] : [])].join(', and ')
 }
 
-/** What the file allows, and what it means. */
+/** Reports the plaintext that the federation file allows, and its effect. */
 function plaintextFindings(at: Workloads, after: readonly Judged[], where: string): readonly Finding[] {
   const told = (list: typeof after): string => whoIs(at, list)
   const open = after.filter(({ mode }) => !isStrict(mode))
@@ -348,7 +351,7 @@ function remedy({ decidedBy }: Effective, { at, strict: enforced }: Inbound): st
     : `set ${decidedBy} to STRICT, or write mtls: enforce`
 }
 
-/** Filters of others that touch the same TLS contexts: the last one wins, and ours means to. */
+/** Reports EnvoyFilters of others that change the same TLS contexts: the last one applies, and it has to be ours. */
 function foreignFilters(scope: Inbound, view: MeshView, where: string): readonly Finding[] {
   const filters = scope.at.everywhere === true ? view.of('EnvoyFilter') : view.in('EnvoyFilter', scope.at.namespace)
   const touching = filters.filter(
@@ -385,7 +388,7 @@ function checkOutbound(
   ]
 }
 
-/** Roots that are approved and not live yet: announced, or left over. */
+/** Reports approved roots that the mesh does not distribute: announced for a rotation, or left over. */
 export function announcedRoots(intent: Intent, seen: Observation): readonly Finding[] {
   if (!seen.own.ok || intent.own === undefined) return []
   const live = new Set(seen.own.value.anchors.map((anchor) => anchor.fingerprint))

@@ -1,4 +1,7 @@
-/** Whether the filters of a set of workloads fit the listeners that these have, by the table of shapes: before anything is written. */
+/**
+ * Checks, before anything is written, that the filters of a set of workloads match the filter chains that istiod builds
+ * for its listeners. The table CHAINS lists these filter chains by mTLS mode and protocol.
+ */
 import { error, type Finding } from '../../diagnostics/finding.ts'
 import { CHAINS } from '../../mesh/envoy/filter-merge.table.ts'
 import { type ChainPatch, chainPatches, misfit } from '../../mesh/envoy/filter-merge.ts'
@@ -9,8 +12,8 @@ import { describeWorkloads } from '../../model/workloads.ts'
 import { readWorkloads } from '../../trust/pinned/pinned-filter.ts'
 
 /**
- * @param wanted the objects of one set of workloads, as they are to be
- * @param view what is there, of others and of ours
+ * @param wanted the wanted objects of one set of workloads
+ * @param view the existing objects, ours and those of others
  */
 export function unfit(wanted: readonly Manifest[], view: MeshView, rootNamespace: string, member: string): readonly Finding[] {
   const policies = wanted.filter(({ kind }) => kind === 'PeerAuthentication').map(peerPolicy)
@@ -20,7 +23,7 @@ export function unfit(wanted: readonly Manifest[], view: MeshView, rootNamespace
     const at = readWorkloads(filter)
     const known = new Map<string, readonly string[]>()
     const judge = onceForAlike((workload) => {
-      // A filter stays while the mode changes: it must fit what the mode is and what it becomes.
+      // The filter stays while the mTLS mode changes: it must match the listeners of the old mode and of the new one.
       const modes = (policies.length === 0 ? [[]] : [[], policies]).map((more) => view.modeOf(workload, rootNamespace, more))
       return new Set(modes.flatMap((mode) => remember(known, mode, () => misfitsOf(patches, mode))))
     })
@@ -47,7 +50,7 @@ function remember(known: Map<string, readonly string[]>, mode: Effective, find: 
   return found
 }
 
-/** What a port speaks is in its Service, which may change: a filter has to fit all there is. */
+/** A Service declares the protocol of a port, and it may change: a filter has to match every protocol. */
 const PROTOCOLS = ['unnamed', 'http', 'tcp', 'auto'] as const
 
 const misfitsOf = (patches: readonly ChainPatch[], { mode, ports }: Effective): readonly string[] =>

@@ -1,9 +1,9 @@
 /**
- * Hosts at which the CA of one trust domain could stand in for the servers of another. Envoy's validator chooses the bundle by
- * the first URI SAN of a server's certificate, and then compares the names that a cluster accepts with every URI SAN of it, and
- * with no other kind (source/extensions/transport_sockets/tls/cert_validator/spiffe/spiffe_validator.cc; run on 1.36 and 1.40).
- * A second URI SAN gains nothing where a CA may sign an accepted name of its own domain in any case. It does where the
- * validator has a domain's roots and no name of it is accepted.
+ * Finds hosts where the CA of one trust domain could impersonate the servers of another. Envoy's validator selects the
+ * bundle by the first URI SAN of a server's certificate. It then compares the names that a cluster accepts with every
+ * URI SAN, and with no other kind (source/extensions/transport_sockets/tls/cert_validator/spiffe/spiffe_validator.cc;
+ * run on 1.36 and 1.40). A second URI SAN adds nothing if the CA may sign an accepted name of its own domain anyway. It
+ * allows impersonation if the validator has a domain's roots and the cluster accepts no name of that domain.
  */
 import { type Finding, warning } from '../../diagnostics/finding.ts'
 import { describeWorkloads } from '../../model/workloads.ts'
@@ -12,8 +12,8 @@ import type { TrustDomain } from '../../spiffe/trust-domain.ts'
 import { acceptedFrom, type Outbound } from '../../trust/state.ts'
 
 /**
- * @param own the mesh's own domains: its own CA is trusted for every host, and its workloads' certificates are looked at
- *   elsewhere (`own-certificate-names`)
+ * @param own the mesh's own domains: every host trusts the mesh's own CA, and `own-certificate-names` checks the
+ *   certificates of its workloads
  */
 export function hostsOfSeveralDomains(member: string, scope: Outbound, own: readonly TrustDomain[]): readonly Finding[] {
   return [...acceptedFrom(scope)].flatMap(([host, roots]) => {

@@ -1,4 +1,4 @@
-/** Which workloads of a mesh are to have the mount, which lack it, and what one restart of each will do. */
+/** Lists the workloads of a mesh that need the mount, those that lack it, and the effect of a restart of each. */
 
 import { error, type Finding } from '../../diagnostics/finding.ts'
 import { MeshView } from '../../mesh/mesh-view.ts'
@@ -12,20 +12,20 @@ import { unmounted } from '../../trust/mounted/unmounted-pods.ts'
 import type { Obstacles } from '../../trust/obstacles.ts'
 import type { MeshState, RootsFile } from '../../trust/state.ts'
 
-/** One controller, or one pod on its own, with pods in a mounted set. */
+/** One controller, or one pod without a controller, with pods in a mounted set. */
 export interface Carrier {
   readonly member: MemberName
   readonly namespace: string
   readonly kind: string
   readonly name: string
-  /** The mounted sets that its pods are in, as people read them. */
+  /** Descriptions of the mounted sets that its pods are in. */
   readonly sets: readonly string[]
   readonly pods: readonly string[]
   /** Of `pods`, those without the mount. */
   readonly lacking: readonly string[]
-  /** `bare`: pods made of it lack the mount; undefined: its template is not known. */
+  /** `bare`: pods made from the template lack the mount; undefined: the template is unknown. */
   readonly template?: 'mounted' | 'bare'
-  /** A pinned filter stands in for the mount. */
+  /** A pinned filter holds the roots while pods lack the mount. */
   readonly pinned: boolean
 }
 
@@ -52,9 +52,9 @@ function mountedSets(state: MeshState, before: MeshState): readonly MountedSet[]
 }
 
 /**
- * @param state what is wanted
- * @param before what is in place
- * @param templates Deployments, StatefulSets and DaemonSets, as far as they may be read
+ * @param state the wanted state
+ * @param before the current state
+ * @param templates Deployments, StatefulSets and DaemonSets, as far as Entente may read them
  */
 export function carriers(
   { member }: Intent,
@@ -97,7 +97,7 @@ export function carriers(
 
 const keyOfCarrier = ({ namespace, kind, name }: Carrier): string => `${namespace}/${kind}/${name}`
 
-/** Whether every wanted file is in place: pods that start now have it. */
+/** True if every wanted file exists: a pod that starts now has it. */
 export function filesStand(wanted: MeshState, before: MeshState): boolean {
   const there = (file: RootsFile, was: RootsFile | undefined): boolean => !file.read || (was?.roots.size ?? 0) > 0
   return (
@@ -108,7 +108,10 @@ export function filesStand(wanted: MeshState, before: MeshState): boolean {
   )
 }
 
-/** Pods that the filter of files would select and whose file cannot come, and those that it passes over. */
+/**
+ * Reports pods that the filter with files would select but that have no volume for the file, and pods without the
+ * label, which it does not select.
+ */
 export function mountObstacles({ member }: Intent, wanted: MeshState, before: MeshState, view: MeshView): Obstacles {
   const sets = mountedSets(wanted, before)
   const broken = sets.flatMap((set) => {
@@ -139,7 +142,10 @@ function lacking(where: string, pods: readonly Manifest[], pinned: boolean): rea
   return [notMounted(where, { pods: names(pods) }, pinned)]
 }
 
-/** Files that a filter reads and that are gone, or say nothing: those that have them loaded go on, and nobody else can start. */
+/**
+ * Files that a filter reads and that are missing or empty. Proxies that loaded such a file keep its roots. A proxy that
+ * starts now never becomes ready.
+ */
 export function goneFiles(state: MeshState): readonly { readonly at: Workloads; readonly file: RootsFile }[] {
   return [
     ...[...state.inbound.values()].map(({ at, file }) => ({ at, file })),

@@ -1,6 +1,7 @@
 /**
- * Objects that cannot be written: somebody else's under our name, too large, or a filter that does not fit. The scope they
- * are part of is not widened: a filter without its policy would let everybody of a domain in.
+ * Finds objects that Entente cannot write: another owner's object has the name, the object is too large, or a filter
+ * does not match its listeners. Such a scope is not widened: a filter without its policy would admit every identity of
+ * a domain.
  */
 
 import { error, type Finding } from '../../diagnostics/finding.ts'
@@ -16,7 +17,7 @@ import { type Author, exceeds, renderState, sizeOf } from '../../trust/render.ts
 import { EMPTY, type MeshState } from '../../trust/state.ts'
 import { unfit } from './filter-fit.ts'
 
-/** etcd takes requests of 1.5 MiB and answers more with an opaque 500; a ConfigMap holds 1 MiB. */
+/** etcd accepts requests up to 1.5 MiB and answers larger ones with an opaque 500; a ConfigMap holds 1 MiB. */
 export const MAX_BYTES = 1_000_000
 
 export function obstacles(intent: Intent, wanted: MeshState, author: Author, view: MeshView): Obstacles {
@@ -36,7 +37,7 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, vie
   }))
   const wide = wanted.wide === undefined ? [] : against({ wide: wanted.wide })
   const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
-  // Files of many sets share a ConfigMap.
+  // One ConfigMap holds the files of many sets.
   const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && exceeds(object, MAX_BYTES))
   const crowded = new Set(full.flatMap(readTrustMap).map(({ owner }) => workloadsKey(owner.of)))
   const stopped = (parts: readonly { readonly key: string; readonly findings: readonly Finding[] }[]): ReadonlySet<string> =>
@@ -54,7 +55,7 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, vie
   }
 }
 
-/** Objects of others, by key: never written. */
+/** Objects of other owners, by key: Entente never writes them. */
 export const othersObjects = (intent: Intent, { objects }: MeshView): ReadonlyMap<string, Manifest> =>
   new Map(objects.filter((object) => ownerOf(object) !== intent.owner).map((object) => [keyOf(object), object]))
 
@@ -67,7 +68,7 @@ export function tooLarge(object: Manifest, { member }: Intent): Finding {
   )
 }
 
-/** What stands under our name and is not this intent's. */
+/** Reports an object that has our name and another owner. */
 export function ownedBy(intent: Intent, object: Manifest): Finding {
   const owner = isOurs(object) ? `the federation ${object.metadata.labels?.[OWNER] ?? '(none)'}` : 'somebody else'
   return error(

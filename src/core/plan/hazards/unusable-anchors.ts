@@ -1,6 +1,7 @@
 /**
- * Approved anchors that no chain can end at. Envoy's SPIFFE validator asks BoringSSL for a chain up to a self-signed
- * certificate and knows no partial ones: under an intermediate alone it refuses whatever that CA signed (run on Envoy
+ * Finds approved anchors at which no chain can end. Envoy's SPIFFE validator requires a chain up to a self-signed
+ * certificate: BoringSSL builds no partial chains there. With an intermediate alone, Envoy rejects every certificate of
+ * that CA (run on Envoy
  * 1.40: test/e2e/authorities.e2e.ts; docs/decisions/0017-corporate-root.md).
  */
 import { error, type Finding } from '../../diagnostics/finding.ts'
@@ -10,7 +11,10 @@ import type { Bundle } from '../../spiffe/bundle.ts'
 import { NO_OBSTACLES, type Obstacles } from '../../trust/obstacles.ts'
 import type { Anchor } from '../../x509/anchor.ts'
 
-/** What must not widen on their account: where a filter binds the domain, or, as every filter binds our own, all filters. */
+/**
+ * Blocks the scopes whose filter binds a domain with such an anchor. Every filter binds the mesh's own domain: such an
+ * anchor of our own blocks all of them.
+ */
 export function intermediates({ member, own, trusts }: Intent): Obstacles {
   const pinned = trusts.filter((trust) => trust.wide === undefined)
   if (pinned.length === 0) return NO_OBSTACLES
@@ -24,7 +28,7 @@ export function intermediates({ member, own, trusts }: Intent): Obstacles {
   }
 }
 
-/** Those whose issuer is not among the anchors either: with the root beside it an intermediate does no harm, and no good. */
+/** Intermediates whose issuer is not an anchor. In addition to its root, an intermediate has no effect. */
 const hanging = (bundle: Bundle | undefined): readonly Anchor[] =>
   bundle?.anchors.filter(({ issuedBy }) => issuedBy !== undefined && !bundle.anchors.some(({ subject }) => subject === issuedBy)) ?? []
 
