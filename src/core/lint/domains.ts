@@ -90,7 +90,7 @@ export function knownDomains({ federations, settings, resources }: Context): Rea
     ...resources
       .flatMap((r) => (r.kind === 'EnvoyFilter' ? inboundPrefixes(r.manifest) : []))
       .map((prefix) => prefix.replace(/^spiffe:\/\/|\/$/g, '')),
-    // In a policy it stands for the mesh that reads it.
+    // In a policy, `cluster.local` means the mesh that reads the policy.
     'cluster.local',
   ])
 }

@@ -14,7 +14,7 @@ import { isTrustMap } from '../trust/mounted/bundle-map.ts'
  */
 const WRITES: Readonly<Record<Phase, (kind: string, removal: boolean) => boolean>> = {
   guard: (kind, removal) => kind !== 'EnvoyFilter' && !removal,
-  // A policy that goes here lets everybody of a trusted domain in from now on.
+  // Removing a policy in this phase admits every identity of a trusted domain.
   open: (kind, removal) => kind === 'AuthorizationPolicy' || (['EnvoyFilter', FILES].includes(kind) && !removal),
   close: (kind, removal) => kind === 'EnvoyFilter' || (kind === FILES && !removal),
   clean: (kind) => kind !== 'EnvoyFilter',

@@ -14,7 +14,7 @@ const manifest = z.looseObject({ apiVersion: z.string(), kind: z.string(), metad
 
 export const finding = z
   .strictObject({
-    /** A later version may have more codes: the schema lets any pass. */
+    /** A later version may add codes: the schema accepts any string. */
     code: z.string().meta({ description: 'Stable; docs/findings.md explains each' }) as z.ZodType<FindingCode, string>,
     severity: z.enum(['error', 'warning', 'info']),
     subject: z.string(),
