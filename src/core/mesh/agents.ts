@@ -1,10 +1,11 @@
 /**
- * Which proxies hold the mesh's further roots: those whose agent asks istiod for them.
+ * Finds the proxies that receive the mesh's additional roots: those whose agent requests them from istiod.
  *
- * The agent does so when its own environment has PROXY_CONFIG_XDS_AGENT, read once at its start (istio
- * pilot/cmd/pilot-agent/options/options.go, pkg/istio-agent/xds_proxy.go, eed52ebb66ad). Injection writes each entry of
- * `proxyMetadata`, as it is at that moment, into the environment of the proxy's container (injection-template.yaml); the
- * variable PROXY_CONFIG, which has the same entries, does not count, and a pod that runs keeps what it was born with.
+ * The agent does so if its own environment has PROXY_CONFIG_XDS_AGENT. It reads the variable once, at start (istio
+ * pilot/cmd/pilot-agent/options/options.go, pkg/istio-agent/xds_proxy.go, eed52ebb66ad). Injection copies the entries
+ * of `proxyMetadata` at that moment into the environment of the proxy's container (injection-template.yaml). The
+ * variable PROXY_CONFIG has the same entries, but the agent does not read the setting from it. A later change of
+ * `proxyMetadata` does not reach a running pod.
  */
 
 import { some } from '../basics/some.ts'
@@ -16,17 +17,20 @@ import { xdsAgentOff } from './mesh-findings.ts'
 import { controllerOf, proxiesIn, roleOf, runsProxy, settingOf } from './pods.ts'
 
 const ASKS = 'PROXY_CONFIG_XDS_AGENT'
-/** What Go takes for true (strconv.ParseBool). */
+/** Values that Go parses as true (strconv.ParseBool). */
 const TRUE = /^(1|t|T|TRUE|true|True)$/
 
 export interface Agents {
   /** Pods with a proxy. */
   readonly pods: readonly Manifest[]
-  /** Those of them whose agent never asks for roots. */
+  /** Pods whose agent never requests the roots. */
   readonly deaf: readonly Manifest[]
 }
 
-/** Of all namespaces where they were looked at. ztunnel has no such agent: it takes no roots from the mesh config at all. */
+/**
+ * Covers every namespace that was observed. Excludes ztunnel: it has no such agent and gets no roots from the mesh
+ * config.
+ */
 export function agentsIn({ pods, objects }: Observation): Seen<Agents> {
   const seen = pods ?? objects
   if (!seen.ok) return seen
@@ -34,7 +38,7 @@ export function agentsIn({ pods, objects }: Observation): Seen<Agents> {
   return { ok: true, value: { pods: all, deaf: all.filter((pod) => !TRUE.test(settingOf(proxiesIn(pod)[0], ASKS))) } }
 }
 
-/** Who has to be started again, where the mesh config says so. */
+/** Reports the pods to restart, for a mesh config that already sets the variable. */
 export function deafAgents(name: MemberName, deaf: readonly Manifest[]): readonly Finding[] {
   if (deaf.length === 0) return []
   return [
@@ -46,7 +50,7 @@ export function deafAgents(name: MemberName, deaf: readonly Manifest[]): readonl
   ]
 }
 
-/** By what made them: a restart is of that. */
+/** Names the controllers of the pods, because a restart acts on the controller. */
 export function workloads(pods: readonly Manifest[]): string {
   const counts = new Map<string, number>()
   for (const pod of pods) counts.set(workloadOf(pod), (counts.get(workloadOf(pod)) ?? 0) + 1)

@@ -1,13 +1,15 @@
-/** Who keeps a mesh config as it is: whoever else writes it is undone, so that is where a change has to be made. */
+/**
+ * Finds the tool that owns a mesh config. That tool reverts writes by others, so a change must be made in its source.
+ */
 import type { ConfigOwner } from '../model/observed.ts'
 import { trackedBy } from './gitops-owner.ts'
 
-/** Who wrote an object, as its metadata tells. */
+/** Metadata of an object that shows which tool wrote it. */
 export interface Source {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
-  /** Kinds of its owners. */
+  /** Kinds of its ownerReferences. */
   readonly owners: readonly string[]
   /** Field managers that set `data.mesh`, with the time of their last write. */
   readonly managers: readonly { readonly name: string; readonly at: string }[]
@@ -25,7 +27,7 @@ const RELEASE = 'meta.helm.sh/release-name'
 const tracker = ({ name, labels, annotations }: Source): string | undefined =>
   trackedBy({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels, annotations } })
 
-/** The tool in front owns it: Argo CD and Flux run Helm, and its marks stay. */
+/** The first match is the owner. Argo CD and Flux run Helm, so Helm's marks are present in their objects too. */
 const TOOLS: readonly Tool[] = [
   {
     owner: SAIL,
@@ -58,7 +60,7 @@ export function configOwner(source: Source): ConfigOwner {
   }
 }
 
-/** For people: whose it is, or what is known instead. */
+/** For messages: the owner, or else the last writer. */
 export const ownerText = ({ owner, named, last }: ConfigOwner): string =>
   named ?? owner ?? `nobody says so; last written by ${last ?? 'somebody unknown'}`
 
@@ -70,7 +72,7 @@ function basesOf(revisions: readonly string[], owners: readonly ConfigOwner[] = 
   return owners.filter(({ config }) => bases.has(config))
 }
 
-/** Whose the mesh configs of these revisions are. */
+/** Names the owners of the mesh configs of these revisions. */
 export const ownersOf = (revisions: readonly string[], owners?: readonly ConfigOwner[]): string =>
   basesOf(revisions, owners)
     .map((one) =>
@@ -80,7 +82,10 @@ export const ownersOf = (revisions: readonly string[], owners?: readonly ConfigO
     )
     .join('; ')
 
-/** Who must set what `mesh` needs, and what shows it to them. @param owners as they were seen; undefined: they were not */
+/**
+ * Names the owner who must set the values that `mesh` needs, and the command that prints them.
+ * @param owners as observed; undefined: not observed
+ */
 export function whoSets(revisions: readonly string[], owners?: readonly ConfigOwner[]): string {
   const told = ownersOf(revisions, owners)
   const tools = new Set(basesOf(revisions, owners).map(({ owner }) => owner))

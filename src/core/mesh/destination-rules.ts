@@ -1,7 +1,8 @@
 /**
- * Which DestinationRule counts for one workload and one host, and what client TLS it gives each cluster, as istiod does it
- * (istio pilot/pkg/model/push_context.go setDestinationRules and destinationRule, destination_rule.go mergeDestinationRule,
- * sidecar.go DestinationRule, networking/util/util.go GetPortLevelTrafficPolicy and MergeSubsetTrafficPolicy, eed52ebb66ad).
+ * Finds the DestinationRule that applies to a workload and a host, and the client TLS that it sets for each cluster.
+ * Follows istiod (istio pilot/pkg/model/push_context.go setDestinationRules and destinationRule, destination_rule.go
+ * mergeDestinationRule, sidecar.go DestinationRule, networking/util/util.go GetPortLevelTrafficPolicy and
+ * MergeSubsetTrafficPolicy, eed52ebb66ad).
  */
 
 import type { Manifest } from '../model/manifest.ts'
@@ -9,13 +10,13 @@ import { at, list, strings, text } from '../model/manifest.ts'
 import type { MeshView } from './mesh-view.ts'
 import type { Workload } from './mtls.ts'
 
-/** A host, and the namespace of the Service or ServiceEntry that brings it. */
+/** A host, and the namespace of the Service or ServiceEntry that defines it. */
 export interface Target {
   readonly host: string
   readonly namespace: string
 }
 
-/** One rule, or several of one host merged: the subsets of all, and the first traffic policy there is. */
+/** One rule, or several rules of one host merged: the subsets of all, and the first traffic policy that is set. */
 interface Merged {
   readonly first: Manifest
   readonly exportTo: ReadonlySet<string>
@@ -24,21 +25,21 @@ interface Merged {
   readonly subsets: Map<string, { readonly of: Manifest; readonly policy: unknown }>
 }
 
-/** What the rules say of one cluster; `rule`: which of them, undefined where none says anything. */
+/** The settings of one cluster. `rule` is the rule that sets them; undefined if no rule applies. */
 export interface ClusterPolicy {
   readonly port: number
   /** Empty: the cluster for the whole host. */
   readonly subset: string
   readonly rule?: Manifest
-  /** `trafficPolicy.tls`; undefined leaves it to auto mTLS. */
+  /** `trafficPolicy.tls`; undefined: auto mTLS decides. */
   readonly tls: unknown
-  /** Load balancing PASSTHROUGH: endpoints decide about auto mTLS. */
+  /** Load balancing is PASSTHROUGH: the endpoints decide about auto mTLS. */
   readonly passthrough: boolean
 }
 
 /**
- * Every cluster that istiod makes of a host for each client: one for each port, and for each subset of it.
- * @param clients all of one namespace
+ * Lists every cluster that istiod generates of a host for each client: one per port, and one per port and subset.
+ * @param clients all in one namespace
  */
 export function clusterPolicies(
   target: Target,
@@ -74,13 +75,16 @@ function policiesOf(merged: Merged | undefined, ports: readonly number[]): reado
 
 const isPassthrough = (policy: unknown): boolean => at(policy, 'loadBalancer', 'simple') === 'PASSTHROUGH'
 
-/** A port with settings of its own inherits none. */
+/** Port-level settings replace the settings of the whole policy; they inherit none of them. */
 function ofPort(policy: unknown, port: number): { readonly policy: unknown; readonly exact: boolean } {
   const own = list(at(policy, 'portLevelSettings')).find((settings) => at(settings, 'port', 'number') === port)
   return own === undefined ? { policy, exact: false } : { policy: own, exact: true }
 }
 
-/** The nearest namespace that has a rule for the host: the clients', the host's, the root. */
+/**
+ * Looks for rules of the host in the clients' namespace, then the host's, then the root namespace. The first with a
+ * rule counts.
+ */
 function rulesFor({ host, namespace }: Target, from: string, view: MeshView, rootNamespace: string): readonly Merged[] | undefined {
   const rulesOf = (place: string): readonly Manifest[] => [...view.in('DestinationRule', place)].sort(inOrder)
   const near = rulesOf(from)
@@ -99,7 +103,7 @@ function rulesFor({ host, namespace }: Target, from: string, view: MeshView, roo
   return undefined
 }
 
-/** Rules with a selector first, then the oldest. */
+/** Orders rules with a selector first, then by age, oldest first. */
 function inOrder(a: Manifest, b: Manifest): number {
   const rank = (rule: Manifest): string =>
     [selectorOf(rule) === undefined ? 1 : 0, rule.metadata.creationTimestamp ?? '9999', rule.metadata.name, rule.metadata.namespace].join(
@@ -111,7 +115,7 @@ function inOrder(a: Manifest, b: Manifest): number {
 const selectorOf = (rule: Manifest): Readonly<Record<string, string>> | undefined =>
   at(rule, 'spec', 'workloadSelector') === undefined ? undefined : strings(at(rule, 'spec', 'workloadSelector', 'matchLabels'))
 
-/** A rule with a selector never leaves its namespace. */
+/** A rule with a selector applies in its own namespace only. */
 const exportOf = (rule: Manifest): ReadonlySet<string> =>
   new Set(selectorOf(rule) === undefined ? list(at(rule, 'spec', 'exportTo')).map(text) : ['.'])
 
@@ -135,7 +139,7 @@ function mostSpecific(rules: readonly Manifest[], host: string): readonly Merged
   return merge(covering.filter(({ rank }) => rank === best).map(({ rule }) => rule))
 }
 
-/** A name without a dot is a Service beside the rule. */
+/** A name without a dot is that of a Service in the rule's namespace. */
 function fullHost(rule: Manifest, host: string): string {
   const name = text(at(rule, 'spec', 'host'))
   if (name.includes('.') || name.startsWith('*')) return name
@@ -176,7 +180,7 @@ const sameSet = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean => a.s
 const sameLabels = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean =>
   JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort())
 
-/** The first one whose selector matches, else the last without a selector. */
+/** Returns the first rule whose selector matches, else the last one without a selector. */
 function select(rules: readonly Merged[], client: Workload): Merged | undefined {
   const matching = rules.find(
     ({ selector, first }) =>

@@ -1,13 +1,14 @@
-/** Objects that a GitOps tool holds to what Git says: it undoes what anybody else writes. */
+/** Finds objects that a GitOps tool tracks. The tool reverts manual writes to what Git has. */
 import { type Finding, warning } from '../diagnostics/finding.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { title } from '../model/manifest.ts'
 import type { MemberName } from '../model/wanted.ts'
 
 /**
- * Who tracks an object, for people; undefined when nobody does, as far as its metadata tells. Argo CD marks by annotation
- * `argocd.argoproj.io/tracking-id` or label `argocd.argoproj.io/instance` (docs/user-guide/resource_tracking.md), Flux by
- * labels `kustomize.toolkit.fluxcd.io/name` and `helm.toolkit.fluxcd.io/name` (fluxcd/pkg ssa).
+ * Names the tool that tracks an object; undefined if its metadata names none.
+ * - Argo CD sets annotation `argocd.argoproj.io/tracking-id` or label `argocd.argoproj.io/instance`
+ *   (docs/user-guide/resource_tracking.md).
+ * - Flux sets labels `kustomize.toolkit.fluxcd.io/name` and `helm.toolkit.fluxcd.io/name` (fluxcd/pkg ssa).
  */
 export function trackedBy({ metadata: { labels = {}, annotations = {} } }: Manifest): string | undefined {
   const [application] = (annotations['argocd.argoproj.io/tracking-id'] ?? '').split(':')
@@ -19,7 +20,7 @@ export function trackedBy({ metadata: { labels = {}, annotations = {} } }: Manif
   return release ? `the Flux HelmRelease ${named(labels['helm.toolkit.fluxcd.io/namespace'], release)}` : undefined
 }
 
-/** What a hand-made write of a tracked object comes to. */
+/** Warns that the tool reverts a manual write of a tracked object. */
 export function undoneBy(member: MemberName, object: Manifest): readonly Finding[] {
   const tool = trackedBy(object)
   if (tool === undefined) return []

@@ -1,4 +1,4 @@
-/** What brings a host into a mesh: a Service of the cluster, or a ServiceEntry. */
+/** Resolves a host of a mesh to its Service or ServiceEntry. */
 
 import type { Manifest } from '../model/manifest.ts'
 import { at, list, strings, text, title } from '../model/manifest.ts'
@@ -9,23 +9,26 @@ export interface Known {
   readonly object: Manifest
   readonly namespace: string
   readonly ports: readonly number[]
-  /** Outside of the mesh, so that auto mTLS leaves it alone. */
+  /** Outside of the mesh: auto mTLS does not apply. */
   readonly external: boolean
-  /** Calls go to the very address that the caller dialled, and the endpoints decide about auto mTLS. */
+  /** Envoy connects to the address that the caller dialled. The endpoints decide about auto mTLS. */
   readonly passthrough: boolean
-  /** Addresses that istiod takes for workloads without a sidecar. */
+  /** Addresses of endpoints that istiod treats as workloads without a sidecar. */
   readonly bare: readonly string[]
-  /** Ports that endpoints of its own say they listen on. */
+  /** Ports of the endpoints listed in the ServiceEntry. */
   readonly endpointPorts: ReadonlySet<number>
 }
 
-/** It is there, and not for these callers. */
+/** The host exists, but is not visible to these callers. */
 export interface Hidden {
   readonly why: string
   readonly hint: string
 }
 
-/** @param from the callers' namespace. @returns undefined where there is no such Service */
+/**
+ * @param from the callers' namespace
+ * @returns undefined if there is no such Service
+ */
 export function serviceOf(
   id: { readonly name: string; readonly namespace: string },
   from: string,
@@ -54,7 +57,10 @@ export function serviceOf(
   }
 }
 
-/** @param from the callers' namespace. @returns undefined where no ServiceEntry has this host, by its whole name or by a wildcard */
+/**
+ * @param from the callers' namespace
+ * @returns undefined if no ServiceEntry has this host, by its full name or by a wildcard
+ */
 export function entryOf(host: string, from: string, view: MeshView): Known | Hidden | undefined {
   const entries = view.entriesOf(host)
   const seen = (entry: Manifest): boolean => isVisible(list(at(entry, 'spec', 'exportTo')).map(text), entry.metadata.namespace ?? '', from)
@@ -77,7 +83,7 @@ export function entryOf(host: string, from: string, view: MeshView): Known | Hid
   }
 }
 
-/** The cluster of a wildcard has its name, so a patch for one of its hosts would match nothing. */
+/** The cluster is named after the wildcard, so a patch for one of its hosts matches no cluster. */
 function underWildcard(host: string, view: MeshView): Hidden | undefined {
   const covers = (pattern: string): boolean => pattern.startsWith('*') && host.endsWith(pattern.slice(1))
   const entry = view.of('ServiceEntry').find((o) => list(at(o, 'spec', 'hosts')).some((pattern) => covers(text(pattern))))
@@ -95,7 +101,7 @@ const portsOf = (object: Manifest, field: string): readonly number[] =>
     return typeof number === 'number' ? [number] : []
   })
 
-/** `.` its own namespace, `*` all, `~` none. */
+/** In exportTo: `.` is the object's namespace, `*` all namespaces, `~` none. */
 const isVisible = (exportTo: readonly string[], namespace: string, from: string): boolean =>
   exportTo.length === 0 || exportTo.some((to) => to === '*' || to === from || (to === '.' && namespace === from))
 

@@ -1,6 +1,6 @@
 /** Settings of istiod that weaken identities. Read at eed52ebb66ad: istio pilot/pkg/features/{pilot,security}.go. */
 
-/** As Go's strconv.ParseBool. */
+/** Parses a flag like Go's strconv.ParseBool. */
 export const isOn = (value: string | undefined): boolean => /^(1|t|true)$/i.test(value ?? '')
 export const isOff = (value: string | undefined): boolean => /^(0|f|false)$/i.test(value ?? '')
 
@@ -14,7 +14,10 @@ export const WEAKENING: readonly {
   { flag: 'XDS_AUTH', when: isOff, means: 'any client that reaches istiod can request the configuration of any proxy' },
 ]
 
-/** Where an istiod with ENABLE_CLUSTER_TRUST_BUNDLE_API keeps the mesh's roots, in place of the ConfigMaps istio-ca-root-cert. */
+/**
+ * The ClusterTrustBundle in which an istiod with ENABLE_CLUSTER_TRUST_BUNDLE_API keeps the mesh's roots, instead of the
+ * ConfigMaps istio-ca-root-cert.
+ */
 export const TRUST_BUNDLE = 'istio.io:istiod-ca:root-cert'
 
 export const keepsTrustBundle = (istiods: readonly { readonly env: Readonly<Record<string, string>> }[]): boolean =>

@@ -1,8 +1,8 @@
-/** What Entente reports about a mesh, its workloads and its hosts: each code has its one producer here. */
+/** Findings about a mesh, its workloads and its hosts. Each code has one producer. */
 import { error, type Finding, type Severity, warning } from '../diagnostics/finding.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 
-/** @param next the command that looks again; none: what is reported is not proven */
+/** @param next the command that observes again; absent: the finding concerns an unproven removal, and is a warning */
 export const notObserved = (member: string, next?: 'entente plan' | 'entente verify'): Finding =>
   next === undefined
     ? warning('not-observed', member, 'could not be observed, so that it let go is not proven')
@@ -25,7 +25,7 @@ export const trustDomainDiffers = (member: string, inMesh: string, inFile: Trust
     `correct trustDomain of member ${member}`,
   )
 
-/** @param what the scope selects none of */
+/** @param what the kind that the scope selects none of */
 export const noWorkload = (where: string, what: 'pod' | 'gateway' | { readonly running: string }): Finding =>
   typeof what === 'string'
     ? warning('no-workload', where, `selects no ${what} yet`, 'check the namespace and the labels, if you expected one')
@@ -46,18 +46,24 @@ export const serviceUnknown = (subject: string, why: string, hint: string): Find
 export const reachNotMutual = (subject: string, why: string, hint: string): Finding =>
   error('reach-not-mutual', subject, `${why}: a validator there breaks the cluster, or sits inside its TLS`, hint)
 
-/** @param who runs without it, and why */
+/** @param who the workloads without PROXY_CONFIG_XDS_AGENT, and the reason */
 export const xdsAgentOff = (member: string, who: string, hint: string): Finding =>
   warning('xds-agent-off', member, `${who}: such proxies never learn these roots, and refuse what is under them`, hint)
 
-/** @param why these gateways cannot be pinned so. `beside`: the scope selects other workloads, too */
+/**
+ * @param why the reason these gateways cannot have the filter
+ * @param beside the scope selects other workloads in addition
+ */
 export const gatewayScope = (where: string, why: string, hint: string, beside = false): Finding =>
   (beside ? warning : error)('gateway-scope', where, why, hint)
 
-/** @param server as people name it */
+/** @param server name for messages */
 export const gatewayServer = (subject: string, server: string, why: string, hint: string): Finding =>
   error('gateway-server', subject, `${server}: ${why}`, hint)
 
-/** @param effect what the filter of somebody else does; `held`: a live proxy does not hold what ours says */
+/**
+ * @param effect the change that another owner's filter makes
+ * @param held `ours`: a live proxy does not have the settings of our filter
+ */
 export const foreignFilter = (subject: string, effect: string, hint: string, held: 'ours' | 'unknown'): Finding =>
   (held === 'ours' ? error : warning)('foreign-filter', subject, effect, hint)

@@ -1,7 +1,9 @@
 /**
- * A mesh config as istiod decodes it: protobuf's JSON in the older dialect of github.com/golang/protobuf/jsonpb (istio
- * pkg/util/protomarshal at eed52ebb66ad). It reads both spellings of a field and prefers the camelCase one where both
- * stand. It skips null and fields that it does not know, and fails on any other value of a wrong type.
+ * Decodes a mesh config as istiod does: protobuf's JSON in the older dialect of github.com/golang/protobuf/jsonpb
+ * (istio pkg/util/protomarshal at eed52ebb66ad).
+ * - A field has two spellings. If both are present, the camelCase one counts.
+ * - null and unknown fields are skipped.
+ * - Any other value of a wrong type is an error.
  */
 import { type FieldType, fieldsOf, protoName } from './mesh-fields.ts'
 import { isPlaceholder } from './unfilled.ts'
@@ -9,7 +11,7 @@ import { isPlaceholder } from './unfilled.ts'
 export type FieldPath = readonly (string | number)[]
 
 export interface Fault {
-  /** As the text spells it. */
+  /** Keys in the spelling of the text. */
   readonly path: FieldPath
   /** `is true where istiod requires text` */
   readonly problem: string
@@ -17,14 +19,14 @@ export interface Fault {
 }
 
 export interface Decoded {
-  /** Fields by their JSON names; without null and without fields that istiod does not know. */
+  /** Fields by their JSON names, without null and without fields that istiod does not know. */
   readonly value: Readonly<Record<string, unknown>>
   readonly faults: readonly Fault[]
-  /** Fields that istiod ignores, with those that stand there. */
+  /** Fields that istiod ignores, each with the fields that it knows at that place. */
   readonly unknown: readonly { readonly path: FieldPath; readonly known: readonly string[] }[]
 }
 
-/** Nobody reads more. */
+/** Limits the report: a longer list helps no reader. */
 const MAX_FAULTS = 20
 
 interface Found {
@@ -33,7 +35,10 @@ interface Found {
   readonly open: (value: unknown) => boolean
 }
 
-/** `as-is`: what istiod has; `template`: what a tool may still fill in, so that a placeholder fits everywhere. */
+/**
+ * `as-is`: the text that istiod reads. `template`: a text that a tool still fills in, so a placeholder is valid in any
+ * field.
+ */
 export type Stage = 'as-is' | 'template'
 
 /** @param value a mapping, or null */
@@ -90,7 +95,7 @@ function decodeAs(type: FieldType, value: unknown, path: FieldPath, found: Found
   }
 }
 
-/** What Go makes of null where a value must be. */
+/** The value that Go decodes from null in a list or map. */
 const emptyOf = ({ is }: FieldType): unknown =>
   is === 'text' ? '' : is === 'list' ? [] : is === 'message' || is === 'map' ? {} : undefined
 
@@ -159,7 +164,7 @@ function fault(value: unknown, path: FieldPath, requires: string, hint: string, 
   return undefined
 }
 
-/** Never long text: it may be a key. */
+/** Omits long text, because it may be a key. */
 export function shown(value: unknown): string {
   if (value === null || typeof value === 'boolean' || typeof value === 'number') return String(value)
   if (Array.isArray(value)) return 'a list'
@@ -169,7 +174,7 @@ export function shown(value: unknown): string {
 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }
 
-/** As Go's time.ParseDuration. */
+/** Parses a duration like Go's time.ParseDuration. */
 export function nanoseconds(text: string): number | undefined {
   const [, sign, rest = ''] = /^([-+]?)(.*)$/.exec(text) ?? []
   if (rest === '0') return 0
@@ -183,7 +188,7 @@ export function nanoseconds(text: string): number | undefined {
 export const pathText = (path: FieldPath): string =>
   path.reduce<string>((all, step) => (typeof step === 'number' ? `${all}[${step}]` : all === '' ? step : `${all}.${step}`), '')
 
-/** The way to a field of the text, from the way to it by JSON names: some of the keys may be in snake_case. */
+/** Converts a path of JSON names to the keys of the text, some of which may be in snake_case. */
 export function spelledPath(raw: unknown, path: FieldPath): FieldPath {
   let here = raw
   return path.map((step) => {

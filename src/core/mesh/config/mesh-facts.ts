@@ -1,7 +1,9 @@
 /**
- * What a mesh config says about trust, as istiod has it: the only reader of one, for live meshes, lint and impact.
- * Defaults and merging: istio pkg/config/mesh/mesh.go (DefaultMeshConfig, ApplyMeshConfig) and pilot/pkg/bootstrap/mesh.go
- * at eed52ebb66ad: fields of the base win, aliases and extension providers are united, defaultConfig merges.
+ * Reads the trust settings of a mesh config as istiod does. Live meshes, lint and impact all use this reader.
+ *
+ * Defaults and merging follow istio pkg/config/mesh/mesh.go (DefaultMeshConfig, ApplyMeshConfig) and
+ * pilot/pkg/bootstrap/mesh.go at eed52ebb66ad: fields of the base win, aliases and extension providers are united,
+ * defaultConfig merges.
  */
 import { at, list, text } from '../../model/manifest.ts'
 import { type Decoded, decode, type Fault, type FieldPath, pathText, type Stage, spelledPath } from './decode.ts'
@@ -10,7 +12,7 @@ import { isPlaceholder } from './unfilled.ts'
 import { validate } from './validate.ts'
 
 export interface MeshReading extends Pick<Decoded, 'value' | 'unknown'> {
-  /** Why istiod refuses it as a whole; empty: it does not. Paths are those of the text. */
+  /** Errors for which istiod rejects the whole mesh config; empty if it accepts it. Paths are those of the text. */
   readonly faults: readonly Fault[]
 }
 
@@ -26,22 +28,24 @@ export function readMesh(raw: unknown, stage: Stage): MeshReading {
   }
 }
 
-/** istiod decodes their other spelling, then takes what it merges into its defaults from the text, by these names. */
+/**
+ * istiod decodes both spellings, but merges these two fields from the text, where it looks for the camelCase name only.
+ */
 const ONLY_CAMEL = ['defaultConfig', 'defaultProviders'] as const
 
 export interface MeshFacts {
-  /** As the text spells it, or Istio's default. */
+  /** In the spelling of the text; Istio's default if unset. */
   readonly trustDomain: string
   readonly aliases: readonly string[]
   readonly extraRoots: number
   /**
-   * The last of the texts sets `caCertificates`, were it to an empty list: Istio takes that instead of what came before
-   * (jsonpb replaces a list that is there, and passes over null).
+   * The last layer sets `caCertificates`, even to an empty list. Istio then uses that list instead of the lists before
+   * it: jsonpb replaces an existing list and skips null.
    */
   readonly hidesRoots: boolean
   /** Trust domains of `caCertificates[].trustDomains`. */
   readonly extraDomains: readonly string[]
-  /** Extension providers that CUSTOM policies may ask. */
+  /** Extension providers that CUSTOM policies can use. */
   readonly authorizers: readonly string[]
   readonly autoMtls: boolean
   readonly xdsAgent: boolean
@@ -52,7 +56,7 @@ export interface MeshFacts {
 export const DEFAULT_TRUST_DOMAIN = 'cluster.local'
 export const DEFAULT_ROOT_NAMESPACE = 'istio-system'
 
-/** @param layers as `readMesh` returns them, without faults; what is applied first stands first */
+/** @param layers as `readMesh` returns them, without faults, in the order in which istiod applies them */
 export function factsIn(layers: readonly MeshReading['value'][]): MeshFacts {
   const last = (...path: string[]): unknown => layers.map((layer) => at(layer, ...path)).findLast((value) => value !== undefined)
   const trustDomain = text(last('trustDomain')) || DEFAULT_TRUST_DOMAIN
@@ -74,7 +78,7 @@ export function factsIn(layers: readonly MeshReading['value'][]): MeshFacts {
 
 const XDS_AGENT = 'PROXY_CONFIG_XDS_AGENT'
 
-/** A provider of a later layer replaces the one of the same name. */
+/** A provider of a later layer replaces an earlier one of the same name. */
 function authorizersIn(layers: readonly MeshReading['value'][]): readonly string[] {
   const providers = new Map(layers.flatMap((layer) => list(layer.extensionProviders).map((one) => [text(at(one, 'name')), one] as const)))
   return [...providers].flatMap(([name, one]) =>
@@ -82,7 +86,7 @@ function authorizersIn(layers: readonly MeshReading['value'][]): readonly string
   )
 }
 
-/** Text that a tool has yet to replace, in a field that decides about trust. */
+/** Finds a placeholder that a tool still has to replace in a field that decides about trust. */
 export function placeholderIn(value: MeshReading['value']): string | undefined {
   const named = [value.trustDomain, value.rootNamespace, ...list(value.trustDomainAliases)]
   return named.filter(isPlaceholder).map(text)[0]
@@ -91,7 +95,7 @@ export function placeholderIn(value: MeshReading['value']): string | undefined {
 const AFTERWARDS =
   'A running istiod goes on with the last mesh config that it accepted. After its next restart it uses its defaults: trust domain cluster.local, no aliases'
 
-/** The sentence for a mesh config that istiod refuses. */
+/** Builds the message for a mesh config that istiod rejects. */
 export function refusal(faults: readonly Fault[]): { readonly message: string; readonly hint: string; readonly path: FieldPath } {
   const [first] = faults
   const told = faults.slice(0, 3).map(({ path, problem }) => `${pathText(path)} ${problem}`)

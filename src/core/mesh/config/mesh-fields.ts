@@ -1,9 +1,9 @@
-/** The fields of Istio's mesh config, from the lines of mesh-schema.ts. */
+/** Parses the lines of mesh-schema.ts into the fields of Istio's mesh config. */
 import { MESH_SCHEMA } from './mesh-schema.ts'
 
 export type FieldType =
   | { readonly is: 'boolean' | 'text' | 'number' | 'duration' }
-  /** A mapping of anything. */
+  /** A mapping with values of any type. */
   | { readonly is: 'struct' }
   | { readonly is: 'integer'; readonly least: number; readonly most: number }
   | { readonly is: 'enum'; readonly values: readonly string[] }

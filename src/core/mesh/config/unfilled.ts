@@ -1,6 +1,6 @@
 /**
- * Text that a tool fills in before Istio reads it: Flux and envsubst (`${NAME}`, `$NAME`), kustomize and Kubernetes (`$(NAME)`),
- * templates (`{{ … }}`, also with U+E000 in place of the braces), `<NAME>`.
+ * Placeholders that a tool replaces before Istio reads the text: Flux and envsubst (`${NAME}`, `$NAME`), kustomize and
+ * Kubernetes (`$(NAME)`), templates (`{{ … }}`, also with U+E000 in place of the braces), `<NAME>`.
  */
 const PLACEHOLDER = /\$[{(A-Za-z_]|\{\{|<[A-Za-z][\w .-]*>|\ue000/
 

@@ -1,6 +1,6 @@
 /**
- * What istiod refuses in a mesh config that it could decode: ValidateMeshConfig in istio pkg/config/validation/agent at
- * eed52ebb66ad. One field that it refuses makes it refuse the whole mesh config.
+ * Checks a decoded mesh config like istiod: ValidateMeshConfig in istio pkg/config/validation/agent at eed52ebb66ad. If
+ * one field is invalid, istiod rejects the whole mesh config.
  */
 import { at, list, text } from '../../model/manifest.ts'
 import { type Fault, type FieldPath, nanoseconds, type Stage, shown } from './decode.ts'
@@ -9,13 +9,13 @@ import { isPlaceholder } from './unfilled.ts'
 type Mesh = Readonly<Record<string, unknown>>
 type Rule = (mesh: Mesh) => readonly Fault[]
 
-/** @param mesh as `decode` returns it; paths are of JSON names */
+/** @param mesh as `decode` returns it; paths use JSON names */
 export const validate = (mesh: Mesh, stage: Stage): readonly Fault[] =>
   RULES.flatMap((rule) => rule(mesh)).filter(({ path }) => stage === 'as-is' || !isPlaceholder(at(mesh, ...path)))
 
 const LABEL = /^[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/
 
-/** Undefined: Istio accepts it as a trust domain. An empty last label is fine, as in `example.com.`. */
+/** Returns undefined if Istio accepts the trust domain. The last label may be empty, as in `example.com.`. */
 export function trustDomainFault(domain: string): string | undefined {
   if (domain === '') return 'is empty'
   const labels = domain.split('.')
@@ -43,7 +43,7 @@ function trustDomainHint(value: string): string {
   return value.includes('_') ? `write ${shown(value.replaceAll('_', '-'))}, everywhere where the trust domain is named` : 'write a DNS name'
 }
 
-/** A check of the field at a path, where the field stands. */
+/** Checks the field at a path if it is set. */
 const field =
   (path: FieldPath, problem: (value: unknown) => string | undefined, hint: string): Rule =>
   (mesh) => {
@@ -71,7 +71,7 @@ const address = (value: unknown): string | undefined =>
   isAddress(text(value)) ? undefined : `is ${shown(value)}, and istiod requires HOST:PORT`
 const optionalAddress = (value: unknown): string | undefined => (value === '' ? undefined : address(value))
 
-/** `$(HOST_IP)` is a name that the proxy's agent replaces. */
+/** The proxy's agent replaces `$(HOST_IP)`. */
 function tracerFault(tracer: unknown): string | undefined {
   const given = text(at(tracer, 'address')).replace('$(HOST_IP)', '127.0.0.1')
   return isPlaceholder(given) || isAddress(given) ? undefined : `has the address ${shown(given)}, and istiod requires HOST:PORT`
@@ -134,7 +134,7 @@ const atLeast =
   (value: unknown): string | undefined =>
     Number(value) >= least ? undefined : `is ${shown(value)}, and istiod requires at least ${least}`
 
-/** Fields below one, each with its least value. */
+/** Requires a least value for each of these fields below `path`. */
 const leasts = (path: FieldPath, fields: Readonly<Record<string, number>>): readonly Rule[] =>
   Object.entries(fields).map(([name, least]) => field([...path, name], atLeast(least), 'remove it, or raise it'))
 

@@ -1,28 +1,28 @@
 /**
- * What becomes of filter chains and clusters when a filter is merged into them, as istiod does it, and whether Envoy
- * would take the result. The chains come from a table of what istiod really makes (shapes.table.ts), kept by an
- * end-to-end test (istio networking/core/envoyfilter/listener_patch.go, cluster_patch.go, eed52ebb66ad).
+ * Merges the patches of an EnvoyFilter into filter chains and clusters as istiod does, and predicts whether Envoy
+ * accepts the result. The chains come from filter-merge.table.ts, a record of istiod's output that an end-to-end test
+ * compares with the current one (istio networking/core/envoyfilter/listener_patch.go, cluster_patch.go, eed52ebb66ad).
  */
 import { NAMES } from '../../model/filter-names.ts'
 import { at, list, text } from '../../model/manifest.ts'
 
-/** TLS settings, as far as a merge and Envoy's validation look at them. */
+/** The TLS settings that a merge and Envoy's validation use. */
 export interface Tls {
-  /** Names of the secrets with its own certificate. */
+  /** Names of the secrets that hold the certificates of this side. */
   readonly certificates: readonly string[]
-  /** Name of the secret with the roots: the SDS half of a combined validation context. */
+  /** Name of the secret that holds the roots: the SDS half of a combined validation context. */
   readonly roots?: string
-  /** The other half, `default_validation_context`, is there. */
+  /** The other half of the combined validation context, `default_validation_context`, is set. */
   readonly validated: boolean
   readonly validator?: boolean
   readonly sans: readonly ('prefix' | 'exact')[]
-  /** In a patch: what there is of validation goes first, as this is of another kind. */
+  /** In a patch: it sets another kind of validation context, so the merge drops the existing one. */
   readonly anew?: true
-  /** A client must show a certificate. */
+  /** Requires a client certificate. */
   readonly client: boolean
 }
 
-/** `settings` undefined: a transport socket of that name without any. */
+/** A transport socket. `settings` undefined: it has a name only. */
 export interface Socket {
   readonly name: string
   readonly settings?: Tls | 'raw'
@@ -36,43 +36,43 @@ export interface Chain {
   readonly port?: number
   readonly socket?: Socket
   readonly name?: string
-  /** Network filters that patches put in. */
+  /** Network filters that patches insert. */
   readonly filters?: ReadonlySet<string>
 }
 
-/** A cluster's transport socket, or the sockets its endpoints choose from, by the name of the match. */
+/** The transport socket of a cluster, or the sockets among which its endpoints choose, by name of the match. */
 export interface Cluster {
   readonly socket?: Socket
   readonly choices?: Readonly<Record<string, Socket>>
 }
 
-/** istiod drops every patch of a listener or cluster on which one of them panics. */
+/** If one patch panics, istiod drops all patches of that listener or cluster. */
 export const PANIC = 'istiod would panic over it and leave out all filters of the listener'
 
-/** A patch of a filter chain or of its network filters, as far as a merge looks at it. */
+/** The parts of a filter chain or network filter patch that a merge uses. */
 export interface ChainPatch {
   readonly of: 'chain' | 'filters'
   readonly operation: unknown
-  /** The match; undefined parts are for any. */
+  /** The match; an undefined part matches anything. */
   readonly port: unknown
   readonly transportProtocol: unknown
   readonly alpn: readonly string[] | undefined
   readonly destinationPort: unknown
   readonly sni: string | undefined
   readonly chain: unknown
-  /** The network filter that the match is about. */
+  /** The network filter named in the match. */
   readonly filter: string
-  /** Of its value. */
+  /** Parts of the patch's value. */
   readonly socket: Socket | undefined
   readonly protocol: unknown
   readonly name: string
 }
 
-/** The patches of filter chains and their network filters that a filter has for one context, in order. */
+/** Reads the filter chain and network filter patches of an EnvoyFilter for one context, in order. */
 export const chainPatches = (filter: unknown, context: 'SIDECAR_INBOUND' | 'GATEWAY'): readonly ChainPatch[] =>
   readPatches(list(at(filter, 'spec', 'configPatches')).filter((p) => at(p, 'match', 'context') === context))
 
-/** Those of filter chains and network filters among patches. */
+/** Selects and reads the patches of filter chains and network filters. */
 export const readPatches = (patches: readonly unknown[]): readonly ChainPatch[] =>
   patches.filter((p) => ['FILTER_CHAIN', 'NETWORK_FILTER'].includes(text(at(p, 'applyTo')))).map(readPatch)
 
@@ -98,8 +98,8 @@ function readPatch(patch: unknown): ChainPatch {
 }
 
 /**
- * A chain after the patches.
- * @param listenerPort of a listener with a port of its own, as gateways have; the virtual inbound one has it in each chain
+ * Applies the patches to a chain.
+ * @param listenerPort port of the listener, for gateways; the virtual inbound listener has its ports in the chains
  */
 export function patchChain(chain: Chain, patches: readonly ChainPatch[], listenerPort?: number): Chain | typeof PANIC {
   let patched = chain
@@ -109,7 +109,7 @@ export function patchChain(chain: Chain, patches: readonly ChainPatch[], listene
     if (merged === PANIC) return PANIC
     patched = merged
   }
-  // istiod merges all chains first, and then puts filters in and takes them out.
+  // istiod merges all chains first. Then it inserts and removes filters.
   const filters = new Set<string>()
   for (const patch of patches.filter(({ of }) => of === 'filters')) {
     if (!matches(patched, patch, listenerPort)) continue
@@ -131,7 +131,10 @@ function matches(chain: Chain, patch: ChainPatch, listenerPort: number | undefin
   )
 }
 
-/** Where both have a transport socket of one name, that is merged and nothing else; everywhere else the value as a whole. */
+/**
+ * If both have a transport socket of the same name, istiod merges the two sockets and nothing else. Otherwise it merges
+ * the whole value.
+ */
 function mergeChain(chain: Chain, { socket: theirs, protocol, name }: ChainPatch): Chain | typeof PANIC {
   if (theirs !== undefined && chain.socket !== undefined && theirs.name === chain.socket.name) {
     const merged = mergeSettings(chain.socket.settings, theirs.settings)
@@ -147,10 +150,10 @@ function mergeChain(chain: Chain, { socket: theirs, protocol, name }: ChainPatch
   }
 }
 
-/** The name is overwritten, and the settings where there are new ones. */
+/** The patch overwrites the name, and the settings if it has any. */
 const replaceSocket = (ours: Socket | undefined, theirs: Socket): Socket => ({ ...ours, ...theirs })
 
-/** @returns undefined: nothing changes, as one of the two has no settings */
+/** @returns undefined if nothing changes, because one of the two has no settings */
 function mergeSettings(ours: Socket['settings'], theirs: Socket['settings']): Tls | 'raw' | typeof PANIC | undefined {
   if (ours === undefined || theirs === undefined) return undefined
   if (ours === 'raw' || theirs === 'raw') return ours === theirs ? ours : PANIC
@@ -193,7 +196,9 @@ function readSocket(socket: unknown): Socket | undefined {
   }
 }
 
-/** The cluster after a CLUSTER patch: of several transport sockets the first of the patch's name is merged, and no other. */
+/**
+ * Applies a CLUSTER patch. Of several transport sockets, istiod merges the first with the patch's name and no other.
+ */
 export function patchCluster(cluster: Cluster, patch: unknown): Cluster | typeof PANIC {
   const theirs = readSocket(at(patch, 'patch', 'value', 'transport_socket'))
   if (theirs === undefined) return cluster
@@ -207,7 +212,7 @@ export function patchCluster(cluster: Cluster, patch: unknown): Cluster | typeof
   return name === undefined ? { ...cluster, socket } : { ...cluster, choices: { ...cluster.choices, [name]: socket } }
 }
 
-/** Why Envoy would refuse a transport socket; undefined: it takes it. */
+/** Returns the error with which Envoy rejects a transport socket; undefined if it accepts it. */
 export function refusal(socket: Socket | undefined, side: 'server' | 'client'): string | undefined {
   if (socket === undefined || socket.settings === 'raw') return undefined
   const { settings } = socket
@@ -217,13 +222,15 @@ export function refusal(socket: Socket | undefined, side: 'server' | 'client'): 
   return side === 'server' && settings.certificates.length === 0 ? 'no TLS certificates found for server context' : undefined
 }
 
-/** TLS that Istio's own identities end: what a validator of ours may sit in. */
+/**
+ * Checks for Istio mutual TLS, which terminates with workload certificates. A validator of Entente may stand here only.
+ */
 export const isMutual = ({ socket }: Pick<Chain, 'socket'>, side: 'server' | 'client'): boolean =>
   typeof socket?.settings === 'object' && socket.settings.certificates.includes('default') && (side === 'client' || socket.settings.client)
 
 /**
- * What is wrong with a chain after the patches of a filter that is to judge callers; undefined: nothing. Where Istio's
- * mutual TLS ends, the validator must be in; every other chain must be as it was.
+ * Returns the fault of a chain after the patches of a filter that verifies callers; undefined if there is none. A chain
+ * with Istio mutual TLS must have the validator. Every other chain must be unchanged.
  */
 export function misfit(chain: Chain, patches: readonly ChainPatch[], listenerPort?: number): string | undefined {
   const patched = patchChain(chain, patches, listenerPort)

@@ -1,12 +1,13 @@
-/** What Envoy's admin port tells of connections that are open, as Istio configures it. */
+/** Reads the number of open connections from Envoy's admin port, as Istio configures it. */
 import { at, list, text } from '../../model/manifest.ts'
 import type { Connections } from '../../model/observed.ts'
 
 /**
- * Listeners that change keep their old filter chains for the drain time, and close what is left of them then
- * (Envoy source/common/listener_manager/listener_manager_impl.cc, drainFilterChains). `listener_manager` and `server` are
- * the statistics that every proxy of Istio has (pkg/bootstrap/config.go, needed by its readiness probe); those of single
- * listeners, filter chains and clusters are off.
+ * A changed listener keeps its old filter chains for the drain time. Then Envoy closes the connections left in them
+ * (Envoy source/common/listener_manager/listener_manager_impl.cc, drainFilterChains).
+ *
+ * Every proxy of Istio has the statistics `listener_manager` and `server`, because its readiness probe needs them
+ * (pkg/bootstrap/config.go). Statistics of single listeners, filter chains and clusters are off.
  */
 const COUNTED = ['listener_manager.total_filter_chains_draining', 'listener_manager.total_listeners_draining']
 const WARMING = 'listener_manager.total_listeners_warming'
@@ -15,7 +16,7 @@ const OPEN = 'server.total_connections'
 export const INFO_PATH = '/server_info'
 export const COUNTS_PATH = `/stats?format=json&filter=${encodeURIComponent(`^(${[...COUNTED, WARMING, OPEN].join('|').replaceAll('.', '\\.')})$`)}`
 
-/** Undefined where one of the numbers is missing: then nothing is known. */
+/** Returns undefined if one of the numbers is missing. */
 export function readConnections(info: unknown, counts: unknown): Omit<Connections, 'proxy'> | undefined {
   const numbers = new Map(list(at(counts, 'stats')).map((stat) => [text(at(stat, 'name')), at(stat, 'value')]))
   const count = (name: string): number => whole(numbers.get(name))
