@@ -1,6 +1,6 @@
 /**
- * One mesh, to be asked: an index over the objects of an observation. Each part is made when somebody first asks for it,
- * in one pass over the objects; an answer then takes as long as it has members, not as long as the mesh has objects.
+ * Indexes the objects of an observation for queries about one mesh. The first query of a kind builds its index in one
+ * pass over the objects. The cost of an answer then depends on its size, not on the number of objects in the mesh.
  */
 import type { Manifest } from '../model/manifest.ts'
 import { at, list, ownerOf, strings, text } from '../model/manifest.ts'
@@ -10,7 +10,7 @@ import { selects } from '../model/workloads.ts'
 import { ANY, composeMode, type Effective, type PeerPolicy, peerPolicy, type Subject, type Workload } from './mtls.ts'
 import { hasSidecar, isGateway, isLive, isPlaced } from './pods.ts'
 
-/** What is asked of each pod again and again. */
+/** Properties of a pod that many queries use. */
 interface Pod {
   readonly labels: Readonly<Record<string, string>>
   readonly sidecar: boolean
@@ -132,7 +132,7 @@ export class MeshView {
     const policies = this.peerPolicies(workload.namespace, rootNamespace)
     if (more.length > 0 || policies.some(({ selector }) => selector.length > 0))
       return composeMode(workload, [...policies, ...more], rootNamespace)
-    // Then it is one for the whole namespace.
+    // Without selectors the mode is the same for the whole namespace.
     const place = JSON.stringify([workload.namespace, rootNamespace])
     const known = this.#modes.get(place) ?? composeMode(workload, policies, rootNamespace)
     this.#modes.set(place, known)
@@ -218,14 +218,18 @@ function grouped<T, K>(all: readonly T[], keysOf: (one: T) => Iterable<K>): Read
 
 const views = new WeakMap<Observation, MeshView>()
 
-/** The view of an observation, built once, whoever asks first. Of what could not be seen it has nothing. */
+/**
+ * Returns the view of an observation and builds it on the first call. Objects that could not be observed are missing.
+ */
 export function viewOf(seen: Observation): MeshView {
   const made = views.get(seen) ?? new MeshView(seen.objects.ok ? seen.objects.value : [], seen.proxies.ok ? seen.proxies.value : [])
   views.set(seen, made)
   return made
 }
 
-/** Judges each kind of workload once: `labelsOf` gives those that are alike the same labels. */
+/**
+ * Evaluates `judge` once for equal workloads. It relies on `labelsOf`, which returns the same object for equal labels.
+ */
 export function onceForAlike<T>(judge: (workload: Workload) => T): (workload: Workload) => T {
   const known = new Map<object, Map<string, T>>()
   return (workload) => {

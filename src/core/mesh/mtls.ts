@@ -1,6 +1,6 @@
 /**
- * The effective mutual TLS mode of a workload, as istiod composes it from every PeerAuthentication
- * (istio pilot/pkg/security/authn/policy_applier.go ComposePeerAuthentication, 86c9f01).
+ * Composes the effective mutual TLS mode of a workload from all PeerAuthentications, like istiod (istio
+ * pilot/pkg/security/authn/policy_applier.go ComposePeerAuthentication, 86c9f01).
  */
 
 import type { Manifest } from '../model/manifest.ts'
@@ -10,9 +10,9 @@ export type Mode = 'STRICT' | 'PERMISSIVE' | 'DISABLE'
 
 export interface Effective {
   readonly mode: Mode
-  /** Ports with a mode of their own. */
+  /** Ports for which a policy sets a mode. */
   readonly ports: ReadonlyMap<number, Mode>
-  /** The policy that decided, as people name it; undefined: nothing says anything, and Istio's default holds. */
+  /** The policy that sets the mode, as named in messages; undefined: no policy does, and Istio's default applies. */
   readonly decidedBy?: string
 }
 
@@ -21,11 +21,11 @@ export interface Workload {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** A PeerAuthentication, and whom it selects. */
+/** A PeerAuthentication and its selector. */
 export interface PeerPolicy {
   readonly object: Manifest
   readonly namespace: string
-  /** None: all workloads of the namespace, or in the root namespace of the mesh. */
+  /** Empty: all workloads of the namespace, or of the mesh if it is in the root namespace. */
   readonly selector: readonly (readonly [string, string])[]
 }
 
@@ -39,12 +39,12 @@ export const peerPolicy = (object: Manifest): PeerPolicy => ({
 export const effectiveMode = (workload: Workload, policies: readonly Manifest[], rootNamespace: string): Effective =>
   composeMode(workload, policies.filter(({ kind }) => kind === 'PeerAuthentication').map(peerPolicy), rootNamespace)
 
-/** @param policies all of the workload's namespace and of the root, at least */
+/** @param policies must include all of the workload's namespace and of the root namespace */
 export function composeMode(workload: Workload, policies: readonly PeerPolicy[], rootNamespace: string): Effective {
   const wide = (namespace: string) => oldest(policies.filter((p) => p.namespace === namespace && p.selector.length === 0))
   const mesh = wide(rootNamespace)
   const namespace = workload.namespace === rootNamespace ? undefined : wide(workload.namespace)
-  // A selector in the root namespace selects nothing (istio, ibid.).
+  // istiod ignores policies with a selector in the root namespace (istio, ibid.).
   const own =
     workload.namespace === rootNamespace
       ? undefined
@@ -66,12 +66,12 @@ export function composeMode(workload: Workload, policies: readonly PeerPolicy[],
 
 export const isStrict = ({ mode, ports }: Effective): boolean => mode === 'STRICT' && [...ports.values()].every((port) => port === 'STRICT')
 
-/** Somebody whose mode is of interest, and the name to tell it by. */
+/** A workload whose mode is checked, with its name for messages. */
 export interface Subject extends Workload {
   readonly name: string
 }
 
-/** A namespace that has no policy of its own: no name that a namespace may have. */
+/** Stands for every namespace without a policy. No namespace can have this name. */
 export const ANY = '*'
 
 /** `PERMISSIVE by PeerAuthentication sample/default, port 8080 DISABLE`. */
@@ -87,7 +87,10 @@ function modeOf(value: unknown): Mode | undefined {
   return value === 'STRICT' || value === 'PERMISSIVE' || value === 'DISABLE' ? value : undefined
 }
 
-/** The one istiod takes; a policy without a creation time is one that we are about to make, so the youngest. */
+/**
+ * istiod applies the oldest policy. A policy without a creation time is one that Entente is about to create, so it is
+ * the youngest.
+ */
 function oldest(policies: readonly PeerPolicy[]): Manifest | undefined {
   const born = (policy: Manifest): string => policy.metadata.creationTimestamp ?? '9999'
   return policies.reduce<Manifest | undefined>((best, { object }) => {

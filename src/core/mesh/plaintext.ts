@@ -1,19 +1,22 @@
-/** Where a set of workloads may take plaintext beside mutual TLS: nowhere unless its owner said so. */
+/**
+ * Ports at which a set of workloads may accept plaintext in addition to mutual TLS. There are none unless the owner
+ * lists them.
+ */
 import type { Effective, Mode } from './mtls.ts'
 
-/** At every port, or at these ports of the workload, with the mode of each. */
+/** All ports, or these ports of the workload with the mode of each. */
 export type Plaintext = 'all' | ReadonlyMap<number, Exception>
 export type Exception = Exclude<Mode, 'STRICT'>
 
-/** @param port undefined: ports that nothing names */
+/** @param port undefined: ports that no policy names */
 export const mayTake = (plaintext: Plaintext | undefined, port: number | undefined): boolean =>
   plaintext === 'all' || (port !== undefined && plaintext?.has(port) === true)
 
-/** Whether the mode leaves no port to plaintext but those that may. */
+/** Checks that the mode accepts plaintext at the permitted ports only. */
 export const keepsTo = ({ mode, ports }: Effective, plaintext: Plaintext | undefined): boolean =>
   (mode === 'STRICT' || plaintext === 'all') && [...ports].every(([port, set]) => set === 'STRICT' || mayTake(plaintext, port))
 
-/** Ports that both leave to plaintext, as the first says. */
+/** Ports that both sides open to plaintext, with the mode of `b` if it lists ports. */
 export function bothTake(b: Plaintext | undefined, a: Plaintext | undefined): Plaintext | undefined {
   if (b === undefined || a === undefined) return undefined
   if (b === 'all') return a

@@ -1,4 +1,4 @@
-/** Pods as the mesh sees them. */
+/** Classifies pods: sidecar, gateway, live, placed. */
 
 import type { Manifest } from '../model/manifest.ts'
 import { at, list, strings, text } from '../model/manifest.ts'
@@ -9,13 +9,13 @@ const labelsOf = (pod: Manifest): Readonly<Record<string, string>> => strings(po
 
 const PROXY = 'istio-proxy'
 
-/** Istio's own containers of a pod: the proxy, as a container or as a native sidecar. */
+/** Proxy containers of a pod. A native sidecar is an init container. */
 export const proxiesIn = (pod: Manifest): readonly unknown[] =>
   [...list(at(pod, 'spec', 'containers')), ...list(at(pod, 'spec', 'initContainers'))].filter(
     (container) => at(container, 'name') === PROXY,
   )
 
-/** What a proxy is told in its environment, where it is a literal; of two variables of a name, Kubernetes takes the last. */
+/** Reads a literal environment variable of a proxy. If a name occurs twice, Kubernetes uses the last one. */
 export const settingOf = (proxy: unknown, name: string): string =>
   text(
     at(
@@ -24,18 +24,21 @@ export const settingOf = (proxy: unknown, name: string): string =>
     ),
   )
 
-/** A sidecar, injected as a container or as a native sidecar, or brought by the pod's own template. */
+/** Finds a sidecar: injected as a container or as a native sidecar, or written into the pod template. */
 export const hasSidecar = (pod: Manifest): boolean =>
   pod.metadata.annotations?.['sidecar.istio.io/status'] !== undefined || proxiesIn(pod).length > 0
 
-/** Runs, or is about to: neither finished nor being deleted. */
+/** The pod runs or is about to run: it is neither finished nor being deleted. */
 export const isLive = (pod: Manifest): boolean =>
   at(pod, 'metadata', 'deletionTimestamp') === undefined && !['Succeeded', 'Failed'].includes(text(at(pod, 'status', 'phase')))
 
-/** Whether its sidecar can run: before a pod has an address nothing in it does, and what starts later gets all there is by then. */
+/**
+ * Checks that the pod's sidecar can run. A container runs only once the pod has an address. A pod that starts later
+ * gets the current configuration at its start.
+ */
 export const isPlaced = (pod: Manifest): boolean => at(pod, 'status', 'phase') !== 'Pending' || at(pod, 'status', 'podIP') !== ''
 
-/** A pod whose proxy runs now. */
+/** Checks that the pod's proxy runs now. */
 export const runsProxy = (pod: Manifest): boolean => hasSidecar(pod) && isLive(pod) && isPlaced(pod)
 
 export const podsIn = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
@@ -43,7 +46,9 @@ export const podsIn = (objects: readonly Manifest[], at: Workloads): readonly Ma
     (object) => object.kind === 'Pod' && isLive(object) && selects(at, object.metadata.namespace ?? '', object.metadata.labels),
   )
 
-/** What made the pod; a Deployment where a ReplicaSet of one did. Undefined: a pod on its own. */
+/**
+ * Controller of the pod. For a ReplicaSet of a Deployment it is the Deployment. Undefined: a pod without a controller.
+ */
 export function controllerOf(pod: Manifest): { readonly kind: string; readonly name: string } | undefined {
   const owner = list(at(pod, 'metadata', 'ownerReferences')).find((reference) => at(reference, 'controller') === true)
   const [kind, name] = [text(at(owner, 'kind')), text(at(owner, 'name'))]
@@ -53,25 +58,27 @@ export function controllerOf(pod: Manifest): { readonly kind: string; readonly n
   return kind === '' ? undefined : { kind, name }
 }
 
-/** istiod's name for the pod's proxy. */
+/** Proxy ID that istiod uses for the pod. */
 export const proxyOf = (pod: Manifest): string => `${pod.metadata.name}.${pod.metadata.namespace ?? ''}`
 
-/** The pod of a proxy: a pod's name may have dots, a namespace has none. */
+/** Splits a proxy ID at its last dot: a pod's name may contain dots, a namespace cannot. */
 export function podOf(proxy: string): { readonly namespace: string; readonly name: string } {
   const dot = proxy.lastIndexOf('.')
   return { namespace: proxy.slice(dot + 1), name: proxy.slice(0, dot) }
 }
 
-/** The command that shows it. */
+/** The command that shows the pod. */
 export function getPod(proxy: string): string {
   const { namespace, name } = podOf(proxy)
   return `kubectl -n ${namespace} get pod ${name}`
 }
 
 /**
- * A gateway, by what its proxy is started as (istio manifests, injection templates: `proxy sidecar`, `proxy router`,
- * `proxy waypoint`). A Gateway that selects a sidecar has no effect on it (pilot/pkg/model/push_context.go mergeGateways
- * is for routers): else anybody's Gateway could keep a pod out of our checks. Where the start is not known, its labels tell.
+ * Recognises a gateway by the role in its proxy's start arguments (istio manifests, injection templates: `proxy
+ * sidecar`, `proxy router`, `proxy waypoint`). If the arguments name no role, labels and Gateway selectors decide.
+ *
+ * A Gateway that selects a sidecar has no effect on it (pilot/pkg/model/push_context.go mergeGateways applies to
+ * routers). If Entente counted such a selector, any Gateway could exclude a pod from its checks.
  */
 export function isGateway(pod: Manifest, objects: readonly Manifest[]): boolean {
   const role = roleOf(pod)
@@ -86,7 +93,7 @@ export function isGateway(pod: Manifest, objects: readonly Manifest[]): boolean 
   )
 }
 
-/** `sidecar`, `router`, `waypoint`, `ztunnel`; empty where its start does not say. */
+/** `sidecar`, `router`, `waypoint` or `ztunnel`; empty if the start arguments do not name a role. */
 export function roleOf(pod: Manifest): string {
   const args = list(at(proxiesIn(pod)[0], 'args'))
   return args[0] === 'proxy' ? text(args[1]) : ''

@@ -1,4 +1,4 @@
-/** What the client side's mesh says of a host: whether its workloads would speak Istio mutual TLS to it. */
+/** Checks that the workloads of the client's mesh use Istio mutual TLS to a host. */
 
 import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
 import { at, text, title } from '../model/manifest.ts'
@@ -10,17 +10,18 @@ import { reachNotMutual, serviceUnknown } from './mesh-findings.ts'
 import type { MeshView } from './mesh-view.ts'
 import type { Workload } from './mtls.ts'
 
-/** `server.sample.svc.cluster.local` → its Service; undefined when the host is not of that form. */
+/** `server.sample.svc.cluster.local` → its Service; undefined if the host has another form. */
 export function serviceName(host: string): { readonly name: string; readonly namespace: string } | undefined {
   const [, name, namespace] = /^([^.]+)\.([^.]+)\.svc(?:\.|$)/.exec(host) ?? []
   return name === undefined || namespace === undefined ? undefined : { name, namespace }
 }
 
 /**
- * Findings against patching a host's clusters: a validator on a cluster that does not do Istio mutual TLS is refused by
- * Envoy, which freezes all clusters of the proxy, or sits inside somebody's own TLS origination (docs/services.md). The
- * patch reaches every port and subset of the host, so each must do it.
- * @param from the callers; a rule with a selector may be for some of them
+ * Reports reasons against patching the clusters of a host. The patch reaches every port and subset of the host, so each
+ * must use Istio mutual TLS (docs/services.md). On a cluster without Istio mutual TLS, one of two things happens:
+ * - Envoy rejects the validator, which freezes all clusters of the proxy.
+ * - The validator becomes part of another TLS origination.
+ * @param from the callers; a DestinationRule with a selector may apply to some of them only
  */
 export function checkHost(host: string, from: Workloads, member: string, view: MeshView, istio: IstioFacts): readonly Finding[] {
   const id = serviceName(host)
@@ -51,13 +52,13 @@ export function checkHost(host: string, from: Workloads, member: string, view: M
   return against.length > 0 ? against : [...headless(known, host), ...unroutable(clusters, known, host)]
 }
 
-/** A workload that does not exist yet has the scope's labels at least. */
+/** Includes workloads that do not exist yet: they have at least the labels of the scope. */
 const callers = (from: Workloads, view: MeshView): readonly Workload[] => [
   { namespace: from.namespace, labels: from.labels ?? {} },
   ...view.podsIn(from).map((pod) => ({ namespace: from.namespace, labels: view.labelsOf(pod) })),
 ]
 
-/** One finding for each reason, with the clusters that it is about. */
+/** Builds one finding per reason, with the clusters it applies to. */
 function notMutual(
   clusters: readonly ClusterPolicy[],
   known: Known,
@@ -91,7 +92,10 @@ interface Reason {
   readonly hint: string
 }
 
-/** undefined: it does Istio mutual TLS, whatever comes (istio networking/core/cluster_tls.go buildUpstreamTLSSettings, eed52ebb66ad). */
+/**
+ * Returns undefined if the cluster always uses Istio mutual TLS (istio networking/core/cluster_tls.go
+ * buildUpstreamTLSSettings, eed52ebb66ad).
+ */
 function reasonAgainst(
   { tls, rule, passthrough }: ClusterPolicy,
   known: Known,
@@ -115,9 +119,12 @@ function reasonAgainst(
 }
 
 /**
- * Why auto mTLS would, or one day could, leave the cluster in plaintext: it is off, the host is outside of the mesh, its
- * namespace is DISABLE in the caller's mesh, or its endpoints decide, which may come and go
- * (istio pilot/pkg/model/push_context.go BestEffortInferServiceMTLSMode, eed52ebb66ad).
+ * Returns the reason why auto mTLS uses plaintext for the cluster, or could later (istio
+ * pilot/pkg/model/push_context.go BestEffortInferServiceMTLSMode, eed52ebb66ad):
+ * - Auto mTLS is off.
+ * - The host is outside of the mesh.
+ * - The host's namespace is DISABLE in the caller's mesh.
+ * - The endpoints decide, and these change.
  */
 function leftToAuto(
   known: Known,
@@ -138,7 +145,10 @@ function leftToAuto(
   return `calls it in plaintext whenever it has no endpoint, or one without a sidecar (${cause})`
 }
 
-/** Calls go to the address that the caller dialled: istiod puts no gateway in between (istio networking/core/cluster.go convertResolution). */
+/**
+ * Envoy connects to the address that the caller dialled, so istiod inserts no gateway (istio networking/core/cluster.go
+ * convertResolution).
+ */
 const headless = ({ kind, passthrough }: Known, host: string): readonly Finding[] =>
   kind === 'Service' && passthrough
     ? [
@@ -151,12 +161,18 @@ const headless = ({ kind, passthrough }: Known, host: string): readonly Finding[
       ]
     : []
 
-/** Where gateways for mutual TLS unread listen (istio manifests, charts/gateways and samples/multicluster). */
+/**
+ * Port on which gateways pass mutual TLS through without terminating it (istio manifests, charts/gateways and
+ * samples/multicluster).
+ */
 const EAST_WEST = 15443
-/** How such a gateway knows its services: `outbound_.PORT_.SUBSET_.HOST` (istio pilot/pkg/model BuildDNSSrvSubsetKey). */
+/**
+ * SNI by which such a gateway selects a service: `outbound_.PORT_.SUBSET_.HOST` (istio pilot/pkg/model
+ * BuildDNSSrvSubsetKey).
+ */
 const SNI = /^outbound_\.\d+_\.[^_]*_\.[^.]+\.[^.]+\.svc\./
 
-/** Clusters whose endpoint is an east-west gateway that would not know what they ask for. */
+/** Reports clusters whose endpoint is an east-west gateway that does not know the SNI they send. */
 function unroutable(clusters: readonly ClusterPolicy[], known: Known, host: string): readonly Finding[] {
   if (!known.endpointPorts.has(EAST_WEST)) return []
   return distinct(

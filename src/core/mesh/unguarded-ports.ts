@@ -1,7 +1,8 @@
 /**
- * Ports and pods that no sidecar guards. Istio's init container (or CNI plugin) redirects a pod's inbound connections to
- * Envoy; what it leaves out reaches the application with no certificate asked for and past every policy (istio
- * manifests, injection-template.yaml; tools/istio-iptables/pkg/cmd/root.go flags -m, -b and -d, eed52ebb66ad).
+ * Finds ports and pods that no sidecar protects. Istio's init container (or CNI plugin) redirects a pod's inbound
+ * connections to Envoy. A connection to an excluded port reaches the application directly: Envoy requests no
+ * certificate and applies no policy (istio manifests, injection-template.yaml; tools/istio-iptables/pkg/cmd/root.go
+ * flags -m, -b and -d, eed52ebb66ad).
  */
 import { some } from '../basics/some.ts'
 import { type Finding, warning } from '../diagnostics/finding.ts'
@@ -15,7 +16,7 @@ import { hasSidecar } from './pods.ts'
 const EXCLUDE = 'traffic.sidecar.istio.io/excludeInboundPorts'
 const INCLUDE = 'traffic.sidecar.istio.io/includeInboundPorts'
 const MODE = 'sidecar.istio.io/interceptionMode'
-/** Of the sidecar itself: the agent's status, health and Envoy's metrics. They are left out of every redirection. */
+/** Ports of the sidecar: agent status, health, Envoy metrics. No redirection includes them. */
 const AGENTS = new Set(['15020', '15021', '15090'])
 const STATUS_PORT = 'status.sidecar.istio.io/port'
 
@@ -23,11 +24,14 @@ export interface Unguarded {
   readonly pod: Manifest
   /** `excludeInboundPorts: 9000`, `hostNetwork`. */
   readonly why: string
-  /** No port of it is guarded; else some are. */
+  /** True: no port of the pod is protected. False: some ports are. */
   readonly whole: boolean
 }
 
-/** A pod with a sidecar, or in the host's network, of which the sidecar does not see every inbound connection. */
+/**
+ * Returns the gap of a pod with a sidecar, or on the host network, whose sidecar does not receive every inbound
+ * connection.
+ */
 export function unguarded(pod: Manifest): Unguarded | undefined {
   if (at(pod, 'spec', 'hostNetwork') === true) return { pod, why: 'hostNetwork: no port of it', whole: true }
   if (!hasSidecar(pod)) return undefined
@@ -49,7 +53,10 @@ const portsIn = (value: string): readonly string[] =>
     .map((port) => port.trim())
     .filter((port) => port !== '')
 
-/** What the redirection was really set up with, the mesh's own defaults included: annotations may come later. */
+/**
+ * Reads the flags of the init container that set up the redirection. They include the mesh's defaults. Annotations may
+ * have changed since.
+ */
 function redirection(pod: Manifest): ReadonlyMap<string, string> {
   const init = list(at(pod, 'spec', 'initContainers')).find((one) => ['istio-init', 'istio-validation'].includes(text(at(one, 'name'))))
   const args = list(at(init, 'args'))
@@ -57,14 +64,14 @@ function redirection(pod: Manifest): ReadonlyMap<string, string> {
 }
 const FLAGS = ['-b', '-d']
 
-/** The two flags of an init container of Istio's, and nothing else of what it is started with. */
+/** Returns these two flags of an Istio init container, and no other arguments. */
 export function redirectionArgs(container: unknown): readonly string[] {
   if (!['istio-init', 'istio-validation'].includes(text(at(container, 'name')))) return []
   const args = list(at(container, 'args'))
   return FLAGS.flatMap((flag) => (args.includes(flag) ? [flag, text(args[args.indexOf(flag) + 1])] : []))
 }
 
-/** One producer for doctor, plan and verify: how it is said. */
+/** The wording that doctor, plan and verify share. */
 export const describeUnguarded = (found: readonly Unguarded[]): string =>
   `${some(found.map(({ pod, why }) => `${pod.metadata.name} (${why})`))}: on such ports anybody may call, with no certificate and past every policy`
 
@@ -73,8 +80,8 @@ export const UNGUARDED_HINT = 'take the annotation or hostNetwork away, or close
 export const unguardedIn = (pods: readonly Manifest[]): readonly Unguarded[] => pods.flatMap((pod) => unguarded(pod) ?? [])
 
 /**
- * Of one scope that lets callers in.
- * @param whole what it is where no port of a pod is guarded; a port that is left out is a warning
+ * Reports the gaps of one scope that accepts callers.
+ * @param whole severity if no port of a pod is protected; an excluded port is a warning
  */
 export function unguardedFindings(scope: Workloads, view: MeshView, where: string, whole: 'error' | 'warning'): readonly Finding[] {
   const pods = view.podsIn(scope).filter((pod) => !view.isGateway(pod))
@@ -104,13 +111,13 @@ export function unguardedFindings(scope: Workloads, view: MeshView, where: strin
   ]
 }
 
-/** Whether no port of some pod of them is guarded. */
+/** Checks for a pod of which no port is protected. */
 export const whollyUnguarded = (accepts: readonly { readonly at: Workloads; readonly gateway?: unknown }[], view: MeshView): boolean =>
   accepts
     .filter(({ gateway }) => gateway === undefined)
     .some(({ at }) => unguardedIn(view.podsIn(at).filter((pod) => !view.isGateway(pod))).some(({ whole }) => whole))
 
-/** The same for every scope of a trust. */
+/** Reports the gaps of every scope of a trust. */
 export const unguardedScopes = (
   accepts: readonly { readonly at: Workloads; readonly gateway?: unknown }[],
   view: MeshView,

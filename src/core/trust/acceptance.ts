@@ -1,57 +1,65 @@
-/** Which trust domains and roots one TLS context of a proxy accepts: the answer that every way of carrying trust gives. */
+/**
+ * Types for one question: which trust domains and roots does a TLS context of a proxy accept? Every distribution of
+ * roots answers it.
+ */
 import type { InboundChain, Pins, Upstream } from '../model/observed.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 
-/** Why nobody can say yes or no. */
+/** Reasons for an unknown answer. */
 export type Doubt = 'unheard' | 'not-acknowledged' | 'rejected' | 'file-gone' | 'file-pending' | 'roots-unseen'
 
-/** Whether peers with an identity of one trust domain are accepted, and by which roots. */
+/** States whether a proxy accepts peers of one trust domain, and by which roots. */
 export interface Answer {
   readonly accepts: 'yes' | 'no' | 'unknown'
   /**
-   * The context binds roots to the domain, whether or not it takes the domain's names now. A domain that is bound and not
-   * accepted comes in as soon as somebody adds the name.
+   * The context binds roots to the domain, even if its SAN matchers reject the domain's names now. A domain that is
+   * bound but not accepted becomes accepted as soon as a name is added.
    */
   readonly bound: boolean
-  /** Empty where the roots could not be read, and for Istio's own list, of which istiod shows nothing. */
+  /** Empty if the roots could not be read, and for Istio's own list, which istiod does not show. */
   readonly roots: readonly Fingerprint[]
-  /** Only where `accepts` is unknown. */
+  /** Set only if `accepts` is unknown. */
   readonly doubt?: Doubt
-  /** Until when a file may be on its way. */
+  /** Latest time at which the kubelet has written a pending file. */
   readonly until?: Date
-  /** The file that decides. */
+  /** The file with the roots. */
   readonly file?: string
-  /** The host whose servers are judged; absent: callers. */
+  /** The host whose servers the context verifies; absent: it verifies callers. */
   readonly host?: string
 }
 
-/** What Envoy judges the certificates of peers by: one filter chain of the inbound listener, or one cluster. */
+/**
+ * The settings by which Envoy verifies certificates of peers: one filter chain of the inbound listener, or one cluster.
+ */
 export interface TlsContext {
   readonly side: 'inbound' | 'outbound'
   readonly host?: string
-  /** It asks for a certificate of Istio mutual TLS. */
+  /** It uses Istio mutual TLS. */
   readonly mutual: boolean
-  /** What the validator binds; of one that reads a file, what that file holds now; empty or absent there: the file is gone. */
+  /**
+   * The roots that the validator binds. For a validator that reads a file, these are the current content of the file;
+   * empty or absent: the file is gone.
+   */
   readonly pins?: Pins
   readonly file?: string
-  /** SPIFFE IDs that a peer may have, `…*` for a prefix; empty: any. */
+  /** SPIFFE IDs that the context accepts, `…*` for a prefix; empty: any. */
   readonly names: readonly string[]
 }
 
-/** What else decides, and is not in the configuration of the proxy. */
+/** Facts outside of the proxy's configuration that also decide. */
 export interface Surroundings {
-  /** From when on the proxy has this file as it is now; undefined: it has it. */
+  /** Time from which the proxy has the current content of this file; undefined: it has it now. */
   readonly awaited?: (file: string) => Date | undefined
-  /** Whether Istio's own list may hold roots that are meant for the domain; undefined: not known. */
+  /** States whether Istio's own list may contain roots meant for the domain; undefined: not known. */
   readonly listed: (domain: TrustDomain) => boolean | undefined
 }
 
-/** A way of carrying trust to a proxy: how it decides whose certificates that proxy accepts. */
+/** A distribution of roots to proxies, and its rule for which certificates a proxy accepts. */
 export interface Carrier {
-  /** Whether the context judges in this way. Exactly one of the carriers says so of any context. */
+  /** True if the context uses this distribution. Exactly one carrier returns true for any context. */
   readonly carries: (context: TlsContext) => boolean
-  /** As Envoy decides by what was pushed to it; whether it took that push is for the evidence to say. */
+  /** Answers for the pushed configuration. The evidence shows whether Envoy acknowledged that push. */
   readonly accepts: (context: TlsContext, domain: TrustDomain, around: Surroundings) => Answer
 }
 
@@ -74,7 +82,9 @@ export const outboundContext = ({ host, mutual, pins, file, sans }: Upstream): T
 
 const prefixOf = (domain: TrustDomain): string => `spiffe://${domain}/`
 
-/** Whether the context takes some name of the domain: a matcher may be shorter than `spiffe://DOMAIN/`, or longer. */
+/**
+ * Checks that the context accepts some name of the domain. A matcher may be shorter than `spiffe://DOMAIN/`, or longer.
+ */
 export const takesNamesOf = ({ names }: TlsContext, domain: TrustDomain): boolean =>
   names.length === 0 ||
   names.some((name) => {
@@ -82,17 +92,17 @@ export const takesNamesOf = ({ names }: TlsContext, domain: TrustDomain): boolea
     return known.startsWith(prefixOf(domain)) || (name.endsWith('*') && prefixOf(domain).startsWith(known))
   })
 
-/** Whether it takes all of them. */
+/** Checks that the context accepts every name of the domain. */
 export const takesEveryNameOf = ({ names }: TlsContext, domain: TrustDomain): boolean =>
   names.length === 0 || names.some((name) => name.endsWith('*') && prefixOf(domain).startsWith(name.slice(0, -1)))
 
-/** The domains that the context names as a whole. */
+/** The domains of which the context accepts every name by a matcher of exactly that domain. */
 export const domainsNamed = ({ names }: TlsContext): readonly string[] =>
   names.flatMap((name) => /^spiffe:\/\/([^/]+)\/\*$/.exec(name)?.[1] ?? [])
 
 export const NOT_ACCEPTED: Answer = { accepts: 'no', bound: false, roots: [] }
 
-/** Of contexts that a peer may choose among. */
+/** Combines the answers of contexts among which a peer may choose. */
 export function anyOf(answers: readonly Answer[]): Answer {
   const found = answers.find(({ accepts }) => accepts === 'yes') ?? answers.find(({ accepts }) => accepts === 'unknown')
   const bound = answers.filter((answer) => answer.bound)
@@ -100,5 +110,8 @@ export function anyOf(answers: readonly Answer[]): Answer {
   return { ...(found ?? bound[0] ?? NOT_ACCEPTED), bound: bound.length > 0, roots }
 }
 
-/** The only answer on which something may rest that keeps the domain out. */
+/**
+ * True if the context neither accepts the domain nor binds roots to it. Steps that rely on the domain being excluded
+ * require this answer.
+ */
 export const isShutOut = ({ accepts, bound }: Answer): boolean => accepts === 'no' && !bound

@@ -1,4 +1,4 @@
-/** The one answer to: which trust domains and roots does this proxy accept, here? */
+/** Answers which trust domains and roots a proxy accepts. */
 import type { Evidence, ProxyConfig } from '../model/observed.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import {
@@ -15,7 +15,7 @@ import { listed } from './mesh-wide/listed-acceptance.ts'
 import { mounted } from './mounted/mounted-acceptance.ts'
 import { pinned } from './pinned/pinned-acceptance.ts'
 
-/** A file goes before roots inside a filter, and either before Istio's own list. */
+/** In order of precedence: a file, then roots inside a filter, then Istio's own list. */
 const CARRIERS: readonly Carrier[] = [mounted, pinned]
 
 const carrierOf = (context: TlsContext): Carrier => CARRIERS.find((carrier) => carrier.carries(context)) ?? listed
@@ -23,19 +23,19 @@ const carrierOf = (context: TlsContext): Carrier => CARRIERS.find((carrier) => c
 export const acceptsAt = (context: TlsContext, domain: TrustDomain, around: Surroundings): Answer =>
   carrierOf(context).accepts(context, domain, around)
 
-/** Whether Istio's own list decides there: no filter stands, or none arrived. */
+/** True if Istio's own list decides: there is no filter, or it has not reached the proxy. */
 export const isUnfiltered = (context: TlsContext): boolean => carrierOf(context) === listed
 
 export const acceptsCallers = ({ inbound }: ProxyConfig, domain: TrustDomain, around: Surroundings): Answer =>
   anyOf(inbound.map((chain) => acceptsAt(inboundContext(chain), domain, around)))
 
-/** Each cluster by itself: another host's is another question. */
+/** Returns one answer per cluster, because each cluster is for one host. */
 export const acceptsServers = ({ outbound }: ProxyConfig, domain: TrustDomain, around: Surroundings): readonly Answer[] =>
   outbound.map((upstream) => acceptsAt(outboundContext(upstream), domain, around))
 
 /**
- * Why what istiod pushed last says nothing of what the proxy holds: it was not heard, or goes on with the configuration
- * before. Undefined: it holds what was pushed.
+ * Returns the reason why istiod's last push does not show the proxy's configuration: there is no evidence of the proxy,
+ * or it still uses the configuration before. Undefined: the proxy uses the last push.
  */
 export function doubtOf(evidence: Evidence | undefined): Doubt | undefined {
   if (evidence?.heard !== true || evidence.config === undefined) return 'unheard'
@@ -43,7 +43,10 @@ export function doubtOf(evidence: Evidence | undefined): Doubt | undefined {
   return evidence.acknowledged ? undefined : 'not-acknowledged'
 }
 
-/** Whether a proxy accepts callers of a domain, by all that is known of it. @param config of the evidence, with what its files hold */
+/**
+ * Answers, by all evidence, whether a proxy accepts callers of a domain.
+ * @param config configuration of the evidence, with the content of its files
+ */
 export function proxyAccepts(
   evidence: Evidence | undefined,
   config: ProxyConfig | undefined,
