@@ -1,6 +1,6 @@
 /**
- * Two federations that select the same pods: of their filters the last one decides, and each one's callers rule denies the
- * other's callers. Federations share a cluster only where no pod is in scopes of both.
+ * Detects two federations that select the same pods. Of the filters of both, Envoy uses the last one, and each callers
+ * rule denies the callers of the other federation. Federations can share a cluster only if no pod is in scopes of both.
  */
 
 import { groupBy } from '../basics/group-by.ts'
@@ -15,7 +15,7 @@ import type { Obstacles } from './obstacles.ts'
 import { readState } from './render.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, type Outbound } from './state.ts'
 
-/** What one other federation has in this mesh. */
+/** The objects that another federation has in this mesh. */
 export interface Other {
   readonly owner: string
   readonly state: MeshState
@@ -23,7 +23,7 @@ export interface Other {
 
 const known = new WeakMap<readonly Manifest[], Map<string, readonly Other[]>>()
 
-/** The other federations of a mesh, by the owner that their objects name. */
+/** Reads the other federations of a mesh, by the owner label of their objects. */
 export function othersIn(objects: readonly Manifest[], owner: string): readonly Other[] {
   const made = known.get(objects) ?? new Map<string, readonly Other[]>()
   known.set(objects, made)
@@ -45,20 +45,20 @@ const readOthers = (objects: readonly Manifest[], owner: string): readonly Other
 
 const nameOf = (object: Manifest): string => object.metadata.labels?.[OWNER] ?? '(none)'
 
-/** One set of workloads that both select. */
+/** One set of workloads that both federations select. */
 interface Common {
   readonly owner: string
   readonly side: 'inbound' | 'outbound' | 'wide'
-  /** Ours, and its key in the state. */
+  /** Our set, and its key in the state. */
   readonly at: Workloads
   readonly key: string
   readonly theirs: Workloads
-  /** The proxies in both; empty where no pod is in both now. */
+  /** The proxies in both sets; empty if no pod is in both now. */
   readonly proxies: readonly string[]
   readonly hosts: readonly string[]
 }
 
-/** Sets of `state` that share pods with sets of others, or may come to. */
+/** Finds sets of `state` that share pods with sets of other federations, or may share pods later. */
 function commonIn(owner: string, state: MeshState, view: MeshView): readonly Common[] {
   return othersIn(view.objects, owner).flatMap((other): readonly Common[] => {
     const inbound = [...state.inbound].filter(([, scope]) => judges(scope))
@@ -82,7 +82,10 @@ function commonIn(owner: string, state: MeshState, view: MeshView): readonly Com
   })
 }
 
-/** Roots for the whole mesh are passed over where a filter of another federation stands, and callers rules of both hold everywhere. */
+/**
+ * Handles `mesh` distribution. A filter of another federation overrides the mesh's list of roots, and the callers rules
+ * of both federations apply everywhere.
+ */
 function wideWith(state: MeshState, { owner, state: other }: Other, view: MeshView): readonly Common[] {
   const all = (): readonly string[] =>
     view
@@ -129,7 +132,7 @@ function told(member: string, { owner, side, at, theirs, proxies, hosts }: Commo
     : warning('federations-overlap', where, `${them}, and a pod may come to be in both; ${what}`, hint)
 }
 
-/** What speaks against widening a set: pods of it that another federation selects. */
+/** Reports the overlaps, and stops sets from widening while they share pods with another federation. */
 export function overlaps(intent: Intent, wanted: MeshState, view: MeshView): Obstacles {
   const common = commonIn(intent.owner, wanted, view)
   const stopped = (side: Common['side']): ReadonlySet<string> =>
@@ -142,7 +145,10 @@ export function overlaps(intent: Intent, wanted: MeshState, view: MeshView): Obs
   }
 }
 
-/** The same of one trust, where pods are in both now: no evidence of today says whom they will let in. */
+/**
+ * Reports the overlaps of one trust at pods that are in both now. Today's evidence does not prove which callers these
+ * pods will accept.
+ */
 export function overlapping(
   { owner, member }: Intent,
   { accept, reach, wide }: Pick<Trust, 'accept' | 'reach' | 'wide'>,

@@ -1,4 +1,7 @@
-/** Gateways: which servers of theirs end mutual TLS with the mesh's identities, and what such a server lets past. */
+/**
+ * Checks gateways: which of their servers terminate mutual TLS with the mesh's identities, and which callers such a
+ * server accepts.
+ */
 
 import { error, type Finding } from '../diagnostics/finding.ts'
 import { CHAINS } from '../mesh/envoy/filter-merge.table.ts'
@@ -13,10 +16,10 @@ import { gatewayPatches } from './pinned/pinned-filter.ts'
 import { covers } from './stage.ts'
 import type { Inbound, MeshState } from './state.ts'
 
-/** One server of a Gateway, Istio's or the Gateway API's, as istiod makes a filter chain of it. */
+/** One server of a Gateway, of Istio or of the Gateway API, for which istiod generates a filter chain. */
 interface Served {
   readonly gateway: Manifest
-  /** Those its Envoy may listen on: the server's own, and what Services make of it. */
+  /** Ports on which its Envoy may listen: the server's port, and the target ports that Services map it to. */
   readonly ports: readonly number[]
   readonly hosts: readonly string[]
   readonly protocol: string
@@ -25,7 +28,7 @@ interface Served {
   readonly subjectAltNames: boolean
 }
 
-/** What speaks against a set of gateways that is to let callers in. */
+/** Reports the reasons why a set of gateways cannot accept foreign callers. */
 export function checkGateway(scope: Inbound, servers: readonly Server[], view: MeshView, where: string): readonly Finding[] {
   const pods = view.podsIn(scope.at)
   const gateways = pods.filter((pod) => view.isGateway(pod))
@@ -47,7 +50,7 @@ export function checkGateway(scope: Inbound, servers: readonly Server[], view: M
   ]
 }
 
-/** Why a set without servers cannot be pinned where it selects gateways: what their servers are. */
+/** Explains, from the servers of its gateways, why a set without named servers cannot be pinned. */
 export function whatGatewaysDo(gateways: readonly Manifest[], view: MeshView): { readonly why: string; readonly hint: string } {
   const served = gateways.flatMap((pod) => serversOf(pod, view))
   const mutual = served.filter(({ mode }) => mode === 'ISTIO_MUTUAL')
@@ -95,7 +98,7 @@ function checkServer(server: Server, served: readonly Served[], where: string): 
   return []
 }
 
-/** A named server must judge by the filter, and no other server on its port may be touched. */
+/** Checks that each named server uses the filter and that the filter changes no other server on its port. */
 function unfitServers(servers: readonly Server[], served: readonly Served[], where: string): readonly Finding[] {
   const patches = readPatches(gatewayPatches({}, [], [], servers))
   return [...new Set(servers.map(({ port }) => port))].flatMap((port) =>
@@ -153,7 +156,7 @@ function readServer(server: unknown, gateway: Manifest, ports: (port: number) =>
   }
 }
 
-/** istio pilot/pkg/config/kube/gatewaycommon/gateway_utils.go, eed52ebb66ad. */
+/** Follows istio pilot/pkg/config/kube/gatewaycommon/gateway_utils.go, eed52ebb66ad. */
 function readListener(listener: unknown, gateway: Manifest, ports: (port: number) => readonly number[]): Served {
   const tls = at(listener, 'tls')
   const options = at(tls, 'options')
@@ -170,7 +173,7 @@ function readListener(listener: unknown, gateway: Manifest, ports: (port: number
   }
 }
 
-/** A gateway listens on the port that its Service sends to. */
+/** A gateway listens on the target port of its Service. */
 function portsOf(pod: Manifest, view: MeshView): (port: number) => readonly number[] {
   const labels = view.labelsOf(pod)
   const services = view.in('Service', pod.metadata.namespace ?? '').filter((object) => {
@@ -186,7 +189,10 @@ function portsOf(pod: Manifest, view: MeshView): (port: number) => readonly numb
   }
 }
 
-/** Behind a gateway a workload sees the gateway's identity: whoever passes there is past the workload's callers, too. */
+/**
+ * Reports callers that a gateway accepts and a workload behind it does not. The workload sees the identity of the
+ * gateway, so its callers rule cannot reject them.
+ */
 export function bypasses(state: MeshState, member: string): ReadonlyMap<string, readonly Finding[]> {
   const behind = [...state.inbound.values()].filter(({ gateway }) => gateway === undefined)
   return new Map(

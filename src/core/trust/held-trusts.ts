@@ -1,6 +1,7 @@
 /**
- * Held trusts: what stands of them, and no more. A trust that the file has and the record severs opens nothing; what it
- * let in before stays until its owner lifts the sever or ends the trust, and still narrows with the file.
+ * Computes the part of held trusts that stays. A held trust is in the file and severed in the record. It accepts
+ * nothing new. What it accepted before stays until its owner lifts the sever or ends the trust, and still narrows with
+ * the file.
  */
 
 import { sameServer } from '../mesh/gateway-server.ts'
@@ -14,20 +15,20 @@ import { acceptedBy, acceptedFrom, type Inbound, type MeshState, type Outbound, 
 
 type Trust = Intent['trusts'][number]
 
-/** The intent with the part of its held trusts that `before` has. */
+/** Adds to the intent the parts of its held trusts that are present in `before`. */
 export function asItStands(intent: Intent, before: MeshState): Intent {
   const standing = (intent.held ?? []).flatMap((trust) => partsOf(trust, before))
   return standing.length === 0 ? intent : { ...intent, trusts: [...intent.trusts, ...standing] }
 }
 
-/** One trust for each set and host, as each may have roots of its own in place. */
+/** Splits a held trust by set and host, because each may have different roots in place. */
 function partsOf({ remedy: _, bundle, ...trust }: Held, before: MeshState): readonly Trust[] {
   const { trustDomain: domain } = trust
   const part = (held: readonly Root[] | undefined, more: Partial<Trust>): readonly Trust[] => {
     if (held === undefined || held.length === 0) return []
     const here = new Set(held.map(({ fingerprint }) => fingerprint))
     const anchors = bundle?.anchors.filter(({ fingerprint }) => here.has(fingerprint))
-    // A root that follows another cannot come: without a bundle the one in place stays.
+    // A root that replaces another cannot be added to a held trust. Without a bundle the root in place stays.
     const narrower = bundle !== undefined && anchors !== undefined && (anchors.length > 0 || bundle.anchors.length === 0)
     return [{ ...trust, accept: [], reach: [], ...(narrower ? { bundle: { ...bundle, anchors } } : {}), ...more }]
   }
@@ -52,12 +53,15 @@ function partsOf({ remedy: _, bundle, ...trust }: Held, before: MeshState): read
   ]
 }
 
-/** Roots in files reach the pods that have the mount; a filter would bring them to all the others, too. */
+/**
+ * Roots in files reach only pods with the mount. A filter with inline roots would give them to all other pods of the
+ * set too.
+ */
 const carriedAs = (file: RootsFile | undefined): Partial<Trust> => (file?.read === true ? { distribution: 'mounted' } : {})
 
 const without = (trusts: readonly Trust[]): readonly Trust[] => trusts.map(({ wide: _, ...trust }) => trust)
 
-/** @returns undefined where no server of the gateway that it has is asked for any more */
+/** @returns undefined if the file no longer names a server of the gateway that is in place */
 function narrowAccept(accept: Accept, scope: Inbound, domain: Trust['trustDomain']): Accept | undefined {
   const callers = intersect(scope.callers.get(domain), accept.callers === 'all' ? undefined : accept.callers) ?? 'all'
   const { ports: _, gateway: __, ...rest } = accept
@@ -74,7 +78,7 @@ const isAmong =
 
 const modesOf = ({ mtls, ports }: Accept): Pick<Accept, 'mtls' | 'ports'> => ({ mtls, ...(ports === undefined ? {} : { ports }) })
 
-/** Our PeerAuthentication stays as strict as it is. */
+/** Keeps our PeerAuthentication at least as strict as it is. */
 const strictModes = (plaintext: Plaintext | undefined): Pick<Accept, 'mtls' | 'ports'> => ({
   mtls: 'enforce',
   ...(plaintext === undefined || plaintext === 'all'
@@ -87,7 +91,7 @@ interface Reached extends Reach {
   readonly file: RootsFile | undefined
 }
 
-/** Each host by itself, with the names of servers that it has. */
+/** Narrows each host on its own, with the server names that it has. */
 function narrowReach({ from, services }: Reach, scope: Outbound, domain: Trust['trustDomain']): readonly Reached[] {
   const accepted = acceptedFrom(scope)
   return services.flatMap(({ host, servedBy }): readonly Reached[] => {
@@ -100,14 +104,17 @@ function narrowReach({ from, services }: Reach, scope: Outbound, domain: Trust['
   })
 }
 
-/** A ConfigMap with the roots of a held trust is not made anew for what stands elsewhere. */
+/** Omits a new ConfigMap with the roots of a held trust if it does not exist yet. */
 export function withoutNewShares(wanted: MeshState, before: MeshState, { held = [], trusts }: Intent): MeshState {
   const only = new Set<string>(held.map(({ trusted }) => trusted).filter((name) => !trusts.some(({ trusted }) => trusted === name)))
   if (only.size === 0) return wanted
   return { ...wanted, shares: new Map([...wanted.shares].filter(([name]) => before.shares.has(name) || !only.has(name))) }
 }
 
-/** A gateway's servers judge by all roots of its set: a server that another trust adds would let the held domain in there, too. */
+/**
+ * Stops a set of gateways from gaining servers while it has roots of a held domain. Every server of a set accepts all
+ * of its roots, so a server added by another trust would accept the held domain.
+ */
 export function newServers({ held = [] }: Intent, wanted: MeshState, before: MeshState): Obstacles {
   const widened = ({ at, gateway }: { readonly at: Workloads; readonly gateway?: readonly Server[] }): boolean => {
     const scope = before.inbound.get(workloadsKey(at))

@@ -1,9 +1,9 @@
-/** What keeps scopes from widening. */
+/** Reasons that stop scopes from accepting more. */
 import type { Finding } from '../diagnostics/finding.ts'
 
 export interface Obstacles {
   readonly findings: readonly Finding[]
-  /** Scopes that must not widen on their account. */
+  /** Scopes that must not widen because of these findings. */
   readonly inbound: ReadonlySet<string>
   readonly outbound: ReadonlySet<string>
   readonly wide?: boolean

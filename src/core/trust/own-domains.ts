@@ -1,4 +1,4 @@
-/** Which domains a mesh treats as its own: nothing of ours may ever shut them out. */
+/** Determines the domains of the mesh itself. No object of Entente may deny them. */
 
 import type { Manifest } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
@@ -9,9 +9,9 @@ import type { Author } from './render.ts'
 import { acceptedBy, type MeshState } from './state.ts'
 
 /**
- * What the file says, what the mesh says, and what stands in our filters already: a file that is wrong about the local
- * domain is a finding, and must not become a policy against it.
- * @param ours the objects of this owner, which `before` was read from
+ * Combines the domains in the file, in the mesh's config and in our filters. If the file names a wrong local domain,
+ * that is a finding and must not produce a policy against the real one.
+ * @param ours the objects of this owner, from which `before` was read
  */
 export function ownDomainsIn(
   intent: Intent,
@@ -23,7 +23,7 @@ export function ownDomainsIn(
   const foreign = new Set(intent.trusts.map((trust) => trust.trustDomain))
   const said = seen.istio.ok ? [seen.istio.value.trustDomain, ...seen.istio.value.aliases] : []
   const live = seen.own.ok ? [seen.own.value.trustDomain] : []
-  // Istio names the local domain itself, so that our filters name the others only.
+  // Istio adds the SAN prefix of the local domain, so our filters add only those of foreign domains.
   const named = new Set(ours.flatMap(inboundPrefixes))
   const unnamed = [...before.inbound.values()]
     .flatMap((scope) => [...acceptedBy(scope).keys()])

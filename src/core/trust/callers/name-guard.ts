@@ -1,16 +1,18 @@
 /**
- * One certificate, one name. Envoy's SPIFFE validator chooses the bundle by the first URI SAN of a certificate, while
- * its RBAC (so every AuthorizationPolicy) matches any URI SAN, then any DNS SAN, then the subject (Envoy
- * source/extensions/filters/common/rbac/matchers.cc, AuthenticatedMatcher). A CA that may name identities of its own domain
- * could so name one of ours beside it. The filters here close that gap in the same EnvoyFilter that opens the listener:
+ * Filters that allow one name per certificate. Envoy's SPIFFE validator chooses the bundle by the first URI SAN of a
+ * certificate. Envoy's RBAC, and so every AuthorizationPolicy, matches any URI SAN, then any DNS SAN, then the subject
+ * (Envoy source/extensions/filters/common/rbac/matchers.cc, AuthenticatedMatcher). Without these filters, a foreign CA
+ * could issue a certificate with an identity of its own domain and one of ours. The EnvoyFilter that makes the listener
+ * accept foreign callers also inserts them:
  *
- * - `entente.names` closes a connection whose certificate has other than one URI SAN, which must be a SPIFFE ID, or has a DNS
- *   SAN or a subject that a policy could take for an identity;
- * - `entente.callers` refuses every foreign identity that is not among the callers, with or without an AuthorizationPolicy;
- * - `entente.client-cert` writes `x-forwarded-client-cert` as one element, from the certificate, in place of what the
- *   caller sent in front of it (Istio's sidecars are APPEND_FORWARD, pilot/pkg/networking/core/listener.go).
+ * - `entente.names` closes a connection unless its certificate has exactly one URI SAN, which must be a SPIFFE ID. It
+ *   also closes one with a DNS SAN or a subject that a policy could match as an identity.
+ * - `entente.callers` rejects every foreign identity that is not among the callers, with or without an
+ *   AuthorizationPolicy.
+ * - `entente.client-cert` writes `x-forwarded-client-cert` as one element, from the certificate. It replaces what the
+ *   caller sent, because Istio's sidecars are APPEND_FORWARD (pilot/pkg/networking/core/listener.go).
  *
- * A connection whose first URI SAN is in a domain of our own passes all three: the validator has bound it to our own CA.
+ * A connection whose first URI SAN is in a domain of our mesh passes all three: the validator has bound it to our CA.
  */
 import { CALLERS, CLIENT_CERT, NAMES, PASSTHROUGH } from '../../model/filter-names.ts'
 import { at, list, text } from '../../model/manifest.ts'
@@ -24,7 +26,10 @@ type Json = Readonly<Record<string, unknown>>
 const TYPE = 'type.googleapis.com/envoy'
 const HTTP_MANAGER = 'envoy.filters.network.http_connection_manager'
 const TCP_PROXY = 'envoy.filters.network.tcp_proxy'
-/** SPIFFE ID §2: a path of segments. Neither a second URI SAN, which Envoy joins by a comma, nor a delimiter of XFCC is in it. */
+/**
+ * SPIFFE ID §2: a path of segments. It excludes the comma by which Envoy joins a second URI SAN, and the delimiters of
+ * XFCC.
+ */
 const ONE_SPIFFE_ID = 'spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)+'
 
 const input = (name: 'UriSanInput' | 'DnsSanInput' | 'SubjectInput'): Json => ({
@@ -34,14 +39,14 @@ const input = (name: 'UriSanInput' | 'DnsSanInput' | 'SubjectInput'): Json => ({
 
 const single = (name: Parameters<typeof input>[0], value: Json): Json => ({ single_predicate: { input: input(name), value_match: value } })
 const not = (predicate: Json): Json => ({ not_matcher: predicate })
-/** Envoy wants two or more in a list. */
+/** Envoy requires at least two predicates in a list. */
 const any = (predicates: readonly Json[]): Json =>
   predicates.length === 1 && predicates[0] !== undefined ? predicates[0] : { or_matcher: { predicate: predicates } }
 
-/** Envoy joins the URI SANs in their order, so the prefix is that of the first. */
+/** Envoy joins the URI SANs in their order, so a prefix matches the first one. */
 const isOwn = (own: readonly TrustDomain[]): Json => any(own.map((domain) => single('UriSanInput', { prefix: `spiffe://${domain}/` })))
 
-/** ALLOW is the default of the field, and not printed: istiod's config dump leaves it out, too. */
+/** Omits ALLOW, the default of the field, because istiod's config dump omits it too. */
 const action = (name: string, verdict: 'ALLOW' | 'DENY'): Json => ({
   action: {
     name: verdict.toLowerCase(),
@@ -96,7 +101,10 @@ const rbac = (layer: 'network' | 'http', name: string, matcher: Json): Json => (
 const namesFilter = (own: readonly TrustDomain[]): Json => rbac('network', NAMES, namesMatcher(own))
 const callersFilter = (layer: 'network' | 'http', guard: NameGuard): Json => rbac(layer, CALLERS, callersMatcher(guard))
 
-/** Where the header is not sent to the application at all, it is not made either. */
+/**
+ * Rewrites the header only if it exists: if Envoy does not forward it to the application, the filter does not create
+ * it.
+ */
 const clientCertFilter = (own: readonly TrustDomain[]): Json => ({
   name: CLIENT_CERT,
   typed_config: {
@@ -139,9 +147,9 @@ const patch = (applyTo: string, match: Json, operation: string, value?: Json): J
 })
 
 /**
- * The patches that put the three filters into the chains of `match`: what comes last stands first. An HTTP chain answers a
- * stranger with 403; a TCP chain closes the connection.
- * @param context and listener of the chains that the validator is in
+ * Builds the patches that insert the three filters into the chains of `match`. INSERT_FIRST: the last patch ends up
+ * first. An HTTP chain answers a rejected caller with 403; a TCP chain closes the connection.
+ * @param match context and listener of the chains that have the validator
  */
 export function guardPatches(guard: NameGuard, match: { readonly context: string; readonly listener: Json }): readonly Json[] {
   const before = (filter: string): Json => ({
@@ -156,14 +164,18 @@ export function guardPatches(guard: NameGuard, match: { readonly context: string
   ]
 }
 
-/** The patches that take them out of pass-through chains again: RBAC that sees no certificate closes every connection (run). */
+/**
+ * Builds the patches that remove them from pass-through chains: RBAC that sees no certificate closes every connection
+ * (confirmed in a test run).
+ */
 export const passthroughPatches = (context: string): readonly Json[] =>
   [NAMES, CALLERS].map((name) =>
     patch('NETWORK_FILTER', { context, listener: { filterChain: { name: PASSTHROUGH, filter: { name } } } }, 'REMOVE'),
   )
 
 /**
- * The guard that a filter of ours puts into every chain that it opens; undefined: none, or not the one that we write.
+ * Reads the guard that an EnvoyFilter of Entente inserts into every chain that it opens. Undefined: it has none, or one
+ * that differs from what Entente writes.
  * @param patches the `configPatches` of an EnvoyFilter
  */
 export function readGuardPatches(patches: readonly unknown[]): NameGuard | undefined {
@@ -179,7 +191,10 @@ export function readGuardPatches(patches: readonly unknown[]): NameGuard | undef
   return same(held, wanted) ? guard : undefined
 }
 
-/** The chains that terminate TLS: of a sidecar those for `tls`, of a gateway those of each server. */
+/**
+ * The matches of chains that terminate TLS: for a sidecar those with transport protocol `tls`, for a gateway those of
+ * each server.
+ */
 function distinctMatches(opened: readonly unknown[]): readonly { readonly context: string; readonly listener: Json }[] {
   const matches = opened
     .map((p) => at(p, 'match') as { readonly context: string; readonly listener: Json })
@@ -188,7 +203,8 @@ function distinctMatches(opened: readonly unknown[]): readonly { readonly contex
 }
 
 /**
- * The guards in one filter chain of a live listener, one for each EnvoyFilter that put its own there; all of them hold.
+ * Reads the guards in one filter chain of a live listener, one per EnvoyFilter that inserted its own. A connection must
+ * pass all of them.
  * @param filters its network filters, as in istiod's config dump (camel case)
  */
 export function readGuards(filters: readonly unknown[]): readonly NameGuard[] {
@@ -204,14 +220,14 @@ export function readGuards(filters: readonly unknown[]): readonly NameGuard[] {
     })
 }
 
-/** Read, printed again and compared: what is not exactly ours is no guard. */
+/** Parses the filter, prints it again and compares. A filter that differs from what Entente writes is not a guard. */
 function readCallersFilter(filter: unknown): NameGuard | undefined {
   const guard = namedBy(filter)
   const layer = text(at(filter, 'typed_config', '@type')).includes('.http.') ? 'http' : 'network'
   return guard !== undefined && same(filter, callersFilter(layer, guard)) ? guard : undefined
 }
 
-/** Whom a filter of callers names, whether or not it is just as we write it. */
+/** Reads the callers that a filter names, even if the filter differs from what Entente writes. */
 function namedBy(filter: unknown): NameGuard | undefined {
   const [own = [], passing = []] = list(at(filter, 'typed_config', 'matcher', 'matcher_list', 'matchers')).map((one) =>
     valuesOf(at(one, 'predicate')).map((value) => text(at(value, 'exact')) || `${text(at(value, 'prefix'))}*`),
@@ -227,7 +243,7 @@ const valuesOf = (predicate: unknown): readonly unknown[] =>
     at(one, 'single_predicate', 'value_match'),
   )
 
-/** The order of keys does not count, that of lists does. */
+/** Ignores the order of keys. The order of lists counts. */
 function same(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((one, i) => same(one, b[i]))
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
@@ -236,7 +252,7 @@ function same(a: unknown, b: unknown): boolean {
   return keys.length === Object.keys(theirs).length && keys.every((key) => same(ours[key], theirs[key]))
 }
 
-/** istiod prints protobuf in camel case, and the rest as it is. */
+/** Converts the camel case in which istiod prints protobuf; values stay as they are. */
 function snake(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snake)
   if (typeof value !== 'object' || value === null) return value

@@ -1,4 +1,4 @@
-/** The policies beside a filter: which callers pass, and that everybody must show a certificate. */
+/** Prints and reads the policies that accompany a filter: the callers rule and STRICT mutual TLS. */
 
 import { type Exception, exceptions } from '../../mesh/plaintext.ts'
 import type { Manifest } from '../../model/manifest.ts'
@@ -12,9 +12,9 @@ import { readPrincipal, wholeDomain } from './principals.ts'
 type Spec = Readonly<Record<string, unknown>>
 
 /**
- * One DENY for each set of workloads, a rule for each trusted domain: everybody of that domain but the callers.
- * A DENY leaves local callers, and whatever other policies say of them, untouched. Two DENYs on one workload would
- * deny each other's callers, which is why there is one object for each set.
+ * Builds one DENY policy per set of workloads, with one rule per trusted domain. The rule denies every identity of that
+ * domain except the callers. A DENY does not affect local callers or other policies about them. Two DENY policies on
+ * one workload would each deny the other's callers, so each set has one object.
  */
 export function callersPolicy({ at: workloads, callers }: Pick<Inbound, 'at' | 'callers'>): Spec {
   return {
@@ -39,7 +39,7 @@ export function strictPolicy({ at: workloads, plaintext }: Pick<Inbound, 'at' | 
 
 const selector = (workloads: Workloads): Spec => (workloads.labels === undefined ? {} : { selector: { matchLabels: workloads.labels } })
 
-/** The callers each domain's rule lets past; other rules of a policy are passed over. */
+/** Reads the callers that each domain's rule accepts. Ignores other rules of the policy. */
 export function readCallers(object: Manifest): ReadonlyMap<TrustDomain, readonly Principal[]> {
   const callers = new Map<TrustDomain, readonly Principal[]>()
   if (at(object, 'spec', 'action') !== 'DENY') return callers
@@ -55,7 +55,7 @@ export function readCallers(object: Manifest): ReadonlyMap<TrustDomain, readonly
   return callers
 }
 
-/** Whether a policy is STRICT, and the ports that it excepts. */
+/** Reads whether a policy is STRICT, and its port exceptions. */
 export function readStrict(object: Manifest): Pick<Inbound, 'strict' | 'plaintext'> {
   const ports = Object.entries(at(object, 'spec', 'portLevelMtls') ?? {}).flatMap(([port, set]): [number, Exception][] => {
     const mode = text(at(set, 'mode'))

@@ -1,12 +1,13 @@
-/** Which names of a certificate a policy could take for an identity, in addition to its one SPIFFE ID. */
+/** Lists the names in a certificate that a policy could match as an identity, in addition to its SPIFFE ID. */
 import { parseSpiffeId } from '../../spiffe/spiffe-id.ts'
 import { printable } from '../../x509/syntax/printable.ts'
 import type { CertificateNames } from '../../x509/syntax/subject-alt-names.ts'
 
 /**
- * Envoy's RBAC compares a principal with every URI SAN, then with every DNS SAN, then with the subject (source/extensions/filters/
- * common/rbac/matchers.cc AuthenticatedMatcher). What this lists of a foreign certificate, `entente.names` refuses (names.ts).
- * @returns each with its kind, such as `DNS SAN spiffe://…`; none where the certificate has one name
+ * Envoy's RBAC compares a principal with every URI SAN, then every DNS SAN, then the subject
+ * (source/extensions/filters/common/rbac/matchers.cc AuthenticatedMatcher). `entente.names` rejects a foreign
+ * certificate with any of the names listed here (name-guard.ts).
+ * @returns each name with its kind, such as `DNS SAN spiffe://…`; empty if the certificate has one name
  */
 export const otherNames = ({ uris, dns, subject }: CertificateNames): readonly string[] => [
   ...uris.filter((uri, i) => i > 0 || !isSpiffeId(uri)).map((uri) => `URI SAN ${printable(uri)}`),

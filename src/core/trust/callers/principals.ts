@@ -1,4 +1,4 @@
-/** Principals as policies and filters print them. */
+/** Parses principals as policies and filters print them. */
 import { type Principal, parsePrincipal } from '../../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../../spiffe/trust-domain.ts'
 

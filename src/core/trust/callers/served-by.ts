@@ -1,6 +1,7 @@
 /**
- * Whom the servers of a host may be. istiod names the identities of the endpoints that it knows, whoever they are: who may
- * stand behind a Service in another mesh is that mesh's word. Where the file says `servedBy`, our list stands in its place.
+ * Determines the identities that servers of a host may have. istiod lists the identities of all endpoints that it
+ * knows. For a Service in another mesh, that mesh decides which endpoints those are. `servedBy` in the federation file
+ * replaces istiod's list with ours.
  */
 
 import { serviceName } from '../../mesh/services.ts'
@@ -9,20 +10,21 @@ import { type Principal, trustDomainOf } from '../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../spiffe/trust-domain.ts'
 import { readPrincipal } from './principals.ts'
 
-/** By host; one that is not in it takes whom istiod names. */
+/** Accepted server identities by host. For a host without an entry, istiod's list applies. */
 export type Served = ReadonlyMap<string, readonly Principal[]>
 
-/** One trust that reaches the host. */
+/** One trust with the host in its `reach`. */
 export interface Asked {
   readonly trustDomain: TrustDomain
   readonly servedBy?: readonly Principal[]
 }
 
 /**
- * The whole list for one host, sorted; undefined where nobody says `servedBy`. A matcher of any kind lets a server in, so who
- * is not meant to be kept out must be in it: a domain of which nobody is named, and our own pods behind the same Service. Both
- * are in the namespace of the Service, as pods behind it are.
- * @param own our own domain and its aliases; if `servedBy` names some of it, these are all
+ * Returns the complete, sorted list of server identities of one host; undefined if no trust sets `servedBy`. A server
+ * needs to match one entry only, so the list must also include, limited to the Service's namespace:
+ * - every identity of a trusted domain without `servedBy`,
+ * - our own pods behind the same Service.
+ * @param own our own domain and its aliases; if `servedBy` names an identity of ours, only the named ones are included
  */
 export function servedOf(host: string, asked: readonly Asked[], own: readonly TrustDomain[]): readonly Principal[] | undefined {
   const named = asked.flatMap(({ servedBy }) => servedBy ?? [])
@@ -34,13 +36,13 @@ export function servedOf(host: string, asked: readonly Asked[], own: readonly Tr
   return [...new Set([...named, ...[...others, ...ours].map(anyOf)])].sort()
 }
 
-/** The matchers of a TLS context. */
+/** Prints the SAN matchers of a TLS context. */
 export const printServed = (served: readonly Principal[]): readonly object[] =>
   served.map((principal) =>
     principal.endsWith('/*') ? { prefix: `spiffe://${principal.slice(0, -1)}` } : { exact: `spiffe://${principal}` },
   )
 
-/** Back from these; undefined where there are none. */
+/** Reads the matchers back; undefined if there are none. */
 export function readServed(matchers: unknown): readonly Principal[] | undefined {
   const served = list(matchers).flatMap((matcher) => {
     const prefix = text(at(matcher, 'prefix'))

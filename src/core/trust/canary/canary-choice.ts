@@ -1,4 +1,4 @@
-/** Which workload of a set takes something new before the others do. */
+/** Chooses the canary: the workload of a set that gets a new filter before the others. */
 
 import { controllerOf, isLive, proxyOf } from '../../mesh/pods.ts'
 import type { Manifest } from '../../model/manifest.ts'
@@ -9,16 +9,19 @@ import { selects } from '../../model/workloads.ts'
 import { isRecorded } from '../live/untested-version.ts'
 import { sidecarsIn } from '../scope.ts'
 
-/** One workload, by labels that pick its pods and no others of the set. */
+/** One workload, by labels that select its pods and no other pods of the set. */
 export interface First {
   readonly at: Workloads
   readonly proxies: readonly string[]
 }
 
 /**
- * The workload that goes first: one whose proxies are all heard and whose pods are ready, then one of a version whose
- * listeners nobody recorded, then the smallest, then by name; the same objects and evidence give the same one.
- * Undefined where the set has one workload only, or where no labels tell one from the others.
+ * Chooses the canary workload. The same objects and evidence give the same choice. It prefers, in this order:
+ * - the fewest unhealthy pods; a healthy pod is ready, and its proxy is connected and has acknowledged,
+ * - a workload with a proxy of a version whose listeners are not recorded,
+ * - the smallest workload,
+ * - the first by name.
+ * Undefined if the set has one workload only, or if no labels separate one from the others.
  */
 export function firstOf(set: Workloads, objects: readonly Manifest[], proxies: readonly Evidence[]): First | undefined {
   const groups = new Map<string, Manifest[]>()
@@ -35,7 +38,7 @@ export function firstOf(set: Workloads, objects: readonly Manifest[], proxies: r
   return undefined
 }
 
-/** How many of its pods are not well, and whether all are of versions whose listeners were recorded. */
+/** Counts the unhealthy pods, and checks that all proxies have versions whose listeners were recorded. */
 function standing(pods: readonly Manifest[], heard: ReadonlyMap<string, Evidence>): { readonly unwell: number; readonly known: 0 | 1 } {
   const unwell = pods.filter((pod) => !isWell(pod, heard)).length
   return { unwell, known: pods.every((pod) => isRecorded(heard.get(proxyOf(pod))?.version)) ? 1 : 0 }
@@ -47,7 +50,10 @@ function isWell(pod: Manifest, heard: ReadonlyMap<string, Evidence>): boolean {
   return evidence?.heard === true && evidence.acknowledged && (ready === undefined || dig(ready, 'status') === 'True')
 }
 
-/** Its controller's name; a Deployment's is that of its ReplicaSets without the hash. Pods on their own: their labels. */
+/**
+ * Identifies the workload by its controller. For a Deployment that is the name without the hash of its ReplicaSets.
+ * Pods without a controller are grouped by their labels.
+ */
 function workloadOf(pod: Manifest): string {
   const controller = controllerOf(pod)
   const { namespace } = pod.metadata
@@ -55,7 +61,7 @@ function workloadOf(pod: Manifest): string {
   return JSON.stringify([Object.entries(lasting(pod)).sort(), namespace])
 }
 
-/** Labels that tell pods or versions of one workload apart, and change under it. */
+/** Labels that differ between pods or revisions of one workload. */
 const VOLATILE = /hash$|generation$|pod-name$|pod-index$|job-name$|controller-uid$|completion-index$/
 
 const lasting = (pod: Manifest): Readonly<Record<string, string>> =>
@@ -63,7 +69,10 @@ const lasting = (pod: Manifest): Readonly<Record<string, string>> =>
 
 const NAMES = ['app', 'app.kubernetes.io/name', 'app.kubernetes.io/instance', 'version']
 
-/** The fewest of the labels that its pods share, beside the set's own, that no other pod of the set has. */
+/**
+ * Returns the fewest labels, in addition to the set's, that all pods of the workload share and that no other pod of the
+ * set has.
+ */
 function telling(set: Workloads, pods: readonly Manifest[], all: readonly Manifest[]): Readonly<Record<string, string>> | undefined {
   const [first] = pods
   if (first === undefined) return undefined

@@ -1,6 +1,7 @@
 /**
- * A canary: what an EnvoyFilter is about to say, said to one workload of its set first. It has a name of its own and a
- * later place in Istio's order, so that it decides there while it stands, whatever the filter itself says by then.
+ * Builds canaries. A canary is an EnvoyFilter with the content of another, for one workload of its set. It has a
+ * different name and a higher priority. While it exists, it decides at that workload, even after the other filter was
+ * written.
  */
 import { digestOf } from '../../model/digest.ts'
 import type { Manifest } from '../../model/manifest.ts'
@@ -8,19 +9,22 @@ import { sameContent } from '../../model/manifest.ts'
 import type { Step } from '../../model/planned.ts'
 import type { MemberName, Workloads } from '../../model/wanted.ts'
 
-/** Filters apply in ascending priority, the last one wins: after every filter that stays. */
+/**
+ * Istio applies filters in ascending priority and the last one wins. This is above the priority of every permanent
+ * filter.
+ */
 export const CANARY_PRIORITY = 1010
 
 const PREFIX = 'entente-canary-'
-/** For people; the name alone counts. */
+/** Informational annotation: Entente recognises a canary by its name only. */
 const OF = 'entente.dev/canary-of'
 
 export const isCanary = ({ kind, metadata }: Manifest): boolean => kind === 'EnvoyFilter' && metadata.name.startsWith(PREFIX)
 
-/** One canary for each filter: what an interrupted apply left is found by it. */
+/** Each filter has one canary name, by which the next apply finds the canary of an interrupted one. */
 export const canaryName = (filter: Manifest): string => filter.metadata.name.replace(/^entente-/, PREFIX)
 
-/** @param at the workload, by labels that include those of the filter */
+/** @param at the workload; its labels include those of the filter */
 export function canaryOf(filter: Manifest, at: Workloads): Manifest {
   const { name, namespace, labels } = filter.metadata
   return {
@@ -40,12 +44,12 @@ export function canaryOf(filter: Manifest, at: Workloads): Manifest {
   }
 }
 
-/** The canary as if it were the filter that it goes before: what it grants is read in the same way. */
+/** Renames the canary to its filter, so that the readers of filters can read it. */
 export function asFilter(canary: Manifest): Manifest {
   return { ...canary, metadata: { ...canary.metadata, name: canary.metadata.name.replace(PREFIX, 'entente-') } }
 }
 
-/** @param before what an interrupted apply left of it */
+/** @param before the canary that an interrupted apply left */
 export function canaryStep(member: MemberName, before: Manifest | undefined, after: Manifest | undefined): Step | undefined {
   if (before !== undefined && after !== undefined && sameContent(before, after)) return undefined
   return {
