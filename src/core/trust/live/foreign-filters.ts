@@ -1,4 +1,4 @@
-/** EnvoyFilters of others that have a say in the TLS contexts which ours sets. */
+/** Finds EnvoyFilters of other owners that change the TLS contexts which our filters set. */
 
 import type { Manifest } from '../../model/manifest.ts'
 import { at, list, ownerOf, text } from '../../model/manifest.ts'
@@ -6,24 +6,24 @@ import type { Workloads } from '../../model/wanted.ts'
 import { selects } from '../../model/workloads.ts'
 import { readWorkloads } from '../pinned/pinned-filter.ts'
 
-/** Which TLS contexts: those of the inbound listener, or of the clusters for these hosts. */
+/** The TLS contexts of the inbound listener, or of the clusters for these hosts. */
 export type Contexts = { readonly side: 'inbound' } | { readonly side: 'outbound'; readonly hosts: readonly string[] }
 
 export interface Interferer {
   readonly filter: Manifest
   readonly priority: number
-  /** Istio applies it after ours, so what it says stands. */
+  /** Istio applies it after our filters, so its settings win. */
   readonly last: boolean
 }
 
 export interface Neighbourhood {
   readonly objects: readonly Manifest[]
-  /** Whose filters are ours. */
+  /** The owner whose filters are ours. */
   readonly owner: string
   readonly rootNamespace: string
 }
 
-/** Those that apply to a pod, in the order in which istiod applies them. */
+/** Returns the foreign filters that apply to a pod, in the order in which istiod applies them. */
 export function interferers(pod: Manifest, contexts: Contexts, { objects, owner, rootNamespace }: Neighbourhood): readonly Interferer[] {
   const applying = objects
     .filter((object) => object.kind === 'EnvoyFilter' && appliesTo(object, pod, rootNamespace))
@@ -33,7 +33,7 @@ export function interferers(pod: Manifest, contexts: Contexts, { objects, owner,
   return applying.flatMap((filter, i) => (ownerOf(filter) === owner ? [] : [{ filter, priority: priorityOf(filter), last: i > ours }]))
 }
 
-/** One that names targets is for gateways and waypoints. */
+/** Ignores a filter with targetRefs: it applies to gateways and waypoints. */
 function appliesTo(filter: Manifest, pod: Manifest, rootNamespace: string): boolean {
   if (list(at(filter, 'spec', 'targetRefs')).length > 0) return false
   const where: Workloads = readWorkloads(filter)
@@ -64,7 +64,9 @@ function matchesHost(match: unknown, host: string): boolean {
 const priorityOf = (filter: Manifest): number => Number(at(filter, 'spec', 'priority') ?? 0)
 const bornAt = (filter: Manifest): number => Date.parse(filter.metadata.creationTimestamp ?? '') || 0
 
-/** istio pilot/pkg/model/push_context.go EnvoyFilters, eed52ebb66ad: priority, root namespace first, age, name. */
+/**
+ * Order of istio pilot/pkg/model/push_context.go EnvoyFilters, eed52ebb66ad: priority, root namespace first, age, name.
+ */
 function order(a: Manifest, b: Manifest, rootNamespace: string): number {
   const outside = (filter: Manifest): number => (filter.metadata.namespace === rootNamespace ? 0 : 1)
   const name = ({ metadata }: Manifest): string => `${metadata.name}.${metadata.namespace}`

@@ -1,6 +1,6 @@
 /**
- * What a live proxy holds, read from istiod's /debug/config_dump: the resources as istiod generated them for the
- * push the proxy got last (istio pilot/pkg/xds/debug.go connectionConfigDump, 86c9f01).
+ * Reads the configuration of a live proxy from istiod's /debug/config_dump: the resources that istiod generated for its
+ * last push to the proxy (istio pilot/pkg/xds/debug.go connectionConfigDump, 86c9f01).
  */
 import { at, list, text } from '../../model/manifest.ts'
 import type { InboundChain, Pins, ProxyConfig, Upstream } from '../../model/observed.ts'
@@ -11,12 +11,12 @@ import { readPrincipal, wholeDomain } from '../callers/principals.ts'
 import { fileIn } from '../mounted/bundle-map.ts'
 import { readValidator } from '../pinned/pinned-filter.ts'
 
-/** @param dump the JSON of /debug/config_dump?proxyID=POD.NAMESPACE; with endpoints where include_eds was asked for */
+/** @param dump the JSON of /debug/config_dump?proxyID=POD.NAMESPACE; it has endpoints if include_eds was requested */
 export function readProxyConfig(dump: unknown): ProxyConfig {
   const configs = list(at(dump, 'configs'))
   const of = (type: string): unknown => configs.find((config) => text(at(config, '@type')).endsWith(type))
   const listeners = list(at(of('ListenersConfigDump'), 'dynamicListeners')).map((entry) => at(entry, 'activeState', 'listener'))
-  // A sidecar has one listener for all that comes in; everything that a gateway listens on comes in.
+  // A sidecar has one inbound listener. All listeners of a gateway are inbound.
   const virtual = listeners.filter((listener) => at(listener, 'name') === 'virtualInbound')
   const inbound = (virtual.length > 0 ? virtual : listeners).flatMap((listener) =>
     list(at(listener, 'filterChains')).map((chain) => ({ chain, port: virtual.length > 0 ? undefined : portOf(listener) })),
@@ -29,7 +29,7 @@ export function readProxyConfig(dump: unknown): ProxyConfig {
   }
 }
 
-/** Whether a dump has both lists that a configuration is read from: of one that lacks one nothing follows. */
+/** Checks that a dump has both lists from which the configuration is read. An incomplete dump proves nothing. */
 export const isWhole = (dump: unknown): boolean =>
   ['ListenersConfigDump', 'ClustersConfigDump'].every((type) =>
     list(at(dump, 'configs')).some((config) => text(at(config, '@type')).endsWith(type)),
@@ -37,7 +37,10 @@ export const isWhole = (dump: unknown): boolean =>
 
 const VALIDATOR = ['combinedValidationContext', 'defaultValidationContext', 'customValidatorConfig'] as const
 
-/** Most of a proxy's clusters have no validator, and a mesh's dumps have hundreds of thousands of clusters. */
+/**
+ * Returns early without a validator: most clusters have none, and the dumps of a mesh have hundreds of thousands of
+ * clusters.
+ */
 function pinsOf(commonTlsContext: unknown): Pins | undefined {
   if (at(commonTlsContext, ...VALIDATOR) === undefined) return undefined
   const roots = readValidator(commonTlsContext)
@@ -86,7 +89,7 @@ function readUpstream(cluster: unknown, endpoints: ReadonlyMap<string, number> |
   const file = fileOf(context)
   const inline = list(at(cluster, 'loadAssignment', 'endpoints')).flatMap((locality) => list(at(locality, 'lbEndpoints'))).length
   const type = at(cluster, 'type')
-  // A headless Service has no endpoints to know: whom a caller dials decides.
+  // A headless Service has no endpoint list: Envoy connects to the address that the caller dialled.
   const known = type === 'ORIGINAL_DST' ? undefined : type === 'EDS' ? endpoints && (endpoints.get(name) ?? 0) : inline
   return [
     {
@@ -120,7 +123,10 @@ const OURS = /^ns\[([^\]]+)\]-policy\[(entente-accept-[^\]]+)\]-rule\[\d+\]$/
 
 type Deny = ProxyConfig['denies'][number]
 
-/** What every chain that takes client certificates enforces: a rule that one of them lacks keeps nobody out. */
+/**
+ * Returns the denials that every chain with client certificates enforces. A rule missing from one chain excludes no
+ * caller.
+ */
 function denies(all: readonly unknown[]): readonly Deny[] {
   const mutual = all.filter((chain) => at(chain, 'transportSocket', 'typedConfig', 'requireClientCertificate') === true)
   const chains = (mutual.length > 0 ? mutual : all).map(deniesOf)
@@ -152,7 +158,10 @@ function rulesOf(chain: unknown): readonly Readonly<Record<string, unknown>>[] {
     .filter((policies): policies is Readonly<Record<string, unknown>> => typeof policies === 'object' && policies !== null)
 }
 
-/** Undefined for a rule that is not as ours are: one that asks for more (a port, a method, an address) denies less. */
+/**
+ * Returns undefined for a rule that differs from ours. A rule with a further condition (port, method, address) denies
+ * less.
+ */
 function readDeny(policy: string, rule: unknown): Deny | undefined {
   const principals = list(at(rule, 'principals'))
   const { positive, negative, strange } = identities(principals)
@@ -167,17 +176,17 @@ const isAny = (permission: unknown): boolean => {
   return at(permission, 'any') === true || (Array.isArray(rules) && rules.every((one) => at(one, 'any') === true))
 }
 
-/** How istiod nests the identities of a source (istio pilot/pkg/security/authz/model/principal.go). */
+/** Keys by which istiod nests the identities of a source (istio pilot/pkg/security/authz/model/principal.go). */
 const NESTING: ReadonlySet<string> = new Set(['andIds', 'orIds', 'ids', 'notId', 'authenticated', 'principalName'])
 
 interface Identities {
   readonly positive: readonly string[]
   readonly negative: readonly string[]
-  /** There is something in it that is no identity. */
+  /** The tree has a condition other than an identity. */
   readonly strange: boolean
 }
 
-/** The identities matched somewhere in a principal tree, and those matched under a negation. */
+/** Collects the identities matched in a principal tree, and those matched under a negation. */
 function identities(tree: unknown): Identities {
   const positive: string[] = []
   const negative: string[] = []

@@ -1,4 +1,6 @@
-/** The live proxies of one mesh, looked up by set and by name: built once for all questions about one observation. */
+/**
+ * Looks up the live proxies of one mesh by set and by name. It is built once for all questions about one observation.
+ */
 import { groupBy } from '../../basics/group-by.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { Evidence, ProxyConfig, Upstream } from '../../model/observed.ts'
@@ -11,12 +13,12 @@ import type { Inbound } from '../state.ts'
 export interface LiveProxies {
   readonly evidence: readonly Evidence[]
   readonly files: Files
-  /** The Gateways, which say whether a pod is one. */
+  /** Gateways; they are needed to recognise gateway pods. */
   readonly gateways: readonly Manifest[]
   readonly heard: (proxy: string) => Evidence | undefined
-  /** What it was pushed, with what its files hold. */
+  /** The configuration that istiod pushed, with the content of the proxy's files. */
   readonly configOf: (proxy: string, namespace: string) => ProxyConfig | undefined
-  /** The clusters of a host, every port and subset. */
+  /** Clusters of a host, for every port and subset. */
   readonly clustersOf: (config: ProxyConfig, host: string) => readonly Upstream[]
   readonly sidecarsIn: (at: Workloads) => readonly Manifest[]
   readonly proxiesIn: (scope: Pick<Inbound, 'at' | 'gateway'>) => readonly Manifest[]

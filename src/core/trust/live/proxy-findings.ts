@@ -1,4 +1,4 @@
-/** What Entente reports about a live proxy and the roots that it holds: each code has its one producer here. */
+/** Findings about a live proxy and its roots. Each code has one producer. */
 import { FILTER_OVERRIDDEN } from '../../diagnostics/codes.ts'
 import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
 import { getPod } from '../../mesh/pods.ts'
@@ -6,11 +6,17 @@ import type { TrustDomain } from '../../spiffe/trust-domain.ts'
 
 const APPLY = 'entente apply'
 
-/** @param what it rejected, in words for the message, and what Envoy said */
+/**
+ * @param what the rejected configuration, in words for the message
+ * @param words Envoy's error
+ */
 export const filterRejected = (subject: string, what: string, words: string, hint = 'entente plan shows what interferes'): Finding =>
   error('filter-rejected', subject, `${what}: ${words}`, hint)
 
-/** @param phase the apply whose next phases wait for these proxies; undefined: `verify` found one that lags */
+/**
+ * @param phase the phase of an apply whose next phases wait for these proxies; undefined: `verify` found the lagging
+ *   proxy
+ */
 export const proxyLagging = (
   subject: string,
   phase?: { readonly name: string; readonly seconds: number; readonly proxies: readonly string[] },
@@ -27,7 +33,7 @@ export const proxyLagging = (
 export const proxyUnheard = (proxy: string, because: string): Finding =>
   warning('proxy-unheard', proxy, because, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)
 
-/** @param what the proxy may do until its kubelet has written the file */
+/** @param what the roots that the proxy may still use until its kubelet has written the file */
 export const filePending = (proxy: string, until: Date, what: string): Finding =>
   warning(
     'file-pending',
@@ -36,7 +42,10 @@ export const filePending = (proxy: string, until: Date, what: string): Finding =
     'wait, or entente apply --nudge',
   )
 
-/** @param at one proxy, or the pods of a scope. `pinned`: the pinned filter that it had stays for it. */
+/**
+ * @param at one proxy, or the pods of a scope
+ * @param pinned the existing pinned filter stays for it
+ */
 export const notMounted = (subject: string, at: 'proxy' | { readonly pods: string }, pinned: boolean): Finding => {
   const who = at === 'proxy' ? 'has no mount' : `without the mount: ${at.pods}`
   const then = pinned
@@ -45,7 +54,7 @@ export const notMounted = (subject: string, at: 'proxy' | { readonly pods: strin
   return (pinned && at === 'proxy' ? info : warning)('not-mounted', subject, then, 'entente mount')
 }
 
-/** @param planned the plan has the step that restores it */
+/** @param planned the plan includes the step that restores the file */
 export const fileMissing = (subject: string, file: string, planned = false): Finding =>
   (planned ? warning : error)(
     'file-missing',
@@ -54,13 +63,16 @@ export const fileMissing = (subject: string, file: string, planned = false): Fin
     'entente apply, at once; then find out who removed it',
   )
 
-/** @param what the proxy lacks of the domain */
+/** @param what the roots of the domain that the proxy lacks */
 export const rootMissing = (proxy: string, what: string, hint = APPLY): Finding => error('root-missing', proxy, what, hint)
 
-/** @param what the proxy holds that nobody approved */
+/** @param what the roots that the proxy has without an approval */
 export const rootNotApproved = (proxy: string, what: string, hint: string): Finding => error('root-not-approved', proxy, what, hint)
 
-/** @param what `root`: one that is to go; `since`: why the domain is to be out, and how it still comes in */
+/**
+ * @param what `root`: a root that must be removed; `since`: the event that excluded the domain; `why`: the way it is
+ *   still accepted
+ */
 export const stillHeld = (
   proxy: string,
   domain: TrustDomain,
@@ -77,7 +89,7 @@ export const stillHeld = (
   )
 
 /**
- * With the advice to look for the EnvoyFilter of somebody else, where one may be the cause.
+ * Adds advice to look for another owner's EnvoyFilter, for findings that such a filter can cause.
  * @param known subjects whose interfering filter another finding names
  */
 export const withFilterAdvice = (findings: readonly Finding[], known: ReadonlySet<string> = new Set()): readonly Finding[] =>

@@ -1,6 +1,6 @@
 /**
- * Proxies and istiods of versions whose listeners nobody recorded: whether a filter fits them is not known before Envoy
- * has it. What a listener looks like is istiod's doing, by its own version and by that of the proxy it is for.
+ * Finds proxies and istiods of versions whose listeners are not recorded. For these, Entente knows only after Envoy's
+ * acknowledgement that a filter matches. istiod generates a listener by its own version and by that of the proxy.
  */
 import { some } from '../../basics/some.ts'
 import { type Finding, warning } from '../../diagnostics/finding.ts'
@@ -17,13 +17,13 @@ import type { Inbound } from '../state.ts'
 
 const MINORS: ReadonlySet<number | undefined> = new Set(RECORDED.map(minorOf))
 
-/** @param version as istiod's or a proxy's own words; undefined, or one that is not of the form 1.x: not recorded either */
+/** @param version as istiod or a proxy reports it; undefined, or not of the form 1.x: not recorded */
 export const isRecorded = (version: string | undefined): boolean => {
   const minor = minorOf(version ?? '')
   return minor !== undefined && MINORS.has(minor)
 }
 
-/** One for each set of workloads that is about to get a filter, and each version that its proxies have. */
+/** Reports each set of workloads that gets a filter, once per unrecorded version of its proxies. */
 export function unrecorded(steps: readonly Step[], seen: Observation): readonly Finding[] {
   const filters = steps.flatMap(({ member, after }) =>
     after?.kind === 'EnvoyFilter' ? [{ member, at: readWorkloads(after), gateway: gatewayOf(after) }] : [],
@@ -49,7 +49,7 @@ const gatewayOf = (filter: Manifest): Pick<Inbound, 'gateway'> => {
   return gateway === undefined ? {} : { gateway }
 }
 
-/** A proxy that no istiod knows is waited for by name: it says no version. */
+/** Skips proxies that no istiod knows: they report no version, and an apply waits for them by name. */
 function groups(pods: readonly Manifest[], view: MeshView): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>()
   for (const pod of pods) {

@@ -1,4 +1,7 @@
-/** What the owner of a mesh config has to set for `mesh`: we never write what Helm or an operator owns. */
+/**
+ * Prints the settings that the owner of a mesh config must set for `mesh`. Entente does not write objects owned by Helm
+ * or an operator.
+ */
 import { SHARED_MESH_CONFIG } from './mesh-roots.ts'
 
 export type ValuesFormat = 'helm' | 'sail'
@@ -14,7 +17,10 @@ const VALUES = [
   '      PROXY_CONFIG_XDS_AGENT: "true"    # proxies ask for them; a pod takes this with its next restart',
 ]
 
-/** YAML: Helm values of the istiod chart, or a patch of the Sail operator's Istio resource. The same for every member. */
+/**
+ * Returns YAML: Helm values of the istiod chart, or a patch of the Sail operator's Istio resource. It is the same for
+ * every member.
+ */
 export function valuesFor(format: ValuesFormat): string {
   const lines = format === 'helm' ? VALUES : ['spec:', '  values:', ...VALUES.map((line) => `    ${line}`)]
   return lines.join('\n')

@@ -1,7 +1,8 @@
 /**
- * Istio's own list (`mesh`), which decides wherever no SPIFFE validator stands. It binds no root to a domain, and istiod
- * shows nothing of it. The names that a listener takes come from the same mesh config as the roots (`trustDomains`); those
- * of a cluster come from the endpoints that istiod knows, and say nothing of the list.
+ * Distribution `mesh`: Istio's own list of roots decides wherever no SPIFFE validator is installed. It binds no root to
+ * a domain, and istiod does not show it. A listener's SAN matchers come from the same mesh config as the roots
+ * (`trustDomains`). A cluster's SAN matchers come from the endpoints that istiod knows, so they prove nothing about the
+ * list.
  */
 import type { Manifest } from '../../model/manifest.ts'
 import type { Observation } from '../../model/observed.ts'
@@ -21,7 +22,7 @@ export const listed: Carrier = {
 
 const UNSEEN = (where: Pick<Answer, 'host'>): Answer => ({ accepts: 'unknown', bound: false, roots: [], doubt: 'roots-unseen', ...where })
 
-/** What the mesh config and our part of it say of the list. */
+/** Answers from the mesh config and our ConfigMap which domains have roots in the list. */
 export function listIn({ istio }: Pick<Observation, 'istio'>, objects: readonly Manifest[]): Surroundings['listed'] {
   const ours = new Set(objects.filter(isMeshConfig).flatMap((object) => [...readMeshConfig(object).keys()]))
   return (domain) => {

@@ -1,10 +1,12 @@
 /**
- * Distribution `mesh`: roots in Istio's own list, for every workload of the mesh, by the ConfigMap that istiod reads
- * besides the mesh config (SHARED_MESH_CONFIG). Istio keeps one flat list: a root is not bound to its trust domain.
+ * Distribution `mesh`: roots in Istio's own list, for every workload of the mesh. istiod reads them from a ConfigMap in
+ * addition to the mesh config (SHARED_MESH_CONFIG). Istio keeps one flat list: a root is not bound to its trust domain.
  *
- * Relies on, in Istio's source at eed52ebb66ad: pilot/pkg/bootstrap/mesh.go (the shared one is applied first, the base
- * overrides it field by field), pilot/pkg/trustbundle (one malformed entry and istiod keeps the old list, and does not
- * start again: every root here is one that was judged), pilot/pkg/networking/core (trustDomains join the SANs taken).
+ * Relies on Istio's source at eed52ebb66ad:
+ * - pilot/pkg/bootstrap/mesh.go: istiod applies the shared config first, and the base overrides it field by field.
+ * - pilot/pkg/trustbundle: with one malformed entry istiod keeps the old list, and after a restart does not start. So
+ *   Entente writes only roots that it has validated.
+ * - pilot/pkg/networking/core: `trustDomains` are added to the accepted SANs.
  */
 
 import type { Manifest } from '../../model/manifest.ts'
@@ -15,14 +17,17 @@ import { printPem } from '../../x509/pem.ts'
 import { readRoots } from '../pinned/pinned-filter.ts'
 import type { Root, Roots } from '../state.ts'
 
-/** The ConfigMap that istiod must be told to read, by SHARED_MESH_CONFIG. Wholly ours. */
+/** The ConfigMap that istiod must read by SHARED_MESH_CONFIG. Entente owns all of it. */
 export const SHARED_MESH_CONFIG = 'entente-mesh-config'
 /** The callers rule for every workload of the mesh, in the root namespace. */
 export const WIDE_POLICY = 'entente-accept-mesh'
 
 const KEY = 'mesh'
 
-/** One entry for each root: of an entry, Istio checks the first PEM block only. JSON is YAML, and has one form. */
+/**
+ * Writes one entry per root, because Istio checks only the first PEM block of an entry. JSON is valid YAML with one
+ * form.
+ */
 export function meshConfigData(roots: Roots): Readonly<Record<string, string>> {
   const caCertificates = [...roots]
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -40,7 +45,10 @@ export const isMeshConfig = (object: Manifest): boolean =>
 export const isWidePolicy = (object: Manifest): boolean =>
   object.kind === 'AuthorizationPolicy' && object.metadata.name === WIDE_POLICY && isOurs(object)
 
-/** The roots in it, by the domain each is meant for. What is no certificate is not: it must not be written again. */
+/**
+ * Reads the roots by the domain each is meant for. Skips entries that are no certificates: they must not be written
+ * again.
+ */
 export function readMeshConfig(object: Manifest): Roots {
   const roots = new Map<TrustDomain, readonly Root[]>()
   for (const entry of list(at(parsed(text(at(object, 'data', KEY))), 'caCertificates'))) {

@@ -1,4 +1,4 @@
-/** What `mesh` needs of Istio, and what it cannot give. */
+/** Checks the Istio settings that `mesh` requires, and reports the limits of `mesh`. */
 
 import { asWarning, error, type Finding, warning } from '../../diagnostics/finding.ts'
 import { agentsIn, deafAgents, workloads } from '../../mesh/agents.ts'
@@ -32,7 +32,7 @@ export function checkWide(intent: Intent, seen: Observation): readonly Finding[]
 
 const revisionsOf = (istiods: IstioFacts['istiods']): readonly string[] => istiods.map(({ revision }) => revision)
 
-/** Every revision by itself: each has its own environment and reads its own mesh config. */
+/** Checks each revision separately: each has its own environment and mesh config. */
 function istiods(name: MemberName, seen: Observation): readonly Finding[] {
   if (!seen.istio.ok) return []
   const { istiods, configOwners } = seen.istio.value
@@ -59,7 +59,10 @@ function istiods(name: MemberName, seen: Observation): readonly Finding[] {
   })
 }
 
-/** Of two mesh configs that set `caCertificates`, Istio takes the base's (pkg/config/mesh/mesh.go ApplyMeshConfig, eed52ebb66ad). */
+/**
+ * If two mesh configs set `caCertificates`, Istio uses that of the base (pkg/config/mesh/mesh.go ApplyMeshConfig,
+ * eed52ebb66ad).
+ */
 function hidden(name: MemberName, seen: Observation): readonly Finding[] {
   if (!seen.istio.ok) return []
   const { extraRoots, hidesRoots = extraRoots > 0, istiods, configOwners } = seen.istio.value
@@ -76,7 +79,7 @@ function hidden(name: MemberName, seen: Observation): readonly Finding[] {
   ]
 }
 
-/** Those who run go by their own environment; those to come, by the mesh config. */
+/** Running pods follow their own environment. New pods follow the mesh config. */
 function agents(name: MemberName, seen: Observation): readonly Finding[] {
   const agents = agentsIn(seen)
   if (!agents.ok) return seen.objects.ok ? [asWarning(agents.error)] : []
@@ -93,7 +96,9 @@ function agents(name: MemberName, seen: Observation): readonly Finding[] {
   ]
 }
 
-/** `require`: a workload without labels anywhere in the mesh, which is what the root namespace's policy decides. */
+/**
+ * Checks mtls `require` for a workload without labels anywhere in the mesh. The root namespace's policy decides for it.
+ */
 function strictness(intent: Intent, seen: Observation, objects: readonly Manifest[]): readonly Finding[] {
   if (!seen.istio.ok || intent.trusts.every((trust) => trust.wide === undefined || trust.wide.mtls === 'permissive')) return []
   const { rootNamespace } = seen.istio.value

@@ -1,9 +1,10 @@
 /**
- * Distribution `mounted`: Envoy's SPIFFE validator reads its roots from a file, a SPIFFE bundle map that a ConfigMap
- * brings into every sidecar with the mount. A change of roots is a change of the ConfigMap: no push, no drain.
+ * Distribution `mounted`: Envoy's SPIFFE validator reads its roots from a file, a SPIFFE bundle map. A ConfigMap
+ * provides it to every sidecar with the mount. A change of roots changes the ConfigMap only: istiod pushes nothing and
+ * Envoy drains nothing.
  *
- * Run on istiod and Envoy 1.40 (docs/mounted.md). A file that is missing when the filter arrives is a rejection, so the
- * filter selects pods by a label that is set together with the mount, and comes after the file.
+ * Tested with istiod and Envoy 1.40 (docs/mounted.md). Envoy rejects a filter whose file is missing. So the filter
+ * selects pods by a label that is set together with the mount, and Entente writes the file before the filter.
  */
 
 import type { Manifest } from '../../model/manifest.ts'
@@ -28,20 +29,20 @@ import {
 } from '../pinned/pinned-filter.ts'
 import type { Inbound, Outbound, Root, Roots } from '../state.ts'
 
-/** Where the sidecar has the files. */
+/** Directory of the files in the sidecar. */
 export const MOUNT_PATH = '/etc/entente/trust'
-/** The ConfigMaps of a namespace, all in one volume: what does not fit into the first goes into the others. */
+/** ConfigMaps of a namespace, all in one volume. Files that exceed the first go into the others. */
 export const MAPS = ['entente-trust', 'entente-trust-1', 'entente-trust-2', 'entente-trust-3'] as const
-/** What a pod with the mount is known by. */
+/** Label of pods with the mount. */
 export const MOUNT_LABEL = { key: 'entente.dev/mounted', value: 'trust' } as const
-/** It must win over the pinned filter beside it, while a scope moves from one to the other. */
+/** Higher than the pinned filter's priority, so that this filter wins while a scope moves from one to the other. */
 const LATER = PRIORITY + 1
 
 export const acceptFile = (of: Workloads): string => `accept-${workloadsSlug(of)}.json`
 export const reachFile = (from: Workloads, host: string): string => `reach-${workloadsSlug(from)}--${host}.json`
 export const pathOfFile = (file: string): string => `${MOUNT_PATH}/${file}`
 
-/** The part of a set that has the mount: a filter for it leaves all other pods alone. */
+/** Narrows a set to pods with the mount. A filter for it does not affect the other pods. */
 export const withMount = ({ namespace, labels }: Workloads): Workloads => ({
   namespace,
   labels: { ...labels, [MOUNT_LABEL.key]: MOUNT_LABEL.value },
@@ -58,8 +59,9 @@ export const isTrustMap = (object: Manifest): boolean =>
 const reading = (file: string): Spec => ({ trust_bundles: { filename: pathOfFile(file), watched_directory: { path: MOUNT_PATH } } })
 
 /**
- * A server does not verify again who resumes a session, and a change of the file makes no new context: whose root has
- * left would come in with a ticket from before (run, TLS 1.2 and 1.3). So there are none.
+ * Disables session resumption. A server does not verify a resumed session again, and a changed file creates no new TLS
+ * context. A client whose root was removed could reconnect with an old ticket (confirmed by a test run, TLS 1.2 and
+ * 1.3).
  */
 const NO_TICKETS: Spec = { disable_stateless_session_resumption: true, disable_stateful_session_resumption: true }
 
@@ -83,13 +85,13 @@ export function mountedOutboundFilter({ from, files, served }: Outbound): Spec {
   }
 }
 
-/** A file of ours that a filter makes pods with the mount read, and whose it is. */
+/** A file that a filter configures pods with the mount to read, and its owner. */
 export interface Reading {
   readonly owner: Owner
   readonly name: string
 }
 
-/** None when the object is no filter of this kind. */
+/** Returns an empty list if the object is no filter of this kind. */
 export function readMountedFilter(object: Manifest): readonly Reading[] {
   const of = withoutMount(readWorkloads(object))
   const accept = inboundContexts(object).flatMap((context) => fileIn(context) ?? [])
@@ -102,7 +104,7 @@ export function readMountedFilter(object: Manifest): readonly Reading[] {
   ]
 }
 
-/** The file under the mount that the validator in a common TLS context reads. */
+/** Returns the file that the validator in a common TLS context reads, relative to the mount. */
 export function fileIn(commonTlsContext: unknown): string | undefined {
   const path = readValidatorFile(commonTlsContext)
   return path?.startsWith(`${MOUNT_PATH}/`) ? path.slice(MOUNT_PATH.length + 1) : path
@@ -111,8 +113,8 @@ export function fileIn(commonTlsContext: unknown): string | undefined {
 const printed = new WeakMap<Roots, string>()
 
 /**
- * A SPIFFE bundle map (SPIFFE_Trust_Domain_and_Bundle §5.1.1), a line for each domain: same roots, same bytes. A domain
- * without roots is left out: Envoy refuses a file in which one has none, and a domain that is not there is not trusted.
+ * Prints a SPIFFE bundle map (SPIFFE_Trust_Domain_and_Bundle §5.1.1), one line per domain. The same roots give the same
+ * bytes. Omits domains without roots: Envoy rejects a file with such a domain, and does not trust an absent one.
  */
 export function printFile(roots: Roots): string {
   const known = printed.get(roots)
@@ -130,7 +132,7 @@ function keyOfRoot({ der }: Root): Spec {
   return { ...jwkIn(der), use: 'x509-svid', x5c: [Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64')] }
 }
 
-/** Envoy reads `use` and `x5c` only. What is in place may be no certificate, and is told all the same. */
+/** Envoy reads `use` and `x5c` only. An entry in place that is no certificate is kept without the key parameters. */
 function jwkIn(der: Uint8Array): Spec {
   try {
     return jwkOf({ der })
@@ -139,7 +141,7 @@ function jwkIn(der: Uint8Array): Spec {
   }
 }
 
-/** The roots in a file that is in use already: nothing is judged, what is there is told. As Envoy, of two equal names the last counts. */
+/** Reads the roots in an existing file without validating them. Of two equal names the last counts, as in Envoy. */
 export function readFile(file: string): Roots {
   let domains: unknown
   try {
@@ -165,13 +167,13 @@ function rootOf(base64: unknown): Root {
 
 const FILES = 'entente.dev/files'
 
-/** Whose file a file is: an inbound set, or one host of an outbound one. */
+/** Owner of a file: an inbound set, or one host of an outbound one. */
 export interface Owner {
   readonly of: Workloads
   readonly host?: string
 }
 
-/** The annotation that says whose files a ConfigMap has: a name alone does not lead back to the labels. */
+/** Writes the annotation with the owner of each file, because the labels cannot be recovered from a file name. */
 export const filesAnnotation = (owners: ReadonlyMap<string, Owner>): Readonly<Record<string, string>> => ({
   [FILES]: JSON.stringify(
     Object.fromEntries(
@@ -187,9 +189,9 @@ type Held = Reading & { readonly roots: Roots; readonly volume: number }
 
 const known = new WeakMap<Manifest, readonly Held[]>()
 
-/** The files of a ConfigMap of ours with their owners; a file that nobody owns is passed over. */
+/** Reads the files of our ConfigMap with their owners. Skips files without an owner. */
 export function readTrustMap(object: Manifest): readonly Held[] {
-  // It may be a megabyte, and whoever waits for proxies looks many times at the same one.
+  // Cached: the ConfigMap may be a megabyte, and a wait for proxies reads it many times.
   const held = known.get(object) ?? readHeld(object)
   known.set(object, held)
   return held

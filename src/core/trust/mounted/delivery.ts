@@ -1,8 +1,9 @@
 /**
- * What pods with the mount have in their files. Nobody tells: a kubelet says nothing of what it has synced, and istiod
- * knows the path only. So it is told from times: a pod that is younger than the last write began with it; any other has
- * it once its kubelet has come by for certain (Kubernetes v1.36.3, pkg/kubelet/pod_workers.go: syncFrequency, times 1 to
- * 1.5 by chance).
+ * Computes which file content pods with the mount have. No component reports it: the kubelet does not show what it has
+ * synced, and istiod knows only the path. So Entente derives it from times:
+ * - A pod created after the last write started with the current content.
+ * - Any other pod has it after the longest sync interval of its kubelet (Kubernetes v1.36.3,
+ *   pkg/kubelet/pod_workers.go: syncFrequency, multiplied by a random 1 to 1.5).
  */
 
 import { proxyOf } from '../../mesh/pods.ts'
@@ -15,28 +16,28 @@ import type { Roots } from '../state.ts'
 import { isTrustMap, readTrustMap } from './bundle-map.ts'
 
 export interface Delivery {
-  /** By whichever is behind: the clock of whoever asks, or that of the API server (clock.ts). */
+  /** Current time: the earlier of the local clock and the API server's clock (clock.ts). */
   readonly now: Date
-  /** Milliseconds within which a kubelet brings a change to a pod, at the latest. */
+  /** Longest time in milliseconds until a kubelet has written a change into a pod. */
   readonly boundMs: number
-  /** Proxies that were asked, and have loaded their files as they are. */
+  /** Proxies whose admin port shows that they have loaded the current files. */
   readonly known?: ReadonlySet<string>
 }
 
 const SYNC_SECONDS = 60
-/** For the kubelet's watch on ConfigMaps, and Envoy's on the file. */
+/** Allowance for the kubelet's watch on ConfigMaps and for Envoy's watch on the file. */
 const SLACK_MS = 5_000
-/** A pod whose annotations change is synced at once; given time enough for the ConfigMap's watch, too. */
+/** The kubelet syncs a pod at once when its annotations change. This allows for the ConfigMap's watch, too. */
 const NUDGED_MS = 5_000
 export const NUDGED = 'entente.dev/nudged'
 
 export const boundMs = ({ kubeletSyncSeconds = SYNC_SECONDS }: Member): number => kubeletSyncSeconds * 1500 + SLACK_MS
 
-/** The files of one cluster, as its API server has them now. */
+/** The files of one cluster, with the current content on its API server. */
 export interface Files {
-  /** What a file holds; undefined when there is none. */
+  /** Roots in a file; undefined if there is none. */
   rootsOf(namespace: string, name: string): Roots | undefined
-  /** From when on the pod has its file as it is now; undefined: it has it. */
+  /** Time from which the pod has the current content; undefined: it has it now. */
   awaited(pod: Manifest, name: string): Date | undefined
 }
 
@@ -53,7 +54,7 @@ export function filesIn(objects: readonly Manifest[], delivery?: Delivery): File
       const file = known.get(`${pod.metadata.namespace}/${name}`)
       if (delivery === undefined || file === undefined || Number.isNaN(file.written)) return undefined
       if (delivery.known?.has(proxyOf(pod)) === true) return undefined
-      // Both times are of the API server, and without fractions.
+      // Both times come from the API server, in whole seconds.
       if (Date.parse(pod.metadata.creationTimestamp ?? '') > file.written) return undefined
       const nudged = Date.parse(pod.metadata.annotations?.[NUDGED] ?? '')
       const there = Math.min(file.written + delivery.boundMs, nudged > file.written ? nudged + NUDGED_MS : Number.POSITIVE_INFINITY)
@@ -62,13 +63,16 @@ export function filesIn(objects: readonly Manifest[], delivery?: Delivery): File
   }
 }
 
-/** What decides besides a pod's configuration. @param pod undefined: it was not seen, and nothing tells when its files come */
+/**
+ * Collects the facts that decide in addition to a pod's configuration.
+ * @param pod undefined: not observed, so the time of its files is unknown
+ */
 export const surroundings = (pod: Manifest | undefined, files: Files, listed: Surroundings['listed']): Surroundings => ({
   listed,
   ...(pod && { awaited: (file: string) => files.awaited(pod, file) }),
 })
 
-/** The configuration with what the files hold, where a proxy judges by files. */
+/** Adds the content of the files to a configuration that reads files. */
 export function withFiles(config: ProxyConfig, namespace: string, files: Files): ProxyConfig {
   const held = <T extends { readonly file?: string; readonly pins?: Pins }>(part: T): T =>
     part.file === undefined ? part : { ...part, pins: pinsOf(files.rootsOf(namespace, part.file)) }

@@ -1,14 +1,20 @@
-/** What Envoy's admin port tells of the CA certificates that it has loaded (`/certs`, source/server/admin/server_cmd_handler.cc). */
+/**
+ * Reads the CA certificates that Envoy has loaded from its admin port (`/certs`,
+ * source/server/admin/server_cmd_handler.cc).
+ */
 import { X509Certificate } from 'node:crypto'
 import { at, list, text } from '../../model/manifest.ts'
 import type { Root } from '../state.ts'
 
 export const CERTS_PATH = '/certs'
 
-/** One TLS context's CA certificates, each as serial number and end, sorted: Envoy tells no fingerprints. */
+/** CA certificates of one TLS context, each as serial number and expiry, sorted. Envoy reports no fingerprints. */
 export type CaSet = readonly string[]
 
-/** Of the contexts that judge by a file (those have no path there, others `<inline>`), each set once. */
+/**
+ * Reads the distinct sets of the contexts that use a file. `/certs` shows an empty path for these, `<inline>` for
+ * others.
+ */
 export function readCerts(certs: unknown): readonly CaSet[] {
   const sets = list(at(certs, 'certificates')).flatMap((context): CaSet[] => {
     const cas = list(at(context, 'ca_cert'))
@@ -18,7 +24,9 @@ export function readCerts(certs: unknown): readonly CaSet[] {
   return [...new Map(sets.map((set) => [set.join(), set])).values()]
 }
 
-/** The same of roots, in whatever domain. What is no certificate Envoy would not have loaded. */
+/**
+ * Builds the same set from roots of any domain. Skips entries that are no certificates: Envoy cannot have loaded them.
+ */
 export function caSetOf(roots: Iterable<Root>): CaSet {
   return [...roots]
     .flatMap(({ der }) => {

@@ -1,23 +1,26 @@
-/** The mount: which pods have it, told by the pod itself, and what a pod template needs for it. */
+/** Recognises pods with the mount, and builds the metadata that a pod template needs for it. */
 
 import { proxiesIn } from '../../mesh/pods.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { at, list, strings, text } from '../../model/manifest.ts'
 import { MAPS, MOUNT_LABEL, MOUNT_PATH } from './bundle-map.ts'
 
-/** Selected by the filters that read files. */
+/** True if the filters that read files select the pod. */
 export const isLabelled = (pod: Manifest): boolean => pod.metadata.labels?.[MOUNT_LABEL.key] === MOUNT_LABEL.value
 
-/** Whether its sidecar has the volume. */
+/** Checks that the pod's sidecar mounts the volume. */
 export const hasVolume = (pod: Manifest): boolean =>
   proxiesIn(pod).some((proxy) => list(at(proxy, 'volumeMounts')).some((mount) => text(at(mount, 'mountPath')) === MOUNT_PATH))
 
 export const VOLUME_NAME = 'entente-trust'
-/** Istio's injector takes volumes of the proxy from these (istio manifests, injection template of the sidecar). */
+/**
+ * Istio's injector reads volumes of the proxy from these annotations (istio manifests, injection template of the
+ * sidecar).
+ */
 const USER_VOLUME = 'sidecar.istio.io/userVolume'
 const USER_VOLUME_MOUNT = 'sidecar.istio.io/userVolumeMount'
 
-/** Optional, every one: a namespace without trust has no such ConfigMap any more, and its pods must start all the same. */
+/** Every ConfigMap is optional: pods must start in a namespace that has no trust and so no ConfigMap. */
 export const VOLUME = { projected: { sources: MAPS.map((name) => ({ configMap: { name, optional: true } })) } } as const
 export const VOLUME_MOUNT = { mountPath: MOUNT_PATH, readOnly: true } as const
 
@@ -26,7 +29,10 @@ export interface TemplateMetadata {
   readonly annotations: Readonly<Record<string, string>>
 }
 
-/** Labels and annotations of a pod template with the mount; the volumes that it has already stay. Undefined: what is there cannot be read. */
+/**
+ * Adds the mount to the labels and annotations of a pod template and keeps its existing volumes. Undefined: the
+ * existing annotations cannot be parsed.
+ */
 export function mountFor(template: unknown): TemplateMetadata | undefined {
   const annotations = strings(at(template, 'metadata', 'annotations'))
   const volumes = joined(annotations[USER_VOLUME], VOLUME)
@@ -35,7 +41,7 @@ export function mountFor(template: unknown): TemplateMetadata | undefined {
   return { labels: { [MOUNT_LABEL.key]: MOUNT_LABEL.value }, annotations: { [USER_VOLUME]: volumes, [USER_VOLUME_MOUNT]: mounts } }
 }
 
-/** The mount for a template that has no volumes of its own for the proxy. */
+/** The mount for a template without volumes for the proxy. */
 export const MOUNT: TemplateMetadata = {
   labels: { [MOUNT_LABEL.key]: MOUNT_LABEL.value },
   annotations: {
@@ -44,7 +50,7 @@ export const MOUNT: TemplateMetadata = {
   },
 }
 
-/** Whether pods made of a template will have the mount. */
+/** Checks that pods created from a template will have the mount. */
 export function templateHasMount(template: unknown): boolean {
   const wanted = mountFor(template)
   if (wanted === undefined) return false

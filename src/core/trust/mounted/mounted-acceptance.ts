@@ -1,12 +1,13 @@
 /**
- * `mounted`: Envoy's SPIFFE validator reads the roots from a file. istiod shows the path only. The content is that of the
- * ConfigMap, once the kubelet has brought it; of a file that is gone or empty Envoy keeps the roots that it read last.
+ * Distribution `mounted`: Envoy's SPIFFE validator reads the roots from a file. istiod shows the path only. The content
+ * is that of the ConfigMap once the kubelet has written it. If the file is gone or empty, Envoy keeps the roots that it
+ * read last.
  */
 import type { Pins } from '../../model/observed.ts'
 import { type Carrier, takesNamesOf } from '../acceptance.ts'
 import { boundIn } from '../pinned/pinned-acceptance.ts'
 
-/** What the file holds is not to be seen: it is in no ConfigMap, or holds no root. */
+/** The content of the file is unknown: it is in no ConfigMap, or has no root. */
 export const isFileGone = ({ pins }: { readonly pins?: Pins }): boolean => pins === undefined || pins.size === 0
 
 export const mounted: Carrier = {

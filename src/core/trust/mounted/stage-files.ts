@@ -1,12 +1,12 @@
-/** A file of roots on its way from what it holds to what it is to hold. */
+/** Stages the change of a file of roots. */
 import type { Phase } from '../../model/planned.ts'
 import { type Inbound, NO_FILE, type Roots, type RootsFile, unionRoots } from '../state.ts'
 
 type Part = Pick<Inbound, 'roots' | 'file'>
 
 /**
- * A file comes before the filter that reads it, and goes after it. Once it is read, what is new in it opens and what is
- * gone from it closes, as with roots inside a filter.
+ * Writes a file before the filter that reads it, and deletes it after the filter. While a filter reads it, added roots
+ * take effect in `open` and removed ones in `close`, as with roots inside a filter.
  */
 export function stageFile(b: Part, a: Part, phase: Phase): RootsFile {
   if (phase === 'clean') return a.file
@@ -20,16 +20,18 @@ export function stageFile(b: Part, a: Part, phase: Phase): RootsFile {
 function stageRoots(b: Part, a: Part, phase: Phase): Pick<RootsFile, 'roots' | 'read'> {
   if (phase === 'close') return a.file.read ? a.file : { ...b.file, read: false }
   if (!b.file.read) {
-    // Who is to read it judges by what is inside the filter until then: nothing of that may go before its gate says so.
+    // Until the filter changes, its readers use the roots inside the filter. The file keeps all of them until the gate
+    // for their removal passes.
     return a.file.read ? { roots: unionRoots(b.roots, a.file.roots), read: phase === 'open' } : b.file
   }
   if (phase === 'guard') return b.file
-  // Whoever reads it goes on with what it had, if it is gone: until the filter goes, it says what comes after.
+  // If the ConfigMap was deleted, running proxies keep the roots they loaded. Until the filter is removed, write the
+  // target state's roots into it.
   const then = b.file.roots.size === 0 && !a.file.read ? a.roots : a.file.roots
   return { roots: unionRoots(b.file.roots, then), read: true }
 }
 
-/** The very `a` or `b` where it is no different: what is printed once need not be printed again. */
+/** Returns the identical object `a` or `b` if nothing differs, so that it need not be printed again. */
 function settle(file: RootsFile, a: RootsFile, b: RootsFile): RootsFile {
   const same = (other: RootsFile): boolean =>
     file.roots === other.roots &&
@@ -40,7 +42,7 @@ function settle(file: RootsFile, a: RootsFile, b: RootsFile): RootsFile {
   return same(a) ? a : same(b) ? b : file
 }
 
-/** What stays of a file; one that nobody reads, or that has nothing left, goes. */
+/** Narrows a file. Removes it if no filter reads it or no root is left. */
 export function narrowedFile(file: RootsFile, narrow: (roots: Roots) => Roots): RootsFile {
   if (!file.read) return NO_FILE
   const roots = narrow(file.roots)

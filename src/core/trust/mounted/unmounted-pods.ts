@@ -1,6 +1,6 @@
 /**
- * Pods that have no mount yet go on as they were: where a pinned filter stands, it stays beside the mounted one, with the
- * same roots, until the last of them is rolled.
+ * Keeps pods without the mount working. An existing pinned filter stays in addition to the mounted one, with the same
+ * roots, until the last of these pods is rolled out with the mount.
  */
 
 import { MeshView } from '../../mesh/mesh-view.ts'
@@ -13,16 +13,22 @@ import { type Inbound, type MeshState, NO_FILE, type Outbound, type Roots } from
 import { wantedState } from '../wanted-state.ts'
 import { isLabelled } from './mount.ts'
 
-/** The sidecars of a set that have no mount. */
+/** Sidecars of a set without the mount. */
 export const unmounted = (view: MeshView, at: Workloads): readonly Manifest[] => view.injectedIn(at).filter((pod) => !isLabelled(pod))
 
-/** What the intent asks for of what is in place, pods without the mount included. @param objects of everybody */
+/**
+ * Computes the wanted state over the existing one, with the pinned filters for pods without the mount.
+ * @param objects objects of all owners
+ */
 export function wantedNow(intent: Intent, objects: readonly Manifest[]): MeshState {
   const before = readState(objects.filter((object) => ownerOf(object) === intent.owner))
   return bridged(wantedState(asItStands(intent, before), before), before, new MeshView(objects))
 }
 
-/** @param view with all pods of the namespaces; undefined where nobody can look: then none is known to be rolled */
+/**
+ * @param view with all pods of the namespaces; undefined if no cluster can be read: then every set counts as having
+ *   pods without the mount
+ */
 export function bridged(wanted: MeshState, before: MeshState, view: MeshView | undefined): MeshState {
   const waits = (at: Workloads): boolean => view === undefined || unmounted(view, at).length > 0
   return {

@@ -1,9 +1,9 @@
-/** Which of a namespace's ConfigMaps each file stands in: one, as long as all of them fit. */
+/** Assigns each file to one of the namespace's ConfigMaps: the first, as long as all files fit. */
 
 import type { MeshState, RootsFile } from '../state.ts'
 import { acceptFile, MAPS, printFile, reachFile } from './bundle-map.ts'
 
-/** Below what the API server takes, so that a file may hold the roots before and after a change for a while. */
+/** Below the API server's size limit, so that a file has room for the roots before and after a change. */
 const ROOM = 900_000
 
 interface Placed {
@@ -13,8 +13,8 @@ interface Placed {
 }
 
 /**
- * The files of `wanted`, each in one ConfigMap: where it was, if it still fits, else in the first with room. One that
- * fits nowhere is put into the last, and told as too large.
+ * Assigns each file of `wanted` to one ConfigMap: its current one if it still fits, else the first with room. A file
+ * that fits nowhere goes into the last, and a check reports it as too large.
  */
 export function placed(wanted: MeshState, before: MeshState): MeshState {
   const files = [...filesIn(wanted, before)]

@@ -1,4 +1,4 @@
-/** `pinned`: Envoy's SPIFFE validator has the roots inside the filter, and istiod's dump shows them. */
+/** Distribution `pinned`: the roots of Envoy's SPIFFE validator are inside the filter, and istiod's dump shows them. */
 import { type Answer, type Carrier, type TlsContext, takesNamesOf } from '../acceptance.ts'
 
 export const pinned: Carrier = {
@@ -6,7 +6,10 @@ export const pinned: Carrier = {
   accepts: boundIn,
 }
 
-/** By the validator's bundle of the domain (a domain without one is refused) and by the names that the context takes. */
+/**
+ * Answers by the validator's bundle of the domain and by the context's SAN matchers. A validator rejects a domain
+ * without a bundle.
+ */
 export function boundIn(context: TlsContext, domain: Parameters<Carrier['accepts']>[1]): Answer {
   const roots = context.pins?.get(domain)
   const taken = roots !== undefined && takesNamesOf(context, domain)
