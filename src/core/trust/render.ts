@@ -1,4 +1,7 @@
-/** Objects from a MeshState and back: `render` and `read`, side by side. A function of Git alone: no clock, no observation. */
+/**
+ * Renders objects from a MeshState and reads it back, side by side. Rendering depends on Git alone: no clock, no
+ * observation.
+ */
 
 import type { Manifest } from '../model/manifest.ts'
 import { at, isOurs, keyOf, MANAGED_BY, OWNER, strings, text } from '../model/manifest.ts'
@@ -50,7 +53,7 @@ import {
 } from './state.ts'
 import { wantedState } from './wanted-state.ts'
 
-/** Who writes: what every object of one mesh carries. */
+/** The author of the objects. Every object of one mesh carries its labels. */
 export interface Author {
   readonly owner: string
   readonly istioNamespace: string
@@ -63,7 +66,7 @@ export const authorOf = (intent: Intent): Author => ({
   own: new Set(ownDomains(intent)),
 })
 
-/** What the mesh's own manifests are, when nothing of them is in place yet. */
+/** Renders the mesh's manifests for the case that none of them is in place yet. */
 export const render = (intent: Intent): readonly Manifest[] => renderState(wantedState(intent), authorOf(intent))
 
 export function renderState(state: MeshState, author: Author): readonly Manifest[] {
@@ -78,7 +81,7 @@ export function renderState(state: MeshState, author: Author): readonly Manifest
 
 const rendered = new WeakMap<Author, WeakMap<object, readonly Manifest[]>>()
 
-/** A plan renders many states that share most of their scopes. */
+/** Caches the objects of each scope: a plan renders many states that share most scopes. */
 function once(part: object, author: Author, make: () => readonly Manifest[]): readonly Manifest[] {
   const parts = rendered.get(author) ?? new WeakMap<object, readonly Manifest[]>()
   rendered.set(author, parts)
@@ -103,13 +106,13 @@ function metadata(
 }
 
 export const acceptName = (at: Inbound['at']): string => `entente-accept-${workloadsSlug(at)}`
-/** The policy of its callers, as Envoy's rules name it. */
+/** Name of the callers rule, as Envoy's RBAC rules contain it. */
 export const acceptPolicy = (at: Inbound['at']): string => `${at.namespace}/${acceptName(at)}`
-/** The filter of the same set for pods with the mount. */
+/** Name of the filter of the same set for pods with the mount. */
 export const mountedName = (filter: string): string => `${filter}-mounted`
 export const reachName = (from: Outbound['from']): string => `entente-reach-${workloadsSlug(from)}`
 
-/** Who may call a set of workloads, as the object that says so. */
+/** Renders the callers rule of a set of workloads. */
 export const callersObject = (scope: Pick<Inbound, 'at' | 'callers'>, author: Author, name = acceptName(scope.at)): Manifest => ({
   apiVersion: 'security.istio.io/v1',
   kind: 'AuthorizationPolicy',
@@ -179,7 +182,7 @@ function outboundObjects(scope: Outbound, author: Author): readonly Manifest[] {
   ]
 }
 
-/** The ConfigMaps with the files of all sets of a namespace. */
+/** Renders the ConfigMaps with the files of all sets, by namespace. */
 function trustMaps(state: MeshState, author: Author): readonly Manifest[] {
   const maps = new Map<string, { namespace: string; volume: number; files: [string, RootsFile, Owner][] }>()
   const add = (name: string, file: RootsFile, owner: Owner): void => {
@@ -238,7 +241,7 @@ function shareObject(share: Share, author: Author): Manifest {
   }
 }
 
-/** What objects of ours really grant; others among them are passed over. */
+/** Reads the trust that our objects really grant. Skips objects of other kinds. */
 export function readState(objects: readonly Manifest[]): MeshState {
   const inbound = new Map<string, Inbound>()
   const outbound = new Map<string, Outbound>()
@@ -294,7 +297,7 @@ export function readState(objects: readonly Manifest[]): MeshState {
   return { inbound, outbound, shares, ...(wide === undefined ? {} : { wide }), ...(canaries.size === 0 ? {} : { canaries }) }
 }
 
-/** Two filters of one set, for pods with the mount and without: some pod lets past whom either names. */
+/** Joins the callers of two filters of one set, for pods with the mount and without: some pod accepts each of them. */
 function joinAdmitted(was: Inbound, admitted: Inbound['admitted']): Inbound['admitted'] {
   if (was.roots.size === 0 && !was.file.read) return admitted
   return was.admitted && admitted && [...new Set([...was.admitted, ...admitted])].sort()
@@ -337,7 +340,7 @@ function readShare(object: Manifest): Share | undefined {
   }
 }
 
-/** Why an object is there, for the person who finds it in Git or in a cluster. */
+/** Explains an object to a person who finds it in Git or in a cluster. */
 export function explain(object: Manifest): string {
   const where = (path: readonly string[]): string => describeWorkloads(readWorkloads(object, ...path))
   switch (object.kind) {
@@ -367,10 +370,10 @@ export function explain(object: Manifest): string {
   }
 }
 
-/** Whether the object takes more bytes than that as JSON; they are counted only where it could. */
+/** Checks that the JSON of an object exceeds a size. Computes the exact size only if an upper bound exceeds it. */
 export const exceeds = (object: Manifest, bytes: number): boolean => mostBytes(object) > bytes && sizeOf(object) > bytes
 
-/** No character takes more than an escape of six bytes. */
+/** Upper bound: an escape in JSON has at most six bytes per character. */
 function mostBytes(value: unknown): number {
   if (typeof value === 'string') return 6 * value.length + 3
   if (typeof value !== 'object' || value === null) return 32
@@ -379,7 +382,7 @@ function mostBytes(value: unknown): number {
   return most
 }
 
-/** Bytes the object takes as JSON, which is what the API server and etcd count. */
+/** Size of the object as JSON in bytes, which the API server and etcd limit. */
 export function sizeOf(object: Manifest): number {
   return Buffer.byteLength(JSON.stringify(object))
 }

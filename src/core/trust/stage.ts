@@ -1,12 +1,18 @@
 /**
- * From one MeshState to another in phases, so that what a mesh accepts never leaves what lies between the two:
- * first all that only restricts, then roots and callers that are new, then filters and roots taken away, and last the
- * policies nobody needs any more. The law is tested in transition.test.ts. One pair is accepted for a while that neither
- * state has: a caller that is new, under a root that is leaving; it may hold no other certificate until its CA switched.
- * Likewise a caller that is new, at a pod without the mount, while its pinned filter is leaving: callers are named for all;
- * and a server that is named anew, under a root that is leaving; and both at workloads that are new in a set, under a root that
- * the set takes over from another (heirs.ts). Where roots are in a file, names and roots are two objects,
- * and within a phase one of them may be ahead of the other.
+ * Moves from one MeshState to another in phases. At every point the mesh accepts all that both states accept, and
+ * nothing that neither accepts, with the exceptions below. stage.test.ts tests this law. The phases, in order:
+ * - `guard` applies all that only restricts.
+ * - `open` adds new roots and callers.
+ * - `close` removes filters and roots.
+ * - `clean` deletes policies that are no longer needed.
+ *
+ * Temporarily the mesh accepts these pairs, which neither state has:
+ * - A new caller under a root that is being removed. It may have no other certificate until its CA switches.
+ * - A new caller at a pod without the mount, while its pinned filter is being removed: callers are named for all pods.
+ * - A newly named server under a root that is being removed.
+ * - Both of these at workloads that are new in a set, under a root that the set inherits from another (succession.ts).
+ *
+ * If roots are in a file, names and roots are two objects. Within a phase, either may take effect before the other.
  */
 
 import { unionServers } from '../mesh/gateway-server.ts'
@@ -36,8 +42,8 @@ export const PHASES: readonly Phase[] = ['guard', 'open', 'close', 'clean']
 type Callers = readonly Principal[] | undefined
 
 /**
- * The state once `phase` is carried out.
- * @param own the mesh's own domains: callers rules are about the others
+ * Returns the state after `phase`.
+ * @param own the mesh's own domains; callers rules concern other domains only
  */
 export function stage(before: MeshState, wanted: MeshState, phase: Phase, own: ReadonlySet<TrustDomain>): MeshState {
   const after = phase === 'guard' || phase === 'open' ? inheriting(before, wanted) : wanted
@@ -87,8 +93,8 @@ function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<Tru
 }
 
 /**
- * The filters' own callers. Filters are not written in `guard`, where the policy narrows. Callers of a domain that leaves stay
- * with its roots: the policy denies that domain meanwhile, and the filter is written once.
+ * Stages the callers that the filters accept. `guard` writes no filter: it narrows the policy. Callers of a domain that
+ * is removed stay as long as its roots. Meanwhile the policy denies that domain, so the filter is written only once.
  */
 function stageAdmitted(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>): Inbound['admitted'] {
   const [was, willBe] = [acceptedBy(b), acceptedBy(a)]
@@ -100,7 +106,7 @@ function stageAdmitted(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<Tr
   return staying.length === 0 ? a.admitted : [...new Set([...a.admitted, ...staying])].sort()
 }
 
-/** Callers of one domain that the filters of a set let past. */
+/** Callers of one domain that the filters of a set accept. */
 const admittedOf = ({ admitted }: Inbound, domain: TrustDomain): readonly Principal[] =>
   admitted?.filter((principal) => trustDomainOf(principal) === domain) ?? [`${domain}/*` as Principal]
 
@@ -109,13 +115,13 @@ function stageGateway({ gateway: b }: Inbound, { gateway: a }: Inbound, phase: P
   return gateway === undefined ? {} : { gateway }
 }
 
-/** Until the end our policy stands as it was, less what it is no longer to except. */
+/** Until `clean`, our policy stays as it was, without exceptions that are no longer wanted. */
 function stagePlaintext(b: Inbound, a: Inbound, phase: Phase): Pick<Inbound, 'plaintext'> {
   const plaintext = phase === 'clean' || !b.strict ? a.plaintext : a.strict ? bothTake(b.plaintext, a.plaintext) : b.plaintext
   return plaintext === undefined ? {} : { plaintext }
 }
 
-/** The very `a` or `b` where it is no different: what is rendered once need not be rendered again. */
+/** Returns the identical object `a` or `b` if nothing differs, so that it need not be rendered again. */
 function settle(scope: Inbound, a: Inbound, b: Inbound): Inbound {
   const same = (other: Inbound): boolean =>
     scope.roots === other.roots &&
@@ -136,9 +142,10 @@ function stageCallers(b: Scope, a: Scope, domain: TrustDomain, phase: Phase, hei
   const willBe = a.callers.get(domain)
   if (phase === 'clean') return willBe
   const kept = a.roots.has(domain)
-  // Nobody passes now: the new rule can stand before the root does, and an old one until the end.
+  // No caller of the domain is accepted now. So the new rule can exist before the root, and an old rule until `clean`.
   if (!b.roots.has(domain)) return willBe ?? (kept ? undefined : was)
-  // The policies of a set that leaves and of its heirs hold both until the end, so it must let past whom an heir does.
+  // Until `clean`, the policies of a removed set and of its successors both apply. So it must accept the callers that a
+  // successor accepts.
   if (!kept) return heirs.map(({ callers }) => intersect(was, callers.get(domain))).reduce(unite, [])
   return phase === 'guard' ? intersect(was, willBe) : willBe
 }
@@ -157,9 +164,11 @@ function stageOutbound(b: Outbound, a: Outbound, phase: Phase): Outbound {
 }
 
 /**
- * Names are in the filter with the roots, so they change at the moment in which roots open: a root that is new never meets a
- * server that is no longer named. Hosts that leave keep theirs until they go; and where nobody is to be named any more, the
- * list stays until the domains that leave are gone, or everybody of these would come in with it.
+ * Stages the names of servers. They are in the filter with the roots, so both change together: a new root never applies
+ * to a server that is no longer named.
+ * - A host that is removed keeps its names until it is removed.
+ * - If a host's list is removed, it stays until the removed domains are gone. Otherwise every identity of those domains
+ *   would be accepted.
  */
 function openServed(b: Outbound, a: Outbound): Served {
   if (b.served.size === 0) return a.served
@@ -172,7 +181,10 @@ function openServed(b: Outbound, a: Outbound): Served {
   return staying.length === 0 ? a.served : new Map([...a.served, ...staying])
 }
 
-/** Of two lists what is on both; no list at all names everybody. Never an empty list, which would let everybody in: `b` stays then. */
+/**
+ * Intersects the lists of each host. No list means any server. An empty intersection would accept any server, so the
+ * list of `b` stays then.
+ */
 export function meetServed(b: Served, a: Served): Served {
   const met = zip(b, a, (was, willBe) => {
     const both = intersect(was, willBe)
@@ -181,7 +193,10 @@ export function meetServed(b: Served, a: Served): Served {
   return new Map([...met].flatMap(([host, named]) => (named === undefined ? [] : [[host, named] as const])))
 }
 
-/** As with roots: where all of a domain's names are to be others, they stay until these can come. */
+/**
+ * Narrows the names like the roots: if all names of a domain are replaced, the old ones stay until the new ones can be
+ * added.
+ */
 function narrowedServed(b: Served, a: Served): Served {
   const met = meetServed(b, a)
   return new Map(
@@ -205,8 +220,8 @@ function stageFiles(b: Outbound, a: Outbound, phase: Phase): Outbound['files'] {
 }
 
 /**
- * Of what is wanted, only that which narrows what is in place: for a scope in which something speaks against widening.
- * Our own roots stay as they are.
+ * Applies only the part of the wanted state that narrows the one in place, for a scope that an obstacle stops from
+ * widening. Our own roots stay as they are.
  */
 export function narrowedInbound(b: Inbound, a: Inbound, own: ReadonlySet<TrustDomain>): Inbound {
   const wantedRoots = acceptedBy(a)
@@ -216,7 +231,8 @@ export function narrowedInbound(b: Inbound, a: Inbound, own: ReadonlySet<TrustDo
   const callers = new Map<TrustDomain, readonly Principal[]>()
   for (const domain of foreign([...acceptedBy(b).keys(), ...b.callers.keys()], own)) {
     const wanted = a.callers.get(domain)
-    // Also where nobody passes by this set: one that leaves may still let in whom its heir's policy keeps out.
+    // Also for a domain that this set does not accept: a removed set may still accept the domain at the same pods, and
+    // its successor's policy must keep denying the callers.
     const named = kept.has(domain) || wantedRoots.has(domain) || wanted !== undefined ? intersect(b.callers.get(domain), wanted) : undefined
     if (named !== undefined) callers.set(domain, named)
   }
@@ -251,7 +267,7 @@ function narrowedRoots(b: Roots, a: Roots, own: ReadonlySet<TrustDomain>): Roots
     if (own.has(domain)) return [[domain, roots]]
     const wanted = a.get(domain) ?? []
     const both = roots.filter((root) => wanted.some((other) => other.fingerprint === root.fingerprint))
-    // A root that follows another cannot come yet: until it can, the other one stays, or the domain would be cut off.
+    // A replacing root cannot be added yet. Until then the old root stays, or the domain would be cut off.
     const held = both.length === 0 && wanted.length > 0 ? roots : both
     return held.length === 0 ? [] : [[domain, held]]
   })
@@ -263,7 +279,7 @@ const filterOf = (roots: Iterable<[TrustDomain, readonly Root[]]>, own: Readonly
   return kept.some(([domain]) => !own.has(domain)) ? new Map(kept) : new Map()
 }
 
-/** What is in place, less every domain that is wanted no longer where it is: a sever changes nothing else. */
+/** Removes from the state in place every domain that is no longer wanted there. A sever changes nothing else. */
 export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>): MeshState {
   const staying = (roots: Roots, wanted: Roots | undefined): Roots =>
     filterOf(
@@ -272,7 +288,8 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     )
   const inbound = [...b.inbound].flatMap(([key, scope]): [string, Inbound][] => {
     const wanted = a.inbound.get(key)
-    // What other sets are to take over is wanted, as far as one can tell here; until they have, its policies guard theirs, too.
+    // Roots that successors will inherit count as wanted, as far as this function can tell. Until the successors have
+    // them, the policies of this set also protect theirs.
     const heirs = wanted === undefined ? successors(scope, a) : []
     const wantedRoots = wanted === undefined ? heirs.map(acceptedBy).reduce(unionRoots, new Map()) : acceptedBy(wanted)
     const roots = staying(scope.roots, wantedRoots)
@@ -300,7 +317,7 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
   }
 }
 
-/** Names of domains that are believed no longer go with them. */
+/** Removes the names of domains that are no longer accepted. */
 function closedServed(scope: Outbound, own: ReadonlySet<TrustDomain>): Served {
   const believed = acceptedFrom(scope)
   const left = [...scope.served].map(([host, named]) => {
@@ -315,14 +332,14 @@ function closedWide(b: Inbound, a: Inbound | undefined): Inbound {
   return { ...b, roots, callers: new Map([...b.callers].filter(([domain]) => roots.has(domain) || a?.callers.has(domain))) }
 }
 
-/** Both sets of callers at once; undefined is everybody. */
+/** Intersects two lists of callers; undefined means every caller. */
 export function intersect(a: Callers, b: Callers): Callers {
   if (a === undefined) return b
   if (b === undefined) return a
   return [...new Set([...a.filter((p) => b.some((q) => covers(q, p))), ...b.filter((q) => a.some((p) => covers(p, q)))])].sort()
 }
 
-/** Whether whoever `narrow` names is named by `wide` too: the wide one is equal, or a prefix `…/*`. */
+/** Checks that `wide` names every identity of `narrow`: it is equal, or a prefix `…/*`. */
 export const covers = (wide: Principal, narrow: Principal): boolean =>
   wide === narrow || (wide.endsWith('/*') && narrow.startsWith(wide.slice(0, -1)))
 

@@ -1,6 +1,6 @@
 /**
- * What one mesh lets in, as Entente writes it: the value between an Intent and its objects. Rendering prints it,
- * reading recovers it, planning moves from one to another.
+ * The trust that Entente configures in one mesh: the value between an Intent and its objects. `render` prints it,
+ * `read` recovers it, and a plan moves from one to another.
  */
 
 import { exceptions, type Plaintext } from '../mesh/plaintext.ts'
@@ -11,57 +11,60 @@ import type { Anchor } from '../x509/anchor.ts'
 import type { Served } from './callers/served-by.ts'
 
 export type Root = Pick<Anchor, 'fingerprint' | 'der'>
-/** Roots by the trust domain they are bound to, the mesh's own domain included. Empty: no filter at all. */
+/** Roots by the trust domain they are bound to, including the mesh's own domain. Empty: no filter. */
 export type Roots = ReadonlyMap<TrustDomain, readonly Root[]>
 
-/** Roots in a file that pods with the mount have: `mounted`. */
+/** Distribution `mounted`: roots in a file of pods with the mount. */
 export interface RootsFile {
   readonly name: string
   readonly roots: Roots
-  /** A filter makes those pods judge by it. A file that nobody reads lets nobody in. */
+  /** A filter makes those pods use the file. Without it, the file accepts no caller. */
   readonly read: boolean
-  /** The ConfigMaps that it stands in: one, or two while it moves from one to the other. */
+  /** Indexes of the ConfigMaps that hold the file: one, or two while it moves. */
   readonly volumes: readonly number[]
 }
 
 export const NO_FILE: RootsFile = { name: '', roots: new Map(), read: false, volumes: [] }
 
-/** Where foreign callers come in. */
+/** One set of workloads that accepts foreign callers. */
 export interface Inbound {
   readonly at: Workloads
-  /** Inside the filter of all pods in the set. */
+  /** Roots inside the filter for all pods of the set. */
   readonly roots: Roots
-  /** In the file of those that have the mount; where a filter reads it, it goes before `roots`. */
+  /** Roots in the file of pods with the mount. If a filter reads the file, it takes precedence over `roots`. */
   readonly file: RootsFile
-  /** Callers let past, by trusted domain; a domain without an entry is not restricted. */
+  /** Accepted callers by trusted domain. A domain without an entry is not restricted. */
   readonly callers: ReadonlyMap<TrustDomain, readonly Principal[]>
-  /** Callers that the filters themselves let past, `TRUST-DOMAIN/*` for all of one. Absent: they check no names (docs/decisions/0023-one-name.md). */
+  /**
+   * Callers that the filters themselves accept, `TRUST-DOMAIN/*` for a whole domain. Absent: the filters check no names
+   * (docs/decisions/0023-one-name.md).
+   */
   readonly admitted?: readonly Principal[] | undefined
-  /** Ours to write: a PeerAuthentication STRICT for exactly these workloads. */
+  /** Entente writes a STRICT PeerAuthentication for exactly these workloads. */
   readonly strict: boolean
-  /** Where plaintext may come in, too; with `strict`, what our PeerAuthentication excepts. */
+  /** Ports that may accept plaintext; with `strict`, the exceptions of our PeerAuthentication. */
   readonly plaintext?: Plaintext
-  /** They are gateways: only these servers judge by the roots. */
+  /** The workloads are gateways, and only these servers use the roots. */
   readonly gateway?: readonly Server[]
 }
 
-/** Which workloads call foreign services. */
+/** One set of workloads that calls foreign services. */
 export interface Outbound {
   readonly from: Workloads
-  /** Inside the filter. */
+  /** Roots inside the filter, by host. */
   readonly hosts: ReadonlyMap<string, Roots>
-  /** In files, a file for each host. */
+  /** Files of roots, one per host. */
   readonly files: ReadonlyMap<string, RootsFile>
-  /** Whom servers may be, by name. */
+  /** Accepted identities of servers, by host. */
   readonly served: Served
 }
 
-/** A foreign bundle as a ConfigMap of PEM: the walk-through's way to share a root; for people and other tools. */
+/** A foreign bundle as a ConfigMap of PEM. The walk-through shares roots this way. For people and other tools. */
 export interface Share {
   readonly trusted: MemberName
   readonly trustDomain: TrustDomain
   readonly roots: readonly Root[]
-  /** The last approval, and the end if there is one. */
+  /** The last approval, and the end of the trust if it has one. */
   readonly approval?: Approval
   readonly until?: Date
 }
@@ -70,15 +73,17 @@ export interface MeshState {
   readonly inbound: ReadonlyMap<string, Inbound>
   readonly outbound: ReadonlyMap<string, Outbound>
   readonly shares: ReadonlyMap<string, Share>
-  /** What every workload of the mesh accepts, besides its own roots: in Istio's own list, bound to no domain. */
+  /** Roots that every workload of the mesh accepts in addition to its own: Istio's own list, bound to no domain. */
   readonly wide?: Inbound
-  /** By name: what an apply gave to one workload first. It is read, and never wanted: it goes. */
+  /**
+   * Canaries by name: filters that an apply wrote for one workload first. They are read and never wanted, so a plan
+   * removes them.
+   */
   readonly canaries?: ReadonlyMap<string, Canary>
 }
 
-/** What one workload has ahead of a filter, instead of what that filter says. */
+/** A filter for one workload that overrides the filter it is named after. */
 export interface Canary {
-  /** The name of the filter. */
   readonly of: string
   readonly at: Workloads
   readonly inbound?: Inbound
@@ -89,10 +94,10 @@ export const EMPTY: MeshState = { inbound: new Map(), outbound: new Map(), share
 export const noInbound = (at: Workloads): Inbound => ({ at, roots: new Map(), file: NO_FILE, callers: new Map(), strict: false })
 export const noOutbound = (from: Workloads): Outbound => ({ from, hosts: new Map(), files: new Map(), served: new Map() })
 
-/** What some pod of the set judges callers by. */
+/** Roots by which at least one pod of the set verifies callers. */
 export const acceptedBy = ({ roots, file }: Pick<Inbound, 'roots' | 'file'>): Roots => (file.read ? unionRoots(roots, file.roots) : roots)
 
-/** What some pod of the set judges servers by, for each host. */
+/** Roots by which at least one pod of the set verifies servers, for each host. */
 export const acceptedFrom = ({ hosts, files }: Outbound): ReadonlyMap<string, Roots> =>
   files.size === 0
     ? hosts
@@ -103,7 +108,7 @@ export const acceptedFrom = ({ hosts, files }: Outbound): ReadonlyMap<string, Ro
         ]),
       )
 
-/** The roots of either, by domain. */
+/** Union of the roots, by domain. */
 export function unionRoots(b: Roots, a: Roots): Roots {
   if (b.size === 0) return a
   if (a.size === 0 || a === b) return b
@@ -112,12 +117,11 @@ export function unionRoots(b: Roots, a: Roots): Roots {
 
 const merged = (b: readonly Root[], a: readonly Root[]): readonly Root[] => (b === a ? a : distinctRoots([...b, ...a]))
 
-/** Each of them once. */
 export const distinctRoots = (roots: readonly Root[]): readonly Root[] => [
   ...new Map(roots.map((root) => [root.fingerprint, root])).values(),
 ]
 
-/** Entries of one set say the same here, by parseFederation. */
+/** All entries of one set agree here: parseFederation checks it. */
 export function plaintextOf({ mtls, ports }: Pick<Accept, 'mtls' | 'ports'>): Pick<Inbound, 'plaintext'> {
   const plaintext =
     mtls === 'permissive'
@@ -126,5 +130,5 @@ export function plaintextOf({ mtls, ports }: Pick<Accept, 'mtls' | 'ports'>): Pi
   return plaintext === undefined ? {} : { plaintext }
 }
 
-/** The domains that a mesh's own roots vouch for. */
+/** Domains for which the mesh's own roots issue identities. */
 export const ownDomains = (intent: Intent): readonly TrustDomain[] => [intent.member.trustDomain, ...intent.member.aliases]

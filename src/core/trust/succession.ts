@@ -1,24 +1,24 @@
 /**
- * Sets of workloads that take over from others which leave. What is judged at a workload by a set that leaves is judged by
- * its heir from the moment at which that opens, so the heir has the roots of both, of every domain that it is to accept:
- * one that is no longer wanted leaves by its gate, at the heir.
+ * Handles sets of workloads that replace sets which are removed. When a successor opens, it decides at workloads where
+ * the removed set decided before. So the successor also has the roots of the removed set, for every domain that it will
+ * accept. A root that is no longer wanted is removed at the successor, after its gate.
  */
 import type { Workloads } from '../model/wanted.ts'
 import { relation } from '../model/workloads.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, type Outbound, type Roots, unionRoots } from './state.ts'
 
-/** The sets that take over some workloads of one that leaves. */
+/** Sets that replace a removed set at some of its workloads. */
 export const successors = (leaving: Inbound, after: MeshState): readonly Inbound[] =>
   [...after.inbound.values()].filter(({ at }) => overlap(at, leaving.at))
 
-/** Likewise of outbound sets: what those believe, for each host. */
+/** Roots of the outbound sets that replace a removed one, by host. */
 export const reachedBySuccessors = (leaving: Outbound, after: MeshState): ReadonlyMap<string, Roots> => {
   const heirs = [...after.outbound.values()].filter(({ from }) => overlap(from, leaving.from)).map(acceptedFrom)
   const hosts = new Set(heirs.flatMap((reached) => [...reached.keys()]))
   return new Map([...hosts].map((host) => [host, heirs.map((reached) => reached.get(host) ?? new Map()).reduce(unionRoots, new Map())]))
 }
 
-/** `after`, with the roots that its sets take over; the very `after` where there are none. */
+/** Returns `after` with the roots that its sets inherit; the identical `after` if there are none. */
 export function inheriting(before: MeshState, after: MeshState): MeshState {
   const inbound = leavers(before.inbound, after.inbound)
   const outbound = leavers(before.outbound, after.outbound)
@@ -37,7 +37,7 @@ const leavers = <T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T
 
 const overlap = (a: Workloads, b: Workloads): boolean => relation(a, b) === 'overlapping'
 
-/** Where no filter stood, what the whole mesh accepts did. */
+/** Without a filter, the roots for the whole mesh decided before. */
 function sources(scope: Inbound, was: Inbound | undefined, leaving: readonly Inbound[], wide: Inbound | undefined): readonly Roots[] {
   const judged = leaving.filter(({ at, gateway }) => overlap(at, scope.at) && (gateway === undefined) === (scope.gateway === undefined))
   const bare = was === undefined || acceptedBy(was).size === 0
@@ -62,7 +62,7 @@ function outboundHeir(scope: Outbound, leaving: readonly Outbound[]): Outbound {
   }
 }
 
-/** Of the same domains, those roots too; the very `roots` where they have nothing more. */
+/** Adds the roots of domains that `roots` already has; returns the identical `roots` if there are none to add. */
 function withThose(roots: Roots, from: readonly Roots[]): Roots {
   const more = [...from.reduce(unionRoots, new Map())].filter(([domain, theirs]) => {
     const held = roots.get(domain)

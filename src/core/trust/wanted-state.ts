@@ -1,4 +1,4 @@
-/** The state that an intent asks for. */
+/** Computes the state that an intent requires. */
 
 import { unionServers } from '../mesh/gateway-server.ts'
 import type { Accept, Callers, Intent } from '../model/wanted.ts'
@@ -27,8 +27,8 @@ import {
 } from './state.ts'
 
 /**
- * What the intent asks for.
- * @param before what is in place: where a bundle could not be resolved, that stays as it is
+ * Computes the wanted state.
+ * @param before the state in place; roots of a bundle that could not be resolved stay as they are there
  * @param ownHeld domains whose roots in place are the mesh's own
  */
 export function wantedState(
@@ -41,7 +41,7 @@ export function wantedState(
   const shares = new Map<string, Share>()
   const own = ownRoots(intent)
   let wide: Inbound | undefined
-  /** Sets whose roots travel in files. */
+  /** Sets with distribution `mounted`. */
   const [mountedAt, mountedFrom] = [new Set<string>(), new Set<string>()]
   const asked = new Map<string, Map<string, Asked[]>>()
 
@@ -102,7 +102,8 @@ export function wantedState(
       })
     } else if (share !== undefined) shares.set(trust.trusted, share)
   }
-  // A filter decides alone where it stands: what the whole mesh accepts, it accepts too, bound to its domain.
+  // Where a filter is installed, it alone decides. So it also accepts the roots for the whole mesh, bound to their
+  // domains.
   const everywhere: Roots = wide?.roots ?? new Map()
   const withOurs = (roots: Roots, held: Roots | undefined): Roots =>
     withOwn(anyOf(roots) ? new Map([...everywhere, ...roots]) : roots, own ?? heldOwn(ownHeld, held))
@@ -141,7 +142,7 @@ export function wantedState(
   return placed(wanted, before)
 }
 
-/** Names without roots would stand nowhere. */
+/** Omits names of domains without roots: no filter would contain them. */
 const namesOf = (hosts: Outbound['hosts'], asked: ReadonlyMap<string, readonly Asked[]>, own: readonly TrustDomain[]): Served =>
   new Map(
     [...hosts].flatMap(([host, roots]) => {
@@ -173,7 +174,10 @@ function heldOwn(own: ReadonlySet<TrustDomain>, held: Roots | undefined): Roots 
   return domains.length === 0 ? undefined : new Map(domains)
 }
 
-/** A filter stands only where some foreign root is accepted and our own are known: without them local traffic would die. */
+/**
+ * Builds roots for a filter only if a foreign root is accepted and our own roots are known. A filter without our roots
+ * would reject local traffic.
+ */
 function withOwn(foreign: Roots, own: Roots | undefined): Roots {
   const held = [...foreign].filter(([, roots]) => roots.length > 0)
   return held.length === 0 || own === undefined ? new Map() : new Map([...own, ...held])

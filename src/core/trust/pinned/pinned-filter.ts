@@ -1,7 +1,7 @@
 /**
- * Distribution `pinned`: an EnvoyFilter that installs Envoy's SPIFFE validator, one bundle for each trust domain.
+ * Distribution `pinned`: an EnvoyFilter that installs Envoy's SPIFFE validator with one bundle per trust domain.
  *
- * The shapes were run on istiod and Envoy 1.40 (docs/pinned.md). What the patches rely on, in Istio's source at 86c9f01:
+ * The patches were tested with istiod and Envoy 1.40 (docs/pinned.md). They rely on Istio's source at 86c9f01:
  * networking/core/listener_patch (FILTER_CHAIN merge by transportProtocol), networking/core/cluster.go (transport
  * socket match tlsMode-istio).
  */
@@ -22,7 +22,10 @@ import { guardPatches, passthroughPatches, readGuardPatches } from '../callers/n
 import { printServed, readServed, type Served } from '../callers/served-by.ts'
 import type { Inbound, Outbound, Root, Roots } from '../state.ts'
 
-/** Filters apply in ascending priority, the last one wins (istio pilot/pkg/model/envoyfilter.go): ours come late. */
+/**
+ * Istio applies filters in ascending priority and the last one wins (istio pilot/pkg/model/envoyfilter.go). Ours apply
+ * late.
+ */
 export const PRIORITY = 1000
 
 const TLS = 'envoy.transport_sockets.tls'
@@ -36,7 +39,6 @@ const VALIDATOR = 'envoy.tls.cert_validator.spiffe'
 
 export type Spec = Readonly<Record<string, unknown>>
 
-/** The spec of the inbound filter. */
 export function inboundFilter(scope: Inbound, own: ReadonlySet<TrustDomain>): Spec {
   const { at: workloads, roots, gateway } = scope
   const foreign = foreignIn(roots, own)
@@ -48,7 +50,7 @@ export function inboundFilter(scope: Inbound, own: ReadonlySet<TrustDomain>): Sp
   return { ...selector(workloads), priority: PRIORITY, configPatches: patches }
 }
 
-/** The names that every filter of a set lets past; undefined where the set's filters check none. */
+/** The names that every filter of a set accepts; undefined if the set's filters check no names. */
 export const guardOf = (scope: Inbound, own: ReadonlySet<TrustDomain>): NameGuard | undefined =>
   scope.admitted && { own: ownIn([...scope.roots.keys(), ...scope.file.roots.keys()], own), callers: scope.admitted }
 
@@ -56,9 +58,12 @@ const ownIn = (domains: Iterable<TrustDomain>, own: ReadonlySet<TrustDomain>): r
   [...new Set(domains)].filter((domain) => own.has(domain)).sort()
 
 /**
- * The patches for servers of a gateway that end ISTIO_MUTUAL. Their chains name no transport protocol, so port and host
- * tell them; a validator merged into any other chain would be refused, or sit in TLS of another kind. Istio names no domain
- * there: a patch of its own names ours, or local callers are cut off once the other one names the foreign ones.
+ * Builds the patches for servers of a gateway that terminate ISTIO_MUTUAL. Their chains have no transport protocol in
+ * the match, so port and host select them. Envoy would reject a validator merged into another chain, or use it in TLS
+ * of another kind.
+ *
+ * Istio adds no SAN prefix to these chains. So a separate patch adds our own domains. Otherwise the patch with the
+ * foreign domains would exclude local callers.
  */
 export function gatewayPatches(
   validator: Spec,
@@ -79,16 +84,25 @@ export function gatewayPatches(
 }
 
 /**
- * The patches that make inbound listeners judge callers by `validator`, whatever their mode is. A PERMISSIVE listener
- * also has chains that pass TLS through unread: a validator merged into one of those is refused by Envoy, and no match
- * tells them apart. A merge does: a transport socket of a name without settings changes nothing where TLS is terminated,
- * and is merged as a whole, beside the chain's match, where it is not. So the first patch sets those chains aside, the
- * second is for the others, and the last puts them back, with the transport socket they had without saying so. Two such
- * filters on one workload do the same twice (istio networking/core/envoyfilter/listener_patch.go, eed52ebb66ad).
- * @param foreign whose SAN prefixes are added: Istio's own for the local domain stays, as a merge appends to lists
- * @param guard the filters for names go into the same chains. istiod inserts network filters after all merges of a chain, when
- *   the transport protocol tells them apart no longer: so a chain that passes through gets a name, and loses them by it
- * @param more in addition to it in the DownstreamTlsContext
+ * Builds the patches that make inbound listeners verify callers by `validator`, in every mTLS mode. A PERMISSIVE
+ * listener also has chains that pass TLS through without terminating it. Envoy rejects a validator merged into one of
+ * those, and no match distinguishes them.
+ *
+ * A merge distinguishes them. A transport socket with a name and no settings changes nothing in a chain that terminates
+ * TLS. In a pass-through chain istiod merges it as a whole, together with the chain's match. So there are three
+ * patches:
+ * - The first changes the transport protocol of pass-through chains.
+ * - The second merges the validator into the remaining chains.
+ * - The third restores the pass-through chains, with the transport socket that they had implicitly.
+ *
+ * Two such filters on one workload repeat these steps (istio networking/core/envoyfilter/listener_patch.go,
+ * eed52ebb66ad).
+ * @param foreign domains whose SAN prefixes are added; a merge appends to lists, so Istio's prefix of the local domain
+ *   stays
+ * @param guard filters for names, inserted into the same chains. istiod inserts network filters after all merges of a
+ *   chain, when the transport protocol no longer distinguishes the chains. So the third patch names each pass-through
+ *   chain, and patches for that name remove the filters.
+ * @param more further settings of the DownstreamTlsContext
  */
 export function inboundPatches(validator: Spec, foreign: readonly TrustDomain[], guard?: NameGuard, more: Spec = {}): readonly Spec[] {
   const sans = foreign.map((domain) => ({ prefix: `spiffe://${domain}/` }))
@@ -102,7 +116,7 @@ export function inboundPatches(validator: Spec, foreign: readonly TrustDomain[],
   return [...merges, ...guardPatches(guard, chainMatch('tls')), ...passthroughPatches('SIDECAR_INBOUND')]
 }
 
-/** A transport protocol that no listener filter of Envoy detects; no chain keeps it. */
+/** A transport protocol that no listener filter of Envoy detects. No chain keeps it after the third patch. */
 const ASIDE = 'entente-passthrough'
 
 const chainMatch = (transportProtocol: string) => ({ context: 'SIDECAR_INBOUND', listener: { filterChain: { transportProtocol } } })
@@ -113,7 +127,7 @@ const chainPatch = (transportProtocol: string, value: Spec): Spec => ({
   patch: { operation: 'MERGE', value },
 })
 
-/** The spec of the outbound filter: the patches of each host, which every port and subset of it gets. */
+/** Builds the spec of the outbound filter: the patches of each host, which apply to its every port and subset. */
 export function outboundFilter({ from, hosts, served }: Pick<Outbound, 'from' | 'hosts' | 'served'>): Spec {
   return {
     ...selector(from),
@@ -126,11 +140,14 @@ export function outboundFilter({ from, hosts, served }: Pick<Outbound, 'from' | 
 }
 
 /**
- * The patches that make every port and subset of a host judge its servers by `validator`, and by name where `served` says
- * which. A merge appends to lists, and any matcher lets a server in, so istiod's own names must go first: the first patch sets
- * another kind of validation context, which by protobuf's rules for a oneof takes the one that is there away, and the second
- * sets it anew, with the secret that Istio keeps beside it. A filter without names that comes later leaves these as they are
- * (istio pkg/proto/merge/merge.go, networking/core/cluster_tls.go buildUpstreamClusterTLSContext, eed52ebb66ad).
+ * Builds the patches that make every port and subset of a host verify servers by `validator`, and by `served` if set. A
+ * merge appends to lists, and a server needs to match one entry only. So istiod's own names must be removed first:
+ * - The first patch sets another kind of validation context. By protobuf's rules for a oneof this removes the existing
+ *   one.
+ * - The second patch sets a new one, with the secret that Istio keeps in it.
+ *
+ * A later filter without names leaves these unchanged (istio pkg/proto/merge/merge.go, networking/core/cluster_tls.go
+ * buildUpstreamClusterTLSContext, eed52ebb66ad).
  */
 export function outboundPatches(host: string, validator: Spec, served?: readonly Principal[]): readonly Spec[] {
   if (served === undefined) return [clusterPatch(host, transportSocket('UpstreamTlsContext', validator, []))]
@@ -149,7 +166,10 @@ const clusterPatch = (host: string, value: Spec): Spec => ({
   patch: { operation: 'MERGE', value },
 })
 
-/** Where a sidecar gets the roots of its mesh (istio pilot/pkg/security/model ConstructSdsSecretConfig). The validator ignores them. */
+/**
+ * SDS secret with the roots of the sidecar's mesh (istio pilot/pkg/security/model ConstructSdsSecretConfig). The
+ * validator ignores them.
+ */
 const ROOTS_SECRET = {
   name: 'ROOTCA',
   sds_config: {
@@ -167,7 +187,7 @@ const ROOTS_SECRET = {
 export const foreignIn = (roots: Roots, own: ReadonlySet<TrustDomain>): readonly TrustDomain[] =>
   [...roots.keys()].filter((domain) => !own.has(domain)).sort()
 
-/** The validator's settings with the roots inside. */
+/** Settings of a validator with the roots inside. */
 const inline = (roots: Roots): Spec => ({
   trust_domains: [...roots]
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -196,7 +216,7 @@ const tlsContext = (context: Context, common: Spec, more: Spec = {}): Spec => ({
 
 const printed = new WeakMap<readonly Root[], string>()
 
-/** PEM, in one order: the same roots give the same text. */
+/** Prints PEM in a fixed order: the same roots give the same text. */
 export function printRoots(roots: readonly Root[]): string {
   const known = printed.get(roots)
   if (known !== undefined) return known
@@ -207,7 +227,7 @@ export function printRoots(roots: readonly Root[]): string {
   return pem
 }
 
-/** The roots in a PEM text that is in use already: nothing is judged, what is there is told. */
+/** Reads the roots in an existing PEM text without validating them. */
 export function readRoots(pem: string): readonly Root[] {
   return [...pem.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/g)].map(([, base64 = '']) => {
     const der = Buffer.from(base64, 'base64')
@@ -215,7 +235,7 @@ export function readRoots(pem: string): readonly Root[] {
   })
 }
 
-/** The roots that an inbound filter binds; undefined when the object is no such filter. */
+/** Reads the roots that an inbound filter binds; undefined if the object is no such filter. */
 export function readInboundFilter(object: Manifest): Pick<Inbound, 'at' | 'roots' | 'gateway' | 'admitted'> | undefined {
   const roots = inboundContexts(object)
     .map(readValidator)
@@ -226,14 +246,19 @@ export function readInboundFilter(object: Manifest): Pick<Inbound, 'at' | 'roots
   return { at: readWorkloads(object), roots, ...(gateway && { gateway }), ...(admitted && { admitted }) }
 }
 
-/** The servers of gateways that an inbound filter is for, without its roots; undefined: it is for sidecars, or no such filter. */
+/**
+ * Reads the gateway servers of an inbound filter, without its roots; undefined if it is for sidecars, or no such
+ * filter.
+ */
 export const readGateway = (object: Manifest): readonly Server[] | undefined =>
   inboundContexts(object).some((context) => inlineValidatorIn(context) !== undefined) ? readServers(object) : undefined
 
-/** The names that an inbound filter of ours lets past; undefined: it checks none, or not as we do. */
+/**
+ * Reads the names that our inbound filter accepts; undefined if it checks none, or differs from what Entente writes.
+ */
 export const readGuard = (object: Manifest): NameGuard | undefined => readGuardPatches(list(at(object, 'spec', 'configPatches')))
 
-/** The roots that an outbound filter binds, by host; undefined when the object is no such filter. */
+/** Reads the roots that an outbound filter binds, by host; undefined if the object is no such filter. */
 export function readOutboundFilter(object: Manifest): Pick<Outbound, 'from' | 'hosts' | 'served'> | undefined {
   const hosts = outboundContexts(object).flatMap(([host, context]): [string, Roots][] => {
     const roots = readValidator(context)
@@ -242,7 +267,7 @@ export function readOutboundFilter(object: Manifest): Pick<Outbound, 'from' | 'h
   return hosts.length === 0 ? undefined : { from: readWorkloads(object), hosts: new Map(hosts), served: readNames(object) }
 }
 
-/** Whom an outbound filter names as the servers of its hosts. */
+/** Reads the server identities that an outbound filter accepts, by host. */
 export const readNames = (object: Manifest): Served =>
   new Map(
     outboundContexts(object).flatMap(([host, context]) => {
@@ -259,7 +284,7 @@ export const inboundContexts = (object: Manifest): readonly unknown[] =>
     .filter((p) => at(p, 'applyTo') === 'FILTER_CHAIN' && ['SIDECAR_INBOUND', 'GATEWAY'].includes(text(at(p, 'match', 'context'))))
     .map((p) => at(p, ...CONTEXT))
 
-/** The servers of gateways that a filter is for; undefined when it is for sidecars. */
+/** Reads the gateway servers of a filter; undefined if it is for sidecars. */
 function readServers(object: Manifest): readonly Server[] | undefined {
   const patches = list(at(object, 'spec', 'configPatches')).filter((p) => at(p, 'match', 'context') === 'GATEWAY')
   const servers = patches
@@ -278,7 +303,7 @@ export const outboundContexts = (object: Manifest): readonly (readonly [string, 
     return at(p, 'applyTo') !== 'CLUSTER' || host === '' ? [] : [[host, at(p, ...CONTEXT)] as const]
   })
 
-/** The SAN prefixes that an inbound filter adds: `spiffe://DOMAIN/`, of every foreign domain. */
+/** Reads the SAN prefixes that an inbound filter adds: `spiffe://DOMAIN/` of every foreign domain. */
 export const inboundPrefixes = (object: Manifest): readonly string[] =>
   list(at(object, 'spec', 'configPatches')).flatMap((p) =>
     // Beside the validator stand the foreign ones.
@@ -289,10 +314,13 @@ export const inboundPrefixes = (object: Manifest): readonly string[] =>
 
 const VALIDATION = [...CONTEXT, 'combined_validation_context', 'default_validation_context'] as const
 
-/** What the patches of a filter apply to: `FILTER_CHAIN` in an inbound one, `CLUSTER` in an outbound one. */
+/** Returns `applyTo` of each patch: `FILTER_CHAIN` in an inbound filter, `CLUSTER` in an outbound one. */
 export const targetsOf = (object: Manifest): readonly unknown[] => list(at(object, 'spec', 'configPatches')).map((p) => at(p, 'applyTo'))
 
-/** Objects of ours for the whole mesh, and the canaries of such: by their names, as what the root namespace is stands elsewhere. */
+/**
+ * Names of our objects for the whole mesh, and of their canaries. The name identifies them, because the root namespace
+ * is not known here.
+ */
 const ALL_NAMESPACES: readonly string[] = [`entente-accept-${EVERYWHERE}`, `entente-canary-accept-${EVERYWHERE}`]
 
 export function readWorkloads(object: Manifest, ...path: readonly string[]): Workloads {
@@ -302,8 +330,8 @@ export function readWorkloads(object: Manifest, ...path: readonly string[]): Wor
 }
 
 /**
- * The SPIFFE validator's roots in a common TLS context, as an object of ours writes it (snake case) or as istiod's
- * config dump shows it (camel case); undefined where there is no such validator.
+ * Reads the roots of the SPIFFE validator in a common TLS context, in snake case as in our objects or in camel case as
+ * in istiod's config dump. Undefined if there is no such validator.
  */
 export function readValidator(commonTlsContext: unknown): Roots | undefined {
   const config = inlineValidatorIn(commonTlsContext)
@@ -318,12 +346,15 @@ export function readValidator(commonTlsContext: unknown): Roots | undefined {
   return domains
 }
 
-/** The path of the bundle map that the SPIFFE validator in a common TLS context reads; undefined where it reads none. */
+/**
+ * Returns the path of the bundle map that the SPIFFE validator in a common TLS context reads; undefined if it reads
+ * none.
+ */
 export function readValidatorFile(commonTlsContext: unknown): string | undefined {
   return text(get(get(validatorIn(commonTlsContext), 'trust_bundles'), 'filename')) || undefined
 }
 
-/** The settings of a validator that has its roots inside. */
+/** Returns the settings of a validator that has its roots inside. */
 function inlineValidatorIn(commonTlsContext: unknown): unknown {
   const config = validatorIn(commonTlsContext)
   return config === undefined || get(config, 'trust_bundles') !== undefined ? undefined : config
@@ -341,5 +372,5 @@ const camel = (snake: string): string => {
   camels.set(snake, name)
   return name
 }
-/** Names of fields that this file asks for. */
+/** Caches the camel case of the field names used in this file. */
 const camels = new Map<string, string>()
