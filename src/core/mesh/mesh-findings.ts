@@ -25,7 +25,7 @@ export const trustDomainDiffers = (member: string, inMesh: string, inFile: Trust
     `correct trustDomain of member ${member}`,
   )
 
-/** @param what the kind that the scope selects none of */
+/** @param what the kind of which the scope selects none */
 export const noWorkload = (where: string, what: 'pod' | 'gateway' | { readonly running: string }): Finding =>
   typeof what === 'string'
     ? warning('no-workload', where, `selects no ${what} yet`, 'check the namespace and the labels, if you expected one')

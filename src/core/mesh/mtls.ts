@@ -71,7 +71,7 @@ export interface Subject extends Workload {
   readonly name: string
 }
 
-/** Stands for every namespace without a policy. No namespace can have this name. */
+/** Represents every namespace without a policy. No namespace can have this name. */
 export const ANY = '*'
 
 /** `PERMISSIVE by PeerAuthentication sample/default, port 8080 DISABLE`. */

@@ -91,7 +91,7 @@ interface Reached extends Reach {
   readonly file: RootsFile | undefined
 }
 
-/** Narrows each host on its own, with the server names that it has. */
+/** Narrows each host separately, with the server names that it has. */
 function narrowReach({ from, services }: Reach, scope: Outbound, domain: Trust['trustDomain']): readonly Reached[] {
   const accepted = acceptedFrom(scope)
   return services.flatMap(({ host, servedBy }): readonly Reached[] => {

@@ -222,9 +222,7 @@ export function refusal(socket: Socket | undefined, side: 'server' | 'client'): 
   return side === 'server' && settings.certificates.length === 0 ? 'no TLS certificates found for server context' : undefined
 }
 
-/**
- * Checks for Istio mutual TLS, which terminates with workload certificates. A validator of Entente may stand here only.
- */
+/** Checks for Istio mutual TLS, which uses workload certificates. Only here may Entente install a validator. */
 export const isMutual = ({ socket }: Pick<Chain, 'socket'>, side: 'server' | 'client'): boolean =>
   typeof socket?.settings === 'object' && socket.settings.certificates.includes('default') && (side === 'client' || socket.settings.client)
 

@@ -55,7 +55,7 @@ export function readCallers(object: Manifest): ReadonlyMap<TrustDomain, readonly
   return callers
 }
 
-/** Reads whether a policy is STRICT, and its port exceptions. */
+/** Reads the strictness of a policy and its port exceptions. */
 export function readStrict(object: Manifest): Pick<Inbound, 'strict' | 'plaintext'> {
   const ports = Object.entries(at(object, 'spec', 'portLevelMtls') ?? {}).flatMap(([port, set]): [number, Exception][] => {
     const mode = text(at(set, 'mode'))
