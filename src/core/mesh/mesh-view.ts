@@ -18,7 +18,7 @@ interface Pod {
 }
 
 export class MeshView {
-  /** Members of groups stand in the order of these. */
+  /** All objects. The members of each group keep this order. */
   readonly objects: readonly Manifest[]
   readonly #evidence: readonly Evidence[]
   #byKind: ReadonlyMap<string, readonly Manifest[]> | undefined
@@ -47,7 +47,7 @@ export class MeshView {
     return this.#byKind.get(kind) ?? []
   }
 
-  /** Those of one namespace. */
+  /** Objects of a kind in one namespace. */
   in(kind: string, namespace: string): readonly Manifest[] {
     const known = this.#byNamespace.get(kind) ?? grouped(this.of(kind), ({ metadata }) => [metadata.namespace ?? ''])
     this.#byNamespace.set(kind, known)
@@ -67,13 +67,13 @@ export class MeshView {
     return known.get(`${namespace}/${name}`)
   }
 
-  /** Objects that a federation calls its own; undefined: of anybody else. */
+  /** Objects that a federation owns; undefined: objects that no federation owns. */
   ownedBy(owner: string | undefined): readonly Manifest[] {
     this.#byOwner ??= grouped(this.objects, (object) => [ownerOf(object)])
     return this.#byOwner.get(owner) ?? []
   }
 
-  /** The pods of a set that run, or are about to. */
+  /** Pods of a set that run or are about to run. */
   podsIn(at: Workloads): readonly Manifest[] {
     const namespace = at.everywhere ? undefined : at.namespace
     const [first, ...others] = Object.entries(at.labels ?? {}).map(([label, value]) => this.#byLabel(label, namespace).get(value) ?? [])
@@ -82,12 +82,12 @@ export class MeshView {
     return others.length === 0 ? first : fewest.filter((pod) => selects(at, pod.metadata.namespace ?? '', this.labelsOf(pod)))
   }
 
-  /** Those of them with a sidecar, placed on a node or not. */
+  /** Pods of a set with a sidecar, placed on a node or not. */
   injectedIn(at: Workloads): readonly Manifest[] {
     return this.podsIn(at).filter((pod) => this.hasSidecar(pod) && !this.isGateway(pod))
   }
 
-  /** The sidecars that a set has now: of pods that have a place to run. */
+  /** Pods of a set with a sidecar that have a place to run. */
   sidecarsIn(at: Workloads): readonly Manifest[] {
     return this.injectedIn(at).filter(isPlaced)
   }
@@ -96,7 +96,7 @@ export class MeshView {
     return this.podsIn(at).filter((pod) => isPlaced(pod) && this.isGateway(pod))
   }
 
-  /** The proxies that a set is about: its gateways where it names servers of theirs, else its sidecars. */
+  /** Proxies of a set: its gateways if it names gateway servers, else its sidecars. */
   proxiesIn({ at, gateway }: { readonly at: Workloads; readonly gateway?: unknown }): readonly Manifest[] {
     return gateway === undefined ? this.sidecarsIn(at) : this.gatewaysIn(at)
   }
@@ -115,19 +115,22 @@ export class MeshView {
     return this.#bare
   }
 
-  /** The same object for the same labels, so that what is judged by labels is judged once for all pods that are alike. */
+  /** Returns the same object for equal labels, so that `onceForAlike` can judge equal pods once. */
   labelsOf(pod: Manifest): Readonly<Record<string, string>> {
     return this.#pod(pod).labels
   }
 
-  /** The PeerAuthentications that may be for workloads of a namespace: its own, and those of the root. */
+  /** PeerAuthentications that can apply to workloads of a namespace: those in it and those in the root namespace. */
   peerPolicies(namespace: string, rootNamespace: string): readonly PeerPolicy[] {
     this.#policies ??= grouped(this.of('PeerAuthentication').map(peerPolicy), (policy) => [policy.namespace])
     const root = this.#policies.get(rootNamespace) ?? []
     return namespace === rootNamespace ? root : [...root, ...(this.#policies.get(namespace) ?? [])]
   }
 
-  /** The effective mutual TLS mode of a workload. @param more policies in addition to those that are there */
+  /**
+   * Composes the effective mutual TLS mode of a workload.
+   * @param more policies in addition to the observed ones
+   */
   modeOf(workload: Workload, rootNamespace: string, more: readonly PeerPolicy[] = []): Effective {
     const policies = this.peerPolicies(workload.namespace, rootNamespace)
     if (more.length > 0 || policies.some(({ selector }) => selector.length > 0))
@@ -140,8 +143,8 @@ export class MeshView {
   }
 
   /**
-   * The pods of a set, and those that do not exist yet: they have the set's labels at least. Of the whole mesh, one for each
-   * namespace with a policy or a pod of its own, and one for those that have neither.
+   * Lists the pods of a set and one stand-in for pods that do not exist yet, which have at least the set's labels. For
+   * the whole mesh it lists one stand-in for each namespace with a policy or a pod, and one for all other namespaces.
    */
   subjectsOf(at: Workloads, pods: readonly Manifest[], rootNamespace: string): readonly Subject[] {
     const namespaces = (): ReadonlySet<string> =>
@@ -158,13 +161,13 @@ export class MeshView {
     ]
   }
 
-  /** The ServiceEntries that have a host, by its whole name. */
+  /** ServiceEntries that list a host by its full name. */
   entriesOf(host: string): readonly Manifest[] {
     this.#entries ??= grouped(this.of('ServiceEntry'), (entry) => new Set(list(at(entry, 'spec', 'hosts')).map(text)))
     return this.#entries.get(host) ?? []
   }
 
-  /** What the proxy of this id (`POD.NAMESPACE`) holds and said. */
+  /** Evidence about the proxy with this ID (`POD.NAMESPACE`): its configuration and its acknowledgements. */
   evidenceOf(proxy: string): Evidence | undefined {
     this.#proxies ??= new Map(this.#evidence.map((one) => [one.proxy, one]))
     return this.#proxies.get(proxy)
@@ -182,7 +185,7 @@ export class MeshView {
     return made
   }
 
-  /** One object for the same labels: pods of one controller have the same. */
+  /** Returns one object for equal labels. Pods of one controller have equal labels. */
   #shared(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     const text = JSON.stringify(labels)
     const known = this.#alike.get(text) ?? labels
@@ -190,7 +193,7 @@ export class MeshView {
     return known
   }
 
-  /** Pods that run, or are about to, by the value of one label; of one namespace, or of all of them. */
+  /** Groups the pods that run, or are about to, by the value of one label, in one namespace or in all. */
   #byLabel(label: string, namespace: string | undefined): ReadonlyMap<string | undefined, readonly Manifest[]> {
     const place = JSON.stringify([label, namespace])
     const known = this.#labels.get(place) ?? grouped(this.#livePods(namespace), (pod) => [this.labelsOf(pod)[label]])
