@@ -47,7 +47,7 @@ describe('a scope with two workloads', () => {
       'cluster-b open: canary sample (app=neighbour) gets EnvoyFilter sample/entente-accept-all before the others (neighbour.sample)',
     )
     expect(stderr).toMatch(
-      /error filter-rejected: cluster-b: neighbour\.sample: .*touched nothing else: .*ValidationContextSdsSecretConfig/,
+      /error filter-rejected: cluster-b: neighbour\.sample: .*changed nothing else: .*ValidationContextSdsSecretConfig/,
     )
     expect(stderr).not.toContain('creating EnvoyFilter sample/entente-accept-all')
     expect(await filters()).toEqual([])
