@@ -284,7 +284,7 @@ const FAULTS: readonly Fault[] = [
     tells: 'gateway-reachable',
     of: 'cluster-a → cluster-b',
     evidence: /connection refused.*from the machine that runs entente/,
-    remedy: /gateway’s pod running/,
+    remedy: /gateway’s pod runs/,
   },
   {
     fault: 'istiod of the callers has no remote secret',
@@ -556,7 +556,7 @@ const FAULTS: readonly Fault[] = [
     }),
     tells: 'api-server',
     evidence: /connection refused/,
-    remedy: /is the cluster up/,
+    remedy: /check that the cluster runs/,
   },
 ]
 
