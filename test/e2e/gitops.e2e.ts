@@ -85,7 +85,7 @@ describe('a member that is a directory here', () => {
     expect(code).toBe(1)
     expect(trusts.map(({ state }) => state)).toEqual(['unknown', 'unknown'])
     expect(trusts[0]?.findings).toContainEqual(
-      expect.objectContaining({ code: 'evidence-stale', message: expect.stringContaining('did not have ') }),
+      expect.objectContaining({ code: 'evidence-stale', message: expect.stringContaining('did not yet have ') }),
     )
   })
 
