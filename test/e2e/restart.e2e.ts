@@ -85,7 +85,7 @@ it('a rotation says it before the switch; where servedBy names the servers no re
   expect(json).toMatchObject({ staying: [rootOf(next)], leaving: [rootOf(old)] })
   const { findings } = await rotations.of('cluster-a')
   expect(findings.filter(({ code }) => code === 'any-server')).toMatchObject([
-    { message: expect.stringContaining(`calls to ${HOST} may fail`) },
+    { message: expect.stringContaining(`calls to ${HOST} may then fail`) },
   ])
 
   await bed.a.newRoot(next, [old])
