@@ -1,5 +1,6 @@
 /** Writes an apply to the record. */
 
+import { retry } from '../../core/basics/retry.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
 import type { Digest } from '../../core/model/digest.ts'
@@ -183,19 +184,20 @@ export async function addEntryIf(
   draftFor: (record: RecordView) => AuditDraft | undefined,
   tries: number,
 ): Promise<AuditEntry | undefined> {
-  for (let left = tries; ; left--) {
+  const append = async (): Promise<AuditEntry | undefined> => {
     const view = await record.view()
     const draft = draftFor(view)
     if (draft === undefined) return undefined
     const entry = seal(view.head, draft)
-    try {
-      await record.append(entry)
-      return entry
-    } catch (thrown) {
-      if (!(thrown instanceof FederationError && thrown.code === 'record-busy') || left <= 1) throw thrown
-      await sleep(50)
-    }
+    await record.append(entry)
+    return entry
   }
+  return retry(append, {
+    tries,
+    waitMs: () => 50,
+    sleep,
+    again: (outcome) => !outcome.ok && outcome.thrown instanceof FederationError && outcome.thrown.code === 'record-busy',
+  })
 }
 
 /**

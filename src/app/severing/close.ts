@@ -1,5 +1,6 @@
 /** Closes a severed trust, and checks that live proxies have dropped it. */
 
+import { retry, type Outcome as Tried } from '../../core/basics/retry.ts'
 import { type FindingCode, LOST_RACE } from '../../core/diagnostics/codes.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
@@ -93,18 +94,26 @@ const CLOSING_TRIES = 20
 /** Plans what closes the pair and carries it out. It retries if another process changed something in between. */
 async function closing(ports: ClosePorts, severed: Severed, input: CloseInput): Promise<Closing> {
   const done: Step[] = []
-  for (let tries = 1; ; tries++) {
-    const last = tries === CLOSING_TRIES || ports.stopped()
-    const once = await closeOnce(ports, severed, input).catch((thrown: unknown) => {
-      if (last || !(thrown instanceof FederationError && BUSY.has(thrown.code))) throw thrown
-      return undefined
-    })
-    done.push(...(once?.outcome.done ?? []))
-    if (once !== undefined && (last || !once.outcome.findings.some(({ code }) => BUSY.has(code))))
-      return { ...once, outcome: { ...once.outcome, done } }
-    await ports.sleep(100 + Math.random() * 100 * tries)
+  let stopped = false
+  const close = async (): Promise<Closing> => {
+    stopped = ports.stopped()
+    const once = await closeOnce(ports, severed, input)
+    done.push(...once.outcome.done)
+    return once
   }
+  const once = await retry(close, {
+    tries: CLOSING_TRIES,
+    waitMs: (tried) => 100 + Math.random() * 100 * tried,
+    sleep: ports.sleep,
+    again: (outcome) => !stopped && isBusy(outcome),
+  })
+  return { ...once, outcome: { ...once.outcome, done } }
 }
+
+const isBusy = (closed: Tried<Closing>): boolean =>
+  closed.ok
+    ? closed.value.outcome.findings.some(({ code }) => BUSY.has(code))
+    : closed.thrown instanceof FederationError && BUSY.has(closed.thrown.code)
 
 async function closeOnce(ports: ClosePorts, severed: Severed, { drain: _, ...leave }: CloseInput): Promise<Closing> {
   const { truster, trusted } = severed
