@@ -1,5 +1,5 @@
 /** Prints the result of a sever. */
-import type { Closed } from '../../app/severing/close.ts'
+import type { Closed } from '../../app/sever/close.ts'
 import type { ConnectionsView } from '../../core/verify/older-connections.ts'
 import type { Io } from '../io.ts'
 import { type Shown, show, stacked } from './screen.ts'

@@ -1,7 +1,7 @@
 /** `sever --lift`: takes a sever back, in the record and in the file. It opens nothing: a new approval and an apply do. */
 
-import { lift } from '../../../app/severing/lift.ts'
-import type { SeverInput } from '../../../app/severing/sever.ts'
+import { lift } from '../../../app/sever/lift.ts'
+import type { SeverInput } from '../../../app/sever/sever.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { approveCommand } from '../../../core/federation/intents.ts'
 import { liftView } from '../../../core/view/record-view.ts'

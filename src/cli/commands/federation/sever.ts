@@ -3,7 +3,7 @@
  * for nothing.
  */
 
-import { type SeverInput, sever } from '../../../app/severing/sever.ts'
+import { type SeverInput, sever } from '../../../app/sever/sever.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { severView } from '../../../core/view/verify-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'

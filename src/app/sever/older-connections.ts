@@ -9,8 +9,8 @@ import { closedAt } from '../../core/record/history.ts'
 import { type ConnectionsView, carriers, connectionFindings, connectionsUnseen, unproven } from '../../core/verify/older-connections.ts'
 import type { Mesh } from '../ports.ts'
 import type { Desired, Pair } from '../ports-desired.ts'
-import { drain } from '../sever/drain.ts'
 import type { Ports } from '../use-case.ts'
+import { drain } from './drain.ts'
 
 interface Asked extends Pair {
   readonly mesh: Mesh | undefined

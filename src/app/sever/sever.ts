@@ -8,9 +8,9 @@ import { NO_RECORD } from '../../core/record/projection.ts'
 import { pairKey } from '../../core/record/severs.ts'
 import { membersOf, readDesired } from '../desired.ts'
 import type { Pair } from '../ports-desired.ts'
-import { denyNow } from '../sever/emergency.ts'
 import type { Ports } from '../use-case.ts'
 import { type Closed, type ClosePorts, close } from './close.ts'
+import { denyNow } from './emergency.ts'
 import { type NotePorts, note } from './note.ts'
 
 export interface SeverInput {
