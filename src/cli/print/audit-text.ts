@@ -5,8 +5,7 @@ import type { Span, Word } from '../../core/record/history.ts'
 import { type Shown, stacked } from './screen.ts'
 import { count, findingsText, table } from './text.ts'
 
-export function recordText(entries: readonly AuditEntry[], columns?: number): Shown | string {
-  if (entries.length === 0) return 'The record is empty.'
+export function recordText(entries: readonly AuditEntry[], columns?: number): Shown {
   const rows = entries.map((entry) => [
     String(entry.seq),
     entry.at.toISOString(),

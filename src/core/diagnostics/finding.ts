@@ -31,7 +31,7 @@ export const fromError = ({ code, subject, reason, hint }: FederationError): Fin
 export const toError = ({ code, subject, message, hint }: Finding): FederationError =>
   new FederationError(isErrorCode(code) ? code : 'cluster-refused', subject, message, { hint })
 
-/** Codes that mean Entente could not observe something. They do not mean that the observed object has a fault. */
+/** The same finding as a warning. */
 export const asWarning = (told: Finding): Finding => ({ ...told, severity: 'warning' })
 
 export const hasErrors = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error')
