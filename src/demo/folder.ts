@@ -1,8 +1,10 @@
 /** The directory where the demo leaves its files: like the one that an owner keeps in Git. */
+
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError, writeAtomically } from '../adapters/files/write-files.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
+import { API_VERSION } from '../core/model/api-version.ts'
 import type { Authority } from './authority.ts'
 
 const MARK = '.entente-demo'
@@ -40,7 +42,7 @@ export async function receiveRoot(directory: string, member: string, authority: 
 export const writeFederation = (directory: string): Promise<void> => writeAtomically(join(directory, 'federation.yaml'), FEDERATION)
 
 const FEDERATION = `# Two meshes that keep their own root CAs. Entente opens nothing that is not written here.
-apiVersion: entente.dev/v1alpha1
+apiVersion: ${API_VERSION}
 kind: Federation
 metadata:
   name: demo

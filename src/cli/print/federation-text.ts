@@ -1,7 +1,9 @@
 /** Prints a new federation: its clusters, for people, and the file in which nothing is open yet. */
+
 import { stringify } from 'yaml'
 import type { Found } from '../../app/events.ts'
 import { trimEndOf } from '../../core/basics/trim.ts'
+import { API_VERSION } from '../../core/model/api-version.ts'
 import { type Shown, show } from './screen.ts'
 import { table } from './text.ts'
 
@@ -36,7 +38,7 @@ export function federationText(found: readonly Found[], istioNamespace: string):
   const examples = found.flatMap((truster) => found.filter((other) => other !== truster).map((trusted) => example(truster, trusted)))
   return `# Who trusts whom, in one direction at a time. Entente opens nothing that is not written here.
 # What each field means: docs/federation-file.md. Show what it would change: entente plan
-apiVersion: entente.dev/v1alpha1
+apiVersion: ${API_VERSION}
 kind: Federation
 metadata: { name: ${trimEndOf(
     found

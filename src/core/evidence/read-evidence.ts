@@ -1,8 +1,10 @@
 /** Reads an evidence file: the observation of an unreachable mesh, as its owner made it. print-evidence.ts is the inverse. */
+
 import { z } from 'zod'
 import { type FindingCode, isFindingCode } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import type { Finding } from '../diagnostics/finding.ts'
+import { API_VERSION } from '../model/api-version.ts'
 import type { Digest } from '../model/digest.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, IstioFacts, Observation, ProxyConfig, Seen } from '../model/observed.ts'
@@ -128,7 +130,7 @@ const member = z.object({
 })
 const document = z.object({
   /** Files of older versions have none. */
-  apiVersion: z.literal('entente.dev/v1alpha1', 'is of another version: want entente.dev/v1alpha1').optional(),
+  apiVersion: z.literal(API_VERSION, `is of another version: want ${API_VERSION}`).optional(),
   at: instant,
   federation: z.string(),
   record: z.string().nullable(),

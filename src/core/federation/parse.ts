@@ -1,7 +1,9 @@
 /** Parses the federation file into a Federation, or reports every problem with its path. */
+
 import type { z } from 'zod'
 import { endOf } from '../basics/day.ts'
 import { FederationError } from '../diagnostics/errors.ts'
+import { API_VERSION } from '../model/api-version.ts'
 import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Wide, Workloads } from '../model/wanted.ts'
 import { describeWorkloads, relation, workloadsKey } from '../model/workloads.ts'
 import { type Principal, parsePrincipal, trustDomainOf } from '../spiffe/spiffe-id.ts'
@@ -49,7 +51,7 @@ export function parseFederation(doc: unknown): { readonly federation: Federation
 type Report = (path: readonly (string | number)[], message: string, hint?: string) => void
 
 const HINTS: Readonly<Record<string, string>> = {
-  apiVersion: 'write apiVersion: entente.dev/v1alpha1',
+  apiVersion: `write apiVersion: ${API_VERSION}`,
   kind: 'write kind: Federation',
   mtls: 'enforce writes a STRICT PeerAuthentication; require checks that one exists; permissive also allows plaintext',
   distribution: 'write pinned (no restart), or mounted (one restart per pod, then root changes drain no connection)',

@@ -1,6 +1,8 @@
 /** The schema of a federation file: its fields and the syntax of each. parse.ts checks the fields against each other. */
+
 import { z } from 'zod'
 import { endOf } from '../basics/day.ts'
+import { API_VERSION } from '../model/api-version.ts'
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 const label = (what: string) => z.string().regex(LABEL, `${what} must be a DNS label: a-z 0-9 -, at most 63 characters`)
@@ -23,7 +25,7 @@ const date = z
   .refine((day) => endOf(day) !== undefined, 'no such day')
 
 export const schema = z.strictObject({
-  apiVersion: z.literal('entente.dev/v1alpha1'),
+  apiVersion: z.literal(API_VERSION),
   kind: z.literal('Federation'),
   metadata: z.strictObject({ name: label('the name') }),
   spec: z.strictObject({

@@ -3,8 +3,10 @@
  * scripts/schemas.ts generates `schemas/*.json` of the package. Commands import only the types, so that printing does
  * not load zod.
  */
+
 import { z } from 'zod'
 import type { FindingCode } from '../diagnostics/finding.ts'
+import { API_VERSION } from '../model/api-version.ts'
 
 const fingerprint = z.string().regex(/^sha256:[0-9a-f]{64}$/)
 const digest = fingerprint
@@ -129,8 +131,6 @@ const certificate = z
     problems: z.array(z.string()).readonly(),
   })
   .readonly()
-
-const API_VERSION = 'entente.dev/v1alpha1'
 
 /** A top-level document, identified by `apiVersion` and `kind`. */
 const document = <K extends string, T extends z.ZodRawShape>(kind: K, shape: T) =>

@@ -1,7 +1,6 @@
 /** Adds `apiVersion` and `kind` to every JSON document, as in Kubernetes objects. */
+import { API_VERSION } from '../model/api-version.ts'
 import type { Kind, View } from './schemas.ts'
-
-const API_VERSION = 'entente.dev/v1alpha1'
 
 /** A view without the fields that `documented` adds. */
 export type Content<K extends Kind> = Omit<View<K>, 'apiVersion' | 'kind'>

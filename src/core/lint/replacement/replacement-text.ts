@@ -1,4 +1,5 @@
 /** Writes a federation as a file to edit, with comments at the values that the reader has to fill in. */
+import { API_VERSION } from '../../model/api-version.ts'
 import { printable } from '../../x509/syntax/printable.ts'
 import type { MeantAccept, MeantMember, MeantReach, MeantTrust, Replacement } from './meant.ts'
 
@@ -14,7 +15,7 @@ export function printFederation(members: readonly MeantMember[], trusts: readonl
     '# What its manifests do not say is marked "change". Nothing opens by a placeholder. Then:',
     ...members.map(approve),
     '#   entente plan',
-    'apiVersion: entente.dev/v1alpha1',
+    `apiVersion: ${API_VERSION}`,
     'kind: Federation',
     'metadata: { name: federation }   # change: a name of your own',
     'spec:',
