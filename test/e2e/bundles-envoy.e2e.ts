@@ -3,11 +3,9 @@
  * caCertificates. What we accept, in the form we print it, Envoy loads; the refused rows are the table in docs/anchors.md.
  * And what an Envoy by itself makes of chains: keys, signatures and purposes, in real handshakes.
  */
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Bundle, printBundle, printPemBundle } from '../../src/core/spiffe/bundle.ts'
 import { inspect } from '../../src/core/spiffe/inspect.ts'
@@ -24,7 +22,7 @@ import { purposeCases } from '../support/purposes.ts'
 import { acceptedRoots, refusedFiles } from '../support/root-files.ts'
 import { HAND_MADE_KEYS } from '../support/rsa-by-hand.ts'
 import { ENVOY_VERSION, ensureEnvoy } from '../testbed/build.ts'
-import { EnvoyAlone, flatRoots, pinnedRoots, takesServer } from '../testbed/envoy-alone.ts'
+import { configRefusal, EnvoyAlone, flatRoots, pinnedRoots, takesServer } from '../testbed/envoy-alone.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')
 const VALIDATOR = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig'
@@ -55,14 +53,7 @@ async function loads(trust: Readonly<Record<string, unknown>>): Promise<string |
   }
   const file = join(directory, 'envoy.json')
   await writeFile(file, JSON.stringify({ static_resources: { clusters: [cluster] } }))
-  try {
-    await promisify(execFile)(envoy, ['--mode', 'validate', '-l', 'error', '-c', file])
-    return undefined
-  } catch (cause) {
-    const { stderr = '' } = cause as { stderr?: string }
-    if (stderr === '') throw cause
-    return stderr
-  }
+  return configRefusal(envoy, file)
 }
 const loadsPem = (text: string): Promise<string | undefined> =>
   loads({ trust_domains: [{ name: 'a.example', trust_bundle: { inline_string: text } }] })

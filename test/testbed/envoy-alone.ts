@@ -110,14 +110,21 @@ async function written<Name extends string>(
 export async function refusal(binary: string, validation: Json): Promise<string | undefined> {
   const { directory, file } = await written({ only: validation })
   try {
+    return await configRefusal(binary, file)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** Envoy's words when it rejects a configuration file; undefined when it takes it. */
+export async function configRefusal(binary: string, file: string): Promise<string | undefined> {
+  try {
     await promisify(execFile)(binary, ['--mode', 'validate', '-l', 'error', '-c', file])
     return undefined
   } catch (cause) {
     const { stderr = '' } = cause as { stderr?: string }
     if (stderr === '') throw cause
     return stderr
-  } finally {
-    await rm(directory, { recursive: true, force: true })
   }
 }
 
