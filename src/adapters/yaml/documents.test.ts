@@ -18,6 +18,7 @@ describe('documents', () => {
 
   it.each([
     ['with Windows line ends', 'a:\r\n  b: x\r\n  c: |\r\n    y\r\n'],
+    ['with the line ends of old Macs', 'a:\r  b: x\r  c: |\r    y\r'],
     ['with a byte order mark', '\ufeffa:\n  b: x\n  c: |\n    y\n'],
     ['without a final newline', 'a:\n  b: x\n  c: |\n    y'],
     ['with an anchor, by the library', 'a: &a\n  b: x\n  c: |\n    y\nz: *a\n'],

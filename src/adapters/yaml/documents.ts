@@ -30,10 +30,10 @@ export function unreadDocument(file: string, given: string, message: string): Li
   return { file, given, text: '', documents: [source] }
 }
 
-/** LF line ends, a final one, no byte order mark: lines and columns stay what they were. */
+/** LF line ends, a final one, no byte order mark: lines and columns stay what they were. A lone CR ends a line in YAML, too. */
 function normal(content: string): string {
   const text = content.startsWith('\ufeff') ? content.slice(1) : content
-  const unix = text.includes('\r') ? text.replaceAll('\r\n', '\n') : text
+  const unix = text.includes('\r') ? text.replaceAll(/\r\n?/g, '\n') : text
   return unix.endsWith('\n') ? unix : `${unix}\n`
 }
 

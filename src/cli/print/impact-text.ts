@@ -28,7 +28,7 @@ export function impactText(title: string, { policies, identities, findings }: Im
 function summary(widened: number, all: number): string {
   if (all === 0) return 'No AuthorizationPolicy selects these workloads.'
   if (widened === 0) return `${count(all, 'policy').replace('policys', 'policies')} evaluated; none accepts an additional identity.`
-  return `${widened} of ${count(all, 'policy').replace('policys', 'policies')} evaluated ${widened === 1 ? 'helps' : 'help'} to accept an additional identity.`
+  return `${widened} of ${all} policies ${widened === 1 ? 'accepts' : 'accept'} an additional identity.`
 }
 
 function policyText(policy: PolicyImpactView, paint: ReturnType<typeof painter>): Shown {

@@ -84,7 +84,7 @@ function publishedCheck(looked: Looked, now: Date): Check {
   if (!roots.ok) return check.unknown(roots.error)
   const { trustBundle } = looked.seen
   if (trustBundle?.ok === false) return check.unknown(trustBundle.error)
-  if (trustBundle !== undefined) return bundleCheck(check, trustBundle.value, roots.value, istioNamespace)
+  if (trustBundle !== undefined) return bundleCheck(check, trustBundle.value, roots.value, context)
   const reference = roots.value.get(istioNamespace)
   if (reference === undefined)
     return check.fail(
@@ -109,12 +109,12 @@ function publishedCheck(looked: Looked, now: Date): Check {
 }
 
 /** With ENABLE_CLUSTER_TRUST_BUNDLE_API istiod writes the ClusterTrustBundle, and the ConfigMaps stay as they were. */
-function bundleCheck(check: About, bundle: string, roots: ReadonlyMap<string, string>, istioNamespace: string): Check {
+function bundleCheck(check: About, bundle: string, roots: ReadonlyMap<string, string>, context: string): Check {
   const stale = [...roots].filter(([, pem]) => !sameRoots(pem, bundle)).map(([namespace]) => namespace)
   if (stale.length === 0) return check.ok(`ClusterTrustBundle ${TRUST_BUNDLE}, and ${roots.size} ConfigMaps that say the same`)
   return check.fail(
     `namespace ${some(stale.sort())} has other roots in ConfigMap istio-ca-root-cert than ClusterTrustBundle ${TRUST_BUNDLE}: with ENABLE_CLUSTER_TRUST_BUNDLE_API istiod keeps the latter only`,
-    `restart the workloads that still mount the ConfigMap, then: kubectl -n ${istioNamespace} delete configmap istio-ca-root-cert`,
+    `restart the workloads that still mount the ConfigMap, then, in each of these namespaces: kubectl --context ${context} -n NAMESPACE delete configmap istio-ca-root-cert`,
   )
 }
 

@@ -228,7 +228,7 @@ describe('impact on files', () => {
 
   it('prints the same for people', async () => {
     const { text } = await ask({ meshAfter: at('mesh-after.yaml'), identities: at('ids.txt'), output: 'text' })
-    expect(text).toContain('1 of 2 policies evaluated helps to accept an additional identity.')
+    expect(text).toContain('1 of 2 policies accepts an additional identity.')
     expect(text).toMatch(/AuthorizationPolicy sample\/by-namespace {3}ALLOW {3}at sample \(app=server\)\n {2}\+ a\.example\/ns\/foo\/\*\n/)
     expect(text).toMatch(/to close it: add principals/)
     expect(text).toMatch(/a\.example\/ns\/foo\/sa\/web +deny +allow/)
