@@ -181,3 +181,118 @@ describe('an edit of the federation file', () => {
     expect(await written(file)).toEqual(['INC-0'])
   })
 })
+
+describe('an edit changes no byte of what the owner wrote', () => {
+  const one = { truster: member('cluster-b'), trusted: member('cluster-a'), at: new Date('2026-06-01T00:00:00Z') }
+  const OTHER = 'truster: cluster-a, trusted: cluster-b, at: 2026-05-30T10:00:00Z, reason: other'
+  const HEAD = stringify(document()).replace(/^spec:[\s\S]*/m, '')
+  const MEMBERS = `  members:
+  - { name: cluster-a, trustDomain: cluster-a.example, cluster: { context: cluster-a } }   # ours
+  - { name: cluster-b,   trustDomain: cluster-b.example, cluster: { context: 'cluster-b' } }
+`
+  const TRUST = `  trust:
+    - truster: "cluster-b"
+      trusted: cluster-a
+      distribution: pinned
+      accept:
+      - { namespace: sample, mtls: enforce, callers: [cluster-a.example/ns/sample/sa/client] }
+`
+  const spec = (severed: string): string => `${HEAD}\nspec:\n${MEMBERS}${severed}${TRUST}`
+  const ACCEPT = { namespace: 'sample', mtls: 'enforce', callers: ['cluster-a.example/ns/sample/sa/client'] }
+  const JSON_FILE = JSON.stringify(
+    {
+      ...document(),
+      spec: {
+        members: [
+          { name: 'cluster-a', trustDomain: 'cluster-a.example' },
+          { name: 'cluster-b', trustDomain: 'cluster-b.example', cluster: { context: 'b' } },
+        ],
+        trust: [{ truster: 'cluster-b', trusted: 'cluster-a', distribution: 'pinned', accept: [ACCEPT] }],
+      },
+    },
+    null,
+    2,
+  )
+
+  const STYLES: Readonly<Record<string, string>> = {
+    'no list': spec(''),
+    'no list, and comments at the end': `${spec('')}  # severs come here\n# the end\n`,
+    'a key without a value': spec('  severed:   # none yet\n'),
+    'an empty list': spec('  severed: []   # none yet\n'),
+    'an empty list over lines': spec('  severed: [\n    # none yet\n  ]\n'),
+    null: spec('  severed: null # none yet\n'),
+    'an indented list': spec(`  severed:\n      - { ${OTHER} }   # why\n      # and more\n`),
+    'an unindented list': spec(`  severed:\n  - ${OTHER.replaceAll(', ', '\n    ')}\n    # why\n`),
+    'an unindented list at the end': `${spec('')}  severed:\n  - ${OTHER.replaceAll(', ', '\n    ')}\n`,
+    'a list with a folded reason': spec(
+      `  severed:\n    -   ${OTHER.replace('reason: other', 'reason: >-').replaceAll(', ', '\n        ')}\n          other\n\n          INC-6\n\n`,
+    ),
+    'a list in flow style': spec(`  severed: [{ ${OTHER} }]\n`),
+    'a list in flow style over lines, with a comma at its end': spec(`  severed: [\n    { ${OTHER} },   # why\n  ]\n`),
+    'a list that has a name': spec(`  severed: &severed\n    - { ${OTHER} }\n`),
+    JSON: JSON_FILE,
+    'JSON with an empty list': JSON_FILE.replace('"trust":', '"severed": [], "trust":'),
+    'JSON with a list': JSON_FILE.replace(
+      '"trust":',
+      `"severed": [${JSON.stringify({ truster: 'cluster-a', trusted: 'cluster-b', at: '2026-05-30T10:00:00Z', reason: 'other' })}],\n"trust":`,
+    ),
+    'flow style': `${HEAD}\nspec: { members: [{ name: cluster-a, trustDomain: cluster-a.example }, { name: cluster-b, trustDomain: cluster-b.example, cluster: { context: b } }], trust: [{ truster: cluster-b, trusted: cluster-a, distribution: pinned, accept: [${JSON.stringify(ACCEPT)}] }] }\n`,
+  }
+  const ENDS: Readonly<Record<string, (text: string) => string>> = {
+    'with line feeds': (text) => text,
+    'with carriage returns and line feeds': (text) => text.replaceAll('\n', '\r\n'),
+    'without a last line end': (text) => text.replace(/\n+$/, ''),
+    'with a byte order mark': (text) => `\uFEFF${text}`,
+  }
+  const CASES = Object.entries(STYLES).flatMap(([style, text]) =>
+    Object.entries(ENDS).map(([ends, end]) => ({ style, ends, text: end(text) })),
+  )
+
+  /** What stands between the longest common beginning and the rest; undefined if anything else differs. */
+  function added(before: string, after: string): string | undefined {
+    let at = 0
+    while (at < before.length && before[at] === after[at]) at += 1
+    const more = after.length - before.length
+    return more > 0 && after.slice(at + more) === before.slice(at) ? after.slice(at, at + more) : undefined
+  }
+
+  it.each(CASES)('$style, $ends: one piece is added, and taken out again', async ({ text, style }) => {
+    const { file, how } = await fileOf(text)
+    const before = await readFederationFile(file)
+    await addSevered(file, { ...one, reason: 'INC-7: key of cluster-a lost' }, how)
+    const severed = await readFile(file, 'utf8')
+    const piece = added(text, style === 'null' ? severed.replace('[{', 'null[{').replace('}]', '}]') : severed)
+    if (style !== 'null') expect(piece).toContain('INC-7: key of cluster-a lost')
+    expect(severed.replaceAll('\r\n', '').includes('\r')).toBe(false)
+    if (text.includes('\r\n')) expect(severed.replaceAll('\r\n', '').includes('\n')).toBe(false)
+    expect(await readFederationFile(file)).toEqual({
+      ...before,
+      severed: [...before.severed, { ...one, reason: 'INC-7: key of cluster-a lost' }],
+    })
+    if (style.startsWith('JSON')) expect(JSON.parse(severed.replace('\uFEFF', ''))).toBeDefined()
+    await removeSevered(file, one, how)
+    expect(await readFederationFile(file)).toEqual(before)
+    // The key of a list that this edit began stays.
+    const began = !/"?severed"?: *(&\w+ *)?(\[|\r?\n +-)/.test(text)
+    const blank = (some: string): string =>
+      began ? some.replace(/, *"severed": \[\]|, *severed: \[\]| *severed:.*(\r?\n|$)/, '').trimEnd() : some
+    expect(blank(await readFile(file, 'utf8'))).toBe(blank(text))
+  })
+
+  it('whatever the reason is', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...CASES),
+        fc.string({ unit: 'binary', minLength: 1 }).filter((text) => text.trim() !== ''),
+        async ({ text, style }, reason) => {
+          const { file, how } = await fileOf(text)
+          await addSevered(file, { ...one, reason }, how)
+          const severed = await readFile(file, 'utf8')
+          if (style !== 'null') expect(added(text, severed)).toBeDefined()
+          expect((await readFederationFile(file)).severed.at(-1)?.reason).toBe(reason.toWellFormed())
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+})

@@ -2,12 +2,13 @@
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
+import { type Document, isAlias, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
 import { type Outcome, outcomeOf, retry } from '../../core/basics/retry.ts'
 import { type Fault, FederationError } from '../../core/diagnostics/errors.ts'
 import { type Problem, parseFederation } from '../../core/federation/parse.ts'
 import type { Federation, Severed } from '../../core/model/wanted.ts'
 import { tooDeepAt } from '../yaml/depth.ts'
+import { type ListPlace, withItem, withoutItem } from '../yaml/list-edit.ts'
 import { refuseWide } from './input-text.ts'
 import { isBusy, withLock } from './lock.ts'
 import { lockOf } from './record-file.ts'
@@ -20,7 +21,12 @@ export async function readFederationFile(path: string): Promise<Federation> {
   return parsed(path, await readText(path)).federation
 }
 
-function parsed(path: string, text: string): { readonly document: Document.Parsed; readonly federation: Federation } {
+interface Read {
+  readonly document: Document.Parsed
+  readonly federation: Federation
+}
+
+function parsed(path: string, text: string): Read {
   const { document, lines } = parseYaml(path, text)
   const result = parseFederation(plainValue(document, path))
   if ('federation' in result) return { document, federation: result.federation }
@@ -49,45 +55,40 @@ type Pair = Pick<Severed, 'truster' | 'trusted'>
  * @throws FederationError file-unreadable, file-unwritable, federation-invalid, record-busy, changed-meanwhile
  */
 export const addSevered = (path: string, severed: Severed, how: Editing): Promise<boolean> =>
-  edit(path, how, (document, federation) => {
+  edit(path, how, (text, { document, federation }) => {
     if (isSevered(federation, severed)) return undefined
     const { truster, trusted, at, reason } = severed
-    const node = document.createNode({ truster, trusted, at: at.toISOString(), reason })
-    const list = severedIn(document, path)
-    if (list === undefined) {
-      const spec = document.get('spec') as YAMLMap
-      const was = spec.get('severed', true)
-      spec.set('severed', Object.assign(document.createNode([node]), isScalar(was) ? { comment: was.comment } : {}))
-    } else {
-      list.flow = false
-      list.add(node)
-    }
-    return (after) => isSevered(after, severed)
+    const item = { truster, trusted, at: at.toISOString(), reason }
+    return { text: withItem(text, severedIn(document, path), item), holds: (after) => isSevered(after, severed) }
   })
 
 /** Removes every entry of the pair from `spec.severed`. Returns and throws as `addSevered`. */
 export const removeSevered = (path: string, pair: Pair, how: Editing): Promise<boolean> =>
-  edit(path, how, (document, federation) => {
-    if (!isSevered(federation, pair)) return undefined
-    // The federation has one for each entry, in the order of the file.
-    const list = severedIn(document, path)
-    for (const i of federation.severed.flatMap((one, i) => (isPair(one, pair) ? [i] : [])).reverse()) list?.delete(i)
-    return (after) => !isSevered(after, pair)
-  })
+  edit(path, how, (text, { federation }) =>
+    isSevered(federation, pair) ? { text: withoutPair(path, text, pair), holds: (after) => !isSevered(after, pair) } : undefined,
+  )
+
+/** The federation has one `severed` for each entry, in the order of the file. */
+function withoutPair(path: string, text: string, pair: Pair): string {
+  const { document, federation } = parsed(path, text)
+  const { list } = severedIn(document, path)
+  const index = federation.severed.findIndex((one) => isPair(one, pair))
+  return list === undefined || index < 0 ? text : withoutPair(path, withoutItem(text, list, index), pair)
+}
 
 const isPair = (one: Pair, { truster, trusted }: Pair): boolean => one.truster === truster && one.trusted === trusted
 const isSevered = ({ severed }: Federation, pair: Pair): boolean => severed.some((one) => isPair(one, pair))
 
-function severedIn(document: Document.Parsed, path: string): YAMLSeq | undefined {
-  const spec = document.get('spec')
-  if (!isMap(spec)) throw invalid(path, [`${path}: has no spec`])
-  const severed = spec.get('severed', true)
+function severedIn(document: Document.Parsed, path: string): ListPlace {
+  const map = document.get('spec')
+  if (!isMap(map)) throw invalid(path, [`${path}: has no spec`])
+  const severed = map.get('severed', true)
   const list = isAlias(severed) ? severed.resolve(document) : severed
-  return isSeq(list) ? list : undefined
+  return { map, key: 'severed', ...(isSeq(list) ? { list } : {}) }
 }
 
-/** Changes the document in place. @returns what the federation must say afterwards; undefined if there is nothing to change */
-type Change = (document: Document.Parsed, federation: Federation) => ((after: Federation) => boolean) | undefined
+/** The edited text, and what the federation must say then. Undefined if there is nothing to change. */
+type Change = (text: string, read: Read) => { readonly text: string; readonly holds: (after: Federation) => boolean } | undefined
 
 /** Each failed try means that another process wrote the file: of two concurrent edits, both succeed. */
 const TRIES = 100
@@ -113,10 +114,11 @@ async function editOnce(name: string, how: Editing, change: Change): Promise<'un
   // The target of a symbolic link is replaced, not the link.
   const path = await realpath(name).catch(() => name)
   const read = await readText(path)
-  const { document, federation } = parsed(name, read)
-  const holds = change(document, federation)
-  if (holds === undefined) return 'unchanged'
-  const text = printed(name, document, federation, holds)
+  const parsedNow = parsed(name, read)
+  const changed = change(read, parsedNow)
+  if (changed === undefined) return 'unchanged'
+  const { text, holds } = changed
+  mustSay(name, text, parsedNow.federation, holds)
   const written = await underLock(name, path, how, async () => {
     if ((await readText(path)) !== read) return false
     await writeAtomically(path, text)
@@ -160,19 +162,21 @@ async function underLock(
  * The file belongs to the owner: the new text must parse, keep everything else unchanged, and say exactly what was to be
  * added or removed.
  */
-function printed(path: string, document: Document.Parsed, before: Federation, holds: (after: Federation) => boolean): string {
+function mustSay(path: string, text: string, before: Federation, holds: (after: Federation) => boolean): void {
   const byHand = `${path}: change spec.severed by hand, then run this again`
-  let text: string
+  const result = resultOf(path, text, byHand)
+  if ('problems' in result) throw invalid(path, [...result.problems.map(({ message }) => `${path}: ${message}`), byHand])
+  const rest = ({ severed: _, ...federation }: Federation): unknown => federation
+  if (holds(result.federation) && isDeepStrictEqual(rest(result.federation), rest(before))) return
+  throw invalid(path, [`${path}: cannot be edited without changing other parts`, byHand])
+}
+
+function resultOf(path: string, text: string, byHand: string): ReturnType<typeof parseFederation> {
   try {
-    text = document.toString({ lineWidth: 0 })
+    return parseFederation(plainValue(parseYaml(path, text).document, path))
   } catch (cause) {
     throw invalid(path, [`${path}: cannot be edited: ${cause instanceof Error ? cause.message : String(cause)}`, byHand])
   }
-  const result = parseFederation(plainValue(parseYaml(path, text).document, path))
-  if ('problems' in result) throw invalid(path, [...result.problems.map(({ message }) => `${path}: ${message}`), byHand])
-  const rest = ({ severed: _, ...federation }: Federation): unknown => federation
-  if (holds(result.federation) && isDeepStrictEqual(rest(result.federation), rest(before))) return text
-  throw invalid(path, [`${path}: cannot be edited without changing other parts`, byHand])
 }
 
 async function readText(path: string): Promise<string> {
@@ -186,7 +190,7 @@ async function readText(path: string): Promise<string> {
 function parseYaml(path: string, text: string): { readonly document: Document.Parsed; readonly lines: LineCounter } {
   if (tooDeepAt(text) !== undefined) throw invalid(path, [`${path}: is nested too deeply`])
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, keepSourceTokens: true })
   const [first] = document.errors
   if (first !== undefined) {
     const line = first.linePos?.[0].line
