@@ -72,7 +72,11 @@ process.on('uncaughtException', (thrown) => {
   process.exit(tellError(thrown))
 })
 // The reader closed the pipe, as in `entente plan | head`: that is no error.
-process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? 0 : 1))
+process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+  if (cause.code === 'EPIPE') process.exit(0)
+  io.tell(errorText(new FederationError('file-unwritable', 'standard output', cause.message)))
+  process.exit(1)
+})
 
 try {
   await settled(

@@ -2,7 +2,7 @@
 
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError, writeAtomically } from '../adapters/files/write-files.ts'
+import { fileError, makeFolder, writeAtomically } from '../adapters/files/write-files.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { API_VERSION } from '../core/model/api-version.ts'
 import type { Authority } from './authority.ts'
@@ -17,7 +17,7 @@ const MADE = ['federation.yaml', 'audit.jsonl', 'bundles', 'clusters', 'from-own
  */
 export async function prepare(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true })
+    await makeFolder(directory)
     const there = await readdir(directory)
     if (there.length > 0 && !there.includes(MARK)) {
       throw new FederationError('file-unwritable', directory, 'is not empty, and no earlier demo created it', {

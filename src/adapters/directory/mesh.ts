@@ -1,6 +1,6 @@
 /** A member's home that is a directory: a Git tree of Entente's manifests, one file per object, without an API server. */
 
-import { mkdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Mesh } from '../../app/ports.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -11,7 +11,7 @@ import type { Step } from '../../core/model/planned.ts'
 import type { Member } from '../../core/model/wanted.ts'
 import { parseHead } from '../../core/record/record.ts'
 import { withLock } from '../files/lock.ts'
-import { fileError, isWithin, placeIn, readIfThere, removeDurably, writeAtomically } from '../files/write-files.ts'
+import { isWithin, makeFolder, placeIn, readIfThere, removeDurably, writeAtomically } from '../files/write-files.ts'
 import { limit } from '../limit.ts'
 import { seen } from '../seen.ts'
 import { keepFolders } from './keep.ts'
@@ -124,9 +124,7 @@ function expectArrived(path: string, tree: ReadonlyMap<string, Placed>, seen: re
 }
 
 async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
-  await mkdir(path, { recursive: true }).catch((cause) => {
-    throw fileError('file-unwritable', path, cause)
-  })
+  await makeFolder(path)
   return withLock(join(path, LOCK), work, OTHERS_MS)
 }
 

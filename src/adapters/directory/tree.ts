@@ -1,5 +1,5 @@
 /** Reads a directory of manifests: every object of every YAML file below it, with its position. */
-import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LineCounter, parseAllDocuments } from 'yaml'
 import { FederationError } from '../../core/diagnostics/errors.ts'
@@ -102,8 +102,10 @@ function isGone(cause: unknown): undefined {
 }
 
 async function readObjects(path: string, parsed: Parsed): Promise<readonly Manifest[]> {
-  const there = await lstat(path).catch(isGone)
+  const there = await stat(path).catch(isGone)
   if (there === undefined) return []
+  // To open a pipe waits until somebody writes to it.
+  if (!there.isFile()) throw unreadable(path, 'is not a regular file')
   if (there.size > MAX_BYTES) throw unreadable(path, `is larger than ${MAX_BYTES >> 20} MiB`)
   const source = await readFile(path, 'utf8').catch(isGone)
   if (source === undefined) return []

@@ -289,7 +289,7 @@ describe('an edit changes no byte of what the owner wrote', () => {
           await addSevered(file, { ...one, reason }, how)
           const severed = await readFile(file, 'utf8')
           if (style !== 'null') expect(added(text, severed)).toBeDefined()
-          expect((await readFederationFile(file)).severed.at(-1)?.reason).toBe(reason.toWellFormed())
+          expect((await readFederationFile(file)).severed.at(-1)?.reason).toBe(Buffer.from(reason, 'utf8').toString('utf8'))
         },
       ),
       { numRuns: 60 },

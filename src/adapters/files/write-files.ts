@@ -1,6 +1,7 @@
 /** Writes files atomically: after a crash, each has either its old or its new content. */
 import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 
@@ -58,6 +59,8 @@ function ifThere(cause: unknown): undefined {
  */
 export async function readIfThere(path: string, maxBytes: number): Promise<Buffer | undefined> {
   try {
+    // To open a pipe waits until somebody writes to it.
+    if (!(await stat(path)).isFile()) throw new FederationError('file-unreadable', path, 'is not a regular file')
     const handle = await open(path, 'r')
     try {
       const { size } = await handle.stat()
@@ -73,11 +76,50 @@ export async function readIfThere(path: string, maxBytes: number): Promise<Buffe
   }
 }
 
+/**
+ * Creates the folder, and those above it. `mkdir` with `recursive` never returns where the kernel reports ENOENT although
+ * the parent exists, as in /proc.
+ * @throws FederationError file-unwritable
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const isFolder = async (): Promise<boolean | undefined> => {
+    const there = await stat(path).catch(() => undefined)
+    return there?.isDirectory()
+  }
+  if ((await isFolder()) === true) return
+  const parent = dirname(path)
+  if (parent !== path) await makeFolder(parent)
+  try {
+    await mkdir(path)
+  } catch (cause) {
+    // Another process may have made it meanwhile.
+    const folder = await isFolder()
+    if (folder === true) return
+    if (folder === false) throw new FederationError('file-unwritable', path, 'is not a directory', { hint: ELSEWHERE, cause })
+    const linked = await lstat(path).catch(() => undefined)
+    if (linked !== undefined)
+      throw new FederationError('file-unwritable', path, 'is a symbolic link without a target', { hint: ELSEWHERE, cause })
+    throw fileError('file-unwritable', path, cause)
+  }
+}
+
+/** The folder exists, or could be made: so that nobody is asked before a place that cannot be written. @throws FederationError file-unwritable */
+export async function mustBeWritable(folder: string): Promise<void> {
+  const there = await stat(folder).catch(() => undefined)
+  if (there === undefined && dirname(folder) !== folder) return mustBeWritable(dirname(folder))
+  if (there?.isDirectory() === false) throw new FederationError('file-unwritable', folder, 'is not a directory', { hint: ELSEWHERE })
+  await access(folder, constants.W_OK).catch((cause) => {
+    throw fileError('file-unwritable', folder, cause)
+  })
+}
+
+const ELSEWHERE = 'name another place'
+
 /** Creates missing folders. @throws FederationError file-unwritable */
 export async function writeAtomically(path: string, content: string): Promise<void> {
   const folder = dirname(path)
+  await makeFolder(folder)
   try {
-    await mkdir(folder, { recursive: true })
     await writeAndRename(path, join(folder, `.${randomBytes(6).toString('hex')}.tmp`), content)
     await syncFolder(folder)
   } catch (cause) {

@@ -1,7 +1,7 @@
 /** `init`: observes the clusters and writes a federation in which nothing is open yet. */
-import { access, mkdir } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { writeAtomically } from '../../../adapters/files/write-files.ts'
+import { makeFolder, mustBeWritable, writeAtomically } from '../../../adapters/files/write-files.ts'
 import { init, type NewPlace } from '../../../app/init/init.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { LimitOptions } from '../../input/limits.ts'
@@ -31,10 +31,11 @@ function placeAt(directory: string, istioNamespace: string): NewPlace {
   const file = join(directory, 'federation.yaml')
   return {
     mustBeNew: async () => {
+      await mustBeWritable(directory)
       await mustBeNew(file)
       await mustBeNew(join(directory, 'audit.jsonl'))
     },
-    make: async () => void (await mkdir(directory, { recursive: true })),
+    make: () => makeFolder(directory),
     write: (members) => writeAtomically(file, federationText(members, istioNamespace)),
   }
 }

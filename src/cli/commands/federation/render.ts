@@ -1,8 +1,7 @@
 /** `render`: the manifests that `apply` would write, for each member. The output depends on the files in Git only. */
-import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { writeTree } from '../../../adapters/directory/render-tree.ts'
-import { writeAtomically } from '../../../adapters/files/write-files.ts'
+import { makeFolder, removeDurably, writeAtomically } from '../../../adapters/files/write-files.ts'
 import { readDesired } from '../../../app/desired.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
@@ -42,7 +41,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
     })
   }
   const out = resolve(options.out)
-  await mkdir(out, { recursive: true })
+  await makeFolder(out)
   const written = []
   for (const intent of desired.intents) {
     written.push({ member: intent.member.name, ...(await writeTree(join(out, intent.member.name), render(intent), explain)) })
@@ -50,7 +49,7 @@ export async function run(options: FileOptions & { out: string; output: Output; 
     if (intent.trusts.some(({ distribution }) => distribution === 'mounted')) {
       await writeAtomically(join(out, guide), mountGuide())
       io.tell(`${join(options.out, guide)}: the label and annotations for the pod templates of mounted scopes`)
-    } else await rm(join(out, guide), { force: true })
+    } else await removeDurably(join(out, guide))
   }
   if (options.output === 'json') io.print(json(documented('Render', { out: options.out, members: written })))
   else {
