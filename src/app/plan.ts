@@ -39,14 +39,15 @@ export async function planFor(
 ): Promise<Planned> {
   const { intents, federation } = desired
   const meshes = await ports.meshes(desired)
-  const [first, narrowOnly] = await Promise.all([observe(intents, meshes), otherRecords(ports, desired, meshes)])
+  const sharedDeadline = {}
+  const [first, narrowOnly] = await Promise.all([observe(intents, meshes, { sharedDeadline }), otherRecords(ports, desired, meshes)])
   goOn(ports)
   const quick = plan(intents, first, ports.now(), { ...options, narrowOnly })
   const closer = retiring(quick, intents)
   const seen =
     closer.length === 0
       ? first
-      : new Map([...first, ...(await observe(closer, meshes, { everyPod: true, everyLeaf: options.look === true, further: true }))])
+      : new Map([...first, ...(await observe(closer, meshes, { everyPod: true, everyLeaf: options.look === true, sharedDeadline }))])
   goOn(ports)
   const made = seen === first ? quick : plan(intents, seen, ports.now(), { ...options, narrowOnly })
   const whole = { ...made, name: federation.name, findings: [...desired.findings, ...made.findings] }

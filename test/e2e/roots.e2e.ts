@@ -83,7 +83,7 @@ describe('an offer of roots is refused whole, before anything is written:', () =
     const before = await state()
     writeFileSync(shop.file('offer.pem'), (await createRoot('CN=New B')).certificate)
     const { stderr } = expectCode(await shop.run('approve', 'cluster-b', '--bundle', 'offer.pem', '--yes'), 1)
-    expect(stderr).toMatch(/fingerprint-mismatch.*no --fingerprint names it/s)
+    expect(stderr).toMatch(/fingerprint-mismatch.*you did not give its fingerprint/s)
     expect(await state()).toEqual(before)
   })
 })

@@ -2,11 +2,11 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it } from 'vitest'
 import { type Certified, KeyUsageFlags, makeCa, type TestLeaf } from '../../../test/support/ca.ts'
 import { answer, type Behaviour, redirect, startEndpoint, type TestEndpoint } from '../../../test/support/endpoint.ts'
+import { refreshBundle } from '../../app/roots/refresh-bundle.ts'
 import { type Bundle, printBundle } from '../../core/spiffe/bundle.ts'
 import type { BundleEndpoint } from '../../core/spiffe/endpoint.ts'
 import { parseSpiffeId } from '../../core/spiffe/spiffe-id.ts'
 import { fetchBundle } from './fetch.ts'
-import { refreshBundle } from './refresh.ts'
 
 const ID = parseSpiffeId('spiffe://a.example/spire/server')
 const ca = await makeCa({ trustDomain: 'a.example' })
@@ -40,7 +40,7 @@ const overSpiffe = (url: string, endpointBundle: Bundle = ca.bundle): BundleEndp
 const options = { timeoutMilliseconds: 2_000 }
 /** Through both: what `fetchBundle` throws, and that a poll keeps the last good bundle. */
 async function poll(endpoint: BundleEndpoint, timeoutMilliseconds = 2_000) {
-  return refreshBundle(ca.bundle.trustDomain, endpoint, last, { timeoutMilliseconds, now: new Date() })
+  return refreshBundle({ fetch: () => fetchBundle(endpoint, { timeoutMilliseconds }), now: () => new Date() }, ca.bundle.trustDomain, last)
 }
 
 describe('a well-behaved endpoint', () => {

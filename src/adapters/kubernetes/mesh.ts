@@ -34,8 +34,8 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
   let pem: string | undefined
   const all = istiods({ client, namespace, roots: () => pem })
 
-  /** The limits of the observation that began last: another call may continue it. */
-  let last: Budget | undefined
+  /** By `Interest.sharedDeadline`, so that each observer continues its own observation. */
+  const budgets = new WeakMap<object, Budget>()
 
   const ownRoots = async (through: KubeClient, listed: Promise<readonly IstiodPod[]>): Promise<OwnRoots> => {
     pem = undefined
@@ -91,8 +91,9 @@ export function kubernetesMesh({ member, client, owner = '', now = () => new Dat
     member: member.name,
     live: true,
     observe(wanted) {
-      const budget = (wanted.further === true ? last?.further() : undefined) ?? client.budget()
-      last = budget
+      const { sharedDeadline } = wanted
+      const budget = (sharedDeadline === undefined ? undefined : budgets.get(sharedDeadline)?.further()) ?? client.budget()
+      if (sharedDeadline !== undefined) budgets.set(sharedDeadline, budget)
       return budget.watched(() => look(client.within(budget), budget, wanted))
     },
     async proxies(interest) {

@@ -5,7 +5,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { fakeKube, status } from '../../../test/support/fake-kube.ts'
 import type { Member } from '../../core/model/wanted.ts'
+import type { Budget } from '../edge/budget.ts'
 import { kubernetesMesh } from './mesh.ts'
+import type { KubeClient } from './transport/client.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -71,5 +73,28 @@ describe('the proxies of a mesh that another command observed meanwhile', () => 
     await mesh.observe({ namespaces: ['two'] })
     const seen = await mesh.proxies({ namespaces: ['one'] })
     expect(seen.ok && seen.value.find(({ proxy }) => proxy === 'a.one')?.config).toMatchObject({ inbound: [], outbound: [] })
+  })
+})
+
+describe('the deadline of an observation', () => {
+  it('belongs to the observer that began it, not to the mesh', async () => {
+    const kube = await fakeKube(() => ({ body: { items: [] } }))
+    closing.push(() => kube.close())
+    const client = await kube.client()
+    const budgets: Budget[] = []
+    const counted: KubeClient = {
+      ...client,
+      budget: () => {
+        const budget = client.budget()
+        budgets.push(budget)
+        return budget
+      },
+    }
+    const mesh = kubernetesMesh({ member: { name: 'cluster-b', istioNamespace: 'istio-system' } as Member, client: counted })
+    const [mine, theirs] = [{}, {}]
+    for (const sharedDeadline of [mine, theirs, mine, theirs]) await mesh.observe({ namespaces: [], sharedDeadline })
+    await mesh.observe({ namespaces: [] })
+    // One for each observer; the second observation of each continues its own. The last has none to continue.
+    expect(budgets).toHaveLength(3)
   })
 })

@@ -35,7 +35,7 @@ export function interestOf(intent: Intent): Interest {
 export async function observe(
   wanted: readonly Intent[],
   meshes: ReadonlyMap<MemberName, Looking>,
-  more: Pick<Interest, 'everyPod' | 'everyLeaf' | 'further'> = {},
+  more: Pick<Interest, 'everyPod' | 'everyLeaf' | 'sharedDeadline'> = {},
 ): Promise<ReadonlyMap<MemberName, Observation>> {
   const seen = await Promise.all(
     wanted.flatMap((intent) => {
@@ -51,11 +51,11 @@ export async function observe(
  * pods count too.
  */
 export async function look(mesh: Looking, intent: Intent, more: Omit<Interest, 'namespaces'> = {}): Promise<Observation> {
-  const interest = { ...interestOf(intent), ...more }
+  const interest = { sharedDeadline: {}, ...interestOf(intent), ...more }
   const seen = await mesh.observe(interest)
   const wider = widened(intent, seen)
   const enough = wider.namespaces.length === interest.namespaces.length && (wider.everyWorkload !== true || interest.everyWorkload === true)
-  const whole = enough ? seen : await mesh.observe({ ...interest, further: true, ...wider })
+  const whole = enough ? seen : await mesh.observe({ ...interest, ...wider })
   return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
 }
 

@@ -103,10 +103,10 @@ export function checkFingerprints(bundle: Bundle, { sent, fingerprint = [] }: Ac
   const unknown = [...given].filter((root) => !roots.has(root))
   if (unnamed.length === 0 && unknown.length === 0) return
   const said = [
-    ...unnamed.map((root) => `${root} is in the bundle, but no --fingerprint names it`),
-    ...unknown.map((root) => `${root} is given with --fingerprint, but is not in the bundle`),
+    ...unnamed.map((root) => `${root} is in the bundle, but you did not give its fingerprint`),
+    ...unknown.map((root) => `${root} is a fingerprint that you gave, but is not in the bundle`),
   ]
   throw new FederationError('fingerprint-mismatch', member.name, `${said.join('; ')}; nothing was changed`, {
-    hint: 'get the fingerprints from the owner over another channel, then pass each with --fingerprint sha256:…',
+    hint: `get the fingerprints from the owner over another channel: entente approve ${member.name} --bundle FILE --fingerprint sha256:…`,
   })
 }

@@ -1,9 +1,9 @@
 /** `approve`: records that the owner vouches for a member's roots. Only an approval turns an offer into an approved bundle. */
 
-import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Member } from '../../core/model/wanted.ts'
 import { seversOn } from '../../core/record/severs.ts'
 import { type DesiredPorts, memberOf, readDesired } from '../desired.ts'
+import { InputError } from '../input-error.ts'
 import type { Desired } from '../ports-desired.ts'
 import type { Ports } from '../use-case.ts'
 import { type Accepting, type AcceptPorts, accept, checkFingerprints } from './accept.ts'
@@ -27,7 +27,7 @@ export async function approve(ports: DesiredPorts & AcceptPorts & Pick<Ports, 'l
   const member = memberOf(desired.federation, input.member)
   const reset = input.resetSequence === true
   if (reset && input.reason.trim() === '')
-    throw new FederationError('usage', '--reset-sequence', 'requires --reason: the record keeps why sequence numbers restart')
+    throw new InputError('resetSequence', 'requires a reason: the record keeps why sequence numbers restart')
   const offer = await offerOf(ports, member, input.sent, reset ? undefined : highestIn(desired, member))
   const roots = offer.bundle.anchors.length
   if (isApproved(desired, offer.bundle) && !reset && !isAwaited(desired, member)) {

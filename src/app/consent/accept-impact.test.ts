@@ -19,9 +19,9 @@ const check = (findings: readonly (typeof past)[], steps: readonly Step[], accep
   mustAcceptImpact({ findings, steps: [opens, closes] }, new Set(steps.map(({ id }) => id)), accepted)
 
 describe('apply', () => {
-  it('requires --accept-impact if policies accept more identities than the callers', () => {
+  it('requires consent if policies accept more identities than the callers', () => {
     expect(check([past], [opens, closes])).toThrow(
-      expect.objectContaining({ code: 'not-consented', subject: past.subject, hint: expect.stringContaining('--accept-impact') }),
+      expect.objectContaining({ code: 'not-consented', subject: past.subject, input: 'acceptImpact' }),
     )
     expect(check([past], [opens, closes], true)).not.toThrow()
   })

@@ -1,7 +1,7 @@
 /** If existing policies accept more identities than the callers of the federation file, the owner must consent to that. */
-import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Plan } from '../../core/model/planned.ts'
+import { InputError } from '../input-error.ts'
 
 /**
  * Steps that only close never need this consent.
@@ -16,10 +16,9 @@ export function mustAcceptImpact(
   const past = findings.filter(({ code }) => code === 'impact-past-callers')
   const widens = all.some(({ id, changes }) => steps.has(id) && changes.some(({ effect }) => effect === 'widens'))
   if (accepted || past.length === 0 || !widens) return
-  throw new FederationError(
-    'not-consented',
-    past.map(({ subject }) => subject).join('; '),
-    'accepts more identities than the callers in the federation file; nothing was changed',
-    { hint: 'entente impact lists them and the policies; narrow those, or add --accept-impact' },
-  )
+  throw new InputError('acceptImpact', 'accepts more identities than the callers in the federation file; nothing was changed', {
+    code: 'not-consented',
+    subject: past.map(({ subject }) => subject).join('; '),
+    hint: 'entente impact lists them and the policies; narrow those',
+  })
 }

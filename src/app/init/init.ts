@@ -4,6 +4,7 @@ import { FederationError } from '../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../core/diagnostics/finding.ts'
 import { seal } from '../../core/record/record.ts'
 import type { Found } from '../events.ts'
+import { InputError } from '../input-error.ts'
 import type { Ports } from '../use-case.ts'
 import { judgeClusters } from './judge-clusters.ts'
 import { memberName } from './member-name.ts'
@@ -28,7 +29,7 @@ type InitPorts = Pick<Ports, 'lookAt' | 'bundles' | 'record' | 'publicRoots' | '
 /** @throws FederationError usage, bundle-refused, not-confirmed: then nothing was written */
 export async function init(ports: InitPorts, place: NewPlace, { contexts, istioNamespace }: InitInput): Promise<readonly Found[]> {
   await place.mustBeNew()
-  if (new Set(contexts).size !== contexts.length) throw new FederationError('usage', '--context', 'the same context is given twice')
+  if (new Set(contexts).size !== contexts.length) throw new InputError('context', 'the same context is given twice')
   ports.tell({ kind: 'looking', contexts })
   const found = await Promise.all(
     contexts.map(async (context): Promise<Found> => ({ name: memberName(context), ...(await ports.lookAt(context, istioNamespace)) })),

@@ -6,6 +6,7 @@
 import { MAY_PASS } from '../../core/diagnostics/codes.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { ROTATION_PHASES, type Rotation, type RotationPhase } from '../../core/rotation/phases.ts'
+import { InputError } from '../input-error.ts'
 import { rest } from '../use-case.ts'
 import { type Advanced, type AdvanceInput, advance, type RotatePorts, recordStaying } from './advance.ts'
 import { lookAtRotation } from './look.ts'
@@ -64,14 +65,9 @@ const hasReached = (now: Rotation, wanted: RotationPhase): boolean =>
 async function abort(ports: RotatePorts, input: RotateInput, waits: boolean): Promise<void> {
   const { member, trustDomain, leaving, staying } = await lookAtRotation(ports, input, waits)
   if (leaving.length === 0)
-    throw new FederationError(
-      'usage',
-      '--abort',
-      `${member} has no rotation under way: only one root generation is approved; nothing was changed`,
-      {
-        hint: `entente approve ${member}, to bring back a root that was retired`,
-      },
-    )
+    throw new InputError('abort', `${member} has no rotation under way: only one root generation is approved; nothing was changed`, {
+      hint: `entente approve ${member}, to bring back a root that was retired`,
+    })
   await ports.agree({ kind: 'abort-rotation', member, leaving, staying })
   await recordStaying(ports, trustDomain, leaving, input.reason)
 }

@@ -28,7 +28,7 @@ export async function handOver(ports: PlanPorts): Promise<HandingOver> {
     return [{ member: intent.member, namespaces: namespacesOf(intent, observation), observation }]
   })
   if (looked.length === 0)
-    throw new FederationError('usage', '-o evidence', 'no member has a cluster that Entente could read', {
+    throw new FederationError('usage', 'evidence', 'no member has a cluster that Entente could read', {
       hint: 'entente verify -o evidence --context MEMBER=CONTEXT',
     })
   const verdicts = verify(federation, intents, seen, at)

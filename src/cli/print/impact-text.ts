@@ -1,9 +1,24 @@
 /** Prints an impact for people. */
+import type { ChangeOfTrust } from '../../app/inspect/impact-question.ts'
 import type { ImpactView, PolicyImpactView } from '../../core/view/impact-view.ts'
 import { type Shown, show, stacked } from './screen.ts'
 import { count, findingsText, painter, table } from './text.ts'
 
 const MAX_PATTERNS = 12
+
+/** @param file the mesh config after the change, as the user named it */
+export function changeText(change: ChangeOfTrust, file = ''): string {
+  switch (change.kind) {
+    case 'planned':
+      return `${change.member}, from the live state to the federation file`
+    case 'supposed':
+      return `${change.member}, if it trusted ${change.trusted} (${change.as}) in its current state`
+    case 'added':
+      return `${change.mesh}, once it trusts ${change.trusted} (${change.as})`
+    case 'edited':
+      return `${change.mesh}, from one mesh config to the other (${file})`
+  }
+}
 
 /** @param title the change, and where it is made */
 export function impactText(title: string, { policies, identities, findings }: ImpactView, color: boolean): Shown {

@@ -1,5 +1,6 @@
 /** The observations of `doctor` in one cluster. Each part succeeds or fails independently of the others. */
 
+import type { Finding } from '../diagnostics/finding.ts'
 import type { Source } from '../mesh/config-owner.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Clock, Leaf, Seen } from '../model/observed.ts'
@@ -124,4 +125,11 @@ export interface Probed {
   readonly why?: string
   /** The certificate chain received through the gateway, DER, leaf first. */
   readonly chain?: readonly Uint8Array[]
+}
+
+/** A cluster that answered no request. */
+export function clusterUnseen(member: MemberName, error: Finding): ClusterSeen {
+  const api: Seen<never> = { ok: false, error }
+  const all = { api, mesh: api, labels: api, istiods: api, roots: api, networkServices: api, gateways: api, policies: api, rights: api }
+  return { member, ...all, near: new Map() }
 }

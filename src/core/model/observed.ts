@@ -31,8 +31,8 @@ export interface Interest {
    * A repeated observation: read a proxy's configuration only if istiod has sent more to the proxy since the last one.
    */
   readonly again?: boolean
-  /** A continuation of the previous observation: its deadline stays, so the time that it used counts. */
-  readonly further?: boolean
+  /** Observations of one member with the same object share one deadline: the time that the first used counts for the next. */
+  readonly sharedDeadline?: object
 }
 
 export interface Observation {

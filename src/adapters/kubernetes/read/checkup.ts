@@ -1,10 +1,9 @@
 /** Everything that `doctor` reads in one cluster, each part independently. Reads only; no Secret. */
 
 import { FederationError } from '../../../core/diagnostics/errors.ts'
-import type { Finding } from '../../../core/diagnostics/finding.ts'
 import { needsOf } from '../../../core/doctor/needs.ts'
 import type { Patient } from '../../../core/doctor/question.ts'
-import type { ApiSeen, ClusterSeen, NamespaceSeen } from '../../../core/doctor/seen.ts'
+import { type ApiSeen, type ClusterSeen, clusterUnseen, type NamespaceSeen } from '../../../core/doctor/seen.ts'
 import { keepsTrustBundle, TRUST_BUNDLE } from '../../../core/mesh/istiod-flags.ts'
 import { runsProxy } from '../../../core/mesh/pods.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
@@ -56,7 +55,7 @@ async function look(client: KubeClient, budget: Budget, patient: Patient, now: (
   const seen = <T>(work: Promise<T>): Promise<Seen<T>> => asSeen(budget.race(work))
   const { name: member, istioNamespace: namespace } = patient
   const api = await seen(askApi(client, now))
-  if (!api.ok) return unseen(patient, api.error)
+  if (!api.ok) return clusterUnseen(patient.name, api.error)
   const pods = istiodPods(client, namespace)
   const roots = seen(readRoots(client))
   const bundle = seen(pods.then((found) => readTrustBundle(client, found)))
@@ -100,13 +99,6 @@ async function look(client: KubeClient, budget: Budget, patient: Patient, now: (
     near: new Map(await Promise.all(near)),
     rights,
   }
-}
-
-/** A cluster that answered no request. */
-export function unseen({ name: member }: Patient, error: Finding): ClusterSeen {
-  const api: Seen<never> = { ok: false, error }
-  const all = { api, mesh: api, labels: api, istiods: api, roots: api, networkServices: api, gateways: api, policies: api, rights: api }
-  return { member, ...all, near: new Map() }
 }
 
 /** Any answer shows that it runs. An account without the right to read kube-system still gets its clock. */

@@ -1,25 +1,15 @@
 /** `chain verify`: checks whether a root vouches for this chain, and if not, why. It only reads files. */
 
-import { FederationError } from '../../../core/diagnostics/errors.ts'
-import type { Finding } from '../../../core/diagnostics/finding.ts'
-import { sameNames } from '../../../core/verify/roots-share-name.ts'
+import { type ChainInput, type ChainVerdict, verifyChain } from '../../../app/roots/verify-chain.ts'
 import { chainView } from '../../../core/view/bundle-view.ts'
-import { type Anchor, anchorFrom } from '../../../core/x509/anchor.ts'
-import { readCertificate } from '../../../core/x509/certificate.ts'
-import { pathTo, type Vouched } from '../../../core/x509/chain.ts'
-import { splitPem } from '../../../core/x509/pem.ts'
-import { isKeyDer, isKeyLabel, privateKey } from '../../../core/x509/private-key.ts'
-import { isPurposeless, purposeFindings } from '../../../core/x509/purposes.ts'
 import type { BundleWorld } from '../../io.ts'
-import { json } from '../../print/screen.ts'
+import { json, type Shown, stacked } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
 
-export interface ChainVerifyArgs {
-  /** PEM: the roots. */
+/** PEM files. */
+export interface ChainVerifyArgs extends Pick<ChainInput, 'at'> {
   readonly trusted: string
-  /** PEM: the leaf, then intermediates in any order. */
   readonly chain: string
-  readonly at?: Date
   readonly output: 'text' | 'json'
 }
 
@@ -27,61 +17,16 @@ export interface ChainVerifyArgs {
  * @returns the exit code: 0 valid, 1 not
  * @throws FederationError from `readFile`; a file that is no chain yields a verdict
  */
-export async function chainVerify(args: ChainVerifyArgs, world: BundleWorld): Promise<number> {
+export async function chainVerify({ output, ...args }: ChainVerifyArgs, world: BundleWorld): Promise<number> {
   const [trusted, chain] = [await world.readFile(args.trusted), await world.readFile(args.chain)]
-  const { anchor, reason, findings } = verdictOn(trusted, chain, args.at ?? world.now())
-  if (args.output === 'json') world.print(json(chainView(anchor, reason, findings)))
-  else
-    world.print(
-      [
-        anchor ? `valid: ${anchor.subject || 'a root without a name'} vouches for it (${anchor.fingerprint})` : `not valid: ${reason}`,
-        ...(findings.length === 0 ? [] : [findingsText(findings)]),
-      ].join('\n'),
-    )
+  const verdict = verifyChain(world, { ...args, trusted, chain })
+  const { anchor, reason, findings } = verdict
+  world.print(output === 'json' ? json(chainView(anchor, reason, findings)) : chainText(verdict))
   return anchor ? 0 : 1
 }
 
-const PURPOSELESS =
-  'its extended key usages allow neither clientAuth nor serverAuth, so Go, and Envoy with Istio’s own list of roots, reject it in either role'
-
-type Verdict = Vouched & { readonly findings: readonly Finding[] }
-
-function verdictOn(trusted: Uint8Array, chain: Uint8Array, at: Date): Verdict {
-  try {
-    const [certificates, roots] = [certificatesIn(chain, 'the chain'), rootsIn(trusted)]
-    const findings = sameNames(
-      'the roots',
-      roots.filter(({ notAfter }) => notAfter > at),
-      [certificates],
-    )
-    const { path, reason } = pathTo(certificates, roots, at, (one) => purposeFindings('the chain', one.certificates).length === 0)
-    if (path === undefined) return { ...(reason === undefined ? {} : { reason }), findings }
-    if (isPurposeless(path.certificates)) return { reason: PURPOSELESS, findings }
-    return { anchor: path.anchor, findings: [...findings, ...purposeFindings('the chain', path.certificates)] }
-  } catch (cause) {
-    if (!(cause instanceof FederationError)) throw cause
-    return { reason: cause.message, findings: [] }
-  }
-}
-
-/** Any well-formed certificate. If it is expired or no CA, the message about the path says so. */
-const rootsIn = (file: Uint8Array): readonly Anchor[] =>
-  certificatesIn(file, 'the roots').map((der, i) => anchorFrom(readCertificate(der, `root ${i + 1}`)))
-
-/** @throws FederationError chain-malformed */
-function certificatesIn(file: Uint8Array, what: string): readonly Uint8Array[] {
-  const { blocks, findings } = splitPem(file)
-  const key = blocks.find(({ label, der }) => isKeyLabel(label) || isKeyDer(der))
-  if (key !== undefined)
-    throw new FederationError('chain-malformed', what, `block ${key.number} is not a certificate but a private key (private-key)`, {
-      hint: privateKey('', '').hint,
-    })
-  const wrong = findings.find(({ code }) => code === 'private-key') ?? findings.find(({ severity }) => severity === 'error')
-  if (wrong) throw new FederationError('chain-malformed', what, `${wrong.subject}: ${wrong.message} (${wrong.code})`, { hint: wrong.hint })
-  const other = blocks.find(({ label }) => label !== 'CERTIFICATE')
-  if (other)
-    throw new FederationError('chain-malformed', what, `block ${other.number} is not a certificate`, {
-      hint: 'remove all blocks except CERTIFICATE',
-    })
-  return blocks.map(({ der }) => der)
-}
+const chainText = ({ anchor, reason, findings }: ChainVerdict): Shown =>
+  stacked([
+    anchor ? `valid: ${anchor.subject || 'a root without a name'} vouches for it (${anchor.fingerprint})` : `not valid: ${reason}`,
+    ...(findings.length === 0 ? [] : [findingsText(findings)]),
+  ])

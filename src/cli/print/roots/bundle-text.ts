@@ -1,8 +1,9 @@
 /** What `bundle inspect` and `bundle fetch` print: the contract's JSON, or columns for people. */
+import type { Bundle } from '../../../core/spiffe/bundle.ts'
 import type { Inspection } from '../../../core/spiffe/inspect.ts'
 import type { Io } from '../../io.ts'
 import { type Shown, show, stacked } from '../screen.ts'
-import { findingsText, painter, table } from '../text.ts'
+import { count, findingsText, painter, table } from '../text.ts'
 
 const DAY = 10
 const day = (date: Date): string => date.toISOString().slice(0, DAY)
@@ -36,3 +37,6 @@ function factsOf({ format, trustDomain, sequence, refreshHintSeconds, certificat
     ...(refreshHintSeconds === undefined ? [] : [`refresh every ${refreshHintSeconds} s`]),
   ]
 }
+
+export const rootsAndSequence = ({ anchors, sequence }: Bundle): string =>
+  `${count(anchors.length, 'root')}${sequence === undefined ? '' : `, sequence ${sequence}`}`

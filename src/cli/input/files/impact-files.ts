@@ -1,28 +1,61 @@
 /** What `impact` reads from files: policies, mesh configs, identities. */
 
-import { nameOf } from '../../adapters/files/input-text.ts'
-import { readManifests } from '../../adapters/files/manifests.ts'
-import { fileError } from '../../adapters/files/write-files.ts'
-import { parseMeshConfig } from '../../adapters/kubernetes/read/mesh-config.ts'
-import { trimEndOf } from '../../core/basics/trim.ts'
-import { FederationError } from '../../core/diagnostics/errors.ts'
-import { admissionOf } from '../../core/impact/read-policies.ts'
-import type { Admission } from '../../core/impact/situation.ts'
-import { meshConfigsIn } from '../../core/lint/settings/mesh-configs.ts'
-import { shownPlaceholder } from '../../core/lint/settings/placeholder.ts'
-import { type LintFile, spotOf } from '../../core/lint/source.ts'
-import { isPlaceholder } from '../../core/mesh/config/unfilled.ts'
-import type { Manifest } from '../../core/model/manifest.ts'
-import { at, list, text, title } from '../../core/model/manifest.ts'
-import { parseSpiffeId } from '../../core/spiffe/spiffe-id.ts'
-import type { Io } from '../io.ts'
+import { nameOf } from '../../../adapters/files/input-text.ts'
+import { readManifests } from '../../../adapters/files/manifests.ts'
+import { fileError } from '../../../adapters/files/write-files.ts'
+import { parseMeshConfig } from '../../../adapters/kubernetes/read/mesh-config.ts'
+import type { FileImpactInput } from '../../../app/inspect/impact-of-files.ts'
+import type { WrittenIdentity } from '../../../app/inspect/impact-question.ts'
+import { trimEndOf } from '../../../core/basics/trim.ts'
+import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { admissionOf } from '../../../core/impact/read-policies.ts'
+import type { Admission } from '../../../core/impact/situation.ts'
+import { meshConfigsIn } from '../../../core/lint/settings/mesh-configs.ts'
+import { shownPlaceholder } from '../../../core/lint/settings/placeholder.ts'
+import { type LintFile, spotOf } from '../../../core/lint/source.ts'
+import { isPlaceholder } from '../../../core/mesh/config/unfilled.ts'
+import type { Manifest } from '../../../core/model/manifest.ts'
+import { at, list, text, title } from '../../../core/model/manifest.ts'
+import { parseSpiffeId } from '../../../core/spiffe/spiffe-id.ts'
+import type { Io } from '../../io.ts'
+
+export interface ImpactFileOptions {
+  /** AuthorizationPolicies, instead of those of clusters. */
+  readonly policies?: readonly string[]
+  /** The current mesh config. */
+  readonly mesh?: string
+  /** The mesh config after the change. */
+  readonly meshAfter?: string
+  readonly trusted?: string
+}
+
+/** The files of a question that no cluster answers; undefined if no flag names one. @throws FederationError usage, and as below */
+export async function readImpactFiles(
+  { policies, mesh, meshAfter, trusted }: ImpactFileOptions,
+  io: Io,
+): Promise<Pick<FileImpactInput, 'objects' | 'mesh' | 'meshAfter'> | undefined> {
+  if (policies === undefined && mesh === undefined && meshAfter === undefined) return undefined
+  const usage = (flag: string, message: string, hint: string) => new FederationError('usage', flag, message, { hint })
+  if (policies === undefined)
+    throw usage('--policies', 'is missing: pass the policies to evaluate', 'kubectl get authorizationpolicies -A -o yaml > policies.yaml')
+  if (mesh === undefined)
+    throw usage('--mesh', 'is missing: pass the current mesh config', 'kubectl -n istio-system get configmap istio -o yaml > mesh.yaml')
+  if ((meshAfter === undefined) === (trusted === undefined))
+    throw usage(
+      '--mesh-after',
+      'requires a change: the future mesh config, or --trusted DOMAIN with --as pinned, mesh or alias',
+      'entente impact --policies policies.yaml --mesh mesh.yaml --trusted cluster-a.example --as mesh',
+    )
+  const [objects, before] = [await readObjects(policies, io), await readAdmission(mesh, io)]
+  return { objects, mesh: before, ...(meshAfter === undefined ? {} : { meshAfter: await readAdmission(meshAfter, io) }) }
+}
 
 /**
  * Every object of these files, directories and stdin. What is no object is refused where nothing else is there: no object is an
  * answer only as a List without items.
  * @throws FederationError file-unreadable
  */
-export async function readObjects(paths: readonly string[], io: Io): Promise<readonly Manifest[]> {
+async function readObjects(paths: readonly string[], io: Io): Promise<readonly Manifest[]> {
   const files = await readManifests(paths, { stdin: () => io.readFile('-') })
   const values = readable(files, 'file-unreadable').flatMap(({ documents }) => documents.map(({ value }) => value))
   if (!values.some((value) => text(at(value, 'kind')) !== '' || Array.isArray(value)))
@@ -83,7 +116,7 @@ function placeholderIn(policy: Manifest): string | undefined {
  * one: none is refused as well as two that differ.
  * @throws FederationError file-unreadable, mesh-config-unreadable, mesh-config-refused
  */
-export async function readAdmission(path: string, io: Io): Promise<Admission> {
+async function readAdmission(path: string, io: Io): Promise<Admission> {
   const files = await readManifests([path], { stdin: () => io.readFile('-') })
   const { meshes, notRead, strangers } = meshConfigsIn(readable(files, 'mesh-config-unreadable'))
   const refuse = (message: string, hint: string): never => {
@@ -108,12 +141,6 @@ export async function readAdmission(path: string, io: Io): Promise<Admission> {
     return refuse(`has a document that is no mesh config (line ${spotOf(stranger).line})`, 'give the mesh config in a file of its own')
   if (open !== undefined) io.tell(`${nameOf(path)}: ${open.resource.title}: ${open.message}`)
   return admissionOf(parseMeshConfig(nameOf(path), first.layers, 'template'))
-}
-
-export interface WrittenIdentity {
-  /** As the file spells it. */
-  readonly written: string
-  readonly id: string
 }
 
 /** One on each line, or a list in JSON or YAML; `spiffe://` may be left out. @throws FederationError file-unreadable, spiffe-id-invalid */
