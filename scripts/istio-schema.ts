@@ -133,13 +133,20 @@ function messages(packages: ReadonlyMap<string, GoPackage>): readonly string[] {
     wanted.push({ home: there, name })
     return `@${name}`
   }
+  /** Of a oneof, in the order of the .proto file: of several that are set, Go keeps the last. */
+  const placed = (oneof: string, fields: readonly string[]): readonly string[] =>
+    fields.length < 2 ? fields : fields.map((field, i) => `${field}~${oneof.slice(oneof.lastIndexOf('_') + 1)}${i}`)
   const fieldsOf = (home: string, message: string): readonly string[] => {
     const { structs, code } = packages.get(home) as GoPackage
     const members = (oneof: string): readonly string[] =>
       [...code.matchAll(new RegExp(`^func \\(\\*(\\w+)\\) ${oneof}\\(\\)`, 'gm'))].map(([, name = '']) => name)
     return [...(structs.get(message) ?? '').matchAll(/^\t\w+\s+(\S+)\s+`protobuf(_oneof)?:"([^"]*)"/gm)].flatMap(
       ([, type = '', oneof, tag = '']) => {
-        if (oneof !== undefined) return members(type).flatMap((member) => fieldsOf(home, member))
+        if (oneof !== undefined)
+          return placed(
+            type,
+            members(type).flatMap((member) => fieldsOf(home, member)),
+          )
         const proto = /name=(\w+)/.exec(tag)?.[1] ?? ''
         const json = /json=(\w+)/.exec(tag)?.[1] ?? proto
         return [`${json}${proto === snake(json) ? '' : `/${proto}`}=${typeOf(type, home)}`]
@@ -174,6 +181,7 @@ function generate(directory: string, version: string): Readonly<Record<Target, s
       ' * MESSAGE FIELD=TYPE …, FIELD by its JSON name, with its name in the .proto file behind a slash where that does not follow.',
       ' * TYPE: `b` boolean, `s` text, `i` `u` `I` `U` integers of 32 and 64 bits, `f` number, `d` duration, `(A|B)` enum,',
       " * `@M` message, `[]` list, `*` mapping with keys of one's own, `?` a mapping of anything.",
+      ' * `~NAME2` behind the type: place 2 of the oneof NAME.',
       ' */',
       'export const MESH_SCHEMA: readonly string[] = [',
     ]),

@@ -1,4 +1,4 @@
-/** Second opinions: openssl, and a Go program with crypto/x509 and go-spiffe. For e2e only; both must be installed. */
+/** Second opinions: openssl, and Go programs (crypto/x509 and go-spiffe; Istio's own code). For e2e only; both must be installed. */
 import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -17,10 +17,13 @@ export interface Answer {
   readonly url?: string
 }
 
-export interface Go {
-  ask(request: Readonly<Record<string, unknown>>): Promise<Answer>
+/** A program that answers a line of JSON with a line of JSON. */
+export interface Opinion<Request, Answer> {
+  ask(request: Request): Promise<Answer>
   close(): Promise<void>
 }
+
+export type Go = Opinion<Readonly<Record<string, unknown>>, Answer>
 
 const PROGRAM = new URL('../testbed/go-spiffe', import.meta.url).pathname
 
@@ -29,10 +32,24 @@ export async function startGo(): Promise<Go> {
   const directory = await mkdtemp(join(tmpdir(), 'entente-go-'))
   const binary = join(directory, 'opinions')
   await run('go', ['build', '-o', binary, '.'], { cwd: PROGRAM })
+  const go = startOpinion<Readonly<Record<string, unknown>>, Answer>(binary)
+  return {
+    ask: go.ask,
+    async close() {
+      await go.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** What Istio makes of a mesh config, in layers: `mesh` as JSON, or the error for which it refuses it. */
+export type MeshOpinion = Opinion<readonly string[], { readonly mesh?: Readonly<Record<string, unknown>>; readonly error?: string }>
+
+export function startOpinion<Request, Answer>(binary: string): Opinion<Request, Answer> {
   const child = spawn(binary, { stdio: ['pipe', 'pipe', 'inherit'] })
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   let turn: Promise<unknown> = Promise.resolve()
-  const ask = async (request: Readonly<Record<string, unknown>>): Promise<Answer> => {
+  const ask = async (request: Request): Promise<Answer> => {
     child.stdin.write(`${JSON.stringify(request)}\n`)
     const { value } = await answers.next()
     return JSON.parse(String(value)) as Answer
@@ -45,7 +62,6 @@ export async function startGo(): Promise<Go> {
     },
     async close() {
       child.kill()
-      await rm(directory, { recursive: true, force: true })
     },
   }
 }

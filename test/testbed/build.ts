@@ -22,6 +22,8 @@ export interface Binaries {
   /** Istio's CustomResourceDefinitions: a JSON array of objects. */
   readonly crds: string
   readonly bootstrap: string
+  /** Reads mesh configs with Istio's own code: `istio/mesh-config`. */
+  readonly meshConfig: string
 }
 
 const CACHE = process.env.ENTENTE_BED ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'entente-bed')
@@ -47,7 +49,9 @@ export async function ensureBuilt(progress: Progress): Promise<Binaries> {
   const kube = ensurePart({ name: 'kube', inputs: [...moduleInputs('kube'), kubeFlags()], make: makeKube }, progress)
   const istio = ensurePart({ name: 'istio', inputs: [...moduleInputs('istio'), istioFlags()], make: makeIstio }, progress)
   const envoy = ensurePart(envoyPart(ENVOY_VERSION), progress)
-  await Promise.allSettled([kube, istio, envoy]) // a failure of one leaves no other running
+  // After istiod, so that the two do not compile the same packages at once.
+  const meshConfig = istio.then(() => ensurePart(MESH_CONFIG, progress))
+  await Promise.allSettled([kube, istio, envoy, meshConfig]) // a failure of one leaves no other running
   return {
     root: CACHE,
     kubeApiserver: `${await kube}/kube-apiserver`,
@@ -56,6 +60,7 @@ export async function ensureBuilt(progress: Progress): Promise<Binaries> {
     crds: `${await istio}/crds.json`,
     bootstrap: `${await istio}/envoy_bootstrap.json`,
     envoy: `${await envoy}/envoy`,
+    meshConfig: `${await meshConfig}/mesh-config`,
   }
 }
 
@@ -108,12 +113,25 @@ async function goBuild(name: string, flags: string, into: string, ...commands: r
   await run('go', [...GO_BUILD, '-ldflags', flags, '-o', `${into}/`, ...commands], { cwd: module(name), timeoutMs: GO_TIMEOUT_MS })
 }
 
+const MESH_CONFIG: Part = {
+  name: 'mesh-config',
+  inputs: [...moduleInputs('istio'), readFileSync(path.join(module('istio'), 'mesh-config/main.go'), 'utf8')],
+  make: (into) => goBuild('istio', '-s -w', into, './mesh-config'),
+}
+
 const makeKube = (into: string): Promise<void> => goBuild('kube', kubeFlags(), into, 'k8s.io/kubernetes/cmd/kube-apiserver')
+
+/** The directory of a Go module that Istio is built from, in Go's cache. */
+async function sources(name: string): Promise<string> {
+  await run('go', ['mod', 'download', name], { cwd: module('istio'), timeoutMs: GO_TIMEOUT_MS })
+  return (await run('go', ['list', '-m', '-f', '{{.Dir}}', name], { cwd: module('istio'), timeoutMs: GO_TIMEOUT_MS })).trim()
+}
+
+/** The directory of Istio's own source, at the commit under test. */
+export const istioSource = (): Promise<string> => sources('istio.io/istio')
 
 async function makeIstio(into: string): Promise<void> {
   await goBuild('istio', istioFlags(), into, 'istio.io/istio/pilot/cmd/pilot-discovery', 'istio.io/istio/pilot/cmd/pilot-agent')
-  const sources = async (name: string): Promise<string> =>
-    (await run('go', ['list', '-m', '-f', '{{.Dir}}', name], { cwd: module('istio'), timeoutMs: GO_TIMEOUT_MS })).trim()
   const crds = readFileSync(path.join(await sources('istio.io/api'), 'kubernetes/customresourcedefinitions.gen.yaml'), 'utf8')
   const objects = parseAllDocuments(crds).map((document): unknown => document.toJS())
   writeFileSync(path.join(into, 'crds.json'), JSON.stringify(objects.filter((object) => object !== null)))

@@ -3,9 +3,10 @@
  * (istio pkg/util/protomarshal at eed52ebb66ad).
  * - A field has two spellings. If both are present, the camelCase one counts.
  * - null and unknown fields are skipped.
+ * - Of the fields of a oneof, the last in the .proto file counts.
  * - Any other value of a wrong type is an error.
  */
-import { type FieldType, fieldsOf, protoName } from './mesh-fields.ts'
+import { type FieldType, fieldsOf, type MessageField, protoName } from './mesh-fields.ts'
 import { isPlaceholder } from './unfilled.ts'
 
 export type FieldPath = readonly (string | number)[]
@@ -65,7 +66,15 @@ function message(name: string, value: unknown, path: FieldPath, found: Found): u
   for (const key of Object.keys(value))
     if (!known.has(key) && found.unknown.length < MAX_FAULTS)
       found.unknown.push({ path: [...path, key], known: fields.map(({ json }) => json) })
-  return made
+  return withoutOverridden(made, fields)
+}
+
+function withoutOverridden(made: Readonly<Record<string, unknown>>, fields: readonly MessageField[]): Readonly<Record<string, unknown>> {
+  const last = new Map<string, number>()
+  const set = fields.flatMap(({ json, oneof }) => (oneof === undefined || made[json] === undefined ? [] : [{ json, ...oneof }]))
+  for (const { name, place } of set) last.set(name, Math.max(place, last.get(name) ?? 0))
+  const overridden = new Set(set.filter(({ name, place }) => last.get(name) !== place).map(({ json }) => json))
+  return overridden.size === 0 ? made : Object.fromEntries(Object.entries(made).filter(([json]) => !overridden.has(json)))
 }
 
 const keyFor = (value: Readonly<Record<string, unknown>>, json: string, proto: string): string | undefined =>
@@ -172,17 +181,32 @@ export function shown(value: unknown): string {
   return typeof value === 'string' && /^[\w.:/*+ -]{0,60}$/.test(value) ? JSON.stringify(value) : 'a text'
 }
 
-const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }
+const UNITS: Readonly<Record<string, bigint>> = {
+  ns: 1n,
+  us: 1_000n,
+  µs: 1_000n,
+  μs: 1_000n,
+  ms: 1_000_000n,
+  s: 1_000_000_000n,
+  m: 60_000_000_000n,
+  h: 3_600_000_000_000n,
+}
+/** Go counts durations in 64 bits. */
+const LONGEST = 2n ** 63n - 1n
 
 /** Parses a duration like Go's time.ParseDuration. */
 export function nanoseconds(text: string): number | undefined {
   const [, sign, rest = ''] = /^([-+]?)(.*)$/.exec(text) ?? []
   if (rest === '0') return 0
   if (rest.length > 100 || !/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined
-  const parts = [...rest.matchAll(/([\d.]+)(ns|us|µs|μs|ms|s|m|h)/gy)]
-  const total = parts.reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (UNITS[unit] ?? 0), 0)
-  return sign === '-' ? -total : total
+  const parts = [...rest.matchAll(/(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/gy)]
+  const total = parts.reduce((sum, [, whole = '', fraction = '', unit = '']) => sum + partOf(whole, fraction, UNITS[unit] ?? 0n), 0n)
+  if (total > LONGEST) return undefined
+  return Number(sign === '-' ? -total : total)
 }
+
+const partOf = (whole: string, fraction: string, unit: bigint): bigint =>
+  BigInt(whole) * unit + (BigInt(fraction) * unit) / 10n ** BigInt(fraction.length)
 
 /** `defaultConfig.proxyMetadata.A`, `caCertificates[0].pem` */
 export const pathText = (path: FieldPath): string =>

@@ -63,6 +63,10 @@ describe('two mesh configs', () => {
       }).authorizers,
     ).toEqual(['a', 'c'])
   })
+
+  it('names no authorizer by a provider that another one of its oneof overrides', () => {
+    expect(facts({ extensionProviders: [{ name: 'a', envoyExtAuthzHttp: {}, zipkin: {} }] }).authorizers).toEqual([])
+  })
 })
 
 /** What istiod's own parser and validation say (mesh.ApplyMeshConfigDefaults, run at eed52ebb66ad). */
@@ -103,6 +107,29 @@ const REFUSED: readonly (readonly [Raw, string])[] = [
   [{ localityLbSetting: { distribute: [{ from: 'a', to: { b: 50 } }] } }, 'add up to 50'],
   [{ localityLbSetting: { failover: [{ from: 'a', to: 'a' }] } }, 'from one region to another'],
   [{ serviceSettings: [{ hosts: ['a b'] }] }, 'no host name'],
+  [{ localityLbSetting: { distribute: [{ from: 'a/*/b', to: { b: 100 } }] } }, 'names "a/*/b"'],
+  [{ localityLbSetting: { distribute: [{ from: 'a', to: { b: 50, 'b/c': 50 } }] } }, 'overlaps'],
+  [{ localityLbSetting: { distribute: ['*', 'a'].map((from) => ({ from, to: { b: 100 } })) } }, 'names "a", which overlaps'],
+  [
+    { localityLbSetting: { failover: [{ from: 'a', to: 'b' }], failoverPriority: ['topology.kubernetes.io/zone'] } },
+    'localityLbSetting.failoverPriority[0]',
+  ],
+  [{ zoneAwareLbSetting: { failover_priority: ['topology.istio.io/subzone'] } }, 'zoneAwareLbSetting.failover_priority[0]'],
+  [{ defaultTrafficPolicy: { connectionPool: { http: { h2UpgradePolicy: 'UPGRADE', useClientProtocol: true } } } }, 'useClientProtocol'],
+  [{ defaultTrafficPolicy: { connectionPool: { tcp: { idleTimeout: '1.5ms' } } } }, 'whole milliseconds'],
+  [{ defaultConfig: { tracing: { tlsSettings: { mode: 'MUTUAL', privateKey: 'k' } } } }, 'tlsSettings.clientCertificate is missing'],
+  [{ defaultConfig: { tracing: { tlsSettings: { mode: 'SIMPLE', credentialName: 'c', caCrl: 'x' } } } }, 'tlsSettings.caCrl is set with'],
+  [
+    { defaultConfig: { tracing: { tlsSettings: { mode: 'SIMPLE', insecureSkipVerify: true, subjectAltNames: ['x'] } } } },
+    'tlsSettings.subjectAltNames is set with insecureSkipVerify',
+  ],
+  [{ defaultConfig: { tracing: { tlsSettings: { credentialName: 'configmap://a/b' } } } }, 'names a ConfigMap'],
+  [{ defaultConfig: { tracing: { lightstep: { address: '$(HOST_IP):1', accessToken: 'x' } } } }, 'lightstep.address is'],
+  [{ defaultConfig: { tracing: { zipkin: { address: `\${HOST}:9411` } } } }, 'zipkin.address is'],
+  [{ defaultConfig: { privateKeyProvider: { cryptomb: { pollDelay: '1ms' }, qat: {} } } }, 'pollDelay'],
+  [{ defaultConfig: { discoveryAddress: '10.0.0.256:1' } }, 'requires HOST:PORT'],
+  [{ defaultConfig: { discoveryAddress: '[1::2::3]:1' } }, 'requires HOST:PORT'],
+  [{ connectTimeout: '2562048h' }, 'requires a duration'],
   [{ discoverySelectors: [{ matchLabels: { a: true } }] }, 'requires text'],
 ]
 
@@ -126,6 +153,17 @@ const ACCEPTED: readonly Raw[] = [
   { mesh_mTLS: { minProtocolVersion: 'TLSV1_2' } },
   { serviceSettings: [{ settings: { clusterLocal: true }, hosts: ['*.x.svc.cluster.local'] }] },
   { rootNamespace: '' },
+  // A mesh config reads default_config, and does not use it.
+  { default_config: { drainDuration: '1500ms' } },
+  // Of a oneof, the last counts.
+  { defaultConfig: { tracing: { zipkin: {}, stackdriver: {} } } },
+  { defaultConfig: { serviceCluster: '', tracingServiceName: 'CANONICAL_NAME_ONLY' } },
+  { defaultConfig: { privateKeyProvider: { cryptomb: {}, qat: { pollDelay: '1ms' } } } },
+  { defaultConfig: { tracing: { tlsSettings: { mode: 'MUTUAL', credentialName: 'c' } } } },
+  { defaultConfig: { discoveryAddress: '[::1%eth0]:1', statsdUdpAddress: '[::ffff:1.2.3.4]:+9125' } },
+  { defaultTrafficPolicy: { connectionPool: { tcp: { idleTimeout: '1us' } } } },
+  { localityLbSetting: { distribute: ['a/b', '*'].map((from) => ({ from, to: { 'b/c': 50, 'b/d/*': 50 } })) } },
+  { serviceSettings: [{ hosts: ['1', '*.', '*-a.b'] }] },
 ]
 
 describe('istiod refuses a mesh config as a whole', () => {

@@ -18,13 +18,13 @@ export interface MeshReading extends Pick<Decoded, 'value' | 'unknown'> {
 
 /** @param raw a mapping, or null: one document of YAML */
 export function readMesh(raw: unknown, stage: Stage): MeshReading {
-  const { value, faults, unknown } = decode(raw, stage)
-  const all = faults.length > 0 ? faults : validate(value, stage).map((fault) => ({ ...fault, path: spelledPath(raw, fault.path) }))
-  const lost = ONLY_CAMEL.filter((name) => value[name] !== undefined && !Object.hasOwn(raw as object, name))
+  const { value: decoded, faults, unknown } = decode(raw, stage)
+  const lost = ONLY_CAMEL.filter((name) => decoded[name] !== undefined && !Object.hasOwn(raw as object, name))
+  const value = Object.fromEntries(Object.entries(decoded).filter(([name]) => !lost.some((one) => one === name)))
   return {
-    value: Object.fromEntries(Object.entries(value).filter(([name]) => !lost.some((one) => one === name))),
+    value,
     unknown: [...unknown, ...lost.map((name) => ({ path: [protoName(name)], known: [name] }))],
-    faults: all,
+    faults: faults.length > 0 ? faults : validate(value, stage).map((fault) => ({ ...fault, path: spelledPath(raw, fault.path) })),
   }
 }
 

@@ -14,6 +14,8 @@ export interface MessageField {
   readonly json: string
   readonly proto: string
   readonly type: FieldType
+  /** Of the fields of one oneof that are set, Go keeps the one with the highest place. */
+  readonly oneof?: { readonly name: string; readonly place: number }
 }
 
 const integer = (bits: number, signed: boolean): FieldType =>
@@ -42,9 +44,9 @@ function typeIn(text: string): FieldType {
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 function fieldIn(text: string): MessageField {
-  const [names = '', type = ''] = text.split('=')
+  const [, names = '', type = '', name, place] = /^([^=]*)=([^~]*)(?:~([A-Za-z]+)(\d+))?$/.exec(text) ?? []
   const [json = '', proto = snake(json)] = names.split('/')
-  return { json, proto, type: typeIn(type) }
+  return { json, proto, type: typeIn(type), ...(name === undefined ? {} : { oneof: { name, place: Number(place) } }) }
 }
 
 const LINES = new Map(MESH_SCHEMA.map((line) => [line.slice(0, line.indexOf(' ')), line]))

@@ -4,6 +4,9 @@
  */
 import { at, list, text } from '../../model/manifest.ts'
 import { type Fault, type FieldPath, nanoseconds, type Stage, shown } from './decode.ts'
+import { isAddress, isLabel, isPort, isWildcardHost } from './host-names.ts'
+import { localityFaults, zoneFaults } from './localities.ts'
+import { tracingFaults } from './tracing.ts'
 import { isPlaceholder } from './unfilled.ts'
 
 type Mesh = Readonly<Record<string, unknown>>
@@ -13,16 +16,12 @@ type Rule = (mesh: Mesh) => readonly Fault[]
 export const validate = (mesh: Mesh, stage: Stage): readonly Fault[] =>
   RULES.flatMap((rule) => rule(mesh)).filter(({ path }) => stage === 'as-is' || !isPlaceholder(at(mesh, ...path)))
 
-const LABEL = /^[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/
-
 /** Returns undefined if Istio accepts the trust domain. The last label may be empty, as in `example.com.`. */
 export function trustDomainFault(domain: string): string | undefined {
   if (domain === '') return 'is empty'
   const labels = domain.split('.')
   const checked = labels.at(-1) === '' ? labels.slice(0, -1) : labels
-  return checked.every((label) => LABEL.test(label))
-    ? undefined
-    : `is ${shown(domain)}, and istiod requires DNS labels: letters, digits and inner hyphens`
+  return checked.every(isLabel) ? undefined : `is ${shown(domain)}, and istiod requires DNS labels: letters, digits and inner hyphens`
 }
 
 function trustDomains(mesh: Mesh): readonly Fault[] {
@@ -53,7 +52,7 @@ const field =
   }
 
 const port = (value: unknown): string | undefined =>
-  Number(value) >= 1 && Number(value) <= 65_535 ? undefined : `is ${shown(value)}, and istiod requires a port from 1 to 65535`
+  isPort(Number(value)) ? undefined : `is ${shown(value)}, and istiod requires a port from 1 to 65535`
 
 const notEmpty = (value: unknown): string | undefined => (value === '' ? 'is empty' : undefined)
 
@@ -71,63 +70,14 @@ const address = (value: unknown): string | undefined =>
   isAddress(text(value)) ? undefined : `is ${shown(value)}, and istiod requires HOST:PORT`
 const optionalAddress = (value: unknown): string | undefined => (value === '' ? undefined : address(value))
 
-/** The proxy's agent replaces `$(HOST_IP)`. */
-function tracerFault(tracer: unknown): string | undefined {
-  const given = text(at(tracer, 'address')).replace('$(HOST_IP)', '127.0.0.1')
-  return isPlaceholder(given) || isAddress(given) ? undefined : `has the address ${shown(given)}, and istiod requires HOST:PORT`
-}
-
-function isAddress(value: string): boolean {
-  const [, bracketed, plain = '', number = ''] = /^(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(value) ?? []
-  const host = bracketed === undefined ? isIpv4(plain) || isHostName(plain) : isIpv6(bracketed)
-  return Number(number) >= 1 && Number(number) <= 65_535 && host
-}
-
-const isIpv6 = (host: string): boolean => host.includes(':') && /^[0-9a-fA-F:.]+(%\w+)?$/.test(host)
-
-const isIpv4 = (host: string): boolean => /^\d{1,3}(\.\d{1,3}){3}$/.test(host) && host.split('.').every((part) => Number(part) <= 255)
-
-function isHostName(host: string): boolean {
-  const labels = host.split('.')
-  const checked = labels.length > 1 && labels.at(-1) === '' ? labels.slice(0, -1) : labels
-  return host.length <= 255 && !/^\d+$/.test(labels.at(-1) ?? '') && checked.every((label) => LABEL.test(label))
-}
-
 function serviceHosts(mesh: Mesh): readonly Fault[] {
   return list(mesh.serviceSettings).flatMap((settings, i) =>
     list(at(settings, 'hosts')).flatMap((host, h) => {
-      const name = text(host)
-      const plain = name.replace(/^\*-?(?=[a-zA-Z0-9])|^\*\./, '')
-      if (name === '*' || isHostName(plain)) return []
+      if (isWildcardHost(text(host))) return []
       return [{ path: ['serviceSettings', i, 'hosts', h], problem: `is ${shown(host)}, which is no host name`, hint: 'write a host name' }]
     }),
   )
 }
-
-function locality(mesh: Mesh): readonly Fault[] {
-  const setting = at(mesh, 'localityLbSetting')
-  const [distribute, failover] = [list(at(setting, 'distribute')), list(at(setting, 'failover'))]
-  const path: FieldPath = ['localityLbSetting']
-  if (distribute.length > 0 && failover.length > 0)
-    return [{ path, problem: 'has distribute and failover, and istiod takes one of them only', hint: 'remove one of them' }]
-  const weights = distribute.flatMap((one, i) => {
-    const given = Object.values((at(one, 'to') ?? {}) as object).map(Number)
-    const sum = given.reduce((all, weight) => all + weight, 0)
-    if (sum === 100 && given.every((weight) => weight >= 1)) return []
-    return [{ path: [...path, 'distribute', i], problem: `has weights that add up to ${sum}`, hint: 'make them add up to 100' }]
-  })
-  return [...weights, ...regions(failover, [...path, 'failover'])]
-}
-
-const zones = (mesh: Mesh): readonly Fault[] =>
-  regions(list(at(mesh, 'zoneAwareLbSetting', 'failover')), ['zoneAwareLbSetting', 'failover'])
-
-const regions = (failover: readonly unknown[], path: FieldPath): readonly Fault[] =>
-  failover.flatMap((one, i) => {
-    const [from, to] = [text(at(one, 'from')), text(at(one, 'to'))]
-    if (from !== to && !/[/*]/.test(from + to)) return []
-    return [{ path: [...path, i], problem: 'must lead from one region to another, without / and *', hint: 'name two regions' }]
-  })
 
 const atLeast =
   (least: number) =>
@@ -181,6 +131,17 @@ function connectionPool(mesh: Mesh): readonly Fault[] {
   return [{ path, problem: 'has neither http nor tcp', hint: 'remove it' }]
 }
 
+/** Envoy cannot upgrade every connection and speak the client's protocol. */
+function upgrade(mesh: Mesh): readonly Fault[] {
+  const path: FieldPath = [...POOL, 'http', 'useClientProtocol']
+  const policy = at(mesh, ...POOL, 'http', 'h2UpgradePolicy')
+  if (at(mesh, ...path) !== true || (policy !== 'UPGRADE' && policy !== 2)) return []
+  return [{ path, problem: 'is true, and h2UpgradePolicy is UPGRADE', hint: 'remove one of the two' }]
+}
+
+/** Less than a millisecond is as good as none. */
+const IDLE = (value: unknown): string | undefined => (Math.abs(nanoseconds(text(value)) ?? 0) < MS ? undefined : POSITIVE(value))
+
 const CONNECTIONS: FieldPath = ['defaultConfig', 'connectionSettings']
 const POOL: FieldPath = ['defaultTrafficPolicy', 'connectionPool']
 const OUTLIERS: FieldPath = ['defaultTrafficPolicy', 'outlierDetection']
@@ -209,15 +170,8 @@ const RULES: readonly Rule[] = [
   field([...PROXY, 'envoyMetricsServiceAddress'], optionalAddress, 'write HOST:PORT'),
   field([...PROXY, 'envoyMetricsService', 'address'], optionalAddress, 'write HOST:PORT'),
   field([...PROXY, 'envoyAccessLogService', 'address'], optionalAddress, 'write HOST:PORT'),
-  ...['zipkin', 'lightstep', 'datadog'].map((tracer) =>
-    field([...PROXY, 'tracing', tracer], tracerFault, 'write its address as HOST:PORT'),
-  ),
-  field(
-    [...PROXY, 'tracing', 'lightstep'],
-    (tracer) => (text(at(tracer, 'accessToken')) === '' ? 'has no accessToken' : undefined),
-    'set its accessToken',
-  ),
   field([...PROXY, 'controlPlaneAuthPolicy'], authPolicy, 'remove it'),
+  tracingFaults,
   keyProvider,
   ...leasts(CONNECTIONS, {
     listenerPerConnectionBufferLimitBytes: 0,
@@ -242,8 +196,8 @@ const RULES: readonly Rule[] = [
     NOT_NEGATIVE,
   ),
   serviceHosts,
-  locality,
-  zones,
+  localityFaults,
+  zoneFaults,
   connectionPool,
   ...leasts([...POOL, 'http'], {
     http1MaxPendingRequests: 0,
@@ -253,8 +207,10 @@ const RULES: readonly Rule[] = [
     maxConcurrentStreams: 0,
   }),
   ...durations([...POOL, 'http'], ['idleTimeout'], POSITIVE),
+  upgrade,
   ...leasts([...POOL, 'tcp'], { maxConnections: 0 }),
   ...durations([...POOL, 'tcp'], ['connectTimeout', 'maxConnectionDuration'], POSITIVE),
+  ...durations([...POOL, 'tcp'], ['idleTimeout'], IDLE),
   ...durations([...POOL, 'tcp', 'tcpKeepalive'], ['time', 'interval'], POSITIVE),
   ...durations(OUTLIERS, ['baseEjectionTime', 'interval'], POSITIVE),
   ...['maxEjectionPercent', 'minHealthPercent'].map((name) => field([...OUTLIERS, name], percent, 'write 0 to 100')),
