@@ -2,13 +2,16 @@
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { type Document, isAlias, isMap, isSeq, LineCounter, parseDocument } from 'yaml'
+import { isAlias, isMap, isSeq } from 'yaml'
 import { type Outcome, outcomeOf, retry } from '../../core/basics/retry.ts'
-import { type Fault, FederationError } from '../../core/diagnostics/errors.ts'
-import { type Problem, parseFederation } from '../../core/federation/parse.ts'
+import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { LongDocument } from '../../core/federation/expand/long-form.ts'
+import type { Path } from '../../core/federation/expand/places.ts'
+import { type ParsedFederation, parseFederation } from '../../core/federation/parse.ts'
 import type { Federation, Severed } from '../../core/model/wanted.ts'
-import { tooDeepAt } from '../yaml/depth.ts'
 import { type ListPlace, withItem, withoutItem } from '../yaml/list-edit.ts'
+import { faultOf, invalid, lineText, parseYaml, plainValue, type YamlFile } from './federation-text.ts'
+import { type IncludedFiles, readIncluded } from './included-files.ts'
 import { refuseWide } from './input-text.ts'
 import { isBusy, withLock } from './lock.ts'
 import { lockOf } from './record-file.ts'
@@ -18,21 +21,41 @@ const MAX_BYTES = 4 * 1024 * 1024
 
 /** @throws FederationError file-unreadable; federation-invalid with every problem, its line and the correction */
 export async function readFederationFile(path: string): Promise<Federation> {
-  return parsed(path, await readText(path)).federation
+  return (await readWhole(path, await readText(path))).federation
 }
 
-interface Read {
-  readonly document: Document.Parsed
-  readonly federation: Federation
+/** The federation without short forms. Throws as `readFederationFile`. */
+export async function expandFederationFile(
+  path: string,
+): Promise<{ readonly document: LongDocument; readonly lineOf: (path: Path) => string }> {
+  const { yaml, included, expanded, placeOf } = await readWhole(path, await readText(path))
+  return { document: expanded, lineOf: (path) => lineText(placeOf(path), { main: yaml, included: included.files }) }
 }
 
-function parsed(path: string, text: string): Read {
-  const { document, lines } = parseYaml(path, text)
-  const result = parseFederation(plainValue(document, path))
-  if ('federation' in result) return { document, federation: result.federation }
+interface Read extends ParsedFederation {
+  readonly yaml: YamlFile
+  readonly value: unknown
+  readonly included: IncludedFiles
+}
+
+async function readWhole(path: string, text: string): Promise<Read> {
+  const yaml = parseYaml(path, text)
+  const value = plainValue(yaml)
+  return readValue(yaml, value, await readIncluded(path, value))
+}
+
+/** @param included the files that it includes, as they were read before */
+function parsed(path: string, text: string, included: IncludedFiles): Read {
+  const yaml = parseYaml(path, text)
+  return readValue(yaml, plainValue(yaml), included)
+}
+
+function readValue(yaml: YamlFile, value: unknown, included: IncludedFiles): Read {
+  const result = parseFederation(value, included.read)
+  if ('federation' in result) return { ...result, yaml, value, included }
   throw invalid(
-    path,
-    result.problems.map((problem) => describe(problem, document, lines, path)),
+    yaml.path,
+    result.problems.map((problem) => faultOf(problem, { main: yaml, included: included.files })),
   )
 }
 
@@ -55,40 +78,53 @@ type Pair = Pick<Severed, 'truster' | 'trusted'>
  * @throws FederationError file-unreadable, file-unwritable, federation-invalid, record-busy, changed-meanwhile
  */
 export const addSevered = (path: string, severed: Severed, how: Editing): Promise<boolean> =>
-  edit(path, how, (text, { document, federation }) => {
+  edit(path, how, (text, { yaml, federation }) => {
     if (isSevered(federation, severed)) return undefined
     const { truster, trusted, at, reason } = severed
     const item = { truster, trusted, at: at.toISOString(), reason }
-    return { text: withItem(text, severedIn(document, path), item), holds: (after) => isSevered(after, severed) }
+    return { text: withItem(text, listIn(yaml, 'severed'), item), list: 'severed', holds: (after) => isSevered(after, severed) }
   })
 
 /** Removes every entry of the pair from `spec.severed`. Returns and throws as `addSevered`. */
 export const removeSevered = (path: string, pair: Pair, how: Editing): Promise<boolean> =>
-  edit(path, how, (text, { federation }) =>
-    isSevered(federation, pair) ? { text: withoutPair(path, text, pair), holds: (after) => !isSevered(after, pair) } : undefined,
+  edit(path, how, (text, read) =>
+    isSevered(read.federation, pair)
+      ? { text: withoutPair(text, read, pair), list: 'severed', holds: (after) => !isSevered(after, pair) }
+      : undefined,
   )
 
 /** The federation has one `severed` for each entry, in the order of the file. */
-function withoutPair(path: string, text: string, pair: Pair): string {
-  const { document, federation } = parsed(path, text)
-  const { list } = severedIn(document, path)
+function withoutPair(text: string, { yaml, federation, included }: Read, pair: Pair): string {
+  const { list } = listIn(yaml, 'severed')
   const index = federation.severed.findIndex((one) => isPair(one, pair))
-  return list === undefined || index < 0 ? text : withoutPair(path, withoutItem(text, list, index), pair)
+  if (list === undefined || index < 0) return text
+  const less = withoutItem(text, list, index)
+  return withoutPair(less, parsed(yaml.path, less, included), pair)
 }
 
 const isPair = (one: Pair, { truster, trusted }: Pair): boolean => one.truster === truster && one.trusted === trusted
 const isSevered = ({ severed }: Federation, pair: Pair): boolean => severed.some((one) => isPair(one, pair))
 
-function severedIn(document: Document.Parsed, path: string): ListPlace {
+/** The list at `spec.KEY`, or the place for it. */
+function listIn({ document, path }: YamlFile, key: 'severed' | 'calls'): ListPlace {
   const map = document.get('spec')
   if (!isMap(map)) throw invalid(path, [`${path}: has no spec`])
-  const severed = map.get('severed', true)
-  const list = isAlias(severed) ? severed.resolve(document) : severed
-  return { map, key: 'severed', ...(isSeq(list) ? { list } : {}) }
+  const value = map.get(key, true)
+  const list = isAlias(value) ? value.resolve(document) : value
+  return { map, key, ...(isSeq(list) ? { list } : {}) }
 }
 
-/** The edited text, and what the federation must say then. Undefined if there is nothing to change. */
-type Change = (text: string, read: Read) => { readonly text: string; readonly holds: (after: Federation) => boolean } | undefined
+interface Changed {
+  /** The edited text. */
+  readonly text: string
+  /** The only list of `spec` that is edited. */
+  readonly list: 'severed' | 'calls'
+  /** Whether the federation says then what it must say. */
+  readonly holds: (after: Federation) => boolean
+}
+
+/** Undefined if there is nothing to change. */
+type Change = (text: string, read: Read) => Changed | undefined
 
 /** Each failed try means that another process wrote the file: of two concurrent edits, both succeed. */
 const TRIES = 100
@@ -113,17 +149,16 @@ async function edit(name: string, how: Editing, change: Change): Promise<boolean
 async function editOnce(name: string, how: Editing, change: Change): Promise<'unchanged' | 'written' | 'overtaken'> {
   // The target of a symbolic link is replaced, not the link.
   const path = await realpath(name).catch(() => name)
-  const read = await readText(path)
-  const parsedNow = parsed(name, read)
-  const changed = change(read, parsedNow)
+  const text = await readText(path)
+  const before = await readWhole(name, text)
+  const changed = change(text, before)
   if (changed === undefined) return 'unchanged'
-  const { text, holds } = changed
-  mustSay(name, text, parsedNow.federation, holds)
+  mustSay(name, changed, before)
   const written = await underLock(name, path, how, async () => {
-    if ((await readText(path)) !== read) return false
-    await writeAtomically(path, text)
+    if ((await readText(path)) !== text) return false
+    await writeAtomically(path, changed.text)
     const after = await readText(path)
-    return after === text || holds(parsed(name, after).federation)
+    return after === changed.text || changed.holds((await readWhole(name, after)).federation)
   })
   return written ? 'written' : 'overtaken'
 }
@@ -162,18 +197,21 @@ async function underLock(
  * The file belongs to the owner: the new text must parse, keep everything else unchanged, and say exactly what was to be
  * added or removed.
  */
-function mustSay(path: string, text: string, before: Federation, holds: (after: Federation) => boolean): void {
-  const byHand = `${path}: change spec.severed by hand, then run this again`
-  const result = resultOf(path, text, byHand)
+function mustSay(path: string, { text, list, holds }: Changed, { federation: before, included }: Read): void {
+  const byHand = `${path}: change spec.${list} by hand, then run this again`
+  const result = resultOf(path, text, included, byHand)
   if ('problems' in result) throw invalid(path, [...result.problems.map(({ message }) => `${path}: ${message}`), byHand])
-  const rest = ({ severed: _, ...federation }: Federation): unknown => federation
-  if (holds(result.federation) && isDeepStrictEqual(rest(result.federation), rest(before))) return
+  if (holds(result.federation) && isDeepStrictEqual(besides(list, result.federation), besides(list, before))) return
   throw invalid(path, [`${path}: cannot be edited without changing other parts`, byHand])
 }
 
-function resultOf(path: string, text: string, byHand: string): ReturnType<typeof parseFederation> {
+/** What an edit of this list must leave as it is. Calls expand to trusts. */
+const besides = (list: Changed['list'], { severed, trusts, ...rest }: Federation): unknown =>
+  list === 'severed' ? { ...rest, trusts } : { ...rest, severed }
+
+function resultOf(path: string, text: string, included: IncludedFiles, byHand: string): ReturnType<typeof parseFederation> {
   try {
-    return parseFederation(plainValue(parseYaml(path, text).document, path))
+    return parseFederation(plainValue(parseYaml(path, text)), included.read)
   } catch (cause) {
     throw invalid(path, [`${path}: cannot be edited: ${cause instanceof Error ? cause.message : String(cause)}`, byHand])
   }
@@ -184,65 +222,5 @@ async function readText(path: string): Promise<string> {
   if (file !== undefined) return refuseWide(path, file).toString('utf8')
   throw new FederationError('file-unreadable', path, 'there is no such file', {
     hint: 'entente init --context A --context B writes one; -f names another',
-  })
-}
-
-function parseYaml(path: string, text: string): { readonly document: Document.Parsed; readonly lines: LineCounter } {
-  if (tooDeepAt(text) !== undefined) throw invalid(path, [`${path}: is nested too deeply`])
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, keepSourceTokens: true })
-  const [first] = document.errors
-  if (first !== undefined) {
-    const line = first.linePos?.[0].line
-    const said = (first.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')
-    const why = first.code === 'MULTIPLE_DOCS' ? 'holds more than one document' : `is not YAML: ${said}`
-    throw invalid(path, [`${path}${line === undefined ? '' : `:${line}`}: ${why}`])
-  }
-  return { document, lines }
-}
-
-/** Aliases that expand without limit or name nothing are detected only here. */
-function plainValue(document: Document.Parsed, path: string): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 100 })
-  } catch (cause) {
-    throw invalid(path, [`${path}: is not YAML: ${cause instanceof Error ? cause.message : String(cause)}`])
-  }
-}
-
-function describe({ path, message, hint }: Problem, document: Document.Parsed, lines: LineCounter, file: string): Fault {
-  const line = lineOf(path, document, lines)
-  const where = path.reduce<string>(
-    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : text === '' ? step : `${text}.${step}`),
-    '',
-  )
-  return { message: `${file}${line === undefined ? '' : `:${line}`}: ${where === '' ? '' : `${where}: `}${message}`, hint }
-}
-
-/** The line of the node, or of the closest node around it that exists. */
-function lineOf(path: readonly (string | number)[], document: Document.Parsed, lines: LineCounter): number | undefined {
-  for (let length = path.length; length >= 0; length--) {
-    const here = path.slice(0, length)
-    const node = here.length === 0 ? document.contents : document.getIn(here, true)
-    const parent = document.getIn(here.slice(0, -1), true)
-    const key = isMap(parent) ? parent.items.find((item) => String(item.key) === String(here.at(-1)))?.key : undefined
-    const range = rangeOf(key) ?? rangeOf(node)
-    if (range !== undefined) return lines.linePos(range).line
-  }
-  return undefined
-}
-
-function rangeOf(node: unknown): number | undefined {
-  const range = typeof node === 'object' && node !== null && 'range' in node ? node.range : undefined
-  return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined
-}
-
-function invalid(path: string, causes: readonly (string | Fault)[]): FederationError {
-  const faults = causes.map((cause) => (typeof cause === 'string' ? { message: cause, hint: '' } : cause))
-  const count = faults.length === 1 ? 'one problem' : `${faults.length} problems`
-  const each = faults.map(({ message, hint }) => `  ${message}${hint === '' ? '' : `\n    next: ${hint}`}`)
-  return new FederationError('federation-invalid', path, `${count}\n${each.join('\n')}`, {
-    hint: 'correct the file (nothing was changed)',
-    faults,
   })
 }

@@ -786,6 +786,12 @@ const WORKLOADS = {
       "The scope is the mesh's root namespace, whose objects apply to every namespace; or the scope is the whole mesh, and its root namespace is not the one that the file names.",
     remedy: 'name the namespace of the workloads',
   },
+  'call-selects-other': {
+    severity: 'error',
+    meaning:
+      'An entry names a service account, and its labels also select pods under another account. Entente opens nothing at this end until they agree. Of `cluster-b/sample/server` the account is `server` and the labels are `app: server`.',
+    remedy: 'run the pods under that account, or write a selector that only its pods match',
+  },
   'no-workload': {
     severity: 'warning',
     meaning: 'A scope selects no pod. In `verify`: no running proxy, so the trust is not proven.',

@@ -5,56 +5,115 @@ import { endOf } from '../basics/day.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import { API_VERSION } from '../model/api-version.ts'
 import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Wide, Workloads } from '../model/wanted.ts'
-import { describeWorkloads, relation, workloadsKey } from '../model/workloads.ts'
 import { type Principal, parsePrincipal, trustDomainOf } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
-import { type Document, schema, type TrustEntry } from './schema.ts'
+import { isEverywhere, reportModes, reportOverlaps, reportRepeatedPairs } from './entry-conflicts.ts'
+import { DISTRIBUTION_HINT, expand, type IncludedCalls, MTLS_HINT, type Tell } from './expand/expand.ts'
+import { type Included, outside } from './expand/included.ts'
+import type { AcceptEntry, LongDocument, TrustEntry } from './expand/long-form.ts'
+import type { Path, Place, Report } from './expand/places.ts'
+import { includedSchema, schema, type WrittenDocument } from './schema.ts'
 import { reportSharedHomes } from './shared-homes.ts'
 
-/** A problem in a federation file. `path` is the position in the document. */
-export interface Problem {
-  readonly path: readonly (string | number)[]
+/** A problem in a federation file, or in one that it includes, where its owner wrote it. */
+export interface Problem extends Place {
   readonly message: string
   readonly hint: string
+  /** The entry that it conflicts with. */
+  readonly other?: Place
+}
+
+export interface ParsedFederation {
+  readonly federation: Federation
+  /** The same federation without short forms (`plan --expanded`). */
+  readonly expanded: LongDocument
+  /** The place that a path of `expanded` comes from. */
+  readonly placeOf: (path: Path) => Place
 }
 
 /**
  * @param doc the parsed YAML
+ * @param included the files of `spec.include`, by the paths there
  * @returns the federation, or every problem
  */
-export function parseFederation(doc: unknown): { readonly federation: Federation } | { readonly problems: readonly Problem[] } {
+export function parseFederation(
+  doc: unknown,
+  included: ReadonlyMap<string, Included> = new Map(),
+): ParsedFederation | { readonly problems: readonly Problem[] } {
   const parsed = schema.safeParse(doc)
   const problems: Problem[] = protoKeys(doc, [])
   if (!parsed.success) return { problems: [...problems, ...parsed.error.issues.flatMap(problemsOf)] }
-  const report: Report = (path, message, hint = '') => void problems.push({ path, message, hint })
+  const tell: Tell = (place, message, hint) => void problems.push({ ...place, message, hint })
+  const calls = readIncluded(parsed.data, included, tell, problems)
+  const { document, origins } = expand(parsed.data, calls, tell)
+  const placeOf = (path: Path): Place => origins.placeOf(document, path)
+  const report: Report = (path, message, hint = '', other) =>
+    void problems.push({ ...placeOf(path), message, hint, ...(other === undefined ? {} : { other: placeOf(other) }) })
 
-  const read = readMembers(parsed.data, report)
-  const members = { read, names: parsed.data.spec.members.map(({ name }) => name) }
-  const trusts = (parsed.data.spec.trust ?? []).flatMap((entry, i) => readTrust(entry, ['spec', 'trust', i], members, report))
-  const severed = (parsed.data.spec.severed ?? []).flatMap((entry, i): Severed[] => {
+  const read = readMembers(document, report)
+  const members = { read, names: document.spec.members.map(({ name }) => name) }
+  const trusts = document.spec.trust.flatMap((entry, i) => readTrust(entry, ['spec', 'trust', i], members, report))
+  const severed = document.spec.severed.flatMap((entry, i): Severed[] => {
     const pair = readPair(entry, ['spec', 'severed', i], members, report)
     return pair === undefined
       ? []
       : [{ truster: pair.truster.name, trusted: pair.trusted.name, at: new Date(entry.at), reason: entry.reason }]
   })
   reportSharedHomes(
-    parsed.data.spec.members.map(({ name, cluster }, i) => ({ name, ...cluster, path: ['spec', 'members', i, 'cluster'] })),
+    document.spec.members.map(({ name, cluster }, i) => ({ name, ...cluster, path: ['spec', 'members', i, 'cluster'] })),
     report,
   )
-  reportRepeatedPairs(parsed.data.spec.trust ?? [], report)
-  reportOverlaps(parsed.data.spec.trust ?? [], report)
+  reportRepeatedPairs(document.spec.trust, report)
+  reportOverlaps(document.spec.trust, report)
   reportModes(trusts, report)
-  if (problems.length > 0) return { problems }
-  return { federation: { name: parsed.data.metadata.name, members: read, trusts, severed } }
+  if (problems.length > 0) return { problems: distinctProblems(problems) }
+  return { federation: { name: document.metadata.name, members: read, trusts, severed }, expanded: document, placeOf }
 }
 
-type Report = (path: readonly (string | number)[], message: string, hint?: string) => void
+/** A group or a call becomes several entries, and each of them has the mistake. */
+const distinctProblems = (problems: readonly Problem[]): readonly Problem[] => [
+  ...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values(),
+]
+
+/** The calls of the included files that could be read. */
+function readIncluded(
+  { spec }: WrittenDocument,
+  included: ReadonlyMap<string, Included>,
+  tell: Tell,
+  problems: Problem[],
+): readonly IncludedCalls[] {
+  const seen = new Map<string, number>()
+  return (spec.include ?? []).flatMap(({ path: file, namespaces }, i): IncludedCalls[] => {
+    const place = { path: ['spec', 'include', i, 'path'] }
+    const why = outside(file)
+    const twice = seen.has(file)
+    seen.set(file, i)
+    const found = included.get(file)
+    if (why !== undefined) tell(place, `${file} ${why}`, 'write a path inside the folder of the federation file')
+    else if (twice) tell(place, `${file} is included twice`, 'merge the two entries into one')
+    else if (found === undefined) tell(place, `${file} was not read`, '')
+    else if ('fault' in found) tell(place, `${file} ${found.fault}`, found.hint)
+    if (why !== undefined || twice || found === undefined || 'fault' in found) return []
+    const parsed = includedSchema.safeParse(found.value)
+    problems.push(...protoKeys(found.value, []).map((problem) => ({ ...problem, file })))
+    if (parsed.success) return [{ file, namespaces, calls: parsed.data.spec.calls ?? [] }]
+    problems.push(...parsed.error.issues.flatMap(problemsOf).map((problem) => ({ ...inIncluded(problem), file })))
+    return []
+  })
+}
+
+function inIncluded(problem: Problem): Problem {
+  const [first, field] = problem.path
+  if (first === 'kind') return { ...problem, hint: 'an included file begins with apiVersion: entente.dev/v1alpha1 and kind: Calls' }
+  if (first !== 'spec' || problem.path.length !== 2 || field === 'calls') return problem
+  return { ...problem, message: `${problem.message}: an included file holds only calls`, hint: 'write it in the federation file' }
+}
 
 const HINTS: Readonly<Record<string, string>> = {
   apiVersion: `write apiVersion: ${API_VERSION}`,
   kind: 'write kind: Federation',
-  mtls: 'enforce writes a STRICT PeerAuthentication; require checks that one exists; permissive also allows plaintext',
-  distribution: 'write pinned (no restart), or mounted (one restart per pod, then root changes drain no connection)',
+  mtls: MTLS_HINT,
+  distribution: DISTRIBUTION_HINT,
   callers: 'list principals such as cluster-a.example/ns/NAMESPACE/sa/ACCOUNT',
 }
 
@@ -71,6 +130,12 @@ function protoKeys(value: unknown, path: readonly (string | number)[]): Problem[
 
 function problemsOf(issue: z.core.$ZodIssue): Problem[] {
   const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol')
+  if (issue.code === 'invalid_union') {
+    // The form that the owner meant has the right type, and problems of its own.
+    const meant = issue.errors.find((issues) => !issues.some(({ path, code }) => path.length === 0 && isOtherType(code)))
+    if (meant !== undefined && meant.length > 0)
+      return meant.flatMap(problemsOf).map((problem) => ({ ...problem, path: [...path, ...problem.path] }))
+  }
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       path: [...path, key],
@@ -80,6 +145,8 @@ function problemsOf(issue: z.core.$ZodIssue): Problem[] {
   }
   return [{ path, message: worded(issue.message), hint: HINTS[String(path.at(-1))] ?? '' }]
 }
+
+const isOtherType = (code: string): boolean => code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_union'
 
 /** Rewords zod's `Invalid input: expected array, received null`. */
 function worded(message: string): string {
@@ -106,7 +173,7 @@ function attempt<T>(read: () => T, path: readonly (string | number)[], report: R
 /** A trusted member's roots go into ConfigMap NAME-root-cert. Istio itself writes istio-ca-root-cert. */
 const RESERVED: ReadonlySet<string> = new Set(['istio-ca'])
 
-function readMembers(doc: Document, report: Report): ReadonlyMap<MemberName, Member> {
+function readMembers(doc: Pick<LongDocument, 'spec'>, report: Report): ReadonlyMap<MemberName, Member> {
   const members = new Map<MemberName, Member>()
   const domains = new Map<string, string>()
   doc.spec.members.forEach((entry, i) => {
@@ -226,7 +293,16 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
     const callers = item.callers === 'all' ? 'all' : readPrincipals(item.callers, [...here, 'callers'], trusted.trustDomain, report)
     return at === undefined
       ? []
-      : [{ at, mtls: item.mtls, ...(ports === undefined ? {} : { ports }), ...(gateway === undefined ? {} : { gateway }), callers }]
+      : [
+          {
+            at,
+            mtls: item.mtls,
+            ...accountOf(item),
+            ...(ports === undefined ? {} : { ports }),
+            ...(gateway === undefined ? {} : { gateway }),
+            callers,
+          },
+        ]
   })
   const reach = (entry.reach ?? []).flatMap((item, i): Reach[] => {
     const here = [...path, 'reach', i]
@@ -242,10 +318,13 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
       const servedBy = readServedBy(service.servedBy, [...here, 'services', j, 'servedBy'], trusted.trustDomain, truster, report)
       return { host: service.host, ...(servedBy === undefined ? {} : { servedBy }) }
     })
-    return from === undefined ? [] : [{ from, services }]
+    return from === undefined ? [] : [{ from, ...accountOf(item), services }]
   })
   return [{ ...pairing, accept, reach }]
 }
+
+const accountOf = ({ serviceAccount }: { readonly serviceAccount?: string | undefined }): Pick<Accept, 'serviceAccount'> =>
+  serviceAccount === undefined ? {} : { serviceAccount }
 
 /** Distribution mesh accepts in both directions at every workload, so one accept entry names its callers. */
 function readWide(entry: TrustEntry, path: readonly (string | number)[], domain: TrustDomain, report: Report): Wide | undefined {
@@ -279,15 +358,9 @@ function readWide(entry: TrustEntry, path: readonly (string | number)[], domain:
   return { mtls: item.mtls, callers }
 }
 
-/** An entry without namespace is for the whole mesh. A mounted file exists per namespace, so this needs distribution pinned. */
-const isEverywhere = (
-  { namespace }: { readonly namespace?: string | undefined },
-  { distribution }: Pick<TrustEntry, 'distribution'>,
-): boolean => namespace === undefined && distribution === 'pinned'
-
 /** Every sidecar of the mesh. `plan` checks which namespaces allow it. */
 function readEverywhere(
-  { mtls, selector, gateway }: Pick<NonNullable<TrustEntry['accept']>[number], 'mtls' | 'selector' | 'gateway'>,
+  { mtls, selector, gateway }: Pick<AcceptEntry, 'mtls' | 'selector' | 'gateway'>,
   path: readonly (string | number)[],
   truster: Member,
   report: Report,
@@ -328,7 +401,7 @@ function readWorkloads(
 }
 
 function readPorts(
-  { mtls, ports, selector }: Pick<NonNullable<TrustEntry['accept']>[number], 'mtls' | 'ports' | 'selector'>,
+  { mtls, ports, selector }: Pick<AcceptEntry, 'mtls' | 'ports' | 'selector'>,
   path: readonly (string | number)[],
   report: Report,
 ): Accept['ports'] {
@@ -348,7 +421,7 @@ function readPorts(
 
 /** The Gateway decides whether a server requires a certificate, so Entente writes no mode there. */
 function readGateway(
-  { mtls, ports, gateway }: Pick<NonNullable<TrustEntry['accept']>[number], 'mtls' | 'ports' | 'gateway'>,
+  { mtls, ports, gateway }: Pick<AcceptEntry, 'mtls' | 'ports' | 'gateway'>,
   distribution: string,
   path: readonly (string | number)[],
   report: Report,
@@ -393,80 +466,4 @@ function readPrincipals(
     }
     return [principal]
   })
-}
-
-function reportRepeatedPairs(entries: readonly TrustEntry[], report: Report): void {
-  const seen = new Set<string>()
-  entries.forEach((entry, i) => {
-    // A pair may have distribution pinned in addition to mesh, to restrict some workloads further.
-    const pair = `${entry.truster} ${entry.trusted}${entry.distribution === 'mesh' ? ' mesh' : ''}`
-    if (seen.has(pair))
-      report(['spec', 'trust', i], `a second entry for ${entry.truster} trusting ${entry.trusted}`, 'merge the two entries into one')
-    seen.add(pair)
-  })
-}
-
-/** Two accept entries (or two reach entries) of one namespace must select the same workloads, or provably disjoint ones. */
-function reportOverlaps(entries: readonly TrustEntry[], report: Report): void {
-  for (const side of ['accept', 'reach'] as const) {
-    const seen = new Map<string, Workloads[]>()
-    const firsts = new Map<string, Workloads>()
-    const travels = new Map<string, string>()
-    entries.forEach((entry, i) => {
-      ;(entry[side] ?? []).forEach((item, j) => {
-        const everywhere = side === 'accept' && isEverywhere(item, entry)
-        if (item.namespace === undefined && !everywhere) return
-        const at: Workloads = {
-          namespace: item.namespace ?? '',
-          ...(everywhere ? { everywhere } : {}),
-          ...(item.selector === undefined ? {} : { labels: item.selector }),
-        }
-        const way = travels.get(`${entry.truster} ${workloadsKey(at)}`) ?? entry.distribution
-        if (way !== entry.distribution) {
-          report(
-            ['spec', 'trust', i, 'distribution'],
-            `another entry already gives ${describeWorkloads(at)} distribution ${way}`,
-            `a set of workloads has one distribution: write ${way} here, or ${entry.distribution} in the other entry`,
-          )
-        }
-        travels.set(`${entry.truster} ${workloadsKey(at)}`, way)
-        const key = `${entry.truster} ${item.namespace ?? '*'}`
-        const others = seen.get(key) ?? []
-        // The whole mesh overlaps every other set of the same truster.
-        const beyond = everywhere ? firsts.get(entry.truster) : seen.get(`${entry.truster} *`)?.[0]
-        const other = [...others, ...(beyond === undefined ? [] : [beyond])].find((known) => relation(at, known) === 'overlapping')
-        if (!everywhere && !firsts.has(entry.truster)) firsts.set(entry.truster, at)
-        if (other !== undefined) {
-          report(
-            ['spec', 'trust', i, side, j],
-            `scope-overlap: ${describeWorkloads(at)} and ${describeWorkloads(other)} may select the same workload`,
-            everywhere || other.everywhere
-              ? 'for this truster, write every accept entry without a namespace, or every one with a namespace'
-              : 'use equal selectors (Entente merges them), or selectors with different values of one label',
-          )
-        }
-        seen.set(key, [...others, at])
-      })
-    })
-  }
-}
-
-/** Entries of one set of workloads become one policy, so they must agree. */
-function reportModes(trusts: readonly Trust[], report: Report): void {
-  const seen = new Map<string, string>()
-  for (const [i, trust] of trusts.entries()) {
-    for (const [j, { at, mtls, ports, gateway }] of trust.accept.entries()) {
-      const key = `${trust.truster} ${workloadsKey(at)}`
-      const says = JSON.stringify([gateway !== undefined, mtls === 'permissive', [...(ports ?? [])].sort(([a], [b]) => a - b)])
-      const other = seen.get(key)
-      if (other !== undefined && other !== says) {
-        report(
-          ['spec', 'trust', i, 'accept', j],
-          `mtls, ports or gateway of ${describeWorkloads(at)} differ from another entry for the same workloads`,
-          'write the same values in both entries',
-        )
-      }
-      seen.set(key, other ?? says)
-    }
-  }
 }

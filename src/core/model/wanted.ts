@@ -91,6 +91,8 @@ export interface Accept {
   readonly at: Workloads
   /** `permissive`: any port may accept plaintext in addition to mutual TLS. A plaintext caller has no identity. */
   readonly mtls: 'enforce' | 'require' | 'permissive'
+  /** The account that the selected workloads run under; `plan` checks it (`call-selects-other`). */
+  readonly serviceAccount?: string
   /** Ports of the workload that need not be STRICT. */
   readonly ports?: ReadonlyMap<number, 'permissive' | 'disable'>
   /** The workloads are gateways that accept callers at these servers. */
@@ -114,6 +116,8 @@ export interface Service {
 
 export interface Reach {
   readonly from: Workloads
+  /** As in `Accept`. */
+  readonly serviceAccount?: string
   readonly services: readonly Service[]
 }
 

@@ -31,6 +31,7 @@ import { checkWide } from '../../trust/mesh-wide/prerequisites.ts'
 import { readWorkloads } from '../../trust/pinned/pinned-filter.ts'
 import { type Inbound, type MeshState, ownDomains } from '../../trust/state.ts'
 import { unknownRoots } from '../../verify/unapproved-roots.ts'
+import { type AccountFindings, accountFindings } from './call-accounts.ts'
 import { hostsOfSeveralDomains } from './host-domains.ts'
 
 /** Findings and blocks against widening: in the whole mesh, or for single sets of workloads. */
@@ -50,14 +51,21 @@ export function check(intent: Intent, wanted: MeshState, seen: Observation): Che
   const wide = checkWide(intent, seen)
   const rootNamespace = seen.istio.ok ? seen.istio.value.rootNamespace : intent.member.istioNamespace
   const canLook = intent.member.home?.context !== undefined
+  const accounts: AccountFindings = canLook ? accountFindings(intent, view) : { accept: new Map(), reach: new Map() }
   const inbound = canLook
-    ? [...wanted.inbound.values()].map((scope) => ({ scope, ...checkInbound(scope, intent, view, rootNamespace) }))
+    ? [...wanted.inbound].map(([key, scope]) => {
+        const { findings, strictAlready } = checkInbound(scope, intent, view, rootNamespace)
+        return { scope, strictAlready, findings: [...findings, ...(accounts.accept.get(key) ?? [])] }
+      })
     : []
   const outbound =
     canLook && seen.istio.ok
       ? [...wanted.outbound].map(([key, scope]) => ({
           key,
-          findings: checkOutbound(scope, intent, view, (seen.istio as { value: IstioFacts }).value),
+          findings: [
+            ...checkOutbound(scope, intent, view, (seen.istio as { value: IstioFacts }).value),
+            ...(accounts.reach.get(key) ?? []),
+          ],
         }))
       : []
   const shared = [...wanted.outbound.values()].flatMap((scope) => hostsOfSeveralDomains(intent.member.name, scope, ownDomains(intent)))
