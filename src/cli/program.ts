@@ -436,6 +436,10 @@ export function program(io: Io, version: string, run: Run): Command {
     .command('__complete [words...]', { hidden: true })
     .action(async (words: string[]) => run((await import('./commands/tool/completion.ts')).complete(root, words, io)))
 
+  command(root, 'version', 'print the version, its commit, Node’s version, and the versions of Istio', 'entente version -o json')
+    .addOption(outputOption())
+    .action(async (options: { output: Output }) => run((await import('./commands/tool/version.ts')).run({ ...options, version }, io)))
+
   command(root, 'demo', 'run the main use case with Node only: two CAs, a federation, real TLS', 'entente demo --out entente-demo')
     .option('--out <dir>', 'the folder for its files', 'entente-demo')
     .addOption(outputOption())

@@ -2,13 +2,11 @@
 
 import { some } from '../basics/some.ts'
 import { isOff, isOn, WEAKENING } from '../mesh/istiod-flags.ts'
-import { minorOf } from '../mesh/version.ts'
+import { minorOf, OLDEST_MINOR } from '../mesh/version.ts'
 import type { Check } from './check.ts'
 import { failedOrUnknown, type Looked, on, saidBy } from './looked.ts'
 import type { IstiodSeen } from './seen.ts'
 
-/** Istio 1.22 is the first minor version that serves networking.istio.io/v1 and security.istio.io/v1. */
-const OLDEST_MINOR = 22
 /** Istio supports proxies that are up to two minor versions older than istiod. */
 const PROXY_LAG = 2
 

@@ -1,6 +1,6 @@
 /** Reads an evidence file: the observation of an unreachable mesh, as its owner made it. print-evidence.ts is the inverse. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { type FindingCode, isFindingCode } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import type { Finding } from '../diagnostics/finding.ts'

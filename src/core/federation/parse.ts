@@ -1,6 +1,6 @@
 /** Parses the federation file into a Federation, or reports every problem with its path. */
 
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { endOf } from '../basics/day.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import { API_VERSION } from '../model/api-version.ts'

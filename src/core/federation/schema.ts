@@ -3,7 +3,7 @@
  * short into entries of `trust`; parse.ts checks the fields against each other.
  */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { endOf } from '../basics/day.ts'
 import { API_VERSION } from '../model/api-version.ts'
 import { MAX_INCLUDES } from './expand/included.ts'

@@ -2,7 +2,7 @@
  * The fields of a record entry, by action. The table is closed: an entry with an unknown action, an unknown field or
  * without a required field is rejected. A version that skipped unknown entries could skip a sever.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Change, Gate } from '../model/planned.ts'
 import type { AuditDraft } from '../model/recorded.ts'
 

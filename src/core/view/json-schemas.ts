@@ -1,5 +1,5 @@
 /** JSON Schemas (draft 2020-12) of the commands' output, and of the files that owners write. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { schema as federation, includedSchema } from '../federation/schema.ts'
 import { VIEWS } from './schemas.ts'
 

@@ -4,7 +4,7 @@
  * not load zod.
  */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { FindingCode } from '../diagnostics/finding.ts'
 import { API_VERSION } from '../model/api-version.ts'
 
@@ -275,6 +275,20 @@ export const VIEWS = {
     root: fingerprint.optional(),
     error: z.string().optional(),
     findings: findings.optional(),
+  }),
+  Version: document('Version', {
+    version: z.string(),
+    commit: z
+      .string()
+      .nullable()
+      .meta({ description: 'null in a checkout; ends in -modified if the build was made of a changed checkout' }),
+    node: z.string(),
+    istio: z
+      .strictObject({
+        oldest: z.string().meta({ description: 'The oldest minor version whose API server has the kinds that Entente writes' }),
+        tested: z.array(z.string()).readonly().meta({ description: 'Versions whose listeners Entente has recorded' }),
+      })
+      .readonly(),
   }),
   Demo: document('Demo', {
     ok: z.boolean(),

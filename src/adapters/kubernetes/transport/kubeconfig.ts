@@ -1,11 +1,12 @@
 /**
  * Reads the contexts and the credentials of a kubeconfig. @kubernetes/client-node does the reading, the merging and the
- * credentials themselves (exec plugins, OIDC, certificates, tokens). Importing it takes 300 ms, so that happens on demand.
+ * credentials themselves (exec plugins, OIDC, certificates, tokens). Its index loads a client of 15 MB, so only this module of
+ * it is imported, on demand.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { delimiter, dirname, join, resolve } from 'node:path'
-import type { KubeConfig } from '@kubernetes/client-node'
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js'
 import { parse } from 'yaml'
 import { clip } from '../../../core/basics/clip.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
@@ -45,7 +46,7 @@ const CREDENTIALS_MS = 60_000
 
 /** @throws FederationError file-unreadable */
 export async function loadKubeconfig(source: KubeconfigSource): Promise<Kubeconfig> {
-  const { KubeConfig } = await import('@kubernetes/client-node')
+  const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js')
   const merged = new KubeConfig()
   const files = filesOf(source)
   for (const file of files) merge(merged, readOne(new KubeConfig(), file))
