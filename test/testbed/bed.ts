@@ -3,7 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { ensureBuilt } from './build.ts'
 import { Cluster } from './cluster.ts'
-import { kubeconfig, startControlPlane } from './control-plane.ts'
+import { kubeconfig, startControlPlane, TRUST_BUNDLE_API } from './control-plane.ts'
 import type { KubeObject } from './kube.ts'
 import { ISTIO_NAMESPACE, runFile } from './layout.ts'
 import { createBridge } from './network.ts'
@@ -21,6 +21,8 @@ export interface BedOptions {
   readonly multiroot?: boolean
   readonly leafTtl?: string
   readonly istiodEnv?: Readonly<Record<string, string>>
+  /** Whether the API servers serve ClusterTrustBundles. Default: no, as Kubernetes installs them. */
+  readonly trustBundles?: boolean
   /** Whether istiod's ports are reachable at its pod's address; else by port-forward only. Default: true. */
   readonly direct?: boolean
   /** How long to wait for another process that holds the machine's bed. */
@@ -29,8 +31,8 @@ export interface BedOptions {
 }
 
 /** What is asked of clusters; beds that were asked the same are alike. */
-const ask = ({ multiroot = false, leafTtl, istiodEnv, direct = true }: BedOptions): string =>
-  JSON.stringify({ multiroot, leafTtl, istiodEnv, direct })
+const ask = ({ multiroot = false, leafTtl, istiodEnv, trustBundles = false, direct = true }: BedOptions): string =>
+  JSON.stringify({ multiroot, leafTtl, istiodEnv, trustBundles, direct })
 
 const SERVICE_PORTS = [
   { name: 'http', port: 80, targetPort: 8080 },
@@ -101,7 +103,7 @@ export class Bed {
     const ownership = await Ownership.take(progress, options.patienceMs ?? 10 * 60_000)
     try {
       await createBridge()
-      const servers = await startControlPlane(binaries)
+      const servers = await startControlPlane(binaries, options.trustBundles === true ? TRUST_BUNDLE_API : {})
       progress('two API servers are up')
       const istio = { multiroot: options.multiroot ?? false, ...pick(options) }
       const bed = new Bed(new Cluster(servers.a, binaries, istio), new Cluster(servers.b, binaries, istio), ownership, ask(options))

@@ -25,6 +25,23 @@ export interface Access {
   readonly token: string
 }
 
+/** By the name of the flag, without dashes. */
+type ApiServerFlags = Readonly<Record<string, string>>
+
+interface ApiServerSetup {
+  readonly access: Access
+  readonly operator: Access
+  readonly binary: string
+  /** In addition to those of every bed. */
+  readonly more: ApiServerFlags
+}
+
+/** Serves ClusterTrustBundles, which a kube-apiserver does not do by itself. */
+export const TRUST_BUNDLE_API: ApiServerFlags = {
+  'feature-gates': 'ClusterTrustBundle=true',
+  'runtime-config': 'certificates.k8s.io/v1beta1=true',
+}
+
 export class ApiServer {
   readonly cluster: ClusterName
   readonly access: Access
@@ -32,18 +49,21 @@ export class ApiServer {
   readonly operator: Access
   readonly kube: Kube
   readonly #binary: string
+  readonly #flags: ApiServerFlags
   #process: Process | undefined
 
-  constructor(cluster: ClusterName, access: Access, operator: Access, binary: string) {
+  constructor(cluster: ClusterName, { access, operator, binary, more }: ApiServerSetup) {
     this.cluster = cluster
     this.access = access
     this.operator = operator
     this.kube = new Kube(access)
     this.#binary = binary
+    this.#flags = { ...flags(cluster), ...more }
   }
 
   async start(): Promise<void> {
-    this.#process = start(`kube-${this.cluster}`, this.#binary, flags(this.cluster))
+    const args = Object.entries(this.#flags).map(([name, value]) => `--${name}=${value}`)
+    this.#process = start(`kube-${this.cluster}`, this.#binary, args)
     await until(`kube-apiserver ${this.cluster}`, () => this.#isReady(), 60_000)
   }
 
@@ -58,8 +78,8 @@ export class ApiServer {
   }
 }
 
-/** Starts etcd and both API servers. */
-export async function startControlPlane(binaries: Binaries): Promise<Record<ClusterName, ApiServer>> {
+/** Starts etcd and both API servers. @param more flags of the API servers, in addition to those of every bed */
+export async function startControlPlane(binaries: Binaries, more: ApiServerFlags = {}): Promise<Record<ClusterName, ApiServer>> {
   mkdirSync(PKI, { recursive: true, mode: 0o700 })
   const ca = await createRoot('CN=kube-ca')
   const [token, operators] = [randomBytes(24).toString('base64url'), randomBytes(24).toString('base64url')]
@@ -81,7 +101,8 @@ export async function startControlPlane(binaries: Binaries): Promise<Record<Clus
     write(`${cluster}.pem`, leaf.certificate)
     write(`${cluster}.key`, leaf.key)
     const access = { server: `https://${apiServerAddress(cluster)}:6443`, ca: ca.certificate, token }
-    const made = new ApiServer(cluster, access, { ...access, token: operators }, path.join(binaries.root, binaries.kubeApiserver))
+    const binary = path.join(binaries.root, binaries.kubeApiserver)
+    const made = new ApiServer(cluster, { access, operator: { ...access, token: operators }, binary, more })
     await made.start()
     return made
   }
@@ -96,9 +117,9 @@ function startEtcd(): void {
   start('etcd', 'etcd', ['--data-dir', runFile('etcd'), ...urls, ...cluster, '--unsafe-no-fsync'])
 }
 
-function flags(cluster: ClusterName): string[] {
+function flags(cluster: ClusterName): ApiServerFlags {
   const file = (name: string): string => path.join(PKI, name)
-  const values = {
+  return {
     'etcd-servers': ETCD,
     'etcd-prefix': `/${cluster}`,
     'bind-address': apiServerAddress(cluster),
@@ -117,7 +138,6 @@ function flags(cluster: ClusterName): string[] {
     'kubelet-preferred-address-types': 'InternalIP',
     'disable-admission-plugins': 'ServiceAccount',
   }
-  return Object.entries(values).map(([name, value]) => `--${name}=${value}`)
 }
 
 /** One kubeconfig for several clusters, its contexts named as layout.ts says; the first one is current. */

@@ -50,13 +50,14 @@ export class Istiod {
   readonly pod: string
   readonly #api: ApiServer
   readonly #binary: string
-  readonly #env: Readonly<Record<string, string>>
+  #env: Readonly<Record<string, string>>
   readonly #multiroot: boolean
   #process: Process | undefined
   #generation = 0
   #ca: MeshCa | undefined
   /** How often something was put into `cacerts`. */
   #uses = 0
+  #reconfigured = false
 
   constructor(api: ApiServer, binaries: Binaries, options: IstiodOptions, { number, revision }: IstiodPlace = FIRST) {
     this.cluster = api.cluster
@@ -94,9 +95,9 @@ export class Istiod {
     return this.#process.pid
   }
 
-  /** Whether it runs, and `cacerts` is as `install` wrote it. */
+  /** Whether it runs, and `cacerts` and its environment are as `install` wrote them. */
   isAsInstalled(): boolean {
-    return this.#uses === 1 && this.#process?.alive() === true
+    return this.#uses === 1 && !this.#reconfigured && this.#process?.alive() === true
   }
 
   /** Writes its objects and starts it. The CustomResourceDefinitions must be there. */
@@ -128,6 +129,10 @@ export class Istiod {
   async #set(ca: MeshCa, objects: readonly KubeObject[]): Promise<void> {
     await Promise.all([createNetns(this.netns, this.address), this.useCa(ca), this.#api.kube.apply(...objects)])
     await this.start()
+    await this.#showReady()
+  }
+
+  async #showReady(): Promise<void> {
     const pod = { apiVersion: 'v1', kind: 'Pod', namespace: ISTIO_NAMESPACE, name: this.pod }
     await this.#api.kube.patch(pod, runningAt(this.address, ['discovery'], true), 'status')
   }
@@ -174,6 +179,17 @@ export class Istiod {
 
   async stop(): Promise<void> {
     await this.#process?.stop()
+  }
+
+  /** Restarts it with these variables, too, in a pod of the same name. */
+  async setEnv(more: Readonly<Record<string, string>>): Promise<void> {
+    await this.stop()
+    this.#env = { ...this.#env, ...more }
+    this.#reconfigured = true
+    await this.#api.kube.delete({ apiVersion: 'v1', kind: 'Pod', namespace: ISTIO_NAMESPACE, name: this.pod })
+    await this.#api.kube.apply(...this.#objects().filter(({ kind }) => kind === 'Deployment' || kind === 'Pod'))
+    await this.start()
+    await this.#showReady()
   }
 
   async restart(): Promise<void> {

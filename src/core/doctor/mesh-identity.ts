@@ -111,10 +111,11 @@ function publishedCheck(looked: Looked, now: Date): Check {
 /** With ENABLE_CLUSTER_TRUST_BUNDLE_API istiod writes the ClusterTrustBundle, and the ConfigMaps stay as they were. */
 function bundleCheck(check: About, bundle: string, roots: ReadonlyMap<string, string>, context: string): Check {
   const stale = [...roots].filter(([, pem]) => !sameRoots(pem, bundle)).map(([namespace]) => namespace)
+  const named = stale.length === 1 ? `namespace ${stale[0]} has` : `namespaces ${some(stale.sort())} have`
   if (stale.length === 0) return check.ok(`ClusterTrustBundle ${TRUST_BUNDLE}, and ${roots.size} ConfigMaps that say the same`)
   return check.fail(
-    `namespace ${some(stale.sort())} has other roots in ConfigMap istio-ca-root-cert than ClusterTrustBundle ${TRUST_BUNDLE}: with ENABLE_CLUSTER_TRUST_BUNDLE_API istiod keeps the latter only`,
-    `restart the workloads that still mount the ConfigMap, then, in each of these namespaces: kubectl --context ${context} -n NAMESPACE delete configmap istio-ca-root-cert`,
+    `${named} other roots in ConfigMap istio-ca-root-cert than ClusterTrustBundle ${TRUST_BUNDLE}: with ENABLE_CLUSTER_TRUST_BUNDLE_API istiod keeps the latter only`,
+    `restart the workloads that still mount these ConfigMaps, then: kubectl --context ${context} delete configmaps -A --field-selector metadata.name=istio-ca-root-cert`,
   )
 }
 
