@@ -3,6 +3,7 @@
 import type { Finding } from '../core/diagnostics/finding.ts'
 import type { Looked } from '../core/evidence/print-evidence.ts'
 import type { Approved } from '../core/federation/intents.ts'
+import type { WrittenCall } from '../core/federation/schema.ts'
 import type { Clock, IstioFacts } from '../core/model/observed.ts'
 import type { AuditEntry, EvidenceFile } from '../core/model/recorded.ts'
 import type { Federation, Intent, MemberName, Severed } from '../core/model/wanted.ts'
@@ -21,6 +22,11 @@ export interface DesiredState {
    * @throws FederationError file-unreadable, file-unwritable, federation-invalid, record-busy, changed-meanwhile
    */
   addSevered(severed: Severed, how: { readonly emergency: boolean }): Promise<boolean>
+  /**
+   * Adds a call to `calls`, unless it is there. Returns and throws as `addSevered`; federation-invalid also if the file
+   * would be invalid with it.
+   */
+  addCall(call: WrittenCall): Promise<boolean>
   /** Removes every entry of the pair from `severed`. Returns and throws as `addSevered`. */
   removeSevered(pair: Pair): Promise<boolean>
 }

@@ -7,8 +7,7 @@ import { FederationError } from '../core/diagnostics/errors.ts'
 import { approve } from './approve/approve.ts'
 import { auditRecord } from './audit.ts'
 import { applyPlan } from './consent/apply-plan.ts'
-import type { Found } from './events.ts'
-import { init } from './init/init.ts'
+import { init, type NewMember } from './init/init.ts'
 import { mount } from './mount.ts'
 import { planFederation } from './plan.ts'
 import type { Templates } from './ports-templates.ts'
@@ -157,20 +156,55 @@ describe('without a console', () => {
   it('init begins a federation of clusters, with their roots on the record and nothing open', async () => {
     const { clusters, ...ports } = memoryPorts(spec(), [])
     clusters.set('prod_a', a.bundle).set('prod_b', b.bundle)
-    const written: (readonly Found[])[] = []
-    const place = { mustBeNew: async () => {}, make: async () => {}, write: async (found: readonly Found[]) => void written.push(found) }
-    await init(ports, place, { contexts: ['prod_a', 'prod_b'], istioNamespace: 'istio-system' })
+    const written: (readonly NewMember[])[] = []
+    const place = {
+      mustBeNew: async () => {},
+      make: async () => {},
+      write: async (found: readonly NewMember[]) => void written.push(found),
+    }
+    await init(ports, place, { contexts: ['prod_a', 'prod_b'], members: [], istioNamespace: 'istio-system' })
     expect(written.flat().map(({ name }) => name)).toEqual(['prod-a', 'prod-b'])
     expect(ports.entries).toMatchObject([a, b].map(({ bundle }) => ({ action: 'approve', trustDomain: bundle.trustDomain, sequence: '1' })))
-    const twice = init(ports, place, { contexts: ['prod_a', 'prod_a'], istioNamespace: 'istio-system' })
+    const twice = init(ports, place, { contexts: ['prod_a', 'prod_a'], members: [], istioNamespace: 'istio-system' })
     await expect(twice).rejects.toMatchObject({ code: 'usage' })
+  })
+
+  it('init begins a federation of members that nobody can look at from here, and asks nothing', async () => {
+    const ports = memoryPorts(spec(), [])
+    const written: (readonly NewMember[])[] = []
+    const place = {
+      mustBeNew: async () => {},
+      make: async () => {},
+      write: async (found: readonly NewMember[]) => void written.push(found),
+    }
+    const named = (...members: readonly (readonly [string, string])[]) =>
+      init(ports, place, {
+        contexts: [],
+        members: members.map(([name, trustDomain]) => ({ name, trustDomain })),
+        istioNamespace: 'istio-system',
+      })
+    await named(['a', 'a.example'], ['b', 'b.example'])
+    expect([written.flat().map(({ name }) => name), ports.entries, ports.asked]).toEqual([['a', 'b'], [], []])
+    await expect(named(['a', 'a.example'], ['a', 'b.example'])).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('two members are named a'),
+    })
+    await expect(named(['a', 'a.example'], ['b', 'a.example'])).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('trust domain a.example'),
+    })
+    await expect(named(['A', 'a.example'])).rejects.toMatchObject({ code: 'usage' })
+    await expect(named(['istio-ca', 'a.example'])).rejects.toMatchObject({ code: 'usage' })
+    await expect(named(['a', 'A!'])).rejects.toMatchObject({ code: 'trust-domain-invalid' })
+    await expect(named()).rejects.toMatchObject({ code: 'usage' })
+    expect(written).toHaveLength(1)
   })
 
   it('init writes nothing if two clusters have one trust domain', async () => {
     const { clusters, ...ports } = memoryPorts(spec(), [])
     clusters.set('a', a.bundle).set('b', a.bundle)
     const place = { mustBeNew: async () => {}, make: () => Promise.reject(new Error('made')), write: async () => {} }
-    const begun = init(ports, place, { contexts: ['a', 'b'], istioNamespace: 'istio-system' })
+    const begun = init(ports, place, { contexts: ['a', 'b'], members: [], istioNamespace: 'istio-system' })
     await expect(begun).rejects.toMatchObject({ code: 'bundle-refused' })
     expect([ports.entries, ports.asked]).toEqual([[], []])
   })

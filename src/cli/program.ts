@@ -1,5 +1,6 @@
 /** The command tree: names, options, help and examples. A command's module is imported only when the command runs. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import type { NamedMember } from '../app/init/init.ts'
 import { endOf } from '../core/basics/day.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { MAX_SEQUENCE } from '../core/spiffe/sequence.ts'
@@ -60,6 +61,12 @@ function sequenceNumber(value: string): bigint {
   const sequence = wholeNumber(value)
   if (sequence > MAX_SEQUENCE) throw new InvalidArgumentError(`give a number of 64 bits: ${MAX_SEQUENCE} at most`)
   return sequence
+}
+
+function namedMember(value: string): NamedMember {
+  const [, name = '', trustDomain = ''] = /^([^=]+)=([^=]+)$/.exec(value) ?? []
+  if (name === '') throw new InvalidArgumentError('give NAME=TRUST-DOMAIN: cluster-a=cluster-a.example')
+  return { name, trustDomain }
 }
 
 /** An empty value selects workloads without labels. */
@@ -132,9 +139,14 @@ export function program(io: Io, version: string, run: Run): Command {
     root,
     'init',
     'read clusters, and write a federation file that accepts nothing yet',
-    'entente init --context cluster-a --context cluster-b --out shop',
+    'entente init --context cluster-a --context cluster-b --out shop\nentente init --member cluster-a=cluster-a.example --member cluster-b=cluster-b.example',
   )
-    .requiredOption('--context <name>', 'a context of the kubeconfig; once for each cluster', collect)
+    .option('--context <name>', 'a context of the kubeconfig; once for each cluster', collect)
+    .addOption(
+      new Option('--member <name=trust-domain>', 'a member whose cluster is not reachable from here; once for each member').argParser(
+        (value: string, before: readonly NamedMember[] | undefined) => [...(before ?? []), namedMember(value)],
+      ),
+    )
     .option('--out <dir>', 'the folder to write into', '.')
     .option('--yes', 'approve the roots as read from the clusters, without a question')
     .addOption(kubeconfigOption())
@@ -162,7 +174,29 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--reason <text>', 'the reason; written to the record', '')
     .action(async (member, options) => run((await import('./commands/roots/approve.ts')).run({ ...options, member }, io)))
 
-  looking('plan', 'show what apply would change, and the effect on trust', 'entente plan')
+  const call = root
+    .command('call')
+    .configureOutput(usageErrors(io, 'call'))
+    .description('edit the calls of the federation file: who may call whom')
+  command(
+    call,
+    'add <from> <to>',
+    'add a call to the federation file; FROM and TO are MEMBER/NAMESPACE/NAME',
+    'entente call add cluster-a/sample/client cluster-b/sample/server\nentente call add cluster-a/web/front cluster-b/shop/api --hosts api.shop.svc.cluster.local',
+  )
+    .addOption(fileOption())
+    .option('--hosts <host...>', 'the hosts that the callers use (default: NAME.NAMESPACE.svc.cluster.local of TO)')
+    .addOption(
+      new Option('--mtls <mode>', 'the mode of the called workloads (default: spec.defaults.mtls)').choices([
+        'enforce',
+        'require',
+        'permissive',
+      ]),
+    )
+    .action(async (from, to, options) => run((await import('./commands/federation/call-add.ts')).run({ ...options, from, to }, io)))
+
+  looking('plan', 'show what apply would change, and the effect on trust', 'entente plan\nentente plan --expanded')
+    .option('--expanded', 'only print the federation file with calls, groups, defaults and includes as entries of trust')
     .addOption(evidenceOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/federation/plan.ts')).run(options, io)))

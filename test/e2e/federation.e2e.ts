@@ -184,8 +184,8 @@ describe('the scope of a namespace', () => {
     const [accept] = (bAccepts().accept ?? []) as object[]
     shop.write([{ ...bAccepts(), accept: [accept, { ...accept, selector: undefined }] }])
     const { stderr } = expectCode(await shop.apply(), 1)
-    expect(stderr).toMatch(/federation\.yaml:\d+: spec\.trust\[0\]\.accept\[1\]: scope-overlap/)
-    expect(stderr).toContain('next: use equal selectors')
+    expect(stderr).toMatch(/federation\.yaml:\d+: spec\.trust\[0\]\.accept\[1\]: scope-overlap.*the other entry is \S*federation\.yaml:\d+/)
+    expect(stderr).toContain('next: write selector: { app: server } here')
     expect(await written(bed)).toEqual(before)
   })
 })

@@ -1,7 +1,10 @@
 /** What a command prints with `-o json` is a document of its kind: checked wherever a test runs a command. */
+import { schema } from '../../src/core/federation/schema.ts'
 import { VIEWS } from '../../src/core/view/schemas.ts'
 
-const isKind = (kind: unknown): kind is keyof typeof VIEWS => typeof kind === 'string' && kind in VIEWS
+/** `plan --expanded` prints a federation file. */
+const DOCUMENTS = { ...VIEWS, Federation: schema }
+const isKind = (kind: unknown): kind is keyof typeof DOCUMENTS => typeof kind === 'string' && kind in DOCUMENTS
 
 /** @throws Error where the text is a JSON object and not what its schema says; lists of record entries have no schema */
 export function mustBeDocument(text: string): string {
@@ -10,7 +13,7 @@ export function mustBeDocument(text: string): string {
   const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined
   if (typeof value === 'object' && value !== null && '$schema' in value) return text
   if (!isKind(kind)) throw new Error(`printed JSON that says no kind: ${text.slice(0, 200)}`)
-  const { success, error } = VIEWS[kind].safeParse(value)
+  const { success, error } = DOCUMENTS[kind].safeParse(value)
   if (!success) throw new Error(`printed JSON that is no ${kind}: ${error.message}`)
   return text
 }

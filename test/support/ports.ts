@@ -57,6 +57,7 @@ export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles:
         severed.push(one)
         return true
       },
+      addCall: () => Promise.reject(new Error('no test in memory adds a call')),
       removeSevered: async ({ truster, trusted }) => {
         const left = severed.filter((one) => one.truster !== truster || one.trusted !== trusted)
         return severed.splice(0, severed.length, ...left).length > left.length

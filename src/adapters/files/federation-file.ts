@@ -8,8 +8,10 @@ import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { LongDocument } from '../../core/federation/expand/long-form.ts'
 import type { Path } from '../../core/federation/expand/places.ts'
 import { type ParsedFederation, parseFederation } from '../../core/federation/parse.ts'
+import type { WrittenCall } from '../../core/federation/schema.ts'
+import { at, list } from '../../core/model/manifest.ts'
 import type { Federation, Severed } from '../../core/model/wanted.ts'
-import { type ListPlace, withItem, withoutItem } from '../yaml/list-edit.ts'
+import { type Item, type ListPlace, withItem, withoutItem } from '../yaml/list-edit.ts'
 import { faultOf, invalid, lineText, parseYaml, plainValue, type YamlFile } from './federation-text.ts'
 import { type IncludedFiles, readIncluded } from './included-files.ts'
 import { refuseWide } from './input-text.ts'
@@ -101,6 +103,33 @@ function withoutPair(text: string, { yaml, federation, included }: Read, pair: P
   const less = withoutItem(text, list, index)
   return withoutPair(less, parsed(yaml.path, less, included), pair)
 }
+
+/**
+ * Writes the call into `spec.calls`, unless it is there. Returns and throws as `addSevered`.
+ * @throws FederationError federation-invalid, also if the file would be invalid with the call
+ */
+export const addCall = (path: string, call: WrittenCall, how: Editing): Promise<boolean> =>
+  edit(path, how, (text, { yaml, value, included }) => {
+    const calls = list(at(value, 'spec', 'calls'))
+    if (calls.some((one) => isDeepStrictEqual(one, call))) return undefined
+    const expected = parseFederation(withCalls(value, [...calls, call]), included.read)
+    if ('problems' in expected)
+      throw invalid(
+        path,
+        expected.problems.map((problem) => faultOf(problem, { main: yaml, included: included.files })),
+        'the call',
+      )
+    return {
+      text: withItem(text, listIn(yaml, 'calls'), call as Item),
+      list: 'calls',
+      holds: (after) => isDeepStrictEqual(after, expected.federation),
+    }
+  })
+
+const withCalls = (value: unknown, calls: readonly unknown[]): unknown => ({
+  ...(value as object),
+  spec: { ...(at(value, 'spec') as object), calls },
+})
 
 const isPair = (one: Pair, { truster, trusted }: Pair): boolean => one.truster === truster && one.trusted === trusted
 const isSevered = ({ severed }: Federation, pair: Pair): boolean => severed.some((one) => isPair(one, pair))

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { ApprovedBundles, DesiredState, OpenRecord } from '../../app/ports-desired.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { readBundles, writeBundle } from './bundle-files.ts'
-import { addSevered, readFederationFile, removeSevered } from './federation-file.ts'
+import { addCall, addSevered, readFederationFile, removeSevered } from './federation-file.ts'
 import { type RecordFileStore, recordStore } from './record-store.ts'
 
 export const folderOf = (file: string): string => dirname(resolve(file))
@@ -16,6 +16,7 @@ export function federationFile(file: string, sleep: (milliseconds: number) => Pr
   return {
     federation: () => readFederationFile(file),
     addSevered: (severed, { emergency }) => addSevered(file, severed, { record, sleep, emergency }),
+    addCall: (call) => addCall(file, call, { record, sleep, emergency: false }),
     removeSevered: (pair) => removeSevered(file, pair, { record, sleep, emergency: false }),
   }
 }

@@ -78,12 +78,13 @@ function rangeOf(node: unknown): number | undefined {
   return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : undefined
 }
 
-export function invalid(path: string, causes: readonly (string | Fault)[]): FederationError {
+/** @param what is to be corrected */
+export function invalid(path: string, causes: readonly (string | Fault)[], what: 'the file' | 'the call' = 'the file'): FederationError {
   const faults = causes.map((cause) => (typeof cause === 'string' ? { message: cause, hint: '' } : cause))
   const count = faults.length === 1 ? 'one problem' : `${faults.length} problems`
   const each = faults.map(({ message, hint }) => `  ${message}${hint === '' ? '' : `\n    next: ${hint}`}`)
   return new FederationError('federation-invalid', path, `${count}\n${each.join('\n')}`, {
-    hint: 'correct the file (nothing was changed)',
+    hint: `correct ${what} (nothing was changed)`,
     faults,
   })
 }

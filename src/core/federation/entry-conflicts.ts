@@ -67,7 +67,7 @@ export function reportOverlaps(entries: readonly TrustEntry[], report: Report): 
           report(
             here.path,
             `scope-overlap: ${describeWorkloads(at)} and ${describeWorkloads(other.at)} may select the same workload`,
-            mendOverlap(at, other.at),
+            mendOverlap(at, other.at, item.serviceAccount),
             other.path,
           )
         if (same === undefined) seen.set(place, others.set(key, here))
@@ -77,14 +77,14 @@ export function reportOverlaps(entries: readonly TrustEntry[], report: Report): 
 }
 
 /** An edit of the entry `at` after which the two select equal sets. */
-function mendOverlap(at: Workloads, other: Workloads): string {
+function mendOverlap(at: Workloads, other: Workloads, account: string | undefined): string {
   if (at.everywhere || other.everywhere)
     return 'for this truster, write every accept entry without a namespace, or every one with a namespace'
-  const equal = 'Entente merges entries with equal selectors'
-  const apart = 'or selectors with different values of one label'
-  return other.labels === undefined
-    ? `remove the selector here (${equal}), ${apart}`
-    : `write selector: { ${labelsText(other.labels)} } here (${equal}), ${apart}`
+  const selector = other.labels === undefined ? '' : `selector: { ${labelsText(other.labels)} }`
+  const entry = selector === '' ? 'remove the selector here' : `write ${selector} here`
+  // An end of a call may be in the short form, which has no place for a selector.
+  const end = `write this end as { member: …, namespace: ${at.namespace}, serviceAccount: ${account}${selector === '' ? '' : `, ${selector}`} }`
+  return `${account === undefined ? entry : end} (Entente merges entries with equal selectors), or give both another value of one label`
 }
 
 const labelsText = (labels: Readonly<Record<string, string>>): string =>

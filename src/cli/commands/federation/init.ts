@@ -1,28 +1,43 @@
-/** `init`: observes the clusters and writes a federation in which nothing is open yet. */
+/** `init`: writes a federation of clusters, or of members by their names, in which nothing is open yet. */
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { makeFolder, mustBeWritable, writeAtomically } from '../../../adapters/files/write-files.ts'
-import { init, type NewPlace } from '../../../app/init/init.ts'
+import { init, type NamedMember, type NewPlace } from '../../../app/init/init.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { LimitOptions } from '../../input/limits.ts'
 import { portsOf } from '../../input/workspace.ts'
 import type { Io } from '../../io.ts'
-import { federationText } from '../../print/federation-text.ts'
-import { show } from '../../print/screen.ts'
+import { federationText, SCHEMAS } from '../../print/federation/federation-text.ts'
+import { show, stacked } from '../../print/screen.ts'
 
 export interface InitOptions extends LimitOptions {
-  readonly context: readonly string[]
+  readonly context?: readonly string[]
+  readonly member?: readonly NamedMember[]
   readonly out: string
   readonly yes?: boolean
   readonly kubeconfig?: string
   readonly istioNamespace: string
 }
 
-export async function run({ context: contexts, out, istioNamespace, ...options }: InitOptions, io: Io): Promise<number> {
+export async function run(
+  { context: contexts = [], member: named = [], out, istioNamespace, ...options }: InitOptions,
+  io: Io,
+): Promise<number> {
   const file = join(out, 'federation.yaml')
-  await init(portsOf({ ...options, file }, io), placeAt(resolve(out), istioNamespace), { contexts, istioNamespace })
+  const members = await init(portsOf({ ...options, file }, io), placeAt(resolve(out), istioNamespace), {
+    contexts,
+    members: named,
+    istioNamespace,
+  })
+  const from = file === 'federation.yaml' ? '' : ` -f ${file}`
+  const [a = 'cluster-a', b = 'cluster-b'] = members.map(({ name }) => name)
   io.tell(
-    show`wrote ${join(out, 'audit.jsonl')}\nwrote ${file}\n\nNothing is open yet. Write into federation.yaml who may call whom. Next: entente plan -f ${file}`,
+    stacked([
+      ...(contexts.length === 0 ? [] : [show`wrote ${join(out, 'audit.jsonl')}`]),
+      show`wrote ${file}\n\nNothing is open yet.`,
+      ...named.map(({ name }) => show`Approve the roots of ${name}: entente approve ${name}${from} --bundle FILE --fingerprint sha256:…`),
+      show`Next: state who may call whom, such as: entente call add ${a}/sample/client ${b}/sample/server${from}`,
+    ]),
   )
   return 0
 }
@@ -36,16 +51,32 @@ function placeAt(directory: string, istioNamespace: string): NewPlace {
       await mustBeNew(join(directory, 'audit.jsonl'))
     },
     make: () => makeFolder(directory),
-    write: (members) => writeAtomically(file, federationText(members, istioNamespace)),
+    write: async (members) => {
+      // An apply creates the folder of a member, and not the folder around it.
+      if (members.some((member) => !('istio' in member))) await makeFolder(join(directory, 'clusters'))
+      await writeSchemas(join(directory, SCHEMAS))
+      await writeAtomically(file, federationText(members, istioNamespace))
+    },
   }
 }
 
-async function mustBeNew(path: string): Promise<void> {
-  const exists = await access(path).then(
+/** Editors check the file by a schema beside it: every clone has it, and no network is needed. */
+async function writeSchemas(folder: string): Promise<void> {
+  const { writtenSchemas } = await import('../../../core/view/json-schemas.ts')
+  for (const [name, schema] of writtenSchemas()) {
+    const path = join(folder, name)
+    if (!(await exists(path))) await writeAtomically(path, `${JSON.stringify(schema, null, 2)}\n`)
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
     () => true,
     () => false,
   )
-  if (exists)
+
+async function mustBeNew(path: string): Promise<void> {
+  if (await exists(path))
     throw new FederationError('usage', path, 'exists already; init never overwrites it', {
       hint: 'choose another --out, or continue with entente plan',
     })

@@ -1,14 +1,27 @@
-/** `plan`: the steps, their effect on trust, the findings. It only reads. */
+/** `plan`: the steps, their effect on trust, the findings; or the federation file without short forms. It only reads. */
 
+import { expandFederationFile } from '../../../adapters/files/federation-file.ts'
 import { planFederation } from '../../../app/plan.ts'
 import { hasErrors } from '../../../core/diagnostics/finding.ts'
 import { planView } from '../../../core/view/plan-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
+import { expandedText } from '../../print/federation/expanded-text.ts'
 import { json, show } from '../../print/screen.ts'
 import { planText } from '../../print/text.ts'
 
-export async function run(options: FileOptions & { output: Output }, io: Io): Promise<number> {
+export interface PlanOptions extends FileOptions {
+  readonly output: Output
+  /** Print the entries that the file expands to, and contact no cluster. */
+  readonly expanded?: boolean
+}
+
+export async function run(options: PlanOptions, io: Io): Promise<number> {
+  if (options.expanded === true) {
+    const expanded = await expandFederationFile(options.file)
+    io.print(options.output === 'json' ? json(expanded.document) : expandedText(expanded))
+    return 0
+  }
   const { plan } = await planFederation(portsOf(options, io))
   io.print(options.output === 'json' ? json(planView(plan)) : planText(plan, io.color))
   if (options.output === 'text' && plan.steps.length > 0) io.tell(show`\nTo carry it out: entente apply --reason "WHY"`)

@@ -363,6 +363,43 @@ describe('a problem is told where somebody wrote it', () => {
     ])
   })
 
+  it.each([
+    {
+      what: 'an entry',
+      spec: { trust: [{ truster: 'b', trusted: 'a', accept: [server({ callers: 'all' }), { namespace: 'sample', callers: 'all' }] }] },
+      hint: 'write selector: { app: server } here',
+    },
+    {
+      what: 'an entry with a selector',
+      spec: {
+        trust: [
+          {
+            truster: 'b',
+            trusted: 'a',
+            accept: [
+              { namespace: 'sample', callers: 'all' },
+              { namespace: 'sample', selector: { v: '1' }, callers: 'all' },
+            ],
+          },
+        ],
+      },
+      hint: 'remove the selector here',
+    },
+    {
+      what: 'a call',
+      spec: {
+        trust: [{ truster: 'b', trusted: 'a', accept: [{ namespace: 'sample', selector: { v: '1', ok: 'true' }, callers: 'all' }] }],
+        calls: [call],
+      },
+      hint: 'write this end as { member: …, namespace: sample, serviceAccount: server, selector: { v: "1", ok: "true" } }',
+    },
+  ])('and an entry that overlaps says how to mend $what', ({ spec, hint }) => {
+    const parsed = parseFederation(file({ defaults: DEFAULTS, ...spec }))
+    expect('problems' in parsed ? parsed.problems.map((problem) => problem.hint) : []).toEqual([
+      `${hint} (Entente merges entries with equal selectors), or give both another value of one label`,
+    ])
+  })
+
   it('a document that grows without end is refused', () => {
     const members = Array.from({ length: 120 }, (_, i) => ({
       name: `m${i}`,

@@ -1,0 +1,31 @@
+/** `call add`: writes a call into the federation file. It contacts no cluster, and opens nothing. */
+
+import { endOfCall, hostOf } from '../../../core/federation/expand/call-end.ts'
+import { type FileOptions, portsOf } from '../../input/workspace.ts'
+import type { Io } from '../../io.ts'
+import { show } from '../../print/screen.ts'
+
+export interface CallAddOptions extends FileOptions {
+  readonly from: string
+  readonly to: string
+  readonly hosts?: readonly string[]
+  readonly mtls?: 'enforce' | 'require' | 'permissive'
+}
+
+export async function run({ from, to, hosts, mtls, ...options }: CallAddOptions, io: Io): Promise<number> {
+  const { desired } = portsOf(options, io)
+  const added = await desired.addCall({
+    from,
+    to,
+    ...(hosts === undefined ? {} : { hosts: [...hosts] }),
+    ...(mtls === undefined ? {} : { mtls }),
+  })
+  const at = (hosts ?? [hostOf(endOfCall(to))]).join(', ')
+  const next = `entente plan${options.file === 'federation.yaml' ? '' : ` -f ${options.file}`}`
+  io.tell(
+    added
+      ? show`wrote ${options.file}: ${from} may call ${to} at ${at}. Nothing is open yet. Next: ${next}`
+      : show`${options.file} has this call already; nothing was changed. Next: ${next}`,
+  )
+  return 0
+}
