@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     reporters: ['default', './scripts/closing-line.ts'],
     include: ['src/**/*.test.ts', 'test/support/**/*.test.ts'],
+    // One worker reads each module once, not once for each file. So no test may change what a module keeps.
+    isolate: false,
     // A hang, not slowness: machines are shared.
     testTimeout: 60_000,
   },

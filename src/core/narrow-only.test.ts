@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { aMember, intent, LOCAL, liveOwn } from '../../test/support/arbitraries.ts'
 import { NOW } from '../../test/support/federations.ts'
 import { observation } from '../../test/support/observations.ts'
+import { runs } from '../../test/support/runs.ts'
 import { error } from './diagnostics/finding.ts'
 import type { Manifest } from './model/manifest.ts'
 import type { Observation } from './model/observed.ts'
@@ -30,7 +31,7 @@ it('widens nothing, and does all the rest: then nothing is left to do', () => {
       expect(findings.filter(({ code }) => code === 'record-forked')).toEqual([{ ...forked, severity: waits ? 'error' : 'warning' }])
       expect(planned(wanted, steps.reduce(simulate, seen), { narrowOnly }).steps).toEqual([])
     }),
-    { numRuns: 60 },
+    runs(30),
   )
   expect(narrowed).toBeGreaterThan(5)
 }, 60_000)
@@ -42,6 +43,6 @@ it('takes away the same as without it where a trust is closed', () => {
       const closing = (options: PlanOptions) => planned(wanted, seen, { only: 'closing', ...options }).steps.map(({ id }) => id)
       expect(closing({ narrowOnly })).toEqual(closing({}))
     }),
-    { numRuns: 30 },
+    runs(15),
   )
 }, 60_000)

@@ -17,6 +17,7 @@ import {
 } from '../../../test/support/federations.ts'
 import { type MemoryMesh, memoryMesh, memoryRecord, memoryWorld } from '../../../test/support/meshes.ts'
 import { pod, service } from '../../../test/support/observations.ts'
+import { runs } from '../../../test/support/runs.ts'
 import type { Plan } from '../../core/model/planned.ts'
 import type { Intent, MemberName } from '../../core/model/wanted.ts'
 import { plan } from '../../core/plan/plan.ts'
@@ -255,7 +256,7 @@ describe('the law of phases, with canaries', () => {
         await run(intents, memoryWorld([meshA, meshB], record))
         expect(filters(meshB)).toEqual(['entente-accept-all'])
       }),
-      { numRuns: 12 },
+      runs(6),
     )
   })
 })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { runs } from '../../../test/support/runs.ts'
 import { finder, globTest, isTemplate, templateTest } from './glob.ts'
 
 /** Few letters: places that almost match are frequent then. */
@@ -13,7 +14,7 @@ describe('a part of a text', () => {
       fc.property(word('ab', 5), word('ab', 30), fc.nat(32), (part, text, from) => {
         expect(finder(part)(text, from)).toBe(from > text.length ? -1 : text.indexOf(part, from))
       }),
-      { numRuns: 2_000 },
+      runs(2000),
     )
   })
 })
@@ -24,7 +25,7 @@ describe('a glob', () => {
       fc.property(word('ab*', 8), word('ab', 16), (pattern, text) => {
         expect(globTest(pattern)(text)).toBe(new RegExp(`^${pattern.split('*').map(quote).join('.*')}$`).test(text))
       }),
-      { numRuns: 5_000 },
+      runs(5000),
     )
   })
 
@@ -49,7 +50,7 @@ describe('a path template', () => {
           .join('')
         expect(templateTest(template)(`/${rest}`)).toBe(new RegExp(`^${regex}$`).test(`/${rest}`))
       }),
-      { numRuns: 5_000 },
+      runs(5000),
     )
   })
 

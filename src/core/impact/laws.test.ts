@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ALONE, anyId, anyPolicies, FOREIGN, LOCAL, openPolicies, THIRD } from '../../../test/support/authorization.ts'
+import { runs } from '../../../test/support/runs.ts'
 import { impact } from './impact.ts'
 import { Judge, judge } from './judge-request.ts'
 import { pathTest } from './policy/patterns.ts'
@@ -28,7 +29,7 @@ describe('more trust', () => {
           expect(verdict(trusting(admission, domain, how, [AT]), policies, id)).toBeGreaterThanOrEqual(verdict(admission, policies, id))
         },
       ),
-      { numRuns: 300 },
+      runs(150),
     )
   })
 
@@ -44,7 +45,7 @@ describe('more trust', () => {
           expect(verdict(trusting(admission, domain, how, [AT]), policies, id)).toBeGreaterThanOrEqual(verdict(admission, policies, id))
         },
       ),
-      { numRuns: 300 },
+      runs(150),
     )
   })
 })
@@ -67,7 +68,7 @@ describe('the order of policies', () => {
           )
         expect(told(others)).toEqual(told(policies))
       }),
-      { numRuns: 100 },
+      runs(50),
     )
   })
 })
@@ -97,7 +98,7 @@ describe('the patterns', () => {
           if (covering.length > 0) expect(covering.some(({ certainty }) => certainty === 'certain')).toBe(is === YES)
         },
       ),
-      { numRuns: 300 },
+      runs(150),
     )
   })
 })

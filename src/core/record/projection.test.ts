@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { A, ALICE, approval, B, bundleOf, C, digest, fakeRoot, member, NOW, sealAll, viewOf } from '../../../test/support/federations.ts'
 import { readOff } from '../../../test/support/record-folds.ts'
+import { runs } from '../../../test/support/runs.ts'
 import { warning } from '../diagnostics/finding.ts'
 import type { Digest } from '../model/digest.ts'
 import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
@@ -128,7 +129,7 @@ describe('a view of the record', () => {
           readOff(entries, { hashes, domains: DOMAINS, roots: ROOTS, names: NAMES, members: MEMBERS }),
         )
       }),
-      { numRuns: 500 },
+      runs(500),
     )
   })
 
@@ -148,7 +149,7 @@ describe('a view of the record', () => {
         expect(answers(view, hashes)).toEqual(before)
         expect(after.map((one) => answers(one, hashes))).toEqual([left, right].map((entries) => answers(project(entries), hashes)))
       }),
-      { numRuns: 50 },
+      runs(50),
     )
   })
 })

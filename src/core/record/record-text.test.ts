@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { A, ALICE, approval, B, bundleOf, fakeRoot, member, NOW, sealAll } from '../../../test/support/federations.ts'
+import { runs } from '../../../test/support/runs.ts'
 import { canonicalJson, digestOf } from '../model/digest.ts'
 import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
 import { parseRecord, printEntry, seal } from './record.ts'
@@ -128,7 +129,7 @@ describe('the record’s bytes', () => {
         expect(found.torn !== undefined || found.unended === true).toBe(true)
         expect(found.entries).toEqual(entries.slice(0, found.entries.length))
       }),
-      { numRuns: 1500 },
+      runs(450),
     )
   })
 })

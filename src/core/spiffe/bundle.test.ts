@@ -4,6 +4,7 @@ import { accounted, shown } from '../../../test/support/accounted.ts'
 import { makeCa } from '../../../test/support/ca.ts'
 import { withSerial } from '../../../test/support/der.ts'
 import { anyBytes, mangling, share } from '../../../test/support/mangle.ts'
+import { runs } from '../../../test/support/runs.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import { type Anchor, parseAnchor } from '../x509/anchor.ts'
 import { type Bundle, printBundle, printPemBundle } from './bundle.ts'
@@ -43,7 +44,7 @@ describe('printing and reading', () => {
         expect(parse(printBundle(bundle), known)).toEqual(bundle)
         if (bundle.anchors.length > 0) expect(parse(printPemBundle(bundle)).anchors).toEqual(bundle.anchors)
       }),
-      { numRuns: 100 },
+      runs(100),
     )
   })
 
@@ -104,7 +105,7 @@ describe('damaged files', () => {
         const inspection = inspect(Buffer.from(text), { now: NOW, format: 'pem' })
         if (inspection.verdict === 'accept') expect(accounted(inspection)).toBe(shown(text, 'pem'))
       }),
-      { numRuns: INPUTS },
+      runs(INPUTS),
     )
   })
 
@@ -115,7 +116,7 @@ describe('damaged files', () => {
         const inspection = inspect(Buffer.from(text), { now: NOW, format: 'spiffe' })
         if (inspection.verdict === 'accept') expect(accounted(inspection)).toBe(shown(text, 'spiffe'))
       }),
-      { numRuns: INPUTS / 2 },
+      runs(INPUTS / 2),
     )
   })
 
@@ -137,7 +138,7 @@ describe('damaged files', () => {
           expect(findings.some(({ severity }) => severity === 'error')).toBe(true)
         }
       }),
-      { numRuns: INPUTS },
+      runs(INPUTS),
     )
   })
 })
@@ -152,7 +153,7 @@ describe('damaged certificates', () => {
         const { findings, certificates } = inspect(damaged, { now: NOW, format: 'der' })
         expect(findings.length + certificates.length).toBeGreaterThan(0)
       }),
-      { numRuns: INPUTS },
+      runs(INPUTS),
     )
   })
 })

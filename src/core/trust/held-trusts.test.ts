@@ -5,6 +5,7 @@ import { acceptedInbound, acceptedOutbound } from '../../../test/support/accepts
 import { aMember, callersOf, FOREIGN, intent, liveOwn, PLACES } from '../../../test/support/arbitraries.ts'
 import { fakeRoot, member, NOW, principal } from '../../../test/support/federations.ts'
 import { observation, pod, service } from '../../../test/support/observations.ts'
+import { runs } from '../../../test/support/runs.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Held, Intent } from '../model/wanted.ts'
@@ -50,7 +51,7 @@ describe('a held trust', () => {
         const settled = stepsOf(of, seen).reduce(simulate, seen)
         expect(stepsOf(holding(of, domains), settled)).toEqual([])
       }),
-      { numRuns: 60 },
+      runs(30),
     )
   }, 180_000)
 
@@ -61,7 +62,7 @@ describe('a held trust', () => {
         const after = stepsOf(holding(next, domains), seen).flatMap(({ after }) => (after === undefined ? [] : [after]))
         expect(after.filter((object) => [...domains].some((domain) => JSON.stringify(object).includes(domain)))).toEqual([])
       }),
-      { numRuns: 60 },
+      runs(30),
     )
   }, 180_000)
 
@@ -75,7 +76,7 @@ describe('a held trust', () => {
           expect([...accepted(objectsOf(seen), domains)].filter((what) => !was.has(what))).toEqual([])
         }
       }),
-      { numRuns: 80 },
+      runs(40),
     )
   }, 180_000)
 })

@@ -15,6 +15,7 @@ import {
   spec,
   wanted,
 } from '../../../test/support/federations.ts'
+import { runs } from '../../../test/support/runs.ts'
 import { canonicalJson } from '../model/digest.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { at, keyOf, title } from '../model/manifest.ts'
@@ -76,7 +77,7 @@ describe('render and read', () => {
         const state = wantedState(of)
         expect(essence(readState(renderState(state, authorOf(of))))).toEqual(essence(state))
       }),
-      { numRuns: 200 },
+      runs(100),
     )
   })
 
@@ -85,7 +86,7 @@ describe('render and read', () => {
       fc.property(intent(), (of) => {
         expect(JSON.stringify(render(structuredClone(of)))).toBe(JSON.stringify(render(of)))
       }),
-      { numRuns: 100 },
+      runs(50),
     )
   })
 
@@ -105,7 +106,7 @@ describe('render and read', () => {
         const texts = (objects: readonly Manifest[]) => new Map(objects.map((o) => [keyOf(o), canonicalJson(o)]))
         expect(texts(render(backwards))).toEqual(texts(render(of)))
       }),
-      { numRuns: 200 },
+      runs(100),
     )
   })
 })

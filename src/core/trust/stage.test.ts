@@ -5,6 +5,7 @@ import { acceptedInbound, acceptedOutbound, denied, inboundRoots } from '../../.
 import { aMember, callersOf, FOREIGN, intent, LOCAL, liveOwn, localCallers, PLACES } from '../../../test/support/arbitraries.ts'
 import { A, CLIENT, NOW, principal } from '../../../test/support/federations.ts'
 import { observation, pod, service } from '../../../test/support/observations.ts'
+import { runs } from '../../../test/support/runs.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { keyOf, sameContent } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
@@ -120,7 +121,7 @@ describe('every apply, step by step', () => {
           expect([...was].filter((what) => willBe.has(what) && !now.has(what))).toEqual([])
         }
       }),
-      { numRuns: 120 },
+      runs(36),
     )
   }, 60_000)
 
@@ -144,7 +145,7 @@ describe('every apply, step by step', () => {
           expect([...was].filter((pair) => domains.has(pair.split(' ')[0]) && is?.has(pair) !== true)).toEqual([])
         })
       }),
-      { numRuns: 70 },
+      runs(21),
     )
   }, 30_000)
 
@@ -160,7 +161,7 @@ describe('every apply, step by step', () => {
         for (const object of target) expect(ours.some((other) => sameContent(other, object))).toBe(true)
         expect(planned(wanted, after).steps).toEqual([])
       }),
-      { numRuns: 70 },
+      runs(21),
     )
   }, 30_000)
 
@@ -184,7 +185,7 @@ describe('every apply, step by step', () => {
           })
         }
       }),
-      { numRuns: 70 },
+      runs(21),
     )
   }, 30_000)
 
@@ -205,7 +206,7 @@ describe('every apply, step by step', () => {
           expect([...accepted(objectsOf(seen))].filter((what) => !was.has(what))).toEqual([])
         }
       }),
-      { numRuns: 70 },
+      runs(21),
     )
   }, 30_000)
 
@@ -250,7 +251,7 @@ describe('every apply, step by step', () => {
         // Without roots of our own that are approved, what a set is to take over shows only while it has a filter.
         if (wanted.own !== undefined) expect(closing(seen).steps).toEqual([])
       }),
-      { numRuns: 70 },
+      runs(21),
     )
   }, 30_000)
 
@@ -266,7 +267,7 @@ describe('every apply, step by step', () => {
         if (opened) expect(effects).toContain('widens')
         if (closed) expect(effects).toContain('narrows')
       }),
-      { numRuns: 70 },
+      runs(21),
     )
   }, 30_000)
 })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { runs } from '../../../../test/support/runs.ts'
 import { namespaceTest, principalTest, serviceAccountTest, type Test, trustDomainTest } from './request-identity.ts'
 
 const quote = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
@@ -56,7 +57,7 @@ describe('the tests on an identity', () => {
       fc.property(values, ids, (value, id) => {
         expect(test(value)(id)).toBe(as(value)(id))
       }),
-      { numRuns: 20_000 },
+      runs(4000),
     )
   })
 
