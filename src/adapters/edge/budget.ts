@@ -136,7 +136,8 @@ export class Budget {
     let over: (() => void) | undefined
     const end = new Promise<never>((_, reject) => {
       const stopped = (): void => reject(interrupted(this.subject))
-      const timer = setTimeout(() => reject(this.late()), Math.max(0, this.left()))
+      // A timer may fire a millisecond early; after it, no other call may find time left.
+      const timer = setTimeout(() => reject(this.late()), Math.max(0, Math.ceil(this.left()) + 1))
       const { stop } = this.overseer
       if (stop?.aborted === true) stopped()
       stop?.addEventListener('abort', stopped, { once: true })
