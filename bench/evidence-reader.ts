@@ -4,6 +4,7 @@
  *
  * Arguments: `direct`, `forward` or `bare`, the port, the kubeconfig.
  */
+
 import { Agent, get } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -14,6 +15,7 @@ import { openTunnel } from '../src/adapters/istiod/tunnel.ts'
 import { kubeClient } from '../src/adapters/kubernetes/transport/client.ts'
 import { loadKubeconfig } from '../src/adapters/kubernetes/transport/kubeconfig.ts'
 import { limit } from '../src/adapters/limit.ts'
+import { about } from '../src/core/diagnostics/subject.ts'
 import { at, list, text } from '../src/core/model/manifest.ts'
 import { readProxyConfig } from '../src/core/trust/live/live-config.ts'
 
@@ -74,7 +76,7 @@ const ways: Readonly<Record<string, () => Promise<number>>> = {
 }
 
 const { access } = await loadKubeconfig({ path: kubeconfig, env: {} })
-const client = kubeClient(access('test'), { subject: 'bench' })
+const client = kubeClient(access('test'), { subject: about.other('bench') })
 const work = ways[road]
 if (work === undefined) throw new Error(`no such road: ${road}`)
 const MIB = 2 ** 20

@@ -29,8 +29,9 @@ error mtls-not-strict: cluster-b: sample (app=server): server: PERMISSIVE by def
 \`\`\`
 
 Scripts match on the code, never on the message. In JSON a finding is
-\`{ "code", "severity", "subject", "message", "hint" }\`; \`plan\`, \`status\`, \`verify\` and \`apply\` with \`-o json\` list
-them under \`findings\`. Entente prints an error that ends a command on stderr only.
+\`{ "code", "severity", "subject", "about", "message", "hint" }\`, where \`about\` is the subject as data.
+\`plan\`, \`status\`, \`verify\` and \`apply\` with \`-o json\` list them under \`findings\`. Entente prints an error that
+ends a command on stderr only.
 
 - \`entente doctor\` has checks, not findings: [doctor.md](doctor.md) has a section for each.
 - \`error internal\` is a bug in Entente. Please report it. \`ENTENTE_DEBUG=1\` adds the stack trace.

@@ -2,6 +2,7 @@
 
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { error, type Finding, fromError, hasErrors } from '../core/diagnostics/finding.ts'
+import { about } from '../core/diagnostics/subject.ts'
 import type { Digest } from '../core/model/digest.ts'
 import { applyUnfinished } from '../core/record/interrupted-apply.ts'
 import { NO_RECORD, type RecordView, unfinished } from '../core/record/projection.ts'
@@ -52,8 +53,8 @@ async function witnessOf(mesh: Mesh, view: RecordView): Promise<readonly Finding
   } catch (thrown) {
     if (!(thrown instanceof FederationError)) throw thrown
     if (thrown.code === 'record-forked') return [fromError(thrown)]
-    const why = thrown.subject === mesh.member ? thrown.reason : thrown.message
+    const why = thrown.about.kind === 'member' ? thrown.reason : thrown.message
     const message = `Entente could not read the record's head that it stores: ${why}`
-    return [error('witness-unseen', mesh.member, message, 'entente audit verify --offline')]
+    return [error('witness-unseen', about.member(mesh.member), message, 'entente audit verify --offline')]
   }
 }

@@ -2,6 +2,7 @@
 
 import { FederationError } from '../core/diagnostics/errors.ts'
 import type { Finding } from '../core/diagnostics/finding.ts'
+import { about } from '../core/diagnostics/subject.ts'
 import { intents } from '../core/federation/intents.ts'
 import type { Federation, Member, MemberName, Severed } from '../core/model/wanted.ts'
 import { applyUnfinished } from '../core/record/interrupted-apply.ts'
@@ -40,7 +41,9 @@ function interrupted(record: RecordView): readonly Finding[] {
 export function memberOf({ members }: Federation, name: string): Member {
   const member = members.get(name as MemberName)
   if (member !== undefined) return member
-  throw new FederationError('usage', name, 'is not a member of this federation', { hint: `members: ${[...members.keys()].join(', ')}` })
+  throw new FederationError('usage', about.member(name), 'is not a member of this federation', {
+    hint: `members: ${[...members.keys()].join(', ')}`,
+  })
 }
 
 /** @throws FederationError usage if the federation has no such member */

@@ -2,7 +2,8 @@
 
 import { groupBy } from '../core/basics/group-by.ts'
 import { asFailureOf, FederationError } from '../core/diagnostics/errors.ts'
-import { asWarning, type Finding, fromError } from '../core/diagnostics/finding.ts'
+import { asWarning, error, type Finding, fromError } from '../core/diagnostics/finding.ts'
+import { about } from '../core/diagnostics/subject.ts'
 import { notChecked } from '../core/mesh/mesh-findings.ts'
 import type { Manifest } from '../core/model/manifest.ts'
 import { at } from '../core/model/manifest.ts'
@@ -72,7 +73,10 @@ async function lookAt(intent: Intent, seen: Observation | undefined, templates: 
   const nothing = { workloads: [], early: new Set<MemberName>() }
   if (seen?.objects.ok === false) return { ...nothing, findings: [seen.objects.error] }
   if (templates === undefined || seen === undefined)
-    return { ...nothing, findings: [notChecked('warning', name, 'no API server for it is known here, so Entente cannot read its pods')] }
+    return {
+      ...nothing,
+      findings: [notChecked('warning', about.member(name), 'no API server for it is known here, so Entente cannot read its pods')],
+    }
   const going = course(intent, seen)
   if (going === undefined) return { ...nothing, findings: [] }
   const wanted = wantedState(going.intent, going.before, going.author.own)
@@ -127,14 +131,14 @@ async function rollOut(
       return await rollIn(ports, some, owners, input)
     } catch (thrown) {
       // A failure of one member's API server does not stop the others.
-      return [fromError(asFailureOf(member, thrown))]
+      return [fromError(asFailureOf(about.member(member), thrown))]
     }
   })
   return [...waiting.map(fromError), ...(await Promise.all(each)).flat()]
 }
 
 const tooEarly = (member: string): FederationError =>
-  new FederationError('mount-too-early', member, 'the ConfigMaps with its roots do not exist yet; no pod was restarted', {
+  new FederationError('mount-too-early', about.member(member), 'the ConfigMaps with its roots do not exist yet; no pod was restarted', {
     hint: 'entente apply: it writes the ConfigMaps, and filters that select no pod before it has the mount',
   })
 
@@ -172,10 +176,10 @@ async function rollIn(
   return []
 }
 
-const stopped = ({ member, kind, namespace, name }: Carrier, message: string, hint: string): Finding => ({
-  code: 'rollout-stopped',
-  severity: 'error',
-  subject: `${member}: ${kind} ${namespace}/${name}`,
-  message: `${message}; Entente restarted no other workload of ${member} after it`,
-  hint,
-})
+const stopped = ({ member, kind, namespace, name }: Carrier, message: string, hint: string): Finding =>
+  error(
+    'rollout-stopped',
+    about.object({ kind, metadata: { namespace, name } }, member),
+    `${message}; Entente restarted no other workload of ${member} after it`,
+    hint,
+  )

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { error } from '../core/diagnostics/finding.ts'
+import { about as subjects } from '../core/diagnostics/subject.ts'
 import { about } from '../core/doctor/check.ts'
 import type { Plan } from '../core/model/planned.ts'
 import type { Verdict } from '../core/model/proven.ts'
@@ -32,7 +33,7 @@ const hostile = <T>(given: object = {}): T =>
   new Proxy(given as Record<string, unknown>, {
     get: (target, key) => (key in target ? target[key as string] : typeof key === 'string' ? HOSTILE : undefined),
   }) as T
-const finding = { ...error('file-unreadable', HOSTILE, HOSTILE, HOSTILE) }
+const finding = { ...error('file-unreadable', subjects.other(HOSTILE), HOSTILE, HOSTILE) }
 const lintFinding = { ...finding, code: 'yaml-invalid', file: HOSTILE, line: 1, column: 1 }
 const result = hostile<Parameters<typeof lintText>[0]>({
   findings: [lintFinding],

@@ -6,6 +6,7 @@ import { NOW } from '../../test/support/federations.ts'
 import { observation } from '../../test/support/observations.ts'
 import { runs } from '../../test/support/runs.ts'
 import { error } from './diagnostics/finding.ts'
+import { about } from './diagnostics/subject.ts'
 import type { Manifest } from './model/manifest.ts'
 import type { Observation } from './model/observed.ts'
 import type { Intent, MemberName } from './model/wanted.ts'
@@ -13,7 +14,7 @@ import type { PlanOptions } from './plan/course.ts'
 import { plan, simulate } from './plan/plan.ts'
 import { render } from './trust/render.ts'
 
-const forked = error('record-forked', aMember.name, 'remembers another head')
+const forked = error('record-forked', about.member(aMember.name), 'remembers another head')
 const narrowOnly = new Map<MemberName, typeof forked>([[aMember.name, forked]])
 const see = (wanted: Intent, objects: readonly Manifest[]): Observation =>
   observation({ own: liveOwn(wanted), objects, istio: { trustDomain: LOCAL } })

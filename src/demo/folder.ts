@@ -4,6 +4,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError, makeFolder, writeAtomically } from '../adapters/files/write-files.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
+import { about } from '../core/diagnostics/subject.ts'
 import { API_VERSION } from '../core/model/api-version.ts'
 import type { Authority } from './authority.ts'
 
@@ -20,7 +21,7 @@ export async function prepare(directory: string): Promise<void> {
     await makeFolder(directory)
     const there = await readdir(directory)
     if (there.length > 0 && !there.includes(MARK)) {
-      throw new FederationError('file-unwritable', directory, 'is not empty, and no earlier demo created it', {
+      throw new FederationError('file-unwritable', about.file(directory), 'is not empty, and no earlier demo created it', {
         hint: 'name another directory: entente demo --out DIR',
       })
     }

@@ -1,4 +1,5 @@
 /** The adapters against real API servers, istiods and Envoys: both roads to istiod, missing rights, real conflicts. */
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { istiods } from '../../src/adapters/istiod/istiods.ts'
 import { roads } from '../../src/adapters/istiod/road.ts'
@@ -9,6 +10,7 @@ import { type IstiodPod, istiodPods } from '../../src/adapters/kubernetes/read/p
 import { type KubeClient, kubeClient } from '../../src/adapters/kubernetes/transport/client.ts'
 import { loadKubeconfig } from '../../src/adapters/kubernetes/transport/kubeconfig.ts'
 import type { Mesh } from '../../src/app/ports.ts'
+import { about } from '../../src/core/diagnostics/subject.ts'
 import type { Digest } from '../../src/core/model/digest.ts'
 import type { Manifest } from '../../src/core/model/manifest.ts'
 import type { Evidence, Interest, Seen } from '../../src/core/model/observed.ts'
@@ -27,7 +29,7 @@ let bed: Bed
 const clients: KubeClient[] = []
 
 async function clientOf(cluster: Cluster, path = bed.kubeconfig): Promise<KubeClient> {
-  const client = kubeClient((await loadKubeconfig({ path, env: {} })).access(cluster.context), { subject: cluster.context })
+  const client = kubeClient((await loadKubeconfig({ path, env: {} })).access(cluster.context), { subject: about.member(cluster.context) })
   clients.push(client)
   return client
 }

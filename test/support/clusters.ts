@@ -2,6 +2,7 @@
 
 import type { CodeOf } from '../../src/core/diagnostics/codes.ts'
 import { error } from '../../src/core/diagnostics/finding.ts'
+import { about } from '../../src/core/diagnostics/subject.ts'
 import type { Looked } from '../../src/core/doctor/looked.ts'
 import { needsOf } from '../../src/core/doctor/needs.ts'
 import { type Question, questionOf } from '../../src/core/doctor/question.ts'
@@ -15,7 +16,7 @@ const NETWORK = 'topology.istio.io/network'
 const ok = <T>(value: T): Seen<T> => ({ ok: true, value })
 export const failed = (code: CodeOf<'error'>, message: string): Seen<never> => ({
   ok: false,
-  error: error(code, 'cluster-b', message, 'look at it'),
+  error: error(code, about.member('cluster-b'), message, 'look at it'),
 })
 
 export interface Clinic {

@@ -2,6 +2,7 @@
  * A stand-in for an API server: real HTTPS on loopback with a certificate of its own, answers from a function. Counts
  * what a test may want to know: requests, TLS handshakes, and how many were under way at once.
  */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer as createPlain, type IncomingMessage, type Server as PlainServer, type ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
@@ -12,6 +13,7 @@ import type { Duplex } from 'node:stream'
 import type { Limits } from '../../src/adapters/edge/budget.ts'
 import { type KubeClient, kubeClient } from '../../src/adapters/kubernetes/transport/client.ts'
 import { loadKubeconfig } from '../../src/adapters/kubernetes/transport/kubeconfig.ts'
+import { about } from '../../src/core/diagnostics/subject.ts'
 import { makeCa } from './ca.ts'
 
 export interface Heard {
@@ -92,7 +94,7 @@ export async function fakeKube(answers: Answers, plain = false): Promise<FakeKub
     kubeconfig,
     async client(limits = {}) {
       const { access } = await loadKubeconfig({ path: kubeconfig, env: {} })
-      const client = kubeClient(access('test'), { subject: 'cluster-b', limits })
+      const client = kubeClient(access('test'), { subject: about.member('cluster-b'), limits })
       clients.push(client)
       return client
     },

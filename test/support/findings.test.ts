@@ -7,7 +7,8 @@ import { AREAS, CODES } from '../../src/core/diagnostics/codes.ts'
 const SRC = join(import.meta.dirname, '../../src')
 
 /** The first argument of `error(…)` and its like, which may choose between two codes; and objects that say `code: '…'`, not types. */
-const FINDING = /(?:\b(?:error|warning|info|ignore)|\? \w+ : (?:error|warning|info)\))\(\s*([^,()]*),|\bcode: ('[a-z0-9-]+')(?! \|)/g
+const FINDING =
+  /(?:\b(?:error|warning|info|ignore|finding)|\? \w+ : (?:error|warning|info)\))\(\s*([^,()]*),|\bcode: ('[a-z0-9-]+')(?! \|)/g
 const THROWN = /\b(?:FederationError|fileError|fail|denied|tell|tellIn|told)\(\s*([^,()]*),/g
 const CODE = /'([a-z0-9]+(?:-[a-z0-9]+)*)'/g
 

@@ -1,6 +1,8 @@
 /** What meshes look like from outside, as values for tests. */
+
 import type { CodeOf } from '../../src/core/diagnostics/codes.ts'
 import { error } from '../../src/core/diagnostics/finding.ts'
+import { about } from '../../src/core/diagnostics/subject.ts'
 import { proxyOf } from '../../src/core/mesh/pods.ts'
 import type { Manifest } from '../../src/core/model/manifest.ts'
 import type { Evidence, IstioFacts, Observation, ProxyConfig, Seen } from '../../src/core/model/observed.ts'
@@ -9,7 +11,7 @@ import type { Bundle } from '../../src/core/spiffe/bundle.ts'
 export const ok = <T>(value: T): Seen<T> => ({ ok: true, value })
 export const failed = (code: CodeOf<'error'> = 'cluster-unreachable', subject = 'cluster-b'): Seen<never> => ({
   ok: false,
-  error: error(code, subject, 'cannot be reached', 'kubectl --context cluster-b version'),
+  error: error(code, about.member(subject), 'cannot be reached', 'kubectl --context cluster-b version'),
 })
 
 /** @param where NAMESPACE/NAME */

@@ -4,6 +4,7 @@ import { realpath } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Mesh } from '../../app/ports.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { notChecked } from '../../core/mesh/mesh-findings.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import { isOurs, keyOf, type Manifest, sameContent, title } from '../../core/model/manifest.ts'
@@ -45,7 +46,7 @@ export function directoryMesh(options: DirectoryMeshOptions): Mesh {
     ok: false,
     error: notChecked(
       'info',
-      member.name,
+      about.member(member.name),
       'no API server for it is known here: Git delivers its manifests',
       'its owner runs entente verify -o evidence; then add --evidence FILE here',
     ),
@@ -116,7 +117,7 @@ function expectArrived(path: string, tree: ReadonlyMap<string, Placed>, seen: re
     if (!isFilter(object) || (there !== undefined && sameContent(object, there))) continue
     throw new FederationError(
       'changed-meanwhile',
-      join(path, file),
+      about.file(join(path, file)),
       `${title(object)} in Git has not arrived in the cluster yet, so Entente keeps the policies that restrict its callers`,
       { hint: 'entente apply, after your GitOps tool has synced' },
     )
@@ -157,7 +158,7 @@ function expectBefore(path: string, placed: Placed | undefined, { before }: Step
   const how = placed === undefined ? 'was deleted' : before === undefined ? 'was created' : 'was changed'
   throw new FederationError(
     'changed-meanwhile',
-    join(path, placed?.file ?? layoutPath(object)),
+    about.file(join(path, placed?.file ?? layoutPath(object))),
     `${title(object)} ${how} since the plan was made`,
     {
       hint: 'run the command again: it plans again',
@@ -169,7 +170,7 @@ function expectBefore(path: string, placed: Placed | undefined, { before }: Step
 async function expectOursAlone(path: string, file: string, placed: Placed | undefined, tree: ReadonlyMap<string, Placed>): Promise<void> {
   const shared = placed === undefined ? [...tree.values()].find((other) => other.file === file) : placed.alone ? undefined : placed
   if (shared !== undefined) {
-    throw new FederationError('object-invalid', join(path, file), 'also holds other objects', {
+    throw new FederationError('object-invalid', about.file(join(path, file)), 'also holds other objects', {
       hint: 'move each object to a separate file',
     })
   }
@@ -198,10 +199,12 @@ function headOf(heads: ReadonlyMap<string, string>, owner: string, path: string)
   const held = heads.get(owner) ?? heads.get('')
   const head = parseHead(held?.trim())
   if (head !== undefined || held === undefined) return head
-  throw new FederationError('record-broken', join(path, WITNESS), 'is not the hash of a record entry', { hint: 'restore it from Git' })
+  throw new FederationError('record-broken', about.file(join(path, WITNESS)), 'is not the hash of a record entry', {
+    hint: 'restore it from Git',
+  })
 }
 
 const moved = (path: string): FederationError =>
-  new FederationError('record-busy', resolve(path, WITNESS), 'its stored head of the record has changed', {
+  new FederationError('record-busy', about.file(resolve(path, WITNESS)), 'its stored head of the record has changed', {
     hint: 'wait for another apply to end, or pull the newest record from Git; then run the command again',
   })

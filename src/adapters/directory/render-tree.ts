@@ -1,7 +1,9 @@
 /** A rendered tree on disk: exactly the given Entente objects, whatever was there before. */
+
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Manifest } from '../../core/model/manifest.ts'
 import { isOurs, title } from '../../core/model/manifest.ts'
 import { removeDurably, writeAtomically } from '../files/write-files.ts'
@@ -25,7 +27,7 @@ export async function writeTree(path: string, objects: readonly Manifest[], why:
     const file = layoutPath(object)
     const other = wanted.get(file)
     if (other !== undefined)
-      throw new FederationError('object-invalid', file, `would be the file of both ${title(other)} and ${title(object)}`)
+      throw new FederationError('object-invalid', about.file(file), `would be the file of both ${title(other)} and ${title(object)}`)
     wanted.set(file, object)
   }
   const placed = [...(await readTree(path)).values()]
@@ -48,6 +50,6 @@ async function writeIfOther(path: string, content: string): Promise<void> {
 }
 
 const notOurs = (path: string, object: Manifest): FederationError =>
-  new FederationError('object-invalid', path, `holds ${title(object)}, which Entente does not manage`, {
+  new FederationError('object-invalid', about.file(path), `holds ${title(object)}, which Entente does not manage`, {
     hint: 'render into a separate directory',
   })

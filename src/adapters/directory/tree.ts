@@ -3,6 +3,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LineCounter, parseAllDocuments } from 'yaml'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Manifest } from '../../core/model/manifest.ts'
 import { at, keyOf, list, strings, text, title } from '../../core/model/manifest.ts'
 import { isWithin } from '../files/write-files.ts'
@@ -48,7 +49,7 @@ export async function readTree(root: string, parsed: Parsed = new Map()): Promis
 }
 
 export const unreadable = (path: string, message: string, cause?: unknown): FederationError =>
-  new FederationError('file-unreadable', path, message, { hint: 'correct the file, or move it out of the tree', cause })
+  new FederationError('file-unreadable', about.file(path), message, { hint: 'correct the file, or move it out of the tree', cause })
 
 async function isUnmade(root: string): Promise<boolean> {
   const there = await stat(root).catch(wentWrong(root))

@@ -2,7 +2,9 @@
  * Limits on what one member may consume: time for a whole observation and for each call, and bytes and pages of lists.
  * Entente does not trust a member. If it exceeds a limit, that is this member's failure, and affects no other member.
  */
+
 import { asFailureOf, FederationError } from '../../core/diagnostics/errors.ts'
+import { type Subject, textOf } from '../../core/diagnostics/subject.ts'
 
 export interface Limits {
   /** For one call, from sending to the last byte of the answer. */
@@ -45,7 +47,7 @@ export interface Overseer {
 /** The limits of one call. */
 export interface Allowance {
   /** The name of the member in errors. */
-  readonly subject: string
+  readonly subject: Subject | string
   readonly timeoutMs: number
   readonly stop?: AbortSignal
   /** Called with every piece of the answer as it arrives. @throws if that exceeds the limit */
@@ -53,7 +55,7 @@ export interface Allowance {
 }
 
 export class Budget {
-  readonly subject: string
+  readonly subject: Subject | string
   readonly limits: Limits
   private readonly overseer: Overseer
   private readonly until: number
@@ -62,7 +64,7 @@ export class Budget {
   private dumps = 0
   private asked = 0
 
-  constructor(subject: string, limits: Limits, overseer: Overseer = {}, until = performance.now() + limits.lookMs) {
+  constructor(subject: Subject | string, limits: Limits, overseer: Overseer = {}, until = performance.now() + limits.lookMs) {
     this.subject = subject
     this.limits = limits
     this.overseer = overseer
@@ -163,7 +165,7 @@ export class Budget {
     const { tell } = this.overseer
     if (tell === undefined) return work()
     const begun = performance.now()
-    const timer = setInterval(() => tell(`${this.subject}: ${this.progress(performance.now() - begun)}`), TELL_MS)
+    const timer = setInterval(() => tell(`${textOf(this.subject)}: ${this.progress(performance.now() - begun)}`), TELL_MS)
     try {
       return await work()
     } finally {
@@ -193,7 +195,8 @@ export class Budget {
 
 const LONGER = 'check that it runs and that the network is fast enough; if it is large, raise --look-timeout'
 
-export const interrupted = (subject: string): FederationError => new FederationError('interrupted', subject, 'stopped before it answered')
+export const interrupted = (subject: Subject | string): FederationError =>
+  new FederationError('interrupted', subject, 'stopped before it answered')
 
 export const seconds = (milliseconds: number): string => `${Number((milliseconds / 1000).toFixed(1))} s`
 const mebibytes = (bytes: number): string => `${Number((bytes / MIB).toFixed(1))} MiB`

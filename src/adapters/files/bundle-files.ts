@@ -1,7 +1,9 @@
 /** `bundles/<trust-domain>.json`: the approved roots of each trust domain, as SPIFFE bundles in Git. */
+
 import { join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
-import { fromError } from '../../core/diagnostics/finding.ts'
+import { fromError, withSubject } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Approved } from '../../core/federation/intents.ts'
 import type { Seen } from '../../core/model/observed.ts'
 import type { Federation } from '../../core/model/wanted.ts'
@@ -34,7 +36,7 @@ export async function readBundle(path: string, domain: TrustDomain, now: Date, f
     return file && { ok: true, value: parseBundle(domain, file, { now, format: 'spiffe', tolerate: 'dates' }) }
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
-    return { ok: false, error: { ...fromError(cause), subject: path } }
+    return { ok: false, error: withSubject(fromError(cause), about.file(path)) }
   }
 }
 

@@ -1,10 +1,12 @@
 /** federation.yaml on disk: read with line numbers for messages, edited without losing the owner's comments. */
+
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { isAlias, isMap, isSeq } from 'yaml'
 import { type Outcome, outcomeOf, retry } from '../../core/basics/retry.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { LongDocument } from '../../core/federation/expand/long-form.ts'
 import type { Path } from '../../core/federation/expand/places.ts'
 import { type ParsedFederation, parseFederation } from '../../core/federation/parse.ts'
@@ -249,7 +251,7 @@ function resultOf(path: string, text: string, included: IncludedFiles, byHand: s
 async function readText(path: string): Promise<string> {
   const file = await readIfThere(path, MAX_BYTES)
   if (file !== undefined) return refuseWide(path, file).toString('utf8')
-  throw new FederationError('file-unreadable', path, 'there is no such file', {
+  throw new FederationError('file-unreadable', about.file(path), 'there is no such file', {
     hint: 'entente init --context A --context B writes one; -f names another',
   })
 }

@@ -1,8 +1,10 @@
 /** A federation in a folder: federation.yaml, and beside it `bundles/` and audit.jsonl. */
+
 import { access } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { ApprovedBundles, DesiredState, OpenRecord } from '../../app/ports-desired.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { readBundles, writeBundle } from './bundle-files.ts'
 import { addCall, addSevered, readFederationFile, removeSevered } from './federation-file.ts'
 import { type RecordFileStore, recordStore } from './record-store.ts'
@@ -35,10 +37,10 @@ export function openRecord(directory: string): OpenRecord & Pick<RecordFileStore
     mustExist: async () => {
       if ((await store.view()).head !== undefined) return
       if (await exists(path))
-        throw new FederationError('file-unreadable', path, 'is empty: a record has an entry from its beginning', {
+        throw new FederationError('file-unreadable', about.file(path), 'is empty: a record has an entry from its beginning', {
           hint: 'bring it back from Git or a backup; entente approve begins a new one where there never was any',
         })
-      throw new FederationError('file-unreadable', path, 'there is no record', {
+      throw new FederationError('file-unreadable', about.file(path), 'there is no record', {
         hint: 'entente init, which begins one; or name another federation with -f',
       })
     },

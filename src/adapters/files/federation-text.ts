@@ -1,6 +1,8 @@
 /** One YAML file of a federation: its value, and the lines of what is in it. */
+
 import { type Document, isMap, LineCounter, parseDocument } from 'yaml'
 import { type Fault, FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Place } from '../../core/federation/expand/places.ts'
 import type { Problem } from '../../core/federation/parse.ts'
 import { tooDeepAt } from '../yaml/depth.ts'
@@ -83,7 +85,7 @@ export function invalid(path: string, causes: readonly (string | Fault)[], what:
   const faults = causes.map((cause) => (typeof cause === 'string' ? { message: cause, hint: '' } : cause))
   const count = faults.length === 1 ? 'one problem' : `${faults.length} problems`
   const each = faults.map(({ message, hint }) => `  ${message}${hint === '' ? '' : `\n    next: ${hint}`}`)
-  return new FederationError('federation-invalid', path, `${count}\n${each.join('\n')}`, {
+  return new FederationError('federation-invalid', about.file(path), `${count}\n${each.join('\n')}`, {
     hint: `correct ${what} (nothing was changed)`,
     faults,
   })

@@ -1,5 +1,7 @@
 /** What is wrong with a file that a person gave, whatever it is to be read as. */
+
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 
 /**
  * Whether every other byte is zero, as in UTF-16 (with or without its mark) and UTF-32. Neither UTF-8 text nor DER begins so:
@@ -20,7 +22,7 @@ export const nameOf = (path: string): string => (path === '-' ? 'stdin' : path)
 
 /** @throws FederationError file-unreadable */
 export function refuseWide<T extends Uint8Array>(path: string, bytes: T): T {
-  if (isWideText(bytes)) throw new FederationError('file-unreadable', nameOf(path), WIDE, { hint: WIDE_HINT })
+  if (isWideText(bytes)) throw new FederationError('file-unreadable', about.file(nameOf(path)), WIDE, { hint: WIDE_HINT })
   return bytes
 }
 
@@ -40,7 +42,7 @@ export function refuseBlank(path: string, content: string): string {
     ? new FederationError('file-unreadable', 'stdin', 'is empty: the command in front of the pipe printed nothing, so it may have failed', {
         hint: 'run that command alone and look at what it says; set -o pipefail ends a script there',
       })
-    : new FederationError('file-unreadable', path, 'is empty: there is nothing in it to judge', {
+    : new FederationError('file-unreadable', about.file(path), 'is empty: there is nothing in it to judge', {
         hint: 'write it anew and look whether the command that makes it fails',
       })
 }

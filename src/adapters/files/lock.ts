@@ -1,4 +1,5 @@
 /** A lock file: one process at a time. If the holder died, the next process removes the lock. */
+
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
@@ -7,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { clip } from '../../core/basics/clip.ts'
 import { type Outcome, retry } from '../../core/basics/retry.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { type Holder, here, isGone, parse, print } from './lock-holder.ts'
 import { fileError } from './write-files.ts'
 
@@ -72,9 +74,14 @@ async function takeFromTheDead(path: string): Promise<true> {
 }
 
 const busy = (path: string, holder?: Holder): FederationError =>
-  new FederationError('record-busy', path, holder === undefined ? 'another process holds the lock' : `${named(holder)} holds the lock`, {
-    hint: `wait for it; if no such process runs: rm ${path}`,
-  })
+  new FederationError(
+    'record-busy',
+    about.file(path),
+    holder === undefined ? 'another process holds the lock' : `${named(holder)} holds the lock`,
+    {
+      hint: `wait for it; if no such process runs: rm ${path}`,
+    },
+  )
 
 const named = ({ pid, host }: Holder): string =>
   host === undefined || host === hostname() ? `process ${pid}` : `process ${pid} on ${clip(host, 80)}`

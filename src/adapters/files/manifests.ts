@@ -1,7 +1,9 @@
 /** Reads manifests for lint, from files, directories and stdin. */
+
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { LintFile } from '../../core/lint/source.ts'
 import { readDocuments, unreadDocument } from '../yaml/documents.ts'
 import { isWideText, refuseBlank, refuseWide, WIDE } from './input-text.ts'
@@ -49,7 +51,7 @@ export async function readManifests(given: readonly string[], { stdin }: Manifes
 }
 
 const tooMuch = (path: string, message: string): FederationError =>
-  new FederationError('file-unreadable', path, message, { hint: 'split the input, and run lint on each part' })
+  new FederationError('file-unreadable', about.file(path), message, { hint: 'split the input, and run lint on each part' })
 
 async function isDirectory(path: string): Promise<boolean> {
   try {
@@ -62,7 +64,7 @@ async function isDirectory(path: string): Promise<boolean> {
 
 async function read(path: string): Promise<Buffer> {
   const content = await readIfThere(path, MAX_FILE_BYTES)
-  if (content === undefined) throw new FederationError('file-unreadable', path, 'there is no such file')
+  if (content === undefined) throw new FederationError('file-unreadable', about.file(path), 'there is no such file')
   return content
 }
 

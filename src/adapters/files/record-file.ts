@@ -1,8 +1,10 @@
 /** audit.jsonl: one entry per line, append-only. The core defines lines and entries, and verifies their chain. */
+
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { type RecordLines, readLines } from '../../core/record/record-text.ts'
 import { withLock } from './lock.ts'
 import { fileError, placeIn, readIfThere, syncFolder } from './write-files.ts'
@@ -122,7 +124,7 @@ async function append(path: string, real: string, lines: readonly string[], sinc
 }
 
 export const changed = (path: string): FederationError =>
-  new FederationError('record-busy', path, 'has changed since it was read', {
+  new FederationError('record-busy', about.file(path), 'has changed since it was read', {
     hint: 'another entente process writes to it: run the command again',
   })
 

@@ -1,5 +1,6 @@
 /** The record in audit.jsonl, as one command works on it: read and verified once, and extended by its own entries. */
 import { type Finding, warning } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { AuditEntry } from '../../core/model/recorded.ts'
 import { NO_RECORD, project, type RecordView } from '../../core/record/projection.ts'
 import { GENESIS, parseRecord, printEntry } from '../../core/record/record.ts'
@@ -70,7 +71,7 @@ function oddities({ torn, unended }: RecordText<Known>): readonly Finding[] {
   const cutOff = 'ends in an incomplete entry, which a crash cut off; it never took effect, and the next entry replaces it'
   const unbroken = 'has no line break at its end; the last entry is valid, and the next write adds the line break'
   return [
-    ...(torn === undefined ? [] : [warning('record-torn', NAME, cutOff, '')]),
-    ...(unended === true ? [warning('record-torn', NAME, unbroken, '')] : []),
+    ...(torn === undefined ? [] : [warning('record-torn', about.file(NAME), cutOff, '')]),
+    ...(unended === true ? [warning('record-torn', about.file(NAME), unbroken, '')] : []),
   ]
 }

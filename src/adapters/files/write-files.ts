@@ -1,14 +1,16 @@
 /** Writes files atomically: after a crash, each has either its old or its new content. */
+
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 
 export function fileError(code: 'file-unreadable' | 'file-unwritable', path: string, cause: unknown): FederationError {
   // node ends its messages with the call and the path: `EACCES: permission denied, open '/…'`.
   const message = cause instanceof Error ? (cause.message.split(`, ${(cause as NodeJS.ErrnoException).syscall}`)[0] ?? '') : String(cause)
-  return new FederationError(code, path, message, { cause })
+  return new FederationError(code, about.file(path), message, { cause })
 }
 
 export function isWithin(real: string, target: string): boolean {
@@ -25,7 +27,7 @@ export function isWithin(real: string, target: string): boolean {
  */
 export async function placeIn(folder: string, path: string): Promise<string> {
   const refuse = (message: string): never => {
-    throw new FederationError('file-unreadable', path, message, { hint: 'replace the link by the file itself' })
+    throw new FederationError('file-unreadable', about.file(path), message, { hint: 'replace the link by the file itself' })
   }
   try {
     const home = await realpath(folder)
@@ -60,11 +62,11 @@ function ifThere(cause: unknown): undefined {
 export async function readIfThere(path: string, maxBytes: number): Promise<Buffer | undefined> {
   try {
     // To open a pipe waits until somebody writes to it.
-    if (!(await stat(path)).isFile()) throw new FederationError('file-unreadable', path, 'is not a regular file')
+    if (!(await stat(path)).isFile()) throw new FederationError('file-unreadable', about.file(path), 'is not a regular file')
     const handle = await open(path, 'r')
     try {
       const { size } = await handle.stat()
-      if (size > maxBytes) throw new FederationError('file-unreadable', path, `is larger than ${maxBytes >> 20} MiB`)
+      if (size > maxBytes) throw new FederationError('file-unreadable', about.file(path), `is larger than ${maxBytes >> 20} MiB`)
       return await handle.readFile()
     } finally {
       await handle.close()
@@ -95,10 +97,10 @@ export async function makeFolder(path: string): Promise<void> {
     // Another process may have made it meanwhile.
     const folder = await isFolder()
     if (folder === true) return
-    if (folder === false) throw new FederationError('file-unwritable', path, 'is not a directory', { hint: ELSEWHERE, cause })
+    if (folder === false) throw new FederationError('file-unwritable', about.file(path), 'is not a directory', { hint: ELSEWHERE, cause })
     const linked = await lstat(path).catch(() => undefined)
     if (linked !== undefined)
-      throw new FederationError('file-unwritable', path, 'is a symbolic link without a target', { hint: ELSEWHERE, cause })
+      throw new FederationError('file-unwritable', about.file(path), 'is a symbolic link without a target', { hint: ELSEWHERE, cause })
     throw fileError('file-unwritable', path, cause)
   }
 }

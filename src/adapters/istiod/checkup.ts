@@ -2,6 +2,7 @@
  * Reads from each istiod what `doctor` checks: its version, its proxies, the clusters and gateways it knows, and its
  * certificate chain.
  */
+import { type Subject, subjectText } from '../../core/diagnostics/subject.ts'
 import type { IstiodSaid, IstiodSeen } from '../../core/doctor/seen.ts'
 import type { Budget } from '../edge/budget.ts'
 import type { IstiodPod } from '../kubernetes/read/pods.ts'
@@ -29,14 +30,14 @@ export async function lookAtIstiods(
   return Promise.all(pods.filter(({ leaving }) => !leaving).map((pod) => visits(() => lookAt(client.subject, pod, ways, budget))))
 }
 
-async function lookAt(subject: string, pod: IstiodPod, ways: Roads, budget: Budget): Promise<IstiodSeen> {
+async function lookAt(subject: Subject, pod: IstiodPod, ways: Roads, budget: Budget): Promise<IstiodSeen> {
   const { name, namespace, revision, env, ready } = pod
   const said = await seen(budget.race(ways.to(pod, (road) => ask(debug(subject, road)), budget)))
   const presented = await seen(
     budget.race(
       ways.to(
         pod,
-        async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${namespace}/${name}`),
+        async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subjectText(subject)} ${namespace}/${name}`),
         budget,
       ),
     ),

@@ -1,7 +1,9 @@
 /** istiod's debug port (15014, plain HTTP): pilot/pkg/xds/debug.go at eed52ebb66ad defines each path's answer. */
+
 import { request } from 'node:http'
 import { clip } from '../../core/basics/clip.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { Subject } from '../../core/diagnostics/subject.ts'
 import type { NetworkGateway, RemoteCluster } from '../../core/doctor/seen.ts'
 import { withoutKeys } from '../../core/evidence/masked.ts'
 import { at, list, text } from '../../core/model/manifest.ts'
@@ -63,7 +65,7 @@ export interface Survey extends Debug {
   gateways(): Promise<readonly NetworkGateway[]>
 }
 
-export function debug(subject: string, road: Road): Survey {
+export function debug(subject: Subject | string, road: Road): Survey {
   const json = async (path: string): Promise<unknown> => parse(subject, road, path, (await get(subject, road, path)).body)
   return {
     syncz: async () => parseSyncz(subject, await json('/debug/syncz')),
@@ -99,7 +101,7 @@ interface Page {
 /** The beginning of a text that may have megabytes. */
 const wordsOf = (body: Buffer): string => clip(body.subarray(0, 800).toString('utf8').trim(), 200)
 
-async function get(subject: string, road: Road, path: string, also: readonly number[] = []): Promise<Page> {
+async function get(subject: Subject | string, road: Road, path: string, also: readonly number[] = []): Promise<Page> {
   const name = `${road.pod.namespace}/${road.pod.name}`
   const page = await fetchPage(subject, road, path).catch((cause: unknown) => {
     if (cause instanceof FederationError) throw cause
@@ -116,7 +118,7 @@ async function get(subject: string, road: Road, path: string, also: readonly num
   })
 }
 
-function fetchPage(subject: string, road: Road, path: string): Promise<Page> {
+function fetchPage(subject: Subject | string, road: Road, path: string): Promise<Page> {
   const headers = {
     accept: 'application/json',
     'user-agent': 'entente',
@@ -126,7 +128,7 @@ function fetchPage(subject: string, road: Road, path: string): Promise<Page> {
   return exchange(() => request({ agent: road.agent, host: road.pod.name, port: DEBUG_PORT, path, headers }), undefined, budget.dump())
 }
 
-function parse(subject: string, road: Road, path: string, body: Buffer): unknown {
+function parse(subject: Subject | string, road: Road, path: string, body: Buffer): unknown {
   const most = (road.budget?.limits ?? LIMITS).maxDumpBytes
   try {
     return checkedJson(body, { maxValues: Math.ceil(most / BYTES_A_VALUE) })
@@ -137,7 +139,7 @@ function parse(subject: string, road: Road, path: string, body: Buffer): unknown
 }
 
 /** @throws FederationError istiod-refused */
-export function parseSyncz(subject: string, value: unknown): readonly Sync[] {
+export function parseSyncz(subject: Subject | string, value: unknown): readonly Sync[] {
   if (value === null) return []
   if (!Array.isArray(value)) throw new FederationError('istiod-refused', subject, 'its answer to /debug/syncz is not a list')
   return value.map((entry) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { failed, ok } from '../../../test/support/observations.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Seen } from '../../core/model/observed.ts'
 import type { IstiodPod } from '../kubernetes/read/pods.ts'
 import { presentedOf } from './istiods.ts'
@@ -21,7 +22,7 @@ describe('the chain that a mesh presents', () => {
     { what: 'waits for none that is on its way out', visits: [visit(chain('one')), visit(silent, true)], seen: true },
     { what: 'is not seen where the only one is on its way out and silent', visits: [visit(silent, true)], code: 'istiod-unreachable' },
   ])('$what', ({ visits, seen = false, code }) => {
-    const presented = presentedOf('cluster-b', visits)
+    const presented = presentedOf(about.member('cluster-b'), visits)
     expect(presented.ok).toBe(seen)
     if (!presented.ok) expect(presented.error.code).toBe(code)
   })

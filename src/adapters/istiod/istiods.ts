@@ -1,6 +1,7 @@
 /** All istiods of one mesh together: what their proxies hold, which chain they serve, which versions they are. */
 
 import { error, type Finding } from '../../core/diagnostics/finding.ts'
+import { type Subject, subjectText } from '../../core/diagnostics/subject.ts'
 import { notChecked } from '../../core/mesh/mesh-findings.ts'
 import type { Evidence, Interest, Seen } from '../../core/model/observed.ts'
 import { isWhole, readProxyConfig } from '../../core/trust/live/live-config.ts'
@@ -102,7 +103,7 @@ interface Question {
   readonly dumps: Limit
 }
 
-async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest, what, memory, dumps }: Question): Promise<Visit> {
+async function visit(subject: Subject, pod: IstiodPod, travel: Travel, { interest, what, memory, dumps }: Question): Promise<Visit> {
   const wanted = {
     cluster: pod.env.CLUSTER_ID ?? 'Kubernetes',
     interesting: (proxy: { readonly namespace: string; readonly type: string }) =>
@@ -113,7 +114,7 @@ async function visit(subject: string, pod: IstiodPod, travel: Travel, { interest
   const ask = <T>(question: (istiod: Debug) => Promise<T>): Promise<T> => travel((road) => question(debug(subject, road)))
   const name = `${pod.namespace}/${pod.name}`
   const chain = (): Promise<readonly Uint8Array[]> =>
-    travel(async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subject} ${name}`))
+    travel(async (road) => presentedOver(await road.dial(XDS_PORT), istiodNames(pod)[0] ?? '', `${subjectText(subject)} ${name}`))
   const hearing = seen(ask((istiod) => evidenceOf({ ...istiod, configDump: (id) => dumps(() => istiod.configDump(id)) }, wanted, memory)))
   if (what === 'proxies') return { pod, heard: await hearing, presented: { ok: false, error: notChecked('error', subject, 'not asked') } }
   const [heard, presented, version] = await Promise.all([hearing, seen(chain()), ask((istiod) => istiod.version()).catch(() => undefined)])
@@ -138,7 +139,7 @@ function proxiesOf(visits: readonly Visit[]): Seen<readonly Evidence[]> {
   return { ok: true, value }
 }
 
-export function presentedOf(subject: string, visits: readonly Pick<Visit, 'pod' | 'presented'>[]): Seen<readonly Uint8Array[]> {
+export function presentedOf(subject: Subject, visits: readonly Pick<Visit, 'pod' | 'presented'>[]): Seen<readonly Uint8Array[]> {
   const chains = visits.flatMap(({ presented }) => (presented.ok ? [presented.value] : []))
   const errors = visits.flatMap(({ pod, presented }) => (presented.ok || (pod.leaving && chains.length > 0) ? [] : [presented.error]))
   const [first, ...others] = chains

@@ -9,6 +9,7 @@ import { connect as dial } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect, type DetailedPeerCertificate, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { Subject } from '../../core/diagnostics/subject.ts'
 
 export const XDS_PORT = 15012
 const CONNECT_MS = 1_000
@@ -20,7 +21,7 @@ const PROOF_MS = 2_000
  * The chain as received, DER, leaf before its issuers.
  * @throws FederationError istiod-unreachable
  */
-export async function presentedOver(stream: Duplex, name: string, subject: string): Promise<readonly Uint8Array[]> {
+export async function presentedOver(stream: Duplex, name: string, subject: Subject | string): Promise<readonly Uint8Array[]> {
   try {
     // With an empty `ca`, node cannot complete the chain with a known root; without `ca` it would use the public roots.
     const socket = await handshake({ socket: stream, servername: name, ca: [], rejectUnauthorized: false })

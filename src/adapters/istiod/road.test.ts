@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { IstiodPod } from '../kubernetes/read/pods.ts'
 import type { KubeClient } from '../kubernetes/transport/client.ts'
 import { type Road, roads } from './road.ts'
@@ -17,7 +18,7 @@ const forbidden = new FederationError('forbidden', 'cluster-b', 'may not open po
 
 /** Roads whose direct one is there or not, as `up` says when it is asked; port-forward is forbidden. */
 function onlyDirect(up: () => boolean) {
-  const client = { subject: 'cluster-b' } as KubeClient
+  const client = { subject: about.member('cluster-b') } as KubeClient
   const ways = roads(
     client,
     { get: async () => 'token' },

@@ -3,10 +3,12 @@
  * Otherwise Entente uses a port-forward through the API server. On the direct way istiod requires a token; the
  * port-forward arrives from its localhost.
  */
+
 import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import type { Subject } from '../../core/diagnostics/subject.ts'
 import type { Budget } from '../edge/budget.ts'
 import type { IstiodPod } from '../kubernetes/read/pods.ts'
 import type { KubeClient } from '../kubernetes/transport/client.ts'
@@ -99,7 +101,7 @@ async function travel<T>({ client, pod, tokens, budget }: Way, work: (road: Road
   }
 }
 
-function dialDirectly(subject: string, pod: IstiodPod, port: number): Promise<Duplex> {
+function dialDirectly(subject: Subject | string, pod: IstiodPod, port: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: pod.ip ?? '', port })
     const fail = (cause: Error): void => {

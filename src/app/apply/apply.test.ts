@@ -22,6 +22,7 @@ import { configOf, type MemoryMesh, memoryMesh, memoryRecord, memoryWorld } from
 import { ok, peerAuthentication, pod, service } from '../../../test/support/observations.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { error } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Manifest } from '../../core/model/manifest.ts'
 import { OWNER } from '../../core/model/manifest.ts'
@@ -298,7 +299,7 @@ describe('proxies that do not follow', () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world)
-    const down = error('istiod-unreachable', 'cluster-b', 'no istiod answers', '')
+    const down = error('istiod-unreachable', about.member('cluster-b'), 'no istiod answers', '')
     Object.assign(meshB, { proxies: async () => ({ ok: false, error: down }) })
     const { findings } = await run(severed(), world)
     expect(codes(findings)).toEqual(['istiod-unreachable'])

@@ -4,7 +4,8 @@
  */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
-import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
+import { type Finding, fromError, withSubject } from '../../core/diagnostics/finding.ts'
+import { within } from '../../core/diagnostics/subject.ts'
 import type { Observation } from '../../core/model/observed.ts'
 import type { Step } from '../../core/model/planned.ts'
 import type { Intent } from '../../core/model/wanted.ts'
@@ -91,5 +92,5 @@ async function refusalOf(work: Promise<void> | undefined): Promise<FederationErr
 
 function stoppedBy(thrown: unknown, intent: Intent): Finding {
   if (!(thrown instanceof FederationError)) throw thrown
-  return { ...fromError(thrown), subject: `${intent.member.name}: ${thrown.subject}` }
+  return withSubject(fromError(thrown), within(intent.member.name, thrown.about))
 }

@@ -3,6 +3,7 @@
 import { retry } from '../../core/basics/retry.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import { digestOf } from '../../core/model/digest.ts'
 import type { Gate, Step } from '../../core/model/planned.ts'
@@ -11,7 +12,7 @@ import type { MemberName } from '../../core/model/wanted.ts'
 import { speakAgainst } from '../../core/record/heads.ts'
 import { type Begin, begun, killed } from '../../core/record/interrupted-apply.ts'
 import { type Head, type RecordView, unfinished } from '../../core/record/projection.ts'
-import { seal } from '../../core/record/record.ts'
+import { recordable, seal } from '../../core/record/record.ts'
 import type { Home, KeepsHead } from '../ports.ts'
 import type { Consent, Outcome, RecordStore, World } from '../world.ts'
 import { askHeads } from './heads.ts'
@@ -109,7 +110,7 @@ export class Journal {
       action: 'end',
       begin: this.begin.hash,
       done: done.map((step) => step.id),
-      ...(stopped === undefined ? {} : { stopped }),
+      ...(stopped === undefined ? {} : { stopped: recordable(stopped) }),
     })
     // A home that is unreachable keeps `begin`, and so does the record.
     await Promise.allSettled(this.homes.map((mesh) => mesh.moveWitness(this.begin.hash, end.hash)))
@@ -148,7 +149,7 @@ function mustNotBeSevered(due: readonly Step[], record: RecordView, since: Diges
   if (sever === undefined) return
   throw new FederationError(
     'changed-meanwhile',
-    'audit.jsonl',
+    about.file('audit.jsonl'),
     `${sever.actor.name} severed what this plan opens (${sever.reason}) since it was made; nothing was changed`,
     { hint: 'entente plan' },
   )
@@ -160,7 +161,7 @@ export const endOf = (begin: Begin, done: readonly Digest[], said: Pick<AuditDra
   action: 'end',
   begin: begin.hash,
   done,
-  stopped: killed(begin),
+  stopped: recordable(killed(begin)),
 })
 
 const TRIES = 20

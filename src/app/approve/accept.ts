@@ -2,6 +2,7 @@
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { asWarning, type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Member } from '../../core/model/wanted.ts'
 import { judge } from '../../core/record/judge-offer.ts'
 import { highestOf, recordedBundles } from '../../core/record/projection.ts'
@@ -36,7 +37,7 @@ export async function accept(ports: AcceptPorts, desired: Desired, member: Membe
   const findings = await judgeOffer(ports, desired, member, offer, reset)
   ports.tell({ kind: 'offered', bundle, before, source, findings })
   if (hasErrors(findings))
-    throw new FederationError('bundle-refused', member.name, 'Entente rejects the whole bundle; nothing was changed', {
+    throw new FederationError('bundle-refused', about.member(member.name), 'Entente rejects the whole bundle; nothing was changed', {
       hint: 'correct what the findings above name, then approve again',
     })
   checkFingerprints(bundle, accepting, member)
@@ -67,7 +68,7 @@ async function judgeOffer(
 ): Promise<readonly Finding[]> {
   const valid = bundle.anchors.filter(({ notAfter }) => notAfter > ports.now())
   // An approval alone does no harm: plan and apply hold back steps that would put both roots into one list.
-  const alike = sameNames(member.name, valid, [presented]).map(asWarning)
+  const alike = sameNames(about.member(member.name), valid, [presented]).map(asWarning)
   const judged = judge(bundle, {
     approved: usable(desired),
     publicRoots: await ports.publicRoots(),
@@ -106,7 +107,7 @@ export function checkFingerprints(bundle: Bundle, { sent, fingerprint = [] }: Ac
     ...unnamed.map((root) => `${root} is in the bundle, but you did not give its fingerprint`),
     ...unknown.map((root) => `${root} is a fingerprint that you gave, but is not in the bundle`),
   ]
-  throw new FederationError('fingerprint-mismatch', member.name, `${said.join('; ')}; nothing was changed`, {
+  throw new FederationError('fingerprint-mismatch', about.member(member.name), `${said.join('; ')}; nothing was changed`, {
     hint: `get the fingerprints from the owner over another channel: entente approve ${member.name} --bundle FILE --fingerprint sha256:…`,
   })
 }

@@ -1,6 +1,7 @@
 /** Roots that are offered for a member: which they are, and which of them are approved already. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Member } from '../../core/model/wanted.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import { parseBundle } from '../../core/spiffe/parse-bundle.ts'
@@ -39,7 +40,7 @@ export async function offerOf(
   if (sent !== undefined) return { bundle: parseBundle(member.trustDomain, await sent.read(), { now: now() }), source: `file ${sent.name}` }
   const context = member.home?.context
   if (context === undefined) {
-    throw new FederationError('usage', member.name, 'has no cluster here from which Entente could read its roots', {
+    throw new FederationError('usage', about.member(member.name), 'has no cluster here from which Entente could read its roots', {
       hint: `entente approve ${member.name} --bundle FILE --fingerprint sha256:…`,
     })
   }
@@ -47,7 +48,7 @@ export async function offerOf(
   if (istio.trustDomain !== member.trustDomain) {
     throw new FederationError(
       'bundle-refused',
-      member.name,
+      about.member(member.name),
       `its mesh has trust domain ${istio.trustDomain}, the federation file says ${member.trustDomain}`,
       { hint: 'correct the federation file' },
     )

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { A, digest, member } from '../../../test/support/federations.ts'
 import { warning } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Step } from '../../core/model/planned.ts'
 import { mustAcceptImpact } from './accept-impact.ts'
 
@@ -14,7 +15,14 @@ const step = (effect: 'widens' | 'narrows'): Step => ({
   reason: '',
 })
 const [opens, closes] = [step('widens'), step('narrows')]
-const past = warning('impact-past-callers', 'cluster-b: sample (app=server): AuthorizationPolicy sample/p', 'lets in more')
+const past = warning(
+  'impact-past-callers',
+  about.objectIn(about.scope('sample (app=server)', 'cluster-b'), {
+    kind: 'AuthorizationPolicy',
+    metadata: { namespace: 'sample', name: 'p' },
+  }),
+  'lets in more',
+)
 const check = (findings: readonly (typeof past)[], steps: readonly Step[], accepted?: boolean) => () =>
   mustAcceptImpact({ findings, steps: [opens, closes] }, new Set(steps.map(({ id }) => id)), accepted)
 

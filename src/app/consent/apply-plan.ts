@@ -2,6 +2,7 @@
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { hasErrors } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Plan } from '../../core/model/planned.ts'
 import { readDesired } from '../desired.ts'
@@ -50,9 +51,14 @@ export async function applyPlan(ports: PlanPorts & CarryOutPorts & Pick<Ports, '
 async function mustBeTheSame({ record }: Pick<Ports, 'record'>, { desired }: Planned): Promise<void> {
   const { head } = await record.view()
   if (head?.hash === desired.record.head?.hash) return
-  throw new FederationError('changed-meanwhile', 'audit.jsonl', 'has entries that are newer than the plan; nothing was changed', {
-    hint: 'entente apply: it plans again',
-  })
+  throw new FederationError(
+    'changed-meanwhile',
+    about.file('audit.jsonl'),
+    'has entries that are newer than the plan; nothing was changed',
+    {
+      hint: 'entente apply: it plans again',
+    },
+  )
 }
 
 /** @throws FederationError not-consented if a named step is not in the plan */

@@ -1,6 +1,7 @@
 /** Checks whether clusters can be members of one federation. */
 
 import { error, type Finding, warning } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { clockDiffers } from '../../core/model/clock.ts'
 import { judge } from '../../core/record/judge-offer.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
@@ -37,17 +38,29 @@ export function judgeClusters(found: readonly Found[], { istioNamespace, publicR
 function sharedDomain({ name, istio: { trustDomain } }: Found, other: Found): Finding {
   const isDefault = trustDomain === 'cluster.local' ? ' (cluster.local is only Istio’s default)' : ''
   const message = `has trust domain ${trustDomain}, as ${other.name} does${isDefault}`
-  return error('trust-domain-shared', name, message, 'set meshConfig.trustDomain to a different value in each mesh')
+  return error('trust-domain-shared', about.member(name), message, 'set meshConfig.trustDomain to a different value in each mesh')
 }
 
 const sharedName = ({ name, context }: Found): Finding =>
-  error('usage', context, `yields member name ${name}, as another context does`, `kubectl config rename-context ${context} NEW`)
+  error(
+    'usage',
+    about.other(context),
+    `yields member name ${name}, as another context does`,
+    `kubectl config rename-context ${context} NEW`,
+  )
 
 function meshIds(found: readonly Found[]): readonly Finding[] {
   const ids = new Set(found.map((cluster) => cluster.istio.meshId))
   if (ids.size < 2) return []
   const message = 'the clusters have different mesh IDs; multi-primary requires one'
-  return [warning('mesh-id-differs', [...ids].join(', '), message, 'set meshConfig.defaultConfig.meshId to the same value in all clusters')]
+  return [
+    warning(
+      'mesh-id-differs',
+      about.other([...ids].join(', ')),
+      message,
+      'set meshConfig.defaultConfig.meshId to the same value in all clusters',
+    ),
+  ]
 }
 
 const networks = (found: readonly Found[], istioNamespace: string): readonly Finding[] =>
@@ -56,7 +69,7 @@ const networks = (found: readonly Found[], istioNamespace: string): readonly Fin
     .map(({ name, context }) =>
       warning(
         'network-unset',
-        name,
+        about.member(name),
         'its Istio namespace has no network label',
         `kubectl --context ${context} label namespace ${istioNamespace} topology.istio.io/network=NETWORK`,
       ),

@@ -1,6 +1,7 @@
 /** Converts a bundle between PEM and SPIFFE. A finding names everything that the output format cannot hold. */
 
 import { type Finding, hasErrors, warning } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { printBundle, printPemBundle } from '../../core/spiffe/bundle.ts'
 import type { Format } from '../../core/spiffe/document.ts'
 import { type Inspection, inspect } from '../../core/spiffe/inspect.ts'
@@ -51,16 +52,20 @@ export function convertBundle({ now }: Pick<Ports, 'now'>, input: ConvertInput):
 
 /** The parts that the output format cannot hold. */
 function lost({ findings, certificates, sequence, refreshHintSeconds }: Inspection, to: 'pem' | 'spiffe'): readonly Finding[] {
-  if (findings.some(({ code }) => code === 'bundle-map')) return [trustDomainMissing('file')]
+  if (findings.some(({ code }) => code === 'bundle-map')) return [trustDomainMissing(about.input('file'))]
   const jwt = findings.some(({ code }) => code === 'jwt-svid') ? ['the keys for JWT-SVIDs'] : []
   if (to === 'spiffe')
-    return jwt.length === 0 ? [] : [warning('lost', 'file', 'Entente leaves out the keys for JWT-SVIDs', 'Istio uses X.509 only')]
+    return jwt.length === 0
+      ? []
+      : [warning('lost', about.input('file'), 'Entente leaves out the keys for JWT-SVIDs', 'Istio uses X.509 only')]
   const members = [
     ...(sequence === undefined ? [] : [`spiffe_sequence ${sequence}`]),
     ...(refreshHintSeconds === undefined ? [] : [`spiffe_refresh_hint ${refreshHintSeconds}`]),
     ...jwt,
   ]
   const empty = certificates.length === 0 && !hasErrors(findings)
-  if (empty) return [bundleEmpty('file', 'pem')]
-  return members.length === 0 ? [] : [warning('lost', 'file', `PEM cannot hold ${members.join(', ')}`, 'keep the SPIFFE bundle as well')]
+  if (empty) return [bundleEmpty(about.input('file'), 'pem')]
+  return members.length === 0
+    ? []
+    : [warning('lost', about.input('file'), `PEM cannot hold ${members.join(', ')}`, 'keep the SPIFFE bundle as well')]
 }

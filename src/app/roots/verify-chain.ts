@@ -2,6 +2,7 @@
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { sameNames } from '../../core/verify/roots-share-name.ts'
 import { type Anchor, anchorFrom } from '../../core/x509/anchor.ts'
 import { readCertificate } from '../../core/x509/certificate.ts'
@@ -30,7 +31,7 @@ export function verifyChain({ now }: Pick<Ports, 'now'>, { trusted, chain, at = 
   try {
     const [certificates, roots] = [certificatesIn(chain, 'the chain'), rootsIn(trusted)]
     const findings = sameNames(
-      'the roots',
+      about.input('the roots'),
       roots.filter(({ notAfter }) => notAfter > at),
       [certificates],
     )
@@ -53,14 +54,22 @@ function certificatesIn(file: Uint8Array, what: string): readonly Uint8Array[] {
   const { blocks, findings } = splitPem(file)
   const key = blocks.find(({ label, der }) => isKeyLabel(label) || isKeyDer(der))
   if (key !== undefined)
-    throw new FederationError('chain-malformed', what, `block ${key.number} is not a certificate but a private key (private-key)`, {
-      hint: privateKey('', '').hint,
-    })
+    throw new FederationError(
+      'chain-malformed',
+      about.input(what),
+      `block ${key.number} is not a certificate but a private key (private-key)`,
+      {
+        hint: privateKey('', '').hint,
+      },
+    )
   const wrong = findings.find(({ code }) => code === 'private-key') ?? findings.find(({ severity }) => severity === 'error')
-  if (wrong) throw new FederationError('chain-malformed', what, `${wrong.subject}: ${wrong.message} (${wrong.code})`, { hint: wrong.hint })
+  if (wrong)
+    throw new FederationError('chain-malformed', about.input(what), `${wrong.subject}: ${wrong.message} (${wrong.code})`, {
+      hint: wrong.hint,
+    })
   const other = blocks.find(({ label }) => label !== 'CERTIFICATE')
   if (other)
-    throw new FederationError('chain-malformed', what, `block ${other.number} is not a certificate`, {
+    throw new FederationError('chain-malformed', about.input(what), `block ${other.number} is not a certificate`, {
       hint: 'remove all blocks except CERTIFICATE',
     })
   return blocks.map(({ der }) => der)

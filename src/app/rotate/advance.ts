@@ -2,6 +2,7 @@
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Step } from '../../core/model/planned.ts'
 import type { Member } from '../../core/model/wanted.ts'
@@ -72,9 +73,9 @@ async function takeAnnounced(ports: RotatePorts, input: AdvanceInput): Promise<v
 /** @throws FederationError bundle-refused if Envoy would reject callers under one of two roots: before anything is approved */
 function refuseNames({ name }: Member, { anchors }: Bundle, presented: Offer['presented'], now: Date): void {
   const valid = anchors.filter(({ notAfter }) => notAfter > now)
-  const certain = sameNames(name, valid, [presented]).find(({ severity }) => severity === 'error')
+  const certain = sameNames(about.member(name), valid, [presented]).find(({ severity }) => severity === 'error')
   if (certain === undefined) return
-  throw new FederationError('bundle-refused', name, `${certain.message} (${certain.code}); nothing was changed`, {
+  throw new FederationError('bundle-refused', about.member(name), `${certain.message} (${certain.code}); nothing was changed`, {
     hint: `${certain.hint}; or, where the intermediate under the new root has one (and both roots have a subject key identifier), entente rotate ${name} --override-names REASON: Entente writes the older root first, so both pass, and the record says so`,
   })
 }

@@ -3,6 +3,7 @@
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
 import { asWarning } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Member } from '../../core/model/wanted.ts'
 import { type Rotation, rotation } from '../../core/rotation/phases.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
@@ -63,7 +64,12 @@ const heldBy = (now: Rotation, asked: Rotation): Pick<Rotation, 'gates' | 'findi
 export function approvedOf(desired: Desired, member: Member): Bundle {
   const bundle = usable(desired).get(member.trustDomain)
   if (bundle !== undefined) return bundle
-  throw new FederationError('bundle-malformed', member.name, `no roots of ${member.trustDomain} are approved, or they cannot be read`, {
-    hint: `entente approve ${member.name}`,
-  })
+  throw new FederationError(
+    'bundle-malformed',
+    about.member(member.name),
+    `no roots of ${member.trustDomain} are approved, or they cannot be read`,
+    {
+      hint: `entente approve ${member.name}`,
+    },
+  )
 }

@@ -3,7 +3,7 @@
 import { retry, type Outcome as Tried } from '../../core/basics/retry.ts'
 import { type FindingCode, LOST_RACE } from '../../core/diagnostics/codes.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
-import { type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
+import { type Finding, hasErrors, isSameFact } from '../../core/diagnostics/finding.ts'
 import type { Seens } from '../../core/model/observed.ts'
 import type { Step } from '../../core/model/planned.ts'
 import type { Verdict } from '../../core/model/proven.ts'
@@ -58,7 +58,7 @@ export async function close(ports: ClosePorts, severed: Severed, known: readonly
   // If the mesh is only a directory here, nothing can be proven here.
   const provable = desired.federation.members.get(truster)?.home?.context !== undefined
   // A controller that recreates the objects opens the trust again.
-  const undoing = tracked.filter((one) => !known.some(({ code, subject }) => code === one.code && subject === one.subject))
+  const undoing = tracked.filter((one) => !known.some((other) => isSameFact(other, one)))
   const findings = [...known, ...undoing, ...outcome.findings, ...older.findings]
   const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging') || (unknown && provable)
   const remain = input.drain && older.views.some(({ state }) => state !== 'gone')

@@ -1,6 +1,7 @@
 /** `sever --lift`: takes a sever back, in the record and in the file. It opens nothing: a new approval and an apply do. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { approveCommand } from '../../core/federation/intents.ts'
 import type { AuditDraft, AuditEntry } from '../../core/model/recorded.ts'
 import type { Member, MemberName, Severed } from '../../core/model/wanted.ts'
@@ -79,7 +80,7 @@ function needsLift(now: Standing | undefined, shown: Standing | undefined, inFil
     if (now.entry.hash === shown?.entry.hash) return true
     throw new FederationError(
       'changed-meanwhile',
-      'audit.jsonl',
+      about.file('audit.jsonl'),
       `${now.entry.actor.name} severed it again (${now.entry.reason}); nothing was changed`,
       {
         hint: 'entente audit log, then decide again',

@@ -1,6 +1,7 @@
 /** Finds connections that are older than a sever. */
 
 import type { Finding } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { judgedAt } from '../../core/model/clock.ts'
 import type { Observation } from '../../core/model/observed.ts'
 import type { Verdict } from '../../core/model/proven.ts'
@@ -55,4 +56,10 @@ export async function olderConnections(
 }
 
 const unseen = (truster: MemberName): Finding =>
-  unproven(connectionsUnseen(truster, 'Entente could read from no live proxy here', 'run the same command where the cluster is reachable'))
+  unproven(
+    connectionsUnseen(
+      about.member(truster),
+      'Entente could read from no live proxy here',
+      'run the same command where the cluster is reachable',
+    ),
+  )

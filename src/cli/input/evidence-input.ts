@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Evidences, HandedOver } from '../../app/ports-desired.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, info } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { outdated, told } from '../../core/evidence/counts.ts'
 import { parseHanded } from '../../core/evidence/read-evidence.ts'
 import type { Digest } from '../../core/model/digest.ts'
@@ -29,7 +30,7 @@ export async function readHanded(files: readonly string[], federation: Federatio
           home === undefined
             ? 'has no home here, so only its bundle is evaluated'
             : 'has a context here, so Entente reads the cluster itself'
-        findings.push(info('evidence-unused', member, `${why}; ${file} is ignored for it`))
+        findings.push(info('evidence-unused', about.member(member), `${why}; ${file} is ignored for it`))
         continue
       }
       if ((handed.get(member)?.of.at ?? parsed.at) > parsed.at) continue

@@ -1,5 +1,7 @@
 /** The ports of `doctor`: clusters of a kubeconfig, and connections to gateways. */
+
 import type { DoctorPorts, Examine } from '../../app/inspect/doctor.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Io } from '../io.ts'
 import { type HomeOptions, kubeconfigOf, limitsOf, overseer } from './limits.ts'
 import { portsOf } from './workspace.ts'
@@ -29,7 +31,11 @@ async function examinerOf({ look = false, ...options }: ExamineOptions, io: Io):
   ])
   const config = await loadKubeconfig(kubeconfigOf(options, io))
   return async (patient) => {
-    const client = kubeClient(config.access(patient.context), { subject: patient.name, limits: limitsOf(options), ...overseer(io) })
+    const client = kubeClient(config.access(patient.context), {
+      subject: about.member(patient.name),
+      limits: limitsOf(options),
+      ...overseer(io),
+    })
     return lookAtCluster(client, patient, io.now, { certificates: look }).finally(() => client.close())
   }
 }

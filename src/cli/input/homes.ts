@@ -1,4 +1,5 @@
 /** The members' homes, as adapters: API servers, directories, both, or an owner's evidence. */
+
 import { join } from 'node:path'
 import { directoryMesh, gitDelivered } from '../../adapters/directory/mesh.ts'
 import { handedMesh } from '../../adapters/files/evidence-file.ts'
@@ -10,6 +11,7 @@ import type { Desired } from '../../app/ports-desired.ts'
 import type { Meshes } from '../../app/world.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { fromError } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Seen } from '../../core/model/observed.ts'
 import type { Member, MemberName } from '../../core/model/wanted.ts'
 import { explain } from '../../core/trust/render.ts'
@@ -53,7 +55,7 @@ async function clusterMesh(member: Member, owner: string, access: () => Access, 
   const { kubeClient } = await import('../../adapters/kubernetes/transport/client.ts')
   const { kubernetesMesh } = await import('../../adapters/kubernetes/mesh.ts')
   try {
-    return kubernetesMesh({ member, owner, client: kubeClient(access(), { ...options, subject: member.name }) })
+    return kubernetesMesh({ member, owner, client: kubeClient(access(), { ...options, subject: about.member(member.name) }) })
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return outOfReach(member, cause)

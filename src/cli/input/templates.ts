@@ -1,7 +1,9 @@
 /** Pod templates of members that have an API server here. */
+
 import type { KubeClient } from '../../adapters/kubernetes/transport/client.ts'
 import type { Templates } from '../../app/ports-templates.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import type { Federation, MemberName } from '../../core/model/wanted.ts'
 import type { Io } from '../io.ts'
 import { type HomeOptions, kubeconfigOf, limitsOf, overseer } from './limits.ts'
@@ -25,7 +27,7 @@ export async function templatesOf({ members }: Federation, options: HomeOptions,
     [...members.values()].flatMap(({ name, home }): [MemberName, Templates][] => {
       if (home?.context === undefined) return []
       try {
-        return [[name, of(kubeClient(config.access(home.context), { subject: name, limits, ...overseer(io) }))]]
+        return [[name, of(kubeClient(config.access(home.context), { subject: about.member(name), limits, ...overseer(io) }))]]
       } catch (cause) {
         // The observation of the member reports the reason, too.
         if (cause instanceof FederationError) return []

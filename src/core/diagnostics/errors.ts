@@ -2,6 +2,7 @@
 import { clip } from '../basics/clip.ts'
 import type { ErrorCode } from './codes.ts'
 import { withoutCredentials } from './credentials.ts'
+import { about, type Subject, subjectText } from './subject.ts'
 
 export class FederationError extends Error {
   override readonly name = 'FederationError'
@@ -9,6 +10,8 @@ export class FederationError extends Error {
   readonly code: ErrorCode
   /** The object at fault, as the operator names it (`cluster-b`, `federation.yaml:12`). Credentials in URLs are removed. */
   readonly subject: string
+  /** The subject as data. */
+  readonly about: Subject
   /** The message without the subject. */
   readonly reason: string
   /** The next command or edit. */
@@ -16,16 +19,30 @@ export class FederationError extends Error {
   /** If the error reports several problems: one line and one hint for each. */
   readonly faults: readonly Fault[]
 
-  constructor(code: ErrorCode, subject: string, message: string, options?: ErrorOptions & { hint?: string; faults?: readonly Fault[] }) {
-    const shown = withoutCredentials(subject)
+  /** @param subject text, if no other kind of subject describes it */
+  constructor(
+    code: ErrorCode,
+    subject: Subject | string,
+    message: string,
+    options?: ErrorOptions & { hint?: string; faults?: readonly Fault[] },
+  ) {
+    const clean = shownSubject(typeof subject === 'string' ? about.other(subject) : subject)
+    const shown = subjectText(clean)
     const reason = withoutCredentials(message)
     super(`${shown}: ${reason}`, options)
     this.code = code
     this.subject = shown
+    this.about = clean
     this.reason = reason
     this.hint = withoutCredentials(options?.hint ?? '')
     this.faults = options?.faults ?? []
   }
+}
+
+/** Only text that a user or a server gave can hold a URL with credentials. */
+function shownSubject(subject: Subject): Subject {
+  if (subject.kind === 'other') return { ...subject, text: withoutCredentials(subject.text) }
+  return subject.kind === 'file' ? { ...subject, file: withoutCredentials(subject.file) } : subject
 }
 
 export interface Fault {
@@ -38,7 +55,7 @@ export interface Fault {
  * An exception while reading the answer of `subject`, as a failure of `subject`. An unexpected answer of one cluster must
  * not stop work on the others.
  */
-export function asFailureOf(subject: string, thrown: unknown): FederationError {
+export function asFailureOf(subject: Subject | string, thrown: unknown): FederationError {
   if (thrown instanceof FederationError) return thrown
   const why = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)
   return new FederationError('cluster-refused', subject, `Entente could not read its answer (${clip(why, 160)})`, {

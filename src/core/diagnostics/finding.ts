@@ -1,5 +1,6 @@
 import { type CodeOf, type FindingCode, isErrorCode, type Severity } from './codes.ts'
 import { FederationError } from './errors.ts'
+import { type Subject, subjectText } from './subject.ts'
 
 export type { FindingCode, Severity } from './codes.ts'
 
@@ -8,31 +9,47 @@ export interface Finding {
   /** Stable: scripts match on it. The table in codes.ts documents each code. */
   readonly code: FindingCode
   readonly severity: Severity
-  /** The object of the finding, as the operator names it: `cluster-b`, `block 2`, `sample/server-0`. */
+  /** The text of `about`, as the operator names it: `cluster-b`, `block 2`, `sample/server-0`. */
   readonly subject: string
+  /** The subject as data: code decides by it. */
+  readonly about: Subject
   readonly message: string
   /** The next command or edit; empty if there is none. */
   readonly hint: string
 }
 
+/** For a code whose severity is known only at run time. */
+export const finding = (code: FindingCode, severity: Severity, about: Subject, message: string, hint = ''): Finding => ({
+  code,
+  severity,
+  subject: subjectText(about),
+  about,
+  message,
+  hint,
+})
+
 /** Makes a constructor of findings of one severity. Its type rejects codes that the table gives another severity. */
-const finding =
+const ofSeverity =
   <S extends Severity>(severity: S) =>
-  (code: CodeOf<S>, subject: string, message: string, hint = ''): Finding => ({ code, severity, subject, message, hint })
+  (code: CodeOf<S>, about: Subject, message: string, hint = ''): Finding =>
+    finding(code, severity, about, message, hint)
 
-export const error = finding('error')
-export const warning = finding('warning')
-export const info = finding('info')
+export const error = ofSeverity('error')
+export const warning = ofSeverity('warning')
+export const info = ofSeverity('info')
 
-/** Converts a thrown error into a finding with the same code, message and hint. */
-export const fromError = ({ code, subject, reason, hint }: FederationError): Finding => error(code, subject, reason, hint)
+/** Converts a thrown error into a finding with the same code, subject, message and hint. */
+export const fromError = ({ code, about, reason, hint }: FederationError): Finding => error(code, about, reason, hint)
 
 /** Converts a finding into an error, for a command that cannot continue. */
-export const toError = ({ code, subject, message, hint }: Finding): FederationError =>
-  new FederationError(isErrorCode(code) ? code : 'cluster-refused', subject, message, { hint })
+export const toError = ({ code, about, message, hint }: Finding): FederationError =>
+  new FederationError(isErrorCode(code) ? code : 'cluster-refused', about, message, { hint })
+
+/** The same fact about another subject. */
+export const withSubject = (known: Finding, about: Subject): Finding => ({ ...known, subject: subjectText(about), about })
 
 /** The same finding as a warning. */
-export const asWarning = (told: Finding): Finding => ({ ...told, severity: 'warning' })
+export const asWarning = (known: Finding): Finding => ({ ...known, severity: 'warning' })
 
 export const hasErrors = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error')
 

@@ -3,7 +3,8 @@
 import { some } from '../basics/some.ts'
 import { NOT_ASKED } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
-import { type Finding, fromError } from '../diagnostics/finding.ts'
+import { error, type Finding, fromError } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { TRUST_BUNDLE } from '../mesh/istiod-flags.ts'
 import type { Seen } from '../model/observed.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
@@ -40,12 +41,8 @@ export function ownRootsOf({ seen, patient }: Looked, now: Date): Seen<readonly 
   }
 }
 
-const missing = (subject: string, namespace: string): Finding =>
-  fromError(
-    new FederationError('not-found', subject, `ConfigMap ${namespace}/istio-ca-root-cert does not exist`, {
-      hint: 'is istiod running there?',
-    }),
-  )
+const missing = (member: string, namespace: string): Finding =>
+  error('not-found', about.member(member), `ConfigMap ${namespace}/istio-ca-root-cert does not exist`, 'is istiod running there?')
 
 // The trust domain has no effect here: these roots are not compared with approved ones.
 const parse = (pem: string, now: Date): Bundle =>

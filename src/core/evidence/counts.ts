@@ -1,5 +1,6 @@
 /** Decides whether an evidence file still describes its mesh. Evidence that may be out of date counts as not observed. */
 import { type Finding, info, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { isOurs, keyOf, sameContent, title } from '../model/manifest.ts'
 import type { MemberName } from '../model/wanted.ts'
@@ -15,7 +16,7 @@ const SKEW_MS = 60_000
 const AGAIN = 'ask its owner to create new evidence where the cluster is reachable: entente verify -o evidence > FILE'
 
 const stale = (member: MemberName, file: string, why: string): Finding =>
-  warning('evidence-stale', member, `${file} ${why}; Entente treats the member as not observed`, AGAIN)
+  warning('evidence-stale', about.member(member), `${file} ${why}; Entente treats the member as not observed`, AGAIN)
 
 /** Why the evidence of a member may be out of date; undefined if file and record give no such reason. */
 export function outdated(
@@ -65,7 +66,7 @@ const NONE: Manifest = { apiVersion: '', kind: '', metadata: { name: '' } }
 export const told = ({ at }: Pick<Handed, 'at'>, member: MemberName, file: string, now: Date): Finding =>
   info(
     'evidence-file',
-    member,
+    about.member(member),
     `is judged by the evidence in ${file}, which its owner made ${ago(now.getTime() - at.getTime())} (${at.toISOString()})`,
   )
 

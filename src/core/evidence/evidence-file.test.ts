@@ -63,6 +63,18 @@ describe('what was seen of a mesh', () => {
     expect(again(observation)).toEqual(observation)
   })
 
+  it.each([
+    ['which an older version wrote', undefined],
+    ['of a kind that a newer version has', { kind: 'region', region: 'eu' }],
+    ['that is not what the text says', { kind: 'member', member: 'cluster-b' }],
+  ])('keeps the text of a subject, and not its data %s', (_, about) => {
+    const file = JSON.parse(printed(seen({ own: failed('forbidden', 'cluster-a') }))) as { evidence: { own: { error: object } }[] }
+    const [one] = file.evidence
+    if (one !== undefined) one.own.error = { ...one.own.error, about }
+    const own = parseHanded(Buffer.from(JSON.stringify(file)), 'seen.json', of, NOW).looked.get(home.name)?.observation.own
+    expect(own).toMatchObject({ ok: false, error: { subject: 'cluster-a', about: { kind: 'other', text: 'cluster-a' } } })
+  })
+
   it('says once what many proxies hold alike', () => {
     const of = (n: number): number => printed(seen({ proxies: ok(Array.from({ length: n }, (_, i) => proxy(`client-${i}`))) })).length
     expect(of(100) - of(1)).toBeLessThan(100 * 200)

@@ -4,6 +4,8 @@ import * as z from 'zod'
 import { type FindingCode, isFindingCode } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import type { Finding } from '../diagnostics/finding.ts'
+import { about, subjectText } from '../diagnostics/subject.ts'
+import { subject } from '../diagnostics/subject-schema.ts'
 import { API_VERSION } from '../model/api-version.ts'
 import type { Digest } from '../model/digest.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -21,14 +23,23 @@ export interface Handed {
   readonly looked: ReadonlyMap<MemberName, Looked>
 }
 
-const finding = z.object({
-  // A newer version of Entente may have written an unknown code; its message is kept.
-  code: z.string().transform((code): FindingCode => (isFindingCode(code) ? code : 'not-checked')),
-  severity: z.enum(['error', 'warning', 'info']),
-  subject: z.string(),
-  message: z.string(),
-  hint: z.string(),
-})
+const finding = z
+  .object({
+    // A newer version of Entente may have written an unknown code; its message is kept.
+    code: z.string().transform((code): FindingCode => (isFindingCode(code) ? code : 'not-checked')),
+    severity: z.enum(['error', 'warning', 'info']),
+    subject: z.string(),
+    // Older versions write none, and a newer one may write an unknown kind.
+    about: subject.optional().catch(undefined),
+    message: z.string(),
+    hint: z.string(),
+  })
+  .transform(
+    ({ about: known, ...one }): Finding => ({
+      ...one,
+      about: known !== undefined && subjectText(known) === one.subject ? known : about.other(one.subject),
+    }),
+  )
 const seen = <T extends z.ZodType>(value: T) =>
   z.discriminatedUnion('ok', [z.object({ ok: z.literal(true), value }), z.object({ ok: z.literal(false), error: finding })])
 const texts = z.array(z.string())

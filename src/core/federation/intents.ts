@@ -3,6 +3,7 @@
 import { groupBy } from '../basics/group-by.ts'
 import { remedyOf } from '../diagnostics/codes.ts'
 import { distinct, error, type Finding, info, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Seen } from '../model/observed.ts'
 import { type Federation, type Held, holderOf, homeKind, type Intent, type Member, type MemberName, type Trust } from '../model/wanted.ts'
 import type { RecordView } from '../record/projection.ts'
@@ -78,7 +79,7 @@ export function intents(
         findings.push(
           warning(
             'any-caller',
-            pair(trust),
+            about.trust(trust),
             `every identity of ${trustDomain} may call`,
             'name the callers in callers of the federation file',
           ),
@@ -133,14 +134,14 @@ function told(federation: Federation, trust: Trust, { state, entry }: Standing):
   if (state === 'severed')
     return error(
       'sever-lifted',
-      pair(trust),
+      about.trust(trust),
       `was severed ${by}, but spec.severed of the federation file does not list it: ${stays}`,
       `to end the trust: ${severCommand(trust)}; to lift the sever: entente sever --lift ${truster} ${trusted} --reason "WHY"`,
     )
   const member = memberOf(federation, trusted)
   return error(
     'lift-unapproved',
-    pair(trust),
+    about.trust(trust),
     `the sever was lifted ${by}, and the roots of ${member.trustDomain} have not been approved since: ${stays}`,
     `${approveCommand(member)}, then entente apply`,
   )
@@ -148,8 +149,6 @@ function told(federation: Federation, trust: Trust, { state, entry }: Standing):
 
 /** The command that approves the member's roots: from its cluster, or from a file with the fingerprint of each root. */
 export const approveCommand = (member: Member): string => remedyOf('bundle-missing', homeKind(member), { MEMBER: member.name })
-
-const pair = (trust: Trust): string => `${trust.truster} trusting ${trust.trusted}`
 
 function memberOf(federation: Federation, name: MemberName): Member {
   const member = federation.members.get(name)
@@ -162,7 +161,12 @@ function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
   const day = lastDay(trust.until)
   if (hasEnded(trust, now)) {
     findings.push(
-      info('trust-ended', pair(trust), `ended at 24:00 UTC of ${day}`, 'remove the trust from the federation file, or set a later until'),
+      info(
+        'trust-ended',
+        about.trust(trust),
+        `ended at 24:00 UTC of ${day}`,
+        'remove the trust from the federation file, or set a later until',
+      ),
     )
     return true
   }
@@ -171,7 +175,7 @@ function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
     findings.push(
       warning(
         'trust-ends',
-        pair(trust),
+        about.trust(trust),
         `ends in ${days === 1 ? 'one day' : `${days} days`}, at 24:00 UTC of ${day}`,
         'to continue the trust, set a later until in the federation file',
       ),
@@ -208,7 +212,7 @@ function resolveBundles(
       findings.push(
         error(
           'unrecorded-root',
-          member.name,
+          about.member(member.name),
           `${anchor.fingerprint} is in bundles/${trustDomain}.json, but ${known === undefined ? 'the record has no approval of it' : 'the newest approval on the record does not name it'}`,
           remedyOf('unrecorded-root', homeKind(member), { MEMBER: member.name }),
         ),
@@ -218,7 +222,7 @@ function resolveBundles(
     if (shared !== undefined) {
       findings.push(
         rootOfAnotherDomain(
-          member.name,
+          about.member(member.name),
           `${shared.fingerprint} in bundles/${trustDomain}.json was first approved for ${holders.get(shared.fingerprint)}`,
           `remove it from bundles/${trustDomain}.json or from bundles/${holders.get(shared.fingerprint)}.json`,
         ),
@@ -227,7 +231,7 @@ function resolveBundles(
     }
     findings.push(...expiry(member, good, now))
     if (good.length === 0 && unrecorded.length === 0) {
-      findings.push(bundleEmpty(member.name, 'approved'))
+      findings.push(bundleEmpty(about.member(member.name), 'approved'))
     }
     // If no root has an approval, the bundle is unusable but not revoked: existing objects stay in place.
     if (good.length > 0 || unrecorded.length === 0) resolved.set(trustDomain, { ...seen.value, anchors: good })
@@ -270,7 +274,7 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
       return [
         warning(
           'root-not-yet-valid',
-          member.name,
+          about.member(member.name),
           `${anchor.fingerprint} of ${member.trustDomain} is valid from ${anchor.notBefore.toISOString()}`,
           '',
         ),
@@ -279,7 +283,7 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
       return [
         rootExpires(
           'warning',
-          member.name,
+          about.member(member.name),
           `${anchor.fingerprint} of ${member.trustDomain} expires in ${days} days (${until}); proxies then refuse every certificate under it`,
           `approve a root that replaces it: entente approve ${member.name}`,
         ),

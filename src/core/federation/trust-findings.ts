@@ -1,5 +1,7 @@
 /** Findings about one direction of trust in the federation file. Each of these codes is produced only here. */
+
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { MemberName } from '../model/wanted.ts'
 
 interface Pair {
@@ -27,7 +29,7 @@ export function oneWay(
     : `add a trust with truster: ${truster}, trusted: ${trusted} and ${missing}, then entente apply`
   return (proven ? error : warning)(
     'one-way',
-    proven ? truster : `${truster} trusting ${trusted}`,
+    proven ? about.member(truster) : about.trust({ truster, trusted }),
     `${what}: calls fail, because proxies of ${truster} do not have the root of ${trusted}`,
     hint,
   )
@@ -35,7 +37,7 @@ export function oneWay(
 
 /** @param before `switch`: a CA switch lies ahead; it restarts istiod, and calls may fail from then on */
 export function anyServer({ truster, trusted }: Pair, host: string, before?: 'switch'): Finding {
-  const subject = `${truster} trusting ${trusted}`
+  const subject = about.trust({ truster, trusted })
   const expects = 'after a restart istiod expects these servers under its own trust domain until their endpoints change'
   return before === 'switch'
     ? warning(

@@ -3,7 +3,9 @@
  * deny, and `verify` does not prove a trust with such a caller. Both use this code, so they never disagree about a
  * caller.
  */
-import type { Finding, Severity } from '../diagnostics/finding.ts'
+
+import { type Finding, finding, type Severity, warning } from '../diagnostics/finding.ts'
+import type { Subject } from '../diagnostics/subject.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Inbound } from '../trust/state.ts'
 import { cellsOf, FRESH } from './alias-names.ts'
@@ -16,7 +18,7 @@ import type { WorkloadSet } from './policy/workload-set.ts'
 /** One set of workloads that accepts foreign callers. */
 export interface Door {
   /** `cluster-b: sample (app=server)` */
-  readonly subject: string
+  readonly subject: Subject
   /** Foreign domains whose roots the workloads hold. */
   readonly domains: readonly TrustDomain[]
   /** A domain without an entry accepts every identity. */
@@ -102,26 +104,25 @@ function toldOf(
   const [no] = refused
   if (no !== undefined && (refused.length === judged.length || !everywhere)) {
     const where = refused.length === judged.length ? '' : ` at ${few(refused.flatMap(({ proxies }) => proxies))}`
-    const finding: Finding = {
-      code: 'caller-still-denied',
+    const found = finding(
+      'caller-still-denied',
       severity,
       subject,
-      message: `${caller} is one of the callers, but is refused${where}: ${whyRefused(no.id, no.bench)}`,
-      hint: 'change the existing policies to allow it, or remove it from callers',
-    }
-    return { trustDomain, certain: true, finding }
+      `${caller} is one of the callers, but is refused${where}: ${whyRefused(no.id, no.bench)}`,
+      'change the existing policies to allow it, or remove it from callers',
+    )
+    return { trustDomain, certain: true, finding: found }
   }
   const [maybe] = unsure
   if (maybe === undefined || (everywhere && at(YES).length > 0)) return undefined
   const where = unsure.length === judged.length ? '' : ` at ${few(unsure.flatMap(({ proxies }) => proxies))}`
-  const finding: Finding = {
-    code: 'caller-not-certain',
-    severity: 'warning',
+  const found = warning(
+    'caller-not-certain',
     subject,
-    message: `Entente cannot judge whether the caller ${caller} is accepted${where}: ${whyUnsure(maybe.id, maybe.bench)}`,
-    hint: 'test it with a call; Entente can judge policies that match only identities, ports, methods, paths and hosts',
-  }
-  return { trustDomain, certain: false, finding }
+    `Entente cannot judge whether the caller ${caller} is accepted${where}: ${whyUnsure(maybe.id, maybe.bench)}`,
+    'test it with a call; Entente can judge policies that match only identities, ports, methods, paths and hosts',
+  )
+  return { trustDomain, certain: false, finding: found }
 }
 
 /** The best result among the identities that the caller pattern represents. */

@@ -4,6 +4,7 @@
  * them, for representatives of all identities that the policies distinguish (alias-names.ts).
  */
 import { type Finding, info } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { cellsOf, FRESH } from './alias-names.ts'
 import { type Case, type Reason, whyAllowed, whyNotDenied, whyUnguarded } from './explain.ts'
 import { Judge, judge } from './judge-request.ts'
@@ -101,7 +102,7 @@ const atBest = (places: readonly Place[], truth: (place: Place) => Truth): Truth
 const unguarded = (set: WorkloadSet, domains: readonly string[]): Finding =>
   info(
     'impact-unguarded',
-    describeSet(set),
+    about.scope(describeSet(set)),
     `no AuthorizationPolicy applies there, so that every identity of ${shown(domains)} is accepted`,
     'name the callers in the federation file, or write an ALLOW policy',
   )

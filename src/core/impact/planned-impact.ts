@@ -2,6 +2,7 @@
  * Findings about the effect of existing policies: the identities that the mesh accepts after the plan is carried out.
  */
 import { type Finding, info, warning } from '../diagnostics/finding.ts'
+import { about, type Subject } from '../diagnostics/subject.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { at, isOurs, keyOf, list, ownerOf, strings, text } from '../model/manifest.ts'
@@ -18,7 +19,7 @@ import { type CallerTold, type Door, refusedCallers } from './callers.ts'
 import { impact, type PolicyImpact, patternsIn } from './impact.ts'
 import { Judge } from './judge-request.ts'
 import { byAddress, namesAddress } from './policy/addresses.ts'
-import { isPolicy, policyKey } from './policy/policy.ts'
+import { isPolicy } from './policy/policy.ts'
 import { setsOf, type WorkloadSet } from './policy/workload-set.ts'
 import { type AdmissionFacts, admissionOf, identitiesIn, readPolicies, workloadOf, workloadsIn } from './read-policies.ts'
 import { type Admission, ownDomainsOf, type Situation } from './situation.ts'
@@ -36,7 +37,7 @@ const MAX_TOLD = 10
 
 /** One set of workloads that accepts foreign callers, and the callers. */
 interface Entrance {
-  readonly subject: string
+  readonly subject: Subject
   readonly where: string
   /** True: foreign callers connect to the servers of a gateway, where Envoy uses the address of the connection. */
   readonly gateway: boolean
@@ -111,7 +112,7 @@ function doorsOf(
   const scopes = [...inbound.values()].map((scope): Door => {
     const pods = proxiesIn(objects, scope).map((pod) => ({ ...workloadOf(pod), proxy: proxyOf(pod), raw: isRaw(pod, services) }))
     return {
-      subject: `${member.name}: ${describeWorkloads(scope.at)}`,
+      subject: about.scope(describeWorkloads(scope.at), member.name),
       domains: heldIn(scope, admission).map((domain) => domain as TrustDomain),
       // Both rules hold where the whole mesh accepts a domain as well.
       callers: new Map([...(wide?.callers ?? []), ...scope.callers]),
@@ -122,7 +123,10 @@ function doorsOf(
   if (wide === undefined) return scopes
   const sets = [...workloadsIn(objects), ...setsOf(policies, admission.rootNamespace)]
   const domains = heldIn(wide, admission).map((domain) => domain as TrustDomain)
-  return [...scopes, { subject: `${member.name}: the whole mesh`, domains, callers: wide.callers, workloads: sets, everywhere: true }]
+  return [
+    ...scopes,
+    { subject: about.scope('the whole mesh', member.name), domains, callers: wide.callers, workloads: sets, everywhere: true },
+  ]
 }
 
 /** The port names and appProtocols that istiod treats as TCP (istio pkg/config/protocol/instance.go Parse). */
@@ -166,7 +170,7 @@ function entrancesOf({ intent, states, objects }: Planned, after: Situation): re
 }
 
 const more = ({ member }: Intent, count: number): Finding =>
-  info('impact-more', member.name, `${count} more findings about its policies`, 'to see all: entente impact')
+  info('impact-more', about.member(member.name), `${count} more findings about its policies`, 'to see all: entente impact')
 
 /** The mesh before and after the plan, with its policies. */
 export function situationsOf({ facts, states, objects }: Pick<Planned, 'facts' | 'states' | 'objects'>): {
@@ -207,7 +211,7 @@ function pastCallers(policies: readonly PolicyImpact[], { callers, subject }: En
     const past = patterns.filter((pattern) => !isMeant(pattern, callers))
     const because = policy.reasons.map(({ sentence }) => sentence).join('; ')
     const closes = policy.reasons[0]?.closes ?? ''
-    const where = `${subject}: AuthorizationPolicy ${policyKey(policy)}`
+    const where = about.objectIn(subject, { kind: 'AuthorizationPolicy', metadata: policy })
     if (past.length > 0)
       return [
         warning('impact-past-callers', where, `accepts ${few(past)} in addition to the callers: ${because}${examples(policy)}`, closes),

@@ -1,4 +1,5 @@
 /** The input of all rules: the objects of every file, indexed once. */
+import { about, type Subject } from '../diagnostics/subject.ts'
 import { parseFederation } from '../federation/parse.ts'
 import { DEFAULT_ROOT_NAMESPACE } from '../mesh/config/mesh-facts.ts'
 import { isPlaceholder } from '../mesh/config/unfilled.ts'
@@ -72,7 +73,7 @@ export function contextOf(files: readonly LintFile[], options: LintOptions): { c
   const findings = read.flatMap(({ view, ...result }) =>
     'problems' in result
       ? result.problems.map(({ path, message, hint }) =>
-          tell('federation-invalid', view, path, 'Federation', `${path.join('.')}: ${message}`, { hint }),
+          tell('federation-invalid', view, path, about.input('Federation'), `${path.join('.')}: ${message}`, { hint }),
         )
       : [],
   )
@@ -146,12 +147,12 @@ function memberOf(
   return trusters.length === 1 ? trusters : undefined
 }
 
-export const tell = (code: RuleCode, view: View, path: Path, subject: string, message: string, more: Told = {}): LintFinding =>
-  told(code, { file: view.source.file, ...spotOf(view, ...path), subject }, message, more)
+export const tell = (code: RuleCode, view: View, path: Path, of: Subject, message: string, more: Told = {}): LintFinding =>
+  told(code, { file: view.source.file, ...spotOf(view, ...path), about: of }, message, more)
 
 /** A finding at a place within an object. */
 export const tellIn = (code: RuleCode, resource: Resource, path: Path, message: string, more: Told = {}): LintFinding =>
-  tell(code, resource, path, resource.title, message, more)
+  tell(code, resource, path, resource.about, message, more)
 
 /** The objects of a namespace from the same command-line argument. */
 export const inNamespace = ({ namespaces }: Context, namespace: string, given: string): readonly Resource[] =>

@@ -28,13 +28,13 @@ function aliasesOf(settings: Settings, context: Context): readonly LintFinding[]
       const path: Path = ['trustDomainAliases', i]
       return owner === undefined
         ? [
-            tell('foreign-alias', mesh, path, resource.title, `${equal}; right only if it is an old name of this mesh`, {
+            tell('foreign-alias', mesh, path, resource.about, `${equal}; right only if it is an old name of this mesh`, {
               severity: 'warning',
               hint: 'if it is, suppress this and say so; if it is another mesh, federate it instead',
             }),
           ]
         : [
-            tell('foreign-alias', mesh, path, resource.title, `${equal}, and it is ${owner}`, {
+            tell('foreign-alias', mesh, path, resource.about, `${equal}, and it is ${owner}`, {
               hint: 'remove it, and federate that domain: entente init, entente plan',
             }),
           ]

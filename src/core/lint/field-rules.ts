@@ -25,7 +25,7 @@ function unknownMeshFields({ view, unknown }: MeshAsWritten, resource: Resource)
       'unknown-mesh-field',
       view,
       path,
-      resource.title,
+      resource.about,
       `${name(path)}: the mesh config of Istio 1.31 has no such field; istiod ignores it`,
       { hint: suggestion(nearest(String(path.at(-1)), known)) },
     ),

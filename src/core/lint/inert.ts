@@ -33,7 +33,7 @@ function extraRoots(resource: Resource): readonly LintFinding[] {
   const look = (view: View): void =>
     walk(view.value, (path, key, value) => {
       if (key === EXTRA_ROOTS || (value === EXTRA_ROOTS && key === 'name'))
-        found.push(tell('inert-extra-root-certs', view, [...path], resource.title, aboutRoots, { hint: NEXT }))
+        found.push(tell('inert-extra-root-certs', view, [...path], resource.about, aboutRoots, { hint: NEXT }))
       else if (typeof value === 'string' && value.includes(EXTRA_ROOTS)) lookInto(view, [...path])
     })
   const lookInto = (view: View, path: Path): void => {
@@ -54,7 +54,7 @@ const VOLUMES: readonly { readonly path: Path; readonly instead: string }[] = [
 
 const extraVolumes = (values: View, resource: Resource): readonly LintFinding[] =>
   VOLUMES.filter(({ path }) => at(values.value, ...path) !== undefined).map(({ path, instead }) =>
-    tell('inert-extra-volumes', values, path, resource.title, `${path.join('.')}: no Istio chart has this value, so nothing is mounted`, {
+    tell('inert-extra-volumes', values, path, resource.about, `${path.join('.')}: no Istio chart has this value, so nothing is mounted`, {
       hint: `remove it; ${instead}`,
     }),
   )
@@ -72,7 +72,7 @@ function globalTrustDomain({ values, mesh, written, resource }: Settings): reado
   const stays = said === '' ? 'the mesh is cluster.local, unless meshConfig.trustDomain is set elsewhere' : `the mesh is ${printable(said)}`
   const message = `global.trustDomain: no chart of Istio sets the trust domain by it any more; ${stays}`
   return [
-    tell('inert-global-trust-domain', values, path, resource.title, message, { hint: `write meshConfig.trustDomain: ${printable(name)}` }),
+    tell('inert-global-trust-domain', values, path, resource.about, message, { hint: `write meshConfig.trustDomain: ${printable(name)}` }),
   ]
 }
 

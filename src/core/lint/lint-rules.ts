@@ -1,6 +1,8 @@
 /** Every rule: its code, which is also its anchor in docs/lint.md, and its summary. */
+
 import { type FindingCode, usualSeverity } from '../diagnostics/codes.ts'
-import type { Finding, Severity } from '../diagnostics/finding.ts'
+import { type Finding, finding, type Severity } from '../diagnostics/finding.ts'
+import type { Subject } from '../diagnostics/subject.ts'
 
 interface RuleInfo {
   readonly code: FindingCode
@@ -79,7 +81,7 @@ export interface Told {
 /** @param where the position and the object */
 export const told = (
   code: RuleCode,
-  where: { readonly file: string; readonly line: number; readonly column: number; readonly subject: string },
+  { about, ...spot }: { readonly file: string; readonly line: number; readonly column: number; readonly about: Subject },
   message: string,
   { severity = usualSeverity(code), hint = '' }: Told = {},
-): LintFinding => ({ code, severity, message, hint, ...where })
+): LintFinding => ({ ...finding(code, severity, about, message, hint), code, ...spot })

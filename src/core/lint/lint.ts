@@ -3,6 +3,7 @@
  * and lists the rules that it could not check.
  */
 
+import { about } from '../diagnostics/subject.ts'
 import { refusal } from '../mesh/config/mesh-facts.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { cacerts } from './cacerts.ts'
@@ -79,14 +80,18 @@ function unread({ files, settings, notRead }: Context): readonly LintFinding[] {
     ...documents.flatMap((source) =>
       source.fault === undefined
         ? []
-        : [tell(source.fault.code, viewOf(source), [], 'document', source.fault.message, { hint: UNREAD_HINTS[source.fault.code] })],
+        : [
+            tell(source.fault.code, viewOf(source), [], about.input('document'), source.fault.message, {
+              hint: UNREAD_HINTS[source.fault.code],
+            }),
+          ],
     ),
     ...settings.flatMap(({ resource, unreadable }) =>
       unreadable === undefined
         ? []
-        : [tell('mesh-config-unreadable', resource, ['data', 'mesh'], resource.title, `data.mesh is not a mesh config: ${unreadable}`)],
+        : [tell('mesh-config-unreadable', resource, ['data', 'mesh'], resource.about, `data.mesh is not a mesh config: ${unreadable}`)],
     ),
-    ...notRead.map(({ resource, view, message, hint }) => tell('settings-not-read', view, [], resource.title, message, { hint })),
+    ...notRead.map(({ resource, view, message, hint }) => tell('settings-not-read', view, [], resource.about, message, { hint })),
   ]
 }
 
@@ -94,7 +99,7 @@ const refused = ({ settings }: Context): readonly LintFinding[] =>
   settings.flatMap(({ written, resource }) => {
     if (written === undefined || written.faults.length === 0) return []
     const { message, hint, path } = refusal(written.faults)
-    return [tell('mesh-config-refused', written.view, path, resource.title, printable(message, 1_000), { hint })]
+    return [tell('mesh-config-refused', written.view, path, resource.about, printable(message, 1_000), { hint })]
   })
 
 const distinct = (findings: readonly LintFinding[]): readonly LintFinding[] => [

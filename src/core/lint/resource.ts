@@ -1,7 +1,8 @@
 /** Reads Kubernetes objects from documents: expands lists, and validates names and labels. */
 
+import { about, type Subject, subjectText } from '../diagnostics/subject.ts'
 import type { Manifest } from '../model/manifest.ts'
-import { at, list, strings, text, title } from '../model/manifest.ts'
+import { at, list, strings, text } from '../model/manifest.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { isMap, type Path, type Source, type Spot, type View } from './source.ts'
 
@@ -13,6 +14,8 @@ export interface Resource extends View {
   readonly namespace: string
   /** `PeerAuthentication default/allow-cluster-b`; the file's name if the document is not an object. */
   readonly title: string
+  /** The same as data, for findings. */
+  readonly about: Subject
 }
 
 /**
@@ -38,6 +41,7 @@ function resourceOf(source: Source, value: Readonly<Record<string, unknown>>, pa
   const apiVersion = text(value.apiVersion)
   const name = text(metadata.name) || text(metadata.generateName)
   const namespace = text(metadata.namespace)
+  const known = kind === '' ? about.file(fileName(source.file)) : about.object(shownName(kind, name, namespace))
   const manifest: Manifest = {
     ...value,
     apiVersion,
@@ -58,9 +62,16 @@ function resourceOf(source: Source, value: Readonly<Record<string, unknown>>, pa
     group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '',
     kind,
     namespace,
-    title: kind === '' ? fileName(source.file) : printable(title(manifest)),
+    title: subjectText(known),
+    about: known,
   }
 }
+
+/** Names in a file that nobody checked yet. */
+const shownName = (kind: string, name: string, namespace: string) => ({
+  kind: printable(kind),
+  metadata: { name: printable(name), ...(namespace === '' ? {} : { namespace: printable(namespace) }) },
+})
 
 const fileName = (file: string): string => (file === '-' ? 'stdin' : printable(file.slice(file.lastIndexOf('/') + 1)))
 

@@ -3,7 +3,9 @@
  * pilot/pkg/features/pilot.go (ISTIO_MULTIROOT_MESH), pilot/cmd/pilot-agent/options (PROXY_CONFIG_XDS_AGENT),
  * eed52ebb66ad.
  */
+
 import { ISTIOD_REJECTS, REPAIRED_PEM } from '../diagnostics/codes.ts'
+import type { Subject } from '../diagnostics/subject.ts'
 import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
 import { inspect } from '../spiffe/inspect.ts'
@@ -31,7 +33,7 @@ export function roots(context: Context): readonly LintFinding[] {
 function withoutMultiroot(settings: Settings, mesh: View, context: Context): readonly LintFinding[] {
   const istiods = meshFor(context, settings.resource).settings.flatMap(({ env }) => env ?? [])
   if (istiods.some((env) => isTrue(env.get('ISTIO_MULTIROOT_MESH')))) return []
-  const { title } = settings.resource
+  const { about } = settings.resource
   const hint = 'set ISTIO_MULTIROOT_MESH=true in pilot.env; or federate with distribution pinned, which needs no flag'
   return [
     istiods.length > 0
@@ -39,7 +41,7 @@ function withoutMultiroot(settings: Settings, mesh: View, context: Context): rea
           'ca-without-multiroot',
           mesh,
           ['caCertificates'],
-          title,
+          about,
           'caCertificates: istiod ignores them without ISTIO_MULTIROOT_MESH=true',
           { hint },
         )
@@ -47,7 +49,7 @@ function withoutMultiroot(settings: Settings, mesh: View, context: Context): rea
           'ca-without-multiroot',
           mesh,
           ['caCertificates'],
-          title,
+          about,
           'caCertificates: istiod ignores them without ISTIO_MULTIROOT_MESH=true, and its Deployment is not among the files, so that nobody can tell',
           { severity: 'warning', hint: 'lint istiod’s Deployment, or its Helm values, with this' },
         ),
@@ -64,7 +66,7 @@ function withoutAgent(settings: Settings, mesh: View, context: Context): readonl
       'ca-without-xds-agent',
       mesh,
       ['caCertificates'],
-      settings.resource.title,
+      settings.resource.about,
       'caCertificates: proxies are sent them only with PROXY_CONFIG_XDS_AGENT=true in defaultConfig.proxyMetadata',
       { hint: 'set it, and restart the workloads' },
     ),
@@ -72,27 +74,27 @@ function withoutAgent(settings: Settings, mesh: View, context: Context): readonl
 }
 
 function entry(settings: Settings, view: View, context: Context): readonly LintFinding[] {
-  const { title } = settings.resource
+  const { about } = settings.resource
   const path = view.path.slice(-2)
   const where = `${path[0]}[${path[1]}]`
   const found: LintFinding[] = []
   const pem = text(at(view.value, 'pem'))
   const url = text(at(view.value, 'spiffeBundleUrl'))
-  if (pem !== '' && !isPlaceholder(pem)) found.push(...judge(pem, where, view, title, context))
+  if (pem !== '' && !isPlaceholder(pem)) found.push(...judge(pem, where, view, about, context))
   if (url !== '') {
     const why =
       pem === ''
         ? 'is asked every 30 minutes; one fetch that fails takes its roots away, and calls with them'
         : 'is ignored: the entry has a pem, too'
     found.push(
-      tell('spiffe-bundle-url', view, ['spiffeBundleUrl'], title, `${where}.spiffeBundleUrl ${why}`, {
+      tell('spiffe-bundle-url', view, ['spiffeBundleUrl'], about, `${where}.spiffeBundleUrl ${why}`, {
         hint: 'put the roots in as pem, an entry for each',
       }),
     )
   }
   if (pem === '' && url === '')
     found.push(
-      tell('ca-refused', view, [], title, `${where} has neither pem nor spiffeBundleUrl: istiod passes over it`, {
+      tell('ca-refused', view, [], about, `${where} has neither pem nor spiffeBundleUrl: istiod passes over it`, {
         hint: 'remove it, or give it a root',
       }),
     )
@@ -103,7 +105,7 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
         'ca-without-domains',
         view,
         [],
-        title,
+        about,
         `${where} names no trustDomains: proxies then accept it for this mesh's own trust domain only, and nobody of another one`,
         { hint: 'right for a second root of this mesh; to let another mesh in, federate it with distribution pinned' },
       ),
@@ -115,7 +117,7 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
         'ca-not-bound',
         view,
         ['trustDomains'],
-        title,
+        about,
         `${where}.trustDomains does not bind this root to ${names}: all roots make one flat list, so whoever holds its key can name any workload of any domain, yours included`,
         { hint: 'federate with distribution pinned, which binds each root to its trust domain at the proxy' },
       ),
@@ -127,7 +129,7 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
 /** istiod's check reads only the first block. */
 const FIRST = /^(file|block 1|before block 1)$/
 
-function judge(pem: string, where: string, view: View, title: string, { now }: Context): readonly LintFinding[] {
+function judge(pem: string, where: string, view: View, about: Subject, { now }: Context): readonly LintFinding[] {
   const { findings, certificates } = inspect(Buffer.from(pem), { now, format: 'pem' })
   const errors = findings.filter(({ severity, code }) => severity === 'error' || REPAIRED_PEM.has(code))
   const told = errors.slice(0, 5).map(({ code, subject, message, hint }) => {
@@ -137,10 +139,10 @@ function judge(pem: string, where: string, view: View, title: string, { now }: C
     const then = fatal
       ? 'istiod keeps its old list, so that removals do not happen either, and does not start again after its next restart'
       : 'istiod passes it on, and proxies may refuse it'
-    return tell('ca-refused', view, ['pem'], title, `${where}.pem: ${subject} ${message} (${code}); ${then}`, { hint })
+    return tell('ca-refused', view, ['pem'], about, `${where}.pem: ${subject} ${message} (${code}); ${then}`, { hint })
   })
   const roots = pem.split('-----BEGIN CERTIFICATE-----').length - 1
   if (roots < 2) return told
   const message = `${where}.pem holds ${roots} certificates (${certificates.length} of them readable); istiod checks the first only, and a bad one behind it breaks the proxies`
-  return [...told, tell('ca-several-roots', view, ['pem'], title, message, { hint: 'make an entry for each root' })]
+  return [...told, tell('ca-several-roots', view, ['pem'], about, message, { hint: 'make an entry for each root' })]
 }

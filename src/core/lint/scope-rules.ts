@@ -1,5 +1,6 @@
 /** Checks the mTLS mode around federated scopes, and resources that affect more workloads than they appear to. */
 
+import { about } from '../diagnostics/subject.ts'
 import { describeMode, type Effective, effectiveMode } from '../mesh/mtls.ts'
 import { keepsTo } from '../mesh/plaintext.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -90,7 +91,7 @@ function looseIn({ accept, of, trust, index }: Scope, { here, wide }: Around, me
       policy === undefined ? 'write mtls: enforce, or create a PeerAuthentication with mode STRICT' : `set ${policy.title} to STRICT`
     return [
       policy === undefined
-        ? tell('mtls-not-strict', of.view, ['spec', 'trust', trust, 'accept', index], 'Federation', message, { hint })
+        ? tell('mtls-not-strict', of.view, ['spec', 'trust', trust, 'accept', index], about.input('Federation'), message, { hint })
         : tellIn('mtls-not-strict', policy, ['spec'], message, { hint }),
     ]
   }

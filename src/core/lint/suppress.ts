@@ -2,6 +2,7 @@
  * Suppresses findings that the owner accepts, with a reason: a comment
  * `# entente-lint: ignore RULE, RULE -- REASON`, or an annotation `lint.entente.dev/RULE: REASON` of the object.
  */
+import { about, type Subject } from '../diagnostics/subject.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { isRule, type LintFinding, told } from './lint-rules.ts'
 import { field, type Resource, spotIn } from './resource.ts'
@@ -11,7 +12,7 @@ interface Suppression {
   readonly file: string
   readonly line: number
   readonly column: number
-  readonly subject: string
+  readonly about: Subject
   readonly code: string
   readonly reason: string
   /** For an annotation: the object that has it. It covers the whole object. */
@@ -64,7 +65,7 @@ export function suppress(
 
 function complaint(one: Suppression, used: boolean): readonly LintFinding[] {
   const { code, reason } = one
-  const where = { file: one.file, line: one.line, column: one.column, subject: one.subject }
+  const where = { file: one.file, line: one.line, column: one.column, about: one.about }
   const name = printable(code, 60)
   if (!isRule(code)) return [told('suppression-unknown', where, `there is no rule ${name}`, { hint: 'docs/lint.md names the rules' })]
   if (reason === '')
@@ -91,7 +92,7 @@ function commentsIn({ file, text }: LintFile): readonly Suppression[] {
       file,
       line: i + 1,
       column: before.length + 1,
-      subject: 'comment',
+      about: about.input('comment'),
       code: code.trim(),
       reason: reason.trim(),
       from,
@@ -169,7 +170,7 @@ function annotationsOf(resource: Resource): readonly Suppression[] {
       {
         file,
         ...spotIn(resource, 'metadata', 'annotations', key),
-        subject: resource.title,
+        about: resource.about,
         code: key.slice(ANNOTATION.length),
         reason: typeof value === 'string' ? value.trim() : '',
         object: resource.title,

@@ -1,7 +1,7 @@
 /** Finds objects that a GitOps tool tracks. The tool reverts manual writes to what Git has. */
 import { type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Manifest } from '../model/manifest.ts'
-import { title } from '../model/manifest.ts'
 import type { MemberName } from '../model/wanted.ts'
 
 /**
@@ -27,7 +27,7 @@ export function undoneBy(member: MemberName, object: Manifest): readonly Finding
   return [
     warning(
       'gitops-tracked',
-      `${member}: ${title(object)}`,
+      about.object(object, member),
       `${tool} tracks it, and puts back what Git says at its next sync`,
       'commit federation.yaml and what entente render writes; or pause that tool',
     ),

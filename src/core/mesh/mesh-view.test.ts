@@ -4,6 +4,7 @@ import { A, bundleOf } from '../../../test/support/federations.ts'
 import { evidence, object, observation, peerAuthentication, pod } from '../../../test/support/observations.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Workloads } from '../model/wanted.ts'
+import { notObserved } from './mesh-findings.ts'
 import { MeshView, onceForAlike, viewOf } from './mesh-view.ts'
 import { effectiveMode } from './mtls.ts'
 import { podsIn } from './pods.ts'
@@ -77,10 +78,7 @@ describe('a view of a mesh', () => {
     const seen = observation({ own: bundleOf(A), objects: [server], proxies: [said] })
     expect(viewOf(seen)).toBe(viewOf(seen))
     expect([viewOf(seen).evidenceOf('server.shop'), viewOf(seen).evidenceOf('other.shop')]).toEqual([said, undefined])
-    expect(
-      viewOf({ ...seen, objects: { ok: false, error: { code: 'not-observed', severity: 'error', subject: '', message: '', hint: '' } } })
-        .objects,
-    ).toEqual([])
+    expect(viewOf({ ...seen, objects: { ok: false, error: notObserved('cluster-b', 'entente plan') } }).objects).toEqual([])
   })
 
   it('lets pods that are alike be judged once', () => {

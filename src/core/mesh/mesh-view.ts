@@ -7,7 +7,7 @@ import { at, list, ownerOf, strings, text } from '../model/manifest.ts'
 import type { Evidence, Observation } from '../model/observed.ts'
 import type { Workloads } from '../model/wanted.ts'
 import { selects } from '../model/workloads.ts'
-import { ANY, composeMode, type Effective, type PeerPolicy, peerPolicy, type Subject, type Workload } from './mtls.ts'
+import { ANY, composeMode, type Effective, type NamedWorkload, type PeerPolicy, peerPolicy, type Workload } from './mtls.ts'
 import { hasSidecar, isGateway, isLive, isPlaced } from './pods.ts'
 
 /** Properties of a pod that many queries use. */
@@ -146,7 +146,7 @@ export class MeshView {
    * Lists the pods of a set and one stand-in for pods that do not exist yet, which have at least the set's labels. For
    * the whole mesh it lists one stand-in for each namespace with a policy or a pod, and one for all other namespaces.
    */
-  subjectsOf(at: Workloads, pods: readonly Manifest[], rootNamespace: string): readonly Subject[] {
+  subjectsOf(at: Workloads, pods: readonly Manifest[], rootNamespace: string): readonly NamedWorkload[] {
     const namespaces = (): ReadonlySet<string> =>
       new Set(
         [...pods, ...this.of('PeerAuthentication')]

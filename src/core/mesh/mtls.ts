@@ -67,7 +67,7 @@ export function composeMode(workload: Workload, policies: readonly PeerPolicy[],
 export const isStrict = ({ mode, ports }: Effective): boolean => mode === 'STRICT' && [...ports.values()].every((port) => port === 'STRICT')
 
 /** A workload whose mode is checked, with its name for messages. */
-export interface Subject extends Workload {
+export interface NamedWorkload extends Workload {
   readonly name: string
 }
 

@@ -1,6 +1,7 @@
 /** Checks that the workloads of the client's mesh use Istio mutual TLS to a host. */
 
 import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { at, text, title } from '../model/manifest.ts'
 import type { IstioFacts } from '../model/observed.ts'
 import type { Workloads } from '../model/wanted.ts'
@@ -30,7 +31,7 @@ export function checkHost(host: string, from: Workloads, member: string, view: M
     const why = known?.why ?? `${member} has no Service of that name, so its workloads cannot call it`
     return [
       serviceUnknown(
-        host,
+        about.host(host),
         why,
         known?.hint ?? `create the Service in ${member} too (its selector may match nothing there), or correct the host`,
       ),
@@ -40,7 +41,7 @@ export function checkHost(host: string, from: Workloads, member: string, view: M
     return [
       error(
         'service-unsupported',
-        host,
+        about.host(host),
         `${title(known.object)} is an ExternalName: its cluster does no Istio mutual TLS`,
         'name the Service behind it',
       ),
@@ -79,7 +80,7 @@ function notMutual(
   return [...reasons].map(([why, { hint, clusters: bad }]) => {
     const which = named(bad)
     const where = which.length === total ? '' : `, for ${which.join(', ')}`
-    return reachNotMutual(host, `${why}${where}`, hint)
+    return reachNotMutual(about.host(host), `${why}${where}`, hint)
   })
 }
 
@@ -154,7 +155,7 @@ const headless = ({ kind, passthrough }: Known, host: string): readonly Finding[
     ? [
         warning(
           'headless',
-          host,
+          about.host(host),
           'is headless: a call goes to the pod’s own address, never through an east-west gateway; across networks it cannot connect',
           'use a Service with a cluster IP; or a ServiceEntry with the other side’s gateway (docs/services.md)',
         ),
@@ -182,7 +183,7 @@ function unroutable(clusters: readonly ClusterPolicy[], known: Known, host: stri
       return [
         warning(
           'sni-unroutable',
-          host,
+          about.host(host),
           `asks port ${EAST_WEST}, an east-west gateway, for ${sni}, which is no Service of another mesh: the gateway ends such a connection`,
           `set tls.sni: outbound_.PORT_._.SERVICE.NAMESPACE.svc.cluster.local in the DestinationRule, for each port (portLevelSettings)`,
         ),

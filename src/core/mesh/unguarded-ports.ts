@@ -4,8 +4,10 @@
  * certificate and applies no policy (istio manifests, injection-template.yaml; tools/istio-iptables/pkg/cmd/root.go
  * flags -m, -b and -d, eed52ebb66ad).
  */
+
 import { some } from '../basics/some.ts'
-import { type Finding, warning } from '../diagnostics/finding.ts'
+import { type Finding, finding, warning } from '../diagnostics/finding.ts'
+import { about, type Subject } from '../diagnostics/subject.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { at, list, strings, text } from '../model/manifest.ts'
 import type { Workloads } from '../model/wanted.ts'
@@ -83,11 +85,11 @@ export const unguardedIn = (pods: readonly Manifest[]): readonly Unguarded[] => 
  * Reports the gaps of one scope that accepts callers.
  * @param whole severity if no port of a pod is protected; an excluded port is a warning
  */
-export function unguardedFindings(scope: Workloads, view: MeshView, where: string, whole: 'error' | 'warning'): readonly Finding[] {
+export function unguardedFindings(scope: Workloads, view: MeshView, where: Subject, whole: 'error' | 'warning'): readonly Finding[] {
   const pods = view.podsIn(scope).filter((pod) => !view.isGateway(pod))
   const found = unguardedIn(pods)
   const tell = (severity: 'error' | 'warning', some: readonly Unguarded[]): readonly Finding[] =>
-    some.length === 0 ? [] : [{ code: 'ports-unguarded', severity, subject: where, message: describeUnguarded(some), hint: UNGUARDED_HINT }]
+    some.length === 0 ? [] : [finding('ports-unguarded', severity, where, describeUnguarded(some), UNGUARDED_HINT)]
   const bare = scope.everywhere === true ? [] : pods.filter((pod) => !view.hasSidecar(pod) && at(pod, 'spec', 'hostNetwork') !== true)
   return [
     ...tell(
@@ -125,4 +127,4 @@ export const unguardedScopes = (
 ): readonly Finding[] =>
   accepts
     .filter(({ gateway }) => gateway === undefined)
-    .flatMap((accept) => unguardedFindings(accept.at, view, `${member}: ${describeWorkloads(accept.at)}`, 'error'))
+    .flatMap((accept) => unguardedFindings(accept.at, view, about.scope(describeWorkloads(accept.at), member), 'error'))

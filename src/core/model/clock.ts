@@ -4,6 +4,7 @@
  */
 
 import { type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Clock, Observation } from './observed.ts'
 import type { MemberName } from './wanted.ts'
 
@@ -29,7 +30,7 @@ export function clockDiffers(name: MemberName, seen: Pick<Observation, 'clock'> 
   return [
     warning(
       'clock-differs',
-      name,
+      about.member(name),
       `the clock of its API server is ${seconds} s ${clock.aheadMs > 0 ? 'ahead of' : 'behind'} the clock of this machine: waiting times count by the clock that is behind`,
       'correct the wrong clock (NTP)',
     ),

@@ -15,9 +15,9 @@ export interface EvidenceFile {
 
 /**
  * A finding in an entry of the record. Another version of Entente may have written it, with a code that this version
- * does not define.
+ * does not define. It has no subject as data: earlier versions reject an entry with a field that they do not know.
  */
-export interface RecordedFinding extends Omit<Finding, 'code'> {
+export interface RecordedFinding extends Omit<Finding, 'code' | 'about'> {
   readonly code: string
 }
 

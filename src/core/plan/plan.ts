@@ -1,6 +1,7 @@
 /** Computes the plan: the steps from the observed to the wanted state, the trust changes of each, and the findings. */
 
 import { distinct, type Finding, isSameFact, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
@@ -141,7 +142,7 @@ function handMade({ member }: Intent, objects: readonly Manifest[], steps: reado
 const canaryLeft = ({ member }: Intent, { of, at }: Canary): Finding =>
   warning(
     'canary-left',
-    `${member.name}: ${describeWorkloads(at)}`,
+    about.scope(describeWorkloads(at), member.name),
     `has what EnvoyFilter ${at.namespace}/${of} was to say, ahead of the other workloads: an apply did not end, or is under way`,
     'entente apply goes on from there, and takes it away',
   )

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ALICE, digest, member, NOW, sealAll } from '../../../test/support/federations.ts'
 import { error } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Digest } from '../model/digest.ts'
 import type { Seen } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
@@ -15,9 +16,9 @@ const heads = {
   older: { ok: true, value: record[0]?.hash },
   none: { ok: true, value: undefined },
   other: { ok: true, value: digest('another record') },
-  garbage: { ok: false, error: error('record-broken', 'x', 'has no head') },
-  unreachable: { ok: false, error: error('cluster-unreachable', 'x', 'no answer') },
-  forbidden: { ok: false, error: error('forbidden', 'x', 'may not get configmaps') },
+  garbage: { ok: false, error: error('record-broken', about.member('x'), 'has no head') },
+  unreachable: { ok: false, error: error('cluster-unreachable', about.member('x'), 'no answer') },
+  forbidden: { ok: false, error: error('forbidden', about.member('x'), 'may not get configmaps') },
 } satisfies Record<string, Seen<Digest | undefined>>
 type Kind = keyof typeof heads
 

@@ -2,7 +2,7 @@
  * Compares the record heads that the members' API servers store with the record file. An API server is not trusted, so its
  * head decides only for its own member (docs/decisions/0021).
  */
-import type { Finding } from '../diagnostics/finding.ts'
+import { type Finding, isSameFact } from '../diagnostics/finding.ts'
 import type { Digest } from '../model/digest.ts'
 import type { Seen } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
@@ -40,6 +40,8 @@ export function speakAgainst({ hashes }: RecordView, heads: Heads): ReadonlyMap<
   return against
 }
 
-/** The findings of a plan that explain why nothing widens in these members. */
-export const aboutRecord = (findings: readonly Finding[], narrowOnly: ReadonlyMap<MemberName, Finding>): readonly Finding[] =>
-  findings.filter(({ code, subject }) => [...narrowOnly.values()].some((why) => why.code === code && why.subject === subject))
+/** The findings of a plan that explain why nothing widens in these members; the plan decides their severity. */
+export function aboutRecord(findings: readonly Finding[], narrowOnly: ReadonlyMap<MemberName, Finding>): readonly Finding[] {
+  const reasons = [...narrowOnly.values()]
+  return findings.filter((finding) => reasons.some((reason) => isSameFact(finding, reason)))
+}

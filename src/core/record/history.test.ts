@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { A, ALICE, digest, fakeRoot, member, sealAll } from '../../../test/support/federations.ts'
 import { warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Change } from '../model/planned.ts'
 import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
 import { closedAt, entriesAbout, history } from './history.ts'
@@ -31,7 +32,7 @@ const end = (count?: number) => (entry: AuditEntry | undefined) => ({
   action: 'end',
   begin: entry?.hash,
   done: (entry?.action === 'begin' ? entry.steps : []).slice(0, count).map((step) => step.id),
-  ...(count === undefined ? {} : { stopped: warning('interrupted', 'cluster-b', 'stopped', '') }),
+  ...(count === undefined ? {} : { stopped: warning('interrupted', about.member('cluster-b'), 'stopped', '') }),
 })
 /** As the next apply once ended one that was killed, whatever had been done. */
 const untold = (entry: AuditEntry | undefined) => ({ action: 'end', begin: entry?.hash, done: [] })

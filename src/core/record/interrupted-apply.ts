@@ -2,6 +2,7 @@
 
 import { groupBy } from '../basics/group-by.ts'
 import { type Finding, warning } from '../diagnostics/finding.ts'
+import { about, type Subject } from '../diagnostics/subject.ts'
 import { type Digest, digestOf } from '../model/digest.ts'
 import { content, type Manifest, ownerOf, title } from '../model/manifest.ts'
 import type { Seens } from '../model/observed.ts'
@@ -56,19 +57,19 @@ function liveOf({ member, object }: Begun, wanted: readonly Intent[], seen: Seen
 /** The finding in an `end` that a later apply writes for an interrupted one. */
 export const killed = ({ actor, at }: Begin): Finding =>
   interrupted(
-    'audit.jsonl',
+    about.file('audit.jsonl'),
     `the apply that ${actor.name} began at ${at.toISOString()} was interrupted; the next apply determined which of its steps were done`,
     '',
   )
 
-export const interrupted = (subject: string, what: string, hint = 'entente apply continues from here'): Finding =>
+export const interrupted = (subject: Subject, what: string, hint = 'entente apply continues from here'): Finding =>
   warning('interrupted', subject, what, hint)
 
 /** An apply that has a `begin` and no `end` on the record. */
 export const applyUnfinished = ({ actor, at }: Pick<Begin, 'actor' | 'at'>): Finding =>
   warning(
     'apply-unfinished',
-    'audit.jsonl',
+    about.file('audit.jsonl'),
     `the apply that ${actor.name} began at ${at.toISOString()} has no end on the record: it was interrupted or is still running`,
     'if it is not running any more, entente apply continues from there',
   )

@@ -18,6 +18,7 @@
  */
 
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import { rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import { MAX_SEQUENCE } from '../spiffe/sequence.ts'
@@ -100,7 +101,7 @@ function judgeRoot(
   web: ReadonlySet<Fingerprint>,
 ): Finding[] {
   const key = keyOf(anchor.der)
-  const subject = `${offering} ${anchor.fingerprint}`
+  const subject = about.root(offering, anchor.fingerprint)
   const owner = owners.get(anchor.fingerprint) ?? owners.get(key)
   const what = `${anchor.subject || 'this root'} ${owners.has(anchor.fingerprint) || web.has(anchor.fingerprint) ? 'is' : 'has the key of'}`
   if (owner?.own)
@@ -137,7 +138,7 @@ function judgeSequence(offer: Bundle, { highest, roots }: Recorded): Finding[] {
     return [
       warning(
         'sequence-missing',
-        offer.trustDomain,
+        about.trustDomain(offer.trustDomain),
         `has no sequence; the highest approved one is ${highest}${last ? ', the last possible one' : ''}`,
         last ? again : 'ask the publisher to set spiffe_sequence',
       ),
@@ -147,7 +148,7 @@ function judgeSequence(offer: Bundle, { highest, roots }: Recorded): Finding[] {
     return [
       error(
         'sequence-rollback',
-        offer.trustDomain,
+        about.trustDomain(offer.trustDomain),
         `has sequence ${offer.sequence}, older than the approved ${highest}`,
         `fetch it again: an old copy may be a replay; ${again}`,
       ),
@@ -157,7 +158,7 @@ function judgeSequence(offer: Bundle, { highest, roots }: Recorded): Finding[] {
   return [
     error(
       'sequence-reused',
-      offer.trustDomain,
+      about.trustDomain(offer.trustDomain),
       `has the approved sequence ${offer.sequence} but other roots`,
       'ask the publisher to increase spiffe_sequence with every change',
     ),
@@ -173,7 +174,7 @@ function judgeChange(offer: Bundle, approved: Bundle): Finding[] {
     return [
       warning(
         'bundle-emptied',
-        offer.trustDomain,
+        about.trustDomain(offer.trustDomain),
         `contains no root; its approval would revoke ${lost}`,
         'approve it only if every call from and to this trust domain should stop',
       ),
@@ -183,7 +184,7 @@ function judgeChange(offer: Bundle, approved: Bundle): Finding[] {
     return [
       warning(
         'root-swap',
-        offer.trustDomain,
+        about.trustDomain(offer.trustDomain),
         `has no root in common with the approved bundle; it lacks ${lost}`,
         'confirm it with its owner through another channel; a planned rotation first publishes the old and the new root together',
       ),
@@ -192,7 +193,7 @@ function judgeChange(offer: Bundle, approved: Bundle): Finding[] {
   return [
     warning(
       'bundle-shrinks',
-      offer.trustDomain,
+      about.trustDomain(offer.trustDomain),
       `lacks ${lost}`,
       'approve it when no valid workload certificate is under that root any more',
     ),

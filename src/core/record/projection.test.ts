@@ -4,6 +4,7 @@ import { A, ALICE, approval, B, bundleOf, C, digest, fakeRoot, member, NOW, seal
 import { readOff } from '../../../test/support/record-folds.ts'
 import { runs } from '../../../test/support/runs.ts'
 import { warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Digest } from '../model/digest.ts'
 import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
 import type { Member } from '../model/wanted.ts'
@@ -64,7 +65,7 @@ const entry: fc.Arbitrary<Make> = fc.oneof(
       (entries) => {
         const begins = entries.filter(({ action }) => action === 'begin')
         const begin = begins[nth % begins.length]?.hash ?? digest('no begin')
-        return { action: 'end', begin, done, ...(stopped ? { stopped: warning('interrupted', 'x', 'stopped', '') } : {}) }
+        return { action: 'end', begin, done, ...(stopped ? { stopped: warning('interrupted', about.member('x'), 'stopped', '') } : {}) }
       },
   ),
   fixed(fc.record({ action: fc.constant('sever'), ...pair, trusterDomain: domain, trustedDomain: domain })),

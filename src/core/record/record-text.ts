@@ -4,6 +4,7 @@
  */
 
 import { FederationError } from '../diagnostics/errors.ts'
+import { about, type Subject } from '../diagnostics/subject.ts'
 import { canonicalJson } from '../model/digest.ts'
 
 /** An entry has 5 levels. Deeper text is rejected before a recursive parser reads it. */
@@ -27,7 +28,7 @@ export interface RecordLines {
  */
 export function readLines(bytes: Uint8Array, file: string, before = 0): RecordLines {
   const lines: unknown[] = []
-  const where = (): string => `${file}:${before + lines.length + 1}`
+  const where = (): Subject => about.file(file, before + lines.length + 1)
   let start = 0
   for (let end = bytes.indexOf(LINE_FEED); end !== -1; end = bytes.indexOf(LINE_FEED, start)) {
     lines.push(readLine(decode(bytes.subarray(start, end), where()), where()))
@@ -43,7 +44,7 @@ export function readLines(bytes: Uint8Array, file: string, before = 0): RecordLi
  * Parses one line without its line break.
  * @throws FederationError record-broken unless the line is the canonical text of its value
  */
-export function readLine(line: string, where: string): unknown {
+export function readLine(line: string, where: Subject): unknown {
   if (line.startsWith('\ufeff')) throw broken(where, 'begins with a byte order mark', EDITOR)
   if (line.includes('\r')) throw broken(where, 'has a carriage return', EDITOR)
   if (line === '') throw broken(where, 'is empty')
@@ -70,10 +71,10 @@ export function printed(value: unknown): string | undefined {
 
 const EDITOR = 'an editor or Git changed its line ends or encoding: restore the file, and add to .gitattributes: audit.jsonl -text'
 
-export const broken = (where: string, message: string, hint = 'restore the file from Git, then check it: entente audit verify') =>
+export const broken = (where: Subject, message: string, hint = 'restore the file from Git, then check it: entente audit verify') =>
   new FederationError('record-broken', where, message, { hint })
 
-function decode(bytes: Uint8Array, where: string): string {
+function decode(bytes: Uint8Array, where: Subject): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {

@@ -5,10 +5,11 @@
 
 import { FederationError } from '../diagnostics/errors.ts'
 import { error, type Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Digest } from '../model/digest.ts'
 import { canonicalJson, digestOf, digestOfText } from '../model/digest.ts'
 import { at, text } from '../model/manifest.ts'
-import type { AuditDraft, AuditEntry } from '../model/recorded.ts'
+import type { AuditDraft, AuditEntry, RecordedFinding } from '../model/recorded.ts'
 import type { Head, RecordView } from './projection.ts'
 import { misfit } from './record-schema.ts'
 import { broken, printed, readLine } from './record-text.ts'
@@ -40,7 +41,7 @@ export function parseRecord(lines: readonly unknown[], file: string, after?: Hea
   let prev = after?.hash ?? GENESIS
   return lines.map((line, i) => {
     const seq = (after?.seq ?? 0) + i + 1
-    const where = `${file}:${seq}`
+    const where = about.file(file, seq)
     const entry = typeof line === 'string' ? readLine(line, where) : line
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) throw broken(where, 'is not a record entry')
     const { hash, ...rest } = entry as { readonly hash?: unknown }
@@ -71,7 +72,7 @@ export const parseHead = (value: unknown): Digest | undefined =>
 export function checkWitness({ hashes }: RecordView, witness: Digest | undefined, home: string): void {
   if (witness === undefined || hashes.seqOf(witness) !== undefined) return
   const { message, hint } = forked(home, witness)
-  throw new FederationError('record-forked', home, message, { hint })
+  throw new FederationError('record-forked', about.member(home), message, { hint })
 }
 
 /** @param remembers the head stored in the member's cluster; or, without one, the number of members with unknown heads */
@@ -79,15 +80,24 @@ export const forked = (home: string, remembers: Digest | { readonly others: numb
   typeof remembers === 'string'
     ? error(
         'record-forked',
-        home,
+        about.member(home),
         `has stored the record head ${short(remembers)}, which is not in this audit.jsonl: the file was cut, rewritten or forked, or somebody edited the stored head`,
         'use the audit.jsonl of the last apply (git pull); until then Entente widens no trust there. Other causes: docs/security.md, The record',
       )
     : error(
         'record-forked',
-        home,
+        about.member(home),
         `has no stored record head, and the stored heads of ${remembers.others} other members are not in this audit.jsonl: the file was cut, rewritten or forked`,
         'use the audit.jsonl of the last apply (git pull); until then Entente widens no trust',
       )
 
 const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
+
+/** The form in which an entry holds a finding. */
+export const recordable = ({ code, severity, subject, message, hint }: Finding): RecordedFinding => ({
+  code,
+  severity,
+  subject,
+  message,
+  hint,
+})

@@ -1,6 +1,7 @@
 /** Reports certificates that expire within 60 days, and the calls that then fail: info, then warning at 30 days, error at 7. */
 
-import type { Finding, Severity } from '../diagnostics/finding.ts'
+import { type Finding, finding, type Severity } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Seens } from '../model/observed.ts'
 import type { Federation, Intent, Member } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
@@ -84,7 +85,8 @@ function rootFinding({ member, anchor, anchors, stops }: Expiring, use: Use, now
   const days = daysLeft(anchor.notAfter, now) ?? 0
   const hasSuccessor = anchors.some((other) => other.notAfter > anchor.notAfter)
   const what = `root ${anchor.fingerprint} of ${member.trustDomain} expires ${inDays(anchor.notAfter, days)}`
-  if (use === 'unused') return rootExpires('info', member.name, `${what}; its CA already signs under another approved root`, retire(member))
+  if (use === 'unused')
+    return rootExpires('info', about.member(member.name), `${what}; its CA already signs under another approved root`, retire(member))
   const severity = use === 'unseen' && hasSuccessor && days <= 7 ? 'warning' : severityIn(days)
   const under =
     use === 'used'
@@ -93,7 +95,7 @@ function rootFinding({ member, anchor, anchors, stops }: Expiring, use: Use, now
         ? 'Entente could not observe whether its CA signs under this root'
         : 'no other root is approved'
   const message = `${what}; ${under}. From then on these fail: ${some(stops)}`
-  return rootExpires(severity, member.name, message, renew(member))
+  return rootExpires(severity, about.member(member.name), message, renew(member))
 }
 
 const retire = (member: Member): string =>
@@ -122,13 +124,13 @@ function intermediateFinding(
   if (days === undefined && notAfter > now) return []
   const when = days === undefined ? `expired on ${notAfter.toISOString().slice(0, 10)}` : `expires ${inDays(notAfter, days)}`
   return [
-    {
-      code: 'intermediate-expires',
-      severity: days === undefined ? 'error' : severityIn(days),
-      subject: member.name,
-      message: `the CA that signs its workload certificates (${subject}, ${fingerprint}) ${when}: no certificate that it signed is valid after that. From then on these fail: ${some(stops)}`,
-      hint: `before that, give istiod of ${member.name} a new signing certificate under its root (Secret cacerts)`,
-    },
+    finding(
+      'intermediate-expires',
+      days === undefined ? 'error' : severityIn(days),
+      about.member(member.name),
+      `the CA that signs its workload certificates (${subject}, ${fingerprint}) ${when}: no certificate that it signed is valid after that. From then on these fail: ${some(stops)}`,
+      `before that, give istiod of ${member.name} a new signing certificate under its root (Secret cacerts)`,
+    ),
   ]
 }
 

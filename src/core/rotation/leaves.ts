@@ -1,5 +1,6 @@
 /** Finds the root of each workload certificate: read from the pods, or else inferred from the time of the CA switch. */
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Leaf, Observation, Seen, Seens } from '../model/observed.ts'
@@ -60,7 +61,7 @@ function judge(
   const [leaf, issuer] = chain
   const certificate = leaf === undefined ? undefined : certificateIn(leaf)
   if (certificate === undefined)
-    return { findings: [error('leaf-unseen', `${name}: ${proxy}`, 'Entente could not parse its certificate', '')] }
+    return { findings: [error('leaf-unseen', about.proxy(proxy, name), 'Entente could not parse its certificate', '')] }
   const { anchor, reason } = anchorOf(chain, intent.own?.anchors ?? [], now)
   const view: LeafView = {
     member: name,
@@ -78,7 +79,7 @@ function judge(
       : [
           warning(
             'own-certificate-names',
-            `${name}: ${proxy}`,
+            about.proxy(proxy, name),
             `its own certificate (${several.id}) also has ${several.others.join(', ')}: policies match every one of these names, and Entente's filter for names exempts the mesh's own certificates`,
             SEVERAL_NAMES_REMEDY,
           ),
@@ -89,7 +90,7 @@ function judge(
       : [
           error(
             'leaf-not-approved',
-            `${name}: ${proxy}`,
+            about.proxy(proxy, name),
             `its own certificate (until ${view.until}) is under no approved root of ${trustDomain}, so partners reject it: ${why}`,
             `if that root belongs to the mesh: entente approve ${name}; if the pod kept an old certificate, restart it`,
           ),
@@ -109,7 +110,7 @@ function unseen(name: MemberName, answers: ReadonlyMap<string, Seen<Leaf>>): rea
   return [...failed.values()].map(({ proxies, error: { code, message, hint } }) =>
     error(
       'leaf-unseen',
-      `${name}: ${proxies.slice(0, 5).join(', ')}${proxies.length > 5 ? ` and ${proxies.length - 5} more` : ''}`,
+      about.proxies(proxies, name),
       message,
       code === 'forbidden' ? `${hint}; deploy/look.yaml grants the right, which gives full access to these pods` : hint,
     ),
@@ -129,7 +130,7 @@ export function inferred(intents: readonly Intent[], seen: Seens, now: Date): re
     return [
       info(
         'leaves-inferred',
-        member.name,
+        about.member(member.name),
         `its CA signs under ${anchor.fingerprint}; by their lifetime, certificates under another of its ${own.anchors.length} approved roots may be valid until ${until.toISOString()} (${life.because})`,
         'to read the certificates from the proxies: entente verify --look',
       ),

@@ -5,6 +5,7 @@
 
 import { MAY_HOLD_RETIRED_ROOT } from '../diagnostics/codes.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { anyServer } from '../federation/trust-findings.ts'
 import { clockDiffers, judgedAt } from '../model/clock.ts'
 import type { Observation, Seens } from '../model/observed.ts'
@@ -108,7 +109,7 @@ export function rotation(input: RotationInput): Rotation {
       ...(leaving.length > 0 && !switched ? unnamedBefore(input) : []),
       ...clockDiffers(member.name, observation),
       ...sameNames(
-        member.name,
+        about.member(member.name),
         bundle.anchors.filter((root) => !vouchesForNobody(root, now)),
         [presented],
       ),
@@ -251,7 +252,7 @@ function early(input: RotationInput, staying: readonly Anchor[], late: readonly 
   return [
     error(
       'switched-early',
-      name,
+      about.member(name),
       `its CA already signs under the new root, which these do not hold: ${waiting.join(', ')}; calls with its new certificates fail there`,
       `to distribute the new root: entente rotate ${name}; or have the CA sign under the old root again, which all of them hold`,
     ),
@@ -276,7 +277,7 @@ function endsTooSoon(member: Member, root: Anchor, observation: Observation | un
   return [
     warning(
       'root-ends-before-leaves',
-      name,
+      about.member(name),
       `${root.fingerprint} expires ${root.notAfter.toISOString()}, before the workload certificates signed now (${life.because}): proxies then reject them`,
       `rotate to a root with a later expiry: entente rotate ${name}`,
     ),

@@ -1,5 +1,6 @@
 /** Detects a root that was replaced at once, without a time in which both the old and the new root were trusted. */
 import { error, type Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Observation } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
@@ -21,7 +22,7 @@ export function swapped(name: MemberName, approved: Bundle | undefined, seen: Ob
   return [
     error(
       'root-swapped',
-      name,
+      about.member(name),
       `the mesh no longer has any approved root; it has ${live.map((anchor) => anchor.fingerprint).join(', ')}, which is not approved${since === undefined ? '' : `; its CA has signed with it since ${since.toISOString()} at the latest`}: proxies with the old root reject new certificates, and proxies with the new root reject old ones`,
       `entente rotate ${name} --reason WHY, to accept the new root in addition to the old one until the last old certificate expires; if the owner did not intend the change, restore the old CA`,
     ),

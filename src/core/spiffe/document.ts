@@ -4,6 +4,7 @@
  */
 
 import { error, type Finding, hasErrors } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { byteOrderMark, splitPem } from '../x509/pem.ts'
 import { DAMAGED_KEY, holdsPrivateKey, isKeyDer, isKeyLabel, privateKey } from '../x509/private-key.ts'
 import { printable } from '../x509/syntax/printable.ts'
@@ -60,14 +61,20 @@ function readPem(file: Uint8Array): Document {
     if (label === 'CERTIFICATE') entries.push({ subject: `block ${number}`, der })
     else others.push(otherBlock(`block ${number}`, label))
   }
-  const none = entries.length === 0 && others.length > 0 ? [error('no-certificate', 'file', 'there is no certificate in it')] : []
+  const none =
+    entries.length === 0 && others.length > 0 ? [error('no-certificate', about.input('file'), 'there is no certificate in it')] : []
   return { format: 'pem', parts: [{ entries, findings: [...findings, ...others, ...none] }], isMap: false, findings: [] }
 }
 
 function otherBlock(subject: string, label: string): Finding {
   const shown = JSON.stringify(printable(label, 40))
   if (isKeyLabel(label)) return privateKey(subject, `is a private key (${shown})`)
-  return error('non-certificate-block', subject, `is not a certificate but ${shown}`, 'only CERTIFICATE blocks belong into a bundle')
+  return error(
+    'non-certificate-block',
+    about.input(subject),
+    `is not a certificate but ${shown}`,
+    'only CERTIFICATE blocks belong into a bundle',
+  )
 }
 
 function readSpiffe(file: Uint8Array): Document {
@@ -79,10 +86,10 @@ function readSpiffe(file: Uint8Array): Document {
     if (root instanceof JsonObject) {
       isMap = root.members.has('trust_domains')
       parts.push(...(isMap ? readMap(root, findings) : [readKeys(root, '')]))
-    } else findings.push(malformedBundle('file', 'want a JSON object with `keys`'))
+    } else findings.push(malformedBundle(about.input('file'), 'want a JSON object with `keys`'))
   } catch (cause) {
     if (!(cause instanceof JsonFault)) throw cause
-    findings.push(error('malformed-json', 'file', cause.message, 'a bundle cut short, or a web page, looks like this'))
+    findings.push(error('malformed-json', about.input('file'), cause.message, 'a bundle cut short, or a web page, looks like this'))
   }
   if (mayHoldKey(file, [...findings, ...parts.flatMap((part) => part.findings)])) findings.push(privateKey('file', DAMAGED_KEY))
   return { format: 'spiffe', parts, isMap, findings }
@@ -117,9 +124,10 @@ function decode(file: Uint8Array, findings: Finding[]): string {
 function readMap(root: JsonObject, findings: Finding[]): Part[] {
   const domains = root.get('trust_domains')
   for (const name of root.repeated) findings.push(repeated('file', name))
-  if (root.members.has('keys')) findings.push(malformedBundle('file', 'has `trust_domains` and `keys` both: a bundle map or a bundle?'))
+  if (root.members.has('keys'))
+    findings.push(malformedBundle(about.input('file'), 'has `trust_domains` and `keys` both: a bundle map or a bundle?'))
   if (!(domains instanceof JsonObject)) {
-    findings.push(malformedBundle('file', '`trust_domains` is not an object'))
+    findings.push(malformedBundle(about.input('file'), '`trust_domains` is not an object'))
     return []
   }
   for (const repeatedName of domains.repeated) {
@@ -127,7 +135,7 @@ function readMap(root: JsonObject, findings: Finding[]): Part[] {
     findings.push(
       error(
         'duplicate-trust-domain',
-        name,
+        about.trustDomain(name),
         'is there more than once; readers differ on which one counts',
         'ask the publisher to mend the file',
       ),
@@ -136,6 +144,6 @@ function readMap(root: JsonObject, findings: Finding[]): Part[] {
   return [...domains.members].map(([trustDomain, bundle]) => {
     const name = printable(trustDomain)
     if (bundle instanceof JsonObject) return { trustDomain, ...readKeys(bundle, `${name} `) }
-    return { trustDomain, entries: [], findings: [malformedBundle(name, 'its bundle is not an object')] }
+    return { trustDomain, entries: [], findings: [malformedBundle(about.trustDomain(name), 'its bundle is not an object')] }
   })
 }

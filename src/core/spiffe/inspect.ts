@@ -2,6 +2,7 @@
 
 import { FederationError } from '../diagnostics/errors.ts'
 import { error, type Finding, fromError, hasErrors, info, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { type Anchor, anchorFrom } from '../x509/anchor.ts'
 import { type Certificate, readCertificate } from '../x509/certificate.ts'
 import { type Fingerprint, fingerprintOf } from '../x509/fingerprint.ts'
@@ -65,7 +66,7 @@ export function readBundle(file: Uint8Array, options: ReadOptions): Reading {
   const [part, result] = [parts[0], judged[0]]
   const single = parts.length === 1 && part !== undefined && result !== undefined
   if (single && document.format === 'spiffe' && result.anchors.length === 0 && !hasErrors(findings)) {
-    findings.push(bundleEmpty(trustDomain ?? 'file', 'offered'))
+    findings.push(bundleEmpty(trustDomain === undefined ? about.input('file') : about.trustDomain(trustDomain), 'offered'))
   }
   const numbers = single ? numbersOf(part) : {}
   const accepted = single && trustDomain !== undefined && !hasErrors(findings)
@@ -96,13 +97,18 @@ function choose(
   const names = document.parts.flatMap(({ trustDomain }) => checkName(trustDomain ?? '', findings) ?? [])
   if (wanted !== undefined) {
     const parts = document.parts.filter(({ trustDomain }) => trustDomain === wanted)
-    if (parts.length === 0) findings.push(trustDomainMissing(wanted, shortList(names)))
+    if (parts.length === 0) findings.push(trustDomainMissing(about.trustDomain(wanted), shortList(names)))
     return { parts, trustDomain: wanted }
   }
   const [only, ...others] = names
   if (only !== undefined && others.length === 0) return { parts: document.parts, trustDomain: only }
   findings.push(
-    info('bundle-map', 'file', `is a map of ${names.length} trust domains: ${shortList(names)}`, 'give a trust domain to take one of them'),
+    info(
+      'bundle-map',
+      about.input('file'),
+      `is a map of ${names.length} trust domains: ${shortList(names)}`,
+      'give a trust domain to take one of them',
+    ),
   )
   return { parts: document.parts }
 }
@@ -156,7 +162,7 @@ function judgePart(part: Part, options: ReadOptions): Judged {
 function duplicate(subjects: readonly string[], first: string): Finding {
   const [subject = '', ...others] = subjects
   const more = others.length === 0 ? '' : `, and so ${others.length === 1 ? 'is 1 more' : `are ${others.length} more`}`
-  return warning('duplicate', subject, `is the same certificate as ${first}${more}`, 'Entente keeps one copy')
+  return warning('duplicate', about.input(subject), `is the same certificate as ${first}${more}`, 'Entente keeps one copy')
 }
 
 interface One {
@@ -183,7 +189,7 @@ function judgeUnseen(entry: Entry, dates: Dates): One {
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     const key = isKeyDer(entry.der) && entry.subject !== 'file' ? [privateKey(entry.subject, DAMAGED_KEY)] : []
-    return { findings: [...key, malformedCertificate(cause.subject, cause.reason, cause.hint)] }
+    return { findings: [...key, malformedCertificate(cause.about, cause.reason, cause.hint)] }
   }
 }
 
@@ -199,7 +205,7 @@ function keyMismatch({ jwk, subject }: Entry, own: Readonly<Record<string, strin
     return [
       error(
         'key-mismatch',
-        subject,
+        about.input(subject),
         `${wrong.join(', ')} and the certificate in \`x5c\` name different keys`,
         'ask the publisher which one is meant',
       ),
@@ -209,6 +215,11 @@ function keyMismatch({ jwk, subject }: Entry, own: Readonly<Record<string, strin
   for (const name in own) if (jwk[name] === undefined) missing.push(`\`${name}\``)
   if (missing.length === 0) return []
   return [
-    warning('key-members-missing', subject, `lacks ${missing.join(', ')}; SPIRE and Istio refuse such a bundle`, 'the certificate counts'),
+    warning(
+      'key-members-missing',
+      about.input(subject),
+      `lacks ${missing.join(', ')}; SPIRE and Istio refuse such a bundle`,
+      'the certificate counts',
+    ),
   ]
 }

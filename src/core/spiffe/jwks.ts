@@ -5,6 +5,7 @@
 
 import type { CodeOf } from '../diagnostics/codes.ts'
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { decodeBase64 } from '../x509/pem.ts'
 import { privateKey } from '../x509/private-key.ts'
 import { printable } from '../x509/syntax/printable.ts'
@@ -45,7 +46,7 @@ export function readKeys(root: JsonObject, prefix: string): Part {
   if (root.members.has('kty')) findings.push(...secretsOf(root, subject))
   const keys = root.get('keys')
   if (!Array.isArray(keys)) {
-    findings.push(malformedBundle(subject, '`keys` is not there or not an array', 'a bundle without roots has an empty array'))
+    findings.push(malformedBundle(about.input(subject), '`keys` is not there or not an array', 'a bundle without roots has an empty array'))
   }
   const list: readonly Json[] = Array.isArray(keys) ? keys : []
   const entries = list.flatMap((key, i) => readKey(key, `${prefix}key ${i + 1}`, findings) ?? [])
@@ -56,7 +57,7 @@ export function readKeys(root: JsonObject, prefix: string): Part {
 
 function readKey(key: Json, subject: string, findings: Finding[]): Entry | undefined {
   if (!(key instanceof JsonObject)) {
-    findings.push(malformedBundle(subject, 'is not an object'))
+    findings.push(malformedBundle(about.input(subject), 'is not an object'))
     return undefined
   }
   for (const name of key.repeated) findings.push(repeated(subject, name))
@@ -67,7 +68,9 @@ function readKey(key: Json, subject: string, findings: Finding[]): Entry | undef
     return undefined
   }
   if (key.members.has('kid'))
-    findings.push(warning('kid-present', subject, 'has a `kid`, which an x509-svid key must not have (X509-SVID §6.1)', PUBLISHER))
+    findings.push(
+      warning('kid-present', about.input(subject), 'has a `kid`, which an x509-svid key must not have (X509-SVID §6.1)', PUBLISHER),
+    )
   return readX5c(key, subject, findings)
 }
 
@@ -80,8 +83,9 @@ function secretsOf(key: JsonObject, subject: string): readonly Finding[] {
 
 function ignoredBecause(key: JsonObject, subject: string): Finding | undefined {
   const [kty, use, x5c] = [key.get('kty'), key.get('use'), key.get('x5c')]
-  const ignore = (code: CodeOf<'warning'>, message: string): Finding => warning(code, subject, `is ignored: ${message}`, PUBLISHER)
-  if (use === 'jwt-svid') return info('jwt-svid', subject, 'is for JWT-SVIDs and not looked at')
+  const ignore = (code: CodeOf<'warning'>, message: string): Finding =>
+    warning(code, about.input(subject), `is ignored: ${message}`, PUBLISHER)
+  if (use === 'jwt-svid') return info('jwt-svid', about.input(subject), 'is for JWT-SVIDs and not looked at')
   if (use === undefined) return ignore('use-missing', 'it has no `use`')
   if (use !== 'x509-svid') return ignore('use-unknown', `its \`use\` is ${shown(use)}`)
   if (!KNOWN_KTY.has(kty)) return ignore('kty-unknown', `its \`kty\` is ${kty === undefined ? 'missing' : shown(kty)}`)
@@ -94,12 +98,18 @@ const shown = (value: Json): string => (typeof value === 'string' ? JSON.stringi
 function readX5c(key: JsonObject, subject: string, findings: Finding[]): Entry | undefined {
   const x5c = key.get('x5c') as readonly Json[]
   if (x5c.length > 1)
-    findings.push(warning('x5c-several', subject, `has ${x5c.length} values in \`x5c\`; the first counts (X509-SVID §6.2)`, PUBLISHER))
+    findings.push(
+      warning('x5c-several', about.input(subject), `has ${x5c.length} values in \`x5c\`; the first counts (X509-SVID §6.2)`, PUBLISHER),
+    )
   const [first] = x5c
   const der = typeof first === 'string' ? decodeBase64(Buffer.from(first)) : undefined
   if (der === undefined || der.length === 0) {
     findings.push(
-      malformedCertificate(subject, 'its `x5c` value is not base64', 'want the certificate as base64 with + and /, not base64url'),
+      malformedCertificate(
+        about.input(subject),
+        'its `x5c` value is not base64',
+        'want the certificate as base64 with + and /, not base64url',
+      ),
     )
     return undefined
   }
@@ -114,7 +124,7 @@ function readX5c(key: JsonObject, subject: string, findings: Finding[]): Entry |
 function readSequence(value: Json | undefined, subject: string, findings: Finding[]): bigint | undefined {
   if (value === undefined || value === null) return undefined
   if (value instanceof JsonNumber && /^\d{1,20}$/.test(value.source) && BigInt(value.source) <= MAX_SEQUENCE) return BigInt(value.source)
-  findings.push(error('sequence-invalid', subject, '`spiffe_sequence` is not a whole number of 64 bits', PUBLISHER))
+  findings.push(error('sequence-invalid', about.input(subject), '`spiffe_sequence` is not a whole number of 64 bits', PUBLISHER))
   return undefined
 }
 
@@ -122,16 +132,16 @@ function readHint(value: Json | undefined, subject: string, findings: Finding[])
   if (value === undefined || value === null) return undefined
   const seconds = value instanceof JsonNumber && /^\d{1,15}$/.test(value.source) ? Number(value.source) : undefined
   if (seconds === undefined)
-    findings.push(error('refresh-hint-invalid', subject, '`spiffe_refresh_hint` is not a whole number of seconds', PUBLISHER))
+    findings.push(error('refresh-hint-invalid', about.input(subject), '`spiffe_refresh_hint` is not a whole number of seconds', PUBLISHER))
   if (seconds === 0)
-    findings.push(warning('refresh-hint-zero', subject, '`spiffe_refresh_hint` is 0, which is taken as not set', PUBLISHER))
+    findings.push(warning('refresh-hint-zero', about.input(subject), '`spiffe_refresh_hint` is 0, which is taken as not set', PUBLISHER))
   return seconds === 0 ? undefined : seconds
 }
 
 export const repeated = (subject: string, member: string): Finding =>
   error(
     'duplicate-member',
-    subject,
+    about.input(subject),
     `member ${JSON.stringify(printable(member, 40))} is there more than once; readers differ on which one counts`,
     'ask the publisher to mend the file',
   )

@@ -2,6 +2,7 @@
 
 import { MALFORMED_BUNDLE } from '../diagnostics/codes.ts'
 import { FederationError } from '../diagnostics/errors.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import type { Fingerprint } from '../x509/fingerprint.ts'
 import type { Bundle } from './bundle.ts'
@@ -38,5 +39,5 @@ export function parseBundle(trustDomain: TrustDomain, file: Uint8Array, options:
   if (wrong === undefined && bundle !== undefined) return bundle
   const code = wrong === undefined || MALFORMED_BUNDLE.has(wrong.code) ? 'bundle-malformed' : 'bundle-refused'
   const message = wrong === undefined ? 'nothing could be read' : `${wrong.subject}: ${wrong.message} (${wrong.code})`
-  throw new FederationError(code, trustDomain, message, { hint: wrong?.hint ?? '' })
+  throw new FederationError(code, about.trustDomain(trustDomain), message, { hint: wrong?.hint ?? '' })
 }

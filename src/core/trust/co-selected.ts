@@ -5,6 +5,7 @@
 
 import { groupBy } from '../basics/group-by.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { MeshView } from '../mesh/mesh-view.ts'
 import { isLive, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -120,7 +121,7 @@ const few = (all: readonly string[]): string =>
   all.length <= 3 ? all.join(', ') : `${all.slice(0, 3).join(', ')} and ${all.length - 3} more`
 
 function told(member: string, { owner, side, at, theirs, proxies, hosts }: Common): Finding {
-  const where = `${member}: ${describeWorkloads(at)}`
+  const where = about.scope(describeWorkloads(at), member)
   const them = `the federation ${owner} selects ${describeWorkloads(theirs)}`
   const what =
     side === 'outbound'

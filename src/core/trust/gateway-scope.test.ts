@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { A, B, fakeRoot, principal } from '../../../test/support/federations.ts'
 import { object, pod, service } from '../../../test/support/observations.ts'
+import { about } from '../diagnostics/subject.ts'
 import { CHAINS } from '../mesh/envoy/filter-merge.table.ts'
 import { chainPatches, misfit } from '../mesh/envoy/filter-merge.ts'
 import { MeshView } from '../mesh/mesh-view.ts'
@@ -28,7 +29,7 @@ const roots = new Map([
 ])
 const scope = (gateway: readonly Server[]): Inbound => ({ ...noInbound(at), roots, gateway })
 const said = (named: readonly Server[], objects: readonly Manifest[], pods: readonly Manifest[] = [ingress]) =>
-  checkGateway(scope(named), named, new MeshView([...pods, ...objects]), 'edge').map((f) => `${f.code}: ${f.message}`)
+  checkGateway(scope(named), named, new MeshView([...pods, ...objects]), about.scope('edge')).map((f) => `${f.code}: ${f.message}`)
 const API: Server = { port: 8443, host: 'api.example' }
 
 describe('a server of a gateway', () => {

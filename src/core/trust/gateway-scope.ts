@@ -4,6 +4,7 @@
  */
 
 import { error, type Finding } from '../diagnostics/finding.ts'
+import { about, type Subject } from '../diagnostics/subject.ts'
 import { CHAINS } from '../mesh/envoy/filter-merge.table.ts'
 import { type Chain, misfit, readPatches } from '../mesh/envoy/filter-merge.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
@@ -29,7 +30,7 @@ interface Served {
 }
 
 /** Reports the reasons why a set of gateways cannot accept foreign callers. */
-export function checkGateway(scope: Inbound, servers: readonly Server[], view: MeshView, where: string): readonly Finding[] {
+export function checkGateway(scope: Inbound, servers: readonly Server[], view: MeshView, where: Subject): readonly Finding[] {
   const pods = view.podsIn(scope.at)
   const gateways = pods.filter((pod) => view.isGateway(pod))
   const others = pods.filter((pod) => !view.isGateway(pod) && view.hasSidecar(pod))
@@ -79,7 +80,7 @@ const REASONS: Readonly<Record<string, string>> = {
   AUTO_PASSTHROUGH: 'passes TLS through unread (AUTO_PASSTHROUGH): no place to pin; callers are judged by the workloads behind it',
 }
 
-function checkServer(server: Server, served: readonly Served[], where: string): readonly Finding[] {
+function checkServer(server: Server, served: readonly Served[], where: Subject): readonly Finding[] {
   const refuse = (message: string, hint: string): readonly Finding[] => [gatewayServer(where, describeServer(server), message, hint)]
   const here = served.filter(({ ports }) => ports.includes(server.port))
   const found = here.filter(({ hosts }) => hosts.includes(server.host ?? '*'))
@@ -99,7 +100,7 @@ function checkServer(server: Server, served: readonly Served[], where: string): 
 }
 
 /** Checks that each named server uses the filter and that the filter changes no other server on its port. */
-function unfitServers(servers: readonly Server[], served: readonly Served[], where: string): readonly Finding[] {
+function unfitServers(servers: readonly Server[], served: readonly Served[], where: Subject): readonly Finding[] {
   const patches = readPatches(gatewayPatches({}, [], [], servers))
   return [...new Set(servers.map(({ port }) => port))].flatMap((port) =>
     served
@@ -208,7 +209,7 @@ export function bypasses(state: MeshState, member: string): ReadonlyMap<string, 
           return [
             error(
               'gateway-bypass',
-              `${member}: ${describeWorkloads(scope.at)}`,
+              about.scope(describeWorkloads(scope.at), member),
               `lets ${strangers.join(', ')} past, and ${describeWorkloads(workload.at)} would see only the gateway's identity: its own callers are bypassed`,
               `name them as callers of ${describeWorkloads(workload.at)}, too, or not at the gateway`,
             ),

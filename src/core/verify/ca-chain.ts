@@ -1,6 +1,7 @@
 /** Checks the chain that a mesh's CA presents now against the roots that are approved for that mesh. */
 import { remedyOf } from '../diagnostics/codes.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import { type Federation, homeKind, type Intent, type Member } from '../model/wanted.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
@@ -81,7 +82,7 @@ function judgeChain(
           ? presented.error.hint
           : `kubectl --context ${member.home.context} -n ${member.istioNamespace} get pods -l app=istiod`
     return {
-      findings: [warning('chain-unseen', trust.trusted, `the chain that its CA presents could not be seen: ${why}`, hint)],
+      findings: [warning('chain-unseen', about.member(trust.trusted), `the chain that its CA presents could not be seen: ${why}`, hint)],
       unknown: true,
       wrong: false,
     }
@@ -100,7 +101,7 @@ function judgeChain(
     findings.push(
       error(
         'ca-not-approved',
-        trust.trusted,
+        about.member(trust.trusted),
         `the chain that its CA presents now is under no approved root of ${trust.trustDomain}: ${vouched.reason ?? 'another root signed it'}`,
         remedyOf('ca-not-approved', holder.home, { MEMBER: trust.trusted }),
       ),
@@ -109,7 +110,7 @@ function judgeChain(
   if (foreign !== undefined) {
     findings.push(
       rootOfAnotherDomain(
-        trust.trusted,
+        about.member(trust.trusted),
         `the chain that its CA presents is under a root approved for ${foreign.trustDomain}`,
         `two meshes share a root: remove it from bundles/${foreign.trustDomain}.json, or from bundles/${trust.trustDomain}.json`,
       ),

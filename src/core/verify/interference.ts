@@ -4,6 +4,7 @@
 
 import { FILTER_SYMPTOMS } from '../diagnostics/codes.ts'
 import type { Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { foreignFilter } from '../mesh/mesh-findings.ts'
 import { podsIn, proxyOf } from '../mesh/pods.ts'
 import { type Manifest, ownerOf, title } from '../model/manifest.ts'
@@ -52,7 +53,7 @@ export function interfered(
         : contextsOf(pod, ours).flatMap((contexts) =>
             interferers(pod, contexts, around).map(({ filter, priority, last }) =>
               foreignFilter(
-                proxy,
+                about.proxy(proxy),
                 `${title(filter)} (priority ${priority}, applied ${last ? 'after' : 'before'} ours) changes the TLS context of its ${contexts.side === 'inbound' ? 'inbound listener' : `clusters for ${contexts.hosts.join(', ')}`}, and the proxy does not hold what ours says`,
                 'take that part out of it; deploy/admission.yaml keeps such filters out of federated namespaces',
                 'ours',

@@ -1,6 +1,7 @@
 /** Compares the filters, callers and hosts of one proxy with the scopes that select it. */
 
 import { distinct, error, type Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { describeServer } from '../mesh/gateway-server.ts'
 import { gatewayServer, mtlsDisabled, mtlsNotStrict, reachNotMutual, serviceUnknown } from '../mesh/mesh-findings.ts'
 import { mayTake } from '../mesh/plaintext.ts'
@@ -57,14 +58,14 @@ export function judgeInbound(
 
 const takesPlaintext = (proxy: string): Finding =>
   mtlsNotStrict(
-    proxy,
+    about.proxy(proxy),
     'its inbound listener accepts plaintext too',
     'set PeerAuthentication to STRICT, or write mtls: enforce, then entente apply; mtls: permissive if that is meant',
   )
 
 const takesNoMutual = (proxy: string): Finding =>
   mtlsDisabled(
-    proxy,
+    about.proxy(proxy),
     'its inbound listener accepts plaintext only',
     'set PeerAuthentication to PERMISSIVE or STRICT, or write mtls: enforce, then entente apply',
   )
@@ -81,7 +82,12 @@ function judgeFilter(
   if (gone.length > 0) return gone
   const deaf = scope.roots.size > 0 ? (scope.gateway ?? []).filter((server) => !mutual.some((chain) => isServed(chain, [server]))) : []
   const missing = deaf.map((server) =>
-    gatewayServer(proxy, describeServer(server), 'it has no server that ends mutual TLS there', 'entente plan says what the Gateway has'),
+    gatewayServer(
+      about.proxy(proxy),
+      describeServer(server),
+      'it has no server that ends mutual TLS there',
+      'entente plan says what the Gateway has',
+    ),
   )
   const findings = foreign.flatMap((domain): readonly Finding[] => {
     const wanted = scope.roots.get(domain) ?? []
@@ -120,7 +126,7 @@ function judgeNamesIn(
   return open.map(({ guards = [] }) =>
     error(
       'name-guard-missing',
-      proxy,
+      about.proxy(proxy),
       guards.length === 0
         ? 'accepts a certificate with several names: a CA of another trust domain can name a workload of this mesh in it'
         : `its filter for names lets past ${guards.map(({ callers }) => callers.join(', ') || 'no caller').join('; ')}, and not ${admitted.join(', ') || 'no caller'}`,
@@ -135,12 +141,12 @@ const isServed = ({ port, hosts }: InboundChain, gateway: readonly Server[] | un
 
 /** Reports a missing file of roots: Envoy keeps the roots that it read last, and after a restart it has none. */
 const fileGone = (part: { readonly file?: string; readonly pins?: Pins }, name: string, roots: Roots, proxy: string): readonly Finding[] =>
-  roots.size > 0 && name !== '' && part.file === name && isFileGone(part) ? [fileMissing(proxy, name)] : []
+  roots.size > 0 && name !== '' && part.file === name && isFileGone(part) ? [fileMissing(about.proxy(proxy), name)] : []
 
 const judgesBy = (is: string | undefined, meant: string, proxy: string): Finding =>
   error(
     'file-differs',
-    proxy,
+    about.proxy(proxy),
     meant === ''
       ? `judges by the file ${is}, and not by the roots inside the filter`
       : `does not judge by its file ${meant}${is === undefined ? '' : `, but by ${is}`}`,
@@ -163,7 +169,7 @@ function judgePins(pins: Pins | undefined, domain: TrustDomain, roots: Roots, pr
   return [
     ...elsewhere.map(({ other, root }) =>
       rootOfAnotherDomain(
-        proxy,
+        about.proxy(proxy),
         `binds ${root} to ${other}, but it is approved for ${domain}, and its CA could speak for ${other} there${where}`,
         APPLY,
       ),
@@ -184,7 +190,12 @@ function judgeOwn(pins: Pins | undefined, roots: Roots, own: ReadonlySet<TrustDo
     (roots.get(domain) ?? [])
       .filter((root) => !(pins.get(domain) ?? []).includes(root.fingerprint))
       .map((root) =>
-        error('own-root-missing', proxy, `lacks our own root ${root.fingerprint} of ${domain}: local callers under it are refused`, APPLY),
+        error(
+          'own-root-missing',
+          about.proxy(proxy),
+          `lacks our own root ${root.fingerprint} of ${domain}: local callers under it are refused`,
+          APPLY,
+        ),
       ),
   )
 }
@@ -199,14 +210,14 @@ export function judgeCallers(
   const wanted = scope.callers.get(domain)
   const held = config.denies.filter((deny) => deny.trustDomain === domain && deny.policy === policy)
   if (wanted === undefined) {
-    return held.length === 0 ? [] : [error('callers-differ', proxy, `still restricts the callers of ${domain}`, APPLY)]
+    return held.length === 0 ? [] : [error('callers-differ', about.proxy(proxy), `still restricts the callers of ${domain}`, APPLY)]
   }
-  if (held.length === 0) return [error('callers-differ', proxy, `does not restrict the callers of ${domain}`, APPLY)]
+  if (held.length === 0) return [error('callers-differ', about.proxy(proxy), `does not restrict the callers of ${domain}`, APPLY)]
   const same = (except: readonly Principal[]): boolean =>
     except.length === wanted.length && [...wanted].sort().every((principal, i) => except[i] === principal)
   return held.every((deny) => same(deny.except))
     ? []
-    : [error('callers-differ', proxy, `lets other callers of ${domain} past than named`, APPLY)]
+    : [error('callers-differ', about.proxy(proxy), `lets other callers of ${domain} past than named`, APPLY)]
 }
 
 export function judgeHost(
@@ -222,7 +233,7 @@ export function judgeHost(
     return [
       differs(
         serviceUnknown(
-          proxy,
+          about.proxy(proxy),
           `its configuration has no cluster for ${host}`,
           `${id === undefined ? 'kubectl get serviceentries -A' : `kubectl -n ${id.namespace} get service ${id.name}`}; a Sidecar resource or exportTo may hide it`,
         ),
@@ -234,7 +245,7 @@ export function judgeHost(
       return [
         differs(
           reachNotMutual(
-            proxy,
+            about.proxy(proxy),
             `its cluster for ${host} does not use Istio mutual TLS`,
             'remove the DestinationRule that sets its TLS mode',
           ),
@@ -251,7 +262,7 @@ export function judgeHost(
               is: 'unserved',
               finding: error(
                 'no-endpoint',
-                proxy,
+                about.proxy(proxy),
                 `knows no endpoint of ${host}, port ${upstream.port}`,
                 'is the service running there, is the remote secret in place (istioctl remote-clusters), and the east-west gateway up?',
               ),
@@ -273,5 +284,5 @@ function judgeNames(host: string, { sans }: Upstream, served: readonly Principal
   if (extra.length === 0 && missing.length === 0) return []
   const takes = held.size === 0 ? 'any identity of a domain that it trusts' : (extra.length > 0 ? extra : [...held]).join(', ')
   const not = missing.length === 0 ? '' : `, and not ${missing.join(', ')}`
-  return [error('servers-differ', proxy, `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`, APPLY)]
+  return [error('servers-differ', about.proxy(proxy), `takes ${takes} for a server of ${host}${not}: servedBy says otherwise`, APPLY)]
 }

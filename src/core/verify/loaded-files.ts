@@ -1,6 +1,7 @@
 /** Compares the certificates that a proxy reports as loaded with the current content of its root files. */
 
 import { type Finding, info, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { ownerOf } from '../model/manifest.ts'
@@ -33,11 +34,18 @@ export function judgeLoaded(intent: Intent, { objects: seen }: Observation, answ
     findings: [
       ...(good.length === 0
         ? []
-        : [info('file-loaded', name, `${good.map(({ proxy }) => proxy).join(', ')}: Envoy has loaded the files as they are`, '')]),
+        : [
+            info(
+              'file-loaded',
+              about.member(name),
+              `${good.map(({ proxy }) => proxy).join(', ')}: Envoy has loaded the files as they are`,
+              '',
+            ),
+          ]),
       ...stale.map(({ proxy }) =>
         warning(
           'file-stale',
-          `${name}: ${proxy}`,
+          about.proxy(proxy, name),
           'Envoy has loaded other roots than its files hold now: its kubelet has not brought them, or it refused what it got',
           'wait for the kubelet, or entente apply --nudge; its log says what it refused',
         ),

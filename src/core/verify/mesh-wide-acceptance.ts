@@ -4,6 +4,7 @@
  */
 
 import { asWarning, type Finding, info } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { agentsIn, deafAgents } from '../mesh/agents.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Observation, ProxyConfig } from '../model/observed.ts'
@@ -33,7 +34,7 @@ export function viewOfRoots(member: MemberName, observation: Observation): WideV
     findings: [
       info(
         'roots-unseen',
-        member,
+        about.member(member),
         'distribution mesh is judged by the names that listeners take and by whether agents ask for roots; which roots they hold, istiod does not tell',
         'pinned and mounted are proven root by root',
       ),

@@ -1,5 +1,7 @@
 /** Finds the proxies that may still have connections from before a trust ended, and judges whether these are closed. */
+
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
+import { about, type Subject } from '../diagnostics/subject.ts'
 import { podOf, proxyOf } from '../mesh/pods.ts'
 import type { Connections, Evidence, Observation, Seen } from '../model/observed.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
@@ -94,10 +96,11 @@ export interface Told {
 /** Returns one finding for all proxies in the same state. */
 export function connectionFindings(member: MemberName, { views, answers, drained }: Told): readonly Finding[] {
   const at = (state: State): readonly ConnectionsView[] => views.filter((view) => view.state === state)
-  const who = (some: readonly ConnectionsView[]): string => {
-    const names = some.map((view) => view.proxy)
-    return `${member}: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`
-  }
+  const who = (some: readonly ConnectionsView[]): Subject =>
+    about.proxies(
+      some.map((view) => view.proxy),
+      member,
+    )
   const [draining, open, unseen] = [at('draining'), at('open'), at('unseen')]
   const left = (told: Finding): Finding => (drained ? unproven(told) : told)
   const until = draining
@@ -157,7 +160,7 @@ export function connectionFindings(member: MemberName, { views, answers, drained
 }
 
 /** @param because why no proxy reported its connections */
-export const connectionsUnseen = (subject: string, because: string, hint: string): Finding =>
+export const connectionsUnseen = (subject: Subject, because: string, hint: string): Finding =>
   warning('connections-unseen', subject, `whether connections from before the end are open there is not known: ${because}`, hint)
 
 /** Raises a finding to an error: `--drain` promises proof that the connections are closed. */

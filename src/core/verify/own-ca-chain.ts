@@ -3,6 +3,7 @@
  * root before its workloads receive that root.
  */
 import { error, type Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { differs } from '../model/clock.ts'
 import type { Clock, IstioFacts, Observation } from '../model/observed.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
@@ -29,7 +30,7 @@ export function ownChain(
   return [
     error(
       'own-ca-not-approved',
-      member.name,
+      about.member(member.name),
       `the chain that its own CA presents is under no approved root of ${member.trustDomain}: ${reason ?? 'another root signed it'}; workloads with a certificate of it are refused, by partners and where our filters apply`,
       `put the CA of ${member.name} under an approved root, or entente approve ${member.name} with the root that it is under now, then entente apply`,
     ),
@@ -73,7 +74,7 @@ export function signsElsewhere(
   return [
     error(
       'ca-not-under-own-roots',
-      name,
+      about.member(name),
       `the chain that its istiod presents is under none of the roots that the mesh distributes: ${reason ?? 'another root signed it'}`,
       'restart istiod after a change of cacerts, and see what entente doctor says of ca-under-root and root-published',
     ),

@@ -1,6 +1,7 @@
 /** Checks that no proxy still accepts identities of a severed trust. */
 
 import { asWarning, distinct, type Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { notObserved } from '../mesh/mesh-findings.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -80,7 +81,9 @@ export function severedVerdict(
       ...pending.flatMap(({ proxy, until }) =>
         until === undefined ? [] : [filePending(proxy, until, `may judge by a file from before ${domain} was removed from it`)],
       ),
-      ...rejected.map((proxy) => filterRejected(proxy, 'Envoy rejected its last configuration', heard.get(proxy)?.rejected ?? '')),
+      ...rejected.map((proxy) =>
+        filterRejected(about.proxy(proxy), 'Envoy rejected its last configuration', heard.get(proxy)?.rejected ?? ''),
+      ),
       // A sever never waits for a dead proxy: it gets its configuration before it serves again. But one that is cut off serves.
       ...unheard.map((proxy) => proxyUnheard(proxy, 'no istiod could report what it holds')),
       ...unsure

@@ -3,6 +3,7 @@ import { Extension, makeCa, type TestCa } from '../../../test/support/ca.ts'
 import { encode, withSerial } from '../../../test/support/der.ts'
 import { A, ALICE, authority, B, bundleOf, federation, member, NOW, spec, viewOf, wanted } from '../../../test/support/federations.ts'
 import { observation, ok, pod, service } from '../../../test/support/observations.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
 import { plan } from '../plan/plan.ts'
@@ -57,7 +58,7 @@ describe('roots of one name', async () => {
     },
     { name: 'three of them, as one', of: [...roots(old, next), ...roots(bare)], chains: [withoutKeyId], found: ['error'] },
   ])('$name: $found', ({ of, chains, found }) => {
-    const findings = sameNames('cluster-a', of, chains)
+    const findings = sameNames(about.member('cluster-a'), of, chains)
     expect(findings.map(({ severity, code }) => [severity, code])).toEqual(found.map((severity) => [severity, 'roots-share-name']))
     for (const { message } of findings) for (const { fingerprint } of of) expect(message).toContain(fingerprint)
   })

@@ -4,7 +4,9 @@
  * another (docs/rotation.md). Roots of different domains do not conflict: the SPIFFE validator keeps one list for each
  * domain. Istio's own list (`mesh`) is a single list for all domains.
  */
+
 import { distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
+import { about, type Subject } from '../diagnostics/subject.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Seens } from '../model/observed.ts'
 import type { Gate } from '../model/planned.ts'
@@ -33,10 +35,10 @@ const isCertain = (group: readonly Anchor[], chains: Chains): boolean | undefine
  * @param subject the owner of the roots, as the finding names it
  * @param chains the chains that the CAs of these roots present now; undefined: Entente could not read the chain
  */
-export const sameNames = (subject: string, anchors: readonly Anchor[], chains: Chains): readonly Finding[] =>
+export const sameNames = (subject: Subject, anchors: readonly Anchor[], chains: Chains): readonly Finding[] =>
   sharedNames(subject, anchors, chains).map(({ finding }) => finding)
 
-function sharedNames(subject: string, anchors: readonly Anchor[], chains: Chains): readonly SharedName[] {
+function sharedNames(subject: Subject, anchors: readonly Anchor[], chains: Chains): readonly SharedName[] {
   return rootsOfOneName(anchors).flatMap((group): SharedName[] => {
     const certain = isCertain(group, chains)
     if (certain === undefined) return []
@@ -76,12 +78,14 @@ export function sharedNamesIn(intent: Intent, seen: Seens, now: Date): readonly 
     { name: member.name, anchors: own?.anchors ?? [] },
     ...trusts.map(({ trusted, bundle }) => ({ name: trusted, anchors: bundle?.anchors ?? [] })),
   ]
-  const separate = bundles.flatMap(({ name, anchors }) => sharedNames(name, valid(anchors, now), [chainOf(name)]))
+  const separate = bundles.flatMap(({ name, anchors }) => sharedNames(about.member(name), valid(anchors, now), [chainOf(name)]))
   const wide = trusts.filter((trust) => trust.wide !== undefined)
   const flat = [...(own?.anchors ?? []), ...wide.flatMap(({ bundle }) => bundle?.anchors ?? [])]
   const once = [...new Map(valid(flat, now).map((anchor) => [anchor.fingerprint, anchor])).values()]
   const across =
-    wide.length === 0 ? [] : sharedNames(`${member.name}: mesh`, once, [member.name, ...wide.map(({ trusted }) => trusted)].map(chainOf))
+    wide.length === 0
+      ? []
+      : sharedNames(about.scope('mesh', member.name), once, [member.name, ...wide.map(({ trusted }) => trusted)].map(chainOf))
   const known = new Set(separate.map(pairOf))
   const all = [...separate, ...across.filter((one) => !known.has(pairOf(one)))]
   return distinct(all.map(({ finding }) => finding)).flatMap((finding) => all.find((one) => one.finding === finding) ?? [])

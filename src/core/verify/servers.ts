@@ -4,6 +4,7 @@
  * lists them, and the proxy calls no server with another identity.
  */
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { podsIn, proxyOf } from '../mesh/pods.ts'
 import { serviceName } from '../mesh/services.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -46,7 +47,7 @@ export function judgeServers({ member }: Intent, trust: Trust, live: LiveProxies
 const refused = (proxy: string, host: string, named: readonly string[], { trusted, trustDomain }: Trust, truster: string): Finding =>
   error(
     'servers-refused',
-    proxy,
+    about.proxy(proxy),
     `takes only ${named.join(', ')} for a server of ${host}, and so refuses every server of ${trustDomain}`,
     `name the servers of ${host} in federation.yaml (servedBy: [${trustDomain}/ns/…/sa/…]), then entente apply: the filter then names them, whatever istiod says. Does ${trusted} serve ${host}? If so, istiod of ${truster} learnt of its pods before it could read the mesh config there (ConfigMap istio), as after a restart: make sure that it may; restarting a pod behind ${host} makes istiod build its endpoint again`,
   )
@@ -66,7 +67,7 @@ export function unnamedServers({ reach, trusted, trustDomain }: Trust, there: Ob
         return [
           warning(
             'served-by-differs',
-            `${trusted}: ${pod}`,
+            about.proxy(pod, trusted),
             `is behind ${service.host} as ${identity}, which servedBy does not name: calls that come to it are refused`,
             `find out why ${trusted} serves ${service.host} under that identity; name it in servedBy if it may`,
           ),

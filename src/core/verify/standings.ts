@@ -2,6 +2,7 @@
  * Compares live proxies with the wanted state. `apply` waits for them to match, and `verify` reports whether they do.
  */
 
+import { about } from '../diagnostics/subject.ts'
 import { podsIn, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, ProxyConfig } from '../model/observed.ts'
@@ -155,7 +156,7 @@ function judgeMount(pod: Manifest, { roots, file }: Part, files: Files): readonl
   if (!isLabelled(pod)) {
     if (!file.read) return []
     const pinned = roots.size > 0
-    return [{ is: pinned ? 'told' : 'unmounted', finding: notMounted(proxy, 'proxy', pinned) }]
+    return [{ is: pinned ? 'told' : 'unmounted', finding: notMounted(about.proxy(proxy), 'proxy', pinned) }]
   }
   const until = files.awaited(pod, file.name)
   if (until === undefined) return []
@@ -180,14 +181,14 @@ function stand(proxy: string, evidence: Evidence | undefined, facts: readonly Fa
   const wrong = has('differs') || has('unserved')
   if (doubt === 'rejected') {
     const refusal = filterRejected(
-      proxy,
+      about.proxy(proxy),
       'Envoy rejected its last configuration and keeps the one before it, for everything inbound',
       evidence.rejected ?? '',
       'entente plan shows what interferes; entente apply puts ours right',
     )
     return { proxy, state: 'rejected', wrong: true, findings: [...findings, refusal] }
   }
-  if (doubt === 'not-acknowledged') return { proxy, state: 'lagging', wrong, findings: [...findings, proxyLagging(proxy)] }
+  if (doubt === 'not-acknowledged') return { proxy, state: 'lagging', wrong, findings: [...findings, proxyLagging(about.proxy(proxy))] }
   const state = has('differs') ? 'lagging' : has('pending') ? 'pending' : has('unmounted') ? 'unmounted' : 'ready'
   return { proxy, state, wrong, findings }
 }

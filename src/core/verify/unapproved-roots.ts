@@ -1,5 +1,6 @@
 /** Finds unapproved roots of a mesh: proxies with an Entente filter reject certificates under them. */
 import { error, type Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Seen } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
@@ -21,7 +22,7 @@ export function unknownRoots(
     .map(({ fingerprint, notBefore }) =>
       error(
         'own-root-unknown',
-        name,
+        about.member(name),
         `its mesh has the root ${fingerprint} (valid from ${notBefore.toISOString()}), which nobody approved: once its CA signs with it, local calls to workloads of ${name} under a filter of ours fail`,
         hint,
       ),

@@ -1,6 +1,7 @@
 /** Judges each trust by evidence: proven, lagging, broken or unknown, with the lagging proxies and the remedies. */
 
 import { asWarning, type Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { oneWay } from '../federation/trust-findings.ts'
 import type { CallerTold } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
@@ -260,14 +261,15 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
 
 /** Reports sets of workloads without a running proxy: nothing about them is proven. */
 function emptySets(trust: Carried, live: LiveProxies | undefined, stands: readonly Standing[]): readonly Finding[] {
-  if (stands.length === 0) return [noWorkload(trust.truster, { running: `sidecar is in the scopes of its trust in ${trust.trusted}` })]
+  if (stands.length === 0)
+    return [noWorkload(about.member(trust.truster), { running: `sidecar is in the scopes of its trust in ${trust.trusted}` })]
   if (live === undefined) return []
   const sets = [
     ...trust.accept.map(({ at, gateway }) => ({ at, pods: live.proxiesIn(gateway === undefined ? { at } : { at, gateway }) })),
     ...trust.reach.map(({ from }) => ({ at: from, pods: live.sidecarsIn(from) })),
   ]
   return sets.flatMap(({ at, pods }) =>
-    pods.length > 0 ? [] : [noWorkload(trust.truster, { running: `proxy is in ${describeWorkloads(at)}` })],
+    pods.length > 0 ? [] : [noWorkload(about.member(trust.truster), { running: `proxy is in ${describeWorkloads(at)}` })],
   )
 }
 

@@ -6,6 +6,7 @@
 
 import * as z from 'zod'
 import type { FindingCode } from '../diagnostics/finding.ts'
+import { subject } from '../diagnostics/subject-schema.ts'
 import { API_VERSION } from '../model/api-version.ts'
 
 const fingerprint = z.string().regex(/^sha256:[0-9a-f]{64}$/)
@@ -19,7 +20,8 @@ export const finding = z
     /** A later version may add codes: the schema accepts any string. */
     code: z.string().meta({ description: 'Stable; docs/findings.md explains each' }) as z.ZodType<FindingCode, string>,
     severity: z.enum(['error', 'warning', 'info']),
-    subject: z.string(),
+    subject: z.string().meta({ description: 'Text for people; `about` is the same as data' }),
+    about: subject,
     message: z.string(),
     hint: z.string().meta({ description: 'The next thing to do; empty where there is nothing' }),
   })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { member } from '../../../test/support/federations.ts'
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Verdict } from '../model/proven.ts'
 import { statusFindings } from './status-findings.ts'
 
@@ -12,7 +13,7 @@ const verdict = (truster: string, trusted: string, ...findings: readonly Finding
   proxies: { total: 1, ready: 0, lagging: ['server.sample'], rejected: [], unheard: [] },
   findings,
 })
-const lacks = error('root-missing', 'server.sample', 'lacks a root')
+const lacks = error('root-missing', about.proxy('server.sample'), 'lacks a root')
 const told = (planned: readonly Finding[], ...verdicts: readonly Verdict[]) =>
   statusFindings(planned, verdicts).map(({ severity, subject, code }) => `${severity} ${subject}: ${code}`)
 
@@ -31,16 +32,16 @@ describe('the findings of status', () => {
   })
 
   it('are one where two trusters say the same of a third mesh', () => {
-    const unseen = warning('chain-unseen', 'cluster-c', 'could not be seen')
+    const unseen = warning('chain-unseen', about.member('cluster-c'), 'could not be seen')
     expect(told([], verdict('cluster-a', 'cluster-c', unseen), verdict('cluster-b', 'cluster-c', unseen))).toEqual([
       'warning cluster-c: chain-unseen',
     ])
   })
 
-  const ends = error('root-expired', 'cluster-b', '')
+  const ends = error('root-expired', about.member('cluster-b'), '')
   it('are in the words of the plan where it says the same, and say nothing of what is only info', () => {
     const [planned, proven] = [{ ...ends, severity: 'warning' as const }, ends]
-    expect(told([planned], verdict('cluster-b', 'cluster-a', proven, info('roots-unseen', 'cluster-b', '')))).toEqual([
+    expect(told([planned], verdict('cluster-b', 'cluster-a', proven, info('roots-unseen', about.member('cluster-b'), '')))).toEqual([
       'warning cluster-b: root-expired',
     ])
   })

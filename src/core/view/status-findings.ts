@@ -1,5 +1,7 @@
 /** Merges the findings of a plan and of verdicts for `status`, so that each fact appears once. */
-import type { Finding } from '../diagnostics/finding.ts'
+
+import { type Finding, withSubject } from '../diagnostics/finding.ts'
+import { within } from '../diagnostics/subject.ts'
 import type { Verdict } from '../model/proven.ts'
 
 /**
@@ -14,15 +16,13 @@ export function statusFindings(planned: readonly Finding[], verdicts: readonly V
   )
   const trusters = new Map<string, Set<string>>()
   for (const { truster, finding } of proven) trusters.set(keyOf(finding), (trusters.get(keyOf(finding)) ?? new Set()).add(truster))
-  const members = new Set<string>(verdicts.flatMap(({ truster, trusted }) => [truster, trusted]))
-  const isOfMember = ({ subject }: Finding): boolean => members.has(subject.split(/:| trusting /)[0] ?? '')
   return [
     ...ofPlan,
     ...onceEach(
       proven.map(({ truster, finding }): readonly [string, Finding] => {
-        const shared = !isOfMember(finding) && (trusters.get(keyOf(finding))?.size ?? 0) > 1
-        const subject = shared ? `${truster}: ${finding.subject}` : finding.subject
-        return [`${finding.code} ${subject}`, { ...finding, subject }]
+        const shared = (trusters.get(keyOf(finding))?.size ?? 0) > 1
+        const named = shared ? withSubject(finding, within(truster, finding.about)) : finding
+        return [keyOf(named), named]
       }),
     ),
   ].filter(({ severity }) => severity !== 'info')

@@ -4,6 +4,7 @@
  * block.
  */
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import { DAMAGED_KEY, holdsPrivateKey, isKeyDer, privateKey } from './private-key.ts'
 
 export interface PemBlock {
@@ -29,7 +30,7 @@ export function splitPem(file: Uint8Array): PemFile {
   const original = bufferOf(file)
   const text = repair(original.toString('latin1'), findings)
   const bytes = text.length === original.length ? original : Buffer.from(text, 'latin1')
-  if (text.trim() === '') return { blocks: [], findings: [...findings, error('empty', 'file', 'there is nothing in it')] }
+  if (text.trim() === '') return { blocks: [], findings: [...findings, error('empty', about.input('file'), 'there is nothing in it')] }
 
   const blocks: PemBlock[] = []
   let outside = 0
@@ -44,7 +45,7 @@ export function splitPem(file: Uint8Array): PemFile {
     outside = next.end
   }
   if (number === 0 && isKeyDer(bytes)) findings.push(privateKey('file', 'looks like a private key'))
-  if (number === 0) findings.push(error('no-pem', 'file', 'there is no -----BEGIN line in it', HINT))
+  if (number === 0) findings.push(error('no-pem', about.input('file'), 'there is no -----BEGIN line in it', HINT))
   findings.push(...findingsOutside(text.slice(outside), number))
   return { blocks, findings }
 }
@@ -60,7 +61,9 @@ function repair(text: string, findings: Finding[]): string {
   if (!bare.includes('----------BEGIN ')) return bare
   const split = bare.replace(JOINED, '$&\n')
   if (split !== bare) {
-    findings.push(warning('joined-blocks', 'file', 'two blocks share a line, where Go finds no certificate', 'each gets lines of its own'))
+    findings.push(
+      warning('joined-blocks', about.input('file'), 'two blocks share a line, where Go finds no certificate', 'each gets lines of its own'),
+    )
   }
   return split
 }
@@ -91,7 +94,7 @@ function readBlock(text: string, bytes: Uint8Array, begin: number, number: numbe
 }
 
 const malformed = (number: number, message: string, end: number): Failed => ({
-  finding: error('malformed-pem', `block ${number}`, message, HINT),
+  finding: error('malformed-pem', about.input(`block ${number}`), message, HINT),
   end,
 })
 
@@ -106,7 +109,12 @@ function bodyOf(body: Uint8Array, number: number, label: string, end: number): R
   if (der !== undefined && der.length > 0) return { number, label, der, end }
   if (!body.includes(COLON)) return malformed(number, 'its contents are not base64', end)
   return {
-    finding: error('pem-headers', `block ${number}`, 'it has PEM header lines, which proxies refuse', 'remove the header lines'),
+    finding: error(
+      'pem-headers',
+      about.input(`block ${number}`),
+      'it has PEM header lines, which proxies refuse',
+      'remove the header lines',
+    ),
     end,
   }
 }
@@ -162,8 +170,9 @@ function findingsOutside(text: string, after: number): Finding[] {
   if (text.trim() === '') return []
   const subject = after === 0 ? 'before block 1' : `after block ${after}`
   if (holdsPrivateKey(text)) return [privateKey(subject, DAMAGED_KEY)]
-  if (REMAINS.some((one) => one.test(text))) return [error('malformed-pem', subject, 'the text looks like a damaged block', HINT)]
-  return [warning('text-outside-blocks', subject, 'there is text outside the blocks', 'it is left out')]
+  if (REMAINS.some((one) => one.test(text)))
+    return [error('malformed-pem', about.input(subject), 'the text looks like a damaged block', HINT)]
+  return [warning('text-outside-blocks', about.input(subject), 'there is text outside the blocks', 'it is left out')]
 }
 
 /** One CERTIFICATE block: lines of 64 characters, LF, final newline. All readers accept this form. */
@@ -177,7 +186,7 @@ export function printPem(der: Uint8Array): string {
 
 /** @param why the reason to remove the mark; follows "starts with a byte order mark," */
 export const byteOrderMark = (why: string): Finding =>
-  warning('byte-order-mark', 'file', `starts with a byte order mark, ${why}`, 'it is left out')
+  warning('byte-order-mark', about.input('file'), `starts with a byte order mark, ${why}`, 'it is left out')
 
 /** True if two PEM files contain the same set of certificates. */
 export const sameRoots = (one: string, other: string): boolean => contentOf(one) === contentOf(other)

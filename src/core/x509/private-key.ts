@@ -4,10 +4,16 @@
  * prints no part of the key.
  */
 import { error, type Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 
 /** @param message follows the subject; must contain no part of the key */
 export const privateKey = (subject: string, message: string): Finding =>
-  error('private-key', subject, message, 'remove it from the file and replace the key: everyone with access to this file has it')
+  error(
+    'private-key',
+    about.input(subject),
+    message,
+    'remove it from the file and replace the key: everyone with access to this file has it',
+  )
 
 export const DAMAGED_KEY = 'holds a private key, which is damaged, wrapped or encrypted'
 

@@ -1,5 +1,7 @@
 /** The rules that reject a well-formed certificate as a trust anchor; docs/anchors.md explains each. */
-import type { Finding, FindingCode, Severity } from '../diagnostics/finding.ts'
+
+import { type Finding, type FindingCode, finding, type Severity } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Certificate } from './certificate.ts'
 import { keyUsageOf, OID } from './extensions.ts'
 import { permitsNoSpiffeId, voidConstraintsOf } from './name-constraints.ts'
@@ -181,5 +183,5 @@ function judge(rule: Omit<DateRule, 'severity'>, severity: Severity | undefined,
   if (severity === undefined) return []
   const { code, hint } = rule
   const told = dates.tolerate === 'dates' && DATES.has(code) ? 'warning' : severity
-  return [{ code, severity: told, subject, message: `${of.subject || of.fingerprint} ${rule.message}`, hint }]
+  return [finding(code, told, about.input(subject), `${of.subject || of.fingerprint} ${rule.message}`, hint)]
 }

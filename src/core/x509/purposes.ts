@@ -8,6 +8,7 @@
  * - Envoy's SPIFFE validator does not check it.
  */
 import { type Finding, warning } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Certificate } from './certificate.ts'
 import { extendedKeyUsageOf } from './extensions.ts'
 import type { Fields } from './syntax/certificate-fields.ts'
@@ -58,7 +59,7 @@ export function purposeFindings(subject: string, path: readonly Certificate[]): 
     return [
       warning(
         'extended-key-usage',
-        subject,
+        about.input(subject),
         `an extended key usage on the way does not name ${purpose}: ${refusing.join(' and ')} ${refusing.length === 1 ? 'refuses' : 'refuse'} it as a ${role}`,
         `let the CA issue certificates with clientAuth and serverAuth, or without an extended key usage`,
       ),

@@ -2,7 +2,9 @@
  * The mesh config of a live mesh: ConfigMap `istio` (key `mesh`), or `istio-<rev>` of a revision, over the one that
  * SHARED_MESH_CONFIG names. core/mesh/config reads its text.
  */
+
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { type Subject, subjectText, textOf } from '../../../core/diagnostics/subject.ts'
 import type { Stage } from '../../../core/mesh/config/decode.ts'
 import { factsIn, type MeshFacts, type MeshReading, placeholderIn, readMesh, refusal } from '../../../core/mesh/config/mesh-facts.ts'
 import { baseConfig, type Source } from '../../../core/mesh/config-owner.ts'
@@ -28,7 +30,7 @@ export function sourcesOf(revision: string, env: Readonly<Record<string, string>
 }
 
 /** @throws FederationError mesh-config-refused if istiod refuses one; mesh-config-unreadable if the YAML or a trust domain is invalid */
-export function parseMeshConfig(subject: string, texts: readonly string[], stage: Stage = 'as-is'): MeshConfig {
+export function parseMeshConfig(subject: Subject | string, texts: readonly string[], stage: Stage = 'as-is'): MeshConfig {
   const layers = texts.map((one) => layer(subject, one, stage))
   const facts = factsIn(layers)
   const domain = (value: string): TrustDomain => {
@@ -55,12 +57,12 @@ function keysIn(source: string): number {
   return keys
 }
 
-function layer(subject: string, source: string, stage: Stage): MeshReading['value'] {
+function layer(subject: Subject | string, source: string, stage: Stage): MeshReading['value'] {
   if (source.length > MAX_TEXT) throw unreadable(subject, 'it is too large')
   if (tooDeepAt(source) !== undefined) throw unreadable(subject, 'it is nested too deeply')
   if (keysIn(source) > MAX_KEYS) throw unreadable(subject, 'it is too large')
   // istiod reads the first document, too.
-  const [document] = readDocuments(subject, subject, source).documents
+  const [document] = readDocuments(textOf(subject), textOf(subject), source).documents
   if (document?.fault !== undefined) throw unreadable(subject, `it is not YAML: ${document.fault.message}`)
   const value = document?.value ?? null
   try {
@@ -79,7 +81,7 @@ function layer(subject: string, source: string, stage: Stage): MeshReading['valu
   return read.value
 }
 
-const unreadable = (subject: string, message: string, cause?: unknown): FederationError =>
+const unreadable = (subject: Subject | string, message: string, cause?: unknown): FederationError =>
   new FederationError('mesh-config-unreadable', subject, `the mesh config cannot be read: ${message}`, {
     hint: 'kubectl -n istio-system get configmap istio -o jsonpath={.data.mesh}',
     cause,
@@ -126,7 +128,7 @@ async function readRevision(
   if (found.at(-1) === undefined) throw unreadable(client.subject, `there is no ConfigMap ${namespace}/${names.at(-1)}`)
   const maps = found.filter((map) => map !== undefined)
   const config = parseMeshConfig(
-    `${client.subject} ConfigMap ${namespace}/${names.join(', ')}`,
+    `${subjectText(client.subject)} ConfigMap ${namespace}/${names.join(', ')}`,
     // The objects that Entente writes contain what the federation file says, and nothing else.
     maps.flatMap((map) => (isMeshConfig(parseLive(client.subject, map, CONFIG_MAP)) ? [] : text(at(map, 'data', 'mesh')))),
   )

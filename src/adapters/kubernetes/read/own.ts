@@ -4,7 +4,9 @@
  * ClusterTrustBundle `istio.io:istiod-ca:root-cert` instead (istio pilot/pkg/config/kube/clustertrustbundle and
  * pilot/pkg/serviceregistry/kube/controller/multicluster.go, eed52ebb66ad).
  */
+
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import type { Subject } from '../../../core/diagnostics/subject.ts'
 import { keepsTrustBundle, TRUST_BUNDLE } from '../../../core/mesh/istiod-flags.ts'
 import { at, list, text } from '../../../core/model/manifest.ts'
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
@@ -56,7 +58,7 @@ export async function readTrustBundle(client: KubeClient, istiods: readonly Isti
   return undefined
 }
 
-const rootsDiffer = (subject: string, namespace: string): FederationError =>
+const rootsDiffer = (subject: Subject | string, namespace: string): FederationError =>
   new FederationError(
     'own-roots-differ',
     subject,
@@ -66,7 +68,7 @@ const rootsDiffer = (subject: string, namespace: string): FederationError =>
     },
   )
 
-function inConfigMap(subject: string, namespace: string, map: unknown): OwnRoots {
+function inConfigMap(subject: Subject | string, namespace: string, map: unknown): OwnRoots {
   if (map === undefined)
     throw new FederationError('not-found', subject, `there is no ConfigMap ${namespace}/${OWN_ROOTS}`, {
       hint: 'check that istiod runs, and istio.namespace in the federation file',

@@ -1,6 +1,7 @@
 /** One cluster's API server: reads, lists and writes objects. It handles HTTP and RBAC, not trust. */
 
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { about, type Subject } from '../../../core/diagnostics/subject.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import { at, list, strings, text } from '../../../core/model/manifest.ts'
 import type { Clock } from '../../../core/model/observed.ts'
@@ -26,7 +27,7 @@ export interface Selection {
 
 export interface KubeClient {
   /** The cluster's name in errors. */
-  readonly subject: string
+  readonly subject: Subject
   readonly access: Access
   /** The limits for all calls of one observation. Without an observation, each call has separate limits. */
   budget(): Budget
@@ -56,13 +57,13 @@ const MAX_TOKEN = 8_192
 const RESTARTS = 3
 
 export interface ClientOptions extends Overseer {
-  readonly subject?: string
+  readonly subject?: Subject
   readonly limits?: Partial<Limits>
   readonly now?: () => Date
 }
 
 export function kubeClient(access: Access, options: ClientOptions = {}): KubeClient {
-  const subject = options.subject ?? access.context
+  const subject = options.subject ?? about.other(access.context)
   const limits = { ...LIMITS, ...options.limits }
   const wire = transport(subject, access, limits)
   const now = options.now ?? (() => new Date())
@@ -163,12 +164,12 @@ export function kubeClient(access: Access, options: ClientOptions = {}): KubeCli
   return of()
 }
 
-const endless = (subject: string, resource: Resource, why: string): FederationError =>
+const endless = (subject: Subject | string, resource: Resource, why: string): FederationError =>
   new FederationError('cluster-refused', subject, `its list of ${resource.plural} ${why}: it would never end`, {
     hint: 'check that the server is a Kubernetes API server',
   })
 
-const notAnObject = (subject: string, what: string): FederationError =>
+const notAnObject = (subject: Subject | string, what: string): FederationError =>
   new FederationError('cluster-refused', subject, `${what} is not a valid answer of an API server`, {
     hint: 'check that the server is a Kubernetes API server',
   })
@@ -189,7 +190,7 @@ function controllerIn(metadata: unknown): { readonly ownerReferences?: readonly 
 }
 
 /** Items of lists lack apiVersion and kind; `resource` knows them. */
-export function parseLive(subject: string, value: unknown, resource: Resource): Live {
+export function parseLive(subject: Subject | string, value: unknown, resource: Resource): Live {
   const metadata = at(value, 'metadata')
   const name = text(at(metadata, 'name'))
   if (name === '') throw notAnObject(subject, `an object of ${resource.plural}`)

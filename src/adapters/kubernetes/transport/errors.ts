@@ -2,6 +2,7 @@
 
 import { clip } from '../../../core/basics/clip.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import type { Subject } from '../../../core/diagnostics/subject.ts'
 import { at, list, text } from '../../../core/model/manifest.ts'
 import { type Resource, rbacName } from '../resources.ts'
 
@@ -50,7 +51,7 @@ export function fieldConflicts({ status, body }: Answer): readonly FieldConflict
 }
 
 /** The error for a status outside 2xx. */
-export function refusal(subject: string, context: string, what: Asked, answer: Answer): FederationError {
+export function refusal(subject: Subject | string, context: string, what: Asked, answer: Answer): FederationError {
   const said = clip(text(at(answer.body, 'message')), 2000) || (typeof answer.body === 'string' ? clip(answer.body, 200) : '')
   const fail = (code: FederationError['code'], message: string, hint: string): FederationError =>
     new FederationError(code, subject, message, { hint })
@@ -99,7 +100,7 @@ export function refusal(subject: string, context: string, what: Asked, answer: A
   }
 }
 
-function conflict(subject: string, what: Asked, answer: Answer, said: string): FederationError {
+function conflict(subject: Subject | string, what: Asked, answer: Answer, said: string): FederationError {
   const conflicts = fieldConflicts(answer)
   if (conflicts.length === 0) {
     return new FederationError('changed-meanwhile', subject, `${phrase(what)}: ${said || 'another client changed it at the same moment'}`, {
@@ -138,7 +139,7 @@ const NETWORK: Readonly<Record<string, string>> = {
 const UNVERIFIED = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_)/
 
 /** A request that never got an answer. */
-export function unreachable(subject: string, server: string, cause: unknown): FederationError {
+export function unreachable(subject: Subject | string, server: string, cause: unknown): FederationError {
   const code = text(at(cause, 'code'))
   const message = cause instanceof Error ? cause.message : String(cause)
   const why = NETWORK[code] ?? (UNVERIFIED.test(code) ? 'its certificate does not verify under the CA of the kubeconfig' : message)

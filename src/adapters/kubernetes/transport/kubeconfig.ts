@@ -3,6 +3,7 @@
  * credentials themselves (exec plugins, OIDC, certificates, tokens). Its index loads a client of 15 MB, so only this module of
  * it is imported, on demand.
  */
+
 import { existsSync, readFileSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { delimiter, dirname, join, resolve } from 'node:path'
@@ -10,6 +11,7 @@ import type { KubeConfig } from '@kubernetes/client-node/dist/config.js'
 import { parse } from 'yaml'
 import { clip } from '../../../core/basics/clip.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { about } from '../../../core/diagnostics/subject.ts'
 import { at, list, text } from '../../../core/model/manifest.ts'
 import { fileError } from '../../files/write-files.ts'
 
@@ -76,7 +78,9 @@ function readOne(config: KubeConfig, file: string): KubeConfig {
     if ((cause as NodeJS.ErrnoException).code !== undefined) throw fileError('file-unreadable', file, cause)
     // Only the parser's first line: the rest quotes the file, which contains credentials.
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
-    throw new FederationError('file-unreadable', file, `not a kubeconfig: ${why}`, { hint: `kubectl --kubeconfig ${file} config view` })
+    throw new FederationError('file-unreadable', about.file(file), `not a kubeconfig: ${why}`, {
+      hint: `kubectl --kubeconfig ${file} config view`,
+    })
   }
 }
 

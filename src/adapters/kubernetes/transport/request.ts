@@ -1,8 +1,10 @@
 /** One HTTPS request to an API server, over one keep-alive agent for each cluster. */
+
 import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { clip } from '../../../core/basics/clip.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import type { Subject } from '../../../core/diagnostics/subject.ts'
 import type { Allowance, Limits } from '../../edge/budget.ts'
 import { checkedJson, Unfit } from '../../edge/checked-json.ts'
 import { exchange, Misbehaved, type Page } from '../../edge/exchange.ts'
@@ -27,7 +29,7 @@ export interface Transport {
   close(): void
 }
 
-export function transport(subject: string, access: Access, { atOnce, maxBytes }: Pick<Limits, 'atOnce' | 'maxBytes'>): Transport {
+export function transport(subject: Subject | string, access: Access, { atOnce, maxBytes }: Pick<Limits, 'atOnce' | 'maxBytes'>): Transport {
   const plain = access.server.protocol === 'http:'
   const options = { keepAlive: true, maxSockets: atOnce, timeout: IDLE_MS }
   const own = plain ? new HttpAgent(options) : new HttpsAgent(options)
@@ -72,7 +74,7 @@ export function transport(subject: string, access: Access, { atOnce, maxBytes }:
 /** A value takes 8 bytes and more of memory, however short it is on the wire. */
 const BYTES_A_VALUE = 8
 
-function answerIn(subject: string, { status, headers, body }: Page, maxBytes: number): Answer {
+function answerIn(subject: Subject | string, { status, headers, body }: Page, maxBytes: number): Answer {
   const { date, 'retry-after': retryAfter } = headers
   const more = { ...(date === undefined ? {} : { date }), ...(retryAfter === undefined ? {} : { retryAfter }) }
   try {

@@ -1,6 +1,7 @@
 /** The rule by which an apply waits for proxies after a write: go on, wait, or stop. */
 
 import type { Finding } from '../../../core/diagnostics/finding.ts'
+import { about } from '../../../core/diagnostics/subject.ts'
 import type { Seen } from '../../../core/model/observed.ts'
 import type { Phase } from '../../../core/model/planned.ts'
 import type { MemberName } from '../../../core/model/wanted.ts'
@@ -116,7 +117,7 @@ function goOn(awaited: Awaited, wait: Wait, pending: Pending): Judgement {
   const stopped = wait.stopped ?? (pending.stop ? waited : undefined)
   // Envoy may still reject the last write, and then this apply has to undo it.
   if (stopped !== undefined && (!wrote || waited - stopped >= LAST_LOOK_MS)) {
-    const finding = interrupted(member, `stopped while waiting for phase ${phase}`)
+    const finding = interrupted(about.member(member), `stopped while waiting for phase ${phase}`)
     return { kind: 'stop', putBack: false, finding }
   }
   const due = waited - wait.told > (kubelets === true && wait.told > 0 ? TELL_KUBELETS_MS : TELL_MS)
@@ -157,7 +158,7 @@ const acknowledged = ({ member, phase, first }: Awaited, proxies: number, millis
 
 const rejectedBy = ({ member, phase, first }: Awaited, { proxy, rejection }: Stand): Finding =>
   filterRejected(
-    `${member}: ${proxy}`,
+    about.proxy(proxy, member),
     first === undefined
       ? `Envoy rejected what phase ${phase} wrote, so Entente restored the previous objects`
       : `Envoy rejected the canary filter of ${first.join(', ')}, so Entente removed it and changed nothing else`,
@@ -166,4 +167,4 @@ const rejectedBy = ({ member, phase, first }: Awaited, { proxy, rejection }: Sta
   )
 
 const lagging = ({ member, phase }: Awaited, late: readonly Stand[]): Finding =>
-  proxyLagging(member, { name: phase, seconds: WAIT_MS / 1000, proxies: late.map(({ proxy }) => proxy) })
+  proxyLagging(about.member(member), { name: phase, seconds: WAIT_MS / 1000, proxies: late.map(({ proxy }) => proxy) })

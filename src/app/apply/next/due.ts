@@ -1,7 +1,8 @@
 /** Selects the steps of a phase that may be carried out now. */
 import { type Finding, warning } from '../../../core/diagnostics/finding.ts'
+import { about } from '../../../core/diagnostics/subject.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
-import { keyOf, title } from '../../../core/model/manifest.ts'
+import { keyOf } from '../../../core/model/manifest.ts'
 import type { Phase, Step } from '../../../core/model/planned.ts'
 import type { Consent } from '../../world.ts'
 
@@ -31,7 +32,7 @@ export function heldBack(left: readonly Step[], consent: Consent): readonly Find
       const waitingFor = passable(step, consent) ? ['steps that you did not consent to'] : step.gates.flatMap((gate) => gate.waitingFor)
       return warning(
         'held-back',
-        `${step.member}: ${title(objectOf(step))}`,
+        about.object(objectOf(step), step.member),
         `${step.reason}: waits for ${[...new Set(waitingFor)].join(', ')}`,
         passable(step, consent) ? 'entente apply' : 'entente apply, after that; or entente apply --override-gate REASON',
       )

@@ -213,13 +213,23 @@ describe('a move of the stepper', () => {
     const task = await taskFor(intentsOf(), mesh, NOW)
     const observation: Observation = { ...(await mesh.observe(EVERYWHERE)), objects: ok([{ kind: 'Pod' } as Manifest]) }
     const { move } = next(task, BEGIN, { observation, stop: false }, NOW)
-    expect(move).toMatchObject({ kind: 'stopped', findings: [{ code: 'cluster-refused', subject: 'cluster-b: cluster-b' }] })
+    expect(move).toMatchObject({ kind: 'stopped', findings: [{ code: 'cluster-refused', subject: 'cluster-b' }] })
   })
 
   it('stops if the objects could not be observed', async () => {
     const mesh = meshB()
     const task = await taskFor(intentsOf(), mesh, NOW)
-    const down = { ok: false, error: { code: 'forbidden', severity: 'error', subject: 'cluster-b', message: 'x', hint: '' } } as const
+    const down = {
+      ok: false,
+      error: {
+        code: 'forbidden',
+        severity: 'error',
+        subject: 'cluster-b',
+        about: { kind: 'member', member: 'cluster-b' },
+        message: 'x',
+        hint: '',
+      },
+    } as const
     const observation: Observation = { ...(await mesh.observe(EVERYWHERE)), objects: down }
     expect(next(task, BEGIN, { observation, stop: false }, NOW).move).toEqual({ kind: 'stopped', findings: [down.error] })
   })

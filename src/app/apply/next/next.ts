@@ -9,7 +9,8 @@
  */
 
 import { asFailureOf } from '../../../core/diagnostics/errors.ts'
-import { error, type Finding, fromError } from '../../../core/diagnostics/finding.ts'
+import { error, type Finding, fromError, withSubject } from '../../../core/diagnostics/finding.ts'
+import { about, within } from '../../../core/diagnostics/subject.ts'
 import { judgedAt } from '../../../core/model/clock.ts'
 import { title } from '../../../core/model/manifest.ts'
 import type { Observation } from '../../../core/model/observed.ts'
@@ -49,8 +50,8 @@ export function next(task: Task, position: Position, scene: Scene, now: Date): N
   } catch (thrown) {
     // An error thrown while the stepper evaluates a member's state fails that member only.
     const { name } = task.intent.member
-    const failure = asFailureOf(name, thrown)
-    return stopped(call, [{ ...fromError(failure), subject: `${name}: ${failure.subject}` }])
+    const failure = asFailureOf(about.member(name), thrown)
+    return stopped(call, [withSubject(fromError(failure), within(name, failure.about))])
   }
 }
 
@@ -323,8 +324,7 @@ function notFollowed(call: Call, { at, round }: Awaiting, { finding, putBack }: 
 function putBack(call: Call, round: Round, findings: readonly Finding[], { failures }: Written): Next {
   const { name } = call.task.intent.member
   const left = failures.map((failure) => ({
-    ...failure,
-    subject: `${name}: ${failure.subject}`,
+    ...withSubject(failure, within(name, failure.about)),
     message: `Entente could not undo the rejected write: ${failure.message}`,
   }))
   const undone = new Set(left.length === 0 ? round.due.map(({ id }) => id) : [])
@@ -350,7 +350,7 @@ function withWritten(call: Call, steps: readonly Step[], { written, failures }: 
 
 function failureOf({ intent: { member } }: Task, [failed]: readonly Finding[]): Finding | undefined {
   if (failed === undefined) return undefined
-  return { ...failed, subject: failed.subject.startsWith(member.name) ? failed.subject : `${member.name}: ${failed.subject}` }
+  return withSubject(failed, within(member.name, failed.about))
 }
 
 function leftStanding({ task }: Call, { failures }: Written): readonly Finding[] {
@@ -370,6 +370,12 @@ function startIn({ start }: Position): Start {
 }
 
 const overtaken = ({ intent }: Task, phase: Phase): Finding =>
-  error('record-busy', intent.member.name, `another apply or sever has begun; this one stopped before phase ${phase}`, 'entente plan')
+  error(
+    'record-busy',
+    about.member(intent.member.name),
+    `another apply or sever has begun; this one stopped before phase ${phase}`,
+    'entente plan',
+  )
 
-const stoppedBefore = ({ intent }: Task, phase: Phase): Finding => interrupted(intent.member.name, `stopped before phase ${phase}`)
+const stoppedBefore = ({ intent }: Task, phase: Phase): Finding =>
+  interrupted(about.member(intent.member.name), `stopped before phase ${phase}`)

@@ -2,6 +2,7 @@
 
 import type { Finding } from '../../../core/diagnostics/finding.ts'
 import { error } from '../../../core/diagnostics/finding.ts'
+import { about } from '../../../core/diagnostics/subject.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import { keyOf, title } from '../../../core/model/manifest.ts'
 import type { Observation, Seens } from '../../../core/model/observed.ts'
@@ -85,7 +86,7 @@ export function surprise({ offered }: Task, steps: readonly Step[]): Finding | u
   if (step === undefined) return undefined
   return error(
     'not-consented',
-    step.member,
+    about.member(step.member),
     `${step.reason} (${title((step.after ?? step.before) as Manifest)}) is not in the plan that you agreed to: the cluster or the files changed since`,
     'entente plan, then entente apply',
   )

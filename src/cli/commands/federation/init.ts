@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { makeFolder, mustBeWritable, writeAtomically } from '../../../adapters/files/write-files.ts'
 import { init, type NamedMember, type NewPlace } from '../../../app/init/init.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { about } from '../../../core/diagnostics/subject.ts'
 import type { LimitOptions } from '../../input/limits.ts'
 import { portsOf } from '../../input/workspace.ts'
 import type { Io } from '../../io.ts'
@@ -77,7 +78,7 @@ const exists = (path: string): Promise<boolean> =>
 
 async function mustBeNew(path: string): Promise<void> {
   if (await exists(path))
-    throw new FederationError('usage', path, 'exists already; init never overwrites it', {
+    throw new FederationError('usage', about.file(path), 'exists already; init never overwrites it', {
       hint: 'choose another --out, or continue with entente plan',
     })
 }

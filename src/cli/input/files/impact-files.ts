@@ -8,6 +8,7 @@ import type { FileImpactInput } from '../../../app/inspect/impact-of-files.ts'
 import type { WrittenIdentity } from '../../../app/inspect/impact-question.ts'
 import { trimEndOf } from '../../../core/basics/trim.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { about } from '../../../core/diagnostics/subject.ts'
 import { admissionOf } from '../../../core/impact/read-policies.ts'
 import type { Admission } from '../../../core/impact/situation.ts'
 import { meshConfigsIn } from '../../../core/lint/settings/mesh-configs.ts'
@@ -69,7 +70,7 @@ async function readObjects(paths: readonly string[], io: Io): Promise<readonly M
 function readable(files: readonly LintFile[], code: 'file-unreadable' | 'mesh-config-unreadable'): readonly LintFile[] {
   for (const { fault, file } of files.flatMap(({ documents }) => documents))
     if (fault !== undefined)
-      throw new FederationError(code, nameOf(file), fault.message, {
+      throw new FederationError(code, about.file(nameOf(file)), fault.message, {
         hint: 'helm template renders a chart; kubectl get -o yaml prints what a cluster has',
       })
   return files
@@ -120,7 +121,7 @@ async function readAdmission(path: string, io: Io): Promise<Admission> {
   const files = await readManifests([path], { stdin: () => io.readFile('-') })
   const { meshes, notRead, strangers } = meshConfigsIn(readable(files, 'mesh-config-unreadable'))
   const refuse = (message: string, hint: string): never => {
-    throw new FederationError('mesh-config-unreadable', nameOf(path), message, { hint })
+    throw new FederationError('mesh-config-unreadable', about.file(nameOf(path)), message, { hint })
   }
   const [open] = notRead
   const [first, ...others] = [...new Map(meshes.map((mesh) => [JSON.stringify(mesh.layers), mesh])).values()]
@@ -153,7 +154,7 @@ export async function readIdentities(path: string, io: Io): Promise<readonly Wri
     .filter((line) => line !== '')
     .map((written) => ({ written, id: parseSpiffeId(written.startsWith('spiffe://') ? written : `spiffe://${written}`) }))
   if (identities.length > 0) return identities
-  throw new FederationError('file-unreadable', nameOf(path), 'holds no SPIFFE ID', {
+  throw new FederationError('file-unreadable', about.file(nameOf(path)), 'holds no SPIFFE ID', {
     hint: 'write one on each line, such as spiffe://cluster-a.example/ns/sample/sa/client',
   })
 }

@@ -1,9 +1,11 @@
 /** The files of `lint`: manifests, the federation file, known roots, and the file for a replacement. */
+
 import { readManifests } from '../../../adapters/files/manifests.ts'
 import { readIfThere, writeAtomically } from '../../../adapters/files/write-files.ts'
 import { readDocuments } from '../../../adapters/yaml/documents.ts'
 import type { LintInput, NewFile } from '../../../app/inspect/lint.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { about } from '../../../core/diagnostics/subject.ts'
 import { anchorsIn } from '../../../core/lint/cacerts.ts'
 import type { Source } from '../../../core/lint/source.ts'
 import type { Anchor } from '../../../core/x509/anchor.ts'
@@ -30,13 +32,13 @@ async function federationAt(path: string, io: Io): Promise<Source> {
   const text = Buffer.from(await io.readFile(path)).toString('utf8')
   const [source] = readDocuments(path, path, text).documents
   if (source?.fault === undefined && source !== undefined) return source
-  throw new FederationError('federation-invalid', path, source?.fault?.message ?? 'is empty', { hint: 'correct the file' })
+  throw new FederationError('federation-invalid', about.file(path), source?.fault?.message ?? 'is empty', { hint: 'correct the file' })
 }
 
 async function rootsAt(path: string, io: Io): Promise<readonly Anchor[]> {
   const roots = anchorsIn(Buffer.from(await io.readFile(path)).toString('latin1'))
   if (roots.length > 0) return roots
-  throw new FederationError('bundle-malformed', path, 'holds no root as PEM', {
+  throw new FederationError('bundle-malformed', about.file(path), 'holds no root as PEM', {
     hint: 'entente export --context A --format pem',
   })
 }
@@ -44,7 +46,7 @@ async function rootsAt(path: string, io: Io): Promise<readonly Anchor[]> {
 export const newFile = (path: string): NewFile => ({
   async create(text) {
     if ((await readIfThere(path, 64 * 1024 * 1024)) !== undefined)
-      throw new FederationError('file-unwritable', path, 'exists already', { hint: 'name another file, or move this one' })
+      throw new FederationError('file-unwritable', about.file(path), 'exists already', { hint: 'name another file, or move this one' })
     await writeAtomically(path, text)
   },
 })

@@ -5,11 +5,12 @@
  * eed52ebb66ad). At a gateway it is true.
  */
 import { type Finding, warning } from '../../diagnostics/finding.ts'
+import { about } from '../../diagnostics/subject.ts'
 import type { TrustDomain } from '../../spiffe/trust-domain.ts'
 import type { Inbound } from '../../trust/state.ts'
 import { cellsOf } from '../alias-names.ts'
 import type { Bench } from '../judge-request.ts'
-import { type Policy, policyKey } from './policy.ts'
+import type { Policy } from './policy.ts'
 import { type ReadyPolicy, sourceTruth } from './rule-matching.ts'
 import { NO } from './truth.ts'
 
@@ -48,7 +49,7 @@ export function byAddress(member: string, doorways: readonly Doorway[], own: rea
   const all = [...found].map(([policy, { names, at }]) =>
     warning(
       'policy-by-address',
-      `${member}: AuthorizationPolicy ${policyKey(policy)}`,
+      about.object({ kind: 'AuthorizationPolicy', metadata: policy }, member),
       `decides by ${[...names].join(', ')} at ${[...at].join(', ')}: a sidecar reads that address from the header x-forwarded-for, which callers from another mesh can set`,
       'name principals in that rule; ipBlocks is the address of the connection, which is a gateway’s for callers from another network',
     ),
@@ -58,7 +59,12 @@ export function byAddress(member: string, doorways: readonly Doorway[], own: rea
     ? all
     : [
         ...all.slice(0, MAX_TOLD),
-        warning('policy-by-address', member, `${more} more AuthorizationPolicies decide by such an address`, 'look for remoteIpBlocks'),
+        warning(
+          'policy-by-address',
+          about.member(member),
+          `${more} more AuthorizationPolicies decide by such an address`,
+          'look for remoteIpBlocks',
+        ),
       ]
 }
 

@@ -4,8 +4,9 @@
  * and counts as maybe.
  */
 import { type Finding, warning } from '../../diagnostics/finding.ts'
+import { about } from '../../diagnostics/subject.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import { at, list, strings, text, title } from '../../model/manifest.ts'
+import { at, list, strings, text } from '../../model/manifest.ts'
 
 export type Action = 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM' | 'unknown'
 
@@ -118,7 +119,7 @@ export function readPolicy(object: Manifest): ReadPolicy {
 const unknown = (object: Manifest, what: readonly string[]): Finding =>
   warning(
     'policy-not-understood',
-    title(object),
+    about.object(object),
     `has ${what.join(', ')}, which this version of Entente does not know: what depends on it counts as maybe`,
     'correct it if it is a slip; else judge this policy yourself',
   )

@@ -1,4 +1,5 @@
 /** Reports keys that occur twice in one mapping: Kubernetes, Helm and istiod silently use the last one. */
+import { about } from '../../diagnostics/subject.ts'
 import { printable } from '../../x509/syntax/printable.ts'
 import type { Context } from '../context.ts'
 import { type LintFinding, told } from '../lint-rules.ts'
@@ -14,7 +15,7 @@ const repeatedIn = ({ file, repeated = [] }: Source): readonly LintFinding[] =>
   repeated.map(({ key, spot, ignored }) =>
     told(
       'key-repeated',
-      { file, ...spot, subject: printable(key, 60) },
+      { file, ...spot, about: about.input(printable(key, 60)) },
       `${printable(key, 60)} stands twice in this mapping: the last one counts, and the one in line ${ignored.line} is ignored`,
       { hint: 'remove one of them' },
     ),

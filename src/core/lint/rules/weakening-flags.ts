@@ -17,7 +17,7 @@ function flagsIn(resource: Resource): readonly LintFinding[] {
         const set = key === flag ? value : key === 'name' && value === flag ? at(view.value, ...path.slice(0, -1), 'value') : undefined
         if (typeof set !== 'object' && when(String(set ?? '')))
           found.push(
-            tell('istiod-flag', view, [...path], resource.title, `${flag}=${String(set)}: ${means}`, {
+            tell('istiod-flag', view, [...path], resource.about, `${flag}=${String(set)}: ${means}`, {
               hint: `take ${flag} out of istiod’s environment`,
             }),
           )

@@ -2,8 +2,10 @@
  * Checks that the pods at an end of a call run under the service account that the entry names. Entente selects pods by
  * labels, and proxies identify them by their account: where the two differ, an entry means other pods than it says.
  */
+
 import { clip } from '../../basics/clip.ts'
 import { error, type Finding } from '../../diagnostics/finding.ts'
+import { about, type Subject } from '../../diagnostics/subject.ts'
 import type { MeshView } from '../../mesh/mesh-view.ts'
 import { at, type Manifest, text } from '../../model/manifest.ts'
 import type { Intent, Workloads } from '../../model/wanted.ts'
@@ -33,7 +35,7 @@ export function accountFindings({ member, trusts }: Intent, view: MeshView): Acc
       if (here.has(account)) continue
       const others = view.podsIn(set).filter((pod) => accountOf(pod) !== account)
       if (others.length > 0)
-        here.set(account, selectsOther(`${member.name}: ${describeWorkloads(set)}`, account, others, CONSEQUENCE[side]))
+        here.set(account, selectsOther(about.scope(describeWorkloads(set), member.name), account, others, CONSEQUENCE[side]))
     }
     return new Map([...found].map(([key, findings]) => [key, [...findings.values()]]))
   }
@@ -51,7 +53,7 @@ export function accountFindings({ member, trusts }: Intent, view: MeshView): Acc
 
 const SHOWN = 3
 
-function selectsOther(where: string, account: string, pods: readonly Manifest[], consequence: string): Finding {
+function selectsOther(where: Subject, account: string, pods: readonly Manifest[], consequence: string): Finding {
   const named = pods.slice(0, SHOWN).map((pod) => `${clip(pod.metadata.name, 80)} (${clip(accountOf(pod), 80)})`)
   const more = pods.length > SHOWN ? ` and ${pods.length - SHOWN} more` : ''
   return error(

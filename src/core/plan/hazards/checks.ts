@@ -5,6 +5,7 @@
 
 import { some } from '../../basics/some.ts'
 import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
+import { about, type Subject } from '../../diagnostics/subject.ts'
 import { foreignFilter, gatewayScope, mtlsDisabled, mtlsNotStrict, noWorkload, trustDomainDiffers } from '../../mesh/mesh-findings.ts'
 import { type MeshView, onceForAlike, viewOf } from '../../mesh/mesh-view.ts'
 import {
@@ -13,9 +14,9 @@ import {
   describeMode,
   type Effective,
   isStrict,
+  type NamedWorkload,
   type PeerPolicy,
   peerPolicy,
-  type Subject,
   type Workload,
 } from '../../mesh/mtls.ts'
 import { keepsTo } from '../../mesh/plaintext.ts'
@@ -96,7 +97,7 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
       findings.push(
         error(
           'own-domain-unaccounted',
-          name,
+          about.member(name),
           `the mesh accepts ${undeclared.join(', ')} as its own (trustDomainAliases); a pinned filter without them would cut those workloads off`,
           `add trustDomainAliases: [${undeclared.join(', ')}] to member ${name} if its own roots vouch for them`,
         ),
@@ -106,7 +107,7 @@ function checkMesh(intent: Intent, seen: Observation): readonly Finding[] {
       findings.push(
         error(
           'own-domain-unaccounted',
-          name,
+          about.member(name),
           `its mesh config has ${istio.extraRoots} caCertificates: identities under them are accepted today, and a pinned filter would cut them off where it applies`,
           'remove caCertificates from the mesh config first, and federate those domains here',
         ),
@@ -132,13 +133,13 @@ function checkSurroundings({ member, trusts }: Intent, view: MeshView): readonly
     member.ignoresCrl === true
       ? warning(
           'crl-ignored',
-          member.name,
+          about.member(member.name),
           `${what}: certificates revoked there are accepted in scope, as the federation file allows`,
           'keep scopes to workloads for which that is acceptable',
         )
       : error(
           'crl-ignored',
-          member.name,
+          about.member(member.name),
           `${what}: certificates that are revoked would be accepted again in scope`,
           `write istio: { crl: ignore } at member ${member.name} if that is acceptable; or distribution mesh, which keeps the CRL`,
         ),
@@ -151,7 +152,7 @@ function checkInbound(
   view: MeshView,
   rootNamespace: string,
 ): { findings: readonly Finding[]; strictAlready: boolean } {
-  const where = `${intent.member.name}: ${describeWorkloads(scope.at)}`
+  const where = about.scope(describeWorkloads(scope.at), intent.member.name)
   if (scope.gateway !== undefined) {
     const root = rootNamespaceScope(scope.at, rootNamespace, where)
     return { findings: [...root, ...checkGateway(scope, scope.gateway, view, where)], strictAlready: false }
@@ -193,7 +194,7 @@ function checkInbound(
 }
 
 /** The federation file names the namespace of istiod; only the mesh config names the root namespace. */
-const rootNamespaceScope = (at: Workloads, rootNamespace: string, where: string): readonly Finding[] =>
+const rootNamespaceScope = (at: Workloads, rootNamespace: string, where: Subject): readonly Finding[] =>
   at.everywhere
     ? at.namespace === rootNamespace
       ? []
@@ -227,7 +228,7 @@ const names = (pods: readonly Manifest[]): string =>
 /**
  * A plaintext caller shows no identity, so `callers` cannot restrict it: this computes the mode of every pod and port.
  */
-function checkMode(scope: Inbound, sidecars: readonly Manifest[], view: MeshView, rootNamespace: string, where: string) {
+function checkMode(scope: Inbound, sidecars: readonly Manifest[], view: MeshView, rootNamespace: string, where: Subject) {
   const policies = scope.at.everywhere
     ? view.of('PeerAuthentication').map(peerPolicy)
     : view.peerPolicies(scope.at.namespace, rootNamespace)
@@ -297,7 +298,7 @@ function checkMode(scope: Inbound, sidecars: readonly Manifest[], view: MeshView
 }
 
 interface Judged {
-  readonly subject: Subject
+  readonly subject: NamedWorkload
   readonly mode: Effective
 }
 
@@ -311,7 +312,7 @@ function whoIs({ everywhere }: Workloads, judged: readonly Judged[]): string {
 }
 
 /** Reports the plaintext that the federation file allows, and its effect. */
-function plaintextFindings(at: Workloads, after: readonly Judged[], where: string): readonly Finding[] {
+function plaintextFindings(at: Workloads, after: readonly Judged[], where: Subject): readonly Finding[] {
   const told = (list: typeof after): string => whoIs(at, list)
   const open = after.filter(({ mode }) => !isStrict(mode))
   const deaf = open.filter(({ mode }) => mode.mode === 'DISABLE' && [...mode.ports.values()].every((port) => port === 'DISABLE'))
@@ -360,7 +361,7 @@ function remedy({ decidedBy }: Effective, { at, strict: enforced }: Inbound): st
 }
 
 /** Reports EnvoyFilters of others that change the same TLS contexts: the last one applies, and it has to be ours. */
-function foreignFilters(scope: Inbound, view: MeshView, where: string): readonly Finding[] {
+function foreignFilters(scope: Inbound, view: MeshView, where: Subject): readonly Finding[] {
   const filters = scope.at.everywhere === true ? view.of('EnvoyFilter') : view.in('EnvoyFilter', scope.at.namespace)
   const touching = filters.filter(
     (object) =>
@@ -387,7 +388,7 @@ function checkOutbound(
   view: MeshView,
   istio: IstioFacts,
 ): readonly Finding[] {
-  const where = `${intent.member.name}: ${describeWorkloads(scope.from)}`
+  const where = about.scope(describeWorkloads(scope.from), intent.member.name)
   const none = view.podsIn(scope.from).length === 0 ? [noWorkload(where, 'pod')] : []
   return [
     ...rootNamespaceScope(scope.from, istio.rootNamespace, where),
@@ -405,7 +406,7 @@ export function announcedRoots(intent: Intent, seen: Observation): readonly Find
     .map((anchor) =>
       info(
         'own-root-announced',
-        intent.member.name,
+        about.member(intent.member.name),
         `${anchor.fingerprint} is approved for ${ownDomains(intent)[0]} and not (or no longer) among the mesh's own roots`,
         '',
       ),

@@ -3,6 +3,7 @@
  * for its listeners. The table CHAINS lists these filter chains by mTLS mode and protocol.
  */
 import { error, type Finding } from '../../diagnostics/finding.ts'
+import { about } from '../../diagnostics/subject.ts'
 import { CHAINS } from '../../mesh/envoy/filter-merge.table.ts'
 import { type ChainPatch, chainPatches, misfit } from '../../mesh/envoy/filter-merge.ts'
 import { type MeshView, onceForAlike } from '../../mesh/mesh-view.ts'
@@ -34,7 +35,7 @@ export function unfit(wanted: readonly Manifest[], view: MeshView, rootNamespace
         .map((what) =>
           error(
             'filter-unfit',
-            `${member}: ${describeWorkloads(at)}`,
+            about.scope(describeWorkloads(at), member),
             `${name}, ${what}`,
             'leave these workloads out of the scope, and report it with the version of Istio',
           ),

@@ -5,7 +5,9 @@
  * run on 1.36 and 1.40). A second URI SAN adds nothing if the CA may sign an accepted name of its own domain anyway. It
  * allows impersonation if the validator has a domain's roots and the cluster accepts no name of that domain.
  */
+
 import { type Finding, warning } from '../../diagnostics/finding.ts'
+import { about } from '../../diagnostics/subject.ts'
 import { describeWorkloads } from '../../model/workloads.ts'
 import { trustDomainOf } from '../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../spiffe/trust-domain.ts'
@@ -21,7 +23,7 @@ export function hostsOfSeveralDomains(member: string, scope: Outbound, own: read
     const served = scope.served.get(host)
     const unnamed = foreign.filter((domain) => served === undefined || !served.some((principal) => trustDomainOf(principal) === domain))
     if (unnamed.length === 0 || (served === undefined && foreign.length < 2)) return []
-    const where = `${member}: ${describeWorkloads(scope.from)}`
+    const where = about.scope(describeWorkloads(scope.from), member)
     const all = foreign.join(', ')
     return [
       served === undefined

@@ -1,6 +1,7 @@
 /** Lists the workloads of a mesh that need the mount, those that lack it, and the effect of a restart of each. */
 
 import { error, type Finding } from '../../diagnostics/finding.ts'
+import { about, type Subject } from '../../diagnostics/subject.ts'
 import { MeshView } from '../../mesh/mesh-view.ts'
 import { controllerOf } from '../../mesh/pods.ts'
 import { at, type Manifest } from '../../model/manifest.ts'
@@ -124,12 +125,12 @@ export function mountObstacles({ member }: Intent, wanted: MeshState, before: Me
       ...broken.map(({ at, pods }) =>
         error(
           'mount-missing',
-          `${member.name}: ${describeWorkloads(at)}`,
+          about.scope(describeWorkloads(at), member.name),
           `${names(pods)}: the label of the mount without the mount; a listener whose file is missing is rejected, and a new pod never becomes ready`,
           'entente mount prints what belongs into their template: label and annotations together',
         ),
       ),
-      ...sets.flatMap(({ at, pinned }) => lacking(`${member.name}: ${describeWorkloads(at)}`, unmounted(view, at), pinned)),
+      ...sets.flatMap(({ at, pinned }) => lacking(about.scope(describeWorkloads(at), member.name), unmounted(view, at), pinned)),
       ...missingFiles(member.name, before),
     ],
     inbound: stopped,
@@ -137,7 +138,7 @@ export function mountObstacles({ member }: Intent, wanted: MeshState, before: Me
   }
 }
 
-function lacking(where: string, pods: readonly Manifest[], pinned: boolean): readonly Finding[] {
+function lacking(where: Subject, pods: readonly Manifest[], pinned: boolean): readonly Finding[] {
   if (pods.length === 0) return []
   return [notMounted(where, { pods: names(pods) }, pinned)]
 }
@@ -155,7 +156,7 @@ export function goneFiles(state: MeshState): readonly { readonly at: Workloads; 
 
 function missingFiles(member: MemberName, before: MeshState): readonly Finding[] {
   return goneFiles(before).map(({ at, file }) =>
-    fileMissing(`${member}: ${describeWorkloads(at)}`, `${file.name} of namespace ${at.namespace}`, true),
+    fileMissing(about.scope(describeWorkloads(at), member), `${file.name} of namespace ${at.namespace}`, true),
   )
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { error, type Finding } from '../../diagnostics/finding.ts'
+import { about } from '../../diagnostics/subject.ts'
 import type { MeshView } from '../../mesh/mesh-view.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { isOurs, keyOf, MANAGED_BY, OWNER, ownerOf, title } from '../../model/manifest.ts'
@@ -62,7 +63,7 @@ export const othersObjects = (intent: Intent, { objects }: MeshView): ReadonlyMa
 export function tooLarge(object: Manifest, { member }: Intent): Finding {
   return error(
     'object-too-large',
-    member.name,
+    about.member(member.name),
     `${title(object)} would have ${Math.ceil(sizeOf(object) / 1024)} KiB; the API server takes about 1 MiB`,
     'trust fewer domains at one set of workloads',
   )
@@ -73,7 +74,7 @@ export function ownedBy(intent: Intent, object: Manifest): Finding {
   const owner = isOurs(object) ? `the federation ${object.metadata.labels?.[OWNER] ?? '(none)'}` : 'somebody else'
   return error(
     'owned-by',
-    `${intent.member.name}: ${title(object)}`,
+    about.object(object, intent.member.name),
     `belongs to ${owner} (no label ${MANAGED_BY}: entente with ${OWNER}: ${intent.owner})`,
     'remove it there, or let that federation say what is wanted here',
   )

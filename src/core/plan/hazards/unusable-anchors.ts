@@ -5,6 +5,7 @@
  * 1.40: test/e2e/authorities.e2e.ts; docs/decisions/0017-corporate-root.md).
  */
 import { error, type Finding } from '../../diagnostics/finding.ts'
+import { about } from '../../diagnostics/subject.ts'
 import type { Intent } from '../../model/wanted.ts'
 import { workloadsKey } from '../../model/workloads.ts'
 import type { Bundle } from '../../spiffe/bundle.ts'
@@ -35,7 +36,7 @@ const hanging = (bundle: Bundle | undefined): readonly Anchor[] =>
 const told = (member: string, { fingerprint, subject, issuedBy }: Anchor): Finding =>
   error(
     'anchor-not-root',
-    member,
+    about.member(member),
     `${fingerprint} (${subject}) is an intermediate, issued by ${issuedBy}: Envoy's SPIFFE validator ends a chain at a root only, and would refuse whatever this CA signs`,
     `approve the root above it, if it signs for ${member} alone; a root over several meshes cannot tell them apart`,
   )

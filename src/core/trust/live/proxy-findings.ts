@@ -1,6 +1,7 @@
 /** Findings about a live proxy and its roots. Each code has one producer. */
 import { FILTER_OVERRIDDEN } from '../../diagnostics/codes.ts'
 import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
+import { about, type Subject } from '../../diagnostics/subject.ts'
 import { getPod } from '../../mesh/pods.ts'
 import type { TrustDomain } from '../../spiffe/trust-domain.ts'
 
@@ -10,7 +11,7 @@ const APPLY = 'entente apply'
  * @param what the rejected configuration, in words for the message
  * @param words Envoy's error
  */
-export const filterRejected = (subject: string, what: string, words: string, hint = 'entente plan shows what interferes'): Finding =>
+export const filterRejected = (subject: Subject, what: string, words: string, hint = 'entente plan shows what interferes'): Finding =>
   error('filter-rejected', subject, `${what}: ${words}`, hint)
 
 /**
@@ -18,7 +19,7 @@ export const filterRejected = (subject: string, what: string, words: string, hin
  *   proxy
  */
 export const proxyLagging = (
-  subject: string,
+  subject: Subject,
   phase?: { readonly name: string; readonly seconds: number; readonly proxies: readonly string[] },
 ): Finding =>
   phase === undefined
@@ -31,13 +32,13 @@ export const proxyLagging = (
       )
 
 export const proxyUnheard = (proxy: string, because: string): Finding =>
-  warning('proxy-unheard', proxy, because, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)
+  warning('proxy-unheard', about.proxy(proxy), because, `${getPod(proxy)} -o wide; is its sidecar running and connected?`)
 
 /** @param what the roots that the proxy may still use until its kubelet has written the file */
 export const filePending = (proxy: string, until: Date, what: string): Finding =>
   warning(
     'file-pending',
-    proxy,
+    about.proxy(proxy),
     `${what}; by ${until.toISOString().slice(11, 19)} UTC its kubelet has written it`,
     'wait, or entente apply --nudge',
   )
@@ -46,7 +47,7 @@ export const filePending = (proxy: string, until: Date, what: string): Finding =
  * @param at one proxy, or the pods of a scope
  * @param pinned the existing pinned filter stays for it
  */
-export const notMounted = (subject: string, at: 'proxy' | { readonly pods: string }, pinned: boolean): Finding => {
+export const notMounted = (subject: Subject, at: 'proxy' | { readonly pods: string }, pinned: boolean): Finding => {
   const who = at === 'proxy' ? 'has no mount' : `without the mount: ${at.pods}`
   const then = pinned
     ? `${who}; the pinned filter stays there until the pods are rolled out with the mount`
@@ -55,7 +56,7 @@ export const notMounted = (subject: string, at: 'proxy' | { readonly pods: strin
 }
 
 /** @param planned the plan includes the step that restores the file */
-export const fileMissing = (subject: string, file: string, planned = false): Finding =>
+export const fileMissing = (subject: Subject, file: string, planned = false): Finding =>
   (planned ? warning : error)(
     'file-missing',
     subject,
@@ -64,10 +65,11 @@ export const fileMissing = (subject: string, file: string, planned = false): Fin
   )
 
 /** @param what the roots of the domain that the proxy lacks */
-export const rootMissing = (proxy: string, what: string, hint = APPLY): Finding => error('root-missing', proxy, what, hint)
+export const rootMissing = (proxy: string, what: string, hint = APPLY): Finding => error('root-missing', about.proxy(proxy), what, hint)
 
 /** @param what the roots that the proxy has without an approval */
-export const rootNotApproved = (proxy: string, what: string, hint: string): Finding => error('root-not-approved', proxy, what, hint)
+export const rootNotApproved = (proxy: string, what: string, hint: string): Finding =>
+  error('root-not-approved', about.proxy(proxy), what, hint)
 
 /**
  * @param what `root`: a root that must be removed; `since`: the event that excluded the domain; `why`: the way it is
@@ -81,7 +83,7 @@ export const stillHeld = (
 ): Finding =>
   error(
     'still-held',
-    proxy,
+    about.proxy(proxy),
     'root' in what
       ? `still holds the root ${what.root} of ${domain}${what.where}`
       : `still accepts ${domain} after ${what.since}${what.why === '' ? '' : `: ${what.why}`}`,

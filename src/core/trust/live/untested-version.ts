@@ -2,8 +2,10 @@
  * Finds proxies and istiods of versions whose listeners are not recorded. For these, Entente knows only after Envoy's
  * acknowledgement that a filter matches. istiod generates a listener by its own version and by that of the proxy.
  */
+
 import { some } from '../../basics/some.ts'
 import { type Finding, warning } from '../../diagnostics/finding.ts'
+import { about, type Subject } from '../../diagnostics/subject.ts'
 import { RECORDED } from '../../mesh/envoy/filter-merge.table.ts'
 import { type MeshView, viewOf } from '../../mesh/mesh-view.ts'
 import { proxyOf } from '../../mesh/pods.ts'
@@ -34,11 +36,11 @@ export function unrecorded(steps: readonly Step[], seen: Observation): readonly 
   const sets = new Map(filters.map((one) => [workloadsKey(one.at), one]))
   return [
     ...(seen.istio.ok ? seen.istio.value.istiods : []).flatMap(({ pod, revision, version = '' }) =>
-      isRecorded(version) ? [] : [told(`${first.member}: istiod ${pod} (revision ${revision})`, '', version)],
+      isRecorded(version) ? [] : [told(about.istiod({ pod, revision }, first.member), '', version)],
     ),
     ...[...sets.values()].flatMap(({ member, at, gateway }) =>
       [...groups(view.proxiesIn({ at, ...gateway }), view)].map(([version, pods]) =>
-        told(`${member}: ${describeWorkloads(at)}`, `${some(pods)}: `, version),
+        told(about.scope(describeWorkloads(at), member), `${some(pods)}: `, version),
       ),
     ),
   ]
@@ -61,7 +63,7 @@ function groups(pods: readonly Manifest[], view: MeshView): ReadonlyMap<string, 
   return found
 }
 
-const told = (subject: string, who: string, version: string): Finding =>
+const told = (subject: Subject, who: string, version: string): Finding =>
   warning(
     'version-unrecorded',
     subject,

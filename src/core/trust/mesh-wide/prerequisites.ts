@@ -1,6 +1,7 @@
 /** Checks the Istio settings that `mesh` requires, and reports the limits of `mesh`. */
 
 import { asWarning, error, type Finding, warning } from '../../diagnostics/finding.ts'
+import { about } from '../../diagnostics/subject.ts'
 import { agentsIn, deafAgents, workloads } from '../../mesh/agents.ts'
 import { ownersOf, whoSets } from '../../mesh/config-owner.ts'
 import { mtlsNotStrict, xdsAgentOff } from '../../mesh/mesh-findings.ts'
@@ -19,7 +20,7 @@ export function checkWide(intent: Intent, seen: Observation): readonly Finding[]
     ...wide.map((trust) =>
       warning(
         'roots-not-bound',
-        `${name} trusting ${trust.trusted}`,
+        about.trust(trust),
         `Istio keeps one list of roots and binds none to a trust domain: whoever holds a CA key of ${trust.trustDomain} can sign an identity of ${intent.member.trustDomain}, or of any domain in the list, and every workload that no filter of ours covers takes it`,
         'pin what matters: a second trust of the same pair with distribution pinned or mounted',
       ),
@@ -38,7 +39,7 @@ function istiods(name: MemberName, seen: Observation): readonly Finding[] {
   const { istiods, configOwners } = seen.istio.value
   return istiods.flatMap(({ pod, revision, env }): Finding[] => {
     const remedy = whoSets([revision], configOwners)
-    const which = `${name}: istiod ${pod} (revision ${revision})`
+    const which = about.istiod({ pod, revision }, name)
     return [
       ...(env.ISTIO_MULTIROOT_MESH === 'true'
         ? []
@@ -72,7 +73,7 @@ function hidden(name: MemberName, seen: Observation): readonly Finding[] {
   return [
     error(
       'shared-roots-hidden',
-      name,
+      about.member(name),
       `its own mesh config sets caCertificates (${what}), which hides those of ConfigMap ${SHARED_MESH_CONFIG}: no proxy would ever be sent these roots`,
       `${whose === '' ? '' : `${whose}: `}take caCertificates out of it${extraRoots === 0 ? '' : ', and federate those domains here'}`,
     ),
@@ -108,7 +109,7 @@ function strictness(intent: Intent, seen: Observation, objects: readonly Manifes
     ? []
     : [
         mtlsNotStrict(
-          `${intent.member.name}: all workloads of the mesh`,
+          about.scope('all workloads of the mesh', intent.member.name),
           `${describeMode(mode)}, wherever no other policy says otherwise`,
           `a PeerAuthentication with mode STRICT in ${rootNamespace}; or write mtls: permissive`,
         ),
