@@ -50,7 +50,12 @@ export async function planFor(
       : new Map([...first, ...(await observe(closer, meshes, { everyPod: true, everyLeaf: options.look === true, sharedDeadline }))])
   goOn(ports)
   const made = seen === first ? quick : plan(intents, seen, ports.now(), { ...options, narrowOnly })
-  const whole = { ...made, name: federation.name, findings: [...desired.findings, ...made.findings] }
+  const whole = {
+    ...made,
+    name: federation.name,
+    members: [...federation.members.values()],
+    findings: [...desired.findings, ...made.findings],
+  }
   return { desired, plan: whole, options, seen, meshes, narrowOnly }
 }
 

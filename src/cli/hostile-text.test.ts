@@ -15,11 +15,12 @@ import { impactText } from './print/impact-text.ts'
 import { lintGithub } from './print/lint/lint-github.ts'
 import { lintText } from './print/lint/lint-text.ts'
 import { mountText } from './print/mount-text.ts'
+import { planText } from './print/plan-text.ts'
 import { bundleText } from './print/roots/bundle-text.ts'
 import { rotationText } from './print/rotation-text.ts'
 import { document, json, type Part, plain } from './print/screen.ts'
 import { connectionsText } from './print/sever-text.ts'
-import { findingsText, leavesText, planText, statusText, table, verdictText } from './print/text.ts'
+import { findingsText, leavesText, statusText, table, verdictText } from './print/text.ts'
 
 const PROVEN = 'cluster-b trusting cluster-a: proven'
 const HOSTILE = `x\r\n${PROVEN}\n\u001b[2J\u009b1A\u202e\u2066\u200b\u{e0041}\ufeff\u2028${PROVEN}\u0007\ud800`
@@ -108,7 +109,7 @@ const TEXTS: readonly (readonly [string, (color: boolean) => Part])[] = [
     () =>
       errorText(new FederationError('federation-invalid', HOSTILE, '', { hint: HOSTILE, faults: [{ message: HOSTILE, hint: HOSTILE }] })),
   ],
-  ['findings', (color) => findingsText([finding], color)],
+  ['findings', (color) => findingsText([finding], { color })],
   [
     'a table',
     () =>
@@ -128,8 +129,8 @@ const TEXTS: readonly (readonly [string, (color: boolean) => Part])[] = [
         20,
       ),
   ],
-  ['plan', (color) => planText(plan, color)],
-  ['verify', (color) => verdictText(verdict, color)],
+  ['plan', (color) => planText(plan, { color })],
+  ['verify', (color) => verdictText(verdict, { color })],
   ['status', (color) => statusText([{ verdict, pending: 1 }], color)],
   ['certificates of proxies', () => leavesText([hostile({ holds: [HOSTILE], until: HOSTILE, root: HOSTILE })])],
   ['connections', () => connectionsText([hostile({ open: 1, until: HOSTILE })])],
@@ -143,8 +144,8 @@ const TEXTS: readonly (readonly [string, (color: boolean) => Part])[] = [
   ],
   ['bundle inspect', (color) => bundleText(inspection, { color })],
   ['bundle inspect -o json', () => json(bundleView(inspection))],
-  ['impact', (color) => impactText(HOSTILE, impact, color)],
-  ['rotate', (color) => rotationText(rotation, [finding], color)],
+  ['impact', (color) => impactText(HOSTILE, impact, { color })],
+  ['rotate', (color) => rotationText(rotation, [finding], { color })],
   ['mount', (color) => mountText([lacking], color)],
   ['lint', (color) => lintText(result, color)],
   ['lint -o json', () => json(lintView(result))],

@@ -1,16 +1,14 @@
 /** The console, as the commands use it. */
+import type { Look } from './print/layout/look.ts'
 import type { Shown } from './print/screen.ts'
 
-export interface Io {
+export interface Io extends Look {
   /** Results: stdout. A string is printed on one line, see screen.ts. */
   readonly print: (text: Shown | string) => void
   /** Everything else: stderr. */
   readonly tell: (text: Shown | string) => void
   /** Stdin and stderr are a terminal, so a person can be asked. */
   readonly interactive: boolean
-  readonly color: boolean
-  /** The width of the terminal; absent in a pipe or a file. */
-  readonly columns?: number
   readonly now: () => Date
   readonly env: Readonly<Record<string, string | undefined>>
   /** True only if the person answers y or yes. */
@@ -26,7 +24,7 @@ export interface Io {
 export type Output = 'text' | 'json'
 
 /** The environment that the bundle commands need. */
-export interface BundleWorld {
+export interface BundleWorld extends Look {
   /** `-` is stdin. */
   readFile(path: string): Promise<Uint8Array>
   now(): Date
@@ -34,6 +32,4 @@ export interface BundleWorld {
   print(text: Shown | string): void
   /** Stderr. */
   tell(text: Shown | string): void
-  readonly color?: boolean
-  readonly columns?: number
 }

@@ -5,9 +5,11 @@ import { basename } from 'node:path'
 import { CommanderError } from 'commander'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { confirm } from './confirm.ts'
+import { lookOf } from './console.ts'
 import { readInput } from './input/read-input.ts'
 import type { Io } from './io.ts'
 import { errorText } from './print/error-text.ts'
+import { fitted } from './print/layout/wrap.ts'
 import { plain, show, stacked } from './print/screen.ts'
 import { program } from './program.ts'
 import { settled } from './settle.ts'
@@ -30,14 +32,14 @@ setMaxListeners(0, stop.signal)
 const completing = basename(process.argv[1] ?? '').startsWith('kubectl_complete-')
 const argv = completing ? ['__complete', '--', ...process.argv.slice(2)] : process.argv.slice(2)
 
-const color = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb' && !argv.includes('--no-color')
+const out = lookOf(argv, process.env, process.stdout)
+const err = lookOf(argv, process.env, process.stderr)
 
 const io: Io = {
-  print: (text) => void process.stdout.write(`${plain(text)}\n`),
-  tell: (text) => void process.stderr.write(`${plain(text)}\n`),
+  ...out,
+  print: (text) => void process.stdout.write(`${fitted(text, out.columns)}\n`),
+  tell: (text) => void process.stderr.write(`${fitted(text, err.columns)}\n`),
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
-  color,
-  ...(process.stdout.isTTY ? { columns: process.stdout.columns } : {}),
   now: () => new Date(),
   env: process.env,
   confirm: (question) => confirm(process.stdin, process.stderr, plain(question)),

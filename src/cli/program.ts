@@ -91,9 +91,15 @@ const usageErrors = (io: Io, command: string) => ({
 })
 
 const fileOption = (): Option =>
-  new Option('-f, --file <path>', 'the federation file; bundles/ and audit.jsonl are in the same folder').default('federation.yaml')
+  new Option('-f, --file <path>', 'the federation file; bundles/ and audit.jsonl are in the same folder')
+    .env('ENTENTE_FILE')
+    .default('federation.yaml')
 const outputOption = (): Option => new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text')
 const kubeconfigOption = (): Option => new Option('--kubeconfig <path>', 'the kubeconfig, instead of KUBECONFIG and ~/.kube/config')
+const contextOption = (): Option =>
+  new Option('--context <member=name>', 'observe this member in that context of the kubeconfig, instead of the one in the file').argParser(
+    collect,
+  )
 const evidenceOption = (): Option =>
   new Option(
     '--evidence <file>',
@@ -120,8 +126,10 @@ export function program(io: Io, version: string, run: Run): Command {
   const root = new Command('entente')
     .description('Federate trust between Istio meshes that keep their own root CAs')
     .version(version)
-    .option('--no-color', 'print without colour, as with NO_COLOR in the environment')
+    .option('--no-color', 'print without colour, as with NO_COLOR in the environment; FORCE_COLOR=1 prints it in a pipe, too')
+    .option('-v, --verbose', 'print each finding, and fingerprints in full')
     .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
     .configureOutput(usageErrors(io, 'entente'))
     .addHelpText('after', '\nTo try Entente with Node only: entente demo')
   const command = (parent: Command, signature: string, description: string, example: string): Command =>
@@ -132,7 +140,7 @@ export function program(io: Io, version: string, run: Run): Command {
       .addHelpText('after', `\nExample:\n  ${example.split('\n').join('\n  ')}`)
   const federated = (signature: string, description: string, example: string, parent = root): Command =>
     command(parent, signature, description, example).addOption(fileOption()).addOption(kubeconfigOption())
-  const looking = (...of: Parameters<typeof federated>): Command => limited(federated(...of))
+  const looking = (...of: Parameters<typeof federated>): Command => limited(federated(...of)).addOption(contextOption())
   const lookingAt = (...of: Parameters<typeof command>): Command => limited(command(...of))
 
   lookingAt(
@@ -226,7 +234,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--no-canary', 'apply a filter to all workloads of a scope at once, instead of to one canary workload first')
     .option('--nudge', 'mounted: annotate pods whose file changed, so that their kubelets sync it now')
     .option('--look', 'before a root is removed: read the certificate of every workload of its mesh, and name those under it')
-    .option('--watch', 'repeat every 15 seconds until ^C: correct drift, close trusts that end')
+    .option('-w, --watch', 'repeat every 15 seconds until ^C: correct drift, close trusts that end')
     .addOption(evidenceOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/federation/apply.ts')).run(options, io)))
@@ -237,7 +245,6 @@ export function program(io: Io, version: string, run: Run): Command {
     'entente verify -o json\nentente verify -o evidence --context cluster-b=prod-b > cluster-b.json\nentente verify --evidence cluster-b.json',
   )
     .option('--look', 'read the certificates of the proxies in scopes, by port-forward to their admin ports')
-    .option('--context <member=name>', 'observe this member in that context of the kubeconfig, instead of the one in the file', collect)
     .addOption(evidenceOption())
     .addOption(
       new Option('-o, --output <format>', 'text, json, or evidence (for --evidence of users who cannot reach these clusters)')
@@ -258,7 +265,7 @@ export function program(io: Io, version: string, run: Run): Command {
   looking('status', 'print one line for each trust: proof, expiry, drift; writes nothing', 'entente status --watch')
     .addOption(evidenceOption())
     .addOption(outputOption())
-    .option('--watch', 'repeat every 10 seconds until ^C')
+    .option('-w, --watch', 'repeat every 10 seconds until ^C')
     .action(async (options) => run((await import('./commands/federation/status.ts')).run(options, io)))
 
   looking(

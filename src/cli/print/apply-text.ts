@@ -1,13 +1,17 @@
 import type { Outcome, Progress } from '../../app/world.ts'
 import { title } from '../../core/model/manifest.ts'
 import { objectOf } from '../../core/view/plan-view.ts'
+import type { Look } from './layout/look.ts'
 import { type Shown, show } from './screen.ts'
-import { findingsText } from './text.ts'
+import { count, findingsText } from './text.ts'
 
-export const outcomeText = ({ done, findings }: Outcome, color = false): readonly Shown[] => [
-  ...(findings.length === 0 ? [] : [show`\n${findingsText(findings, color)}`]),
-  show`\n${done.length} ${done.length === 1 ? 'step' : 'steps'} carried out.${done.length === 0 ? '' : ' Proof: entente verify'}`,
-]
+/** Why it stopped; empty if nothing stopped it. */
+export const stopsText = ({ findings }: Outcome, look: Look = {}): readonly Shown[] =>
+  findings.length === 0 ? [] : [show`\n${findingsText(findings, look)}`]
+
+/** What it did. */
+export const doneText = ({ done }: Outcome): string =>
+  `${count(done.length, 'step')} carried out.${done.length === 0 ? '' : ' Proof: entente verify'}`
 
 export function progressText(event: Progress): string {
   const where = `${event.member} ${event.phase}`

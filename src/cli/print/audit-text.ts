@@ -2,6 +2,8 @@
 import type { Audited } from '../../app/audit.ts'
 import type { AuditEntry } from '../../core/model/recorded.ts'
 import type { Span, Word } from '../../core/record/history.ts'
+import { short } from './layout/fingerprints.ts'
+import type { Look } from './layout/look.ts'
 import { type Shown, stacked } from './screen.ts'
 import { count, findingsText, table } from './text.ts'
 
@@ -30,9 +32,9 @@ export function historyText(spans: readonly Span[], columns?: number): Shown | s
   return table([['', 'AS A ROOT OF', 'FROM', 'BY', 'UNTIL', 'BY'], ...rows], columns)
 }
 
-export function auditText({ valid, entries, head, findings }: Audited, color = false): Shown {
+export function auditText({ valid, entries, head, findings }: Audited, look: Look = {}): Shown {
   const stands = `${count(entries, 'entry').replace('entrys', 'entries')}, head ${head === null ? 'none' : short(head)}`
-  return stacked([verdictOf(valid, entries, stands, findings), ...(findings.length === 0 ? [] : [findingsText(findings, color)])])
+  return stacked([verdictOf(valid, entries, stands, findings), ...(findings.length === 0 ? [] : [findingsText(findings, look)])])
 }
 
 function verdictOf(valid: boolean, entries: number, stands: string, findings: Audited['findings']): string {
@@ -42,8 +44,6 @@ function verdictOf(valid: boolean, entries: number, stands: string, findings: Au
   if (entries === 0 && !findings.some(({ code }) => code === 'record-broken')) return 'There is no readable record.'
   return 'The record is not intact.'
 }
-
-const short = (digest: string): string => digest.slice(0, 'sha256:'.length + 12)
 
 function sequences({ sequence, sequenceReset }: AuditEntry & { readonly action: 'approve' }): string {
   return `${sequence === undefined ? '' : `, sequence ${sequence}`}${sequenceReset === true ? ', sequence numbers restart' : ''}`

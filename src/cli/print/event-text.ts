@@ -3,15 +3,17 @@ import { dirname, join } from 'node:path'
 import type { Event, Lacking, SeverEvent } from '../../app/events.ts'
 import { title } from '../../core/model/manifest.ts'
 import type { Io } from '../io.ts'
-import { outcomeText, progressText } from './apply-text.ts'
+import { doneText, progressText, stopsText } from './apply-text.ts'
 import { clustersText } from './federation/federation-text.ts'
+import type { Look } from './layout/look.ts'
 import { mountText } from './mount-text.ts'
+import { planText } from './plan-text.ts'
 import { rootsText } from './roots/roots-text.ts'
 import { waitingText } from './rotation-text.ts'
 import { type Shown, show } from './screen.ts'
-import { findingsText, planText } from './text.ts'
+import { findingsText } from './text.ts'
 
-type Console = Pick<Io, 'tell' | 'color' | 'columns'>
+type Console = Pick<Io, 'tell'> & Look
 
 /** @param file the federation file, as the user named it */
 export function eventTeller(io: Console, file: string): (event: Event) => void {
@@ -26,20 +28,20 @@ export function eventTeller(io: Console, file: string): (event: Event) => void {
   }
 }
 
-function eventTexts(event: Event, { color, columns }: Console, file: string): readonly (Shown | string)[] {
+function eventTexts(event: Event, look: Console, file: string): readonly (Shown | string)[] {
   switch (event.kind) {
     case 'planned':
-      return [planText(event.plan, color)]
+      return [planText(event.plan, look)]
     case 'carried-out':
-      return outcomeText(event.outcome, color)
+      return [...stopsText(event.outcome, look), show`\n${doneText(event.outcome)}`]
     case 'ended-unfinished':
       return [
         show`\nThe apply that ${event.begin.actor.name} began at ${event.begin.at.toISOString()} left no step; Entente wrote its end to the record.`,
       ]
     case 'offered': {
       const { bundle, before, source, findings } = event
-      const offered = show`Roots of ${bundle.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, columns)}\n`
-      return [offered, ...(findings.length === 0 ? [] : [show`${findingsText(findings, color)}\n`])]
+      const offered = show`Roots of ${bundle.trustDomain}, from ${source}:\n\n${rootsText(bundle, before, look.columns)}\n`
+      return [offered, ...(findings.length === 0 ? [] : [show`${findingsText(findings, look)}\n`])]
     }
     case 'sequence-reset':
       return [show`Sequence numbers of ${event.trustDomain} restart with ${event.from ?? 'the next bundle that has one'}.\n`]
@@ -49,32 +51,32 @@ function eventTexts(event: Event, { color, columns }: Console, file: string): re
       return [`Reading ${event.contexts.join(', ')} …`]
     case 'looked':
       return [
-        show`\n${clustersText(event.found, columns)}\n`,
-        ...(event.findings.length === 0 ? [] : [show`${findingsText(event.findings, color)}\n`]),
+        show`\n${clustersText(event.found, look.columns)}\n`,
+        ...(event.findings.length === 0 ? [] : [show`${findingsText(event.findings, look)}\n`]),
       ]
     case 'severed-in':
       return [`${placeOf(event.where, file)} that ${event.truster} no longer trusts ${event.trusted}.`]
     case 'unwritten':
-      return [findingsText(event.findings, color)]
+      return [findingsText(event.findings, look)]
     case 'denied':
       return [
         ...event.policies.map((policy) => `${title(policy)} in ${event.member} now denies every identity of ${event.trustDomain}.`),
-        ...(event.findings.length === 0 ? [] : [findingsText(event.findings, color)]),
+        ...(event.findings.length === 0 ? [] : [findingsText(event.findings, look)]),
       ]
     case 'closing':
-      return [show`\n${planText({ ...event.plan, findings: [] }, color)}\n`]
+      return [show`\n${planText({ ...event.plan, findings: [] }, look)}\n`]
     case 'nothing-to-close':
       return [show`\nNo Entente object in ${event.truster} accepts ${event.trusted} any more.\n`]
     case 'draining':
       return [event.text]
     case 'rotation-blocked':
-      return [show`${findingsText(event.findings, color)}\n`]
+      return [show`${findingsText(event.findings, look)}\n`]
     case 'rotation-waits':
       return [waitingText(event.now)]
     case 'rotation-retries':
       return [`${event.because.message}; trying again`]
     case 'lacking':
-      return [mountText(event.workloads, color)]
+      return [mountText(event.workloads, look.color)]
     case 'rolling':
       return [`${event.workload.member}: ${objectOf(event.workload)} restarts its pods`]
     case 'rolled':

@@ -1,6 +1,8 @@
 /** Prints an impact for people. */
 import type { ChangeOfTrust } from '../../app/inspect/impact-question.ts'
 import type { ImpactView, PolicyImpactView } from '../../core/view/impact-view.ts'
+import { few } from './layout/few.ts'
+import type { Look } from './layout/look.ts'
 import { type Shown, show, stacked } from './screen.ts'
 import { count, findingsText, painter, table } from './text.ts'
 
@@ -21,8 +23,8 @@ export function changeText(change: ChangeOfTrust, file = ''): string {
 }
 
 /** @param title the change, and where it is made */
-export function impactText(title: string, { policies, identities, findings }: ImpactView, color: boolean): Shown {
-  const paint = painter(color)
+export function impactText(title: string, { policies, identities, findings }: ImpactView, look: Look): Shown {
+  const paint = painter(look.color)
   const widened = policies.filter(({ newlyAccepted }) => newlyAccepted.length > 0)
   const parts = [
     show`${paint('bold', title)}\n${summary(widened.length, policies.length)}`,
@@ -35,7 +37,7 @@ export function impactText(title: string, { policies, identities, findings }: Im
             ...identities.map(({ id, before, after }) => [id, before, before === after ? after : paint('yellow', after)]),
           ]),
         ]),
-    ...(findings.length === 0 ? [] : [findingsText(findings, color)]),
+    ...(findings.length === 0 ? [] : [findingsText(findings, look)]),
   ]
   return stacked(parts, '\n\n')
 }
@@ -61,6 +63,3 @@ function policyText(policy: PolicyImpactView, paint: ReturnType<typeof painter>)
     ...closedBy.map((way) => show`    ${paint('green', 'to close it')}: ${way}`),
   ])
 }
-
-const few = (all: readonly string[], most: number): string =>
-  all.length <= most ? all.join(', ') : `${all.slice(0, most).join(', ')} and ${all.length - most} more`

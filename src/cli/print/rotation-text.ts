@@ -3,11 +3,13 @@ import { stillHeld } from '../../app/rotate/still-held.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
 import type { Gate } from '../../core/model/planned.ts'
 import type { Rotation } from '../../core/rotation/phases.ts'
+import { short } from './layout/fingerprints.ts'
+import type { Look } from './layout/look.ts'
 import { type Shown, show, stacked } from './screen.ts'
 import { findingsText, painter } from './text.ts'
 
-export function rotationText(now: Rotation, findings: readonly Finding[], color = false): Shown {
-  const paint = painter(color)
+export function rotationText(now: Rotation, findings: readonly Finding[], look: Look = {}): Shown {
+  const paint = painter(look.color)
   const line = (what: string, roots: readonly string[]): string[] =>
     roots.map((root) => `  ${what} ${root}${root === now.signs ? '   (its CA signs under it)' : ''}`)
   const gates = now.gates.map(({ needs, root, open, waitingFor }) => {
@@ -23,11 +25,9 @@ export function rotationText(now: Rotation, findings: readonly Finding[], color 
     ...line('leaves', now.leaving),
     ...gates,
     `next: ${nextStep(now)}`,
-    ...(findings.length === 0 ? [] : ['', findingsText(findings, color)]),
+    ...(findings.length === 0 ? [] : ['', findingsText(findings, look)]),
   ])
 }
-
-const short = (root: string): string => root.slice(0, 'sha256:'.length + 12)
 
 /** What the member's owner does next. */
 export function nextStep({ member, phase, leaving, gates, drained }: Rotation): string {

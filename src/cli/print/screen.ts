@@ -9,30 +9,33 @@ import { visible, visibleLines } from '../../core/x509/syntax/printable.ts'
 /** Text whose line breaks and styles come from Entente, and in which text from outside has no invisible characters. */
 export class Shown {
   readonly #text: string
+  /** It contains a document, whose lines must not be broken. */
+  readonly verbatim: boolean
 
-  private constructor(text: string) {
+  private constructor(text: string, parts: readonly Part[] = [], verbatim = false) {
     this.#text = text
+    this.verbatim = verbatim || parts.some((part) => part instanceof Shown && part.verbatim)
   }
 
   /** A template: the literal text comes from Entente. Each part is printed on one line unless it is `Shown` already. */
   static show(ours: TemplateStringsArray, ...parts: readonly Part[]): Shown {
-    return new Shown(ours.map((text, i) => (i < parts.length ? `${text}${plain(parts[i] as Part)}` : text)).join(''))
+    return new Shown(ours.map((text, i) => (i < parts.length ? `${text}${plain(parts[i] as Part)}` : text)).join(''), parts)
   }
 
   static stacked(parts: readonly Part[], between: '\n' | '\n\n' | ' ' | ', ' | '' = '\n'): Shown {
-    return new Shown(parts.map(plain).join(between))
+    return new Shown(parts.map(plain).join(between), parts)
   }
 
   static document(text: string): Shown {
-    return new Shown(visibleLines(text))
+    return new Shown(visibleLines(text), [], true)
   }
 
   static painted(style: Style, part: Part): Shown {
-    return new Shown(styleText(style, plain(part), { validateStream: false }))
+    return new Shown(styleText(style, plain(part), { validateStream: false }), [part])
   }
 
   static indented(part: Shown, by: string): Shown {
-    return new Shown(by + part.#text.replaceAll('\n', `\n${by}`))
+    return new Shown(by + part.#text.replaceAll('\n', `\n${by}`), [part])
   }
 
   toString(): string {

@@ -1,17 +1,17 @@
 /** Prints the result of a sever. */
 import type { Closed } from '../../app/sever/close.ts'
 import type { ConnectionsView } from '../../core/verify/older-connections.ts'
-import type { Io } from '../io.ts'
+import type { Look } from './layout/look.ts'
 import { type Shown, show, stacked } from './screen.ts'
 import { findingsText, table, verdictText } from './text.ts'
 
 /** All findings except those that the outcome contains already. */
-export function severedText({ verdicts, known, undoing, older }: Closed, { color, columns }: Pick<Io, 'color' | 'columns'>): Shown {
+export function severedText({ verdicts, known, undoing, older }: Closed, look: Look): Shown {
   const findings = [...known.filter(({ code }) => code !== 'gitops-tracked'), ...undoing, ...older.findings]
   return stacked([
-    ...verdicts.map((verdict) => verdictText(verdict, color)),
-    ...(older.views.length === 0 ? [] : [show`\n${connectionsText(older.views, columns)}`]),
-    ...(findings.length === 0 ? [] : [show`\n${findingsText(findings, color)}`]),
+    ...verdicts.map((verdict) => verdictText(verdict, look)),
+    ...(older.views.length === 0 ? [] : [show`\n${connectionsText(older.views, look.columns)}`]),
+    ...(findings.length === 0 ? [] : [show`\n${findingsText(findings, look)}`]),
   ])
 }
 

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { table } from './text.ts'
+import { error, type Finding, warning } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
+import type { Look } from './layout/look.ts'
+import { findingsText, table } from './text.ts'
 
 const ROWS = [
   ['MEMBER', 'ROOT', 'SUBJECT'],
@@ -34,5 +37,35 @@ describe('a table', () => {
         ]),
       ),
     ).toContain('one two   x')
+  })
+})
+
+describe('findings of one code', () => {
+  const root = `sha256:${'4f'.repeat(32)}`
+  const lagging = ['sample/server-0', 'sample/server-1', 'sample/server-2', 'sample/server-3', 'sample/server-4'].map((proxy) =>
+    warning('no-workload', about.proxy(proxy), `waits for ${root}`, `entente approve x --fingerprint ${root}`),
+  )
+  const text = (findings: readonly Finding[], look: Look = {}): string => String(findingsText(findings, look))
+
+  it('are one block that names the subjects, with fingerprints shortened where nobody copies them', () => {
+    expect(text([...lagging, error('bundle-missing', about.member('cluster-a'), 'has no roots')])).toBe(
+      [
+        'error bundle-missing: cluster-a: has no roots',
+        `warning no-workload: sample/server-0: waits for sha256:${'4f'.repeat(6)}…`,
+        '  also: sample/server-1, sample/server-2, sample/server-3 and 1 more (-v shows each)',
+        `  next: entente approve x --fingerprint ${root}`,
+      ].join('\n'),
+    )
+  })
+
+  it('are all shown, whole, if the user asks for that', () => {
+    const lines = text(lagging, { verbose: true }).split('\n')
+    expect(lines.filter((line) => line.startsWith('warning no-workload: sample/server-'))).toHaveLength(5)
+    expect(lines[0]).toBe(`warning no-workload: sample/server-0: waits for ${root}`)
+  })
+
+  it('about one subject are counted', () => {
+    const twice = ['one', 'two'].map((fact) => error('bundle-missing', about.member('cluster-a'), fact))
+    expect(text(twice)).toBe('error bundle-missing: cluster-a: one\n  also: 1 more of cluster-a (-v shows each)')
   })
 })

@@ -2,17 +2,18 @@
 
 import stringWidth from 'string-width'
 import type { TrustStatus } from '../../app/status.ts'
-import { type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
-import { title } from '../../core/model/manifest.ts'
-import type { Change, Plan, Step } from '../../core/model/planned.ts'
+import { groupBy } from '../../core/basics/group-by.ts'
+import type { Finding } from '../../core/diagnostics/finding.ts'
 import type { Verdict } from '../../core/model/proven.ts'
 import type { LeafView } from '../../core/rotation/leaves.ts'
-import { objectOf } from '../../core/view/plan-view.ts'
+import { count, few } from './layout/few.ts'
+import { shortened } from './layout/fingerprints.ts'
+import type { Look } from './layout/look.ts'
 import { indented, type Part, painted, plain, type Shown, type Style, show, stacked } from './screen.ts'
 
 type Paint = (style: Style, text: Part) => Part
 export const painter =
-  (color: boolean): Paint =>
+  (color = false): Paint =>
   (style, text) =>
     color ? painted(style, text) : text
 
@@ -42,80 +43,36 @@ function aligned(rows: readonly (readonly Part[])[]): readonly Shown[] {
   })
 }
 
-export function findingsText(findings: readonly Finding[], color = false): Shown {
-  const paint = painter(color)
-  const style = { error: 'red', warning: 'yellow', info: 'dim' } as const
-  const order = { error: 0, warning: 1, info: 2 }
-  return stacked(
-    [...findings]
-      .sort((a, b) => order[a.severity] - order[b.severity])
-      .map(
-        ({ severity, code, subject, message, hint }) =>
-          show`${paint(style[severity], severity)} ${code}: ${subject}: ${message}${hint === '' ? '' : show`\n  next: ${hint}`}`,
-      ),
-  )
+const STYLES = { error: 'red', warning: 'yellow', info: 'dim' } as const
+const ORDER = { error: 0, warning: 1, info: 2 }
+const SUBJECTS = 3
+
+/** One block for each code: its first finding, and the subjects of the others. If `verbose`, one block for each finding. */
+export function findingsText(findings: readonly Finding[], look: Look = {}): Shown {
+  const sorted = [...findings].sort((a, b) => ORDER[a.severity] - ORDER[b.severity])
+  const groups = groupBy(sorted, (finding) => (look.verbose === true ? finding : `${finding.severity} ${finding.code}`))
+  return stacked([...groups.values()].map((group) => groupText(group, look)))
 }
 
-export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
-
-export function planText(plan: Plan, color = false): Shown {
-  const paint = painter(color)
-  const parts: Part[] = []
-  if (plan.steps.length === 0 && hasErrors(plan.findings))
-    parts.push(`${plan.name}: no steps; the errors below say what could not be read, or what blocks the plan.`)
-  else if (plan.steps.length === 0) parts.push(`${plan.name}: nothing to do; every mesh matches the federation file.`)
-  else {
-    const members = [...new Set(plan.steps.map((step) => step.member))]
-    parts.push(`${plan.name}: ${count(plan.steps.length, 'step')} in ${members.join(', ')}`)
-    for (const member of members)
-      parts.push(
-        memberText(
-          member,
-          plan.steps.filter((step) => step.member === member),
-          paint,
-        ),
-      )
-  }
-  if (plan.findings.length > 0) parts.push(findingsText(plan.findings, color))
-  return stacked(parts, '\n\n')
+function groupText([first, ...others]: readonly Finding[], { color, verbose = false }: Look): Shown {
+  if (first === undefined) return stacked([])
+  const { severity, code, subject, message, hint } = first
+  const text = (words: string): string => (verbose ? words : shortened(words))
+  return stacked([
+    show`${painter(color)(STYLES[severity], severity)} ${code}: ${text(subject)}: ${text(message)}`,
+    ...(others.length === 0 ? [] : [show`  also: ${text(few(subjectsOf(first, others), SUBJECTS))} (-v shows each)`]),
+    ...(hint === '' ? [] : [show`  next: ${hint}`]),
+  ])
 }
 
-function memberText(member: string, steps: readonly Step[], paint: Paint): Shown {
-  const lines = steps.map((step): Shown => {
-    const drains = step.drains === 0 ? '' : `   (drains ${count(step.drains, 'proxy').replace('proxys', 'proxies')})`
-    const held = step.gates.some((gate) => !gate.open) ? paint('yellow', '   held back') : ''
-    const what = step.before === undefined ? 'create' : step.after === undefined ? 'remove' : 'update'
-    return stacked([
-      show`  ${step.phase}${' '.repeat(5 - step.phase.length)}   ${what}   ${title(objectOf(step))}${drains}${held}`,
-      ...step.changes.map((change) => show`            ${changeText(change, paint)}`),
-      ...gatesText(step, paint),
-    ])
-  })
-  return stacked([paint('bold', member), ...lines])
+/** Several findings about the same subject differ in their facts: each counts. */
+const subjectsOf = (first: Finding, others: readonly Finding[]): readonly string[] => {
+  const names = [...new Set(others.map(({ subject }) => subject).filter((subject) => subject !== first.subject))]
+  const again = others.filter(({ subject }) => subject === first.subject).length
+  return [...names, ...(again === 0 ? [] : [`${again} more of ${first.subject}`])]
 }
 
-function changeText({ effect, of, trusted, what }: Change, paint: Paint): Shown {
-  const sign = effect === 'widens' ? paint('yellow', '+') : paint('green', '-')
-  const words: Readonly<Record<Change['of'], string>> = {
-    root: `root ${what} of ${trusted}`,
-    caller: `caller ${what === `${trusted}/*` ? `${what} (every identity of it)` : what}`,
-    workloads: effect === 'widens' ? `${what} accept ${trusted}` : `${what} no longer accept ${trusted}`,
-    server: `server ${what}`,
-    names: effect === 'widens' ? `certificates of ${trusted} may name other workloads` : `${trusted}: ${what}`,
-    host: effect === 'widens' ? `${trusted} may serve ${what}` : `${trusted} may no longer serve ${what}`,
-  }
-  return show`${sign} ${words[of]}`
-}
-
-const GATE_WORDS = { unused: 'out of use', held: 'held by every proxy', apart: 'distinguishable from a root of the same name' } as const
-
-const gatesText = (step: Step, paint: Paint): readonly Shown[] =>
-  step.gates
-    .filter((gate) => !gate.open)
-    .map(
-      (gate) =>
-        show`            ${paint('yellow', 'waits')} until ${gate.root} is ${GATE_WORDS[gate.needs]}: ${gate.waitingFor.join(', ')}`,
-    )
+export { count } from './layout/few.ts'
 
 const day = (date: Date | undefined): string => (date === undefined ? '-' : date.toISOString().slice(0, 10))
 
@@ -147,12 +104,12 @@ export function leavesText(leaves: readonly LeafView[], columns?: number): Shown
   return table([['MEMBER', 'PROXY', 'ITS CERTIFICATE IS UNDER', 'UNTIL', 'HOLDS'], ...rows], columns)
 }
 
-export function verdictText(verdict: Verdict, color = false): Shown {
+export function verdictText(verdict: Verdict, look: Look = {}): Shown {
   const { proxies } = verdict
   const names = (what: string, list: readonly string[]): Part[] => (list.length === 0 ? [] : [show`  ${what}: ${list.join(', ')}`])
-  const findings = verdict.findings.length === 0 ? [] : [indented(findingsText(verdict.findings, color), '  ')]
+  const findings = verdict.findings.length === 0 ? [] : [indented(findingsText(verdict.findings, look), '  ')]
   return stacked([
-    show`${verdict.truster} trusting ${verdict.trusted}: ${painter(color)('bold', verdict.state)}, ${proxies.ready} of ${count(proxies.total, 'proxy').replace('proxys', 'proxies')} ready`,
+    show`${verdict.truster} trusting ${verdict.trusted}: ${painter(look.color)('bold', verdict.state)}, ${proxies.ready} of ${count(proxies.total, 'proxy')} ready`,
     ...names('lagging', proxies.lagging),
     ...names('rejected', proxies.rejected),
     ...names('unheard', proxies.unheard),

@@ -4,7 +4,7 @@ import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import type { Digest } from './digest.ts'
 import type { Manifest } from './manifest.ts'
-import type { MemberName } from './wanted.ts'
+import type { Member, MemberName } from './wanted.ts'
 
 export type Phase = 'guard' | 'open' | 'close' | 'clean'
 
@@ -45,6 +45,8 @@ export interface Step {
 
 export interface Plan {
   readonly name: string
+  /** The members of the federation, so that a reader can name them in place of their trust domains. */
+  readonly members?: readonly Pick<Member, 'name' | 'trustDomain'>[]
   readonly digest: Digest
   readonly steps: readonly Step[]
   readonly findings: readonly Finding[]

@@ -5,9 +5,9 @@ import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { applyView } from '../../../core/view/plan-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
-import { outcomeText } from '../../print/apply-text.ts'
+import { doneText, stopsText } from '../../print/apply-text.ts'
 import { errorText } from '../../print/error-text.ts'
-import { json, type Part, show, stacked } from '../../print/screen.ts'
+import { json, type Shown, show, stacked } from '../../print/screen.ts'
 import { repeat } from '../../watch.ts'
 
 export interface ApplyOptions extends FileOptions, ApplyInput {
@@ -30,11 +30,18 @@ export async function run(options: ApplyOptions, io: Io): Promise<number> {
   return repeat(EVERY_SECONDS, io, async () => {
     try {
       // A round that changes nothing prints nothing.
-      const news: Part[] = []
-      const code = await once(options, { ...io, tell: (text) => void news.push(text), progress: () => {} })
+      const [news, results]: [(Shown | string)[], (Shown | string)[]] = [[], []]
+      const round = {
+        ...io,
+        tell: (text: Shown | string) => void news.push(text),
+        print: (text: Shown | string) => void results.push(text),
+        progress: () => {},
+      }
+      const code = await once(options, round)
       const text = stacked(news)
       if (String(text) !== told) io.tell(show`${io.now().toISOString()}\n${text}\n`)
       told = String(text)
+      for (const result of results) io.print(result)
       return code
     } catch (thrown) {
       if (!(thrown instanceof FederationError) || thrown.code === 'interrupted') throw thrown
@@ -50,6 +57,9 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   const applied = await applyPlan(portsOf(options, io), options)
   const { outcome } = applied
   if (options.output === 'json') io.print(json(applyView(applied.plan, applied.outcome)))
-  else if (outcome !== undefined) for (const text of outcomeText(outcome, io.color)) io.tell(text)
+  else if (outcome !== undefined) {
+    for (const text of stopsText(outcome, io)) io.tell(text)
+    io.print(doneText(outcome))
+  }
   return succeeded(applied) ? 0 : 1
 }

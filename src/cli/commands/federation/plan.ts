@@ -7,8 +7,8 @@ import { planView } from '../../../core/view/plan-view.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { expandedText } from '../../print/federation/expanded-text.ts'
+import { planText } from '../../print/plan-text.ts'
 import { json, show } from '../../print/screen.ts'
-import { planText } from '../../print/text.ts'
 
 export interface PlanOptions extends FileOptions {
   readonly output: Output
@@ -23,7 +23,7 @@ export async function run(options: PlanOptions, io: Io): Promise<number> {
     return 0
   }
   const { plan } = await planFederation(portsOf(options, io))
-  io.print(options.output === 'json' ? json(planView(plan)) : planText(plan, io.color))
+  io.print(options.output === 'json' ? json(planView(plan)) : planText(plan, io))
   if (options.output === 'text' && plan.steps.length > 0) io.tell(show`\nTo carry it out: entente apply --reason "WHY"`)
   return hasErrors(plan.findings) ? 1 : plan.steps.length > 0 ? 2 : 0
 }

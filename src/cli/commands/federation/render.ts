@@ -27,7 +27,7 @@ export async function run({ out, output, values, ...options }: RenderOptions, io
   const members = await renderFederation({
     ...ports,
     writeFolder: renderedFolder(out),
-    tell: ({ findings }) => io.tell(findingsText(findings, io.color)),
+    tell: ({ findings }) => io.tell(findingsText(findings, io)),
   })
   for (const { guide } of members)
     if (guide !== undefined) io.tell(`${join(out, guide)}: the label and annotations for the pod templates of mounted scopes`)

@@ -22,6 +22,6 @@ export async function run(options: RotateOptions, io: Io): Promise<number> {
     throw new FederationError('usage', '--reason', 'is missing: the record requires a reason. To only read the state: --status')
   const { now, findings, reached } = await rotate(portsOf(options, io), { ...options, ...sentBundle(options, io) })
   const all = [...findings, ...now.findings]
-  io.print(output === 'json' ? json(rotationView(now, all, nextStep(now))) : rotationText(now, all, io.color))
+  io.print(output === 'json' ? json(rotationView(now, all, nextStep(now))) : rotationText(now, all, io))
   return !reached || hasErrors(all) ? 1 : 0
 }

@@ -31,7 +31,7 @@ async function once(options: FileOptions & { output: Output }, io: Io): Promise<
   } else {
     io.print(trusts.length === 0 ? `${plan.name}: no trust is declared.` : statusText(trusts, io.color, io.columns))
     const told = [...expiry, ...statusFindings(findings, verdicts)]
-    if (told.length > 0) io.print(show`\n${findingsText(told, io.color)}`)
+    if (told.length > 0) io.print(show`\n${findingsText(told, io)}`)
   }
   if (hasErrors([...expiry, ...findings]) || verdicts.some((verdict) => !holds(verdict))) return 1
   return plan.steps.length > 0 ? 2 : 0

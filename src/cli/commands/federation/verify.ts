@@ -22,10 +22,10 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
   const { federation, at, verdicts, findings, leaves } = await verifyTrusts(portsOf(options, io), options)
   if (options.output === 'json') io.print(json(verifyView(verdicts, findings, at, leaves)))
   else {
-    const texts = verdicts.map((verdict) => verdictText(verdict, io.color))
+    const texts = verdicts.map((verdict) => verdictText(verdict, io))
     io.print(texts.length === 0 ? `${federation}: no trust is declared.` : stacked(texts, '\n\n'))
     if (leaves !== undefined && leaves.length > 0) io.print(show`\n${leavesText(leaves, io.columns)}`)
-    if (findings.length > 0) io.print(show`\n${findingsText(findings, io.color)}`)
+    if (findings.length > 0) io.print(show`\n${findingsText(findings, io)}`)
   }
   return hasErrors(findings) || verdicts.some((verdict) => !holds(verdict)) ? 1 : 0
 }
@@ -34,6 +34,6 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
 async function printEvidence(options: VerifyOptions, io: Io): Promise<number> {
   const { handing, missing } = await handOver(portsOf(options, io))
   io.print(json(handedView(handing), 0))
-  if (missing.length > 0) io.tell(findingsText(missing, io.color))
+  if (missing.length > 0) io.tell(findingsText(missing, io))
   return missing.length > 0 ? 1 : 0
 }

@@ -35,8 +35,8 @@ export async function run({ identities: path, meshAfter, ...args }: ImpactArgs, 
     const [policies, identities] = [views.flatMap(({ view }) => view.policies), views.flatMap(({ view }) => view.identities)]
     io.print(json(documented('Impact', { policies, identities, findings: all })))
   } else {
-    for (const { change, view } of views) io.print(show`${impactText(changeText(change, meshAfter), view, io.color)}\n`)
-    if (findings.length > 0) io.tell(findingsText(findings, io.color))
+    for (const { change, view } of views) io.print(show`${impactText(changeText(change, meshAfter), view, io)}\n`)
+    if (findings.length > 0) io.tell(findingsText(findings, io))
   }
   return hasErrors(all) ? 1 : 0
 }

@@ -29,7 +29,7 @@ export async function log(options: FileOptions & OneRoot & { output: Output }, i
 /** Verifies the chain, then compares it with the head that every home stores. */
 export async function verify(options: FileOptions & { output: Output; offline?: boolean }, io: Io): Promise<number> {
   const audited = await auditRecord(portsOf(options, io), options)
-  io.print(options.output === 'json' ? json(recordCheckView(audited)) : auditText(audited, io.color))
+  io.print(options.output === 'json' ? json(recordCheckView(audited)) : auditText(audited, io))
   return audited.valid ? 0 : 1
 }
 

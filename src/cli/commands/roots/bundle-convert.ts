@@ -16,7 +16,7 @@ export interface ConvertArgs extends Omit<ConvertInput, 'bundle'> {
  */
 export async function bundleConvert({ file, ...input }: ConvertArgs, world: BundleWorld): Promise<number> {
   const { findings, text } = convertBundle(world, { ...input, bundle: await world.readFile(file) })
-  if (findings.length > 0) world.tell(findingsText(findings, world.color))
+  if (findings.length > 0) world.tell(findingsText(findings, world))
   if (text === undefined) return 1
   world.print(document(text.trimEnd()))
   return 0

@@ -33,7 +33,7 @@ export async function bundleFetch(args: FetchArgs, world: BundleWorld): Promise<
   const ports = { now: () => world.now(), fetch: () => fetchFrom(endpoint, { timeoutMilliseconds }) }
   const fetched = await fetchBundle(ports, trustDomain, out === undefined ? undefined : keptIn(out, trustDomain, world))
   const { inspection, findings, result } = fetched
-  if (inspection === undefined) world.tell(findingsText(findings, world.color))
+  if (inspection === undefined) world.tell(findingsText(findings, world))
   else world.print(output === 'json' ? json(bundleView(inspection)) : bundleText(inspection, world))
   if (out !== undefined) for (const line of keptLines(fetched, out)) world.tell(line)
   return result === 'written' || (result === 'inspected' && inspection?.verdict === 'accept') ? 0 : 1

@@ -3,8 +3,8 @@ import type { Command } from 'commander'
 import { candidates } from '../../input/candidates.ts'
 import { namesBeside } from '../../input/completion-names.ts'
 import type { Io } from '../../io.ts'
-import { COMPLETION_SCRIPTS, type Shell } from '../../print/completion-scripts.ts'
 import { document, show, stacked } from '../../print/screen.ts'
+import { COMPLETION_SCRIPTS, type Shell } from '../../print/tool/completion-scripts.ts'
 
 export async function run(shell: Shell, io: Io): Promise<number> {
   io.print(document(COMPLETION_SCRIPTS[shell]))

@@ -1,8 +1,8 @@
 /** `demo`: two certificate authorities, a federation, and the calls that it accepts and rejects. Needs nothing but Node. */
 import type { DemoOptions } from '../../../demo/demo.ts'
 import type { Io, Output } from '../../io.ts'
-import { demoView, endText, INTRODUCTION, stepText } from '../../print/demo-text.ts'
 import { json } from '../../print/screen.ts'
+import { demoView, endText, INTRODUCTION, stepText } from '../../print/tool/demo-text.ts'
 
 export interface DemoCommandOptions extends Pick<DemoOptions, 'story'> {
   readonly out?: string

@@ -1,7 +1,7 @@
 /** What `bundle inspect` and `bundle fetch` print: the contract's JSON, or columns for people. */
 import type { Bundle } from '../../../core/spiffe/bundle.ts'
 import type { Inspection } from '../../../core/spiffe/inspect.ts'
-import type { Io } from '../../io.ts'
+import type { Look } from '../layout/look.ts'
 import { type Shown, show, stacked } from '../screen.ts'
 import { count, findingsText, painter, table } from '../text.ts'
 
@@ -9,8 +9,9 @@ const DAY = 10
 const day = (date: Date): string => date.toISOString().slice(0, DAY)
 
 /** The fingerprint is the last column and never shortened: people compare and copy it. */
-export function bundleText(inspection: Inspection, { color = false, columns }: Partial<Pick<Io, 'color' | 'columns'>>): Shown {
-  const paint = painter(color)
+export function bundleText(inspection: Inspection, look: Look): Shown {
+  const { columns } = look
+  const paint = painter(look.color)
   const { verdict, certificates, findings } = inspection
   const rows = certificates.map(({ subject, certificate: c, problems }) => [
     subject,
@@ -24,7 +25,7 @@ export function bundleText(inspection: Inspection, { color = false, columns }: P
   const head = show`${paint(verdict === 'accept' ? 'green' : 'red', verdict)}   ${factsOf(inspection).join(', ')}`
   const list =
     rows.length === 0 ? [] : [table([['WHERE', 'SUBJECT', 'NOT BEFORE', 'NOT AFTER', 'KEY', 'PROBLEMS', 'FINGERPRINT'], ...rows], columns)]
-  return stacked([head, ...list, ...(findings.length === 0 ? [] : [findingsText(findings, color)])], '\n\n')
+  return stacked([head, ...list, ...(findings.length === 0 ? [] : [findingsText(findings, look)])], '\n\n')
 }
 
 function factsOf({ format, trustDomain, sequence, refreshHintSeconds, certificates }: Inspection): string[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { check } from '../../demo/demo-step.ts'
+import { check } from '../../../demo/demo-step.ts'
 import { stepText } from './demo-text.ts'
 
 describe('a step as text', () => {

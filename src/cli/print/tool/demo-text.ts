@@ -1,12 +1,12 @@
 /** The demo, step by step: as text for people, or as one JSON for programs. */
 
 import { join, relative, resolve } from 'node:path'
-import type { View } from '../../core/view/schemas.ts'
-import { documented } from '../../core/view/versioned.ts'
-import type { Played } from '../../demo/demo.ts'
-import type { DemoStep } from '../../demo/demo-step.ts'
-import { document, indented, type Shown, show, stacked } from './screen.ts'
-import { painter, table } from './text.ts'
+import type { View } from '../../../core/view/schemas.ts'
+import { documented } from '../../../core/view/versioned.ts'
+import type { Played } from '../../../demo/demo.ts'
+import type { DemoStep } from '../../../demo/demo-step.ts'
+import { document, indented, type Shown, show, stacked } from '../screen.ts'
+import { painter, table } from '../text.ts'
 
 export const INTRODUCTION = document(`Entente demo: two meshes that keep their own root CAs, and calls between their workloads.
 The trust is made by Entente's own commands, on files. The certificate authorities and the workloads, which talk real
@@ -15,7 +15,7 @@ TLS (Node, OpenSSL) on 127.0.0.1, are the demo's; they trust what the written ma
 
 const INDENT = '   '
 
-export function stepText(number: number, { title, commands, lines, checks, meaning }: DemoStep, color: boolean): Shown {
+export function stepText(number: number, { title, commands, lines, checks, meaning }: DemoStep, color = false): Shown {
   const paint = painter(color)
   const width = Math.max(0, ...checks.map(({ what }) => what.length))
   const checked = checks.flatMap(({ what, expected, got, ok, details }) => [

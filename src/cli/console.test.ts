@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { lookOf } from './console.ts'
+
+const TERMINAL = { isTTY: true, columns: 80 }
+const PIPE = {}
+
+describe('colour', () => {
+  it.each([
+    { stream: TERMINAL, words: [], env: {}, color: true },
+    { stream: TERMINAL, words: ['plan', '--no-color'], env: {}, color: false },
+    { stream: TERMINAL, words: [], env: { NO_COLOR: '1' }, color: false },
+    { stream: TERMINAL, words: [], env: { TERM: 'dumb' }, color: false },
+    { stream: TERMINAL, words: [], env: { FORCE_COLOR: '0' }, color: false },
+    { stream: PIPE, words: [], env: {}, color: false },
+    { stream: PIPE, words: [], env: { FORCE_COLOR: '1' }, color: true },
+    { stream: PIPE, words: [], env: { FORCE_COLOR: '1', NO_COLOR: '1' }, color: true },
+    { stream: PIPE, words: ['--no-color'], env: { FORCE_COLOR: '1' }, color: false },
+    { stream: PIPE, words: [], env: { FORCE_COLOR: '' }, color: false },
+  ])('$words $env on $stream: $color', ({ stream, words, env, color }) => {
+    expect(lookOf(words, env, stream).color).toBe(color)
+  })
+})
+
+it('the width is that of a terminal, and of nothing else', () => {
+  expect([TERMINAL, { isTTY: true, columns: 0 }, PIPE].map((stream) => lookOf([], {}, stream).columns)).toEqual([80, undefined, undefined])
+})
+
+it('-v asks for detail, unless it is an argument', () => {
+  const verbose = (...words: string[]) => lookOf(words, {}, PIPE).verbose
+  expect([verbose('plan', '-v'), verbose('--verbose', 'plan'), verbose('plan'), verbose('x', '--', '-v')]).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ])
+})

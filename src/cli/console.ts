@@ -1,0 +1,20 @@
+/** How this process prints: colour, width and detail, from its flags, its environment and its streams. */
+import type { Look } from './print/layout/look.ts'
+
+export interface Stream {
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+/** `--no-color` counts before FORCE_COLOR, and that before NO_COLOR, as in Node. */
+export function lookOf(words: readonly string[], env: Readonly<Record<string, string | undefined>>, stream: Stream): Look {
+  const flags = words.includes('--') ? words.slice(0, words.indexOf('--')) : words
+  const terminal = stream.isTTY === true
+  const forced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '' && env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false'
+  const wanted = forced || (terminal && !env.NO_COLOR && env.FORCE_COLOR === undefined && env.TERM !== 'dumb')
+  return {
+    color: wanted && !flags.includes('--no-color'),
+    verbose: flags.includes('-v') || flags.includes('--verbose'),
+    ...(terminal && stream.columns !== undefined && stream.columns > 0 ? { columns: stream.columns } : {}),
+  }
+}

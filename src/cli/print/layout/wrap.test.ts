@@ -1,0 +1,44 @@
+import stringWidth from 'string-width'
+import { describe, expect, it } from 'vitest'
+import { document, type Part, painted, show } from '../screen.ts'
+import { fitted } from './wrap.ts'
+
+const PROSE = 'error cluster-unreachable: cluster-b: did not finish within 30 s, so Entente could not read the objects of this member there'
+
+describe('prose on a terminal', () => {
+  it.each([80, 100])('is broken between words at %d columns, and loses none', (columns) => {
+    for (const indent of ['', '  ', '            ']) {
+      const text = fitted(show`${show`${' '.repeat(indent.length)}`}${PROSE}\n${PROSE}`, columns)
+      const lines = text.split('\n')
+      expect(lines.length).toBeGreaterThan(2)
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns)
+      expect(text.split(/\s+/).filter(Boolean)).toEqual(`${PROSE} ${PROSE}`.split(' '))
+    }
+  })
+
+  it('continues two columns further in', () => {
+    expect(fitted(`  next: ${'word '.repeat(12)}end`, 40)).toBe(
+      ['  next: word word word word word word', '    word word word word word word end'].join('\n'),
+    )
+  })
+
+  it('does not count styles, and counts wide characters twice', () => {
+    const line = show`${painted('red', 'error')} ${'漢字 '.repeat(12)}`
+    for (const one of fitted(line, 40).split('\n')) expect(stringWidth(one)).toBeLessThanOrEqual(40)
+  })
+
+  it.each<[string, Part, number | undefined]>([
+    [
+      'a command that can be pasted',
+      `  next: entente approve cluster-b --bundle FILE ${'--fingerprint sha256:0 '.repeat(8)}`.trimEnd(),
+      80,
+    ],
+    ['a document', document(`a: ${'word '.repeat(40)}`), 80],
+    ['a text with a document in it', show`# values\n${document(`a: ${'word '.repeat(40)}`)}`, 80],
+    ['a word that is longer than the line', `x${'y'.repeat(100)}`, 80],
+    ['a pipe', PROSE.repeat(3), undefined],
+    ['a terminal without a width', PROSE.repeat(3), 0],
+  ])('leaves %s as it is', (_, text, columns) => {
+    expect(fitted(text, columns)).toBe(String(text))
+  })
+})
