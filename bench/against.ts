@@ -8,6 +8,10 @@ import { compare, type Ratio } from './ratios.ts'
 const HERE = new URL('..', import.meta.url).pathname
 /** Those that measure what `npm run build` makes. */
 const BUILT = new Set(['help'])
+/** Those that wait for other processes or for answers: their time is that of the clock. */
+const CLOCK = new Set(['help', 'evidence'])
+/** On both sides `performance.now` counts processor time, whatever the bench file of that commit reads. */
+const PROCESSOR_CLOCK = new URL('processor-clock.ts', import.meta.url).href
 
 /**
  * @param names of benchmarks that both have: each side runs its own files
@@ -38,7 +42,8 @@ function inTurns(name: string, there: string, commit: string, rounds: number): v
   const sides = [() => now.push(bench(HERE, name)), () => then.push(bench(there, name))] as const
   for (let round = 0; round < rounds; round++) for (const side of round % 2 === 0 ? sides : [...sides].reverse()) side()
   const head = `${git(['rev-parse', '--short', 'HEAD'])}${git(['status', '--porcelain', '-uno']) === '' ? '' : ' with changes'}`
-  console.log(`\n${name}: ${head} against ${commit}, best of ${rounds} rounds in turns (ratios of single rounds)\n`)
+  const time = CLOCK.has(name) ? 'time of the clock' : 'processor time'
+  console.log(`\n${name}: ${head} against ${commit}, ${time}, best of ${rounds} rounds in turns (ratios of single rounds)\n`)
   for (const { label, ratios } of compare(now, then)) console.log(`${label.padEnd(24)} ${ratios.map(cell).join('   ')}`)
 }
 
@@ -47,7 +52,8 @@ const cell = ({ here, there, ratio, lowest, highest }: Ratio): string =>
 
 /** What it prints; a benchmark that misses its own mark still has times. */
 function bench(tree: string, name: string): string {
-  const { status, signal, stdout } = spawnSync('npx', ['tsx', `bench/${name}.ts`], {
+  const clock = CLOCK.has(name) ? [] : ['--import', PROCESSOR_CLOCK]
+  const { status, signal, stdout } = spawnSync(process.execPath, ['--import', 'tsx', ...clock, `bench/${name}.ts`], {
     cwd: tree,
     stdio: ['ignore', 'pipe', 'inherit'],
     encoding: 'utf8',

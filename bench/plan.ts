@@ -1,6 +1,7 @@
 /**
  * Planning a fleet, as a ratio per member on this machine: members with 5 trusts each, once for the first plan (nothing
- * is in place) and once in the steady state (all of it is, and there is nothing to do).
+ * is in place) and once in the steady state (all of it is, and there is nothing to do). Processor time counts, since
+ * others may be at work.
  *
  *     npx tsx bench/plan.ts
  */
@@ -10,6 +11,7 @@ import { type Anchor, fingerprintOf } from '../src/core/x509/anchor.ts'
 import { makeCa } from '../test/support/ca.ts'
 import { approvedOf, NOW } from '../test/support/federations.ts'
 import { fleet, seen, TRUSTS } from './fleet.ts'
+import { leastOf } from './measure.ts'
 
 const SIZES = [250, 500, 1_000, 2_000]
 const CERTIFICATES = 24
@@ -27,34 +29,24 @@ async function roots(count: number): Promise<readonly Anchor[]> {
   })
 }
 
-/** The best of several runs, in milliseconds, with fresh observations each time. */
-function time<T>(prepare: () => T, work: (prepared: T) => unknown): number {
-  let best = Number.POSITIVE_INFINITY
-  for (let i = 0; i < RUNS; i++) {
-    const prepared = prepare()
-    const start = performance.now()
-    work(prepared)
-    best = Math.min(best, performance.now() - start)
-  }
-  return best
-}
-
-console.log(`\nplan, ${TRUSTS} trusts for each member, best of ${RUNS} runs\n`)
+console.log(`\nplan, ${TRUSTS} trusts for each member, processor time, best of ${RUNS} runs\n`)
 console.log('members  trusts  steps   intents      first plan              steady state')
 for (const size of SIZES) {
   const made = fleet(await roots(size))
   const { federation, bundles, record } = made
   const approved = approvedOf(...bundles)
-  const resolving = time(
+  const resolving = leastOf(
     () => undefined,
     () => intents(federation, approved, record, NOW),
+    RUNS,
   )
   const wanted = intents(federation, approved, record, NOW).intents
   const steps = plan(wanted, seen(wanted, made, false), NOW).steps.length
   const [first, steady] = [false, true].map((inPlace) =>
-    time(
+    leastOf(
       () => seen(wanted, made, inPlace),
       (s) => plan(wanted, s, NOW),
+      RUNS,
     ),
   ) as [number, number]
   const cell = (ms: number) => `${ms.toFixed(0).padStart(6)} ms ${(ms / size).toFixed(3).padStart(7)} ms/member`

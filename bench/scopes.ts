@@ -9,23 +9,11 @@ import { intents } from '../src/core/federation/intents.ts'
 import { plan } from '../src/core/plan/plan.ts'
 import { approvedOf, NOW } from '../test/support/federations.ts'
 import { largeMesh } from '../test/support/large-mesh.ts'
+import { leastOf } from './measure.ts'
 
 const SIZES = [100, 200, 400, 800]
 const RUNS = 3
 const LIMIT = { scopes: 400, milliseconds: 500 }
-
-/** The best of several runs, in milliseconds of the processor, with a fresh observation each time. */
-function time<T>(prepare: () => T, work: (prepared: T) => unknown): number {
-  let best = Number.POSITIVE_INFINITY
-  for (let i = 0; i < RUNS; i++) {
-    const prepared = prepare()
-    const used = process.cpuUsage()
-    work(prepared)
-    const { user, system } = process.cpuUsage(used)
-    best = Math.min(best, (user + system) / 1_000)
-  }
-  return best
-}
 
 console.log(`\nplan of one mesh, 10 pods for each set of workloads, processor time, best of ${RUNS} runs\n`)
 console.log('scopes   pods  steps   first plan           steady state')
@@ -34,9 +22,10 @@ for (const size of SIZES) {
   const wanted = intents(federation, approvedOf(...bundles), record, NOW).intents.slice(0, 1)
   const steps = plan(wanted, seen(wanted, false), NOW).steps.length
   const [first, steady] = [false, true].map((inPlace) =>
-    time(
+    leastOf(
       () => seen(wanted, inPlace),
       (observed) => plan(wanted, observed, NOW),
+      RUNS,
     ),
   ) as [number, number]
   const late = size === LIMIT.scopes && Math.max(first, steady) > LIMIT.milliseconds

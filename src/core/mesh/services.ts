@@ -53,11 +53,12 @@ export function checkHost(host: string, from: Workloads, member: string, view: M
   return against.length > 0 ? against : [...headless(known, host), ...unroutable(clusters, known, host)]
 }
 
-/** Includes workloads that do not exist yet: they have at least the labels of the scope. */
-const callers = (from: Workloads, view: MeshView): readonly Workload[] => [
-  { namespace: from.namespace, labels: from.labels ?? {} },
-  ...view.podsIn(from).map((pod) => ({ namespace: from.namespace, labels: view.labelsOf(pod) })),
-]
+/** One workload for each set of labels. Includes workloads that do not exist yet: they have at least those of the scope. */
+const callers = (from: Workloads, view: MeshView): readonly Workload[] =>
+  [...new Set([from.labels ?? {}, ...view.podsIn(from).map((pod) => view.labelsOf(pod))])].map((labels) => ({
+    namespace: from.namespace,
+    labels,
+  }))
 
 /** Builds one finding per reason, with the clusters it applies to. */
 function notMutual(
@@ -76,6 +77,7 @@ function notMutual(
     told.clusters.push(cluster)
     reasons.set(reason.why, told)
   }
+  if (reasons.size === 0) return []
   const total = named(clusters).length
   return [...reasons].map(([why, { hint, clusters: bad }]) => {
     const which = named(bad)

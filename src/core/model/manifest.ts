@@ -75,21 +75,45 @@ function withoutOthers(object: Manifest): Manifest {
   }
 }
 
-/** True if the parts that Entente writes are equal. */
-export const sameContent = (a: Manifest, b: Manifest): boolean => equal(content(a), content(b))
+/** True if the parts that Entente writes are equal: compares what `content` returns, without building it. */
+export function sameContent(a: Manifest, b: Manifest): boolean {
+  if (a === b) return true
+  const [one, other] = [a.metadata, b.metadata]
+  return (
+    one.name === other.name &&
+    one.namespace === other.namespace &&
+    sameOurs(one.labels, other.labels) &&
+    sameOurs(one.annotations, other.annotations) &&
+    equal(a, b, NOT_FIELDS)
+  )
+}
 
-function equal(a: unknown, b: unknown): boolean {
+function sameOurs(a: Readonly<Record<string, string>> = {}, b: Readonly<Record<string, string>> = {}): boolean {
+  let said = 0
+  for (const key of Object.keys(a)) {
+    if (!OURS.test(key)) continue
+    said++
+    if (a[key] !== b[key]) return false
+  }
+  for (const key of Object.keys(b)) if (OURS.test(key)) said--
+  return said === 0
+}
+
+const NOT_FIELDS: ReadonlySet<string> = new Set(['metadata', 'status'])
+
+/** @param except fields of the outermost objects that do not count */
+function equal(a: unknown, b: unknown, except?: ReadonlySet<string>): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (Array.isArray(a) !== Array.isArray(b)) return false
   const [left, right] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>]
   let said = 0
   for (const key of Object.keys(left)) {
-    if (left[key] === undefined) continue
+    if (left[key] === undefined || except?.has(key)) continue
     said++
     if (!(key in right) || !equal(left[key], right[key])) return false
   }
-  for (const key of Object.keys(right)) if (right[key] !== undefined) said--
+  for (const key of Object.keys(right)) if (right[key] !== undefined && !except?.has(key)) said--
   return said === 0
 }
 
@@ -109,5 +133,9 @@ export const text = (value: unknown): string => (typeof value === 'string' ? val
 /** Reads a string-to-string map; omits other values. */
 export function strings(value: unknown): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {}
+  if (areStrings(value)) return value
   return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }
+
+const areStrings = (value: object): value is Readonly<Record<string, string>> =>
+  Object.values(value).every((one) => typeof one === 'string')

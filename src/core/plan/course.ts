@@ -2,6 +2,7 @@
 
 import type { Finding } from '../diagnostics/finding.ts'
 import { viewOf } from '../mesh/mesh-view.ts'
+import { content, type Manifest } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -10,9 +11,10 @@ import { asItStands, newServers, withoutNewShares } from '../trust/held-trusts.t
 import { bridged } from '../trust/mounted/unmounted-pods.ts'
 import { NO_OBSTACLES, type Obstacles } from '../trust/obstacles.ts'
 import { ownDomainsIn } from '../trust/own-domains.ts'
-import { type Author, authorOf, readState } from '../trust/render.ts'
+import { type Author, authorOf } from '../trust/render.ts'
 import { closed, narrowedInbound, narrowedOutbound } from '../trust/stage.ts'
 import type { Inbound, MeshState, Outbound } from '../trust/state.ts'
+import { stateInPlace } from '../trust/state-in-place.ts'
 import { wantedState } from '../trust/wanted-state.ts'
 import { type Checked, check } from './hazards/checks.ts'
 import { mountObstacles } from './hazards/mounted-files.ts'
@@ -39,6 +41,8 @@ export interface Course {
   readonly after: MeshState
   readonly author: Author
   readonly checked: Checked
+  /** The content of this owner's objects that are in place. */
+  readonly objects: readonly Manifest[]
 }
 
 /** Computes the states between which a mesh moves; undefined if Entente could not read its objects. */
@@ -46,12 +50,17 @@ export function course(said: Intent, seen: Observation, { only, narrowOnly }: Pl
   if (!seen.objects.ok) return undefined
   const view = viewOf(seen)
   const ours = view.ownedBy(said.owner)
-  const before = readState(ours)
+  const written = authorOf(said)
+  const { state: before, rendered } = stateInPlace(said, ours, written)
   const intent = asItStands(said, before)
-  const written = authorOf(intent)
-  const author = { ...written, own: ownDomainsIn(intent, written, before, seen, ours) }
+  const own = ownDomainsIn(intent, written, before, seen, ours)
+  // The same author and the same state: their objects need not be rendered again.
+  const author = own.size === written.own.size ? written : { ...written, own }
   const pods = intent.member.home?.context === undefined ? undefined : view
-  const wanted = withoutNewShares(bridged(wantedState(intent, before, author.own), before, pods), before, said)
+  const wanted =
+    rendered !== undefined && intent === said && author === written
+      ? before
+      : withoutNewShares(bridged(wantedState(intent, before, author.own), before, pods), before, said)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
   const against = [
     obstacles(intent, wanted, author, view),
@@ -65,7 +74,14 @@ export function course(said: Intent, seen: Observation, { only, narrowOnly }: Pl
   const after = only === 'closing' ? closed(before, wanted, author.own) : allowed(wanted, before, checked, author.own)
   // An older federation file must not restore removed ConfigMaps of published roots either.
   const shares = new Map([...before.shares].filter(([name]) => after.shares.has(name)))
-  return { intent, before, after: narrowOnly?.has(intent.member.name) ? { ...after, shares } : after, author, checked }
+  return {
+    intent,
+    before,
+    after: narrowOnly?.has(intent.member.name) ? { ...after, shares } : after,
+    author,
+    checked,
+    objects: rendered ?? ours.map(content),
+  }
 }
 
 const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = false }: Obstacles): Checked => ({

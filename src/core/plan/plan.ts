@@ -9,7 +9,7 @@ import { notObserved } from '../mesh/mesh-findings.ts'
 import { viewOf } from '../mesh/mesh-view.ts'
 import { clockDiffers } from '../model/clock.ts'
 import { digestOf } from '../model/digest.ts'
-import { content, keyOf, type Manifest, ownerOf, sameContent } from '../model/manifest.ts'
+import { keyOf, type Manifest, ownerOf, sameContent } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Phase, Plan, Step } from '../model/planned.ts'
 import type { Intent } from '../model/wanted.ts'
@@ -26,7 +26,7 @@ import { type Course, course, type PlanOptions } from './course.ts'
 import { changesOf, drained } from './effects.ts'
 import { gatesOf, withRetiring } from './gates/rotation-gates.ts'
 import { announcedRoots } from './hazards/checks.ts'
-import { MAX_BYTES, othersObjects, tooLarge } from './hazards/owned-objects.ts'
+import { anothersObject, MAX_BYTES, tooLarge } from './hazards/owned-objects.ts'
 import { differences, reasonOf } from './phase-rules.ts'
 
 /**
@@ -73,8 +73,7 @@ function planMesh(
   const going = course(intent, observation, options)
   if (going === undefined) return { steps: [], findings: [] }
   const view = viewOf(observation)
-  const others = othersObjects(intent, view)
-  const current = new Map(view.ownedBy(intent.owner).map((object) => [keyOf(object), content(object)]))
+  const current = new Map(going.objects.map((object) => [keyOf(object), object]))
   const names = sameNamesIn(intent, seen, now)
   const alike = names.some(({ severity }) => severity === 'error')
   const steps: Step[] = []
@@ -82,7 +81,7 @@ function planMesh(
   let previous = going.before
   for (const { phase, state } of isDone(current, going) ? [] : stagesOf(going)) {
     for (const [key, before, after] of differences(current, renderState(state, going.author), phase)) {
-      if (others.has(key) || large.has(key)) continue
+      if (large.has(key) || anothersObject((after ?? before) as Manifest, intent, view) !== undefined) continue
       // An intermediate version of an object may be larger than the versions before and after.
       if (after !== undefined && exceeds(after, MAX_BYTES)) {
         large.set(key, tooLarge(after, intent))

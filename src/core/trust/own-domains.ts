@@ -23,10 +23,12 @@ export function ownDomainsIn(
   const foreign = new Set(intent.trusts.map((trust) => trust.trustDomain))
   const said = seen.istio.ok ? [seen.istio.value.trustDomain, ...seen.istio.value.aliases] : []
   const live = seen.own.ok ? [seen.own.value.trustDomain] : []
+  const own = new Set([...author.own, ...[...said, ...live].filter((domain) => !foreign.has(domain))])
+  const others = [...before.inbound.values()]
+    .flatMap((scope) => [...acceptedBy(scope).keys()])
+    .filter((domain) => !own.has(domain) && !foreign.has(domain))
+  if (others.length === 0) return own
   // Istio adds the SAN prefix of the local domain, so our filters add only those of foreign domains.
   const named = new Set(ours.flatMap(inboundPrefixes))
-  const unnamed = [...before.inbound.values()]
-    .flatMap((scope) => [...acceptedBy(scope).keys()])
-    .filter((domain) => !named.has(`spiffe://${domain}/`))
-  return new Set([...author.own, ...[...said, ...live, ...unnamed].filter((domain) => !foreign.has(domain))])
+  return new Set([...own, ...others.filter((domain) => !named.has(`spiffe://${domain}/`))])
 }

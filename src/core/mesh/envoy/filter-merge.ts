@@ -103,16 +103,16 @@ function readPatch(patch: unknown): ChainPatch {
  */
 export function patchChain(chain: Chain, patches: readonly ChainPatch[], listenerPort?: number): Chain | typeof PANIC {
   let patched = chain
-  for (const patch of patches.filter(({ operation }) => operation === 'MERGE')) {
-    if (!matches(patched, patch, listenerPort)) continue
+  for (const patch of patches) {
+    if (patch.operation !== 'MERGE' || !matches(patched, patch, listenerPort)) continue
     const merged = mergeChain(patched, patch)
     if (merged === PANIC) return PANIC
     patched = merged
   }
   // istiod merges all chains first. Then it inserts and removes filters.
   const filters = new Set<string>()
-  for (const patch of patches.filter(({ of }) => of === 'filters')) {
-    if (!matches(patched, patch, listenerPort)) continue
+  for (const patch of patches) {
+    if (patch.of !== 'filters' || !matches(patched, patch, listenerPort)) continue
     if (patch.operation === 'REMOVE') filters.delete(patch.filter)
     else filters.add(patch.name)
   }

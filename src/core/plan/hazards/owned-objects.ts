@@ -22,11 +22,10 @@ import { unfit } from './filter-fit.ts'
 export const MAX_BYTES = 1_000_000
 
 export function obstacles(intent: Intent, wanted: MeshState, author: Author, view: MeshView): Obstacles {
-  const others = othersObjects(intent, view)
   const against = (part: Partial<MeshState>): readonly Finding[] => {
     const rendered = renderState({ ...EMPTY, ...part }, author)
     const unwritable = rendered.flatMap((object) => {
-      const other = others.get(keyOf(object))
+      const other = anothersObject(object, intent, view)
       return [...(other === undefined ? [] : [ownedBy(intent, other)]), ...(exceeds(object, MAX_BYTES) ? [tooLarge(object, intent)] : [])]
     })
     return [...unwritable, ...unfit(rendered, view, intent.member.istioNamespace, intent.member.name)]
@@ -56,9 +55,12 @@ export function obstacles(intent: Intent, wanted: MeshState, author: Author, vie
   }
 }
 
-/** Objects of other owners, by key: Entente never writes them. */
-export const othersObjects = (intent: Intent, { objects }: MeshView): ReadonlyMap<string, Manifest> =>
-  new Map(objects.filter((object) => ownerOf(object) !== intent.owner).map((object) => [keyOf(object), object]))
+/** The object of another owner in the place of `object`: Entente never writes it. */
+export function anothersObject(object: Manifest, { owner }: Intent, view: MeshView): Manifest | undefined {
+  const { name, namespace = '' } = object.metadata
+  const there = view.named(object.kind, namespace, name)
+  return there !== undefined && ownerOf(there) !== owner && keyOf(there) === keyOf(object) ? there : undefined
+}
 
 export function tooLarge(object: Manifest, { member }: Intent): Finding {
   return error(
