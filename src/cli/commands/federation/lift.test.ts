@@ -45,7 +45,7 @@ async function federation(of: Spec = inDirectories()) {
     status: () => json(status),
     verified: () => json(verify),
     isOpen: async () => (await readFile(join(w.directory, FILTER), 'utf8').catch(() => '')).includes(A),
-    severs: async () => parse(await readFile(w.file, 'utf8')).spec.severed,
+    severs: async () => parse(await readFile(w.file, 'utf8')).spec.severed ?? [],
     actions: async () => (await (await openRecord(w.directory)).entries()).map(({ action }) => action),
     record: async (draft: AuditDraft) => addEntry(await openRecord(w.directory), async () => {}, draft),
   }
