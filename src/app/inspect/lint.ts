@@ -1,5 +1,6 @@
 /** Finds manifests whose effect differs from what they appear to do, and offers a federation in place of inert settings. */
 
+import type { Included } from '../../core/federation/expand/included.ts'
 import { type LintResult, lint } from '../../core/lint/lint.ts'
 import type { LintFile, Source } from '../../core/lint/source.ts'
 import type { Anchor } from '../../core/x509/anchor.ts'
@@ -9,6 +10,8 @@ export interface LintInput {
   readonly files: readonly LintFile[]
   /** The federation to compare the manifests with. */
   readonly federation?: Source
+  /** The files that it includes. */
+  readonly included?: ReadonlyMap<string, Included>
   /** The member of these manifests; absent: derived from their mesh config. */
   readonly member?: string
   /** The current roots of the mesh, to compare with a cacerts Secret. Empty: unknown. */

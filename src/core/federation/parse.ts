@@ -91,7 +91,7 @@ function readIncluded(
     const found = included.get(file)
     if (why !== undefined) tell(place, `${file} ${why}`, 'write a path inside the folder of the federation file')
     else if (twice) tell(place, `${file} is included twice`, 'merge the two entries into one')
-    else if (found === undefined) tell(place, `${file} was not read`, '')
+    else if (found === undefined) tell(place, `${file} was not read`, 'read it together with the federation file')
     else if ('fault' in found) tell(place, `${file} ${found.fault}`, found.hint)
     if (why !== undefined || twice || found === undefined || 'fault' in found) return []
     const parsed = includedSchema.safeParse(found.value)

@@ -1,9 +1,10 @@
 /** The input of all rules: the objects of every file, indexed once. */
 import { about, type Subject } from '../diagnostics/subject.ts'
-import { parseFederation } from '../federation/parse.ts'
+import { type Included, includedPaths } from '../federation/expand/included.ts'
+import { type Problem, parseFederation } from '../federation/parse.ts'
 import { DEFAULT_ROOT_NAMESPACE } from '../mesh/config/mesh-facts.ts'
 import { isPlaceholder } from '../mesh/config/unfilled.ts'
-import { at, text } from '../model/manifest.ts'
+import { at, list, text } from '../model/manifest.ts'
 import type { Federation, Member } from '../model/wanted.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { type LintFinding, type RuleCode, type Told, told } from './lint-rules.ts'
@@ -17,6 +18,8 @@ export interface LintOptions {
   readonly now: Date
   /** The federation file of `-f`. */
   readonly federation?: Source
+  /** The files that it includes. Those of other federations are among the manifests. */
+  readonly included?: ReadonlyMap<string, Included>
   /** Roots that the mesh's proxies hold now (`--known`). */
   readonly known?: readonly Anchor[]
   /** The member that the manifests belong to. If undefined, lint derives it from their mesh config. */
@@ -68,12 +71,14 @@ export function contextOf(files: readonly LintFile[], options: LintOptions): { c
     ...(options.federation === undefined ? [] : [viewOf(options.federation)]),
     ...resources.filter((r) => r.group === 'entente.dev' && r.kind === 'Federation' && r.source.file !== options.federation?.file),
   ]
-  const read = found.map((view) => ({ view, ...parseFederation(view.value) }))
+  const read = found.map((view) => ({ view, ...parseFederation(view.value, includedBy(view, files, options)) }))
   const federations = read.flatMap(({ view, ...result }) => ('federation' in result ? [{ view, federation: result.federation }] : []))
   const findings = read.flatMap(({ view, ...result }) =>
     'problems' in result
-      ? result.problems.map(({ path, message, hint }) =>
-          tell('federation-invalid', view, path, about.input('Federation'), `${path.join('.')}: ${message}`, { hint }),
+      ? result.problems.map((problem) =>
+          tell('federation-invalid', view, lintedPath(problem, view), about.input('Federation'), problemText(problem), {
+            hint: problem.hint,
+          }),
         )
       : [],
   )
@@ -82,6 +87,30 @@ export function contextOf(files: readonly LintFile[], options: LintOptions): { c
   )
   return { context: { ...options, files, resources, namespaces: byNamespace(resources), settings, notRead, federations, meshes }, findings }
 }
+
+function includedBy(
+  { source, value }: View,
+  files: readonly LintFile[],
+  { federation, included }: LintOptions,
+): ReadonlyMap<string, Included> {
+  if (source === federation && included !== undefined) return included
+  const folder = source.file.slice(0, source.file.lastIndexOf('/') + 1)
+  return new Map(
+    includedPaths(value).flatMap((path): [string, Included][] => {
+      const found = files.find(({ file }) => file === folder + path)?.documents[0]
+      return found === undefined ? [] : [[path, { value: found.value }]]
+    }),
+  )
+}
+
+/** A problem in an included file is reported where the federation includes the file. */
+function lintedPath({ path, file }: Problem, { value }: View): Path {
+  if (file === undefined) return path
+  const index = list(at(value, 'spec', 'include')).findIndex((entry) => at(entry, 'path') === file)
+  return ['spec', 'include', index, 'path']
+}
+
+const problemText = ({ path, file, message }: Problem): string => `${file === undefined ? '' : `${file}: `}${path.join('.')}: ${message}`
 
 function byNamespace(resources: readonly Resource[]): ReadonlyMap<string, readonly Resource[]> {
   const all = new Map<string, Resource[]>()

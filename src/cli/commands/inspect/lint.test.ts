@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { makeCa } from '../../../../test/support/ca.ts'
+import { document } from '../../../../test/support/federations.ts'
 import { walkthroughPolicy, walkthroughValues } from '../../../../test/support/lint.ts'
 import { inDirectories, quietIo, workspace } from '../../../../test/support/workspace.ts'
 import { run as plan } from '../federation/plan.ts'
@@ -36,6 +37,35 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
 describe('lint', () => {
+  it('reads the files that a federation includes: with -f, and among the manifests', async () => {
+    const members = ['a', 'b'].map((name) => ({ name, trustDomain: `${name}.example`, cluster: { directory: name } }))
+    const including = {
+      members,
+      defaults: { distribution: 'pinned', mtls: 'enforce' },
+      include: [{ path: 'teams/x.yaml', namespaces: ['sample'] }],
+    }
+    const calls = (to: string) => ({ apiVersion: 'entente.dev/v1alpha1', kind: 'Calls', spec: { calls: [{ from: 'a/sample/x', to }] } })
+    const federation = await file('d/federation.yaml', stringify(document(including)))
+    const manifest = await file('other.yaml', 'a: 1\n')
+    await file('d/teams/x.yaml', stringify(calls('b/sample/y')))
+    expect([await lint([manifest], { file: federation }), await lint([join(folder, 'd')])]).toEqual([0, 0])
+    await file('d/teams/x.yaml', stringify(calls('b/other/y')))
+    for (const [files, more] of [
+      [[manifest], { file: federation }],
+      [[join(folder, 'd')], {}],
+    ] as const) {
+      printed = []
+      expect(await lint(files, { ...more, output: 'json' })).toBe(1)
+      expect(json().findings).toEqual([
+        expect.objectContaining({
+          code: 'federation-invalid',
+          file: federation,
+          message: expect.stringMatching(/^teams\/x\.yaml: spec\.calls\.0\.to: .*this end is in other/),
+        }),
+      ])
+    }
+  })
+
   it('exits 0 when there is nothing worse than a warning, and 1 at an error', async () => {
     expect(await lint([await file('good.yaml', 'a: 1\n')])).toBe(0)
     expect(await lint([await file('odd.yaml', 'meshConfig: {trustDomain: a, trustDomainAliases: [b]}\n')])).toBe(0)

@@ -1,5 +1,6 @@
 /** The files of `lint`: manifests, the federation file, known roots, and the file for a replacement. */
 
+import { readIncluded } from '../../../adapters/files/included-files.ts'
 import { readManifests } from '../../../adapters/files/manifests.ts'
 import { readIfThere, writeAtomically } from '../../../adapters/files/write-files.ts'
 import { readDocuments } from '../../../adapters/yaml/documents.ts'
@@ -7,7 +8,6 @@ import type { LintInput, NewFile } from '../../../app/inspect/lint.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { about } from '../../../core/diagnostics/subject.ts'
 import { anchorsIn } from '../../../core/lint/cacerts.ts'
-import type { Source } from '../../../core/lint/source.ts'
 import type { Anchor } from '../../../core/x509/anchor.ts'
 import type { Io } from '../../io.ts'
 
@@ -22,16 +22,17 @@ export interface LintFileOptions {
 export async function lintInput({ files, file, member, known = [] }: LintFileOptions, io: Io): Promise<LintInput> {
   return {
     files: await readManifests(files, { stdin: () => io.readFile('-') }),
-    ...(file === undefined ? {} : { federation: await federationAt(file, io) }),
+    ...(file === undefined ? {} : await federationAt(file, io)),
     ...(member === undefined ? {} : { member }),
     known: (await Promise.all(known.map((path) => rootsAt(path, io)))).flat(),
   }
 }
 
-async function federationAt(path: string, io: Io): Promise<Source> {
+async function federationAt(path: string, io: Io): Promise<Pick<LintInput, 'federation' | 'included'>> {
   const text = Buffer.from(await io.readFile(path)).toString('utf8')
   const [source] = readDocuments(path, path, text).documents
-  if (source?.fault === undefined && source !== undefined) return source
+  if (source !== undefined && source.fault === undefined)
+    return { federation: source, included: (await readIncluded(path, source.value)).read }
   throw new FederationError('federation-invalid', about.file(path), source?.fault?.message ?? 'is empty', { hint: 'correct the file' })
 }
 
