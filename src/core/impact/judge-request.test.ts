@@ -39,6 +39,18 @@ describe('a caller', () => {
       is: 'deny',
     },
     {
+      name: 'is not let in by a rule that excludes every path, which no request matches',
+      of: id(LOCAL),
+      policies: [policy('sample/p', { action: 'ALLOW', rules: [{ to: [{ operation: { paths: ['/x'], notPaths: ['/y', '*'] } }] }] })],
+      is: 'deny',
+    },
+    {
+      name: 'is not denied by a rule that excludes every method',
+      of: id(LOCAL),
+      policies: [policy('sample/p', deny({ to: [{ operation: { notMethods: ['*'] } }] }))],
+      is: 'allow',
+    },
+    {
       name: 'hangs on a header where a rule does',
       of: id(LOCAL),
       policies: [policy('sample/p', deny(when('request.headers[x]', ['y'])))],

@@ -36,6 +36,12 @@ export const isAnyOperation = (operations: Operations): boolean => operations.so
 export const operationTruth = (operations: Operations, operation: Operation): boolean =>
   operations.some((entry) => entry.every((condition) => holds(condition, operation)))
 
+/** False if no operation can match: every request has a method, a path and a host. */
+export const isPossible = (operations: Operations): boolean =>
+  operations.some((entry) => !entry.some(({ attribute, notValues }) => ALWAYS_SET.has(attribute) && notValues.includes('*')))
+
+const ALWAYS_SET: ReadonlySet<string> = new Set(['method', 'path', 'host'])
+
 function holds({ attribute, values, notValues }: Condition, operation: Operation): boolean {
   const dimension = DIMENSIONS[attribute as keyof typeof DIMENSIONS]
   if (dimension === undefined) return true

@@ -1,6 +1,6 @@
 /** Prepares policies for one mesh: expands their values by its aliases and builds the tests. */
 import { expandPrincipals, expandTrustDomains } from '../aliases.ts'
-import type { Operations } from './operation.ts'
+import { isPossible, type Operations } from './operation.ts'
 import type { Condition, Policy } from './policy.ts'
 import { namespaceTest, principalTest, serviceAccountTest, type Test, trustDomainTest } from './request-identity.ts'
 import { both, either, MAYBE, NO, type Truth, YES } from './truth.ts'
@@ -29,7 +29,7 @@ export interface ReadyPolicy {
 export function ready(policy: Policy, own: readonly string[]): ReadyPolicy {
   const rules = policy.rules.map(({ index, sources, operations }): ReadyRule => {
     const made = sources.map((source) => source.map((condition) => readyCondition(condition, policy.namespace, own)))
-    return { index, sources: made, operations, truth: (id) => ruleTruth(made, id) }
+    return { index, sources: made, operations, truth: isPossible(operations) ? (id) => ruleTruth(made, id) : () => NO }
   })
   return { policy, rules }
 }
