@@ -4,7 +4,8 @@ import type { Seens } from '../core/model/observed.ts'
 import type { Plan } from '../core/model/planned.ts'
 import type { PlanOptions } from '../core/plan/course.ts'
 import { plan } from '../core/plan/plan.ts'
-import { speakAgainst } from '../core/record/heads.ts'
+import { type Heads, speakAgainst } from '../core/record/heads.ts'
+import { leftBehind, memberLeftBehind } from '../core/record/left-behind.ts'
 import { observe, retiring } from './apply/apply.ts'
 import { askHeads } from './apply/heads.ts'
 import { type DesiredPorts, readDesired } from './desired.ts'
@@ -24,12 +25,27 @@ export interface Planned {
   readonly meshes: Meshes
   /** Members that store the head of another record: the carrying out of the plan needs to know them, too. */
   readonly narrowOnly: NarrowOnly
+  /** The record's head, as each member's home stores it. */
+  readonly heads: Heads
 }
 
 type NarrowOnly = NonNullable<PlanOptions['narrowOnly']>
 
-/** @throws FederationError as `readDesired`; interrupted */
-export const planFederation = async (ports: PlanPorts): Promise<Planned> => planFor(ports, await readDesired(ports))
+/**
+ * Plans what the files say, and reports the homes that they left behind.
+ * @throws FederationError as `readDesired`; interrupted
+ */
+export async function planFederation(ports: PlanPorts, options: PlanOptions = {}): Promise<Planned> {
+  const planned = await planFor(ports, await readDesired(ports), options)
+  const { desired, heads, plan } = planned
+  const left = leftBehind(desired.record, desired.federation, heads).map((held) => memberLeftBehind(held, desired.federation))
+  if (left.length === 0) return planned
+  return {
+    ...planned,
+    desired: { ...desired, findings: [...left, ...desired.findings] },
+    plan: { ...plan, findings: [...left, ...plan.findings] },
+  }
+}
 
 /** Observes the home of every intent, and plans. @throws FederationError interrupted */
 export async function planFor(
@@ -40,7 +56,7 @@ export async function planFor(
   const { intents, federation } = desired
   const meshes = await ports.meshes(desired)
   const sharedDeadline = {}
-  const [first, narrowOnly] = await Promise.all([observe(intents, meshes, { sharedDeadline }), otherRecords(ports, desired, meshes)])
+  const [first, { heads, narrowOnly }] = await Promise.all([observe(intents, meshes, { sharedDeadline }), otherRecords(ports, desired, meshes)])
   goOn(ports)
   const quick = plan(intents, first, ports.now(), { ...options, narrowOnly })
   const closer = retiring(quick, intents)
@@ -56,15 +72,19 @@ export async function planFor(
     members: [...federation.members.values()],
     findings: [...desired.findings, ...made.findings],
   }
-  return { desired, plan: whole, options, seen, meshes, narrowOnly }
+  return { desired, plan: whole, options, seen, meshes, narrowOnly, heads }
 }
 
 /**
  * The homes that store a head which is not in the record. The record is read again after the homes, because an apply may
  * have begun in between.
  */
-async function otherRecords(ports: Pick<Ports, 'record'>, { intents, record }: Desired, meshes: Meshes): Promise<NarrowOnly> {
+async function otherRecords(
+  ports: Pick<Ports, 'record'>,
+  { intents, record }: Desired,
+  meshes: Meshes,
+): Promise<Pick<Planned, 'heads' | 'narrowOnly'>> {
   const heads = await askHeads(intents.flatMap(({ member }) => meshes.get(member.name) ?? []))
-  if (speakAgainst(record, heads).size === 0) return new Map()
-  return speakAgainst(await ports.record.view(), heads)
+  if (speakAgainst(record, heads).size === 0) return { heads, narrowOnly: new Map() }
+  return { heads, narrowOnly: speakAgainst(await ports.record.view(), heads) }
 }

@@ -10,6 +10,10 @@ export type Question =
   | { readonly kind: 'approve'; readonly member: MemberName }
   /** The roots of a new federation, as read from its clusters. */
   | { readonly kind: 'begin' }
+  /** All trust that Entente holds in these members' homes ends. */
+  | { readonly kind: 'remove'; readonly members: readonly MemberName[]; readonly steps: number }
+  /** These members' homes do not exist any more. */
+  | { readonly kind: 'gone'; readonly members: readonly MemberName[] }
   | ({ readonly kind: 'sever' } & Pair)
   /** `by`: the actor who severed it, if the record has one. */
   | ({ readonly kind: 'lift'; readonly at: Date; readonly by?: string; readonly reason: string } & Pair)

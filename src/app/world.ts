@@ -3,7 +3,7 @@ import type { Finding } from '../core/diagnostics/finding.ts'
 import type { Digest } from '../core/model/digest.ts'
 import type { Phase, Step } from '../core/model/planned.ts'
 import type { AuditEntry, EvidenceFile } from '../core/model/recorded.ts'
-import type { Actor, MemberName } from '../core/model/wanted.ts'
+import type { Actor, Member, MemberName } from '../core/model/wanted.ts'
 import type { PlanOptions } from '../core/plan/course.ts'
 import type { RecordView } from '../core/record/projection.ts'
 import type { Mesh } from './ports.ts'
@@ -92,4 +92,17 @@ export interface Outcome {
   readonly done: readonly Step[]
   /** The error that stopped a mesh's apply. */
   readonly findings: readonly Finding[]
+  /** The directories that it wrote to. */
+  readonly undelivered?: readonly Undelivered[]
 }
+
+/** A directory with changes that no proxy has before somebody commits them and a GitOps tool delivers them. */
+export interface Undelivered {
+  readonly member: MemberName
+  readonly directory: string
+  /** Entente can observe the cluster, and so see the delivery. */
+  readonly observed: boolean
+}
+
+export const undeliveredOf = ({ name: member, home }: Member): readonly Undelivered[] =>
+  home?.directory === undefined ? [] : [{ member, directory: home.directory, observed: home.context !== undefined }]

@@ -286,6 +286,30 @@ export function program(io: Io, version: string, run: Run): Command {
       return run(command.run({ ...options, truster, trusted }, io))
     })
 
+  const removing = (signature: string, description: string, example: string): Command =>
+    looking(signature, description, example)
+      .requiredOption('--reason <text>', 'the reason; written to the record')
+      .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; the reason is written to the record')
+      .option('--yes', 'do not ask for confirmation')
+      .addOption(evidenceOption())
+      .addOption(outputOption())
+
+  removing(
+    'remove <member>',
+    'end all trust in a home that the federation file no longer has: filters first, then policies; prove it',
+    'entente remove cluster-b --reason "TICKET-9: cluster-b left"\nentente remove cluster-b --context old-b --reason "TICKET-9: cluster-b moved"',
+  )
+    .option('--context <name>', 'the cluster, if the member has several homes or the record does not name it')
+    .option('--directory <dir>', 'the directory, likewise')
+    .option('--gone', 'the home does not exist any more: look at nothing, and only write that to the record')
+    .action(async (member, options) => run((await import('./commands/federation/remove.ts')).run({ ...options, member }, io)))
+
+  removing(
+    'uninstall',
+    'end all trust of this federation, in every home: filters first, then policies; prove it',
+    'entente uninstall --reason "TICKET-12: no federation any more"',
+  ).action(async (options) => run((await import('./commands/federation/remove.ts')).run(options, io)))
+
   looking(
     'impact',
     'show for each AuthorizationPolicy which foreign identities a change of trust newly accepts, and why',

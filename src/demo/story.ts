@@ -126,7 +126,12 @@ const sever: Act = async ({ scene, entente }) => {
   const why = 'cluster-a was broken into'
   const code = await entente.sever('cluster-b', 'cluster-a', why)
   const closed = [
-    check('sever', 'exit 0', `exit ${code}`),
+    check(
+      'sever',
+      'exit 1',
+      `exit ${code}`,
+      'written, and for Entente not in force before Git delivers it; here the peers read the directory',
+    ),
     await called(scene, client, server, `rejected by b/server: ${UNKNOWN_ROOT}`),
     await called(scene, reports, orders, `rejected by b/reports: ${UNKNOWN_ROOT}`),
     await called(scene, reports, server, 'accepted'),

@@ -10,7 +10,7 @@ import type { Intent, MemberName } from '../../core/model/wanted.ts'
 import { plan } from '../../core/plan/plan.ts'
 import { type Begin, doneBy } from '../../core/record/interrupted-apply.ts'
 import type { Mesh } from '../ports.ts'
-import type { Consent, Outcome, World } from '../world.ts'
+import { type Consent, type Outcome, undeliveredOf, type World } from '../world.ts'
 import { drive } from './drive.ts'
 import { Journal } from './journal.ts'
 import { heldBack, passable } from './next/due.ts'
@@ -36,6 +36,7 @@ export async function apply(
   const due = agreed.steps.filter((step) => consent.steps.has(step.id) && passable(step, consent))
   if (due.length === 0) return { done: [], findings: heldBack(agreed.steps, consent) }
   const journal = await Journal.open(due, consent, world, {
+    members: new Map(wanted.map(({ member }) => [member.name, member])),
     doneBy: (killed) => standingOf(killed, wanted, world, seen),
     narrowing: (narrowOnly, members) => narrowing(wanted, members, { ...consent, narrowOnly }, world, seen),
   })
@@ -62,7 +63,8 @@ export async function apply(
     ],
   }
   await journal.close(outcome)
-  return outcome
+  const wrote = new Set(outcome.done.map(({ member }) => member))
+  return { ...outcome, undelivered: wanted.flatMap(({ member }) => (wrote.has(member.name) ? undeliveredOf(member) : [])) }
 }
 
 /** The steps that an interrupted apply completed, if an observation can show that. */

@@ -7,10 +7,11 @@ import { about } from '../../core/diagnostics/subject.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import { digestOf } from '../../core/model/digest.ts'
 import type { Gate, Step } from '../../core/model/planned.ts'
-import type { AuditDraft, AuditEntry } from '../../core/model/recorded.ts'
-import type { MemberName } from '../../core/model/wanted.ts'
-import { speakAgainst } from '../../core/record/heads.ts'
+import type { AuditDraft, AuditEntry, RecordedHome } from '../../core/model/recorded.ts'
+import type { Member, MemberName } from '../../core/model/wanted.ts'
+import { type Heads, speakAgainst } from '../../core/record/heads.ts'
 import { type Begin, begun, killed } from '../../core/record/interrupted-apply.ts'
+import { renamedFrom } from '../../core/record/left-behind.ts'
 import { type Head, type RecordView, unfinished } from '../../core/record/projection.ts'
 import { recordable, seal } from '../../core/record/record.ts'
 import type { Home, KeepsHead } from '../ports.ts'
@@ -71,6 +72,7 @@ export class Journal {
       action: 'begin',
       plan: planDigest(steps),
       steps: steps.map(begun),
+      homes: homesIn(steps, ask.members, heads, record),
       ...(consent.evidence === undefined || consent.evidence.length === 0 ? {} : { evidence: consent.evidence }),
     })
     let head: Head | undefined = record.head
@@ -119,8 +121,9 @@ export class Journal {
 
 type Left = Pick<Journal, 'absent' | 'narrowOnly'>
 
-/** What is needed to observe meshes. */
+/** The members, and what is needed to observe their meshes. */
 interface Asking {
+  readonly members: ReadonlyMap<MemberName, Member>
   /**
    * The steps that an interrupted apply completed, if an observation can show that. Their `end` entry is written before
    * this apply's `begin`.
@@ -221,5 +224,27 @@ const said = (consent: Consent, world: World) => ({ actor: consent.actor, at: wo
 const closedGates = (steps: readonly Step[]): readonly Gate[] => [
   ...new Map(steps.flatMap((step) => step.gates.filter((gate) => !gate.open)).map((gate) => [`${gate.needs} ${gate.root}`, gate])).values(),
 ]
+
+/** Where the steps write: the federation file may have another home for these members later, or not have them. */
+function homesIn(steps: readonly Step[], members: Asking['members'], heads: Heads, record: RecordView): readonly RecordedHome[] {
+  return [...new Set(steps.map((step) => step.member))].flatMap((name) => {
+    const { home, trustDomain, aliases, istioNamespace } = members.get(name) ?? {}
+    if (home === undefined || trustDomain === undefined || istioNamespace === undefined) return []
+    const { context, directory } = home
+    const place = { ...(context === undefined ? {} : { context }), ...(directory === undefined ? {} : { directory }) }
+    const head = heads.get(name)
+    const continues = head?.ok === true && renamedFrom(record, name, place, head.value) !== undefined
+    return [
+      {
+        member: name,
+        trustDomain,
+        ...(aliases === undefined || aliases.length === 0 ? {} : { aliases }),
+        istioNamespace,
+        ...place,
+        ...(continues ? { continues } : {}),
+      },
+    ]
+  })
+}
 
 const planDigest = (steps: readonly Step[]): Digest => digestOf(steps.map((step) => step.id))

@@ -5,8 +5,7 @@ import { hasErrors } from '../../core/diagnostics/finding.ts'
 import { about } from '../../core/diagnostics/subject.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Plan } from '../../core/model/planned.ts'
-import { readDesired } from '../desired.ts'
-import { type Planned, type PlanPorts, planFor } from '../plan.ts'
+import { type Planned, type PlanPorts, planFederation } from '../plan.ts'
 import type { Ports } from '../use-case.ts'
 import type { Outcome } from '../world.ts'
 import { mustAcceptImpact } from './accept-impact.ts'
@@ -33,7 +32,7 @@ export const succeeded = ({ plan, outcome }: Applied): boolean => !hasErrors(pla
 /** @throws FederationError not-consented, not-confirmed, changed-meanwhile, record-busy: then no object was written */
 export async function applyPlan(ports: PlanPorts & CarryOutPorts & Pick<Ports, 'agree'>, input: ApplyInput): Promise<Applied> {
   const { consent: ids, acceptImpact, look = false, ...leave } = input
-  const planned = await planFor(ports, await readDesired(ports), { look })
+  const planned = await planFederation(ports, { look })
   const { plan } = planned
   ports.tell({ kind: 'planned', plan })
   const steps = chosen(plan, ids)

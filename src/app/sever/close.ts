@@ -15,7 +15,7 @@ import { readDesired } from '../desired.ts'
 import { type Planned, type PlanPorts, planFor } from '../plan.ts'
 import type { Pair } from '../ports-desired.ts'
 import type { Ports } from '../use-case.ts'
-import type { Outcome } from '../world.ts'
+import { type Outcome, type Undelivered, undeliveredOf } from '../world.ts'
 import { type Older, olderConnections } from './older-connections.ts'
 
 export type ClosePorts = PlanPorts & CarryOutPorts
@@ -39,6 +39,8 @@ export interface Closed {
   readonly blind: boolean
   /** No evidence shows whether live proxies reject the domain. */
   readonly unknown: boolean
+  /** The directory of the truster, if it is not in force yet: Git has to deliver it, or nothing shows that it has. */
+  readonly undelivered: readonly Undelivered[]
   /** A proxy still accepts it, or may although that could be proven here; or an error blocks it. */
   readonly failed: boolean
   /** All of them, in one list. */
@@ -61,6 +63,9 @@ export async function close(ports: ClosePorts, severed: Severed, known: readonly
   const undoing = tracked.filter((one) => !known.some((other) => isSameFact(other, one)))
   const findings = [...known, ...undoing, ...outcome.findings, ...older.findings]
   const open = verdicts.some(({ state }) => state === 'broken' || state === 'lagging') || (unknown && provable)
+  const truly = desired.federation.members.get(truster)
+  const inForce = verdicts.length > 0 && verdicts.every(({ state }) => state === 'severed')
+  const undelivered = truly === undefined || inForce ? [] : undeliveredOf(truly)
   const remain = input.drain && older.views.some(({ state }) => state !== 'gone')
   return {
     trustDomain: desired.federation.members.get(trusted)?.trustDomain ?? trusted,
@@ -72,7 +77,8 @@ export async function close(ports: ClosePorts, severed: Severed, known: readonly
     older,
     blind,
     unknown,
-    failed: hasErrors(findings) || open || remain,
+    undelivered,
+    failed: hasErrors(findings) || open || remain || undelivered.length > 0,
   }
 }
 

@@ -57,7 +57,7 @@ export function inContexts(federation: Federation, pairs: readonly string[]): Fe
           hint: `members: ${[...members.keys()].join(', ')}`,
         },
       )
-    members.set(member.name, { ...member, home: { ...member.home, context } })
+    members.set(member.name, { ...member, home: { ...member.home, context, inFile: member.home ?? {} } })
   }
   return { ...federation, members }
 }

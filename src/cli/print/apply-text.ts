@@ -2,16 +2,28 @@ import type { Outcome, Progress } from '../../app/world.ts'
 import { title } from '../../core/model/manifest.ts'
 import { objectOf } from '../../core/view/plan-view.ts'
 import type { Look } from './layout/look.ts'
-import { type Shown, show } from './screen.ts'
+import { undeliveredText } from './outcome/delivery-text.ts'
+import { type Shown, show, stacked } from './screen.ts'
 import { count, findingsText } from './text.ts'
 
 /** Why it stopped; empty if nothing stopped it. */
 export const stopsText = ({ findings }: Outcome, look: Look = {}): readonly Shown[] =>
   findings.length === 0 ? [] : [show`\n${findingsText(findings, look)}`]
 
-/** What it did. */
-export const doneText = ({ done }: Outcome): string =>
-  `${count(done.length, 'step')} carried out.${done.length === 0 ? '' : ' Proof: entente verify'}`
+/**
+ * What it did: carried out in clusters, or only written to directories.
+ * @param file the federation file, as the user named it
+ */
+export function doneText({ done, undelivered = [] }: Outcome, file: string): Shown {
+  const directories = new Set(undelivered.map(({ member }) => member))
+  const written = done.filter(({ member }) => directories.has(member)).length
+  const carriedOut = done.length - written
+  const proof = carriedOut === 0 ? '' : ' Proof: entente verify'
+  return stacked([
+    ...(written > 0 && carriedOut === 0 ? [] : [`${count(carriedOut, 'step')} carried out.${proof}`]),
+    ...undeliveredText(undelivered, file).map((text) => show`${count(written, 'step')} written, ${text}`),
+  ])
+}
 
 export function progressText(event: Progress): string {
   const where = `${event.member} ${event.phase}`

@@ -65,6 +65,8 @@ function what(entry: AuditEntry): string {
       return `${entry.trustDomain}: ${entry.to.map(short).join(', ')} to stay`
     case 'sever':
       return `${entry.truster} no longer trusts ${entry.trusted}${domains(entry)}`
+    case 'remove':
+      return `${entry.member}: nothing of Entente is left in ${entry.directory ?? entry.context ?? 'its home'}${entry.unseen === true ? ', by the word of the actor' : ''}`
     case 'lift':
       return `the sever of ${entry.truster} trusting ${entry.trusted} is lifted${domains(entry)}`
   }

@@ -33,7 +33,7 @@ function eventTexts(event: Event, look: Console, file: string): readonly (Shown 
     case 'planned':
       return [planText(event.plan, look)]
     case 'carried-out':
-      return [...stopsText(event.outcome, look), show`\n${doneText(event.outcome)}`]
+      return [...stopsText(event.outcome, look), show`\n${doneText(event.outcome, file)}`]
     case 'ended-unfinished':
       return [
         show`\nThe apply that ${event.begin.actor.name} began at ${event.begin.at.toISOString()} left no step; Entente wrote its end to the record.`,

@@ -10,6 +10,10 @@ export function questionText(question: Question): Shown | string {
       return `Approve this bundle for ${question.member}?`
     case 'begin':
       return 'Are these the roots of your meshes? They are approved as read from their own API servers.'
+    case 'remove':
+      return show`\nCarry out these steps, which end all trust that Entente holds in ${question.members.join(', ')}?`
+    case 'gone':
+      return `Do the homes of ${question.members.join(', ')} not exist any more? Entente looks at nothing, and writes your word to the record.`
     case 'sever':
       return `${question.truster} stops trusting ${question.trusted} now, until somebody lifts the sever. Continue?`
     case 'lift': {

@@ -187,6 +187,13 @@ const FILES = {
       'The record severs that trust, and `spec.severed` of the file does not. Entente opens nothing of it, and what is in place stays.',
     remedy: '`entente sever TRUSTER TRUSTED` ends the trust; `entente sever --lift TRUSTER TRUSTED` lifts the sever',
   },
+  'member-left-behind': {
+    severity: 'error',
+    meaning:
+      'By the record, a home holds objects of Entente, and the federation file no longer has it: the member was taken out, or has another `context` or `directory`. Its proxies go on trusting. With `render`: the folder of such a member is still delivered.',
+    remedy:
+      '`entente remove MEMBER` ends its trust ([uninstall.md](uninstall.md)); with `render`: `entente render --out DIR --remove MEMBER`',
+  },
   'lift-unapproved': {
     severity: 'error',
     meaning:

@@ -1,4 +1,5 @@
 /** Checks that no two members share a cluster or directory: Entente would remove objects of one as leftovers of the other. */
+import { pathSegments } from '../basics/path-segments.ts'
 
 /** The `cluster` of one member in the file, and its path in the document. */
 export interface HomeEntry {
@@ -26,7 +27,7 @@ export function reportSharedHomes(entries: readonly HomeEntry[], report: Report)
     }
     if (context !== undefined) contexts.set(context, name)
     if (directory === undefined) continue
-    const parts = segments(directory)
+    const parts = pathSegments(directory)
     const ways = [...parts.keys(), parts.length].map((length) => parts.slice(0, length).join('/'))
     const whole = parts.join('/')
     const other = ways.map((way) => taken.get(way)).find((member) => member !== undefined) ?? above.get(whole)
@@ -40,15 +41,4 @@ export function reportSharedHomes(entries: readonly HomeEntry[], report: Report)
     taken.set(whole, name)
     for (const way of ways) if (!above.has(way)) above.set(way, name)
   }
-}
-
-/** `./clusters//a/../a/` → clusters, a. Leading `..` segments are kept. */
-function segments(path: string): readonly string[] {
-  const kept: string[] = path.startsWith('/') ? [''] : []
-  for (const part of path.split('/')) {
-    if (part === '' || part === '.') continue
-    if (part === '..' && kept.length > 0 && kept.at(-1) !== '..' && kept.at(-1) !== '') kept.pop()
-    else kept.push(part)
-  }
-  return kept
 }

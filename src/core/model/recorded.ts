@@ -13,6 +13,18 @@ export interface EvidenceFile {
   readonly at: Date
 }
 
+/** A member's home as an apply wrote to it, with what is needed to read it again without the federation file. */
+export interface RecordedHome {
+  readonly member: MemberName
+  readonly trustDomain: TrustDomain
+  readonly aliases?: readonly TrustDomain[]
+  readonly istioNamespace: string
+  readonly context?: string
+  readonly directory?: string
+  /** It held the record's head from the last apply to this member, so it is that home, although it has another name. */
+  readonly continues?: true
+}
+
 /**
  * A finding in an entry of the record. Another version of Entente may have written it, with a code that this version
  * does not define. It has no subject as data: earlier versions reject an entry with a field that they do not know.
@@ -50,6 +62,8 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
         readonly after?: Digest | null
       }[]
       readonly evidence?: readonly EvidenceFile[]
+      /** The homes of the members in `steps`. */
+      readonly homes?: readonly RecordedHome[]
     }
   | { readonly action: 'end'; readonly begin: Digest; readonly done: readonly Digest[]; readonly stopped?: RecordedFinding }
   | { readonly action: 'override'; readonly gate: Gate }
@@ -72,6 +86,14 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
       readonly trusted: MemberName
       readonly trusterDomain: TrustDomain
       readonly trustedDomain: TrustDomain
+    }
+  /** The home holds no object of Entente any more. `unseen`: by the word of the actor, because the home is gone. */
+  | {
+      readonly action: 'remove'
+      readonly member: MemberName
+      readonly context?: string
+      readonly directory?: string
+      readonly unseen?: true
     }
 )
 

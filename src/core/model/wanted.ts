@@ -47,6 +47,8 @@ export interface Member {
 export interface Home {
   readonly context?: string
   readonly directory?: string
+  /** What the file says, if the command line gives another context. */
+  readonly inFile?: Pick<Home, 'context' | 'directory'>
 }
 
 export const homeKind = ({ home }: Pick<Member, 'home'>): HomeKind =>

@@ -36,8 +36,21 @@ const step = fc.record(
     member: name,
     object: fc.constantFrom('ConfigMap istio-system/cluster-a-root-cert', 'ConfigMap istio-system/beta-root-cert', 'EnvoyFilter ns/x'),
     changes: fc.array(change, { maxLength: 2 }),
+    before: fc.constantFrom(null, digest('before')),
+    after: fc.constantFrom(null, digest('after')),
   },
   { requiredKeys: ['id', 'changes'] },
+)
+const home = fc.record(
+  {
+    member: name,
+    trustDomain: domain,
+    istioNamespace: fc.constant('istio-system'),
+    context: fc.constantFrom('b', 'c'),
+    directory: fc.constant('clusters/b'),
+    continues: fc.constant(true),
+  },
+  { requiredKeys: ['member', 'trustDomain', 'istioNamespace', 'context'] },
 )
 const pair = { truster: name, trusted: name }
 
@@ -59,7 +72,20 @@ const entry: fc.Arbitrary<Make> = fc.oneof(
     ),
   ),
   fixed(fc.record({ action: fc.constant('rotate'), trustDomain: domain, to: roots })),
-  fixed(fc.record({ action: fc.constant('begin'), plan: fc.constant(digest('plan')), steps: fc.array(step, { maxLength: 3 }) })),
+  fixed(
+    fc.record(
+      {
+        action: fc.constant('begin'),
+        plan: fc.constant(digest('plan')),
+        steps: fc.array(step, { maxLength: 3 }),
+        homes: fc.array(home, { maxLength: 3 }),
+      },
+      { requiredKeys: ['action', 'plan', 'steps'] },
+    ),
+  ),
+  fixed(
+    fc.record({ action: fc.constant('remove'), member: name, context: fc.constantFrom('b', 'c') }, { requiredKeys: ['action', 'member'] }),
+  ),
   fc.record({ nth: fc.nat(), done: fc.subarray(['s1', 's2', 's3'].map(digest)), stopped: fc.boolean() }).map(
     ({ nth, done, stopped }): Make =>
       (entries) => {
@@ -108,6 +134,7 @@ const answers = (view: RecordView, hashes: readonly Digest[]) => {
     severs: all.map((truster) => all.map((trusted) => severs(truster, trusted))),
   }
 }
+const allOf = (view: RecordView, hashes: readonly Digest[]) => ({ ...answers(view, hashes), homes: view.homes })
 const hashesOf = (entries: readonly AuditEntry[]): readonly Digest[] => [...entries.map(({ hash }) => hash), digest('another record')]
 
 describe('a view of the record', () => {
@@ -115,9 +142,9 @@ describe('a view of the record', () => {
     fc.assert(
       fc.property(record, fc.nat(), (entries, nth) => {
         const at = nth % (entries.length + 1)
-        const whole = answers(project(entries), hashesOf(entries))
-        expect(answers(entries.reduce(extend, NO_RECORD), hashesOf(entries))).toEqual(whole)
-        expect(answers(project(entries.slice(at), project(entries.slice(0, at))), hashesOf(entries))).toEqual(whole)
+        const whole = allOf(project(entries), hashesOf(entries))
+        expect(allOf(entries.reduce(extend, NO_RECORD), hashesOf(entries))).toEqual(whole)
+        expect(allOf(project(entries.slice(at), project(entries.slice(0, at))), hashesOf(entries))).toEqual(whole)
       }),
     )
   })

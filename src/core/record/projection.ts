@@ -9,6 +9,7 @@ import type { AuditEntry } from '../model/recorded.ts'
 import type { Approval } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
+import { type HeldHomes, HomesFold } from './homes.ts'
 import type { Begin } from './interrupted-apply.ts'
 
 export type SeverEntry = AuditEntry & { readonly action: 'sever' }
@@ -72,6 +73,8 @@ export interface RecordView {
   readonly trusters: ReadonlyMap<string, number>
   /** `TRUSTER NAME` for each ConfigMap `NAME-root-cert` that an apply wrote in a truster, with the `seq` of the first write. */
   readonly shares: ReadonlyMap<string, number>
+  /** What each home holds. */
+  readonly homes: HeldHomes
 }
 
 /**
@@ -107,6 +110,7 @@ export const NO_RECORD: RecordView = {
   applies: [],
   trusters: new Map(),
   shares: new Map(),
+  homes: new Map(),
 }
 
 /** @param onto the view of the entries before these; absent if the entries are the whole record */
@@ -116,8 +120,9 @@ export function project(entries: readonly AuditEntry[], onto: RecordView = NO_RE
   const fold = new Fold(onto)
   for (const entry of entries) fold.add(entry)
   const { domains, severs, applies, trusters, shares } = fold
+  const { homes } = fold.held
   const hashes = onto.hashes.with(entries.map(({ hash }) => hash))
-  return { head: { seq: head.seq, hash: head.hash }, hashes, domains, severs, applies, trusters, shares }
+  return { head: { seq: head.seq, hash: head.hash }, hashes, domains, severs, applies, trusters, shares, homes }
 }
 
 /** The view with one more entry. It copies the parts that the entry may change and reads no older entry again. */
@@ -151,12 +156,14 @@ class Fold {
   readonly applies: Apply[]
   readonly trusters: Map<string, number>
   readonly shares: Map<string, number>
+  readonly held: HomesFold
   /** Indexes in `severs` of entries without domains that no apply has closed yet. */
   private waiting: readonly number[]
   /** Domains whose arrays and maps are copies already. */
   private readonly copied = new Map<TrustDomain, DomainFold>()
 
-  constructor({ domains, severs, applies, trusters, shares }: RecordView) {
+  constructor({ domains, severs, applies, trusters, shares, homes }: RecordView) {
+    this.held = new HomesFold(homes)
     this.domains = new Map(domains)
     this.severs = [...severs]
     this.applies = [...applies]
@@ -172,6 +179,7 @@ class Fold {
     else if (entry.action === 'begin') this.begin(entry)
     else if (entry.action === 'end') this.end(entry)
     else if (entry.action === 'sever' || entry.action === 'lift') this.sever(entry)
+    else if (entry.action === 'remove') this.held.remove(entry)
   }
 
   private domain(name: TrustDomain): DomainFold {
@@ -204,6 +212,7 @@ class Fold {
 
   private begin(begin: Begin): void {
     this.applies.push({ begin, ended: false })
+    this.held.begin(begin)
     for (const { member, object } of begin.steps) {
       if (member === undefined) continue
       keepFirst(this.trusters, member, begin.seq)
@@ -222,7 +231,9 @@ class Fold {
     const i = this.applies.findLastIndex(({ begin }) => begin.hash === end.begin)
     const apply = this.applies[i]
     // If an apply has two ends, the last one counts: the apply that seemed interrupted was running and wrote it itself.
-    if (apply !== undefined) this.applies[i] = { ...apply, ended: true, ...(saysWhatWasDone(end) ? { end } : {}) }
+    if (apply === undefined) return
+    this.applies[i] = { ...apply, ended: true, ...(saysWhatWasDone(end) ? { end } : {}) }
+    if (saysWhatWasDone(end)) this.held.end(end, apply.begin)
   }
 }
 

@@ -31,6 +31,15 @@ const step = z.strictObject({
   before: digest.nullable().optional(),
   after: digest.nullable().optional(),
 })
+const home = z.strictObject({
+  member: label,
+  trustDomain,
+  aliases: z.array(trustDomain).optional(),
+  istioNamespace: label,
+  context: text.optional(),
+  directory: text.optional(),
+  continues: z.literal(true).optional(),
+})
 const gate = z.strictObject({
   needs: z.enum({ held: 'held', unused: 'unused', apart: 'apart' } as const satisfies { readonly [K in Gate['needs']]: K }),
   root: digest,
@@ -51,6 +60,7 @@ const ACTIONS = {
     plan: digest,
     steps: z.array(step),
     evidence: z.array(z.strictObject({ member: label, digest, at: instant })).optional(),
+    homes: z.array(home).optional(),
   },
   end: { begin: digest, done: z.array(digest), stopped: finding.optional() },
   override: { gate },
@@ -58,6 +68,7 @@ const ACTIONS = {
   // Older versions of Entente wrote no domains.
   sever: { truster: label, trusted: label, trusterDomain: trustDomain.optional(), trustedDomain: trustDomain.optional() },
   lift: { truster: label, trusted: label, trusterDomain: trustDomain, trustedDomain: trustDomain },
+  remove: { member: label, context: text.optional(), directory: text.optional(), unseen: z.literal(true).optional() },
 } satisfies Record<AuditDraft['action'], z.ZodRawShape>
 
 const common = {

@@ -163,6 +163,16 @@ describe('a sealed entry', () => {
         },
       ],
       evidence: [{ member: member('cluster-b'), digest: digestOf('file'), at: NOW }],
+      homes: [
+        {
+          member: member('cluster-b'),
+          trustDomain: B,
+          istioNamespace: 'istio-system',
+          context: 'b',
+          directory: 'clusters/b',
+          continues: true,
+        },
+      ],
     },
     end: {
       ...said,
@@ -174,6 +184,7 @@ describe('a sealed entry', () => {
     override: { ...said, action: 'override', gate: { needs: 'unused', root: fakeRoot('a').fingerprint, open: false, waitingFor: ['x'] } },
     rotate: { ...said, action: 'rotate', trustDomain: A, to: [fakeRoot('a').fingerprint] },
     sever: { ...said, action: 'sever', truster: member('cluster-b'), trusted: member('cluster-a'), trusterDomain: B, trustedDomain: A },
+    remove: { ...said, action: 'remove', member: member('cluster-b'), context: 'b', directory: 'clusters/b', unseen: true },
     lift: { ...said, action: 'lift', truster: member('cluster-b'), trusted: member('cluster-a'), trusterDomain: B, trustedDomain: A },
   }
   /** `gate.waitingFor.0` and so on: every place in it. */
@@ -183,7 +194,8 @@ describe('a sealed entry', () => {
       : []
   const holder = (entry: object, path: readonly string[]): Record<string, unknown> =>
     path.slice(0, -1).reduce((here, key) => here[key] as Record<string, unknown>, entry as Record<string, unknown>)
-  const OPTIONAL = /^(sequence|sequenceReset|evidence|stopped|steps\.0\.(member|object|before|after))$/
+  const OPTIONAL =
+    /^(sequence|sequenceReset|evidence|homes|homes\.0\.(aliases|context|directory|continues)|context|directory|unseen|stopped|steps\.0\.(member|object|before|after))$/
   /** Severs of an older version have no domains. */
   const isOptional = ({ action }: AuditDraft, path: readonly string[]): boolean =>
     OPTIONAL.test(path.join('.')) || (action === 'sever' && /^trust(er|ed)Domain$/.test(path.join('.')))

@@ -15,14 +15,26 @@ export const stepViews = ({ steps }: Plan): readonly StepView[] => steps.map(ste
 /** @param outcome the completed steps, and the findings from their execution */
 export const applyView = (
   { name, digest, findings }: Plan,
-  outcome: { readonly done: readonly Step[]; readonly findings: readonly Finding[] } = { done: [], findings: [] },
+  outcome: { readonly done: readonly Step[]; readonly findings: readonly Finding[]; readonly undelivered?: readonly Directory[] } = {
+    done: [],
+    findings: [],
+  },
 ): View<'Apply'> =>
   documented('Apply', {
     federation: name,
     digest,
     done: outcome.done.map(({ id }) => id),
+    undelivered: directoriesView(outcome.undelivered),
     findings: [...findings, ...outcome.findings],
   })
+
+interface Directory {
+  readonly member: string
+  readonly directory: string
+}
+
+export const directoriesView = (some: readonly Directory[] = []): readonly Directory[] =>
+  some.map(({ member, directory }) => ({ member, directory }))
 
 /** @throws TypeError on a step without an object; plan() never returns one */
 export function objectOf(step: Step): Manifest {

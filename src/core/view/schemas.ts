@@ -102,6 +102,9 @@ const connections = z
   })
   .readonly()
 
+/** Members whose directory has what no proxy has before it is committed and delivered. */
+const undelivered = z.array(z.strictObject({ member: z.string(), directory: z.string() }).readonly()).readonly()
+
 const actor = z.strictObject({ name: z.string(), via: z.string() }).readonly()
 
 const verification = { at: instant, trusts: z.array(verdict).readonly(), findings }
@@ -141,7 +144,7 @@ const document = <K extends string, T extends z.ZodRawShape>(kind: K, shape: T) 
 /** Every document by its kind. */
 export const VIEWS = {
   Plan: document('Plan', { federation: z.string(), digest, steps: z.array(step).readonly(), findings }),
-  Apply: document('Apply', { federation: z.string(), digest, done: z.array(digest).readonly(), findings }),
+  Apply: document('Apply', { federation: z.string(), digest, done: z.array(digest).readonly(), undelivered, findings }),
   Render: document('Render', {
     out: z.string(),
     members: z
@@ -179,7 +182,24 @@ export const VIEWS = {
     evidence: z.array(z.looseObject({ member: z.string(), trustDomain: z.string() })).readonly(),
   }),
   Status: document('Status', { ...verification, steps: z.array(step).readonly() }),
-  Sever: document('Sever', { ...verification, connections: z.array(connections).readonly() }),
+  Sever: document('Sever', { ...verification, connections: z.array(connections).readonly(), undelivered }),
+  Remove: document('Remove', {
+    ...verification,
+    homes: z
+      .array(
+        z
+          .strictObject({
+            member: z.string(),
+            context: z.string().nullable(),
+            directory: z.string().nullable(),
+            state: z.enum(['ended', 'undelivered', 'left', 'unknown']),
+            objects: z.number().int().nullable(),
+          })
+          .readonly(),
+      )
+      .readonly(),
+    done: z.array(digest).readonly(),
+  }),
   Lift: document('Lift', {
     truster: z.string(),
     trusted: z.string(),

@@ -4,7 +4,7 @@ import type { Plan } from '../model/planned.ts'
 import type { Verdict } from '../model/proven.ts'
 import type { LeafView } from '../rotation/leaves.ts'
 import type { ConnectionsView } from '../verify/older-connections.ts'
-import { stepViews } from './plan-view.ts'
+import { directoriesView, stepViews } from './plan-view.ts'
 import type { VerdictView, View } from './schemas.ts'
 import { documented } from './versioned.ts'
 
@@ -29,7 +29,8 @@ export const severView = (
   findings: readonly Finding[],
   at: Date,
   connections: readonly ConnectionsView[],
-): View<'Sever'> => documented('Sever', { ...verdictsView(verdicts, findings, at), connections })
+  undelivered: Parameters<typeof directoriesView>[0],
+): View<'Sever'> => documented('Sever', { ...verdictsView(verdicts, findings, at), connections, undelivered: directoriesView(undelivered) })
 
 export const verdictsView = (verdicts: readonly Verdict[], findings: readonly Finding[], at: Date) => ({
   at: at.toISOString(),

@@ -59,7 +59,7 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   if (options.output === 'json') io.print(json(applyView(applied.plan, applied.outcome)))
   else if (outcome !== undefined) {
     for (const text of stopsText(outcome, io)) io.tell(text)
-    io.print(doneText(outcome))
+    io.print(doneText(outcome, options.file))
   }
   return succeeded(applied) ? 0 : 1
 }

@@ -26,6 +26,8 @@ const trustInC = {
 }
 const pair = { truster: 'cluster-b', trusted: 'cluster-a' }
 const options = { yes: true, output: 'text', reason: 'INC-7' } as const
+/** Nobody has delivered what it wrote. */
+const UNDELIVERED = 1
 const filterOf = (directory: string): Promise<string> =>
   readFile(join(directory, 'clusters/cluster-b/20-open/envoyfilter-sample-entente-accept-app-server.yaml'), 'utf8')
 
@@ -34,7 +36,7 @@ describe('sever', () => {
     await using w = await workspace(withC(), ...bundles)
     expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
     await w.write(withC((s) => void s.trust.push(trustInC)))
-    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(0)
+    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(UNDELIVERED)
     await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
   })
 
@@ -45,7 +47,7 @@ describe('sever', () => {
     )
     await apply({ ...options, file: w.file }, w.io)
     expect(await filterOf(w.directory)).toContain('cluster-a.example')
-    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(0)
+    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(UNDELIVERED)
     const filter = await filterOf(w.directory)
     expect([filter.includes('cluster-a.example'), filter.includes('cluster-c.example')]).toEqual([false, true])
   })
@@ -105,7 +107,7 @@ describe('sever', () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await apply({ ...options, file: w.file }, w.io)
     await w.write(written)
-    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(0)
+    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(UNDELIVERED)
     await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
     await w.write(inDirectories())
     expect(await apply({ ...options, file: w.file }, w.io)).toBe(1)
@@ -129,7 +131,7 @@ describe('sever', () => {
       await apply({ ...options, file: w.file }, w.io)
       expect(await filterOf(w.directory)).toContain('cluster-a.example')
       const codes = await Promise.all(pairs.map((one) => sever({ ...options, ...one, emergency, file: w.file }, w.io)))
-      expect(codes, [...w.printed, ...w.told].join('\n')).toEqual(pairs.map(() => 0))
+      expect(codes, [...w.printed, ...w.told].join('\n')).toEqual(pairs.map(() => UNDELIVERED))
       const key = ({ truster, trusted }: { truster?: unknown; trusted?: unknown }) => `${truster} ${trusted}`
       const entries = (await (await openRecord(w.directory)).entries()).filter(({ action }) => action === 'sever')
       const inFile: readonly object[] = parse(await readFile(w.file, 'utf8')).spec.severed
@@ -139,6 +141,28 @@ describe('sever', () => {
       await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
     },
   )
+
+  it('says first that the directory is not in force before it is committed and delivered, with the commands', async () => {
+    await using w = await workspace(inDirectories(), ...bundles)
+    expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
+    const applied = w.told.join('\n')
+    const members = ['cluster-a', 'cluster-b'].map((name) => `${name} (${join(w.directory, 'clusters', name)})`)
+    expect(applied).toContain(`steps written, NOT IN FORCE until it is committed and delivered: ${members.join(', ')}`)
+    expect(applied).toContain(
+      `next: git -C ${w.directory} add clusters/cluster-a clusters/cluster-b audit.jsonl federation.yaml && git -C ${w.directory} commit`,
+    )
+    expect(applied).not.toContain('carried out')
+
+    expect(await sever({ ...options, ...pair, file: w.file }, w.io)).toBe(UNDELIVERED)
+    const severed = w.printed.join('\n')
+    expect(severed).toMatch(/^Written, NOT IN FORCE until it is committed and delivered: cluster-b \(/)
+    expect(severed).toContain('add clusters/cluster-b audit.jsonl federation.yaml && git')
+    expect(severed).toContain('its owner runs entente verify -o evidence')
+
+    w.printed.length = 0
+    expect(await sever({ ...options, ...pair, output: 'json', file: w.file }, w.io)).toBe(UNDELIVERED)
+    expect(JSON.parse(w.printed.join(''))).toMatchObject({ undelivered: [{ member: 'cluster-b', directory: 'clusters/cluster-b' }] })
+  })
 
   it('requires a reason, as the file does', async () => {
     await using w = await workspace(inDirectories(), ...bundles)

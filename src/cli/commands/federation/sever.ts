@@ -19,14 +19,14 @@ export interface SeverOptions extends FileOptions, SeverInput {
 export async function run(options: SeverOptions, io: Io): Promise<number> {
   if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
   const closed = await sever(portsOf(options, io), options)
-  const { trustDomain, at, verdicts, findings, older, blind, unknown, failed } = closed
-  if (options.output === 'json') io.print(json(severView(verdicts, findings, at, older.views)))
-  else io.print(severedText(closed, io))
+  const { trustDomain, at, verdicts, findings, older, blind, unknown, undelivered, failed } = closed
+  if (options.output === 'json') io.print(json(severView(verdicts, findings, at, older.views, undelivered)))
+  else io.print(severedText(closed, options.file, io))
   if (blind)
     io.tell(
       show`\nEntente could not read ${options.truster}, and closed nothing there. Run the same command again as soon as it is reachable.`,
     )
-  else if (unknown)
+  else if (unknown && undelivered.length === 0)
     io.tell(
       show`\nNo evidence shows that live proxies of ${options.truster} reject ${trustDomain}. Run entente verify where the cluster is reachable.`,
     )
