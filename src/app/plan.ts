@@ -56,7 +56,10 @@ export async function planFor(
   const { intents, federation } = desired
   const meshes = await ports.meshes(desired)
   const sharedDeadline = {}
-  const [first, { heads, narrowOnly }] = await Promise.all([observe(intents, meshes, { sharedDeadline }), otherRecords(ports, desired, meshes)])
+  const [first, { heads, narrowOnly }] = await Promise.all([
+    observe(intents, meshes, { sharedDeadline }),
+    otherRecords(ports, desired, meshes),
+  ])
   goOn(ports)
   const quick = plan(intents, first, ports.now(), { ...options, narrowOnly })
   const closer = retiring(quick, intents)

@@ -3,6 +3,8 @@ import { A, authority, B, federation, member, type Spec, spec } from '../../../t
 import { type MemoryMesh, memoryMesh } from '../../../test/support/meshes.ts'
 import { ok, pod, service } from '../../../test/support/observations.ts'
 import { type MemoryPorts, memoryPorts } from '../../../test/support/ports.ts'
+import { finding } from '../../core/diagnostics/finding.ts'
+import { about } from '../../core/diagnostics/subject.ts'
 import { applyPlan } from '../consent/apply-plan.ts'
 import { planFederation } from '../plan.ts'
 import { statusOf } from '../status.ts'
@@ -161,7 +163,7 @@ describe('remove', () => {
   })
 
   it('is not done where the home cannot be read, until somebody declares it gone', async () => {
-    const error = { code: 'cluster-unreachable', severity: 'error', subject: 'cluster-b', message: 'does not answer', hint: '' } as const
+    const error = finding('cluster-unreachable', 'error', about.member('cluster-b'), 'does not answer')
     const dead: MemoryMesh = {
       ...house.b,
       observe: async () => ({

@@ -1,6 +1,7 @@
 /** Homes that hold Entente's objects by the record, and that no member of the federation file has any more. */
 
 import { error, type Finding } from '../diagnostics/finding.ts'
+import { about } from '../diagnostics/subject.ts'
 import type { Digest } from '../model/digest.ts'
 import type { Federation, Home } from '../model/wanted.ts'
 import type { Heads } from './heads.ts'
@@ -45,7 +46,7 @@ export function memberLeftBehind(held: HeldHome, { members }: Pick<Federation, '
   const trusts = domains.size === 0 ? '' : `; its proxies go on trusting ${[...domains].sort().join(', ')}`
   return error(
     'member-left-behind',
-    member,
+    about.member(member),
     `${placeOf(home)} holds ${count} of Entente (last apply ${last.at.toISOString()} by ${last.by.name}), and ${now}: no apply reaches them${trusts}`,
     removeCommand(held),
   )
