@@ -40,7 +40,7 @@ function tellResult(removed: Removed, { member, file, reason }: RemoveOptions, i
     )
     return
   }
-  io.print(removedText(removed, io.color))
+  io.print(removedText(removed, io))
   if (homes.some(({ state }) => state === 'left' || state === 'unknown'))
     io.tell(show`\nRun the same command again. If a home does not exist any more: entente remove MEMBER --gone --reason "WHY".`)
   if (listed > 0)

@@ -2,14 +2,15 @@
 import type { Emptied } from '../../../app/remove/proof.ts'
 import type { Removed } from '../../../app/remove/remove.ts'
 import { title } from '../../../core/model/manifest.ts'
+import type { Look } from '../layout/look.ts'
 import { type Part, type Shown, show, stacked } from '../screen.ts'
 import { count, findingsText, painter, verdictText } from '../text.ts'
 
-export function removedText({ homes, findings, done }: Removed, color = false): Shown {
+export function removedText({ homes, findings, done }: Removed, look: Look = {}): Shown {
   return stacked(
     [
-      ...homes.map((home) => homeText(home, color)),
-      ...(findings.length === 0 ? [] : [findingsText(findings, color)]),
+      ...homes.map((home) => homeText(home, look)),
+      ...(findings.length === 0 ? [] : [findingsText(findings, look)]),
       `${count(done.length, 'step')} carried out.`,
     ],
     '\n\n',
@@ -18,7 +19,7 @@ export function removedText({ homes, findings, done }: Removed, color = false): 
 
 const STYLE = { ended: 'green', undelivered: 'yellow', left: 'red', unknown: 'yellow' } as const
 
-function homeText({ target, state, left, verdicts }: Emptied, color: boolean): Shown {
+function homeText({ target, state, left, verdicts }: Emptied, look: Look): Shown {
   const { name, home } = target.member
   const place = home?.directory === undefined ? `context ${home?.context}` : `directory ${home.directory}`
   const says: Readonly<Record<Emptied['state'], string>> = {
@@ -32,9 +33,9 @@ function homeText({ target, state, left, verdicts }: Emptied, color: boolean): S
       left === undefined ? 'Entente could not read it' : 'no object of Entente is left; no evidence shows that every proxy has let go',
   }
   const objects: Part[] = state === 'ended' ? [] : (left ?? []).map((object) => show`  ${title(object)}`)
-  const open = verdicts.filter(({ state }) => state !== 'severed').map((verdict) => verdictText(verdict, color))
+  const open = verdicts.filter(({ state }) => state !== 'severed').map((verdict) => verdictText(verdict, look))
   return stacked([
-    show`${painter(color)('bold', name)} (${place}): ${painter(color)(STYLE[state], state)}: ${says[state]}`,
+    show`${painter(look.color ?? false)('bold', name)} (${place}): ${painter(look.color ?? false)(STYLE[state], state)}: ${says[state]}`,
     ...objects,
     ...open,
   ])
