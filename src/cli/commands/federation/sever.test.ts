@@ -145,7 +145,8 @@ describe('sever', () => {
   it('says first that the directory is not in force before it is committed and delivered, with the commands', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
-    const applied = w.told.join('\n')
+    const applied = w.printed.join('\n')
+    w.printed.length = 0
     const members = ['cluster-a', 'cluster-b'].map((name) => `${name} (${join(w.directory, 'clusters', name)})`)
     expect(applied).toContain(`steps written, NOT IN FORCE until it is committed and delivered: ${members.join(', ')}`)
     expect(applied).toContain(
