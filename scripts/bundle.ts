@@ -13,13 +13,24 @@ const REQUIRE = "import { createRequire as __createRequire } from 'node:module';
 const OPTIONAL = /^(bufferutil|utf-8-validate|encoding|supports-color)$/
 
 /**
- * client-node's `gen/index.js` re-exports a client of 15 MB. Its modules only define classes: without side effects esbuild
- * keeps those that KubeConfig uses.
+ * What client-node uses of `node-fetch`, by Node's own. `node-fetch` has 300 KB, and is loaded with every kubeconfig. Node
+ * loads its own on the first use, so the module must not touch it.
+ */
+const FETCH = `export class Headers { constructor(init) { return new globalThis.Headers(init) } }
+export default (...request) => globalThis.fetch(...request)`
+
+/**
+ * client-node has a generated client of 15 MB. Its modules only define classes: once esbuild knows that they have no side
+ * effects, it keeps those that KubeConfig uses.
  */
 const small: Plugin = {
   name: 'small',
   setup(of) {
-    of.onResolve({ filter: /^\.\/gen\/index\.js$/ }, ({ path, resolveDir }) => ({ path: join(resolveDir, path), sideEffects: false }))
+    of.onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) =>
+      resolveDir.includes('/@kubernetes/client-node/dist') ? { path: join(resolveDir, path), sideEffects: false } : undefined,
+    )
+    of.onResolve({ filter: /^node-fetch$/ }, ({ path }) => ({ path, namespace: 'own' }))
+    of.onLoad({ filter: /./, namespace: 'own' }, () => ({ contents: FETCH }))
     of.onResolve({ filter: OPTIONAL }, ({ path }) => ({ path, namespace: 'absent' }))
     of.onLoad({ filter: /./, namespace: 'absent' }, ({ path }) => ({
       contents: `throw Object.assign(new Error('${path} is not in this build'), { code: 'MODULE_NOT_FOUND' })`,
@@ -58,5 +69,5 @@ export async function bundle(folder: string, commit?: string): Promise<readonly 
     imports.filter(({ external, path }) => external && !isBuiltin(path)),
   )
   if (outside.length > 0) throw new Error(`the bundle requires ${outside.map(({ path }) => path).join(', ')}`)
-  return Object.entries(metafile.inputs).flatMap(([file]) => (file.startsWith('absent:') ? [] : [file]))
+  return Object.entries(metafile.inputs).flatMap(([file]) => (/^(absent|own):/.test(file) ? [] : [file]))
 }

@@ -9,7 +9,7 @@ import { pairKey } from '../../core/record/severs.ts'
 import { membersOf, readDesired } from '../desired.ts'
 import type { Pair } from '../ports-desired.ts'
 import type { Ports } from '../use-case.ts'
-import { type Closed, type ClosePorts, close } from './close.ts'
+import type { Closed, ClosePorts } from './close.ts'
 import { denyNow } from './emergency.ts'
 import { type NotePorts, note } from './note.ts'
 
@@ -24,6 +24,9 @@ export interface SeverInput {
   /** Denies the domain before anything is observed, and asks for no consent. */
   readonly emergency?: boolean
 }
+
+/** The file and the record need the processor too, so an emergency lets the first requests go ahead of them. */
+const DENIED_FIRST_MS = 250
 
 export type SeverPorts = ClosePorts & NotePorts & Pick<Ports, 'agree'>
 
@@ -40,12 +43,13 @@ export async function sever(ports: SeverPorts, input: SeverInput): Promise<Close
   }
   const severed: Severed = standing ?? { ...pair, at: ports.now(), reason: input.reason }
   // Even if the file or the record cannot be written, the domain is denied before anything else.
-  const [noted, denied] = await Promise.allSettled([
-    note(ports, severed, federation, { reason: input.reason, emergency }),
-    emergency ? shutOut(ports, federation, pair) : [],
-  ])
+  const denying = emergency ? shutOut(ports, federation, pair) : Promise.resolve([])
+  if (emergency) await Promise.race([denying.catch(() => []), ports.sleep(DENIED_FIRST_MS)])
+  const [noted, denied] = await Promise.allSettled([note(ports, severed, federation, { reason: input.reason, emergency }), denying])
   if (noted.status === 'rejected') throw noted.reason
   if (denied.status === 'rejected') throw denied.reason
+  // An emergency denies the domain before it loads the code that plans and verifies.
+  const { close } = await import('./close.ts')
   return close(ports, severed, [...noted.value, ...denied.value], { ...leave, drain })
 }
 
