@@ -20,6 +20,26 @@ function instant(value: string): Date {
   return new Date(value.toUpperCase())
 }
 
+const DAY = /^\d{4}-\d\d-\d\d$/
+
+/** A day is its 24:00 UTC. */
+function ending(value: string): Date {
+  const end = DAY.test(value) ? endOf(value) : undefined
+  return end ?? dayOrInstant(value)
+}
+
+/** A day is its 00:00 UTC. */
+function beginning(value: string): Date {
+  const end = DAY.test(value) ? endOf(value) : undefined
+  return end === undefined ? dayOrInstant(value) : new Date(end.getTime() - DAY_MS)
+}
+
+function dayOrInstant(value: string): Date {
+  if (endOf(RFC_3339.exec(value)?.[1] ?? '') === undefined)
+    throw new InvalidArgumentError('give a day, 2027-01-31, or a time as RFC 3339, 2027-01-31T00:00:00Z')
+  return instant(value)
+}
+
 const DAY_MS = 86_400_000
 
 /** At most a day: Node fires a timer of more than 24 days at once. */
@@ -100,6 +120,19 @@ const contextOption = (): Option =>
   new Option('--context <member=name>', 'observe this member in that context of the kubeconfig, instead of the one in the file').argParser(
     collect,
   )
+const actorOption = (): Option =>
+  new Option('--actor <name>', 'for whom a CI job acts; written to the record as claimed, in addition to the observed user').argParser(
+    claimed,
+  )
+
+const MOST_OF_A_NAME = 200
+
+function claimed(value: string): string {
+  if (value.trim() === '' || value.length > MOST_OF_A_NAME)
+    throw new InvalidArgumentError(`give a name of at most ${MOST_OF_A_NAME} characters`)
+  return value.trim()
+}
+
 const evidenceOption = (): Option =>
   new Option(
     '--evidence <file>',
@@ -157,6 +190,7 @@ export function program(io: Io, version: string, run: Run): Command {
     )
     .option('--out <dir>', 'the folder to write into', '.')
     .option('--yes', 'approve the roots as read from the clusters, without a question')
+    .addOption(actorOption())
     .addOption(kubeconfigOption())
     .addOption(istioOption())
     .action(async (options) => run((await import('./commands/federation/init.ts')).run(options, io)))
@@ -180,6 +214,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--reset-sequence', 'count spiffe_sequence from this bundle on, even if it is lower than before; requires --reason')
     .option('--yes', 'do not ask for confirmation')
     .option('--reason <text>', 'the reason; written to the record', '')
+    .addOption(actorOption())
     .action(async (member, options) => run((await import('./commands/roots/approve.ts')).run({ ...options, member }, io)))
 
   const call = root
@@ -226,6 +261,7 @@ export function program(io: Io, version: string, run: Run): Command {
     'entente apply --reason "TICKET-123: shop calls billing"',
   )
     .requiredOption('--reason <text>', 'the reason; written to the record')
+    .addOption(actorOption())
     .option('--yes', 'carry out the current plan without a question')
     .option('--consent <step...>', 'carry out only these steps, by id')
     .option('--override-gate <reason>', 'also carry out steps whose gate is closed; the reason is written to the record')
@@ -274,6 +310,7 @@ export function program(io: Io, version: string, run: Run): Command {
     'entente sever cluster-b cluster-a --reason "INC-7: key of cluster-a lost"\nentente sever --lift cluster-b cluster-a --reason "INC-7 is over: cluster-a has a new CA"',
   )
     .requiredOption('--reason <text>', 'written to the file and to the record')
+    .addOption(actorOption())
     .option('--lift', 'lift a sever, on the record; opens nothing until a new approval and an apply')
     .option('--yes', 'do not ask for confirmation')
     .option('--emergency', 'deny that domain first, before reading anything and without a question')
@@ -287,8 +324,9 @@ export function program(io: Io, version: string, run: Run): Command {
     })
 
   const removing = (signature: string, description: string, example: string): Command =>
-    looking(signature, description, example)
+    limited(federated(signature, description, example))
       .requiredOption('--reason <text>', 'the reason; written to the record')
+      .addOption(actorOption())
       .option('--override-gate <reason>', 'remove policies without evidence that the filters are gone; the reason is written to the record')
       .option('--yes', 'do not ask for confirmation')
       .addOption(evidenceOption())
@@ -308,7 +346,9 @@ export function program(io: Io, version: string, run: Run): Command {
     'uninstall',
     'end all trust of this federation, in every home: filters first, then policies; prove it',
     'entente uninstall --reason "TICKET-12: no federation any more"',
-  ).action(async (options) => run((await import('./commands/federation/remove.ts')).run(options, io)))
+  )
+    .addOption(contextOption())
+    .action(async (options) => run((await import('./commands/federation/remove.ts')).run(options, io)))
 
   looking(
     'impact',
@@ -359,6 +399,7 @@ export function program(io: Io, version: string, run: Run): Command {
   )
     .option('--status', 'only print the phase, its gates and the proxies that lag')
     .option('--reason <text>', 'the reason; written to the record', '')
+    .addOption(actorOption())
     .addOption(
       new Option('--wait <phase>', 'continue until this phase; ^C stops, and the next run resumes').choices([
         'introducing',
@@ -389,12 +430,30 @@ export function program(io: Io, version: string, run: Run): Command {
     .description('print, check and export the record: who trusted whom, when and why')
   federated('log', 'print the record, or the history of one root', 'entente audit log\nentente audit log --fingerprint sha256:9f2c…', audit)
     .option('--fingerprint <sha256>', 'print who trusted this root, from when to when, and who approved it')
+    .option('--truster <member>', 'only entries about trust of this member')
+    .option('--trusted <name>', 'only entries about trust in this member or trust domain')
+    .option('--by <name>', 'only entries of this actor, observed or claimed')
+    .addOption(new Option('--since <date>', 'only entries from this day or instant on').argParser(beginning))
+    .addOption(new Option('--until <date>', 'only entries before the end of this day, or before this instant').argParser(ending))
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/record/audit.ts')).log(options, io)))
   looking('verify', 'check that no entry of the record was changed, cut or forked', 'entente audit verify', audit)
     .addOption(outputOption())
     .option('--offline', 'check only the file; do not compare it with the head that each cluster holds')
     .action(async (options) => run((await import('./commands/record/audit.ts')).verify(options, io)))
+  federated('report', 'print what the record says was approved, open and severed at a date', 'entente audit report --at 2026-11-30', audit)
+    .addOption(new Option('--at <date>', 'the end of this day (UTC), or this instant; now by default').argParser(ending))
+    .addOption(outputOption())
+    .action(async (options) => run((await import('./commands/record/audit-at.ts')).report(options, io)))
+  federated(
+    'who <target>',
+    'print which foreign identities could call these workloads at a date, by the record',
+    'entente audit who cluster-b/sample/server --at 2026-11-30',
+    audit,
+  )
+    .addOption(new Option('--at <date>', 'the end of this day (UTC), or this instant; now by default').argParser(ending))
+    .addOption(outputOption())
+    .action(async (target, options) => run((await import('./commands/record/audit-at.ts')).who({ ...options, target }, io)))
   federated('export', 'print the entries as canonical JSON, one on each line', 'entente audit export --fingerprint sha256:9f2c…', audit)
     .option('--fingerprint <sha256>', 'only entries about who trusted this root, and when')
     .action(async (options) => run((await import('./commands/record/audit.ts')).exportRecord(options, io)))

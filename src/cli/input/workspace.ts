@@ -19,6 +19,8 @@ export { openRecord } from '../../adapters/files/federation-folder.ts'
 export interface FileOptions extends HomeOptions {
   /** Evidence files about members that are a directory here. */
   readonly evidence?: readonly string[]
+  /** For whom a CI job acts; written to the record as claimed. */
+  readonly actor?: string
   /** `MEMBER=CONTEXT`: the context of a member, which overrides the file. */
   readonly context?: readonly string[]
 }
@@ -41,7 +43,7 @@ export function portsOf(options: FileOptions & Consenting, io: Io): Ports {
     templates: (federation) => templatesOf(federation, options, io),
     lookAt: (context, istioNamespace) => lookAt(context, { ...options, istioNamespace }, io),
     publicRoots,
-    actor: actorHere(io.env.USER),
+    actor: actorHere(io.env.USER, options.actor),
     now: io.now,
     sleep,
     stopped: io.stopped,

@@ -11,7 +11,7 @@ export function recordText(entries: readonly AuditEntry[], columns?: number): Sh
   const rows = entries.map((entry) => [
     String(entry.seq),
     entry.at.toISOString(),
-    `${entry.actor.name} (${entry.actor.via})`,
+    actorText(entry.actor),
     entry.action,
     what(entry),
     entry.reason,
@@ -19,10 +19,21 @@ export function recordText(entries: readonly AuditEntry[], columns?: number): Sh
   return table([['SEQ', 'AT', 'BY', 'ACTION', 'WHAT', 'REASON'], ...rows], columns)
 }
 
+/** Nothing authenticated the claimed name, so it never stands alone. */
+export const actorText = ({
+  name,
+  via,
+  claimed,
+}: {
+  readonly name: string
+  readonly via: string
+  readonly claimed?: string | undefined
+}): string => `${name} (${via}${claimed === undefined ? '' : `, claims ${claimed}`})`
+
 /** Prints who trusted or approved a root, from when to when, and who decided that. */
 export function historyText(spans: readonly Span[], columns?: number): Shown | string {
   if (spans.length === 0) return 'The record has no approval of this root, and no trust in it.'
-  const said = ({ at, by, reason }: Word): string[] => [at.toISOString(), `${by.name} (${by.via})${reason === '' ? '' : `: ${reason}`}`]
+  const said = ({ at, by, reason }: Word): string[] => [at.toISOString(), `${actorText(by)}${reason === '' ? '' : `: ${reason}`}`]
   const rows = spans.map(({ what, where, trustDomain, from, until, unfinished }) => [
     `${what} ${what === 'approved' ? 'here' : `in ${where}`}${unfinished ? ', or only begun' : ''}`,
     trustDomain,

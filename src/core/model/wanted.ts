@@ -138,6 +138,8 @@ export interface Severed {
 export interface Actor {
   readonly name: string
   readonly via: 'os' | 'git' | 'kubernetes' | 'token'
+  /** For whom a CI job says that it acts. Nothing authenticated this name. */
+  readonly claimed?: string
 }
 
 export interface Approval {

@@ -76,7 +76,7 @@ const common = {
   prev: digest,
   hash: digest,
   at: instant,
-  actor: z.strictObject({ name: text, via: z.enum(['os', 'git', 'kubernetes', 'token']) }),
+  actor: z.strictObject({ name: text, via: z.enum(['os', 'git', 'kubernetes', 'token']), claimed: text.optional() }),
   reason: text,
 }
 const SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map(

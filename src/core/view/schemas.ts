@@ -105,7 +105,24 @@ const connections = z
 /** Members whose directory has what no proxy has before it is committed and delivered. */
 const undelivered = z.array(z.strictObject({ member: z.string(), directory: z.string() }).readonly()).readonly()
 
-const actor = z.strictObject({ name: z.string(), via: z.string() }).readonly()
+const actor = z
+  .strictObject({
+    name: z.string(),
+    via: z.string(),
+    claimed: z.string().optional().meta({ description: '--actor: nothing authenticated this name' }),
+  })
+  .readonly()
+const said = { at: instant, by: actor, reason: z.string() }
+const since = z.strictObject(said).readonly()
+const opened = z
+  .strictObject({
+    what: z.string(),
+    since,
+    certain: z.boolean().meta({ description: 'false if an apply was changing it, or was interrupted' }),
+  })
+  .readonly()
+const openings = z.array(opened).readonly()
+const fingerprints = z.array(fingerprint).readonly()
 
 const verification = { at: instant, trusts: z.array(verdict).readonly(), findings }
 
@@ -283,6 +300,49 @@ export const VIEWS = {
     objects: z.number().int(),
   }),
   RecordCheck: document('RecordCheck', { valid: z.boolean(), entries: z.number().int(), head: digest.nullable(), findings }),
+  AuditReport: document('AuditReport', {
+    at: instant,
+    entries: z.number().int(),
+    head: digest.nullable(),
+    approved: z.array(z.strictObject({ trustDomain: z.string(), roots: fingerprints, source: z.string(), ...said }).readonly()).readonly(),
+    severed: z
+      .array(z.strictObject({ truster: z.string(), trusted: z.string(), trustedDomain: z.string().nullable(), ...said }).readonly())
+      .readonly(),
+    trusts: z
+      .array(
+        z
+          .strictObject({
+            truster: z.string(),
+            trusted: z.string(),
+            workloads: z.string(),
+            roots: fingerprints,
+            callers: openings,
+            hosts: openings,
+            servers: openings,
+          })
+          .readonly(),
+      )
+      .readonly(),
+    running: z.array(since).readonly().meta({ description: 'Applies that had begun and not ended' }),
+  }),
+  AuditWho: document('AuditWho', {
+    at: instant,
+    target: z.string(),
+    callers: z
+      .array(
+        z
+          .strictObject({
+            caller: z.string(),
+            trusted: z.string(),
+            workloads: z.string(),
+            roots: fingerprints,
+            since,
+            certain: z.boolean(),
+          })
+          .readonly(),
+      )
+      .readonly(),
+  }),
   Bundle: document('Bundle', {
     verdict: z.enum(['accept', 'reject']),
     format: z.enum(['pem', 'der', 'spiffe']),

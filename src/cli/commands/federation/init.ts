@@ -14,6 +14,7 @@ import { show, stacked } from '../../print/screen.ts'
 export interface InitOptions extends LimitOptions {
   readonly context?: readonly string[]
   readonly member?: readonly NamedMember[]
+  readonly actor?: string
   readonly out: string
   readonly yes?: boolean
   readonly kubeconfig?: string

@@ -1,12 +1,12 @@
 /** `audit log|verify|export`: the record, for people, for checks and for auditors. */
 
-import { folderOf, openRecord } from '../../../adapters/files/federation-folder.ts'
 import { auditRecord } from '../../../app/audit.ts'
-import type { AuditEntry } from '../../../core/model/recorded.ts'
+import { type EntryFilter, entriesThat } from '../../../core/record/filter.ts'
 import { entriesAbout, history } from '../../../core/record/history.ts'
 import { printEntry } from '../../../core/record/record.ts'
 import { recordCheckView } from '../../../core/view/record-view.ts'
 import { parseFingerprint } from '../../../core/x509/anchor.ts'
+import { entriesOf } from '../../input/record-entries.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { auditText, historyText, recordText } from '../../print/audit-text.ts'
@@ -16,14 +16,31 @@ interface OneRoot {
   readonly fingerprint?: string
 }
 
-export async function log(options: FileOptions & OneRoot & { output: Output }, io: Io): Promise<number> {
-  const entries = await entriesOf(options)
+export interface LogOptions extends FileOptions, OneRoot, Pick<EntryFilter, 'since' | 'until' | 'by' | 'truster'> {
+  /** A member's name, or a trust domain. */
+  readonly trusted?: string
+  readonly output: Output
+}
+
+export async function log(options: LogOptions, io: Io): Promise<number> {
+  const { trusted, ...filter } = options
+  const names = trusted === undefined ? {} : { trusted: await namesOf(trusted, options, io) }
+  const entries = entriesThat(await entriesOf(options), { ...filter, ...names })
   if (options.fingerprint === undefined) io.print(options.output === 'json' ? json(entries) : recordText(entries, io.columns))
   else {
     const spans = history(entries, parseFingerprint(options.fingerprint))
     io.print(options.output === 'json' ? json(spans) : historyText(spans, io.columns))
   }
   return 0
+}
+
+/** A change names a trust domain, so a member's name stands for its domains. The record is read even if the file cannot be. */
+async function namesOf(trusted: string, options: FileOptions, io: Io): Promise<readonly string[]> {
+  const federation = await portsOf(options, io)
+    .desired.federation()
+    .catch(() => undefined)
+  const member = [...(federation?.members.values() ?? [])].find(({ name, trustDomain }) => name === trusted || trustDomain === trusted)
+  return member === undefined ? [trusted] : [trusted, member.name, member.trustDomain, ...member.aliases]
 }
 
 /** Verifies the chain, then compares it with the head that every home stores. */
@@ -39,11 +56,4 @@ export async function exportRecord(options: FileOptions & OneRoot, io: Io): Prom
   const chosen = options.fingerprint === undefined ? entries : entriesAbout(entries, parseFingerprint(options.fingerprint))
   for (const entry of chosen) io.print(printEntry(entry))
   return 0
-}
-
-/** @throws FederationError file-unreadable, also if there is no record */
-async function entriesOf({ file }: FileOptions): Promise<readonly AuditEntry[]> {
-  const record = openRecord(folderOf(file))
-  await record.mustExist()
-  return record.entries()
 }

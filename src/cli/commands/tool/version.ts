@@ -1,5 +1,8 @@
 /** `version`: which build this is, and what it was tested with. */
-import { versionView } from '../../../core/view/version-view.ts'
+import { RECORDED } from '../../../core/mesh/envoy/filter-merge.table.ts'
+import { OLDEST_MINOR } from '../../../core/mesh/version.ts'
+import type { View } from '../../../core/view/schemas.ts'
+import { documented } from '../../../core/view/versioned.ts'
 import { COMMIT } from '../../build-info.ts'
 import type { Io, Output } from '../../io.ts'
 import { json, type Shown, stacked } from '../../print/screen.ts'
@@ -10,12 +13,17 @@ export interface VersionOptions {
 }
 
 export async function run({ version, output }: VersionOptions, io: Pick<Io, 'print'>): Promise<number> {
-  const view = versionView({ version, commit: COMMIT, node: process.versions.node })
+  const view = documented('Version', {
+    version,
+    commit: COMMIT ?? null,
+    node: process.versions.node,
+    istio: { oldest: `1.${OLDEST_MINOR}`, tested: RECORDED },
+  })
   io.print(output === 'json' ? json(view) : text(view))
   return 0
 }
 
-const text = ({ version, commit, node, istio }: ReturnType<typeof versionView>): Shown =>
+const text = ({ version, commit, node, istio }: View<'Version'>): Shown =>
   stacked([
     `entente ${version}`,
     `commit: ${commit ?? 'none: this is a checkout, not a release'}`,
