@@ -8,10 +8,10 @@ import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Wid
 import { type Principal, parsePrincipal, trustDomainOf } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { isEverywhere, reportModes, reportOverlaps, reportRepeatedPairs } from './entry-conflicts.ts'
-import { DISTRIBUTION_HINT, expand, type IncludedCalls, MTLS_HINT, type Tell } from './expand/expand.ts'
+import { DISTRIBUTION_HINT, expand, type IncludedCalls, MTLS_HINT } from './expand/expand.ts'
 import { type Included, outside } from './expand/included.ts'
 import type { AcceptEntry, LongDocument, TrustEntry } from './expand/long-form.ts'
-import type { Path, Place, Report } from './expand/places.ts'
+import type { Path, Place, Report, Tell } from './expand/places.ts'
 import { includedSchema, schema, type WrittenDocument } from './schema.ts'
 import { reportSharedHomes } from './shared-homes.ts'
 

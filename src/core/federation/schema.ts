@@ -131,4 +131,3 @@ export type WrittenDocument = z.infer<typeof schema>
 export type WrittenTrust = NonNullable<WrittenDocument['spec']['trust']>[number]
 export type WrittenCall = NonNullable<z.infer<typeof calls>>[number]
 export type WrittenEnd = z.infer<typeof callEnd>
-export type Identity = z.infer<typeof identity>

@@ -1,9 +1,10 @@
 /** From nothing to a federation with a call: init --member, call add, plan --expanded. */
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { authority } from '../../../../test/support/federations.ts'
 import { quietIo } from '../../../../test/support/workspace.ts'
 import { expandFederationFile, readFederationFile } from '../../../adapters/files/federation-file.ts'
 import { program } from '../../program.ts'
@@ -89,6 +90,28 @@ describe('call add', () => {
     expect((await readFile(file, 'utf8')).replace(`    - from: ${FROM}\n      to: ${TO}\n`, '')).toBe(before)
     expect(await run('call', 'add', FROM, TO, '-f', file)).toBe(0)
     expect(told.at(-1)).toContain('has this call already; nothing was changed')
+  })
+})
+
+describe('members that nobody can reach from here', () => {
+  it('get the objects of a call as files, after their owners sent the roots', async () => {
+    const { out, file, told, run } = await begin()
+    await run('init', ...MEMBERS, '--out', out)
+    for (const name of ['cluster-a', 'cluster-b']) {
+      const { root } = await authority(`${name}.example`)
+      const pem = join(out, `${name}.pem`)
+      await writeFile(pem, root.pem)
+      const [anchor] = (await authority(`${name}.example`)).bundle.anchors
+      expect(
+        await run('approve', name, '-f', file, '--bundle', pem, '--fingerprint', anchor?.fingerprint ?? '', '--yes'),
+        told.join('\n'),
+      ).toBe(0)
+    }
+    await run('call', 'add', FROM, TO, '-f', file)
+    await run('apply', '-f', file, '--reason', 'first call', '--yes')
+    const written = await readdir(join(out, 'clusters'), { recursive: true })
+    expect(written.filter((name) => name.includes('envoyfilter') || name.includes('EnvoyFilter'))).toHaveLength(2)
+    expect(await run('plan', '-f', file)).toBe(0)
   })
 })
 

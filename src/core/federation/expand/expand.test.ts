@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { document } from '../../../../test/support/federations.ts'
+import { bundleOf, document, domain, fakeRoot, NOW, wanted } from '../../../../test/support/federations.ts'
+import { observation } from '../../../../test/support/observations.ts'
 import type { Federation } from '../../model/wanted.ts'
+import { plan } from '../../plan/plan.ts'
 import { parseFederation } from '../parse.ts'
 import type { Included } from './included.ts'
 
@@ -400,17 +402,35 @@ describe('a problem is told where somebody wrote it', () => {
     ])
   })
 
-  it('a document that grows without end is refused', () => {
-    const members = Array.from({ length: 120 }, (_, i) => ({
-      name: `m${i}`,
-      trustDomain: `m${i}.example`,
-      cluster: { directory: `m/${i}` },
-    }))
-    const groups = [{ name: 'all', members: members.map(({ name }) => name) }]
-    const many = Array.from({ length: 20 }, (_, i) => ({ from: `all/n${i}/x`, to: `all/n${i}/y` }))
-    const [first] = problemsIn(document({ members, groups, defaults: DEFAULTS, calls: many }))
-    expect(first).toMatch(/^spec\.calls\.\d+: with this call the file has more than 100000 entries/)
-  }, 60_000)
+  it.each([
+    {
+      what: 'at an entry',
+      size: 400,
+      spec: { trust: [{ truster: 'all', trusted: 'all', accept: [{ namespace: 'x', callers: 'all' }] }] },
+      at: 'trust.0',
+    },
+    { what: 'at a call', size: 400, spec: { calls: [{ from: 'all/n/x', to: 'all/n/y' }] }, at: 'calls.0' },
+    {
+      what: 'at the second of two calls',
+      size: 160,
+      spec: { calls: ['x', 'y'].map((name) => ({ from: `all/n/${name}`, to: `all/n/${name}` })) },
+      at: 'calls.1',
+    },
+  ])(
+    'a document that grows without end is refused $what',
+    ({ size, spec, at }) => {
+      const members = Array.from({ length: size }, (_, i) => ({
+        name: `m${i}`,
+        trustDomain: `m${i}.example`,
+        cluster: { directory: `m/${i}` },
+      }))
+      const groups = [{ name: 'all', members: members.map(({ name }) => name) }]
+      expect(problemsIn(document({ members, groups, defaults: DEFAULTS, ...spec }))).toEqual([
+        `spec.${at}: with this one the file has more than 100000 entries`,
+      ])
+    },
+    60_000,
+  )
 })
 
 describe('an expansion', () => {
@@ -504,7 +524,19 @@ describe('an expansion', () => {
   const hopeless = ({ calls: of }: Short): boolean =>
     of.some(({ from, to }) => from.member === to.member && GROUPS[from.member] === undefined)
 
-  it('says what a person would write by hand, or both are refused', () => {
+  const BUNDLES = DOMAINS.map((name) => bundleOf(domain(`${name}.example`), fakeRoot(name)))
+  /** The steps from clusters in which nothing of Entente is. The order of the entries orders objects within a phase. */
+  const stepsOf = (of: Federation) => {
+    const intents = wanted(of, ...BUNDLES)
+    const seen = new Map(
+      intents.map(({ member, own }) => [member.name, observation({ own: own ?? (BUNDLES[0] as (typeof BUNDLES)[0]) })] as const),
+    )
+    return plan(intents, seen, NOW)
+      .steps.map(({ id }) => id)
+      .sort()
+  }
+
+  it('says what a person would write by hand, with the same plan, or both are refused', () => {
     let same = 0
     fc.assert(
       fc.property(shortForm, (short) => {
@@ -523,6 +555,7 @@ describe('an expansion', () => {
         if ('problems' in again) throw new Error(JSON.stringify(again.problems))
         expect(again.federation).toEqual(parsed.federation)
         expect(again.expanded).toEqual(parsed.expanded)
+        expect(stepsOf(parsed.federation)).toEqual(stepsOf(long.federation))
       }),
       { numRuns: 400 },
     )

@@ -5,11 +5,9 @@
 import type { WrittenCall, WrittenDocument, WrittenTrust } from '../schema.ts'
 import { type CallEnd, endOfCall, hostOf, type MemberEntry, principalOf } from './call-end.ts'
 import { type Named, namesIn, pairsOf } from './groups.ts'
-import type { AcceptEntry, LongDocument, ReachEntry, TrustEntry } from './long-form.ts'
-import { Origins, type Path, type Place } from './places.ts'
-
-/** Reports a problem at a place that an owner wrote. */
-export type Tell = (place: Place, message: string, hint: string) => void
+import type { LongDocument, TrustEntry } from './long-form.ts'
+import { Origins, type Path, type Place, type Tell } from './places.ts'
+import { type Defaults, MAX_ENTRIES, TrustList } from './trust-list.ts'
 
 /** The calls of an included file. */
 export interface IncludedCalls {
@@ -18,9 +16,6 @@ export interface IncludedCalls {
   readonly namespaces: readonly string[]
   readonly calls: readonly WrittenCall[]
 }
-
-/** A document of short forms must not fill the memory: a group of 100 members has 9,900 pairs. */
-const MAX_ENTRIES = 100_000
 
 export const MTLS_HINT = 'enforce writes a STRICT PeerAuthentication; require checks that one exists; permissive also allows plaintext'
 export const DISTRIBUTION_HINT =
@@ -39,7 +34,8 @@ export function expand(
   const trust = new TrustList(origins)
   for (const [i, entry] of (spec.trust ?? []).entries()) {
     const place = { path: ['spec', 'trust', i] }
-    for (const one of expandTrust(entry, place.path, expansion)) trust.add(one, place)
+    const pairs = pairsIn(entry, place, expansion, trust)
+    for (const one of expandTrust(entry, pairs, place.path, expansion)) trust.add(one, place)
   }
   const sources: readonly CallSource[] = [
     { calls: spec.calls ?? [] },
@@ -60,7 +56,7 @@ export function expand(
 
 interface Expansion {
   readonly named: Named
-  readonly defaults: NonNullable<WrittenDocument['spec']['defaults']>
+  readonly defaults: Defaults
   readonly origins: Origins
   readonly tell: Tell
 }
@@ -71,9 +67,32 @@ interface CallSource {
   readonly only?: ReadonlySet<string>
 }
 
+type Pairs = readonly (readonly [string, string])[]
+
+/** Two names of members are a pair, whatever is wrong with it: the checks of an entry report that. */
+function pairsIn({ truster, trusted }: WrittenTrust, place: Place, { named, tell }: Expansion, trust: TrustList): Pairs {
+  const [left, right] = [named.membersOf(truster), named.membersOf(trusted)]
+  if (left.length === 1 && right.length === 1) return [[left[0] ?? truster, right[0] ?? trusted]]
+  if (tooMany(left.length * right.length, place, trust, tell)) return []
+  const pairs = pairsOf(left, right)
+  if (pairs.length === 0) tell(place, 'names no two different members', 'add a member to one of the groups')
+  return pairs
+}
+
+function tooMany(more: number, place: Place, trust: TrustList, tell: Tell): boolean {
+  const full = trust.isFullWith(more)
+  if (full) tell(place, `with this one the file has more than ${MAX_ENTRIES} entries`, 'divide the federation into several files')
+  return full
+}
+
 /** One entry for each pair of members, with the defaults filled in. */
-function expandTrust(entry: WrittenTrust, path: Path, { named, defaults, tell }: Expansion): readonly TrustEntry[] {
-  const { distribution = defaults.distribution, until = defaults.until, accept, reach } = entry
+function expandTrust(
+  { distribution: own, until: ownUntil, accept, reach }: WrittenTrust,
+  pairs: Pairs,
+  path: Path,
+  { named, defaults, tell }: Expansion,
+): readonly TrustEntry[] {
+  const [distribution, until] = [own ?? defaults.distribution, ownUntil ?? defaults.until]
   if (distribution === undefined) {
     tell({ path: [...path, 'distribution'] }, 'is required', DISTRIBUTION_HINT)
     return []
@@ -82,7 +101,7 @@ function expandTrust(entry: WrittenTrust, path: Path, { named, defaults, tell }:
     if (mtls === undefined) tell({ path: [...path, 'accept', i, 'mtls'] }, 'is required', MTLS_HINT)
     return { at, mtls: mtls ?? 'enforce', callers }
   })
-  return pairsIn(entry, path, named, tell).map(([here, there]) => {
+  return pairs.map(([here, there]) => {
     const domain = named.member(there)
     const principals = (of: readonly (string | Pick<CallEnd, 'namespace' | 'serviceAccount'>)[]): readonly string[] =>
       of.flatMap((one) => (typeof one === 'string' ? one : domain === undefined ? [] : principalOf(domain, one)))
@@ -111,59 +130,64 @@ function expandTrust(entry: WrittenTrust, path: Path, { named, defaults, tell }:
   })
 }
 
-/** Two names of members are a pair, whatever is wrong with it: the checks of an entry report that. */
-function pairsIn({ truster, trusted }: WrittenTrust, path: Path, { membersOf }: Named, tell: Tell): readonly (readonly [string, string])[] {
-  const [left, right] = [membersOf(truster), membersOf(trusted)]
-  if (left.length === 1 && right.length === 1) return [[left[0] ?? truster, right[0] ?? trusted]]
-  const pairs = pairsOf(left, right)
-  if (pairs.length === 0) tell({ path }, 'names no two different members', 'add a member to one of the groups')
-  return pairs
-}
-
 interface PlacedCall {
   readonly call: WrittenCall
   readonly at: (...path: Path) => Place
   readonly only?: ReadonlySet<string>
 }
 
-/** @returns false if the document has become too long */
-function addCall({ call, at, only }: PlacedCall, trust: TrustList, { named, defaults, origins, tell }: Expansion): boolean {
+/** @returns false if the document is too long now */
+function addCall(placed: PlacedCall, trust: TrustList, expansion: Expansion): boolean {
+  const { call, at, only } = placed
+  const { named, defaults, tell } = expansion
   const from = endOfCall(call.from)
   const to = endOfCall(call.to)
   const known = [checkEnd(from, at('from'), named, only, tell), checkEnd(to, at('to'), named, only, tell)].every((fine) => fine)
   const mtls = call.mtls ?? defaults.mtls
   if (mtls === undefined) tell(at('mtls'), 'is required', `${MTLS_HINT}; write it here or in spec.defaults`)
   if (!known || mtls === undefined) return true
-  const pairs = pairsOf(named.membersOf(from.member), named.membersOf(to.member))
+  const [callers, servers] = [named.membersOf(from.member), named.membersOf(to.member)]
+  if (tooMany(2 * callers.length * servers.length, at(), trust, tell)) return false
+  const pairs = pairsOf(callers, servers)
   if (pairs.length === 0)
     tell(at('to'), `both ends are in member ${to.member}`, 'name another member: inside one mesh, calls need no federation')
-  const placed = <T extends object>(node: T, end: 'from' | 'to'): T =>
-    typeof call[end] === 'string' ? origins.made(node, at(end)) : origins.copied(node, at(end))
   for (const [caller, server] of pairs) {
-    const [callers, servers] = [named.member(caller), named.member(server)]
-    if (callers === undefined || servers === undefined) continue
-    if (callers.cluster === undefined && servers.cluster === undefined)
-      tell(at(), `neither ${caller} nor ${server} has a cluster, so Entente can change neither`, 'give one of them a cluster')
-    // The owner of a member without a cluster writes that side.
-    if (servers.cluster !== undefined) {
-      const entry = trust.between(servers, callers, defaults, at(), tell)
-      entry?.accept.push(placed({ ...scopeOf(to), mtls, callers: origins.made([principalOf(callers, from)], at('from')) }, 'to'))
-    }
-    if (callers.cluster !== undefined) {
-      const entry = trust.between(callers, servers, defaults, at(), tell)
-      const services = origins.made(
-        hostsOf(call, to, at, tell).map(({ host, place }) =>
-          origins.made({ host, servedBy: origins.made([principalOf(servers, to)], at('to')) }, place),
-        ),
-        at(call.hosts === undefined ? 'to' : 'hosts'),
-      )
-      entry?.reach.push(placed({ ...scopeOf(from), services }, 'from'))
-    }
-    if (trust.size <= MAX_ENTRIES) continue
-    tell(at(), `with this call the file has more than ${MAX_ENTRIES} entries`, 'divide the federation into several files')
-    return false
+    const [fromMember, toMember] = [named.member(caller), named.member(server)]
+    if (fromMember === undefined || toMember === undefined) continue
+    addSides(placed, { from, fromMember, to, toMember, mtls }, trust, expansion)
   }
   return true
+}
+
+interface CallOfMembers {
+  readonly from: CallEnd
+  readonly fromMember: MemberEntry
+  readonly to: CallEnd
+  readonly toMember: MemberEntry
+  readonly mtls: NonNullable<WrittenCall['mtls']>
+}
+
+/** What each of the two meshes has to accept. The owner of a member without a cluster writes that side. */
+function addSides(
+  { call, at }: PlacedCall,
+  { from, fromMember, to, toMember, mtls }: CallOfMembers,
+  trust: TrustList,
+  { defaults, origins, tell }: Expansion,
+): void {
+  const placed = <T extends object>(node: T, end: 'from' | 'to'): T =>
+    typeof call[end] === 'string' ? origins.made(node, at(end)) : origins.copied(node, at(end))
+  if (fromMember.cluster === undefined && toMember.cluster === undefined)
+    tell(at(), `neither ${fromMember.name} nor ${toMember.name} has a cluster, so Entente can change neither`, 'give one of them a cluster')
+  if (toMember.cluster !== undefined) {
+    const callers = origins.made([principalOf(fromMember, from)], at('from'))
+    trust.between(toMember, fromMember, defaults, at(), tell)?.accept.push(placed({ ...scopeOf(to), mtls, callers }, 'to'))
+  }
+  if (fromMember.cluster !== undefined) {
+    const servedBy = origins.made([principalOf(toMember, to)], at('to'))
+    const services = hostsOf(call, to, at, tell).map(({ host, place }) => origins.made({ host, servedBy }, place))
+    origins.made(services, at(call.hosts === undefined ? 'to' : 'hosts'))
+    trust.between(fromMember, toMember, defaults, at(), tell)?.reach.push(placed({ ...scopeOf(from), services }, 'from'))
+  }
 }
 
 const scopeOf = ({ namespace, selector, serviceAccount }: CallEnd) => ({
@@ -196,77 +220,4 @@ function hostsOf({ hosts, to }: WrittenCall, end: CallEnd, at: PlacedCall['at'],
   if (typeof to === 'string') return [{ host: hostOf(end), place: at('to') }]
   tell(at('hosts'), 'is required, unless to is MEMBER/NAMESPACE/NAME', `write the hosts that the callers use: hosts: [${hostOf(end)}]`)
   return []
-}
-
-interface Growing {
-  readonly entry: TrustEntry
-  readonly accept: AcceptEntry[]
-  readonly reach: ReachEntry[]
-}
-
-/** The entries of `trust`, in the order of the file. Calls add to the entry of their pair, or begin one. */
-class TrustList {
-  readonly #origins: Origins
-  readonly #all: Growing[] = []
-  readonly #byPair = new Map<string, Growing>()
-  #size = 0
-
-  constructor(origins: Origins) {
-    this.#origins = origins
-  }
-
-  get size(): number {
-    return this.#size
-  }
-
-  add(entry: TrustEntry, place: Place): void {
-    const growing = { entry: this.#origins.copied(entry, place), accept: [], reach: [] }
-    this.#all.push(growing)
-    this.#size++
-    const pair = `${entry.truster} ${entry.trusted}`
-    // Distribution mesh has no scopes. A pair may have a second entry for them.
-    if (entry.distribution !== 'mesh' && !this.#byPair.has(pair)) this.#byPair.set(pair, growing)
-  }
-
-  /** The entry of a pair that calls add to. */
-  between(
-    { name: truster }: MemberEntry,
-    { name: trusted }: MemberEntry,
-    { distribution, until }: Expansion['defaults'],
-    place: Place,
-    tell: Tell,
-  ): Pick<Growing, 'accept' | 'reach'> | undefined {
-    this.#size++
-    const pair = `${truster} ${trusted}`
-    const known = this.#byPair.get(pair)
-    if (known !== undefined) return known
-    if (distribution === undefined) {
-      tell(
-        place,
-        `nothing states how the roots of ${trusted} get to the proxies of ${truster}`,
-        'add to spec: defaults: { distribution: pinned }',
-      )
-      return undefined
-    }
-    const entry: TrustEntry = { truster, trusted, distribution, ...(until === undefined ? {} : { until }) }
-    const growing: Growing = { entry: this.#origins.made(entry, place), accept: [], reach: [] }
-    this.#all.push(growing)
-    this.#byPair.set(pair, growing)
-    return growing
-  }
-
-  entries(): readonly TrustEntry[] {
-    return this.#all.map(({ entry, accept, reach }) => {
-      if (accept.length + reach.length === 0) return entry
-      // A list that nobody wrote is where the entry is.
-      const listOf = <T>(own: readonly T[] | undefined, more: readonly T[]): readonly T[] =>
-        own === undefined ? this.#origins.moved(entry, more) : [...own, ...more]
-      const grown = {
-        ...entry,
-        ...(accept.length === 0 ? {} : { accept: listOf(entry.accept, accept) }),
-        ...(reach.length === 0 ? {} : { reach: listOf(entry.reach, reach) }),
-      }
-      return this.#origins.moved(entry, grown)
-    })
-  }
 }

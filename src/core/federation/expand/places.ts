@@ -12,6 +12,9 @@ export interface Place {
 /** Reports a problem at a path. `other`: the entry that it conflicts with. */
 export type Report = (path: Path, message: string, hint?: string, other?: Path) => void
 
+/** Reports a problem at a place that an owner wrote. */
+export type Tell = (place: Place, message: string, hint: string) => void
+
 /** An origin whose parts have no places of their own: the expansion made them from the whole of it. */
 interface Origin extends Place {
   readonly whole: boolean
