@@ -8,7 +8,7 @@ import type { Mesh } from '../../src/app/ports.ts'
 import type { RecordStore, World } from '../../src/app/world.ts'
 import { FederationError } from '../../src/core/diagnostics/errors.ts'
 import { effectiveMode, type Mode } from '../../src/core/mesh/mtls.ts'
-import { hasSidecar, podsIn, proxyOf } from '../../src/core/mesh/pods.ts'
+import { hasSidecar, isIn, proxyOf } from '../../src/core/mesh/pods.ts'
 import type { Digest } from '../../src/core/model/digest.ts'
 import type { Manifest } from '../../src/core/model/manifest.ts'
 import { keyOf, sameContent, strings, title } from '../../src/core/model/manifest.ts'
@@ -147,10 +147,10 @@ const pinsOf = (roots: Roots): Pins => new Map([...roots].map(([domain, list]) =
 export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundle): ProxyConfig {
   const state = readState(objects)
   const namespace = pod.metadata.namespace ?? ''
-  const inbound = [...state.inbound.values()].filter((scope) => podsIn([pod], scope.at).length > 0)
-  const reaching = [...state.outbound.values()].filter((scope) => podsIn([pod], scope.from).length > 0)
+  const inbound = [...state.inbound.values()].filter((scope) => isIn(pod, scope.at))
+  const reaching = [...state.outbound.values()].filter((scope) => isIn(pod, scope.from))
   // A canary is the last of the filters, so it decides.
-  const ahead = [...(state.canaries?.values() ?? [])].filter(({ at }) => podsIn([pod], at).length > 0)
+  const ahead = [...(state.canaries?.values() ?? [])].filter(({ at }) => isIn(pod, at))
   const [filter] = [...ahead.flatMap((canary) => canary.inbound ?? []), ...inbound.filter((scope) => scope.roots.size > 0)]
   const outbound = [...ahead.flatMap((canary) => canary.outbound ?? []), ...reaching]
   const { mode, ports } = effectiveMode({ namespace, labels: strings(pod.metadata.labels) }, objects, 'istio-system')

@@ -3,8 +3,9 @@
 import type { Finding } from '../../core/diagnostics/finding.ts'
 import { impact } from '../../core/impact/impact.ts'
 import { accountsOf, situationsOf } from '../../core/impact/planned-impact.ts'
-import { factsOf, identitiesIn, readPolicies } from '../../core/impact/read-policies.ts'
+import { factsOf, identitiesIn, policiesIn, readPolicies } from '../../core/impact/read-policies.ts'
 import type { Situation } from '../../core/impact/situation.ts'
+import { MeshView, viewOf } from '../../core/mesh/mesh-view.ts'
 import type { Observation, Seen, Seens } from '../../core/model/observed.ts'
 import type { Intent, Member } from '../../core/model/wanted.ts'
 import { course } from '../../core/plan/course.ts'
@@ -66,7 +67,7 @@ function impactOn(intent: Intent, input: FederationImpactInput, { desired, plan,
   if (facts === undefined || going === undefined || !observation.objects.ok)
     return { unread: failed(observation.objects, observation.istio) }
   const done = plan.steps.filter((step) => step.member === name).reduce(simulate, observation).objects
-  const objects = { before: observation.objects.value, after: done.ok ? done.value : [] }
+  const objects = { before: viewOf(observation), after: new MeshView(done.ok ? done.value : []) }
   const planned = situationsOf({ facts, states: going, objects })
   const { change, before, after } =
     input.trusted === undefined
@@ -77,7 +78,7 @@ function impactOn(intent: Intent, input: FederationImpactInput, { desired, plan,
     identities: input.identities.map(({ id }) => id),
     accounts: [...accountsOf(intent, seen), ...otherAccounts(input, desired, seen)],
   })
-  const { findings } = readPolicies(objects.after)
+  const { findings } = readPolicies(policiesIn(objects.after))
   return {
     answer: { change, impact: asWritten({ ...made, findings: [...findings, ...made.findings] }, input.identities) },
     unread: failed(observation.istio),

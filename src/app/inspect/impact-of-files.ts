@@ -3,6 +3,7 @@
 import { impact } from '../../core/impact/impact.ts'
 import { readPolicies } from '../../core/impact/read-policies.ts'
 import type { Admission } from '../../core/impact/situation.ts'
+import { MeshView } from '../../core/mesh/mesh-view.ts'
 import type { Manifest } from '../../core/model/manifest.ts'
 import { asWritten, type ImpactAnswer, type ImpactInput, setsFor, supposing } from './impact-question.ts'
 
@@ -20,7 +21,7 @@ export function impactOfFiles({ objects, mesh, meshAfter, ...input }: FileImpact
   const before = { admission: mesh, policies }
   const after = { admission: meshAfter ?? supposing(mesh, trusted, input), policies }
   const ids = identities.map(({ id }) => id)
-  const made = impact(before, after, { sets: setsFor(input, before, after, objects), identities: ids, accounts: ids })
+  const made = impact(before, after, { sets: setsFor(input, before, after, new MeshView(objects)), identities: ids, accounts: ids })
   const { trustDomain } = after.admission
   return {
     change:

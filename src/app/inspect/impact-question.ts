@@ -4,7 +4,7 @@ import type { Impact } from '../../core/impact/impact.ts'
 import { ANYWHERE, setsOf, type WorkloadSet } from '../../core/impact/policy/workload-set.ts'
 import { workloadsIn } from '../../core/impact/read-policies.ts'
 import { type Admission, type Distributed, type Situation, trusting } from '../../core/impact/situation.ts'
-import type { Manifest } from '../../core/model/manifest.ts'
+import type { MeshView } from '../../core/mesh/mesh-view.ts'
 import type { MemberName, Workloads } from '../../core/model/wanted.ts'
 import { parseTrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { InputError } from '../input-error.ts'
@@ -64,16 +64,11 @@ export function supposing(admission: Admission, trusted: string, input: ImpactIn
 }
 
 /** The requested workloads: exactly those of the namespace and labels, or all that policies distinguish. */
-export function setsFor(
-  { namespace, labels }: ImpactInput,
-  before: Situation,
-  after: Situation,
-  objects: readonly Manifest[],
-): readonly WorkloadSet[] {
+export function setsFor({ namespace, labels }: ImpactInput, before: Situation, after: Situation, view: MeshView): readonly WorkloadSet[] {
   const { rootNamespace } = after.admission
   const policies = [...new Set([...before.policies, ...after.policies])]
   if (labels !== undefined) return [{ namespace: namespace ?? onlyNamespace(policies, rootNamespace), labels }]
-  const sets = setsOf(policies, rootNamespace, workloadsIn(objects))
+  const sets = setsOf(policies, rootNamespace, workloadsIn(view))
   if (namespace === undefined) return sets
   const here = sets.filter((set) => set.namespace === namespace)
   const elsewhere = sets.filter((set) => set.namespace === ANYWHERE).map((set) => ({ ...set, namespace }))

@@ -1398,18 +1398,6 @@ const codes = (...all: readonly FindingCode[]): ReadonlySet<FindingCode> => new 
 /** A live proxy may still hold a root that is retired. Proxies that no istiod reports are excluded. */
 export const MAY_HOLD_RETIRED_ROOT = codes('file-pending', 'still-held', 'root-not-approved')
 
-/** Symptoms of a proxy that the EnvoyFilter of another owner may cause. */
-export const FILTER_SYMPTOMS = codes(
-  'root-missing',
-  'own-root-missing',
-  'root-of-another-domain',
-  'root-not-approved',
-  'still-held',
-  'servers-differ',
-  'mtls-not-strict',
-  'filter-rejected',
-)
-
 /** Once Entente’s filter is in place, only an EnvoyFilter that Envoy applies after it explains these. */
 export const FILTER_OVERRIDDEN = codes('file-differs', 'root-of-another-domain', 'root-not-approved', 'servers-differ')
 

@@ -3,6 +3,7 @@ import { allow, deny, from, when } from '../../../test/support/authorization.ts'
 import { A, approvedOf, authority, B, bundleOf, CLIENT, federation, NOW, recordOf, spec } from '../../../test/support/federations.ts'
 import { facts, object, observation, pod, service } from '../../../test/support/observations.ts'
 import { intents } from '../federation/intents.ts'
+import { MeshView } from '../mesh/mesh-view.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { MANAGED_BY } from '../model/manifest.ts'
 import type { IstioFacts } from '../model/observed.ts'
@@ -146,7 +147,13 @@ describe('a callers rule that is not in force', () => {
     const going = intent === undefined ? undefined : course(intent, seen)
     if (intent === undefined || going === undefined || !seen.istio.ok) throw new Error('nothing to judge')
     const accounts = () => [`spiffe://${A}/ns/sample/sa/intruder`]
-    const findings = plannedImpact({ intent, facts: seen.istio.value, states: going, objects: { before: others, after: others }, accounts })
+    const findings = plannedImpact({
+      intent,
+      facts: seen.istio.value,
+      states: going,
+      objects: { before: new MeshView(others), after: new MeshView(others) },
+      accounts,
+    })
     expect(findings).toMatchObject([
       {
         code: 'impact-past-callers',
@@ -174,7 +181,7 @@ describe('a whole mesh that accepts a domain', () => {
   const told = (others: readonly Manifest[], istio: Partial<IstioFacts> = {}) => {
     if (intent === undefined) throw new Error('nothing to judge')
     const states = { before: EMPTY, after: { ...EMPTY, wide } }
-    const objects = { before: others, after: [...others, callers] }
+    const objects = { before: new MeshView(others), after: new MeshView([...others, callers]) }
     return plannedImpact({ intent, facts: facts(bundles[1], istio), states, objects, accounts: () => [] })
   }
 

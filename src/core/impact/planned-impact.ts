@@ -1,34 +1,35 @@
 /**
  * Findings about the effect of existing policies: the identities that the mesh accepts after the plan is carried out.
  */
+
+import { groupBy } from '../basics/group-by.ts'
 import { type Finding, info, warning } from '../diagnostics/finding.ts'
 import { about, type Subject } from '../diagnostics/subject.ts'
+import type { MeshView } from '../mesh/mesh-view.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
-import { at, isOurs, keyOf, list, ownerOf, strings, text } from '../model/manifest.ts'
+import { at, isOurs, keyOf, list, ownerOf, text } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
-import { describeWorkloads, selects } from '../model/workloads.ts'
+import { describeWorkloads } from '../model/workloads.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
 import { type Author, authorOf, callersObject } from '../trust/render.ts'
-import { proxiesIn } from '../trust/scope.ts'
 import type { Inbound, MeshState } from '../trust/state.ts'
 import { type CallerTold, type Door, refusedCallers } from './callers.ts'
 import { impact, type PolicyImpact, patternsIn } from './impact.ts'
 import { Judge } from './judge-request.ts'
 import { byAddress, namesAddress } from './policy/addresses.ts'
-import { isPolicy } from './policy/policy.ts'
 import { setsOf, type WorkloadSet } from './policy/workload-set.ts'
-import { type AdmissionFacts, admissionOf, identitiesIn, readPolicies, workloadOf, workloadsIn } from './read-policies.ts'
+import { type AdmissionFacts, admissionOf, identitiesIn, policiesIn, readPolicies, workloadOf, workloadsIn } from './read-policies.ts'
 import { type Admission, ownDomainsOf, type Situation } from './situation.ts'
 
 export interface Planned {
   readonly intent: Intent
   readonly facts: AdmissionFacts
   readonly states: { readonly before: MeshState; readonly after: MeshState }
-  readonly objects: { readonly before: readonly Manifest[]; readonly after: readonly Manifest[] }
+  readonly objects: { readonly before: MeshView; readonly after: MeshView }
   /** Existing SPIFFE IDs of other meshes, as far as they were observed. */
   readonly accounts: () => readonly string[]
 }
@@ -50,7 +51,7 @@ interface Entrance {
 export function plannedImpact(planned: Planned): readonly Finding[] {
   const { intent, states, objects } = planned
   const none = states.after.inbound.size === 0 && states.after.wide === undefined
-  const others = objects.after.filter((object) => isPolicy(object) && ownerOf(object) !== intent.owner)
+  const others = policiesIn(objects.after).filter((object) => ownerOf(object) !== intent.owner)
   if (none || others.length === 0) return []
   const { before, after } = situationsOf(planned)
   const judging = new Judge(after)
@@ -76,24 +77,24 @@ export interface Live {
   readonly intent: Intent
   readonly facts: AdmissionFacts
   readonly wanted: MeshState
-  readonly objects: readonly Manifest[]
+  readonly view: MeshView
 }
 
 /**
  * Reports named callers that live policies deny, as errors, and callers for which that is uncertain. Entente's own
  * callers rules count in their wanted form, because `verify` checks each proxy's copy of them in its configuration.
  */
-export function liveCallers({ intent, facts, wanted, objects }: Live): readonly CallerTold[] {
+export function liveCallers({ intent, facts, wanted, view }: Live): readonly CallerTold[] {
   const meant = callersRules(wanted, authorOf(intent))
   const keys = new Set(meant.map(keyOf))
-  const theirs = objects.filter((object) => isPolicy(object) && !(ownerOf(object) === intent.owner && keys.has(keyOf(object))))
+  const theirs = policiesIn(view).filter((object) => !(ownerOf(object) === intent.owner && keys.has(keyOf(object))))
   if (theirs.length === 0 && wanted.wide === undefined) return []
   const { policies } = readPolicies([...theirs, ...meant])
   const admission = admissionOf(facts)
   const extra = [...new Set([...admission.extra, ...heldIn(wanted.wide, admission)])]
   const situation: Situation = { admission: { ...admission, extra, pinned: pinsIn(wanted, admission) }, policies }
   const judging = new Judge(situation)
-  return doorsOf(intent, wanted, objects, situation).flatMap((door) => refusedCallers(door, judging, 'error'))
+  return doorsOf(intent, wanted, view, situation).flatMap((door) => refusedCallers(door, judging, 'error'))
 }
 
 /** The callers rules of a state, as objects. */
@@ -102,15 +103,9 @@ const callersRules = ({ inbound, wide }: MeshState, author: Author): readonly Ma
   ...(wide !== undefined && wide.callers.size > 0 ? [callersObject(wide, author, WIDE_POLICY)] : []),
 ]
 
-function doorsOf(
-  { member }: Intent,
-  { inbound, wide }: MeshState,
-  objects: readonly Manifest[],
-  { policies, admission }: Situation,
-): readonly Door[] {
-  const services = objects.filter(({ kind }) => kind === 'Service')
+function doorsOf({ member }: Intent, { inbound, wide }: MeshState, view: MeshView, { policies, admission }: Situation): readonly Door[] {
   const scopes = [...inbound.values()].map((scope): Door => {
-    const pods = proxiesIn(objects, scope).map((pod) => ({ ...workloadOf(pod), proxy: proxyOf(pod), raw: isRaw(pod, services) }))
+    const pods = view.proxiesIn(scope).map((pod) => ({ ...workloadOf(pod), proxy: proxyOf(pod), raw: isRaw(pod, view) }))
     return {
       subject: about.scope(describeWorkloads(scope.at), member.name),
       domains: heldIn(scope, admission).map((domain) => domain as TrustDomain),
@@ -121,7 +116,7 @@ function doorsOf(
     }
   })
   if (wide === undefined) return scopes
-  const sets = [...workloadsIn(objects), ...setsOf(policies, admission.rootNamespace)]
+  const sets = [...workloadsIn(view), ...setsOf(policies, admission.rootNamespace)]
   const domains = heldIn(wide, admission).map((domain) => domain as TrustDomain)
   return [
     ...scopes,
@@ -133,14 +128,8 @@ function doorsOf(
 const RAW = /^(tcp|tls|https|mongo|mysql|redis)(-|$)/i
 
 /** True if no port of any Service in front of a pod is HTTP or may be detected as HTTP. */
-function isRaw(pod: Manifest, services: readonly Manifest[]): boolean {
-  const ports = services
-    .filter((service) => {
-      const labels = strings(at(service, 'spec', 'selector'))
-      const { namespace = '' } = service.metadata
-      return Object.keys(labels).length > 0 && selects({ namespace, labels }, pod.metadata.namespace ?? '', pod.metadata.labels)
-    })
-    .flatMap((service) => list(at(service, 'spec', 'ports')))
+function isRaw(pod: Manifest, view: MeshView): boolean {
+  const ports = view.servicesOf(pod).flatMap((service) => list(at(service, 'spec', 'ports')))
   return ports.length > 0 && ports.every((port) => RAW.test(text(at(port, 'appProtocol')) || text(at(port, 'name'))))
 }
 
@@ -148,7 +137,8 @@ function entrancesOf({ intent, states, objects }: Planned, after: Situation): re
   const { policies, admission } = after
   const { inbound, wide } = states.after
   const named = setsOf(policies, admission.rootNamespace)
-  const pods = workloadsIn(objects.after)
+  const namedIn = groupBy(named, ({ namespace }) => namespace)
+  const view = objects.after
   const doors = doorsOf(intent, states.after, objects.after, after)
   const of = (door: Door, sets: readonly WorkloadSet[], where = 'the whole mesh', gateway = false): Entrance => ({
     subject: door.subject,
@@ -160,12 +150,16 @@ function entrancesOf({ intent, states, objects }: Planned, after: Situation): re
   })
   return [
     ...[...inbound.values()].map((scope, i) => {
-      const real = pods.filter(({ namespace, labels }) => selects(scope.at, namespace, labels))
+      const real = workloadsIn(view, scope.at)
       const itself = { namespace: scope.at.namespace, labels: scope.at.labels ?? {} }
-      const sets = [...real, itself, ...named.flatMap((set) => within(set, scope))]
+      const sets = [
+        ...real,
+        itself,
+        ...(scope.at.everywhere ? named : (namedIn.get(scope.at.namespace) ?? [])).flatMap((set) => within(set, scope)),
+      ]
       return of(doors[i] as Door, sets, describeWorkloads(scope.at), scope.gateway !== undefined)
     }),
-    ...(wide === undefined ? [] : [of(doors[inbound.size] as Door, [...pods, ...named])]),
+    ...(wide === undefined ? [] : [of(doors[inbound.size] as Door, [...workloadsIn(view), ...named])]),
   ]
 }
 
@@ -182,7 +176,7 @@ export function situationsOf({ facts, states, objects }: Pick<Planned, 'facts' |
   const others = admission.extra.filter((domain) => !heldIn(states.before.wide, admission).includes(domain))
   const at = (when: 'before' | 'after'): Situation => ({
     admission: { ...admission, extra: [...others, ...heldIn(states[when].wide, admission)], pinned: pinsIn(states[when], admission) },
-    policies: readPolicies(objects[when]).policies,
+    policies: readPolicies(policiesIn(objects[when])).policies,
   })
   return { before: at('before'), after: at('after') }
 }

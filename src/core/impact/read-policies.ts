@@ -1,10 +1,12 @@
 /** Reads policies, workloads and identities from the objects of a cluster or of files. */
+
 import type { Finding } from '../diagnostics/finding.ts'
-import { isGateway, isLive } from '../mesh/pods.ts'
+import type { MeshView } from '../mesh/mesh-view.ts'
+import { isLive } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { at, strings, text } from '../model/manifest.ts'
 import type { IstioFacts, Seen } from '../model/observed.ts'
-import type { Member } from '../model/wanted.ts'
+import type { Member, Workloads } from '../model/wanted.ts'
 import { isPolicy, type Policy, readPolicy } from './policy/policy.ts'
 import type { WorkloadSet } from './policy/workload-set.ts'
 import type { Admission } from './situation.ts'
@@ -31,8 +33,13 @@ export const workloadOf = ({ metadata }: Manifest): WorkloadSet => ({
 })
 
 /** The workload sets of running pods, gateways excluded. */
-export const workloadsIn = (objects: readonly Manifest[]): readonly WorkloadSet[] =>
-  objects.filter((object) => object.kind === 'Pod' && isLive(object) && !isGateway(object, objects)).map(workloadOf)
+export const workloadsIn = (view: MeshView, at: Workloads = { namespace: '', everywhere: true }): readonly WorkloadSet[] =>
+  view
+    .podsIn(at)
+    .filter((pod) => !view.isGateway(pod))
+    .map(workloadOf)
+
+export const policiesIn = (view: MeshView): readonly Manifest[] => view.of('AuthorizationPolicy').filter(isPolicy)
 
 /** The SPIFFE IDs of the existing service accounts, and of those that pods run as. */
 export function identitiesIn(objects: readonly Manifest[], trustDomain: string): readonly string[] {

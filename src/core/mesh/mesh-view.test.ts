@@ -4,10 +4,11 @@ import { A, bundleOf } from '../../../test/support/federations.ts'
 import { evidence, object, observation, peerAuthentication, pod } from '../../../test/support/observations.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Workloads } from '../model/wanted.ts'
+import { selects } from '../model/workloads.ts'
 import { notObserved } from './mesh-findings.ts'
 import { MeshView, onceForAlike, viewOf } from './mesh-view.ts'
 import { effectiveMode } from './mtls.ts'
-import { podsIn } from './pods.ts'
+import { isIn, proxyOf } from './pods.ts'
 
 const names = (objects: readonly Manifest[]): readonly string[] => objects.map(({ metadata }) => metadata.name)
 
@@ -28,7 +29,39 @@ describe('a view of a mesh', () => {
     fc.assert(
       fc.property(pods, fc.array(sets, { minLength: 1, maxLength: 4 }), (all, asked) => {
         const view = new MeshView(all)
-        for (const at of [...asked, ...asked]) expect(view.podsIn(at)).toEqual(podsIn(all, at))
+        for (const at of [...asked, ...asked]) expect(view.podsIn(at)).toEqual(all.filter((one) => isIn(one, at)))
+      }),
+    )
+  })
+
+  it('finds the Services in front of a pod that a scan of all Services finds', () => {
+    const services = fc.array(fc.tuple(namespace, labels), { maxLength: 8 })
+    fc.assert(
+      fc.property(pods, services, (all, made) => {
+        const objects = made.map(([where, selector], i) => object('v1', 'Service', `${where}/service-${i}`, { spec: { selector } }))
+        const view = new MeshView([...all, ...objects])
+        for (const one of all) {
+          const { namespace = '', labels } = one.metadata
+          const scanned = made.flatMap(([where, selector], i) =>
+            Object.keys(selector).length > 0 && selects({ namespace: where, labels: selector }, namespace, labels) ? [`service-${i}`] : [],
+          )
+          expect(names(view.servicesOf(one)).toSorted()).toEqual(scanned.toSorted())
+        }
+      }),
+    )
+  })
+
+  it('says of one pod what it says of a set: whether its proxy is in it', () => {
+    const gateways = fc.subarray([
+      object('networking.istio.io/v1', 'Gateway', 'shop/g', { spec: { selector: { app: 'x' } } }),
+      object('networking.istio.io/v1', 'Gateway', 'bank/h', { spec: { selector: { tier: 'y' } } }),
+    ])
+    fc.assert(
+      fc.property(pods, gateways, sets, fc.boolean(), (all, selecting, at, gateway) => {
+        const view = new MeshView([...all, ...selecting])
+        const scope = { at, ...(gateway && { gateway: [] }) }
+        expect(all.filter((one) => view.isProxyIn(one, scope))).toEqual(view.proxiesIn(scope))
+        for (const one of all) expect(view.podOf(proxyOf(one))).toBe(one)
       }),
     )
   })

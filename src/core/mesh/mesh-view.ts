@@ -8,7 +8,7 @@ import type { Evidence, Observation } from '../model/observed.ts'
 import type { Workloads } from '../model/wanted.ts'
 import { selects } from '../model/workloads.ts'
 import { ANY, composeMode, type Effective, type NamedWorkload, type PeerPolicy, peerPolicy, type Workload } from './mtls.ts'
-import { hasSidecar, isGateway, isLive, isPlaced } from './pods.ts'
+import { hasSidecar, isGateway, isIn, isLive, isPlaced, proxyOf } from './pods.ts'
 
 /** Properties of a pod that many queries use. */
 interface Pod {
@@ -20,7 +20,8 @@ interface Pod {
 export class MeshView {
   /** All objects. The members of each group keep this order. */
   readonly objects: readonly Manifest[]
-  readonly #evidence: readonly Evidence[]
+  /** All evidence about proxies. */
+  readonly evidence: readonly Evidence[]
   #byKind: ReadonlyMap<string, readonly Manifest[]> | undefined
   readonly #byNamespace = new Map<string, ReadonlyMap<string, readonly Manifest[]>>()
   readonly #byName = new Map<string, ReadonlyMap<string, Manifest>>()
@@ -35,10 +36,12 @@ export class MeshView {
   #entries: ReadonlyMap<string, readonly Manifest[]> | undefined
   #byOwner: ReadonlyMap<string | undefined, readonly Manifest[]> | undefined
   #proxies: ReadonlyMap<string, Evidence> | undefined
+  #podsByProxy: ReadonlyMap<string, Manifest> | undefined
+  #selecting: ReadonlyMap<string, readonly Manifest[]> | undefined
 
   constructor(objects: readonly Manifest[], evidence: readonly Evidence[] = []) {
     this.objects = objects
-    this.#evidence = evidence
+    this.evidence = evidence
   }
 
   /** All objects of a kind. */
@@ -99,6 +102,35 @@ export class MeshView {
   /** Proxies of a set: its gateways if it names gateway servers, else its sidecars. */
   proxiesIn({ at, gateway }: { readonly at: Workloads; readonly gateway?: unknown }): readonly Manifest[] {
     return gateway === undefined ? this.sidecarsIn(at) : this.gatewaysIn(at)
+  }
+
+  /** True if the pod is among `proxiesIn(scope)`. */
+  isProxyIn(pod: Manifest, { at, gateway }: { readonly at: Workloads; readonly gateway?: unknown }): boolean {
+    const runs = isIn(pod, at) && isPlaced(pod)
+    return runs && (gateway === undefined ? this.hasSidecar(pod) && !this.isGateway(pod) : this.isGateway(pod))
+  }
+
+  /** The pod of a proxy (`POD.NAMESPACE`). */
+  podOf(proxy: string): Manifest | undefined {
+    this.#podsByProxy ??= new Map(this.of('Pod').map((pod) => [proxyOf(pod), pod]))
+    return this.#podsByProxy.get(proxy)
+  }
+
+  /** Services whose selector selects the pod. Each is listed under one label of its selector, so few candidates remain. */
+  servicesOf(pod: Manifest): readonly Manifest[] {
+    const place = (namespace: string | undefined, label: readonly [string, string] | undefined): string =>
+      JSON.stringify([namespace, label])
+    this.#selecting ??= grouped(this.of('Service'), (service) => {
+      const [label] = Object.entries(strings(at(service, 'spec', 'selector')))
+      return label === undefined ? [] : [place(service.metadata.namespace, label)]
+    })
+    const labels = this.labelsOf(pod)
+    const { namespace } = pod.metadata
+    return Object.entries(labels)
+      .flatMap((label) => this.#selecting?.get(place(namespace, label)) ?? [])
+      .filter((service) =>
+        selects({ namespace: namespace ?? '', labels: strings(at(service, 'spec', 'selector')) }, namespace ?? '', labels),
+      )
   }
 
   hasSidecar(pod: Manifest): boolean {
@@ -169,7 +201,7 @@ export class MeshView {
 
   /** Evidence about the proxy with this ID (`POD.NAMESPACE`): its configuration and its acknowledgements. */
   evidenceOf(proxy: string): Evidence | undefined {
-    this.#proxies ??= new Map(this.#evidence.map((one) => [one.proxy, one]))
+    this.#proxies ??= new Map(this.evidence.map((one) => [one.proxy, one]))
     return this.#proxies.get(proxy)
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { object, pod } from '../../../test/support/observations.ts'
-import { hasSidecar, isGateway, isLive, isPlaced, podsIn, proxyOf } from './pods.ts'
+import type { Workloads } from '../model/wanted.ts'
+import { hasSidecar, isGateway, isIn, isLive, isPlaced, proxyOf } from './pods.ts'
 
 const server = pod('sample/server', { app: 'server' })
 
@@ -74,7 +75,8 @@ describe('pods', () => {
       pod('other/server', { app: 'server' }),
       pod('sample/gone', { app: 'server' }, { phase: 'Failed' }),
     ]
-    expect(podsIn(objects, { namespace: 'sample', labels: { app: 'server' } })).toEqual([server])
-    expect(podsIn(objects, { namespace: 'sample' }).map(proxyOf)).toEqual(['server.sample', 'client.sample'])
+    const inSet = (at: Workloads) => objects.filter((one) => isIn(one, at))
+    expect(inSet({ namespace: 'sample', labels: { app: 'server' } })).toEqual([server])
+    expect(inSet({ namespace: 'sample' }).map(proxyOf)).toEqual(['server.sample', 'client.sample'])
   })
 })

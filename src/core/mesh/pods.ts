@@ -41,10 +41,8 @@ export const isPlaced = (pod: Manifest): boolean => at(pod, 'status', 'phase') !
 /** Checks that the pod's proxy runs now. */
 export const runsProxy = (pod: Manifest): boolean => hasSidecar(pod) && isLive(pod) && isPlaced(pod)
 
-export const podsIn = (objects: readonly Manifest[], at: Workloads): readonly Manifest[] =>
-  objects.filter(
-    (object) => object.kind === 'Pod' && isLive(object) && selects(at, object.metadata.namespace ?? '', object.metadata.labels),
-  )
+/** True if the pod is in the set, and runs or is about to run. To find the pods of a set, ask a MeshView. */
+export const isIn = (pod: Manifest, at: Workloads): boolean => isLive(pod) && selects(at, pod.metadata.namespace ?? '', pod.metadata.labels)
 
 /**
  * Controller of the pod. For a ReplicaSet of a Deployment it is the Deployment. Undefined: a pod without a controller.

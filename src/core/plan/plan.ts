@@ -6,7 +6,7 @@ import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
 import { notObserved } from '../mesh/mesh-findings.ts'
-import { viewOf } from '../mesh/mesh-view.ts'
+import { MeshView, viewOf } from '../mesh/mesh-view.ts'
 import { clockDiffers } from '../model/clock.ts'
 import { digestOf } from '../model/digest.ts'
 import { keyOf, type Manifest, ownerOf, sameContent } from '../model/manifest.ts'
@@ -148,7 +148,8 @@ const canaryLeft = ({ member }: Intent, { of, at }: Canary): Finding =>
 
 /** Findings about the effect of other owners' policies on the planned state. */
 function impactOf(intent: Intent, going: Course, seen: Seens, after: readonly Manifest[]): readonly Finding[] {
-  const { istio, objects } = seen.get(intent.member.name) as Observation
+  const observation = seen.get(intent.member.name) as Observation
+  const { istio, objects } = observation
   const facts = factsOf(intent.member, istio)
   if (facts === undefined || !objects.ok) return []
   const others = objects.value.filter((object) => ownerOf(object) !== intent.owner)
@@ -156,7 +157,7 @@ function impactOf(intent: Intent, going: Course, seen: Seens, after: readonly Ma
     intent,
     facts,
     states: going,
-    objects: { before: objects.value, after: [...others, ...after] },
+    objects: { before: viewOf(observation), after: new MeshView([...others, ...after]) },
     accounts: () => accountsOf(intent, seen),
   })
 }

@@ -1,11 +1,12 @@
 /** Finds the root of each workload certificate: read from the pods, or else inferred from the time of the CA switch. */
+
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Leaf, Observation, Seen, Seens } from '../model/observed.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
-import { sidecarsIn } from '../trust/scope.ts'
 import { ownDomains } from '../trust/state.ts'
 import { presentedBy } from '../verify/ca-chain.ts'
 import { SEVERAL_NAMES_REMEDY, severalNames } from '../verify/own-certificate-names.ts'
@@ -36,9 +37,9 @@ export interface Looked {
 
 /** The pods in scopes, whose certificates partners verify. */
 export function podsToLookAt(intent: Intent, observation: Observation): readonly Manifest[] {
-  const objects = observation.objects.ok ? observation.objects.value : []
+  const view = viewOf(observation)
   const scopes = intent.trusts.flatMap(({ accept, reach }) => [...accept.map(({ at }) => at), ...reach.map(({ from }) => from)])
-  return [...new Set(scopes.flatMap((at) => sidecarsIn(objects, at)))].sort((a, b) => (proxyOf(a) < proxyOf(b) ? -1 : 1))
+  return [...new Set(scopes.flatMap((at) => view.sidecarsIn(at)))].sort((a, b) => (proxyOf(a) < proxyOf(b) ? -1 : 1))
 }
 
 /** @param answers the answers by proxy, `POD.NAMESPACE` */

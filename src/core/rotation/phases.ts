@@ -7,6 +7,7 @@ import { MAY_HOLD_RETIRED_ROOT } from '../diagnostics/codes.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
 import { anyServer } from '../federation/trust-findings.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import { clockDiffers, judgedAt } from '../model/clock.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Gate } from '../model/planned.ts'
@@ -179,10 +180,10 @@ function holders({ member, bundle, intents, seen, now }: RotationInput): readonl
     if (!trusts) return []
     const observation = seen.get(intent.member.name)
     if (observation?.objects.ok !== true || !observation.proxies.ok) return [{ in: intent.member.name }]
-    const objects = observation.objects.value
+    const view = viewOf(observation)
     const only = own ? undefined : bundle.trustDomain
     const delivery = { now: judgedAt(observation, now), boundMs: boundMs(intent.member) }
-    const all = standings(wantedNow(intent, objects), objects, observation.proxies.value, authorOf(intent).own, only, delivery)
+    const all = standings(wantedNow(intent, view), view, authorOf(intent).own, only, delivery)
     return [{ in: intent.member.name, standings: all }]
   })
 }

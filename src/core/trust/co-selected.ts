@@ -6,7 +6,7 @@
 import { groupBy } from '../basics/group-by.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
-import { MeshView } from '../mesh/mesh-view.ts'
+import type { MeshView } from '../mesh/mesh-view.ts'
 import { isLive, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { isOurs, OWNER, ownerOf } from '../model/manifest.ts'
@@ -154,14 +154,14 @@ export function overlapping(
   { owner, member }: Intent,
   { accept, reach, wide }: Pick<Trust, 'accept' | 'reach' | 'wide'>,
   state: MeshState,
-  objects: readonly Manifest[],
+  view: MeshView,
 ): readonly Finding[] {
   const keys = {
     inbound: new Set(accept.map(({ at }) => workloadsKey(at))),
     outbound: new Set(reach.map(({ from }) => workloadsKey(from))),
     wide: new Set(wide === undefined ? [] : ['']),
   }
-  return commonIn(owner, state, new MeshView(objects))
+  return commonIn(owner, state, view)
     .filter(({ side, key, proxies }) => proxies.length > 0 && keys[side].has(key))
     .map((one) => told(member.name, one))
 }

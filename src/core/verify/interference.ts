@@ -2,26 +2,29 @@
  * For a live proxy that differs from Entente's objects: names the EnvoyFilters of others that change its TLS contexts.
  */
 
-import { FILTER_SYMPTOMS } from '../diagnostics/codes.ts'
 import type { Finding } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
 import { foreignFilter } from '../mesh/mesh-findings.ts'
-import { podsIn, proxyOf } from '../mesh/pods.ts'
-import { type Manifest, ownerOf, title } from '../model/manifest.ts'
+import { type MeshView, viewOf } from '../mesh/mesh-view.ts'
+import { type Manifest, title } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
-import { type Contexts, interferers } from '../trust/live/foreign-filters.ts'
+import { type Contexts, type Interferer, interferers } from '../trust/live/foreign-filters.ts'
 import type { Delivery } from '../trust/mounted/delivery.ts'
 import { authorOf, readState } from '../trust/render.ts'
 import type { MeshState } from '../trust/state.ts'
 import type { Standing } from './proxy-standing.ts'
 import { standings } from './standings.ts'
 
-const hasSymptoms = ({ findings }: Standing): boolean => findings.some(({ code }) => FILTER_SYMPTOMS.has(code))
+/** A TLS context of a proxy, and the EnvoyFilter of another owner that changes it. */
+export interface Interference {
+  readonly proxy: string
+  readonly finding: Finding
+}
 
 /**
- * One finding for each EnvoyFilter of others that changes a TLS context of a differing proxy. If Entente's own objects
+ * One for each EnvoyFilter of others that changes a TLS context of a differing proxy. If Entente's own objects
  * differ from the wanted state and the proxy matches them, those objects are the cause, and there is no finding.
  * @param stands the proxies, compared with the wanted state
  */
@@ -29,44 +32,65 @@ export function interfered(
   stands: readonly Standing[],
   intent: Intent,
   trustDomain: TrustDomain,
-  { objects, proxies, istio }: Observation,
+  observation: Observation,
   delivery: Delivery,
-): readonly Finding[] {
-  if (!stands.some(hasSymptoms) || !objects.ok || !proxies.ok) return []
-  const ours = readState(objects.value.filter((object) => ownerOf(object) === intent.owner))
+): readonly Interference[] {
+  const { objects, proxies, istio } = observation
+  if (!stands.some((stand) => stand.contextDiffers) || !objects.ok || !proxies.ok) return []
+  const view = viewOf(observation)
+  const ours = readState(view.ownedBy(intent.owner))
   const differing = new Set(
-    standings(ours, objects.value, proxies.value, authorOf(intent).own, trustDomain, delivery)
-      .filter(hasSymptoms)
+    standings(ours, view, authorOf(intent).own, trustDomain, delivery)
+      .filter((stand) => stand.contextDiffers)
       .map(({ proxy }) => proxy),
   )
-  const around = {
-    objects: objects.value,
-    owner: intent.owner,
-    rootNamespace: istio.ok ? istio.value.rootNamespace : intent.member.istioNamespace,
-  }
+  const { owner } = intent
+  const rootNamespace = istio.ok ? istio.value.rootNamespace : intent.member.istioNamespace
+  const contexts = contextsIn(ours, view)
   return stands
-    .filter((standing) => hasSymptoms(standing) && differing.has(standing.proxy))
+    .filter((stand) => stand.contextDiffers && differing.has(stand.proxy))
     .flatMap(({ proxy }) => {
-      const pod = objects.value.find((object) => object.kind === 'Pod' && proxyOf(object) === proxy)
-      return pod === undefined
-        ? []
-        : contextsOf(pod, ours).flatMap((contexts) =>
-            interferers(pod, contexts, around).map(({ filter, priority, last }) =>
-              foreignFilter(
-                about.proxy(proxy),
-                `${title(filter)} (priority ${priority}, applied ${last ? 'after' : 'before'} ours) changes the TLS context of its ${contexts.side === 'inbound' ? 'inbound listener' : `clusters for ${contexts.hosts.join(', ')}`}, and the proxy does not hold what ours says`,
-                'take that part out of it; deploy/admission.yaml keeps such filters out of federated namespaces',
-                'ours',
-              ),
-            ),
-          )
+      const pod = view.podOf(proxy)
+      if (pod === undefined) return []
+      const around = { objects: filtersAt(pod, view, rootNamespace), owner, rootNamespace }
+      return (contexts.get(pod) ?? []).flatMap((context) =>
+        interferers(pod, context, around).map((interferer) => ({ proxy, finding: changesContext(proxy, context, interferer) })),
+      )
     })
 }
 
-function contextsOf(pod: Manifest, ours: MeshState): readonly Contexts[] {
-  const inbound = [...ours.inbound.values()].some((scope) => podsIn([pod], scope.at).length > 0)
-  const hosts = [...ours.outbound.values()]
-    .filter((scope) => podsIn([pod], scope.from).length > 0)
-    .flatMap(({ hosts, files }) => [...new Set([...hosts.keys(), ...files.keys()])])
-  return [...(inbound ? [{ side: 'inbound' } as const] : []), ...(hosts.length > 0 ? [{ side: 'outbound', hosts } as const] : [])]
+const changesContext = (proxy: string, contexts: Contexts, { filter, priority, last }: Interferer): Finding =>
+  foreignFilter(
+    about.proxy(proxy),
+    `${title(filter)} (priority ${priority}, applied ${last ? 'after' : 'before'} ours) changes the TLS context of its ${contexts.side === 'inbound' ? 'inbound listener' : `clusters for ${contexts.hosts.join(', ')}`}, and the proxy does not hold what ours says`,
+    'take that part out of it; deploy/admission.yaml keeps such filters out of federated namespaces',
+    'ours',
+  )
+
+/** istiod applies an EnvoyFilter to the pods of its own namespace; one in the root namespace, to every pod. */
+function filtersAt(pod: Manifest, view: MeshView, rootNamespace: string): readonly Manifest[] {
+  const { namespace = '' } = pod.metadata
+  const here = view.in('EnvoyFilter', namespace)
+  return namespace === rootNamespace ? here : [...view.in('EnvoyFilter', rootNamespace), ...here]
+}
+
+/** The TLS contexts that Entente's objects set, by pod: one pass over the scopes, not one for each pod. */
+function contextsIn(ours: MeshState, view: MeshView): ReadonlyMap<Manifest, readonly Contexts[]> {
+  const inbound = new Set([...ours.inbound.values()].flatMap(({ at }) => view.podsIn(at)))
+  const outbound = new Map<Manifest, Set<string>>()
+  for (const { from, hosts, files } of ours.outbound.values())
+    for (const pod of view.podsIn(from)) {
+      const reached = outbound.get(pod) ?? new Set<string>()
+      outbound.set(pod, reached)
+      for (const host of [...hosts.keys(), ...files.keys()]) reached.add(host)
+    }
+  return new Map(
+    [...new Set([...inbound, ...outbound.keys()])].map((pod) => {
+      const hosts = [...(outbound.get(pod) ?? [])]
+      return [
+        pod,
+        [...(inbound.has(pod) ? [{ side: 'inbound' } as const] : []), ...(hosts.length > 0 ? [{ side: 'outbound', hosts } as const] : [])],
+      ]
+    }),
+  )
 }

@@ -16,7 +16,7 @@ import { fileMissing, rootMissing, rootNotApproved, stillHeld } from '../trust/l
 import { isFileGone } from '../trust/mounted/mounted-acceptance.ts'
 import { acceptPolicy } from '../trust/render.ts'
 import type { Inbound, Roots } from '../trust/state.ts'
-import { differs, type Fact } from './proxy-standing.ts'
+import { contextDiffers, differs, type Fact } from './proxy-standing.ts'
 
 const APPLY = 'entente apply'
 
@@ -31,7 +31,7 @@ export function judgeInbound(
   proxy: string,
   own: ReadonlySet<TrustDomain>,
   only?: TrustDomain,
-): readonly Finding[] {
+): readonly Fact[] {
   const foreignIn = (scope: Inbound): readonly TrustDomain[] =>
     [...new Set([...scope.roots.keys(), ...scope.callers.keys()])].filter(
       (domain) => !own.has(domain) && (only === undefined || domain === only),
@@ -48,12 +48,17 @@ export function judgeInbound(
   )
   const deaf =
     scopes.some((scope) => scope.roots.size > 0 && scope.gateway === undefined) && !config.inbound.some((chain) => chain.tls === 'mutual')
-  return distinct([
-    ...(plaintext ? [takesPlaintext(proxy)] : []),
-    ...(deaf ? [takesNoMutual(proxy)] : []),
+  return distinctFacts([
+    ...(plaintext ? [contextDiffers(takesPlaintext(proxy))] : []),
+    ...(deaf ? [differs(takesNoMutual(proxy))] : []),
     ...best,
-    ...scopes.flatMap((scope) => foreignIn(scope).flatMap((domain) => judgeCallers(scope, config, domain, proxy))),
+    ...scopes.flatMap((scope) => foreignIn(scope).flatMap((domain) => judgeCallers(scope, config, domain, proxy).map(differs))),
   ])
+}
+
+function distinctFacts(facts: readonly Fact[]): readonly Fact[] {
+  const kept = new Set(distinct(facts.map(({ finding }) => finding)))
+  return facts.filter(({ finding }) => kept.delete(finding))
 }
 
 const takesPlaintext = (proxy: string): Finding =>
@@ -76,10 +81,10 @@ function judgeFilter(
   config: ProxyConfig,
   proxy: string,
   own: ReadonlySet<TrustDomain>,
-): readonly Finding[] {
+): readonly Fact[] {
   const mutual = config.inbound.filter((chain) => chain.tls === 'mutual' && isServed(chain, scope.gateway))
   const gone = mutual.flatMap((chain) => fileGone(chain, scope.file.name, scope.roots, proxy)).slice(0, 1)
-  if (gone.length > 0) return gone
+  if (gone.length > 0) return gone.map(differs)
   const deaf = scope.roots.size > 0 ? (scope.gateway ?? []).filter((server) => !mutual.some((chain) => isServed(chain, [server]))) : []
   const missing = deaf.map((server) =>
     gatewayServer(
@@ -89,23 +94,22 @@ function judgeFilter(
       'entente plan says what the Gateway has',
     ),
   )
-  const findings = foreign.flatMap((domain): readonly Finding[] => {
+  const bound = foreign.flatMap((domain): readonly Finding[] => {
     const wanted = scope.roots.get(domain) ?? []
     const pins = mutual.flatMap((chain) => judgePins(chain.pins, domain, scope.roots, proxy))
     const unnamed = mutual.some((chain) => !takesEveryNameOf(inboundContext(chain), domain))
     if (wanted.length === 0 || pins.length > 0 || !unnamed) return pins
     return [rootMissing(proxy, `refuses every identity of ${domain}: its listener does not name the domain`)]
   })
-  findings.push(...missing)
+  const facts = [...bound.map(contextDiffers), ...missing.map(differs)]
+  if (scope.roots.size === 0) return facts
   const elsewhere = mutual.filter((chain) => (chain.file ?? '') !== scope.file.name).slice(0, 1)
-  findings.push(...(scope.roots.size > 0 ? elsewhere.map((chain) => judgesBy(chain.file, scope.file.name, proxy)) : []))
-  return scope.roots.size > 0
-    ? [
-        ...findings,
-        ...judgeNamesIn(mutual, scope, foreign, proxy),
-        ...mutual.flatMap((chain) => judgeOwn(chain.pins, scope.roots, own, proxy)),
-      ]
-    : findings
+  return [
+    ...facts,
+    ...elsewhere.map((chain) => differs(judgesBy(chain.file, scope.file.name, proxy))),
+    ...judgeNamesIn(mutual, scope, foreign, proxy).map(differs),
+    ...mutual.flatMap((chain) => judgeOwn(chain.pins, scope.roots, own, proxy).map(contextDiffers)),
+  ]
 }
 
 /**
@@ -271,9 +275,10 @@ export function judgeHost(
         : []
     const elsewhere = roots.size > 0 && (upstream.file ?? '') !== file ? [judgesBy(upstream.file, file, proxy)] : []
     const names = roots.size > 0 && served !== undefined ? judgeNames(host, upstream, served, proxy) : []
-    return [...[...elsewhere, ...pins, ...names].map(differs), ...none, ...judgeOwn(upstream.pins, roots, own, proxy).map(differs)]
+    const ours = judgeOwn(upstream.pins, roots, own, proxy)
+    return [...elsewhere.map(differs), ...[...pins, ...names].map(contextDiffers), ...none, ...ours.map(contextDiffers)]
   })
-  return distinct(facts.map(({ finding }) => finding)).flatMap((finding) => facts.find((fact) => fact.finding === finding) ?? [])
+  return distinctFacts(facts)
 }
 
 /** Compares the accepted server names. With an empty list, Envoy accepts any identity of a trusted domain. */

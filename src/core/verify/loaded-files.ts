@@ -2,16 +2,14 @@
 
 import { type Finding, info, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
+import { type MeshView, viewOf } from '../mesh/mesh-view.ts'
 import { proxyOf } from '../mesh/pods.ts'
-import type { Manifest } from '../model/manifest.ts'
-import { ownerOf } from '../model/manifest.ts'
 import type { Leaf, Observation, Seen } from '../model/observed.ts'
 import type { Intent, Workloads } from '../model/wanted.ts'
 import { filesIn } from '../trust/mounted/delivery.ts'
 import { type CaSet, caSetOf } from '../trust/mounted/loaded-certificates.ts'
 import { isLabelled } from '../trust/mounted/mount.ts'
 import { readState } from '../trust/render.ts'
-import { sidecarsIn } from '../trust/scope.ts'
 
 export interface Loaded {
   /** Proxies that loaded the current content of all their files. */
@@ -20,9 +18,8 @@ export interface Loaded {
 }
 
 /** @param answers by proxy, `POD.NAMESPACE` */
-export function judgeLoaded(intent: Intent, { objects: seen }: Observation, answers: ReadonlyMap<string, Seen<Leaf>>): Loaded {
-  const objects = seen.ok ? seen.value : []
-  const expected = expectedOf(intent, objects)
+export function judgeLoaded(intent: Intent, observation: Observation, answers: ReadonlyMap<string, Seen<Leaf>>): Loaded {
+  const expected = expectedOf(intent, viewOf(observation))
   const asked = [...expected].flatMap(([proxy, sets]) => {
     const answer = answers.get(proxy)
     return answer?.ok === true && answer.value.loaded !== undefined ? [{ proxy, good: agree(answer.value.loaded, sets) }] : []
@@ -55,14 +52,14 @@ export function judgeLoaded(intent: Intent, { objects: seen }: Observation, answ
 }
 
 /** The certificates that each proxy with the mount should have loaded: one set for each of its files. */
-function expectedOf(intent: Intent, objects: readonly Manifest[]): ReadonlyMap<string, readonly CaSet[]> {
-  const state = readState(objects.filter((object) => ownerOf(object) === intent.owner))
-  const files = filesIn(objects)
+function expectedOf(intent: Intent, view: MeshView): ReadonlyMap<string, readonly CaSet[]> {
+  const state = readState(view.ownedBy(intent.owner))
+  const files = filesIn(view.of('ConfigMap'))
   const expected = new Map<string, CaSet[]>()
   const add = (at: Workloads, name: string): void => {
     const roots = files.rootsOf(at.namespace, name)
     if (roots === undefined) return
-    for (const pod of sidecarsIn(objects, at).filter(isLabelled))
+    for (const pod of view.sidecarsIn(at).filter(isLabelled))
       expected.set(proxyOf(pod), [...(expected.get(proxyOf(pod)) ?? []), caSetOf([...roots.values()].flat())])
   }
   for (const { at, file } of state.inbound.values()) if (file.read) add(at, file.name)

@@ -50,7 +50,9 @@ export function withDeaf(stands: readonly Standing[], { deaf }: WideView): reado
   const judged = new Set(stands.map(({ proxy }) => proxy))
   return [
     ...stands.map((stand): Standing => (stand.state === 'ready' && deaf.has(stand.proxy) ? { ...stand, state: 'lagging' } : stand)),
-    ...[...deaf].filter((proxy) => !judged.has(proxy)).map((proxy): Standing => ({ proxy, state: 'lagging', wrong: false, findings: [] })),
+    ...[...deaf]
+      .filter((proxy) => !judged.has(proxy))
+      .map((proxy): Standing => ({ proxy, state: 'lagging', wrong: false, contextDiffers: false, findings: [] })),
   ]
 }
 

@@ -2,10 +2,11 @@
 
 import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import { about, type Subject } from '../diagnostics/subject.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import { podOf, proxyOf } from '../mesh/pods.ts'
+import type { Manifest } from '../model/manifest.ts'
 import type { Connections, Evidence, Observation, Seen } from '../model/observed.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
-import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 
 /** A proxy that may have connections from before the trust ended. */
 export interface Carrier {
@@ -44,21 +45,21 @@ export interface ConnectionsView {
 export function carriers(
   intent: Intent,
   trusted: MemberName,
-  { objects, proxies }: Observation,
+  observation: Observation,
   open: ReadonlySet<string> = new Set(),
 ): readonly Carrier[] {
-  if (!objects.ok || !proxies.ok) return []
+  if (!observation.objects.ok || !observation.proxies.ok) return []
+  const view = viewOf(observation)
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === trusted)
-  const heard = new Map(proxies.value.map((evidence) => [evidence.proxy, evidence]))
-  const named = (pods: ReturnType<typeof sidecarsIn>): readonly string[] => pods.map(proxyOf)
+  const named = (pods: readonly Manifest[]): readonly string[] => pods.map(proxyOf)
   // A gateway that passes TLS through validates no certificates.
-  const wide = lapsed.some((trust) => trust.wide !== undefined) ? [...heard.values()].filter(takesMutual).map(({ proxy }) => proxy) : []
-  const into = new Set([...named(lapsed.flatMap(({ accept }) => accept.flatMap((scope) => proxiesIn(objects.value, scope)))), ...wide])
-  const out = new Set([...named(lapsed.flatMap(({ reach }) => reach.flatMap(({ from }) => sidecarsIn(objects.value, from)))), ...wide])
+  const wide = lapsed.some((trust) => trust.wide !== undefined) ? view.evidence.filter(takesMutual).map(({ proxy }) => proxy) : []
+  const into = new Set([...named(lapsed.flatMap(({ accept }) => accept.flatMap((scope) => view.proxiesIn(scope)))), ...wide])
+  const out = new Set([...named(lapsed.flatMap(({ reach }) => reach.flatMap(({ from }) => view.sidecarsIn(from)))), ...wide])
   return [...new Set([...into, ...out])].sort().map((proxy) => ({
     proxy,
     ...podOf(proxy),
-    settled: isSettled(heard.get(proxy)) && !open.has(proxy),
+    settled: isSettled(view.evidenceOf(proxy)) && !open.has(proxy),
     inbound: into.has(proxy),
     outbound: out.has(proxy),
   }))

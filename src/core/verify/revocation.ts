@@ -3,9 +3,9 @@
 import { asWarning, distinct, type Finding } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
 import { notObserved } from '../mesh/mesh-findings.ts'
+import { type MeshView, viewOf } from '../mesh/mesh-view.ts'
 import { proxyOf } from '../mesh/pods.ts'
-import type { Manifest } from '../model/manifest.ts'
-import type { Evidence, Observation, ProxyConfig, Seen, Seens } from '../model/observed.ts'
+import type { Observation, ProxyConfig, Seen, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
 import type { Federation, Intent, Member, MemberName, Trust } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
@@ -14,7 +14,6 @@ import { acceptsCallers, acceptsServers } from '../trust/accepted.ts'
 import { filePending, filterRejected, proxyUnheard, stillHeld } from '../trust/live/proxy-findings.ts'
 import { listIn } from '../trust/mesh-wide/listed-acceptance.ts'
 import { type Delivery, filesIn, surroundings, withFiles } from '../trust/mounted/delivery.ts'
-import { proxiesIn, sidecarsIn } from '../trust/scope.ts'
 
 /**
  * @param pair `remedy`: the command that removes the rest, if it is not the next apply
@@ -46,18 +45,17 @@ export function severedVerdict(
     }
   }
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === pair.trusted)
-  const objects = observation.objects.value
+  const view = viewOf(observation)
   const wide = lapsed.some((trust) => trust.wide !== undefined)
-  const meant = meantBy(lapsed, wide, objects, observation.proxies.value)
-  const files = filesIn(objects, deliveryOf(intent))
-  const pods = new Map(objects.filter(({ kind }) => kind === 'Pod').map((pod) => [proxyOf(pod), pod]))
+  const meant = meantBy(lapsed, wide, view)
+  const files = filesIn(view.of('ConfigMap'), deliveryOf(intent))
   const heard = new Map(
     observation.proxies.value.flatMap((e) => (e.config === undefined || !e.heard ? [] : [[e.proxy, { ...e, config: e.config }] as const])),
   )
-  const list = listIn(observation, objects)
+  const list = listIn(observation, view.of('ConfigMap'))
   const held = [...heard.values()].map(({ proxy, namespace, config }) => ({
     proxy,
-    ...heldBy(withFiles(config, namespace, files), domain, surroundings(pods.get(proxy), files, list)),
+    ...heldBy(withFiles(config, namespace, files), domain, surroundings(view.podOf(proxy), files, list)),
   }))
   const holding = held.filter(({ why }) => why !== undefined)
   const pending = held.filter(({ why, until }) => why === undefined && until !== undefined)
@@ -94,15 +92,12 @@ export function severedVerdict(
 }
 
 /** The proxies in the scopes of the trust; if the file no longer has those scopes, every observed sidecar. */
-function meantBy(lapsed: readonly Trust[], wide: boolean, objects: readonly Manifest[], proxies: readonly Evidence[]): ReadonlySet<string> {
-  if (lapsed.length === 0) return new Set(objects.filter(({ kind }) => kind === 'Pod').flatMap((pod) => inItsSet(pod, objects)))
+function meantBy(lapsed: readonly Trust[], wide: boolean, view: MeshView): ReadonlySet<string> {
+  if (lapsed.length === 0) return new Set(view.sidecarsIn({ namespace: '', everywhere: true }).map(proxyOf))
   const scopes = lapsed.flatMap((trust) => [...trust.accept, ...trust.reach.map(({ from }) => ({ at: from }))])
-  const everywhere = wide ? proxies.filter(({ config }) => config?.inbound.some(({ tls }) => tls === 'mutual')) : []
-  return new Set([...scopes.flatMap((scope) => proxiesIn(objects, scope)).map(proxyOf), ...everywhere.map(({ proxy }) => proxy)])
+  const everywhere = wide ? view.evidence.filter(({ config }) => config?.inbound.some(({ tls }) => tls === 'mutual')) : []
+  return new Set([...scopes.flatMap((scope) => view.proxiesIn(scope)).map(proxyOf), ...everywhere.map(({ proxy }) => proxy)])
 }
-
-const inItsSet = (pod: Manifest, objects: readonly Manifest[]): readonly string[] =>
-  sidecarsIn([pod, ...objects.filter(({ kind }) => kind === 'Gateway')], { namespace: pod.metadata.namespace ?? '' }).map(proxyOf)
 
 interface HeldBy {
   /**

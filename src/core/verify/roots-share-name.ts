@@ -13,7 +13,7 @@ import type { Gate } from '../model/planned.ts'
 import type { Intent, MemberName } from '../model/wanted.ts'
 import { readState } from '../trust/render.ts'
 import type { Root, Roots } from '../trust/state.ts'
-import type { Anchor } from '../x509/anchor.ts'
+import type { Anchor, Fingerprint } from '../x509/anchor.ts'
 import { isAmbiguous, rootsOfOneName } from '../x509/roots-of-one-name.ts'
 import { presentedBy } from './ca-chain.ts'
 
@@ -22,6 +22,7 @@ type Chains = readonly (readonly Uint8Array[] | undefined)[]
 export interface SharedName {
   /** True: a presented chain does not distinguish the roots. False: Entente saw no chain that distinguishes them. */
   readonly certain: boolean
+  readonly roots: readonly Fingerprint[]
   readonly finding: Finding
 }
 
@@ -56,7 +57,7 @@ function sharedNames(subject: Subject, anchors: readonly Anchor[], chains: Chain
           `${both}; Envoy tries the first of them only, wherever a certificate under them has no authority key identifier, and no chain was seen that says so`,
           'openssl x509 -in ca-cert.pem -noout -ext authorityKeyIdentifier must print a key identifier for the intermediate of each',
         )
-    return [{ certain, finding }]
+    return [{ certain, roots: group.map(({ fingerprint }) => fingerprint), finding }]
   })
 }
 
@@ -86,12 +87,12 @@ export function sharedNamesIn(intent: Intent, seen: Seens, now: Date): readonly 
     wide.length === 0
       ? []
       : sharedNames(about.scope('mesh', member.name), once, [member.name, ...wide.map(({ trusted }) => trusted)].map(chainOf))
-  const known = new Set(separate.map(pairOf))
-  const all = [...separate, ...across.filter((one) => !known.has(pairOf(one)))]
+  const known = new Set(separate.map(keyOfRoots))
+  const all = [...separate, ...across.filter((one) => !known.has(keyOfRoots(one)))]
   return distinct(all.map(({ finding }) => finding)).flatMap((finding) => all.find((one) => one.finding === finding) ?? [])
 }
 
-const pairOf = ({ finding: { message } }: SharedName): string => message.slice(0, message.indexOf(';'))
+const keyOfRoots = ({ roots }: SharedName): string => roots.join()
 
 /**
  * The gates of a step that adds a root to a list with another root of the same subject: Envoy would reject certificates

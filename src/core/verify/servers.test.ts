@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { A, B, bundleOf, fakeRoot, federation, SERVER_HOST, spec, wanted } from '../../../test/support/federations.ts'
 import { evidence, failed, observation, pod, service } from '../../../test/support/observations.ts'
+import { viewOf } from '../mesh/mesh-view.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { liveProxies } from '../trust/live/live-proxies.ts'
 import { judgeServers, unnamedServers } from './servers.ts'
@@ -32,8 +33,7 @@ describe('whom proxies take for servers, where that is left to istiod', () => {
   }
   const codes = (of: ReturnType<typeof seen>, servedBy?: readonly string[]) => {
     const { intent, trust } = reaching(servedBy)
-    const [objects, proxies] = [of.objects.ok ? of.objects.value : [], of.proxies.ok ? of.proxies.value : []]
-    return judgeServers(intent, trust, liveProxies(objects, proxies)).map(({ code }) => code)
+    return judgeServers(intent, trust, liveProxies(viewOf(of))).map(({ code }) => code)
   }
 
   it.each([

@@ -3,11 +3,12 @@
  * Without `servedBy`, istiod lists the identities of the endpoints that it knows. With `servedBy`, Entente's filter
  * lists them, and the proxy calls no server with another identity.
  */
+
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
-import { podsIn, proxyOf } from '../mesh/pods.ts'
+import { type MeshView, viewOf } from '../mesh/mesh-view.ts'
+import { proxyOf } from '../mesh/pods.ts'
 import { serviceName } from '../mesh/services.ts'
-import type { Manifest } from '../model/manifest.ts'
 import { at, strings, text } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
@@ -58,10 +59,10 @@ const refused = (proxy: string, host: string, named: readonly string[], { truste
  */
 export function unnamedServers({ reach, trusted, trustDomain }: Trust, there: Observation | undefined): readonly Finding[] {
   if (there?.objects.ok !== true) return []
-  const objects = there.objects.value
+  const view = viewOf(there)
   return reach.flatMap(({ services }) =>
     services.flatMap((service) =>
-      accountsBehind(service, objects).flatMap(([pod, account]) => {
+      accountsBehind(service, view).flatMap(([pod, account]) => {
         const identity = `${trustDomain}/${account}` as Principal
         if (service.servedBy === undefined || service.servedBy.some((principal) => covers(principal, identity))) return []
         return [
@@ -78,12 +79,11 @@ export function unnamedServers({ reach, trusted, trustDomain }: Trust, there: Ob
 }
 
 /** `POD.NAMESPACE` and `ns/NAMESPACE/sa/ACCOUNT` of every pod that the Service selects. */
-function accountsBehind({ host }: Service, objects: readonly Manifest[]): readonly (readonly [string, string])[] {
+function accountsBehind({ host }: Service, view: MeshView): readonly (readonly [string, string])[] {
   const id = serviceName(host)
-  const service = objects.find((o) => o.kind === 'Service' && o.metadata.name === id?.name && o.metadata.namespace === id.namespace)
-  const labels = strings(at(service, 'spec', 'selector'))
+  const labels = strings(at(id && view.named('Service', id.namespace, id.name), 'spec', 'selector'))
   if (id === undefined || Object.keys(labels).length === 0) return []
-  return podsIn(objects, { namespace: id.namespace, labels }).map(
-    (pod) => [proxyOf(pod), `ns/${id.namespace}/sa/${text(at(pod, 'spec', 'serviceAccountName')) || 'default'}`] as const,
-  )
+  return view
+    .podsIn({ namespace: id.namespace, labels })
+    .map((pod) => [proxyOf(pod), `ns/${id.namespace}/sa/${text(at(pod, 'spec', 'serviceAccountName')) || 'default'}`] as const)
 }

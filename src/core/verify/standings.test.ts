@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { A, B, CLIENT, fakeRoot, principal, SERVER_HOST } from '../../../test/support/federations.ts'
 import { configOf } from '../../../test/support/meshes.ts'
 import { evidence, object, pod, service } from '../../../test/support/observations.ts'
+import { MeshView } from '../mesh/mesh-view.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence } from '../model/observed.ts'
 import { parseTrustDomain } from '../spiffe/trust-domain.ts'
@@ -40,7 +41,7 @@ const holding = (state: MeshState, of: Manifest = server): Evidence =>
 const { inbound: chains = [], ...rest } = holding(inbound({ strict: false })).config ?? { denies: [], outbound: [] }
 const disabled: Evidence = { ...holding(inbound()), config: { ...rest, inbound: chains.filter((chain) => chain.tls === 'none') } }
 const judge = (wanted: MeshState, held: readonly Evidence[], objects: readonly Manifest[] = around, only?: typeof A) =>
-  standings(wanted, objects, held, own, only).map(
+  standings(wanted, new MeshView(objects, held), own, only).map(
     (s) => `${s.proxy} ${s.state}${s.findings.length > 0 ? `: ${s.findings.map((f) => f.code).join(', ')}` : ''}`,
   )
 

@@ -3,7 +3,8 @@
  */
 
 import { about } from '../diagnostics/subject.ts'
-import { podsIn, proxyOf } from '../mesh/pods.ts'
+import type { MeshView } from '../mesh/mesh-view.ts'
+import { isIn, proxyOf } from '../mesh/pods.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, ProxyConfig } from '../model/observed.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
@@ -14,11 +15,10 @@ import { filePending, filterRejected, notMounted, proxyLagging, proxyUnheard } f
 import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
 import type { Delivery, Files } from '../trust/mounted/delivery.ts'
 import { isLabelled } from '../trust/mounted/mount.ts'
-import { proxiesIn } from '../trust/scope.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound } from '../trust/state.ts'
 import { judgeCallers, judgeHost, judgeInbound } from './judge-config.ts'
 import { judgeWide } from './mesh-wide-acceptance.ts'
-import { differs, type Fact, type Standing } from './proxy-standing.ts'
+import { contextDiffers, differs, type Fact, type Standing } from './proxy-standing.ts'
 
 /**
  * Judges every proxy that the scopes of `state` select.
@@ -27,13 +27,12 @@ import { differs, type Fact, type Standing } from './proxy-standing.ts'
  */
 export const standings = (
   state: MeshState,
-  objects: readonly Manifest[],
-  proxies: readonly Evidence[],
+  view: MeshView,
   own: ReadonlySet<TrustDomain>,
   only?: TrustDomain,
   delivery?: Delivery,
   others: readonly Inbound[] = [],
-): readonly Standing[] => standingsOf(state, liveProxies(objects, proxies, delivery), own, only, others)
+): readonly Standing[] => standingsOf(state, liveProxies(view, delivery), own, only, others)
 
 /** Like `standings`, for live proxies that the caller computed already. */
 export function standingsOf(
@@ -71,11 +70,11 @@ export function standingsOf(
       selecting.set(pod, [...(selecting.get(pod) ?? []), { ...inbound, ...partFor(pod, inbound, files) }])
   }
   for (const [pod, scopes] of selecting) {
-    const theirs = others.filter((other) => proxiesIn([pod, ...live.gateways], other).length > 0)
+    const theirs = others.filter((other) => live.isProxyIn(pod, other))
     const either = [scopes, ...theirs.map((other) => scopes.map((scope) => takenOver(scope, other, partFor(pod, other, files), own)))]
     add(pod, (config, proxy) => {
       const [best = []] = either.map((one) => judgeInbound(one, config, proxy, own, only)).sort((a, b) => a.length - b.length)
-      return best.map(differs)
+      return best
     })
   }
   for (const scope of state.outbound.values()) {
@@ -85,7 +84,7 @@ export function standingsOf(
       add(pod, (config, proxy) =>
         hosts.flatMap((host) => {
           const first = ahead.flatMap(({ outbound }) =>
-            outbound !== undefined && podsIn([pod], outbound.from).length > 0 ? [partOf(outbound, host)] : [],
+            outbound !== undefined && isIn(pod, outbound.from) ? [partOf(outbound, host)] : [],
           )
           const [best = []] = [partOf(scope, host), ...first]
             .map((part) => {
@@ -106,10 +105,10 @@ export function standingsOf(
         config === undefined || !config.inbound.some((chain) => chain.tls === 'mutual')
           ? []
           : [
-              ...judgeWide(wide, config, proxy, own, only),
-              ...domains.flatMap((domain) => judgeCallers(wide, config, domain, proxy, `${wide.at.namespace}/${WIDE_POLICY}`)),
+              ...judgeWide(wide, config, proxy, own, only).map(contextDiffers),
+              ...domains.flatMap((domain) => judgeCallers(wide, config, domain, proxy, `${wide.at.namespace}/${WIDE_POLICY}`).map(differs)),
             ]
-      put(proxy, found.map(differs))
+      put(proxy, found)
     }
   }
   return [...judged].map(([proxy, findings]) => stand(proxy, live.heard(proxy), findings))
@@ -168,6 +167,7 @@ export const unheard = (proxy: string, which = 'no istiod knows its proxy'): Sta
   proxy,
   state: 'unheard',
   wrong: false,
+  contextDiffers: false,
   findings: [proxyUnheard(proxy, which)],
 })
 
@@ -178,7 +178,9 @@ function stand(proxy: string, evidence: Evidence | undefined, facts: readonly Fa
   const findings = facts.map(({ finding }) => finding)
   const has = (is: Fact['is']): boolean => facts.some((fact) => fact.is === is)
   // A service without endpoints is wrong, but the proxy does not lag: it holds the wanted configuration.
-  const wrong = has('differs') || has('unserved')
+  const contextDiffers = has('context-differs')
+  const lags = contextDiffers || has('differs')
+  const wrong = lags || has('unserved')
   if (doubt === 'rejected') {
     const refusal = filterRejected(
       about.proxy(proxy),
@@ -186,9 +188,10 @@ function stand(proxy: string, evidence: Evidence | undefined, facts: readonly Fa
       evidence.rejected ?? '',
       'entente plan shows what interferes; entente apply puts ours right',
     )
-    return { proxy, state: 'rejected', wrong: true, findings: [...findings, refusal] }
+    return { proxy, state: 'rejected', wrong: true, contextDiffers: true, findings: [...findings, refusal] }
   }
-  if (doubt === 'not-acknowledged') return { proxy, state: 'lagging', wrong, findings: [...findings, proxyLagging(about.proxy(proxy))] }
-  const state = has('differs') ? 'lagging' : has('pending') ? 'pending' : has('unmounted') ? 'unmounted' : 'ready'
-  return { proxy, state, wrong, findings }
+  if (doubt === 'not-acknowledged')
+    return { proxy, state: 'lagging', wrong, contextDiffers, findings: [...findings, proxyLagging(about.proxy(proxy))] }
+  const state = lags ? 'lagging' : has('pending') ? 'pending' : has('unmounted') ? 'unmounted' : 'ready'
+  return { proxy, state, wrong, contextDiffers, findings }
 }

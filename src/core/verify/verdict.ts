@@ -7,11 +7,10 @@ import type { CallerTold } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { noWorkload, trustDomainDiffers } from '../mesh/mesh-findings.ts'
-import { viewOf } from '../mesh/mesh-view.ts'
+import { type MeshView, viewOf } from '../mesh/mesh-view.ts'
 import { proxyOf, runsProxy } from '../mesh/pods.ts'
 import { unguardedScopes, whollyUnguarded } from '../mesh/unguarded-ports.ts'
 import { clockDiffers, judgedAt } from '../model/clock.ts'
-import type { Manifest } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Verdict } from '../model/proven.ts'
 import { type Federation, homeKind, type Intent, type MemberName, type Trust } from '../model/wanted.ts'
@@ -113,8 +112,8 @@ interface Look {
   readonly known: ReadonlySet<string>
   readonly byMember: ReadonlyMap<MemberName, Intent>
   readonly chainOf: (trust: Carried) => Judged
-  readonly stateOf: (intent: Intent, objects: readonly Manifest[]) => MeshState
-  readonly callersOf: (intent: Intent, seen: Observation, objects: readonly Manifest[]) => readonly CallerTold[] | undefined
+  readonly stateOf: (intent: Intent, view: MeshView) => MeshState
+  readonly callersOf: (intent: Intent, seen: Observation) => readonly CallerTold[] | undefined
   /** Undefined where Entente could not read the pods or the proxies. */
   readonly liveOf: (intent: Intent, seen: Observation | undefined) => LiveProxies | undefined
   /** Faults of the truster's own roots and of its CA's chain. */
@@ -127,7 +126,7 @@ function livesIn(now: Date, known: ReadonlySet<string>): Look['liveOf'] {
   return (intent, seen) => {
     if (made.has(intent)) return made.get(intent)
     const delivery = { now: judgedAt(seen, now), boundMs: boundMs(intent.member), known }
-    const live = seen?.objects.ok === true && seen.proxies.ok ? liveProxies(seen.objects.value, seen.proxies.value, delivery) : undefined
+    const live = seen?.objects.ok === true && seen.proxies.ok ? liveProxies(viewOf(seen), delivery) : undefined
     made.set(intent, live)
     return live
   }
@@ -149,8 +148,8 @@ function ownIn(now: Date, vouched: Vouching): Look['ownOf'] {
 /** Caches the wanted state of a mesh for all its trusts. */
 function states(): Look['stateOf'] {
   const known = new Map<Intent, MeshState>()
-  return (intent, objects) => {
-    const state = known.get(intent) ?? wantedNow(intent, objects)
+  return (intent, view) => {
+    const state = known.get(intent) ?? wantedNow(intent, view)
     known.set(intent, state)
     return state
   }
@@ -159,10 +158,10 @@ function states(): Look['stateOf'] {
 /** Caches how policies treat the named callers of a mesh; undefined: Entente could not read its mesh config. */
 function callersIn(stateOf: Look['stateOf']): Look['callersOf'] {
   const known = new Map<Intent, readonly CallerTold[] | undefined>()
-  return (intent, seen, objects) => {
+  return (intent, seen) => {
     if (known.has(intent)) return known.get(intent)
     const facts = factsOf(intent.member, seen.istio)
-    const told = facts === undefined ? undefined : liveCallers({ intent, facts, wanted: stateOf(intent, objects), objects })
+    const told = facts === undefined ? undefined : liveCallers({ intent, facts, wanted: stateOf(intent, viewOf(seen)), view: viewOf(seen) })
     known.set(intent, told)
     return told
   }
@@ -179,16 +178,17 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
   const held =
     blind.length > 0 || observation?.objects.ok !== true || live === undefined
       ? []
-      : standingsOf(stateOf(intent, observation.objects.value), live, authorOf(intent).own, trust.trustDomain)
-  const objects = blind.length > 0 || observation?.objects.ok !== true ? [] : observation.objects.value
+      : standingsOf(stateOf(intent, viewOf(observation)), live, authorOf(intent).own, trust.trustDomain)
   const stands = blind.length > 0 ? held : withDeaf(trust.wide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
-  const callers = blind.length > 0 || observation === undefined ? [] : callersOf(intent, observation, objects)
+  const callers = blind.length > 0 || observation === undefined ? [] : callersOf(intent, observation)
   const told = (callers ?? []).filter((one) => one.trustDomain === trust.trustDomain)
-  const shared = objects.length === 0 ? [] : overlapping(intent, trust, stateOf(intent, objects), objects)
+  const view = observation === undefined ? undefined : viewOf(observation)
+  const shared = blind.length > 0 || view === undefined ? [] : overlapping(intent, trust, stateOf(intent, view), view)
   const others =
     observation === undefined
       ? []
       : interfered(held, intent, trust.trustDomain, observation, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
+  const explained = new Set(others.map(({ proxy }) => proxy))
   const missing =
     trust.bundle === undefined
       ? [
@@ -203,7 +203,6 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
   const differing = domainsDiffer(federation, seen, [trust.truster, trust.trusted])
   const ofOwn = ownOf(intent, observation)
   const names = sharedNamesIn({ ...intent, trusts: [trust] }, seen, now)
-  const view = observation === undefined ? undefined : viewOf(observation)
   const unguarded = view === undefined ? [] : unguardedScopes(trust.accept, view, trust.truster)
   const servers = live === undefined ? [] : judgeServers(intent, trust, live)
   const oneWay = back(trust, byMember.get(trust.trusted), federation)
@@ -221,11 +220,8 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...(callers === undefined && observation?.istio.ok === false ? [asWarning(observation.istio.error)] : []),
     ...told.map(({ finding }) => finding),
     ...shared,
-    ...withFilterAdvice(
-      stands.flatMap((s) => s.findings),
-      new Set(others.map(({ subject }) => subject)),
-    ),
-    ...others,
+    ...stands.flatMap(({ proxy, findings }) => (explained.has(proxy) ? findings : withFilterAdvice(findings))),
+    ...others.map(({ finding }) => finding),
     ...servers,
     ...unnamedServers(trust, seen.get(trust.trusted)),
     ...oneWay,

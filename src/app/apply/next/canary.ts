@@ -3,7 +3,8 @@
  * Envoy rejects that object, Entente removes it, and no other workload is affected.
  */
 
-import { podsIn, proxyOf } from '../../../core/mesh/pods.ts'
+import { MeshView, viewOf } from '../../../core/mesh/mesh-view.ts'
+import { proxyOf } from '../../../core/mesh/pods.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import { keyOf, ownerOf } from '../../../core/model/manifest.ts'
 import type { Evidence, Observation } from '../../../core/model/observed.ts'
@@ -26,14 +27,15 @@ export interface Ahead {
 
 /** One for each filter that is about to reach more than one workload. */
 export function aheadOf(due: readonly Step[], observation: Observation, proxies: readonly Evidence[]): readonly Ahead[] {
-  const objects = observation.objects.ok ? observation.objects.value : []
+  const view = new MeshView(observation.objects.ok ? observation.objects.value : [], proxies)
   return due.flatMap(({ member, phase, after }): Ahead[] => {
     if (phase !== 'open' || after?.kind !== 'EnvoyFilter') return []
-    const first = firstOf(readWorkloads(after), objects, proxies)
+    const first = firstOf(readWorkloads(after), view)
     if (first === undefined) return []
-    const left = objects.find((object) => ownerOf(object) === ownerOf(after) && keyOf(object) === keyOf(canaryOf(after, first.at)))
+    const wanted = keyOf(canaryOf(after, first.at))
+    const left = view.ownedBy(ownerOf(after)).find((object) => keyOf(object) === wanted)
     // A workload that has the canary of an interrupted apply keeps it until all workloads have the filter.
-    const kept = left === undefined ? [] : podsIn(objects, readWorkloads(left)).map(proxyOf)
+    const kept = left === undefined ? [] : view.podsIn(readWorkloads(left)).map(proxyOf)
     const [at, reached] = left === undefined || kept.length === 0 ? [first.at, first.proxies] : [readWorkloads(left), kept]
     const canary = canaryOf(after, at)
     const away = canaryStep(member, canary, undefined)
@@ -44,13 +46,13 @@ export function aheadOf(due: readonly Step[], observation: Observation, proxies:
 /** Canaries of an interrupted apply that Envoy rejects. While they exist, their proxies accept no new listeners. */
 export function refusedCanaries(steps: readonly Step[], observation: Observation): readonly Step[] {
   if (!observation.objects.ok || !observation.proxies.ok) return []
-  const objects = observation.objects.value
+  const view = viewOf(observation)
   const refusing = new Set(observation.proxies.value.filter(({ rejected }) => rejected !== undefined).map(({ proxy }) => proxy))
   return steps.filter(
     ({ before, after }) =>
       after === undefined &&
       before !== undefined &&
       isCanary(before) &&
-      podsIn(objects, readWorkloads(before)).some((pod) => refusing.has(proxyOf(pod))),
+      view.podsIn(readWorkloads(before)).some((pod) => refusing.has(proxyOf(pod))),
   )
 }

@@ -1,5 +1,6 @@
 /** What one wait of a round waits for, and how far the proxies are. */
 
+import { MeshView } from '../../../core/mesh/mesh-view.ts'
 import { judgedAt } from '../../../core/model/clock.ts'
 import type { Evidence, Observation, Seen } from '../../../core/model/observed.ts'
 import { describeWorkloads } from '../../../core/model/workloads.ts'
@@ -53,10 +54,12 @@ export function standsOf(waiting: Waiting, proxies: Seen<readonly Evidence[]>, n
   const words = new Map(proxies.value.map(({ proxy, rejected }) => [proxy, rejected]))
   return {
     ok: true,
-    value: standings(wantedIn(waiting), held, proxies.value, new Set(start.own), undefined, delivery, others).map(({ proxy, state }) => {
-      const said = words.get(proxy)
-      return { proxy, state, rejection: state === 'rejected' && said !== round.rejections[proxy] ? said : undefined }
-    }),
+    value: standings(wantedIn(waiting), new MeshView(held, proxies.value), new Set(start.own), undefined, delivery, others).map(
+      ({ proxy, state }) => {
+        const said = words.get(proxy)
+        return { proxy, state, rejection: state === 'rejected' && said !== round.rejections[proxy] ? said : undefined }
+      },
+    ),
   }
 }
 

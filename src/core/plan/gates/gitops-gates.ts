@@ -4,7 +4,8 @@
  * it.
  */
 
-import { podsIn, proxyOf } from '../../mesh/pods.ts'
+import { viewOf } from '../../mesh/mesh-view.ts'
+import { isIn, proxyOf } from '../../mesh/pods.ts'
 import { judgedAt } from '../../model/clock.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { Evidence, Observation, ProxyConfig } from '../../model/observed.ts'
@@ -45,13 +46,12 @@ interface Held {
  * filter and the policy, and after it reconnects, it gets a listener with neither.
  */
 function heldIn(observation: Observation, proxies: readonly Evidence[], { intent, now }: Witnesses): readonly Held[] {
-  const objects = observation.objects.ok ? observation.objects.value : []
-  const files = filesIn(objects, { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
-  const list = listIn(observation, objects)
-  const pods = new Map(objects.filter(({ kind }) => kind === 'Pod').map((pod) => [proxyOf(pod), pod]))
+  const view = viewOf(observation)
+  const files = filesIn(view.of('ConfigMap'), { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
+  const list = listIn(observation, view.of('ConfigMap'))
   return proxies.map((evidence): Held => {
     const { proxy, namespace, config } = evidence
-    const pod = pods.get(proxy)
+    const pod = view.podOf(proxy)
     const around = surroundings(pod, files, list)
     return { proxy, namespace, evidence, around, ...(pod && { pod }), ...(config && { config: withFiles(config, namespace, files) }) }
   })
@@ -62,13 +62,12 @@ export function outlives(before: Manifest, after: Manifest | undefined, going: C
   const { intent, seen } = witnesses
   const { name } = intent.member
   const observation = seen.get(name)
-  const objects = observation?.objects.ok === true ? observation.objects.value : []
   const why =
     observation?.proxies.ok === false && observation.proxies.error.code === 'evidence-stale'
       ? ` (${observation.proxies.error.message})`
       : ''
   const held = observation?.proxies.ok === true ? heldIn(observation, observation.proxies.value, witnesses) : []
-  const gates = besides(before, after, going, objects).flatMap(({ roots, holding }) => {
+  const gates = besides(before, after, going, observation).flatMap(({ roots, holding }) => {
     const waitingFor =
       observation?.proxies.ok === true ? holding(held).map(({ proxy }) => proxy) : [`evidence from the proxies of ${name}${why}`]
     return roots.map((root): Gate => ({ needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }))
@@ -76,7 +75,7 @@ export function outlives(before: Manifest, after: Manifest | undefined, going: C
   return [...new Map(gates.map((gate) => [`${gate.root} ${gate.waitingFor.join()}`, gate])).values()]
 }
 
-function besides(before: Manifest, after: Manifest | undefined, going: Course, objects: readonly Manifest[]): readonly Beside[] {
+function besides(before: Manifest, after: Manifest | undefined, going: Course, observation: Observation | undefined): readonly Beside[] {
   if (isTrustMap(before)) return files(before, going)
   if (before.kind === 'ConfigMap') return shares(before, after, going)
   const wide = isWidePolicy(before)
@@ -85,7 +84,7 @@ function besides(before: Manifest, after: Manifest | undefined, going: Course, o
     Inbound,
     Inbound,
   ]
-  const selected = new Set(wide ? [] : podsIn(objects, at).map(proxyOf))
+  const selected = new Set(wide || observation === undefined ? [] : viewOf(observation).podsIn(at).map(proxyOf))
   const leaving = [...new Set([...acceptedBy(b).keys(), ...b.callers.keys()])].filter(
     (domain) => !going.author.own.has(domain) && !acceptedBy(a).has(domain),
   )
@@ -103,7 +102,7 @@ function guarded({ pod, evidence, config }: Held, domain: TrustDomain, { after, 
   if (pod === undefined || config === undefined || doubtOf(evidence) !== undefined) return false
   const { inbound, wide } = after
   const rules = [
-    ...[...inbound.values()].filter(({ at }) => podsIn([pod], at).length > 0).map((scope) => ({ scope, policy: acceptPolicy(scope.at) })),
+    ...[...inbound.values()].filter(({ at }) => isIn(pod, at)).map((scope) => ({ scope, policy: acceptPolicy(scope.at) })),
     ...(wide === undefined ? [] : [{ scope: wide, policy: `${author.istioNamespace}/${WIDE_POLICY}` }]),
   ]
   return rules.some(

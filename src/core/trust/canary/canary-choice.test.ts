@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { pod } from '../../../../test/support/observations.ts'
+import { MeshView } from '../../mesh/mesh-view.ts'
 import { proxyOf } from '../../mesh/pods.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { Evidence } from '../../model/observed.ts'
@@ -28,8 +29,10 @@ const ALL = { namespace: 'shop' }
 const first = (pods: readonly Manifest[], set: Parameters<typeof firstOf>[0] = ALL, unwell: readonly string[] = []) =>
   firstOf(
     set,
-    pods,
-    pods.map((one) => heard(one, unwell.includes(one.metadata.name) ? { heard: false } : {})),
+    new MeshView(
+      pods,
+      pods.map((one) => heard(one, unwell.includes(one.metadata.name) ? { heard: false } : {})),
+    ),
   )
 
 describe('the workload that goes first', () => {
@@ -76,7 +79,7 @@ describe('the workload that goes first', () => {
     const pods = [...cart, ...web, ...db]
     const versions: Readonly<Record<string, string>> = { 'cart-aa-0': '1.31.2', 'cart-aa-1': '1.28.3' }
     const evidence = pods.map((one) => heard(one, { version: versions[one.metadata.name] ?? '1.31.0' }))
-    expect(firstOf(ALL, pods, evidence)?.at.labels).toEqual({ app: 'cart' })
+    expect(firstOf(ALL, new MeshView(pods, evidence))?.at.labels).toEqual({ app: 'cart' })
   })
 
   it('stays inside the set: the labels of the set are part of its own', () => {

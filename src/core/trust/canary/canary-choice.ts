@@ -1,13 +1,12 @@
 /** Chooses the canary: the workload of a set that gets a new filter before the others. */
 
-import { controllerOf, isLive, proxyOf } from '../../mesh/pods.ts'
+import type { MeshView } from '../../mesh/mesh-view.ts'
+import { controllerOf, proxyOf } from '../../mesh/pods.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { at as dig, list, strings } from '../../model/manifest.ts'
-import type { Evidence } from '../../model/observed.ts'
 import type { Workloads } from '../../model/wanted.ts'
 import { selects } from '../../model/workloads.ts'
 import { isRecorded } from '../live/untested-version.ts'
-import { sidecarsIn } from '../scope.ts'
 
 /** One workload, by labels that select its pods and no other pods of the set. */
 export interface First {
@@ -23,14 +22,13 @@ export interface First {
  * - the first by name.
  * Undefined if the set has one workload only, or if no labels separate one from the others.
  */
-export function firstOf(set: Workloads, objects: readonly Manifest[], proxies: readonly Evidence[]): First | undefined {
+export function firstOf(set: Workloads, view: MeshView): First | undefined {
   const groups = new Map<string, Manifest[]>()
-  for (const pod of sidecarsIn(objects, set)) groups.set(workloadOf(pod), [...(groups.get(workloadOf(pod)) ?? []), pod])
+  for (const pod of view.sidecarsIn(set)) groups.set(workloadOf(pod), [...(groups.get(workloadOf(pod)) ?? []), pod])
   if (groups.size < 2) return undefined
-  const heard = new Map(proxies.map((evidence) => [evidence.proxy, evidence]))
-  const ranked = [...groups].map(([name, pods]) => ({ name, pods, ...standing(pods, heard) }))
+  const ranked = [...groups].map(([name, pods]) => ({ name, pods, ...standing(pods, view) }))
   ranked.sort((a, b) => a.unwell - b.unwell || a.known - b.known || a.pods.length - b.pods.length || (a.name < b.name ? -1 : 1))
-  const neighbours = objects.filter((object) => object.kind === 'Pod' && isLive(object))
+  const neighbours = view.podsIn(set)
   for (const { pods } of ranked) {
     const labels = telling(set, pods, neighbours)
     if (labels !== undefined) return { at: { ...set, labels }, proxies: pods.map(proxyOf).sort() }
@@ -39,13 +37,13 @@ export function firstOf(set: Workloads, objects: readonly Manifest[], proxies: r
 }
 
 /** Counts the unhealthy pods, and checks that all proxies have versions whose listeners were recorded. */
-function standing(pods: readonly Manifest[], heard: ReadonlyMap<string, Evidence>): { readonly unwell: number; readonly known: 0 | 1 } {
-  const unwell = pods.filter((pod) => !isWell(pod, heard)).length
-  return { unwell, known: pods.every((pod) => isRecorded(heard.get(proxyOf(pod))?.version)) ? 1 : 0 }
+function standing(pods: readonly Manifest[], view: MeshView): { readonly unwell: number; readonly known: 0 | 1 } {
+  const unwell = pods.filter((pod) => !isWell(pod, view)).length
+  return { unwell, known: pods.every((pod) => isRecorded(view.evidenceOf(proxyOf(pod))?.version)) ? 1 : 0 }
 }
 
-function isWell(pod: Manifest, heard: ReadonlyMap<string, Evidence>): boolean {
-  const evidence = heard.get(proxyOf(pod))
+function isWell(pod: Manifest, view: MeshView): boolean {
+  const evidence = view.evidenceOf(proxyOf(pod))
   const ready = list(dig(pod, 'status', 'conditions')).find((condition) => dig(condition, 'type') === 'Ready')
   return evidence?.heard === true && evidence.acknowledged && (ready === undefined || dig(ready, 'status') === 'True')
 }

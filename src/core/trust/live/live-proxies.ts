@@ -1,20 +1,19 @@
 /**
  * Looks up the live proxies of one mesh by set and by name. It is built once for all questions about one observation.
  */
+
 import { groupBy } from '../../basics/group-by.ts'
+import type { MeshView } from '../../mesh/mesh-view.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { Evidence, ProxyConfig, Upstream } from '../../model/observed.ts'
 import type { Workloads } from '../../model/wanted.ts'
 import { workloadsKey } from '../../model/workloads.ts'
 import { type Delivery, type Files, filesIn, withFiles } from '../mounted/delivery.ts'
-import { proxiesIn, sidecarsIn } from '../scope.ts'
 import type { Inbound } from '../state.ts'
 
 export interface LiveProxies {
   readonly evidence: readonly Evidence[]
   readonly files: Files
-  /** Gateways; they are needed to recognise gateway pods. */
-  readonly gateways: readonly Manifest[]
   readonly heard: (proxy: string) => Evidence | undefined
   /** The configuration that istiod pushed, with the content of the proxy's files. */
   readonly configOf: (proxy: string, namespace: string) => ProxyConfig | undefined
@@ -22,12 +21,11 @@ export interface LiveProxies {
   readonly clustersOf: (config: ProxyConfig, host: string) => readonly Upstream[]
   readonly sidecarsIn: (at: Workloads) => readonly Manifest[]
   readonly proxiesIn: (scope: Pick<Inbound, 'at' | 'gateway'>) => readonly Manifest[]
+  readonly isProxyIn: (pod: Manifest, scope: Pick<Inbound, 'at' | 'gateway'>) => boolean
 }
 
-export function liveProxies(objects: readonly Manifest[], evidence: readonly Evidence[], delivery?: Delivery): LiveProxies {
-  const around = objects.filter(({ kind }) => kind === 'Pod' || kind === 'Gateway')
-  const files = filesIn(objects, delivery)
-  const heard = new Map(evidence.map((one) => [one.proxy, one]))
+export function liveProxies(view: MeshView, delivery?: Delivery): LiveProxies {
+  const files = filesIn(view.of('ConfigMap'), delivery)
   const configs = new Map<string, ProxyConfig | undefined>()
   const clusters = new Map<ProxyConfig, ReadonlyMap<string, readonly Upstream[]>>()
   const sets = new Map<string, readonly Manifest[]>()
@@ -36,14 +34,13 @@ export function liveProxies(objects: readonly Manifest[], evidence: readonly Evi
     sets.set(key, found)
     return found
   }
-  const sidecars = (at: Workloads): readonly Manifest[] => once(workloadsKey(at), () => sidecarsIn(around, at))
+  const sidecars = (at: Workloads): readonly Manifest[] => once(workloadsKey(at), () => view.sidecarsIn(at))
   return {
-    evidence,
+    evidence: view.evidence,
     files,
-    gateways: around.filter(({ kind }) => kind === 'Gateway'),
-    heard: (proxy) => heard.get(proxy),
+    heard: (proxy) => view.evidenceOf(proxy),
     configOf(proxy, namespace) {
-      const held = heard.get(proxy)?.config
+      const held = view.evidenceOf(proxy)?.config
       if (!configs.has(proxy)) configs.set(proxy, held && withFiles(held, namespace, files))
       return configs.get(proxy)
     },
@@ -54,6 +51,7 @@ export function liveProxies(objects: readonly Manifest[], evidence: readonly Evi
     },
     sidecarsIn: sidecars,
     proxiesIn: (scope) =>
-      scope.gateway === undefined ? sidecars(scope.at) : once(`gateway ${workloadsKey(scope.at)}`, () => proxiesIn(around, scope)),
+      scope.gateway === undefined ? sidecars(scope.at) : once(`gateway ${workloadsKey(scope.at)}`, () => view.proxiesIn(scope)),
+    isProxyIn: (pod, scope) => view.isProxyIn(pod, scope),
   }
 }

@@ -90,13 +90,8 @@ export const stillHeld = (
     hint,
   )
 
-/**
- * Adds advice to look for another owner's EnvoyFilter, for findings that such a filter can cause.
- * @param known subjects whose interfering filter another finding names
- */
-export const withFilterAdvice = (findings: readonly Finding[], known: ReadonlySet<string> = new Set()): readonly Finding[] =>
+/** Adds advice to look for another owner's EnvoyFilter, to findings that such a filter can cause. */
+export const withFilterAdvice = (findings: readonly Finding[]): readonly Finding[] =>
   findings.map((one) =>
-    FILTER_OVERRIDDEN.has(one.code) && !known.has(one.subject)
-      ? { ...one, hint: `${one.hint}; if it stays, look for another EnvoyFilter on these workloads` }
-      : one,
+    FILTER_OVERRIDDEN.has(one.code) ? { ...one, hint: `${one.hint}; if it stays, look for another EnvoyFilter on these workloads` } : one,
   )

@@ -15,6 +15,7 @@ import {
   wanted,
 } from '../../../../test/support/federations.ts'
 import { evidence, failed, observation, ok, peerAuthentication, pod, service } from '../../../../test/support/observations.ts'
+import { MeshView } from '../../mesh/mesh-view.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import { title } from '../../model/manifest.ts'
 import type { Observation, ProxyConfig } from '../../model/observed.ts'
@@ -302,7 +303,7 @@ describe('a trust that reaches the whole mesh', () => {
       outbound: [],
       denies: [{ policy: 'istio-system/entente-accept-mesh', trustDomain: A, except }],
     })
-    const stand = (of: ProxyConfig) => standings(state, [server], [evidence(server, of)], new Set([B]))[0]?.state
+    const stand = (of: ProxyConfig) => standings(state, new MeshView([server], [evidence(server, of)]), new Set([B]))[0]?.state
     expect(stand(config([A]))).toBe('ready')
     expect(stand(config([]))).toBe('lagging')
     expect(stand(config([A, C]))).toBe('lagging')
@@ -312,8 +313,7 @@ describe('a trust that reaches the whole mesh', () => {
     expect(
       standings(
         { ...state, wide: { ...(state.wide as NonNullable<typeof state.wide>), roots: new Map(), callers: new Map() } },
-        [server],
-        [evidence(server, { ...config([A]), denies: [] })],
+        new MeshView([server], [evidence(server, { ...config([A]), denies: [] })]),
         new Set([B]),
       )[0]?.state,
     ).toBe('lagging')

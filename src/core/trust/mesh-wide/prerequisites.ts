@@ -5,8 +5,8 @@ import { about } from '../../diagnostics/subject.ts'
 import { agentsIn, deafAgents, workloads } from '../../mesh/agents.ts'
 import { ownersOf, whoSets } from '../../mesh/config-owner.ts'
 import { mtlsNotStrict, xdsAgentOff } from '../../mesh/mesh-findings.ts'
+import { viewOf } from '../../mesh/mesh-view.ts'
 import { describeMode, effectiveMode, isStrict } from '../../mesh/mtls.ts'
-import type { Manifest } from '../../model/manifest.ts'
 import type { IstioFacts, Observation } from '../../model/observed.ts'
 import type { Intent, MemberName } from '../../model/wanted.ts'
 import { SHARED_MESH_CONFIG } from './mesh-roots.ts'
@@ -15,7 +15,6 @@ export function checkWide(intent: Intent, seen: Observation): readonly Finding[]
   const wide = intent.trusts.filter((trust) => trust.wide !== undefined)
   if (wide.length === 0) return []
   const { name } = intent.member
-  const objects = seen.objects.ok ? seen.objects.value : []
   return [
     ...wide.map((trust) =>
       warning(
@@ -27,7 +26,7 @@ export function checkWide(intent: Intent, seen: Observation): readonly Finding[]
     ),
     ...(intent.member.home?.context === undefined
       ? []
-      : [...istiods(name, seen), ...hidden(name, seen), ...agents(name, seen), ...strictness(intent, seen, objects)]),
+      : [...istiods(name, seen), ...hidden(name, seen), ...agents(name, seen), ...strictness(intent, seen)]),
   ]
 }
 
@@ -100,10 +99,10 @@ function agents(name: MemberName, seen: Observation): readonly Finding[] {
 /**
  * Checks mtls `require` for a workload without labels anywhere in the mesh. The root namespace's policy decides for it.
  */
-function strictness(intent: Intent, seen: Observation, objects: readonly Manifest[]): readonly Finding[] {
+function strictness(intent: Intent, seen: Observation): readonly Finding[] {
   if (!seen.istio.ok || intent.trusts.every((trust) => trust.wide === undefined || trust.wide.mtls === 'permissive')) return []
   const { rootNamespace } = seen.istio.value
-  const policies = objects.filter((object) => object.kind === 'PeerAuthentication')
+  const policies = viewOf(seen).of('PeerAuthentication')
   const mode = effectiveMode({ namespace: rootNamespace, labels: {} }, policies, rootNamespace)
   return isStrict(mode)
     ? []

@@ -3,9 +3,8 @@
  * roots, until the last of these pods is rolled out with the mount.
  */
 
-import { MeshView } from '../../mesh/mesh-view.ts'
+import type { MeshView } from '../../mesh/mesh-view.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import { ownerOf } from '../../model/manifest.ts'
 import type { Intent, Workloads } from '../../model/wanted.ts'
 import { asItStands } from '../held-trusts.ts'
 import { readState } from '../render.ts'
@@ -18,11 +17,11 @@ export const unmounted = (view: MeshView, at: Workloads): readonly Manifest[] =>
 
 /**
  * Computes the wanted state over the existing one, with the pinned filters for pods without the mount.
- * @param objects objects of all owners
+ * @param view objects of all owners
  */
-export function wantedNow(intent: Intent, objects: readonly Manifest[]): MeshState {
-  const before = readState(objects.filter((object) => ownerOf(object) === intent.owner))
-  return bridged(wantedState(asItStands(intent, before), before), before, new MeshView(objects))
+export function wantedNow(intent: Intent, view: MeshView): MeshState {
+  const before = readState(view.ownedBy(intent.owner))
+  return bridged(wantedState(asItStands(intent, before), before), before, view)
 }
 
 /**
