@@ -35,7 +35,8 @@ export function changesOf(
   const objects = [before, after].filter((object) => object !== undefined)
   if (objects.some(isCanary)) return objects.flatMap((object) => canaryGoes(object, from, to, own))
   if (objects.some((object) => isMeshConfig(object) || isWidePolicy(object))) return wideChanges(objects[0] as Manifest, from, to, own)
-  const inbound = [...new Set(objects.flatMap((object) => placesOf(object).inbound))].flatMap((key) => {
+  const places = objects.map(placesOf)
+  const inbound = [...new Set(places.flatMap((place) => place.inbound))].flatMap((key) => {
     const was = from.inbound.get(key)
     const becomes = to.inbound.get(key)
     const scope = was ?? becomes
@@ -48,7 +49,7 @@ export function changesOf(
       return inShort(compare(acceptedBy(partOf(b, mount), own, where), acceptedBy(partOf(moved, mount), own, where), own), goesOn)
     })
   })
-  const outbound = [...new Set(objects.flatMap((object) => placesOf(object).outbound))].flatMap((key) => {
+  const outbound = [...new Set(places.flatMap((place) => place.outbound))].flatMap((key) => {
     const was = from.outbound.get(key)
     const becomes = to.outbound.get(key)
     const scope = was ?? becomes
@@ -131,9 +132,11 @@ type Believed = Pick<Outbound, 'hosts' | 'served'>
 function movedInbound(object: Manifest, b: Inbound, a: Inbound): Inbound {
   if (isTrustMap(object)) return { ...b, file: { ...b.file, roots: a.file.roots } }
   if (object.kind !== 'EnvoyFilter') return { ...b, callers: a.callers }
-  if (readMountedFilter(object).length > 0) return { ...b, file: { ...b.file, read: a.file.read } }
+  if (readsFiles(object)) return { ...b, file: { ...b.file, read: a.file.read } }
   return { ...b, roots: a.roots, ...(a.gateway === undefined ? {} : { gateway: a.gateway }) }
 }
+
+const readsFiles = (object: Manifest): boolean => readMountedFilter(object).length > 0
 
 function movedOutbound(object: Manifest, b: Outbound, a: Outbound): Outbound {
   const files = (move: (was: RootsFile, is: RootsFile) => RootsFile): Outbound['files'] =>
@@ -144,7 +147,7 @@ function movedOutbound(object: Manifest, b: Outbound, a: Outbound): Outbound {
       ]),
     )
   if (isTrustMap(object)) return { ...b, files: files((was, is) => ({ ...was, roots: is.roots })) }
-  if (readMountedFilter(object).length > 0) return { ...b, served: a.served, files: files((was, is) => ({ ...was, read: is.read })) }
+  if (readsFiles(object)) return { ...b, served: a.served, files: files((was, is) => ({ ...was, read: is.read })) }
   return { ...b, hosts: a.hosts, served: a.served }
 }
 
@@ -152,7 +155,7 @@ function movedOutbound(object: Manifest, b: Outbound, a: Outbound): Outbound {
 function canaryGoes(object: Manifest, from: MeshState, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
   const { of, at, inbound, outbound } = [...(readState([object]).canaries?.values() ?? [])][0] ?? {}
   if (at === undefined) return []
-  const mount = readMountedFilter(object).length > 0
+  const mount = readsFiles(object)
   const named = (name: string): boolean => of === name || of === mountedName(name)
   const scope = [...to.inbound.values()].find((other) => named(acceptName(other.at)))
   const reach = [...to.outbound.values()].find((other) => named(reachName(other.from)))

@@ -8,7 +8,7 @@ import { undoneBy } from '../mesh/gitops-owner.ts'
 import { notObserved } from '../mesh/mesh-findings.ts'
 import { MeshView, viewOf } from '../mesh/mesh-view.ts'
 import { clockDiffers } from '../model/clock.ts'
-import { digestOf } from '../model/digest.ts'
+import { canonicalJson, digestOf, digestOfText } from '../model/digest.ts'
 import { keyOf, type Manifest, ownerOf, sameContent } from '../model/manifest.ts'
 import type { Observation, Seens } from '../model/observed.ts'
 import type { Phase, Plan, Step } from '../model/planned.ts'
@@ -28,6 +28,9 @@ import { gatesOf, withRetiring } from './gates/rotation-gates.ts'
 import { announcedRoots } from './hazards/checks.ts'
 import { anothersObject, MAX_BYTES, tooLarge } from './hazards/owned-objects.ts'
 import { differences, reasonOf } from './phase-rules.ts'
+
+/** UTF-8 has at most three bytes for one of JavaScript's characters. */
+const BYTES_OF_A_CHARACTER = 3
 
 /**
  * @param wanted one Intent for each mesh, all of one owner
@@ -82,14 +85,15 @@ function planMesh(
   for (const { phase, state } of isDone(current, going) ? [] : stagesOf(going)) {
     for (const [key, before, after] of differences(current, renderState(state, going.author), phase)) {
       if (large.has(key) || anothersObject((after ?? before) as Manifest, intent, view) !== undefined) continue
+      const text = canonicalJson([name, phase, before ?? null, after ?? null])
       // An intermediate version of an object may be larger than the versions before and after.
-      if (after !== undefined && exceeds(after, MAX_BYTES)) {
+      if (after !== undefined && text.length * BYTES_OF_A_CHARACTER > MAX_BYTES && exceeds(after, MAX_BYTES)) {
         large.set(key, tooLarge(after, intent))
         continue
       }
       const changes = changesOf(before, after, previous, state, going.author.own)
       steps.push({
-        id: digestOf([name, phase, before ?? null, after ?? null]),
+        id: digestOfText(text),
         member: name,
         phase,
         ...(before === undefined ? {} : { before }),
