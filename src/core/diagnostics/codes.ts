@@ -1256,6 +1256,11 @@ const LINT = {
     meaning: 'A principal has a form that Istio never matches.',
     remedy: '`TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`, or a prefix or suffix of it',
   },
+  'rule-never-matches': {
+    severity: 'warning',
+    meaning: 'The conditions of a rule in an AuthorizationPolicy exclude each other: no request matches it.',
+    remedy: 'remove one of the conditions',
+  },
   'ports-without-selector': {
     severity: 'error',
     meaning: '`portLevelMtls` without a selector: the webhook of istiod refuses it, and istiod ignores it.',

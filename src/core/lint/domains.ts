@@ -6,7 +6,7 @@ import { inboundPrefixes } from '../trust/pinned/pinned-filter.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { type Context, meshFor, tell, tellIn, trustDomainIn } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
-import { field, type Resource } from './resource.ts'
+import { field, isAuthorizationPolicy, type Resource } from './resource.ts'
 import { hasIstioForm } from './rules/principal-form.ts'
 import { shownPlaceholder } from './settings/placeholder.ts'
 import type { Settings } from './settings/settings.ts'
@@ -70,8 +70,6 @@ export function placeholdersIn({ settings, resources }: Context): string | undef
   const shown = `${open.slice(0, 3).join(', ')}${open.length > 3 ? ` and ${open.length - 3} more` : ''}`
   return `${shown}: a placeholder is no trust domain, so what it stands for is not judged; lint what is rendered`
 }
-
-const isAuthorizationPolicy = ({ kind, group }: Resource): boolean => kind === 'AuthorizationPolicy' && group === 'security.istio.io'
 
 /** Every trust domain of a member or mesh; undefined if no file names one, or a name is a placeholder. */
 export function knownDomains({ federations, settings, resources }: Context): ReadonlySet<string> | undefined {

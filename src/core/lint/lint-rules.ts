@@ -44,6 +44,7 @@ export const RULES = [
   },
   { code: 'unknown-trust-domain', summary: 'a policy names a trust domain that nobody has' },
   { code: 'principal-never-matches', summary: 'a principal in a form that Istio never matches' },
+  { code: 'rule-never-matches', summary: 'a rule whose conditions exclude each other: no request matches it' },
   { code: 'foreign-filter', summary: 'an EnvoyFilter that touches the TLS contexts in which trust is decided' },
   { code: 'mesh-config-unreadable', summary: 'the mesh config in a ConfigMap is not YAML' },
   {

@@ -15,6 +15,7 @@ import type { LintFinding, RuleCode } from './lint-rules.ts'
 import type { Replacement } from './replacement/meant.ts'
 import { replacementFor } from './replacement/replacement.ts'
 import { roots } from './roots.ts'
+import { emptyRules } from './rules/empty-rules.ts'
 import { peerPorts } from './rules/peer-ports.ts'
 import { removedFilters } from './rules/removed-filters.ts'
 import { repeatedKeys } from './rules/repeated-keys.ts'
@@ -47,6 +48,7 @@ const CHECKS: readonly ((context: Context) => readonly LintFinding[])[] = [
   policies,
   filters,
   removedFilters,
+  emptyRules,
   peerPorts,
   serverNames,
   weakeningFlags,

@@ -79,3 +79,5 @@ const fileName = (file: string): string => (file === '-' ? 'stdin' : printable(f
 export const spotIn = (resource: Resource, ...path: Path): Spot => resource.source.spot([...resource.path, ...path])
 
 export const field = (resource: Resource, ...path: Path): unknown => at(resource.value, ...path)
+
+export const isAuthorizationPolicy = ({ kind, group }: Resource): boolean => kind === 'AuthorizationPolicy' && group === 'security.istio.io'

@@ -124,6 +124,30 @@ describe('policies that can match nobody', () => {
     expect(codes(linted(all(mesh, text)))).toEqual(['unknown-trust-domain'])
   })
 
+  it.each([
+    ['a namespace that no principal is in', { source: { principals: ['a.example/ns/x/sa/y'], namespaces: ['z'] } }],
+    ['an account that no principal is', { source: { principals: ['a.example/ns/x/sa/y'], serviceAccounts: ['x/z', 'w'] } }],
+    ['exclusions of every principal', { source: { principals: ['a.example/ns/x/sa/y'], notPrincipals: ['*'] } }],
+    ['the namespace of every principal', { source: { principals: ['a/ns/x/sa/y', 'b/ns/x/sa/y'], notNamespaces: ['x*'] } }],
+  ])('have conditions that exclude each other: %s', (_, from) => {
+    const found = linted(all(configMap('trustDomain: a.example\ntrustDomainAliases: [a, b]'), policy({ from: [from] }))).findings
+    expect(found.filter(({ code }) => code !== 'foreign-alias')).toMatchObject([
+      { code: 'rule-never-matches', severity: 'warning', message: expect.stringContaining('so it lets nobody in') },
+    ])
+  })
+
+  it.each([
+    ['"*" among the excluded paths', { to: [{ operation: { paths: ['/x'], notPaths: ['/y', '*'] } }] }, ['rule-never-matches']],
+    ['one operation of two that matches', { to: [{ operation: { notMethods: ['*'] } }, { operation: { paths: ['/x'] } }] }, []],
+    ['callers without an identity', { from: [{ source: { notPrincipals: ['*'] } }] }, []],
+    ['a pattern of principals', { from: [{ source: { principals: ['a.example/*'], namespaces: ['z'] } }] }, []],
+    ['one principal of two', { from: [{ source: { principals: ['a/ns/x/sa/y', 'a/ns/z/sa/y'], namespaces: ['z'] } }] }, []],
+    ['a placeholder', { from: [{ source: { principals: ['a/ns/x/sa/y'], namespaces: [`\${NAMESPACE}`] } }] }, []],
+    ['a token', { from: [{ source: { principals: ['a/ns/x/sa/y'], requestPrincipals: ['z'] } }] }, []],
+  ])('or do not: %s', (_, rule, expected) => {
+    expect(codes(linted(policy(rule)))).toEqual(expected)
+  })
+
   it('name a principal of a form that Istio does not issue, which is a warning', () => {
     const text = policy({ from: [{ source: { principals: ['a.example/sa/client'] } }] })
     expect(linted(all(mesh, text)).findings).toMatchObject([{ code: 'principal-never-matches', severity: 'warning' }])
