@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Included, includedPaths } from '../../core/federation/expand/included.ts'
-import { parseYaml, plainValue, type YamlFile } from './federation-text.ts'
+import { parseYaml, plainValue, type YamlFile } from './federation-yaml.ts'
 import { refuseWide } from './input-text.ts'
 import { placeIn, readIfThere } from './write-files.ts'
 

@@ -405,32 +405,28 @@ describe('a problem is told where somebody wrote it', () => {
   it.each([
     {
       what: 'at an entry',
-      size: 400,
-      spec: { trust: [{ truster: 'all', trusted: 'all', accept: [{ namespace: 'x', callers: 'all' }] }] },
+      spec: { trust: [{ truster: 'many', trusted: 'many', accept: [{ namespace: 'x', callers: 'all' }] }] },
       at: 'trust.0',
     },
-    { what: 'at a call', size: 400, spec: { calls: [{ from: 'all/n/x', to: 'all/n/y' }] }, at: 'calls.0' },
+    { what: 'at a call', spec: { calls: [{ from: 'many/n/x', to: 'many/n/y' }] }, at: 'calls.0' },
     {
       what: 'at the second of two calls',
-      size: 160,
-      spec: { calls: ['x', 'y'].map((name) => ({ from: `all/n/${name}`, to: `all/n/${name}` })) },
+      spec: { calls: ['few/n/x', 'fewer/n/x'].map((end) => ({ from: end, to: end })) },
       at: 'calls.1',
     },
-  ])(
-    'a document that grows without end is refused $what',
-    ({ size, spec, at }) => {
-      const members = Array.from({ length: size }, (_, i) => ({
-        name: `m${i}`,
-        trustDomain: `m${i}.example`,
-        cluster: { directory: `m/${i}` },
-      }))
-      const groups = [{ name: 'all', members: members.map(({ name }) => name) }]
-      expect(problemsIn(document({ members, groups, defaults: DEFAULTS, ...spec }))).toEqual([
-        `spec.${at}: with this one the file has more than 100000 entries`,
-      ])
-    },
-    60_000,
-  )
+  ])('a document that grows without end is refused $what', ({ spec, at }) => {
+    const members = Array.from({ length: 400 }, (_, i) => ({
+      name: `m${i}`,
+      trustDomain: `m${i}.example`,
+      cluster: { directory: `m/${i}` },
+    }))
+    const group = (name: string, size: number) => ({ name, members: members.slice(0, size).map((member) => member.name) })
+    // 2 x 223 x 223 entries would be few enough, without the 760 before them.
+    const groups = [group('many', 400), group('few', 20), group('fewer', 223)]
+    expect(problemsIn(document({ members, groups, defaults: DEFAULTS, ...spec }))).toEqual([
+      `spec.${at}: with this one the file has more than 100000 entries`,
+    ])
+  })
 })
 
 describe('an expansion', () => {
@@ -557,9 +553,9 @@ describe('an expansion', () => {
         expect(again.expanded).toEqual(parsed.expanded)
         expect(stepsOf(parsed.federation)).toEqual(stepsOf(long.federation))
       }),
-      { numRuns: 400 },
+      { numRuns: 60 },
     )
-    expect(same).toBeGreaterThan(100)
+    expect(same).toBeGreaterThan(10)
   })
 
   it('has a place for everything in it', () => {
