@@ -3,6 +3,8 @@
 import type { Finding } from '../core/diagnostics/finding.ts'
 import type { Plan } from '../core/model/planned.ts'
 import type { Verdict } from '../core/model/proven.ts'
+import { stepsOf } from '../core/plan/steps-of-trust.ts'
+import { endedPairs, pairKey } from '../core/record/severs.ts'
 import { expiring } from '../core/rotation/expiry.ts'
 import { verify } from '../core/verify/verdict.ts'
 import { type PlanPorts, planFederation } from './plan.ts'
@@ -12,8 +14,10 @@ export interface TrustStatus {
   readonly verdict: Verdict
   /** When the first of its roots expires. */
   readonly expires?: Date
-  /** The number of steps that are planned in the truster. */
+  /** The number of steps that are planned in the truster for this trust. */
   readonly pending: number
+  /** The pair is severed, whatever live proxies show. */
+  readonly severed: boolean
 }
 
 export interface Status {
@@ -40,8 +44,9 @@ export async function statusOf(ports: PlanPorts): Promise<Status> {
   }
 }
 
-function trustStatus(verdict: Verdict, { federation, approved }: Desired, plan: Plan): TrustStatus {
+function trustStatus(verdict: Verdict, { federation, approved, record }: Desired, plan: Plan): TrustStatus {
   const trusted = federation.members.get(verdict.trusted)?.trustDomain
+  const carried = federation.trusts.filter((trust) => pairKey(trust) === pairKey(verdict))
   const bundle = trusted === undefined ? undefined : approved.get(trusted)
   const ends =
     bundle?.ok === true && verdict.state !== 'severed' && verdict.roots.length > 0
@@ -49,7 +54,8 @@ function trustStatus(verdict: Verdict, { federation, approved }: Desired, plan: 
       : []
   return {
     verdict,
-    pending: plan.steps.filter((step) => step.member === verdict.truster).length,
+    pending: trusted === undefined ? 0 : stepsOf(plan, verdict, trusted, carried).length,
+    severed: endedPairs(federation, record).has(pairKey(verdict)),
     ...(ends.length > 0 && { expires: new Date(Math.min(...ends)) }),
   }
 }

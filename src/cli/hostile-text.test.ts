@@ -131,7 +131,7 @@ const TEXTS: readonly (readonly [string, (color: boolean) => Part])[] = [
   ],
   ['plan', (color) => planText(plan, { color })],
   ['verify', (color) => verdictText(verdict, { color })],
-  ['status', (color) => statusText([{ verdict, pending: 1 }], color)],
+  ['status', (color) => statusText([{ verdict, pending: 1, severed: false }], color)],
   ['certificates of proxies', () => leavesText([hostile({ holds: [HOSTILE], until: HOSTILE, root: HOSTILE })])],
   ['connections', () => connectionsText([hostile({ open: 1, until: HOSTILE })])],
   [

@@ -39,7 +39,7 @@ export async function rotate(ports: RotatePorts, input: RotateInput): Promise<Ro
     const done = await round().catch((thrown: unknown) => passes(thrown, rounds > 1 && !ports.stopped()))
     if (!(done instanceof FederationError)) {
       const reached = wait === undefined || hasReached(done.now, wait)
-      if (reached || ports.stopped()) return { ...done, reached }
+      if (reached || ports.stopped() || cannotBeObserved(done.now)) return { ...done, reached }
     }
     ports.tell(done instanceof FederationError ? { kind: 'rotation-retries', because: done } : { kind: 'rotation-waits', now: done.now })
     await rest(EVERY_MS, ports)
@@ -52,7 +52,12 @@ function passes(thrown: unknown, waiting: boolean): FederationError {
   throw thrown
 }
 
-const at = (phase: RotationPhase): number => ROTATION_PHASES.indexOf(phase)
+/** No later round can observe a mesh that is only a directory here. */
+const cannotBeObserved = ({ phase, findings }: Rotation): boolean =>
+  phase === 'unknown' && findings.some(({ code }) => code === 'not-checked')
+
+/** -1 for `unknown`, which reaches nothing. */
+const at = (phase: Rotation['phase']): number => (ROTATION_PHASES as readonly Rotation['phase'][]).indexOf(phase)
 
 /**
  * If no other root was announced, there is no switch to wait for: `steady` ends a wait for `switch`, too. A wait for the

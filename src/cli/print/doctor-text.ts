@@ -1,6 +1,6 @@
 /** Prints the checks of `doctor` for people. */
 import type { Check } from '../../core/doctor/check.ts'
-import { anchorOf, countsOf, overall } from '../../core/view/doctor-view.ts'
+import { anchorOf, countsOf, overall, unreached } from '../../core/view/doctor-view.ts'
 import { type Shown, show, stacked } from './screen.ts'
 import { count, painter } from './text.ts'
 
@@ -40,5 +40,7 @@ function summary(checks: readonly Check[], color: boolean): Shown {
   const verdict = overall(checks)
   if (ok + warn + fail + unknown === 0) return show`${painter(color)('yellow', 'nothing was checked')}: ${skipped} skipped`
   const words = { ok: 'ready for federation', warn: 'ready, with warnings', fail: 'not ready for federation yet' }
+  const blind = unreached(checks)
+  if (verdict === 'warn' && blind.length > 0) parts.push(`${blind.join(', ')} not checked`)
   return show`${painter(color)(verdict === 'ok' ? 'green' : verdict === 'warn' ? 'yellow' : 'red', words[verdict])}: ${[...parts, ...rest].join(', ')}`
 }

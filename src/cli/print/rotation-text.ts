@@ -42,6 +42,8 @@ export function nextStep({ member, phase, leaving, gates, drained }: Rotation): 
       return `wait until ${drained?.toISOString() ?? 'the last certificate under the old root has expired'}; then ${again}`
     case 'retire':
       return waits('unused') ? `its owner removes ${leaving.map(short).join(', ')} from its CA's bundle; then ${again}` : again
+    case 'unknown':
+      return `mend what could not be observed, named below; then entente rotate ${member} --status`
     case 'steady':
       return `nothing; to rotate, the owner announces a new root beside the old one, then ${again}`
   }

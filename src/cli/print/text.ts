@@ -4,6 +4,7 @@ import stringWidth from 'string-width'
 import type { TrustStatus } from '../../app/status.ts'
 import { groupBy } from '../../core/basics/group-by.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
+import { lastDay } from '../../core/federation/ends.ts'
 import type { Verdict } from '../../core/model/proven.ts'
 import type { LeafView } from '../../core/rotation/leaves.ts'
 import { count, few } from './layout/few.ts'
@@ -80,14 +81,14 @@ const day = (date: Date | undefined): string => (date === undefined ? '-' : date
 export function statusText(lines: readonly TrustStatus[], color = false, columns?: number): Shown {
   const paint = painter(color)
   const style = { proven: 'green', severed: 'green', lagging: 'yellow', unknown: 'yellow', broken: 'red' } as const
-  const rows = lines.map(({ verdict, expires, pending }) => [
+  const rows = lines.map(({ verdict, expires, pending, severed }) => [
     verdict.truster,
     verdict.trusted,
     paint(style[verdict.state], verdict.state),
     `${verdict.proxies.ready}/${verdict.proxies.total}`,
     String(verdict.roots.length),
     day(expires),
-    day(verdict.ends),
+    severed ? 'severed' : verdict.ends === undefined ? '-' : lastDay(verdict.ends),
     pending === 0 ? '-' : count(pending, 'step'),
   ])
   return table([['TRUSTER', 'TRUSTED', 'STATE', 'PROXIES', 'ROOTS', 'EXPIRES', 'ENDS', 'PENDING'], ...rows], columns)

@@ -132,6 +132,11 @@ const both = () => [bundle(old), bundle(old, next)]
 describe('a rotation', () => {
   const rows: readonly { what: string; world: () => World; phase: Rotation['phase']; waits?: RegExp }[] = [
     { what: 'one root', world: () => ({ approved: [bundle(old)], signer: old }), phase: 'steady' },
+    ...(['cluster-a', 'cluster-b'] as const).map((down) => ({
+      what: `one root, and ${down} that could not be observed`,
+      world: () => ({ approved: [bundle(old)], signer: old, down }),
+      phase: 'unknown' as const,
+    })),
     { what: 'two roots approved at once', world: () => ({ approved: [bundle(old, next)], signer: old }), phase: 'steady' },
     {
       what: 'a root that its own mesh does not announce',

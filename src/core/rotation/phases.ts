@@ -4,7 +4,7 @@
  */
 
 import { MAY_HOLD_RETIRED_ROOT } from '../diagnostics/codes.ts'
-import { error, type Finding, warning } from '../diagnostics/finding.ts'
+import { asWarning, distinct, error, type Finding, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
 import { anyServer } from '../federation/trust-findings.ts'
 import { viewOf } from '../mesh/mesh-view.ts'
@@ -22,6 +22,7 @@ import { wantedNow } from '../trust/mounted/unmounted-pods.ts'
 import { authorOf } from '../trust/render.ts'
 import { presentedBy } from '../verify/ca-chain.ts'
 import type { Standing } from '../verify/proxy-standing.ts'
+import { unseen } from '../verify/revocation.ts'
 import { sameNames } from '../verify/roots-share-name.ts'
 import { standings } from '../verify/standings.ts'
 import { unknownRoots } from '../verify/unapproved-roots.ts'
@@ -46,7 +47,8 @@ export type RotationPhase = (typeof ROTATION_PHASES)[number]
 export interface Rotation {
   readonly member: Member['name']
   readonly trustDomain: TrustDomain
-  readonly phase: RotationPhase
+  /** `unknown`: no root leaves by the record, and Entente could not observe whether the meshes agree. */
+  readonly phase: RotationPhase | 'unknown'
   readonly staying: readonly Fingerprint[]
   readonly leaving: readonly Fingerprint[]
   /** The approved root that its CA signs under now; undefined if that was not observed or the root is not approved. */
@@ -87,17 +89,19 @@ export function rotation(input: RotationInput): Rotation {
   const alive =
     observation !== undefined &&
     leaving.some((root) => !vouchesForNobody(root, now) && leavesUnder(member.name, staying, observation, now).length > 0)
+  const blind = leaving.length === 0 ? notObservedIn(input) : []
   const until = presented && switched ? drained(presented, longestLeaf(observation)) : undefined
   return {
     member: member.name,
     trustDomain: bundle.trustDomain,
-    phase: phaseOf(leaving, switched, held, alive && until !== undefined && until > now),
+    phase: blind.length > 0 ? 'unknown' : phaseOf(leaving, switched, held, alive && until !== undefined && until > now),
     staying: staying.map((root) => root.fingerprint),
     leaving: leaving.map((root) => root.fingerprint),
     ...(signs === undefined ? {} : { signs }),
     gates: leaving.length === 0 ? [] : [...held, ...unused],
     ...(until === undefined || leaving.length === 0 ? {} : { drained: until }),
     findings: [
+      ...blind,
       ...(leaving.length > 0 && switched ? early(input, staying, late) : []),
       ...(leaving.length === 0 && retiredRoots(record, bundle.trustDomain).size > 0 ? stillHeld(input) : []),
       ...unknownRoots(
@@ -117,6 +121,29 @@ export function rotation(input: RotationInput): Rotation {
       ...staying.flatMap((root) => endsTooSoon(member, root, observation, now)),
     ],
   }
+}
+
+/** Why Entente does not know that no root is left over: in the member's own mesh, and in those that trust it. */
+function notObservedIn({ member, bundle, intents, seen }: RotationInput): readonly Finding[] {
+  return distinct(
+    intents.flatMap((intent): readonly Finding[] => {
+      const { name } = intent.member
+      const own = name === member.name
+      if (!own && !intent.trusts.some(({ trustDomain }) => trustDomain === bundle.trustDomain)) return []
+      const observation = seen.get(name)
+      const blind = unseen(observation, intent.member)
+      const { istio } = observation ?? {}
+      const chain =
+        !own || istio === undefined
+          ? []
+          : !istio.ok
+            ? [asWarning(istio.error)]
+            : istio.value.presented.ok
+              ? []
+              : [asWarning(istio.value.presented.error)]
+      return [...blind, ...chain]
+    }),
+  )
 }
 
 /** The roots that stay: those of the last `rotate` on the record. Without one, or after a newer approval, those approved last. */

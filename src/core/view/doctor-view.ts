@@ -10,11 +10,19 @@ export type CheckView = DoctorView['checks'][number]
 
 export const anchorOf = ({ name }: Check): string => `${PAGE}#${name}`
 
-/** An `unknown` check counts as failed, so that doctor never passes with a required check missing. */
+/**
+ * Never `ok` on what could not be checked: an `unknown` check counts as failed, and so does a run without any check. A
+ * cluster that Entente cannot reach by its home counts as a warning.
+ */
 export function overall(checks: readonly Check[]): DoctorView['verdict'] {
   if (checks.some(({ verdict }) => verdict === 'fail' || verdict === 'unknown')) return 'fail'
-  return checks.some(({ verdict }) => verdict === 'warn') ? 'warn' : 'ok'
+  if (checks.every(({ verdict }) => verdict === 'skipped')) return 'fail'
+  return checks.some(({ verdict }) => verdict === 'warn') || unreached(checks).length > 0 ? 'warn' : 'ok'
 }
+
+/** Members of which nothing was checked, because they have no cluster here. */
+export const unreached = (checks: readonly Check[]): readonly string[] =>
+  checks.flatMap(({ name, verdict, subject }) => (name === 'api-server' && verdict === 'skipped' ? [subject] : []))
 
 export function countsOf(checks: readonly Check[]): DoctorView['counts'] {
   const counts = { ok: 0, warn: 0, fail: 0, unknown: 0, skipped: 0 }

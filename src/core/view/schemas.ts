@@ -228,7 +228,7 @@ export const VIEWS = {
   Rotation: document('Rotation', {
     member: z.string(),
     trustDomain: z.string(),
-    phase: z.enum(['introducing', 'switch', 'draining', 'retire', 'steady']),
+    phase: z.enum(['introducing', 'switch', 'draining', 'retire', 'steady', 'unknown']),
     staying: z.array(fingerprint).readonly(),
     leaving: z.array(fingerprint).readonly(),
     signs: fingerprint.nullable(),

@@ -143,6 +143,24 @@ describe('waiting for proxies', () => {
     ])
   })
 
+  it.each([
+    { what: 'before its first write', awaited: { ...OPENS, wrote: false }, leaves: 'nothing of this phase is written' },
+    {
+      what: 'after restrictions',
+      awaited: { ...OPENS, phase: 'guard' as const },
+      leaves: 'only restrictions are written, and nothing is open',
+    },
+    { what: 'after it opened', awaited: OPENS, leaves: 'the new filters stay, and nothing was removed' },
+    { what: 'after a canary', awaited: { ...OPENS, first: ['sample app=server'] }, leaves: 'no other workload has received it' },
+    { what: 'after it closed', awaited: CLOSES, leaves: 'the policies that restrict their callers stay' },
+  ])('that gets no answer in time $what says what it leaves, and how to go on', ({ awaited, leaves }) => {
+    for (const stands of [[stand('lagging')], undefined]) {
+      const judged = judge({ awaited, at: WAIT_MS + 1, ...(stands === undefined ? {} : { stands }) })
+      expect(judged).toMatchObject({ kind: 'stop', finding: { severity: 'error', message: expect.stringContaining(leaves) } })
+      expect(judged.kind === 'stop' && judged.finding.hint).toMatch(/entente apply goes on from here$/)
+    }
+  })
+
   it('names the canary workloads, if only they are waited for', () => {
     const awaited = { ...OPENS, first: ['sample app=server'] }
     expect(judge({ awaited, stands: [stand('rejected', 'no')] })).toMatchObject({

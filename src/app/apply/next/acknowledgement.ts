@@ -6,7 +6,7 @@ import type { Seen } from '../../../core/model/observed.ts'
 import type { Phase } from '../../../core/model/planned.ts'
 import type { MemberName } from '../../../core/model/wanted.ts'
 import { interrupted } from '../../../core/record/interrupted-apply.ts'
-import { filterRejected, proxyLagging } from '../../../core/trust/live/proxy-findings.ts'
+import { filterRejected, leftAfter, proxyLagging } from '../../../core/trust/live/proxy-findings.ts'
 import type { Standing } from '../../../core/verify/proxy-standing.ts'
 import type { Progress } from '../../world.ts'
 
@@ -87,7 +87,7 @@ export type Judgement =
 export function acknowledgement(awaited: Awaited, wait: Wait, { proxies, now, stop }: Heard): Judgement {
   const waited = now.getTime() - wait.since
   if (!proxies.ok) {
-    if (waited > WAIT_MS) return { kind: 'stop', putBack: false, finding: { ...proxies.error, severity: 'error' } }
+    if (waited > WAIT_MS) return { kind: 'stop', putBack: false, finding: unanswered(awaited, proxies.error) }
     return goOn(awaited, wait, { waited, stop, for: [`its istiod (${proxies.error.message})`], kubelets: undefined })
   }
   const rejected = awaited.wrote ? proxies.value.find(({ rejection }) => rejection !== undefined) : undefined
@@ -99,6 +99,15 @@ export function acknowledgement(awaited: Awaited, wait: Wait, { proxies, now, st
   if (waited > WAIT_MS && !kubelets) return { kind: 'stop', putBack: false, finding: lagging(awaited, late) }
   return goOn(awaited, wait, { waited, stop, for: late.map(named), kubelets })
 }
+
+const leaves = ({ phase, wrote, first }: Awaited): string => leftAfter(phase, wrote && first !== undefined ? 'canary' : wrote)
+
+const unanswered = (awaited: Awaited, why: Finding): Finding => ({
+  ...why,
+  severity: 'error',
+  message: `${why.message}; no istiod could report for ${WAIT_MS / 1000} s whether proxies have phase ${awaited.phase}; ${leaves(awaited)}`,
+  hint: why.hint === '' ? 'entente apply goes on from here' : `${why.hint}; then entente apply goes on from here`,
+})
 
 interface Pending {
   readonly waited: number
@@ -166,5 +175,10 @@ const rejectedBy = ({ member, phase, first }: Awaited, { proxy, rejection }: Sta
     'entente plan lists the obstacles; entente verify shows every proxy',
   )
 
-const lagging = ({ member, phase }: Awaited, late: readonly Stand[]): Finding =>
-  proxyLagging(about.member(member), { name: phase, seconds: WAIT_MS / 1000, proxies: late.map(({ proxy }) => proxy) })
+const lagging = (awaited: Awaited, late: readonly Stand[]): Finding =>
+  proxyLagging(about.member(awaited.member), {
+    name: awaited.phase,
+    seconds: WAIT_MS / 1000,
+    proxies: late.map(({ proxy }) => proxy),
+    left: leaves(awaited),
+  })

@@ -23,5 +23,5 @@ export async function run(options: RotateOptions, io: Io): Promise<number> {
   const { now, findings, reached } = await rotate(portsOf(options, io), { ...options, ...sentBundle(options, io) })
   const all = [...findings, ...now.findings]
   io.print(output === 'json' ? json(rotationView(now, all, nextStep(now))) : rotationText(now, all, io))
-  return !reached || hasErrors(all) ? 1 : 0
+  return !reached || hasErrors(all) || now.phase === 'unknown' ? 1 : 0
 }

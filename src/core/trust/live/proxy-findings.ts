@@ -1,8 +1,10 @@
 /** Findings about a live proxy and its roots. Each code has one producer. */
+
 import { FILTER_OVERRIDDEN } from '../../diagnostics/codes.ts'
 import { error, type Finding, info, warning } from '../../diagnostics/finding.ts'
 import { about, type Subject } from '../../diagnostics/subject.ts'
 import { getPod } from '../../mesh/pods.ts'
+import type { Phase } from '../../model/planned.ts'
 import type { TrustDomain } from '../../spiffe/trust-domain.ts'
 
 const APPLY = 'entente apply'
@@ -14,21 +16,37 @@ const APPLY = 'entente apply'
 export const filterRejected = (subject: Subject, what: string, words: string, hint = 'entente plan shows what interferes'): Finding =>
   error('filter-rejected', subject, `${what}: ${words}`, hint)
 
+const LEFT: Readonly<Record<Phase, string>> = {
+  guard: 'only restrictions are written, and nothing is open',
+  open: 'the new filters stay, and nothing was removed',
+  close: 'the filters are gone from the cluster, and the policies that restrict their callers stay',
+  clean: 'everything is written',
+}
+
+/**
+ * What an apply leaves that stops in this phase, because it got no answer.
+ * @param wrote false: it waited before the first write of the phase; `canary`: only the canary workload has it
+ */
+export const leftAfter = (phase: Phase, wrote: boolean | 'canary'): string =>
+  wrote === false
+    ? 'nothing of this phase is written'
+    : `${wrote === 'canary' ? 'no other workload has received it' : LEFT[phase]}; Entente starts no later phase`
+
 /**
  * @param phase the phase of an apply whose next phases wait for these proxies; undefined: `verify` found the lagging
  *   proxy
  */
 export const proxyLagging = (
   subject: Subject,
-  phase?: { readonly name: string; readonly seconds: number; readonly proxies: readonly string[] },
+  phase?: { readonly name: Phase; readonly seconds: number; readonly proxies: readonly string[]; readonly left: string },
 ): Finding =>
   phase === undefined
     ? warning('proxy-lagging', subject, 'has not acknowledged what istiod sent last', 'wait, or read the pod’s istio-proxy log')
     : error(
         'proxy-lagging',
         subject,
-        `after ${phase.seconds} s ${phase.proxies.join(', ')} had not acknowledged phase ${phase.name}; the phases after it wait`,
-        'entente verify says why; then entente apply',
+        `after ${phase.seconds} s ${phase.proxies.join(', ')} had not acknowledged phase ${phase.name}; ${phase.left}`,
+        'entente verify says why; then entente apply goes on from here',
       )
 
 export const proxyUnheard = (proxy: string, because: string): Finding =>
