@@ -21,7 +21,7 @@ export function localityFaults(mesh: Mesh): readonly Fault[] {
     ...overlaps(
       distribute.map((one) => text(at(one, 'from'))),
       [...LOCALITY, 'distribute'],
-      true,
+      refusedAfter,
     ),
     ...regions(failover, [...LOCALITY, 'failover']),
   ]
@@ -49,7 +49,8 @@ function weights(to: unknown, path: FieldPath): readonly Fault[] {
   return overlaps(
     entries.map(([locality]) => locality),
     path,
-    false,
+    // Istio reads a mapping in any order.
+    (before, now) => refusedAfter(before, now) || refusedAfter(now, before),
   )
 }
 
@@ -60,18 +61,17 @@ const regions = (failover: readonly unknown[], path: FieldPath): readonly Fault[
     return [{ path: [...path, i], problem: 'must lead from one region to another, without / and *', hint: 'name two regions' }]
   })
 
-/**
- * Localities REGION/ZONE/SUBZONE. Istio refuses one that a locality before it contains. It does not see that a wildcard
- * contains a locality before it. @param ordered false: Istio checks them in any order
- */
-function overlaps(localities: readonly string[], path: FieldPath, ordered: boolean): readonly Fault[] {
-  const before: (readonly string[])[] = []
+type Locality = readonly string[]
+
+/** Localities REGION/ZONE/SUBZONE. */
+function overlaps(localities: readonly string[], path: FieldPath, refused: (before: Locality, now: Locality) => boolean): readonly Fault[] {
+  const before: Locality[] = []
   for (const locality of localities) {
     const parts = partsOf(locality)
     const name = JSON.stringify(locality)
     if (parts.includes('') || /\*./s.test(locality))
       return [{ path, problem: `names ${name}, which is no REGION/ZONE/SUBZONE with a * at most at its end`, hint: 'mend the locality' }]
-    if (before.some((other) => contains(other, parts) || (!ordered && contains(parts, other))))
+    if (before.some((other) => refused(other, parts)))
       return [{ path, problem: `names ${name}, which overlaps with another locality`, hint: 'remove one of the two' }]
     before.push(parts)
   }
@@ -79,14 +79,17 @@ function overlaps(localities: readonly string[], path: FieldPath, ordered: boole
 }
 
 /** The subzone may hold slashes. */
-function partsOf(locality: string): readonly string[] {
+function partsOf(locality: string): Locality {
   const [region = '', zone, ...subzone] = locality.split('/')
   return [region, ...(zone === undefined ? [] : [zone]), ...(subzone.length === 0 ? [] : [subzone.join('/')])]
 }
 
-/** Whether Istio refuses `locality` after `other`: one of them is all of a region or zone of the other. */
-const contains = (other: readonly string[], locality: readonly string[]): boolean =>
-  other.join('/') === '*' ||
-  Array.from({ length: Math.max(other.length, locality.length) }, (_, i) => i).every(
-    (i) => other[i] === undefined || locality[i] === undefined || other[i] === locality[i] || (i > 0 && other[i] === '*'),
+/**
+ * Whether Istio refuses `now` after `before`: one of them is all of a region or zone of the other. It does not see that a
+ * wildcard contains a locality before it.
+ */
+const refusedAfter = (before: Locality, now: Locality): boolean =>
+  before.join('/') === '*' ||
+  Array.from({ length: Math.max(before.length, now.length) }, (_, i) => i).every(
+    (i) => before[i] === undefined || now[i] === undefined || before[i] === now[i] || (i > 0 && before[i] === '*'),
   )

@@ -9,9 +9,9 @@ export function tracingFaults(mesh: Readonly<Record<string, unknown>>): readonly
   const tracing = at(mesh, ...TRACING)
   const lightstep = at(tracing, 'lightstep')
   return [
-    ...collector('zipkin', at(tracing, 'zipkin'), true),
-    ...collector('datadog', at(tracing, 'datadog'), true),
-    ...collector('lightstep', lightstep, false),
+    ...collector('zipkin', at(tracing, 'zipkin'), onNode),
+    ...collector('datadog', at(tracing, 'datadog'), onNode),
+    ...collector('lightstep', lightstep),
     ...(lightstep !== undefined && text(at(lightstep, 'accessToken')) === ''
       ? [{ path: [...TRACING, 'lightstep'], problem: 'has no accessToken', hint: 'set its accessToken' }]
       : []),
@@ -19,11 +19,13 @@ export function tracingFaults(mesh: Readonly<Record<string, unknown>>): readonly
   ]
 }
 
-/** @param onNode whether the proxy's agent fills in `$(HOST_IP)` */
-function collector(name: string, settings: unknown, onNode: boolean): readonly Fault[] {
+/** Fills in `$(HOST_IP)`, as the proxy's agent does for zipkin and datadog. */
+const onNode = (address: string): string => address.replace('$(HOST_IP)', '127.0.0.1')
+
+function collector(name: string, settings: unknown, filled = (address: string): string => address): readonly Fault[] {
   if (settings === undefined) return []
   const given = text(at(settings, 'address'))
-  if (isAddress(onNode ? given.replace('$(HOST_IP)', '127.0.0.1') : given)) return []
+  if (isAddress(filled(given))) return []
   const problem = given === '' ? 'is not set, and istiod requires HOST:PORT' : `is ${shown(given)}, and istiod requires HOST:PORT`
   return [{ path: [...TRACING, name, 'address'], problem, hint: 'write its address as HOST:PORT' }]
 }
