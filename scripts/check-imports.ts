@@ -40,6 +40,7 @@ const AREAS = [
   'mesh',
   'trust',
   'federation',
+  'exchange',
   'impact',
   'verify',
   'doctor',

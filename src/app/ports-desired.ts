@@ -2,6 +2,7 @@
 
 import type { Finding } from '../core/diagnostics/finding.ts'
 import type { Looked } from '../core/evidence/print-evidence.ts'
+import type { Decision, Watched } from '../core/exchange/following.ts'
 import type { Approved } from '../core/federation/intents.ts'
 import type { WrittenCall } from '../core/federation/schema.ts'
 import type { Clock, IstioFacts } from '../core/model/observed.ts'
@@ -9,8 +10,16 @@ import type { AuditEntry, EvidenceFile } from '../core/model/recorded.ts'
 import type { Federation, Intent, MemberName, Severed } from '../core/model/wanted.ts'
 import type { RecordView } from '../core/record/projection.ts'
 import type { Bundle } from '../core/spiffe/bundle.ts'
+import type { BundleEndpoint, EndpointAddress } from '../core/spiffe/endpoint.ts'
+import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
 
 export type Pair = Pick<Severed, 'truster' | 'trusted'>
+
+export interface Partner {
+  readonly name: MemberName
+  readonly trustDomain: TrustDomain
+  readonly endpoint: EndpointAddress
+}
 
 export interface DesiredState {
   /** The federation file as it is now. @throws FederationError file-unreadable, federation-invalid */
@@ -29,6 +38,11 @@ export interface DesiredState {
   addCall(call: WrittenCall): Promise<boolean>
   /** Removes every entry of the pair from `severed`. Returns and throws as `addSevered`. */
   removeSevered(pair: Pair): Promise<boolean>
+  /**
+   * Writes a member without a cluster; if the file has one of that trust domain, only its bundle endpoint. Returns and throws
+   * as `addSevered`.
+   */
+  addPartner(partner: Partner): Promise<boolean>
 }
 
 export interface ApprovedBundles {
@@ -36,6 +50,35 @@ export interface ApprovedBundles {
   read(federation: Federation, now: Date): Promise<Approved>
   /** @throws FederationError file-unwritable */
   write(bundle: Bundle): Promise<void>
+}
+
+/** What following a bundle endpoint keeps between two fetches. */
+export interface FollowMemory {
+  /** The configuration that was fetched: after a change, nothing here counts. */
+  readonly endpoint: EndpointAddress
+  readonly watched?: Watched
+  /** The last successful fetch, and what followed from it. */
+  readonly success?: { readonly at: Date; readonly decision: Decision }
+  /** A failure after it. */
+  readonly failure?: { readonly at: Date; readonly finding: Finding }
+  /** The bundle's refresh hint. */
+  readonly refreshHintSeconds?: number
+}
+
+/** Without it, every hold starts again: it is a cache, and no part of the record. */
+export interface FollowMemories {
+  /** Empty if there is none yet, or it cannot be read. */
+  read(): Promise<ReadonlyMap<TrustDomain, FollowMemory>>
+  /** @throws FederationError file-unwritable */
+  write(memories: ReadonlyMap<TrustDomain, FollowMemory>): Promise<void>
+}
+
+/** Fetches what bundle endpoints serve. Both throw FederationError endpoint-invalid, -unreachable, -unverified, -refused. */
+export interface BundleEndpoints {
+  /** The body, and the certificates of the server, the leaf first. */
+  fetch(endpoint: BundleEndpoint): Promise<{ readonly body: Uint8Array; readonly chain: readonly Uint8Array[] }>
+  /** The body from a server that nobody verified: it counts only after a comparison with fingerprints from another channel. */
+  fetchUnverified(url: string): Promise<Uint8Array>
 }
 
 /** The record as one command works on it. The next view shows what another process appended. */

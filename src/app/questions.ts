@@ -1,8 +1,14 @@
 /** Questions that need consent before a use case goes on. */
 
 import type { MemberName } from '../core/model/wanted.ts'
+import type { TrustDomain } from '../core/spiffe/trust-domain.ts'
 import type { Fingerprint } from '../core/x509/anchor.ts'
 import type { Pair } from './ports-desired.ts'
+
+export interface ComparisonNumber {
+  readonly trustDomain: TrustDomain
+  readonly number: string
+}
 
 export type Question =
   /** `steps` of the plan's `of` steps. */
@@ -23,4 +29,8 @@ export type Question =
       readonly leaving: readonly Fingerprint[]
       readonly staying: readonly Fingerprint[]
     }
+  /** No later offer of these roots is approved without a person. */
+  | { readonly kind: 'refuse'; readonly member: MemberName; readonly roots: readonly Fingerprint[] }
+  /** The comparison numbers of both sides, ordered by trust domain. */
+  | { readonly kind: 'accept-invitation'; readonly numbers: readonly ComparisonNumber[] }
   | { readonly kind: 'roll-out'; readonly workloads: number }

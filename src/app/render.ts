@@ -45,7 +45,7 @@ export async function renderFederation(ports: RenderPorts): Promise<readonly Ren
 
 const folderOf = (intent: Intent): MemberFolder => ({
   member: intent.member.name,
-  objects: render(intent),
+  objects: [...render(intent), ...(intent.published ?? [])],
   mounted: intent.trusts.some(({ distribution }) => distribution === 'mounted'),
 })
 

@@ -8,7 +8,16 @@ import type { Actor, Federation, MemberName } from '../core/model/wanted.ts'
 import type { RecordView } from '../core/record/projection.ts'
 import type { Fingerprint } from '../core/x509/anchor.ts'
 import type { Event } from './events.ts'
-import type { ApprovedBundles, Cluster, Desired, DesiredState, Evidences, OpenRecord } from './ports-desired.ts'
+import type {
+  ApprovedBundles,
+  BundleEndpoints,
+  Cluster,
+  Desired,
+  DesiredState,
+  Evidences,
+  FollowMemories,
+  OpenRecord,
+} from './ports-desired.ts'
 import type { Templates } from './ports-templates.ts'
 import type { Question } from './questions.ts'
 import type { Meshes } from './world.ts'
@@ -18,6 +27,8 @@ export interface Ports {
   readonly desired: DesiredState
   readonly bundles: ApprovedBundles
   readonly record: OpenRecord
+  readonly memories: FollowMemories
+  readonly endpoints: BundleEndpoints
   /** The evidence that other owners sent. @throws FederationError file-unreadable, evidence-malformed */
   readonly evidence: (federation: Federation, record: RecordView) => Promise<Evidences>
   /**

@@ -72,6 +72,11 @@ function pages(value: string): number {
   return Number(value)
 }
 
+function days(value: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(value)) throw new InvalidArgumentError('give a whole number of days from 1 to 999')
+  return Number(value)
+}
+
 function wholeNumber(value: string): bigint {
   if (!/^\d{1,40}$/.test(value)) throw new InvalidArgumentError('give a whole number')
   return BigInt(value)
@@ -423,6 +428,58 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--yes', 'do not ask for confirmation')
     .addOption(outputOption())
     .action(async (member, options) => run((await import('./commands/federation/rotate.ts')).run({ ...options, member }, io)))
+
+  looking(
+    'publish <member>',
+    'publish the bundle of your mesh at a gateway, for partners to fetch',
+    'entente publish cluster-a --reason "partners follow us"',
+  )
+    .option('--render', 'print the objects as YAML, for Git, and write nothing')
+    .option('--reason <text>', 'the reason; written to the record', '')
+    .option('--force-conflicts', 'take over fields of Entente’s objects that another field manager owns')
+    .option('--yes', 'do not ask for confirmation')
+    .action(async (member, options) => run((await import('./commands/exchange/publish.ts')).run({ ...options, member }, io)))
+
+  federated(
+    'follow [member...]',
+    'fetch the bundle endpoints of partners, and approve what their policy allows',
+    'entente follow\nentente follow --watch',
+  )
+    .option('--watch', 'repeat until ^C, for each partner after the refresh hint of its bundle')
+    .addOption(new Option('--test-without-hold', 'for tests: AddOnly approves at once').hideHelp())
+    .addOption(outputOption())
+    .action(async (members, options) => run((await import('./commands/exchange/follow.ts')).run({ ...options, members }, io)))
+
+  federated(
+    'refuse <member>',
+    'refuse a root that the bundle endpoint of a partner offers',
+    'entente refuse cluster-b --reason "its owner did not announce it"',
+  )
+    .option('--fingerprint <sha256>', 'a root to refuse (default: every new root of the last offer)', collect)
+    .requiredOption('--reason <text>', 'written to the record')
+    .option('--yes', 'do not ask for confirmation')
+    .action(async (member, options) => run((await import('./commands/exchange/refuse.ts')).run({ ...options, member }, io)))
+
+  federated(
+    'invite',
+    'print an invitation for a partner: your roots and your bundle endpoint; it holds no secret',
+    'entente invite --for cluster-b.example > invitation.json',
+  )
+    .requiredOption('--for <trust-domain>', 'the trust domain of the partner')
+    .option('--member <name>', 'your member, if several publish')
+    .addOption(new Option('--valid-days <n>', 'how long it may be accepted').argParser(days).default(7))
+    .action(async (options) => run((await import('./commands/exchange/invite.ts')).run(options, io)))
+
+  federated(
+    'accept-invitation <file>',
+    'approve the roots of a partner by its invitation, and print the answer; opens nothing',
+    'entente accept-invitation invitation.json > answer.json\nentente accept-invitation invitation.json --comparison "41217 03341 88121 07734 90211 55310"',
+  )
+    .option('--as <name>', 'the name of the new member (default: the first label of its trust domain)')
+    .option('--comparison <number>', 'the comparison number of the partner, as its owner read it out')
+    .option('--fingerprint <sha256>', 'or every root of the invitation, as its owner named it', collect)
+    .option('--reason <text>', 'the reason; written to the record', 'invitation accepted')
+    .action(async (path, options) => run((await import('./commands/exchange/accept-invitation.ts')).run({ ...options, path }, io)))
 
   const audit = root
     .command('audit')

@@ -50,6 +50,8 @@ export function productIn(directory: string, now: () => Date): Product {
   }
 }
 
+const noNetwork = (): Promise<never> => Promise.reject(new FederationError('endpoint-unreachable', 'entente demo', 'has no network'))
+
 /** Consents to everything and prints no events: the demo prints its own text. */
 function portsIn(directory: string, now: () => Date): Ports {
   const sleep = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
@@ -57,6 +59,8 @@ function portsIn(directory: string, now: () => Date): Ports {
     desired: federationFile(join(directory, 'federation.yaml'), sleep),
     bundles: bundleFolder(directory),
     record: openRecord(directory),
+    memories: { read: async () => new Map(), write: async () => {} },
+    endpoints: { fetch: noNetwork, fetchUnverified: noNetwork },
     evidence: async () => ({ handed: new Map(), findings: [] }),
     meshes: async ({ federation }) => directoriesOf(federation, directory),
     templates: async () => new Map(),

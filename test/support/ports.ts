@@ -1,7 +1,7 @@
 /** All ports of the use cases, in memory: no file, no console. Time passes only while somebody sleeps. */
 
 import type { Event } from '../../src/app/events.ts'
-import type { Cluster } from '../../src/app/ports-desired.ts'
+import type { BundleEndpoints, Cluster, FollowMemory, Partner } from '../../src/app/ports-desired.ts'
 import type { Templates } from '../../src/app/ports-templates.ts'
 import type { Question } from '../../src/app/questions.ts'
 import type { Ports } from '../../src/app/use-case.ts'
@@ -9,6 +9,7 @@ import { FederationError } from '../../src/core/diagnostics/errors.ts'
 import type { AuditEntry } from '../../src/core/model/recorded.ts'
 import type { MemberName, Severed } from '../../src/core/model/wanted.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
+import type { TrustDomain } from '../../src/core/spiffe/trust-domain.ts'
 import { ALICE, approval, approvedOf, federation, NOW, type Spec, sealAll } from './federations.ts'
 import { type MemoryMesh, memoryRecord } from './meshes.ts'
 import { facts } from './observations.ts'
@@ -21,6 +22,10 @@ export interface MemoryPorts extends Ports {
   readonly severed: Severed[]
   /** What each context's mesh gives to its own workloads. */
   readonly clusters: Map<string, Bundle>
+  /** What bundle endpoints serve, by URL. */
+  readonly served: Map<string, Awaited<ReturnType<BundleEndpoints['fetch']>>>
+  readonly memory: Map<TrustDomain, FollowMemory>
+  readonly partners: Partner[]
   readonly owners: Map<MemberName, Templates>
   readonly told: Event['kind'][]
   readonly asked: Question[]
@@ -35,6 +40,14 @@ export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles:
   const severed = [...read.severed]
   const approved = new Map<string, Bundle>(bundles.map((bundle) => [bundle.trustDomain, bundle]))
   const clusters = new Map<string, Bundle>()
+  const served: MemoryPorts['served'] = new Map()
+  const memory: MemoryPorts['memory'] = new Map()
+  const partners: Partner[] = []
+  const fetch = async (url: string): ReturnType<BundleEndpoints['fetch']> => {
+    const found = served.get(url)
+    if (found === undefined) throw new FederationError('endpoint-unreachable', url, 'does not answer')
+    return found
+  }
   const owners = new Map<MemberName, Templates>()
   const told: Event['kind'][] = []
   const asked: Question[] = []
@@ -45,6 +58,9 @@ export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles:
     approved,
     severed,
     clusters,
+    served,
+    memory,
+    partners,
     owners,
     told,
     asked,
@@ -62,12 +78,24 @@ export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles:
         const left = severed.filter((one) => one.truster !== truster || one.trusted !== trusted)
         return severed.splice(0, severed.length, ...left).length > left.length
       },
+      addPartner: async (partner) => {
+        partners.push(partner)
+        return true
+      },
     },
     bundles: {
       read: async () => approvedOf(...approved.values()),
       write: async (bundle) => void approved.set(bundle.trustDomain, bundle),
     },
     record: { ...record, findings: () => [], mustExist: async () => {} },
+    memories: {
+      read: async () => new Map(memory),
+      write: async (all) => {
+        memory.clear()
+        for (const [domain, one] of all) memory.set(domain, one)
+      },
+    },
+    endpoints: { fetch: ({ url }) => fetch(url), fetchUnverified: async (url) => (await fetch(url)).body },
     evidence: async () => ({ handed: new Map(), findings: [] }),
     meshes: async () => new Map(meshes.map((mesh) => [mesh.member, mesh])),
     templates: async () => owners,

@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly path?: string
   /** Reuse one connection between the app and its sidecar. Default: a new one for each request. */
   readonly keepAlive?: boolean
+  /** Of a host that is no Service. */
+  readonly address?: string
 }
 
 export interface LoadSummary {
@@ -55,7 +57,7 @@ export async function load(from: Pod, host: string, options: LoadOptions = {}): 
     keepAlive: options.keepAlive ?? false,
     everyMs: options.everyMs ?? 50,
   } as const
-  const made = new Load(launch(from, await complete(from, host, options.port ?? 80, order)))
+  const made = new Load(launch(from, await complete(from, host, options.port ?? 80, order, options.address)))
   await until(`the first request of ${from.netns} to ${host}`, async () => made.samples.length > 0)
   return made
 }
@@ -123,8 +125,9 @@ async function complete(
   host: string,
   port: number,
   order: Pick<LoadOrder, 'kind' | 'path' | 'keepAlive' | 'everyMs'>,
+  address?: string,
 ): Promise<LoadOrder> {
-  return { ...order, host, port, address: await clusterIp(from, host), maxMs: MAX_MS }
+  return { ...order, host, port, address: address ?? (await clusterIp(from, host)), maxMs: MAX_MS }
 }
 
 function launch(from: Pod, order: LoadOrder): ChildProcess {

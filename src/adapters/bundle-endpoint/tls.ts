@@ -8,22 +8,26 @@ import { svidIdOf } from '../../core/spiffe/svid.ts'
 import { readCertificate } from '../../core/x509/certificate.ts'
 import { printPem } from '../../core/x509/pem.ts'
 
+const common = (url: URL): ConnectionOptions => ({
+  rejectUnauthorized: true,
+  minVersion: 'TLSv1.2',
+  ...(isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0 && { servername: url.hostname }),
+})
+
+/** For the first fetch of an invitation, whose roots are not known yet. */
+export const unverifiedOptions = (url: URL): ConnectionOptions => ({ ...common(url), rejectUnauthorized: false })
+
 export function tlsOptions(endpoint: BundleEndpoint, url: URL): ConnectionOptions {
-  const common: ConnectionOptions = {
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
-    ...(isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0 && { servername: url.hostname }),
-  }
   if (endpoint.profile === 'https_web') {
     // Absent means the public roots. An empty string would mean them too, so an empty file must not pass.
-    if (endpoint.webRoots === undefined) return common
+    if (endpoint.webRoots === undefined) return common(url)
     if (!endpoint.webRoots.includes('-----BEGIN'))
       throw new FederationError('endpoint-invalid', shownUrl(endpoint.url), 'the file with the roots to verify it is empty')
-    return { ...common, ca: [endpoint.webRoots] }
+    return { ...common(url), ca: [endpoint.webRoots] }
   }
   const { endpointBundle, endpointId } = endpoint
   return {
-    ...common,
+    ...common(url),
     // With an empty array OpenSSL trusts nothing.
     ca: endpointBundle.anchors.map(({ der }) => printPem(der)),
     // A trust anchor need not be self-issued.

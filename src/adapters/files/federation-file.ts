@@ -4,15 +4,18 @@ import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { isAlias, isMap, isSeq } from 'yaml'
+import type { Partner } from '../../app/ports-desired.ts'
 import { type Outcome, outcomeOf, retry } from '../../core/basics/retry.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { about } from '../../core/diagnostics/subject.ts'
+import { printEndpoint } from '../../core/exchange/invitation.ts'
 import type { LongDocument } from '../../core/federation/expand/long-form.ts'
 import type { Path } from '../../core/federation/expand/places.ts'
 import { type ParsedFederation, parseFederation } from '../../core/federation/parse.ts'
 import type { WrittenCall } from '../../core/federation/schema.ts'
 import { at, list } from '../../core/model/manifest.ts'
 import type { Federation, Severed } from '../../core/model/wanted.ts'
+import { sameEndpoint } from '../../core/spiffe/endpoint.ts'
 import { type Item, type ListPlace, withItem, withoutItem } from '../yaml/list-edit.ts'
 import { faultOf, invalid, lineText, parseYaml, plainValue, type YamlFile } from './federation-yaml.ts'
 import { type IncludedFiles, readIncluded } from './included-files.ts'
@@ -128,6 +131,27 @@ export const addCall = (path: string, call: WrittenCall, how: Editing): Promise<
     }
   })
 
+/**
+ * Writes the partner as a member without a cluster, unless it is there. Returns and throws as `addSevered`.
+ * @throws FederationError federation-invalid, also if a member of that trust domain has another bundle endpoint
+ */
+export const addPartner = (path: string, { name, trustDomain, endpoint }: Partner, how: Editing): Promise<boolean> =>
+  edit(path, how, (text, { yaml, federation }) => {
+    const holds = (after: Federation): boolean =>
+      [...after.members.values()].some(
+        (member) =>
+          member.trustDomain === trustDomain && member.bundleEndpoint !== undefined && sameEndpoint(member.bundleEndpoint, endpoint),
+      )
+    if (holds(federation)) return undefined
+    const bundleEndpoint = printEndpoint(endpoint)
+    const known = [...federation.members.values()].find((member) => member.trustDomain === trustDomain)
+    if (known !== undefined)
+      throw invalid(path, [
+        `${path}: member ${known.name} has no such bundle endpoint: write bundleEndpoint: ${JSON.stringify(bundleEndpoint)}`,
+      ])
+    return { text: withItem(text, listIn(yaml, 'members'), { name, trustDomain, bundleEndpoint }), list: 'members', holds }
+  })
+
 const withCalls = (value: unknown, calls: readonly unknown[]): unknown => ({
   ...(value as object),
   spec: { ...(at(value, 'spec') as object), calls },
@@ -137,7 +161,7 @@ const isPair = (one: Pair, { truster, trusted }: Pair): boolean => one.truster =
 const isSevered = ({ severed }: Federation, pair: Pair): boolean => severed.some((one) => isPair(one, pair))
 
 /** The list at `spec.KEY`, or the place for it. */
-function listIn({ document, path }: YamlFile, key: 'severed' | 'calls'): ListPlace {
+function listIn({ document, path }: YamlFile, key: Changed['list']): ListPlace {
   const map = document.get('spec')
   if (!isMap(map)) throw invalid(path, [`${path}: has no spec`])
   const value = map.get(key, true)
@@ -149,7 +173,7 @@ interface Changed {
   /** The edited text. */
   readonly text: string
   /** The only list of `spec` that is edited. */
-  readonly list: 'severed' | 'calls'
+  readonly list: 'severed' | 'calls' | 'members'
   /** Whether the federation says then what it must say. */
   readonly holds: (after: Federation) => boolean
 }
@@ -232,13 +256,15 @@ function mustSay(path: string, { text, list, holds }: Changed, { federation: bef
   const byHand = `${path}: change spec.${list} by hand, then run this again`
   const result = resultOf(path, text, included, byHand)
   if ('problems' in result) throw invalid(path, [...result.problems.map(({ message }) => `${path}: ${message}`), byHand])
-  if (holds(result.federation) && isDeepStrictEqual(besides(list, result.federation), besides(list, before))) return
+  if (holds(result.federation) && isDeepStrictEqual(besides(list, result.federation, before), besides(list, before, before))) return
   throw invalid(path, [`${path}: cannot be edited without changing other parts`, byHand])
 }
 
 /** What an edit of this list must leave as it is. Calls expand to trusts. */
-const besides = (list: Changed['list'], { severed, trusts, ...rest }: Federation): unknown =>
-  list === 'severed' ? { ...rest, trusts } : { ...rest, severed }
+const besides = (list: Changed['list'], { severed, trusts, members, ...rest }: Federation, before: Federation): unknown => {
+  const kept = [...members.values()].filter(({ name }) => list !== 'members' || before.members.has(name))
+  return { ...rest, kept, ...(list === 'calls' ? {} : { trusts }), ...(list === 'severed' ? {} : { severed }) }
+}
 
 function resultOf(path: string, text: string, included: IncludedFiles, byHand: string): ReturnType<typeof parseFederation> {
   try {

@@ -6,7 +6,7 @@ import type { ApprovedBundles, DesiredState, OpenRecord } from '../../app/ports-
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { about } from '../../core/diagnostics/subject.ts'
 import { readBundles, writeBundle } from './bundle-files.ts'
-import { addCall, addSevered, readFederationFile, removeSevered } from './federation-file.ts'
+import { addCall, addPartner, addSevered, readFederationFile, removeSevered } from './federation-file.ts'
 import { type RecordFileStore, recordStore } from './record-store.ts'
 
 export const folderOf = (file: string): string => dirname(resolve(file))
@@ -20,6 +20,7 @@ export function federationFile(file: string, sleep: (milliseconds: number) => Pr
     addSevered: (severed, { emergency }) => addSevered(file, severed, { record, sleep, emergency }),
     addCall: (call) => addCall(file, call, { record, sleep, emergency: false }),
     removeSevered: (pair) => removeSevered(file, pair, { record, sleep, emergency: false }),
+    addPartner: (partner) => addPartner(file, partner, { record, sleep, emergency: false }),
   }
 }
 

@@ -25,6 +25,7 @@ export const ENVOY_FILTER = resource('networking.istio.io/v1alpha3', 'EnvoyFilte
 export const DESTINATION_RULE = resource('networking.istio.io/v1', 'DestinationRule', 'destinationrules')
 export const SERVICE_ENTRY = resource('networking.istio.io/v1', 'ServiceEntry', 'serviceentries')
 export const GATEWAY = resource('networking.istio.io/v1', 'Gateway', 'gateways')
+export const VIRTUAL_SERVICE = resource('networking.istio.io/v1', 'VirtualService', 'virtualservices')
 export const SIDECAR = resource('networking.istio.io/v1', 'Sidecar', 'sidecars')
 /** The Gateway API's kinds. */
 export const KUBERNETES_GATEWAY = resource('gateway.networking.k8s.io/v1', 'Gateway', 'gateways')
@@ -37,7 +38,7 @@ export const CLUSTER_TRUST_BUNDLE = ['v1beta1', 'v1', 'v1alpha1'].map((version) 
 )
 
 /** The kinds that Entente may write. */
-const WRITABLE = [CONFIG_MAP, PEER_AUTHENTICATION, AUTHORIZATION_POLICY, ENVOY_FILTER]
+const WRITABLE = [CONFIG_MAP, PEER_AUTHENTICATION, AUTHORIZATION_POLICY, ENVOY_FILTER, GATEWAY, VIRTUAL_SERVICE]
 
 export const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '')
 

@@ -2,7 +2,7 @@
 import { type CST, Document, isScalar, type Pair, type YAMLMap, type YAMLSeq } from 'yaml'
 
 /** The fields of an item, in their order. */
-export type Item = Readonly<Record<string, string | readonly string[]>>
+export type Item = Readonly<Record<string, string | readonly string[] | object>>
 
 /** Where a list is, or where it is to be. The document must keep its source tokens (`keepSourceTokens`). */
 export interface ListPlace {

@@ -1,5 +1,6 @@
 /** Observes the meshes that intents refer to. */
 
+import { isPublication } from '../../core/exchange/publication.ts'
 import { runsProxy } from '../../core/mesh/pods.ts'
 import { serviceName } from '../../core/mesh/services.ts'
 import type { Manifest } from '../../core/model/manifest.ts'
@@ -28,6 +29,7 @@ export function interestOf(intent: Intent): Interest {
     namespaces: [...new Set(namespaces)].sort(),
     ...(wide ? { everyProxy: true, everyPod: true } : {}),
     ...(everywhere ? EVERYWHERE : {}),
+    ...(intent.member.publish === undefined ? {} : { published: true }),
   }
 }
 
@@ -54,7 +56,10 @@ export async function look(mesh: Looking, intent: Intent, more: Omit<Interest, '
   const interest = { sharedDeadline: {}, ...interestOf(intent), ...more }
   const seen = await mesh.observe(interest)
   const wider = widened(intent, seen)
-  const enough = wider.namespaces.length === interest.namespaces.length && (wider.everyWorkload !== true || interest.everyWorkload === true)
+  const enough =
+    wider.published === interest.published &&
+    wider.namespaces.length === interest.namespaces.length &&
+    (wider.everyWorkload !== true || interest.everyWorkload === true)
   const whole = enough ? seen : await mesh.observe({ ...interest, ...wider })
   return interest.everyLeaf === true ? withLeaves(mesh, whole) : whole
 }
@@ -62,12 +67,19 @@ export async function look(mesh: Looking, intent: Intent, more: Omit<Interest, '
 /** The relevant part of a mesh, after it is known where Entente objects exist. Polling of proxies uses it as well. */
 export function widened(intent: Intent, seen: Observation): Interest {
   const interest = { ...interestOf(intent), namespaces: namespacesOf(intent, seen) }
-  return oursIn(intent, seen).some((object) => readWorkloads(object).everywhere) ? { ...interest, ...EVERYWHERE } : interest
+  const ours = oursIn(intent, seen)
+  return {
+    ...interest,
+    ...(ours.some((object) => !isPublication(object) && readWorkloads(object).everywhere) ? EVERYWHERE : {}),
+    ...(ours.some(isPublication) ? { published: true } : {}),
+  }
 }
 
 /** Namespaces that an intent points to, and those that contain Entente objects. */
 export function namespacesOf(intent: Intent, seen: Observation): readonly string[] {
-  const left = oursIn(intent, seen).flatMap(({ kind, metadata }) => (kind === 'ConfigMap' ? [] : (metadata.namespace ?? [])))
+  const left = oursIn(intent, seen).flatMap((object) =>
+    object.kind === 'ConfigMap' || isPublication(object) ? [] : (object.metadata.namespace ?? []),
+  )
   return [...new Set([...interestOf(intent).namespaces, ...left])].sort()
 }
 

@@ -7,7 +7,6 @@ import type { Member } from '../../core/model/wanted.ts'
 import { judge } from '../../core/record/judge-offer.ts'
 import { highestOf, recordedBundles } from '../../core/record/projection.ts'
 import { seal } from '../../core/record/record.ts'
-import type { Bundle } from '../../core/spiffe/bundle.ts'
 import { sameNames } from '../../core/verify/roots-share-name.ts'
 import { type Fingerprint, parseFingerprint } from '../../core/x509/anchor.ts'
 import type { Desired } from '../ports-desired.ts'
@@ -22,15 +21,25 @@ export interface Accepting {
   readonly reason: string
   /** Sequence numbers restart with this bundle; the record says so. */
   readonly resetSequence?: boolean
+  /** The id of the invitation that is accepted. */
+  readonly invitation?: string
 }
 
 export type AcceptPorts = Pick<Ports, 'bundles' | 'record' | 'publicRoots' | 'actor' | 'now' | 'tell' | 'agree'>
 
 /**
  * Evaluates an offer, shows it, asks for consent, and writes it to the record and to the approved bundles.
+ * @param beforehand runs after consent and before the first write
  * @throws FederationError bundle-refused, fingerprint-mismatch, not-confirmed: then nothing was changed
  */
-export async function accept(ports: AcceptPorts, desired: Desired, member: Member, offer: Offer, accepting: Accepting): Promise<void> {
+export async function accept(
+  ports: AcceptPorts,
+  desired: Desired,
+  member: Member,
+  offer: Offer,
+  accepting: Accepting,
+  beforehand: () => Promise<void> = async () => {},
+): Promise<void> {
   const { bundle, source } = offer
   const { reason, resetSequence: reset = false } = accepting
   const before = usable(desired).get(member.trustDomain)
@@ -40,7 +49,7 @@ export async function accept(ports: AcceptPorts, desired: Desired, member: Membe
     throw new FederationError('bundle-refused', about.member(member.name), 'Entente rejects the whole bundle; nothing was changed', {
       hint: 'correct what the findings above name, then approve again',
     })
-  checkFingerprints(bundle, accepting, member)
+  checkFingerprints(offer, accepting, member)
   const highest = highestOf(reset ? undefined : highestIn(desired, member), bundle.sequence)
   if (reset) ports.tell({ kind: 'sequence-reset', trustDomain: member.trustDomain, from: highest })
   await ports.agree({ kind: 'approve', member: member.name })
@@ -54,12 +63,16 @@ export async function accept(ports: AcceptPorts, desired: Desired, member: Membe
     source,
     ...(highest === undefined ? {} : { sequence: `${highest}` }),
     ...(reset ? { sequenceReset: true as const } : {}),
+    ...(member.bundleEndpoint === undefined ? {} : { endpoint: member.bundleEndpoint }),
+    ...(accepting.invitation === undefined ? {} : { invitation: accepting.invitation }),
   }
+  await beforehand()
   await ports.record.append(seal((await ports.record.view()).head, draft))
   await ports.bundles.write(bundle)
 }
 
-async function judgeOffer(
+/** The findings about an offer, by the approved bundles and the record. Each error refuses it. */
+export async function judgeOffer(
   ports: Pick<Ports, 'publicRoots' | 'now'>,
   desired: Desired,
   member: Member,
@@ -92,13 +105,17 @@ function unreadable({ approved }: Desired, member: Member): readonly Finding[] {
 }
 
 /**
- * For a sent bundle, the fingerprint of every root is required, whoever consents. The roots that the member's own API
+ * For a bundle that was sent or fetched from an endpoint, the fingerprint of every root is required, whoever consents. The roots that the member's own API
  * server returns count as the owner's statement.
  * @throws FederationError fingerprint-mismatch
  */
-export function checkFingerprints(bundle: Bundle, { sent, fingerprint = [] }: Accepting, member: Member): void {
+export function checkFingerprints(
+  { bundle, named = false }: Pick<Offer, 'bundle' | 'named'>,
+  { sent, fingerprint = [] }: Pick<Accepting, 'sent' | 'fingerprint'>,
+  member: Member,
+): void {
   const given = new Set(fingerprint.map(parseFingerprint))
-  if (sent === undefined && given.size === 0) return
+  if (sent === undefined && !named && given.size === 0) return
   const roots = new Set<Fingerprint>(bundle.anchors.map((anchor) => anchor.fingerprint))
   const unnamed = [...roots].filter((root) => !given.has(root))
   const unknown = [...given].filter((root) => !roots.has(root))

@@ -2,6 +2,7 @@
 
 import type { Member } from '../../core/model/wanted.ts'
 import { seversOn } from '../../core/record/severs.ts'
+import { sameEndpoint } from '../../core/spiffe/endpoint.ts'
 import { type DesiredPorts, memberOf, readDesired } from '../desired.ts'
 import { InputError } from '../input-error.ts'
 import type { Desired } from '../ports-desired.ts'
@@ -22,16 +23,19 @@ export interface Approval {
 }
 
 /** @throws FederationError as `accept`; usage if sequences are to restart without a reason */
-export async function approve(ports: DesiredPorts & AcceptPorts & Pick<Ports, 'lookAt'>, input: ApproveInput): Promise<Approval> {
+export async function approve(
+  ports: DesiredPorts & AcceptPorts & Pick<Ports, 'lookAt' | 'endpoints'>,
+  input: ApproveInput,
+): Promise<Approval> {
   const desired = await readDesired(ports)
   const member = memberOf(desired.federation, input.member)
   const reset = input.resetSequence === true
   if (reset && input.reason.trim() === '')
     throw new InputError('resetSequence', 'requires a reason: the record keeps why sequence numbers restart')
-  const offer = await offerOf(ports, member, input.sent, reset ? undefined : highestIn(desired, member))
+  const offer = await offerOf(ports, desired, member, input.sent, reset ? undefined : highestIn(desired, member))
   const roots = offer.bundle.anchors.length
-  if (isApproved(desired, offer.bundle) && !reset && !isAwaited(desired, member)) {
-    if (input.fingerprint !== undefined) checkFingerprints(offer.bundle, input, member)
+  if (isApproved(desired, offer.bundle) && !reset && !isAwaited(desired, member) && isConfirmed(desired, member)) {
+    if (input.fingerprint !== undefined) checkFingerprints(offer, input, member)
     return { member, roots, already: true }
   }
   await accept(ports, desired, member, offer, input)
@@ -42,4 +46,14 @@ export async function approve(ports: DesiredPorts & AcceptPorts & Pick<Ports, 'l
 const isAwaited = ({ record, federation }: Desired, member: Member): boolean => {
   const severs = seversOn(record, federation)
   return [...federation.members.values()].some((truster) => severs(truster, member)?.state === 'lifted')
+}
+
+/** True if persons approved all of its roots, and the bundle endpoint that the file names. */
+function isConfirmed({ record }: Desired, { trustDomain, bundleEndpoint }: Member): boolean {
+  const { newest, confirmed, byPerson } = record.domains.get(trustDomain) ?? {}
+  const endpoint = byPerson?.endpoint
+  return (
+    [...(newest?.roots ?? [])].every((root) => confirmed?.has(root)) &&
+    (bundleEndpoint === undefined || (endpoint !== undefined && sameEndpoint(endpoint, bundleEndpoint)))
+  )
 }

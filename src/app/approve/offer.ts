@@ -4,6 +4,7 @@ import { FederationError } from '../../core/diagnostics/errors.ts'
 import { about } from '../../core/diagnostics/subject.ts'
 import type { Member } from '../../core/model/wanted.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
+import type { EndpointAddress } from '../../core/spiffe/endpoint.ts'
 import { parseBundle } from '../../core/spiffe/parse-bundle.ts'
 import { sequenceAfter } from '../../core/spiffe/sequence.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
@@ -24,21 +25,27 @@ export interface Offer {
   readonly presented?: readonly Uint8Array[]
   /** True if it is the approved bundle with fewer roots, not a published bundle: its sequence number proves nothing. */
   readonly fewer?: boolean
+  /** True if a person must name every root, because no owner's own cluster vouches for them. */
+  readonly named?: boolean
 }
 
 /**
- * The bundle that the owner sent, or else the roots in the member's own cluster.
+ * The bundle that the owner sent, or else the roots in the member's own cluster, or else those that its bundle endpoint
+ * serves.
  * @param highest of the sequences approved so far; the roots from the member's own cluster get the next one
  * @throws FederationError usage, bundle-malformed, bundle-refused; or the error that prevented reading the cluster
  */
 export async function offerOf(
-  { lookAt, now }: Pick<Ports, 'lookAt' | 'now'>,
+  { lookAt, endpoints, now }: Pick<Ports, 'lookAt' | 'endpoints' | 'now'>,
+  desired: Desired,
   member: Member,
   sent: SentBundle | undefined,
   highest: bigint | undefined,
 ): Promise<Offer> {
   if (sent !== undefined) return { bundle: parseBundle(member.trustDomain, await sent.read(), { now: now() }), source: `file ${sent.name}` }
   const context = member.home?.context
+  if (context === undefined && member.bundleEndpoint !== undefined)
+    return published(endpoints, desired, member, member.bundleEndpoint, now())
   if (context === undefined) {
     throw new FederationError('usage', about.member(member.name), 'has no cluster here from which Entente could read its roots', {
       hint: `entente approve ${member.name} --bundle FILE --fingerprint sha256:…`,
@@ -60,6 +67,19 @@ export async function offerOf(
     source: `cluster ${context}`,
     ...(presented.ok && { presented: presented.value }),
   }
+}
+
+/** The endpoint is verified by the roots that are approved already, so it can vouch for more. A person compares them all the same. */
+async function published(
+  endpoints: Ports['endpoints'],
+  desired: Desired,
+  { trustDomain }: Member,
+  endpoint: EndpointAddress,
+  now: Date,
+): Promise<Offer> {
+  const endpointBundle = usable(desired).get(trustDomain) ?? { trustDomain, anchors: [] }
+  const { body } = await endpoints.fetch(endpoint.profile === 'https_web' ? endpoint : { ...endpoint, endpointBundle })
+  return { bundle: parseBundle(trustDomain, body, { now }), source: `endpoint ${endpoint.url}`, named: true }
 }
 
 /** The bundles that could be read. */

@@ -22,7 +22,7 @@ import { type PlanPorts, planFor } from '../plan.ts'
 import type { Ports } from '../use-case.ts'
 import { approvedOf, type LookInput, lookAtRotation } from './look.ts'
 
-export type RotatePorts = PlanPorts & CarryOutPorts & AcceptPorts & Pick<Ports, 'lookAt'>
+export type RotatePorts = PlanPorts & CarryOutPorts & AcceptPorts & Pick<Ports, 'lookAt' | 'endpoints'>
 
 export interface AdvanceInput extends LookInput, Omit<Accepting, 'resetSequence'> {
   /** The reason to retire a root without evidence that it is out of use. */
@@ -56,7 +56,7 @@ async function takeAnnounced(ports: RotatePorts, input: AdvanceInput): Promise<v
   const member = memberOf(desired.federation, input.member)
   const before = approvedOf(desired, member)
   if (input.sent === undefined && member.home?.context === undefined) return
-  const { bundle: offered, source, presented } = await offerOf(ports, member, input.sent, highestIn(desired, member))
+  const { bundle: offered, source, presented } = await offerOf(ports, desired, member, input.sent, highestIn(desired, member))
   const retired = input.sent === undefined ? retiredRoots(desired.record, member.trustDomain) : []
   const known = new Set([...retired, ...before.anchors.map((anchor) => anchor.fingerprint)])
   const added = offered.anchors.filter((anchor) => !known.has(anchor.fingerprint))

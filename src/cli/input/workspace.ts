@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { actorHere } from '../../adapters/actor.ts'
 import { readFederationFile } from '../../adapters/files/federation-file.ts'
 import { bundleFolder, federationFile, folderOf, openRecord } from '../../adapters/files/federation-folder.ts'
+import { followFile } from '../../adapters/files/follow-file.ts'
 import type { Ports } from '../../app/use-case.ts'
 import type { Federation } from '../../core/model/wanted.ts'
 import type { Io } from '../io.ts'
@@ -29,6 +30,10 @@ export interface FileOptions extends HomeOptions {
 const openFederation = async ({ file, context }: FileOptions): Promise<Federation> =>
   inContexts(await readFederationFile(file), context ?? [])
 
+/** One fetch of a bundle endpoint, all redirects together. */
+const FETCH = { timeoutMilliseconds: 5_000 }
+const fetching = () => import('../../adapters/bundle-endpoint/fetch.ts')
+
 const sleep = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
 
 /** All ports of the use cases, as files, clusters and this console. */
@@ -38,6 +43,11 @@ export function portsOf(options: FileOptions & Consenting, io: Io): Ports {
     desired: { ...federationFile(options.file, sleep), federation: () => openFederation(options) },
     bundles: bundleFolder(directory),
     record: openRecord(directory),
+    memories: followFile(directory),
+    endpoints: {
+      fetch: async (endpoint) => (await fetching()).fetchServed(endpoint, FETCH),
+      fetchUnverified: async (url) => (await fetching()).fetchUnverified(url, FETCH),
+    },
     evidence: (federation, record) => readHanded(options.evidence ?? [], federation, record, io),
     meshes: (of, only) => meshesOf(of, options, io, only),
     templates: (federation) => templatesOf(federation, options, io),

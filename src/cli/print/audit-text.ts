@@ -72,6 +72,10 @@ function what(entry: AuditEntry): string {
         : `${count(entry.done.length, 'step')} done, stopped: ${entry.stopped.code}`
     case 'override':
       return `gate ${entry.gate.needs} of ${short(entry.gate.root)}`
+    case 'offer':
+      return `${entry.trustDomain}: its bundle endpoint publishes ${entry.roots.map(short).join(', ') || 'no root'}`
+    case 'refuse':
+      return `${entry.trustDomain}: ${entry.roots.map(short).join(', ')} not to be approved`
     case 'rotate':
       return `${entry.trustDomain}: ${entry.to.map(short).join(', ')} to stay`
     case 'sever':

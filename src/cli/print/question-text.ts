@@ -1,5 +1,6 @@
 /** The questions that need consent before anything is written. */
 import type { Question } from '../../app/questions.ts'
+import { numbersText } from './exchange/invitation-text.ts'
 import { type Shown, show } from './screen.ts'
 
 export function questionText(question: Question): Shown | string {
@@ -22,6 +23,10 @@ export function questionText(question: Question): Shown | string {
     }
     case 'abort-rotation':
       return `${question.member} keeps ${question.leaving.join(', ')} and retires ${question.staying.join(', ')}. Continue?`
+    case 'refuse':
+      return `Refuse ${question.roots.join(', ')} of ${question.member}?`
+    case 'accept-invitation':
+      return show`\n${numbersText(question.numbers)}\nDoes the owner read out the same numbers, over another channel than the one that the file came by?`
     case 'roll-out':
       return show`\nRestart the pods of these ${question.workloads} workloads, one workload after the other?`
   }

@@ -277,6 +277,85 @@ const BUNDLES = {
     meaning: 'The server behind the bundle endpoint is not the expected one: its certificate does not verify.',
     remedy: 'check `--ca`, or `--endpoint-bundle` and `--endpoint-spiffe-id`',
   },
+  'invitation-invalid': {
+    severity: 'error',
+    thrown: true,
+    meaning: 'The file is no invitation, or somebody changed it after it was made.',
+    remedy: 'ask its owner to send it again',
+  },
+  'invitation-expired': {
+    severity: 'error',
+    thrown: true,
+    meaning: 'The invitation was valid until a time that has passed.',
+    remedy: 'ask its owner for a new one: `entente invite --for DOMAIN`',
+  },
+  'invitation-misdirected': {
+    severity: 'error',
+    thrown: true,
+    meaning: 'The invitation is for another trust domain, or it is from a domain of this federation file that has a cluster here.',
+    remedy: 'ask its owner for one that names your trust domain',
+  },
+  'invitation-differs': {
+    severity: 'error',
+    thrown: true,
+    meaning:
+      'The bundle endpoint does not serve exactly the roots of the invitation. Its roots changed since, or another server answers at its URL.',
+    remedy: 'call the owner; if the roots changed, ask for a new invitation',
+  },
+  'invitation-severed': {
+    severity: 'error',
+    thrown: true,
+    meaning: 'A trust in the trust domain of the invitation is severed. An invitation never lifts a sever.',
+    remedy: '`entente sever --lift TRUSTER TRUSTED --reason "WHY"`, then accept the invitation again',
+  },
+  'comparison-differs': {
+    severity: 'error',
+    thrown: true,
+    meaning: 'The number that you gave is not that of the invitation: the owner named other roots, or another endpoint.',
+    remedy: 'read the number again with the owner; if it still differs, the file is not from that owner',
+  },
+  'offer-held': {
+    severity: 'info',
+    meaning: 'A bundle endpoint offers a change that Entente will approve by itself at the end of the hold (`follow: AddOnly`).',
+    remedy: '`entente approve MEMBER` approves it now, `entente refuse MEMBER` stops it',
+  },
+  'offer-waits': {
+    severity: 'warning',
+    meaning: 'A bundle endpoint offers other roots than the approved ones, and the change waits for a person.',
+    remedy: '`entente approve MEMBER --fingerprint sha256:…`, with the fingerprints from its owner',
+  },
+  'offer-refused': {
+    severity: 'error',
+    meaning: 'A bundle endpoint offers a bundle that Entente rejects. The approved roots stay.',
+    remedy: 'ask its owner; the finding says why',
+  },
+  'offer-emptied': {
+    severity: 'error',
+    meaning: 'A bundle endpoint offers a bundle without roots: its owner revokes them all. The approved roots stay until a person decides.',
+    remedy: 'call its owner; to end the trust: `entente sever TRUSTER TRUSTED --reason "WHY"`',
+  },
+  'offer-approved': {
+    severity: 'info',
+    meaning: 'Entente approved a change of a bundle endpoint by itself, after the hold. `plan` has its steps.',
+    remedy: '`entente apply`',
+  },
+  'addition-unconfirmed': {
+    severity: 'warning',
+    meaning:
+      'Entente approved a root by itself, and no person confirmed it yet. Until then, Entente approves no further change of that domain by itself.',
+    remedy: '`entente approve MEMBER --fingerprint sha256:…`, with the fingerprints from its owner',
+  },
+  'endpoint-stale': {
+    severity: 'warning',
+    meaning: 'Nobody has fetched the bundle of this endpoint for a while. The approved roots stay; changes are not noticed.',
+    remedy: '`entente follow`, or `entente follow --watch`',
+  },
+  'publication-older': {
+    severity: 'error',
+    meaning:
+      'The published bundle has a higher sequence than the record here would give it. Followers refuse a sequence that goes back, so Entente does not write it.',
+    remedy: 'use the audit.jsonl of the last publication (git pull)',
+  },
   'private-key': {
     severity: 'error',
     meaning:

@@ -41,7 +41,8 @@ export function intents(
   const severed = new Set([...inFile, ...held.keys()])
   const live = federation.trusts.filter((trust) => !severed.has(pairKey(trust)) && !hasEnded(trust, now))
   // A severed or ended trust needs no bundle. A held trust needs the mesh's own: the existing objects also contain its roots.
-  const inUse = new Set([...domainsInUse(federation, live), ...domainsOf(federation, held, 'truster')])
+  const publishing = [...federation.members.values()].flatMap(({ publish, trustDomain }) => (publish === undefined ? [] : [trustDomain]))
+  const inUse = new Set([...domainsInUse(federation, live), ...domainsOf(federation, held, 'truster'), ...publishing])
   const bundlesOf = (domains: ReadonlySet<TrustDomain>, into: Finding[]) => resolveBundles(federation, approved, record, domains, now, into)
   const resolved = bundlesOf(inUse, findings)
   const heldBundles = held.size === 0 ? resolved : bundlesOf(new Set([...inUse, ...domainsOf(federation, held, 'trusted')]), [])

@@ -8,6 +8,7 @@ import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Wid
 import { type Principal, parsePrincipal, trustDomainOf } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { isEverywhere, reportModes, reportOverlaps, reportRepeatedPairs } from './entry-conflicts.ts'
+import { readExchange } from './exchange-fields.ts'
 import { DISTRIBUTION_HINT, expand, type IncludedCalls, MTLS_HINT } from './expand/expand.ts'
 import { type Included, outside } from './expand/included.ts'
 import type { AcceptEntry, LongDocument, TrustEntry } from './expand/long-form.ts'
@@ -222,6 +223,7 @@ function readMembers(doc: Pick<LongDocument, 'spec'>, report: Report): ReadonlyM
       istioNamespace: entry.istio?.namespace ?? 'istio-system',
       ...(entry.istio?.crl === undefined ? {} : { ignoresCrl: true as const }),
       ...(entry.kubeletSync === undefined ? {} : { kubeletSyncSeconds: Number.parseInt(entry.kubeletSync, 10) }),
+      ...readExchange(entry, trustDomain, path, report),
     })
   })
   return members

@@ -6,6 +6,7 @@
 import * as z from 'zod'
 import { endOf } from '../basics/day.ts'
 import { API_VERSION } from '../model/api-version.ts'
+import { exchangeFields } from './exchange-fields.ts'
 import { MAX_INCLUDES } from './expand/included.ts'
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
@@ -71,6 +72,7 @@ export const schema = z.strictObject({
             .string()
             .regex(/^[1-9]\d{0,3}s$/, 'must be seconds, such as 60s')
             .optional(),
+          ...exchangeFields,
         }),
       )
       .min(1),

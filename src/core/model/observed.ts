@@ -33,6 +33,8 @@ export interface Interest {
   readonly again?: boolean
   /** Observations of one member with the same object share one deadline: the time that the first used counts for the next. */
   readonly sharedDeadline?: object
+  /** Include Entente's VirtualServices, which publish the mesh's bundle. */
+  readonly published?: boolean
 }
 
 export interface Observation {

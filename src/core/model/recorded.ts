@@ -1,5 +1,6 @@
 /** Entries of the record. */
 import type { Finding } from '../diagnostics/finding.ts'
+import type { EndpointAddress } from '../spiffe/endpoint.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import type { Digest } from './digest.ts'
@@ -45,7 +46,20 @@ export type AuditDraft = { readonly actor: Actor; readonly at: Date; readonly re
       readonly sequence?: string
       /** The owner restarted sequences: earlier ones no longer count. */
       readonly sequenceReset?: true
+      /** The bundle endpoint that this approval confirms; only an approval by a person has it. */
+      readonly endpoint?: EndpointAddress
+      /** The invitation that was accepted. */
+      readonly invitation?: string
     }
+  /** The bundle endpoint of the domain publishes these roots, which are not the approved ones. */
+  | {
+      readonly action: 'offer'
+      readonly trustDomain: TrustDomain
+      readonly roots: readonly Fingerprint[]
+      readonly sequence?: string
+    }
+  /** No later offer of these roots is approved without a person. */
+  | { readonly action: 'refuse'; readonly trustDomain: TrustDomain; readonly roots: readonly Fingerprint[] }
   | {
       readonly action: 'begin'
       readonly plan: Digest

@@ -1,10 +1,12 @@
 /** The federation file as values, and one Intent per mesh. */
 import type { HomeKind } from '../diagnostics/codes.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
+import type { EndpointAddress } from '../spiffe/endpoint.ts'
 import type { Holder } from '../spiffe/root-findings.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
+import type { Manifest } from './manifest.ts'
 
 declare const memberName: unique symbol
 
@@ -38,6 +40,37 @@ export interface Member {
   readonly ignoresCrl?: true
   /** Seconds between two syncs of a pod by its kubelet (`syncFrequency`); 60 when absent. */
   readonly kubeletSyncSeconds?: number
+  /** Where its owner publishes its bundle. */
+  readonly bundleEndpoint?: EndpointAddress
+  /** What follows from a change of that bundle; `Manual` if absent. */
+  readonly follow?: FollowPolicy
+  /** Where Entente publishes the bundle of this mesh for its partners. */
+  readonly publish?: Publication
+}
+
+/**
+ * `Manual`: every change waits for a person. `AddOnly`: Entente approves one additional root by itself, after the
+ * published bundle has shown it for `holdMs`.
+ */
+export type FollowPolicy = { readonly kind: 'Manual' } | { readonly kind: 'AddOnly'; readonly holdMs: number }
+
+/** The path at which Entente publishes a bundle. */
+export const BUNDLE_PATH = '/bundle'
+
+/** A bundle endpoint at a gateway of the mesh. */
+export interface Publication {
+  readonly namespace: string
+  /** The labels of the gateway's workloads. */
+  readonly selector: Readonly<Record<string, string>>
+  /** Of the gateway's workloads: it is part of the endpoint's SPIFFE ID. */
+  readonly serviceAccount: string
+  readonly host: string
+  /** The port of the server in the Gateway. */
+  readonly port: number
+  /** Absent: `https_spiffe`, the gateway's own workload certificate. Else the Secret of a web certificate: `https_web`. */
+  readonly credentialName?: string
+  /** The URL that partners use. */
+  readonly url: string
 }
 
 /**
@@ -134,10 +167,13 @@ export interface Severed {
   readonly reason: string
 }
 
-/** `via`: the system that authenticated the name. */
+/**
+ * `via`: the system that authenticated the name. `endpoint`: no person; the name is the URL of the bundle endpoint that
+ * Entente followed.
+ */
 export interface Actor {
   readonly name: string
-  readonly via: 'os' | 'git' | 'kubernetes' | 'token'
+  readonly via: 'os' | 'git' | 'kubernetes' | 'token' | 'endpoint'
   /** For whom a CI job says that it acts. Nothing authenticated this name. */
   readonly claimed?: string
 }
@@ -165,6 +201,8 @@ export interface Intent {
   readonly held?: readonly Held[]
   /** The value of the owner label on each object: the name of the federation or of the controller. */
   readonly owner: string
+  /** The objects that publish the mesh's bundle; absent if it does not publish, or its roots could not be resolved. */
+  readonly published?: readonly Manifest[]
   /** The mesh's own approved roots; undefined if they could not be resolved. */
   readonly own?: Bundle
   readonly trusts: readonly (Trust & {

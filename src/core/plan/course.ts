@@ -1,6 +1,7 @@
 /** The states between which a mesh moves. */
 
 import type { Finding } from '../diagnostics/finding.ts'
+import { isPublication } from '../exchange/publication.ts'
 import { viewOf } from '../mesh/mesh-view.ts'
 import { content, type Manifest } from '../model/manifest.ts'
 import type { Observation } from '../model/observed.ts'
@@ -49,7 +50,7 @@ export interface Course {
 export function course(said: Intent, seen: Observation, { only, narrowOnly }: PlanOptions = {}): Course | undefined {
   if (!seen.objects.ok) return undefined
   const view = viewOf(seen)
-  const ours = view.ownedBy(said.owner)
+  const ours = view.ownedBy(said.owner).filter((object) => !isPublication(object))
   const written = authorOf(said)
   const { state: before, rendered } = stateInPlace(said, ours, written)
   const intent = asItStands(said, before)

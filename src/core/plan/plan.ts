@@ -2,6 +2,7 @@
 
 import { distinct, type Finding, isSameFact, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
+import { isPublication } from '../exchange/publication.ts'
 import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
@@ -28,6 +29,7 @@ import { gatesOf, withRetiring } from './gates/rotation-gates.ts'
 import { announcedRoots } from './hazards/checks.ts'
 import { anothersObject, MAX_BYTES, tooLarge } from './hazards/owned-objects.ts'
 import { differences, reasonOf } from './phase-rules.ts'
+import { publicationSteps } from './publication-steps.ts'
 
 /** UTF-8 has at most three bytes for one of JavaScript's characters. */
 const BYTES_OF_A_CHARACTER = 3
@@ -77,6 +79,7 @@ function planMesh(
   if (going === undefined) return { steps: [], findings: [] }
   const view = viewOf(observation)
   const current = new Map(going.objects.map((object) => [keyOf(object), object]))
+  const published = publicationSteps(intent, view.ownedBy(intent.owner).filter(isPublication), options)
   const names = sameNamesIn(intent, seen, now)
   const alike = names.some(({ severity }) => severity === 'error')
   const steps: Step[] = []
@@ -111,6 +114,8 @@ function planMesh(
     }
     previous = state
   }
+  steps.push(...published.steps)
+  steps.sort((one, other) => PHASES.indexOf(one.phase) - PHASES.indexOf(other.phase))
   const unwritable = [...large.values()].filter((f) => !going.checked.findings.some((other) => isSameFact(other, f)))
   const left = [...(going.before.canaries?.values() ?? [])].map((canary) => canaryLeft(intent, canary))
   return {
@@ -118,6 +123,7 @@ function planMesh(
     findings: [
       ...going.checked.findings,
       ...unwritable,
+      ...published.findings,
       ...left,
       ...announcedRoots(intent, observation),
       ...handMade(intent, view.objects, steps),

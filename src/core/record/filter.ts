@@ -41,6 +41,8 @@ function concerns(entry: AuditEntry, truster: string | undefined, trusted: reado
     case 'lift':
       return (truster === undefined || entry.truster === truster) && isTrusted(entry.trusted, entry.trustedDomain)
     case 'approve':
+    case 'offer':
+    case 'refuse':
     case 'rotate':
       return isTrusted(entry.trustDomain)
     case 'remove':

@@ -7,6 +7,7 @@
 import type { Digest } from '../model/digest.ts'
 import type { AuditEntry } from '../model/recorded.ts'
 import type { Approval } from '../model/wanted.ts'
+import type { EndpointAddress } from '../spiffe/endpoint.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import { type HeldHomes, HomesFold } from './homes.ts'
@@ -15,6 +16,8 @@ import type { Begin } from './interrupted-apply.ts'
 export type SeverEntry = AuditEntry & { readonly action: 'sever' }
 export type LiftEntry = AuditEntry & { readonly action: 'lift' }
 type Approve = AuditEntry & { readonly action: 'approve' }
+type Offered = AuditEntry & { readonly action: 'offer' }
+type Refuse = AuditEntry & { readonly action: 'refuse' }
 type End = AuditEntry & { readonly action: 'end' }
 
 /** The last entry: the next one names its hash. */
@@ -42,6 +45,17 @@ export interface DomainRecord {
   readonly recorded?: Recorded
   /** The last `rotate`: the roots that stay. */
   readonly rotation?: { readonly seq: number; readonly to: readonly Fingerprint[] }
+  /**
+   * The newest approval by a person, not by a followed endpoint: `endpoint` is the bundle endpoint that persons confirmed
+   * last.
+   */
+  readonly byPerson?: { readonly seq: number; readonly endpoint?: EndpointAddress }
+  /** Every root that a person approved at some time. */
+  readonly confirmed?: ReadonlySet<Fingerprint>
+  /** Roots that a person refused and did not approve since. */
+  readonly refused?: ReadonlySet<Fingerprint>
+  /** The offers of the domain's bundle endpoint since the last approval. */
+  readonly offers?: readonly { readonly at: Date; readonly roots: readonly Fingerprint[] }[]
 }
 
 export interface Apply {
@@ -75,6 +89,8 @@ export interface RecordView {
   readonly shares: ReadonlyMap<string, number>
   /** What each home holds. */
   readonly homes: HeldHomes
+  /** Invitations that were accepted. */
+  readonly invitations: ReadonlySet<string>
 }
 
 /**
@@ -111,6 +127,7 @@ export const NO_RECORD: RecordView = {
   trusters: new Map(),
   shares: new Map(),
   homes: new Map(),
+  invitations: new Set(),
 }
 
 /** @param onto the view of the entries before these; absent if the entries are the whole record */
@@ -119,10 +136,10 @@ export function project(entries: readonly AuditEntry[], onto: RecordView = NO_RE
   if (head === undefined) return onto
   const fold = new Fold(onto)
   for (const entry of entries) fold.add(entry)
-  const { domains, severs, applies, trusters, shares } = fold
+  const { domains, severs, applies, trusters, shares, invitations } = fold
   const { homes } = fold.held
   const hashes = onto.hashes.with(entries.map(({ hash }) => hash))
-  return { head: { seq: head.seq, hash: head.hash }, hashes, domains, severs, applies, trusters, shares, homes }
+  return { head: { seq: head.seq, hash: head.hash }, hashes, domains, severs, applies, trusters, shares, homes, invitations }
 }
 
 /** The view with one more entry. It copies the parts that the entry may change and reads no older entry again. */
@@ -157,24 +174,28 @@ class Fold {
   readonly trusters: Map<string, number>
   readonly shares: Map<string, number>
   readonly held: HomesFold
+  readonly invitations: Set<string>
   /** Indexes in `severs` of entries without domains that no apply has closed yet. */
   private waiting: readonly number[]
   /** Domains whose arrays and maps are copies already. */
   private readonly copied = new Map<TrustDomain, DomainFold>()
 
-  constructor({ domains, severs, applies, trusters, shares, homes }: RecordView) {
+  constructor({ domains, severs, applies, trusters, shares, homes, invitations }: RecordView) {
     this.held = new HomesFold(homes)
     this.domains = new Map(domains)
     this.severs = [...severs]
     this.applies = [...applies]
     this.trusters = new Map(trusters)
     this.shares = new Map(shares)
+    this.invitations = new Set(invitations)
     this.waiting = severs.flatMap(({ entry, closed }, i) => (entry.trustedDomain === undefined && closed === undefined ? [i] : []))
   }
 
   /** An `override` changes nothing here: it counts for one gate, and the next closed gate needs another. */
   add(entry: AuditEntry): void {
     if (entry.action === 'approve') this.approve(entry)
+    else if (entry.action === 'offer') this.offer(entry)
+    else if (entry.action === 'refuse') this.refuse(entry)
     else if (entry.action === 'rotate') this.domain(entry.trustDomain).rotation = { seq: entry.seq, to: entry.to }
     else if (entry.action === 'begin') this.begin(entry)
     else if (entry.action === 'end') this.end(entry)
@@ -192,8 +213,31 @@ class Fold {
     return copy
   }
 
-  private approve({ trustDomain, roots, actor, at, reason, seq, sequence, sequenceReset }: Approve): void {
+  private offer({ trustDomain, roots, at }: Offered): void {
     const domain = this.domain(trustDomain)
+    domain.offers = [...(domain.offers ?? []), { at, roots }]
+  }
+
+  private refuse({ trustDomain, roots }: Refuse): void {
+    const domain = this.domain(trustDomain)
+    domain.refused = new Set([...(domain.refused ?? []), ...roots])
+  }
+
+  /** A person's approval confirms its roots, also those that Entente added by itself, and takes back a refusal. */
+  private confirm({ trustDomain, roots, seq, endpoint, invitation }: Approve): void {
+    const domain = this.domain(trustDomain)
+    const known = endpoint ?? domain.byPerson?.endpoint
+    domain.byPerson = { seq, ...(known === undefined ? {} : { endpoint: known }) }
+    domain.confirmed = new Set([...(domain.confirmed ?? []), ...roots])
+    if (domain.refused !== undefined) domain.refused = new Set([...domain.refused].filter((root) => !roots.includes(root)))
+    if (invitation !== undefined) this.invitations.add(invitation)
+  }
+
+  private approve(entry: Approve): void {
+    const { trustDomain, roots, actor, at, reason, seq, sequence, sequenceReset } = entry
+    if (actor.via !== 'endpoint') this.confirm(entry)
+    const domain = this.domain(trustDomain)
+    delete domain.offers
     domain.approvals.push({ trustDomain, roots, by: actor, at, reason })
     domain.newest = { seq, roots: new Set(roots) }
     for (const root of roots) keepFirst(domain.first, root, seq)
@@ -243,6 +287,10 @@ interface DomainFold extends DomainRecord {
   readonly first: Map<Fingerprint, number>
   recorded?: Recorded
   rotation?: NonNullable<DomainRecord['rotation']>
+  byPerson?: NonNullable<DomainRecord['byPerson']>
+  confirmed?: NonNullable<DomainRecord['confirmed']>
+  refused?: NonNullable<DomainRecord['refused']>
+  offers?: NonNullable<DomainRecord['offers']>
 }
 
 function keepFirst<K>(map: Map<K, number>, key: K, seq: number): void {

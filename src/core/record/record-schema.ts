@@ -55,7 +55,16 @@ const ACTIONS = {
     source: text,
     sequence: sequence.optional(),
     sequenceReset: z.literal(true).optional(),
+    endpoint: z
+      .discriminatedUnion('profile', [
+        z.strictObject({ profile: z.literal('https_web'), url: text }),
+        z.strictObject({ profile: z.literal('https_spiffe'), url: text, endpointId: text }),
+      ])
+      .optional(),
+    invitation: text.optional(),
   },
+  offer: { trustDomain, roots: z.array(digest), sequence: sequence.optional() },
+  refuse: { trustDomain, roots: z.array(digest) },
   begin: {
     plan: digest,
     steps: z.array(step),
@@ -76,7 +85,7 @@ const common = {
   prev: digest,
   hash: digest,
   at: instant,
-  actor: z.strictObject({ name: text, via: z.enum(['os', 'git', 'kubernetes', 'token']), claimed: text.optional() }),
+  actor: z.strictObject({ name: text, via: z.enum(['os', 'git', 'kubernetes', 'token', 'endpoint']), claimed: text.optional() }),
   reason: text,
 }
 const SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map(

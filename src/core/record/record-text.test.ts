@@ -147,7 +147,15 @@ const forge = (change: (entry: Record<string, unknown>) => void, draft: AuditDra
 
 describe('a sealed entry', () => {
   const drafts: Record<AuditDraft['action'], AuditDraft> = {
-    approve: { ...approval(bundleOf(A, fakeRoot('a'))), sequence: '18446744073709551615', sequenceReset: true } as AuditDraft,
+    approve: {
+      ...approval(bundleOf(A, fakeRoot('a'))),
+      sequence: '18446744073709551615',
+      sequenceReset: true,
+      invitation: 'a',
+      endpoint: { profile: 'https_spiffe', url: 'https://a/bundle', endpointId: 'spiffe://a/x' },
+    } as AuditDraft,
+    offer: { ...said, action: 'offer', trustDomain: A, roots: [fakeRoot('a').fingerprint], sequence: '7' },
+    refuse: { ...said, action: 'refuse', trustDomain: A, roots: [fakeRoot('a').fingerprint] },
     begin: {
       ...said,
       action: 'begin',
@@ -195,7 +203,7 @@ describe('a sealed entry', () => {
   const holder = (entry: object, path: readonly string[]): Record<string, unknown> =>
     path.slice(0, -1).reduce((here, key) => here[key] as Record<string, unknown>, entry as Record<string, unknown>)
   const OPTIONAL =
-    /^(sequence|sequenceReset|evidence|homes|homes\.0\.(aliases|context|directory|continues)|context|directory|unseen|stopped|steps\.0\.(member|object|before|after))$/
+    /^(sequence|sequenceReset|endpoint|invitation|evidence|homes|homes\.0\.(aliases|context|directory|continues)|context|directory|unseen|stopped|steps\.0\.(member|object|before|after))$/
   /** Severs of an older version have no domains. */
   const isOptional = ({ action }: AuditDraft, path: readonly string[]): boolean =>
     OPTIONAL.test(path.join('.')) || (action === 'sever' && /^trust(er|ed)Domain$/.test(path.join('.')))

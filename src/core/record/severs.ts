@@ -10,7 +10,7 @@ import type { LiftEntry, RecordView, SeverEntry, SeverRecord } from './projectio
  * The state of a pair on the record.
  *
  * - `severed`: no lift follows the sever.
- * - `lifted`: a lift follows, but no approval of the trusted domain's roots since.
+ * - `lifted`: a lift follows, but no approval of the trusted domain's roots by a person since.
  * - `open`: a lift and such an approval follow.
  */
 export type Standing =
@@ -44,7 +44,7 @@ export function seversOn(record: RecordView, { members }: Pick<Federation, 'memb
     if (last === undefined) return undefined
     const { entry } = last
     if (entry.action === 'sever') return { state: 'severed', entry }
-    const approved = record.domains.get(trusted.trustDomain)?.newest?.seq ?? 0
+    const approved = record.domains.get(trusted.trustDomain)?.byPerson?.seq ?? 0
     return { state: approved > entry.seq ? 'open' : 'lifted', entry }
   }
 }
@@ -59,6 +59,15 @@ export function endedPairs(federation: Federation, record: RecordView): Readonly
     return standing !== undefined && standing.state !== 'open'
   }
   return new Set([...severed, ...trusts.filter(isClosed)].map(pairKey))
+}
+
+/** True if the file or the record severs a trust in the member, or a lift waits for a person's approval of its roots. */
+export function isSevered(federation: Federation, record: RecordView, member: Member): boolean {
+  const severs = seversOn(record, federation)
+  return (
+    federation.severed.some(({ trusted }) => trusted === member.name) ||
+    [...federation.members.values()].some((truster) => (severs(truster, member)?.state ?? 'open') !== 'open')
+  )
 }
 
 const later = (one: Word | undefined, other: Word): Word => (one === undefined || other.entry.seq > one.entry.seq ? other : one)

@@ -8,6 +8,16 @@ import { printable } from '../x509/syntax/printable.ts'
 import type { Bundle } from './bundle.ts'
 import type { SpiffeId } from './spiffe-id.ts'
 
+/** What identifies a bundle endpoint. The roots that verify it are kept apart: they change. */
+export type EndpointAddress =
+  | { readonly profile: 'https_web'; readonly url: string }
+  | { readonly profile: 'https_spiffe'; readonly url: string; readonly endpointId: SpiffeId }
+
+export const sameEndpoint = (one: EndpointAddress, other: EndpointAddress): boolean =>
+  one.url === other.url &&
+  one.profile === other.profile &&
+  (one.profile === 'https_web' || (other.profile === 'https_spiffe' && one.endpointId === other.endpointId))
+
 /** The configuration is explicit; the client infers nothing from the URL (§5.1). */
 export type BundleEndpoint =
   | {

@@ -1,5 +1,7 @@
-/** The JSON of `bundle inspect`, `bundle fetch` and `chain verify`. */
+/** The JSON of `bundle inspect`, `bundle fetch`, `chain verify` and `follow`. */
 import type { Finding } from '../diagnostics/finding.ts'
+import type { Decision } from '../exchange/following.ts'
+import type { Member } from '../model/wanted.ts'
 import type { Inspected, Inspection } from '../spiffe/inspect.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import type { CertificateView, View } from './schemas.ts'
@@ -49,4 +51,24 @@ export const chainView = (
   documented('Chain', {
     ...(anchor === undefined ? { valid: false, error: reason ?? '' } : { valid: true, root: anchor.fingerprint }),
     ...(findings.length === 0 ? {} : { findings }),
+  })
+
+export interface FollowedPartner {
+  readonly member: Pick<Member, 'name' | 'trustDomain'>
+  readonly at: Date
+  /** Absent if the fetch failed. */
+  readonly decision?: Decision
+}
+
+export const followView = (partners: readonly FollowedPartner[], findings: readonly Finding[]): View<'Follow'> =>
+  documented('Follow', {
+    partners: partners.map(({ member, at, decision }) => ({
+      member: member.name,
+      trustDomain: member.trustDomain,
+      at: at.toISOString(),
+      decision: decision?.kind ?? 'failed',
+      reason: decision?.kind === 'person' ? decision.reason : null,
+      until: decision?.kind === 'hold' ? decision.until.toISOString() : null,
+    })),
+    findings,
   })

@@ -7,6 +7,7 @@
 import * as z from 'zod'
 import type { FindingCode } from '../diagnostics/finding.ts'
 import { subject } from '../diagnostics/subject-schema.ts'
+import { invitationSchema } from '../exchange/invitation.ts'
 import { API_VERSION } from '../model/api-version.ts'
 
 const fingerprint = z.string().regex(/^sha256:[0-9a-f]{64}$/)
@@ -160,6 +161,24 @@ const document = <K extends string, T extends z.ZodRawShape>(kind: K, shape: T) 
 
 /** Every document by its kind. */
 export const VIEWS = {
+  Follow: document('Follow', {
+    partners: z
+      .array(
+        z
+          .strictObject({
+            member: z.string(),
+            trustDomain: z.string(),
+            at: instant,
+            decision: z.enum(['same', 'approve', 'hold', 'person', 'refuse', 'failed']),
+            reason: z.string().nullable().meta({ description: 'Why a change waits for a person' }),
+            until: instant.nullable().meta({ description: 'When Entente approves a change by itself, at the earliest' }),
+          })
+          .readonly(),
+      )
+      .readonly(),
+    findings,
+  }),
+  Invitation: invitationSchema,
   Plan: document('Plan', { federation: z.string(), digest, steps: z.array(step).readonly(), findings }),
   Apply: document('Apply', { federation: z.string(), digest, done: z.array(digest).readonly(), undelivered, findings }),
   Render: document('Render', {

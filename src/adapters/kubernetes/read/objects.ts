@@ -19,6 +19,7 @@ import {
   type Resource,
   SERVICE,
   SERVICE_ENTRY,
+  VIRTUAL_SERVICE,
 } from '../resources.ts'
 import type { KubeClient, Selection } from '../transport/client.ts'
 import { asked, phrase } from '../transport/errors.ts'
@@ -65,7 +66,8 @@ function wanted(interest: Interest, istioNamespace: string): readonly Wanted[] {
     keep: (o: Manifest) => o.metadata.name.endsWith('-root-cert') || o.metadata.name === 'istio-ca-crl',
   }
   const theirs = { resource: KUBERNETES_GATEWAY, selection: {}, optional: true } as const
-  return [...everywhere, theirs, ours, ...near, ...pods, roots]
+  const published = { resource: VIRTUAL_SERVICE, selection: OURS }
+  return [...everywhere, theirs, ours, ...(interest.published === true ? [published] : []), ...near, ...pods, roots]
 }
 
 /** All of them or none: a list that failed is not an empty one. */

@@ -1,0 +1,44 @@
+/** `accept-invitation`: approves the roots of a partner by its invitation, and prints the answer for the way back. */
+import { acceptInvitation } from '../../../app/exchange/accept-invitation.ts'
+import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { type FileOptions, portsOf } from '../../input/workspace.ts'
+import type { Io } from '../../io.ts'
+import { numbersText } from '../../print/exchange/invitation-text.ts'
+import { json, show } from '../../print/screen.ts'
+
+export interface AcceptInvitationOptions extends FileOptions {
+  readonly path: string
+  readonly as?: string
+  readonly comparison?: string
+  readonly fingerprint?: readonly string[]
+  readonly reason: string
+}
+
+export async function run({ path, as, comparison, fingerprint, reason, ...options }: AcceptInvitationOptions, io: Io): Promise<number> {
+  const text = new TextDecoder().decode(await io.readFile(path))
+  const agreeing = comparison ?? fingerprint
+  if (agreeing === undefined && !io.interactive)
+    throw new FederationError('not-confirmed', 'no terminal', 'nobody compared the numbers; nothing was changed', {
+      hint: 'pass --comparison "…" with the number that the owner read out, or every --fingerprint',
+    })
+  const { invitation, already, numbers, answer } = await acceptInvitation(portsOf(options, io), {
+    file: path,
+    text,
+    reason,
+    ...(as === undefined ? {} : { as }),
+    ...(comparison === undefined ? {} : { comparison }),
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+  })
+  if (already) {
+    io.tell(`The invitation from ${invitation.trustDomain} was accepted before; nothing to do.`)
+    return 0
+  }
+  io.tell(show`${numbersText(numbers)}\n`)
+  io.tell(`Accepted: ${invitation.trustDomain} is a member, its roots are approved and recorded. Nothing is open yet.`)
+  if (answer !== undefined) {
+    io.print(json(answer))
+    io.tell(`Send this answer to the owner of ${invitation.trustDomain}: they accept it with entente accept-invitation.`)
+  }
+  io.tell('Next: write who may call whom into trust of the federation file, then: entente plan')
+  return 0
+}

@@ -1,0 +1,50 @@
+/** `publish`: writes the objects that publish our bundle, or prints them for Git. */
+import { printManifest } from '../../../adapters/directory/layout.ts'
+import { answers, type Published, publication, publish } from '../../../app/exchange/publish.ts'
+import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { type FileOptions, portsOf } from '../../input/workspace.ts'
+import type { Io } from '../../io.ts'
+import { document, show } from '../../print/screen.ts'
+import { findingsText } from '../../print/text.ts'
+
+export interface PublishOptions extends FileOptions {
+  readonly member: string
+  readonly render?: boolean
+  readonly reason: string
+  readonly yes?: boolean
+  readonly forceConflicts?: boolean
+}
+
+export async function run({ member, render, reason, forceConflicts = false, ...options }: PublishOptions, io: Io): Promise<number> {
+  const ports = portsOf(options, io)
+  if (render === true) {
+    const { objects } = await publication(ports, member)
+    io.print(document(objects.map((object) => printManifest(object)).join('---\n')))
+    return 0
+  }
+  if (reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
+  const published = await publish(ports, { member, reason, forceConflicts })
+  const failed = published.applied?.outcome?.findings ?? []
+  if (failed.length > 0) {
+    io.tell(findingsText(failed, io))
+    return 1
+  }
+  const why = await answers(ports, published)
+  io.print(endpointText(published))
+  if (why === undefined) {
+    io.tell(`${published.endpoint.url} answers with sequence ${published.sequence}.`)
+    return 0
+  }
+  io.tell(findingsText([why], io))
+  io.tell('The objects are written, and the endpoint was not reached from this machine. Partners need to reach it: try from their network.')
+  return 1
+}
+
+/** What partners write. */
+function endpointText({ endpoint }: Published) {
+  const profile =
+    endpoint.profile === 'https_web'
+      ? '{ type: https_web }'
+      : `{ type: https_spiffe, endpointSPIFFEID: ${JSON.stringify(endpoint.endpointId)} }`
+  return show`bundleEndpoint:\n  url: ${JSON.stringify(endpoint.url)}\n  profile: ${profile}`
+}
