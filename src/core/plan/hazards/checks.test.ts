@@ -26,7 +26,8 @@ import type { Manifest } from '../../model/manifest.ts'
 import type { IstioFacts, Observation } from '../../model/observed.ts'
 import type { Intent } from '../../model/wanted.ts'
 import { wantedState } from '../../trust/wanted-state.ts'
-import { announcedRoots, check } from './checks.ts'
+import { check } from './checks.ts'
+import { announcedRoots } from './mesh/announced-roots.ts'
 
 const [BUNDLE_A, BUNDLE_B] = [bundleOf(A, fakeRoot(A)), bundleOf(B, fakeRoot(B))]
 const KEY = 'sample/app=server'

@@ -6,12 +6,12 @@
  * allows impersonation if the validator has a domain's roots and the cluster accepts no name of that domain.
  */
 
-import { type Finding, warning } from '../../diagnostics/finding.ts'
-import { about } from '../../diagnostics/subject.ts'
-import { describeWorkloads } from '../../model/workloads.ts'
-import { trustDomainOf } from '../../spiffe/spiffe-id.ts'
-import type { TrustDomain } from '../../spiffe/trust-domain.ts'
-import { acceptedFrom, type Outbound } from '../../trust/state.ts'
+import { type Finding, warning } from '../../../diagnostics/finding.ts'
+import { about } from '../../../diagnostics/subject.ts'
+import { describeWorkloads } from '../../../model/workloads.ts'
+import { trustDomainOf } from '../../../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../../../spiffe/trust-domain.ts'
+import { acceptedFrom, type Outbound } from '../../../trust/state.ts'
 
 /**
  * @param own the mesh's own domains: every host trusts the mesh's own CA, and `own-certificate-names` checks the

@@ -11,16 +11,16 @@ import {
   SERVER_HOST,
   spec,
   wanted,
-} from '../../../../test/support/federations.ts'
-import { observation, pod, service } from '../../../../test/support/observations.ts'
-import type { Intent } from '../../model/wanted.ts'
-import type { Bundle } from '../../spiffe/bundle.ts'
-import type { Principal } from '../../spiffe/spiffe-id.ts'
-import type { TrustDomain } from '../../spiffe/trust-domain.ts'
-import { outboundFilter } from '../../trust/pinned/pinned-filter.ts'
-import { noOutbound, type Outbound } from '../../trust/state.ts'
-import { wantedState } from '../../trust/wanted-state.ts'
-import { check } from './checks.ts'
+} from '../../../../../test/support/federations.ts'
+import { observation, pod, service } from '../../../../../test/support/observations.ts'
+import type { Intent } from '../../../model/wanted.ts'
+import type { Bundle } from '../../../spiffe/bundle.ts'
+import type { Principal } from '../../../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../../../spiffe/trust-domain.ts'
+import { outboundFilter } from '../../../trust/pinned/pinned-filter.ts'
+import { noOutbound, type Outbound } from '../../../trust/state.ts'
+import { wantedState } from '../../../trust/wanted-state.ts'
+import { check } from '../checks.ts'
 import { hostsOfSeveralDomains } from './host-domains.ts'
 
 const SERVER = principal(`${B}/ns/sample/sa/server`)
