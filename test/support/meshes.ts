@@ -19,7 +19,7 @@ import type { MemberName } from '../../src/core/model/wanted.ts'
 import { workloadsSlug } from '../../src/core/model/workloads.ts'
 import { NO_RECORD, project } from '../../src/core/record/projection.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'
-import { WIDE_POLICY } from '../../src/core/trust/mesh-wide/mesh-roots.ts'
+import { MESH_WIDE_POLICY } from '../../src/core/trust/mesh-wide/mesh-roots.ts'
 import { isLabelled } from '../../src/core/trust/mounted/mount.ts'
 import { readState } from '../../src/core/trust/render.ts'
 import type { Roots } from '../../src/core/trust/state.ts'
@@ -199,7 +199,7 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
       }),
     denies: [...inbound, ...(state.wide === undefined ? [] : [state.wide])].flatMap((scope) =>
       [...scope.callers].map(([trustDomain, named]) => ({
-        policy: `${scope.at.namespace}/${scope === state.wide ? WIDE_POLICY : `entente-accept-${workloadsSlug(scope.at)}`}`,
+        policy: `${scope.at.namespace}/${scope === state.wide ? MESH_WIDE_POLICY : `entente-accept-${workloadsSlug(scope.at)}`}`,
         trustDomain,
         except: [...named].sort(),
       })),

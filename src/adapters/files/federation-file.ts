@@ -19,7 +19,7 @@ import { sameEndpoint } from '../../core/spiffe/endpoint.ts'
 import { type Item, type ListPlace, withItem, withoutItem } from '../yaml/list-edit.ts'
 import { faultOf, invalid, lineText, parseYaml, plainValue, type YamlFile } from './federation-yaml.ts'
 import { type IncludedFiles, readIncluded } from './included-files.ts'
-import { refuseWide } from './input-text.ts'
+import { refuseUtf16 } from './input-text.ts'
 import { isBusy, withLock } from './lock.ts'
 import { lockOf } from './record-file.ts'
 import { readIfThere, writeAtomically } from './write-files.ts'
@@ -276,7 +276,7 @@ function resultOf(path: string, text: string, included: IncludedFiles, byHand: s
 
 async function readText(path: string): Promise<string> {
   const file = await readIfThere(path, MAX_BYTES)
-  if (file !== undefined) return refuseWide(path, file).toString('utf8')
+  if (file !== undefined) return refuseUtf16(path, file).toString('utf8')
   throw new FederationError('file-unreadable', about.file(path), 'there is no such file', {
     hint: 'entente init --context A --context B writes one; -f names another',
   })

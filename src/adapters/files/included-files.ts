@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Included, includedPaths } from '../../core/federation/expand/included.ts'
 import { parseYaml, plainValue, type YamlFile } from './federation-yaml.ts'
-import { refuseWide } from './input-text.ts'
+import { refuseUtf16 } from './input-text.ts'
 import { placeIn, readIfThere } from './write-files.ts'
 
 const MAX_BYTES = 4 * 1024 * 1024
@@ -37,7 +37,7 @@ export async function readIncluded(federation: string, value: unknown): Promise<
     }
     total += found.content.length
     const name = join(dirname(federation), path)
-    const file = parseYaml(name, refuseWide(name, found.content).toString('utf8'))
+    const file = parseYaml(name, refuseUtf16(name, found.content).toString('utf8'))
     files.set(path, file)
     read.set(path, { value: plainValue(file) })
   }

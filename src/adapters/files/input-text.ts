@@ -7,7 +7,7 @@ import { about } from '../../core/diagnostics/subject.ts'
  * Whether every other byte is zero, as in UTF-16 (with or without its mark) and UTF-32. Neither UTF-8 text nor DER begins so:
  * DER's second byte is a length, and not zero where there is anything.
  */
-export function isWideText(bytes: Uint8Array): boolean {
+export function isUtf16(bytes: Uint8Array): boolean {
   const [a, b, c, d] = bytes
   if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) return true
   if (bytes.length < 4) return false
@@ -21,8 +21,8 @@ export const WIDE_HINT = 'write it anew: iconv -f UTF-16 -t UTF-8 FILE; or in Po
 export const nameOf = (path: string): string => (path === '-' ? 'stdin' : path)
 
 /** @throws FederationError file-unreadable */
-export function refuseWide<T extends Uint8Array>(path: string, bytes: T): T {
-  if (isWideText(bytes)) throw new FederationError('file-unreadable', about.file(nameOf(path)), WIDE, { hint: WIDE_HINT })
+export function refuseUtf16<T extends Uint8Array>(path: string, bytes: T): T {
+  if (isUtf16(bytes)) throw new FederationError('file-unreadable', about.file(nameOf(path)), WIDE, { hint: WIDE_HINT })
   return bytes
 }
 

@@ -6,7 +6,7 @@ import { FederationError } from '../../core/diagnostics/errors.ts'
 import { about } from '../../core/diagnostics/subject.ts'
 import type { LintFile } from '../../core/lint/source.ts'
 import { readDocuments, unreadDocument } from '../yaml/documents.ts'
-import { isWideText, refuseBlank, refuseWide, WIDE } from './input-text.ts'
+import { isUtf16, refuseBlank, refuseUtf16, WIDE } from './input-text.ts'
 import { fileError, readIfThere } from './write-files.ts'
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -30,7 +30,7 @@ export async function readManifests(given: readonly string[], { stdin }: Manifes
   const add = (file: string, from: string, content: Uint8Array): void => {
     bytes += content.length
     if (bytes > MAX_ALL_BYTES) throw tooMuch(from, `more than ${MAX_ALL_BYTES >> 20} MiB in all`)
-    if (file !== from && isWideText(content)) {
+    if (file !== from && isUtf16(content)) {
       files.push(unreadDocument(file, from, WIDE))
       return
     }
@@ -39,13 +39,13 @@ export async function readManifests(given: readonly string[], { stdin }: Manifes
     files.push(readDocuments(file, from, text))
   }
   for (const from of new Set(given)) {
-    if (from === '-') add('-', from, refuseWide('-', await stdin()))
+    if (from === '-') add('-', from, refuseUtf16('-', await stdin()))
     else if (await isDirectory(from)) {
       for (const file of await filesBelow(from)) {
         const content = await read(file)
         if (!file.endsWith('.json') || /"apiVersion"|"meshConfig"/.test(content.toString('latin1'))) add(file, from, content)
       }
-    } else add(from, from, refuseWide(from, await read(from)))
+    } else add(from, from, refuseUtf16(from, await read(from)))
   }
   return files
 }

@@ -37,7 +37,7 @@ export async function apply(
   if (due.length === 0) return { done: [], findings: heldBack(agreed.steps, consent) }
   const journal = await Journal.open(due, consent, world, {
     members: new Map(wanted.map(({ member }) => [member.name, member])),
-    doneBy: (killed) => standingOf(killed, wanted, world, seen),
+    doneBy: (begin) => standingOf(begin, wanted, world, seen),
     narrowing: (narrowOnly, members) => narrowing(wanted, members, { ...consent, narrowOnly }, world, seen),
   })
   if (!(journal instanceof Journal)) return { done: [], findings: journal }
@@ -68,9 +68,9 @@ export async function apply(
 }
 
 /** The steps that an interrupted apply completed, if an observation can show that. */
-async function standingOf(killed: Begin, wanted: readonly Intent[], world: World, seen: Seens): Promise<readonly Digest[] | undefined> {
-  const unseen = wanted.filter(({ member }) => !seen.has(member.name) && killed.steps.some((step) => step.member === member.name))
-  return doneBy(killed, wanted, new Map([...seen, ...(await observe(unseen, world.meshes))]))
+async function standingOf(begin: Begin, wanted: readonly Intent[], world: World, seen: Seens): Promise<readonly Digest[] | undefined> {
+  const unseen = wanted.filter(({ member }) => !seen.has(member.name) && begin.steps.some((step) => step.member === member.name))
+  return doneBy(begin, wanted, new Map([...seen, ...(await observe(unseen, world.meshes))]))
 }
 
 /** The ids of the steps that remain planned in these members when nothing may be opened there. */

@@ -10,7 +10,7 @@ import type { Gate, Step } from '../../core/model/planned.ts'
 import type { AuditDraft, AuditEntry, RecordedHome } from '../../core/model/recorded.ts'
 import type { Member, MemberName } from '../../core/model/wanted.ts'
 import { type Heads, speakAgainst } from '../../core/record/heads.ts'
-import { type Begin, begun, killed } from '../../core/record/interrupted-apply.ts'
+import { type Begin, begun, endOfInterrupted } from '../../core/record/interrupted-apply.ts'
 import { renamedFrom } from '../../core/record/left-behind.ts'
 import { type Head, type RecordView, unfinished } from '../../core/record/projection.ts'
 import { recordable, seal } from '../../core/record/record.ts'
@@ -128,7 +128,7 @@ interface Asking {
    * The steps that an interrupted apply completed, if an observation can show that. Their `end` entry is written before
    * this apply's `begin`.
    */
-  readonly doneBy: (killed: Begin) => Promise<readonly Digest[] | undefined>
+  readonly doneBy: (begin: Begin) => Promise<readonly Digest[] | undefined>
   /** The steps of these members' plans that remain when nothing may be opened there. */
   readonly narrowing: (narrowOnly: Journal['narrowOnly'], members: ReadonlySet<MemberName>) => Promise<ReadonlySet<string>>
 }
@@ -164,7 +164,7 @@ export const endOf = (begin: Begin, done: readonly Digest[], said: Pick<AuditDra
   action: 'end',
   begin: begin.hash,
   done,
-  stopped: recordable(killed(begin)),
+  stopped: recordable(endOfInterrupted(begin)),
 })
 
 const TRIES = 20

@@ -11,7 +11,7 @@ import { workloadsKey } from '../../core/model/workloads.ts'
 import { ownedBy } from '../../core/plan/hazards/owned-objects.ts'
 import type { TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import { readCallers } from '../../core/trust/callers/policies.ts'
-import { WIDE_POLICY } from '../../core/trust/mesh-wide/mesh-roots.ts'
+import { MESH_WIDE_POLICY } from '../../core/trust/mesh-wide/mesh-roots.ts'
 import { authorOf, callersObject } from '../../core/trust/render.ts'
 import type { Home, WritesObjects } from '../ports.ts'
 import type { World } from '../world.ts'
@@ -39,7 +39,7 @@ export async function denyNow(
   const wide = trusts.some((trust) => trust.wide !== undefined)
   const places: readonly (readonly [Workloads, string?])[] = [
     ...[...sets.values()].map((at) => [at] as const),
-    ...(wide ? [[{ namespace: intent.member.istioNamespace }, WIDE_POLICY] as const] : []),
+    ...(wide ? [[{ namespace: intent.member.istioNamespace }, MESH_WIDE_POLICY] as const] : []),
   ]
   const told = await Promise.all(places.map(([at, name]) => deny(() => denyOnce(intent, domain, mesh, at, name), sleep)))
   return { policies: told.flatMap((one) => one.policies), findings: told.flatMap((one) => one.findings) }

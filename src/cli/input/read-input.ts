@@ -1,7 +1,7 @@
 /** A file that a person gives, or stdin, read whole. */
 
 import { createReadStream } from 'node:fs'
-import { nameOf, refuseWide } from '../../adapters/files/input-text.ts'
+import { nameOf, refuseUtf16 } from '../../adapters/files/input-text.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { about } from '../../core/diagnostics/subject.ts'
 
@@ -26,5 +26,5 @@ export async function readInput(path: string): Promise<Uint8Array> {
       (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message.replace(/,.*/, '')
     throw new FederationError('file-unreadable', about.file(nameOf(path)), message, { cause })
   }
-  return refuseWide(path, Buffer.concat(chunks))
+  return refuseUtf16(path, Buffer.concat(chunks))
 }

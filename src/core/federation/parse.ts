@@ -284,7 +284,7 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
     ...(until === undefined ? {} : { until }),
   }
   if (entry.distribution === 'mesh') {
-    const wide = readWide(entry, path, trusted.trustDomain, report)
+    const wide = readMeshWide(entry, path, trusted.trustDomain, report)
     return wide === undefined ? [] : [{ ...pairing, accept: [], reach: [], wide }]
   }
   const accept = (entry.accept ?? []).flatMap((item, i): Accept[] => {
@@ -329,7 +329,7 @@ const accountOf = ({ serviceAccount }: { readonly serviceAccount?: string | unde
   serviceAccount === undefined ? {} : { serviceAccount }
 
 /** Distribution mesh accepts in both directions at every workload, so one accept entry names its callers. */
-function readWide(entry: TrustEntry, path: readonly (string | number)[], domain: TrustDomain, report: Report): Wide | undefined {
+function readMeshWide(entry: TrustEntry, path: readonly (string | number)[], domain: TrustDomain, report: Report): Wide | undefined {
   const [item, ...more] = entry.accept ?? []
   const where = [...path, 'accept']
   if (item === undefined || more.length > 0) {

@@ -29,7 +29,7 @@ export interface Door {
   readonly everywhere: boolean
 }
 
-export interface CallerTold {
+export interface CallerFinding {
   readonly trustDomain: TrustDomain
   /** False: Entente cannot determine whether policies accept the caller. */
   readonly certain: boolean
@@ -39,13 +39,13 @@ export interface CallerTold {
 const MAX_SHOWN = 3
 
 /** @param severity of certain findings; uncertain ones are warnings */
-export function refusedCallers(door: Door, judging: Judge, severity: Severity): readonly CallerTold[] {
+export function refusedCallers(door: Door, judging: Judge, severity: Severity): readonly CallerFinding[] {
   const places = placesOf(door, judging)
   return door.domains.flatMap((trustDomain) => {
     const here = places.filter(({ bench }) => bench.admitted.has(trustDomain))
     if (here.length === 0) return []
     const callers = door.callers.get(trustDomain) ?? [`${trustDomain}/*`]
-    return callers.flatMap((caller) => toldOf(caller, trustDomain, here, door, severity) ?? [])
+    return callers.flatMap((caller) => findingOf(caller, trustDomain, here, door, severity) ?? [])
   })
 }
 
@@ -91,13 +91,13 @@ function widened(rule: ReadyRule): ReadyRule {
   return { ...rule, sources, operations, truth: (id) => sources.reduce<Truth>((most, source) => either(most, sourceTruth(source, id)), NO) }
 }
 
-function toldOf(
+function findingOf(
   caller: string,
   trustDomain: TrustDomain,
   places: readonly Place[],
   { subject, everywhere }: Door,
   severity: Severity,
-): CallerTold | undefined {
+): CallerFinding | undefined {
   const judged = places.map((place) => ({ ...place, ...atBest(caller, place.bench) }))
   const at = (truth: Truth): typeof judged => judged.filter((place) => place.truth === truth)
   const [refused, unsure] = [at(NO), at(MAYBE)]

@@ -14,10 +14,10 @@ import type { Intent, MemberName } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
 import type { Principal } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
-import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
+import { MESH_WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
 import { type Author, authorOf, callersObject } from '../trust/render.ts'
 import type { Inbound, MeshState } from '../trust/state.ts'
-import { type CallerTold, type Door, refusedCallers } from './callers.ts'
+import { type CallerFinding, type Door, refusedCallers } from './callers.ts'
 import { impact, type PolicyImpact, patternsIn } from './impact.ts'
 import { Judge } from './judge-request.ts'
 import { byAddress, namesAddress } from './policy/addresses.ts'
@@ -84,7 +84,7 @@ export interface Live {
  * Reports named callers that live policies deny, as errors, and callers for which that is uncertain. Entente's own
  * callers rules count in their wanted form, because `verify` checks each proxy's copy of them in its configuration.
  */
-export function liveCallers({ intent, facts, wanted, view }: Live): readonly CallerTold[] {
+export function liveCallers({ intent, facts, wanted, view }: Live): readonly CallerFinding[] {
   const meant = callersRules(wanted, authorOf(intent))
   const keys = new Set(meant.map(keyOf))
   const theirs = policiesIn(view).filter((object) => !(ownerOf(object) === intent.owner && keys.has(keyOf(object))))
@@ -100,7 +100,7 @@ export function liveCallers({ intent, facts, wanted, view }: Live): readonly Cal
 /** The callers rules of a state, as objects. */
 const callersRules = ({ inbound, wide }: MeshState, author: Author): readonly Manifest[] => [
   ...[...inbound.values()].flatMap((scope) => (scope.callers.size > 0 ? [callersObject(scope, author)] : [])),
-  ...(wide !== undefined && wide.callers.size > 0 ? [callersObject(wide, author, WIDE_POLICY)] : []),
+  ...(wide !== undefined && wide.callers.size > 0 ? [callersObject(wide, author, MESH_WIDE_POLICY)] : []),
 ]
 
 function doorsOf({ member }: Intent, { inbound, wide }: MeshState, view: MeshView, { policies, admission }: Situation): readonly Door[] {

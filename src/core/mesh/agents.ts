@@ -24,7 +24,7 @@ export interface Agents {
   /** Pods with a proxy. */
   readonly pods: readonly Manifest[]
   /** Pods whose agent never requests the roots. */
-  readonly deaf: readonly Manifest[]
+  readonly withoutXdsAgent: readonly Manifest[]
 }
 
 /**
@@ -35,17 +35,17 @@ export function agentsIn({ pods, objects }: Observation): Seen<Agents> {
   const seen = pods ?? objects
   if (!seen.ok) return seen
   const all = seen.value.filter((object) => object.kind === 'Pod' && runsProxy(object) && roleOf(object) !== 'ztunnel')
-  return { ok: true, value: { pods: all, deaf: all.filter((pod) => !TRUE.test(settingOf(proxiesIn(pod)[0], ASKS))) } }
+  return { ok: true, value: { pods: all, withoutXdsAgent: all.filter((pod) => !TRUE.test(settingOf(proxiesIn(pod)[0], ASKS))) } }
 }
 
 /** Reports the pods to restart, for a mesh config that already sets the variable. */
-export function deafAgents(name: MemberName, deaf: readonly Manifest[]): readonly Finding[] {
-  if (deaf.length === 0) return []
+export function xdsAgentFindings(name: MemberName, withoutXdsAgent: readonly Manifest[]): readonly Finding[] {
+  if (withoutXdsAgent.length === 0) return []
   return [
     xdsAgentOff(
       name,
-      `${workloads(deaf)} run without ${ASKS}=true: they started before the mesh config set it, or override it`,
-      `${restart(deaf[0] as Manifest)}, and so on; where that does not do it, look for proxy.istio.io/config or a ProxyConfig`,
+      `${workloads(withoutXdsAgent)} run without ${ASKS}=true: they started before the mesh config set it, or override it`,
+      `${restart(withoutXdsAgent[0] as Manifest)}, and so on; where that does not do it, look for proxy.istio.io/config or a ProxyConfig`,
     ),
   ]
 }

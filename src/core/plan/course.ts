@@ -9,7 +9,7 @@ import type { Intent, MemberName } from '../model/wanted.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { overlaps } from '../trust/co-selected.ts'
 import { asItStands, newServers, withoutNewShares } from '../trust/held-trusts.ts'
-import { bridged } from '../trust/mounted/unmounted-pods.ts'
+import { keepingPinned } from '../trust/mounted/unmounted-pods.ts'
 import { NO_OBSTACLES, type Obstacles } from '../trust/obstacles.ts'
 import { ownDomainsIn } from '../trust/own-domains.ts'
 import { type Author, authorOf } from '../trust/render.ts'
@@ -61,7 +61,7 @@ export function course(said: Intent, seen: Observation, { only, narrowOnly }: Pl
   const wanted =
     rendered !== undefined && intent === said && author === written
       ? before
-      : withoutNewShares(bridged(wantedState(intent, before, author.own), before, pods), before, said)
+      : withoutNewShares(keepingPinned(wantedState(intent, before, author.own), before, pods), before, said)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
   const against = [
     obstacles(intent, wanted, author, view),
@@ -90,7 +90,7 @@ const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = f
   findings: [...checked.findings, ...findings],
   blockedInbound: new Set([...checked.blockedInbound, ...inbound]),
   blockedOutbound: new Set([...checked.blockedOutbound, ...outbound]),
-  blockedWide: checked.blockedWide || wide,
+  blockedMeshWide: checked.blockedMeshWide || wide,
 })
 
 /** The wanted state; blocked scopes narrow to what both the current and the wanted state accept. */
@@ -111,12 +111,12 @@ function allowed(wanted: MeshState, before: MeshState, checked: Checked, own: Re
     inbound: new Map(inbound),
     outbound: new Map(outbound),
     shares: checked.blocked ? new Map([...wanted.shares].filter(([name]) => before.shares.has(name))) : wanted.shares,
-    ...allowedWide(wanted.wide, before.wide, checked),
+    ...allowedMeshWide(wanted.wide, before.wide, checked),
   }
 }
 
-function allowedWide(wanted: Inbound | undefined, before: Inbound | undefined, checked: Checked): Pick<MeshState, 'wide'> {
+function allowedMeshWide(wanted: Inbound | undefined, before: Inbound | undefined, checked: Checked): Pick<MeshState, 'wide'> {
   if (wanted === undefined) return {}
-  if (!checked.blocked && !checked.blockedWide) return { wide: wanted }
+  if (!checked.blocked && !checked.blockedMeshWide) return { wide: wanted }
   return before === undefined ? {} : { wide: narrowedInbound(before, wanted, new Set()) }
 }

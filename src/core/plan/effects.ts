@@ -9,7 +9,7 @@ import { describeWorkloads, workloadsKey } from '../model/workloads.ts'
 import { type Principal, trustDomainOf } from '../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { isCanary } from '../trust/canary/canary-filter.ts'
-import { isMeshConfig, isWidePolicy } from '../trust/mesh-wide/mesh-roots.ts'
+import { isMeshConfig, isMeshWidePolicy } from '../trust/mesh-wide/mesh-roots.ts'
 import { isTrustMap, readMountedFilter, readTrustMap } from '../trust/mounted/bundle-map.ts'
 import { inboundPrefixes, readGateway, readGuard, readWorkloads, targetsOf } from '../trust/pinned/pinned-filter.ts'
 import { acceptName, mountedName, reachName, readState } from '../trust/render.ts'
@@ -34,7 +34,7 @@ export function changesOf(
 ): readonly Change[] {
   const objects = [before, after].filter((object) => object !== undefined)
   if (objects.some(isCanary)) return objects.flatMap((object) => canaryGoes(object, from, to, own))
-  if (objects.some((object) => isMeshConfig(object) || isWidePolicy(object))) return wideChanges(objects[0] as Manifest, from, to, own)
+  if (objects.some((object) => isMeshConfig(object) || isMeshWidePolicy(object))) return wideChanges(objects[0] as Manifest, from, to, own)
   const places = objects.map(placesOf)
   const inbound = [...new Set(places.flatMap((place) => place.inbound))].flatMap((key) => {
     const was = from.inbound.get(key)
@@ -277,7 +277,7 @@ function diff(of: 'root' | 'workloads', trusted: TrustDomain, before: readonly s
  */
 export function drained(object: Manifest, view: MeshView): number {
   // The mesh config sets the names that listeners accept, and a policy of the root namespace applies to every workload.
-  if (isMeshConfig(object) || isWidePolicy(object))
+  if (isMeshConfig(object) || isMeshWidePolicy(object))
     return view.of('Pod').filter((pod) => view.hasSidecar(pod) && !view.isGateway(pod)).length
   const at = inboundPlace(object)
   if (at === undefined) return 0

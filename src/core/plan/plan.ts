@@ -15,7 +15,7 @@ import type { Observation, Seens } from '../model/observed.ts'
 import type { Phase, Plan, Step } from '../model/planned.ts'
 import type { Intent } from '../model/wanted.ts'
 import { describeWorkloads } from '../model/workloads.ts'
-import { swapped } from '../rotation/root-swap.ts'
+import { rootReplaced } from '../rotation/root-replaced.ts'
 import { unrecorded } from '../trust/live/untested-version.ts'
 import { exceeds, renderState } from '../trust/render.ts'
 import { PHASES, stage } from '../trust/stage.ts'
@@ -127,7 +127,7 @@ function planMesh(
       ...left,
       ...announcedRoots(intent, observation),
       ...handMade(intent, view.objects, steps),
-      ...swapped(name, intent.own, observation, now),
+      ...rootReplaced(name, intent.own, observation, now),
       ...ownChain(intent, observation, now),
       ...clockDiffers(name, observation),
       ...names,

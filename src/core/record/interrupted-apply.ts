@@ -55,7 +55,7 @@ function liveOf({ member, object }: Begun, wanted: readonly Intent[], seen: Seen
 }
 
 /** The finding in an `end` that a later apply writes for an interrupted one. */
-export const killed = ({ actor, at }: Begin): Finding =>
+export const endOfInterrupted = ({ actor, at }: Begin): Finding =>
   interrupted(
     about.file('audit.jsonl'),
     `the apply that ${actor.name} began at ${at.toISOString()} was interrupted; the next apply determined which of its steps were done`,

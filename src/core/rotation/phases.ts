@@ -30,7 +30,7 @@ import type { Anchor, Fingerprint } from '../x509/anchor.ts'
 import { anchorOf } from '../x509/chain.ts'
 import { longestLeaf } from './leaf-lifetime.ts'
 import { drained, inUse, leavesUnder, vouchesForNobody } from './retirement.ts'
-import { swapped } from './root-swap.ts'
+import { rootReplaced } from './root-replaced.ts'
 
 /** In the order of a rotation. */
 export const ROTATION_PHASES = ['introducing', 'switch', 'draining', 'retire', 'steady'] as const
@@ -110,7 +110,7 @@ export function rotation(input: RotationInput): Rotation {
         observation?.own,
         `to accept it in addition to the approved roots: entente rotate ${member.name}`,
       ),
-      ...(observation === undefined ? [] : swapped(member.name, bundle, observation, now)),
+      ...(observation === undefined ? [] : rootReplaced(member.name, bundle, observation, now)),
       ...(leaving.length > 0 && !switched ? unnamedBefore(input) : []),
       ...clockDiffers(member.name, observation),
       ...sameNames(

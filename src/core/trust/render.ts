@@ -11,7 +11,14 @@ import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
 import { callersPolicy, readCallers, readStrict, strictPolicy } from './callers/policies.ts'
 import { asFilter, isCanary } from './canary/canary-filter.ts'
-import { isMeshConfig, isWidePolicy, meshConfigData, readMeshConfig, SHARED_MESH_CONFIG, WIDE_POLICY } from './mesh-wide/mesh-roots.ts'
+import {
+  isMeshConfig,
+  isMeshWidePolicy,
+  MESH_WIDE_POLICY,
+  meshConfigData,
+  readMeshConfig,
+  SHARED_MESH_CONFIG,
+} from './mesh-wide/mesh-roots.ts'
 import {
   acceptFile,
   filesAnnotation,
@@ -123,7 +130,7 @@ export const callersObject = (scope: Pick<Inbound, 'at' | 'callers'>, author: Au
 function wideObjects({ at, roots, callers }: Inbound, author: Author): readonly Manifest[] {
   const where = author.istioNamespace
   return [
-    ...(callers.size > 0 ? [callersObject({ at, callers }, author, WIDE_POLICY)] : []),
+    ...(callers.size > 0 ? [callersObject({ at, callers }, author, MESH_WIDE_POLICY)] : []),
     ...(roots.size > 0
       ? [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: metadata(SHARED_MESH_CONFIG, where, '1', author), data: meshConfigData(roots) }]
       : []),
@@ -248,7 +255,7 @@ export function readState(objects: readonly Manifest[]): MeshState {
   const shares = new Map<string, Share>()
   const canaries = new Map<string, Canary>()
   let wide: Inbound | undefined
-  const mergeWide = ({ metadata: { namespace = '' } }: Manifest, part: Partial<Inbound>): void => {
+  const mergeMeshWide = ({ metadata: { namespace = '' } }: Manifest, part: Partial<Inbound>): void => {
     wide = { ...(wide ?? noInbound({ namespace })), ...part }
   }
   const merge = (at: Inbound['at'], part: (was: Inbound) => Partial<Inbound>): void => {
@@ -265,8 +272,8 @@ export function readState(objects: readonly Manifest[]): MeshState {
     else mergeOut(of, ({ files }) => ({ files: new Map([...files, [host, joined(files.get(host))]]) }))
   }
   for (const object of objects.filter(isOurs)) {
-    if (isMeshConfig(object)) mergeWide(object, { roots: readMeshConfig(object) })
-    else if (isWidePolicy(object)) mergeWide(object, { callers: readCallers(object) })
+    if (isMeshConfig(object)) mergeMeshWide(object, { roots: readMeshConfig(object) })
+    else if (isMeshWidePolicy(object)) mergeMeshWide(object, { callers: readCallers(object) })
     else if (isCanary(object)) {
       canaries.set(keyOf(object), readCanary(object))
     } else if (object.kind === 'EnvoyFilter') {
@@ -355,7 +362,7 @@ export function explain(object: Manifest): string {
       const rules = [...readCallers(object)].map(
         ([domain, named]) => `of ${domain} ${named.length === 0 ? 'nobody' : `only ${named.join(', ')}`}`,
       )
-      return `Who may call ${isWidePolicy(object) ? 'every workload of the mesh' : where(['selector', 'matchLabels'])}: ${rules.join('; ')}. Local callers are untouched.`
+      return `Who may call ${isMeshWidePolicy(object) ? 'every workload of the mesh' : where(['selector', 'matchLabels'])}: ${rules.join('; ')}. Local callers are untouched.`
     }
     default: {
       if (isCanary(object)) return `${where([])} have this ahead of the others for as long as an apply needs to see that Envoy takes it.`

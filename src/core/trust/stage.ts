@@ -35,7 +35,7 @@ import {
   type Roots,
   unionRoots,
 } from './state.ts'
-import { inheriting, reachedBySuccessors, successors } from './succession.ts'
+import { inheriting, reachedBySuccessors, successorsOf } from './succession.ts'
 
 export const PHASES: readonly Phase[] = ['guard', 'open', 'close', 'clean']
 
@@ -54,25 +54,30 @@ export function stage(before: MeshState, wanted: MeshState, phase: Phase, own: R
         a ?? noInbound(orThrow(b).at),
         phase,
         own,
-        a === undefined ? successors(orThrow(b), after) : [],
+        a === undefined ? successorsOf(orThrow(b), after) : [],
       ),
     ),
     outbound: zip(before.outbound, after.outbound, (b, a) =>
       stageOutbound(b ?? noOutbound(orThrow(a).from), a ?? noOutbound(orThrow(b).from), phase),
     ),
     shares: phase === 'clean' ? after.shares : new Map([...before.shares, ...after.shares]),
-    ...stageWide(before.wide, after.wide, phase, own),
+    ...stageMeshWide(before.wide, after.wide, phase, own),
   }
 }
 
-function stageWide(b: Inbound | undefined, a: Inbound | undefined, phase: Phase, own: ReadonlySet<TrustDomain>): Pick<MeshState, 'wide'> {
+function stageMeshWide(
+  b: Inbound | undefined,
+  a: Inbound | undefined,
+  phase: Phase,
+  own: ReadonlySet<TrustDomain>,
+): Pick<MeshState, 'wide'> {
   const at = (b ?? a)?.at
   if (at === undefined) return {}
   const wide = stageInbound(b ?? noInbound(at), a ?? noInbound(at), phase, own, [])
   return wide.roots.size === 0 && wide.callers.size === 0 ? {} : { wide }
 }
 
-function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>, heirs: readonly Inbound[]): Inbound {
+function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>, successors: readonly Inbound[]): Inbound {
   const roots = { guard: b.roots, open: unionRoots(b.roots, a.roots), close: a.roots, clean: a.roots }[phase]
   const file = stageFile(b, a, phase)
   const callers = new Map<TrustDomain, readonly Principal[]>()
@@ -83,7 +88,7 @@ function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<Tru
       { ...a, roots: willBe },
       domain,
       phase,
-      heirs.filter((heir) => acceptedBy(heir).has(domain)),
+      successors.filter((heir) => acceptedBy(heir).has(domain)),
     )
     if (named !== undefined) callers.set(domain, named)
   }
@@ -137,7 +142,7 @@ function settle(scope: Inbound, a: Inbound, b: Inbound): Inbound {
 
 type Scope = Pick<Inbound, 'roots' | 'callers'>
 
-function stageCallers(b: Scope, a: Scope, domain: TrustDomain, phase: Phase, heirs: readonly Inbound[]): Callers {
+function stageCallers(b: Scope, a: Scope, domain: TrustDomain, phase: Phase, successors: readonly Inbound[]): Callers {
   const was = b.callers.get(domain)
   const willBe = a.callers.get(domain)
   if (phase === 'clean') return willBe
@@ -146,7 +151,7 @@ function stageCallers(b: Scope, a: Scope, domain: TrustDomain, phase: Phase, hei
   if (!b.roots.has(domain)) return willBe ?? (kept ? undefined : was)
   // Until `clean`, the policies of a removed set and of its successors both apply. So it must accept the callers that a
   // successor accepts.
-  if (!kept) return heirs.map(({ callers }) => intersect(was, callers.get(domain))).reduce(unite, [])
+  if (!kept) return successors.map(({ callers }) => intersect(was, callers.get(domain))).reduce(unite, [])
   return phase === 'guard' ? intersect(was, willBe) : willBe
 }
 
@@ -290,13 +295,15 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     const wanted = a.inbound.get(key)
     // Roots that successors will inherit count as wanted, as far as this function can tell. Until the successors have
     // them, the policies of this set also protect theirs.
-    const heirs = wanted === undefined ? successors(scope, a) : []
-    const wantedRoots = wanted === undefined ? heirs.map(acceptedBy).reduce(unionRoots, new Map()) : acceptedBy(wanted)
+    const successors = wanted === undefined ? successorsOf(scope, a) : []
+    const wantedRoots = wanted === undefined ? successors.map(acceptedBy).reduce(unionRoots, new Map()) : acceptedBy(wanted)
     const roots = staying(scope.roots, wantedRoots)
     const file = narrowedFile(scope.file, (held) => staying(held, wantedRoots))
     const kept = acceptedBy({ roots, file })
-    const callers = new Map([...scope.callers].filter(([domain]) => kept.has(domain) || heirs.length > 0 || wanted?.callers.has(domain)))
-    const strict = scope.strict && (kept.size > 0 || heirs.length > 0 || wanted !== undefined)
+    const callers = new Map(
+      [...scope.callers].filter(([domain]) => kept.has(domain) || successors.length > 0 || wanted?.callers.has(domain)),
+    )
+    const strict = scope.strict && (kept.size > 0 || successors.length > 0 || wanted !== undefined)
     const plaintext = wanted === undefined ? {} : stagePlaintext(scope, wanted, 'guard')
     const admitted = scope.admitted?.filter((principal) => kept.has(trustDomainOf(principal)))
     return [[key, { ...scope, roots, file, callers, admitted, strict, ...plaintext }]]
@@ -313,7 +320,7 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     inbound: new Map(inbound),
     outbound: new Map(outbound),
     shares: new Map([...b.shares].filter(([name]) => a.shares.has(name))),
-    ...(b.wide === undefined ? {} : { wide: closedWide(b.wide, a.wide) }),
+    ...(b.wide === undefined ? {} : { wide: closedMeshWide(b.wide, a.wide) }),
   }
 }
 
@@ -327,7 +334,7 @@ function closedServed(scope: Outbound, own: ReadonlySet<TrustDomain>): Served {
   return new Map(left)
 }
 
-function closedWide(b: Inbound, a: Inbound | undefined): Inbound {
+function closedMeshWide(b: Inbound, a: Inbound | undefined): Inbound {
   const roots = new Map([...b.roots].filter(([domain]) => a?.roots.has(domain)))
   return { ...b, roots, callers: new Map([...b.callers].filter(([domain]) => roots.has(domain) || a?.callers.has(domain))) }
 }

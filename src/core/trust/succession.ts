@@ -8,14 +8,14 @@ import { relation } from '../model/workloads.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, type Outbound, type Roots, unionRoots } from './state.ts'
 
 /** Sets that replace a removed set at some of its workloads. */
-export const successors = (leaving: Inbound, after: MeshState): readonly Inbound[] =>
+export const successorsOf = (leaving: Inbound, after: MeshState): readonly Inbound[] =>
   [...after.inbound.values()].filter(({ at }) => overlap(at, leaving.at))
 
 /** Roots of the outbound sets that replace a removed one, by host. */
 export const reachedBySuccessors = (leaving: Outbound, after: MeshState): ReadonlyMap<string, Roots> => {
-  const heirs = [...after.outbound.values()].filter(({ from }) => overlap(from, leaving.from)).map(acceptedFrom)
-  const hosts = new Set(heirs.flatMap((reached) => [...reached.keys()]))
-  return new Map([...hosts].map((host) => [host, heirs.map((reached) => reached.get(host) ?? new Map()).reduce(unionRoots, new Map())]))
+  const replacing = [...after.outbound.values()].filter(({ from }) => overlap(from, leaving.from)).map(acceptedFrom)
+  const hosts = new Set(replacing.flatMap((reached) => [...reached.keys()]))
+  return new Map([...hosts].map((host) => [host, replacing.map((reached) => reached.get(host) ?? new Map()).reduce(unionRoots, new Map())]))
 }
 
 /** Returns `after` with the roots that its sets inherit; the identical `after` if there are none. */
@@ -26,9 +26,9 @@ export function inheriting(before: MeshState, after: MeshState): MeshState {
   return {
     ...after,
     inbound: new Map(
-      [...after.inbound].map(([key, scope]) => [key, heir(scope, sources(scope, before.inbound.get(key), inbound, before.wide))]),
+      [...after.inbound].map(([key, scope]) => [key, withInherited(scope, sources(scope, before.inbound.get(key), inbound, before.wide))]),
     ),
-    outbound: new Map([...after.outbound].map(([key, scope]) => [key, outboundHeir(scope, outbound)])),
+    outbound: new Map([...after.outbound].map(([key, scope]) => [key, outboundSuccessor(scope, outbound)])),
   }
 }
 
@@ -44,14 +44,14 @@ function sources(scope: Inbound, was: Inbound | undefined, leaving: readonly Inb
   return [...judged.map(acceptedBy), ...(bare && wide !== undefined ? [wide.roots] : [])]
 }
 
-function heir(scope: Inbound, from: readonly Roots[]): Inbound {
+function withInherited(scope: Inbound, from: readonly Roots[]): Inbound {
   const roots = withThose(scope.roots, from)
   const held = withThose(scope.file.roots, from)
   if (roots === scope.roots && held === scope.file.roots) return scope
   return { ...scope, roots, file: held === scope.file.roots ? scope.file : { ...scope.file, roots: held } }
 }
 
-function outboundHeir(scope: Outbound, leaving: readonly Outbound[]): Outbound {
+function outboundSuccessor(scope: Outbound, leaving: readonly Outbound[]): Outbound {
   const judged = leaving.filter(({ from }) => overlap(from, scope.from)).map(acceptedFrom)
   if (judged.length === 0) return scope
   const from = (host: string): readonly Roots[] => judged.flatMap((hosts) => hosts.get(host) ?? [])

@@ -5,7 +5,7 @@
 
 import { asWarning, type Finding, info } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
-import { agentsIn, deafAgents } from '../mesh/agents.ts'
+import { agentsIn, xdsAgentFindings } from '../mesh/agents.ts'
 import { proxyOf } from '../mesh/pods.ts'
 import type { Observation, ProxyConfig } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
@@ -17,19 +17,19 @@ import { type Inbound, noInbound } from '../trust/state.ts'
 import type { Standing } from './proxy-standing.ts'
 
 /** Facts about the roots themselves. istiod does not report which roots a proxy holds. */
-interface WideView {
+interface MeshWideRoots {
   readonly findings: readonly Finding[]
   /** Proxies that cannot hold the roots, because their agents never request them (PCDS). */
-  readonly deaf: ReadonlySet<string>
+  readonly withoutXdsAgent: ReadonlySet<string>
   /** Entente could not read the settings of the agents. */
   readonly unknown: boolean
 }
 
-export const NOT_WIDE: WideView = { findings: [], deaf: new Set(), unknown: false }
+export const NOT_MESH_WIDE: MeshWideRoots = { findings: [], withoutXdsAgent: new Set(), unknown: false }
 
-export function viewOfRoots(member: MemberName, observation: Observation): WideView {
+export function viewOfRoots(member: MemberName, observation: Observation): MeshWideRoots {
   const agents = agentsIn(observation)
-  const deaf = agents.ok ? agents.value.deaf : []
+  const withoutXdsAgent = agents.ok ? agents.value.withoutXdsAgent : []
   return {
     findings: [
       info(
@@ -38,19 +38,21 @@ export function viewOfRoots(member: MemberName, observation: Observation): WideV
         'distribution mesh is judged by the names that listeners take and by whether agents ask for roots; which roots they hold, istiod does not tell',
         'pinned and mounted are proven root by root',
       ),
-      ...(agents.ok ? deafAgents(member, deaf) : [asWarning(agents.error)]),
+      ...(agents.ok ? xdsAgentFindings(member, withoutXdsAgent) : [asWarning(agents.error)]),
     ],
-    deaf: new Set(deaf.map(proxyOf)),
+    withoutXdsAgent: new Set(withoutXdsAgent.map(proxyOf)),
     unknown: !agents.ok,
   }
 }
 
 /** Marks a proxy as lagging if its agent cannot receive the roots, even where its listeners accept the names. */
-export function withDeaf(stands: readonly Standing[], { deaf }: WideView): readonly Standing[] {
+export function laggingWithoutXdsAgent(stands: readonly Standing[], { withoutXdsAgent }: MeshWideRoots): readonly Standing[] {
   const judged = new Set(stands.map(({ proxy }) => proxy))
   return [
-    ...stands.map((stand): Standing => (stand.state === 'ready' && deaf.has(stand.proxy) ? { ...stand, state: 'lagging' } : stand)),
-    ...[...deaf]
+    ...stands.map(
+      (stand): Standing => (stand.state === 'ready' && withoutXdsAgent.has(stand.proxy) ? { ...stand, state: 'lagging' } : stand),
+    ),
+    ...[...withoutXdsAgent]
       .filter((proxy) => !judged.has(proxy))
       .map((proxy): Standing => ({ proxy, state: 'lagging', wrong: false, contextDiffers: false, findings: [] })),
   ]
@@ -64,7 +66,7 @@ const unfiltered = ({ inbound }: ProxyConfig): readonly TlsContext[] =>
  * One change of the mesh config brings both the names and the roots. The roots travel over PCDS, which istiod does not
  * report. A listener that accepts the names is therefore the closest available evidence.
  */
-export function judgeWide(
+export function judgeMeshWide(
   scope: Inbound,
   config: ProxyConfig,
   proxy: string,
@@ -98,4 +100,5 @@ export function judgeWide(
 /**
  * An empty scope for a mesh whose mesh-wide trust is removed: any name that a listener still accepts is then surplus.
  */
-export const vacatedWide = (was: Inbound | undefined): { readonly wide?: Inbound } => (was === undefined ? {} : { wide: noInbound(was.at) })
+export const vacatedMeshWide = (was: Inbound | undefined): { readonly wide?: Inbound } =>
+  was === undefined ? {} : { wide: noInbound(was.at) }

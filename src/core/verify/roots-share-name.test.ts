@@ -9,7 +9,7 @@ import type { Intent } from '../model/wanted.ts'
 import { plan } from '../plan/plan.ts'
 import { NO_RECORD } from '../record/projection.ts'
 import { rotation } from '../rotation/phases.ts'
-import { swapped } from '../rotation/root-swap.ts'
+import { rootReplaced } from '../rotation/root-replaced.ts'
 import { parseAnchor } from '../x509/anchor.ts'
 import { sameNames } from './roots-share-name.ts'
 
@@ -134,6 +134,6 @@ describe('before a switch, a rotation names each host whose servers are not name
 it('a root made anew over the same key and name is no swap', () => {
   const anew = parseAnchor(withSerial((old as TestCa).root.der, [7]))
   const found = (live: readonly ReturnType<typeof parseAnchor>[]) =>
-    swapped(member('cluster-a'), bundleOf(A, ...roots(old)), observation({ own: bundleOf(A, ...live) }), NOW).map(({ code }) => code)
+    rootReplaced(member('cluster-a'), bundleOf(A, ...roots(old)), observation({ own: bundleOf(A, ...live) }), NOW).map(({ code }) => code)
   expect([found([anew]), found(roots(next))]).toEqual([[], ['root-swapped']])
 })

@@ -12,12 +12,12 @@ import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { doubtOf } from '../trust/accepted.ts'
 import { type LiveProxies, liveProxies } from '../trust/live/live-proxies.ts'
 import { filePending, filterRejected, notMounted, proxyLagging, proxyUnheard } from '../trust/live/proxy-findings.ts'
-import { WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
+import { MESH_WIDE_POLICY } from '../trust/mesh-wide/mesh-roots.ts'
 import type { Delivery, Files } from '../trust/mounted/delivery.ts'
 import { isLabelled } from '../trust/mounted/mount.ts'
 import { acceptedBy, acceptedFrom, type Inbound, type MeshState, NO_FILE, type Outbound } from '../trust/state.ts'
 import { judgeCallers, judgeHost, judgeInbound } from './judge-config.ts'
-import { judgeWide } from './mesh-wide-acceptance.ts'
+import { judgeMeshWide } from './mesh-wide-acceptance.ts'
 import { contextDiffers, differs, type Fact, type Standing } from './proxy-standing.ts'
 
 /**
@@ -105,8 +105,10 @@ export function standingsOf(
         config === undefined || !config.inbound.some((chain) => chain.tls === 'mutual')
           ? []
           : [
-              ...judgeWide(wide, config, proxy, own, only).map(contextDiffers),
-              ...domains.flatMap((domain) => judgeCallers(wide, config, domain, proxy, `${wide.at.namespace}/${WIDE_POLICY}`).map(differs)),
+              ...judgeMeshWide(wide, config, proxy, own, only).map(contextDiffers),
+              ...domains.flatMap((domain) =>
+                judgeCallers(wide, config, domain, proxy, `${wide.at.namespace}/${MESH_WIDE_POLICY}`).map(differs),
+              ),
             ]
       put(proxy, found)
     }

@@ -3,7 +3,7 @@
 import { asWarning, type Finding } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
 import { oneWay } from '../federation/trust-findings.ts'
-import type { CallerTold } from '../impact/callers.ts'
+import type { CallerFinding } from '../impact/callers.ts'
 import { liveCallers } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { noWorkload, trustDomainDiffers } from '../mesh/mesh-findings.ts'
@@ -27,7 +27,7 @@ import type { MeshState } from '../trust/state.ts'
 import { type Vouching, vouching } from '../x509/chain.ts'
 import { chainJudge, type Judged } from './ca-chain.ts'
 import { interfered } from './interference.ts'
-import { NOT_WIDE, viewOfRoots, withDeaf } from './mesh-wide-acceptance.ts'
+import { laggingWithoutXdsAgent, NOT_MESH_WIDE, viewOfRoots } from './mesh-wide-acceptance.ts'
 import { ownChain } from './own-ca-chain.ts'
 import type { Standing } from './proxy-standing.ts'
 import { severedVerdict, unseen } from './revocation.ts'
@@ -113,7 +113,7 @@ interface Look {
   readonly byMember: ReadonlyMap<MemberName, Intent>
   readonly chainOf: (trust: Carried) => Judged
   readonly stateOf: (intent: Intent, view: MeshView) => MeshState
-  readonly callersOf: (intent: Intent, seen: Observation) => readonly CallerTold[] | undefined
+  readonly callersOf: (intent: Intent, seen: Observation) => readonly CallerFinding[] | undefined
   /** Undefined where Entente could not read the pods or the proxies. */
   readonly liveOf: (intent: Intent, seen: Observation | undefined) => LiveProxies | undefined
   /** Faults of the truster's own roots and of its CA's chain. */
@@ -157,7 +157,7 @@ function states(): Look['stateOf'] {
 
 /** Caches how policies treat the named callers of a mesh; undefined: Entente could not read its mesh config. */
 function callersIn(stateOf: Look['stateOf']): Look['callersOf'] {
-  const known = new Map<Intent, readonly CallerTold[] | undefined>()
+  const known = new Map<Intent, readonly CallerFinding[] | undefined>()
   return (intent, seen) => {
     if (known.has(intent)) return known.get(intent)
     const facts = factsOf(intent.member, seen.istio)
@@ -173,13 +173,14 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
   const approved = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
   const blind = unseen(observation, intent.member)
-  const roots = trust.wide === undefined || observation === undefined ? NOT_WIDE : viewOfRoots(intent.member.name, observation)
+  const roots = trust.wide === undefined || observation === undefined ? NOT_MESH_WIDE : viewOfRoots(intent.member.name, observation)
   const live = liveOf(intent, observation)
   const held =
     blind.length > 0 || observation?.objects.ok !== true || live === undefined
       ? []
       : standingsOf(stateOf(intent, viewOf(observation)), live, authorOf(intent).own, trust.trustDomain)
-  const stands = blind.length > 0 ? held : withDeaf(trust.wide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
+  const stands =
+    blind.length > 0 ? held : laggingWithoutXdsAgent(trust.wide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
   const callers = blind.length > 0 || observation === undefined ? [] : callersOf(intent, observation)
   const told = (callers ?? []).filter((one) => one.trustDomain === trust.trustDomain)
   const view = observation === undefined ? undefined : viewOf(observation)

@@ -6,7 +6,7 @@ import type { Observation } from '../../../core/model/observed.ts'
 import type { Course } from '../../../core/plan/course.ts'
 import { readState } from '../../../core/trust/render.ts'
 import { type Inbound, type MeshState, noInbound } from '../../../core/trust/state.ts'
-import { vacatedWide } from '../../../core/verify/mesh-wide-acceptance.ts'
+import { vacatedMeshWide } from '../../../core/verify/mesh-wide-acceptance.ts'
 import type { Start } from './position.ts'
 
 export function startOf({ before, after, author }: Course): Start {
@@ -30,7 +30,7 @@ export function expected(start: Start, { objects }: Observation, owner: string):
     const plaintext = scope.strict ? undefined : allowed.get(key)
     return [key, plaintext === undefined ? scope : { ...scope, plaintext }]
   }
-  const wide = vacatedWide(start.wide === undefined ? undefined : noInbound(start.wide))
+  const wide = vacatedMeshWide(start.wide === undefined ? undefined : noInbound(start.wide))
   return { ...wide, ...now, inbound: new Map([...emptied, ...[...now.inbound].map(withPlaintext)]) }
 }
 

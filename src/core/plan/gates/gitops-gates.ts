@@ -16,7 +16,7 @@ import type { TrustDomain } from '../../spiffe/trust-domain.ts'
 import { isShutOut, type Surroundings } from '../../trust/acceptance.ts'
 import { doubtOf, proxyAccepts } from '../../trust/accepted.ts'
 import { listIn } from '../../trust/mesh-wide/listed-acceptance.ts'
-import { isWidePolicy, WIDE_POLICY } from '../../trust/mesh-wide/mesh-roots.ts'
+import { isMeshWidePolicy, MESH_WIDE_POLICY } from '../../trust/mesh-wide/mesh-roots.ts'
 import { isTrustMap, readTrustMap } from '../../trust/mounted/bundle-map.ts'
 import { boundMs, filesIn, surroundings, withFiles } from '../../trust/mounted/delivery.ts'
 import { readWorkloads } from '../../trust/pinned/pinned-filter.ts'
@@ -25,13 +25,13 @@ import { acceptedBy, distinctRoots, type Inbound, noInbound, type Root } from '.
 import type { Course } from '../course.ts'
 
 /** Roots whose filter depends on an object, and the proxies that still accept them. */
-interface Beside {
+interface Dependent {
   readonly roots: readonly Root[]
-  readonly holding: (proxies: readonly Held[]) => readonly Held[]
+  readonly holding: (proxies: readonly LiveProxy[]) => readonly LiveProxy[]
 }
 
 /** One proxy with its evidence. */
-interface Held {
+interface LiveProxy {
   readonly proxy: string
   readonly namespace: string
   readonly pod?: Manifest
@@ -45,11 +45,11 @@ interface Held {
  * The proxies that some istiod knows. No istiod sends configuration to another proxy: its listener keeps both the
  * filter and the policy, and after it reconnects, it gets a listener with neither.
  */
-function heldIn(observation: Observation, proxies: readonly Evidence[], { intent, now }: Witnesses): readonly Held[] {
+function liveProxiesOf(observation: Observation, proxies: readonly Evidence[], { intent, now }: Witnesses): readonly LiveProxy[] {
   const view = viewOf(observation)
   const files = filesIn(view.of('ConfigMap'), { now: judgedAt(observation, now), boundMs: boundMs(intent.member) })
   const list = listIn(observation, view.of('ConfigMap'))
-  return proxies.map((evidence): Held => {
+  return proxies.map((evidence): LiveProxy => {
     const { proxy, namespace, config } = evidence
     const pod = view.podOf(proxy)
     const around = surroundings(pod, files, list)
@@ -58,7 +58,7 @@ function heldIn(observation: Observation, proxies: readonly Evidence[], { intent
 }
 
 /** The gates of a removal, or of an update that removes content, in phase `clean`. */
-export function outlives(before: Manifest, after: Manifest | undefined, going: Course, witnesses: Witnesses): readonly Gate[] {
+export function removalGates(before: Manifest, after: Manifest | undefined, going: Course, witnesses: Witnesses): readonly Gate[] {
   const { intent, seen } = witnesses
   const { name } = intent.member
   const observation = seen.get(name)
@@ -66,8 +66,8 @@ export function outlives(before: Manifest, after: Manifest | undefined, going: C
     observation?.proxies.ok === false && observation.proxies.error.code === 'evidence-stale'
       ? ` (${observation.proxies.error.message})`
       : ''
-  const held = observation?.proxies.ok === true ? heldIn(observation, observation.proxies.value, witnesses) : []
-  const gates = besides(before, after, going, observation).flatMap(({ roots, holding }) => {
+  const held = observation?.proxies.ok === true ? liveProxiesOf(observation, observation.proxies.value, witnesses) : []
+  const gates = dependentsOf(before, after, going, observation).flatMap(({ roots, holding }) => {
     const waitingFor =
       observation?.proxies.ok === true ? holding(held).map(({ proxy }) => proxy) : [`evidence from the proxies of ${name}${why}`]
     return roots.map((root): Gate => ({ needs: 'unused', root: root.fingerprint, open: waitingFor.length === 0, waitingFor }))
@@ -75,10 +75,15 @@ export function outlives(before: Manifest, after: Manifest | undefined, going: C
   return [...new Map(gates.map((gate) => [`${gate.root} ${gate.waitingFor.join()}`, gate])).values()]
 }
 
-function besides(before: Manifest, after: Manifest | undefined, going: Course, observation: Observation | undefined): readonly Beside[] {
+function dependentsOf(
+  before: Manifest,
+  after: Manifest | undefined,
+  going: Course,
+  observation: Observation | undefined,
+): readonly Dependent[] {
   if (isTrustMap(before)) return files(before, going)
   if (before.kind === 'ConfigMap') return shares(before, after, going)
-  const wide = isWidePolicy(before)
+  const wide = isMeshWidePolicy(before)
   const at = readWorkloads(before, 'selector', 'matchLabels')
   const [b, a] = [going.before, going.after].map((state) => (wide ? state.wide : state.inbound.get(workloadsKey(at))) ?? noInbound(at)) as [
     Inbound,
@@ -98,12 +103,12 @@ function besides(before: Manifest, after: Manifest | undefined, going: Course, o
 /**
  * True if another set or the whole mesh accepts the domain after the change, and the proxy already holds its policy.
  */
-function guarded({ pod, evidence, config }: Held, domain: TrustDomain, { after, author }: Course): boolean {
+function guarded({ pod, evidence, config }: LiveProxy, domain: TrustDomain, { after, author }: Course): boolean {
   if (pod === undefined || config === undefined || doubtOf(evidence) !== undefined) return false
   const { inbound, wide } = after
   const rules = [
     ...[...inbound.values()].filter(({ at }) => isIn(pod, at)).map((scope) => ({ scope, policy: acceptPolicy(scope.at) })),
-    ...(wide === undefined ? [] : [{ scope: wide, policy: `${author.istioNamespace}/${WIDE_POLICY}` }]),
+    ...(wide === undefined ? [] : [{ scope: wide, policy: `${author.istioNamespace}/${MESH_WIDE_POLICY}` }]),
   ]
   return rules.some(
     ({ scope, policy }) =>
@@ -112,7 +117,7 @@ function guarded({ pod, evidence, config }: Held, domain: TrustDomain, { after, 
   )
 }
 
-function shares(before: Manifest, after: Manifest | undefined, { after: then }: Course): readonly Beside[] {
+function shares(before: Manifest, after: Manifest | undefined, { after: then }: Course): readonly Dependent[] {
   if (after !== undefined) return []
   return [...readState([before]).shares.values()]
     .filter(({ trusted }) => !then.shares.has(trusted))
@@ -123,7 +128,7 @@ function shares(before: Manifest, after: Manifest | undefined, { after: then }: 
 }
 
 /** Files that no filter will read. A proxy that starts with a filter whose file is missing never becomes ready. */
-function files(before: Manifest, { author, after }: Course): readonly Beside[] {
+function files(before: Manifest, { author, after }: Course): readonly Dependent[] {
   const namespace = before.metadata.namespace ?? ''
   const inbound = [...after.inbound.values()].filter(({ at }) => at.namespace === namespace).map(({ file }) => file)
   const outbound = [...after.outbound.values()]
@@ -145,7 +150,8 @@ function files(before: Manifest, { author, after }: Course): readonly Beside[] {
 }
 
 /** True unless the proxy certainly rejects callers of the domain: only then may the policy be removed. */
-const mayAccept = (held: Held, domain: TrustDomain): boolean => !isShutOut(proxyAccepts(held.evidence, held.config, domain, held.around))
+const mayAccept = (held: LiveProxy, domain: TrustDomain): boolean =>
+  !isShutOut(proxyAccepts(held.evidence, held.config, domain, held.around))
 
 /** The roots of the domain in the state before or after. */
 const rootsOf = (domain: TrustDomain, { before, after }: Course): readonly Root[] => {

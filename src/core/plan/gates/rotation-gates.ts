@@ -9,7 +9,7 @@ import { isTrustMap, type Reading, readMountedFilter, readTrustMap } from '../..
 import { readState } from '../../trust/render.ts'
 import { distinctRoots, type MeshState, type Root, type Roots } from '../../trust/state.ts'
 import type { Course } from '../course.ts'
-import { outlives } from './gitops-gates.ts'
+import { removalGates } from './gitops-gates.ts'
 
 export function gatesOf(
   phase: Phase,
@@ -22,12 +22,12 @@ export function gatesOf(
     return retirements(retired(readState([before]), readState([after])), witnesses)
   }
   if (before === undefined) return []
-  if (phase === 'close' && after === undefined) return retirements(handedOver(readMountedFilter(before), going), witnesses)
+  if (phase === 'close' && after === undefined) return retirements(removedWithFile(readMountedFilter(before), going), witnesses)
   if (phase !== 'clean') return []
   const delivered = witnesses.intent.member.home?.directory !== undefined
   return [
-    ...retirements(handedOver(goneFrom(before, after), going), witnesses),
-    ...(delivered ? outlives(before, after, going, witnesses) : []),
+    ...retirements(removedWithFile(goneFrom(before, after), going), witnesses),
+    ...(delivered ? removalGates(before, after, going, witnesses) : []),
   ]
 }
 
@@ -41,7 +41,7 @@ function goneFrom(before: Manifest, after: Manifest | undefined): readonly Readi
 }
 
 /** Roots of a file that pods with the mount no longer read, and that are missing from the filter they use next. */
-function handedOver(read: readonly Reading[], { before, after }: Course): readonly [TrustDomain, Root][] {
+function removedWithFile(read: readonly Reading[], { before, after }: Course): readonly [TrustDomain, Root][] {
   return read.flatMap(({ owner: { of, host } }) => {
     const key = workloadsKey(of)
     const held = host === undefined ? before.inbound.get(key)?.file : before.outbound.get(key)?.files.get(host)

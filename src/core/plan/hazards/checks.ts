@@ -13,7 +13,7 @@ import type { IstioFacts, Observation } from '../../model/observed.ts'
 import type { Intent, Workloads } from '../../model/wanted.ts'
 import { describeWorkloads, workloadsKey } from '../../model/workloads.ts'
 import { checkGateway } from '../../trust/gateway-scope.ts'
-import { checkWide } from '../../trust/mesh-wide/prerequisites.ts'
+import { checkMeshWide } from '../../trust/mesh-wide/prerequisites.ts'
 import { type Inbound, type MeshState, type Outbound, ownDomains } from '../../trust/state.ts'
 import { unknownRoots } from '../../verify/unapproved-roots.ts'
 import { type AccountFindings, accountFindings } from './call-accounts.ts'
@@ -68,7 +68,7 @@ export interface Checked {
   readonly blocked: boolean
   readonly blockedInbound: ReadonlySet<string>
   readonly blockedOutbound: ReadonlySet<string>
-  readonly blockedWide: boolean
+  readonly blockedMeshWide: boolean
   /** Sets that a STRICT PeerAuthentication of another owner covers: Entente writes none for them. */
   readonly strictAlready: ReadonlySet<string>
 }
@@ -76,7 +76,7 @@ export interface Checked {
 export function check(intent: Intent, wanted: MeshState, seen: Observation): Checked {
   const mesh: MeshContext = { intent, seen, view: viewOf(seen) }
   const ofMesh = intent.trusts.length === 0 ? [] : all(MESH, mesh)
-  const wide = checkWide(intent, seen)
+  const wide = checkMeshWide(intent, seen)
   // Hazards of scopes are facts about pods, which a directory does not show.
   const canLook = intent.member.home?.context !== undefined
   const accounts: AccountFindings = canLook ? accountFindings(intent, mesh.view) : { accept: new Map(), reach: new Map() }
@@ -99,7 +99,7 @@ export function check(intent: Intent, wanted: MeshState, seen: Observation): Che
   return {
     findings: [...ofMesh, ...wide, ...inbound.flatMap((c) => c.findings), ...outbound.flatMap((c) => c.findings), ...shared],
     blocked: blocks(ofMesh),
-    blockedWide: blocks(wide),
+    blockedMeshWide: blocks(wide),
     blockedInbound: new Set(inbound.filter((c) => blocks(c.findings)).map((c) => workloadsKey(c.scope.at))),
     blockedOutbound: new Set(outbound.filter((c) => blocks(c.findings)).map((c) => c.key)),
     strictAlready: new Set(inbound.filter((c) => c.strictAlready).map((c) => workloadsKey(c.scope.at))),

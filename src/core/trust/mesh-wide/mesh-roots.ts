@@ -20,7 +20,7 @@ import type { Root, Roots } from '../state.ts'
 /** The ConfigMap that istiod must read by SHARED_MESH_CONFIG. Entente owns all of it. */
 export const SHARED_MESH_CONFIG = 'entente-mesh-config'
 /** The callers rule for every workload of the mesh, in the root namespace. */
-export const WIDE_POLICY = 'entente-accept-mesh'
+export const MESH_WIDE_POLICY = 'entente-accept-mesh'
 
 const KEY = 'mesh'
 
@@ -42,8 +42,8 @@ export function meshConfigData(roots: Roots): Readonly<Record<string, string>> {
 export const isMeshConfig = (object: Manifest): boolean =>
   object.kind === 'ConfigMap' && object.metadata.name === SHARED_MESH_CONFIG && isOurs(object)
 
-export const isWidePolicy = (object: Manifest): boolean =>
-  object.kind === 'AuthorizationPolicy' && object.metadata.name === WIDE_POLICY && isOurs(object)
+export const isMeshWidePolicy = (object: Manifest): boolean =>
+  object.kind === 'AuthorizationPolicy' && object.metadata.name === MESH_WIDE_POLICY && isOurs(object)
 
 /**
  * Reads the roots by the domain each is meant for. Skips entries that are no certificates: they must not be written

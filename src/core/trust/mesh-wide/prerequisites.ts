@@ -2,7 +2,7 @@
 
 import { asWarning, error, type Finding, warning } from '../../diagnostics/finding.ts'
 import { about } from '../../diagnostics/subject.ts'
-import { agentsIn, deafAgents, workloads } from '../../mesh/agents.ts'
+import { agentsIn, workloads, xdsAgentFindings } from '../../mesh/agents.ts'
 import { ownersOf, whoSets } from '../../mesh/config-owner.ts'
 import { mtlsNotStrict, xdsAgentOff } from '../../mesh/mesh-findings.ts'
 import { viewOf } from '../../mesh/mesh-view.ts'
@@ -11,7 +11,7 @@ import type { IstioFacts, Observation } from '../../model/observed.ts'
 import type { Intent, MemberName } from '../../model/wanted.ts'
 import { SHARED_MESH_CONFIG } from './mesh-roots.ts'
 
-export function checkWide(intent: Intent, seen: Observation): readonly Finding[] {
+export function checkMeshWide(intent: Intent, seen: Observation): readonly Finding[] {
   const wide = intent.trusts.filter((trust) => trust.wide !== undefined)
   if (wide.length === 0) return []
   const { name } = intent.member
@@ -83,14 +83,14 @@ function hidden(name: MemberName, seen: Observation): readonly Finding[] {
 function agents(name: MemberName, seen: Observation): readonly Finding[] {
   const agents = agentsIn(seen)
   if (!agents.ok) return seen.objects.ok ? [asWarning(agents.error)] : []
-  const { pods, deaf } = agents.value
-  if (!seen.istio.ok || seen.istio.value.xdsAgent === true) return deafAgents(name, deaf)
+  const { pods, withoutXdsAgent } = agents.value
+  if (!seen.istio.ok || seen.istio.value.xdsAgent === true) return xdsAgentFindings(name, withoutXdsAgent)
   const { istiods, configOwners } = seen.istio.value
-  if (deaf.length === 0 && pods.length > 0) return []
+  if (withoutXdsAgent.length === 0 && pods.length > 0) return []
   return [
     xdsAgentOff(
       name,
-      `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${deaf.length === 0 ? 'no sidecar was seen' : workloads(deaf)})`,
+      `its mesh config does not set PROXY_CONFIG_XDS_AGENT (${withoutXdsAgent.length === 0 ? 'no sidecar was seen' : workloads(withoutXdsAgent)})`,
       `${whoSets(revisionsOf(istiods), configOwners)}; pods take it with their next restart`,
     ),
   ]

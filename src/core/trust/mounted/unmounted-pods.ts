@@ -21,30 +21,30 @@ export const unmounted = (view: MeshView, at: Workloads): readonly Manifest[] =>
  */
 export function wantedNow(intent: Intent, view: MeshView): MeshState {
   const before = readState(view.ownedBy(intent.owner))
-  return bridged(wantedState(asItStands(intent, before), before), before, view)
+  return keepingPinned(wantedState(asItStands(intent, before), before), before, view)
 }
 
 /**
  * @param view with all pods of the namespaces; undefined if no cluster can be read: then every set counts as having
  *   pods without the mount
  */
-export function bridged(wanted: MeshState, before: MeshState, view: MeshView | undefined): MeshState {
+export function keepingPinned(wanted: MeshState, before: MeshState, view: MeshView | undefined): MeshState {
   const waits = (at: Workloads): boolean => view === undefined || unmounted(view, at).length > 0
   return {
     ...wanted,
-    inbound: new Map([...wanted.inbound].map(([key, scope]) => [key, bridgeInbound(scope, before.inbound.get(key), waits)])),
-    outbound: new Map([...wanted.outbound].map(([key, scope]) => [key, bridgeOutbound(scope, before.outbound.get(key), waits)])),
+    inbound: new Map([...wanted.inbound].map(([key, scope]) => [key, keepPinnedInbound(scope, before.inbound.get(key), waits)])),
+    outbound: new Map([...wanted.outbound].map(([key, scope]) => [key, keepPinnedOutbound(scope, before.outbound.get(key), waits)])),
   }
 }
 
 type Waits = (at: Workloads) => boolean
 
-function bridgeInbound(scope: Inbound, was: Inbound | undefined, waits: Waits): Inbound {
+function keepPinnedInbound(scope: Inbound, was: Inbound | undefined, waits: Waits): Inbound {
   const stands = scope.file.read && (was?.roots.size ?? 0) > 0
   return stands && waits(scope.at) ? { ...scope, roots: scope.file.roots } : scope
 }
 
-function bridgeOutbound(scope: Outbound, was: Outbound | undefined, waits: Waits): Outbound {
+function keepPinnedOutbound(scope: Outbound, was: Outbound | undefined, waits: Waits): Outbound {
   const held = [...scope.files.keys()].filter((host) => (was?.hosts.get(host)?.size ?? 0) > 0)
   if (held.length === 0 || !waits(scope.from)) return scope
   const inline = held.map((host): [string, Roots] => [host, (scope.files.get(host) ?? NO_FILE).roots])

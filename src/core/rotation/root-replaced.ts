@@ -10,7 +10,7 @@ import { isSameAuthority } from '../x509/roots-of-one-name.ts'
 import { issuedBy } from './leaf-lifetime.ts'
 
 /** @param approved the approved bundle of this mesh's own trust domain */
-export function swapped(name: MemberName, approved: Bundle | undefined, seen: Observation, now: Date): readonly Finding[] {
+export function rootReplaced(name: MemberName, approved: Bundle | undefined, seen: Observation, now: Date): readonly Finding[] {
   if (approved === undefined || approved.anchors.length === 0 || !seen.own.ok) return []
   const known = new Set(approved.anchors.map((anchor) => anchor.fingerprint))
   const live = seen.own.value.anchors
