@@ -44,6 +44,8 @@ export interface WriteOptions {
    * known to have arrived.
    */
   readonly seen?: readonly Manifest[] | undefined
+  /** `before` is what `find` just returned, with its resourceVersion: the object is not read again before the write. */
+  readonly found?: true
 }
 
 export interface PodName {

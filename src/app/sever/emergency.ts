@@ -73,7 +73,7 @@ async function denyOnce(intent: Intent, domain: TrustDomain, mesh: Denying, at: 
         reason: 'emergency',
         id: '' as Digest,
       } as const
-      await mesh.write({ ...step, ...(before === undefined ? {} : { before }), after }, { forceConflicts: true })
+      await mesh.write({ ...step, ...(before === undefined ? {} : { before }), after }, { forceConflicts: true, found: true })
     }
     return { policies: [after], findings: before === undefined ? [] : undoneBy(mesh.member, before) }
   } catch (thrown) {

@@ -105,6 +105,17 @@ describe('a write compares before it sets', () => {
     expect(thrown).toMatchObject({ code: 'changed-meanwhile' })
   })
 
+  it.each([
+    { name: 'is not read again', answer: { body: live(policy('ALLOW')) }, code: undefined },
+    { name: 'was changed since', answer: status(409, 'Conflict', 'the object has been modified'), code: 'changed-meanwhile' },
+  ])('an object that was just found $name', async ({ answer, code }) => {
+    const server = await fakeKube(() => answer)
+    open.push(server)
+    const wrote = write(await server.client(), step(live(policy('DENY')), policy('ALLOW')), { forceConflicts: true, found: true })
+    expect(await wrote.catch((cause: unknown) => (cause as { readonly code: string }).code)).toBe(code)
+    expect(server.requests).toMatchObject([{ method: 'PATCH', body: { metadata: { resourceVersion: '7' } } }])
+  })
+
   it('writes only kinds that are ours to write', async () => {
     const secret = { ...policy('DENY'), apiVersion: 'v1', kind: 'Secret' }
     const { writes, thrown } = await run(() => missing, step(undefined, secret))

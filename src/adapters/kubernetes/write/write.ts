@@ -4,6 +4,7 @@
  * Entente owns its objects completely. Server-side apply alone would keep fields that others added, and would refuse to
  * change fields that kubectl edited. The plan showed that edit as `before`, so the user consented to reverting it.
  */
+import type { WriteOptions } from '../../../app/ports.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import { at, content, list, sameContent, text, title } from '../../../core/model/manifest.ts'
@@ -15,10 +16,12 @@ import { type Answer, asked, fieldConflicts, refusal } from '../transport/errors
 const FIELD_MANAGER = 'entente'
 
 /** @throws FederationError changed-meanwhile, conflict, forbidden, cluster-unreachable, cluster-refused, object-invalid */
-export async function write(client: KubeClient, step: Step, options: { readonly forceConflicts: boolean }): Promise<void> {
+export async function write(client: KubeClient, step: Step, options: Pick<WriteOptions, 'forceConflicts' | 'found'>): Promise<void> {
   const object = step.after ?? step.before
   if (object === undefined) return
   const resource = resourceFor(client, object)
+  if (options.found === true && options.forceConflicts && step.after !== undefined)
+    return overwrite(client, resource, step.before, step.after)
   const found = await client.raw(resource, object.metadata.namespace, object.metadata.name)
   const live = found === undefined ? undefined : parseLive(client.subject, found, resource)
   if (step.after === undefined) return remove(client, resource, live, object)
@@ -27,6 +30,10 @@ export async function write(client: KubeClient, step: Step, options: { readonly 
   if (!options.forceConflicts) expectSoleOwner(client, found, step.after)
   return update(client, resource, live, step.after, options.forceConflicts)
 }
+
+/** The API server compares: another client's object answers 200 to the creation, and another resourceVersion is a 409. */
+const overwrite = (client: KubeClient, resource: Resource, found: Live | undefined, after: Manifest): Promise<void> =>
+  found === undefined ? create(client, resource, after) : update(client, resource, found, after, true)
 
 function resourceFor(client: KubeClient, object: Manifest): Resource {
   const found = writableResource(object.apiVersion, object.kind)
