@@ -1,5 +1,6 @@
 /** The plan: the writes, their effect on trust, and what blocks them. It only reads. */
 
+import { accepting, expectEnded } from '../core/diagnostics/expectations.ts'
 import type { Seens } from '../core/model/observed.ts'
 import type { Plan } from '../core/model/planned.ts'
 import type { PlanOptions } from '../core/plan/course.ts'
@@ -69,11 +70,13 @@ export async function planFor(
       : new Map([...first, ...(await observe(closer, meshes, { everyPod: true, everyLeaf: options.look === true, sharedDeadline }))])
   goOn(ports)
   const made = seen === first ? quick : plan(intents, seen, ports.now(), { ...options, narrowOnly })
+  const { expect = [] } = federation
+  const accept = accepting(expect, ports.now())
   const whole = {
     ...made,
     name: federation.name,
     members: [...federation.members.values()],
-    findings: [...desired.findings, ...made.findings],
+    findings: [...desired.findings, ...made.findings, ...expectEnded(expect, ports.now())].map((finding) => accept(finding)),
   }
   return { desired, plan: whole, options, seen, meshes, narrowOnly, heads }
 }

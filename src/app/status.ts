@@ -1,14 +1,17 @@
 /** `status`: drift, expiry and lag of each trust. It never writes. */
 
+import { accepting, type Outlook } from '../core/diagnostics/expectations.ts'
 import type { Finding } from '../core/diagnostics/finding.ts'
 import type { Plan } from '../core/model/planned.ts'
 import type { Verdict } from '../core/model/proven.ts'
+import { acceptedIn } from '../core/model/verdict-outlook.ts'
 import { stepsOf } from '../core/plan/steps-of-trust.ts'
 import { endedPairs, pairKey } from '../core/record/severs.ts'
 import { expiring } from '../core/rotation/expiry.ts'
 import { verify } from '../core/verify/verdict.ts'
 import { type PlanPorts, planFederation } from './plan.ts'
 import type { Desired } from './ports-desired.ts'
+import { outlookOfAll } from './verify/verify.ts'
 
 export interface TrustStatus {
   readonly verdict: Verdict
@@ -28,19 +31,23 @@ export interface Status {
   readonly expiry: readonly Finding[]
   /** All other findings of the plan. */
   readonly findings: readonly Finding[]
+  readonly outlook: Outlook
 }
 
 export async function statusOf(ports: PlanPorts): Promise<Status> {
   const { desired, plan, seen } = await planFederation(ports)
   const { federation, intents } = desired
   const at = ports.now()
-  const verdicts = verify(federation, intents, seen, at)
+  const accept = accepting(federation.expect ?? [], at)
+  const verdicts = verify(federation, intents, seen, at).map((verdict) => acceptedIn(verdict, accept))
+  const [expiry, findings] = [expiring(federation, intents, seen, at), plan.findings.filter(({ code }) => code !== 'root-expires')]
   return {
     at,
     plan,
     trusts: verdicts.map((verdict) => trustStatus(verdict, desired, plan)),
-    expiry: expiring(federation, intents, seen, at),
-    findings: plan.findings.filter(({ code }) => code !== 'root-expires'),
+    expiry,
+    findings,
+    outlook: outlookOfAll(verdicts, [...expiry, ...findings], desired),
   }
 }
 

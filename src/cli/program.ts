@@ -138,6 +138,11 @@ function claimed(value: string): string {
   return value.trim()
 }
 
+const acceptOption = (): Option =>
+  new Option(
+    '--accept <code>',
+    'do not exit 1 or 3 for this code, which means only that Entente could not look, such as chain-unseen; once for each code',
+  ).argParser(collect)
 const evidenceOption = (): Option =>
   new Option(
     '--evidence <file>',
@@ -246,6 +251,7 @@ export function program(io: Io, version: string, run: Run): Command {
   looking('plan', 'show what apply would change, and the effect on trust', 'entente plan\nentente plan --expanded')
     .option('--expanded', 'only print the federation file with calls, groups, defaults and includes as entries of trust')
     .addOption(evidenceOption())
+    .addOption(acceptOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/federation/plan.ts')).run(options, io)))
 
@@ -277,6 +283,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--look', 'before a root is removed: read the certificate of every workload of its mesh, and name those under it')
     .option('-w, --watch', 'repeat every 15 seconds until ^C: correct drift, close trusts that end')
     .addOption(evidenceOption())
+    .addOption(acceptOption())
     .addOption(outputOption())
     .action(async (options) => run((await import('./commands/federation/apply.ts')).run(options, io)))
 
@@ -287,6 +294,7 @@ export function program(io: Io, version: string, run: Run): Command {
   )
     .option('--look', 'read the certificates of the proxies in scopes, by port-forward to their admin ports')
     .addOption(evidenceOption())
+    .addOption(acceptOption())
     .addOption(
       new Option('-o, --output <format>', 'text, json, or evidence (for --evidence of users who cannot reach these clusters)')
         .choices(['text', 'json', 'evidence'])
@@ -305,6 +313,7 @@ export function program(io: Io, version: string, run: Run): Command {
 
   looking('status', 'print one line for each trust: proof, expiry, drift; writes nothing', 'entente status --watch')
     .addOption(evidenceOption())
+    .addOption(acceptOption())
     .addOption(outputOption())
     .option('-w, --watch', 'repeat every 10 seconds until ^C')
     .action(async (options) => run((await import('./commands/federation/status.ts')).run(options, io)))

@@ -114,7 +114,7 @@ describe('a plan says so, and apply changes nothing, when', () => {
   it('a context is not in the kubeconfig', async () => {
     await nothingChanged(async () => {
       shop.write([bAccepts()], member({ cluster: { context: 'nowhere' } }))
-      const { stdout, stderr } = expectCode(await shop.run('plan'), 1)
+      const { stdout, stderr } = expectCode(await shop.run('plan'), 3)
       expect(stdout + stderr).toMatch(/context-unknown: .*nowhere[\s\S]*next: /)
       expectCode(await shop.apply(), 1)
     })
@@ -125,13 +125,13 @@ describe('a plan says so, and apply changes nothing, when', () => {
       const file = shop.file('unreachable.kubeconfig')
       writeFileSync(file, readFileSync(bed.kubeconfig, 'utf8').replace(bed.b.api.access.server, 'https://127.0.0.1:1'))
       shop.write([bAccepts()])
-      const ran = expectCode(await shop.runAs(file, 'plan', '-o', 'json'), 1)
+      const ran = expectCode(await shop.runAs(file, 'plan', '-o', 'json'), 3)
       expect(ran.json).toMatchObject({
         steps: [],
         findings: expect.arrayContaining([expect.objectContaining({ code: 'cluster-unreachable' })]),
       })
       expectCode(await shop.runAs(file, 'apply', '--reason', 'e2e', '--yes'), 1)
-      expectCode(await shop.runAs(file, 'verify'), 1)
+      expectCode(await shop.runAs(file, 'verify'), 3)
     })
   })
 })
@@ -154,7 +154,7 @@ describe('rights that are missing are named with verb and resource', () => {
     await nothingChanged(async () => {
       shop.write([bAccepts()], lone)
       const few = READ.map((rule) => ({ ...rule, resources: rule.resources.map((name) => (name === '*' ? 'peerauthentications' : name)) }))
-      const ran = expectCode(await shop.runAs(await bed.b.account('few', few), 'plan', '-o', 'json'), 1)
+      const ran = expectCode(await shop.runAs(await bed.b.account('few', few), 'plan', '-o', 'json'), 3)
       expect(ran.json).toMatchObject({ steps: [] })
       expect(ran.stdout).toMatch(/"forbidden"/)
       expect(ran.stdout).toContain('list envoyfilters.networking.istio.io')

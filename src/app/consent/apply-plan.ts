@@ -1,6 +1,7 @@
 /** `apply`: plans, asks for consent, and carries out the agreed steps. */
 
 import { FederationError } from '../../core/diagnostics/errors.ts'
+import { outlookOf } from '../../core/diagnostics/expectations.ts'
 import { hasErrors } from '../../core/diagnostics/finding.ts'
 import { about } from '../../core/diagnostics/subject.ts'
 import type { Digest } from '../../core/model/digest.ts'
@@ -27,7 +28,8 @@ export interface Applied {
 }
 
 /** True if everything agreed to is done, and nothing blocks the rest. */
-export const succeeded = ({ plan, outcome }: Applied): boolean => !hasErrors(plan.findings) && (outcome?.findings ?? []).length === 0
+export const succeeded = ({ plan, outcome }: Applied): boolean =>
+  outlookOf(plan.findings) === 'fine' && (outcome?.findings ?? []).length === 0
 
 /** @throws FederationError not-consented, not-confirmed, changed-meanwhile, record-busy: then no object was written */
 export async function applyPlan(ports: PlanPorts & CarryOutPorts & Pick<Ports, 'agree'>, input: ApplyInput): Promise<Applied> {

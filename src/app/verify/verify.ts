@@ -1,13 +1,17 @@
 /** `verify`: checks for each trust, by evidence from live proxies, whether it holds. */
 
 import { JUDGED_BY_EVIDENCE } from '../../core/diagnostics/codes.ts'
+import { accepting, expectEnded, type Outlook, outlookOf, worst } from '../../core/diagnostics/expectations.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
 import type { Verdict } from '../../core/model/proven.ts'
+import { acceptedIn, outlookOfVerdict } from '../../core/model/verdict-outlook.ts'
 import { aboutRecord } from '../../core/record/heads.ts'
+import { endedPairs, pairKey } from '../../core/record/severs.ts'
 import { expiring } from '../../core/rotation/expiry.ts'
 import { inferred, type LeafView } from '../../core/rotation/leaves.ts'
 import { verify } from '../../core/verify/verdict.ts'
 import { type PlanPorts, planFederation } from '../plan.ts'
+import type { Desired } from '../ports-desired.ts'
 import { lookAtLeaves } from './look-at-leaves.ts'
 
 export interface Verified {
@@ -16,6 +20,7 @@ export interface Verified {
   readonly verdicts: readonly Verdict[]
   /** Findings that belong to no single trust. */
   readonly findings: readonly Finding[]
+  readonly outlook: Outlook
   /** The proxies' answers about their own certificates, if they were asked. */
   readonly leaves?: readonly LeafView[]
 }
@@ -26,19 +31,29 @@ export async function verifyTrusts(ports: PlanPorts, { look = false }: { readonl
   const { federation, intents } = desired
   const at = ports.now()
   const looked = look ? await lookAtLeaves(intents, seen, meshes, at) : undefined
+  const { expect = [] } = federation
+  const accept = accepting(expect, at)
+  const verdicts = verify(federation, intents, seen, at, looked?.loaded).map((verdict) => acceptedIn(verdict, accept))
+  const findings = [
+    ...aboutRecord(plan.findings, narrowOnly),
+    ...(looked?.findings ?? inferred(intents, seen, at)),
+    ...expiring(federation, intents, seen, at),
+    // The verdicts report this already, with its meaning.
+    ...desired.findings.filter(({ code }) => !JUDGED_BY_EVIDENCE.has(code)),
+    ...expectEnded(expect, at),
+  ].map((finding) => accept(finding))
   return {
     federation: federation.name,
     at,
-    verdicts: verify(federation, intents, seen, at, looked?.loaded),
-    findings: [
-      ...aboutRecord(plan.findings, narrowOnly),
-      ...(looked?.findings ?? inferred(intents, seen, at)),
-      ...expiring(federation, intents, seen, at),
-      // The verdicts report this already, with its meaning.
-      ...desired.findings.filter(({ code }) => !JUDGED_BY_EVIDENCE.has(code)),
-    ],
+    verdicts,
+    findings,
+    outlook: outlookOfAll(verdicts, findings, desired),
     ...(looked && { leaves: looked.leaves }),
   }
 }
 
-export const holds = (verdict: Verdict): boolean => verdict.state === 'proven' || verdict.state === 'severed'
+/** @param findings those that belong to no single trust */
+export function outlookOfAll(verdicts: readonly Verdict[], findings: readonly Finding[], { federation, record }: Desired): Outlook {
+  const ended = endedPairs(federation, record)
+  return worst([outlookOf(findings), ...verdicts.map((verdict) => outlookOfVerdict(verdict, ended.has(pairKey(verdict))))])
+}

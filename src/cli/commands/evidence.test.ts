@@ -79,7 +79,7 @@ const judge = async (w: TestWorkspace, evidence: readonly string[] = []): Promis
 describe('without evidence', () => {
   it('nothing is known of members that are a directory', async () => {
     await using w = await opened()
-    expect(await judge(w)).toBe(1)
+    expect(await judge(w)).toBe(3)
     expect(states(w)).toEqual(['unknown', 'unknown'])
   })
 })
@@ -106,7 +106,7 @@ describe('evidence of both owners', () => {
 
   it('proves nothing of a mesh that it is not about', async () => {
     await using w = await opened()
-    expect(await judge(w, [await handOver(w, { members: ['cluster-b'] })])).toBe(1)
+    expect(await judge(w, [await handOver(w, { members: ['cluster-b'] })])).toBe(3)
     expect(states(w)).toEqual(['unknown', 'unknown'])
     expect(json(w).trusts[0].proxies).toMatchObject({ total: 1, ready: 1 })
   })
@@ -141,7 +141,7 @@ describe('evidence that may not be true any more counts as not seen', () => {
   ]
   it.each(stale)('%s', async (_, handing, because) => {
     await using w = await opened()
-    expect(await judge(w, [await handOver(w, handing)])).toBe(1)
+    expect(await judge(w, [await handOver(w, handing)])).toBe(3)
     expect(states(w)).toEqual(['unknown', 'unknown'])
     const all = [...json(w).findings, ...json(w).trusts.flatMap((trust: { findings: unknown[] }) => trust.findings)]
     expect(all).toContainEqual(expect.objectContaining({ code: 'evidence-stale', message: expect.stringContaining(because) }))
@@ -150,7 +150,7 @@ describe('evidence that may not be true any more counts as not seen', () => {
   it('something was applied since', async () => {
     await using w = await opened()
     const before = (await (await openRecord(w.directory)).entries())[1]?.hash as Digest
-    expect(await judge(w, [await handOver(w, { record: before })])).toBe(1)
+    expect(await judge(w, [await handOver(w, { record: before })])).toBe(3)
     expect(JSON.stringify(json(w).findings)).toContain('was made before the apply of')
   })
 
@@ -159,7 +159,7 @@ describe('evidence that may not be true any more counts as not seen', () => {
     const left = object('v1', 'ConfigMap', 'istio-system/old-root-cert', {}, { labels: { 'app.kubernetes.io/managed-by': 'entente' } })
     const trees = await readTree(join(w.directory, 'clusters/cluster-b'))
     const objects = [...[...trees.values()].map((placed) => placed.object), left]
-    expect(await judge(w, [await handOver(w, { objects, members: ['cluster-b'] })])).toBe(1)
+    expect(await judge(w, [await handOver(w, { objects, members: ['cluster-b'] })])).toBe(3)
     expect(JSON.stringify(json(w).trusts)).toContain('was made when the cluster still had ConfigMap istio-system/old-root-cert')
   })
 })
@@ -212,6 +212,7 @@ describe('a member whose cluster has a context here', () => {
     const evidence = [await handOver(w)]
     await w.write(inDirectories((s) => Object.assign(s.members[0] as object, { cluster: { context: 'nowhere' } })))
     await writeFile(join(w.directory, 'kubeconfig'), '{ apiVersion: v1, kind: Config, clusters: [], users: [], contexts: [] }')
+    // Its former folder may still hold what it trusted (member-left-behind).
     expect(await verify({ file: w.file, output: 'json', evidence, kubeconfig: join(w.directory, 'kubeconfig') }, w.io)).toBe(1)
     expect(json(w).findings).toContainEqual(expect.objectContaining({ code: 'evidence-unused', subject: 'cluster-a' }))
   })

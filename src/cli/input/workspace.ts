@@ -8,6 +8,7 @@ import type { Ports } from '../../app/use-case.ts'
 import type { Federation } from '../../core/model/wanted.ts'
 import type { Io } from '../io.ts'
 import { eventTeller } from '../print/event-text.ts'
+import { withAccepted } from './accepted.ts'
 import { agreement, type Consenting } from './agreement.ts'
 import { lookAt } from './cluster.ts'
 import { inContexts, readHanded } from './evidence-input.ts'
@@ -24,11 +25,13 @@ export interface FileOptions extends HomeOptions {
   readonly actor?: string
   /** `MEMBER=CONTEXT`: the context of a member, which overrides the file. */
   readonly context?: readonly string[]
+  /** Codes that mean only that Entente could not look; in addition to `spec.expect`. */
+  readonly accept?: readonly string[]
 }
 
 /** @throws FederationError file-unreadable, federation-invalid */
-const openFederation = async ({ file, context }: FileOptions): Promise<Federation> =>
-  inContexts(await readFederationFile(file), context ?? [])
+const openFederation = async ({ file, context, accept }: FileOptions): Promise<Federation> =>
+  withAccepted(inContexts(await readFederationFile(file), context ?? []), accept ?? [])
 
 /** One fetch of a bundle endpoint, all redirects together. */
 const FETCH = { timeoutMilliseconds: 5_000 }

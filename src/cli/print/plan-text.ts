@@ -1,4 +1,5 @@
 /** Prints a plan for people: what it means, what stops it, its steps, and the findings. */
+import { outlookOf } from '../../core/diagnostics/expectations.ts'
 import { hasErrors } from '../../core/diagnostics/finding.ts'
 import { title } from '../../core/model/manifest.ts'
 import type { Change, Plan, Step } from '../../core/model/planned.ts'
@@ -12,9 +13,12 @@ import { findingsText, painter } from './text.ts'
 
 export function planText(plan: Plan, look: Look = {}): Shown {
   const parts: Part[] = []
-  if (plan.steps.length === 0 && hasErrors(plan.findings))
+  if (plan.steps.length === 0 && outlookOf(plan.findings) !== 'fine')
     parts.push(`${plan.name}: no steps; the errors below say what could not be read, or what blocks the plan.`)
-  else if (plan.steps.length === 0) parts.push(`${plan.name}: nothing to do; every mesh matches the federation file.`)
+  else if (plan.steps.length === 0)
+    parts.push(
+      `${plan.name}: nothing to do; every mesh${hasErrors(plan.findings) ? ' that Entente could see' : ''} matches the federation file.`,
+    )
   else {
     const members = [...new Set(plan.steps.map((step) => step.member))]
     parts.push(

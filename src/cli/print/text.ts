@@ -45,24 +45,28 @@ function aligned(rows: readonly (readonly Part[])[]): readonly Shown[] {
 }
 
 const STYLES = { error: 'red', warning: 'yellow', info: 'dim' } as const
-const ORDER = { error: 0, warning: 1, info: 2 }
+const ORDER = { error: 0, warning: 1, info: 2, accepted: 3 }
 const SUBJECTS = 3
 
 /** One block for each code: its first finding, and the subjects of the others. If `verbose`, one block for each finding. */
 export function findingsText(findings: readonly Finding[], look: Look = {}): Shown {
-  const sorted = [...findings].sort((a, b) => ORDER[a.severity] - ORDER[b.severity])
-  const groups = groupBy(sorted, (finding) => (look.verbose === true ? finding : `${finding.severity} ${finding.code}`))
+  const rank = ({ severity, accepted }: Finding): number => (accepted === undefined ? ORDER[severity] : ORDER.accepted)
+  const sorted = [...findings].sort((a, b) => rank(a) - rank(b))
+  const groups = groupBy(sorted, (finding) => (look.verbose === true ? finding : `${rank(finding)} ${finding.code}`))
   return stacked([...groups.values()].map((group) => groupText(group, look)))
 }
 
 function groupText([first, ...others]: readonly Finding[], { color, verbose = false }: Look): Shown {
   if (first === undefined) return stacked([])
-  const { severity, code, subject, message, hint } = first
+  const { severity, code, subject, message, hint, accepted } = first
   const text = (words: string): string => (verbose ? words : shortened(words))
   return stacked([
-    show`${painter(color)(STYLES[severity], severity)} ${code}: ${text(subject)}: ${text(message)}`,
+    show`${accepted === undefined ? painter(color)(STYLES[severity], severity) : painter(color)('dim', 'accepted')} ${code}: ${text(subject)}: ${text(message)}`,
     ...(others.length === 0 ? [] : [show`  also: ${text(few(subjectsOf(first, others), SUBJECTS))} (-v shows each)`]),
-    ...(hint === '' ? [] : [show`  next: ${hint}`]),
+    ...(accepted === undefined
+      ? []
+      : [show`  because: ${accepted.reason}${accepted.until === undefined ? '' : `, until ${accepted.until}`}`]),
+    ...(hint === '' || accepted !== undefined ? [] : [show`  next: ${hint}`]),
   ])
 }
 

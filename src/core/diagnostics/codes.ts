@@ -16,6 +16,11 @@ export interface CodeEntry {
   readonly severity: Severity | { readonly [S in Severity]?: string }
   /** A command may end with it, as a FederationError. If it concerns one of several members, it is a finding. */
   readonly thrown?: true
+  /**
+   * It means only that Entente could not look: `spec.expect` of the federation file and `--accept` may name it. Never set on
+   * a code about own roots, the record or a sever.
+   */
+  readonly accept?: true
   readonly meaning: string
   /** Empty if there is nothing to do. MEMBER and similar words are placeholders. */
   readonly remedy: string | Readonly<Record<HomeKind, string>>
@@ -201,6 +206,7 @@ const FILES = {
     remedy: APPROVE_AND_APPLY,
   },
   'not-checked': {
+    accept: true,
     severity: { info: 'usually', warning: '`mount` cannot see the pods', error: 'a part of the evidence was not asked for' },
     meaning: 'Entente could not make a check, such as any check of a live proxy in a member that is a directory only.',
     remedy: {
@@ -214,7 +220,13 @@ const FILES = {
     meaning: 'Entente evaluates a member that is a directory only, by a file of its owner. The message says how old that evidence is.',
     remedy: '',
   },
+  'expect-ended': {
+    severity: 'warning',
+    meaning: 'An entry of `spec.expect` has ended, so what it accepted counts again.',
+    remedy: 'look at what it accepted; then remove the entry, or give it a new `until`',
+  },
   'evidence-stale': {
+    accept: true,
     severity: 'warning',
     meaning:
       'An evidence file is older than an hour, or it was made before an apply, or when the cluster did not have what Git says. Entente does not use it.',
@@ -558,18 +570,21 @@ const BUNDLES = {
 
 const CLUSTERS = {
   'context-unknown': {
+    accept: true,
     severity: 'error',
     thrown: true,
     meaning: 'The kubeconfig has no such context, or the context is incomplete.',
     remedy: '`kubectl config get-contexts`',
   },
   'cluster-unreachable': {
+    accept: true,
     severity: 'error',
     thrown: true,
     meaning: 'The API server did not answer in time, or its certificate does not verify.',
     remedy: 'check that it is up and reachable from here; if the cluster is only large, raise `--look-timeout`',
   },
   'cluster-refused': {
+    accept: true,
     severity: 'error',
     thrown: true,
     meaning:
@@ -577,6 +592,7 @@ const CLUSTERS = {
     remedy: '`kubectl --context CONTEXT auth whoami`',
   },
   forbidden: {
+    accept: true,
     severity: 'error',
     thrown: true,
     meaning: 'The API server denies a right. The message names verb, resource and namespace.',
@@ -619,18 +635,21 @@ const CLUSTERS = {
     remedy: 'check that `istio.namespace` of the member is right',
   },
   'istiod-unreachable': {
+    accept: true,
     severity: 'error',
     thrown: true,
     meaning: "istiod's port did not answer, neither directly nor through the API server.",
     remedy: 'check that istiod is up',
   },
   'istiod-refused': {
+    accept: true,
     severity: 'error',
     thrown: true,
     meaning: "istiod's debug port refused the request, is switched off, or answered something that istiod never answers.",
     remedy: 'read the log of istiod; check `ENABLE_DEBUG_ON_HTTP`',
   },
   'proxy-unreachable': {
+    accept: true,
     severity: 'error',
     thrown: true,
     meaning: "A proxy's admin port did not answer (`verify --look`).",
@@ -656,6 +675,7 @@ const CLUSTERS = {
     remedy: 'wait, or restart the ones that lag',
   },
   'not-observed': {
+    accept: true,
     severity: { error: 'usually', warning: 'after a sever: whether the mesh let go is not proven' },
     meaning: 'Entente did not observe a member.',
     remedy: 'run the command again',
@@ -737,6 +757,7 @@ const PLAN = {
     remedy: 'set it, then restart the workloads that the message names',
   },
   'roots-unseen': {
+    accept: true,
     severity: 'info',
     meaning:
       'A trust has distribution `mesh`. `verify` evaluates it by names, callers and the settings of agents: istiod does not report which roots a proxy holds ([mesh](mesh.md#evidence)).',
@@ -1116,6 +1137,7 @@ const VERIFY = {
     remedy: APPROVE_AND_APPLY,
   },
   'chain-unseen': {
+    accept: true,
     severity: 'warning',
     meaning: "Entente could not see the chain that the trusted mesh's CA presents.",
     remedy: {
@@ -1140,6 +1162,7 @@ const VERIFY = {
     remedy: 'let its CA issue one SPIFFE ID and no such name',
   },
   'leaf-unseen': {
+    accept: true,
     severity: 'error',
     meaning: '`verify --look`: Entente could not read the certificate of a proxy.',
     remedy: 'grant the right in [deploy/look.yaml](../deploy/look.yaml)',
@@ -1477,7 +1500,15 @@ export function remedyOf(code: FindingCode, home: HomeKind, names: Readonly<Reco
 
 export const remedyFor = ({ remedy }: CodeEntry, home: HomeKind): string => (typeof remedy === 'string' ? remedy : remedy[home])
 
+export const isAcceptable = (code: FindingCode): boolean => (CODES[code] as CodeEntry).accept === true
+
+/** In the order of the alphabet. */
+export const ACCEPTABLE: readonly FindingCode[] = (Object.keys(CODES) as FindingCode[]).filter(isAcceptable).sort()
+
 const codes = (...all: readonly FindingCode[]): ReadonlySet<FindingCode> => new Set(all)
+
+/** In a verdict: something that Entente saw leaves the trust unproven. */
+export const LEAVES_UNPROVEN = codes('no-workload', 'caller-not-certain')
 
 /** A live proxy may still hold a root that is retired. Proxies that no istiod reports are excluded. */
 export const MAY_HOLD_RETIRED_ROOT = codes('file-pending', 'still-held', 'root-not-approved')

@@ -16,6 +16,8 @@ export interface Finding {
   readonly message: string
   /** The next command or edit; empty if there is none. */
   readonly hint: string
+  /** The owner expects not to see this, and why. `until`: the last day, YYYY-MM-DD. */
+  readonly accepted?: { readonly reason: string; readonly until?: string | undefined } | undefined
 }
 
 /** For a code whose severity is known only at run time. */

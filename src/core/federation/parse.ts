@@ -13,6 +13,7 @@ import { DISTRIBUTION_HINT, expand, type IncludedCalls, MTLS_HINT } from './expa
 import { type Included, outside } from './expand/included.ts'
 import type { AcceptEntry, LongDocument, TrustEntry } from './expand/long-form.ts'
 import type { Path, Place, Report, Tell } from './expand/places.ts'
+import { readExpected } from './expected.ts'
 import { includedSchema, schema, type WrittenDocument } from './schema.ts'
 import { reportSharedHomes } from './shared-homes.ts'
 
@@ -60,6 +61,7 @@ export function parseFederation(
       ? []
       : [{ truster: pair.truster.name, trusted: pair.trusted.name, at: new Date(entry.at), reason: entry.reason }]
   })
+  const expect = readExpected(document.spec.expect ?? [], members.names, report)
   reportSharedHomes(
     document.spec.members.map(({ name, cluster }, i) => ({ name, ...cluster, path: ['spec', 'members', i, 'cluster'] })),
     report,
@@ -68,7 +70,11 @@ export function parseFederation(
   reportOverlaps(document.spec.trust, report)
   reportModes(trusts, report)
   if (problems.length > 0) return { problems: distinctProblems(problems) }
-  return { federation: { name: document.metadata.name, members: read, trusts, severed }, expanded: document, placeOf }
+  return {
+    federation: { name: document.metadata.name, members: read, trusts, severed, ...(expect.length === 0 ? {} : { expect }) },
+    expanded: document,
+    placeOf,
+  }
 }
 
 /** A group or a call becomes several entries, and each of them has the mistake. */

@@ -122,6 +122,17 @@ export const schema = z.strictObject({
         }),
       )
       .nullish(),
+    expect: z
+      .array(
+        z.strictObject({
+          code: z.string(),
+          member: z.string().optional(),
+          subject: z.string().optional(),
+          reason: z.string().min(1),
+          until: date,
+        }),
+      )
+      .nullish(),
     severed: z
       .array(z.strictObject({ truster: z.string(), trusted: z.string(), at: z.iso.datetime({ offset: true }), reason: z.string().min(1) }))
       .nullish(),

@@ -1,5 +1,6 @@
 /** The federation file as values, and one Intent per mesh. */
 import type { HomeKind } from '../diagnostics/codes.ts'
+import type { Expectation } from '../diagnostics/expectations.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import type { EndpointAddress } from '../spiffe/endpoint.ts'
 import type { Holder } from '../spiffe/root-findings.ts'
@@ -18,6 +19,8 @@ export interface Federation {
   readonly members: ReadonlyMap<MemberName, Member>
   readonly trusts: readonly Trust[]
   readonly severed: readonly Severed[]
+  /** What the owners expect not to see. */
+  readonly expect?: readonly Expectation[]
 }
 
 /**

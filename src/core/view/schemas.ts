@@ -25,6 +25,11 @@ export const finding = z
     about: subject,
     message: z.string(),
     hint: z.string().meta({ description: 'The next thing to do; empty where there is nothing' }),
+    accepted: z
+      .strictObject({ reason: z.string(), until: z.string().meta({ description: 'The last day, YYYY-MM-DD' }).optional() })
+      .readonly()
+      .optional()
+      .meta({ description: 'The owner expects not to see this: it makes no exit code' }),
   })
   .readonly()
 const findings = z.array(finding).readonly()

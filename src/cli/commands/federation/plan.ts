@@ -2,8 +2,9 @@
 
 import { expandFederationFile } from '../../../adapters/files/federation-file.ts'
 import { planFederation } from '../../../app/plan.ts'
-import { hasErrors } from '../../../core/diagnostics/finding.ts'
+import { outlookOf } from '../../../core/diagnostics/expectations.ts'
 import { planView } from '../../../core/view/plan-view.ts'
+import { exitCodeOf } from '../../exit-code.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { expandedText } from '../../print/federation/expanded-text.ts'
@@ -25,5 +26,5 @@ export async function run(options: PlanOptions, io: Io): Promise<number> {
   const { plan } = await planFederation(portsOf(options, io))
   io.print(options.output === 'json' ? json(planView(plan)) : planText(plan, io))
   if (options.output === 'text' && plan.steps.length > 0) io.tell(show`\nTo carry it out: entente apply --reason "WHY"`)
-  return hasErrors(plan.findings) ? 1 : plan.steps.length > 0 ? 2 : 0
+  return exitCodeOf(outlookOf(plan.findings), plan.steps.length > 0)
 }

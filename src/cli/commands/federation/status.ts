@@ -1,10 +1,9 @@
 /** `status`: drift, expiry and lag, one line for each trust. It never writes. */
 
 import { statusOf } from '../../../app/status.ts'
-import { holds } from '../../../app/verify/verify.ts'
-import { hasErrors } from '../../../core/diagnostics/finding.ts'
 import { statusFindings } from '../../../core/view/status-findings.ts'
 import { statusView } from '../../../core/view/verify-view.ts'
+import { exitCodeOf } from '../../exit-code.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json, show } from '../../print/screen.ts'
@@ -24,7 +23,7 @@ export async function run(options: FileOptions & { output: Output; watch?: boole
 }
 
 async function once(options: FileOptions & { output: Output }, io: Io): Promise<number> {
-  const { at, plan, trusts, expiry, findings } = await statusOf(portsOf(options, io))
+  const { at, plan, trusts, expiry, findings, outlook } = await statusOf(portsOf(options, io))
   const verdicts = trusts.map(({ verdict }) => verdict)
   if (options.output === 'json') {
     io.print(json(statusView(verdicts, [...expiry, ...findings], at, plan)))
@@ -33,6 +32,5 @@ async function once(options: FileOptions & { output: Output }, io: Io): Promise<
     const told = [...expiry, ...statusFindings(findings, verdicts)]
     if (told.length > 0) io.print(show`\n${findingsText(told, io)}`)
   }
-  if (hasErrors([...expiry, ...findings]) || verdicts.some((verdict) => !holds(verdict))) return 1
-  return plan.steps.length > 0 ? 2 : 0
+  return exitCodeOf(outlook, plan.steps.length > 0)
 }

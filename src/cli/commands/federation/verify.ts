@@ -1,10 +1,10 @@
 /** `verify`: checks for each trust, by evidence, whether it holds; if not, it names the side and the remedy. */
 
 import { handOver } from '../../../app/verify/hand-over.ts'
-import { holds, verifyTrusts } from '../../../app/verify/verify.ts'
-import { hasErrors } from '../../../core/diagnostics/finding.ts'
+import { verifyTrusts } from '../../../app/verify/verify.ts'
 import { handedView } from '../../../core/evidence/print-evidence.ts'
 import { verifyView } from '../../../core/view/verify-view.ts'
+import { exitCodeOf } from '../../exit-code.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io } from '../../io.ts'
 import { json, show, stacked } from '../../print/screen.ts'
@@ -19,7 +19,7 @@ export interface VerifyOptions extends FileOptions {
 
 export async function run(options: VerifyOptions, io: Io): Promise<number> {
   if (options.output === 'evidence') return printEvidence(options, io)
-  const { federation, at, verdicts, findings, leaves } = await verifyTrusts(portsOf(options, io), options)
+  const { federation, at, verdicts, findings, leaves, outlook } = await verifyTrusts(portsOf(options, io), options)
   if (options.output === 'json') io.print(json(verifyView(verdicts, findings, at, leaves)))
   else {
     const texts = verdicts.map((verdict) => verdictText(verdict, io))
@@ -27,7 +27,7 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
     if (leaves !== undefined && leaves.length > 0) io.print(show`\n${leavesText(leaves, io.columns)}`)
     if (findings.length > 0) io.print(show`\n${findingsText(findings, io)}`)
   }
-  return hasErrors(findings) || verdicts.some((verdict) => !holds(verdict)) ? 1 : 0
+  return exitCodeOf(outlook)
 }
 
 /** Exit 0 if everything that could be observed is in it, whatever it says. */

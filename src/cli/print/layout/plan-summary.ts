@@ -1,7 +1,8 @@
 /** What a plan means, in sentences that a person would say, and what stops it from being carried out. */
 
 import { groupBy } from '../../../core/basics/group-by.ts'
-import { hasErrors } from '../../../core/diagnostics/finding.ts'
+import { outlookOf } from '../../../core/diagnostics/expectations.ts'
+import type { Finding } from '../../../core/diagnostics/finding.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import type { Change, Plan, Step } from '../../../core/model/planned.ts'
 import type { MemberName } from '../../../core/model/wanted.ts'
@@ -35,13 +36,16 @@ export function planObstacles({ steps, findings }: Plan): readonly string[] {
   const held = steps.filter(({ gates }) => gates.some(({ open }) => !open)).length
   const past = findings.some(({ code }) => code === 'impact-past-callers') && steps.some(({ changes }) => changes.some(widens))
   return [
-    ...(hasErrors(findings) ? ['This is not all that the federation file asks for: the errors below stop the rest.'] : []),
+    ...(outlookOf(findings) === 'fine' ? [] : ['This is not all that the federation file asks for: the errors below stop the rest.']),
+    ...(findings.some(isAcceptedError) ? ['It covers only what Entente could see.'] : []),
     ...(held === 0
       ? []
       : [held === steps.length ? 'It cannot be carried out yet: every step waits.' : `${held} of ${steps.length} steps wait.`]),
     ...(past ? ['apply refuses it until you accept the impact (impact-past-callers below).'] : []),
   ]
 }
+
+const isAcceptedError = ({ severity, accepted }: Finding): boolean => severity === 'error' && accepted !== undefined
 
 const widens = ({ effect }: Change): boolean => effect === 'widens'
 

@@ -50,7 +50,12 @@ export function expand(
       if (!addCall({ call, at, ...(source.only === undefined ? {} : { only: source.only }) }, trust, expansion)) break
     }
   }
-  const document = { apiVersion, kind, metadata, spec: { members: spec.members, trust: trust.entries(), severed: spec.severed ?? [] } }
+  const document = {
+    apiVersion,
+    kind,
+    metadata,
+    spec: { members: spec.members, trust: trust.entries(), severed: spec.severed ?? [], ...(spec.expect ? { expect: spec.expect } : {}) },
+  }
   return { document, origins }
 }
 

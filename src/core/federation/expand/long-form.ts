@@ -28,5 +28,6 @@ export interface LongDocument {
   readonly spec: Pick<WrittenDocument['spec'], 'members'> & {
     readonly trust: readonly TrustEntry[]
     readonly severed: NonNullable<WrittenDocument['spec']['severed']>
+    readonly expect?: NonNullable<WrittenDocument['spec']['expect']>
   }
 }
