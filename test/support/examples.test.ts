@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { FOLDERS, layoutPath } from '../../src/adapters/directory/layout.ts'
+import { readFederationFile } from '../../src/adapters/files/federation-file.ts'
+import { parseFederation } from '../../src/core/federation/parse.ts'
 import { at } from '../../src/core/model/manifest.ts'
 import { render } from '../../src/core/trust/render.ts'
 import { A, authority, B, federation, wanted } from './federations.ts'
@@ -25,6 +27,40 @@ describe('the order of what is delivered', () => {
       const wave = object.metadata.annotations?.['argocd.argoproj.io/sync-wave']
       expect(layoutPath(object).startsWith(`${FOLDERS[Number(wave)]}/`), layoutPath(object)).toBe(true)
     }
+  })
+})
+
+describe('examples/teams', () => {
+  it('is a federation whose teams own the calls of their namespaces', async () => {
+    const { trusts } = await readFederationFile(join(EXAMPLES, 'teams/federation.yaml'))
+    const named = trusts.map(({ truster, trusted, until, accept, reach }) => {
+      const namespaces = [...accept.map(({ at: { namespace } }) => namespace), ...reach.map(({ from: { namespace } }) => namespace)]
+      return `${truster} ${trusted} until ${until?.toISOString().slice(0, 10)}: ${namespaces.join(' ')}`
+    })
+    expect(named).toEqual([
+      'cluster-b partner until 2027-07-01: shop',
+      'cluster-b cluster-a until 2028-01-01: shop billing billing',
+      'cluster-a cluster-b until 2028-01-01: billing web billing',
+    ])
+  })
+})
+
+describe('docs/federation-file.md', () => {
+  const blocks = [
+    ...readFileSync(join(EXAMPLES, '../docs/federation-file.md'), 'utf8').matchAll(/```yaml\n(apiVersion|# yaml)([\s\S]*?)```/g),
+  ].map(([, first = '', rest = '']) => parse(`${first === 'apiVersion' ? first : '# yaml'}${rest}`) as { kind: string })
+
+  it('shows federation files that are valid', () => {
+    const shown = blocks.filter(({ kind }) => kind === 'Federation')
+    expect(shown).toHaveLength(2)
+    for (const one of shown) expect(parseFederation(one)).toHaveProperty('federation')
+  })
+
+  it('shows an included file that is valid', () => {
+    const [included] = blocks.filter(({ kind }) => kind === 'Calls')
+    const [{ spec }] = blocks as unknown as [{ spec: object }]
+    const including = { ...blocks[0], spec: { ...spec, include: [{ path: 'teams/billing.yaml', namespaces: ['billing'] }] } }
+    expect(parseFederation(including, new Map([['teams/billing.yaml', { value: included }]]))).toHaveProperty('federation')
   })
 })
 
