@@ -12,6 +12,8 @@ export interface RenderPorts extends DesiredPorts {
   readonly tell: (event: { readonly kind: 'rendering'; readonly findings: readonly Finding[] }) => void
   /** Makes a member's folder hold exactly these objects of Entente. @throws FederationError file-unwritable, object-invalid */
   readonly writeFolder: (folder: MemberFolder) => Promise<Omit<RenderedMember, 'member'>>
+  /** The names of the folders that hold objects of this owner. */
+  readonly foldersOf: (owner: string) => Promise<readonly string[]>
 }
 
 export interface MemberFolder {
@@ -31,7 +33,7 @@ export interface RenderedMember {
 }
 
 /** @throws FederationError as `readDesired`; bundle-refused: findings prevent it, and nothing was written */
-export async function renderFederation(ports: RenderPorts): Promise<readonly RenderedMember[]> {
+export async function renderFederation(ports: RenderPorts): Promise<Rendered> {
   const { federation, intents, findings } = await readDesired(ports)
   if (findings.length > 0) ports.tell({ kind: 'rendering', findings })
   if (hasErrors(findings))
@@ -40,7 +42,36 @@ export async function renderFederation(ports: RenderPorts): Promise<readonly Ren
     })
   const written: RenderedMember[] = []
   for (const intent of intents) written.push({ member: intent.member.name, ...(await ports.writeFolder(folderOf(intent))) })
-  return written
+  const names = new Set<string>(intents.map(({ member }) => member.name))
+  const left = (await ports.foldersOf(federation.name)).filter((name) => !names.has(name))
+  return { members: written, left }
+}
+
+export interface Rendered {
+  readonly members: readonly RenderedMember[]
+  /** Folders of Entente that no member with a home has any more: a GitOps tool still delivers them. */
+  readonly left: readonly string[]
+}
+
+export interface RemoveRenderedPorts extends Pick<DesiredPorts, 'desired'> {
+  readonly removeFolder: (member: string, owner: string) => Promise<RemovedFolder>
+}
+
+/** The part of a member's folder that was removed now: filters first, and everything else with the next removal. */
+export interface RemovedFolder {
+  readonly objects: readonly Manifest[]
+  readonly removed: readonly string[]
+  readonly left: readonly string[]
+}
+
+/** @throws FederationError as `federation`; file-unwritable, object-invalid; usage if the folder holds nothing of Entente */
+export async function removeRendered(ports: RemoveRenderedPorts, member: string): Promise<RemovedFolder> {
+  const { name } = await ports.desired.federation()
+  const removal = await ports.removeFolder(member, name)
+  if (removal.objects.length > 0) return removal
+  throw new InputError('remove', `the folder of ${member} holds no object of federation ${name}; nothing was changed`, {
+    hint: 'entente render --out DIR',
+  })
 }
 
 const folderOf = (intent: Intent): MemberFolder => ({

@@ -264,6 +264,7 @@ export function program(io: Io, version: string, run: Run): Command {
         'sail',
       ]),
     )
+    .option('--remove <member>', 'remove the folder of this member: filters first, and the rest with a second run')
     .action(async (options) => run((await import('./commands/federation/render.ts')).run(options, io)))
 
   looking(

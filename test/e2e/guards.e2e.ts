@@ -1,4 +1,5 @@
 /** What an apply must never do on its way: let a stranger in, hurt local traffic, leave a proxy broken. */
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
 import { type KubeObject, referenceTo } from '../testbed/kube.ts'
@@ -9,7 +10,7 @@ import { type Walkthrough, walkthrough } from '../testbed/topology.ts'
 import { call, raw } from '../testbed/traffic.ts'
 import { unfit } from './filters.ts'
 import { withImpostor } from './impostor.ts'
-import { aReaches, BOTH, bAccepts, CALLER, expectCode, ours, Shop, written } from './shop.ts'
+import { aReaches, BOTH, bAccepts, CALLER, expectCode, MEMBERS, ours, Shop, written } from './shop.ts'
 
 /** Envoy's drain time: after an inbound change, connections that go on are cut. */
 const DRAIN_MS = 45_000
@@ -132,6 +133,69 @@ describe('while trust is opened, changed and severed', () => {
     for (const { closed } of cut) expect((closed?.at ?? 0) - opened).toBeGreaterThan(DRAIN_MS - 5_000)
     await Promise.all(held.map((connection) => connection.close()))
     for (const pod of young) await pod.stop()
+  })
+})
+
+describe('while everything is removed', () => {
+  beforeAll(async () => {
+    await shop.make(BOTH)
+    await until('the client to be let in', async () => (await status(pods.client)) === 200)
+  })
+
+  /** The record's head stays: it is no trust. */
+  const left = async () => (await written(bed)).filter((object) => !object.includes('/entente-record '))
+
+  /** What the caller that nobody named was answered meanwhile. */
+  async function answersDuring(work: () => Promise<void>): Promise<readonly string[]> {
+    const unnamed = await load(stranger, 'server.sample', { everyMs: 15 })
+    await work()
+    await until('the client to be refused', async () => (await status(pods.client)) === 503)
+    const { byStatus } = await unnamed.stop()
+    console.log(`the caller that was not named was answered: ${JSON.stringify(byStatus)}`)
+    return Object.keys(byStatus).filter((answer) => answer !== '0')
+  }
+
+  it('uninstall lets no stranger in, and proves that nothing is left', async () => {
+    const answers = await answersDuring(async () => {
+      const { stdout } = expectCode(await shop.run('uninstall', '--reason', 'e2e', '--yes'), 0)
+      expect(stdout).toContain('cluster-b (context cluster-b): ended: no object of Entente is left, and no live proxy accepts')
+    })
+    expect(answers.sort()).toEqual(['403', '503'])
+    expect(await left()).toEqual([])
+  })
+
+  it('a rendered tree that is removed as REMOVE.md says lets no stranger in', async () => {
+    await shop.make(BOTH)
+    await until('the client to be let in again', async () => (await status(pods.client)) === 200)
+    expectCode(await shop.run('render', '--out', 'rendered'), 0)
+    const deleted = async (folder: string) => {
+      for (const cluster of bed.clusters)
+        await cluster.kubectl(['delete', '-f', path.join(shop.file('rendered'), `cluster-${cluster.name}`, folder)])
+    }
+    const answers = await answersDuring(async () => {
+      await deleted('20-open')
+      for (const member of ['cluster-a', 'cluster-b']) expectCode(await shop.run('render', '--out', 'rendered', '--remove', member), 1)
+      await until('the client to be refused', async () => (await status(pods.client)) === 503)
+      await deleted('10-guard')
+      for (const member of ['cluster-a', 'cluster-b']) expectCode(await shop.run('render', '--out', 'rendered', '--remove', member), 0)
+    })
+    expect(answers.sort()).toEqual(['403', '503'])
+    expect(await left()).toEqual([])
+  })
+
+  it('a member that was taken out of the file is reported, and removed with proof', async () => {
+    await shop.make(BOTH)
+    shop.write([], MEMBERS.slice(0, 1))
+    const { code, findings } = await shop.plan()
+    expect([code, findings.filter(({ severity }) => severity === 'error').map(({ code, subject }) => `${code} ${subject}`)]).toEqual([
+      1,
+      ['member-left-behind cluster-b'],
+    ])
+    expect(await status(pods.client)).toBe(200)
+    expectCode(await shop.run('remove', 'cluster-b', '--reason', 'e2e', '--yes'), 0)
+    await until('the client to be refused', async () => (await status(pods.client)) === 503)
+    expect(await left()).toEqual([])
+    expect((await shop.plan()).findings.map(({ code }) => code)).not.toContain('member-left-behind')
   })
 })
 

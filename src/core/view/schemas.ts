@@ -193,6 +193,7 @@ export const VIEWS = {
         z.strictObject({ member: z.string(), files: z.array(z.string()).readonly(), removed: z.array(z.string()).readonly() }).readonly(),
       )
       .readonly(),
+    findings,
   }),
   Mount: document('Mount', {
     workloads: z
