@@ -146,7 +146,7 @@ describe('while everything is removed', () => {
   const left = async () => (await written(bed)).filter((object) => !object.includes('/entente-record '))
 
   /** What the caller that nobody named was answered meanwhile. */
-  async function answersDuring(work: () => Promise<void>): Promise<readonly string[]> {
+  async function answersDuring(work: () => Promise<void>): Promise<string[]> {
     const unnamed = await load(stranger, 'server.sample', { everyMs: 15 })
     await work()
     await until('the client to be refused', async () => (await status(pods.client)) === 503)
