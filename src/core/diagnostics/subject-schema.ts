@@ -1,5 +1,5 @@
 /** The JSON form of a subject. Separate from subject.ts, so that printing a finding does not load zod. */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Subject } from './subject.ts'
 
 const text = z.string()
