@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { lookOf } from './console.ts'
+import { lookOf, wantsJson } from './console.ts'
 
 const TERMINAL = { isTTY: true, columns: 80 }
 const PIPE = {}
@@ -33,4 +33,16 @@ it('-v asks for detail, unless it is an argument', () => {
     false,
     false,
   ])
+})
+
+it.each([
+  [['plan', '-o', 'json'], true],
+  [['plan', '-ojson'], true],
+  [['plan', '--output', 'json'], true],
+  [['plan', '--output=json'], true],
+  [['plan', '-o', 'text'], false],
+  [['plan'], false],
+  [['__complete', '--', 'plan', '-o', 'json'], false],
+])('%j asks for JSON: %s', (words, json) => {
+  expect(wantsJson(words)).toBe(json)
 })

@@ -9,6 +9,8 @@ export interface Io extends Look {
   readonly tell: (text: Shown | string) => void
   /** Stdin and stderr are a terminal, so a person can be asked. */
   readonly interactive: boolean
+  /** `-o json`: an error is printed as JSON, too. */
+  readonly json?: boolean
   readonly now: () => Date
   readonly env: Readonly<Record<string, string | undefined>>
   /** True only if the person answers y or yes. */

@@ -5,12 +5,12 @@ import { basename } from 'node:path'
 import { CommanderError } from 'commander'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { confirm } from './confirm.ts'
-import { lookOf } from './console.ts'
+import { lookOf, wantsJson } from './console.ts'
 import { readInput } from './input/read-input.ts'
 import type { Io } from './io.ts'
-import { errorText } from './print/error-text.ts'
+import { errorText, report, reportBug } from './print/error-text.ts'
 import { fitted } from './print/layout/wrap.ts'
-import { plain, show, stacked } from './print/screen.ts'
+import { plain, stacked } from './print/screen.ts'
 import { program } from './program.ts'
 import { settled } from './settle.ts'
 import { VERSION } from './version.ts'
@@ -37,6 +37,7 @@ const err = lookOf(argv, process.env, process.stderr)
 
 const io: Io = {
   ...out,
+  json: wantsJson(argv),
   print: (text) => void process.stdout.write(`${fitted(text, out.columns)}\n`),
   tell: (text) => void process.stderr.write(`${fitted(text, err.columns)}\n`),
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
@@ -50,13 +51,11 @@ const io: Io = {
 
 function tellError(thrown: unknown): number {
   if (thrown instanceof FederationError) {
-    io.tell(errorText(thrown))
+    report(thrown, io)
     if (thrown.code === 'interrupted' && asked !== undefined) return exitCodeOf(asked)
     return thrown.code === 'usage' ? USAGE : 1
   }
-  io.tell(
-    show`error internal: ${thrown instanceof Error ? thrown.message : String(thrown)}\n  next: this is a bug in Entente; please report it with the command that you ran (ENTENTE_DEBUG=1 adds the stack trace)`,
-  )
+  reportBug(thrown, io)
   if (process.env.ENTENTE_DEBUG && thrown instanceof Error) io.tell(stacked((thrown.stack ?? '').split('\n')))
   return 1
 }

@@ -5,7 +5,7 @@ import { endOf } from '../core/basics/day.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { MAX_SEQUENCE } from '../core/spiffe/sequence.ts'
 import type { Io, Output } from './io.ts'
-import { errorText } from './print/error-text.ts'
+import { report } from './print/error-text.ts'
 
 type Run = (code: Promise<number>) => Promise<void>
 
@@ -102,6 +102,16 @@ function labelPairs(value: string): Readonly<Record<string, string>> {
   return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']))
 }
 
+/** What users of kubectl type, and what does it here. */
+const KUBECTL_WORDS: Readonly<Record<string, string>> = {
+  get: 'entente status',
+  describe: 'entente verify',
+  diff: 'entente plan',
+  validate: 'entente lint FILE',
+  delete: 'entente sever TRUSTER TRUSTED --reason "WHY" ends one trust; entente remove MEMBER ends all of one member',
+  create: 'entente init',
+}
+
 /** Prints a usage error of commander in the form of every other error. */
 const usageErrors = (io: Io, command: string) => ({
   outputError: (text: string): void => {
@@ -110,8 +120,9 @@ const usageErrors = (io: Io, command: string) => ({
       .replace(/^error: /, '')
       .split(/\n?\(Did you mean /)
     const help = command === 'entente' ? 'entente --help' : `entente ${command} --help`
-    const hint = guess === '' ? help : `did you mean ${guess.replace(/\?\)$/, '')}?`
-    io.tell(errorText(new FederationError('usage', command, said.replace(/\.$/, ''), { hint })))
+    const meant = guess === '' ? help : `did you mean ${guess.replace(/\?\)$/, '')}?`
+    const hint = KUBECTL_WORDS[/^unknown command '(\w+)'/.exec(said)?.[1] ?? ''] ?? meant
+    report(new FederationError('usage', command, said.replace(/\.$/, ''), { hint }), io)
   },
 })
 

@@ -15,6 +15,8 @@ async function say(...words: readonly string[]): Promise<string> {
 describe('a usage error', () => {
   it.each([
     [['plann'], "error usage: entente: unknown command 'plann'\n  next: did you mean plan?"],
+    [['get'], "error usage: entente: unknown command 'get'\n  next: entente status"],
+    [['diff'], "error usage: entente: unknown command 'diff'\n  next: entente plan"],
     [['nonsense'], "error usage: entente: unknown command 'nonsense'\n  next: entente --help"],
     [['plan', '--nope'], "error usage: plan: unknown option '--nope'\n  next: entente plan --help"],
     [['plan', '--evidense', 'x'], "error usage: plan: unknown option '--evidense'\n  next: did you mean --evidence?"],

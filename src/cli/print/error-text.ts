@@ -1,6 +1,8 @@
 import { InputError } from '../../app/input-error.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
-import { type Part, type Shown, show, stacked } from './screen.ts'
+import { documented } from '../../core/view/versioned.ts'
+import type { Io } from '../io.ts'
+import { json, type Part, type Shown, show, stacked } from './screen.ts'
 
 /** Names the flag of an input: in a usage error as its subject, in another error as a way out. */
 export function inFlags(thrown: FederationError): FederationError {
@@ -19,4 +21,22 @@ export function errorText(thrown: FederationError): Shown {
   const next = (text: string, indent: Part): readonly Shown[] => (text === '' ? [] : [show`${indent}next: ${text}`])
   const each = faults.flatMap((fault) => [show`  ${fault.message}`, ...next(fault.hint, show`    `)])
   return stacked([head, ...each, ...next(hint, show`  `)])
+}
+
+/** Prints an error as text on stderr; with `-o json` also as a document on stdout, which has no other one then. */
+export function report(thrown: FederationError, io: Pick<Io, 'print' | 'tell' | 'json'>): void {
+  if (io.json === true) {
+    const { code, subject, reason, hint, faults } = inFlags(thrown)
+    io.print(json(documented('Error', { code, subject, message: reason, hint, faults })))
+  }
+  io.tell(errorText(thrown))
+}
+
+const BUG = 'this is a bug in Entente; please report it with the command that you ran (ENTENTE_DEBUG=1 adds the stack trace)'
+
+/** An exception that no code expected. */
+export function reportBug(thrown: unknown, io: Pick<Io, 'print' | 'tell' | 'json'>): void {
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  if (io.json === true) io.print(json(documented('Error', { code: 'internal', subject: 'entente', message, hint: BUG, faults: [] })))
+  io.tell(show`error internal: ${message}\n  next: ${BUG}`)
 }

@@ -377,6 +377,16 @@ export const VIEWS = {
     certificates: z.array(certificate).readonly(),
     findings,
   }),
+  Error: document('Error', {
+    code: z.string().meta({ description: 'Stable; docs/findings.md explains each. `internal` is a bug in Entente' }),
+    subject: z.string(),
+    message: z.string(),
+    hint: z.string(),
+    faults: z
+      .array(z.strictObject({ message: z.string(), hint: z.string() }).readonly())
+      .readonly()
+      .meta({ description: 'Each problem, where the error has several' }),
+  }),
   Chain: document('Chain', {
     valid: z.boolean(),
     root: fingerprint.optional(),
