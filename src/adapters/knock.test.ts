@@ -21,14 +21,14 @@ afterEach(async () => {
   for (const server of open.splice(0)) await new Promise((resolve) => server.close(resolve))
 })
 
-describe('a knock at a gateway', () => {
+describe('probing a gateway', () => {
   it('reports that nothing listens', async () => {
     const probe = await listen(createServer())
     await new Promise((resolve) => open.splice(0)[0]?.close(resolve))
     expect(await knock(probe)).toMatchObject({ connected: false, refused: true })
   })
 
-  it('only connects if no service behind it is known', async () => {
+  it('only connects if no service behind the gateway is known', async () => {
     const probe = await listen(createServer((socket) => socket.end()))
     expect(await knock(probe)).toMatchObject({ connected: true, refused: false })
   })

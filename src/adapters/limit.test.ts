@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { limit } from './limit.ts'
 
 describe('a limit', () => {
-  it('runs at most the limit at once, and everything in the end, in order', async () => {
+  it('runs at most the limit at once, and everything in order', async () => {
     const queue = limit(3)
     let [inside, most] = [0, 0]
     const order: number[] = []
@@ -19,7 +19,7 @@ describe('a limit', () => {
     expect([most, order]).toEqual([3, numbers])
   })
 
-  it('goes on after a piece that failed', async () => {
+  it('continues after a task that failed', async () => {
     const queue = limit(1)
     await expect(queue(() => Promise.reject(new Error('no')))).rejects.toThrow('no')
     expect(await queue(async () => 1)).toBe(1)

@@ -70,7 +70,7 @@ const json = fc.letrec((tie) => ({
   ),
 })).value
 
-describe('what comes from outside is read, or refused in our words', () => {
+describe('every parser of foreign input reads it or rejects it with our own error', () => {
   it.each<[string, fc.Arbitrary<unknown>, (input: never) => unknown]>([
     ['YAML of a tree', yaml, (text: string) => parseManifests('x.yaml', text)],
     ['a mesh config', yaml, (text: string) => parseMeshConfig('b', [text])],

@@ -50,37 +50,37 @@ describe('a well-behaved endpoint', () => {
     expect(await poll(overWeb(url))).toMatchObject({ bundle: published, fresh: true, findings: [] })
   })
 
-  it('serves its bundle over https_spiffe, whatever its host is called', async () => {
+  it('serves its bundle over https_spiffe, whatever its host name', async () => {
     const { url } = await start(svid, answer(body))
     expect(await poll(overSpiffe(url))).toMatchObject({ bundle: published, fresh: true, findings: [] })
   })
 
-  it('may be verified by an intermediate as anchor', async () => {
+  it('verifies when the trusted root is an intermediate', async () => {
     const intermediate = await ca.intermediate()
     const { url } = await start(await intermediate.leaf(ID), answer(body))
     const anchor = { ...ca.root.anchor, der: intermediate.certificate.der }
     expect((await poll(overSpiffe(url, { ...ca.bundle, anchors: [anchor] }))).fresh).toBe(true)
   })
 
-  it('may redirect to another that is verified alike, and is asked first again the next time', async () => {
+  it('may redirect to another endpoint with the same profile; the next fetch asks the first again', async () => {
     const target = await start(svid, answer(body))
     const first = await start(svid, redirect(`${target.url}/b`, 301))
     for (const _ of [1, 2]) expect((await poll(overSpiffe(first.url))).fresh).toBe(true)
     expect([first.seen.length, target.seen]).toEqual([2, ['/b', '/b']])
   })
 
-  it('may redirect to another path of its own', async () => {
+  it('may redirect to another path on the same host', async () => {
     const { url } = await start(page, (response, request) => (request.url === '/b' ? answer(body) : redirect('/b', 307))(response, request))
     expect((await poll(overWeb(url))).fresh).toBe(true)
   })
 
-  it('revokes every root with an empty array', async () => {
+  it('revokes every root with an empty array of keys', async () => {
     const { url } = await start(page, answer('{"keys":[],"spiffe_sequence":8}'))
     const { bundle, fresh, findings } = await poll(overWeb(url))
     expect([bundle?.anchors, fresh, findings.map(({ code }) => code)]).toEqual([[], true, ['bundle-empty', 'bundle-emptied']])
   })
 
-  it('removes a root and adds one', async () => {
+  it('removes one root and adds another', async () => {
     const { url } = await start(page, answer(printBundle({ ...next.bundle, sequence: 8n })))
     const { bundle, fresh, findings } = await poll(overWeb(url))
     expect([bundle?.anchors, fresh, findings.map(({ code }) => code)]).toEqual([next.bundle.anchors, true, ['root-swap']])
@@ -105,7 +105,7 @@ const hangUp: Behaviour = (response) => {
   setTimeout(() => response.destroy(), 20)
 }
 
-describe('a misbehaving endpoint changes nothing, and the error names the misbehaviour', async () => {
+describe('a misbehaving endpoint changes nothing, and the error names the fault', async () => {
   const leaf = (more: Partial<Certified>) => ca.leaf(ID, more)
   const html = '<!doctype html><html><body>Welcome</body></html>'
   const elsewhere = 'https://localhost:1/'
@@ -201,20 +201,20 @@ describe('a misbehaving endpoint changes nothing, and the error names the misbeh
     expect((await poll(overWeb(url(endpoint.url)))).findings[0]?.code).toBe(code)
   })
 
-  it('accepts no server over https_spiffe when the bundle is empty', async () => {
+  it('accepts no server over https_spiffe if the trusted bundle is empty', async () => {
     const { url } = await start(page, answer(body))
     expect((await poll(overSpiffe(url, { ...ca.bundle, anchors: [] }))).findings[0]?.code).toBe('endpoint-unverified')
   })
 
-  it('does not take the public roots for an empty file of roots', async () => {
+  it('does not fall back to the public roots if the file of roots is empty', async () => {
     expect((await poll({ profile: 'https_web', url: elsewhere, webRoots: '' })).findings[0]?.code).toBe('endpoint-invalid')
   })
 
-  it('requires the bundle of the trust domain that the endpoint is in', async () => {
+  it('requires the bundle of the endpoint’s own trust domain', async () => {
     expect((await poll(overSpiffe(elsewhere, other.bundle))).findings[0]?.code).toBe('endpoint-invalid')
   })
 
-  it('shows no password', async () => {
+  it('never prints a password', async () => {
     expect(JSON.stringify((await poll(overWeb('https://user:secret@localhost/'))).findings)).not.toContain('secret')
   })
 })

@@ -22,12 +22,12 @@ describe('an object’s file', () => {
     expect(layoutPath(object(kind, 'x', 'sample'))).toBe(path)
   })
 
-  it.each(['../../etc/passwd', 'a/b', '..', '.hidden', 'A B'])('is inside its folder also for the name %j', (name) => {
+  it.each(['../../etc/passwd', 'a/b', '..', '.hidden', 'A B'])('stays inside its folder for the name %j', (name) => {
     expect(layoutPath(object('ConfigMap', name, 'sample'))).toMatch(/^10-guard\/configmap-sample-[^/]+\.yaml$/)
   })
 
   it.each(['y', 'n', 'yes', 'no', 'on', 'off', 'null', '~', '0o7', '017', '1_000', '0x1f', '1e3', '12:30:45', '=', '<<', '2026-11-21'])(
-    'says the text %j also to a reader of YAML 1.1',
+    'reads as the same text %j under YAML 1.1',
     (value) => {
       expect(parse(printManifest(object('ConfigMap', 'x', 'sample', { data: { value } })), { version: '1.1' })).toMatchObject({
         data: { value },
@@ -35,7 +35,7 @@ describe('an object’s file', () => {
     },
   )
 
-  it('comes back as it was, whatever is in it', () => {
+  it('survives a round trip, whatever it contains', () => {
     fc.assert(
       fc.property(
         fc.dictionary(
@@ -52,13 +52,13 @@ describe('an object’s file', () => {
     )
   })
 
-  it('keeps a comment a comment, whatever it contains', () => {
+  it('keeps comments as comments, whatever they contain', () => {
     const text = printManifest(object('ConfigMap', 'x', 'sample'), 'because\nkind: Secret\r\n\u2028evil: yes\u0085more: yes')
     expect(parse(text, { version: '1.1' })).toEqual(object('ConfigMap', 'x', 'sample'))
     expect(text.startsWith('# because\n# kind: Secret\n#\n# evil: yes\n# more: yes\napiVersion: v1\n')).toBe(true)
   })
 
-  it('has a PEM as a block that people can read', () => {
+  it('contains PEM as a readable block', () => {
     const pem = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'
     expect(printManifest(object('ConfigMap', 'x', 'sample', { data: { 'a.pem': pem } }))).toContain(
       '  a.pem: |\n    -----BEGIN CERTIFICATE-----\n',

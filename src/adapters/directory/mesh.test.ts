@@ -30,8 +30,8 @@ const names = async (mesh: Mesh) => {
   return seen.ok ? seen.value.map((o) => o.metadata.name) : seen.error.code
 }
 
-describe('a directory as a home', () => {
-  it('holds what was written, each object in its file, under its reason', async () => {
+describe('a member that is a directory', () => {
+  it('stores each written object in its own file, under the reason for it', async () => {
     const path = join(await folder(), 'cluster-a')
     const mesh = directoryMesh({ member: MEMBER, path, why: () => 'roots of b' })
     await write(mesh, undefined, map('x', 'one'))
@@ -46,7 +46,7 @@ describe('a directory as a home', () => {
     ])
   })
 
-  it('is read while another process removes files from it', async () => {
+  it('can be read while another process removes files', async () => {
     const path = await folder()
     const files = Array.from({ length: 300 }, (_, i) => join(path, `x${i}.yaml`))
     await Promise.all(files.map((file, i) => writeFile(file, JSON.stringify(map(`x${i}`, '1')))))
@@ -65,7 +65,7 @@ describe('a directory as a home', () => {
     expect(await names(directoryMesh({ member: MEMBER, path }))).toEqual(['x0', 'x1', 'y0', 'y1', 'z0', 'z1'])
   })
 
-  it('knows nothing of what lives', async () => {
+  it('knows nothing about live proxies', async () => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     const { own, istio, proxies } = await mesh.observe({ namespaces: [] })
     for (const one of [own, istio, proxies, await mesh.proxies({ namespaces: [] })]) {
@@ -78,13 +78,13 @@ describe('a directory as a home', () => {
     { name: 'was created', before: undefined, after: map('x', 'wanted') },
     { name: 'was changed', before: map('x', 'planned'), after: map('x', 'wanted') },
     { name: 'was changed', before: map('x', 'planned'), after: undefined },
-  ])('refuses to write over an object that $name', async ({ name, before, after }) => {
+  ])('refuses to overwrite an object that $name', async ({ name, before, after }) => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     await write(mesh, undefined, map('x', 'there'))
     await expect(write(mesh, before, after)).rejects.toMatchObject({ code: 'changed-meanwhile', message: expect.stringContaining(name) })
   })
 
-  it('counts an object that is as intended already as written', async () => {
+  it('counts an object that already matches as written', async () => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     await write(mesh, undefined, map('x', 'one'))
     await write(mesh, undefined, map('x', 'one'))
@@ -92,7 +92,7 @@ describe('a directory as a home', () => {
     expect(await names(mesh)).toEqual(['x'])
   })
 
-  it('sees the objects of others, of lists and of several documents, and nothing in what is no object', async () => {
+  it('reads foreign objects, lists and files with several documents, and skips files without objects', async () => {
     const path = await folder()
     await mkdir(join(path, 'apps/deep'), { recursive: true })
     await writeFile(
@@ -104,14 +104,14 @@ describe('a directory as a home', () => {
     expect(await names(directoryMesh({ member: MEMBER, path }))).toEqual(['a', 'b'])
   })
 
-  it('leaves a file that holds others’ objects alone', async () => {
+  it('does not change a file that also holds foreign objects', async () => {
     const path = await folder()
     await writeFile(join(path, 'all.yaml'), `${JSON.stringify(map('x', '1'))}\n---\n${JSON.stringify(map('other', '1', {}))}\n`)
     const mesh = directoryMesh({ member: MEMBER, path })
     await expect(write(mesh, map('x', '1'), undefined)).rejects.toMatchObject({ code: 'object-invalid', subject: join(path, 'all.yaml') })
   })
 
-  it('writes an object where it is, if somebody moved its file', async () => {
+  it('writes an object to the file that it was moved to', async () => {
     const path = await folder()
     await writeFile(join(path, 'moved.yaml'), JSON.stringify(map('x', '1')))
     const mesh = directoryMesh({ member: MEMBER, path })
@@ -120,7 +120,7 @@ describe('a directory as a home', () => {
   })
 })
 
-describe('a tree that cannot be read is not an empty one', () => {
+describe('a tree that cannot be read is not treated as empty', () => {
   const failing: [string, (path: string) => Promise<unknown>, string][] = [
     ['a file that is not YAML, with its line', (path) => writeFile(join(path, 'bad.yaml'), 'a: 1\nb: [\nc: }\n'), 'bad.yaml:3'],
     [
@@ -151,12 +151,12 @@ describe('a tree that cannot be read is not an empty one', () => {
     expect(seen).toMatchObject({ ok: false, error: { code: 'file-unreadable', subject: join(path, where) } })
   })
 
-  it('a directory that is missing with its parent', async () => {
+  it('reports a directory whose parent is missing, too', async () => {
     const path = join(await folder(), 'typo', 'cluster-a')
     expect(await objects(directoryMesh({ member: MEMBER, path }))).toMatchObject({ ok: false, error: { code: 'file-unreadable' } })
   })
 
-  it('and a directory that is only not made yet is one', async () => {
+  it('treats a directory that does not exist yet as empty if its parent exists', async () => {
     const path = join(await folder(), 'cluster-a')
     expect(await objects(directoryMesh({ member: MEMBER, path }))).toEqual({ ok: true, value: [] })
   })
@@ -165,7 +165,7 @@ describe('a tree that cannot be read is not an empty one', () => {
 describe('the record’s witness in a directory', () => {
   const head = (digit: string): Digest => `sha256:${digit.repeat(64)}` as Digest
 
-  it('moves from what it was, and only from there', async () => {
+  it('moves only from the head that the caller read', async () => {
     const path = await folder()
     const mesh = directoryMesh({ member: MEMBER, path })
     expect(await mesh.witness()).toBeUndefined()
@@ -175,7 +175,7 @@ describe('the record’s witness in a directory', () => {
     expect(await names(mesh)).toEqual([])
   })
 
-  it('lets exactly one of many concurrent writers succeed', async () => {
+  it('accepts exactly one of many concurrent writers', async () => {
     const mesh = directoryMesh({ member: MEMBER, path: await folder() })
     const results = await Promise.allSettled(['1', '2', '3', '4', '5'].map((digit) => mesh.moveWitness(undefined, head(digit))))
     expect(results.filter((r) => r.status === 'fulfilled')).toHaveLength(1)
@@ -191,7 +191,7 @@ describe('the records’ witness in a directory of two owners', () => {
     return { path, file: join(path, '.entente-record'), shop, bank }
   }
 
-  it('keeps a head for each, and neither sees the other’s', async () => {
+  it('stores one head per owner; neither owner reads the other’s', async () => {
     const { file, shop, bank } = await homes()
     await shop.moveWitness(undefined, head('a'))
     expect(await bank.witness()).toBeUndefined()
@@ -201,7 +201,7 @@ describe('the records’ witness in a directory of two owners', () => {
     expect(await readFile(file, 'utf8')).toBe(`bank ${head('b')}\nshop ${head('c')}\n`)
   })
 
-  it('moves both at once: one waits for the other’s lock, not for its head', async () => {
+  it('moves both heads at once: a writer waits for the other’s lock, not for its head', async () => {
     const { shop, bank } = await homes()
     for (let i = 0; i < 10; i++) {
       const [a, b] = [await shop.witness(), await bank.witness()]
@@ -210,7 +210,7 @@ describe('the records’ witness in a directory of two owners', () => {
     expect([await shop.witness(), await bank.witness()]).toEqual([head('9'), head('9')])
   })
 
-  it('from before heads were kept by owner is the owner’s, until it moves', async () => {
+  it('from before heads were stored per owner counts as the owner’s until the next move', async () => {
     const { path, file, shop, bank } = await homes()
     await directoryMesh({ member: MEMBER, path }).moveWitness(undefined, head('a'))
     expect(await readFile(file, 'utf8')).toBe(`${head('a')}\n`)
@@ -221,7 +221,7 @@ describe('the records’ witness in a directory of two owners', () => {
   })
 
   it.each(['', 'hello\n', 'shop hello\n', 'shop \n', 'shop sha256:\n', `shop ${head('a')} more\n`, '\u0000'])(
-    'is broken where somebody edited it: %j',
+    'is reported as broken if somebody edited it: %j',
     async (text) => {
       const { file, shop } = await homes()
       await writeFile(file, text)
@@ -230,7 +230,7 @@ describe('the records’ witness in a directory of two owners', () => {
     },
   )
 
-  it('is not read through a link out of the directory', async () => {
+  it('is not read through a link that leaves the directory', async () => {
     const { file, shop } = await homes()
     await symlink('/dev/zero', file)
     await expect(shop.witness()).rejects.toMatchObject({ code: 'file-unreadable' })
@@ -238,7 +238,7 @@ describe('the records’ witness in a directory of two owners', () => {
 })
 
 describe('a member delivered by Git', () => {
-  it('is observed in the cluster and written to the tree, which may be older or newer', async () => {
+  it('is observed in the cluster and written to the tree, whichever of the two is newer', async () => {
     const path = await folder()
     const seen = { objects: { ok: true, value: [] } }
     const cluster = { member: MEMBER.name, live: true, observe: async () => seen, proxies: async () => 'live' } as unknown as Mesh
@@ -271,7 +271,7 @@ describe('a policy of a member delivered by Git', () => {
     expect(await names(files)).toEqual(goes ? ['f'] : ['p', 'f'])
   })
 
-  it('goes after a filter that this apply took away', async () => {
+  it('is removed only after a filter that this apply removed', async () => {
     const path = await folder()
     for (const object of [policy, filter]) await write(directoryMesh({ member: MEMBER, path }), undefined, object)
     const mesh = gitDelivered({ member: MEMBER.name, live: true } as unknown as Mesh, { member: MEMBER, path })
@@ -280,7 +280,7 @@ describe('a policy of a member delivered by Git', () => {
     expect(await readdir(join(path, '10-guard'))).toEqual(['.keep'])
   })
 
-  it('stays while a filter that an earlier apply wrote through the same port has not arrived', async () => {
+  it('stays while a filter that an earlier apply removed through the same directory may still be in the cluster', async () => {
     const path = await folder()
     const next = { ...filter, data: { value: '2' } }
     for (const object of [policy, filter]) await write(directoryMesh({ member: MEMBER, path }), undefined, object)
@@ -299,7 +299,7 @@ describe('a policy of a member delivered by Git', () => {
 describe('a rendered tree', () => {
   const filter = { ...map('f', '1'), apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }
 
-  it('is the given objects, rendered twice the same bytes, and loses what is not wanted any more', async () => {
+  it('renders the same bytes twice, and deletes files of objects that are no longer planned', async () => {
     const path = await folder()
     expect(await writeTree(path, [filter, map('x', '1')], () => 'why')).toEqual({
       files: ['10-guard/configmap-sample-x.yaml', '20-open/envoyfilter-sample-f.yaml'],

@@ -15,7 +15,7 @@ function isHashable(value: unknown): boolean {
 
 const nested = (levels: number, open = '[', close = ']'): string => `${open.repeat(levels)}${close.repeat(levels)}`
 
-describe('what a member answers', () => {
+describe('an answer from a member', () => {
   it.each([
     { name: 'no JSON', text: '<html>', words: 'not JSON' },
     { name: 'nothing', text: '', words: 'not JSON' },
@@ -30,7 +30,7 @@ describe('what a member answers', () => {
     { name: '20,000 levels', text: nested(20_000), words: 'deeper than 200' },
     { name: '201 levels of objects', text: `${'{"a":'.repeat(201)}1${'}'.repeat(201)}`, words: 'deeper than 200' },
     { name: '20,000 levels that never close', text: '['.repeat(20_000), words: 'deeper than 200' },
-  ])('is refused: $name', ({ text, words }) => {
+  ])('is rejected: $name', ({ text, words }) => {
     expect(() => checkedJson(bytes(text))).toThrow(Unfit)
     expect(() => checkedJson(bytes(text))).toThrow(words)
   })
@@ -44,7 +44,7 @@ describe('what a member answers', () => {
     { name: 'brackets in text', text: `"${'['.repeat(1000)}"`, value: '['.repeat(1000) },
     { name: '200 levels', text: nested(200), value: JSON.parse(nested(200)) },
     { name: 'a byte order mark', text: '\ufeff{}', value: {} },
-  ])('is taken: $name', ({ text, value }) => expect(checkedJson(bytes(text))).toEqual(value))
+  ])('is accepted: $name', ({ text, value }) => expect(checkedJson(bytes(text))).toEqual(value))
 
   it('is rejected if it is not UTF-8', () => {
     expect(() => checkedJson(Buffer.from([0x22, 0xc3, 0x28, 0x22]))).toThrow('is not UTF-8')
@@ -54,13 +54,13 @@ describe('what a member answers', () => {
     expect(() => checkedJson(bytes('[{},{},{}]'), { maxValues: 5 })).toThrow('more than 5 values')
   })
 
-  it('makes no prototype', () => {
+  it('cannot set a prototype', () => {
     const value = checkedJson(bytes('{"__proto__":{"polluted":1}}')) as object
     expect(({} as { polluted?: number }).polluted).toBeUndefined()
     expect(Object.keys(value)).toEqual(['__proto__'])
   })
 
-  it('is what JSON.parse makes of it, or refused; and what is taken can be hashed', () => {
+  it('equals what JSON.parse returns, or is rejected; every accepted value can be hashed', () => {
     void fc.assert(
       fc.property(fc.json({ stringUnit: 'binary' }), fc.constantFrom('', '"\\ud800"', '1e999', '1e99', '"\\u00e9"'), (text, more) => {
         const whole = more === '' ? text : `[${text},${more}]`
@@ -71,7 +71,7 @@ describe('what a member answers', () => {
     )
   })
 
-  it('of another parser is held to the same', () => {
+  it('has the same limits when another parser read it', () => {
     expect(() => checkValue({ a: [Number.POSITIVE_INFINITY] })).toThrow('number that is too large at a[0]')
     expect(() => checkValue(JSON.parse(nested(300)))).toThrow('deeper than 200')
   })

@@ -9,7 +9,7 @@ const counts = {
 }
 
 describe('asking proxies for their connections', () => {
-  it('gives the numbers of each, and says of the others why not', async () => {
+  it('returns the counts of each proxy that answers, and an error for each other one', async () => {
     const client = await admin((pod, path) => {
       if (pod === 'busy') return http('', '503 Service Unavailable')
       if (path.startsWith('/server_info')) return http(JSON.stringify(info))
@@ -25,7 +25,7 @@ describe('asking proxies for their connections', () => {
       expect(found.get(proxy)).toMatchObject({ ok: false, error: { code: 'proxy-unreachable', message: expect.stringContaining(why) } })
   })
 
-  it('that is not allowed says which right is missing', async () => {
+  it('names the missing right if the API server forbids it', async () => {
     const found = await connections(await forbidden(), inSample('server'))
     expect(found.get('server.sample')).toMatchObject({ ok: false, error: { code: 'forbidden' } })
   })

@@ -4,7 +4,7 @@ import { makeCa } from '../../../test/support/ca.ts'
 import { leaves } from './leaves.ts'
 
 describe('asking proxies for their own certificates', () => {
-  it('gives each proxy’s chain, and says of the others why not', async () => {
+  it('returns each proxy’s chain, and an error for each that does not answer', async () => {
     const ca = await makeCa({ trustDomain: 'cluster-b.example' })
     const { certPem } = await ca.leaf('spiffe://cluster-b.example/ns/sample/sa/server')
     const paths: string[] = []
@@ -41,7 +41,7 @@ describe('asking proxies for their own certificates', () => {
     })
   })
 
-  it('that is not allowed says which right is missing', async () => {
+  it('names the missing right if the API server forbids it', async () => {
     const found = await leaves(await forbidden(), inSample('server'))
     expect(found.get('server.sample')).toMatchObject({
       ok: false,

@@ -15,8 +15,8 @@ async function checkout() {
   return { base, directory }
 }
 
-describe('bundles/', () => {
-  it('whose folder is a link out of the directory is neither read nor written', async () => {
+describe('the bundles/ folder', () => {
+  it('is neither read nor written if it is a link that leaves the directory', async () => {
     const { base, directory } = await checkout()
     await rename(join(directory, 'bundles'), join(base, 'elsewhere'))
     await symlink('../elsewhere', join(directory, 'bundles'))
@@ -27,7 +27,7 @@ describe('bundles/', () => {
     expect(await readdir(join(base, 'elsewhere'))).toEqual([`${A}.json`])
   })
 
-  it('with a file that is a link out of the directory, or to a device, is an unreadable one', async () => {
+  it('is unreadable if one of its files is a link that leaves the directory, or a link to a device', async () => {
     for (const target of ['../../elsewhere.json', '/dev/zero']) {
       const { base, directory } = await checkout()
       await rename(bundlePath(directory, A), join(base, 'elsewhere.json'))
@@ -36,7 +36,7 @@ describe('bundles/', () => {
     }
   })
 
-  it('is read and written in a directory that a link leads to, and through links inside it, as a mounted ConfigMap has them', async () => {
+  it('is read and written through links inside the directory, as in a mounted ConfigMap, and in a directory that a link leads to', async () => {
     const { base, directory } = await checkout()
     await symlink('checkout', join(base, 'link'))
     await rename(join(directory, 'bundles'), join(directory, '..data'))

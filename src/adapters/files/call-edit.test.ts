@@ -72,12 +72,12 @@ function added(before: string, after: string): string | undefined {
   return more > 0 && after.slice(at + more) === before.slice(at) ? after.slice(at, at + more) : undefined
 }
 
-describe('a call is added', () => {
+describe('adding a call', () => {
   const cases = Object.entries(STYLES).flatMap(([style, text]) =>
     Object.entries(ENDS).map(([ends, end]) => ({ style, ends, text: end(text) })),
   )
 
-  it.each(cases)('to $style, $ends, in one piece', async ({ text }) => {
+  it.each(cases)('inserts one piece of text in $style, $ends', async ({ text }) => {
     const { file, how } = await fileOf(text)
     const had = text.includes('batch') ? ['batch'] : []
     expect(await addCall(file, { ...CALL, hosts: ['api.example', 'www.example'], mtls: 'require' }, how)).toBe(true)
@@ -91,7 +91,7 @@ describe('a call is added', () => {
     ])
   })
 
-  it('once', async () => {
+  it('is idempotent', async () => {
     const { file, how } = await fileOf(HEAD)
     expect([await addCall(file, CALL, how), await addCall(file, CALL, how)]).toEqual([true, false])
     expect(await callersIn(file)).toEqual(['client'])
@@ -106,7 +106,7 @@ describe('a call is added', () => {
       call: { ...CALL, mtls: 'permissive' as const },
       says: /differ from another entry.*federation\.yaml:\d+/,
     },
-  ])('not with $what: the file stays as it was', async ({ call, says }) => {
+  ])('refuses $what: the file stays unchanged', async ({ call, says }) => {
     const text = `${HEAD}  calls:\n    - ${OTHER}\n`
     const { file, how } = await fileOf(text)
     await expect(addCall(file, call, how)).rejects.toMatchObject({
@@ -117,7 +117,7 @@ describe('a call is added', () => {
     expect(await readFile(file, 'utf8')).toBe(text)
   })
 
-  it('not to a file that is invalid already', async () => {
+  it('refuses a file that is already invalid', async () => {
     const { file, how } = await fileOf(HEAD.replace('name: b,', 'name: a,'))
     await expect(addCall(file, CALL, how)).rejects.toMatchObject({
       code: 'federation-invalid',

@@ -43,7 +43,7 @@ async function fileOf(text: string): Promise<{ file: string; directory: string; 
 const written = async (file: string): Promise<readonly string[]> => (await readFederationFile(file)).severed.map(({ reason }) => reason)
 const numbered = (count: number): readonly string[] => Array.from({ length: count }, (_, i) => `INC-${i}`)
 
-describe('several severs at once', () => {
+describe('several concurrent severs', () => {
   it('lose no entry, in whatever order they read and write', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(30), { minLength: 2, maxLength: 8 }), async (delays) => {
@@ -61,7 +61,7 @@ describe('several severs at once', () => {
     )
   })
 
-  it('lose no entry as processes of their own, with a large file', async () => {
+  it('lose no entry as separate processes, with a large file', async () => {
     const size = 150
     const { file, how } = await fileOf(stringify(document(ring(size))))
     const module = pathToFileURL(join(import.meta.dirname, 'federation-file.ts')).href
@@ -81,7 +81,7 @@ describe('several severs at once', () => {
     expect([...(await written(file))].sort()).toEqual(numbered(4))
   }, 120_000)
 
-  it('of one pair write one entry', async () => {
+  it('of one pair write a single entry', async () => {
     const { file, how } = await fileOf(stringify(document()))
     const one = { ...severOf(0, 2), truster: member('cluster-b'), trusted: member('cluster-a') }
     const changed = await Promise.all(Array.from({ length: 4 }, () => addSevered(file, one, how)))
@@ -89,7 +89,7 @@ describe('several severs at once', () => {
     expect(await written(file)).toEqual(['INC-0'])
   })
 
-  it('through a link and by the name lose no entry, and the link stays one', async () => {
+  it('through a link and through the real path lose no entry, and the link stays a link', async () => {
     const { file, directory, how } = await fileOf(stringify(document(ring(4))))
     await mkdir(join(directory, 'elsewhere'))
     const link = join(directory, 'elsewhere', 'federation.yaml')
@@ -107,7 +107,7 @@ describe('an edit of the federation file', () => {
   const FLOW = '  severed: []'
   const said = (severed: string): string => `${stringify(document(spec())).replace(/ {2}severed: \[\]\n/, '')}${severed}\n# the end\n`
 
-  it('is added to what an editor wrote meanwhile, and removes nothing of it', async () => {
+  it('keeps what an editor wrote meanwhile', async () => {
     const { file, how } = await fileOf(said(FLOW))
     // The lock is asked for when the text is made: just then somebody saves the file.
     await writeFile(lockOf(how.record), `${process.pid}\n`)
@@ -133,7 +133,7 @@ describe('an edit of the federation file', () => {
       what: 'a list with comments',
       severed: '  severed:\n    # ours\n    - { truster: cluster-a, trusted: cluster-b, at: 2026-05-30T10:00:00Z, reason: other } # why',
     },
-  ])('adds to $what, takes it out again, and keeps everything else', async ({ severed }) => {
+  ])('adds to $what, removes the addition again, and keeps everything else', async ({ severed }) => {
     const { file, how } = await fileOf(said(severed))
     const before = await readFederationFile(file)
     expect(await addSevered(file, one, how)).toBe(true)
@@ -147,7 +147,7 @@ describe('an edit of the federation file', () => {
     expect(text.includes('# why')).toBe(severed.includes('# why'))
   })
 
-  it('removes every entry of the pair, in whatever style, and none of another', async () => {
+  it('removes every entry of the pair, in any style, and no entry of another pair', async () => {
     const { file, how } = await fileOf(
       said(`  severed:
     - { truster: cluster-b, trusted: cluster-a, at: 2026-05-30T10:00:00Z, reason: one }
@@ -161,7 +161,7 @@ describe('an edit of the federation file', () => {
     expect(await written(file)).toEqual(['other'])
   })
 
-  it('refuses to take out an entry that another one refers to, and leaves the file as it is', async () => {
+  it('refuses to remove an entry that another one refers to, and leaves the file unchanged', async () => {
     const entry = 'truster: cluster-b, trusted: cluster-a, at: 2026-05-30T10:00:00Z, reason: &why left'
     const { file, how } = await fileOf(
       said(`  severed: [{ ${entry} }, { truster: cluster-a, trusted: cluster-b, at: 2026-05-30T10:00:00Z, reason: *why }]`),
@@ -171,7 +171,7 @@ describe('an edit of the federation file', () => {
     expect(await readFile(file, 'utf8')).toBe(before)
   })
 
-  it('waits for the lock, and says who has it', async () => {
+  it('waits for the lock, and names its holder', async () => {
     const { file, how } = await fileOf(said(FLOW))
     await writeFile(lockOf(how.record), `${process.pid}\n`)
     const busy = addSevered(file, one, { ...how, sleep: async () => {} })
@@ -182,7 +182,7 @@ describe('an edit of the federation file', () => {
   })
 })
 
-describe('an edit changes no byte of what the owner wrote', () => {
+describe('an edit changes no other byte of the federation file', () => {
   const one = { truster: member('cluster-b'), trusted: member('cluster-a'), at: new Date('2026-06-01T00:00:00Z') }
   const OTHER = 'truster: cluster-a, trusted: cluster-b, at: 2026-05-30T10:00:00Z, reason: other'
   const HEAD = stringify(document()).replace(/^spec:[\s\S]*/m, '')
@@ -256,7 +256,7 @@ describe('an edit changes no byte of what the owner wrote', () => {
     return more > 0 && after.slice(at + more) === before.slice(at) ? after.slice(at, at + more) : undefined
   }
 
-  it.each(CASES)('$style, $ends: one piece is added, and taken out again', async ({ text, style }) => {
+  it.each(CASES)('$style, $ends: inserts one piece of text, and removes it again', async ({ text, style }) => {
     const { file, how } = await fileOf(text)
     const before = await readFederationFile(file)
     await addSevered(file, { ...one, reason: 'INC-7: key of cluster-a lost' }, how)
@@ -279,7 +279,7 @@ describe('an edit changes no byte of what the owner wrote', () => {
     expect(blank(await readFile(file, 'utf8'))).toBe(blank(text))
   })
 
-  it('whatever the reason is', async () => {
+  it('whatever the text of the reason is', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...CASES),

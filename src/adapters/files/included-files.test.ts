@@ -46,7 +46,7 @@ const faultsOf = (file: string): Promise<readonly string[]> =>
   )
 
 describe('a federation of several files', () => {
-  it('has the calls of all of them', async () => {
+  it('contains the calls of all of them', async () => {
     const file = await folder({
       'federation.yaml': including('teams/one.yaml', 'two.yaml'),
       'teams/one.yaml': CALLS,
@@ -59,12 +59,12 @@ describe('a federation of several files', () => {
     ])
   })
 
-  it('may be a mounted ConfigMap: links inside the folder', async () => {
+  it('may be a mounted ConfigMap, with links inside the folder', async () => {
     const file = await folder({ '..data/one.yaml': CALLS, 'one.yaml': '-> ..data/one.yaml', 'federation.yaml': including('one.yaml') })
     expect((await readFederationFile(file)).trusts).toHaveLength(2)
   })
 
-  it('has the lines of each file in its problems', async () => {
+  it('reports problems with the line in each file', async () => {
     const file = await folder({
       'federation.yaml': `${including('one.yaml')}  calls:\n    - { from: a/sample/client, to: { member: b, namespace: sample, serviceAccount: server, selector: { tier: x } }, hosts: [x.example] }\n`,
       'one.yaml': `${CALLS}    - { from: a/sample/client, to: b/other/server }\n`,
@@ -75,7 +75,7 @@ describe('a federation of several files', () => {
     ])
   })
 
-  it('has the line of every expanded entry', async () => {
+  it('reports the line of every expanded entry', async () => {
     const file = await folder({ 'federation.yaml': including('one.yaml'), 'one.yaml': CALLS })
     const { document, lineOf } = await expandFederationFile(file)
     expect(document.spec.trust).toHaveLength(2)
@@ -100,7 +100,7 @@ describe('a federation of several files', () => {
     { what: 'that is included by another name', path: 'same.yaml', says: 'same.yaml is the same file as teams/one.yaml' },
     { what: 'that is too large', path: 'large.yaml', says: 'large.yaml is larger than 4 MiB' },
     { what: 'that is a device', path: 'null.yaml', says: /^null\.yaml is a symbolic link that leads out of / },
-  ])('reads no file $what', async ({ path, says }) => {
+  ])('does not read a file $what', async ({ path, says }) => {
     const elsewhere = await folder({ 'x.yaml': CALLS })
     const file = await folder({
       'federation.yaml': including('teams/one.yaml', path),
@@ -135,12 +135,12 @@ describe('a federation of several files', () => {
       )}`,
       says: /^one\.yaml: is not YAML/,
     },
-  ])('names a file with $what', async ({ content, says }) => {
+  ])('reports a file with $what by name', async ({ content, says }) => {
     const file = await folder({ 'federation.yaml': including('one.yaml'), 'one.yaml': content })
     expect(await faultsOf(file)).toEqual([expect.stringMatching(says)])
   })
 
-  it('reads 16 MiB of them at most', async () => {
+  it('is limited to 16 MiB', async () => {
     const large = `${CALLS}# ${'x'.repeat(3.9 * 1024 * 1024)}`
     const names = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}.yaml`)
     const file = await folder({ 'federation.yaml': including(...names), ...Object.fromEntries(names.map((name) => [name, large])) })

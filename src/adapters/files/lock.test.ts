@@ -10,7 +10,7 @@ async function inFolder(work: (path: string) => Promise<void>): Promise<void> {
   await work(join(folder, 'lock')).finally(() => rm(folder, { recursive: true }))
 }
 
-it('always names its holder: a process that dies on the way leaves no lock that cannot be removed', () =>
+it('a lock always names its holder: a process that crashes leaves no lock that cannot be removed', () =>
   inFolder(async (path) => {
     const seen = new Set<number | undefined>()
     let over = false
@@ -54,25 +54,27 @@ describe('a lock file', () => {
     { what: 'a number that does not run, where there is no boot id', holder: { ...BARE, pid: 9 }, self: BARE, gone: true },
     { what: 'another host, where there is no boot id', holder: { ...BARE, pid: 9, host: 'x' }, self: BARE, gone: false },
     { what: 'a Linux of the same name, where there is no boot id', holder: { ...SELF, pid: 9 }, self: BARE, gone: false },
-  ])('of $what: gone is $gone', async ({ holder, gone, self = SELF }) => {
+  ])('of $what: counts as stale: $gone', async ({ holder, gone, self = SELF }) => {
     expect(await isGone(holder, { self, startOf: async (pid) => RUNNING.get(pid) })).toBe(gone)
   })
 
-  it('says the same read as written', async () => {
+  it('reads back what was written', async () => {
     const { self } = await here()
     expect(parse(print(self))).toEqual(self)
   })
 
-  it.each(['', '{}', 'null', '-1', '1.5', '{"pid":"1"}', 'PID'])('that says %j names nobody', (text) => expect(parse(text)).toBeUndefined())
+  it.each(['', '{}', 'null', '-1', '1.5', '{"pid":"1"}', 'PID'])('with the text %j names no holder', (text) =>
+    expect(parse(text)).toBeUndefined(),
+  )
 
-  it('of process 1 from before a reboot does not stop anybody', () =>
+  it('of process 1 from before a reboot stops nobody', () =>
     inFolder(async (path) => {
       const { self } = await here()
       await writeFile(path, print({ ...self, pid: 1, boot: 'before' }))
       expect(await withLock(path, async () => 'done')).toBe('done')
     }))
 
-  it('of a process that runs is waited for, and names it', () =>
+  it('of a running process is waited for, and the error names the process', () =>
     inFolder(async (path) => {
       const { self, startOf } = await here()
       await writeFile(path, print({ ...self, pid: process.ppid, start: (await startOf(process.ppid)) ?? '' }))
@@ -82,7 +84,7 @@ describe('a lock file', () => {
       })
     }))
 
-  it('of another machine stays, and the refusal says where', () =>
+  it('of another machine stays, and the error says where the file is', () =>
     inFolder(async (path) => {
       await writeFile(path, print({ pid: 9, host: 'other-0', boot: 'b', namespace: 'n', start: '1', taken: 1 }))
       await expect(withLock(path, async () => 'done')).rejects.toMatchObject({ message: expect.stringContaining('process 9 on other-0') })

@@ -10,7 +10,7 @@ const recordFile = (path: string, reading = LINES) => recordFileOf(path, reading
 const line = (n: number): string => JSON.stringify({ n })
 
 describe('the record’s file', () => {
-  it('is nothing at first, and then what was appended', async () => {
+  it('is empty at first, and then contains what was appended', async () => {
     const path = await fresh()
     const file = recordFile(path)
     const none = await file.read()
@@ -22,7 +22,7 @@ describe('the record’s file', () => {
     expect(await readdir(dirname(path))).toEqual(['audit.jsonl'])
   })
 
-  it('is not written when it changed since it was read, not even by a byte in the middle', async () => {
+  it('is not written if it changed since it was read, even by one byte in the middle', async () => {
     const path = await fresh()
     const file = recordFile(path)
     const read = await file.append([line(1), line(2)], await file.read())
@@ -31,7 +31,7 @@ describe('the record’s file', () => {
     expect(await readFile(path, 'utf8')).toBe('{"n":7}\n{"n":2}\n')
   })
 
-  it('lets one of two writers succeed', async () => {
+  it('accepts one of two concurrent writers', async () => {
     const path = await fresh()
     const [a, b] = [recordFile(path), recordFile(path)]
     const [readA, readB] = [await a.read(), await b.read()]
@@ -40,7 +40,7 @@ describe('the record’s file', () => {
     expect(codes).toEqual(['record-busy', 'written'])
   })
 
-  it('reports an append that a crash cut off, and replaces it by the next one', async () => {
+  it('reports an append that a crash cut off; the next append replaces it', async () => {
     const path = await fresh()
     const file = recordFile(path)
     await file.append([line(1)], await file.read())
@@ -51,7 +51,7 @@ describe('the record’s file', () => {
     expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n')
   })
 
-  it('reads a last line without its line break', async () => {
+  it('accepts a last line without a line break', async () => {
     const path = await fresh()
     await writeFile(path, '{"n":1}\n{"n":2}')
     const file = recordFile(path)
@@ -61,13 +61,13 @@ describe('the record’s file', () => {
     expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n{"n":3}\n')
   })
 
-  it('names the line that is not JSON', async () => {
+  it('reports the line that is not JSON', async () => {
     const path = await fresh()
     await writeFile(path, '{"n":1}\nnonsense\n{"n":3}\n')
     await expect(recordFile(path).read()).rejects.toMatchObject({ code: 'record-broken', subject: `${path}:2` })
   })
 
-  it('is not stopped by a lock whose holder has died', async () => {
+  it('ignores a lock whose holder has exited', async () => {
     const path = await fresh()
     // Beyond what any kernel gives out.
     await writeFile(join(dirname(path), '.audit.jsonl.lock'), '99999999\n')
@@ -76,7 +76,7 @@ describe('the record’s file', () => {
     expect(await readdir(dirname(path))).toEqual(['audit.jsonl'])
   })
 
-  it('does not wait for a living holder, and names it', async () => {
+  it('does not wait for a live lock holder, and names it', async () => {
     const path = await fresh()
     await writeFile(join(dirname(path), '.audit.jsonl.lock'), `${process.pid}\n`)
     const file = recordFile(path)
@@ -123,14 +123,14 @@ describe('the record’s file', () => {
     expect(await readdir(join(base, 'checkout/records'))).toEqual(['audit.jsonl'])
   })
 
-  it('does not treat a link as its lock, wherever it leads', async () => {
+  it('does not treat a link as its lock, wherever the link leads', async () => {
     const path = await fresh()
     await symlink('/dev/zero', join(dirname(path), '.audit.jsonl.lock'))
     const file = recordFile(path)
     await expect(file.append([line(1)], await file.read())).rejects.toMatchObject({ code: 'record-busy' })
   })
 
-  it('cannot be in a folder that is not there', async () => {
+  it('cannot be created in a folder that does not exist', async () => {
     const file = recordFile(join(await fresh(), 'audit.jsonl'))
     const read = await file.read()
     await expect(file.append([line(1)], read)).rejects.toMatchObject({ code: 'file-unwritable' })

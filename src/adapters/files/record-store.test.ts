@@ -17,8 +17,8 @@ async function recordWith(text: string): Promise<string> {
   return path
 }
 
-describe('the record as one command works on it', () => {
-  it('parses each line once, whichever process added it', async () => {
+describe('the record within one command', () => {
+  it('parses each line once, whichever process appended it', async () => {
     const path = await recordWith(textOf(one))
     const parse = vi.spyOn(JSON, 'parse')
     try {
@@ -36,12 +36,12 @@ describe('the record as one command works on it', () => {
     }
   })
 
-  it('gives the same view for the same file', async () => {
+  it('returns the same view for the same file', async () => {
     const store = recordStore(await recordWith(textOf(one, two)))
     expect(await store.view()).toBe(await store.view())
   })
 
-  it('notices an edit that leaves size and time of the file as they were', async () => {
+  it('detects an edit that keeps the file’s size and time', async () => {
     const path = await recordWith(textOf(one, two))
     const store = recordStore(path)
     await store.view()
@@ -54,7 +54,7 @@ describe('the record as one command works on it', () => {
   it.each([
     { what: 'a line that does not follow', text: textOf(one, three), subject: 'audit.jsonl:2' },
     { what: 'a line that was edited', text: textOf(one, two).replace('"seq":2', '"seq":3'), subject: 'audit.jsonl:2' },
-  ])('names $what, added after it was read', async ({ text, subject }) => {
+  ])('reports $what, appended after the first read', async ({ text, subject }) => {
     const path = await recordWith(textOf(one))
     const store = recordStore(path)
     await store.view()
@@ -64,7 +64,7 @@ describe('the record as one command works on it', () => {
     expect((await store.view()).head?.hash).toBe(two.hash)
   })
 
-  it('reads a file again that was cut, or replaced by another record', async () => {
+  it('re-reads a file that was truncated or replaced by another record', async () => {
     const path = await recordWith(textOf(one, two))
     const store = recordStore(path)
     await store.view()
@@ -77,7 +77,7 @@ describe('the record as one command works on it', () => {
     expect([replaced.head?.hash, [...replaced.domains.keys()]]).toEqual([other.hash, [B]])
   })
 
-  it('adds no entry that does not follow the last one, even if it read that one since', async () => {
+  it('appends no entry that does not follow the last one, even if it read that last one since', async () => {
     const path = await recordWith(textOf(one))
     const store = recordStore(path)
     const { head } = await store.view()
@@ -87,7 +87,7 @@ describe('the record as one command works on it', () => {
     expect(await readFile(path, 'utf8')).toBe(textOf(one, two))
   })
 
-  it('adds nothing to a file that another process has added to', async () => {
+  it('appends nothing to a file that another process has appended to', async () => {
     const path = await recordWith(textOf(one))
     const store = recordStore(path)
     const { head } = await store.view()
@@ -96,7 +96,7 @@ describe('the record as one command works on it', () => {
     expect(await readFile(path, 'utf8')).toBe(textOf(one, two))
   })
 
-  it('goes on from an append, however many reads are under way', async () => {
+  it('continues from an append while several reads are in progress', async () => {
     const path = await recordWith(textOf(one))
     const store = recordStore(path)
     await store.view()
@@ -109,7 +109,7 @@ describe('the record as one command works on it', () => {
   it.each([
     { what: 'was cut off in an entry', text: `${textOf(one)}{"action":"appr` },
     { what: 'has lost its last line break', text: textOf(one).trimEnd() },
-  ])('tells of a file that $what until it is mended', async ({ text }) => {
+  ])('reports a file that $what until somebody repairs it', async ({ text }) => {
     const path = await recordWith(text)
     const store = recordStore(path)
     expect(store.findings()).toEqual([])

@@ -34,7 +34,7 @@ async function istiod(listener: RequestListener, token?: string) {
 }
 
 describe('istiod’s debug port', () => {
-  it('is asked with our token, for exactly one proxy, endpoints included', async () => {
+  it('gets requests with our token, for exactly one proxy, endpoints included', async () => {
     const asked: [string | undefined, string | undefined][] = []
     const one = await istiod((request, response) => {
       asked.push([request.url, request.headers.authorization])
@@ -44,7 +44,7 @@ describe('istiod’s debug port', () => {
     expect(asked).toEqual([['/debug/config_dump?include_eds=true&proxyID=server.sample', 'Bearer a-token']])
   })
 
-  it('does not know a proxy that is connected elsewhere', async () => {
+  it('does not know a proxy that is connected to another istiod', async () => {
     const one = await istiod((_, response) => response.writeHead(404).end('Proxy not connected to this Pilot instance.'))
     expect(await one.configDump('server.sample')).toBeUndefined()
   })
@@ -80,24 +80,24 @@ describe('istiod’s debug port', () => {
       code: 'istiod-unreachable',
       word: 'istio-system/istiod-0:15014/debug/syncz',
     },
-  ])('says which istiod and why: $name', async ({ answer, code, word }) => {
+  ])('errors name the istiod and the cause: $name', async ({ answer, code, word }) => {
     const one = await istiod((_, response) => answer(response), 'a-token')
     const thrown = await one.syncz().catch((e: unknown) => e)
     expect(thrown).toMatchObject({ code, subject: 'cluster-b', message: expect.stringContaining(word) })
     expect((thrown as Error).message).not.toContain('a-token')
   })
 
-  it('no proxies is an answer', () => {
+  it('answers with an empty list if no proxy is connected', () => {
     expect([parseSyncz('b', []), parseSyncz('b', null)]).toEqual([[], []])
   })
 
-  it('the version of a push is what comes before the UUID in its nonces', () => {
+  it('nonces contain the version of a push before the UUID', () => {
     const dump = { configs: [{ '@type': 'type.googleapis.com/envoy.admin.v3.ListenersConfigDump', versionInfo: '2026-11-21T12:02:34Z/9' }] }
     expect(pushOf('2026-11-21T12:02:34Z/9f026aade-f404-4861-975b-03d0448ad925')).toBe(versionOf(dump))
   })
 })
 
-describe('Envoy’s words about a refusal', () => {
+describe('Envoy’s reason for a rejection', () => {
   it.each([
     {
       words:
@@ -106,7 +106,7 @@ describe('Envoy’s words about a refusal', () => {
     },
     { words: 'Invalid path: /etc/x', reason: 'Invalid path: /etc/x' },
     { words: '', reason: '' },
-  ])('are kept without the resource they are about: $reason', ({ words, reason }) => {
+  ])('is kept without the name of the resource: $reason', ({ words, reason }) => {
     expect(reasonIn(words)).toBe(reason)
   })
 })

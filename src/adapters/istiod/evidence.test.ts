@@ -60,8 +60,8 @@ const wanted = {
 }
 const see = async (debug: Debug) => (await evidenceOf(debug, wanted)).map(({ evidence }) => evidence)
 
-describe('what an istiod reports about its proxies', () => {
-  it('is what they hold, and that they acknowledged it', async () => {
+describe('evidence from an istiod', () => {
+  it('contains what its proxies hold and what they acknowledged', async () => {
     const { debug, samplesTaken } = istiod([[{ proxy: 'server.sample' }]], { 'server.sample': 'v/1' })
     expect(await see(debug)).toEqual([
       {
@@ -84,7 +84,7 @@ describe('what an istiod reports about its proxies', () => {
     expect(await see(debug)).toMatchObject([{ heard: true, acknowledged: false, rejected: 'Listener: value is required' }])
   })
 
-  it('leaves out proxies of remote clusters, and does not ask what those of other namespaces hold', async () => {
+  it('omits proxies of remote clusters, and does not request dumps of proxies in other namespaces', async () => {
     const { debug, asked } = istiod(
       [[{ proxy: 'server.sample', cluster: 'a' }, { proxy: 'x.other' }, { proxy: 'gw.istio-system', type: 'router' }]],
       { 'gw.istio-system': 'v/1' },
@@ -97,7 +97,7 @@ describe('what an istiod reports about its proxies', () => {
     expect(asked).toEqual(['gw.istio-system'])
   })
 
-  it('waits a moment when a newer push than the one sent is in the dump, and uses the last state', async () => {
+  it('waits briefly if the dump contains a newer push than the one sent, and uses the last state', async () => {
     const before = [{ proxy: 'server.sample', sent: 'v/1' }]
     const after = [{ proxy: 'server.sample', sent: 'v/2', acked: 'v/1' }]
     const { debug, samplesTaken } = istiod([before, before, after], { 'server.sample': 'v/2' })
@@ -105,18 +105,18 @@ describe('what an istiod reports about its proxies', () => {
     expect(samplesTaken()).toBe(3)
   })
 
-  it('distinguishes versions of which one is a prefix of the other', async () => {
+  it('distinguishes a version from one that it is a prefix of', async () => {
     const { debug, samplesTaken } = istiod([[{ proxy: 'server.sample', sent: 'v/11' }]], { 'server.sample': 'v/1' })
     await see(debug)
     expect(samplesTaken()).toBe(5)
   })
 
-  it('has no evidence of a proxy that disconnected during the query', async () => {
+  it('is absent for a proxy that disconnected during the query', async () => {
     const { debug } = istiod([[{ proxy: 'server.sample' }]], {})
     expect(await see(debug)).toMatchObject([{ heard: false }])
   })
 
-  it('has no evidence of a proxy whose dump cannot be read', async () => {
+  it('is absent for a proxy whose dump cannot be read', async () => {
     const { debug } = istiod([[{ proxy: 'server.sample' }]], { 'server.sample': 'v/1' })
     const broken = () => {
       throw new Error('not a listener')
@@ -124,7 +124,7 @@ describe('what an istiod reports about its proxies', () => {
     expect((await evidenceOf(debug, { ...wanted, readConfig: broken })).map(({ evidence }) => evidence.heard)).toEqual([false])
   })
 
-  it('does not count a proxy that was sent nothing yet as acknowledged', async () => {
+  it('does not count a proxy that istiod sent nothing to as acknowledged', async () => {
     const { debug } = istiod([[]], {})
     const fresh = { ...debug, syncz: async () => parseSyncz('b', [{ cluster_id: 'b', proxy: 'new.other' }]) }
     expect(await see(fresh)).toMatchObject([{ acknowledged: false }])
@@ -140,7 +140,7 @@ describe('what an istiod reports about its proxies', () => {
 describe('polling', () => {
   const poll = async (debug: Debug, memory: Memory) => (await evidenceOf(debug, wanted, memory)).map(({ evidence }) => evidence)
 
-  it('asks again only for proxies that something was sent to since', async () => {
+  it('requests dumps only of proxies that istiod has sent something to since', async () => {
     const still = { proxy: 'still.sample' }
     const moved = { proxy: 'server.sample', sent: 'v/2' }
     const samples = [
@@ -160,7 +160,7 @@ describe('polling', () => {
     ])
   })
 
-  it('asks no proxy, and samples once, while istiod sends nothing', async () => {
+  it('requests no dump, and samples once, while istiod sends nothing', async () => {
     const { debug, asked, samplesTaken } = istiod([[{ proxy: 'server.sample' }]], { 'server.sample': 'v/1' })
     const memory: Memory = new Map()
     const first = await poll(debug, memory)
@@ -169,7 +169,7 @@ describe('polling', () => {
     expect([asked.length, samplesTaken() - taken]).toEqual([1, 1])
   })
 
-  it('does not pass off what it remembers for what was acknowledged since', async () => {
+  it('does not report a cached acknowledgement as a new one', async () => {
     const [one, two] = [{ proxy: 'one.sample' }, { proxy: 'two.sample' }]
     const samples = [
       [one, two],
@@ -191,7 +191,7 @@ describe('polling', () => {
     ])
   })
 
-  it('remembers nothing of a proxy that could not be asked again', async () => {
+  it('drops the cached state of a proxy whose new dump cannot be read', async () => {
     const dumps: Record<string, string> = { 'server.sample': 'v/1' }
     const { debug } = istiod([[{ proxy: 'server.sample' }], [{ proxy: 'server.sample' }], [{ proxy: 'server.sample', sent: 'v/2' }]], dumps)
     const memory: Memory = new Map()
@@ -202,7 +202,7 @@ describe('polling', () => {
   })
 })
 
-describe('asking istiod for one proxy, whose search is by substring', () => {
+describe('querying istiod for one proxy, although istiod matches substrings', () => {
   it.each([
     { name: 'nothing like it', other: 'web-0.sample2', connections: [], asked: ['db-0.sample'] },
     {
@@ -224,14 +224,14 @@ describe('asking istiod for one proxy, whose search is by substring', () => {
       asked: ['db-0.sample-3'],
     },
     { name: 'a number that begins like its own', other: 'my-db-0.sample', connections: ['db-0.sample-3', 'my-db-0.sample-31'], asked: [] },
-  ])('beside $name', async ({ other, connections, asked: ids }) => {
+  ])('finds the exact proxy next to $name', async ({ other, connections, asked: ids }) => {
     const dumps = Object.fromEntries(ids.map((id) => [id, 'v/1']))
     const { debug, asked } = istiod([[{ proxy: 'db-0.sample' }, { proxy: other }]], dumps, connections)
     const found = (await see(debug)).find((e) => e.proxy === 'db-0.sample')
     expect([found?.heard, asked.filter((id) => id.startsWith('db-0.sample') && !id.startsWith(other))]).toEqual([ids.length > 0, ids])
   })
 
-  it('knows that a connection number can look like the end of a namespace', async () => {
+  it('handles a connection number that looks like the end of a namespace', async () => {
     const { debug, asked } = istiod(
       [
         [
@@ -247,7 +247,7 @@ describe('asking istiod for one proxy, whose search is by substring', () => {
     expect(found.find((e) => e.proxy === 'db-0.sample-1')?.heard).toBe(true)
   })
 
-  it('does not ask at all for a name that two clusters share', async () => {
+  it('sends no query for a name that exists in two clusters', async () => {
     const { debug, asked } = istiod([[{ proxy: 'db-0.sample' }, { proxy: 'db-0.sample', cluster: 'a' }]], { 'db-0.sample': 'v/1' }, [
       'db-0.sample-1',
       'db-0.sample-2',

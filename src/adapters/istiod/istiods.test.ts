@@ -9,7 +9,7 @@ const chain = (ca: string): Seen<readonly Uint8Array[]> => ok(['leaf', ca].map((
 const visit = (presented: Seen<readonly Uint8Array[]>, leaving = false) => ({ pod: { name: 'istiod', leaving } as IstiodPod, presented })
 const silent = failed('istiod-unreachable')
 
-describe('the chain that a mesh presents', () => {
+describe('the chain that a mesh serves', () => {
   it.each([
     { what: 'is that of its only istiod', visits: [visit(chain('one'))], seen: true },
     { what: 'is that of all of them', visits: [visit(chain('one')), visit(chain('one'))], seen: true },

@@ -34,7 +34,7 @@ describe('the chain that an istiod serves', () => {
   })
 })
 
-describe('an address counts as an istiod’s', () => {
+describe('an address belongs to an istiod', () => {
   it.each([
     { name: 'when the mesh’s own roots vouch for its name', dnsNames: [NAME], stranger: false, is: true },
     { name: 'but not under another name', dnsNames: ['other.example'], stranger: false, is: false },
@@ -46,7 +46,7 @@ describe('an address counts as an istiod’s', () => {
     expect(await answersAsIstiod('127.0.0.1', [NAME], ca.root.pem, port)).toBe(is)
   })
 
-  it('but not when nothing listens', async () => {
+  it('unless nothing listens there', async () => {
     expect(await answersAsIstiod('127.0.0.1', [NAME], (await makeCa({ trustDomain: 'b' })).root.pem, 1)).toBe(false)
   })
 })

@@ -34,7 +34,7 @@ function onlyDirect(up: () => boolean) {
 }
 
 describe('an istiod that only the direct connection reaches', () => {
-  it('is reached again after its restart: while it was starting, neither way worked', async () => {
+  it('is reachable again after a restart during which neither connection worked', async () => {
     let up = true
     const ask = onlyDirect(() => up)
     expect(await ask()).toBe('answer')
@@ -44,7 +44,7 @@ describe('an istiod that only the direct connection reaches', () => {
     expect(await ask()).toBe('answer')
   })
 
-  it('is reached although it was starting at the first request; until then the error names both ways', async () => {
+  it('is reachable although it was starting at the first request; until then the error names both connections', async () => {
     let up = false
     const ask = onlyDirect(() => up)
     await expect(ask()).rejects.toMatchObject({

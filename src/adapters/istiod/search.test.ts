@@ -6,8 +6,8 @@ const name = fc.stringMatching(/^[ab1-]{0,4}(\.[ab1-]{0,3}){0,3}$/)
 const dotted = name.filter((part) => part.includes('.'))
 const times = (texts: readonly string[], holds: (text: string) => boolean): number => texts.filter(holds).length
 
-describe('how many texts a part is in', () => {
-  it('is what looking into each of them says', () => {
+describe('counting the texts that contain a part', () => {
+  it('agrees with searching each text', () => {
     fc.assert(
       fc.property(fc.array(name), fc.array(dotted), (texts, parts) => {
         const [inside, atEnd] = [occurrences(texts, parts), endings(texts, parts)]
@@ -19,7 +19,7 @@ describe('how many texts a part is in', () => {
     )
   })
 
-  it('counts a text once, however often the part is in it', () => {
+  it('counts a text once, however often it contains the part', () => {
     expect(occurrences(['a.a.a', 'a.b'], ['a.a', 'a.b'])).toEqual(
       new Map([
         ['a.a', 1],

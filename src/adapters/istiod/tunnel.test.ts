@@ -43,7 +43,7 @@ const readAll = async (stream: AsyncIterable<Buffer>): Promise<string> => {
 }
 
 describe('a port-forward', () => {
-  it('is a stream of the pod’s bytes, without port numbers and channels, until the far side closes', async () => {
+  it('streams the pod’s bytes, without port numbers and channels, until the server closes', async () => {
     const { client, paths } = await portForward((say, socket) => {
       say(DATA, 'hel')
       say(DATA, 'lo')
@@ -54,7 +54,7 @@ describe('a port-forward', () => {
     expect(paths).toEqual(['/api/v1/namespaces/istio-system/pods/istiod-0/portforward?ports=15014'])
   })
 
-  it('carries what is written on the data channel', async () => {
+  it('sends what is written on the data channel', async () => {
     const { client, heard } = await portForward((say, socket) => {
       socket.on('message', () => {
         say(DATA, 'got it')
@@ -66,13 +66,13 @@ describe('a port-forward', () => {
     expect([await readAll(tunnel), heard]).toEqual(['got it', ['0:GET / HTTP/1.1']])
   })
 
-  it('ends with the kubelet’s words when it cannot connect', async () => {
+  it('fails with the kubelet’s message if the kubelet cannot connect', async () => {
     const { client } = await portForward((say) => say(ERROR, 'connection refused to 15014'))
     const tunnel = await openTunnel(client, POD, 15014)
     await expect(readAll(tunnel)).rejects.toThrow('connection refused to 15014')
   })
 
-  it('makes the server wait for a slow reader, and loses no data', async () => {
+  it('applies backpressure for a slow reader, and loses no data', async () => {
     const piece = Buffer.alloc(64 * 1024)
     const pieces = 1_600
     let waiting = (): number => 0
@@ -91,7 +91,7 @@ describe('a port-forward', () => {
     expect(read).toBe(pieces * piece.length)
   })
 
-  it('closes the WebSocket when it is not wanted any more', async () => {
+  it('closes the WebSocket when the caller closes the stream', async () => {
     let closed: Promise<unknown> = Promise.resolve()
     const { client } = await portForward((_, socket) => {
       closed = once(socket, 'close')
@@ -101,7 +101,7 @@ describe('a port-forward', () => {
     await closed
   })
 
-  it('that is refused names the right that is missing', async () => {
+  it('names the missing right if the API server forbids it', async () => {
     const kube = await fakeKube(() => undefined)
     open.push(kube)
     kube.server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n'))

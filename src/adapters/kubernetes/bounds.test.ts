@@ -17,15 +17,15 @@ afterEach(async () => {
 const map = (name: string) => ({ metadata: { name, namespace: 'sample' } })
 const later = (seconds: string, code = 429) => ({ ...status(code, 'TooManyRequests', 'later'), headers: { 'retry-after': seconds } })
 
-describe('an API server that asks to come back later', () => {
-  it.each([429, 503])('with %i is asked again, and its list is whole', async (code) => {
+describe('an API server that asks for a later retry', () => {
+  it.each([429, 503])('with %i gets a second request, and the list is complete', async (code) => {
     let asked = 0
     const server = await kube(() => (++asked === 1 ? later('0', code) : { body: { items: [map('m')] } }))
     expect(await (await server.client()).list(CONFIG_MAP)).toHaveLength(1)
     expect(asked).toBe(2)
   })
 
-  it('does not wait longer than the observation may take', async () => {
+  it('does not delay the client beyond the deadline of the observation', async () => {
     const server = await kube(() => later('3600'))
     await expect((await server.client({ lookMs: 2_000 })).list(CONFIG_MAP)).rejects.toMatchObject({
       code: 'cluster-refused',
@@ -58,8 +58,8 @@ describe('an API server that asks to come back later', () => {
   })
 })
 
-describe('a list', () => {
-  it('whose token has expired is read again from its beginning, and nothing is in it twice', async () => {
+describe('a paginated list', () => {
+  it('whose token has expired is read again from the start, without duplicates', async () => {
     let expired = false
     const server = await kube(({ query }) => {
       if (query.continue === undefined) return { body: { metadata: { continue: 'next' }, items: [map('one')] } }
@@ -70,7 +70,7 @@ describe('a list', () => {
     expect((await (await server.client()).list(CONFIG_MAP)).map(({ metadata }) => metadata.name)).toEqual(['one', 'two'])
   })
 
-  it('that is too long is not read on beyond its bound', async () => {
+  it('that exceeds its limit is not read further', async () => {
     let sent = 0
     const server = await kube((_, response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
@@ -93,7 +93,7 @@ describe('a list', () => {
     expect(sent).toBeLessThan(24 << 20)
   })
 
-  it('shares its bounds with all lists of one look', async () => {
+  it('shares its limits with all lists of one observation', async () => {
     const server = await kube(({ query }) => ({ body: { metadata: query.continue === undefined ? { continue: 'x' } : {}, items: [] } }))
     const client = await server.client({ maxPages: 3 })
     const look = client.within(client.budget())
@@ -106,15 +106,15 @@ describe('a list', () => {
   })
 })
 
-describe('a look', () => {
-  it('ends in time, whatever is waited for in it', async () => {
+describe('an observation', () => {
+  it('ends at its deadline, whatever it waits for', async () => {
     const budget = new Budget('cluster-b', { ...LIMITS, lookMs: 20 })
     await expect(budget.race(new Promise(() => {}))).rejects.toMatchObject({ code: 'cluster-unreachable', subject: 'cluster-b' })
     expect(() => budget.page()).toThrow('did not finish within')
     expect(() => budget.further().call()).toThrow('did not finish within')
   })
 
-  it('ends when the person asks to stop', async () => {
+  it('ends when the user interrupts it', async () => {
     const stop = new AbortController()
     const budget = new Budget('cluster-b', LIMITS, { stop: stop.signal })
     const waiting = budget.race(new Promise(() => {}))
@@ -123,7 +123,7 @@ describe('a look', () => {
     expect(() => budget.call()).toThrow('stopped')
   })
 
-  it('makes a failure of the member of whatever was thrown over its answers', async () => {
+  it('turns any exception from reading the answers into a failure of the member', async () => {
     const budget = new Budget('cluster-b', LIMITS)
     await expect(budget.race(Promise.reject(new TypeError('x is not iterable')))).rejects.toMatchObject({
       name: 'FederationError',

@@ -65,7 +65,7 @@ describe('observing many namespaces', () => {
   const names = (seen: Awaited<ReturnType<typeof observe>>['seen']) =>
     seen.objects.ok ? seen.objects.value.filter(({ kind }) => kind === 'Pod').map(({ metadata }) => metadata.name) : seen.objects.error.code
 
-  it('asks once for all of them, and keeps what is theirs', async () => {
+  it('sends one request for all of them, and keeps only those objects', async () => {
     const { mesh, requests } = await meshOf({ lists: { '/api/v1/pods': pods } })
     expect(names(await mesh.observe({ namespaces }))).toEqual(['here'])
     expect(podLists(requests)).toEqual(['/api/v1/pods'])
@@ -80,7 +80,7 @@ describe('observing many namespaces', () => {
 })
 
 describe('observing a cluster', () => {
-  it('lists ours everywhere, what of others matters, and the namespaces of interest', async () => {
+  it('lists Entente’s objects everywhere, the foreign objects that matter, and the namespaces of interest', async () => {
     const { requests } = await observe({})
     const lists = requests
       .filter((r) => r.query.limit !== undefined)
@@ -104,12 +104,12 @@ describe('observing a cluster', () => {
     )
   })
 
-  it('never asks for a Secret', async () => {
+  it('never requests a Secret', async () => {
     const { requests } = await observe({})
     expect(requests.filter((r) => r.path.includes('secret'))).toEqual([])
   })
 
-  it('keeps of the Istio namespace’s ConfigMaps the shared roots, once, and not the record’s witness', async () => {
+  it('keeps from the Istio namespace’s ConfigMaps the shared roots once, and not the record’s witness', async () => {
     const ours = [named('b-root-cert', { labels: LABELS }), named('entente-record', { labels: LABELS })]
     const { seen } = await observe({
       lists: { '/api/v1/configmaps': ours, [`${ISTIO}/configmaps`]: [...ours, named('istio'), named('other-root-cert')] },
@@ -117,7 +117,7 @@ describe('observing a cluster', () => {
     expect(seen.objects.ok && seen.objects.value.map((o) => o.metadata.name)).toEqual(['b-root-cert', 'other-root-cert'])
   })
 
-  it('keeps of a pod only what scopes need', async () => {
+  it('keeps from a pod only what scopes need', async () => {
     const pod = {
       ...named('server', { labels: { app: 'server' }, annotations: { 'sidecar.istio.io/status': '{}' }, managedFields: [{}] }, 'sample'),
       spec: {
@@ -147,7 +147,7 @@ describe('observing a cluster', () => {
     ])
   })
 
-  it('keeps of a pod who made it', async () => {
+  it('keeps a pod’s owner', async () => {
     const ownerReferences = [
       { kind: 'Thing', name: 'x', uid: 'u-1' },
       { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'server-6d4f', uid: 'u-2', controller: true },
@@ -158,7 +158,7 @@ describe('observing a cluster', () => {
     })
   })
 
-  it('knows the mesh by its config, its roots and its namespace’s label', async () => {
+  it('identifies the mesh by its config, its roots and its namespace’s label', async () => {
     const { seen } = await observe({})
     expect(seen.own).toMatchObject({ ok: true, value: { trustDomain: 'b.example', anchors: [{}] } })
     expect(seen.istio).toMatchObject({
@@ -168,7 +168,7 @@ describe('observing a cluster', () => {
     expect(seen.proxies).toMatchObject({ ok: false, error: { code: 'istiod-not-found', subject: 'cluster-b' } })
   })
 
-  it('reads what each revision reads, and keeps only Istio’s own settings of istiod', async () => {
+  it('reads the config of each revision, and keeps only Istio’s own settings of istiod', async () => {
     const env = [
       { name: 'SHARED_MESH_CONFIG', value: 'shared' },
       { name: 'HTTPS_PROXY', value: 'http://user:secret@proxy' },
@@ -203,7 +203,7 @@ describe('observing a cluster', () => {
   })
 })
 
-describe('what could not be observed is not empty', () => {
+describe('what could not be observed is not treated as empty', () => {
   const forbid =
     (...plurals: string[]) =>
     ({ path }: Heard) =>
@@ -211,7 +211,7 @@ describe('what could not be observed is not empty', () => {
         ? status(403, 'Forbidden', `x is forbidden: User "eve" cannot list resource`)
         : undefined
 
-  it('every forbidden list is named, and the rest still seen', async () => {
+  it('reports every forbidden list, and reads the rest', async () => {
     const { seen } = await observe({ instead: forbid('/envoyfilters', '/services') })
     expect(seen.objects).toMatchObject({ ok: false, error: { code: 'forbidden', severity: 'error', subject: 'cluster-b' } })
     const message = seen.objects.ok ? '' : seen.objects.error.message
@@ -219,7 +219,7 @@ describe('what could not be observed is not empty', () => {
     expect([seen.own.ok, seen.istio.ok]).toEqual([true, true])
   })
 
-  it('a cluster without Istio’s kinds says which', async () => {
+  it('reports which of Istio’s kinds a cluster lacks', async () => {
     const { seen } = await observe({
       instead: ({ path }) => (path.includes('istio.io/') ? status(404, 'NotFound', 'no such resource') : undefined),
     })
@@ -229,7 +229,7 @@ describe('what could not be observed is not empty', () => {
     })
   })
 
-  it('a cluster that is down says so for everything', async () => {
+  it('reports every list of an unreachable cluster', async () => {
     const { mesh } = await meshOf({})
     for (const one of open.splice(0)) await one.close()
     const seen = await mesh.observe({ namespaces: [] })
@@ -252,7 +252,7 @@ describe('what could not be observed is not empty', () => {
     expect(seen.own).toMatchObject({ ok: false, error: { code } })
   })
 
-  it('without a mesh config, the facts and the roots’ domain are unknown, too', async () => {
+  it('leaves the facts and the roots’ domain unknown without a mesh config', async () => {
     const { seen } = await observe({
       instead: ({ path }) => (path.endsWith('/configmaps/istio') ? status(404, 'NotFound', 'gone') : undefined),
     })
@@ -260,14 +260,14 @@ describe('what could not be observed is not empty', () => {
     expect(seen.objects.ok).toBe(true)
   })
 
-  it('a mesh config that istiod refuses is not taken for one in force', async () => {
+  it('ignores a mesh config that istiod rejects', async () => {
     const mesh = 'trustDomain: b.example\nenableAutoMtls: "true"'
     const { seen } = await observe({ objects: { [`${ISTIO}/configmaps/istio`]: { ...named('istio'), data: { mesh } } } })
     for (const one of [seen.own, seen.istio]) expect(one).toMatchObject({ ok: false, error: { code: 'mesh-config-refused' } })
   })
 })
 
-describe('the own roots of a mesh whose istiod keeps a ClusterTrustBundle', () => {
+describe('the own roots of a mesh whose istiod publishes a ClusterTrustBundle', () => {
   const PODS = `${ISTIO}/pods`
   const istiod = (flag: string) => ({
     ...named('istiod-1', {}, 'istio-system'),
@@ -283,7 +283,7 @@ describe('the own roots of a mesh whose istiod keeps a ClusterTrustBundle', () =
   const makeTwo = async () =>
     (await Promise.all(['old', 'new'].map((name) => makeCa({ trustDomain: 'b.example', name })))).map(({ root }) => root)
 
-  it.each(['v1beta1', 'v1', 'v1alpha1'])('are those in the bundle, at %s, and nobody else’s', async (version) => {
+  it.each(['v1beta1', 'v1', 'v1alpha1'])('come from that bundle, at %s, and from no other', async (version) => {
     const [, live] = await makeTwo()
     const pem = live?.pem ?? ''
     const gone = ({ path }: Heard) => (path.endsWith('/istio-ca-root-cert') ? status(404, 'NotFound', 'gone') : undefined)
@@ -291,21 +291,21 @@ describe('the own roots of a mesh whose istiod keeps a ClusterTrustBundle', () =
     expect(seen.own).toMatchObject({ ok: true, value: { anchors: [{ fingerprint: live?.anchor.fingerprint }] } })
   })
 
-  it('may stand in the ConfigMap, too, in another order', async () => {
+  it('may also stand in the ConfigMap, in another order', async () => {
     const [old, live] = (await makeTwo()).map(({ pem }) => pem)
     const objects = { ...configMap(`${old}${live}`), [bundlePath('v1beta1')]: bundle(`${live}${old}`) }
     const { seen } = await observe({ lists: { [PODS]: [istiod('true')] }, objects })
     expect(seen.own.ok && seen.own.value.anchors).toHaveLength(2)
   })
 
-  it('are refused where the ConfigMap, which nobody writes any more, has others', async () => {
+  it('are rejected if the ConfigMap, which istiod no longer writes, contains other roots', async () => {
     const [old, live] = (await makeTwo()).map(({ pem }) => pem)
     const objects = { ...configMap(old ?? ''), [bundlePath('v1beta1')]: bundle(live ?? '') }
     const { seen } = await observe({ lists: { [PODS]: [istiod('true')] }, objects })
     expect(seen.own).toMatchObject({ ok: false, error: { code: 'own-roots-differ', severity: 'error' } })
   })
 
-  it('are refused where we may not read the bundle, and that right is named', async () => {
+  it('are rejected if the account may not read the bundle; the error names that right', async () => {
     const { seen } = await observe({
       lists: { [PODS]: [istiod('true')] },
       instead: ({ path }) =>
@@ -314,13 +314,13 @@ describe('the own roots of a mesh whose istiod keeps a ClusterTrustBundle', () =
     expect(seen.own).toMatchObject({ ok: false, error: { code: 'forbidden', message: expect.stringContaining('clustertrustbundles') } })
   })
 
-  it('are those in the ConfigMap where there is no bundle yet', async () => {
+  it('come from the ConfigMap while the bundle does not exist', async () => {
     const { seen, requests } = await observe({ lists: { [PODS]: [istiod('true')] } })
     expect(seen.own.ok).toBe(true)
     expect(asked(requests)).toHaveLength(3)
   })
 
-  it.each([[], [istiod('false')]])('are asked for with that setting only', async (...pods) => {
+  it.each([[], [istiod('false')]])('are requested from the bundle only with that setting', async (...pods) => {
     const { seen, requests } = await observe({ lists: { [PODS]: pods } })
     expect(seen.own.ok).toBe(true)
     expect(asked(requests)).toEqual([])

@@ -67,7 +67,7 @@ async function meshWith(...proxies: readonly string[]) {
 }
 
 describe('the proxies of a mesh that another command observed meanwhile', () => {
-  it('are those that the caller asks for', async () => {
+  it('are those that the caller requests', async () => {
     const mesh = await meshWith('a.one', 'b.two')
     await mesh.observe({ namespaces: ['one'] })
     await mesh.observe({ namespaces: ['two'] })
@@ -77,7 +77,7 @@ describe('the proxies of a mesh that another command observed meanwhile', () => 
 })
 
 describe('the deadline of an observation', () => {
-  it('belongs to the observer that began it, not to the mesh', async () => {
+  it('belongs to the observer that started it, not to the mesh', async () => {
     const kube = await fakeKube(() => ({ body: { items: [] } }))
     closing.push(() => kube.close())
     const client = await kube.client()

@@ -10,14 +10,14 @@ const DEEP = [
   { what: 'indentation', text: Array.from({ length: 1_200 }, (_, i) => `${' '.repeat(i)}a:`).join('\n') },
 ]
 
-describe('YAML that is nested beyond all use', () => {
-  it.each(DEEP)('by $what is told before it is read', ({ text }) => {
+describe('YAML that is nested too deeply', () => {
+  it.each(DEEP)('by $what is rejected before the parser reads it', ({ text }) => {
     expect(tooDeepAt(text)).toBeDefined()
     expect(() => parseMeshConfig('cluster-a', [text])).toThrow(/nested too deeply/)
     expect(() => parseManifests('x.yaml', text)).toThrow(/nested too deeply/)
   })
 
-  it('is not what people write', () => {
+  it('excludes what people write', () => {
     expect(tooDeepAt('a:\n  - b: [c, {d: e}]\n')).toBeUndefined()
   })
 })

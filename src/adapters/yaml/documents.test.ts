@@ -10,7 +10,7 @@ const at = (text: string, path: Path, document = 0) => {
 }
 
 describe('documents', () => {
-  it('come apart at every --- and know their lines', () => {
+  it('are split at every --- and know their lines', () => {
     const text = '# head\na: 1\n---\n# nothing\n---\nb:\n  - c: 2\n--- # and\nd: 3\n'
     expect(read(text).map(({ value }) => value)).toEqual([{ a: 1 }, { b: [{ c: 2 }] }, { d: 3 }])
     expect([at(text, ['a']), at(text, ['b', 0, 'c'], 1), at(text, ['d'], 2)]).toEqual(['2:1', '7:5', '9:1'])
@@ -27,28 +27,28 @@ describe('documents', () => {
     expect(at(text, ['a', 'c'])).toBe('3:3')
   })
 
-  it('say where the closest thing is when the place itself is not there', () => {
+  it('report the closest enclosing line if the place itself is absent', () => {
     expect(at('a:\n  b: 1\n', ['a', 'x', 'y'])).toBe('1:1')
     expect(at('a: &q\n  b: 1\n', ['a', 'x', 'y'])).toBe('1:1')
   })
 
-  it('look through an alias', () => {
+  it('follow an alias', () => {
     const text = 'a: &a\n  b: 1\nc: *a\n'
     expect(read(text)[0]?.value).toEqual({ a: { b: 1 }, c: { b: 1 } })
     expect(at(text, ['c', 'b'])).toBe('2:3')
   })
 
-  it('are JSON, too, with a list of objects over many lines', () => {
+  it('may be JSON, also with a list of objects over many lines', () => {
     const text = JSON.stringify({ items: [{ a: 1 }, { b: { c: 2 } }] }, null, 2)
     expect(read(text)[0]?.value).toEqual({ items: [{ a: 1 }, { b: { c: 2 } }] })
     expect(at(text, ['items', 1, 'b', 'c'])).toBe('8:9')
   })
 
-  it('keep directives with what they are for', () => {
+  it('keep directives with their document', () => {
     expect(read('%YAML 1.1\n---\na: yes\n---\nb: 1\n').map(({ value, fault }) => fault ?? value)).toEqual([{ a: true }, { b: 1 }])
   })
 
-  it('take the last of two equal keys, as the API server does', () => {
+  it('use the last of two equal keys, as the API server does', () => {
     expect(read('a: 1\na: 2\n')[0]?.value).toEqual({ a: 2 })
   })
 
@@ -57,18 +57,18 @@ describe('documents', () => {
     ['after the merge counts', '{<<: *x, b: 3}', { b: 3 }],
     ['of the first mapping in a list counts', '{<<: [*x, *y]}', { b: 1, c: 3 }],
     ['in a merged mapping likewise', '{<<: {b: 5, <<: *x}}', { b: 1 }],
-  ])('take of two equal keys with merges the last, as the API server does: one %s', (_, merging, value) => {
+  ])('use the last of two equal keys with merges, as the API server does: one %s', (_, merging, value) => {
     expect(read(`x: &x {b: 1}\ny: &y {b: 2, c: 3}\nz: ${merging}\n`)[0]?.value).toMatchObject({ z: value })
   })
 
-  it('of which one is broken leave the others whole, and say on which line it is', () => {
+  it('stay readable if one of them is broken; the error has its line', () => {
     const documents = read('a: 1\n---\nb: [1\nc: 2\n---\nd: 3\n')
     expect(documents.map(({ value }) => value)).toEqual([{ a: 1 }, undefined, { d: 3 }])
     expect(documents[1]).toMatchObject({ fault: { code: 'yaml-invalid' } })
     expect(documents[1]?.spot([]).line).toBeGreaterThanOrEqual(3)
   })
 
-  it('are no Helm templates', () => {
+  it('reject Helm templates', () => {
     expect(read('{{- if .Values.x }}\na: 1\n{{- end }}\n---\nb: {{ .c }}\n').map(({ fault }) => fault?.code)).toEqual(['helm-template'])
   })
 
@@ -90,7 +90,7 @@ describe('documents', () => {
     ['lists a hundred thousand deep', `${'- '.repeat(100_000)}x`],
     ['a document that is large and not plain', `a: &a 1\n${'b: "\\x41"\n'.repeat(500_000)}`],
   ])(
-    'refuse %s, quickly',
+    'reject %s, quickly',
     (_, text) => {
       const [document] = read(text)
       expect(document?.fault?.code).toMatch(/yaml-invalid|document-too-large/)
@@ -116,19 +116,19 @@ describe('a document within a document', () => {
     ['a block scalar after blank lines', 'data:\n  mesh: |\n\n    a: 1\n    b:\n      c: 2\n', '6:7'],
     ['a block scalar that the library reads', 'x: &x 1\ndata:\n  mesh: |\n    a: 1\n    b:\n      c: 2\n', '6:7'],
     ['a quoted text', 'data:\n  mesh: "a: 1\\nb:\\n  c: 2"\n', '2:3'],
-  ])('knows its lines in %s', (_, text, place) => {
+  ])('reports lines of the outer file in %s', (_, text, place) => {
     const source = inner(text)
     expect(source?.value).toEqual({ a: 1, b: { c: 2 } })
     const { line, column } = source?.spot(['b', 'c']) ?? { line: 0, column: 0 }
     expect(`${line}:${column}`).toBe(place)
   })
 
-  it('is none where there is no text', () => {
+  it('is absent where there is no text', () => {
     expect(inner('data:\n  mesh: {a: 1}\n')).toBeUndefined()
     expect(inner('data: {}\n')).toBeUndefined()
   })
 
-  it('says so when it is not YAML', () => {
+  it('is reported if it is not YAML', () => {
     expect(inner('data:\n  mesh: "a: [1"\n')?.fault?.code).toBe('yaml-invalid')
   })
 })

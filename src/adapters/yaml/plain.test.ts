@@ -66,14 +66,14 @@ const CORPUS = [
   return [...readFileSync(file, 'utf8').matchAll(/```ya?ml\n([\s\S]*?)```/g)].map(([, block = '']) => block)
 })
 
-describe('plain YAML', () => {
-  it('is nearly all that people write, and reads as the library reads it', () => {
+describe('the plain YAML parser', () => {
+  it('reads nearly everything that people write, as the library reads it', () => {
     for (const text of CORPUS) agree(text)
     expect(CORPUS.filter((text) => plain(text) !== undefined).length).toBeGreaterThan(CORPUS.length * 0.8)
     expect(CORPUS.length).toBeGreaterThan(50)
   })
 
-  it('is what a manifest is written in', () => {
+  it('reads the syntax of manifests', () => {
     const text = POLICY.replace('  on: \n', '')
     expect(plain(text)?.value).toEqual(library(text))
   })
@@ -131,13 +131,13 @@ describe('plain YAML', () => {
     'Null',
     '08',
     '1:2',
-  ])('takes %s for what the library takes it', (scalar) => {
+  ])('reads %s as the library does', (scalar) => {
     agree(`a: ${scalar}\n`)
     agree(`- ${scalar}\n`)
     agree(`{a: ${scalar}, b: [${scalar}]}\n`)
   })
 
-  it('agrees with the library, or gives up, on any value as the library writes it', () => {
+  it('agrees with the library, or defers to it, on any value that the library writes', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 5 }), fc.constantFrom(0, 80), (value, lineWidth) => {
         agree(stringify(value, { version: '1.1', lineWidth }))
@@ -147,7 +147,7 @@ describe('plain YAML', () => {
     )
   }, 60_000)
 
-  it('agrees with the library, or gives up, on any text made of what YAML is made of', () => {
+  it('agrees with the library, or defers to it, on any text made of YAML tokens', () => {
     const piece = fc.constantFrom(
       ...[
         'a',
@@ -201,7 +201,7 @@ describe('plain YAML', () => {
     )
   }, 60_000)
 
-  it('agrees with the library, or gives up, on a manifest with a piece of it changed', () => {
+  it('agrees with the library, or defers to it, on a manifest with one piece changed', () => {
     const edit = fc.tuple(
       fc.nat(POLICY.length),
       fc.nat(12),
@@ -213,7 +213,7 @@ describe('plain YAML', () => {
     )
   }, 60_000)
 
-  it('does not mind depth', () => {
+  it('handles any depth', () => {
     expect(plain(`${'['.repeat(100_000)}\n`)).toBeUndefined()
     expect(plain(`${'- '.repeat(100_000)}\n`)).toBeUndefined()
   })

@@ -83,14 +83,14 @@ const KUBERNETES: readonly (readonly [string, unknown])[] = [
 const read = (text: string): unknown => readDocuments('m.yaml', 'm.yaml', text).documents[0]?.value
 
 describe('a scalar', () => {
-  it.each(KUBERNETES)('%s is what it is to Kubernetes', (scalar, value) => {
+  it.each(KUBERNETES)('%s has the type that Kubernetes gives it', (scalar, value) => {
     expect(resolveScalar(scalar)).toEqual(value)
     expect(read(`a: ${scalar}\n`)).toEqual({ a: value })
     // What only the library reads.
     expect(read(`a: &anchor ${scalar}\n`)).toEqual({ a: value })
   })
 
-  it('with a tag is what the tag says', () => {
+  it('with a tag has the type of the tag', () => {
     expect(read('{a: !!str 1, b: !!int 0x1f, c: !!bool yes, d: !!null "", e: !!str yes}\n')).toEqual({
       a: '1',
       b: 31,

@@ -66,7 +66,7 @@ async function look(
 }
 
 describe('the check of a cluster', () => {
-  it('sees each part, and how far the clock is off', async () => {
+  it('reports each part, and the offset of the clock', async () => {
     const { seen } = await look()
     expect(seen.api).toMatchObject({ ok: true, value: { uid: 'uid-b', clock: { aheadMs: -59_500, withinMs: 500 } } })
     expect(seen.mesh).toMatchObject({ ok: true, value: { trustDomain: 'cluster-b.example', meshId: 'mesh1' } })
@@ -85,7 +85,7 @@ describe('the check of a cluster', () => {
     expect([...seen.near.keys()]).toEqual(['sample'])
   })
 
-  it('asks for each right, and hears which is missing', async () => {
+  it('asks the API server about each right, and reports the missing ones', async () => {
     const { seen } = await look()
     const missing = seen.rights.ok
       ? seen.rights.value.filter(({ allowed }) => !allowed).map(({ need }) => `${need.verb} ${need.resource}`)
@@ -99,7 +99,7 @@ describe('the check of a cluster', () => {
     expect(requests.filter(({ method, path }) => method !== 'GET' && !path.endsWith('/selfsubjectaccessreviews'))).toEqual([])
   })
 
-  it('asks sidecars that run for their certificates, and only on request', async () => {
+  it('requests certificates of running sidecars, and only with the option for it', async () => {
     const pods = ({ path }: Heard): Said | undefined => (path.endsWith('/sample/pods') ? { body: { items: PODS } } : undefined)
     expect((await look(pods)).seen.leaves).toBeUndefined()
     await api?.close()
@@ -107,7 +107,7 @@ describe('the check of a cluster', () => {
     expect([...(seen.leaves ?? [])]).toMatchObject([['server-0.sample', { ok: false }]])
   })
 
-  it('keeps what it may not see from hiding the rest', async () => {
+  it('reports the rest if one part is forbidden', async () => {
     const forbidden = status(403, 'Forbidden', 'User "ann" cannot list it')
     const { seen } = await look(({ path }) =>
       /peerauthentications|\/namespaces\/kube-system|services$/.test(path) ? forbidden : undefined,

@@ -4,7 +4,7 @@ import { parseMeshConfig, sourcesOf } from './mesh-config.ts'
 const parse = (...texts: string[]) => parseMeshConfig('cluster-b', texts)
 
 describe('a mesh config', () => {
-  it('has Istio’s defaults where it says nothing', () => {
+  it('has Istio’s defaults where a field is absent', () => {
     expect(parse('')).toEqual({
       trustDomain: 'cluster.local',
       aliases: [],
@@ -19,7 +19,7 @@ describe('a mesh config', () => {
     })
   })
 
-  it('says who the mesh is', () => {
+  it('contains the mesh’s trust domain and aliases', () => {
     const config = parse(
       'trustDomain: b.example\ntrustDomainAliases: [old.example]\ncaCertificates: [{pem: x, trustDomains: [a.example]}, {pem: q}]\nextensionProviders: [{name: opa, envoyExtAuthzGrpc: {}}, {name: prom, prometheus: {}}]\nenableAutoMtls: false\nrootNamespace: mesh\ndefaultConfig: {meshId: mesh1}',
     )
@@ -37,7 +37,7 @@ describe('a mesh config', () => {
     })
   })
 
-  it('overrides the shared one field by field, unites aliases and merges defaultConfig', () => {
+  it('overrides the shared one field by field, merges aliases and defaultConfig', () => {
     const config = parse(
       'trustDomain: shared.example\ntrustDomainAliases: [a.example]\ncaCertificates: [{pem: x}]\ndefaultConfig: {meshId: shared}',
       'trustDomain: b.example\ntrustDomainAliases: [b2.example]\ndefaultConfig: {concurrency: 1}',
@@ -51,7 +51,7 @@ describe('a mesh config', () => {
     { base: 'caCertificates:', hides: false, roots: 2 },
     { base: 'trustDomain: b.example', hides: false, roots: 2 },
     { base: '', hides: false, roots: 2 },
-  ])('takes the list of the base, $base, or else the shared one', ({ base, hides, roots }) => {
+  ])('replaces the list of the base, $base, or else of the shared one', ({ base, hides, roots }) => {
     expect(parse('caCertificates: [{pem: q}, {pem: r}]', base)).toMatchObject({ hidesRoots: hides, extraRoots: roots })
   })
 
@@ -67,13 +67,13 @@ describe('a mesh config', () => {
     { name: 'a wrong trust domain', text: 'trustDomain: Not A Domain', word: 'Not A Domain' },
     { name: 'a placeholder that nobody filled in', text: 'trustDomain: $(TRUST_DOMAIN)', word: 'trustDomain' },
     { name: 'a value of another type', text: 'defaultConfig: {proxyMetadata: {A: true}}', word: 'defaultConfig.proxyMetadata.A is true' },
-  ])('is refused as a whole with $name', ({ text, word }) => {
+  ])('is rejected as a whole with $name', ({ text, word }) => {
     expect(() => parse('', text)).toThrow(
       expect.objectContaining({ code: 'mesh-config-refused', message: expect.stringMatching(new RegExp(`${word}.*next restart`)) }),
     )
   })
 
-  it('counts the last of two equal keys, as Kubernetes does', () => {
+  it('uses the last of two equal keys, as Kubernetes does', () => {
     expect(parse('trustDomain: a.example\ntrustDomain: b.example').trustDomain).toBe('b.example')
   })
 

@@ -21,7 +21,7 @@ const live = (spec: object, status: object, generation = 2) => ({
   status: { observedGeneration: 2, ...status },
 })
 
-describe('how far a rollout is', () => {
+describe('the progress of a rollout', () => {
   const ready = { replicas: 2, updatedReplicas: 2, availableReplicas: 2, readyReplicas: 2 }
   it.each([
     { name: 'a Deployment with all new pods available is done', kind: 'Deployment', of: live({}, ready), state: 'done' },
@@ -66,7 +66,7 @@ describe('how far a rollout is', () => {
 })
 
 describe('pod templates', () => {
-  it('are read by namespace, with nothing but their labels and annotations', async () => {
+  it('are read by namespace, with only their labels and annotations', async () => {
     const { client, kube } = await cluster(({ path }) => ({
       body: {
         items: path.endsWith('deployments')
@@ -86,7 +86,7 @@ describe('pod templates', () => {
     expect(kube.requests.map(({ path }) => path.replace(/.*\//, '')).sort()).toEqual(['daemonsets', 'deployments', 'statefulsets'])
   })
 
-  it('get the mount by a patch of labels and annotations alone', async () => {
+  it('get the mount through a patch of labels and annotations only', async () => {
     const { client, kube } = await cluster(() => ({ body: {} }))
     await patchTemplate(client, server('Deployment'), MOUNT)
     expect(kube.requests).toMatchObject([
@@ -100,9 +100,9 @@ describe('pod templates', () => {
   })
 })
 
-describe('a nudge', () => {
+describe('a nudge to the kubelet', () => {
   const pods = ['one', 'two'].map((name) => ({ namespace: 'sample', name }))
-  it('is an annotation on each pod; one that is gone needs none', async () => {
+  it('annotates each pod, and skips a deleted pod', async () => {
     const { client, kube } = await cluster(({ path }) =>
       path.endsWith('two') ? { status: 404, body: { kind: 'Status', reason: 'NotFound' } } : { body: {} },
     )
@@ -112,7 +112,7 @@ describe('a nudge', () => {
     )
   })
 
-  it('that is not allowed says which right is missing', async () => {
+  it('names the missing right if the API server forbids it', async () => {
     const { client } = await cluster(() => ({ status: 403, body: { kind: 'Status', reason: 'Forbidden', message: 'no' } }))
     await expect(nudge(client, pods, 'now')).rejects.toMatchObject({ code: 'forbidden' })
   })

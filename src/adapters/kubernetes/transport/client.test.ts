@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const map = (name: string) => ({ metadata: { name, namespace: 'sample', resourceVersion: '1' }, data: {} })
 
-describe('an API server’s refusals', () => {
+describe('an error from an API server', () => {
   const rbac =
     'envoyfilters.networking.istio.io is forbidden: User "eve" cannot list resource "envoyfilters" in API group "networking.istio.io"'
   it.each<{ name: string; said: Said; code: string; words: string[]; hint?: string }>([
@@ -111,7 +111,7 @@ describe('an API server’s refusals', () => {
     expect((thrown as { hint: string }).hint).toContain(hint)
   })
 
-  it('never repeats the token', async () => {
+  it('never contains the token', async () => {
     const client = await (await kube(() => status(403, 'Forbidden', 'no'))).client()
     const thrown = await client.get(POD, 'sample', 'x').catch((e: Error) => e)
     expect(JSON.stringify([thrown, (thrown as Error).message, (thrown as Error).stack])).not.toContain('a-token-for-tests')
@@ -132,7 +132,7 @@ describe('a cluster that does not answer', () => {
     return kubeClient((await loadKubeconfig({ path: file, env: {} })).access('test'), { limits: { timeoutMs: 300 } })
   }
 
-  it('is named with its address when nothing listens', async () => {
+  it('is reported with its address if nothing listens', async () => {
     const port = await closedPort()
     const client = await clientOf(`https://127.0.0.1:${port}`, (await makeCa({ trustDomain: 'x' })).root.pem)
     await expect(client.list(POD)).rejects.toMatchObject({
@@ -141,7 +141,7 @@ describe('a cluster that does not answer', () => {
     })
   })
 
-  it('is distinguished from one whose certificate is under another CA', async () => {
+  it('is distinguished from one whose certificate is from another CA', async () => {
     const { url } = await kube(() => ({}))
     const client = await clientOf(url, (await makeCa({ trustDomain: 'other' })).root.pem)
     await expect(client.list(POD)).rejects.toMatchObject({
@@ -150,7 +150,7 @@ describe('a cluster that does not answer', () => {
     })
   })
 
-  it('is given up after the time limit', async () => {
+  it('is reported after the time limit', async () => {
     const client = await (await kube(() => undefined)).client({ timeoutMs: 100 })
     await expect(client.list(POD)).rejects.toMatchObject({
       code: 'cluster-unreachable',
@@ -158,7 +158,7 @@ describe('a cluster that does not answer', () => {
     })
   })
 
-  it('is given up when it stops in the middle of an answer', async () => {
+  it('is reported if it stops in the middle of an answer', async () => {
     const client = await (
       await kube((_, response) => {
         response.writeHead(200, { 'content-type': 'application/json' })
@@ -170,8 +170,8 @@ describe('a cluster that does not answer', () => {
   })
 })
 
-describe('reading', () => {
-  it('reads all pages of a list, and gives every item its kind', async () => {
+describe('reading from an API server', () => {
+  it('reads all pages of a list, and adds the kind to every item', async () => {
     const server = await kube(({ query }) => {
       const page = Number(query.continue ?? 0)
       return { body: { metadata: page < 2 ? { continue: String(page + 1) } : {}, items: [map(`m-${page}`)] } }
@@ -183,7 +183,7 @@ describe('reading', () => {
     )
   })
 
-  it('refuses an answer beyond the cap', async () => {
+  it('rejects an answer beyond the limit', async () => {
     const client = await (await kube(() => ({ body: { items: [], padding: 'x'.repeat(3 << 20) } }))).client({ maxBytes: 2 << 20 })
     await expect(client.list(POD)).rejects.toMatchObject({ code: 'cluster-refused', message: expect.stringContaining('more than 2 MiB') })
   })
@@ -195,7 +195,7 @@ describe('reading', () => {
     expect([server.requests.length, server.handshakes()]).toEqual([50, 1])
   })
 
-  it('asks for no more at once than it may', async () => {
+  it('sends no more requests at once than the limit', async () => {
     const server = await kube(async () => {
       await new Promise((resolve) => setTimeout(resolve, 5))
       return { body: map('m') }
@@ -206,7 +206,7 @@ describe('reading', () => {
     expect(server.requests).toHaveLength(20)
   })
 
-  it('knows an object that is not there from a server that is not the right one', async () => {
+  it('distinguishes an absent object from a wrong server', async () => {
     const missing = await (await kube(() => status(404, 'NotFound', 'configmaps "m" not found'))).client()
     expect(await missing.find(CONFIG_MAP, 'sample', 'm')).toBeUndefined()
     const stranger = await (await kube(() => ({ status: 404, raw: 'nginx' }))).client()

@@ -16,7 +16,7 @@ const config = (name: string, user: object | undefined = { token: 't' }, cluster
 })
 
 describe('a kubeconfig', () => {
-  it('is all files of KUBECONFIG, missing ones left out, the first of two entries standing', async () => {
+  it('merges all files of KUBECONFIG, skips missing ones, and uses the first of two equal entries', async () => {
     const [a, b] = [
       await file(config('a')),
       await file({ ...config('b'), clusters: [...config('b').clusters, { name: 'a', cluster: { server: 'https://other' } }] }),
@@ -26,19 +26,19 @@ describe('a kubeconfig', () => {
     expect(found.access('a').server.href).toBe('https://a.example:6443/')
   })
 
-  it('names the contexts there are when one is unknown', async () => {
+  it('lists the contexts in the error about an unknown one', async () => {
     const found = await loadKubeconfig({ path: await file(config('a')), env: {} })
     expect(() => found.access('c')).toThrow(expect.objectContaining({ code: 'context-unknown', hint: 'known contexts: a' }))
   })
 
-  it('says so when there is none', async () => {
+  it('is reported if none exists', async () => {
     const found = await loadKubeconfig({ env: { HOME: '/nowhere' } })
     expect(() => found.access('c')).toThrow(
       expect.objectContaining({ code: 'context-unknown', message: expect.stringContaining('no kubeconfig') }),
     )
   })
 
-  it('that is no YAML is refused without quoting it', async () => {
+  it('that is not YAML is rejected without quoting it', async () => {
     const path = await file('users: [{user: {token: very-secret}}\n  }')
     const thrown = await loadKubeconfig({ path, env: {} }).catch((e: Error & { code: string }) => e)
     expect(thrown).toMatchObject({ code: 'file-unreadable', subject: path })
@@ -58,7 +58,7 @@ describe('a kubeconfig', () => {
     expect((await found.access('a').credentials()).headers).toMatchObject({ Authorization: 'Bearer from-file' })
   })
 
-  it('names a tokenFile that is not there', async () => {
+  it('is rejected with the path of a tokenFile that is missing', async () => {
     const path = await file(config('a', { tokenFile: '/nowhere/token' }))
     await expect(loadKubeconfig({ path, env: {} })).rejects.toMatchObject({ code: 'file-unreadable' })
   })
@@ -76,7 +76,7 @@ describe('a kubeconfig', () => {
     expect((await readFile(counter, 'utf8')).trim().split('\n')).toHaveLength(1)
   })
 
-  it('names the context when its plugin fails', async () => {
+  it('is reported with its context if the plugin fails', async () => {
     const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: '/nowhere/plugin', interactiveMode: 'Never' }
     const access = (await loadKubeconfig({ path: await file(config('a', { exec })), env: {} })).access('a')
     await expect(access.credentials()).rejects.toMatchObject({ code: 'cluster-refused', subject: 'a' })

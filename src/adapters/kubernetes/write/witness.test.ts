@@ -42,7 +42,7 @@ async function clientOf({ answers }: Pick<Store, 'answers'>) {
 }
 
 describe('the record’s witness', () => {
-  it('is nothing at first, and then what it was moved to', async () => {
+  it('is absent at first, and then has the value of the last move', async () => {
     const client = await clientOf(store())
     expect(await readWitness(client, 'istio-system')).toBeUndefined()
     await moveWitness(client, 'istio-system', undefined, head('a'))
@@ -53,20 +53,20 @@ describe('the record’s witness', () => {
   it.each([
     { name: 'the first move', was: undefined, initial: undefined },
     { name: 'a later move', was: head('0'), initial: { head: head('0') } },
-  ])('lets exactly one of many through: $name', async ({ was, initial }) => {
+  ])('accepts exactly one of many concurrent moves: $name', async ({ was, initial }) => {
     const client = await clientOf(store(initial))
     const results = await Promise.allSettled(['1', '2', '3', '4'].map((digit) => moveWitness(client, 'istio-system', was, head(digit))))
     const codes = results.map((r) => (r.status === 'fulfilled' ? 'moved' : (r.reason as { code: string }).code)).sort()
     expect(codes).toEqual(['moved', 'record-busy', 'record-busy', 'record-busy'])
   })
 
-  it('is busy when the head has changed', async () => {
+  it('reports busy if the head has changed', async () => {
     const client = await clientOf(store({ head: head('a') }))
     await expect(moveWitness(client, 'istio-system', head('b'), head('c'))).rejects.toMatchObject({ code: 'record-busy' })
     await expect(moveWitness(client, 'istio-system', undefined, head('c'))).rejects.toMatchObject({ code: 'record-busy' })
   })
 
-  it('is broken, not absent, when somebody edited it', async () => {
+  it('is broken, not absent, if somebody edited it', async () => {
     const client = await clientOf(store({ head: 'hello' }))
     await expect(readWitness(client, 'istio-system')).rejects.toMatchObject({ code: 'record-broken' })
   })
@@ -75,7 +75,7 @@ describe('the record’s witness', () => {
 const NS = 'istio-system'
 
 describe('the witness of two owners in one cluster', () => {
-  it('keeps a head for each, and neither sees the other’s', async () => {
+  it('stores one head per owner; neither owner reads the other’s', async () => {
     const cluster = store()
     const client = await clientOf(cluster)
     await moveWitness(client, NS, undefined, head('a'), 'shop')
@@ -86,7 +86,7 @@ describe('the witness of two owners in one cluster', () => {
     expect(cluster.data()).toEqual({ 'head.shop': head('c'), 'head.bank': head('b') })
   })
 
-  it('lets one of each owner succeed, of many concurrent moves', async () => {
+  it('accepts one move per owner, of many concurrent ones', async () => {
     const cluster = store({ 'head.shop': head('0'), 'head.bank': head('0') })
     const client = await clientOf(cluster)
     const movers = ['shop', 'bank'].flatMap((owner) => ['1', '2', '3'].map((digit) => ({ owner, digit })))
@@ -97,15 +97,15 @@ describe('the witness of two owners in one cluster', () => {
     }
   })
 
-  it('does not take a federation that is called head for the head from before', async () => {
+  it('does not read the head of a federation that is called head as the old head', async () => {
     const client = await clientOf(store({ head: head('a') }))
     await moveWitness(client, NS, head('a'), head('b'), 'shop')
     expect(await readWitness(client, NS, 'head')).toBeUndefined()
   })
 })
 
-describe('a witness from before heads were kept by owner', () => {
-  it('is the owner’s, until it moves: then it has the owner’s name', async () => {
+describe('a witness from before heads were stored per owner', () => {
+  it('counts as the owner’s until a move stores it under the owner’s name', async () => {
     const cluster = store({ head: head('a') })
     const client = await clientOf(cluster)
     expect(await readWitness(client, NS, 'shop')).toBe(head('a'))
@@ -115,7 +115,7 @@ describe('a witness from before heads were kept by owner', () => {
     expect(await readWitness(client, NS, 'bank')).toBeUndefined()
   })
 
-  it('is left alone by an owner that has one of its own', async () => {
+  it('is ignored by an owner that has a head already', async () => {
     const cluster = store({ head: head('a'), 'head.bank': head('b') })
     const client = await clientOf(cluster)
     expect(await readWitness(client, NS, 'bank')).toBe(head('b'))
@@ -125,7 +125,7 @@ describe('a witness from before heads were kept by owner', () => {
   })
 })
 
-describe('what is no head', () => {
+describe('an invalid head', () => {
   it.each([
     { name: 'a word', data: { 'head.shop': 'hello' } },
     { name: 'nothing', data: { 'head.shop': '' } },
@@ -141,35 +141,35 @@ describe('what is no head', () => {
     { name: 'other data', data: { note: 'x' } },
     { name: 'binary data', data: {}, more: { binaryData: { 'head.shop': 'AAAA' } } },
     { name: 'a word, from before', data: { head: 'hello', 'head.bank': head('a') } },
-  ])('is broken, and of that member: $name', async ({ data, more = {} }) => {
+  ])('is broken, for that member: $name', async ({ data, more = {} }) => {
     const client = await clientOf(store(data, more))
     const broken = expect.objectContaining({ code: 'record-broken', subject: 'cluster-b' })
     await expect(readWitness(client, NS, 'shop')).rejects.toThrow(broken)
     await expect(moveWitness(client, NS, undefined, head('b'), 'shop')).rejects.toThrow(broken)
   })
 
-  it('is rejected at the edge if it is nested 3,000 levels deep, as that member’s failure', async () => {
+  it('is rejected as that member’s failure if it is nested 3,000 levels deep', async () => {
     const deep = JSON.parse(`${'['.repeat(3_000)}${']'.repeat(3_000)}`) as unknown
     const client = await clientOf(store({ 'head.shop': deep }, {}))
     const refused = expect.objectContaining({ code: 'cluster-refused', subject: 'cluster-b' })
     await expect(readWitness(client, NS, 'shop')).rejects.toThrow(refused)
   })
 
-  it('of another owner is nothing to this one', async () => {
+  it('of another owner does not affect this one', async () => {
     const cluster = store({ 'head.bank': 'hello' })
     const client = await clientOf(cluster)
     await moveWitness(client, NS, undefined, head('a'), 'shop')
     expect(cluster.data()).toEqual({ 'head.bank': 'hello', 'head.shop': head('a') })
   })
 
-  it('is not what a ConfigMap without data has: somebody removed the last head', async () => {
+  it('includes a ConfigMap without data: somebody removed the last head', async () => {
     expect(await readWitness(await clientOf(store({})), NS, 'shop')).toBeUndefined()
     expect(await readWitness(await clientOf(store(null)), NS, 'shop')).toBeUndefined()
   })
 })
 
-describe('an API server that refuses every move', () => {
-  it.each([409, 404])('with %i, the head being what it was, is told as that, and not as another apply', async (code) => {
+describe('an API server that rejects every move', () => {
+  it.each([409, 404])('with %i while the head is unchanged is reported as such, and not as another apply', async (code) => {
     const { answers } = store({ 'head.shop': head('a') })
     const client = await clientOf({
       answers: (heard, response) => (heard.method === 'GET' ? answers(heard, response) : status(code, 'Conflict', 'no')),

@@ -71,7 +71,7 @@ describe('a write compares before it sets', () => {
     expect(thrown).toMatchObject({ code: 'changed-meanwhile', message: expect.stringContaining(word) })
   })
 
-  it('sends the version it saw, strictly checked, as field manager entente, unforced', async () => {
+  it('sends the version that it read, with strict validation, as field manager entente, without force', async () => {
     const { writes, thrown } = await run(
       ({ method }) => ({ body: live(policy(method === 'GET' ? 'DENY' : 'ALLOW')) }),
       step(policy('DENY'), policy('ALLOW')),
@@ -88,16 +88,16 @@ describe('a write compares before it sets', () => {
     ])
   })
 
-  it('deletes the very object it saw', async () => {
+  it('deletes exactly the object that it read', async () => {
     const { writes } = await run(() => ({ body: live(policy('DENY')) }), step(policy('DENY'), undefined))
     expect(writes).toMatchObject([{ method: 'DELETE', body: { preconditions: { uid: 'u-1', resourceVersion: '7' } } }])
   })
 
-  it('counts an object that is gone already as deleted', async () => {
+  it('counts an object that was already deleted as deleted', async () => {
     expect(await run(() => missing, step(policy('DENY'), undefined))).toEqual({ writes: [], thrown: undefined })
   })
 
-  it('notices that another client created the object at the same moment', async () => {
+  it('detects that another client created the object at the same moment', async () => {
     const { thrown } = await run(
       ({ method }) => (method === 'GET' ? missing : { status: 200, body: live(policy('DENY')) }),
       step(undefined, policy('DENY')),
@@ -116,7 +116,7 @@ describe('a write compares before it sets', () => {
     expect(server.requests).toMatchObject([{ method: 'PATCH', body: { metadata: { resourceVersion: '7' } } }])
   })
 
-  it('writes only kinds that are ours to write', async () => {
+  it('writes only the kinds that Entente manages', async () => {
     const secret = { ...policy('DENY'), apiVersion: 'v1', kind: 'Secret' }
     const { writes, thrown } = await run(() => missing, step(undefined, secret))
     expect([writes, (thrown as { code: string }).code]).toEqual([[], 'object-invalid'])
@@ -173,7 +173,7 @@ describe('conflicts with other field managers', () => {
     if (code !== undefined) expect((thrown as Error).message).toContain('.spec.selector by argocd-controller')
   })
 
-  it('sets the object whole when a hand-added field has stayed, and keeps other tools’ labels', async () => {
+  it('replaces the whole object if a field that somebody added by hand stays, and keeps other tools’ labels', async () => {
     const edited = policy('ALLOW', { selector: { matchLabels: { a: 'b' } } })
     const tracked = {
       ...live(edited),
@@ -201,7 +201,7 @@ describe('conflicts with other field managers', () => {
     expect(writes[1]?.body).not.toHaveProperty('spec.selector')
   })
 
-  it('says so when the cluster stores something else than was written', async () => {
+  it('reports that the cluster stored something other than what was written', async () => {
     const { thrown } = await run(() => ({ body: live(policy('DENY')) }), change)
     expect(thrown).toMatchObject({ code: 'object-invalid', message: expect.stringContaining('something else') })
   })
