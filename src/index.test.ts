@@ -16,7 +16,7 @@ describe('the library', () => {
     expect(findings.map(({ file, line, severity }) => [file, line, severity])).toContainEqual(['pa.yaml', 6, 'error'])
   })
 
-  it('says what a change of trust lets in', () => {
+  it('reports what a change of trust accepts in addition', () => {
     const now = admissionOf({ trustDomain: parseTrustDomain('cluster-b.example'), aliases: [], rootNamespace: 'istio-system' })
     const { policies } = readPolicies([
       {

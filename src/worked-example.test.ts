@@ -154,13 +154,13 @@ describe('the worked example', async () => {
   const lines = vi.spyOn(console, 'log').mockImplementation(() => {})
   afterAll(() => lines.mockRestore())
 
-  it('stands in docs/library.md', () => {
+  it('appears in docs/library.md', () => {
     expect(shown).not.toBe('')
     const text = shown.replaceAll(/^ {2}/gm, '').replaceAll(/\n$/g, '')
     expect(readFileSync(new URL('../docs/library.md', import.meta.url), 'utf8')).toContain(`\`\`\`ts\n${text}\n\`\`\``)
   })
 
-  it('plans what opens, puts it on the record, and proves it', () => {
+  it('plans what opens, records it, and proves it', () => {
     const { made, manifests, begin, granted, before, verdicts } = example(yours)
     const [inA, inB] = ['cluster-a', 'cluster-b'].map((name) => made.steps.filter((step) => step.member === name))
     expect(inA?.map(({ phase, after }) => `${phase} ${after?.kind}`)).toEqual(['guard ConfigMap', 'open EnvoyFilter'])
@@ -178,7 +178,7 @@ describe('the worked example', async () => {
     expect(lines).toHaveBeenCalledWith('cluster-b', 'cluster-a', 'proven')
   })
 
-  it('stops where the record is not the one that the mesh remembers', () => {
+  it('stops if the record does not match the head that the mesh stores', () => {
     expect(() => example({ ...yours, head: `sha256:${'1'.repeat(64)}` as Digest })).toThrow(
       expect.objectContaining({ code: 'record-forked' }),
     )

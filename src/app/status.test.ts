@@ -47,7 +47,7 @@ async function lineOf(ports: Parameters<typeof statusOf>[0], pair: string): Prom
 }
 
 describe('a line of status', () => {
-  it('counts the steps of its own trust only', async () => {
+  it('counts only the steps of its own trust', async () => {
     const { ports } = house(withC())
     const { plan } = await statusOf(ports)
     expect(plan.steps.filter((step) => step.member === 'cluster-b')).toHaveLength(8)
@@ -58,7 +58,7 @@ describe('a line of status', () => {
     expect((await lineOf(ports, 'cluster-b cluster-a')).PENDING).toBe('-')
   })
 
-  it('ends on the day that the file names', async () => {
+  it('shows the end date from the file', async () => {
     const { ports } = house(withC((s) => Object.assign(s.trust[0] as object, { until: '2026-07-31' })))
     expect((await lineOf(ports, 'cluster-b cluster-a')).ENDS).toBe('2026-07-31')
     expect((await lineOf(ports, 'cluster-a cluster-b')).ENDS).toBe('-')

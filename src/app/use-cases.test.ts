@@ -44,14 +44,14 @@ async function applied(change?: Parameters<typeof spec>[0]) {
 const actions = ({ entries }: MemoryPorts): readonly string[] => entries.map(({ action }) => action)
 
 describe('without a console', () => {
-  it('plan says what would be written, and writes nothing', async () => {
+  it('plan returns the steps, and writes nothing', async () => {
     const ports = house()
     const { plan } = await planFederation(ports)
     expect([...new Set(plan.steps.map(({ phase }) => phase))]).toEqual(['guard', 'open'])
     expect([ports.a.writes, ports.b.writes, ports.told, ports.asked]).toEqual([[], [], [], []])
   })
 
-  it('apply asks, carries out the whole plan, and puts it on the record', async () => {
+  it('apply asks for consent, carries out the whole plan, and records it', async () => {
     const ports = house()
     const { plan, outcome } = await applyPlan(ports, why)
     expect(outcome?.done.map(({ id }) => id).sort()).toEqual(plan.steps.map(({ id }) => id).sort())
@@ -60,7 +60,7 @@ describe('without a console', () => {
     expect((await planFederation(ports)).plan.steps).toEqual([])
   })
 
-  it('apply carries out no more than the steps that were named', async () => {
+  it('apply carries out only the steps that the caller names', async () => {
     const ports = house()
     const { plan } = await planFederation(ports)
     const [first] = plan.steps
@@ -76,7 +76,7 @@ describe('without a console', () => {
     expect([ports.a.writes, ports.b.writes, actions(ports)]).toEqual([[], [], ['approve', 'approve']])
   })
 
-  it('apply does not carry out a plan from before a sever that came while the question stood', async () => {
+  it('apply does not carry out a plan if a sever came while it waited for consent', async () => {
     const ports = house()
     const asking = {
       ...ports,
@@ -107,7 +107,7 @@ describe('without a console', () => {
     expect(ports.asked.map(({ kind }) => kind)).toEqual(['carry-out', 'sever', 'lift', 'approve', 'carry-out'])
   })
 
-  it('sever asks for no consent in an emergency, and denies before all else', async () => {
+  it('sever in an emergency asks for no consent, and denies before everything else', async () => {
     const ports = await applied()
     ports.refuse()
     const closed = await sever(ports, { ...pair, ...why, emergency: true })
@@ -128,7 +128,7 @@ describe('without a console', () => {
     expect(ports.entries.at(-1)).toMatchObject({ action: 'approve', source: 'file mail', roots: both })
   })
 
-  it('rotate brings a root that the cluster announces to all who trust it, and can be aborted', async () => {
+  it('rotate adds a root that the cluster announces to every partner, and can be aborted', async () => {
     const ports = await applied()
     ports.clusters.set('cluster-a', { ...a.bundle, anchors: [...a.bundle.anchors, ...newA.bundle.anchors] })
     const [old, next] = [a, newA].map(({ root }) => root.anchor.fingerprint)
@@ -139,7 +139,7 @@ describe('without a console', () => {
     expect([turned.now.staying, turned.now.leaving]).toEqual([[old], [next]])
   })
 
-  it('rotate waits for a phase in rounds, and tries again after what may pass', async () => {
+  it('rotate waits for a phase in rounds, and retries after a transient failure', async () => {
     const ports = await applied()
     const answers = ['well', 'cluster-unreachable', 'well', 'forbidden'] as const
     let rounds = 0
@@ -153,7 +153,7 @@ describe('without a console', () => {
     expect(ports.told.filter((kind) => kind.startsWith('rotation'))).toEqual(['rotation-waits', 'rotation-retries', 'rotation-waits'])
   })
 
-  it('init begins a federation of clusters, with their roots on the record and nothing open', async () => {
+  it('init starts a federation of clusters, records their roots, and opens nothing', async () => {
     const { clusters, ...ports } = memoryPorts(spec(), [])
     clusters.set('prod_a', a.bundle).set('prod_b', b.bundle)
     const written: (readonly NewMember[])[] = []
@@ -169,7 +169,7 @@ describe('without a console', () => {
     await expect(twice).rejects.toMatchObject({ code: 'usage' })
   })
 
-  it('init begins a federation of members that nobody can look at from here, and asks nothing', async () => {
+  it('init starts a federation of members without a reachable cluster, and asks nothing', async () => {
     const ports = memoryPorts(spec(), [])
     const written: (readonly NewMember[])[] = []
     const place = {
@@ -200,7 +200,7 @@ describe('without a console', () => {
     expect(written).toHaveLength(1)
   })
 
-  it('init writes nothing if two clusters have one trust domain', async () => {
+  it('init writes nothing if two clusters have the same trust domain', async () => {
     const { clusters, ...ports } = memoryPorts(spec(), [])
     clusters.set('a', a.bundle).set('b', a.bundle)
     const place = { mustBeNew: async () => {}, make: () => Promise.reject(new Error('made')), write: async () => {} }
@@ -209,7 +209,7 @@ describe('without a console', () => {
     expect([ports.entries, ports.asked]).toEqual([[], []])
   })
 
-  it('mount finds who lacks the mount, and rolls one workload at a time until each is ready', async () => {
+  it('mount finds workloads without the mount, and rolls out one at a time until each is ready', async () => {
     const ports = await applied((s) => void Object.assign(s.trust[0] ?? {}, { distribution: 'mounted' }))
     const patched: string[] = []
     const polls = ['under way', 'done'] as const
@@ -241,7 +241,7 @@ describe('without a console', () => {
     expect([findings, patched.slice(1), ports.told.slice(-3)]).toEqual([[], ['server', 'closed'], ['lacking', 'rolling', 'rolled']])
   })
 
-  it('audit finds a home that remembers another record', async () => {
+  it('audit reports a cluster whose witness belongs to another record', async () => {
     const ports = await applied()
     expect(await auditRecord(ports, {})).toMatchObject({ valid: true, head: ports.entries.at(-1)?.hash, findings: [] })
     ports.b.head = digest('another record')

@@ -46,7 +46,7 @@ const meet = async (client: { identity: Identity; trust?: Trust; path?: string }
   )
 
 describe('an authority of the demo', () => {
-  it('names its root by the fingerprint that the product gives it', () => {
+  it('names its root by the fingerprint that Entente prints', () => {
     expect(fingerprintOf(rootOf(a).der)).toBe(a.root)
     expect(a.root).not.toBe(b.root)
   })
@@ -61,7 +61,7 @@ describe('a call between peers of the demo', () => {
     })
   })
 
-  it('is refused by a client that does not know the server’s root', async () => {
+  it('is rejected by a client that does not know the server’s root', async () => {
     expect(await meet({ identity: await a.mint(CLIENT), trust: onlyA }, {})).toMatchObject({
       verdict: 'refused',
       by: 'client',
@@ -69,13 +69,13 @@ describe('a call between peers of the demo', () => {
     })
   })
 
-  it('is refused by a server that does not know the client’s root, even if the client verifies no server', async () => {
+  it('is rejected by a server that does not know the client’s root, even if the client verifies no server', async () => {
     const refused = { verdict: 'refused', by: 'server', code: 'SELF_SIGNED_CERT_IN_CHAIN' }
     expect(await meet({ identity: await a.mint(CLIENT) }, { trust: onlyB })).toMatchObject(refused)
     expect(await meet({ identity: await a.mint(CLIENT), trust: both }, { trust: onlyB })).toMatchObject(refused)
   })
 
-  it('is forbidden to a caller whom the policy does not name', async () => {
+  it('is forbidden to a caller that the policy does not name', async () => {
     const callers = new Map([[A, [parsePrincipal('cluster-a.example/ns/sample/sa/client')]]])
     expect(await meet({ identity: await a.mint(`${CLIENT}-2`), trust: both }, { callers })).toMatchObject({
       verdict: 'forbidden',
@@ -92,7 +92,7 @@ describe('an impostor, whose ID is of another trust domain than its CA', () => {
     expect(await meet(impostor, { trust: flattened(both) })).toMatchObject({ verdict: 'accepted', serverSaw: ADMIN })
   })
 
-  it('is refused as a server, and believed by a flat list', async () => {
+  it('is rejected as a server if roots are bound, and accepted with a flat list', async () => {
     const identity = await a.mint(SERVER)
     expect(await meet({ identity: await a.mint(CLIENT), trust: both }, { identity })).toMatchObject({
       verdict: 'refused',
@@ -118,19 +118,19 @@ describe('a certificate with more than one name', () => {
     { name: 'a DNS name', more: { dns: ADMIN } },
     { name: 'a DNS name without a scheme', more: { dns: 'b/ns/admin-ns/sa' } },
     { name: 'a subject', more: { subject: 'CN=b/ns/admin-ns/sa' } },
-  ])('passes the validator and the policies by $name; the filter refuses it', async ({ more }) => {
+  ])('passes the validator and the policies by $name; the filter rejects it', async ({ more }) => {
     const identity = await a.mint(CLIENT, more)
     expect(await ask(identity, { trust: flattened(both) })).toMatchObject({ verdict: 'accepted' })
     expect(await ask(identity, {})).toMatchObject({ verdict: 'accepted' })
     expect(await ask(identity, { guards })).toMatchObject({ verdict: 'refused', by: 'server', code: 'MORE_THAN_ONE_NAME' })
   })
 
-  it('names nobody where no name is of the policy, and passes where its first URI is of the mesh’s own domain', async () => {
+  it('matches no identity if no name is in the policy, and passes if its first URI is of the mesh’s own domain', async () => {
     expect(await ask(await a.mint(CLIENT), { guards })).toMatchObject({ verdict: 'forbidden' })
     expect(await ask(await b.mint(SERVER, { uri: ADMIN }), { guards })).toMatchObject({ verdict: 'accepted' })
   })
 
-  it('names its caller by the first URI, whichever other one is granted', async () => {
+  it('is identified by the first URI, whichever other one is allowed', async () => {
     expect(await ask(await a.mint(ADMIN, { uri: CLIENT }), { guards })).toMatchObject({ verdict: 'refused', code: 'OTHER_ROOT' })
     expect(await meet({ identity: await a.mint(`${CLIENT}-2`) }, { guards })).toMatchObject({ verdict: 'forbidden' })
   })
@@ -142,7 +142,7 @@ describe('a certificate without an acceptable identity', () => {
     { name: 'a SPIFFE ID without a path', id: 'spiffe://cluster-a.example', code: 'NO_SPIFFE_ID' },
     { name: 'a trust domain in capitals', id: 'spiffe://Cluster-A.example/ns/sample/sa/client', code: 'NO_SPIFFE_ID' },
     { name: 'a trust domain without roots here', id: 'spiffe://cluster-c.example/ns/sample/sa/client', code: 'NO_ROOTS_FOR_DOMAIN' },
-  ])('is refused: $name', async ({ id, code }) => {
+  ])('is rejected: $name', async ({ id, code }) => {
     expect(await meet({ identity: await a.mint(id) }, {})).toMatchObject({ verdict: 'refused', by: 'server', code })
   })
 })

@@ -73,7 +73,7 @@ const recordHolds = (world: ReturnType<typeof memoryWorld>) =>
   )
 
 describe('an apply', () => {
-  it('writes phase by phase, and each is acknowledged before the next begins', async () => {
+  it('writes phase by phase; proxies acknowledge each phase before the next begins', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const { done, findings } = await run(intentsOf(), world)
@@ -105,7 +105,7 @@ describe('an apply', () => {
     expect(meshB.writes.filter((write) => write.includes('EnvoyFilter'))).toEqual(['open create EnvoyFilter'])
   })
 
-  it('is on the record: begin before the first write, end after the last, both with every mesh touched', async () => {
+  it('is on the record: begin before the first write, end after the last, both with every affected mesh', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const recordAtFirstWrite: number[] = []
@@ -128,14 +128,14 @@ describe('an apply', () => {
     expect([findings, meshB.looked - before]).toEqual([[], 1])
   })
 
-  it('writes nothing if no step was consented to', async () => {
+  it('writes nothing without consent to a step', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     expect(await run(intentsOf(), world, { steps: new Set() })).toEqual({ done: [], findings: [] })
     expect([meshA.writes, meshB.writes, world.record.lines, meshA.head]).toEqual([[], [], [], undefined])
   })
 
-  it('opens nothing while what restricts was not consented to', async () => {
+  it('opens nothing without consent to the steps that restrict', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
@@ -145,7 +145,7 @@ describe('an apply', () => {
     expect(codes(findings)).toEqual(['held-back'])
   })
 
-  it('removes no policy while the removal of the filter that it guards has no consent', async () => {
+  it('removes no policy without consent to removing the filter that it guards', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world)
@@ -155,7 +155,7 @@ describe('an apply', () => {
     expect(meshB.writes.filter((line) => line.startsWith('clean'))).toEqual([])
   })
 
-  it('stays to put back what is refused, although the user asked to stop', async () => {
+  it('finishes undoing a rejected write although the user interrupted it', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const opened = () => meshB.writes.some((line) => line.startsWith('open'))
@@ -176,7 +176,7 @@ describe('an apply', () => {
     expect((await run(intentsOf(), world)).findings).toEqual([])
   })
 
-  it('stops at a step that the user was not shown', async () => {
+  it('stops at a step that the plan did not show', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.afterWrite = (step) => {
@@ -192,7 +192,7 @@ describe('an apply', () => {
     expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
   })
 
-  it('stops if an object has changed since it was planned', async () => {
+  it('stops if an object has changed since the plan', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.beforeWrite = (step) => {
@@ -207,7 +207,7 @@ describe('an apply', () => {
 })
 
 describe('proxies that do not follow', () => {
-  it('a rejection is put back, later phases are not begun, and the other mesh goes on', async () => {
+  it('that reject a write stop later phases; apply undoes the write, and the other mesh continues', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.refuses = (_, config) => (config.inbound.some((chain) => chain.pins) ? 'duplicate trust domain' : undefined)
@@ -226,7 +226,7 @@ describe('proxies that do not follow', () => {
     expect(done.some((step) => step.after?.kind === 'EnvoyFilter' && step.member === b)).toBe(false)
   })
 
-  it('reports what it could not undo, and the record keeps what was done', async () => {
+  it('that reject the undo, too, are reported, and the record keeps what was written', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.refuses = (_, config) => (config.inbound.some((chain) => chain.pins) ? 'no' : undefined)
@@ -238,7 +238,7 @@ describe('proxies that do not follow', () => {
     expect(done.filter((step) => step.member === b).length).toBe(4)
   })
 
-  it('a proxy that refused something before is not blamed on this apply, and delays steps that open', async () => {
+  it('that rejected something earlier are not attributed to this apply, and delay only steps that open', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.refuses = (proxy) => (proxy === 'server.sample' ? 'an older quarrel' : undefined)
@@ -248,7 +248,7 @@ describe('proxies that do not follow', () => {
     expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
   })
 
-  it('a lagging proxy holds its own mesh only', async () => {
+  it('that lag delay only their own mesh', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.slow.set('server.sample', 1_000_000)
@@ -260,7 +260,7 @@ describe('proxies that do not follow', () => {
     expect(done.filter((step) => step.member === a).length).toBe(2)
   })
 
-  it('a slow proxy is waited for', async () => {
+  it('that are slow make apply wait', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.slow.set('server.sample', 70)
@@ -268,7 +268,7 @@ describe('proxies that do not follow', () => {
     expect(world.told).toContain('cluster-b guard waiting')
   })
 
-  it('a disconnected proxy delays steps that open', async () => {
+  it('that disconnected delay steps that open', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.unheard.add('server.sample')
@@ -283,7 +283,7 @@ describe('proxies that do not follow', () => {
       trouble: (mesh: MemoryMesh) =>
         void Object.assign(mesh, { refuses: (proxy: string) => (proxy === 'server.sample' ? 'older' : undefined) }),
     },
-  ])('a proxy that $name never delays a sever', async ({ trouble }) => {
+  ])('that $name never delay a sever', async ({ trouble }) => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world)
@@ -295,7 +295,7 @@ describe('proxies that do not follow', () => {
     expect(world.elapsedMs() - begun).toBeLessThan(5_000)
   })
 
-  it('an istiod that cannot be asked does not keep a sever from taking the roots away, but the policy stays until it can', async () => {
+  it('of an istiod that does not answer let a sever remove the roots, but keep the policy until istiod answers', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world)
@@ -307,7 +307,7 @@ describe('proxies that do not follow', () => {
     expect(meshB.objects.map((o) => o.kind)).toContain('AuthorizationPolicy')
   })
 
-  it('a lagging proxy does not keep a sever from taking the roots away, but the policy stays until it follows', async () => {
+  it('that lag let a sever remove the roots, but keep the policy until they follow', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world)
@@ -324,7 +324,7 @@ describe('proxies that do not follow', () => {
     ])
   })
 
-  it('a service without endpoints holds up nothing', async () => {
+  it('do not include a service without endpoints, which delays nothing', async () => {
     const [meshA, meshB] = twoMeshes()
     const original = meshA.proxies
     meshA.proxies = async () => {
@@ -343,7 +343,7 @@ describe('a crash', () => {
     { name: 'a severing', setup: async (world: World) => void (await run(intentsOf(), world)), target: severed, writes: 5, ends: true },
   ]
   it.each(scenarios.flatMap((s) => Array.from({ length: s.writes }, (_, i) => ({ ...s, after: i }))))(
-    'after write $after of $name: run again, it converges, and the record holds',
+    'after write $after of $name: the next run converges, and the record verifies',
     async ({ setup, target, after, ends }) => {
       const [meshA, meshB] = twoMeshes()
       const world = memoryWorld([meshA, meshB])
@@ -379,7 +379,7 @@ describe('a crash', () => {
     return { meshB, world }
   }
 
-  it('records that all may have been done if another client wrote to an object meanwhile', async () => {
+  it('records that everything may have been written if another client wrote to an object meanwhile', async () => {
     const { meshB, world } = await killedBeforeItOpens()
     meshB.objects = meshB.objects.map((o) => (o.kind === 'AuthorizationPolicy' ? { ...o, spec: {} } : o))
     expect((await run(intentsOf(), world)).findings).toEqual([])
@@ -403,7 +403,7 @@ describe('a crash', () => {
 })
 
 describe('the record and its witnesses', () => {
-  it('two applies at once: the second stops before it writes', async () => {
+  it('stop the second of two concurrent applies before it writes', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
@@ -416,7 +416,7 @@ describe('the record and its witnesses', () => {
     expect(meshB.writes).toEqual([])
   })
 
-  it('two checkouts at once, each quicker at another home: one of them goes on', async () => {
+  it('stop one of two concurrent checkouts, each quicker at another member', async () => {
     const [meshA, meshB] = twoMeshes()
     const later = (mesh: MemoryMesh): MemoryMesh =>
       Object.create(mesh, { moveWitness: { value: (was: Digest, is: Digest) => sleep(20).then(() => mesh.moveWitness(was, is)) } })
@@ -426,7 +426,7 @@ describe('the record and its witnesses', () => {
     expect(ran.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
   })
 
-  it('an apply that begins while the record is read is another one at work, and no fork', async () => {
+  it('report a concurrent apply, not a fork, if an apply begins while another reads the record', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
@@ -441,12 +441,12 @@ describe('the record and its witnesses', () => {
     await expect(apply(intentsOf(), agreed, consentTo(agreed), world)).rejects.toThrow(expect.objectContaining({ code: 'record-busy' }))
   })
 
-  describe('and a sever of what it opens', () => {
+  describe('and a sever of the same trust', () => {
     const sever = { actor: ALICE, at: NOW, reason: 'key lost', action: 'sever', truster: b, trusted: a } as const
     const domains = { trusterDomain: B, trustedDomain: A }
     const other = { trusterDomain: B, trustedDomain: C }
 
-    it('that came after the plan was made keeps all of it from beginning', async () => {
+    it('stop the whole apply if the sever came after the plan', async () => {
       const [meshA, meshB] = twoMeshes()
       const world = memoryWorld([meshA, meshB])
       const since = seal(undefined, { ...sever, ...other, truster: a })
@@ -458,7 +458,7 @@ describe('the record and its witnesses', () => {
       expect([...meshA.writes, ...meshB.writes]).toEqual([])
     })
 
-    it('that came when it had begun stops it before it opens anything of that', async () => {
+    it('stop the apply before it opens that trust if the sever came during the apply', async () => {
       const [meshA, meshB] = twoMeshes()
       const world = memoryWorld([meshA, meshB])
       meshB.beforeWrite = () => {
@@ -471,7 +471,7 @@ describe('the record and its witnesses', () => {
       expect(meshA.objects.map(({ kind }) => kind)).toContain('EnvoyFilter')
     })
 
-    it('holds up nothing that it is not about', async () => {
+    it('continue with trusts that the sever does not affect', async () => {
       const [meshA, meshB] = twoMeshes()
       const world = memoryWorld([meshA, meshB])
       const since = seal(undefined, { ...sever, ...other })
@@ -484,7 +484,7 @@ describe('the record and its witnesses', () => {
 
   const foreign = (digit: string) => `sha256:${digit.repeat(64)}` as Digest
 
-  it('a head that is not in the file stops steps that open in that member, and no other member', async () => {
+  it('stop steps that open in a member whose head is not in the file, and in no other member', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
@@ -510,26 +510,29 @@ describe('the record and its witnesses', () => {
     { name: 'a head that is not in the file', options: {}, code: 'record-forked' },
     { name: 'what is no head', options: { only: 'closing' }, code: 'record-broken' },
     { name: 'what is no head', options: {}, code: 'record-broken' },
-  ] as const)('$name keeps no sever ($options) from its member: it is closed, on the record, and the memory stays', async (given) => {
-    const [meshA, meshB] = twoMeshes()
-    const world = memoryWorld([meshA, meshB])
-    expect((await run(intentsOf(), world)).findings).toEqual([])
-    const before = world.record.lines.length
-    spoiled[given.name](meshB)
-    const moves: unknown[] = []
-    meshB.moveWitness = async (...move) => void moves.push(move)
-    const agreed = plan(severed(), await observe(severed(), world.meshes), NOW, given.options)
-    const { done, findings } = await apply(severed(), agreed, consentTo(agreed, given.options), world)
-    expect(codes(findings)).toEqual([given.code])
-    expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
-    expect(moves).toEqual([])
-    expect(recordHolds(world).slice(before)).toMatchObject([{ action: 'begin' }, { action: 'end', done: done.map(({ id }) => id) }])
-  })
+  ] as const)(
+    'let a sever ($options) reach a member with $name: the sever closes the trust, is on the record, and keeps the head',
+    async (given) => {
+      const [meshA, meshB] = twoMeshes()
+      const world = memoryWorld([meshA, meshB])
+      expect((await run(intentsOf(), world)).findings).toEqual([])
+      const before = world.record.lines.length
+      spoiled[given.name](meshB)
+      const moves: unknown[] = []
+      meshB.moveWitness = async (...move) => void moves.push(move)
+      const agreed = plan(severed(), await observe(severed(), world.meshes), NOW, given.options)
+      const { done, findings } = await apply(severed(), agreed, consentTo(agreed, given.options), world)
+      expect(codes(findings)).toEqual([given.code])
+      expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
+      expect(moves).toEqual([])
+      expect(recordHolds(world).slice(before)).toMatchObject([{ action: 'begin' }, { action: 'end', done: done.map(({ id }) => id) }])
+    },
+  )
 
   it.each([
     { name: 'asked', spoil: (mesh: MemoryMesh, no: () => Promise<never>) => Object.assign(mesh, { witness: no }) },
     { name: 'moved', spoil: (mesh: MemoryMesh, no: () => Promise<never>) => Object.assign(mesh, { moveWitness: no }) },
-  ])('a head that may not be $name keeps no sever from its member', async ({ spoil }) => {
+  ])('let a sever reach a member whose head may not be $name', async ({ spoil }) => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     expect((await run(intentsOf(), world)).findings).toEqual([])
@@ -540,7 +543,7 @@ describe('the record and its witnesses', () => {
     expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter')).toEqual([])
   })
 
-  it('writes nothing at all, the record included, if all due steps open and no home knows the record', async () => {
+  it('write nothing, the record included, if all due steps open and no member knows the record', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
@@ -551,7 +554,7 @@ describe('the record and its witnesses', () => {
     expect([meshA.writes, meshB.writes, world.record.lines]).toEqual([[], [], []])
   })
 
-  it('an API server that never lets the head be moved, and has not moved it, is left out alone', async () => {
+  it('exclude only an API server that rejects every move of the head, and has not moved it', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshA.moveWitness = () => Promise.reject(new FederationError('changed-meanwhile', 'cluster-a', 'could not be updated in 10 tries'))
@@ -560,7 +563,7 @@ describe('the record and its witnesses', () => {
     expect(new Set(done.map((step) => step.member))).toEqual(new Set([b]))
   })
 
-  it('goes on from an older head that is in the file', async () => {
+  it('continue from an older head that is in the file', async () => {
     const [meshA, meshB] = twoMeshes()
     const entry = seal(undefined, { actor: ALICE, at: NOW, reason: 'x', action: 'sever', truster: a, trusted: b })
     const next = seal(entry, { actor: ALICE, at: NOW, reason: 'y', action: 'sever', truster: a, trusted: b })
@@ -570,7 +573,7 @@ describe('the record and its witnesses', () => {
     expect(meshB.head).toBe(world.record.lines.at(-1)?.hash)
   })
 
-  it('a mesh that went away after the plan stops itself only', async () => {
+  it('stop only the mesh that became unreachable after the plan', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const agreed = await planFor(intentsOf(), world)
@@ -590,7 +593,7 @@ describe('a scope that changes to an overlapping one', () => {
   it.each([
     { name: 'grows', from: spec(), to: spec(wide) },
     { name: 'shrinks', from: spec(wide), to: spec() },
-  ])('keeps its callers at every moment when it $name', async ({ from, to }) => {
+  ])('keeps its callers at every write when it $name', async ({ from, to }) => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     expect((await run(intentsOf(from), world)).findings).toEqual([])
@@ -624,7 +627,7 @@ describe('a federation that withdraws its part of an overlap', () => {
     { what: 'their filter decides', first: true, intents: without },
     { what: 'our filter decided until now', first: false, intents: without },
     { what: 'it is severed', first: true, intents: severed },
-  ])('removes all that is its own, and waits for nobody, where $what', async ({ first, intents }) => {
+  ])('removes everything of its own, and waits for nobody, where $what', async ({ first, intents }) => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     expect((await run(intentsOf(), world)).findings).toEqual([])
@@ -640,7 +643,7 @@ describe('a federation that withdraws its part of an overlap', () => {
     expect((await planFor(intents(), world)).steps).toEqual([])
   })
 
-  it('opens elsewhere in the same apply what it closes here', async () => {
+  it('opens in another scope in the same apply what it closes in this one', async () => {
     const [meshA, meshB] = twoMeshes()
     meshB.objects = [pod('sample/server', { app: 'server', tier: 'web' }), pod('sample/next', { app: 'next' }), service('sample/server')]
     const world = memoryWorld([meshA, meshB])
@@ -653,7 +656,7 @@ describe('a federation that withdraws its part of an overlap', () => {
     expect(acceptedInbound(meshB.objects, { namespace: 'sample', labels: { app: 'next' } }, [`${A}/ns/sample/sa/client`]).size).toBe(1)
   })
 
-  it('keeps its policy while a proxy holds what only its own filter gave', async () => {
+  it('keeps its policy while a proxy holds roots that only its own filter added', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world)
@@ -683,7 +686,7 @@ describe('a gated root', () => {
     return { old, meshA, meshB, world, intents }
   }
 
-  it('stays until its gate opens, and the apply says what it waits for', async () => {
+  it('stays until its gate opens, and apply says what it waits for', async () => {
     const { old, meshB, world, intents } = await rotation()
     const { findings } = await run(intents, world)
     expect(codes(findings)).toEqual(['held-back'])
@@ -693,7 +696,7 @@ describe('a gated root', () => {
     )
   })
 
-  it('leaves on an override, which is on the record before the apply begins', async () => {
+  it('is removed with an override, which is on the record before apply begins', async () => {
     const { old, meshB, world, intents } = await rotation()
     const entries = world.record.lines.length
     const { findings } = await run(intents, world, { overrideGate: 'the CA was stolen' })
@@ -710,8 +713,8 @@ describe('a gated root', () => {
   })
 })
 
-describe('what it observes', () => {
-  it('opening observes no partner, so that an unreachable one delays nothing', async () => {
+describe('the observations of an apply', () => {
+  it('that opens exclude the partner, so that an unreachable one delays nothing', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const intents = intentsOf(spec((s) => void s.trust.pop()))
@@ -722,8 +725,8 @@ describe('what it observes', () => {
   })
 })
 
-describe('two at once', () => {
-  it('an apply stops if a sever began meanwhile, and re-opens nothing', async () => {
+describe('two concurrent commands', () => {
+  it('stop an apply if a sever began meanwhile, and re-open nothing', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const closing = severed()
@@ -742,7 +745,7 @@ describe('two at once', () => {
     expect((await run(closing, world)).findings).toEqual([])
   })
 
-  it('its end is in the record although another process wrote there last', async () => {
+  it('record the end of an apply although another process appended last', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const { append } = world.record
@@ -763,7 +766,7 @@ describe('two at once', () => {
     expect(meshB.head).toBe(recordHolds(world).at(-1)?.hash)
   })
 
-  it('a mesh that rejects the write of the head stops only itself', async () => {
+  it('stop only the mesh that rejects the write of the head', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshA.moveWitness = () => Promise.reject(new FederationError('forbidden', 'cluster-a', 'may not update configmaps'))
@@ -775,7 +778,7 @@ describe('two at once', () => {
 })
 
 describe('a mesh that Git delivers to', () => {
-  it('gets its files at once, and the apply does not wait for a cluster that has not received them', async () => {
+  it('gets its files at once, and apply does not wait until the cluster receives them', async () => {
     const [meshA, meshB] = twoMeshes()
     const files: string[] = []
     meshB.write = async (step) => void files.push(step.phase)
@@ -790,8 +793,8 @@ describe('a mesh that Git delivers to', () => {
   })
 })
 
-describe('closing only', () => {
-  it('removes what is severed and leaves pending changes for an apply', async () => {
+describe('an apply that only closes', () => {
+  it('removes severed trusts and leaves pending changes for a full apply', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world)
@@ -822,7 +825,7 @@ describe('closing only', () => {
   })
 })
 
-describe('roots in a file', () => {
+describe('roots in a mounted file', () => {
   const MOUNT = { 'entente.dev/mounted': 'trust' }
   const mounted = () =>
     spec((s) => {
@@ -838,7 +841,7 @@ describe('roots in a file', () => {
     return [memoryMesh(a, { own: BUNDLE_A, objects: objects() }), memoryMesh(b, { own: BUNDLE_B, objects: objects() })]
   }
 
-  it('come before the filter that reads them, by the time that a kubelet may take', async () => {
+  it('precede the filter that reads them, by the longest time that a kubelet needs', async () => {
     const [meshA, meshB] = meshes()
     const world = memoryWorld([meshA, meshB])
     const filterAt: number[] = []
@@ -858,7 +861,7 @@ describe('roots in a file', () => {
     expect(world.told).toContain('cluster-b guard nudged')
   })
 
-  it('and their filter go to one workload first, as every filter that opens', async () => {
+  it('reach one workload first with their filter, as every filter that opens', async () => {
     const [meshA, meshB] = meshes()
     meshB.objects = [
       pod('sample/server', { app: 'server', version: 'v1', ...MOUNT }),
@@ -878,7 +881,7 @@ describe('roots in a file', () => {
     expect(world.elapsedMs()).toBeLessThan(5_000)
   })
 
-  it('take over from the filter without a moment in which a caller is refused, and give back', async () => {
+  it('replace the inline roots without a moment in which Envoy rejects a caller, and back again', async () => {
     const [meshA, meshB] = meshes()
     const world = memoryWorld([meshA, meshB])
     expect((await run(intentsOf(), world)).findings).toEqual([])
@@ -891,7 +894,7 @@ describe('roots in a file', () => {
     expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter').map((o) => o.metadata.name)).toEqual(['entente-accept-app-server'])
   })
 
-  it('a new one is with every pod before apply ends, and no filter is written', async () => {
+  it('reach every pod with a new root before apply ends, without a filter write', async () => {
     const [meshA, meshB] = meshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(mounted()), world)
@@ -903,7 +906,7 @@ describe('roots in a file', () => {
     expect(world.elapsedMs() - begun).toBeGreaterThanOrEqual(95_000)
   })
 
-  it('are restored after somebody removed them, although Envoy rejects a new pod for lack of its file', async () => {
+  it('are restored after somebody removed them, although Envoy rejects the listener of a new pod without the file', async () => {
     const [meshA, meshB] = meshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(mounted()), world)
@@ -913,7 +916,7 @@ describe('roots in a file', () => {
     expect(meshB.objects.some((o) => o.metadata.name === 'entente-trust')).toBe(true)
   })
 
-  it('a severed domain is gone without waiting for a kubelet', async () => {
+  it('lose a severed domain without waiting for a kubelet', async () => {
     const [meshA, meshB] = meshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(mounted()), world)

@@ -69,7 +69,7 @@ const filters = (mesh: MemoryMesh) => mesh.objects.filter((o) => o.kind === 'Env
 const CRASH = new Error('kill -9')
 
 describe('a filter for more than one workload', () => {
-  it('is taken by one of them first, and then by all at once with the canary gone', async () => {
+  it('goes to one workload first, and then to all at once, and the canary is removed', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     const opened: string[] = []
@@ -90,7 +90,7 @@ describe('a filter for more than one workload', () => {
     expect((await planFor(intentsOf(), world)).steps).toEqual([])
   })
 
-  it('reaches only the first while Envoy has not taken it', async () => {
+  it('reaches only the canary until Envoy acknowledges it', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     meshB.afterWrite = ({ after }) => {
@@ -105,7 +105,7 @@ describe('a filter for more than one workload', () => {
   it.each([
     { side: 'inbound', mesh: b },
     { side: 'outbound', mesh: a },
-  ] as const)('that Envoy refuses, $side, is taken from the first again; nobody else ever had it', async ({ mesh: at, side }) => {
+  ] as const)('that Envoy rejects, $side, is removed from the canary; no other workload ever had it', async ({ mesh: at, side }) => {
     const meshes = twoMeshes()
     const world = memoryWorld(meshes)
     const mesh = meshes[at === a ? 0 : 1]
@@ -119,7 +119,7 @@ describe('a filter for more than one workload', () => {
     expect(filters(meshes[at === a ? 1 : 0])).toEqual([at === a ? 'entente-accept-all' : 'entente-reach-all'])
   })
 
-  it('is taken by all at once with canary: false', async () => {
+  it('goes to all workloads at once with canary: false', async () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world, { canary: false })
@@ -169,7 +169,7 @@ describe('a canary of an interrupted apply', () => {
   it.each([
     { when: 'before the filter was written', n: AFTER_CANARY },
     { when: 'after the filter was written', n: AFTER_FILTER },
-  ])('$when is named by the plan, and the next apply goes on from it', async ({ n }) => {
+  ])('$when is in the plan, and the next apply continues from it', async ({ n }) => {
     const { meshA, meshB, record } = await killed(n)
     expect(filters(meshB)).toContain('entente-canary-accept-all')
     const world = memoryWorld([meshA, meshB], record)
@@ -181,7 +181,7 @@ describe('a canary of an interrupted apply', () => {
     expect((await planFor(intentsOf(), world)).steps).toEqual([])
   })
 
-  it('that Envoy refuses is taken away before anything else, and the apply says why it stops', async () => {
+  it('that Envoy rejects is removed before anything else, and apply says why it stops', async () => {
     const { meshA, meshB, record } = await killed(AFTER_CANARY, true)
     const world = memoryWorld([meshA, meshB], record)
     const { findings } = await run(intentsOf(), world)
@@ -189,7 +189,7 @@ describe('a canary of an interrupted apply', () => {
     expect(filters(meshB)).toEqual([])
   })
 
-  it('does not count as a completed step if another workload rejects the rest, and all is undone', async () => {
+  it('does not count as a completed step if another workload rejects the filter, and apply undoes everything', async () => {
     const { meshA, meshB, record } = await killed(AFTER_CANARY)
     meshB.refuses = (proxy, config) => (proxy !== 'other.sample' && config.inbound.some((one) => one.pins) ? 'no' : undefined)
     const { done, findings } = await run(intentsOf(), memoryWorld([meshA, meshB], record))
@@ -199,7 +199,7 @@ describe('a canary of an interrupted apply', () => {
     expect(filtersDone.map(({ reason }) => reason)).toEqual(['remove: what one workload had first, of an apply that did not end'])
   })
 
-  it('grants what its plan says it takes away, once it is not planned any more', async () => {
+  it('is still counted as open by the plan that removes it, once no scope plans it any more', async () => {
     const { meshA, meshB, record } = await killed(AFTER_CANARY)
     const world = memoryWorld([meshA, meshB], record)
     const gone = (await planFor(severed(), world)).steps.find((s) => s.before?.metadata.name === 'entente-canary-accept-all')
@@ -211,7 +211,7 @@ describe('a canary of an interrupted apply', () => {
     expect(filters(meshB)).toEqual([])
   })
 
-  it('gives way to what is wanted by now, when that has changed', async () => {
+  it('is replaced by the current target if that has changed', async () => {
     const { meshA, meshB, record } = await killed(AFTER_CANARY)
     const world = memoryWorld([meshA, meshB], record)
     const next = intentsOf(bundleOf(A, ROOT_A, NEXT_A), bundleOf(B, ROOT_B))
@@ -231,7 +231,7 @@ describe('the law of phases, with canaries', () => {
     )
   const roots = fc.subarray([ROOT_A, NEXT_A], { minLength: 1 }).map((some) => bundleOf(A, ...some))
 
-  it('holds at every write of every apply, interrupted ones and those that continue them', async () => {
+  it('holds at every write of every apply, also of interrupted ones and of those that continue them', async () => {
     await fc.assert(
       fc.asyncProperty(roots, roots, fc.nat({ max: 8 }), async (before, after, n) => {
         const [meshA, meshB] = twoMeshes()

@@ -58,7 +58,7 @@ function federated(name: string, clients: readonly [KubeClient, KubeClient]) {
 }
 
 describe('two federations that share clusters', () => {
-  it('apply at the same time, and neither disturbs the other', async () => {
+  it('apply at the same time without disturbing each other', async () => {
     const [one, two] = [await cluster(), await cluster()]
     const [shop, bank] = ['shop', 'bank'].map((name) => federated(name, [one.client, two.client]))
     const outcomes = await Promise.all([shop?.run(), bank?.run()])
@@ -69,7 +69,7 @@ describe('two federations that share clusters', () => {
     for (const { kept } of [one, two]) expect(kept.data).toEqual({ 'head.shop': shop?.head(), 'head.bank': bank?.head() })
   })
 
-  it('one after the other, the second finds no fork; and its own, it still finds', async () => {
+  it('report no fork after the other’s apply, but still report their own', async () => {
     const [one, two] = [await cluster(), await cluster()]
     const [shop, bank] = ['shop', 'bank'].map((name) => federated(name, [one.client, two.client]))
     expect((await shop?.run())?.findings).toEqual([])
@@ -83,7 +83,7 @@ describe('two federations that share clusters', () => {
     expect(stale.world.record.lines).toEqual([])
   })
 
-  it('keep the head from before, which the first apply of its owner makes its own', async () => {
+  it('keep the old shared head until the first apply of its owner stores it per owner', async () => {
     const [one, two] = [await cluster(), await cluster()]
     const shop = federated('shop', [one.client, two.client])
     expect((await shop.run()).findings).toEqual([])
@@ -95,7 +95,7 @@ describe('two federations that share clusters', () => {
     for (const { kept } of [one, two]) expect(kept.data).toEqual({ 'head.shop': shop.head() })
   })
 
-  it('find a fork by the head from before, too', async () => {
+  it('report a fork against the old shared head, too', async () => {
     const [one, two] = [await cluster({ head: `sha256:${'1'.repeat(64)}` }), await cluster()]
     const { done, findings } = await federated('shop', [one.client, two.client]).run()
     expect(findings).toEqual([expect.objectContaining({ code: 'record-forked', subject: 'cluster-a' })])

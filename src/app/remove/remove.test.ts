@@ -58,8 +58,8 @@ const leftBehind = async (ports: Ports) =>
 
 const FOUND = ['error', 'cluster-b', 'entente remove cluster-b --context cluster-b --reason "WHY"']
 
-describe('a home that the federation file no longer has', () => {
-  it('is an error of plan, status and verify, with the command that ends it, if the member was taken out', async () => {
+describe('a cluster that the federation file no longer lists', () => {
+  it('is an error in plan, status and verify, with the command that ends it, if the member was removed', async () => {
     const ports = house.edit(withoutB)
     expect(await leftBehind(ports)).toEqual([FOUND])
     const [status, verified] = [await statusOf(ports), await verifyTrusts(ports, {})]
@@ -67,7 +67,7 @@ describe('a home that the federation file no longer has', () => {
     expect(ours(house.b)).toContain('EnvoyFilter')
   })
 
-  it('is one if the member has another cluster now, also after an apply there', async () => {
+  it('is an error if the member has another cluster now, also after an apply there', async () => {
     const elsewhere = meshOf(NAME_B, b)
     const ports = house.edit(movedTo('new-b'), [house.a, elsewhere])
     expect(await leftBehind(ports)).toEqual([FOUND])
@@ -76,7 +76,7 @@ describe('a home that the federation file no longer has', () => {
     expect(await leftBehind(ports)).toEqual([FOUND])
   })
 
-  it('is none if only its context has another name: it holds the head of the record', async () => {
+  it('is no error if only its context was renamed: it holds the head of the record', async () => {
     const ports = house.edit(movedTo('renamed'))
     expect(await leftBehind(ports)).toEqual([])
     house.b.objects = house.b.objects.filter(({ kind }) => kind !== 'EnvoyFilter')
@@ -87,7 +87,7 @@ describe('a home that the federation file no longer has', () => {
     ])
   })
 
-  it('is none if the member has another name', async () => {
+  it('is no error if the member was renamed', async () => {
     const renamed = house.edit(
       (s) => {
         for (const one of s.members) if (one.name === 'cluster-b') one.name = 'bank'
@@ -98,7 +98,7 @@ describe('a home that the federation file no longer has', () => {
     expect(await leftBehind(renamed)).toEqual([])
   })
 
-  it('is none if the file still lists it without any trust: the next apply ends what it holds', async () => {
+  it('is no error if the file still lists it without any trust: the next apply ends what it holds', async () => {
     const ports = house.edit((s) => {
       s.trust = []
     })
@@ -109,7 +109,7 @@ describe('a home that the federation file no longer has', () => {
 })
 
 describe('remove', () => {
-  it('ends all trust of a member, filters before policies, and the trust of others in it; then the record says so', async () => {
+  it('ends all trust of a member and all trust in it, filters before policies, and records it', async () => {
     const ports = house.edit(withoutB)
     const from = house.b.writes.length
     const removed = await remove(ports, { ...why, member: 'cluster-b' })
@@ -140,7 +140,7 @@ describe('remove', () => {
     expect(ours(house.b)).toContain('EnvoyFilter')
   })
 
-  it('ends the old home of a member that has another one, and leaves the new one alone', async () => {
+  it('cleans up the old cluster of a member that has a new one, and leaves the new one unchanged', async () => {
     const elsewhere = meshOf(NAME_B, b)
     await applyPlan(house.edit(movedTo('new-b'), [house.a, elsewhere]), why)
     const old = { ...house.edit(movedTo('new-b')), meshes: async () => new Map([[NAME_B, house.b]]) }
@@ -150,19 +150,19 @@ describe('remove', () => {
     expect(await leftBehind(house.edit(movedTo('new-b'), [house.a, elsewhere]))).toEqual([])
   })
 
-  it('has nothing to do for a member that holds nothing', async () => {
+  it('has nothing to do for a member without Entente’s objects', async () => {
     const removed = await remove(house.ports, { ...why, member: 'cluster-x' })
     expect([isRemoved(removed), removed.homes, removed.done]).toEqual([true, [], []])
   })
 
-  it('is not done while a proxy still accepts the other mesh', async () => {
+  it('is not complete while a proxy still accepts the other mesh', async () => {
     house.b.slow.set('server.sample', 10_000)
     const removed = await remove(house.edit(withoutB), { ...why, member: 'cluster-b' })
     expect(isRemoved(removed)).toBe(false)
     expect(removed.homes[0]?.state).not.toBe('ended')
   })
 
-  it('is not done where the home cannot be read, until somebody declares it gone', async () => {
+  it('is not complete while the cluster cannot be read, until the user declares it gone', async () => {
     const error = finding('cluster-unreachable', 'error', about.member('cluster-b'), 'does not answer')
     const dead: MemoryMesh = {
       ...house.b,
@@ -184,7 +184,7 @@ describe('remove', () => {
 })
 
 describe('uninstall', () => {
-  it('ends all trust in every home, also in one left behind, and says that the file would open it again', async () => {
+  it('ends all trust in every cluster, also in one that the file no longer lists, and warns that the file would open it again', async () => {
     const removed = await remove(house.ports, why)
     expect(isRemoved(removed)).toBe(true)
     expect([ours(house.a), ours(house.b), removed.listed]).toEqual([[], [], 2])
@@ -192,7 +192,7 @@ describe('uninstall', () => {
     expect(again.homes.map(({ target }) => target.member.name)).toEqual(['cluster-a'])
   })
 
-  it('names every home that it ends', async () => {
+  it('names every cluster that it cleans up', async () => {
     const ports = house.edit(withoutB)
     const removed = await remove(ports, why)
     expect(removed.homes.map(({ target, state }) => [target.member.name, state])).toEqual([

@@ -53,13 +53,13 @@ const states = (views: readonly { readonly proxy: string; readonly state: string
   views.map(({ proxy, state }) => `${proxy} ${state}`)
 
 describe('connections from before the end of a trust', () => {
-  it('are read once without a wait', async () => {
+  it('are counted once without a wait', async () => {
     const { mesh, world, seconds, asked } = scene({ server: { seconds: 30 } })
     const { views, drained } = await drain({ mesh, proxies: [carrier('server')], drain: false }, world)
     expect([states(views), drained, seconds(), asked.length]).toEqual([['server.sample draining'], false, 0, 1])
   })
 
-  it('are waited for until the last proxy has none, and who has none is asked no more', async () => {
+  it('delay sever until no proxy has any; a proxy without any is not asked again', async () => {
     const { mesh, world, seconds, asked, lines } = scene({ quick: { seconds: 5 }, slow: { seconds: 30 } })
     const { views, drained } = await drain({ mesh, proxies: [carrier('quick'), carrier('slow')], drain: true }, world)
     expect([states(views), drained, seconds()]).toEqual([['quick.sample gone', 'slow.sample gone'], true, 30])
@@ -68,7 +68,7 @@ describe('connections from before the end of a trust', () => {
     expect(lines).toHaveLength(3)
   })
 
-  it('are waited for as long as the proxies’ drain time, plus a tolerance', async () => {
+  it('delay sever for at most the proxies’ drain time plus a tolerance', async () => {
     const { mesh, world, seconds } = scene({ server: { seconds: FOR_EVER } })
     const { views } = await drain({ mesh, proxies: [carrier('server')], drain: true }, world)
     expect(states(views)).toEqual(['server.sample draining'])
@@ -76,24 +76,24 @@ describe('connections from before the end of a trust', () => {
     expect(seconds()).toBeLessThan(70)
   })
 
-  it('at a proxy that is dead are named, and not waited for', async () => {
+  it('of a disconnected proxy are reported, and delay nothing', async () => {
     const { mesh, world, seconds, asked } = scene({ dead: { seconds: 30 }, mute: { seconds: 30, mute: () => true } })
     const { views } = await drain({ mesh, proxies: [carrier('dead', false), carrier('mute')], drain: true }, world)
     expect([states(views), seconds(), asked]).toEqual([['dead.sample unseen', 'mute.sample unseen'], 0, ['mute']])
   })
 
-  it('at a proxy that is silent for once are asked for again', async () => {
+  it('of a proxy that does not answer once are requested again', async () => {
     const { mesh, world } = scene({ server: { seconds: 20, mute: (second) => second === 7 || second === 8 } })
     expect(states((await drain({ mesh, proxies: [carrier('server')], drain: true }, world)).views)).toEqual(['server.sample gone'])
   })
 
-  it('at a proxy that dies meanwhile are not known', async () => {
+  it('of a proxy that disconnects meanwhile are unknown', async () => {
     const { mesh, world, seconds } = scene({ server: { seconds: 40, mute: (second) => second >= 7 } })
     expect(states((await drain({ mesh, proxies: [carrier('server')], drain: true }, world)).views)).toEqual(['server.sample unseen'])
     expect(seconds()).toBeLessThan(15)
   })
 
-  it('are left as they are by ^C, which proves nothing', async () => {
+  it('stay unknown after ^C, which proves nothing', async () => {
     const { mesh, world } = scene({ server: { seconds: 30 } })
     const { views, drained } = await drain({ mesh, proxies: [carrier('server')], drain: true }, { ...world, stopped: () => true })
     expect([states(views), drained]).toEqual([['server.sample draining'], false])

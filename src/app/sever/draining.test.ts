@@ -52,12 +52,12 @@ describe('waiting for connections from before a sever', () => {
     expect(said).toBe(outcome)
   })
 
-  it('lasts as long as the slowest proxy was configured to drain, and a little', () => {
+  it('lasts as long as the longest drain time of the proxies, plus a tolerance', () => {
     expect(boundMs(answered(says(4, 45), answered(says(4, 600)), OTHER))).toBe(600_000 + SLACK_MS)
     expect(boundMs(answered(MUTE))).toBe(SLACK_MS)
   })
 
-  it('reports at once, and then every ten seconds', () => {
+  it('reports progress at once, and then every ten seconds', () => {
     const tell = (at: number, told: number) => {
       const step = drainStep(answered(says(4)), { ...wait, told }, { proxies: [SERVER], now: inMs(at), stop: false })
       return step.kind === 'wait' && step.tell
@@ -65,7 +65,7 @@ describe('waiting for connections from before a sever', () => {
     expect([tell(0, 0), tell(10_000, 1), tell(10_001, 1)]).toEqual([true, false, true])
   })
 
-  it('goes on after a restart from what JSON keeps', () => {
+  it('continues after a restart from state stored as JSON', () => {
     const kept = JSON.parse(JSON.stringify(answered(MUTE, answered(says(4)))))
     expect(kept).toEqual(answered(MUTE, answered(says(4))))
   })

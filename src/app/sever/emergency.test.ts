@@ -36,8 +36,8 @@ const run = async (...objects: readonly Manifest[]) => {
   return { ...denied, mesh, callers: live && Object.fromEntries(readCallers(live)) }
 }
 
-describe('an emergency', () => {
-  it('denies every identity of the domain, and keeps what the policy says of others', async () => {
+describe('an emergency sever', () => {
+  it('denies every identity of the domain, and keeps the policy’s other rules', async () => {
     expect((await run(policy())).callers).toEqual({ [A]: [], [C]: [OTHER] })
   })
 
@@ -54,25 +54,25 @@ describe('an emergency', () => {
     ])
   })
 
-  it('writes nothing if every identity is denied already', async () => {
+  it('writes nothing if every identity is already denied', async () => {
     const first = await run(policy())
     expect((await run(...first.policies)).mesh.writes).toEqual([])
   })
 
-  it('does not change an object of another owner, and says so', async () => {
+  it('does not change a foreign object, and says so', async () => {
     const { mesh, findings } = await run(policy({ labels: {} }))
     expect(mesh.writes).toEqual([])
     expect(findings.map((finding) => finding.code)).toEqual(['owned-by'])
   })
 
-  it('says who will undo it', async () => {
+  it('says which command undoes it', async () => {
     const tracked = policy({ annotations: { 'argocd.argoproj.io/tracking-id': 'mesh:x' } })
     expect((await run(tracked)).findings).toContainEqual(
       expect.objectContaining({ code: 'gitops-tracked', message: expect.stringContaining('the Argo CD application mesh') }),
     )
   })
 
-  it('reports what it could not write, and throws nothing: the sever goes on', async () => {
+  it('reports what it could not write, and throws nothing: the sever continues', async () => {
     const mesh = memoryMesh(member('cluster-b'), { own: BUNDLE_B, objects: [policy()] })
     mesh.beforeWrite = () => {
       throw new FederationError('forbidden', 'cluster-b', 'may not patch')

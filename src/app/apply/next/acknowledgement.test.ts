@@ -124,12 +124,12 @@ describe('waiting for proxies', () => {
     expect(said(given)).toBe(outcome)
   })
 
-  it('asks often at first, and then less', () => {
+  it('polls often at first, and then less', () => {
     const every = [0, 1_999, 2_000, 20_000].map((at) => judge({ stands: [stand('lagging')], at }))
     expect(every.map((judged) => judged.kind === 'wait' && judged.afterMs)).toEqual([40, 40, 250, 250])
   })
 
-  it('reports to the user after two seconds, and about kubelets every fifteen from then on', () => {
+  it('reports progress after two seconds, and kubelets every fifteen from then on', () => {
     const told = (given: Given) => {
       const judged = judge(given)
       return judged.kind === 'wait' && judged.tell.length > 0
@@ -153,7 +153,7 @@ describe('waiting for proxies', () => {
     { what: 'after it opened', awaited: OPENS, leaves: 'the new filters stay, and nothing was removed' },
     { what: 'after a canary', awaited: { ...OPENS, first: ['sample app=server'] }, leaves: 'no other workload has received it' },
     { what: 'after it closed', awaited: CLOSES, leaves: 'the policies that restrict their callers stay' },
-  ])('that gets no answer in time $what says what it leaves, and how to go on', ({ awaited, leaves }) => {
+  ])('that times out $what reports what stays pending, and how to continue', ({ awaited, leaves }) => {
     for (const stands of [[stand('lagging')], undefined]) {
       const judged = judge({ awaited, at: WAIT_MS + 1, ...(stands === undefined ? {} : { stands }) })
       expect(judged).toMatchObject({ kind: 'stop', finding: { severity: 'error', message: expect.stringContaining(leaves) } })
@@ -161,7 +161,7 @@ describe('waiting for proxies', () => {
     }
   })
 
-  it('names the canary workloads, if only they are waited for', () => {
+  it('names the canary workloads if it waits only for them', () => {
     const awaited = { ...OPENS, first: ['sample app=server'] }
     expect(judge({ awaited, stands: [stand('rejected', 'no')] })).toMatchObject({
       finding: { message: expect.stringContaining('canary filter of sample app=server'), subject: 'cluster-b: rejected.sample' },
@@ -180,7 +180,7 @@ describe('waiting for proxies', () => {
     stop: fc.boolean(),
   })
 
-  it('is over once the time has passed that the wait named', () => {
+  it('is over once the announced time has passed', () => {
     fc.assert(
       fc.property(anything, ({ awaited, stands, at, stop }) => {
         const given = { awaited: { ...OPENS, ...awaited }, stands, stop }

@@ -89,7 +89,7 @@ describe('the writes that are due', () => {
   })
 })
 
-describe('what is held back', () => {
+describe('writes that are held back', () => {
   const gated = step('close', 'a', [SHUT, OPEN])
   const plain = step('clean', 'b')
   it.each([

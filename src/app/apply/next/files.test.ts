@@ -53,7 +53,7 @@ describe('a file of roots that was just written', () => {
     expect(pods.map((one) => files.awaited(one, FILE))).toEqual([until])
   })
 
-  it('is stamped with the time of whichever clock is behind', () => {
+  it('has the time of whichever clock is behind', () => {
     const behind = { ...SEEN, clock: { aheadMs: -60_000, withinMs: 500 } }
     expect([sentAt(STEPS, SEEN, NOW), sentAt(STEPS, behind, NOW)]).toEqual([SENT, { ...SENT, writtenAt: seconds(-60).toISOString() }])
     expect(
@@ -69,7 +69,7 @@ describe('a file of roots that was just written', () => {
     { name: 'our clock', clock: undefined, by: seconds(95) },
     { name: 'a clock that is ahead', clock: { aheadMs: 60_000, withinMs: 500 }, by: seconds(95) },
     { name: 'a clock that is behind', clock: { aheadMs: -60_000, withinMs: 500 }, by: seconds(155) },
-  ])('has come everywhere by a known time, by $name', ({ clock, by }) => {
+  ])('is in every pod by a known time, with $name', ({ clock, by }) => {
     const seen = clock === undefined ? SEEN : { ...SEEN, clock }
     expect(filesBy(withSent(seen, STEPS, SENT), BOUND_MS)).toEqual(by)
     expect(filesBy(seen, BOUND_MS)).toBeUndefined()

@@ -117,7 +117,7 @@ const severed = (s: Spec): void =>
   void s.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: '2026-05-30T10:00:00Z', reason: 'left' })
 const named = (objects: readonly Manifest[]) => objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort()
 
-describe('a stepper that forgets all but its position', () => {
+describe('a stepper that forgets everything but its position', () => {
   const scenarios = [
     { name: 'opens', from: undefined, to: intentsOf(), labels: {}, nudge: false },
     { name: 'opens a whole namespace, one workload first', from: undefined, to: intentsOf(canaries), labels: {}, nudge: false },
@@ -147,7 +147,7 @@ describe('a stepper that forgets all but its position', () => {
     expect(stepped.mesh.nudged).toEqual(whole.mesh.nudged)
   })
 
-  it.each(scenarios)('$name although every first answer but that to a write gets lost', async (scenario) => {
+  it.each(scenarios)('$name although every first answer except to a write is lost', async (scenario) => {
     const { mesh, ...rest } = await begun(scenario)
     const lost = new Set<string>()
     const loses = (move: Move): boolean => {
@@ -168,7 +168,7 @@ describe('a move of the stepper', () => {
     return moves.filter((move) => move.kind === kind)
   }
 
-  it('that waits says for whom, why and until when', async () => {
+  it('that waits names the proxies, the reason and the deadline', async () => {
     const mesh = meshB()
     mesh.slow.set('server.sample', 10)
     const waits = await until('wait', mesh)
@@ -181,7 +181,7 @@ describe('a move of the stepper', () => {
     })
   })
 
-  it('that waits for kubelets says so, and by when they deliver the files', async () => {
+  it('that waits for kubelets says so, and when they will have updated the files', async () => {
     const waits = await until('wait', meshB(MOUNT))
     expect(waits.filter((move) => move.kind === 'wait' && move.why.of === 'files')).toContainEqual(
       expect.objectContaining({
@@ -191,7 +191,7 @@ describe('a move of the stepper', () => {
     )
   })
 
-  it('does not wait if Git delivers, and passes on what was written', async () => {
+  it('does not wait if Git delivers, and continues after the write', async () => {
     const mesh = meshB()
     expect(await until('wait', mesh, { home: 'git' })).toEqual([])
     const [, second] = await until('write', meshB(), { home: 'git' })
@@ -199,7 +199,7 @@ describe('a move of the stepper', () => {
     expect(named(seen)).toContain('ConfigMap cluster-a-root-cert')
   })
 
-  it('is the last one for ever', async () => {
+  it('is the last one for good', async () => {
     const mesh = meshB()
     const task = await taskFor(intentsOf(), mesh, NOW)
     const observation = await mesh.observe(EVERYWHERE)
@@ -208,7 +208,7 @@ describe('a move of the stepper', () => {
     expect([position, move]).toEqual([end, { kind: 'done', findings: [] }])
   })
 
-  it('stops with a finding of that member if its state makes no sense', async () => {
+  it('stops with a finding of that member if its state is invalid', async () => {
     const mesh = meshB()
     const task = await taskFor(intentsOf(), mesh, NOW)
     const observation: Observation = { ...(await mesh.observe(EVERYWHERE)), objects: ok([{ kind: 'Pod' } as Manifest]) }
