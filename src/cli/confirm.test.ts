@@ -9,20 +9,20 @@ describe('a question', () => {
     ['n\n', false],
     ['\n', false],
     ['yo\n', false],
-  ])('answered with %j is %s', async (typed, agreed) => {
+  ])('with the answer %j counts as %s', async (typed, agreed) => {
     const [input, output] = [new PassThrough(), new PassThrough()]
     input.write(typed)
     expect(await confirm(input, output, 'Go on?')).toBe(agreed)
     expect(String(output.read())).toContain('Go on? [y/N] ')
   })
 
-  it('without an answer, since the input ended, is no consent', async () => {
+  it('without an answer because the input ended is no consent', async () => {
     const [input, output] = [new PassThrough(), new PassThrough()]
     input.end()
     expect(await confirm(input, output, 'Go on?')).toBe(false)
   })
 
-  it('that is answered by ^C is not agreed to, and is no mistake of ours', async () => {
+  it('interrupted with ^C is no consent, and no internal error', async () => {
     const [input, output] = [new PassThrough(), Object.assign(new PassThrough(), { isTTY: true })]
     input.write('\x03')
     expect(await confirm(input, output, 'Go on?')).toBe(false)

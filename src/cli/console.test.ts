@@ -4,7 +4,7 @@ import { lookOf, wantsJson } from './console.ts'
 const TERMINAL = { isTTY: true, columns: 80 }
 const PIPE = {}
 
-describe('colour', () => {
+describe('the console', () => {
   it.each([
     { stream: TERMINAL, words: [], env: {}, color: true },
     { stream: TERMINAL, words: ['plan', '--no-color'], env: {}, color: false },
@@ -16,16 +16,16 @@ describe('colour', () => {
     { stream: PIPE, words: [], env: { FORCE_COLOR: '1', NO_COLOR: '1' }, color: true },
     { stream: PIPE, words: ['--no-color'], env: { FORCE_COLOR: '1' }, color: false },
     { stream: PIPE, words: [], env: { FORCE_COLOR: '' }, color: false },
-  ])('$words $env on $stream: $color', ({ stream, words, env, color }) => {
+  ])('with $words $env on $stream uses colour: $color', ({ stream, words, env, color }) => {
     expect(lookOf(words, env, stream).color).toBe(color)
   })
 })
 
-it('the width is that of a terminal, and of nothing else', () => {
+it('uses the width of a terminal, and no other', () => {
   expect([TERMINAL, { isTTY: true, columns: 0 }, PIPE].map((stream) => lookOf([], {}, stream).columns)).toEqual([80, undefined, undefined])
 })
 
-it('-v asks for detail, unless it is an argument', () => {
+it('prints details with -v, unless it is an argument', () => {
   const verbose = (...words: string[]) => lookOf(words, {}, PIPE).verbose
   expect([verbose('plan', '-v'), verbose('--verbose', 'plan'), verbose('plan'), verbose('x', '--', '-v')]).toEqual([
     true,

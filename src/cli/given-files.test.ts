@@ -78,7 +78,7 @@ const CONTENTS: readonly { readonly name: string; readonly content: (of: string)
 ]
 
 describe.each(COMMANDS)('$reads', ({ words }) => {
-  it.each(CONTENTS)('refuses $name, says why, and exits 1', async ({ content, says }) => {
+  it.each(CONTENTS)('rejects $name, says why, and exits 1', async ({ content, says }) => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     await writeFile(join(w.directory, 'root.pem'), a.root.pem)
     const file = join(w.directory, 'given')
@@ -88,7 +88,7 @@ describe.each(COMMANDS)('$reads', ({ words }) => {
   })
 })
 
-it.each(['log', 'verify', 'export'])('audit %s refuses an empty record: it has lost its entries', async (command) => {
+it.each(['log', 'verify', 'export'])('audit %s rejects an empty record: it has lost its entries', async (command) => {
   await using w = await workspace(inDirectories())
   await writeFile(join(w.directory, 'audit.jsonl'), '')
   const { code, said } = await run(['audit', command, ...(command === 'verify' ? ['--offline'] : []), '-f', w.file])

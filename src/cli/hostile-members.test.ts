@@ -96,7 +96,7 @@ const healthy = await (async () => {
 })()
 
 describe('two healthy members', () => {
-  it('are planned and applied', () => {
+  it('get a plan and an apply', () => {
     expect([healthy.plan.code, healthy.plan.json.steps?.map(({ member }) => member)]).toEqual([
       2,
       [...Array(2).fill('cluster-a'), ...Array(4).fill('cluster-b')],
@@ -272,7 +272,7 @@ const BLIND: readonly Mode[] = [
 ]
 
 describe.concurrent('a member whose API server answers with', () => {
-  it.each(BLIND)('$name concerns itself only', { timeout: 60_000 }, async ({ does, code, words = '', flags = [] }) => {
+  it.each(BLIND)('$name affects only that member', { timeout: 60_000 }, async ({ does, code, words = '', flags = [] }) => {
     await using all = await bench(does)
     const ran = await all.run('apply', '--yes', '--reason', 'r', '-o', 'json', ...SHORT, ...flags)
     expect(ran.told).not.toContain('internal')
@@ -300,7 +300,7 @@ const recordAsked =
       ? said
       : undefined
 
-describe.concurrent('a member that can be looked at and, when it is written to,', () => {
+describe.concurrent('a member that can be observed but answers writes with', () => {
   it.each<{ name: string; does: Hostile; done: number }>([
     {
       name: 'refuses with a lone surrogate',
@@ -346,7 +346,7 @@ describe.concurrent('a member that can be looked at and, when it is written to,'
       done: 4,
     },
     { name: 'never takes the head of the record', does: { http: recordAsked('POST', 'never') }, done: 4 },
-  ])('$name: the other one is done, and the record has its end', { timeout: 60_000 }, async ({ does, done }) => {
+  ])('$name: the other member is completed, and the record has the end of the apply', { timeout: 60_000 }, async ({ does, done }) => {
     await using all = await bench(does)
     const ran = await all.run('apply', '--yes', '--reason', 'r', '-o', 'json', ...SHORT)
     expect(ran.told).not.toContain('internal')
@@ -382,7 +382,7 @@ const PROXIES = JSON.stringify(
   })),
 )
 
-describe.concurrent('a member whose istiod, or whose way to it,', () => {
+describe.concurrent('a member whose istiod, or the connection to it,', () => {
   it.each<{ name: string; does: Hostile }>([
     { name: 'never opens', does: { upgrade: () => {} } },
     { name: 'hangs up', does: { upgrade: (socket) => socket.destroy() } },
@@ -429,7 +429,7 @@ describe.concurrent('a member whose istiod, or whose way to it,', () => {
         istiod: (path) => (path.startsWith('/debug/syncz') ? page(PROXIES) : path.startsWith('/debug/config_dump') ? 'never' : undefined),
       },
     },
-  ])('$name concerns itself only', { timeout: 60_000 }, async ({ does }) => {
+  ])('$name affects only that member', { timeout: 60_000 }, async ({ does }) => {
     await using all = await bench(does)
     const ran = await all.run('verify', '-o', 'json', '--call-timeout', '1s', '--look-timeout', '4s')
     expect(ran.told).not.toContain('internal')

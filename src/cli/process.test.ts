@@ -56,7 +56,7 @@ const FOR_EVER = ['--call-timeout', '20m', '--look-timeout', '20m']
 const silent = (asked: () => void): Hostile => ({ tcp: (socket) => void socket.on('data', asked) })
 
 describe('a process', { timeout: 120_000 }, () => {
-  it('whose member switches protocols says so, and does not end with exit code 13', async () => {
+  it('reports a member that switches protocols, and does not exit with code 13', async () => {
     const switching: Hostile = {
       tcp: (socket) =>
         void socket.on('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')),
@@ -72,7 +72,7 @@ describe('a process', { timeout: 120_000 }, () => {
   it.each([
     { signal: 'SIGINT', code: 130 },
     { signal: 'SIGTERM', code: 143 },
-  ] as const)('that waits for a member which says nothing ends by $signal', async ({ signal, code }) => {
+  ] as const)('that waits for a member without an answer ends on $signal', async ({ signal, code }) => {
     await using run = await running(silent, ['plan', ...FOR_EVER])
     await run.asked
     run.child.kill(signal)
@@ -82,7 +82,7 @@ describe('a process', { timeout: 120_000 }, () => {
     expect(ended.stderr).not.toContain('internal')
   })
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('that waits for a write ends by %s, with an end on the record', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('that waits for a write ends on %s, with an end on the record', async (signal) => {
     const deaf = (asked: () => void): Hostile => ({
       http: ({ method }) => {
         if (method !== 'PATCH') return undefined
@@ -99,7 +99,7 @@ describe('a process', { timeout: 120_000 }, () => {
     expect(entries.at(-1)).toMatchObject({ action: 'end' })
   })
 
-  it('knows its version without a package.json beside it, as a bundled build has none', async () => {
+  it('knows its version without a package.json next to it, as in a bundled build', async () => {
     const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
     const elsewhere = await mkdtemp(join(tmpdir(), 'entente-moved-'))
     try {
@@ -113,7 +113,7 @@ describe('a process', { timeout: 120_000 }, () => {
     }
   })
 
-  it('that waits for an event that can no longer happen says so', async () => {
+  it('that waits for an event that can no longer happen reports that', async () => {
     const script = `import { settled } from './src/cli/settle.ts'; await settled(new Promise(() => {})).catch((e) => { console.error(e.message); process.exitCode = 1 })`
     const { code, stderr } = await node(['--input-type=module', '-e', script]).ended
     expect([code, stderr]).toEqual([1, expect.stringContaining('can no longer happen')])

@@ -22,7 +22,7 @@ async function seenAt(columns: number, words: string): Promise<readonly string[]
 }
 
 describe.skipIf(!existsSync(SCRIPT))('a terminal', { timeout: 60_000 }, () => {
-  it.each([80, 100])('of %d columns has no longer line, but for commands to paste', async (columns) => {
+  it.each([80, 100])('of %d columns gets no longer line, except commands to paste', async (columns) => {
     const [a, b] = [await authority(A), await authority(B)]
     await using space = await workspace(
       inDirectories((s) => {

@@ -94,14 +94,14 @@ describe('lint --replacement into', () => {
   })
 })
 
-describe('what is no regular file stops a command at once', () => {
+describe('a command stops at once', () => {
   it.each([
     'federation.yaml',
     'audit.jsonl',
     `bundles/${A}.json`,
     'clusters/cluster-b/10-guard/x.yaml',
     'clusters/cluster-b/.entente-record',
-  ])('%s is a pipe', async (name) => {
+  ])('if %s is a pipe', async (name) => {
     await using made = await workspace(inDirectories(), a.bundle, b.bundle)
     await mkdir(join(made.directory, 'clusters/cluster-b/10-guard'), { recursive: true })
     const path = join(made.directory, name)
@@ -111,7 +111,7 @@ describe('what is no regular file stops a command at once', () => {
     if (refused !== undefined) expect(refused.code).toMatch(/^file-unreadable$/)
   })
 
-  it.each(['10-guard', '20-open'])('%s of a rendered tree is a file', async (folder) => {
+  it.each(['10-guard', '20-open'])('if %s of a rendered tree is a file', async (folder) => {
     await using made = await workspace(inDirectories(), a.bundle, b.bundle)
     const out = join(made.directory, 'rendered')
     await mkdir(join(out, 'cluster-b'), { recursive: true })

@@ -105,7 +105,7 @@ describe('help', () => {
     command.commands.flatMap((one) => (one.commands.length > 0 ? leaves(one) : one.name() === '__complete' ? [] : [one]))
 
   it.each(leaves(program(io, '1.2.3', async () => {})).map((command) => [command.name(), command] as const))(
-    'of %s says what it does, and has an example',
+    'for %s says what it does, and has an example',
     (_, command) => {
       const parts: string[] = []
       command.configureOutput({ writeOut: (part) => void parts.push(part) }).outputHelp()

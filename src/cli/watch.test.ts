@@ -16,11 +16,11 @@ describe('watching', () => {
     expect(await watch(0, ...rounds)).toEqual([rounds.length, rounds.at(-1)])
   })
 
-  it('ends the round in which ^C came, and waits no longer', async () => {
+  it('ends after the round in which ^C came, and waits no longer', async () => {
     expect(await watch(1e6, 2)).toEqual([1, 2])
   })
 
-  it('ends with what a round throws', async () => {
+  it('ends with the exception of a round', async () => {
     await expect(repeat(0, { stopped: () => false }, () => Promise.reject(new Error('gone')))).rejects.toThrow('gone')
   })
 })

@@ -43,7 +43,7 @@ class TestWorld implements BundleWorld {
 }
 
 describe('bundle inspect', () => {
-  it('prints the contract as JSON', async () => {
+  it('prints JSON as documented', async () => {
     const world = new TestWorld()
     expect(await bundleInspect({ file: 'a.json', trustDomain: 'a.example', output: 'json' }, world)).toBe(0)
     expect(JSON.parse(world.printed)).toEqual({
@@ -75,7 +75,7 @@ describe('bundle inspect', () => {
     })
   })
 
-  it('exits 1 and says why for people', async () => {
+  it('exits 1 and prints the reason as text', async () => {
     const world = new TestWorld()
     expect(await bundleInspect({ file: 'key.pem', output: 'text' }, world)).toBe(1)
     expect(world.printed).toMatch(/^reject {3}PEM, 1 certificate\n/)
@@ -83,7 +83,7 @@ describe('bundle inspect', () => {
     expect(world.printed).toMatch(/error private-key: block 2: is a private key/)
   })
 
-  it('judges at the instant it is given', async () => {
+  it('judges at the instant of --at', async () => {
     expect(await bundleInspect({ file: 'a.pem', at: new Date('2040-01-01T00:00:00Z'), output: 'json' }, new TestWorld())).toBe(1)
   })
 })
@@ -160,7 +160,7 @@ describe('chain verify', () => {
       },
       code: 0,
     },
-  ])('$chain under $trusted', async ({ trusted, chain, view, code }) => {
+  ])('reports that $chain verifies, or why not, under $trusted', async ({ trusted, chain, view, code }) => {
     const world = new TestWorld()
     expect(await chainVerify({ trusted, chain, output: 'json' }, world)).toBe(code)
     expect(JSON.parse(world.printed)).toEqual({ apiVersion: 'entente.dev/v1alpha1', kind: 'Chain', ...view })
@@ -183,7 +183,7 @@ describe('chain verify', () => {
     expect(told.findings?.map(({ code, message }) => `${code} ${message}`) ?? []).toEqual(words.map((one) => expect.stringMatching(one)))
   })
 
-  it('says it in words', async () => {
+  it('prints the result as text', async () => {
     const world = new TestWorld()
     await chainVerify({ trusted: 'ab.pem', chain: 'leaf.pem', at: new Date('2040-01-01T00:00:00Z'), output: 'text' }, world)
     expect(world.printed).toBe('not valid: spiffe://a.example/x expired at 2035-01-01T00:00:00.000Z')
@@ -226,7 +226,7 @@ describe('bundle fetch', async () => {
       { name: 'no file', held: undefined },
       { name: 'an older bundle', held: before },
       { name: 'the same bundle', held: printBundle(bundle) },
-    ])('puts it where $name was, says what is next, and prints the verdict as without', async ({ held }) => {
+    ])('writes the file where $name was, prints the next step, and prints the same verdict as without --out', async ({ held }) => {
       const { code, world, after, files } = await into(held)
       expect([code, after, files]).toEqual([0, printBundle(bundle), ['offer.json']])
       expect(world.told).toMatch(/offer\.json\. Next: entente approve MEMBER --bundle /)
@@ -242,7 +242,7 @@ describe('bundle fetch', async () => {
       },
       { name: 'it answers an error', says: 'endpoint-refused', args: () => ({ url: failing.url }) },
       { name: 'it answers something else than a bundle', says: '"verdict": "reject"', args: () => ({ url: garbage.url }) },
-    ])('leaves the file as it was where $name', async ({ says, args }) => {
+    ])('leaves the file unchanged where $name', async ({ says, args }) => {
       const { code, world, after, files } = await into(before, args())
       expect([code, after, files]).toEqual([1, before, ['offer.json']])
       expect(world.told + world.printed).toContain(says)
@@ -259,7 +259,7 @@ describe('bundle fetch', async () => {
       expect(JSON.parse(world.printed)).toMatchObject({ verdict: 'reject', findings: [{ code: 'sequence-rollback' }] })
     })
 
-    it('keeps a file that is no bundle, and contacts no endpoint', async () => {
+    it('keeps a file that is not a bundle, and contacts no endpoint', async () => {
       const asked = endpoint.seen.length
       const { code, world, after } = await into('my notes')
       expect([code, after, endpoint.seen.length]).toEqual([1, 'my notes', asked])
@@ -275,7 +275,7 @@ describe('bundle fetch', async () => {
       args: { profile: 'https_spiffe', endpointSpiffeId: id, endpointBundle: 'a.pem', ca: 'a.pem' },
     },
     { name: 'an endpoint id with https_web', args: { profile: 'https_web', endpointSpiffeId: id } },
-  ])('refuses $name', async ({ args }) => {
+  ])('rejects $name', async ({ args }) => {
     await expect(bundleFetch({ ...common, ...args }, new TestWorld())).rejects.toMatchObject({ code: 'usage' })
   })
 })

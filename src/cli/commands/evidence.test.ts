@@ -77,15 +77,15 @@ const judge = async (w: TestWorkspace, evidence: readonly string[] = []): Promis
   verify({ file: w.file, output: 'json', evidence }, w.io)
 
 describe('without evidence', () => {
-  it('nothing is known of members that are a directory', async () => {
+  it('status knows nothing about members that are a directory', async () => {
     await using w = await opened()
     expect(await judge(w)).toBe(3)
     expect(states(w)).toEqual(['unknown', 'unknown'])
   })
 })
 
-describe('evidence of both owners', () => {
-  it('proves what it shows, and says whose word that is and how old', async () => {
+describe('evidence from both owners', () => {
+  it('proves what it shows, and names its author and its age', async () => {
     await using w = await opened()
     expect(await judge(w, [await handOver(w)])).toBe(0)
     expect(states(w)).toEqual(['proven', 'proven'])
@@ -99,26 +99,26 @@ describe('evidence of both owners', () => {
     )
   })
 
-  it('shows in status as well, where nothing is left to do', async () => {
+  it('also appears in status when nothing is left to do', async () => {
     await using w = await opened()
     expect(await status({ file: w.file, output: 'json', evidence: [await handOver(w)] }, w.io)).toBe(0)
   })
 
-  it('proves nothing of a mesh that it is not about', async () => {
+  it('proves nothing about a mesh that it does not cover', async () => {
     await using w = await opened()
     expect(await judge(w, [await handOver(w, { members: ['cluster-b'] })])).toBe(3)
     expect(states(w)).toEqual(['unknown', 'unknown'])
     expect(json(w).trusts[0].proxies).toMatchObject({ total: 1, ready: 1 })
   })
 
-  it('shows a proxy that did not take it', async () => {
+  it('reports a proxy that did not accept the change', async () => {
     await using w = await opened()
     const proxies = (evidence: Evidence) => (evidence.pod === 'server' ? { ...evidence, acknowledged: false } : evidence)
     expect(await judge(w, [await handOver(w, { proxies })])).toBe(1)
     expect(states(w)).toEqual(['lagging', 'proven'])
   })
 
-  it('is the newest if two files are about one member', async () => {
+  it('counts only the newest if two files cover one member', async () => {
     await using w = await opened()
     const old = await handOver(w, { age: 59 })
     const newer = join(w.directory, 'newer.json')
@@ -127,7 +127,7 @@ describe('evidence of both owners', () => {
   })
 })
 
-describe('evidence that may not be true any more counts as not seen', () => {
+describe('evidence that may be outdated counts as unknown if', () => {
   const stale: [string, Handing, string][] = [
     ['it is older than an hour', { age: 61 }, 'was made 61 min ago'],
     ['it is days old', { age: 5 * 1440 }, 'was made 5 days ago'],
@@ -147,14 +147,14 @@ describe('evidence that may not be true any more counts as not seen', () => {
     expect(all).toContainEqual(expect.objectContaining({ code: 'evidence-stale', message: expect.stringContaining(because) }))
   })
 
-  it('something was applied since', async () => {
+  it('an apply ran since', async () => {
     await using w = await opened()
     const before = (await (await openRecord(w.directory)).entries())[1]?.hash as Digest
     expect(await judge(w, [await handOver(w, { record: before })])).toBe(3)
     expect(JSON.stringify(json(w).findings)).toContain('was made before the apply of')
   })
 
-  it('the cluster still had what Git no longer says', async () => {
+  it('the cluster still had what Git no longer contains', async () => {
     await using w = await opened()
     const left = object('v1', 'ConfigMap', 'istio-system/old-root-cert', {}, { labels: { 'app.kubernetes.io/managed-by': 'entente' } })
     const trees = await readTree(join(w.directory, 'clusters/cluster-b'))
@@ -171,7 +171,7 @@ describe('a policy of a member that Git delivers', () => {
       .steps.filter((step: { gates: { open: boolean }[] }) => step.gates.some((gate) => !gate.open))
       .map((step: { object: { kind: string } }) => step.object.kind)
 
-  it('goes once the owner’s evidence says that no proxy holds the roots any more, and not before; the file is on the record', async () => {
+  it('is removed once the owner’s evidence shows that no proxy holds the roots, and not before; the file is on the record', async () => {
     await using w = await opened()
     await w.write(without)
     const options = { file: w.file, yes: true, output: 'text', reason: 'over' } as const
@@ -190,7 +190,7 @@ describe('a policy of a member that Git delivers', () => {
     })
   })
 
-  it('stays while one proxy still does', async () => {
+  it('stays while one proxy still holds them', async () => {
     await using w = await opened()
     const config = JSON.parse(await readFile(await handOver(w), 'utf8'))
     const holding = config.evidence.find((one: { member: string }) => one.member === 'cluster-b')
@@ -207,7 +207,7 @@ describe('a policy of a member that Git delivers', () => {
 })
 
 describe('a member whose cluster has a context here', () => {
-  it('is asked itself, and the file is not used for it', async () => {
+  it('is observed directly, and the file is not used for it', async () => {
     await using w = await opened()
     const evidence = [await handOver(w)]
     await w.write(inDirectories((s) => Object.assign(s.members[0] as object, { cluster: { context: 'nowhere' } })))
@@ -220,7 +220,7 @@ describe('a member whose cluster has a context here', () => {
   it.each([
     ['cluster-x=prod', 'cluster-x is not a member of this federation'],
     ['prod', 'must have the form MEMBER=CONTEXT'],
-  ])('is named as MEMBER=CONTEXT, not as %s', async (pair, because) => {
+  ])('must be named as MEMBER=CONTEXT, not as %s', async (pair, because) => {
     await using w = await workspace(inDirectories(), ...bundles)
     await expect(verify({ file: w.file, output: 'evidence', context: [pair] }, w.io)).rejects.toMatchObject({
       code: 'usage',
@@ -228,7 +228,7 @@ describe('a member whose cluster has a context here', () => {
     })
   })
 
-  it('is required to write evidence', async () => {
+  it('is required for writing evidence', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await expect(verify({ file: w.file, output: 'evidence' }, w.io)).rejects.toMatchObject({
       code: 'usage',
@@ -237,7 +237,7 @@ describe('a member whose cluster has a context here', () => {
   })
 })
 
-describe('a file that is no evidence', () => {
+describe('a file is rejected as evidence', () => {
   const malformed: [string, (text: string) => string, string][] = [
     ['is not JSON', () => '{', 'seen.json: is not JSON'],
     [
@@ -264,7 +264,7 @@ describe('a file that is no evidence', () => {
     ],
     ['is nested beyond all use', () => '['.repeat(100_000) + ']'.repeat(100_000), 'is nested too deeply'],
   ]
-  it.each(malformed)('because it %s', async (_, change, because) => {
+  it.each(malformed)('if it %s', async (_, change, because) => {
     await using w = await opened()
     const file = await handOver(w)
     const text = await readFile(file, 'utf8')
@@ -272,7 +272,7 @@ describe('a file that is no evidence', () => {
     await expect(judge(w, [file])).rejects.toMatchObject({ code: 'evidence-malformed', message: expect.stringContaining(because) })
   })
 
-  it('because it is of another federation', async () => {
+  it('if it is from another federation', async () => {
     await using w = await opened()
     await expect(judge(w, [await handOver(w, { federation: 'lab' })])).rejects.toMatchObject({
       message: expect.stringContaining('is from federation lab'),

@@ -38,7 +38,7 @@ describe.each([
   { what: 'another record’s hash under our name', text: `shop ${other}\n`, code: 'record-forked' },
   { what: 'no hash at all', text: 'shop hello\n', code: 'record-broken' },
   { what: 'half a MiB', text: 'x'.repeat(1 << 19), code: 'record-broken' },
-])('a member that remembers $what', ({ text, code }) => {
+])('a member whose witness has $what', ({ text, code }) => {
   it('is reported by plan, and nothing opens there; the other member gets every step', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await remember(w, 'cluster-b', text)
@@ -54,7 +54,7 @@ describe.each([
     expect(last(w).steps).toEqual([])
   })
 
-  it('is severed all the same, on the record', async () => {
+  it('is severed anyway, on the record', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     expect(await apply({ ...applied, file: w.file }, w.io)).toBe(0)
     expect(await filter(w, 'cluster-b', 'accept-app-server')).toBe(true)
@@ -76,8 +76,8 @@ describe.each([
   })
 })
 
-describe('a record that was cut', () => {
-  it('opens nothing anywhere, even in a member that stores no head; the complete record continues', async () => {
+describe('a truncated record', () => {
+  it('opens nothing anywhere, even in a member without a head; the complete record continues', async () => {
     const three = inDirectories((s) => {
       s.members.push({ name: 'cluster-c', trustDomain: 'cluster-c.example', cluster: { directory: 'clusters/cluster-c' } })
     })
@@ -103,7 +103,7 @@ describe('a record that was cut', () => {
 })
 
 describe('two federations', () => {
-  it('that share a home keep a head each, and find their own forks', async () => {
+  it('that share a cluster store one head each, and report their own forks', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     expect(await apply({ ...applied, file: w.file }, w.io)).toBe(0)
     const head = (await (await openRecord(w.directory)).entries()).at(-1)?.hash
@@ -116,7 +116,7 @@ describe('two federations', () => {
   })
 })
 
-describe('every reader of the record', () => {
+describe('every command that reads the record', () => {
   const json = { output: 'json' } as const
   const readers: readonly { readonly name: string; readonly read: (w: TestWorkspace) => Promise<number> }[] = [
     { name: 'plan', read: (w) => plan({ ...json, file: w.file }, w.io) },
@@ -152,7 +152,7 @@ describe('every reader of the record', () => {
   }
 
   it.each(edits.flatMap((edit) => readers.map((reader) => ({ ...edit, reader: reader.name, read: reader.read }))))(
-    'refuses $name: $reader',
+    'rejects $name: $reader',
     async ({ edit, read, code }) => {
       await using w = await workspace(inDirectories(), ...bundles)
       await edit(w, join(w.directory, 'audit.jsonl'))

@@ -10,7 +10,7 @@ const offered = async (...typed: string[]) => {
   return { words: words.map(({ word }) => word), files }
 }
 
-describe('what the shell offers next', () => {
+describe('shell completion', () => {
   it.each([
     { typed: ['app'], words: ['apply', 'approve'] },
     { typed: ['bundle', ''], words: ['inspect', 'convert', 'fetch', 'help'] },
@@ -25,7 +25,7 @@ describe('what the shell offers next', () => {
     { typed: ['completion', ''], words: ['bash', 'zsh', 'fish'] },
     { typed: ['__comp'], words: [] },
     { typed: ['apply', '--reason', ''], words: [] },
-  ])('after $typed: $words', async ({ typed, words }) => {
+  ])('offers after $typed: $words', async ({ typed, words }) => {
     expect((await offered(...typed)).words.sort()).toEqual(words.sort())
   })
 
@@ -35,7 +35,7 @@ describe('what the shell offers next', () => {
     { typed: ['chain', 'verify', '--trusted', ''], files: true },
     { typed: ['approve', ''], files: false },
     { typed: ['apply', '--reason', ''], files: false },
-  ])('file names after $typed: $files', async ({ typed, files }) => {
+  ])('offers file names after $typed: $files', async ({ typed, files }) => {
     expect((await offered(...typed)).files).toBe(files)
   })
 })

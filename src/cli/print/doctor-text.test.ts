@@ -5,8 +5,8 @@ import { doctorText } from './doctor-text.ts'
 
 const [A, B] = [member('cluster-a'), member('cluster-b')]
 
-describe('what people read of doctor', () => {
-  it('is a block for each cluster and way, with what to do and where it is explained; reasons to skip take one line', () => {
+describe('the text of doctor', () => {
+  it('is a block for each cluster and pair, with the remedy and a link to the documentation; skipped checks need one line', () => {
     const text = doctorText([
       about('istiod', [A], 'cluster-a').ok('istiod-0'),
       about('mtls', [A], 'cluster-a: sample (app=x)').fail('PERMISSIVE', 'set it to STRICT'),

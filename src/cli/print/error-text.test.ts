@@ -10,7 +10,7 @@ describe('an error about an input', () => {
     expect(text(new InputError('resetSequence', 'requires a reason'))).toBe('error usage: --reset-sequence: requires a reason')
   })
 
-  it('names the flag that would allow what was refused', () => {
+  it('names the flag that would allow what was rejected', () => {
     const refused = { code: 'not-consented', subject: 'cluster-b' } as const
     const head = 'error not-consented: cluster-b: accepts more\n  next: '
     expect(text(new InputError('acceptImpact', 'accepts more', refused))).toBe(`${head}add --accept-impact`)
@@ -20,7 +20,7 @@ describe('an error about an input', () => {
   })
 })
 
-it('another error stays as it is', () => {
+it('stays unchanged if it has another code', () => {
   expect(text(new FederationError('usage', 'resetSequence', 'is odd'))).toBe('error usage: resetSequence: is odd')
 })
 

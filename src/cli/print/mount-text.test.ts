@@ -6,10 +6,10 @@ import { mountGuide, mountText } from './mount-text.ts'
 
 const blocks = [...mountGuide().matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml = '']) => parse(yaml))
 
-describe('the mount, as render leaves it beside the manifests,', () => {
+describe('the mount, as render writes it next to the manifests,', () => {
   const [manifest, kustomize, helm, injection] = blocks
 
-  it('is the same in a manifest, in every patch of Kustomize, and in Helm values', () => {
+  it('is the same in a manifest, in every Kustomize patch, and in Helm values', () => {
     expect(manifest.spec.template.metadata).toEqual(MOUNT)
     expect(kustomize.patches.map((p: { target: { kind: string } }) => p.target.kind)).toEqual(['Deployment', 'StatefulSet', 'DaemonSet'])
     for (const { patch, target } of kustomize.patches)
@@ -29,7 +29,7 @@ describe('the mount, as render leaves it beside the manifests,', () => {
   })
 })
 
-describe('what mount says', () => {
+describe('the text of mount', () => {
   const workload: Lacking = {
     member: 'cluster-b' as Lacking['member'],
     context: 'ctx-b',
@@ -61,7 +61,7 @@ describe('what mount says', () => {
     expect(String(mountText([of]))).toMatch(says)
   })
 
-  it('asks for nothing where all have it', () => {
+  it('requires nothing if all have the mount', () => {
     expect(String(mountText([{ ...workload, lacking: [] }]))).toMatch(/2\/2/)
     expect(String(mountText([{ ...workload, lacking: [] }]))).not.toContain('--rollout')
   })

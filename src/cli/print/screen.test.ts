@@ -8,7 +8,7 @@ import { painter } from './text.ts'
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
 const PROVEN = 'cluster-b trusting cluster-a: proven'
 
-describe('text from outside', () => {
+describe('foreign text', () => {
   it.each([
     { name: 'an escape sequence', text: 'CN=\u001b[2J\u001b]0;x\u0007', is: 'CN=\\u001b[2J\\u001b]0;x\\u0007' },
     { name: 'a line overwritten', text: 'bad\rgood', is: 'bad\\u000dgood' },
@@ -29,7 +29,7 @@ describe('text from outside', () => {
     expect(String(show`cluster-a: ${text}`)).toBe(`cluster-a: ${is}`)
   })
 
-  it('is on one line and wholly visible, whatever it is and wherever it stands', () => {
+  it('is on one line and entirely visible, whatever it contains and wherever it stands', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (text, color) => {
         const paint = painter(color)
@@ -47,19 +47,19 @@ describe('text from outside', () => {
   })
 })
 
-describe('what is ours', () => {
-  it('keeps its lines and styles, also in what it becomes a part of', () => {
+describe('our own text', () => {
+  it('keeps its lines and styles, also within other text', () => {
     const green = painter(true)('green', 'proven')
     expect(String(show`a\n${indented(stacked(['b', green]), '  ')}`)).toBe(
       `a\n  b\n  ${styleText('green', 'proven', { validateStream: false })}`,
     )
   })
 
-  it('keeps the lines of a document, and nothing that hides in them', () => {
+  it('keeps the lines of a document, and shows hidden characters in them', () => {
     expect(String(document('a: 1\n\tb: "\u202e"\u001b'))).toBe('a: 1\n\tb: "\\u202e"\\u001b')
   })
 
-  it('is JSON of the same value', () => {
+  it('is JSON with the same value', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.string({ unit: 'binary' }), (value, text) => {
         const printed = String(json({ value, text }))

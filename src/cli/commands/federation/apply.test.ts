@@ -19,7 +19,7 @@ async function begin(directory: string): Promise<void> {
 }
 
 describe('an apply that was interrupted after its last write', () => {
-  it('is ended on the record by the next one, which finds nothing to do', async () => {
+  it('is ended on the record by the next apply, which finds nothing to do', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
     await begin(w.directory)
@@ -32,7 +32,7 @@ describe('an apply that was interrupted after its last write', () => {
     expect(w.printed.at(-1)).not.toContain('apply-unfinished')
   })
 
-  it('is ended with the steps that stand, so that the record still says who trusts whom', async () => {
+  it('is ended with the completed steps, so that the record still says who trusts whom', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     expect(await apply({ ...options, file: w.file, reason: 'killed' }, w.io)).toBe(0)
     const record = join(w.directory, 'audit.jsonl')
@@ -47,7 +47,7 @@ describe('an apply that was interrupted after its last write', () => {
     expect(spans[1]).not.toHaveProperty('unfinished')
   })
 
-  it('stays so while there is something to do that was not consented to', async () => {
+  it('stays open on the record while a step without consent remains', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await begin(w.directory)
     await apply({ ...options, file: w.file, consent: [] }, w.io)
@@ -55,8 +55,8 @@ describe('an apply that was interrupted after its last write', () => {
   })
 })
 
-describe('a trust whose last day is over', () => {
-  it('is closed by the next apply, and the record names the date as the reason', async () => {
+describe('a trust that has reached its end date', () => {
+  it('is closed by the next apply, and the record gives the date as the reason', async () => {
     const until = inDirectories((s) => void Object.assign(s.trust[0] ?? {}, { until: '2026-06-30' }))
     await using w = await workspace(until, ...bundles)
     const at = (time: string) => apply({ ...options, reason: 'kept as written', file: w.file }, { ...w.io, now: () => new Date(time) })

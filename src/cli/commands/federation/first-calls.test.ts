@@ -31,7 +31,7 @@ async function begin() {
 }
 
 describe('init --member', () => {
-  it('writes a federation that is valid, opens nothing, and says how to go on', async () => {
+  it('writes a valid federation file, opens nothing, and prints the next steps', async () => {
     const { out, file, told, run } = await begin()
     expect(await run('init', ...MEMBERS, '--out', out)).toBe(0)
     const federation = await readFederationFile(file)
@@ -44,7 +44,7 @@ describe('init --member', () => {
     expect(told.at(-1)).toContain(`entente call add ${FROM} ${TO} -f ${file}`)
   })
 
-  it('names a schema for editors that is there, and is the schema of the package', async () => {
+  it('refers editors to a schema that exists and matches the package’s', async () => {
     const { out, file, run } = await begin()
     await run('init', ...MEMBERS, '--out', out)
     const [, path = ''] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(await readFile(file, 'utf8')) ?? []
@@ -53,7 +53,7 @@ describe('init --member', () => {
     expect(path).toBe('schemas/federation.json')
   })
 
-  it('has an example that is a call once it is no comment', async () => {
+  it('writes an example that is a valid call once uncommented', async () => {
     const { out, file, run } = await begin()
     await run('init', ...MEMBERS, '--out', out)
     const text = (await readFile(file, 'utf8')).replace(/^( +)# (- from:.*)\n +# {3}(to:.*)$/m, '$1$2\n$1  $3')
@@ -68,7 +68,7 @@ describe('init --member', () => {
     [['--member', 'cluster-a'], /give NAME=TRUST-DOMAIN/],
     [[], /--context: is missing/],
     [['--member', 'a=a.example', '--member', 'a=b.example'], /two members are named a/],
-  ])('refuses %j', async (words, says) => {
+  ])('rejects %j', async (words, says) => {
     const { out, told, run } = await begin()
     const thrown = await run('init', ...words, '--out', out).then(
       () => '',
@@ -93,7 +93,7 @@ describe('call add', () => {
   })
 })
 
-describe('members that nobody can reach from here', () => {
+describe('members without a cluster that can be reached from here', () => {
   it('get the objects of a call as files, after their owners sent the roots', async () => {
     const { out, file, told, run } = await begin()
     await run('init', ...MEMBERS, '--out', out)
@@ -116,7 +116,7 @@ describe('members that nobody can reach from here', () => {
 })
 
 describe('plan --expanded', () => {
-  it('prints a federation file of the same meaning, with the line of each entry', async () => {
+  it('prints a federation file with the same meaning, with the line of each entry', async () => {
     const { out, file, printed, run } = await begin()
     await run('init', ...MEMBERS, '--out', out)
     await run('call', 'add', FROM, TO, '-f', file)

@@ -65,8 +65,8 @@ async function lost() {
   return f
 }
 
-describe('a sever whose entry the file has lost', () => {
-  it('re-opens nothing, and every command says so with both commands', async () => {
+describe('a sever whose entry was lost from the file', () => {
+  it('re-opens nothing, and every command reports it with both ways to resolve it', async () => {
     await using f = await lost()
     const made = await f.planned()
     expect([made.code, codesOf(made)]).toEqual([1, ['sever-lifted']])
@@ -82,14 +82,14 @@ describe('a sever whose entry the file has lost', () => {
     }
   })
 
-  it('is not rendered, and what was rendered before stays', async () => {
+  it('makes render refuse, and leaves the earlier output', async () => {
     await using f = await lost()
     const out = join(f.directory, 'rendered')
     await expect(render({ file: f.file, out, output: 'text' }, f.io)).rejects.toThrow(expect.objectContaining({ code: 'bundle-refused' }))
     expect(await f.isOpen()).toBe(false)
   })
 
-  it('is written into the file again by a second sever, and not twice on the record', async () => {
+  it('is written into the file again by a second sever, without a second entry on the record', async () => {
     await using f = await lost()
     expect(await f.sever()).toBe(1)
     expect(await f.severs()).toEqual([expect.objectContaining(pair)])
@@ -97,7 +97,7 @@ describe('a sever whose entry the file has lost', () => {
     expect(codesOf(await f.planned())).toEqual([])
   })
 
-  it('does not follow a member to another name only: either side is known by its trust domain', async () => {
+  it('does not follow a member to another name only: each side is identified by its trust domain', async () => {
     await using f = await lost()
     const renamed = JSON.parse(JSON.stringify(document(before)).replaceAll('"cluster-a"', '"alpha"').replaceAll('"cluster-b"', '"beta"'))
     await writeFile(f.file, stringify(renamed))
@@ -107,7 +107,7 @@ describe('a sever whose entry the file has lost', () => {
     expect(made.steps.flatMap((step: { changes: { effect: string }[] }) => step.changes).filter(isWidening)).toEqual([])
   })
 
-  it('is nothing to report where the trust is gone from the file, too', async () => {
+  it('is not reported if the trust is gone from the file, too', async () => {
     await using f = await lost()
     await f.write(inDirectories((s) => void s.trust.shift()))
     expect(codesOf(await f.planned())).toEqual([])
@@ -117,7 +117,7 @@ describe('a sever whose entry the file has lost', () => {
 const isWidening = ({ effect, trusted }: { effect: string; trusted?: string }): boolean => effect === 'widens' && trusted === A
 
 describe('sever --lift', () => {
-  it('opens nothing by itself, nor with the approval from before: that takes a new one, and an apply', async () => {
+  it('opens nothing by itself, nor with the earlier approval: that requires a new approval and an apply', async () => {
     await using f = await federation()
     await f.apply()
     await f.sever()
@@ -143,13 +143,13 @@ describe('sever --lift', () => {
     ])
   })
 
-  it('lifts what the file has lost, as well', async () => {
+  it('lifts a sever whose entry was lost from the file', async () => {
     await using f = await lost()
     expect(await f.lift()).toBe(0)
     expect(codesOf(await f.planned())).toEqual(['lift-unapproved'])
   })
 
-  it('is over with the next sever, whatever was approved before that', async () => {
+  it('is cancelled by the next sever, whatever was approved before', async () => {
     await using f = await lost()
     await f.lift()
     await f.approve()
@@ -169,7 +169,7 @@ describe('sever --lift', () => {
     expect((await f.actions()).filter((action) => action === 'lift')).toHaveLength(1)
   })
 
-  it('lifts what somebody severed in the file by hand', async () => {
+  it('lifts what somebody severed by hand in the file', async () => {
     await using f = await federation(inDirectories((s) => void s.severed.push({ ...pair, at: '2026-05-30T10:00:00Z', reason: 'left' })))
     expect(await f.lift()).toBe(0)
     expect(codesOf(await f.planned())).toEqual(['lift-unapproved'])
@@ -188,7 +188,7 @@ describe('sever --lift', () => {
     expect(await f.actions()).toEqual(['approve', 'approve'])
   })
 
-  it('refuses to lift twice, and says what is next', async () => {
+  it('refuses to lift twice, and prints the next step', async () => {
     await using f = await lost()
     await f.lift()
     await expect(f.lift()).rejects.toMatchObject({ code: 'usage', hint: expect.stringContaining('entente approve cluster-a') })
@@ -203,7 +203,7 @@ describe('sever --lift', () => {
     expect(await f.actions()).not.toContain('lift')
   })
 
-  it('lifts the sever that was shown, and none that came while the question stood', async () => {
+  it('lifts the sever that it showed, and none that came while it waited for consent', async () => {
     await using f = await lost()
     await f.lift()
     await f.approve()
@@ -219,7 +219,7 @@ describe('sever --lift', () => {
     expect((await f.actions()).at(-1)).not.toBe('lift')
   })
 
-  it('prints JSON for programs, and is in the log with the trust domains', async () => {
+  it('prints JSON for programs, and appears in the log with the trust domains', async () => {
     await using f = await lost()
     f.printed.length = 0
     await f.lift({ output: 'json' })
@@ -241,11 +241,11 @@ describe('sever --lift', () => {
   })
 })
 
-describe('a record from before severs named trust domains', () => {
+describe('a record whose severs do not name trust domains yet', () => {
   const said = { actor: ALICE, at: NOW, reason: 'INC-6' }
   const old = { ...said, action: 'sever', truster: member('cluster-b'), trusted: member('cluster-a') } as const
 
-  it('keeps closed what it severed, and what an older version opened again stays as it is', async () => {
+  it('keeps its severed trusts closed, and a trust that an older version opened again open', async () => {
     await using f = await federation()
     await f.record(old)
     await f.apply()

@@ -78,7 +78,7 @@ describe('init', () => {
     expect(await run(['init', '--yes'], { presents: under })).toMatchObject({ code: 0, thrown: undefined, begun: true, approved: 2 })
   })
 
-  it('approves what the ClusterTrustBundle and the ConfigMap both hold', async () => {
+  it('approves what the ClusterTrustBundle and the ConfigMap both contain', async () => {
     expect(await run(['init', '--yes'], { presents: under, http: keeps(a.root.pem) })).toMatchObject({ code: 0, begun: true, approved: 2 })
   })
 
@@ -112,7 +112,7 @@ describe('init', () => {
     expect(ran.text).toContain(next)
   })
 
-  it('reports a clock that is an hour ahead, before anybody agrees to anything', async () => {
+  it('reports a clock that is an hour ahead, before it asks for consent', async () => {
     const asked = await run(['init'], { presents: early }, HOUR)
     expect(asked).toMatchObject({ thrown: { code: 'not-confirmed' }, begun: false, approved: 0 })
     expect(asked.text).toMatch(/clock-differs[\s\S]*3[56]\d\d s ahead[\s\S]*NTP/)
@@ -121,15 +121,15 @@ describe('init', () => {
   })
 })
 
-describe('a member whose clock is an hour ahead, and its CA with it', () => {
-  it.each([['plan'], ['verify', '--look']])('%s reports the clock, and advises nobody to approve anything', async (...words) => {
+describe('a member whose clock and CA are an hour ahead', () => {
+  it.each([['plan'], ['verify', '--look']])('makes %s report the clock, and advise no approval', async (...words) => {
     const { thrown, text } = await run(words, { presents: early }, HOUR)
     expect(thrown).toBeUndefined()
     expect(text).toMatch(/clock-differs[\s\S]*3[56]\d\d s ahead/)
     expect(text).not.toMatch(/own-ca-not-approved|entente approve/)
   })
 
-  it('plan says own-ca-not-approved where another root signed the chain', async () => {
+  it('makes plan report own-ca-not-approved where another root signed the chain', async () => {
     const { text } = await run(['plan'], { presents: elsewhere }, HOUR)
     expect(text).toMatch(/own-ca-not-approved[\s\S]*entente approve cluster-a/)
   })

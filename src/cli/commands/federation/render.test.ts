@@ -6,7 +6,7 @@ import { A, authority, B } from '../../../../test/support/federations.ts'
 import { inDirectories, workspace } from '../../../../test/support/workspace.ts'
 import { run } from './render.ts'
 
-it('a guide to the mount is there while some scope is mounted, and not after', async () => {
+it('render writes a guide to the mount while some scope is mounted, and removes it afterwards', async () => {
   const [a, b] = await Promise.all([authority(A), authority(B)])
   const travelling = (distribution: string) =>
     inDirectories((s) => {

@@ -68,8 +68,8 @@ const pemIn = (ca: TestCa): string => JSON.stringify(printPem(ca.root.der)).slic
 const bundleFile = (w: TestWorkspace): Promise<string> => readFile(join(w.directory, `bundles/${A}.json`), 'utf8')
 const told = (w: TestWorkspace): string => [...w.told, ...w.printed].join('\n')
 
-describe('rotate, where the chain that the CA presents has no authority key identifier', () => {
-  it('refuses a new root of the same name, says the way out, and changes nothing', async () => {
+describe('rotate, where the chain that the CA serves has no authority key identifier', () => {
+  it('refuses a new root of the same name, prints the workaround, and changes nothing', async () => {
     await using bench = await announcing(next, without)
     const { w, kubeconfig, entries, inB } = bench
     const before = [await bundleFile(w), (await entries()).length, inB()]
@@ -82,7 +82,7 @@ describe('rotate, where the chain that the CA presents has no authority key iden
     expect([await bundleFile(w), (await entries()).length, inB()]).toEqual(before)
   })
 
-  it('takes it with --override-names, which the record says, and writes the older root first', async () => {
+  it('accepts it with --override-names, which is on the record, and writes the older root first', async () => {
     await using bench = await announcing(next, without)
     const { w, kubeconfig, entries, inB } = bench
     const overrideNames = 'its intermediate names its key'
@@ -93,7 +93,7 @@ describe('rotate, where the chain that the CA presents has no authority key iden
     expect(told(w)).toContain('roots-share-name')
   })
 
-  it('goes past no other gate with it: the old root is not retired', async () => {
+  it('passes no other gate with it: the old root is not retired', async () => {
     await using bench = await announcing(next, without)
     const { w, kubeconfig } = bench
     for (const overrideNames of ['first', 'again']) await rotate({ ...yearly, file: w.file, kubeconfig, overrideNames }, w.io)
@@ -101,7 +101,7 @@ describe('rotate, where the chain that the CA presents has no authority key iden
   })
 })
 
-describe('rotate goes on without a word', () => {
+describe('rotate continues without a warning', () => {
   it.each([
     { what: 'where the chain has one', announced: next, chain: named },
     { what: 'where the new root has another name', announced: other, chain: without },
@@ -115,7 +115,7 @@ describe('rotate goes on without a word', () => {
   })
 })
 
-describe('apply, where both were approved', () => {
+describe('apply, after both roots were approved', () => {
   const approved = async ({ w, kubeconfig }: { readonly w: TestWorkspace; readonly kubeconfig: string }): Promise<void> => {
     const bundle = join(w.directory, 'both.pem')
     await writeFile(bundle, old.root.pem + next.root.pem)
@@ -124,7 +124,7 @@ describe('apply, where both were approved', () => {
     expect(told(w)).toContain('roots-share-name')
   }
 
-  it('holds the step back that would put both into one list, and says what it waits for', async () => {
+  it('holds back the step that would put both into one list, and says what it waits for', async () => {
     await using bench = await announcing(next, without)
     await approved(bench)
     const { w, kubeconfig, inB } = bench
@@ -134,7 +134,7 @@ describe('apply, where both were approved', () => {
     expect(inB().includes(pemIn(next))).toBe(false)
   })
 
-  it('carries it out with --override-gate, on the record', async () => {
+  it('carries it out with --override-gate, which is on the record', async () => {
     await using bench = await announcing(next, without)
     await approved(bench)
     const { w, kubeconfig, entries, inB } = bench

@@ -52,7 +52,7 @@ describe('rotate, for a mesh of another owner', () => {
     expect(await approved(w)).toBe(2)
   })
 
-  it('refuses a bundle that is older than the highest approved one, and takes the next one of its publisher', async () => {
+  it('rejects a bundle that is older than the highest approved one, and accepts the next one of its publisher', async () => {
     await using w = await workspace(withPartner, ...bundles)
     const bundle = join(w.directory, 'offer.json')
     const fingerprint = [oldC, newC].map((ca) => ca.root.anchor.fingerprint)
@@ -86,14 +86,14 @@ describe('rotate, for a mesh of another owner', () => {
     expect(await approved(w)).toBe(1)
   })
 
-  it('goes back with --abort: what was to leave stays', async () => {
+  it('reverts with --abort: the old root stays', async () => {
     await using w = await workspace(withPartner, ...bundles)
     await run(w, await offer(w, oldC, newC))
     const { told } = await run(w, { abort: true })
     expect(told.leaving).toEqual([newC.root.anchor.fingerprint])
   })
 
-  it('takes the old root out when their bundle has lost it, behind its gate', async () => {
+  it('removes the old root, behind its gate, when the owner’s bundle no longer contains it', async () => {
     await using w = await workspace(withPartner, ...bundles)
     await run(w, await offer(w, oldC, newC))
     const { told } = await run(w, await offer(w, newC))
@@ -102,7 +102,7 @@ describe('rotate, for a mesh of another owner', () => {
     expect(await approved(w)).toBe(1)
   })
 
-  it('by two at once: one of them does it, the other gets an error or finds it done, and the record is intact', async () => {
+  it('twice at once: one does it, the other gets an error or finds it done, and the record is intact', async () => {
     await using w = await workspace(withPartner, ...bundles)
     const offered = await offer(w, oldC, newC)
     const ran = await Promise.allSettled([1, 2, 3].map(() => rotate({ ...base, file: w.file, ...offered }, w.io)))
@@ -131,14 +131,14 @@ describe('rotate', () => {
     { what: 'nothing to go back from', more: { abort: true }, code: 'usage' },
     { what: 'a look that would change something', more: { status: true, abort: true }, code: 'usage' },
     { what: 'a member that is none', more: { member: 'cluster-x' }, code: 'usage' },
-  ])('is refused for $what, and changes nothing', async ({ more, code }) => {
+  ])('rejects $what, and changes nothing', async ({ more, code }) => {
     await using w = await workspace(withPartner, ...bundles)
     const before = await actions(w)
     await expect(run(w, more)).rejects.toThrow(expect.objectContaining({ code }))
     expect(await actions(w)).toEqual(before)
   })
 
-  it('says what it could not reach, and changes nothing', async () => {
+  it('reports what it could not reach, and changes nothing', async () => {
     const dead = inDirectories((s) => Object.assign(s.members[0] as object, { cluster: { context: 'nowhere' } }))
     await using w = await workspace(dead, ...bundles.slice(0, 2))
     const kubeconfig = join(w.directory, 'kubeconfig')

@@ -32,7 +32,7 @@ const filterOf = (directory: string): Promise<string> =>
   readFile(join(directory, 'clusters/cluster-b/20-open/envoyfilter-sample-entente-accept-app-server.yaml'), 'utf8')
 
 describe('sever', () => {
-  it('closes at once, although something else in the same object waits to be opened', async () => {
+  it('closes at once, although another change to the same object waits to open', async () => {
     await using w = await workspace(withC(), ...bundles)
     expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
     await w.write(withC((s) => void s.trust.push(trustInC)))
@@ -40,7 +40,7 @@ describe('sever', () => {
     await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
   })
 
-  it('leaves what others are trusted for as it is', async () => {
+  it('leaves the trust of other members unchanged', async () => {
     await using w = await workspace(
       withC((s) => void s.trust.push(trustInC)),
       ...bundles,
@@ -52,7 +52,7 @@ describe('sever', () => {
     expect([filter.includes('cluster-a.example'), filter.includes('cluster-c.example')]).toEqual([false, true])
   })
 
-  it('fails if nothing could be observed; the pair is in the file and in the record all the same', async () => {
+  it('fails if nothing could be observed; the pair is in the file and in the record anyway', async () => {
     const dead = inDirectories((s) => Object.assign(s.members[1] as object, { cluster: { context: 'nowhere' } }))
     await using w = await workspace(dead, ...bundles)
     await writeFile(join(w.directory, 'kubeconfig'), DEAD)
@@ -65,7 +65,7 @@ describe('sever', () => {
   it.each([
     { what: 'somebody else is writing the record', file: '.audit.jsonl.lock', text: `${process.pid}\n`, code: 'record-busy' },
     { what: 'the record is broken', file: 'audit.jsonl', text: '{}\n{}\n', code: 'record-broken' },
-  ])('in an emergency shuts out although $what, and says so', async ({ file, text, code }) => {
+  ])('in an emergency denies although $what, and says so', async ({ file, text, code }) => {
     await using w = await workspace(inDirectories(), ...bundles)
     await apply({ ...options, file: w.file }, w.io)
     await writeFile(join(w.directory, file), text)
@@ -79,7 +79,7 @@ describe('sever', () => {
     expect(await readFile(w.file, 'utf8')).toContain('reason: INC-7')
   })
 
-  it('closes by the record alone if the file cannot be written, and says so', async () => {
+  it('closes through the record alone if the file cannot be written, and says so', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     await apply({ ...options, file: w.file }, w.io)
     const text = await readFile(w.file, 'utf8')
@@ -102,7 +102,7 @@ describe('sever', () => {
     await expect(filterOf(w.directory)).rejects.toThrow('ENOENT')
   })
 
-  it('closes what the file says already, where the record lacks it, and puts it there', async () => {
+  it('closes what the file already says but the record lacks, and records it', async () => {
     const written = inDirectories((s) => void s.severed.push({ ...pair, at: '2026-05-30T10:00:00Z', reason: 'left' }))
     await using w = await workspace(inDirectories(), ...bundles)
     await apply({ ...options, file: w.file }, w.io)
@@ -115,7 +115,7 @@ describe('sever', () => {
   })
 
   it.each([{ emergency: false }, { emergency: true }])(
-    'several at once: every one is in the file, on the record and closed ($emergency)',
+    'several times at once puts every pair in the file and on the record, and closes it ($emergency)',
     async ({ emergency }) => {
       const names = ['a', 'b', 'c'].map((x) => `cluster-${x}`)
       const pairs = names.flatMap((truster) => names.filter((one) => one !== truster).map((trusted) => ({ truster, trusted })))
@@ -142,7 +142,7 @@ describe('sever', () => {
     },
   )
 
-  it('says first that the directory is not in force before it is committed and delivered, with the commands', async () => {
+  it('says first that the directory is not in force until it is committed and delivered, with the commands', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
     const applied = w.printed.join('\n')
@@ -174,7 +174,7 @@ describe('sever', () => {
     expect(await readFile(w.file, 'utf8')).toBe(before)
   })
 
-  it('puts on the record what somebody wrote into the file by hand, once', async () => {
+  it('records once what somebody wrote into the file by hand', async () => {
     const written = inDirectories((s) => void s.severed.push({ ...pair, at: '2026-05-30T10:00:00Z', reason: 'left' }))
     await using w = await workspace(written, ...bundles)
     for (const _ of [1, 2]) await sever({ ...options, ...pair, file: w.file }, w.io)
@@ -184,7 +184,7 @@ describe('sever', () => {
 })
 
 describe('apply', () => {
-  it('carries nothing out once the record has grown since the plan was shown', async () => {
+  it('carries out nothing if the record has grown since the plan was shown', async () => {
     await using w = await workspace(inDirectories(), ...bundles)
     const confirm = async (): Promise<boolean> => {
       await sever({ ...options, ...pair, file: w.file }, w.io)

@@ -106,7 +106,7 @@ describe('impact on files', () => {
     expect(await lets({ as: 'pinned', namespace: 'sample', labels: { app: 'store' } })).toEqual([['locals', []]])
   })
 
-  it('puts a policy without a namespace where --namespace says', async () => {
+  it('puts a policy without a namespace into that of --namespace', async () => {
     const args = { policies: [at('bare.yaml')], trusted: 'a.example', as: 'mesh' as const }
     expect((await ask({ ...args, namespace: 'sample' })).view().policies[0]).toMatchObject({
       namespace: 'sample',
@@ -115,12 +115,12 @@ describe('impact on files', () => {
     expect((await ask(args)).view().policies[0]).toMatchObject({ namespace: 'default' })
   })
 
-  it.each(['configmap.yaml', 'operator.yaml', 'values.yaml'] as const)('finds the mesh config in %s', async (name) => {
+  it.each(['configmap.yaml', 'operator.yaml', 'values.yaml'] as const)('reads the mesh config from %s', async (name) => {
     const { view } = await ask({ mesh: at(name), meshAfter: at('mesh-after.yaml') })
     expect(view().policies[0]?.newlyAccepted).toEqual(['a.example/ns/foo/*'])
   })
 
-  describe('asked about files of other forms', () => {
+  describe('with files of other forms', () => {
     const mesh = 'meshConfig: { trustDomain: b.example }'
     const map = (domain: string, name = 'istio'): string =>
       `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name}, namespace: istio-system }\ndata: { mesh: "trustDomain: ${domain}" }\n`
@@ -182,7 +182,7 @@ describe('impact on files', () => {
         /no mesh config \(line 3\)/,
       ],
       ['values in a file elsewhere', application('{ valueFiles: [x.yaml] }'), 'mesh-config-unreadable', /valueFiles: x\.yaml is not among/],
-    ] as const)('refuses a mesh config of %s', async (_, text, code, says) => {
+    ] as const)('rejects a mesh config of %s', async (_, text, code, says) => {
       const asked = ask({ mesh: await write(text), trusted: 'a.example', as: 'mesh' })
       await expect(asked).rejects.toMatchObject({ code, message: expect.stringMatching(says), hint: expect.stringMatching(/./) })
     })
@@ -198,7 +198,7 @@ describe('impact on files', () => {
       ['no object', 'istiod: {}', /holds no Kubernetes object/],
       ['a policy without a name', policy('x').replace('name: p, ', ''), /metadata\.name/],
       ['a policy with a placeholder', policy('$' + '{TD}/ns/a/sa/b'), /placeholder/],
-    ] as const)('refuses policies from %s', async (_, text, says) => {
+    ] as const)('rejects policies from %s', async (_, text, says) => {
       const asked = ask({ policies: [await write(text)], trusted: 'a.example', as: 'mesh' })
       await expect(asked).rejects.toMatchObject({
         code: 'file-unreadable',
@@ -207,12 +207,12 @@ describe('impact on files', () => {
       })
     })
 
-    it('takes a List without items for the answer that there are none', async () => {
+    it('reads a List without items as no policies', async () => {
       const { view } = await ask({ policies: [await write('apiVersion: v1\nkind: List\nitems: []\n')], trusted: 'a.example', as: 'mesh' })
       expect(view().policies).toEqual([])
     })
 
-    it('refuses identities from an empty file', async () => {
+    it('rejects an empty file of identities', async () => {
       const asked = ask({ identities: await write('\n'), trusted: 'a.example', as: 'mesh' })
       await expect(asked).rejects.toMatchObject({ code: 'file-unreadable', message: expect.stringContaining('no SPIFFE ID') })
     })
@@ -226,7 +226,7 @@ describe('impact on files', () => {
     ])
   })
 
-  it('prints the same for people', async () => {
+  it('prints the same as text', async () => {
     const { text } = await ask({ meshAfter: at('mesh-after.yaml'), identities: at('ids.txt'), output: 'text' })
     expect(text).toContain('1 of 2 policies accepts an additional identity.')
     expect(text).toMatch(/AuthorizationPolicy sample\/by-namespace {3}ALLOW {3}at sample \(app=server\)\n {2}\+ a\.example\/ns\/foo\/\*\n/)
@@ -243,7 +243,7 @@ describe('impact on files', () => {
     { name: 'a filter nowhere', args: { trusted: 'a.example', as: 'pinned' }, code: 'usage' },
     { name: 'no trust domain', args: { trusted: 'A/B', as: 'mesh' }, code: 'trust-domain-invalid' },
     { name: 'a file that is not there', args: { policies: ['/nowhere.yaml'], trusted: 'a.example', as: 'mesh' }, code: 'file-unreadable' },
-  ] as const)('refuses $name', async ({ args, code }) => {
+  ] as const)('rejects $name', async ({ args, code }) => {
     await expect(ask(args as Partial<ImpactArgs>)).rejects.toThrow(expect.objectContaining({ code }))
   })
 
@@ -260,7 +260,7 @@ describe('impact on files', () => {
       maybe: true,
       codes: ['policy-not-understood'],
     },
-  ])('lets everybody of the domain in by $name', async ({ rules, maybe, codes }) => {
+  ])('reports that $name accepts every identity of the domain', async ({ rules, maybe, codes }) => {
     const head = 'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: p, namespace: sample }\n'
     const path = join(directory, 'rules.yaml')
     await writeFile(path, `${head}spec: { rules: ${rules} }\n`)
@@ -272,11 +272,11 @@ describe('impact on files', () => {
   it.each([
     { name: 'that istiod refuses', file: 'refused.yaml', code: 'mesh-config-refused' },
     { name: 'whose trust domain has yet to be filled in', file: 'template.yaml', code: 'mesh-config-unreadable' },
-  ] as const)('judges nothing by a mesh config $name', async ({ file, code }) => {
+  ] as const)('draws no conclusion from a mesh config $name', async ({ file, code }) => {
     await expect(ask({ meshAfter: at(file) })).rejects.toThrow(expect.objectContaining({ code }))
   })
 
-  it('refuses a mesh config that is none, and identities that are none', async () => {
+  it('rejects a file that is not a mesh config, and identities that are invalid', async () => {
     await expect(ask({ mesh: at('policies.yaml'), trusted: 'a.example', as: 'mesh' })).rejects.toThrow(
       expect.objectContaining({ code: 'mesh-config-unreadable' }),
     )
@@ -304,7 +304,7 @@ spec: { selector: { matchLabels: { app: server } }, rules: [{ from: [{ source: {
     return { code, view: JSON.parse(made.printed.join('')) as ImpactView }
   }
 
-  it('names the identities that the written change adds, by policies that are in Git', async () => {
+  it('names the identities that the written change adds, by policies in Git', async () => {
     const { code, view } = await asked({})
     expect(code).toBe(0)
     expect(view.policies.find(({ name }) => name === 'from-sample')).toMatchObject({
@@ -321,7 +321,7 @@ spec: { selector: { matchLabels: { app: server } }, rules: [{ from: [{ source: {
   })
 
   it.each([{ truster: 'cluster-x' }, { trusted: 'cluster-a' }, { trusted: 'cluster-a', as: 'mesh' as const }])(
-    'refuses %j',
+    'rejects %j',
     async (args) => {
       await expect(asked(args)).rejects.toThrow(expect.objectContaining({ code: 'usage' }))
     },

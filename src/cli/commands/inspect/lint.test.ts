@@ -37,7 +37,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
 describe('lint', () => {
-  it('reads the files that a federation includes: with -f, and among the manifests', async () => {
+  it('reads the files that a federation includes, with -f and among the manifests', async () => {
     const members = ['a', 'b'].map((name) => ({ name, trustDomain: `${name}.example`, cluster: { directory: name } }))
     const including = {
       members,
@@ -66,13 +66,13 @@ describe('lint', () => {
     }
   })
 
-  it('exits 0 when there is nothing worse than a warning, and 1 at an error', async () => {
+  it('exits 0 if nothing is worse than a warning, and 1 at an error', async () => {
     expect(await lint([await file('good.yaml', 'a: 1\n')])).toBe(0)
     expect(await lint([await file('odd.yaml', 'meshConfig: {trustDomain: a, trustDomainAliases: [b]}\n')])).toBe(0)
     expect(await lint([await file('bad.yaml', walkthroughPolicy('b'))])).toBe(1)
   })
 
-  it('says file, line, code, and what is next', async () => {
+  it('prints file, line, code and next step', async () => {
     const path = await file('bad.yaml', walkthroughPolicy('cluster-b'))
     await lint([path])
     expect(printed[0]).toMatch(`${path}:12:3: error inert-peer-aliases: PeerAuthentication default/allow-cluster-b: `)
@@ -80,7 +80,7 @@ describe('lint', () => {
     expect(printed[0]).toMatch(/1 object in 1 file: 1 error, 0 warnings, 0 info/)
   })
 
-  it('reads directories, where hidden files, other files and JSON that is no manifest are passed over', async () => {
+  it('reads directories, but skips hidden files, other files and JSON that is not a manifest', async () => {
     await file('d/x/bad.yml', walkthroughPolicy('b'))
     await file('d/.git/bad.yaml', walkthroughPolicy('b'))
     await file('d/notes.md', walkthroughPolicy('b'))
@@ -90,13 +90,13 @@ describe('lint', () => {
     expect(json()).toMatchObject({ files: 1, findings: [{ file: join(folder, 'd/x/bad.yml') }] })
   })
 
-  it('reads what helm renders from stdin', async () => {
+  it('reads the output of helm template from stdin', async () => {
     stdin = `---\n# Source: istiod/templates/x.yaml\n${walkthroughPolicy('b')}`
     expect(await lint(['-'], { output: 'json' })).toBe(1)
     expect(json().findings).toMatchObject([{ file: '-', line: 14 }])
   })
 
-  it('ends with an error at a file that is not there', async () => {
+  it('ends with an error if a file does not exist', async () => {
     await expect(lint([join(folder, 'none.yaml')])).rejects.toMatchObject({ code: 'file-unreadable' })
     await expect(lint([await file('a.yaml', '{}')], { file: join(folder, 'none.yaml') })).rejects.toThrow(/none\.yaml/)
     await expect(lint([await file('a.yaml', '{}')], { known: [await file('k.pem', 'nothing')] })).rejects.toMatchObject({
@@ -110,7 +110,7 @@ describe('lint', () => {
     ['UTF-16', Buffer.from('\ufeffmeshConfig: {}\n', 'utf16le')],
     ['UTF-16 without its mark', Buffer.from('meshConfig: {}\n', 'utf16le')],
     ['UTF-16 of the other byte order', Buffer.from('meshConfig: {}\n', 'utf16le').swap16()],
-  ])('refuses a file or stdin that is %s, and goes on where it is one of a directory', async (_, content) => {
+  ])('rejects a file or stdin that is %s, but continues if the file is one of a directory', async (_, content) => {
     const path = await file('d/m.yaml', '')
     await writeFile(path, content)
     await expect(lint([path])).rejects.toMatchObject({ code: 'file-unreadable', subject: path, hint: expect.stringMatching(/./) })
@@ -122,13 +122,13 @@ describe('lint', () => {
     expect(json().findings.map(({ code }) => code)).toEqual([...utf16, 'inert-peer-aliases'])
   })
 
-  it('shows no control character of a manifest', async () => {
+  it('escapes control characters of a manifest', async () => {
     await lint([await file('bad.yaml', stringify(parse(walkthroughPolicy('b').replace('allow-b', '"a\\e[31mb"'))))])
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is meant
     expect(printed[0]).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/)
   })
 
-  it('prints SARIF, with what is suppressed and why', async () => {
+  it('prints SARIF with suppressed findings and their reasons', async () => {
     const path = await file(
       'a b/bad.yaml',
       `# entente-lint: ignore inert-peer-aliases -- until INC-7\n${walkthroughPolicy('b')}---\n${walkthroughPolicy('c')}`,
@@ -164,7 +164,7 @@ describe('lint', () => {
 })
 
 describe('the federation file that lint prints', () => {
-  it('is one that plan makes steps of, once the roots are approved', async () => {
+  it('yields steps in plan once the roots are approved', async () => {
     const [a, b] = await Promise.all(['a', 'b'].map((x) => makeCa({ trustDomain: `cluster-${x}.example` })))
     await using space = await workspace(inDirectories(), ...[a, b].flatMap((ca) => (ca === undefined ? [] : [ca.bundle])))
     await rm(space.file)

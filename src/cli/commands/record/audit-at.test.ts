@@ -9,7 +9,7 @@ import { report, who } from './audit-at.ts'
 const { bundle, root } = await authority(A)
 
 describe('audit report', () => {
-  it('has the approved roots of the instant, and nothing of a day before', async () => {
+  it('prints the roots approved at that instant, and nothing for the day before', async () => {
     await using w = await workspace(inDirectories(), bundle)
     const views = []
     for (const at of [w.io.now(), new Date(0)]) {
@@ -35,7 +35,7 @@ describe('audit who', () => {
 })
 
 describe('--actor', () => {
-  it('is on the record as claimed, in addition to the observed user, and is found by --by', async () => {
+  it('is on the record as claimed, in addition to the observed user, and --by finds it', async () => {
     await using w = await workspace(inDirectories(), bundle)
     const fresh = { file: w.file, member: 'cluster-a', reason: 'again', yes: true, resetSequence: true, actor: 'ann@example' }
     await approve(

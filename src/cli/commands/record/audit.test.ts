@@ -9,7 +9,7 @@ const { bundle } = await authority(A)
 const options = { output: 'json' } as const
 
 describe('audit', () => {
-  it('treats an absent record as a failure, not as an empty record', async () => {
+  it('treats a missing record as a failure, not as an empty record', async () => {
     await using w = await workspace(inDirectories(), bundle)
     expect(await verify({ ...options, file: w.file }, w.io)).toBe(0)
     await rm(join(w.directory, 'audit.jsonl'))

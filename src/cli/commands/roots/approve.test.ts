@@ -22,7 +22,7 @@ async function offer(w: Awaited<ReturnType<typeof workspace>>, { root }: typeof 
 }
 
 describe('approve', () => {
-  it('an old bundle that is put back is approved no longer', async () => {
+  it('withdraws the approval of a newer bundle when an old one is restored', async () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     const path = join(w.directory, 'bundles/cluster-a.example.json')
     const old = await readFile(path)
@@ -37,7 +37,7 @@ describe('approve', () => {
     expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
   })
 
-  it('accepts the file of bundle fetch --out, with the fingerprint from the owner', async () => {
+  it('accepts the file from bundle fetch --out, with the fingerprint from the owner', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     const id = `spiffe://${A}/endpoint`
     const endpoint = await startEndpoint(await a.leaf(id), answer(printBundle({ ...a.bundle, sequence: 3n })))
@@ -55,7 +55,7 @@ describe('approve', () => {
     expect(await readFile(join(w.directory, 'bundles/cluster-a.example.json'), 'utf8')).toBe(await readFile(out, 'utf8'))
   })
 
-  it('says that a fingerprint does not fit, also where nothing is new', async () => {
+  it('reports a fingerprint that does not match, also if nothing is new', async () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     expect(await offer(w, a)).toBe(0)
     const bundle = join(w.directory, 'roots.pem')
@@ -65,14 +65,14 @@ describe('approve', () => {
     )
   })
 
-  it('refuses while the bundle of another domain cannot be read: its roots may be in the offer', async () => {
+  it('refuses while the bundle of another domain cannot be read, because its roots may be in the offer', async () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     await writeFile(join(w.directory, 'bundles/cluster-b.example.json'), '{')
     await expect(offer(w, next)).rejects.toThrow(expect.objectContaining({ code: 'bundle-refused' }))
     expect(w.told.join('\n')).toContain('cluster-b.example.json')
   })
 
-  it('mends its own domain’s, and says that nothing could be compared', async () => {
+  it('repairs the bundle of its own domain, and says that it could not compare anything', async () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     await writeFile(join(w.directory, 'bundles/cluster-a.example.json'), '{')
     expect(await offer(w, a)).toBe(0)
@@ -99,7 +99,7 @@ describe('the highest approved sequence', () => {
   }
   const rollback = refused('sequence-rollback')
 
-  it('is on the record, and an older bundle is refused', async () => {
+  it('is on the record, and an older bundle is rejected', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     expect(await bring(w, a, 7n)).toBe(0)
     expect((await approvals(w)).at(-1)).toMatchObject({ sequence: '7' })
@@ -126,7 +126,7 @@ describe('the highest approved sequence', () => {
     expect(await readFile(w.file, 'utf8')).not.toContain(root.anchor.fingerprint)
   })
 
-  it('comes with the same roots as ever: that bundle may be approved again, as its owner goes back', async () => {
+  it('is set anew when the owner re-issues approved roots under an older sequence', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     expect(await bring(w, a, 7n)).toBe(0)
     expect(await bring(w, next)).toBe(0)
@@ -134,7 +134,7 @@ describe('the highest approved sequence', () => {
     await refused('sequence-reused')(w, bring(w, next, 7n))
   })
 
-  it('is not moved by an edit that raises it in the file, nor by an offer that was refused', async () => {
+  it('is not changed by an edit that raises it in the file, nor by a rejected offer', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     expect(await bring(w, a, 7n)).toBe(0)
     await writeFile(path(w), printBundle({ ...a.bundle, sequence: MAX }))
@@ -146,7 +146,7 @@ describe('the highest approved sequence', () => {
     expect((await approvals(w)).at(-1)).toMatchObject({ sequence: '8' })
   })
 
-  it('counts every digit, up to 2^64-1', async () => {
+  it('is compared exactly, up to 2^64-1', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     expect(await bring(w, a, 2n ** 53n + 1n)).toBe(0)
     await rollback(w, bring(w, next, 2n ** 53n))
@@ -156,7 +156,7 @@ describe('the highest approved sequence', () => {
     expect((await approvals(w)).map((entry) => 'sequence' in entry && entry.sequence)).toEqual([2n ** 53n + 1n, MAX - 1n, MAX].map(String))
   })
 
-  it('of before it was on the record is that of the file', async () => {
+  it('comes from the file if the record does not have it yet', async () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     await writeFile(path(w), printBundle({ ...a.bundle, sequence: 7n }))
     await rollback(w, bring(w, next, 6n))
@@ -165,7 +165,7 @@ describe('the highest approved sequence', () => {
     await rollback(w, bring(w, a, 6n))
   })
 
-  it('begins again by --reset-sequence, on the record, with a reason', async () => {
+  it('restarts with --reset-sequence, on the record, with a reason', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     expect(await bring(w, a, MAX)).toBe(0)
     await rollback(w, bring(w, next, 8n))
@@ -180,7 +180,7 @@ describe('the highest approved sequence', () => {
     expect(w.printed.at(-1)).toContain('sequence 8, sequence numbers restart')
   })
 
-  it('begins again also where the roots are approved already, and where the bundle has none', async () => {
+  it('restarts also if the roots are already approved or the bundle has no sequence', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     expect(await bring(w, a, MAX)).toBe(0)
     const again = { resetSequence: true, reason: 'they began again' }

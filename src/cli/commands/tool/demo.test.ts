@@ -31,7 +31,7 @@ const SURPRISE: Act = async () => ({
 })
 
 describe('the demo', () => {
-  it('comes as expected, step by step, and again in the same directory', async () => {
+  it('prints the expected output, step by step, and again in the same directory', async () => {
     const directory = join(await folder(), 'new', 'entente-demo')
     for (const _ of ['once', 'again']) {
       const { ok, out } = await play(directory, 'json')
@@ -44,7 +44,7 @@ describe('the demo', () => {
     )
   })
 
-  it('keeps no key', async () => {
+  it('stores no key', async () => {
     const directory = await folder()
     await play(directory, 'text')
     const files = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
@@ -52,14 +52,14 @@ describe('the demo', () => {
     expect(contents.join('')).not.toMatch(/PRIVATE KEY/)
   })
 
-  it('leaves a directory alone that is not a demo’s', async () => {
+  it('leaves a directory unchanged that no demo created', async () => {
     const directory = await folder()
     await writeFile(join(directory, 'federation.yaml'), 'precious')
     await expect(play(directory, 'text')).rejects.toMatchObject({ code: 'file-unwritable', hint: expect.stringContaining('--out') })
     expect(await readdir(directory)).toEqual(['federation.yaml'])
   })
 
-  it('says so when anything comes otherwise', async () => {
+  it('reports any deviation from the expected output', async () => {
     expect(await play(await folder(), 'text', [SURPRISE])).toMatchObject({
       ok: false,
       out: expect.stringContaining('✗ a call   accepted   expected: refused'),

@@ -9,7 +9,7 @@ async function printed(output: 'text' | 'json'): Promise<string> {
 }
 
 describe('version', () => {
-  it('says that a checkout is no release, and names Node and Istio', async () => {
+  it('says that a checkout is not a release, and names Node and Istio', async () => {
     const text = await printed('text')
     expect(text).toMatch(/^entente 1\.2\.3$/m)
     expect(text).toMatch(/^commit: none: this is a checkout/m)

@@ -57,7 +57,7 @@ const reached = step([['widens', 'host', 'server.sample.svc.cluster.local from s
   member: 'cluster-a' as Step['member'],
 })
 
-describe('a plan begins with', () => {
+describe('the first lines of a plan', () => {
   it.each<[string, readonly Step[], string]>([
     ['a call, said once for both meshes', [reached, opened], 'cluster-a/sample/client may call cluster-b/sample/server. 1 proxy drains.'],
     [
@@ -117,7 +117,7 @@ describe('a plan begins with', () => {
     expect(planSummary(plan(steps))).toBe(sentence)
   })
 
-  it('a few calls, and how many more there are', () => {
+  it('show a few calls, and how many more there are', () => {
     const many = Array.from({ length: 6 }, (_, i) => ['widens', 'caller', `cluster-a.example/ns/sample/sa/c${i}`] as const)
     expect(planSummary(plan([step([['widens', 'workloads', FILTER], ...many])]))).toMatch(
       /c3 may call cluster-b\/sample\/server\. 2 further changes below\.$/,
@@ -125,7 +125,7 @@ describe('a plan begins with', () => {
   })
 })
 
-describe('before its steps, a plan says', () => {
+describe('the lines before the steps of a plan', () => {
   const closed = { needs: 'unused', root: 'sha256:4', open: false, waitingFor: ['cluster-a'] } as unknown as Step['gates'][number]
   it.each<[string, Plan, readonly RegExp[]]>([
     ['nothing, if all of it can be carried out', plan([opened]), []],

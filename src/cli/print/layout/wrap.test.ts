@@ -6,7 +6,7 @@ import { fitted } from './wrap.ts'
 const PROSE = 'error cluster-unreachable: cluster-b: did not finish within 30 s, so Entente could not read the objects of this member there'
 
 describe('prose on a terminal', () => {
-  it.each([80, 100])('is broken between words at %d columns, and loses none', (columns) => {
+  it.each([80, 100])('breaks between words at %d columns, and loses none', (columns) => {
     for (const indent of ['', '  ', '            ']) {
       const text = fitted(show`${show`${' '.repeat(indent.length)}`}${PROSE}\n${PROSE}`, columns)
       const lines = text.split('\n')
@@ -16,7 +16,7 @@ describe('prose on a terminal', () => {
     }
   })
 
-  it('continues two columns further in', () => {
+  it('indents continued lines by two columns', () => {
     expect(fitted(`  next: ${'word '.repeat(12)}end`, 40)).toBe(
       ['  next: word word word word word word', '    word word word word word word end'].join('\n'),
     )
@@ -38,7 +38,7 @@ describe('prose on a terminal', () => {
     ['a word that is longer than the line', `x${'y'.repeat(100)}`, 80],
     ['a pipe', PROSE.repeat(3), undefined],
     ['a terminal without a width', PROSE.repeat(3), 0],
-  ])('leaves %s as it is', (_, text, columns) => {
+  ])('leaves %s unchanged', (_, text, columns) => {
     expect(fitted(text, columns)).toBe(String(text))
   })
 })

@@ -3,7 +3,7 @@ import { check } from '../../../demo/demo-step.ts'
 import { stepText } from './demo-text.ts'
 
 describe('a step as text', () => {
-  it('is aligned, and has colour only where it is wanted', () => {
+  it('is aligned, and has colour only if requested', () => {
     const step = {
       title: 'Title',
       commands: ['entente plan'],
