@@ -376,7 +376,7 @@ const verdictOn = ({ of, intents, seen }: Applied, kind: Kind): Verdict =>
   verify(of, intents, seen, NOW).find(({ truster }) => truster === WORLDS[kind].truster) as Verdict
 
 describe.each(Object.keys(WORLDS) as Kind[])('%s', (kind) => {
-  it('is what it is while all of its evidence is there', async () => {
+  it('holds while all of its evidence is present', async () => {
     const verdict = verdictOn(await worldOf(kind), kind)
     expect([verdict.state, verdict.findings.filter(({ severity }) => severity !== 'info')]).toEqual([WORLDS[kind].state, []])
   })
@@ -388,7 +388,7 @@ describe.each(Object.keys(WORLDS) as Kind[])('%s', (kind) => {
     expect([verdict.state, verdict.findings.map((f) => f.code)]).toEqual([becomes, code === '' ? [] : expect.arrayContaining([code])])
   })
 
-  it('needs a bundle that is approved', async () => {
+  it('requires an approved bundle', async () => {
     const { of, seen } = await worldOf(kind)
     const verdict = verify(of, wanted(of), seen, NOW).find(({ truster }) => truster === WORLDS[kind].truster)
     expect(verdict?.state).toBe(kind === 'severed' ? 'severed' : 'broken')
@@ -400,13 +400,13 @@ describe('docs/evidence.md', () => {
   const page = readFileSync(join(ROOT, 'docs/evidence.md'), 'utf8')
   const cells = [...page.matchAll(/^\| (.*) \|$/gm)].map(([, row = '']) => row.split(' | ').map((cell) => cell.trim()))
 
-  it('has the table of this file, row by row', () => {
+  it('has the same table as this file, row by row', () => {
     const printed = cells.filter(([first = '']) => (Object.keys(WORLDS) as string[]).includes(first))
     const meant = ROWS.map(({ of, evidence, becomes, code }) => [of, evidence, becomes, code === '' ? '' : `\`${code}\``])
     expect(printed).toEqual(meant)
   })
 
-  it('names for every other state a test that is there', () => {
+  it('refers for every other state to an existing test', () => {
     const shown = cells.flatMap((row) => [...(row.at(-1) ?? '').matchAll(/`([\w/.-]+\.test\.ts)`: ([^;]+)/g)])
     expect(shown.length).toBeGreaterThan(15)
     const missing = shown.filter(([, file = '', title = '']) => !readFileSync(join(ROOT, file), 'utf8').includes(title.trim()))

@@ -20,7 +20,7 @@ const see = (wanted: Intent, objects: readonly Manifest[]): Observation =>
   observation({ own: liveOwn(wanted), objects, istio: { trustDomain: LOCAL } })
 const planned = (wanted: Intent, seen: Observation, options: PlanOptions) => plan([wanted], new Map([[aMember.name, seen]]), NOW, options)
 
-it('widens nothing, and does all the rest: then nothing is left to do', () => {
+it('narrow-only widens nothing, and does everything else: afterwards nothing remains to do', () => {
   let narrowed = 0
   fc.assert(
     fc.property(intent(), intent(), (before, wanted) => {
@@ -37,7 +37,7 @@ it('widens nothing, and does all the rest: then nothing is left to do', () => {
   expect(narrowed).toBeGreaterThan(5)
 }, 60_000)
 
-it('takes away the same as without it where a trust is closed', () => {
+it('narrow-only removes the same as a full apply if a trust is closed', () => {
   fc.assert(
     fc.property(intent(), intent(), (before, wanted) => {
       const seen = see(wanted, render(before))

@@ -26,7 +26,7 @@ const codes = (findings: readonly Finding[]) => findings.map(({ severity, code }
 const policy = (where: string, specOf: object, annotations = {}): Manifest =>
   object('security.istio.io/v1', 'AuthorizationPolicy', where, { spec: specOf }, { annotations })
 
-describe('a policy of another team that', () => {
+describe('a foreign policy that', () => {
   const REFUSED = ['error caller-still-denied']
   const UNSURE = ['warning caller-not-certain']
   const selecting = (app: string, rest: object) => ({ selector: { matchLabels: { app } }, ...rest })
@@ -138,16 +138,19 @@ describe('a policy of another team that', () => {
     expect(verdict.findings[0]?.message).toMatch(new RegExp(`${CLIENT}.*${policy.metadata.namespace}/x`))
   })
 
-  it.each(rows.filter(({ state }) => state === 'broken'))('$what is warned of by a plan in the same words', async ({ policy, istio }) => {
-    const world = { inB: [policy], ...(istio && { istio }) }
-    const { intents, seen } = await applied(world)
-    const [told] = (await verdictIn(world)).findings
-    const planned = plan(intents, seen, NOW).findings.filter(({ code }) => code === 'caller-still-denied')
-    expect(planned).toEqual([{ ...told, severity: 'warning' }])
-  })
+  it.each(rows.filter(({ state }) => state === 'broken'))(
+    '$what causes a warning in plan with the same words',
+    async ({ policy, istio }) => {
+      const world = { inB: [policy], ...(istio && { istio }) }
+      const { intents, seen } = await applied(world)
+      const [told] = (await verdictIn(world)).findings
+      const planned = plan(intents, seen, NOW).findings.filter(({ code }) => code === 'caller-still-denied')
+      expect(planned).toEqual([{ ...told, severity: 'warning' }])
+    },
+  )
 })
 
-describe('a workload whose ports are', () => {
+describe('a workload with ports', () => {
   const front = (...names: readonly string[]) =>
     service('sample/front', { selector: { app: 'server' }, ports: names.map((name, i) => ({ port: 80 + i, name })) })
   const byPath = policy('sample/x', deny({ ...to({ paths: ['/admin'] }) }))
@@ -158,12 +161,12 @@ describe('a workload whose ports are', () => {
     { ports: ['http'], policy: byPath, state: 'proven' },
     { ports: ['tcp', 'grpc'], policy: byPath, state: 'proven' },
     { ports: [''], policy: byMethod, state: 'proven' },
-  ])('$ports, under a policy that goes by HTTP: $state', async ({ ports, policy: of, state }) => {
+  ])('$ports, under a policy with HTTP conditions: $state', async ({ ports, policy: of, state }) => {
     expect((await verdictIn({ more: [front(...ports)], inB: [of] })).state).toBe(state)
   })
 })
 
-describe('callers that are many', () => {
+describe('several callers', () => {
   const accepting = (callers: unknown) => (s: Spec) =>
     void Object.assign(s.trust.find(({ truster }) => truster === 'cluster-b') as object, { accept: [acceptEntry({ callers })] })
   it.each([
@@ -173,29 +176,29 @@ describe('callers that are many', () => {
     { callers: [`${A}/ns/sample/*`], denied: `${A}/ns/sample/*`, state: 'broken' },
     { callers: [`${A}/ns/sample/*`], denied: `${A}/ns/sample/sa/client`, state: 'proven' },
     { callers: [CLIENT, NOBODY], denied: NOBODY, state: 'broken' },
-  ])('$callers, of whom $denied is denied: $state', async ({ callers, denied, state }) => {
+  ])('$callers, of which $denied is denied: $state', async ({ callers, denied, state }) => {
     expect((await verdictIn({ change: accepting(callers), inB: [policy('sample/x', deny(from({ principals: [denied] })))] })).state).toBe(
       state,
     )
   })
 })
 
-describe('a caller that is refused at some workloads of a scope', () => {
+describe('a caller that some workloads of a scope reject', () => {
   const second = pod('sample/server-2', { app: 'server', version: 'v2' })
   const atV2 = policy('sample/x', { selector: { matchLabels: { version: 'v2' } }, ...deny(from({ namespaces: ['sample'] })) })
 
-  it('is refused there, by the name of the proxy', async () => {
+  it('is reported for them, by the name of the proxy', async () => {
     const { state, findings } = await verdictIn({ more: [second], inB: [atV2] })
     expect([state, codes(findings)]).toEqual(['broken', ['error caller-still-denied']])
     expect(findings[0]?.message).toMatch(/is refused at server-2\.sample: AuthorizationPolicy sample\/x denies it/)
   })
 
-  it('is a matter of pods that have a proxy', async () => {
+  it('is checked only at pods that have a proxy', async () => {
     const bare = pod('sample/server-2', { app: 'server', version: 'v2' }, { sidecar: false })
     expect((await verdictIn({ more: [bare], inB: [atV2] })).state).toBe('proven')
   })
 
-  it('of the whole mesh comes in where some workload takes it', async () => {
+  it('of the whole mesh counts as accepted if some workload accepts it', async () => {
     const strict = object('security.istio.io/v1', 'PeerAuthentication', 'istio-system/default', { spec: { mtls: { mode: 'STRICT' } } })
     const everywhere = (s: Spec) =>
       void Object.assign(s.trust.find(({ truster }) => truster === 'cluster-b') as object, {
@@ -208,15 +211,15 @@ describe('a caller that is refused at some workloads of a scope', () => {
   })
 })
 
-describe('what a verdict cannot do without', () => {
-  it('is the mesh config of the truster: it says which policies are for the whole mesh', async () => {
+describe('a verdict requires', () => {
+  it('the mesh config of the truster, which says which policies cover the whole mesh', async () => {
     const { of, intents, seen } = await applied({})
     seen.set(b, { ...(seen.get(b) as Observation), istio: failed('forbidden') })
     const verdict = verify(of, intents, seen, NOW).find(({ truster }) => truster === b) as Verdict
     expect([verdict.state, codes(verdict.findings)]).toEqual(['unknown', ['warning forbidden']])
   })
 
-  it('is a running proxy in each of its sets', async () => {
+  it('a live proxy in each of its sets', async () => {
     const second = { ...acceptEntry({ selector: { app: 'scaled-down' } }) }
     const change = (s: Spec) =>
       void Object.assign(s.trust.find(({ truster }) => truster === 'cluster-b') as object, { accept: [acceptEntry(), second] })
@@ -240,7 +243,7 @@ describe('two federations in one cluster', () => {
   })
   const ALL = { namespace: 'sample' }
 
-  it('that select the same pods are told so, each by its own verify and plan, and the callers that are cut are named', async () => {
+  it('that select the same pods each report it in verify and plan, with the callers that are cut off', async () => {
     const { of, intents, seen } = await applied({ inB: objectsOf(inbound(ALL, [NOBODY])) })
     const { state, findings } = verify(of, intents, seen, NOW).find(({ truster }) => truster === b) as Verdict
     expect(state).toBe('broken')
@@ -254,7 +257,7 @@ describe('two federations in one cluster', () => {
     )
   })
 
-  it('are told so by the one that comes second, too, and it opens nothing', async () => {
+  it('that overlap are reported by the second one, too, which opens nothing', async () => {
     const objects = [...PODS, ...objectsOf(inbound({ namespace: 'sample', labels: { app: 'server' } }, [CLIENT]), 'first')]
     const change = (s: Spec) => {
       for (const trust of s.trust)
@@ -302,7 +305,7 @@ describe('two federations in one cluster', () => {
   it.each([
     { what: 'the same host', host: 'server.sample.svc.cluster.local', told: true },
     { what: 'another host', host: 'other.sample.svc.cluster.local', told: false },
-  ])('whose workloads call $what', async ({ host, told }) => {
+  ])('report an overlap if their workloads call $what', async ({ host, told }) => {
     const { of, intents, seen } = await applied({})
     const roots = new Map([[host, new Map([[B, caB.bundle.anchors]])]])
     const theirs = objectsOf({ outbound: new Map([['k', { ...noOutbound({ namespace: 'sample' }), hosts: roots }]]) })
@@ -314,7 +317,7 @@ describe('two federations in one cluster', () => {
     expect(codes(plan(intents, seen, NOW, options).findings).includes('error federations-overlap')).toBe(told)
   })
 
-  it('whose object has no owner is one, too', async () => {
+  it('include one whose object has no owner', async () => {
     const objects = objectsOf(inbound(ALL, [NOBODY])).map((o) => ({
       ...o,
       metadata: { ...o.metadata, labels: { 'app.kubernetes.io/managed-by': 'entente' } },
@@ -323,7 +326,7 @@ describe('two federations in one cluster', () => {
     expect(findings.find(({ code }) => code === 'federations-overlap')?.message).toMatch(/the federation \(none\)/)
   })
 
-  it('of which the other keeps its callers out by the policies that it left: told as what they do', async () => {
+  it('report that the policies left by one deny callers of the other', async () => {
     const left = objectsOf(inbound(ALL, [])).filter(({ kind }) => kind === 'AuthorizationPolicy')
     const { state, findings } = await verdictIn({ inB: left })
     expect(state).toBe('broken')

@@ -41,19 +41,22 @@ describe('a URL in a message', () => {
     expect(shownUrl(url)).not.toContain('PW')
   })
 
-  it.each(URLS.filter((url) => !url.startsWith('user') && !url.startsWith('ht\t')))('nor in a sentence: %j', (url) => {
-    for (const text of [`fetch of ${url} failed`, `"${url}": refused`, `file=${url}, line 1`])
-      expect(withoutCredentials(text).replace('PWx', '')).not.toContain('PW')
-  })
+  it.each(URLS.filter((url) => !url.startsWith('user') && !url.startsWith('ht\t')))(
+    'never shows a password within a sentence: %j',
+    (url) => {
+      for (const text of [`fetch of ${url} failed`, `"${url}": refused`, `file=${url}, line 1`])
+        expect(withoutCredentials(text).replace('PWx', '')).not.toContain('PW')
+    },
+  )
 
-  it('nor in an error, wherever it stands', () => {
+  it('never shows a password within an error', () => {
     const error = new FederationError('file-unreadable', 'https:/user:PW@h/x', 'cannot read https:user:PW@h', {
       hint: 'curl https:\\\\user:PW@h',
     })
     expect([error.subject, error.message, error.hint].join()).not.toContain('PW')
   })
 
-  it.each(URLS)('nor where an endpoint has it: %j', (url) => {
+  it.each(URLS)('never shows a password as the URL of an endpoint: %j', (url) => {
     for (const base of [undefined, new URL('https://h/bundle')]) {
       try {
         const parsed = parseEndpointUrl(url, base)
@@ -64,7 +67,7 @@ describe('a URL in a message', () => {
     }
   })
 
-  it('is refused by an endpoint exactly where the parser finds a user', () => {
+  it('is rejected as an endpoint exactly if the parser finds a user', () => {
     for (const url of URLS.filter((one) => URL.canParse(one) && new URL(one).username !== ''))
       expect(() => parseEndpointUrl(url)).toThrow(FederationError)
   })
@@ -78,11 +81,11 @@ describe('a URL in a message', () => {
     'spiffe://td/ns/a/sa/b',
     'a: b//c',
     '',
-  ])('stays as it is without one: %j', (text) => {
+  ])('stays unchanged without credentials: %j', (text) => {
     expect(withoutCredentials(text)).toBe(text)
   })
 
-  it('is found by whatever the parser takes for one', () => {
+  it('is redacted whatever the parser accepts as credentials', () => {
     const slashes = fc.array(fc.constantFrom('/', '\\', '\t', '\n'), { maxLength: 4 }).map((all) => all.join(''))
     const scheme = fc.constantFrom('https:', 'HTTP:', 'wss:', 'ftp:')
     fc.assert(
@@ -92,7 +95,7 @@ describe('a URL in a message', () => {
     )
   })
 
-  it('takes no time to speak of in a long text', () => {
+  it('is redacted quickly in a long text', () => {
     for (const part of ['https:', '//', '@', 'https:a@', ':'])
       expect(withoutCredentials(part.repeat(200_000 / part.length)).length).toBeGreaterThan(0)
   })

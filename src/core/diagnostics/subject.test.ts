@@ -38,7 +38,7 @@ describe('a subject', () => {
     expect(subjectText(subject)).toBe(text)
   })
 
-  it.each(TEXTS)('$text names the member whose mesh it is in', ({ subject, member }) => {
+  it.each(TEXTS)('$text names the member that the mesh belongs to', ({ subject, member }) => {
     expect(memberOf(subject)).toBe(member)
   })
 
@@ -46,7 +46,7 @@ describe('a subject', () => {
     expect(schema.parse(JSON.parse(JSON.stringify(subject)))).toEqual(subject)
   })
 
-  it.each(TEXTS)('$text names a member once, however often it is put into one', ({ subject, text, member }) => {
+  it.each(TEXTS)('$text names a member once, however often it is qualified with one', ({ subject, text, member }) => {
     const named = within('cluster-x', subject)
     expect(subjectText(named)).toBe(member === undefined ? `cluster-x: ${text}` : text)
     expect(within('cluster-y', named)).toEqual(named)
@@ -54,7 +54,7 @@ describe('a subject', () => {
 })
 
 describe('a finding', () => {
-  it('has the text of its subject, also after it has become an error and a finding again', () => {
+  it('keeps the text of its subject after conversion to an error and back', () => {
     fc.assert(
       fc.property(fc.constantFrom(...TEXTS.map(({ subject }) => subject)), (subject) => {
         const finding = error('not-found', subject, 'message', 'hint')
@@ -76,7 +76,7 @@ describe('a finding', () => {
 
 describe('an error', () => {
   it.each([about.other('https://user:secret@host/path'), about.file('https://user:secret@host/path')])(
-    'has no credentials of a URL in its subject (%o)',
+    'contains no URL credentials in its subject (%o)',
     (subject) => {
       const thrown = new FederationError('file-unreadable', subject, 'message')
       expect(JSON.stringify([thrown.subject, thrown.about])).not.toContain('secret')

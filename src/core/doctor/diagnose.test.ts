@@ -436,13 +436,13 @@ const ROWS: readonly Row[] = [
 const pem = async (x: string): Promise<string> => (await authority(`cluster-${x}.example`)).root.pem
 
 describe('doctor', () => {
-  it('has nothing to say about clusters that are fit', async () => {
+  it('reports no problem for healthy clusters', async () => {
     const checks = checksOf(await clinic())
     expect(amiss(checks)).toEqual([])
     expect(overall(checks)).toBe('ok')
   })
 
-  it.each(ROWS)('tells of $name ($tells)', async ({ change, tells, verdict = 'fail', evidence }) => {
+  it.each(ROWS)('reports $name ($tells)', async ({ change, tells, verdict = 'fail', evidence }) => {
     const told = amiss(checksOf(await clinic(await change()))).filter(({ name }) => name === tells)
     expect(told.map((check) => check.verdict)).toEqual([verdict])
     expect(told[0]?.evidence).toMatch(evidence)
@@ -453,7 +453,7 @@ describe('doctor', () => {
     { name: 'a root that expired', at: '2035-02-01', check: 'root-expiry', verdict: 'fail' },
     { name: 'a root that expires soon', at: '2034-12-01', check: 'root-expiry', verdict: 'warn' },
     { name: 'a CA that expires soon', at: '2034-12-20', check: 'ca-expiry', verdict: 'warn' },
-  ])('tells of $name', async ({ at, check, verdict }) => {
+  ])('reports $name', async ({ at, check, verdict }) => {
     const { question, looks, probed } = await clinic()
     const found = diagnose(question, looks as never, probed, new Date(at)).find(
       ({ name, subject }) => name === check && subject === 'cluster-b',
@@ -461,7 +461,7 @@ describe('doctor', () => {
     expect(found?.verdict).toBe(verdict)
   })
 
-  it('skips what builds on an API server that does not answer, and nothing of the others', async () => {
+  it('skips checks that depend on an API server that does not answer, and no checks of the others', async () => {
     const checks = checksOf(await clinic({ ...silent(), near: new Map() }))
     const of = (subject: string) => checks.filter((check) => check.subject === subject)
     expect(amiss(of('cluster-b')).map(({ name }) => name)).toEqual(['api-server'])
@@ -509,13 +509,13 @@ describe('routes', () => {
       evidence: /timeout/,
     },
     { name: 'no gateway to that network', change: { gateways: [] }, tells: 'gateway-known', evidence: /no gateway to network network-b/ },
-  ])('tells of $name', async ({ change, tells, evidence }) => {
+  ])('report $name', async ({ change, tells, evidence }) => {
     const [told] = await inA(change)
     expect(told).toMatchObject({ name: tells, verdict: 'fail', subject: 'cluster-a → cluster-b' })
     expect(told?.evidence).toMatch(evidence)
   })
 
-  it('knocks at the gateway under the name that proxies would use', async () => {
+  it('probe the gateway under the name that proxies would use', async () => {
     const { question, looks } = await clinic()
     expect(probesOf(question, looks as never)).toEqual([
       { to: 'cluster-b', address: '192.0.2.2', port: 15443, sni: 'outbound_.80_._.server.sample.svc.cluster.local' },
@@ -536,7 +536,7 @@ describe('routes', () => {
       verdict: 'fail',
       evidence: /closes the connection/,
     },
-  ])('says what a knock means when there is $name', async ({ probed, verdict, evidence }) => {
+  ])('explain the result of a probe when there is $name', async ({ probed, verdict, evidence }) => {
     const made = await clinic()
     const [{ probe }] = made.probed as [Clinic['probed'][number]]
     const told = checksOf({ ...made, probed: [{ probe, milliseconds: 2, ...probed }] }).find(({ name }) => name === 'gateway-reachable')
@@ -544,7 +544,7 @@ describe('routes', () => {
     expect(told?.evidence).toMatch(evidence)
   })
 
-  it('tells when what answers is under a root of another mesh, or no workload at all', async () => {
+  it('report a server that answers under a root of another mesh or without a workload certificate', async () => {
     const made = await clinic()
     const [first] = made.probed as [Clinic['probed'][number]]
     const a = await authority('cluster-a.example')
@@ -555,7 +555,7 @@ describe('routes', () => {
     expect(told([a.root.der])?.evidence).toMatch(/not a workload certificate/)
   })
 
-  it('to a member whose API server nobody knows here are skipped, and say why', async () => {
+  it('to a member without a known API server are skipped with the reason', async () => {
     const theirs = spec((s) => {
       s.trust = s.trust.slice(1)
       delete s.members[1]?.cluster
@@ -571,7 +571,7 @@ describe('routes', () => {
     expect(checks.find(({ subject }) => subject === 'cluster-b')).toMatchObject({ name: 'api-server', verdict: 'skipped' })
   })
 
-  it('go the way of the calls, and not where a trust is over', () => {
+  it('follow the direction of the calls, and omit trusts that have ended', () => {
     const ended = spec((s) => {
       for (const trust of s.trust) trust.until = '2026-01-01'
     })
@@ -592,7 +592,7 @@ describe('without a federation file', () => {
   const contexts = ['a', 'b'].map((x) => ({ name: member(`cluster-${x}`), context: `cluster-${x}` }))
   const ask = (namespaces: readonly string[]) => questionOfContexts({ contexts, istioNamespace: 'istio-system', namespaces })
 
-  it('every cluster is to call every other', async () => {
+  it('every cluster is expected to call every other', async () => {
     const checks = checksOf(await clinic({}, ask(['sample'])))
     expect(checks.filter(({ name }) => name === 'remote-cluster').map(({ subject }) => subject)).toEqual([
       'cluster-a → cluster-b',
@@ -605,13 +605,13 @@ describe('without a federation file', () => {
     ])
   })
 
-  it('workloads are looked at where a namespace was named', async () => {
+  it('doctor checks workloads if a namespace was named', async () => {
     const checks = checksOf(await clinic({}, ask([])))
     expect(checks.filter(({ name }) => name === 'data-plane').map(({ verdict }) => verdict)).toEqual(['skipped', 'skipped'])
   })
 })
 
-describe('rights', () => {
+describe('the check of rights', () => {
   const without = async (missing: (verb: string, resource: string) => boolean): Promise<Check | undefined> => {
     const made = await clinic()
     const rights = made.looks.get('cluster-b')?.seen.rights
@@ -628,7 +628,7 @@ describe('rights', () => {
     )
   })
 
-  it('takes one whole road to istiod for enough', async () => {
+  it('accepts one complete connection to istiod as enough', async () => {
     expect((await without((_, resource) => resource === 'serviceaccounts/token'))?.verdict).toBe('ok')
     expect((await without((verb, resource) => verb === 'create' && resource === 'pods/portforward'))?.verdict).toBe('ok')
     const told = await without((_, resource) => resource.includes('/'))
@@ -636,11 +636,11 @@ describe('rights', () => {
     expect(told?.remedy).toContain('resources: [serviceaccounts/token], resourceNames: [entente], verbs: [create]')
   })
 
-  it('only warns of what no other command needs', async () => {
+  it('only warns about rights that no other command needs', async () => {
     expect((await without((_, resource) => resource === 'sidecars'))?.verdict).toBe('warn')
   })
 
-  it('join into one rule what lacks the same verbs', () => {
+  it('joins resources that need the same verbs into one rule', () => {
     const need = (resource: string) => ({ verb: 'list', group: 'security.istio.io', resource, purpose: 'read' as const })
     expect(ruleText([need('x'), need('y')])).toBe('ClusterRole: { apiGroups: ["security.istio.io"], resources: [x, y], verbs: [list] }')
   })
@@ -658,12 +658,12 @@ describe('certificates of the mesh’s own workloads', () => {
       ({ name, subject }) => name === 'own-certificate-names' && subject === 'cluster-b',
     )
 
-  it('are skipped where nobody asked for them', async () => {
+  it('are skipped if the user did not request them', async () => {
     expect(await told(undefined)).toMatchObject({ verdict: 'skipped', evidence: expect.stringContaining('--look') })
     expect(await told(new Map())).toMatchObject({ verdict: 'skipped' })
   })
 
-  it('are well with one name each, whatever host names they have', async () => {
+  it('are fine with one name each, whatever host names they have', async () => {
     expect(await told(new Map([await leaf('server.sample', { dnsNames: ['server.sample.svc'], subject: 'O=shop' })]))).toMatchObject({
       verdict: 'ok',
       evidence: '1 workload certificate, one name in each',
@@ -678,14 +678,14 @@ describe('certificates of the mesh’s own workloads', () => {
     { more: { dnsNames: [`spiffe://${B}/ns/x/sa/admin`] }, tells: `DNS SAN spiffe://${B}/ns/x/sa/admin` },
     { more: { subject: 'CN=b/ns/x/sa' }, tells: 'subject CN=b/ns/x/sa' },
     { more: { subject: 'CN=x/sa/y' }, tells: 'subject CN=x/sa/y' },
-  ])('are named with what else a policy could match: $tells', async ({ more, tells }) => {
+  ])('are reported with the other names that a policy could match: $tells', async ({ more, tells }) => {
     const found = await told(new Map([await leaf('good.sample'), await leaf('server.sample', more)]))
     expect(found).toMatchObject({ verdict: 'warn', evidence: expect.stringContaining(`server.sample (${ID}) also has ${tells}`) })
     expect(found?.evidence).not.toContain('good.sample')
     expect(found?.remedy).toContain('one URI SAN')
   })
 
-  it('that some proxy did not show are neither well nor unmentioned', async () => {
+  it('are reported as unknown for proxies that did not show them', async () => {
     const silent = ['mute.sample', failed('forbidden', 'may not forward ports')] as const
     expect(await told(new Map([await leaf('good.sample'), silent]))).toMatchObject({
       verdict: 'unknown',
@@ -696,7 +696,7 @@ describe('certificates of the mesh’s own workloads', () => {
     expect(await told(new Map([odd, silent]))).toMatchObject({ verdict: 'warn', evidence: expect.stringContaining('1 of 2 proxies') })
   })
 
-  it('of an alias are the mesh’s own, also where the file alone knows it', async () => {
+  it('of an alias belong to the mesh, also if only the file lists the alias', async () => {
     const alias = `spiffe://old.example/ns/sample/sa/server`
     const leaves = new Map([await leaf('server.sample', { uris: [alias, ID] })])
     expect(await told(leaves)).toMatchObject({ verdict: 'ok' })
@@ -704,8 +704,8 @@ describe('certificates of the mesh’s own workloads', () => {
   })
 })
 
-describe('what programs read', () => {
-  it('has every check with its title and the section that explains it', async () => {
+describe('doctor’s output for programs', () => {
+  it('contains every check with its title and the section that explains it', async () => {
     const checks = checksOf(await clinic())
     const view = doctorView(checks, NOW)
     expect(view).toMatchObject({ at: NOW.toISOString(), verdict: 'ok', counts: countsOf(checks) })
@@ -721,7 +721,7 @@ describe('what programs read', () => {
     })
   })
 
-  it('counts a check that could not be made like one that failed', async () => {
+  it('counts a check that could not run like one that failed', async () => {
     expect(overall(checksOf(await clinic({ policies: failed('forbidden', 'may not list') })))).toBe('fail')
   })
 
@@ -732,7 +732,7 @@ describe('what programs read', () => {
 })
 
 describe('docs/doctor.md', () => {
-  it('has a section for every check, and no other', () => {
+  it('has a section for every check, and no other section', () => {
     const page = readFileSync(join(import.meta.dirname, '../../../docs/doctor.md'), 'utf8')
     const sections = [...page.matchAll(/^### ([a-z0-9-]+)$/gm)].map(([, name]) => name)
     expect(sections).toEqual(Object.keys(CHECKS))

@@ -3,7 +3,7 @@ import { member } from '../../../test/support/federations.ts'
 import type { Looked } from './looked.ts'
 import { scopeChecks } from './scope-checks.ts'
 
-it('a scope of the whole mesh is left to plan, which looks at every namespace', () => {
+it('doctor leaves a scope of the whole mesh to plan, which checks every namespace', () => {
   const whole = { namespace: 'istio-system', everywhere: true } as const
   const patient = {
     name: member('cluster-b'),

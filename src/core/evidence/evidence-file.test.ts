@@ -54,12 +54,12 @@ const printed = (observation: Observation): string =>
 const again = (observation: Observation): Observation | undefined =>
   parseHanded(Buffer.from(printed(observation)), 'seen.json', of, NOW).looked.get(home.name)?.observation
 
-describe('what was seen of a mesh', () => {
+describe('the evidence file of a mesh', () => {
   it.each([
     ['whole', seen()],
     ['where nothing could be seen', seen({ objects: failed(), own: failed(), istio: failed(), proxies: failed(), pods: failed() })],
     ['where its CA presents nothing', seen({ istio: ok(facts(bundle)) })],
-  ])('comes back from the file as it was: %s', (_, observation) => {
+  ])('survives a round trip: %s', (_, observation) => {
     expect(again(observation)).toEqual(observation)
   })
 
@@ -75,19 +75,19 @@ describe('what was seen of a mesh', () => {
     expect(own).toMatchObject({ ok: false, error: { subject: 'cluster-a', about: { kind: 'other', text: 'cluster-a' } } })
   })
 
-  it('says once what many proxies hold alike', () => {
+  it('states once what many proxies have in common', () => {
     const of = (n: number): number => printed(seen({ proxies: ok(Array.from({ length: n }, (_, i) => proxy(`client-${i}`))) })).length
     expect(of(100) - of(1)).toBeLessThan(100 * 200)
   })
 
-  it('holds no private key, wherever one stood, and of pods elsewhere nothing but how long their certificates live', () => {
+  it('contains no private key, and of pods in other namespaces only their certificates’ lifetimes', () => {
     const key = '-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEI\n-----END EC PRIVATE KEY-----'
     const stray = object('v1', 'ConfigMap', 'istio-system/x-root-cert', { data: { 'a.pem': key } })
     const text = printed(seen({ objects: ok([stray]), pods: ok([pod('pay/secretive', { team: 'red' })]) }))
     expect([text.includes('MHcCAQEEI'), text.includes('team'), text.includes('secretive')]).toEqual([false, false, true])
   })
 
-  it('leaves out what others noted beside an object, and keeps what tells who tracks it', () => {
+  it('omits foreign annotations on objects, but keeps the ones that identify a GitOps tool', () => {
     const notes = {
       annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{}', 'argocd.argoproj.io/tracking-id': 'shop' },
       managedFields: [{ manager: 'x' }],

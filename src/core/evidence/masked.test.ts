@@ -186,15 +186,15 @@ function printed(seenOf: ReadonlyMap<MemberName, Observation>): string {
   return JSON.stringify(handedView({ federation: of.name, record: undefined, at: NOW, looked, verdicts: [], findings: [] }))
 }
 
-describe('what is handed over', () => {
-  it.each(OTHERS)('holds no secret: $name', async ({ object: other }) => {
+describe('masked evidence', () => {
+  it.each(OTHERS)('contains no secret: $name', async ({ object: other }) => {
     const text = printed(await seen([other]))
     expect(text).not.toContain(SECRET)
     expect(text).not.toContain(Buffer.from(SECRET).toString('base64'))
     expect(text).not.toContain(Buffer.from(PEM).toString('base64').slice(0, 40))
   })
 
-  it('is judged and planned as what was seen, whoever else has objects there', async () => {
+  it('yields the same verdicts and plan as the unmasked observation, whatever foreign objects exist', async () => {
     await fc.assert(
       fc.asyncProperty(fc.subarray([...OTHERS]), async (some) => {
         const before = await seen(some.map(({ object: one }) => one))
@@ -216,11 +216,11 @@ describe('a private key in a text', () => {
     { name: 'on one line', text: `${PEM.replaceAll('\n', '\\n')}x`, is: '(a private key stood here)\\nx' },
     { name: 'as base64', text: Buffer.from(PEM).toString('base64'), is: '(a private key stood here)' },
     { name: 'named only', text: 'its PRIVATE KEY is gone', is: 'its PRIVATE KEY is gone' },
-  ])('goes: $name', ({ text, is }) => {
+  ])('is removed: $name', ({ text, is }) => {
     expect(withoutKeys(text)).toBe(is)
   })
 
-  it('takes no time to speak of in a long text', () => {
+  it('is removed quickly from a long text', () => {
     expect(withoutKeys('-----BEGIN PRIVATE KEY-----'.repeat(20_000))).not.toContain('BEGIN')
   })
 })

@@ -32,21 +32,21 @@ const empty = () =>
     [b, observation({ own: BUNDLE_B })],
   ])
 
-describe('what ended of itself', () => {
-  it('is told with the day, where steps take it away', () => {
+describe('a trust that reached its end date', () => {
+  it('is reported with the date while steps remove it', () => {
     expect(closing(until(), AFTER).ended).toEqual(['cluster-b trusting cluster-a ended at 24:00 UTC of 2026-06-30'])
   })
 
-  it('is nothing before its day is over', () => {
+  it('is not reported before that day is over', () => {
     const { steps, ended } = closing(until(), BEFORE)
     expect([steps.filter((step) => step.member === b), ended]).toEqual([[], []])
   })
 
-  it('is not told once it is away', () => {
+  it('is not reported once it is removed', () => {
     expect(endedBy(until(), [], AFTER)).toEqual([])
   })
 
-  it('is not told of what somebody severed: they said why', () => {
+  it('is not reported if somebody severed it, which has its own reason', () => {
     const severed = until(
       (s) => void s.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: '2026-05-30T10:00:00Z', reason: 'left' }),
     )

@@ -42,7 +42,7 @@ const until = (day: string) => spec((s) => void Object.assign(s.trust[0] ?? {}, 
 const dated = (from: string, to: string) => ({ ...ROOT_A, notBefore: new Date(from), notAfter: new Date(to) })
 
 describe('intents', () => {
-  it('are one for each member with a home, with its own roots and theirs', () => {
+  it('exist for each member with a cluster or directory, with its own roots and its partners’', () => {
     const built = made()
     expect(built.findings).toEqual([])
     expect(built.intents.map((intent) => intent.member.name)).toEqual(['cluster-a', 'cluster-b'])
@@ -53,7 +53,7 @@ describe('intents', () => {
     })
   })
 
-  it('leave out a severed trust, whose roots need not even be readable', () => {
+  it('omit a severed trust, even if its roots cannot be read', () => {
     const severed = spec((s) => {
       s.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: '2026-05-30T10:00:00Z', reason: 'left' })
       s.trust.pop()
@@ -67,7 +67,7 @@ describe('intents', () => {
     { name: 'still on in its last second', now: '2026-06-30T23:59:59Z', trusts: 1, code: 'warning trust-ends' },
     { name: 'announced as ending 30 days before', now: '2026-06-01T00:00:00Z', trusts: 1, code: 'warning trust-ends' },
     { name: 'quiet before that', now: '2026-05-31T23:00:00Z', trusts: 1, code: undefined },
-  ])('see a trust until 2026-06-30 as $name at $now', ({ now, trusts, code }) => {
+  ])('treat a trust until 2026-06-30 as $name at $now', ({ now, trusts, code }) => {
     const built = made({ spec: until('2026-06-30'), now: new Date(now) })
     expect(inB(built).trusts.length).toBe(trusts)
     const about = codes(built.findings).filter((line) => line.includes('trust-end'))
@@ -75,7 +75,7 @@ describe('intents', () => {
   })
 })
 
-describe('roots that do not count', () => {
+describe('the roots of a trust:', () => {
   it.each([
     {
       name: 'a bundle that is missing',
@@ -102,7 +102,7 @@ describe('roots that do not count', () => {
     expect(built.findings[0]?.hint).toBe(hint)
   })
 
-  it('one root of a bundle that nobody approved is left out, the others count', () => {
+  it('a root of a bundle without an approval does not count; the others do', () => {
     const slipped = fakeRoot('slipped in')
     const built = made({ approved: approvedOf(bundleOf(A, ROOT_A, slipped), BUNDLE_B) })
     expect(inB(built).trusts[0]?.bundle?.anchors).toEqual([ROOT_A])
@@ -110,7 +110,7 @@ describe('roots that do not count', () => {
     expect(built.findings[0]?.message).toContain(slipped.fingerprint)
   })
 
-  it('an approval for one domain is none for another', () => {
+  it('an approval for one domain does not apply to another', () => {
     const built = made({ record: [approval(BUNDLE_B), { ...approval(BUNDLE_A), trustDomain: B } as AuditDraft] })
     expect(codes(built.findings)).toContain('error unrecorded-root cluster-a')
   })
@@ -118,7 +118,7 @@ describe('roots that do not count', () => {
   it.each([
     { name: 'as the file lists the members', order: (s: Spec) => s },
     { name: 'in the other order', order: (s: Spec) => void s.members.reverse() },
-  ])('our own root inside their bundle refuses theirs whole, never ours: $name', ({ order }) => {
+  ])('a bundle that contains our own root is rejected as a whole, and our own bundle is not: $name', ({ order }) => {
     const theirs = bundleOf(A, ROOT_A, ROOT_B)
     const built = made({ spec: spec(order), approved: approvedOf(theirs, BUNDLE_B), record: [approval(BUNDLE_B), approval(theirs)] })
     expect(codes(built.findings)).toEqual(['error root-of-another-domain cluster-a'])
@@ -126,7 +126,7 @@ describe('roots that do not count', () => {
     expect(inB(built).trusts[0]?.bundle).toBeUndefined()
   })
 
-  it('an empty bundle is taken for what it says: everything is revoked', () => {
+  it('an empty bundle counts, and revokes every root', () => {
     const built = made({ approved: approvedOf(bundleOf(A), BUNDLE_B) })
     expect(inB(built).trusts[0]?.bundle?.anchors).toEqual([])
     expect(codes(built.findings)).toEqual(['warning bundle-empty cluster-a'])
@@ -136,14 +136,14 @@ describe('roots that do not count', () => {
     { name: 'expired', root: dated('2020-01-01', '2026-01-01'), code: 'error root-expired cluster-a' },
     { name: 'about to expire', root: dated('2020-01-01', '2026-07-01'), code: 'warning root-expires cluster-a' },
     { name: 'not valid yet', root: dated('2026-09-01', '2036-01-01'), code: 'warning root-not-yet-valid cluster-a' },
-  ])('a root that is $name is told, and still counts: it blocks no narrowing', ({ root, code }) => {
+  ])('a root that is $name is reported, but counts: it blocks no narrowing', ({ root, code }) => {
     const built = made({ approved: approvedOf(bundleOf(A, root), BUNDLE_B) })
     expect(codes(built.findings)).toEqual([code])
     expect(inB(built).trusts[0]?.bundle?.anchors).toEqual([root])
   })
 })
 
-describe('what owners should know', () => {
+describe('warnings for owners', () => {
   it.each([
     {
       name: 'callers all',
@@ -175,7 +175,7 @@ describe('what owners should know', () => {
     expect(codes(made({ spec: of }).findings)).toEqual([code])
   })
 
-  it('one direction is no news where the other side is not ours to plan', () => {
+  it('omit a trust in one direction if the other side has no cluster to plan for', () => {
     const partner = spec((s) => {
       s.trust.pop()
       delete (s.members[0] as Record<string, unknown>).cluster
@@ -283,7 +283,7 @@ describe('a sever on the record', () => {
     expect([truster?.trusts.length, truster?.held?.length ?? 0]).toEqual(state === 'open' ? [1, 0] : [0, 1])
   })
 
-  it('says who severed it and why, and names both commands', () => {
+  it('is reported with its author, its reason and both commands', () => {
     const [told] = made({ record: [...recorded, sever] }).findings.filter(({ code }) => code === 'sever-lifted')
     expect(told).toMatchObject({ subject: 'cluster-b trusting cluster-a', message: expect.stringContaining('by alice (key lost)') })
     expect(told?.hint).toContain('entente sever --lift cluster-b cluster-a --reason "WHY"')
@@ -297,19 +297,19 @@ describe('a sever on the record', () => {
       cluster: undefined,
       command: 'entente approve cluster-a --bundle FILE --fingerprint sha256:… --reason "WHY"',
     },
-  ])('after a lift names the command that approves $what', ({ cluster, command }) => {
+  ])('that was lifted names the command that approves $what', ({ cluster, command }) => {
     const of = changed(0, { cluster })
     const [told] = made({ spec: of, record: [...recorded, sever, lift] }).findings
     expect(told).toMatchObject({ code: 'lift-unapproved', hint: `${command}, then entente apply` })
   })
 
-  it('is nothing to report where the file severs the pair, has no such trust, or the trust has ended', () => {
+  it('is not reported if the file severs the pair, has no such trust, or the trust has ended', () => {
     const inFile = spec((s) => void s.severed.push({ ...names, at: '2026-05-30T10:00:00Z', reason: 'left' }))
     for (const of of [inFile, spec((s) => void s.trust.shift()), until('2026-05-30')])
       expect(codes(made({ spec: of, record: [...recorded, sever] }).findings).filter((line) => line.includes('sever-lifted'))).toEqual([])
   })
 
-  it('needs no bundle of the domain', () => {
+  it('requires no bundle of the domain', () => {
     const built = made({ approved: approvedOf(BUNDLE_B), record: [...recorded, sever], spec: spec((s) => void s.trust.pop()) })
     expect(codes(built.findings)).toEqual(['error sever-lifted cluster-b trusting cluster-a'])
   })

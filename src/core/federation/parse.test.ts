@@ -21,7 +21,7 @@ interface Refusal {
   readonly hint?: RegExp
 }
 
-describe('a federation file is refused', () => {
+describe('a federation file is rejected', () => {
   const refusals: readonly Refusal[] = [
     {
       name: 'an unknown field of a member',
@@ -474,7 +474,7 @@ describe('a federation file is refused', () => {
   })
 })
 
-describe('a federation file is taken', () => {
+describe('a federation file is accepted', () => {
   it('with everything in it', () => {
     const of = federation(
       spec((s) => {
@@ -548,13 +548,13 @@ describe('a federation file is taken', () => {
   })
 })
 
-it('a member that could not be read is named once, not by everybody who names it', () => {
+it('a member that could not be read is reported once, not by every reference to it', () => {
   const problems = problemsIn(document(spec((s) => void Object.assign(memberAt(s, 0), { trustDomain: 'Cluster A!' }))))
   expect(problems).toEqual([expect.stringContaining('spec.members.0.trustDomain')])
 })
 
-describe('homes', () => {
-  it('may lie side by side', () => {
+describe('the directories of two members', () => {
+  it('may be siblings', () => {
     const beside = (s: Spec): void => {
       Object.assign(memberAt(s, 0), { cluster: { directory: 'clusters/a' } })
       Object.assign(memberAt(s, 1), { cluster: { directory: '../clusters/a' } })

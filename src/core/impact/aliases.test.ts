@@ -35,7 +35,7 @@ describe('principals in a mesh with aliases', () => {
 })
 
 describe('trust domains in a mesh with aliases', () => {
-  it('expand where one is named to the letter, and each comes once', () => {
+  it('expand the ones named literally, each once', () => {
     expect(expandTrustDomains(['old-td', 'new-td', 'old*', 'a.example'], OWN)).toEqual([...OWN, 'old*', 'a.example'])
   })
 })

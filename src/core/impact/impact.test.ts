@@ -11,7 +11,7 @@ const view = (policies: readonly Policy[], how: 'mesh' | 'alias' = 'mesh', optio
 const only = (spec: object, how: 'mesh' | 'alias' = 'mesh', options: ImpactOptions = {}) =>
   view([policy('sample/p', spec)], how, options).policies[0]
 
-describe('what caCertificates let in', () => {
+describe('caCertificates', () => {
   it.each([
     {
       name: 'by a namespace',
@@ -124,11 +124,11 @@ describe('what caCertificates let in', () => {
     { name: 'a local trust domain beside a namespace', spec: allow(from({ namespaces: ['foo'], trustDomains: [LOCAL] })) },
     { name: 'an empty spec', spec: {} },
     { name: 'a DENY of everybody else', spec: deny(from({ notPrincipals: [`${LOCAL}/*`] })) },
-  ])('is nothing by $name', ({ spec }) => {
+  ])('accept no additional identity by $name', ({ spec }) => {
     expect(only(spec)).toMatchObject({ newlyAccepted: [], because: '', closedBy: [], examples: [] })
   })
 
-  it('is a maybe where a token decides', () => {
+  it('may accept an identity if a token decides', () => {
     expect(only(allow(from({ namespaces: ['foo'], requestPrincipals: ['*'] })))).toMatchObject({
       newlyAccepted: ['a.example/ns/foo/*'],
       maybe: ['a.example/ns/foo/*'],
@@ -136,13 +136,13 @@ describe('what caCertificates let in', () => {
     })
   })
 
-  it('leaves out what a DENY of others keeps out', () => {
+  it('do not accept what a foreign DENY policy denies', () => {
     const { policies } = view([policy('sample/all', allow({})), policy('sample/no-foo', deny(from({ namespaces: ['foo'] })))])
     expect(policies[0]).toMatchObject({ name: 'all', newlyAccepted: ['a.example/*'], except: ['a.example/ns/foo/*'] })
     expect(policies[1]).toMatchObject({ name: 'no-foo', newlyAccepted: [] })
   })
 
-  it('has examples that exist', () => {
+  it('have examples that exist', () => {
     const accounts = ['ns/foo/sa/web', 'ns/foo/sa/api', 'ns/bar/sa/web'].flatMap((path) => [
       `spiffe://${FOREIGN}/${path}`,
       `spiffe://${LOCAL}/${path}`,
@@ -154,7 +154,7 @@ describe('what caCertificates let in', () => {
   })
 })
 
-describe('what an alias lets in', () => {
+describe('an alias', () => {
   it.each([
     {
       name: 'by a local principal',
@@ -181,7 +181,7 @@ describe('what an alias lets in', () => {
     expect(told?.because).toMatch(because)
   })
 
-  it('keeps the namesake of a denied account out', () => {
+  it('does not accept the namesake of a denied account', () => {
     expect(only(deny(from({ principals: ['b.example/ns/foo/sa/web'] })), 'alias')?.except).toEqual(['a.example/ns/foo/sa/web'])
   })
 
@@ -193,8 +193,8 @@ describe('what an alias lets in', () => {
   })
 })
 
-describe('where', () => {
-  it('only a scope is opened, other workloads stay as they are', () => {
+describe('the impact on policies where', () => {
+  it('Entente opens a single scope excludes other workloads', () => {
     const policies = [policy('sample/all', allow({})), policy('other/all', allow({}))]
     const after = trusting(ALONE, FOREIGN, 'pinned', [{ namespace: 'sample', labels: { app: 'server' } }])
     const options = { real: [{ namespace: 'sample', labels: { app: 'server', tier: 'back' } }] }
@@ -205,19 +205,19 @@ describe('where', () => {
     ])
   })
 
-  it('no policy is, whoever passes TLS is accepted, and that is told', () => {
+  it('no policy applies says that everyone who passes TLS is accepted', () => {
     const { findings } = view([], 'mesh', { sets: [{ namespace: 'sample', labels: { app: 'server' } }] })
     expect(findings).toMatchObject([
       { code: 'impact-unguarded', subject: 'sample (app=server)', message: expect.stringContaining(FOREIGN) },
     ])
   })
 
-  it('a policy of the root namespace applies, namespaces without policies are named as well', () => {
+  it('a policy of the root namespace applies names namespaces without policies as well', () => {
     const { policies } = view([policy('istio-system/all', allow({}))])
     expect(policies[0]?.at).toContain('any namespace without policies of its own (all workloads)')
   })
 
-  it('a policy targets a gateway, it is judged there', () => {
+  it('a policy targets a gateway is judged there', () => {
     const spec = {
       targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'gw' }],
       ...allow(from({ namespaces: ['foo'] })),
@@ -226,8 +226,8 @@ describe('where', () => {
   })
 })
 
-describe('identities that are asked about', () => {
-  it('are accepted where there is no policy, once TLS lets them in', () => {
+describe('identities that the user names', () => {
+  it('are accepted if no policy applies, once TLS accepts them', () => {
     const { identities } = view([], 'mesh', { identities: [`spiffe://${FOREIGN}/ns/foo/sa/web`, `spiffe://${THIRD}/ns/foo/sa/web`] })
     expect(identities.map(({ before, after }) => `${before} ${after}`)).toEqual(['deny allow', 'deny deny'])
   })
@@ -244,7 +244,7 @@ describe('identities that are asked about', () => {
   })
 })
 
-describe('what is not understood', () => {
+describe('a policy that Entente cannot evaluate', () => {
   it.each([
     { name: 'a field of the spec', spec: { mood: 1 }, says: 'mood' },
     { name: 'an action', spec: { action: 'LOG' }, says: 'action "LOG"' },
@@ -255,7 +255,7 @@ describe('what is not understood', () => {
     { name: 'values that are no strings', spec: allow(from({ principals: [1] })), says: 'rules[0].principals' },
     { name: 'a rule that is null', spec: { rules: [null] }, says: 'rules[0] null' },
     { name: 'a target', spec: { targetRefs: [{ group: 'x', kind: 'Thing', name: 'y' }] }, says: 'target Thing y' },
-  ])('is said: $name', ({ spec, says }) => {
+  ])('is reported: $name', ({ spec, says }) => {
     const { findings } = readPolicy(object('security.istio.io/v1', 'AuthorizationPolicy', 'sample/p', { spec }))
     expect(findings).toMatchObject([
       { code: 'policy-not-understood', subject: 'AuthorizationPolicy sample/p', message: expect.stringContaining(says) },

@@ -86,13 +86,13 @@ describe('a caller', () => {
     expect(verdict(of, policies)).toBe(is)
   })
 
-  it('is denied by a CUSTOM policy whose provider the mesh config does not have', () => {
+  it('is denied by a CUSTOM policy whose provider the mesh config lacks', () => {
     const custom = [policy('sample/p', { action: 'CUSTOM', provider: { name: 'opa' }, rules: [{}] })]
     expect(verdict(id(LOCAL), custom, { admission: { ...MESH, authorizers: ['other'] } })).toBe('deny')
     expect(verdict(id(LOCAL), custom, { admission: { ...MESH, authorizers: ['opa'] } })).toBe('maybe')
   })
 
-  it('passes the callers’ DENY, and then still needs what ALLOWs say', () => {
+  it('that passes the callers’ DENY policy still needs an ALLOW policy', () => {
     const callers = policy('sample/entente', deny(from({ principals: [`${FOREIGN}/*`], notPrincipals: [`${FOREIGN}/ns/foo/sa/web`] })))
     expect(verdict(id(FOREIGN), [callers])).toBe('allow')
     expect(verdict(id(FOREIGN, 'foo', 'other'), [callers])).toBe('deny')
@@ -102,12 +102,12 @@ describe('a caller', () => {
 
 describe('operations', () => {
   const get = policy('sample/get', allow(to({ methods: ['GET'] })))
-  it('are not asked for: some that passes is enough', () => {
+  it('that are not given count as accepted if some operation passes', () => {
     expect(verdict(id(LOCAL), [get])).toBe('allow')
     expect(verdict(id(LOCAL), [policy('sample/no-post', deny(to({ methods: ['POST'] })))])).toBe('allow')
   })
 
-  it('that are all denied leave none', () => {
+  it('that are all denied accept nobody', () => {
     expect(verdict(id(LOCAL), [get, policy('sample/no-get', deny(to({ methods: ['GET', 'HEAD'] })))])).toBe('deny')
     expect(verdict(id(LOCAL), [get, policy('sample/no-other', deny(to({ notMethods: ['GET'] })))])).toBe('allow')
     expect(
@@ -115,7 +115,7 @@ describe('operations', () => {
     ).toBe('deny')
   })
 
-  it('are judged one by one where they are given', () => {
+  it('that are given are judged one by one', () => {
     const operation = { method: 'POST', path: '/', host: 'server', port: '8080' }
     expect(verdict(id(LOCAL), [get], { operation })).toBe('deny')
     expect(verdict(id(LOCAL), [get], { operation: { ...operation, method: 'GET' } })).toBe('allow')

@@ -16,8 +16,8 @@ const admissions = fc
   .map((steps) => steps.reduce((admission, [domain, how]) => trusting(admission, domain, how, [AT]), ALONE))
 const verdict = (admission: Admission, policies: readonly Policy[], id: string) => judge(id, new Judge({ admission, policies }).bench(AT))
 
-describe('more trust', () => {
-  it('never means fewer accepted identities where nothing is denied or left out', () => {
+describe('additional trust', () => {
+  it('never accepts fewer identities if no policy denies or is unknown', () => {
     fc.assert(
       fc.property(
         admissions,
@@ -33,7 +33,7 @@ describe('more trust', () => {
     )
   })
 
-  it('never means fewer accepted identities under any policies, while no domain becomes an alias', () => {
+  it('never accepts fewer identities under any policies, while no domain becomes an alias', () => {
     fc.assert(
       fc.property(
         admissions,
@@ -74,7 +74,7 @@ describe('the order of policies', () => {
 })
 
 describe('the patterns', () => {
-  it('mean all that are newly accepted, and nobody else', () => {
+  it('cover exactly the identities that are newly accepted', () => {
     fc.assert(
       fc.property(
         admissions,

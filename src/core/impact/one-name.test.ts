@@ -19,8 +19,8 @@ const otherName = fc
   .map((names) => ({ uris: ['spiffe://a.example/ns/foo/sa/web'], ...names }))
   .filter((names) => otherNames(names).length === 0)
 
-describe('a name that the filter for names lets pass in addition to the SPIFFE ID', () => {
-  it('matches no source of any policy but the one that matches every caller', () => {
+describe('a name that the name filter accepts in addition to the SPIFFE ID', () => {
+  it('matches no source of any policy, except one that matches every caller', () => {
     fc.assert(
       fc.property(anyPolicies, otherName, (policies, { dns, subject }) => {
         for (const { rules, namespace } of policies)
@@ -33,7 +33,7 @@ describe('a name that the filter for names lets pass in addition to the SPIFFE I
     )
   })
 
-  it.each(['*admin', '*-admin', '*/x', '*'])('is not the SPIFFE ID that principal %s ends: istiod writes the scheme in front', (value) => {
+  it.each(['*admin', '*-admin', '*/x', '*'])('is not the SPIFFE ID that ends with principal %s: istiod prefixes the scheme', (value) => {
     const test = valueTest(value, 'source.principal', 'sample')
     const names = ['admin', 'my-admin', 'CN=my-admin', 'CN=a/x', 'OU=spiffe://b/x'].filter((name) => test(name))
     expect(names.length > 0).toBe(value === '*')

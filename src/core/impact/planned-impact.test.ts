@@ -44,17 +44,17 @@ function told(policies: readonly Manifest[], more: { callers?: unknown; istio?: 
 }
 
 describe('a plan', () => {
-  it('says nothing where no policy of others is', () => {
+  it('reports nothing if no foreign policy exists', () => {
     expect(told([])).toEqual([])
   })
 
-  it('says nothing where policies let nobody in but the callers', () => {
+  it('reports nothing if policies accept only the callers', () => {
     expect(
       told([policy('sample/everybody', allow({})), policy('sample/audit', { action: 'AUDIT', rules: [{}] }), policy('other/strict', {})]),
     ).toEqual([])
   })
 
-  it('says which callers existing policies refuse, and which policy does', () => {
+  it('reports which callers existing policies reject, and names the policy', () => {
     expect(told([policy('sample/locals', allow(from({ principals: [`${B}/*`] })))])).toEqual([
       `warning caller-still-denied: cluster-b: sample (app=server): ${A}/ns/sample/sa/client is one of the callers, but is refused: no ALLOW policy matches it (sample/locals)`,
     ])
@@ -64,7 +64,7 @@ describe('a plan', () => {
     expect(told([policy('sample/elsewhere', { selector: { matchLabels: { app: 'other' } } })])).toEqual([])
   })
 
-  it('says whom existing policies let in where callers is all', () => {
+  it('reports whom existing policies accept if callers is all', () => {
     const [finding, ...rest] = told([policy('sample/by-namespace', allow(from({ namespaces: ['sample'] })))], { callers: 'all' })
     expect(finding).toMatch(
       /^info impact-widens: cluster-b: sample \(app=server\): AuthorizationPolicy sample\/by-namespace: accepts cluster-a\.example\/ns\/sample\/\*, because callers is all/,
@@ -103,7 +103,7 @@ describe('a policy that decides by an address from x-forwarded-for', () => {
       by: 'remoteIpBlocks',
     },
     { name: 'one rule of two', where: 'sample/x', spec: by(local, blocks), by: 'remoteIpBlocks' },
-  ])('is told: $name', ({ where, spec, by: name }) => {
+  ])('is reported: $name', ({ where, spec, by: name }) => {
     const found = told([policy(where, spec)]).filter((line) => line.includes('policy-by-address'))
     expect(found).toEqual([
       `warning policy-by-address: cluster-b: AuthorizationPolicy ${where}: decides by ${name} at sample (app=server): a sidecar reads that address from the header x-forwarded-for, which callers from another mesh can set`,
@@ -119,18 +119,18 @@ describe('a policy that decides by an address from x-forwarded-for', () => {
     { name: 'a rule for another namespace’s accounts', where: 'sample/x', spec: by({ ...blocks, namespaces: ['other'] }) },
     { name: 'an AUDIT', where: 'sample/x', spec: { action: 'AUDIT', ...by(blocks) } },
     { name: 'no address at all', where: 'sample/x', spec: open },
-  ])('is not told: $name', ({ where, spec }) => {
+  ])('is not reported: $name', ({ where, spec }) => {
     expect(told([policy(where, spec)]).filter((line) => line.includes('policy-by-address'))).toEqual([])
   })
 
-  it('for another namespace is told where callers is all', () => {
+  it('for another namespace is reported if callers is all', () => {
     const [found] = told([policy('sample/x', by({ ...blocks, namespaces: ['other'] }))], { callers: 'all' }).filter((line) =>
       line.includes('policy-by-address'),
     )
     expect(found).toMatch(/sample\/x: decides by remoteIpBlocks/)
   })
 
-  it('is told for ten policies, and then counted', () => {
+  it('is listed up to ten times, and then counted', () => {
     const many = Array.from({ length: 13 }, (_, i) => policy(`sample/x${i}`, by(blocks)))
     const found = told(many).filter((line) => line.includes('policy-by-address'))
     expect(found).toHaveLength(11)
@@ -139,7 +139,7 @@ describe('a policy that decides by an address from x-forwarded-for', () => {
 })
 
 describe('a callers rule that is not in force', () => {
-  it('lets existing policies let in more than the callers, and that is told', () => {
+  it('lets existing policies accept more than the callers, and plan reports that', () => {
     const written = federation(spec((s) => s.trust.splice(1)))
     const [, intent] = intents(written, approvedOf(...bundles), recordOf(...bundles), NOW).intents
     const others = [pod('sample/server-1', { app: 'server' }), policy('sample/by-namespace', allow(from({ namespaces: ['sample'] })))]
@@ -185,11 +185,11 @@ describe('a whole mesh that accepts a domain', () => {
     return plannedImpact({ intent, facts: facts(bundles[1], istio), states, objects, accounts: () => [] })
   }
 
-  it('lets its callers in by the policies that are there, and nobody else', () => {
+  it('accepts its callers by the existing policies, and nobody else', () => {
     expect(told([policy('sample/by-namespace', allow(from({ namespaces: ['sample'] }))), policy('other/everybody', allow({}))])).toEqual([])
   })
 
-  it('lets more in where the callers rule does not reach: at a waypoint', () => {
+  it('accepts more where the callers rule does not apply: at a waypoint', () => {
     const spec = { targetRefs: [{ group: '', kind: 'Service', name: 'server' }], ...allow(from({ namespaces: ['sample'] })) }
     expect(told([policy('sample/by-waypoint', spec)])).toMatchObject([
       {
@@ -200,7 +200,7 @@ describe('a whole mesh that accepts a domain', () => {
     ])
   })
 
-  it('changes nothing where the mesh config let that domain in before', () => {
+  it('changes nothing if the mesh config already accepted that domain', () => {
     const spec = { targetRefs: [{ group: '', kind: 'Service', name: 'server' }], ...allow({}) }
     expect(told([policy('sample/by-waypoint', spec)], { extraDomains: [A] })).toEqual([])
   })

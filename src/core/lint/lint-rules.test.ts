@@ -12,7 +12,7 @@ describe('docs/lint.md', () => {
   })
 })
 
-describe('the shape of a resource', () => {
+describe('the name of a resource', () => {
   it('is read from one line', () => {
     const scalar = { is: 'scalar' }
     expect(parseShape('{a,b[]{c},d*,e?,f*[]{g}}')).toEqual({
@@ -27,7 +27,7 @@ describe('the shape of a resource', () => {
     })
   })
 
-  it('is known of what Istio serves', () => {
+  it('is known for every kind that Istio serves', () => {
     expect(shapeOf('security.istio.io', 'PeerAuthentication', 'v1')).toMatchObject({ is: 'fields' })
     expect(shapeOf('security.istio.io', 'PeerAuthentication', 'v9')).toBeUndefined()
     expect(served('EnvoyFilter')).toEqual(['networking.istio.io/v1alpha3'])

@@ -41,7 +41,7 @@ spec: ${rest}
 `
 
 describe('inert settings', () => {
-  it('are both named in the manifests of the walk-through, with their lines', () => {
+  it('are both reported in the manifests of the walk-through, with their lines', () => {
     expect(places(linted({ 'values.yaml': walkthroughValues('cluster-b'), 'pa.yaml': walkthroughPolicy('cluster-b') }))).toEqual([
       'values.yaml:5:9 inert-extra-root-certs',
       'values.yaml:6:7 inert-extra-volumes',
@@ -94,12 +94,12 @@ describe('inert settings', () => {
       `apiVersion: v1\nkind: List\nitems:\n  - apiVersion: v1\n    kind: Pod\n    metadata: {name: p}\n    spec: {containers: [{name: c, env: [{name: ISTIO_META_EXTRA_ROOT_CERTS, value: x}]}]}\n`,
       7,
     ],
-  ])('are found in %s', (_, text, line) => {
+  ])('are reported in %s', (_, text, line) => {
     const found = linted(text).findings.filter(({ code }) => code === 'inert-extra-root-certs')
     expect(found.map((f) => f.line)).toEqual([line])
   })
 
-  it('are found after Windows line ends, and in JSON', () => {
+  it('are reported after Windows line ends, and in JSON', () => {
     expect(places(linted(walkthroughPolicy('b').replaceAll('\n', '\r\n')))).toEqual(['m.yaml:12:3 inert-peer-aliases'])
     const object = {
       apiVersion: 'security.istio.io/v1',
@@ -161,7 +161,7 @@ describe('unknown fields', () => {
       configMap('trust_domain: a\nenableAutoMtls: true\ndefaultConfig: {proxyMetadata: {A: b}, discovery_address: "x:15012"}'),
     ],
     ['other people’s kinds', 'apiVersion: example.com/v1\nkind: PeerAuthentication\nmetadata: {name: x}\nspec: {any: thing}\n'],
-  ])('are not %s', (_, text) => {
+  ])('are not reported for %s', (_, text) => {
     expect(codes(linted(text))).toEqual([])
   })
 })
@@ -173,11 +173,11 @@ describe('caCertificates', () => {
       meshConfig: { caCertificates: entries, defaultConfig: { proxyMetadata: flags ? { PROXY_CONFIG_XDS_AGENT: 'true' } : {} } },
     })
 
-  it('with all that they need only lack a trust domain', () => {
+  it('whose prerequisites are met lack only a trust domain', () => {
     expect(codes(linted(mesh([{ pem: b.root.pem }])))).toEqual(['ca-without-domains'])
   })
 
-  it('are nothing without the flags', () => {
+  it('have no effect without the flags', () => {
     expect(codes(linted(mesh([{ pem: b.root.pem }], false)))).toEqual([
       'ca-without-multiroot',
       'ca-without-xds-agent',
@@ -185,7 +185,7 @@ describe('caCertificates', () => {
     ])
   })
 
-  it('find the flag on istiod’s Deployment, and say when that is not there', () => {
+  it('are checked against the flag on istiod’s Deployment, with a note if that is absent', () => {
     const map = configMap(
       stringify({ caCertificates: [{ pem: b.root.pem }], defaultConfig: { proxyMetadata: { PROXY_CONFIG_XDS_AGENT: 'true' } } }).trimEnd(),
     )
@@ -203,7 +203,7 @@ describe('caCertificates', () => {
     expect(severities(`${map}---\n${istiod('true')}`)).toEqual([])
   })
 
-  it('that istiod would choke on are told, and why that is a time bomb', async () => {
+  it('that istiod cannot parse are reported, with the consequence at the next restart', async () => {
     const leaf = await b.leaf('spiffe://cluster-b.example/ns/x/sa/y')
     const told = (pem: string) =>
       linted(mesh([{ pem }]))
@@ -221,7 +221,7 @@ describe('caCertificates', () => {
     expect(JSON.stringify(result)).not.toContain(b.root.keyPem.split('\n')[1])
   })
 
-  it('by URL are told, and so is a binding that is none', () => {
+  it('by URL are reported, and so is a binding that binds nothing', () => {
     const text = mesh([{ spiffeBundleUrl: 'https://b.example/bundle' }, { pem: b.root.pem, trustDomains: ['cluster-b.example'] }])
     expect(codes(linted(text))).toEqual(['spiffe-bundle-url', 'ca-not-bound'])
   })
@@ -238,14 +238,14 @@ describe('trust domains', () => {
       { federation: spec((s) => void Object.assign(s.members[0] ?? {}, { trustDomainAliases: ['cluster-c.example'] })) },
       [],
     ],
-  ])('aliases %s', (_, { federation }: { federation?: unknown }, expected) => {
+  ])('as aliases %s', (_, { federation }: { federation?: unknown }, expected) => {
     const alias = expected.length === 0 ? 'cluster-c.example' : 'cluster-b.example'
     const text = configMap(`${own}trustDomainAliases: [cluster-a.example, ${alias}]`)
     const { findings } = linted(text, federation === undefined ? {} : { federation: sourceOf(document(federation)) })
     expect(findings.map(({ code, severity }) => `${severity} ${code}`)).toEqual(expected)
   })
 
-  it('aliases of the mesh in the next directory are an error', () => {
+  it('as aliases of the mesh in the next directory are an error', () => {
     const texts: Texts = { 'a/m.yaml': configMap(`${own}trustDomainAliases: [b]`), 'b/m.yaml': configMap('trustDomain: b') }
     expect(linted(texts).findings).toMatchObject([{ code: 'foreign-alias', severity: 'error', file: 'a/m.yaml', line: 7, column: 26 }])
   })
@@ -259,19 +259,19 @@ describe('trust domains', () => {
     ['cluster.local, which means the own one', '{ principals: [cluster.local/ns/a/sa/b] }', 0],
     ['any domain', '{ principals: ["*", "*/ns/a/sa/b"], trustDomains: ["*.example"] }', 0],
     ['a prefix of a known domain', '{ principals: ["cluster-*"] }', 0],
-  ])('that nobody has: %s', (_, source, count) => {
+  ])('that no mesh has: %s', (_, source, count) => {
     expect(codes(linted(`${configMap(own.trim())}---\n${policy(source)}`)).filter((code) => code === 'unknown-trust-domain')).toHaveLength(
       count,
     )
   })
 
-  it('are not judged when nobody says which there are', () => {
+  it('are not judged if the manifests do not say which exist', () => {
     const result = linted(policy('{ principals: [cluster-z.example/ns/a/sa/b] }'))
     expect(codes(result)).toEqual([])
     expect(result.notChecked).toMatchObject([{ rule: 'unknown-trust-domain' }])
   })
 
-  it('a condition names them, too', () => {
+  it('are also reported from a condition', () => {
     const text = policy(
       '{ namespaces: [a] }',
       '      when:\n        - key: source.principal\n          values: [cluster-z.example/ns/a/sa/b]\n',
@@ -331,18 +331,18 @@ describe('federated scopes', () => {
       ['m.yaml mtls-may-loosen'],
     ],
     ['it is another namespace', federation, authentication('other', '{ mtls: { mode: DISABLE } }'), []],
-  ])('when %s', (_, file, text, expected) => {
+  ])('are checked when %s', (_, file, text, expected) => {
     const { findings } = linted(text === '' ? '{}\n' : text, { federation: file, member: 'cluster-b' })
     expect(findings.map((f) => `${f.file} ${f.code}`)).toEqual(expected)
   })
 
-  it('belong to whom the mesh config names', () => {
+  it('belong to the mesh that the mesh config names', () => {
     const loose = authentication('sample', '{ selector: { matchLabels: { app: server } }, mtls: { mode: PERMISSIVE } }')
     const of = (x: string) => codes(linted(`${configMap(`trustDomain: cluster-${x}.example`)}---\n${loose}`, { federation }))
     expect([of('a'), of('b')]).toEqual([[], ['mtls-not-strict']])
   })
 
-  it('are found in a federation file among the manifests', () => {
+  it('are read from a federation file among the manifests', () => {
     const loose = authentication('sample', '{ selector: { matchLabels: { app: server } }, mtls: { mode: PERMISSIVE } }')
     const texts: Texts = {
       'b/federation.yaml': stringify(document(spec())),
@@ -351,19 +351,19 @@ describe('federated scopes', () => {
     expect(codes(linted(texts))).toEqual(['mtls-not-strict'])
   })
 
-  it('whose owner cannot be told are said not to be checked', () => {
+  it('with an unknown owner are reported as not checked', () => {
     expect(linted('{}\n', { federation }).notChecked).toMatchObject([
       { rule: 'mtls-not-strict', because: expect.stringContaining('--member') },
     ])
   })
 
-  it('a federation file with problems is told line by line', () => {
+  it('of an invalid federation file are reported line by line', () => {
     const broken = stringify(document(spec((s) => void Object.assign(s.members[0] ?? {}, { nonsense: 1 }))))
     expect(linted({ 'f.yaml': broken }).findings).toMatchObject([{ code: 'federation-invalid', line: 11 }])
   })
 })
 
-describe('what reaches further than it looks', () => {
+describe('a resource with a wider effect than it appears to have', () => {
   const selector = '{ selector: { matchLabels: { app: x } }, mtls: { mode: STRICT } }'
   const rooted = (namespace: string, text: string) => linted(`${configMap(`rootNamespace: ${namespace}`)}---\n${text}`)
 
@@ -396,7 +396,7 @@ describe('cacerts', () => {
     })
   const known = () => [a.root.anchor]
 
-  it('that are swapped without overlap are told, by fingerprint', () => {
+  it('that are replaced without overlap are reported, by fingerprint', () => {
     const [finding, ...more] = linted(secret(b.root.pem), { known: known() }).findings
     expect(more).toEqual([])
     expect(finding).toMatchObject({ code: 'cacerts-swap', severity: 'error' })
@@ -408,24 +408,24 @@ describe('cacerts', () => {
     expect(codes(linted(secret(`${a.root.pem}${b.root.pem}`), { known: known() }))).toEqual([])
   })
 
-  it('that sign under a root that nobody has yet are told', async () => {
+  it('that sign under a root that no proxy has yet are reported', async () => {
     const of = async (ca: TestCa) => secret(`${a.root.pem}${b.root.pem}`, { 'ca-cert.pem': (await ca.intermediate()).certificate.pem })
     expect(linted(await of(b), { known: known() }).findings).toMatchObject([{ code: 'cacerts-swap', severity: 'warning' }])
     expect(codes(linted(await of(a), { known: known() }))).toEqual([])
   })
 
-  it('whose root was made anew over the same key and name are no swap', () => {
+  it('whose root was re-issued with the same key and name are no replacement', () => {
     const anew = printPem(withSerial(a.root.der, [7]))
     expect(codes(linted(secret(anew), { known: known() }))).toEqual([])
   })
 
-  it('whose CA is not under their root are told: istiod does not start', async () => {
+  it('whose CA is not under their root are reported: istiod does not start', async () => {
     const of = async (ca: TestCa) => secret(a.root.pem, { 'ca-cert.pem': (await ca.intermediate()).certificate.pem })
     expect(linted(await of(b)).findings).toMatchObject([{ code: 'cacerts-broken', severity: 'error' }])
     expect(codes(linted(await of(a)))).toEqual([])
   })
 
-  it('that istiod made itself hold a key, too', () => {
+  it('that istiod created itself hold a key, too', () => {
     const made = secret(a.root.pem, { 'ca-cert.pem': a.root.pem, 'ca-key.pem': a.root.keyPem }).replace(
       'name: cacerts',
       'name: istio-ca-secret',
@@ -433,7 +433,7 @@ describe('cacerts', () => {
     expect(codes(linted(made))).toEqual(['ca-key-in-manifest'])
   })
 
-  it('in two versions, and beside what proxies have, are compared', () => {
+  it('in two versions, and next to the roots that proxies have, are compared', () => {
     const live = stringify({
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -445,7 +445,7 @@ describe('cacerts', () => {
     expect(codes(linted({ 'a/m.yaml': secret(a.root.pem), 'b/m.yaml': secret(b.root.pem) }))).toEqual([])
   })
 
-  it('with the key in them are told, and nothing of it is', () => {
+  it('that contain the key are reported, without any part of the key', () => {
     const result = linted(secret(a.root.pem, { 'ca-key.pem': a.root.keyPem }))
     expect(codes(result)).toEqual(['ca-key-in-manifest'])
     expect(JSON.stringify(result)).not.toContain(a.root.keyPem.split('\n')[1])
@@ -454,7 +454,7 @@ describe('cacerts', () => {
 })
 
 describe('any input', () => {
-  it('is looked at without a throw, and every finding has a place', () => {
+  it('is linted without an exception, and every finding has a place', () => {
     const key = fc.constantFrom(
       'apiVersion',
       'kind',

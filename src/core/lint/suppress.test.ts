@@ -61,7 +61,7 @@ describe('a comment', () => {
     expect(codes(linted(text))).toEqual(expected)
   })
 
-  it('reaches no further than its document', () => {
+  it('suppresses only within its document', () => {
     const text = `# entente-lint: ignore inert-peer-aliases -- ${REASON}\n${policy(POLICY.toSpliced(6, 1))}---\n${policy(POLICY.toSpliced(6, 1))}`
     expect(places(linted(text))).toEqual(['m.yaml:17:3 inert-peer-aliases'])
   })
@@ -71,7 +71,7 @@ describe('a comment', () => {
     expect(codes(linted(text))).toEqual([])
   })
 
-  it('leaves its reason beside what it suppressed', () => {
+  it('records its reason next to the suppressed finding', () => {
     const { suppressed } = linted(withComment(6, `  # entente-lint: ignore unknown-field -- ${REASON}`))
     expect(suppressed).toMatchObject([{ code: 'unknown-field', line: 8, reason: REASON }])
   })
@@ -81,7 +81,7 @@ describe('an annotation', () => {
   const annotated = (reason: string): string =>
     policy([...POLICY.slice(0, 5), '  annotations:', `    lint.entente.dev/inert-peer-aliases: ${reason}`, ...POLICY.slice(5)])
 
-  it('covers its object, whose other findings stay', () => {
+  it('covers the finding on its object, whose other findings stay', () => {
     const result = linted(annotated(`"${REASON}"`))
     expect(codes(result)).toEqual(['unknown-field'])
     expect(result.suppressed).toMatchObject([{ code: 'inert-peer-aliases', reason: REASON }])

@@ -4,7 +4,7 @@ import { configOwner, ownerText, type Source, whoSets } from './config-owner.ts'
 const source = (more: Partial<Source> = {}): Source => ({ name: 'istio', labels: {}, annotations: {}, owners: [], managers: [], ...more })
 const RELEASE = { 'meta.helm.sh/release-name': 'istiod' }
 
-describe('whose a mesh config is', () => {
+describe('the owner of a mesh config', () => {
   it.each([
     ['a Helm release', { annotations: RELEASE }, 'Helm release istiod'],
     ['Helm, by its label', { labels: { 'app.kubernetes.io/managed-by': 'Helm' } }, 'Helm'],
@@ -27,11 +27,11 @@ describe('whose a mesh config is', () => {
       'nobody says so; last written by kubectl-edit',
     ],
     ['nobody at all', {}, 'nobody says so; last written by somebody unknown'],
-  ])('is told: %s', (_, more, says) => {
+  ])('is known: %s', (_, more, says) => {
     expect(ownerText(configOwner(source(more)))).toBe(says)
   })
 
-  it('is told for each revision, by its own ConfigMap', () => {
+  it('is known for each revision, by its own ConfigMap', () => {
     const owners = [configOwner(source({ annotations: RELEASE })), configOwner(source({ name: 'istio-canary', owners: ['IstioRevision'] }))]
     expect(whoSets(['canary'], owners)).toMatch(/^ConfigMap istio-canary belongs to the Sail operator: .*--values sail /)
     expect(whoSets(['default', 'canary'], owners)).toMatch(

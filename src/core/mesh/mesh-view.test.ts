@@ -24,8 +24,8 @@ const sets: fc.Arbitrary<Workloads> = fc.record(
   { requiredKeys: ['namespace'] },
 )
 
-describe('a view of a mesh', () => {
-  it('selects the pods that a scan of all objects selects, in their order, however often it is asked', () => {
+describe('an indexed view of a mesh', () => {
+  it('selects the same pods in the same order as a scan of all objects, however often it is asked', () => {
     fc.assert(
       fc.property(pods, fc.array(sets, { minLength: 1, maxLength: 4 }), (all, asked) => {
         const view = new MeshView(all)
@@ -34,7 +34,7 @@ describe('a view of a mesh', () => {
     )
   })
 
-  it('finds the Services in front of a pod that a scan of all Services finds', () => {
+  it('finds the same Services in front of a pod as a scan of all Services', () => {
     const services = fc.array(fc.tuple(namespace, labels), { maxLength: 8 })
     fc.assert(
       fc.property(pods, services, (all, made) => {
@@ -51,7 +51,7 @@ describe('a view of a mesh', () => {
     )
   })
 
-  it('says of one pod what it says of a set: whether its proxy is in it', () => {
+  it('answers for one pod what it answers for a set: whether its proxy is in it', () => {
     const gateways = fc.subarray([
       object('networking.istio.io/v1', 'Gateway', 'shop/g', { spec: { selector: { app: 'x' } } }),
       object('networking.istio.io/v1', 'Gateway', 'bank/h', { spec: { selector: { tier: 'y' } } }),
@@ -66,7 +66,7 @@ describe('a view of a mesh', () => {
     )
   })
 
-  it('judges modes as all objects do, with and without selectors', () => {
+  it('judges modes from all objects, with and without selectors', () => {
     const policies = fc.subarray([
       peerAuthentication('istio-system/mesh', 'STRICT'),
       peerAuthentication('shop/default', 'PERMISSIVE'),
@@ -105,7 +105,7 @@ describe('a view of a mesh', () => {
     expect([view.entriesOf('a.example'), view.entriesOf('*.b.example'), view.entriesOf('c.b.example')]).toEqual([[entry], [entry], []])
   })
 
-  it('is built once for an observation, and has what its proxies said', () => {
+  it('is built once per observation, and contains the state of its proxies', () => {
     const server = pod('shop/server', {})
     const said = evidence(server, { inbound: [], outbound: [], denies: [] })
     const seen = observation({ own: bundleOf(A), objects: [server], proxies: [said] })
@@ -114,7 +114,7 @@ describe('a view of a mesh', () => {
     expect(viewOf({ ...seen, objects: { ok: false, error: notObserved('cluster-b', 'entente plan') } }).objects).toEqual([])
   })
 
-  it('lets pods that are alike be judged once', () => {
+  it('judges equal pods once', () => {
     const all = Array.from({ length: 5 }, (_, i) => pod(`shop/pod-${i}`, { app: i === 4 ? 'other' : 'same' }))
     const view = new MeshView(all)
     let judged = 0

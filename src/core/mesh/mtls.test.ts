@@ -90,7 +90,7 @@ describe('the effective mode of a workload', () => {
     expect(modeOf([...policies].reverse())).toBe(mode)
   })
 
-  it('a policy that is not made yet is the youngest', () => {
+  it('counts a policy that is not created yet as the youngest', () => {
     const ours: Manifest = { ...pa('sample/a', 'STRICT', { labels }), metadata: { name: 'a', namespace: 'sample' } }
     expect(modeOf([ours, pa('sample/z', 'PERMISSIVE', { labels })])).toBe('PERMISSIVE by PeerAuthentication sample/z')
   })

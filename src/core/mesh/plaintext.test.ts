@@ -21,7 +21,7 @@ const plaintext: fc.Arbitrary<Plaintext | undefined> = fc.oneof(
     .map((list) => exceptions(list)),
 )
 
-describe('where plaintext may come in', () => {
+describe('accepting plaintext', () => {
   it.each([
     { name: 'STRICT', mode: 'STRICT', held: {}, allowed: undefined, keeps: true },
     { name: 'PERMISSIVE', mode: 'PERMISSIVE', held: {}, allowed: undefined, keeps: false },
@@ -34,7 +34,7 @@ describe('where plaintext may come in', () => {
     expect(keepsTo(effective, allowed)).toBe(keeps)
   })
 
-  it('both leave to plaintext only what each does', () => {
+  it('under both leaves only the ports that each leaves', () => {
     fc.assert(
       fc.property(plaintext, plaintext, fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }), (b, a, port) => {
         expect(mayTake(bothTake(b, a), port)).toBe(mayTake(b, port) && mayTake(a, port))
@@ -58,7 +58,7 @@ describe('where plaintext may come in', () => {
   })
 })
 
-describe('from one mode to another', () => {
+describe('a change from one mode to another', () => {
   const staged = (before: MeshState, after: MeshState) =>
     PHASES.map((phase) => {
       const { strict, plaintext: held } = stage(before, after, phase, new Set()).inbound.get('k') as Inbound

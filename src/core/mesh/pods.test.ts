@@ -30,7 +30,7 @@ describe('pods', () => {
     { name: 'done', of: pod('a/b', {}, { phase: 'Succeeded' }), yes: false },
     { name: 'failed', of: pod('a/b', {}, { phase: 'Failed' }), yes: false },
     { name: 'being deleted', of: object('v1', 'Pod', 'a/b', {}, { deletionTimestamp: '2026-06-01T00:00:00Z' }), yes: false },
-  ])('lives when $name: $yes', ({ of, yes }) => {
+  ])('with $name are live: $yes', ({ of, yes }) => {
     expect(isLive(of)).toBe(yes)
   })
 
@@ -39,7 +39,7 @@ describe('pods', () => {
     { name: 'not scheduled yet', status: { phase: 'Pending', podIP: '' }, yes: false },
     { name: 'starting, its native sidecar first', status: { phase: 'Pending', podIP: '10.0.0.1' }, yes: true },
     { name: 'not said to be anywhere', status: { phase: 'Pending' }, yes: true },
-  ])('$name has a sidecar that may hold something: $yes', ({ status, yes }) => {
+  ])('with $name have a sidecar that may hold configuration: $yes', ({ status, yes }) => {
     expect(isPlaced(object('v1', 'Pod', 'a/b', { status }))).toBe(yes)
   })
 
@@ -47,7 +47,7 @@ describe('pods', () => {
     { name: 'by a Gateway’s selector', of: pod('a/b', { istio: 'gw' }), yes: true },
     { name: 'by the Gateway API’s label', of: pod('a/b', { 'gateway.networking.k8s.io/gateway-name': 'x' }), yes: true },
     { name: 'for no reason', of: server, yes: false },
-  ])('is a gateway $name: $yes', ({ of, yes }) => {
+  ])('as $name are gateways: $yes', ({ of, yes }) => {
     const gateways = [
       object('networking.istio.io/v1', 'Gateway', 'a/g', { spec: { selector: { istio: 'gw' } } }),
       object('networking.istio.io/v1', 'Gateway', 'a/all', { spec: {} }),
@@ -60,7 +60,7 @@ describe('pods', () => {
     { role: 'sidecar', gateway: false },
     { role: 'router', gateway: true },
     { role: 'waypoint', gateway: true },
-  ])('started as $role: whatever a Gateway selects, is one: $gateway', ({ role, gateway }) => {
+  ])('that started as $role, and that a Gateway selects, are gateways: $gateway', ({ role, gateway }) => {
     const proxy = { name: 'istio-proxy', args: ['proxy', role] }
     const selecting = object('networking.istio.io/v1', 'Gateway', 'other/g', { spec: { selector: { app: 'server' } } })
     const injected = object('v1', 'Pod', 'sample/s', { spec: { containers: [proxy] } }, { labels: { app: 'server' } })

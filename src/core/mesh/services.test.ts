@@ -20,7 +20,7 @@ const tls = (mode?: string) => ({ tls: mode === undefined ? {} : { mode } })
 const onPort = (number: number, policy: object) => ({ portLevelSettings: [{ port: { number }, ...policy }] })
 const NOT_MUTUAL = ['error reach-not-mutual']
 
-describe('a host that workloads mean to reach', () => {
+describe('a host that workloads call', () => {
   it.each([
     { name: 'a Service that is there', objects: [server], found: [] },
     { name: 'no such Service', objects: [], found: ['error service-unknown'] },
@@ -94,7 +94,7 @@ describe('a host that workloads mean to reach', () => {
     { name: 'TLS without a mode, which is DISABLE', rule: dr('sample/x', { host: 'server', trafficPolicy: tls() }), found: NOT_MUTUAL },
     { name: 'ISTIO_MUTUAL', rule: dr('sample/x', { host: 'server', trafficPolicy: tls('ISTIO_MUTUAL') }), found: [] },
     { name: 'nothing about TLS', rule: dr('sample/x', { host: 'server', trafficPolicy: { loadBalancer: {} } }), found: [] },
-  ])('a DestinationRule for $name', ({ rule, found }) => {
+  ])('with a DestinationRule for $name', ({ rule, found }) => {
     expect(codes([server, rule])).toEqual(found)
   })
 
@@ -103,12 +103,12 @@ describe('a host that workloads mean to reach', () => {
     { host: 'server.sample.svc', id: { name: 'server', namespace: 'sample' } },
     { host: 'server.sample', id: undefined },
     { host: 'api.example.com', id: undefined },
-  ])('$host is a Service or is not', ({ host, id }) => {
+  ])('$host may be a Service or not', ({ host, id }) => {
     expect(serviceName(host)).toEqual(id)
   })
 })
 
-describe('the reason why a host is refused', () => {
+describe('the reason why a host is rejected', () => {
   const twoPorts = service('sample/server', { ports: [{ port: 80 }, { port: 9000 }] })
   const rule = (name: string, specOf: object, born = '2026-01-01T00:00:00Z') => ({
     ...dr(name, { host: SERVER_HOST, ...specOf }),
@@ -177,12 +177,12 @@ describe('the reason why a host is refused', () => {
       rules: [rule('calls/x', { workloadSelector: { matchLabels: { app: 'x' } }, ...simple }), pod('calls/x', { app: 'x' })],
       found: NOT_MUTUAL,
     },
-  ])('is of the rule that counts: $name', ({ rules, found }) => {
+  ])('belongs to the rule that is in force: $name', ({ rules, found }) => {
     expect(codes([twoPorts, ...rules])).toEqual(found)
   })
 })
 
-describe('a host that a ServiceEntry brings', () => {
+describe('a host from a ServiceEntry', () => {
   const host = 'server.sample.cluster-b.example'
   const entry = (fields: object = {}, where = 'calls/b') =>
     object('networking.istio.io/v1', 'ServiceEntry', where, {

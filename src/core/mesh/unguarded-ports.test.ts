@@ -63,7 +63,7 @@ describe('a pod', () => {
   })
 })
 
-describe('a scope that lets callers in', async () => {
+describe('a scope that accepts callers', async () => {
   const [caA, caB] = await Promise.all([authority(A), authority(B)])
   const of = federation(
     spec((it) => {

@@ -11,8 +11,8 @@ const rows = [
   { what: 'differ by ten minutes, ours behind', aheadMs: 10 * MINUTE, judged: 0, told: /600 s ahead of/ },
 ]
 
-describe('two clocks that', () => {
-  it.each(rows)('$what: time is what the one behind says', ({ aheadMs, judged, told }) => {
+describe('two clocks', () => {
+  it.each(rows)('that $what: the time is that of the clock behind', ({ aheadMs, judged, told }) => {
     const seen = { clock: { aheadMs, withinMs: 600 } }
     expect(judgedAt(seen, NOW).getTime() - NOW.getTime()).toBe(judged)
     const [found] = clockDiffers(member('cluster-a'), seen)
@@ -20,7 +20,7 @@ describe('two clocks that', () => {
     else expect(found).toMatchObject({ code: 'clock-differs', severity: 'warning', message: expect.stringMatching(told) })
   })
 
-  it('cannot be compared: ours counts', () => {
+  it('that cannot be compared: our own clock counts', () => {
     expect(judgedAt({}, NOW)).toBe(NOW)
     expect(judgedAt(undefined, NOW)).toBe(NOW)
   })

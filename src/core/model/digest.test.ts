@@ -20,7 +20,7 @@ describe('digests', () => {
     expect(digestOf({})).toBe('sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a')
   })
 
-  it('do not depend on the order of members, and tell different values apart', () => {
+  it('do not depend on the order of members, and distinguish different values', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
         expect(digestOf(shuffled(a))).toBe(digestOf(a))
@@ -30,7 +30,7 @@ describe('digests', () => {
     )
   })
 
-  it('are over what the library for RFC 8785 writes, and of nothing that it refuses', () => {
+  it('cover what the library for RFC 8785 writes, and nothing that it rejects', () => {
     const key = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('1', '10', '9', '01', '__proto__', 'toJSON'))
     const { value } = fc.letrec((tie) => ({
       value: fc.oneof(
@@ -57,7 +57,7 @@ describe('digests', () => {
     )
   })
 
-  it('are of JSON only', () => {
+  it('are defined for JSON only', () => {
     expect(() => digestOf(undefined)).toThrow(TypeError)
   })
 })

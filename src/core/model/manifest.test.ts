@@ -23,11 +23,11 @@ describe('an object', () => {
     { name: 'the order of a list', other: withMeta({}, { spec: { a: 1, list: [{ b: 2 }, 1] } }), same: false },
     { name: 'a field more', other: withMeta({}, { spec: { a: 1, list: [1, { b: 2 }], c: null } }), same: false },
     { name: 'a list for a map', other: withMeta({}, { spec: { a: 1, list: { 0: 1, 1: { b: 2 } } } }), same: false },
-  ])('that differs in $name says the same: $same', ({ other, same }) => {
+  ])('that differs in $name counts as equal: $same', ({ other, same }) => {
     expect([sameContent(object, other), sameContent(other, object)]).toEqual([same, same])
   })
 
-  it('is ours by its label, and somebody’s by another', () => {
+  it('belongs to Entente by its label, and to another owner by another label', () => {
     expect([isOurs(object), ownerOf(object)]).toEqual([true, 'shop'])
     const theirs = withMeta({ labels: { 'entente.dev/owner': 'shop' } })
     expect([isOurs(theirs), ownerOf(theirs)]).toEqual([false, undefined])
@@ -40,15 +40,15 @@ describe('an object', () => {
     expect(title({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'n' } })).toBe('Namespace n')
   })
 
-  it('is reduced once: its content is its own content', () => {
+  it('is reduced once: reducing it again changes nothing', () => {
     const reduced = content(withMeta({ resourceVersion: '5' }))
     expect(content(reduced)).toBe(reduced)
     expect(reduced.metadata).toEqual({ name: 'x', namespace: 'n', labels })
   })
 })
 
-describe('values from outside', () => {
-  it('are walked into without a fall', () => {
+describe('foreign values', () => {
+  it('can be traversed without an exception', () => {
     expect([at({ a: [{ b: 1 }] }, 'a', 0, 'b'), at(null, 'a'), at('text', 'length'), at({ a: 1 }, 'a', 'b')]).toEqual([
       1,
       undefined,

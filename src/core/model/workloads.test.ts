@@ -33,7 +33,7 @@ describe('sets of workloads', () => {
     expect([relation(a, b), relation(b, a)]).toEqual([is, is])
   })
 
-  it('of the whole mesh have a name of their own, and so has a part of it', () => {
+  it('of the whole mesh, or part of it, have a name of their own', () => {
     expect(workloadsSlug(all)).toBe('all-namespaces')
     expect(workloadsSlug({ ...all, labels: { app: 'x' } })).toMatch(/^all-namespaces-[0-9a-f]{8}$/)
   })
@@ -46,7 +46,7 @@ describe('sets of workloads', () => {
     ])
   })
 
-  it('that are disjoint select no pod in common; equal ones the same pods', () => {
+  it('that are disjoint select no pod in common; equal ones select the same pods', () => {
     fc.assert(
       fc.property(labels, labels, labels, (a, b, pod) => {
         const [one, other] = [at('n', a), at('n', b)]
@@ -57,7 +57,7 @@ describe('sets of workloads', () => {
     )
   })
 
-  it('have names fit for objects, the same for equal sets and never for two', () => {
+  it('have valid object names, equal for equal sets and different for different ones', () => {
     const slugs = new Map<string, string>()
     fc.assert(
       fc.property(labels, (map) => {
@@ -75,12 +75,12 @@ describe('sets of workloads', () => {
     { of: at('sample'), slug: 'all', says: 'sample (all workloads)' },
     { of: at('sample', { app: 'server' }), slug: 'app-server', says: 'sample (app=server)' },
     { of: at('sample', { b: '2', a: '1' }), slug: expect.stringMatching(/^a-1-b-2-[0-9a-f]{8}$/), says: 'sample (a=1,b=2)' },
-  ])('are called $says', ({ of, slug, says }) => {
+  ])('are described as $says', ({ of, slug, says }) => {
     expect(workloadsSlug(of)).toEqual(slug)
     expect(describeWorkloads(of)).toBe(says)
   })
 
-  it('a pod must have every label, in the same namespace', () => {
+  it('require every label and the same namespace of a pod', () => {
     const set = at('n', { a: '1', b: '2' })
     expect([
       selects(set, 'n', { a: '1', b: '2', c: '3' }),

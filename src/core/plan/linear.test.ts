@@ -53,7 +53,7 @@ const planned =
 const verified: Work = (wanted, observed, federation) =>
   expect(verify(federation, wanted, observed, NOW)[0]?.proxies.total).toBeGreaterThan(100)
 
-describe('the work for one mesh is in proportion to its scopes and objects', () => {
+describe('the work for one mesh is proportional to its scopes and objects', () => {
   it.each([
     { what: 'planning with nothing in place', inPlace: false, work: planned(false) },
     { what: 'planning with everything in place', inPlace: true, work: planned(true) },

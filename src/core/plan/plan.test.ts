@@ -93,7 +93,7 @@ describe('the steps of a plan', () => {
     expect(codes(findings)).toEqual(['plaintext-refused'])
   })
 
-  it('say what each changes in trust, and whom it disturbs', () => {
+  it('say what each changes in trust, and which connections it drains', () => {
     const { steps } = plan(intentsOf(), fresh(), NOW)
     expect(of(b, steps).map((step) => step.changes)).toEqual([
       [],
@@ -114,7 +114,7 @@ describe('the steps of a plan', () => {
     expect(of(a, steps).map((step) => step.drains)).toEqual([0, 0])
   })
 
-  it('come with who of the other mesh stands behind a host and is kept out by servedBy', () => {
+  it('list the other mesh’s servers behind a host that servedBy excludes', () => {
     const seen = fresh()
     const there = seen.get(b) as Observation
     const other = pod('sample/other', { app: 'server' })
@@ -124,11 +124,11 @@ describe('the steps of a plan', () => {
     expect(findings.find(({ code, message }) => code === 'served-by-differs' && message.includes('/sa/other'))?.severity).toBe('warning')
   })
 
-  it('are none where all is as wanted', () => {
+  it('are empty if everything matches', () => {
     expect(plan(intentsOf(), settled(), NOW).steps).toEqual([])
   })
 
-  it('close a severed trust: deny first, then the filter, then what nobody needs', () => {
+  it('close a severed trust: deny first, then remove the filter, then unused objects', () => {
     const { steps } = plan(intentsOf(severed), settled(), NOW)
     expect(lines(of(b, steps))).toEqual([
       'guard update AuthorizationPolicy sample/entente-accept-app-server',
@@ -141,7 +141,7 @@ describe('the steps of a plan', () => {
     expect(steps[0]?.changes).toEqual([{ effect: 'narrows', of: 'caller', trusted: A, what: CLIENT }])
   })
 
-  it('write the union first where an update both widens and narrows', () => {
+  it('write the union first if an update both widens and narrows', () => {
     const next = fakeRoot('another root of a')
     const { steps } = plan(intentsOf(spec(), bundleOf(A, next), BUNDLE_B), settled(), NOW)
     const effects = of(b, steps)
@@ -153,7 +153,7 @@ describe('the steps of a plan', () => {
     ])
   })
 
-  it('tell a caller that comes from one that goes', () => {
+  it('distinguish an added caller from a removed one', () => {
     const [other] = ['cluster-a.example/ns/sample/sa/other']
     const changed = spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ callers: [other] })] }))
     const { steps } = plan(intentsOf(changed), settled(), NOW)
@@ -178,14 +178,14 @@ describe('a filter from before names were checked', () => {
   const asBefore = (): Seens =>
     new Map([...settled()].map(([name, seen]) => [name, seen.objects.ok ? { ...seen, objects: ok(seen.objects.value.map(older)) } : seen]))
 
-  it('gets the check by one step, which says that it narrows and what it drains', () => {
+  it('gets the check in one step, which is described as narrowing and with the connections it drains', () => {
     const { steps } = plan(intentsOf(spec()), asBefore(), NOW)
     expect(steps.map(({ phase, drains, changes }) => [phase, drains, changes])).toEqual([
       ['open', 1, [{ effect: 'narrows', of: 'names', trusted: A, what: 'one name in each certificate' }]],
     ])
   })
 
-  it('is taken away as it is when the trust is severed: a sever writes nothing but what it takes away', () => {
+  it('is removed unchanged when the trust is severed: a sever writes only what it removes', () => {
     const { steps } = plan(intentsOf(spec((s) => void s.trust.splice(0, 1))), asBefore(), NOW, { only: 'closing' })
     const filters = steps.filter(({ before: was, after }) => (after ?? was)?.kind === 'EnvoyFilter')
     expect(filters.map(({ phase, after }) => [phase, after])).toEqual([['close', undefined]])
@@ -218,7 +218,7 @@ describe('step ids', () => {
     { name: 'an opening', before: fresh, target: () => intentsOf() },
     { name: 'a severing', before: settled, target: () => intentsOf(severed) },
     { name: 'a change of roots', before: settled, target: () => intentsOf(spec(), bundleOf(A, fakeRoot('new')), BUNDLE_B) },
-  ])('stay the same when $name is planned anew after each phase', ({ before, target }) => {
+  ])('stay the same when $name is planned again after each phase', ({ before, target }) => {
     let seen = before()
     const intents = target()
     const first = plan(intents, seen, NOW)
@@ -235,14 +235,14 @@ describe('step ids', () => {
     expect(plan(intents, seen, NOW).steps).toEqual([])
   })
 
-  it('make the digest, which names the plan', () => {
+  it('make up the digest, which identifies the plan', () => {
     expect(plan(intentsOf(), fresh(), NOW).digest).toBe(plan(intentsOf(), fresh(), new Date(NOW.getTime() + 1000)).digest)
     expect(plan(intentsOf(), fresh(), NOW).digest).not.toBe(plan(intentsOf(), settled(), NOW).digest)
   })
 })
 
-describe('what stands in the way', () => {
-  it('an unreachable member has a finding and no steps, and changes nothing for the others', () => {
+describe('a plan with obstacles', () => {
+  it('has a finding and no steps for an unreachable member, and the same steps for the others', () => {
     const blind: Observation = { objects: failed(), own: failed(), istio: failed(), proxies: failed() }
     const seen = new Map(fresh()).set(a, blind)
     const { steps, findings } = plan(intentsOf(), seen, NOW)
@@ -251,11 +251,11 @@ describe('what stands in the way', () => {
     expect(of(b, steps).map((s) => s.id)).toEqual(of(b, plan(intentsOf(), fresh(), NOW).steps).map((s) => s.id))
   })
 
-  it('a member that was not looked at says so', () => {
+  it('reports a member that was not observed', () => {
     expect(codes(plan(intentsOf(), new Map(), NOW).findings)).toEqual(['not-observed', 'not-observed'])
   })
 
-  it('an own root that nobody approved blocks widening', () => {
+  it('widens nothing where an own root lacks approval', () => {
     const rotated = new Map(fresh()).set(b, { ...seenAs(BUNDLE_B), own: ok(bundleOf(B, ROOT_B, fakeRoot('behind our back'))) })
     const { steps, findings } = plan(intentsOf(), rotated, NOW)
     expect(of(b, steps).filter((step) => objectOf(step).kind !== 'ConfigMap')).toEqual([])
@@ -265,7 +265,7 @@ describe('what stands in the way', () => {
     })
   })
 
-  it('an own root that nobody approved never blocks a sever', () => {
+  it('never blocks a sever because an own root lacks approval', () => {
     const seen = new Map(settled())
     seen.set(b, { ...(seen.get(b) as Observation), own: ok(bundleOf(B, fakeRoot('behind our back'))) })
     const calm = of(b, plan(intentsOf(severed), settled(), NOW).steps)
@@ -279,7 +279,7 @@ describe('what stands in the way', () => {
       labels: { 'app.kubernetes.io/managed-by': 'entente', 'entente.dev/owner': 'other' },
       says: 'the federation other',
     },
-  ])('an object of $name under our name is never written, and its scope never opened', ({ labels, says }) => {
+  ])('never writes an object of $name under our name, and never opens its scope', ({ labels, says }) => {
     const theirs = object('security.istio.io/v1', 'AuthorizationPolicy', 'sample/entente-accept-app-server', { spec: {} }, { labels })
     const seen = new Map(fresh()).set(b, seenAs(BUNDLE_B, [theirs]))
     const { steps, findings } = plan(intentsOf(), seen, NOW)
@@ -287,7 +287,7 @@ describe('what stands in the way', () => {
     expect(findings.find((f) => f.code === 'owned-by')?.message).toContain(says)
   })
 
-  it('an object too large for the API server keeps its scope closed', () => {
+  it('keeps a scope closed if its object is too large for the API server', () => {
     const many = Array.from({ length: 30_000 }, (_, i) => `cluster-a.example/ns/sample/sa/client-${i}`)
     const large = spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ callers: many })] }))
     const { steps, findings } = plan(intentsOf(large), fresh(), NOW)
@@ -295,7 +295,7 @@ describe('what stands in the way', () => {
     expect(findings.find((f) => f.code === 'object-too-large')?.message).toMatch(/AuthorizationPolicy .* KiB/)
   })
 
-  it('a PERMISSIVE policy of somebody else closes what only requires STRICT, and says what to do', () => {
+  it('keeps a scope that only requires STRICT closed under a foreign PERMISSIVE policy, and reports the remedy', () => {
     const requires = spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ mtls: 'require' })] }))
     const loose = peerAuthentication('sample/theirs', 'PERMISSIVE', { labels: { app: 'server' } })
     const { steps, findings } = plan(intentsOf(requires), new Map(fresh()).set(b, seenAs(BUNDLE_B, [loose])), NOW)
@@ -304,7 +304,7 @@ describe('what stands in the way', () => {
   })
 })
 
-describe('the local domain stays in', () => {
+describe('the local domain stays trusted', () => {
   const withAlias = (s: Spec) => void Object.assign(s.members[1] ?? {}, { trustDomainAliases: ['old-b.example'] })
   const misspelt = (s: Spec) => {
     Object.assign(s.members[1] ?? {}, { trustDomain: 'cluster-bb.example' })
@@ -336,7 +336,7 @@ describe('the local domain stays in', () => {
       intents: () => intentsOf(spec(misspelt), BUNDLE_A),
       code: 'cluster-unreachable',
     },
-  ])('$name changes nothing that is in place', ({ seen, intents, code }) => {
+  ])('if $name, and what is in place stays unchanged', ({ seen, intents, code }) => {
     const renamed = intents()
     const { steps, findings } = plan(
       renamed.filter((intent) => intent.member.name === b),
@@ -348,7 +348,7 @@ describe('the local domain stays in', () => {
   })
 })
 
-describe('objects that were edited by hand', () => {
+describe('an object that somebody edited by hand', () => {
   it.each([
     { kind: 'AuthorizationPolicy', name: 'entente-accept-app-server', fields: { spec: { action: 'ALLOW' } } },
     {
@@ -358,7 +358,7 @@ describe('objects that were edited by hand', () => {
     },
     { kind: 'EnvoyFilter', name: 'entente-accept-app-server', fields: { spec: { workloadSelector: { labels: { app: 'server' } } } } },
     { kind: 'ConfigMap', name: 'cluster-a-root-cert', fields: { data: {} } },
-  ])('$kind is put back', ({ kind, name, fields }) => {
+  ])('$kind is restored', ({ kind, name, fields }) => {
     const before = settled()
     const seen = withObject(before, b, edit(name, kind, fields))
     const { steps } = plan(intentsOf(), seen, NOW)
@@ -371,7 +371,7 @@ describe('objects that were edited by hand', () => {
     expect(original !== undefined && mended !== undefined && sameContent(mended, original)).toBe(true)
   })
 
-  it('what others add to labels, annotations and status is left alone', () => {
+  it('keeps foreign labels, annotations and status', () => {
     const seen = withObject(settled(), b, (objects) =>
       objects.map((o) => ({
         ...o,
@@ -464,7 +464,7 @@ describe('a root that is retired', () => {
     { dropped: 23, open: false },
     { dropped: 25, open: true },
   ])(
-    'of a mesh that is not known here waits for the leaves it signed before its owner dropped it, $dropped h ago: open $open',
+    'of a mesh without a cluster here waits for the leaves signed before its owner removed it $dropped h ago: open $open',
     ({ dropped, open }) => {
       const intents = intentsOf(spec(), onlyNext(), BUNDLE_B).map((intent) => ({
         ...intent,
@@ -485,14 +485,14 @@ describe('a root that is retired', () => {
     },
   )
 
-  it('has no gate to wait for once it expired', async () => {
+  it('has no gate to wait for once it has expired', async () => {
     const { root } = await authority(A, 'old')
     const seen = settled(spec(), both(), BUNDLE_B)
     const steps = of(b, plan(intentsOf(spec(), onlyNext(), BUNDLE_B), seen, new Date('2036-01-01')).steps)
     expect(steps.at(-1)?.gates).toEqual([{ needs: 'unused', root: root.anchor.fingerprint, open: true, waitingFor: [] }])
   })
 
-  it('does not hold back another domain that leaves the same workloads', async () => {
+  it('does not hold back another domain that is removed from the same workloads', async () => {
     const third = (s: Spec) => {
       s.members.push({ name: 'cluster-c', trustDomain: C, cluster: { context: 'cluster-c' } })
       s.trust.push({ truster: 'cluster-b', trusted: 'cluster-c', distribution: 'pinned', accept: [acceptEntry({ callers: [`${C}/*`] })] })
@@ -512,7 +512,7 @@ describe('a root that is retired', () => {
     ])
   })
 
-  describe('while its set of workloads becomes another', () => {
+  describe('while its set of workloads changes', () => {
     const WHOLE = { selector: undefined }
     const reaching = (more: object) => ({ services: [{ host: SERVER_HOST, servedBy: [CLIENT] }], namespace: 'sample', ...more })
     const accepts = (more: object, fields: object = {}) =>
@@ -551,7 +551,7 @@ describe('a root that is retired', () => {
         .map((held) => (held.get(domain) ?? []).map(({ fingerprint }) => fingerprint))
     }
 
-    it.each(rows)('stays at all that judge $what, until the gate opens', async ({ from, to, of: whose }) => {
+    it.each(rows)('stays in every object that verifies $what, until the gate opens', async ({ from, to, of: whose }) => {
       const [oldB, nextB] = await Promise.all([authority(B, 'old'), authority(B, 'next')])
       const [was, is] = whose === 'own' ? [oldB, nextB] : [old, next]
       const domain = whose === 'own' ? B : A
@@ -594,7 +594,7 @@ describe('a root that is retired', () => {
     })
   })
 
-  it('has no gate where the whole domain leaves, even if others still trust it', async () => {
+  it('has no gate if the whole domain is removed, even if other scopes still trust it', async () => {
     const two = (s: Spec) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry(), acceptEntry({ selector: { app: 'second' } })] })
     const before = settled(spec(two), both(), BUNDLE_B)
     const steps = of(
@@ -607,7 +607,7 @@ describe('a root that is retired', () => {
 })
 
 describe('an object that a GitOps tool tracks', () => {
-  it('is told where apply would write it by hand: the tool undoes that', () => {
+  it('is reported if apply would write it directly, because the tool reverts that', () => {
     const tracked = withObject(settled(), b, (objects) =>
       objects.map((o) =>
         o.kind === 'EnvoyFilter'
@@ -621,10 +621,10 @@ describe('an object that a GitOps tool tracks', () => {
   })
 })
 
-describe('a member delivered by Git', () => {
+describe('a member that Git delivers to', () => {
   const inGit = (intents: readonly Intent[]): readonly Intent[] =>
     intents.map((intent) => ({ ...intent, member: { ...intent.member, home: { directory: 'clusters/b' } } as Member }))
-  it('keeps its policies until proxies are seen to have let go', () => {
+  it('keeps its policies until evidence shows that proxies dropped the roots', () => {
     const steps = of(b, plan(inGit(intentsOf(severed)), settled(), NOW).steps)
     expect(steps.filter((step) => step.phase === 'clean').every((step) => step.gates.every((gate) => gate.open))).toBe(true)
     const seen = new Map(settled())
@@ -767,7 +767,7 @@ describe('a member delivered by Git', () => {
       more: { config: onlyChain({ sanPrefixes: ['spiffe://'] }) },
       waits: 'second.sample',
     },
-  ])('lets a policy go only by a certain no: a proxy that $what', ({ more, waits }) => {
+  ])('lets a policy go only with proof: a proxy that $what', ({ more, waits }) => {
     const seen = withProxies(settled(leavingSet.from), [[server, having(true, 'app-server')]])
     const there = seen.get(b) as Observation
     const proxies = [...(there.proxies.ok ? there.proxies.value : []), evidence(second, letGoOf, more)]
@@ -775,7 +775,7 @@ describe('a member delivered by Git', () => {
     expect(cleaning(after, leavingSet.to).map(([, ...gates]) => gates)).toEqual([[waits], [waits]])
   })
 
-  it('keeps the file of a set that leaves until no proxy reads it', () => {
+  it('keeps the file of a removed set until no proxy reads it', () => {
     const mounted = (...entries: readonly object[]) =>
       spec((s) => void Object.assign(s.trust[0] ?? {}, { distribution: 'mounted', accept: entries }))
     const [from, to] = [mounted(acceptEntry(), named), mounted(acceptEntry())]
@@ -800,7 +800,7 @@ describe('a member delivered by Git', () => {
 })
 
 describe('a clock that differs', () => {
-  it('is told by a plan, once for the mesh', () => {
+  it('is reported in a plan, once for the mesh', () => {
     const seen = new Map(fresh()).set(b, { ...seenAs(BUNDLE_B), clock: { aheadMs: -3_600_000, withinMs: 500 } })
     const { findings } = plan(intentsOf(), seen, NOW)
     expect(findings.filter(({ code }) => code === 'clock-differs')).toMatchObject([{ severity: 'warning', subject: b }])

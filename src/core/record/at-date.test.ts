@@ -93,7 +93,7 @@ describe('the callers at an instant', () => {
     expect(callersOf(standing, { member: 'cluster-b', ...target })).toHaveLength(is)
   })
 
-  it('name who opened it, when and why, and the roots', () => {
+  it('are listed with author, time, reason and roots', () => {
     const [caller] = callersOf(standingAt(ended, hour(1)), { member: 'cluster-b', namespace: 'sample' })
     expect(caller).toMatchObject({ since: { at: hour(0), by: ALICE, reason: 'at 0' }, roots: [fingerprint], workloads: WHERE, trusted: A })
   })
@@ -106,7 +106,7 @@ describe('the record at an instant', () => {
     expect(standing.entries).toHaveLength(2)
   })
 
-  it('has a pair severed until it is lifted', () => {
+  it('has a pair as severed until it is lifted', () => {
     const record = recordOf(severs, lifts, severs)
     expect([0, 1, 2].map((h) => standingAt(record, hour(h)).severed.length)).toEqual([1, 0, 1])
   })
@@ -129,11 +129,11 @@ describe('entries', () => {
     { filter: { trusted: [B] }, is: [] },
     { filter: { since: hour(3), until: hour(5) }, is: [4, 5] },
     { filter: { by: 'nobody' }, is: [] },
-  ])('by $filter', ({ filter, is }) => {
+  ])('can be selected by $filter', ({ filter, is }) => {
     expect(seqs(record, filter)).toEqual(is)
   })
 
-  it('by the claimed name as well as by the observed one', () => {
+  it('can be selected by the claimed name as well as by the observed one', () => {
     expect([seqs(claimed, { by: 'bob@example' }), seqs(claimed, { by: ALICE.name })]).toEqual([[1], [1]])
   })
 })

@@ -27,7 +27,7 @@ const against = (...kinds: readonly Kind[]) => {
   return [...speakAgainst(project(record), asked)].map(([name, { code }]) => `${name} ${code}`)
 }
 
-describe('what homes remember', () => {
+describe('a head stored in a member', () => {
   it.each<{ name: string; homes: readonly Kind[]; not: readonly string[] }>([
     { name: 'all agree', homes: ['newest', 'older', 'none'], not: [] },
     { name: 'nobody remembers anything', homes: ['none', 'none'], not: [] },
@@ -46,11 +46,11 @@ describe('what homes remember', () => {
       homes: ['other', 'other', 'none', 'unreachable'],
       not: ['other-0 record-forked', 'other-1 record-forked', 'none-2 record-forked'],
     },
-  ])('decides for itself: $name', ({ homes, not }) => {
+  ])('determines the verdict for that member: $name', ({ homes, not }) => {
     expect(against(...homes)).toEqual(not)
   })
 
-  it('of one member never concerns another one, whatever it says', () => {
+  it('never affects the verdict for another member', () => {
     const kind = fc.constantFrom<Kind>('newest', 'older', 'none', 'unreachable')
     fc.assert(
       fc.property(fc.array(kind, { maxLength: 5 }), fc.constantFrom(...(Object.keys(heads) as Kind[])), (honest, hostile) => {

@@ -46,7 +46,7 @@ const give = { of: b, object: 'filter', changes: [change('widens')] }
 const take = { of: b, object: 'filter', changes: [change('narrows')] }
 const giveMore = { of: b, object: 'second', changes: [change('widens')] }
 
-describe('when a mesh closed to a domain', () => {
+describe('the time at which a mesh closed to a domain', () => {
   const hour = (record: readonly AuditEntry[]) => closedAt(project(record), b, A)?.getUTCHours()
   it.each([
     {
@@ -103,11 +103,11 @@ describe('the history of a root', () => {
       history: ['trusted cluster-b at 0 still'],
     },
     { what: 'another root', record: recordOf(approve(other), begin({ ...give, changes: [change('widens', other)] }), end()), history: [] },
-  ])('tells $what', ({ record, history }) => {
+  ])('reports $what', ({ record, history }) => {
     expect(told(record)).toEqual(history)
   })
 
-  it('stands on entries that an auditor can check by themselves: what gave it, that it was done, and what took it away', () => {
+  it('cites entries that an auditor can check: what added the root, its completion, and what removed it', () => {
     const record = recordOf(approve(root), approve(other, root), begin(give), end(), begin(giveMore, take), end(), approve(other))
     expect(entriesAbout(record, root).map((entry) => entry.seq)).toEqual([1, 2, 3, 4, 5, 6, 7])
     expect(entriesAbout(record, fakeRoot('nobody').fingerprint)).toEqual([])

@@ -50,7 +50,7 @@ function apply(
 const held = (drafts: readonly AuditDraft[]) => [...viewOf(drafts).homes].map(([key, { objects }]) => [key, [...objects].sort()])
 const OPENED = apply([], [{ object: POLICY }, { object: FILTER }])
 
-describe('the objects that a home holds, by the record', () => {
+describe('the objects that a cluster holds, by the record', () => {
   const table: readonly {
     readonly what: string
     readonly drafts: readonly AuditDraft[]

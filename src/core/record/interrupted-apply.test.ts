@@ -25,18 +25,18 @@ const begin = (of: readonly Omit<Begin['steps'][number], 'before' | 'after'>[] =
   seal(undefined, { actor: ALICE, at: NOW, reason: 'x', action: 'begin', plan: 'sha256:x' as Step['id'], steps: of }) as Begin
 const ids = (some: readonly Step[]) => some.map(({ id }) => id)
 
-describe('what an apply that was killed had done', () => {
-  it.each(steps.map((_, count) => ({ count })))('is told by what stands: $count steps', ({ count }) => {
+describe('the completed steps of an interrupted apply', () => {
+  it.each(steps.map((_, count) => ({ count })))('are derived from the objects in place: $count steps', ({ count }) => {
     expect(doneBy(begin(), intents, standing(steps.slice(0, count)))).toEqual(ids(steps.slice(0, count)))
   })
 
-  it('is told whichever of them were carried out', () => {
+  it('are known whichever of them were carried out', () => {
     const some = steps.filter((_, i) => i % 2 === 1)
     expect(doneBy(begin(), intents, standing(some))).toEqual(ids(some))
     expect(doneBy(begin(), intents, standing(steps))).toEqual(ids(steps))
   })
 
-  it('is told of an object that was to change twice, step by step', () => {
+  it('are known step by step for an object with two changes', () => {
     const [first] = steps as [Step]
     const object = first.after as Manifest
     const changed = { ...object, data: { other: 'yes' } }
@@ -62,11 +62,11 @@ describe('what an apply that was killed had done', () => {
       name: 'somebody else wrote to an object',
       seen: objectsOf((all) => all.map((one) => (one.kind === 'EnvoyFilter' ? { ...one, spec: {} } : one))),
     },
-  ])('is not known where $name', ({ seen }) => {
+  ])('are unknown where $name', ({ seen }) => {
     expect(doneBy(begin(), intents, seen)).toBeUndefined()
   })
 
-  it('is not known by an entry from before it had digests', () => {
+  it('are unknown for an entry from before it had digests', () => {
     const old = steps.map(begun).map(({ before: _, after: __, ...step }) => step)
     expect(doneBy(begin(old), intents, standing(steps))).toBeUndefined()
   })

@@ -138,7 +138,7 @@ const allOf = (view: RecordView, hashes: readonly Digest[]) => ({ ...answers(vie
 const hashesOf = (entries: readonly AuditEntry[]): readonly Digest[] => [...entries.map(({ hash }) => hash), digest('another record')]
 
 describe('a view of the record', () => {
-  it('is the same whether all entries are folded at once or one after the other, and however they are split', () => {
+  it('is the same whether the entries are folded at once or one by one, however they are split', () => {
     fc.assert(
       fc.property(record, fc.nat(), (entries, nth) => {
         const at = nth % (entries.length + 1)
@@ -149,7 +149,7 @@ describe('a view of the record', () => {
     )
   })
 
-  it('answers what the entries say, read one by one', () => {
+  it('agrees with reading the entries one by one', () => {
     fc.assert(
       fc.property(record, (entries) => {
         const hashes = hashesOf(entries)
@@ -161,7 +161,7 @@ describe('a view of the record', () => {
     )
   })
 
-  it('stays as it is when it is extended, also in two ways', () => {
+  it('is immutable when it is extended, also in two ways', () => {
     fc.assert(
       fc.property(record, record, record, (first, one, other) => {
         const rechained = (entries: readonly AuditEntry[]): readonly AuditEntry[] => {
@@ -182,7 +182,7 @@ describe('a view of the record', () => {
   })
 })
 
-describe('what the record says', () => {
+describe('the record shows', () => {
   const [one, two] = [fakeRoot('b'), fakeRoot('b2')]
   const approved = (view: RecordView, of: TrustDomain): readonly Fingerprint[] | undefined => {
     const newest = view.domains.get(of)?.newest
@@ -196,13 +196,13 @@ describe('what the record says', () => {
     expect(approved(view, C)).toBeUndefined()
   })
 
-  it('which roots the newest approval of a domain took: what it left out is approved no longer', () => {
+  it('which roots the newest approval of a domain includes: the others are no longer approved', () => {
     const both = approval(bundleOf(B, one, two))
     expect(approved(viewOf([both, approval(bundleOf(B, two))]), B)).toEqual([two.fingerprint])
     expect(approved(viewOf([both, approval(bundleOf(B))]), B)).toEqual([])
   })
 
-  it('which roots were retired: an approval that was killed before it reached bundles/ retires nothing', () => {
+  it('which roots were retired: an approval that crashed before it wrote bundles/ retires nothing', () => {
     const retiredAfter = (...approvals: readonly (readonly (typeof one)[])[]) => [
       ...retiredRoots(viewOf(approvals.map((roots) => approval(bundleOf(B, ...roots)))), B),
     ]
@@ -211,7 +211,7 @@ describe('what the record says', () => {
     expect(retiredAfter([one], [two], [one, two])).toEqual([])
   })
 
-  it('which apply never ended: one that was interrupted is history once another one ended', () => {
+  it('which apply never ended: an interrupted one no longer counts once another one ended', () => {
     const begin: AuditDraft = { ...said, action: 'begin', plan: digest('plan'), steps: [] }
     const end = (of: AuditEntry): AuditDraft => ({ ...said, action: 'end', begin: of.hash, done: [] })
     const [first, again] = sealAll([begin, begin]) as [AuditEntry, AuditEntry]

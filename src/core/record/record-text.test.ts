@@ -25,7 +25,7 @@ const withSecond = (line: string | Uint8Array): Uint8Array =>
   Buffer.concat([Buffer.from(`${first}\n`), Buffer.from(line), Buffer.from(`\n${third}\n`)])
 
 describe('the record’s bytes', () => {
-  it('read back as what was sealed', () => {
+  it('read back as the sealed entries', () => {
     expect(read(file)).toEqual({
       lines: file
         .trimEnd()
@@ -73,23 +73,23 @@ describe('the record’s bytes', () => {
     { name: 'null', line: 'null' },
     { name: 'a string', line: '"x"' },
     { name: 'a list', line: '[]' },
-  ])('are broken by $name', ({ line }) => {
+  ])('are invalid with $name', ({ line }) => {
     expect(() => read(withSecond(line))).toThrow(broken(line === `${second}\n` ? 3 : 2))
   })
 
-  it('are broken by a byte order mark at the start, and by CRLF throughout, with what to do about it', () => {
+  it('are invalid with a byte order mark at the start, or with CRLF throughout, with the remedy', () => {
     expect(() => read(`\ufeff${file}`)).toThrow(expect.objectContaining({ code: 'record-broken', hint: expect.stringContaining('-text') }))
     expect(() => read(file.replaceAll('\n', '\r\n'))).toThrow(
       expect.objectContaining({ code: 'record-broken', subject: 'audit.jsonl:1', hint: expect.stringContaining('-text') }),
     )
   })
 
-  it('without the last line break have all entries, and say so', () => {
+  it('without the last line break contain all entries, and this is reported', () => {
     expect(read(file.slice(0, -1))).toMatchObject({ entries, unended: true })
     expect(() => read(file.trimEnd().replace('rotate', 'r\\u006ftate'))).toThrow(broken(3))
   })
 
-  it('cut off anywhere in the last line have the entries before it, and say what is left: never more, never others', () => {
+  it('cut off anywhere in the last line yield exactly the earlier entries, and the remainder is reported', () => {
     const bytes = Buffer.from(file)
     for (let cut = Buffer.byteLength(`${first}\n${second}\n`) + 1; cut < bytes.length - 1; cut++)
       expect(read(bytes.subarray(0, cut))).toMatchObject({ entries: entries.slice(0, 2), torn: expect.stringMatching(/^\{/) })
@@ -102,11 +102,11 @@ describe('the record’s bytes', () => {
     { name: 'an entry and half of one', tail: `${third}{"a":` },
     { name: 'half an entry with a line end in it', tail: `${third.slice(0, 30)}\r` },
     { name: 'a closed object that is none', tail: '{}' },
-  ])('end in $name: nothing that an append left', ({ tail }) => {
+  ])('are invalid at the end with $name, which no append could leave', ({ tail }) => {
     expect(() => read(`${first}\n${second}\n${tail}`)).toThrow(broken(3))
   })
 
-  it('give any single edit away: a byte changed, put in or taken out is found, or says that the end is cut', () => {
+  it('reveal any single edit: a byte changed, inserted or deleted is reported, or the end is reported as cut off', () => {
     const bytes = Buffer.from(file)
     const edits = fc.oneof(
       fc.record({ kind: fc.constant('change' as const), at: fc.nat(bytes.length - 1), byte: fc.integer({ min: 0, max: 255 }) }),
@@ -220,7 +220,7 @@ describe('a sealed entry', () => {
     }
   })
 
-  it.each(all)('is refused without a member, unless it is optional: $name', ({ draft, path }) => {
+  it.each(all)('is rejected without a member, unless it is optional: $name', ({ draft, path }) => {
     const isItem = /^\d+$/.test(path.at(-1) ?? '')
     const line = forge((entry) => {
       const here = holder(entry, path)
@@ -232,7 +232,7 @@ describe('a sealed entry', () => {
     else expect(parse).toThrow(broken(1))
   })
 
-  it.each(all)('is refused with something else for a member: $name', ({ draft, path }) => {
+  it.each(all)('is rejected with another type of member: $name', ({ draft, path }) => {
     const others: readonly unknown[] = [7, true, {}, ['x'], [[]], null, { __proto__: null, toString: 'x' }]
     const was = JSON.stringify(holder(JSON.parse(JSON.stringify(draft)), path)[path.at(-1) ?? ''])
     for (const other of others) {
@@ -269,26 +269,26 @@ describe('a sealed entry', () => {
     { name: 'an action of a later version', change: (e: Record<string, unknown>) => set(e, 'action', 'forget') },
     { name: 'an action that every object has', change: (e: Record<string, unknown>) => set(e, 'action', 'constructor') },
     { name: 'no action', change: (e: Record<string, unknown>) => void delete e.action },
-  ])('is refused with $name', ({ change }) => {
+  ])('is rejected with $name', ({ change }) => {
     expect(() => parseRecord([forge(change, drafts.sever)], 'audit.jsonl')).toThrow(broken(1))
   })
 
   it.each(['18446744073709551616', '-1', '01', '1.0', '1e3', '', ' 1', '99999999999999999999'])(
-    'is refused with sequence %j',
+    'is rejected with sequence %j',
     (sequence) => {
       const line = forge((entry) => set(entry, 'sequence', sequence), drafts.approve)
       expect(() => parseRecord([line], 'audit.jsonl')).toThrow(broken(1))
     },
   )
 
-  it('says of an action that it does not know what to do', () => {
+  it('with an unknown action is rejected with the remedy', () => {
     const line = forge((entry) => set(entry, 'action', 'forget'), drafts.sever)
     expect(() => parseRecord([line], 'audit.jsonl')).toThrow(
       expect.objectContaining({ message: expect.stringContaining('"forget"'), hint: expect.stringContaining('newer version of Entente') }),
     )
   })
 
-  it('can be made of any words, and is read back', () => {
+  it('may contain any text, and reads back unchanged', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: 'binary' }),

@@ -38,12 +38,12 @@ describe('the record', () => {
     expect(record[4]).toMatchObject({ seq: 5, prev: record[3]?.hash })
   })
 
-  it('reads back from any entry on, by the entry before', () => {
+  it('reads back from any entry on, given the entry before', () => {
     for (const [i, before] of record.entries()) expect(parseRecord(lines.slice(i + 1), 'audit.jsonl', before)).toEqual(record.slice(i + 1))
     expect(() => parseRecord(lines.slice(3), 'audit.jsonl', record[1])).toThrow(broken(3))
   })
 
-  it('is canonical: one line, members in order, no matter how the draft was made', () => {
+  it('is canonical: one line, members in order, no matter how the draft was built', () => {
     for (const line of lines) {
       expect(line).not.toContain('\n')
       expect(canonicalJson(JSON.parse(line))).toBe(line)
@@ -71,11 +71,11 @@ describe('the record', () => {
       texts: [lines[0], printEntry(seal(record[0], { ...(drafts[1] as AuditDraft), reason: 'other' })), ...lines.slice(2)] as string[],
       at: 3,
     },
-  ])('gives $name away, and where', ({ texts, at }) => {
+  ])('reveals $name, and its position', ({ texts, at }) => {
     expect(() => read(texts)).toThrow(broken(at))
   })
 
-  it('gives any changed byte of any line away', () => {
+  it('reveals any changed byte of any line', () => {
     fc.assert(
       fc.property(fc.nat(lines.length - 1), fc.nat(), fc.integer({ min: 1, max: 255 }), (i, position, flip) => {
         const bytes = Buffer.from(lines[i] ?? '')
@@ -96,7 +96,7 @@ describe('the record', () => {
   })
 })
 
-describe('a home’s memory of the head', () => {
+describe('a member’s stored head', () => {
   it.each([
     { name: 'nothing yet', witness: undefined },
     { name: 'the head', witness: record[4]?.hash },
@@ -109,7 +109,7 @@ describe('a home’s memory of the head', () => {
     { name: 'a tail that was cut', now: record.slice(0, 3), witness: record[4]?.hash },
     { name: 'a record that was emptied', now: [], witness: record[0]?.hash },
     { name: 'a fork', now: [...record.slice(0, 4), seal(record[3], { ...BEGIN, reason: 'another history' })], witness: record[4]?.hash },
-  ])('gives $name away', ({ now, witness }) => {
+  ])('reveals $name', ({ now, witness }) => {
     expect(() => checkWitness(project(now), witness as Digest, 'cluster-b')).toThrow(
       expect.objectContaining({ code: 'record-forked', subject: 'cluster-b' }),
     )

@@ -49,7 +49,7 @@ describe('a root that expires', () => {
     { days: 60, severity: 'info' },
     { days: 30, severity: 'warning' },
     { days: 7, severity: 'error' },
-  ])('in $days days is told as $severity, with its fingerprint and what fails then', async ({ days, severity }) => {
+  ])('in $days days is reported as $severity, with its fingerprint and the consequence', async ({ days, severity }) => {
     const expires = await ca(A, 'a', inDays(days))
     const findings = told([expires.root.anchor], await under(expires))
     if (severity === undefined) return expect(findings).toEqual([])
@@ -59,7 +59,7 @@ describe('a root that expires', () => {
     expect(findings[0]?.hint).toContain(`entente rotate ${a}`)
   })
 
-  it('is only mentioned when its CA signs under another approved root by now', async () => {
+  it('is only an info once its CA signs under another approved root', async () => {
     const [expires, next] = await Promise.all([ca(A, 'a', inDays(3)), ca(A, 'a next')])
     expect(told([expires.root.anchor, next.root.anchor], await under(next))).toMatchObject([
       { severity: 'info', message: expect.stringMatching(/another approved root/) },
@@ -69,7 +69,7 @@ describe('a root that expires', () => {
     ])
   })
 
-  it('is an error without a look at the chain only where nothing follows it', async () => {
+  it('is an error even without an observed chain only if no other root replaces it', async () => {
     const [expires, next] = await Promise.all([ca(A, 'a', inDays(3)), ca(A, 'a next')])
     expect(told([expires.root.anchor], undefined)).toMatchObject([{ severity: 'error' }])
     expect(told([expires.root.anchor, next.root.anchor], undefined)).toMatchObject([{ severity: 'warning' }])
@@ -77,7 +77,7 @@ describe('a root that expires', () => {
 })
 
 describe('the CA under a root', () => {
-  it('is told when it expires before the root does', async () => {
+  it('is reported if it expires before the root does', async () => {
     const root = await ca(A, 'a')
     const signing = await root.intermediate('signing', { notAfter: inDays(5) })
     const { chainDer } = await signing.leaf(`spiffe://${A}/ns/istio-system/sa/istiod`)

@@ -17,7 +17,7 @@ const seen = (pods: readonly Manifest[], near: readonly Manifest[] = [], env: Re
   }) as unknown as Observation
 const HOUR = 3_600_000
 
-describe('the longest life of a leaf', () => {
+describe('the longest lifetime of a leaf', () => {
   it.each([
     { what: 'a day where nobody asks for another', of: seen([pod('a')]), hours: 24 },
     { what: 'what the most patient pod asks for', of: seen([pod('a', '1h30m'), pod('b', '48h0m0s')]), hours: 48 },

@@ -30,7 +30,7 @@ const leafOf = async (ca: TestCa, proxy = 'server.sample'): Promise<Leaf> => ({
 const answers = (...all: readonly (readonly [string, Seen<Leaf>])[]) => new Map(all)
 
 describe('workloads’ own certificates', () => {
-  it('are looked at where partners check them: in scopes, where there is a sidecar', () => {
+  it('are checked where partners verify them: in scopes, at pods with a sidecar', () => {
     const objects = [
       pod('sample/server', { app: 'server' }),
       pod('sample/job', { app: 'server' }, { sidecar: false }),
@@ -40,7 +40,7 @@ describe('workloads’ own certificates', () => {
     expect(podsToLookAt(intent, seen).map((one) => one.metadata.name)).toEqual(['server'])
   })
 
-  it('are under an approved root, with what is left of their life and the roots that are held', async () => {
+  it('are reported with their approved root, the remaining lifetime and the loaded roots', async () => {
     const leaf = await leafOf(next)
     const { leaves, findings } = judgeLeaves(intent, answers(['server.sample', ok(leaf)]), NOW)
     expect(findings).toEqual([])
@@ -49,7 +49,7 @@ describe('workloads’ own certificates', () => {
     ])
   })
 
-  it('are an error under a root that nobody approved for the mesh', async () => {
+  it('are an error under a root without an approval for the mesh', async () => {
     const { leaves, findings } = judgeLeaves(intent, answers(['server.sample', ok(await leafOf(stranger))]), NOW)
     expect(leaves).toMatchObject([{ root: null }])
     expect(findings).toMatchObject([{ code: 'leaf-not-approved', severity: 'error', subject: `${b}: server.sample` }])
@@ -67,7 +67,7 @@ describe('workloads’ own certificates', () => {
       more: { uris: [`spiffe://${A}/ns/sample/sa/server`, `spiffe://${B}/ns/sample/sa/server`] },
       tells: undefined,
     },
-  ])('with $name are told where a policy could match it', async ({ more, tells }) => {
+  ])('with $name are reported if a policy could match it', async ({ more, tells }) => {
     const { chainDer } = await own.leaf(`spiffe://${B}/ns/sample/sa/server`, more)
     const { findings } = judgeLeaves(intent, answers(['server.sample', ok({ proxy: 'server.sample', chain: chainDer, roots: [] })]), NOW)
     expect(findings).toMatchObject(
@@ -77,7 +77,7 @@ describe('workloads’ own certificates', () => {
     )
   })
 
-  it('that could not be asked for are told once for each reason, and where the right for it is', async () => {
+  it('that could not be requested are reported once for each reason, with the missing right', async () => {
     const no = failed('forbidden')
     const { findings } = judgeLeaves(intent, answers(['a.sample', no], ['b.sample', no], ['c.sample', failed('proxy-unreachable')]), NOW)
     expect(findings).toMatchObject([
@@ -86,7 +86,7 @@ describe('workloads’ own certificates', () => {
     ])
   })
 
-  it('are told by time, unasked, while a mesh has several approved roots', async () => {
+  it('are reported by time, without a request, while a mesh has several approved roots', async () => {
     const { chainDer } = await next.leaf(`spiffe://${B}/ns/istio-system/sa/istiod`, { notBefore: new Date(NOW.getTime() - 3_600_000) })
     const seen = new Map([[intent.member.name, observation({ own: own.bundle, istio: { presented: ok(chainDer) } })]])
     expect(inferred([intent], seen, NOW)).toMatchObject([
@@ -96,10 +96,10 @@ describe('workloads’ own certificates', () => {
   })
 })
 
-describe('what Envoy’s admin port tells of its secrets', () => {
+describe('the secrets in Envoy’s config dump', () => {
   const inline = (...ders: readonly Uint8Array[]) => ({ inline_bytes: Buffer.from(ders.map(printPem).join('')).toString('base64') })
 
-  it('is the chain of its own certificate, and the roots that it holds', async () => {
+  it('contain the chain of its own certificate, and the roots that it loaded', async () => {
     const { chain } = await leafOf(own)
     const configs = [
       { name: 'default', secret: { tls_certificate: { certificate_chain: inline(...chain) } } },
@@ -110,7 +110,7 @@ describe('what Envoy’s admin port tells of its secrets', () => {
     expect(leaf?.roots).toEqual([own.root.anchor.fingerprint, next.root.anchor.fingerprint])
   })
 
-  it.each([[{}], [null], [{ configs: [{ name: 'default', secret: {} }] }], ['x']])('is nothing where there is none: %j', (dump) => {
+  it.each([[{}], [null], [{ configs: [{ name: 'default', secret: {} }] }], ['x']])('are empty for %j', (dump) => {
     expect(readSecrets(dump)).toBeUndefined()
   })
 })

@@ -221,7 +221,7 @@ describe('a rotation', () => {
     else if (phase === 'retire' || phase === 'steady') expect(waiting).toEqual([])
   })
 
-  it('knows what stays, what leaves and what the CA signs under', async () => {
+  it('knows which roots stay, which leave and which one the CA signs under', async () => {
     expect(await look({ approved: both(), signer: old })).toMatchObject({
       staying: [print(next)],
       leaving: [print(old)],
@@ -231,7 +231,7 @@ describe('a rotation', () => {
     expect(back).toMatchObject({ staying: [print(old)], leaving: [print(next)], signs: print(next) })
   })
 
-  it('that came to its end tells who has the retired root all the same', async () => {
+  it('that is complete still reports which proxies hold the retired root', async () => {
     const approved = [...both(), bundle(next)]
     const now = await look({ approved, signer: next, holds: [old, next] })
     expect(now.phase).toBe('steady')
@@ -241,12 +241,12 @@ describe('a rotation', () => {
     expect((await look({ approved, signer: next, holds: [next] })).findings).toEqual([])
   })
 
-  it('that was killed before it could say so leads to the root that was approved last, whatever an earlier one led to', async () => {
+  it('that crashed before it recorded its end continues with the root approved last, whatever the earlier target', async () => {
     const now = await look({ approved: both(), earlier: [wish(old)], signer: old })
     expect(now).toMatchObject({ staying: [print(next)], leaving: [print(old)] })
   })
 
-  it('finds a CA that switched before everybody holds the new root', async () => {
+  it('reports a CA that switched before every partner held the new root', async () => {
     const now = await look({ approved: both(), signer: next, signedHoursAgo: 1, silent: true })
     expect(now.phase).toBe('draining')
     expect(now.findings).toContainEqual(
@@ -254,7 +254,7 @@ describe('a rotation', () => {
     )
   })
 
-  it('finds a CA that switched before its own proxies hold the new root, by their names; and the gate stays closed', async () => {
+  it('reports a CA that switched before its own proxies held the new root, by name; the gate stays closed', async () => {
     const leaves = { 'late.sample': { under: old, holds: [old] }, 'quick.sample': { under: next, holds: [old, next] } }
     const now = await look({ approved: both(), signer: next, announcedHoursAgo: 2, signedHoursAgo: 1, leaves })
     expect(now.gates).toContainEqual({
@@ -284,18 +284,18 @@ describe('a rotation', () => {
     expect(now.gates.find(({ needs }) => needs === 'held')?.open).toBe(!early)
   })
 
-  it('time alone accuses nobody of a switch that was early', async () => {
+  it('reports no early switch from elapsed time alone', async () => {
     const now = await look({ approved: both(), signer: next, announcedHoursAgo: 2, signedHoursAgo: 1 })
     expect(now.findings.map(({ code }) => code)).not.toContain('switched-early')
   })
 
-  it('finds a swap: the approved root gone from its own mesh, and its CA signing under one that nobody approved', async () => {
+  it('reports a replacement: the approved root gone from its own mesh, and its CA signing under one without approval', async () => {
     const now = await look({ approved: [bundle(old)], signer: next, own: bundle(next), signedHoursAgo: 1 })
     expect(now.findings.map((f) => f.code)).toContain('root-swapped')
     expect(now.findings.find((f) => f.code === 'root-swapped')?.hint).toMatch(/^entente rotate cluster-a/)
   })
 
-  it('finds a root that ends before the leaves it signs', async () => {
+  it('reports a root that expires before the leaves it signs', async () => {
     const dying = await authority(A, 'dying')
     const short = { ...dying.root.anchor, notAfter: new Date(NOW.getTime() + 5 * HOUR) }
     const now = await look({ approved: [bundleOf(A, short)], signer: dying })
@@ -319,7 +319,7 @@ const PHASES: readonly { readonly phase: Rotation['phase']; readonly world: () =
 ]
 
 describe.each(PHASES)('an API server that does not answer, in phase $phase', ({ phase, world }) => {
-  it('of the mesh itself: no root is out of use, and no switch is due', async () => {
+  it('of the mesh itself: retires no root, and allows no switch', async () => {
     const now = await look({ ...world(), down: 'cluster-a' })
     expect(gate(now, 'unused').map(({ open }) => open)).toEqual([false])
     expect(waits(now, 'unused')).toBe('the certificate chain that cluster-a presents')
@@ -327,7 +327,7 @@ describe.each(PHASES)('an API server that does not answer, in phase $phase', ({ 
     expect(waits(now, 'held')).toContain('evidence from the proxies of cluster-a')
   })
 
-  it('of a truster: it is waited for by name until it holds the new root, and delays no retirement', async () => {
+  it('of a truster: the rotation waits for it by name until it holds the new root, and delays no retirement', async () => {
     const now = await look({ ...world(), down: 'cluster-b' })
     expect(now.phase).toBe(phase === 'switch' ? 'introducing' : phase)
     expect(waits(now, 'held')).toContain('evidence from the proxies of cluster-b')
@@ -337,7 +337,7 @@ describe.each(PHASES)('an API server that does not answer, in phase $phase', ({ 
   })
 })
 
-describe('a clock that is wrong', () => {
+describe('a wrong clock', () => {
   const ahead = { aheadMs: -10 * MINUTE, withinMs: 600 }
   const behind = { aheadMs: 10 * MINUTE, withinMs: 600 }
   const rows: readonly { what: string; world: () => World; phase: Rotation['phase'] }[] = [
@@ -373,14 +373,14 @@ describe('a clock that is wrong', () => {
     expect(now.findings.map(({ code }) => code)).toContain('clock-differs')
   })
 
-  it('by less than it can be told: is none', async () => {
+  it('by less than the resolution of the measurement: is not reported', async () => {
     const now = await look({ approved: both(), signer: old, clock: { aheadMs: -400, withinMs: 600 } })
     expect([now.phase, now.findings]).toEqual(['switch', []])
   })
 })
 
-describe('a truster that never takes the new root', () => {
-  it('holds the gate, by the names of its proxies, for as long as it takes', async () => {
+describe('a truster that never accepts the new root', () => {
+  it('keeps the gate closed, by the names of its proxies, for as long as it lasts', async () => {
     const now = await look({ approved: both(), signer: old, applied: false, silent: true })
     expect([now.phase, waits(now, 'held')]).toEqual(['introducing', expect.stringMatching(/cluster-b: server\.sample/)])
   })
@@ -389,13 +389,13 @@ describe('a truster that never takes the new root', () => {
 describe('a root that expired', () => {
   const expired = (name: string) => makeCa({ trustDomain: A, name, notBefore: hoursAgo(500), notAfter: hoursAgo(1) })
 
-  it('is out of use by itself, whatever its CA presents', async () => {
+  it('is retired without a gate, whichever chain its CA serves', async () => {
     const short = await expired('short')
     const now = await look({ approved: [bundle(short), bundle(short, next)], signer: next, signedHoursAgo: 1 })
     expect([now.phase, gate(now, 'unused').map(({ open }) => open)]).toEqual(['retire', [true]])
   })
 
-  it('and is to stay vouches for nobody: no CA is told to switch to it, and none has', async () => {
+  it('and was to stay is no target: no CA should switch to it, and none has', async () => {
     const dead = await expired('dead')
     const worlds = [
       { approved: [bundle(old), bundle(old, dead)], signer: old },
@@ -411,7 +411,7 @@ describe('a root that expired', () => {
   })
 })
 
-describe('workloads that were asked for their certificates', () => {
+describe('workloads that reported their certificates', () => {
   const rows: readonly { what: string; world: () => World; phase: Rotation['phase']; needs: 'held' | 'unused'; for?: RegExp }[] = [
     {
       what: 'hold the new root, announced an hour ago',

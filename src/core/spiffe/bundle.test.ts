@@ -37,7 +37,7 @@ const parse = (text: string, known?: ReadonlyMap<Anchor['fingerprint'], Anchor>)
 const known = new Map(anchors.map((anchor) => [anchor.fingerprint, anchor]))
 
 describe('printing and reading', () => {
-  it('gives back the bundle, as SPIFFE and as PEM, known roots or not', () => {
+  it('returns the bundle, as SPIFFE and as PEM, known roots or not', () => {
     void fc.assert(
       fc.property(bundles, (bundle) => {
         expect(parse(printBundle(bundle))).toEqual(bundle)
@@ -48,7 +48,7 @@ describe('printing and reading', () => {
     )
   })
 
-  it('writes what every reader takes: one certificate per key, its members, no kid', () => {
+  it('writes what every reader accepts: one certificate per key, its members, no kid', () => {
     const document = JSON.parse(printBundle({ trustDomain: TRUST_DOMAIN, anchors, sequence: 7n, refreshHintSeconds: 300 })) as {
       keys: Record<string, unknown>[]
     }
@@ -78,11 +78,11 @@ describe('parseBundle', () => {
       }),
       code: 'bundle-refused',
     },
-  ])('refuses $name', ({ file, code }) => {
+  ])('rejects $name', ({ file, code }) => {
     expect(() => parse(file)).toThrow(expect.objectContaining({ code, subject: 'a.example' }))
   })
 
-  it('takes an expired root of an approved bundle only when told to, so that it never blocks a narrowing', () => {
+  it('accepts an expired root of an approved bundle only on request, so that it never blocks a narrowing', () => {
     const later = { now: new Date('2036-01-01T00:00:00Z') }
     const file = Buffer.from(printBundle({ trustDomain: TRUST_DOMAIN, anchors }))
     expect(() => parseBundle(TRUST_DOMAIN, file, later)).toThrow(expect.objectContaining({ code: 'bundle-refused' }))
@@ -90,7 +90,7 @@ describe('parseBundle', () => {
     expect(parseBundle(TRUST_DOMAIN, file, { ...later, tolerate: 'dates' }).anchors).toEqual(anchors)
   })
 
-  it('does not let what is known hide a key that does not match', () => {
+  it('does not let known roots hide a key that does not match', () => {
     const file = printBundle({ trustDomain: TRUST_DOMAIN, anchors }).replace('"e": "AQAB"', '"e": "Aw"')
     expect(() => parse(file, known)).toThrow(/key-mismatch/)
   })
@@ -109,7 +109,7 @@ describe('damaged files', () => {
     )
   })
 
-  it('are never accepted with fewer roots than they have keys, but for those that are told as ignored', () => {
+  it('are never accepted with fewer roots than keys, except those reported as ignored', () => {
     void fc.assert(
       fc.property(bundles.map(printBundle), mangling, (json, { apply }) => {
         const text = apply(json)
@@ -144,7 +144,7 @@ describe('damaged files', () => {
 })
 
 describe('damaged certificates', () => {
-  it('are refused or read, and never anything else', () => {
+  it('are rejected or read, without any other exception', () => {
     const ders = fc.tuple(fc.constantFrom(...anchors), fc.array(fc.tuple(share, fc.nat(255)), { minLength: 1, maxLength: 3 }))
     void fc.assert(
       fc.property(ders, ([{ der }, edits]) => {

@@ -214,18 +214,18 @@ describe('a certificate as an anchor', async () => {
     expect(codes(printPem(der))).toEqual(['error malformed-certificate'])
   })
 
-  it('tells dates as warnings when they are to be tolerated, and all else as before', async () => {
+  it('reports dates as warnings if the caller tolerates them, and everything else as before', async () => {
     const old = await made({ notAfter: new Date('2026-01-01T00:00:00Z'), root: { isCA: false } })
     const findings = inspect(Buffer.from(printPem(old)), { now: NOW, tolerate: 'dates' }).findings
     expect(findings.map(({ severity, code }) => `${severity} ${code}`)).toEqual(['error not-ca', 'warning expired'])
   })
 
-  it.each(OTHER_KEYS)('says what kind of key it has, and lists it: $name', ({ name, key }) => {
+  it.each(OTHER_KEYS)('reports its type of key: $name', ({ name, key }) => {
     const { certificates, findings } = look(printPem(rootWith(key)))
     expect([certificates.length, findings[0]?.message]).toEqual([1, expect.stringMatching(name)])
   })
 
-  it('shows hostile names harmless', () => {
+  it('shows hostile names escaped', () => {
     const { certificates } = look(printPem(withName(root, commonName('a\u001b[31m\nb', 0x14))))
     expect(certificates[0]?.certificate.subject).not.toContain('\u001b')
     expect(certificates[0]?.certificate.subject).not.toContain('\n')
@@ -276,14 +276,14 @@ describe('a file of certificates', async () => {
     expect(codes(file)).toEqual(found)
   })
 
-  it('says how many copies there are', () => {
+  it('reports the number of copies', () => {
     expect(look(ca.root.pem.repeat(250)).findings[0]).toMatchObject({
       subject: 'block 2',
       message: 'is the same certificate as block 1, and so are 248 more',
     })
   })
 
-  it('lists what could be read of a rejected file, with the block it stands in', () => {
+  it('of a rejected file lists what could be read, with its block', () => {
     const { verdict, certificates, bundle } = look(`${ca.root.keyPem}${ca.root.pem}`, 'a.example')
     expect([verdict, certificates.map(({ subject }) => subject), bundle]).toEqual(['reject', ['block 2'], undefined])
   })
@@ -369,11 +369,11 @@ describe('a SPIFFE bundle', () => {
     expect(look(file, 'a.example').bundle?.anchors.length).toBe(roots)
   })
 
-  it('does not take a page with status 200 for a bundle', () => {
+  it('is never read from a web page with status 200', () => {
     expect(inspect(Buffer.from('<!doctype html><html></html>'), { now: NOW, format: 'spiffe' }).findings[0]?.code).toBe('malformed-json')
   })
 
-  it('refuses bytes that are not UTF-8', () => {
+  it('rejects bytes that are not UTF-8', () => {
     expect(codes(Buffer.from('{"keys":[],"a":"\u00e9"}', 'latin1'))).toEqual(['error malformed-json'])
   })
 
@@ -387,7 +387,7 @@ describe('a SPIFFE bundle', () => {
     { text: '1.0', code: 'sequence-invalid' },
     { text: '1e3', code: 'sequence-invalid' },
     { text: '"7"', code: 'sequence-invalid' },
-  ])('a spiffe_sequence of $text', ({ text, sequence, code }) => {
+  ])('with a spiffe_sequence of $text', ({ text, sequence, code }) => {
     const inspection = look(`{"keys":[],"spiffe_sequence":${text}}`)
     expect(inspection.sequence).toBe(sequence)
     expect(inspection.findings.find(({ severity }) => severity === 'error')?.code).toBe(code)
@@ -399,7 +399,7 @@ describe('a SPIFFE bundle', () => {
     { text: '-5', code: 'refresh-hint-invalid' },
     { text: '1.5', code: 'refresh-hint-invalid' },
     { text: '99999999999999999999', code: 'refresh-hint-invalid' },
-  ])('a spiffe_refresh_hint of $text', ({ text, seconds, code }) => {
+  ])('with a spiffe_refresh_hint of $text', ({ text, seconds, code }) => {
     const inspection = look(`{"keys":[],"spiffe_refresh_hint":${text}}`)
     expect(inspection.refreshHintSeconds).toBe(seconds)
     expect(inspection.findings.find(({ severity }) => severity === 'error')?.code).toBe(code)
@@ -410,7 +410,7 @@ describe('a SPIFFE bundle map', () => {
   const map = (domains: Record<string, unknown>): string => JSON.stringify({ trust_domains: domains })
   const both = map({ 'a.example': { keys: [keyA], spiffe_sequence: 7 }, 'b.example': { keys: [keyB] } })
 
-  it('gives the bundle of the wanted trust domain and no other', () => {
+  it('yields the bundle of the requested trust domain and no other', () => {
     const { bundle } = look(both, 'b.example')
     expect([bundle?.trustDomain, bundle?.anchors.map(({ fingerprint }) => fingerprint)]).toEqual([
       'b.example',
@@ -418,7 +418,7 @@ describe('a SPIFFE bundle map', () => {
     ])
   })
 
-  it('gives no bundle when it has several and none was named, and shows all', () => {
+  it('yields no bundle if it has several and the caller named none, and lists all', () => {
     const { verdict, bundle, certificates, findings } = look(both)
     expect([verdict, bundle, certificates.map(({ subject }) => subject), findings[0]?.code]).toEqual([
       'accept',
@@ -428,7 +428,7 @@ describe('a SPIFFE bundle map', () => {
     ])
   })
 
-  it('takes the only one it has', () => {
+  it('yields its only bundle', () => {
     expect(look(map({ 'a.example': { keys: [keyA], spiffe_sequence: 7 } }))).toMatchObject({
       trustDomain: 'a.example',
       sequence: 7n,
@@ -447,7 +447,7 @@ describe('a SPIFFE bundle map', () => {
     { name: 'a bundle that is none', file: map({ 'a.example': [] }), found: ['error malformed-bundle'] },
     { name: 'keys beside it', file: both.replace('{', '{"keys":[],'), found: ['error malformed-bundle'] },
     { name: 'no object', file: '{"trust_domains":[]}', found: ['error malformed-bundle', 'error trust-domain-missing'] },
-  ])('is refused with $name', ({ file, found }) => {
+  ])('is rejected with $name', ({ file, found }) => {
     expect(codes(file, 'a.example')).toEqual(found)
   })
 })

@@ -18,7 +18,7 @@ const outcome = (read: () => unknown): unknown => {
 }
 
 describe('reading JSON', () => {
-  it('takes what JSON.stringify makes, as JSON.parse does', () => {
+  it('accepts the output of JSON.stringify, as JSON.parse does', () => {
     void fc.assert(
       fc.property(fc.json({ maxDepth: 8 }), fc.constantFrom(0, 1, 2), (text, indent) => {
         const value = JSON.parse(text) as unknown
@@ -28,7 +28,7 @@ describe('reading JSON', () => {
     )
   })
 
-  it('refuses exactly what JSON.parse refuses', () => {
+  it('rejects exactly what JSON.parse rejects', () => {
     const pieces = [
       '{',
       '}',
@@ -68,19 +68,19 @@ describe('reading JSON', () => {
     expect(readJson('18446744073709551615')).toEqual(new JsonNumber('18446744073709551615'))
   })
 
-  it('tells members that are there twice, also when spelt differently', () => {
+  it('reports duplicate members, also with different spelling', () => {
     const object = readJson('{"keys":[1],"k\\u0065ys":[],"x":0}') as JsonObject
     expect([...object.repeated]).toEqual(['keys'])
     expect(plain(object.get('keys') ?? null)).toEqual([1])
   })
 
-  it('has no prototype to fall into', () => {
+  it('cannot set a prototype', () => {
     const object = readJson('{"__proto__":{"keys":[]}}') as JsonObject
     expect(object.get('keys')).toBeUndefined()
     expect(object.get('toString')).toBeUndefined()
   })
 
-  it('gives up on deep nesting instead of the stack', () => {
+  it('rejects deep nesting instead of overflowing the stack', () => {
     expect(() => readJson('['.repeat(100_000))).toThrow(JsonFault)
   })
 })

@@ -32,7 +32,7 @@ describe('the sequence after the highest approved one', () => {
     )
   })
 
-  it('is none after 2^64-1: our own next bundle has no sequence, can be read, and says so; older ones stay refused', () => {
+  it('is absent after 2^64-1: our own next bundle has no sequence, can be read, and reports that; older ones stay rejected', () => {
     expect(sequenceAfter(MAX_SEQUENCE)).toBeUndefined()
     expect(readBack(sequenceAfter(MAX_SEQUENCE)).anchors).toHaveLength(1)
     expect(judged(MAX_SEQUENCE, undefined)).toEqual([
@@ -42,7 +42,7 @@ describe('the sequence after the highest approved one', () => {
     expect(judged(MAX_SEQUENCE, MAX_SEQUENCE).map(({ code }) => code)).toEqual(['sequence-reused'])
   })
 
-  it('begins at 1', () => {
+  it('starts at 1', () => {
     expect(sequenceAfter(undefined)).toBe(1n)
   })
 })

@@ -15,7 +15,7 @@ const refused = (parse: () => unknown): boolean => {
 const characters = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code))
 
 describe('trust domains', () => {
-  it('take a-z 0-9 . - _ and no other character', () => {
+  it('accept a-z 0-9 . - _ and no other character', () => {
     expect(characters.filter((char) => !refused(() => parseTrustDomain(`a${char}b`))).join('')).toBe(
       '-.0123456789_abcdefghijklmnopqrstuvwxyz',
     )
@@ -26,18 +26,18 @@ describe('trust domains', () => {
     { name: '256 bytes', text: 'a'.repeat(256) },
     { name: 'a port', text: 'a.example:8443' },
     { name: 'a scheme', text: 'spiffe://a.example' },
-  ])('refuse $name', ({ text }) => {
+  ])('reject $name', ({ text }) => {
     expect(() => parseTrustDomain(text)).toThrow(expect.objectContaining({ code: 'trust-domain-invalid' }))
   })
 
-  it('take 255 bytes, and addresses like any other name', () => {
+  it('accept 255 bytes, and addresses like any other name', () => {
     expect(parseTrustDomain('a'.repeat(255))).toHaveLength(255)
     expect(parseTrustDomain('10.0.0.1')).toBe('10.0.0.1')
   })
 })
 
 describe('SPIFFE IDs', () => {
-  it('take a-z A-Z 0-9 . - _ in a segment and no other character', () => {
+  it('accept a-z A-Z 0-9 . - _ in a segment and no other character', () => {
     const taken = characters.filter((char) => !refused(() => parseSpiffeId(`spiffe://a.example/a${char}b`)))
     expect(taken.join('')).toBe('-./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz')
   })
@@ -64,7 +64,7 @@ describe('SPIFFE IDs', () => {
     'spiffe://a.example/%61',
     `spiffe://a.example/${'x'.repeat(2048)}`,
     '',
-  ])('refuse %s', (text) => {
+  ])('reject %s', (text) => {
     expect(() => parseSpiffeId(text)).toThrow(expect.objectContaining({ code: 'spiffe-id-invalid' }))
   })
 
@@ -74,7 +74,7 @@ describe('SPIFFE IDs', () => {
 })
 
 describe('principals', () => {
-  it.each(['a.example/ns/x/sa/y', 'a.example/ns/x/*', 'a.example/*'])('%s is one', (text) => {
+  it.each(['a.example/ns/x/sa/y', 'a.example/ns/x/*', 'a.example/*'])('include %s', (text) => {
     expect(trustDomainOf(parsePrincipal(text))).toBe('a.example')
   })
 
@@ -87,7 +87,7 @@ describe('principals', () => {
     'a.example/ns/*/sa/y',
     'a.example/ns/x/sa/*',
     'a.example/ns//sa/y',
-  ])('%s is none', (text) => {
+  ])('do not include %s', (text) => {
     expect(refused(() => parsePrincipal(text))).toBe(true)
   })
 })

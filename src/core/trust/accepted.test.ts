@@ -159,16 +159,16 @@ describe.each(Object.entries(TABLE))('whether a proxy accepts callers of a domai
 })
 
 describe('whether a proxy accepts callers', () => {
-  it('is not known of one that no istiod knows', () => {
+  it('is unknown for a proxy that is connected to no istiod', () => {
     expect(proxyAccepts(undefined, undefined, A, UNLISTED)).toMatchObject({ accepts: 'unknown', doubt: 'unheard' })
   })
 
-  it('is asked of each domain by itself', () => {
+  it('is decided for each domain separately', () => {
     const held = evidence(server, config(pinned))
     expect([A, B, C].map((domain) => proxyAccepts(held, held.config, domain, UNLISTED).accepts)).toEqual(['yes', 'yes', 'no'])
   })
 
-  it('has exactly one carrier that answers', () => {
+  it('is answered by exactly one kind of listener', () => {
     expect([pinned, mounted, listed].map((one) => isUnfiltered(inboundContext(one)))).toEqual([false, false, true])
   })
 })
@@ -198,7 +198,7 @@ describe('whether a proxy accepts servers of a domain', () => {
   })
 })
 
-describe('what Istio’s own list may hold', () => {
+describe('the contents of Istio’s own list of roots', () => {
   const own = { trustDomain: B, anchors: [] }
   it.each([
     { what: 'nothing foreign', istio: ok(facts(own)), says: false },

@@ -37,11 +37,11 @@ describe('a server of a gateway', () => {
     { name: 'ISTIO_MUTUAL', servers: [server(8443, ['api.example'], 'ISTIO_MUTUAL')] },
     { name: 'in a namespace', servers: [server(8443, ['edge/api.example'], 'ISTIO_MUTUAL')] },
     { name: 'beside others', servers: [server(8443, ['api.example'], 'ISTIO_MUTUAL'), server(8443, ['web.example'], 'SIMPLE')] },
-  ])('may let callers in: $name', ({ servers }) => {
+  ])('may accept callers: $name', ({ servers }) => {
     expect(said([API], [front(...servers)])).toEqual([])
   })
 
-  it('may be for every host, where it has the port for itself', () => {
+  it('may be for every host if no other server has its port', () => {
     const every = server(8443, ['*'], 'ISTIO_MUTUAL')
     expect(said([{ port: 8443 }], [front(every)])).toEqual([])
     expect(said([{ port: 8443 }], [front(every, server(8443, ['web.example'], 'SIMPLE'))])).toEqual([
@@ -49,7 +49,7 @@ describe('a server of a gateway', () => {
     ])
   })
 
-  it('is named by the port that Envoy listens on', () => {
+  it('is identified by the port that Envoy listens on', () => {
     const behind = service('edge/ingress', { selector: labels, ports: [{ port: 443, targetPort: 8443 }] })
     const objects = [front(server(443, ['api.example'], 'ISTIO_MUTUAL')), behind]
     expect(said([API], objects)).toEqual([])
@@ -64,7 +64,7 @@ describe('a server of a gateway', () => {
     ['PASSTHROUGH', 'no place to pin'],
     ['AUTO_PASSTHROUGH', 'no place to pin'],
     [undefined, 'takes plaintext'],
-  ])('is refused where it says %s', (mode, why) => {
+  ])('is rejected if it has %s', (mode, why) => {
     expect(said([API], [front(server(8443, ['api.example'], mode))])).toEqual([
       expect.stringMatching(new RegExp(`^gateway-server: .*${why}`)),
     ])
@@ -79,7 +79,7 @@ describe('a server of a gateway', () => {
       why: /subjectAltNames/,
     },
     { name: 'it has more hosts', servers: [server(8443, ['api.example', 'b.example'], 'ISTIO_MUTUAL')], why: /all its hosts open at once/ },
-  ])('is refused where $name', ({ servers, why }) => {
+  ])('is rejected where $name', ({ servers, why }) => {
     expect(said([API], [front(...servers)])).toEqual([expect.stringMatching(why)])
   })
 
@@ -93,7 +93,7 @@ describe('a server of a gateway', () => {
     ])
   })
 
-  it('is no sidecar’s', () => {
+  it('does not apply to a sidecar', () => {
     expect(said([API], [], [pod('edge/app', labels)])).toEqual([expect.stringContaining('selects sidecars')])
     expect(said([API], [], [])).toEqual([expect.stringContaining('selects no gateway yet')])
   })
@@ -101,7 +101,7 @@ describe('a server of a gateway', () => {
 
 describe('gateways without servers in the file', () => {
   const does = (...servers: readonly object[]) => whatGatewaysDo([ingress], new MeshView([ingress, front(...servers)]))
-  it('are told apart', () => {
+  it('are reported separately', () => {
     expect(does(server(15443, ['*.local'], 'AUTO_PASSTHROUGH')).why).toContain('they pass TLS through unread')
     expect(does(server(8443, ['*.local'], 'SIMPLE')).why).toContain('no server of theirs ends mutual TLS')
     expect(does(server(8443, ['api.example'], 'ISTIO_MUTUAL')).hint).toContain('gateway: [{ port: 8443, host: api.example }]')
@@ -114,12 +114,12 @@ describe('the filter of a gateway', () => {
     spec: inboundFilter(scope([API, { port: 9443 }]), own),
   })
 
-  it('is read as it was written, and names only foreign domains beside the validator', () => {
+  it('reads back as it was written, and names only foreign domains next to the validator', () => {
     expect(readInboundFilter(filter)).toMatchObject({ at, gateway: [API, { port: 9443 }] })
     expect([...new Set(inboundPrefixes(filter))]).toEqual([`spiffe://${A}/`])
   })
 
-  it.each(['HTTPS', 'TLS'])('fits the server for %s that it names, and touches no other', (protocol) => {
+  it.each(['HTTPS', 'TLS'])('applies to the server for %s that it names, and to no other', (protocol) => {
     const patches = chainPatches(filter, 'GATEWAY')
     const [mutual = {}] = CHAINS[`gateway ${protocol} ISTIO_MUTUAL`] ?? []
     const [simple = {}] = CHAINS['gateway HTTPS SIMPLE'] ?? []
@@ -141,14 +141,14 @@ describe('callers of a workload behind a gateway', () => {
   })
   const told = (...args: Parameters<typeof state>) => [...(bypasses(state(...args), 'b').get('g') ?? [])].map((f) => f.message)
 
-  it('are bypassed by whom the gateway lets past and they do not name', () => {
+  it('are bypassed by identities that the gateway accepts and they do not list', () => {
     expect(told([client, batch] as never, [client] as never)).toEqual([
       expect.stringContaining(`lets ${batch} past, and sample (all workloads)`),
     ])
     expect(told(undefined, [client] as never)).toEqual([expect.stringContaining(`lets ${A}/* past`)])
   })
 
-  it('are not where they name whoever passes', () => {
+  it('are not bypassed if they list every identity that the gateway accepts', () => {
     expect(told([client] as never, [everybody] as never)).toEqual([])
     expect(bypasses({ ...EMPTY, inbound: new Map([['g', scope([API])]]) }, 'b').size).toBe(0)
   })

@@ -44,7 +44,7 @@ const hasRoots = ({ trusts }: Intent): boolean => trusts.every(({ bundle }) => (
 const some = fc.subarray([...FOREIGN], { minLength: 1 }).map((domains) => new Set(domains))
 
 describe('a held trust', () => {
-  it('is left as it stands where the file says what stands', () => {
+  it('stays unchanged if the file matches the objects in place', () => {
     fc.assert(
       fc.property(intent({ resolved: true }).filter(hasRoots), some, (of, domains) => {
         const seen = see(of, [])
@@ -55,7 +55,7 @@ describe('a held trust', () => {
     )
   }, 180_000)
 
-  it('makes no object where nothing of it stands', () => {
+  it('creates no object if none is in place', () => {
     fc.assert(
       fc.property(intent(), intent(), some, (first, next, domains) => {
         const seen = see(next, render({ ...first, trusts: first.trusts.filter(({ trustDomain }) => !domains.has(trustDomain)) }))
@@ -66,7 +66,7 @@ describe('a held trust', () => {
     )
   }, 180_000)
 
-  it('accepts nothing that it did not accept before, whatever becomes of the others', () => {
+  it('accepts nothing in addition, whatever changes for other trusts', () => {
     fc.assert(
       fc.property(intent(), intent(), some, (first, next, domains) => {
         let seen = see(next, render(first))
@@ -81,7 +81,7 @@ describe('a held trust', () => {
   }, 180_000)
 })
 
-describe('what stands of a held trust', () => {
+describe('the objects in place of a held trust', () => {
   const [fa] = FOREIGN as [TrustDomain]
   const root = fakeRoot('fa root')
   const at = { namespace: 'one' }
@@ -127,22 +127,22 @@ describe('what stands of a held trust', () => {
       stands: [{ callers: [two] }],
     },
     { what: 'our STRICT', asked: { mtls: 'permissive' as const }, before: { strict: true }, stands: [{ mtls: 'enforce' }] },
-  ])('is $what', ({ asked, before, stands }) => {
+  ])('are $what', ({ asked, before, stands }) => {
     expect(partsOf(held({ accept: [{ ...accept, ...asked }] }), scope(before))).toMatchObject(stands)
   })
 
-  it('is nothing where no root of it is in place', () => {
+  it('are empty if no root of it is in place', () => {
     expect(asItStands(held({ accept: [accept] }), scope({ roots: new Map() })).trusts).toEqual([])
   })
 
-  it('of a whole mesh is the callers that stand', () => {
+  it('of a whole mesh are the callers in place', () => {
     const asked = held({ distribution: 'mesh', wide: { mtls: 'require', callers: 'all' } })
     expect(partsOf(asked, wide([one]))).toEqual([{ mtls: 'require', callers: [one] }])
     expect(partsOf(asked, wide(undefined))).toEqual([{ mtls: 'require', callers: 'all' }])
     expect(partsOf(asked, EMPTY)).toEqual([])
   })
 
-  it('keeps another trust from adding a server to the gateway that both are at', () => {
+  it('keep another trust from adding a server to the gateway that both use', () => {
     const wanted = scope({ gateway: [API, { port: 9443 }] })
     expect([...newServers(held({}), wanted, scope({ gateway: [API] })).inbound]).toEqual([workloadsKey(at)])
     expect([...newServers(held({}), wanted, wanted).inbound]).toEqual([])

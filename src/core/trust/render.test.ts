@@ -71,7 +71,7 @@ const essence = (state: MeshState): unknown => {
 }
 
 describe('render and read', () => {
-  it('read recovers what render was given', () => {
+  it('read returns what render received', () => {
     fc.assert(
       fc.property(intent(), (of) => {
         const state = wantedState(of)
@@ -81,7 +81,7 @@ describe('render and read', () => {
     )
   })
 
-  it('render says the same bytes twice', () => {
+  it('render writes the same bytes twice', () => {
     fc.assert(
       fc.property(intent(), (of) => {
         expect(JSON.stringify(render(structuredClone(of)))).toBe(JSON.stringify(render(of)))
@@ -90,7 +90,7 @@ describe('render and read', () => {
     )
   })
 
-  it('the order in which trusts, entries, roots and callers are written changes no object', () => {
+  it('the order of trusts, entries, roots and callers changes no object', () => {
     fc.assert(
       fc.property(intent(), (of) => {
         const backwards: Intent = {
@@ -112,7 +112,7 @@ describe('render and read', () => {
 })
 
 describe('the objects of a mesh', () => {
-  it('that accepts callers', () => {
+  it('are listed for a mesh that accepts callers', () => {
     const objects = render(intentOf('cluster-b'))
     expect(kinds(objects)).toEqual([
       'ConfigMap istio-system/cluster-a-root-cert',
@@ -130,17 +130,17 @@ describe('the objects of a mesh', () => {
       expect(object.metadata.labels).toEqual({ 'app.kubernetes.io/managed-by': 'entente', 'entente.dev/owner': 'shop' })
   })
 
-  it('that reaches services', () => {
+  it('are listed for a mesh that calls services', () => {
     const objects = render(intentOf('cluster-a'))
     expect(kinds(objects)).toEqual(['ConfigMap istio-system/cluster-b-root-cert', 'EnvoyFilter sample/entente-reach-app-client'])
     expect(at(objects[1], 'spec', 'configPatches', 0, 'match')).toEqual({ context: 'SIDECAR_OUTBOUND', cluster: { service: SERVER_HOST } })
   })
 
-  it('that trusts nobody are none', () => {
+  it('are empty for a mesh that trusts nobody', () => {
     expect(render({ ...intentOf('cluster-b'), trusts: [] })).toEqual([])
   })
 
-  it('no PeerAuthentication where STRICT is only required, no policy where everybody may call', () => {
+  it('include no PeerAuthentication if STRICT is only required, and no policy if everybody may call', () => {
     const open = spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ mtls: 'require', callers: 'all' })] }))
     expect(kinds(render(intentOf('cluster-b', open)))).toEqual([
       'ConfigMap istio-system/cluster-a-root-cert',
@@ -148,7 +148,7 @@ describe('the objects of a mesh', () => {
     ])
   })
 
-  it('one filter for each set of workloads, with the patches of each host: two where its servers are named', () => {
+  it('include one filter for each set of workloads, with the patches of each host: two if its servers are named', () => {
     const two = spec(
       (s) => void Object.assign(s.trust[1] ?? {}, { reach: [reachEntry(), reachEntry({ services: [{ host: 'a.b.svc.cluster.local' }] })] }),
     )
@@ -158,7 +158,7 @@ describe('the objects of a mesh', () => {
     ).toEqual(['a.b.svc.cluster.local', SERVER_HOST, SERVER_HOST])
   })
 
-  it('every filter holds our own roots, and comes late', () => {
+  it('include our own roots in every filter, with a late priority', () => {
     for (const name of ['cluster-a', 'cluster-b']) {
       const [filter] = render(intentOf(name)).filter((o) => o.kind === 'EnvoyFilter')
       expect(at(filter, 'spec', 'priority')).toBe(1000)
@@ -166,12 +166,12 @@ describe('the objects of a mesh', () => {
     }
   })
 
-  it('no filter without our own roots: it would cut local traffic off', () => {
+  it('include no filter without our own roots: it would cut off local traffic', () => {
     const { own: _, ...without } = intentOf('cluster-b')
     expect(render(without).map((o) => o.kind)).toEqual(['ConfigMap', 'PeerAuthentication', 'AuthorizationPolicy'])
   })
 
-  it('the ConfigMap says whose roots, who approved them, and until when', async () => {
+  it('state in the ConfigMap whose roots it contains, who approved them, and until when', async () => {
     const { bundle } = await authority(A)
     const dated = federation(spec((s) => void Object.assign(s.trust[0] ?? {}, { until: '2027-06-30' })))
     const [share] = render(wanted(dated, bundle, BUNDLE_B).find((i) => i.member.name === 'cluster-b') as Intent)
@@ -184,20 +184,20 @@ describe('the objects of a mesh', () => {
     expect(at(share, 'data', 'cluster-a-root.pem')).toMatch(/^-----BEGIN CERTIFICATE-----\n/)
   })
 
-  it('is explained to whoever finds it', () => {
+  it('carry an explanation for readers', () => {
     const said = [...render(intentOf('cluster-b')), ...render(intentOf('cluster-a'))].map(explain)
     for (const text of said) expect(text).toMatch(/^[A-Za-z].*\.$/)
     expect(said[2]).toContain('of cluster-a.example only cluster-a.example/ns/sample/sa/client')
   })
 
-  it('is counted in bytes', () => {
+  it('are measured in bytes', () => {
     const [share] = render(intentOf('cluster-b'))
     expect(share === undefined ? 0 : sizeOf(share)).toBe(Buffer.byteLength(JSON.stringify(share)))
   })
 })
 
 describe('reading', () => {
-  it('passes over what is not ours, and what is of no kind of ours', () => {
+  it('skips foreign objects, and objects of kinds that Entente does not write', () => {
     const theirs = render(intentOf('cluster-b')).map((o) => ({ ...o, metadata: { ...o.metadata, labels: {} } }))
     expect(readState(theirs)).toEqual({ inbound: new Map(), outbound: new Map(), shares: new Map() })
     const label = { 'app.kubernetes.io/managed-by': 'entente' }

@@ -93,8 +93,8 @@ const seeds = fc.array(fc.integer(), { minLength: 1, maxLength: 20 })
 const situation = fc.record({ before: somewhere(leftBy({ canaries: true })), wanted: intent(), seeds })
 const withoutCanaries = fc.record({ before: inPlace, wanted: intent(), seeds })
 
-describe('every apply, step by step', () => {
-  it('accepts at least what was and will be accepted, and at most what was or will be', () => {
+describe('every apply, step by step,', () => {
+  it('accepts at least the intersection of the old and the new state, and at most their union', () => {
     fc.assert(
       fc.property(situation, ({ before, wanted, seeds: order }) => {
         let seen = see(wanted, before)
@@ -125,7 +125,7 @@ describe('every apply, step by step', () => {
     )
   }, 60_000)
 
-  it('lets no root go without a gate where its domain stays', () => {
+  it('removes no root without a gate while its domain stays', () => {
     fc.assert(
       fc.property(withoutCanaries, ({ before, wanted, seeds: order }) => {
         const seen = see(wanted, before)
@@ -149,7 +149,7 @@ describe('every apply, step by step', () => {
     )
   }, 30_000)
 
-  it('ends where it was meant to end, and there nothing is left to do', () => {
+  it('reaches its target, and there nothing is left to do', () => {
     fc.assert(
       fc.property(situation, ({ before, wanted, seeds: order }) => {
         const seen = see(wanted, before)
@@ -165,7 +165,7 @@ describe('every apply, step by step', () => {
     )
   }, 30_000)
 
-  it('never denies a local caller, and no filter ever loses our own roots', () => {
+  it('never denies a local caller, and keeps our own roots in every filter', () => {
     fc.assert(
       fc.property(situation, ({ before, wanted, seeds: order }) => {
         let seen = see(wanted, before)
@@ -189,7 +189,7 @@ describe('every apply, step by step', () => {
     )
   }, 30_000)
 
-  it('never widens a mesh whose own roots nobody approved', () => {
+  it('never widens a mesh whose own roots lack approval', () => {
     fc.assert(
       fc.property(fc.record({ before: inPlace, wanted: intent({ resolved: true }), seeds }), ({ before, wanted, seeds: order }) => {
         const live = liveOwn(wanted)
@@ -210,7 +210,7 @@ describe('every apply, step by step', () => {
     )
   }, 30_000)
 
-  it('closing only takes away nothing but domains that are not wanted where they are', () => {
+  it('that only closes removes only domains that are no longer planned there', () => {
     fc.assert(
       fc.property(withoutCanaries, ({ before, wanted, seeds: order }) => {
         const closing = (seen: Observation) => plan([wanted], new Map([[aMember.name, seen]]), NOW, { only: 'closing' })
@@ -255,7 +255,7 @@ describe('every apply, step by step', () => {
     )
   }, 30_000)
 
-  it('says so where something new is let in, and where something is not any more', () => {
+  it('reports additional and removed acceptance', () => {
     fc.assert(
       fc.property(situation, ({ before, wanted }) => {
         const seen = see(wanted, before)
@@ -272,7 +272,7 @@ describe('every apply, step by step', () => {
   }, 30_000)
 })
 
-describe('both sets of callers at once', () => {
+describe('the union of two sets of callers', () => {
   const NS = principal('cluster-a.example/ns/sample/*')
   const ALL = principal('cluster-a.example/*')
   const OTHER = principal('cluster-a.example/ns/other/sa/client')
@@ -287,7 +287,7 @@ describe('both sets of callers at once', () => {
     expect(intersect(b, a)).toEqual(both)
   })
 
-  it('does not take a longer name for a covered one', () => {
+  it('does not treat a longer name as covered', () => {
     expect(covers(principal(`${A}/ns/sam/*`), CLIENT)).toBe(false)
     expect(covers(NS, CLIENT)).toBe(true)
   })

@@ -35,7 +35,7 @@ describe('the state in place', () => {
     )
   })
 
-  it('is read where one object differs from what the intent renders to, is missing, or is there in addition', () => {
+  it('is read if one object differs from what the intent renders to, is missing, or is additional', () => {
     fc.assert(
       fc.property(intent(), fc.nat(), (of, seed) => {
         const ours = served(render(of))

@@ -13,7 +13,7 @@ beforeAll(async () => {
   chain = (await ours.leaf(`spiffe://${A}/ns/istio-system/sa/istiod`)).chainDer
 })
 
-describe('the chain of a mesh that several trust', () => {
+describe('the chain of a mesh with several trusters', () => {
   const judge = () => {
     const of = federation()
     const seen = new Map([[member('cluster-a'), observation({ own: ours.bundle, istio: { presented: ok(chain) } })]])
@@ -24,7 +24,7 @@ describe('the chain of a mesh that several trust', () => {
       chainOf({ ...trust, bundle: { trustDomain: A, anchors } }).findings.map(({ code }) => code)
   }
 
-  it('is not taken for one of another root where only the clocks differ', async () => {
+  it('is not attributed to another root if only the clocks differ', async () => {
     const of = federation()
     const early = new Date(NOW.getTime() - 3_600_000)
     const fresh = (await ours.leaf(`spiffe://${A}/ns/istio-system/sa/istiod`, { notBefore: NOW })).chainDer
@@ -40,7 +40,7 @@ describe('the chain of a mesh that several trust', () => {
     expect(codes(3_601_000)).toEqual([])
   })
 
-  it('is judged by the roots that each of them approved', () => {
+  it('is judged by the roots that each truster approved', () => {
     const codes = judge()
     expect(codes(ours.root.anchor)).toEqual([])
     expect(codes(other.root.anchor)).toEqual(['ca-not-approved'])

@@ -36,7 +36,7 @@ const loaded = (...contexts: readonly object[]) => readCerts({ certificates: con
 const judged = (sets: readonly (readonly string[])[]) =>
   judgeLoaded(intent, seen, new Map([['server.sample', ok({ proxy: 'server.sample', chain: [], roots: [], loaded: sets })]]))
 
-describe('what a proxy has loaded from its files', () => {
+describe('the roots that a proxy loaded from its files', () => {
   it.each([
     { name: 'is what they hold', sets: loaded(context('<inline>', b), context('', b, a)), has: ['server.sample'], codes: ['file-loaded'] },
     { name: 'is not while a root is missing', sets: loaded(context('', b)), has: [], codes: ['file-stale'] },
@@ -48,7 +48,7 @@ describe('what a proxy has loaded from its files', () => {
     expect(findings.map((f) => f.code)).toEqual(codes)
   })
 
-  it('is not told of a proxy that could not be asked', () => {
+  it('are unknown for a proxy that could not be asked', () => {
     expect(judgeLoaded(intent, seen, new Map([['server.sample', failed('forbidden')]]))).toEqual({ proxies: new Set(), findings: [] })
   })
 })

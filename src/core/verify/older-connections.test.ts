@@ -36,15 +36,15 @@ const at = (intent: Intent, trusted: typeof a, observed: Observation) =>
     ({ proxy, settled, inbound, outbound }) => `${proxy}${settled ? '' : '?'}${inbound ? ' in' : ''}${outbound ? ' out' : ''}`,
   )
 
-describe('proxies that may have connections from before', () => {
+describe('proxies that may have older connections', () => {
   const objects = [pod('sample/server', { app: 'server' }), pod('sample/client', { app: 'client' }), pod('sample/other', { app: 'other' })]
   const all = ['server', 'client', 'other'].map((name) => evidence(name))
 
-  it('are those that the trust let anybody in at', () => {
+  it('are those at which the trust accepted callers', () => {
     expect(at(intentOf(b), a, seen(objects, ...all))).toEqual(['server.sample in'])
   })
 
-  it('or out from', () => {
+  it('are those that called the other mesh', () => {
     expect(at(intentOf(a), b, seen(objects, ...all))).toEqual(['client.sample out'])
   })
 
@@ -53,7 +53,7 @@ describe('proxies that may have connections from before', () => {
     { name: 'its istiod does not', evidence: [evidence('server', { heard: false })] },
     { name: 'it has not acknowledged', evidence: [evidence('server', { acknowledged: false })] },
     { name: 'it refused', evidence: [evidence('server', { rejected: 'no' })] },
-  ])('are named, and cannot prove anything, where $name', ({ evidence }) => {
+  ])('are listed, and prove nothing, where $name', ({ evidence }) => {
     expect(at(intentOf(b), a, seen(objects, ...evidence))).toEqual(['server.sample? in'])
   })
 
@@ -62,7 +62,7 @@ describe('proxies that may have connections from before', () => {
     expect(server).toMatchObject({ proxy: 'server.sample', settled: false })
   })
 
-  it('are not known where the mesh could not be seen', () => {
+  it('are unknown if the mesh could not be observed', () => {
     expect(carriers(intentOf(b), a, { ...seen(objects, ...all), objects: failed() })).toEqual([])
   })
 })
@@ -80,7 +80,7 @@ const said = (change: Partial<Connections> = {}): Seen<Connections> =>
   ok({ proxy: 'server.sample', upSeconds: 3_600, drainSeconds: 45, draining: 0, open: 3, ...change })
 const minuteAgo = new Date(NOW.getTime() - 60_000)
 
-describe('connections from before', () => {
+describe('older connections', () => {
   it.each([
     { name: 'are gone once nothing drains', carrier: carrier(), answer: said(), state: 'gone' },
     { name: 'are there while a listener drains', carrier: carrier(), answer: said({ draining: 4 }), state: 'draining' },
@@ -105,16 +105,16 @@ describe('connections from before', () => {
     expect(judgeConnections(carrier, answer, minuteAgo, NOW)).toMatchObject({ state, open: state === 'unseen' ? null : 3 })
   })
 
-  it('may be there after a restart, where nobody knows when the end was', () => {
+  it('are possible after a restart if the end time is unknown', () => {
     expect(judgeConnections(carrier({ outbound: true }), said({ upSeconds: 1 }), undefined, NOW).state).toBe('open')
   })
 
-  it('that came in are over by the drain time, from now at the latest', () => {
+  it('that are inbound end with the drain time, counted at the latest from now', () => {
     expect(judgeConnections(carrier(), said({ draining: 1 }), minuteAgo, NOW).until).toBe(new Date(NOW.getTime() + 45_000).toISOString())
   })
 })
 
-describe('what is told of them', () => {
+describe('the report about older connections', () => {
   const told = (answer: Seen<Connections>, drained: boolean, change: Partial<Carrier> = {}) =>
     connectionFindings(b, {
       views: [judgeConnections(carrier(change), answer, minuteAgo, NOW)],

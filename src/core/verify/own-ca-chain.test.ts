@@ -16,8 +16,8 @@ const [good, bad] = [await under(approved), await under(other)]
 /** Signed a moment ago, by the cluster's clock. */
 const fresh = ok((await approved.leaf(`spiffe://${B}/ns/istio-system/sa/istiod`, { notBefore: NOW })).chainDer)
 
-describe('the chain that a mesh’s own CA presents', () => {
-  it('is told when nobody approved its root, although the mesh’s workloads still have the approved one only', () => {
+describe('the chain that a mesh’s own CA serves', () => {
+  it('is reported if its root lacks approval, although the mesh’s workloads still have only the approved one', () => {
     const seen = observation({ own: approved.bundle, istio: { presented: bad } })
     expect(ownChain(intent, seen, NOW)).toMatchObject([{ code: 'own-ca-not-approved', severity: 'error', subject: 'cluster-b' }])
   })
@@ -26,12 +26,12 @@ describe('the chain that a mesh’s own CA presents', () => {
     { name: 'is under an approved root', live: approved.bundle, presented: good },
     { name: 'cannot be seen', live: approved.bundle, presented: failed() },
     { name: 'is under a root that the mesh’s workloads have, which is told elsewhere', live: other.bundle, presented: bad },
-  ])('is no news when it $name', ({ live, presented }) => {
+  ])('is not reported if it $name', ({ live, presented }) => {
     expect(ownChain(intent, observation({ own: live, istio: { presented } }), NOW)).toEqual([])
   })
 })
 
-describe('a chain that is valid by the cluster’s clock only', () => {
+describe('a chain that is valid only by the cluster’s clock', () => {
   const hour = 3_600_000
   const early = new Date(NOW.getTime() - hour)
   const seenBy = (aheadMs: number, presented = fresh) => ({
@@ -44,18 +44,18 @@ describe('a chain that is valid by the cluster’s clock only', () => {
     expect(ownChain(intent, seenBy(hour + 1_000), early)).toEqual([])
   })
 
-  it('is still told where another root signed it', () => {
+  it('is still reported if another root signed it', () => {
     expect(ownChain(intent, seenBy(hour, bad), NOW)).toMatchObject([{ code: 'own-ca-not-approved' }])
   })
 })
 
-describe('roots that are to be approved as a cluster distributes them', () => {
+describe('roots that are approved as a cluster distributes them', () => {
   const name = member('cluster-b')
   it.each([
     { what: 'the CA signs under one of them', presented: good, codes: [] },
     { what: 'it signs under another', presented: bad, codes: ['ca-not-under-own-roots'] },
     { what: 'no istiod could be asked', presented: failed(), codes: [] },
-  ])('are refused only where the CA does not sign under them: $what', ({ presented, codes }) => {
+  ])('are rejected only if the CA does not sign under them: $what', ({ presented, codes }) => {
     expect(signsElsewhere(name, approved.bundle, { presented }, { now: NOW }).map(({ code }) => code)).toEqual(codes)
   })
 })

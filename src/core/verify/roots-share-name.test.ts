@@ -30,7 +30,7 @@ const chainOf = async (ca: TestCa | undefined, ...extensions: readonly Extension
   ).chainDer
 const [withoutKeyId, withKeyId] = [await chainOf(old), await chainOf(old, authorityOf(1))]
 
-describe('roots of one name', async () => {
+describe('roots with the same name', async () => {
   it.each([
     { name: 'under a chain without a key identifier', of: roots(old, next), chains: [withoutKeyId], found: ['error'] },
     { name: 'under a chain with one', of: roots(old, next), chains: [withKeyId], found: [] },
@@ -79,7 +79,7 @@ describe('roots of one name', async () => {
       step.gates.map(({ needs, open, root }) => ({ needs, open, root })),
     )
 
-  it('keep a step that would put both into one list waiting, and no other', () => {
+  it('hold back only a step that would put both into one list', () => {
     const waiting = gates(withoutKeyId, old, next)
     expect(new Set(waiting.map(({ needs }) => needs))).toEqual(new Set(['apart']))
     expect(new Set(waiting.map(({ root }) => root))).toEqual(new Set(roots(old, next).map(({ fingerprint }) => fingerprint)))
@@ -91,7 +91,7 @@ describe('roots of one name', async () => {
       expect(gates(chain, old, second)).toEqual([])
   })
 
-  it('are named by a plan, and by a rotation', () => {
+  it('are reported by a plan, and by a rotation', () => {
     const found = (chain: readonly Uint8Array[] | undefined) => {
       const [seen, intents] = [seenWith(chain), intentsOf(old, next)]
       const where = {
@@ -131,7 +131,7 @@ describe('before a switch, a rotation names each host whose servers are not name
   })
 })
 
-it('a root made anew over the same key and name is no swap', () => {
+it('a root that was re-issued with the same key and name is no replacement', () => {
   const anew = parseAnchor(withSerial((old as TestCa).root.der, [7]))
   const found = (live: readonly ReturnType<typeof parseAnchor>[]) =>
     rootReplaced(member('cluster-a'), bundleOf(A, ...roots(old)), observation({ own: bundleOf(A, ...live) }), NOW).map(({ code }) => code)

@@ -22,7 +22,7 @@ const reaching = (servedBy: readonly string[] | undefined) => {
   return { intent, trust }
 }
 
-describe('whom proxies take for servers, where that is left to istiod', () => {
+describe('the servers that proxies accept if istiod names them', () => {
   const seen = (sans: readonly string[], endpoints = 1) => {
     const upstream = { host: SERVER_HOST, port: 80, subset: '', mutual: true, sans: sans.map((san) => `spiffe://${san}`), endpoints }
     return observation({
@@ -45,7 +45,7 @@ describe('whom proxies take for servers, where that is left to istiod', () => {
     expect(codes(seen(sans, endpoints))).toEqual(found)
   })
 
-  it('says nothing where the file names them', () => {
+  it('are not reported if the file names them', () => {
     expect(codes(seen([`${A}/ns/sample/sa/server`]), [`${B}/ns/sample/sa/server`])).toEqual([])
   })
 })
@@ -72,7 +72,7 @@ describe('pods of the other mesh behind a host', () => {
     for (const identity of found) expect(findings[0]?.message).toContain(`as ${identity}, which servedBy does not name`)
   })
 
-  it('may be any where nobody is named', () => {
+  it('may be any if no server is named', () => {
     expect(unnamedServers(reaching(undefined).trust, there('other'))).toEqual([])
   })
 })

@@ -45,8 +45,8 @@ const judge = (wanted: MeshState, held: readonly Evidence[], objects: readonly M
     (s) => `${s.proxy} ${s.state}${s.findings.length > 0 ? `: ${s.findings.map((f) => f.code).join(', ')}` : ''}`,
   )
 
-describe('how a proxy stands to what is wanted', () => {
-  it('a root under a second domain is wrong, unless a step on the way still binds it there', () => {
+describe('the standing of a proxy against the target', () => {
+  it('is wrong if a root is under a second domain, unless a step on the way still binds it there', () => {
     const C = parseTrustDomain('c.example')
     const twice = inbound({ roots: new Map([...scope.roots, [C, [ROOT_A]]]), callers: new Map([...scope.callers, [C, []]]) })
     expect(judge(inbound(), [holding(twice)])).toEqual([expect.stringContaining('lagging: root-of-another-domain')])
@@ -99,7 +99,7 @@ describe('how a proxy stands to what is wanted', () => {
     expect(judge(inbound(), [held])).toEqual([says])
   })
 
-  it('a proxy may take plaintext where its set may', () => {
+  it('allows plaintext if its set does', () => {
     const exception = inbound({ plaintext: new Map([[9000, 'PERMISSIVE' as const]]) })
     expect(judge(inbound({ plaintext: 'all' }), [holding(inbound({ strict: false }))])).toEqual(['server.sample ready'])
     expect(judge(exception, [holding(exception)])).toEqual(['server.sample ready'])
@@ -108,22 +108,22 @@ describe('how a proxy stands to what is wanted', () => {
     expect(judge(inbound({ plaintext: 'all' }), [disabled])).toEqual(['server.sample lagging: mtls-disabled'])
   })
 
-  it('a proxy that no istiod knows is not heard', () => {
+  it('is disconnected for a proxy that no istiod knows', () => {
     expect(judge(inbound(), [])).toEqual(['server.sample unheard: proxy-unheard'])
   })
 
-  it('what is to go and is still held is told', () => {
+  it('includes roots that must go and are still held', () => {
     const gone = inbound({ roots: new Map(), callers: new Map([[A, []]]) })
     expect(judge(gone, [holding(inbound())])).toEqual(['server.sample lagging: still-held, callers-differ'])
     expect(judge(gone, [holding(gone)])).toEqual(['server.sample ready'])
   })
 
-  it('callers that may be anybody are not restricted any more', () => {
+  it('is not restricted if the callers may be anybody', () => {
     expect(judge(inbound({ callers: new Map() }), [holding(inbound())])).toEqual(['server.sample lagging: callers-differ'])
     expect(judge(inbound({ callers: new Map() }), [holding(inbound({ callers: new Map() }))])).toEqual(['server.sample ready'])
   })
 
-  it('every pod of the scope counts, but no other', () => {
+  it('covers every pod of the scope, and no other', () => {
     const second = pod('sample/server-2', { app: 'server' })
     const objects = [
       ...around,
@@ -139,12 +139,12 @@ describe('how a proxy stands to what is wanted', () => {
     ])
   })
 
-  it('only the asked domain is judged, and our own', () => {
+  it('covers only the requested domain and our own', () => {
     expect(judge(inbound(), [holding(EMPTY)], around, 'other.example' as typeof A)).toEqual([])
   })
 })
 
-describe('how a client stands', () => {
+describe('the standing of a client', () => {
   const held = holding(outbound)
   const upstream = (change: object): Evidence => ({
     ...held,

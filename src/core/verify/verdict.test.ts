@@ -137,7 +137,7 @@ describe('a trust that works', () => {
 })
 
 describe('a clock that differs', () => {
-  it('is told of either side, and takes nothing from the verdict', async () => {
+  it('is reported for either side, without a change to the verdict', async () => {
     const made = await scene()
     for (const name of [a, b]) {
       const seen = made.seen.get(name) as Observation
@@ -148,20 +148,20 @@ describe('a clock that differs', () => {
   })
 })
 
-describe('a listener whose names are not checked as the filter says', () => {
+describe('a listener that does not check names as the filter requires', () => {
   const stranger = `${A}/ns/sample/sa/stranger` as Principal
   it.each([
     { what: 'has no guard', change: () => [] },
     { what: 'lets a stranger past as well', change: (guard: NameGuard) => [{ ...guard, callers: [...guard.callers, stranger] }] },
     { what: 'lets nobody past', change: (guard: NameGuard) => [{ ...guard, callers: [] }] },
     { what: 'takes the foreign domain for one of its own', change: (guard: NameGuard) => [{ ...guard, own: [domain(A), ...guard.own] }] },
-  ])('is broken where it $what', async ({ change }) => {
+  ])('is broken if it $what', async ({ change }) => {
     const s = await scene()
     inB(s, { proxies: proxiesOf(s, b, withGuards(change)) })
     expect(accepting(verdictsOf(s))).toMatchObject({ state: 'broken', findings: [{ code: 'name-guard-missing', severity: 'error' }] })
   })
 
-  it('is proven where another guard stands beside it', async () => {
+  it('is proven if another guard is present as well', async () => {
     const s = await scene()
     inB(s, {
       proxies: proxiesOf(
@@ -174,7 +174,7 @@ describe('a listener whose names are not checked as the filter says', () => {
   })
 })
 
-describe('a proxy that does not hold what our filter says', () => {
+describe('a proxy that does not hold the contents of our filter', () => {
   const theirs = object(
     'networking.istio.io/v1alpha3',
     'EnvoyFilter',
@@ -194,7 +194,7 @@ describe('a proxy that does not hold what our filter says', () => {
     return ok([...(objects.ok ? objects.value : []), theirs])
   }
 
-  it('names the filter of somebody else that comes after it', async () => {
+  it('is reported with the foreign filter that comes after ours', async () => {
     const s = await scene()
     inB(s, { objects: withTheirs(s, b), proxies: proxiesOf(s, b, withoutPins) })
     const named = accepting(verdictsOf(s)).findings.filter((f) => f.code === 'foreign-filter')
@@ -207,13 +207,13 @@ describe('a proxy that does not hold what our filter says', () => {
     ])
   })
 
-  it('blames nobody while it holds it', async () => {
+  it('is not attributed to a foreign filter while it holds ours', async () => {
     const s = await scene()
     inB(s, { objects: withTheirs(s, b) })
     expect(accepting(verdictsOf(s)).findings).toEqual([])
   })
 
-  it('blames nobody while our own filter is not as wanted', async () => {
+  it('is not attributed to a foreign filter while our own filter differs from the target', async () => {
     const s = await scene()
     const objects = withTheirs(s, b)
     const value = objects.ok ? objects.value.filter((o) => o.metadata.name !== 'entente-accept-app-server' || o.kind !== 'EnvoyFilter') : []
@@ -590,7 +590,7 @@ describe('a severed trust', () => {
     expect([verdict?.state, verdict?.findings.map(({ hint }) => hint), others]).toEqual([state, hints, []])
   })
 
-  it('of the whole mesh, which the file does not name any more, is broken while Istio’s own list names its domain', async () => {
+  it('of the whole mesh that the file no longer lists is broken while Istio’s own list contains its domain', async () => {
     const s = await letGo()
     s.spec.trust = s.spec.trust.filter(({ truster }) => truster !== 'cluster-b')
     inB(s, {
@@ -603,7 +603,7 @@ describe('a severed trust', () => {
     expect(severedOf(s)).toMatchObject({ state: 'broken', proxies: { lagging: ['client.sample', 'server.sample'] } })
   })
 
-  it('is unknown where a listener names no domain, and the mesh config, which could hold its roots, was not read', async () => {
+  it('is unknown if a listener names no domain, and the mesh config, which could hold its roots, was not read', async () => {
     const s = await letGo()
     inB(s, {
       istio: failed('forbidden'),
@@ -616,12 +616,12 @@ describe('a severed trust', () => {
     expect(severedOf(s)).toMatchObject({ state: 'unknown', proxies: { unheard: ['client.sample', 'server.sample'] } })
   })
 
-  it('that the file names twice has one verdict', async () => {
+  it('that the file lists twice has one verdict', async () => {
     const verdicts = verdictsOf(sever(sever(await scene())))
     expect(verdicts.filter((v) => v.truster === b && v.trusted === a)).toHaveLength(1)
   })
 
-  it('is severed once every proxy let go', async () => {
+  it('is severed once every proxy dropped it', async () => {
     expect(severedOf(await letGo()).state).toBe('severed')
   })
 
@@ -640,7 +640,7 @@ describe('a severed trust', () => {
     expect([verdict.state, verdict.proxies[list], verdict.proxies.ready]).toEqual([state, ['server.sample'], 0])
   })
 
-  it('names a proxy that nobody hears from, which is never ready', async () => {
+  it('reports a disconnected proxy by name; that proxy is never ready', async () => {
     const s = await letGo()
     inB(s, { proxies: proxiesOf(s, b, (e) => (e.proxy === 'server.sample' ? undefined : e)) })
     const verdict = severedOf(s)
@@ -652,7 +652,7 @@ describe('a severed trust', () => {
   it.each([
     { name: 'no istiod knows any proxy', change: () => undefined },
     { name: 'nobody could say what any proxy holds', change: ({ config: _, ...e }: Evidence) => ({ ...e, heard: false }) },
-  ])('whose scopes the file no longer has is unknown where $name, though pods run', async ({ change }) => {
+  ])('whose scopes are no longer in the file is unknown where $name, although pods run', async ({ change }) => {
     const s = await letGo()
     s.spec.trust = s.spec.trust.filter(({ truster }) => truster !== 'cluster-b')
     expect(severedOf(s).state).toBe('severed')
@@ -660,13 +660,13 @@ describe('a severed trust', () => {
     expect(severedOf(s)).toMatchObject({ state: 'unknown', proxies: { ready: 0, unheard: ['client.sample', 'server.sample'] } })
   })
 
-  it('is unknown where the pods could not be seen', async () => {
+  it('is unknown if the pods could not be observed', async () => {
     const s = await letGo()
     inB(s, { objects: failed('forbidden') })
     expect(severedOf(s).state).toBe('unknown')
   })
 
-  describe('of who calls our workloads, by a file', () => {
+  describe('of inbound callers, with roots in a file', () => {
     const file = acceptFile({ namespace: 'sample', labels: { app: 'server' } })
     const roots = (...domains: readonly TrustDomain[]): Roots => new Map(domains.map((d) => [d, [fakeRoot(d)]]))
     it.each([
@@ -712,7 +712,7 @@ describe('a severed trust', () => {
     })
   })
 
-  describe('of what our workloads call, by a file', () => {
+  describe('of outbound calls, with roots in a file', () => {
     const reach = reachFile({ namespace: 'sample', labels: { app: 'client' } }, SERVER_HOST)
     const theirs = `spiffe://${B}/ns/sample/sa/server`
     const ours = `spiffe://${A}/ns/sample/sa/server`
@@ -760,7 +760,7 @@ describe('a severed trust', () => {
     })
   })
 
-  it('is unknown where nothing could be seen', async () => {
+  it('is unknown if nothing could be observed', async () => {
     const s = sever(await scene())
     inB(s, { proxies: failed('istiod-unreachable') })
     expect(severedOf(s)).toMatchObject({ state: 'unknown', findings: [expect.objectContaining({ code: 'istiod-unreachable' })] })
@@ -768,7 +768,7 @@ describe('a severed trust', () => {
 })
 
 describe('a trust', () => {
-  it('that is over is told while a proxy still holds it, and has no verdict once none does', async () => {
+  it('that has ended is reported while a proxy still holds it, and has no verdict once none does', async () => {
     const s = await scene()
     for (const trust of s.spec.trust) if (trust.truster === 'cluster-b') trust.until = '2026-05-30'
     const over = () => verdictsOf(s).filter((verdict) => verdict.truster === b)
@@ -806,40 +806,40 @@ describe('a trust of the whole mesh', () => {
   }
   const codesOf = ({ findings }: Verdict) => findings.map((f) => `${f.severity} ${f.code}`)
 
-  it('is proven by names, and says that nobody saw the roots', async () => {
+  it('is proven by names, and says that Entente cannot observe the roots', async () => {
     const { told } = await verdict(...asking())
     expect([told.state, codesOf(told)]).toEqual(['proven', ['info roots-unseen']])
     expect(told.proxies).toMatchObject({ total: 2, ready: 2, lagging: [] })
   })
 
-  it('is not proven while a pod from before the mesh config’s word runs: its agent never asks for the roots', async () => {
+  it('is not proven while a pod older than the mesh config’s setting runs: its agent never requests the roots', async () => {
     const { told } = await verdict(...asking(pod('other/older', { app: 'older' })))
     expect([told.state, codesOf(told)]).toEqual(['lagging', ['info roots-unseen', 'warning xds-agent-off']])
     expect(told.findings.find((f) => f.code === 'xds-agent-off')?.message).toContain('Pod other/older')
     expect(told.proxies).toMatchObject({ total: 3, ready: 2, lagging: ['older.other'] })
   })
 
-  it('is unknown where nobody may look at the pods', async () => {
+  it('is unknown if the account may not list the pods', async () => {
     const { s } = await verdict(...asking())
     inB(s, { pods: failed('forbidden') })
     const told = accepting(verdictsOf(s))
     expect([told.state, codesOf(told)]).toEqual(['unknown', ['info roots-unseen', 'warning forbidden']])
   })
 
-  it('of the other distributions nothing of that is said', async () => {
+  it('has a warning that the other distributions do not have', async () => {
     expect(accepting(verdictsOf(await scene())).findings).toEqual([])
   })
 })
 
-describe('what is none of a trust’s business', () => {
-  it('a third mesh that is down changes no verdict', async () => {
+describe('a fact outside a trust', () => {
+  it('changes no verdict: a third mesh that is down', async () => {
     const s = await scene()
     s.spec.members.push({ name: 'cluster-c', trustDomain: C, cluster: { context: 'cluster-c' } })
     s.seen.set(member('cluster-c'), { objects: failed(), own: failed(), istio: failed(), proxies: failed() })
     expect(verdictsOf(s).map((v) => v.state)).toEqual(['proven', 'proven'])
   })
 
-  it('a PeerAuthentication that no proxy is under changes no verdict', async () => {
+  it('changes no verdict: a PeerAuthentication without proxies', async () => {
     const s = await scene()
     const objects = s.seen.get(b)?.objects
     inB(s, { objects: ok([...(objects?.ok ? objects.value : []), peerAuthentication('other/x', 'DISABLE')]) })

@@ -12,7 +12,7 @@ const check = (name: CheckName, verdict: Verdict, subject = 'cluster-a'): Check 
   remedy: '',
 })
 
-describe('doctor is ok only if it checked everything that it should', () => {
+describe('doctor is ok only if it ran every check that it should', () => {
   it.each([
     { what: 'all is well', checks: [check('api-server', 'ok'), check('clock', 'ok')], verdict: 'ok' },
     { what: 'a check was not needed', checks: [check('api-server', 'ok'), check('clock', 'skipped')], verdict: 'ok' },

@@ -11,7 +11,7 @@ describe('documents', () => {
     ])
   })
 
-  it('have a JSON Schema each, as have the files that owners write', () => {
+  it('have a JSON Schema each, as do the files that owners write', () => {
     expect([...jsonSchemas().keys()].length).toBe(Object.keys(VIEWS).length + 2)
     expect(jsonSchemas().get('record-check.json')).toMatchObject({
       title: 'RecordCheck',
@@ -24,7 +24,7 @@ describe('documents', () => {
     expect(jsonSchemas().get('federation.json')).toMatchObject({ additionalProperties: false })
   })
 
-  it('are refused by their schema with a member that it does not know, so that a test notices one', () => {
+  it('are rejected by their schema with an unknown member, so that a test detects new ones', () => {
     const view = { ...documented('RecordCheck', { valid: true, entries: 0, head: null, findings: [] }), more: 1 }
     expect(VIEWS.RecordCheck.safeParse(view).success).toBe(false)
   })

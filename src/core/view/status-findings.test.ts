@@ -18,20 +18,20 @@ const told = (planned: readonly Finding[], ...verdicts: readonly Verdict[]) =>
   statusFindings(planned, verdicts).map(({ severity, subject, code }) => `${severity} ${subject}: ${code}`)
 
 describe('the findings of status', () => {
-  it('are two where two clusters have a pod of the same name and namespace, each with its own', () => {
+  it('are two if two clusters have a pod of the same name and namespace, each with its own', () => {
     expect(told([], verdict('cluster-a', 'cluster-b', lacks), verdict('cluster-b', 'cluster-a', lacks))).toEqual([
       'error cluster-a: server.sample: root-missing',
       'error cluster-b: server.sample: root-missing',
     ])
   })
 
-  it('are one where two trusts of one mesh say the same of a pod', () => {
+  it('are one if two trusts of one mesh report the same about a pod', () => {
     expect(told([], verdict('cluster-b', 'cluster-a', lacks), verdict('cluster-b', 'cluster-c', lacks))).toEqual([
       'error server.sample: root-missing',
     ])
   })
 
-  it('are one where two trusters say the same of a third mesh', () => {
+  it('are one if two trusters report the same about a third mesh', () => {
     const unseen = warning('chain-unseen', about.member('cluster-c'), 'could not be seen')
     expect(told([], verdict('cluster-a', 'cluster-c', unseen), verdict('cluster-b', 'cluster-c', unseen))).toEqual([
       'warning cluster-c: chain-unseen',
@@ -39,7 +39,7 @@ describe('the findings of status', () => {
   })
 
   const ends = error('root-expired', about.member('cluster-b'), '')
-  it('are in the words of the plan where it says the same, and say nothing of what is only info', () => {
+  it('use the plan’s words for the same fact, and omit infos', () => {
     const [planned, proven] = [{ ...ends, severity: 'warning' as const }, ends]
     expect(told([planned], verdict('cluster-b', 'cluster-a', proven, info('roots-unseen', about.member('cluster-b'), '')))).toEqual([
       'warning cluster-b: root-expired',

@@ -87,7 +87,7 @@ describe('a certificate is read as OpenSSL reads it', () => {
   const unique = Uint8Array.from(root)
   unique[unique.lastIndexOf(0xa3)] = 0x82
 
-  it('whichever byte of it is damaged: nothing is accepted that OpenSSL refuses, and no name or number is another', () => {
+  it('whichever byte of it is damaged: nothing is accepted that OpenSSL rejects, and no name or number differs', () => {
     const wrong: string[] = []
     let read = 0
     for (const [i, sample] of [...samples, unique].entries()) {
@@ -112,8 +112,8 @@ describe('a certificate is read as OpenSSL reads it', () => {
   }, 120_000)
 })
 
-describe('roots as programs make them', () => {
-  it('are of at least 60 shapes, and no two are alike', () => {
+describe('roots as programs create them', () => {
+  it('have at least 60 different forms', () => {
     expect(new Set(chain.map(({ program }) => program)).size).toBe(chain.length)
     expect(chain.length).toBeGreaterThanOrEqual(60)
   })

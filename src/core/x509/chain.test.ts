@@ -30,17 +30,17 @@ describe('the anchor of a chain', async () => {
     expect(anchorOf(chain, roots, NOW)).toEqual({ anchor: ca.root.anchor })
   })
 
-  it('may be an intermediate, when that is what is trusted', async () => {
+  it('may be an intermediate if that is trusted', async () => {
     const { anchor } = anchorOf([leaf, two, one], [{ ...ca.root.anchor, der: one, subject: 'CN=one' }], NOW)
     expect(anchor?.subject).toBe('CN=one')
   })
 
-  it('is found beside an expired one of the same name and key', () => {
+  it('is found next to an expired one of the same name and key', () => {
     expect(anchorOf(direct, [expired.root.anchor, ca.root.anchor], NOW)).toEqual({ anchor: ca.root.anchor })
   })
 })
 
-describe('a chain that no root vouches for says why', async () => {
+describe('a chain that no root vouches for is rejected with the reason', async () => {
   const [leaf, two, one] = (await chainOf(deeper)) as [Uint8Array, Uint8Array, Uint8Array]
   const notCa = await ca.intermediate('not a CA', { isCA: false })
   const noSign = await ca.intermediate('no sign', { keyUsage: KeyUsageFlags.cRLSign })
@@ -175,7 +175,7 @@ describe('name constraints', async () => {
     }
   })
 
-  it('cannot be judged with a distance in them, so they fail', async () => {
+  it('fail if they contain a distance, which cannot be judged', async () => {
     const odd = constraint(PERMITTED, encode(0x30, encode(0x86, Buffer.from('a.example')), encode(0x80, Uint8Array.from([1]))))
     const constrained = await makeCa({ trustDomain: 'a.example', root: { extensions: [odd] } })
     expect(anchorOf(await chainOf(constrained), [constrained.root.anchor], NOW).reason).toMatch(/name constraints/)

@@ -69,18 +69,18 @@ describe('a PEM file', () => {
     expect(file.findings.map(({ code }) => code)).toEqual(codes)
   })
 
-  it('numbers its blocks as a reader counts them', () => {
+  it('numbers its blocks in reading order', () => {
     expect(split(`${pemA.slice(0, 100)}\n${keyBlock}${pemB}`).blocks.map(({ number, label }) => [number, label])).toEqual([
       [2, 'PRIVATE KEY'],
       [3, 'CERTIFICATE'],
     ])
   })
 
-  it('does not take UTF-16 for PEM', () => {
+  it('may not be UTF-16', () => {
     expect(split(pemA, 'utf16le').findings.map(({ code }) => code)).toContain('no-pem')
   })
 
-  it('is read back as it was printed', () => {
+  it('reads back as it was printed', () => {
     expect(split(printPem(derA ?? new Uint8Array())).blocks[0]?.der).toEqual(derA)
     expect(printPem(derA ?? new Uint8Array())).toBe(pemA)
   })

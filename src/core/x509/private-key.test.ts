@@ -72,7 +72,7 @@ const told = (file: string | Uint8Array): boolean => look(file).findings.some(({
 describe('a private key', () => {
   const rows = Object.entries(DAMAGE).flatMap(([how, damage]) => Object.entries(KEYS).map(([kind, key]) => ({ how, kind, key, damage })))
   it.each(rows.filter(({ how, kind }) => how !== 'as a certificate by its label' || !kind.includes('header')))(
-    'is told: $kind, $how',
+    'is detected: $kind, $how',
     ({ damage, key }) => {
       for (const file of [damage(key), root + damage(key), damage(key) + root]) {
         expect(told(file)).toBe(true)
@@ -82,7 +82,7 @@ describe('a private key', () => {
   )
 
   it.each(['OPENSSH PRIVATE KEY', 'PGP PRIVATE KEY BLOCK', 'DSA PRIVATE KEY', 'ANY PRIVATE KEY', 'EC KEY', 'PRIVATE KEY FOR ME'])(
-    'is told by its label alone: %s',
+    'is detected by its label alone: %s',
     (label) => {
       expect(told(`-----BEGIN ${label}-----\nAAAA\n-----END ${label}-----\n`)).toBe(true)
       expect(told(`${root}  -----BEGIN ${label}-----\n`)).toBe(true)
@@ -109,18 +109,18 @@ describe('a private key', () => {
     },
     { name: 'in an unknown member of a good bundle', file: Buffer.from(JSON.stringify({ keys: [], note: PKCS8 })) },
     { name: 'in base64 in a good bundle', file: Buffer.from(JSON.stringify({ keys: [], note: base64(PKCS8) })) },
-  ])('is told: $name', ({ file }) => {
+  ])('is detected: $name', ({ file }) => {
     expect(told(file)).toBe(true)
   })
 
-  it('is what is said first where a file is refused for more', () => {
+  it('is reported first if a file is rejected for several reasons', () => {
     const file = Buffer.from(`${root.slice(0, 100)}\n${PKCS8}`)
     expect(() => parseBundle(parseTrustDomain('a.example'), file, { now: NOW })).toThrow(
       expect.objectContaining({ code: 'bundle-refused', message: expect.stringContaining('private-key') }),
     )
   })
 
-  it('is never shown, whatever happened to it', () => {
+  it('is never shown, however damaged', () => {
     const body = PKCS8.split('\n')[1] ?? ''
     void fc.assert(
       fc.property(fc.constantFrom(...Object.values(DAMAGE)), fc.constantFrom(...Object.values(MANGLES)), (damage, mangle) => {
@@ -140,7 +140,7 @@ describe('a private key', () => {
     { name: 'a public PGP key', file: root + root.replaceAll('CERTIFICATE', 'PGP PUBLIC KEY BLOCK') },
     { name: 'a request', file: root + root.replaceAll('CERTIFICATE', 'CERTIFICATE REQUEST') },
     { name: 'parameters of a curve', file: `${root}-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n` },
-  ])('is not seen in $name', ({ file }) => {
+  ])('is not detected in $name', ({ file }) => {
     expect(told(file)).toBe(false)
   })
 })

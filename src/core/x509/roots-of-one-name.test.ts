@@ -9,30 +9,30 @@ const year = (y: number): Date => new Date(`${y}-01-01T00:00:00Z`)
 const rootNamed = async (name: string, since: number) =>
   (await makeCa({ trustDomain: 'a.example', name, notBefore: year(since) })).root.anchor
 
-describe('roots in one list', async () => {
+describe('the order of roots in one list', async () => {
   const [old, next, last] = await Promise.all([2020, 2024, 2025].map((since) => rootNamed('Root CA', since)))
   const others = await Promise.all([2019, 2026].map((since, i) => rootNamed(`Other ${i}`, since)))
   const all = [...[old, next, last].flatMap((root) => root ?? []), ...others]
 
-  it('stand in one order, whatever order they come in: of one name the older first', () => {
+  it('does not depend on the input: of one name the older root is first', () => {
     const order = inListOrder(all)
     const shuffled = fc.shuffledSubarray(all, { minLength: all.length })
     void fc.assert(fc.property(shuffled, (roots) => void expect(inListOrder(roots)).toEqual(order)))
     expect(order.filter(({ subject }) => subject === old?.subject)).toEqual([old, next, last])
   })
 
-  it('stand in the order of their fingerprints, where no two have one name', () => {
+  it('is that of their fingerprints if no two have the same name', () => {
     const some = [...others, ...(last === undefined ? [] : [last])]
     expect(inListOrder(some).map(({ fingerprint }) => fingerprint)).toEqual(some.map(({ fingerprint }) => fingerprint).toSorted())
   })
 
-  it('stay in the list where they cannot be read', () => {
+  it('keeps roots that cannot be read', () => {
     const broken = { fingerprint: 'sha256:00', der: Uint8Array.from([1, 2, 3]) }
     expect(inListOrder([...all, broken])).toContain(broken)
   })
 })
 
-describe('two names are one to Envoy', async () => {
+describe('Envoy treats two names as equal', async () => {
   const [one, other] = await Promise.all([1, 2].map(() => makeCa({ trustDomain: 'a.example' })))
   const [UTF8, PRINTABLE, BMP, T61] = [0x0c, 0x13, 0x1e, 0x14]
   const bmp = '\0R\0o\0o\0t'
@@ -52,7 +52,7 @@ describe('two names are one to Envoy', async () => {
     expect(rootsOfOneName(roots)).toEqual(same ? [roots] : [])
   })
 
-  it('only where they have two keys', () => {
+  it('only if they have two keys', () => {
     const { anchor, der } = (one as NonNullable<typeof one>).root
     expect(rootsOfOneName([anchor, parseAnchor(withSerial(der, [7]))])).toEqual([])
   })

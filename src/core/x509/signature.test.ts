@@ -7,7 +7,7 @@ import { anchorOf } from './chain.ts'
 
 const NOW = new Date('2026-06-01T00:00:00Z')
 
-describe('a chain is valid with what Go and Envoy both verify, and with nothing else', () => {
+describe('a chain is valid only with algorithms that Go and Envoy both verify', () => {
   it.each([...ODD_SIGNATURES, ...ODD_KEYS, ...HAND_MADE_KEYS])('$name', ({ root, chain, valid }) => {
     const { anchor, reason } = anchorOf(chain, [anchorFrom(readCertificate(root))], NOW)
     expect({ valid: anchor !== undefined, reason }).toMatchObject({ valid })

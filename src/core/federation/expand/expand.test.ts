@@ -48,7 +48,7 @@ const client = (more: object = {}) => ({ namespace: 'sample', selector: { app: '
 const HOST = 'server.sample.svc.cluster.local'
 
 describe('a call', () => {
-  it('is an accept entry of the server’s mesh, and a reach entry of the caller’s, with its servers', () => {
+  it('expands to an accept entry of the server’s mesh, and a reach entry of the caller’s, with its servers', () => {
     expect(read(file({ defaults: DEFAULTS, calls: [{ from: 'a/sample/client', to: 'b/sample/server' }] }))).toEqual(
       read(
         file({
@@ -66,7 +66,7 @@ describe('a call', () => {
     )
   })
 
-  it('names other hosts, labels and modes where they differ', () => {
+  it('keeps hosts, labels and modes that differ from the defaults', () => {
     const from = { member: 'a', namespace: 'web', serviceAccount: 'front.end', selector: { tier: 'web' } }
     const to = { member: 'b', namespace: 'sample', serviceAccount: 'server' }
     expect(read(file({ defaults: DEFAULTS, calls: [{ from, to, hosts: ['api.example', 'v2.api.example'], mtls: 'require' }] }))).toEqual(
@@ -98,12 +98,12 @@ describe('a call', () => {
     )
   })
 
-  it('has one side where the other member has no cluster', () => {
+  it('expands on one side only if the other member has no cluster', () => {
     const { trusts } = read(file({ defaults: DEFAULTS, calls: [{ from: 'p/shop/till', to: 'b/sample/server' }] }))
     expect(trusts).toMatchObject([{ truster: 'b', trusted: 'p', accept: [{ callers: ['p.example/ns/shop/sa/till'] }], reach: [] }])
   })
 
-  it('adds to the entry of its pair, and takes distribution and end from there', () => {
+  it('adds to the existing entry of its pair, with that entry’s distribution and end', () => {
     const { trusts } = read(
       file({
         defaults: { ...DEFAULTS, until: '2030-01-01' },
@@ -136,7 +136,7 @@ describe('a call', () => {
 describe('a group', () => {
   const groups = [{ name: 'all', members: ['a', 'b', 'c'] }]
 
-  it('is each of its members, except the one at the other side', () => {
+  it('expands to each of its members, except the one at the other side', () => {
     const { trusts } = read(file({ groups, defaults: DEFAULTS, calls: [{ from: 'all/sample/client', to: 'b/sample/server' }] }))
     expect(trusts.filter(({ accept }) => accept.length > 0).map(({ truster, trusted }) => `${truster} ${trusted}`)).toEqual(['b a', 'b c'])
     expect(trusts.filter(({ reach }) => reach.length > 0).map(({ truster, trusted }) => `${truster} ${trusted}`)).toEqual(['a b', 'c b'])
@@ -158,7 +158,7 @@ describe('a group', () => {
 })
 
 describe('defaults', () => {
-  it('fill in what an entry leaves out, and nothing else', () => {
+  it('fill in what an entry omits, and nothing else', () => {
     const accept = (more: object) => [{ namespace: 'sample', callers: ['a.example/*'], ...more }]
     const { trusts } = read(
       file({
@@ -180,7 +180,7 @@ const calls = (...of: readonly object[]) => ({ apiVersion: 'entente.dev/v1alpha1
 const including = (path: string, ...namespaces: readonly string[]) => file({ defaults: DEFAULTS, include: [{ path, namespaces }] })
 
 describe('an included file', () => {
-  it('is as if its calls were in the federation file', () => {
+  it('is equivalent to its calls in the federation file', () => {
     const call = { from: 'a/sample/client', to: 'b/sample/server' }
     expect(read(including('teams/x.yaml', 'sample'), { 'teams/x.yaml': calls(call) })).toEqual(
       read(file({ defaults: DEFAULTS, calls: [call] })),
@@ -222,7 +222,7 @@ describe('an included file', () => {
     { what: 'a federation', value: file({}), says: /^x\.yaml kind: / },
     { what: 'nothing', value: null, says: /^x\.yaml : / },
     { what: 'a key __proto__', value: JSON.parse('{"spec":{"__proto__":1}}'), says: /^x\.yaml spec\.__proto__: unknown field/ },
-  ])('with $what is refused', ({ value, says }) => {
+  ])('with $what is rejected', ({ value, says }) => {
     expect(refused(value, 'sample')).toContainEqual(expect.stringMatching(says))
   })
 
@@ -253,7 +253,7 @@ describe('an included file', () => {
   })
 })
 
-describe('a problem is told where somebody wrote it', () => {
+describe('a problem is reported at the line that the owner wrote', () => {
   const call = { from: 'a/sample/client', to: 'b/sample/server' }
   it.each([
     {
@@ -346,7 +346,7 @@ describe('a problem is told where somebody wrote it', () => {
     expect(new Set(problems).size).toBe(problems.length)
   })
 
-  it('and an entry that overlaps names the other one', () => {
+  it('and an overlapping entry names the other entry', () => {
     const overlapping = {
       ...call,
       to: { member: 'b', namespace: 'sample', serviceAccount: 'server', selector: { tier: 'x' } },
@@ -395,7 +395,7 @@ describe('a problem is told where somebody wrote it', () => {
       },
       hint: 'write this end as { member: …, namespace: sample, serviceAccount: server, selector: { v: "1", ok: "true" } }',
     },
-  ])('and an entry that overlaps says how to mend $what', ({ spec, hint }) => {
+  ])('and an overlapping entry says how to fix $what', ({ spec, hint }) => {
     const parsed = parseFederation(file({ defaults: DEFAULTS, ...spec }))
     expect('problems' in parsed ? parsed.problems.map((problem) => problem.hint) : []).toEqual([
       `${hint} (Entente merges entries with equal selectors), or give both another value of one label`,
@@ -414,7 +414,7 @@ describe('a problem is told where somebody wrote it', () => {
       spec: { calls: ['few/n/x', 'fewer/n/x'].map((end) => ({ from: end, to: end })) },
       at: 'calls.1',
     },
-  ])('a document that grows without end is refused $what', ({ spec, at }) => {
+  ])('a document that expands without limit is rejected $what', ({ spec, at }) => {
     const members = Array.from({ length: 400 }, (_, i) => ({
       name: `m${i}`,
       trustDomain: `m${i}.example`,
@@ -532,7 +532,7 @@ describe('an expansion', () => {
       .sort()
   }
 
-  it('says what a person would write by hand, with the same plan, or both are refused', () => {
+  it('equals the form written by hand, with the same plan, or both are rejected', () => {
     let same = 0
     fc.assert(
       fc.property(shortForm, (short) => {

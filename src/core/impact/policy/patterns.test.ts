@@ -13,7 +13,7 @@ it.each([
   },
   { name: 'a name that the pattern means', of: ['foobar*ar', 'foobarar'], paths: ['ns/foobar*ar/*'] },
   { name: 'a pattern within another', of: ['foo*', 'foobar*ar'], paths: ['ns/foo*/*'] },
-])('is told beside the pattern, or by it: $name', ({ of, paths }) => {
+])('an exception is reported next to the pattern, or by the pattern itself: $name', ({ of, paths }) => {
   const cells = of.map((namespace) => [token(namespace), ANY] as const)
   expect(patternsOf(cells, [...cells, [token('other'), ANY]]).map(({ path }) => path)).toEqual(paths)
 })

@@ -52,7 +52,7 @@ const ISTIOD: readonly {
 ]
 
 describe('the tests on an identity', () => {
-  it.each(ISTIOD)('match what istiod makes of $name', ({ values, test, as }) => {
+  it.each(ISTIOD)('match the same as istiod’s matcher for $name', ({ values, test, as }) => {
     fc.assert(
       fc.property(values, ids, (value, id) => {
         expect(test(value)(id)).toBe(as(value)(id))
@@ -71,7 +71,7 @@ describe('the tests on an identity', () => {
     { name: 'an account of one letter', test: serviceAccountTest(`${LONG}b`, 'a'), id: `spiffe://x/ns/a/sa/${LONG}` },
     { name: 'a trust domain with stars', test: trustDomainTest(`${'a*'.repeat(N)}b`), id: `spiffe://${LONG}/ns/a/sa/a` },
     { name: 'a principal with stars', test: principalTest(`${'*a'.repeat(N)}b`), id: `spiffe://${LONG}/ns/a/sa/a` },
-  ])('end at once on $name', ({ test, id }) => {
+  ])('finish at once on $name', ({ test, id }) => {
     expect(test(id)).toBe(false)
   })
 })

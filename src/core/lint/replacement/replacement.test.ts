@@ -24,8 +24,8 @@ const scope = { selector: { matchLabels: { app: 'my-app' } } }
 const object = (kind: string, name: string, rest: object, namespace = 'default'): string =>
   `---\n${stringify({ apiVersion: kind === 'Service' ? 'v1' : kind === 'Deployment' ? 'apps/v1' : 'security.istio.io/v1', kind, metadata: { name, namespace }, ...rest })}`
 
-describe('the replacement', () => {
-  it('of both clusters’ manifests is a federation in both directions, in which nobody is let in yet', () => {
+describe('the generated replacement', () => {
+  it('for both clusters’ manifests federates both directions, and accepts nobody yet', () => {
     const texts = {
       'a/values.yaml': walkthroughValues('cluster-b'),
       'a/pa.yaml': walkthroughPolicy('cluster-b'),
@@ -43,17 +43,17 @@ describe('the replacement', () => {
     expect(placeholders.join('\n')).toMatch(/cluster-a trusting cluster-b, default: callers[\s\S]*reach/)
   })
 
-  it('is the same when all of it came by one directory', () => {
+  it('is the same if all manifests come from one directory', () => {
     const one = { 'all/a.yaml': walkthroughPolicy('cluster-b'), 'all/b.yaml': walkthroughPolicy('cluster-a') }
     expect(outline(federationOf(one)).members).toEqual(['cluster-a cluster-a.example', 'cluster-b cluster-b.example'])
   })
 
-  it('takes the own trust domain from the mesh config', () => {
+  it('uses the own trust domain from the mesh config', () => {
     const texts = { 'a/m.yaml': 'meshConfig: {trustDomain: shop.example}\n', 'a/pa.yaml': walkthroughPolicy('cluster-b') }
     expect(outline(federationOf(texts)).members).toEqual(['shop shop.example', 'cluster-b cluster-b.example'])
   })
 
-  it('marks what one cluster’s manifests alone cannot say', () => {
+  it('marks what the manifests of one cluster alone do not say', () => {
     const { federation = '', placeholders = [] } = linted(walkthroughPolicy('cluster-b')).replacement ?? {}
     expect(federation).toContain('trustDomain: this-mesh.example   # change')
     expect(placeholders[0]).toContain('this-mesh')
@@ -63,7 +63,7 @@ describe('the replacement', () => {
     ])
   })
 
-  it('of Helm values alone names the mesh that the volumes meant, and opens nothing', () => {
+  it('for Helm values alone names the mesh that the volumes refer to, and opens nothing', () => {
     expect(outline(federationOf(walkthroughValues('cluster-b')))).toEqual({
       members: ['this-mesh this-mesh.example', 'cluster-b cluster-b.example'],
       trusts: [],
@@ -71,7 +71,7 @@ describe('the replacement', () => {
     expect(outline(federationOf('global: {proxy: {env: {ISTIO_META_EXTRA_ROOT_CERTS: /x}}}\n')).members).toHaveLength(2)
   })
 
-  it('takes callers, hosts and servers from policies, services and deployments that say so', () => {
+  it('contains callers, hosts and servers from policies, services and deployments that name them', () => {
     const texts = {
       'a/pa.yaml': walkthroughPolicy('cluster-b'),
       'a/m.yaml': [
@@ -103,7 +103,7 @@ describe('the replacement', () => {
     ])
   })
 
-  it('names the roots by fingerprint that the walk-through’s ConfigMap holds', async () => {
+  it('names the roots of the walk-through’s ConfigMap by fingerprint', async () => {
     const { root } = await makeCa({ trustDomain: 'cluster-b.example' })
     const map = stringify({
       apiVersion: 'v1',
@@ -145,11 +145,11 @@ describe('the replacement', () => {
       object('PeerAuthentication', 'x', { spec: { selector: { matchLabels: { 'a b': 'c d' } }, trustDomainAliases: ['b.example'] } }),
     ],
     ['cluster.local', object('PeerAuthentication', 'x', { spec: { trustDomainAliases: ['cluster.local'] } })],
-  ])('can be read by plan also from %s', (_, text) => {
+  ])('is valid for plan also from %s', (_, text) => {
     expect(federationOf(text).members.size).toBeGreaterThan(0)
   })
 
-  it('is not made where nothing is inert', () => {
+  it('is not generated if nothing is inert', () => {
     expect(linted('meshConfig: {trustDomain: a}\n').replacement).toBeUndefined()
   })
 })

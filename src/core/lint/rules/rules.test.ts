@@ -23,24 +23,24 @@ const policy = (rule: object): string => object('security.istio.io', 'Authorizat
 const all = (...texts: string[]): string => texts.join('---\n')
 
 describe('a mesh config in snake_case', () => {
-  it('is judged as the other spelling is, at its own place', () => {
+  it('is judged like the other spelling, with its own place', () => {
     expect(places(linted(configMap('trust_domain: a.example\ntrust_domain_aliases: [b.example]')))).toEqual(['m.yaml:7:28 foreign-alias'])
   })
 
-  it('says who the mesh is', () => {
+  it('names the mesh’s trust domain', () => {
     const unknown = policy({ from: [{ source: { principals: ['nosuch.example/ns/a/sa/b'] } }] })
     expect(codes(linted(all(configMap('trust_domain: a.example'), unknown)))).toEqual(['unknown-trust-domain'])
     expect(codes(linted(all(configMap('trust_domain: nosuch.example'), unknown)))).toEqual([])
   })
 
-  it('has its unknown fields named with the field that is meant', () => {
+  it('has its unknown fields reported with the field that was meant', () => {
     expect(linted(configMap('trust_domain_alias: [x]')).findings).toMatchObject([
       { code: 'unknown-mesh-field', hint: 'write trustDomainAliases, or remove it' },
     ])
   })
 })
 
-describe('a mesh config that istiod refuses', () => {
+describe('a mesh config that istiod rejects', () => {
   it.each([
     [
       'a bare true in proxyMetadata',
@@ -56,7 +56,7 @@ describe('a mesh config that istiod refuses', () => {
     expect(linted(text).findings.map((f) => `${f.severity} ${f.code} ${f.line}`)).toEqual([`error mesh-config-refused ${line}`])
   })
 
-  it('has nothing in force: neither its aliases nor its roots nor its trust domain are judged', () => {
+  it('has no effect: neither its aliases nor its roots nor its trust domain are judged', () => {
     const mesh = 'trustDomain: a.example\ntrustDomainAliases: [b.example]\ncaCertificates: [{pem: x}]\nenableAutoMtls: "true"'
     const unknown = policy({ from: [{ source: { principals: ['nosuch.example/ns/a/sa/b'] } }] })
     const result = linted(all(configMap(mesh), unknown))
@@ -67,7 +67,7 @@ describe('a mesh config that istiod refuses', () => {
   it.each([
     ['what a tool has yet to fill in', configMap('trustDomain: $(TRUST_DOMAIN)\nenableAutoMtls: $(AUTO_MTLS)')],
     ['an empty value for Helm, which leaves the default', 'meshConfig:\n  trustDomain: ""\n'],
-  ])('is not %s', (_, text) => {
+  ])('does not include %s', (_, text) => {
     expect(codes(linted(text))).toEqual([])
   })
 })
@@ -92,11 +92,11 @@ describe('settings of istiod that weaken identities', () => {
       }),
     ],
     ['another flag', stringify({ pilot: { env: { XDS_AUTH: 'false' } } })],
-  ])('are found in %s', (_, text) => {
+  ])('are reported in %s', (_, text) => {
     expect(codes(linted(text))).toEqual(['istiod-flag'])
   })
 
-  it.each(['false', '', undefined])('are not those that are set to %s', (value) => {
+  it.each(['false', '', undefined])('are not reported if they are set to %s', (value) => {
     expect(codes(linted(stringify({ pilot: { env: { PILOT_SKIP_VALIDATE_TRUST_DOMAIN: value } } })))).toEqual([])
   })
 })
@@ -116,7 +116,7 @@ describe('global.trustDomain', () => {
   })
 })
 
-describe('policies that can match nobody', () => {
+describe('policies that match no identity', () => {
   const mesh = configMap('trustDomain: a.example')
 
   it('name a trust domain in a condition', () => {
@@ -144,7 +144,7 @@ describe('policies that can match nobody', () => {
     ['one principal of two', { from: [{ source: { principals: ['a/ns/x/sa/y', 'a/ns/z/sa/y'], namespaces: ['z'] } }] }, []],
     ['a placeholder', { from: [{ source: { principals: ['a/ns/x/sa/y'], namespaces: [`\${NAMESPACE}`] } }] }, []],
     ['a token', { from: [{ source: { principals: ['a/ns/x/sa/y'], requestPrincipals: ['z'] } }] }, []],
-  ])('or do not: %s', (_, rule, expected) => {
+  ])('do not include conditions that are compatible: %s', (_, rule, expected) => {
     expect(codes(linted(policy(rule)))).toEqual(expected)
   })
 
@@ -217,12 +217,12 @@ describe('subjectAltNames', () => {
     expect(codes(linted(text))).toEqual(['san-without-scheme'])
   })
 
-  it('are fine as URIs and as DNS names', () => {
+  it('match as URIs and as DNS names', () => {
     expect(codes(linted(rule({ trafficPolicy: tls([`spiffe://${name}`, 'b.example']) })))).toEqual([])
   })
 })
 
-describe('an EnvoyFilter that takes policies away', () => {
+describe('an EnvoyFilter that removes policies', () => {
   const filter = (applyTo: string, operation: string, match: object = {}, namespace = 'sample'): string =>
     stringify({
       apiVersion: 'networking.istio.io/v1alpha3',
@@ -255,7 +255,7 @@ describe('an EnvoyFilter that takes policies away', () => {
     expect(codes(linted(text))).toEqual(Array.from({ length: count }, () => 'policy-filter-removed'))
   })
 
-  it('is an error where it reaches a federated scope', () => {
+  it('is an error if it reaches a federated scope', () => {
     const federation = readDocuments('federation.yaml', 'federation.yaml', stringify(document(spec()))).documents[0] as Source
     const of = (namespace: string) =>
       linted(filter('HTTP_FILTER', 'REMOVE', http('envoy.filters.http.rbac'), namespace), { federation, member: 'cluster-b' }).findings
@@ -264,13 +264,13 @@ describe('an EnvoyFilter that takes policies away', () => {
   })
 })
 
-describe('a key that stands twice', () => {
+describe('a duplicate key', () => {
   it.each([
     ['in plain YAML', 'meshConfig:\n  trustDomain: a.example\n  trustDomain: b.example\n', 'm.yaml:3:3'],
     ['in flow style', 'meshConfig: { trustDomain: a.example, trustDomain: b.example }\n', 'm.yaml:1:39'],
     ['in YAML with anchors', 'x: &x 1\nmeshConfig:\n  trustDomain: a.example\n  trustDomain: b.example\n', 'm.yaml:4:3'],
     ['in the mesh config of a ConfigMap', configMap('trustDomain: a.example\ntrustDomain: b.example'), 'm.yaml:7:5'],
-  ])('is told %s, and the last one counts', (_, text, place) => {
+  ])('is reported %s, and the last one counts', (_, text, place) => {
     expect(places(linted(text))).toEqual([`${place} key-repeated`])
     const unknown = policy({ from: [{ source: { principals: ['a.example/ns/a/sa/b'] } }] })
     expect(codes(linted(all(text, unknown)))).toContain('unknown-trust-domain')
@@ -305,11 +305,11 @@ describe('two root namespaces in one argument', () => {
       namespace,
     )
 
-  it.each(['roots', 'istio-system'])('may both be the one: %s', (namespace) => {
+  it.each(['roots', 'istio-system'])('are both candidates: %s', (namespace) => {
     expect(linted(all(maps, loose(namespace))).findings).toMatchObject([{ code: 'selector-in-root-namespace', severity: 'warning' }])
   })
 
-  it('leave open what is STRICT, which is said', () => {
+  it('leave open what is STRICT, and lint says so', () => {
     const federation = readDocuments('federation.yaml', 'federation.yaml', stringify(document(spec()))).documents[0] as Source
     const text = all(maps, object('security.istio.io', 'PeerAuthentication', { spec: { mtls: { mode: 'DISABLE' } } }, 'sample'))
     const result = linted(text, { federation, member: 'cluster-b' })

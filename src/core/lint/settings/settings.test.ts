@@ -193,7 +193,7 @@ describe('the mesh config', () => {
     expect(places(linted(text))).toEqual([`m.yaml:${at} foreign-alias`])
   })
 
-  it('of Kyma is a trust domain only', () => {
+  it('of Kyma contains only a trust domain', () => {
     const text = `${object('operator.kyma-project.io/v1alpha2', 'Istio', 'spec:\n  config:\n    trustDomain: a.example\n')}---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -203,14 +203,14 @@ spec: { rules: [ { from: [ { source: { principals: [a.example/ns/x/sa/y, c.examp
     expect(linted(text).findings).toMatchObject([{ code: 'unknown-trust-domain', message: expect.stringContaining('c.example') }])
   })
 
-  it('in a JSON schema or a CustomResourceDefinition is none', () => {
+  it('is not read from a JSON schema or a CustomResourceDefinition', () => {
     const schema = { type: 'object', properties: { meshConfig: { type: 'object', properties: { nonsense: { type: 'string' } } } } }
     expect(codes(linted(JSON.stringify({ $schema: 'x', ...schema })))).toEqual([])
     const definition = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', spec: schema }
     expect(codes(linted(JSON.stringify(definition)))).toEqual([])
   })
 
-  it('in text that is deeper than any form has it is named as not read', () => {
+  it('in text that is nested deeper than any known form is reported as not read', () => {
     const deep = (depth: number, text: string): string => (depth === 0 ? text : deep(depth - 1, `x:\n  y: |\n${block(4, text)}\n`))
     expect(codes(linted(deep(3, MESH)))).toEqual(['foreign-alias'])
     expect(codes(linted(deep(4, MESH)))).toEqual(['settings-not-read'])
@@ -284,13 +284,13 @@ describe('a form that is not read', () => {
       'several documents',
     ],
     ['OpenShift Service Mesh 1', object('maistra.io/v1', 'ServiceMeshControlPlane', 'spec:\n  istio: {}\n'), '4:1', 'maistra.io/v1'],
-  ])('is named with its place: %s', (_, text, at, says) => {
+  ])('is reported with its place: %s', (_, text, at, says) => {
     const found = linted(text).findings.filter(({ code }) => code === 'settings-not-read')
     expect(found).toMatchObject([{ severity: 'info', message: expect.stringContaining(says) }])
     expect(places({ ...linted(text), findings: found })).toEqual([`m.yaml:${at} settings-not-read`])
   })
 
-  it('is read where what it refers to is among the files', () => {
+  it('is read if the files contain what it refers to', () => {
     const texts: Texts = { 'm/app.yaml': application('valueFiles: [../values/prod.yaml]'), 'm/values/prod.yaml': MESH }
     expect(codes(linted(texts))).toEqual(['foreign-alias'])
     const map = `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: istiod-values }\ndata:\n  values.yaml: |\n${block(4, MESH)}\n`
@@ -303,7 +303,7 @@ describe('a form that is not read', () => {
       release('  valuesFrom: [{ name: x }]\n').replace('chart: istiod', 'chart: nginx').replace('name: istiod', 'name: nginx'),
     ],
     ['a gateway', release('  valuesFrom: [{ name: x }]\n').replace('chart: istiod', 'chart: gateway')],
-  ])('is not spoken of in %s', (_, text) => {
+  ])('is not reported in %s', (_, text) => {
     expect(codes(linted(text))).toEqual([])
   })
 })
@@ -318,7 +318,7 @@ spec: { rules: [ { from: [ { source: { principals: ["${principal}"] } } ] } ] }
   const env = (name: string): string => `$${`{${name}}`}`
 
   it.each([`${env('TD')}/ns/a/sa/b`, '{{ .td }}/ns/a/sa/b', '$(TD)/ns/a/sa/b', env('PRINCIPAL'), `${env('TD:=*')}/ns/*/sa/b`])(
-    'in a policy is no trust domain: %s',
+    'in a policy is not judged as a trust domain: %s',
     (name) => {
       const result = linted(`${MESH.replace(/.*Aliases.*\n/, '')}---\n${policy(name)}`)
       expect(codes(result)).toEqual([])
@@ -327,7 +327,7 @@ spec: { rules: [ { from: [ { source: { principals: ["${principal}"] } } ] } ] }
   )
 
   it.each([`"${env('TD')}"`, '"{{ .td }}"', '$(TD)'])(
-    'in a mesh config is no trust domain, and leaves open which there are: %s',
+    'in a mesh config is not judged as a trust domain, and leaves the set of domains open: %s',
     (name) => {
       const text = `meshConfig:\n  trustDomain: ${name}\n  trustDomainAliases: [${name}]\n---\n${policy('b.example/ns/a/sa/b')}`
       const result = linted(text)
@@ -336,7 +336,7 @@ spec: { rules: [ { from: [ { source: { principals: ["${principal}"] } } ] } ] }
     },
   )
 
-  it('of Argo CD may stand without quotes in text', () => {
+  it('of Argo CD may appear in text without quotes', () => {
     const values = 'meshConfig:\n  trustDomain: {{name}}.example\n  trustDomainAliases: [b.example]\n'
     const text = object('argoproj.io/v1alpha1', 'ApplicationSet', `spec:\n  source:\n    helm:\n      values: |\n${block(8, values)}\n`)
     const result = linted(text)
@@ -345,8 +345,11 @@ spec: { rules: [ { from: [ { source: { principals: ["${principal}"] } } ] } ] }
   })
 })
 
-it.each(['$patch: delete', '$retainKeys: [a]', '$setElementOrder/servers: []'])('a directive of kustomize is no field: %s', (line) => {
-  const gateway = `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: { name: g, namespace: shop }\n`
-  expect(codes(linted(`${gateway}${line}\n`))).toEqual([])
-  expect(codes(linted(`${gateway}spec:\n  servers:\n  - ${line}\n`))).toEqual([])
-})
+it.each(['$patch: delete', '$retainKeys: [a]', '$setElementOrder/servers: []'])(
+  'a directive of kustomize is not judged as a field: %s',
+  (line) => {
+    const gateway = `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: { name: g, namespace: shop }\n`
+    expect(codes(linted(`${gateway}${line}\n`))).toEqual([])
+    expect(codes(linted(`${gateway}spec:\n  servers:\n  - ${line}\n`))).toEqual([])
+  },
+)

@@ -7,7 +7,7 @@ const facts = (...layers: Raw[]) => factsIn(layers.map((layer) => readMesh(layer
 const faults = (raw: unknown) => readMesh(raw, 'as-is').faults
 
 describe('a mesh config in snake_case', () => {
-  it('says the same as in camelCase, at any depth', () => {
+  it('means the same as in camelCase, at any depth', () => {
     expect(
       facts({
         trust_domain: 'a.example',
@@ -35,18 +35,18 @@ describe('a mesh config in snake_case', () => {
   it.each([
     ['the camelCase one', { trust_domain: 'b', trustDomain: 'a' }, 'a'],
     ['the camelCase one, be it null', { trust_domain: 'b', trustDomain: null }, 'cluster.local'],
-  ])('counts less where both stand: %s is taken', (_, raw, trustDomain) => {
+  ])('has lower precedence if both spellings are present: %s wins', (_, raw, trustDomain) => {
     expect(facts(raw).trustDomain).toBe(trustDomain)
   })
 
-  it('has no default_config: istiod merges defaultConfig by that name only', () => {
+  it('ignores default_config: istiod merges defaultConfig by that name only', () => {
     expect(facts({ default_config: { meshId: 'x' } }).meshId).toBe('cluster.local')
     expect(readMesh({ default_config: {} }, 'as-is').unknown).toEqual([{ path: ['default_config'], known: ['defaultConfig'] }])
   })
 })
 
-describe('two mesh configs', () => {
-  it('have the providers of both, and of one name the later', () => {
+describe('two merged mesh configs', () => {
+  it('have the providers of both, and the later one of two with the same name', () => {
     const http = { envoyExtAuthzHttp: { service: 's', port: 1 } }
     const shared = {
       extensionProviders: [
@@ -64,7 +64,7 @@ describe('two mesh configs', () => {
     ).toEqual(['a', 'c'])
   })
 
-  it('names no authorizer by a provider that another one of its oneof overrides', () => {
+  it('name no authorizer from a provider whose oneof the other config overrides', () => {
     expect(facts({ extensionProviders: [{ name: 'a', envoyExtAuthzHttp: {}, zipkin: {} }] }).authorizers).toEqual([])
   })
 })
@@ -166,16 +166,16 @@ const ACCEPTED: readonly Raw[] = [
   { serviceSettings: [{ hosts: ['1', '*.', '*-a.b'] }] },
 ]
 
-describe('istiod refuses a mesh config as a whole', () => {
+describe('istiod rejects a mesh config as a whole', () => {
   it.each(REFUSED)('%j: %s', (raw, says) => {
     expect(refusal(faults(raw)).message).toContain(says)
   })
 
-  it.each(ACCEPTED)('and not %j', (raw) => {
+  it.each(ACCEPTED)('but not %j', (raw) => {
     expect(faults(raw)).toEqual([])
   })
 
-  it('and we name the place, the mechanism and the way out', () => {
+  it('and Entente reports the place, the mechanism and the remedy', () => {
     expect(refusal(faults({ defaultConfig: { proxyMetadata: { A: true } } }))).toEqual({
       path: ['defaultConfig', 'proxyMetadata', 'A'],
       message: expect.stringMatching(/^istiod refuses this mesh config as a whole: .* last mesh config .* its defaults/),
@@ -183,14 +183,14 @@ describe('istiod refuses a mesh config as a whole', () => {
     })
   })
 
-  it('and we never show long text, which may be a key', () => {
+  it('and Entente never shows long text, which may be a key', () => {
     expect(refusal(faults({ trustDomain: '-----BEGIN PRIVATE KEY-----\nMIIsecret' })).message).not.toContain('secret')
   })
 })
 
-describe('what a tool fills in', () => {
+describe('a value that a tool fills in', () => {
   it.each([`\${TD}`, '$TD', '$(TD)', '{{ .Values.td }}', '<TRUST-DOMAIN>'])(
-    '%s fits everywhere in a template, and nowhere in a mesh',
+    '%s is valid anywhere in a template, and nowhere in a mesh',
     (text) => {
       const raw = { trustDomain: text, enableAutoMtls: text, trustDomainAliases: text, defaultConfig: text, connectTimeout: text }
       expect(readMesh(raw, 'template').faults).toEqual([])

@@ -31,21 +31,21 @@ const MUTUAL: Socket = {
 }
 
 describe('the inbound filter', () => {
-  it('has shapes of every mode and protocol to fit', () => {
+  it('is tested against listeners of every mode and protocol', () => {
     expect(sidecar.map(([name]) => name).sort()).toEqual(
       ['DISABLE', 'PERMISSIVE', 'STRICT'].flatMap((mode) => ['auto', 'http', 'tcp', 'unnamed'].map((protocol) => `${mode} ${protocol}`)),
     )
   })
 
-  it.each(sidecar)('fits %s', (_, chains) => {
+  it.each(sidecar)('applies to %s', (_, chains) => {
     expect(chains.flatMap((chain) => misfit(chain, patches) ?? [])).toEqual([])
   })
 
-  it.each(sidecar)('fits %s twice, as where one workload is of two sets', (_, chains) => {
+  it.each(sidecar)('applies to %s twice, as for a workload in two sets', (_, chains) => {
     expect(chains.flatMap((chain) => misfit(chain, [...patches, ...patches]) ?? [])).toEqual([])
   })
 
-  it('judges mutual TLS and leaves what is passed through as it was', () => {
+  it('verifies mutual TLS and leaves passed-through connections unchanged', () => {
     const [pinned, passed] = [MUTUAL, undefined].map((socket) =>
       patchChain({ transportProtocol: 'tls', ...(socket && { socket }) }, patches),
     )
@@ -53,7 +53,7 @@ describe('the inbound filter', () => {
     expect(passed).toEqual({ transportProtocol: 'tls', socket: { name: 'envoy.transport_sockets.raw_buffer', settings: 'raw' } })
   })
 
-  it('is of the inbound side only', () => {
+  it('applies only to the inbound side', () => {
     const filter = { spec: { configPatches } }
     expect([chainPatches(filter, 'SIDECAR_INBOUND').length, chainPatches(filter, 'GATEWAY').length]).toEqual([3, 0])
   })
@@ -68,7 +68,7 @@ describe('the inbound filter', () => {
     { requiredKeys: [] },
   )
 
-  it('fits whatever chains there are of Istio’s mutual TLS and of none, once or twice', () => {
+  it('applies to any number of filter chains with Istio’s mutual TLS or without, once or twice', () => {
     const real = chain.filter((c) => c.socket === undefined || c.transportProtocol === 'tls')
     fc.assert(
       fc.property(real, fc.integer({ min: 1, max: 3 }), (c, times) => {
@@ -77,7 +77,7 @@ describe('the inbound filter', () => {
     )
   })
 
-  it('in its older form fits just those without a chain that passes TLS through', () => {
+  it('in its older form applies only to listeners without a chain that passes TLS through', () => {
     fc.assert(
       fc.property(chain, (c) => {
         const passes = c.transportProtocol === 'tls' && c.socket === undefined
@@ -89,12 +89,15 @@ describe('the inbound filter', () => {
 })
 
 describe('Envoy', () => {
-  it.each(['PERMISSIVE auto', 'PERMISSIVE tcp', 'PERMISSIVE unnamed'])('refuses the older form on %s, in the words seen on it', (name) => {
-    const said = CHAINS[name]?.flatMap((chain) => misfit(chain, strictOnly) ?? [])
-    expect(said).toEqual([expect.stringContaining('ValidationContextSdsSecretConfig: value is required')])
-  })
+  it.each(['PERMISSIVE auto', 'PERMISSIVE tcp', 'PERMISSIVE unnamed'])(
+    'rejects the older form on %s, with the error message observed on it',
+    (name) => {
+      const said = CHAINS[name]?.flatMap((chain) => misfit(chain, strictOnly) ?? [])
+      expect(said).toEqual([expect.stringContaining('ValidationContextSdsSecretConfig: value is required')])
+    },
+  )
 
-  it('refuses a transport socket without settings, and TLS without a certificate', () => {
+  it('rejects a transport socket without settings, and TLS without a certificate', () => {
     const first = patches.slice(0, 1)
     expect(misfit({ transportProtocol: 'tls' }, first)).toContain('without settings')
     const bare = { name: 'tls', settings: { certificates: [], validated: false, sans: [], client: false } } as const
@@ -103,7 +106,7 @@ describe('Envoy', () => {
 })
 
 describe('istiod', () => {
-  it('panics where two transport sockets of one name are of different kinds', () => {
+  it('panics if two transport sockets of one name have different types', () => {
     const raw: Chain = { transportProtocol: 'tls', socket: { name: 'envoy.transport_sockets.tls', settings: 'raw' } }
     expect(misfit(raw, strictOnly)).toBe(PANIC)
   })
@@ -117,7 +120,7 @@ describe('the outbound patch', () => {
     )
   const patched = (kind: string) => patchedBy(kind, outboundPatches('server', { trust_domains: [] }))
 
-  it.each(['auto', 'ISTIO_MUTUAL', 'headless', 'MESH_INTERNAL'])('judges the servers of a host that is %s', (kind) => {
+  it.each(['auto', 'ISTIO_MUTUAL', 'headless', 'MESH_INTERNAL'])('verifies the servers of a host that is %s', (kind) => {
     const cluster = patched(kind)
     const socket = cluster === PANIC ? undefined : (cluster.choices?.['tlsMode-istio'] ?? cluster.socket)
     expect(socket?.settings).toMatchObject({ validator: true })
@@ -125,27 +128,24 @@ describe('the outbound patch', () => {
     expect(isMutual({ socket: socket as Socket }, 'client')).toBe(true)
   })
 
-  it.each(['auto', 'ISTIO_MUTUAL', 'headless', 'MESH_INTERNAL'])(
-    'names its servers in the place of istiod on a host that is %s',
-    (kind) => {
-      const named = outboundPatches('server', { trust_domains: [] }, [principal(`${A}/ns/x/*`), principal(`${A}/ns/x/sa/y`)])
-      const unnamed = outboundPatches('server', { trust_domains: [] })
-      // In any order and number, as where a pinned and a mounted filter, or a canary, stand for one workload.
-      for (const patches of [named, [...named, ...named], [...named, ...unnamed], [...unnamed, ...named]]) {
-        const cluster = patchedBy(kind, patches)
-        const socket = cluster === PANIC ? undefined : (cluster.choices?.['tlsMode-istio'] ?? cluster.socket)
-        expect(socket?.settings).toMatchObject({ validator: true, roots: 'ROOTCA', sans: ['prefix', 'exact'] })
-        expect(refusal(socket, 'client')).toBeUndefined()
-      }
-    },
-  )
+  it.each(['auto', 'ISTIO_MUTUAL', 'headless', 'MESH_INTERNAL'])('names its servers in place of istiod on a host that is %s', (kind) => {
+    const named = outboundPatches('server', { trust_domains: [] }, [principal(`${A}/ns/x/*`), principal(`${A}/ns/x/sa/y`)])
+    const unnamed = outboundPatches('server', { trust_domains: [] })
+    // In any order and number, as where a pinned and a mounted filter, or a canary, stand for one workload.
+    for (const patches of [named, [...named, ...named], [...named, ...unnamed], [...unnamed, ...named]]) {
+      const cluster = patchedBy(kind, patches)
+      const socket = cluster === PANIC ? undefined : (cluster.choices?.['tlsMode-istio'] ?? cluster.socket)
+      expect(socket?.settings).toMatchObject({ validator: true, roots: 'ROOTCA', sans: ['prefix', 'exact'] })
+      expect(refusal(socket, 'client')).toBeUndefined()
+    }
+  })
 
-  it.each(['DISABLE', 'MESH_EXTERNAL'])('would be refused on a host that is %s', (kind) => {
+  it.each(['DISABLE', 'MESH_EXTERNAL'])('would be rejected on a host that is %s', (kind) => {
     const cluster = patched(kind)
     expect(cluster === PANIC ? '' : refusal(cluster.socket, 'client')).toContain('value is required')
   })
 
-  it('would sit inside TLS that somebody else originates on a host that is SIMPLE', () => {
+  it('would apply inside TLS that the application originates on a host that is SIMPLE', () => {
     const cluster = patched('SIMPLE')
     const socket = cluster === PANIC ? undefined : cluster.socket
     expect([refusal(socket, 'client'), isMutual({ socket: socket as Socket }, 'client')]).toEqual([undefined, false])

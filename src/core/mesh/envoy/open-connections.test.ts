@@ -13,18 +13,18 @@ const counts = (more: Readonly<Record<string, unknown>> = {}) => ({
   }).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }])),
 })
 
-describe('what Envoy says of connections', () => {
-  it('is asked for by name', () => {
+describe('Envoy’s statistics about connections', () => {
+  it('are requested by name', () => {
     const filter = new RegExp(new URLSearchParams(COUNTS_PATH.split('?')[1]).get('filter') ?? '')
     for (const { name } of counts().stats) expect(name).toMatch(filter)
     expect('server.total_connections_x').not.toMatch(filter)
   })
 
-  it('is how long it runs, how long it drains, what drains, and what is open', () => {
+  it('contain its uptime, its drain time, the draining listeners and the open connections', () => {
     expect(readConnections(info, counts())).toEqual({ upSeconds: 61, drainSeconds: 45, draining: 5, open: 7 })
   })
 
-  it('counts a listener that has not taken over yet: the one before it serves on', () => {
+  it('count a new listener that is still warming up: the previous one keeps serving', () => {
     expect(readConnections(info, counts({ 'listener_manager.total_listeners_warming': 1 }))?.draining).toBe(6)
   })
 
@@ -35,7 +35,7 @@ describe('what Envoy says of connections', () => {
     { name: 'the drain time is missing', info: { uptime_current_epoch: '61s' }, counts: counts() },
     { name: 'a time is no duration', info: { ...info, uptime_current_epoch: 'long' }, counts: counts() },
     { name: 'it is something else', info: [], counts: '<html>' },
-  ])('is not known where $name', (told) => {
+  ])('are unknown where $name', (told) => {
     expect(readConnections(told.info, told.counts)).toBeUndefined()
   })
 })

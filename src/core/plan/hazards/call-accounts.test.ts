@@ -36,7 +36,7 @@ function checked(member: 'cluster-a' | 'cluster-b', objects: readonly Manifest[]
 const others = ({ findings }: ReturnType<typeof check>) => findings.filter(({ code }) => code === 'call-selects-other')
 
 describe('an entry that names a service account', () => {
-  it('is fine where its labels select only pods of that account', () => {
+  it('is accepted if its labels select only pods of that account', () => {
     const { blockedInbound } = checked('cluster-b', [runs('server-1', 'server', 'server'), runs('other', 'other', 'x')])
     expect([...blockedInbound]).toEqual([])
     expect(others(checked('cluster-b', [runs('server-1', 'server', 'server'), runs('other', 'other', 'x')]))).toEqual([])
@@ -74,7 +74,7 @@ describe('an entry that names a service account', () => {
     expect(others(checked('cluster-b', many))[0]?.message).toContain('server-2 (x) and 6 more')
   })
 
-  it('of two accounts for one set of workloads, at least one is not what runs there', () => {
+  it('is at least once wrong if two entries name different accounts for one set of workloads', () => {
     const two = checked('cluster-b', [runs('server-1', 'server', 'server')], (s) =>
       Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ serviceAccount: 'server' }), acceptEntry({ serviceAccount: 'web' })] }),
     )
@@ -82,7 +82,7 @@ describe('an entry that names a service account', () => {
   })
 })
 
-it('an entry without a service account asks nothing', () => {
+it('may omit the service account, and is then not checked', () => {
   const bare = (s: Spec): void => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry()] })
   expect(others(checked('cluster-b', [runs('server-1', 'server', 'legacy')], bare))).toEqual([])
 })

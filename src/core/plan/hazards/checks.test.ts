@@ -65,14 +65,14 @@ describe('a scope of the whole mesh', () => {
   const everywhere = (...objects: readonly Manifest[]) => checked({ objects: [server, ...objects], accept: EVERYWHERE })
   const told = (...objects: readonly Manifest[]) => everywhere(...objects).findings.map(({ code, message }) => `${code} ${message}`)
 
-  it('is allowed where every namespace is STRICT; gateways and pods without a sidecar are not what it is about', () => {
+  it('is allowed if every namespace is STRICT; gateways and pods without a sidecar do not count', () => {
     const gateway = pod('istio-system/ingress', { 'gateway.networking.k8s.io/gateway-name': 'front' })
     const { findings, blockedInbound } = everywhere(ROOT_STRICT, gateway, pod('kube-system/dns', {}, { sidecar: false }))
     expect(findings).toEqual([])
     expect(blockedInbound.size).toBe(0)
   })
 
-  it('is refused with the namespaces that are not STRICT', () => {
+  it('is rejected with the namespaces that are not STRICT', () => {
     const { findings, blockedInbound } = everywhere(ROOT_STRICT, pa('dev/default', 'PERMISSIVE'), pa('old/default', 'DISABLE'))
     expect(findings.map(({ code, subject }) => `${subject} ${code}`)).toEqual(['cluster-b: all namespaces (all workloads) mtls-not-strict'])
     expect(findings[0]?.message).toMatch(/^namespace dev and old: PERMISSIVE by PeerAuthentication dev\/default/)
@@ -80,24 +80,24 @@ describe('a scope of the whole mesh', () => {
     expect([...blockedInbound]).toEqual(['*/'])
   })
 
-  it('is refused for one pod that takes plaintext at a port, by its namespace', () => {
+  it('is rejected for one pod that accepts plaintext at a port, by its namespace', () => {
     const one = pod('dev/db', { app: 'db' })
     const exception = pa('dev/db', 'STRICT', { labels: { app: 'db' }, ports: { 5432: 'PERMISSIVE' } })
     expect(told(ROOT_STRICT, one, exception)).toEqual([expect.stringMatching(/^mtls-not-strict namespace dev: .* port 5432 PERMISSIVE/)])
   })
 
-  it('is refused where nothing makes the mesh STRICT: also namespaces to come are meant', () => {
+  it('is rejected if nothing makes the mesh STRICT: future namespaces are in scope, too', () => {
     expect(told(pa('sample/default', 'STRICT'))).toEqual([
       expect.stringMatching(/^mtls-not-strict every namespace without a policy of its own: PERMISSIVE by default/),
     ])
   })
 
-  it('tells which namespaces may loosen it', () => {
+  it('reports which namespaces may loosen STRICT', () => {
     const policy = pa('dev/later', 'PERMISSIVE', { labels: { app: 'later' } })
     expect(told(ROOT_STRICT, policy)).toEqual([expect.stringMatching(/^mtls-may-loosen .*dev \(app=later\)/)])
   })
 
-  it('is refused where some workload has its identity from elsewhere', () => {
+  it('is rejected if some workload gets its identity from elsewhere', () => {
     const spire = {
       ...pod('vault/agent', {}),
       metadata: { name: 'agent', namespace: 'vault', annotations: { 'inject.istio.io/templates': 'sidecar,spire' } },
@@ -105,14 +105,14 @@ describe('a scope of the whole mesh', () => {
     expect(told(ROOT_STRICT, spire)).toEqual([expect.stringMatching(/^identity-unaccounted Pod vault\/agent/)])
   })
 
-  it('tells filters of others in any namespace', () => {
+  it('reports foreign filters in any namespace', () => {
     const spec = { configPatches: [{ applyTo: 'FILTER_CHAIN', patch: { value: { transport_socket: {} } } }] }
     expect(told(ROOT_STRICT, object('networking.istio.io/v1alpha3', 'EnvoyFilter', 'dev/theirs', { spec }))).toEqual([
       expect.stringMatching(/^foreign-filter EnvoyFilter dev\/theirs/),
     ])
   })
 
-  it('is refused where the root namespace is another one', () => {
+  it('is rejected if the root namespace is another one', () => {
     const { findings, blockedInbound } = checked({
       accept: EVERYWHERE,
       objects: [server, pa('mesh/default', 'STRICT')],
@@ -126,14 +126,14 @@ describe('a scope of the whole mesh', () => {
 })
 
 describe('plaintext that the file allows', () => {
-  it('is told, and stops nothing', () => {
+  it('is reported, and blocks nothing', () => {
     const { findings, blockedInbound } = checked({ accept: { mtls: 'permissive' } })
     expect(findings.map((f) => f.code)).toEqual(['plaintext-accepted'])
     expect(findings[0]?.message).toContain('a new pod, server: PERMISSIVE by default')
     expect(blockedInbound.size).toBe(0)
   })
 
-  it('is of no interest where everything is STRICT all the same', () => {
+  it('is not reported if everything is STRICT anyway', () => {
     expect(codes({ accept: { mtls: 'permissive' }, objects: [server, pa('sample/default', 'STRICT')] })).toEqual([])
   })
 
@@ -141,12 +141,12 @@ describe('plaintext that the file allows', () => {
     { name: 'the port that is named', ports: { 9000: 'PERMISSIVE' }, says: ['warning plaintext-accepted'] },
     { name: 'another port', ports: { 9001: 'PERMISSIVE' }, says: ['error mtls-not-strict', 'warning plaintext-accepted'] },
     { name: 'no port', ports: {}, says: [] },
-  ])('is held to the ports of the file: $name', ({ ports, says }) => {
+  ])('is limited to the ports in the file: $name', ({ ports, says }) => {
     const objects = [server, pa('sample/theirs', 'STRICT', { labels, ports })]
     expect(codes({ objects, accept: { mtls: 'require', ports: { 9000: 'permissive' } } })).toEqual(says)
   })
 
-  it('is not enough where there is nothing else', () => {
+  it('is not sufficient if the scope accepts nothing else', () => {
     const objects = [server, pa('sample/theirs', 'DISABLE', { labels })]
     const { findings, blockedInbound } = checked({ objects, accept: { mtls: 'permissive' } })
     expect(findings.map((f) => f.code)).toEqual(['mtls-disabled'])
@@ -154,14 +154,14 @@ describe('plaintext that the file allows', () => {
     expect([...blockedInbound]).toEqual([KEY])
   })
 
-  it('may be less than all there is: a port that is STRICT takes callers', () => {
+  it('may be more than the workloads accept: a STRICT port accepts callers', () => {
     const objects = [server, pa('sample/theirs', 'DISABLE', { labels, ports: { 8080: 'STRICT' } })]
     expect(codes({ objects, accept: { mtls: 'permissive' } })).toEqual(['warning plaintext-accepted'])
   })
 })
 
 describe('the root namespace', () => {
-  it('is no scope, whatever it is called: neither inbound nor outbound', () => {
+  it('is never a scope, whatever its name: neither inbound nor outbound', () => {
     const { findings, blockedInbound, blockedOutbound } = checked({ istio: { rootNamespace: 'sample' }, reach: true })
     expect(findings.filter((f) => f.code === 'root-namespace').length).toBe(2)
     expect([blockedInbound.size, blockedOutbound.size]).toEqual([1, 1])
@@ -173,14 +173,14 @@ describe('the mode of a scope', () => {
     { name: 'is told when it is older than ours', born: '2020-01-01T00:00:00Z', other: { version: 'v2' }, told: true },
     { name: 'is nothing when it is STRICT', born: '2020-01-01T00:00:00Z', other: { version: 'v2' }, mode: 'STRICT', told: false },
     { name: 'is nothing when it is about other pods', born: '2020-01-01T00:00:00Z', other: { app: 'client' }, told: false },
-  ] as const)('a policy for pods that may come $name', ({ born, other, told, ...more }) => {
+  ] as const)('with a policy for future pods $name', ({ born, other, told, ...more }) => {
     const policy = pa('sample/theirs', 'mode' in more ? more.mode : 'PERMISSIVE', { labels: other, born })
     const { findings, blockedInbound } = checked({ objects: [server, policy] })
     expect(findings.some((f) => f.code === 'mtls-may-loosen')).toBe(told)
     expect(blockedInbound.size).toBe(0)
   })
 
-  it('ours makes it STRICT, and who that shuts out is told', () => {
+  it('becomes STRICT with our policy, and plan reports the clients that this excludes', () => {
     const { findings, blockedInbound } = checked({ objects: [server, pod('monitoring/prometheus', {}, { sidecar: false })] })
     expect(findings.map((f) => f.code)).toEqual(['plaintext-refused'])
     expect(findings[0]?.message).toContain('prometheus')
@@ -203,7 +203,7 @@ describe('the mode of a scope', () => {
       objects: [server, pod('sample/odd', { ...labels, odd: 'yes' }), pa('sample/theirs', 'DISABLE', { labels: { odd: 'yes' } })],
       hint: /PeerAuthentication sample\/theirs/,
     },
-  ])('$name keeps it from being STRICT, and blocks it', ({ objects, hint }) => {
+  ])('cannot become STRICT because of $name, which blocks it', ({ objects, hint }) => {
     const result = checked({ objects })
     const finding = result.findings.find((f) => f.code === 'mtls-not-strict')
     expect(finding?.hint).toMatch(hint)
@@ -211,7 +211,7 @@ describe('the mode of a scope', () => {
     expect(result.blocked).toBe(false)
   })
 
-  it('a younger policy of others loses against ours', () => {
+  it('follows our policy over a younger foreign one', () => {
     const live: Manifest = {
       ...pa('sample/entente-accept-app-server', 'STRICT', { labels }),
       metadata: { name: 'entente-accept-app-server', namespace: 'sample', labels: ours, creationTimestamp: '2026-01-01T00:00:00Z' },
@@ -220,13 +220,13 @@ describe('the mode of a scope', () => {
     expect(checked({ objects: [server, live, loose('2025-05-01T00:00:00Z')] }).blockedInbound.size).toBe(1)
   })
 
-  it('a STRICT policy of others for the same workloads needs none of ours', () => {
+  it('requires no policy of ours under a foreign STRICT policy for the same workloads', () => {
     const result = checked({ objects: [server, pa('sample/theirs', 'STRICT', { labels })] })
     expect([...result.strictAlready]).toEqual([KEY])
     expect(result.findings).toEqual([])
   })
 
-  it('a STRICT namespace is fine, and ours is written all the same', () => {
+  it('is STRICT in a STRICT namespace, and our policy is written anyway', () => {
     const result = checked({ objects: [server, pa('sample/default', 'STRICT')] })
     expect([result.strictAlready.size, result.findings]).toEqual([0, []])
   })
@@ -253,12 +253,12 @@ describe('the mode of a scope', () => {
       ],
       blocked: 1,
     },
-  ])('where it is only required: $name', ({ objects, blocked }) => {
+  ])('with mtls: require is checked: $name', ({ objects, blocked }) => {
     expect(checked({ objects, accept: { mtls: 'require' } }).blockedInbound.size).toBe(blocked)
   })
 })
 
-describe('what is in a scope', () => {
+describe('the contents of a scope', () => {
   const gateway = object('networking.istio.io/v1', 'Gateway', 'sample/gw', { spec: { selector: { istio: 'gw' } } })
   it.each([
     { name: 'nothing yet', objects: [], code: 'warning no-workload' },
@@ -285,7 +285,7 @@ describe('what is in a scope', () => {
     expect(checked({ objects }).blockedInbound.size).toBe(code.startsWith('error') ? 1 : 0)
   })
 
-  it('a filter of others on something else is none of our business', () => {
+  it('may include a foreign filter on something else', () => {
     const lua = object('networking.istio.io/v1alpha3', 'EnvoyFilter', 'sample/theirs', {
       spec: { configPatches: [{ applyTo: 'HTTP_FILTER', patch: { value: { name: 'lua' } } }] },
     })
@@ -293,7 +293,7 @@ describe('what is in a scope', () => {
   })
 })
 
-describe('what a mesh is', () => {
+describe('the state of a mesh', () => {
   it.each([
     {
       name: 'another trust domain',
@@ -327,14 +327,14 @@ describe('what a mesh is', () => {
       code: 'error mesh-config-refused',
       hint: /./,
     },
-  ])('$name blocks all widening in it', ({ given, code, hint }) => {
+  ])('with $name blocks all widening in it', ({ given, code, hint }) => {
     const result = checked(given)
     const finding = result.findings.find((f) => `${f.severity} ${f.code}` === code)
     expect(finding?.hint).toMatch(hint)
     expect(result.blocked).toBe(true)
   })
 
-  it('a CRL stops what would widen, until the owner takes its loss', () => {
+  it('with a CRL blocks widening until the owner accepts that the CRL is not enforced', () => {
     const crl = object('v1', 'ConfigMap', 'istio-system/istio-ca-crl', { data: { 'ca-crl.pem': '-----BEGIN X509 CRL-----' } })
     const objects = [server, crl]
     expect(codes({ objects })).toContain('error crl-ignored')
@@ -345,12 +345,12 @@ describe('what a mesh is', () => {
     expect(codes({ objects: [server, { ...crl, data: { 'ca-crl.pem': '' } }] }).join()).not.toContain('crl-ignored')
   })
 
-  it('a mesh that trusts nobody is not looked at', () => {
+  it('is not checked if the mesh trusts nobody', () => {
     const intent = { ...(wanted(federation(), BUNDLE_A, BUNDLE_B)[0] as Intent), trusts: [] }
     expect(check(intent, wantedState(intent), observation({ own: bundleOf(A, fakeRoot('new')) })).findings).toEqual([])
   })
 
-  it('an approved root that is not live is announced', () => {
+  it('includes an approved root that istiod does not distribute, which is reported', () => {
     const intent = wanted(federation(), BUNDLE_A, bundleOf(B, fakeRoot(B), fakeRoot('next'))).find(
       (i) => i.member.name === 'cluster-b',
     ) as Intent
@@ -361,8 +361,8 @@ describe('what a mesh is', () => {
   })
 })
 
-describe('what workloads reach', () => {
-  it('a host that is not mutual blocks its scope outbound, and nothing inbound', () => {
+describe('the hosts that workloads call', () => {
+  it('block their scope outbound, and nothing inbound, if they do not use ISTIO_MUTUAL', () => {
     const objects = [
       server,
       service('sample/api'),
@@ -372,7 +372,7 @@ describe('what workloads reach', () => {
     expect([[...result.blockedOutbound], result.blockedInbound.size]).toEqual([[KEY], 0])
   })
 
-  it('a member that is only a directory cannot be looked at', () => {
+  it('cannot be checked at a member that is only a directory', () => {
     const intent = wanted(federation(), BUNDLE_A, BUNDLE_B).find((i) => i.member.name === 'cluster-b') as Intent
     const inGit = { ...intent, member: { ...intent.member, home: { directory: 'clusters/b' } } }
     expect(check(inGit, wantedState(inGit), observation({ own: BUNDLE_B })).blockedInbound.size).toBe(0)

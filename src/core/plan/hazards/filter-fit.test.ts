@@ -21,7 +21,7 @@ const look = (wanted: readonly Manifest[], ...objects: readonly Manifest[]) =>
 
 const STRICT = peerAuthentication('sample/default', 'STRICT')
 
-describe('a filter that is to be written', () => {
+describe('a filter that will be written', () => {
   it.each([
     { name: 'no policy at all', policies: [] },
     { name: 'STRICT', policies: [STRICT] },
@@ -33,28 +33,28 @@ describe('a filter that is to be written', () => {
       name: 'DISABLE, and a port that is STRICT',
       policies: [peerAuthentication('sample/ports', 'DISABLE', { labels: server, ports: { 9000: 'STRICT' } })],
     },
-  ])('fits under $name', ({ policies }) => {
+  ])('applies under $name', ({ policies }) => {
     expect(look([fits], ...policies)).toEqual([])
   })
 
-  it('that fits STRICT only is found on a mesh that is PERMISSIVE, with pod, port and shape', () => {
+  it('that requires STRICT is reported on a PERMISSIVE mesh, with pod, port and kind of listener', () => {
     const [first, ...rest] = look([strictOnly])
     expect(first).toMatch(/^cluster-b: sample \(app=server\): a new pod, every port, where it is PERMISSIVE unnamed: Envoy would refuse/)
     expect(rest).toHaveLength(2)
   })
 
-  it('that fits STRICT only is found for the one pod and port that are not STRICT', () => {
+  it('that requires STRICT is reported for the one pod and port that are not STRICT', () => {
     const ports = peerAuthentication('sample/old', 'STRICT', { labels: { tier: 'old' }, ports: { 9000: 'PERMISSIVE' } })
     expect(look([strictOnly], STRICT)).toEqual([])
     expect(look([strictOnly], STRICT, ports)).toEqual([expect.stringMatching(/server-2, port 9000, where it is PERMISSIVE/)])
   })
 
-  it('is judged by the mode that is to be, too', () => {
+  it('is also checked against the future mode', () => {
     const loosening = peerAuthentication('sample/entente', 'PERMISSIVE', { labels: server })
     expect(look([strictOnly, loosening], STRICT)).not.toEqual([])
   })
 
-  it('of another kind or side is not looked at', () => {
+  it('of another kind or direction is not checked', () => {
     expect(look([STRICT, filterOf([])])).toEqual([])
   })
 })

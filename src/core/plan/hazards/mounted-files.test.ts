@@ -37,18 +37,18 @@ const planned = (of: Intent, objects: readonly Manifest[]) => plan([of], new Map
 const told = (of: Intent, objects: readonly Manifest[]) => planned(of, objects).findings.map((f) => `${f.severity} ${f.code}`)
 
 describe('pods of a mounted scope', () => {
-  it('without the mount are named; nothing else stands in the way', () => {
+  it('without the mount are reported; nothing else blocks the scope', () => {
     expect(told(mounted, [server('old')])).toEqual(expect.arrayContaining(['warning not-mounted']))
     expect(planned(mounted, [server('old')]).steps.map((s) => s.phase)).toContain('open')
   })
 
-  it('with the label alone keep their scope from widening', () => {
+  it('with only the label keep their scope from widening', () => {
     const half = { ...server('half', MOUNTED), spec: { containers: [{ name: 'istio-proxy' }] } }
     expect(told(mounted, [half])).toEqual(expect.arrayContaining(['error mount-missing']))
     expect(planned(mounted, [half]).steps.filter((s) => s.phase === 'open')).toEqual([])
   })
 
-  it('whose file somebody removed are told of, with the step to mend it', () => {
+  it('whose file somebody removed are reported, with the step that repairs it', () => {
     const left = render(mounted).filter((o) => o.metadata.name !== 'entente-trust')
     expect(told(mounted, [...left, server('new', MOUNTED)])).toEqual(expect.arrayContaining(['warning file-missing']))
     expect(planned(mounted, [...left, server('new', MOUNTED)]).steps.map((s) => `${s.phase} ${s.after?.metadata.name}`)).toEqual([
@@ -58,7 +58,7 @@ describe('pods of a mounted scope', () => {
 })
 
 describe('a file that somebody removed', () => {
-  it('is mended, too, where its scope becomes a pinned one: nobody is cut off before the filter goes', () => {
+  it('is also restored when its scope becomes pinned: no caller is cut off before the filter goes', () => {
     const left = render(mounted).filter((o) => o.metadata.name !== 'entente-trust')
     expect(
       planned(pinned, [...left, server('new', MOUNTED)]).steps.map(
@@ -73,7 +73,7 @@ describe('a file that somebody removed', () => {
   })
 })
 
-describe('a pinned filter, once its scope is mounted,', () => {
+describe('a pinned filter whose scope is now mounted', () => {
   const left = (pods: readonly Manifest[]) => {
     const { steps } = planned(mounted, [...render(pinned), ...pods])
     return steps.filter((s) => s.after === undefined).map((s) => `${s.phase} ${s.before?.kind} ${s.before?.metadata.name}`)
@@ -90,7 +90,7 @@ describe('a pinned filter, once its scope is mounted,', () => {
     expect(left(pods)).toEqual(removed)
   })
 
-  it('keeps step with the roots as long as it stays', () => {
+  it('follows changes of the roots while it stays', () => {
     const next = { ...mounted, trusts: mounted.trusts.map((t) => ({ ...t, bundle: bundleOf(A, fakeRoot('a'), fakeRoot('a next')) })) }
     const going = course(next, see([...render(pinned), server('old')]))
     const [scope] = [...(going?.after.inbound.values() ?? [])]
@@ -98,7 +98,7 @@ describe('a pinned filter, once its scope is mounted,', () => {
     expect(scope?.roots.get(A)).toHaveLength(2)
   })
 
-  it('is not known to be dispensable where nobody can see pods', () => {
+  it('is not removed while pods cannot be listed', () => {
     const { context: _, ...home } = { ...mounted.member.home, directory: 'clusters/b' }
     const inGit = { ...mounted, member: { ...mounted.member, home } }
     const going = course(inGit, see(render(pinned)))
@@ -106,7 +106,7 @@ describe('a pinned filter, once its scope is mounted,', () => {
   })
 })
 
-describe('who carries the mount', () => {
+describe('the status of the mount', () => {
   const template = (kind: string, name: string, metadata: object) =>
     object('apps/v1', kind, `sample/${name}`, { spec: { template: { metadata } } })
   const pods = [
@@ -118,7 +118,7 @@ describe('who carries the mount', () => {
   ]
   const templates = [template('Deployment', 'server', MOUNT), template('StatefulSet', 'db', { labels: MOUNT.labels })]
 
-  it('is told by workload: its pods, those that lack it, and whether its template has it', () => {
+  it('is reported by workload: its pods, those without the mount, and whether its template has it', () => {
     const state = wantedState(mounted)
     const found = carriers(mounted, state, wantedState(pinned), pods, templates)
     expect(
@@ -132,7 +132,7 @@ describe('who carries the mount', () => {
 })
 
 describe('the mount of a pod template', () => {
-  it('leaves the volumes of others as they are', () => {
+  it('leaves foreign volumes unchanged', () => {
     const annotations = { 'sidecar.istio.io/userVolume': '{"certs":{"secret":{"secretName":"x"}}}' }
     const made = mountFor({ metadata: { annotations } })
     expect(Object.keys(JSON.parse(made?.annotations['sidecar.istio.io/userVolume'] ?? '{}'))).toEqual(['certs', 'entente-trust'])
@@ -140,7 +140,7 @@ describe('the mount of a pod template', () => {
     expect(templateHasMount({ metadata: made })).toBe(true)
   })
 
-  it.each(['no JSON', '[]', '7'])('is not added where what is there cannot be read: %s', (volumes) => {
+  it.each(['no JSON', '[]', '7'])('is not added if the existing fields cannot be read: %s', (volumes) => {
     expect(mountFor({ metadata: { annotations: { 'sidecar.istio.io/userVolume': volumes } } })).toBeUndefined()
   })
 

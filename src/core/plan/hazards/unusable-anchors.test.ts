@@ -20,30 +20,30 @@ const intentOf = (...bundles: readonly Bundle[]): Intent =>
   wanted(federation(), ...bundles).find(({ member }) => member.trustDomain === B) as Intent
 
 describe('an approved anchor that is an intermediate', () => {
-  it('says who issued it; a root says nothing', () => {
+  it('is reported with its issuer; a root is not', () => {
     expect(under.issuedBy).toBe((caA as TestCa).bundle.anchors[0]?.subject)
     expect((caA as TestCa).bundle.anchors[0]).not.toHaveProperty('issuedBy')
   })
 
-  it('stops the scopes that would trust it alone: Envoy would refuse whatever is under it', () => {
+  it('blocks the scopes that would trust it alone: Envoy would reject every certificate under it', () => {
     const { findings, inbound, outbound } = intermediates(intentOf(bundleOf(A, under), roots()[1]))
     expect(findings.map(({ code, severity, subject }) => `${severity} ${code} ${subject}`)).toEqual(['error anchor-not-root cluster-a'])
     expect(findings[0]?.message).toContain(under.fingerprint)
     expect([[...inbound], [...outbound]]).toEqual([['sample/app=server'], []])
   })
 
-  it('does no harm beside the root above it', () => {
+  it('does no harm next to the root above it', () => {
     const [a, b] = roots()
     expect(intermediates(intentOf(bundleOf(A, ...a.anchors, under), b)).findings).toEqual([])
   })
 
-  it('among our own anchors stops every filter: local callers would be refused', () => {
+  it('among our own anchors blocks every filter: local callers would be rejected', () => {
     const { findings, inbound } = intermediates(intentOf(roots()[0], bundleOf(B, under)))
     expect(findings.map(({ subject }) => subject)).toEqual(['cluster-b'])
     expect([...inbound]).toEqual(['sample/app=server'])
   })
 
-  it('is in no plan’s steps', () => {
+  it('is in no step of any plan', () => {
     const [, b] = roots()
     const intent = intentOf(bundleOf(A, under), b)
     const seen = observation({ own: b, objects: [pod('sample/server', { app: 'server' }), service('sample/server')] })

@@ -38,7 +38,7 @@ function chain(of: NameGuard, kind: 'http' | 'tcp'): readonly unknown[] {
   return [...values('NETWORK_FILTER', NAMES), ...(kind === 'http' ? http : [...values('NETWORK_FILTER', CALLERS), ...tcp])]
 }
 
-describe('the guard of a filter', () => {
+describe('the name guard of a filter', () => {
   it('reads back as it was written, whoever is named', () => {
     fc.assert(
       fc.property(guards, (of) => {
@@ -48,7 +48,7 @@ describe('the guard of a filter', () => {
     )
   })
 
-  it('is none once any part of it is gone or another', () => {
+  it('is absent if any part of it is removed or changed', () => {
     const patches = patchesOf(guard)
     expect(readGuardPatches([opening(SIDECAR)])).toBeUndefined()
     for (const at of patches.keys()) {
@@ -68,7 +68,7 @@ describe('the guard of a filter', () => {
     for (const [from, to] of edits) expect(readGuardPatches(JSON.parse(text.replaceAll(from, to))), from).toBeUndefined()
   })
 
-  it.each(['http', 'tcp'] as const)('is none in a live %s chain that lacks one of its filters', (kind) => {
+  it.each(['http', 'tcp'] as const)('is absent in a live %s chain that lacks one of its filters', (kind) => {
     const filters = chain(guard, kind)
     expect(readGuards(filters.slice(1))).toEqual([])
     const bare = JSON.parse(JSON.stringify(filters).replaceAll('/sa/', '/none/')) as unknown[]
@@ -80,13 +80,13 @@ describe('the guard of a filter', () => {
     }
   })
 
-  it('names nobody where there is no caller', () => {
+  it('names no identity if there is no caller', () => {
     const nobody: NameGuard = { own, callers: [] }
     expect(readGuardPatches(patchesOf(nobody))).toEqual(nobody)
     expect(JSON.stringify(guardPatches(nobody, SIDECAR))).not.toContain('"exact"')
   })
 
-  it('has the same size whatever policies there are, and grows by its callers only', () => {
+  it('has the same size for any policies, and grows only with its callers', () => {
     const many = { own, callers: Array.from({ length: 500 }, (_, i) => `a.example/ns/s/sa/c${i}` as Principal) }
     const bytes = (of: NameGuard): number => JSON.stringify(guardPatches(of, SIDECAR)).length
     expect((bytes(many) - bytes(guard)) / 500).toBeLessThan(500)

@@ -6,7 +6,7 @@ const C = domain('cluster-c.example')
 const SERVER = principal(`${B}/ns/sample/sa/server`)
 const ELSEWHERE = 'server.sample.cluster-b.example'
 
-describe('whom the servers of a host may be', () => {
+describe('the allowed servers of a host', () => {
   it.each([
     { name: 'whom istiod names, where nobody says servedBy', host: SERVER_HOST, asked: [{ trustDomain: B }], list: undefined },
     {
@@ -33,11 +33,11 @@ describe('whom the servers of a host may be', () => {
       asked: [{ trustDomain: B, servedBy: [SERVER] }],
       list: [SERVER],
     },
-  ])('is $name', ({ host, asked, list }) => {
+  ])('are $name', ({ host, asked, list }) => {
     expect(servedOf(host, asked, [A])).toEqual(list)
   })
 
-  it('is written as matchers of a TLS context and read back', () => {
+  it('are written as matchers of a TLS context and read back', () => {
     const served = [`${A}/ns/sample/*`, SERVER, `${C}/*`].map(principal)
     expect(printServed(served)).toEqual([
       { prefix: `spiffe://${A}/ns/sample/` },

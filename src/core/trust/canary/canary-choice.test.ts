@@ -35,7 +35,7 @@ const first = (pods: readonly Manifest[], set: Parameters<typeof firstOf>[0] = A
     ),
   )
 
-describe('the workload that goes first', () => {
+describe('the canary workload', () => {
   const cart = deployed('cart', 'aa', 2, { app: 'cart' })
   const web = deployed('web', 'bb', 1, { app: 'web' })
   const db = deployed('db', 'cc', 1, { app: 'db' })
@@ -75,14 +75,14 @@ describe('the workload that goes first', () => {
     expect(first(pods, ALL, unwell ?? [])?.at.labels).toEqual(labels)
   })
 
-  it('is, whatever its size, one of a version whose listeners nobody recorded', () => {
+  it('runs a version whose listeners were not recorded if there is one, whatever its size', () => {
     const pods = [...cart, ...web, ...db]
     const versions: Readonly<Record<string, string>> = { 'cart-aa-0': '1.31.2', 'cart-aa-1': '1.28.3' }
     const evidence = pods.map((one) => heard(one, { version: versions[one.metadata.name] ?? '1.31.0' }))
     expect(firstOf(ALL, new MeshView(pods, evidence))?.at.labels).toEqual({ app: 'cart' })
   })
 
-  it('stays inside the set: the labels of the set are part of its own', () => {
+  it('is within the set: its labels include the labels of the set', () => {
     const pods = [...deployed('web', 'x', 1, { app: 'web', tier: 'front' }), ...deployed('cart', 'y', 2, { app: 'cart', tier: 'front' })]
     expect(first(pods, { namespace: 'shop', labels: { tier: 'front' } })).toEqual({
       at: { namespace: 'shop', labels: { tier: 'front', app: 'web' } },

@@ -51,7 +51,7 @@ const OURS = filter({ where: 'sample/entente-accept-all', priority: 1000, ours: 
 const found = (objects: readonly Manifest[], contexts: Contexts = INBOUND) =>
   interferers(SERVER, contexts, { objects, owner: 'shop', rootNamespace: 'istio-system' })
 
-describe('an EnvoyFilter of somebody else', () => {
+describe('a foreign EnvoyFilter', () => {
   it.each<{ name: string; made: Made; contexts?: Contexts; hits: boolean }>([
     { name: 'in the pod’s namespace', made: {}, hits: true },
     { name: 'for all listeners', made: { applyTo: 'LISTENER', value: { filter_chains: [socket] } }, hits: true },
@@ -79,7 +79,7 @@ describe('an EnvoyFilter of somebody else', () => {
     },
     { name: 'for another host', made: { applyTo: 'CLUSTER', match: { cluster: { service: 'x.y' } } }, contexts: OUTBOUND, hits: false },
     { name: 'that adds a cluster', made: { applyTo: 'CLUSTER', operation: 'ADD' }, contexts: OUTBOUND, hits: false },
-  ])('$name: has a say: $hits', ({ made, contexts, hits }) => {
+  ])('$name: affects the connection: $hits', ({ made, contexts, hits }) => {
     expect(found([OURS, filter(made)], contexts).length).toBe(hits ? 1 : 0)
   })
 

@@ -6,8 +6,8 @@ import { plan, simulate } from '../../plan/plan.ts'
 import { isRecorded } from './untested-version.ts'
 
 describe('a version whose listeners were recorded', () => {
-  it.each(['1.31.0', '1.31-alpha.eed52ebb66ad', 'v1.31.4-distroless'])('is %s', (version) => expect(isRecorded(version)).toBe(true))
-  it.each(['1.30.9', '1.32.0', '1.3', 'master', '', undefined])('is not %s', (version) => expect(isRecorded(version)).toBe(false))
+  it.each(['1.31.0', '1.31-alpha.eed52ebb66ad', 'v1.31.4-distroless'])('includes %s', (version) => expect(isRecorded(version)).toBe(true))
+  it.each(['1.30.9', '1.32.0', '1.3', 'master', '', undefined])('does not include %s', (version) => expect(isRecorded(version)).toBe(false))
 })
 
 describe('a plan that writes a filter', () => {
@@ -30,7 +30,7 @@ describe('a plan that writes a filter', () => {
       .findings.filter(({ code }) => code === 'version-unrecorded')
       .map(({ severity, subject, message }) => `${severity} ${subject}: ${message.split(',')[0]}`)
 
-  it('says nothing where all are of versions whose listeners were recorded', () => {
+  it('reports nothing if all proxies run recorded versions', () => {
     expect(told(seen(['1.31.0', '1.31.1', '1.31.2']))).toEqual([])
   })
 
@@ -41,11 +41,11 @@ describe('a plan that writes a filter', () => {
     ])
   })
 
-  it('names those that say no version', () => {
+  it('names the proxies that report no version', () => {
     expect(told(seen(['1.31.0', undefined, '1.31.0']))).toEqual([expect.stringMatching(/: two: no version of Istio is told$/)])
   })
 
-  it('names an istiod of another version: it makes the listeners of pods that are yet to come', () => {
+  it('names an istiod of another version, because it configures future pods', () => {
     const istiods = [
       { pod: 'istiod-1', revision: 'default', version: '1.31.0', env: {} },
       { pod: 'istiod-2', revision: 'canary', version: '1.32.0', env: {} },
@@ -55,7 +55,7 @@ describe('a plan that writes a filter', () => {
     ])
   })
 
-  it('says nothing once it is written: what Envoy holds is evidence', () => {
+  it('reports nothing once it is written: Envoy’s state is then the evidence', () => {
     const before = seen(['1.29.6', '1.31.0', '1.31.0'])
     const { steps } = plan(intent, new Map([[intent[0]?.member.name as never, before]]), NOW)
     expect(steps.some(({ after }) => after?.kind === 'EnvoyFilter')).toBe(true)

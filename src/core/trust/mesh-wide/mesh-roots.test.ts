@@ -67,7 +67,7 @@ const settled = (intent: Intent, seen: Observation): Observation => planned(inte
 const objectsIn = (seen: Observation): readonly Manifest[] => (seen.objects.ok ? seen.objects.value : [])
 
 describe('the shared mesh config', () => {
-  it('has one entry for each root, and is read back as it was written', () => {
+  it('has one entry for each root, and reads back as it was written', () => {
     const roots = new Map([
       [A, [ROOT_A, NEXT_A]],
       [C, [ROOT_C]],
@@ -79,7 +79,7 @@ describe('the shared mesh config', () => {
     expect(prints(read as typeof roots)).toEqual(prints(roots))
   })
 
-  it('has nothing in it that is no certificate: what somebody broke is not written again', () => {
+  it('contains only certificates: an entry that somebody broke is not written again', () => {
     const { mesh = '' } = meshConfigData(new Map([[A, [ROOT_A]]]))
     const broken = mesh.replace('-----BEGIN CERTIFICATE-----', '-----BEGIN CERTIFICATE-----AAAA')
     expect(readMeshConfig({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: { mesh: broken } })).toEqual(
@@ -87,7 +87,7 @@ describe('the shared mesh config', () => {
     )
   })
 
-  it('is nothing where it is not what we write', () => {
+  it('is ignored if it differs from what Entente writes', () => {
     expect(readMeshConfig({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data: { mesh: 'caCertificates: [' } })).toEqual(
       new Map(),
     )
@@ -95,7 +95,7 @@ describe('the shared mesh config', () => {
 })
 
 describe('a trust that reaches the whole mesh', () => {
-  it('restricts callers first, then gives the roots, and leaves nothing to do', () => {
+  it('restricts callers first, then adds the roots, and leaves nothing to do', () => {
     const { steps } = planned(intentOf(wide), seenWith())
     expect(lines(steps)).toEqual([
       'guard create ConfigMap istio-system/cluster-a-root-cert',
@@ -109,7 +109,7 @@ describe('a trust that reaches the whole mesh', () => {
     expect(planned(intentOf(wide), settled(intentOf(wide), seenWith())).steps).toEqual([])
   })
 
-  it('goes in the other order', () => {
+  it('is removed in the reverse order', () => {
     const there = settled(intentOf(wide), seenWith())
     expect(
       lines(
@@ -138,7 +138,7 @@ describe('a trust that reaches the whole mesh', () => {
     ])
   })
 
-  it('hands an old root on to a filter that takes over, until it is out of use', () => {
+  it('passes an old root on to a filter that replaces it, until the root is out of use', () => {
     const [both, next] = [bundleOf(A, ROOT_A, NEXT_A), bundleOf(A, NEXT_A)]
     const pinned = (s: Spec) => void s.trust.pop()
     const there = settled(intentOf(wide, both, BUNDLES[1] as typeof both), seenWith())
@@ -157,7 +157,7 @@ describe('a trust that reaches the whole mesh', () => {
     expect(filters.map(({ gates }) => gates.map(({ open, root }) => (open ? 'open' : root)))).toEqual([[], [ROOT_A.fingerprint]])
   })
 
-  it('always says that no root is bound to its domain', () => {
+  it('always warns that no root is bound to its domain', () => {
     expect(planned(intentOf(wide), seenWith()).findings.map((f) => f.code)).toContain('roots-not-bound')
   })
 
@@ -191,17 +191,17 @@ describe('a trust that reaches the whole mesh', () => {
       { extraRoots: 0, hidesRoots: true, ...OWNED },
       /to an empty list.*; ConfigMap istio belongs to Helm release istiod: take/,
     ],
-  ])('is told what hides ours: %s', (_, istio, words) => {
+  ])('reports what overrides our config: %s', (_, istio, words) => {
     const [one, ...others] = told(wide, istio)
     expect([one, others]).toEqual([expect.stringMatching(words), []])
     expect(one).toMatch(/^shared-roots-hidden its own mesh config sets caCertificates .* hides those of ConfigMap entente-mesh-config/)
   })
 
-  it('is told of nothing hidden where the roots of others are in another shared mesh config', () => {
+  it('reports no override if foreign roots are in another shared mesh config', () => {
     expect(told(wide, { extraRoots: 1, hidesRoots: false })).toEqual([])
   })
 
-  it('with a filter over it, is told both: what hides ours, and whom the filter would cut off', () => {
+  it('with an additional filter reports both: what overrides our config, and which callers the filter would cut off', () => {
     expect(told(overIt, { extraRoots: 1, hidesRoots: true })).toEqual([
       expect.stringMatching(/^own-domain-unaccounted .* a pinned filter would cut them off/),
       expect.stringMatching(/^shared-roots-hidden /),
@@ -217,7 +217,7 @@ describe('a trust that reaches the whole mesh', () => {
     [{ owner: 'the Sail operator' }, /^ConfigMap istio belongs to the Sail operator: .*--values sail prints/],
     [{ owner: 'Argo CD', named: 'the Argo CD application mesh' }, /belongs to the Argo CD application mesh: .*--values helm \(or sail\)/],
     [{ last: 'kubectl-edit' }, /^nobody says whose ConfigMap istio is, last written by kubectl-edit: /],
-  ])('says who has to set what is missing: %j', (owner, words) => {
+  ])('names who has to set the missing option: %j', (owner, words) => {
     const configOwners = owner && [
       { config: 'istio-other', owner: 'istioctl' },
       { config: 'istio', ...owner },
@@ -235,12 +235,12 @@ describe('a trust that reaches the whole mesh', () => {
   const agents = (istio: object, ...pods: readonly Manifest[]) =>
     planned(intentOf(wide), seenWith({ istio, objects: [...pods, ...around.slice(1)] })).findings.find((f) => f.code === 'xds-agent-off')
 
-  it('is received where the mesh config has agents ask for it, and every pod started since', () => {
+  it('reaches every pod if the mesh config makes agents request the roots, and every pod started since', () => {
     expect(agents({ xdsAgent: true }, server)).toBeUndefined()
     expect(agents({ xdsAgent: true })).toBeUndefined()
   })
 
-  it('is missed by pods from before the mesh config said so, which are named by what made them', () => {
+  it('does not reach pods older than that setting, which are listed by owner', () => {
     const labels = { app: 'web', 'pod-template-hash': '5d9f' }
     const found = agents({ xdsAgent: true }, server, older, ...['1', '2'].map((n) => pod(`web/web-${n}`, labels, { of: 'web-5d9f' })))
     expect(found?.message).toMatch(/^Pod sample\/older and Deployment web\/web \(2 pods\) run without PROXY_CONFIG_XDS_AGENT=true/)
@@ -255,17 +255,17 @@ describe('a trust that reaches the whole mesh', () => {
     ['false', true],
     ['', true],
     ['yes', true],
-  ])('is asked for by an agent that is told %j as Go reads it', (value, missed) => {
+  ])('is requested by an agent with the setting %j as Go parses it', (value, missed) => {
     const told = pod('sample/told', {}, { env: { PROXY_CONFIG_XDS_AGENT: value } })
     expect(agents({ xdsAgent: true }, told) !== undefined).toBe(missed)
   })
 
-  it('goes by the variable itself: PROXY_CONFIG, which has the same words, starts nothing', () => {
+  it('depends on the environment variable itself: the same name in PROXY_CONFIG has no effect', () => {
     const config = JSON.stringify({ proxyMetadata: ASKS })
     expect(agents({ xdsAgent: true }, pod('sample/told', {}, { env: { PROXY_CONFIG: config } }))).toBeDefined()
   })
 
-  it('asks nothing of pods that are over, have no proxy, or are ztunnel', () => {
+  it('does not concern pods that ended, have no proxy, or are ztunnel', () => {
     const ztunnel = {
       ...older,
       spec: { containers: [{ name: 'istio-proxy', args: ['proxy', 'ztunnel'] }] },
@@ -274,13 +274,13 @@ describe('a trust that reaches the whole mesh', () => {
     expect(agents({ xdsAgent: true }, ...others)).toBeUndefined()
   })
 
-  it('is missed by the pods whose agents do not ask for the roots, where the mesh config says nothing', () => {
+  it('does not reach pods whose agents do not request the roots, if the mesh config has no setting', () => {
     expect(agents({ xdsAgent: false }, server, older)?.message).toMatch(/its mesh config does not set .*\(Pod sample\/older\)/)
     expect(agents({ xdsAgent: false }, server)).toBeUndefined()
     expect(agents({ xdsAgent: false })?.message).toContain('no sidecar was seen')
   })
 
-  it('counts the pods of every namespace, where they were looked at', () => {
+  it('counts the pods of every namespace that was observed', () => {
     const seen: Observation = { ...seenWith(), pods: ok([server, pod('elsewhere/old', {})]) }
     expect(planned(intentOf(wide), seen).findings.map((f) => `${f.code} ${f.message}`)).toContainEqual(
       expect.stringMatching(/^xds-agent-off Pod elsewhere\/old /),
@@ -289,14 +289,14 @@ describe('a trust that reaches the whole mesh', () => {
     expect(planned(intentOf(wide), blind).findings.map((f) => `${f.severity} ${f.code}`)).toContain('warning forbidden')
   })
 
-  it('may have a second wall: where a filter stands, each root is bound', () => {
+  it('may have an additional filter: it binds each root to its domain', () => {
     const { steps } = planned(intentOf(overIt), seenWith())
     const state = readState(steps.reduce(simulate, seenWith()).objects.ok ? objectsIn(steps.reduce(simulate, seenWith())) : [])
     expect([...(state.inbound.values().next().value?.roots.keys() ?? [])].sort()).toEqual([A, B])
     expect([...(state.wide?.roots.keys() ?? [])]).toEqual([A])
   })
 
-  it('is held by a proxy whose listeners take the names, under the callers rule', () => {
+  it('is held by a proxy whose listeners accept the names, under the callers rule', () => {
     const state = readState(objectsIn(settled(intentOf(wide), seenWith())))
     const config = (names: readonly string[], except: readonly (typeof CLIENT)[] = [CLIENT]): ProxyConfig => ({
       inbound: [{ name: 'x', tls: 'mutual', sanPrefixes: [`spiffe://${B}/`, ...names.map((name) => `spiffe://${name}/`)] }],

@@ -43,7 +43,7 @@ const many = (n: number, bytes = 480): Roots =>
   )
 
 describe('a file of roots', () => {
-  it('is a SPIFFE bundle map, which the rules for bundles take', async () => {
+  it('is a SPIFFE bundle map, which the rules for bundles accept', async () => {
     const [a, b] = await Promise.all([authority(A), authority(B)])
     const file = printFile(
       new Map([
@@ -77,7 +77,7 @@ describe('a file of roots', () => {
     expect(file.split('\n').filter((line) => line.includes('.example'))).toHaveLength(2)
   })
 
-  it('leaves a domain without roots out: Envoy would keep what it had', () => {
+  it('omits a domain without roots: Envoy would keep the previous ones', () => {
     expect(
       names(
         readFile(
@@ -103,19 +103,19 @@ describe('a file of roots', () => {
     expect(readFile(file).size).toBe(0)
   })
 
-  it('that names a domain twice means the last one, as for Envoy', () => {
+  it('that contains a domain twice uses the last one, as Envoy does', () => {
     const key = (name: string) => `{"keys":[{"use":"x509-svid","x5c":["${Buffer.from(name).toString('base64')}"]}]}`
     const [only] = readFile(`{"trust_domains":{"${A}":${key('first')},"${A}":${key('last')}}}`).get(A) ?? []
     expect(Buffer.from(only?.der ?? []).toString()).toBe('last')
   })
 })
 
-describe('what is written for a mounted scope', () => {
+describe('the objects of a mounted scope', () => {
   const objects = render(intentOf('cluster-b'))
   const filter = objects.find((o) => o.kind === 'EnvoyFilter')
   const file = acceptFile({ namespace: 'sample', labels: { app: 'server' } })
 
-  it('is one ConfigMap in its namespace with every domain accepted there, and a filter for pods with the mount', () => {
+  it('are one ConfigMap in its namespace with every domain accepted there, and a filter for pods with the mount', () => {
     expect(objects.map((o) => `${o.kind} ${o.metadata.namespace}/${o.metadata.name}`)).toEqual([
       'ConfigMap istio-system/cluster-a-root-cert',
       'ConfigMap sample/entente-trust',
@@ -127,7 +127,7 @@ describe('what is written for a mounted scope', () => {
     expect(filter?.spec).toMatchObject({ workloadSelector: { labels: { app: 'server', 'entente.dev/mounted': 'trust' } }, priority: 1001 })
   })
 
-  it('reads that file, names the foreign domain only, and gives no session tickets out', () => {
+  it('contain a filter that reads that file, names only the foreign domain, and issues no session tickets', () => {
     const text = JSON.stringify(filter?.spec)
     expect(text).toContain(`"trust_bundles":{"filename":"/etc/entente/trust/${file}","watched_directory":{"path":"/etc/entente/trust"}}`)
     expect(text).toContain(`"match_subject_alt_names":[{"prefix":"spiffe://${A}/"}]`)
@@ -135,7 +135,7 @@ describe('what is written for a mounted scope', () => {
     expect(text).not.toContain('inline_string')
   })
 
-  it('changes no filter when only roots change', () => {
+  it('keep the same filter if only roots change', () => {
     const [one, two] = [bundleOf(A, fakeRoot('a')), bundleOf(A, fakeRoot('a'), fakeRoot('a next'))].map(
       (bundle) => wanted(federation(mounted()), bundle, BUNDLE_B).find((i) => i.member.name === 'cluster-b') as Intent,
     )
@@ -143,7 +143,7 @@ describe('what is written for a mounted scope', () => {
     expect(filters(two as Intent)).toBe(filters(one as Intent))
   })
 
-  it('outbound is a file for each host, which holds no domain that only another host trusts', () => {
+  it('outbound are one file for each host, without domains that only another host trusts', () => {
     const other = 'other.sample.svc.cluster.local'
     const of = intentOf(
       'cluster-a',
@@ -169,7 +169,7 @@ describe('what is written for a mounted scope', () => {
     ])
   })
 
-  it('stands beside what is pinned at another set', () => {
+  it('coexist with pinned objects at another set', () => {
     const web = { namespace: 'sample', labels: { app: 'web' } }
     const of = intentOf('cluster-b')
     const trusts = [...of.trusts, { ...of.trusts[0], distribution: 'pinned', accept: [{ at: web, mtls: 'enforce', callers: 'all' }] }]
@@ -182,13 +182,13 @@ describe('what is written for a mounted scope', () => {
     )
   })
 
-  it('is told from other objects', () => {
+  it('are distinguished from other objects', () => {
     expect(readMountedFilter(object('v1', 'ConfigMap', 'a/b'))).toEqual([])
     expect(readMountedFilter(render(intentOf('cluster-b', spec())).find((o) => o.kind === 'EnvoyFilter') as Manifest)).toEqual([])
   })
 })
 
-describe('files of a namespace', () => {
+describe('the files of a namespace', () => {
   const of = (sizes: readonly number[]) => {
     const intent = intentOf('cluster-b')
     const [scope] = [...wantedState(intent).inbound.values()]
@@ -216,14 +216,14 @@ describe('files of a namespace', () => {
     )
   })
 
-  it('stay where they are while they fit', async () => {
+  it('keep their names while they fit', async () => {
     const { placed } = await import('./volumes.ts')
     const { state } = of([10, 10])
     const was = { ...state, inbound: new Map([...state.inbound].map(([key, s]) => [key, { ...s, file: { ...s.file, volumes: [2] } }])) }
     expect([...placed(state, was).inbound.values()].map(({ file }) => file.volumes)).toEqual([[2], [2]])
   })
 
-  it('are told by name alone from files of nobody', () => {
+  it('are distinguished by name alone from unused files', () => {
     const map = object(
       'v1',
       'ConfigMap',

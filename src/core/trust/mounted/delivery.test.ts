@@ -26,7 +26,7 @@ const born = (at: string, nudged?: string): Manifest => {
 }
 const minute = (m: number, s = 0): string => `2026-06-01T12:${String(m).padStart(2, '0')}:${String(s).padStart(2, '0')}Z`
 
-describe('from when on a pod has its file', () => {
+describe('the time from which a pod has its file', () => {
   it.each([
     { name: 'a pod younger than the write began with it', pod: born(minute(11)), now: minute(11), until: undefined },
     { name: 'an older one may not have it before its kubelet came by', pod: born(minute(0)), now: minute(11), until: minute(11, 35) },
@@ -39,22 +39,22 @@ describe('from when on a pod has its file', () => {
     expect(files.awaited(of, NAME)?.toISOString().replace('.000', '')).toBe(until)
   })
 
-  it('is not told where nobody asks, where no time of a write is known, or where there is no file', () => {
+  it('is absent if the agent does not use files, if no write time is known, or if there is no file', () => {
     const delivery = { now: new Date(minute(10)), boundMs: 95_000 }
     expect(filesIn([written(minute(10))]).awaited(born(minute(0)), NAME)).toBeUndefined()
     expect(filesIn([written()], delivery).awaited(born(minute(0)), NAME)).toBeUndefined()
     expect(filesIn([], delivery).awaited(born(minute(0)), NAME)).toBeUndefined()
   })
 
-  it('follows the period of the kubelets, as the member says it', () => {
+  it('follows the sync period of the kubelets as configured for the member', () => {
     expect(boundMs({ name: member('a') } as Member)).toBe(95_000)
     expect(boundMs({ name: member('a'), kubeletSyncSeconds: 10 } as Member)).toBe(20_000)
   })
 })
 
-describe('a configuration that judges by files', () => {
+describe('a configuration that reads roots from files', () => {
   const chain = { name: 'virtualInbound', tls: 'mutual' as const, sanPrefixes: [] }
-  it('holds what they hold, and nothing where they are gone', () => {
+  it('holds the roots in them, and none if they are deleted', () => {
     const config = { inbound: [{ ...chain, file: NAME }, { ...chain, file: 'gone.json' }, chain], outbound: [], denies: [] }
     const seen = withFiles(config, 'sample', filesIn([written()]))
     expect(seen.inbound.map(({ pins }) => pins && [...pins.keys()])).toEqual([[A], [], undefined])

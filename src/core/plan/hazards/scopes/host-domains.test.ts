@@ -71,17 +71,17 @@ describe('a server’s certificate with two names', () => {
     { name: 'of the own CA, the named server second', by: A, uris: [id(`${A}/ns/x/sa/x`), id(SERVER)], both: true, one: true },
   ]
 
-  it.each(rows)('is taken or not: $name', ({ both, one, ...shown }) => {
+  it.each(rows)('is accepted or not: $name', ({ both, one, ...shown }) => {
     expect(accepts(outboundFilter(scope([A, B, C], [LOCAL, SERVER])), shown)).toBe(both)
     expect(accepts(outboundFilter(scope([A, B], [LOCAL, SERVER])), shown)).toBe(one)
   })
 })
 
-describe('a check of what is wanted', () => {
+describe('the check of the target state', () => {
   it.each([
     { name: 'istiod names the servers of two domains', servedBy: undefined, codes: ['host-of-several-domains'] },
     { name: 'servedBy names those of one, and the others are of the namespace', servedBy: [SERVER], codes: [] },
-  ])('looks at hosts as well: $name', async ({ servedBy, codes }) => {
+  ])('covers hosts as well: $name', async ({ servedBy, codes }) => {
     const services = [{ host: SERVER_HOST, ...(servedBy && { servedBy }) }]
     const of = spec((made) => {
       made.members.push({ name: 'cluster-c', trustDomain: C, cluster: { context: 'cluster-c' } })
@@ -100,23 +100,23 @@ describe('a check of what is wanted', () => {
   })
 })
 
-describe('a host that several trust domains may serve', () => {
+describe('a host that servers of several trust domains may serve', () => {
   const told = (domains: readonly TrustDomain[], served?: readonly Principal[]) =>
     hostsOfSeveralDomains('cluster-a', scope(domains, served), [A]).map(
       ({ code, severity, subject, message }) => `${severity} ${code}: ${subject}: ${message}`,
     )
 
-  it('is told where a domain has roots and no name', () => {
+  it('is reported if a domain has roots and no name', () => {
     expect(told([A, B, C], [LOCAL, SERVER])).toEqual([
       `warning host-of-several-domains: cluster-a: sample (all workloads): trusts the roots of ${B}, ${C} for ${SERVER_HOST}, and servedBy names no server of ${C}: that CA can sign a second URI SAN that servedBy names of another domain`,
     ])
   })
 
-  it('is told where the one foreign domain has roots, and our own servers alone have a name', () => {
+  it('is reported if the one foreign domain has roots, and only our own servers have a name', () => {
     expect(told([A, B], [LOCAL])).toEqual([expect.stringContaining(`servedBy names no server of ${B}`)])
   })
 
-  it('is told where istiod names the servers', () => {
+  it('is reported if istiod names the servers', () => {
     expect(told([A, B, C])).toEqual([expect.stringContaining(`may be served ${SERVER_HOST} by ${B}, ${C}, and istiod names the servers`)])
   })
 
@@ -125,11 +125,11 @@ describe('a host that several trust domains may serve', () => {
     { name: 'one foreign domain serves it', domains: [A, B], served: [SERVER] },
     { name: 'one foreign domain serves it, whom istiod names', domains: [A, B], served: undefined },
     { name: 'nobody serves it', domains: [], served: undefined },
-  ])('is not told where $name', ({ domains, served }) => {
+  ])('is not reported if $name', ({ domains, served }) => {
     expect(told(domains, served)).toEqual([])
   })
 
-  it('is told by roots in a file as well', () => {
+  it('is reported with roots in a file as well', () => {
     const roots = new Map([A, B, C].map((one) => [one, anchors.get(one) ?? []]))
     const inFile: Outbound = {
       ...noOutbound({ namespace: 'sample' }),
