@@ -66,8 +66,8 @@ const observeAll = async (mesh: Mesh) => {
   return { objects: held(objects), own: held(own), istio: held(istio), proxies: held(proxies) }
 }
 
-describe('a mesh observed', () => {
-  it('is its roots, its config, its objects and what its proxies hold', async () => {
+describe('an observed mesh', () => {
+  it('contains its roots, its config, its objects and the state of its proxies', async () => {
     const { objects, own, istio, proxies } = await observeAll(await meshOf(bed.b))
     expect(own.trustDomain).toBe('cluster-b.example')
     expect(istio).toMatchObject({ trustDomain: 'cluster-b.example', network: 'network-b', meshId: 'mesh1', autoMtls: true, extraRoots: 0 })
@@ -88,19 +88,19 @@ describe('a mesh observed', () => {
     expect(proxies.find((e) => e.namespace === ISTIO_NAMESPACE)?.heard).toBe(true)
   })
 
-  it('leaves out the proxies of the other cluster', async () => {
+  it('omits the proxies of the other cluster', async () => {
     expect((await evidenceOf(await meshOf(bed.a))).map((e) => e.proxy)).toEqual(['client.sample'])
   })
 })
 
-describe('both roads to istiod', () => {
+describe('both connections to istiod', () => {
   const road = async (roots: string | undefined) => {
     const client = await clientOf(bed.b)
     const all = istiods({ client, namespace: ISTIO_NAMESPACE, roots: () => roots })
     return all.see(await istiodPods(client, ISTIO_NAMESPACE), SAMPLE, 'all')
   }
 
-  it('are the direct one where istiod proves itself under the mesh’s roots, and port-forward else', async () => {
+  it('are tried in order: direct if istiod’s certificate is under the mesh’s roots, and port-forward otherwise', async () => {
     const client = await clientOf(bed.b)
     const [pod] = await istiodPods(client, ISTIO_NAMESPACE)
     const kindUnder = (roots: string) =>
@@ -110,14 +110,14 @@ describe('both roads to istiod', () => {
     expect(await kindUnder((await readOwnRoots(await clientOf(bed.a), ISTIO_NAMESPACE)).pem)).toBe('forward')
   })
 
-  it('say the same', async () => {
+  it('return the same', async () => {
     const direct = await road((await readOwnRoots(await clientOf(bed.b), ISTIO_NAMESPACE)).pem)
     const forwarded = await road(undefined)
     expect(direct.proxies).toMatchObject({ ok: true })
     expect(forwarded).toEqual(direct)
   })
 
-  it('lead there by port-forward where the address does not answer, polled as well', async () => {
+  it('use port-forward if the address does not answer, also for polling', async () => {
     await bed.setDirect(false)
     try {
       const mesh = await meshOf(bed.b)
@@ -134,7 +134,7 @@ describe('evidence over time', () => {
   const server = async (mesh: Mesh): Promise<Evidence | undefined> =>
     held(await mesh.proxies(SAMPLE)).find((e) => e.proxy === 'server.sample')
 
-  it('has Envoy’s own words for a refusal, until it takes what it is sent again', async () => {
+  it('contains Envoy’s own error for a rejection, until Envoy accepts a later push', async () => {
     const mesh = await meshOf(bed.b)
     const before = (await evidenceOf(mesh)).find((e) => e.proxy === 'server.sample')
     await write(mesh, undefined, broken)
@@ -155,7 +155,7 @@ describe('evidence over time', () => {
     })
   })
 
-  it('is missing, not empty, while istiod is down, and back when it is', async () => {
+  it('is missing, not empty, while istiod is down, and returns with it', async () => {
     const mesh = await meshOf(bed.b)
     await evidenceOf(mesh)
     await bed.b.istiod.stop()
@@ -181,7 +181,7 @@ const TOKEN: Rule = { apiGroups: [''], resources: ['serviceaccounts/token'], res
 const FORWARD: Rule = { apiGroups: [''], resources: ['pods/portforward'], verbs: ['get', 'create'] }
 
 describe('rights', () => {
-  it('no Secret is needed, and one road to istiod is enough', async () => {
+  it('include no Secret, and one connection to istiod is enough', async () => {
     for (const [name, rule] of [
       ['by-token', TOKEN],
       ['by-forward', FORWARD],
@@ -190,7 +190,7 @@ describe('rights', () => {
     }
   })
 
-  it('that are missing for istiod are named, both of them, and the rest is seen', async () => {
+  it('that are missing for istiod are both reported, and the rest is observed', async () => {
     const seen = await (await meshOf(bed.b, await bed.b.account('no-istiod', READ))).observe(SAMPLE)
     expect([seen.objects.ok, seen.own.ok, seen.istio.ok]).toEqual([true, true, true])
     expect(seen.proxies).toMatchObject({
@@ -199,7 +199,7 @@ describe('rights', () => {
     })
   })
 
-  it('that are missing for a list are named with verb, resource and namespace', async () => {
+  it('that are missing for a list are reported with verb, resource and namespace', async () => {
     const rules = READ.map((rule) => ({
       ...rule,
       resources: rule.resources.flatMap((r) =>
@@ -213,7 +213,7 @@ describe('rights', () => {
     expect(message).toContain('list services in namespace sample')
   })
 
-  it('that are missing for a write are named', async () => {
+  it('that are missing for a write are reported', async () => {
     const mesh = await meshOf(bed.b, await bed.b.account('reader', READ))
     await expect(write(mesh, undefined, policy('a/*'))).rejects.toMatchObject({
       code: 'forbidden',
@@ -262,7 +262,7 @@ describe('writes', () => {
     mesh = await meshOf(bed.b)
   })
 
-  it('create, change and delete, and refuse each when the object is not what it was', async () => {
+  it('create, change and delete, and refuse each if the object has changed since', async () => {
     await write(mesh, undefined, policy('a/*'))
     await expect(write(mesh, undefined, policy('a/*'))).rejects.toMatchObject({ code: 'changed-meanwhile' })
     await write(mesh, await live(), policy('b/*'))
@@ -272,7 +272,7 @@ describe('writes', () => {
     await write(mesh, policy('b/*'), undefined)
   })
 
-  it('put right what kubectl edited, an added field included', async () => {
+  it('restore what kubectl edited, an added field included', async () => {
     await write(mesh, undefined, policy('a/*'))
     await patch({ spec: { action: 'ALLOW', selector: { matchLabels: { app: 'x' } } } }, 'kubectl-patch')
     await write(mesh, await live(), policy('b/*'))
@@ -283,7 +283,7 @@ describe('writes', () => {
     await write(mesh, await live(), undefined)
   })
 
-  it('leave another tool’s fields alone unless told otherwise, and its labels always', async () => {
+  it('keep another tool’s fields unless the user forces them, and its labels always', async () => {
     await write(mesh, undefined, policy('a/*'))
     await patch({ metadata: { labels: { tool: 'x' } } }, 'some-tool')
     await write(mesh, await live(), policy('b/*'))
@@ -300,7 +300,7 @@ describe('writes', () => {
     await write(mesh, await live(), undefined)
   })
 
-  it('say in a clear word what the cluster does not store', async () => {
+  it('report clearly what the cluster does not store', async () => {
     const filter = (size: number): Manifest => ({
       ...policy(),
       apiVersion: 'networking.istio.io/v1alpha3',
@@ -327,7 +327,7 @@ describe('writes', () => {
 })
 
 describe('the record’s witness', () => {
-  it('lets one of two writers through, at the first move and at every other', async () => {
+  it('accepts one of two writers, at the first move and at every other', async () => {
     const [one, two] = [await meshOf(bed.b), await meshOf(bed.b)]
     let was = await one.witness()
     expect(was).toBeUndefined()

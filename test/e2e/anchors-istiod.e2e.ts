@@ -33,7 +33,7 @@ const accepted = await acceptedRoots()
 const refused = await refusedFiles()
 
 describe('istiod', () => {
-  it('starts with one of each kind that we accept', async () => {
+  it('starts with one root of each kind that Entente accepts', async () => {
     for (const { der } of accepted) expect(inspect(Buffer.from(printPem(der)), { now: NOW }).verdict).toBe('accept')
     await startWith(accepted.map(({ der }) => printPem(der)))
   })

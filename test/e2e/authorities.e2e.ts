@@ -57,12 +57,12 @@ describe('a mesh that revokes certificates', () => {
   })
   afterAll(() => shop?.remove())
 
-  it('refuses them, and nobody else', async () => {
+  it('rejects exactly those', async () => {
     expect(await letsIn(server, good)).toBe(true)
     expect(await letsIn(server, revoked)).toBe(false)
   })
 
-  it('opens nothing by a filter, which would bring them back, until its owner says so', async () => {
+  it('opens nothing through a filter, which would accept them again, until its owner sets istio.crl', async () => {
     const { findings, code } = await shop.plan()
     expect(code).toBe(1)
     expect(findings).toContainEqual(
@@ -80,7 +80,7 @@ describe('a mesh that revokes certificates', () => {
     expect(await letsIn(server, revoked)).toBe(false)
   })
 
-  it('opens on that word, and loses what the plan says; what is revoked is refused again when the filter is gone', async () => {
+  it('opens with that setting, and loses what the plan says; istiod’s CRL is enforced again once the filter is removed', async () => {
     shop.write(
       [bAccepts()],
       MEMBERS.map((member) => ({ ...member, istio: { crl: 'ignore' } })),
@@ -130,7 +130,7 @@ describe('two meshes under one corporate root', () => {
     ) as Record<string, unknown>,
   })
 
-  it('cannot be told apart by Istio itself: the CA of one signs for the other', async () => {
+  it('are not distinguished by Istio itself: the CA of one signs for the other', async () => {
     expect(await letsIn(server, await bed.b.mint(LOCAL))).toBe(true)
     expect(await letsIn(server, await bed.a.mint(LOCAL))).toBe(true)
   })
@@ -141,7 +141,7 @@ describe('two meshes under one corporate root', () => {
     expect(stderr).toContain('give each mesh a separate root')
   })
 
-  it('open nothing where an intermediate is approved instead: that is told, and local callers go on', async () => {
+  it('open nothing with an approved intermediate instead: plan reports it, and local calls continue', async () => {
     shop.write([bAccepts({ mtls: 'permissive' })])
     writeFileSync(shop.file('a.pem'), caA.intermediate.certificate)
     expectCode(await shop.run('approve', 'cluster-b', '--yes', '--reason', 'e2e'), 0)
@@ -157,7 +157,7 @@ describe('two meshes under one corporate root', () => {
     expect(await letsIn(server, await bed.b.mint(LOCAL))).toBe(true)
   })
 
-  it('is for a true reason: under a filter with the intermediates, Envoy refuses everybody; with the root, it takes either for the other', async () => {
+  it('have a real reason for that: with the intermediates in a filter, Envoy rejects everybody; with the root, it accepts either for the other', async () => {
     const who = async (): Promise<readonly boolean[]> =>
       Promise.all([bed.b.mint(LOCAL), bed.a.mint(FOREIGN), bed.a.mint(LOCAL)].map(async (leaf) => letsIn(server, await leaf)))
     const becomes = (what: string, wanted: readonly boolean[]): Promise<unknown> =>

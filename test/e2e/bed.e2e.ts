@@ -17,7 +17,7 @@ import { call, plain as plaintext, raw } from '../testbed/traffic.ts'
 let bed: Bed
 let pods: Walkthrough
 
-describe('a bed', () => {
+describe('a testbed', () => {
   beforeAll(async () => {
     bed = await Bed.up({ progress: (line) => console.log(line) })
     pods = await walkthrough(bed)
@@ -29,7 +29,7 @@ describe('a bed', () => {
   })
 
   describe('two clusters without federation', () => {
-    it('keep a root CA each', async () => {
+    it('have a root CA each', async () => {
       const [a, b] = await Promise.all([bed.a.publishedRoot(), bed.b.publishedRoot()])
       expect(a).toContain('BEGIN CERTIFICATE')
       expect(b).toContain('BEGIN CERTIFICATE')
@@ -37,20 +37,20 @@ describe('a bed', () => {
       expect(a.trim()).toBe(bed.a.istiod.ca.root.certificate.trim())
     })
 
-    it('let a neighbour call within its own cluster, by its SPIFFE ID', async () => {
+    it('let a client call within its own cluster, by its SPIFFE ID', async () => {
       const { status, body } = await call(pods.neighbour, 'server.sample')
       expect(status).toBe(200)
       expect(body).toMatchObject({ pod: 'b/sample/server', clientIdentity: pods.neighbour.spiffeId })
     })
 
-    it('fail a call across, since the client does not trust the other root', async () => {
+    it('fail a call across, because the client does not trust the other root', async () => {
       const { status, text } = await call(pods.client, 'server.sample')
       expect(status).toBe(503)
       expect(text).toContain('upstream connect error')
       await until('the client to tell why', async () => pods.client.proxyLog().includes('CERTIFICATE_VERIFY_FAILED'))
     })
 
-    it('refuse a leaf of the other CA on the wire, and take one of their own', async () => {
+    it('reject a leaf of the other CA on the wire, and accept one of their own', async () => {
       const port = 8080
       const stranger = await raw(pods.client, pods.server.address, port, await bed.a.mint(pods.client.spiffeId))
       expect(stranger).toMatchObject({ accepted: false, alert: 48 })
@@ -59,14 +59,14 @@ describe('a bed', () => {
     })
   })
 
-  describe('the roads to istiod', () => {
+  describe('the connections to istiod', () => {
     const debug = (token?: string) =>
       fetch(`http://${bed.a.istiod.address}:15014/debug/syncz`, {
         headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
         signal: AbortSignal.timeout(2_000),
       })
 
-    it('answer directly to a token of ours, and to nobody without one', async () => {
+    it('answer directly with our token, and reject requests without one', async () => {
       const token = await bed.a.kube.token('istio-system', 'entente', 'istio-ca', 600)
       expect((await debug()).status).toBe(401)
       const answer = await debug(token)
@@ -82,14 +82,14 @@ describe('a bed', () => {
       expect(errors).toBe('')
     })
 
-    it('say through port-forward when nothing listens there', async () => {
+    it('report through port-forward that nothing listens there', async () => {
       expect(await throughPortForward('', 15999)).toEqual({
         answer: '',
         errors: expect.stringMatching(/error forwarding port 15999.*REFUSED/),
       })
     })
 
-    it('stay open through port-forward when the address is not reachable', async () => {
+    it('stay available through port-forward if the address is not reachable', async () => {
       await bed.setDirect(false)
       await expect(debug()).rejects.toThrow()
       expect((await throughPortForward('GET /version HTTP/1.0\r\n\r\n')).answer).toMatch(/^HTTP\/1\.0 200/)
@@ -99,14 +99,14 @@ describe('a bed', () => {
   })
 
   describe('traffic', () => {
-    it('goes on at a steady pace, and is counted', async () => {
+    it('runs at a steady rate, and is counted', async () => {
       const running = await load(pods.neighbour, 'server.sample', { everyMs: 20 })
       await until('some requests', async () => running.samples.length >= 50)
       const summary = await running.stop()
       expect(summary).toMatchObject({ ok: summary.total, failures: [], byStatus: { 200: summary.total } })
     })
 
-    it('counts what fails', async () => {
+    it('counts failures', async () => {
       const running = await load(pods.client, 'server.sample')
       await until('some requests', async () => running.samples.length >= 5)
       const summary = await running.stop()
@@ -130,8 +130,8 @@ describe('a bed', () => {
     })
   })
 
-  describe('what tests do to a bed', () => {
-    it('runs the same processes before and after a change of policy', async () => {
+  describe('what a test can do to a testbed:', () => {
+    it('keep the same processes across a change of policy', async () => {
       const before = await pods.server.pids()
       expect(before).toEqual({ agent: expect.any(Number), envoy: expect.any(Number), app: expect.any(Number) })
       await bed.b.kube.apply(denyAll)
@@ -141,7 +141,7 @@ describe('a bed', () => {
       expect(await pods.server.pids()).toEqual(before)
     })
 
-    it('cuts a pod off from istiod, and heals that', async () => {
+    it('disconnect a pod from istiod, and reconnect it', async () => {
       await pods.server.cut()
       await bed.b.kube.apply(denyAll)
       await sleep(1_500) // istiod pushes within 0.2 s to those it reaches
@@ -152,21 +152,21 @@ describe('a bed', () => {
       await until('the policy to be gone', async () => (await call(pods.neighbour, 'server.sample')).status === 200)
     })
 
-    it('gives a service account only what it was granted', async () => {
+    it('give a service account exactly the granted rights', async () => {
       const file = await bed.a.account('reader', [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }])
       const kubectl = (resource: string) => outcome('kubectl', ['--kubeconfig', file, '-n', 'istio-system', 'get', resource])
       expect((await kubectl('configmaps/istio-ca-root-cert')).code).toBe(0)
       expect((await kubectl('secrets')).stderr).toContain('cannot list resource "secrets"')
     })
 
-    it('announces a root beside the present one, then switches to it', async () => {
+    it('announce a root next to the present one, then switch to it', async () => {
       const next = await bed.a.addRoot()
       expect(await bed.a.publishedRoot()).toBe(bed.a.istiod.ca.root.certificate + next.root.certificate)
       await bed.a.newRoot(next)
       expect(await bed.a.publishedRoot()).toBe(next.root.certificate)
     })
 
-    it('gives a cluster a new root behind everybody’s back, and new pods live by it', async () => {
+    it('replace a cluster’s root without an announcement; new pods use it', async () => {
       const before = await bed.b.publishedRoot()
       await bed.b.newRoot()
       expect(await bed.b.publishedRoot()).not.toBe(before)
@@ -178,7 +178,7 @@ describe('a bed', () => {
       expect(await bed.b.kube.get({ apiVersion: 'v1', kind: 'Pod', namespace: 'sample', name: 'late' })).toBeDefined()
     })
 
-    it('stops an API server: nobody answers there', async () => {
+    it('stop an API server, so that nothing answers there', async () => {
       await bed.a.api.stop()
       await expect(bed.a.kube.request('GET', '/readyz')).rejects.toThrow(/ECONN|socket hang up/)
       await bed.a.api.start()
@@ -187,8 +187,8 @@ describe('a bed', () => {
   })
 })
 
-describe('a bed whose owner goes away', () => {
-  it.each(['SIGKILL', 'SIGINT'] as const)('goes with it, by %s in the midst of coming up', async (signal) => {
+describe('a testbed whose owner process ends', () => {
+  it.each(['SIGKILL', 'SIGINT'] as const)('ends with it, by %s during start-up', async (signal) => {
     const owner = spawn(process.execPath, ['--import', 'tsx', 'test/testbed/main.ts', 'up'], { stdio: ['ignore', 'ignore', 'pipe'] })
     await new Promise<void>((resolve) => owner.stderr.on('data', (line: Buffer) => line.includes('API servers are up') && resolve()))
     expect((await leftovers()).bridge).toBe(true)

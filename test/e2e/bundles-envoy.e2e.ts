@@ -61,7 +61,7 @@ const loadsPem = (text: string): Promise<string | undefined> =>
 const ca = await makeCa({ trustDomain: 'a.example' })
 const root = ca.root.der
 
-describe('what is accepted, Envoy and istiod load', async () => {
+describe('Envoy and istiod load what Entente accepts:', async () => {
   const roots = await acceptedRoots()
   const all: Bundle = { ...ca.bundle, anchors: roots.map(({ der }) => parseAnchor(der)), sequence: 7n, refreshHintSeconds: 300 }
 
@@ -71,11 +71,11 @@ describe('what is accepted, Envoy and istiod load', async () => {
     expect((await go.ask({ op: 'istiod', file: base64(Buffer.from(printPem(der))) })).ok).toBe(true)
   })
 
-  it('all of them, as one PEM bundle', async () => {
+  it('all roots, as one PEM bundle', async () => {
     expect(await loadsPem(printPemBundle(all))).toBeUndefined()
   })
 
-  it('all of them, as a SPIFFE bundle map in a file', async () => {
+  it('all roots, as a SPIFFE bundle map in a file', async () => {
     const filename = join(directory, 'bundles.json')
     await writeFile(filename, `{"trust_domains":{"a.example":${printBundle(all)}}}`)
     expect(await loads({ trust_bundles: { filename } })).toBeUndefined()
@@ -88,7 +88,7 @@ describe('what is accepted, Envoy and istiod load', async () => {
   })
 })
 
-describe('what is refused: what would have happened there', async () => {
+describe('how Envoy and istiod treat what Entente rejects:', async () => {
   const files = await refusedFiles()
   it.each(files)('$name', async ({ text, istiod, envoy: proxy }) => {
     const repaired = /^(joined-blocks|byte-order-mark)$/
@@ -123,7 +123,7 @@ async function letsIn({ root: trusted, chain, key }: Shown): Promise<{ readonly 
   }
 }
 
-describe('signatures and keys, in handshakes with Envoy: the column of docs/anchors.md', () => {
+describe('signatures and keys, in handshakes with Envoy, match the column in docs/anchors.md', () => {
   const rows = [...ODD_SIGNATURES, ...ODD_KEYS, ...HAND_MADE_KEYS].filter((row) => row.envoy !== 'unseen')
   it.each(rows)('$name', async ({ root: trusted, chain, valid, envoy: other }) => {
     expect(await letsIn({ root: trusted, chain, key: leafKey })).toEqual({ accepted: other ?? valid, shown: true })
@@ -136,13 +136,13 @@ describe('signatures and keys, in handshakes with Envoy: the column of docs/anch
     { keyAlgorithm: 'RSA-2048', accepted: true },
     { keyAlgorithm: 'RSA-1024', accepted: true },
     { keyAlgorithm: 'Ed25519', accepted: false },
-  ] as const)('a leaf with a key of $keyAlgorithm: $accepted, whoever signed it', async ({ keyAlgorithm, accepted }) => {
+  ] as const)('a leaf with a key of $keyAlgorithm: accepted $accepted, whoever signed it', async ({ keyAlgorithm, accepted }) => {
     const { chainDer: chain, keyPem: key } = await ca.leaf('spiffe://a.example/ns/x/sa/y', { keyAlgorithm })
     expect((await letsIn({ root, chain, key })).accepted).toBe(accepted)
   })
 })
 
-describe('purposes: the flat list of Istio asks leaf and intermediates, the SPIFFE validator nobody', async () => {
+describe('extended key usages: Istio’s flat list checks leaf and intermediates, the SPIFFE validator none', async () => {
   it.each(await purposeCases())('$name', async ({ ca: above, leaf, go: toGo, envoy: toEnvoy }) => {
     const forms = { flat: flatRoots(above.root.pem), pinned: pinnedRoots({ 'a.example': above.root.pem }) }
     const identity = { certificate: leaf.certPem, key: leaf.keyPem }
@@ -195,7 +195,7 @@ describe('purposes: the flat list of Istio asks leaf and intermediates, the SPIF
   })
 })
 
-describe('roots and chains as programs in the field make them', async () => {
+describe('roots and chains as programs create them', async () => {
   const chains = await fieldChains()
   const names = chains.map((_, i) => String(i))
   let running: EnvoyAlone<string>

@@ -38,7 +38,7 @@ const bytes = (...values: readonly number[]): Uint8Array => Uint8Array.from(valu
 const ca = await makeCa({ trustDomain: 'a.example' })
 const root = ca.root.der
 
-describe('what Go refuses to parse is refused here', async () => {
+describe('Entente rejects what Go refuses to parse', async () => {
   const oid = {
     ski: [0x55, 0x1d, 0x0e],
     aki: [0x55, 0x1d, 0x23],
@@ -167,7 +167,7 @@ describe('what Go refuses to parse is refused here', async () => {
     ),
   ])
 
-  it('in every extension that it looks into, all of which are taken as they are', async () => {
+  it('in every extension that Go parses, whose valid forms Entente accepts', async () => {
     expect((await go.ask({ op: 'certificate', der: base64(rich) })).ok).toBe(true)
     expect(inspect(rich, { now: NOW, format: 'der' }).verdict).toBe('accept')
   })
@@ -193,7 +193,7 @@ describe('what Go refuses to parse is refused here', async () => {
     return Object.fromEntries(wrong)
   }
 
-  it('whichever bit of it is damaged', async () => {
+  it('with any bit of it damaged', async () => {
     expect(await damaged((was) => Array.from({ length: 8 }, (_, bit) => was ^ (1 << bit)))).toEqual({})
   })
 
@@ -205,7 +205,7 @@ describe('what Go refuses to parse is refused here', async () => {
     300_000,
   )
 
-  it('whichever bytes of it are damaged together', async () => {
+  it('with any two bytes of it damaged together', async () => {
     const random = fc.sample(fc.array(fc.tuple(share, fc.nat(255)), { minLength: 2, maxLength: 3 }), RANDOM)
     const wrong = new Map<string, string>()
     for (const edits of random) {
@@ -218,7 +218,7 @@ describe('what Go refuses to parse is refused here', async () => {
   }, 300_000)
 })
 
-describe('PEM that Go reads with roots lost is refused or repaired', () => {
+describe('PEM that Go reads with fewer roots is rejected or repaired', () => {
   const two = printPem(root) + printPem(withSerial(root, [0x11]))
   it.each([
     { name: 'as it should be', text: two, go: 2, ours: 2 },
@@ -374,7 +374,7 @@ async function oddCases(): Promise<Case[]> {
   ]
 }
 
-describe('chains, beside openssl and Go', async () => {
+describe('chains, compared with openssl and Go', async () => {
   const odd = [...ODD_SIGNATURES, ...ODD_KEYS, ...HAND_MADE_KEYS].map(
     ({ name, root, chain, openssl, go }): Case => ({
       name,
@@ -401,7 +401,7 @@ describe('go-spiffe', async () => {
   const bundle: Bundle = { ...ca.bundle, anchors: kinds.map((one) => one.root.anchor), sequence: 2n ** 53n - 1n, refreshHintSeconds: 300 }
   const endpointId = parseSpiffeId('spiffe://a.example/spire/server')
 
-  it('reads what we print, empty bundles too', async () => {
+  it('reads what Entente prints, empty bundles too', async () => {
     expect(await go.ask({ op: 'bundle', trustDomain: 'a.example', file: base64(Buffer.from(printBundle(bundle))) })).toMatchObject({
       ok: true,
       roots: 4,
@@ -412,7 +412,7 @@ describe('go-spiffe', async () => {
     ).toMatchObject({ ok: true, roots: 0 })
   })
 
-  it('fetches what we would serve, and serves what we fetch', async () => {
+  it('fetches what Entente would serve, and serves what Entente fetches', async () => {
     const leaf = await ca.leaf(endpointId)
     const ours = await startEndpoint(leaf, answer(printBundle(bundle)))
     const theirs = await go.ask({
@@ -458,7 +458,7 @@ describe('go-spiffe', async () => {
       theirs: undefined,
     },
     { name: 'no key members', edit: ({ use, kty, x5c }: Record<string, unknown>) => ({ use, kty, x5c }), ours: 4, theirs: undefined },
-  ])('differs where docs/anchors.md says: $name', async ({ edit, ours, theirs }) => {
+  ])('differs where docs/anchors.md documents it: $name', async ({ edit, ours, theirs }) => {
     const document = JSON.parse(printBundle(bundle)) as { keys: Record<string, unknown>[] }
     const file = Buffer.from(JSON.stringify({ ...document, keys: document.keys.map((key, i) => (i === 1 ? edit(key) : key)) }))
     const inspection = inspect(file, { now: NOW, trustDomain: bundle.trustDomain })
@@ -475,7 +475,7 @@ extra.describe('a hundred thousand damaged files', () => {
   const files = [printPemBundle({ ...ca.bundle, anchors }), printBundle({ ...ca.bundle, anchors, sequence: 7n })]
   const accepted = { pem: 0, spiffe: 0, der: 0 }
 
-  it('make no parser throw anything but a FederationError, and lose no root in silence', () => {
+  it('is never accepted with fewer roots, and causes no exception except a FederationError', () => {
     const input = fc.oneof(
       anyBytes(30_000),
       fc.tuple(fc.constantFrom(...files), mangling).map(([text, { apply }]) => Buffer.from(apply(text))),

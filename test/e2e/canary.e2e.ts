@@ -34,7 +34,7 @@ afterAll(async () => {
 })
 
 describe('a scope with two workloads', () => {
-  it('that one of them rejects: only that one ever had it, and local traffic never notices', async () => {
+  it('that one of them rejects: only that one ever had the filter, and local traffic is not affected', async () => {
     await shop.make([aReaches()])
     await bed.b.kube.apply(unfitting)
     const running = await Promise.all([
@@ -55,7 +55,7 @@ describe('a scope with two workloads', () => {
     await bed.b.kube.delete(referenceTo(unfitting))
   })
 
-  it('that both take gets it, the first one ahead of the other', async () => {
+  it('that both accept gets the filter, the canary before the other', async () => {
     const { stderr } = expectCode(await shop.apply(), 0)
     expect(stderr).toMatch(
       /before the others.*1 proxy acknowledged it .*creating EnvoyFilter sample\/entente-accept-all.*2 proxies acknowledged it/s,
@@ -65,7 +65,7 @@ describe('a scope with two workloads', () => {
     await shop.proven()
   })
 
-  it('killed while the first has it: status names that, and the next apply goes on from there', async () => {
+  it('interrupted while only the canary has the filter: status names the canary, and the next apply continues', async () => {
     await shop.make([aReaches()])
     shop.write(WIDE)
     const running = shop.start('apply', '--yes', '--reason', 'e2e')
@@ -81,7 +81,7 @@ describe('a scope with two workloads', () => {
     expectCode(await shop.run('audit', 'verify'), 0)
   })
 
-  it('gets it all at once with --no-canary', async () => {
+  it('gets the filter everywhere at once with --no-canary', async () => {
     await shop.make([aReaches()])
     shop.write(WIDE)
     const { stderr } = expectCode(await shop.apply('--no-canary'), 0)
@@ -91,7 +91,7 @@ describe('a scope with two workloads', () => {
 })
 
 describe('verify', () => {
-  it('names the EnvoyFilter of somebody else that undoes ours at a proxy', async () => {
+  it('names the foreign EnvoyFilter that overrides ours at a proxy', async () => {
     await shop.make(WIDE)
     await shop.proven()
     const everywhere = { name: 'corporate-tls', namespace: 'istio-system' }
@@ -108,7 +108,7 @@ describe('verify', () => {
     await shop.proven()
   })
 
-  it('asks the proxies for their own certificates with --look', async () => {
+  it('requests the proxies’ own certificates with --look', async () => {
     const ran = expectCode(await shop.run('verify', '--look', '-o', 'json'), 0)
     const { leaves } = ran.json as {
       leaves: readonly { member: string; proxy: string; root: string | null; until: string; holds: readonly string[] }[]

@@ -71,7 +71,7 @@ async function killedAt(number: number, at: Write['at']): Promise<void> {
  */
 const [OPENING, CLOSING] = [10, 11]
 
-describe('an apply that nobody disturbs', () => {
+describe('an apply without a disturbance', () => {
   it(`opens in ${OPENING} writes, and closes in ${CLOSING}`, async () => {
     for (const [trust, writes] of [
       [BOTH, OPENING],
@@ -87,7 +87,7 @@ describe('an apply that nobody disturbs', () => {
 })
 
 const killed = (number: number): void => {
-  it('that opens, before it knows of that write: the next one ends what it began, and the record holds', async () => {
+  it('that opens, before it knows of that write: the next one completes it, and the record verifies', async () => {
     shop.write(BOTH)
     await killedAt(number, 'done')
     expectCode(await shop.apply(), 0)
@@ -96,7 +96,7 @@ const killed = (number: number): void => {
     await becomes(200)
   })
 
-  it('that closes, before it carries out the next one: the same', async () => {
+  it('that closes, before it carries out the next one: the next apply completes it, and the record verifies', async () => {
     shop.write([])
     await killedAt(number + 1, 'asked')
     expectCode(await shop.apply(), 0)
@@ -113,7 +113,7 @@ const OTHERS = Array.from({ length: OPENING }, (_, index) => index + 1).filter((
 describe.each([MIDST])('an apply killed with -9 after write %i', killed)
 extra.describe.each(OTHERS)('an apply killed with -9 after write %i', killed)
 
-describe('an object of ours', () => {
+describe('an object of Entente', () => {
   const filterOfB = async (): Promise<KubeObject> => {
     const found = (await ours(bed.b)).find((object) => object.kind === 'EnvoyFilter')
     if (found === undefined) throw new Error('no filter of ours')
@@ -134,7 +134,7 @@ describe('an object of ours', () => {
     await bed.b.kubectl(['-n', 'sample', 'patch', 'envoyfilter', metadata.name, '--type=merge', '-p', '{"spec":{"priority":7}}'])
   }
 
-  it('that somebody edited is shown by status, and put right by apply', async () => {
+  it('that somebody edited is reported by status, and restored by apply', async () => {
     await edit()
     await until('status to show the step', async () => isOneStep(await shop.run('status')))
     expectCode(await shop.apply(), 0)
@@ -142,7 +142,7 @@ describe('an object of ours', () => {
     expectCode(await shop.run('status'), 0)
   })
 
-  it('that somebody edits is shown by status --watch, and put back by apply --watch, until ^C', async () => {
+  it('that somebody edits is reported by status --watch, and restored by apply --watch, until ^C', async () => {
     const looking = shop.start('status', '--watch')
     try {
       await until('a first look', async () => /cluster-b +cluster-a +proven/.test(looking.stdout), 120_000)
@@ -180,7 +180,7 @@ describe('an object of ours', () => {
     await bed.b.kubectl(apply, { input: JSON.stringify(theirs) })
   }
 
-  it('of which another manager owns a field is shown by status, reported by apply, and ours again by --force-conflicts', async () => {
+  it('with a field of another manager is shown by status, reported by apply, and restored by --force-conflicts', async () => {
     const filter = await filterOfB()
     await takeOver(filter)
     await until('status to show the step', async () => isOneStep(await shop.run('status')))
@@ -193,7 +193,7 @@ describe('an object of ours', () => {
     expectCode(await shop.run('audit', 'verify'), 0)
   })
 
-  it('of which another manager owns a field keeps no sever from closing', async () => {
+  it('with a field of another manager does not keep a sever from closing', async () => {
     await takeOver(await filterOfB())
     expectCode(await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'e2e', '--yes'), 0)
     await becomes(503)
@@ -210,7 +210,7 @@ const MORE = [
   { ...aReaches(), reach: [aReaches(), aReaches({ selector: { app: 'other' } })].flatMap(({ reach }) => reach) },
 ]
 
-describe('while one cluster is lame, it is named, nothing is removed, and the other goes on:', () => {
+describe('while one cluster is impaired, Entente names it, removes nothing, and continues with the other:', () => {
   beforeAll(() => bed.a.pod({ namespace: 'sample', name: 'other' }))
 
   const inCluster = async (name: 'a' | 'b') =>
@@ -257,8 +257,8 @@ describe('while one cluster is lame, it is named, nothing is removed, and the ot
   })
 })
 
-describe('an istiod that restarts in the midst of an apply', () => {
-  it('is waited for, and the apply goes on by itself', async () => {
+describe('an istiod that restarts during an apply', () => {
+  it('makes apply wait and then continue by itself', async () => {
     await shop.make([])
     shop.write(BOTH)
     const running = shop.start('apply', '--reason', 'e2e', '--yes')

@@ -95,13 +95,13 @@ afterAll(async () => {
 })
 
 describe('the manifests', () => {
-  it.each(['rbac.yaml', 'cronjob.yaml', 'admission.yaml'])('of %s are taken by the API server as they stand', async (file) => {
+  it.each(['rbac.yaml', 'cronjob.yaml', 'admission.yaml'])('of %s are accepted by the API server unchanged', async (file) => {
     const manifest = path.join(DEPLOY, file)
     expectDone(await kubectl([], ['apply', '--server-side', '--dry-run=server', '-f', manifest]))
     expectDone(await kubectl([], ['apply', '--server-side', '-f', manifest]))
   })
 
-  it('of alerts.yaml are well-formed: each alert has an expression and says what to run', () => {
+  it('of alerts.yaml are well-formed: each alert has an expression and says which command to run', () => {
     const [rule] = documents('alerts.yaml')
     expect(rule).toMatchObject({ apiVersion: 'monitoring.coreos.com/v1', kind: 'PrometheusRule' })
     const { groups } = (rule as KubeObject).spec as {
@@ -115,7 +115,7 @@ describe('the manifests', () => {
     }
   })
 
-  it('give the CronJob’s account no right that the CLI has not', async () => {
+  it('give the CronJob’s account no right beyond those of the CLI', async () => {
     const roles = documents('rbac.yaml').map(({ metadata }) => metadata.name)
     for (const { kind, roleRef } of documents('cronjob.yaml')) {
       expect(kind).not.toMatch(/^(Cluster)?Role$/)
@@ -125,7 +125,7 @@ describe('the manifests', () => {
   })
 })
 
-describe('objects of ours', () => {
+describe('objects of Entente', () => {
   beforeAll(async () => {
     expectDone(await kubectl([], ['label', 'namespace', 'sample', 'entente.dev/federated=true']))
     const probe = { ...(OURS[3] as KubeObject), metadata: { name: 'probe', namespace: 'elsewhere', labels: LABELS } }
@@ -136,7 +136,7 @@ describe('objects of ours', () => {
   })
 
   it.each(OURS)(
-    '$kind: an operator may write it; others, cluster administrators too, may neither make, change nor delete it',
+    '$kind: an operator may write it; others, cluster administrators too, may not create, change or delete it',
     async (object) => {
       const why = [`${object.kind} ${object.metadata.namespace}/${object.metadata.name}`, 'belongs to Entente', 'entente apply']
       expectRefused(await apply(mallory, object), ...why, 'istio-system:mallory may not create it')
@@ -151,7 +151,7 @@ describe('objects of ours', () => {
     },
   )
 
-  it('can be tried without a write, as docs/deploy.md says', async () => {
+  it('can be tested with a dry run, as docs/deploy.md says', async () => {
     const object = OURS[0] as KubeObject
     expectDone(await apply(OPERATOR, object))
     const label = 'app.kubernetes.io/managed-by=entente'
@@ -176,7 +176,7 @@ describe('objects of ours', () => {
     expectDone(await apply(mallory, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...metadata, namespace: 'elsewhere' } }))
   })
 
-  it('cannot be made of somebody else’s by adding our label', async () => {
+  it('cannot be created by adding our label to a foreign object', async () => {
     const metadata = { name: 'theirs', namespace: 'elsewhere' }
     expectDone(await apply(mallory, { apiVersion: 'v1', kind: 'ConfigMap', metadata }))
     expectRefused(
@@ -195,7 +195,7 @@ describe('objects of ours', () => {
   })
 })
 
-describe('an EnvoyFilter of somebody else', () => {
+describe('a foreign EnvoyFilter', () => {
   const wrapped = { name: 'x', typed_config: { '@type': 'type.googleapis.com/udpa.type.v1.TypedStruct', value: {} } }
   const camel = {
     transportSocket: {
@@ -237,7 +237,7 @@ describe('an EnvoyFilter of somebody else', () => {
         transport_socket: { name: 'x', typed_config: { '@type': `${TLS}.DownstreamTlsContext`, require_client_certificate: false } },
       },
     },
-  ])('with $what is refused in a federated and in the root namespace, and nowhere else', async ({ applyTo, value, operation }) => {
+  ])('with $what is denied in a federated and in the root namespace, and nowhere else', async ({ applyTo, value, operation }) => {
     for (const namespace of ['sample', ISTIO_NAMESPACE]) {
       const refused = await apply(mallory, filter(namespace, applyTo, value, operation))
       expectRefused(refused, `EnvoyFilter ${namespace}/theirs says how certificates are checked`, `namespace ${namespace} is federated`)
@@ -333,7 +333,7 @@ describe('an EnvoyFilter of somebody else', () => {
       value: { name: 'outbound|80||server.sample.svc.cluster.local' },
     },
     { what: 'adds a listener at the start', applyTo: 'BOOTSTRAP', operation: 'MERGE', value: { static_resources: {} } },
-  ])('that $what is refused in a federated and in the root namespace, and nowhere else', async ({ applyTo, operation, match, value }) => {
+  ])('that $what is denied in a federated and in the root namespace, and nowhere else', async ({ applyTo, operation, match, value }) => {
     for (const namespace of ['sample', ISTIO_NAMESPACE]) {
       const object = patched(namespace, applyTo, operation, match, value)
       expectRefused(
@@ -384,7 +384,7 @@ describe('an EnvoyFilter of somebody else', () => {
       value: { request_headers_to_add: [{ header: { key: 'x-team' } }] },
     },
     { what: 'counts', applyTo: 'BOOTSTRAP', operation: 'MERGE', value: { stats_config: {} } },
-  ])('that $what is let through', async ({ applyTo, operation, match, value }) => {
+  ])('that $what is allowed', async ({ applyTo, operation, match, value }) => {
     const theirs = patched('sample', applyTo, operation, match, value)
     expectDone(await apply(mallory, theirs))
     expectDone(await kubectl(mallory, ['delete', ...reference(theirs)]))
@@ -394,7 +394,7 @@ describe('an EnvoyFilter of somebody else', () => {
     { what: 'another subject', applyTo: 'HTTP_FILTER', value: { name: 'x' }, operation: 'INSERT_BEFORE' },
     { what: 'TLS parameters', applyTo: 'FILTER_CHAIN', value: { transport_socket: socket({ tls_params: {} }) }, operation: 'MERGE' },
     { what: 'a cluster of its own', applyTo: 'CLUSTER', value: added({ validation_context: { trusted_ca: {} } }), operation: 'ADD' },
-  ])('with $what is let through, and may be changed and deleted', async ({ applyTo, value, operation }) => {
+  ])('with $what is allowed, and may be changed and deleted', async ({ applyTo, value, operation }) => {
     const theirs = filter('sample', applyTo, value, operation)
     expectDone(await apply(mallory, theirs))
     expectDone(await kubectl(mallory, ['label', ...reference(theirs), 'x=y']))
@@ -403,7 +403,7 @@ describe('an EnvoyFilter of somebody else', () => {
     expectDone(await kubectl(mallory, ['delete', ...reference(theirs)]))
   })
 
-  it('with no patch, or one that only takes away, is let through', async () => {
+  it('with no patch, or only patches that remove, is allowed', async () => {
     const theirs = { ...filter('sample', 'CLUSTER', {}), spec: { configPatches: [{ applyTo: 'CLUSTER', patch: { operation: 'REMOVE' } }] } }
     expectDone(await apply(mallory, theirs))
     expectDone(await apply(mallory, { ...theirs, spec: { configPatches: [] } }))
@@ -474,7 +474,7 @@ describe('the CronJob', () => {
     expectDone(await inPod(commands.join('\n'), file('desk')))
   })
 
-  it('says how things are, with the pod’s own account, and writes nothing; a partner who cannot be asked is no alarm', async () => {
+  it('reports status with the pod’s own account, and writes nothing; a partner without access is no alarm', async () => {
     const heads = async () => (await ours(bed.b)).map(({ metadata }) => `${metadata.name} ${metadata.resourceVersion}`)
     const before = await heads()
     const { code, stdout, stderr } = await inPod(script)
@@ -483,7 +483,7 @@ describe('the CronJob', () => {
     expect(await heads()).toEqual(before)
   })
 
-  it('asks the partner too, with a kubeconfig that reads its own account’s token by a command', async () => {
+  it('observes the partner too, with a kubeconfig that reads its own account’s token by a command', async () => {
     const account = '/var/run/secrets/kubernetes.io/serviceaccount'
     const { server } = bed.b.api.access
     const answer = `printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$(cat ${account}/token)"`
@@ -508,7 +508,7 @@ describe('the CronJob', () => {
     expect(codes(trust?.findings ?? []), stdout).toEqual(['one-way']) // the chain of a was seen, and that a trusts nobody
   })
 
-  it('fails when something is not as the file says, and whoever is not named in the policy cannot put it right', async () => {
+  it('fails if the state differs from the file, and an account that the policy does not name cannot repair it', async () => {
     const [policy] = (await ours(bed.b)).filter(({ kind }) => kind === 'AuthorizationPolicy')
     expectDone(await kubectl(OPERATOR, ['delete', ...reference(policy as KubeObject)]))
     await until('the job to fail', async () => (await inPod(script)).code !== 0)
@@ -523,7 +523,7 @@ describe('the CronJob', () => {
     await until('the job to end well', async () => (await inPod(script)).code === 0)
   })
 
-  it('approves and applies a new root of its own mesh, and takes the record to Git', async () => {
+  it('approves and applies a new root of its own mesh, and commits the record to Git', async () => {
     await bed.b.addRoot()
     const { code, stdout, stderr } = await inPod(script)
     expect(code, stdout + stderr).toBe(0)
@@ -536,7 +536,7 @@ describe('the CronJob', () => {
     expectDone(await inPod('entente audit verify', file('state/checkout')))
   })
 
-  it('only looks when it is told of no member of its own', async () => {
+  it('only observes if it has no member of its own', async () => {
     await bed.b.addRoot()
     const { code, stdout } = await inPod(`OWN=\n${script}`)
     expect(code).toBe(1)

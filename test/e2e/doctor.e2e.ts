@@ -617,7 +617,7 @@ const ASKED: readonly CheckName[] = [
 const isAskedOf = ({ tells }: Fault): boolean => ASKED.includes(tells)
 
 describe('doctor', () => {
-  it('finds all well with the federation file, and says so', async () => {
+  it('reports no problem with the federation file, and says so', async () => {
     const { code, verdict } = await allWell()
     expect({ code, verdict }).toEqual({ code: 0, verdict: 'ok' })
     const text = await shop.run('doctor')
@@ -633,7 +633,7 @@ describe('doctor', () => {
     expect(checks.filter(({ name }) => name === 'rights').map(({ verdict }) => verdict)).toEqual(['ok', 'ok'])
   })
 
-  it('asks istiod by port-forward where its address does not answer', async () => {
+  it('reaches istiod by port-forward if its address does not answer', async () => {
     await bed.setDirect(false)
     try {
       await allWell()
@@ -642,7 +642,7 @@ describe('doctor', () => {
     }
   })
 
-  it('wants a way in to every cluster, where no federation file says who calls whom', async () => {
+  it('requires a gateway in every cluster if no federation file says who calls whom', async () => {
     const found = await doctor({ context: ['cluster-a', 'cluster-b'] })
     expect(amiss(found).map(line)).toEqual([
       'fail gateway cluster-a',
@@ -660,14 +660,14 @@ describe('doctor', () => {
     }
   }
   const [askedOf, stored] = [FAULTS.filter(isAskedOf), FAULTS.filter((fault) => !isAskedOf(fault))]
-  it.each(askedOf)('tells: $fault ($tells)', tells)
+  it.each(askedOf)('reports: $fault ($tells)', tells)
   extra.it.each(stored)('tells: $fault ($tells)', tells)
 
-  it('finds all well again', async () => {
+  it('reports no problem again', async () => {
     await allWell()
   })
 
-  it('hides nothing of one cluster because another does not answer', async () => {
+  it('hides nothing of one cluster if another does not answer', async () => {
     const file = fileFor('gone', kubeconfig({ a: bed.a.api.access, b: { ...bed.b.api.access, server: 'https://10.77.2.1:1' } }))
     const { checks } = await doctor({ kubeconfig: file })
     const ofA = checks.filter(({ subject }) => subject === 'cluster-a')
@@ -677,7 +677,7 @@ describe('doctor', () => {
     ])
   })
 
-  it('tells of an istiod that is down, and of roots that differ meanwhile', async () => {
+  it('reports an istiod that is down, and roots that differ meanwhile', async () => {
     await bed.b.istiod.stop()
     const own = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'default', name: 'istio-ca-root-cert' }
     await bed.b.kube.patch(own, { data: { 'root-cert.pem': await bed.a.publishedRoot() } })
@@ -690,7 +690,7 @@ describe('doctor', () => {
     await allWell()
   })
 
-  it('tells of a root that ends soon, and of one that two meshes share', async () => {
+  it('reports a root that expires soon, and a root that two meshes share', async () => {
     const root = await createRoot('CN=Root that ends soon', 20)
     await bed.b.newRoot({ root, intermediate: root })
     const soon = (await doctor()).checks.find((check) => check.name === 'root-expiry' && check.subject === 'cluster-b')

@@ -75,7 +75,7 @@ async function underLoad(pod: Pod, meanwhile: () => Promise<void> = async () => 
 describe('a sever under load, pinned', () => {
   let stream: Stream
 
-  it('lets nobody new in from its completion, costs local callers nothing, and reports what is older', async () => {
+  it('accepts no new connection once it completes, does not affect local callers, and reports older connections', async () => {
     await shop.make(BOTH)
     const severed = await underLoad(server, () => second.kill())
     stream = severed.stream
@@ -89,7 +89,7 @@ describe('a sever under load, pinned', () => {
     expect(severed.wentOn).toBe(true)
   })
 
-  it('with --drain waits until that is gone, by the time each proxy was given; a dead one is named, and not waited for', async () => {
+  it('with --drain waits until those end, by each proxy’s drain time; it names a disconnected proxy, and does not wait for it', async () => {
     const ran = expectCode(await sever('b', '--drain'), 1)
     expect(told(ran).states).toEqual(['second.sample unseen', 'server.sample gone'])
     expect(told(ran).findings).toMatchObject([{ code: 'connections-unseen', severity: 'error', subject: 'cluster-b: second.sample' }])
@@ -97,13 +97,13 @@ describe('a sever under load, pinned', () => {
     stream.close()
   })
 
-  it('is proven once nothing dead is left', async () => {
+  it('is proven once no disconnected proxy remains', async () => {
     await second.stop()
     await until('nobody to be missed', async () => (await sever('b', '--drain')).code === 0, 120_000)
     expect(told(await sever('b', '--drain'))).toMatchObject({ states: ['server.sample gone'], findings: [] })
   })
 
-  it('without the right to ask proxies it says so, claims nothing, and does not wait', async () => {
+  it('without the right to query proxies says so, claims nothing, and does not wait', async () => {
     const all = { verbs: ['*'] }
     const config = ['discovery.k8s.io', 'networking.istio.io', 'security.istio.io', 'apps']
     const blind = await bed.b.account('no-look', [
@@ -121,7 +121,7 @@ describe('a sever under load, pinned', () => {
 })
 
 describe('a sever of what our workloads call', () => {
-  it('leaves what is under way, as Envoy does, and says that a restart ends it', async () => {
+  it('leaves open connections, as Envoy does, and says that a restart ends them', async () => {
     await shop.make(BOTH)
     const stream = await until('a stream', () => hold(client, 'server.sample').catch(() => undefined))
     expect(told(expectCode(await sever('a'), 0))).toMatchObject({
@@ -142,7 +142,7 @@ describe('a sever of what our workloads call', () => {
 })
 
 describe('a sever under load, mounted', () => {
-  it('lets nobody new in, costs local callers nothing, and what is older is gone with --drain', async () => {
+  it('accepts no new connection, does not affect local callers, and --drain waits until older ones end', async () => {
     const trust = [{ ...bAccepts({ selector: { app: 'files' } }), distribution: 'mounted' }, aReaches()]
     shop.write(
       trust,

@@ -67,7 +67,7 @@ function changed(): { readonly caller: string; readonly trust: Parameters<Shop['
 }
 
 describe('with the rights of deploy/rbac.yaml', () => {
-  it('nobody can read a Secret, run a command in a pod, or have a token of istiod’s', async () => {
+  it('no account can read a Secret, run a command in a pod, or get a token of istiod', async () => {
     const flags = ['--kubeconfig', bed.kubeconfig, '--context', bed.b.context, '--as', 'ann', '--as-group', 'entente-operators']
     for (const [verb, what] of [
       ['get', 'secrets'],
@@ -115,7 +115,7 @@ describe('several istiods in one mesh', () => {
     expect((await shop.verdict('b')).proxies).toMatchObject({ total: 3, ready: 3 })
   })
 
-  it('of which one does not answer: it is named, and what its proxies hold is unknown, not gone', async () => {
+  it('of which one does not answer: Entente names it, and reports the state of its proxies as unknown', async () => {
     const before = await written(bed)
     await replica.stop()
     const verdict = await shop.verdict('b')
@@ -130,7 +130,7 @@ describe('several istiods in one mesh', () => {
     expect(await written(bed)).toEqual(before)
   })
 
-  it('of which one is scaled away: the proxy that is connected to none is named and holds the phase; once it is on one, apply goes on by itself', async () => {
+  it('of which one is scaled down: Entente names the disconnected proxy, which holds the phase; once it reconnects, apply continues by itself', async () => {
     // Its proxy comes back first: Envoy's patience between two tries grows to 30 s, as long as apply waits.
     await replica.start()
     await until('its proxy to be back', async () => (await connectedTo(replica)).includes('server-replica.sample'))
@@ -150,8 +150,8 @@ describe('several istiods in one mesh', () => {
   })
 })
 
-describe('a sidecar that is cut off the network', () => {
-  it('is waited for by name, and once it is back, apply goes on by itself', async () => {
+describe('a sidecar that is disconnected from the network', () => {
+  it('is waited for by name, and once it is back, apply continues by itself', async () => {
     const { trust } = changed()
     shop.write(trust)
     await pods.server.cut()
@@ -165,7 +165,7 @@ describe('a sidecar that is cut off the network', () => {
     await shop.proven()
   })
 
-  it('is unheard once its istiod has noticed, named, and holds what widens; once it is back, apply goes on by itself', async () => {
+  it('is reported by name once istiod notices, and delays what widens; once it is back, apply continues by itself', async () => {
     const pod = servers.canary
     /** As a timeout would, some 40 s later: the other end is not told. */
     const drop = (netns: string, peer: string) => inside(netns, 'ss', ['-K', 'dst', peer])
@@ -213,7 +213,7 @@ describe('a filter that Envoy rejects', () => {
   ]
 
   it.each(cases)(
-    '$what is rolled back within its phase, in Envoy’s words; traffic, local and across, never notices',
+    '$what is rolled back within its phase, with Envoy’s error; local and cross-mesh traffic is not affected',
     async ({ cluster, proxy, foreign, trust }) => {
       await shop.make(BOTH)
       await bed[cluster].kube.apply(foreign)

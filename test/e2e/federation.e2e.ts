@@ -43,7 +43,7 @@ describe('two meshes with roots of their own', () => {
     expect(await status()).toBe(503)
   })
 
-  it('are looked at by init, which opens nothing', async () => {
+  it('are observed by init, which opens nothing', async () => {
     const { stderr } = expectCode(await shop.run('init', '--context', 'cluster-a', '--context', 'cluster-b', '--yes'), 0)
     expect(stderr).toMatch(/cluster-a\.example +mesh1 +network-a +default/)
     expect(stderr).toMatch(/cluster-b +sha256:[0-9a-f]{64}/)
@@ -60,7 +60,7 @@ describe('two meshes with roots of their own', () => {
     expect(shop.record()).toHaveLength(entries)
   })
 
-  it('are told apart by verify: which side lacks which root, and what to do', async () => {
+  it('are reported by verify: which side lacks which root, and the remedy', async () => {
     shop.write(BOTH)
     const { code, trusts } = await shop.verify()
     expect(code).toBe(1)
@@ -101,7 +101,7 @@ describe('two meshes with roots of their own', () => {
     expect(await written(bed)).toEqual([])
   })
 
-  it('call each other after apply, and the server sees who calls', async () => {
+  it('call each other after apply, and the server sees the caller’s identity', async () => {
     expectCode(await shop.run('apply', '--reason', 'TICKET-1: shop calls billing', '--yes'), 0)
     const { status, body } = await call(pods.client, 'server.sample')
     expect(status).toBe(200)
@@ -121,7 +121,7 @@ describe('two meshes with roots of their own', () => {
     expect(expectCode(await shop.apply(), 0).stderr).toContain('no')
   })
 
-  it('have it on the record, which both clusters vouch for', async () => {
+  it('have it on the record, and both clusters store its head', async () => {
     expect(shop.record().map((entry) => entry.action)).toEqual(['approve', 'approve', 'begin', 'end'])
     expect(shop.record().at(-1)).toMatchObject({ reason: 'TICKET-1: shop calls billing', done: expect.any(Array) })
     expect(expectCode(await shop.run('audit', 'verify', '-o', 'json'), 0).json).toMatchObject({ valid: true, entries: 4 })
@@ -166,7 +166,7 @@ describe('one direction only', () => {
 })
 
 describe('the scope of a namespace', () => {
-  it('takes over from that of a workload without a refused call, and works as it does', async () => {
+  it('replaces that of a workload without a rejected call, and works the same', async () => {
     await shop.make(BOTH)
     await becomes(200)
     const loading = await load(pods.client, 'server.sample', { everyMs: 50 })
@@ -179,7 +179,7 @@ describe('the scope of a namespace', () => {
     expect(filters[0]?.spec).not.toHaveProperty('workloadSelector')
   })
 
-  it('beside one of a workload in it is refused, with both named', async () => {
+  it('next to that of a workload in it is rejected, with both named', async () => {
     const before = await written(bed)
     const [accept] = (bAccepts().accept ?? []) as object[]
     shop.write([{ ...bAccepts(), accept: [accept, { ...accept, selector: undefined }] }])
@@ -199,7 +199,7 @@ describe('a rendered tree', () => {
         .map((file) => [path.relative(folder, file), readFileSync(file, 'utf8')]),
     )
 
-  it('is the same bytes each time', async () => {
+  it('has the same bytes each time', async () => {
     await shop.make([])
     await becomes(503)
     expect(await ours(bed.b)).toMatchObject([{ kind: 'ConfigMap', metadata: { name: 'entente-record' } }])
@@ -211,7 +211,7 @@ describe('a rendered tree', () => {
     expect(Object.keys(one).map((file) => path.dirname(file))).toContain('cluster-b/10-guard')
   })
 
-  it('does what apply does, by kubectl in the order of its folders', async () => {
+  it('has the same effect as apply, by kubectl in the order of its folders', async () => {
     for (const cluster of bed.clusters) {
       const tree = shop.file(`one/cluster-${cluster.name}`)
       for (const folder of ['10-guard', '20-open']) await cluster.kubectl(['apply', '-R', '-f', path.join(tree, folder)])
@@ -222,7 +222,7 @@ describe('a rendered tree', () => {
   })
 })
 
-describe('istiods that are reached by port-forward only', () => {
+describe('istiods that only port-forward reaches', () => {
   extra.it('give the same: refused, planned, applied, proven, closed', async () => {
     await shop.make([])
     await becomes(503)
@@ -241,7 +241,7 @@ describe('istiods that are reached by port-forward only', () => {
     }
   })
 
-  it('are needed by nobody who renders', async () => {
+  it('are not needed for render', async () => {
     mkdirSync(shop.file('offline'))
     expectCode(await shop.runAs('/nonexistent', 'render', '--out', 'offline'), 0)
   })

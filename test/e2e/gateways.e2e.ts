@@ -131,7 +131,7 @@ describe('a gateway', () => {
       server: { port: 443, host: API },
       says: 'no Gateway of these workloads has such a server',
     },
-  ])('is refused where its server $what', async ({ server, says }) => {
+  ])('is rejected if its server $what', async ({ server, says }) => {
     const before = await written(bed)
     shop.write(accepting(entry([server])))
     const { code, findings } = await shop.plan()
@@ -140,7 +140,7 @@ describe('a gateway', () => {
     expect(await written(bed)).toEqual(before)
   })
 
-  it('that ends ISTIO_MUTUAL lets the named caller in, nobody else, and local callers as before', async () => {
+  it('that terminates ISTIO_MUTUAL accepts the named caller, nobody else, and local callers as before', async () => {
     expect(await at(API, client)).toMatchObject({ accepted: false, alert: 48 })
     await shop.make(accepting(entry([NAMED])))
     await until('the client to be let in', async () => (await at(API, client)).status === 200)
@@ -152,12 +152,12 @@ describe('a gateway', () => {
     expect((await shop.verdict('b')).proxies).toMatchObject({ total: 1, ready: 1 })
   })
 
-  it('keeps its other servers as they were', async () => {
+  it('leaves its other servers unchanged', async () => {
     expect(await at('other.example', client)).toMatchObject({ accepted: false, alert: 48 })
     expect(await at('other.example', pods.neighbour.spiffeId)).toMatchObject({ status: 200 })
   })
 
-  it('opens one more server, and says so', async () => {
+  it('opens one more server, and reports it', async () => {
     shop.write(accepting(entry([NAMED, { port: 8443, host: 'other.example' }])))
     const { steps } = await shop.plan()
     expect(steps.flatMap((step) => step.changes)).toContainEqual(
@@ -169,7 +169,7 @@ describe('a gateway', () => {
     await until('the client to be refused there', async () => (await at('other.example', client)).alert === 48)
   })
 
-  it('that would let somebody past the callers of a workload behind it is refused', async () => {
+  it('is rejected if it would let an identity bypass the callers of a workload behind it', async () => {
     const behind = { namespace: 'sample', selector: { app: 'server' }, mtls: 'require', callers: ['cluster-a.example/ns/sample/sa/else'] }
     shop.write(accepting(entry([NAMED]), { ...behind, mtls: 'enforce' }))
     const { findings } = await shop.plan()
@@ -188,7 +188,7 @@ describe('a gateway', () => {
 })
 
 describe('local traffic', () => {
-  it('never noticed, past the gateway or through it', async () => {
+  it('is not affected, past the gateway or through it', async () => {
     const { total, failures } = await local.stop()
     expect(failures).toEqual([])
     expect(total).toBeGreaterThan(50)
@@ -200,7 +200,7 @@ describe('local traffic', () => {
 })
 
 describe('an east-west gateway', () => {
-  it('is named as what it is', async () => {
+  it('is identified as such', async () => {
     const eastWest = { port: { number: 15443, name: 'tls', protocol: 'TLS' }, hosts: ['*.local'], tls: { mode: 'AUTO_PASSTHROUGH' } }
     await bed.b.kube.apply(networking('Gateway', 'front', { selector: { app: 'ingress' }, servers: [eastWest] }))
     shop.write([{ ...bAccepts(), accept: [entry(undefined)] }])
@@ -244,7 +244,7 @@ describe('a gateway of the Gateway API', () => {
     )
   })
 
-  it('is pinned where its listener ends ISTIO_MUTUAL', async () => {
+  it('is pinned if its listener terminates ISTIO_MUTUAL', async () => {
     // There is no route behind it: 404 is who came in.
     await until('the gateway to let local callers in', async () => (await at(API, pods.neighbour.spiffeId)).status === 404)
     expect(await at(API, client)).toMatchObject({ accepted: false, alert: 48 })
@@ -255,7 +255,7 @@ describe('a gateway of the Gateway API', () => {
     expect((await shop.verdict('b')).proxies).toMatchObject({ total: 1, ready: 1 })
   })
 
-  it('is refused where it asks for no certificate', async () => {
+  it('is rejected if it requests no certificate', async () => {
     await shop.make([])
     await bed.b.kube.apply(listener('ISTIO_SIMPLE'))
     shop.write(accepting(edge))

@@ -73,13 +73,13 @@ async function judged(): Promise<VerifyView & { readonly code: number }> {
 }
 
 describe('a member that is a directory here', () => {
-  it('is written to the directory, and unknown until its owner says what is there', async () => {
+  it('is written to the directory, and unknown until its owner sends evidence', async () => {
     expectCode(await shop.apply(), 0)
     expect(await kinds()).toEqual([])
     expect((await shop.verify()).trusts.map(({ state }) => state)).toEqual(['unknown', 'unknown'])
   })
 
-  it('is not proven by what its owner saw before the tool had brought it', async () => {
+  it('is not proven by evidence from before the tool delivered it', async () => {
     await handOver()
     const { code, trusts } = await judged()
     expect(code).toBe(1)
@@ -89,7 +89,7 @@ describe('a member that is a directory here', () => {
     )
   })
 
-  it('is proven by what its owner saw after that, and calls come through', async () => {
+  it('is proven by later evidence, and calls succeed', async () => {
     await sync()
     await becomes(200)
     await until('the proof', async () => {
@@ -103,7 +103,7 @@ describe('a member that is a directory here', () => {
     expectCode(await shop.run('plan', '--evidence', 'b.json'), 0)
   })
 
-  it('keeps the policies of a set that leaves, while another set of the same trust stays, until its proxies let go', async () => {
+  it('keeps the policies of a removed set, while another set of the same trust stays, until its proxies drop the roots', async () => {
     const neighbour = bAccepts({ selector: { app: 'neighbour' } })
     const two = { ...bAccepts(), accept: [bAccepts(), neighbour].flatMap(({ accept }) => accept) }
     const named = async () => (await ours(bed.b)).map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort()
@@ -138,7 +138,7 @@ describe('a member that is a directory here', () => {
     await becomes(200)
   })
 
-  it('keeps its policies when the trust ends, until its owner has seen that the proxies let go; what said so is on the record', async () => {
+  it('keeps its policies when the trust ends, until its owner’s evidence shows that the proxies dropped the roots; that evidence is on the record', async () => {
     await handOver()
     shop.write([], DELIVERED)
     expect((await shop.apply('--evidence', 'b.json')).code).toBe(1)

@@ -67,7 +67,7 @@ describe('while trust is opened, changed and severed', () => {
     ])
   })
 
-  it('the caller that was named gets in, and a pod started meanwhile becomes ready', async () => {
+  it('the named caller is accepted, and a pod started meanwhile becomes ready', async () => {
     opened = Date.now()
     const [ran, during] = await Promise.all([shop.apply(), newServer('server-during')])
     expectCode(ran, 0)
@@ -77,7 +77,7 @@ describe('while trust is opened, changed and severed', () => {
     expect((await shop.verdict('b')).proxies).toMatchObject({ total: 4, ready: 4 })
   })
 
-  it('a change of callers lets in who is named now, and no longer who was', async () => {
+  it('a change of callers accepts the newly named, and no longer the earlier one', async () => {
     await shop.make([bAccepts({ callers: ['cluster-a.example/ns/sample/sa/nobody'] }), aReaches()])
     // A connection that was open may carry one more request under the old rules (docs/pinned.md).
     await until('the client to be denied', async () => (await status(pods.client)) === 403)
@@ -85,13 +85,13 @@ describe('while trust is opened, changed and severed', () => {
     await until('the client to be let in again', async () => (await status(pods.client)) === 200)
   })
 
-  it('a workload outside of the scope refuses A as before', async () => {
+  it('a workload outside of the scope rejects A as before', async () => {
     expect(await status(pods.client, 'neighbour.sample')).toBe(503)
     const answer = await raw(pods.client, pods.neighbour.address, 8080, await bed.a.mint(pods.client.spiffeId))
     expect(answer).toMatchObject({ accepted: false, alert: 48 })
   })
 
-  it('what only reaches out opens nothing inbound', async () => {
+  it('an outbound trust opens nothing inbound', async () => {
     const answer = await raw(pods.server, pods.client.address, 8080, await bed.b.mint(pods.server.spiffeId))
     expect(answer).toMatchObject({ accepted: false, alert: 48 })
   })
@@ -106,7 +106,7 @@ describe('while trust is opened, changed and severed', () => {
     for (const pod of young) expect(await raw(pods.neighbour, pod.address, 8080, local)).toMatchObject({ accepted: true, status: 200 })
   })
 
-  it('the caller that was not named never got in: refused on the wire, or 403', async () => {
+  it('the caller that was not named was never accepted: rejected on the wire, or 403', async () => {
     const { total, byStatus } = await unnamed.stop()
     // 0: no answer within 5 s, on a busy machine.
     const answers = Object.keys(byStatus).filter((status) => status !== '0')
@@ -123,7 +123,7 @@ describe('while trust is opened, changed and severed', () => {
     }
   })
 
-  it('long-lived local connections were cut once Envoy’s drain time was over, as the plan had said', async () => {
+  it('long-lived local connections were closed once Envoy’s drain time was over, as the plan had said', async () => {
     // The drain begins with the first write, which a busy machine comes to some seconds after the command began.
     const isCut = async (): Promise<boolean> => held.some((connection) => connection.closed !== undefined)
     await until('a long-lived connection to be cut', isCut, Math.max(1_000, opened + DRAIN_MS + 20_000 - Date.now()))
@@ -207,14 +207,14 @@ describe('an impostor', () => {
 
   const handshake = async (id: string, signer: 'a' | 'b') => raw(pods.client, pods.server.address, 8080, await bed[signer].mint(id))
 
-  it('among callers is refused on the wire: A’s CA cannot speak for B, nor B’s CA for A', async () => {
+  it('among callers is rejected on the wire: A’s CA cannot sign for B, nor B’s CA for A', async () => {
     expect(await handshake(`spiffe://${CALLER}`, 'a')).toMatchObject({ accepted: true, status: 200 })
     for (const id of ['spiffe://cluster-b.example/ns/sample/sa/neighbour', 'spiffe://cluster-b.example/ns/sample/sa/admin'])
       expect(await handshake(id, 'a')).toMatchObject({ accepted: false, alert: expect.any(Number) })
     expect(await handshake(`spiffe://${CALLER}`, 'b')).toMatchObject({ accepted: false, alert: expect.any(Number) })
   })
 
-  it('among servers is refused by the client: A’s CA cannot mint a server of B for A’s own workloads', async () => {
+  it('among servers is rejected by the client: A’s CA cannot sign a server of B for A’s own workloads', async () => {
     // A new caller each time: a connection that is open is not judged again.
     const answerTo = async (name: string, signer: 'a' | 'b') =>
       withImpostor(bed, await bed[signer].mint(pods.server.spiffeId), async () => {
@@ -232,8 +232,8 @@ describe('an impostor', () => {
   })
 })
 
-describe('a workload that became PERMISSIVE behind our back', () => {
-  it('is told by status, with what it breaks, and put right by apply', async () => {
+describe('a workload that somebody made PERMISSIVE', () => {
+  it('is reported by status, with the consequence, and repaired by apply', async () => {
     await shop.make(BOTH)
     const [policy] = (await ours(bed.b)).filter((object) => object.kind === 'PeerAuthentication')
     const name = policy?.metadata.name ?? ''
@@ -276,7 +276,7 @@ const denyNeighbour: KubeObject = {
 }
 
 describe('a filter that Envoy rejects', () => {
-  it('is undone within its phase, on the record in Envoy’s words, and what others wrote meanwhile is enforced', async () => {
+  it('is undone within its phase, on the record with Envoy’s error, and foreign writes from meanwhile are enforced', async () => {
     await shop.make([])
     await bed.b.kube.apply(unfitting)
     await until('somebody’s filter to be taken', async () =>
@@ -304,7 +304,7 @@ describe('a filter that Envoy rejects', () => {
     await until('the unrelated policy to be gone', async () => (await status(pods.neighbour)) === 200)
   })
 
-  it('is taken once what stood in its way is gone', async () => {
+  it('is accepted once the conflict is removed', async () => {
     await bed.b.kube.delete(referenceTo(unfitting))
     await shop.make(BOTH)
     await shop.proven()

@@ -191,8 +191,8 @@ async function compare(cases: readonly PolicyCase[], admission: Admission): Prom
   })
 }
 
-describe.each(Object.entries(SETTINGS))('under %s', (name, setting) => {
-  it('predicts what callers meet', async () => {
+describe.each(Object.entries(SETTINGS))('impact under %s', (name, setting) => {
+  it('predicts the responses that callers get', async () => {
     const mesh = await configure(setting(), name !== 'baseline')
     const admission = admissionOf(mesh)
     const met: Met[] = []
@@ -212,7 +212,7 @@ describe.each(Object.entries(SETTINGS))('under %s', (name, setting) => {
   }, 300_000)
 })
 
-describe('on the clusters themselves', () => {
+describe('impact on the clusters themselves', () => {
   let shop: Shop
   const named = (name: string, spec: object): KubeObject => ({ ...POLICY, metadata: { name, namespace: 'ns1' }, spec })
   const FROM_SAMPLE = { selector: { matchLabels: { app: 'server-1' } }, rules: [{ from: [{ source: { namespaces: ['sample'] } }] }] }
@@ -234,7 +234,7 @@ describe('on the clusters themselves', () => {
     return policies.find(({ name }) => name === 'from-sample')
   }
 
-  it('says whom the federation as written lets in: its caller, by the policy that is there', async () => {
+  it('reports whom the federation as written accepts: its caller, by the existing policy', async () => {
     expect(await asked('--truster', 'cluster-b')).toMatchObject({
       member: 'cluster-b',
       newlyAccepted: [CALLER],
@@ -243,14 +243,14 @@ describe('on the clusters themselves', () => {
     })
   })
 
-  it('says whom caCertificates would let in instead, with an account that exists', async () => {
+  it('reports whom caCertificates would accept instead, with an account that exists', async () => {
     expect(await asked('--truster', 'cluster-b', '--trusted', 'cluster-a', '--as', 'mesh')).toMatchObject({
       newlyAccepted: ['cluster-a.example/ns/sample/*'],
       examples: [`spiffe://${CALLER}`],
     })
   })
 
-  it('has the plan tell of a caller that policies refuse', async () => {
+  it('has the plan report a caller that policies reject', async () => {
     expect(codes((await shop.plan()).findings)).not.toContain('caller-still-denied')
     await bed.b.kube.apply(named('from-sample', LOCALS))
     const { findings } = await shop.plan()

@@ -31,7 +31,7 @@ async function nothingChanged(during: () => Promise<void>): Promise<void> {
 const member = (changes: object) => MEMBERS.map((each) => (each.name === 'cluster-b' ? { ...each, ...changes } : each))
 const both = (trustDomain: string) => MEMBERS.map((each) => ({ ...each, trustDomain }))
 
-describe('a federation file is refused with line and remedy when it has', () => {
+describe('a federation file is rejected with line and remedy if it has', () => {
   const files: readonly { what: string; write: () => void; says: RegExp }[] = [
     {
       what: 'an unknown field',
@@ -80,7 +80,7 @@ describe('a federation file is refused with line and remedy when it has', () => 
   })
 })
 
-describe('a plan says so, and apply changes nothing, when', () => {
+describe('a plan reports it, and apply changes nothing, if', () => {
   it('the mesh has another trust domain than the file says', async () => {
     await nothingChanged(async () => {
       writeFileSync(shop.file('bundles/cluster-x.example.json'), readFileSync(shop.file('bundles/cluster-b.example.json')))
@@ -120,7 +120,7 @@ describe('a plan says so, and apply changes nothing, when', () => {
     })
   })
 
-  it('a cluster does not answer: it is named, and what nobody saw is not taken for gone', async () => {
+  it('a cluster does not answer: plan names it, and does not treat the unknown as absent', async () => {
     await nothingChanged(async () => {
       const file = shop.file('unreachable.kubeconfig')
       writeFileSync(file, readFileSync(bed.kubeconfig, 'utf8').replace(bed.b.api.access.server, 'https://127.0.0.1:1'))
@@ -136,7 +136,7 @@ describe('a plan says so, and apply changes nothing, when', () => {
   })
 })
 
-describe('rights that are missing are named with verb and resource', () => {
+describe('missing rights are reported with verb and resource', () => {
   const READ: readonly Rule[] = [
     {
       apiGroups: ['', 'discovery.k8s.io'],
@@ -150,7 +150,7 @@ describe('rights that are missing are named with verb and resource', () => {
   /** Their kubeconfig knows cluster-b only. */
   const lone = MEMBERS.map((each) => (each.name === 'cluster-a' ? { ...each, cluster: undefined } : each))
 
-  it('for reading: plan sees nothing, and plans nothing', async () => {
+  it('for reading: plan observes nothing, and plans nothing', async () => {
     await nothingChanged(async () => {
       shop.write([bAccepts()], lone)
       const few = READ.map((rule) => ({ ...rule, resources: rule.resources.map((name) => (name === '*' ? 'peerauthentications' : name)) }))
@@ -177,8 +177,8 @@ describe('rights that are missing are named with verb and resource', () => {
   })
 })
 
-describe('a command is refused when', () => {
-  it('nobody can be asked and --yes is missing', async () => {
+describe('a command is rejected if', () => {
+  it('nobody can answer and --yes is missing', async () => {
     await nothingChanged(async () => {
       shop.write(BOTH)
       for (const command of [

@@ -90,7 +90,7 @@ async function sameAnswers(layers: fc.Arbitrary<readonly string[]>, numRuns: num
 }
 
 describe('a mesh config', () => {
-  it('is refused where Istio refuses it, and read as Istio reads it', { timeout: 60_000 }, async () => {
+  it('is rejected if Istio rejects it, and read as Istio reads it', { timeout: 60_000 }, async () => {
     const { refused } = await sameAnswers(
       meshText.map((one) => [one]),
       CASES,
@@ -99,7 +99,7 @@ describe('a mesh config', () => {
     expect(refused / CASES).toBeLessThan(0.8)
   })
 
-  it('in layers is the mesh config that Istio makes of them', { timeout: 60_000 }, async () => {
+  it('in layers equals Istio’s merge of them', { timeout: 60_000 }, async () => {
     expect(await sameAnswers(meshLayers, CASES / 10)).toEqual({ refused: 0 })
   })
 })
@@ -212,7 +212,7 @@ describe('the manifests of Istio', () => {
   })
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-  it('have the findings that we reviewed, and no other', { timeout: 100_000 }, async () => {
+  it('have the findings that we reviewed, and no others', { timeout: 100_000 }, async () => {
     const seen = new Set<(typeof REVIEWED)[number]>()
     const directories = (await readdir(source, { withFileTypes: true })).filter((entry) => entry.isDirectory())
     // Each as an argument of its own: files of one argument belong to one mesh.
@@ -231,7 +231,7 @@ describe('the manifests of Istio', () => {
     expect(files).toBeGreaterThan(3_000)
   })
 
-  it('accept the foreign identities that we reviewed, and no other', { timeout: 60_000 }, async () => {
+  it('accept the foreign identities that we reviewed, and no others', { timeout: 60_000 }, async () => {
     const files = (await readdir(source, { recursive: true })).filter((file) => file.endsWith('.yaml')).sort()
     const found: Record<string, readonly string[]> = {}
     let policies = 0

@@ -57,7 +57,7 @@ afterAll(async () => {
 })
 
 describe('the walk-through', () => {
-  it('does nothing: the API server drops the aliases, and the call still fails', async () => {
+  it('has no effect: the API server drops the aliases, and the call still fails', async () => {
     for (const [cluster, name] of [
       [bed.a, 'a'],
       [bed.b, 'b'],
@@ -68,7 +68,7 @@ describe('the walk-through', () => {
     expect(await call(place.client, 'server.sample')).toMatchObject({ status: 503 })
   })
 
-  it('is told from what works: each setting by its line, and a federation file', async () => {
+  it('is reported by lint: each inert setting by its line, with a federation file to replace it', async () => {
     const ran = await entente(['lint', 'a', 'b', '--replacement', 'federation.yaml', '-o', 'json'])
     expect(ran.code, ran.stderr).toBe(1)
     const { findings } = ran.json as { findings: { file: string; line: number; code: string }[] }
@@ -97,7 +97,7 @@ describe('the walk-through', () => {
     await until('the call to be answered', async () => (await call(place.client, 'server.sample')).status === 200)
   })
 
-  it('leaves nothing to find in what the clusters then hold', async () => {
+  it('leaves no finding in the resulting clusters', async () => {
     const kinds = 'peerauthentications,authorizationpolicies,envoyfilters,configmaps'
     for (const [cluster, member] of [
       [bed.a, 'cluster-a'],

@@ -68,11 +68,11 @@ const impostor = async () => {
 }
 
 describe('two whole meshes', () => {
-  it('refuse each other at first', async () => {
+  it('reject each other at first', async () => {
     expect(await status()).toBe(503)
   })
 
-  it('are planned with the risk that stays, and without restart of anything', async () => {
+  it('get a plan with the remaining risk, and without any restart', async () => {
     const { code, steps, findings } = await shop.plan()
     expect(code, JSON.stringify(findings)).toBe(2)
     expect(findings.filter((finding) => finding.code === 'roots-not-bound')).toHaveLength(2)
@@ -82,7 +82,7 @@ describe('two whole meshes', () => {
     ])
   })
 
-  it('know each other once that is applied, by the same processes', async () => {
+  it('trust each other once the plan is applied, in the same processes', async () => {
     const before = await Promise.all([pods.client.pids(), pods.server.pids(), bed.a.istiod.pid, bed.b.istiod.pid])
     expectCode(await shop.apply(), 0)
     await becomes(200)
@@ -91,24 +91,24 @@ describe('two whole meshes', () => {
     expect((await shop.plan()).steps).toEqual([])
   })
 
-  it('let in who is named, and nobody else of that domain', async () => {
+  it('accept the named caller, and nobody else of that domain', async () => {
     const named = await bed.a.mint(pods.client.spiffeId)
     expect(await raw(pods.client, pods.server.address, 8080, named)).toMatchObject({ accepted: true, status: 200 })
     const other = await bed.a.mint('spiffe://cluster-a.example/ns/sample/sa/other')
     expect(await raw(pods.client, pods.server.address, 8080, other)).toMatchObject({ status: 403 })
   })
 
-  it('take a name of b that A’s CA signed: what the plan had said', async () => {
+  it('accept a name of b that A’s CA signed, as the plan warned', async () => {
     expect(await impostor()).toMatchObject({ accepted: true, status: 200 })
   })
 
-  it('come back after a restart of every istiod: nothing that was written keeps one from starting', async () => {
+  it('work after a restart of every istiod: nothing that Entente wrote keeps one from starting', async () => {
     await restarts.during(() => Promise.all([bed.a.istiod.restart(), bed.b.istiod.restart()]))
     await becomes(200)
     await shop.proven()
   })
 
-  it('are not proven with a pod from before agents were to ask for roots: it is named, and refuses what is under them', async () => {
+  it('are not proven with a pod from before agents requested roots: verify names it, and it rejects certificates under them', async () => {
     const older = await bed.b.pod({ namespace: 'sample', name: 'older', env: { PROXY_CONFIG_XDS_AGENT: 'false' } })
     try {
       const named = await bed.a.mint(pods.client.spiffeId)
@@ -136,8 +136,8 @@ describe('two whole meshes', () => {
   })
 })
 
-describe('a second wall', () => {
-  it('refuses that impostor where it stands, and nobody else', async () => {
+describe('an additional filter', () => {
+  it('rejects that impostor at its workload, and nobody else', async () => {
     shop.write([...WIDE, ...BOTH])
     expectCode(await shop.apply(), 0)
     await until('the impostor to be refused', async () => !(await impostor()).accepted)
@@ -145,7 +145,7 @@ describe('a second wall', () => {
     await shop.proven()
   })
 
-  it('goes again, and the mesh is as it was', async () => {
+  it('can be removed again, and the mesh is as before', async () => {
     shop.write(WIDE)
     expectCode(await shop.apply(), 0)
     await until('the impostor to be let in', async () => (await impostor()).accepted)
@@ -154,12 +154,12 @@ describe('a second wall', () => {
   })
 })
 
-describe('what istiod must not see', () => {
+describe('content that istiod must not read', () => {
   const GARBAGE = '<html>502 Bad Gateway</html>'
   const BUNDLE = 'bundles/cluster-a.example.json'
   const state = async () => ({ record: shop.read('audit.jsonl'), bundle: shop.read(BUNDLE), objects: await written(bed) })
 
-  it('stays in the file where it was put: nothing is written on account of a bundle that is garbage', async () => {
+  it('stays in its file: Entente writes nothing because of an invalid bundle', async () => {
     const before = await state()
     try {
       writeFileSync(shop.file(BUNDLE), GARBAGE)
@@ -192,7 +192,7 @@ describe('what istiod must not see', () => {
     expect(await state()).toEqual(before)
   })
 
-  it('is put right when somebody edits it by hand', async () => {
+  it('is removed after somebody edits it in by hand', async () => {
     const [map] = (await ours(bed.b)).filter((object) => object.metadata.name === SHARED_MESH_CONFIG)
     await bed.b.kube.patch(
       { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'istio-system', name: SHARED_MESH_CONFIG },
@@ -239,7 +239,7 @@ describe('a trust of the whole mesh that is severed', () => {
     expect(total).toBeGreaterThan(20)
   })
 
-  it('ends what is older with --drain, but for what workloads of the mesh opened, which a restart ends', async () => {
+  it('ends older connections with --drain, except outbound ones of the mesh’s workloads, which a restart ends', async () => {
     const severed = () => shop.patiently('sever', 'cluster-b', 'cluster-a', '--reason', 'INC-9', '--yes', '--drain')
     await until(
       'every proxy to tell, after the restart of istiod',

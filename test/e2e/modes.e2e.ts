@@ -33,8 +33,8 @@ const under = (mtls: string, more: object = {}) => [bAccepts({ mtls, ...more }),
 const peerAuthentications = async (): Promise<readonly unknown[]> =>
   (await ours(bed.b)).flatMap((object) => (object.kind === 'PeerAuthentication' ? [object.spec] : []))
 
-describe('a set of workloads that is PERMISSIVE', () => {
-  it('is refused where the file does not say so', async () => {
+describe('a PERMISSIVE set of workloads', () => {
+  it('is rejected if the file does not allow plaintext', async () => {
     const before = await written(bed)
     shop.write(under('require'))
     const { code, findings } = await shop.plan()
@@ -45,7 +45,7 @@ describe('a set of workloads that is PERMISSIVE', () => {
     expect(await written(bed)).toEqual(before)
   })
 
-  it('lets the named caller in, and plaintext as before, and says what that means', async () => {
+  it('accepts the named caller, and plaintext as before, and the plan says what that means', async () => {
     shop.write(under('permissive'))
     expect(codes((await shop.plan()).findings)).toContain('plaintext-accepted')
     expectCode(await shop.apply(), 0)
@@ -55,7 +55,7 @@ describe('a set of workloads that is PERMISSIVE', () => {
     expect(await inPlaintext()).toMatchObject({ status: 200, body: { clientIdentity: null } })
   })
 
-  it('keeps roots bound to their domains, and passes on TLS that is not Istio’s as before', async () => {
+  it('binds roots to their domains, and passes through foreign TLS as before', async () => {
     const impostor = await bed.a.mint('spiffe://cluster-b.example/ns/sample/sa/neighbour')
     const stranger = await bed.a.mint('spiffe://cluster-a.example/ns/sample/sa/stranger')
     expect(await raw(pods.neighbour, pods.server.address, 8080, impostor)).toMatchObject({ accepted: false, alert: 46 })
@@ -73,7 +73,7 @@ describe('a set of workloads that is PERMISSIVE', () => {
     await young.stop()
   })
 
-  it('becomes STRICT and PERMISSIVE again under 25 requests a second of mutual TLS without one that fails', async () => {
+  it('becomes STRICT and PERMISSIVE again at 25 mutual-TLS requests a second without a failure', async () => {
     const foreign = await load(pods.client, 'server.sample', { everyMs: 40 })
     const [filter] = (await written(bed)).filter((object) => object.includes('b EnvoyFilter'))
     await shop.make(under('enforce'))
@@ -89,8 +89,8 @@ describe('a set of workloads that is PERMISSIVE', () => {
   })
 })
 
-describe('a port with a mode of its own', () => {
-  it('takes plaintext beside the STRICT others, and the TCP service on it takes the named caller', async () => {
+describe('a port with its own mode', () => {
+  it('accepts plaintext next to STRICT ports, and its TCP service accepts the named caller', async () => {
     await shop.make(under('enforce', { ports: { 9000: 'permissive' } }))
     await shop.proven()
     expect(await peerAuthentications()).toEqual([
@@ -105,7 +105,7 @@ describe('a port with a mode of its own', () => {
     await held.close()
   })
 
-  it('that is DISABLE leaves the others to callers of the other mesh', async () => {
+  it('with DISABLE leaves the other ports to callers of the other mesh', async () => {
     await shop.make(under('enforce', { ports: { 9000: 'disable' } }))
     await shop.proven()
     expect(await status()).toBe(200)
@@ -116,7 +116,7 @@ describe('a port with a mode of its own', () => {
     expect((await answer()).accepted).toBe(false)
   })
 
-  it('is refused where the file does not name it', async () => {
+  it('is rejected if the file does not name it', async () => {
     const theirs: KubeObject = {
       apiVersion: 'security.istio.io/v1',
       kind: 'PeerAuthentication',
@@ -140,7 +140,7 @@ describe('a port with a mode of its own', () => {
 })
 
 describe('local traffic', () => {
-  it('never noticed', async () => {
+  it('is not affected', async () => {
     const { total, failures } = await local.stop()
     expect(failures).toEqual([])
     expect(total).toBeGreaterThan(50)

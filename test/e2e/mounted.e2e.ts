@@ -145,36 +145,36 @@ describe('a pinned scope becomes a mounted one, under load:', () => {
     write(MOUNTED)
   })
 
-  it('mount names the workloads that lack the mount, and what one restart of each does', async () => {
+  it('mount names the workloads without the mount, and the effect of restarting each', async () => {
     const { stdout, stderr } = await shop.run('mount')
     expect(stdout + stderr).toMatch(/sample\/server/)
   })
 
-  it('apply brings the files first, and leaves pods without the mount as they are', async () => {
+  it('apply writes the files first, and leaves pods without the mount unchanged', async () => {
     await shop.apply()
     expect(await files()).toEqual([acceptFile(SCOPE)])
     expect(await Promise.all(servers.pods.map(readsFile))).toEqual([false, false])
     expect(await status()).toBe(200)
   })
 
-  it('mount --rollout restarts one pod at a time, and new pods are ready at first try', async () => {
+  it('mount --rollout restarts one pod at a time, and new pods are ready at the first try', async () => {
     const before = servers.pods
     expectCode(await shop.run('mount', '--rollout', '--yes'), 0)
     expect(servers.pods).toHaveLength(before.length)
     for (const pod of servers.pods) expect(before).not.toContain(pod)
   })
 
-  it('the filter comes last, and what was pinned goes', async () => {
+  it('the filter comes last, and the pinned objects are removed', async () => {
     expectCode(await shop.apply(), 0)
     await shop.proven()
     expect(await Promise.all(servers.pods.map(readsFile))).toEqual([true, true])
     expect(await filters()).toEqual(['entente-accept-app-server-mounted'])
   })
 
-  it('no request failed, and no impostor got in', () => traffic.unharmed())
+  it('no request failed, and no impostor was accepted', () => traffic.unharmed())
 })
 
-describe('roots are added, switched to and removed, of the other mesh and of our own, in two minutes:', () => {
+describe('roots of both meshes are added, switched to and removed in two minutes:', () => {
   let traffic: Traffic
   let held: readonly Held[]
   let listeners: readonly (string | undefined)[]
@@ -202,7 +202,7 @@ describe('roots are added, switched to and removed, of the other mesh and of our
 
   let next: { readonly a: MeshCa; readonly b: MeshCa }
 
-  it('both meshes announce a new root, and all hold old and new', async () => {
+  it('both meshes announce a new root, and all proxies hold old and new', async () => {
     const [a, b] = await restarts.during(() => Promise.all([bed.a.addRoot(), bed.b.addRoot()]))
     next = { a, b }
     for (const member of ['cluster-a', 'cluster-b']) expectCode(await shop.run('approve', member, '--yes', '--reason', 'e2e'), 0)
@@ -212,7 +212,7 @@ describe('roots are added, switched to and removed, of the other mesh and of our
     await rotated('switch')
   })
 
-  it('their CAs switch, and the old roots go once nothing is under them', async () => {
+  it('their CAs switch, and the old roots are removed once no certificate is under them', async () => {
     const old = { a: bed.a.istiod.ca, b: bed.b.istiod.ca }
     await restarts.during(() => Promise.all([bed.a.newRoot(next.a, [old.a]), bed.b.newRoot(next.b, [old.b])]))
     await rotated('retire')
@@ -223,7 +223,7 @@ describe('roots are added, switched to and removed, of the other mesh and of our
       for (const { address } of servers.pods) expect(await handshake(address, leaf)).toMatchObject({ accepted: false })
   })
 
-  it('no listener was touched, connections from before the first change are open, and no request failed', async () => {
+  it('no listener changed, connections from before the first change are open, and no request failed', async () => {
     await sleep(Math.max(0, begun + TWO_MINUTES - Date.now()))
     expect(await listenersSince()).toEqual(listeners)
     expect(held.map(({ closed }) => closed)).toEqual([undefined, undefined])
@@ -235,8 +235,8 @@ describe('roots are added, switched to and removed, of the other mesh and of our
   })
 })
 
-describe('who held a ticket', () => {
-  it('is not let in again by it: none is given out', async () => {
+describe('a client with a session ticket', () => {
+  it('cannot resume with it: the server issues none', async () => {
     const leaf = await bed.a.mint(client.spiffeId)
     for (const { address } of servers.pods) {
       const first = await handshake(address, leaf)
@@ -246,10 +246,10 @@ describe('who held a ticket', () => {
   })
 })
 
-describe('a kubelet that does not come by', () => {
+describe('a kubelet with a long sync period', () => {
   afterAll(() => bed.setKubelet())
 
-  it('is told by apply --nudge to come now', async () => {
+  it('updates at once with apply --nudge', async () => {
     bed.setKubelet({ syncMs: 600_000 })
     const next = await restarts.during(() => bed.a.addRoot())
     expectCode(await shop.run('approve', 'cluster-a', '--yes', '--reason', 'e2e'), 0)
@@ -258,7 +258,7 @@ describe('a kubelet that does not come by', () => {
     for (const { address } of servers.pods) expect(await handshake(address, leaf)).toMatchObject({ accepted: true })
   })
 
-  it('does not hold up a sever', async () => {
+  it('does not delay a sever', async () => {
     bed.setKubelet({ paused: true })
     const begun = Date.now()
     expectCode(await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'e2e', '--yes'), 0)
@@ -292,7 +292,7 @@ describe('a file that somebody changed', () => {
     { what: 'no such file', data: null, log: /Invalid path/ },
   ]
 
-  it.each(rows)('$what: Envoy keeps what it had and says so, and the drift is told', async ({ data, log }) => {
+  it.each(rows)('$what: Envoy keeps the previous roots and reports it, and Entente reports the drift', async ({ data, log }) => {
     const said = servers.pods.map((pod) => pod.proxyLog().length)
     await bed.b.kube.patch(SAMPLE, { data: { [acceptFile(SCOPE)]: data } })
     await until('Envoy to complain', async () => servers.pods.every((pod, i) => log.test(pod.proxyLog().slice(said[i]))))
@@ -300,13 +300,13 @@ describe('a file that somebody changed', () => {
     expect((await shop.plan()).steps.map(({ object }) => object.name)).toContain(MAPS[0])
   })
 
-  it('apply puts it right', async () => {
+  it('is restored by apply', async () => {
     expectCode(await shop.apply('--force-conflicts'), 0)
     expect(await shop.plan()).toMatchObject({ code: 0, steps: [] })
     expect(await accepted()).toEqual([both, both])
   })
 
-  it('a domain twice: the last one counts, for Envoy and for us; what somebody else wrote is undone only when asked to', async () => {
+  it('with a domain twice: the last one counts, for Envoy and for Entente; a foreign edit is undone only on request', async () => {
     const file = ((await bed.b.kube.get(SAMPLE))?.data as Record<string, string> | undefined)?.[acceptFile(SCOPE)] ?? ''
     const domains = (JSON.parse(file) as { trust_domains: Record<string, unknown> }).trust_domains
     const again = `"cluster-a.example":${JSON.stringify(domains['cluster-b.example'])}`
@@ -319,7 +319,7 @@ describe('a file that somebody changed', () => {
     expect(await accepted()).toEqual([both, both])
   })
 
-  it('the whole ConfigMap gone: the same, and a pod that starts meanwhile never becomes ready', async () => {
+  it('with its whole ConfigMap deleted: the same, and a pod that starts meanwhile never becomes ready', async () => {
     await bed.b.kube.delete(SAMPLE)
     const young = await bed.b.pod({ namespace: 'sample', name: 'young', serviceAccount: 'server', wait: false, ...mounting('server') })
     await sleep(4_000)
@@ -335,7 +335,7 @@ describe('a file that somebody changed', () => {
 })
 
 describe('pods of a mounted scope', () => {
-  it('without the mount are never selected, are named by status, and go on as before', async () => {
+  it('without the mount are never selected, are named by status, and continue as before', async () => {
     const bare = await bed.b.pod({ namespace: 'sample', name: 'bare', labels: { app: 'server' }, serviceAccount: 'server' })
     const { stdout } = await shop.run('status')
     expect(stdout).toContain('bare')
@@ -345,7 +345,7 @@ describe('pods of a mounted scope', () => {
     await bare.stop()
   })
 
-  it('that are new and have it are ready at first try, and judge by the file', async () => {
+  it('that are new and have it are ready at the first try, and verify by the file', async () => {
     await bed.b.kube.patch(servers.reference, { spec: { replicas: 3 } })
     await until('a third pod', async () => servers.pods.length === 3)
     expect(await readsFile(servers.pods[2] as Pod)).toBe(true)
@@ -354,7 +354,7 @@ describe('pods of a mounted scope', () => {
 })
 
 describe('a mounted scope becomes a pinned one again, under load:', () => {
-  it('without a failed request, and no impostor gets in', async () => {
+  it('without a failed request, and no impostor is accepted', async () => {
     const traffic = await Traffic.start()
     write(PINNED)
     expectCode(await shop.apply(), 0)

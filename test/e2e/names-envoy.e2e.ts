@@ -189,7 +189,7 @@ describe.each(['1.36.4', '1.37.0', '1.38.3', '1.39.3', '1.40.0'])('Envoy %s', (v
     if (envoy?.exitCode === null) await once(envoy, 'exit')
   })
 
-  it('refuses several names where the policy alone accepts them, and lets everything else pass', async () => {
+  it('rejects several names that the policy alone accepts, and passes everything else', async () => {
     const outcome = async ({ names, by }: Row): Promise<Pick<Row, 'http' | 'tcp' | 'alone'>> => {
       const { intermediate } = by === 'a' ? ca : cb
       const leaf = await createLeaf(names, intermediate)
@@ -201,7 +201,7 @@ describe.each(['1.36.4', '1.37.0', '1.38.3', '1.39.3', '1.40.0'])('Envoy %s', (v
     expect(told).toEqual(ROWS)
   })
 
-  it('lets the named caller in where no policy stands', async () => {
+  it('accepts the named caller without a policy', async () => {
     const leaf = await createLeaf({ uri: [CLIENT] }, ca.intermediate)
     const identity = { ...leaf, certificate: leaf.certificate + ca.intermediate.certificate }
     expect((await handshake('127.0.0.1', identity, { port: ports[open] ?? 0, alpn: 'http/1.1' })).status).toBe(200)

@@ -168,13 +168,13 @@ describe.each([
   { what: 'mounted', entry: {}, callers: 'granted', distribution: 'mounted' },
   { what: 'mounted, PERMISSIVE, all callers', entry: { mtls: 'permissive', callers: 'all' }, callers: 'all', distribution: 'mounted' },
 ] as const)('$what', ({ entry, callers, distribution }) => {
-  it('lets in one name, and refuses every other certificate, over HTTP and TCP', async () => {
+  it('accepts one name, and rejects every other certificate, over HTTP and TCP', async () => {
     await make(entry, distribution)
     expect({ http: await outcomes(http), tcp: await outcomes(tcp) }).toEqual({ http: wanted(callers), tcp: wanted(callers) })
     await localWorks()
   })
 
-  it('gives the application one element of x-forwarded-client-cert, made by its own proxy', async () => {
+  it('passes one element of x-forwarded-client-cert to the application, from its own proxy', async () => {
     const headers = { 'x-forwarded-client-cert': `By=x;URI=${ADMIN}` }
     const foreign = await raw(neighbour, server.address, 8080, await bed.a.mint(CLIENT), { headers })
     expect(foreign.body?.forwarded).toMatch(/^By=spiffe:\/\/cluster-b\.example\/[^;,]+;Hash=[0-9a-f]{64};URI=spiffe:\/\/[^;,]+\/client$/)
@@ -182,7 +182,7 @@ describe.each([
     expect(local.body?.forwarded).toMatch(new RegExp(`^By=x;URI=${ADMIN},By=.*URI=${ADMIN}$`))
   })
 
-  it('keeps strangers out also without the AuthorizationPolicy', async () => {
+  it('rejects strangers also without the AuthorizationPolicy', async () => {
     const [callersOf] = (await ours(bed.b)).filter(({ kind }) => kind === 'AuthorizationPolicy')
     if (callersOf !== undefined) await bed.b.kube.delete(referenceTo(callersOf))
     expect({ http: await outcomes(http), tcp: await outcomes(tcp) }).toEqual({ http: wanted(callers), tcp: wanted(callers) })
@@ -190,8 +190,8 @@ describe.each([
   })
 })
 
-describe('what is no certificate of a mesh goes on', () => {
-  it('plaintext, and TLS that the application ends, on a PERMISSIVE listener', async () => {
+describe('connections without a mesh certificate still work:', () => {
+  it('plaintext, and TLS that the application terminates, on a PERMISSIVE listener', async () => {
     await make({ mtls: 'permissive' })
     await bed.b.kube.delete(referenceTo(policy('sample', 'server')))
     await until('plaintext to be taken', async () => (await plain(neighbour, server.address, 8080)).status === 200)
@@ -204,7 +204,7 @@ describe('what is no certificate of a mesh goes on', () => {
 })
 
 describe('a filter from before names were checked', () => {
-  it('is no proof, and one apply puts it right', async () => {
+  it('is no proof, and one apply repairs it', async () => {
     await make({})
     const [filter] = (await ours(bed.b)).filter(({ kind }) => kind === 'EnvoyFilter')
     const spec = filter?.spec as { configPatches: { applyTo: string }[] }
@@ -227,8 +227,8 @@ describe('a filter from before names were checked', () => {
   })
 })
 
-describe('a gateway that ends mutual TLS', () => {
-  it('judges names where it takes foreign callers', async () => {
+describe('a gateway that terminates mutual TLS', () => {
+  it('checks names where it accepts foreign callers', async () => {
     const gateway = {
       namespace: 'ingress',
       selector: { app: 'ingress' },

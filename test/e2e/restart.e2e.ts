@@ -74,7 +74,7 @@ async function cameBackWrong(): Promise<boolean> {
 
 const failed = ({ failures }: LoadSummary): number => failures.length
 
-it('a rotation says it before the switch; where servedBy names the servers no request fails, and where it does not, requests fail', async () => {
+it('a rotation warns before the switch; where servedBy names the servers no request fails, and where it does not, requests fail', async () => {
   old = bed.a.istiod.ca
   const wrong: boolean[] = []
   next = await bed.a.addRoot()

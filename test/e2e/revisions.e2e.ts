@@ -65,8 +65,8 @@ async function letsIn({ address }: Pod): Promise<{ readonly caller: boolean; rea
   return { caller: caller?.accepted === true, impostor: impostor?.accepted === true }
 }
 
-describe('two revisions side by side', () => {
-  it('of which one has a version whose listeners were not recorded: that is told before anything is written', async () => {
+describe('two revisions in one mesh', () => {
+  it('of which one has a version whose listeners were not recorded: plan reports it before anything is written', async () => {
     const before = await written(bed)
     const { findings } = await shop.plan()
     expect(findings.filter(({ severity }) => severity === 'error')).toEqual([])
@@ -80,7 +80,7 @@ describe('two revisions side by side', () => {
     expect(await written(bed)).toEqual(before)
   })
 
-  it('take the filter, the one nobody recorded first; calls reach proxies of both, and both refuse an impostor', async () => {
+  it('accept the filter, the unrecorded version first; calls reach proxies of both, and both reject an impostor', async () => {
     const { stderr } = expectCode(await shop.apply(), 0)
     expect(stderr).toMatch(/canary sample \(app=server,version=upgraded\) gets .* before the others \(upgraded\.sample\)/)
     await shop.proven()
@@ -91,7 +91,7 @@ describe('two revisions side by side', () => {
     expect([steps, codes(findings)]).toEqual([[], expect.not.arrayContaining(['version-unrecorded'])])
   })
 
-  it('are one mesh to a workload that moves from one to the other: it has the filter from its start', async () => {
+  it('are one mesh to a workload that moves between them: it has the filter from its start', async () => {
     const moved = await serverOn(canary, 'moved', OTHERS)
     await bed.service('sample', 'moved', [moved])
     await pods.client.knows('moved.sample')
@@ -118,7 +118,7 @@ describe('one filter for the whole mesh', () => {
   const ALL = ['EnvoyFilter istio-system/entente-accept-all-namespaces', 'AuthorizationPolicy istio-system/entente-accept-all-namespaces']
   let other: Pod
 
-  it('is refused while a namespace does not allow it, which is named; what stands, stays', async () => {
+  it('is rejected with the namespace that does not allow it; the objects in place stay', async () => {
     other = await bed.b.pod({ namespace: 'other', name: 'other' })
     await bed.b.kube.apply(mode('istio-system', 'STRICT'), mode('other', 'PERMISSIVE'))
     const before = await everybody()
@@ -137,7 +137,7 @@ describe('one filter for the whole mesh', () => {
     await bed.b.kube.delete(referenceTo(mode('other', 'PERMISSIVE')))
   })
 
-  it('takes over from a scope in one apply, with no request lost, across or at home', async () => {
+  it('replaces a scope in one apply, without a lost request, cross-mesh or local', async () => {
     const running = await Promise.all([
       load(pods.client, 'server.sample', { everyMs: 40 }),
       load(pods.neighbour, 'server.sample', { everyMs: 40 }),
@@ -149,7 +149,7 @@ describe('one filter for the whole mesh', () => {
     expect([...(await everybody())].sort()).toEqual([...ALL].sort())
   })
 
-  it('is in every sidecar of every namespace and revision, and lets in whom it names; gateways go on as before', async () => {
+  it('is in every sidecar of every namespace and revision, and accepts the named caller; gateways are not affected', async () => {
     await shop.proven()
     expect((await shop.verdict('b')).proxies).toMatchObject({ total: 5, ready: 5 })
     for (const pod of [pods.server, upgraded, pods.neighbour, other]) expect(await letsIn(pod)).toEqual({ caller: true, impostor: false })
@@ -157,14 +157,14 @@ describe('one filter for the whole mesh', () => {
     expect((await shop.plan()).steps).toEqual([])
   })
 
-  it('is in a pod of a namespace that nobody knew, from its start', async () => {
+  it('is in a pod of a new namespace from its start', async () => {
     const later = await bed.b.pod({ namespace: 'later', name: 'later', istiod: canary })
     expect(await letsIn(later)).toEqual({ caller: true, impostor: false })
     await shop.proven()
     expect((await shop.verdict('b')).proxies).toMatchObject({ total: 6, ready: 6 })
   })
 
-  it('gives way to a scope again: the rest of the mesh lets no foreigner in any more', async () => {
+  it('is replaced by a scope again: the rest of the mesh accepts no foreign caller any more', async () => {
     const running = await load(pods.client, 'server.sample', { everyMs: 40 })
     shop.write(THREE)
     expectCode(await shop.apply(), 0)

@@ -53,7 +53,7 @@ const state = async () => ({
 
 const BUNDLE = 'bundles/cluster-b.example.json'
 
-describe('an offer of roots is refused whole, before anything is written:', () => {
+describe('an offer of roots is rejected as a whole, before anything is written:', () => {
   const offers: readonly { what: string; offer: () => Promise<string>; names?: string; code: RegExp }[] = [
     { what: 'garbage', offer: async () => '<html>502 Bad Gateway</html>', code: /bundle-malformed/ },
     { what: 'a leaf', offer: () => leafOf('b'), code: /not-ca/ },
@@ -79,7 +79,7 @@ describe('an offer of roots is refused whole, before anything is written:', () =
     expect(await state()).toEqual(before)
   })
 
-  it('a good root without its fingerprint, with --yes too', async () => {
+  it('a good root without its fingerprint, also with --yes', async () => {
     const before = await state()
     writeFileSync(shop.file('offer.pem'), (await createRoot('CN=New B')).certificate)
     const { stderr } = expectCode(await shop.run('approve', 'cluster-b', '--bundle', 'offer.pem', '--yes'), 1)
@@ -88,7 +88,7 @@ describe('an offer of roots is refused whole, before anything is written:', () =
   })
 })
 
-describe('a bundle that was edited by hand stops all that would widen on its account:', () => {
+describe('a bundle that somebody edited by hand blocks everything that it would widen:', () => {
   interface Jwks {
     keys: Record<string, unknown>[]
   }
@@ -136,8 +136,8 @@ describe('a bundle that was edited by hand stops all that would widen on its acc
   })
 })
 
-describe('a CA that switches before everybody holds its new root', () => {
-  it('is told, with who refuses it now; both roots stay everywhere, and calls work once that proxy is heard again', async () => {
+describe('a CA that switches before every proxy holds its new root', () => {
+  it('is reported, with the proxy that rejects it; both roots stay everywhere, and calls work once that proxy reconnects', async () => {
     const rotations = new Rotations(shop)
     const told = async () => (await rotations.of('cluster-b')).findings.find(({ code }) => code === 'switched-early')
     const old = bed.b.istiod.ca
@@ -177,7 +177,7 @@ describe('our own CA', () => {
   const widening = [bAccepts({ callers: [CALLER, 'cluster-a.example/ns/sample/sa/other'] }), aReaches()]
   let next: Awaited<ReturnType<Bed['b']['addRoot']>>
 
-  it('announces a root that nobody approved: loud, and nothing widens', async () => {
+  it('announces a root without approval: status reports it, and nothing widens', async () => {
     next = await bed.b.addRoot()
     const before = await written(bed)
     shop.write(widening)
@@ -193,7 +193,7 @@ describe('our own CA', () => {
     expect(await status()).toBe(200)
   })
 
-  it('is approved, and all works under both roots', async () => {
+  it('is approved, and everything works under both roots', async () => {
     expectCode(await shop.run('approve', 'cluster-b', '--yes', '--reason', 'rotation'), 0)
     expectCode(await shop.apply(), 0)
     await shop.proven()
@@ -202,7 +202,7 @@ describe('our own CA', () => {
     expect(dump).toContain(JSON.stringify(new X509Certificate(next.root.certificate).toString().trim()).slice(40, -40))
   })
 
-  it('may not let the old one go while certificates are under it: refused, and with --look by name', async () => {
+  it('may not drop the old root while certificates are under it: refused, with --look by name', async () => {
     const both = shop.read(BUNDLE)
     const old = bed.b.istiod.ca
     const approve = (file: string, cas: readonly MeshCa[], reason: string) =>
@@ -224,7 +224,7 @@ describe('our own CA', () => {
     expectCode(await shop.apply(), 0)
   })
 
-  it('switches to it: workloads of the old and of the new root know each other, and A knows both', async () => {
+  it('switches to it: workloads under the old and the new root trust each other, and A trusts both', async () => {
     await bed.b.newRoot(next)
     await shop.proven()
     const younger = await bed.b.mint(pods.neighbour.spiffeId)
@@ -232,7 +232,7 @@ describe('our own CA', () => {
     await becomes(200)
   })
 
-  it('gets a root behind everybody’s back: verify names both sides, nothing is planned, and after approve and apply all works', async () => {
+  it('gets a root without an announcement: verify names both sides, nothing is planned, and after approve and apply everything works', async () => {
     await bed.b.newRoot()
     const before = await written(bed)
     await until('verify to say what happened', async () => {
@@ -276,7 +276,7 @@ describe('the runbook for cacerts', () => {
     'root-cert.pem': root.certificate,
   })
 
-  it('writes, with its own lines as they are printed, the Secret that each step is about', async () => {
+  it('writes the Secret of each step with the printed lines', async () => {
     const old = bed.b.istiod.ca
     const next = await bed.b.istiod.nextCa()
     for (const [name, ca] of Object.entries({ old, new: next })) {

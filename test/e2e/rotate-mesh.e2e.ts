@@ -70,7 +70,7 @@ afterAll(async () => {
 const change = (work: () => Promise<void>) => restarts.during(() => Promise.all([work(), bed.a.istiod.restart()]))
 
 describe('a rotation of a root that a whole mesh trusts', () => {
-  it('introduces the new one, goes on after a kill and a restart of every istiod, and is held until every workload has it', async () => {
+  it('adds the new one, continues after a crash and a restart of every istiod, and waits until every workload has it', async () => {
     old = bed.b.istiod.ca
     await change(async () => {
       next = await bed.b.addRoot()
@@ -80,7 +80,7 @@ describe('a rotation of a root that a whole mesh trusts', () => {
     expect(await rotations.of('cluster-b')).toMatchObject({ staying: [rootOf(next)], leaving: [rootOf(old)], signs: rootOf(old) })
   })
 
-  it('sees the switch, and waits for the certificates from before, by name', async () => {
+  it('detects the switch, and waits for the earlier certificates, by name', async () => {
     await rotations.killed('cluster-b', /: switch/, '--look', '--wait', 'draining')
     await change(() => bed.b.newRoot(next, [old]))
     await until('cluster-b to drain', async () => (await rotations.of('cluster-b')).phase === 'draining', 120_000)
@@ -106,7 +106,7 @@ describe('a rotation of a root that a whole mesh trusts', () => {
     await until('the old root to be refused', async () => !(await shown(old)).accepted)
   })
 
-  it('cost nobody a request', async () => {
+  it('made no request fail', async () => {
     await flows.unharmed(restarts)
     const ended = await cut()
     console.log(`long-lived connections cut: ${ended.length} of 8${ended.length === 0 ? '' : ` (${ended.join(', ')})`}`)

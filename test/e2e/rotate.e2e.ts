@@ -139,7 +139,7 @@ describe('a rotation of both roots', () => {
     listener = await listenerOf(client)
   })
 
-  it('introduces the new ones beside the old ones', async () => {
+  it('adds the new ones next to the old ones', async () => {
     announced = Date.now()
     await restarts.during(async () => {
       ;[cas.newA, cas.newB] = await Promise.all([bed.a.addRoot(), bed.b.addRoot()])
@@ -157,7 +157,7 @@ describe('a rotation of both roots', () => {
     expect(waiting(now)).toMatch(/have not renewed their certificate since it was announced/)
   })
 
-  it('opens no gate early by a clock that runs ahead, and tells a clock that is wrong', async () => {
+  it('opens no gate early by a clock that is ahead, and reports a wrong clock', async () => {
     for (const aheadMs of [TEN_MINUTES, -TEN_MINUTES]) {
       const now = await rotations.of('cluster-a', aheadMs)
       if (Date.now() < announced + LEAF_MS) expect(now.phase).toBe('introducing')
@@ -165,7 +165,7 @@ describe('a rotation of both roots', () => {
     }
   })
 
-  it('stops where rights were withdrawn, changes nothing, and goes on once they are back', async () => {
+  it('stops if rights are revoked, changes nothing, and continues once they are back', async () => {
     for (const cluster of bed.clusters) await cluster.kubectl(['apply', '--server-side', '-f', RBAC])
     const ann = runFile('ann.kubeconfig')
     writeFileSync(ann, kubeconfig({ a: bed.a.api.operator, b: bed.b.api.operator }), { mode: 0o600 })
@@ -184,7 +184,7 @@ describe('a rotation of both roots', () => {
     await until('ann to have her rights again', async () => (await goOn('cluster-a')).code === 0, 60_000)
   })
 
-  it('goes on where a killed run stopped', async () => {
+  it('continues where a crashed run stopped', async () => {
     await rotations.killed('cluster-b', /Roots of cluster-b/)
     expectCode(await rotations.goOn('cluster-b'), 0)
     expect(await rotations.of('cluster-b')).toMatchObject({ staying: [rootOf(cas.newB)], leaving: [rootOf(cas.oldB)] })
@@ -209,7 +209,7 @@ describe('a rotation of both roots', () => {
     expectCode(await shop.run('audit', 'verify'), 0)
   })
 
-  it('refuses to retire a root that is in use, by any way, and says who uses it', async () => {
+  it('refuses by every means to retire a root that is in use, and says who uses it', async () => {
     writeFileSync(shop.file('new-only.pem'), cas.newB.root.certificate)
     const print = rootOf(cas.newB)
     const bundle = shop.read('bundles/cluster-b.example.json')
@@ -230,7 +230,7 @@ describe('a rotation of both roots', () => {
 
   extra.it('stands where it stood while no API server answers, before the switch', () => unmoved('switch'))
 
-  it('sees the switch of both CAs, and waits for the leaves from before', async () => {
+  it('detects the switch of both CAs, and waits for the earlier leaves', async () => {
     stale = shop.clone()
     await both((member) => rotations.killed(member, /: switch/, '--wait', 'draining'))
     await restarts.during(() => Promise.all([bed.a.newRoot(cas.newA, [cas.oldA]), bed.b.newRoot(cas.newB, [cas.oldB])]))
@@ -259,7 +259,7 @@ describe('a rotation of both roots', () => {
     expectCode(ran, 0)
   })
 
-  it('waits the time of those leaves out', async () => {
+  it('waits until those leaves expire', async () => {
     expectCode(await rotations.goOn('cluster-b', '--wait', 'retire'), 0)
     expectCode(await rotations.reaches('cluster-a', 'retire'), 0)
     expect(waiting(await rotations.of('cluster-b'))).toMatch(/own workloads still accept it/)
@@ -267,7 +267,7 @@ describe('a rotation of both roots', () => {
 
   extra.it('stands where it stood while no API server answers, before the old ones are let go', () => unmoved('retire'))
 
-  it('retires the old ones when their own mesh let them go, at once where every workload is asked', async () => {
+  it('retires the old ones when their own mesh dropped them, at once if every workload reports its certificate', async () => {
     await restarts.during(() => Promise.all([bed.a.newRoot(cas.newA), bed.b.newRoot(cas.newB)]))
     await rotations.killed('cluster-b', /Roots of cluster-b/, '--look', '--wait', 'steady')
     expectCode(await rotations.goOn('cluster-b', '--look', '--wait', 'steady'), 0)
@@ -277,7 +277,7 @@ describe('a rotation of both roots', () => {
     expect(await filtersHold(bed, cas.oldB)).toBe(false)
   })
 
-  it('is not undone by somebody whose files are from before', async () => {
+  it('is not undone by a user with outdated files', async () => {
     const before = await written(bed)
     const { stderr } = expectCode(await stale.run('rotate', 'cluster-b', '--reason', 'late', '--yes'), 1)
     expect(stderr).toMatch(/record-forked/)
@@ -285,7 +285,7 @@ describe('a rotation of both roots', () => {
     stale.remove()
   })
 
-  it('cost nobody a request, and no long-lived connection where roots are mounted', async () => {
+  it('made no request fail, and no long-lived connection where roots are mounted', async () => {
     await flows.unharmed(restarts)
     const [pinned, mounted] = [await cut.pinned(), await cut.mounted()]
     console.log(`long-lived connections cut: pinned ${pinned.length} of 4 (${pinned.join(', ')}), mounted ${mounted.length} of 4`)
@@ -293,7 +293,7 @@ describe('a rotation of both roots', () => {
     expect(await listenerOf(client)).toBe(listener)
   })
 
-  it('let no certificate with two names in, at any moment', async () => {
+  it('accepted no certificate with two names, at any moment', async () => {
     await Promise.all(forged.map((attempts) => attempts.stop()))
     for (const { tried, accepted } of forged) {
       expect(tried).toBeGreaterThan(20)
@@ -324,8 +324,8 @@ describe('a rotation of both roots', () => {
   })
 })
 
-describe('a root that is swapped without overlap', () => {
-  it('is found, explained, and the way back that is printed works', async () => {
+describe('a root that is replaced without overlap', () => {
+  it('is reported and explained, and the printed recovery works', async () => {
     await bed.b.newRoot()
     const { code, findings } = await shop.plan()
     expect(code).toBe(1)

@@ -91,8 +91,8 @@ async function written(name: string, roots: Parameters<typeof printFile>[0]): Pr
   return spiffe({ trust_bundles: { filename } })
 }
 
-describe.each([true, false])('where the new root has the lower fingerprint: %s', (newFirst) => {
-  it('what Entente writes keeps callers under the old one, and accepts the new one by its key identifier: pinned and mounted', async () => {
+describe.each([true, false])('if the new root has the lower fingerprint: %s', (newFirst) => {
+  it('Entente’s order keeps callers under the old one, and accepts the new one by its key identifier: pinned and mounted', async () => {
     const [old, next] = await pair(true, newFirst)
     const roots = anchorsOf(next, old)
     const forms = { pinned: pinnedRoots({ [B]: printRoots(roots) }), mounted: await written('one.json', new Map([[B, roots]])) }
@@ -105,7 +105,7 @@ describe.each([true, false])('where the new root has the lower fingerprint: %s',
     expect([next.without, next.with, old.with].map(({ chainDer }) => isAmbiguous(chainDer, roots))).toEqual([true, false, false])
   })
 
-  it('of roots without key identifiers the older is tried alone, whatever the intermediates say', async () => {
+  it('of roots without key identifiers Envoy tries only the older, whatever the intermediates contain', async () => {
     const [old, next] = await pair(false, newFirst)
     const roots = anchorsOf(next, old)
     await running({ pinned: pinnedRoots({ [B]: printRoots(roots) }) }, async (envoy) => {
@@ -121,7 +121,7 @@ describe.each([true, false])('where the new root has the lower fingerprint: %s',
 })
 
 describe('in the flat list of mesh', () => {
-  it('the first of that name is tried alone; istiod sorts the list by its text, so no order is ours to choose', async () => {
+  it('Envoy tries only the first of that name; istiod sorts the list by its text, so Entente cannot choose the order', async () => {
     const [old, next] = await pair(true, true)
     const forms = { oldFirst: flatRoots(pemOf(old.ca.root, next.ca.root)), newFirst: flatRoots(pemOf(next.ca.root, old.ca.root)) }
     await running(forms, async (envoy) => {
@@ -132,7 +132,7 @@ describe('in the flat list of mesh', () => {
   })
 })
 
-it('roots under a trust domain each do not disturb each other: pinned and mounted', async () => {
+it('roots under one trust domain each do not disturb each other: pinned and mounted', async () => {
   const [old, next] = await pair(false, true)
   const other = await (await old.ca.intermediate('Intermediate A')).leaf(`spiffe://${A}/ns/x/sa/y`)
   const roots = new Map([
@@ -151,7 +151,7 @@ it('roots under a trust domain each do not disturb each other: pinned and mounte
   })
 })
 
-describe('names are compared whatever their string type and case, as ours are', async () => {
+describe('Envoy compares names whatever their string type and case, as Entente does', async () => {
   const under = await makeCa({ trustDomain: B, root: { subject: 'CN=Root' } })
   const leaf = await under.leaf(`spiffe://${B}/ns/x/sa/y`)
   const first = await makeCa({ trustDomain: B })
@@ -171,7 +171,7 @@ describe('names are compared whatever their string type and case, as ours are', 
   })
 })
 
-describe('what else was tried, so that callers under both pass without key identifiers', async () => {
+describe('alternatives for accepting callers under both roots without key identifiers', async () => {
   const [old, next] = await pair(false, true)
   const [roots, bare] = [pemOf(old.ca.root, next.ca.root), pemOf(old.bare.certificate, next.bare.certificate)]
   const stranger = await generation(2024, 3, false)
@@ -212,7 +212,7 @@ describe('what else was tried, so that callers under both pass without key ident
     await running({ form }, async (envoy) => expect(await passing(envoy, 'form')).toBe(passes))
   })
 
-  it('a trust domain that is there twice: Envoy rejects it', async () => {
+  it('a trust domain that is listed twice: Envoy rejects it', async () => {
     const bundleOf = ({ ca }: Generation): Json => ({ name: B, trust_bundle: inline(ca.root.pem) })
     const twice = spiffe({ trust_domains: [old, next].map(bundleOf) })
     expect(await refusal(await ensureEnvoy(ENVOY_VERSION, console.error), twice)).toMatch(

@@ -106,7 +106,7 @@ describe('a host with several ports', () => {
 describe('servedBy', () => {
   const ours = { prefix: 'spiffe://cluster-a.example/ns/sample/' }
 
-  it('is what stands in the clusters, with our own pods, and not what istiod learnt', async () => {
+  it('is compared with the clusters, our own pods included, and not with istiod’s learnt names', async () => {
     const named = [...(await clusters(HOST)).values()]
     expect(named.map(({ names }) => names)).toEqual([80, 9000].map(() => [ours, { exact: `spiffe://${SERVER}` }]))
     // What the filter sets anew beside the names is what Istio has there.
@@ -114,7 +114,7 @@ describe('servedBy', () => {
     for (const { secret } of named) expect(secret).toEqual(untouched?.secret)
   })
 
-  it('keeps out a server of the trusted domain with another account, which istiod would take', async () => {
+  it('rejects a server of the trusted domain with another account, which istiod would accept', async () => {
     const impostor = await bed.b.pod({ namespace: 'sample', name: 'impostor', labels: { app: 'server' } })
     const address = await clusterIp(pods.client, 'server.sample')
     // A new connection each time; a request may travel on one from before.
@@ -150,7 +150,7 @@ describe('servedBy', () => {
     await shop.proven()
   })
 
-  it('leaves our own pods behind the same Service as they are', async () => {
+  it('does not affect our own pods behind the same Service', async () => {
     const here = await bed.a.pod({ namespace: 'sample', name: 'here' })
     try {
       await bed.service('sample', 'both', [here, pods.server])
@@ -170,7 +170,7 @@ describe('servedBy', () => {
 })
 
 describe('a subset', () => {
-  it('is pinned with the host, and a route to it works where the other mesh has the subset, too', async () => {
+  it('is pinned with the host, and a route to it works if the other mesh has the subset, too', async () => {
     const rule = networking('DestinationRule', 'server', { host: 'server', subsets: [{ name: 'v1', labels: { app: 'server' } }] })
     const route = networking('VirtualService', 'server', {
       hosts: ['server'],
@@ -192,7 +192,7 @@ describe('a subset', () => {
   })
 })
 
-describe('a host whose clusters do no Istio mutual TLS', () => {
+describe('a host whose clusters do not use ISTIO_MUTUAL', () => {
   const rule = (spec: object) => networking('DestinationRule', 'theirs', { host: 'server', ...spec })
   beforeAll(() => shop.make([]))
   const tls = (mode: string) => ({ trafficPolicy: { tls: { mode } } })
@@ -206,7 +206,7 @@ describe('a host whose clusters do no Istio mutual TLS', () => {
       spec: { subsets: [{ name: 'v1', labels: { app: 'server' }, ...tls('SIMPLE') }] },
       says: 'sets client TLS SIMPLE, for port 80 of subset v1, port 9000 of subset v1: ',
     },
-  ])('is refused with the reason: $name', async ({ spec, says }) => {
+  ])('is rejected with the reason: $name', async ({ spec, says }) => {
     const before = await written(bed)
     await bed.a.kube.apply(rule(spec))
     try {
@@ -220,7 +220,7 @@ describe('a host whose clusters do no Istio mutual TLS', () => {
     }
   })
 
-  it('is not one whose rule is for others', async () => {
+  it('is not affected by a rule for other workloads', async () => {
     await bed.a.kube.apply(
       networking('DestinationRule', 'theirs', { host: 'server', workloadSelector: { matchLabels: { app: 'else' } }, ...tls('DISABLE') }),
     )
@@ -238,14 +238,14 @@ describe('a headless Service', () => {
   const ports = [{ name: 'http', port: 8080, targetPort: 8080 }]
   const direct = { ...service('sample', 'direct', ports), spec: { clusterIP: 'None', selector: { app: 'server' }, ports } }
 
-  it('is left to its endpoints by Istio, and refused for it', async () => {
+  it('passes through to its endpoints by default, and is rejected for that', async () => {
     await bed.a.kube.apply(direct)
     await bed.b.kube.apply(direct, endpointSlice('b', direct, ports, [{ pod: 'server', address: pods.server.address }]))
     shop.write(reaching(SERVED, { host: HEADLESS, servedBy: [SERVER] }))
     expect(await reasons()).toContainEqual(expect.stringContaining('(it is headless), and no DestinationRule says ISTIO_MUTUAL'))
   })
 
-  it('works with a rule that says ISTIO_MUTUAL where the pod’s own address can be reached, and the plan says that this is how', async () => {
+  it('works with a rule for ISTIO_MUTUAL if the pod’s own address is reachable, and the plan says that', async () => {
     await bed.a.kube.apply(networking('DestinationRule', 'direct', { host: 'direct', trafficPolicy: { tls: { mode: 'ISTIO_MUTUAL' } } }))
     expect(codes((await shop.plan()).findings)).toContain('headless')
     await shop.make(reaching(SERVED, { host: HEADLESS, servedBy: [SERVER] }))
@@ -253,7 +253,7 @@ describe('a headless Service', () => {
     await shop.proven()
   })
 
-  it('goes to that address past every gateway: where no network leads there, nothing does', async () => {
+  it('connects to that address past every gateway, and fails without a network route', async () => {
     await setCut(pods.client.netns, pods.server.address, true)
     try {
       expect((await ask(HEADLESS, pods.server.address, 8080)).status).not.toBe(200)
@@ -277,7 +277,7 @@ describe('a member without a remote secret', () => {
   const trusts = () => [bAccepts(), aReaches({ services: [{ host: ELSEWHERE, servedBy: [SERVER] }] })]
   let address: string
 
-  it('is told what its gateway would not know', async () => {
+  it('is reported with what its gateway would not know', async () => {
     await shop.make([])
     await bed.a.kube.delete({ apiVersion: 'v1', kind: 'Secret', namespace: 'istio-system', name: 'istio-remote-secret-b' })
     const [entry, rule] = documented() as [KubeObject, KubeObject]
@@ -313,7 +313,7 @@ describe('a member without a remote secret', () => {
 })
 
 describe('local traffic', () => {
-  it('never noticed', async () => {
+  it('is not affected', async () => {
     for (const running of loads) {
       const { total, failures } = await running.stop()
       expect(failures).toEqual([])

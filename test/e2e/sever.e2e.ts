@@ -46,7 +46,7 @@ describe('an apply that is interrupted', () => {
       100_000,
     )
 
-  it.each(['SIGINT', 'SIGKILL'] as const)('by %s in its midst has opened nothing, and the next one ends what it began', async (signal) => {
+  it.each(['SIGINT', 'SIGKILL'] as const)('by %s during the writes has opened nothing, and the next one completes it', async (signal) => {
     const { code, stderr } = await stopped(signal)
     expect(code).not.toBe(0)
     if (signal === 'SIGINT') {
@@ -66,8 +66,8 @@ describe('an apply that is interrupted', () => {
   })
 })
 
-describe('two applies at once', () => {
-  it('in one directory: one does the work, the other one stops or finds it done, and the record holds', async () => {
+describe('two concurrent applies', () => {
+  it('in one directory: one does the work, the other stops or finds it done, and the record verifies', async () => {
     await shop.make([])
     shop.write(BOTH)
     const both = await Promise.all([shop.apply(), shop.apply()])
@@ -79,7 +79,7 @@ describe('two applies at once', () => {
     expect(await status()).toBe(200)
   })
 
-  it('from two checkouts of it: one does the work, the other one is told that its record is not the last', async () => {
+  it('from two checkouts of it: one does the work, the other reports that its record is outdated', async () => {
     await shop.make([])
     shop.write(BOTH)
     const other = new Shop(bed.kubeconfig)
@@ -102,7 +102,7 @@ describe('two applies at once', () => {
 })
 
 describe('a trust that is severed', () => {
-  it('is closed at once, with reason, and what goes the other way stays', async () => {
+  it('is closed at once, with the reason, and the opposite direction stays', async () => {
     await shop.make(BOTH)
     await becomes(200)
     const inA = (await written(bed)).filter((object) => object.startsWith('a ') && !object.includes('entente-record'))
@@ -190,7 +190,7 @@ describe('a trust that is severed', () => {
     expectCode(await shop.run('audit', 'verify'), 0)
   })
 
-  it('is possible while the other cluster is dead', async () => {
+  it('can be severed while the other cluster is down', async () => {
     await shop.make(BOTH)
     await becomes(200)
     await bed.a.api.stop()
@@ -208,13 +208,13 @@ describe('a trust that is severed', () => {
   })
 })
 
-describe('an emergency', () => {
+describe('an emergency sever', () => {
   const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: 'sample', name: 'entente-accept-app-server' }
   const emergency = (reason: string) => shop.run('sever', 'cluster-b', 'cluster-a', '--emergency', '--reason', reason)
   const kinds = async () => (await ours(bed.b)).map((object) => object.kind)
   const entries = () => shop.record().map(({ action, reason }) => `${action} ${reason}`)
 
-  it('acts before it looks, asks nobody, and says who would undo it', async () => {
+  it('writes before it observes, asks no consent, and says what undoes it', async () => {
     await shop.make(BOTH)
     await becomes(200)
     await bed.b.kube.patch(POLICY, { metadata: { annotations: { 'argocd.argoproj.io/tracking-id': 'mesh:security/x' } } })
@@ -237,7 +237,7 @@ describe('an emergency', () => {
     expectCode(await shop.run('audit', 'verify'), 0)
   })
 
-  it('leaves nothing to do for those who come after it', async () => {
+  it('leaves nothing to do for later commands', async () => {
     const before = entries().length
     expectCode(await shop.run('sever', 'cluster-b', 'cluster-a', '--reason', 'again', '--yes'), 0)
     expectCode(await shop.apply(), 0)
@@ -247,7 +247,7 @@ describe('an emergency', () => {
     expect(await kinds()).not.toContain('EnvoyFilter')
   })
 
-  it('by the API server shuts out of a member that Git delivers, too, until Git does', async () => {
+  it('through the API server also denies in a member that Git delivers to, until Git does', async () => {
     await shop.make(BOTH)
     await becomes(200)
     const inGit = MEMBERS.map((member) =>
@@ -271,8 +271,8 @@ describe('an emergency', () => {
   })
 })
 
-describe('a trust with an end', () => {
-  it('is closed by itself under --watch once its day is over, and the record says why', async () => {
+describe('a trust with an end date', () => {
+  it('is closed by apply --watch once its day is over, and the record says why', async () => {
     // Today, or where that is over in a moment, tomorrow.
     const day = new Date(Date.now() + 600_000).toISOString().slice(0, 10)
     const over = new Date(`${day}T00:00:00Z`).getTime() + 86_400_000

@@ -207,7 +207,7 @@ const inboundShapes = async (mode: string, ports: Readonly<Record<number, string
     ),
   )
 
-describe('the table of shapes', () => {
+describe('the table of listener forms', () => {
   it('names the version of the istiod that it is compared with', async () => {
     version = await versionOf()
     if (!RECORD) expect(RECORDED).toContain(version)
@@ -220,17 +220,17 @@ describe('the table of shapes', () => {
     ['STRICT', { 9000: 'PERMISSIVE', 8081: 'DISABLE' }],
     ['PERMISSIVE', { 8080: 'STRICT', 9000: 'DISABLE' }],
     ['DISABLE', { 8080: 'PERMISSIVE', 8081: 'STRICT' }],
-  ])('has what istiod makes of a sidecar that is %s, but for %o', async (mode, ports: Readonly<Record<number, string>>) => {
+  ])('equals what istiod generates for a sidecar that is %s, except %o', async (mode, ports: Readonly<Record<number, string>>) => {
     await bed.b.kube.apply(peerAuthentication(mode, ports))
     await compare(chains, CHAINS, () => inboundShapes(mode, ports))
   })
 
-  it('has what istiod makes where nothing says a mode', async () => {
+  it('equals what istiod generates if nothing sets a mode', async () => {
     await bed.b.kube.delete({ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', namespace: NAMESPACE, name: 'server' })
     await compare(chains, CHAINS, () => inboundShapes('PERMISSIVE', {}))
   })
 
-  it('has what istiod makes of a gateway’s servers', async () => {
+  it('equals what istiod generates for a gateway’s servers', async () => {
     await compare(chains, CHAINS, async () => {
       const found = await listeners('ingress')
       return Object.fromEntries(
@@ -242,7 +242,7 @@ describe('the table of shapes', () => {
     })
   })
 
-  it('has what istiod makes of a host', async () => {
+  it('equals what istiod generates for a host', async () => {
     await compare(clusters, CLUSTERS, async () => {
       const found = (await dump('server')).find((config) => text(at(config, '@type')).endsWith('ClustersConfigDump'))
       const all = list(at(found, 'dynamicActiveClusters')).map((entry) => at(entry, 'cluster'))

@@ -65,7 +65,7 @@ async function doctor(check: string): Promise<DoctorView['checks'][number] | und
 }
 
 describe('a mesh whose ClusterTrustBundle and ConfigMaps agree', () => {
-  it('is taken by init and by doctor', async () => {
+  it('is accepted by init and by doctor', async () => {
     expectCode(await init('agreed'), 0)
     expect(shop.read('agreed/audit.jsonl')).toContain(rootOf(first))
     expect(await doctor('root-published')).toMatchObject({
@@ -74,7 +74,7 @@ describe('a mesh whose ClusterTrustBundle and ConfigMaps agree', () => {
     })
   })
 
-  it('needs the right to get that one object, which deploy/rbac.yaml gives and doctor asks for', async () => {
+  it('needs the right to get that one object, which deploy/rbac.yaml grants and doctor checks', async () => {
     const role = parseAllDocuments(readFileSync(RBAC, 'utf8'))
       .map((document) => document.toJS() as KubeObject & { readonly rules: readonly { readonly resources: readonly string[] }[] })
       .find(({ kind, metadata }) => kind === OBSERVE.kind && metadata.name === OBSERVE.name)
@@ -116,13 +116,13 @@ describe('a mesh whose CA got another root since', () => {
     for (const namespace of [ISTIO_NAMESPACE, 'sample']) expect((await inConfigMap(namespace)).trim()).toBe(first.root.certificate.trim())
   })
 
-  it('is refused by init, which approves neither', async () => {
+  it('is rejected by init, which approves neither', async () => {
     const { stderr } = expectCode(await init('stale'), 1)
     expect(stderr).toMatch(/error own-roots-differ: [\s\S]*next: .*kubectl -n istio-system delete configmap istio-ca-root-cert/)
     expect(begun('stale')).toBe(false)
   })
 
-  it('is named by doctor, with the namespaces', async () => {
+  it('is reported by doctor, with the namespaces', async () => {
     expect(await doctor('root-published')).toMatchObject({
       verdict: 'fail',
       evidence: expect.stringMatching(
@@ -131,14 +131,14 @@ describe('a mesh whose CA got another root since', () => {
     })
   })
 
-  it('opens nothing: plan and apply say so', async () => {
+  it('opens nothing: plan and apply report it', async () => {
     const { code, steps, findings } = await shop.plan()
     expect([code, codes(findings).includes('own-roots-differ')]).toEqual([1, true])
     expect(steps.filter(({ changes }) => changes.some(({ effect }) => effect === 'widens'))).toEqual([])
     expectCode(await shop.apply(), 1)
   })
 
-  it('is approved under the live root once nobody mounts the ConfigMaps, and they are gone', async () => {
+  it('is approved under the live root once no pod mounts the ConfigMaps, and they are deleted', async () => {
     const { remedy = '' } = (await doctor('root-published')) ?? {}
     const [, command = ''] = /then: kubectl --context cluster-b (.*)$/.exec(remedy) ?? []
     await bed.b.kubectl(command.split(' '))

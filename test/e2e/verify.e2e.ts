@@ -378,7 +378,7 @@ const pick = ({ metadata: { name, namespace, labels } }: KubeObject) => ({
   ...(labels && { labels }),
 })
 
-describe('verify says what is wrong, on which side, and what to do next, when', () => {
+describe('verify reports the cause, the side and the next command if', () => {
   it.each(CAUSES)('$what ($code)', async ({ seed, undo, truster, state, code, subject, next }) => {
     let last: unknown
     try {
@@ -401,7 +401,7 @@ describe('verify says what is wrong, on which side, and what to do next, when', 
   })
 })
 
-describe('a caller whom a policy of somebody else refuses', () => {
+describe('a caller that a foreign policy rejects', () => {
   const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status
   it.each([
     { whose: 'another team', policy: theirDeny },

@@ -68,12 +68,12 @@ describe('the sources', () => {
     })
   })
 
-  it('make no regular expression out of a text: patterns from outside go through core/glob.ts', () => {
+  it('build no regular expression from a text: patterns from outside go through core/glob.ts', () => {
     expect(expressions.filter(({ pattern }) => pattern === undefined)).toEqual([])
     expect(expressions.length).toBeGreaterThan(100)
   })
 
-  it('have no regular expression that can need more than linear time', () => {
+  it('contain no regular expression that can need more than linear time', () => {
     const slow = expressions.flatMap(({ at, pattern = '', flags }) => {
       const word = superLinear(pattern, flags)
       return word === undefined ? [] : [`${at} /${pattern}/${flags}: repeat ${JSON.stringify(word)}`]

@@ -14,15 +14,15 @@ describe('times in the tables of benchmarks', () => {
     ['node -e 0        median 41.5 ms', 'node -e 0 median', [41.5]],
     ['took 1.5 s, once 1,417 ms', 'took', [1_500, 1_417]],
     ['  40 ms   one List', '40 ms one List', [40]],
-  ])('reads %j', (line, label, milliseconds) => {
+  ])('are read from %j', (line, label, milliseconds) => {
     expect(rowsOf(line).map((row) => ({ ...row, label: row.label.replace(/\s+/g, ' ') }))).toEqual([{ label, milliseconds }])
   })
 
-  it.each(['members  steps', 'ratio 1.42 (to hold: 2)', '3.8 ms/member'])('sees none in %j', (line) => {
+  it.each(['members  steps', 'ratio 1.42 (to hold: 2)', '3.8 ms/member'])('are not read from %j', (line) => {
     expect(rowsOf(line)).toEqual([])
   })
 
-  it('compares the best of all rounds, and tells how far single rounds differ', () => {
+  it('are compared by the best of all rounds, with the spread of single rounds', () => {
     expect(compare([table(200, '10 ms'), table(120, '30 ms')], [table(100, '10 ms'), table(150, '10 ms')])).toEqual([
       {
         label: '250 2250',
@@ -34,7 +34,7 @@ describe('times in the tables of benchmarks', () => {
     ])
   })
 
-  it('refuses tables that differ in form', () => {
+  it('are not compared between tables that differ in form', () => {
     expect(() => compare([table(1, '1 ms')], [table(1, 'none')])).toThrow('tables differ')
   })
 })

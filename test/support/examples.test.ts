@@ -20,7 +20,7 @@ const documents = (file: string): readonly unknown[] =>
 const bundles = (await Promise.all([authority(A), authority(B)])).map(({ bundle }) => bundle)
 const objects = wanted(federation(), ...bundles).flatMap(render)
 
-describe('the order of what is delivered', () => {
+describe('the order of delivery', () => {
   it('is the same by folder and by sync wave', () => {
     expect(objects.length).toBeGreaterThan(3)
     for (const object of objects) {
@@ -76,7 +76,7 @@ describe('examples/flux', () => {
   })
 })
 
-describe('examples/argocd', () => {
+describe('delivers the whole directory, prunes, and may end with an empty one', () => {
   it('delivers the whole directory, prunes, and may end with nothing', () => {
     const [application] = documents('argocd/application.yaml')
     expect(application).toMatchObject({
