@@ -1,7 +1,7 @@
 /** Ports to what owners wrote and agreed to: the federation, the approved bundles, the record, evidence from other owners. */
 
 import type { Finding } from '../core/diagnostics/finding.ts'
-import type { Looked } from '../core/evidence/print-evidence.ts'
+import type { ObservedMember } from '../core/evidence/print-evidence.ts'
 import type { Decision, Watched } from '../core/exchange/following.ts'
 import type { Approved } from '../core/federation/intents.ts'
 import type { WrittenCall } from '../core/federation/schema.ts'
@@ -97,17 +97,17 @@ export interface OpenRecord {
 }
 
 /** Evidence about an unreachable mesh that the mesh's owner sent. */
-export interface HandedOver {
+export interface GivenEvidence {
   /** The owner's name for it; messages use it. */
   readonly file: string
-  readonly looked: Looked
+  readonly looked: ObservedMember
   readonly of: EvidenceFile
   /** Why it is no evidence about the present. */
   readonly stale?: Finding
 }
 
 export interface Evidences {
-  readonly handed: ReadonlyMap<MemberName, HandedOver>
+  readonly handed: ReadonlyMap<MemberName, GivenEvidence>
   readonly findings: readonly Finding[]
 }
 

@@ -3,8 +3,8 @@
 import type { CodeOf } from '../../src/core/diagnostics/codes.ts'
 import { error } from '../../src/core/diagnostics/finding.ts'
 import { about } from '../../src/core/diagnostics/subject.ts'
-import type { Looked } from '../../src/core/doctor/looked.ts'
 import { needsOf } from '../../src/core/doctor/needs.ts'
+import type { ObservedCluster } from '../../src/core/doctor/observed-cluster.ts'
 import { type Question, questionOf } from '../../src/core/doctor/question.ts'
 import type { ClusterSeen, IstiodSaid, IstiodSeen, MeshSeen, NamespaceSeen, Probed } from '../../src/core/doctor/seen.ts'
 import type { Manifest } from '../../src/core/model/manifest.ts'
@@ -21,7 +21,7 @@ export const failed = (code: CodeOf<'error'>, message: string): Seen<never> => (
 
 export interface Clinic {
   readonly question: Question
-  readonly looks: ReadonlyMap<string, Looked>
+  readonly looks: ReadonlyMap<string, ObservedCluster>
   readonly probed: readonly Probed[]
 }
 
@@ -38,7 +38,7 @@ export async function clinic(change: Partial<ClusterSeen> = {}, asked: Question 
   }
 }
 
-async function cluster(x: 'a' | 'b', { patients }: Question): Promise<Looked> {
+async function cluster(x: 'a' | 'b', { patients }: Question): Promise<ObservedCluster> {
   const patient = patients.find(({ context }) => context === `cluster-${x}`)
   if (patient === undefined) throw new Error(`nobody asks about cluster-${x}`)
   const root = await authority(`cluster-${x}.example`)

@@ -6,11 +6,11 @@
 import type { Mesh } from '../../app/ports.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
 import { undelivered } from '../../core/evidence/counts.ts'
-import type { Looked } from '../../core/evidence/print-evidence.ts'
+import type { ObservedMember } from '../../core/evidence/print-evidence.ts'
 import type { Observation } from '../../core/model/observed.ts'
 
 /** @param stale why the file is no evidence about the present, if that is known already */
-export function handedMesh(directory: Mesh, looked: Looked, file: string, stale: Finding | undefined): Mesh {
+export function evidenceMesh(directory: Mesh, looked: ObservedMember, file: string, stale: Finding | undefined): Mesh {
   /** Evaluated at every observation, because an apply writes to the directory meanwhile. */
   const observe: Mesh['observe'] = async (interest): Promise<Observation> => {
     const tree = await directory.observe(interest)

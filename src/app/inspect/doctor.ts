@@ -4,7 +4,7 @@ import { FederationError } from '../../core/diagnostics/errors.ts'
 import { fromError } from '../../core/diagnostics/finding.ts'
 import type { Check } from '../../core/doctor/check.ts'
 import { diagnose } from '../../core/doctor/diagnose.ts'
-import type { Looked } from '../../core/doctor/looked.ts'
+import type { ObservedCluster } from '../../core/doctor/observed-cluster.ts'
 import { type Patient, type Question, questionOf, questionOfContexts } from '../../core/doctor/question.ts'
 import { probesOf } from '../../core/doctor/routes.ts'
 import { type ClusterSeen, clusterUnseen, type Probe, type Probed } from '../../core/doctor/seen.ts'
@@ -41,7 +41,7 @@ export async function doctor(ports: DoctorPorts, input: DoctorInput): Promise<Di
   const question = await ask(ports, input)
   const examine = await ports.examiner()
   const looks = await Promise.all(
-    question.patients.map(async (patient): Promise<Looked> => ({ patient, seen: await look(examine, patient) })),
+    question.patients.map(async (patient): Promise<ObservedCluster> => ({ patient, seen: await look(examine, patient) })),
   )
   goOn(ports)
   const seen = new Map(looks.map((looked) => [looked.patient.name, looked]))

@@ -1,7 +1,7 @@
 /** Reads the connections from before a trust ended, once or until Envoy has ended the inbound ones. */
 
 import type { Connections, Seen } from '../../core/model/observed.ts'
-import type { Carrier, ConnectionsView, Told } from '../../core/verify/older-connections.ts'
+import type { Carrier, ConnectionsView, DrainResult } from '../../core/verify/older-connections.ts'
 import type { AsksPods } from '../ports.ts'
 import type { World } from '../world.ts'
 import { boundMs, drainStep, heard, UNASKED } from './draining.ts'
@@ -19,7 +19,7 @@ export interface Drain {
 export async function drain(
   { mesh, proxies, since, drain }: Drain,
   world: Pick<World, 'now' | 'sleep' | 'stopped'> & { readonly tell: (text: string) => void },
-): Promise<Told> {
+): Promise<DrainResult> {
   const ask = async (some: readonly Carrier[]): Promise<ReadonlyMap<string, Seen<Connections>>> =>
     (await mesh.connections?.(some.filter(({ settled }) => settled))) ?? new Map()
   const isStopped = (): boolean => world.stopped?.() === true

@@ -2,12 +2,12 @@
 
 import type { Seens } from '../../core/model/observed.ts'
 import type { Intent } from '../../core/model/wanted.ts'
-import { judgeLeaves, type Looked, podsToLookAt } from '../../core/rotation/leaves.ts'
+import { type JudgedLeaves, judgeLeaves, podsInScopes } from '../../core/rotation/leaves.ts'
 import { isLabelled } from '../../core/trust/mounted/mount.ts'
 import { judgeLoaded } from '../../core/verify/loaded-files.ts'
 import type { Meshes } from '../world.ts'
 
-export interface LookedAll extends Looked {
+export interface LookedAll extends JudgedLeaves {
   /** Proxies that have loaded the current content of their files of roots. */
   readonly loaded: ReadonlySet<string>
 }
@@ -18,7 +18,7 @@ export async function lookAtLeaves(intents: readonly Intent[], seen: Seens, mesh
     const observation = seen.get(intent.member.name)
     const mesh = meshes.get(intent.member.name)
     if (observation === undefined || mesh?.leaves === undefined) return { leaves: [], findings: [], loaded: new Set() }
-    const pods = podsToLookAt(intent, observation).map((pod) => ({
+    const pods = podsInScopes(intent, observation).map((pod) => ({
       namespace: pod.metadata.namespace ?? '',
       name: pod.metadata.name,
       files: isLabelled(pod),

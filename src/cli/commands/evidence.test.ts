@@ -7,7 +7,7 @@ import { memoryMesh } from '../../../test/support/meshes.ts'
 import { object, ok, pod, service } from '../../../test/support/observations.ts'
 import { inDirectories, type TestWorkspace, workspace } from '../../../test/support/workspace.ts'
 import { readTree } from '../../adapters/directory/tree.ts'
-import { handedView, type Looked } from '../../core/evidence/print-evidence.ts'
+import { evidenceView, type ObservedMember } from '../../core/evidence/print-evidence.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Manifest } from '../../core/model/manifest.ts'
 import type { Evidence } from '../../core/model/observed.ts'
@@ -37,7 +37,7 @@ interface Handing {
 async function handOver(w: TestWorkspace, more: Handing = {}): Promise<string> {
   const of = federation(inDirectories())
   const looked = await Promise.all(
-    wanted(of, ...bundles).map(async ({ member: one }, i): Promise<Looked> => {
+    wanted(of, ...bundles).map(async ({ member: one }, i): Promise<ObservedMember> => {
       const tree = [...(await readTree(join(w.directory, 'clusters', one.name))).values()].map((placed) => placed.object)
       const istio = { presented: ok(istiods[one.trustDomain === A ? 0 : 1]?.chainDer ?? []) }
       const own = one.trustDomain === A ? caA.bundle : caB.bundle
@@ -54,11 +54,11 @@ async function handOver(w: TestWorkspace, more: Handing = {}): Promise<string> {
   )
   const head = (await (await openRecord(w.directory)).entries()).at(-1)?.hash
   const file = join(w.directory, 'seen.json')
-  const view = handedView({
+  const view = evidenceView({
     federation: more.federation ?? of.name,
     record: more.record ?? head,
     at: new Date(NOW.getTime() - (more.age ?? 12) * 60_000),
-    looked: looked.filter(({ member: { name } }) => more.members?.includes(name) !== false),
+    observed: looked.filter(({ member: { name } }) => more.members?.includes(name) !== false),
     verdicts: [],
     findings: [],
   })

@@ -1,11 +1,11 @@
 /** `--evidence`: evidence from owners about meshes that are unreachable from here. */
 import { createHash } from 'node:crypto'
-import type { Evidences, HandedOver } from '../../app/ports-desired.ts'
+import type { Evidences, GivenEvidence } from '../../app/ports-desired.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, info } from '../../core/diagnostics/finding.ts'
 import { about } from '../../core/diagnostics/subject.ts'
 import { outdated, told } from '../../core/evidence/counts.ts'
-import { parseHanded } from '../../core/evidence/read-evidence.ts'
+import { parseEvidence } from '../../core/evidence/read-evidence.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Federation, MemberName } from '../../core/model/wanted.ts'
 import type { RecordView } from '../../core/record/projection.ts'
@@ -16,14 +16,14 @@ import type { Io } from '../io.ts'
  * @throws FederationError file-unreadable, evidence-malformed
  */
 export async function readHanded(files: readonly string[], federation: Federation, record: RecordView, io: Io): Promise<Evidences> {
-  const handed = new Map<MemberName, HandedOver>()
+  const handed = new Map<MemberName, GivenEvidence>()
   const findings: Finding[] = []
   const now = io.now()
   for (const file of files) {
     const body = await io.readFile(file)
-    const parsed = parseHanded(body, file, federation, now)
+    const parsed = parseEvidence(body, file, federation, now)
     const digest = `sha256:${createHash('sha256').update(body).digest('hex')}` as Digest
-    for (const [member, looked] of parsed.looked) {
+    for (const [member, looked] of parsed.observed) {
       const { home } = looked.member
       if (home?.directory === undefined || home.context !== undefined) {
         const why =

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { directoryMesh, gitDelivered } from '../../adapters/directory/mesh.ts'
-import { handedMesh } from '../../adapters/files/evidence-file.ts'
+import { evidenceMesh } from '../../adapters/files/evidence-file.ts'
 import { folderOf } from '../../adapters/files/federation-folder.ts'
 import type { ClientOptions } from '../../adapters/kubernetes/transport/client.ts'
 import type { Access } from '../../adapters/kubernetes/transport/kubeconfig.ts'
@@ -42,7 +42,7 @@ export async function meshesOf(
       const seen = handed.get(member.name)
       if (inGit === undefined) continue
       const tree = directoryMesh(inGit)
-      meshes.set(member.name, seen === undefined ? tree : handedMesh(tree, seen.looked, seen.file, seen.stale))
+      meshes.set(member.name, seen === undefined ? tree : evidenceMesh(tree, seen.looked, seen.file, seen.stale))
       continue
     }
     const cluster = await clusterMesh(member, owner, () => kubeconfig.access(context), { limits: limitsOf(options), ...overseer(io) })

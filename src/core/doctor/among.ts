@@ -2,8 +2,8 @@
 
 import { minorOf } from '../mesh/version.ts'
 import { about, type Check, type CheckName } from './check.ts'
-import { clusterIdOf, type Looked, nameOf, networkOf, saidBy } from './looked.ts'
 import { ownRootsOf } from './mesh-identity.ts'
+import { clusterIdOf, nameOf, networkOf, type ObservedCluster, saidBy } from './observed-cluster.ts'
 
 /** istiod dates notBefore two minutes back (istio security/pkg/pki/util/generate_cert.go, eed52ebb66ad). */
 const GRACE_MS = 120_000
@@ -12,7 +12,7 @@ const MINORS = 2
 
 interface Comparison<T> {
   readonly name: CheckName
-  readonly of: (looked: Looked) => T | undefined
+  readonly of: (observed: ObservedCluster) => T | undefined
   /** The problem between these two members; undefined if there is none. */
   readonly wrong: (
     a: T,
@@ -22,10 +22,10 @@ interface Comparison<T> {
   readonly well: (values: readonly T[]) => string
 }
 
-function compare<T>(all: readonly Looked[], { name, of, wrong, well }: Comparison<T>): readonly Check[] {
-  const known = all.flatMap((looked) => {
-    const value = of(looked)
-    return value === undefined ? [] : [{ member: nameOf(looked), value }]
+function compare<T>(all: readonly ObservedCluster[], { name, of, wrong, well }: Comparison<T>): readonly Check[] {
+  const known = all.flatMap((observed) => {
+    const value = of(observed)
+    return value === undefined ? [] : [{ member: nameOf(observed), value }]
   })
   const members = known.map(({ member }) => member)
   if (known.length < 2) return [about(name, members, all.map(nameOf).join(', ')).skipped('fewer than two clusters gave a value to compare')]
@@ -40,7 +40,7 @@ function compare<T>(all: readonly Looked[], { name, of, wrong, well }: Compariso
   return bad.length > 0 ? bad : [about(name, members, members.join(', ')).ok(well(known.map(({ value }) => value)))]
 }
 
-export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[] => [
+export const amongChecks = (all: readonly ObservedCluster[], now: Date): readonly Check[] => [
   ...compare(all, {
     name: 'api-server-distinct',
     of: ({ seen }) => (seen.api.ok ? seen.api.value.uid : undefined),
@@ -102,8 +102,8 @@ export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[]
   }),
   ...compare(all, {
     name: 'roots-distinct',
-    of: (looked) => {
-      const own = ownRootsOf(looked, now)
+    of: (observed) => {
+      const own = ownRootsOf(observed, now)
       return own.ok ? own.value.map(({ fingerprint }) => fingerprint) : undefined
     },
     wrong: (a, b, names) => {
@@ -120,7 +120,7 @@ export const amongChecks = (all: readonly Looked[], now: Date): readonly Check[]
   }),
   ...compare(all, {
     name: 'networks-distinct',
-    of: (looked) => networkOf(looked) || undefined,
+    of: (observed) => networkOf(observed) || undefined,
     wrong: (a, b, names) =>
       a === b
         ? {

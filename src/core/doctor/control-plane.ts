@@ -4,25 +4,25 @@ import { some } from '../basics/some.ts'
 import { isOff, isOn, WEAKENING } from '../mesh/istiod-flags.ts'
 import { minorOf, OLDEST_MINOR } from '../mesh/version.ts'
 import type { Check } from './check.ts'
-import { failedOrUnknown, type Looked, on, saidBy } from './looked.ts'
+import { failedOrUnknown, type ObservedCluster, on, saidBy } from './observed-cluster.ts'
 import type { IstiodSeen } from './seen.ts'
 
 /** Istio supports proxies that are up to two minor versions older than istiod. */
 const PROXY_LAG = 2
 
-export const controlPlaneChecks = (looked: Looked): readonly Check[] => [
-  istiodCheck(looked),
-  versionCheck(looked),
-  flagsCheck(looked),
-  authorityCheck(looked),
-  proxiesCheck(looked),
+export const controlPlaneChecks = (observed: ObservedCluster): readonly Check[] => [
+  istiodCheck(observed),
+  versionCheck(observed),
+  flagsCheck(observed),
+  authorityCheck(observed),
+  proxiesCheck(observed),
 ]
 
-function istiodCheck(looked: Looked): Check {
-  const check = on(looked, 'istiod')
-  const { istiods } = looked.seen
+function istiodCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'istiod')
+  const { istiods } = observed.seen
   if (!istiods.ok) return check.unknown(istiods.error)
-  const { istioNamespace, context } = looked.patient
+  const { istioNamespace, context } = observed.patient
   const look = `kubectl --context ${context} -n ${istioNamespace} get pods -l app=istiod`
   if (istiods.value.length === 0) return check.fail(`namespace ${istioNamespace} has no running pod with label app=istiod`, look)
   const silent = istiods.value.find(({ said }) => !said.ok)
@@ -32,9 +32,9 @@ function istiodCheck(looked: Looked): Check {
   return check.ok(istiods.value.map(({ pod, revision }) => `${pod} (revision ${revision})`).join(', '))
 }
 
-function versionCheck(looked: Looked): Check {
-  const check = on(looked, 'istio-version')
-  const said = saidBy(looked.seen.istiods)
+function versionCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'istio-version')
+  const said = saidBy(observed.seen.istiods)
   if (!said.ok) return check.unknown(said.error)
   const versions = [...new Set(said.value.map(({ version }) => version))]
   const minors = versions.flatMap((version) => minorOf(version) ?? [])
@@ -63,9 +63,9 @@ function versionCheck(looked: Looked): Check {
   return check.ok(`istiod ${versions.join(', ')}`)
 }
 
-function flagsCheck(looked: Looked): Check {
-  const check = on(looked, 'istiod-flags')
-  const { istiods } = looked.seen
+function flagsCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'istiod-flags')
+  const { istiods } = observed.seen
   if (!istiods.ok) return check.unknown(istiods.error)
   if (istiods.value.length === 0) return check.skipped('no istiod runs')
   const found = istiods.value.flatMap(({ pod, env }) =>
@@ -89,9 +89,9 @@ function externalCa({ env }: IstiodSeen): string | undefined {
   return isOff(env.ENABLE_CA_SERVER) ? `ENABLE_CA_SERVER=${env.ENABLE_CA_SERVER}` : undefined
 }
 
-function authorityCheck(looked: Looked): Check {
-  const check = on(looked, 'certificate-authority')
-  const { istiods } = looked.seen
+function authorityCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'certificate-authority')
+  const { istiods } = observed.seen
   if (!istiods.ok) return check.unknown(istiods.error)
   if (istiods.value.length === 0) return check.skipped('no istiod runs')
   const found = istiods.value.flatMap((istiod) => externalCa(istiod) ?? [])[0]
@@ -102,9 +102,9 @@ function authorityCheck(looked: Looked): Check {
   )
 }
 
-function proxiesCheck(looked: Looked): Check {
-  const check = on(looked, 'proxies')
-  const said = saidBy(looked.seen.istiods)
+function proxiesCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'proxies')
+  const said = saidBy(observed.seen.istiods)
   if (!said.ok) return check.unknown(said.error)
   const proxies = said.value.flatMap((one) => one.proxies)
   const refusing = proxies.filter(({ rejected }) => rejected !== undefined)

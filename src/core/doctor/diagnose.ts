@@ -4,10 +4,10 @@ import { differs } from '../model/clock.ts'
 import { amongChecks } from './among.ts'
 import { about, type Check, type CheckName } from './check.ts'
 import { controlPlaneChecks } from './control-plane.ts'
-import { type Looked, networkOf, on } from './looked.ts'
 import { meshConfigChecks, meshIdCheck } from './mesh-config.ts'
 import { identityChecks } from './mesh-identity.ts'
 import { gatewayChecks, networkCheck } from './network.ts'
+import { networkOf, type ObservedCluster, on } from './observed-cluster.ts'
 import { ownCertificatesCheck } from './own-certificates.ts'
 import type { Question } from './question.ts'
 import { rightsCheck } from './rights.ts'
@@ -23,7 +23,7 @@ export function diagnose(question: Question, looks: Looks, probed: readonly Prob
     ...question.away.map((name) =>
       about('api-server', [name], name).skipped('this machine has no context for its API server; its owner can run entente doctor'),
     ),
-    ...all.flatMap((looked) => clusterChecks(looked, all, question, now)),
+    ...all.flatMap((observed) => clusterChecks(observed, all, question, now)),
     ...(up.length < 1 ? [] : [...amongChecks(up, now), meshIdCheck(up)]),
     ...question.routes.flatMap((route) => routeChecks(route, looks, probed, now)),
   ]
@@ -58,38 +58,43 @@ const OF_CLUSTER: readonly CheckName[] = [
   'sidecar-ingress',
 ]
 
-function clusterChecks(looked: Looked, all: readonly Looked[], { routes, foreign }: Question, now: Date): readonly Check[] {
-  const { patient, seen } = looked
-  const check = on(looked, 'api-server')
+function clusterChecks(
+  observed: ObservedCluster,
+  all: readonly ObservedCluster[],
+  { routes, foreign }: Question,
+  now: Date,
+): readonly Check[] {
+  const { patient, seen } = observed
+  const check = on(observed, 'api-server')
   if (!seen.api.ok)
     return [
       check.fail(seen.api.error.message, seen.api.error.hint),
-      ...OF_CLUSTER.map((name) => on(looked, name).skipped(`${patient.name} did not answer`)),
+      ...OF_CLUSTER.map((name) => on(observed, name).skipped(`${patient.name} did not answer`)),
     ]
-  const others = all.filter((one) => one !== looked && one.seen.api.ok)
+  const others = all.filter((one) => one !== observed && one.seen.api.ok)
   const called = routes.some(({ to }) => to === patient.name)
   return [
     check.ok(seen.api.value.server),
-    clockCheck(looked),
-    rightsCheck(looked),
-    ...controlPlaneChecks(looked),
-    ...meshConfigChecks(looked, others, foreign.get(patient.name) ?? []),
-    ...identityChecks(looked, now),
-    ownCertificatesCheck(looked),
+    clockCheck(observed),
+    rightsCheck(observed),
+    ...controlPlaneChecks(observed),
+    ...meshConfigChecks(observed, others, foreign.get(patient.name) ?? []),
+    ...identityChecks(observed, now),
+    ownCertificatesCheck(observed),
     networkCheck(
-      looked,
+      observed,
       others.some((other) => (networkOf(other) ?? '') !== ''),
     ),
     ...(called
-      ? gatewayChecks(looked)
-      : (['gateway', 'gateway-passthrough'] as const).map((name) => on(looked, name).skipped('no other member calls it'))),
-    ...scopeChecks(looked),
+      ? gatewayChecks(observed)
+      : (['gateway', 'gateway-passthrough'] as const).map((name) => on(observed, name).skipped('no other member calls it'))),
+    ...scopeChecks(observed),
   ]
 }
 
-function clockCheck(looked: Looked): Check {
-  const check = on(looked, 'clock')
-  const clock = looked.seen.api.ok ? looked.seen.api.value.clock : undefined
+function clockCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'clock')
+  const clock = observed.seen.api.ok ? observed.seen.api.value.clock : undefined
   if (clock === undefined) return check.skipped('its API server sends no Date header')
   const seconds = Math.round(Math.abs(clock.aheadMs) / 1000)
   if (differs(clock))

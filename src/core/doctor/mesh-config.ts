@@ -3,40 +3,44 @@
 import { some } from '../basics/some.ts'
 import { configOwner, ownerText } from '../mesh/config-owner.ts'
 import { about, type Check } from './check.ts'
-import { type Looked, nameOf, on } from './looked.ts'
+import { nameOf, type ObservedCluster, on } from './observed-cluster.ts'
 import type { MeshSeen } from './seen.ts'
 
 /** @param others every other examined cluster, and the trust domains of the other members in the federation file */
-export function meshConfigChecks(looked: Looked, others: readonly Looked[], foreign: readonly string[]): readonly Check[] {
-  const { mesh } = looked.seen
-  const check = on(looked, 'mesh-config')
+export function meshConfigChecks(
+  observed: ObservedCluster,
+  others: readonly ObservedCluster[],
+  foreign: readonly string[],
+): readonly Check[] {
+  const { mesh } = observed.seen
+  const check = on(observed, 'mesh-config')
   if (!mesh.ok) {
     const { error } = mesh
     const wrong = error.code === 'mesh-config-unreadable' || error.code === 'mesh-config-refused'
     const meshConfig = wrong ? check.fail(error.message, error.hint) : check.unknown(error)
     const rest = (['mesh-config-owner', 'trust-domain', 'trust-domain-aliases', 'extra-roots', 'auto-mtls'] as const).map((name) =>
-      on(looked, name).skipped('Entente could not read the mesh config'),
+      on(observed, name).skipped('Entente could not read the mesh config'),
     )
     return [meshConfig, ...rest]
   }
   const domains = [...foreign, ...others.flatMap(({ seen }) => (seen.mesh.ok ? [seen.mesh.value.trustDomain] : []))]
   return [
     check.ok(`${some(mesh.value.sources.map(({ name }) => `ConfigMap ${name}`))}`),
-    ownerCheck(looked, mesh.value),
-    trustDomainCheck(looked, mesh.value),
-    aliasCheck(looked, mesh.value, domains),
-    extraRootsCheck(looked, mesh.value),
-    autoMtlsCheck(looked, mesh.value),
+    ownerCheck(observed, mesh.value),
+    trustDomainCheck(observed, mesh.value),
+    aliasCheck(observed, mesh.value, domains),
+    extraRootsCheck(observed, mesh.value),
+    autoMtlsCheck(observed, mesh.value),
   ]
 }
 
-function trustDomainCheck(looked: Looked, { trustDomain }: MeshSeen): Check {
-  const check = on(looked, 'trust-domain')
-  const declared = looked.patient.declared?.trustDomain
+function trustDomainCheck(observed: ObservedCluster, { trustDomain }: MeshSeen): Check {
+  const check = on(observed, 'trust-domain')
+  const declared = observed.patient.declared?.trustDomain
   if (declared !== undefined && declared !== trustDomain)
     return check.fail(
       `the mesh config sets ${trustDomain}; the federation file says ${declared}`,
-      `correct trustDomain of member ${looked.patient.name} in the federation file`,
+      `correct trustDomain of member ${observed.patient.name} in the federation file`,
     )
   if (trustDomain === 'cluster.local') {
     return check.warn(
@@ -47,8 +51,8 @@ function trustDomainCheck(looked: Looked, { trustDomain }: MeshSeen): Check {
   return check.ok(trustDomain)
 }
 
-function aliasCheck(looked: Looked, { aliases, trustDomain }: MeshSeen, domains: readonly string[]): Check {
-  const check = on(looked, 'trust-domain-aliases')
+function aliasCheck(observed: ObservedCluster, { aliases, trustDomain }: MeshSeen, domains: readonly string[]): Check {
+  const check = on(observed, 'trust-domain-aliases')
   const taken = aliases.filter((alias) => alias !== trustDomain && domains.includes(alias))
   if (taken.length > 0) {
     return check.fail(
@@ -56,18 +60,18 @@ function aliasCheck(looked: Looked, { aliases, trustDomain }: MeshSeen, domains:
       `remove ${taken.join(', ')} from trustDomainAliases; to accept its workloads, write a trust with callers`,
     )
   }
-  const declared = looked.patient.declared?.aliases
+  const declared = observed.patient.declared?.aliases
   const unknown = aliases.filter((alias) => alias !== trustDomain && declared !== undefined && !declared.includes(alias))
   if (unknown.length > 0)
     return check.fail(
       `the mesh has the alias ${unknown.join(', ')}, which the federation file does not list: a pinned filter would reject workloads of that domain`,
-      `add trustDomainAliases: [${unknown.join(', ')}] to member ${looked.patient.name}`,
+      `add trustDomainAliases: [${unknown.join(', ')}] to member ${observed.patient.name}`,
     )
   return check.ok(aliases.length === 0 ? 'none' : `aliases: ${aliases.join(', ')}`)
 }
 
-function extraRootsCheck(looked: Looked, { extraRoots }: MeshSeen): Check {
-  const check = on(looked, 'extra-roots')
+function extraRootsCheck(observed: ObservedCluster, { extraRoots }: MeshSeen): Check {
+  const check = on(observed, 'extra-roots')
   if (extraRoots === 0) return check.ok('no caCertificates')
   return check.fail(
     `the mesh config has ${extraRoots} caCertificates: each of those CAs can issue any identity of any trust domain, including this mesh’s own`,
@@ -75,8 +79,8 @@ function extraRootsCheck(looked: Looked, { extraRoots }: MeshSeen): Check {
   )
 }
 
-function autoMtlsCheck(looked: Looked, { autoMtls }: MeshSeen): Check {
-  const check = on(looked, 'auto-mtls')
+function autoMtlsCheck(observed: ObservedCluster, { autoMtls }: MeshSeen): Check {
+  const check = on(observed, 'auto-mtls')
   return autoMtls
     ? check.ok('enableAutoMtls is on')
     : check.warn(
@@ -88,8 +92,8 @@ function autoMtlsCheck(looked: Looked, { autoMtls }: MeshSeen): Check {
 /** Field managers of commands that people run. */
 const BY_HAND = /^(kubectl(-.*)?|Mozilla|lens|k9s|node-fetch)$/
 
-function ownerCheck(looked: Looked, { sources }: MeshSeen): Check {
-  const check = on(looked, 'mesh-config-owner')
+function ownerCheck(observed: ObservedCluster, { sources }: MeshSeen): Check {
+  const check = on(observed, 'mesh-config-owner')
   const owned = sources.map((source) => ({ ...configOwner(source), source }))
   const edited = owned.flatMap(({ owner, config, source }) => {
     const hands = source.managers.filter(({ name }) => BY_HAND.test(name))
@@ -105,8 +109,8 @@ function ownerCheck(looked: Looked, { sources }: MeshSeen): Check {
 }
 
 /** One check over all meshes: their mesh IDs must be equal. */
-export function meshIdCheck(all: readonly Looked[]): Check {
-  const seen = all.flatMap((looked) => (looked.seen.mesh.ok ? [{ name: nameOf(looked), id: looked.seen.mesh.value.meshId }] : []))
+export function meshIdCheck(all: readonly ObservedCluster[]): Check {
+  const seen = all.flatMap((observed) => (observed.seen.mesh.ok ? [{ name: nameOf(observed), id: observed.seen.mesh.value.meshId }] : []))
   const names = seen.map(({ name }) => name)
   const check = about('mesh-id', names, names.join(', '))
   if (seen.length < 2) return check.skipped('Entente could read fewer than two mesh configs')

@@ -15,19 +15,19 @@ import { readCertificate } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
 import { sameRoots } from '../x509/pem.ts'
 import type { About, Check } from './check.ts'
-import { type Looked, on } from './looked.ts'
+import { type ObservedCluster, on } from './observed-cluster.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const ROOT_DAYS = 60
 const CA_DAYS = 30
 
-export function identityChecks(looked: Looked, now: Date): readonly Check[] {
+export function identityChecks(looked: ObservedCluster, now: Date): readonly Check[] {
   const own = ownRootsOf(looked, now)
   return [expiryCheck(looked, own, now), publishedCheck(looked, now), ...authorityChecks(looked, own, now)]
 }
 
 /** The roots in istiod's ClusterTrustBundle; if there is none, those in ConfigMap istio-ca-root-cert of the Istio namespace. */
-export function ownRootsOf({ seen, patient }: Looked, now: Date): Seen<readonly Anchor[]> {
+export function ownRootsOf({ seen, patient }: ObservedCluster, now: Date): Seen<readonly Anchor[]> {
   const { roots, trustBundle } = seen
   if (trustBundle?.ok === false) return trustBundle
   if (!roots.ok) return roots
@@ -50,7 +50,7 @@ const parse = (pem: string, now: Date): Bundle =>
 
 const day = (date: Date): string => date.toISOString().slice(0, 10)
 
-function expiryCheck(looked: Looked, own: Seen<readonly Anchor[]>, now: Date): Check {
+function expiryCheck(looked: ObservedCluster, own: Seen<readonly Anchor[]>, now: Date): Check {
   const check = on(looked, 'root-expiry')
   if (!own.ok) return NOT_ASKED.has(own.error.code) ? check.unknown(own.error) : check.fail(own.error.message, own.error.hint)
   const soonest = [...own.value].sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]
@@ -74,7 +74,7 @@ const fingerprints = (pem: string, now: Date): string => {
   }
 }
 
-function publishedCheck(looked: Looked, now: Date): Check {
+function publishedCheck(looked: ObservedCluster, now: Date): Check {
   const check = on(looked, 'root-published')
   const { roots } = looked.seen
   const { istioNamespace, namespaces, context } = looked.patient
@@ -116,7 +116,7 @@ function bundleCheck(check: About, bundle: string, roots: ReadonlyMap<string, st
   )
 }
 
-function authorityChecks(looked: Looked, own: Seen<readonly Anchor[]>, now: Date): readonly Check[] {
+function authorityChecks(looked: ObservedCluster, own: Seen<readonly Anchor[]>, now: Date): readonly Check[] {
   const [under, expiry] = [on(looked, 'ca-under-root'), on(looked, 'ca-expiry')]
   const { istiods } = looked.seen
   if (!istiods.ok) return [under.unknown(istiods.error), expiry.unknown(istiods.error)]
@@ -139,7 +139,7 @@ interface Presented {
   readonly chain: readonly Uint8Array[]
 }
 
-function underCheck(looked: Looked, chains: readonly Presented[], anchors: readonly Anchor[], now: Date): Check {
+function underCheck(looked: ObservedCluster, chains: readonly Presented[], anchors: readonly Anchor[], now: Date): Check {
   const check = on(looked, 'ca-under-root')
   const vouched = chains.map(({ pod, chain }) => ({ pod, ...anchorOf(chain, anchors, now) }))
   const orphan = vouched.find(({ anchor }) => anchor === undefined)
@@ -152,7 +152,7 @@ function underCheck(looked: Looked, chains: readonly Presented[], anchors: reado
   return check.ok(`${[...new Set(vouched.map(({ anchor }) => anchor?.fingerprint))].join(', ')}`)
 }
 
-function caExpiryCheck(looked: Looked, chains: readonly Presented[], now: Date): Check {
+function caExpiryCheck(looked: ObservedCluster, chains: readonly Presented[], now: Date): Check {
   const check = on(looked, 'ca-expiry')
   const issuers = chains.flatMap(({ chain }) => chain.slice(1).flatMap(readable)).filter(({ selfIssued }) => !selfIssued)
   const soonest = issuers.sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]

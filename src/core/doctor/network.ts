@@ -4,7 +4,7 @@ import { some } from '../basics/some.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { at, list, strings, text, title } from '../model/manifest.ts'
 import type { Check } from './check.ts'
-import { clusterIdOf, type Looked, NETWORK, networkOf, on, saidBy } from './looked.ts'
+import { clusterIdOf, NETWORK, networkOf, type ObservedCluster, on, saidBy } from './observed-cluster.ts'
 
 /** istiod's default port of a gateway without the port label (istio pilot/pkg/serviceregistry/kube/controller/network.go). */
 const GATEWAY_PORT = 15443
@@ -16,11 +16,11 @@ export interface Entrance {
 }
 
 /** @param anyNamed whether another member has a network label */
-export function networkCheck(looked: Looked, anyNamed: boolean): Check {
-  const check = on(looked, 'network')
-  const { labels } = looked.seen
+export function networkCheck(observed: ObservedCluster, anyNamed: boolean): Check {
+  const check = on(observed, 'network')
+  const { labels } = observed.seen
   if (!labels.ok) return check.unknown(labels.error)
-  const { istioNamespace, declared, context } = looked.patient
+  const { istioNamespace, declared, context } = observed.patient
   const network = labels.value[NETWORK] ?? ''
   if (network === '') {
     const evidence = `namespace ${istioNamespace} has no label ${NETWORK}`
@@ -32,20 +32,20 @@ export function networkCheck(looked: Looked, anyNamed: boolean): Check {
   if (declared?.network !== undefined && declared.network !== network)
     return check.fail(
       `the namespace has network ${network}; the federation file says ${declared.network}`,
-      `correct network of member ${looked.patient.name} in the federation file`,
+      `correct network of member ${observed.patient.name} in the federation file`,
     )
   return check.ok(network)
 }
 
 /** Addresses of the gateway for calls from other networks, from the member's istiod and its Services. */
-export function entrancesOf(looked: Looked): readonly Entrance[] {
-  const network = networkOf(looked) ?? ''
-  const said = saidBy(looked.seen.istiods)
+export function entrancesOf(observed: ObservedCluster): readonly Entrance[] {
+  const network = networkOf(observed) ?? ''
+  const said = saidBy(observed.seen.istiods)
   const known = said.ok
-    ? said.value.flatMap(({ gateways }) => gateways.filter((g) => g.network === network && g.cluster === clusterIdOf(looked)))
+    ? said.value.flatMap(({ gateways }) => gateways.filter((g) => g.network === network && g.cluster === clusterIdOf(observed)))
     : []
-  const services = looked.seen.networkServices.ok
-    ? looked.seen.networkServices.value.filter((s) => s.metadata.labels?.[NETWORK] === network)
+  const services = observed.seen.networkServices.ok
+    ? observed.seen.networkServices.value.filter((s) => s.metadata.labels?.[NETWORK] === network)
     : []
   const all = [
     ...known.filter(({ port }) => port > 0),
@@ -66,14 +66,14 @@ const portOf = (service: Manifest): number => Number(service.metadata.labels?.[P
 const exposes = (service: Manifest): boolean => list(at(service, 'spec', 'ports')).some((port) => at(port, 'port') === portOf(service))
 
 /** Checks of a member that other members call. */
-export const gatewayChecks = (looked: Looked): readonly Check[] => [gatewayCheck(looked), passthroughCheck(looked)]
+export const gatewayChecks = (observed: ObservedCluster): readonly Check[] => [gatewayCheck(observed), passthroughCheck(observed)]
 
-function gatewayCheck(looked: Looked): Check {
-  const check = on(looked, 'gateway')
-  const { networkServices: services, labels } = looked.seen
-  const network = networkOf(looked)
+function gatewayCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'gateway')
+  const { networkServices: services, labels } = observed.seen
+  const network = networkOf(observed)
   if (!labels.ok) return check.unknown(labels.error)
-  const ways = entrancesOf(looked)
+  const ways = entrancesOf(observed)
     .map(({ address, port }) => `${address}:${port}`)
     .join(', ')
   const all = services.ok ? services.value : []
@@ -88,15 +88,15 @@ function gatewayCheck(looked: Looked): Check {
   // istiod keeps an address that a load balancer lost until istiod restarts (tested, eed52ebb66ad). The status of the Service decides.
   const lost = mine.length > 0 && mine.every((service) => isBalanced(service) && addressesOf(service).length === 0)
   if (ways !== '' && !lost) return check.ok(ways)
-  return services.ok ? withoutEntrance(looked, mine, ways) : check.unknown(services.error)
+  return services.ok ? withoutEntrance(observed, mine, ways) : check.unknown(services.error)
 }
 
 /** @param ways the addresses that istiod still names */
-function withoutEntrance(looked: Looked, mine: readonly Manifest[], ways: string): Check {
-  const check = on(looked, 'gateway')
-  const { patient, seen } = looked
+function withoutEntrance(observed: ObservedCluster, mine: readonly Manifest[], ways: string): Check {
+  const check = on(observed, 'gateway')
+  const { patient, seen } = observed
   const kubectl = `kubectl --context ${patient.context} -n ${patient.istioNamespace}`
-  const network = networkOf(looked) ?? ''
+  const network = networkOf(observed) ?? ''
   const [pending] = mine
   if (pending !== undefined) {
     const type = text(at(pending, 'spec', 'type')) || 'ClusterIP'
@@ -120,11 +120,11 @@ function withoutEntrance(looked: Looked, mine: readonly Manifest[], ways: string
 
 const SERVER = 'servers: [{ port: { number: 15443, name: tls, protocol: TLS }, tls: { mode: AUTO_PASSTHROUGH }, hosts: ["*.local"] }]'
 
-function passthroughCheck(looked: Looked): Check {
-  const check = on(looked, 'gateway-passthrough')
-  const { gateways, networkServices } = looked.seen
+function passthroughCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'gateway-passthrough')
+  const { gateways, networkServices } = observed.seen
   if (!gateways.ok) return check.unknown(gateways.error)
-  const service = networkServices.ok ? networkServices.value.find((s) => s.metadata.labels?.[NETWORK] === networkOf(looked)) : undefined
+  const service = networkServices.ok ? networkServices.value.find((s) => s.metadata.labels?.[NETWORK] === networkOf(observed)) : undefined
   const ports = service === undefined ? [GATEWAY_PORT] : portsBehind(service)
   const servers = gateways.value
     .filter((gateway) => service === undefined || mayServe(gateway, service))

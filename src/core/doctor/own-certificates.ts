@@ -3,14 +3,14 @@
 import { some } from '../basics/some.ts'
 import { SEVERAL_NAMES_REMEDY, severalNames } from '../verify/own-certificate-names.ts'
 import type { Check } from './check.ts'
-import { type Looked, on } from './looked.ts'
+import { type ObservedCluster, on } from './observed-cluster.ts'
 
-export function ownCertificatesCheck(looked: Looked): Check {
-  const check = on(looked, 'own-certificate-names')
-  const { mesh, leaves } = looked.seen
+export function ownCertificatesCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'own-certificate-names')
+  const { mesh, leaves } = observed.seen
   if (leaves === undefined) return check.skipped('doctor reads workload certificates only with --look')
   if (leaves.size === 0) return check.skipped('the examined namespaces have no pod with a sidecar')
-  const { declared } = looked.patient
+  const { declared } = observed.patient
   if (!mesh.ok && declared === undefined) return check.unknown(mesh.error)
   const own = [...(mesh.ok ? [mesh.value] : []), ...(declared ? [declared] : [])].flatMap((one) => [one.trustDomain, ...one.aliases])
   const answers = [...leaves]

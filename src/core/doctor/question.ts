@@ -46,11 +46,11 @@ export function questionOf(federation: Federation, now: Date, record: RecordView
   const ended = endedPairs(federation, record)
   const trusts = federation.trusts.filter((trust) => !ended.has(pairKey(trust)) && (trust.until === undefined || now < trust.until))
   const members = [...federation.members.values()]
-  const looked = members.filter(({ home }) => home?.context !== undefined)
+  const observed = members.filter(({ home }) => home?.context !== undefined)
   return {
-    patients: looked.map((member) => patientOf(member, trusts)),
+    patients: observed.map((member) => patientOf(member, trusts)),
     routes: routesOf(trusts),
-    away: members.filter((member) => !looked.includes(member)).map(({ name }) => name),
+    away: members.filter((member) => !observed.includes(member)).map(({ name }) => name),
     foreign: new Map(members.map(({ name }) => [name, members.filter((m) => m.name !== name).map((m) => m.trustDomain)])),
   }
 }

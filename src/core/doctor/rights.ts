@@ -1,7 +1,7 @@
 /** Check for missing RBAC rights, with the rules to add. */
 import type { Check } from './check.ts'
-import { type Looked, on } from './looked.ts'
 import { type Need, ruleText } from './needs.ts'
+import { type ObservedCluster, on } from './observed-cluster.ts'
 import type { RightSeen } from './seen.ts'
 
 const FOR: Readonly<Record<Need['purpose'], string>> = {
@@ -11,7 +11,7 @@ const FOR: Readonly<Record<Need['purpose'], string>> = {
   doctor: 'for some checks of entente doctor',
 }
 
-export function rightsCheck(looked: Looked): Check {
+export function rightsCheck(looked: ObservedCluster): Check {
   const check = on(looked, 'rights')
   const { rights } = looked.seen
   if (!rights.ok) return check.unknown(rights.error)

@@ -4,13 +4,13 @@ import type { MemberName } from '../model/wanted.ts'
 import { certificateIn } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
 import type { Check } from './check.ts'
-import { along, clusterIdOf, failedOrUnknown, type Looked, networkOf, saidBy } from './looked.ts'
 import { ownRootsOf } from './mesh-identity.ts'
 import { entrancesOf } from './network.ts'
+import { along, clusterIdOf, failedOrUnknown, networkOf, type ObservedCluster, saidBy } from './observed-cluster.ts'
 import type { Question, Route } from './question.ts'
 import type { Probe, Probed } from './seen.ts'
 
-export type Looks = ReadonlyMap<MemberName, Looked>
+export type Looks = ReadonlyMap<MemberName, ObservedCluster>
 
 /** Gateway addresses to connect to, each with a service behind it if one is known. */
 export function probesOf({ routes }: Question, looks: Looks): readonly Probe[] {
@@ -24,7 +24,7 @@ export function probesOf({ routes }: Question, looks: Looks): readonly Probe[] {
 }
 
 /** The SNI by which proxies name a service to a gateway in AUTO_PASSTHROUGH: `outbound_.80_._.server.sample.svc.cluster.local`. */
-function sniOf(to: Looked, { hosts }: Route): string | undefined {
+function sniOf(to: ObservedCluster, { hosts }: Route): string | undefined {
   for (const [namespace, { services, pods }] of to.seen.near) {
     if (!services.ok || !pods.ok) continue
     for (const service of services.value) {
@@ -51,7 +51,7 @@ export function routeChecks(route: Route, looks: Looks, probed: readonly Probed[
 
 const away = (name: MemberName): string => `this machine has no context for the API server of ${name}`
 
-function remoteCheck({ from, to }: Route, caller: Looked | undefined, server: Looked | undefined): Check {
+function remoteCheck({ from, to }: Route, caller: ObservedCluster | undefined, server: ObservedCluster | undefined): Check {
   const check = along(from, to, 'remote-cluster')
   if (caller === undefined) return check.skipped(away(from))
   if (!caller.seen.api.ok) return check.skipped(`${from} did not answer`)
@@ -81,7 +81,7 @@ function remoteCheck({ from, to }: Route, caller: Looked | undefined, server: Lo
   return said.value.length === 0 ? check.skipped('no istiod runs') : check.ok(`istiod is in sync with cluster ${id}`)
 }
 
-function knownCheck({ from, to }: Route, caller: Looked | undefined, server: Looked | undefined): Check {
+function knownCheck({ from, to }: Route, caller: ObservedCluster | undefined, server: ObservedCluster | undefined): Check {
   const check = along(from, to, 'gateway-known')
   if (caller === undefined || server === undefined) return check.skipped(away(caller === undefined ? from : to))
   if (!caller.seen.api.ok) return check.skipped(`${from} did not answer`)
@@ -105,7 +105,7 @@ function knownCheck({ from, to }: Route, caller: Looked | undefined, server: Loo
 
 const HERE = 'tested from the machine that runs entente: the callers’ proxies may get a different result'
 
-function reachableCheck({ from, to }: Route, server: Looked | undefined, probed: readonly Probed[], now: Date): Check {
+function reachableCheck({ from, to }: Route, server: ObservedCluster | undefined, probed: readonly Probed[], now: Date): Check {
   const check = along(from, to, 'gateway-reachable')
   if (server === undefined) return check.skipped(away(to))
   const tries = probed.filter(({ probe }) => probe.to === to)
@@ -124,7 +124,7 @@ interface Judged {
   readonly remedy: string
 }
 
-function judge({ probe, connected, refused, milliseconds, why, chain }: Probed, server: Looked, now: Date): Judged {
+function judge({ probe, connected, refused, milliseconds, why, chain }: Probed, server: ObservedCluster, now: Date): Judged {
   const where = `${probe.address}:${probe.port}`
   const as = (verdict: Judged['verdict'], evidence: string, remedy = ''): Judged => ({ verdict, evidence, remedy })
   if (refused)

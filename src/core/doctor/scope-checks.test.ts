@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { member } from '../../../test/support/federations.ts'
-import type { Looked } from './looked.ts'
+import type { ObservedCluster } from './observed-cluster.ts'
 import { scopeChecks } from './scope-checks.ts'
 
 it('doctor leaves a scope of the whole mesh to plan, which checks every namespace', () => {
@@ -13,7 +13,7 @@ it('doctor leaves a scope of the whole mesh to plan, which checks every namespac
     accepts: [{ at: whole, mtls: 'require' }],
     reaches: [],
   }
-  const checks = scopeChecks({ patient, seen: {} } as unknown as Looked)
+  const checks = scopeChecks({ patient, seen: {} } as unknown as ObservedCluster)
   expect(checks.map(({ name, verdict }) => `${name} ${verdict}`)).toEqual(
     ['data-plane', 'mtls', 'excluded-ports', 'sidecar-ingress'].map((name) => `${name} skipped`),
   )

@@ -12,29 +12,29 @@ import type { Workloads } from '../model/wanted.ts'
 import { describeWorkloads, relation, selects } from '../model/workloads.ts'
 import { plaintextOf } from '../trust/state.ts'
 import type { Check } from './check.ts'
-import { type Looked, on } from './looked.ts'
+import { type ObservedCluster, on } from './observed-cluster.ts'
 import type { NamespaceSeen } from './seen.ts'
 
 const MODE = 'istio.io/dataplane-mode'
 
 const NAMES = ['data-plane', 'mtls', 'excluded-ports', 'sidecar-ingress'] as const
 
-export function scopeChecks(looked: Looked): readonly Check[] {
-  const { patient } = looked
+export function scopeChecks(observed: ObservedCluster): readonly Check[] {
+  const { patient } = observed
   const scopes = [...patient.accepts.map((accept) => accept.at), ...patient.reaches]
   // Without a federation file, each named namespace is one scope of all its workloads.
   const sets = patient.declared === undefined ? patient.namespaces.map((namespace) => ({ namespace })) : scopes
   if (sets.length === 0) {
     const why = patient.declared === undefined ? 'no namespace was given (--namespace)' : 'no trust names workloads of this member'
-    return NAMES.map((name) => on(looked, name).skipped(why))
+    return NAMES.map((name) => on(observed, name).skipped(why))
   }
   const inbound = patient.declared === undefined ? sets : patient.accepts.map((accept) => accept.at)
   const [whole, parts] = [distinct(inbound.filter(isWhole)), distinct(inbound.filter((set) => !isWhole(set)))]
   return [
-    ...distinct(sets.filter((set) => !isWhole(set))).map((set) => dataPlaneCheck(looked, set)),
-    ...mtlsChecks(looked),
-    ...parts.flatMap((set) => [portsCheck(looked, set), ingressCheck(looked, set)]),
-    ...whole.flatMap((set) => NAMES.map((name) => on(looked, name, describeWorkloads(set)).skipped(PLAN_LOOKS))),
+    ...distinct(sets.filter((set) => !isWhole(set))).map((set) => dataPlaneCheck(observed, set)),
+    ...mtlsChecks(observed),
+    ...parts.flatMap((set) => [portsCheck(observed, set), ingressCheck(observed, set)]),
+    ...whole.flatMap((set) => NAMES.map((name) => on(observed, name, describeWorkloads(set)).skipped(PLAN_LOOKS))),
   ]
 }
 
@@ -45,7 +45,7 @@ const distinct = (sets: readonly Workloads[]): readonly Workloads[] => [
   ...new Map(sets.map((set) => [describeWorkloads(set), set])).values(),
 ]
 
-const near = ({ seen }: Looked, { namespace }: Workloads): NamespaceSeen | undefined => seen.near.get(namespace)
+const near = ({ seen }: ObservedCluster, { namespace }: Workloads): NamespaceSeen | undefined => seen.near.get(namespace)
 
 const podsOf = (pods: readonly Manifest[], set: Workloads): readonly Manifest[] =>
   pods.filter((pod) => isLive(pod) && selects(set, pod.metadata.namespace ?? '', pod.metadata.labels))
@@ -55,9 +55,9 @@ const podNames = (pods: readonly Manifest[]): string => some(pods.map((pod) => p
 const isAmbient = (pod: Manifest): boolean =>
   pod.metadata.annotations?.['ambient.istio.io/redirection'] === 'enabled' || pod.metadata.labels?.[MODE] === 'ambient'
 
-function dataPlaneCheck(looked: Looked, set: Workloads): Check {
-  const check = on(looked, 'data-plane', describeWorkloads(set))
-  const seen = near(looked, set)
+function dataPlaneCheck(observed: ObservedCluster, set: Workloads): Check {
+  const check = on(observed, 'data-plane', describeWorkloads(set))
+  const seen = near(observed, set)
   if (seen === undefined) return check.skipped('was not looked at')
   const { labels, pods } = seen
   if (labels.ok && labels.value === undefined)
@@ -84,19 +84,19 @@ function dataPlaneCheck(looked: Looked, set: Workloads): Check {
     : check.ok(`${mine.length} pods, all with sidecars: distribution pinned works there`)
 }
 
-function mtlsChecks(looked: Looked): readonly Check[] {
-  const { patient, seen } = looked
+function mtlsChecks(observed: ObservedCluster): readonly Check[] {
+  const { patient, seen } = observed
   if (patient.accepts.length === 0)
-    return [on(looked, 'mtls').skipped(patient.declared === undefined ? 'no federation file declares a scope' : 'no trust has accept')]
+    return [on(observed, 'mtls').skipped(patient.declared === undefined ? 'no federation file declares a scope' : 'no trust has accept')]
   const accepts = patient.accepts.filter((accept) => !isWhole(accept.at))
   return accepts.map(({ at: set, ...accept }) => {
     const { mtls } = accept
     const { plaintext } = plaintextOf(accept)
-    const check = on(looked, 'mtls', describeWorkloads(set))
+    const check = on(observed, 'mtls', describeWorkloads(set))
     const { policies } = seen
     if (!policies.ok) return check.unknown(policies.error)
-    const root = rootOf(looked)
-    const pods = near(looked, set)?.pods
+    const root = rootOf(observed)
+    const pods = near(observed, set)?.pods
     const labels = [set.labels ?? {}, ...(pods?.ok === true ? podsOf(pods.value, set).map((pod) => strings(pod.metadata.labels)) : [])]
     const under = (all: readonly Manifest[]) => labels.map((one) => effectiveMode({ namespace: set.namespace, labels: one }, all, root))
     const loose = under(policies.value).find((mode) => !keepsTo(mode, plaintext))
@@ -126,9 +126,9 @@ const strictFor = ({ namespace, labels }: Workloads): Manifest => ({
   spec: { ...(labels === undefined ? {} : { selector: { matchLabels: labels } }), mtls: { mode: 'STRICT' } },
 })
 
-function portsCheck(looked: Looked, set: Workloads): Check {
-  const check = on(looked, 'excluded-ports', describeWorkloads(set))
-  const pods = near(looked, set)?.pods
+function portsCheck(observed: ObservedCluster, set: Workloads): Check {
+  const check = on(observed, 'excluded-ports', describeWorkloads(set))
+  const pods = near(observed, set)?.pods
   if (pods === undefined) return check.skipped('was not looked at')
   if (!pods.ok) return check.unknown(pods.error)
   const found = unguardedIn(podsOf(pods.value, set))
@@ -140,10 +140,10 @@ function portsCheck(looked: Looked, set: Workloads): Check {
  * pilot/pkg/networking/core/listener_inbound.go, eed52ebb66ad). On such a listener Envoy rejects our filter; on any other
  * it accepts it (tested).
  */
-function ingressCheck(looked: Looked, set: Workloads): Check {
-  const check = on(looked, 'sidecar-ingress', describeWorkloads(set))
-  const sidecars = near(looked, set)?.sidecars
-  const { istiods, policies } = looked.seen
+function ingressCheck(observed: ObservedCluster, set: Workloads): Check {
+  const check = on(observed, 'sidecar-ingress', describeWorkloads(set))
+  const sidecars = near(observed, set)?.sidecars
+  const { istiods, policies } = observed.seen
   if (sidecars === undefined) return check.skipped('was not looked at')
   if (!sidecars.ok) return check.unknown(sidecars.error)
   const listeners = sidecars.value.filter((sidecar) => relation(workloadsOf(sidecar, set), set) !== 'disjoint').flatMap(ownTls)
@@ -151,7 +151,7 @@ function ingressCheck(looked: Looked, set: Workloads): Check {
   if (first === undefined) return check.ok('none')
   if (!policies.ok) return check.unknown(policies.error)
   const enabled = istiods.ok && istiods.value.some(({ env }) => isOn(env.ENABLE_TLS_ON_SIDECAR_INGRESS))
-  const root = rootOf(looked)
+  const root = rootOf(observed)
   const taken = listeners.find(({ sidecar, port }) => {
     const { labels = {} } = workloadsOf(sidecar, set)
     const { mode, ports } = effectiveMode({ namespace: set.namespace, labels: { ...set.labels, ...labels } }, policies.value, root)
@@ -177,4 +177,4 @@ const ownTls = (sidecar: Manifest): readonly { readonly sidecar: Manifest; reado
     .filter((listener) => text(at(listener, 'tls', 'mode')) !== '')
     .map((listener) => ({ sidecar, port: Number(at(listener, 'port', 'number')) }))
 
-const rootOf = ({ seen, patient }: Looked): string => (seen.mesh.ok ? seen.mesh.value.rootNamespace : patient.istioNamespace)
+const rootOf = ({ seen, patient }: ObservedCluster): string => (seen.mesh.ok ? seen.mesh.value.rootNamespace : patient.istioNamespace)

@@ -5,8 +5,8 @@ import type { Manifest } from '../model/manifest.ts'
 import { isOurs, keyOf, sameContent, title } from '../model/manifest.ts'
 import type { MemberName } from '../model/wanted.ts'
 import type { RecordView } from '../record/projection.ts'
-import type { Looked } from './print-evidence.ts'
-import type { Handed } from './read-evidence.ts'
+import type { ObservedMember } from './print-evidence.ts'
+import type { EvidenceRead } from './read-evidence.ts'
 
 /** Evidence older than this may be out of date. */
 const MAX_AGE_MS = 3_600_000
@@ -20,7 +20,7 @@ const stale = (member: MemberName, file: string, why: string): Finding =>
 
 /** Why the evidence of a member may be out of date; undefined if file and record give no such reason. */
 export function outdated(
-  { at, record: head }: Handed,
+  { at, record: head }: EvidenceRead,
   member: MemberName,
   file: string,
   record: RecordView,
@@ -44,7 +44,7 @@ export function outdated(
  * @param namespaces the namespaces that the evidence must cover
  */
 export function undelivered(
-  { member: { name }, namespaces: seen, observation }: Looked,
+  { member: { name }, namespaces: seen, observation }: ObservedMember,
   file: string,
   inGit: readonly Manifest[],
   namespaces: readonly string[],
@@ -63,7 +63,7 @@ export function undelivered(
 const NONE: Manifest = { apiVersion: '', kind: '', metadata: { name: '' } }
 
 /** Reports that a verdict relies on an evidence file. */
-export const told = ({ at }: Pick<Handed, 'at'>, member: MemberName, file: string, now: Date): Finding =>
+export const told = ({ at }: Pick<EvidenceRead, 'at'>, member: MemberName, file: string, now: Date): Finding =>
   info(
     'evidence-file',
     about.member(member),

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { A, authority, federation, member, NOW } from '../../../test/support/federations.ts'
 import { facts, failed, object, ok, pod } from '../../../test/support/observations.ts'
-import { handedView } from '../evidence/print-evidence.ts'
-import { parseHanded } from '../evidence/read-evidence.ts'
+import { evidenceView } from '../evidence/print-evidence.ts'
+import { parseEvidence } from '../evidence/read-evidence.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Evidence, Observation } from '../model/observed.ts'
 import type { Member } from '../model/wanted.ts'
@@ -42,17 +42,17 @@ const seen = (more: Partial<Observation> = {}): Observation => ({
 })
 const printed = (observation: Observation): string =>
   JSON.stringify(
-    handedView({
+    evidenceView({
       federation: of.name,
       record: undefined,
       at: NOW,
-      looked: [{ member: home, namespaces: ['sample'], observation }],
+      observed: [{ member: home, namespaces: ['sample'], observation }],
       verdicts: [],
       findings: [],
     }),
   )
 const again = (observation: Observation): Observation | undefined =>
-  parseHanded(Buffer.from(printed(observation)), 'seen.json', of, NOW).looked.get(home.name)?.observation
+  parseEvidence(Buffer.from(printed(observation)), 'seen.json', of, NOW).observed.get(home.name)?.observation
 
 describe('the evidence file of a mesh', () => {
   it.each([
@@ -71,7 +71,7 @@ describe('the evidence file of a mesh', () => {
     const file = JSON.parse(printed(seen({ own: failed('forbidden', 'cluster-a') }))) as { evidence: { own: { error: object } }[] }
     const [one] = file.evidence
     if (one !== undefined) one.own.error = { ...one.own.error, about }
-    const own = parseHanded(Buffer.from(JSON.stringify(file)), 'seen.json', of, NOW).looked.get(home.name)?.observation.own
+    const own = parseEvidence(Buffer.from(JSON.stringify(file)), 'seen.json', of, NOW).observed.get(home.name)?.observation.own
     expect(own).toMatchObject({ ok: false, error: { subject: 'cluster-a', about: { kind: 'other', text: 'cluster-a' } } })
   })
 

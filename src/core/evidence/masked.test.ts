@@ -10,8 +10,8 @@ import { plan } from '../plan/plan.ts'
 import { render } from '../trust/render.ts'
 import { verify } from '../verify/verdict.ts'
 import { withoutKeys } from './masked.ts'
-import { handedView } from './print-evidence.ts'
-import { parseHanded } from './read-evidence.ts'
+import { evidenceView } from './print-evidence.ts'
+import { parseEvidence } from './read-evidence.ts'
 
 const SECRET = 'S3CR3T'
 const PEM = `-----BEGIN EC PRIVATE KEY-----\n${SECRET}\n-----END EC PRIVATE KEY-----\n`
@@ -182,8 +182,8 @@ async function seen(others: readonly Manifest[]): Promise<ReadonlyMap<MemberName
 }
 
 function printed(seenOf: ReadonlyMap<MemberName, Observation>): string {
-  const looked = intents.map(({ member }) => ({ member, namespaces: ['sample'], observation: seenOf.get(member.name) as Observation }))
-  return JSON.stringify(handedView({ federation: of.name, record: undefined, at: NOW, looked, verdicts: [], findings: [] }))
+  const observed = intents.map(({ member }) => ({ member, namespaces: ['sample'], observation: seenOf.get(member.name) as Observation }))
+  return JSON.stringify(evidenceView({ federation: of.name, record: undefined, at: NOW, observed, verdicts: [], findings: [] }))
 }
 
 describe('masked evidence', () => {
@@ -198,8 +198,8 @@ describe('masked evidence', () => {
     await fc.assert(
       fc.asyncProperty(fc.subarray([...OTHERS]), async (some) => {
         const before = await seen(some.map(({ object: one }) => one))
-        const handed = parseHanded(Buffer.from(printed(before)), 'seen.json', of, NOW)
-        const after = new Map([...handed.looked].map(([name, { observation }]) => [name, observation]))
+        const handed = parseEvidence(Buffer.from(printed(before)), 'seen.json', of, NOW)
+        const after = new Map([...handed.observed].map(([name, { observation }]) => [name, observation]))
         expect(verify(of, intents, after, NOW)).toEqual(verify(of, intents, before, NOW))
         expect(plan(intents, after, NOW)).toEqual(plan(intents, before, NOW))
       }),

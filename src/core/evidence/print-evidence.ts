@@ -14,34 +14,34 @@ import { documented } from '../view/versioned.ts'
 import { masked } from './masked.ts'
 
 /** One mesh as its owner observed it. */
-export interface Looked {
+export interface ObservedMember {
   readonly member: Member
   /** The namespaces whose pods were read. Nothing is known about other namespaces. */
   readonly namespaces: readonly string[]
   readonly observation: Observation
 }
 
-export interface Handing {
+export interface EvidenceInput {
   readonly federation: string
   /** The hash of the last entry in the owner's record. */
   readonly record: Digest | undefined
   readonly at: Date
-  readonly looked: readonly Looked[]
+  readonly observed: readonly ObservedMember[]
   readonly verdicts: readonly Verdict[]
   readonly findings: readonly Finding[]
 }
 
 /** The JSON of `verify`, with the observations that it was judged by. read-evidence.ts is the inverse. */
-export function handedView({ federation, record, at: when, looked, verdicts, findings }: Handing): View<'Evidence'> {
+export function evidenceView({ federation, record, at: when, observed, verdicts, findings }: EvidenceInput): View<'Evidence'> {
   return documented('Evidence', {
     ...verdictsView(verdicts, findings, when),
     federation,
     record: record ?? null,
-    evidence: looked.map(memberView),
+    evidence: observed.map(memberView),
   })
 }
 
-function memberView({ member, namespaces, observation: { objects, own, ownSince, istio, pods, proxies } }: Looked) {
+function memberView({ member, namespaces, observation: { objects, own, ownSince, istio, pods, proxies } }: ObservedMember) {
   const configs = new Map<string, number>()
   return {
     member: member.name,

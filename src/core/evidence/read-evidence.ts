@@ -15,12 +15,12 @@ import type { Bundle } from '../spiffe/bundle.ts'
 import { parseBundle } from '../spiffe/parse-bundle.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import { decodeBase64 } from '../x509/pem.ts'
-import type { Looked } from './print-evidence.ts'
+import type { ObservedMember } from './print-evidence.ts'
 
-export interface Handed {
+export interface EvidenceRead {
   readonly at: Date
   readonly record: Digest | undefined
-  readonly looked: ReadonlyMap<MemberName, Looked>
+  readonly observed: ReadonlyMap<MemberName, ObservedMember>
 }
 
 const finding = z
@@ -157,7 +157,7 @@ const MAX_DEPTH = 100
  * @param now the instant at which the roots are judged
  * @throws FederationError evidence-malformed with the position in the document, also for another federation or an unknown member
  */
-export function parseHanded(body: Uint8Array, path: string, federation: Federation, now: Date): Handed {
+export function parseEvidence(body: Uint8Array, path: string, federation: Federation, now: Date): EvidenceRead {
   const wrong = (where: string, message: string, cause?: unknown): FederationError =>
     new FederationError('evidence-malformed', where === '' ? path : `${path}: ${where}`, message, {
       hint: 'ask its owner to create it again: entente verify -o evidence > FILE',
@@ -175,7 +175,7 @@ export function parseHanded(body: Uint8Array, path: string, federation: Federati
   const { at, record, evidence } = parsed.data
   if (parsed.data.federation !== federation.name)
     throw wrong('', `is from federation ${parsed.data.federation}; this federation is ${federation.name}`)
-  const looked = evidence.map((one, i): readonly [MemberName, Looked] => {
+  const observed = evidence.map((one, i): readonly [MemberName, ObservedMember] => {
     const known = federation.members.get(one.member as MemberName)
     if (known === undefined) throw wrong(`evidence.${i}`, `is about ${one.member}, which is not a member of ${federation.name}`)
     if (known.trustDomain !== one.trustDomain)
@@ -184,7 +184,7 @@ export function parseHanded(body: Uint8Array, path: string, federation: Federati
       wrong(`evidence.${i}.${field}`, cause instanceof Error ? cause.message : String(cause), cause)
     return [known.name, { member: known, namespaces: one.namespaces, observation: observationOf(one, now, failed) }]
   })
-  return { at, record: (record ?? undefined) as Digest | undefined, looked: new Map(looked) }
+  return { at, record: (record ?? undefined) as Digest | undefined, observed: new Map(observed) }
 }
 
 function json(body: Uint8Array, wrong: (where: string, message: string, cause?: unknown) => FederationError): unknown {

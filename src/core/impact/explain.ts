@@ -42,9 +42,9 @@ function provided(source: readonly ReadyCondition[], { operations }: ReadyRule):
     : ` (as far as ${[...new Set(conditions)].join(', ')} ${conditions.length === 1 ? 'matches' : 'match'})`
 }
 
-type Told = Pick<Reason, 'sentence' | 'closes'>
+type Explained = Pick<Reason, 'sentence' | 'closes'>
 
-function tellSource(source: readonly ReadyCondition[], home: string, about: Case): Told {
+function tellSource(source: readonly ReadyCondition[], home: string, about: Case): Explained {
   const identity = source.filter(({ condition }) => condition.attribute.startsWith('source.'))
   const positive = identity.filter(({ condition }) => condition.values.length > 0)
   // The sentence explains every condition that lists values. The edit closes the first of them.
@@ -62,7 +62,7 @@ function tellSource(source: readonly ReadyCondition[], home: string, about: Case
   return { sentence: 'names no caller, so it is for everybody that TLS lets in', closes: only }
 }
 
-function tellValue(condition: Condition, home: string, about: Case): Told {
+function tellValue(condition: Condition, home: string, about: Case): Explained {
   const { attribute, name } = condition
   const written =
     condition.values.find((value) => expanded([value], attribute, about.own).some((one) => valueTest(one, attribute, home)(about.id))) ?? ''
@@ -103,7 +103,7 @@ function tellValue(condition: Condition, home: string, about: Case): Told {
   }
 }
 
-function tellPrincipal(said: string, written: string, { domain, shown, trustDomain }: Case): Told {
+function tellPrincipal(said: string, written: string, { domain, shown, trustDomain }: Case): Explained {
   if (!written.startsWith('*')) {
     return { sentence: `says ${said}, which names ${shown}`, closes: 'take it out, if it is not meant' }
   }

@@ -7,7 +7,7 @@ import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
 import type { Federation, Member } from '../model/wanted.ts'
 import type { Anchor } from '../x509/anchor.ts'
-import { type LintFinding, type RuleCode, type Told, told } from './lint-rules.ts'
+import { type FindingOptions, type LintFinding, lintFinding, type RuleCode } from './lint-rules.ts'
 import { type Resource, resourcesOf } from './resource.ts'
 import { asIstiodReads } from './schema/mesh-reading.ts'
 import { type NotRead, notAmong } from './settings/not-read.ts'
@@ -176,11 +176,11 @@ function memberOf(
   return trusters.length === 1 ? trusters : undefined
 }
 
-export const tell = (code: RuleCode, view: View, path: Path, of: Subject, message: string, more: Told = {}): LintFinding =>
-  told(code, { file: view.source.file, ...spotOf(view, ...path), about: of }, message, more)
+export const tell = (code: RuleCode, view: View, path: Path, of: Subject, message: string, more: FindingOptions = {}): LintFinding =>
+  lintFinding(code, { file: view.source.file, ...spotOf(view, ...path), about: of }, message, more)
 
 /** A finding at a place within an object. */
-export const tellIn = (code: RuleCode, resource: Resource, path: Path, message: string, more: Told = {}): LintFinding =>
+export const tellIn = (code: RuleCode, resource: Resource, path: Path, message: string, more: FindingOptions = {}): LintFinding =>
   tell(code, resource, path, resource.about, message, more)
 
 /** The objects of a namespace from the same command-line argument. */

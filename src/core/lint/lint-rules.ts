@@ -74,15 +74,15 @@ export interface LintFinding extends Finding {
   readonly column: number
 }
 
-export interface Told {
+export interface FindingOptions {
   readonly severity?: Severity
   readonly hint?: string
 }
 
 /** @param where the position and the object */
-export const told = (
+export const lintFinding = (
   code: RuleCode,
   { about, ...spot }: { readonly file: string; readonly line: number; readonly column: number; readonly about: Subject },
   message: string,
-  { severity = usualSeverity(code), hint = '' }: Told = {},
+  { severity = usualSeverity(code), hint = '' }: FindingOptions = {},
 ): LintFinding => ({ ...finding(code, severity, about, message, hint), code, ...spot })

@@ -4,7 +4,7 @@
  */
 import { about, type Subject } from '../diagnostics/subject.ts'
 import { printable } from '../x509/syntax/printable.ts'
-import { isRule, type LintFinding, told } from './lint-rules.ts'
+import { isRule, type LintFinding, lintFinding } from './lint-rules.ts'
 import { field, type Resource, spotIn } from './resource.ts'
 import { isMap, type LintFile } from './source.ts'
 
@@ -67,14 +67,17 @@ function complaint(one: Suppression, used: boolean): readonly LintFinding[] {
   const { code, reason } = one
   const where = { file: one.file, line: one.line, column: one.column, about: one.about }
   const name = printable(code, 60)
-  if (!isRule(code)) return [told('suppression-unknown', where, `there is no rule ${name}`, { hint: 'docs/lint.md names the rules' })]
+  if (!isRule(code))
+    return [lintFinding('suppression-unknown', where, `there is no rule ${name}`, { hint: 'docs/lint.md names the rules' })]
   if (reason === '')
     return [
-      told('suppression-without-reason', where, `${name} is not suppressed: nobody says why`, {
+      lintFinding('suppression-without-reason', where, `${name} is not suppressed: nobody says why`, {
         hint: 'add -- and the reason to the comment, or make the reason the value of the annotation',
       }),
     ]
-  return used ? [] : [told('suppression-unused', where, `nothing of ${name} is found here any more`, { hint: 'remove the suppression' })]
+  return used
+    ? []
+    : [lintFinding('suppression-unused', where, `nothing of ${name} is found here any more`, { hint: 'remove the suppression' })]
 }
 
 function commentsIn({ file, text }: LintFile): readonly Suppression[] {

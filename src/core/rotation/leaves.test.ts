@@ -6,7 +6,7 @@ import { readSecrets } from '../../adapters/envoy/asked-secrets.ts'
 import type { Leaf, Seen } from '../model/observed.ts'
 import type { Intent } from '../model/wanted.ts'
 import { printPem } from '../x509/pem.ts'
-import { inferred, judgeLeaves, podsToLookAt } from './leaves.ts'
+import { inferred, judgeLeaves, podsInScopes } from './leaves.ts'
 
 const [b] = ['cluster-b'].map(member)
 let own: TestCa
@@ -37,7 +37,7 @@ describe('workloads’ own certificates', () => {
       pod('sample/other', { app: 'other' }),
     ]
     const seen = observation({ own: own.bundle, objects })
-    expect(podsToLookAt(intent, seen).map((one) => one.metadata.name)).toEqual(['server'])
+    expect(podsInScopes(intent, seen).map((one) => one.metadata.name)).toEqual(['server'])
   })
 
   it('are reported with their approved root, the remaining lifetime and the loaded roots', async () => {

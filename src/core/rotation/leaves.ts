@@ -30,20 +30,20 @@ export interface LeafView {
   readonly holds: readonly Fingerprint[]
 }
 
-export interface Looked {
+export interface JudgedLeaves {
   readonly leaves: readonly LeafView[]
   readonly findings: readonly Finding[]
 }
 
 /** The pods in scopes, whose certificates partners verify. */
-export function podsToLookAt(intent: Intent, observation: Observation): readonly Manifest[] {
+export function podsInScopes(intent: Intent, observation: Observation): readonly Manifest[] {
   const view = viewOf(observation)
   const scopes = intent.trusts.flatMap(({ accept, reach }) => [...accept.map(({ at }) => at), ...reach.map(({ from }) => from)])
   return [...new Set(scopes.flatMap((at) => view.sidecarsIn(at)))].sort((a, b) => (proxyOf(a) < proxyOf(b) ? -1 : 1))
 }
 
 /** @param answers the answers by proxy, `POD.NAMESPACE` */
-export function judgeLeaves(intent: Intent, answers: ReadonlyMap<string, Seen<Leaf>>, now: Date): Looked {
+export function judgeLeaves(intent: Intent, answers: ReadonlyMap<string, Seen<Leaf>>, now: Date): JudgedLeaves {
   const { name } = intent.member
   const seen = [...answers.values()].flatMap((answer) => (answer.ok ? [answer.value] : []))
   const judged = seen.map((leaf) => judge(intent, leaf, now))

@@ -120,7 +120,7 @@ function both(ours: readonly Manifest[], theirs: readonly Manifest[]): readonly 
 const few = (all: readonly string[]): string =>
   all.length <= 3 ? all.join(', ') : `${all.slice(0, 3).join(', ')} and ${all.length - 3} more`
 
-function told(member: string, { owner, side, at, theirs, proxies, hosts }: Common): Finding {
+function overlapFinding(member: string, { owner, side, at, theirs, proxies, hosts }: Common): Finding {
   const where = about.scope(describeWorkloads(at), member)
   const them = `the federation ${owner} selects ${describeWorkloads(theirs)}`
   const what =
@@ -139,7 +139,7 @@ export function overlaps(intent: Intent, wanted: MeshState, view: MeshView): Obs
   const stopped = (side: Common['side']): ReadonlySet<string> =>
     new Set(common.flatMap((one) => (one.side === side && one.proxies.length > 0 ? [one.key] : [])))
   return {
-    findings: common.map((one) => told(intent.member.name, one)),
+    findings: common.map((one) => overlapFinding(intent.member.name, one)),
     inbound: stopped('inbound'),
     outbound: stopped('outbound'),
     wide: stopped('wide').size > 0,
@@ -163,5 +163,5 @@ export function overlapping(
   }
   return commonIn(owner, state, view)
     .filter(({ side, key, proxies }) => proxies.length > 0 && keys[side].has(key))
-    .map((one) => told(member.name, one))
+    .map((one) => overlapFinding(member.name, one))
 }

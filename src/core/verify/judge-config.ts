@@ -46,11 +46,11 @@ export function judgeInbound(
       (scope.roots.size > 0 || scope.strict) &&
       config.inbound.some((chain) => chain.tls === 'none' && !mayTake(scope.plaintext, chain.port)),
   )
-  const deaf =
+  const withoutMutualTls =
     scopes.some((scope) => scope.roots.size > 0 && scope.gateway === undefined) && !config.inbound.some((chain) => chain.tls === 'mutual')
   return distinctFacts([
     ...(plaintext ? [contextDiffers(takesPlaintext(proxy))] : []),
-    ...(deaf ? [differs(takesNoMutual(proxy))] : []),
+    ...(withoutMutualTls ? [differs(takesNoMutual(proxy))] : []),
     ...best,
     ...scopes.flatMap((scope) => foreignIn(scope).flatMap((domain) => judgeCallers(scope, config, domain, proxy).map(differs))),
   ])
@@ -85,8 +85,9 @@ function judgeFilter(
   const mutual = config.inbound.filter((chain) => chain.tls === 'mutual' && isServed(chain, scope.gateway))
   const gone = mutual.flatMap((chain) => fileGone(chain, scope.file.name, scope.roots, proxy)).slice(0, 1)
   if (gone.length > 0) return gone.map(differs)
-  const deaf = scope.roots.size > 0 ? (scope.gateway ?? []).filter((server) => !mutual.some((chain) => isServed(chain, [server]))) : []
-  const missing = deaf.map((server) =>
+  const withoutMutualTls =
+    scope.roots.size > 0 ? (scope.gateway ?? []).filter((server) => !mutual.some((chain) => isServed(chain, [server]))) : []
+  const missing = withoutMutualTls.map((server) =>
     gatewayServer(
       about.proxy(proxy),
       describeServer(server),

@@ -87,7 +87,7 @@ export function judgeConnections(
   return { proxy, state: outbound ? 'open' : 'gone', open, until: null }
 }
 
-export interface Told {
+export interface DrainResult {
   readonly views: readonly ConnectionsView[]
   readonly answers: ReadonlyMap<string, Seen<Connections>>
   /** The command waited for the drain (`--drain`): a remaining connection is an error. */
@@ -95,7 +95,7 @@ export interface Told {
 }
 
 /** Returns one finding for all proxies in the same state. */
-export function connectionFindings(member: MemberName, { views, answers, drained }: Told): readonly Finding[] {
+export function connectionFindings(member: MemberName, { views, answers, drained }: DrainResult): readonly Finding[] {
   const at = (state: State): readonly ConnectionsView[] => views.filter((view) => view.state === state)
   const who = (some: readonly ConnectionsView[]): Subject =>
     about.proxies(
@@ -103,7 +103,7 @@ export function connectionFindings(member: MemberName, { views, answers, drained
       member,
     )
   const [draining, open, unseen] = [at('draining'), at('open'), at('unseen')]
-  const left = (told: Finding): Finding => (drained ? unproven(told) : told)
+  const left = (one: Finding): Finding => (drained ? unproven(one) : one)
   const until = draining
     .map((view) => view.until ?? '')
     .sort()
@@ -165,4 +165,4 @@ export const connectionsUnseen = (subject: Subject, because: string, hint: strin
   warning('connections-unseen', subject, `whether connections from before the end are open there is not known: ${because}`, hint)
 
 /** Raises a finding to an error: `--drain` promises proof that the connections are closed. */
-export const unproven = (told: Finding): Finding => ({ ...told, severity: 'error' })
+export const unproven = (one: Finding): Finding => ({ ...one, severity: 'error' })

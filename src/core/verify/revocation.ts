@@ -99,7 +99,7 @@ function meantBy(lapsed: readonly Trust[], wide: boolean, view: MeshView): Reado
   return new Set([...scopes.flatMap((scope) => view.proxiesIn(scope)).map(proxyOf), ...everywhere.map(({ proxy }) => proxy)])
 }
 
-interface HeldBy {
+interface Holding {
   /**
    * Why the proxy accepts the domain; empty if its configuration says so directly. Undefined: it does not accept it.
    */
@@ -111,7 +111,7 @@ interface HeldBy {
 }
 
 /** Checks the pushed configuration: does the proxy accept identities of the domain as callers or as servers? */
-function heldBy(config: ProxyConfig, domain: TrustDomain, around: Surroundings): HeldBy {
+function heldBy(config: ProxyConfig, domain: TrustDomain, around: Surroundings): Holding {
   const answers = [acceptsCallers(config, domain, around), ...acceptsServers(config, domain, around)]
   const may = (doubt: Doubt): readonly Answer[] => answers.filter((answer) => answer.accepts === 'unknown' && answer.doubt === doubt)
   const [plain, gone, pending] = [

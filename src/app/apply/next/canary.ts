@@ -10,7 +10,7 @@ import { keyOf, ownerOf } from '../../../core/model/manifest.ts'
 import type { Evidence, Observation } from '../../../core/model/observed.ts'
 import type { Step } from '../../../core/model/planned.ts'
 import type { Workloads } from '../../../core/model/wanted.ts'
-import { firstOf } from '../../../core/trust/canary/canary-choice.ts'
+import { chooseCanary } from '../../../core/trust/canary/canary-choice.ts'
 import { canaryOf, canaryStep, isCanary } from '../../../core/trust/canary/canary-filter.ts'
 import { readWorkloads } from '../../../core/trust/pinned/pinned-filter.ts'
 
@@ -30,7 +30,7 @@ export function aheadOf(due: readonly Step[], observation: Observation, proxies:
   const view = new MeshView(observation.objects.ok ? observation.objects.value : [], proxies)
   return due.flatMap(({ member, phase, after }): Ahead[] => {
     if (phase !== 'open' || after?.kind !== 'EnvoyFilter') return []
-    const first = firstOf(readWorkloads(after), view)
+    const first = chooseCanary(readWorkloads(after), view)
     if (first === undefined) return []
     const wanted = keyOf(canaryOf(after, first.at))
     const left = view.ownedBy(ownerOf(after)).find((object) => keyOf(object) === wanted)

@@ -2,7 +2,7 @@
 
 import { handOver } from '../../../app/verify/hand-over.ts'
 import { verifyTrusts } from '../../../app/verify/verify.ts'
-import { handedView } from '../../../core/evidence/print-evidence.ts'
+import { evidenceView } from '../../../core/evidence/print-evidence.ts'
 import { verifyView } from '../../../core/view/verify-view.ts'
 import { exitCodeOf } from '../../exit-code.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
@@ -33,7 +33,7 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
 /** Exit 0 if everything that could be observed is in it, whatever it says. */
 async function printEvidence(options: VerifyOptions, io: Io): Promise<number> {
   const { handing, missing } = await handOver(portsOf(options, io))
-  io.print(json(handedView(handing), 0))
+  io.print(json(evidenceView(handing), 0))
   if (missing.length > 0) io.tell(findingsText(missing, io))
   return missing.length > 0 ? 1 : 0
 }

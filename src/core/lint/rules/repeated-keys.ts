@@ -2,7 +2,7 @@
 import { about } from '../../diagnostics/subject.ts'
 import { printable } from '../../x509/syntax/printable.ts'
 import type { Context } from '../context.ts'
-import { type LintFinding, told } from '../lint-rules.ts'
+import { type LintFinding, lintFinding } from '../lint-rules.ts'
 import type { Source } from '../source.ts'
 
 export function repeatedKeys({ files, settings }: Context): readonly LintFinding[] {
@@ -13,7 +13,7 @@ export function repeatedKeys({ files, settings }: Context): readonly LintFinding
 
 const repeatedIn = ({ file, repeated = [] }: Source): readonly LintFinding[] =>
   repeated.map(({ key, spot, ignored }) =>
-    told(
+    lintFinding(
       'key-repeated',
       { file, ...spot, about: about.input(printable(key, 60)) },
       `${printable(key, 60)} stands twice in this mapping: the last one counts, and the one in line ${ignored.line} is ignored`,

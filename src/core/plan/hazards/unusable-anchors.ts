@@ -19,8 +19,11 @@ import type { Anchor } from '../../x509/anchor.ts'
 export function intermediates({ member, own, trusts }: Intent): Obstacles {
   const pinned = trusts.filter((trust) => trust.wide === undefined)
   if (pinned.length === 0) return NO_OBSTACLES
-  const foreign = pinned.map((trust) => ({ trust, findings: hanging(trust.bundle).map((anchor) => told(trust.trusted, anchor)) }))
-  const ours = hanging(own).map((anchor) => told(member.name, anchor))
+  const foreign = pinned.map((trust) => ({
+    trust,
+    findings: hanging(trust.bundle).map((anchor) => intermediateFinding(trust.trusted, anchor)),
+  }))
+  const ours = hanging(own).map((anchor) => intermediateFinding(member.name, anchor))
   const stopped = foreign.filter(({ findings }) => ours.length + findings.length > 0).map(({ trust }) => trust)
   return {
     findings: [...ours, ...foreign.flatMap(({ findings }) => findings)],
@@ -33,7 +36,7 @@ export function intermediates({ member, own, trusts }: Intent): Obstacles {
 const hanging = (bundle: Bundle | undefined): readonly Anchor[] =>
   bundle?.anchors.filter(({ issuedBy }) => issuedBy !== undefined && !bundle.anchors.some(({ subject }) => subject === issuedBy)) ?? []
 
-const told = (member: string, { fingerprint, subject, issuedBy }: Anchor): Finding =>
+const intermediateFinding = (member: string, { fingerprint, subject, issuedBy }: Anchor): Finding =>
   error(
     'anchor-not-root',
     about.member(member),

@@ -4,7 +4,7 @@ import { MeshView } from '../../mesh/mesh-view.ts'
 import { proxyOf } from '../../mesh/pods.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { Evidence } from '../../model/observed.ts'
-import { firstOf } from './canary-choice.ts'
+import { chooseCanary } from './canary-choice.ts'
 
 const heard = (one: Manifest, more: Partial<Evidence> = {}): Evidence => ({
   proxy: proxyOf(one),
@@ -26,8 +26,8 @@ const deployed = (name: string, hash: string, n: number, labels: Readonly<Record
     ownedBy(pod(`shop/${name}-${hash}-${i}`, { ...labels, 'pod-template-hash': hash }), 'ReplicaSet', `${name}-${hash}`),
   )
 const ALL = { namespace: 'shop' }
-const first = (pods: readonly Manifest[], set: Parameters<typeof firstOf>[0] = ALL, unwell: readonly string[] = []) =>
-  firstOf(
+const first = (pods: readonly Manifest[], set: Parameters<typeof chooseCanary>[0] = ALL, unwell: readonly string[] = []) =>
+  chooseCanary(
     set,
     new MeshView(
       pods,
@@ -79,7 +79,7 @@ describe('the canary workload', () => {
     const pods = [...cart, ...web, ...db]
     const versions: Readonly<Record<string, string>> = { 'cart-aa-0': '1.31.2', 'cart-aa-1': '1.28.3' }
     const evidence = pods.map((one) => heard(one, { version: versions[one.metadata.name] ?? '1.31.0' }))
-    expect(firstOf(ALL, new MeshView(pods, evidence))?.at.labels).toEqual({ app: 'cart' })
+    expect(chooseCanary(ALL, new MeshView(pods, evidence))?.at.labels).toEqual({ app: 'cart' })
   })
 
   it('is within the set: its labels include the labels of the set', () => {

@@ -9,7 +9,7 @@ import { selects } from '../../model/workloads.ts'
 import { isRecorded } from '../live/untested-version.ts'
 
 /** One workload, by labels that select its pods and no other pods of the set. */
-export interface First {
+export interface CanaryChoice {
   readonly at: Workloads
   readonly proxies: readonly string[]
 }
@@ -22,7 +22,7 @@ export interface First {
  * - the first by name.
  * Undefined if the set has one workload only, or if no labels separate one from the others.
  */
-export function firstOf(set: Workloads, view: MeshView): First | undefined {
+export function chooseCanary(set: Workloads, view: MeshView): CanaryChoice | undefined {
   const groups = new Map<string, Manifest[]>()
   for (const pod of view.sidecarsIn(set)) groups.set(workloadOf(pod), [...(groups.get(workloadOf(pod)) ?? []), pod])
   if (groups.size < 2) return undefined

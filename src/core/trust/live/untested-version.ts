@@ -36,11 +36,11 @@ export function unrecorded(steps: readonly Step[], seen: Observation): readonly 
   const sets = new Map(filters.map((one) => [workloadsKey(one.at), one]))
   return [
     ...(seen.istio.ok ? seen.istio.value.istiods : []).flatMap(({ pod, revision, version = '' }) =>
-      isRecorded(version) ? [] : [told(about.istiod({ pod, revision }, first.member), '', version)],
+      isRecorded(version) ? [] : [versionFinding(about.istiod({ pod, revision }, first.member), '', version)],
     ),
     ...[...sets.values()].flatMap(({ member, at, gateway }) =>
       [...groups(view.proxiesIn({ at, ...gateway }), view)].map(([version, pods]) =>
-        told(about.scope(describeWorkloads(at), member), `${some(pods)}: `, version),
+        versionFinding(about.scope(describeWorkloads(at), member), `${some(pods)}: `, version),
       ),
     ),
   ]
@@ -63,7 +63,7 @@ function groups(pods: readonly Manifest[], view: MeshView): ReadonlyMap<string, 
   return found
 }
 
-const told = (subject: Subject, who: string, version: string): Finding =>
+const versionFinding = (subject: Subject, who: string, version: string): Finding =>
   warning(
     'version-unrecorded',
     subject,

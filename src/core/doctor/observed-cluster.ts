@@ -6,15 +6,15 @@ import { type About, about, type Check, type CheckName } from './check.ts'
 import type { Patient } from './question.ts'
 import type { ClusterSeen, IstiodSaid, IstiodSeen } from './seen.ts'
 
-export interface Looked {
+export interface ObservedCluster {
   readonly patient: Patient
   readonly seen: ClusterSeen
 }
 
-export const nameOf = ({ patient }: Looked): MemberName => patient.name
+export const nameOf = ({ patient }: ObservedCluster): MemberName => patient.name
 
 /** Starts a check of one cluster. @param part a part of the cluster, such as a namespace */
-export function on({ patient: { name } }: Looked, check: CheckName, part?: string): About {
+export function on({ patient: { name } }: ObservedCluster, check: CheckName, part?: string): About {
   return about(check, [name], part === undefined ? name : `${name}: ${part}`)
 }
 
@@ -30,7 +30,7 @@ export function saidBy(istiods: Seen<readonly IstiodSeen[]>): Seen<readonly (Ist
 }
 
 /** `CLUSTER_ID` of its istiods, which remote secrets in other clusters name; undefined if no istiod was observed. */
-export function clusterIdOf({ seen }: Looked): string | undefined {
+export function clusterIdOf({ seen }: ObservedCluster): string | undefined {
   const [first] = seen.istiods.ok ? seen.istiods.value : []
   return first === undefined ? undefined : (first.env.CLUSTER_ID ?? 'Kubernetes')
 }
@@ -38,7 +38,8 @@ export function clusterIdOf({ seen }: Looked): string | undefined {
 export const NETWORK = 'topology.istio.io/network'
 
 /** The network label of the Istio namespace; empty if it has none, undefined if the labels were not observed. */
-export const networkOf = ({ seen }: Looked): string | undefined => (seen.labels.ok ? (seen.labels.value[NETWORK] ?? '') : undefined)
+export const networkOf = ({ seen }: ObservedCluster): string | undefined =>
+  seen.labels.ok ? (seen.labels.value[NETWORK] ?? '') : undefined
 
 /** A missing RBAC right makes a check `unknown`; any other error makes it `fail`. */
 export const failedOrUnknown = (check: About, error: Finding): Check =>
