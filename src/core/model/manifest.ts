@@ -105,13 +105,15 @@ const NOT_FIELDS: ReadonlySet<string> = new Set(['metadata', 'status'])
 function equal(a: unknown, b: unknown, except?: ReadonlySet<string>): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) !== Array.isArray(b)) return false
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, i) => equal(item, b[i]))
+  if (Array.isArray(b)) return false
   const [left, right] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>]
   let said = 0
   for (const key of Object.keys(left)) {
-    if (left[key] === undefined || except?.has(key)) continue
+    const value = left[key]
+    if (value === undefined || except?.has(key)) continue
     said++
-    if (!(key in right) || !equal(left[key], right[key])) return false
+    if (!equal(value, right[key])) return false
   }
   for (const key of Object.keys(right)) if (right[key] !== undefined && !except?.has(key)) said--
   return said === 0

@@ -64,7 +64,7 @@ export function course(said: Intent, seen: Observation, { only, narrowOnly }: Pl
       : withoutNewShares(keepingPinned(wantedState(intent, before, author.own), before, pods), before, said)
   const mounts = pods === undefined ? NO_OBSTACLES : mountObstacles(intent, wanted, before, pods)
   const against = [
-    obstacles(intent, wanted, author, view),
+    obstacles(intent, wanted, author, view, new Set(rendered)),
     mounts,
     intermediates(intent),
     newServers(said, wanted, before),

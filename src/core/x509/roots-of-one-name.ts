@@ -22,6 +22,7 @@ const keyOf = ({ der }: Pick<Anchor, 'der'>): string => hex(publicKeyIn(der).enc
  * a different root, because it verifies the same signatures.
  */
 export function rootsOfOneName(anchors: readonly Anchor[]): readonly (readonly Anchor[])[] {
+  if (anchors.length < 2) return []
   // Reads only the roots whose printed subjects are alike.
   const alike = [...groupBy(anchors, ({ subject }) => subject.toLowerCase().replace(/[^a-z0-9]/g, '')).values()]
   return alike.flatMap((some) => {

@@ -21,10 +21,18 @@ import { unfit } from './filter-fit.ts'
 /** etcd accepts requests up to 1.5 MiB and answers larger ones with an opaque 500; a ConfigMap holds 1 MiB. */
 export const MAX_BYTES = 1_000_000
 
-export function obstacles(intent: Intent, wanted: MeshState, author: Author, view: MeshView): Obstacles {
+/** @param inPlace rendered objects that the cluster has already: they are ours, and not too large */
+export function obstacles(
+  intent: Intent,
+  wanted: MeshState,
+  author: Author,
+  view: MeshView,
+  inPlace: ReadonlySet<Manifest> = new Set(),
+): Obstacles {
   const against = (part: Partial<MeshState>): readonly Finding[] => {
     const rendered = renderState({ ...EMPTY, ...part }, author)
     const unwritable = rendered.flatMap((object) => {
+      if (inPlace.has(object)) return []
       const other = anothersObject(object, intent, view)
       return [...(other === undefined ? [] : [ownedBy(intent, other)]), ...(exceeds(object, MAX_BYTES) ? [tooLarge(object, intent)] : [])]
     })
