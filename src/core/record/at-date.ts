@@ -144,7 +144,12 @@ function widen(scope: Scope, of: string, what: string, how: Pick<Opened, 'since'
   if (of === 'root') scope.roots.add(what as Fingerprint)
   else if (of === 'workloads') scope.workloads = what
   else if (KINDS.has(of)) scope.open.set(`${of} ${what}`, { of: of as Kind, what, ...how })
-  if (of === 'host') scope.workloads = / from (.+)$/.exec(what)?.[1] ?? scope.workloads
+  if (of === 'host') scope.workloads = afterFirst(what, ' from ') ?? scope.workloads
+}
+
+function afterFirst(text: string, separator: string): string | undefined {
+  const at = text.indexOf(separator)
+  return at < 0 ? undefined : text.slice(at + separator.length)
 }
 
 /** Workloads that no longer accept a domain accept none of its callers. */

@@ -110,8 +110,9 @@ function workloadName(member: MemberName, described: string): string {
 
 /** `cluster-a.example/ns/sample/sa/client` → cluster-a/sample/client. */
 function callerName(principal: string, member: string): string {
-  const [, namespace, account] = /\/ns\/([^/]+)\/(?:sa\/)?(.+)$/.exec(principal) ?? []
-  if (namespace === undefined) return `every identity of ${member}`
+  const [, ns, namespace, ...rest] = principal.split('/')
+  const account = rest.at(-1)
+  if (ns !== 'ns' || namespace === undefined || account === undefined) return `every identity of ${member}`
   return account === '*' ? `every account in ${namespace} of ${member}` : `${member}/${namespace}/${account}`
 }
 

@@ -26,7 +26,8 @@ export function fitted(text: Part, columns: number | undefined): string {
 /** Later lines are indented by two more columns than the first. Blanks between words that stay on a line are kept. */
 function broken(line: string, columns: number): string {
   const indent = /^ */.exec(line)?.[0] ?? ''
-  const words = line.slice(indent.length).match(/ *[^ ]+/g) ?? []
+  // Each word with the blanks before it.
+  const words = line.slice(indent.length).split(/(?<=[^ ])(?= )/)
   const lines: string[] = []
   let current = indent
   for (const word of words) {
