@@ -62,7 +62,7 @@ const COMMANDS = /^src\/cli\/commands\//
 
 /** The imports of a file: static, dynamic, or types. */
 const importsOf = (text: string): readonly string[] =>
-  [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)'([^']+)'/gm)].map(([, target = '']) => target)
+  [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(\s*|^import\s+)'([^'\s]+)'/gm)].map(([, target = '']) => target)
 
 function breach(file: string, target: string): string | undefined {
   const layer = layerOf(file)
