@@ -10,7 +10,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { against } from './against.ts'
 
-const NODE_ONLY = ['help', 'plan', 'verify', 'record', 'evidence', 'bundles', 'impact', 'hostile']
+const NODE_ONLY = ['help', 'plan', 'verify', 'record', 'evidence', 'bundles', 'follow', 'impact', 'hostile']
 const ON_BED = ['apply', 'accepted', 'namespaces', 'emergency', 'mounted', 'rotate']
 
 const { values, positionals } = parseArgs({

@@ -61,6 +61,8 @@ export interface FollowMemory {
   readonly success?: { readonly at: Date; readonly decision: Decision }
   /** A failure after it. */
   readonly failure?: { readonly at: Date; readonly finding: Finding }
+  /** `https_spiffe`: the chain that the endpoint presented then, DER, leaf first. */
+  readonly chain?: readonly Uint8Array[]
   /** The bundle's refresh hint. */
   readonly refreshHintSeconds?: number
 }

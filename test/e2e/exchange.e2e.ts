@@ -274,7 +274,10 @@ describe('from nothing to a proven call in both directions', () => {
     for (const owner of owners()) expectCode(await owner.shop.apply(), 0)
     await until('A to reach B', async () => (await a.call(b)) === '200 b/sample/server-b')
     await until('B to reach A', async () => (await b.call(a)) === '200 a/sample/server-a')
+    // What the CA of the other signs under is known from its endpoint, once it was fetched.
     expect([await a.state(), await b.state()]).toEqual(['unknown', 'unknown'])
+    for (const owner of owners()) expectCode(await owner.shop.run('follow'), 0)
+    expect([await a.state(), await b.state()]).toEqual(['proven', 'proven'])
   })
 })
 

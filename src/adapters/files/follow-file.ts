@@ -44,6 +44,7 @@ const memory = z.strictObject({
     })
     .optional(),
   failure: z.strictObject({ at: date, finding }).optional(),
+  chain: z.array(z.string().transform((text) => new Uint8Array(Buffer.from(text, 'base64')))).optional(),
   refreshHintSeconds: z.number().optional(),
 })
 const file = z.strictObject({ kind: z.literal('Following'), domains: z.record(z.string(), memory) })
@@ -52,13 +53,12 @@ export function followFile(directory: string): FollowMemories {
   const path = join(directory, 'following.json')
   return {
     read: async () => parse(await readIfThere(path, MAX_BYTES)),
-    write: (memories) =>
-      writeAtomically(
-        path,
-        `${JSON.stringify({ kind: 'Following', domains: Object.fromEntries(memories) }, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}\n`,
-      ),
+    write: (memories) => writeAtomically(path, `${JSON.stringify({ kind: 'Following', domains: Object.fromEntries(memories) }, asJson)}\n`),
   }
 }
+
+const asJson = (_: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? String(value) : value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value
 
 /** A damaged file, or one of another version, counts as none: then every hold starts again. */
 function parse(bytes: Uint8Array | undefined): ReadonlyMap<TrustDomain, FollowMemory> {

@@ -11,6 +11,7 @@ import { approve } from '../approve/approve.ts'
 import { planFederation } from '../plan.ts'
 import { lift } from '../sever/lift.ts'
 import { sever } from '../sever/sever.ts'
+import { verifyTrusts } from '../verify/verify.ts'
 import { acceptInvitation } from './accept-invitation.ts'
 import { follow } from './follow.ts'
 import { invite } from './invite.ts'
@@ -143,6 +144,21 @@ describe('follow', () => {
     await expect(refuse(ports, { member: 'cluster-a', fingerprint: prints(a.bundle), ...why })).rejects.toMatchObject({ code: 'usage' })
     await approve(ports, { member: 'cluster-a', fingerprint: prints(both(2n)), ...why })
     expect(await kinds(ports)).toEqual(['same'])
+  })
+
+  it('is evidence of the root that the CA of a partner signs under, for as long as it is recent', async () => {
+    const ports = ownerB(addOnly)
+    await confirm(ports)
+    const states = async () => (await verifyTrusts(ports, {})).verdicts.flatMap(({ findings }) => findings.map(({ code }) => code))
+    expect(await states()).toContain('chain-unseen')
+    await kinds(ports)
+    expect(await states()).not.toContain('chain-unseen')
+    await ports.sleep(2 * HOUR)
+    expect(await states()).toContain('chain-unseen')
+    serve(ports, { ...a.bundle, sequence: 1n })
+    ports.served.set(URL_A, { body: Buffer.from(printBundle({ ...a.bundle, sequence: 1n })), chain: newLeaf.chainDer })
+    await kinds(ports)
+    expect(await states()).toContain('ca-not-approved')
   })
 
   it('records each offer, but not every change of an endpoint that changes at every fetch; refuse means what was shown last', async () => {

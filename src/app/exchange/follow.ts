@@ -146,6 +146,7 @@ export class Session {
       endpoint: member.bundleEndpoint,
       success: { at, decision: result.decision },
       ...(result.watched === undefined || result.decision.kind === 'approve' ? {} : { watched: result.watched }),
+      ...(offer.profile === 'https_spiffe' ? { chain: offer.chain } : {}),
       ...refresh,
     })
     const roots = bundle?.anchors.map(({ fingerprint }) => fingerprint) ?? []
@@ -157,7 +158,7 @@ export class Session {
   }
 }
 
-type Offer = Omit<Fetched, 'bundle'> & { readonly bundle?: Bundle }
+type Offer = Omit<Fetched, 'bundle'> & { readonly bundle?: Bundle; readonly chain: readonly Uint8Array[] }
 
 async function fetchOffer({ endpoints, now }: FollowPorts, desired: Desired, member: Followable): Promise<Offer> {
   const { trustDomain, bundleEndpoint } = member
@@ -180,6 +181,7 @@ async function fetchOffer({ endpoints, now }: FollowPorts, desired: Desired, mem
   const under = [staying, vouching, recorded].map((anchors) => anchorOf(chain, anchors, at).anchor).find((anchor) => anchor !== undefined)
   return {
     at,
+    chain,
     profile: bundleEndpoint.profile,
     certificate: fingerprintOf(chain[0] ?? new Uint8Array()),
     findings,

@@ -113,6 +113,10 @@ export function unconfirmedAdditions({ name, trustDomain }: Member, domain: Doma
 
 const HOUR = 3_600_000
 
+/** Within an hour, or three intervals if they are longer. */
+export const isRecent = (success: Date | undefined, hint: { readonly refreshHintSeconds?: number }, now: Date): boolean =>
+  success !== undefined && now.getTime() - success.getTime() <= Math.max(3 * intervalMs(hint), HOUR)
+
 /** @param success the last successful fetch; undefined: there was none */
 export function stale(
   { name, bundleEndpoint }: Member,
@@ -122,7 +126,7 @@ export function stale(
   now: Date,
 ): readonly Finding[] {
   if (bundleEndpoint === undefined) return []
-  if (success !== undefined && now.getTime() - success.getTime() <= Math.max(3 * intervalMs(hint), HOUR)) return []
+  if (isRecent(success, hint, now)) return []
   const since = success === undefined ? 'has not been fetched from here' : `was fetched last at ${success.toISOString()}`
   const why = failure === undefined ? '' : `; the last try failed: ${failure.message}`
   return [

@@ -214,6 +214,11 @@ export interface Intent {
     readonly approvals: readonly Approval[]
     /** The mesh has no home in this federation file, so Entente has only its bundle. */
     readonly elsewhere?: true
+    /**
+     * For a mesh without a home here: the chain that its bundle endpoint presented at a recent fetch, DER, leaf first. Its CA
+     * signed it.
+     */
+    readonly endpointChain?: readonly Uint8Array[]
   })[]
 }
 

@@ -2,7 +2,7 @@
 import { remedyOf } from '../diagnostics/codes.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
-import type { Observation, Seens } from '../model/observed.ts'
+import type { Observation, Seen, Seens } from '../model/observed.ts'
 import { type Federation, homeKind, type Intent, type Member } from '../model/wanted.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import { type Holder, rootExpired, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
@@ -63,6 +63,9 @@ function issuersOf(chain: readonly Uint8Array[]): readonly string[] {
   }
 }
 
+const fromEndpoint = ({ endpointChain: value }: Carried): Seen<readonly Uint8Array[]> | undefined =>
+  value === undefined ? undefined : { ok: true, value }
+
 /** Requires that the chain ends at an approved root of its trust domain, and at no root approved for another domain. */
 function judgeChain(
   trust: Carried,
@@ -72,7 +75,7 @@ function judgeChain(
   now: Date,
   vouching: Vouching,
 ): Judged {
-  const presented = observation?.istio.ok === true ? observation.istio.value.presented : undefined
+  const presented = observation?.istio.ok === true ? observation.istio.value.presented : fromEndpoint(trust)
   if (presented?.ok !== true) {
     const why = presented === undefined ? `nothing could be asked of ${trust.trusted}` : presented.error.message
     const hint =
