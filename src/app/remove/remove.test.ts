@@ -140,6 +140,14 @@ describe('remove', () => {
     expect(ours(house.b)).toContain('EnvoyFilter')
   })
 
+  it.each([
+    { member: 'cluster-b', context: 'cluster-b' },
+    { member: 'old-name', context: 'cluster-b' },
+  ])('refuses a home that a member of the file has, whatever it is called: $member', async (named) => {
+    await expect(remove(house.ports, { ...why, ...named })).rejects.toMatchObject({ code: 'usage', subject: 'cluster-b' })
+    expect(ours(house.b)).toContain('EnvoyFilter')
+  })
+
   it('cleans up the old cluster of a member that has a new one, and leaves the new one unchanged', async () => {
     const elsewhere = meshOf(NAME_B, b)
     await applyPlan(house.edit(movedTo('new-b'), [house.a, elsewhere]), why)

@@ -14,6 +14,7 @@ import { type DesiredPorts, readDesired } from '../desired.ts'
 import { type Planned, type PlanPorts, planFor } from '../plan.ts'
 import type { Desired } from '../ports-desired.ts'
 import type { Ports } from '../use-case.ts'
+import type { Outcome } from '../world.ts'
 import { type Emptied, proofOf } from './proof.ts'
 import { type Target, type TargetInput, targetsOf } from './targets.ts'
 
@@ -43,8 +44,9 @@ export async function remove(ports: RemovePorts, input: RemoveInput): Promise<Re
   const heads = await askHeads(desired.intents.flatMap(({ member }) => meshes.get(member.name) ?? []))
   const targets = targetsOf(desired, heads, input)
   if (input.gone === true) return declareGone(ports, targets, input.reason)
+  const groups = groupsOf(targets)
   const planned: Planned[] = []
-  for (const group of groupsOf(targets)) planned.push(await planFor(ports, emptied(desired, group)))
+  for (const group of groups) planned.push(await planFor(ports, emptied(desired, group)))
   // Members that stay no longer trust the removed one: the file does not say so any more.
   const others =
     input.member === undefined || desired.federation.members.has(input.member as MemberName)
@@ -54,15 +56,9 @@ export async function remove(ports: RemovePorts, input: RemoveInput): Promise<Re
   const steps = plans.flatMap(({ plan }) => plan.steps)
   for (const { plan } of plans) if (plan.steps.length > 0) ports.tell({ kind: 'closing', plan })
   if (steps.length > 0) await ports.agree({ kind: 'remove', members: targets.map(({ member }) => member.name), steps: steps.length })
-  const outcomes = []
-  for (const one of plans) {
-    const all = new Set(one.plan.steps.map(({ id }) => id))
-    const { reason, overrideGate } = input
-    const leave = { reason, ...(overrideGate === undefined ? {} : { overrideGate }) }
-    outcomes.push(await carryOut(ports, one, { ...leave, forceConflicts: true, steps: all, fresh: false }))
-  }
-  const homes: Emptied[] = []
-  for (const [i, one] of planned.entries()) homes.push(...(await proofOf(ports, one, groupsOf(targets)[i] ?? [])))
+  const outcomes: Outcome[] = []
+  for (const one of plans) outcomes.push(await carryOutAll(ports, one, input))
+  const homes = (await Promise.all(planned.map((one, i) => proofOf(ports, one, groups[i] ?? [])))).flat()
   for (const home of homes) if (home.left?.length === 0) await record(ports, home.target, input.reason)
   return {
     at: ports.now(),
@@ -72,6 +68,13 @@ export async function remove(ports: RemovePorts, input: RemoveInput): Promise<Re
     listed: desired.federation.trusts.filter(({ truster }) => targets.some(({ member, listed }) => listed && member.name === truster))
       .length,
   }
+}
+
+/** Another field manager of Entente's objects may write them again; the end of trust does not wait for that. */
+function carryOutAll(ports: CarryOutPorts, planned: Planned, { reason, overrideGate }: RemoveInput): Promise<Outcome> {
+  const steps = new Set(planned.plan.steps.map(({ id }) => id))
+  const leave = { reason, ...(overrideGate === undefined ? {} : { overrideGate }) }
+  return carryOut(ports, planned, { ...leave, forceConflicts: true, steps, fresh: false })
 }
 
 /** Two homes of one member cannot be in one plan, which knows members by name. */

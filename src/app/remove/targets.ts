@@ -3,7 +3,7 @@
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Member, MemberName } from '../../core/model/wanted.ts'
 import type { Heads } from '../../core/record/heads.ts'
-import type { HeldHome } from '../../core/record/homes.ts'
+import { type HeldHome, type Place, placeKey } from '../../core/record/homes.ts'
 import { leftBehind } from '../../core/record/left-behind.ts'
 import { parseTrustDomain, type TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { Desired } from '../ports-desired.ts'
@@ -39,9 +39,16 @@ export function targetsOf({ federation, record }: Desired, heads: Heads, { membe
   if (own.length === 0 && !named) return []
   if (!named) throw homeUnknown(member)
   const home = { ...(context === undefined ? {} : { context }), ...(directory === undefined ? {} : { directory }) }
+  const inUse = [...federation.members.values()].find((one) => isHomeOf(one, home))
+  if (inUse !== undefined) throw stillListed(inUse.name)
   const made: Member = { name: member as MemberName, trustDomain: UNKNOWN, aliases: [], istioNamespace: 'istio-system', home }
   return [{ member: made, domains: new Set(own.flatMap(({ domains }) => [...domains])), listed: false }]
 }
+
+const isHomeOf = ({ home }: Member, place: Place): boolean =>
+  home !== undefined &&
+  ((place.context !== undefined && home.context === place.context) ||
+    (place.directory !== undefined && home.directory !== undefined && placeKey(home) === placeKey(place)))
 
 const UNKNOWN = parseTrustDomain('unknown')
 
