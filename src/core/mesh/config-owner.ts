@@ -87,8 +87,9 @@ export const ownersOf = (revisions: readonly string[], owners?: readonly ConfigO
  * @param owners as observed; undefined: not observed
  */
 export function whoSets(revisions: readonly string[], owners?: readonly ConfigOwner[]): string {
-  const told = ownersOf(revisions, owners)
+  const named = ownersOf(revisions, owners)
   const tools = new Set(basesOf(revisions, owners).map(({ owner }) => owner))
+  // Argo CD and Flux may render either form, so the owner chooses.
   const format =
     tools.size !== 1 || tools.has(undefined) || tools.has('Argo CD') || tools.has('Flux')
       ? 'helm (or sail)'
@@ -96,5 +97,5 @@ export function whoSets(revisions: readonly string[], owners?: readonly ConfigOw
         ? 'sail'
         : 'helm'
   const values = `entente render --out DIR --values ${format} prints what`
-  return told === '' ? `${values} the owner of the mesh config must set` : `${told}: ${values} must be set there`
+  return named === '' ? `${values} the owner of the mesh config must set` : `${named}: ${values} must be set there`
 }

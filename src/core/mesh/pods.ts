@@ -33,8 +33,8 @@ export const isLive = (pod: Manifest): boolean =>
   at(pod, 'metadata', 'deletionTimestamp') === undefined && !['Succeeded', 'Failed'].includes(text(at(pod, 'status', 'phase')))
 
 /**
- * Checks that the pod's sidecar can run. A container runs only once the pod has an address. A pod that starts later
- * gets the current configuration at its start.
+ * True unless the pod is Pending without an address. Such a pod runs no container yet, so there is no proxy to compare;
+ * its proxy gets the current configuration when it starts.
  */
 export const isPlaced = (pod: Manifest): boolean => at(pod, 'status', 'phase') !== 'Pending' || at(pod, 'status', 'podIP') !== ''
 
@@ -50,6 +50,7 @@ export const isIn = (pod: Manifest, at: Workloads): boolean => isLive(pod) && se
 export function controllerOf(pod: Manifest): { readonly kind: string; readonly name: string } | undefined {
   const owner = list(at(pod, 'metadata', 'ownerReferences')).find((reference) => at(reference, 'controller') === true)
   const [kind, name] = [text(at(owner, 'kind')), text(at(owner, 'name'))]
+  // A pod names only its ReplicaSet, whose name is the Deployment's and the hash of its pod template.
   const hash = labelsOf(pod)['pod-template-hash']
   if (kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`))
     return { kind: 'Deployment', name: name.slice(0, -hash.length - 1) }

@@ -19,6 +19,7 @@ export interface Loaded {
 
 /** @param answers by proxy, `POD.NAMESPACE` */
 export function judgeLoaded(intent: Intent, observation: Observation, answers: ReadonlyMap<string, Seen<Leaf>>): Loaded {
+  // Envoy's admin port lists the CA certificates of each context, and not the files that they came from.
   const expected = expectedOf(intent, viewOf(observation))
   const asked = [...expected].flatMap(([proxy, sets]) => {
     const answer = answers.get(proxy)
@@ -58,6 +59,7 @@ function expectedOf(intent: Intent, view: MeshView): ReadonlyMap<string, readonl
   const expected = new Map<string, CaSet[]>()
   const add = (at: Workloads, name: string): void => {
     const roots = files.rootsOf(at.namespace, name)
+    // No ConfigMap holds the file: `file-missing` reports that.
     if (roots === undefined) return
     for (const pod of view.sidecarsIn(at).filter(isLabelled))
       expected.set(proxyOf(pod), [...(expected.get(proxyOf(pod)) ?? []), caSetOf([...roots.values()].flat())])

@@ -9,11 +9,12 @@ import type { Verdict } from '../model/proven.ts'
  * name and namespace: findings of two trusters about such a subject are two facts, each with the name of its mesh.
  */
 export function statusFindings(planned: readonly Finding[], verdicts: readonly Verdict[]): readonly Finding[] {
-  const told = new Set(planned.map(keyOf))
+  const known = new Set(planned.map(keyOf))
   const ofPlan = onceEach(planned.map((finding) => [keyOf(finding), finding]))
   const proven = verdicts.flatMap(({ truster, findings }) =>
-    findings.filter((finding) => !told.has(keyOf(finding))).map((finding) => ({ truster, finding })),
+    findings.filter((finding) => !known.has(keyOf(finding))).map((finding) => ({ truster, finding })),
   )
+  // Trusts of one mesh share their findings about it. Only a subject of several meshes needs the name of its mesh.
   const trusters = new Map<string, Set<string>>()
   for (const { truster, finding } of proven) trusters.set(keyOf(finding), (trusters.get(keyOf(finding)) ?? new Set()).add(truster))
   return [

@@ -34,20 +34,24 @@ export function ready(policy: Policy, own: readonly string[]): ReadyPolicy {
   return { policy, rules }
 }
 
+/** A rule matches if any of its sources does. */
 function ruleTruth(sources: readonly (readonly ReadyCondition[])[], id: string): Truth {
   let truth: Truth = NO
   for (const source of sources) truth = either(truth, sourceTruth(source, id))
   return truth
 }
 
+/** A source matches if all its conditions do. */
 export function sourceTruth(source: readonly ReadyCondition[], id: string): Truth {
   let truth: Truth = YES
   for (const condition of source) truth = both(truth, condition.truth(id))
   return truth
 }
 
+/** @param home the namespace of the policy: a service account without a namespace is in it */
 function readyCondition(condition: Condition, home: string, own: readonly string[]): ReadyCondition {
   const { attribute } = condition
+  // A claim or a header depends on the request, and not on the identity.
   if (attribute === 'other') return { condition, values: condition.values, notValues: condition.notValues, truth: () => MAYBE }
   const values = expanded(condition.values, attribute, own)
   const notValues = expanded(condition.notValues, attribute, own)

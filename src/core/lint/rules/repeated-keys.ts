@@ -7,6 +7,7 @@ import type { Source } from '../source.ts'
 
 export function repeatedKeys({ files, settings }: Context): readonly LintFinding[] {
   const documents = files.flatMap((file) => file.documents)
+  // Mesh configs and values are YAML inside YAML: a ConfigMap holds them as text.
   const embedded = settings.flatMap(({ written }) => (written === undefined ? [] : [written.view.source]))
   return [...new Set([...documents, ...embedded])].flatMap(repeatedIn)
 }

@@ -50,6 +50,7 @@ function touches(patch: unknown, contexts: Contexts): boolean {
   if (contexts.side === 'inbound' ? !['FILTER_CHAIN', 'LISTENER'].includes(what) : what !== 'CLUSTER') return false
   if (contexts.side === 'outbound' && !contexts.hosts.some((host) => matchesHost(at(patch, 'match', 'cluster'), host))) return false
   const operation = text(at(patch, 'patch', 'operation'))
+  // ADD creates another chain, listener or cluster, and leaves the existing ones as they are.
   if (operation === 'ADD') return false
   return operation === 'REMOVE' || /"transport_?[sS]ocket/.test(JSON.stringify(at(patch, 'patch', 'value') ?? null))
 }

@@ -22,6 +22,7 @@ export function hostsOfSeveralDomains(member: string, scope: Outbound, own: read
     const foreign = [...roots].flatMap(([domain, anchors]) => (anchors.length > 0 && !own.includes(domain) ? [domain] : [])).sort()
     const served = scope.served.get(host)
     const unnamed = foreign.filter((domain) => served === undefined || !served.some((principal) => trustDomainOf(principal) === domain))
+    // Without servedBy, istiod names the servers: only two foreign domains at one host can impersonate each other.
     if (unnamed.length === 0 || (served === undefined && foreign.length < 2)) return []
     const where = about.scope(describeWorkloads(scope.from), member)
     const all = foreign.join(', ')
