@@ -1,6 +1,7 @@
 import type { Outcome, Progress } from '../../app/world.ts'
 import { title } from '../../core/model/manifest.ts'
 import { objectOf } from '../../core/view/plan-view.ts'
+import { few } from './layout/few.ts'
 import type { Look } from './layout/look.ts'
 import { undeliveredText } from './outcome/delivery-text.ts'
 import { type Shown, show, stacked } from './screen.ts'
@@ -25,6 +26,12 @@ export function doneText({ done, undelivered = [] }: Outcome, file: string): Sho
   ])
 }
 
+const SHOWN = 3
+
+/** For what an earlier line named. */
+export const stillWaitingText = ({ member, phase, milliseconds }: Progress & { readonly kind: 'waiting' }): string =>
+  `${member} ${phase}: still waiting, ${Math.round(milliseconds / 1000)} s so far`
+
 export function progressText(event: Progress): string {
   const where = `${event.member} ${event.phase}`
   switch (event.kind) {
@@ -33,7 +40,7 @@ export function progressText(event: Progress): string {
       return `${where}: ${before === undefined ? 'creating' : after === undefined ? 'removing' : 'updating'} ${title(objectOf(event.step))}`
     }
     case 'waiting':
-      return `${where}: waiting for ${event.kubelets === true ? 'the kubelets of ' : ''}${event.for.join(', ')}, ${Math.round(event.milliseconds / 1000)} s so far`
+      return `${where}: waiting for ${event.kubelets === true ? 'the kubelets of ' : ''}${few(event.for, SHOWN)}, ${Math.round(event.milliseconds / 1000)} s so far`
     case 'nudged':
       return event.failed === undefined
         ? `${event.member}: annotated ${event.pods} ${event.pods === 1 ? 'pod' : 'pods'}, so that the kubelets sync now`

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Event, Lacking, SeverEvent } from '../../app/events.ts'
 import { title } from '../../core/model/manifest.ts'
 import type { Io } from '../io.ts'
-import { doneText, progressText, stopsText } from './apply-text.ts'
+import { doneText, progressText, stillWaitingText, stopsText } from './apply-text.ts'
 import { clustersText } from './federation/federation-text.ts'
 import type { Look } from './layout/look.ts'
 import { mountText } from './mount-text.ts'
@@ -15,15 +15,27 @@ import { findingsText } from './text.ts'
 
 type Console = Pick<Io, 'tell'> & Look
 
+/** While the same is waited for, a person is reminded of it this often. */
+const REMIND_MS = 10_000
+
 /** @param file the federation file, as the user named it */
 export function eventTeller(io: Console, file: string): (event: Event) => void {
-  let waiting = ''
+  let rotation = ''
+  const waiting = new Map<string, { readonly for: string; readonly toldMs: number }>()
   return (event) => {
+    if (event.kind === 'waiting') {
+      const [key, names] = [`${event.member} ${event.phase}`, JSON.stringify(event.for)]
+      const last = waiting.get(key)
+      const same = last?.for === names && event.milliseconds >= last.toldMs
+      if (same && event.milliseconds - last.toldMs < REMIND_MS) return
+      waiting.set(key, { for: names, toldMs: event.milliseconds })
+      return io.tell(same ? stillWaitingText(event) : progressText(event))
+    }
     const texts = eventTexts(event, io, file)
     const waits = event.kind === 'rotation-waits' || event.kind === 'rotation-retries'
     // If a round waits for the same as the one before, the message is not repeated.
-    if (waits && waiting === String(texts[0])) return
-    if (waits) waiting = String(texts[0])
+    if (waits && rotation === String(texts[0])) return
+    if (waits) rotation = String(texts[0])
     for (const text of texts) io.tell(text)
   }
 }

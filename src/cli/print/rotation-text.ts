@@ -1,6 +1,6 @@
 /** Prints the state of a rotation, for people and for programs. */
 import { stillHeld } from '../../app/rotate/still-held.ts'
-import type { Finding } from '../../core/diagnostics/finding.ts'
+import { type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
 import type { Gate } from '../../core/model/planned.ts'
 import type { Rotation } from '../../core/rotation/phases.ts'
 import { short } from './layout/fingerprints.ts'
@@ -24,9 +24,15 @@ export function rotationText(now: Rotation, findings: readonly Finding[], look: 
     ...line('stays ', now.staying),
     ...line('leaves', now.leaving),
     ...gates,
-    `next: ${nextStep(now)}`,
+    `next: ${nextOf(now, findings)}`,
     ...(findings.length === 0 ? [] : ['', findingsText(findings, look)]),
   ])
+}
+
+/** An error stops a rotation, whatever its phase. */
+function nextOf(now: Rotation, findings: readonly Finding[]): string {
+  if (!hasErrors(findings)) return nextStep(now)
+  return now.phase === 'steady' ? 'correct what the errors below name' : `correct what the errors below name; then ${nextStep(now)}`
 }
 
 /** What the member's owner does next. */

@@ -605,6 +605,23 @@ describe('without a federation file', () => {
     ])
   })
 
+  it('a direction in which calls fail is a warning, as nobody said that they are wanted', async () => {
+    const checks = checksOf(await clinic({}, ask(['sample'])))
+    expect(amiss(checks).map(({ verdict }) => verdict)).not.toContain('fail')
+    expect(amiss(checks).at(-1)?.evidence).toMatch(/; this matters if cluster-b is to call cluster-a$/)
+    expect(overall(checks)).toBe('warn')
+  })
+
+  it('what concerns both meshes is a failure', async () => {
+    const checks = checksOf(await clinic({ mesh: ok(mesh('a')) }, ask(['sample'])))
+    expect(checks.filter(({ verdict }) => verdict === 'fail').map(({ name }) => name)).toContain('trust-domains-unique')
+  })
+
+  it('calls that fail in both directions are a failure', async () => {
+    const checks = checksOf(await clinic({ gateways: ok([]), networkServices: ok([]) }, ask(['sample'])))
+    expect(overall(checks)).toBe('fail')
+  })
+
   it('doctor checks workloads if a namespace was named', async () => {
     const checks = checksOf(await clinic({}, ask([])))
     expect(checks.filter(({ name }) => name === 'data-plane').map(({ verdict }) => verdict)).toEqual(['skipped', 'skipped'])

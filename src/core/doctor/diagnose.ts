@@ -11,7 +11,7 @@ import { networkOf, type ObservedCluster, on } from './observed-cluster.ts'
 import { ownCertificatesCheck } from './own-certificates.ts'
 import type { Question } from './question.ts'
 import { rightsCheck } from './rights.ts'
-import { type Looks, routeChecks } from './routes.ts'
+import { eitherDirection, type Looks, routeChecks } from './routes.ts'
 import { scopeChecks } from './scope-checks.ts'
 import type { Probed } from './seen.ts'
 
@@ -19,7 +19,7 @@ import type { Probed } from './seen.ts'
 export function diagnose(question: Question, looks: Looks, probed: readonly Probed[], now: Date): readonly Check[] {
   const all = [...looks.values()]
   const up = all.filter(({ seen }) => seen.api.ok)
-  return [
+  const checks = [
     ...question.away.map((name) =>
       about('api-server', [name], name).skipped('this machine has no context for its API server; its owner can run entente doctor'),
     ),
@@ -27,6 +27,7 @@ export function diagnose(question: Question, looks: Looks, probed: readonly Prob
     ...(up.length < 1 ? [] : [...amongChecks(up, now), meshIdCheck(up)]),
     ...question.routes.flatMap((route) => routeChecks(route, looks, probed, now)),
   ]
+  return question.patients.some(({ declared }) => declared !== undefined) ? checks : eitherDirection(checks)
 }
 
 /** Checks of one cluster that need its API server. */

@@ -3,7 +3,7 @@ import { at, list, strings, text } from '../model/manifest.ts'
 import type { MemberName } from '../model/wanted.ts'
 import { certificateIn } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
-import type { Check } from './check.ts'
+import type { Check, CheckName } from './check.ts'
 import { ownRootsOf } from './mesh-identity.ts'
 import { entrancesOf } from './network.ts'
 import { along, clusterIdOf, failedOrUnknown, networkOf, type ObservedCluster, saidBy } from './observed-cluster.ts'
@@ -163,4 +163,30 @@ function judge({ probe, connected, refused, milliseconds, why, chain }: Probed, 
 
 function identityOf([leaf]: readonly Uint8Array[]): string | undefined {
   return leaf && certificateIn(leaf)?.uriSANs.find((uri) => uri.startsWith('spiffe://'))
+}
+
+/** Checks of calls from one mesh to another. */
+const WAY: readonly CheckName[] = ['remote-cluster', 'gateway-known', 'gateway-reachable']
+
+/** Checks of the entrance of a mesh: they matter to calls into it. */
+const ENTRANCE: readonly CheckName[] = ['gateway', 'gateway-passthrough']
+
+/**
+ * Without a federation file nobody said in which direction calls go. Where they fail in one direction only, the failing
+ * checks become warnings.
+ */
+export function eitherDirection(checks: readonly Check[]): readonly Check[] {
+  const failed = checks.filter(({ verdict }) => verdict === 'fail')
+  const ways = new Set(failed.filter(({ name }) => WAY.includes(name)).map(({ members }) => members.join(' ')))
+  const closed = new Set(failed.filter(({ name }) => ENTRANCE.includes(name)).map(({ members }) => members[0]))
+  const meshes = new Set(checks.flatMap(({ members }) => members))
+  return checks.map((check) => {
+    const [one = '', other] = check.members
+    if (check.verdict !== 'fail') return check
+    const entrance = ENTRANCE.includes(check.name) && closed.size < meshes.size
+    const way = WAY.includes(check.name) && !ways.has(`${other} ${one}`)
+    if (!entrance && !way) return check
+    const matters = other === undefined ? `other meshes are to call ${one}` : `${one} is to call ${other}`
+    return { ...check, verdict: 'warn', evidence: `${check.evidence}; this matters if ${matters}` }
+  })
 }

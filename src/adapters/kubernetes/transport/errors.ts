@@ -18,8 +18,12 @@ export function asked(verb: Asked['verb'], resource: Resource, namespace?: strin
   return { verb, resource: rbacName(resource), ...(namespace === undefined ? {} : { namespace }), ...(name === undefined ? {} : { name }) }
 }
 
+const PORT_FORWARD = 'pods/portforward'
+
 /** `list envoyfilters.networking.istio.io in namespace sample`. */
 export function phrase({ verb, resource, namespace, name }: Asked): string {
+  if (resource === PORT_FORWARD && name !== undefined)
+    return `open a port-forward to pod ${namespace === undefined ? '' : `${namespace}/`}${name}`
   return `${verb} ${resource}${name === undefined ? '' : ` ${name}`}${namespace === undefined ? '' : ` in namespace ${namespace}`}`
 }
 
@@ -83,7 +87,7 @@ export function refusal(subject: Subject | string, context: string, what: Asked,
     case 403:
       return fail('forbidden', `${whoIn(said)} may not ${phrase(what)}${said.includes(' cannot ') ? '' : `: ${said}`}`, canI(context, what))
     case 404:
-      return fail('not-found', `nothing there to ${phrase(what)}${said === '' ? '' : `: ${said}`}`, '')
+      return fail('not-found', `Entente could not ${phrase(what)}: ${said === '' ? 'there is no such object' : said}`, '')
     case 409:
       return conflict(subject, what, answer, said)
     case 400:
