@@ -102,7 +102,10 @@ export function intents(
       },
     ]
   })
-  findings.push(...missingDirections(federation, severed, live), ...[...held.values()].map(({ trust, by }) => told(federation, trust, by)))
+  findings.push(
+    ...missingDirections(federation, severed, live),
+    ...[...held.values()].map(({ trust, by }) => severFinding(federation, trust, by)),
+  )
   return { intents: built, findings: distinct(findings) }
 }
 
@@ -128,7 +131,7 @@ const domainsOf = (federation: Federation, held: ReadonlyMap<string, HeldPair>, 
 
 const severCommand = ({ truster, trusted }: Trust): string => `entente sever ${truster} ${trusted} --reason "WHY"`
 
-function told(federation: Federation, trust: Trust, { state, entry }: Standing): Finding {
+function severFinding(federation: Federation, trust: Trust, { state, entry }: Standing): Finding {
   const { truster, trusted } = trust
   const by = `${entry.at.toISOString()} by ${entry.actor.name} (${entry.reason})`
   const stays = 'Entente opens nothing for this trust and leaves existing objects in place'

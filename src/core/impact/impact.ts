@@ -146,7 +146,7 @@ function widen(policy: ReadyPolicy, place: Place, found: Found, accounts: Accoun
         trustDomain: place.trustDomain,
         own: place.own.after,
       }
-      for (const reason of told(policy, part, spiffeId(place.trustDomain, cell), about)) found.reasons.set(reason.sentence, reason)
+      for (const reason of reasonsFor(policy, part, spiffeId(place.trustDomain, cell), about)) found.reasons.set(reason.sentence, reason)
     }
   }
 }
@@ -172,7 +172,7 @@ function partOf(
   return after.allowing.length === 0 ? { part: 'restricts-nobody', truth: YES } : undefined
 }
 
-function told(policy: ReadyPolicy, part: Part, namesake: string, about: Case): readonly Reason[] {
+function reasonsFor(policy: ReadyPolicy, part: Part, namesake: string, about: Case): readonly Reason[] {
   if (part === 'allows') return whyAllowed(policy, about)
   return [part === 'denies-namesake' ? whyNotDenied(policy, namesake, about) : whyUnguarded(policy, about)]
 }

@@ -63,8 +63,8 @@ export function standingsOf(
     }
   }
   // A canary workload gets new roots before the rest of its set: its configuration may match the canary instead.
-  const ahead = [...(state.canaries?.values() ?? [])]
-  for (const { inbound } of ahead) {
+  const canaries = [...(state.canaries?.values() ?? [])]
+  for (const { inbound } of canaries) {
     if (inbound === undefined || (only !== undefined && !inbound.file.read && !inbound.roots.has(only))) continue
     for (const pod of live.sidecarsIn(inbound.at))
       selecting.set(pod, [...(selecting.get(pod) ?? []), { ...inbound, ...partFor(pod, inbound, files) }])
@@ -83,7 +83,7 @@ export function standingsOf(
     for (const pod of live.sidecarsIn(scope.from))
       add(pod, (config, proxy) =>
         hosts.flatMap((host) => {
-          const first = ahead.flatMap(({ outbound }) =>
+          const first = canaries.flatMap(({ outbound }) =>
             outbound !== undefined && isIn(pod, outbound.from) ? [partOf(outbound, host)] : [],
           )
           const [best = []] = [partOf(scope, host), ...first]

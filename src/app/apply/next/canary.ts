@@ -15,7 +15,7 @@ import { canaryOf, canaryStep, isCanary } from '../../../core/trust/canary/canar
 import { readWorkloads } from '../../../core/trust/pinned/pinned-filter.ts'
 
 /** A filter that is due, and its canary. */
-export interface Ahead {
+export interface CanaryDue {
   readonly filter: Manifest
   readonly canary: Manifest
   readonly at: Workloads
@@ -26,9 +26,9 @@ export interface Ahead {
 }
 
 /** One for each filter that is about to reach more than one workload. */
-export function aheadOf(due: readonly Step[], observation: Observation, proxies: readonly Evidence[]): readonly Ahead[] {
+export function canariesDue(due: readonly Step[], observation: Observation, proxies: readonly Evidence[]): readonly CanaryDue[] {
   const view = new MeshView(observation.objects.ok ? observation.objects.value : [], proxies)
-  return due.flatMap(({ member, phase, after }): Ahead[] => {
+  return due.flatMap(({ member, phase, after }): CanaryDue[] => {
     if (phase !== 'open' || after?.kind !== 'EnvoyFilter') return []
     const first = chooseCanary(readWorkloads(after), view)
     if (first === undefined) return []

@@ -12,7 +12,7 @@ import type { Intent, MemberName, Workloads } from '../../../core/model/wanted.t
 import type { TrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import type { Consent, Progress } from '../../world.ts'
 import type { Wait } from './acknowledgement.ts'
-import type { Ahead } from './canary.ts'
+import type { CanaryDue } from './canary.ts'
 import type { Sent } from './files.ts'
 
 /** The task of one member's apply; the same at every call. */
@@ -137,7 +137,7 @@ export type Stage =
 export interface Round {
   readonly phase: Phase
   readonly due: readonly Step[]
-  readonly ahead: readonly Ahead[]
+  readonly ahead: readonly CanaryDue[]
   /** Steps that would remove what an interrupted apply left. Continuing that apply makes them unnecessary. */
   readonly taken: readonly Step[]
   /** No step is left after these. */

@@ -12,7 +12,7 @@ import { goneFiles } from '../../../core/plan/hazards/mounted-files.ts'
 import { plan } from '../../../core/plan/plan.ts'
 import { readMountedFilter } from '../../../core/trust/mounted/bundle-map.ts'
 import type { Consent } from '../../world.ts'
-import { type Ahead, aheadOf } from './canary.ts'
+import { type CanaryDue, canariesDue } from './canary.ts'
 import { dueIn } from './due.ts'
 import { expected } from './expected.ts'
 import type { Round, Start, Task } from './position.ts'
@@ -56,7 +56,7 @@ export function roundOf({ task, observation, phase }: Planning, start: Start, st
   const due = dueIn(phase, steps, consent)
   if (due.length === 0) return undefined
   const proxies = observation.proxies.ok ? observation.proxies.value : []
-  const ahead = home === 'cluster' && consent.canary !== false ? aheadOf(due, observation, proxies) : []
+  const ahead = home === 'cluster' && consent.canary !== false ? canariesDue(due, observation, proxies) : []
   return {
     phase,
     due,
@@ -74,7 +74,7 @@ export function roundOf({ task, observation, phase }: Planning, start: Start, st
 /** A filter that Envoy rejects because its roots file has not arrived yet. */
 const reads = ({ phase, after }: Step): boolean => phase === 'open' && after !== undefined && readMountedFilter(after).length > 0
 
-const takenBy = (ahead: readonly Ahead[], steps: readonly Step[], consent: Consent): readonly Step[] =>
+const takenBy = (ahead: readonly CanaryDue[], steps: readonly Step[], consent: Consent): readonly Step[] =>
   steps.filter(
     ({ id, before, after }) =>
       after === undefined && before !== undefined && consent.steps.has(id) && ahead.some(({ canary }) => keyOf(canary) === keyOf(before)),
