@@ -8,6 +8,7 @@ import { createServer } from 'node:https'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parse, stringify } from 'yaml'
 import type { AuditEntry } from '../../src/core/model/recorded.ts'
+import { base64, startGo } from '../support/opinions.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { Cluster } from '../testbed/cluster.ts'
 import { kubeconfig } from '../testbed/control-plane.ts'
@@ -208,6 +209,25 @@ describe('from nothing to a proven call in both directions', () => {
       expect(stderr).toContain(`https://${owner.host}:8443/bundle answers with sequence 1.`)
       expect(stdout).toContain(`endpointSPIFFEID: "spiffe://${owner.domain}/ns/trust/sa/bundles"`)
       expect((await owner.shop.plan()).steps).toEqual([])
+    }
+  })
+
+  it('go-spiffe, the client of SPIRE, follows the endpoint of A, and nothing that claims to be it', async () => {
+    const go = await startGo({ [a.host]: a.bundles.address, [b.host]: b.bundles.address })
+    try {
+      const ask = (host: string, endpointID: string) =>
+        go.ask({
+          op: 'fetch',
+          trustDomain: a.domain,
+          url: `https://${host}:8443/bundle`,
+          endpointID,
+          file: base64(readFileSync(a.shop.file(`bundles/${a.domain}.json`))),
+        })
+      expect(await ask(a.host, a.bundles.spiffeId)).toMatchObject({ ok: true, roots: 1, sequence: 1 })
+      expect(await ask(a.host, a.east.spiffeId)).toMatchObject({ ok: false })
+      expect(await ask(b.host, a.bundles.spiffeId)).toMatchObject({ ok: false })
+    } finally {
+      await go.close()
     }
   })
 

@@ -27,12 +27,23 @@ export type Go = Opinion<Readonly<Record<string, unknown>>, Answer>
 
 const PROGRAM = new URL('../testbed/go-spiffe', import.meta.url).pathname
 
-/** Builds and starts it: seconds when Go's cache is warm, a minute else. */
-export async function startGo(): Promise<Go> {
+/**
+ * Builds and starts it: seconds when Go's cache is warm, a minute else.
+ * @param hosts names that it resolves to these addresses, in a mount namespace of its own
+ */
+export async function startGo(hosts: Readonly<Record<string, string>> = {}): Promise<Go> {
   const directory = await mkdtemp(join(tmpdir(), 'entente-go-'))
   const binary = join(directory, 'opinions')
   await run('go', ['build', '-o', binary, '.'], { cwd: PROGRAM })
-  const go = startOpinion<Readonly<Record<string, unknown>>, Answer>(binary)
+  const names = join(directory, 'hosts')
+  await writeFile(
+    names,
+    Object.entries(hosts)
+      .map(([name, address]) => `${address} ${name}\n`)
+      .join(''),
+  )
+  const inside = ['unshare', '-m', 'sh', '-c', 'mount --bind "$1" /etc/hosts && exec "$2"', 'sh', names, binary]
+  const go = startOpinion<Readonly<Record<string, unknown>>, Answer>(...(Object.keys(hosts).length === 0 ? [binary] : inside))
   return {
     ask: go.ask,
     async close() {
@@ -45,8 +56,8 @@ export async function startGo(): Promise<Go> {
 /** What Istio makes of a mesh config, in layers: `mesh` as JSON, or the error for which it refuses it. */
 export type MeshOpinion = Opinion<readonly string[], { readonly mesh?: Readonly<Record<string, unknown>>; readonly error?: string }>
 
-export function startOpinion<Request, Answer>(binary: string): Opinion<Request, Answer> {
-  const child = spawn(binary, { stdio: ['pipe', 'pipe', 'inherit'] })
+export function startOpinion<Request, Answer>(binary = '', ...args: readonly string[]): Opinion<Request, Answer> {
+  const child = spawn(binary, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   let turn: Promise<unknown> = Promise.resolve()
   const ask = async (request: Request): Promise<Answer> => {

@@ -4,6 +4,7 @@ import { memoryMesh } from '../../../test/support/meshes.ts'
 import { type MemoryPorts, memoryPorts } from '../../../test/support/ports.ts'
 import { comparisonNumber } from '../../core/exchange/comparison-number.ts'
 import { parseFederation } from '../../core/federation/parse.ts'
+import type { Manifest } from '../../core/model/manifest.ts'
 import type { MemberName } from '../../core/model/wanted.ts'
 import { printEntry } from '../../core/record/record.ts'
 import { type Bundle, printBundle } from '../../core/spiffe/bundle.ts'
@@ -337,6 +338,32 @@ const withCluster = (ports: MemoryPorts, own: Bundle): MemoryPorts => {
   ports.clusters.set('cluster-a', own)
   return ports
 }
+
+describe('what stands in the way of a publication', () => {
+  const publishing = (objects: readonly Manifest[], publish: object = { publish: published }): MemoryPorts =>
+    memoryPorts(
+      spec((file) => {
+        file.members = [{ ...file.members[0], ...publish }]
+        file.trust = []
+      }),
+      [memoryMesh('cluster-a' as MemberName, { own: a.bundle, objects })],
+      a.bundle,
+    )
+  it('a Gateway of its name that somebody else made', async () => {
+    const [, gateway] = (await publication(ownerA(), 'cluster-a')).objects
+    const theirs = { ...gateway, metadata: { name: 'entente-bundle', namespace: 'trust' } } as Manifest
+    const { plan } = await planFederation(publishing([theirs]))
+    expect([plan.steps, plan.findings.map(({ code }) => code)]).toEqual([[], expect.arrayContaining(['owned-by'])])
+  })
+  it('nothing, when it is to end: both objects go', async () => {
+    const { objects } = await publication(ownerA(), 'cluster-a')
+    const { plan } = await planFederation(publishing(objects, {}))
+    expect(plan.steps.map(({ phase, before, after }) => [phase, before?.kind, after])).toEqual([
+      ['clean', 'VirtualService', undefined],
+      ['clean', 'Gateway', undefined],
+    ])
+  })
+})
 
 describe('the fields of a member', () => {
   const problems = (member: object): readonly string[] => {

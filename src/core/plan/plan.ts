@@ -2,7 +2,6 @@
 
 import { distinct, type Finding, isSameFact, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
-import { isPublication } from '../exchange/publication.ts'
 import { accountsOf, plannedImpact } from '../impact/planned-impact.ts'
 import { factsOf } from '../impact/read-policies.ts'
 import { undoneBy } from '../mesh/gitops-owner.ts'
@@ -79,7 +78,7 @@ function planMesh(
   if (going === undefined) return { steps: [], findings: [] }
   const view = viewOf(observation)
   const current = new Map(going.objects.map((object) => [keyOf(object), object]))
-  const published = publicationSteps(intent, view.ownedBy(intent.owner).filter(isPublication), options)
+  const published = publicationSteps(intent, view, options)
   const names = sameNamesIn(intent, seen, now)
   const alike = names.some(({ severity }) => severity === 'error')
   const steps: Step[] = []

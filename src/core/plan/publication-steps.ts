@@ -1,12 +1,14 @@
 /** The steps that publish the bundle of a mesh, or end its publication. They change no trust, so they wait for nothing. */
 import { error, type Finding } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
-import { publishedSequence } from '../exchange/publication.ts'
+import { isPublication, publishedSequence } from '../exchange/publication.ts'
+import type { MeshView } from '../mesh/mesh-view.ts'
 import { digestOf } from '../model/digest.ts'
 import { content, keyOf, type Manifest, sameContent } from '../model/manifest.ts'
 import type { Step } from '../model/planned.ts'
 import type { Intent } from '../model/wanted.ts'
 import type { PlanOptions } from './course.ts'
+import { anothersObject, ownedBy } from './hazards/owned-objects.ts'
 
 interface Planned {
   readonly steps: readonly Step[]
@@ -15,12 +17,14 @@ interface Planned {
 
 const NOTHING: Planned = { steps: [], findings: [] }
 
-/** @param live the objects of a publication that are in place */
-export function publicationSteps(intent: Intent, live: readonly Manifest[], { only, narrowOnly }: PlanOptions): Planned {
+export function publicationSteps(intent: Intent, view: MeshView, { only, narrowOnly }: PlanOptions): Planned {
   const { member, published = [] } = intent
   if (only !== undefined || narrowOnly?.has(member.name)) return NOTHING
   // Without its approved roots, the mesh goes on to publish what it published before.
   if (member.publish !== undefined && published.length === 0) return NOTHING
+  const another = published.flatMap((object) => anothersObject(object, intent, view) ?? [])
+  if (another.length > 0) return { steps: [], findings: another.map((object) => ownedBy(intent, object)) }
+  const live = view.ownedBy(intent.owner).filter(isPublication)
   const held = new Map(live.map((object) => [keyOf(object), content(object)]))
   const older = published.find((object) => isOlder(object, held.get(keyOf(object))))
   if (older !== undefined) return { steps: [], findings: [goesBack(intent, older)] }
