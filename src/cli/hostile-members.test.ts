@@ -166,14 +166,14 @@ const BLIND: readonly Mode[] = [
     does: { http: lists(({ query }) => ({ body: { metadata: { continue: `${Number(query.continue ?? 0) + 1}` }, items: [] } })) },
     words: 'more than 500 pages',
   },
-  { name: 'a list that goes round', does: { http: lists({ body: { metadata: { continue: 'again' }, items: [] } }) }, words: 'never end' },
+  { name: 'a list that repeats', does: { http: lists({ body: { metadata: { continue: 'again' }, items: [] } }) }, words: 'never end' },
   {
-    name: 'a token to go on of a megabyte',
+    name: 'a continue token of a megabyte',
     does: { http: lists({ body: { metadata: { continue: 'x'.repeat(1 << 20) }, items: [] } }) },
     words: 'never end',
   },
   {
-    name: 'a list that expires each time it is gone on with',
+    name: 'a list that expires on each continuation',
     does: {
       http: lists(({ query }) =>
         query.continue === undefined ? { body: { metadata: { continue: 'c' }, items: [] } } : status(410, 'Expired', 'too old'),
@@ -182,7 +182,7 @@ const BLIND: readonly Mode[] = [
     words: 'expired',
   },
   {
-    name: 'pages beyond the sum',
+    name: 'pages beyond the total limit',
     does: {
       http: lists(({ query }) => listOf(item(`,"x":"${'x'.repeat(200_000)}"`), `{"continue":"${Number(query.continue ?? 0) + 1}"}`)),
     },
@@ -207,17 +207,17 @@ const BLIND: readonly Mode[] = [
   { name: 'an object with 20,000 levels', does: { http: filters(listOf(item(`,"spec":${deep}`))) }, words: 'deeper' },
   { name: 'an error of 20,000 levels', does: { http: lists({ status: 500, raw: deep }) } },
   {
-    name: 'a refusal whose message has a lone surrogate',
+    name: 'a rejection whose message has a lone surrogate',
     does: { http: lists({ status: 403, raw: '{"kind":"Status","message":"no \\ud800"}' }) },
     code: 'forbidden',
   },
-  { name: 'a refusal of a megabyte', does: { http: lists(status(500, 'InternalError', 'x'.repeat(1 << 20))) } },
+  { name: 'a rejection of a megabyte', does: { http: lists(status(500, 'InternalError', 'x'.repeat(1 << 20))) } },
   {
     name: 'bytes that are not UTF-8',
     does: { tcp: raw(Buffer.concat([Buffer.from(`${OK}content-length: 4\r\n\r\n`), Buffer.from([0x22, 0xc3, 0x28, 0x22])])) },
     words: 'UTF-8',
   },
-  { name: 'items that are no objects', does: { http: filters(listOf('null, 1, "x", []')) } },
+  { name: 'items that are not objects', does: { http: filters(listOf('null, 1, "x", []')) } },
   { name: 'a list that is null', does: { http: lists({ raw: 'null' }) } },
   { name: 'an empty body', does: { http: lists({ raw: '' }) } },
   { name: '204', does: { tcp: raw('HTTP/1.1 204 No Content\r\n\r\n') } },
@@ -233,20 +233,20 @@ const BLIND: readonly Mode[] = [
     does: { tcp: raw('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', false) },
     words: 'switched protocols',
   },
-  { name: '101 without what to', does: { tcp: raw('HTTP/1.1 101 Switching Protocols\r\n\r\n') } },
-  { name: '100 Continue for ever', does: { tcp: trickling('', 'HTTP/1.1 100 Continue\r\n\r\n') } },
+  { name: '101 without a protocol', does: { tcp: raw('HTTP/1.1 101 Switching Protocols\r\n\r\n') } },
+  { name: '100 Continue without an end', does: { tcp: trickling('', 'HTTP/1.1 100 Continue\r\n\r\n') } },
   { name: '103 Early Hints without an end', does: { tcp: raw('HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'.repeat(1000)) } },
   { name: 'an answer that trickles', does: { tcp: trickling(`${OK}\r\n`, ' ') }, words: 'no answer within 2 s' },
   { name: 'headers that never end', does: { tcp: trickling('HTTP/1.1 200 OK\r\n', 'x-a: b\r\n') } },
-  { name: 'a connection that says nothing', does: { tcp: () => {} }, words: 'no answer within' },
+  { name: 'a connection without an answer', does: { tcp: () => {} }, words: 'no answer within' },
   { name: 'a connection that hangs up', does: { tcp: (socket) => socket.destroy() } },
   { name: 'TLS that never completes', does: { tls: () => {} }, words: 'no answer within' },
-  { name: 'TLS that is none', does: { tls: (socket) => void socket.write('HTTP/1.1 400 Bad Request\r\n\r\n') } },
-  { name: 'a body shorter than it says', does: { tcp: raw(`${OK}content-length: 100\r\n\r\n{"items":[`) } },
-  { name: 'a body longer than it says', does: { tcp: raw(`${OK}content-length: 2\r\n\r\n{"items":[]}`) } },
-  { name: 'chunks that are none', does: { tcp: raw(`${OK}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n`) } },
+  { name: 'no TLS', does: { tls: (socket) => void socket.write('HTTP/1.1 400 Bad Request\r\n\r\n') } },
+  { name: 'a body shorter than its Content-Length', does: { tcp: raw(`${OK}content-length: 100\r\n\r\n{"items":[`) } },
+  { name: 'a body longer than its Content-Length', does: { tcp: raw(`${OK}content-length: 2\r\n\r\n{"items":[]}`) } },
+  { name: 'invalid chunks', does: { tcp: raw(`${OK}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n`) } },
   { name: 'a chunk that never comes', does: { tcp: raw(`${OK}transfer-encoding: chunked\r\n\r\nfffffff\r\n{`, false) } },
-  { name: 'two lengths', does: { tcp: raw(`${OK}content-length: 2\r\ncontent-length: 20\r\n\r\n{}`) } },
+  { name: 'two Content-Length headers', does: { tcp: raw(`${OK}content-length: 2\r\ncontent-length: 20\r\n\r\n{}`) } },
   {
     name: 'a reset in the middle of the body',
     does: { tcp: (socket) => void socket.once('data', () => socket.write(`${OK}content-length: 100\r\n\r\n{"it`, () => socket.destroy())) },
@@ -303,23 +303,23 @@ const recordAsked =
 describe.concurrent('a member that can be observed but answers writes with', () => {
   it.each<{ name: string; does: Hostile; done: number }>([
     {
-      name: 'refuses with a lone surrogate',
+      name: 'rejects with a lone surrogate',
       does: { http: patches({ status: 422, raw: '{"kind":"Status","reason":"Invalid","message":"no \\ud800 no"}' }) },
       done: 4,
     },
     {
-      name: 'refuses with a pair of surrogates at the cut',
+      name: 'rejects with a pair of surrogates at the cut',
       does: { http: patches(status(422, 'Invalid', `${'x'.repeat(1_999)}😀`)) },
       done: 4,
     },
-    { name: 'refuses with a megabyte of blanks', does: { http: patches(status(422, 'Invalid', ' '.repeat(1 << 20))) }, done: 4 },
+    { name: 'rejects with a megabyte of blanks', does: { http: patches(status(422, 'Invalid', ' '.repeat(1 << 20))) }, done: 4 },
     {
-      name: 'refuses with 1e999',
+      name: 'rejects with 1e999',
       does: { http: patches({ status: 409, raw: '{"kind":"Status","code":1e999,"details":{"causes":[]}}' }) },
       done: 4,
     },
     {
-      name: 'refuses with causes that are none',
+      name: 'rejects with invalid causes',
       does: {
         http: patches({
           status: 409,
@@ -330,22 +330,22 @@ describe.concurrent('a member that can be observed but answers writes with', () 
       },
       done: 4,
     },
-    { name: 'says that it is done, and shows nothing', does: { http: patches({ status: 200, raw: '' }) }, done: 4 },
-    { name: 'says that it is done, and shows 20,000 levels', does: { http: patches({ status: 201, raw: deep }) }, done: 4 },
+    { name: 'confirms the write, but stores nothing', does: { http: patches({ status: 200, raw: '' }) }, done: 4 },
+    { name: 'confirms the write, and returns 20,000 levels', does: { http: patches({ status: 201, raw: deep }) }, done: 4 },
     { name: 'never answers', does: { http: patches('never') }, done: 4 },
     {
-      name: 'asks to come back later, for ever',
+      name: 'asks for a later retry every time',
       does: { http: patches({ ...status(429, 'TooManyRequests', 'later'), headers: { 'retry-after': '1' } }) },
       done: 4,
     },
-    { name: 'never says which head of the record it remembers', does: { http: recordAsked('GET', 'never') }, done: 4 },
-    { name: 'shows a record that is no object', does: { http: recordAsked('GET', { raw: '[]' }) }, done: 4 },
+    { name: 'never returns the head of the record', does: { http: recordAsked('GET', 'never') }, done: 4 },
+    { name: 'returns a head that is not an object', does: { http: recordAsked('GET', { raw: '[]' }) }, done: 4 },
     {
-      name: 'does not take the head of the record',
+      name: 'rejects the head of the record once',
       does: { http: recordAsked('POST', { status: 422, raw: '{"message":"\\udc00"}' }) },
       done: 4,
     },
-    { name: 'never takes the head of the record', does: { http: recordAsked('POST', 'never') }, done: 4 },
+    { name: 'always rejects the head of the record', does: { http: recordAsked('POST', 'never') }, done: 4 },
   ])('$name: the other member is completed, and the record has the end of the apply', { timeout: 60_000 }, async ({ does, done }) => {
     await using all = await bench(does)
     const ran = await all.run('apply', '--yes', '--reason', 'r', '-o', 'json', ...SHORT)
@@ -401,19 +401,19 @@ describe.concurrent('a member whose istiod, or the connection to it,', () => {
     { name: 'sends an empty message', does: { forward: frames(Buffer.alloc(0)) } },
     { name: 'sends text', does: { forward: frames('hello', ...PORT, '\u00ff\u0001') } },
     {
-      name: 'says that our own stdin, stdout and stderr are closed',
+      name: 'reports that our own stdin, stdout and stderr are closed',
       does: { forward: frames(...PORT, Buffer.from([255, 0]), Buffer.from([255, 1]), Buffer.from([255, 2]), Buffer.from([255])) },
     },
-    { name: 'sends on channels that are none', does: { forward: frames(...PORT, Buffer.from([7, 1, 2, 3])) } },
+    { name: 'sends on unknown channels', does: { forward: frames(...PORT, Buffer.from([7, 1, 2, 3])) } },
     { name: 'sends a message of 8 MiB', does: { forward: frames(...PORT, Buffer.alloc(8 << 20)) } },
     { name: 'sends unrequested data', does: { forward: frames(...PORT, ...Array.from({ length: 20 }, () => Buffer.alloc(2 << 20))) } },
     {
-      name: 'complains in bytes that are no text',
+      name: 'reports an error in bytes that are not text',
       does: { forward: frames(...PORT, Buffer.concat([Buffer.from([1]), Buffer.alloc(1 << 20, 0xff)])) },
     },
-    { name: 'closes without a word', does: { forward: (socket) => socket.close() } },
+    { name: 'closes without a reason', does: { forward: (socket) => socket.close() } },
     { name: 'breaks off', does: { forward: (socket) => socket.terminate() } },
-    { name: 'opens and says nothing', does: { forward: () => {} } },
+    { name: 'opens and sends nothing', does: { forward: () => {} } },
     { name: 'answers no HTTP', does: { istiod: debugs('/', 'SSH-2.0-x\r\n') } },
     {
       name: 'switches protocols',
@@ -422,9 +422,9 @@ describe.concurrent('a member whose istiod, or the connection to it,', () => {
     { name: 'never answers', does: { istiod: debugs('/', 'never') } },
     { name: 'answers with a lone surrogate', does: { istiod: debugs('/debug/syncz', page('[{"proxy":"\\ud800"}]')) } },
     { name: 'answers with 20,000 levels', does: { istiod: debugs('/debug/syncz', page(deep)) } },
-    { name: 'answers with something else than a list', does: { istiod: debugs('/debug/syncz', page('{"a":1}')) } },
+    { name: 'answers with something other than a list', does: { istiod: debugs('/debug/syncz', page('{"a":1}')) } },
     {
-      name: 'knows 80 proxies and shows none',
+      name: 'lists 80 proxies and returns none',
       does: {
         istiod: (path) => (path.startsWith('/debug/syncz') ? page(PROXIES) : path.startsWith('/debug/config_dump') ? 'never' : undefined),
       },
@@ -444,13 +444,13 @@ describe.concurrent('a member whose istiod, or the connection to it,', () => {
 describe.concurrent('each command, with one member that', () => {
   /** `wrong`: what it answers is a mistake of its mesh, not merely nothing. */
   const MODES: readonly { readonly name: string; readonly does: Hostile; readonly wrong?: true }[] = [
-    { name: 'says nothing', does: { tcp: () => {} } },
+    { name: 'never answers', does: { tcp: () => {} } },
     {
       name: 'switches protocols',
       does: { tcp: raw('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', false) },
     },
     {
-      name: 'answers in no known shape',
+      name: 'answers in an unknown form',
       wrong: true,
       does: { http: () => ({ raw: '{"metadata":{"name":"x","continue":{}},"items":[1],"data":[],"spec":7,"status":"x"}' }) },
     },

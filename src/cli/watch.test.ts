@@ -9,9 +9,9 @@ function watch(seconds: number, ...rounds: readonly number[]) {
 
 describe('watching', () => {
   it.each([
-    { name: 'goes on until ^C, whatever a round found', rounds: [1, 2, 0, 2] },
-    { name: 'ends with what the last round found, good', rounds: [2, 1, 0] },
-    { name: 'ends with what the last round found, bad', rounds: [0, 1] },
+    { name: 'continues until ^C, whatever a round found', rounds: [1, 2, 0, 2] },
+    { name: 'exits with the result of the last round, good', rounds: [2, 1, 0] },
+    { name: 'exits with the result of the last round, bad', rounds: [0, 1] },
   ])('$name', async ({ rounds }) => {
     expect(await watch(0, ...rounds)).toEqual([rounds.length, rounds.at(-1)])
   })

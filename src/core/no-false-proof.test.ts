@@ -79,14 +79,14 @@ describe('a foreign policy that', () => {
     { what: 'allows locals only', policy: policy('sample/x', allow(from({ principals: [`${B}/*`] }))), state: 'broken', codes: REFUSED },
     { what: 'allows nothing', policy: policy('sample/x', {}), state: 'broken', codes: REFUSED },
     {
-      what: 'asks an authorizer that the mesh does not have',
+      what: 'requires an authorizer that the mesh does not have',
       policy: policy('sample/x', { action: 'CUSTOM', provider: { name: 'ask' }, rules: [{}] }),
       state: 'broken',
       codes: REFUSED,
       istio: { authorizers: [] },
     },
     {
-      what: 'asks an authorizer',
+      what: 'requires an authorizer',
       policy: policy('sample/x', { action: 'CUSTOM', provider: { name: 'ask' }, rules: [{}] }),
       state: 'unknown',
       codes: UNSURE,
@@ -106,14 +106,14 @@ describe('a foreign policy that', () => {
       codes: UNSURE,
     },
     {
-      what: 'has a field that nobody here knows',
+      what: 'has an unknown field',
       policy: policy('sample/x', { ...allow({}), mode: 'NEW' }),
       state: 'unknown',
       codes: UNSURE,
     },
     { what: 'denies a path', policy: policy('sample/x', deny({ ...to({ paths: ['/admin'] }) })), state: 'proven', codes: [] },
     { what: 'allows the caller', policy: policy('sample/x', allow(from({ principals: [CLIENT] }))), state: 'proven', codes: [] },
-    { what: 'records only', policy: policy('sample/x', { action: 'AUDIT', rules: [{}] }), state: 'proven', codes: [] },
+    { what: 'only audits', policy: policy('sample/x', { action: 'AUDIT', rules: [{}] }), state: 'proven', codes: [] },
     { what: 'is a dry run', policy: policy('sample/x', deny({}), { 'istio.io/dry-run': 'true' }), state: 'proven', codes: [] },
     { what: 'is for another workload', policy: policy('sample/x', selecting('other', deny({}))), state: 'proven', codes: [] },
     {

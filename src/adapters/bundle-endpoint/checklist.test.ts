@@ -301,12 +301,12 @@ const ROWS: readonly Row[] = [
   ['65', 'a root without a SPIFFE ID is accepted', () => roots(keys(key)), 1],
 ]
 
-describe('SPIFFE says', () => {
+describe('the SPIFFE specification says', () => {
   it.each(ROWS)('%s: %s', async (_rows, _says, check, expected) => {
     expect(await check()).toEqual(expected)
   })
 
-  it('and every row of the list is checked here, or named with who fulfils it', () => {
+  it('and this list has every row, tested here or with who fulfils it', () => {
     const elsewhere: Readonly<Record<number, string>> = {
       19: 'no bundle map is polled',
       21: 'rotate: a root is announced in phase introducing, before the CA signs under it',

@@ -135,7 +135,7 @@ describe('a tree that cannot be read is not treated as empty', () => {
     ['a link out of the tree', (path) => symlink('/etc', join(path, 'etc')), 'etc'],
     ['a link to nowhere', (path) => symlink('nowhere', join(path, 'link.yaml')), 'link.yaml'],
     [
-      'a bomb of aliases',
+      'aliases that expand exponentially',
       (path) =>
         writeFile(
           join(path, 'bomb.yaml'),
@@ -255,9 +255,9 @@ describe('a policy of a member delivered by Git', () => {
   const filter = { ...map('f', '1'), apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }
   const policy = { ...map('p', '1'), apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }
   const cases: [string, readonly Manifest[], boolean][] = [
-    ['stays while a filter in Git has not arrived', [policy], false],
-    ['stays while a filter has arrived otherwise than it is in Git', [policy, { ...filter, data: { value: '0' } }], false],
-    ['goes once all filters in Git have arrived', [policy, filter], true],
+    ['stays while a filter in Git is not yet in the cluster', [policy], false],
+    ['stays while a filter in the cluster differs from Git', [policy, { ...filter, data: { value: '0' } }], false],
+    ['is removed once all filters in Git are in the cluster', [policy, filter], true],
   ]
   it.each(cases)('%s', async (_, objects, goes) => {
     const path = await folder()
@@ -280,7 +280,7 @@ describe('a policy of a member delivered by Git', () => {
     expect(await readdir(join(path, '10-guard'))).toEqual(['.keep'])
   })
 
-  it('stays while a filter that an earlier apply removed through the same directory may still be in the cluster', async () => {
+  it('stays while a filter that an earlier apply wrote through the same port is not yet in the cluster', async () => {
     const path = await folder()
     const next = { ...filter, data: { value: '2' } }
     for (const object of [policy, filter]) await write(directoryMesh({ member: MEMBER, path }), undefined, object)

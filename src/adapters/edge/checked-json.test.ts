@@ -40,7 +40,7 @@ describe('an answer from a member', () => {
     { name: 'U+0000', text: '"\\u0000"', value: '\u0000' },
     { name: 'an escaped escape', text: '"\\\\ud800"', value: '\\ud800' },
     { name: 'the largest number', text: '1.7976931348623157e308', value: Number.MAX_VALUE },
-    { name: 'a number that is nearly none', text: '1e-999', value: 0 },
+    { name: 'a number close to zero', text: '1e-999', value: 0 },
     { name: 'brackets in text', text: `"${'['.repeat(1000)}"`, value: '['.repeat(1000) },
     { name: '200 levels', text: nested(200), value: JSON.parse(nested(200)) },
     { name: 'a byte order mark', text: '\ufeff{}', value: {} },

@@ -100,7 +100,7 @@ describe('adding a call', () => {
   it.each([
     { what: 'an unknown member', call: { ...CALL, from: 'z/sample/client' }, says: /no member or group is named "z"/ },
     { what: 'an end of two parts', call: { ...CALL, to: 'b/server' }, says: /must be MEMBER\/NAMESPACE\/NAME/ },
-    { what: 'a host that is none', call: { ...CALL, hosts: ['server'] }, says: /not a full host name/ },
+    { what: 'a host that is invalid', call: { ...CALL, hosts: ['server'] }, says: /not a full host name/ },
     {
       what: 'a mode that differs from another entry',
       call: { ...CALL, mtls: 'permissive' as const },

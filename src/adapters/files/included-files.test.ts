@@ -84,20 +84,20 @@ describe('a federation of several files', () => {
   })
 
   it.each([
-    { what: 'that is not there', path: 'gone.yaml', says: 'gone.yaml does not exist' },
+    { what: 'that does not exist', path: 'gone.yaml', says: 'gone.yaml does not exist' },
     { what: 'that is a folder', path: 'teams', says: 'teams is not a file' },
     { what: 'outside the folder', path: '../x.yaml', says: '../x.yaml leads out of the folder of the federation file' },
-    { what: 'behind a link that leads out of it', path: 'out.yaml', says: /^out\.yaml is a symbolic link that leads out of / },
+    { what: 'behind a link that leaves it', path: 'out.yaml', says: /^out\.yaml is a symbolic link that leads out of / },
     {
-      what: 'in a folder behind a link that leads out of it',
+      what: 'in a folder behind a link that leaves it',
       path: 'away/x.yaml',
       says: /^away\/x\.yaml is a symbolic link that leads out of /,
     },
     { what: 'behind a link without a target', path: 'dangling.yaml', says: 'dangling.yaml is a symbolic link without a target' },
-    { what: 'behind a link in a circle', path: 'circle.yaml', says: /^circle\.yaml ELOOP/ },
+    { what: 'behind a circular link', path: 'circle.yaml', says: /^circle\.yaml ELOOP/ },
     { what: 'that is the federation file', path: 'federation.yaml', says: 'federation.yaml is the federation file itself' },
-    { what: 'that is the federation file by a link', path: 'self.yaml', says: 'self.yaml is the federation file itself' },
-    { what: 'that is included by another name', path: 'same.yaml', says: 'same.yaml is the same file as teams/one.yaml' },
+    { what: 'that is a link to the federation file', path: 'self.yaml', says: 'self.yaml is the federation file itself' },
+    { what: 'that is included under another name', path: 'same.yaml', says: 'same.yaml is the same file as teams/one.yaml' },
     { what: 'that is too large', path: 'large.yaml', says: 'large.yaml is larger than 4 MiB' },
     { what: 'that is a device', path: 'null.yaml', says: /^null\.yaml is a symbolic link that leads out of / },
   ])('does not read a file $what', async ({ path, says }) => {
@@ -123,7 +123,7 @@ describe('a federation of several files', () => {
   it.each([
     { what: 'not YAML', content: 'spec: [', says: /^one\.yaml:\d+: is not YAML/ },
     { what: 'two documents', content: `${CALLS}---\n${CALLS}`, says: /^one\.yaml:\d+: holds more than one document/ },
-    { what: 'deeper than anybody writes', content: '['.repeat(20_000), says: /^one\.yaml: is nested too deeply/ },
+    { what: 'nested too deeply', content: '['.repeat(20_000), says: /^one\.yaml: is nested too deeply/ },
     {
       what: 'an alias bomb',
       content: `a: &a [1,1,1,1,1,1,1,1,1,1]\n${'bcdefgh'.replace(

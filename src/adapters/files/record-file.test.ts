@@ -88,11 +88,11 @@ describe('the record’s file', () => {
 
   it.each([
     { name: 'out of the folder', target: '../elsewhere/audit.jsonl' },
-    { name: 'out of the folder, to nothing', target: '../elsewhere/new.jsonl' },
-    { name: 'out of the folder, by a link in it', target: 'out/audit.jsonl' },
+    { name: 'out of the folder, without a target', target: '../elsewhere/new.jsonl' },
+    { name: 'out of the folder, through a link in it', target: 'out/audit.jsonl' },
     { name: 'to a device', target: '/dev/zero' },
     { name: 'to itself', target: 'audit.jsonl' },
-    { name: 'to nothing', target: 'nothing' },
+    { name: 'without a target', target: 'nothing' },
     { name: 'to a folder', target: '.' },
   ])('is neither read nor written through a link $name', async ({ target }) => {
     const base = await mkdtemp(join(tmpdir(), 'record-'))

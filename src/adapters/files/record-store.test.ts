@@ -107,7 +107,7 @@ describe('the record within one command', () => {
   })
 
   it.each([
-    { what: 'was cut off in an entry', text: `${textOf(one)}{"action":"appr` },
+    { what: 'is cut off within an entry', text: `${textOf(one)}{"action":"appr` },
     { what: 'has lost its last line break', text: textOf(one).trimEnd() },
   ])('reports a file that $what until somebody repairs it', async ({ text }) => {
     const path = await recordWith(text)

@@ -51,7 +51,7 @@ describe('istiod’s debug port', () => {
 
   it.each([
     {
-      name: 'a token it does not take',
+      name: 'a token that it rejects',
       answer: (r: Parameters<RequestListener>[1]) => r.writeHead(401).end(),
       code: 'istiod-refused',
       word: 'rejects the token of Entente',
@@ -63,13 +63,13 @@ describe('istiod’s debug port', () => {
       word: '404',
     },
     {
-      name: 'something that is no JSON',
+      name: 'an answer that is not JSON',
       answer: (r: Parameters<RequestListener>[1]) => r.end('<html>'),
       code: 'istiod-refused',
       word: 'not JSON',
     },
     {
-      name: 'JSON that is no list',
+      name: 'JSON that is not a list',
       answer: (r: Parameters<RequestListener>[1]) => r.end('{}'),
       code: 'istiod-refused',
       word: 'not a list',

@@ -204,26 +204,26 @@ describe('polling', () => {
 
 describe('querying istiod for one proxy, although istiod matches substrings', () => {
   it.each([
-    { name: 'nothing like it', other: 'web-0.sample2', connections: [], asked: ['db-0.sample'] },
+    { name: 'unrelated names', other: 'web-0.sample2', connections: [], asked: ['db-0.sample'] },
     {
-      name: 'a pod whose name ends like its own',
+      name: 'a pod whose name has the same ending',
       other: 'my-db-0.other',
       connections: ['db-0.sample-3', 'my-db-0.other-4'],
       asked: ['db-0.sample'],
     },
     {
-      name: 'a pod whose id ends like its own',
+      name: 'a pod whose id has the same ending',
       other: 'my-db-0.sample',
       connections: ['db-0.sample-3', 'my-db-0.sample-4'],
       asked: ['db-0.sample-3'],
     },
     {
-      name: 'a namespace that begins like its own',
+      name: 'a namespace with the same beginning',
       other: 'db-0.sample2',
       connections: ['db-0.sample-3', 'db-0.sample2-4'],
       asked: ['db-0.sample-3'],
     },
-    { name: 'a number that begins like its own', other: 'my-db-0.sample', connections: ['db-0.sample-3', 'my-db-0.sample-31'], asked: [] },
+    { name: 'a number with the same beginning', other: 'my-db-0.sample', connections: ['db-0.sample-3', 'my-db-0.sample-31'], asked: [] },
   ])('finds the exact proxy next to $name', async ({ other, connections, asked: ids }) => {
     const dumps = Object.fromEntries(ids.map((id) => [id, 'v/1']))
     const { debug, asked } = istiod([[{ proxy: 'db-0.sample' }, { proxy: other }]], dumps, connections)

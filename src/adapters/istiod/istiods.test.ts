@@ -14,13 +14,13 @@ describe('the chain that a mesh serves', () => {
     { what: 'is that of its only istiod', visits: [visit(chain('one'))], seen: true },
     { what: 'is that of all of them', visits: [visit(chain('one')), visit(chain('one'))], seen: true },
     {
-      what: 'is not seen where they present chains of different CAs',
+      what: 'is unknown where they serve chains of different CAs',
       visits: [visit(chain('one')), visit(chain('two'))],
       code: 'presented-differs',
     },
-    { what: 'is not seen where one of them could not be asked', visits: [visit(chain('one')), visit(silent)], code: 'istiod-unreachable' },
-    { what: 'waits for none that is on its way out', visits: [visit(chain('one')), visit(silent, true)], seen: true },
-    { what: 'is not seen where the only one is on its way out and silent', visits: [visit(silent, true)], code: 'istiod-unreachable' },
+    { what: 'is unknown where one of them could not be asked', visits: [visit(chain('one')), visit(silent)], code: 'istiod-unreachable' },
+    { what: 'does not require an answer from a terminating one', visits: [visit(chain('one')), visit(silent, true)], seen: true },
+    { what: 'is unknown where the only one is terminating and does not answer', visits: [visit(silent, true)], code: 'istiod-unreachable' },
   ])('$what', ({ visits, seen = false, code }) => {
     const presented = presentedOf(about.member('cluster-b'), visits)
     expect(presented.ok).toBe(seen)

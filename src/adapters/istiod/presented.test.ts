@@ -36,7 +36,7 @@ describe('the chain that an istiod serves', () => {
 
 describe('an address belongs to an istiod', () => {
   it.each([
-    { name: 'when the mesh’s own roots vouch for its name', dnsNames: [NAME], stranger: false, is: true },
+    { name: 'if the mesh’s own roots verify its name', dnsNames: [NAME], stranger: false, is: true },
     { name: 'but not under another name', dnsNames: ['other.example'], stranger: false, is: false },
     { name: 'but not under another CA', dnsNames: [NAME], stranger: true, is: false },
   ])('$name', async ({ dnsNames, stranger, is }) => {

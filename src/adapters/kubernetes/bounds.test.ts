@@ -36,23 +36,23 @@ describe('an API server that asks for a later retry', () => {
 
   it.each([
     { name: 'seconds', answer: { status: 429, body: {}, retryAfter: '3' }, method: 'PATCH', wait: 3_000 },
-    { name: 'no seconds at all', answer: { status: 429, body: {}, retryAfter: '0' }, method: 'GET', wait: 100 },
+    { name: 'zero seconds', answer: { status: 429, body: {}, retryAfter: '0' }, method: 'GET', wait: 100 },
     { name: 'a time', answer: { status: 429, body: {}, retryAfter: 'Mon, 01 Jun 2026 00:00:05 GMT' }, method: 'GET', wait: 5_000 },
     {
-      name: 'a time that is over',
+      name: 'a time in the past',
       answer: { status: 503, body: {}, retryAfter: 'Mon, 01 Jun 2020 00:00:05 GMT' },
       method: 'GET',
       wait: 100,
     },
-    { name: 'no word of when', answer: { status: 429, body: {} }, method: 'GET', wait: undefined },
-    { name: 'what is no time', answer: { status: 429, body: {}, retryAfter: 'soon' }, method: 'GET', wait: undefined },
+    { name: 'no Retry-After', answer: { status: 429, body: {} }, method: 'GET', wait: undefined },
+    { name: 'an invalid time', answer: { status: 429, body: {}, retryAfter: 'soon' }, method: 'GET', wait: undefined },
     {
-      name: '503 to a write, which may have been done',
+      name: '503 to a write that may have succeeded',
       answer: { status: 503, body: {}, retryAfter: '1' },
       method: 'PATCH',
       wait: undefined,
     },
-    { name: 'a refusal', answer: { status: 403, body: {}, retryAfter: '1' }, method: 'GET', wait: undefined },
+    { name: 'a rejection', answer: { status: 403, body: {}, retryAfter: '1' }, method: 'GET', wait: undefined },
   ] as const)('with $name', ({ answer, method, wait }) => {
     expect(retryMs(answer, method, new Date('2026-06-01T00:00:00Z'))).toBe(wait)
   })

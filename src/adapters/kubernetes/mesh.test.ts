@@ -243,7 +243,7 @@ describe('what could not be observed is not treated as empty', () => {
       data: async () => ({ 'root-cert.pem': (await (await makeCa({ trustDomain: 'b' })).leaf('spiffe://b/x')).certPem }),
       code: 'bundle-refused',
     },
-    { name: 'garbage for roots', data: async () => ({ 'root-cert.pem': 'hello' }), code: 'bundle-malformed' },
+    { name: 'garbage as roots', data: async () => ({ 'root-cert.pem': 'hello' }), code: 'bundle-malformed' },
     { name: 'no roots at all', data: async () => ({}), code: 'bundle-malformed' },
   ])('$name', async ({ data, code }) => {
     const { seen } = await observe({

@@ -53,10 +53,10 @@ describe('documents', () => {
   })
 
   it.each([
-    ['before the merge gives way', '{b: 3, <<: *x}', { b: 1 }],
+    ['before the merge is overridden', '{b: 3, <<: *x}', { b: 1 }],
     ['after the merge counts', '{<<: *x, b: 3}', { b: 3 }],
     ['of the first mapping in a list counts', '{<<: [*x, *y]}', { b: 1, c: 3 }],
-    ['in a merged mapping likewise', '{<<: {b: 5, <<: *x}}', { b: 1 }],
+    ['in a merged mapping also counts', '{<<: {b: 5, <<: *x}}', { b: 1 }],
   ])('use the last of two equal keys with merges, as the API server does: one %s', (_, merging, value) => {
     expect(read(`x: &x {b: 1}\ny: &y {b: 2, c: 3}\nz: ${merging}\n`)[0]?.value).toMatchObject({ z: value })
   })
@@ -74,7 +74,7 @@ describe('documents', () => {
 
   it.each([
     [
-      'aliases that multiply',
+      'aliases that expand exponentially',
       `${Array.from(
         { length: 9 },
         (_, i) =>
@@ -83,7 +83,7 @@ describe('documents', () => {
             .join(', ')}]`,
       ).join('\n')}\n`,
     ],
-    ['an alias of nothing', 'a: *b\n'],
+    ['an alias without an anchor', 'a: *b\n'],
     ['a list within itself', 'a: &a [*a]\n'],
     ['a mapping within itself', 'a: &a\n  b: [{c: *a}]\n'],
     ['flow lists a hundred thousand deep', '['.repeat(100_000)],

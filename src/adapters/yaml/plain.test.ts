@@ -99,7 +99,7 @@ describe('the plain YAML parser', () => {
     ['folded text', 'a: >\n  b\n'],
     ['a scalar over two lines', 'a: b\n  c\n'],
     ['a merge key', 'a:\n  <<: {b: 1}\n'],
-    ['a key that is none of text', 'yes: 1\n'],
+    ['a key that is not text', 'yes: 1\n'],
     ['__proto__', '__proto__: {a: 1}\n'],
     ['a quoted __proto__', '"__proto__": {a: 1}\n'],
     ['a directive', '%YAML 1.1\n---\na: 1\n'],

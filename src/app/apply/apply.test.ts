@@ -277,9 +277,9 @@ describe('proxies that do not follow', () => {
   })
 
   it.each([
-    { name: 'nobody hears from', trouble: (mesh: MemoryMesh) => void mesh.unheard.add('server.sample') },
+    { name: 'disconnected', trouble: (mesh: MemoryMesh) => void mesh.unheard.add('server.sample') },
     {
-      name: 'refused something before',
+      name: 'rejected something earlier',
       trouble: (mesh: MemoryMesh) =>
         void Object.assign(mesh, { refuses: (proxy: string) => (proxy === 'server.sample' ? 'older' : undefined) }),
     },
@@ -501,15 +501,15 @@ describe('the record and its witnesses', () => {
     'a head that is not in the file': (mesh: MemoryMesh) => {
       mesh.head = foreign('1')
     },
-    'what is no head': (mesh: MemoryMesh) => {
+    'an invalid head': (mesh: MemoryMesh) => {
       mesh.witness = () => Promise.reject(new FederationError('record-broken', 'cluster-b', 'ConfigMap entente-record has no head'))
     },
   }
   it.each([
     { name: 'a head that is not in the file', options: { only: 'closing' }, code: 'record-forked' },
     { name: 'a head that is not in the file', options: {}, code: 'record-forked' },
-    { name: 'what is no head', options: { only: 'closing' }, code: 'record-broken' },
-    { name: 'what is no head', options: {}, code: 'record-broken' },
+    { name: 'an invalid head', options: { only: 'closing' }, code: 'record-broken' },
+    { name: 'an invalid head', options: {}, code: 'record-broken' },
   ] as const)(
     'let a sever ($options) reach a member with $name: the sever closes the trust, is on the record, and keeps the head',
     async (given) => {
@@ -624,7 +624,7 @@ describe('a federation that withdraws its part of an overlap', () => {
   const ofOurs = (mesh: MemoryMesh) => mesh.objects.filter((o) => o.metadata.labels?.[OWNER] === 'shop').map(({ kind }) => kind)
 
   it.each([
-    { what: 'their filter decides', first: true, intents: without },
+    { what: 'the other federation’s filter decides', first: true, intents: without },
     { what: 'our filter decided until now', first: false, intents: without },
     { what: 'it is severed', first: true, intents: severed },
   ])('removes everything of its own, and waits for nobody, where $what', async ({ first, intents }) => {

@@ -75,7 +75,7 @@ async function afterHold(ports: MemoryPorts, bundle: Bundle): Promise<readonly s
 describe('follow', () => {
   const addOnly = { bundleEndpoint: endpoint, follow: { policy: 'AddOnly', hold: '1h' } }
 
-  it('approves one more root by itself after the hold, on the record, and says that nobody confirmed it', async () => {
+  it('approves one more root by itself after the hold, on the record as unconfirmed', async () => {
     const ports = ownerB(addOnly)
     await confirm(ports)
     expect(await afterHold(ports, both(2n))).toEqual([...Array(6).fill('hold'), 'approve'])
@@ -104,7 +104,7 @@ describe('follow', () => {
     expect(removal).toEqual([...Array(6).fill('hold'), 'approve'])
   })
 
-  it('reports an offer once on the record, and Manual waits for a person', async () => {
+  it('records an offer once, and Manual waits for a person', async () => {
     const ports = ownerB({ bundleEndpoint: endpoint })
     await confirm(ports)
     expect(await afterHold(ports, both(2n))).toEqual(Array(7).fill('person'))
@@ -121,7 +121,7 @@ describe('follow', () => {
     expect((await planFederation(ports)).plan.findings.map(({ code }) => code)).not.toContain('offer-waits')
   })
 
-  it('waits until a person confirmed the endpoint, and again after the file names another one', async () => {
+  it('waits until a person confirms the endpoint, and again after the file names another one', async () => {
     const ports = ownerB(addOnly)
     serve(ports, both(2n))
     const [first] = await follow(ports, { members: [], withoutHold: true })
@@ -134,7 +134,7 @@ describe('follow', () => {
     expect(then?.decision).toEqual({ kind: 'person', reason: 'endpoint-changed' })
   })
 
-  it('refuse stops an offer, and a person may approve it all the same', async () => {
+  it('does not approve an offer that a person refused, who may still approve it later', async () => {
     const ports = ownerB(addOnly)
     await confirm(ports)
     serve(ports, both(2n))
@@ -147,7 +147,7 @@ describe('follow', () => {
     expect(await kinds(ports)).toEqual(['same'])
   })
 
-  it('is evidence of the root that the CA of a partner signs under, for as long as it is recent', async () => {
+  it('provides evidence of the root that a partner’s CA signs under, while it is recent', async () => {
     const ports = ownerB(addOnly)
     await confirm(ports)
     const states = async () => (await verifyTrusts(ports, {})).verdicts.flatMap(({ findings }) => findings.map(({ code }) => code))
@@ -162,7 +162,7 @@ describe('follow', () => {
     expect(await states()).toContain('ca-not-approved')
   })
 
-  it('records each offer, but not every change of an endpoint that changes at every fetch; refuse means what was shown last', async () => {
+  it('records each offer, but not every change of an endpoint that changes at every fetch; refuse applies to the offer shown last', async () => {
     const ports = ownerB(addOnly)
     await confirm(ports)
     const foreigner: Bundle = { ...a.bundle, anchors: [...a.bundle.anchors, ...foreign.bundle.anchors], sequence: 2n }
@@ -189,7 +189,7 @@ describe('follow', () => {
     expect(prints(ports.approved.get(A) as Bundle)).toEqual(prints(a.bundle))
   })
 
-  it('keeps the approved roots when the endpoint is gone, and says for how long', async () => {
+  it('keeps the approved roots when the endpoint is down, and says for how long', async () => {
     const ports = ownerB(addOnly)
     await confirm(ports)
     expect(await kinds(ports)).toEqual(['same'])
@@ -202,7 +202,7 @@ describe('follow', () => {
     expect(prints(ports.approved.get(A) as Bundle)).toEqual(prints(a.bundle))
   })
 
-  it('approves nothing of a severed partner, and its approvals never count as the word of a person after a lift', async () => {
+  it('approves nothing from a severed partner, and its approvals never count as a person’s after a lift', async () => {
     const ports = ownerB(addOnly)
     await confirm(ports)
     const pair = { truster: 'cluster-b', trusted: 'cluster-a' }
@@ -233,7 +233,7 @@ describe('an invitation', () => {
     return ports
   }
 
-  it('makes its sender a member, approves its roots, and is a no-op for ever after', async () => {
+  it('makes its sender a member, approves its roots, and has no effect a second time', async () => {
     const { text, number } = await invited()
     const ports = receiver()
     const { numbers, already, answer } = await acceptInvitation(ports, { file: 'f', text, comparison: number, ...why })
@@ -255,7 +255,7 @@ describe('an invitation', () => {
     expect(ports.entries.map(printEntry)).toEqual(lines)
   })
 
-  it('asks a person with both numbers, where none was given', async () => {
+  it('asks a person with both numbers if none was given', async () => {
     const { text } = await invited()
     const ports = receiver()
     await acceptInvitation(ports, { file: 'f', text, ...why })
@@ -274,7 +274,7 @@ describe('an invitation', () => {
     { name: 'no endpoint', code: 'endpoint-unreachable', change: (ports) => ports.served.clear() },
     { name: 'its time over', code: 'invitation-expired', change: (ports) => void ports.sleep(25 * HOUR) },
     { name: 'a changed file', code: 'invitation-invalid', text: { trustDomain: 'evil.example' } },
-  ])('is refused with $name, and nothing changes: $code', async ({ code, change, with: given = {}, text: more }) => {
+  ])('is rejected with $name, and nothing changes: $code', async ({ code, change, with: given = {}, text: more }) => {
     const { text, number } = await invited(more)
     const ports = receiver()
     change?.(ports)
@@ -283,7 +283,7 @@ describe('an invitation', () => {
     expect([ports.partners, ports.entries.length, ports.approved.has(A)]).toEqual([[], 2, false])
   })
 
-  it('for somebody else, or from a mesh that we run, is refused', async () => {
+  it('is rejected for another receiver, or from a mesh that we run', async () => {
     const { document: made } = await invite(ownerA(), { for: 'cluster-c.example', validMs: HOUR })
     await expect(acceptInvitation(receiver(), { file: 'f', text: JSON.stringify(made), ...why })).rejects.toMatchObject({
       code: 'invitation-misdirected',
@@ -310,7 +310,7 @@ describe('publish', () => {
     expect(JSON.stringify(objects)).toContain('spiffe_refresh_hint')
   })
 
-  it('is in the plan like every other step, changes no trust, and never goes back to a lower sequence', async () => {
+  it('is a step of the plan like any other, changes no trust, and never returns to a lower sequence', async () => {
     const ports = ownerA()
     const { plan } = await planFederation(ports)
     expect(plan.steps.map(({ phase, after, changes }) => [phase, after?.kind, changes])).toEqual([

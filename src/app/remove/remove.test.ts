@@ -143,7 +143,7 @@ describe('remove', () => {
   it.each([
     { member: 'cluster-b', context: 'cluster-b' },
     { member: 'old-name', context: 'cluster-b' },
-  ])('refuses a home that a member of the file has, whatever it is called: $member', async (named) => {
+  ])('refuses a home that a member of the file has, under any name: $member', async (named) => {
     await expect(remove(house.ports, { ...why, ...named })).rejects.toMatchObject({ code: 'usage', subject: 'cluster-b' })
     expect(ours(house.b)).toContain('EnvoyFilter')
   })

@@ -24,24 +24,28 @@ const inMs = (milliseconds: number): Date => new Date(NOW.getTime() + millisecon
 describe('waiting for connections from before a sever', () => {
   const wait = { since: NOW.getTime(), boundMs: 60_000, told: 0 }
   const cases = [
-    { name: 'no proxy has some', state: answered(says(0)), outcome: 'over' },
-    { name: 'a proxy has some', state: answered(says(4)), outcome: 'server.sample until 60 s' },
+    { name: 'no proxy has connections', state: answered(says(0)), outcome: 'over' },
+    { name: 'a proxy has connections', state: answered(says(4)), outcome: 'server.sample until 60 s' },
     { name: 'a proxy never answered', state: answered(MUTE), outcome: 'over' },
-    { name: 'a proxy that had some does not answer once', state: answered(MUTE, answered(says(4))), outcome: 'server.sample until 60 s' },
     {
-      name: 'a proxy that had some does not answer three times',
+      name: 'a proxy with connections does not answer once',
+      state: answered(MUTE, answered(says(4))),
+      outcome: 'server.sample until 60 s',
+    },
+    {
+      name: 'a proxy with connections does not answer three times',
       state: [MUTE, MUTE, MUTE].reduce((state, mute) => answered(mute, state), answered(says(4))),
       outcome: 'over',
     },
     {
-      name: 'a proxy answers again after two silences, and is silent again',
+      name: 'a proxy answers again after two missing answers, and then misses again',
       state: [MUTE, MUTE, says(4), MUTE, MUTE].reduce((state, answer) => answered(answer, state), answered(says(4))),
       outcome: 'server.sample until 60 s',
     },
-    { name: 'one of two is through', state: answered(says(0), answered(says(4)), OTHER), outcome: 'server.sample until 60 s' },
-    { name: 'the bound is reached', state: answered(says(4)), at: 60_000, outcome: 'server.sample until 60 s' },
-    { name: 'the bound is past', state: answered(says(4)), at: 60_001, outcome: 'over' },
-    { name: 'the user asks to stop', state: answered(says(4)), stop: true, outcome: 'over' },
+    { name: 'one of two is done', state: answered(says(0), answered(says(4)), OTHER), outcome: 'server.sample until 60 s' },
+    { name: 'the deadline is reached', state: answered(says(4)), at: 60_000, outcome: 'server.sample until 60 s' },
+    { name: 'the deadline is past', state: answered(says(4)), at: 60_001, outcome: 'over' },
+    { name: 'the user interrupts', state: answered(says(4)), stop: true, outcome: 'over' },
   ]
   it.each(cases)('where $name: $outcome', ({ state, at = 5_000, stop = false, outcome }) => {
     const step = drainStep(state, wait, { proxies: [SERVER, OTHER], now: inMs(at), stop })

@@ -120,7 +120,7 @@ describe('bundle convert', () => {
       code: 1,
     },
     { name: 'an empty bundle has no PEM', args: { file: 'empty.json', to: 'pem' }, printed: '', told: 'error bundle-empty', code: 1 },
-    { name: 'what is refused is not converted', args: { file: 'key.pem', to: 'spiffe' }, printed: '', told: 'error private-key', code: 1 },
+    { name: 'what is rejected is not converted', args: { file: 'key.pem', to: 'spiffe' }, printed: '', told: 'error private-key', code: 1 },
   ] as const)('$name', async ({ args, printed, told, code }) => {
     const world = new TestWorld()
     expect(await bundleConvert(args, world)).toBe(code)
@@ -236,12 +236,12 @@ describe('bundle fetch', async () => {
     it.each([
       { name: 'nothing listens', says: 'endpoint-unreachable', args: () => ({ url: 'https://localhost:1' }) },
       {
-        name: 'the endpoint is not who it should be',
+        name: 'the endpoint has another identity',
         says: 'endpoint-unverified',
         args: () => ({ endpointSpiffeId: 'spiffe://a.example/other' }),
       },
       { name: 'it answers an error', says: 'endpoint-refused', args: () => ({ url: failing.url }) },
-      { name: 'it answers something else than a bundle', says: '"verdict": "reject"', args: () => ({ url: garbage.url }) },
+      { name: 'it answers something other than a bundle', says: '"verdict": "reject"', args: () => ({ url: garbage.url }) },
     ])('leaves the file unchanged where $name', async ({ says, args }) => {
       const { code, world, after, files } = await into(before, args())
       expect([code, after, files]).toEqual([1, before, ['offer.json']])
@@ -271,7 +271,7 @@ describe('bundle fetch', async () => {
     { name: 'another profile', args: { profile: 'http' } },
     { name: 'a missing endpoint bundle', args: { profile: 'https_spiffe', endpointSpiffeId: id } },
     {
-      name: 'roots of the web with https_spiffe',
+      name: 'web roots with https_spiffe',
       args: { profile: 'https_spiffe', endpointSpiffeId: id, endpointBundle: 'a.pem', ca: 'a.pem' },
     },
     { name: 'an endpoint id with https_web', args: { profile: 'https_web', endpointSpiffeId: id } },

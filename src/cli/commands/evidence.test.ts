@@ -131,13 +131,9 @@ describe('evidence that may be outdated counts as unknown if', () => {
   const stale: [string, Handing, string][] = [
     ['it is older than an hour', { age: 61 }, 'was made 61 min ago'],
     ['it is days old', { age: 5 * 1440 }, 'was made 5 days ago'],
-    ['it is from the future', { age: -10 }, 'has a time in the future'],
+    ['its time is in the future', { age: -10 }, 'has a time in the future'],
     ['its owner had another record', { record: `sha256:${'0'.repeat(64)}` as Digest }, 'another record'],
-    [
-      'the cluster did not have what Git says',
-      { objects: [] },
-      'was made when the cluster did not yet have ConfigMap istio-system/cluster-',
-    ],
+    ['the cluster lacked what Git contains', { objects: [] }, 'was made when the cluster did not yet have ConfigMap istio-system/cluster-'],
   ]
   it.each(stale)('%s', async (_, handing, because) => {
     await using w = await opened()
@@ -246,14 +242,14 @@ describe('a file is rejected as evidence', () => {
       'it is the output of verify -o json',
     ],
     [
-      'says something else than it should',
+      'contains an unexpected value',
       (text) => text.replace('"autoMtls":true', '"autoMtls":"yes"'),
       'seen.json: evidence.0.istio.value.autoMtls',
     ],
-    ['names a configuration that is not there', (text) => text.replace('"config":0', '"config":77'), 'is not an index of configs'],
+    ['refers to a configuration that is absent', (text) => text.replace('"config":0', '"config":77'), 'is not an index of configs'],
     ['has a chain that is not base64', (text) => text.replace(/"presented":\{"ok":true,"value":\["/, '$&*'), 'is not base64'],
     [
-      'is about a stranger',
+      'is about an unknown member',
       (text) => text.replaceAll('"member":"cluster-b"', '"member":"cluster-x"'),
       'is about cluster-x, which is not a member',
     ],
@@ -262,7 +258,7 @@ describe('a file is rejected as evidence', () => {
       (text) => text.replaceAll('"trustDomain":"cluster-b.example"', '"trustDomain":"other.example"'),
       'has trust domain other.example for cluster-b',
     ],
-    ['is nested beyond all use', () => '['.repeat(100_000) + ']'.repeat(100_000), 'is nested too deeply'],
+    ['is nested too deeply', () => '['.repeat(100_000) + ']'.repeat(100_000), 'is nested too deeply'],
   ]
   it.each(malformed)('if it %s', async (_, change, because) => {
     await using w = await opened()

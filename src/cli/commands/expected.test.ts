@@ -20,13 +20,13 @@ const ALL = [expecting('not-checked'), expecting('chain-unseen')]
 const json = (w: TestWorkspace) => JSON.parse(w.printed.at(-1) ?? '{}')
 const check = (w: TestWorkspace, accept: readonly string[] = []): Promise<number> => verify({ file: w.file, output: 'json', accept }, w.io)
 
-describe('a federation whose meshes cannot be seen from here', () => {
+describe('a federation whose meshes cannot be observed from here', () => {
   it('is not proven: exit 3', async () => {
     await using w = await opened()
     expect([await check(w), await status({ file: w.file, output: 'json' }, w.io)]).toEqual([3, 3])
   })
 
-  it('is green if the file expects that, and says for each finding why', async () => {
+  it('passes if the file expects that, with the reason for each finding', async () => {
     await using w = await opened(ALL)
     expect([await check(w), await status({ file: w.file, output: 'json' }, w.io)]).toEqual([0, 0])
     await check(w)
@@ -36,23 +36,23 @@ describe('a federation whose meshes cannot be seen from here', () => {
     expect(accepted).toContainEqual({ reason: 'a partner runs it', until: '2099-12-31' })
   })
 
-  it('is green for one command if its flags accept it', async () => {
+  it('passes for one command if its flags accept it', async () => {
     await using w = await opened()
     expect([await check(w, ['not-checked', 'chain-unseen']), await check(w)]).toEqual([0, 3])
   })
 
-  it('is not green if only a part is accepted', async () => {
+  it('fails if only a part is accepted', async () => {
     await using w = await opened([expecting('not-checked', { member: 'cluster-a' }), expecting('chain-unseen')])
     expect(await check(w)).toBe(3)
   })
 
-  it('is not green after the last day, and says so', async () => {
+  it('fails after the last day of the expectation, and says so', async () => {
     await using w = await opened(ALL.map((one) => ({ ...one, until: '2020-01-01' })))
     expect(await check(w)).toBe(3)
     expect(json(w).findings.map(({ code }: { code: string }) => code)).toContain('expect-ended')
   })
 
-  it('is not green about a severed trust: that it is closed must be seen', async () => {
+  it('fails for a severed trust, which Entente must observe as closed', async () => {
     await using w = await opened(ALL)
     const pairs = [
       ['cluster-b', 'cluster-a'],
@@ -64,14 +64,17 @@ describe('a federation whose meshes cannot be seen from here', () => {
   })
 })
 
-describe('a code that means more than that Entente could not look', () => {
-  it.each(['own-root-unknown', 'record-broken', 'witness-unseen', 'connections-unseen', 'no-such-code'])('%s is refused', async (code) => {
-    await using w = await opened([expecting(code)])
-    await expect(check(w)).rejects.toMatchObject({
-      code: 'federation-invalid',
-      faults: [{ message: expect.stringContaining(code), hint: expect.stringContaining('chain-unseen') }],
-    })
-    await using plain = await opened()
-    await expect(check(plain, [code])).rejects.toMatchObject({ code: 'usage', hint: expect.stringContaining('chain-unseen') })
-  })
+describe('a code that also means more than a failed observation', () => {
+  it.each(['own-root-unknown', 'record-broken', 'witness-unseen', 'connections-unseen', 'no-such-code'])(
+    'cannot be accepted: %s',
+    async (code) => {
+      await using w = await opened([expecting(code)])
+      await expect(check(w)).rejects.toMatchObject({
+        code: 'federation-invalid',
+        faults: [{ message: expect.stringContaining(code), hint: expect.stringContaining('chain-unseen') }],
+      })
+      await using plain = await opened()
+      await expect(check(plain, [code])).rejects.toMatchObject({ code: 'usage', hint: expect.stringContaining('chain-unseen') })
+    },
+  )
 })

@@ -36,7 +36,7 @@ const found = (w: TestWorkspace) =>
 describe.each([
   { what: 'the hash of another record', text: `${other}\n`, code: 'record-forked' },
   { what: 'another record’s hash under our name', text: `shop ${other}\n`, code: 'record-forked' },
-  { what: 'no hash at all', text: 'shop hello\n', code: 'record-broken' },
+  { what: 'no valid hash', text: 'shop hello\n', code: 'record-broken' },
   { what: 'half a MiB', text: 'x'.repeat(1 << 19), code: 'record-broken' },
 ])('a member whose witness has $what', ({ text, code }) => {
   it('is reported by plan, and nothing opens there; the other member gets every step', async () => {

@@ -57,7 +57,7 @@ describe('an error of a command', () => {
     expect(said).toHaveLength(1)
   })
 
-  it('is a document even if nothing expected it', () => {
+  it('is a document even for an unexpected exception', () => {
     expect(told(new TypeError('x is not iterable'), true).printed).toMatchObject([
       { kind: 'Error', code: 'internal', message: 'x is not iterable' },
     ])

@@ -44,16 +44,20 @@ describe('the text of mount', () => {
 
   it.each([
     {
-      name: 'a patch where its template lacks it',
+      name: 'has a patch for a template without the mount',
       of: { ...workload, patch: MOUNT },
       says: /kubectl --context ctx-b -n sample patch deployment server --type strategic -p '\{"spec"/,
     },
-    { name: 'that a rollout is under way', of: { ...workload, template: 'mounted' as const }, says: /has the mount already/ },
-    { name: 'that a pod on its own is to be made anew', of: { ...workload, kind: 'Pod' }, says: /no workload owns this pod/ },
-    { name: 'that the owner of anything else adds it', of: { ...workload, kind: 'Rollout' }, says: /to the pod template of its owner/ },
-    { name: 'that the pinned filter still selects it', of: workload, says: /until then the pinned filter selects it/ },
+    { name: 'says that a rollout is in progress', of: { ...workload, template: 'mounted' as const }, says: /has the mount already/ },
+    { name: 'says that a pod without a controller must be recreated', of: { ...workload, kind: 'Pod' }, says: /no workload owns this pod/ },
     {
-      name: 'or that it accepts no foreign identity',
+      name: 'says that the owner of any other kind adds the mount',
+      of: { ...workload, kind: 'Rollout' },
+      says: /to the pod template of its owner/,
+    },
+    { name: 'says that the pinned filter still selects the pod', of: workload, says: /until then the pinned filter selects it/ },
+    {
+      name: 'says that the pod accepts no foreign identity',
       of: { ...workload, pinned: false },
       says: /until then it accepts no foreign identity/,
     },

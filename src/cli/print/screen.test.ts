@@ -12,18 +12,18 @@ describe('foreign text', () => {
   it.each([
     { name: 'an escape sequence', text: 'CN=\u001b[2J\u001b]0;x\u0007', is: 'CN=\\u001b[2J\\u001b]0;x\\u0007' },
     { name: 'a line overwritten', text: 'bad\rgood', is: 'bad\\u000dgood' },
-    { name: 'a line of its own', text: `no\n\n  ${PROVEN}`, is: `no ${PROVEN}` },
-    { name: 'a line of its own, as Windows has it', text: `no\r\n${PROVEN}`, is: `no ${PROVEN}` },
-    { name: 'a line by the line separator', text: `no\u2028${PROVEN}\u2029`, is: `no\\u2028${PROVEN}\\u2029` },
+    { name: 'a line feed', text: `no\n\n  ${PROVEN}`, is: `no ${PROVEN}` },
+    { name: 'a Windows line end', text: `no\r\n${PROVEN}`, is: `no ${PROVEN}` },
+    { name: 'a line separator', text: `no\u2028${PROVEN}\u2029`, is: `no\\u2028${PROVEN}\\u2029` },
     { name: 'a line by the next-line control', text: `no\u0085${PROVEN}`, is: `no\\u0085${PROVEN}` },
     { name: 'a C1 control', text: '\u009b2J', is: '\\u009b2J' },
-    { name: 'text turned around', text: 'a\u202eb\u2066c\u200f', is: 'a\\u202eb\\u2066c\\u200f' },
-    { name: 'what is invisible', text: 'a\u200bb\u2060\ufeff\u00ad\u034f\u3164', is: 'a\\u200bb\\u2060\\ufeff\\u00ad\\u034f\\u3164' },
+    { name: 'reversed text', text: 'a\u202eb\u2066c\u200f', is: 'a\\u202eb\\u2066c\\u200f' },
+    { name: 'invisible characters', text: 'a\u200bb\u2060\ufeff\u00ad\u034f\u3164', is: 'a\\u200bb\\u2060\\ufeff\\u00ad\\u034f\\u3164' },
     { name: 'tags', text: 'a\u{e0041}\u{e007f}', is: 'a\\udb40\\udc41\\udb40\\udc7f' },
     { name: 'variation selectors', text: 'a\ufe0f\u{e0100}', is: 'a\\ufe0f\\udb40\\udd00' },
     { name: 'half a character', text: 'a\ud800b\udc00', is: 'a\\ud800b\\udc00' },
-    { name: 'a style of ours', text: '\u001b[32mproven\u001b[39m', is: '\\u001b[32mproven\\u001b[39m' },
-    { name: 'what is visible', text: 'a ✓ … 日本 😀 é', is: 'a ✓ … 日本 😀 é' },
+    { name: 'one of our own styles', text: '\u001b[32mproven\u001b[39m', is: '\\u001b[32mproven\\u001b[39m' },
+    { name: 'visible characters', text: 'a ✓ … 日本 😀 é', is: 'a ✓ … 日本 😀 é' },
   ])('shows $name', ({ text, is }) => {
     expect(plain(text)).toBe(is)
     expect(String(show`cluster-a: ${text}`)).toBe(`cluster-a: ${is}`)

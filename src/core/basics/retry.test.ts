@@ -6,12 +6,12 @@ const BROKEN = new Error('broken')
 
 describe('a retry', () => {
   it.each<{ what: string; outcomes: (number | Error)[]; ends: number | Error; slept: number[] }>([
-    { what: 'ends with the first try where that is final', outcomes: [1], ends: 1, slept: [] },
-    { what: 'goes on after an error that may pass', outcomes: [BUSY, BUSY, 1], ends: 1, slept: [10, 20] },
-    { what: 'goes on after a result that may change', outcomes: [0, 1], ends: 1, slept: [10] },
-    { what: 'throws what does not pass at once', outcomes: [BUSY, BROKEN], ends: BROKEN, slept: [10] },
-    { what: 'throws what the last try threw, without another wait', outcomes: [BUSY, BUSY, BUSY, 1], ends: BUSY, slept: [10, 20] },
-    { what: 'returns what the last try came to', outcomes: [0, 0, 0, 1], ends: 0, slept: [10, 20] },
+    { what: 'ends after the first try if that is final', outcomes: [1], ends: 1, slept: [] },
+    { what: 'continues after a transient error', outcomes: [BUSY, BUSY, 1], ends: 1, slept: [10, 20] },
+    { what: 'continues after a result that may change', outcomes: [0, 1], ends: 1, slept: [10] },
+    { what: 'throws a permanent error at once', outcomes: [BUSY, BROKEN], ends: BROKEN, slept: [10] },
+    { what: 'throws the last error, without another wait', outcomes: [BUSY, BUSY, BUSY, 1], ends: BUSY, slept: [10, 20] },
+    { what: 'returns the result of the last try', outcomes: [0, 0, 0, 1], ends: 0, slept: [10, 20] },
   ])('$what', async ({ outcomes, ends, slept }) => {
     const left = [...outcomes]
     const sleeps: number[] = []

@@ -87,13 +87,13 @@ const ROWS: readonly Row[] = [
     evidence: /not ready/,
   },
   {
-    name: 'an istiod that is silent',
+    name: 'an istiod that does not answer',
     change: () => withIstiod({ said: failed('istiod-unreachable', 'no answer') }),
     tells: 'istiod',
     evidence: /no answer/,
   },
   {
-    name: 'an istiod that we may not ask',
+    name: 'an istiod that the account may not query',
     change: () => withIstiod({ said: failed('forbidden', 'may not') }),
     tells: 'istiod',
     verdict: 'unknown',
@@ -120,7 +120,7 @@ const ROWS: readonly Row[] = [
     evidence: /1\.31 and 1\.27/,
   },
   {
-    name: 'callers whose trust domain nobody looks at',
+    name: 'callers whose trust domain no member has',
     change: () => withIstiod({ env: { CLUSTER_ID: 'b', PILOT_SKIP_VALIDATE_TRUST_DOMAIN: 'T' } }),
     tells: 'istiod-flags',
     verdict: 'warn',
@@ -134,14 +134,14 @@ const ROWS: readonly Row[] = [
     evidence: /ENABLE_CA_SERVER=false/,
   },
   {
-    name: 'signers of Kubernetes',
+    name: 'Kubernetes signers',
     change: () => withIstiod({ env: { CLUSTER_ID: 'b', EXTERNAL_CA: 'ISTIOD_RA_KUBERNETES_API' } }),
     tells: 'certificate-authority',
     verdict: 'warn',
     evidence: /EXTERNAL_CA/,
   },
   {
-    name: 'a refused configuration',
+    name: 'a rejected configuration',
     change: () => withIstiod({ said: ok(said('b', { proxies: [{ proxy: 'p.sample', version: '', rejected: 'Listener: bad' }] })) }),
     tells: 'proxies',
     evidence: /p\.sample rejects.*bad/,
@@ -154,7 +154,7 @@ const ROWS: readonly Row[] = [
     evidence: /no proxy/,
   },
   {
-    name: 'cluster ids that are alike',
+    name: 'similar cluster ids',
     change: () => withIstiod({ env: { CLUSTER_ID: 'a' } }),
     tells: 'cluster-id',
     evidence: /cluster ID a/,
@@ -172,7 +172,7 @@ const ROWS: readonly Row[] = [
     evidence: /as a whole/,
   },
   {
-    name: 'a mesh config that we may not read',
+    name: 'a mesh config that the account may not read',
     change: () => ({ mesh: failed('forbidden', 'may not get configmaps') }),
     tells: 'mesh-config',
     verdict: 'unknown',
@@ -197,7 +197,7 @@ const ROWS: readonly Row[] = [
     evidence: /contains cluster-a/,
   },
   {
-    name: 'an alias that the file does not know',
+    name: 'an alias that the file lacks',
     change: () => ({ mesh: ok(mesh('b', { aliases: [domain('old.example')] })) }),
     tells: 'trust-domain-aliases',
     evidence: /alias old\.example/,
@@ -223,7 +223,7 @@ const ROWS: readonly Row[] = [
     evidence: /cluster-b has x/,
   },
   {
-    name: 'a hand beside Argo CD',
+    name: 'objects of Argo CD that somebody else changes',
     change: () => {
       const managers = [{ name: 'kubectl-edit', at: '2026-05-01T00:00:00Z' }]
       const labels = { 'app.kubernetes.io/managed-by': 'Helm' }
@@ -251,7 +251,7 @@ const ROWS: readonly Row[] = [
     evidence: /namespace sample has other roots/,
   },
   {
-    name: 'a ConfigMap that istiod no longer writes, beside a ClusterTrustBundle',
+    name: 'a ConfigMap that istiod no longer writes, next to a ClusterTrustBundle',
     change: async () => ({
       roots: ok(new Map([['sample', await pem('b')]])),
       trustBundle: ok(await pem('a')),
@@ -260,7 +260,7 @@ const ROWS: readonly Row[] = [
     evidence: /namespace sample has other roots in ConfigMap .* than ClusterTrustBundle/,
   },
   {
-    name: 'a ClusterTrustBundle that we may not read',
+    name: 'a ClusterTrustBundle that the account may not read',
     change: () => ({ trustBundle: failed('forbidden', 'may not get clustertrustbundles') }),
     tells: 'root-published',
     verdict: 'unknown',
@@ -301,14 +301,14 @@ const ROWS: readonly Row[] = [
     evidence: /no answer/,
   },
   {
-    name: 'pods that nobody may list: one of them may take plaintext',
+    name: 'pods that the account may not list: one of them may accept plaintext',
     change: () => sample({ pods: failed('forbidden', 'may not list pods') }),
     tells: 'mtls',
     verdict: 'unknown',
     evidence: /may not list pods/,
   },
   {
-    name: 'a mesh config that cannot be read: which namespace is the root is not known',
+    name: 'a mesh config that cannot be read: the root namespace is unknown',
     change: () => ({ mesh: failed('forbidden', 'may not get configmaps') }),
     tells: 'mtls',
     verdict: 'unknown',
@@ -344,7 +344,7 @@ const ROWS: readonly Row[] = [
     evidence: /no external address/,
   },
   {
-    name: 'a gateway that ends TLS',
+    name: 'a gateway that terminates TLS',
     change: () => ({ gateways: ok([gateway('ISTIO_MUTUAL')]) }),
     tells: 'gateway-passthrough',
     evidence: /ISTIO_MUTUAL/,
@@ -388,7 +388,7 @@ const ROWS: readonly Row[] = [
     evidence: /namespace sample does not exist/,
   },
   {
-    name: 'pods that we may not list',
+    name: 'pods that the account may not list',
     change: () => sample({ pods: failed('forbidden', 'may not list pods') }),
     tells: 'excluded-ports',
     verdict: 'unknown',
@@ -422,7 +422,7 @@ const ROWS: readonly Row[] = [
     evidence: /Sidecar sample\/s sets TLS on port 9443, which has no effect: ENABLE_TLS_ON_SIDECAR_INGRESS is off/,
   },
   {
-    name: 'a Sidecar that ends TLS',
+    name: 'a Sidecar that terminates TLS',
     change: async () => ({
       ...sample({ sidecars: ok([OWN_TLS]) }),
       ...(await withIstiod({ env: { CLUSTER_ID: 'b', ENABLE_TLS_ON_SIDECAR_INGRESS: 'true' } })),
@@ -531,7 +531,7 @@ describe('routes', () => {
       evidence: /from the machine that runs entente/,
     },
     {
-      name: 'no way to the service',
+      name: 'no route to the service',
       probed: { connected: true, refused: false, why: 'read ECONNRESET' },
       verdict: 'fail',
       evidence: /closes the connection/,

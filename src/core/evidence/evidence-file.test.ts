@@ -57,15 +57,15 @@ const again = (observation: Observation): Observation | undefined =>
 describe('the evidence file of a mesh', () => {
   it.each([
     ['whole', seen()],
-    ['where nothing could be seen', seen({ objects: failed(), own: failed(), istio: failed(), proxies: failed(), pods: failed() })],
-    ['where its CA presents nothing', seen({ istio: ok(facts(bundle)) })],
+    ['where nothing could be observed', seen({ objects: failed(), own: failed(), istio: failed(), proxies: failed(), pods: failed() })],
+    ['where its CA serves nothing', seen({ istio: ok(facts(bundle)) })],
   ])('survives a round trip: %s', (_, observation) => {
     expect(again(observation)).toEqual(observation)
   })
 
   it.each([
     ['which an older version wrote', undefined],
-    ['of a kind that a newer version has', { kind: 'region', region: 'eu' }],
+    ['of a newer version’s kind', { kind: 'region', region: 'eu' }],
     ['that is not what the text says', { kind: 'member', member: 'cluster-b' }],
   ])('keeps the text of a subject, and not its data %s', (_, about) => {
     const file = JSON.parse(printed(seen({ own: failed('forbidden', 'cluster-a') }))) as { evidence: { own: { error: object } }[] }

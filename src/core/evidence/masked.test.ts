@@ -42,7 +42,7 @@ const OTHERS: readonly { readonly name: string; readonly object: Manifest }[] = 
     }),
   },
   {
-    name: 'a key as DER, of which nothing tells that it is one',
+    name: 'a key as DER, without a hint that it is one',
     object: filter('pay/der', {
       applyTo: 'CLUSTER',
       patch: { operation: 'ADD', value: { key: { inline_bytes: Buffer.from(SECRET).toString('base64') } } },
@@ -79,7 +79,7 @@ const OTHERS: readonly { readonly name: string; readonly object: Manifest }[] = 
   },
   { name: 'a claim of a token', object: policy('pay/claim', { rules: [{ from: [{ source: { requestPrincipals: [SECRET] } }] }] }) },
   {
-    name: 'a field that nobody knows',
+    name: 'an unknown field',
     object: policy('pay/new', { rules: [{ to: [{ operation: { bodies: [SECRET] } }], also: { deep: [SECRET] } }] }),
   },
   {
@@ -144,11 +144,11 @@ const OTHERS: readonly { readonly name: string; readonly object: Manifest }[] = 
     ),
   },
   {
-    name: 'a key beside the roots of a ConfigMap',
+    name: 'a key next to the roots of a ConfigMap',
     object: object('v1', 'ConfigMap', 'istio-system/team-root-cert', { data: { 'root.pem': PEM, password: SECRET } }),
   },
   {
-    name: 'a key in an object that calls itself ours',
+    name: 'a key in an object that claims to be Entente’s',
     object: object(
       'v1',
       'ConfigMap',
@@ -215,7 +215,7 @@ describe('a private key in a text', () => {
     { name: 'without an end', text: 'a -----BEGIN PRIVATE KEY-----\nMIIE', is: 'a (a private key stood here)' },
     { name: 'on one line', text: `${PEM.replaceAll('\n', '\\n')}x`, is: '(a private key stood here)\\nx' },
     { name: 'as base64', text: Buffer.from(PEM).toString('base64'), is: '(a private key stood here)' },
-    { name: 'named only', text: 'its PRIVATE KEY is gone', is: 'its PRIVATE KEY is gone' },
+    { name: 'only named', text: 'its PRIVATE KEY is gone', is: 'its PRIVATE KEY is gone' },
   ])('is removed: $name', ({ text, is }) => {
     expect(withoutKeys(text)).toBe(is)
   })

@@ -55,7 +55,7 @@ function afterHold(policy: FollowPolicy, state: Approved, last: Fetched): Decisi
 }
 const short = (decision: Decision): string => (decision.kind === 'person' ? decision.reason : decision.kind)
 
-describe('what follows from a change, after the hold', () => {
+describe('the outcome of a change, after the hold', () => {
   const both = approved(old, next)
   const added = { ...both, confirmed: prints(old) }
   it.each<{ name: string; policy?: FollowPolicy; state?: Approved; sees: Fetched; expected: string }>([
@@ -117,7 +117,7 @@ describe('what follows from a change, after the hold', () => {
     expect(short(afterHold(policy, state, sees))).toBe(outcome)
   })
 
-  it('no sequence waits for a person', () => {
+  it('waits for a person if the bundle has no sequence', () => {
     const { bundle, ...rest } = shows([old, next])
     const { sequence: _, ...unnumbered } = bundle
     expect(short(afterHold(ADD_ONLY, approved(old), { ...rest, bundle: unnumbered }))).toBe('sequence-not-higher')
@@ -160,12 +160,12 @@ describe('the hold', () => {
   ])('starts again after $name', ({ looks }) => {
     expect(lastOf(...looks).kind).toBe('hold')
   })
-  it('goes on over a higher sequence of the same roots', () => {
+  it('continues over a higher sequence of the same roots', () => {
     expect(lastOf(...steps(0, 50), [60, two, renewed, 9n])).toEqual({ kind: 'approve' })
   })
 })
 
-it('approves nothing by itself but one change of AddOnly after a whole hold under two certificates', () => {
+it('Entente approves nothing by itself except one change of AddOnly after a whole hold under two certificates', () => {
   const look = fc.record({
     minute: fc.integer({ min: 0, max: 200 }),
     roots: fc.subarray([old, next, third]),
@@ -214,11 +214,11 @@ describe('the time of the next fetch', () => {
   ])('is $seconds s for hint $hint', ({ hint, seconds }) => {
     expect(intervalMs(hint === undefined ? {} : { refreshHintSeconds: hint })).toBe(seconds * 1000)
   })
-  it('comes four times as often after a failure, and never all at once', () => {
+  it('comes four times as often after a failure, with jitter', () => {
     expect(nextFetchMs({ refreshHintSeconds: 600 }, true, 1)).toBe(150_000)
     expect(nextFetchMs({ refreshHintSeconds: 600 }, false, 0)).toBe(540_000)
   })
-  it('a published hint cannot stretch the gap beyond a quarter of the hold', () => {
+  it('is within a quarter of the hold, whatever hint the endpoint publishes', () => {
     expect(longestGapMs(ADD_ONLY, { refreshHintSeconds: 86_400 })).toBe(HOUR / 4)
   })
 })

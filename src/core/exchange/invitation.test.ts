@@ -20,12 +20,12 @@ const said: Omit<Invitation, 'id'> = {
 const printed = (more: object = {}): string => JSON.stringify({ ...printInvitation(said), ...more })
 
 describe('an invitation', () => {
-  it('is read back as it was made, in any order of its roots', () => {
+  it('reads back as it was created, in any order of its roots', () => {
     const made = printInvitation({ ...said, roots: [...said.roots].reverse() })
     expect(made).toEqual(printInvitation(said))
     expect(parseInvitation(JSON.stringify(made), 'f')).toEqual({ ...said, id: made.id, roots: [...said.roots].sort() })
   })
-  it('holds no secret: all that it holds can be recomputed from what is public', () => {
+  it('contains no secret: all of it can be recomputed from public data', () => {
     expect(Object.keys(printInvitation(said))).toEqual([
       'apiVersion',
       'kind',
@@ -59,7 +59,7 @@ describe('an invitation', () => {
         }),
       ),
     },
-  ])('with $name is refused', ({ text }) => {
+  ])('with $name is rejected', ({ text }) => {
     expect(() => parseInvitation(text, 'f')).toThrow(expect.objectContaining({ code: 'invitation-invalid' }))
   })
 })

@@ -65,7 +65,7 @@ describe('intents', () => {
   it.each([
     { name: 'ended', now: '2026-07-01T00:00:00Z', trusts: 0, code: 'info trust-ended' },
     { name: 'still on in its last second', now: '2026-06-30T23:59:59Z', trusts: 1, code: 'warning trust-ends' },
-    { name: 'announced as ending 30 days before', now: '2026-06-01T00:00:00Z', trusts: 1, code: 'warning trust-ends' },
+    { name: 'active until its last second', now: '2026-06-01T00:00:00Z', trusts: 1, code: 'warning trust-ends' },
     { name: 'quiet before that', now: '2026-05-31T23:00:00Z', trusts: 1, code: undefined },
   ])('treat a trust until 2026-06-30 as $name at $now', ({ now, trusts, code }) => {
     const built = made({ spec: until('2026-06-30'), now: new Date(now) })
@@ -78,7 +78,7 @@ describe('intents', () => {
 describe('the roots of a trust:', () => {
   it.each([
     {
-      name: 'a bundle that is missing',
+      name: 'a missing bundle',
       given: { approved: approvedOf(BUNDLE_B) },
       code: 'error bundle-missing cluster-a',
       hint: 'entente approve cluster-a --reason "WHY"',
@@ -90,7 +90,7 @@ describe('the roots of a trust:', () => {
       hint: 'kubectl --context cluster-b version',
     },
     {
-      name: 'a bundle nobody approved',
+      name: 'a bundle without approval',
       given: { record: [approval(BUNDLE_B)] },
       code: 'error unrecorded-root cluster-a',
       hint: 'entente approve cluster-a --reason "WHY"',
@@ -165,7 +165,7 @@ describe('warnings for owners', () => {
       ),
       code: 'info any-server cluster-a trusting cluster-b',
     },
-    { name: 'calls that nobody answers', of: spec((s) => void s.trust.shift()), code: 'warning one-way cluster-b trusting cluster-a' },
+    { name: 'calls that no server answers', of: spec((s) => void s.trust.shift()), code: 'warning one-way cluster-b trusting cluster-a' },
     {
       name: 'callers whose mesh cannot check our servers',
       of: spec((s) => void s.trust.pop()),
@@ -221,14 +221,14 @@ describe('a sever on the record', () => {
   const NEW_A = changed(0, { trustDomain: 'new-a.example' })
 
   const rows: readonly { what: string; of?: Spec; record: readonly AuditDraft[]; state: 'severed' | 'lifted' | 'open' }[] = [
-    { what: 'is not there', record: [], state: 'open' },
+    { what: 'is absent', record: [], state: 'open' },
     { what: 'holds, although the file has no entry', record: [sever], state: 'severed' },
     { what: 'holds, whatever an older version opened since', record: [sever, begin(A, 'widens')], state: 'severed' },
-    { what: 'holds against approvals: they lift nothing', record: [sever, again], state: 'severed' },
-    { what: 'is lifted, and the approval from before opens nothing', record: [sever, lift], state: 'lifted' },
-    { what: 'is lifted, and somebody approved since', record: [sever, lift, again], state: 'open' },
-    { what: 'is lifted, and another domain was approved since', record: [sever, lift, approval(BUNDLE_B)], state: 'lifted' },
-    { what: 'came again after the lift', record: [sever, lift, again, sever], state: 'severed' },
+    { what: 'holds against approvals, which lift nothing', record: [sever, again], state: 'severed' },
+    { what: 'is lifted, and the earlier approval opens nothing', record: [sever, lift], state: 'lifted' },
+    { what: 'is lifted, with a later approval', record: [sever, lift, again], state: 'open' },
+    { what: 'is lifted, with a later approval of another domain', record: [sever, lift, approval(BUNDLE_B)], state: 'lifted' },
+    { what: 'is repeated after the lift', record: [sever, lift, again, sever], state: 'severed' },
     { what: 'was lifted twice', record: [sever, lift, again, lift], state: 'lifted' },
     { what: 'follows a trusted member to another name', of: renamed('cluster-b', 'alpha'), record: [sever], state: 'severed' },
     { what: 'follows a truster to another name', of: renamed('beta', 'cluster-a'), record: [sever], state: 'severed' },
@@ -252,21 +252,21 @@ describe('a sever on the record', () => {
       state: 'severed',
     },
     {
-      what: 'is of the other direction',
+      what: 'is of the opposite direction',
       record: [{ ...sever, truster: names.trusted, trusted: names.truster, trusterDomain: A, trustedDomain: B }],
       state: 'open',
     },
     { what: 'without domains holds by the names', record: [old], state: 'severed' },
     { what: 'without domains is lifted by its members’ domains', record: [old, lift, again], state: 'open' },
     {
-      what: 'without domains follows a trusted member to another name, by what its apply took away',
+      what: 'without domains follows a trusted member to another name, by what its apply removed',
       of: renamed('cluster-b', 'alpha'),
       record: [old, begin(A, 'narrows', { member: names.truster, object: 'ConfigMap istio-system/cluster-a-root-cert' })],
       state: 'severed',
     },
     { what: 'without domains follows a truster whose name is gone', of: renamed('beta', 'cluster-a'), record: [old], state: 'severed' },
     {
-      what: 'without domains does not pass to a truster that was there before it',
+      what: 'without domains does not apply to a truster that existed before it',
       of: renamed('beta', 'cluster-a'),
       record: [begin(A, 'widens', { member: member('beta') }), old],
       state: 'open',

@@ -89,7 +89,7 @@ describe('a federation file is rejected', () => {
       hint: /meshConfig\.trustDomain/,
     },
     {
-      name: 'a list that is empty without saying so',
+      name: 'an empty list without an explicit value',
       change: (s) => void Object.assign(first(s), { accept: null }),
       path: 'spec.trust.0.accept',
       message: /^is empty$/,
@@ -101,7 +101,7 @@ describe('a federation file is rejected', () => {
       message: /^must be text/,
     },
     {
-      name: 'a label that would vanish, and the scope with it grow',
+      name: 'a label that would vanish and widen the scope',
       change: (s) => accept(s, acceptEntry({ selector: JSON.parse('{ "app": "server", "__proto__": "x" }') })),
       path: 'spec.trust.0.accept.0.selector.__proto__',
       message: /unknown field "__proto__"/,
@@ -117,7 +117,7 @@ describe('a federation file is rejected', () => {
       hint: /Istio’s default.*meshConfig\.trustDomain/,
     },
     {
-      name: 'an alias that is another’s trust domain',
+      name: 'an alias that is another member’s trust domain',
       change: (s) => void Object.assign(memberAt(s, 1), { trustDomainAliases: ['cluster-a.example'] }),
       path: 'spec.members.1.trustDomainAliases.0',
       message: /already belongs to member cluster-a/,
@@ -136,13 +136,13 @@ describe('a federation file is rejected', () => {
       hint: /unique/,
     },
     {
-      name: 'a member name that is no label',
+      name: 'a member name that is not a label',
       change: (s) => void Object.assign(memberAt(s, 0), { name: 'Cluster_A' }),
       path: 'spec.members.0.name',
       message: /DNS label/,
     },
     {
-      name: 'a cluster that is nowhere',
+      name: 'a cluster without a location',
       change: (s) => void Object.assign(memberAt(s, 0), { cluster: {} }),
       path: 'spec.members.0.cluster',
       message: /neither a context nor a directory/,
@@ -176,7 +176,7 @@ describe('a federation file is rejected', () => {
       message: /./,
     },
     {
-      name: 'a severing at no instant',
+      name: 'a sever without a valid instant',
       change: (s) => void s.severed.push({ truster: 'cluster-b', trusted: 'cluster-a', at: 'yesterday', reason: 'x' }),
       path: 'spec.severed.0.at',
       message: /./,
@@ -189,7 +189,7 @@ describe('a federation file is rejected', () => {
       hint: /another member/,
     },
     {
-      name: 'a trust that says nothing',
+      name: 'a trust without accept or reach',
       change: (s) => void delete first(s).accept,
       path: 'spec.trust.0',
       message: /neither accept nor reach/,
@@ -231,7 +231,7 @@ describe('a federation file is rejected', () => {
       message: /STRICT for a whole mesh/,
     },
     {
-      name: 'distribution mesh without anybody',
+      name: 'distribution mesh without callers',
       change: (s) => void Object.assign(first(s), { distribution: 'mesh', accept: [] }),
       path: 'spec.trust.0.accept',
       message: /exactly one accept entry/,
@@ -244,13 +244,13 @@ describe('a federation file is rejected', () => {
       hint: /write pinned/,
     },
     {
-      name: 'a day that is none',
+      name: 'an invalid day',
       change: (s) => void Object.assign(first(s), { until: '2026-02-30' }),
       path: 'spec.trust.0.until',
       message: /no such day/,
     },
     {
-      name: 'an end that is no day',
+      name: 'an end that is not a day',
       change: (s) => void Object.assign(first(s), { until: '2026-06-30T00:00:00Z' }),
       path: 'spec.trust.0.until',
       message: /YYYY-MM-DD/,
@@ -262,13 +262,13 @@ describe('a federation file is rejected', () => {
       message: /mtls: permissive/,
     },
     {
-      name: 'ports of a whole namespace that we are to write',
+      name: 'ports of a whole namespace whose policy Entente writes',
       change: (s) => accept(s, acceptEntry({ selector: undefined, ports: { 9000: 'permissive' } })),
       path: 'spec.trust.0.accept.0.ports',
       message: /with a selector/,
     },
     {
-      name: 'a port that is no number',
+      name: 'a port that is not a number',
       change: (s) => accept(s, acceptEntry({ ports: { http: 'permissive' } })),
       path: 'spec.trust.0.accept.0.ports.http',
       message: /is not a port number/,
@@ -345,13 +345,13 @@ describe('a federation file is rejected', () => {
       message: /./,
     },
     {
-      name: 'a label key that is none',
+      name: 'an invalid label key',
       change: (s) => accept(s, acceptEntry({ selector: { '-app': 'x' } })),
       path: 'spec.trust.0.accept.0.selector.-app',
       message: /./,
     },
     {
-      name: 'callers of nobody',
+      name: 'an empty list of callers',
       change: (s) => accept(s, acceptEntry({ callers: [] })),
       path: 'spec.trust.0.accept.0.callers',
       message: /./,
@@ -364,7 +364,7 @@ describe('a federation file is rejected', () => {
       message: /without spiffe/,
     },
     {
-      name: 'a caller that is no principal',
+      name: 'a caller that is not a principal',
       change: (s) => accept(s, acceptEntry({ callers: ['cluster-a.example/x'] })),
       path: 'spec.trust.0.accept.0.callers.0',
       message: /want TRUST-DOMAIN\/ns/,

@@ -98,7 +98,7 @@ describe('caCertificates', () => {
       closes: 'add principals: ["b.example/*"] to its source',
     },
     {
-      name: 'by a DENY of the namesake, and no ALLOW',
+      name: 'by a DENY of the namesake, without an ALLOW',
       spec: deny(from({ principals: ['b.example/ns/foo/sa/web'] })),
       lets: ['a.example/*'],
       because: /no ALLOW policy applies.*the account of the same name in a\.example is another, and passes/,
@@ -121,9 +121,9 @@ describe('caCertificates', () => {
 
   it.each([
     { name: 'a local principal', spec: allow(from({ principals: ['b.example/ns/foo/sa/web', 'cluster.local/ns/foo/sa/api'] })) },
-    { name: 'a local trust domain beside a namespace', spec: allow(from({ namespaces: ['foo'], trustDomains: [LOCAL] })) },
+    { name: 'a local trust domain next to a namespace', spec: allow(from({ namespaces: ['foo'], trustDomains: [LOCAL] })) },
     { name: 'an empty spec', spec: {} },
-    { name: 'a DENY of everybody else', spec: deny(from({ notPrincipals: [`${LOCAL}/*`] })) },
+    { name: 'a DENY of every other caller', spec: deny(from({ notPrincipals: [`${LOCAL}/*`] })) },
   ])('accept no additional identity by $name', ({ spec }) => {
     expect(only(spec)).toMatchObject({ newlyAccepted: [], because: '', closedBy: [], examples: [] })
   })
@@ -170,7 +170,7 @@ describe('an alias', () => {
     },
     { name: 'by the local trust domain', spec: allow(from({ trustDomains: [LOCAL] })), lets: ['a.example/*'], because: /alias/ },
     {
-      name: 'by a DENY of the namesake: all but that',
+      name: 'by a DENY of the namesake: all except that',
       spec: deny(from({ principals: ['b.example/ns/foo/sa/web'] })),
       lets: ['a.example/*'],
       because: /no ALLOW policy applies/,
@@ -252,7 +252,7 @@ describe('a policy that Entente cannot evaluate', () => {
     { name: 'a field of a source', spec: allow(from({ countries: ['x'] })), says: 'rules[0].countries' },
     { name: 'a field of an operation', spec: allow(to({ verbs: ['x'] })), says: 'rules[0].verbs' },
     { name: 'a condition', spec: allow(when('source.mood', ['x'])), says: 'rules[0].when "source.mood"' },
-    { name: 'values that are no strings', spec: allow(from({ principals: [1] })), says: 'rules[0].principals' },
+    { name: 'values that are not strings', spec: allow(from({ principals: [1] })), says: 'rules[0].principals' },
     { name: 'a rule that is null', spec: { rules: [null] }, says: 'rules[0] null' },
     { name: 'a target', spec: { targetRefs: [{ group: 'x', kind: 'Thing', name: 'y' }] }, says: 'target Thing y' },
   ])('is reported: $name', ({ spec, says }) => {

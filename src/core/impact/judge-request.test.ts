@@ -15,9 +15,9 @@ const verdict = (of: string, policies: readonly Policy[], more: { admission?: Ad
 
 describe('a caller', () => {
   it.each([
-    { name: 'of the mesh itself is accepted where no policy is', of: id(LOCAL), policies: [], is: 'allow' },
-    { name: 'of a domain that TLS lets in, too', of: id(FOREIGN), policies: [], is: 'allow' },
-    { name: 'of any other domain is not', of: id('z.example'), policies: [], is: 'deny' },
+    { name: 'of the mesh itself is accepted if no policy applies', of: id(LOCAL), policies: [], is: 'allow' },
+    { name: 'of a domain that TLS accepts is accepted, too', of: id(FOREIGN), policies: [], is: 'allow' },
+    { name: 'of any other domain is rejected', of: id('z.example'), policies: [], is: 'deny' },
     { name: 'is denied by an empty spec', of: id(LOCAL), policies: [policy('sample/p', {})], is: 'deny' },
     { name: 'is not denied by a DENY without rules', of: id(LOCAL), policies: [policy('sample/p', deny())], is: 'allow' },
     {
@@ -27,19 +27,19 @@ describe('a caller', () => {
       is: 'deny',
     },
     {
-      name: 'hangs on a token where a rule does',
+      name: 'depends on a token if a rule does',
       of: id(LOCAL),
       policies: [policy('sample/p', allow(from({ requestPrincipals: ['*'] })))],
       is: 'maybe',
     },
     {
-      name: 'hangs on no token where its name does not fit',
+      name: 'depends on no token if its name does not match',
       of: id(LOCAL),
       policies: [policy('sample/p', allow(from({ namespaces: ['bar'], requestPrincipals: ['*'] })))],
       is: 'deny',
     },
     {
-      name: 'is not let in by a rule that excludes every path, which no request matches',
+      name: 'is not accepted by a rule that excludes every path, which no request matches',
       of: id(LOCAL),
       policies: [policy('sample/p', { action: 'ALLOW', rules: [{ to: [{ operation: { paths: ['/x'], notPaths: ['/y', '*'] } }] }] })],
       is: 'deny',
@@ -51,33 +51,38 @@ describe('a caller', () => {
       is: 'allow',
     },
     {
-      name: 'hangs on a header where a rule does',
+      name: 'depends on a header if a rule does',
       of: id(LOCAL),
       policies: [policy('sample/p', deny(when('request.headers[x]', ['y'])))],
       is: 'maybe',
     },
     {
-      name: 'is not touched by a dry run',
+      name: 'is not affected by a dry run',
       of: id(LOCAL),
       policies: [policy('sample/p', deny({}), { 'istio.io/dry-run': 'true' })],
       is: 'allow',
     },
-    { name: 'is not touched by AUDIT', of: id(LOCAL), policies: [policy('sample/p', { action: 'AUDIT', rules: [{}] })], is: 'allow' },
+    { name: 'is not affected by AUDIT', of: id(LOCAL), policies: [policy('sample/p', { action: 'AUDIT', rules: [{}] })], is: 'allow' },
     {
-      name: 'hangs on a provider',
+      name: 'depends on a provider',
       of: id(LOCAL),
       policies: [policy('sample/p', { action: 'CUSTOM', provider: { name: 'opa' }, rules: [{}] })],
       is: 'maybe',
     },
-    { name: 'hangs on what is not understood', of: id(LOCAL), policies: [policy('sample/p', { action: 'LOG', rules: [] })], is: 'maybe' },
     {
-      name: 'hangs on a field that is not understood',
+      name: 'is undecided under a rule that Entente cannot evaluate',
+      of: id(LOCAL),
+      policies: [policy('sample/p', { action: 'LOG', rules: [] })],
+      is: 'maybe',
+    },
+    {
+      name: 'is undecided under an unknown field',
       of: id(LOCAL),
       policies: [policy('sample/p', allow(from({ namespaces: ['foo'], moods: ['good'] })))],
       is: 'maybe',
     },
     {
-      name: 'hangs on a condition that is not understood',
+      name: 'is undecided under an unknown condition',
       of: id(LOCAL),
       policies: [policy('sample/p', allow(when('source.mood', ['good'])))],
       is: 'maybe',
@@ -151,14 +156,14 @@ describe('a policy', () => {
       applies: false,
     },
     {
-      name: 'with a gateway for target applies there',
+      name: 'with a gateway as target applies there',
       where: 'sample/p',
       spec: target('gateway.networking.k8s.io', 'Gateway', 'gw'),
       set: gateway,
       applies: true,
     },
     {
-      name: 'with another gateway for target does not',
+      name: 'with another gateway as target does not apply',
       where: 'sample/p',
       spec: target('gateway.networking.k8s.io', 'Gateway', 'other'),
       set: gateway,
@@ -166,7 +171,7 @@ describe('a policy', () => {
     },
     { name: 'without a target applies to gateways by selector', where: 'sample/p', spec: {}, set: gateway, applies: true },
     {
-      name: 'with a service for target applies at its waypoint',
+      name: 'with a service as target applies at its waypoint',
       where: 'sample/p',
       spec: target('', 'Service', 'server'),
       set: { namespace: 'sample', labels: {}, waypointFor: 'Service/server' },

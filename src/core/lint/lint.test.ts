@@ -128,17 +128,17 @@ describe('unknown fields', () => {
       'spec.rules[0].from[0].source.principal',
       'write principals',
     ],
-    ['a field beside spec', `${authentication('sample', '{}')}specs: {}\n`, 'unknown-field', 'specs', 'write spec'],
+    ['a field next to spec', `${authentication('sample', '{}')}specs: {}\n`, 'unknown-field', 'specs', 'write spec'],
     ['the mesh config', configMap('trustDomainAlias: [x]'), 'unknown-mesh-field', 'trustDomainAlias', 'write trustDomainAliases'],
     [
-      'a version that is gone',
+      'a version that was removed',
       'apiVersion: authentication.istio.io/v1alpha1\nkind: Policy\nmetadata: {name: x}\n',
       'unknown-kind',
       'Policy',
       'kubectl api-resources',
     ],
     [
-      'a version that never was',
+      'a version that never existed',
       'apiVersion: security.istio.io/v2\nkind: PeerAuthentication\nmetadata: {name: x}\n',
       'unknown-kind',
       'v2',
@@ -153,14 +153,14 @@ describe('unknown fields', () => {
   it.each([
     ['free maps', authentication('sample', '{ selector: { matchLabels: { anything: x } }, portLevelMtls: { 8080: { mode: STRICT } } }')],
     [
-      'what Envoy reads',
+      'Envoy’s own configuration',
       'apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: e}\nspec: {configPatches: [{applyTo: HTTP_FILTER, patch: {value: {any: thing}}}]}\n',
     ],
     [
       'both spellings in the mesh config',
       configMap('trust_domain: a\nenableAutoMtls: true\ndefaultConfig: {proxyMetadata: {A: b}, discovery_address: "x:15012"}'),
     ],
-    ['other people’s kinds', 'apiVersion: example.com/v1\nkind: PeerAuthentication\nmetadata: {name: x}\nspec: {any: thing}\n'],
+    ['foreign kinds', 'apiVersion: example.com/v1\nkind: PeerAuthentication\nmetadata: {name: x}\nspec: {any: thing}\n'],
   ])('are not reported for %s', (_, text) => {
     expect(codes(linted(text))).toEqual([])
   })
@@ -231,10 +231,10 @@ describe('trust domains', () => {
   const own = 'trustDomain: cluster-a.example\n'
 
   it.each([
-    ['that nobody is known to have are a warning', {}, ['warning foreign-alias']],
+    ['that no known mesh has are a warning', {}, ['warning foreign-alias']],
     ['of a federated mesh are an error', { federation: spec() }, ['error foreign-alias']],
     [
-      'that the federation file declares are none',
+      'that the federation file declares are no finding',
       { federation: spec((s) => void Object.assign(s.members[0] ?? {}, { trustDomainAliases: ['cluster-c.example'] })) },
       [],
     ],
@@ -256,7 +256,7 @@ describe('trust domains', () => {
     ['a prefix of a domain', '{ principals: ["cluster-z*"] }', 1],
     ['a domain', '{ trustDomains: [cluster-z.example] }', 1],
     ['the own domain', '{ principals: [cluster-a.example/ns/a/sa/b] }', 0],
-    ['cluster.local, which means the own one', '{ principals: [cluster.local/ns/a/sa/b] }', 0],
+    ['cluster.local, which means the own domain', '{ principals: [cluster.local/ns/a/sa/b] }', 0],
     ['any domain', '{ principals: ["*", "*/ns/a/sa/b"], trustDomains: ["*.example"] }', 0],
     ['a prefix of a known domain', '{ principals: ["cluster-*"] }', 0],
   ])('that no mesh has: %s', (_, source, count) => {
@@ -300,8 +300,8 @@ describe('federated scopes', () => {
   const required = sourceOf(document(spec((s) => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ mtls: 'require' })] }))))
 
   it.each([
-    ['nothing says anything, and STRICT is to be enforced', federation, '', []],
-    ['nothing says anything, and STRICT is required', required, '', ['federation.yaml mtls-not-strict']],
+    ['no manifest sets a mode, and STRICT is to be enforced', federation, '', []],
+    ['no manifest sets a mode, and STRICT is required', required, '', ['federation.yaml mtls-not-strict']],
     ['the mesh is STRICT', required, authentication('istio-system', '{ mtls: { mode: STRICT } }'), []],
     [
       'the namespace is PERMISSIVE, and STRICT is enforced for the scope',
@@ -316,7 +316,7 @@ describe('federated scopes', () => {
       ['m.yaml mtls-not-strict'],
     ],
     [
-      'a port is left open',
+      'a port is open',
       federation,
       authentication(
         'sample',

@@ -17,7 +17,7 @@ describe('the owner of a mesh config', () => {
     ['Flux, which runs Helm', { annotations: RELEASE, labels: { 'helm.toolkit.fluxcd.io/name': 'istiod' } }, 'the Flux HelmRelease istiod'],
     ['istioctl', { labels: { 'install.operator.istio.io/owning-resource': 'unknown' } }, 'istioctl'],
     [
-      'nobody who says so',
+      'an unknown owner',
       {
         managers: [
           { name: 'kubectl-edit', at: '2026-02-01T00:00:00Z' },
@@ -26,7 +26,7 @@ describe('the owner of a mesh config', () => {
       },
       'nobody says so; last written by kubectl-edit',
     ],
-    ['nobody at all', {}, 'nobody says so; last written by somebody unknown'],
+    ['no owner', {}, 'nobody says so; last written by somebody unknown'],
   ])('is known: %s', (_, more, says) => {
     expect(ownerText(configOwner(source(more)))).toBe(says)
   })

@@ -9,15 +9,19 @@ const modeOf = (policies: readonly Manifest[]) => describeMode(effectiveMode(ser
 
 describe('the effective mode of a workload', () => {
   it.each([
-    { name: 'nothing is said', policies: [], mode: 'PERMISSIVE by default' },
-    { name: 'the mesh says', policies: [pa('istio-system/default', 'STRICT')], mode: 'STRICT by PeerAuthentication istio-system/default' },
+    { name: 'no policy', policies: [], mode: 'PERMISSIVE by default' },
     {
-      name: 'the namespace outranks the mesh',
+      name: 'a policy of the mesh',
+      policies: [pa('istio-system/default', 'STRICT')],
+      mode: 'STRICT by PeerAuthentication istio-system/default',
+    },
+    {
+      name: 'a policy of the namespace over the mesh’s',
       policies: [pa('istio-system/m', 'STRICT'), pa('sample/n', 'DISABLE')],
       mode: 'DISABLE by PeerAuthentication sample/n',
     },
     {
-      name: 'the workload outranks the namespace',
+      name: 'a policy of the workload over the namespace’s',
       policies: [pa('sample/n', 'DISABLE'), pa('sample/w', 'STRICT', { labels })],
       mode: 'STRICT by PeerAuthentication sample/w',
     },
@@ -45,7 +49,7 @@ describe('the effective mode of a workload', () => {
       mode: 'DISABLE by PeerAuthentication sample/a',
     },
     {
-      name: 'an older one that says nothing still hides a younger one',
+      name: 'an older one without a mode still hides a younger one',
       policies: [pa('sample/old', 'UNSET', { labels, born: '2025-01-01T00:00:00Z' }), pa('sample/new', 'STRICT', { labels })],
       mode: 'PERMISSIVE by default',
     },
@@ -76,7 +80,7 @@ describe('the effective mode of a workload', () => {
       mode: 'STRICT by PeerAuthentication sample/w, port 8080 DISABLE',
     },
     {
-      name: 'a port that is UNSET has the workload’s',
+      name: 'a port with UNSET has the workload’s mode',
       policies: [pa('sample/w', 'STRICT', { labels, ports: { 8080: 'UNSET' } })],
       mode: 'STRICT by PeerAuthentication sample/w',
     },

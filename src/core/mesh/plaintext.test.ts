@@ -26,9 +26,9 @@ describe('accepting plaintext', () => {
     { name: 'STRICT', mode: 'STRICT', held: {}, allowed: undefined, keeps: true },
     { name: 'PERMISSIVE', mode: 'PERMISSIVE', held: {}, allowed: undefined, keeps: false },
     { name: 'PERMISSIVE, and everything may', mode: 'PERMISSIVE', held: {}, allowed: 'all', keeps: true },
-    { name: 'a port that may', mode: 'STRICT', held: { 9000: 'PERMISSIVE' }, allowed: ports(9000), keeps: true },
-    { name: 'a port that may not', mode: 'STRICT', held: { 9001: 'DISABLE' }, allowed: ports(9000), keeps: false },
-    { name: 'all ports where one may', mode: 'PERMISSIVE', held: { 9000: 'STRICT' }, allowed: ports(9000), keeps: false },
+    { name: 'an open port', mode: 'STRICT', held: { 9000: 'PERMISSIVE' }, allowed: ports(9000), keeps: true },
+    { name: 'a closed port', mode: 'STRICT', held: { 9001: 'DISABLE' }, allowed: ports(9000), keeps: false },
+    { name: 'all ports if one is open', mode: 'PERMISSIVE', held: { 9000: 'STRICT' }, allowed: ports(9000), keeps: false },
   ] as const)('$name: $keeps', ({ mode, held, allowed, keeps }) => {
     const effective = { mode, ports: new Map(Object.entries(held).map(([port, set]) => [Number(port), set as Exception])) }
     expect(keepsTo(effective, allowed)).toBe(keeps)
@@ -67,25 +67,25 @@ describe('a change from one mode to another', () => {
 
   it.each([
     {
-      name: 'a port is opened last',
+      name: 'opens a port last',
       before: state(true),
       after: state(true, ports(9000)),
       is: ['STRICT -', 'STRICT -', 'STRICT -', 'STRICT 9000'],
     },
     {
-      name: 'a port is closed first',
+      name: 'closes a port first',
       before: state(true, ports(9000)),
       after: state(true),
       is: ['STRICT -', 'STRICT -', 'STRICT -', 'STRICT -'],
     },
     {
-      name: 'PERMISSIVE becomes STRICT first of all',
+      name: 'from PERMISSIVE to STRICT comes first',
       before: state(false),
       after: state(true, ports(9000)),
       is: ['STRICT 9000', 'STRICT 9000', 'STRICT 9000', 'STRICT 9000'],
     },
     {
-      name: 'STRICT becomes PERMISSIVE last of all',
+      name: 'from STRICT to PERMISSIVE comes last',
       before: state(true),
       after: state(false, 'all'),
       is: ['STRICT -', 'STRICT -', 'STRICT -', 'theirs all'],

@@ -19,7 +19,7 @@ describe('pods', () => {
       yes: true,
     },
     { name: 'none', of: pod('a/b', {}, { sidecar: false }), yes: false },
-    { name: 'nothing at all', of: object('v1', 'Pod', 'a/b'), yes: false },
+    { name: 'no evidence of a sidecar', of: object('v1', 'Pod', 'a/b'), yes: false },
   ])('has a sidecar by $name: $yes', ({ of, yes }) => {
     expect(hasSidecar(of)).toBe(yes)
   })
@@ -38,7 +38,7 @@ describe('pods', () => {
     { name: 'running', status: { phase: 'Running', podIP: '10.0.0.1' }, yes: true },
     { name: 'not scheduled yet', status: { phase: 'Pending', podIP: '' }, yes: false },
     { name: 'starting, its native sidecar first', status: { phase: 'Pending', podIP: '10.0.0.1' }, yes: true },
-    { name: 'not said to be anywhere', status: { phase: 'Pending' }, yes: true },
+    { name: 'without a node', status: { phase: 'Pending' }, yes: true },
   ])('with $name have a sidecar that may hold configuration: $yes', ({ status, yes }) => {
     expect(isPlaced(object('v1', 'Pod', 'a/b', { status }))).toBe(yes)
   })
@@ -46,7 +46,7 @@ describe('pods', () => {
   it.each([
     { name: 'by a Gateway’s selector', of: pod('a/b', { istio: 'gw' }), yes: true },
     { name: 'by the Gateway API’s label', of: pod('a/b', { 'gateway.networking.k8s.io/gateway-name': 'x' }), yes: true },
-    { name: 'for no reason', of: server, yes: false },
+    { name: 'without a reason', of: server, yes: false },
   ])('as $name are gateways: $yes', ({ of, yes }) => {
     const gateways = [
       object('networking.istio.io/v1', 'Gateway', 'a/g', { spec: { selector: { istio: 'gw' } } }),

@@ -22,7 +22,7 @@ const NOT_MUTUAL = ['error reach-not-mutual']
 
 describe('a host that workloads call', () => {
   it.each([
-    { name: 'a Service that is there', objects: [server], found: [] },
+    { name: 'an existing Service', objects: [server], found: [] },
     { name: 'no such Service', objects: [], found: ['error service-unknown'] },
     { name: 'one of that name elsewhere', objects: [service('other/server')], found: ['error service-unknown'] },
     { name: 'an ExternalName', objects: [service('sample/server', { type: 'ExternalName' })], found: ['error service-unsupported'] },
@@ -74,8 +74,12 @@ describe('a host that workloads call', () => {
       found: NOT_MUTUAL,
     },
     { name: 'the caller’s namespace', rule: dr('calls/x', { host: SERVER_HOST, trafficPolicy: tls('DISABLE') }), found: NOT_MUTUAL },
-    { name: 'a namespace that has no say', rule: dr('elsewhere/x', { host: SERVER_HOST, trafficPolicy: tls('DISABLE') }), found: [] },
-    { name: 'a host whose name only begins alike', rule: dr('sample/x', { host: 'serv', trafficPolicy: tls('DISABLE') }), found: [] },
+    { name: 'a namespace without effect', rule: dr('elsewhere/x', { host: SERVER_HOST, trafficPolicy: tls('DISABLE') }), found: [] },
+    {
+      name: 'a host whose name only has the same beginning',
+      rule: dr('sample/x', { host: 'serv', trafficPolicy: tls('DISABLE') }),
+      found: [],
+    },
     {
       name: 'a subset',
       rule: dr('sample/x', { host: 'server', subsets: [{ name: 'v1', trafficPolicy: tls('DISABLE') }] }),
@@ -93,7 +97,7 @@ describe('a host that workloads call', () => {
     },
     { name: 'TLS without a mode, which is DISABLE', rule: dr('sample/x', { host: 'server', trafficPolicy: tls() }), found: NOT_MUTUAL },
     { name: 'ISTIO_MUTUAL', rule: dr('sample/x', { host: 'server', trafficPolicy: tls('ISTIO_MUTUAL') }), found: [] },
-    { name: 'nothing about TLS', rule: dr('sample/x', { host: 'server', trafficPolicy: { loadBalancer: {} } }), found: [] },
+    { name: 'no TLS settings', rule: dr('sample/x', { host: 'server', trafficPolicy: { loadBalancer: {} } }), found: [] },
   ])('with a DestinationRule for $name', ({ rule, found }) => {
     expect(codes([server, rule])).toEqual(found)
   })
@@ -164,11 +168,11 @@ describe('the reason why a host is rejected', () => {
       rules: [rule('calls/a', mutual), rule('calls/b', { subsets: [{ name: 'v1', ...simple }] }, '2026-02-01T00:00:00Z')],
       found: NOT_MUTUAL,
     },
-    { name: 'none that is for others only', rules: [rule('sample/x', { exportTo: ['.'], ...simple })], found: [] },
-    { name: 'none that names another namespace', rules: [rule('sample/x', { exportTo: ['other'], ...simple })], found: [] },
+    { name: 'not one that is for other namespaces only', rules: [rule('sample/x', { exportTo: ['.'], ...simple })], found: [] },
+    { name: 'not one that names another namespace', rules: [rule('sample/x', { exportTo: ['other'], ...simple })], found: [] },
     { name: 'one that names this namespace', rules: [rule('sample/x', { exportTo: ['calls'], ...simple })], found: NOT_MUTUAL },
     {
-      name: 'none with a selector for other workloads',
+      name: 'not one with a selector for other workloads',
       rules: [rule('calls/x', { workloadSelector: { matchLabels: { app: 'y' } }, ...simple })],
       found: [],
     },
@@ -206,7 +210,7 @@ describe('a host from a ServiceEntry', () => {
     { name: 'without a rule, at an endpoint that shows no sidecar', objects: [entry()], found: NOT_MUTUAL },
     { name: 'without a rule, at workloads with a sidecar', objects: [entry({ endpoints: sidecar })], found: [] },
     { name: 'outside of the mesh', objects: [entry({ endpoints: sidecar, location: 'MESH_EXTERNAL' })], found: NOT_MUTUAL },
-    { name: 'outside of the mesh, as it is where nothing is said', objects: [entry({ location: undefined })], found: NOT_MUTUAL },
+    { name: 'outside of the mesh, by default', objects: [entry({ location: undefined })], found: NOT_MUTUAL },
     { name: 'whatever address was dialled', objects: [entry({ endpoints: [], resolution: 'NONE' })], found: NOT_MUTUAL },
     { name: 'for another namespace', objects: [entry({ exportTo: ['.'] }, 'other/b'), rule(sni)], found: ['error service-unknown'] },
     { name: 'for this namespace too', objects: [entry({ exportTo: ['calls'] }, 'other/b'), rule(sni)], found: [] },

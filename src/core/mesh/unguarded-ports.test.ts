@@ -22,14 +22,14 @@ const init = (...args: readonly string[]): Manifest => having({ initContainers: 
 describe('a pod', () => {
   it.each([
     { name: 'as it is injected', of: SERVER, is: undefined },
-    { name: 'with a port left out', of: annotated({ [`${SIDECAR}/excludeInboundPorts`]: '9000' }), is: { whole: false, why: /9000/ } },
+    { name: 'with an excluded port', of: annotated({ [`${SIDECAR}/excludeInboundPorts`]: '9000' }), is: { whole: false, why: /9000/ } },
     {
-      name: 'with the agent’s own ports left out, as the CNI plugin has it',
+      name: 'with the agent’s own ports excluded, as by the CNI plugin',
       of: annotated({ [`${SIDECAR}/excludeInboundPorts`]: '15020, 15090' }),
       is: undefined,
     },
     {
-      name: 'with one more than those',
+      name: 'with one more excluded port than those',
       of: annotated({ [`${SIDECAR}/excludeInboundPorts`]: '15020,9000' }),
       is: { whole: false, why: /: 9000$/ },
     },
@@ -51,7 +51,7 @@ describe('a pod', () => {
     },
     { name: 'by a default of the mesh', of: init('-b', '*', '-d', '15090,15021,15020,9000'), is: { whole: false, why: /: 9000$/ } },
     {
-      name: 'redirected whole, whatever was annotated later',
+      name: 'redirected entirely, whatever was annotated later',
       of: { ...init('-b', '*', '-d', '15090'), metadata: annotated({ [`${SIDECAR}/excludeInboundPorts`]: '9000' }).metadata },
       is: undefined,
     },
@@ -91,9 +91,9 @@ describe('a scope that accepts callers', async () => {
   }
 
   it.each([
-    { name: 'guarded whole', server: SERVER, is: { state: 'proven', verify: [], plan: [] } },
+    { name: 'fully guarded', server: SERVER, is: { state: 'proven', verify: [], plan: [] } },
     {
-      name: 'with a port left out: proven for the others, and said so',
+      name: 'with an excluded port: proven for the others, with a note',
       server: annotated({ [`${SIDECAR}/excludeInboundPorts`]: '9000' }),
       is: { state: 'proven', verify: ['warning ports-unguarded'], plan: ['warning ports-unguarded'] },
     },

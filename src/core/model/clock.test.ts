@@ -5,7 +5,7 @@ import { clockDiffers, judgedAt } from './clock.ts'
 const MINUTE = 60_000
 const rows = [
   { what: 'agree', aheadMs: 0, judged: 0, told: undefined },
-  { what: 'differ by no more than can be told', aheadMs: -500, judged: 0, told: undefined },
+  { what: 'differ within the resolution of the measurement', aheadMs: -500, judged: 0, told: undefined },
   { what: 'differ by seconds, ours ahead', aheadMs: -5_000, judged: -5_000, told: undefined },
   { what: 'differ by ten minutes, ours ahead', aheadMs: -10 * MINUTE, judged: -10 * MINUTE, told: /600 s behind/ },
   { what: 'differ by ten minutes, ours behind', aheadMs: 10 * MINUTE, judged: 0, told: /600 s ahead of/ },

@@ -14,14 +14,14 @@ describe('an object', () => {
   it.each([
     { name: 'a resourceVersion', other: withMeta({ resourceVersion: '5', uid: 'u', creationTimestamp: 't' }), same: true },
     { name: 'a status', other: withMeta({}, { status: { x: 1 } }), same: true },
-    { name: 'a label of others', other: withMeta({ labels: { ...labels, team: 'x' } }), same: true },
+    { name: 'a foreign label', other: withMeta({ labels: { ...labels, team: 'x' } }), same: true },
     { name: 'the order of its fields', other: withMeta({}, { spec: { list: [1, { b: 2 }], a: 1 } }), same: true },
     { name: 'a field that is undefined', other: withMeta({}, { spec: { a: 1, list: [1, { b: 2 }], c: undefined } }), same: true },
     { name: 'another owner', other: withMeta({ labels: { ...labels, 'entente.dev/owner': 'other' } }), same: false },
-    { name: 'an annotation of ours', other: withMeta({ annotations: { 'entente.dev/until': 'x' } }), same: false },
+    { name: 'an annotation of Entente', other: withMeta({ annotations: { 'entente.dev/until': 'x' } }), same: false },
     { name: 'a value', other: withMeta({}, { spec: { a: 2, list: [1, { b: 2 }] } }), same: false },
     { name: 'the order of a list', other: withMeta({}, { spec: { a: 1, list: [{ b: 2 }, 1] } }), same: false },
-    { name: 'a field more', other: withMeta({}, { spec: { a: 1, list: [1, { b: 2 }], c: null } }), same: false },
+    { name: 'an additional field', other: withMeta({}, { spec: { a: 1, list: [1, { b: 2 }], c: null } }), same: false },
     { name: 'a list for a map', other: withMeta({}, { spec: { a: 1, list: { 0: 1, 1: { b: 2 } } } }), same: false },
   ])('that differs in $name counts as equal: $same', ({ other, same }) => {
     expect([sameContent(object, other), sameContent(other, object)]).toEqual([same, same])

@@ -57,7 +57,7 @@ describe('the work for one mesh is proportional to its scopes and objects', () =
   it.each([
     { what: 'planning with nothing in place', inPlace: false, work: planned(false) },
     { what: 'planning with everything in place', inPlace: true, work: planned(true) },
-    { what: 'verifying proxies that hold what is wanted of none', inPlace: true, work: verified },
+    { what: 'verifying proxies that hold none of the target', inPlace: true, work: verified },
   ])('$what', ({ inPlace, work }) => {
     const [once, thrice] = [looks(20, inPlace, work), looks(60, inPlace, work)]
     expect(thrice / once).toBeLessThan(3.3)

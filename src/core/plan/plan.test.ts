@@ -273,7 +273,7 @@ describe('a plan with obstacles', () => {
   })
 
   it.each([
-    { name: 'somebody else', labels: { app: 'x' }, says: 'somebody else' },
+    { name: 'another owner', labels: { app: 'x' }, says: 'somebody else' },
     {
       name: 'another federation',
       labels: { 'app.kubernetes.io/managed-by': 'entente', 'entente.dev/owner': 'other' },
@@ -319,19 +319,19 @@ describe('the local domain stays trusted', () => {
   }
   it.each([
     {
-      name: 'an alias that the file forgot and the mesh still has',
+      name: 'the file lost an alias that the mesh still has',
       seen: () => inMesh(carryOut(inMesh(fresh()), plan(intentsOf(spec(withAlias)), inMesh(fresh()), NOW).steps)),
       intents: () => intentsOf(),
       code: 'own-domain-unaccounted',
     },
     {
-      name: 'a trust domain that the file now spells otherwise',
+      name: 'the file now spells a trust domain differently',
       seen: settled,
       intents: () => intentsOf(spec(misspelt), BUNDLE_A),
       code: 'trust-domain-differs',
     },
     {
-      name: 'the same, where nothing but the objects can be seen',
+      name: 'the file does so and only the objects can be observed',
       seen: () => new Map(settled()).set(b, { ...(settled().get(b) as Observation), own: failed(), istio: failed() }),
       intents: () => intentsOf(spec(misspelt), BUNDLE_A),
       code: 'cluster-unreachable',
@@ -416,20 +416,20 @@ describe('a root that is retired', () => {
 
   it.each([
     {
-      name: 'is open when their CA signs under one that stays, and their mesh let go of it',
+      name: 'is open if their CA signs under a root that stays, and their mesh dropped the old one',
       signer: () => presents(next),
       open: true,
       waitsFor: [],
     },
     {
-      name: 'is closed while their own workloads accept it: leaves outlive a switch',
+      name: 'is closed while their own workloads accept it, because leaves stay valid after a switch',
       signer: () => presents(next),
       own: both,
       open: false,
       waitsFor: ['cluster-a, whose own workloads still accept it (istio-ca-root-cert)'],
     },
     {
-      name: 'is closed while a leaf from before the switch may live',
+      name: 'is closed while a leaf from before the switch may be valid',
       signer: () => presents(next, 23),
       open: false,
       waitsFor: [
@@ -443,7 +443,7 @@ describe('a root that is retired', () => {
       waitsFor: ['the CA of cluster-a, which signs under another root'],
     },
     {
-      name: 'is closed while nobody can say',
+      name: 'is closed while its use is unknown',
       signer: async () => failed(),
       open: false,
       waitsFor: ['the certificate chain that cluster-a presents'],
@@ -681,7 +681,7 @@ describe('a member that Git delivers to', () => {
   }
   const rows: readonly Row[] = [
     {
-      what: 'one of two sets of one trust leaves',
+      what: 'one of two sets of one trust is removed',
       from: accepting(acceptEntry(), named),
       to: spec(),
       policies: ['PeerAuthentication sample/entente-accept-app-second', 'AuthorizationPolicy sample/entente-accept-app-second'],
@@ -696,7 +696,7 @@ describe('a member that Git delivers to', () => {
       ],
     },
     {
-      what: 'one leaves whose callers nobody named',
+      what: 'a set without named callers is removed',
       from: accepting(acceptEntry(), anybody),
       to: spec(),
       policies: ['PeerAuthentication sample/entente-accept-app-second', 'AuthorizationPolicy sample/entente-accept-app-second'],
@@ -720,7 +720,7 @@ describe('a member that Git delivers to', () => {
       ],
     },
     {
-      what: 'a set shrinks, and a proxy cannot be told',
+      what: 'a set shrinks, and a proxy’s state is unknown',
       from: accepting(whole),
       to: spec(),
       policies: ['PeerAuthentication sample/entente-accept-all', 'AuthorizationPolicy sample/entente-accept-all'],
@@ -750,20 +750,20 @@ describe('a member that Git delivers to', () => {
   it.each([
     { what: 'holds what istiod sent', more: {}, waits: 'open' },
     { what: 'has not acknowledged what istiod sent', more: { acknowledged: false }, waits: 'second.sample' },
-    { what: 'refused what istiod sent', more: { acknowledged: false, rejected: 'no' }, waits: 'second.sample' },
-    { what: 'was not heard, though an older configuration is known', more: { heard: false }, waits: 'second.sample' },
+    { what: 'rejected what istiod sent', more: { acknowledged: false, rejected: 'no' }, waits: 'second.sample' },
+    { what: 'is disconnected, though an older configuration is known', more: { heard: false }, waits: 'second.sample' },
     {
-      what: 'reads a file that is gone, and takes any name',
+      what: 'reads a file that is gone, and accepts any name',
       more: { config: onlyChain({ file: 'gone.json', sanPrefixes: [] }) },
       waits: 'second.sample',
     },
     {
-      what: 'takes names of the domain by Istio’s own list',
+      what: 'accepts names of the domain by Istio’s own list',
       more: { config: onlyChain({ sanPrefixes: [`spiffe://${A}/`] }) },
       waits: 'second.sample',
     },
     {
-      what: 'takes a prefix of names that covers the domain',
+      what: 'accepts a prefix of names that covers the domain',
       more: { config: onlyChain({ sanPrefixes: ['spiffe://'] }) },
       waits: 'second.sample',
     },

@@ -30,19 +30,19 @@ const against = (...kinds: readonly Kind[]) => {
 describe('a head stored in a member', () => {
   it.each<{ name: string; homes: readonly Kind[]; not: readonly string[] }>([
     { name: 'all agree', homes: ['newest', 'older', 'none'], not: [] },
-    { name: 'nobody remembers anything', homes: ['none', 'none'], not: [] },
-    { name: 'one says something else beside one that agrees', homes: ['other', 'newest'], not: ['other-0 record-forked'] },
-    { name: 'one says something else beside one that remembers nothing yet', homes: ['other', 'none'], not: ['other-0 record-forked'] },
+    { name: 'no member stores a head', homes: ['none', 'none'], not: [] },
+    { name: 'one differs, and one agrees', homes: ['other', 'newest'], not: ['other-0 record-forked'] },
+    { name: 'one differs, and one stores no head yet', homes: ['other', 'none'], not: ['other-0 record-forked'] },
     { name: 'one holds garbage', homes: ['garbage', 'none'], not: ['garbage-0 record-broken'] },
     { name: 'all hold garbage', homes: ['garbage', 'garbage', 'none'], not: ['garbage-0 record-broken', 'garbage-1 record-broken'] },
-    { name: 'one cannot be asked', homes: ['unreachable', 'forbidden', 'none'], not: [] },
+    { name: 'one does not answer', homes: ['unreachable', 'forbidden', 'none'], not: [] },
     {
-      name: 'two say something else, and an older head vouches for the file',
+      name: 'two differ, and an older head vouches for the file',
       homes: ['other', 'other', 'older', 'none'],
       not: ['other-0 record-forked', 'other-1 record-forked'],
     },
     {
-      name: 'all that remember a head remember another one: the file was cut, and nobody widens',
+      name: 'all stored heads differ: the file was truncated, and nothing widens',
       homes: ['other', 'other', 'none', 'unreachable'],
       not: ['other-0 record-forked', 'other-1 record-forked', 'none-2 record-forked'],
     },

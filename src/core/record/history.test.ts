@@ -50,14 +50,14 @@ describe('the time at which a mesh closed to a domain', () => {
   const hour = (record: readonly AuditEntry[]) => closedAt(project(record), b, A)?.getUTCHours()
   it.each([
     {
-      name: 'is when the last apply that took something was done',
+      name: 'is the end of the last apply that removed something',
       hour: hour(recordOf(begin(give), end(), begin(take), end(), begin(give), end())),
       is: 3,
     },
-    { name: 'is not known before one was', hour: hour(recordOf(begin(give), end())), is: undefined },
-    { name: 'is not known of one that was killed', hour: hour(recordOf(begin(take), end(), begin(take))), is: undefined },
-    { name: 'is not what was begun and not done', hour: hour(recordOf(begin(take), end(), begin(take), end(0))), is: 1 },
-    { name: 'is not when another one did', hour: hour(recordOf(begin({ ...take, of: a }), end())), is: undefined },
+    { name: 'is unknown before the end of an apply', hour: hour(recordOf(begin(give), end())), is: undefined },
+    { name: 'is unknown for an apply that crashed', hour: hour(recordOf(begin(take), end(), begin(take))), is: undefined },
+    { name: 'is not that of a step without a completion', hour: hour(recordOf(begin(take), end(), begin(take), end(0))), is: 1 },
+    { name: 'is not that of another mesh', hour: hour(recordOf(begin({ ...take, of: a }), end())), is: undefined },
   ])('$name', ({ hour, is }) => {
     expect(hour).toBe(is)
   })
@@ -65,19 +65,19 @@ describe('the time at which a mesh closed to a domain', () => {
 
 describe('the history of a root', () => {
   it.each([
-    { what: 'an approval that stands', record: recordOf(approve(root)), history: ['approved federation at 0 still'] },
+    { what: 'an approval in force', record: recordOf(approve(root)), history: ['approved federation at 0 still'] },
     {
       what: 'an approval that ends with the next bundle',
       record: recordOf(approve(root), approve(other)),
       history: ['approved federation at 0 at 1'],
     },
     {
-      what: 'a mesh that got it, and let it go',
+      what: 'a mesh that got it, and dropped it',
       record: recordOf(begin(give), end(), begin(take), end()),
       history: ['trusted cluster-b at 0 at 3'],
     },
     {
-      what: 'a mesh that holds it in one object still',
+      what: 'a mesh that still holds it in one object',
       record: recordOf(begin(give, giveMore), end(), begin(take), end()),
       history: ['trusted cluster-b at 0 still'],
     },
@@ -88,17 +88,17 @@ describe('the history of a root', () => {
       history: ['trusted cluster-b at 0 still', 'trusted cluster-a at 2 still'],
     },
     {
-      what: 'an apply that was interrupted, and gone on with',
+      what: 'an interrupted apply that was continued',
       record: recordOf(begin(give, giveMore), begin(give), end(), begin(take, { ...take, object: 'second' }), end()),
       history: ['trusted cluster-b at 0? at 4'],
     },
     {
-      what: 'an apply that was killed, of which nobody looked what it had done',
+      what: 'a crashed apply whose completed steps are unknown',
       record: recordOf(begin(give), untold, begin(take), end()),
       history: ['trusted cluster-b at 0? at 3'],
     },
     {
-      what: 'an apply that was taken for killed, and knew better',
+      what: 'an apply that was assumed to have crashed, and recorded its end later',
       record: recordOf(begin(give, giveMore), end(0), end(1)),
       history: ['trusted cluster-b at 0 still'],
     },

@@ -54,12 +54,12 @@ describe('the completed steps of an interrupted apply', () => {
     )
   it.each([
     {
-      name: 'a mesh could not be looked at',
+      name: 'a mesh could not be observed',
       seen: new Map([...nothing].map(([name, seen]) => [name, { ...seen, objects: failed('cluster-unreachable') }])),
     },
-    { name: 'a mesh was not looked at', seen: new Map([...standing(steps)].slice(1)) },
+    { name: 'a mesh was not observed', seen: new Map([...standing(steps)].slice(1)) },
     {
-      name: 'somebody else wrote to an object',
+      name: 'another client wrote to an object',
       seen: objectsOf((all) => all.map((one) => (one.kind === 'EnvoyFilter' ? { ...one, spec: {} } : one))),
     },
   ])('are unknown where $name', ({ seen }) => {

@@ -64,13 +64,13 @@ describe('an offer', () => {
       before: [approved([old], 7n)],
       found: ['error sequence-reused'],
     },
-    { name: 'whose sequence is gone', offer: approved([old]), before: [approved([old], 7n)], found: ['warning sequence-missing'] },
+    { name: 'whose sequence is missing', offer: approved([old]), before: [approved([old], 7n)], found: ['warning sequence-missing'] },
     { name: 'with a first sequence', offer: approved([old], 1n), before: [approved([old])], found: [] },
     { name: 'that shrinks', offer: approved([next], 8n), before: [approved([old, next], 7n)], found: ['warning bundle-shrinks'] },
-    { name: 'that swaps', offer: approved([next], 8n), before: [approved([old], 7n)], found: ['warning root-swap'] },
+    { name: 'that replaces its roots', offer: approved([next], 8n), before: [approved([old], 7n)], found: ['warning root-swap'] },
     { name: 'that is emptied', offer: approved([], 8n), before: [approved([old], 7n)], found: ['warning bundle-emptied'] },
     { name: 'of our own domain, with our root', offer: bundle('ours.example', [own]), before: [], found: [] },
-    { name: 'of our own domain that swaps', offer: bundle('ours.example', [next]), before: [], found: ['warning root-swap'] },
+    { name: 'of our own domain that replaces its root', offer: bundle('ours.example', [next]), before: [], found: ['warning root-swap'] },
   ])('$name: $found', ({ offer, before, found }) => {
     expect(judge(offer, context(before)).map(({ severity, code }) => `${severity} ${code}`)).toEqual(found)
   })

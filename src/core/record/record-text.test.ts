@@ -57,7 +57,7 @@ describe('the record’s bytes', () => {
     { name: 'a NUL at its end', line: `${second}\0` },
     { name: 'a NUL within', line: second.replace('because', 'bec\0ause') },
     { name: 'a byte order mark', line: `\ufeff${second}` },
-    { name: 'no line at all', line: '' },
+    { name: 'no line', line: '' },
     { name: 'an empty line behind it', line: `${second}\n` },
     { name: 'members in another order', line: JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(second)).reverse())) },
     { name: 'a member __proto__', line: second.replace('{', '{"__proto__":{"reason":"x"},') },
@@ -101,7 +101,7 @@ describe('the record’s bytes', () => {
     { name: 'an entry and more', tail: `${third} ` },
     { name: 'an entry and half of one', tail: `${third}{"a":` },
     { name: 'half an entry with a line end in it', tail: `${third.slice(0, 30)}\r` },
-    { name: 'a closed object that is none', tail: '{}' },
+    { name: 'a closed object that is not an entry', tail: '{}' },
   ])('are invalid at the end with $name, which no append could leave', ({ tail }) => {
     expect(() => read(`${first}\n${second}\n${tail}`)).toThrow(broken(3))
   })
@@ -263,11 +263,11 @@ describe('a sealed entry', () => {
 
   it.each([
     { name: 'an instant in another form', change: (e: Record<string, unknown>) => set(e, 'at', '2026-06-01') },
-    { name: 'an instant that is none', change: (e: Record<string, unknown>) => set(e, 'at', '2026-13-01T00:00:00.000Z') },
-    { name: 'a name that is none', change: (e: Record<string, unknown>) => set(e, 'trusted', 'a b') },
-    { name: 'a number that does not fit', change: (e: Record<string, unknown>) => set(e, 'seq', 1.5) },
+    { name: 'an instant that is invalid', change: (e: Record<string, unknown>) => set(e, 'at', '2026-13-01T00:00:00.000Z') },
+    { name: 'an invalid name', change: (e: Record<string, unknown>) => set(e, 'trusted', 'a b') },
+    { name: 'a number out of range', change: (e: Record<string, unknown>) => set(e, 'seq', 1.5) },
     { name: 'an action of a later version', change: (e: Record<string, unknown>) => set(e, 'action', 'forget') },
-    { name: 'an action that every object has', change: (e: Record<string, unknown>) => set(e, 'action', 'constructor') },
+    { name: 'a name that every object has as action', change: (e: Record<string, unknown>) => set(e, 'action', 'constructor') },
     { name: 'no action', change: (e: Record<string, unknown>) => void delete e.action },
   ])('is rejected with $name', ({ change }) => {
     expect(() => parseRecord([forge(change, drafts.sever)], 'audit.jsonl')).toThrow(broken(1))

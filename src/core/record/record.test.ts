@@ -61,13 +61,13 @@ describe('the record', () => {
     { name: 'a repetition', texts: [...lines, lines[4]] as string[], at: 6 },
     { name: 'an unknown action', texts: [printEntry(seal(undefined, { ...said, action: 'forget' } as unknown as AuditDraft))], at: 1 },
     {
-      name: 'an entry that nobody made',
+      name: 'an entry that no command appended',
       texts: [printEntry(seal(undefined, { at: NOW, reason: '', action: 'sever' } as unknown as AuditDraft))],
       at: 1,
     },
-    { name: 'a line that is no entry', texts: ['[]'], at: 1 },
+    { name: 'a line that is not an entry', texts: ['[]'], at: 1 },
     {
-      name: 'an edit that was sealed anew, by the entry after it',
+      name: 'an edit that was sealed again, by the entry after it',
       texts: [lines[0], printEntry(seal(record[0], { ...(drafts[1] as AuditDraft), reason: 'other' })), ...lines.slice(2)] as string[],
       at: 3,
     },
@@ -106,7 +106,7 @@ describe('a member’s stored head', () => {
   })
 
   it.each([
-    { name: 'a tail that was cut', now: record.slice(0, 3), witness: record[4]?.hash },
+    { name: 'a truncated tail', now: record.slice(0, 3), witness: record[4]?.hash },
     { name: 'a record that was emptied', now: [], witness: record[0]?.hash },
     { name: 'a fork', now: [...record.slice(0, 4), seal(record[3], { ...BEGIN, reason: 'another history' })], witness: record[4]?.hash },
   ])('reveals $name', ({ now, witness }) => {

@@ -145,70 +145,70 @@ describe('a rotation', () => {
       waits: /cluster-a, which does not yet give it to its own workloads/,
     },
     {
-      what: 'a root that was announced less than a leaf’s life ago',
+      what: 'a root that was announced less than a leaf’s lifetime ago',
       world: () => ({ approved: both(), signer: old, announcedHoursAgo: 23 }),
       phase: 'introducing',
       waits: /have not renewed their certificate.*until 2026-06-01T01:00:00.000Z/,
     },
     {
-      what: 'a truster’s proxy that nobody hears from',
+      what: 'a disconnected proxy of a truster',
       world: () => ({ approved: both(), signer: old, silent: true }),
       phase: 'introducing',
       waits: /cluster-b: server\.sample \(unheard\)/,
     },
     {
-      what: 'a root of which nobody knows since when it is announced',
+      what: 'a root whose announcement has no known time',
       world: () => ({ approved: both(), signer: old, announcedHoursAgo: null }),
       phase: 'introducing',
       waits: /proxies of cluster-a: the time of its announcement is not known/,
     },
-    { what: 'a root that everybody holds', world: () => ({ approved: both(), signer: old }), phase: 'switch' },
+    { what: 'a root that every proxy holds', world: () => ({ approved: both(), signer: old }), phase: 'switch' },
     {
-      what: 'a CA that went over an hour after the root was announced',
+      what: 'a CA that switched an hour after the root was announced',
       world: () => ({ approved: both(), signer: next, announcedHoursAgo: 2, signedHoursAgo: 1 }),
       phase: 'draining',
       waits:
         /^proxies of cluster-a that have not renewed their certificate since its CA switched or it was announced, until 2026-06-01T22:00/m,
     },
     {
-      what: 'a CA that went over an hour ago',
+      what: 'a CA that switched an hour ago',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 1 }),
       phase: 'draining',
       waits:
         /workload certificates of cluster-a from before its CA switched, which may be valid until 2026-05-31T23:02:00.000Z|2026-06-01T23:02:00.000Z/,
     },
     {
-      what: 'a CA that went over longer ago than leaves live, whose own mesh still accepts the old root',
+      what: 'a CA that switched more than a leaf’s lifetime ago, whose own mesh still accepts the old root',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 25 }),
       phase: 'retire',
       waits: /own workloads still accept it/,
     },
     {
-      what: 'the same, and its own mesh let go of the old root',
+      what: 'the same, and its own mesh dropped the old root',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 25, own: bundle(next) }),
       phase: 'retire',
     },
     { what: 'the old root retired', world: () => ({ approved: [...both(), bundle(next)], signer: next }), phase: 'steady' },
     {
-      what: 'a chain that cannot be seen',
+      what: 'a chain that cannot be observed',
       world: () => ({ approved: both() }),
       phase: 'switch',
       waits: /the certificate chain that cluster-a presents/,
     },
     {
-      what: 'somebody who went back before the switch',
+      what: 'an abort before the switch',
       world: () => ({ approved: both(), drafts: [wish(next), wish(old)], signer: old }),
       phase: 'retire',
       waits: /own workloads still accept it/,
     },
     {
-      what: 'somebody who went back after the switch: the CA has to go back first',
+      what: 'an abort after the switch: the CA must switch back first',
       world: () => ({ approved: both(), drafts: [wish(next), wish(old)], signer: next }),
       phase: 'switch',
       waits: /the CA of cluster-a, which signs under another root/,
     },
     {
-      what: 'a wish for roots that are not approved any more',
+      what: 'a target of roots that are no longer approved',
       world: () => ({ approved: [bundle(old)], drafts: [wish(next)], signer: old }),
       phase: 'steady',
     },
@@ -271,12 +271,12 @@ describe('a rotation', () => {
 
   it.each([
     {
-      what: 'however long ago it switched, where a proxy says that it lacks the root',
+      what: 'however long ago it happened, if a proxy reports that it lacks the root',
       signedHoursAgo: 100,
       holds: () => [old],
       early: true,
     },
-    { what: 'unless every proxy says that it has it', signedHoursAgo: 1, holds: () => [old, next], early: false },
+    { what: 'unless every proxy reports that it has the root', signedHoursAgo: 1, holds: () => [old, next], early: false },
   ])('a switch is early $what', async ({ signedHoursAgo, holds, early }) => {
     const leaves = { 'client.sample': { under: next, holds: holds() } }
     const now = await look({ approved: both(), signer: next, announcedHoursAgo: signedHoursAgo + 1, signedHoursAgo, leaves })
@@ -342,27 +342,27 @@ describe('a wrong clock', () => {
   const behind = { aheadMs: 10 * MINUTE, withinMs: 600 }
   const rows: readonly { what: string; world: () => World; phase: Rotation['phase'] }[] = [
     {
-      what: 'here, ahead by 10 minutes: a root announced a leaf’s life ago less 5 minutes is not held by all',
+      what: 'here, ahead by 10 minutes: a root announced 5 minutes less than a leaf’s lifetime ago is not held by all',
       world: () => ({ approved: both(), signer: old, announcedHoursAgo: 24, clock: ahead }),
       phase: 'introducing',
     },
     {
-      what: 'here, ahead by 10 minutes: leaves of 5 minutes before the switch still live',
+      what: 'here, ahead by 10 minutes: leaves of 5 minutes before the switch are still valid',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 24 + 1 / 30, clock: ahead }),
       phase: 'draining',
     },
     {
-      what: 'here, ahead by 10 minutes, and by time no leaf can live',
+      what: 'here, ahead by 10 minutes, and by time no leaf can be valid',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 24.5, own: bundle(next), clock: ahead }),
       phase: 'retire',
     },
     {
-      what: 'here, behind by 10 minutes: what waits for time waits that much longer',
+      what: 'here, behind by 10 minutes: every wait is that much longer',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 23.95, clock: behind }),
       phase: 'draining',
     },
     {
-      what: 'here, behind by 10 minutes: a CA that has just switched is seen to when its certificate is valid here',
+      what: 'here, behind by 10 minutes: a CA’s switch counts once its certificate is valid here',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: -1 / 6, clock: behind }),
       phase: 'switch',
     },
@@ -425,7 +425,7 @@ describe('workloads that reported their certificates', () => {
       needs: 'held',
     },
     {
-      what: 'do not all hold it, announced long ago',
+      what: 'do not all hold it, although it was announced long ago',
       world: () => ({
         approved: both(),
         signer: old,
@@ -482,7 +482,7 @@ describe('workloads that reported their certificates', () => {
       for: /^mute\.sample, whose certificate Entente could not read/,
     },
     {
-      what: 'did not all answer, and by time no old leaf can live',
+      what: 'did not all answer, and by time no old leaf can be valid',
       world: () => ({ approved: both(), signer: next, signedHoursAgo: 25, own: bundle(next), leaves: { 'mute.sample': null } }),
       phase: 'retire',
       needs: 'unused',

@@ -177,19 +177,19 @@ describe('a certificate as an anchor', async () => {
       der: withExtensions(root, [extension(NAME_CONSTRAINTS, true, permitted(encode(0x87, bytes(10, 0, 0, 0, 255, 0, 255, 0))))]),
     },
     { name: 'a PrintableString with an @', der: withName(root, commonName('a@b', 0x13)) },
-    { name: 'a string type that Go does not take', der: withName(root, commonName('a', 0x1a)) },
+    { name: 'a string type that Go does not accept', der: withName(root, commonName('a', 0x1a)) },
     { name: 'a UTF8String that is not', der: withName(root, commonName('\u00ff', 0x0c)) },
     { name: 'a BMPString with a surrogate', der: withName(root, commonName('\u00d8\u0000', 0x1e)) },
     { name: 'a relative URI', der: withExtensions(root, [extension(SAN, false, uri('a.example/x'))]) },
     { name: 'a URI whose host ends in a dot', der: withExtensions(root, [extension(SAN, false, uri('spiffe://a./x'))]) },
-    { name: 'a URI with a port that is none', der: withExtensions(root, [extension(SAN, false, uri('spiffe://a:b/x'))]) },
+    { name: 'a URI with an invalid port', der: withExtensions(root, [extension(SAN, false, uri('spiffe://a:b/x'))]) },
     { name: 'an OID with a padded arc', der: withExtensions(root, [extension([0x55, 0x1d, 0x80, 1], false, bytes(5, 0))]) },
     {
       name: 'an OID with an arc of 32 bits',
       der: withExtensions(root, [extension([0x55, 0x1d, 0x88, 0x80, 0x80, 0x80, 0], false, bytes(5, 0))]),
     },
     {
-      name: 'a constraint on a mailbox that is none',
+      name: 'a constraint on an invalid mailbox',
       der: withExtensions(root, [extension(NAME_CONSTRAINTS, true, permitted(encode(0x81, Buffer.from('a b@c'))))]),
     },
     {
@@ -243,7 +243,7 @@ describe('a file of certificates', async () => {
       found: ['error private-key', 'error malformed-certificate'],
     },
     {
-      name: 'a CRL beside the root',
+      name: 'a CRL next to the root',
       file: ca.root.pem + ca.root.pem.replaceAll('CERTIFICATE', 'X509 CRL'),
       found: ['error non-certificate-block'],
     },
@@ -260,7 +260,7 @@ describe('a file of certificates', async () => {
       found: ['warning duplicate', 'warning duplicate'],
     },
     {
-      name: 'a leaf beside the root',
+      name: 'a leaf next to the root',
       file: ca.root.pem + (await ca.leaf('spiffe://a.example/x')).certPem,
       found: ['error not-ca', 'warning not-self-issued'],
     },
@@ -352,7 +352,7 @@ describe('a SPIFFE bundle', () => {
       file: keys({ ...keyA, x5c: [x5cB.replaceAll('+', '-').replaceAll('/', '_').replace(/M/, '_')] }),
       found: ['error malformed-certificate'],
     },
-    { name: 'x5c that is no certificate', file: keys({ ...keyA, x5c: ['AAAA'] }), found: ['error malformed-certificate'] },
+    { name: 'x5c that is not a certificate', file: keys({ ...keyA, x5c: ['AAAA'] }), found: ['error malformed-certificate'] },
     { name: 'x5c that is not text', file: keys({ ...keyA, x5c: [1] }), found: ['error malformed-certificate'] },
     { name: 'keys that are null', file: '{"keys":null}', found: ['error malformed-bundle'] },
     { name: 'no keys', file: '{}', found: ['error malformed-bundle'] },
@@ -438,14 +438,14 @@ describe('a SPIFFE bundle map', () => {
 
   it.each([
     { name: 'a trust domain twice', file: both.replace('b.example', 'a.example'), found: ['error duplicate-trust-domain'] },
-    { name: 'the wanted one missing', file: map({ 'b.example': { keys: [] } }), found: ['error trust-domain-missing'] },
+    { name: 'the requested one missing', file: map({ 'b.example': { keys: [] } }), found: ['error trust-domain-missing'] },
     {
-      name: 'a name that is none',
+      name: 'an invalid name',
       file: map({ 'A.example': { keys: [] }, 'a.example': { keys: [keyA] } }),
       found: ['error trust-domain-invalid'],
     },
-    { name: 'a bundle that is none', file: map({ 'a.example': [] }), found: ['error malformed-bundle'] },
-    { name: 'keys beside it', file: both.replace('{', '{"keys":[],'), found: ['error malformed-bundle'] },
+    { name: 'an invalid bundle', file: map({ 'a.example': [] }), found: ['error malformed-bundle'] },
+    { name: 'keys next to it', file: both.replace('{', '{"keys":[],'), found: ['error malformed-bundle'] },
     { name: 'no object', file: '{"trust_domains":[]}', found: ['error malformed-bundle', 'error trust-domain-missing'] },
   ])('is rejected with $name', ({ file, found }) => {
     expect(codes(file, 'a.example')).toEqual(found)

@@ -185,12 +185,12 @@ describe('whether a proxy accepts servers of a domain', () => {
       says: 'no bound A',
     },
     { what: 'roots in a file', of: { file: FILE, pins: both }, says: 'yes bound A' },
-    { what: 'a file that is gone', of: { file: FILE }, says: 'unknown file-gone' },
-    { what: 'a file that is gone, and names of another domain', of: { file: FILE, sans: [ours] }, says: 'no' },
+    { what: 'a deleted file', of: { file: FILE }, says: 'unknown file-gone' },
+    { what: 'a deleted file, and names of another domain', of: { file: FILE, sans: [ours] }, says: 'no' },
     { what: 'a stale file', of: { file: FILE, pins: both }, around: pending, says: 'unknown file-pending bound A' },
     { what: 'no filter, and nothing foreign in Istio’s list', of: {}, says: 'no' },
     { what: 'no filter, and the domain in Istio’s list', of: {}, around: { listed: () => true }, says: 'unknown roots-unseen' },
-    { what: 'no filter, and a list that nobody read', of: {}, around: { listed: () => undefined }, says: 'unknown roots-unseen' },
+    { what: 'no filter, and a list that was not read', of: {}, around: { listed: () => undefined }, says: 'unknown roots-unseen' },
     { what: 'no mutual TLS', of: { mutual: false }, around: { listed: () => true }, says: 'no' },
   ]
   it.each(rows)('$what: $says', ({ of, around, says }) => {
@@ -202,10 +202,10 @@ describe('the contents of Istio’s own list of roots', () => {
   const own = { trustDomain: B, anchors: [] }
   it.each([
     { what: 'nothing foreign', istio: ok(facts(own)), says: false },
-    { what: 'roots that others gave for the domain', istio: ok(facts(own, { extraRoots: 1, extraDomains: [A] })), says: true },
-    { what: 'roots that others gave for another domain', istio: ok(facts(own, { extraRoots: 1, extraDomains: [C] })), says: false },
-    { what: 'roots that others gave without saying for whom', istio: ok(facts(own, { extraRoots: 1 })), says: undefined },
-    { what: 'what nobody could read', istio: failed(), says: undefined },
+    { what: 'foreign roots for the domain', istio: ok(facts(own, { extraRoots: 1, extraDomains: [A] })), says: true },
+    { what: 'foreign roots for another domain', istio: ok(facts(own, { extraRoots: 1, extraDomains: [C] })), says: false },
+    { what: 'foreign roots without a domain', istio: ok(facts(own, { extraRoots: 1 })), says: undefined },
+    { what: 'roots that could not be read', istio: failed(), says: undefined },
   ])('$what', ({ istio, says }) => {
     expect(listIn({ istio }, [])(A)).toBe(says)
   })

@@ -36,7 +36,7 @@ describe('a server of a gateway', () => {
   it.each([
     { name: 'ISTIO_MUTUAL', servers: [server(8443, ['api.example'], 'ISTIO_MUTUAL')] },
     { name: 'in a namespace', servers: [server(8443, ['edge/api.example'], 'ISTIO_MUTUAL')] },
-    { name: 'beside others', servers: [server(8443, ['api.example'], 'ISTIO_MUTUAL'), server(8443, ['web.example'], 'SIMPLE')] },
+    { name: 'next to others', servers: [server(8443, ['api.example'], 'ISTIO_MUTUAL'), server(8443, ['web.example'], 'SIMPLE')] },
   ])('may accept callers: $name', ({ servers }) => {
     expect(said([API], [front(...servers)])).toEqual([])
   })
@@ -71,8 +71,8 @@ describe('a server of a gateway', () => {
   })
 
   it.each([
-    { name: 'nobody has it', servers: [], why: /no Gateway of these workloads/ },
-    { name: 'another host is there', servers: [server(8443, ['web.example'], 'SIMPLE')], why: /on that port there is web\.example/ },
+    { name: 'no Gateway has it', servers: [], why: /no Gateway of these workloads/ },
+    { name: 'its port has another host', servers: [server(8443, ['web.example'], 'SIMPLE')], why: /on that port there is web\.example/ },
     {
       name: 'it lists identities',
       servers: [server(8443, ['api.example'], 'ISTIO_MUTUAL', { subjectAltNames: ['x'] })],

@@ -108,25 +108,25 @@ describe('the objects in place of a held trust', () => {
 
   it.each([
     {
-      what: 'servers of a gateway that it is at',
+      what: 'the servers of a gateway that it uses',
       asked: { gateway: [API, { port: 9443 }] },
       before: { gateway: [API] },
       stands: [{ gateway: [API] }],
     },
-    { what: 'no server that it is not at', asked: { gateway: [{ port: 9443 }] }, before: { gateway: [API] }, stands: [] },
+    { what: 'no server that it does not use', asked: { gateway: [{ port: 9443 }] }, before: { gateway: [API] }, stands: [] },
     {
-      what: 'callers that it names and the file, too',
+      what: 'the callers that both it and the file name',
       asked: { callers: [one] },
       before: { callers: new Map([[fa, [one, two]]]) },
       stands: [{ callers: [one] }],
     },
     {
-      what: 'callers that stand, where the file names all',
+      what: 'the callers in place, if the file names all',
       asked: {},
       before: { callers: new Map([[fa, [two]]]) },
       stands: [{ callers: [two] }],
     },
-    { what: 'our STRICT', asked: { mtls: 'permissive' as const }, before: { strict: true }, stands: [{ mtls: 'enforce' }] },
+    { what: 'our STRICT policy', asked: { mtls: 'permissive' as const }, before: { strict: true }, stands: [{ mtls: 'enforce' }] },
   ])('are $what', ({ asked, before, stands }) => {
     expect(partsOf(held({ accept: [{ ...accept, ...asked }] }), scope(before))).toMatchObject(stands)
   })

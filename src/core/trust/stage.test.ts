@@ -272,16 +272,16 @@ describe('every apply, step by step,', () => {
   }, 30_000)
 })
 
-describe('the union of two sets of callers', () => {
+describe('the intersection of two sets of callers', () => {
   const NS = principal('cluster-a.example/ns/sample/*')
   const ALL = principal('cluster-a.example/*')
   const OTHER = principal('cluster-a.example/ns/other/sa/client')
   it.each([
-    { name: 'everybody and a list is the list', a: undefined, b: [CLIENT], both: [CLIENT] },
-    { name: 'two lists share what both name', a: [CLIENT, OTHER], b: [CLIENT], both: [CLIENT] },
-    { name: 'a pattern holds what it covers', a: [NS], b: [CLIENT, OTHER], both: [CLIENT] },
-    { name: 'the narrower of two patterns stays', a: [ALL], b: [NS], both: [NS] },
-    { name: 'nothing in common is nobody', a: [OTHER], b: [NS], both: [] },
+    { name: 'of everybody and a list is the list', a: undefined, b: [CLIENT], both: [CLIENT] },
+    { name: 'of two lists is what both name', a: [CLIENT, OTHER], b: [CLIENT], both: [CLIENT] },
+    { name: 'of a pattern and an identity that it covers is the identity', a: [NS], b: [CLIENT, OTHER], both: [CLIENT] },
+    { name: 'of two patterns is the narrower one', a: [ALL], b: [NS], both: [NS] },
+    { name: 'of disjoint sets is empty', a: [OTHER], b: [NS], both: [] },
   ])('$name', ({ a, b, both }) => {
     expect(intersect(a, b)).toEqual(both)
     expect(intersect(b, a)).toEqual(both)

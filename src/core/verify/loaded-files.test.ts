@@ -38,10 +38,15 @@ const judged = (sets: readonly (readonly string[])[]) =>
 
 describe('the roots that a proxy loaded from its files', () => {
   it.each([
-    { name: 'is what they hold', sets: loaded(context('<inline>', b), context('', b, a)), has: ['server.sample'], codes: ['file-loaded'] },
-    { name: 'is not while a root is missing', sets: loaded(context('', b)), has: [], codes: ['file-stale'] },
-    { name: 'is not while a root is there that left', sets: loaded(context('', b, a, next)), has: [], codes: ['file-stale'] },
-    { name: 'is not what Istio gave it', sets: loaded(context('<inline>', b, a)), has: [], codes: ['file-stale'] },
+    {
+      name: 'are those in the files',
+      sets: loaded(context('<inline>', b), context('', b, a)),
+      has: ['server.sample'],
+      codes: ['file-loaded'],
+    },
+    { name: 'are incomplete while a root is missing', sets: loaded(context('', b)), has: [], codes: ['file-stale'] },
+    { name: 'are outdated while a removed root is present', sets: loaded(context('', b, a, next)), has: [], codes: ['file-stale'] },
+    { name: 'do not include Istio’s own', sets: loaded(context('<inline>', b, a)), has: [], codes: ['file-stale'] },
   ])('$name', ({ sets, has, codes }) => {
     const { proxies, findings } = judged(sets)
     expect([...proxies]).toEqual(has)

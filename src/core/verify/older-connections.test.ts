@@ -49,10 +49,10 @@ describe('proxies that may have older connections', () => {
   })
 
   it.each([
-    { name: 'nobody hears from it', evidence: [] },
-    { name: 'its istiod does not', evidence: [evidence('server', { heard: false })] },
+    { name: 'it is disconnected', evidence: [] },
+    { name: 'its istiod does not answer', evidence: [evidence('server', { heard: false })] },
     { name: 'it has not acknowledged', evidence: [evidence('server', { acknowledged: false })] },
-    { name: 'it refused', evidence: [evidence('server', { rejected: 'no' })] },
+    { name: 'it rejected the configuration', evidence: [evidence('server', { rejected: 'no' })] },
   ])('are listed, and prove nothing, where $name', ({ evidence }) => {
     expect(at(intentOf(b), a, seen(objects, ...evidence))).toEqual(['server.sample? in'])
   })
@@ -83,8 +83,8 @@ const minuteAgo = new Date(NOW.getTime() - 60_000)
 describe('older connections', () => {
   it.each([
     { name: 'are gone once nothing drains', carrier: carrier(), answer: said(), state: 'gone' },
-    { name: 'are there while a listener drains', carrier: carrier(), answer: said({ draining: 4 }), state: 'draining' },
-    { name: 'that went out end by themselves', carrier: carrier({ inbound: false, outbound: true }), answer: said(), state: 'open' },
+    { name: 'are open while a listener drains', carrier: carrier(), answer: said({ draining: 4 }), state: 'draining' },
+    { name: 'that are outbound end by themselves', carrier: carrier({ inbound: false, outbound: true }), answer: said(), state: 'open' },
     {
       name: 'of both kinds end first where Envoy ends them',
       carrier: carrier({ outbound: true }),
@@ -92,15 +92,20 @@ describe('older connections', () => {
       state: 'draining',
     },
     {
-      name: 'are gone where Envoy is younger than the end',
+      name: 'are gone if Envoy is younger than the end of the trust',
       carrier: carrier({ outbound: true }),
       answer: said({ upSeconds: 58, draining: 4 }),
       state: 'gone',
     },
-    { name: 'may be there where it is as old', carrier: carrier({ outbound: true }), answer: said({ upSeconds: 60 }), state: 'open' },
-    { name: 'are not known where it did not answer', carrier: carrier(), answer: failed('forbidden'), state: 'unseen' },
-    { name: 'are not known where it was not asked', carrier: carrier(), answer: undefined, state: 'unseen' },
-    { name: 'are not known where it does not hold what was sent', carrier: carrier({ settled: false }), answer: said(), state: 'unseen' },
+    {
+      name: 'may be open if Envoy is as old as the end of the trust',
+      carrier: carrier({ outbound: true }),
+      answer: said({ upSeconds: 60 }),
+      state: 'open',
+    },
+    { name: 'are unknown if the proxy did not answer', carrier: carrier(), answer: failed('forbidden'), state: 'unseen' },
+    { name: 'are unknown if the proxy was not asked', carrier: carrier(), answer: undefined, state: 'unseen' },
+    { name: 'are unknown if the proxy does not hold the last push', carrier: carrier({ settled: false }), answer: said(), state: 'unseen' },
   ])('$name', ({ carrier, answer, state }) => {
     expect(judgeConnections(carrier, answer, minuteAgo, NOW)).toMatchObject({ state, open: state === 'unseen' ? null : 3 })
   })
@@ -124,13 +129,13 @@ describe('the report about older connections', () => {
   const out = { inbound: false, outbound: true }
 
   it.each([
-    { name: 'nothing, once they are gone', told: told(said(), true), is: [] },
-    { name: 'that Envoy ends them', told: told(said({ draining: 1 }), false), is: ['info connections-draining'] },
-    { name: 'that it did not', told: told(said({ draining: 1 }), true), is: ['error connections-remain'] },
-    { name: 'that nothing ends those that went out', told: told(said(), false, out), is: ['warning connections-open'] },
-    { name: 'the same, where all were to be gone', told: told(said(), true, out), is: ['error connections-open'] },
-    { name: 'who could not be asked', told: told(failed('forbidden'), false), is: ['warning connections-unseen'] },
-    { name: 'the same, where all were to be gone', told: told(failed('forbidden'), true), is: ['error connections-unseen'] },
+    { name: 'is empty once they are gone', told: told(said(), true), is: [] },
+    { name: 'says that Envoy ends them', told: told(said({ draining: 1 }), false), is: ['info connections-draining'] },
+    { name: 'says that Envoy did not end them', told: told(said({ draining: 1 }), true), is: ['error connections-remain'] },
+    { name: 'says that nothing ends outbound ones', told: told(said(), false, out), is: ['warning connections-open'] },
+    { name: 'says the same after a wait for all to end', told: told(said(), true, out), is: ['error connections-open'] },
+    { name: 'names the proxies that did not answer', told: told(failed('forbidden'), false), is: ['warning connections-unseen'] },
+    { name: 'names them after a wait for all to end', told: told(failed('forbidden'), true), is: ['error connections-unseen'] },
   ])('$name', ({ told, is }) => {
     expect(told).toEqual(is.map((finding) => `${finding} cluster-b: server.sample`))
   })

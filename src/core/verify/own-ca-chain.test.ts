@@ -24,8 +24,8 @@ describe('the chain that a mesh’s own CA serves', () => {
 
   it.each([
     { name: 'is under an approved root', live: approved.bundle, presented: good },
-    { name: 'cannot be seen', live: approved.bundle, presented: failed() },
-    { name: 'is under a root that the mesh’s workloads have, which is told elsewhere', live: other.bundle, presented: bad },
+    { name: 'cannot be observed', live: approved.bundle, presented: failed() },
+    { name: 'is under a root that the mesh’s workloads have, which is reported elsewhere', live: other.bundle, presented: bad },
   ])('is not reported if it $name', ({ live, presented }) => {
     expect(ownChain(intent, observation({ own: live, istio: { presented } }), NOW)).toEqual([])
   })

@@ -40,8 +40,8 @@ describe('roots with the same name', async () => {
       chains: [await chainOf(bare, authorityOf(1))],
       found: ['error'],
     },
-    { name: 'under no chain that was seen', of: roots(old, next), chains: [undefined], found: ['warning'] },
-    { name: 'where one of two chains was not seen', of: roots(old, next), chains: [withKeyId, undefined], found: ['warning'] },
+    { name: 'under no observed chain', of: roots(old, next), chains: [undefined], found: ['warning'] },
+    { name: 'where one of two chains was not observed', of: roots(old, next), chains: [withKeyId, undefined], found: ['warning'] },
     {
       name: 'under a leaf of the root itself',
       of: roots(bare, bareNext),
@@ -51,7 +51,7 @@ describe('roots with the same name', async () => {
     { name: 'that have two names', of: roots(old, other), chains: [withoutKeyId], found: [] },
     { name: 'that are one', of: roots(old), chains: [withoutKeyId], found: [] },
     {
-      name: 'that have one key: made anew',
+      name: 'that have one key: re-issued',
       of: [...roots(old), parseAnchor(withSerial((old as TestCa).root.der, [7]))],
       chains: [withoutKeyId],
       found: [],

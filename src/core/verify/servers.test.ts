@@ -63,9 +63,9 @@ describe('pods of the other mesh behind a host', () => {
     { name: 'as servedBy says', seen: there('server'), found: [] },
     { name: 'under another account', seen: there('other'), found: [`${B}/ns/sample/sa/other`] },
     { name: 'under no account of their own', seen: there(undefined), found: [`${B}/ns/sample/sa/default`] },
-    { name: 'that nobody can tell, for want of a selector', seen: there('other', {}), found: [] },
-    { name: 'that could not be seen', seen: { ...there('other'), objects: failed() }, found: [] },
-    { name: 'of a mesh that is not looked at', seen: undefined, found: [] },
+    { name: 'that cannot be determined, without a selector', seen: there('other', {}), found: [] },
+    { name: 'that could not be observed', seen: { ...there('other'), objects: failed() }, found: [] },
+    { name: 'of a mesh that is not observed', seen: undefined, found: [] },
   ])('$name', ({ seen, found }) => {
     const findings = unnamedServers(trust, seen)
     expect(findings.map(({ code, severity }) => `${severity} ${code}`)).toEqual(found.map(() => 'warning served-by-differs'))

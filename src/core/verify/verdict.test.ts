@@ -152,9 +152,9 @@ describe('a listener that does not check names as the filter requires', () => {
   const stranger = `${A}/ns/sample/sa/stranger` as Principal
   it.each([
     { what: 'has no guard', change: () => [] },
-    { what: 'lets a stranger past as well', change: (guard: NameGuard) => [{ ...guard, callers: [...guard.callers, stranger] }] },
-    { what: 'lets nobody past', change: (guard: NameGuard) => [{ ...guard, callers: [] }] },
-    { what: 'takes the foreign domain for one of its own', change: (guard: NameGuard) => [{ ...guard, own: [domain(A), ...guard.own] }] },
+    { what: 'accepts a stranger as well', change: (guard: NameGuard) => [{ ...guard, callers: [...guard.callers, stranger] }] },
+    { what: 'accepts nobody', change: (guard: NameGuard) => [{ ...guard, callers: [] }] },
+    { what: 'treats the foreign domain as one of its own', change: (guard: NameGuard) => [{ ...guard, own: [domain(A), ...guard.own] }] },
   ])('is broken if it $what', async ({ change }) => {
     const s = await scene()
     inB(s, { proxies: proxiesOf(s, b, withGuards(change)) })
@@ -303,7 +303,7 @@ describe('why a trust does not work', () => {
       hint: /entente plan/,
     },
     {
-      cause: 'the proxy is gone',
+      cause: 'the proxy is disconnected',
       seed: (s) => inB(s, { proxies: proxiesOf(s, b, (e) => (e.proxy === 'server.sample' ? undefined : e)) }),
       of: 'accepting',
       state: 'lagging',
@@ -403,7 +403,7 @@ describe('why a trust does not work', () => {
       hint: /DestinationRule/,
     },
     {
-      cause: 'their CA signs under a root nobody approved',
+      cause: 'their CA signs under a root without approval',
       seed: async (s) => {
         const other = await authority(A, 'behind our back')
         const { chainDer } = await other.leaf(`spiffe://${A}/ns/istio-system/sa/istiod`)
@@ -425,7 +425,7 @@ describe('why a trust does not work', () => {
       hint: /bundles\//,
     },
     {
-      cause: 'our own CA has a root nobody approved',
+      cause: 'our own CA has a root without approval',
       seed: async (s) => inB(s, { own: ok(bundleOf(B, caB.root.anchor, (await authority(B, 'new')).root.anchor)) }),
       of: 'accepting',
       state: 'broken',
@@ -452,7 +452,7 @@ describe('why a trust does not work', () => {
       hint: /^entente apply/,
     },
     {
-      cause: 'other callers get past than named',
+      cause: 'additional callers are accepted',
       seed: (s) =>
         inB(s, {
           proxies: proxiesOf(
@@ -511,7 +511,7 @@ describe('why a trust does not work', () => {
       hint: /selectors/,
     },
     {
-      cause: 'the trusted mesh calls itself by another trust domain',
+      cause: 'the trusted mesh uses another trust domain',
       seed: (s) => inA(s, { istio: istioOf(s, a, { trustDomain: domain('cluster.local') }) }),
       of: 'accepting',
       state: 'broken',
@@ -569,7 +569,7 @@ describe('a severed trust', () => {
 
   it.each([
     { what: 'holds its roots', seen: scene, state: 'broken', hints: ['entente sever cluster-b cluster-a --reason "WHY"'] },
-    { what: 'has let go', seen: letGo, state: 'severed', hints: [] },
+    { what: 'dropped them', seen: letGo, state: 'severed', hints: [] },
   ])('that only the record ends is judged alike: a proxy $what', async ({ seen, state, hints }) => {
     const s = await seen()
     s.spec.severed.pop()
@@ -628,7 +628,7 @@ describe('a severed trust', () => {
   it.each([
     { name: 'has not acknowledged', change: { acknowledged: false }, state: 'lagging', list: 'lagging' },
     {
-      name: 'refused its configuration, and so holds the one before',
+      name: 'rejected its configuration, and so holds the previous one',
       change: { acknowledged: false, rejected: 'no' },
       state: 'broken',
       list: 'rejected',
@@ -651,7 +651,7 @@ describe('a severed trust', () => {
 
   it.each([
     { name: 'no istiod knows any proxy', change: () => undefined },
-    { name: 'nobody could say what any proxy holds', change: ({ config: _, ...e }: Evidence) => ({ ...e, heard: false }) },
+    { name: 'the state of every proxy is unknown', change: ({ config: _, ...e }: Evidence) => ({ ...e, heard: false }) },
   ])('whose scopes are no longer in the file is unknown where $name, although pods run', async ({ change }) => {
     const s = await letGo()
     s.spec.trust = s.spec.trust.filter(({ truster }) => truster !== 'cluster-b')
@@ -671,20 +671,20 @@ describe('a severed trust', () => {
     const roots = (...domains: readonly TrustDomain[]): Roots => new Map(domains.map((d) => [d, [fakeRoot(d)]]))
     it.each([
       {
-        name: 'is severed where the file has lost the domain that the listener still names',
+        name: 'is severed where the file no longer has the domain that the listener still names',
         held: roots(B),
         names: [A, B],
         state: 'severed',
       },
       {
-        name: 'is lagging until its kubelet has brought that',
+        name: 'is lagging until its kubelet has synced that change',
         held: roots(B),
         at: '2026-05-31T23:59:30Z',
         names: [A, B],
         state: 'lagging',
       },
       { name: 'is broken where it has the domain', held: roots(A, B), names: [A, B], state: 'broken' },
-      { name: 'is broken where it has the domain, and the listener takes any name', held: roots(A, B), names: [], state: 'broken' },
+      { name: 'is broken where it has the domain, and the listener accepts any name', held: roots(A, B), names: [], state: 'broken' },
       { name: 'is broken where it is gone', held: undefined, names: [A, B], state: 'broken' },
     ])('$name', async ({ held, at, names, state }) => {
       const s = sever(await scene())
@@ -735,7 +735,7 @@ describe('a severed trust', () => {
     const roots = (...domains: readonly TrustDomain[]): Roots => new Map(domains.map((d) => [d, [fakeRoot(d)]]))
 
     it.each([
-      { name: 'is severed where the file has lost the domain', of: { roots: roots(A) }, sans: [theirs], state: 'severed', codes: [] },
+      { name: 'is severed where the file no longer has the domain', of: { roots: roots(A) }, sans: [theirs], state: 'severed', codes: [] },
       { name: 'is broken where it has it', of: { roots: roots(A, B) }, sans: [theirs], state: 'broken', codes: ['still-held'] },
       {
         name: 'is broken where it is gone, and a server of the domain is named',
@@ -747,7 +747,7 @@ describe('a severed trust', () => {
       { name: 'is broken where it is gone, and no server is named', of: undefined, sans: [], state: 'broken', codes: ['still-held'] },
       { name: 'is severed where it is gone, and only our own are named', of: undefined, sans: [ours], state: 'severed', codes: [] },
       {
-        name: 'is lagging while its kubelet may not have brought it',
+        name: 'is lagging while its kubelet may not have synced it',
         of: { roots: roots(A), writtenAt: '2026-05-31T23:59:30Z' },
         sans: [theirs],
         state: 'lagging',

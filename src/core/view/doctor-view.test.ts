@@ -14,10 +14,10 @@ const check = (name: CheckName, verdict: Verdict, subject = 'cluster-a'): Check 
 
 describe('doctor is ok only if it ran every check that it should', () => {
   it.each([
-    { what: 'all is well', checks: [check('api-server', 'ok'), check('clock', 'ok')], verdict: 'ok' },
+    { what: 'everything is healthy', checks: [check('api-server', 'ok'), check('clock', 'ok')], verdict: 'ok' },
     { what: 'a check was not needed', checks: [check('api-server', 'ok'), check('clock', 'skipped')], verdict: 'ok' },
-    { what: 'a check could not be made', checks: [check('api-server', 'ok'), check('clock', 'unknown')], verdict: 'fail' },
-    { what: 'no check was made at all', checks: [check('api-server', 'skipped'), check('clock', 'skipped')], verdict: 'fail' },
+    { what: 'a check could not run', checks: [check('api-server', 'ok'), check('clock', 'unknown')], verdict: 'fail' },
+    { what: 'no check ran', checks: [check('api-server', 'skipped'), check('clock', 'skipped')], verdict: 'fail' },
     { what: 'there is nothing to check', checks: [], verdict: 'fail' },
     {
       what: 'a member has no cluster here',

@@ -24,7 +24,7 @@ describe('the anchor of a chain', async () => {
     { name: 'a leaf under the root', chain: direct },
     { name: 'two intermediates', chain: [leaf, two, one] },
     { name: 'intermediates in any order', chain: [leaf, one, two] },
-    { name: 'the root presented too', chain: [leaf, two, one, ca.root.der] },
+    { name: 'the root served too', chain: [leaf, two, one, ca.root.der] },
     { name: 'certificates that do not belong', chain: [leaf, other.root.der, two, namesake.root.der, one] },
   ])('is found over $name', ({ chain }) => {
     expect(anchorOf(chain, roots, NOW)).toEqual({ anchor: ca.root.anchor })
@@ -48,7 +48,7 @@ describe('a chain that no root vouches for is rejected with the reason', async (
   const short = await ca.intermediate('short', { pathLength: 0 })
   const critical = await ca.intermediate('odd', { extensions: [new Extension('1.2.3.4', true, Uint8Array.from([5, 0]))] })
   it.each([
-    { name: 'nothing presented', chain: [], reason: /no certificate was presented/ },
+    { name: 'an empty chain', chain: [], reason: /no certificate was presented/ },
     { name: 'garbage', chain: [Uint8Array.from([1, 2])], reason: /leaf: not a certificate/ },
     {
       name: 'an unknown root',
@@ -68,7 +68,7 @@ describe('a chain that no root vouches for is rejected with the reason', async (
     { name: 'a changed signature', chain: [withSerial(leaf, [1]), two, one], reason: /another key of that name/ },
     { name: 'an expired leaf', chain: await chainOf(ca, PAST), reason: /spiffe:\/\/a.example.*expired at 2026-05-31/ },
     {
-      name: 'a leaf of the future',
+      name: 'a leaf that is not yet valid',
       chain: await chainOf(ca, { notBefore: new Date('2027-01-01T00:00:00Z') }),
       reason: /not valid before 2027/,
     },
@@ -79,7 +79,7 @@ describe('a chain that no root vouches for is rejected with the reason', async (
       anchors: [expired.root.anchor],
       reason: /root.*expired/,
     },
-    { name: 'an issuer that is no CA', chain: await chainOf(notCa), reason: /"CN=not a CA.*is not a CA/ },
+    { name: 'an issuer that is not a CA', chain: await chainOf(notCa), reason: /"CN=not a CA.*is not a CA/ },
     { name: 'an issuer that may not sign', chain: await chainOf(noSign), reason: /key usage of "CN=no sign/ },
     {
       name: 'a path longer than an intermediate allows',

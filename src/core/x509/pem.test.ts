@@ -20,10 +20,15 @@ describe('a PEM file', () => {
       ders: [derA],
       codes: [],
     },
-    { name: 'a byte order mark is repaired and told', text: `\ufeff${pemA}${pemB}`, ders: [derA, derB], codes: ['byte-order-mark'] },
-    { name: 'joined armour lines are repaired and told', text: `${pemA.trimEnd()}${pemB}`, ders: [derA, derB], codes: ['joined-blocks'] },
+    { name: 'a byte order mark is repaired and reported', text: `\ufeff${pemA}${pemB}`, ders: [derA, derB], codes: ['byte-order-mark'] },
     {
-      name: 'explanatory text is told',
+      name: 'joined armour lines are repaired and reported',
+      text: `${pemA.trimEnd()}${pemB}`,
+      ders: [derA, derB],
+      codes: ['joined-blocks'],
+    },
+    {
+      name: 'explanatory text is reported',
       text: `# root a\n${pemA}# root b\n${pemB}`,
       ders: [derA, derB],
       codes: ['text-outside-blocks', 'text-outside-blocks'],

@@ -58,14 +58,14 @@ describe('a mesh config', () => {
   it.each([
     { name: 'no YAML', text: 'a: [', word: 'not YAML' },
     { name: 'no mapping', text: '- a', word: 'not a mapping' },
-    { name: 'a trust domain in capitals, which SPIFFE has none of', text: 'trustDomain: B.example', word: 'B.example' },
+    { name: 'a trust domain in capitals, which SPIFFE does not allow', text: 'trustDomain: B.example', word: 'B.example' },
   ])('cannot be read with $name', ({ text, word }) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'mesh-config-unreadable', message: expect.stringContaining(word) }))
   })
 
   it.each([
     { name: 'a wrong trust domain', text: 'trustDomain: Not A Domain', word: 'Not A Domain' },
-    { name: 'a placeholder that nobody filled in', text: 'trustDomain: $(TRUST_DOMAIN)', word: 'trustDomain' },
+    { name: 'a placeholder without a value', text: 'trustDomain: $(TRUST_DOMAIN)', word: 'trustDomain' },
     { name: 'a value of another type', text: 'defaultConfig: {proxyMetadata: {A: true}}', word: 'defaultConfig.proxyMetadata.A is true' },
   ])('is rejected as a whole with $name', ({ text, word }) => {
     expect(() => parse('', text)).toThrow(

@@ -25,7 +25,7 @@ describe('the progress of a rollout', () => {
   const ready = { replicas: 2, updatedReplicas: 2, availableReplicas: 2, readyReplicas: 2 }
   it.each([
     { name: 'a Deployment with all new pods available is done', kind: 'Deployment', of: live({}, ready), state: 'done' },
-    { name: 'one whose change nobody has seen is not', kind: 'Deployment', of: live({}, ready, 3), state: 'under way' },
+    { name: 'one with an unobserved change is not', kind: 'Deployment', of: live({}, ready, 3), state: 'under way' },
     { name: 'one with old pods is not', kind: 'Deployment', of: live({}, { ...ready, replicas: 3 }), state: 'under way' },
     {
       name: 'one with a pod that is not ready is not',
@@ -42,7 +42,7 @@ describe('the progress of a rollout', () => {
     { name: 'a Deployment of no pods is done', kind: 'Deployment', of: live({ replicas: 0 }, {}), state: 'done' },
     { name: 'a StatefulSet is done when all are new and ready', kind: 'StatefulSet', of: live({}, ready), state: 'done' },
     {
-      name: 'a StatefulSet whose pods are somebody’s to delete is stuck',
+      name: 'a StatefulSet whose pods somebody must delete is stuck',
       kind: 'StatefulSet',
       of: live({ updateStrategy: { type: 'OnDelete' } }, ready),
       state: 'stuck',
@@ -54,7 +54,7 @@ describe('the progress of a rollout', () => {
       state: 'done',
     },
     {
-      name: 'a DaemonSet is not while a node has an old one',
+      name: 'a DaemonSet is not done while a node has an old pod',
       kind: 'DaemonSet',
       of: live({}, { updatedNumberScheduled: 2, numberAvailable: 3, desiredNumberScheduled: 3 }),
       state: 'under way',
@@ -102,7 +102,7 @@ describe('pod templates', () => {
 
 describe('a nudge to the kubelet', () => {
   const pods = ['one', 'two'].map((name) => ({ namespace: 'sample', name }))
-  it('annotates each pod, and skips a deleted pod', async () => {
+  it('annotates each pod, and tolerates a deleted one', async () => {
     const { client, kube } = await cluster(({ path }) =>
       path.endsWith('two') ? { status: 404, body: { kind: 'Status', reason: 'NotFound' } } : { body: {} },
     )

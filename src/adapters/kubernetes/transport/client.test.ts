@@ -26,7 +26,7 @@ describe('an error from an API server', () => {
     'envoyfilters.networking.istio.io is forbidden: User "eve" cannot list resource "envoyfilters" in API group "networking.istio.io"'
   it.each<{ name: string; said: Said; code: string; words: string[]; hint?: string }>([
     {
-      name: 'missing rights name who, verb, resource and namespace',
+      name: 'missing rights name the user, verb, resource and namespace',
       said: status(403, 'Forbidden', rbac),
       code: 'forbidden',
       words: ['eve', 'list envoyfilters.networking.istio.io', 'namespace sample'],
@@ -72,12 +72,17 @@ describe('an error from an API server', () => {
       words: ['policy.example', 'no filters here'],
     },
     {
-      name: 'what etcd will not take',
+      name: 'an object that etcd rejects',
       said: status(500, 'InternalError', 'etcdserver: request is too large'),
       code: 'object-invalid',
       words: ['larger than'],
     },
-    { name: 'what the API server will not take', said: { status: 413, raw: 'too large' }, code: 'object-invalid', words: ['larger than'] },
+    {
+      name: 'an object that the API server rejects',
+      said: { status: 413, raw: 'too large' },
+      code: 'object-invalid',
+      words: ['larger than'],
+    },
     {
       name: 'a busy server',
       said: status(429, 'TooManyRequests', 'slow down'),
@@ -90,9 +95,9 @@ describe('an error from an API server', () => {
       code: 'cluster-refused',
       words: ['503', 'etcd is away'],
     },
-    { name: 'a page that is no JSON', said: { raw: '<html>log in</html>' }, code: 'cluster-refused', words: ['not JSON', 'text/html'] },
+    { name: 'a page that is not JSON', said: { raw: '<html>log in</html>' }, code: 'cluster-refused', words: ['not JSON', 'text/html'] },
     {
-      name: 'JSON that is no list',
+      name: 'JSON that is not a list',
       said: { body: { hello: 'world' } },
       code: 'cluster-refused',
       words: ['not a valid answer of an API server'],
@@ -224,7 +229,7 @@ describe('the clock of an API server', () => {
   it.each([
     { what: '10 minutes behind ours', date: 'Mon, 01 Jun 2026 00:00:00 GMT', aheadMs: -599_500 },
     { what: '10 minutes ahead of ours', date: 'Mon, 01 Jun 2026 00:20:00 GMT', aheadMs: 600_500 },
-    { what: 'that tells none', date: 'soon', aheadMs: undefined },
+    { what: 'that reports none', date: 'soon', aheadMs: undefined },
   ])('$what', async ({ date, aheadMs }) => {
     const { access } = await loadKubeconfig({ path: (await dated(date)).kubeconfig, env: {} })
     const client = kubeClient(access('test'), { now: () => new Date('2026-06-01T00:10:00Z') })

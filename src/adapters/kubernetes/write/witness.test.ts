@@ -136,11 +136,11 @@ describe('an invalid head', () => {
     { name: 'a list of heads', data: { 'head.shop': [head('a')] } },
     { name: 'an object', data: { 'head.shop': { toString: head('a') } } },
     { name: 'null', data: { 'head.shop': null } },
-    { name: 'a text for the data', data: head('a') },
-    { name: 'a list for the data', data: [head('a')] },
+    { name: 'a text in place of the data', data: head('a') },
+    { name: 'a list in place of the data', data: [head('a')] },
     { name: 'other data', data: { note: 'x' } },
     { name: 'binary data', data: {}, more: { binaryData: { 'head.shop': 'AAAA' } } },
-    { name: 'a word, from before', data: { head: 'hello', 'head.bank': head('a') } },
+    { name: 'a word, in the old form', data: { head: 'hello', 'head.bank': head('a') } },
   ])('is broken, for that member: $name', async ({ data, more = {} }) => {
     const client = await clientOf(store(data, more))
     const broken = expect.objectContaining({ code: 'record-broken', subject: 'cluster-b' })

@@ -56,15 +56,25 @@ const conflictWith = (...managers: string[]) =>
 
 describe('a write compares before it sets', () => {
   it.each([
-    { name: 'an object that has appeared', there: live(policy('DENY')), wanted: step(undefined, policy('DENY')), word: 'was created' },
-    { name: 'an object that has gone', there: undefined, wanted: step(policy('DENY'), policy('ALLOW')), word: 'was deleted' },
     {
-      name: 'an object that has changed',
+      name: 'an object that was created meanwhile',
+      there: live(policy('DENY')),
+      wanted: step(undefined, policy('DENY')),
+      word: 'was created',
+    },
+    { name: 'an object that was deleted meanwhile', there: undefined, wanted: step(policy('DENY'), policy('ALLOW')), word: 'was deleted' },
+    {
+      name: 'an object that was changed meanwhile',
       there: live(policy('AUDIT')),
       wanted: step(policy('DENY'), policy('ALLOW')),
       word: 'was changed',
     },
-    { name: 'a changed object that should go', there: live(policy('AUDIT')), wanted: step(policy('DENY'), undefined), word: 'was changed' },
+    {
+      name: 'a changed object that would be deleted',
+      there: live(policy('AUDIT')),
+      wanted: step(policy('DENY'), undefined),
+      word: 'was changed',
+    },
   ])('refuses $name', async ({ there, wanted, word }) => {
     const { writes, thrown } = await run(() => (there === undefined ? missing : { body: there }), wanted)
     expect(writes).toEqual([])
@@ -108,7 +118,7 @@ describe('a write compares before it sets', () => {
   it.each([
     { name: 'is not read again', answer: { body: live(policy('ALLOW')) }, code: undefined },
     { name: 'was changed since', answer: status(409, 'Conflict', 'the object has been modified'), code: 'changed-meanwhile' },
-  ])('an object that was just found $name', async ({ answer, code }) => {
+  ])('an object that the apply just found $name', async ({ answer, code }) => {
     const server = await fakeKube(() => answer)
     open.push(server)
     const wrote = write(await server.client(), step(live(policy('DENY')), policy('ALLOW')), { forceConflicts: true, found: true })
@@ -135,20 +145,20 @@ describe('conflicts with other field managers', () => {
 
   it.each([
     {
-      name: 'a hand edit by kubectl is put right',
+      name: 'a hand edit by kubectl is reverted',
       managers: ['kubectl-edit', 'kubectl-client-side-apply'],
       force: false,
       sent: ['false', 'true'],
       code: undefined,
     },
     {
-      name: 'another tool is never overruled unasked',
+      name: 'another tool’s field is not overwritten by default',
       managers: ['kubectl-edit', 'helm'],
       force: false,
       sent: ['false'],
       code: 'conflict',
     },
-    { name: 'it is when asked to', managers: ['helm'], force: true, sent: ['true'], code: undefined },
+    { name: 'another tool’s field is overwritten on request', managers: ['helm'], force: true, sent: ['true'], code: undefined },
   ])('$name', async ({ managers, force, sent, code }) => {
     const { writes, thrown } = await run(answer(managers), change, force)
     expect([forces(writes), (thrown as { code?: string } | undefined)?.code]).toEqual([sent, code])
@@ -156,14 +166,29 @@ describe('conflicts with other field managers', () => {
 
   it.each([
     {
-      name: 'a field that another tool added stops the write beforehand',
+      name: 'a field that another tool added stops the write in advance',
       manager: 'argocd-controller',
       fields: { 'f:spec': { 'f:selector': {} } },
       code: 'conflict',
     },
-    { name: 'a tracking label does not', manager: 'argocd-controller', fields: { 'f:metadata': { 'f:labels': {} } }, code: undefined },
-    { name: 'a status does not', manager: 'pilot-discovery', fields: { 'f:status': { 'f:conditions': {} } }, code: undefined },
-    { name: 'a field that kubectl added does not', manager: 'kubectl-patch', fields: { 'f:spec': { 'f:selector': {} } }, code: undefined },
+    {
+      name: 'a tracking label does not stop the write',
+      manager: 'argocd-controller',
+      fields: { 'f:metadata': { 'f:labels': {} } },
+      code: undefined,
+    },
+    {
+      name: 'a status does not stop the write',
+      manager: 'pilot-discovery',
+      fields: { 'f:status': { 'f:conditions': {} } },
+      code: undefined,
+    },
+    {
+      name: 'a field that kubectl added does not stop the write',
+      manager: 'kubectl-patch',
+      fields: { 'f:spec': { 'f:selector': {} } },
+      code: undefined,
+    },
   ])('$name', async ({ manager, fields, code }) => {
     const { writes, thrown } = await run(
       ({ method }) => ({ body: live(policy(method === 'GET' ? 'DENY' : 'ALLOW'), [owned(manager, fields)]) }),

@@ -44,8 +44,8 @@ describe('the writes that are due', () => {
       left: [step('guard', 'a'), step('guard', 'b'), step('open', 'c')],
       due: ['guard a', 'guard b'],
     },
-    { name: 'nothing opens while something that restricts is left', phase: 'open', left: [step('guard', 'a'), step('open', 'b')], due: [] },
-    { name: 'a policy stays while a filter is left that may go', phase: 'clean', left: [step('close', 'a'), step('clean', 'b')], due: [] },
+    { name: 'nothing opens while a restricting step is left', phase: 'open', left: [step('guard', 'a'), step('open', 'b')], due: [] },
+    { name: 'a policy stays while a removable filter is left', phase: 'clean', left: [step('close', 'a'), step('clean', 'b')], due: [] },
     {
       name: 'a policy goes while a filter waits at a gate',
       phase: 'clean',
@@ -59,20 +59,20 @@ describe('the writes that are due', () => {
       due: ['open a', 'open b'],
     },
     {
-      name: 'none to an object with an earlier write',
+      name: 'no write to an object with an earlier write',
       phase: 'close',
       left: [step('open', 'a'), step('close', 'a'), step('close', 'b')],
       due: ['close b'],
     },
     {
-      name: 'none behind a closed gate',
+      name: 'no write behind a closed gate',
       phase: 'close',
       left: [step('close', 'a', [OPEN, SHUT]), step('close', 'b', [OPEN])],
       due: ['close b'],
     },
-    { name: 'what an override lets through', phase: 'close', left: [step('close', 'a', [SHUT])], override: 'stolen', due: ['close a'] },
+    { name: 'writes that an override allows', phase: 'close', left: [step('close', 'a', [SHUT])], override: 'stolen', due: ['close a'] },
     {
-      name: 'none without consent',
+      name: 'no write without consent',
       phase: 'guard',
       left: [step('guard', 'a'), step('guard', 'b')],
       withheld: [step('guard', 'a')],
@@ -93,13 +93,13 @@ describe('writes that are held back', () => {
   const gated = step('close', 'a', [SHUT, OPEN])
   const plain = step('clean', 'b')
   it.each([
-    { name: 'names what its gate waits for', consent: consentTo([gated]), says: ['a test: waits for a workload certificate'] },
+    { name: 'name what the gate waits for', consent: consentTo([gated]), says: ['a test: waits for a workload certificate'] },
     {
-      name: 'names the consent that is missing before it',
+      name: 'name the earlier step that needs consent',
       consent: consentTo([plain]),
       says: ['a test: waits for steps that you did not consent to'],
     },
-    { name: 'leaves out what was not consented to', consent: consentTo([]), says: [] },
+    { name: 'omit steps without consent', consent: consentTo([]), says: [] },
   ])('$name', ({ consent, says }) => {
     expect(heldBack([gated, plain], consent).map(({ message }) => message)).toEqual(says)
   })

@@ -37,12 +37,12 @@ const annotated = (...pods: readonly string[]): Sent => ({ ...SENT, annotated: {
 describe('a file of roots that was just written', () => {
   const young = { ...POD, metadata: { ...POD.metadata, creationTimestamp: seconds(2).toISOString() } }
   const cases = [
-    { name: 'is with a pod once its kubelet has come by for certain', sent: SENT, at: 94, until: seconds(95) },
-    { name: 'is with it from then on', sent: SENT, at: 95, until: undefined },
-    { name: 'is with a pod that began after it', sent: SENT, of: young, at: 3, until: undefined },
-    { name: 'is with an annotated pod soon', sent: annotated('sample/server'), at: 3, until: seconds(6) },
-    { name: 'is no sooner with a pod where another was annotated', sent: annotated('other/server'), at: 3, until: seconds(95) },
-    { name: 'is not waited for where none was among the writes', sent: undefined, at: 3, until: undefined },
+    { name: 'is in a pod once its kubelet has certainly synced', sent: SENT, at: 94, until: seconds(95) },
+    { name: 'is in the pod from then on', sent: SENT, at: 95, until: undefined },
+    { name: 'is in a pod that started after it', sent: SENT, of: young, at: 3, until: undefined },
+    { name: 'is in an annotated pod soon', sent: annotated('sample/server'), at: 3, until: seconds(6) },
+    { name: 'is no sooner in a pod where another was annotated', sent: annotated('other/server'), at: 3, until: seconds(95) },
+    { name: 'is not waited for if no file was written', sent: undefined, at: 3, until: undefined },
   ]
   it.each(cases)('$name', ({ sent, of = POD, at, until }) => {
     const seen: Observation = { ...SEEN, objects: { ok: true, value: [of] } }

@@ -176,8 +176,8 @@ describe('sever --lift', () => {
   })
 
   it.each([
-    { what: 'what was never severed', options: {}, says: 'neither the record nor the file severs' },
-    { what: 'a member that is none', options: { trusted: 'cluster-x' }, says: 'is not a member' },
+    { what: 'a pair that was never severed', options: {}, says: 'neither the record nor the file severs' },
+    { what: 'an unknown member', options: { trusted: 'cluster-x' }, says: 'is not a member' },
     { what: 'an empty reason', options: { reason: ' ' }, says: 'is empty' },
     { what: '--emergency', options: { emergency: true }, says: 'takes a sever back' },
     { what: '--drain', options: { drain: true }, says: 'takes a sever back' },

@@ -30,7 +30,7 @@ async function applied() {
   return Object.assign(w, { files, remove, said: () => [...w.printed, ...w.told].join('\n') })
 }
 
-describe('a directory that the federation file no longer has', () => {
+describe('a directory that the federation file no longer lists', () => {
   it('makes plan, status and verify exit 1, with the command that ends it', async () => {
     await using w = await applied()
     await w.write(withoutB)
@@ -42,7 +42,7 @@ describe('a directory that the federation file no longer has', () => {
     }
   })
 
-  it('is one too if the member has another directory, and none if somebody moved the directory', async () => {
+  it('is reported if the member has another directory, and not if somebody moved the directory', async () => {
     await using w = await applied()
     const moved = inDirectories((s) => {
       for (const one of s.members) if (one.name === 'cluster-b') one.cluster = { directory: 'clusters/new-b' }
@@ -57,7 +57,7 @@ describe('a directory that the federation file no longer has', () => {
     expect(w.printed.join('\n')).not.toContain('member-left-behind')
   })
 
-  it('loses its filters first, is not in force before Git delivers it, and keeps policies until evidence shows that', async () => {
+  it('loses its filters first, is not in force before Git delivers it, and keeps policies until evidence shows the removal', async () => {
     await using w = await applied()
     await w.write(withoutB)
     expect(await w.remove()).toBe(1)
@@ -76,7 +76,7 @@ describe('a directory that the federation file no longer has', () => {
     expect(w.said()).toContain('By the record, Entente holds nothing in cluster-b.')
   })
 
-  it('that does not exist any more is taken off by the word of somebody', async () => {
+  it('that no longer exists is removed when the user declares it gone', async () => {
     await using w = await applied()
     await w.write(withoutB)
     expect(await w.remove({ gone: true })).toBe(0)
@@ -94,7 +94,7 @@ describe('a directory that the federation file no longer has', () => {
 })
 
 describe('uninstall', () => {
-  it('prints JSON for programs, and says of each home what is left', async () => {
+  it('prints JSON for programs, with what is left in each home', async () => {
     await using w = await applied()
     const { member: _, ...all } = { ...options, member: undefined }
     expect(await run({ ...all, output: 'json', file: w.file }, w.io)).toBe(1)

@@ -32,14 +32,14 @@ describe('a rendered folder', () => {
     return Object.assign(space, { out, render, files })
   }
 
-  it('says beside the manifests how to remove them in order', async () => {
+  it('contains, next to the manifests, how to remove them in order', async () => {
     await using space = await rendered()
     const guide = await readFile(join(space.out, 'cluster-b/REMOVE.md'), 'utf8')
     expect(guide).toContain('Do not run `kubectl delete -R -f`')
     expect(guide).toContain('--remove cluster-b')
   })
 
-  it('that the file has no member for is an error, with the command that removes it', async () => {
+  it('without a member in the file is an error, with the command that removes it', async () => {
     await using space = await rendered()
     await space.write(
       inDirectories((s) => {
@@ -67,7 +67,7 @@ describe('a rendered folder', () => {
     await expect(space.render({ remove: 'cluster-b' })).rejects.toMatchObject({ code: 'usage' })
   })
 
-  it('keeps what others put into it', async () => {
+  it('keeps foreign files', async () => {
     await using space = await rendered()
     const theirs = join(space.out, 'cluster-b/20-open/theirs.yaml')
     await writeFile(theirs, JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'theirs', namespace: 'sample' } }))

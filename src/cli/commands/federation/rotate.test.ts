@@ -117,7 +117,7 @@ describe('rotate, for a mesh of another owner', () => {
 
 describe('rotate --wait', () => {
   it.each([
-    { wait: 'switch', code: 1, what: 'gives no leave to switch a CA' },
+    { wait: 'switch', code: 1, what: 'gives no permission to switch a CA' },
     { wait: 'steady', code: 1, what: 'is not reached, and not waited for, where no proxy can be observed' },
   ] as const)('$wait: $what where no other root was announced', async ({ wait, code }) => {
     await using w = await workspace(withPartner, ...bundles)
@@ -128,9 +128,9 @@ describe('rotate --wait', () => {
 describe('rotate', () => {
   it.each([
     { what: 'no reason', more: { reason: ' ' }, code: 'usage' },
-    { what: 'nothing to go back from', more: { abort: true }, code: 'usage' },
+    { what: 'an abort without a rotation', more: { abort: true }, code: 'usage' },
     { what: 'a look that would change something', more: { status: true, abort: true }, code: 'usage' },
-    { what: 'a member that is none', more: { member: 'cluster-x' }, code: 'usage' },
+    { what: 'an unknown member', more: { member: 'cluster-x' }, code: 'usage' },
   ])('rejects $what, and changes nothing', async ({ more, code }) => {
     await using w = await workspace(withPartner, ...bundles)
     const before = await actions(w)

@@ -63,7 +63,7 @@ describe('sever', () => {
   })
 
   it.each([
-    { what: 'somebody else is writing the record', file: '.audit.jsonl.lock', text: `${process.pid}\n`, code: 'record-busy' },
+    { what: 'another process is writing the record', file: '.audit.jsonl.lock', text: `${process.pid}\n`, code: 'record-busy' },
     { what: 'the record is broken', file: 'audit.jsonl', text: '{}\n{}\n', code: 'record-broken' },
   ])('in an emergency denies although $what, and says so', async ({ file, text, code }) => {
     await using w = await workspace(inDirectories(), ...bundles)

@@ -170,7 +170,7 @@ describe('impact on files', () => {
         /2 mesh configs that differ.*istio-canary/,
       ],
       [
-        'two that stand alone',
+        'two that do not belong together',
         'trustDomain: b.example\n---\ntrustDomain: c.example\n',
         'mesh-config-unreadable',
         /2 mesh configs that differ/,
@@ -239,10 +239,14 @@ describe('impact on files', () => {
     { name: 'no mesh config', args: { mesh: undefined }, code: 'usage' },
     { name: 'no change', args: {}, code: 'usage' },
     { name: 'two changes', args: { trusted: 'a.example', as: 'mesh', meshAfter: 'x' }, code: 'usage' },
-    { name: 'a change that does not say how', args: { trusted: 'a.example' }, code: 'usage' },
-    { name: 'a filter nowhere', args: { trusted: 'a.example', as: 'pinned' }, code: 'usage' },
+    { name: 'a change without its value', args: { trusted: 'a.example' }, code: 'usage' },
+    { name: 'a filter without a location', args: { trusted: 'a.example', as: 'pinned' }, code: 'usage' },
     { name: 'no trust domain', args: { trusted: 'A/B', as: 'mesh' }, code: 'trust-domain-invalid' },
-    { name: 'a file that is not there', args: { policies: ['/nowhere.yaml'], trusted: 'a.example', as: 'mesh' }, code: 'file-unreadable' },
+    {
+      name: 'a file that does not exist',
+      args: { policies: ['/nowhere.yaml'], trusted: 'a.example', as: 'mesh' },
+      code: 'file-unreadable',
+    },
   ] as const)('rejects $name', async ({ args, code }) => {
     await expect(ask(args as Partial<ImpactArgs>)).rejects.toThrow(expect.objectContaining({ code }))
   })
@@ -271,7 +275,7 @@ describe('impact on files', () => {
 
   it.each([
     { name: 'that istiod refuses', file: 'refused.yaml', code: 'mesh-config-refused' },
-    { name: 'whose trust domain has yet to be filled in', file: 'template.yaml', code: 'mesh-config-unreadable' },
+    { name: 'whose trust domain is a placeholder', file: 'template.yaml', code: 'mesh-config-unreadable' },
   ] as const)('draws no conclusion from a mesh config $name', async ({ file, code }) => {
     await expect(ask({ meshAfter: at(file) })).rejects.toThrow(expect.objectContaining({ code }))
   })

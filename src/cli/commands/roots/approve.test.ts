@@ -22,7 +22,7 @@ async function offer(w: Awaited<ReturnType<typeof workspace>>, { root }: typeof 
 }
 
 describe('approve', () => {
-  it('withdraws the approval of a newer bundle when an old one is restored', async () => {
+  it('approves only the newest bundle: an older one that somebody restores is unrecorded', async () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     const path = join(w.directory, 'bundles/cluster-a.example.json')
     const old = await readFile(path)
@@ -113,9 +113,9 @@ describe('the highest approved sequence', () => {
       name: 'an edit that lowers it in the file',
       spoil: async (w: Workspace) => writeFile(path(w), printBundle({ ...a.bundle, sequence: 1n })),
     },
-    { name: 'an edit that takes it out of the file', spoil: async (w: Workspace) => writeFile(path(w), printBundle(a.bundle)) },
-    { name: 'the file being gone', spoil: async (w: Workspace) => rm(path(w)) },
-    { name: 'the file being unreadable', spoil: async (w: Workspace) => writeFile(path(w), '{') },
+    { name: 'an edit that removes it from the file', spoil: async (w: Workspace) => writeFile(path(w), printBundle(a.bundle)) },
+    { name: 'a missing file', spoil: async (w: Workspace) => rm(path(w)) },
+    { name: 'an unreadable file', spoil: async (w: Workspace) => writeFile(path(w), '{') },
   ])('is not reset by $name', async ({ spoil }) => {
     await using w = await workspace(inDirectories(), b.bundle)
     expect(await bring(w, a, 7n)).toBe(0)
@@ -126,7 +126,7 @@ describe('the highest approved sequence', () => {
     expect(await readFile(w.file, 'utf8')).not.toContain(root.anchor.fingerprint)
   })
 
-  it('is set anew when the owner re-issues approved roots under an older sequence', async () => {
+  it('allows an earlier bundle with its own roots and sequence, when its owner reverts', async () => {
     await using w = await workspace(inDirectories(), b.bundle)
     expect(await bring(w, a, 7n)).toBe(0)
     expect(await bring(w, next)).toBe(0)

@@ -59,9 +59,9 @@ const reached = step([['widens', 'host', 'server.sample.svc.cluster.local from s
 
 describe('the first lines of a plan', () => {
   it.each<[string, readonly Step[], string]>([
-    ['a call, said once for both meshes', [reached, opened], 'cluster-a/sample/client may call cluster-b/sample/server. 1 proxy drains.'],
+    ['state a call once for both meshes', [reached, opened], 'cluster-a/sample/client may call cluster-b/sample/server. 1 proxy drains.'],
     [
-      'a call that ends',
+      'state the end date of a call',
       [
         step([
           ['narrows', 'workloads', FILTER],
@@ -71,7 +71,7 @@ describe('the first lines of a plan', () => {
       'cluster-a/sample/client may no longer call cluster-b/sample/server.',
     ],
     [
-      'every identity of a mesh',
+      'state every identity of a mesh',
       [
         step([
           ['widens', 'workloads', 'sample (all workloads)'],
@@ -81,7 +81,7 @@ describe('the first lines of a plan', () => {
       'every identity of cluster-a may call sample (all workloads) of cluster-b.',
     ],
     [
-      'every account of a namespace',
+      'state every account of a namespace',
       [
         step([
           ['widens', 'workloads', FILTER],
@@ -90,10 +90,10 @@ describe('the first lines of a plan', () => {
       ],
       'every account in shop of cluster-a may call cluster-b/sample/server.',
     ],
-    ['only the side that changes', [reached], 'cluster-a/sample/client may call server.sample.svc.cluster.local in cluster-b.'],
-    ['a root that comes in addition', [step([['widens', 'root', 'sha256:3']])], 'cluster-b accepts another root of cluster-a.'],
+    ['state only the side that changes', [reached], 'cluster-a/sample/client may call server.sample.svc.cluster.local in cluster-b.'],
+    ['state an additional root', [step([['widens', 'root', 'sha256:3']])], 'cluster-b accepts another root of cluster-a.'],
     [
-      'no call where one object takes over from another',
+      'state no call if one object replaces another',
       [
         step([
           ['widens', 'workloads', FILTER],
@@ -107,12 +107,12 @@ describe('the first lines of a plan', () => {
       'No caller gains or loses access.',
     ],
     [
-      'the same proxies once, however many objects make them drain',
+      'state the same proxies once, however many objects make them drain',
       ['EnvoyFilter', 'PeerAuthentication', 'AuthorizationPolicy'].map((kind) => step([], { drains: 1, after: selecting(kind) })),
       'What proxies accept stays the same. 1 proxy drains.',
     ],
-    ['that nothing changes for proxies', [step([])], 'What proxies accept stays the same.'],
-    ['nothing, if there is no step', [], ''],
+    ['state that nothing changes for proxies', [step([])], 'What proxies accept stays the same.'],
+    ['are empty without a step', [], ''],
   ])('%s', (_, steps, sentence) => {
     expect(planSummary(plan(steps))).toBe(sentence)
   })
@@ -128,20 +128,20 @@ describe('the first lines of a plan', () => {
 describe('the lines before the steps of a plan', () => {
   const closed = { needs: 'unused', root: 'sha256:4', open: false, waitingFor: ['cluster-a'] } as unknown as Step['gates'][number]
   it.each<[string, Plan, readonly RegExp[]]>([
-    ['nothing, if all of it can be carried out', plan([opened]), []],
+    ['are empty if everything can be carried out', plan([opened]), []],
     [
-      'that errors stop a part',
+      'say that errors block a part',
       plan([opened], [error('bundle-missing', about.member('cluster-a'), 'x')]),
       [/the errors below stop the rest/],
     ],
-    ['that all steps wait', plan([step([], { gates: [closed] })]), [/every step waits/]],
-    ['how many steps wait', plan([opened, step([], { gates: [closed] })]), [/1 of 2 steps wait/]],
+    ['say that all steps wait', plan([step([], { gates: [closed] })]), [/every step waits/]],
+    ['say how many steps wait', plan([opened, step([], { gates: [closed] })]), [/1 of 2 steps wait/]],
     [
-      'that apply needs another consent',
+      'say that apply needs another consent',
       plan([opened], [warning('impact-past-callers', about.member('cluster-b'), 'x')]),
       [/until you accept the impact/],
     ],
-    ['nothing about consent, if nothing opens', plan([step([])], [warning('impact-past-callers', about.member('cluster-b'), 'x')]), []],
+    ['omit consent if nothing opens', plan([step([])], [warning('impact-past-callers', about.member('cluster-b'), 'x')]), []],
   ])('%s', (_, made, says) => {
     expect(planObstacles(made)).toEqual(says.map((words) => expect.stringMatching(words)))
   })

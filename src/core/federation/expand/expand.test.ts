@@ -287,7 +287,7 @@ describe('a problem is reported at the line that the owner wrote', () => {
       says: 'spec.calls.0.hosts: is required, unless to is MEMBER/NAMESPACE/NAME',
     },
     {
-      what: 'a host that is none',
+      what: 'a host that is invalid',
       spec: { calls: [{ ...call, hosts: ['good.example', 'server'] }] },
       says: 'spec.calls.0.hosts.1: "server" is not a full host name',
     },
@@ -318,7 +318,7 @@ describe('a problem is reported at the line that the owner wrote', () => {
       says: 'spec.groups.1.name: a second group is named g',
     },
     {
-      what: 'a group of somebody unknown',
+      what: 'a group with an unknown member',
       spec: { groups: [{ name: 'g', members: ['b', 'z'] }] },
       says: 'spec.groups.0.members.1: no member is named "z"',
     },

@@ -11,7 +11,7 @@ it.each([
     of: ['foobar*ar', 'foobar'],
     paths: ['ns/foobar*ar/*', 'ns/foobar/*'],
   },
-  { name: 'a name that the pattern means', of: ['foobar*ar', 'foobarar'], paths: ['ns/foobar*ar/*'] },
+  { name: 'a name that the pattern covers', of: ['foobar*ar', 'foobarar'], paths: ['ns/foobar*ar/*'] },
   { name: 'a pattern within another', of: ['foo*', 'foobar*ar'], paths: ['ns/foo*/*'] },
 ])('an exception is reported next to the pattern, or by the pattern itself: $name', ({ of, paths }) => {
   const cells = of.map((namespace) => [token(namespace), ANY] as const)

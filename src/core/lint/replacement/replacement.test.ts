@@ -127,7 +127,7 @@ describe('the generated replacement', () => {
       '---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: x}\nspec: {trustDomainAliases: [b.example]}\n',
     ],
     [
-      'names that are no trust domains',
+      'names that are not trust domains',
       object('PeerAuthentication', 'x', { spec: { trustDomainAliases: ['UPPER', '*', '', 'a: b\nc', 7] } }),
     ],
     [
@@ -141,7 +141,7 @@ describe('the generated replacement', () => {
       object('PeerAuthentication', 'x', { spec: { trustDomainAliases: ['mesh.a', 'mesh.b', 'istio-ca.x', '-._'] } }),
     ],
     [
-      'labels that nothing can have',
+      'labels that no object can have',
       object('PeerAuthentication', 'x', { spec: { selector: { matchLabels: { 'a b': 'c d' } }, trustDomainAliases: ['b.example'] } }),
     ],
     ['cluster.local', object('PeerAuthentication', 'x', { spec: { trustDomainAliases: ['cluster.local'] } })],

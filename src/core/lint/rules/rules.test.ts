@@ -47,7 +47,7 @@ describe('a mesh config that istiod rejects', () => {
       configMap('trustDomain: a.example\ndefaultConfig:\n  proxyMetadata:\n    PROXY_CONFIG_XDS_AGENT: true'),
       9,
     ],
-    ['a trust domain that is no DNS name', configMap('trustDomain: my_mesh.example'), 6],
+    ['a trust domain that is not a DNS name', configMap('trustDomain: my_mesh.example'), 6],
     ['a text where a boolean belongs', configMap('trustDomain: a.example\nenableAutoMtls: "true"'), 7],
     ['a wildcard alias', configMap('trustDomain: a.example\ntrustDomainAliases: ["*"]'), 7],
     ['one in Helm values', 'meshConfig:\n  trustDomain: a.example\n  connectTimeout: 10\n', 3],
@@ -65,7 +65,7 @@ describe('a mesh config that istiod rejects', () => {
   })
 
   it.each([
-    ['what a tool has yet to fill in', configMap('trustDomain: $(TRUST_DOMAIN)\nenableAutoMtls: $(AUTO_MTLS)')],
+    ['a placeholder for a tool', configMap('trustDomain: $(TRUST_DOMAIN)\nenableAutoMtls: $(AUTO_MTLS)')],
     ['an empty value for Helm, which leaves the default', 'meshConfig:\n  trustDomain: ""\n'],
   ])('does not include %s', (_, text) => {
     expect(codes(linted(text))).toEqual([])
@@ -105,11 +105,11 @@ describe('global.trustDomain', () => {
   it.each([
     ['sets nothing', { global: { trustDomain: 'a.example' }, pilot: {} }, ['inert-global-trust-domain']],
     [
-      'sets nothing beside another name',
+      'sets nothing next to another name',
       { global: { trustDomain: 'a.example' }, meshConfig: { trustDomain: 'b.example' } },
       ['inert-global-trust-domain'],
     ],
-    ['is harmless beside the same name', { global: { trustDomain: 'a.example' }, meshConfig: { trustDomain: 'a.example' } }, []],
+    ['is harmless next to the same name', { global: { trustDomain: 'a.example' }, meshConfig: { trustDomain: 'a.example' } }, []],
     ['is not Istio’s in the values of other charts', { global: { trustDomain: 'a.example' } }, []],
   ])('%s', (_, values, expected) => {
     expect(codes(linted(stringify(values)))).toEqual(expected)
@@ -240,7 +240,7 @@ describe('an EnvoyFilter that removes policies', () => {
     ['the HTTP filter', filter('HTTP_FILTER', 'REMOVE', http('envoy.filters.http.rbac')), 1],
     ['the network filter', filter('NETWORK_FILTER', 'REMOVE', network('envoy.filters.network.rbac')), 1],
     ['every HTTP filter', filter('HTTP_FILTER', 'REMOVE'), 1],
-    ['the filter, by another in its place', filter('HTTP_FILTER', 'REPLACE', http('envoy.filters.http.rbac')), 1],
+    ['the filter, by a replacement', filter('HTTP_FILTER', 'REPLACE', http('envoy.filters.http.rbac')), 1],
     ['the filter chain', filter('FILTER_CHAIN', 'REMOVE', { context: 'SIDECAR_INBOUND' }), 1],
     ['the listener', filter('LISTENER', 'REMOVE', { context: 'SIDECAR_INBOUND' }), 1],
     ['another filter', filter('HTTP_FILTER', 'REMOVE', http('envoy.filters.http.fault')), 0],

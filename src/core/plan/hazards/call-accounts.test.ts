@@ -74,7 +74,7 @@ describe('an entry that names a service account', () => {
     expect(others(checked('cluster-b', many))[0]?.message).toContain('server-2 (x) and 6 more')
   })
 
-  it('is at least once wrong if two entries name different accounts for one set of workloads', () => {
+  it('is rejected if two entries name different accounts for one set of workloads', () => {
     const two = checked('cluster-b', [runs('server-1', 'server', 'server')], (s) =>
       Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry({ serviceAccount: 'server' }), acceptEntry({ serviceAccount: 'web' })] }),
     )
@@ -82,7 +82,7 @@ describe('an entry that names a service account', () => {
   })
 })
 
-it('may omit the service account, and is then not checked', () => {
+it('a call without a service account is not checked for it', () => {
   const bare = (s: Spec): void => void Object.assign(s.trust[0] ?? {}, { accept: [acceptEntry()] })
   expect(others(checked('cluster-b', [runs('server-1', 'server', 'legacy')], bare))).toEqual([])
 })

@@ -170,9 +170,9 @@ describe('the root namespace', () => {
 
 describe('the mode of a scope', () => {
   it.each([
-    { name: 'is told when it is older than ours', born: '2020-01-01T00:00:00Z', other: { version: 'v2' }, told: true },
-    { name: 'is nothing when it is STRICT', born: '2020-01-01T00:00:00Z', other: { version: 'v2' }, mode: 'STRICT', told: false },
-    { name: 'is nothing when it is about other pods', born: '2020-01-01T00:00:00Z', other: { app: 'client' }, told: false },
+    { name: 'is reported if the policy is older than ours', born: '2020-01-01T00:00:00Z', other: { version: 'v2' }, told: true },
+    { name: 'is accepted if the policy is STRICT', born: '2020-01-01T00:00:00Z', other: { version: 'v2' }, mode: 'STRICT', told: false },
+    { name: 'is accepted if the policy is for other pods', born: '2020-01-01T00:00:00Z', other: { app: 'client' }, told: false },
   ] as const)('with a policy for future pods $name', ({ born, other, told, ...more }) => {
     const policy = pa('sample/theirs', 'mode' in more ? more.mode : 'PERMISSIVE', { labels: other, born })
     const { findings, blockedInbound } = checked({ objects: [server, policy] })
@@ -189,7 +189,7 @@ describe('the mode of a scope', () => {
 
   it.each([
     {
-      name: 'an older policy of others for the same workloads',
+      name: 'an older foreign policy for the same workloads',
       objects: [server, loose('2020-01-01T00:00:00Z')],
       hint: /older than ours or more specific/,
     },
@@ -232,10 +232,10 @@ describe('the mode of a scope', () => {
   })
 
   it.each([
-    { name: 'nothing says STRICT', objects: [server], blocked: 1 },
+    { name: 'no policy is STRICT', objects: [server], blocked: 1 },
     { name: 'the mesh is STRICT', objects: [server, pa('istio-system/default', 'STRICT')], blocked: 0 },
     {
-      name: 'only the pods of today are STRICT',
+      name: 'only the current pods are STRICT',
       objects: [
         pod('sample/server', { ...labels, version: 'v1' }),
         pa('sample/theirs', 'STRICT', { labels: { ...labels, version: 'v1' } }),
@@ -243,7 +243,7 @@ describe('the mode of a scope', () => {
       blocked: 1,
     },
     {
-      name: 'what makes it STRICT is ours, and about to go',
+      name: 'our own policy makes it STRICT, and will be removed',
       objects: [
         server,
         {
@@ -271,7 +271,7 @@ describe('the contents of a scope', () => {
       code: 'error identity-unaccounted',
     },
     {
-      name: 'a filter of others on the same TLS contexts',
+      name: 'a foreign filter on the same TLS contexts',
       objects: [
         server,
         object('networking.istio.io/v1alpha3', 'EnvoyFilter', 'sample/theirs', {
@@ -302,14 +302,14 @@ describe('the state of a mesh', () => {
       hint: /correct trustDomain of member cluster-b/,
     },
     {
-      name: 'aliases nobody declared',
+      name: 'undeclared aliases',
       given: { istio: { aliases: [domain('old.example')] } },
       code: 'error own-domain-unaccounted',
       hint: /trustDomainAliases: \[old\.example\]/,
     },
     { name: 'caCertificates', given: { istio: { extraRoots: 2 } }, code: 'error own-domain-unaccounted', hint: /remove caCertificates/ },
     {
-      name: 'an own root nobody approved',
+      name: 'an own root without approval',
       given: { seen: { own: ok(bundleOf(B, fakeRoot(B), fakeRoot('new'))) } },
       code: 'error own-root-unknown',
       hint: /^entente approve cluster-b/,

@@ -80,9 +80,13 @@ describe('a pinned filter whose scope is now mounted', () => {
   }
   it.each([
     { name: 'stays while a sidecar has no mount', pods: [server('old'), server('new', MOUNTED)], removed: [] },
-    { name: 'goes once all have it', pods: [server('new', MOUNTED)], removed: ['close EnvoyFilter entente-accept-app-server'] },
     {
-      name: 'goes where only pods without a sidecar lack it',
+      name: 'is removed once all have the mount',
+      pods: [server('new', MOUNTED)],
+      removed: ['close EnvoyFilter entente-accept-app-server'],
+    },
+    {
+      name: 'is removed if only pods without a sidecar lack the mount',
       pods: [pod('sample/bare', { app: 'server' }, { sidecar: false })],
       removed: ['close EnvoyFilter entente-accept-app-server'],
     },

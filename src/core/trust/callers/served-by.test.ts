@@ -8,27 +8,27 @@ const ELSEWHERE = 'server.sample.cluster-b.example'
 
 describe('the allowed servers of a host', () => {
   it.each([
-    { name: 'whom istiod names, where nobody says servedBy', host: SERVER_HOST, asked: [{ trustDomain: B }], list: undefined },
+    { name: 'those that istiod names, without servedBy', host: SERVER_HOST, asked: [{ trustDomain: B }], list: undefined },
     {
-      name: 'who is named, and our own pods behind the same Service',
+      name: 'the named ones, and our own pods behind the same Service',
       host: SERVER_HOST,
       asked: [{ trustDomain: B, servedBy: [SERVER] }],
       list: [`${A}/ns/sample/*`, SERVER],
     },
     {
-      name: 'of our own only who is named, where somebody is',
+      name: 'of our own only the named one, if one is named',
       host: SERVER_HOST,
       asked: [{ trustDomain: B, servedBy: [SERVER, principal(`${A}/ns/sample/sa/server`)] }],
       list: [`${A}/ns/sample/sa/server`, SERVER],
     },
     {
-      name: 'anybody in the namespace of the Service, of a domain of which nobody is named',
+      name: 'any in the namespace of the Service, for a domain without named servers',
       host: SERVER_HOST,
       asked: [{ trustDomain: B, servedBy: [SERVER] }, { trustDomain: C }],
       list: [`${A}/ns/sample/*`, SERVER, `${C}/ns/sample/*`],
     },
     {
-      name: 'nobody of our own, at a host that is no Service',
+      name: 'none of our own, at a host that is not a Service',
       host: ELSEWHERE,
       asked: [{ trustDomain: B, servedBy: [SERVER] }],
       list: [SERVER],

@@ -41,33 +41,38 @@ describe('the canary workload', () => {
   const db = deployed('db', 'cc', 1, { app: 'db' })
 
   it.each([
-    { name: 'is nobody where there is only one', pods: cart, labels: undefined },
+    { name: 'is absent if there is only one workload', pods: cart, labels: undefined },
     { name: 'is the smaller one', pods: [...cart, ...web], labels: { app: 'web' } },
     { name: 'is, of equals, the first by name', pods: [...web, ...db], labels: { app: 'db' } },
-    { name: 'is one whose proxies are all heard, if there is one', pods: [...cart, ...web], unwell: ['web-bb-0'], labels: { app: 'cart' } },
     {
-      name: 'is one workload also while it is rolled out',
+      name: 'is one whose proxies are all connected, if there is one',
+      pods: [...cart, ...web],
+      unwell: ['web-bb-0'],
+      labels: { app: 'cart' },
+    },
+    {
+      name: 'is one workload also during a rollout',
       pods: [...cart, ...deployed('cart', 'dd', 1, { app: 'cart' })],
       labels: undefined,
     },
     { name: 'is no pod without a sidecar', pods: [...cart, pod('shop/job', { app: 'job' }, { sidecar: false })], labels: undefined },
     {
-      name: 'is told by its version where the name is the same',
+      name: 'is identified by its version if the name is the same',
       pods: [...deployed('web-v1', 'x', 2, { app: 'web', version: 'v1' }), ...deployed('web-v2', 'y', 1, { app: 'web', version: 'v2' })],
       labels: { version: 'v2' },
     },
     {
-      name: 'is told by pods on their own, too',
+      name: 'may also be a pod without a controller',
       pods: [pod('shop/a', { app: 'a' }), pod('shop/b', { app: 'b' })],
       labels: { app: 'a' },
     },
     {
-      name: 'is nobody where no labels tell it from the others',
+      name: 'is absent if no labels distinguish it from the others',
       pods: [...deployed('one', 'x', 1, { app: 'web' }), ...deployed('two', 'y', 1, { app: 'web' })],
       labels: undefined,
     },
     {
-      name: 'is another one where its labels also pick a neighbour',
+      name: 'is another one if its labels also select a neighbour',
       pods: [...deployed('one', 'x', 1, { app: 'web' }), ...deployed('two', 'y', 2, { app: 'web', tier: 'back' })],
       labels: { app: 'web', tier: 'back' },
     },

@@ -55,13 +55,13 @@ describe('a foreign EnvoyFilter', () => {
   it.each<{ name: string; made: Made; contexts?: Contexts; hits: boolean }>([
     { name: 'in the pod’s namespace', made: {}, hits: true },
     { name: 'for all listeners', made: { applyTo: 'LISTENER', value: { filter_chains: [socket] } }, hits: true },
-    { name: 'that takes a chain away', made: { operation: 'REMOVE', value: {} }, hits: true },
+    { name: 'that removes a filter chain', made: { operation: 'REMOVE', value: {} }, hits: true },
     { name: 'in the root namespace', made: { where: 'istio-system/theirs' }, hits: true },
     { name: 'in another namespace', made: { where: 'other/theirs' }, hits: false },
     { name: 'for other workloads', made: { labels: { app: 'client' } }, hits: false },
     { name: 'for these workloads', made: { labels: { app: 'server' } }, hits: true },
     { name: 'for a waypoint', made: { targetRefs: [{ kind: 'Gateway', name: 'w' }] }, hits: false },
-    { name: 'about something else', made: { value: { name: 'x' } }, hits: false },
+    { name: 'for something else', made: { value: { name: 'x' } }, hits: false },
     { name: 'for outbound listeners', made: { match: { context: 'SIDECAR_OUTBOUND' } }, hits: false },
     { name: 'for clusters', made: { applyTo: 'CLUSTER' }, hits: false },
     { name: 'for every cluster', made: { applyTo: 'CLUSTER' }, contexts: OUTBOUND, hits: true },
@@ -93,7 +93,7 @@ describe('a foreign EnvoyFilter', () => {
       made: { where: 'istio-system/theirs', priority: 1000, born: '2026-02-01T00:00:00Z' },
       last: false,
     },
-    { name: 'of the same priority and age comes by its name', made: { where: 'sample/z', priority: 1000 }, last: true },
+    { name: 'of the same priority and age is ordered by its name', made: { where: 'sample/z', priority: 1000 }, last: true },
   ])('$name', ({ made, last }) => {
     expect(found([filter(made), OURS]).map((one) => one.last)).toEqual([last])
   })

@@ -92,12 +92,12 @@ describe('an invalid configuration', () => {
   const SOURCE = '{"authenticated":{"principalName":{"prefix":"spiffe://cluster-a.example/"}}}'
   it.each([
     {
-      what: 'is for one port only',
+      what: 'covers one port only',
       change: (t: string) => t.replaceAll(RULE, '"permissions":[{"andRules":{"rules":[{"destinationPort":8080}]}}]'),
     },
-    { what: 'is for one port in one chain', change: once(RULE, '"permissions":[{"andRules":{"rules":[{"destinationPort":8080}]}}]') },
+    { what: 'covers one port in one chain', change: once(RULE, '"permissions":[{"andRules":{"rules":[{"destinationPort":8080}]}}]') },
     {
-      what: 'asks for an address, too',
+      what: 'also requires an address',
       change: (t: string) => t.replaceAll(SOURCE, `${SOURCE},{"directRemoteIp":{"addressPrefix":"10.0.0.0","prefixLen":8}}`),
     },
     { what: 'is missing in one chain', change: once('policy[entente-accept-app-server]', 'policy[other]') },

@@ -164,13 +164,13 @@ describe('a trust that reaches the whole mesh', () => {
   it.each([
     { what: 'multi-root is off', seen: seenWith({ env: { SHARED_MESH_CONFIG } }), code: 'multiroot-off' },
     { what: 'istiod reads no shared mesh config', seen: seenWith({ env: { ISTIO_MULTIROOT_MESH: 'true' } }), code: 'shared-mesh-config' },
-    { what: 'it reads another one', seen: seenWith({ env: { ...ENV, SHARED_MESH_CONFIG: 'platform' } }), code: 'shared-mesh-config' },
+    { what: 'istiod reads another one', seen: seenWith({ env: { ...ENV, SHARED_MESH_CONFIG: 'platform' } }), code: 'shared-mesh-config' },
     {
-      what: 'the base has roots, and hides ours',
+      what: 'the base has roots, and overrides ours',
       seen: seenWith({ istio: { extraRoots: 1, hidesRoots: true } }),
       code: 'shared-roots-hidden',
     },
-    { what: 'the mesh takes plaintext', seen: seenWith({ objects: around.slice(0, 2) }), code: 'mtls-not-strict' },
+    { what: 'the mesh accepts plaintext', seen: seenWith({ objects: around.slice(0, 2) }), code: 'mtls-not-strict' },
   ])('widens nothing where $what', ({ seen, code }) => {
     const { steps, findings } = planned(intentOf(wide), seen)
     expect(findings.filter((f) => f.severity === 'error').map((f) => f.code)).toContain(code)
@@ -185,7 +185,7 @@ describe('a trust that reaches the whole mesh', () => {
 
   it.each([
     ['roots', { extraRoots: 2, hidesRoots: true }, /with 2 entries.*; take caCertificates out of it, and federate those domains here$/],
-    ['roots that an older evidence file tells', { extraRoots: 1 }, /with 1 entry/],
+    ['roots from an older evidence file', { extraRoots: 1 }, /with 1 entry/],
     [
       'an empty list',
       { extraRoots: 0, hidesRoots: true, ...OWNED },

@@ -98,7 +98,7 @@ describe('a file of roots', () => {
     { name: 'something else', file: '[]' },
     { name: 'a domain without keys', file: `{"trust_domains":{"${A}":{"keys":[]}}}` },
     { name: 'keys of another use', file: `{"trust_domains":{"${A}":{"keys":[{"use":"jwt-svid","x5c":["AA=="]}]}}}` },
-    { name: 'a domain that is none', file: '{"trust_domains":{"A B":{"keys":[{"use":"x509-svid","x5c":["AA=="]}]}}}' },
+    { name: 'an invalid domain', file: '{"trust_domains":{"A B":{"keys":[{"use":"x509-svid","x5c":["AA=="]}]}}}' },
   ])('of $name binds nothing', ({ file }) => {
     expect(readFile(file).size).toBe(0)
   })
@@ -201,10 +201,10 @@ describe('the files of a namespace', () => {
   }
 
   it.each([
-    { name: 'a few stand in one ConfigMap', sizes: [10, 20, 30], volumes: [0, 0, 0] },
-    { name: '1,000 domains fit into one file', sizes: [1000], volumes: [0] },
-    { name: 'what does not fit goes into the next', sizes: [700, 700, 200], volumes: [0, 1, 0] },
-    { name: 'what fits nowhere is put into the last, where it is told', sizes: [900, 900, 900, 900, 900], volumes: [0, 1, 2, 3, 3] },
+    { name: 'share one ConfigMap if they are small', sizes: [10, 20, 30], volumes: [0, 0, 0] },
+    { name: 'share it up to 1,000 domains', sizes: [1000], volumes: [0] },
+    { name: 'continue in the next ConfigMap when one is full', sizes: [700, 700, 200], volumes: [0, 1, 0] },
+    { name: 'that fit nowhere go into the last one, where they are reported', sizes: [900, 900, 900, 900, 900], volumes: [0, 1, 2, 3, 3] },
   ])('$name', async ({ sizes, volumes }) => {
     const { placed } = await import('./volumes.ts')
     const { intent, state } = of(sizes)

@@ -28,12 +28,12 @@ const minute = (m: number, s = 0): string => `2026-06-01T12:${String(m).padStart
 
 describe('the time from which a pod has its file', () => {
   it.each([
-    { name: 'a pod younger than the write began with it', pod: born(minute(11)), now: minute(11), until: undefined },
-    { name: 'an older one may not have it before its kubelet came by', pod: born(minute(0)), now: minute(11), until: minute(11, 35) },
-    { name: 'nor one that was born in the second of the write', pod: born(minute(10)), now: minute(10), until: minute(11, 35) },
-    { name: 'it has it once the bound is over', pod: born(minute(0)), now: minute(11, 35), until: undefined },
-    { name: 'or 5 s after it was nudged', pod: born(minute(0), minute(10, 1)), now: minute(10, 6), until: undefined },
-    { name: 'which a nudge before the write is not', pod: born(minute(0), minute(9)), now: minute(11), until: minute(11, 35) },
+    { name: 'is its start for a pod younger than the write', pod: born(minute(11)), now: minute(11), until: undefined },
+    { name: 'is unknown for an older pod before its kubelet synced', pod: born(minute(0)), now: minute(11), until: minute(11, 35) },
+    { name: 'is unknown for a pod that started in the second of the write', pod: born(minute(10)), now: minute(10), until: minute(11, 35) },
+    { name: 'is reached once the bound is over', pod: born(minute(0)), now: minute(11, 35), until: undefined },
+    { name: 'is 5 s after a nudge', pod: born(minute(0), minute(10, 1)), now: minute(10, 6), until: undefined },
+    { name: 'does not depend on a nudge before the write', pod: born(minute(0), minute(9)), now: minute(11), until: minute(11, 35) },
   ])('$name', ({ pod: of, now, until }) => {
     const files = filesIn([written(minute(10))], { now: new Date(now), boundMs: boundMs({} as Member) })
     expect(files.awaited(of, NAME)?.toISOString().replace('.000', '')).toBe(until)

@@ -62,8 +62,8 @@ describe('a server’s certificate with two names', () => {
   const rows: readonly (Shown & { readonly name: string; readonly both: boolean; readonly one: boolean })[] = [
     { name: 'the named server', by: B, uris: [id(SERVER)], both: true, one: true },
     { name: 'another account of its domain', by: B, uris: [id(`${B}/ns/x/sa/x`)], both: false, one: false },
-    { name: 'of its own CA, which may sign the named one too', by: B, uris: [id(`${B}/ns/x/sa/x`), id(SERVER)], both: true, one: true },
-    { name: 'of a domain of which nobody is named', by: C, uris: [id(`${C}/ns/x/sa/x`)], both: false, one: false },
+    { name: 'of its own CA, which may also sign the named one', by: B, uris: [id(`${B}/ns/x/sa/x`), id(SERVER)], both: true, one: true },
+    { name: 'of a domain without named servers', by: C, uris: [id(`${C}/ns/x/sa/x`)], both: false, one: false },
     { name: 'of such a domain, the named server second', by: C, uris: [id(`${C}/ns/x/sa/x`), id(SERVER)], both: true, one: false },
     { name: 'of such a domain, the named server first', by: C, uris: [id(SERVER), id(`${C}/ns/x/sa/x`)], both: false, one: false },
     { name: 'of such a domain, with a DNS name', by: C, uris: [id(`${C}/ns/x/sa/x`)], dns: [id(SERVER)], both: false, one: false },
@@ -80,7 +80,7 @@ describe('a server’s certificate with two names', () => {
 describe('the check of the target state', () => {
   it.each([
     { name: 'istiod names the servers of two domains', servedBy: undefined, codes: ['host-of-several-domains'] },
-    { name: 'servedBy names those of one, and the others are of the namespace', servedBy: [SERVER], codes: [] },
+    { name: 'servedBy names those of one domain, and the others are in the namespace', servedBy: [SERVER], codes: [] },
   ])('covers hosts as well: $name', async ({ servedBy, codes }) => {
     const services = [{ host: SERVER_HOST, ...(servedBy && { servedBy }) }]
     const of = spec((made) => {
@@ -123,8 +123,8 @@ describe('a host that servers of several trust domains may serve', () => {
   it.each([
     { name: 'each of them has a name', domains: [A, B, C], served: [SERVER, principal(`${C}/ns/sample/*`)] },
     { name: 'one foreign domain serves it', domains: [A, B], served: [SERVER] },
-    { name: 'one foreign domain serves it, whom istiod names', domains: [A, B], served: undefined },
-    { name: 'nobody serves it', domains: [], served: undefined },
+    { name: 'one foreign domain serves it, named by istiod', domains: [A, B], served: undefined },
+    { name: 'no server exists', domains: [], served: undefined },
   ])('is not reported if $name', ({ domains, served }) => {
     expect(told(domains, served)).toEqual([])
   })
