@@ -198,7 +198,7 @@ describe('Entente rejects what Go refuses to parse', async () => {
   })
 
   extra.it(
-    'whichever byte of it is damaged, and however',
+    'with any value of any byte of it damaged',
     async () => {
       expect(await damaged(() => Array.from({ length: 256 }, (_, value) => value))).toEqual({})
     },
@@ -232,7 +232,7 @@ describe('PEM that Go reads with fewer roots is rejected or repaired', () => {
       go: 1,
       ours: undefined,
     },
-    { name: 'a negative serial beside it', text: printPem(root) + printPem(withSerial(root, [0x80])), go: 1, ours: undefined },
+    { name: 'a negative serial next to it', text: printPem(root) + printPem(withSerial(root, [0x80])), go: 1, ours: undefined },
   ])('$name', async ({ text, go: there, ours }) => {
     expect((await go.ask({ op: 'pem', file: base64(Buffer.from(text)) })).roots).toBe(there)
     const { verdict, certificates } = inspect(Buffer.from(text), { now: NOW })

@@ -211,7 +211,7 @@ describe('a foreign EnvoyFilter', () => {
     { what: 'a validator in a listener’s chains', applyTo: 'LISTENER', value: { filter_chains: [{ transport_socket: PINNED }] } },
     { what: 'a validator in the default chain', applyTo: 'LISTENER', value: { default_filter_chain: { transport_socket: PINNED } } },
     { what: 'a validator in a socket match', applyTo: 'CLUSTER', value: { transport_socket_matches: [{ transport_socket: PINNED }] } },
-    { what: 'roots in the place of ours', applyTo: 'FILTER_CHAIN', value: { transport_socket: socket({ validation_context: {} }) } },
+    { what: 'roots in place of ours', applyTo: 'FILTER_CHAIN', value: { transport_socket: socket({ validation_context: {} }) } },
     { what: 'a socket that may hide one', applyTo: 'FILTER_CHAIN', value: { transport_socket: wrapped } },
     {
       what: 'a validator in a cluster of its own',
@@ -226,12 +226,12 @@ describe('a foreign EnvoyFilter', () => {
       value: { name: 'own', transport_socket: wrapped },
     },
     {
-      what: 'no TLS in the place of ours',
+      what: 'no TLS in place of ours',
       applyTo: 'CLUSTER',
       value: { transport_socket: { name: 'envoy.transport_sockets.raw_buffer' } },
     },
     {
-      what: 'no need of a certificate',
+      what: 'no client certificate required',
       applyTo: 'FILTER_CHAIN',
       value: {
         transport_socket: { name: 'x', typed_config: { '@type': `${TLS}.DownstreamTlsContext`, require_client_certificate: false } },
@@ -261,7 +261,7 @@ describe('a foreign EnvoyFilter', () => {
 
   it.each([
     {
-      what: 'takes a policy’s filter away',
+      what: 'removes a policy’s filter',
       applyTo: 'HTTP_FILTER',
       operation: 'REMOVE',
       match: chainFilter(HCM, 'envoy.filters.http.rbac'),
@@ -280,11 +280,11 @@ describe('a foreign EnvoyFilter', () => {
       match: chainFilter(HCM, 'envoy.filters.http.rbac'),
       value: { name: 'x' },
     },
-    { what: 'takes every HTTP filter away', applyTo: 'HTTP_FILTER', operation: 'REMOVE' },
-    { what: 'takes our guard of headers away', applyTo: 'HTTP_FILTER', operation: 'REMOVE', match: chainFilter(HCM, 'entente.headers') },
-    { what: 'takes our guard of names away', applyTo: 'NETWORK_FILTER', operation: 'REMOVE', match: chainFilter('entente.names') },
-    { what: 'takes RBAC of TCP away', applyTo: 'NETWORK_FILTER', operation: 'REMOVE', match: chainFilter('envoy.filters.network.rbac') },
-    { what: 'takes the connection manager away', applyTo: 'NETWORK_FILTER', operation: 'REMOVE', match: chainFilter(HCM) },
+    { what: 'removes every HTTP filter', applyTo: 'HTTP_FILTER', operation: 'REMOVE' },
+    { what: 'removes our guard of headers', applyTo: 'HTTP_FILTER', operation: 'REMOVE', match: chainFilter(HCM, 'entente.headers') },
+    { what: 'removes our guard of names', applyTo: 'NETWORK_FILTER', operation: 'REMOVE', match: chainFilter('entente.names') },
+    { what: 'removes RBAC of TCP', applyTo: 'NETWORK_FILTER', operation: 'REMOVE', match: chainFilter('envoy.filters.network.rbac') },
+    { what: 'removes the connection manager', applyTo: 'NETWORK_FILTER', operation: 'REMOVE', match: chainFilter(HCM) },
     {
       what: 'gives it other filters',
       applyTo: 'NETWORK_FILTER',
@@ -293,7 +293,7 @@ describe('a foreign EnvoyFilter', () => {
       value: { typed_config: { http_filters: [] } },
     },
     {
-      what: 'has it forward names of others',
+      what: 'makes it forward foreign names',
       applyTo: 'NETWORK_FILTER',
       operation: 'MERGE',
       match: chainFilter(HCM),
@@ -307,11 +307,11 @@ describe('a foreign EnvoyFilter', () => {
     },
     { what: 'inserts what it hides', applyTo: 'NETWORK_FILTER', operation: 'INSERT_FIRST', value: { name: 'x', config_discovery: {} } },
     { what: 'adds a chain', applyTo: 'FILTER_CHAIN', operation: 'ADD', value: { name: 'x' } },
-    { what: 'takes a chain away', applyTo: 'FILTER_CHAIN', operation: 'REMOVE' },
-    { what: 'changes which calls a chain is for', applyTo: 'FILTER_CHAIN', operation: 'MERGE', value: { filter_chain_match: {} } },
+    { what: 'removes a chain', applyTo: 'FILTER_CHAIN', operation: 'REMOVE' },
+    { what: 'changes the match of a chain', applyTo: 'FILTER_CHAIN', operation: 'MERGE', value: { filter_chain_match: {} } },
     { what: 'adds a listener', applyTo: 'LISTENER', operation: 'ADD', value: { name: 'x' } },
     { what: 'adds a chain to a listener', applyTo: 'LISTENER', operation: 'MERGE', value: { filter_chains: [{ name: 'x' }] } },
-    { what: 'has TLS not be seen', applyTo: 'LISTENER_FILTER', operation: 'REMOVE' },
+    { what: 'disables TLS inspection', applyTo: 'LISTENER_FILTER', operation: 'REMOVE' },
     { what: 'switches a policy off for a route', applyTo: 'HTTP_ROUTE', operation: 'MERGE', value: perFilter },
     { what: 'switches it off for a host', applyTo: 'VIRTUAL_HOST', operation: 'MERGE', value: { routes: [perFilter] } },
     {
@@ -321,7 +321,7 @@ describe('a foreign EnvoyFilter', () => {
       value: { virtual_hosts: [{ routes: [perFilter] }] },
     },
     {
-      what: 'says who called',
+      what: 'sets the caller’s identity',
       applyTo: 'VIRTUAL_HOST',
       operation: 'MERGE',
       value: { request_headers_to_add: [{ header: { key: 'X-Forwarded-Client-Cert' } }] },
@@ -351,7 +351,7 @@ describe('a foreign EnvoyFilter', () => {
 
   it.each([
     {
-      what: 'takes a filter of its own away',
+      what: 'removes a filter of its own',
       applyTo: 'HTTP_FILTER',
       operation: 'REMOVE',
       match: chainFilter(HCM, 'envoy.filters.http.fault'),

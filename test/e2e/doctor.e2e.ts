@@ -661,7 +661,7 @@ describe('doctor', () => {
   }
   const [askedOf, stored] = [FAULTS.filter(isAskedOf), FAULTS.filter((fault) => !isAskedOf(fault))]
   it.each(askedOf)('reports: $fault ($tells)', tells)
-  extra.it.each(stored)('tells: $fault ($tells)', tells)
+  extra.it.each(stored)('reports: $fault ($tells)', tells)
 
   it('reports no problem again', async () => {
     await allWell()

@@ -235,7 +235,7 @@ describe('from nothing to a proven call in both directions', () => {
     expect([await a.call(b), await b.call(a)]).toEqual(['503', '503'])
   })
 
-  it('an invitation is refused for each wrong reason, and changes nothing', async () => {
+  it('an invitation is rejected for each wrong reason, and changes nothing', async () => {
     const { file, number } = await invitation(a, b)
     const before = [await written(bed), b.shop.read('federation.yaml'), b.shop.read('audit.jsonl')]
     const text = readFileSync(file, 'utf8')
@@ -260,7 +260,7 @@ describe('from nothing to a proven call in both directions', () => {
     expect([await written(bed), b.shop.read('federation.yaml'), b.shop.read('audit.jsonl')]).toEqual(before)
   })
 
-  it('an endpoint that serves other roots than the invitation names is refused', async () => {
+  it('an endpoint that serves other roots than the invitation names is rejected', async () => {
     const { file, number } = await invitation(a, b)
     // A man in the middle with a mesh of his own answers at the address of A: here, the gateway of B.
     const kept = process.env.NODE_OPTIONS
@@ -288,7 +288,7 @@ describe('from nothing to a proven call in both directions', () => {
     expect(expectCode(await b.shop.run('accept-invitation', file, '--comparison', number), 0).stderr).toContain('accepted before')
   })
 
-  it('what each opens in its own cluster makes the calls work, and is proven', async () => {
+  it('the calls work after each opens its own cluster, and both trusts are proven', async () => {
     a.trusts(b)
     b.trusts(a)
     for (const owner of owners()) expectCode(await owner.shop.apply(), 0)
@@ -301,7 +301,7 @@ describe('from nothing to a proven call in both directions', () => {
   })
 })
 
-describe('what comes over the endpoint of A', () => {
+describe('following the endpoint of A', () => {
   /** Requests in both directions, 25 a second each. */
   let loads: readonly Load[]
   let old: MeshCa
@@ -348,12 +348,12 @@ describe('what comes over the endpoint of A', () => {
     for (const running of loads ?? []) await running.stop()
   })
 
-  it('is what B has approved already', async () => {
+  it('B has already approved what it serves', async () => {
     const { stdout } = expectCode(await follow(), 0)
     expect(stdout).toContain('serves the approved roots')
   })
 
-  it('with a stolen endpoint certificate, nobody adds a root or removes one', async () => {
+  it('nobody with a stolen endpoint certificate adds or removes a root', async () => {
     policy({ policy: 'AddOnly', hold: '1h' })
     const leaf = await bed.a.mint(a.bundles.spiffeId)
     const evil = bed.b.istiod.ca.root.certificate
@@ -382,7 +382,7 @@ describe('what comes over the endpoint of A', () => {
     expect(await b.call(a)).toContain('200')
   })
 
-  it('waits for a person with Manual, who may refuse', async () => {
+  it('Manual waits for a person, who may refuse', async () => {
     policy(undefined)
     next = await bed.a.addRoot()
     expectCode(await a.shop.patiently('rotate', a.name, '--reason', 'yearly', '--yes', '--wait', 'switch'), 0)
@@ -404,7 +404,7 @@ describe('what comes over the endpoint of A', () => {
     expectCode(await b.shop.apply(), 0)
   })
 
-  it('the CA of A switches, and the old root goes by itself at B, held back by the gate', async () => {
+  it('after the CA of A switches, B removes the old root by itself, behind the gate', async () => {
     await bed.a.newRoot(next, [old])
     await until('the endpoint of A to be under its new root', async () => (await follow()).code === 0, 150_000)
     await bed.a.newRoot(next)
@@ -417,7 +417,7 @@ describe('what comes over the endpoint of A', () => {
     expect(steps.flatMap(({ gates }) => gates.map(({ needs, open }) => [needs, open]))).toContainEqual(['unused', false])
   })
 
-  it('A adds one more root, and B approves it by itself, unconfirmed until a person says so', async () => {
+  it('after A adds one more root, B approves it by itself, unconfirmed until a person confirms it', async () => {
     const third = await bed.a.addRoot()
     expectCode(await a.shop.patiently('rotate', a.name, '--reason', 'yearly', '--yes', '--wait', 'switch'), 0)
     expectCode(await a.shop.apply(), 0)
@@ -439,13 +439,13 @@ describe('what comes over the endpoint of A', () => {
     }
   })
 
-  it('is gone: nothing changes at B', async () => {
+  it('nothing changes at B when the endpoint is down', async () => {
     await a.bundles.stop()
     expect(expectCode(await follow(), 1).stdout).toMatch(/endpoint-unreachable/)
     expect(await b.call(a)).toContain('200')
   })
 
-  it('B severs A: nothing is approved any more, and no invitation brings it back', async () => {
+  it('after B severs A, B approves nothing from it, and no invitation restores it', async () => {
     expectCode(await b.shop.run('sever', b.name, a.name, '--reason', 'INC-7', '--yes'), 0)
     await until('A to be refused', async () => (await a.call(b)).startsWith('503'))
     const { file, number } = await invitation(a, b)

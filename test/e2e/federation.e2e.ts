@@ -223,7 +223,7 @@ describe('a rendered tree', () => {
 })
 
 describe('istiods that only port-forward reaches', () => {
-  extra.it('give the same: refused, planned, applied, proven, closed', async () => {
+  extra.it('get the same results: rejected, planned, applied, proven, closed', async () => {
     await shop.make([])
     await becomes(503)
     await bed.setDirect(false)

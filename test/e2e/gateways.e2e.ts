@@ -124,8 +124,8 @@ describe('a gateway', () => {
       server: { port: 8444, host: '*.local' },
       says: 'passes TLS through unread (AUTO_PASSTHROUGH): no place to pin',
     },
-    { what: 'takes plaintext', server: { port: 8081, host: API }, says: 'takes plaintext' },
-    { what: 'is not there', server: { port: 8443, host: 'nobody.example' }, says: 'no Gateway of these workloads has such a server' },
+    { what: 'accepts plaintext', server: { port: 8081, host: API }, says: 'takes plaintext' },
+    { what: 'does not exist', server: { port: 8443, host: 'nobody.example' }, says: 'no Gateway of these workloads has such a server' },
     {
       what: 'is named by the port of the Service',
       server: { port: 443, host: API },

@@ -155,7 +155,7 @@ describe('while everything is removed', () => {
     return Object.keys(byStatus).filter((answer) => answer !== '0')
   }
 
-  it('uninstall lets no stranger in, and proves that nothing is left', async () => {
+  it('uninstall accepts no stranger, and proves that nothing is left', async () => {
     const answers = await answersDuring(async () => {
       const { stdout } = expectCode(await shop.run('uninstall', '--reason', 'e2e', '--yes'), 0)
       expect(stdout).toContain('cluster-b (context cluster-b): ended: no object of Entente is left, and no live proxy accepts')
@@ -164,7 +164,7 @@ describe('while everything is removed', () => {
     expect(await left()).toEqual([])
   })
 
-  it('a rendered tree that is removed as REMOVE.md says lets no stranger in', async () => {
+  it('removing a rendered tree as REMOVE.md says accepts no stranger', async () => {
     await shop.make(BOTH)
     await until('the client to be let in again', async () => (await status(pods.client)) === 200)
     expectCode(await shop.run('render', '--out', 'rendered'), 0)
@@ -183,7 +183,7 @@ describe('while everything is removed', () => {
     expect(await left()).toEqual([])
   })
 
-  it('a member that was taken out of the file is reported, and removed with proof', async () => {
+  it('a member that was removed from the file is reported, and removed with proof', async () => {
     await shop.make(BOTH)
     shop.write([], MEMBERS.slice(0, 1))
     const { code, findings } = await shop.plan()

@@ -39,7 +39,7 @@ describe('a federation file is rejected with line and remedy if it has', () => {
       says: /federation\.yaml:\d+: spec\.trust\[0\]\.accept\[0\]\.caller: unknown field "caller"\n +next: remove it/,
     },
     {
-      what: 'a trust domain that is none',
+      what: 'an invalid trust domain',
       write: () => shop.write([], member({ trustDomain: 'Cluster-B' })),
       says: /federation\.yaml:\d+: spec\.members\[1\]\.trustDomain: .*Cluster-B/,
     },
@@ -196,8 +196,8 @@ describe('a command is rejected if', () => {
     { what: 'it does not exist', args: ['federate'] },
     { what: 'an option does not exist', args: ['plan', '--force'] },
     { what: 'apply has no reason', args: ['apply', '--yes'] },
-    { what: 'it names a member that is none', args: ['approve', 'cluster-z', '--yes'] },
-    { what: 'it severs what nobody trusts', args: ['sever', 'cluster-z', 'cluster-a', '--reason', 'x', '--yes'] },
+    { what: 'it names an unknown member', args: ['approve', 'cluster-z', '--yes'] },
+    { what: 'it severs a pair without a trust', args: ['sever', 'cluster-z', 'cluster-a', '--reason', 'x', '--yes'] },
   ])('$what', async ({ args }) => {
     await nothingChanged(async () => {
       const { stdout, stderr } = expectCode(await shop.run(...args), 64)

@@ -106,7 +106,7 @@ describe('a bundle that somebody edited by hand blocks everything that it would 
       code: /unrecorded-root|own-root|root-of-another-domain/,
     },
     {
-      what: 'a root that nobody approved',
+      what: 'a root without approval',
       edit: async (bundle) => withX5c(bundle, (await createRoot('CN=New B')).certificate),
       code: /unrecorded-root/,
     },

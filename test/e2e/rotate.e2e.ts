@@ -190,7 +190,7 @@ describe('a rotation of both roots', () => {
     expect(await rotations.of('cluster-b')).toMatchObject({ staying: [rootOf(cas.newB)], leaving: [rootOf(cas.oldB)] })
   })
 
-  extra.it('is held by a sidecar that is cut off, and goes on by itself when it is back', async () => {
+  extra.it('waits for a sidecar that is disconnected, and continues by itself when it is back', async () => {
     const ran = await rotations.meanwhile('cluster-b', ['--wait', 'switch', '-o', 'json'], async () => {
       await away(server, async () => {
         const named = async () => /cluster-b: server\.sample/.test(waiting(await rotations.of('cluster-b')))
@@ -228,7 +228,7 @@ describe('a rotation of both roots', () => {
     expect(await rotations.of('cluster-b')).toMatchObject({ phase: 'switch', leaving: [rootOf(cas.oldB)] })
   })
 
-  extra.it('stands where it stood while no API server answers, before the switch', () => unmoved('switch'))
+  extra.it('keeps its state while no API server answers, before the switch', () => unmoved('switch'))
 
   it('detects the switch of both CAs, and waits for the earlier leaves', async () => {
     stale = shop.clone()
@@ -244,7 +244,7 @@ describe('a rotation of both roots', () => {
     expect(await filtersHold(bed, cas.oldB)).toBe(true)
   })
 
-  extra.it('waits its time out anew after a kill and a restart of the istiods, whoever goes on', async () => {
+  extra.it('restarts its wait after a crash and a restart of the istiods, whoever continues', async () => {
     await both((member) => rotations.killed(member, /: draining/, '--wait', 'retire'))
     const restarted = Date.now()
     await restartBoth()
@@ -265,7 +265,7 @@ describe('a rotation of both roots', () => {
     expect(waiting(await rotations.of('cluster-b'))).toMatch(/own workloads still accept it/)
   })
 
-  extra.it('stands where it stood while no API server answers, before the old ones are let go', () => unmoved('retire'))
+  extra.it('keeps its state while no API server answers, before it retires the old ones', () => unmoved('retire'))
 
   it('retires the old ones when their own mesh dropped them, at once if every workload reports its certificate', async () => {
     await restarts.during(() => Promise.all([bed.a.newRoot(cas.newA), bed.b.newRoot(cas.newB)]))

@@ -192,7 +192,7 @@ describe('alternatives for accepting callers under both roots without key identi
       form: pinnedRoots({ [B]: old.ca.root.pem + next.bare.certificate.pem }),
       passes: 'old',
     },
-    'the new root in trusted_ca, beside the validator': {
+    'the new root in trusted_ca, next to the validator': {
       form: { ...pinnedRoots({ [B]: old.ca.root.pem }), ...flatRoots(next.ca.root.pem) },
       passes: 'old',
     },

@@ -190,7 +190,7 @@ const CAUSES: readonly Cause[] = [
     next: /^entente apply/,
   },
   {
-    what: 'the workload became PERMISSIVE: it takes plaintext too',
+    what: 'the workload became PERMISSIVE: it accepts plaintext too',
     seed: () => edit('b', 'PeerAuthentication', (text) => text.replace('STRICT', 'PERMISSIVE')),
     undo: apply,
     truster: 'cluster-b',
@@ -208,7 +208,7 @@ const CAUSES: readonly Cause[] = [
     next: /^change the existing policies to allow it/,
   },
   {
-    what: 'a policy of another team goes by addresses, so that nobody can say whether the caller comes in',
+    what: 'a policy of another team matches addresses, so that the verdict on the caller is unknown',
     seed: () => bed.b.kube.apply(asking),
     undo: () => bed.b.kube.delete(referenceTo(asking)),
     truster: 'cluster-b',
@@ -227,7 +227,7 @@ const CAUSES: readonly Cause[] = [
     next: /^let one of the two speak for these pods/,
   },
   {
-    what: 'a filter of somebody else overrides the validator with another root',
+    what: 'a foreign filter overrides the validator with another root',
     seed: async () => bed.a.kube.apply(await another()),
     undo: () => bed.a.kube.delete(ANOTHER),
     truster: 'cluster-a',
@@ -236,7 +236,7 @@ const CAUSES: readonly Cause[] = [
     next: /take that part out of it/,
   },
   {
-    what: 'a filter of somebody else is one that Envoy refuses, with all that is inbound',
+    what: 'Envoy rejects a foreign filter, and with it the whole inbound listener',
     seed: () => bed.b.kube.apply(unfitting),
     undo: () => bed.b.kube.delete(referenceTo(unfitting)),
     truster: 'cluster-b',
@@ -291,7 +291,7 @@ const CAUSES: readonly Cause[] = [
     next: /servedBy: \[cluster-b\.example\/.*then entente apply.*make sure that it may/,
   },
   {
-    what: 'a proxy is gone, its pod is not',
+    what: 'a proxy is disconnected, its pod still runs',
     seed: async () => {
       second = await bed.b.pod({ namespace: 'sample', name: 'second', labels: { app: 'server' } })
       await second.kill()
@@ -304,7 +304,7 @@ const CAUSES: readonly Cause[] = [
     next: /kubectl -n sample get pod second/,
   },
   {
-    what: 'the file names other servers of the host than the proxies take',
+    what: 'the file names other servers of the host than the proxies accept',
     seed: rewrite([bAccepts(), aReaches({ services: [{ host: HOST, servedBy: ['cluster-b.example/ns/sample/sa/other'] }] })]),
     undo: rewrite(BOTH),
     truster: 'cluster-a',
@@ -322,7 +322,7 @@ const CAUSES: readonly Cause[] = [
     next: /add a trust with truster: cluster-b, trusted: cluster-a and accept/,
   },
   {
-    what: 'the mesh speaks for another trust domain than the file says',
+    what: 'the mesh uses another trust domain than the file says',
     seed: async () =>
       shop.write(
         [bAccepts({ callers: ['cluster-x.example/ns/sample/sa/client'] }), aReaches()],

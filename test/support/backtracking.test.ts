@@ -9,22 +9,22 @@ describe('a regular expression', () => {
     ['a repetition of repetitions', /(a+)+$/],
     ['a repetition of alternatives that share a text', /^(a|aa)+$/],
     ['a repetition of the same alternative twice', /^(?:a|a)*$/],
-    ['a repetition of what may be nothing in two ways', /^(?:(?:|)a)*b/],
-    ['two repetitions side by side that share a character', /^a*a*$/],
-    ['two that meet over a letter both have', /^[ab]*a[ab]*$/],
-    ['blanks before what must follow, begun anywhere', /\s*\n\s*/g],
-    ['blanks at the end, begun anywhere', /\s+$/],
-    ['blanks at the end of a line, begun in any line', /^\s*x/m],
-    ['from one mark to the next, where the second is missing', /BEGIN.*?END/g],
-    ['a repetition that is looked ahead for, anywhere', /(?=a*b)/],
+    ['a repetition of something that may be empty in two ways', /^(?:(?:|)a)*b/],
+    ['two adjacent repetitions that share a character', /^a*a*$/],
+    ['two repetitions that meet over a letter that both match', /^[ab]*a[ab]*$/],
+    ['blanks before a required text, from any position', /\s*\n\s*/g],
+    ['blanks at the end, from any position', /\s+$/],
+    ['blanks at the end of a line, from any line', /^\s*x/m],
+    ['text between two marks, the second of which is missing', /BEGIN.*?END/g],
+    ['a repetition in a lookahead, from any position', /(?=a*b)/],
   ])('can need more than linear time: %s', (_, { source, flags }) => {
     expect(superLinear(source, flags)).toBeDefined()
   })
 
   it.each([
     ['nothing can fail behind the repetition', /\s+/g],
-    ['it begins where the text does', /^\s*$/],
-    ['it begins where it is told to', /\s+x/y],
+    ['it is anchored at the start', /^\s*$/],
+    ['it is sticky', /\s+x/y],
     ['its repetitions share no character', /^(\d+(\.\d+)?(ms|h|m|s))+$/],
     ['a separator stands between its repetitions', /^([a-z]([a-z-]*[a-z])?\.)+[a-z]$/],
     ['the repetition is short', /[ab]{1,3}$/],
