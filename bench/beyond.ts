@@ -34,7 +34,7 @@ export class Beyond {
     for (const line of lines.split('\n')) {
       if (/steps? carried out/.test(line)) for (const member of [...this.#open.keys()]) this.#goesOn(member, at)
       const [, member = '', took] =
-        /^(\S+) (?:guard|open|close|clean): (?:([1-9]\d* prox\w+ ha\w+ it)|creating|updating|removing)/.exec(line) ?? []
+        /^(\S+) (?:guard|open|close|clean): (?:([1-9]\d* prox\w+ acknowledged it)|creating|updating|removing)/.exec(line) ?? []
       const pod = this.#pods.get(member)
       if (pod === undefined) continue
       this.#goesOn(member, at)

@@ -14,10 +14,10 @@ export async function until(holds: () => Promise<boolean>): Promise<void> {
 export const row = (name: string, values: readonly number[]): string =>
   `${name}   median ${median(values).toFixed(0)} ms, from ${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)}`
 
-/** @param heard gets what it says on stderr. @throws Error when it fails */
+/** @param heard gets what it says on stderr and on stdout. @throws Error when it fails */
 export function run(command: string, args: readonly string[], kubeconfig: string, heard: (text: string) => void = () => {}): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, KUBECONFIG: kubeconfig }, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(command, args, { env: { ...process.env, KUBECONFIG: kubeconfig }, stdio: ['ignore', 'pipe', 'pipe'] })
     const started = performance.now()
     let said = ''
     child.stderr.on('data', (chunk: Buffer) => {
@@ -27,6 +27,7 @@ export function run(command: string, args: readonly string[], kubeconfig: string
         for (const line of chunk.toString().split('\n').filter(Boolean))
           console.error(`${(performance.now() - started).toFixed(0).padStart(6)} ${line}`)
     })
+    child.stdout.on('data', (chunk: Buffer) => heard(chunk.toString()))
     child.on('error', reject)
     child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${command} ${args.join(' ')}: exit ${code}\n${said}`))))
   })
