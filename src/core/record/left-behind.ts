@@ -57,6 +57,15 @@ const placeOf = (home: HeldHome['home']): string => {
   return home.directory === undefined ? `the cluster of context ${home.context}` : `the directory ${home.directory}`
 }
 
+/** A rendered folder of a member that the file does not have. @param command that removes it in order */
+export const folderLeftBehind = (member: string, folder: string, command: string): Finding =>
+  error(
+    'member-left-behind',
+    about.member(member),
+    `${folder} holds objects of Entente, and the federation file has no such member with a home: a GitOps tool still delivers them, and proxies go on trusting`,
+    command,
+  )
+
 /** The command that ends it. */
 export function removeCommand({ member, home }: Pick<HeldHome, 'member' | 'home'>): string {
   const place =

@@ -2,9 +2,8 @@
 import { join } from 'node:path'
 import { meshWideMembers, type RenderedMember, removeRendered, renderFederation } from '../../../app/render.ts'
 import type { Ports } from '../../../app/use-case.ts'
-import { error, type Finding } from '../../../core/diagnostics/finding.ts'
-import { about } from '../../../core/diagnostics/subject.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
+import { folderLeftBehind } from '../../../core/record/left-behind.ts'
 import { type ValuesFormat, valuesFor } from '../../../core/trust/mesh-wide/install-values.ts'
 import { documented } from '../../../core/view/versioned.ts'
 import { removedFolder, renderedFolder, renderedMembers } from '../../input/files/rendered-folder.ts'
@@ -37,7 +36,7 @@ export async function run({ out, output, values, remove, ...options }: RenderOpt
     writeFolder: renderedFolder(out),
     tell: ({ findings }) => io.tell(findingsText(findings, io)),
   })
-  const findings = left.map((name) => folderLeft(name, out))
+  const findings = left.map((name) => folderLeftBehind(name, join(out, name), `entente render --out ${out} --remove ${name}`))
   for (const { guide } of members)
     if (guide !== undefined) io.tell(`${join(out, guide)}: the label and annotations for the pod templates of mounted scopes`)
   if (output === 'json') io.print(json(documented('Render', { out, members: members.map(({ guide: _, ...member }) => member), findings })))
@@ -45,14 +44,6 @@ export async function run({ out, output, values, remove, ...options }: RenderOpt
   if (output === 'text' && findings.length > 0) io.tell(show`\n${findingsText(findings, io)}`)
   return findings.length > 0 ? 1 : 0
 }
-
-const folderLeft = (name: string, out: string): Finding =>
-  error(
-    'member-left-behind',
-    about.member(name),
-    `${join(out, name)} holds objects of Entente, and the federation file has no such member with a home: a GitOps tool still delivers them, and proxies go on trusting`,
-    `entente render --out ${out} --remove ${name}`,
-  )
 
 /** The first run removes the filters, and the next one the rest. Exit 1 as long as something is left. */
 async function removeOne(
