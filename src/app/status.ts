@@ -10,7 +10,8 @@ import { endedPairs, pairKey } from '../core/record/severs.ts'
 import { expiring } from '../core/rotation/expiry.ts'
 import { verify } from '../core/verify/verdict.ts'
 import { type PlanPorts, planFederation } from './plan.ts'
-import type { Desired } from './ports-desired.ts'
+import type { Desired, Pair } from './ports-desired.ts'
+import { mustBeDeclared, onlyPair } from './verify/one-pair.ts'
 import { outlookOfAll } from './verify/verify.ts'
 
 export interface TrustStatus {
@@ -34,13 +35,23 @@ export interface Status {
   readonly outlook: Outlook
 }
 
-export async function statusOf(ports: PlanPorts): Promise<Status> {
-  const { desired, plan, seen } = await planFederation(ports)
+/**
+ * @param pair report only this trust, and the steps of its truster
+ * @throws FederationError usage if no trust is declared for the pair
+ */
+export async function statusOf(ports: PlanPorts, pair?: Pair): Promise<Status> {
+  const { desired, plan: whole, seen } = await planFederation(ports)
   const { federation, intents } = desired
+  const only = onlyPair(federation, pair)
+  const plan = pair === undefined ? whole : { ...whole, steps: whole.steps.filter(({ member }) => member === pair.truster) }
   const at = ports.now()
   const accept = accepting(federation.expect ?? [], at)
-  const verdicts = verify(federation, intents, seen, at).map((verdict) => acceptedIn(verdict, accept))
-  const [expiry, findings] = [expiring(federation, intents, seen, at), plan.findings.filter(({ code }) => code !== 'root-expires')]
+  const verdicts = verify(federation, intents, seen, at)
+    .filter(only.verdict)
+    .map((verdict) => acceptedIn(verdict, accept))
+  mustBeDeclared(verdicts, pair)
+  const expiry = expiring(federation, intents, seen, at).filter(only.finding)
+  const findings = plan.findings.filter((finding) => finding.code !== 'root-expires' && only.finding(finding))
   return {
     at,
     plan,

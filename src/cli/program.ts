@@ -1,6 +1,7 @@
 /** The command tree: names, options, help and examples. A command's module is imported only when the command runs. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import type { NamedMember } from '../app/init/init.ts'
+import type { Pair } from '../app/ports-desired.ts'
 import { endOf } from '../core/basics/day.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { MAX_SEQUENCE } from '../core/spiffe/sequence.ts'
@@ -100,6 +101,16 @@ function labelPairs(value: string): Readonly<Record<string, string>> {
   const pairs = value.split(',').map((pair) => /^([^=]+)=([^=]*)$/.exec(pair.trim()))
   if (pairs.some((pair) => pair === null)) throw new InvalidArgumentError('give labels: app=server,tier=back')
   return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']))
+}
+
+/** Both names of a pair, or none. @throws FederationError usage */
+function pairOf(truster: string | undefined, trusted: string | undefined): { readonly pair?: Pair } {
+  if (truster === undefined) return {}
+  if (trusted === undefined)
+    throw new FederationError('usage', truster, 'is one member; a trust has two', {
+      hint: `name both: ${truster} TRUSTED, or none for all trusts`,
+    })
+  return { pair: { truster: truster as Pair['truster'], trusted: trusted as Pair['trusted'] } }
 }
 
 /** What users of kubectl type, and what does it here. */
@@ -300,7 +311,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .action(async (options) => run((await import('./commands/federation/apply.ts')).run(options, io)))
 
   looking(
-    'verify',
+    'verify [truster] [trusted]',
     'prove each trust from the configuration of live proxies',
     'entente verify -o json\nentente verify -o evidence --context cluster-b=prod-b > cluster-b.json\nentente verify --evidence cluster-b.json',
   )
@@ -312,7 +323,9 @@ export function program(io: Io, version: string, run: Run): Command {
         .choices(['text', 'json', 'evidence'])
         .default('text'),
     )
-    .action(async (options) => run((await import('./commands/federation/verify.ts')).run(options, io)))
+    .action(async (truster, trusted, options) =>
+      run((await import('./commands/federation/verify.ts')).run({ ...options, ...pairOf(truster, trusted) }, io)),
+    )
 
   looking('mount', 'mounted: list workloads that lack the mount, and what one restart of each will do', 'entente mount')
     .option('--rollout', 'add the mount to them, one workload at a time, and wait until each is ready')
@@ -323,12 +336,14 @@ export function program(io: Io, version: string, run: Run): Command {
       run((await import('./commands/federation/mount.ts')).run({ ...options, timeoutMilliseconds: timeout }, io)),
     )
 
-  looking('status', 'print one line for each trust: proof, expiry, drift; writes nothing', 'entente status --watch')
+  looking('status [truster] [trusted]', 'print one line for each trust: proof, expiry, drift; writes nothing', 'entente status --watch')
     .addOption(evidenceOption())
     .addOption(acceptOption())
     .addOption(outputOption())
     .option('-w, --watch', 'repeat every 10 seconds until ^C')
-    .action(async (options) => run((await import('./commands/federation/status.ts')).run(options, io)))
+    .action(async (truster, trusted, options) =>
+      run((await import('./commands/federation/status.ts')).run({ ...options, ...pairOf(truster, trusted) }, io)),
+    )
 
   looking(
     'sever <truster> <trusted>',

@@ -11,8 +11,9 @@ import { expiring } from '../../core/rotation/expiry.ts'
 import { inferred, type LeafView } from '../../core/rotation/leaves.ts'
 import { verify } from '../../core/verify/verdict.ts'
 import { type PlanPorts, planFederation } from '../plan.ts'
-import type { Desired } from '../ports-desired.ts'
+import type { Desired, Pair } from '../ports-desired.ts'
 import { lookAtLeaves } from './look-at-leaves.ts'
+import { mustBeDeclared, onlyPair } from './one-pair.ts'
 
 export interface Verified {
   readonly federation: string
@@ -25,15 +26,26 @@ export interface Verified {
   readonly leaves?: readonly LeafView[]
 }
 
-/** @param look asks the selected proxies for their own certificates */
-export async function verifyTrusts(ports: PlanPorts, { look = false }: { readonly look?: boolean }): Promise<Verified> {
+export interface VerifyInput {
+  /** Ask the selected proxies for their own certificates. */
+  readonly look?: boolean
+  /** Report only this trust. */
+  readonly pair?: Pair
+}
+
+/** @throws FederationError usage if no trust is declared for the pair */
+export async function verifyTrusts(ports: PlanPorts, { look = false, pair }: VerifyInput): Promise<Verified> {
   const { desired, plan, seen, meshes, narrowOnly } = await planFederation(ports)
   const { federation, intents } = desired
+  const only = onlyPair(federation, pair)
   const at = ports.now()
   const looked = look ? await lookAtLeaves(intents, seen, meshes, at) : undefined
   const { expect = [] } = federation
   const accept = accepting(expect, at)
-  const verdicts = verify(federation, intents, seen, at, looked?.loaded).map((verdict) => acceptedIn(verdict, accept))
+  const verdicts = verify(federation, intents, seen, at, looked?.loaded)
+    .filter(only.verdict)
+    .map((verdict) => acceptedIn(verdict, accept))
+  mustBeDeclared(verdicts, pair)
   const findings = [
     ...aboutRecord(plan.findings, narrowOnly),
     ...(looked?.findings ?? inferred(intents, seen, at)),
@@ -41,7 +53,9 @@ export async function verifyTrusts(ports: PlanPorts, { look = false }: { readonl
     // The verdicts report this already, with its meaning.
     ...desired.findings.filter(({ code }) => !JUDGED_BY_EVIDENCE.has(code)),
     ...expectEnded(expect, at),
-  ].map((finding) => accept(finding))
+  ]
+    .filter(only.finding)
+    .map((finding) => accept(finding))
   return {
     federation: federation.name,
     at,

@@ -64,6 +64,25 @@ describe('a federation whose meshes cannot be observed from here', () => {
   })
 })
 
+describe('one pair', () => {
+  const pair = { truster: 'cluster-b', trusted: 'cluster-a' } as never
+  it('is all that verify and status report', async () => {
+    await using w = await opened()
+    await verify({ file: w.file, output: 'json', pair }, w.io)
+    expect(json(w).trusts.map(({ truster }: { truster: string }) => truster)).toEqual(['cluster-b'])
+    await status({ file: w.file, output: 'json', pair }, w.io)
+    expect(json(w).trusts.map(({ truster }: { truster: string }) => truster)).toEqual(['cluster-b'])
+  })
+
+  it('must be declared, between members', async () => {
+    await using w = await opened()
+    for (const trusted of ['cluster-b', 'cluster-x'])
+      await expect(verify({ file: w.file, output: 'json', pair: { truster: 'cluster-b', trusted } as never }, w.io)).rejects.toMatchObject({
+        code: 'usage',
+      })
+  })
+})
+
 describe('a code that also means more than a failed observation', () => {
   it.each(['own-root-unknown', 'record-broken', 'witness-unseen', 'connections-unseen', 'no-such-code'])(
     'cannot be accepted: %s',

@@ -1,5 +1,6 @@
 /** `status`: drift, expiry and lag, one line for each trust. It never writes. */
 
+import type { Pair } from '../../../app/ports-desired.ts'
 import { statusOf } from '../../../app/status.ts'
 import { statusFindings } from '../../../core/view/status-findings.ts'
 import { statusView } from '../../../core/view/verify-view.ts'
@@ -12,7 +13,13 @@ import { repeat } from '../../watch.ts'
 
 const EVERY_SECONDS = 10
 
-export async function run(options: FileOptions & { output: Output; watch?: boolean }, io: Io): Promise<number> {
+export interface StatusOptions extends FileOptions {
+  readonly output: Output
+  readonly watch?: boolean
+  readonly pair?: Pair
+}
+
+export async function run(options: StatusOptions, io: Io): Promise<number> {
   if (options.watch !== true) return once(options, io)
   return repeat(EVERY_SECONDS, io, async () => {
     if (options.output === 'text') io.print(`${io.now().toISOString()}`)
@@ -22,8 +29,8 @@ export async function run(options: FileOptions & { output: Output; watch?: boole
   })
 }
 
-async function once(options: FileOptions & { output: Output }, io: Io): Promise<number> {
-  const { at, plan, trusts, expiry, findings, outlook } = await statusOf(portsOf(options, io))
+async function once(options: StatusOptions, io: Io): Promise<number> {
+  const { at, plan, trusts, expiry, findings, outlook } = await statusOf(portsOf(options, io), options.pair)
   const verdicts = trusts.map(({ verdict }) => verdict)
   if (options.output === 'json') {
     io.print(json(statusView(verdicts, [...expiry, ...findings], at, plan)))

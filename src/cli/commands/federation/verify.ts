@@ -1,7 +1,7 @@
 /** `verify`: checks for each trust, by evidence, whether it holds; if not, it names the side and the remedy. */
 
 import { handOver } from '../../../app/verify/hand-over.ts'
-import { verifyTrusts } from '../../../app/verify/verify.ts'
+import { type VerifyInput, verifyTrusts } from '../../../app/verify/verify.ts'
 import { evidenceView } from '../../../core/evidence/print-evidence.ts'
 import { verifyView } from '../../../core/view/verify-view.ts'
 import { exitCodeOf } from '../../exit-code.ts'
@@ -10,11 +10,9 @@ import type { Io } from '../../io.ts'
 import { json, show, stacked } from '../../print/screen.ts'
 import { findingsText, leavesText, verdictText } from '../../print/text.ts'
 
-export interface VerifyOptions extends FileOptions {
+export interface VerifyOptions extends FileOptions, VerifyInput {
   /** `evidence`: JSON with the observations, for owners who cannot reach these clusters. */
   readonly output: 'text' | 'json' | 'evidence'
-  /** Asks the selected proxies for their own certificates. */
-  readonly look?: boolean
 }
 
 export async function run(options: VerifyOptions, io: Io): Promise<number> {
