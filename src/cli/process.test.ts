@@ -63,7 +63,7 @@ describe('a process', { timeout: 120_000 }, () => {
     }
     await using run = await running(() => switching, ['plan', '-o', 'json'])
     const { code, stdout } = await run.ended
-    expect(code).toBe(1)
+    expect(code).toBe(3)
     const { findings, steps } = JSON.parse(stdout)
     expect(findings).toContainEqual(expect.objectContaining({ code: 'cluster-refused', subject: 'cluster-a', severity: 'error' }))
     expect(steps.map(({ member }: { member: string }) => member)).toEqual(Array(4).fill('cluster-b'))
