@@ -28,14 +28,14 @@ describe('a federation file is rejected', () => {
       change: (s) => void Object.assign(memberAt(s, 0), { trustdomain: 'x' }),
       path: 'spec.members.0.trustdomain',
       message: /unknown field "trustdomain"/,
-      hint: /docs\/federation-file\.md/,
+      hint: /did you mean trustDomain\?/,
     },
     {
       name: 'an unknown field of an accept entry',
       change: (s) => accept(s, acceptEntry({ caller: [] })),
       path: 'spec.trust.0.accept.0.caller',
       message: /unknown field "caller"/,
-      hint: /remove it/,
+      hint: /did you mean callers\?/,
     },
     {
       name: 'a missing trust domain',

@@ -14,6 +14,7 @@ import { type Included, outside } from './expand/included.ts'
 import type { AcceptEntry, LongDocument, TrustEntry } from './expand/long-form.ts'
 import type { Path, Place, Report, Tell } from './expand/places.ts'
 import { readExpected } from './expected.ts'
+import { nearField } from './near-field.ts'
 import { includedSchema, schema, type WrittenDocument } from './schema.ts'
 import { reportSharedHomes } from './shared-homes.ts'
 
@@ -147,7 +148,7 @@ function problemsOf(issue: z.core.$ZodIssue): Problem[] {
     return issue.keys.map((key) => ({
       path: [...path, key],
       message: `unknown field "${key}"`,
-      hint: 'remove it; docs/federation-file.md lists the fields',
+      hint: nearField(key) === undefined ? 'remove it; docs/federation-file.md lists the fields' : `did you mean ${nearField(key)}?`,
     }))
   }
   return [{ path, message: worded(issue.message), hint: HINTS[String(path.at(-1))] ?? '' }]
@@ -157,6 +158,8 @@ const isOtherType = (code: string): boolean => code === 'invalid_type' || code =
 
 /** Rewords zod's `Invalid input: expected array, received null`. */
 function worded(message: string): string {
+  const [, options] = /^Invalid option: expected one of (.*)$/.exec(message) ?? []
+  if (options !== undefined) return `must be one of ${options.replaceAll('"', '').replaceAll('|', ', ')}`
   const [, want, got] = /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? []
   if (want === undefined) return message
   const noun: Readonly<Record<string, string>> = {
