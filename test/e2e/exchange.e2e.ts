@@ -209,6 +209,8 @@ describe('from nothing to a proven call in both directions', () => {
       expect(stderr).toContain(`https://${owner.host}:8443/bundle answers with sequence 1.`)
       expect(stdout).toContain(`endpointSPIFFEID: "spiffe://${owner.domain}/ns/trust/sa/bundles"`)
       expect((await owner.shop.plan()).steps).toEqual([])
+      const { checks } = (await owner.shop.run('doctor', '-o', 'json')).json as { readonly checks: readonly Doc[] }
+      expect(checks.find(({ name }) => name === 'bundle-endpoint')).toMatchObject({ verdict: 'ok' })
     }
   })
 

@@ -8,11 +8,15 @@ import type { ObservedCluster } from '../../core/doctor/observed-cluster.ts'
 import { type Patient, type Question, questionOf, questionOfContexts } from '../../core/doctor/question.ts'
 import { probesOf } from '../../core/doctor/routes.ts'
 import { type ClusterSeen, clusterUnseen, type Probe, type Probed } from '../../core/doctor/seen.ts'
+import { endpointOf } from '../../core/exchange/publication.ts'
+import type { Seen } from '../../core/model/observed.ts'
+import type { Publication } from '../../core/model/wanted.ts'
+import { parseBundle } from '../../core/spiffe/parse-bundle.ts'
 import { memberName } from '../init/member-name.ts'
 import { InputError } from '../input-error.ts'
 import { goOn, type Ports } from '../use-case.ts'
 
-export interface DoctorPorts extends Pick<Ports, 'desired' | 'record' | 'now' | 'stopped'> {
+export interface DoctorPorts extends Pick<Ports, 'desired' | 'record' | 'endpoints' | 'now' | 'stopped'> {
   /** @throws FederationError if clusters cannot be found from here at all */
   readonly examiner: () => Promise<Examine>
   /** Opens a TLS connection to each of these gateways. */
@@ -41,7 +45,11 @@ export async function doctor(ports: DoctorPorts, input: DoctorInput): Promise<Di
   const question = await ask(ports, input)
   const examine = await ports.examiner()
   const looks = await Promise.all(
-    question.patients.map(async (patient): Promise<ObservedCluster> => ({ patient, seen: await look(examine, patient) })),
+    question.patients.map(async (patient): Promise<ObservedCluster> => {
+      const seen = await look(examine, patient)
+      const published = await fetchPublished(ports, patient, seen)
+      return { patient, seen, ...(published === undefined ? {} : { published }) }
+    }),
   )
   goOn(ports)
   const seen = new Map(looks.map((looked) => [looked.patient.name, looked]))
@@ -69,5 +77,31 @@ async function look(examine: Examine, patient: Patient): Promise<ClusterSeen> {
   } catch (cause) {
     if (!(cause instanceof FederationError)) throw cause
     return clusterUnseen(patient.name, fromError(cause))
+  }
+}
+
+/** Fetches the bundle endpoint as a partner does that has approved the roots of the mesh; undefined if there is none to fetch. */
+async function fetchPublished(
+  { endpoints, now }: Pick<DoctorPorts, 'endpoints' | 'now'>,
+  { declared, istioNamespace }: Patient,
+  { roots }: ClusterSeen,
+): Promise<ObservedCluster['published']> {
+  const pem = roots.ok ? roots.value.get(istioNamespace) : undefined
+  if (declared?.publish === undefined || pem === undefined) return undefined
+  const { trustDomain } = declared
+  return seen(async () => {
+    const own = parseBundle(trustDomain, Buffer.from(pem), { now: now(), tolerate: 'dates' })
+    const address = endpointOf(declared, declared.publish as Publication)
+    const { body } = await endpoints.fetch(address.profile === 'https_web' ? address : { ...address, endpointBundle: own })
+    return { own, served: parseBundle(trustDomain, body, { now: now() }) }
+  })
+}
+
+async function seen<T>(work: () => Promise<T>): Promise<Seen<T>> {
+  try {
+    return { ok: true, value: await work() }
+  } catch (thrown) {
+    if (!(thrown instanceof FederationError)) throw thrown
+    return { ok: false, error: fromError(thrown) }
   }
 }

@@ -12,10 +12,11 @@ export interface ExamineOptions extends HomeOptions {
 }
 
 export function doctorPorts(options: ExamineOptions, io: Io): DoctorPorts {
-  const { desired, record } = portsOf({ file: options.file }, io)
+  const { desired, record, endpoints } = portsOf({ file: options.file }, io)
   return {
     desired,
     record,
+    endpoints,
     now: io.now,
     stopped: io.stopped,
     examiner: () => examinerOf(options, io),

@@ -44,6 +44,7 @@ export const CHECKS = {
   'gateway-passthrough': 'the gateway passes mutual TLS through',
   'gateway-known': 'istiod knows a gateway to the other network',
   'gateway-reachable': 'the gateway answers connections from this machine',
+  'bundle-endpoint': 'its bundle endpoint serves the roots of the mesh',
   proxies: 'its proxies acknowledge the configuration that istiod sends',
   'data-plane': 'workloads have sidecars',
   mtls: 'workloads accept nothing but mutual TLS',

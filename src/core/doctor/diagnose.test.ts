@@ -2,13 +2,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Clinic, clinic, failed, gateway, gatewayService, istiod, mesh, near, pod, said } from '../../../test/support/clusters.ts'
-import { ALICE, authority, domain, federation, member, NOW, spec, viewOf } from '../../../test/support/federations.ts'
+import { A, ALICE, authority, domain, federation, member, NOW, spec, viewOf } from '../../../test/support/federations.ts'
 import type { Leaf, Seen } from '../model/observed.ts'
 import type { AuditDraft } from '../model/recorded.ts'
+import type { Bundle } from '../spiffe/bundle.ts'
 import { countsOf, doctorView, overall } from '../view/doctor-view.ts'
 import { CHECKS, type Check, type CheckName, type Verdict } from './check.ts'
 import { diagnose } from './diagnose.ts'
 import { ruleText } from './needs.ts'
+import type { ObservedCluster } from './observed-cluster.ts'
 import { questionOf, questionOfContexts } from './question.ts'
 import { probesOf } from './routes.ts'
 import type { ClusterSeen, NamespaceSeen } from './seen.ts'
@@ -485,6 +487,38 @@ const silent = (): Partial<ClusterSeen> => {
     rights: down,
   }
 }
+
+describe('the bundle endpoint of a mesh that publishes its roots', () => {
+  const publish = {
+    namespace: 'trust',
+    selector: {},
+    serviceAccount: 'bundles',
+    host: 'bundle.cluster-a.example',
+    port: 443,
+    url: 'https://bundle.cluster-a.example/bundle',
+  }
+  it.each<{ name: string; verdict: Verdict; tells: RegExp; seen: (a: Bundle, more: Bundle) => ObservedCluster['published'] }>([
+    { name: 'is not fetched where there is none', verdict: 'skipped', tells: /publishes no bundle/, seen: () => undefined },
+    {
+      name: 'serves its roots, and announced ones',
+      verdict: 'ok',
+      tells: /serves .*sha256:\w+.*, sequence 7/,
+      seen: (a, more) => ok({ own: a, served: { ...a, anchors: [...a.anchors, ...more.anchors], sequence: 7n } }),
+    },
+    { name: 'lacks a root', verdict: 'fail', tells: /does not serve sha256:\w+/, seen: (a, more) => ok({ own: a, served: more }) },
+    { name: 'does not answer', verdict: 'warn', tells: /no answer/, seen: () => failed('endpoint-unreachable', 'no answer') },
+    { name: 'is another server', verdict: 'fail', tells: /is spiffe/, seen: () => failed('endpoint-unverified', 'is spiffe://x/y') },
+  ])('$name: $verdict', async ({ verdict, tells, seen }) => {
+    const made = await clinic()
+    const a = made.looks.get('cluster-a') as ObservedCluster
+    const published = seen((await authority(A)).bundle, (await authority(A, 'new')).bundle)
+    const declared = { trustDomain: A, aliases: [], publish }
+    const changed = { ...a, patient: { ...a.patient, declared }, ...(published === undefined ? {} : { published }) }
+    const checks = checksOf({ ...made, looks: new Map([...made.looks, ['cluster-a', changed]]) } as Clinic)
+    const found = checks.find(({ name, members }) => name === 'bundle-endpoint' && members[0] === 'cluster-a')
+    expect(found).toMatchObject({ verdict, evidence: expect.stringMatching(tells) })
+  })
+})
 
 describe('routes', () => {
   const inA = async (gatewaysOrClusters: Parameters<typeof said>[1]): Promise<readonly Check[]> => {

@@ -6,7 +6,7 @@ import { about, type Check, type CheckName } from './check.ts'
 import { controlPlaneChecks } from './control-plane.ts'
 import { meshConfigChecks, meshIdCheck } from './mesh-config.ts'
 import { identityChecks } from './mesh-identity.ts'
-import { gatewayChecks, networkCheck } from './network.ts'
+import { bundleEndpointCheck, gatewayChecks, networkCheck } from './network.ts'
 import { networkOf, type ObservedCluster, on } from './observed-cluster.ts'
 import { ownCertificatesCheck } from './own-certificates.ts'
 import type { Question } from './question.ts'
@@ -52,6 +52,7 @@ const OF_CLUSTER: readonly CheckName[] = [
   'network',
   'gateway',
   'gateway-passthrough',
+  'bundle-endpoint',
   'proxies',
   'data-plane',
   'mtls',
@@ -89,6 +90,7 @@ function clusterChecks(
     ...(called
       ? gatewayChecks(observed)
       : (['gateway', 'gateway-passthrough'] as const).map((name) => on(observed, name).skipped('no other member calls it'))),
+    bundleEndpointCheck(observed),
     ...scopeChecks(observed),
   ]
 }

@@ -192,3 +192,32 @@ function serversOf(gateway: Manifest): readonly Server[] {
     return { port, mode: auto ? 'AUTO_PASSTHROUGH' : text(at(listener, 'tls', 'mode')), hosts: ['*'] }
   })
 }
+
+/** Fetched from this machine, under the mesh's own roots. */
+export function bundleEndpointCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'bundle-endpoint')
+  const { patient, published } = observed
+  const publish = patient.declared?.publish
+  if (publish === undefined || published === undefined) return check.skipped('it publishes no bundle')
+  const again = `entente publish ${patient.name} --reason "WHY"`
+  if (!published.ok) {
+    const { code, message, hint } = published.error
+    const evidence = `${publish.url}: ${message}`
+    return code === 'endpoint-unreachable'
+      ? check.warn(evidence, `${again}; if only partners can reach it, fetch it from their network`)
+      : check.fail(
+          evidence,
+          code === 'endpoint-unverified' ? `look for another Gateway or VirtualService for ${publish.host}; ${again}` : hint || again,
+        )
+  }
+  const { served, own } = published.value
+  const missing = own.anchors.filter(({ fingerprint }) => !served.anchors.some((other) => other.fingerprint === fingerprint))
+  if (missing.length > 0)
+    return check.fail(
+      `${publish.url} does not serve ${missing.map(({ fingerprint }) => fingerprint).join(', ')}, which the mesh distributes to its workloads`,
+      `entente approve ${patient.name} --reason "WHY", then ${again}`,
+    )
+  return check.ok(
+    `${publish.url} serves ${some(served.anchors.map(({ fingerprint }) => fingerprint.slice(0, 19)))}, sequence ${served.sequence ?? 'none'}`,
+  )
+}

@@ -2,6 +2,7 @@
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Seen } from '../model/observed.ts'
 import type { MemberName } from '../model/wanted.ts'
+import type { Bundle } from '../spiffe/bundle.ts'
 import { type About, about, type Check, type CheckName } from './check.ts'
 import type { Patient } from './question.ts'
 import type { ClusterSeen, IstiodSaid, IstiodSeen } from './seen.ts'
@@ -9,6 +10,14 @@ import type { ClusterSeen, IstiodSaid, IstiodSeen } from './seen.ts'
 export interface ObservedCluster {
   readonly patient: Patient
   readonly seen: ClusterSeen
+  /** What its bundle endpoint served, fetched as a partner does; absent if it publishes none. */
+  readonly published?: Seen<PublishedSeen>
+}
+
+export interface PublishedSeen {
+  readonly served: Bundle
+  /** The roots that the mesh distributes to its own workloads. */
+  readonly own: Bundle
 }
 
 export const nameOf = ({ patient }: ObservedCluster): MemberName => patient.name

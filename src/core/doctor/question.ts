@@ -10,7 +10,7 @@ export interface Patient {
   readonly context: string
   readonly istioNamespace: string
   /** From the federation file; undefined without one. */
-  readonly declared?: Pick<Member, 'trustDomain' | 'aliases' | 'network'>
+  readonly declared?: Pick<Member, 'trustDomain' | 'aliases' | 'network' | 'publish'>
   /** The namespaces of scopes and of called hosts. */
   readonly namespaces: readonly string[]
   readonly accepts: readonly Pick<Accept, 'at' | 'mtls' | 'ports'>[]
@@ -55,7 +55,7 @@ export function questionOf(federation: Federation, now: Date, record: RecordView
   }
 }
 
-function patientOf({ name, home, istioNamespace, trustDomain, aliases, network }: Member, trusts: readonly Trust[]): Patient {
+function patientOf({ name, home, istioNamespace, trustDomain, aliases, network, publish }: Member, trusts: readonly Trust[]): Patient {
   const own = trusts.filter(({ truster }) => truster === name)
   const hosts = trusts.filter((t) => t.trusted === name).flatMap((t) => t.reach.flatMap(({ services }) => services.map(({ host }) => host)))
   const accepts = own.flatMap(({ accept }) => accept.map(({ callers: _, ...accept }) => accept))
@@ -65,7 +65,7 @@ function patientOf({ name, home, istioNamespace, trustDomain, aliases, network }
     name,
     context: home?.context ?? '',
     istioNamespace,
-    declared: { trustDomain, aliases, ...(network === undefined ? {} : { network }) },
+    declared: { trustDomain, aliases, ...(network === undefined ? {} : { network }), ...(publish === undefined ? {} : { publish }) },
     namespaces: [...new Set(near)],
     accepts,
     reaches,
