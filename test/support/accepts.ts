@@ -65,7 +65,7 @@ function bound(patches: readonly Json[], objects: readonly Manifest[], { namespa
   )
 }
 
-/** What the kubelet would put there: every key of the namespace's ConfigMaps is a file. */
+/** The files that the kubelet would write: one for each key of the namespace's ConfigMaps. */
 function inFile(path: string, objects: readonly Manifest[], namespace: string): string[] {
   const maps = objects.filter(
     (o) => o.kind === 'ConfigMap' && o.metadata.namespace === namespace && o.metadata.name.startsWith('entente-trust'),
@@ -84,7 +84,7 @@ export function inboundRoots(objects: readonly Manifest[], at: Place): ReadonlyS
 const named = (pattern: unknown, caller: string): boolean =>
   typeof pattern === 'string' && (pattern.endsWith('*') ? caller.startsWith(pattern.slice(0, -1)) : pattern === caller)
 
-/** Whether some DENY policy keeps this caller from the workload. */
+/** True if a DENY policy denies this caller at the workload. */
 export function denied(objects: readonly Manifest[], at: Place, caller: string): boolean {
   const rules = objects
     .filter((o) => o.kind === 'AuthorizationPolicy' && applies(o, at, 'spec.selector.matchLabels') && dig(o, 'spec.action')[0] === 'DENY')
@@ -95,7 +95,7 @@ export function denied(objects: readonly Manifest[], at: Place, caller: string):
   })
 }
 
-/** Whether the RBAC filters that come with the roots keep this caller out: every one of them has to let it past. */
+/** True if one of the RBAC filters in the same EnvoyFilter as the roots denies this caller: every one of them must allow it. */
 function refusedByName(objects: readonly Manifest[], at: Place, caller: string): boolean {
   const matchers = filtersAt(objects, at, 'HTTP_FILTER').flatMap((patch) => {
     const name = dig(patch, 'patch.value.name')[0]
@@ -143,7 +143,7 @@ export function acceptedOutbound(objects: readonly Manifest[], at: Place, server
 
 const COMMON = 'patch.value.transport_socket.typed_config.common_tls_context'
 
-/** One patch after the other, as Istio merges them: lists grow, and another kind of validation context begins anew. Without names: anybody. */
+/** Merges patches in Istio's order: lists grow; another type of validation context replaces them. An empty list accepts every server. */
 function isNamed(patches: readonly Json[], server: string): boolean {
   let matchers: Json[] = []
   for (const patch of [...patches].sort((a, b) => Number(a.priority) - Number(b.priority))) {

@@ -1,4 +1,4 @@
-/** That no root of a damaged file is lost in silence: as many as it shows are read, or told. */
+/** Counts for damaged files: the parser must read or report every root that the file shows. */
 import type { Inspection } from '../../src/core/spiffe/inspect.ts'
 
 const pem = (text: string): number => Math.max(text.split('-----BEGIN ').length, text.split('-----END ').length) - 1
@@ -8,7 +8,7 @@ const spiffe = (text: string): number => (JSON.parse(text.replace('\ufeff', ''))
 export const shown = (text: string, format: Inspection['format']): number | undefined =>
   format === 'der' ? undefined : format === 'pem' ? pem(text) : spiffe(text)
 
-/** Those that were read, and those of which a finding says that they were left out: all copies of one in one finding. */
+/** The roots that the parser read, and those that a finding reports as omitted: one finding covers all copies of a root. */
 export const accounted = ({ certificates, findings }: Inspection): number =>
   findings
     .filter(({ code }) => /^(duplicate|use-.*|kty-.*|x5c-missing|jwt-svid)$/.test(code))

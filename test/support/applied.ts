@@ -1,4 +1,4 @@
-/** The README's federation, carried out and looked at: what verdicts are judged from, for tests that take parts of it away. */
+/** The README's federation, applied and observed: the input of verdicts, for tests that remove parts of it. */
 
 import type { Manifest } from '../../src/core/model/manifest.ts'
 import type { IstioFacts, Observation, ProxyConfig } from '../../src/core/model/observed.ts'
@@ -53,7 +53,7 @@ export async function applied({ change, inB = [], pods = PODS, more = [], istio 
 
 export type Applied = Awaited<ReturnType<typeof applied>>
 
-/** What was seen of one mesh becomes something else. */
+/** Changes the observation of one mesh. */
 export const sees = ({ seen }: Applied, name: MemberName, change: (was: Observation) => Partial<Observation>): void => {
   const was = seen.get(name) as Observation
   seen.set(name, { ...was, ...change(was) })

@@ -16,7 +16,7 @@ const SCOPES: readonly Workloads[] = [
   { namespace: 'one', labels: { app: 'y', tier: 'front' } },
   { namespace: 'two' },
 ]
-/** The same workloads cut otherwise: each set of one list takes over from some of the other. */
+/** The same workloads in other sets: each set of one list replaces one or more of the other. */
 const OTHERWISE: readonly Workloads[] = [{ namespace: 'one' }, { namespace: 'two', labels: { app: 'x' } }]
 const WHOLE: readonly Workloads[] = [{ namespace: 'istio-system', everywhere: true }]
 /** One workload in each scope, and one in none. */
@@ -33,7 +33,7 @@ export const PLACES: readonly Place[] = [
 ]
 const HOSTS = ['s.one.svc.cluster.local', 't.two.svc.cluster.local']
 
-/** Callers that tell every pattern below from every other. */
+/** Callers such that each two patterns below match different ones. */
 export const callersOf = (of: TrustDomain): readonly string[] => ['n/sa/p', 'n/sa/q', 'm/sa/p', 'm/sa/r'].map((end) => `${of}/ns/${end}`)
 const patternsOf = (of: TrustDomain) => [`${of}/*`, `${of}/ns/n/*`, `${of}/ns/m/*`, ...callersOf(of)].map(principal)
 

@@ -91,5 +91,5 @@ const policies = (fields: readonly fc.Arbitrary<object>[], actions: readonly str
     .map((made) => made.map(([action, rules, where], i) => policy(`${where}/p${i}`, { action, rules })))
 
 export const anyPolicies = policies([...POSITIVE, ...NEGATIVE, ...UNDECIDED], ['ALLOW', 'ALLOW', 'DENY', 'AUDIT'])
-/** Nothing in them can shut anybody out because of a name it has. */
+/** None of them denies a caller because of one of its names. */
 export const openPolicies = policies([...POSITIVE, ...UNDECIDED], ['ALLOW', 'AUDIT'])

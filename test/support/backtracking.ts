@@ -1,5 +1,5 @@
 /**
- * Whether a JavaScript regular expression can need more than linear time on some text.
+ * Finds JavaScript regular expressions that can need more than linear time on some text.
  *
  * A backtracking engine tries every way to match before it says no. The number of ways grows faster than the text
  * exactly where two loops of the automaton can share a text: states p ≠ q and a word w with p →w→ p, p →w→ q and
@@ -91,7 +91,7 @@ class Reader {
   }
 }
 
-/** Every character that an expression of ours could tell from others. */
+/** Every character that one of our expressions could distinguish from others. */
 const ALPHABET: readonly string[] = [
   ...Array.from({ length: 0x180 }, (_, code) => String.fromCharCode(code)),
   ...['\u2028', '\u202e', '\u200b', '\u3000', '\ufeff', '\u4e00', '\ud800', '\u{1f600}', '\u{e0041}'],
@@ -168,7 +168,7 @@ class Automaton {
     return this.states[state] as State
   }
 
-  /** Whether one state is another in two ways without reading on: then every turn of a loop around it doubles the ways. */
+  /** True if two paths without input lead from this state to another one: each turn of a loop around it then doubles the paths. */
   twice(from: number): boolean {
     const seen = new Set<number>()
     const queue = [from]
@@ -180,7 +180,7 @@ class Automaton {
     return false
   }
 
-  /** What a state is without reading on. */
+  /** The states that this state reaches without input. */
   closure(state: number, sureOnly: boolean): ReadonlySet<number> {
     const seen = new Set([state])
     const queue = [state]
@@ -195,7 +195,7 @@ class Automaton {
   }
 }
 
-/** A place in the expression where time can grow faster than the text, as a text to repeat; undefined where there is none. */
+/** A text whose repetition makes the time grow faster than the text; undefined if the expression is linear. */
 export function superLinear(source: string, flags: string): string | undefined {
   const node = new Reader(source, flags).read()
   const automaton = new Automaton()
@@ -260,7 +260,7 @@ const beginsAtEdge = (node: Node): boolean => {
   return node.kind === 'row' && node.parts[0] !== undefined && beginsAtEdge(node.parts[0])
 }
 
-/** One character of each kind that the expression tells apart. */
+/** One character of each class that the expression distinguishes. */
 function classesOf(automaton: Automaton): readonly string[] {
   const tests = automaton.states.flatMap(({ on }) => on.map(({ test }) => test))
   const kinds = new Map<string, string>()

@@ -1,6 +1,6 @@
 /**
- * A certificate authority in memory, for tests: real certificates, fresh keys, nothing on disk. P-256 unless asked
- * otherwise, which takes a few milliseconds each.
+ * A certificate authority in memory, for tests: real certificates, fresh keys, nothing on disk. The default is P-256:
+ * a few milliseconds for each certificate.
  */
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
@@ -71,7 +71,7 @@ export interface TestCa extends TestIssuer {
   readonly bundle: Bundle
 }
 
-/** What goes into one certificate. */
+/** The contents of one certificate. */
 export interface Certified extends Validity {
   /** As text, or a whole Name in DER. */
   readonly subject: string | Uint8Array
@@ -209,7 +209,7 @@ export function makeKeys(algorithm: KeyAlgorithm): Promise<webcrypto.CryptoKeyPa
   return webcrypto.subtle.generateKey(rsa, true, usages)
 }
 
-/** The same RSA keys, for another hash: all that they sign is signed with it. Others take any hash as they are. */
+/** The same RSA keys for another hash, with which WebCrypto then signs everything. Other keys work with any hash. */
 export async function keysFor(keys: webcrypto.CryptoKeyPair, hash: Certified['hash']): Promise<webcrypto.CryptoKeyPair> {
   const { name } = keys.privateKey.algorithm
   if (!name.startsWith('RSA')) return keys

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const MAIN = path.resolve(import.meta.dirname, '../../dist/cli/main.js')
-/** No command of a test takes longer; one that hangs is a failure, not a hung suite. */
+/** Every command of a test ends sooner; one that hangs fails its test and does not block the suite. */
 const TIMEOUT_MS = 100_000
 
 export interface Ran {
@@ -12,19 +12,19 @@ export interface Ran {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
-  /** What stdout is as JSON; undefined when it is none. */
+  /** stdout as JSON; undefined if it is not JSON. */
   readonly json: unknown
 }
 
 export interface CliOptions {
-  /** Its working directory, where `federation.yaml` is looked for. */
+  /** Its working directory, where the command looks for `federation.yaml`. */
   readonly cwd: string
   readonly kubeconfig: string
   /** Written to its standard input, which then ends. */
   readonly input?: string
   /** How far its clock is ahead of that of this machine. */
   readonly aheadMs?: number
-  /** For what waits by itself; otherwise a command that takes longer than others hangs. */
+  /** For commands that wait on purpose; others count as hung after the default. */
   readonly timeoutMs?: number
 }
 
@@ -38,7 +38,7 @@ export function startCli(args: readonly string[], { cwd, kubeconfig, input, ahea
   return new Running(child, timeoutMs)
 }
 
-/** A module that makes it that much later for whoever imports it first. */
+/** A module that sets the clock of a process ahead; the process must import it first. */
 function clock(aheadMs: number): string {
   const later = `const Then = Date
 globalThis.Date = class extends Then {

@@ -1,4 +1,4 @@
-/** What `doctor` sees of two clusters that are fit for federation, and ways to make them less so. */
+/** The observation by `doctor` of two healthy clusters, and faults to add to it. */
 
 import type { CodeOf } from '../../src/core/diagnostics/codes.ts'
 import { error } from '../../src/core/diagnostics/finding.ts'

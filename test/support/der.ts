@@ -1,4 +1,4 @@
-/** Edits of a certificate's DER that no issuing library makes. Signatures do not hold afterwards; nobody checks a root's own. */
+/** Edits of a certificate's DER that no issuing library makes. Signatures are invalid afterwards; no verifier checks a root's own. */
 import { childrenOf, elementAt } from '../../src/core/x509/syntax/der.ts'
 
 /** One element: tag, length, contents. */

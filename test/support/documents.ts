@@ -1,4 +1,4 @@
-/** What a command prints with `-o json` is a document of its kind: checked wherever a test runs a command. */
+/** Checks in every test that runs a command that its output with `-o json` matches the schema of its kind. */
 import { schema } from '../../src/core/federation/schema.ts'
 import { VIEWS } from '../../src/core/view/schemas.ts'
 

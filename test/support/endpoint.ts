@@ -1,4 +1,4 @@
-/** A bundle endpoint on loopback that behaves as it is told: real TLS, a port of its own. */
+/** A bundle endpoint on loopback with the configured behaviour: real TLS, a port of its own. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'

@@ -1,6 +1,6 @@
 /**
  * A whole member on loopback: an API server that keeps objects, and behind its port-forward an istiod to which no proxy
- * is connected. Or one that means harm: a `Hostile` takes over where it wants to, and the rest goes on as usual.
+ * is connected. With a `Hostile` it misbehaves in the given places, and is normal elsewhere.
  */
 import type { ServerResponse } from 'node:http'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -14,13 +14,13 @@ export interface Hostile {
   readonly tls?: (socket: Socket) => void
   /** In place of HTTP. */
   readonly tcp?: (socket: Socket) => void
-  /** In place of an answer. `never`: there is none, or it has been given. */
+  /** In place of an answer. `never`: it sends none, or has already sent it. */
   readonly http?: (heard: Heard, response: ServerResponse) => Said | 'never' | undefined
   /** In place of a port-forward, from its first byte. */
   readonly forward?: (socket: WebSocket) => void
   /** In place of istiod's answer to a path: HTTP as it goes over the wire; undefined: as usual; `never`: silence. */
   readonly istiod?: (path: string) => string | Buffer | 'never' | undefined
-  /** Istiod's own certificate, which it presents to whoever asks for roots. Default: it presents none. */
+  /** Istiod's own certificate, which it serves to clients that request roots. Default: none. */
   readonly presents?: TestLeaf
   /** In place of the upgrade to a port-forward. */
   readonly upgrade?: (socket: Socket) => void
@@ -31,7 +31,7 @@ export interface FakeCluster {
   /** Where its kubeconfig leads. */
   readonly url: string
   readonly ca: string
-  /** What it keeps, by path. */
+  /** The stored objects, by path. */
   readonly objects: ReadonlyMap<string, Record<string, unknown>>
   close(): Promise<void>
 }
@@ -145,7 +145,7 @@ async function presenting({ certPem, keyPem }: TestLeaf): Promise<{ readonly por
   return { port: (server.address() as AddressInfo).port, close: () => new Promise((resolve) => server.close(() => resolve())) }
 }
 
-/** @param xds where the chain is presented that istiod's own port presents */
+/** @param xds the local port that serves the chain of istiod's XDS port */
 function portForward(kube: FakeKube, { forward, istiod, upgrade }: Hostile, xds?: number): void {
   if (upgrade !== undefined) {
     kube.server.on('upgrade', (_, socket) => {

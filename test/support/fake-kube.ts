@@ -1,6 +1,6 @@
 /**
  * A stand-in for an API server: real HTTPS on loopback with a certificate of its own, answers from a function. Counts
- * what a test may want to know: requests, TLS handshakes, and how many were under way at once.
+ * requests, TLS handshakes, and the highest number of concurrent requests.
  */
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -24,7 +24,7 @@ export interface Heard {
   readonly body: unknown
 }
 
-/** `raw`: sent as it is; anything else as JSON. Status 200 unless said otherwise. */
+/** `raw` is sent unchanged, anything else as JSON. Status 200 unless said otherwise. */
 export interface Said {
   readonly status?: number
   readonly body?: unknown
@@ -36,7 +36,7 @@ export type Answers = (heard: Heard, response: ServerResponse) => Said | undefin
 
 export interface FakeKube {
   readonly url: string
-  /** What its certificate is under, PEM. */
+  /** The root of its certificate, PEM. */
   readonly ca: string
   readonly server: Server | PlainServer
   readonly requests: readonly Heard[]
@@ -101,7 +101,7 @@ export async function fakeKube(answers: Answers, plain = false): Promise<FakeKub
     async close() {
       for (const client of clients) client.close()
       server.closeAllConnections()
-      // What was upgraded is no connection of the server's any more.
+      // The server does not track upgraded connections.
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
       await rm(folder, { recursive: true, force: true })
@@ -116,7 +116,7 @@ export const configFor = (server: string, ca: string, user: object = { token: 'a
   clusters: [
     {
       name: 'c',
-      // client-node takes plain HTTP only where nothing is to be verified.
+      // client-node accepts plain HTTP only with verification switched off.
       cluster: server.startsWith('http:')
         ? { server, 'insecure-skip-tls-verify': true }
         : { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') },

@@ -1,4 +1,4 @@
-/** What owners write and approve, as values for tests. */
+/** Federation files and approvals of owners, as values for tests. */
 
 import { type Approved, intents } from '../../src/core/federation/intents.ts'
 import { parseFederation } from '../../src/core/federation/parse.ts'
@@ -39,7 +39,7 @@ export function authority(trustDomain: string, name = 'root'): Promise<TestCa> {
   return made
 }
 
-/** A root that is only told apart: where nothing looks inside the certificate. */
+/** A root with only a fingerprint of its own, for tests in which no code parses the certificate. */
 export function fakeRoot(name: string): Anchor {
   const der = new TextEncoder().encode(name)
   return {

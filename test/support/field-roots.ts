@@ -1,6 +1,6 @@
 /**
  * Roots and chains as the programs make them that people run: the fields and extensions of each, with keys made here (one for
- * each algorithm, as nobody compares keys). What varies in the field varies in the table: keys and hashes, extensions and
+ * each algorithm, because no test compares keys). The table varies what real roots vary: keys and hashes, extensions and
  * which of them are critical, names and their string types, dates, serial numbers.
  */
 
@@ -86,7 +86,7 @@ export interface FieldShape extends Partial<CaOptions> {
   readonly program: string
   readonly subject: Certified['subject']
   readonly keyAlgorithm: KeyAlgorithm
-  /** What no issuing library makes. */
+  /** An edit of the DER that the issuing library cannot make. */
   readonly edit?: (der: Uint8Array) => Uint8Array
   /** Codes of warnings; absent: accepted without a word. */
   readonly warned?: readonly string[]

@@ -1,4 +1,4 @@
-/** What the compiler does not check of the table of codes: that the source makes each of them. */
+/** Checks what the compiler cannot: that the source reports each code of the table. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'

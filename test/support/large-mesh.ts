@@ -15,11 +15,11 @@ export interface LargeMesh {
   readonly federation: Federation
   readonly bundles: readonly Bundle[]
   readonly record: RecordView
-  /** What is seen of the mesh, anew each time: nothing is shared with what was rendered, or with another look. */
+  /** A new observation of the mesh: it shares no object with the rendered ones, or with another observation. */
   readonly seen: (wanted: readonly Intent[], inPlace: boolean) => Seens
 }
 
-/** @param size how many sets of workloads: every other one lets callers in, the rest reach a host */
+/** @param size how many sets of workloads: half of them accept callers, the others call a host */
 export function largeMesh(size: number): LargeMesh {
   const members = ['large', 'other'].map(
     (name): Member => ({

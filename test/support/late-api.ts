@@ -5,7 +5,7 @@ import { makeCa } from './ca.ts'
 
 export interface LateApi {
   readonly server: string
-  /** What its own certificate is under, PEM. */
+  /** The root of its own certificate, PEM. */
   readonly ca: string
   close(): Promise<void>
 }

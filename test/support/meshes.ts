@@ -1,7 +1,7 @@
 /**
  * A mesh in memory, for tests of apply: the API server, istiod and Envoy as far as they matter there. Each proxy's
- * configuration is derived from the objects it would see; it is acknowledged some polls after the push, or refused; or
- * nobody hears from the proxy.
+ * configuration is derived from the objects it would see. The proxy acknowledges it some polls after the push, rejects it,
+ * or is disconnected.
  */
 
 import type { Mesh } from '../../src/app/ports.ts'
@@ -37,12 +37,12 @@ export interface MemoryMesh extends Mesh {
   readonly unheard: Set<string>
   /** Envoy's words about a configuration it does not take. */
   refuses: (proxy: string, config: ProxyConfig) => string | undefined
-  /** Called before each write: throws where a test wants a crash. */
+  /** Called before each write: throws to simulate a crash. */
   beforeWrite: (step: Step) => void
   /** Called after each write: what others do meanwhile. */
   afterWrite: (step: Step) => void
   head: Digest | undefined
-  /** How often it was looked at as a whole. */
+  /** The number of full observations. */
   looked: number
   /** The pods whose kubelets were nudged. */
   readonly nudged: string[]
@@ -143,7 +143,7 @@ export function memoryMesh(name: MemberName, { live = true, ...parts }: MemoryOp
 const print = (config: ProxyConfig): string => JSON.stringify(config, (_, value) => (value instanceof Map ? [...value] : value))
 const pinsOf = (roots: Roots): Pins => new Map([...roots].map(([domain, list]) => [domain, list.map((root) => root.fingerprint).sort()]))
 
-/** What istiod would send to the pod's proxy. */
+/** The configuration that istiod would send to the pod's proxy. */
 export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundle): ProxyConfig {
   const state = readState(objects)
   const namespace = pod.metadata.namespace ?? ''
@@ -158,7 +158,7 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
   const mounted = isLabelled(pod)
     ? [...ahead.flatMap((canary) => canary.inbound ?? []), ...inbound].find(({ file }) => file.read)
     : undefined
-  // What a canary reads is not in the canary.
+  // The canary's roots are in the file that it reads, not in the canary itself.
   const rootsOf = [...state.inbound.values()].find(({ file }) => file.name !== '' && file.name === mounted?.file.name)
   const domains = [
     own.trustDomain,
@@ -228,12 +228,12 @@ export function memoryRecord(entries: readonly AuditEntry[] = []): MemoryRecord 
 
 export interface MemoryWorld extends World {
   readonly record: MemoryRecord
-  /** What was told, as `MEMBER PHASE KIND`. */
+  /** The reported steps, as `MEMBER PHASE KIND`. */
   readonly told: string[]
   readonly elapsedMs: () => number
 }
 
-/** Time passes only while somebody sleeps. */
+/** The clock advances only in `sleep`. */
 export function memoryWorld(meshes: readonly MemoryMesh[], record: MemoryRecord = memoryRecord()): MemoryWorld {
   let clock = NOW.getTime()
   const told: string[] = []

@@ -1,4 +1,4 @@
-/** What meshes look like from outside, as values for tests. */
+/** Observations of meshes, as values for tests. */
 
 import type { CodeOf } from '../../src/core/diagnostics/codes.ts'
 import { error } from '../../src/core/diagnostics/finding.ts'
@@ -20,7 +20,7 @@ export function object(apiVersion: string, kind: string, where: string, fields: 
   return { apiVersion, kind, metadata: { name, namespace, ...metadata }, ...fields }
 }
 
-/** Who has the label of the mount has the volume. */
+/** A pod with the label of the mount also has the volume. */
 const proxyIn = (labels: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) => ({
   name: 'istio-proxy',
   env: Object.entries(env).map(([name, value]) => ({ name, value })),

@@ -36,11 +36,11 @@ export interface OddChain {
   readonly chain: readonly Uint8Array[]
   /** Go, and what Entente says. */
   readonly valid: boolean
-  /** OpenSSL 3.0, where it says otherwise. */
+  /** OpenSSL 3.0, if it differs. */
   readonly openssl?: boolean
-  /** Go, where it says otherwise: it looks at no key that signs nothing. */
+  /** Go, if it differs: it does not check a key that signs nothing. */
   readonly go?: boolean
-  /** Envoy 1.40, where it says otherwise; `unseen`: nobody has the leaf's key, so no handshake shows it. */
+  /** Envoy 1.40, if it differs; `unseen`: the leaf's private key is unknown, so that no handshake is possible. */
   readonly envoy?: boolean | 'unseen'
 }
 
@@ -163,7 +163,7 @@ export const ODD_KEYS: readonly OddChain[] = [
   }),
 ]
 
-/** Keys of kinds that nobody in a mesh verifies with, and their names. */
+/** Keys of types that no mesh uses to verify, and their names. */
 export const OTHER_KEYS: readonly { readonly name: RegExp; readonly key: Uint8Array }[] = [
   {
     name: /GOST R 34\.10-2012 \(256\)/,

@@ -53,7 +53,7 @@ export async function startGo(hosts: Readonly<Record<string, string>> = {}): Pro
   }
 }
 
-/** What Istio makes of a mesh config, in layers: `mesh` as JSON, or the error for which it refuses it. */
+/** Istio's result for the layers of a mesh config: `mesh` as JSON, or the error of its rejection. */
 export type MeshOpinion = Opinion<readonly string[], { readonly mesh?: Readonly<Record<string, unknown>>; readonly error?: string }>
 
 export function startOpinion<Request, Answer>(binary = '', ...args: readonly string[]): Opinion<Request, Answer> {

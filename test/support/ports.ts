@@ -1,4 +1,4 @@
-/** All ports of the use cases, in memory: no file, no console. Time passes only while somebody sleeps. */
+/** All ports of the use cases, in memory: no file, no console. The clock advances only in `sleep`. */
 
 import type { Event } from '../../src/app/events.ts'
 import type { BundleEndpoints, Cluster, FollowMemory, Partner } from '../../src/app/ports-desired.ts'
@@ -18,18 +18,18 @@ export interface MemoryPorts extends Ports {
   readonly entries: readonly AuditEntry[]
   /** By trust domain. */
   readonly approved: Map<string, Bundle>
-  /** What the federation file severs. */
+  /** The severed pairs of the federation file. */
   readonly severed: Severed[]
-  /** What each context's mesh gives to its own workloads. */
+  /** The roots that each context's mesh distributes to its own workloads. */
   readonly clusters: Map<string, Bundle>
-  /** What bundle endpoints serve, by URL. */
+  /** The content of bundle endpoints, by URL. */
   readonly served: Map<string, Awaited<ReturnType<BundleEndpoints['fetch']>>>
   readonly memory: Map<TrustDomain, FollowMemory>
   readonly partners: Partner[]
   readonly owners: Map<MemberName, Templates>
   readonly told: Event['kind'][]
   readonly asked: Question[]
-  /** From now on nobody agrees. */
+  /** Declines every later request for consent. */
   refuse(): void
 }
 

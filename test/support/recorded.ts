@@ -1,6 +1,6 @@
 /**
  * Answers of a real istiod to /debug/config_dump (Istio at 86c9f01), cut down to what decides trust: the virtualInbound
- * listener, some clusters, endpoints. The one DENY policy in them is renamed to a name of ours.
+ * listener, some clusters, endpoints. The one DENY policy in them has one of Entente's names.
  */
 import { readFileSync } from 'node:fs'
 import type { NameGuard } from '../../src/core/model/observed.ts'

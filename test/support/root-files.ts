@@ -33,7 +33,7 @@ export async function acceptedRoots(): Promise<readonly { readonly name: string;
 export interface RefusedFile {
   readonly name: string
   readonly text: string
-  /** Whether istiod takes it as an entry of caCertificates, and Envoy as a trust bundle. */
+  /** True if istiod accepts it as an entry of caCertificates, and Envoy as a trust bundle. */
   readonly istiod: boolean
   readonly envoy: boolean
 }

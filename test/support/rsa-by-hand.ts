@@ -20,7 +20,7 @@ const power = (base: bigint, exponent: bigint, modulus: bigint): bigint => {
   return result
 }
 
-/** By Euclid. Undefined: there is none. */
+/** The modular inverse by Euclid's algorithm; undefined if it does not exist. */
 function inverse(of: bigint, modulus: bigint): bigint | undefined {
   let [a, b, x, y] = [of % modulus, modulus, 1n, 0n]
   while (a > 1n) {
@@ -30,7 +30,7 @@ function inverse(of: bigint, modulus: bigint): bigint | undefined {
   return a === 1n ? ((x % modulus) + modulus) % modulus : undefined
 }
 
-/** The root of a message modulo a prime; undefined: it has none, or nobody finds it so. */
+/** The root of a message modulo a prime; undefined if it has none, or if this method does not find it. */
 function rootModulo(message: bigint, exponent: bigint, prime: bigint): bigint | undefined {
   if (prime === 2n) return message % 2n
   const secret = exponent === 2n ? (prime + 1n) / 4n : inverse(exponent, prime - 1n)
@@ -77,7 +77,7 @@ function underHandMade(name: string, { signing, key }: HandMade, more: Partial<O
   return { name, root: rootWith(key()), chain, valid: false, ...more }
 }
 
-/** Whose numbers are sound: each signature is the root of the padded digest. */
+/** Chains with consistent numbers: each signature is the root of the padded digest. */
 export const HAND_MADE_KEYS: readonly OddChain[] = [
   underHandMade('a modulus of many primes', handMade(2048, 65537n), { valid: true }),
   underHandMade('exponent 2', handMade(2048, 2n), { openssl: true }),

@@ -21,7 +21,7 @@ export interface Signing {
   readonly sign: (signed: Uint8Array) => Uint8Array
 }
 
-/** The same certificate with another subject, issuer, key or extensions, and signed anew. */
+/** The same certificate with another subject, issuer, key or extensions, and a new signature. */
 export function resigned(
   der: Uint8Array,
   signing: Signing,

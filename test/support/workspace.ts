@@ -13,11 +13,11 @@ import { approval, document, NOW, type Spec, sealAll, spec } from './federations
 export interface TestWorkspace extends AsyncDisposable {
   readonly directory: string
   readonly file: string
-  /** Nobody is there to be asked. */
+  /** A console without a user. */
   readonly io: Io
   readonly printed: string[]
   readonly told: string[]
-  /** What the file says from now on. */
+  /** Replaces the federation file. */
   write(of: Spec): Promise<void>
 }
 
@@ -28,7 +28,7 @@ export const inDirectories = (change: (spec: Spec) => void = () => {}): Spec =>
     change(s)
   })
 
-/** A console at which nobody sits. */
+/** A console without a user. */
 export const quietIo = (more: Pick<Io, 'print' | 'tell'> & Partial<Io>): Io => ({
   interactive: false,
   color: false,

@@ -21,16 +21,16 @@ export interface BedOptions {
   readonly multiroot?: boolean
   readonly leafTtl?: string
   readonly istiodEnv?: Readonly<Record<string, string>>
-  /** Whether the API servers serve ClusterTrustBundles. Default: no, as Kubernetes installs them. */
+  /** Serve ClusterTrustBundles at the API servers. Default: false, as in a default Kubernetes. */
   readonly trustBundles?: boolean
-  /** Whether istiod's ports are reachable at its pod's address; else by port-forward only. Default: true. */
+  /** Make istiod's ports reachable at its pod's address; otherwise only port-forward reaches them. Default: true. */
   readonly direct?: boolean
   /** How long to wait for another process that holds the machine's bed. */
   readonly patienceMs?: number
   readonly progress?: (line: string) => void
 }
 
-/** What is asked of clusters; beds that were asked the same are alike. */
+/** The options of the clusters; beds with the same options are equal. */
 const ask = ({ multiroot = false, leafTtl, istiodEnv, trustBundles = false, direct = true }: BedOptions): string =>
   JSON.stringify({ multiroot, leafTtl, istiodEnv, trustBundles, direct })
 
@@ -93,7 +93,7 @@ export class Bed {
     else Bed.#free = this
   }
 
-  /** Builds what is not built, takes down what is up, and starts two clusters. Goes away with this process, unless released. */
+  /** Builds missing binaries, tears down a running bed, and starts two clusters. The bed ends with this process, unless released. */
   static async up(options: BedOptions = {}): Promise<Bed> {
     const progress = stopwatch(options.progress ?? (() => {}))
     await Bed.#free?.down()

@@ -125,9 +125,9 @@ export class Cluster {
   }
 
   /**
-   * A new root CA, made without telling anyone: `cacerts` replaced, istiod restarted, the pods' mounted root brought up to date.
-   * @param ca one that `addRoot` announced. Default: one never seen before
-   * @param beside CAs whose roots stay in the bundle, as long as their leaves live
+   * A new root CA without an announcement: replaces `cacerts`, restarts istiod, and updates the root that pods mount.
+   * @param ca a CA that `addRoot` announced. Default: a new one
+   * @param beside CAs whose roots stay in the bundle while their leaves are valid
    */
   async newRoot(ca?: MeshCa, beside: readonly MeshCa[] = []): Promise<void> {
     await this.#switchTo(
@@ -136,7 +136,7 @@ export class Cluster {
     )
   }
 
-  /** Publishes another root beside the present one, which still signs. @returns the CA to switch to, with `newRoot` */
+  /** Publishes another root in addition to the current one, which still signs. @returns the CA to switch to, with `newRoot` */
   async addRoot(): Promise<MeshCa> {
     const next = await this.istiod.nextCa()
     await this.#switchTo(this.istiod.ca, [next.root.certificate])
@@ -195,17 +195,17 @@ export class Cluster {
     return (told as { status?: { allowed?: boolean } }).status?.allowed === true
   }
 
-  /** Ends all that was started beside the first istiod; what the API holds stays. */
+  /** Stops everything except the first istiod; the objects in the API stay. */
   async clear(): Promise<void> {
     await Promise.all(this.#deployments.splice(0).map((deployment) => deployment.stop()))
     const pods = this.pods.splice(0)
     await Promise.all([...pods.map((pod) => pod.stop()), ...this.moreIstiods.splice(0).map((istiod) => istiod.remove())])
     for (const pod of pods) pod.removeLogs()
-    // Addresses are used again late, so that nobody has the last pod's in its tables.
+    // Reuses addresses late, so that no neighbour table still has the last pod's.
     if (this.#nextOctet > 150) this.#nextOctet = 10
   }
 
-  /** Its processes are about to be killed. */
+  /** Stops following its objects, before its processes are killed. */
   close(): void {
     for (const deployment of this.#deployments) deployment.abandon()
     this.kube.close()

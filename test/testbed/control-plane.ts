@@ -18,7 +18,7 @@ const FILES = { ca: 'ca.pem', serviceAccountKey: 'sa.key', tokens: 'tokens.csv' 
 /** The group that deploy/rbac.yaml grants its rights to. */
 const OPERATORS = 'entente-operators'
 
-/** What a kubeconfig holds about one cluster. */
+/** The data of one cluster in a kubeconfig. */
 export interface Access {
   readonly server: string
   readonly ca: string

@@ -15,15 +15,15 @@ export interface DeploymentOptions {
   readonly name: string
   /** Default 1. */
   readonly replicas?: number
-  /** Of the pods, beside `app`. */
+  /** Labels of the pods, in addition to `app`. */
   readonly labels?: Readonly<Record<string, string>>
   /** Of the pods. */
   readonly annotations?: Readonly<Record<string, string>>
-  /** Told the pods that are ready, before one that is not among them any more goes: for `bed.service`. */
+  /** Called with the ready pods before a pod that is no longer among them stops: for `bed.service`. */
   readonly onReady?: (pods: readonly Pod[]) => Promise<void>
 }
 
-/** What this controller reads of the object; all of it may have been changed by others. */
+/** The fields that this controller reads; another client may have changed any of them. */
 interface Spec {
   readonly replicas: number
   readonly template: { readonly metadata: Required<Pick<DeploymentOptions, 'labels'>> & Pick<DeploymentOptions, 'annotations'> }
@@ -66,7 +66,7 @@ export class Deployment {
     return { apiVersion: 'apps/v1', kind: 'Deployment', namespace: this.#options.namespace, name: this.#options.name }
   }
 
-  /** Follows nothing from now on; all stays as it is. */
+  /** Stops following the object; its pods stay unchanged. */
   abandon(): void {
     this.#ended = true
   }

@@ -1,6 +1,6 @@
 /**
- * An Envoy by itself, without a mesh: a listener for each way of checking who calls, which answers 200 to whomever it
- * accepts. What Envoy says of a certificate, BoringSSL says.
+ * An Envoy without a mesh: one listener for each way to verify clients. It answers 200 to a client that it accepts.
+ * Envoy verifies certificates with BoringSSL.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -106,7 +106,7 @@ async function written<Name extends string>(
   return { directory, file, ports }
 }
 
-/** Envoy's words when it rejects a validation context; undefined when it takes it. */
+/** Envoy's error if it rejects a validation context; undefined if it accepts it. */
 export async function refusal(binary: string, validation: Json): Promise<string | undefined> {
   const { directory, file } = await written({ only: validation })
   try {
@@ -116,7 +116,7 @@ export async function refusal(binary: string, validation: Json): Promise<string 
   }
 }
 
-/** Envoy's words when it rejects a configuration file; undefined when it takes it. */
+/** Envoy's error if it rejects a configuration file; undefined if it accepts it. */
 export async function configRefusal(binary: string, file: string): Promise<string | undefined> {
   try {
     await promisify(execFile)(binary, ['--mode', 'validate', '-l', 'error', '-c', file])
@@ -153,7 +153,7 @@ export class EnvoyAlone<Name extends string> {
     return running
   }
 
-  /** Whether this listener lets whoever shows this certificate in. */
+  /** True if this listener accepts a client with this certificate. */
   async accepts(listener: Name, identity: Identity, options: HandshakeOptions = {}): Promise<boolean> {
     const port = this.#ports.get(listener) ?? 0
     return (await handshake('127.0.0.1', identity, { ...options, port, alpn: 'http/1.1' })).status === 200
@@ -166,7 +166,7 @@ export class EnvoyAlone<Name extends string> {
   }
 }
 
-/** Whether an Envoy that calls a server takes it for one: the other role of a certificate. */
+/** True if Envoy as a client accepts a server with this certificate. */
 export async function takesServer(binary: string, validation: Json, { certificate, key }: Identity): Promise<boolean> {
   const server = createHttps({ cert: certificate, key }, (_, response) => response.end('ok'))
   server.on('tlsClientError', () => {})

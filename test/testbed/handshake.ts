@@ -1,4 +1,4 @@
-/** Handshakes by the hundred: within this process, from the host, so that one takes milliseconds. For what came of it in detail: `raw` (traffic.ts). */
+/** Hundreds of handshakes in this process, from the host: milliseconds for each. For details of one, use `raw` (traffic.ts). */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import type { Identity } from './pki.ts'
@@ -9,7 +9,7 @@ export interface HandshakeOptions {
   readonly sni?: string
   /** Default: `istio`, as sidecars call each other. */
   readonly alpn?: string
-  /** What an earlier one left: to resume it. */
+  /** The session of an earlier handshake, to resume it. */
   readonly session?: Buffer
   readonly timeoutMs?: number
   /** As OpenSSL writes them; `DEFAULT@SECLEVEL=0` shows certificates that it would not show by itself. */
@@ -17,16 +17,16 @@ export interface HandshakeOptions {
 }
 
 export interface Handshake {
-  /** The proxy let it through: something was answered. */
+  /** True if the proxy accepted the client: it sent an answer. */
   readonly accepted: boolean
   /** Of that answer. */
   readonly status?: number
   readonly resumed: boolean
-  /** A ticket that was given out. */
+  /** The session ticket that the proxy issued. */
   readonly session?: Buffer
 }
 
-/** A mutual-TLS handshake with the proxy at an address, whoever it is, and one request. */
+/** A mutual-TLS handshake with the proxy at an address, without verifying it, and one request. */
 export function handshake(address: string, { certificate, key }: Identity, options: HandshakeOptions = {}): Promise<Handshake> {
   const { port = 8080, sni, alpn = 'istio', session, timeoutMs = 5_000, ciphers } = options
   return new Promise((resolve) => {

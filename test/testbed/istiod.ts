@@ -95,7 +95,7 @@ export class Istiod {
     return this.#process.pid
   }
 
-  /** Whether it runs, and `cacerts` and its environment are as `install` wrote them. */
+  /** True if it runs with the `cacerts` and the environment that `install` wrote. */
   isAsInstalled(): boolean {
     return this.#uses === 1 && !this.#reconfigured && this.#process?.alive() === true
   }
@@ -108,7 +108,7 @@ export class Istiod {
     await this.#api.kube.patch({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: ISTIO_NAMESPACE, name }, { status: one }, 'status')
   }
 
-  /** The same beside an istiod that is installed: another replica of its revision, or another revision. */
+  /** The same next to an installed istiod: another replica of its revision, or another revision. */
   async installBeside(first: Istiod): Promise<void> {
     const objects = this.#objects()
     await this.#set(first.ca, first.revision === this.revision ? objects.filter(({ kind }) => kind === 'Pod') : objects)
@@ -137,15 +137,15 @@ export class Istiod {
     await this.#api.kube.patch(pod, runningAt(this.address, ['discovery'], true), 'status')
   }
 
-  /** A CA that nobody uses yet: its subjects and keys are new. */
+  /** A CA that no istiod uses yet: its subjects and keys are new. */
   async nextCa(): Promise<MeshCa> {
     this.#generation += 1
     return createMeshCa(this.cluster, this.#generation)
   }
 
   /**
-   * Puts a CA into `cacerts`, and into the directory where that is mounted. istiod takes notice when it starts.
-   * @param others roots to be trusted beside the CA's own, PEM
+   * Writes a CA to `cacerts`, and to the directory where that is mounted. istiod reads it when it starts.
+   * @param others roots to trust in addition to the CA's own, PEM
    * @param crl what its CAs have revoked, PEM: istiod brings it to every namespace
    */
   async useCa(ca: MeshCa, others: readonly string[] = [], crl?: string): Promise<void> {
@@ -197,7 +197,7 @@ export class Istiod {
     await this.start()
   }
 
-  /** Whether the host reaches its ports at the pod's address (else by port-forward only: connections hang, as behind a firewall). */
+  /** Make its ports reachable from the host at the pod's address. Otherwise connections hang, as behind a firewall. */
   async setDirect(direct: boolean): Promise<void> {
     await setHidden(this.netns, HIDEABLE_PORTS, !direct)
   }

@@ -56,7 +56,7 @@ function connect(socket: WebSocket, netns: string, port: number, channel: number
   send(channel + 1, number)
   relay.stdout.on('data', (data: Buffer) => send(channel, data))
   relay.stderr.on('data', (data: Buffer) => send(channel + 1, Buffer.concat([Buffer.from(`error forwarding port ${port}: `), data])))
-  relay.stdin.on('error', () => {}) // it ended: told by 'close'
+  relay.stdin.on('error', () => {}) // it ended: 'close' reports that
   relay.on('close', () => socket.close(1000))
   socket.on('close', () => relay.kill('SIGKILL'))
   return relay.stdin

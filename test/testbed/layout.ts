@@ -1,6 +1,6 @@
 /**
  * Where the bed's parts are: names of clusters, addresses, network namespaces, and files of the run directory.
- * Everything the bed creates on the machine carries a name from here, so that leftovers can be told from other people's things.
+ * Everything the bed creates on the machine carries a name from here, so that leftovers are recognizable.
  */
 import path from 'node:path'
 
@@ -34,7 +34,7 @@ export const nodeName = (cluster: ClusterName): string => `node-${cluster}`
 export const kubeletPort = (cluster: ClusterName): number => 10250 + indexOf(cluster)
 /** @param number 1 for the first istiod of a cluster */
 export const istiodPod = (cluster: ClusterName, number = 1): string => `istiod-${cluster}${number === 1 ? '' : `-${number}`}`
-/** What an installation's objects are called: as Istio's chart does. @param what `istiod`, or `istio` for the mesh config */
+/** The name of an installation's object, as in Istio's chart. @param what `istiod`, or `istio` for the mesh config */
 export const ofRevision = (what: string, revision: string): string => (revision === DEFAULT_REVISION ? what : `${what}-${revision}`)
 
 /** `ent-a-sample-client`. The kubelet finds a pod's network by this name, so it is a function of the pod alone. */

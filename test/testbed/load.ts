@@ -1,4 +1,4 @@
-/** Traffic that goes on while something else happens: requests at a steady pace, or one connection held open. */
+/** Traffic during another operation: requests at a steady rate, or one connection held open. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -35,7 +35,7 @@ export interface LoadSummary {
   readonly failures: readonly Sample[]
 }
 
-/** What the program is told (programs/load.ts). It ends by itself after `maxMs`, and with its standard input. */
+/** The arguments of the program (programs/load.ts). It ends by itself after `maxMs`, and with its standard input. */
 export interface LoadOrder {
   readonly kind: 'requests' | 'stream' | 'echo'
   readonly address: string

@@ -12,7 +12,7 @@ const ip = (...args: readonly string[]): Promise<string> => run('ip', args)
 export async function createBridge(): Promise<void> {
   const taken = (await ip('-o', '-4', 'address', 'show')).split('\n').find((line) => / 10\.77\./.test(line))
   if (taken !== undefined) throw new Error(`10.77.0.0/16 is in use on this machine: ${taken.trim()}`)
-  // With no address of its own a bridge takes the lowest of its ports' and so changes it: connections to the host then hang for a while.
+  // Without its own MAC address a bridge uses the lowest of its ports'; when that changes, connections to the host hang for a while.
   await ip('link', 'add', BRIDGE, 'address', BRIDGE_MAC, 'type', 'bridge')
   await ip('link', 'set', BRIDGE, 'up')
   // The first address is the primary one: all that the host sends comes from there.
@@ -29,7 +29,7 @@ export async function createNetns(name: string, address: string): Promise<void> 
   await ip('-n', name, 'address', 'add', `${address}/16`, 'dev', 'eth0')
   await ip('-n', name, 'link', 'set', 'eth0', 'up')
   await ip('-n', name, 'link', 'set', 'lo', 'up')
-  // Service addresses need a route, or nothing would be sent that iptables could send to Envoy. By way of nobody, so that nothing leaves.
+  // Service addresses need a route, so that the kernel sends packets that iptables redirects to Envoy. Nothing leaves: no gateway.
   await ip('-n', name, 'route', 'add', 'default', 'dev', 'eth0')
 }
 
@@ -53,13 +53,13 @@ export async function deleteBridge(): Promise<void> {
   if (await bridgeExists()) await ip('link', 'delete', BRIDGE)
 }
 
-/** Drops all packets between a namespace and an address, both ways, or takes that back. */
+/** Drops all packets between a namespace and an address, both ways, or undoes that. */
 export async function setCut(netns: string, address: string, cut: boolean): Promise<void> {
   await setRule(netns, ['INPUT', '-s', address, '-j', 'DROP'], cut)
   await setRule(netns, ['OUTPUT', '-d', address, '-j', 'DROP'], cut)
 }
 
-/** Drops connections from the host to these ports of a namespace, or takes that back. */
+/** Drops connections from the host to these ports of a namespace, or undoes that. */
 export async function setHidden(netns: string, ports: readonly number[], hidden: boolean): Promise<void> {
   await setRule(netns, ['INPUT', '-p', 'tcp', '-s', HOST_ADDRESS, '-m', 'multiport', '--dports', ports.join(','), '-j', 'DROP'], hidden)
 }

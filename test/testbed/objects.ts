@@ -95,7 +95,7 @@ export interface Installation {
   readonly multiroot: boolean
 }
 
-/** What an installation of istiod is found by. */
+/** The objects by which clients find an installation of istiod. */
 export function istiodObjects({ cluster, pod, address, revision, env, multiroot }: Installation): KubeObject[] {
   const labels = { app: 'istiod', istio: 'pilot', 'istio.io/rev': revision }
   const metadata = { namespace: ISTIO_NAMESPACE, labels }
@@ -138,7 +138,7 @@ function meshConfig(cluster: ClusterName, multiroot: boolean): string {
   })
 }
 
-/** What makes a router at this address the network's east-west gateway. */
+/** The objects that make a router at this address the network's east-west gateway. */
 export function gatewayObjects(cluster: ClusterName, address: string): KubeObject[] {
   const ports = [{ name: 'tls', port: 15443, targetPort: 15443 }]
   const labels = { istio: 'eastwestgateway', 'topology.istio.io/network': network(cluster) }

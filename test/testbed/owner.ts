@@ -1,6 +1,6 @@
 /**
- * A machine has one bed, and whoever holds `owner.json` may make it or take it down. A guard, the reaper, outlives the holder.
- * A bed that was released has no holder: it stays until the next one who wants the bed.
+ * A machine has one bed. Only the process that holds `owner.json` may start it or tear it down. The reaper runs longer than the holder.
+ * A released bed has no holder: it stays until another process claims it.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, linkSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ export class Ownership {
     this.#identity = identity
   }
 
-  /** Takes the bed for this process, waiting for whoever has it; what an earlier one left is removed. */
+  /** Claims the bed for this process after the current holder releases it, and removes leftovers. */
   static async take(progress: Progress, patienceMs: number): Promise<Ownership> {
     await claim(progress, patienceMs)
     await clear(progress)

@@ -8,13 +8,13 @@ const DAY_MS = 24 * 3600 * 1000
 
 x509.cryptoProvider.set(webcrypto)
 
-/** A CA of ours, or a leaf: PEM, the key unencrypted PKCS #8. */
+/** A CA of the testbed, or a leaf: PEM, the key as unencrypted PKCS #8. */
 export interface Identity {
   readonly certificate: string
   readonly key: string
 }
 
-/** A mesh's CA as Istio's Secret `cacerts` wants it: its root, and the intermediate that istiod signs with. */
+/** A mesh's CA in the form of Istio's Secret `cacerts`: its root, and the intermediate that istiod signs with. */
 export interface MeshCa {
   readonly root: Identity
   readonly intermediate: Identity
@@ -54,7 +54,7 @@ export async function createLeaf(names: LeafNames, issuer: Identity | undefined,
   return create(names.subject ?? '', issuer, extensions, days)
 }
 
-/** What a CA says it has revoked, PEM; good for a day. */
+/** The CRL of a CA, PEM; valid for a day. */
 export async function createCrl(issuer: Identity, revoked: readonly Identity[] = []): Promise<string> {
   const thisUpdate = new Date(Date.now() - 60_000)
   const serials = revoked.map(({ certificate }) => new x509.X509Certificate(certificate).serialNumber)

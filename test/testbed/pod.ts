@@ -12,10 +12,10 @@ import { PodProxy } from './proxy.ts'
 import { type Outcome, outcome, until } from './run.ts'
 import { userVolumes } from './volumes.ts'
 
-/** What users' commands run as: anybody but the proxy. */
+/** The user of test commands: any except the proxy's. */
 const APP_USER = 1000
 
-/** Who made the pod: a ReplicaSet, say. */
+/** The pod's owner, for example a ReplicaSet. */
 export interface OwnerReference {
   readonly apiVersion: string
   readonly kind: string
@@ -46,7 +46,7 @@ export interface PodOptions {
   readonly wait?: boolean
 }
 
-/** What a pod needs to know of its cluster. */
+/** The data about its cluster that a pod needs. */
 export interface PodHome {
   readonly cluster: ClusterName
   readonly kube: Kube
@@ -131,7 +131,7 @@ export class Pod {
     })
   }
 
-  /** What the proxy logged so far: its access log, and warnings. */
+  /** The proxy's log so far: its access log, and warnings. */
   proxyLog(): string {
     return this.#proxy?.log() ?? ''
   }
@@ -162,7 +162,7 @@ export class Pod {
     for (const process of [`proxy-${this.netns}`, `app-${this.netns}`]) rmSync(logFile(process), { force: true })
   }
 
-  /** Its connections are let end in their own time; for as long as that takes the object is still there. */
+  /** Ends the proxy gracefully: its connections drain, and the object exists until they have ended. */
   async terminate(): Promise<void> {
     await this.#proxy?.terminate()
     await this.stop()

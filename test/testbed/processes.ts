@@ -8,7 +8,7 @@ import path from 'node:path'
 import { logFile, runFile } from './layout.ts'
 import { lastLines, until } from './run.ts'
 
-/** What tells a process from a later one that got its pid: clock ticks since boot at its start, and the boot. */
+/** Distinguishes a process from a later one with its pid: its start in clock ticks since boot, and the boot id. */
 export interface Identity {
   readonly pid: number
   readonly started: string
@@ -71,10 +71,10 @@ export function start(name: string, command: string, args: readonly string[], op
   mkdirSync(RECORDS, { recursive: true, mode: 0o755 })
   mkdirSync(path.dirname(logFile(name)), { recursive: true, mode: 0o755 })
   const log = openSync(logFile(name), 'a')
-  chmodSync(logFile(name), 0o666) // a proxy opens /dev/stdout anew, as another user
+  chmodSync(logFile(name), 0o666) // a proxy opens /dev/stdout again, as another user
   const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: ['ignore', log, log], detached: true })
   closeSync(log)
-  child.on('error', () => {}) // told below, by the missing pid
+  child.on('error', () => {}) // the missing pid reports it below
   child.unref()
   const identity = child.pid === undefined ? undefined : identify(child.pid)
   if (identity === undefined) throw new Error(`${command} could not be started; see ${logFile(name)}`)

@@ -3,7 +3,7 @@ import path from 'node:path'
 
 const REPOSITORY = path.resolve(import.meta.dirname, '../..')
 
-/** `--import tsx` is looked up from the working directory, so a program must be started in `cwd`. */
+/** Node resolves `--import tsx` from the working directory, so a program must start in `cwd`. */
 export const programArgs = (
   program: string,
   ...args: readonly string[]

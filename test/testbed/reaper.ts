@@ -1,6 +1,6 @@
 /**
- * Tears the bed down when its owner is gone, however it went (^C, SIGKILL, a crash): the owner holds the other end of our standard input.
- * Runs in a session of its own. Whoever takes the bed down in order ends this process first.
+ * Tears the bed down when its owner ends, for any reason (^C, SIGKILL, a crash): the owner holds the other end of our standard input.
+ * Runs in a session of its own. A process that tears the bed down itself ends this one first.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { disclaim } from './owner.ts'

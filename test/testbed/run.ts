@@ -32,7 +32,7 @@ export function outcome(command: string, args: readonly string[], options: RunOp
       clearTimeout(timer)
       resolve({ code: code ?? -1, stdout: stdout(), stderr: stderr() })
     })
-    child.stdin.on('error', () => {}) // it may end before it has read its input: its exit code tells
+    child.stdin.on('error', () => {}) // it may end before it has read its input: its exit code reports that
     child.stdin.end(options.input)
   })
 }
@@ -46,7 +46,7 @@ export async function run(command: string, args: readonly string[], options: Run
   return result.stdout
 }
 
-/** What is waited for can never come: `until` gives up at once. */
+/** The awaited event can no longer happen: `until` gives up at once. */
 export class Hopeless extends Error {}
 
 /** Asks until the answer is neither undefined nor false. A question that throws is asked again; its last error is the cause. */

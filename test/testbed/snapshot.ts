@@ -1,6 +1,6 @@
 /**
- * What a cluster's API holds, and the way back to it: objects that are new go, those that changed or went are as they were. There is no
- * controller manager, so a namespace is finalized here.
+ * A snapshot of the objects in a cluster's API. Restoring it deletes new objects, and restores changed and deleted ones. There is no
+ * controller manager, so this file finalizes namespaces.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type Kube, KubeError, type KubeObject } from './kube.ts'

@@ -6,7 +6,7 @@ import { until } from './run.ts'
 export class Stream {
   /** Pieces of the answer so far. */
   received = 0
-  /** Envoy said that it takes no further requests (GOAWAY). */
+  /** Envoy accepts no further requests (GOAWAY). */
   going = false
   readonly #session: ClientHttp2Session
   readonly #stream: ClientHttp2Stream

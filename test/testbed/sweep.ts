@@ -4,7 +4,7 @@ import { RUN_DIRECTORY, runFile } from './layout.ts'
 import { bridgeExists, deleteBridge, deleteNetns, netnsList } from './network.ts'
 import { recorded } from './processes.ts'
 
-/** What outlives a sweep: the logs, and the claim of whoever sweeps (owner.ts). */
+/** A sweep keeps the logs, and the claim of the process that sweeps (owner.ts). */
 const KEPT = ['log', 'owner.json']
 
 export interface Leftovers {
@@ -19,7 +19,7 @@ export async function leftovers(): Promise<Leftovers> {
 
 export const isEmpty = (found: Leftovers): boolean => found.processes.length === 0 && found.netns.length === 0 && !found.bridge
 
-/** Nothing here is worth an orderly end, so everything is killed. Only for whoever holds the bed. Safe to repeat. */
+/** Kills everything, because no process here needs a graceful end. Only the holder of the bed may call it. Safe to repeat. */
 export async function sweep(): Promise<void> {
   await Promise.all(recorded().map((process) => process.stop('SIGKILL')))
   await Promise.all((await netnsList()).map(deleteNetns))

@@ -1,4 +1,4 @@
-/** A stand-in before both API servers that passes everything on, and tells of each write: so that a test can end whoever writes at an exact one. */
+/** A proxy in front of both API servers that forwards everything and reports each write: a test can kill the writer at an exact one. */
 import { writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Agent, createServer, request, type Server } from 'node:https'
@@ -45,7 +45,7 @@ export class Tap {
     this.#shut = false
   }
 
-  /** What was asked for since `listen`, as `CLUSTER METHOD PATH`. */
+  /** The requests since `listen`, as `CLUSTER METHOD PATH`. */
   get writes(): readonly string[] {
     return this.#writes
   }

@@ -1,4 +1,4 @@
-/** What the bed needs of the machine: commands, and the Debian packages that have them. */
+/** The commands that the bed needs, and the Debian packages that contain them. */
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { outcome, run } from './run.ts'
@@ -36,7 +36,7 @@ export async function ensurePackages(wanted: Readonly<Record<string, string>>, p
   await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { env, timeoutMs: 600_000 })
 }
 
-/** Building also wants Go and a Python that can make virtual environments. */
+/** Building also requires Go, and a Python that can create virtual environments. */
 export async function ensureBuilders(): Promise<void> {
   if (!has('go')) throw new Error('building needs Go 1.26 or newer on the PATH')
   const python = await outcome('python3', ['-c', 'import venv, ensurepip']).catch(() => undefined)

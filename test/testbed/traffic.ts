@@ -14,7 +14,7 @@ export interface CallOptions {
   readonly timeoutMs?: number
 }
 
-/** What the app answers (programs/app.ts). */
+/** The answer of the app (programs/app.ts). */
 export interface Echo {
   readonly pod: string
   readonly clientIdentity: string | null
@@ -28,7 +28,7 @@ export interface CallResult {
   readonly text: string
   /** Set when the app itself answered. */
   readonly body?: Echo
-  /** What curl said when there was no answer. */
+  /** curl's error if there was no answer. */
   readonly error?: string
 }
 

@@ -1,4 +1,4 @@
-/** Many requests in one go, with leaves of our choosing: as `raw`, where starting a process for each would take too long. */
+/** Many requests from one process, with any leaves: like `raw`, without a process for each request. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { createInterface, type Interface } from 'node:readline'
 import type { Identity } from './pki.ts'

@@ -20,7 +20,7 @@ export interface KubeletSettings {
   readonly paused: boolean
 }
 
-/** What the test's process writes and the kubelet's reads. */
+/** The settings that the test's process writes and the kubelet's process reads. */
 export const SETTINGS_FILE = runFile('kubelet.json')
 export const DEFAULT_SETTINGS: KubeletSettings = { syncMs: 1_000, paused: false }
 

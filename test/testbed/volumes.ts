@@ -29,7 +29,7 @@ export interface ConfigMapSource {
   readonly items?: readonly { readonly key: string; readonly path: string }[]
 }
 
-/** What a volume of a pod's spec says: one ConfigMap, or several in one directory. */
+/** A volume of a pod's spec: one ConfigMap, or several in one directory. */
 export interface Volume {
   readonly name: string
   readonly configMap?: ConfigMapSource & { readonly defaultMode?: number }
@@ -43,10 +43,10 @@ export interface VolumeMount {
 }
 
 const PREFIX = 'sidecar.istio.io/'
-/** The link that is swapped. Names that start so are the writer's own. */
+/** The link that the writer replaces atomically. It owns all names with this prefix. */
 const DATA = '..data'
 
-/** What the injection template makes of a pod's annotations: volumes of the pod, mounts of `istio-proxy`. */
+/** The injection template's result for a pod's annotations: volumes of the pod, mounts of `istio-proxy`. */
 export function userVolumes(annotations: Readonly<Record<string, string>> = {}): { volumes: Volume[]; mounts: VolumeMount[] } {
   const entries = (name: string): [string, object][] =>
     Object.entries(JSON.parse(annotations[PREFIX + name] ?? '{}') as Record<string, object>)

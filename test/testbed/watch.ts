@@ -1,4 +1,4 @@
-/** Watches a list of objects on an API server until it is told to stop: every object first, then what changes. */
+/** Watches a list of objects on an API server until the caller stops it: every object first, then each change. */
 import { request } from 'node:https'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -29,7 +29,7 @@ function once({ server, ca, token }: Credentials, path: string, onChange: (chang
         if (change.type === 'ERROR') sent.destroy(new Error(line))
         else if (change.type !== 'BOOKMARK') onChange(change as Change)
       })
-      // A server that is killed in the midst of a line: the lines fail with the response, and the half one is none.
+      // If the server is killed within a line, the lines fail with the response, and the half line is not parsed.
       for (const stream of [response, lines]) stream.on('error', reject)
       response.on('close', resolve)
     })
