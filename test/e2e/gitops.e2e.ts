@@ -82,7 +82,7 @@ describe('a member that is a directory here', () => {
   it('is not proven by evidence from before the tool delivered it', async () => {
     await handOver()
     const { code, trusts } = await judged()
-    expect(code).toBe(1)
+    expect(code).toBe(3)
     expect(trusts.map(({ state }) => state)).toEqual(['unknown', 'unknown'])
     expect(trusts[0]?.findings).toContainEqual(
       expect.objectContaining({ code: 'evidence-stale', message: expect.stringContaining('did not yet have ') }),
