@@ -520,7 +520,7 @@ describe('the bundle endpoint of a mesh that publishes its roots', () => {
   })
 })
 
-describe('routes', () => {
+describe('the checks of routes', () => {
   const inA = async (gatewaysOrClusters: Parameters<typeof said>[1]): Promise<readonly Check[]> => {
     const made = await clinic()
     const a = made.looks.get('cluster-a')
@@ -589,7 +589,7 @@ describe('routes', () => {
     expect(told([a.root.der])?.evidence).toMatch(/not a workload certificate/)
   })
 
-  it('to a member without a known API server are skipped with the reason', async () => {
+  it('are skipped, with the reason, to a member without a known API server', async () => {
     const theirs = spec((s) => {
       s.trust = s.trust.slice(1)
       delete s.members[1]?.cluster

@@ -11,7 +11,7 @@ const view = (policies: readonly Policy[], how: 'mesh' | 'alias' = 'mesh', optio
 const only = (spec: object, how: 'mesh' | 'alias' = 'mesh', options: ImpactOptions = {}) =>
   view([policy('sample/p', spec)], how, options).policies[0]
 
-describe('caCertificates', () => {
+describe('identities that caCertificates add', () => {
   it.each([
     {
       name: 'by a namespace',
@@ -124,11 +124,11 @@ describe('caCertificates', () => {
     { name: 'a local trust domain next to a namespace', spec: allow(from({ namespaces: ['foo'], trustDomains: [LOCAL] })) },
     { name: 'an empty spec', spec: {} },
     { name: 'a DENY of every other caller', spec: deny(from({ notPrincipals: [`${LOCAL}/*`] })) },
-  ])('accept no additional identity by $name', ({ spec }) => {
+  ])('are none by $name', ({ spec }) => {
     expect(only(spec)).toMatchObject({ newlyAccepted: [], because: '', closedBy: [], examples: [] })
   })
 
-  it('may accept an identity if a token decides', () => {
+  it('are uncertain if a token decides', () => {
     expect(only(allow(from({ namespaces: ['foo'], requestPrincipals: ['*'] })))).toMatchObject({
       newlyAccepted: ['a.example/ns/foo/*'],
       maybe: ['a.example/ns/foo/*'],
@@ -136,7 +136,7 @@ describe('caCertificates', () => {
     })
   })
 
-  it('do not accept what a foreign DENY policy denies', () => {
+  it('exclude those that a foreign DENY policy denies', () => {
     const { policies } = view([policy('sample/all', allow({})), policy('sample/no-foo', deny(from({ namespaces: ['foo'] })))])
     expect(policies[0]).toMatchObject({ name: 'all', newlyAccepted: ['a.example/*'], except: ['a.example/ns/foo/*'] })
     expect(policies[1]).toMatchObject({ name: 'no-foo', newlyAccepted: [] })
@@ -154,7 +154,7 @@ describe('caCertificates', () => {
   })
 })
 
-describe('an alias', () => {
+describe('identities that an alias adds', () => {
   it.each([
     {
       name: 'by a local principal',
@@ -181,11 +181,11 @@ describe('an alias', () => {
     expect(told?.because).toMatch(because)
   })
 
-  it('does not accept the namesake of a denied account', () => {
+  it('exclude the namesake of a denied account', () => {
     expect(only(deny(from({ principals: ['b.example/ns/foo/sa/web'] })), 'alias')?.except).toEqual(['a.example/ns/foo/sa/web'])
   })
 
-  it('makes local accounts of a foreign name equal, too', () => {
+  it('include the local account for a foreign principal, too', () => {
     expect(only(allow(from({ principals: ['a.example/ns/foo/sa/web'] })), 'alias')?.newlyAccepted.toSorted()).toEqual([
       'a.example/ns/foo/sa/web',
       'b.example/ns/foo/sa/web',

@@ -20,7 +20,7 @@ describe('pods', () => {
     },
     { name: 'none', of: pod('a/b', {}, { sidecar: false }), yes: false },
     { name: 'no evidence of a sidecar', of: object('v1', 'Pod', 'a/b'), yes: false },
-  ])('has a sidecar by $name: $yes', ({ of, yes }) => {
+  ])('with $name have a sidecar: $yes', ({ of, yes }) => {
     expect(hasSidecar(of)).toBe(yes)
   })
 

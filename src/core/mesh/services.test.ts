@@ -107,7 +107,7 @@ describe('a host that workloads call', () => {
     { host: 'server.sample.svc', id: { name: 'server', namespace: 'sample' } },
     { host: 'server.sample', id: undefined },
     { host: 'api.example.com', id: undefined },
-  ])('$host may be a Service or not', ({ host, id }) => {
+  ])('knows whether $host is a Service', ({ host, id }) => {
     expect(serviceName(host)).toEqual(id)
   })
 })
