@@ -106,7 +106,7 @@ describe('both connections to istiod', () => {
     const kindUnder = (roots: string) =>
       roads(client, tokens(client, ISTIO_NAMESPACE), () => roots).to(pod as IstiodPod, async ({ kind }) => kind)
     expect(await kindUnder((await readOwnRoots(client, ISTIO_NAMESPACE)).pem)).toBe('direct')
-    // What answers there is an istiod, but not one of this mesh: it must not get our token.
+    // An istiod of another mesh answers there: it must not get our token.
     expect(await kindUnder((await readOwnRoots(await clientOf(bed.a), ISTIO_NAMESPACE)).pem)).toBe('forward')
   })
 

@@ -1,4 +1,4 @@
-/** What a running istiod makes of root files, at its start: where one bad entry of caCertificates is a time bomb. */
+/** How istiod reads root files when it starts: one bad entry of caCertificates breaks its next restart. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseDocument } from 'yaml'
 import { at, text } from '../../src/core/model/manifest.ts'
@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => bed?.giveBack())
 
-/** Starts istiod anew with these texts as entries of caCertificates. */
+/** Restarts istiod with these texts as entries of caCertificates. */
 async function startWith(pems: readonly string[]): Promise<void> {
   const document = parseDocument(plain)
   document.set(

@@ -46,7 +46,7 @@ describe('a mesh that revokes certificates', () => {
     // Envoy looks for the CRL of every CA on the way.
     await bed.b.istiod.useCa(ca, [], (await createCrl(ca.intermediate, [revoked])) + (await createCrl(ca.root)))
     await bed.b.istiod.restart()
-    // Before the pod: a volume that may be missing is mounted without it, and nobody looks again.
+    // Before the pod starts: an optional volume without its object is mounted empty, and the bed does not mount it again.
     await bed.b.kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'sample' } })
     await until('the CRL in the namespace', async () => {
       const map = await bed.b.kube.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace: 'sample', name: 'istio-ca-crl' })

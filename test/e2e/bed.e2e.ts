@@ -1,4 +1,4 @@
-/** The test bed tests itself: what the other e2e tests take for granted. */
+/** Tests of the testbed itself: the assumptions of the other e2e tests. */
 import { spawn } from 'node:child_process'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'

@@ -1,6 +1,6 @@
 /**
- * What the proxies make of root files: Envoy's SPIFFE validator (`--mode validate`), and istiod's check of an entry of
- * caCertificates. What we accept, in the form we print it, Envoy loads; the refused rows are the table in docs/anchors.md.
+ * How proxies read root files: Envoy's SPIFFE validator (`--mode validate`), and istiod's check of an entry of
+ * caCertificates. Envoy loads what Entente accepts, in the form that it prints; the rejected rows are the table in docs/anchors.md.
  * And what an Envoy by itself makes of chains: keys, signatures and purposes, in real handshakes.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -109,7 +109,7 @@ interface Shown {
   readonly key: string
 }
 
-/** Whether an Envoy with this root lets the holder of the chain in. That it was shown at all, a listener says that lets anybody in. */
+/** True if an Envoy with this root accepts a client with this chain. A listener that accepts everything proves that it was sent. */
 async function letsIn({ root: trusted, chain, key }: Shown): Promise<{ readonly accepted: boolean; readonly shown: boolean }> {
   const pem = printPem(trusted)
   const anybody = { ...flatRoots(pem), trust_chain_verification: 'ACCEPT_UNTRUSTED' }

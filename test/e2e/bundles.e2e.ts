@@ -1,5 +1,5 @@
 /**
- * Bundles and chains beside other readers: openssl, Go's crypto/x509 (istiod) and go-spiffe (SPIRE). Where we differ, the
+ * Bundles and chains, compared with other readers: openssl, Go's crypto/x509 (istiod) and go-spiffe (SPIRE). Where we differ, the
  * row says so, and docs/anchors.md says why. With `--all` then a hundred thousand damaged files.
  */
 import * as fc from 'fast-check'
@@ -172,7 +172,7 @@ describe('Entente rejects what Go refuses to parse', async () => {
     expect(inspect(rich, { now: NOW, format: 'der' }).verdict).toBe('accept')
   })
 
-  /** What Go says of a certificate that we would accept. */
+  /** Go's result for a certificate that Entente would accept. */
   const refusedByGo = async (der: Uint8Array): Promise<string | undefined> => {
     if (inspect(der, { now: NOW, format: 'der' }).verdict === 'reject') return undefined
     const { ok, error = '' } = await go.ask({ op: 'certificate', der: base64(der) })
@@ -291,7 +291,7 @@ const CONSTRAINTS: Readonly<
   },
 }
 
-/** Go takes a URI constraint without a leading dot for the subdomains too. */
+/** Go applies a URI constraint without a leading dot to subdomains, too. */
 const GO_URI: Readonly<Record<string, boolean>> = { 'a URI permitted, below': true, 'a URI excluded, below': false }
 
 async function constrainedCases(): Promise<Case[]> {

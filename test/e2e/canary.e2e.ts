@@ -1,4 +1,4 @@
-/** On real istiod and Envoy: one workload goes first; the filter that interferes is named; proxies tell of their own certificates. */
+/** On real istiod and Envoy: the canary; verify names a conflicting filter; proxies report their own certificates. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
 import { referenceTo } from '../testbed/kube.ts'

@@ -13,7 +13,7 @@ import { extra } from './extra.ts'
 import { Restarts } from './remote.ts'
 import { aReaches, BOTH, bAccepts, CALLER, codes, expectCode, ours, Shop, written } from './shop.ts'
 
-// Some wait for an apply to give up waiting, which takes 30 s by itself.
+// Some tests wait until an apply times out, after 30 s.
 vi.setConfig({ testTimeout: 240_000 })
 
 let bed: Bed
@@ -52,7 +52,7 @@ async function trustedOnRecord(): Promise<{ readonly now: readonly string[]; rea
   }
 }
 
-/** An apply that is killed at a write; those under way at that moment may have been carried out too. */
+/** An apply that is killed at a write; concurrent writes may have completed, too. */
 async function killedAt(number: number, at: Write['at']): Promise<void> {
   const args = ['apply', '--reason', `killed at ${number}`, '--yes']
   const running = startCli(args, { cwd: shop.directory, kubeconfig: tap.kubeconfig })
@@ -121,7 +121,7 @@ describe('an object of Entente', () => {
   }
   const priority = async (): Promise<unknown> => ((await filterOfB()).spec as { priority?: number }).priority
 
-  /** What istiod sends on account of the edit may be on its way: until then a proxy lags, too. */
+  /** istiod may not have pushed the edit yet: until then a proxy lags, too. */
   const isOneStep = ({ code, stdout }: Ran): boolean => code === 2 && /cluster-b +cluster-a .* 1 step/.test(stdout)
 
   beforeAll(async () => {

@@ -342,7 +342,7 @@ describe('a foreign EnvoyFilter', () => {
         `namespace ${namespace} is federated`,
       )
     }
-    // Who may write ours may write it: in the root namespace only with the rights of a whole mesh.
+    // An account that may write Entente's objects may write it: in the root namespace only with the rights for a whole mesh.
     expectDone(await kubectl(OPERATOR, ['create', '--dry-run=server', '-f', '-'], patched('sample', applyTo, operation, match, value)))
     const elsewhere = patched('elsewhere', applyTo, operation, match, value)
     expectDone(await apply(mallory, elsewhere))
@@ -505,7 +505,7 @@ describe('the CronJob', () => {
     const { stdout, stderr } = await inPod(`KUBECONFIG=${file('kubeconfig')} entente status -f both.yaml -o json`, file('desk'))
     const [trust] = (JSON.parse(stdout) as { trusts: { proxies: object; findings: { code: string }[] }[] }).trusts
     expect(trust?.proxies, stderr).toMatchObject({ total: 1, ready: 1 })
-    expect(codes(trust?.findings ?? []), stdout).toEqual(['one-way']) // the chain of a was seen, and that a trusts nobody
+    expect(codes(trust?.findings ?? []), stdout).toEqual(['one-way']) // Entente observed the chain of a, and that a trusts nobody
   })
 
   it('fails if the state differs from the file, and an account that the policy does not name cannot repair it', async () => {

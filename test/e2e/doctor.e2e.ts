@@ -1,4 +1,4 @@
-/** `doctor` on real clusters: nothing to say where all is well, and a table of seeded faults, each told by its check, with what to do. */
+/** `doctor` on real clusters: no problem on healthy ones, and a table of faults, each reported by its check with the remedy. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -119,7 +119,7 @@ const label = (reference: typeof systemNamespace, value: string | null) =>
   bed.b.kube.patch(reference, { metadata: { labels: { [NETWORK]: value } } })
 
 let mesh = ''
-/** Changes b's mesh config, and keeps what it was. */
+/** Changes b's mesh config, and stores the previous one. */
 async function setMesh(change: (config: Record<string, unknown>) => unknown): Promise<void> {
   const found = await bed.b.kube.get(meshConfig)
   mesh ||= (found?.data as Record<string, string> | undefined)?.mesh ?? ''
@@ -137,7 +137,7 @@ const remove = ({ apiVersion, kind, metadata }: KubeObject) =>
     ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
   })
 
-/** A pod's spec cannot be changed: istiod's is written anew. The process goes on. */
+/** A pod's spec is immutable: this replaces istiod's Pod object. The process continues. */
 async function istiodEnv(cluster: Cluster, env: Readonly<Record<string, string>>): Promise<void> {
   const reference = { apiVersion: 'v1', kind: 'Pod', namespace: ISTIO_NAMESPACE, name: cluster.istiod.pod }
   const pod = await cluster.kube.get(reference)
@@ -480,7 +480,7 @@ const FAULTS: readonly Fault[] = [
     of: 'cluster-b: sample (app=server)',
     evidence: /DISABLE by PeerAuthentication sample\/open/,
     remedy: /set PeerAuthentication sample\/open to STRICT/,
-    // Without TLS at the server there is no certificate to see through the gateway.
+    // Without TLS at the server, the gateway shows no certificate.
     also: ['gateway-reachable'],
   },
   {

@@ -1,4 +1,4 @@
-/** Severing while everybody calls: from then on nobody new gets in, and what is older is reported, and gone with --drain. */
+/** A sever under load: no new connection is accepted afterwards; older ones are reported, and end with --drain. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Finding } from '../../src/core/diagnostics/finding.ts'
 import type { ConnectionsView } from '../../src/core/verify/older-connections.ts'

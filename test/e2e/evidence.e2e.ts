@@ -1,5 +1,5 @@
 /**
- * What live proxies hold, and what an apply makes of it: several istiods, proxies that are cut off, filters that Envoy rejects.
+ * The state of live proxies, and how apply reacts: several istiods, disconnected proxies, filters that Envoy rejects.
  * All of it with exactly the rights of deploy/rbac.yaml: no Secret, no exec, no token of istiod's.
  */
 import { writeFileSync } from 'node:fs'
@@ -24,7 +24,7 @@ const NEIGHBOUR = 'neighbour.sample.svc.cluster.local'
 /** 25 requests a second. */
 const PACE = { everyMs: 40 }
 
-// Some wait for an apply to give up waiting, which takes 30 s by itself.
+// Some tests wait until an apply times out, after 30 s.
 vi.setConfig({ testTimeout: 240_000 })
 
 let bed: Bed
@@ -167,7 +167,7 @@ describe('a sidecar that is disconnected from the network', () => {
 
   it('is reported by name once istiod notices, and delays what widens; once it is back, apply continues by itself', async () => {
     const pod = servers.canary
-    /** As a timeout would, some 40 s later: the other end is not told. */
+    /** As a timeout would after about 40 s: the other end gets no notice. */
     const drop = (netns: string, peer: string) => inside(netns, 'ss', ['-K', 'dst', peer])
     const { caller, trust } = changed()
     shop.write(trust)

@@ -397,7 +397,7 @@ describe('following the endpoint of A', () => {
     policy({ policy: 'AddOnly', hold: '1h' })
     expect(expectCode(await follow('--test-without-hold'), 2).stdout).toContain('a person refused one of these roots')
     expect(rootsOfA()).toEqual([rootOf(old)])
-    // Its owner rang up: the refusal is taken back by an approval of what was approved.
+    // Its owner phoned: an approval of the same roots withdraws the refusal.
     expectCode(
       await b.shop.run('approve', a.name, '--fingerprint', rootOf(old), '--fingerprint', rootOf(next), '--reason', 'rang up', '--yes'),
       0,

@@ -1,4 +1,4 @@
-/** EnvoyFilters of somebody else, on the TLS contexts that ours are about. */
+/** Foreign EnvoyFilters on the same TLS contexts as ours. */
 import type { KubeObject } from '../testbed/kube.ts'
 
 const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3'
@@ -33,7 +33,7 @@ export interface TlsFilter {
   readonly target?: Target
 }
 
-/** Merges a common TLS context into what it targets. */
+/** Merges a common TLS context into its target. */
 export function tlsFilter(common_tls_context: object, options: TlsFilter): KubeObject {
   const { name = 'someone-elses', namespace = 'sample', labels, app, priority, target = INBOUND } = options
   const { applyTo, match, context } = target
@@ -51,7 +51,7 @@ export function tlsFilter(common_tls_context: object, options: TlsFilter): KubeO
   }
 }
 
-/** Takes away the validation context that our filter is merged into. Envoy takes it; not so with ours on top. */
+/** Removes the validation context that our filter is merged into. Envoy accepts this alone, but not together with our filter. */
 export const unfit = (options: TlsFilter): KubeObject => {
   const grpc_services = [{ envoy_grpc: { cluster_name: 'sds-grpc' } }]
   const api_config_source = { api_type: 'GRPC', grpc_services, transport_api_version: 'V3' }

@@ -18,7 +18,7 @@ const MOST_LINES = 12
 
 let bed: Bed
 let pods: Walkthrough
-/** The home of somebody who has nothing but the clone and its build: two programs on the PATH, a kubeconfig, an empty folder. */
+/** The environment of a new user with only the clone and its build: two programs on the PATH, a kubeconfig, an empty folder. */
 const home = mkdtempSync(path.join(tmpdir(), 'entente-first-hour-'))
 const bin = path.join(home, 'bin')
 
@@ -49,7 +49,7 @@ function commandsOf(section: string): readonly string[] {
   )
 }
 
-/** The YAML that a section tells people to write. */
+/** The YAML that a section asks the user to write. */
 function yamlOf(section: string): string {
   const [, rest = ''] = QUICK_START.split(`## ${section}\n`)
   return /```yaml\n([\s\S]*?)```/.exec(rest.split('\n## ')[0] ?? '')?.[1] ?? ''
@@ -57,7 +57,7 @@ function yamlOf(section: string): string {
 
 let folder = home
 
-/** Runs it as it is printed. No terminal is there to be asked at, so what asks gets `--yes`. */
+/** Runs it as printed. There is no terminal, so commands that ask for consent get `--yes`. */
 async function type(printed: string): Promise<Outcome> {
   const [, into] = /^cd (\S+)$/.exec(printed) ?? []
   if (into !== undefined) {
@@ -84,7 +84,7 @@ async function follow(section: string, wanted: Readonly<Record<string, number>> 
 
 const file = (): string => path.join(folder, 'federation.yaml')
 const status = async (): Promise<number> => (await call(pods.client, 'server.sample')).status
-/** The lines that are in one text and not in the other: what somebody wrote. */
+/** The lines that are only in the second text. */
 const writtenBetween = (before: string, after: string): readonly string[] => {
   const left = before.split('\n')
   return after.split('\n').filter((line) => {

@@ -29,7 +29,7 @@ let bed: Bed
 let pods: Walkthrough
 let shop: Shop
 let gateway: Pod
-/** Past the gateway; and through it, where a filter of ours could cut local callers. */
+/** Past the gateway; and through it, where one of our filters could cut off local callers. */
 let local: Load
 let through: Attempts
 

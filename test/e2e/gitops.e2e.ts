@@ -1,6 +1,6 @@
 /**
- * A member that Git delivers and nobody here can reach: a tool brings what `apply` wrote, as Flux does (kustomize, server-side apply, one
- * folder after the other, pruning), and its owner hands over what was seen. The record and the other member are as ever.
+ * A member that Git delivers to, without a context here: a tool applies what `apply` wrote, as Flux does (kustomize, server-side apply, one
+ * folder after the other, pruning), and its owner sends evidence. The record and the other member are as ever.
  */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -38,7 +38,7 @@ const becomes = (wanted: number) =>
   until(`the call to give ${wanted}`, async () => (await call(pods.client, 'server.sample')).status === wanted)
 const kinds = async (): Promise<readonly string[]> => (await ours(bed.b)).map(({ kind }) => kind).sort()
 
-/** One folder as a Kustomization: what is in it, and what of ours was there and is not in it any more. */
+/** One folder as a Kustomization: its objects, and our earlier objects that it no longer contains. */
 async function deliver(folder: '10-guard' | '20-open'): Promise<void> {
   const directory = shop.file(`clusters/cluster-b/${folder}`)
   const resources = readdirSync(directory).filter((file) => file.endsWith('.yaml'))
@@ -61,7 +61,7 @@ async function sync(): Promise<void> {
   await deliver('20-open')
 }
 
-/** What the owner of b does. */
+/** The actions of b's owner. */
 async function handOver(): Promise<void> {
   writeFileSync(shop.file('b.json'), expectCode(await shop.run('verify', '-o', 'evidence', '--context', 'cluster-b=cluster-b'), 0).stdout)
 }
@@ -122,7 +122,7 @@ describe('a member that is a directory here', () => {
     const ran = await shop.apply('--evidence', 'b.json')
     expect(ran.code, ran.stderr).toBe(1)
     expect(readdirSync(shop.file('clusters/cluster-b/20-open'))).toEqual(['.keep', 'envoyfilter-sample-entente-accept-app-server.yaml'])
-    // The tool brings this folder first: nobody may come in without a policy.
+    // The tool applies this folder first: no caller may be accepted without a policy.
     await deliver('10-guard')
     expect(await named()).toEqual([...before, ...policies, 'EnvoyFilter entente-accept-app-neighbour'].sort())
     await deliver('20-open')

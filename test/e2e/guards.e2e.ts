@@ -1,4 +1,4 @@
-/** What an apply must never do on its way: let a stranger in, hurt local traffic, leave a proxy broken. */
+/** An apply must never accept a stranger, affect local traffic, or leave a proxy broken. */
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
@@ -18,7 +18,7 @@ const DRAIN_MS = 45_000
 let bed: Bed
 let pods: Walkthrough
 let shop: Shop
-/** In A, where calls to B's server are checked as the client's are, under an identity that nobody named. */
+/** A client in A under an identity that no callers rule names. B verifies its calls as it verifies the client's. */
 let stranger: Pod
 
 beforeAll(async () => {
@@ -145,7 +145,7 @@ describe('while everything is removed', () => {
   /** The record's head stays: it is no trust. */
   const left = async () => (await written(bed)).filter((object) => !object.includes('/entente-record '))
 
-  /** What the caller that nobody named was answered meanwhile. */
+  /** The answers to the caller that was not named. */
   async function answersDuring(work: () => Promise<void>): Promise<string[]> {
     const unnamed = await load(stranger, 'server.sample', { everyMs: 15 })
     await work()

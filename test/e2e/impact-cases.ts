@@ -212,7 +212,7 @@ export const CASES: readonly PolicyCase[] = [
   ]),
 ]
 
-/** Those that reach every pod of the mesh, so that no other case may be tried beside one. */
+/** The cases that affect every pod of the mesh, and therefore run alone. */
 export const WIDE_CASES: readonly PolicyCase[] = [
   several('the root namespace, without a selector, and an ALLOW here', [
     { name: 'no-web', namespace: 'istio-system', spec: deny(from({ principals: ['*/ns/foo/sa/web'] })) },

@@ -1,4 +1,4 @@
-/** `impact` against real istiod and Envoy: what it predicts is what requests meet, policy by policy, setting by setting. */
+/** `impact` against real istiod and Envoy: its predictions match the responses to requests, for each policy and setting. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseDocument } from 'yaml'
 import { parseMeshConfig } from '../../src/adapters/kubernetes/read/mesh-config.ts'
@@ -22,7 +22,7 @@ const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy'
 const PODS = 6
 const HOST = 'server.shop'
 
-/** Local, foreign, namesakes of each other, and of a domain that nobody named. */
+/** Local and foreign callers, namesakes of each other, and callers of a domain that was not named. */
 const CALLERS = [
   'b cluster-b.example/ns/sample/sa/client',
   'b cluster-b.example/ns/foo/sa/web',
@@ -160,7 +160,7 @@ interface Met {
   readonly met: string
 }
 
-/** What each caller met at each pod, beside what was predicted. */
+/** The response to each caller at each pod, next to the prediction. */
 async function compare(cases: readonly PolicyCase[], admission: Admission): Promise<readonly Met[]> {
   const rows = cases.flatMap((of, i) => {
     const pod = targets[i] as Pod
@@ -207,7 +207,7 @@ describe.each(Object.entries(SETTINGS))('impact under %s', (name, setting) => {
     console.log(
       `${name}: ${ROUNDS.flat().length} cases, ${met.length} requests: ${count('allow')} allow, ${count('deny')} deny, ${count('maybe')} maybe`,
     )
-    // A maybe is for what it says, not a way out.
+    // `maybe` is allowed only in cases that announce it.
     expect(met.filter(({ predicted, what }) => predicted === 'maybe' && !what.includes('maybe'))).toEqual([])
   }, 300_000)
 })

@@ -1,4 +1,4 @@
-/** Another server in the place of `server.sample` of b, showing a leaf of our choosing to whoever calls. */
+/** Another server in place of `server.sample` of b, which serves a chosen leaf to every caller. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Bed } from '../testbed/bed.ts'
@@ -12,10 +12,10 @@ const SLICE = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', namesp
 
 type Endpoints = readonly { readonly addresses: readonly string[]; readonly targetRef: object }[]
 
-/** What istiod takes for a workload of the mesh. */
+/** The object that makes istiod treat the impostor as a workload of the mesh. */
 const LABELS = { 'security.istio.io/tlsMode': 'istio', 'topology.istio.io/network': 'network-b' }
 
-/** Runs `during` while calls to `server.sample` of b end at the impostor: istiod takes it for a pod of the server's account. */
+/** Runs `during` while calls to `server.sample` of b reach the impostor, which istiod treats as a pod of the server's account. */
 export async function withImpostor<T>(bed: Bed, leaf: Identity, during: () => Promise<T>): Promise<T> {
   const pod = await bed.b.pod({
     namespace: 'sample',

@@ -105,7 +105,7 @@ describe('a mesh config', () => {
 })
 
 /**
- * What lint says of Istio's manifests, reviewed: each finding has a row, and each row a finding. `helm-template` and
+ * The reviewed findings of lint on Istio's manifests: each finding has a row, and each row a finding. `helm-template` and
  * `settings-not-read` are left out: they say that Entente did not read a file.
  */
 const REVIEWED: readonly (readonly [code: string, file: RegExp, why: string])[] = [

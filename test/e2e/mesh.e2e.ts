@@ -20,7 +20,7 @@ let pods: Walkthrough
 let shop: Shop
 let local: Load
 let restarts: Restarts
-/** Of what is left when nobody calls across any more. */
+/** Restarts when no cross-mesh calls remain. */
 let alone: Restarts
 
 const STRICT = {
@@ -192,7 +192,7 @@ describe('content that istiod must not read', () => {
     expect(await state()).toEqual(before)
   })
 
-  it('is removed after somebody edits it in by hand', async () => {
+  it('is repaired by apply after somebody edits the mesh config by hand', async () => {
     const [map] = (await ours(bed.b)).filter((object) => object.metadata.name === SHARED_MESH_CONFIG)
     await bed.b.kube.patch(
       { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'istio-system', name: SHARED_MESH_CONFIG },
@@ -206,7 +206,7 @@ describe('content that istiod must not read', () => {
     // Whoever it was is no kubectl that we know: that is asked for.
     expect(expectCode(await shop.apply(), 1).stderr).toContain('--force-conflicts')
     expectCode(await shop.run('apply', '--reason', 'put right', '--yes', '--force-conflicts'), 0)
-    // Of b alone: a's proxies, which call across, are told nothing anew.
+    // Only in b: a's proxies, which call across, get no new configuration.
     await alone.during(() => bed.b.istiod.restart())
     await becomes(200)
   })

@@ -60,7 +60,7 @@ describe('a PERMISSIVE set of workloads', () => {
     const stranger = await bed.a.mint('spiffe://cluster-a.example/ns/sample/sa/stranger')
     expect(await raw(pods.neighbour, pods.server.address, 8080, impostor)).toMatchObject({ accepted: false, alert: 46 })
     expect(await raw(pods.neighbour, pods.server.address, 8080, stranger)).toMatchObject({ status: 403 })
-    // The echo of the application, at the very bytes of the handshake: nobody ended the TLS.
+    // The application echoes the bytes of the handshake, so no proxy terminated TLS.
     const passed = await raw(pods.neighbour, pods.server.address, 9000, stranger, { alpn: 'h2' })
     expect(passed).toMatchObject({ accepted: false })
     expect(passed).not.toHaveProperty('peer')

@@ -1,4 +1,4 @@
-/** What a pod needs to read its trust bundles from a ConfigMap. */
+/** The label and annotations with which a pod reads its trust bundles from a ConfigMap. */
 import { MAPS, MOUNT_LABEL, MOUNT_PATH } from '../../src/core/trust/mounted/bundle-map.ts'
 
 const volume = { projected: { sources: MAPS.map((name) => ({ configMap: { name, optional: true } })) } }

@@ -97,7 +97,7 @@ async function inboundListener(pod: Pod) {
 const listenersSince = async () => Promise.all(servers.pods.map(async (pod) => (await inboundListener(pod))?.active_state?.last_updated))
 const readsFile = async (pod: Pod): Promise<boolean> => JSON.stringify(await inboundListener(pod)).includes(MOUNT_PATH)
 
-/** What goes on all the while, and must not notice. */
+/** Traffic during the whole test, which must not be affected. */
 class Traffic {
   readonly #loads: readonly Load[]
   readonly #impostors: readonly Attempts[]
@@ -187,7 +187,7 @@ describe('roots of both meshes are added, switched to and removed in two minutes
     listeners = await listenersSince()
   })
 
-  /** Does what is due, again and again, until the rotations of both meshes have come that far. */
+  /** Runs the due steps repeatedly until the rotations of both meshes reach this phase. */
   const rotated = (phase: string) =>
     until(
       `both rotations to come to ${phase}`,

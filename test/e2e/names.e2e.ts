@@ -1,4 +1,4 @@
-/** A partner's CA signs certificates with more names than one: none of them passes, wherever roots of ours are, and what passed before still does. */
+/** A partner's CA signs certificates with several names: our filters reject all of them, and accept the same others as before. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
 import { handshake } from '../testbed/handshake.ts'
@@ -19,7 +19,7 @@ const OTHER = `${A}/ns/x/sa/y`
 const C = 'spiffe://cluster-c.example/ns/sample/sa/billing'
 const API = 'api.example'
 
-/** What passes, by who is named: `granted` only the client, `all` every identity of A. A policy of B's own lets in B's admin, and more. */
+/** The accepted identities: `granted` only the client, `all` every identity of A. B's own policy also accepts B's admin, and more. */
 interface Row extends LeafNames {
   readonly name: string
   readonly by: 'a' | 'b'
@@ -78,7 +78,7 @@ const policy = (namespace: string, app: string): KubeObject => ({
         from: [{ source: { principals: ['cluster-b.example/ns/sample/sa/admin', 'cluster-c.example/ns/sample/sa/billing', '*/sa/root'] } }],
       },
       { from: [{ source: { namespaces: ['admin-ns'] } }] },
-      // Whoever is let in by nobody else: its own name is in no other rule.
+      // Identities whose names are in no other rule.
       { from: [{ source: { principals: [CALLER, 'cluster-a.example/ns/x/sa/y', 'cluster-b.example/ns/sample/sa/neighbour'] } }] },
     ],
   },
@@ -156,7 +156,7 @@ const localWorks = async (): Promise<void> => {
 
 async function make(entry: Readonly<Record<string, unknown>>, distribution = 'pinned'): Promise<void> {
   shop.write([{ ...bAccepts(entry), distribution }, aReaches()])
-  // A kubelet may take as long as a minute and a half to bring a file.
+  // A kubelet may need a minute and a half to sync a file.
   expectCode(await shop.apply('--nudge'), 0)
   await shop.proven()
 }

@@ -15,7 +15,7 @@ export interface Ends {
   readonly server: Pick<Pod, 'spiffeId'>
 }
 
-/** Waits until the client expects the other cluster's server for what it is. @returns whether that had to be put right */
+/** Waits until the client expects the other cluster's server under its real identity. @returns true if this needed a repair */
 export async function knowsServers(bed: Bed, { client, server }: Ends): Promise<boolean> {
   const right = async () => (await client.admin('/config_dump?resource=dynamic_active_clusters')).includes(server.spiffeId)
   const what = `${client.netns} to expect ${server.spiffeId}`
@@ -48,10 +48,10 @@ const isIn =
   ({ from, to }: Span): boolean =>
     at >= from && at <= to
 
-/** What an istiod's restart may cost a client by itself: seen once in 50,000 requests, a 503 after 11 ms. Where it is more, all of it is ours. */
+/** Failures that a restart of istiod alone may cause: one in 50,000 requests was observed, a 503 after 11 ms. More count against Entente. */
 const BY_A_RESTART = 3
 
-/** Restarts of istiods under load: what failed because one came back wrong is not the doing of what is tested. */
+/** Restarts of istiods under load: failures because istiod came back with wrong identities do not count against Entente. */
 export class Restarts {
   readonly #wrong: Wrong[] = []
   readonly #spans: Span[] = []
@@ -68,7 +68,7 @@ export class Restarts {
     const from = Date.now()
     const before = await Promise.all(this.#ends.map(({ client }) => pushes(client)))
     const done = await work()
-    // Until the client has heard from the istiod that is back, it holds what the one before said.
+    // Until the restarted istiod pushes to the client, the client holds the previous configuration.
     await Promise.all(
       this.#ends.map(({ client }, i) =>
         until(`${client.netns} to be told anew`, async () => (await pushes(client)) > (before[i] ?? 0), 120_000),
@@ -81,7 +81,7 @@ export class Restarts {
     return done
   }
 
-  /** @param by whose requests these are; absent: anybody's */
+  /** @param by the client of these requests; absent: any */
   causes(failures: readonly Sample[], by?: Pod): Failures {
     const wrong = this.#wrong.filter(({ client }) => by === undefined || client === by)
     const misled = failures.filter((sample) => wrong.some(isIn(sample)))
@@ -92,17 +92,17 @@ export class Restarts {
   }
 }
 
-/** All that failed, by whose doing it was. */
+/** The failures, by cause. */
 export interface Failures {
   /** Of a client whose istiod came back expecting other servers: any number, from its restart until that was put right. */
   readonly misled: readonly Sample[]
   /** While an istiod restarted, of no cause that is known: `BY_A_RESTART` at most. */
   readonly restarting: readonly Sample[]
-  /** What a test must not have. */
+  /** The failures that fail a test. */
   readonly ours: readonly Sample[]
 }
 
-/** How many failed, and how many of them are not held against what is tested. */
+/** The number of failures, and of those that do not count against Entente. */
 export function failuresText({ misled, restarting, ours }: Failures): string {
   const all = misled.length + restarting.length + ours.length
   const parts = [

@@ -56,7 +56,7 @@ function reaches(): ReturnType<typeof aReaches> {
   return { ...trust, reach: [...reach, unnamed] }
 }
 
-/** Whether the istiod that is back expects the server of B under its own trust domain, in the words of `verify`. */
+/** True if `verify` reports that the restarted istiod expects the server of B under its own trust domain. */
 async function cameBackWrong(): Promise<boolean> {
   await sleep(WATCHED_MS)
   const { findings } = await shop.verdict('a')

@@ -1,7 +1,7 @@
 /**
  * Two revisions of istiod in one mesh, of one build, with proxies that report two versions; and one filter for the whole mesh.
  * The second version is only what the proxy says of itself (ISTIO_META_ISTIO_VERSION): istiod makes its configuration for
- * that version, the Envoy that takes it is the same.
+ * that version, and its Envoy is the same.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
@@ -21,7 +21,7 @@ const reaching = (...names: readonly string[]) => aReaches({ services: names.map
 const TWO = [bAccepts(), reaching('server', 'upgraded')]
 const THREE = [bAccepts(), reaching('server', 'upgraded', 'moved')]
 
-/** What the proxies of the new revision say of themselves; their Envoy is that of all others. */
+/** The version that proxies of the new revision report; their Envoy is the same as all others. */
 const OTHER = '1.28.3'
 const OTHERS = { ISTIO_META_ISTIO_VERSION: OTHER }
 

@@ -1,4 +1,4 @@
-/** Roots that must not get in, and a root of our own that nobody announced. */
+/** Roots that must not be approved, and a new root of our own without an announcement. */
 import { X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -44,7 +44,7 @@ const base64 = (pem: string): string => new X509Certificate(pem).raw.toString('b
 const leafOf = async (cluster: 'a' | 'b'): Promise<string> =>
   new X509Certificate((await bed[cluster].mint(`spiffe://cluster-${cluster}.example/ns/sample/sa/x`)).certificate).toString()
 
-/** What a refused command must not have changed. */
+/** The state that a refused command must not change. */
 const state = async () => ({
   record: shop.read('audit.jsonl'),
   bundle: shop.read('bundles/cluster-b.example.json'),
@@ -151,7 +151,7 @@ describe('a CA that switches before every proxy holds its new root', () => {
         await rotations.goOn('cluster-b')
         expect(await rotations.of('cluster-b')).toMatchObject({ staying: [rootOf(next)], leaving: [rootOf(old)], signs: rootOf(next) })
         for (const ca of [old, next]) expect(await filtersHold(bed, ca)).toBe(true)
-        // With a certificate from after the switch, the server is nobody that the client knows.
+        // The client does not trust the server's certificate from after the switch.
         await serverAnew()
         await becomes(503)
       })
@@ -249,7 +249,7 @@ describe('our own CA', () => {
 
     shop.write(BOTH)
     expectCode(await shop.run('approve', 'cluster-b', '--yes', '--reason', 'the old CA is gone'), 0)
-    // What is under the old roots may live for a day yet: they are held back.
+    // Certificates under the old roots may be valid for another day, so their removal is held back.
     const applied = async () => {
       await shop.apply()
       return (await shop.plan()).steps.every(({ gates }) => gates.some(({ open }) => !open))

@@ -66,7 +66,7 @@ afterAll(async () => {
   await bed?.giveBack()
 })
 
-/** B's CA, with A's istiod started again as well: that is told apart by who calls. */
+/** B's CA, with a restart of A's istiod as well: the caller distinguishes their failures. */
 const change = (work: () => Promise<void>) => restarts.during(() => Promise.all([work(), bed.a.istiod.restart()]))
 
 describe('a rotation of a root that a whole mesh trusts', () => {
@@ -102,7 +102,7 @@ describe('a rotation of a root that a whole mesh trusts', () => {
       return raw(pods.neighbour, pods.client.address, 8080, { ...leaf, certificate: leaf.certificate + intermediate.certificate })
     }
     expect(await shown(next)).toMatchObject({ accepted: true })
-    // Under `mesh` roots come by the agents, which istiod does not tell of.
+    // Under `mesh` agents request the roots, and istiod does not report them.
     await until('the old root to be refused', async () => !(await shown(old)).accepted)
   })
 

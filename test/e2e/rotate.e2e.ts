@@ -25,7 +25,7 @@ import { codes, expectCode, MEMBERS, Shop, written } from './shop.ts'
 // Twice a leaf's life, on a machine that is busy.
 vi.setConfig({ testTimeout: 15 * 60_000 })
 
-/** A sidecar that is cut off for longer than a leaf lives can call nobody, so the longer one where that is done. */
+/** A sidecar that is disconnected for longer than a leaf is valid cannot call, so those tests use the longer lifetime. */
 const LEAF_MINUTES = ALL ? 3 : 1
 
 let bed: Bed
@@ -41,7 +41,7 @@ let shop: Shop
 let rotations: Rotations
 let restarts: Restarts
 let flows: Flows
-/** Under the CA of either, all the time: a granted name, and beside it one of the other mesh. */
+/** Attempts during the whole test, with certificates of either CA that have a granted name and one of the other mesh. */
 let forged: readonly Attempts[]
 let cut: Record<'pinned' | 'mounted', () => Promise<readonly string[]>>
 const cas = {} as Record<'oldA' | 'oldB' | 'newA' | 'newB', MeshCa>
@@ -145,7 +145,7 @@ describe('a rotation of both roots', () => {
       ;[cas.newA, cas.newB] = await Promise.all([bed.a.addRoot(), bed.b.addRoot()])
     })
     expect(codes((await rotations.of('cluster-b')).findings)).toContain('own-root-unknown')
-    // Two at once: one of them may be told that somebody else is at work.
+    // Two concurrent runs: one may report that another process is writing.
     for (const { code, stderr } of await Promise.all([rotations.goOn('cluster-a'), rotations.goOn('cluster-a')]))
       if (code !== 0) expect(stderr).toMatch(/record-busy|changed-meanwhile|not-consented/)
     expectCode(await rotations.goOn('cluster-a'), 0)
@@ -310,7 +310,7 @@ describe('a rotation of both roots', () => {
       const over = ca === cas.oldA || ca === cas.oldB
       expect(trusted.length).toBeGreaterThan(0)
       expect(trusted.at(-1)?.until?.reason).toBe(over ? 'yearly' : undefined)
-      // The entries that say so, for whoever checks them by other means.
+      // The entries that prove it, for a check by other means.
       const lines = expectCode(await shop.run('audit', 'export', '--fingerprint', rootOf(ca)), 0)
         .stdout.trim()
         .split('\n')

@@ -1,4 +1,4 @@
-/** Rotations by the command line, and what is done to them: runs killed, sidecars cut off, traffic that must not notice. */
+/** Rotations on the command line, with faults: killed runs, disconnected sidecars, and traffic that must not be affected. */
 import { X509Certificate } from 'node:crypto'
 import { expect } from 'vitest'
 import type { Finding } from '../../src/core/diagnostics/finding.ts'
@@ -27,7 +27,7 @@ export const fingerprint = (pem: string): string => `sha256:${new X509Certificat
 export const rootOf = (ca: MeshCa): string => fingerprint(ca.root.certificate)
 export const waiting = ({ gates }: Told): string => gates.flatMap((gate) => gate.waitingFor).join('\n')
 
-/** Whether every filter of ours holds its root; those that read a file hold none. */
+/** True if each of our filters holds its root; filters that read a file hold none. */
 export async function filtersHold(bed: Bed, { root }: MeshCa): Promise<boolean> {
   const all = [...(await ours(bed.a)), ...(await ours(bed.b))].filter(({ kind }) => kind === 'EnvoyFilter').map((o) => JSON.stringify(o))
   const inline = JSON.stringify(new X509Certificate(root.certificate).toString().trim()).slice(40, 120)
@@ -41,14 +41,14 @@ export class Rotations {
     this.#shop = shop
   }
 
-  /** Where it stands. @param aheadMs the clock of whoever asks */
+  /** The current phase. @param aheadMs the offset of the command's clock */
   async of(member: string, aheadMs = 0): Promise<Told> {
     const ran = await this.#shop.runAt(aheadMs, 'rotate', member, '--status', '-o', 'json')
     if (ran.json === undefined) throw new Error(ran.stderr)
     return ran.json as Told
   }
 
-  /** Does what is due, or waits as long as it is told to. */
+  /** Runs the due step, or waits for the given time. */
   goOn(member: string, ...more: readonly string[]): Promise<Ran> {
     return this.#shop.patiently('rotate', member, '--reason', 'yearly', '--yes', ...more)
   }
@@ -70,7 +70,7 @@ export class Rotations {
     if (!said) expectCode(ran, 0)
   }
 
-  /** While this goes on under way, and ended with it when it fails. */
+  /** Runs during the rotation, and is stopped if the rotation fails. */
   async meanwhile(member: string, more: readonly string[], work: (running: Running) => Promise<void>): Promise<Ran> {
     const running = this.#shop.start('rotate', member, '--reason', 'yearly', '--yes', ...more)
     try {
@@ -104,7 +104,7 @@ export async function without({ api }: Cluster, meanwhile: () => Promise<void>):
   }
 }
 
-/** Who calls whom, 25 times a second. */
+/** Clients and servers of the load, 25 requests a second. */
 export interface Flow {
   readonly from: Pod
   readonly host: string
@@ -136,7 +136,7 @@ export class Flows {
   }
 }
 
-/** Long-lived connections: a response that goes on, and TCP. @returns those that were cut, when asked */
+/** Long-lived connections: a streamed response, and TCP. @returns a function that lists the closed ones */
 export async function longLived(flows: readonly Flow[]): Promise<() => Promise<readonly string[]>> {
   const kinds = ['stream', 'echo'] as const
   const held = await Promise.all(

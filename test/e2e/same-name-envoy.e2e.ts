@@ -1,5 +1,5 @@
 /**
- * Two roots of one subject with different keys, as an Envoy by itself takes them: in one list of the SPIFFE validator
+ * Two roots of one subject with different keys, in an Envoy without a mesh: in one list of the SPIFFE validator
  * (`pinned`), in its file (`mounted`), in the flat list of Istio's own configuration (`mesh`), and under a domain each.
  * With the forms that were tried to let both pass: docs/decisions/0024-roots-of-one-name.md.
  */
@@ -30,7 +30,7 @@ interface Generation {
   readonly bare: TestIssuer
   readonly without: TestLeaf
   readonly with: TestLeaf
-  /** Under an intermediate made anew, without one. */
+  /** Under a re-issued intermediate, without one. */
   readonly renewed: TestLeaf
 }
 
@@ -175,7 +175,7 @@ describe('alternatives for accepting callers under both roots without key identi
   const [old, next] = await pair(false, true)
   const [roots, bare] = [pemOf(old.ca.root, next.ca.root), pemOf(old.bare.certificate, next.bare.certificate)]
   const stranger = await generation(2024, 3, false)
-  /** The new intermediate as a root of its own name and key: nobody checks what a root signs itself with. */
+  /** The new intermediate as a root of its own name and key: no verifier checks a root's own signature. */
   const disguised = printPem(selfIssued(next.bare.certificate.der))
   const passing = async <Name extends string>(envoy: EnvoyAlone<Name>, form: Name): Promise<string> => {
     const asked = { old: old.without, new: next.without, renewed: next.renewed, stranger: stranger.without }

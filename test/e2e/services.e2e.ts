@@ -106,10 +106,10 @@ describe('a host with several ports', () => {
 describe('servedBy', () => {
   const ours = { prefix: 'spiffe://cluster-a.example/ns/sample/' }
 
-  it('is compared with the clusters, our own pods included, and not with istiod’s learnt names', async () => {
+  it('sets the names in Envoy’s clusters, our own pods included, in place of the names that istiod learnt', async () => {
     const named = [...(await clusters(HOST)).values()]
     expect(named.map(({ names }) => names)).toEqual([80, 9000].map(() => [ours, { exact: `spiffe://${SERVER}` }]))
-    // What the filter sets anew beside the names is what Istio has there.
+    // The filter repeats Istio's own values for all other fields.
     const [untouched] = (await clusters('local.sample.svc.cluster.local')).values()
     for (const { secret } of named) expect(secret).toEqual(untouched?.secret)
   })
@@ -277,7 +277,7 @@ describe('a member without a remote secret', () => {
   const trusts = () => [bAccepts(), aReaches({ services: [{ host: ELSEWHERE, servedBy: [SERVER] }] })]
   let address: string
 
-  it('is reported with what its gateway would not know', async () => {
+  it('gets a finding for names that its gateway does not know', async () => {
     await shop.make([])
     await bed.a.kube.delete({ apiVersion: 'v1', kind: 'Secret', namespace: 'istio-system', name: 'istio-remote-secret-b' })
     const [entry, rule] = documented() as [KubeObject, KubeObject]

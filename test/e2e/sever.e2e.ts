@@ -93,7 +93,7 @@ describe('two concurrent applies', () => {
     const [winner, loser] = both[0]?.code === 0 ? [shop, other] : [other, shop]
     expectCode(await winner.run('audit', 'verify'), 0)
     expectCode(await loser.run('audit', 'verify'), 1)
-    cpSync(winner.file('audit.jsonl'), loser.file('audit.jsonl')) // as told: pull it, run it again
+    cpSync(winner.file('audit.jsonl'), loser.file('audit.jsonl')) // as the error says: pull the record, run it again
     expectCode(await loser.apply(), 0)
     expectCode(await loser.run('audit', 'verify'), 0)
     shop = winner
@@ -170,7 +170,7 @@ describe('a trust that is severed', () => {
   })
 
   it('is open again after a lift, a new approval and an apply, and not before', async () => {
-    expectCode(await shop.run('sever', '--lift', 'cluster-b', 'cluster-a', '--reason', 'INC-7 is over'), 1) // nobody is asked here
+    expectCode(await shop.run('sever', '--lift', 'cluster-b', 'cluster-a', '--reason', 'INC-7 is over'), 1) // no terminal
     expectCode(await shop.run('sever', '--lift', 'cluster-b', 'cluster-a', '--reason', 'INC-7 is over', '--yes'), 0)
     expect(shop.record().at(-1)).toMatchObject({
       action: 'lift',
@@ -258,10 +258,10 @@ describe('an emergency sever', () => {
     const { stderr, stdout } = await emergency('INC-9: and now')
     expect(stderr).toContain('denies every identity of cluster-a.example')
     expect(stdout).toMatch(/server\.sample +unseen/)
-    await becomes(403) // the filter is Git's to take away; the policy stands
+    await becomes(403) // only Git removes the filter; the policy is in place
     expect(await kinds()).toContain('EnvoyFilter')
 
-    // As Git would have it by then, and whoever applies it.
+    // The content of Git by then, applied by its tool.
     shop.writeText(shop.read('federation.yaml').replace(/ *directory: b\n/, ''))
     expectCode(await shop.apply(), 0)
     await until('b to be severed', async () => (await shop.verdict('b')).state === 'severed')

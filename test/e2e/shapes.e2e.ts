@@ -1,6 +1,6 @@
 /**
- * The table of shapes that plans are checked against (src/core/mesh/envoy/filter-merge.table.ts), beside what istiod makes now.
- * After an upgrade of Istio: `ENTENTE_RECORD=1 npx vitest run -c vitest.e2e.config.ts test/e2e/shapes.e2e.ts` writes it anew.
+ * Compares the table of listener forms (src/core/mesh/envoy/filter-merge.table.ts), against which plans are checked, with istiod's output.
+ * After an upgrade of Istio: `ENTENTE_RECORD=1 npx vitest run -c vitest.e2e.config.ts test/e2e/shapes.e2e.ts` rewrites it.
  */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -197,7 +197,7 @@ const peerAuthentication = (mode: string, ports: Readonly<Record<number, string>
     }),
   })
 
-/** What each port's chains are named in the table, where it has a mode of its own or not. */
+/** The names in the table of each port's chains, with or without a mode of its own. */
 const inboundShapes = async (mode: string, ports: Readonly<Record<number, string>>): Promise<Record<string, readonly Chain[]>> =>
   Object.fromEntries(
     [...(await inbound())].flatMap(([port, found]) =>

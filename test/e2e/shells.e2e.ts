@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** What each shell offers after these words, of which the last is being typed. */
+/** The completions of each shell after these words; the last word is incomplete. */
 const SHELLS = {
   bash: (words: readonly string[]) => [
     'bash',
@@ -34,7 +34,7 @@ const SHELLS = {
   'kubectl entente': ([, ...words]: readonly string[]) => ['kubectl', '__complete', 'entente', ...words],
 } as const
 
-/** What completes in a zsh without a terminal: its own functions print what they are given. */
+/** Completion in a zsh without a terminal: replacements of its functions print their arguments. */
 const ZSH = `compdef() { }; _files() { print files }; _describe() { print -rl -- "\${(@P)2}" }
 source <(entente completion zsh)
 words=("$@") CURRENT=$#

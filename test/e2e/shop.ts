@@ -72,7 +72,7 @@ export class Shop {
     return readFileSync(this.file(name), 'utf8')
   }
 
-  /** Says in federation.yaml who trusts whom; `severed` goes. */
+  /** Writes the trusts to federation.yaml, and removes `severed`. */
   write(trust: readonly Doc[], members: readonly Doc[] = MEMBERS): void {
     const spec = { members, trust, severed: [] }
     this.writeText(stringify({ apiVersion: 'entente.dev/v1alpha1', kind: 'Federation', metadata: { name: 'shop' }, spec }))
@@ -95,14 +95,14 @@ export class Shop {
     return cli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig, aheadMs })
   }
 
-  /** As somebody else has it who cloned it now. */
+  /** A second clone, as another user has it. */
   clone(): Shop {
     const copy = new Shop(this.#kubeconfig)
     cpSync(this.directory, copy.directory, { recursive: true })
     return copy
   }
 
-  /** What waits for minutes by itself. */
+  /** For commands that wait for minutes. */
   patiently(...args: readonly string[]): Promise<Ran> {
     return cli(args, { cwd: this.directory, kubeconfig: this.#kubeconfig, timeoutMs: PATIENCE_MS })
   }
@@ -141,14 +141,14 @@ export class Shop {
     return this.run('apply', '--reason', 'e2e', '--yes', ...more)
   }
 
-  /** These trusts and no other, in the file and on the clusters. What was severed before is lifted. */
+  /** Sets exactly these trusts, in the file and on the clusters, and lifts earlier severs. */
   async make(trust: readonly Doc[]): Promise<void> {
     this.write(trust)
     await this.lift()
     expectCode(await this.apply(), 0)
   }
 
-  /** Lifts every sever on the record, and approves the trusted roots anew: the next apply may open these trusts. */
+  /** Lifts every sever on the record, and approves the trusted roots again: the next apply may open these trusts. */
   async lift(): Promise<void> {
     const last = new Map(
       this.record().flatMap((entry) =>
@@ -199,13 +199,13 @@ const KINDS = [
   { apiVersion: 'v1', kind: 'ConfigMap' },
 ] as const
 
-/** Everything of ours in a cluster. */
+/** All objects of Entente in a cluster. */
 export async function ours(cluster: Cluster): Promise<readonly KubeObject[]> {
   const lists = await Promise.all(KINDS.map((kind) => cluster.kube.list(kind)))
   return lists.flat().filter((object) => object.metadata.labels?.['app.kubernetes.io/managed-by'] === 'entente')
 }
 
-/** What a command that must change nothing must leave as it is: objects of ours with their versions, on both clusters. */
+/** The state that a read-only command must not change: Entente's objects with their versions, on both clusters. */
 export async function written(bed: Bed): Promise<readonly string[]> {
   const all = await Promise.all(bed.clusters.map(async (cluster) => (await ours(cluster)).map((object) => [cluster.name, object] as const)))
   return all

@@ -1,4 +1,4 @@
-/** The tests of a file share a bed: what follows a failure would fail of its remains, and take minutes. Other files do not get that bed. */
+/** The tests of a file share a bed. After a failure the others would fail slowly, too, so they are skipped. Other files get a new bed. */
 import { afterAll, beforeEach } from 'vitest'
 import { Bed } from '../testbed/bed.ts'
 import { Attempts } from '../testbed/handshake.ts'

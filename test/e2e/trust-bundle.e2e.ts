@@ -57,7 +57,7 @@ const inConfigMap = async (namespace: string): Promise<string> =>
 const init = (name: string): Promise<Ran> => shop.run('init', ...CONTEXTS, '--out', name, '--yes')
 const begun = (name: string): boolean => existsSync(shop.file(`${name}/federation.yaml`)) || existsSync(shop.file(`${name}/audit.jsonl`))
 
-/** What doctor says of cluster-b in this check. */
+/** doctor's result of this check for cluster-b. */
 async function doctor(check: string): Promise<DoctorView['checks'][number] | undefined> {
   const { json, stderr } = await shop.run('doctor', ...CONTEXTS, '-o', 'json')
   if (json === undefined) throw new Error(stderr)

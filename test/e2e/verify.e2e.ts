@@ -37,7 +37,7 @@ interface Cause {
   readonly what: string
   readonly seed: () => Promise<unknown>
   readonly undo: () => Promise<unknown>
-  /** Whose trust is in doubt; undefined: the finding is about the federation. */
+  /** The member whose trust is affected; undefined: the finding is about the federation. */
   readonly truster?: 'cluster-a' | 'cluster-b'
   readonly state?: 'broken' | 'lagging' | 'unknown'
   readonly code: string
@@ -277,7 +277,7 @@ const CAUSES: readonly Cause[] = [
   {
     what: 'the truster’s istiod may not read the trusted mesh’s config, and expects servers of its own trust domain there',
     seed: async () => {
-      // Where the file names the servers, what istiod takes them for does not count.
+      // If the file names the servers, istiod's identities for them do not count.
       await shop.make([bAccepts(), aReaches({ services: [{ host: HOST }] })])
       await readsNoMeshConfig()
     },

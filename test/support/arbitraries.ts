@@ -1,4 +1,4 @@
-/** Generated wishes of one mesh, for tests of laws: few names, so that what is generated meets itself. */
+/** Generated intents of one mesh, for tests of laws: few names, so that generated values overlap. */
 import fc from 'fast-check'
 import type { Accept, Intent, Member, Reach, Workloads } from '../../src/core/model/wanted.ts'
 import type { Bundle } from '../../src/core/spiffe/bundle.ts'

@@ -25,7 +25,7 @@ export interface Clinic {
   readonly probed: readonly Probed[]
 }
 
-/** A client in a calls a server in b. @param change what is other about b */
+/** A client in a calls a server in b. @param change the differences of b */
 export async function clinic(change: Partial<ClusterSeen> = {}, asked: Question = questionOf(federation(), NOW)): Promise<Clinic> {
   const [a, b] = await Promise.all([cluster('a', asked), cluster('b', asked)])
   const looks = [a, { ...b, seen: { ...b.seen, ...change } }]

@@ -1,4 +1,4 @@
-/** One mesh with many sets of workloads, for what is to be linear in them. */
+/** One mesh with many sets of workloads, to test that the work is linear in them. */
 import type { Manifest } from '../../src/core/model/manifest.ts'
 import type { Seens } from '../../src/core/model/observed.ts'
 import type { Federation, Intent, Member, Trust } from '../../src/core/model/wanted.ts'

@@ -6,7 +6,7 @@ import { NOW } from './federations.ts'
 
 export type Texts = Readonly<Record<string, string>>
 
-/** @param texts by file name; what is before the first `/` is the argument it came by */
+/** @param texts by file name; the part before the first `/` is the argument of lint */
 export function linted(texts: string | Texts, options: Partial<LintOptions> = {}): LintResult {
   const files = Object.entries(typeof texts === 'string' ? { 'm.yaml': texts } : texts)
   return lint(

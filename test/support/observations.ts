@@ -101,7 +101,7 @@ export const observation = ({ own, objects = [], istio = {}, proxies = [] }: Par
   proxies: ok(proxies),
 })
 
-/** A proxy that acknowledged what it was sent. */
+/** A proxy that acknowledged the last push. */
 export const evidence = (of: Manifest, config: ProxyConfig, more: Partial<Evidence> = {}): Evidence => ({
   proxy: proxyOf(of),
   namespace: of.metadata.namespace ?? '',

@@ -26,7 +26,7 @@ export const modulus = BigInt(`0x${Buffer.from(rsa.publicKey.export({ format: 'j
 const RSA256 = algorithm('1.2.840.113549.1.1.11', NULL)
 const byRsa = rsaPkcs1(rsa.privateKey, 'sha256', RSA256)
 
-/** A root with this key, by itself. Nobody checks what it makes of itself. */
+/** A root with this key. Its signature is arbitrary, because no verifier checks a root's own signature. */
 export const rootWith = (key: Uint8Array, signing: Signing = byRsa): Uint8Array =>
   resigned(base.root.der, signing, { key, subject: 'odd', issuer: 'odd' })
 

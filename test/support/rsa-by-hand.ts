@@ -71,7 +71,7 @@ function handMade(bits: number, exponent: bigint, more: { readonly even?: true }
 
 const lengthOf = (value: bigint): number => value.toString(2).length
 
-/** Signed first: which key it is follows from what is signed. */
+/** The signature comes first: the key is derived from the signed content. */
 function underHandMade(name: string, { signing, key }: HandMade, more: Partial<OddChain> = {}): OddChain {
   const chain = [resigned(leafDer, signing, { issuer: 'odd' })]
   return { name, root: rootWith(key()), chain, valid: false, ...more }

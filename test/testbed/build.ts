@@ -44,7 +44,7 @@ interface Part {
 const module = (name: string): string => path.join(import.meta.dirname, name)
 const moduleInputs = (name: string): string[] => ['go.mod', 'go.sum'].map((file) => readFileSync(path.join(module(name), file), 'utf8'))
 
-/** @returns where the binaries are; builds what is missing, side by side: one part downloads or links, on one core, while another compiles */
+/** Builds missing binaries in parallel: one downloads or links on one core while another compiles. @returns the paths of the binaries */
 export async function ensureBuilt(progress: Progress): Promise<Binaries> {
   const kube = ensurePart({ name: 'kube', inputs: [...moduleInputs('kube'), kubeFlags()], make: makeKube }, progress)
   const istio = ensurePart({ name: 'istio', inputs: [...moduleInputs('istio'), istioFlags()], make: makeIstio }, progress)

@@ -94,7 +94,7 @@ export class Cluster {
     return pod
   }
 
-  /** Resolves once its pods are ready; it then follows what is changed in the object. */
+  /** Resolves once its pods are ready; it then follows changes of the object. */
   async deployment(options: DeploymentOptions): Promise<Deployment> {
     const made = await Deployment.create(this, options)
     this.#deployments.push(made)
@@ -178,7 +178,7 @@ export class Cluster {
     return file
   }
 
-  /** The authorizer reads what was written with some delay. */
+  /** The authorizer reads new rules with some delay. */
   async #may(account: string, { apiGroups, resources, verbs, resourceNames }: Rule): Promise<boolean> {
     const [resource, subresource] = (resources[0] ?? '').split('/')
     const resourceAttributes = {

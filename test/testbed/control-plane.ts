@@ -1,4 +1,4 @@
-/** etcd, and one kube-apiserver per cluster. There is no controller manager: what it would make (service accounts, slices) the bed makes. */
+/** etcd, and one kube-apiserver per cluster. There is no controller manager: the bed creates service accounts and slices itself. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'

@@ -53,7 +53,7 @@ const listens = (port: number): Promise<boolean> =>
     socket.on('connect', () => socket.destroy())
   })
 
-/** @param does what it does with every request */
+/** @param does its handling of every request */
 const manager = (does: Json): Json => ({
   name: 'envoy.filters.network.http_connection_manager',
   typed_config: {

@@ -207,7 +207,7 @@ export class Istiod {
     return (await fetch(`http://${this.address}:8080/ready`, { signal: AbortSignal.timeout(1_000) })).ok
   }
 
-  /** Its working directory: it finds what is mounted relative to it. */
+  /** Its working directory, to which mounted paths are relative. */
   get #directory(): string {
     return runFile('istiod', this.pod)
   }

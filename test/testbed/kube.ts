@@ -98,7 +98,7 @@ export class Kube {
     )
   }
 
-  /** At once (there is no kubelet that would end a pod in its own time). No error when it is not there. */
+  /** Deletes at once, because no kubelet ends pods gracefully. No error if the object is absent. */
   async delete(reference: Reference): Promise<void> {
     await this.request('DELETE', `${await this.#path(reference)}?gracePeriodSeconds=0`).catch(ignoreMissing)
   }

@@ -81,7 +81,7 @@ class Program {
     if (child.stdout) createInterface(child.stdout).on('line', (line) => this.samples.push(JSON.parse(line) as Sample))
   }
 
-  /** Ends the program, once what is under way is answered. */
+  /** Ends the program after the answers to open requests. */
   protected async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const closed = once(this.#child, 'close')

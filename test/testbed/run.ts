@@ -1,4 +1,4 @@
-/** Short-lived commands: run one, get its output, or an error that quotes the end of what it said. */
+/** Short-lived commands: run one, get its output, or an error that quotes the end of its output. */
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 

@@ -30,7 +30,7 @@ export async function takeSnapshot(kube: Kube): Promise<Snapshot> {
   return new Map(lists.flat())
 }
 
-/** Namespaces end first, so that nothing is made in them meanwhile; then what is in them; then they go. */
+/** Terminates namespaces first, so that no client creates objects in them; then deletes their objects; then the namespaces. */
 export async function restore(kube: Kube, wanted: Snapshot): Promise<void> {
   const young = (path: string) => !wanted.has(path)
   const now = await takeSnapshot(kube)

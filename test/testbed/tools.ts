@@ -18,7 +18,7 @@ const PATHS = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
 
 const has = (command: string): boolean => PATHS.some((directory) => existsSync(path.join(directory, command)))
 
-/** Installs what is missing of the Debian packages; Go and Python are asked for, not installed. */
+/** Installs missing Debian packages; requires Go and Python, and does not install them. */
 export async function ensureTools(progress: (line: string) => void): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('the test bed makes network namespaces: run it as root')
   await ensurePackages(PACKAGES, progress)

@@ -64,7 +64,8 @@ export const isSetUp = (directory: string): boolean => existsSync(path.join(dire
 
 /**
  * The files of a volume; of two ConfigMaps with the same key, the later one's.
- * @throws Error when one is missing: the kubelet then tries again, and what is there stays
+ * @throws Error if one is missing: the kubelet then tries again, and the existing files stay
+testbed/programs/load.ts
  */
 export function payloadOf(volume: Volume, configMap: (name: string) => KubeObject | undefined): Readonly<Record<string, string>> {
   const sources = volume.configMap === undefined ? (volume.projected?.sources.map((source) => source.configMap) ?? []) : [volume.configMap]
