@@ -214,7 +214,7 @@ describe('from nothing to a proven call in both directions', () => {
     }
   })
 
-  it('go-spiffe, the client of SPIRE, follows the endpoint of A, and nothing that claims to be it', async () => {
+  it('go-spiffe, the client of SPIRE, follows the endpoint of A, and rejects an impostor of it', async () => {
     const go = await startGo({ [a.host]: a.bundles.address, [b.host]: b.bundles.address })
     try {
       const ask = (host: string, endpointID: string) =>

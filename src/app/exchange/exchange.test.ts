@@ -339,7 +339,7 @@ const withCluster = (ports: MemoryPorts, own: Bundle): MemoryPorts => {
   return ports
 }
 
-describe('what stands in the way of a publication', () => {
+describe('what blocks a publication', () => {
   const publishing = (objects: readonly Manifest[], publish: object = { publish: published }): MemoryPorts =>
     memoryPorts(
       spec((file) => {
@@ -349,13 +349,13 @@ describe('what stands in the way of a publication', () => {
       [memoryMesh('cluster-a' as MemberName, { own: a.bundle, objects })],
       a.bundle,
     )
-  it('a Gateway of its name that somebody else made', async () => {
+  it('a foreign Gateway with its name', async () => {
     const [, gateway] = (await publication(ownerA(), 'cluster-a')).objects
     const theirs = { ...gateway, metadata: { name: 'entente-bundle', namespace: 'trust' } } as Manifest
     const { plan } = await planFederation(publishing([theirs]))
     expect([plan.steps, plan.findings.map(({ code }) => code)]).toEqual([[], expect.arrayContaining(['owned-by'])])
   })
-  it('nothing, when it is to end: both objects go', async () => {
+  it('nothing, if the publication ends: both objects are removed', async () => {
     const { objects } = await publication(ownerA(), 'cluster-a')
     const { plan } = await planFederation(publishing(objects, {}))
     expect(plan.steps.map(({ phase, before, after }) => [phase, before?.kind, after])).toEqual([

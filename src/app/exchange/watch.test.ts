@@ -57,7 +57,7 @@ describe('follow --watch', () => {
     expect(seen.get('cluster-a')?.[1]?.at).not.toEqual(seen.get('cluster-b')?.[1]?.at)
   })
 
-  it('tries a partner that fails four times as often, which delays no other', async () => {
+  it('tries a failing partner four times as often, without delaying the others', async () => {
     const ports = partners()
     await watched(ports, 1_000)
     ports.served.delete(urlOf('cluster-a'))
@@ -68,13 +68,13 @@ describe('follow --watch', () => {
     expect(seen.get('cluster-b')?.length).toBeGreaterThanOrEqual(6)
   })
 
-  it('keeps what it saw for the next process', async () => {
+  it('stores its observations for the next process', async () => {
     const ports = partners()
     await watched(ports, HOUR)
     expect([...ports.memory.keys()].sort()).toEqual([A, B])
   })
 
-  it('goes on with the last federation file while the present one cannot be read', async () => {
+  it('continues with the last federation file while the current one cannot be read', async () => {
     const ports = partners()
     let reads = 0
     const federation = (): ReturnType<typeof ports.desired.federation> => {
@@ -87,7 +87,7 @@ describe('follow --watch', () => {
     expect(reads).toBeGreaterThan(10)
   })
 
-  it('ends when what it learnt cannot be kept', async () => {
+  it('ends if it cannot store its observations', async () => {
     const ports = partners()
     const write = async (): Promise<void> => {
       throw new FederationError('file-unwritable', 'following.json', 'no space left on device')

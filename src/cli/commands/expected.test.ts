@@ -64,9 +64,9 @@ describe('a federation whose meshes cannot be observed from here', () => {
   })
 })
 
-describe('one pair', () => {
+describe('a command about one pair', () => {
   const pair = { truster: 'cluster-b', trusted: 'cluster-a' } as never
-  it('is all that verify and status report', async () => {
+  it('makes verify and status report only that pair', async () => {
     await using w = await opened()
     await verify({ file: w.file, output: 'json', pair }, w.io)
     expect(json(w).trusts.map(({ truster }: { truster: string }) => truster)).toEqual(['cluster-b'])
@@ -74,7 +74,7 @@ describe('one pair', () => {
     expect(json(w).trusts.map(({ truster }: { truster: string }) => truster)).toEqual(['cluster-b'])
   })
 
-  it('must be declared, between members', async () => {
+  it('requires a declared pair of members', async () => {
     await using w = await opened()
     for (const trusted of ['cluster-b', 'cluster-x'])
       await expect(verify({ file: w.file, output: 'json', pair: { truster: 'cluster-b', trusted } as never }, w.io)).rejects.toMatchObject({

@@ -12,7 +12,7 @@ function told(...waits: readonly (readonly [number, ...string[]])[]): readonly s
 }
 
 describe('while an apply or a sever waits', () => {
-  it('names what it waits for once, and then that it still does, every ten seconds', () => {
+  it('prints the reason once, and every ten seconds that it still waits', () => {
     expect(told(...Array.from({ length: 13 }, (_, i) => [2 + 2 * i, 'istiod-1: x'] as const))).toEqual([
       'b close: waiting for istiod-1: x, 2 s so far',
       'b close: still waiting, 12 s so far',
@@ -20,14 +20,14 @@ describe('while an apply or a sever waits', () => {
     ])
   })
 
-  it('says at once when it waits for something else', () => {
+  it('prints a new reason at once', () => {
     expect(told([2, 'one'], [4, 'two'], [6, 'two'])).toEqual([
       'b close: waiting for one, 2 s so far',
       'b close: waiting for two, 4 s so far',
     ])
   })
 
-  it('begins anew with the next wait', () => {
+  it('starts again with the next wait', () => {
     expect(told([12, 'one'], [2, 'one'])).toEqual(['b close: waiting for one, 12 s so far', 'b close: waiting for one, 2 s so far'])
   })
 

@@ -639,14 +639,14 @@ describe('without a federation file', () => {
     ])
   })
 
-  it('a direction in which calls fail is a warning, as nobody said that they are wanted', async () => {
+  it('a direction in which calls fail is a warning, because no file requires it', async () => {
     const checks = checksOf(await clinic({}, ask(['sample'])))
     expect(amiss(checks).map(({ verdict }) => verdict)).not.toContain('fail')
     expect(amiss(checks).at(-1)?.evidence).toMatch(/; this matters if cluster-b is to call cluster-a$/)
     expect(overall(checks)).toBe('warn')
   })
 
-  it('what concerns both meshes is a failure', async () => {
+  it('a fault that affects both meshes is a failure', async () => {
     const checks = checksOf(await clinic({ mesh: ok(mesh('a')) }, ask(['sample'])))
     expect(checks.filter(({ verdict }) => verdict === 'fail').map(({ name }) => name)).toContain('trust-domains-unique')
   })
