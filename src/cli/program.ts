@@ -225,6 +225,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(actorOption())
     .addOption(kubeconfigOption())
     .addOption(istioOption())
+    .addOption(outputOption())
     .action(async (options) => run((await import('./commands/federation/init.ts')).run(options, io)))
 
   lookingAt(root, 'export', 'print the roots of your mesh, for a partner to approve', 'entente export --context cluster-a > cluster-a.json')
@@ -234,6 +235,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .addOption(new Option('--format <format>', 'spiffe or pem').choices(['spiffe', 'pem']).default('spiffe'))
     .addOption(kubeconfigOption())
     .addOption(istioOption())
+    .addOption(outputOption())
     .action(async (options) => run((await import('./commands/roots/export.ts')).run(options, io)))
 
   looking(
@@ -247,6 +249,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--yes', 'do not ask for confirmation')
     .option('--reason <text>', 'the reason; written to the record', '')
     .addOption(actorOption())
+    .addOption(outputOption())
     .action(async (member, options) => run((await import('./commands/roots/approve.ts')).run({ ...options, member }, io)))
 
   const call = root
@@ -268,6 +271,7 @@ export function program(io: Io, version: string, run: Run): Command {
         'permissive',
       ]),
     )
+    .addOption(outputOption())
     .action(async (from, to, options) => run((await import('./commands/federation/call-add.ts')).run({ ...options, from, to }, io)))
 
   looking('plan', 'show what apply would change, and the effect on trust', 'entente plan\nentente plan --expanded')
@@ -474,6 +478,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--reason <text>', 'the reason; written to the record', '')
     .option('--force-conflicts', 'take over fields of Entente’s objects that another field manager owns')
     .option('--yes', 'do not ask for confirmation')
+    .addOption(outputOption())
     .action(async (member, options) => run((await import('./commands/exchange/publish.ts')).run({ ...options, member }, io)))
 
   federated(
@@ -494,6 +499,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--fingerprint <sha256>', 'a root to refuse (default: every new root of the last offer)', collect)
     .requiredOption('--reason <text>', 'written to the record')
     .option('--yes', 'do not ask for confirmation')
+    .addOption(outputOption())
     .action(async (member, options) => run((await import('./commands/exchange/refuse.ts')).run({ ...options, member }, io)))
 
   federated(
@@ -504,6 +510,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .requiredOption('--for <trust-domain>', 'the trust domain of the partner')
     .option('--member <name>', 'your member, if several publish')
     .addOption(new Option('--valid-days <n>', 'how long it may be accepted').argParser(days).default(7))
+    .addOption(outputOption())
     .action(async (options) => run((await import('./commands/exchange/invite.ts')).run(options, io)))
 
   federated(
@@ -515,6 +522,7 @@ export function program(io: Io, version: string, run: Run): Command {
     .option('--comparison <number>', 'the comparison number of the partner, as its owner read it out')
     .option('--fingerprint <sha256>', 'or every root of the invitation, as its owner named it', collect)
     .option('--reason <text>', 'the reason; written to the record', 'invitation accepted')
+    .addOption(outputOption())
     .action(async (path, options) => run((await import('./commands/exchange/accept-invitation.ts')).run({ ...options, path }, io)))
 
   const audit = root
@@ -600,6 +608,7 @@ export function program(io: Io, version: string, run: Run): Command {
       ),
     )
     .addOption(atOption())
+    .addOption(outputOption())
     .action(async (file, { refreshHint, ...options }) =>
       run(
         (await import('./commands/roots/bundle-convert.ts')).bundleConvert(

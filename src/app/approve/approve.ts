@@ -3,6 +3,7 @@
 import type { Member } from '../../core/model/wanted.ts'
 import { seversOn } from '../../core/record/severs.ts'
 import { sameEndpoint } from '../../core/spiffe/endpoint.ts'
+import type { Fingerprint } from '../../core/x509/anchor.ts'
 import { type DesiredPorts, memberOf, readDesired } from '../desired.ts'
 import { InputError } from '../input-error.ts'
 import type { Desired } from '../ports-desired.ts'
@@ -16,8 +17,8 @@ export interface ApproveInput extends Accepting {
 
 export interface Approval {
   readonly member: Member
-  /** The number of roots in the bundle. */
-  readonly roots: number
+  /** All roots in the bundle. */
+  readonly roots: readonly Fingerprint[]
   /** True if exactly these roots were approved before, so nothing was written. */
   readonly already: boolean
 }
@@ -33,7 +34,7 @@ export async function approve(
   if (reset && input.reason.trim() === '')
     throw new InputError('resetSequence', 'requires a reason: the record keeps why sequence numbers restart')
   const offer = await offerOf(ports, desired, member, input.sent, reset ? undefined : highestIn(desired, member))
-  const roots = offer.bundle.anchors.length
+  const roots = offer.bundle.anchors.map(({ fingerprint }) => fingerprint)
   if (isApproved(desired, offer.bundle) && !reset && !isAwaited(desired, member) && isConfirmed(desired, member)) {
     if (input.fingerprint !== undefined) checkFingerprints(offer, input, member)
     return { member, roots, already: true }

@@ -184,6 +184,50 @@ export const VIEWS = {
     findings,
   }),
   Invitation: invitationSchema,
+  AcceptInvitation: document('AcceptInvitation', {
+    trustDomain: z.string(),
+    already: z.boolean().meta({ description: 'It was accepted before; nothing was changed' }),
+    numbers: z.array(z.strictObject({ trustDomain: z.string(), number: z.string() }).readonly()).readonly(),
+    answer: invitationSchema.nullable().meta({ description: 'For the way back; null if your mesh does not publish' }),
+  }),
+  Refuse: document('Refuse', { member: z.string(), trustDomain: z.string(), roots: fingerprints }),
+  Publish: document('Publish', {
+    member: z.string(),
+    bundleEndpoint: invitationSchema.unwrap().shape.bundleEndpoint,
+    sequence: z.string().nullable().meta({ description: 'Decimal: it may exceed 2^53' }),
+    objects: z.array(manifest).readonly(),
+    done: z.array(digest).readonly().meta({ description: 'Ids of the steps that were carried out' }),
+    answers: z.boolean().nullable().meta({ description: 'The endpoint answers with this sequence; null if nobody asked it' }),
+    findings,
+  }),
+  Init: document('Init', {
+    file: z.string(),
+    members: z
+      .array(
+        z
+          .strictObject({
+            name: z.string(),
+            trustDomain: z.string(),
+            context: z.string().nullable().meta({ description: 'null without a cluster: Git delivers the objects' }),
+            roots: fingerprints.meta({ description: 'Approved from the cluster' }),
+          })
+          .readonly(),
+      )
+      .readonly(),
+  }),
+  Approve: document('Approve', {
+    member: z.string(),
+    trustDomain: z.string(),
+    roots: fingerprints,
+    already: z.boolean().meta({ description: 'Exactly these were approved before; nothing was changed' }),
+  }),
+  CallAdd: document('CallAdd', {
+    file: z.string(),
+    from: z.string(),
+    to: z.string(),
+    hosts: z.array(z.string()).readonly(),
+    added: z.boolean().meta({ description: 'false: the file had this call already' }),
+  }),
   Plan: document('Plan', { federation: z.string(), digest, steps: z.array(step).readonly(), findings }),
   Apply: document('Apply', { federation: z.string(), digest, done: z.array(digest).readonly(), undelivered, findings }),
   Render: document('Render', {
@@ -375,6 +419,17 @@ export const VIEWS = {
     sequence: z.string().nullable().meta({ description: 'Decimal: it may exceed 2^53' }),
     refreshHintSeconds: z.number().nullable(),
     certificates: z.array(certificate).readonly(),
+    findings,
+  }),
+  Export: document('Export', {
+    trustDomain: z.string(),
+    format: z.enum(['spiffe', 'pem']),
+    roots: z.array(z.strictObject({ fingerprint, subject: z.string(), notAfter: instant }).readonly()).readonly(),
+    bundle: z.string().meta({ description: 'The text that the command prints without -o json' }),
+  }),
+  Convert: document('Convert', {
+    format: z.enum(['pem', 'spiffe']),
+    bundle: z.string().nullable().meta({ description: 'null if it is rejected' }),
     findings,
   }),
   Error: document('Error', {

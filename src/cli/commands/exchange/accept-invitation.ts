@@ -1,8 +1,9 @@
 /** `accept-invitation`: approves the roots of a partner by its invitation, and prints the answer for the way back. */
 import { acceptInvitation } from '../../../app/exchange/accept-invitation.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { documented } from '../../../core/view/versioned.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
-import type { Io } from '../../io.ts'
+import type { Io, Output } from '../../io.ts'
 import { numbersText } from '../../print/exchange/invitation-text.ts'
 import { json, show } from '../../print/screen.ts'
 
@@ -12,9 +13,13 @@ export interface AcceptInvitationOptions extends FileOptions {
   readonly comparison?: string
   readonly fingerprint?: readonly string[]
   readonly reason: string
+  readonly output: Output
 }
 
-export async function run({ path, as, comparison, fingerprint, reason, ...options }: AcceptInvitationOptions, io: Io): Promise<number> {
+export async function run(
+  { path, as, comparison, fingerprint, reason, output, ...options }: AcceptInvitationOptions,
+  io: Io,
+): Promise<number> {
   const text = new TextDecoder().decode(await io.readFile(path))
   const agreeing = comparison ?? fingerprint
   if (agreeing === undefined && !io.interactive)
@@ -29,6 +34,10 @@ export async function run({ path, as, comparison, fingerprint, reason, ...option
     ...(comparison === undefined ? {} : { comparison }),
     ...(fingerprint === undefined ? {} : { fingerprint }),
   })
+  if (output === 'json') {
+    io.print(json(documented('AcceptInvitation', { trustDomain: invitation.trustDomain, already, numbers, answer: answer ?? null })))
+    return 0
+  }
   if (already) {
     io.tell(`The invitation from ${invitation.trustDomain} was accepted before; nothing to do.`)
     return 0

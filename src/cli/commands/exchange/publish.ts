@@ -2,9 +2,12 @@
 import { printManifest } from '../../../adapters/directory/layout.ts'
 import { answers, type Published, publication, publish } from '../../../app/exchange/publish.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
+import { printEndpoint } from '../../../core/exchange/invitation.ts'
+import type { View } from '../../../core/view/schemas.ts'
+import { documented } from '../../../core/view/versioned.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
-import type { Io } from '../../io.ts'
-import { document, show } from '../../print/screen.ts'
+import type { Io, Output } from '../../io.ts'
+import { document, json, show } from '../../print/screen.ts'
 import { findingsText } from '../../print/text.ts'
 
 export interface PublishOptions extends FileOptions {
@@ -13,23 +16,29 @@ export interface PublishOptions extends FileOptions {
   readonly reason: string
   readonly yes?: boolean
   readonly forceConflicts?: boolean
+  readonly output: Output
 }
 
-export async function run({ member, render, reason, forceConflicts = false, ...options }: PublishOptions, io: Io): Promise<number> {
+export async function run({ member, render, reason, forceConflicts = false, output, ...options }: PublishOptions, io: Io): Promise<number> {
   const ports = portsOf(options, io)
   if (render === true) {
-    const { objects } = await publication(ports, member)
-    io.print(document(objects.map((object) => printManifest(object)).join('---\n')))
+    const said = await publication(ports, member)
+    io.print(output === 'json' ? json(publishView(said)) : document(said.objects.map((object) => printManifest(object)).join('---\n')))
     return 0
   }
   if (reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
   const published = await publish(ports, { member, reason, forceConflicts })
   const failed = published.applied?.outcome?.findings ?? []
   if (failed.length > 0) {
-    io.tell(findingsText(failed, io))
+    if (output === 'json') io.print(json(publishView(published, { findings: failed })))
+    else io.tell(findingsText(failed, io))
     return 1
   }
   const why = await answers(ports, published)
+  if (output === 'json') {
+    io.print(json(publishView(published, { answers: why === undefined, findings: why === undefined ? [] : [why] })))
+    return why === undefined ? 0 : 1
+  }
   io.print(endpointText(published))
   if (why === undefined) {
     io.tell(`${published.endpoint.url} answers with sequence ${published.sequence}.`)
@@ -38,6 +47,22 @@ export async function run({ member, render, reason, forceConflicts = false, ...o
   io.tell(findingsText([why], io))
   io.tell('The objects are written, and the endpoint was not reached from this machine. Partners need to reach it: try from their network.')
   return 1
+}
+
+function publishView(
+  { member, endpoint, sequence, objects, applied }: Published,
+  asked: Partial<Pick<View<'Publish'>, 'answers' | 'findings'>> = {},
+): View<'Publish'> {
+  return documented('Publish', {
+    member: member.name,
+    bundleEndpoint: printEndpoint(endpoint),
+    sequence: sequence?.toString() ?? null,
+    objects,
+    done: (applied?.outcome?.done ?? []).map(({ id }) => id),
+    answers: null,
+    findings: [],
+    ...asked,
+  })
 }
 
 /** What partners write. */

@@ -2,14 +2,16 @@
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { makeFolder, mustBeWritable, writeAtomically } from '../../../adapters/files/write-files.ts'
-import { init, type NamedMember, type NewPlace } from '../../../app/init/init.ts'
+import { init, type NamedMember, type NewMember, type NewPlace } from '../../../app/init/init.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { about } from '../../../core/diagnostics/subject.ts'
+import type { View } from '../../../core/view/schemas.ts'
+import { documented } from '../../../core/view/versioned.ts'
 import type { LimitOptions } from '../../input/limits.ts'
 import { portsOf } from '../../input/workspace.ts'
-import type { Io } from '../../io.ts'
+import type { Io, Output } from '../../io.ts'
 import { federationText, SCHEMAS } from '../../print/federation/federation-text.ts'
-import { show, stacked } from '../../print/screen.ts'
+import { json, show, stacked } from '../../print/screen.ts'
 
 export interface InitOptions extends LimitOptions {
   readonly context?: readonly string[]
@@ -19,10 +21,11 @@ export interface InitOptions extends LimitOptions {
   readonly yes?: boolean
   readonly kubeconfig?: string
   readonly istioNamespace: string
+  readonly output: Output
 }
 
 export async function run(
-  { context: contexts = [], member: named = [], out, istioNamespace, ...options }: InitOptions,
+  { context: contexts = [], member: named = [], out, istioNamespace, output, ...options }: InitOptions,
   io: Io,
 ): Promise<number> {
   const file = join(out, 'federation.yaml')
@@ -31,6 +34,10 @@ export async function run(
     members: named,
     istioNamespace,
   })
+  if (output === 'json') {
+    io.print(json(documented('Init', { file, members: members.map(memberView) })))
+    return 0
+  }
   const from = file === 'federation.yaml' ? '' : ` -f ${file}`
   const [a = 'cluster-a', b = 'cluster-b'] = members.map(({ name }) => name)
   io.tell(
@@ -43,6 +50,16 @@ export async function run(
   )
   return 0
 }
+
+const memberView = (member: NewMember): View<'Init'>['members'][number] =>
+  'istio' in member
+    ? {
+        name: member.name,
+        trustDomain: member.own.trustDomain,
+        context: member.context,
+        roots: member.own.anchors.map(({ fingerprint }) => fingerprint),
+      }
+    : { ...member, context: null, roots: [] }
 
 function placeAt(directory: string, istioNamespace: string): NewPlace {
   const file = join(directory, 'federation.yaml')

@@ -2,17 +2,24 @@
 
 import { bundlePath } from '../../../adapters/files/bundle-files.ts'
 import { type ApproveInput, approve } from '../../../app/approve/approve.ts'
+import { documented } from '../../../core/view/versioned.ts'
 import { type BundleOptions, sentBundle } from '../../input/sent-bundle.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
-import type { Io } from '../../io.ts'
+import type { Io, Output } from '../../io.ts'
+import { json } from '../../print/screen.ts'
 
 export interface ApproveOptions extends FileOptions, BundleOptions, Omit<ApproveInput, 'sent'> {
   readonly yes?: boolean
+  readonly output?: Output
 }
 
 export async function run(options: ApproveOptions, io: Io): Promise<number> {
   const { member, roots, already } = await approve(portsOf(options, io), { ...options, ...sentBundle(options, io) })
-  const which = roots === 1 ? `the root of ${member.trustDomain} is` : `all ${roots} roots of ${member.trustDomain} are`
+  if (options.output === 'json') {
+    io.print(json(documented('Approve', { member: member.name, trustDomain: member.trustDomain, roots, already })))
+    return 0
+  }
+  const which = roots.length === 1 ? `the root of ${member.trustDomain} is` : `all ${roots.length} roots of ${member.trustDomain} are`
   io.tell(
     already
       ? `${member.name}: ${which} approved already; nothing to do.`

@@ -3,6 +3,7 @@
 import { fetchBundle as fetchFrom } from '../../../adapters/bundle-endpoint/fetch.ts'
 import { type Fetched, fetchBundle } from '../../../app/roots/fetch-bundle.ts'
 import { SEQUENCE_DOUBTFUL } from '../../../core/diagnostics/codes.ts'
+import type { Inspection } from '../../../core/spiffe/inspect.ts'
 import { parseTrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import { bundleView } from '../../../core/view/bundle-view.ts'
 import { type EndpointOptions, endpointOf, keptIn } from '../../input/files/bundle-endpoint.ts'
@@ -33,8 +34,10 @@ export async function bundleFetch(args: FetchArgs, world: BundleWorld): Promise<
   const ports = { now: () => world.now(), fetch: () => fetchFrom(endpoint, { timeoutMilliseconds }) }
   const fetched = await fetchBundle(ports, trustDomain, out === undefined ? undefined : keptIn(out, trustDomain, world))
   const { inspection, findings, result } = fetched
+  const nothing: Inspection = { verdict: 'reject', format: 'spiffe', trustDomain, certificates: [], findings }
   if (inspection === undefined) world.tell(findingsText(findings, world))
-  else world.print(output === 'json' ? json(bundleView(inspection)) : bundleText(inspection, world))
+  if (output === 'json') world.print(json(bundleView(inspection ?? nothing)))
+  else if (inspection !== undefined) world.print(bundleText(inspection, world))
   if (out !== undefined) for (const line of keptLines(fetched, out)) world.tell(line)
   return result === 'written' || (result === 'inspected' && inspection?.verdict === 'accept') ? 0 : 1
 }

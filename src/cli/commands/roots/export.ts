@@ -4,10 +4,11 @@ import type { Bundle } from '../../../core/spiffe/bundle.ts'
 import { printBundle, printPemBundle } from '../../../core/spiffe/bundle.ts'
 import { parseBundle } from '../../../core/spiffe/parse-bundle.ts'
 import { parseTrustDomain } from '../../../core/spiffe/trust-domain.ts'
+import { documented } from '../../../core/view/versioned.ts'
 import { lookAt } from '../../input/cluster.ts'
 import type { LimitOptions } from '../../input/limits.ts'
-import type { Io } from '../../io.ts'
-import { document, show } from '../../print/screen.ts'
+import type { Io, Output } from '../../io.ts'
+import { document, json, show } from '../../print/screen.ts'
 
 export interface ExportOptions extends LimitOptions {
   readonly context?: string
@@ -16,11 +17,18 @@ export interface ExportOptions extends LimitOptions {
   readonly format: 'spiffe' | 'pem'
   readonly kubeconfig?: string
   readonly istioNamespace: string
+  readonly output: Output
 }
 
 export async function run(options: ExportOptions, io: Io): Promise<number> {
   const bundle = await bundleOf(options, io)
-  io.print(document((options.format === 'pem' ? printPemBundle(bundle) : printBundle(bundle)).trimEnd()))
+  const text = options.format === 'pem' ? printPemBundle(bundle) : printBundle(bundle)
+  if (options.output === 'json') {
+    const roots = bundle.anchors.map(({ fingerprint, subject, notAfter }) => ({ fingerprint, subject, notAfter: notAfter.toISOString() }))
+    io.print(json(documented('Export', { trustDomain: bundle.trustDomain, format: options.format, roots, bundle: text })))
+    return 0
+  }
+  io.print(document(text.trimEnd()))
   for (const { fingerprint, subject, notAfter } of bundle.anchors)
     io.tell(`${fingerprint}  ${subject}  until ${notAfter.toISOString().slice(0, 10)}`)
   io.tell(
