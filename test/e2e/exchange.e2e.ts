@@ -6,12 +6,13 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { parse, stringify } from 'yaml'
+import { parse, parseAllDocuments, stringify } from 'yaml'
 import type { AuditEntry } from '../../src/core/model/recorded.ts'
 import { base64, startGo } from '../support/opinions.ts'
 import { Bed } from '../testbed/bed.ts'
 import type { Cluster } from '../testbed/cluster.ts'
 import { kubeconfig } from '../testbed/control-plane.ts'
+import type { KubeObject } from '../testbed/kube.ts'
 import { runFile } from '../testbed/layout.ts'
 import { type Load, load } from '../testbed/load.ts'
 import { endpointSlice, namespaceObject, service } from '../testbed/objects.ts'
@@ -38,6 +39,7 @@ class Owner {
   readonly shop: Shop
   readonly name: string
   readonly domain: string
+  readonly kubeconfig: string
   server!: Pod
   client!: Pod
   east!: Pod
@@ -50,6 +52,7 @@ class Owner {
     this.domain = cluster.trustDomain
     const file = runFile(`owner-${cluster.name}.kubeconfig`)
     writeFileSync(file, kubeconfig({ [cluster.name]: cluster.api.access }), { mode: 0o600 })
+    this.kubeconfig = file
     this.shop = new Shop(file)
   }
 
@@ -184,6 +187,18 @@ afterAll(async () => {
   await bed?.giveBack()
 })
 
+/** A kubeconfig with no more rights than those of deploy/rbac.yaml and deploy/publish.yaml. */
+async function operatorOf({ cluster }: Owner): Promise<string> {
+  const manifests = ['rbac.yaml', 'publish.yaml'].flatMap((name) => {
+    const text = readFileSync(new URL(`../../deploy/${name}`, import.meta.url), 'utf8').replaceAll('trust-endpoint', 'trust')
+    return parseAllDocuments(text).map((document) => document.toJS() as KubeObject)
+  })
+  await cluster.kube.apply(...manifests)
+  const file = runFile(`operator-${cluster.name}.kubeconfig`)
+  writeFileSync(file, kubeconfig({ [cluster.name]: cluster.api.operator }), { mode: 0o600 })
+  return file
+}
+
 const invitation = async (from: Owner, to: Owner): Promise<{ readonly file: string; readonly number: string }> => {
   const { stdout, stderr } = expectCode(await from.shop.run('invite', '--for', to.domain), 0)
   const file = to.shop.file(`from-${from.name}.json`)
@@ -205,7 +220,8 @@ describe('from nothing to a proven call in both directions', () => {
         'VirtualService entente-bundle',
         'Gateway entente-bundle',
       ])
-      const { stdout, stderr } = expectCode(await owner.shop.run('publish', owner.name, '--reason', 'e2e', '--yes'), 0)
+      const kubeconfig = owner === a ? await operatorOf(owner) : owner.kubeconfig
+      const { stdout, stderr } = expectCode(await owner.shop.runAs(kubeconfig, 'publish', owner.name, '--reason', 'e2e', '--yes'), 0)
       expect(stderr).toContain(`https://${owner.host}:8443/bundle answers with sequence 1.`)
       expect(stdout).toContain(`endpointSPIFFEID: "spiffe://${owner.domain}/ns/trust/sa/bundles"`)
       expect((await owner.shop.plan()).steps).toEqual([])
