@@ -33,7 +33,7 @@ describe.skipIf(!existsSync(SCRIPT))('a terminal', { timeout: 60_000 }, () => {
     )
     const lines = await seenAt(columns, `plan -f ${space.file}`)
     expect(lines[0]).toBe('cluster-a/sample/client may call cluster-b/sample/server.')
-    const prose = lines.filter((line) => !/^ *(next|To carry it out): entente /.test(line))
+    const prose = lines.filter((line) => !/^ *(next|To write it): entente /.test(line))
     expect(Math.max(...prose.map((line) => stringWidth(line)))).toBeLessThanOrEqual(columns)
     expect(prose.some((line) => stringWidth(line) > columns - 20)).toBe(true)
   })

@@ -4,13 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { answer, startEndpoint } from '../../../test/support/endpoint.ts'
-import { A, authority, B } from '../../../test/support/federations.ts'
+import { A, authority, B, domain } from '../../../test/support/federations.ts'
 import { inDirectories, quietIo, workspace } from '../../../test/support/workspace.ts'
+import { printInvitation } from '../../core/exchange/invitation.ts'
 import { printBundle } from '../../core/spiffe/bundle.ts'
+import { parseSpiffeId } from '../../core/spiffe/spiffe-id.ts'
 import { program } from '../program.ts'
 
 const [a, next, b] = await Promise.all([authority(A), authority(A, 'next'), authority(B)])
-const print = (of: typeof a): string => of.root.anchor.fingerprint
+const print = (of: typeof a) => of.root.anchor.fingerprint
 const [FROM, TO] = ['cluster-a/sample/client', 'cluster-b/sample/server']
 
 /** @returns the exit code and the document, after checking that its text was not said as well */
@@ -23,7 +25,7 @@ async function json(...words: readonly string[]): Promise<{ readonly code: numbe
     code = await ending
   }).parseAsync([...words, '-o', 'json'], { from: 'user' })
   expect(printed).toHaveLength(1)
-  expect(told.join('\n')).not.toMatch(/Next: |^(wrote|Approved|Refused|Send|warning lost)/m)
+  expect(told.join('\n')).not.toMatch(/Next: |^(wrote|Approved|Refused|Send the fing|Send this|Accepted|warning lost)/m)
   return { code, document: JSON.parse(printed[0] ?? '') }
 }
 
@@ -122,6 +124,43 @@ describe('-o json', () => {
       expect((document.objects as { kind: string }[]).map(({ kind }) => kind)).toEqual(
         expect.arrayContaining(['Gateway', 'VirtualService']),
       )
+    })
+
+    it('accept-invitation has the numbers and the answer; invite is an invitation in any case', async () => {
+      const serving = await startEndpoint(await a.leaf(id), answer(printBundle({ ...a.bundle, sequence: 1n })))
+      await using w = await workspace(
+        inDirectories((s) => {
+          s.members = s.members.slice(1).map((one) => ({ ...one, publish: published }))
+          s.trust = []
+        }),
+        b.bundle,
+      )
+      const invitation = printInvitation({
+        trustDomain: domain(A),
+        roots: [print(a)],
+        endpoint: { profile: 'https_spiffe', url: serving.url, endpointId: parseSpiffeId(id) },
+        for: domain(B),
+        notAfter: new Date('2026-06-08T00:00:00Z'),
+      })
+      const file = join(w.directory, 'invitation.json')
+      await writeFile(file, JSON.stringify(invitation))
+      try {
+        const words = ['accept-invitation', file, '-f', w.file, '--fingerprint', print(a)]
+        expect(await json(...words)).toMatchObject({
+          code: 0,
+          document: {
+            kind: 'AcceptInvitation',
+            trustDomain: A,
+            already: false,
+            numbers: [{ trustDomain: A }, { trustDomain: B }],
+            answer: { kind: 'Invitation', trustDomain: B, for: A, answers: invitation.id },
+          },
+        })
+        expect(await json(...words)).toMatchObject({ code: 0, document: { already: true, answer: null } })
+      } finally {
+        await serving.close()
+      }
+      expect(await json('invite', '--for', A, '-f', w.file)).toMatchObject({ code: 0, document: { kind: 'Invitation', for: A } })
     })
 
     it('bundle fetch that reaches nothing is a rejected bundle with the reason', async () => {

@@ -4,6 +4,7 @@ import { endOfCall, hostOf } from '../../../core/federation/expand/call-end.ts'
 import { documented } from '../../../core/view/versioned.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
+import { fileFlag } from '../../print/layout/file-flag.ts'
 import { json, show } from '../../print/screen.ts'
 
 export interface CallAddOptions extends FileOptions {
@@ -27,7 +28,7 @@ export async function run({ from, to, hosts, mtls, output, ...options }: CallAdd
     io.print(json(documented('CallAdd', { file: options.file, from, to, hosts: used, added })))
     return 0
   }
-  const next = `entente plan${options.file === 'federation.yaml' ? '' : ` -f ${options.file}`}`
+  const next = `entente plan${fileFlag(options.file)}`
   io.tell(
     added
       ? show`wrote ${options.file}: ${from} may call ${to} at ${used.join(', ')}. Nothing is open yet. Next: ${next}`

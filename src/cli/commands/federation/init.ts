@@ -11,6 +11,7 @@ import type { LimitOptions } from '../../input/limits.ts'
 import { portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { federationText, SCHEMAS } from '../../print/federation/federation-text.ts'
+import { fileFlag } from '../../print/layout/file-flag.ts'
 import { json, show, stacked } from '../../print/screen.ts'
 
 export interface InitOptions extends LimitOptions {
@@ -38,7 +39,7 @@ export async function run(
     io.print(json(documented('Init', { file, members: members.map(memberView) })))
     return 0
   }
-  const from = file === 'federation.yaml' ? '' : ` -f ${file}`
+  const from = fileFlag(file)
   const [a = 'cluster-a', b = 'cluster-b'] = members.map(({ name }) => name)
   io.tell(
     stacked([

@@ -8,6 +8,7 @@ import { exitCodeOf } from '../../exit-code.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { expandedText } from '../../print/federation/expanded-text.ts'
+import { planNextText } from '../../print/outcome/plan-next.ts'
 import { planText } from '../../print/plan-text.ts'
 import { json, show } from '../../print/screen.ts'
 
@@ -23,8 +24,8 @@ export async function run(options: PlanOptions, io: Io): Promise<number> {
     io.print(options.output === 'json' ? json(expanded.document) : expandedText(expanded))
     return 0
   }
-  const { plan } = await planFederation(portsOf(options, io))
+  const { plan, desired } = await planFederation(portsOf(options, io))
   io.print(options.output === 'json' ? json(planView(plan)) : planText(plan, io))
-  if (options.output === 'text' && plan.steps.length > 0) io.tell(show`\nTo carry it out: entente apply --reason "WHY"`)
+  if (options.output === 'text') for (const text of planNextText(plan, desired.federation, options.file)) io.tell(show`\n${text}`)
   return exitCodeOf(outlookOf(plan.findings), plan.steps.length > 0)
 }

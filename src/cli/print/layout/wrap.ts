@@ -4,7 +4,7 @@ import stringWidth from 'string-width'
 import { type Part, plain, Shown } from '../screen.ts'
 
 /** A hint that is a command stays on one line, however long: two lines would be two commands when they are pasted. */
-const COMMAND = /^\s*(?:next: )?(?:entente|kubectl|istioctl|helm|flux|kustomize) /
+const COMMAND = /^\s*(?:next: |To (?:carry it out|write it): )?(?:entente|kubectl|istioctl|helm|flux|kustomize) /
 
 const FURTHER = 2
 /** In a very narrow terminal, breaking lines helps nobody. */

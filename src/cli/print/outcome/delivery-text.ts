@@ -3,6 +3,8 @@ import { basename, dirname, join } from 'node:path'
 import type { Undelivered } from '../../../app/world.ts'
 import { type Shown, show, stacked } from '../screen.ts'
 
+export const NOT_IN_FORCE = 'NOT IN FORCE until it is committed and delivered'
+
 /**
  * @param file the federation file, as the user named it; directories and the record are in its folder
  * @param then the commands that prove it once it is delivered
@@ -19,7 +21,7 @@ export function undeliveredText(
   const blind = undelivered.filter(({ observed }) => !observed).map(({ member }) => member)
   return [
     stacked([
-      show`NOT IN FORCE until it is committed and delivered: ${where.join(', ')}`,
+      show`${NOT_IN_FORCE}: ${where.join(', ')}`,
       show`  next: ${commitCommand(undelivered, file)}`,
       show`        then, as soon as your GitOps tool has delivered it: ${then.join(', or ')}`,
       ...(blind.length === 0
