@@ -123,7 +123,7 @@ describe('without a console', () => {
     })
     expect(ports.asked).toEqual([])
     for (const already of [false, true])
-      expect(await approve(ports, { member: 'cluster-a', sent, fingerprint: both, ...why })).toMatchObject({ already, roots: 2 })
+      expect(await approve(ports, { member: 'cluster-a', sent, fingerprint: both, ...why })).toMatchObject({ already, roots: both })
     expect(ports.approved.get(A)?.anchors).toHaveLength(2)
     expect(ports.entries.at(-1)).toMatchObject({ action: 'approve', source: 'file mail', roots: both })
   })
