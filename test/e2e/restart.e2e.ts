@@ -17,7 +17,7 @@ import { aReaches, bAccepts, CALLER, codes, expectCode, HOST, Shop } from './sho
 
 vi.setConfig({ testTimeout: 10 * 60_000 })
 
-/** istiod comes back wrong by a race; more restarts than those of the rotation may be needed to see it. */
+/** istiod comes back wrong by a race: more restarts than those of the rotation may be needed to see it, and a loaded machine may not show it. */
 const MORE_RESTARTS = 12
 const WATCHED_MS = 4_000
 const BUYER = CALLER.replace(/client$/, 'buyer')
@@ -74,7 +74,7 @@ async function cameBackWrong(): Promise<boolean> {
 
 const failed = ({ failures }: LoadSummary): number => failures.length
 
-it('a rotation warns before the switch; where servedBy names the servers no request fails, and where it does not, requests fail', async () => {
+it('a rotation warns before the switch; requests fail only where servedBy does not name the servers, and verify reports it', async () => {
   old = bed.a.istiod.ca
   const wrong: boolean[] = []
   next = await bed.a.addRoot()
@@ -101,9 +101,11 @@ it('a rotation warns before the switch; where servedBy names the servers no requ
     `${wrong.length} restarts, ${times} of them wrong; failed: ${failed(named)} of ${named.total} with servedBy, ${failed(unnamed)} of ${unnamed.total} without (${JSON.stringify(unnamed.byStatus)})`,
   )
   expect(Math.min(named.total, unnamed.total)).toBeGreaterThan(300)
+  // Where no restart lost the race, all requests of both callers must have succeeded.
+  const lost = times > 0
   expect({ named: named.failures, unnamed: Object.keys(unnamed.byStatus), lost: failed(unnamed) > 10 * times }).toEqual({
     named: [],
-    unnamed: ['200', '503'],
-    lost: true,
+    unnamed: lost ? ['200', '503'] : ['200'],
+    lost,
   })
 })
