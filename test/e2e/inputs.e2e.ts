@@ -36,7 +36,7 @@ describe('a federation file is rejected with line and remedy if it has', () => {
     {
       what: 'an unknown field',
       write: () => shop.write([bAccepts({ caller: ['x'] })]),
-      says: /federation\.yaml:\d+: spec\.trust\[0\]\.accept\[0\]\.caller: unknown field "caller"\n +next: remove it/,
+      says: /federation\.yaml:\d+: spec\.trust\[0\]\.accept\[0\]\.caller: unknown field "caller"\n +next: did you mean callers\?/,
     },
     {
       what: 'an invalid trust domain',
