@@ -83,8 +83,8 @@ const folderOf = (intent: Intent): MemberFolder => ({
 /** The members whose mesh config must get settings for distribution mesh. @throws FederationError usage if there are none */
 export async function meshWideMembers(ports: DesiredPorts): Promise<readonly MemberName[]> {
   const { intents } = await readDesired(ports)
-  const wide = intents.filter(({ trusts }) => trusts.some((trust) => trust.wide !== undefined)).map(({ member }) => member.name)
-  if (wide.length > 0) return wide
+  const meshWide = intents.filter(({ trusts }) => trusts.some((trust) => trust.meshWide !== undefined)).map(({ member }) => member.name)
+  if (meshWide.length > 0) return meshWide
   throw new InputError('values', 'no trust has distribution mesh, so the owner of a mesh config has nothing to set', {
     hint: 'entente render --out DIR',
   })

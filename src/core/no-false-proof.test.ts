@@ -292,7 +292,9 @@ describe('two federations in one cluster', () => {
     },
     {
       what: 'the whole mesh',
-      others: () => ({ wide: { ...noInbound({ namespace: 'istio-system' }), roots: new Map([[C, [fakeRoot(C)]]]), callers: new Map() } }),
+      others: () => ({
+        meshWide: { ...noInbound({ namespace: 'istio-system' }), roots: new Map([[C, [fakeRoot(C)]]]), callers: new Map() },
+      }),
       code: 'error',
     },
     { what: 'our own objects only', others: () => ({}), code: undefined },

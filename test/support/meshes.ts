@@ -164,7 +164,7 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
     own.trustDomain,
     ...(filter?.roots.keys() ?? []),
     ...(rootsOf?.file.roots.keys() ?? []),
-    ...(state.wide?.roots.keys() ?? []),
+    ...(state.meshWide?.roots.keys() ?? []),
   ]
   // The filters for names of all of them stand in each chain.
   const guards = [...inbound, ...ahead.flatMap((canary) => canary.inbound ?? [])].flatMap(({ admitted }) =>
@@ -197,9 +197,9 @@ export function configOf(pod: Manifest, objects: readonly Manifest[], own: Bundl
         const roots = file !== undefined ? { file: file.name } : pins === undefined ? {} : { pins: pinsOf(pins) }
         return { host, port: 80, subset: '', mutual: true, sans, endpoints: 1, ...roots }
       }),
-    denies: [...inbound, ...(state.wide === undefined ? [] : [state.wide])].flatMap((scope) =>
+    denies: [...inbound, ...(state.meshWide === undefined ? [] : [state.meshWide])].flatMap((scope) =>
       [...scope.callers].map(([trustDomain, named]) => ({
-        policy: `${scope.at.namespace}/${scope === state.wide ? MESH_WIDE_POLICY : `entente-accept-${workloadsSlug(scope.at)}`}`,
+        policy: `${scope.at.namespace}/${scope === state.meshWide ? MESH_WIDE_POLICY : `entente-accept-${workloadsSlug(scope.at)}`}`,
         trustDomain,
         except: [...named].sort(),
       })),

@@ -24,10 +24,10 @@ export function interestOf(intent: Intent): Interest {
     ...trust.reach.flatMap((reach) => [reach.from.namespace, ...reach.services.flatMap(({ host }) => serviceName(host)?.namespace ?? [])]),
   ])
   const everywhere = trusts.some((trust) => trust.accept.some(({ at }) => at.everywhere))
-  const wide = trusts.some((trust) => trust.wide !== undefined)
+  const meshWide = trusts.some((trust) => trust.meshWide !== undefined)
   return {
     namespaces: [...new Set(namespaces)].sort(),
-    ...(wide ? { everyProxy: true, everyPod: true } : {}),
+    ...(meshWide ? { everyProxy: true, everyPod: true } : {}),
     ...(everywhere ? EVERYWHERE : {}),
     ...(intent.member.publish === undefined ? {} : { published: true }),
   }

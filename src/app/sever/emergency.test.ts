@@ -47,8 +47,8 @@ describe('an emergency sever', () => {
 
   it('denies the domain in the whole mesh if the whole mesh accepts it', async () => {
     const mesh = memoryMesh(member('cluster-b'), { own: BUNDLE_B })
-    const wide: Trust = { ...trust, distribution: 'mesh', accept: [], reach: [], wide: { mtls: 'require', callers: [CLIENT] } }
-    await denyNow(intent, [wide], A, mesh)
+    const trustOfMesh: Trust = { ...trust, distribution: 'mesh', accept: [], reach: [], meshWide: { mtls: 'require', callers: [CLIENT] } }
+    await denyNow(intent, [trustOfMesh], A, mesh)
     expect(mesh.objects.map((object) => [title(object), Object.fromEntries(readCallers(object))])).toEqual([
       ['AuthorizationPolicy istio-system/entente-accept-mesh', { [A]: [] }],
     ])

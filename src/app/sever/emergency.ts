@@ -36,10 +36,10 @@ export async function denyNow(
   sleep: World['sleep'] = async () => {},
 ): Promise<Denied> {
   const sets = new Map(trusts.flatMap((trust) => trust.accept.map(({ at }) => [workloadsKey(at), at] as const)))
-  const wide = trusts.some((trust) => trust.wide !== undefined)
+  const meshWide = trusts.some((trust) => trust.meshWide !== undefined)
   const places: readonly (readonly [Workloads, string?])[] = [
     ...[...sets.values()].map((at) => [at] as const),
-    ...(wide ? [[{ namespace: intent.member.istioNamespace }, MESH_WIDE_POLICY] as const] : []),
+    ...(meshWide ? [[{ namespace: intent.member.istioNamespace }, MESH_WIDE_POLICY] as const] : []),
   ]
   const told = await Promise.all(places.map(([at, name]) => deny(() => denyOnce(intent, domain, mesh, at, name), sleep)))
   return { policies: told.flatMap((one) => one.policies), findings: told.flatMap((one) => one.findings) }

@@ -73,7 +73,7 @@ export function intents(
       }
       const { trustDomain } = memberOf(federation, trust.trusted)
       if (
-        [...trust.accept, ...(trust.wide === undefined ? [] : [trust.wide])].some(
+        [...trust.accept, ...(trust.meshWide === undefined ? [] : [trust.meshWide])].some(
           ({ callers }) => callers === 'all' || callers.some((caller) => caller === `${trustDomain}/*`),
         )
       ) {
@@ -299,8 +299,8 @@ function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[
 
 /** A call needs both directions: the server accepts the caller, and the caller accepts the server. */
 function missingDirections(federation: Federation, severed: ReadonlySet<string>, live: readonly Trust[]): Finding[] {
-  const reaching = new Set(live.filter((t) => t.reach.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
-  const accepting = new Set(live.filter((t) => t.accept.length > 0 || t.wide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
+  const reaching = new Set(live.filter((t) => t.reach.length > 0 || t.meshWide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
+  const accepting = new Set(live.filter((t) => t.accept.length > 0 || t.meshWide !== undefined).map((t) => `${t.truster} ${t.trusted}`))
   return live.flatMap((trust): Finding[] => {
     const back = `${trust.trusted} ${trust.truster}`
     const other = { truster: trust.trusted, trusted: trust.truster }

@@ -4,7 +4,7 @@ import type * as z from 'zod'
 import { endOf } from '../basics/day.ts'
 import { FederationError } from '../diagnostics/errors.ts'
 import { API_VERSION } from '../model/api-version.ts'
-import type { Accept, Federation, Member, MemberName, Reach, Severed, Trust, Wide, Workloads } from '../model/wanted.ts'
+import type { Accept, Federation, Member, MemberName, MeshWideTrust, Reach, Severed, Trust, Workloads } from '../model/wanted.ts'
 import { type Principal, parsePrincipal, trustDomainOf } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain, type TrustDomain } from '../spiffe/trust-domain.ts'
 import { isEverywhere, reportModes, reportOverlaps, reportRepeatedPairs } from './entry-conflicts.ts'
@@ -293,8 +293,8 @@ function readTrust(entry: TrustEntry, path: readonly (string | number)[], member
     ...(until === undefined ? {} : { until }),
   }
   if (entry.distribution === 'mesh') {
-    const wide = readMeshWide(entry, path, trusted.trustDomain, report)
-    return wide === undefined ? [] : [{ ...pairing, accept: [], reach: [], wide }]
+    const meshWide = readMeshWide(entry, path, trusted.trustDomain, report)
+    return meshWide === undefined ? [] : [{ ...pairing, accept: [], reach: [], meshWide }]
   }
   const accept = (entry.accept ?? []).flatMap((item, i): Accept[] => {
     const here = [...path, 'accept', i]
@@ -338,7 +338,12 @@ const accountOf = ({ serviceAccount }: { readonly serviceAccount?: string | unde
   serviceAccount === undefined ? {} : { serviceAccount }
 
 /** Distribution mesh accepts in both directions at every workload, so one accept entry names its callers. */
-function readMeshWide(entry: TrustEntry, path: readonly (string | number)[], domain: TrustDomain, report: Report): Wide | undefined {
+function readMeshWide(
+  entry: TrustEntry,
+  path: readonly (string | number)[],
+  domain: TrustDomain,
+  report: Report,
+): MeshWideTrust | undefined {
   const [item, ...more] = entry.accept ?? []
   const where = [...path, 'accept']
   if (item === undefined || more.length > 0) {

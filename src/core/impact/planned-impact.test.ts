@@ -176,11 +176,15 @@ describe('a whole mesh that accepts a domain', () => {
     { spec: deny(from({ principals: [`${A}/*`], notPrincipals: [CLIENT] })) },
     { labels: { [MANAGED_BY]: 'entente' } },
   )
-  const wide = { ...noInbound({ namespace: 'istio-system' }), roots: new Map([[A, [a.root.anchor]]]), callers: new Map([[A, [CLIENT]]]) }
+  const meshWide = {
+    ...noInbound({ namespace: 'istio-system' }),
+    roots: new Map([[A, [a.root.anchor]]]),
+    callers: new Map([[A, [CLIENT]]]),
+  }
   const [, intent] = intents(federation(), approvedOf(...bundles), recordOf(...bundles), NOW).intents
   const told = (others: readonly Manifest[], istio: Partial<IstioFacts> = {}) => {
     if (intent === undefined) throw new Error('nothing to judge')
-    const states = { before: EMPTY, after: { ...EMPTY, wide } }
+    const states = { before: EMPTY, after: { ...EMPTY, meshWide } }
     const objects = { before: new MeshView(others), after: new MeshView([...others, callers]) }
     return plannedImpact({ intent, facts: facts(bundles[1], istio), states, objects, accounts: () => [] })
   }

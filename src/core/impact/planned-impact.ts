@@ -50,7 +50,7 @@ interface Entrance {
 /** Empty if no policy of another owner applies: the mesh then accepts exactly the callers in the federation file. */
 export function plannedImpact(planned: Planned): readonly Finding[] {
   const { intent, states, objects } = planned
-  const none = states.after.inbound.size === 0 && states.after.wide === undefined
+  const none = states.after.inbound.size === 0 && states.after.meshWide === undefined
   const others = policiesIn(objects.after).filter((object) => ownerOf(object) !== intent.owner)
   if (none || others.length === 0) return []
   const { before, after } = situationsOf(planned)
@@ -88,39 +88,44 @@ export function liveCallers({ intent, facts, wanted, view }: Live): readonly Cal
   const meant = callersRules(wanted, authorOf(intent))
   const keys = new Set(meant.map(keyOf))
   const theirs = policiesIn(view).filter((object) => !(ownerOf(object) === intent.owner && keys.has(keyOf(object))))
-  if (theirs.length === 0 && wanted.wide === undefined) return []
+  if (theirs.length === 0 && wanted.meshWide === undefined) return []
   const { policies } = readPolicies([...theirs, ...meant])
   const admission = admissionOf(facts)
-  const extra = [...new Set([...admission.extra, ...heldIn(wanted.wide, admission)])]
+  const extra = [...new Set([...admission.extra, ...heldIn(wanted.meshWide, admission)])]
   const situation: Situation = { admission: { ...admission, extra, pinned: pinsIn(wanted, admission) }, policies }
   const judging = new Judge(situation)
   return doorsOf(intent, wanted, view, situation).flatMap((door) => refusedCallers(door, judging, 'error'))
 }
 
 /** The callers rules of a state, as objects. */
-const callersRules = ({ inbound, wide }: MeshState, author: Author): readonly Manifest[] => [
+const callersRules = ({ inbound, meshWide }: MeshState, author: Author): readonly Manifest[] => [
   ...[...inbound.values()].flatMap((scope) => (scope.callers.size > 0 ? [callersObject(scope, author)] : [])),
-  ...(wide !== undefined && wide.callers.size > 0 ? [callersObject(wide, author, MESH_WIDE_POLICY)] : []),
+  ...(meshWide !== undefined && meshWide.callers.size > 0 ? [callersObject(meshWide, author, MESH_WIDE_POLICY)] : []),
 ]
 
-function doorsOf({ member }: Intent, { inbound, wide }: MeshState, view: MeshView, { policies, admission }: Situation): readonly Door[] {
+function doorsOf(
+  { member }: Intent,
+  { inbound, meshWide }: MeshState,
+  view: MeshView,
+  { policies, admission }: Situation,
+): readonly Door[] {
   const scopes = [...inbound.values()].map((scope): Door => {
     const pods = view.proxiesIn(scope).map((pod) => ({ ...workloadOf(pod), proxy: proxyOf(pod), raw: isRaw(pod, view) }))
     return {
       subject: about.scope(describeWorkloads(scope.at), member.name),
       domains: heldIn(scope, admission).map((domain) => domain as TrustDomain),
       // Both rules hold where the whole mesh accepts a domain as well.
-      callers: new Map([...(wide?.callers ?? []), ...scope.callers]),
+      callers: new Map([...(meshWide?.callers ?? []), ...scope.callers]),
       workloads: pods.length > 0 ? pods : [{ namespace: scope.at.namespace, labels: scope.at.labels ?? {} }],
       everywhere: scope.at.everywhere === true,
     }
   })
-  if (wide === undefined) return scopes
+  if (meshWide === undefined) return scopes
   const sets = [...workloadsIn(view), ...setsOf(policies, admission.rootNamespace)]
-  const domains = heldIn(wide, admission).map((domain) => domain as TrustDomain)
+  const domains = heldIn(meshWide, admission).map((domain) => domain as TrustDomain)
   return [
     ...scopes,
-    { subject: about.scope('the whole mesh', member.name), domains, callers: wide.callers, workloads: sets, everywhere: true },
+    { subject: about.scope('the whole mesh', member.name), domains, callers: meshWide.callers, workloads: sets, everywhere: true },
   ]
 }
 
@@ -135,7 +140,7 @@ function isRaw(pod: Manifest, view: MeshView): boolean {
 
 function entrancesOf({ intent, states, objects }: Planned, after: Situation): readonly Entrance[] {
   const { policies, admission } = after
-  const { inbound, wide } = states.after
+  const { inbound, meshWide } = states.after
   const named = setsOf(policies, admission.rootNamespace)
   const namedIn = groupBy(named, ({ namespace }) => namespace)
   const view = objects.after
@@ -159,7 +164,7 @@ function entrancesOf({ intent, states, objects }: Planned, after: Situation): re
       ]
       return of(doors[i] as Door, sets, describeWorkloads(scope.at), scope.gateway !== undefined)
     }),
-    ...(wide === undefined ? [] : [of(doors[inbound.size] as Door, [...workloadsIn(view), ...named])]),
+    ...(meshWide === undefined ? [] : [of(doors[inbound.size] as Door, [...workloadsIn(view), ...named])]),
   ]
 }
 
@@ -173,9 +178,9 @@ export function situationsOf({ facts, states, objects }: Pick<Planned, 'facts' |
 } {
   const admission = admissionOf(facts)
   // The mesh config that istiod reads includes Entente's own entries.
-  const others = admission.extra.filter((domain) => !heldIn(states.before.wide, admission).includes(domain))
+  const others = admission.extra.filter((domain) => !heldIn(states.before.meshWide, admission).includes(domain))
   const at = (when: 'before' | 'after'): Situation => ({
-    admission: { ...admission, extra: [...others, ...heldIn(states[when].wide, admission)], pinned: pinsIn(states[when], admission) },
+    admission: { ...admission, extra: [...others, ...heldIn(states[when].meshWide, admission)], pinned: pinsIn(states[when], admission) },
     policies: readPolicies(policiesIn(objects[when])).policies,
   })
   return { before: at('before'), after: at('after') }

@@ -107,10 +107,10 @@ export interface Trust {
   /** Outbound: the workloads of the truster that call services of the trusted mesh. */
   readonly reach: readonly Reach[]
   /** `mesh` trusts both ways at every workload of the mesh. `accept` and `reach` are then empty. */
-  readonly wide?: Wide
+  readonly meshWide?: MeshWideTrust
 }
 
-export interface Wide {
+export interface MeshWideTrust {
   readonly mtls: 'require' | 'permissive'
   readonly callers: Callers
 }

@@ -85,12 +85,12 @@ export function course(said: Intent, seen: Observation, { only, narrowOnly }: Pl
   }
 }
 
-const withObstacles = (checked: Checked, { findings, inbound, outbound, wide = false }: Obstacles): Checked => ({
+const withObstacles = (checked: Checked, { findings, inbound, outbound, meshWide = false }: Obstacles): Checked => ({
   ...checked,
   findings: [...checked.findings, ...findings],
   blockedInbound: new Set([...checked.blockedInbound, ...inbound]),
   blockedOutbound: new Set([...checked.blockedOutbound, ...outbound]),
-  blockedMeshWide: checked.blockedMeshWide || wide,
+  blockedMeshWide: checked.blockedMeshWide || meshWide,
 })
 
 /** The wanted state; blocked scopes narrow to what both the current and the wanted state accept. */
@@ -111,12 +111,12 @@ function allowed(wanted: MeshState, before: MeshState, checked: Checked, own: Re
     inbound: new Map(inbound),
     outbound: new Map(outbound),
     shares: checked.blocked ? new Map([...wanted.shares].filter(([name]) => before.shares.has(name))) : wanted.shares,
-    ...allowedMeshWide(wanted.wide, before.wide, checked),
+    ...allowedMeshWide(wanted.meshWide, before.meshWide, checked),
   }
 }
 
-function allowedMeshWide(wanted: Inbound | undefined, before: Inbound | undefined, checked: Checked): Pick<MeshState, 'wide'> {
+function allowedMeshWide(wanted: Inbound | undefined, before: Inbound | undefined, checked: Checked): Pick<MeshState, 'meshWide'> {
   if (wanted === undefined) return {}
-  if (!checked.blocked && !checked.blockedMeshWide) return { wide: wanted }
-  return before === undefined ? {} : { wide: narrowedInbound(before, wanted, new Set()) }
+  if (!checked.blocked && !checked.blockedMeshWide) return { meshWide: wanted }
+  return before === undefined ? {} : { meshWide: narrowedInbound(before, wanted, new Set()) }
 }

@@ -34,7 +34,8 @@ export function changesOf(
 ): readonly Change[] {
   const objects = [before, after].filter((object) => object !== undefined)
   if (objects.some(isCanary)) return objects.flatMap((object) => canaryGoes(object, from, to, own))
-  if (objects.some((object) => isMeshConfig(object) || isMeshWidePolicy(object))) return wideChanges(objects[0] as Manifest, from, to, own)
+  if (objects.some((object) => isMeshConfig(object) || isMeshWidePolicy(object)))
+    return meshWideChanges(objects[0] as Manifest, from, to, own)
   const places = objects.map(placesOf)
   const inbound = [...new Set(places.flatMap((place) => place.inbound))].flatMap((key) => {
     const was = from.inbound.get(key)
@@ -90,9 +91,9 @@ const beyond = (some: readonly Principal[], others: readonly Principal[], effect
 const uncovered = (some: readonly Principal[] = [], others: readonly Principal[] = []): readonly Principal[] =>
   some.filter((principal) => !others.some((other) => covers(other, principal)))
 
-function wideChanges(object: Manifest, from: MeshState, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
-  const nothing = noInbound((from.wide ?? to.wide)?.at ?? { namespace: '' })
-  const [b, a] = [from.wide ?? nothing, to.wide ?? nothing]
+function meshWideChanges(object: Manifest, from: MeshState, to: MeshState, own: ReadonlySet<TrustDomain>): readonly Change[] {
+  const nothing = noInbound((from.meshWide ?? to.meshWide)?.at ?? { namespace: '' })
+  const [b, a] = [from.meshWide ?? nothing, to.meshWide ?? nothing]
   const moved = isMeshConfig(object) ? { ...b, roots: a.roots } : { ...b, callers: a.callers }
   const where = 'all workloads of the mesh'
   return compare(acceptedBy(b, own, where), acceptedBy(moved, own, where), own)

@@ -49,7 +49,7 @@ const nameOf = (object: Manifest): string => object.metadata.labels?.[OWNER] ?? 
 /** One set of workloads that both federations select. */
 interface Common {
   readonly owner: string
-  readonly side: 'inbound' | 'outbound' | 'wide'
+  readonly side: 'inbound' | 'outbound' | 'meshWide'
   /** Our set, and its key in the state. */
   readonly at: Workloads
   readonly key: string
@@ -79,7 +79,7 @@ function commonIn(owner: string, state: MeshState, view: MeshView): readonly Com
         return [{ owner: other.owner, side: 'outbound', at: ours.from, key, theirs: scope.from, proxies, hosts }]
       }),
     )
-    return [...doors, ...exits, ...wideWith(state, other, view)]
+    return [...doors, ...exits, ...meshWideWith(state, other, view)]
   })
 }
 
@@ -87,7 +87,7 @@ function commonIn(owner: string, state: MeshState, view: MeshView): readonly Com
  * Handles `mesh` distribution. A filter of another federation overrides the mesh's list of roots, and the callers rules
  * of both federations apply everywhere.
  */
-function wideWith(state: MeshState, { owner, state: other }: Other, view: MeshView): readonly Common[] {
+function meshWideWith(state: MeshState, { owner, state: other }: Other, view: MeshView): readonly Common[] {
   const all = (): readonly string[] =>
     view
       .of('Pod')
@@ -96,14 +96,14 @@ function wideWith(state: MeshState, { owner, state: other }: Other, view: MeshVi
   const found: Common[] = []
   const add = (side: Common['side'], key: string, at: Workloads, theirs: Workloads, proxies: readonly string[]): void =>
     void found.push({ owner, side, key, at, theirs, proxies, hosts: [] })
-  const { wide } = state
-  if (wide !== undefined && other.wide !== undefined) add('wide', '', everywhere(wide), everywhere(other.wide), all())
-  if (wide !== undefined)
+  const { meshWide } = state
+  if (meshWide !== undefined && other.meshWide !== undefined) add('meshWide', '', everywhere(meshWide), everywhere(other.meshWide), all())
+  if (meshWide !== undefined)
     for (const scope of [...other.inbound.values()].filter(judges))
-      add('wide', '', everywhere(wide), scope.at, view.proxiesIn(scope).map(proxyOf))
-  if (other.wide !== undefined)
+      add('meshWide', '', everywhere(meshWide), scope.at, view.proxiesIn(scope).map(proxyOf))
+  if (other.meshWide !== undefined)
     for (const [key, scope] of [...state.inbound].filter(([, one]) => judges(one)))
-      add('inbound', key, scope.at, everywhere(other.wide), view.proxiesIn(scope).map(proxyOf))
+      add('inbound', key, scope.at, everywhere(other.meshWide), view.proxiesIn(scope).map(proxyOf))
   return found
 }
 
@@ -142,7 +142,7 @@ export function overlaps(intent: Intent, wanted: MeshState, view: MeshView): Obs
     findings: common.map((one) => overlapFinding(intent.member.name, one)),
     inbound: stopped('inbound'),
     outbound: stopped('outbound'),
-    wide: stopped('wide').size > 0,
+    meshWide: stopped('meshWide').size > 0,
   }
 }
 
@@ -152,14 +152,14 @@ export function overlaps(intent: Intent, wanted: MeshState, view: MeshView): Obs
  */
 export function overlapping(
   { owner, member }: Intent,
-  { accept, reach, wide }: Pick<Trust, 'accept' | 'reach' | 'wide'>,
+  { accept, reach, meshWide }: Pick<Trust, 'accept' | 'reach' | 'meshWide'>,
   state: MeshState,
   view: MeshView,
 ): readonly Finding[] {
   const keys = {
     inbound: new Set(accept.map(({ at }) => workloadsKey(at))),
     outbound: new Set(reach.map(({ from }) => workloadsKey(from))),
-    wide: new Set(wide === undefined ? [] : ['']),
+    meshWide: new Set(meshWide === undefined ? [] : ['']),
   }
   return commonIn(owner, state, view)
     .filter(({ side, key, proxies }) => proxies.length > 0 && keys[side].has(key))

@@ -99,12 +99,12 @@ describe('the objects in place of a held trust', () => {
   })
   const wide = (callers: readonly Principal[] | undefined): MeshState => ({
     ...EMPTY,
-    wide: { ...noInbound(at), roots: new Map([[fa, [root]]]), callers: callers === undefined ? new Map() : new Map([[fa, callers]]) },
+    meshWide: { ...noInbound(at), roots: new Map([[fa, [root]]]), callers: callers === undefined ? new Map() : new Map([[fa, callers]]) },
   })
   const [one, two] = callersOf(fa).map((name) => principal(name)) as [Principal, Principal]
   const accept = { at, mtls: 'require', callers: 'all' } as const
   const partsOf = (intent: Intent, before: MeshState) =>
-    asItStands(intent, before).trusts.flatMap(({ accept, wide }) => [...accept, ...(wide === undefined ? [] : [wide])])
+    asItStands(intent, before).trusts.flatMap(({ accept, meshWide }) => [...accept, ...(meshWide === undefined ? [] : [meshWide])])
 
   it.each([
     {
@@ -136,7 +136,7 @@ describe('the objects in place of a held trust', () => {
   })
 
   it('of a whole mesh are the callers in place', () => {
-    const asked = held({ distribution: 'mesh', wide: { mtls: 'require', callers: 'all' } })
+    const asked = held({ distribution: 'mesh', meshWide: { mtls: 'require', callers: 'all' } })
     expect(partsOf(asked, wide([one]))).toEqual([{ mtls: 'require', callers: [one] }])
     expect(partsOf(asked, wide(undefined))).toEqual([{ mtls: 'require', callers: 'all' }])
     expect(partsOf(asked, EMPTY)).toEqual([])

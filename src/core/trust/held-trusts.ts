@@ -32,9 +32,9 @@ function partsOf({ remedy: _, bundle, ...trust }: Held, before: MeshState): read
     const narrower = bundle !== undefined && anchors !== undefined && (anchors.length > 0 || bundle.anchors.length === 0)
     return [{ ...trust, accept: [], reach: [], ...(narrower ? { bundle: { ...bundle, anchors } } : {}), ...more }]
   }
-  const { wide: asked, ...rest } = trust
-  const wide = before.wide
-  const callers = asked && intersect(wide?.callers.get(domain), asked.callers === 'all' ? undefined : asked.callers)
+  const { meshWide: asked, ...rest } = trust
+  const meshWide = before.meshWide
+  const callers = asked && intersect(meshWide?.callers.get(domain), asked.callers === 'all' ? undefined : asked.callers)
   return [
     ...rest.accept.flatMap((accept) => {
       const scope = before.inbound.get(workloadsKey(accept.at))
@@ -48,7 +48,7 @@ function partsOf({ remedy: _, bundle, ...trust }: Held, before: MeshState): read
         ? []
         : narrowReach(reach, scope, domain).flatMap(({ roots, file, ...one }) => without(part(roots, { reach: [one], ...carriedAs(file) })))
     }),
-    ...(asked === undefined ? [] : part(wide?.roots.get(domain), { wide: { ...asked, callers: callers ?? 'all' } })),
+    ...(asked === undefined ? [] : part(meshWide?.roots.get(domain), { meshWide: { ...asked, callers: callers ?? 'all' } })),
     ...without(part(before.shares.get(trust.trusted)?.roots, {})),
   ]
 }
@@ -59,7 +59,7 @@ function partsOf({ remedy: _, bundle, ...trust }: Held, before: MeshState): read
  */
 const carriedAs = (file: RootsFile | undefined): Partial<Trust> => (file?.read === true ? { distribution: 'mounted' } : {})
 
-const without = (trusts: readonly Trust[]): readonly Trust[] => trusts.map(({ wide: _, ...trust }) => trust)
+const without = (trusts: readonly Trust[]): readonly Trust[] => trusts.map(({ meshWide: _, ...trust }) => trust)
 
 /** @returns undefined if the file no longer names a server of the gateway that is in place */
 function narrowAccept(accept: Accept, scope: Inbound, domain: Trust['trustDomain']): Accept | undefined {

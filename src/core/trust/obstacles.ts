@@ -6,7 +6,7 @@ export interface Obstacles {
   /** Scopes that must not widen because of these findings. */
   readonly inbound: ReadonlySet<string>
   readonly outbound: ReadonlySet<string>
-  readonly wide?: boolean
+  readonly meshWide?: boolean
 }
 
 export const NO_OBSTACLES: Obstacles = { findings: [], inbound: new Set(), outbound: new Set() }

@@ -80,7 +80,7 @@ export function renderState(state: MeshState, author: Author): readonly Manifest
   return [
     ...[...state.shares.values()].flatMap((share) => once(share, author, () => [shareObject(share, author)])),
     ...trustMaps(state, author),
-    ...(state.wide === undefined ? [] : wideObjects(state.wide, author)),
+    ...(state.meshWide === undefined ? [] : meshWideObjects(state.meshWide, author)),
     ...[...state.inbound.values()].flatMap((scope) => once(scope, author, () => inboundObjects(scope, author))),
     ...[...state.outbound.values()].flatMap((scope) => once(scope, author, () => outboundObjects(scope, author))),
   ]
@@ -127,7 +127,7 @@ export const callersObject = (scope: Pick<Inbound, 'at' | 'callers'>, author: Au
   spec: callersPolicy(scope),
 })
 
-function wideObjects({ at, roots, callers }: Inbound, author: Author): readonly Manifest[] {
+function meshWideObjects({ at, roots, callers }: Inbound, author: Author): readonly Manifest[] {
   const where = author.istioNamespace
   return [
     ...(callers.size > 0 ? [callersObject({ at, callers }, author, MESH_WIDE_POLICY)] : []),
@@ -254,9 +254,9 @@ export function readState(objects: readonly Manifest[]): MeshState {
   const outbound = new Map<string, Outbound>()
   const shares = new Map<string, Share>()
   const canaries = new Map<string, Canary>()
-  let wide: Inbound | undefined
+  let meshWide: Inbound | undefined
   const mergeMeshWide = ({ metadata: { namespace = '' } }: Manifest, part: Partial<Inbound>): void => {
-    wide = { ...(wide ?? noInbound({ namespace })), ...part }
+    meshWide = { ...(meshWide ?? noInbound({ namespace })), ...part }
   }
   const merge = (at: Inbound['at'], part: (was: Inbound) => Partial<Inbound>): void => {
     const was = inbound.get(workloadsKey(at)) ?? noInbound(at)
@@ -300,8 +300,8 @@ export function readState(objects: readonly Manifest[]): MeshState {
       if (share !== undefined) shares.set(share.trusted, share)
     }
   }
-  if (inbound.size + outbound.size + shares.size + canaries.size === 0 && wide === undefined) return EMPTY
-  return { inbound, outbound, shares, ...(wide === undefined ? {} : { wide }), ...(canaries.size === 0 ? {} : { canaries }) }
+  if (inbound.size + outbound.size + shares.size + canaries.size === 0 && meshWide === undefined) return EMPTY
+  return { inbound, outbound, shares, ...(meshWide === undefined ? {} : { meshWide }), ...(canaries.size === 0 ? {} : { canaries }) }
 }
 
 /** Joins the callers of two filters of one set, for pods with the mount and without: some pod accepts each of them. */

@@ -61,7 +61,7 @@ export function stage(before: MeshState, wanted: MeshState, phase: Phase, own: R
       stageOutbound(b ?? noOutbound(orThrow(a).from), a ?? noOutbound(orThrow(b).from), phase),
     ),
     shares: phase === 'clean' ? after.shares : new Map([...before.shares, ...after.shares]),
-    ...stageMeshWide(before.wide, after.wide, phase, own),
+    ...stageMeshWide(before.meshWide, after.meshWide, phase, own),
   }
 }
 
@@ -70,11 +70,11 @@ function stageMeshWide(
   a: Inbound | undefined,
   phase: Phase,
   own: ReadonlySet<TrustDomain>,
-): Pick<MeshState, 'wide'> {
+): Pick<MeshState, 'meshWide'> {
   const at = (b ?? a)?.at
   if (at === undefined) return {}
-  const wide = stageInbound(b ?? noInbound(at), a ?? noInbound(at), phase, own, [])
-  return wide.roots.size === 0 && wide.callers.size === 0 ? {} : { wide }
+  const meshWide = stageInbound(b ?? noInbound(at), a ?? noInbound(at), phase, own, [])
+  return meshWide.roots.size === 0 && meshWide.callers.size === 0 ? {} : { meshWide }
 }
 
 function stageInbound(b: Inbound, a: Inbound, phase: Phase, own: ReadonlySet<TrustDomain>, successors: readonly Inbound[]): Inbound {
@@ -320,7 +320,7 @@ export function closed(b: MeshState, a: MeshState, own: ReadonlySet<TrustDomain>
     inbound: new Map(inbound),
     outbound: new Map(outbound),
     shares: new Map([...b.shares].filter(([name]) => a.shares.has(name))),
-    ...(b.wide === undefined ? {} : { wide: closedMeshWide(b.wide, a.wide) }),
+    ...(b.meshWide === undefined ? {} : { meshWide: closedMeshWide(b.meshWide, a.meshWide) }),
   }
 }
 

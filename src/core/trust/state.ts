@@ -74,7 +74,7 @@ export interface MeshState {
   readonly outbound: ReadonlyMap<string, Outbound>
   readonly shares: ReadonlyMap<string, Share>
   /** Roots that every workload of the mesh accepts in addition to its own: Istio's own list, bound to no domain. */
-  readonly wide?: Inbound
+  readonly meshWide?: Inbound
   /**
    * Canaries by name: filters that an apply wrote for one workload first. They are read and never wanted, so a plan
    * removes them.

@@ -22,11 +22,14 @@ export const reachedBySuccessors = (leaving: Outbound, after: MeshState): Readon
 export function inheriting(before: MeshState, after: MeshState): MeshState {
   const inbound = leavers(before.inbound, after.inbound)
   const outbound = leavers(before.outbound, after.outbound)
-  if (inbound.length + outbound.length === 0 && before.wide === undefined) return after
+  if (inbound.length + outbound.length === 0 && before.meshWide === undefined) return after
   return {
     ...after,
     inbound: new Map(
-      [...after.inbound].map(([key, scope]) => [key, withInherited(scope, sources(scope, before.inbound.get(key), inbound, before.wide))]),
+      [...after.inbound].map(([key, scope]) => [
+        key,
+        withInherited(scope, sources(scope, before.inbound.get(key), inbound, before.meshWide)),
+      ]),
     ),
     outbound: new Map([...after.outbound].map(([key, scope]) => [key, outboundSuccessor(scope, outbound)])),
   }
@@ -38,10 +41,10 @@ const leavers = <T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T
 const overlap = (a: Workloads, b: Workloads): boolean => relation(a, b) === 'overlapping'
 
 /** Without a filter, the roots for the whole mesh decided before. */
-function sources(scope: Inbound, was: Inbound | undefined, leaving: readonly Inbound[], wide: Inbound | undefined): readonly Roots[] {
+function sources(scope: Inbound, was: Inbound | undefined, leaving: readonly Inbound[], meshWide: Inbound | undefined): readonly Roots[] {
   const judged = leaving.filter(({ at, gateway }) => overlap(at, scope.at) && (gateway === undefined) === (scope.gateway === undefined))
   const bare = was === undefined || acceptedBy(was).size === 0
-  return [...judged.map(acceptedBy), ...(bare && wide !== undefined ? [wide.roots] : [])]
+  return [...judged.map(acceptedBy), ...(bare && meshWide !== undefined ? [meshWide.roots] : [])]
 }
 
 function withInherited(scope: Inbound, from: readonly Roots[]): Inbound {

@@ -40,7 +40,7 @@ export function wantedState(
   const outbound = new Map<string, Outbound>()
   const shares = new Map<string, Share>()
   const own = ownRoots(intent)
-  let wide: Inbound | undefined
+  let meshWide: Inbound | undefined
   /** Sets with distribution `mounted`. */
   const [mountedAt, mountedFrom] = [new Set<string>(), new Set<string>()]
   const asked = new Map<string, Map<string, Asked[]>>()
@@ -81,12 +81,12 @@ export function wantedState(
       }
       outbound.set(key, { ...here, hosts })
     }
-    if (trust.wide !== undefined) {
-      const { callers } = trust.wide
-      const here = wide ?? noInbound({ namespace: intent.member.istioNamespace })
-      wide = {
+    if (trust.meshWide !== undefined) {
+      const { callers } = trust.meshWide
+      const here = meshWide ?? noInbound({ namespace: intent.member.istioNamespace })
+      meshWide = {
         ...here,
-        roots: new Map([...here.roots, [trustDomain, trust.bundle?.anchors ?? before.wide?.roots.get(trustDomain) ?? []]]),
+        roots: new Map([...here.roots, [trustDomain, trust.bundle?.anchors ?? before.meshWide?.roots.get(trustDomain) ?? []]]),
         callers: callers === 'all' ? here.callers : new Map([...here.callers, [trustDomain, callers]]),
       }
     }
@@ -104,7 +104,7 @@ export function wantedState(
   }
   // Where a filter is installed, it alone decides. So it also accepts the roots for the whole mesh, bound to their
   // domains.
-  const everywhere: Roots = wide?.roots ?? new Map()
+  const everywhere: Roots = meshWide?.roots ?? new Map()
   const withOurs = (roots: Roots, held: Roots | undefined): Roots =>
     withOwn(anyOf(roots) ? new Map([...everywhere, ...roots]) : roots, own ?? heldOwn(ownHeld, held))
   const wanted: MeshState = {
@@ -114,7 +114,7 @@ export function wantedState(
         const roots = withOurs(scope.roots, was && acceptedBy(was))
         const foreign = [...new Set([...scope.roots.keys(), ...everywhere.keys()])].filter((domain) => roots.has(domain))
         const admitted = foreign
-          .flatMap((domain) => (scope.roots.has(domain) ? scope : wide)?.callers.get(domain) ?? [`${domain}/*` as Principal])
+          .flatMap((domain) => (scope.roots.has(domain) ? scope : meshWide)?.callers.get(domain) ?? [`${domain}/*` as Principal])
           .sort()
         const guarded = roots.size === 0 ? scope : { ...scope, admitted }
         return [
@@ -137,7 +137,9 @@ export function wantedState(
       }),
     ),
     shares,
-    ...(wide === undefined ? {} : { wide: { ...wide, roots: new Map([...wide.roots].filter(([, roots]) => roots.length > 0)) } }),
+    ...(meshWide === undefined
+      ? {}
+      : { meshWide: { ...meshWide, roots: new Map([...meshWide.roots].filter(([, roots]) => roots.length > 0)) } }),
   }
   return placed(wanted, before)
 }

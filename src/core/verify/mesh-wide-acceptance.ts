@@ -100,5 +100,5 @@ export function judgeMeshWide(
 /**
  * An empty scope for a mesh whose mesh-wide trust is removed: any name that a listener still accepts is then surplus.
  */
-export const vacatedMeshWide = (was: Inbound | undefined): { readonly wide?: Inbound } =>
-  was === undefined ? {} : { wide: noInbound(was.at) }
+export const vacatedMeshWide = (was: Inbound | undefined): { readonly meshWide?: Inbound } =>
+  was === undefined ? {} : { meshWide: noInbound(was.at) }

@@ -53,9 +53,9 @@ export function carriers(
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === trusted)
   const named = (pods: readonly Manifest[]): readonly string[] => pods.map(proxyOf)
   // A gateway that passes TLS through validates no certificates.
-  const wide = lapsed.some((trust) => trust.wide !== undefined) ? view.evidence.filter(takesMutual).map(({ proxy }) => proxy) : []
-  const into = new Set([...named(lapsed.flatMap(({ accept }) => accept.flatMap((scope) => view.proxiesIn(scope)))), ...wide])
-  const out = new Set([...named(lapsed.flatMap(({ reach }) => reach.flatMap(({ from }) => view.sidecarsIn(from)))), ...wide])
+  const meshWide = lapsed.some((trust) => trust.meshWide !== undefined) ? view.evidence.filter(takesMutual).map(({ proxy }) => proxy) : []
+  const into = new Set([...named(lapsed.flatMap(({ accept }) => accept.flatMap((scope) => view.proxiesIn(scope)))), ...meshWide])
+  const out = new Set([...named(lapsed.flatMap(({ reach }) => reach.flatMap(({ from }) => view.sidecarsIn(from)))), ...meshWide])
   return [...new Set([...into, ...out])].sort().map((proxy) => ({
     proxy,
     ...podOf(proxy),

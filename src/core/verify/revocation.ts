@@ -46,8 +46,8 @@ export function severedVerdict(
   }
   const lapsed = (intent.lapsed ?? []).filter((trust) => trust.trusted === pair.trusted)
   const view = viewOf(observation)
-  const wide = lapsed.some((trust) => trust.wide !== undefined)
-  const meant = meantBy(lapsed, wide, view)
+  const meshWide = lapsed.some((trust) => trust.meshWide !== undefined)
+  const meant = meantBy(lapsed, meshWide, view)
   const files = filesIn(view.of('ConfigMap'), deliveryOf(intent))
   const heard = new Map(
     observation.proxies.value.flatMap((e) => (e.config === undefined || !e.heard ? [] : [[e.proxy, { ...e, config: e.config }] as const])),
@@ -92,10 +92,10 @@ export function severedVerdict(
 }
 
 /** The proxies in the scopes of the trust; if the file no longer has those scopes, every observed sidecar. */
-function meantBy(lapsed: readonly Trust[], wide: boolean, view: MeshView): ReadonlySet<string> {
+function meantBy(lapsed: readonly Trust[], meshWide: boolean, view: MeshView): ReadonlySet<string> {
   if (lapsed.length === 0) return new Set(view.sidecarsIn({ namespace: '', everywhere: true }).map(proxyOf))
   const scopes = lapsed.flatMap((trust) => [...trust.accept, ...trust.reach.map(({ from }) => ({ at: from }))])
-  const everywhere = wide ? view.evidence.filter(({ config }) => config?.inbound.some(({ tls }) => tls === 'mutual')) : []
+  const everywhere = meshWide ? view.evidence.filter(({ config }) => config?.inbound.some(({ tls }) => tls === 'mutual')) : []
   return new Set([...scopes.flatMap((scope) => view.proxiesIn(scope)).map(proxyOf), ...everywhere.map(({ proxy }) => proxy)])
 }
 

@@ -80,13 +80,13 @@ export function sharedNamesIn(intent: Intent, seen: Seens, now: Date): readonly 
     ...trusts.map(({ trusted, bundle }) => ({ name: trusted, anchors: bundle?.anchors ?? [] })),
   ]
   const separate = bundles.flatMap(({ name, anchors }) => sharedNames(about.member(name), valid(anchors, now), [chainOf(name)]))
-  const wide = trusts.filter((trust) => trust.wide !== undefined)
-  const flat = [...(own?.anchors ?? []), ...wide.flatMap(({ bundle }) => bundle?.anchors ?? [])]
+  const meshWide = trusts.filter((trust) => trust.meshWide !== undefined)
+  const flat = [...(own?.anchors ?? []), ...meshWide.flatMap(({ bundle }) => bundle?.anchors ?? [])]
   const once = [...new Map(valid(flat, now).map((anchor) => [anchor.fingerprint, anchor])).values()]
   const across =
-    wide.length === 0
+    meshWide.length === 0
       ? []
-      : sharedNames(about.scope('mesh', member.name), once, [member.name, ...wide.map(({ trusted }) => trusted)].map(chainOf))
+      : sharedNames(about.scope('mesh', member.name), once, [member.name, ...meshWide.map(({ trusted }) => trusted)].map(chainOf))
   const known = new Set(separate.map(keyOfRoots))
   const all = [...separate, ...across.filter((one) => !known.has(keyOfRoots(one)))]
   return distinct(all.map(({ finding }) => finding)).flatMap((finding) => all.find((one) => one.finding === finding) ?? [])
@@ -140,7 +140,7 @@ export function namesGates(
 
 /** The lists of roots in one object, as Envoy keeps them. */
 function listsIn(objects: readonly Manifest[]): readonly (readonly Root[])[] {
-  const { inbound, outbound, wide } = readState(objects)
+  const { inbound, outbound, meshWide } = readState(objects)
   const perDomain = (roots: Roots): (readonly Root[])[] => [...roots.values()]
   return [
     ...[...inbound.values()].flatMap((scope) => [...perDomain(scope.roots), ...perDomain(scope.file.roots)]),
@@ -148,6 +148,6 @@ function listsIn(objects: readonly Manifest[]): readonly (readonly Root[])[] {
       ...[...scope.hosts.values()].flatMap(perDomain),
       ...[...scope.files.values()].flatMap(({ roots }) => perDomain(roots)),
     ]),
-    ...(wide === undefined ? [] : [[...wide.roots.values()].flat()]),
+    ...(meshWide === undefined ? [] : [[...meshWide.roots.values()].flat()]),
   ]
 }

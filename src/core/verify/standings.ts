@@ -97,17 +97,19 @@ export function standingsOf(
         }),
       )
   }
-  const { wide } = state
-  if (wide !== undefined && (only === undefined || wide.roots.has(only) || wide.callers.has(only))) {
+  const { meshWide } = state
+  if (meshWide !== undefined && (only === undefined || meshWide.roots.has(only) || meshWide.callers.has(only))) {
     for (const { proxy, config } of live.evidence) {
-      const domains = [...new Set([...wide.roots.keys(), ...wide.callers.keys()])].filter((domain) => only === undefined || domain === only)
+      const domains = [...new Set([...meshWide.roots.keys(), ...meshWide.callers.keys()])].filter(
+        (domain) => only === undefined || domain === only,
+      )
       const found =
         config === undefined || !config.inbound.some((chain) => chain.tls === 'mutual')
           ? []
           : [
-              ...judgeMeshWide(wide, config, proxy, own, only).map(contextDiffers),
+              ...judgeMeshWide(meshWide, config, proxy, own, only).map(contextDiffers),
               ...domains.flatMap((domain) =>
-                judgeCallers(wide, config, domain, proxy, `${wide.at.namespace}/${MESH_WIDE_POLICY}`).map(differs),
+                judgeCallers(meshWide, config, domain, proxy, `${meshWide.at.namespace}/${MESH_WIDE_POLICY}`).map(differs),
               ),
             ]
       put(proxy, found)

@@ -95,12 +95,12 @@ function together(intent: Intent | undefined, trusted: MemberName): Carried | un
   const all = intent?.trusts.filter((trust) => trust.trusted === trusted) ?? []
   const [first] = all
   if (first === undefined || all.length === 1) return first
-  const wide = all.find((trust) => trust.wide !== undefined)?.wide
+  const meshWide = all.find((trust) => trust.meshWide !== undefined)?.meshWide
   return {
     ...first,
     accept: all.flatMap((trust) => trust.accept),
     reach: all.flatMap((trust) => trust.reach),
-    ...(wide === undefined ? {} : { wide }),
+    ...(meshWide === undefined ? {} : { meshWide }),
   }
 }
 
@@ -173,14 +173,14 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
   const approved = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
   const blind = unseen(observation, intent.member)
-  const roots = trust.wide === undefined || observation === undefined ? NOT_MESH_WIDE : viewOfRoots(intent.member.name, observation)
+  const roots = trust.meshWide === undefined || observation === undefined ? NOT_MESH_WIDE : viewOfRoots(intent.member.name, observation)
   const live = liveOf(intent, observation)
   const held =
     blind.length > 0 || observation?.objects.ok !== true || live === undefined
       ? []
       : standingsOf(stateOf(intent, viewOf(observation)), live, authorOf(intent).own, trust.trustDomain)
   const stands =
-    blind.length > 0 ? held : laggingWithoutXdsAgent(trust.wide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
+    blind.length > 0 ? held : laggingWithoutXdsAgent(trust.meshWide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
   const callers = blind.length > 0 || observation === undefined ? [] : callersOf(intent, observation)
   const told = (callers ?? []).filter((one) => one.trustDomain === trust.trustDomain)
   const view = observation === undefined ? undefined : viewOf(observation)
@@ -298,8 +298,8 @@ function domainsDiffer(federation: Federation, seen: Seens, names: readonly Memb
 function back(trust: Carried, other: Intent | undefined, federation: Federation): readonly Finding[] {
   if (other === undefined || federation.members.get(trust.trusted)?.home === undefined) return []
   const there: Trust | undefined = together(other, trust.truster)
-  if (there?.wide !== undefined) return []
-  const accepts = (trust.accept.length > 0 || trust.wide !== undefined) && (there?.reach.length ?? 0) === 0
+  if (there?.meshWide !== undefined) return []
+  const accepts = (trust.accept.length > 0 || trust.meshWide !== undefined) && (there?.reach.length ?? 0) === 0
   const reaches = trust.reach.length > 0 && (there?.accept.length ?? 0) === 0
   if (!accepts && !reaches) return []
   const severed = [...federation.severed, ...(other.held ?? [])].some(

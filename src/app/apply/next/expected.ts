@@ -13,7 +13,7 @@ export function startOf({ before, after, author }: Course): Start {
   return {
     own: [...author.own],
     inbound: [...before.inbound].map(([key, scope]) => [key, scope.at] as const),
-    wide: before.wide?.at,
+    meshWide: before.meshWide?.at,
     plaintext: [...after.inbound].flatMap(([key, { plaintext }]) =>
       plaintext === undefined ? [] : [[key, plaintext === 'all' ? plaintext : [...plaintext]] as const],
     ),
@@ -30,8 +30,8 @@ export function expected(start: Start, { objects }: Observation, owner: string):
     const plaintext = scope.strict ? undefined : allowed.get(key)
     return [key, plaintext === undefined ? scope : { ...scope, plaintext }]
   }
-  const wide = vacatedMeshWide(start.wide === undefined ? undefined : noInbound(start.wide))
-  return { ...wide, ...now, inbound: new Map([...emptied, ...[...now.inbound].map(withPlaintext)]) }
+  const meshWide = vacatedMeshWide(start.meshWide === undefined ? undefined : noInbound(start.meshWide))
+  return { ...meshWide, ...now, inbound: new Map([...emptied, ...[...now.inbound].map(withPlaintext)]) }
 }
 
 const plaintextOf = (said: Start['plaintext'][number][1]): Plaintext => (said === 'all' ? said : new Map(said))

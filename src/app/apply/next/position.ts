@@ -158,7 +158,7 @@ export interface Start {
   readonly own: readonly TrustDomain[]
   /** Sets of workloads that accepted foreign callers: their proxies must have dropped them. */
   readonly inbound: readonly (readonly [string, Workloads])[]
-  readonly wide: Workloads | undefined
+  readonly meshWide: Workloads | undefined
   /** Where the federation file allows plaintext, by set. */
   readonly plaintext: readonly (readonly [string, 'all' | readonly (readonly [number, Exception])[]])[]
 }

@@ -83,20 +83,19 @@ function dependentsOf(
 ): readonly Dependent[] {
   if (isTrustMap(before)) return files(before, going)
   if (before.kind === 'ConfigMap') return shares(before, after, going)
-  const wide = isMeshWidePolicy(before)
+  const meshWide = isMeshWidePolicy(before)
   const at = readWorkloads(before, 'selector', 'matchLabels')
-  const [b, a] = [going.before, going.after].map((state) => (wide ? state.wide : state.inbound.get(workloadsKey(at))) ?? noInbound(at)) as [
-    Inbound,
-    Inbound,
-  ]
-  const selected = new Set(wide || observation === undefined ? [] : viewOf(observation).podsIn(at).map(proxyOf))
+  const [b, a] = [going.before, going.after].map(
+    (state) => (meshWide ? state.meshWide : state.inbound.get(workloadsKey(at))) ?? noInbound(at),
+  ) as [Inbound, Inbound]
+  const selected = new Set(meshWide || observation === undefined ? [] : viewOf(observation).podsIn(at).map(proxyOf))
   const leaving = [...new Set([...acceptedBy(b).keys(), ...b.callers.keys()])].filter(
     (domain) => !going.author.own.has(domain) && !acceptedBy(a).has(domain),
   )
   return leaving.map((domain) => ({
     roots: rootsOf(domain, going),
     holding: (proxies) =>
-      proxies.filter((held) => (wide || selected.has(held.proxy)) && mayAccept(held, domain) && !guarded(held, domain, going)),
+      proxies.filter((held) => (meshWide || selected.has(held.proxy)) && mayAccept(held, domain) && !guarded(held, domain, going)),
   }))
 }
 
@@ -105,10 +104,10 @@ function dependentsOf(
  */
 function guarded({ pod, evidence, config }: LiveProxy, domain: TrustDomain, { after, author }: Course): boolean {
   if (pod === undefined || config === undefined || doubtOf(evidence) !== undefined) return false
-  const { inbound, wide } = after
+  const { inbound, meshWide } = after
   const rules = [
     ...[...inbound.values()].filter(({ at }) => isIn(pod, at)).map((scope) => ({ scope, policy: acceptPolicy(scope.at) })),
-    ...(wide === undefined ? [] : [{ scope: wide, policy: `${author.istioNamespace}/${MESH_WIDE_POLICY}` }]),
+    ...(meshWide === undefined ? [] : [{ scope: meshWide, policy: `${author.istioNamespace}/${MESH_WIDE_POLICY}` }]),
   ]
   return rules.some(
     ({ scope, policy }) =>
@@ -155,8 +154,8 @@ const mayAccept = (held: LiveProxy, domain: TrustDomain): boolean =>
 
 /** The roots of the domain in the state before or after. */
 const rootsOf = (domain: TrustDomain, { before, after }: Course): readonly Root[] => {
-  const all = [before, after].flatMap(({ inbound, wide, shares }) => [
-    ...[...inbound.values(), ...(wide === undefined ? [] : [wide])].flatMap((scope) => acceptedBy(scope).get(domain) ?? []),
+  const all = [before, after].flatMap(({ inbound, meshWide, shares }) => [
+    ...[...inbound.values(), ...(meshWide === undefined ? [] : [meshWide])].flatMap((scope) => acceptedBy(scope).get(domain) ?? []),
     ...[...shares.values()].flatMap((share) => (share.trustDomain === domain ? share.roots : [])),
   ])
   return distinctRoots(all)

@@ -60,8 +60,8 @@ function retired(before: MeshState, after: MeshState): readonly [TrustDomain, Ro
     ...[...scope.hosts].flatMap(([host, roots]) => leaving(roots, after.outbound.get(key)?.hosts.get(host))),
     ...[...scope.files].flatMap(([host, { roots }]) => leaving(roots, after.outbound.get(key)?.files.get(host)?.roots)),
   ])
-  const wide = before.wide === undefined ? [] : leaving(before.wide.roots, after.wide?.roots)
-  return [...new Map([...inbound, ...outbound, ...wide].map((pair) => [`${pair[0]} ${pair[1].fingerprint}`, pair])).values()]
+  const meshWide = before.meshWide === undefined ? [] : leaving(before.meshWide.roots, after.meshWide?.roots)
+  return [...new Map([...inbound, ...outbound, ...meshWide].map((pair) => [`${pair[0]} ${pair[1].fingerprint}`, pair])).values()]
 }
 
 function leaving(before: Roots, after: Roots | undefined): [TrustDomain, Root][] {
@@ -78,7 +78,7 @@ export function withRetiring(before: MeshState, after: MeshState): MeshState {
     new Map([...a].map(([domain, roots]) => [domain, distinctRoots([...(b?.get(domain) ?? []), ...roots])]))
   return {
     ...after,
-    ...(after.wide === undefined ? {} : { wide: { ...after.wide, roots: keep(before.wide?.roots, after.wide.roots) } }),
+    ...(after.meshWide === undefined ? {} : { meshWide: { ...after.meshWide, roots: keep(before.meshWide?.roots, after.meshWide.roots) } }),
     inbound: new Map(
       [...after.inbound].map(([key, a]) => {
         const b = before.inbound.get(key)

@@ -76,7 +76,7 @@ export interface Checked {
 export function check(intent: Intent, wanted: MeshState, seen: Observation): Checked {
   const mesh: MeshContext = { intent, seen, view: viewOf(seen) }
   const ofMesh = intent.trusts.length === 0 ? [] : all(MESH, mesh)
-  const wide = checkMeshWide(intent, seen)
+  const meshWide = checkMeshWide(intent, seen)
   // Hazards of scopes are facts about pods, which a directory does not show.
   const canLook = intent.member.home?.context !== undefined
   const accounts: AccountFindings = canLook ? accountFindings(intent, mesh.view) : { accept: new Map(), reach: new Map() }
@@ -97,9 +97,9 @@ export function check(intent: Intent, wanted: MeshState, seen: Observation): Che
   const shared = [...wanted.outbound.values()].flatMap((scope) => hostsOfSeveralDomains(intent.member.name, scope, ownDomains(intent)))
   const blocks = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error')
   return {
-    findings: [...ofMesh, ...wide, ...inbound.flatMap((c) => c.findings), ...outbound.flatMap((c) => c.findings), ...shared],
+    findings: [...ofMesh, ...meshWide, ...inbound.flatMap((c) => c.findings), ...outbound.flatMap((c) => c.findings), ...shared],
     blocked: blocks(ofMesh),
-    blockedMeshWide: blocks(wide),
+    blockedMeshWide: blocks(meshWide),
     blockedInbound: new Set(inbound.filter((c) => blocks(c.findings)).map((c) => workloadsKey(c.scope.at))),
     blockedOutbound: new Set(outbound.filter((c) => blocks(c.findings)).map((c) => c.key)),
     strictAlready: new Set(inbound.filter((c) => c.strictAlready).map((c) => workloadsKey(c.scope.at))),

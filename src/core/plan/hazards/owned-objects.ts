@@ -43,7 +43,7 @@ export function obstacles(
     key,
     findings: [...against({ inbound: new Map([[key, scope]]) }), ...(past.get(key) ?? [])],
   }))
-  const wide = wanted.wide === undefined ? [] : against({ wide: wanted.wide })
+  const meshWide = wanted.meshWide === undefined ? [] : against({ meshWide: wanted.meshWide })
   const outbound = [...wanted.outbound].map(([key, scope]) => ({ key, findings: against({ outbound: new Map([[key, scope]]) }) }))
   // One ConfigMap holds the files of many sets.
   const full = renderState({ ...wanted, shares: EMPTY.shares }, author).filter((object) => isTrustMap(object) && exceeds(object, MAX_BYTES))
@@ -55,11 +55,11 @@ export function obstacles(
       ...[...inbound, ...outbound].flatMap((part) => part.findings),
       ...full.map((object) => tooLarge(object, intent)),
       ...against({ shares: wanted.shares }),
-      ...wide,
+      ...meshWide,
     ],
     inbound: stopped(inbound),
     outbound: stopped(outbound),
-    wide: wide.length > 0,
+    meshWide: meshWide.length > 0,
   }
 }
 

@@ -17,7 +17,7 @@ import type { Anchor } from '../../x509/anchor.ts'
  * anchor of our own blocks all of them.
  */
 export function intermediates({ member, own, trusts }: Intent): Obstacles {
-  const pinned = trusts.filter((trust) => trust.wide === undefined)
+  const pinned = trusts.filter((trust) => trust.meshWide === undefined)
   if (pinned.length === 0) return NO_OBSTACLES
   const foreign = pinned.map((trust) => ({
     trust,

@@ -293,7 +293,7 @@ describe('a trust that reaches the whole mesh', () => {
     const { steps } = planned(intentOf(overIt), seenWith())
     const state = readState(steps.reduce(simulate, seenWith()).objects.ok ? objectsIn(steps.reduce(simulate, seenWith())) : [])
     expect([...(state.inbound.values().next().value?.roots.keys() ?? [])].sort()).toEqual([A, B])
-    expect([...(state.wide?.roots.keys() ?? [])]).toEqual([A])
+    expect([...(state.meshWide?.roots.keys() ?? [])]).toEqual([A])
   })
 
   it('is held by a proxy whose listeners accept the names, under the callers rule', () => {
@@ -312,7 +312,7 @@ describe('a trust that reaches the whole mesh', () => {
     expect(stand(config([A], []))).toBe('lagging')
     expect(
       standings(
-        { ...state, wide: { ...(state.wide as NonNullable<typeof state.wide>), roots: new Map(), callers: new Map() } },
+        { ...state, meshWide: { ...(state.meshWide as NonNullable<typeof state.meshWide>), roots: new Map(), callers: new Map() } },
         new MeshView([server], [evidence(server, { ...config([A]), denies: [] })]),
         new Set([B]),
       )[0]?.state,

@@ -12,11 +12,11 @@ import type { Intent, MemberName } from '../../model/wanted.ts'
 import { SHARED_MESH_CONFIG } from './mesh-roots.ts'
 
 export function checkMeshWide(intent: Intent, seen: Observation): readonly Finding[] {
-  const wide = intent.trusts.filter((trust) => trust.wide !== undefined)
-  if (wide.length === 0) return []
+  const meshWide = intent.trusts.filter((trust) => trust.meshWide !== undefined)
+  if (meshWide.length === 0) return []
   const { name } = intent.member
   return [
-    ...wide.map((trust) =>
+    ...meshWide.map((trust) =>
       warning(
         'roots-not-bound',
         about.trust(trust),
@@ -100,7 +100,7 @@ function agents(name: MemberName, seen: Observation): readonly Finding[] {
  * Checks mtls `require` for a workload without labels anywhere in the mesh. The root namespace's policy decides for it.
  */
 function strictness(intent: Intent, seen: Observation): readonly Finding[] {
-  if (!seen.istio.ok || intent.trusts.every((trust) => trust.wide === undefined || trust.wide.mtls === 'permissive')) return []
+  if (!seen.istio.ok || intent.trusts.every((trust) => trust.meshWide === undefined || trust.meshWide.mtls === 'permissive')) return []
   const { rootNamespace } = seen.istio.value
   const policies = viewOf(seen).of('PeerAuthentication')
   const mode = effectiveMode({ namespace: rootNamespace, labels: {} }, policies, rootNamespace)

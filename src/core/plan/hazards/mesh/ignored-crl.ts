@@ -11,7 +11,7 @@ import type { MeshContext } from '../hazard.ts'
 export function ignoredCrl({ intent: { member, trusts }, view }: MeshContext): readonly Finding[] {
   // istiod creates this ConfigMap in every mesh, and leaves it empty if its CA has no CRL.
   const crl = view.of('ConfigMap').find((o) => o.metadata.name === 'istio-ca-crl' && text(at(o, 'data', 'ca-crl.pem')) !== '')
-  if (crl === undefined || trusts.every((trust) => trust.wide !== undefined)) return []
+  if (crl === undefined || trusts.every((trust) => trust.meshWide !== undefined)) return []
   const what = 'the mesh distributes a CRL (istio-ca-crl), which Envoy does not read under a filter of ours'
   return [
     member.ignoresCrl === true

@@ -12,7 +12,7 @@ export function undeclaredDomains({ intent, seen }: MeshContext): readonly Findi
   const { name, trustDomain, aliases } = intent.member
   const istio = seen.istio.value
   const undeclared = istio.aliases.filter((alias) => alias !== trustDomain && !aliases.includes(alias))
-  const pins = intent.trusts.some((trust) => trust.wide === undefined)
+  const pins = intent.trusts.some((trust) => trust.meshWide === undefined)
   return [
     ...(istio.trustDomain === trustDomain ? [] : [trustDomainDiffers(name, istio.trustDomain, trustDomain)]),
     ...(undeclared.length === 0
