@@ -9,12 +9,13 @@ import type { MemberName } from '../../core/model/wanted.ts'
 import { printEntry } from '../../core/record/record.ts'
 import { type Bundle, printBundle } from '../../core/spiffe/bundle.ts'
 import { approve } from '../approve/approve.ts'
+import { readDesired } from '../desired.ts'
 import { planFederation } from '../plan.ts'
 import { lift } from '../sever/lift.ts'
 import { sever } from '../sever/sever.ts'
 import { verifyTrusts } from '../verify/verify.ts'
 import { acceptInvitation } from './accept-invitation.ts'
-import { follow } from './follow.ts'
+import { follow, followableIn, Session } from './follow.ts'
 import { invite } from './invite.ts'
 import { publication } from './publish.ts'
 import { refuse } from './refuse.ts'
@@ -102,6 +103,41 @@ describe('follow', () => {
       await ports.sleep(HOUR / 6)
     }
     expect(removal).toEqual([...Array(6).fill('hold'), 'approve'])
+  })
+
+  it('counts a root that a person removed as unconfirmed if the endpoint brings it back', async () => {
+    const ports = ownerB(addOnly)
+    await confirm(ports)
+    serve(ports, both(2n))
+    await approve(ports, { member: 'cluster-a', fingerprint: prints(both(2n)), ...why })
+    serve(ports, { ...a.bundle, sequence: 3n })
+    await approve(ports, { member: 'cluster-a', fingerprint: prints(a.bundle), ...why })
+    expect(await afterHold(ports, both(4n))).toEqual([...Array(6).fill('hold'), 'approve'])
+    expect((await planFederation(ports)).plan.findings.map(({ code }) => code)).toContain('addition-unconfirmed')
+    serve(ports, { ...newA.bundle, sequence: 5n }, newLeaf)
+    expect(await kinds(ports)).toEqual(['person'])
+  })
+
+  it('approves nothing that the file and the record, as they are then, do not allow any more', async () => {
+    const changes: readonly ((file: Spec) => void)[] = [
+      (file) => Object.assign(file.members.find(({ name }) => name === 'cluster-a') ?? {}, { follow: { policy: 'Manual' } }),
+      (file) =>
+        Object.assign(file.members.find(({ name }) => name === 'cluster-a') ?? {}, {
+          bundleEndpoint: { ...endpoint, url: 'https://elsewhere.example/bundle' },
+        }),
+    ]
+    for (const change of changes) {
+      const ports = ownerB(addOnly)
+      await confirm(ports)
+      serve(ports, both(2n))
+      const before = await readDesired(ports)
+      const [member] = followableIn(before, [])
+      const changed = ownerB(addOnly, change)
+      const session = await Session.open({ ...ports, desired: changed.desired }, true)
+      const result = member && (await session.follow(before, member))
+      expect(result?.decision?.kind).not.toBe('approve')
+      expect(prints(ports.approved.get(A) as Bundle)).toEqual(prints(a.bundle))
+    }
   })
 
   it('records an offer once, and Manual waits for a person', async () => {

@@ -134,8 +134,9 @@ export class Session {
     const result = isWritten(first)
       ? await this.inTurn(async () => {
           const now = await readDesired(this.ports)
-          const again = await decide(this.ports, now, member, offer, this.policyOf(member), this.memoryOf(member))
-          await carryOut(this.ports, now, member, offer, again)
+          const current = followableNow(now, member)
+          const again = await decide(this.ports, now, current, offer, this.policyOf(current), this.memoryOf(current))
+          await carryOut(this.ports, now, current, offer, again)
           return again
         })
       : first
@@ -156,6 +157,16 @@ export class Session {
   private policyOf({ follow = { kind: 'Manual' } }: Member): FollowPolicy {
     return this.withoutHold && follow.kind === 'AddOnly' ? { ...follow, holdMs: 0 } : follow
   }
+}
+
+/** The member as the file has it now. @throws FederationError changed-meanwhile if it is not what was fetched from */
+function followableNow({ federation }: Desired, { name, trustDomain, bundleEndpoint }: Followable): Followable {
+  const now = federation.members.get(name)
+  if (now !== undefined && hasEndpoint(now) && now.trustDomain === trustDomain && sameEndpoint(now.bundleEndpoint, bundleEndpoint))
+    return now
+  throw new FederationError('changed-meanwhile', name, 'has another bundle endpoint in the federation file now; nothing was approved', {
+    hint: 'entente follow',
+  })
 }
 
 type Offer = Omit<Fetched, 'bundle'> & { readonly bundle?: Bundle; readonly chain: readonly Uint8Array[] }

@@ -75,6 +75,24 @@ describe('the objects that a cluster holds, by the record', () => {
       drafts: apply([], [{ object: FILTER, undone: true }, { object: POLICY }]),
       homes: [['context:b', [POLICY]]],
     },
+    {
+      what: 'those that one apply removed and created again',
+      drafts: apply(OPENED, [{ object: FILTER, removed: true }, { object: FILTER }]),
+      homes: [['context:b', [POLICY, FILTER]]],
+    },
+    {
+      what: 'those that one apply was to remove and create again, if it did neither',
+      drafts: apply(OPENED, [{ object: FILTER, removed: true, undone: true }, { object: FILTER, undone: true }, { object: POLICY }]),
+      homes: [['context:b', [POLICY, FILTER]]],
+    },
+    {
+      what: 'not those that one apply removed and did not create again',
+      drafts: apply(OPENED, [
+        { object: FILTER, removed: true },
+        { object: FILTER, undone: true },
+      ]),
+      homes: [['context:b', [POLICY]]],
+    },
     { what: 'those of an interrupted apply', drafts: apply([], [{ object: FILTER }], HOME, false), homes: [['context:b', [FILTER]]] },
     {
       what: 'those that an interrupted apply was to remove',

@@ -71,14 +71,24 @@ export class HomesFold {
     })
   }
 
+  /** One apply may remove an object and create it again: its steps on the object count in their order. */
   end({ done }: End, begin: Begin): void {
     const carriedOut = new Set(done)
-    for (const { id, member, object, before, after } of begin.steps) {
-      const gone = carriedOut.has(id) ? after === null : before === null && after !== null
-      const key = keyIn(begin, member ?? '')
+    const there = new Map<string, boolean>()
+    const keyed = begin.steps.flatMap(({ object, member = '', ...step }) =>
+      object === undefined ? [] : [{ ...step, object, key: keyIn(begin, member) }],
+    )
+    for (const { id, key, object, before, after } of keyed) {
+      const one = `${key} ${object}`
+      const was = there.get(one) ?? before !== null
+      there.set(one, carriedOut.has(id) ? after !== null : was)
+    }
+    for (const { key, object } of keyed) {
       const held = this.homes.get(key)
-      if (!gone || held === undefined || object === undefined || !held.objects.has(object)) continue
-      this.homes.set(key, { ...held, objects: new Set([...held.objects].filter((one) => one !== object)) })
+      if (held === undefined) continue
+      const objects = new Set(held.objects)
+      if (there.get(`${key} ${object}`) === false) objects.delete(object)
+      if (objects.size !== held.objects.size) this.homes.set(key, { ...held, objects })
     }
   }
 

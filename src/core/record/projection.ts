@@ -50,7 +50,7 @@ export interface DomainRecord {
    * last.
    */
   readonly byPerson?: { readonly seq: number; readonly endpoint?: EndpointAddress }
-  /** Every root that a person approved at some time. */
+  /** The approved roots that a person approved since they were last absent from an approval. */
   readonly confirmed?: ReadonlySet<Fingerprint>
   /** Roots that a person refused and did not approve since. */
   readonly refused?: ReadonlySet<Fingerprint>
@@ -228,7 +228,7 @@ class Fold {
     const domain = this.domain(trustDomain)
     const known = endpoint ?? domain.byPerson?.endpoint
     domain.byPerson = { seq, ...(known === undefined ? {} : { endpoint: known }) }
-    domain.confirmed = new Set([...(domain.confirmed ?? []), ...roots])
+    domain.confirmed = new Set(roots)
     if (domain.refused !== undefined) domain.refused = new Set([...domain.refused].filter((root) => !roots.includes(root)))
     if (invitation !== undefined) this.invitations.add(invitation)
   }
@@ -237,6 +237,8 @@ class Fold {
     const { trustDomain, roots, actor, at, reason, seq, sequence, sequenceReset } = entry
     if (actor.via !== 'endpoint') this.confirm(entry)
     const domain = this.domain(trustDomain)
+    // A root that goes and comes back without a person vouches for nothing.
+    if (domain.confirmed !== undefined) domain.confirmed = new Set([...domain.confirmed].filter((root) => roots.includes(root)))
     delete domain.offers
     domain.approvals.push({ trustDomain, roots, by: actor, at, reason })
     domain.newest = { seq, roots: new Set(roots) }
