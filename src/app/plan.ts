@@ -7,6 +7,7 @@ import type { PlanOptions } from '../core/plan/course.ts'
 import { plan } from '../core/plan/plan.ts'
 import { type Heads, speakAgainst } from '../core/record/heads.ts'
 import { leftBehind, memberLeftBehind } from '../core/record/left-behind.ts'
+import { endedPairs } from '../core/record/severs.ts'
 import { observe, retiring } from './apply/apply.ts'
 import { askHeads } from './apply/heads.ts'
 import { type DesiredPorts, readDesired } from './desired.ts'
@@ -71,7 +72,7 @@ export async function planFor(
   goOn(ports)
   const made = seen === first ? quick : plan(intents, seen, ports.now(), { ...options, narrowOnly })
   const { expect = [] } = federation
-  const accept = accepting(expect, ports.now())
+  const accept = accepting(expect, ports.now(), unseenSevers(desired, seen))
   const whole = {
     ...made,
     name: federation.name,
@@ -79,6 +80,13 @@ export async function planFor(
     findings: [...desired.findings, ...made.findings, ...expectEnded(expect, ports.now())].map((finding) => accept(finding)),
   }
   return { desired, plan: whole, options, seen, meshes, narrowOnly, heads }
+}
+
+/** Members that could not be read and have a severed trust: Entente must see that it is closed. */
+function unseenSevers({ federation, intents, record }: Desired, seen: Seens): ReadonlySet<string> {
+  const ended = [...endedPairs(federation, record)]
+  const unseen = intents.map(({ member }) => member.name).filter((name) => seen.get(name)?.objects.ok !== true)
+  return new Set(unseen.filter((name) => ended.some((pair) => pair.startsWith(`${name} `))))
 }
 
 /**

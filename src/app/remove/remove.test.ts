@@ -200,6 +200,17 @@ describe('uninstall', () => {
     expect(again.homes.map(({ target }) => target.member.name)).toEqual(['cluster-a'])
   })
 
+  it('ends the publication of a bundle, too', async () => {
+    const ports = house.edit((s) => {
+      const gateway = { namespace: 'trust', name: 'bundles', host: 'bundle.cluster-b.example' }
+      for (const one of s.members) if (one.name === 'cluster-b') one.publish = { gateway, profile: 'https_spiffe' }
+    })
+    await applyPlan(ports, why)
+    expect(ours(house.b)).toContain('Gateway')
+    const removed = await remove(ports, why)
+    expect([ours(house.b), isRemoved(removed)]).toEqual([[], true])
+  })
+
   it('names every cluster that it cleans up', async () => {
     const ports = house.edit(withoutB)
     const removed = await remove(ports, why)

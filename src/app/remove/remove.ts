@@ -89,14 +89,15 @@ function groupsOf(targets: readonly Target[]): readonly (readonly Target[])[] {
   return groups.map((group) => [...group.values()])
 }
 
-/** The same federation with these members only, and with no trust. */
+/** The same federation with these members only, with no trust and no publication. */
 function emptied(desired: Desired, targets: readonly Target[]): Desired {
   const { federation } = desired
-  const members = new Map<MemberName, Member>(targets.map(({ member }) => [member.name, member]))
+  const alone = targets.map(({ member: { publish: _, ...member } }): Member => member)
+  const members = new Map<MemberName, Member>(alone.map((member) => [member.name, member]))
   return {
     ...desired,
     federation: { ...federation, members, trusts: [], severed: [] },
-    intents: targets.map(({ member }) => ({
+    intents: alone.map((member) => ({
       member,
       owner: federation.name,
       trusts: [],

@@ -17,11 +17,14 @@ export interface Expectation {
   readonly until?: Date
 }
 
-/** The finding, with `accepted` if an expectation that has not ended matches it. */
+/**
+ * The finding, with `accepted` if an expectation that has not ended matches it.
+ * @param mustSee nothing about these members is accepted
+ */
 export const accepting =
-  (expectations: readonly Expectation[], now: Date) =>
+  (expectations: readonly Expectation[], now: Date, mustSee: ReadonlySet<string> = new Set()) =>
   (finding: Finding, within: readonly string[] = []): Finding => {
-    if (!isAcceptable(finding.code)) return finding
+    if (!isAcceptable(finding.code) || membersOf(finding.about).some((member) => mustSee.has(member))) return finding
     const found = expectations.find((one) => !hasEnded(one, now) && matches(one, finding, within))
     if (found === undefined) return finding
     const { reason, until } = found
