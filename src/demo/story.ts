@@ -33,7 +33,7 @@ const before: Act = async ({ scene }) => {
       await called(scene, client, server, `rejected by a/client: ${UNKNOWN_ROOT}`),
       await called(scene, client, server, `rejected by b/server: ${UNKNOWN_ROOT}`, { careless: true }),
     ],
-    meaning: ['Each side receives a chain that ends in an unknown root. Both sides need the root of the other.'],
+    meaning: ['Each side receives a chain that ends in an unknown root. Both sides need the', 'root of the other.'],
   })
 }
 
@@ -53,7 +53,7 @@ const approve: Act = async ({ scene, entente }) => {
       await approved('cluster-b', b),
       check('the record', 'approve, approve', (await entente.record()).map(({ action }) => action).join(', ')),
     ],
-    meaning: ['They are in bundles/<trust-domain>.json for review in Git. audit.jsonl records who approved them, when and why.'],
+    meaning: ['They are in bundles/<trust-domain>.json for review in Git. audit.jsonl', 'records who approved them, when and why.'],
   })
 }
 
@@ -92,9 +92,7 @@ const unnamed: Act = async ({ scene }) => {
   const { guest, server } = scene.people
   return demoStep('A caller that is not named: authenticated, but denied', {
     checks: [await called(scene, guest, server, 'TLS accepted, 403')],
-    meaning: [
-      'Its certificate is valid. The filter in clusters/b and the policy beside it deny all of cluster-a.example but the named callers.',
-    ],
+    meaning: ['Its certificate is valid. The filter in clusters/b and its policy deny all', 'of cluster-a.example but the named callers.'],
   })
 }
 
@@ -107,13 +105,17 @@ const impostors: Act = async ({ scene }) => {
   ])
   return demoStep('Impostors: the CA of cluster-a signs names of cluster-b', {
     lines: [
-      'b/server answers /admin to cluster-b.example/ns/sample/sa/admin and to namespace admin-ns. One impostor has the first as its',
-      "SPIFFE ID. The others have the named caller's SPIFFE ID, and a name of cluster-b as a second URI, a DNS name or the subject.",
+      'b/server answers /admin to cluster-b.example/ns/sample/sa/admin and to',
+      'namespace admin-ns. One impostor has the first as its SPIFFE ID. The others',
+      "have the named caller's SPIFFE ID, and a name of cluster-b as a second URI,",
+      'a DNS name or the subject.',
     ],
     checks: (await Promise.all(tried)).flat(),
     meaning: [
-      "b/server accepts cluster-a's root for cluster-a.example only, and one name in each of its certificates. With one flat list, which",
-      'is what meshConfig.caCertificates makes of the same two roots, any of these is admin of cluster-b: policies read every name.',
+      "b/server accepts cluster-a's root for cluster-a.example only, and one name",
+      'in each of its certificates. With one flat list, which is what',
+      'meshConfig.caCertificates makes of the same two roots, any of these is admin',
+      'of cluster-b: policies read every name.',
     ],
   })
 }
@@ -170,8 +172,9 @@ const sever: Act = async ({ scene, entente }) => {
       await emptyPlan(entente),
     ],
     meaning: [
-      'Entente closes the trust at once. Only the policies that deny cluster-a stay, until live proxies have dropped its root.',
-      'Files cannot show that, so their removal needed an override, which the record names.',
+      'Entente closes the trust at once. Only the policies that deny cluster-a',
+      'stay, until live proxies have dropped its root. Files cannot show that, so',
+      'their removal needed an override, which the record names.',
     ],
   })
 }
@@ -182,7 +185,7 @@ const record: Act = async ({ scene, entente }) => {
     return check(how, expected, codesOf(audited), ...audited.findings.slice(0, 1).map(({ message }) => message))
   }
   const whole = await entente.audit()
-  return demoStep('The record: it is intact, and Entente detects the change in three copies of it', {
+  return demoStep('The record is intact, and Entente detects the change in each of three copies', {
     commands: ['entente audit verify'],
     checks: [
       check('audit.jsonl', 'holds', codesOf(whole), `${whole.entries} entries, each with the hash of the one before it`),
@@ -190,7 +193,7 @@ const record: Act = async ({ scene, entente }) => {
       await found('cut', 'record-forked'),
       await found('forked', 'record-forked'),
     ],
-    meaning: ['Truncated and forked copies are valid chains. Entente detects them by the head that each home stores.'],
+    meaning: ['Truncated and forked copies are valid chains. Entente detects them by the', 'head that each home stores.'],
   })
 }
 

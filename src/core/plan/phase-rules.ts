@@ -54,7 +54,7 @@ export function reasonOf(before: Manifest | undefined, after: Manifest | undefin
       phase === 'open'
         ? 'callers that may come in from now on'
         : phase === 'clean'
-          ? 'nobody of that domain is accepted any more'
+          ? 'no identity of that domain is accepted any more'
           : 'who may not come in, before any root is accepted',
     files:
       phase === 'open'
@@ -62,7 +62,7 @@ export function reasonOf(before: Manifest | undefined, after: Manifest | undefin
         : phase === 'close'
           ? 'roots that are accepted no longer, in the file that pods with the mount read'
           : phase === 'clean'
-            ? 'files that nobody reads any more'
+            ? 'no proxy reads these files any more'
             : 'the file of roots, before anything reads it',
     EnvoyFilter: phase === 'close' ? 'roots that are accepted no longer' : 'roots, each bound to its trust domain',
   }

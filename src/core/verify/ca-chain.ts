@@ -80,7 +80,7 @@ function judgeChain(
     const why = presented === undefined ? `nothing could be asked of ${trust.trusted}` : presented.error.message
     const hint =
       member?.home?.context === undefined
-        ? `no API server of ${trust.trusted} is known here: its owner can run entente verify${member?.home === undefined ? '' : ' -o evidence, which --evidence takes here'}`
+        ? `no API server of ${trust.trusted} is known here: its owner can run entente verify${member?.home === undefined ? '' : ' -o evidence, and --evidence reads its output here'}`
         : presented?.ok === false
           ? presented.error.hint
           : `kubectl --context ${member.home.context} -n ${member.istioNamespace} get pods -l app=istiod`

@@ -22,6 +22,31 @@ describe('prose on a terminal', () => {
     )
   })
 
+  it('continues the last column of a table row at that column', () => {
+    expect(fitted(`  WHAT   ${'word '.repeat(8)}end`, 40)).toBe(
+      ['  WHAT   word word word word word word', '         word word end'].join('\n'),
+    )
+  })
+
+  it('begins further left where a word would not fit', () => {
+    const root = 'r'.repeat(30)
+    expect(fitted(`WHAT           of ${root} and ${root}`, 40)).toBe(
+      ['WHAT           of', `          ${root}`, `               and`, `          ${root}`].join('\n'),
+    )
+    expect(fitted(`${' '.repeat(20)}${root}`, 40)).toBe(`          ${root}`)
+  })
+
+  it.each(['', ', then commit it'])('keeps a command after a colon on one line%s', (rest) => {
+    const command = 'entente sever cluster-a cluster-b --reason "WHY"'
+    expect(fitted(`  next: to end the other direction too: ${command}${rest}`, 60)).toBe(
+      [
+        '  next: to end the other direction too:',
+        `    ${command}${rest === '' ? '' : ', then'}`,
+        ...(rest === '' ? [] : ['    commit it']),
+      ].join('\n'),
+    )
+  })
+
   it('does not count styles, and counts wide characters twice', () => {
     const line = show`${painted('red', 'error')} ${'漢字 '.repeat(12)}`
     for (const one of fitted(line, 40).split('\n')) expect(stringWidth(one)).toBeLessThanOrEqual(40)

@@ -6,7 +6,14 @@ import { type Part, plain, Shown } from '../screen.ts'
 /** A hint that is a command stays on one line, however long: two lines would be two commands when they are pasted. */
 const COMMAND = /^\s*(?:next: |To (?:carry it out|write it): )?(?:entente|kubectl|istioctl|helm|flux|kustomize) /
 
+/** The same for a command after a colon, up to the next comma or semicolon. */
+const IN_SENTENCE = /(?<=:) (?:entente|kubectl|istioctl|helm|flux|kustomize) [^,;]+[,;]?/
+const WORDS = new RegExp(`${IN_SENTENCE.source}(?= |$)| *[^ ]+`, 'g')
+/** Three blanks or more separate the columns of a table. */
+const ROW = /^.*[^ ] {3,}(?=[^ ])/
 const FURTHER = 2
+/** A last column that is narrower than this would have one word on each line. */
+const COLUMN = 20
 /** In a very narrow terminal, breaking lines helps nobody. */
 const NARROW = 40
 
@@ -23,18 +30,28 @@ export function fitted(text: Part, columns: number | undefined): string {
     .join('\n')
 }
 
-/** Later lines are indented by two more columns than the first. Blanks between words that stay on a line are kept. */
+/**
+ * Later lines begin at the last column of a table row, else two columns further in than the first. A word that does not
+ * fit from there begins further left. Blanks between words that stay on a line are kept.
+ */
 function broken(line: string, columns: number): string {
-  const indent = /^ */.exec(line)?.[0] ?? ''
-  // Each word with the blanks before it.
-  const words = line.slice(indent.length).split(/(?<=[^ ])(?= )/)
+  const indent = /^ */.exec(line)?.[0].length ?? 0
+  const from = (column: number, word: string): string => ' '.repeat(Math.max(0, Math.min(column, columns - stringWidth(word)))) + word
+  const [first = '', ...words] = line.slice(indent).match(WORDS) ?? []
   const lines: string[] = []
-  let current = indent
+  let current = from(indent, first)
+  let further: number | undefined
   for (const word of words) {
-    if (current.trim() !== '' && stringWidth(current) + stringWidth(word) > columns) {
+    if (stringWidth(current) + stringWidth(word) > columns) {
       lines.push(current)
-      current = indent + ' '.repeat(FURTHER) + word.trimStart()
+      further ??= lastColumn(current, columns) ?? indent + FURTHER
+      current = from(further, word.trimStart())
     } else current += word
   }
   return [...lines, current].join('\n')
+}
+
+function lastColumn(line: string, columns: number): number | undefined {
+  const before = ROW.exec(line)?.[0]
+  return before === undefined || stringWidth(before) > columns - COLUMN ? undefined : stringWidth(before)
 }

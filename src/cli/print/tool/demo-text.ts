@@ -6,11 +6,13 @@ import { documented } from '../../../core/view/versioned.ts'
 import type { Played } from '../../../demo/demo.ts'
 import type { DemoStep } from '../../../demo/demo-step.ts'
 import { document, indented, type Shown, show, stacked } from '../screen.ts'
-import { painter, table } from '../text.ts'
+import { painter } from '../text.ts'
 
-export const INTRODUCTION = document(`Entente demo: two meshes that keep their own root CAs, and calls between their workloads.
-The trust is made by Entente's own commands, on files. The certificate authorities and the workloads, which talk real
-TLS (Node, OpenSSL) on 127.0.0.1, are the demo's; they trust what the written manifests say, and nothing else.
+export const INTRODUCTION = document(`Entente demo: two meshes that keep their own root CAs, and calls between their
+workloads. Entente's own commands make the trust, on files. The certificate
+authorities and the workloads are the demo's. The workloads make real TLS
+connections (Node, OpenSSL) on 127.0.0.1. They trust what the written manifests
+say, and nothing else.
 `)
 
 const INDENT = '   '
@@ -39,7 +41,7 @@ export function endText({ steps, seconds }: Played, directory: string): Shown {
     [`entente audit verify -f ${join(here, 'tampered/cut/federation.yaml')}`, 'how Entente detects a truncated record'],
     ['entente init --context A --context B', 'the same for two of your clusters'],
   ]
-  return show`${verdict}, in ${seconds.toFixed(1)} s. The files are in ${here}. Next:\n\n${indented(table(next), '   ')}`
+  return show`${verdict}, in ${seconds.toFixed(1)} s. The files are in ${here}. Next:\n\n${indented(stacked(next.map(([command = '', what = '']) => show`${what}:\n  ${command}`)), '   ')}`
 }
 
 /** The JSON of docs/cli.md. */
