@@ -42,7 +42,7 @@ function endless(view: RecordView): readonly Finding[] {
 }
 
 async function witnesses({ desired, meshes }: AuditPorts, view: RecordView): Promise<readonly Finding[]> {
-  const homes = await meshes({ federation: await desired.federation(), handed: new Map() })
+  const homes = await meshes({ federation: await desired.federation(), givenEvidence: new Map() })
   return (await Promise.all([...homes.values()].map((mesh) => witnessOf(mesh, view)))).flat()
 }
 

@@ -24,13 +24,13 @@ export async function readDesired(ports: DesiredPorts, severed?: Severed): Promi
   const [approved, record] = await Promise.all([ports.bundles.read(federation, ports.now()), ports.record.view()])
   const wanted = intents(federation, approved, record, ports.now())
   const [memories, now] = [await ports.memories.read(), ports.now()]
-  const { handed, findings } = await ports.evidence(federation, record)
+  const { givenEvidence, findings } = await ports.evidence(federation, record)
   return {
     federation,
     approved,
     record,
     intents: wanted.intents.map((intent) => withEndpointChains(withPublication(intent, record), federation, memories, now)),
-    handed,
+    givenEvidence,
     findings: [
       ...wanted.findings,
       ...ports.record.findings(),

@@ -32,9 +32,9 @@ export interface Mounted {
   readonly findings: readonly Finding[]
 }
 
-export type MountPorts = PlanPorts & Pick<Ports, 'templates' | 'sleep' | 'tell' | 'agree'>
+export type MountPorts = PlanPorts & Pick<Ports, 'templates' | 'sleep' | 'report' | 'agree'>
 
-interface Looked extends Mounted {
+interface MissingMounts extends Mounted {
   /** Members whose ConfigMaps of roots do not exist yet. */
   readonly early: ReadonlySet<MemberName>
 }
@@ -46,21 +46,23 @@ export async function mount(ports: MountPorts, input: MountInput): Promise<Mount
   const desired = await readDesired(ports)
   const templates = await ports.templates(desired.federation)
   try {
-    const looked = await look(ports, desired, templates)
-    if (input.rollout !== true) return looked
-    const findings = await rollOut(ports, looked, templates, input)
-    const after = await look(ports, desired, templates)
-    return { ...after, findings: [...looked.findings, ...findings] }
+    const missing = await missingMounts(ports, desired, templates)
+    if (input.rollout !== true) return missing
+    const findings = await rollOut(ports, missing, templates, input)
+    const after = await missingMounts(ports, desired, templates)
+    return { ...after, findings: [...missing.findings, ...findings] }
   } finally {
     for (const one of templates.values()) one.close()
   }
 }
 
-async function look(ports: Pick<Ports, 'meshes' | 'stopped'>, desired: Desired, templates: ByMember): Promise<Looked> {
+async function missingMounts(ports: Pick<Ports, 'meshes' | 'stopped'>, desired: Desired, templates: ByMember): Promise<MissingMounts> {
   const mounted = desired.intents.filter(({ trusts }) => trusts.some((trust) => trust.distribution === 'mounted'))
   const seen = await observe(mounted, await ports.meshes(desired))
   goOn(ports)
-  const parts = await Promise.all(mounted.map((intent) => lookAt(intent, seen.get(intent.member.name), templates.get(intent.member.name))))
+  const parts = await Promise.all(
+    mounted.map((intent) => missingMountsOf(intent, seen.get(intent.member.name), templates.get(intent.member.name))),
+  )
   return {
     workloads: parts.flatMap((part) => part.workloads),
     findings: parts.flatMap((part) => part.findings),
@@ -68,7 +70,7 @@ async function look(ports: Pick<Ports, 'meshes' | 'stopped'>, desired: Desired, 
   }
 }
 
-async function lookAt(intent: Intent, seen: Observation | undefined, templates: Templates | undefined): Promise<Looked> {
+async function missingMountsOf(intent: Intent, seen: Observation | undefined, templates: Templates | undefined): Promise<MissingMounts> {
   const { name, home } = intent.member
   const nothing = { workloads: [], early: new Set<MemberName>() }
   if (seen?.objects.ok === false) return { ...nothing, findings: [seen.objects.error] }
@@ -112,7 +114,7 @@ async function ownersOf(
  */
 async function rollOut(
   ports: MountPorts,
-  { workloads, early }: Looked,
+  { workloads, early }: MissingMounts,
   templates: ByMember,
   input: MountInput,
 ): Promise<readonly Finding[]> {
@@ -122,7 +124,7 @@ async function rollOut(
   const [first] = waiting
   if (due.length === 0 && first !== undefined) throw first
   if (due.length === 0) return []
-  ports.tell({ kind: 'lacking', workloads: due })
+  ports.report({ kind: 'lacking', workloads: due })
   await ports.agree({ kind: 'roll-out', workloads: due.length })
   const each = [...groupBy(due, ({ member }) => member)].map(async ([member, some]): Promise<readonly Finding[]> => {
     const owners = templates.get(member)
@@ -143,7 +145,7 @@ const tooEarly = (member: string): FederationError =>
   })
 
 async function rollIn(
-  ports: Pick<Ports, 'now' | 'sleep' | 'stopped' | 'tell'>,
+  ports: Pick<Ports, 'now' | 'sleep' | 'stopped' | 'report'>,
   due: readonly Lacking[],
   templates: Templates,
   { timeoutMilliseconds }: MountInput,
@@ -159,7 +161,7 @@ async function rollIn(
         ),
       ]
     if (patch !== undefined) await templates.patch(workload, patch)
-    ports.tell({ kind: 'rolling', workload })
+    ports.report({ kind: 'rolling', workload })
     const begun = ports.now().getTime()
     for (;;) {
       const { state, words } = await templates.rollout(workload)
@@ -171,7 +173,7 @@ async function rollIn(
       }
       await ports.sleep(500)
     }
-    ports.tell({ kind: 'rolled', workload, milliseconds: ports.now().getTime() - begun })
+    ports.report({ kind: 'rolled', workload, milliseconds: ports.now().getTime() - begun })
   }
   return []
 }

@@ -102,14 +102,14 @@ export interface OpenRecord {
 export interface GivenEvidence {
   /** The owner's name for it; messages use it. */
   readonly file: string
-  readonly looked: ObservedMember
+  readonly observed: ObservedMember
   readonly of: EvidenceFile
   /** Why it is no evidence about the present. */
   readonly stale?: Finding
 }
 
 export interface Evidences {
-  readonly handed: ReadonlyMap<MemberName, GivenEvidence>
+  readonly givenEvidence: ReadonlyMap<MemberName, GivenEvidence>
   readonly findings: readonly Finding[]
 }
 
@@ -129,7 +129,7 @@ export interface Desired {
   readonly record: RecordView
   readonly intents: readonly Intent[]
   /** The owners' evidence about members that cannot be read from here. */
-  readonly handed: Evidences['handed']
+  readonly givenEvidence: Evidences['givenEvidence']
   /** Findings from all this alone, before any mesh is observed. */
   readonly findings: readonly Finding[]
 }

@@ -9,7 +9,7 @@ import { type DesiredPorts, readDesired } from './desired.ts'
 import { InputError } from './input-error.ts'
 
 export interface RenderPorts extends DesiredPorts {
-  readonly tell: (event: { readonly kind: 'rendering'; readonly findings: readonly Finding[] }) => void
+  readonly report: (event: { readonly kind: 'rendering'; readonly findings: readonly Finding[] }) => void
   /** Makes a member's folder hold exactly these objects of Entente. @throws FederationError file-unwritable, object-invalid */
   readonly writeFolder: (folder: MemberFolder) => Promise<Omit<RenderedMember, 'member'>>
   /** The names of the folders that hold objects of this owner. */
@@ -35,7 +35,7 @@ export interface RenderedMember {
 /** @throws FederationError as `readDesired`; bundle-refused: findings prevent it, and nothing was written */
 export async function renderFederation(ports: RenderPorts): Promise<Rendered> {
   const { federation, intents, findings } = await readDesired(ports)
-  if (findings.length > 0) ports.tell({ kind: 'rendering', findings })
+  if (findings.length > 0) ports.report({ kind: 'rendering', findings })
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', federation.name, 'cannot be rendered with the findings above; nothing was written', {
       hint: 'correct what the findings above name, then run entente render again',

@@ -35,11 +35,11 @@ export interface Ports {
    * A home for each member that has one. The home of an unreachable cluster reports that it is unreachable.
    * @param only this member's home, through its API server even if Git delivers
    */
-  readonly meshes: (of: Pick<Desired, 'federation' | 'handed'>, only?: MemberName) => Promise<Meshes>
+  readonly meshes: (of: Pick<Desired, 'federation' | 'givenEvidence'>, only?: MemberName) => Promise<Meshes>
   /** By member; a member whose API server is unknown is left out. */
   readonly templates: (federation: Federation) => Promise<ReadonlyMap<MemberName, Templates>>
   /** @throws FederationError with the reason why the cluster could not be read */
-  readonly lookAt: (context: string, istioNamespace: string) => Promise<Cluster>
+  readonly observeCluster: (context: string, istioNamespace: string) => Promise<Cluster>
   /** Roots of public web CAs, which no owner of a mesh can intend. */
   readonly publicRoots: () => Promise<ReadonlySet<Fingerprint>>
   /** The actor of all entries in the record. */
@@ -48,7 +48,7 @@ export interface Ports {
   readonly sleep: (milliseconds: number) => Promise<void>
   /** The user asked to stop: long work ends at the next safe point. */
   readonly stopped: () => boolean
-  readonly tell: (event: Event) => void
+  readonly report: (event: Event) => void
   /**
    * Returns after somebody agreed, beforehand or now.
    * @returns whether a person was asked now: earlier observations are outdated then

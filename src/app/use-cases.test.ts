@@ -48,7 +48,7 @@ describe('without a console', () => {
     const ports = house()
     const { plan } = await planFederation(ports)
     expect([...new Set(plan.steps.map(({ phase }) => phase))]).toEqual(['guard', 'open'])
-    expect([ports.a.writes, ports.b.writes, ports.told, ports.asked]).toEqual([[], [], [], []])
+    expect([ports.a.writes, ports.b.writes, ports.reported, ports.asked]).toEqual([[], [], [], []])
   })
 
   it('apply asks for consent, carries out the whole plan, and records it', async () => {
@@ -111,7 +111,7 @@ describe('without a console', () => {
     const ports = await applied()
     ports.refuse()
     const closed = await sever(ports, { ...pair, ...why, emergency: true })
-    expect([closed.failed, ports.told.includes('denied')]).toEqual([false, true])
+    expect([closed.failed, ports.reported.includes('denied')]).toEqual([false, true])
   })
 
   it('approve requires the fingerprints of a bundle’s roots, and records the same bundle once', async () => {
@@ -143,14 +143,14 @@ describe('without a console', () => {
     const ports = await applied()
     const answers = ['well', 'cluster-unreachable', 'well', 'forbidden'] as const
     let rounds = 0
-    const lookAt: typeof ports.lookAt = async (...of) => {
+    const observeOrFail: typeof ports.observeCluster = async (...of) => {
       const answer = answers[rounds++] ?? 'well'
       if (answer !== 'well') throw new FederationError(answer, 'cluster-a', 'cannot be looked at')
-      return ports.lookAt(...of)
+      return ports.observeCluster(...of)
     }
-    const rotating = rotate({ ...ports, lookAt }, { member: 'cluster-a', wait: 'switch', ...why })
+    const rotating = rotate({ ...ports, observeCluster: observeOrFail }, { member: 'cluster-a', wait: 'switch', ...why })
     await expect(rotating).rejects.toMatchObject({ code: 'forbidden' })
-    expect(ports.told.filter((kind) => kind.startsWith('rotation'))).toEqual(['rotation-waits', 'rotation-retries', 'rotation-waits'])
+    expect(ports.reported.filter((kind) => kind.startsWith('rotation'))).toEqual(['rotation-waits', 'rotation-retries', 'rotation-waits'])
   })
 
   it('init starts a federation of clusters, records their roots, and opens nothing', async () => {
@@ -238,7 +238,7 @@ describe('without a console', () => {
     expect(workloads.map(({ kind, name, lacking }) => [kind, name, lacking])).toEqual([['Deployment', 'server', ['server']]])
     expect(patched).toEqual(['closed'])
     const { findings } = await mount(ports, { timeoutMilliseconds: 60_000, rollout: true })
-    expect([findings, patched.slice(1), ports.told.slice(-3)]).toEqual([[], ['server', 'closed'], ['lacking', 'rolling', 'rolled']])
+    expect([findings, patched.slice(1), ports.reported.slice(-3)]).toEqual([[], ['server', 'closed'], ['lacking', 'rolling', 'rolled']])
   })
 
   it('audit reports a cluster whose witness belongs to another record', async () => {

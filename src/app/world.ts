@@ -43,7 +43,7 @@ export interface World {
   readonly record: RecordStore
   readonly now: () => Date
   readonly sleep: (milliseconds: number) => Promise<void>
-  readonly tell: (event: Progress) => void
+  readonly report: (event: Progress) => void
   /** Set when the user asks to stop: no further phase is begun. */
   readonly stopped?: () => boolean
 }

@@ -21,7 +21,7 @@ async function run(words: readonly string[]): Promise<Ended> {
   const say = (text: unknown): void => void said.push(String(text))
   let code: number | undefined
   try {
-    await program(quietIo({ print: say, tell: say, readFile: (path) => readInput(path) }), '1.2.3', async (done) => {
+    await program(quietIo({ print: say, report: say, readFile: (path) => readInput(path) }), '1.2.3', async (done) => {
       code = await done
     }).parseAsync([...words], { from: 'user' })
   } catch (thrown) {

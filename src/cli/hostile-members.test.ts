@@ -46,7 +46,7 @@ async function bench(hostile: Hostile = {}): Promise<Bench> {
       ...w.io,
       env: { KUBECONFIG: kubeconfig },
       print: (text: Part) => void printed.push(String(text)),
-      tell: (text: Part) => void told.push(String(text)),
+      report: (text: Part) => void told.push(String(text)),
     }
     let code: Ran['code'] = 0
     try {

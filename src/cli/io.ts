@@ -6,7 +6,7 @@ export interface Io extends Look {
   /** Results: stdout. A string is printed on one line, see screen.ts. */
   readonly print: (text: Shown | string) => void
   /** Everything else: stderr. */
-  readonly tell: (text: Shown | string) => void
+  readonly report: (text: Shown | string) => void
   /** Stdin and stderr are a terminal, so a person can be asked. */
   readonly interactive: boolean
   /** `-o json`: an error is printed as JSON, too. */
@@ -20,7 +20,7 @@ export interface Io extends Look {
   readonly stopped: () => boolean
   /** Aborts a moment after that: from then on, no answer of a member is waited for. */
   readonly stop?: AbortSignal
-  /** The progress of long work, on stderr; it contains no findings. `tell`, if absent. */
+  /** The progress of long work, on stderr; it contains no findings. `report`, if absent. */
   readonly progress?: (text: string) => void
 }
 export type Output = 'text' | 'json'
@@ -33,5 +33,5 @@ export interface BundleWorld extends Look {
   /** Stdout. */
   print(text: Shown | string): void
   /** Stderr. */
-  tell(text: Shown | string): void
+  report(text: Shown | string): void
 }

@@ -39,7 +39,7 @@ const io: Io = {
   ...out,
   json: wantsJson(argv),
   print: (text) => void process.stdout.write(`${fitted(text, out.columns)}\n`),
-  tell: (text) => void process.stderr.write(`${fitted(text, err.columns)}\n`),
+  report: (text) => void process.stderr.write(`${fitted(text, err.columns)}\n`),
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   now: () => new Date(),
   env: process.env,
@@ -49,14 +49,14 @@ const io: Io = {
   stop: stop.signal,
 }
 
-function tellError(thrown: unknown): number {
+function reportError(thrown: unknown): number {
   if (thrown instanceof FederationError) {
     report(thrown, io)
     if (thrown.code === 'interrupted' && asked !== undefined) return exitCodeOf(asked)
     return thrown.code === 'usage' ? USAGE : 1
   }
   reportBug(thrown, io)
-  if (process.env.ENTENTE_DEBUG && thrown instanceof Error) io.tell(stacked((thrown.stack ?? '').split('\n')))
+  if (process.env.ENTENTE_DEBUG && thrown instanceof Error) io.report(stacked((thrown.stack ?? '').split('\n')))
   return 1
 }
 
@@ -64,18 +64,18 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
     if (asked !== undefined) process.exit(exitCodeOf(signal))
     asked = signal
-    io.tell('Stopping at the next safe point, within a second. Completed steps stay; run entente apply to continue.')
+    io.report('Stopping at the next safe point, within a second. Completed steps stay; run entente apply to continue.')
     setTimeout(() => stop.abort(), GRACE_MS).unref()
     setTimeout(() => process.exit(exitCodeOf(signal)), LAST_MS).unref()
   })
 // An error that no code caught is printed as an internal error and ends the process, because its state is unknown.
 process.on('uncaughtException', (thrown) => {
-  process.exit(tellError(thrown))
+  process.exit(reportError(thrown))
 })
 // The reader closed the pipe, as in `entente plan | head`: that is no error.
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
   if (cause.code === 'EPIPE') process.exit(0)
-  io.tell(errorText(new FederationError('file-unwritable', 'standard output', cause.message)))
+  io.report(errorText(new FederationError('file-unwritable', 'standard output', cause.message)))
   process.exit(1)
 })
 
@@ -86,5 +86,5 @@ try {
     }).parseAsync(argv, { from: 'user' }),
   )
 } catch (thrown) {
-  process.exitCode = thrown instanceof CommanderError ? (thrown.exitCode === 0 ? 0 : USAGE) : tellError(thrown)
+  process.exitCode = thrown instanceof CommanderError ? (thrown.exitCode === 0 ? 0 : USAGE) : reportError(thrown)
 }

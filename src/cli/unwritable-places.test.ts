@@ -20,7 +20,7 @@ afterAll(() => Promise.all(open.map((cluster) => cluster.close())))
 async function refusalOf(words: readonly string[]): Promise<FederationError | undefined> {
   const say = (): void => {}
   try {
-    await program(quietIo({ print: say, tell: say, readFile: readInput }), '1.2.3', async (code) => void (await code)).parseAsync(words, {
+    await program(quietIo({ print: say, report: say, readFile: readInput }), '1.2.3', async (code) => void (await code)).parseAsync(words, {
       from: 'user',
     })
     return undefined

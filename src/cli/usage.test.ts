@@ -5,7 +5,7 @@ import { program } from './program.ts'
 
 async function say(...words: readonly string[]): Promise<string> {
   const printed: string[] = []
-  const io = quietIo({ print: () => {}, tell: (text) => void printed.push(String(text)) })
+  const io = quietIo({ print: () => {}, report: (text) => void printed.push(String(text)) })
   await program(io, '1.2.3', async (code) => void (await code))
     .parseAsync(words, { from: 'user' })
     .catch(() => {})
@@ -100,7 +100,7 @@ describe('the limits for each member', () => {
 })
 
 describe('help', () => {
-  const io = quietIo({ print: () => {}, tell: () => {} })
+  const io = quietIo({ print: () => {}, report: () => {} })
   const leaves = (command: ReturnType<typeof program>): readonly ReturnType<typeof program>[] =>
     command.commands.flatMap((one) => (one.commands.length > 0 ? leaves(one) : one.name() === '__complete' ? [] : [one]))
 

@@ -12,7 +12,7 @@ export interface DemoOptions {
   /** Called when the directory is ready, before the first step. */
   readonly begin?: () => void
   /** Called after each step, with its number. */
-  readonly tell?: (number: number, demoStep: DemoStep) => void
+  readonly report?: (number: number, demoStep: DemoStep) => void
   readonly story?: readonly Act[]
 }
 
@@ -24,7 +24,7 @@ export interface Played {
 }
 
 /** @throws FederationError file-unwritable if the directory holds something else */
-export async function demo({ directory, now, begin, tell, story = STORY }: DemoOptions): Promise<Played> {
+export async function demo({ directory, now, begin, report, story = STORY }: DemoOptions): Promise<Played> {
   const begun = now()
   await prepare(directory)
   begin?.()
@@ -33,7 +33,7 @@ export async function demo({ directory, now, begin, tell, story = STORY }: DemoO
   for (const act of story) {
     const demoStep = await act(stage)
     steps.push(demoStep)
-    tell?.(steps.length, demoStep)
+    report?.(steps.length, demoStep)
   }
   return { ok: !steps.some(hasFailed), steps, seconds: (now().getTime() - begun.getTime()) / 1000 }
 }

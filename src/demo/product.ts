@@ -61,10 +61,10 @@ function portsIn(directory: string, now: () => Date): Ports {
     record: openRecord(directory),
     memories: { read: async () => new Map(), write: async () => {} },
     endpoints: { fetch: noNetwork, fetchUnverified: noNetwork },
-    evidence: async () => ({ handed: new Map(), findings: [] }),
+    evidence: async () => ({ givenEvidence: new Map(), findings: [] }),
     meshes: async ({ federation }) => directoriesOf(federation, directory),
     templates: async () => new Map(),
-    lookAt: async (context) => {
+    observeCluster: async (context) => {
       throw new FederationError('context-unknown', context, 'the demo has no clusters')
     },
     publicRoots: async () => publicRoots(rootCertificates),
@@ -72,7 +72,7 @@ function portsIn(directory: string, now: () => Date): Ports {
     now,
     sleep,
     stopped: () => false,
-    tell: () => undefined,
+    report: () => undefined,
     agree: async () => false,
   }
 }

@@ -55,7 +55,7 @@ async function doctor({ kubeconfig: file = bed.kubeconfig, context }: Look = {})
     print: (text) => {
       printed = String(text)
     },
-    tell: () => {},
+    report: () => {},
     interactive: false,
     color: false,
     now: () => new Date(),

@@ -250,7 +250,7 @@ describe('the manifests of Istio', () => {
 
 async function acceptedIn(policies: string, mesh: string): Promise<readonly string[]> {
   const printed: string[] = []
-  const io = quietIo({ print: (line) => void printed.push(String(line)), tell: (line) => void printed.push(String(line)) })
+  const io = quietIo({ print: (line) => void printed.push(String(line)), report: (line) => void printed.push(String(line)) })
   const options = {
     file: 'federation.yaml',
     policies: [policies],

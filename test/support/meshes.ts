@@ -229,23 +229,23 @@ export function memoryRecord(entries: readonly AuditEntry[] = []): MemoryRecord 
 export interface MemoryWorld extends World {
   readonly record: MemoryRecord
   /** The reported steps, as `MEMBER PHASE KIND`. */
-  readonly told: string[]
+  readonly reported: string[]
   readonly elapsedMs: () => number
 }
 
 /** The clock advances only in `sleep`. */
 export function memoryWorld(meshes: readonly MemoryMesh[], record: MemoryRecord = memoryRecord()): MemoryWorld {
   let clock = NOW.getTime()
-  const told: string[] = []
+  const reported: string[] = []
   return {
     meshes: new Map(meshes.map((mesh) => [mesh.member, mesh])),
     record,
-    told,
+    reported,
     now: () => new Date(clock),
     elapsedMs: () => clock - NOW.getTime(),
     sleep: async (milliseconds) => {
       clock += milliseconds
     },
-    tell: (event) => void told.push(`${event.member} ${event.phase} ${event.kind}`),
+    report: (event) => void reported.push(`${event.member} ${event.phase} ${event.kind}`),
   }
 }

@@ -27,7 +27,7 @@ export interface MemoryPorts extends Ports {
   readonly memory: Map<TrustDomain, FollowMemory>
   readonly partners: Partner[]
   readonly owners: Map<MemberName, Templates>
-  readonly told: Event['kind'][]
+  readonly reported: Event['kind'][]
   readonly asked: Question[]
   /** Declines every later request for consent. */
   refuse(): void
@@ -49,7 +49,7 @@ export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles:
     return found
   }
   const owners = new Map<MemberName, Templates>()
-  const told: Event['kind'][] = []
+  const reported: Event['kind'][] = []
   const asked: Question[] = []
   let clock = NOW.getTime()
   let agrees = true
@@ -62,7 +62,7 @@ export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles:
     memory,
     partners,
     owners,
-    told,
+    reported,
     asked,
     refuse: () => {
       agrees = false
@@ -96,10 +96,10 @@ export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles:
       },
     },
     endpoints: { fetch: ({ url }) => fetch(url), fetchUnverified: async (url) => (await fetch(url)).body },
-    evidence: async () => ({ handed: new Map(), findings: [] }),
+    evidence: async () => ({ givenEvidence: new Map(), findings: [] }),
     meshes: async () => new Map(meshes.map((mesh) => [mesh.member, mesh])),
     templates: async () => owners,
-    lookAt: async (context): Promise<Cluster> => {
+    observeCluster: async (context): Promise<Cluster> => {
       const own = clusters.get(context)
       if (own === undefined) throw new FederationError('context-unknown', context, 'is not in this test')
       return { context, istio: facts(own), own }
@@ -111,7 +111,7 @@ export function memoryPorts(of: Spec, meshes: readonly MemoryMesh[], ...bundles:
       clock += milliseconds
     },
     stopped: () => false,
-    tell: ({ kind }) => void told.push(kind),
+    report: ({ kind }) => void reported.push(kind),
     agree: async (question) => {
       asked.push(question)
       if (!agrees) throw new FederationError('not-confirmed', 'cancelled', 'nothing was changed')

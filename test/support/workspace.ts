@@ -16,7 +16,7 @@ export interface TestWorkspace extends AsyncDisposable {
   /** A console without a user. */
   readonly io: Io
   readonly printed: string[]
-  readonly told: string[]
+  readonly reported: string[]
   /** Replaces the federation file. */
   write(of: Spec): Promise<void>
 }
@@ -29,7 +29,7 @@ export const inDirectories = (change: (spec: Spec) => void = () => {}): Spec =>
   })
 
 /** A console without a user. */
-export const quietIo = (more: Pick<Io, 'print' | 'tell'> & Partial<Io>): Io => ({
+export const quietIo = (more: Pick<Io, 'print' | 'report'> & Partial<Io>): Io => ({
   interactive: false,
   color: false,
   now: () => NOW,
@@ -55,7 +55,7 @@ export async function workspace(of: Spec, ...bundles: readonly Bundle[]): Promis
   const record = openRecord(directory)
   for (const entry of sealAll(bundles.map(approval))) await record.append(entry)
   const printed: string[] = []
-  const told: string[] = []
-  const io = quietIo({ print: (text) => void printed.push(String(text)), tell: (text) => void told.push(String(text)) })
-  return { directory, file, io, printed, told, write, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
+  const reported: string[] = []
+  const io = quietIo({ print: (text) => void printed.push(String(text)), report: (text) => void reported.push(String(text)) })
+  return { directory, file, io, printed, reported, write, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
 }

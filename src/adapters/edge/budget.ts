@@ -39,7 +39,7 @@ const TELL_MS = 5_000
 
 export interface Overseer {
   /** The progress of a long observation. */
-  readonly tell?: (text: string) => void
+  readonly report?: (text: string) => void
   /** After it aborts, no answer of a member is waited for. */
   readonly stop?: AbortSignal
 }
@@ -162,10 +162,10 @@ export class Budget {
 
   /** `work`, with progress messages. */
   async watched<T>(work: () => Promise<T>): Promise<T> {
-    const { tell } = this.overseer
-    if (tell === undefined) return work()
+    const { report } = this.overseer
+    if (report === undefined) return work()
     const begun = performance.now()
-    const timer = setInterval(() => tell(`${textOf(this.subject)}: ${this.progress(performance.now() - begun)}`), TELL_MS)
+    const timer = setInterval(() => report(`${textOf(this.subject)}: ${this.progress(performance.now() - begun)}`), TELL_MS)
     try {
       return await work()
     } finally {

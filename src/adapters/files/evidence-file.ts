@@ -10,17 +10,17 @@ import type { ObservedMember } from '../../core/evidence/print-evidence.ts'
 import type { Observation } from '../../core/model/observed.ts'
 
 /** @param stale why the file is no evidence about the present, if that is known already */
-export function evidenceMesh(directory: Mesh, looked: ObservedMember, file: string, stale: Finding | undefined): Mesh {
+export function evidenceMesh(directory: Mesh, observed: ObservedMember, file: string, stale: Finding | undefined): Mesh {
   /** Evaluated at every observation, because an apply writes to the directory meanwhile. */
   const observe: Mesh['observe'] = async (interest): Promise<Observation> => {
     const tree = await directory.observe(interest)
     if (!tree.objects.ok) return tree
-    const error = stale ?? undelivered(looked, file, tree.objects.value, interest.namespaces)
+    const error = stale ?? undelivered(observed, file, tree.objects.value, interest.namespaces)
     if (error !== undefined) {
       const unseen = { ok: false, error } as const
       return { ...tree, own: unseen, proxies: unseen }
     }
-    return looked.observation.objects.ok ? looked.observation : { ...looked.observation, objects: tree.objects }
+    return observed.observation.objects.ok ? observed.observation : { ...observed.observation, objects: tree.objects }
   }
   return { ...directory, observe, proxies: async (interest) => (await observe(interest)).proxies }
 }

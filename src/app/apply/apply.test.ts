@@ -85,7 +85,7 @@ describe('an apply', () => {
       'guard create AuthorizationPolicy',
       'open create EnvoyFilter',
     ])
-    expect(world.told.filter((line) => line.startsWith('cluster-b'))).toEqual([
+    expect(world.reported.filter((line) => line.startsWith('cluster-b'))).toEqual([
       ...Array(3).fill('cluster-b guard writing'),
       'cluster-b guard acknowledged',
       'cluster-b open writing',
@@ -220,7 +220,7 @@ describe('proxies that do not follow', () => {
       }),
     ])
     expect(meshB.writes.slice(-2)).toEqual(['open create EnvoyFilter', 'open remove EnvoyFilter'])
-    expect(world.told).toContain('cluster-b open put-back')
+    expect(world.reported).toContain('cluster-b open put-back')
     expect(meshB.objects.some((o) => o.kind === 'EnvoyFilter')).toBe(false)
     expect(done.filter((step) => step.member === a).length).toBe(2)
     expect(done.some((step) => step.after?.kind === 'EnvoyFilter' && step.member === b)).toBe(false)
@@ -244,7 +244,7 @@ describe('proxies that do not follow', () => {
     meshB.refuses = (proxy) => (proxy === 'server.sample' ? 'an older quarrel' : undefined)
     const { findings } = await run(intentsOf(), world)
     expect(codes(findings)).toEqual(['proxy-lagging'])
-    expect(world.told).not.toContain('cluster-b guard put-back')
+    expect(world.reported).not.toContain('cluster-b guard put-back')
     expect(meshB.writes.filter((line) => line.startsWith('open'))).toEqual([])
   })
 
@@ -265,7 +265,7 @@ describe('proxies that do not follow', () => {
     const world = memoryWorld([meshA, meshB])
     meshB.slow.set('server.sample', 70)
     expect((await run(intentsOf(), world)).findings).toEqual([])
-    expect(world.told).toContain('cluster-b guard waiting')
+    expect(world.reported).toContain('cluster-b guard waiting')
   })
 
   it('that disconnected delay steps that open', async () => {
@@ -858,7 +858,7 @@ describe('roots in a mounted file', () => {
     expect((await run(intentsOf(mounted()), world, { nudge: true })).findings).toEqual([])
     expect(meshB.nudged).toContain('server')
     expect(world.elapsedMs()).toBeLessThan(20_000)
-    expect(world.told).toContain('cluster-b guard nudged')
+    expect(world.reported).toContain('cluster-b guard nudged')
   })
 
   it('reach one workload first with their filter, as every filter that opens', async () => {
@@ -870,7 +870,7 @@ describe('roots in a mounted file', () => {
     ]
     const world = memoryWorld([meshA, meshB])
     expect((await run(intentsOf(mounted()), world)).findings).toEqual([])
-    expect(world.told).toContain('cluster-b open first')
+    expect(world.reported).toContain('cluster-b open first')
     expect(meshB.objects.filter((o) => o.kind === 'EnvoyFilter').map((o) => o.metadata.name)).toEqual(['entente-accept-app-server-mounted'])
   })
 

@@ -79,7 +79,7 @@ describe('a filter for more than one workload', () => {
     expect(findings).toEqual([])
     expect(opened.slice(-3)).toEqual(['write entente-canary-accept-all', 'write entente-accept-all', 'remove entente-canary-accept-all'])
     expect(done.length).toBe(6)
-    expect(world.told.filter((line) => line.startsWith('cluster-b open'))).toEqual([
+    expect(world.reported.filter((line) => line.startsWith('cluster-b open'))).toEqual([
       'cluster-b open first',
       'cluster-b open writing',
       'cluster-b open acknowledged',
@@ -123,7 +123,7 @@ describe('a filter for more than one workload', () => {
     const [meshA, meshB] = twoMeshes()
     const world = memoryWorld([meshA, meshB])
     await run(intentsOf(), world, { canary: false })
-    expect(world.told.some((line) => line.endsWith(' first'))).toBe(false)
+    expect(world.reported.some((line) => line.endsWith(' first'))).toBe(false)
     expect(filters(meshB)).toEqual(['entente-accept-all'])
   })
 

@@ -13,7 +13,7 @@ import type { AsksPods, Observes, ShowsProxies, WritesObjects } from '../ports.t
 import type { Outcome, World } from '../world.ts'
 import { next } from './next/next.ts'
 import { type Answer, BEGIN, type Move, type Scene, type Task } from './next/position.ts'
-import { look, observe, widened } from './observe.ts'
+import { observe, observeMesh, widened } from './observe.ts'
 import { writeAll } from './write.ts'
 
 export interface Driving {
@@ -32,11 +32,11 @@ export async function drive(driving: Driving): Promise<Outcome> {
   const { task, mesh, world } = driving
   let position = BEGIN
   try {
-    let scene: Omit<Scene, 'stop'> = { observation: driving.seen ?? (await look(mesh, task.intent)) }
+    let scene: Omit<Scene, 'stop'> = { observation: driving.seen ?? (await observeMesh(mesh, task.intent)) }
     for (;;) {
-      const { move, tell, ...after } = next(task, position, { ...scene, stop: world.stopped?.() === true }, world.now())
+      const { move, progress, ...after } = next(task, position, { ...scene, stop: world.stopped?.() === true }, world.now())
       position = after.position
-      for (const event of tell) world.tell(event)
+      for (const event of progress) world.report(event)
       if (move.kind === 'done' || move.kind === 'stopped') return { done: position.done, findings: move.findings }
       scene = await carryOut(move, scene.observation, driving)
     }
@@ -48,7 +48,7 @@ export async function drive(driving: Driving): Promise<Outcome> {
 async function carryOut(move: Going, observation: Observation, driving: Driving): Promise<Omit<Scene, 'stop'>> {
   const { task, mesh } = driving
   if (move.kind !== 'observe') return { observation, answer: await answerTo(move, observation, driving) }
-  const observed = await look(mesh, task.intent, move.again ? { again: true } : {})
+  const observed = await observeMesh(mesh, task.intent, move.again ? { again: true } : {})
   return { observation: observed, answer: { to: 'observe' } }
 }
 
@@ -67,7 +67,7 @@ async function answerTo(move: Exclude<Going, { kind: 'observe' }>, observation: 
       const { objects } = move.seen
       const options = { forceConflicts: consent.forceConflicts ?? false, seen: objects.ok ? objects.value : undefined }
       const wrote = await writeAll(mesh, move.steps, options, (step) => {
-        if (!move.undo) world.tell({ kind: 'writing', member: intent.member.name, phase: move.phase, step })
+        if (!move.undo) world.report({ kind: 'writing', member: intent.member.name, phase: move.phase, step })
       })
       return { to: 'write', ...wrote }
     }

@@ -11,7 +11,7 @@ import { readWorkloads } from '../../core/trust/pinned/pinned-filter.ts'
 import type { AsksPods, Observes } from '../ports.ts'
 
 /** Ports to observe a member and, on request, the certificates in its pods. */
-type Looking = Observes & Pick<AsksPods, 'leaves'>
+type ObservableMesh = Observes & Pick<AsksPods, 'leaves'>
 
 /** The parts of a scope that concern the whole mesh. */
 const EVERYWHERE = { everyProxy: true, everyWorkload: true } as const
@@ -36,13 +36,13 @@ export function interestOf(intent: Intent): Interest {
 /** Observes all meshes in parallel. */
 export async function observe(
   wanted: readonly Intent[],
-  meshes: ReadonlyMap<MemberName, Looking>,
+  meshes: ReadonlyMap<MemberName, ObservableMesh>,
   more: Pick<Interest, 'everyPod' | 'everyLeaf' | 'sharedDeadline'> = {},
 ): Promise<ReadonlyMap<MemberName, Observation>> {
   const seen = await Promise.all(
     wanted.flatMap((intent) => {
       const mesh = meshes.get(intent.member.name)
-      return mesh === undefined ? [] : [look(mesh, intent, more).then((observation) => [intent.member.name, observation] as const)]
+      return mesh === undefined ? [] : [observeMesh(mesh, intent, more).then((observation) => [intent.member.name, observation] as const)]
     }),
   )
   return new Map(seen)
@@ -52,7 +52,7 @@ export async function observe(
  * Observes the namespaces of the intent, and those where Entente objects exist that the intent no longer mentions: their
  * pods count too.
  */
-export async function look(mesh: Looking, intent: Intent, more: Omit<Interest, 'namespaces'> = {}): Promise<Observation> {
+export async function observeMesh(mesh: ObservableMesh, intent: Intent, more: Omit<Interest, 'namespaces'> = {}): Promise<Observation> {
   const interest = { sharedDeadline: {}, ...interestOf(intent), ...more }
   const seen = await mesh.observe(interest)
   const wider = widened(intent, seen)
@@ -86,7 +86,7 @@ export function namespacesOf(intent: Intent, seen: Observation): readonly string
 const oursIn = ({ owner }: Intent, { objects }: Observation): readonly Manifest[] =>
   objects.ok ? objects.value.filter((object) => ownerOf(object) === owner) : []
 
-async function withLeaves(mesh: Looking, observation: Observation): Promise<Observation> {
+async function withLeaves(mesh: ObservableMesh, observation: Observation): Promise<Observation> {
   if (observation.pods?.ok !== true || mesh.leaves === undefined) return observation
   const proxies = observation.pods.value.filter(runsProxy)
   const asked = proxies.map(({ metadata: { name, namespace = '' } }) => ({ name, namespace }))

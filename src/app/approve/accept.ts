@@ -25,7 +25,7 @@ export interface Accepting {
   readonly invitation?: string
 }
 
-export type AcceptPorts = Pick<Ports, 'bundles' | 'record' | 'publicRoots' | 'actor' | 'now' | 'tell' | 'agree'>
+export type AcceptPorts = Pick<Ports, 'bundles' | 'record' | 'publicRoots' | 'actor' | 'now' | 'report' | 'agree'>
 
 /**
  * Evaluates an offer, shows it, asks for consent, and writes it to the record and to the approved bundles.
@@ -44,14 +44,14 @@ export async function accept(
   const { reason, resetSequence: reset = false } = accepting
   const before = usable(desired).get(member.trustDomain)
   const findings = await judgeOffer(ports, desired, member, offer, reset)
-  ports.tell({ kind: 'offered', bundle, before, source, findings })
+  ports.report({ kind: 'offered', bundle, before, source, findings })
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', about.member(member.name), 'Entente rejects the whole bundle; nothing was changed', {
       hint: 'correct what the findings above name, then approve again',
     })
   checkFingerprints(offer, accepting, member)
   const highest = highestOf(reset ? undefined : highestIn(desired, member), bundle.sequence)
-  if (reset) ports.tell({ kind: 'sequence-reset', trustDomain: member.trustDomain, from: highest })
+  if (reset) ports.report({ kind: 'sequence-reset', trustDomain: member.trustDomain, from: highest })
   await ports.agree({ kind: 'approve', member: member.name })
   const draft = {
     actor: ports.actor,

@@ -25,7 +25,7 @@ export interface Approval {
 
 /** @throws FederationError as `accept`; usage if sequences are to restart without a reason */
 export async function approve(
-  ports: DesiredPorts & AcceptPorts & Pick<Ports, 'lookAt' | 'endpoints'>,
+  ports: DesiredPorts & AcceptPorts & Pick<Ports, 'observeCluster' | 'endpoints'>,
   input: ApproveInput,
 ): Promise<Approval> {
   const desired = await readDesired(ports)

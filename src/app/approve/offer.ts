@@ -36,7 +36,7 @@ export interface Offer {
  * @throws FederationError usage, bundle-malformed, bundle-refused; or the error that prevented reading the cluster
  */
 export async function offerOf(
-  { lookAt, endpoints, now }: Pick<Ports, 'lookAt' | 'endpoints' | 'now'>,
+  { observeCluster, endpoints, now }: Pick<Ports, 'observeCluster' | 'endpoints' | 'now'>,
   desired: Desired,
   member: Member,
   sent: SentBundle | undefined,
@@ -51,7 +51,7 @@ export async function offerOf(
       hint: `entente approve ${member.name} --bundle FILE --fingerprint sha256:…`,
     })
   }
-  const { istio, own } = await lookAt(context, member.istioNamespace)
+  const { istio, own } = await observeCluster(context, member.istioNamespace)
   if (istio.trustDomain !== member.trustDomain) {
     throw new FederationError(
       'bundle-refused',

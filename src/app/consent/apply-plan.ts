@@ -36,7 +36,7 @@ export async function applyPlan(ports: PlanPorts & CarryOutPorts & Pick<Ports, '
   const { consent: ids, acceptImpact, look = false, ...leave } = input
   const planned = await planFederation(ports, { look })
   const { plan } = planned
-  ports.tell({ kind: 'planned', plan })
+  ports.report({ kind: 'planned', plan })
   const steps = chosen(plan, ids)
   if (steps.size === 0) {
     if (plan.steps.length === 0 && !hasErrors(plan.findings)) await endUnfinished(ports, planned, { reason: leave.reason, whole: true })

@@ -19,7 +19,7 @@ export interface Agreed extends Leave {
   readonly fresh: boolean
 }
 
-export type CarryOutPorts = Pick<Ports, 'record' | 'actor' | 'now' | 'sleep' | 'stopped' | 'tell'>
+export type CarryOutPorts = Pick<Ports, 'record' | 'actor' | 'now' | 'sleep' | 'stopped' | 'report'>
 
 /** @throws FederationError record-busy, changed-meanwhile: then nothing was written */
 export async function carryOut(ports: CarryOutPorts, planned: Planned, agreed: Agreed): Promise<Outcome> {
@@ -33,10 +33,10 @@ export async function carryOut(ports: CarryOutPorts, planned: Planned, agreed: A
     actor: ports.actor,
     reason: reasonOf(planned, agreed, ports.now()),
     ...(head === undefined ? {} : { since: head }),
-    evidence: [...desired.handed.values()].filter(({ stale }) => stale === undefined).map(({ of }) => of),
+    evidence: [...desired.givenEvidence.values()].filter(({ stale }) => stale === undefined).map(({ of }) => of),
   }
-  const { now, sleep, stopped, tell } = ports
-  const world = { meshes, record: ports.record, now, sleep, stopped, tell }
+  const { now, sleep, stopped, report } = ports
+  const world = { meshes, record: ports.record, now, sleep, stopped, report }
   return apply(desired.intents, plan, consent, world, fresh ? seen : undefined)
 }
 
@@ -52,7 +52,7 @@ function reasonOf({ desired, plan }: Planned, { steps, reason }: Agreed, now: Da
  * @param whole no step is left in any member: the apply is ended even if no observation can show what it completed
  */
 export async function endUnfinished(
-  ports: Pick<Ports, 'record' | 'actor' | 'now' | 'sleep' | 'tell'>,
+  ports: Pick<Ports, 'record' | 'actor' | 'now' | 'sleep' | 'report'>,
   { desired: { intents }, seen }: Planned,
   { reason, whole }: { readonly reason: string; readonly whole: boolean },
 ): Promise<void> {
@@ -62,5 +62,5 @@ export async function endUnfinished(
   const said = { actor: ports.actor, at: ports.now(), reason }
   const untold = { ...said, action: 'end', begin: begin.hash, done: [] } as const
   await addEntry(ports.record, ports.sleep, done === undefined ? untold : endOf(begin, done, said))
-  ports.tell({ kind: 'ended-unfinished', begin })
+  ports.report({ kind: 'ended-unfinished', begin })
 }

@@ -35,7 +35,7 @@ export interface NewPlace {
   write(members: readonly NewMember[]): Promise<void>
 }
 
-type InitPorts = Pick<Ports, 'lookAt' | 'bundles' | 'record' | 'publicRoots' | 'actor' | 'now' | 'tell' | 'agree'>
+type InitPorts = Pick<Ports, 'observeCluster' | 'bundles' | 'record' | 'publicRoots' | 'actor' | 'now' | 'report' | 'agree'>
 
 /** @throws FederationError usage, bundle-refused, not-confirmed: then nothing was written */
 export async function init(
@@ -46,7 +46,7 @@ export async function init(
   await place.mustBeNew()
   if (contexts.length + members.length === 0) throw new InputError('context', 'is missing, and so is --member: name the members')
   if (new Set(contexts).size !== contexts.length) throw new InputError('context', 'the same context is given twice')
-  const found = contexts.length === 0 ? [] : await lookAtAll(ports, contexts, istioNamespace)
+  const found = contexts.length === 0 ? [] : await observeAll(ports, contexts, istioNamespace)
   const all = [...found, ...members]
   mustDiffer(all, members)
   if (found.length > 0) await ports.agree({ kind: 'begin' })
@@ -58,13 +58,15 @@ export async function init(
   return all
 }
 
-async function lookAtAll(ports: InitPorts, contexts: readonly string[], istioNamespace: string): Promise<readonly Found[]> {
-  ports.tell({ kind: 'looking', contexts })
+async function observeAll(ports: InitPorts, contexts: readonly string[], istioNamespace: string): Promise<readonly Found[]> {
+  ports.report({ kind: 'looking', contexts })
   const found = await Promise.all(
-    contexts.map(async (context): Promise<Found> => ({ name: memberName(context), ...(await ports.lookAt(context, istioNamespace)) })),
+    contexts.map(
+      async (context): Promise<Found> => ({ name: memberName(context), ...(await ports.observeCluster(context, istioNamespace)) }),
+    ),
   )
   const findings = judgeClusters(found, { istioNamespace, publicRoots: await ports.publicRoots(), now: ports.now() })
-  ports.tell({ kind: 'looked', found, findings })
+  ports.report({ kind: 'looked', found, findings })
   if (hasErrors(findings))
     throw new FederationError('bundle-refused', contexts.join(', '), 'cannot form a federation; nothing was written', {
       hint: 'correct what the findings above name, then run entente init again',
@@ -88,7 +90,7 @@ function mustDiffer(all: readonly NewMember[], named: readonly NamedMember[]): v
 
 const domainOf = (member: NewMember): string => ('istio' in member ? member.istio.trustDomain : member.trustDomain)
 
-async function approveAll({ record, bundles, actor, now, tell }: InitPorts, found: readonly Found[]): Promise<void> {
+async function approveAll({ record, bundles, actor, now, report }: InitPorts, found: readonly Found[]): Promise<void> {
   let { head } = await record.view()
   for (const { name, context, own } of found) {
     const entry = seal(head, {
@@ -104,6 +106,6 @@ async function approveAll({ record, bundles, actor, now, tell }: InitPorts, foun
     await record.append(entry)
     head = entry
     await bundles.write({ ...own, sequence: 1n })
-    tell({ kind: 'root-recorded', member: name, trustDomain: own.trustDomain })
+    report({ kind: 'root-recorded', member: name, trustDomain: own.trustDomain })
   }
 }

@@ -44,15 +44,15 @@ export interface Diagnosis {
 export async function doctor(ports: DoctorPorts, input: DoctorInput): Promise<Diagnosis> {
   const question = await ask(ports, input)
   const examine = await ports.examiner()
-  const looks = await Promise.all(
+  const clusters = await Promise.all(
     question.patients.map(async (patient): Promise<ObservedCluster> => {
-      const seen = await look(examine, patient)
+      const seen = await examineCluster(examine, patient)
       const published = await fetchPublished(ports, patient, seen)
       return { patient, seen, ...(published === undefined ? {} : { published }) }
     }),
   )
   goOn(ports)
-  const seen = new Map(looks.map((looked) => [looked.patient.name, looked]))
+  const seen = new Map(clusters.map((cluster) => [cluster.patient.name, cluster]))
   const probed = await ports.knock(probesOf(question, seen))
   goOn(ports)
   const at = ports.now()
@@ -71,7 +71,7 @@ async function ask({ desired, record, now }: DoctorPorts, { context, namespace, 
   return questionOfContexts({ contexts, istioNamespace, namespaces: [...new Set(namespace ?? [])] })
 }
 
-async function look(examine: Examine, patient: Patient): Promise<ClusterSeen> {
+async function examineCluster(examine: Examine, patient: Patient): Promise<ClusterSeen> {
   try {
     return await examine(patient)
   } catch (cause) {

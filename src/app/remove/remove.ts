@@ -54,7 +54,7 @@ export async function remove(ports: RemovePorts, input: RemoveInput): Promise<Re
       : await planFor(ports, desired, { only: 'closing' })
   const plans = [...planned, ...(others === undefined ? [] : [others])]
   const steps = plans.flatMap(({ plan }) => plan.steps)
-  for (const { plan } of plans) if (plan.steps.length > 0) ports.tell({ kind: 'closing', plan })
+  for (const { plan } of plans) if (plan.steps.length > 0) ports.report({ kind: 'closing', plan })
   if (steps.length > 0) await ports.agree({ kind: 'remove', members: targets.map(({ member }) => member.name), steps: steps.length })
   const outcomes: Outcome[] = []
   for (const one of plans) outcomes.push(await carryOutAll(ports, one, input))

@@ -20,11 +20,11 @@ import { type CarryOutPorts, carryOut } from '../consent/carry-out.ts'
 import { memberOf, readDesired } from '../desired.ts'
 import { type PlanPorts, planFor } from '../plan.ts'
 import type { Ports } from '../use-case.ts'
-import { approvedOf, type LookInput, lookAtRotation } from './look.ts'
+import { approvedOf, type ObserveRotationInput, observeRotation } from './observe-rotation.ts'
 
-export type RotatePorts = PlanPorts & CarryOutPorts & AcceptPorts & Pick<Ports, 'lookAt' | 'endpoints'>
+export type RotatePorts = PlanPorts & CarryOutPorts & AcceptPorts & Pick<Ports, 'observeCluster' | 'endpoints'>
 
-export interface AdvanceInput extends LookInput, Omit<Accepting, 'resetSequence'> {
+export interface AdvanceInput extends ObserveRotationInput, Omit<Accepting, 'resetSequence'> {
   /** The reason to retire a root without evidence that it is out of use. */
   readonly overrideGate?: string
   /** Annotate pods whose file changed, so that their kubelets deliver it now. */
@@ -41,10 +41,10 @@ export interface Advanced {
 export async function advance(ports: RotatePorts, input: AdvanceInput, waits: boolean): Promise<Advanced> {
   await takeAnnounced(ports, input)
   const findings = await carryOutRoots(ports, input)
-  const now = await lookAtRotation(ports, input, waits)
+  const now = await observeRotation(ports, input, waits)
   if (hasErrors(findings) || !(await retire(ports, now, input))) return { now, findings }
   const after = await carryOutRoots(ports, input)
-  return { now: await lookAtRotation(ports, input, waits), findings: after }
+  return { now: await observeRotation(ports, input, waits), findings: after }
 }
 
 /**
@@ -98,13 +98,13 @@ async function carryOutRoots(ports: RotatePorts, input: AdvanceInput): Promise<r
   const planned = await planFor(ports, desired, { look })
   const steps = planned.plan.steps.filter((step) => isAbout(step, trustDomain))
   const errors = planned.plan.findings.filter((finding) => finding.severity === 'error')
-  if (errors.length > 0 && steps.length === 0) ports.tell({ kind: 'rotation-blocked', findings: errors })
+  if (errors.length > 0 && steps.length === 0) ports.report({ kind: 'rotation-blocked', findings: errors })
   // If the record forbids opening anything, a root that is to be introduced waits as well.
   if (steps.length === 0) return aboutRecord(errors, planned.narrowOnly)
   const ready = steps.filter((step) => step.gates.every((gate) => gate.open))
   const alike = overrideNames === undefined ? [] : steps.filter((step) => step.gates.every((gate) => gate.open || gate.needs === 'apart'))
   if (ready.length === 0 && alike.length === 0 && overrideGate === undefined) return []
-  ports.tell({ kind: 'planned', plan: { ...planned.plan, steps, findings: errors } })
+  ports.report({ kind: 'planned', plan: { ...planned.plan, steps, findings: errors } })
   await ports.agree({ kind: 'carry-out', steps: steps.length, of: steps.length })
   // Its reason overrides gates of this kind only, and no other gates of the same steps.
   const past = alike.length > ready.length && overrideGate === undefined
@@ -113,7 +113,7 @@ async function carryOutRoots(ports: RotatePorts, input: AdvanceInput): Promise<r
     steps: new Set<Digest>((past ? alike : steps).map((step) => step.id)),
     fresh: false,
   })
-  ports.tell({ kind: 'carried-out', outcome: { ...outcome, findings: outcome.findings.filter(({ code }) => code !== 'held-back') } })
+  ports.report({ kind: 'carried-out', outcome: { ...outcome, findings: outcome.findings.filter(({ code }) => code !== 'held-back') } })
   return outcome.findings.filter((finding) => finding.severity === 'error')
 }
 

@@ -9,7 +9,7 @@ import { ROTATION_PHASES, type Rotation, type RotationPhase } from '../../core/r
 import { InputError } from '../input-error.ts'
 import { rest } from '../use-case.ts'
 import { type Advanced, type AdvanceInput, advance, type RotatePorts, recordStaying } from './advance.ts'
-import { lookAtRotation } from './look.ts'
+import { observeRotation } from './observe-rotation.ts'
 import { stillHeld } from './still-held.ts'
 
 export interface RotateInput extends AdvanceInput {
@@ -34,14 +34,14 @@ export async function rotate(ports: RotatePorts, input: RotateInput): Promise<Ro
   const waits = wait !== undefined
   if (input.abort === true) await abort(ports, input, waits)
   const round = async (): Promise<Advanced> =>
-    status ? { now: await lookAtRotation(ports, input, waits), findings: [] } : advance(ports, input, waits)
+    status ? { now: await observeRotation(ports, input, waits), findings: [] } : advance(ports, input, waits)
   for (let rounds = 1; ; rounds++) {
     const done = await round().catch((thrown: unknown) => passes(thrown, rounds > 1 && !ports.stopped()))
     if (!(done instanceof FederationError)) {
       const reached = wait === undefined || hasReached(done.now, wait)
       if (reached || ports.stopped() || cannotBeObserved(done.now)) return { ...done, reached }
     }
-    ports.tell(done instanceof FederationError ? { kind: 'rotation-retries', because: done } : { kind: 'rotation-waits', now: done.now })
+    ports.report(done instanceof FederationError ? { kind: 'rotation-retries', because: done } : { kind: 'rotation-waits', now: done.now })
     await rest(EVERY_MS, ports)
   }
 }
@@ -68,7 +68,7 @@ const hasReached = (now: Rotation, wanted: RotationPhase): boolean =>
 
 /** Aborts: the root that was to be retired stays, and the other is retired. */
 async function abort(ports: RotatePorts, input: RotateInput, waits: boolean): Promise<void> {
-  const { member, trustDomain, leaving, staying } = await lookAtRotation(ports, input, waits)
+  const { member, trustDomain, leaving, staying } = await observeRotation(ports, input, waits)
   if (leaving.length === 0)
     throw new InputError('abort', `${member} has no rotation under way: only one root generation is approved; nothing was changed`, {
       hint: `entente approve ${member}, to bring back a root that was retired`,

@@ -52,7 +52,7 @@ export async function close(ports: ClosePorts, severed: Severed, known: readonly
   const { truster, trusted } = severed
   const { planned, outcome, tracked, blind } = await closing(ports, severed, input)
   const { desired, meshes } = planned
-  ports.tell({ kind: 'carried-out', outcome })
+  ports.report({ kind: 'carried-out', outcome })
   const { seen, verdicts } = await lettingGo(ports, planned, severed)
   const asked = { truster, trusted, mesh: meshes.get(truster), observation: seen.get(truster), verdicts, drain: input.drain }
   const older = await olderConnections(ports, desired, asked)
@@ -129,9 +129,9 @@ async function closeOnce(ports: ClosePorts, severed: Severed, { drain: _, ...lea
   const { plan, seen } = planned
   const objects = seen.get(truster)?.objects
   const blind = objects?.ok === false ? [objects.error] : []
-  if (plan.steps.length > 0) ports.tell({ kind: 'closing', plan })
+  if (plan.steps.length > 0) ports.report({ kind: 'closing', plan })
   else if (blind.length === 0) {
-    ports.tell({ kind: 'nothing-to-close', truster, trusted })
+    ports.report({ kind: 'nothing-to-close', truster, trusted })
     // From now on, the time of closing is known.
     await endUnfinished(ports, planned, { reason: leave.reason, whole: false })
   }

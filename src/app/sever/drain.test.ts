@@ -45,7 +45,7 @@ function scene(drains: Readonly<Record<string, { readonly seconds: number; reado
       sleep: async (milliseconds: number) => {
         second += milliseconds / 1000
       },
-      tell: (text: string) => void lines.push(text),
+      report: (text: string) => void lines.push(text),
     },
   }
 }

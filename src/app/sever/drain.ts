@@ -4,7 +4,7 @@ import type { Connections, Seen } from '../../core/model/observed.ts'
 import type { Carrier, ConnectionsView, DrainResult } from '../../core/verify/older-connections.ts'
 import type { AsksPods } from '../ports.ts'
 import type { World } from '../world.ts'
-import { boundMs, drainStep, heard, UNASKED } from './draining.ts'
+import { boundMs, drainStep, UNASKED, withAnswers } from './draining.ts'
 
 export interface Drain {
   readonly mesh: Pick<AsksPods, 'connections'>
@@ -18,22 +18,22 @@ export interface Drain {
 /** Waits for each proxy as long as its `drainDuration`. A proxy that does not answer is named, and delays nothing. */
 export async function drain(
   { mesh, proxies, since, drain }: Drain,
-  world: Pick<World, 'now' | 'sleep' | 'stopped'> & { readonly tell: (text: string) => void },
+  world: Pick<World, 'now' | 'sleep' | 'stopped'> & { readonly report: (text: string) => void },
 ): Promise<DrainResult> {
   const ask = async (some: readonly Carrier[]): Promise<ReadonlyMap<string, Seen<Connections>>> =>
     (await mesh.connections?.(some.filter(({ settled }) => settled))) ?? new Map()
   const isStopped = (): boolean => world.stopped?.() === true
   const first = proxies.length === 0 ? new Map() : await ask(proxies)
-  let state = heard(UNASKED, { asked: proxies, answers: first, since, now: world.now() })
-  let wait = { since: world.now().getTime(), boundMs: boundMs(state), told: 0 }
+  let state = withAnswers(UNASKED, { asked: proxies, answers: first, since, now: world.now() })
+  let wait = { since: world.now().getTime(), boundMs: boundMs(state), reportedMs: 0 }
   while (drain) {
     const step = drainStep(state, wait, { proxies, now: world.now(), stop: isStopped() })
     if (step.kind === 'over') break
-    if (step.tell) world.tell(waiting(step.for, state.views, step.waited))
+    if (step.report) world.report(waiting(step.for, state.views, step.waited))
     wait = step.wait
     await world.sleep(step.afterMs)
     const answers = await ask(step.for)
-    state = heard(state, { asked: step.for, answers, since, now: world.now() })
+    state = withAnswers(state, { asked: step.for, answers, since, now: world.now() })
   }
   return {
     views: proxies.flatMap(({ proxy }) => state.views[proxy] ?? []),

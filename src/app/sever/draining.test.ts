@@ -3,7 +3,7 @@ import { NOW } from '../../../test/support/federations.ts'
 import { failed, ok } from '../../../test/support/observations.ts'
 import type { Connections, Seen } from '../../core/model/observed.ts'
 import type { Carrier } from '../../core/verify/older-connections.ts'
-import { boundMs, type Draining, drainStep, heard, SLACK_MS, UNASKED } from './draining.ts'
+import { boundMs, type Draining, drainStep, SLACK_MS, UNASKED, withAnswers } from './draining.ts'
 
 const carrier = (name: string): Carrier => ({
   proxy: `${name}.sample`,
@@ -18,11 +18,11 @@ const says = (draining: number, drainSeconds = 45): Seen<Connections> =>
   ok({ proxy: 'server.sample', upSeconds: 3_600, drainSeconds, draining, open: 3 })
 const MUTE = failed('proxy-unreachable')
 const answered = (answer: Seen<Connections>, before: Draining = UNASKED, proxy: Carrier = SERVER): Draining =>
-  heard(before, { asked: [proxy], answers: new Map([[proxy.proxy, answer]]), since: undefined, now: NOW })
+  withAnswers(before, { asked: [proxy], answers: new Map([[proxy.proxy, answer]]), since: undefined, now: NOW })
 const inMs = (milliseconds: number): Date => new Date(NOW.getTime() + milliseconds)
 
 describe('waiting for connections from before a sever', () => {
-  const wait = { since: NOW.getTime(), boundMs: 60_000, told: 0 }
+  const wait = { since: NOW.getTime(), boundMs: 60_000, reportedMs: 0 }
   const cases = [
     { name: 'no proxy has connections', state: answered(says(0)), outcome: 'over' },
     { name: 'a proxy has connections', state: answered(says(4)), outcome: 'server.sample until 60 s' },
@@ -62,11 +62,11 @@ describe('waiting for connections from before a sever', () => {
   })
 
   it('reports progress at once, and then every ten seconds', () => {
-    const tell = (at: number, told: number) => {
-      const step = drainStep(answered(says(4)), { ...wait, told }, { proxies: [SERVER], now: inMs(at), stop: false })
-      return step.kind === 'wait' && step.tell
+    const isReported = (at: number, reportedMs: number) => {
+      const step = drainStep(answered(says(4)), { ...wait, reportedMs }, { proxies: [SERVER], now: inMs(at), stop: false })
+      return step.kind === 'wait' && step.report
     }
-    expect([tell(0, 0), tell(10_000, 1), tell(10_001, 1)]).toEqual([true, false, true])
+    expect([isReported(0, 0), isReported(10_000, 1), isReported(10_001, 1)]).toEqual([true, false, true])
   })
 
   it('continues after a restart from state stored as JSON', () => {

@@ -6,7 +6,7 @@ import { type Carrier, type ConnectionsView, judgeConnections } from '../../core
 const POLL_MS = 1_000
 /** Added to Envoy's drain time: its timers and our polling are not exact. */
 export const SLACK_MS = 15_000
-const TELL_MS = 10_000
+const REPORT_MS = 10_000
 /** A proxy that answered before is asked this many times more; after that, the sever does not wait for it. */
 export const TRIES = 3
 
@@ -30,19 +30,19 @@ export interface Round {
 }
 
 /** The state with these proxies' new answers. The last answer of a proxy counts until it failed to answer three times. */
-export function heard(before: Draining, { asked, answers, since, now }: Round): Draining {
+export function withAnswers(before: Draining, { asked, answers, since, now }: Round): Draining {
   const unanswered = { ...before.unanswered }
-  const held = { ...before.answers }
+  const latest = { ...before.answers }
   const views = { ...before.views }
   for (const proxy of asked) {
     const answer = answers.get(proxy.proxy)
     const times = answer?.ok === true ? 0 : (before.unanswered[proxy.proxy] ?? 0) + 1
     unanswered[proxy.proxy] = times
     if (times > 0 && times < TRIES && before.views[proxy.proxy] !== undefined) continue
-    if (answer !== undefined) held[proxy.proxy] = answer
+    if (answer !== undefined) latest[proxy.proxy] = answer
     views[proxy.proxy] = judgeConnections(proxy, answer, since, now)
   }
-  return { answers: held, views, unanswered }
+  return { answers: latest, views, unanswered }
 }
 
 /** How long the slowest of them may need: the `drainDuration` that each proxy reports. */
@@ -54,7 +54,7 @@ export interface DrainWait {
   readonly since: number
   readonly boundMs: number
   /** The last progress message to the user; 0: none yet. */
-  readonly told: number
+  readonly reportedMs: number
 }
 
 export type DrainStep =
@@ -68,7 +68,7 @@ export type DrainStep =
       readonly wait: DrainWait
       readonly waited: number
       /** A progress message is due. */
-      readonly tell: boolean
+      readonly report: boolean
     }
 
 export interface DrainScene {
@@ -82,14 +82,14 @@ export function drainStep(state: Draining, wait: DrainWait, { proxies, now, stop
   const left = proxies.filter(({ proxy }) => state.views[proxy]?.state === 'draining')
   const waited = now.getTime() - wait.since
   if (left.length === 0 || waited > wait.boundMs || stop) return { kind: 'over' }
-  const tell = wait.told === 0 || waited - wait.told >= TELL_MS
+  const report = wait.reportedMs === 0 || waited - wait.reportedMs >= REPORT_MS
   return {
     kind: 'wait',
     for: left,
     until: new Date(wait.since + wait.boundMs),
     afterMs: POLL_MS,
-    wait: { ...wait, told: tell ? Math.max(waited, 1) : wait.told },
+    wait: { ...wait, reportedMs: report ? Math.max(waited, 1) : wait.reportedMs },
     waited,
-    tell,
+    report,
   }
 }

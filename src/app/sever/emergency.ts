@@ -41,8 +41,8 @@ export async function denyNow(
     ...[...sets.values()].map((at) => [at] as const),
     ...(meshWide ? [[{ namespace: intent.member.istioNamespace }, MESH_WIDE_POLICY] as const] : []),
   ]
-  const told = await Promise.all(places.map(([at, name]) => deny(() => denyOnce(intent, domain, mesh, at, name), sleep)))
-  return { policies: told.flatMap((one) => one.policies), findings: told.flatMap((one) => one.findings) }
+  const denied = await Promise.all(places.map(([at, name]) => deny(() => denyOnce(intent, domain, mesh, at, name), sleep)))
+  return { policies: denied.flatMap((one) => one.policies), findings: denied.flatMap((one) => one.findings) }
 }
 
 /** Another sever of the same workloads may write their policy at the same moment, so it retries for a second or two. */

@@ -11,7 +11,7 @@ import { domainsOf, membersOf } from '../desired.ts'
 import type { Pair } from '../ports-desired.ts'
 import type { Ports } from '../use-case.ts'
 
-export type NotePorts = Pick<Ports, 'desired' | 'record' | 'sleep' | 'actor' | 'now' | 'tell'>
+export type NotePorts = Pick<Ports, 'desired' | 'record' | 'sleep' | 'actor' | 'now' | 'report'>
 
 /** 50 ms each: concurrent severs wait for each other. */
 export const PATIENT = 200
@@ -38,11 +38,12 @@ export async function note(
   const result = written ?? late
   const unwritten = result.status === 'rejected' ? [asFinding(result.reason)] : []
   if (recorded.status === 'rejected') {
-    if (unwritten.length > 0) ports.tell({ kind: 'unwritten', findings: unwritten })
+    if (unwritten.length > 0) ports.report({ kind: 'unwritten', findings: unwritten })
     throw recorded.reason
   }
-  if (recorded.value !== undefined) ports.tell({ kind: 'severed-in', where: unwritten.length > 0 ? 'record' : 'file-and-record', ...pair })
-  else if (result.status === 'fulfilled' && result.value) ports.tell({ kind: 'severed-in', where: 'file-again', ...pair })
+  if (recorded.value !== undefined)
+    ports.report({ kind: 'severed-in', where: unwritten.length > 0 ? 'record' : 'file-and-record', ...pair })
+  else if (result.status === 'fulfilled' && result.value) ports.report({ kind: 'severed-in', where: 'file-again', ...pair })
   return unwritten
 }
 

@@ -29,7 +29,7 @@ export interface Older {
 
 /** @param desired as it was read; the record is read again */
 export async function olderConnections(
-  ports: Pick<Ports, 'record' | 'now' | 'sleep' | 'stopped' | 'tell'>,
+  ports: Pick<Ports, 'record' | 'now' | 'sleep' | 'stopped' | 'report'>,
   desired: Desired,
   asked: Asked,
 ): Promise<Older> {
@@ -43,16 +43,16 @@ export async function olderConnections(
   const since = intent.member.home?.directory === undefined ? closedAt(await ports.record.view(), truster, domain) : undefined
   const open = verdicts.flatMap(({ proxies: { lagging, rejected, unheard } }) => [...lagging, ...rejected, ...unheard])
   const proxies = carriers(intent, trusted, observation, new Set(open))
-  const told = await drain(
+  const drained = await drain(
     { mesh, proxies, drain: asked.drain, ...(since && { since }) },
     {
       now: () => judgedAt(observation, ports.now()),
       sleep: ports.sleep,
       stopped: ports.stopped,
-      tell: (text) => ports.tell({ kind: 'draining', text }),
+      report: (text) => ports.report({ kind: 'draining', text }),
     },
   )
-  return { views: told.views, findings: connectionFindings(truster, told) }
+  return { views: drained.views, findings: connectionFindings(truster, drained) }
 }
 
 const unseen = (truster: MemberName): Finding =>

@@ -58,18 +58,18 @@ export async function sever(ports: SeverPorts, input: SeverInput): Promise<Close
  * @returns the findings
  */
 async function shutOut(
-  { meshes, now, sleep, tell }: Pick<Ports, 'meshes' | 'now' | 'sleep' | 'tell'>,
+  { meshes, now, sleep, report }: Pick<Ports, 'meshes' | 'now' | 'sleep' | 'report'>,
   federation: Federation,
   { truster, trusted }: Pair,
 ): Promise<readonly Finding[]> {
   // Only the federation is needed to know whose objects they are and where. Bundles and approvals have no influence.
   const intent = intents(federation, new Map(), NO_RECORD, now()).intents.find(({ member }) => member.name === truster)
   const trustDomain = federation.members.get(trusted)?.trustDomain
-  const mesh = (await meshes({ federation, handed: new Map() }, truster)).get(truster)
+  const mesh = (await meshes({ federation, givenEvidence: new Map() }, truster)).get(truster)
   if (intent === undefined || trustDomain === undefined || mesh === undefined) return []
   const trusts = federation.trusts.filter((trust) => trust.truster === truster && trust.trusted === trusted)
   const { policies, findings } = await denyNow(intent, trusts, trustDomain, mesh, sleep)
-  tell({ kind: 'denied', member: truster, trustDomain, policies, findings })
+  report({ kind: 'denied', member: truster, trustDomain, policies, findings })
   return findings
 }
 

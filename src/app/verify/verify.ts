@@ -12,7 +12,7 @@ import { inferred, type LeafView } from '../../core/rotation/leaves.ts'
 import { verify } from '../../core/verify/verdict.ts'
 import { type PlanPorts, planFederation } from '../plan.ts'
 import type { Desired, Pair } from '../ports-desired.ts'
-import { lookAtLeaves } from './look-at-leaves.ts'
+import { askLeaves } from './ask-leaves.ts'
 import { mustBeDeclared, onlyPair } from './one-pair.ts'
 
 export interface Verified {
@@ -39,16 +39,16 @@ export async function verifyTrusts(ports: PlanPorts, { look = false, pair }: Ver
   const { federation, intents } = desired
   const only = onlyPair(federation, pair)
   const at = ports.now()
-  const looked = look ? await lookAtLeaves(intents, seen, meshes, at) : undefined
+  const asked = look ? await askLeaves(intents, seen, meshes, at) : undefined
   const { expect = [] } = federation
   const accept = accepting(expect, at)
-  const verdicts = verify(federation, intents, seen, at, looked?.loaded)
+  const verdicts = verify(federation, intents, seen, at, asked?.loaded)
     .filter(only.verdict)
     .map((verdict) => acceptedIn(verdict, accept))
   mustBeDeclared(verdicts, pair)
   const findings = [
     ...aboutRecord(plan.findings, narrowOnly),
-    ...(looked?.findings ?? inferred(intents, seen, at)),
+    ...(asked?.findings ?? inferred(intents, seen, at)),
     ...expiring(federation, intents, seen, at),
     // The verdicts report this already, with its meaning.
     ...desired.findings.filter(({ code }) => !JUDGED_BY_EVIDENCE.has(code)),
@@ -62,7 +62,7 @@ export async function verifyTrusts(ports: PlanPorts, { look = false, pair }: Ver
     verdicts,
     findings,
     outlook: outlookOfAll(verdicts, findings, desired),
-    ...(looked && { leaves: looked.leaves }),
+    ...(asked && { leaves: asked.leaves }),
   }
 }
 

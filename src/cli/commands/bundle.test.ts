@@ -37,7 +37,7 @@ class TestWorld implements BundleWorld {
   print = (text: string): void => {
     this.printed += text
   }
-  tell = (text: string): void => {
+  report = (text: string): void => {
     this.told += text
   }
 }

@@ -19,7 +19,7 @@ const [FROM, TO] = ['cluster-a/sample/client', 'cluster-b/sample/server']
 async function json(...words: readonly string[]): Promise<{ readonly code: number; readonly document: Record<string, unknown> }> {
   const printed: string[] = []
   const told: string[] = []
-  const io = quietIo({ print: (text) => void printed.push(String(text)), tell: (text) => void told.push(String(text)) })
+  const io = quietIo({ print: (text) => void printed.push(String(text)), report: (text) => void told.push(String(text)) })
   let code = -1
   await program(io, '1.2.3', async (ending) => {
     code = await ending
@@ -171,7 +171,7 @@ describe('-o json', () => {
       try {
         const { bundleFetch } = await import('./roots/bundle-fetch.ts')
         const printed: string[] = []
-        const io = quietIo({ print: (text) => void printed.push(String(text)), tell: () => {} })
+        const io = quietIo({ print: (text) => void printed.push(String(text)), report: () => {} })
         const asked = { url: silent.url, profile: 'https_spiffe', endpointSpiffeId: id, endpointBundle: pem, trustDomain: A } as const
         expect(await bundleFetch({ ...asked, out: join(directory, 'offer.json'), output: 'json' }, io)).toBe(1)
         expect(JSON.parse(printed.join(''))).toMatchObject({ kind: 'Bundle', verdict: 'reject', findings: [{ code: 'endpoint-refused' }] })

@@ -16,7 +16,7 @@ export interface LookOptions extends LimitOptions {
 }
 
 /** @throws FederationError with the reason why the cluster could not be read */
-export async function lookAt(context: string, options: LookOptions, io: Io): Promise<Cluster> {
+export async function observeCluster(context: string, options: LookOptions, io: Io): Promise<Cluster> {
   const { istioNamespace } = options
   const [{ loadKubeconfig }, { kubeClient }, { kubernetesMesh }] = await Promise.all([
     import('../../adapters/kubernetes/transport/kubeconfig.ts'),

@@ -4,7 +4,7 @@ import type { Evidences, GivenEvidence } from '../../app/ports-desired.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, info } from '../../core/diagnostics/finding.ts'
 import { about } from '../../core/diagnostics/subject.ts'
-import { outdated, told } from '../../core/evidence/counts.ts'
+import { outdated, reliesOnEvidence } from '../../core/evidence/counts.ts'
 import { parseEvidence } from '../../core/evidence/read-evidence.ts'
 import type { Digest } from '../../core/model/digest.ts'
 import type { Federation, MemberName } from '../../core/model/wanted.ts'
@@ -15,16 +15,16 @@ import type { Io } from '../io.ts'
  * Of several files about one member the newest counts.
  * @throws FederationError file-unreadable, evidence-malformed
  */
-export async function readHanded(files: readonly string[], federation: Federation, record: RecordView, io: Io): Promise<Evidences> {
-  const handed = new Map<MemberName, GivenEvidence>()
+export async function readGivenEvidence(files: readonly string[], federation: Federation, record: RecordView, io: Io): Promise<Evidences> {
+  const givenEvidence = new Map<MemberName, GivenEvidence>()
   const findings: Finding[] = []
   const now = io.now()
   for (const file of files) {
     const body = await io.readFile(file)
     const parsed = parseEvidence(body, file, federation, now)
     const digest = `sha256:${createHash('sha256').update(body).digest('hex')}` as Digest
-    for (const [member, looked] of parsed.observed) {
-      const { home } = looked.member
+    for (const [member, observed] of parsed.observed) {
+      const { home } = observed.member
       if (home?.directory === undefined || home.context !== undefined) {
         const why =
           home === undefined
@@ -33,13 +33,13 @@ export async function readHanded(files: readonly string[], federation: Federatio
         findings.push(info('evidence-unused', about.member(member), `${why}; ${file} is ignored for it`))
         continue
       }
-      if ((handed.get(member)?.of.at ?? parsed.at) > parsed.at) continue
+      if ((givenEvidence.get(member)?.of.at ?? parsed.at) > parsed.at) continue
       const stale = outdated(parsed, member, file, record, now)
-      handed.set(member, { file, looked, of: { member, digest, at: parsed.at }, ...(stale === undefined ? {} : { stale }) })
+      givenEvidence.set(member, { file, observed, of: { member, digest, at: parsed.at }, ...(stale === undefined ? {} : { stale }) })
     }
   }
-  for (const { file, of, stale } of handed.values()) findings.push(stale ?? told(of, of.member, file, now))
-  return { handed, findings }
+  for (const { file, of, stale } of givenEvidence.values()) findings.push(stale ?? reliesOnEvidence(of, of.member, file, now))
+  return { givenEvidence, findings }
 }
 
 /** `MEMBER=CONTEXT`, as often as given. @throws FederationError usage */

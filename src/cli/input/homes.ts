@@ -23,7 +23,7 @@ import { type HomeOptions, kubeconfigOf, limitsOf, overseer } from './limits.ts'
  * @param only this member's home, through its API server even if Git delivers
  */
 export async function meshesOf(
-  { federation, handed }: Pick<Desired, 'federation' | 'handed'>,
+  { federation, givenEvidence }: Pick<Desired, 'federation' | 'givenEvidence'>,
   options: HomeOptions,
   io: Io,
   only?: MemberName,
@@ -39,10 +39,10 @@ export async function meshesOf(
     const owner = federation.name
     const inGit = directory === undefined ? undefined : { member, path: join(folderOf(options.file), directory), owner, why: explain }
     if (context === undefined || kubeconfig === undefined) {
-      const seen = handed.get(member.name)
+      const seen = givenEvidence.get(member.name)
       if (inGit === undefined) continue
       const tree = directoryMesh(inGit)
-      meshes.set(member.name, seen === undefined ? tree : evidenceMesh(tree, seen.looked, seen.file, seen.stale))
+      meshes.set(member.name, seen === undefined ? tree : evidenceMesh(tree, seen.observed, seen.file, seen.stale))
       continue
     }
     const cluster = await clusterMesh(member, owner, () => kubeconfig.access(context), { limits: limitsOf(options), ...overseer(io) })

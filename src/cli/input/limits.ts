@@ -36,4 +36,7 @@ export function limitsOf({ lookTimeout, callTimeout, maxListBytes, maxListPages,
   }
 }
 
-export const overseer = ({ tell, progress, stop }: Io): Overseer => ({ tell: progress ?? tell, ...(stop === undefined ? {} : { stop }) })
+export const overseer = ({ report, progress, stop }: Io): Overseer => ({
+  report: progress ?? report,
+  ...(stop === undefined ? {} : { stop }),
+})

@@ -7,11 +7,11 @@ import { followFile } from '../../adapters/files/follow-file.ts'
 import type { Ports } from '../../app/use-case.ts'
 import type { Federation } from '../../core/model/wanted.ts'
 import type { Io } from '../io.ts'
-import { eventTeller } from '../print/event-text.ts'
+import { eventReporter } from '../print/event-text.ts'
 import { withAccepted } from './accepted.ts'
 import { agreement, type Consenting } from './agreement.ts'
-import { lookAt } from './cluster.ts'
-import { inContexts, readHanded } from './evidence-input.ts'
+import { observeCluster } from './cluster.ts'
+import { inContexts, readGivenEvidence } from './evidence-input.ts'
 import { meshesOf } from './homes.ts'
 import type { HomeOptions } from './limits.ts'
 import { templatesOf } from './templates.ts'
@@ -51,16 +51,16 @@ export function portsOf(options: FileOptions & Consenting, io: Io): Ports {
       fetch: async (endpoint) => (await fetching()).fetchServed(endpoint, FETCH),
       fetchUnverified: async (url) => (await fetching()).fetchUnverified(url, FETCH),
     },
-    evidence: (federation, record) => readHanded(options.evidence ?? [], federation, record, io),
+    evidence: (federation, record) => readGivenEvidence(options.evidence ?? [], federation, record, io),
     meshes: (of, only) => meshesOf(of, options, io, only),
     templates: (federation) => templatesOf(federation, options, io),
-    lookAt: (context, istioNamespace) => lookAt(context, { ...options, istioNamespace }, io),
+    observeCluster: (context, istioNamespace) => observeCluster(context, { ...options, istioNamespace }, io),
     publicRoots,
     actor: actorHere(io.env.USER, options.actor),
     now: io.now,
     sleep,
     stopped: io.stopped,
-    tell: eventTeller(io, options.file),
+    report: eventReporter(io, options.file),
     agree: agreement(options, io),
   }
 }

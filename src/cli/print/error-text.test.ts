@@ -27,7 +27,7 @@ it('stays unchanged if it has another code', () => {
 describe('an error of a command', () => {
   const told = (thrown: FederationError | Error, json: boolean) => {
     const [printed, said]: [string[], string[]] = [[], []]
-    const io = { json, print: (part: unknown) => void printed.push(String(part)), tell: (part: unknown) => void said.push(String(part)) }
+    const io = { json, print: (part: unknown) => void printed.push(String(part)), report: (part: unknown) => void said.push(String(part)) }
     if (thrown instanceof FederationError) report(thrown, io)
     else reportBug(thrown, io)
     return { printed: printed.map((text) => JSON.parse(text)), said }

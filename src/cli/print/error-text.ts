@@ -24,19 +24,19 @@ export function errorText(thrown: FederationError): Shown {
 }
 
 /** Prints an error as text on stderr; with `-o json` also as a document on stdout, which has no other one then. */
-export function report(thrown: FederationError, io: Pick<Io, 'print' | 'tell' | 'json'>): void {
+export function report(thrown: FederationError, io: Pick<Io, 'print' | 'report' | 'json'>): void {
   if (io.json === true) {
     const { code, subject, reason, hint, faults } = inFlags(thrown)
     io.print(json(documented('Error', { code, subject, message: reason, hint, faults })))
   }
-  io.tell(errorText(thrown))
+  io.report(errorText(thrown))
 }
 
 const BUG = 'this is a bug in Entente; please report it with the command that you ran (ENTENTE_DEBUG=1 adds the stack trace)'
 
 /** An exception that no code expected. */
-export function reportBug(thrown: unknown, io: Pick<Io, 'print' | 'tell' | 'json'>): void {
+export function reportBug(thrown: unknown, io: Pick<Io, 'print' | 'report' | 'json'>): void {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   if (io.json === true) io.print(json(documented('Error', { code: 'internal', subject: 'entente', message, hint: BUG, faults: [] })))
-  io.tell(show`error internal: ${message}\n  next: ${BUG}`)
+  io.report(show`error internal: ${message}\n  next: ${BUG}`)
 }

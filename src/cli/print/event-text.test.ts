@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Event } from '../../app/events.ts'
-import { eventTeller } from './event-text.ts'
+import { eventReporter } from './event-text.ts'
 
 /** @param names by second */
 function told(...waits: readonly (readonly [number, ...string[]])[]): readonly string[] {
   const lines: string[] = []
-  const tell = eventTeller({ tell: (text) => void lines.push(String(text)) }, 'federation.yaml')
+  const report = eventReporter({ report: (text) => void lines.push(String(text)) }, 'federation.yaml')
   for (const [seconds, ...names] of waits)
-    tell({ kind: 'waiting', member: 'b', phase: 'close', for: names, milliseconds: seconds * 1000 } as unknown as Event)
+    report({ kind: 'waiting', member: 'b', phase: 'close', for: names, milliseconds: seconds * 1000 } as unknown as Event)
   return lines
 }
 

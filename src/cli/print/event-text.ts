@@ -13,30 +13,30 @@ import { waitingText } from './rotation-text.ts'
 import { type Shown, show } from './screen.ts'
 import { findingsText } from './text.ts'
 
-type Console = Pick<Io, 'tell'> & Look
+type Console = Pick<Io, 'report'> & Look
 
 /** While the same is waited for, a person is reminded of it this often. */
 const REMIND_MS = 10_000
 
 /** @param file the federation file, as the user named it */
-export function eventTeller(io: Console, file: string): (event: Event) => void {
+export function eventReporter(io: Console, file: string): (event: Event) => void {
   let rotation = ''
-  const waiting = new Map<string, { readonly for: string; readonly toldMs: number }>()
+  const waiting = new Map<string, { readonly for: string; readonly reportedMs: number }>()
   return (event) => {
     if (event.kind === 'waiting') {
       const [key, names] = [`${event.member} ${event.phase}`, JSON.stringify(event.for)]
       const last = waiting.get(key)
-      const same = last?.for === names && event.milliseconds >= last.toldMs
-      if (same && event.milliseconds - last.toldMs < REMIND_MS) return
-      waiting.set(key, { for: names, toldMs: event.milliseconds })
-      return io.tell(same ? stillWaitingText(event) : progressText(event))
+      const same = last?.for === names && event.milliseconds >= last.reportedMs
+      if (same && event.milliseconds - last.reportedMs < REMIND_MS) return
+      waiting.set(key, { for: names, reportedMs: event.milliseconds })
+      return io.report(same ? stillWaitingText(event) : progressText(event))
     }
     const texts = eventTexts(event, io, file)
     const waits = event.kind === 'rotation-waits' || event.kind === 'rotation-retries'
     // If a round waits for the same as the one before, the message is not repeated.
     if (waits && rotation === String(texts[0])) return
     if (waits) rotation = String(texts[0])
-    for (const text of texts) io.tell(text)
+    for (const text of texts) io.report(text)
   }
 }
 

@@ -63,7 +63,7 @@ export function undelivered(
 const NONE: Manifest = { apiVersion: '', kind: '', metadata: { name: '' } }
 
 /** Reports that a verdict relies on an evidence file. */
-export const told = ({ at }: Pick<EvidenceRead, 'at'>, member: MemberName, file: string, now: Date): Finding =>
+export const reliesOnEvidence = ({ at }: Pick<EvidenceRead, 'at'>, member: MemberName, file: string, now: Date): Finding =>
   info(
     'evidence-file',
     about.member(member),

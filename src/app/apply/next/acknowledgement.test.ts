@@ -135,13 +135,13 @@ describe('waiting for proxies', () => {
   })
 
   it('reports progress after two seconds, and kubelets every fifteen from then on', () => {
-    const told = (given: Given) => {
+    const isReported = (given: Given) => {
       const judged = judge(given)
-      return judged.kind === 'wait' && judged.tell.length > 0
+      return judged.kind === 'wait' && judged.progress.length > 0
     }
-    expect([2_000, 2_001].map((at) => told({ stands: [stand('lagging')], at }))).toEqual([false, true])
-    expect([4_001, 4_002].map((at) => told({ stands: [stand('lagging')], at, wait: { told: 2_001 } }))).toEqual([false, true])
-    expect([4_002, 17_001, 17_002].map((at) => told({ stands: [stand('pending')], at, wait: { told: 2_001 } }))).toEqual([
+    expect([2_000, 2_001].map((at) => isReported({ stands: [stand('lagging')], at }))).toEqual([false, true])
+    expect([4_001, 4_002].map((at) => isReported({ stands: [stand('lagging')], at, wait: { reportedMs: 2_001 } }))).toEqual([false, true])
+    expect([4_002, 17_001, 17_002].map((at) => isReported({ stands: [stand('pending')], at, wait: { reportedMs: 2_001 } }))).toEqual([
       false,
       false,
       true,
@@ -172,7 +172,7 @@ describe('waiting for proxies', () => {
       finding: { message: expect.stringContaining('canary filter of sample app=server'), subject: 'cluster-b: rejected.sample' },
     })
     expect(judge({ awaited, stands: [stand('ready')] })).toMatchObject({
-      tell: [{ kind: 'acknowledged', first: awaited.first, proxies: 1 }],
+      progress: [{ kind: 'acknowledged', first: awaited.first, proxies: 1 }],
     })
   })
 

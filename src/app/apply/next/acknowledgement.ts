@@ -19,20 +19,20 @@ export const LAST_LOOK_MS = 300
 const POLL_MS = 40
 const PATIENT_POLL_MS = 250
 const SOON_MS = 2_000
-const TELL_MS = 2_000
-const TELL_KUBELETS_MS = 15_000
+const REPORT_MS = 2_000
+const REPORT_KUBELETS_MS = 15_000
 
 /** A wait that is under way. All times are milliseconds. */
 export interface Wait {
   /** Since the epoch. */
   readonly since: number
   /** After `since`: the last progress message to the user; 0: none yet. */
-  readonly told: number
+  readonly reportedMs: number
   /** After `since`: when the user asked to stop. */
   readonly stopped: number | undefined
 }
 
-export const waitFrom = (now: Date): Wait => ({ since: now.getTime(), told: 0, stopped: undefined })
+export const waitFrom = (now: Date): Wait => ({ since: now.getTime(), reportedMs: 0, stopped: undefined })
 
 /** What the apply waits for. */
 export interface Awaited {
@@ -63,7 +63,7 @@ export interface Stand {
   readonly rejection: string | undefined
 }
 
-export interface Heard {
+export interface Polled {
   /** Not ok: Entente could read from no istiod. */
   readonly proxies: Seen<readonly Stand[]>
   readonly now: Date
@@ -71,7 +71,7 @@ export interface Heard {
 }
 
 export type Judgement =
-  | { readonly kind: 'go-on'; readonly tell: readonly Progress[] }
+  | { readonly kind: 'go-on'; readonly progress: readonly Progress[] }
   | {
       readonly kind: 'wait'
       readonly wait: Wait
@@ -80,11 +80,11 @@ export type Judgement =
       readonly kubelets: boolean
       readonly until: Date | undefined
       readonly afterMs: number
-      readonly tell: readonly Progress[]
+      readonly progress: readonly Progress[]
     }
   | { readonly kind: 'stop'; readonly finding: Finding; readonly putBack: boolean }
 
-export function acknowledgement(awaited: Awaited, wait: Wait, { proxies, now, stop }: Heard): Judgement {
+export function acknowledgement(awaited: Awaited, wait: Wait, { proxies, now, stop }: Polled): Judgement {
   const waited = now.getTime() - wait.since
   if (!proxies.ok) {
     if (waited > WAIT_MS) return { kind: 'stop', putBack: false, finding: unanswered(awaited, proxies.error) }
@@ -93,7 +93,7 @@ export function acknowledgement(awaited: Awaited, wait: Wait, { proxies, now, st
   const rejected = awaited.wrote ? proxies.value.find(({ rejection }) => rejection !== undefined) : undefined
   if (rejected !== undefined) return { kind: 'stop', putBack: true, finding: rejectedBy(awaited, rejected) }
   const late = proxies.value.filter((stand) => holdsUp(awaited, stand))
-  if (late.length === 0) return { kind: 'go-on', tell: awaited.wrote ? [acknowledged(awaited, proxies.value.length, waited)] : [] }
+  if (late.length === 0) return { kind: 'go-on', progress: awaited.wrote ? [acknowledged(awaited, proxies.value.length, waited)] : [] }
   const kubelets = late.every(({ state }) => state === 'pending')
   // Waiting for kubelets has its own time limit.
   if (waited > WAIT_MS && !kubelets) return { kind: 'stop', putBack: false, finding: lagging(awaited, late) }
@@ -122,22 +122,22 @@ function goOn(awaited: Awaited, wait: Wait, pending: Pending): Judgement {
   const { member, phase, wrote } = awaited
   const { waited, kubelets } = pending
   // Steps that only close do not wait until proxies hold the restrictions, nor for an istiod that cannot be read.
-  if (closesNext(awaited) && waited > RESTRICT_MS) return { kind: 'go-on', tell: [] }
+  if (closesNext(awaited) && waited > RESTRICT_MS) return { kind: 'go-on', progress: [] }
   const stopped = wait.stopped ?? (pending.stop ? waited : undefined)
   // Envoy may still reject the last write, and then this apply has to undo it.
   if (stopped !== undefined && (!wrote || waited - stopped >= LAST_LOOK_MS)) {
     const finding = interrupted(about.member(member), `stopped while waiting for phase ${phase}`)
     return { kind: 'stop', putBack: false, finding }
   }
-  const due = waited - wait.told > (kubelets === true && wait.told > 0 ? TELL_KUBELETS_MS : TELL_MS)
+  const due = waited - wait.reportedMs > (kubelets === true && wait.reportedMs > 0 ? REPORT_KUBELETS_MS : REPORT_MS)
   return {
     kind: 'wait',
-    wait: { since: wait.since, told: due ? waited : wait.told, stopped },
+    wait: { since: wait.since, reportedMs: due ? waited : wait.reportedMs, stopped },
     for: pending.for,
     kubelets: kubelets === true,
     until: kubelets === true ? awaited.filesBy : new Date(wait.since + (closesNext(awaited) ? RESTRICT_MS : WAIT_MS)),
     afterMs: waited < SOON_MS ? POLL_MS : PATIENT_POLL_MS,
-    tell: due ? [{ kind: 'waiting', member, phase, for: pending.for, milliseconds: waited, kubelets }] : [],
+    progress: due ? [{ kind: 'waiting', member, phase, for: pending.for, milliseconds: waited, kubelets }] : [],
   }
 }
 

@@ -22,7 +22,7 @@ export interface CanaryDue {
   readonly proxies: readonly string[]
   /** Undefined if an interrupted apply left the canary as it should be. */
   readonly put: Step | undefined
-  readonly away: Step
+  readonly removal: Step
 }
 
 /** One for each filter that is about to reach more than one workload. */
@@ -38,8 +38,8 @@ export function canariesDue(due: readonly Step[], observation: Observation, prox
     const kept = left === undefined ? [] : view.podsIn(readWorkloads(left)).map(proxyOf)
     const [at, reached] = left === undefined || kept.length === 0 ? [first.at, first.proxies] : [readWorkloads(left), kept]
     const canary = canaryOf(after, at)
-    const away = canaryStep(member, canary, undefined)
-    return away === undefined ? [] : [{ filter: after, canary, at, proxies: reached, put: canaryStep(member, left, canary), away }]
+    const removal = canaryStep(member, canary, undefined)
+    return removal === undefined ? [] : [{ filter: after, canary, at, proxies: reached, put: canaryStep(member, left, canary), removal }]
   })
 }
 

@@ -39,12 +39,12 @@ interface Call {
   readonly observation: Observation
   readonly stop: boolean
   readonly now: Date
-  readonly tell: readonly Progress[]
+  readonly progress: readonly Progress[]
 }
 
 export function next(task: Task, position: Position, scene: Scene, now: Date): Next {
   const observation = position.undelivered.reduce(simulate, scene.observation)
-  const call = { task, position, observation, stop: scene.stop, now, tell: [] }
+  const call = { task, position, observation, stop: scene.stop, now, progress: [] }
   try {
     return resume(call, scene.answer)
   } catch (thrown) {
@@ -94,7 +94,7 @@ function resume(call: Call, answer: Answer | undefined): Next {
     case 'put-back':
       return answer?.to === 'write' ? putBack(call, stage.round, stage.findings, answer) : enter(call, stage)
     case 'end':
-      return { position: call.position, move: { kind: stage.kind, findings: stage.findings }, tell: call.tell }
+      return { position: call.position, move: { kind: stage.kind, findings: stage.findings }, progress: call.progress }
   }
 }
 
@@ -104,7 +104,7 @@ type Entered = Exclude<Stage, { at: 'begin' | 'plan' }>
 const enter = (call: Call, stage: Entered): Next => ({
   position: { ...call.position, stage },
   move: moveOf(call, stage),
-  tell: call.tell,
+  progress: call.progress,
 })
 
 function moveOf({ observation, now }: Call, stage: Entered): Move {
@@ -122,7 +122,7 @@ function moveOf({ observation, now }: Call, stage: Entered): Move {
     case 'write-canary':
       return writing(
         stage.round.phase,
-        stage.round.ahead.flatMap(({ put }) => put ?? []),
+        stage.round.canaries.flatMap(({ put }) => put ?? []),
       )
     case 'write':
       return writing(stage.round.phase, stage.round.due)
@@ -130,7 +130,7 @@ function moveOf({ observation, now }: Call, stage: Entered): Move {
     case 'withdraw-canary':
       return writing(
         'open',
-        stage.round.ahead.map(({ away }) => away),
+        stage.round.canaries.map(({ removal }) => removal),
       )
     case 'put-back':
       return { kind: 'write', phase: stage.round.phase, steps: stage.round.due.map(inverse), undo: true, seen: observation }
@@ -200,7 +200,7 @@ function planPhase(call: Call, from: Phase, answer?: Answer): Next {
       return {
         position: { ...position, stage: { at: 'plan', phase } },
         move: { kind: 'observe-pods', of: left.observe },
-        tell: call.tell,
+        progress: call.progress,
       }
     partners = undefined
     steps = left.steps
@@ -222,9 +222,9 @@ function locked(call: Call, round: Round, held: boolean): Next {
 }
 
 function beginWrites(call: Call, round: Round): Next {
-  if (round.ahead.length === 0) return enter(call, { at: 'write', round })
+  if (round.canaries.length === 0) return enter(call, { at: 'write', round })
   const { name } = call.task.intent.member
-  const tell = round.ahead.map(
+  const progress = round.canaries.map(
     ({ filter, at, proxies }): Progress => ({
       kind: 'first',
       member: name,
@@ -234,7 +234,7 @@ function beginWrites(call: Call, round: Round): Next {
       filter: title(filter),
     }),
   )
-  return enter({ ...call, tell: [...call.tell, ...tell] }, { at: 'write-canary', round })
+  return enter({ ...call, progress: [...call.progress, ...progress] }, { at: 'write-canary', round })
 }
 
 function canaryWritten(call: Call, round: Round, { failures }: Written): Next {
@@ -255,7 +255,7 @@ function written(call: Call, round: Round, answer: Written): Next {
   const after = { ...call, position: { ...position, done: [...position.done, ...round.taken] } }
   const findings = failed === undefined ? [] : [failed]
   // Immediately, so that istiod sends both together: the canary workloads then keep the same configuration without a gap.
-  return round.ahead.length === 0 ? canaryRemoved(after, round, findings) : enter(after, { at: 'remove-canary', round, findings })
+  return round.canaries.length === 0 ? canaryRemoved(after, round, findings) : enter(after, { at: 'remove-canary', round, findings })
 }
 
 /** All writes of the round are made. */
@@ -276,7 +276,7 @@ function nudged(call: Call, round: Round, { refused }: Extract<Answer, { to: 'nu
   const at = judgedAt(observation, now).toISOString()
   const sent = round.sent === undefined || refused !== undefined ? round.sent : { ...round.sent, annotated: { at, pods } }
   const event = { kind: 'nudged', member: task.intent.member.name, phase: round.phase, pods: pods.length, failed: refused } as const
-  return enter({ ...call, tell: [...call.tell, event] }, { at: 'await', round: { ...round, sent }, wait: waitFrom(now) })
+  return enter({ ...call, progress: [...call.progress, event] }, { at: 'await', round: { ...round, sent }, wait: waitFrom(now) })
 }
 
 type Awaiting = Extract<Stage, { at: WaitStage }>
@@ -288,7 +288,7 @@ function awaiting(call: Call, stage: Awaiting, { proxies }: Extract<Answer, { to
   const judged = acknowledgement(awaitedIn(waiting), stage.wait, { proxies: standsOf(waiting, proxies, now), now, stop })
   switch (judged.kind) {
     case 'go-on':
-      return followed({ ...call, tell: [...call.tell, ...judged.tell] }, stage)
+      return followed({ ...call, progress: [...call.progress, ...judged.progress] }, stage)
     case 'stop':
       return notFollowed(call, stage, judged)
     case 'wait': {
@@ -302,7 +302,7 @@ function awaiting(call: Call, stage: Awaiting, { proxies }: Extract<Answer, { to
           until: judged.until,
           why: { of, phase: stage.round.phase, for: judged.for },
         },
-        tell: [...call.tell, ...judged.tell],
+        progress: [...call.progress, ...judged.progress],
       }
     }
   }
@@ -318,7 +318,7 @@ function notFollowed(call: Call, { at, round }: Awaiting, { finding, putBack }: 
   if (at === 'await-canary') return enter(call, { at: 'withdraw-canary', round, findings: [finding] })
   if (!putBack) return stopped(call, [finding])
   const event = { kind: 'put-back', member: call.task.intent.member.name, phase: round.phase, because: finding.message } as const
-  return enter({ ...call, tell: [...call.tell, event] }, { at: 'put-back', round, findings: [finding] })
+  return enter({ ...call, progress: [...call.progress, event] }, { at: 'put-back', round, findings: [finding] })
 }
 
 function putBack(call: Call, round: Round, findings: readonly Finding[], { failures }: Written): Next {

@@ -103,7 +103,7 @@ export interface Next {
   readonly position: Position
   readonly move: Move
   /** The result of the previous move, and the move that comes now. */
-  readonly tell: readonly Progress[]
+  readonly progress: readonly Progress[]
 }
 
 /** The state of one member's apply. */
@@ -137,7 +137,7 @@ export type Stage =
 export interface Round {
   readonly phase: Phase
   readonly due: readonly Step[]
-  readonly ahead: readonly CanaryDue[]
+  readonly canaries: readonly CanaryDue[]
   /** Steps that would remove what an interrupted apply left. Continuing that apply makes them unnecessary. */
   readonly taken: readonly Step[]
   /** No step is left after these. */

@@ -56,12 +56,12 @@ export function roundOf({ task, observation, phase }: Planning, start: Start, st
   const due = dueIn(phase, steps, consent)
   if (due.length === 0) return undefined
   const proxies = observation.proxies.ok ? observation.proxies.value : []
-  const ahead = home === 'cluster' && consent.canary !== false ? canariesDue(due, observation, proxies) : []
+  const canaries = home === 'cluster' && consent.canary !== false ? canariesDue(due, observation, proxies) : []
   return {
     phase,
     due,
-    ahead,
-    taken: takenBy(ahead, steps, consent),
+    canaries,
+    taken: takenBy(canaries, steps, consent),
     last: steps.length === due.length,
     patient: steps.some((step) => consent.steps.has(step.id) && (step.changes.some(({ effect }) => effect === 'widens') || reads(step))),
     // A proxy that Envoy rejects because its roots file is missing must not prevent the write of that file.
@@ -74,10 +74,13 @@ export function roundOf({ task, observation, phase }: Planning, start: Start, st
 /** A filter that Envoy rejects because its roots file has not arrived yet. */
 const reads = ({ phase, after }: Step): boolean => phase === 'open' && after !== undefined && readMountedFilter(after).length > 0
 
-const takenBy = (ahead: readonly CanaryDue[], steps: readonly Step[], consent: Consent): readonly Step[] =>
+const takenBy = (canaries: readonly CanaryDue[], steps: readonly Step[], consent: Consent): readonly Step[] =>
   steps.filter(
     ({ id, before, after }) =>
-      after === undefined && before !== undefined && consent.steps.has(id) && ahead.some(({ canary }) => keyOf(canary) === keyOf(before)),
+      after === undefined &&
+      before !== undefined &&
+      consent.steps.has(id) &&
+      canaries.some(({ canary }) => keyOf(canary) === keyOf(before)),
   )
 
 /** A step that is not in the agreed plan. */

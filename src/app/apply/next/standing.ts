@@ -36,7 +36,7 @@ export function awaitedIn({ at, task: { intent }, round, observation }: Waiting)
     patient,
     mends,
     wrote: at !== 'settle',
-    first: at === 'await-canary' ? round.ahead.map((ahead) => describeWorkloads(ahead.at)) : undefined,
+    first: at === 'await-canary' ? round.canaries.map((canary) => describeWorkloads(canary.at)) : undefined,
     filesBy: filesBy(shown, boundMs(intent.member)),
   }
 }
@@ -64,7 +64,7 @@ export function standsOf(waiting: Waiting, proxies: Seen<readonly Evidence[]>, n
 }
 
 function wantedIn({ at, task, start, round, observation }: Waiting): MeshState {
-  if (at === 'await-canary') return readState(round.ahead.map(({ canary }) => asFilter(canary)))
-  const written = at === 'await' ? [...round.due, ...round.ahead.map(({ away }) => away)] : []
+  if (at === 'await-canary') return readState(round.canaries.map(({ canary }) => asFilter(canary)))
+  const written = at === 'await' ? [...round.due, ...round.canaries.map(({ removal }) => removal)] : []
   return expected(start, written.reduce(simulate, observation), task.intent.owner)
 }

@@ -39,15 +39,15 @@ export async function run(
     return 0
   }
   if (already) {
-    io.tell(`The invitation from ${invitation.trustDomain} was accepted before; nothing to do.`)
+    io.report(`The invitation from ${invitation.trustDomain} was accepted before; nothing to do.`)
     return 0
   }
-  io.tell(show`${numbersText(numbers)}\n`)
-  io.tell(`Accepted: ${invitation.trustDomain} is a member, its roots are approved and recorded. Nothing is open yet.`)
+  io.report(show`${numbersText(numbers)}\n`)
+  io.report(`Accepted: ${invitation.trustDomain} is a member, its roots are approved and recorded. Nothing is open yet.`)
   if (answer !== undefined) {
     io.print(json(answer))
-    io.tell(`Send this answer to the owner of ${invitation.trustDomain}: they accept it with entente accept-invitation.`)
+    io.report(`Send this answer to the owner of ${invitation.trustDomain}: they accept it with entente accept-invitation.`)
   }
-  io.tell('Next: write who may call whom into trust of the federation file, then: entente plan')
+  io.report('Next: write who may call whom into trust of the federation file, then: entente plan')
   return 0
 }

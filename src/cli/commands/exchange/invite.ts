@@ -20,8 +20,8 @@ export async function run({ for: domain, member, validDays, ...options }: Invite
     ...(member === undefined ? {} : { member }),
   })
   io.print(json(document))
-  io.tell(show`\n${numbersText([number])}\n`)
-  io.tell(
+  io.report(show`\n${numbersText([number])}\n`)
+  io.report(
     `Send the file to the owner of ${domain}. It holds no secret. Then read the number out over the telephone: whoever accepts the file sees it, too.`,
   )
   return 0

@@ -31,7 +31,7 @@ export async function run({ member, render, reason, forceConflicts = false, outp
   const failed = published.applied?.outcome?.findings ?? []
   if (failed.length > 0) {
     if (output === 'json') io.print(json(publishView(published, { findings: failed })))
-    else io.tell(findingsText(failed, io))
+    else io.report(findingsText(failed, io))
     return 1
   }
   const why = await answers(ports, published)
@@ -41,11 +41,13 @@ export async function run({ member, render, reason, forceConflicts = false, outp
   }
   io.print(endpointText(published))
   if (why === undefined) {
-    io.tell(`${published.endpoint.url} answers with sequence ${published.sequence}.`)
+    io.report(`${published.endpoint.url} answers with sequence ${published.sequence}.`)
     return 0
   }
-  io.tell(findingsText([why], io))
-  io.tell('The objects are written, and the endpoint was not reached from this machine. Partners need to reach it: try from their network.')
+  io.report(findingsText([why], io))
+  io.report(
+    'The objects are written, and the endpoint was not reached from this machine. Partners need to reach it: try from their network.',
+  )
   return 1
 }
 

@@ -21,7 +21,7 @@ export async function run(options: RefuseOptions, io: Io): Promise<number> {
     io.print(json(documented('Refuse', { member: member.name, trustDomain: member.trustDomain, roots })))
     return 0
   }
-  io.tell(
+  io.report(
     `Refused ${roots.join(', ')} of ${member.trustDomain}, on the record. Entente approves ${roots.length === 1 ? 'it' : 'them'} only if a person does: entente approve ${member.name} --fingerprint …`,
   )
   return 0

@@ -26,28 +26,28 @@ export async function run(options: ApplyOptions, io: Io): Promise<number> {
       hint: 'entente apply --watch --yes --reason "keep as in Git"',
     })
   }
-  let told = ''
+  let lastReport = ''
   return repeat(EVERY_SECONDS, io, async () => {
     try {
       // A round that changes nothing prints nothing.
       const [news, results]: [(Shown | string)[], (Shown | string)[]] = [[], []]
       const round = {
         ...io,
-        tell: (text: Shown | string) => void news.push(text),
+        report: (text: Shown | string) => void news.push(text),
         print: (text: Shown | string) => void results.push(text),
         progress: () => {},
       }
       const code = await once(options, round)
       const text = stacked(news)
-      if (String(text) !== told) io.tell(show`${io.now().toISOString()}\n${text}\n`)
-      told = String(text)
+      if (String(text) !== lastReport) io.report(show`${io.now().toISOString()}\n${text}\n`)
+      lastReport = String(text)
       for (const result of results) io.print(result)
       return code
     } catch (thrown) {
       if (!(thrown instanceof FederationError) || thrown.code === 'interrupted') throw thrown
       const text = errorText(thrown)
-      if (String(text) !== told) io.tell(show`${io.now().toISOString()}\n${text}\n`)
-      told = String(text)
+      if (String(text) !== lastReport) io.report(show`${io.now().toISOString()}\n${text}\n`)
+      lastReport = String(text)
       return 1
     }
   })
@@ -58,7 +58,7 @@ async function once(options: ApplyOptions, io: Io): Promise<number> {
   const { outcome } = applied
   if (options.output === 'json') io.print(json(applyView(applied.plan, applied.outcome)))
   else if (outcome !== undefined) {
-    for (const text of stopsText(outcome, io)) io.tell(text)
+    for (const text of stopsText(outcome, io)) io.report(text)
     io.print(doneText(outcome, options.file))
   }
   return succeeded(applied) ? 0 : 1

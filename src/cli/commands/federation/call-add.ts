@@ -29,7 +29,7 @@ export async function run({ from, to, hosts, mtls, output, ...options }: CallAdd
     return 0
   }
   const next = `entente plan${fileFlag(options.file)}`
-  io.tell(
+  io.report(
     added
       ? show`wrote ${options.file}: ${from} may call ${to} at ${used.join(', ')}. Nothing is open yet. Next: ${next}`
       : show`${options.file} has this call already; nothing was changed. Next: ${next}`,

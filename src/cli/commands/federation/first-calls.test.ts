@@ -17,7 +17,7 @@ async function begin() {
   const file = join(out, 'federation.yaml')
   const printed: string[] = []
   const told: string[] = []
-  const io = quietIo({ print: (text) => void printed.push(String(text)), tell: (text) => void told.push(String(text)) })
+  const io = quietIo({ print: (text) => void printed.push(String(text)), report: (text) => void told.push(String(text)) })
   let code = -1
   const run = async (...words: readonly string[]): Promise<number> => {
     printed.length = 0

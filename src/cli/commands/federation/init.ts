@@ -41,7 +41,7 @@ export async function run(
   }
   const from = fileFlag(file)
   const [a = 'cluster-a', b = 'cluster-b'] = members.map(({ name }) => name)
-  io.tell(
+  io.report(
     stacked([
       ...(contexts.length === 0 ? [] : [show`wrote ${join(out, 'audit.jsonl')}`]),
       show`wrote ${file}\n\nNothing is open yet.`,

@@ -122,7 +122,7 @@ describe('sever --lift', () => {
     await f.apply()
     await f.sever()
     expect(await f.lift()).toBe(0)
-    expect(f.told.join('\n')).toContain('Next: entente approve cluster-a --bundle FILE --fingerprint sha256:… --reason "WHY"')
+    expect(f.reported.join('\n')).toContain('Next: entente approve cluster-a --bundle FILE --fingerprint sha256:… --reason "WHY"')
     expect(await f.severs()).toEqual([])
     const made = await f.planned()
     expect([made.code, codesOf(made)]).toEqual([1, ['lift-unapproved']])

@@ -30,7 +30,7 @@ export async function run(options: LiftOptions, io: Io): Promise<number> {
     io.print(
       `${truster} trusting ${trusted}: the sever is lifted. Nothing is open yet: that requires a new approval of the roots of ${lifted.trusted.trustDomain}, and an apply.`,
     )
-  io.tell(`Next: ${next.join(', then ')}`)
+  io.report(`Next: ${next.join(', then ')}`)
   return 0
 }
 

@@ -19,7 +19,7 @@ export async function run(options: MountOptions, io: Io): Promise<number> {
   if (options.output === 'json') io.print(json(mountView(workloads, findings)))
   else {
     io.print(workloads.length === 0 ? 'No running workload is in a mounted scope.' : mountText(workloads, io.color))
-    if (findings.length > 0) io.tell(show`\n${findingsText(findings, io)}`)
+    if (findings.length > 0) io.report(show`\n${findingsText(findings, io)}`)
   }
   if (hasErrors(findings)) return 1
   return workloads.some(({ lacking }) => lacking.length > 0) ? 2 : 0

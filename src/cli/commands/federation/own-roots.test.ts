@@ -69,7 +69,7 @@ async function run(words: readonly string[], hostile: Hostile, aheadMs = 0): Pro
     () => true,
     () => false,
   )
-  const text = [...w.printed, ...w.told, ...(thrown instanceof FederationError ? [thrown.hint] : [])].join('\n')
+  const text = [...w.printed, ...w.reported, ...(thrown instanceof FederationError ? [thrown.hint] : [])].join('\n')
   return { code, thrown, text, approved: begun ? (await openRecord(out).entries()).length : 0, begun }
 }
 

@@ -26,6 +26,6 @@ export async function run(options: PlanOptions, io: Io): Promise<number> {
   }
   const { plan, desired } = await planFederation(portsOf(options, io))
   io.print(options.output === 'json' ? json(planView(plan)) : planText(plan, io))
-  if (options.output === 'text') for (const text of planNextText(plan, desired.federation, options.file)) io.tell(show`\n${text}`)
+  if (options.output === 'text') for (const text of planNextText(plan, desired.federation, options.file)) io.report(show`\n${text}`)
   return exitCodeOf(outlookOf(plan.findings), plan.steps.length > 0)
 }

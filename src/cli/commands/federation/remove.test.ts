@@ -23,11 +23,11 @@ async function applied() {
   const w = await workspace(inDirectories(), a.bundle, b.bundle)
   expect(await apply({ ...options, file: w.file }, w.io)).toBe(0)
   w.printed.length = 0
-  w.told.length = 0
+  w.reported.length = 0
   const files = async (member: string) =>
     (await readdir(join(w.directory, 'clusters', member), { recursive: true })).filter((name) => name.endsWith('.yaml')).sort()
   const remove = (more: object = {}) => run({ ...options, file: w.file, member: 'cluster-b', ...more }, w.io)
-  return Object.assign(w, { files, remove, said: () => [...w.printed, ...w.told].join('\n') })
+  return Object.assign(w, { files, remove, said: () => [...w.printed, ...w.reported].join('\n') })
 }
 
 describe('a directory that the federation file no longer lists', () => {

@@ -19,11 +19,11 @@ export async function run(options: RemoveOptions, io: Io): Promise<number> {
   const { context, ...files } = options
   const removed = await remove(portsOf(files, io), options)
   if (options.output === 'json') io.print(json(removeView(removed)))
-  else tellResult(removed, options, io)
+  else printResult(removed, options, io)
   return isRemoved(removed) ? 0 : 1
 }
 
-function tellResult(removed: Removed, { member, file, reason }: RemoveOptions, io: Io): void {
+function printResult(removed: Removed, { member, file, reason }: RemoveOptions, io: Io): void {
   const { homes, listed } = removed
   const again = `entente ${member === undefined ? 'uninstall' : `remove ${member}`} --reason ${JSON.stringify(reason)}`
   const undelivered = homes.flatMap(({ target: { member }, state }) =>
@@ -42,9 +42,9 @@ function tellResult(removed: Removed, { member, file, reason }: RemoveOptions, i
   }
   io.print(removedText(removed, io))
   if (homes.some(({ state }) => state === 'left' || state === 'unknown'))
-    io.tell(show`\nRun the same command again. If a home does not exist any more: entente remove MEMBER --gone --reason "WHY".`)
+    io.report(show`\nRun the same command again. If a home does not exist any more: entente remove MEMBER --gone --reason "WHY".`)
   if (listed > 0)
-    io.tell(
+    io.report(
       show`\n${file} still lists ${listed} of these trusts, and the next entente apply opens them again: take them out of it, and stop every apply --watch and CronJob.`,
     )
 }

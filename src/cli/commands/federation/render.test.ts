@@ -48,8 +48,8 @@ describe('a rendered folder', () => {
       }),
     )
     expect(await space.render()).toBe(1)
-    expect(space.told.join('\n')).toContain('error member-left-behind: cluster-b:')
-    expect(space.told.join('\n')).toContain(`next: entente render --out ${space.out} --remove cluster-b`)
+    expect(space.reported.join('\n')).toContain('error member-left-behind: cluster-b:')
+    expect(space.reported.join('\n')).toContain(`next: entente render --out ${space.out} --remove cluster-b`)
     expect(await space.files('cluster-b')).not.toEqual([])
   })
 
@@ -58,12 +58,12 @@ describe('a rendered folder', () => {
     const before = await space.files('cluster-b')
     expect(await space.render({ remove: 'cluster-b' })).toBe(1)
     expect(await space.files('cluster-b')).toEqual(before.filter((file) => file.startsWith('10-guard')))
-    expect(space.told.join('\n')).toContain('NOT IN FORCE')
-    expect(space.told.join('\n')).toContain('kubectl -n sample delete envoyfilter.networking.istio.io entente-accept-app-server')
-    expect(space.told.join('\n')).not.toContain('delete authorizationpolicy')
+    expect(space.reported.join('\n')).toContain('NOT IN FORCE')
+    expect(space.reported.join('\n')).toContain('kubectl -n sample delete envoyfilter.networking.istio.io entente-accept-app-server')
+    expect(space.reported.join('\n')).not.toContain('delete authorizationpolicy')
     expect(await space.render({ remove: 'cluster-b' })).toBe(0)
     expect(await space.files('cluster-b')).toEqual([])
-    expect(space.told.join('\n')).toContain('kubectl -n sample delete authorizationpolicy.security.istio.io entente-accept-app-server')
+    expect(space.reported.join('\n')).toContain('kubectl -n sample delete authorizationpolicy.security.istio.io entente-accept-app-server')
     await expect(space.render({ remove: 'cluster-b' })).rejects.toMatchObject({ code: 'usage' })
   })
 

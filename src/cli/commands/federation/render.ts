@@ -34,14 +34,14 @@ export async function run({ out, output, values, remove, ...options }: RenderOpt
     ...ports,
     foldersOf: renderedMembers(out),
     writeFolder: renderedFolder(out),
-    tell: ({ findings }) => io.tell(findingsText(findings, io)),
+    report: ({ findings }) => io.report(findingsText(findings, io)),
   })
   const findings = left.map((name) => folderLeftBehind(name, join(out, name), `entente render --out ${out} --remove ${name}`))
   for (const { guide } of members)
-    if (guide !== undefined) io.tell(`${join(out, guide)}: the label and annotations for the pod templates of mounted scopes`)
+    if (guide !== undefined) io.report(`${join(out, guide)}: the label and annotations for the pod templates of mounted scopes`)
   if (output === 'json') io.print(json(documented('Render', { out, members: members.map(({ guide: _, ...member }) => member), findings })))
   else printMembers(members, out, io)
-  if (output === 'text' && findings.length > 0) io.tell(show`\n${findingsText(findings, io)}`)
+  if (output === 'text' && findings.length > 0) io.report(show`\n${findingsText(findings, io)}`)
   return findings.length > 0 ? 1 : 0
 }
 
@@ -57,9 +57,9 @@ async function removeOne(
   else {
     io.print(`${join(out, member)}: ${count(removed.length, 'file')} removed, ${left.length} left`)
     for (const file of removed) io.print(`  ${file}   removed`)
-    io.tell(show`\nNOT IN FORCE until it is committed and delivered, or deleted by hand:\n${stacked(objects.map(deleteCommand))}`)
+    io.report(show`\nNOT IN FORCE until it is committed and delivered, or deleted by hand:\n${stacked(objects.map(deleteCommand))}`)
     if (left.length > 0)
-      io.tell(
+      io.report(
         show`\nThen wait until proxies have acknowledged it (istioctl proxy-status: SYNCED), and run the same command again: it removes the policies.`,
       )
   }
@@ -77,9 +77,9 @@ function printMembers(members: readonly RenderedMember[], out: string, io: Io): 
     for (const file of files) io.print(`  ${file}`)
     for (const file of removed) io.print(`  ${file}   removed`)
   }
-  io.tell(show`\nApply the folders in the order of their names, e.g. kubectl apply -f MEMBER/10-guard, then MEMBER/20-open.`)
+  io.report(show`\nApply the folders in the order of their names, e.g. kubectl apply -f MEMBER/10-guard, then MEMBER/20-open.`)
   if (members.some(({ removed }) => removed.length > 0))
-    io.tell(
+    io.report(
       'Files were removed: delete their objects in the opposite order, filters before policies, as REMOVE.md beside them says. entente apply does that.',
     )
 }

@@ -66,7 +66,7 @@ const yearly = { ...base, member: 'cluster-a', reason: 'yearly' }
 /** A root as it stands in a filter's JSON. */
 const pemIn = (ca: TestCa): string => JSON.stringify(printPem(ca.root.der)).slice(1, -1)
 const bundleFile = (w: TestWorkspace): Promise<string> => readFile(join(w.directory, `bundles/${A}.json`), 'utf8')
-const told = (w: TestWorkspace): string => [...w.told, ...w.printed].join('\n')
+const told = (w: TestWorkspace): string => [...w.reported, ...w.printed].join('\n')
 
 describe('rotate, where the chain that the CA serves has no authority key identifier', () => {
   it('refuses a new root of the same name, prints the workaround, and changes nothing', async () => {

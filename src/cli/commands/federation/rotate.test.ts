@@ -63,7 +63,7 @@ describe('rotate, for a mesh of another owner', () => {
     }
     await approve(w, 7n)
     await expect(bring(6n)).rejects.toThrow(expect.objectContaining({ code: 'bundle-refused' }))
-    expect(w.told.join('\n')).toContain('sequence-rollback')
+    expect(w.reported.join('\n')).toContain('sequence-rollback')
     expect(await approved(w)).toBe(1)
     expect((await bring(8n)).code).toBe(0)
     expect((await (await openRecord(w.directory)).entries()).findLast(({ action }) => action === 'approve')).toMatchObject({

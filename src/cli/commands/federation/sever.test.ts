@@ -57,7 +57,7 @@ describe('sever', () => {
     await using w = await workspace(dead, ...bundles)
     await writeFile(join(w.directory, 'kubeconfig'), DEAD)
     expect(await sever({ ...options, ...pair, file: w.file, kubeconfig: join(w.directory, 'kubeconfig') }, w.io)).toBe(1)
-    expect(w.told.join('\n')).toContain('cluster-unreachable')
+    expect(w.reported.join('\n')).toContain('cluster-unreachable')
     expect((await (await openRecord(w.directory)).entries()).map((entry) => entry.action)).toContain('sever')
     expect(await readFile(w.file, 'utf8')).toContain('reason: INC-7')
   })
@@ -70,7 +70,7 @@ describe('sever', () => {
     await apply({ ...options, file: w.file }, w.io)
     await writeFile(join(w.directory, file), text)
     await expect(sever({ ...options, ...pair, emergency: true, file: w.file }, w.io)).rejects.toThrow(expect.objectContaining({ code }))
-    expect(w.told.join('\n')).toContain('in cluster-b now denies every identity of cluster-a.example')
+    expect(w.reported.join('\n')).toContain('in cluster-b now denies every identity of cluster-a.example')
     const policy = await readFile(
       join(w.directory, 'clusters/cluster-b/10-guard/authorizationpolicy-sample-entente-accept-app-server.yaml'),
       'utf8',
@@ -91,7 +91,7 @@ describe('sever', () => {
         await rm(w.file)
         return true
       },
-      tell: (told: Part) => {
+      report: (told: Part) => {
         if (String(told).includes('The record says that cluster-b no longer trusts cluster-a')) writeFileSync(w.file, text)
       },
     }
@@ -131,7 +131,7 @@ describe('sever', () => {
       await apply({ ...options, file: w.file }, w.io)
       expect(await filterOf(w.directory)).toContain('cluster-a.example')
       const codes = await Promise.all(pairs.map((one) => sever({ ...options, ...one, emergency, file: w.file }, w.io)))
-      expect(codes, [...w.printed, ...w.told].join('\n')).toEqual(pairs.map(() => UNDELIVERED))
+      expect(codes, [...w.printed, ...w.reported].join('\n')).toEqual(pairs.map(() => UNDELIVERED))
       const key = ({ truster, trusted }: { truster?: unknown; trusted?: unknown }) => `${truster} ${trusted}`
       const entries = (await (await openRecord(w.directory)).entries()).filter(({ action }) => action === 'sever')
       const inFile: readonly object[] = parse(await readFile(w.file, 'utf8')).spec.severed

@@ -23,11 +23,11 @@ export async function run(options: SeverOptions, io: Io): Promise<number> {
   if (options.output === 'json') io.print(json(severView(verdicts, findings, at, older.views, undelivered)))
   else io.print(severedText(closed, options.file, io))
   if (blind)
-    io.tell(
+    io.report(
       show`\nEntente could not read ${options.truster}, and closed nothing there. Run the same command again as soon as it is reachable.`,
     )
   else if (unknown && undelivered.length === 0)
-    io.tell(
+    io.report(
       show`\nNo evidence shows that live proxies of ${options.truster} reject ${trustDomain}. Run entente verify where the cluster is reachable.`,
     )
   return failed ? 1 : 0

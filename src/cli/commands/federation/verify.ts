@@ -32,6 +32,6 @@ export async function run(options: VerifyOptions, io: Io): Promise<number> {
 async function printEvidence(options: VerifyOptions, io: Io): Promise<number> {
   const { handing, missing } = await handOver(portsOf(options, io))
   io.print(json(evidenceView(handing), 0))
-  if (missing.length > 0) io.tell(findingsText(missing, io))
+  if (missing.length > 0) io.report(findingsText(missing, io))
   return missing.length > 0 ? 1 : 0
 }

@@ -36,7 +36,7 @@ export async function run({ identities: path, meshAfter, ...args }: ImpactArgs, 
     io.print(json(documented('Impact', { policies, identities, findings: all })))
   } else {
     for (const { change, view } of views) io.print(show`${impactText(changeText(change, meshAfter), view, io)}\n`)
-    if (findings.length > 0) io.tell(findingsText(findings, io))
+    if (findings.length > 0) io.report(findingsText(findings, io))
   }
   return hasErrors(all) ? 1 : 0
 }

@@ -16,7 +16,7 @@ let told: string[]
 let stdin: string | Buffer = ''
 const io = quietIo({
   print: (text) => void printed.push(String(text)),
-  tell: (text) => void told.push(String(text)),
+  report: (text) => void told.push(String(text)),
   readFile: async (path) => (path === '-' ? Buffer.from(stdin) : readFile(path)),
 })
 const file = async (name: string, text: string): Promise<string> => {

@@ -22,7 +22,7 @@ export async function run({ replacement: path, output, ...args }: LintArgs, io: 
   const result = lintManifests(io, await lintInput(args, io))
   io.print(print(result, output, io))
   if (path !== undefined)
-    io.tell(
+    io.report(
       (await saveReplacement(result, newFile(path)))
         ? `wrote ${path}; next: review it, approve the roots, then entente plan -f ${path}`
         : 'lint found no setting without effect, so there is nothing to replace',

@@ -69,14 +69,14 @@ describe('approve', () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     await writeFile(join(w.directory, 'bundles/cluster-b.example.json'), '{')
     await expect(offer(w, next)).rejects.toThrow(expect.objectContaining({ code: 'bundle-refused' }))
-    expect(w.told.join('\n')).toContain('cluster-b.example.json')
+    expect(w.reported.join('\n')).toContain('cluster-b.example.json')
   })
 
   it('repairs the bundle of its own domain, and says that it could not compare anything', async () => {
     await using w = await workspace(inDirectories(), a.bundle, b.bundle)
     await writeFile(join(w.directory, 'bundles/cluster-a.example.json'), '{')
     expect(await offer(w, a)).toBe(0)
-    expect(w.told.join('\n')).toContain('bundle-malformed')
+    expect(w.reported.join('\n')).toContain('bundle-malformed')
     expect(await plan({ file: w.file, output: 'json' }, w.io)).toBe(2)
   })
 })
@@ -95,7 +95,7 @@ describe('the highest approved sequence', () => {
     (await (await openRecord(w.directory)).entries()).filter((entry) => entry.action === 'approve' && entry.trustDomain === A)
   const refused = (code: string) => async (w: Workspace, work: Promise<number>) => {
     await expect(work).rejects.toThrow(expect.objectContaining({ code: 'bundle-refused' }))
-    expect(w.told.join('\n')).toContain(code)
+    expect(w.reported.join('\n')).toContain(code)
   }
   const rollback = refused('sequence-rollback')
 

@@ -20,7 +20,7 @@ export async function run(options: ApproveOptions, io: Io): Promise<number> {
     return 0
   }
   const which = roots.length === 1 ? `the root of ${member.trustDomain} is` : `all ${roots.length} roots of ${member.trustDomain} are`
-  io.tell(
+  io.report(
     already
       ? `${member.name}: ${which} approved already; nothing to do.`
       : `Approved: ${bundlePath('', member.trustDomain)} and the record now contain it. Next: entente plan`,

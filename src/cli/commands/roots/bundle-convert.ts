@@ -22,7 +22,7 @@ export async function bundleConvert({ file, output, ...input }: ConvertArgs, wor
     world.print(json(documented('Convert', { format: input.to, bundle: text ?? null, findings })))
     return text === undefined ? 1 : 0
   }
-  if (findings.length > 0) world.tell(findingsText(findings, world))
+  if (findings.length > 0) world.report(findingsText(findings, world))
   if (text === undefined) return 1
   world.print(document(text.trimEnd()))
   return 0

@@ -35,10 +35,10 @@ export async function bundleFetch(args: FetchArgs, world: BundleWorld): Promise<
   const fetched = await fetchBundle(ports, trustDomain, out === undefined ? undefined : keptIn(out, trustDomain, world))
   const { inspection, findings, result } = fetched
   const nothing: Inspection = { verdict: 'reject', format: 'spiffe', trustDomain, certificates: [], findings }
-  if (inspection === undefined) world.tell(findingsText(findings, world))
+  if (inspection === undefined) world.report(findingsText(findings, world))
   if (output === 'json') world.print(json(bundleView(inspection ?? nothing)))
   else if (inspection !== undefined) world.print(bundleText(inspection, world))
-  if (out !== undefined) for (const line of keptLines(fetched, out)) world.tell(line)
+  if (out !== undefined) for (const line of keptLines(fetched, out)) world.report(line)
   return result === 'written' || (result === 'inspected' && inspection?.verdict === 'accept') ? 0 : 1
 }
 

@@ -5,7 +5,7 @@ import { printBundle, printPemBundle } from '../../../core/spiffe/bundle.ts'
 import { parseBundle } from '../../../core/spiffe/parse-bundle.ts'
 import { parseTrustDomain } from '../../../core/spiffe/trust-domain.ts'
 import { documented } from '../../../core/view/versioned.ts'
-import { lookAt } from '../../input/cluster.ts'
+import { observeCluster } from '../../input/cluster.ts'
 import type { LimitOptions } from '../../input/limits.ts'
 import type { Io, Output } from '../../io.ts'
 import { document, json, show } from '../../print/screen.ts'
@@ -30,8 +30,8 @@ export async function run(options: ExportOptions, io: Io): Promise<number> {
   }
   io.print(document(text.trimEnd()))
   for (const { fingerprint, subject, notAfter } of bundle.anchors)
-    io.tell(`${fingerprint}  ${subject}  until ${notAfter.toISOString().slice(0, 10)}`)
-  io.tell(
+    io.report(`${fingerprint}  ${subject}  until ${notAfter.toISOString().slice(0, 10)}`)
+  io.report(
     show`\nSend the fingerprints to the other owner over another channel. That owner runs: entente approve MEMBER --bundle FILE --fingerprint …`,
   )
   return 0
@@ -44,7 +44,7 @@ async function bundleOf(options: ExportOptions, io: Io): Promise<Bundle> {
     })
   }
   if (options.context !== undefined) {
-    const { own } = await lookAt(options.context, options, io)
+    const { own } = await observeCluster(options.context, options, io)
     return own
   }
   if (options.trustDomain === undefined) {

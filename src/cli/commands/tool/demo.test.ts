@@ -16,7 +16,7 @@ async function play(
   const printed: string[] = []
   const code = await run(
     { out: directory, output, ...(story === undefined ? {} : { story }) },
-    { color: false, print: (text) => void printed.push(String(text)), tell: () => undefined, now: () => new Date() },
+    { color: false, print: (text) => void printed.push(String(text)), report: () => undefined, now: () => new Date() },
   )
   const ok = code === 0
   return { ok, out: printed.join('\n') }

@@ -12,13 +12,13 @@ export interface DemoCommandOptions extends Pick<DemoOptions, 'story'> {
 /** @returns 0 if every check passed, else 1 */
 export async function run(
   { out: directory = 'entente-demo', output, ...options }: DemoCommandOptions,
-  { print, tell, color, now }: Pick<Io, 'print' | 'tell' | 'color' | 'now'>,
+  { print, report, color, now }: Pick<Io, 'print' | 'report' | 'color' | 'now'>,
 ): Promise<number> {
   const { demo } = await import('../../../demo/demo.ts')
-  const telling: Pick<DemoOptions, 'begin' | 'tell'> =
-    output === 'json' ? {} : { begin: () => print(INTRODUCTION), tell: (number, demoStep) => print(stepText(number, demoStep, color)) }
+  const telling: Pick<DemoOptions, 'begin' | 'report'> =
+    output === 'json' ? {} : { begin: () => print(INTRODUCTION), report: (number, demoStep) => print(stepText(number, demoStep, color)) }
   const played = await demo({ directory, now, ...telling, ...options })
   print(output === 'json' ? json(demoView(played, directory)) : endText(played, directory))
-  if (!played.ok) tell('A check failed: see the lines with ✗.')
+  if (!played.ok) report('A check failed: see the lines with ✗.')
   return played.ok ? 0 : 1
 }

@@ -140,7 +140,7 @@ async function readAdmission(path: string, io: Io): Promise<Admission> {
   const [stranger] = files.length === 1 ? strangers : []
   if (stranger !== undefined)
     return refuse(`has a document that is no mesh config (line ${spotOf(stranger).line})`, 'give the mesh config in a file of its own')
-  if (open !== undefined) io.tell(`${nameOf(path)}: ${open.resource.title}: ${open.message}`)
+  if (open !== undefined) io.report(`${nameOf(path)}: ${open.resource.title}: ${open.message}`)
   return admissionOf(parseMeshConfig(nameOf(path), first.layers, 'template'))
 }
 

@@ -7,14 +7,14 @@ import { isLabelled } from '../../core/trust/mounted/mount.ts'
 import { judgeLoaded } from '../../core/verify/loaded-files.ts'
 import type { Meshes } from '../world.ts'
 
-export interface LookedAll extends JudgedLeaves {
+export interface AskedLeaves extends JudgedLeaves {
   /** Proxies that have loaded the current content of their files of roots. */
   readonly loaded: ReadonlySet<string>
 }
 
 /** In parallel. A mesh that is only in Git has no pods to ask. */
-export async function lookAtLeaves(intents: readonly Intent[], seen: Seens, meshes: Meshes, now: Date): Promise<LookedAll> {
-  const each = intents.map(async (intent): Promise<LookedAll> => {
+export async function askLeaves(intents: readonly Intent[], seen: Seens, meshes: Meshes, now: Date): Promise<AskedLeaves> {
+  const each = intents.map(async (intent): Promise<AskedLeaves> => {
     const observation = seen.get(intent.member.name)
     const mesh = meshes.get(intent.member.name)
     if (observation === undefined || mesh?.leaves === undefined) return { leaves: [], findings: [], loaded: new Set() }

@@ -13,7 +13,7 @@ import { memberOf, readDesired } from '../desired.ts'
 import type { PlanPorts } from '../plan.ts'
 import type { Desired } from '../ports-desired.ts'
 
-export interface LookInput {
+export interface ObserveRotationInput {
   readonly member: string
   /** Ask every workload for its certificate, instead of waiting until old ones must have expired. */
   readonly look?: boolean
@@ -22,7 +22,7 @@ export interface LookInput {
 }
 
 /** @param waits for a phase: its rounds ask no workload that `look` does not ask */
-export async function lookAtRotation(ports: PlanPorts, input: LookInput, waits: boolean): Promise<Rotation> {
+export async function observeRotation(ports: PlanPorts, input: ObserveRotationInput, waits: boolean): Promise<Rotation> {
   const desired = await readDesired(ports)
   const member = memberOf(desired.federation, input.member)
   const meshes = await ports.meshes(desired)
