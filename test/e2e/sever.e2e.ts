@@ -261,8 +261,10 @@ describe('an emergency sever', () => {
     await becomes(403) // only Git removes the filter; the policy is in place
     expect(await kinds()).toContain('EnvoyFilter')
 
-    // The content of Git by then, applied by its tool.
+    // From here on apply delivers in place of Git, and the directory is deleted.
     shop.writeText(shop.read('federation.yaml').replace(/ *directory: b\n/, ''))
+    expect((await shop.plan()).findings.map(({ code }) => code)).toContain('member-left-behind')
+    expectCode(await shop.run('remove', 'cluster-b', '--directory', 'b', '--gone', '--reason', 'Git no longer delivers', '--yes'), 0)
     expectCode(await shop.apply(), 0)
     await until('b to be severed', async () => (await shop.verdict('b')).state === 'severed')
     expect(await shop.verdict('b')).toMatchObject({ state: 'severed', findings: [] })
