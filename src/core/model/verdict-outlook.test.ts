@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { accepting, type Outlook } from '../diagnostics/expectations.ts'
-import { error, type Finding, info, warning } from '../diagnostics/finding.ts'
+import { asWarning, error, type Finding, info, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
 import type { Verdict } from './proven.ts'
 import { acceptedIn, outlookOfVerdict } from './verdict-outlook.ts'
@@ -45,6 +45,24 @@ describe('a verdict', () => {
       state: 'unknown',
       findings: [unseen, warning('no-workload', about.member('us'), 'x')],
       outlook: 'unseen',
+    },
+    {
+      name: 'that is unknown because a mesh has no istiod, which is no failure to look',
+      state: 'unknown',
+      findings: [unseen, asWarning(error('istiod-not-found', about.member('us'), 'x'))],
+      outlook: 'unseen',
+    },
+    {
+      name: 'that is unknown because own roots are malformed',
+      state: 'unknown',
+      findings: [unseen, asWarning(error('no-certificate', about.member('us'), 'x'))],
+      outlook: 'unseen',
+    },
+    {
+      name: 'that is unknown for what is accepted, with a warning besides',
+      state: 'unknown',
+      findings: [unseen, warning('expect-ended', about.member('us'), 'x')],
+      outlook: 'fine',
     },
     { name: 'that is unknown for no reason that can be accepted', state: 'unknown', findings: [], outlook: 'unseen' },
     { name: 'of a severed trust, which must be seen to be closed', state: 'unknown', findings: [unseen], ended: true, outlook: 'unseen' },

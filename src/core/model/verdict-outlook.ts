@@ -1,5 +1,5 @@
 /** Whether a verdict is what its owner wants to see; and what of it is accepted as unseen. */
-import { isAcceptable, LEAVES_UNPROVEN } from '../diagnostics/codes.ts'
+import { isAcceptable, LEAVES_UNPROVEN, usualSeverity } from '../diagnostics/codes.ts'
 import type { Outlook } from '../diagnostics/expectations.ts'
 import type { Finding } from '../diagnostics/finding.ts'
 import type { Verdict } from './proven.ts'
@@ -20,5 +20,9 @@ export function outlookOfVerdict({ state, findings }: Verdict, ended: boolean): 
   if (state !== 'unknown') return 'wrong'
   const unseen = findings.filter(({ code, severity }) => isAcceptable(code) && severity !== 'info')
   const accepted = unseen.length > 0 && unseen.every((finding) => finding.accepted !== undefined)
-  return accepted && !ended && !findings.some(({ code }) => LEAVES_UNPROVEN.has(code)) ? 'fine' : 'unseen'
+  return accepted && !ended && !findings.some(leavesUnproven) ? 'fine' : 'unseen'
 }
+
+/** A failed observation is a warning in a verdict. If its code means more than that Entente could not look, it counts. */
+const leavesUnproven = ({ code, severity }: Finding): boolean =>
+  LEAVES_UNPROVEN.has(code) || (severity !== 'info' && !isAcceptable(code) && usualSeverity(code) === 'error')
