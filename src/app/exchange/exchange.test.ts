@@ -96,6 +96,11 @@ describe('follow', () => {
     expect((await approve(ports, { member: 'cluster-a', fingerprint: prints(both(2n)), ...why })).already).toBe(false)
     expect((await planFederation(ports)).plan.findings.map(({ code }) => code)).not.toContain('addition-unconfirmed')
     const fewer = { ...newA.bundle, sequence: 3n }
+    serve(ports, fewer, newLeaf)
+    const [held] = await follow(ports, { members: [] })
+    // A removal has no new root that anybody could refuse.
+    expect(held?.findings[0]?.hint).toContain('to stop it: write follow: { policy: Manual }')
+    await expect(refuse(ports, { member: 'cluster-a', ...why })).rejects.toMatchObject({ code: 'usage' })
     const removal: string[] = []
     for (let minutes = 0; minutes <= 60; minutes += 10) {
       serve(ports, fewer, minutes < 30 ? newLeaf : secondNewLeaf)

@@ -65,7 +65,7 @@ export function offerFindings({ member, decision, added, removed, roots }: Seen)
           'offer-held',
           about.member(name),
           message,
-          `${approveCommand(name, roots)}; to stop it: entente refuse ${name} --reason "WHY"`,
+          `${approveCommand(name, roots)}; to stop it: ${added.length > 0 ? `entente refuse ${name} --reason "WHY"` : 'write follow: { policy: Manual } into the federation file'}`,
         ),
       ]
     }

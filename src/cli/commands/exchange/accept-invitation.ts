@@ -43,7 +43,7 @@ export async function run(
     return 0
   }
   io.report(show`${numbersText(numbers)}\n`)
-  io.report(`Accepted: ${invitation.trustDomain} is a member, its roots are approved and recorded. Nothing is open yet.`)
+  io.report(`Accepted: ${invitation.trustDomain} is a member, its roots are approved and recorded. That opened nothing.`)
   if (answer !== undefined) {
     io.print(json(answer))
     io.report(`Send this answer to the owner of ${invitation.trustDomain}: they accept it with entente accept-invitation.`)
