@@ -390,6 +390,17 @@ describe('what blocks a publication', () => {
       [memoryMesh('cluster-a' as MemberName, { own: a.bundle, objects })],
       a.bundle,
     )
+  it('never publishes other roots than the record approves: one sequence would have two sets', async () => {
+    const ports = ownerA()
+    serve(ports, both(2n))
+    ports.clusters.set('cluster-a', both(2n))
+    await approve(ports, { member: 'cluster-a', ...why })
+    expect((await publication(ports, 'cluster-a')).sequence).toBeDefined()
+    ports.approved.set(A, a.bundle)
+    await expect(publication(ports, 'cluster-a')).rejects.toMatchObject({ code: 'bundle-refused' })
+    expect((await planFederation(ports)).plan.steps.map(({ reason }) => reason)).toEqual([])
+  })
+
   it('a foreign Gateway with its name', async () => {
     const [, gateway] = (await publication(ownerA(), 'cluster-a')).objects
     const theirs = { ...gateway, metadata: { name: 'entente-bundle', namespace: 'trust' } } as Manifest

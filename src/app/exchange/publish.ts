@@ -34,9 +34,14 @@ export async function publication(ports: PlanPorts, name: string): Promise<Publi
   const intent = desired.intents.find((one) => one.member.name === member.name)
   const bundle = intent && publishedBundle(intent, desired.record)
   if (intent?.published === undefined || bundle === undefined)
-    throw new FederationError('bundle-refused', name, `no root of ${member.trustDomain} is approved, so there is nothing to publish`, {
-      hint: `entente approve ${name} --reason "WHY"`,
-    })
+    throw new FederationError(
+      'bundle-refused',
+      name,
+      `bundles/${member.trustDomain}.json does not have exactly the roots that the record approves; nothing was published`,
+      {
+        hint: `entente approve ${name} --reason "WHY"`,
+      },
+    )
   const { sequence } = bundle
   return {
     member,

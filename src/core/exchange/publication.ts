@@ -15,12 +15,15 @@ export const PUBLICATION = 'entente-bundle'
 
 /**
  * The approved roots of the mesh. The sequence is the number of the record's entry that approved them: it grows with
- * every approval, and never falls. Undefined if no approval is on the record.
+ * every approval, and never falls. Undefined if no approval is on the record, or the bundle file lacks one of its roots: one
+ * sequence must not have two sets of roots.
  */
 export function publishedBundle({ member, own }: Pick<Intent, 'member' | 'own'>, record: RecordView): Bundle | undefined {
-  const seq = record.domains.get(member.trustDomain)?.newest?.seq
-  if (own === undefined || seq === undefined) return undefined
-  return { ...own, sequence: BigInt(seq), refreshHintSeconds: REFRESH_HINT_SECONDS }
+  const newest = record.domains.get(member.trustDomain)?.newest
+  if (own === undefined || newest === undefined) return undefined
+  const here = new Set(own.anchors.map(({ fingerprint }) => fingerprint))
+  if (here.size !== newest.roots.size || ![...newest.roots].every((root) => here.has(root))) return undefined
+  return { ...own, sequence: BigInt(newest.seq), refreshHintSeconds: REFRESH_HINT_SECONDS }
 }
 
 /** What partners write as `bundleEndpoint`. */
