@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { CommanderError } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { type FakeCluster, fakeCluster, type Hostile, kubeconfigOf, page } from '../../test/support/fake-cluster.ts'
-import { type Heard, status } from '../../test/support/fake-kube.ts'
+import { type ReceivedRequest, status } from '../../test/support/fake-kube.ts'
 import { A, authority, B, spec } from '../../test/support/federations.ts'
 import { workspace } from '../../test/support/workspace.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
@@ -109,12 +109,12 @@ const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
 const item = (more: string): string =>
   `{"metadata":{"name":"x","namespace":"sample","labels":{"app.kubernetes.io/managed-by":"entente"}}${more}}`
 const listOf = (items: string, meta = '{}') => ({ raw: `{"metadata":${meta},"items":[${items}]}` })
-const isList = ({ query }: Heard): boolean => query.limit !== undefined
-const ofFilters = (heard: Heard): boolean => isList(heard) && heard.path.endsWith('/envoyfilters')
+const isList = ({ query }: ReceivedRequest): boolean => query.limit !== undefined
+const ofFilters = (heard: ReceivedRequest): boolean => isList(heard) && heard.path.endsWith('/envoyfilters')
 type Http = NonNullable<Hostile['http']>
 type Tcp = NonNullable<Hostile['tcp']>
 const lists =
-  (said: ReturnType<Http> | ((heard: Heard) => ReturnType<Http>)): Http =>
+  (said: ReturnType<Http> | ((heard: ReceivedRequest) => ReturnType<Http>)): Http =>
   (heard) =>
     isList(heard) ? (typeof said === 'function' ? said(heard) : said) : undefined
 const filters =

@@ -7,7 +7,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createServer as createTls } from 'node:tls'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { TestCa, TestLeaf } from './ca.ts'
-import { configFor, type FakeKube, fakeKube, type Heard, type Said, status } from './fake-kube.ts'
+import { configFor, type FakeKube, fakeKube, type ReceivedRequest, type Said, status } from './fake-kube.ts'
 
 export interface Hostile {
   /** In place of TLS. */
@@ -15,7 +15,7 @@ export interface Hostile {
   /** In place of HTTP. */
   readonly tcp?: (socket: Socket) => void
   /** In place of an answer. `never`: it sends none, or has already sent it. */
-  readonly http?: (heard: Heard, response: ServerResponse) => Said | 'never' | undefined
+  readonly http?: (received: ReceivedRequest, response: ServerResponse) => Said | 'never' | undefined
   /** In place of a port-forward, from its first byte. */
   readonly forward?: (socket: WebSocket) => void
   /** In place of istiod's answer to a path: HTTP as it goes over the wire; undefined: as usual; `never`: silence. */
@@ -69,7 +69,7 @@ export async function fakeCluster(own: TestCa, hostile: Hostile = {}, now = new 
     spec: { clusterIP: '10.0.0.1', ports: [{ port: 80 }], selector: { app: 'server' } },
   })
 
-  const answer = ({ method, path, query, body }: Heard): Said => {
+  const answer = ({ method, path, query, body }: ReceivedRequest): Said => {
     if (path.endsWith('/serviceaccounts/entente/token')) return { status: 201, body: { status: { token: 'a-token' } } }
     if (path.endsWith('/selfsubjectaccessreviews')) return { status: 201, body: { status: { allowed: true } } }
     if (path === '/version') return { body: { gitVersion: 'v1.34.0' } }
@@ -87,10 +87,10 @@ export async function fakeCluster(own: TestCa, hostile: Hostile = {}, now = new 
     return { status: found === undefined ? 201 : 200, body: keep(path, body as object) }
   }
 
-  const kube = await fakeKube((heard, response) => {
+  const kube = await fakeKube((received, response) => {
     response.setHeader('date', now.toUTCString())
-    const other = hostile.http?.(heard, response)
-    return other === 'never' ? undefined : (other ?? answer(heard))
+    const other = hostile.http?.(received, response)
+    return other === 'never' ? undefined : (other ?? answer(received))
   }, true)
   const istiod = hostile.presents === undefined ? undefined : await presenting(hostile.presents)
   portForward(kube, hostile, istiod?.port)
@@ -112,7 +112,7 @@ interface Listed {
   readonly group: string
   readonly namespace: string | undefined
   readonly plural: string
-  readonly query: Heard['query']
+  readonly query: ReceivedRequest['query']
 }
 
 function listed(objects: ReadonlyMap<string, Record<string, unknown>>, { group, namespace, plural, query }: Listed): readonly object[] {

@@ -16,7 +16,7 @@ import { loadKubeconfig } from '../../src/adapters/kubernetes/transport/kubeconf
 import { about } from '../../src/core/diagnostics/subject.ts'
 import { makeCa } from './ca.ts'
 
-export interface Heard {
+export interface ReceivedRequest {
   readonly method: string
   readonly path: string
   readonly query: Readonly<Record<string, string>>
@@ -32,14 +32,14 @@ export interface Said {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export type Answers = (heard: Heard, response: ServerResponse) => Said | undefined | Promise<Said | undefined>
+export type Answers = (received: ReceivedRequest, response: ServerResponse) => Said | undefined | Promise<Said | undefined>
 
 export interface FakeKube {
   readonly url: string
   /** The root of its certificate, PEM. */
   readonly ca: string
   readonly server: Server | PlainServer
-  readonly requests: readonly Heard[]
+  readonly requests: readonly ReceivedRequest[]
   readonly handshakes: () => number
   /** The largest number of requests that were being answered at one moment. */
   readonly atOnce: () => number
@@ -56,14 +56,14 @@ export interface FakeKube {
 export async function fakeKube(answers: Answers, plain = false): Promise<FakeKube> {
   const ca = await makeCa({ trustDomain: 'kube.test' })
   const { certPem, keyPem } = await ca.leaf('spiffe://kube.test/api', { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] })
-  const requests: Heard[] = []
+  const requests: ReceivedRequest[] = []
   let [handshakes, running, most] = [0, 0, 0]
   const hearing = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     running += 1
     most = Math.max(most, running)
-    const heard = await hear(request)
-    requests.push(heard)
-    const said = await answers(heard, response)
+    const received = await hear(request)
+    requests.push(received)
+    const said = await answers(received, response)
     running -= 1
     if (said === undefined) return
     response.writeHead(said.status ?? 200, { 'content-type': said.raw === undefined ? 'application/json' : 'text/html', ...said.headers })
@@ -127,7 +127,7 @@ export const configFor = (server: string, ca: string, user: object = { token: 'a
   'current-context': 'test',
 })
 
-async function hear(request: IncomingMessage): Promise<Heard> {
+async function hear(request: IncomingMessage): Promise<ReceivedRequest> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk)
   const url = new URL(request.url ?? '/', 'https://fake')

@@ -12,7 +12,7 @@ const SRC = join(import.meta.dirname, '../../src')
  */
 const FINDING =
   /(?:\b(?:error|warning|info|ignore|finding)|\? \w+ : (?:error|warning|info)\))\(\s*([^,()]*),|\bcode: ('[a-z0-9-]+')(?! \|)/g
-const THROWN = /\b(?:FederationError|fileError|fail|denied|tell|tellIn|told)\(\s*([^,()]*),/g
+const THROWN = /\b(?:FederationError|fileError|fail|denied|findingAt|findingIn)\(\s*([^,()]*),/g
 const CODE = /'([a-z0-9]+(?:-[a-z0-9]+)*)'/g
 
 const all = (pattern: RegExp, text: string): readonly string[] =>

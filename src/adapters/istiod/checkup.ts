@@ -17,7 +17,7 @@ import { tokens } from './token.ts'
 const AT_ONCE = 8
 
 /** @param roots the mesh's own, PEM; undefined: Entente connects to no istiod directly */
-export async function lookAtIstiods(
+export async function checkIstiods(
   client: KubeClient,
   namespace: string,
   pods: readonly IstiodPod[],
@@ -27,10 +27,10 @@ export async function lookAtIstiods(
   const budget = client.budget()
   const visits = limit(AT_ONCE)
   // A terminating istiod is not asked any more: its proxies connect to another one.
-  return Promise.all(pods.filter(({ leaving }) => !leaving).map((pod) => visits(() => lookAt(client.subject, pod, ways, budget))))
+  return Promise.all(pods.filter(({ leaving }) => !leaving).map((pod) => visits(() => checkIstiod(client.subject, pod, ways, budget))))
 }
 
-async function lookAt(subject: Subject, pod: IstiodPod, ways: Roads, budget: Budget): Promise<IstiodSeen> {
+async function checkIstiod(subject: Subject, pod: IstiodPod, ways: Roads, budget: Budget): Promise<IstiodSeen> {
   const { name, namespace, revision, env, ready } = pod
   const said = await seen(budget.race(ways.to(pod, (road) => ask(debug(subject, road)), budget)))
   const presented = await seen(

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { makeCa } from '../../../test/support/ca.ts'
-import { type FakeKube, fakeKube, type Heard, type Said, status } from '../../../test/support/fake-kube.ts'
+import { type FakeKube, fakeKube, type ReceivedRequest, type Said, status } from '../../../test/support/fake-kube.ts'
 import type { Member } from '../../core/model/wanted.ts'
 import { kubernetesMesh } from './mesh.ts'
 
@@ -18,7 +18,7 @@ interface Cluster {
   readonly lists?: Readonly<Record<string, readonly object[]>>
   /** Single objects, by path. */
   readonly objects?: Readonly<Record<string, object>>
-  readonly instead?: (heard: Heard) => Said | undefined
+  readonly instead?: (heard: ReceivedRequest) => Said | undefined
 }
 
 const ISTIO = '/api/v1/namespaces/istio-system'
@@ -60,7 +60,7 @@ const observe = async (cluster: Cluster) => {
 describe('observing many namespaces', () => {
   const namespaces = Array.from({ length: 20 }, (_, i) => `n${i}`)
   const pods = [named('here', {}, 'n3'), named('elsewhere', {}, 'other')]
-  const podLists = (requests: readonly Heard[]) =>
+  const podLists = (requests: readonly ReceivedRequest[]) =>
     requests.filter(({ path }) => path.endsWith('/pods') && !path.includes('istio-system')).map(({ path }) => path)
   const names = (seen: Awaited<ReturnType<typeof observe>>['seen']) =>
     seen.objects.ok ? seen.objects.value.filter(({ kind }) => kind === 'Pod').map(({ metadata }) => metadata.name) : seen.objects.error.code
@@ -72,7 +72,7 @@ describe('observing many namespaces', () => {
   })
 
   it('reads each namespace if the account may not list the whole cluster', async () => {
-    const forbidden = ({ path }: Heard) => (path === '/api/v1/pods' ? status(403, 'Forbidden', 'pods is forbidden') : undefined)
+    const forbidden = ({ path }: ReceivedRequest) => (path === '/api/v1/pods' ? status(403, 'Forbidden', 'pods is forbidden') : undefined)
     const { mesh, requests } = await meshOf({ lists: { '/api/v1/namespaces/n3/pods': [pods[0] as object] }, instead: forbidden })
     expect(names(await mesh.observe({ namespaces }))).toEqual(['here'])
     expect(podLists(requests)).toHaveLength(21)
@@ -206,7 +206,7 @@ describe('observing a cluster', () => {
 describe('what could not be observed is not treated as empty', () => {
   const forbid =
     (...plurals: string[]) =>
-    ({ path }: Heard) =>
+    ({ path }: ReceivedRequest) =>
       plurals.some((plural) => path.endsWith(plural))
         ? status(403, 'Forbidden', `x is forbidden: User "eve" cannot list resource`)
         : undefined
@@ -279,14 +279,14 @@ describe('the own roots of a mesh whose istiod publishes a ClusterTrustBundle', 
   const configMap = (pem: string) => ({
     [`${ISTIO}/configmaps/istio-ca-root-cert`]: { ...named('istio-ca-root-cert'), data: { 'root-cert.pem': pem } },
   })
-  const asked = (requests: readonly Heard[]) => requests.filter(({ path }) => path.includes('clustertrustbundles'))
+  const asked = (requests: readonly ReceivedRequest[]) => requests.filter(({ path }) => path.includes('clustertrustbundles'))
   const makeTwo = async () =>
     (await Promise.all(['old', 'new'].map((name) => makeCa({ trustDomain: 'b.example', name })))).map(({ root }) => root)
 
   it.each(['v1beta1', 'v1', 'v1alpha1'])('come from that bundle, at %s, and from no other', async (version) => {
     const [, live] = await makeTwo()
     const pem = live?.pem ?? ''
-    const gone = ({ path }: Heard) => (path.endsWith('/istio-ca-root-cert') ? status(404, 'NotFound', 'gone') : undefined)
+    const gone = ({ path }: ReceivedRequest) => (path.endsWith('/istio-ca-root-cert') ? status(404, 'NotFound', 'gone') : undefined)
     const { seen } = await observe({ lists: { [PODS]: [istiod('true')] }, objects: { [bundlePath(version)]: bundle(pem) }, instead: gone })
     expect(seen.own).toMatchObject({ ok: true, value: { anchors: [{ fingerprint: live?.anchor.fingerprint }] } })
   })

@@ -25,7 +25,7 @@ export function doctorPorts(options: ExamineOptions, io: Io): DoctorPorts {
 }
 
 async function examinerOf({ look = false, ...options }: ExamineOptions, io: Io): Promise<Examine> {
-  const [{ loadKubeconfig }, { kubeClient }, { lookAtCluster }] = await Promise.all([
+  const [{ loadKubeconfig }, { kubeClient }, { checkCluster }] = await Promise.all([
     import('../../adapters/kubernetes/transport/kubeconfig.ts'),
     import('../../adapters/kubernetes/transport/client.ts'),
     import('../../adapters/kubernetes/read/checkup.ts'),
@@ -37,6 +37,6 @@ async function examinerOf({ look = false, ...options }: ExamineOptions, io: Io):
       limits: limitsOf(options),
       ...overseer(io),
     })
-    return lookAtCluster(client, patient, io.now, { certificates: look }).finally(() => client.close())
+    return checkCluster(client, patient, io.now, { certificates: look }).finally(() => client.close())
   }
 }

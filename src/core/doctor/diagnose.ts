@@ -11,13 +11,13 @@ import { networkOf, type ObservedCluster, on } from './observed-cluster.ts'
 import { ownCertificatesCheck } from './own-certificates.ts'
 import type { Question } from './question.ts'
 import { rightsCheck } from './rights.ts'
-import { eitherDirection, type Looks, routeChecks } from './routes.ts'
+import { eitherDirection, type ObservedClusters, routeChecks } from './routes.ts'
 import { scopeChecks } from './scope-checks.ts'
 import type { Probed } from './seen.ts'
 
 /** @param now the time of this machine, at which certificates are judged */
-export function diagnose(question: Question, looks: Looks, probed: readonly Probed[], now: Date): readonly Check[] {
-  const all = [...looks.values()]
+export function diagnose(question: Question, clusters: ObservedClusters, probed: readonly Probed[], now: Date): readonly Check[] {
+  const all = [...clusters.values()]
   const up = all.filter(({ seen }) => seen.api.ok)
   const checks = [
     ...question.away.map((name) =>
@@ -25,7 +25,7 @@ export function diagnose(question: Question, looks: Looks, probed: readonly Prob
     ),
     ...all.flatMap((observed) => clusterChecks(observed, all, question, now)),
     ...(up.length < 1 ? [] : [...amongChecks(up, now), meshIdCheck(up)]),
-    ...question.routes.flatMap((route) => routeChecks(route, looks, probed, now)),
+    ...question.routes.flatMap((route) => routeChecks(route, clusters, probed, now)),
   ]
   return question.patients.some(({ declared }) => declared !== undefined) ? checks : eitherDirection(checks)
 }

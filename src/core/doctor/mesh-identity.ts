@@ -21,9 +21,9 @@ const DAY_MS = 24 * 3600 * 1000
 const ROOT_DAYS = 60
 const CA_DAYS = 30
 
-export function identityChecks(looked: ObservedCluster, now: Date): readonly Check[] {
-  const own = ownRootsOf(looked, now)
-  return [expiryCheck(looked, own, now), publishedCheck(looked, now), ...authorityChecks(looked, own, now)]
+export function identityChecks(observed: ObservedCluster, now: Date): readonly Check[] {
+  const own = ownRootsOf(observed, now)
+  return [expiryCheck(observed, own, now), publishedCheck(observed, now), ...authorityChecks(observed, own, now)]
 }
 
 /** The roots in istiod's ClusterTrustBundle; if there is none, those in ConfigMap istio-ca-root-cert of the Istio namespace. */
@@ -50,8 +50,8 @@ const parse = (pem: string, now: Date): Bundle =>
 
 const day = (date: Date): string => date.toISOString().slice(0, 10)
 
-function expiryCheck(looked: ObservedCluster, own: Seen<readonly Anchor[]>, now: Date): Check {
-  const check = on(looked, 'root-expiry')
+function expiryCheck(observed: ObservedCluster, own: Seen<readonly Anchor[]>, now: Date): Check {
+  const check = on(observed, 'root-expiry')
   if (!own.ok) return NOT_ASKED.has(own.error.code) ? check.unknown(own.error) : check.fail(own.error.message, own.error.hint)
   const soonest = [...own.value].sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]
   if (soonest === undefined)
@@ -74,12 +74,12 @@ const fingerprints = (pem: string, now: Date): string => {
   }
 }
 
-function publishedCheck(looked: ObservedCluster, now: Date): Check {
-  const check = on(looked, 'root-published')
-  const { roots } = looked.seen
-  const { istioNamespace, namespaces, context } = looked.patient
+function publishedCheck(observed: ObservedCluster, now: Date): Check {
+  const check = on(observed, 'root-published')
+  const { roots } = observed.seen
+  const { istioNamespace, namespaces, context } = observed.patient
   if (!roots.ok) return check.unknown(roots.error)
-  const { trustBundle } = looked.seen
+  const { trustBundle } = observed.seen
   if (trustBundle?.ok === false) return check.unknown(trustBundle.error)
   if (trustBundle !== undefined) return bundleCheck(check, trustBundle.value, roots.value, context)
   const reference = roots.value.get(istioNamespace)
@@ -116,9 +116,9 @@ function bundleCheck(check: About, bundle: string, roots: ReadonlyMap<string, st
   )
 }
 
-function authorityChecks(looked: ObservedCluster, own: Seen<readonly Anchor[]>, now: Date): readonly Check[] {
-  const [under, expiry] = [on(looked, 'ca-under-root'), on(looked, 'ca-expiry')]
-  const { istiods } = looked.seen
+function authorityChecks(observed: ObservedCluster, own: Seen<readonly Anchor[]>, now: Date): readonly Check[] {
+  const [under, expiry] = [on(observed, 'ca-under-root'), on(observed, 'ca-expiry')]
+  const { istiods } = observed.seen
   if (!istiods.ok) return [under.unknown(istiods.error), expiry.unknown(istiods.error)]
   const chains = istiods.value.flatMap(({ pod, presented }) => (presented.ok ? [{ pod, chain: presented.value }] : []))
   const unseen = istiods.value.flatMap(({ presented }) => (presented.ok ? [] : [presented.error]))[0]
@@ -129,8 +129,8 @@ function authorityChecks(looked: ObservedCluster, own: Seen<readonly Anchor[]>, 
   // Each istiod presents its own chain, so each chain gets a check.
   const whole = (made: Check, check: typeof under): Check => (made.verdict === 'ok' && unseen !== undefined ? check.unknown(unseen) : made)
   return [
-    own.ok ? whole(underCheck(looked, chains, own.value, now), under) : under.skipped('Entente could not read the roots of the mesh'),
-    whole(caExpiryCheck(looked, chains, now), expiry),
+    own.ok ? whole(underCheck(observed, chains, own.value, now), under) : under.skipped('Entente could not read the roots of the mesh'),
+    whole(caExpiryCheck(observed, chains, now), expiry),
   ]
 }
 
@@ -139,8 +139,8 @@ interface Presented {
   readonly chain: readonly Uint8Array[]
 }
 
-function underCheck(looked: ObservedCluster, chains: readonly Presented[], anchors: readonly Anchor[], now: Date): Check {
-  const check = on(looked, 'ca-under-root')
+function underCheck(observed: ObservedCluster, chains: readonly Presented[], anchors: readonly Anchor[], now: Date): Check {
+  const check = on(observed, 'ca-under-root')
   const vouched = chains.map(({ pod, chain }) => ({ pod, ...anchorOf(chain, anchors, now) }))
   const orphan = vouched.find(({ anchor }) => anchor === undefined)
   if (orphan !== undefined) {
@@ -152,8 +152,8 @@ function underCheck(looked: ObservedCluster, chains: readonly Presented[], ancho
   return check.ok(`${[...new Set(vouched.map(({ anchor }) => anchor?.fingerprint))].join(', ')}`)
 }
 
-function caExpiryCheck(looked: ObservedCluster, chains: readonly Presented[], now: Date): Check {
-  const check = on(looked, 'ca-expiry')
+function caExpiryCheck(observed: ObservedCluster, chains: readonly Presented[], now: Date): Check {
+  const check = on(observed, 'ca-expiry')
   const issuers = chains.flatMap(({ chain }) => chain.slice(1).flatMap(readable)).filter(({ selfIssued }) => !selfIssued)
   const soonest = issuers.sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())[0]
   if (soonest === undefined) return check.ok('the root signs workload certificates directly')

@@ -11,13 +11,13 @@ const FOR: Readonly<Record<Need['purpose'], string>> = {
   doctor: 'for some checks of entente doctor',
 }
 
-export function rightsCheck(looked: ObservedCluster): Check {
-  const check = on(looked, 'rights')
-  const { rights } = looked.seen
+export function rightsCheck(observed: ObservedCluster): Check {
+  const check = on(observed, 'rights')
+  const { rights } = observed.seen
   if (!rights.ok) return check.unknown(rights.error)
   const missing = missingOf(rights.value)
   if (missing.length === 0)
-    return check.ok(`all ${rights.value.length} needed rights${looked.patient.declared === undefined ? ' to read' : ''} are granted`)
+    return check.ok(`all ${rights.value.length} needed rights${observed.patient.declared === undefined ? ' to read' : ''} are granted`)
   const evidence = (['read', 'evidence', 'write', 'doctor'] as const)
     .map((purpose) => ({ purpose, needs: missing.filter((need) => need.purpose === purpose) }))
     .filter(({ needs }) => needs.length > 0)

@@ -10,12 +10,12 @@ import { along, clusterIdOf, failedOrUnknown, networkOf, type ObservedCluster, s
 import type { Question, Route } from './question.ts'
 import type { Probe, Probed } from './seen.ts'
 
-export type Looks = ReadonlyMap<MemberName, ObservedCluster>
+export type ObservedClusters = ReadonlyMap<MemberName, ObservedCluster>
 
 /** Gateway addresses to connect to, each with a service behind it if one is known. */
-export function probesOf({ routes }: Question, looks: Looks): readonly Probe[] {
+export function probesOf({ routes }: Question, clusters: ObservedClusters): readonly Probe[] {
   const probes = routes.flatMap((route) => {
-    const to = looks.get(route.to)
+    const to = clusters.get(route.to)
     if (to === undefined || !to.seen.api.ok) return []
     const sni = sniOf(to, route)
     return entrancesOf(to).map((entrance): Probe => ({ to: route.to, ...entrance, ...(sni === undefined ? {} : { sni }) }))
@@ -43,9 +43,9 @@ function sniOf(to: ObservedCluster, { hosts }: Route): string | undefined {
   return undefined
 }
 
-export function routeChecks(route: Route, looks: Looks, probed: readonly Probed[], now: Date): readonly Check[] {
+export function routeChecks(route: Route, clusters: ObservedClusters, probed: readonly Probed[], now: Date): readonly Check[] {
   const { from, to } = route
-  const [caller, server] = [looks.get(from), looks.get(to)]
+  const [caller, server] = [clusters.get(from), clusters.get(to)]
   return [remoteCheck(route, caller, server), knownCheck(route, caller, server), reachableCheck(route, server, probed, now)]
 }
 

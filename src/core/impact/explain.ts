@@ -26,8 +26,8 @@ export function whyAllowed({ policy, rules }: ReadyPolicy, about: Case): readonl
   return rules.flatMap((rule) => {
     const source = rule.sources.find((one) => sourceTruth(one, about.id) !== NO)
     if (source === undefined) return []
-    const told = tellSource(source, policy.namespace, about)
-    return [{ rule: rule.index, sentence: `rule ${rule.index} ${told.sentence}${provided(source, rule)}`, closes: told.closes }]
+    const explained = explainSource(source, policy.namespace, about)
+    return [{ rule: rule.index, sentence: `rule ${rule.index} ${explained.sentence}${provided(source, rule)}`, closes: explained.closes }]
   })
 }
 
@@ -44,13 +44,13 @@ function provided(source: readonly ReadyCondition[], { operations }: ReadyRule):
 
 type Explained = Pick<Reason, 'sentence' | 'closes'>
 
-function tellSource(source: readonly ReadyCondition[], home: string, about: Case): Explained {
+function explainSource(source: readonly ReadyCondition[], home: string, about: Case): Explained {
   const identity = source.filter(({ condition }) => condition.attribute.startsWith('source.'))
   const positive = identity.filter(({ condition }) => condition.values.length > 0)
   // The sentence explains every condition that lists values. The edit closes the first of them.
-  const told = positive.map(({ condition }) => tellValue(condition, home, about))
-  const [first] = told
-  if (first !== undefined) return { sentence: told.map(({ sentence }) => sentence).join(', and '), closes: first.closes }
+  const explained = positive.map(({ condition }) => explainValue(condition, home, about))
+  const [first] = explained
+  if (first !== undefined) return { sentence: explained.map(({ sentence }) => sentence).join(', and '), closes: first.closes }
   const negative = identity.map(({ condition }) => condition.name)
   // Istio rejects a source with both principals and service accounts. `trustDomains` exist from 1.30 on.
   const only = negative.includes('notServiceAccounts')
@@ -62,7 +62,7 @@ function tellSource(source: readonly ReadyCondition[], home: string, about: Case
   return { sentence: 'names no caller, so it is for everybody that TLS lets in', closes: only }
 }
 
-function tellValue(condition: Condition, home: string, about: Case): Explained {
+function explainValue(condition: Condition, home: string, about: Case): Explained {
   const { attribute, name } = condition
   const written =
     condition.values.find((value) => expanded([value], attribute, about.own).some((one) => valueTest(one, attribute, home)(about.id))) ?? ''
@@ -94,7 +94,7 @@ function tellValue(condition: Condition, home: string, about: Case): Explained {
       }
     }
     case 'source.principal':
-      return tellPrincipal(said, written, about)
+      return explainPrincipal(said, written, about)
     default:
       return {
         sentence: `says ${said}, which ${about.shown} matches`,
@@ -103,7 +103,7 @@ function tellValue(condition: Condition, home: string, about: Case): Explained {
   }
 }
 
-function tellPrincipal(said: string, written: string, { domain, shown, trustDomain }: Case): Explained {
+function explainPrincipal(said: string, written: string, { domain, shown, trustDomain }: Case): Explained {
   if (!written.startsWith('*')) {
     return { sentence: `says ${said}, which names ${shown}`, closes: 'take it out, if it is not meant' }
   }

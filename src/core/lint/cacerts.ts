@@ -10,7 +10,7 @@ import { anchorOf } from '../x509/chain.ts'
 import { splitPem } from '../x509/pem.ts'
 import { holdsPrivateKey } from '../x509/private-key.ts'
 import { isSameAuthority } from '../x509/roots-of-one-name.ts'
-import { type Context, tellIn } from './context.ts'
+import { type Context, findingIn } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
 import type { Path } from './source.ts'
@@ -91,13 +91,13 @@ function swap(secret: Resource, old: readonly Anchor[], than: string, now: Date)
   // A root reissued with the same key and subject verifies the same leaf certificates.
   if (!next.some((root) => before.has(root.fingerprint) || old.some((other) => isSameAuthority(root, other)))) {
     const message = `has no root in common with ${than}: ${names(next)} instead of ${names(old)}; workloads that renewed and workloads that did not refuse each other`
-    return [tellIn('cacerts-swap', secret, bundle.path, message, { hint })]
+    return [findingIn('cacerts-swap', secret, bundle.path, message, { hint })]
   }
   const signer = entryOf(secret, SIGNERS)
   const chain = chainOf(secret)
   if (signer === undefined || chain.length === 0 || anchorOf(chain, old, now).anchor !== undefined) return []
   const message = `its CA signs under a root that is not among ${than}: workloads that have not got the new roots yet refuse what it signs`
-  return [tellIn('cacerts-swap', secret, signer.path, message, { severity: 'warning', hint })]
+  return [findingIn('cacerts-swap', secret, signer.path, message, { severity: 'warning', hint })]
 }
 
 /**
@@ -113,7 +113,7 @@ function unrooted(secret: Resource, now: Date): readonly LintFinding[] {
   if (anchor !== undefined) return []
   const message = `${bundle.path[1]} does not vouch for ${signer.path[1]}: ${reason}; istiod refuses such a CA and does not start`
   return [
-    tellIn('cacerts-broken', secret, signer.path, message, {
+    findingIn('cacerts-broken', secret, signer.path, message, {
       hint: `put the root that ${signer.path[1]} is under into ${bundle.path[1]}, and the intermediates between them into cert-chain.pem`,
     }),
   ]
@@ -138,7 +138,7 @@ function keyIn(secret: Resource): readonly LintFinding[] {
   if (key === undefined || !holdsPrivateKey(key.pem)) return []
   const message = `${key.path[1]}: the CA's private key stands in this manifest, for everybody who can read it`
   return [
-    tellIn('ca-key-in-manifest', secret, key.path, message, {
+    findingIn('ca-key-in-manifest', secret, key.path, message, {
       hint: 'keep it out of Git, or encrypted; whoever has it is every workload of the mesh',
     }),
   ]

@@ -76,7 +76,7 @@ export function contextOf(files: readonly LintFile[], options: LintOptions): { c
   const findings = read.flatMap(({ view, ...result }) =>
     'problems' in result
       ? result.problems.map((problem) =>
-          tell('federation-invalid', view, lintedPath(problem, view), about.input('Federation'), problemText(problem), {
+          findingAt('federation-invalid', view, lintedPath(problem, view), about.input('Federation'), problemText(problem), {
             hint: problem.hint,
           }),
         )
@@ -176,12 +176,12 @@ function memberOf(
   return trusters.length === 1 ? trusters : undefined
 }
 
-export const tell = (code: RuleCode, view: View, path: Path, of: Subject, message: string, more: FindingOptions = {}): LintFinding =>
+export const findingAt = (code: RuleCode, view: View, path: Path, of: Subject, message: string, more: FindingOptions = {}): LintFinding =>
   lintFinding(code, { file: view.source.file, ...spotOf(view, ...path), about: of }, message, more)
 
 /** A finding at a place within an object. */
-export const tellIn = (code: RuleCode, resource: Resource, path: Path, message: string, more: FindingOptions = {}): LintFinding =>
-  tell(code, resource, path, resource.about, message, more)
+export const findingIn = (code: RuleCode, resource: Resource, path: Path, message: string, more: FindingOptions = {}): LintFinding =>
+  findingAt(code, resource, path, resource.about, message, more)
 
 /** The objects of a namespace from the same command-line argument. */
 export const inNamespace = ({ namespaces }: Context, namespace: string, given: string): readonly Resource[] =>

@@ -4,7 +4,7 @@ import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
 import { inboundPrefixes } from '../trust/pinned/pinned-filter.ts'
 import { printable } from '../x509/syntax/printable.ts'
-import { type Context, meshFor, tell, tellIn, trustDomainIn } from './context.ts'
+import { type Context, findingAt, findingIn, meshFor, trustDomainIn } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
 import { field, isAuthorizationPolicy, type Resource } from './resource.ts'
 import { hasIstioForm } from './rules/principal-form.ts'
@@ -28,13 +28,13 @@ function aliasesOf(settings: Settings, context: Context): readonly LintFinding[]
       const path: Path = ['trustDomainAliases', i]
       return owner === undefined
         ? [
-            tell('foreign-alias', mesh, path, resource.about, `${equal}; right only if it is an old name of this mesh`, {
+            findingAt('foreign-alias', mesh, path, resource.about, `${equal}; right only if it is an old name of this mesh`, {
               severity: 'warning',
               hint: 'if it is, suppress this and say so; if it is another mesh, federate it instead',
             }),
           ]
         : [
-            tell('foreign-alias', mesh, path, resource.about, `${equal}, and it is ${owner}`, {
+            findingAt('foreign-alias', mesh, path, resource.about, `${equal}, and it is ${owner}`, {
               hint: 'remove it, and federate that domain: entente init, entente plan',
             }),
           ]
@@ -154,7 +154,7 @@ function neverMatches(policy: Resource, { path, value, of }: Named): readonly Li
   const denies = field(policy, 'spec', 'action') === 'DENY'
   const then = negative ? (denies ? 'nobody is excepted' : 'it keeps nobody out') : denies ? 'it denies nobody' : 'it lets nobody in'
   return [
-    tellIn('principal-never-matches', policy, path, `${JSON.stringify(printable(value))} matches no identity, so ${then}: ${why}`, {
+    findingIn('principal-never-matches', policy, path, `${JSON.stringify(printable(value))} matches no identity, so ${then}: ${why}`, {
       hint: 'write the principal as TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT, or as a prefix or suffix of it',
     }),
   ]
@@ -164,7 +164,7 @@ function notOfIstio(policy: Resource, { path, value, of }: Named): readonly Lint
   if (of !== 'principals' || value === '' || hasIstioForm(value)) return []
   const message = `${JSON.stringify(printable(value))} matches no identity that Istio issues: those are TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT; another issuer, such as SPIRE, may have such names`
   return [
-    tellIn('principal-never-matches', policy, path, message, {
+    findingIn('principal-never-matches', policy, path, message, {
       severity: 'warning',
       hint: 'correct it; if another issuer has such names, suppress this and say so',
     }),
@@ -178,7 +178,7 @@ function nobody(policy: Resource, named: Named, known: ReadonlySet<string> | und
   if (there) return []
   const message = `${JSON.stringify(printable(named.value))} names the trust domain ${printable(domain.name)}${domain.prefix ? '*' : ''}, which nobody has`
   return [
-    tellIn('unknown-trust-domain', policy, named.path, message, {
+    findingIn('unknown-trust-domain', policy, named.path, message, {
       hint: `known are ${[...known].slice(0, 5).join(', ')}; correct the name, or give the federation that has it (-f)`,
     }),
   ]

@@ -1,7 +1,7 @@
 /** Reports unknown fields: the API server drops them, or istiod ignores them, without a message. */
 import { text } from '../model/manifest.ts'
 import { printable } from '../x509/syntax/printable.ts'
-import { type Context, tell, tellIn } from './context.ts'
+import { type Context, findingAt, findingIn } from './context.ts'
 import { EXTRA_ROOTS, hasPeerAliases } from './inert.ts'
 import type { LintFinding } from './lint-rules.ts'
 import type { Resource } from './resource.ts'
@@ -21,7 +21,7 @@ function unknownMeshFields({ view, unknown }: MeshAsWritten, resource: Resource)
   // kustomize reads `$patch` and the other directives.
   const fields = unknown.filter(({ path }) => path.at(-1) !== EXTRA_ROOTS && !String(path.at(-1)).startsWith('$'))
   return fields.map(({ path, known }) =>
-    tell(
+    findingAt(
       'unknown-mesh-field',
       view,
       path,
@@ -44,12 +44,12 @@ function unknownFields(resource: Resource): readonly LintFinding[] {
     const there = served(kind)
     const hint = there.length === 0 ? 'see which kinds the cluster serves: kubectl api-resources' : `write apiVersion: ${there[0]}`
     const message = `Istio 1.31 serves no ${printable(kind)} as ${printable(manifest.apiVersion)}`
-    return [tellIn('unknown-kind', resource, ['apiVersion'], message, { hint })]
+    return [findingIn('unknown-kind', resource, ['apiVersion'], message, { hint })]
   }
   return unknownIn(resource.value, shape, ['apiVersion', 'kind', 'metadata'])
     .filter(({ path }) => !(hasPeerAliases(resource) && path.join('.') === 'spec.trustDomainAliases'))
     .map(({ path, near }) =>
-      tellIn('unknown-field', resource, path, `${name(path)}: ${kind} of Istio 1.31 has no such field; the API server drops it`, {
+      findingIn('unknown-field', resource, path, `${name(path)}: ${kind} of Istio 1.31 has no such field; the API server drops it`, {
         hint: suggestion(near),
       }),
     )

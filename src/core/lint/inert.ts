@@ -6,7 +6,7 @@
 import { DEFAULT_TRUST_DOMAIN } from '../mesh/config/mesh-facts.ts'
 import { at, text } from '../model/manifest.ts'
 import { printable } from '../x509/syntax/printable.ts'
-import { type Context, tell, tellIn } from './context.ts'
+import { type Context, findingAt, findingIn } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
 import type { Settings } from './settings/settings.ts'
@@ -33,7 +33,7 @@ function extraRoots(resource: Resource): readonly LintFinding[] {
   const look = (view: View): void =>
     walk(view.value, (path, key, value) => {
       if (key === EXTRA_ROOTS || (value === EXTRA_ROOTS && key === 'name'))
-        found.push(tell('inert-extra-root-certs', view, [...path], resource.about, aboutRoots, { hint: NEXT }))
+        found.push(findingAt('inert-extra-root-certs', view, [...path], resource.about, aboutRoots, { hint: NEXT }))
       else if (typeof value === 'string' && value.includes(EXTRA_ROOTS)) lookInto(view, [...path])
     })
   const lookInto = (view: View, path: Path): void => {
@@ -54,9 +54,16 @@ const VOLUMES: readonly { readonly path: Path; readonly instead: string }[] = [
 
 const extraVolumes = (values: View, resource: Resource): readonly LintFinding[] =>
   VOLUMES.filter(({ path }) => at(values.value, ...path) !== undefined).map(({ path, instead }) =>
-    tell('inert-extra-volumes', values, path, resource.about, `${path.join('.')}: no Istio chart has this value, so nothing is mounted`, {
-      hint: `remove it; ${instead}`,
-    }),
+    findingAt(
+      'inert-extra-volumes',
+      values,
+      path,
+      resource.about,
+      `${path.join('.')}: no Istio chart has this value, so nothing is mounted`,
+      {
+        hint: `remove it; ${instead}`,
+      },
+    ),
   )
 
 /**
@@ -72,7 +79,9 @@ function globalTrustDomain({ values, mesh, written, resource }: Settings): reado
   const stays = said === '' ? 'the mesh is cluster.local, unless meshConfig.trustDomain is set elsewhere' : `the mesh is ${printable(said)}`
   const message = `global.trustDomain: no chart of Istio sets the trust domain by it any more; ${stays}`
   return [
-    tell('inert-global-trust-domain', values, path, resource.about, message, { hint: `write meshConfig.trustDomain: ${printable(name)}` }),
+    findingAt('inert-global-trust-domain', values, path, resource.about, message, {
+      hint: `write meshConfig.trustDomain: ${printable(name)}`,
+    }),
   ]
 }
 
@@ -82,7 +91,7 @@ export const hasPeerAliases = (resource: Resource): boolean =>
 function peerAliases(resource: Resource): readonly LintFinding[] {
   if (!hasPeerAliases(resource)) return []
   const message = `spec.trustDomainAliases: PeerAuthentication has no such field; the API server drops it without a word, and nobody of ${domains(resource)} is trusted`
-  return [tellIn('inert-peer-aliases', resource, ['spec', 'trustDomainAliases'], message, { hint: NEXT })]
+  return [findingIn('inert-peer-aliases', resource, ['spec', 'trustDomainAliases'], message, { hint: NEXT })]
 }
 
 export const peerAliasesOf = (resource: Resource): readonly string[] => {

@@ -7,7 +7,7 @@ import { about } from '../diagnostics/subject.ts'
 import { refusal } from '../mesh/config/mesh-facts.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { cacerts } from './cacerts.ts'
-import { type Context, contextOf, type LintOptions, tell } from './context.ts'
+import { type Context, contextOf, findingAt, type LintOptions } from './context.ts'
 import { aliases, knownDomains, placeholdersIn, policies } from './domains.ts'
 import { fields } from './field-rules.ts'
 import { inert } from './inert.ts'
@@ -83,7 +83,7 @@ function unread({ files, settings, notRead }: Context): readonly LintFinding[] {
       source.fault === undefined
         ? []
         : [
-            tell(source.fault.code, viewOf(source), [], about.input('document'), source.fault.message, {
+            findingAt(source.fault.code, viewOf(source), [], about.input('document'), source.fault.message, {
               hint: UNREAD_HINTS[source.fault.code],
             }),
           ],
@@ -91,9 +91,17 @@ function unread({ files, settings, notRead }: Context): readonly LintFinding[] {
     ...settings.flatMap(({ resource, unreadable }) =>
       unreadable === undefined
         ? []
-        : [tell('mesh-config-unreadable', resource, ['data', 'mesh'], resource.about, `data.mesh is not a mesh config: ${unreadable}`)],
+        : [
+            findingAt(
+              'mesh-config-unreadable',
+              resource,
+              ['data', 'mesh'],
+              resource.about,
+              `data.mesh is not a mesh config: ${unreadable}`,
+            ),
+          ],
     ),
-    ...notRead.map(({ resource, view, message, hint }) => tell('settings-not-read', view, [], resource.about, message, { hint })),
+    ...notRead.map(({ resource, view, message, hint }) => findingAt('settings-not-read', view, [], resource.about, message, { hint })),
   ]
 }
 
@@ -101,7 +109,7 @@ const refused = ({ settings }: Context): readonly LintFinding[] =>
   settings.flatMap(({ written, resource }) => {
     if (written === undefined || written.faults.length === 0) return []
     const { message, hint, path } = refusal(written.faults)
-    return [tell('mesh-config-refused', written.view, path, resource.about, printable(message, 1_000), { hint })]
+    return [findingAt('mesh-config-refused', written.view, path, resource.about, printable(message, 1_000), { hint })]
   })
 
 const distinct = (findings: readonly LintFinding[]): readonly LintFinding[] => [

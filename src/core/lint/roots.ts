@@ -9,7 +9,7 @@ import type { Subject } from '../diagnostics/subject.ts'
 import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
 import { inspect } from '../spiffe/inspect.ts'
-import { type Context, meshFor, tell } from './context.ts'
+import { type Context, findingAt, meshFor } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
 import type { Settings } from './settings/settings.ts'
 import { type View, within } from './source.ts'
@@ -37,7 +37,7 @@ function withoutMultiroot(settings: Settings, mesh: View, context: Context): rea
   const hint = 'set ISTIO_MULTIROOT_MESH=true in pilot.env; or federate with distribution pinned, which needs no flag'
   return [
     istiods.length > 0
-      ? tell(
+      ? findingAt(
           'ca-without-multiroot',
           mesh,
           ['caCertificates'],
@@ -45,7 +45,7 @@ function withoutMultiroot(settings: Settings, mesh: View, context: Context): rea
           'caCertificates: istiod ignores them without ISTIO_MULTIROOT_MESH=true',
           { hint },
         )
-      : tell(
+      : findingAt(
           'ca-without-multiroot',
           mesh,
           ['caCertificates'],
@@ -62,7 +62,7 @@ function withoutAgent(settings: Settings, mesh: View, context: Context): readonl
   )
   if (set) return []
   return [
-    tell(
+    findingAt(
       'ca-without-xds-agent',
       mesh,
       ['caCertificates'],
@@ -87,21 +87,21 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
         ? 'is asked every 30 minutes; one fetch that fails takes its roots away, and calls with them'
         : 'is ignored: the entry has a pem, too'
     found.push(
-      tell('spiffe-bundle-url', view, ['spiffeBundleUrl'], about, `${where}.spiffeBundleUrl ${why}`, {
+      findingAt('spiffe-bundle-url', view, ['spiffeBundleUrl'], about, `${where}.spiffeBundleUrl ${why}`, {
         hint: 'put the roots in as pem, an entry for each',
       }),
     )
   }
   if (pem === '' && url === '')
     found.push(
-      tell('ca-refused', view, [], about, `${where} has neither pem nor spiffeBundleUrl: istiod passes over it`, {
+      findingAt('ca-refused', view, [], about, `${where} has neither pem nor spiffeBundleUrl: istiod passes over it`, {
         hint: 'remove it, or give it a root',
       }),
     )
   const domains = list(at(view.value, 'trustDomains')).map(text)
   if (domains.length === 0 && pem !== '' && list(at(settings.mesh?.value, 'trustDomainAliases')).length === 0)
     found.push(
-      tell(
+      findingAt(
         'ca-without-domains',
         view,
         [],
@@ -113,7 +113,7 @@ function entry(settings: Settings, view: View, context: Context): readonly LintF
   if (domains.length > 0) {
     const names = domains.join(', ')
     found.push(
-      tell(
+      findingAt(
         'ca-not-bound',
         view,
         ['trustDomains'],
@@ -139,10 +139,10 @@ function judge(pem: string, where: string, view: View, about: Subject, { now }: 
     const then = fatal
       ? 'istiod keeps its old list, so that removals do not happen either, and does not start again after its next restart'
       : 'istiod passes it on, and proxies may refuse it'
-    return tell('ca-refused', view, ['pem'], about, `${where}.pem: ${subject} ${message} (${code}); ${then}`, { hint })
+    return findingAt('ca-refused', view, ['pem'], about, `${where}.pem: ${subject} ${message} (${code}); ${then}`, { hint })
   })
   const roots = pem.split('-----BEGIN CERTIFICATE-----').length - 1
   if (roots < 2) return told
   const message = `${where}.pem holds ${roots} certificates (${certificates.length} of them readable); istiod checks the first only, and a bad one behind it breaks the proxies`
-  return [...told, tell('ca-several-roots', view, ['pem'], about, message, { hint: 'make an entry for each root' })]
+  return [...told, findingAt('ca-several-roots', view, ['pem'], about, message, { hint: 'make an entry for each root' })]
 }

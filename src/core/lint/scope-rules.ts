@@ -10,7 +10,7 @@ import { describeWorkloads, relation, selects } from '../model/workloads.ts'
 import { strictPolicy } from '../trust/callers/policies.ts'
 import { readWorkloads } from '../trust/pinned/pinned-filter.ts'
 import { plaintextOf } from '../trust/state.ts'
-import { type Context, type Federated, inNamespace, type Mesh, meshFor, tell, tellIn } from './context.ts'
+import { type Context, type Federated, findingAt, findingIn, inNamespace, type Mesh, meshFor } from './context.ts'
 import type { LintFinding } from './lint-rules.ts'
 import { field, type Resource } from './resource.ts'
 import { walk } from './source.ts'
@@ -91,8 +91,8 @@ function looseIn({ accept, of, trust, index }: Scope, { here, wide }: Around, me
       policy === undefined ? 'write mtls: enforce, or create a PeerAuthentication with mode STRICT' : `set ${policy.title} to STRICT`
     return [
       policy === undefined
-        ? tell('mtls-not-strict', of.view, ['spec', 'trust', trust, 'accept', index], about.input('Federation'), message, { hint })
-        : tellIn('mtls-not-strict', policy, ['spec'], message, { hint }),
+        ? findingAt('mtls-not-strict', of.view, ['spec', 'trust', trust, 'accept', index], about.input('Federation'), message, { hint })
+        : findingIn('mtls-not-strict', policy, ['spec'], message, { hint }),
     ]
   }
   return authentications.flatMap((policy) => {
@@ -101,7 +101,7 @@ function looseIn({ accept, of, trust, index }: Scope, { here, wide }: Around, me
     const effective = mode({ ...labels, ...selected.labels })
     if (keepsTo(effective, plaintext)) return []
     const message = `${where}: ${describeMode(effective)}: a pod of ${describeWorkloads(selected)} that comes into this scope would take plaintext, too`
-    return [tellIn('mtls-may-loosen', policy, ['spec'], message, { hint: `set ${policy.title} to STRICT, or keep the two apart` })]
+    return [findingIn('mtls-may-loosen', policy, ['spec'], message, { hint: `set ${policy.title} to STRICT, or keep the two apart` })]
   })
 }
 
@@ -127,7 +127,7 @@ export const rootSelectors = (context: Context): readonly LintFinding[] =>
     if (resource.kind === 'PeerAuthentication') {
       const message = `${root} is the root namespace: a PeerAuthentication with a selector there applies to no workload at all`
       return [
-        tellIn('selector-in-root-namespace', resource, path, message, {
+        findingIn('selector-in-root-namespace', resource, path, message, {
           severity: several ? 'warning' : 'error',
           hint: 'move it to the namespace of the workloads, or remove the selector to mean the whole mesh',
         }),
@@ -136,7 +136,7 @@ export const rootSelectors = (context: Context): readonly LintFinding[] =>
     const gateways = Object.entries(labels).some(([key, value]) => /gateway/.test(`${key} ${value}`))
     const message = `${root} is the root namespace: this applies to workloads with these labels in every namespace, not only in ${resource.namespace}`
     return [
-      tellIn('selector-in-root-namespace', resource, path, message, {
+      findingIn('selector-in-root-namespace', resource, path, message, {
         ...(gateways ? { severity: 'info' as const } : {}),
         hint: 'move it to the namespace of the workloads, unless all namespaces are meant',
       }),
@@ -173,7 +173,7 @@ export function filters(context: Context): readonly LintFinding[] {
         priority >= 1000 ? 'its priority is as high as ours, so that it may win' : 'ours has priority 1000, so that it comes last'
       const message = `configPatches[${i}] (${applyTo}) writes a TLS context, which decides whom a proxy trusts; of two filters the last one wins: ${last}.${where}`
       return [
-        tellIn('foreign-filter', resource, ['spec', 'configPatches', i], message, {
+        findingIn('foreign-filter', resource, ['spec', 'configPatches', i], message, {
           hint: 'make sure that it leaves the validation context alone',
         }),
       ]

@@ -88,15 +88,15 @@ export const unguardedIn = (pods: readonly Manifest[]): readonly Unguarded[] => 
 export function unguardedFindings(scope: Workloads, view: MeshView, where: Subject, whole: 'error' | 'warning'): readonly Finding[] {
   const pods = view.podsIn(scope).filter((pod) => !view.isGateway(pod))
   const found = unguardedIn(pods)
-  const tell = (severity: 'error' | 'warning', some: readonly Unguarded[]): readonly Finding[] =>
+  const findingOf = (severity: 'error' | 'warning', some: readonly Unguarded[]): readonly Finding[] =>
     some.length === 0 ? [] : [finding('ports-unguarded', severity, where, describeUnguarded(some), UNGUARDED_HINT)]
   const bare = scope.everywhere === true ? [] : pods.filter((pod) => !view.hasSidecar(pod) && at(pod, 'spec', 'hostNetwork') !== true)
   return [
-    ...tell(
+    ...findingOf(
       whole,
       found.filter((one) => one.whole),
     ),
-    ...tell(
+    ...findingOf(
       'warning',
       found.filter((one) => !one.whole),
     ),

@@ -169,10 +169,12 @@ function canaryGoes(object: Manifest, from: MeshState, to: MeshState, own: Reado
     ...[...from.outbound.values()].flatMap((other) => [...other.files.values()].map((file) => [file.name, file.roots] as const)),
   ])
   const held = (file: RootsFile): RootsFile => ({ ...file, roots: files.get(file.name) ?? file.roots })
-  const ahead = inbound && { ...inbound, callers, file: held(inbound.file) }
+  const canaryScope = inbound && { ...inbound, callers, file: held(inbound.file) }
   const reached = outbound && { ...outbound, files: new Map([...outbound.files].map(([host, file]) => [host, held(file)])) }
   const changes = [
-    ...(ahead === undefined ? [] : compare(acceptedBy(partOf(ahead, mount), own, where), acceptedBy(partOf(then, mount), own, where), own)),
+    ...(canaryScope === undefined
+      ? []
+      : compare(acceptedBy(partOf(canaryScope, mount), own, where), acceptedBy(partOf(then, mount), own, where), own)),
     ...(reached === undefined ? [] : compareHosts(believed(reached, mount), believed(thenTo, mount), own, where)),
   ]
   return changes.filter(({ effect }) => effect === 'narrows')

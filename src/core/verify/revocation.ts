@@ -49,26 +49,26 @@ export function severedVerdict(
   const meshWide = lapsed.some((trust) => trust.meshWide !== undefined)
   const meant = meantBy(lapsed, meshWide, view)
   const files = filesIn(view.of('ConfigMap'), deliveryOf(intent))
-  const heard = new Map(
+  const reporting = new Map(
     observation.proxies.value.flatMap((e) => (e.config === undefined || !e.heard ? [] : [[e.proxy, { ...e, config: e.config }] as const])),
   )
   const list = listIn(observation, view.of('ConfigMap'))
-  const held = [...heard.values()].map(({ proxy, namespace, config }) => ({
+  const held = [...reporting.values()].map(({ proxy, namespace, config }) => ({
     proxy,
     ...heldBy(withFiles(config, namespace, files), domain, surroundings(view.podOf(proxy), files, list)),
   }))
   const holding = held.filter(({ why }) => why !== undefined)
   const pending = held.filter(({ why, until }) => why === undefined && until !== undefined)
   const unseenIn = held.filter((one) => one.unseen).map(({ proxy }) => proxy)
-  const unheard = [...meant].filter((proxy) => !heard.has(proxy))
+  const unheard = [...meant].filter((proxy) => !reporting.has(proxy))
   // istiod reports what it sent; a proxy that did not acknowledge it keeps its previous configuration.
-  const told = new Set([...holding, ...pending].map(({ proxy }) => proxy))
-  const behind = [...meant].flatMap((proxy) => heard.get(proxy) ?? []).filter((e) => !e.acknowledged && !told.has(e.proxy))
+  const listed = new Set([...holding, ...pending].map(({ proxy }) => proxy))
+  const behind = [...meant].flatMap((proxy) => reporting.get(proxy) ?? []).filter((e) => !e.acknowledged && !listed.has(e.proxy))
   const rejected = behind.filter((e) => e.rejected !== undefined).map((e) => e.proxy)
-  const lagging = [...told, ...behind.filter((e) => e.rejected === undefined).map((e) => e.proxy)]
+  const lagging = [...listed, ...behind.filter((e) => e.rejected === undefined).map((e) => e.proxy)]
   const late = new Set([...lagging, ...rejected])
   const unsure = [...unheard, ...unseenIn.filter((proxy) => !late.has(proxy))]
-  const total = new Set([...meant, ...told, ...unsure]).size
+  const total = new Set([...meant, ...listed, ...unsure]).size
   const ready = total - lagging.length - rejected.length - unsure.length
   return {
     ...base,
@@ -80,12 +80,12 @@ export function severedVerdict(
         until === undefined ? [] : [filePending(proxy, until, `may judge by a file from before ${domain} was removed from it`)],
       ),
       ...rejected.map((proxy) =>
-        filterRejected(about.proxy(proxy), 'Envoy rejected its last configuration', heard.get(proxy)?.rejected ?? ''),
+        filterRejected(about.proxy(proxy), 'Envoy rejected its last configuration', reporting.get(proxy)?.rejected ?? ''),
       ),
       // A sever never waits for a dead proxy: it gets its configuration before it serves again. But one that is cut off serves.
       ...unheard.map((proxy) => proxyUnheard(proxy, 'no istiod could report what it holds')),
       ...unsure
-        .filter((proxy) => heard.has(proxy))
+        .filter((proxy) => reporting.has(proxy))
         .map((proxy) => proxyUnheard(proxy, `istiod does not report whether Istio's own list of roots still holds one of ${domain}`)),
     ],
   }

@@ -53,7 +53,7 @@ export function verify(
   const vouched = vouching()
   const chainOf = chainJudge(federation, wanted, seen, now, vouched)
   const stateOf = states()
-  const look: Look = {
+  const inputs: VerdictInputs = {
     federation,
     seen,
     now,
@@ -69,7 +69,7 @@ export function verify(
   const live = [...pairs.values()].flatMap((trust) => {
     const intent = byMember.get(trust.truster)
     const carried = together(intent, trust.trusted)
-    return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, look)]
+    return intent === undefined || carried === undefined ? [] : [verdictOf(intent, carried, inputs)]
   })
   const deliveryOf = ({ member }: Intent): Delivery => ({ now: judgedAt(seen.get(member.name), now), boundMs: boundMs(member), known })
   // One entry for each pair: the federation file may sever a pair twice, and the record may sever further pairs.
@@ -105,7 +105,7 @@ function together(intent: Intent | undefined, trusted: MemberName): Carried | un
 }
 
 /** The inputs and cached functions that judge every trust of a federation. */
-interface Look {
+interface VerdictInputs {
   readonly federation: Federation
   readonly seen: Seens
   readonly now: Date
@@ -121,7 +121,7 @@ interface Look {
 }
 
 /** Caches the live proxies of a mesh for all its trusts. */
-function livesIn(now: Date, known: ReadonlySet<string>): Look['liveOf'] {
+function livesIn(now: Date, known: ReadonlySet<string>): VerdictInputs['liveOf'] {
   const made = new Map<Intent, LiveProxies | undefined>()
   return (intent, seen) => {
     if (made.has(intent)) return made.get(intent)
@@ -133,7 +133,7 @@ function livesIn(now: Date, known: ReadonlySet<string>): Look['liveOf'] {
 }
 
 /** Caches the findings about a mesh's own roots for all its trusts. */
-function ownIn(now: Date, vouched: Vouching): Look['ownOf'] {
+function ownIn(now: Date, vouched: Vouching): VerdictInputs['ownOf'] {
   const known = new Map<Intent, readonly Finding[]>()
   return (intent, seen) => {
     const found = known.get(intent) ?? [
@@ -146,7 +146,7 @@ function ownIn(now: Date, vouched: Vouching): Look['ownOf'] {
 }
 
 /** Caches the wanted state of a mesh for all its trusts. */
-function states(): Look['stateOf'] {
+function states(): VerdictInputs['stateOf'] {
   const known = new Map<Intent, MeshState>()
   return (intent, view) => {
     const state = known.get(intent) ?? wantedNow(intent, view)
@@ -156,19 +156,20 @@ function states(): Look['stateOf'] {
 }
 
 /** Caches how policies treat the named callers of a mesh; undefined: Entente could not read its mesh config. */
-function callersIn(stateOf: Look['stateOf']): Look['callersOf'] {
+function callersIn(stateOf: VerdictInputs['stateOf']): VerdictInputs['callersOf'] {
   const known = new Map<Intent, readonly CallerFinding[] | undefined>()
   return (intent, seen) => {
     if (known.has(intent)) return known.get(intent)
     const facts = factsOf(intent.member, seen.istio)
-    const told = facts === undefined ? undefined : liveCallers({ intent, facts, wanted: stateOf(intent, viewOf(seen)), view: viewOf(seen) })
-    known.set(intent, told)
-    return told
+    const found =
+      facts === undefined ? undefined : liveCallers({ intent, facts, wanted: stateOf(intent, viewOf(seen)), view: viewOf(seen) })
+    known.set(intent, found)
+    return found
   }
 }
 
-function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
-  const { federation, seen, now, byMember, chainOf, stateOf, callersOf, ownOf, liveOf } = look
+function verdictOf(intent: Intent, trust: Carried, inputs: VerdictInputs): Verdict {
+  const { federation, seen, now, byMember, chainOf, stateOf, callersOf, ownOf, liveOf } = inputs
   const observation = seen.get(intent.member.name)
   const approved = trust.bundle?.anchors.map((anchor) => anchor.fingerprint) ?? []
   const chain = chainOf(trust)
@@ -182,7 +183,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
   const stands =
     blind.length > 0 ? held : laggingWithoutXdsAgent(trust.meshWide === undefined ? held : [...held, ...unlisted(held, observation)], roots)
   const callers = blind.length > 0 || observation === undefined ? [] : callersOf(intent, observation)
-  const told = (callers ?? []).filter((one) => one.trustDomain === trust.trustDomain)
+  const ofDomain = (callers ?? []).filter((one) => one.trustDomain === trust.trustDomain)
   const view = observation === undefined ? undefined : viewOf(observation)
   const shared = blind.length > 0 || view === undefined ? [] : overlapping(intent, trust, stateOf(intent, view), view)
   const others =
@@ -219,7 +220,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     ...empty,
     ...unguarded,
     ...(callers === undefined && observation?.istio.ok === false ? [asWarning(observation.istio.error)] : []),
-    ...told.map(({ finding }) => finding),
+    ...ofDomain.map(({ finding }) => finding),
     ...shared,
     ...stands.flatMap(({ proxy, findings }) => (explained.has(proxy) ? findings : withFilterAdvice(findings))),
     ...others.map(({ finding }) => finding),
@@ -231,7 +232,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
     [missing, differing, ofOwn, shared, others, servers, oneWay].some((wrong) => wrong.length > 0) ||
     chain.wrong ||
     names.some(({ certain }) => certain) ||
-    told.some(({ certain }) => certain) ||
+    ofDomain.some(({ certain }) => certain) ||
     stands.some(({ wrong }) => wrong) ||
     (view !== undefined && unguarded.length > 0 && whollyUnguarded(trust.accept, view))
   const of = (state: string): string[] => stands.filter((s) => s.state === state).map((s) => s.proxy)
@@ -245,7 +246,7 @@ function verdictOf(intent: Intent, trust: Carried, look: Look): Verdict {
       blind.length > 0 ||
         empty.length > 0 ||
         callers === undefined ||
-        told.some(({ certain }) => !certain) ||
+        ofDomain.some(({ certain }) => !certain) ||
         chain.unknown ||
         roots.unknown,
     ),

@@ -182,6 +182,6 @@ export function dateProblemsOf(anchor: Dated, subject: string, dates: Dates): re
 function judge(rule: Omit<DateRule, 'severity'>, severity: Severity | undefined, of: Dated, subject: string, dates: Dates): Finding[] {
   if (severity === undefined) return []
   const { code, hint } = rule
-  const told = dates.tolerate === 'dates' && DATES.has(code) ? 'warning' : severity
-  return [finding(code, told, about.input(subject), `${of.subject || of.fingerprint} ${rule.message}`, hint)]
+  const reported = dates.tolerate === 'dates' && DATES.has(code) ? 'warning' : severity
+  return [finding(code, reported, about.input(subject), `${of.subject || of.fingerprint} ${rule.message}`, hint)]
 }

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { type Answers, type FakeKube, fakeKube, type Heard, type Said, status } from '../../../../test/support/fake-kube.ts'
+import { type Answers, type FakeKube, fakeKube, type ReceivedRequest, type Said, status } from '../../../../test/support/fake-kube.ts'
 import { authority, federation, NOW } from '../../../../test/support/federations.ts'
 import { questionOf } from '../../../core/doctor/question.ts'
 import type { ClusterSeen } from '../../../core/doctor/seen.ts'
-import { type Looking, lookAtCluster } from './checkup.ts'
+import { type CheckOptions, checkCluster } from './checkup.ts'
 
 const [, patient] = questionOf(federation(), NOW).patients
 const MESH = 'trustDomain: cluster-b.example\ndefaultConfig: { meshId: mesh1 }\n'
@@ -13,7 +13,7 @@ afterEach(() => api?.close())
 
 /** A cluster without istiod. @param refuse paths that are answered otherwise */
 const answers =
-  (root: string, refuse: (heard: Heard) => Said | undefined): Answers =>
+  (root: string, refuse: (heard: ReceivedRequest) => Said | undefined): Answers =>
   (heard, response) => {
     response.setHeader('date', new Date(NOW.getTime() - 60_000).toUTCString())
     const { path } = heard
@@ -57,12 +57,12 @@ const PODS = [
 ]
 
 async function look(
-  refuse: (heard: Heard) => Said | undefined = () => undefined,
-  looking: Looking = {},
-): Promise<{ seen: ClusterSeen; requests: readonly Heard[] }> {
+  refuse: (heard: ReceivedRequest) => Said | undefined = () => undefined,
+  looking: CheckOptions = {},
+): Promise<{ seen: ClusterSeen; requests: readonly ReceivedRequest[] }> {
   if (patient === undefined) throw new Error('no patient')
   api = await fakeKube(answers((await authority('cluster-b.example')).root.pem, refuse))
-  return { seen: await lookAtCluster(await api.client(), patient, () => NOW, looking), requests: api.requests }
+  return { seen: await checkCluster(await api.client(), patient, () => NOW, looking), requests: api.requests }
 }
 
 describe('the check of a cluster', () => {
@@ -100,7 +100,7 @@ describe('the check of a cluster', () => {
   })
 
   it('requests certificates of running sidecars, and only with the option for it', async () => {
-    const pods = ({ path }: Heard): Said | undefined => (path.endsWith('/sample/pods') ? { body: { items: PODS } } : undefined)
+    const pods = ({ path }: ReceivedRequest): Said | undefined => (path.endsWith('/sample/pods') ? { body: { items: PODS } } : undefined)
     expect((await look(pods)).seen.leaves).toBeUndefined()
     await api?.close()
     const { seen } = await look(pods, { certificates: true })

@@ -12,7 +12,7 @@ import type { Seen } from '../../../core/model/observed.ts'
 import type { Budget } from '../../edge/budget.ts'
 import type { PodName } from '../../envoy/admin.ts'
 import { leaves } from '../../envoy/leaves.ts'
-import { lookAtIstiods } from '../../istiod/checkup.ts'
+import { checkIstiods } from '../../istiod/checkup.ts'
 import { seen as asSeen } from '../../seen.ts'
 import { CONFIG_MAP, GATEWAY, KUBERNETES_GATEWAY, NAMESPACE, PEER_AUTHENTICATION, POD, pathOf, SERVICE, SIDECAR } from '../resources.ts'
 import type { KubeClient, Live } from '../transport/client.ts'
@@ -26,17 +26,17 @@ import { reviewRights } from './rights.ts'
 const NETWORK = 'topology.istio.io/network'
 const OWN_ROOTS = 'istio-ca-root-cert'
 
-export interface Looking {
+export interface CheckOptions {
   /** Ask the sidecars in the checked namespaces for their certificates, by port-forward to their admin ports. */
   readonly certificates?: boolean
 }
 
 /** @param now the clock of this machine, to compare the API server's with */
-export async function lookAtCluster(
+export async function checkCluster(
   client: KubeClient,
   patient: Patient,
   now: () => Date,
-  { certificates = false }: Looking = {},
+  { certificates = false }: CheckOptions = {},
 ): Promise<ClusterSeen> {
   const budget = client.budget()
   const found = await budget.watched(() => look(client.within(budget), budget, patient, now))
@@ -60,9 +60,9 @@ async function look(client: KubeClient, budget: Budget, patient: Patient, now: (
   const roots = seen(readRoots(client))
   const bundle = seen(pods.then((found) => readTrustBundle(client, found)))
   const istiods = Promise.all([pods, roots, bundle]).then(([found, published, kept]) =>
-    lookAtIstiods(client, namespace, found, keptIn(kept)?.pem ?? (published.ok ? published.value.get(namespace) : undefined)),
+    checkIstiods(client, namespace, found, keptIn(kept)?.pem ?? (published.ok ? published.value.get(namespace) : undefined)),
   )
-  const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await lookNear(client, one, seen)])
+  const near = patient.namespaces.map(async (one): Promise<[string, NamespaceSeen]> => [one, await readNamespace(client, one, seen)])
   const [mesh, labels, seenIstiods, networkServices, gateways, policies, rights] = await Promise.all([
     seen(pods.then((found) => readMeshConfig(client, namespace, found))),
     seen(client.get(NAMESPACE, undefined, namespace).then((found) => found.metadata.labels ?? {})),
@@ -143,7 +143,11 @@ async function readGateways(client: KubeClient): Promise<readonly Manifest[]> {
   return (await Promise.all([client.list(GATEWAY), theirs])).flat()
 }
 
-async function lookNear(client: KubeClient, namespace: string, seen: <T>(work: Promise<T>) => Promise<Seen<T>>): Promise<NamespaceSeen> {
+async function readNamespace(
+  client: KubeClient,
+  namespace: string,
+  seen: <T>(work: Promise<T>) => Promise<Seen<T>>,
+): Promise<NamespaceSeen> {
   const [labels, pods, services, sidecars] = await Promise.all([
     seen(client.find(NAMESPACE, undefined, namespace).then((found) => (found === undefined ? undefined : (found.metadata.labels ?? {})))),
     seen(client.list(POD, { namespace }).then((all): readonly Manifest[] => all.map(bareInPod))),

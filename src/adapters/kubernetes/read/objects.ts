@@ -112,8 +112,8 @@ function explain(client: KubeClient, failed: readonly { readonly cause: unknown;
   const [first, ...rest] = forbidden
   if (first !== undefined) {
     const also = [...new Set(rest.map(({ one }) => phrase(asked('list', one.resource, one.selection.namespace))))]
-    const told = fromError(first.cause)
-    return also.length === 0 ? told : { ...told, message: `${told.message}; nor ${also.join(', nor ')}` }
+    const failure = fromError(first.cause)
+    return also.length === 0 ? failure : { ...failure, message: `${failure.message}; nor ${also.join(', nor ')}` }
   }
   const missing = [...new Set(errors.map(({ one }) => `${one.resource.kind} (${one.resource.apiVersion})`))]
   const istios = errors.some(({ one }) => groupOf(one.resource.apiVersion).endsWith('.istio.io'))

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { type Answers, type FakeKube, fakeKube, type Heard, status } from '../../../../test/support/fake-kube.ts'
+import { type Answers, type FakeKube, fakeKube, type ReceivedRequest, status } from '../../../../test/support/fake-kube.ts'
 import type { Manifest } from '../../../core/model/manifest.ts'
 import type { Step } from '../../../core/model/planned.ts'
 import { write } from './write.ts'
@@ -34,7 +34,11 @@ const step = (before: Manifest | undefined, after: Manifest | undefined): Step =
   }) as unknown as Step
 
 /** What was asked beside the GET in front, and what came of it. */
-async function run(answers: Answers, wanted: Step, forceConflicts = false): Promise<{ writes: readonly Heard[]; thrown: unknown }> {
+async function run(
+  answers: Answers,
+  wanted: Step,
+  forceConflicts = false,
+): Promise<{ writes: readonly ReceivedRequest[]; thrown: unknown }> {
   const server = await fakeKube(answers)
   open.push(server)
   const thrown = await write(await server.client(), wanted, { forceConflicts }).then(
@@ -140,7 +144,7 @@ describe('conflicts with other field managers', () => {
       if (method === 'GET') return { body: live(policy('DENY'), fields) }
       return query.force === 'true' ? { body: live(policy('ALLOW')) } : conflictWith(...managers)
     }
-  const forces = (writes: readonly Heard[]) => writes.map((w) => w.query.force)
+  const forces = (writes: readonly ReceivedRequest[]) => writes.map((w) => w.query.force)
   const change = step(policy('DENY'), policy('ALLOW'))
 
   it.each([

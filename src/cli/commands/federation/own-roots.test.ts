@@ -3,7 +3,7 @@ import { access, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type FakeCluster, fakeCluster, type Hostile, kubeconfigOf } from '../../../../test/support/fake-cluster.ts'
-import type { Heard, Said } from '../../../../test/support/fake-kube.ts'
+import type { ReceivedRequest, Said } from '../../../../test/support/fake-kube.ts'
 import { A, authority, B, spec } from '../../../../test/support/federations.ts'
 import { workspace } from '../../../../test/support/workspace.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
@@ -22,7 +22,7 @@ const early = await a.leaf(ISTIOD, { notBefore: new Date(NOW.getTime() + HOUR - 
 /** An istiod that keeps a ClusterTrustBundle with this root, beside the ConfigMap with the root of `a`. */
 const keeps =
   (pem: string) =>
-  ({ method, path }: Heard): Said | undefined => {
+  ({ method, path }: ReceivedRequest): Said | undefined => {
     if (method !== 'GET') return undefined
     if (path === '/api/v1/namespaces/istio-system/pods') {
       const env = [{ name: 'ENABLE_CLUSTER_TRUST_BUNDLE_API', value: 'true' }]

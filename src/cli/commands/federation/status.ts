@@ -36,8 +36,8 @@ async function once(options: StatusOptions, io: Io): Promise<number> {
     io.print(json(statusView(verdicts, [...expiry, ...findings], at, plan)))
   } else {
     io.print(trusts.length === 0 ? `${plan.name}: no trust is declared.` : statusText(trusts, io.color, io.columns))
-    const told = [...expiry, ...statusFindings(findings, verdicts)]
-    if (told.length > 0) io.print(show`\n${findingsText(told, io)}`)
+    const shown = [...expiry, ...statusFindings(findings, verdicts)]
+    if (shown.length > 0) io.print(show`\n${findingsText(shown, io)}`)
   }
   return exitCodeOf(outlook, plan.steps.length > 0)
 }

@@ -6,7 +6,7 @@ import { isPossible } from '../../impact/policy/operation.ts'
 import { type Condition, type Policy, readPolicy } from '../../impact/policy/policy.ts'
 import { valueTest } from '../../impact/policy/rule-matching.ts'
 import { isPlaceholder } from '../../mesh/config/unfilled.ts'
-import { type Context, tellIn } from '../context.ts'
+import { type Context, findingIn } from '../context.ts'
 import type { LintFinding } from '../lint-rules.ts'
 import { isAuthorizationPolicy, type Resource } from '../resource.ts'
 import type { Path } from '../source.ts'
@@ -18,15 +18,15 @@ export const emptyRules = ({ resources }: Context): readonly LintFinding[] =>
 const inPolicy = (resource: Resource, policy: Policy): readonly LintFinding[] =>
   policy.rules.flatMap(({ index, sources, operations }) => {
     const rule: Path = ['spec', 'rules', index]
-    const tell = (path: Path, why: string): LintFinding =>
-      tellIn('rule-never-matches', resource, path, `${why}, so ${effect(policy)}`, { hint: 'remove one of the conditions' })
+    const emptyRule = (path: Path, why: string): LintFinding =>
+      findingIn('rule-never-matches', resource, path, `${why}, so ${effect(policy)}`, { hint: 'remove one of the conditions' })
     if (!isPossible(operations)) {
       const excluding = operations.flat().find(({ notValues }) => notValues.includes('*'))?.name
-      return [tell([...rule, 'to'], `"*" in ${excluding} excludes every request`)]
+      return [emptyRule([...rule, 'to'], `"*" in ${excluding} excludes every request`)]
     }
     return sources.flatMap((source, i) => {
       const excluded = contradiction(source, policy.namespace)
-      return excluded === undefined ? [] : [tell([...rule, 'from', i, 'source'], `no identity in principals matches ${excluded}`)]
+      return excluded === undefined ? [] : [emptyRule([...rule, 'from', i, 'source'], `no identity in principals matches ${excluded}`)]
     })
   })
 

@@ -4,7 +4,7 @@
  * eed52ebb66ad).
  */
 import { at, list, strings } from '../../model/manifest.ts'
-import { type Context, inNamespace, tellIn } from '../context.ts'
+import { type Context, findingIn, inNamespace } from '../context.ts'
 import type { LintFinding } from '../lint-rules.ts'
 import { field, type Resource } from '../resource.ts'
 import { isMap } from '../source.ts'
@@ -20,7 +20,7 @@ export const peerPorts = (context: Context): readonly LintFinding[] =>
   })
 
 const withoutSelector = (resource: Resource): LintFinding =>
-  tellIn(
+  findingIn(
     'ports-without-selector',
     resource,
     ['spec', 'portLevelMtls'],
@@ -41,7 +41,7 @@ function ofService(resource: Resource, port: number, labels: Labels, near: reado
   if (found === undefined) return []
   const behind = String(target(found.one))
   return [
-    tellIn(
+    findingIn(
       'port-of-service',
       resource,
       ['spec', 'portLevelMtls', port],

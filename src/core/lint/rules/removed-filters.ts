@@ -4,7 +4,7 @@
  */
 import { at, isOurs, list, text } from '../../model/manifest.ts'
 import { describeWorkloads } from '../../model/workloads.ts'
-import { type Context, meshFor, tellIn } from '../context.ts'
+import { type Context, findingIn, meshFor } from '../context.ts'
 import type { LintFinding } from '../lint-rules.ts'
 import { field, type Resource } from '../resource.ts'
 import { scopesOf } from '../scope-rules.ts'
@@ -47,7 +47,7 @@ const reached = (resource: Resource, context: Context): readonly string[] => {
 function finding(resource: Resource, i: number, what: string, scopes: readonly string[]): LintFinding {
   const where = scopes.length === 0 ? '' : ` It reaches the federated ${scopes.join(', ')}.`
   const message = `configPatches[${i}] takes ${what} away, and with it what AuthorizationPolicies say there, the callers of a federation included.${where}`
-  return tellIn('policy-filter-removed', resource, ['spec', 'configPatches', i], message, {
+  return findingIn('policy-filter-removed', resource, ['spec', 'configPatches', i], message, {
     ...(scopes.length === 0 ? {} : { severity: 'error' as const }),
     hint: 'remove the patch; to let more callers in, write an AuthorizationPolicy',
   })

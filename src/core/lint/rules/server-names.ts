@@ -4,7 +4,7 @@
  */
 import { at, list } from '../../model/manifest.ts'
 import { printable } from '../../x509/syntax/printable.ts'
-import { type Context, tellIn } from '../context.ts'
+import { type Context, findingIn } from '../context.ts'
 import type { LintFinding } from '../lint-rules.ts'
 import { field, type Resource } from '../resource.ts'
 import type { Path } from '../source.ts'
@@ -33,6 +33,6 @@ const bare = (resource: Resource, path: Path): readonly LintFinding[] =>
     if (typeof name !== 'string' || !/^[^:/]+\/ns\/[^/]+\/sa\/[^/]+$/.test(name)) return []
     const message = `subjectAltNames: ${JSON.stringify(printable(name))} matches no certificate: the URI in it begins with spiffe://, and Envoy compares the whole of it`
     return [
-      tellIn('san-without-scheme', resource, [...path, i], message, { hint: `write ${JSON.stringify(`spiffe://${printable(name)}`)}` }),
+      findingIn('san-without-scheme', resource, [...path, i], message, { hint: `write ${JSON.stringify(`spiffe://${printable(name)}`)}` }),
     ]
   })

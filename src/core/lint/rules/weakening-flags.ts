@@ -1,7 +1,7 @@
 /** Reports settings of istiod that weaken identities, in every form in which manifests set istiod's environment. */
 import { WEAKENING } from '../../mesh/istiod-flags.ts'
 import { at } from '../../model/manifest.ts'
-import { type Context, tell } from '../context.ts'
+import { type Context, findingAt } from '../context.ts'
 import type { LintFinding } from '../lint-rules.ts'
 import type { Resource } from '../resource.ts'
 import { type Path, type View, walk } from '../source.ts'
@@ -17,7 +17,7 @@ function flagsIn(resource: Resource): readonly LintFinding[] {
         const set = key === flag ? value : key === 'name' && value === flag ? at(view.value, ...path.slice(0, -1), 'value') : undefined
         if (typeof set !== 'object' && when(String(set ?? '')))
           found.push(
-            tell('istiod-flag', view, [...path], resource.about, `${flag}=${String(set)}: ${means}`, {
+            findingAt('istiod-flag', view, [...path], resource.about, `${flag}=${String(set)}: ${means}`, {
               hint: `take ${flag} out of istiod’s environment`,
             }),
           )

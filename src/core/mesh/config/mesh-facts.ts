@@ -98,10 +98,10 @@ const AFTERWARDS =
 /** Builds the message for a mesh config that istiod rejects. */
 export function refusal(faults: readonly Fault[]): { readonly message: string; readonly hint: string; readonly path: FieldPath } {
   const [first] = faults
-  const told = faults.slice(0, 3).map(({ path, problem }) => `${pathText(path)} ${problem}`)
+  const described = faults.slice(0, 3).map(({ path, problem }) => `${pathText(path)} ${problem}`)
   const more = faults.length > 3 ? `; and ${faults.length - 3} more` : ''
   return {
-    message: `istiod refuses this mesh config as a whole: ${told.join('; ')}${more}. ${AFTERWARDS}`,
+    message: `istiod refuses this mesh config as a whole: ${described.join('; ')}${more}. ${AFTERWARDS}`,
     hint: first?.hint ?? '',
     path: first?.path ?? [],
   }
