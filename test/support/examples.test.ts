@@ -89,3 +89,13 @@ describe('delivers the whole directory, prunes, and may end with an empty one', 
     })
   })
 })
+
+describe('docs/exchange.md', () => {
+  it('shows members that Entente accepts', () => {
+    const page = readFileSync(join(EXAMPLES, '../docs/exchange.md'), 'utf8')
+    const members = [...page.matchAll(/```yaml\n( {4}- name: [\s\S]*?)```/g)].map(([, text]) => text)
+    expect(members).toHaveLength(2)
+    const head = 'apiVersion: entente.dev/v1alpha1\nkind: Federation\nmetadata: { name: shop }\nspec:\n  members:\n'
+    expect(parseFederation(parse(`${head}${members.join('')}`))).toHaveProperty('federation')
+  })
+})
