@@ -121,7 +121,14 @@ const graph = new Map(
 /** esbuild drops from a namespace what no code uses, but not from the object `z`, which has every language of zod. */
 const WHOLE_ZOD = /^import .*\{.*\bz\b.*\}.* from 'zod'/m
 
+/** In the bundle, a CommonJS package that is imported by `import()` has no named exports. These are ES modules. */
+const LAZY_PACKAGE = /\bimport\('(?!\.|node:|ws'|@kubernetes\/client-node\/)([^']+)'\)/
+
 const breaches = [
+  ...files.flatMap((file) => {
+    const name = LAZY_PACKAGE.exec(readFileSync(file, 'utf8'))?.[1]
+    return name === undefined ? [] : [`${file}: import ${name} statically, in a file of its own that is imported by import()`]
+  }),
   ...files.filter((file) => WHOLE_ZOD.test(readFileSync(file, 'utf8'))).map((file) => `${file}: write import * as z from 'zod'`),
   ...[...imports].flatMap(([file, targets]) => targets.flatMap((target) => breach(file, target) ?? [])),
   ...files.filter((file) => file.startsWith('src/core/') && areaOf(file) < 0).map((file) => `${file} belongs to no area of core`),

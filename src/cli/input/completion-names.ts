@@ -6,7 +6,10 @@ import type { Names } from './candidates.ts'
 /** An unreadable file yields no candidates: an error would disturb the user's command line. */
 export function namesBeside(typed: readonly string[], io: Io): Names {
   const given = (names: readonly string[]): string | undefined => typed[typed.findIndex((word) => names.includes(word)) + 1 || -1]
-  const yaml = async (path: string): Promise<unknown> => (await import('yaml')).parse(Buffer.from(await io.readFile(path)).toString())
+  const yaml = async (path: string): Promise<unknown> => {
+    const { parseYaml } = await import('../../adapters/yaml/parse.ts')
+    return parseYaml(Buffer.from(await io.readFile(path)).toString())
+  }
   const namesIn = async (
     path: string,
     list: (document: Listed) => readonly { readonly name?: unknown }[] | undefined,

@@ -6,9 +6,7 @@ import { type Part, plain, Shown } from '../screen.ts'
 /** A hint that is a command stays on one line, however long: two lines would be two commands when they are pasted. */
 const COMMAND = /^\s*(?:next: |To (?:carry it out|write it): )?(?:entente|kubectl|istioctl|helm|flux|kustomize) /
 
-/** The same for a command after a colon, up to the next comma or semicolon. */
-const IN_SENTENCE = /(?<=:) (?:entente|kubectl|istioctl|helm|flux|kustomize) [^,;]+[,;]?/
-const WORDS = new RegExp(`${IN_SENTENCE.source}(?= |$)| *[^ ]+`, 'g')
+const PROGRAMS: ReadonlySet<string> = new Set(['entente', 'kubectl', 'istioctl', 'helm', 'flux', 'kustomize'])
 /** Three blanks or more separate the columns of a table. */
 const ROW = /^.*[^ ] {3,}(?=[^ ])/
 const FURTHER = 2
@@ -37,7 +35,7 @@ export function fitted(text: Part, columns: number | undefined): string {
 function broken(line: string, columns: number): string {
   const indent = /^ */.exec(line)?.[0].length ?? 0
   const from = (column: number, word: string): string => ' '.repeat(Math.max(0, Math.min(column, columns - stringWidth(word)))) + word
-  const [first = '', ...words] = line.slice(indent).match(WORDS) ?? []
+  const [first = '', ...words] = piecesOf(line.slice(indent))
   const lines: string[] = []
   let current = from(indent, first)
   let further: number | undefined
@@ -49,6 +47,23 @@ function broken(line: string, columns: number): string {
     } else current += word
   }
   return [...lines, current].join('\n')
+}
+
+/** Words, each with the blanks before it. A command after a colon is one piece, up to the next comma or semicolon. */
+function piecesOf(text: string): readonly string[] {
+  const pieces: string[] = []
+  let inCommand = false
+  let previous = ''
+  for (const word of text.split(/(?<=[^ ])(?= )/)) {
+    if (inCommand) pieces.push((pieces.pop() ?? '') + word)
+    else {
+      inCommand = previous.endsWith(':') && PROGRAMS.has(word.trim())
+      pieces.push(word)
+    }
+    if (/[,;]$/.test(word)) inCommand = false
+    previous = word
+  }
+  return pieces
 }
 
 function lastColumn(line: string, columns: number): number | undefined {
