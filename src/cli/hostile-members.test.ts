@@ -193,7 +193,6 @@ const BLIND: readonly Mode[] = [
   {
     name: 'millions of tiny values',
     does: { http: lists({ raw: `{"items":[${'{},'.repeat(600_000)}{}]}` }) },
-    flags: ['--max-list-bytes', '4MiB'],
     words: 'values',
   },
   { name: 'an object with a lone surrogate', does: { http: filters(listOf(item(',"spec":{"a":"\\ud800"}'))) }, words: 'surrogate' },
