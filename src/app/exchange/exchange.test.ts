@@ -26,6 +26,7 @@ const ID_A = 'spiffe://cluster-a.example/ns/trust/sa/bundles'
 const [a, b, newA, foreign] = await Promise.all([authority(A), authority(B), authority(A, 'new'), authority(A, 'foreign')])
 const leaves = await Promise.all([a.leaf(ID_A), a.leaf(ID_A)])
 const newLeaf = await newA.leaf(ID_A)
+const issuedHoursAgo = (authority: typeof a, hours: number) => authority.leaf(ID_A, { notBefore: new Date(NOW.getTime() - hours * HOUR) })
 const why = { reason: 'a test' }
 
 const published = { gateway: { namespace: 'trust', name: 'bundles', host: 'bundle.cluster-a.example' }, profile: 'https_spiffe' }
@@ -188,17 +189,20 @@ describe('follow', () => {
     expect(await kinds(ports)).toEqual(['same'])
   })
 
-  it('provides evidence of the root that a partner’s CA signs under, while it is recent', async () => {
+  it('provides evidence of the root that a partner’s CA signs under, while the fetch and the certificate are recent', async () => {
     const ports = ownerB(addOnly)
     await confirm(ports)
     const states = async () => (await verifyTrusts(ports, {})).verdicts.flatMap(({ findings }) => findings.map(({ code }) => code))
     expect(await states()).toContain('chain-unseen')
+    serve(ports, { ...a.bundle, sequence: 1n }, await issuedHoursAgo(a, 25))
+    await kinds(ports)
+    expect(await states()).toContain('chain-unseen')
+    serve(ports, { ...a.bundle, sequence: 1n }, await issuedHoursAgo(a, 23))
     await kinds(ports)
     expect(await states()).not.toContain('chain-unseen')
     await ports.sleep(2 * HOUR)
     expect(await states()).toContain('chain-unseen')
-    serve(ports, { ...a.bundle, sequence: 1n })
-    ports.served.set(URL_A, { body: Buffer.from(printBundle({ ...a.bundle, sequence: 1n })), chain: newLeaf.chainDer })
+    serve(ports, { ...a.bundle, sequence: 1n }, await issuedHoursAgo(newA, 0))
     await kinds(ports)
     expect(await states()).toContain('ca-not-approved')
   })

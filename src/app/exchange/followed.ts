@@ -42,8 +42,14 @@ export function followFindings({ members }: Federation, record: RecordView, memo
 }
 
 /**
- * Adds what a partner's endpoint presented at a recent fetch: its CA signed that chain. An expired certificate says nothing
- * about the present.
+ * The longest time between the issue of an endpoint's certificate and its use as evidence. After a switch of the CA, the
+ * gateway keeps the certificate that the old root vouches for until Istio renews it, by default within 24 h.
+ */
+const MOST_AGE_MS = 24 * 60 * 60_000
+
+/**
+ * Adds what a partner's endpoint presented at a recent fetch: its CA signed that chain. A certificate that has expired, or
+ * that was issued long ago, says nothing about the present.
  */
 export function withEndpointChains(intent: Intent, { members }: Federation, memories: Memories, now: Date): Intent {
   if (memories.size === 0) return intent
@@ -52,8 +58,14 @@ export function withEndpointChains(intent: Intent, { members }: Federation, memo
     const known = trust.elsewhere === true && member !== undefined ? memoryOf(member, memories) : undefined
     const [leaf] = known?.chain ?? []
     const recent = known?.failure === undefined && isRecent(known?.success?.at, known ?? {}, now)
-    const valid = leaf !== undefined && (certificateIn(leaf)?.notAfter ?? now) > now
-    return recent && valid && known?.chain !== undefined ? { ...trust, endpointChain: known.chain } : trust
+    return recent && leaf !== undefined && isCurrent(leaf, now) && known?.chain !== undefined
+      ? { ...trust, endpointChain: known.chain }
+      : trust
   })
   return { ...intent, trusts }
+}
+
+function isCurrent(leaf: Uint8Array, now: Date): boolean {
+  const certificate = certificateIn(leaf)
+  return certificate !== undefined && certificate.notAfter > now && now.getTime() - certificate.notBefore.getTime() <= MOST_AGE_MS
 }
