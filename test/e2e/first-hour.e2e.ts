@@ -108,10 +108,10 @@ describe('the quick start', () => {
 
   it('2: states who may call whom: the command writes what the page says to write by hand', async () => {
     begun = readFileSync(path.join(folder, 'shop/federation.yaml'), 'utf8')
-    await follow('2. State who may call whom')
+    await follow('2. List the calls to allow')
     const added = writtenBetween(begun, readFileSync(file(), 'utf8'))
     expect(added.length).toBeLessThanOrEqual(MOST_LINES)
-    const byHand = yamlOf('2. State who may call whom')
+    const byHand = yamlOf('2. List the calls to allow')
     expect(byHand.split('\n').slice(1, -1)).toEqual(added)
     expect(byHand.trimEnd().split('\n').length).toBeLessThanOrEqual(MOST_LINES)
     expect(await status()).toBe(503)
@@ -136,7 +136,7 @@ describe('the quick start', () => {
   })
 
   it('by hand, the same lines mean the same: nothing is left to do', async () => {
-    const byHand = begun.replace(/^ {2}calls:.*\n/m, yamlOf('2. State who may call whom'))
+    const byHand = begun.replace(/^ {2}calls:.*\n/m, yamlOf('2. List the calls to allow'))
     const lines = writtenBetween(begun, byHand).filter((line) => !line.trim().startsWith('#'))
     expect(lines.length).toBeLessThanOrEqual(MOST_LINES)
     writeFileSync(file(), byHand)

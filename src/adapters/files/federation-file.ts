@@ -14,7 +14,7 @@ import type { Path } from '../../core/federation/expand/places.ts'
 import { type ParsedFederation, parseFederation } from '../../core/federation/parse.ts'
 import type { WrittenCall } from '../../core/federation/schema.ts'
 import { at, list } from '../../core/model/manifest.ts'
-import type { Federation, Severed } from '../../core/model/wanted.ts'
+import { type Federation, memberOfDomain, type Severed } from '../../core/model/wanted.ts'
 import { sameEndpoint } from '../../core/spiffe/endpoint.ts'
 import { type Item, type ListPlace, withItem, withoutItem } from '../yaml/list-edit.ts'
 import { faultOf, invalid, lineText, parseYaml, plainValue, type YamlFile } from './federation-yaml.ts'
@@ -144,7 +144,7 @@ export const addPartner = (path: string, { name, trustDomain, endpoint }: Partne
       )
     if (holds(federation)) return undefined
     const bundleEndpoint = printEndpoint(endpoint)
-    const known = [...federation.members.values()].find((member) => member.trustDomain === trustDomain)
+    const known = memberOfDomain(federation, trustDomain)
     if (known !== undefined)
       throw invalid(path, [
         `${path}: member ${known.name} has no such bundle endpoint: write bundleEndpoint: ${JSON.stringify(bundleEndpoint)}`,

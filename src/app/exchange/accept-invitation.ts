@@ -2,15 +2,16 @@
  * `accept-invitation`: checks that the endpoint of an invitation serves exactly its roots, and approves them for a member
  * without a cluster. It opens nothing: `trust` in the federation file does.
  */
+import { sameSet } from '../../core/basics/same-set.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { comparisonNumber, type Side, sameNumber } from '../../core/exchange/comparison-number.ts'
 import { type Invitation, type InvitationDocument, parseInvitation } from '../../core/exchange/invitation.ts'
 import { endpointOf } from '../../core/exchange/publication.ts'
-import type { Member, MemberName } from '../../core/model/wanted.ts'
-import { isSevered, seversOn } from '../../core/record/severs.ts'
+import { type Member, type MemberName, memberOfDomain } from '../../core/model/wanted.ts'
+import { seversOn } from '../../core/record/severs.ts'
 import type { Bundle } from '../../core/spiffe/bundle.ts'
 import { parseBundle } from '../../core/spiffe/parse-bundle.ts'
-import { type Fingerprint, parseFingerprint } from '../../core/x509/anchor.ts'
+import { parseFingerprint } from '../../core/x509/anchor.ts'
 import { type AcceptPorts, accept } from '../approve/accept.ts'
 import { type DesiredPorts, readDesired } from '../desired.ts'
 import { memberName } from '../init/member-name.ts'
@@ -106,8 +107,8 @@ function mustBeAcceptable({ federation, record }: Desired, { trustDomain, notAft
     throw new FederationError('invitation-expired', file, `was valid until ${notAfter.toISOString()}; nothing was changed`, {
       hint: 'ask its owner for a new one',
     })
-  const member = [...federation.members.values()].find((other) => other.trustDomain === trustDomain)
-  if (member === undefined || !isSevered(federation, record, member)) return
+  const member = memberOfDomain(federation, trustDomain)
+  if (member === undefined) return
   const severs = seversOn(record, federation)
   const standings = [...federation.members.values()].flatMap((truster) => severs(truster, member)?.state ?? [])
   if (!federation.severed.some(({ trusted }) => trusted === member.name) && standings.every((state) => state !== 'severed')) return
@@ -145,7 +146,7 @@ async function serves({ endpoints, now }: Pick<Ports, 'endpoints' | 'now'>, { tr
   const exactly = (body: Uint8Array): Bundle => {
     const bundle = parseBundle(trustDomain, body, { now: now() })
     const served = bundle.anchors.map(({ fingerprint }) => fingerprint)
-    if (same(served, roots)) return bundle
+    if (sameSet(served, roots)) return bundle
     throw new FederationError(
       'invitation-differs',
       endpoint.url,
@@ -158,12 +159,9 @@ async function serves({ endpoints, now }: Pick<Ports, 'endpoints' | 'now'>, { tr
   return exactly((await endpoints.fetch({ ...endpoint, endpointBundle })).body)
 }
 
-const same = (one: readonly Fingerprint[], other: readonly Fingerprint[]): boolean =>
-  [...one].sort().join() === [...new Set(other)].sort().join()
-
 /** The member that the file has, with the new endpoint, or a new member. */
 function memberFor({ federation }: Desired, { trustDomain, endpoint }: Invitation, as: string | undefined): Member {
-  const known = [...federation.members.values()].find((member) => member.trustDomain === trustDomain)
+  const known = memberOfDomain(federation, trustDomain)
   if (known !== undefined) return { ...known, bundleEndpoint: endpoint }
   const name = (as ?? memberName(trustDomain.split('.')[0] ?? trustDomain)) as MemberName
   if (federation.members.has(name))

@@ -1,4 +1,5 @@
 /** `follow`: fetches the bundle endpoints of partners, and approves what the policy of each allows. */
+import { sameSet } from '../../core/basics/same-set.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, fromError, withSubject } from '../../core/diagnostics/finding.ts'
 import { within } from '../../core/diagnostics/subject.ts'
@@ -42,8 +43,8 @@ export interface FollowedMember {
 
 export type Followable = Member & { readonly bundleEndpoint: EndpointAddress }
 
-/** At most this many connections at once. */
-const AT_ONCE = 64
+/** At most this many fetches at once: a partner that answers slowly holds one place for at most the time of a fetch. */
+export const AT_ONCE = 64
 
 /** Fetches every endpoint once. A slow or failing endpoint delays no other one. */
 export async function follow(ports: FollowPorts, { members, withoutHold = false }: FollowInput): Promise<readonly FollowedMember[]> {
@@ -217,8 +218,10 @@ async function decide(
 
 /** The roots were judged when they were approved: a thousand partners whose bundles did not change cost little. */
 const isAsApproved = ({ anchors, sequence }: Bundle, { roots, highest }: Approved): boolean =>
-  anchors.length === roots.size &&
-  anchors.every(({ fingerprint }) => roots.has(fingerprint)) &&
+  sameSet(
+    anchors.map(({ fingerprint }) => fingerprint),
+    roots,
+  ) &&
   (sequence === undefined || highest === undefined || sequence >= highest)
 
 function approvedOf({ record, federation, ...desired }: Desired, member: Followable): Approved {
@@ -267,6 +270,6 @@ function isNews({ record }: Desired, { trustDomain }: Member, roots: readonly st
   const offers = record.domains.get(trustDomain)?.offers ?? []
   const last = offers.at(-1)
   if (last === undefined) return true
-  if ([...last.roots].sort().join() === [...roots].sort().join()) return false
+  if (sameSet<string>(last.roots, roots)) return false
   return offers.length < MOST_OFFERS || now.getTime() - last.at.getTime() >= QUIET_MS
 }

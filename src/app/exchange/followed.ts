@@ -1,4 +1,5 @@
 /** What is known from the last fetches of bundle endpoints, as `plan`, `status` and `verify` use it. */
+import { sameSet } from '../../core/basics/same-set.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
 import { isRecent, offerFindings, stale, unconfirmedAdditions } from '../../core/exchange/follow-findings.ts'
 import type { Federation, Intent, Member } from '../../core/model/wanted.ts'
@@ -36,7 +37,7 @@ export function followFindings({ members }: Federation, record: RecordView, memo
             removed: known.watched === undefined ? [] : [...approved].filter((root) => !roots.includes(root)),
           })
     // An approval after the fetch answers the offer.
-    const answered = known?.watched !== undefined && roots.length === approved.size && roots.every((root) => approved.has(root))
+    const answered = known?.watched !== undefined && sameSet(roots, approved)
     return [...unconfirmed, ...(answered ? [] : offer), ...stale(member, known?.success?.at, known?.failure?.finding, known ?? {}, now)]
   })
 }

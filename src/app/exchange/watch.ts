@@ -3,10 +3,8 @@ import { nextFetchMs } from '../../core/exchange/following.ts'
 import { digestOf } from '../../core/model/digest.ts'
 import { readDesired } from '../desired.ts'
 import type { Ports } from '../use-case.ts'
-import { type Followable, type FollowedMember, type FollowInput, type FollowPorts, followableIn, Session } from './follow.ts'
+import { AT_ONCE, type Followable, type FollowedMember, type FollowInput, type FollowPorts, followableIn, Session } from './follow.ts'
 
-/** At most this many fetches at once: a partner that answers slowly holds one place for at most the time of a fetch. */
-const AT_ONCE = 64
 const TICK_MS = 200
 /** The files may change while it runs. */
 const REREAD_MS = 30_000

@@ -7,6 +7,7 @@ import { FederationError } from '../../core/diagnostics/errors.ts'
 import { type Finding, hasErrors } from '../../core/diagnostics/finding.ts'
 import type { Step } from '../../core/model/planned.ts'
 import type { Member, MemberName } from '../../core/model/wanted.ts'
+import { placeOf } from '../../core/record/homes.ts'
 import { askHeads } from '../apply/heads.ts'
 import { addEntry } from '../apply/journal.ts'
 import { type CarryOutPorts, carryOut, type Leave } from '../consent/carry-out.ts'
@@ -117,15 +118,13 @@ async function declareGone(ports: RemovePorts, targets: readonly Target[], reaso
 
 /** From now on the record says that the home holds nothing. */
 async function record({ record, sleep, actor, now }: RemovePorts, { member }: Target, reason: string, unseen = false): Promise<void> {
-  const { context, directory } = member.home ?? {}
   await addEntry(record, sleep, {
     actor,
     at: now(),
     reason,
     action: 'remove',
     member: member.name,
-    ...(context === undefined ? {} : { context }),
-    ...(directory === undefined ? {} : { directory }),
+    ...placeOf(member.home ?? {}),
     ...(unseen ? { unseen } : {}),
   })
 }

@@ -3,7 +3,7 @@
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import type { Member, MemberName } from '../../core/model/wanted.ts'
 import type { Heads } from '../../core/record/heads.ts'
-import { type HeldHome, type Place, placeKey } from '../../core/record/homes.ts'
+import { type HeldHome, type Place, placeKey, placeOf } from '../../core/record/homes.ts'
 import { leftBehind } from '../../core/record/left-behind.ts'
 import { parseTrustDomain, type TrustDomain } from '../../core/spiffe/trust-domain.ts'
 import type { Desired } from '../ports-desired.ts'
@@ -38,7 +38,7 @@ export function targetsOf({ federation, record }: Desired, heads: Heads, { membe
   if (federation.members.has(member as MemberName) && !named) throw stillListed(member)
   if (own.length === 0 && !named) return []
   if (!named) throw homeUnknown(member)
-  const home = { ...(context === undefined ? {} : { context }), ...(directory === undefined ? {} : { directory }) }
+  const home = placeOf({ context, directory })
   const inUse = [...federation.members.values()].find((one) => isHomeOf(one, home))
   if (inUse !== undefined) throw stillListed(inUse.name)
   const made: Member = { name: member as MemberName, trustDomain: UNKNOWN, aliases: [], istioNamespace: 'istio-system', home }
@@ -58,9 +58,8 @@ const isNamed = (home: Member['home'], { context, directory }: { context: string
 /** Undefined if the record does not know the home. */
 function ofHeld({ home, domains }: HeldHome): Target | undefined {
   if (home === undefined) return undefined
-  const { member: name, trustDomain, aliases = [], istioNamespace, context, directory } = home
-  const place = { ...(context === undefined ? {} : { context }), ...(directory === undefined ? {} : { directory }) }
-  return { member: { name, trustDomain, aliases, istioNamespace, home: place }, domains, listed: false }
+  const { member: name, trustDomain, aliases = [], istioNamespace } = home
+  return { member: { name, trustDomain, aliases, istioNamespace, home: placeOf(home) }, domains, listed: false }
 }
 
 function listed(member: Member, { members, trusts }: Desired['federation'], homes: Iterable<HeldHome>): Target {

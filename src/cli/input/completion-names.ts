@@ -7,8 +7,8 @@ import type { Names } from './candidates.ts'
 export function namesBeside(typed: readonly string[], io: Io): Names {
   const given = (names: readonly string[]): string | undefined => typed[typed.findIndex((word) => names.includes(word)) + 1 || -1]
   const yaml = async (path: string): Promise<unknown> => {
-    const { parseYaml } = await import('../../adapters/yaml/parse.ts')
-    return parseYaml(Buffer.from(await io.readFile(path)).toString())
+    const { parseYaml, plainValue } = await import('../../adapters/files/federation-yaml.ts')
+    return plainValue(parseYaml(path, Buffer.from(await io.readFile(path)).toString()))
   }
   const namesIn = async (
     path: string,

@@ -2,6 +2,7 @@
  * The objects that make a gateway of the mesh serve its bundle: a SPIFFE bundle endpoint without a process of its own.
  * With `https_spiffe` the server presents the gateway's workload certificate and asks clients for none.
  */
+import { sameSet } from '../basics/same-set.ts'
 import { at, MANAGED_BY, type Manifest, OWNER, text } from '../model/manifest.ts'
 import { BUNDLE_PATH, type Intent, type Member, type Publication } from '../model/wanted.ts'
 import type { RecordView } from '../record/projection.ts'
@@ -21,8 +22,13 @@ export const PUBLICATION = 'entente-bundle'
 export function publishedBundle({ member, own }: Pick<Intent, 'member' | 'own'>, record: RecordView): Bundle | undefined {
   const newest = record.domains.get(member.trustDomain)?.newest
   if (own === undefined || newest === undefined) return undefined
-  const here = new Set(own.anchors.map(({ fingerprint }) => fingerprint))
-  if (here.size !== newest.roots.size || ![...newest.roots].every((root) => here.has(root))) return undefined
+  if (
+    !sameSet(
+      own.anchors.map(({ fingerprint }) => fingerprint),
+      newest.roots,
+    )
+  )
+    return undefined
   return { ...own, sequence: BigInt(newest.seq), refreshHintSeconds: REFRESH_HINT_SECONDS }
 }
 

@@ -2,6 +2,7 @@
 
 import { isPlaceholder } from '../mesh/config/unfilled.ts'
 import { at, list, text } from '../model/manifest.ts'
+import { memberOfDomain } from '../model/wanted.ts'
 import { inboundPrefixes } from '../trust/pinned/pinned-filter.ts'
 import { printable } from '../x509/syntax/printable.ts'
 import { type Context, findingAt, findingIn, meshFor, trustDomainIn } from './context.ts'
@@ -44,7 +45,7 @@ function aliasesOf(settings: Settings, context: Context): readonly LintFinding[]
 /** The source that shows that another mesh owns the alias; undefined: none does. */
 function ownerOf(alias: string, { mesh, resource }: Settings, context: Context): string | undefined {
   for (const { federation } of context.federations) {
-    const member = [...federation.members.values()].find((m) => m.trustDomain === alias)
+    const member = memberOfDomain(federation, alias)
     if (member !== undefined) return `the trust domain of member ${member.name}`
   }
   const other = context.settings.find((s) => s.resource.source.given !== resource.source.given && trustDomainIn(s).includes(alias))

@@ -5,6 +5,7 @@
  * MergeSubsetTrafficPolicy, eed52ebb66ad).
  */
 
+import { sameSet } from '../basics/same-set.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { at, list, strings, text } from '../model/manifest.ts'
 import type { MeshView } from './mesh-view.ts'
@@ -176,7 +177,6 @@ function merge(rules: readonly Manifest[]): readonly Merged[] {
 const subsetsOf = (rule: Manifest): Merged['subsets'] =>
   new Map(list(at(rule, 'spec', 'subsets')).map((subset) => [text(at(subset, 'name')), { of: rule, policy: at(subset, 'trafficPolicy') }]))
 
-const sameSet = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean => a.size === b.size && [...a].every((one) => b.has(one))
 const sameLabels = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean =>
   JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort())
 

@@ -91,6 +91,10 @@ export const homeKind = ({ home }: Pick<Member, 'home'>): HomeKind =>
   home === undefined ? 'none' : home.context === undefined ? 'directory' : 'cluster'
 
 /** The member as the holder of its roots, in findings about them. */
+/** The member with this trust domain; aliases do not count. */
+export const memberOfDomain = ({ members }: Pick<Federation, 'members'>, domain: string): Member | undefined =>
+  [...members.values()].find(({ trustDomain }) => trustDomain === domain)
+
 export const holderOf = (member: Member): Holder => ({ name: member.name, trustDomain: member.trustDomain, home: homeKind(member) })
 
 export type Distribution = 'pinned' | 'mounted' | 'mesh' | 'anchors'

@@ -2,6 +2,7 @@
  * The homes that applies wrote to, and what each still holds by the record: the objects that no later step and no
  * `remove` took away.
  */
+import { groupBy } from '../basics/group-by.ts'
 import { pathSegments } from '../basics/path-segments.ts'
 import type { AuditEntry, RecordedHome } from '../model/recorded.ts'
 import type { Actor } from '../model/wanted.ts'
@@ -31,6 +32,18 @@ export type HeldHomes = ReadonlyMap<string, HeldHome>
 /** What is written to decides: with a directory, Git delivers, whatever cluster is observed. */
 export const placeKey = ({ context, directory }: Place): string =>
   directory === undefined ? `context:${context ?? ''}` : `directory:${pathSegments(directory).join('/')}`
+
+/** Without the fields that are not given. */
+export const placeOf = ({
+  context,
+  directory,
+}: {
+  readonly context?: string | undefined
+  readonly directory?: string | undefined
+}): Place => ({
+  ...(context === undefined ? {} : { context }),
+  ...(directory === undefined ? {} : { directory }),
+})
 
 /** Extends a map of homes, which no caller has yet. */
 export class HomesFold {
@@ -83,20 +96,18 @@ export class HomesFold {
       const was = there.get(one) ?? before !== null
       there.set(one, carriedOut.has(id) ? after !== null : was)
     }
-    for (const { key, object } of keyed) {
+    for (const [key, steps] of groupBy(keyed, (step) => step.key)) {
       const held = this.homes.get(key)
-      if (held === undefined) continue
-      const objects = new Set(held.objects)
-      if (there.get(`${key} ${object}`) === false) objects.delete(object)
-      if (objects.size !== held.objects.size) this.homes.set(key, { ...held, objects })
+      const removed = new Set(steps.flatMap(({ object }) => (there.get(`${key} ${object}`) === false ? [object] : [])))
+      if (held !== undefined && removed.size > 0)
+        this.homes.set(key, { ...held, objects: new Set([...held.objects].filter((object) => !removed.has(object))) })
     }
   }
 
   remove({ member, context, directory }: Remove): void {
-    const named = context !== undefined || directory !== undefined
+    const named = context === undefined && directory === undefined ? undefined : placeKey(placeOf({ context, directory }))
     for (const [key, held] of this.homes) {
-      const isIt = named ? key === placeKey({ ...(context && { context }), ...(directory && { directory }) }) : false
-      if (isIt || (held.home === undefined && held.member === member)) this.homes.set(key, { ...held, objects: new Set() })
+      if (key === named || (held.home === undefined && held.member === member)) this.homes.set(key, { ...held, objects: new Set() })
     }
   }
 }

@@ -17,6 +17,7 @@
  * error: an owner must always be able to revoke. `inspect` reports problems of a single certificate, such as `expired`.
  */
 
+import { sameSet } from '../basics/same-set.ts'
 import { error, type Finding, warning } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
@@ -200,7 +201,8 @@ function judgeChange(offer: Bundle, approved: Bundle): Finding[] {
   ]
 }
 
-function sameRoots({ anchors }: Bundle, roots: readonly Fingerprint[]): boolean {
-  const approved = new Set(roots)
-  return approved.size === anchors.length && anchors.every(({ fingerprint }) => approved.has(fingerprint))
-}
+const sameRoots = ({ anchors }: Bundle, roots: readonly Fingerprint[]): boolean =>
+  sameSet(
+    anchors.map(({ fingerprint }) => fingerprint),
+    roots,
+  )
