@@ -2,7 +2,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import type { NamedMember } from '../app/init/init.ts'
 import type { Pair } from '../app/ports-desired.ts'
-import { endOf } from '../core/basics/day.ts'
+import { DAY_MS, endOf } from '../core/basics/day.ts'
 import { FederationError } from '../core/diagnostics/errors.ts'
 import { MAX_SEQUENCE } from '../core/spiffe/sequence.ts'
 import type { Io, Output } from './io.ts'
@@ -40,8 +40,6 @@ function dayOrInstant(value: string): Date {
     throw new InvalidArgumentError('give a day, 2027-01-31, or a time as RFC 3339, 2027-01-31T00:00:00Z')
   return instant(value)
 }
-
-const DAY_MS = 86_400_000
 
 /** At most a day: Node fires a timer of more than 24 days at once. */
 function milliseconds(value: string): number {

@@ -2,6 +2,7 @@
  * `accept-invitation`: checks that the endpoint of an invitation serves exactly its roots, and approves them for a member
  * without a cluster. It opens nothing: `trust` in the federation file does.
  */
+import { DAY_MS } from '../../core/basics/day.ts'
 import { sameSet } from '../../core/basics/same-set.ts'
 import { FederationError } from '../../core/diagnostics/errors.ts'
 import { comparisonNumber, type Side, sameNumber } from '../../core/exchange/comparison-number.ts'
@@ -41,7 +42,7 @@ export interface AcceptedInvitation {
   readonly answer?: InvitationDocument
 }
 
-const ANSWER_VALID_MS = 7 * 86_400_000
+const ANSWER_VALID_MS = 7 * DAY_MS
 
 /**
  * @throws FederationError invitation-invalid, -expired, -misdirected, -differs, -severed, comparison-differs, endpoint-*,

@@ -1,4 +1,5 @@
 /** What is known from the last fetches of bundle endpoints, as `plan`, `status` and `verify` use it. */
+import { DAY_MS } from '../../core/basics/day.ts'
 import { sameSet } from '../../core/basics/same-set.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
 import { isRecent, offerFindings, stale, unconfirmedAdditions } from '../../core/exchange/follow-findings.ts'
@@ -46,7 +47,7 @@ export function followFindings({ members }: Federation, record: RecordView, memo
  * The longest time between the issue of an endpoint's certificate and its use as evidence. After a switch of the CA, the
  * gateway keeps the certificate that the old root vouches for until Istio renews it, by default within 24 h.
  */
-const MOST_AGE_MS = 24 * 60 * 60_000
+const MOST_AGE_MS = DAY_MS
 
 /**
  * Adds what a partner's endpoint presented at a recent fetch: its CA signed that chain. A certificate that has expired, or

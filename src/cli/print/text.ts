@@ -2,9 +2,9 @@
 
 import stringWidth from 'string-width'
 import type { TrustStatus } from '../../app/status.ts'
+import { lastDay } from '../../core/basics/day.ts'
 import { groupBy } from '../../core/basics/group-by.ts'
 import type { Finding } from '../../core/diagnostics/finding.ts'
-import { lastDay } from '../../core/federation/ends.ts'
 import type { Verdict } from '../../core/model/proven.ts'
 import type { LeafView } from '../../core/rotation/leaves.ts'
 import { count, few } from './layout/few.ts'

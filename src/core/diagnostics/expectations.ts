@@ -2,6 +2,7 @@
  * What owners expect not to see: findings that mean only that Entente could not look, accepted with a reason until a day.
  * An accepted finding stays a finding. It does not make an exit code.
  */
+import { lastDay } from '../basics/day.ts'
 import { type FindingCode, isAcceptable } from './codes.ts'
 import { type Finding, hasErrors, warning } from './finding.ts'
 import { about, type Subject } from './subject.ts'
@@ -54,9 +55,6 @@ export const expectEnded = (expectations: readonly Expectation[], now: Date): re
         'look at what it accepted; then remove the entry of spec.expect, or give it a new until',
       ),
     )
-
-/** `until` is the end of a day. */
-const lastDay = (until: Date): string => new Date(until.getTime() - 1).toISOString().slice(0, 10)
 
 /** `unseen`: nothing is wrong in what Entente saw, and it did not see all that it was asked to. */
 export type Outlook = 'fine' | 'unseen' | 'wrong'

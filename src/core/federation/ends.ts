@@ -1,14 +1,10 @@
 /** Trusts whose `until` has passed. */
 
+import { lastDay } from '../basics/day.ts'
 import type { Step } from '../model/planned.ts'
 import type { Federation, Trust } from '../model/wanted.ts'
 
-const DAY = 86_400_000
-
 export const hasEnded = (trust: Trust, now: Date): boolean => trust.until !== undefined && trust.until <= now
-
-/** The day that the file names. The trust ends at the end of that day. */
-export const lastDay = (until: Date): string => new Date(until.getTime() - DAY).toISOString().slice(0, 10)
 
 /** Ended trusts that these steps remove, as the reason on the record: an end by date has no reason of a person. */
 export function endedBy(federation: Federation, steps: readonly Step[], now: Date): readonly string[] {

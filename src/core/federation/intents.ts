@@ -1,5 +1,6 @@
 /** Computes one Intent per mesh from the federation file, the approved bundles and the record. */
 
+import { DAY_MS, lastDay } from '../basics/day.ts'
 import { groupBy } from '../basics/group-by.ts'
 import { remedyOf } from '../diagnostics/codes.ts'
 import { distinct, error, type Finding, info, warning } from '../diagnostics/finding.ts'
@@ -12,13 +13,11 @@ import type { Bundle } from '../spiffe/bundle.ts'
 import { bundleEmpty, bundleMissing, rootExpired, rootExpires, rootOfAnotherDomain } from '../spiffe/root-findings.ts'
 import type { TrustDomain } from '../spiffe/trust-domain.ts'
 import type { Fingerprint } from '../x509/anchor.ts'
-import { hasEnded, lastDay } from './ends.ts'
+import { hasEnded } from './ends.ts'
 import { anyServer, oneWay } from './trust-findings.ts'
 
 /** The contents of `bundles/`. An unreadable file is an error, not an absent file. */
 export type Approved = ReadonlyMap<TrustDomain, Seen<Bundle>>
-
-const DAY = 86_400_000
 
 /**
  * One Intent for each member that has a home, in the order of the file.
@@ -174,7 +173,7 @@ function isOver(trust: Trust, now: Date, findings: Finding[]): boolean {
     )
     return true
   }
-  const days = Math.ceil((trust.until.getTime() - now.getTime()) / DAY)
+  const days = Math.ceil((trust.until.getTime() - now.getTime()) / DAY_MS)
   if (days <= 30)
     findings.push(
       warning(
@@ -269,7 +268,7 @@ function domainsInUse(federation: Federation, live: readonly Trust[]): ReadonlyS
 
 function expiry(member: Member, anchors: Bundle['anchors'], now: Date): Finding[] {
   return anchors.flatMap((anchor): Finding[] => {
-    const days = Math.ceil((anchor.notAfter.getTime() - now.getTime()) / DAY)
+    const days = Math.ceil((anchor.notAfter.getTime() - now.getTime()) / DAY_MS)
     const until = anchor.notAfter.toISOString()
     if (anchor.notAfter <= now) {
       return [rootExpired(holderOf(member), anchor)]

@@ -1,5 +1,6 @@
 /** Reports certificates that expire within 60 days, and the calls that then fail: info, then warning at 30 days, error at 7. */
 
+import { DAY_MS } from '../basics/day.ts'
 import { type Finding, finding, type Severity } from '../diagnostics/finding.ts'
 import { about } from '../diagnostics/subject.ts'
 import type { Seens } from '../model/observed.ts'
@@ -11,8 +12,6 @@ import { presentedBy } from '../verify/ca-chain.ts'
 import type { Anchor } from '../x509/anchor.ts'
 import { type Certificate, certificateIn } from '../x509/certificate.ts'
 import { anchorOf } from '../x509/chain.ts'
-
-const DAY_MS = 86_400_000
 
 /** Whole days left; undefined for a certificate that has expired or is valid for more than 60 days. */
 export function daysLeft(notAfter: Date, now: Date): number | undefined {

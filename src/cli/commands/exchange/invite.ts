@@ -1,5 +1,7 @@
 /** `invite`: prints an invitation for a partner. It holds no secret. */
+
 import { invite } from '../../../app/exchange/invite.ts'
+import { DAY_MS } from '../../../core/basics/day.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io } from '../../io.ts'
 import { numbersText } from '../../print/exchange/invitation-text.ts'
@@ -10,8 +12,6 @@ export interface InviteOptions extends FileOptions {
   readonly member?: string
   readonly validDays: number
 }
-
-const DAY_MS = 86_400_000
 
 export async function run({ for: domain, member, validDays, ...options }: InviteOptions, io: Io): Promise<number> {
   const { document, number } = await invite(portsOf(options, io), {

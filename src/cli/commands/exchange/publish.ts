@@ -1,10 +1,11 @@
 /** `publish`: writes the objects that publish our bundle, or prints them for Git. */
+
 import { printManifest } from '../../../adapters/directory/layout.ts'
 import { answers, type Published, publication, publish } from '../../../app/exchange/publish.ts'
-import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { printEndpoint } from '../../../core/exchange/invitation.ts'
 import type { View } from '../../../core/view/schemas.ts'
 import { documented } from '../../../core/view/versioned.ts'
+import { mustHaveReason } from '../../input/reason.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { document, json, show } from '../../print/screen.ts'
@@ -26,7 +27,7 @@ export async function run({ member, render, reason, forceConflicts = false, outp
     io.print(output === 'json' ? json(publishView(said)) : document(said.objects.map((object) => printManifest(object)).join('---\n')))
     return 0
   }
-  if (reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
+  mustHaveReason(reason)
   const published = await publish(ports, { member, reason, forceConflicts })
   const failed = published.applied?.outcome?.findings ?? []
   if (failed.length > 0) {

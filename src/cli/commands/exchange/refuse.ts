@@ -1,7 +1,8 @@
 /** `refuse`: records that an offered root must not be approved without a person. */
+
 import { refuse } from '../../../app/exchange/refuse.ts'
-import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { documented } from '../../../core/view/versioned.ts'
+import { mustHaveReason } from '../../input/reason.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json } from '../../print/screen.ts'
@@ -15,7 +16,7 @@ export interface RefuseOptions extends FileOptions {
 }
 
 export async function run(options: RefuseOptions, io: Io): Promise<number> {
-  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
+  mustHaveReason(options.reason)
   const { member, roots } = await refuse(portsOf(options, io), options)
   if (options.output === 'json') {
     io.print(json(documented('Refuse', { member: member.name, trustDomain: member.trustDomain, roots })))

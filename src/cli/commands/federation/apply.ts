@@ -3,6 +3,7 @@
 import { type ApplyInput, applyPlan, succeeded } from '../../../app/consent/apply-plan.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { applyView } from '../../../core/view/plan-view.ts'
+import { mustHaveReason } from '../../input/reason.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { doneText, stopsText } from '../../print/apply-text.ts'
@@ -19,7 +20,7 @@ export interface ApplyOptions extends FileOptions, ApplyInput {
 const EVERY_SECONDS = 15
 
 export async function run(options: ApplyOptions, io: Io): Promise<number> {
-  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
+  mustHaveReason(options.reason)
   if (options.watch !== true) return once(options, io)
   if (options.yes !== true || options.consent !== undefined) {
     throw new FederationError('usage', '--watch', 'applies every later change of the files, so it requires --yes and excludes --consent', {

@@ -5,6 +5,7 @@ import type { SeverInput } from '../../../app/sever/sever.ts'
 import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { approveCommand } from '../../../core/federation/intents.ts'
 import { liftView } from '../../../core/view/record-view.ts'
+import { mustHaveReason } from '../../input/reason.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json } from '../../print/screen.ts'
@@ -15,7 +16,7 @@ export interface LiftOptions extends FileOptions, SeverInput {
 }
 
 export async function run(options: LiftOptions, io: Io): Promise<number> {
-  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
+  mustHaveReason(options.reason)
   mustGoTogether(options)
   const lifted = await lift(portsOf(options, io), options)
   const next = [approveCommand(lifted.trusted), 'entente apply --reason "WHY"']

@@ -1,8 +1,8 @@
 /** `remove` and `uninstall`: end all trust in a member's home, or in all homes. */
 
 import { isRemoved, type Removed, type RemoveInput, remove } from '../../../app/remove/remove.ts'
-import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { removeView } from '../../../core/view/remove-view.ts'
+import { mustHaveReason } from '../../input/reason.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { undeliveredText } from '../../print/outcome/delivery-text.ts'
@@ -15,7 +15,7 @@ export interface RemoveOptions extends Omit<FileOptions, 'context'>, RemoveInput
 }
 
 export async function run(options: RemoveOptions, io: Io): Promise<number> {
-  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
+  mustHaveReason(options.reason)
   const { context, ...files } = options
   const removed = await remove(portsOf(files, io), options)
   if (options.output === 'json') io.print(json(removeView(removed)))

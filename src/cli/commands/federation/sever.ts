@@ -4,8 +4,8 @@
  */
 
 import { type SeverInput, sever } from '../../../app/sever/sever.ts'
-import { FederationError } from '../../../core/diagnostics/errors.ts'
 import { severView } from '../../../core/view/verify-view.ts'
+import { mustHaveReason } from '../../input/reason.ts'
 import { type FileOptions, portsOf } from '../../input/workspace.ts'
 import type { Io, Output } from '../../io.ts'
 import { json, show } from '../../print/screen.ts'
@@ -17,7 +17,7 @@ export interface SeverOptions extends FileOptions, SeverInput {
 }
 
 export async function run(options: SeverOptions, io: Io): Promise<number> {
-  if (options.reason.trim() === '') throw new FederationError('usage', '--reason', 'is empty: the record requires a reason')
+  mustHaveReason(options.reason)
   const closed = await sever(portsOf(options, io), options)
   const { trustDomain, at, verdicts, findings, older, blind, unknown, undelivered, failed } = closed
   if (options.output === 'json') io.print(json(severView(verdicts, findings, at, older.views, undelivered)))
